@@ -1,0 +1,115 @@
+// Bundles src into dist: every command, hook and main.ts an entry, what they share in chunks. Then writes the manifest.
+import {mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {dirname, join, relative} from 'node:path'
+import {fileURLToPath} from 'node:url'
+import {build} from 'esbuild'
+import {lazyOclif, noShellSearch, oneSharedChunk, plainBuiltins} from './esbuild-plugins.js'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const dist = join(root, 'dist')
+// Several builds may run at once: each works in its own folder.
+const work = join(root, `dist.tmp-${process.pid}`)
+
+/** What @oclif/core loads to find commands without a manifest, for its own debugging, and to draw spinners. */
+const unusedByOclif = [
+  'cli-spinners',
+  'debug',
+  'get-package-type',
+  'lilconfig',
+  'minimatch',
+  'tinyglobby',
+  'typescript',
+]
+
+/** CommonJS inside an ES module needs these; `require` there loads what is not bundled. */
+const banner = [
+  "const require=process.getBuiltinModule('module').createRequire(import.meta.url);",
+  'const __dirname=import.meta.dirname,__filename=import.meta.filename;',
+].join('')
+
+try {
+  await bundle()
+  const manifest = await makeManifest()
+  replaceFiles(work, dist)
+  replaceFile(join(root, 'oclif.manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+} finally {
+  rmSync(work, {recursive: true, force: true})
+}
+
+async function bundle() {
+  const options = {
+    absWorkingDir: root,
+    entryPoints: ['src/main.ts', 'src/commands/**/*.ts', 'src/hooks/*.ts'],
+    outdir: work,
+    outbase: 'src',
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    // Not minified, so that the stack of a bug can be read: with the compile cache it makes no difference in time.
+    minifySyntax: true,
+    banner: {js: banner},
+    external: ['better-sqlite3', ...unusedByOclif],
+    plugins: [lazyOclif, noShellSearch, plainBuiltins],
+    logLevel: 'warning',
+  }
+  const {metafile} = await build({...options, metafile: true, write: false})
+  const plugins = [oneSharedChunk(metafile, 'src/main.ts'), ...options.plugins]
+  await build({...options, plugins, sourcemap: true})
+}
+
+/** What oclif reads instead of loading every command: the commands as they are in the new bundle. */
+async function makeManifest() {
+  // Not at the top: @oclif/core takes longer to load than the bundling takes.
+  const {Plugin} = await import('@oclif/core')
+  const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  pjson.oclif.commands = `./${relative(root, work)}/commands`
+  const plugin = new Plugin({
+    root,
+    pjson,
+    isRoot: true,
+    ignoreManifest: true,
+    errorOnManifestCreate: true,
+    type: 'core',
+  })
+  await plugin.load()
+  for (const command of Object.values(plugin.manifest.commands)) command.relativePath[0] = 'dist'
+  return sorted(plugin.manifest)
+}
+
+function sorted(manifest) {
+  const commands = Object.entries(manifest.commands).sort(([a], [b]) => (a < b ? -1 : 1))
+  return {...manifest, commands: Object.fromEntries(commands)}
+}
+
+/**
+ * Moves the new files in one by one, chunks before the entries that name them, so that a `bus` that starts meanwhile
+ * finds a whole set. Old chunks stay for a while: a process that is running may still load one.
+ */
+function replaceFiles(from, to) {
+  const files = filesIn(from)
+  const isChunk = (file) => file.startsWith('chunks')
+  for (const file of [...files.filter(isChunk), ...files.filter((name) => !isChunk(name))]) {
+    mkdirSync(dirname(join(to, file)), {recursive: true})
+    renameSync(join(from, file), join(to, file))
+  }
+  const current = new Set(files)
+  const old = Date.now() - 10 * 60_000
+  for (const file of filesIn(to)) {
+    if (!current.has(file) && (!isChunk(file) || statSync(join(to, file)).mtimeMs < old))
+      rmSync(join(to, file), {force: true})
+  }
+}
+
+function filesIn(folder) {
+  const entries = readdirSync(folder, {recursive: true, withFileTypes: true})
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+}
+
+function replaceFile(path, text) {
+  const temporary = `${path}.${process.pid}`
+  writeFileSync(temporary, text)
+  renameSync(temporary, path)
+}
