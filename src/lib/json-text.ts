@@ -1,0 +1,71 @@
+/**
+ * JSON as text. `JSON.parse` loses what JavaScript cannot hold (12345678901234567890, 1e400, 1.10, -0, repeated keys),
+ * so what is shown or sent on is made from the source text.
+ */
+
+/** Takes the white space out and leaves every token as it stands. `text` must be valid JSON. */
+export function compactJson(text: string): string {
+  if (!/[ \t\r\n]/.test(text)) return text
+  return splitStrings(text)
+    .map((part, index) => (index % 2 === 1 ? part : part.replace(/[ \t\r\n]+/g, '')))
+    .join('')
+}
+
+/** Lays JSON out over lines, two spaces a level, every token as it stands. `text` must be valid JSON. */
+export function prettyJson(text: string): string {
+  let depth = 0
+  let laidOut = ''
+  const line = () => `\n${'  '.repeat(Math.min(depth, deepestIndent))}`
+  for (const [index, part] of splitStrings(text).entries()) {
+    const tokens = index % 2 === 1 ? [part] : (part.match(/[[{]\s*[\]}]|[[\]{},:]|[^\s[\]{},:]+/g) ?? [])
+    for (const token of tokens) {
+      if (token === ']' || token === '}') {
+        depth--
+        laidOut += line()
+      }
+      laidOut += index % 2 === 1 ? token : token.replace(/\s+/, '')
+      if (token === '[' || token === '{') depth++
+      if (token === '[' || token === '{' || token === ',') laidOut += line()
+      if (token === ':') laidOut += ' '
+    }
+  }
+  return laidOut
+}
+
+/** As `JSON.parse`, but a number that would not come back the same keeps its source form under `JSON.stringify`. */
+export function parseExact(text: string): unknown {
+  return JSON.parse(text, (_key, value: unknown, context?: {source?: string}) => {
+    const source = context?.source
+    return typeof value === 'number' && source !== undefined && String(value) !== source ? exact.rawJSON(source) : value
+  })
+}
+
+/** Whether the text may be JSON, by its first and last character: saves the price of most failing parses. */
+export function looksLikeJson(text: string): boolean {
+  return /^[\s[{"\-\dtfn]/.test(text) && /[\s\]}"\del]$/.test(text)
+}
+
+const deepestIndent = 40
+
+/** Part of the platform since V8 11.4, not yet of TypeScript's library. */
+const exact = JSON as typeof JSON & {rawJSON(text: string): unknown}
+
+/** What stands outside and inside of string literals, in turn, beginning with outside. */
+function splitStrings(text: string): string[] {
+  const parts: string[] = []
+  let from = 0
+  for (let open = text.indexOf('"'); open >= 0; open = text.indexOf('"', from)) {
+    let close = text.indexOf('"', open + 1)
+    while (isEscaped(text, close)) close = text.indexOf('"', close + 1)
+    parts.push(text.slice(from, open), text.slice(open, close + 1))
+    from = close + 1
+  }
+  parts.push(text.slice(from))
+  return parts
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0
+  while (text[at - 1 - backslashes] === '\\') backslashes++
+  return backslashes % 2 === 1
+}

@@ -1,0 +1,106 @@
+import {BusError} from './errors.ts'
+
+/** Header lines in order, names in the case they were given; a name may come several times. */
+export type Headers = readonly (readonly [name: string, value: string])[]
+
+/** A message to publish. A payload given as text is sent as UTF-8; absent means empty. */
+export interface Outgoing {
+  readonly subject: string
+  readonly data?: Uint8Array | string | undefined
+  readonly headers?: Headers | undefined
+  readonly reply?: string | undefined
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', {ignoreBOM: true})
+
+/** A message as it arrived. Costs nothing for what is not looked at: bytes and text are made from each other on demand. */
+export class Message {
+  readonly subject: string
+  /** The payload in the form in which the driver has it. */
+  readonly payload: Uint8Array | string
+  readonly headers: Headers
+  readonly reply: string | undefined
+  /** Place in the bus file's log or in its stream; absent for what only passed by. */
+  readonly seq: number | undefined
+  /** Unix time in milliseconds, with fractions: when it was stored, else when it arrived. */
+  readonly time: number
+
+  constructor(
+    subject: string,
+    payload: Uint8Array | string,
+    headers: Headers = noHeaders,
+    reply?: string,
+    seq?: number,
+    time: number = Date.now(),
+  ) {
+    this.subject = subject
+    this.payload = payload
+    this.headers = headers
+    this.reply = reply
+    this.seq = seq
+    this.time = time
+  }
+
+  get data(): Uint8Array {
+    return typeof this.payload === 'string' ? encoder.encode(this.payload) : this.payload
+  }
+
+  /** The payload as UTF-8 text, with U+FFFD where it is not. */
+  get text(): string {
+    return typeof this.payload === 'string' ? this.payload : decoder.decode(this.payload)
+  }
+
+  /** The first value of a header, matched without regard to case. */
+  header(name: string): string | undefined {
+    return headerOf(this.headers, name)
+  }
+}
+
+export const noHeaders: Headers = Object.freeze([])
+
+/** The first value of a header, matched without regard to case. */
+export function headerOf(headers: Headers, name: string): string | undefined {
+  const wanted = name.toLowerCase()
+  return headers.find(([have]) => have.toLowerCase() === wanted)?.[1]
+}
+
+/** Bytes of a payload on the wire. */
+export function sizeOf(data: Uint8Array | string | undefined): number {
+  if (data === undefined) return 0
+  return typeof data === 'string' ? Buffer.byteLength(data) : data.length
+}
+
+/**
+ * Checks one header line by the rules of NATS headers (ADR-4): a name of printable ASCII without `:`,
+ * a value without line breaks. Throws `usage`.
+ */
+export function checkHeader(name: string, value: string): readonly [string, string] {
+  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) {
+    throw new BusError(
+      'usage',
+      `header name ${JSON.stringify(name)} is not made of printable ASCII without ":" or spaces`,
+    )
+  }
+  if (/[\r\n\0]/.test(value)) {
+    throw new BusError('usage', `the value of header ${JSON.stringify(name)} has a line break or NUL`)
+  }
+  return [name, value]
+}
+
+/** Parses `Name: value`, as it stands on a command line. Throws `usage`. */
+export function parseHeader(line: string): readonly [string, string] {
+  const colon = line.indexOf(':')
+  if (colon <= 0)
+    throw new BusError('usage', `header ${JSON.stringify(line)} has no "name:"`, {try: ["-H 'Name: value'"]})
+  return checkHeader(line.slice(0, colon).trim(), line.slice(colon + 1).trim())
+}
+
+/** What a service says when it failed (ADR-32): the code and text of its error headers. */
+export function serviceError(message: Message): {readonly code: string; readonly text: string} | undefined {
+  if (message.headers.length === 0) return undefined
+  const text = message.header('Nats-Service-Error')
+  const code = message.header('Nats-Service-Error-Code')
+  if (text === undefined && code === undefined) return undefined
+  return {code: code ?? '', text: text ?? ''}
+}

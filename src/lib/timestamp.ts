@@ -1,0 +1,53 @@
+/** Times as text, made for millions a minute: the part down to the second is made once a second. */
+
+/** ISO 8601 with microseconds, of Unix milliseconds with fractions. Undefined for what is no time. */
+export function isoClock(): (timeMs: number) => string | undefined {
+  return clock((second) => `${new Date(second * 1000).toISOString().slice(0, 19)}.`, 6, 'Z')
+}
+
+/** The time of day where the user is, with milliseconds: `10:24:31.482`. */
+export function localClock(): (timeMs: number) => string | undefined {
+  return clock(
+    (second) => {
+      const date = new Date(second * 1000)
+      return `${[date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => pad(part, 2)).join(':')}.`
+    },
+    3,
+    '',
+  )
+}
+
+/** Unix seconds with microseconds: `1763632800.123456`. */
+export function unixSeconds(timeMs: number): string {
+  const {second, part} = split(timeMs, 6)
+  return `${second}.${pad(part, 6)}`
+}
+
+/** The last instant that a JavaScript date can hold, either side of 1970. */
+const farthestMs = 8.64e15
+
+function clock(head: (second: number) => string, digits: 3 | 6, tail: string): (timeMs: number) => string | undefined {
+  let lastSecond: number | undefined
+  let lastHead = ''
+  return (timeMs) => {
+    if (!(Math.abs(timeMs) < farthestMs)) return undefined
+    const {second, part} = split(timeMs, digits)
+    if (second !== lastSecond) {
+      lastSecond = second
+      lastHead = head(second)
+    }
+    return lastHead + pad(part, digits) + tail
+  }
+}
+
+/** Whole seconds, and what is left in milliseconds (cut) or microseconds (rounded). */
+function split(timeMs: number, digits: 3 | 6): {readonly second: number; readonly part: number} {
+  const second = Math.floor(timeMs / 1000)
+  const rest = timeMs - second * 1000
+  const part = digits === 3 ? Math.floor(rest) : Math.round(rest * 1000)
+  return part < 10 ** digits ? {second, part} : {second: second + 1, part: 0}
+}
+
+function pad(value: number, digits: number): string {
+  return String(value).padStart(digits, '0')
+}
