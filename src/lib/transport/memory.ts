@@ -1,0 +1,121 @@
+/** A bus inside one process: the plainest form of the contract, and the fastest for tests. Same name, same bus. */
+import {closedError} from '../errors.ts'
+import {Message, noHeaders} from '../message.ts'
+import {checkPattern, SubjectTrie, withoutCovered} from '../subject.ts'
+import {Mailbox} from './mailbox.ts'
+import {checkOutgoing} from './outgoing.ts'
+import {interruptedError, Requests} from './requests.ts'
+import type {OpenOptions, Outgoing, SubscribeOptions, Transport} from './transport.ts'
+
+interface Member {
+  readonly patterns: readonly string[]
+  readonly queue: string | undefined
+  readonly deliver: (message: Message) => void
+}
+
+class Hub {
+  readonly members = new SubjectTrie<Member>()
+  #turn = 0
+  #clients = 0
+
+  nextClient(): number {
+    return ++this.#clients
+  }
+
+  /** Hands a message to every subscription once and to one member of each group; false when nobody took it. */
+  deliver(message: Message): boolean {
+    const found = new Set(this.members.match(message.subject))
+    const groups = new Map<string, Member[]>()
+    for (const member of found) {
+      if (member.queue === undefined) member.deliver(message)
+      else groups.set(member.queue, [...(groups.get(member.queue) ?? []), member])
+    }
+    for (const group of groups.values()) group[this.#turn++ % group.length]?.deliver(message)
+    return found.size > 0
+  }
+}
+
+const maxPayload = 64 * 1024 * 1024
+/** The buses of this process by name, so that two `open` calls meet. */
+const hubs = new Map<string, Hub>()
+
+export function openMemory(url: string, options: OpenOptions = {}): Transport {
+  const hub = hubs.get(url) ?? new Hub()
+  hubs.set(url, hub)
+  const inbox = `_INBOX.m${hub.nextClient()}.`
+  const open = new Set<Mailbox>()
+  let closed = false
+
+  const requests = new Requests(url, inbox, (message) => {
+    const sent = send(message)
+    if (!sent) requests.noResponders(message.reply ?? '', message.subject)
+  })
+  const replies: Member = {patterns: [`${inbox}>`], queue: undefined, deliver: (message) => requests.arrived(message)}
+  for (const pattern of replies.patterns) hub.members.add(pattern, replies)
+
+  function check(): void {
+    if (closed) throw closedError(url)
+  }
+
+  function send(message: Outgoing): boolean {
+    check()
+    checkOutgoing(message, maxPayload, url)
+    // Copied, as on the other buses: what the publisher does with its buffer afterwards is its own affair.
+    const data = typeof message.data === 'string' ? message.data : new Uint8Array(message.data ?? [])
+    return hub.deliver(new Message(message.subject, data, message.headers ?? noHeaders, message.reply))
+  }
+
+  async function subscribe(patterns: string | readonly string[], options_: SubscribeOptions = {}): Promise<Mailbox> {
+    check()
+    if (options_.signal?.aborted) throw interruptedError()
+    const wanted = withoutCovered([patterns].flat().map(checkPattern))
+    const mailbox = new Mailbox({
+      limit: options_.pendingLimit,
+      signal: options_.signal,
+      onDrop: (dropped) => options.notify?.({kind: 'slowConsumer', text: `slow consumer: ${dropped} dropped so far`}),
+      onDrain: leave,
+      onClose() {
+        open.delete(mailbox)
+        leave()
+      },
+    })
+    const member: Member = {patterns: wanted, queue: options_.queue, deliver: (message) => mailbox.push(message)}
+    /** A member that drains is one no more: what it would not take is the other members'. */
+    function leave(): void {
+      for (const pattern of wanted) hub.members.remove(pattern, member)
+    }
+    for (const pattern of wanted) hub.members.add(pattern, member)
+    open.add(mailbox)
+    return mailbox
+  }
+
+  async function close(): Promise<void> {
+    if (closed) return
+    closed = true
+    for (const pattern of replies.patterns) hub.members.remove(pattern, replies)
+    requests.failAll(closedError(url))
+    for (const mailbox of [...open]) await mailbox.close()
+    if (hub.members.size === 0) hubs.delete(url)
+  }
+
+  return {
+    url,
+    features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true},
+    maxPayload,
+    publish: (message) => void send(message),
+    async flush() {
+      check()
+    },
+    subscribe,
+    async request(message, requestOptions) {
+      check()
+      return requests.one(message, requestOptions)
+    },
+    requestMany(message, manyOptions) {
+      check()
+      return requests.many(message, manyOptions)
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  } satisfies Transport
+}

@@ -1,0 +1,34 @@
+/** From a URL to a bus. The one place that knows which drivers there are; each is loaded when it is used. */
+import {BusError} from '../errors.ts'
+import type {OpenOptions, Transport} from './transport.ts'
+
+/**
+ * Opens a bus: `sqlite:PATH` or a path that ends in `.db` or `.sqlite`, `memory:NAME`, or a server:
+ * `nats://HOST:PORT`, `tls://`, `ws://`, `wss://`, several with commas between them.
+ * Fails with `usage` for a URL of no known kind, else as the driver says.
+ */
+export async function open(url: string, options: OpenOptions = {}): Promise<Transport> {
+  if (url.startsWith('memory:')) {
+    const {openMemory} = await import('./memory.ts')
+    return openMemory(url, options)
+  }
+  const path = filePath(url)
+  if (path !== undefined) {
+    const {openSqlite} = await import('./sqlite/driver.ts')
+    return openSqlite(path, options)
+  }
+  if (/^(nats|tls|wss?):\/\//i.test(url)) {
+    const {openNats} = await import('./nats/driver.ts')
+    return openNats(url, options)
+  }
+  throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
+    try: ['a file: sqlite:./bus.db', 'a server: nats://127.0.0.1:4222'],
+  })
+}
+
+/** The path of a bus file, if that is what the URL names. */
+export function filePath(url: string): string | undefined {
+  if (url.startsWith('sqlite:')) return url.slice('sqlite:'.length)
+  const hasScheme = /^[a-z][a-z0-9+.-]+:/i.test(url)
+  return !hasScheme && /\.(db|sqlite)$/.test(url) ? url : undefined
+}

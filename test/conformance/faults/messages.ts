@@ -1,0 +1,114 @@
+import {Message, type Outgoing} from '../../../src/lib/message.ts'
+import type {Transport} from '../../../src/lib/transport/transport.ts'
+import {bentMessages, type Fault} from '../faulty.ts'
+
+/** Publishes something else than what was given. */
+function bentPublish(sound: Transport, change: (message: Outgoing) => Outgoing): Partial<Transport> {
+  return {publish: (message) => sound.publish(change(message))}
+}
+
+function bytesOf(data: Outgoing['data']): Uint8Array {
+  return typeof data === 'string' ? Buffer.from(data) : (data ?? new Uint8Array())
+}
+
+function swallowing(sound: Transport, isSwallowed: (message: Outgoing) => boolean): Partial<Transport> {
+  return {
+    publish(message) {
+      try {
+        sound.publish(message)
+      } catch (error) {
+        if (!isSwallowed(message)) throw error
+      }
+    },
+  }
+}
+
+/** What happens to a message on its way. */
+export const messageFaults: readonly Fault[] = [
+  {
+    name: 'keeps one value a header name',
+    fails: ['headers keep their order, their case and all their values'],
+    bend: (sound) => bentPublish(sound, (m) => ({...m, headers: m.headers && [...new Map(m.headers)]})),
+  },
+  {
+    name: 'writes header names in lower case',
+    fails: ['headers keep their order, their case and all their values'],
+    bend: (sound) =>
+      bentPublish(sound, (m) => ({...m, headers: m.headers?.map(([name, value]) => [name.toLowerCase(), value])})),
+  },
+  {
+    name: 'sorts headers by name',
+    fails: ['headers of one name may stand apart'],
+    bend: (sound) =>
+      bentPublish(sound, (m) => ({
+        ...m,
+        headers: m.headers && [...m.headers].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
+      })),
+  },
+  {
+    name: 'writes "null" for an empty payload',
+    fails: ['an empty payload is empty'],
+    bend: (sound) => bentPublish(sound, (m) => (m.data?.length ? m : {...m, data: 'null'})),
+  },
+  {
+    name: 'takes bytes for text',
+    fails: ['every byte arrives as it is', 'a payload of 1 MiB arrives whole'],
+    bend: (sound) => bentPublish(sound, (m) => ({...m, data: Buffer.from(bytesOf(m.data)).toString()})),
+  },
+  {
+    name: 'cuts a payload off at NUL',
+    fails: ['text arrives as it is, whether it was published as text or as its bytes', 'every byte arrives as it is'],
+    bend: (sound) =>
+      bentPublish(sound, (m) => {
+        const data = bytesOf(m.data)
+        return {...m, data: data.includes(0) ? data.subarray(0, data.indexOf(0)) : data}
+      }),
+  },
+  {
+    name: 'cuts a payload off at 64 KiB',
+    fails: ['a payload of 1 MiB arrives whole'],
+    bend: (sound) => bentPublish(sound, (m) => ({...m, data: m.data?.slice(0, 65_536)})),
+  },
+  {
+    name: 'reads numbers in texts as numbers',
+    fails: ['text arrives as it is, whether it was published as text or as its bytes'],
+    bend: (sound) =>
+      bentPublish(sound, (m) => (typeof m.data === 'string' && +m.data > 0 ? {...m, data: String(+m.data)} : m)),
+  },
+  {
+    name: 'lets a text over the limit go unseen',
+    fails: ['a payload over the limit is refused, counted in bytes, and nothing else is'],
+    bend: (sound) => swallowing(sound, (message) => (message.data?.length ?? 0) > 1000),
+  },
+  {
+    name: 'lets what it refuses go unseen',
+    fails: [
+      'a bad subject to publish to is refused at once, and nothing is sent',
+      'a bad header is refused at once, and nothing is sent',
+    ],
+    bend: (sound) => swallowing(sound, () => true),
+  },
+  {
+    name: 'loses the reply subject',
+    fails: ['a reply subject arrives, and none where there was none'],
+    bend: (sound) => bentPublish(sound, ({reply, ...rest}) => rest),
+  },
+  {
+    name: 'gives the time in seconds',
+    fails: ['a message has the time of its publication or arrival, in milliseconds'],
+    bend: (sound) =>
+      bentMessages(sound, (messages) =>
+        messages.map((m) => new Message(m.subject, m.payload, m.headers, m.reply, m.seq, m.time / 1000)),
+      ),
+  },
+  {
+    name: 'writes subjects in lower case',
+    fails: ['a subject gets what is published to exactly it'],
+    bend: (sound) => bentPublish(sound, (m) => ({...m, subject: m.subject.toLowerCase()})),
+  },
+  {
+    name: 'reads numbers in subjects as numbers',
+    fails: ['odd but sound subjects arrive as they are'],
+    bend: (sound) => bentPublish(sound, (m) => (+m.subject > 0 ? {...m, subject: String(+m.subject)} : m)),
+  },
+]

@@ -1,0 +1,211 @@
+import {BusError} from '../../../src/lib/errors.ts'
+import {Message} from '../../../src/lib/message.ts'
+import type {ManyOptions, Outgoing, RequestOptions, Transport} from '../../../src/lib/transport/transport.ts'
+import {bentSubscriptions, type Fault, never} from '../faulty.ts'
+
+type Replies = AsyncIterable<Message>
+
+/** Requests and their replies, with what comes back changed, or the failure. */
+function bentReplies(
+  sound: Transport,
+  one: (reply: Promise<Message>, options: RequestOptions) => Promise<Message>,
+  many: (replies: Replies, options: ManyOptions) => Replies = (replies) => replies,
+): Partial<Transport> {
+  return {
+    request: (message, options = {}) => one(sound.request(message, options), options),
+    requestMany: (message, options = {}) => many(sound.requestMany(message, options), options),
+  }
+}
+
+function bentOptions(sound: Transport, change: (options: ManyOptions) => ManyOptions): Partial<Transport> {
+  return {
+    request: (message, options = {}) => sound.request(message, change(options)),
+    requestMany: (message, options = {}) => sound.requestMany(message, change(options)),
+  }
+}
+
+/** Passes replies on until there is a failure of `kind`, then does something else. */
+async function* until(replies: Replies, kind: string, instead: () => Promise<void>): AsyncGenerator<Message> {
+  try {
+    yield* replies
+  } catch (error) {
+    if (!isOf(error, kind)) throw error
+    await instead()
+  }
+}
+
+function isOf(error: unknown, kind: string): boolean {
+  return error instanceof BusError && error.kind === kind
+}
+
+async function timedOut(options: RequestOptions): Promise<never> {
+  await new Promise((resolve) => setTimeout(resolve, options.timeoutMs ?? 5000))
+  throw new BusError('timeout', 'no reply')
+}
+
+export const requestFaults: readonly Fault[] = [
+  {
+    name: 'does not hear responders in other connections',
+    fails: ['a request gets its reply, from the same connection and from another'],
+    bend(sound) {
+      const mine = new Set<string>()
+      return {
+        ...bentSubscriptions(sound, (_, patterns) => {
+          mine.add(String(patterns))
+          return {}
+        }),
+        request: (message, options) =>
+          mine.has(message.subject) ? sound.request(message, options) : timedOut({timeoutMs: 1}),
+      }
+    },
+  },
+  {
+    name: 'loses the headers of a reply',
+    fails: ['request and reply carry headers and bytes'],
+    bend: (sound) => bentReplies(sound, async (reply) => new Message('x', (await reply).payload)),
+  },
+  {
+    name: 'takes an empty reply for none',
+    fails: ['an empty reply is a reply'],
+    bend: (sound) =>
+      bentReplies(sound, async (reply) => ((await reply).payload.length > 0 ? reply : timedOut({timeoutMs: 1}))),
+  },
+  {
+    name: 'gives replies to requests in the order in which they come',
+    fails: [
+      'two hundred requests at once each get their own reply, in whatever order they come',
+      "the first reply counts, and later ones are nobody's",
+      'a late reply is ignored, and the next request gets its own',
+    ],
+    bend(sound, world) {
+      const inbox = `_INBOX.shared.${world.connections.length}`
+      const waiting: ((reply: Message) => void)[] = []
+      const early: Message[] = []
+      const listening = sound.subscribe(inbox).then((replies) => {
+        void (async () => {
+          for await (const reply of replies) (waiting.shift() ?? ((each) => void early.push(each)))(reply)
+        })()
+      })
+      return {
+        async request(message: Outgoing, options: RequestOptions = {}) {
+          await listening
+          const [first] = early.splice(0, 1)
+          const reply = first ?? new Promise<Message>((resolve) => waiting.push(resolve))
+          sound.publish({...message, reply: inbox})
+          return Promise.race([reply, timedOut(options).finally(() => waiting.splice(0))])
+        },
+      }
+    },
+  },
+  {
+    name: 'keeps all replies in one inbox, up to the usual limit',
+    fails: [
+      "the loop may be left early, and the replies that still come are nobody's",
+      'a slow loop over 70,000 replies misses none',
+    ],
+    bend(sound, world) {
+      const inbox = `_INBOX.shared.${world.connections.length}`
+      const listening = sound.subscribe(inbox)
+      return {
+        async *requestMany(message: Outgoing, {count = 1e9}: ManyOptions = {}) {
+          const replies = await listening
+          sound.publish({...message, reply: inbox})
+          for (let i = 0; i < count; i++) yield* await replies.take(1)
+        },
+      }
+    },
+  },
+  {
+    name: 'does not mind the time',
+    fails: [
+      'a request that is not answered fails with a timeout when its time is up',
+      'replies end quietly when the time is up, with what has come, be it nothing',
+    ],
+    bend: (sound) => bentOptions(sound, ({timeoutMs, ...rest}) => ({...rest, timeoutMs: 60_000})),
+  },
+  {
+    name: 'knows that nobody serves only when the time is up',
+    fails: ['a request that nobody serves fails at once', 'replies to a request that nobody serves fail at once'],
+    bend: (sound) =>
+      bentReplies(
+        sound,
+        (reply, options) => reply.catch((error) => (isOf(error, 'noResponders') ? timedOut(options) : reply)),
+        (replies, options) => until(replies, 'noResponders', () => timedOut(options)),
+      ),
+  },
+  {
+    name: 'does not mind signals',
+    fails: [
+      'a request ends with `interrupted` when its signal aborts, before or while it waits',
+      'replies end with `interrupted` when the signal aborts, before or while they are awaited',
+      'a signal that is aborted already makes no subscription',
+      'a signal that aborts later ends the subscription as `close` does',
+    ],
+    bend: (sound) => ({
+      ...bentOptions(sound, ({signal, ...rest}) => rest),
+      subscribe: (patterns, {signal, ...rest} = {}) => sound.subscribe(patterns, rest),
+    }),
+  },
+  {
+    name: 'forgets requests when it is closed',
+    fails: ['closing the bus fails a request that waits', 'closing the bus fails a loop over replies that waits'],
+    bend: (sound) =>
+      bentReplies(
+        sound,
+        (reply) => reply.catch((error) => (isOf(error, 'usage') ? never() : reply)),
+        (replies) => until(replies, 'usage', async () => {}),
+      ),
+  },
+  {
+    name: 'hides what passes through inboxes',
+    fails: ['who watches everything sees request and reply'],
+    bend: (sound) =>
+      bentSubscriptions(sound, (subscription) => ({
+        async take(max) {
+          for (;;) {
+            const taken = await subscription.take(max)
+            const shown = taken.filter((message) => !message.subject.startsWith('_INBOX.'))
+            if (taken.length === 0 || shown.length > 0) return shown
+          }
+        },
+      })),
+  },
+  {
+    name: 'does not count replies',
+    fails: ['replies end with their count, and nobody waits for more'],
+    bend: (sound) => bentOptions(sound, ({count, ...rest}) => rest),
+  },
+  {
+    name: 'does not mind the idle time',
+    fails: ['replies end when none came for the idle time, which begins with the first'],
+    bend: (sound) => bentOptions(sound, ({idleMs, ...rest}) => rest),
+  },
+  {
+    name: 'begins the idle time with the request',
+    fails: ['replies end when none came for the idle time, which begins with the first'],
+    bend: (sound) => bentOptions(sound, (options) => ({...options, timeoutMs: options.idleMs ?? options.timeoutMs})),
+  },
+  {
+    name: 'does not mind an empty reply',
+    fails: ['replies end with an empty one, which is not given, when that is asked for'],
+    bend: (sound) => bentOptions(sound, ({untilEmpty, ...rest}) => rest),
+  },
+  {
+    name: 'fails when the time for replies is up',
+    fails: ['replies end quietly when the time is up, with what has come, be it nothing'],
+    bend: (sound) => ({
+      async *requestMany(message, options) {
+        yield* sound.requestMany(message, options)
+        throw new BusError('timeout', 'no more replies')
+      },
+    }),
+  },
+  {
+    name: 'takes a bad subject for one that nobody answers',
+    fails: ['a bad subject to ask is refused'],
+    bend: (sound) =>
+      bentReplies(sound, (reply) =>
+        reply.catch((error) => (isOf(error, 'usage') ? timedOut({timeoutMs: 1}) : Promise.reject(error))),
+      ),
+  },
+]

@@ -1,0 +1,54 @@
+import {describe, expect, test} from 'vitest'
+import {deliveryFaults} from './faults/delivery.ts'
+import {lifecycleFaults} from './faults/lifecycle.ts'
+import {messageFaults} from './faults/messages.ts'
+import {queueFaults} from './faults/queues.ts'
+import {requestFaults} from './faults/requests.ts'
+import {type Fault, memoryWith} from './faulty.ts'
+import {type Case, play, topics} from './suite.ts'
+
+/** Enough for every case on a sound driver, as the first test shows. */
+const patienceMs = 300
+
+const faults: readonly Fault[] = [
+  ...messageFaults,
+  ...deliveryFaults,
+  ...queueFaults,
+  ...requestFaults,
+  ...lifecycleFaults,
+]
+const cases = new Map(Object.values(topics).flatMap((each) => each.map((one) => [one.name, one] as const)))
+
+function caseOf(name: string): Case {
+  const found = cases.get(name)
+  if (found === undefined) throw new Error(`no case is called ${JSON.stringify(name)}`)
+  return found
+}
+
+describe('the suite bites', () => {
+  test('and is calm where there is no fault, even with little patience', {retry: 3}, async () => {
+    for (const each of cases.values()) {
+      if (each.needs?.keepsForSlow !== true) await play(each, memoryWith(), patienceMs)
+    }
+  })
+
+  for (const fault of faults) {
+    test(`a driver that ${fault.name}`, async () => {
+      for (const name of fault.fails) {
+        const failure = await play(caseOf(name), memoryWith(fault), patienceMs).catch((error: unknown) => error)
+        expect(failure, `"${name}" passed`).toBeInstanceOf(Error)
+        expect(failure, 'the faulty driver has a fault of its own').not.toBeInstanceOf(TypeError)
+      }
+    })
+  }
+
+  test('each case at some fault', () => {
+    const bitten = new Set(faults.flatMap((fault) => fault.fails))
+    expect([...cases.keys()].filter((name) => !bitten.has(name))).toEqual([])
+  })
+
+  test('and no two cases or faults have one name', () => {
+    expect(cases.size).toBe(Object.values(topics).flat().length)
+    expect(new Set(faults.map((fault) => fault.name)).size).toBe(faults.length)
+  })
+})

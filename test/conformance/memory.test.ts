@@ -1,0 +1,16 @@
+import {open} from '../../src/lib/transport/open.ts'
+import type {OpenOptions} from '../../src/lib/transport/transport.ts'
+import type {Bus, Harness} from './scene.ts'
+import {conformance} from './suite.ts'
+
+let count = 0
+
+const memory: Harness = {
+  features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true},
+  async fresh(): Promise<Bus> {
+    const url = `memory:conformance-${++count}`
+    return {open: (options?: OpenOptions) => open(url, options), async [Symbol.asyncDispose]() {}}
+  },
+}
+
+conformance('memory', memory)

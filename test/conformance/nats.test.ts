@@ -1,0 +1,29 @@
+import {afterAll} from 'vitest'
+import {open} from '../../src/lib/transport/open.ts'
+import {NatsServer} from '../nats-server.ts'
+import {conformance} from './suite.ts'
+
+/** One server for all; each case has accounts of its own, which share nothing. */
+const accounts = 400
+const server = await NatsServer.start(`websocket { listen: "127.0.0.1:-1", no_tls: true }
+  accounts { ${Array.from({length: accounts}, (_, i) => account(i)).join('\n')} }`)
+let used = 0
+
+function account(i: number): string {
+  return `A${i} { users: [{user: u${i}, password: p}] }`
+}
+
+afterAll(() => server[Symbol.asyncDispose]())
+
+for (const scheme of ['nats', 'ws']) {
+  conformance(`NATS by ${scheme}://`, {
+    features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true},
+    async fresh() {
+      const login = `u${used++}:p`
+      return {
+        open: (options) => open(server.url({scheme, login}), options),
+        async [Symbol.asyncDispose]() {},
+      }
+    },
+  })
+}

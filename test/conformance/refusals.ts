@@ -1,0 +1,80 @@
+import {expect} from 'vitest'
+import {BusError} from '../../src/lib/errors.ts'
+import type {Headers, Outgoing, Transport} from '../../src/lib/transport/transport.ts'
+import {publishAll, texts} from './scene.ts'
+import type {Case} from './suite.ts'
+
+const badPatterns = ['', '.a', 'a.', 'a..b', 'a b', 'a\tb', 'a\n', 'a\0b', 'a.>.b', '>.a']
+const badSubjects = [...badPatterns, '*', '>', 'a.*', 'a.>', '*.a']
+
+/** Publishes and answers with the kind of failure. */
+function published(bus: Transport, message: Outgoing): string {
+  try {
+    bus.publish(message)
+  } catch (error) {
+    return error instanceof BusError ? error.kind : 'a bug'
+  }
+  return 'published'
+}
+
+export const refusals: readonly Case[] = [
+  {
+    name: 'a bad subject to publish to is refused at once, and nothing is sent',
+    async run(scene) {
+      const bus = await scene.connect()
+      const subscription = await bus.subscribe('a')
+      for (const subject of badSubjects) {
+        expect(published(bus, {subject}), `subject ${JSON.stringify(subject)}`).toBe('usage')
+        expect(published(bus, {subject: 'a', reply: subject}), `reply ${JSON.stringify(subject)}`).toBe('usage')
+      }
+      await publishAll(bus, 'a', ['x'])
+      expect(texts(await scene.all(subscription, 1))).toEqual(['x'])
+    },
+  },
+  {
+    name: 'a bad subject to ask is refused',
+    async run(scene) {
+      const bus = await scene.connect()
+      for (const subject of badSubjects) {
+        await expect(bus.request({subject}), JSON.stringify(subject)).rejects.toMatchObject({kind: 'usage'})
+        const many = async () => bus.requestMany({subject})[Symbol.asyncIterator]().next()
+        await expect(many(), JSON.stringify(subject)).rejects.toMatchObject({kind: 'usage'})
+      }
+    },
+  },
+  {
+    name: 'a bad pattern to subscribe to is refused, with the sound ones beside it',
+    async run(scene) {
+      const bus = await scene.connect()
+      for (const pattern of badPatterns) {
+        await expect(bus.subscribe(pattern), JSON.stringify(pattern)).rejects.toMatchObject({kind: 'usage'})
+        await expect(bus.subscribe(['a', pattern]), JSON.stringify(pattern)).rejects.toMatchObject({kind: 'usage'})
+      }
+      if (!scene.features.noResponders) return
+      await expect(bus.request({subject: 'a'})).rejects.toMatchObject({kind: 'noResponders'})
+    },
+  },
+  {
+    name: 'a bad header is refused at once, and nothing is sent',
+    needs: {headers: true},
+    async run(scene) {
+      const bus = await scene.connect()
+      const subscription = await bus.subscribe('a')
+      const bad: Headers = [
+        ['', 'x'],
+        ['a:b', 'x'],
+        ['a b', 'x'],
+        ['ä', 'x'],
+        ['a\n', 'x'],
+        ['a', 'x\ny'],
+        ['a', 'x\ry'],
+        ['a', 'x\0y'],
+      ]
+      for (const header of bad) {
+        expect(published(bus, {subject: 'a', headers: [['Ok', '1'], header]}), JSON.stringify(header)).toBe('usage')
+      }
+      await publishAll(bus, 'a', ['x'])
+      expect(texts(await scene.all(subscription, 1))).toEqual(['x'])
+    },
+  },
+]

@@ -1,0 +1,74 @@
+/**
+ * The contract of a bus in executable form. Cases are plain data, so that each can also be run against a driver with a
+ * known fault and be seen to fail (`faulty.test.ts`); `conformance` registers them all for a driver.
+ */
+import {describe, expect, test} from 'vitest'
+import type {Features} from '../../src/lib/transport/transport.ts'
+import {lifecycle} from './lifecycle.ts'
+import {payloads} from './payloads.ts'
+import {publishSubscribe} from './publish-subscribe.ts'
+import {queues} from './queues.ts'
+import {refusals} from './refusals.ts'
+import {replies} from './replies.ts'
+import {requests} from './requests.ts'
+import {type Harness, Scene} from './scene.ts'
+import {volume} from './volume.ts'
+
+export interface Case {
+  /** A sentence about behaviour, unique in the suite. */
+  readonly name: string
+  /** The case holds only for drivers that declare these values. */
+  readonly needs?: Partial<Features>
+  run(scene: Scene): Promise<void>
+}
+
+const features: readonly Case[] = [
+  {
+    name: 'the driver declares what it can do',
+    async run(scene) {
+      const bus = await scene.connect()
+      expect(bus.features).toEqual(scene.features)
+      expect(bus.maxPayload).toBeGreaterThanOrEqual(1024 * 1024)
+      expect(bus.url).not.toBe('')
+    },
+  },
+]
+
+export const topics: Readonly<Record<string, readonly Case[]>> = {
+  features,
+  'publish and subscribe': publishSubscribe,
+  payloads,
+  'queue groups': queues,
+  requests,
+  'many replies': replies,
+  lifecycle,
+  refusals,
+  volume,
+}
+
+/** Registers the whole suite for one driver. */
+export function conformance(name: string, harness: Harness): void {
+  describe(`${name} keeps the contract`, () => {
+    for (const [topic, cases] of Object.entries(topics)) {
+      describe(topic, () => {
+        for (const each of cases)
+          test.skipIf(!isMet(each.needs, harness.features))(each.name, () => play(each, harness))
+      })
+    }
+  })
+}
+
+/** Plays one case on a fresh bus; no single wait takes longer than `patienceMs`. */
+export async function play(each: Case, harness: Harness, patienceMs = 10_000): Promise<void> {
+  const scene = new Scene(harness, patienceMs)
+  try {
+    await each.run(scene)
+    await scene.end()
+  } finally {
+    await scene.abandon()
+  }
+}
+
+function isMet(needs: Partial<Features> = {}, has: Features): boolean {
+  return Object.entries(needs).every(([name, value]) => has[name as keyof Features] === value)
+}
