@@ -1,0 +1,216 @@
+/**
+ * Who is attached to the file, and what each listens to. A request that no live client listens for fails at once,
+ * instead of waiting for its timeout. On one host a client is alive while its process is, told from a later one with the
+ * same number by its start time; a client elsewhere (another container on the same volume) is alive while its beat is.
+ */
+import {readFileSync, readlinkSync} from 'node:fs'
+import {hostname} from 'node:os'
+import {SubjectTrie} from '../../subject.ts'
+import type {Db} from './file.ts'
+
+const beatMs = 10_000
+const deadAfterMs = 30_000
+/** For so long a process once seen alive is not looked at again. */
+const trustMs = 5
+
+interface Client {
+  readonly id: number
+  readonly host: string
+  readonly pid: number
+  readonly started: string
+  readonly beat: number
+}
+
+/** What one subscription of this connection listens to. */
+export interface Interest {
+  readonly patterns: readonly string[]
+  readonly queue: string | undefined
+}
+
+export class Clients {
+  /** This connection's number, random so that nobody has to hand it out; 48 bits, a name in 36 characters. */
+  readonly id = 1 + Math.floor(Math.random() * (2 ** 48 - 1))
+  readonly #db: Db
+  readonly #name: string | undefined
+  readonly #rows = new Map<Interest, number[]>()
+  #host: string | undefined
+  #beat: NodeJS.Timeout | undefined
+  #seen: {generation: number; trie: SubjectTrie<Client>; queues: Map<string, [pattern: string, Client][]>} | undefined
+  #alive = new Map<number, number>()
+
+  constructor(db: Db, name: string | undefined) {
+    this.#db = db
+    this.#name = name
+  }
+
+  /** Within a write transaction. */
+  add(interest: Interest): void {
+    if (this.#rows.size === 0) this.#enter()
+    const insert = this.#db.prepare('INSERT INTO interest(client, pattern, queue) VALUES (?, ?, ?)')
+    const rows = interest.patterns.map(
+      (pattern) => insert.run(this.id, pattern, interest.queue ?? null).lastInsertRowid,
+    )
+    this.#rows.set(interest, rows.map(Number))
+    this.#changed()
+  }
+
+  /** Within a write transaction. */
+  remove(interest: Interest): void {
+    const rows = this.#rows.get(interest)
+    if (rows === undefined) return
+    const remove = this.#db.prepare('DELETE FROM interest WHERE id = ?')
+    for (const row of rows) remove.run(row)
+    this.#rows.delete(interest)
+    this.#changed()
+    if (this.#rows.size === 0) this.#leave()
+  }
+
+  /** Within a write transaction: as if the process had ended. */
+  removeAll(): void {
+    if (this.#rows.size === 0) return
+    this.#db.prepare('DELETE FROM interest WHERE client = ?').run(this.id)
+    this.#rows.clear()
+    this.#changed()
+    this.#leave()
+  }
+
+  stop(): void {
+    clearInterval(this.#beat)
+  }
+
+  /** Does any live client listen to this subject? */
+  listens(subject: string): boolean {
+    return this.#load()
+      .trie.match(subject)
+      .some((client) => this.#isAlive(client))
+  }
+
+  /** The patterns that live members of a queue group listen to, sorted; every process sees the same order. */
+  patternsOf(queue: string): string[] {
+    const members = this.#load().queues.get(queue) ?? []
+    return [...new Set(members.filter(([, client]) => this.#isAlive(client)).map(([pattern]) => pattern))].sort()
+  }
+
+  #enter(): void {
+    this.#forgetDead()
+    const self = identity(process.pid)
+    this.#db
+      .prepare('INSERT INTO client(id, host, pid, started, name, beat) VALUES (?, ?, ?, ?, ?, ?)')
+      .run(this.id, this.#ownHost(), process.pid, self ?? '', this.#name ?? null, Date.now())
+    this.#beat = setInterval(() => this.#keepAlive(), beatMs).unref()
+  }
+
+  #leave(): void {
+    this.stop()
+    this.#db.prepare('DELETE FROM client WHERE id = ?').run(this.id)
+  }
+
+  #keepAlive(): void {
+    try {
+      const known = this.#db.prepare('UPDATE client SET beat = ? WHERE id = ?').run(Date.now(), this.id)
+      if (known.changes === 0) this.#comeBack()
+    } catch {
+      // Locked just now, or a full disk: the next beat tries again, and other processes here do not go by it.
+    }
+  }
+
+  /** Others took this process for dead (it was stopped for long): say again what it listens to. */
+  #comeBack(): void {
+    this.#db.transaction(() => {
+      const interests = [...this.#rows.keys()]
+      this.#rows.clear()
+      this.stop()
+      for (const interest of interests) this.add(interest)
+    })()
+  }
+
+  #forgetDead(): void {
+    const clients = this.#db.prepare('SELECT id, host, pid, started, beat FROM client').all() as Client[]
+    const dead = clients.filter((client) => !this.#isAlive(client))
+    if (dead.length === 0) return
+    const removeClient = this.#db.prepare('DELETE FROM client WHERE id = ?')
+    const removeInterest = this.#db.prepare('DELETE FROM interest WHERE client = ?')
+    for (const {id} of dead) {
+      removeClient.run(id)
+      removeInterest.run(id)
+    }
+    this.#changed()
+  }
+
+  #changed(): void {
+    this.#db.prepare("UPDATE meta SET v = v + 1 WHERE k = 'interests'").run()
+  }
+
+  #load() {
+    const generation = this.#db.prepare("SELECT v FROM meta WHERE k = 'interests'").pluck().get() as number
+    if (this.#seen?.generation === generation) return this.#seen
+    const rows = this.#db
+      .prepare(
+        'SELECT c.id, c.host, c.pid, c.started, c.beat, i.pattern, i.queue FROM interest i JOIN client c ON c.id = i.client',
+      )
+      .all() as (Client & {pattern: string; queue: string | null})[]
+    const trie = new SubjectTrie<Client>()
+    const queues = new Map<string, [string, Client][]>()
+    for (const row of rows) {
+      trie.add(row.pattern, row)
+      if (row.queue === null) continue
+      const members = queues.get(row.queue)
+      if (members === undefined) queues.set(row.queue, [[row.pattern, row]])
+      else members.push([row.pattern, row])
+    }
+    this.#seen = {generation, trie, queues}
+    return this.#seen
+  }
+
+  #isAlive(client: Client): boolean {
+    if (client.id === this.id) return true
+    if (client.host !== this.#ownHost()) return Date.now() - this.#lastBeat(client) < deadAfterMs
+    const now = performance.now()
+    if ((this.#alive.get(client.id) ?? 0) > now) return true
+    const alive = identity(client.pid) === client.started
+    if (alive) this.#alive.set(client.id, now + trustMs)
+    return alive
+  }
+
+  #lastBeat(client: Client): number {
+    const beat = this.#db.prepare('SELECT beat FROM client WHERE id = ?').pluck().get(client.id)
+    return typeof beat === 'number' ? beat : 0
+  }
+
+  #ownHost(): string {
+    this.#host ??= hostIdentity()
+    return this.#host
+  }
+}
+
+/** The start time of a process, in the system's own form; undefined when there is none. */
+function identity(pid: number): string | undefined {
+  if (process.platform !== 'linux') return isRunning(pid) ? '' : undefined
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+  } catch {
+    return undefined
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** Where process numbers mean the same: this host since its boot, and this container's process namespace. */
+function hostIdentity(): string {
+  if (process.platform !== 'linux') return hostname()
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+    return `${hostname()} ${boot} ${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    return hostname()
+  }
+}

@@ -1,0 +1,276 @@
+/** The bus file: any number of processes on one host, no server. */
+import {closedError} from '../../errors.ts'
+import type {Outgoing} from '../../message.ts'
+import {checkPattern, hasWildcard, withoutCovered} from '../../subject.ts'
+import {Mailbox} from '../mailbox.ts'
+import {checkOutgoing, checkSize} from '../outgoing.ts'
+import {interruptedError, Requests} from '../requests.ts'
+import type {ManyOptions, OpenOptions, RequestOptions, SubscribeOptions, Subscription, Transport} from '../transport.ts'
+import {Bells, bellOf, inboxBell} from './bells.ts'
+import {Clients, type Interest} from './clients.ts'
+import {makeClock} from './clock.ts'
+import {Ears} from './ears.ts'
+import {type Db, fileError, openFile} from './file.ts'
+import {busy, Lock} from './lock.ts'
+import {type Cursor, inboxRows, Log} from './log.ts'
+import {Publisher} from './publisher.ts'
+import {QueueMember} from './queue.ts'
+import {Reader, Subscriber} from './reader.ts'
+import {inboxPrefix, toMessage} from './rows.ts'
+
+const maxPayload = 64 * 1024 * 1024
+
+/** Opens the bus file at `path`, made on first use. Fails with `connect` or `denied`. */
+export async function openSqlite(path: string, options: OpenOptions = {}): Promise<Transport> {
+  return new SqliteBus(path, openFile(path), options)
+}
+
+class SqliteBus implements Transport {
+  readonly url: string
+  readonly features = {wildcards: true, headers: true, queues: true, keepsForSlow: true, noResponders: true}
+  readonly maxPayload = maxPayload
+  readonly #path: string
+  readonly #db: Db
+  readonly #lock: Lock
+  readonly #bells: Bells
+  readonly #clients: Clients
+  readonly #publisher: Publisher
+  readonly #requests: Requests
+  readonly #inbox: string
+  readonly #open = new Set<Mailbox>()
+  readonly #members = new Set<Mailbox>()
+  #reading: {log: Log; reader: Reader; ears: Ears} | undefined
+  #inboxSeen: number | undefined
+  #isClosed = false
+
+  constructor(path: string, db: Db, options: OpenOptions) {
+    this.url = `sqlite:${path}`
+    this.#path = path
+    this.#db = db
+    this.#lock = new Lock(db, path)
+    this.#bells = new Bells(path)
+    this.#clients = new Clients(db, options.name)
+    this.#inbox = `${inboxPrefix}${this.#clients.id.toString(36)}.`
+    this.#requests = new Requests(this.url, this.#inbox, (message) => this.publish(message))
+    this.#publisher = new Publisher({
+      db,
+      lock: this.#lock,
+      bells: this.#bells,
+      clients: this.#clients,
+      clock: makeClock(),
+      inbox: this.#inbox,
+      committed: () => this.#wake(),
+      noResponders: ({reply, subject}) => this.#requests.noResponders(reply ?? '', subject),
+      failed: (error) => {
+        const failure = fileError(path, error)
+        this.#requests.failAll(failure)
+        return failure
+      },
+    })
+  }
+
+  publish(message: Outgoing): void {
+    this.#check()
+    if (isBare(message) && this.#publisher.knows(message.subject)) checkSize(message.data, maxPayload, this.url)
+    else checkOutgoing(message, maxPayload, this.url)
+    this.#publisher.push(message)
+    if (message.subject.startsWith(inboxPrefix)) this.#reading?.ears.expect()
+  }
+
+  async flush(): Promise<void> {
+    this.#check()
+    return this.#publisher.flush()
+  }
+
+  async subscribe(patterns: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
+    this.#check()
+    const wanted = withoutCovered([patterns].flat().map(checkPattern))
+    if (options.signal?.aborted) throw interruptedError()
+    this.#listen(wanted)
+    try {
+      return await (options.queue === undefined
+        ? this.#subscribe(wanted, options)
+        : this.#join(wanted, options.queue, options))
+    } catch (error) {
+      throw fileError(this.#path, error)
+    }
+  }
+
+  async request(message: Outgoing, options?: RequestOptions) {
+    this.#check()
+    this.#openInbox().expect()
+    return this.#requests.one(message, options)
+  }
+
+  requestMany(message: Outgoing, options?: ManyOptions) {
+    this.#check()
+    this.#openInbox().expect()
+    return this.#requests.many(message, options)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#requests.failAll(closedError(this.url))
+    for (const mailbox of [...this.#open]) await mailbox.close()
+    try {
+      await this.#publisher.flush()
+      await this.#lock.write(() => this.#clients.removeAll())
+    } catch (error) {
+      throw fileError(this.#path, error)
+    } finally {
+      this.#reading?.ears.close()
+      this.#clients.stop()
+      this.#bells.close()
+      this.#db.close()
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw closedError(this.url)
+  }
+
+  async #subscribe(patterns: readonly string[], options: SubscribeOptions): Promise<Subscription> {
+    const {reader} = this.#startReading()
+    const interest: Interest = {patterns, queue: undefined}
+    const start = await this.#announce(interest)
+    const mailbox: Mailbox = new Mailbox({
+      signal: options.signal,
+      refill: () => {
+        reader.refill(subscriber)
+        return undefined
+      },
+      onDrain: () => {
+        reader.drain(subscriber)
+        this.#leave(interest)
+      },
+      onClose: () => {
+        this.#open.delete(mailbox)
+        reader.remove(subscriber)
+        this.#leave(interest)
+      },
+    })
+    const subscriber = new Subscriber(patterns, start, mailbox)
+    reader.add(subscriber)
+    this.#open.add(mailbox)
+    return mailbox
+  }
+
+  async #join(patterns: readonly string[], queue: string, options: SubscribeOptions): Promise<Subscription> {
+    const {log} = this.#startReading()
+    const parts = {db: this.#db, lock: this.#lock, clients: this.#clients, log}
+    const member = new QueueMember(parts, queue, patterns)
+    const interest = {patterns, queue}
+    log.want(patterns)
+    await this.#announce(interest, (end) => member.join(end))
+    const mailbox: Mailbox = new Mailbox({
+      signal: options.signal,
+      refill: (max) => {
+        const claimed = member.claim(max)
+        if (claimed === busy) {
+          setImmediate(() => mailbox.wake())
+          return 'later'
+        }
+        for (const message of claimed) mailbox.hold(message)
+        return undefined
+      },
+      onDrain: () => {
+        member.end = log.end()
+        this.#leave(interest)
+      },
+      onClose: () => {
+        this.#open.delete(mailbox)
+        this.#members.delete(mailbox)
+        log.unwant(patterns)
+        this.#leave(interest)
+      },
+    })
+    this.#members.add(mailbox)
+    this.#open.add(mailbox)
+    return mailbox
+  }
+
+  /** Makes an interest known; what is committed after the cursor it answers is meant for it too. */
+  async #announce(interest: Interest, also?: (end: Cursor) => void): Promise<Cursor> {
+    const {log} = this.#startReading()
+    return this.#lock.write(() => {
+      const end = log.end()
+      also?.(end)
+      this.#clients.add(interest)
+      return end
+    })
+  }
+
+  #leave(interest: Interest): void {
+    if (this.#isClosed) return
+    this.#lock.write(() => this.#clients.remove(interest)).catch((error) => this.#fail(error))
+  }
+
+  #listen(patterns: readonly string[]): void {
+    const {ears} = this.#startReading()
+    const literal = patterns.every(
+      (pattern) => !hasWildcard(pattern.split('.', 1)[0] ?? '') && !pattern.startsWith(inboxPrefix),
+    )
+    ears.listen(literal ? patterns.map(bellOf) : 'all')
+  }
+
+  #openInbox(): Ears {
+    const {log, ears} = this.#startReading()
+    if (this.#inboxSeen !== undefined) return ears
+    this.#bells.makeInbox(this.#clients.id)
+    ears.listen([inboxBell(this.#clients.id)])
+    this.#inboxSeen = log.end().passing
+    return ears
+  }
+
+  #startReading() {
+    if (this.#reading !== undefined) return this.#reading
+    const log = new Log(this.#db, this.#lock)
+    const reader = new Reader(log, (error) => this.#fail(error))
+    this.#reading = {log, reader, ears: new Ears(this.#bells, log, () => this.#wake())}
+    return this.#reading
+  }
+
+  /** Somebody committed: hands on what is new. False when there was nothing for us. */
+  #wake(): boolean {
+    if (this.#reading === undefined || this.#isClosed) return false
+    const {log, reader} = this.#reading
+    try {
+      let any = this.#requests.size > 0 && this.#readInbox(log)
+      any = reader.run() || any
+      for (const mailbox of this.#members) any = mailbox.wake() || any
+      return any
+    } catch (error) {
+      this.#fail(error)
+      return false
+    }
+  }
+
+  #readInbox(log: Log): boolean {
+    const before = this.#inboxSeen
+    for (;;) {
+      const rows = log.inbox(this.#clients.id, this.#inboxSeen ?? 0)
+      for (const row of rows) {
+        this.#inboxSeen = row[0]
+        this.#requests.arrived(toMessage(row, row[1], false))
+      }
+      if (rows.length < inboxRows) return before !== this.#inboxSeen
+    }
+  }
+
+  /** What can no longer be read ends every wait on it. */
+  #fail(error: unknown): void {
+    if (this.#isClosed) return
+    const failure = fileError(this.#path, error)
+    for (const mailbox of [...this.#open]) mailbox.fail(failure)
+    this.#requests.failAll(failure)
+  }
+}
+
+function isBare(message: Outgoing): boolean {
+  return message.reply === undefined && message.headers === undefined
+}

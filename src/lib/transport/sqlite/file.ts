@@ -1,0 +1,138 @@
+/**
+ * Opens a bus file, or says in one sentence why not. The file itself is only ever opened by SQLite: closing another
+ * descriptor of it would drop SQLite's POSIX locks for the whole process, and acknowledged rows with them. So a file is
+ * made by an exclusive create, which never opens one that exists, and is looked at by `stat` alone.
+ */
+import {closeSync, openSync, statSync} from 'node:fs'
+import {resolve} from 'node:path'
+import Database from 'better-sqlite3'
+import {BusError} from '../../errors.ts'
+import {applicationId, schema, schemaVersion} from './schema.ts'
+
+export type Db = Database.Database
+
+/** Opens the bus file at `path`, made on first use. Fails with `connect` or `denied`; what is no bus file stays untouched. */
+export function openFile(path: string): Db {
+  const full = resolve(path)
+  const isNew = create(full)
+  let db: Db
+  try {
+    db = new Database(full, {fileMustExist: true, timeout: 5000})
+  } catch (error) {
+    throw fileError(path, error)
+  }
+  try {
+    if (isNew || !isBusFile(db, path)) initialise(db)
+    db.exec(`PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
+             PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
+    return db
+  } catch (error) {
+    closeUntouched(db, full)
+    throw fileError(path, error)
+  }
+}
+
+/** Makes an empty file that only its owner can read; false when there is one. */
+function create(full: string): boolean {
+  try {
+    const stat = statSync(full, {throwIfNoEntry: false})
+    if (stat?.isDirectory())
+      throw new BusError('connect', `${full} is a directory, not a bus file`, {try: [`${full}/bus.db`]})
+    if (stat !== undefined) return stat.size === 0
+    closeSync(openSync(full, 'wx', 0o600))
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw fileError(full, error)
+  }
+}
+
+/** True for a bus file that we can work with, false for an empty database. */
+function isBusFile(db: Db, path: string): boolean {
+  const {id, version, tables} = readIdentity(db)
+  if (id === applicationId) {
+    if (version < schemaVersion + 1000 - (schemaVersion % 1000)) return true
+    throw new BusError('connect', `${path} was made by a newer busline (file version ${version / 1000})`, {
+      try: ['upgrade busline', 'another file: --bus ./other.db'],
+    })
+  }
+  if (id === 0 && version === 0 && tables === 0) return false
+  throw new BusError('connect', `${path} is a SQLite database of another program, left untouched`, {
+    try: ['another path: --bus ./bus.db'],
+  })
+}
+
+/** From one snapshot: another process may be making the file just now. */
+const readIdentity = (db: Db) =>
+  db.transaction(() => ({
+    id: db.pragma('application_id', {simple: true}),
+    version: Number(db.pragma('user_version', {simple: true})),
+    tables: db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get(),
+  }))()
+
+/** Two processes may come here at once: the second finds the first one's work. */
+function initialise(db: Db): void {
+  if (db.pragma('application_id', {simple: true}) === applicationId) return
+  db.pragma('auto_vacuum = INCREMENTAL')
+  db.pragma('journal_mode = WAL')
+  db.exec('BEGIN IMMEDIATE')
+  if (db.pragma('application_id', {simple: true}) !== applicationId) db.exec(schema)
+  db.exec('COMMIT')
+}
+
+/** Closes without the checkpoint that the last connection would make: a read-only one outlives it. */
+function closeUntouched(db: Db, full: string): void {
+  try {
+    const guard = new Database(full, {readonly: true})
+    guard.pragma('schema_version')
+    db.close()
+    guard.close()
+  } catch {
+    db.close()
+  }
+}
+
+/** One sentence for whatever the file system or SQLite said. Errors that are ours already pass through. */
+export function fileError(path: string, error: unknown): unknown {
+  if (error instanceof BusError) return error
+  const code = codeOf(error)
+  const known = sentences.find(([pattern]) => pattern.test(code))
+  if (known === undefined) return error
+  const [, kind, text, hint] = known
+  return new BusError(kind, `the bus file ${path} ${text}`, {
+    cause: error,
+    ...(hint === undefined ? {} : {try: [hint]}),
+  })
+}
+
+/** First match wins. */
+const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, string?])[] = [
+  [/^ENOENT$/, 'connect', 'cannot be made: its folder does not exist', 'make the folder first'],
+  [/^(EACCES|EPERM|EROFS|SQLITE_PERM|SQLITE_AUTH)/, 'denied', 'cannot be opened: permission denied'],
+  [
+    /^SQLITE_READONLY/,
+    'denied',
+    'is not writable',
+    'a bus file is written by readers too: see its permissions and its folder’s',
+  ],
+  [/^(ENOSPC|EDQUOT|SQLITE_FULL)/, 'connect', 'cannot be written: the disk is full', 'make room and run this again'],
+  [/^SQLITE_NOTADB/, 'connect', 'is not a bus file, left untouched', 'another path: --bus ./bus.db'],
+  [/^SQLITE_CORRUPT/, 'connect', 'is damaged', 'copy it away before anything else, then see PRAGMA integrity_check'],
+  [/^SQLITE_BUSY/, 'connect', 'is locked by another process', 'see who holds it: lsof, and try again'],
+  [
+    /^(SQLITE_CANTOPEN|ENOTDIR|ENAMETOOLONG|ELOOP|EISDIR|ENXIO)/,
+    'connect',
+    'cannot be opened',
+    'see the path and its permissions',
+  ],
+  [
+    /^(SQLITE_IOERR|EIO)/,
+    'connect',
+    'cannot be read or written: the disk reports an error',
+    'see the disk, or whether it is full',
+  ],
+]
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}

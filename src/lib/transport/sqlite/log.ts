@@ -1,0 +1,198 @@
+/** Reads the log page by page. No read is ever left open: an open one lets the write-ahead log grow without bound. */
+import type {Message} from '../../message.ts'
+import {SubjectTrie} from '../../subject.ts'
+import type {Db} from './file.ts'
+import type {Lock} from './lock.ts'
+import {type Row, toMessage} from './rows.ts'
+
+/** How far someone has read: the last sequence seen of what is stored, and of what passes through inboxes. */
+export interface Cursor {
+  readonly seq: number
+  readonly passing: number
+}
+
+export const everything: Cursor = {seq: Number.MAX_SAFE_INTEGER, passing: Number.MAX_SAFE_INTEGER}
+
+export interface Entry {
+  readonly message: Message
+  /** The subject's number; 0 for what passes through an inbox. */
+  readonly sid: number
+  /** How far one has read with this entry. */
+  readonly cursor: Cursor
+}
+
+export interface Page {
+  readonly entries: readonly Entry[]
+  readonly cursor: Cursor
+  /** There may be more. */
+  readonly isFull: boolean
+}
+
+const pageRows = 512
+/** Replies for one reading of an inbox. */
+export const inboxRows = 512
+const pageBytes = 4 * 1024 * 1024
+
+export class Log {
+  readonly #db: Db
+  readonly #lock: Lock
+  readonly #names: string[] = []
+  readonly #wanted = new Set<number>()
+  readonly #patterns = new SubjectTrie<true>()
+  readonly #statements
+  #last = 0
+
+  constructor(db: Db, lock: Lock) {
+    this.#db = db
+    this.#lock = lock
+    db.exec('CREATE TEMP TABLE want(sid INTEGER PRIMARY KEY)')
+    const columns = 'SELECT seq, sid, ts, reply, hdr, data FROM msg WHERE seq > ? AND seq <= ?'
+    this.#statements = {
+      all: db.prepare(`${columns} ORDER BY seq`).raw(),
+      wanted: db.prepare(`${columns} AND sid IN temp.want ORDER BY seq`).raw(),
+      passing: db
+        .prepare('SELECT seq, subject, ts, reply, hdr, data FROM eph WHERE seq > ? AND seq <= ? ORDER BY seq')
+        .raw(),
+      inbox: db
+        .prepare(
+          `SELECT seq, subject, ts, reply, hdr, data FROM eph WHERE seq > ? AND dst = ? ORDER BY seq LIMIT ${inboxRows}`,
+        )
+        .raw(),
+      subjects: db.prepare('SELECT id, name FROM subject WHERE id > ? ORDER BY id').raw(),
+      end: db.prepare('SELECT ifnull((SELECT max(seq) FROM msg), 0), ifnull((SELECT max(seq) FROM eph), 0)').raw(),
+      want: db.prepare('INSERT INTO temp.want VALUES (?)'),
+      version: db.prepare('PRAGMA data_version').pluck(),
+    }
+  }
+
+  nameOf(sid: number): string {
+    return this.#names[sid] ?? ''
+  }
+
+  /** The end of the log as it is now. */
+  end(): Cursor {
+    const [seq, passing] = this.#statements.end.get() as [number, number]
+    return {seq, passing}
+  }
+
+  /** Changes whenever another connection has committed. */
+  version(): number {
+    return this.#statements.version.get() as number
+  }
+
+  /** From now on `page` gives what these patterns match. */
+  want(patterns: readonly string[]): void {
+    this.#lock.read(() => this.#learn())
+    const added = new SubjectTrie<true>()
+    for (const pattern of patterns) {
+      added.add(pattern, true)
+      this.#patterns.add(pattern, true)
+    }
+    for (const [sid, name] of this.#names.entries()) {
+      if (name !== undefined && !this.#wanted.has(sid) && added.match(name).length > 0) this.#add(sid)
+    }
+  }
+
+  /** Takes back one `want`. Until the last is taken back a page may give more than is wanted. */
+  unwant(patterns: readonly string[]): void {
+    for (const pattern of patterns) this.#patterns.remove(pattern, true)
+    if (this.#patterns.size > 0) return
+    this.#wanted.clear()
+    this.#db.exec('DELETE FROM temp.want')
+  }
+
+  /**
+   * What comes after `from` up to `to`, oldest first, from one snapshot: what is wanted by somebody, or all; and what
+   * passes through inboxes when `passing` is set.
+   */
+  page(from: Cursor, to: Cursor, what: {all: boolean; passing: boolean; rows?: number}): Page {
+    return this.#lock.read(() => {
+      this.#learn()
+      const statement = what.all ? this.#statements.all : this.#statements.wanted
+      const stored = fill<number>(statement, from.seq, to.seq, what.rows)
+      if (!what.passing) return this.#storedPage(stored, from, to)
+      return this.#mergedPage(stored, fill<string>(this.#statements.passing, from.passing, to.passing), from, to)
+    })
+  }
+
+  /** What came to one client's inbox after `from`, `inboxRows` of it at most. */
+  inbox(client: number, from: number): Row<string>[] {
+    return this.#lock.read(() => this.#statements.inbox.all(from, client) as Row<string>[])
+  }
+
+  #storedPage({rows, isFull}: Filled<number>, from: Cursor, to: Cursor): Page {
+    const entries = rows.map((row) => this.#stored(row, from.passing))
+    const last = rows.at(-1)?.[0] ?? from.seq
+    const seq = isFull ? last : Math.max(from.seq, Math.min(this.end().seq, to.seq))
+    return {entries, cursor: {seq, passing: from.passing}, isFull}
+  }
+
+  /** By time; where one of the two has more to come, the other waits at that point. */
+  #mergedPage(stored: Filled<number>, passing: Filled<string>, from: Cursor, to: Cursor): Page {
+    const entries: Entry[] = []
+    let {seq, passing: pass} = from
+    let s = 0
+    let p = 0
+    for (;;) {
+      const a = stored.rows[s]
+      const b = passing.rows[p]
+      if ((a === undefined && stored.isFull) || (b === undefined && passing.isFull)) break
+      if (a !== undefined && (b === undefined || a[2] <= b[2])) {
+        seq = a[0]
+        s++
+        entries.push(this.#stored(a, pass))
+      } else if (b !== undefined) {
+        pass = b[0]
+        p++
+        entries.push({message: toMessage(b, b[1], false), sid: 0, cursor: {seq, passing: pass}})
+      } else break
+    }
+    const isFull = stored.isFull || passing.isFull
+    if (isFull) return {entries, cursor: {seq, passing: pass}, isFull}
+    const end = this.end()
+    const cursor = {
+      seq: Math.max(seq, Math.min(end.seq, to.seq)),
+      passing: Math.max(pass, Math.min(end.passing, to.passing)),
+    }
+    return {entries, cursor, isFull}
+  }
+
+  #stored(row: Row<number>, passing: number): Entry {
+    return {message: toMessage(row, this.nameOf(row[1]), true), sid: row[1], cursor: {seq: row[0], passing}}
+  }
+
+  #learn(): void {
+    for (const [sid, name] of this.#statements.subjects.all(this.#last) as [number, string][]) {
+      this.#names[sid] = name
+      this.#last = sid
+      if (this.#patterns.match(name).length > 0) this.#add(sid)
+    }
+  }
+
+  #add(sid: number): void {
+    this.#wanted.add(sid)
+    this.#statements.want.run(sid)
+  }
+}
+
+interface Filled<Key> {
+  readonly rows: readonly Row<Key>[]
+  readonly isFull: boolean
+}
+
+/** Rows until the page has enough of them, or enough bytes: a page of large payloads is a short one. */
+function fill<Key>(
+  statement: {iterate(...args: unknown[]): IterableIterator<unknown>},
+  from: number,
+  to: number,
+  most = pageRows,
+): Filled<Key> {
+  const rows: Row<Key>[] = []
+  let bytes = 0
+  for (const row of statement.iterate(from, to) as IterableIterator<Row<Key>>) {
+    rows.push(row)
+    bytes += row[5]?.length ?? 0
+    if (rows.length === most || bytes >= pageBytes) return {rows, isFull: true}
+  }
+  return {rows, isFull: false}
+}

@@ -1,0 +1,134 @@
+/**
+ * Queue groups: one cursor for each group and pattern, in the file; a member claims what comes next in one short write
+ * transaction, and no more than it can work on now. A pattern that no live member has starts at the end when it gets
+ * one. Where patterns of a group overlap, a message belongs to the first of them, in order of their text, of those that
+ * were there when it was published: so each message goes to one member, and a newcomer takes nothing from the others.
+ */
+import type {Message} from '../../message.ts'
+import {matches} from '../../subject.ts'
+import type {Clients} from './clients.ts'
+import type {Db} from './file.ts'
+import type {busy, Lock} from './lock.ts'
+import {type Cursor, type Entry, everything, type Log, type Page} from './log.ts'
+
+/** Pages for one claim: the lock is not held for long. */
+const mostPages = 16
+const leastRows = 32
+
+export interface QueueParts {
+  readonly db: Db
+  readonly lock: Lock
+  readonly log: Log
+  readonly clients: Clients
+}
+
+interface Place {
+  readonly pattern: string
+  /** Up to here there is nothing for this pattern; known to this member alone. */
+  scanned: number
+}
+
+/** A pattern of the group, and the sequences that may be its own: once nobody has it, only what was claimed. */
+type Owner = readonly [pattern: string, first: number, next: number]
+
+export class QueueMember {
+  readonly #parts: QueueParts
+  readonly #name: string
+  readonly #places: Place[]
+  readonly #statements
+  /** Where it ends, once it drains. */
+  end: Cursor = everything
+
+  constructor(parts: QueueParts, name: string, patterns: readonly string[]) {
+    this.#parts = parts
+    this.#name = name
+    this.#places = patterns.map((pattern) => ({pattern, scanned: 0}))
+    this.#statements = {
+      next: parts.db.prepare('SELECT next FROM qgroup WHERE name = ? AND pattern = ?').pluck(),
+      owners: parts.db.prepare('SELECT pattern, first, next FROM qgroup WHERE name = ? ORDER BY pattern').raw(),
+      move: parts.db.prepare('UPDATE qgroup SET next = max(next, ?) WHERE name = ? AND pattern = ?'),
+    }
+  }
+
+  /** Within the write transaction that makes its interests known, before it does. */
+  join(end: Cursor): void {
+    const live = this.#parts.clients.patternsOf(this.#name)
+    const insert = this.#parts.db.prepare(
+      'INSERT OR REPLACE INTO qgroup(name, pattern, first, next) VALUES (?, ?, ?, ?)',
+    )
+    for (const place of this.#places) {
+      if (!live.includes(place.pattern)) insert.run(this.#name, place.pattern, end.seq + 1, end.seq + 1)
+    }
+  }
+
+  /** Up to `max` messages that are now this member's alone, oldest first; `busy` when others hold the file. */
+  claim(max: number): Message[] | typeof busy {
+    const places = this.#places.filter((place) => this.#hasMore(place))
+    if (places.length === 0) return []
+    return this.#parts.lock.tryWrite(() => this.#take(places, max))
+  }
+
+  /** Looks without the lock, so that a group where nothing happens never writes. */
+  #hasMore(place: Place): boolean {
+    return this.#parts.lock.read(() => {
+      for (;;) {
+        const page = this.#page(this.#from(place), 1)
+        if (page.entries.some((entry) => matches(place.pattern, entry.message.subject))) return true
+        place.scanned = page.cursor.seq
+        if (!page.isFull) return false
+      }
+    })
+  }
+
+  #take(places: readonly Place[], max: number): Message[] {
+    const live = new Set(this.#parts.clients.patternsOf(this.#name))
+    const rows = this.#statements.owners.all(this.#name) as Owner[]
+    const owners = rows.map(
+      ([pattern, first, next]): Owner => [pattern, first, live.has(pattern) ? Number.POSITIVE_INFINITY : next],
+    )
+    const offers = places.map((place) => ({place, ...this.#offer(place, owners, max)}))
+    const taken = offers
+      .flatMap(({entries}) => entries)
+      .sort((a, b) => a.cursor.seq - b.cursor.seq)
+      .slice(0, max)
+    const last = taken.length < max ? Number.POSITIVE_INFINITY : (taken.at(-1)?.cursor.seq ?? 0)
+    for (const {place, entries, seq} of offers) {
+      const left = entries.find((entry) => entry.cursor.seq > last)
+      this.#statements.move.run(left === undefined ? seq + 1 : left.cursor.seq, this.#name, place.pattern)
+    }
+    return taken.map((entry) => entry.message)
+  }
+
+  /** What comes next for one pattern, `max` at most, and how far that goes. */
+  #offer(place: Place, owners: readonly Owner[], max: number): {entries: Entry[]; seq: number} {
+    const entries: Entry[] = []
+    let seq = this.#from(place)
+    for (let pages = 0; pages < mostPages; pages++) {
+      const page = this.#page(seq, Math.max(max, leastRows))
+      for (const entry of page.entries) {
+        if (!owns(place.pattern, owners, entry)) continue
+        entries.push(entry)
+        if (entries.length === max) return {entries, seq: entry.cursor.seq}
+      }
+      seq = page.cursor.seq
+      if (!page.isFull) break
+    }
+    return {entries, seq}
+  }
+
+  #from(place: Place): number {
+    return Math.max(place.scanned, Number(this.#statements.next.get(this.#name, place.pattern) ?? 1) - 1)
+  }
+
+  #page(seq: number, rows: number): Page {
+    return this.#parts.log.page({seq, passing: 0}, this.end, {all: false, passing: false, rows})
+  }
+}
+
+function owns(pattern: string, owners: readonly Owner[], {message, cursor}: Entry): boolean {
+  if (!matches(pattern, message.subject)) return false
+  const owner = owners.find(
+    ([other, first, next]) => first <= cursor.seq && cursor.seq < next && matches(other, message.subject),
+  )
+  return owner === undefined || owner[0] === pattern
+}

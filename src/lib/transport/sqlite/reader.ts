@@ -1,0 +1,165 @@
+/**
+ * Delivers from the log to this connection's subscriptions. All that keep up are served from one reading; one that
+ * falls behind gets a place of its own in the file and reads on from there when it is asked for more, so nothing is
+ * dropped and little is held, and the others do not wait for it.
+ */
+import {overlaps, SubjectTrie} from '../../subject.ts'
+import type {Mailbox} from '../mailbox.ts'
+import {type Cursor, type Entry, everything, type Log, type Page} from './log.ts'
+
+const mostHeld = 1024
+const mostHeldBytes = 4 * 1024 * 1024
+
+export class Subscriber {
+  readonly patterns: readonly string[]
+  readonly mailbox: Mailbox
+  /** Wants what passes through inboxes. */
+  readonly passing: boolean
+  readonly all: boolean
+  /** Served from the shared reading; otherwise it reads on by itself from `cursor`. */
+  isLive = true
+  cursor: Cursor
+  /** Where it ends, once it drains. */
+  end: Cursor = everything
+  #heldBytes = 0
+
+  constructor(patterns: readonly string[], cursor: Cursor, mailbox: Mailbox) {
+    this.patterns = patterns
+    this.cursor = cursor
+    this.mailbox = mailbox
+    this.all = patterns.includes('>')
+    this.passing = patterns.some((pattern) => overlaps(pattern, '_INBOX.>'))
+  }
+
+  /** Takes an entry of the shared reading, or steps out of it before this entry when it holds enough. */
+  accept(entry: Entry, before: Cursor): boolean {
+    const {mailbox} = this
+    const isSeen = entry.sid === 0 ? entry.cursor.passing <= this.cursor.passing : entry.cursor.seq <= this.cursor.seq
+    if (isSeen) return false
+    if (mailbox.length === 0) this.#heldBytes = 0
+    if (mailbox.length >= mostHeld || this.#heldBytes >= mostHeldBytes) {
+      this.isLive = false
+      this.cursor = later(before, this.cursor)
+      return false
+    }
+    this.#heldBytes += entry.message.payload.length
+    mailbox.hold(entry.message)
+    return true
+  }
+}
+
+export class Reader {
+  readonly #log: Log
+  readonly #subscribers = new Set<Subscriber>()
+  readonly #trie = new SubjectTrie<Subscriber>()
+  readonly #takers = new Map<number, Subscriber[]>()
+  #head: Cursor = everything
+  #isScheduled = false
+  readonly #failed: (error: unknown) => void
+
+  constructor(log: Log, failed: (error: unknown) => void) {
+    this.#log = log
+    this.#failed = failed
+  }
+
+  add(subscriber: Subscriber): void {
+    this.#log.want(subscriber.patterns)
+    this.#subscribers.add(subscriber)
+    for (const pattern of subscriber.patterns) this.#trie.add(pattern, subscriber)
+    this.#takers.clear()
+    this.#join(subscriber)
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber)
+    for (const pattern of subscriber.patterns) this.#trie.remove(pattern, subscriber)
+    this.#takers.clear()
+    this.#log.unwant(subscriber.patterns)
+  }
+
+  /** From now on it reads by itself, and only what there is already. */
+  drain(subscriber: Subscriber): void {
+    if (subscriber.isLive) subscriber.cursor = later(this.#head, subscriber.cursor)
+    subscriber.isLive = false
+    subscriber.end = this.#log.end()
+  }
+
+  /** Reads a page for all that keep up, now; more follows in later turns. Answers whether there was anything. */
+  run(): boolean {
+    if (this.#subscribers.size === 0) return false
+    try {
+      return this.#run()
+    } catch (error) {
+      this.#failed(error)
+      return false
+    }
+  }
+
+  /** Fills the mailbox of a subscriber that has fallen behind. Back at the end, it joins the others again. */
+  refill(subscriber: Subscriber): void {
+    while (!subscriber.isLive && subscriber.mailbox.length === 0) {
+      const page = this.#log.page(subscriber.cursor, subscriber.end, subscriber)
+      for (const entry of page.entries) {
+        if (this.#takersOf(entry).includes(subscriber)) subscriber.mailbox.hold(entry.message)
+      }
+      subscriber.cursor = page.cursor
+      if (page.isFull) continue
+      if (subscriber.end === everything) this.#join(subscriber)
+      return
+    }
+  }
+
+  #join(subscriber: Subscriber): void {
+    subscriber.isLive = true
+    const others = [...this.#subscribers].some((other) => other.isLive && other !== subscriber)
+    if (!others) this.#head = subscriber.cursor
+    this.#schedule()
+  }
+
+  #run(): boolean {
+    const live = [...this.#subscribers].filter((subscriber) => subscriber.isLive)
+    if (live.length === 0) return false
+    const all = live.some((subscriber) => subscriber.all)
+    const passing = live.some((subscriber) => subscriber.passing)
+    const page = this.#log.page(this.#head, everything, {all, passing})
+    this.#deliver(page)
+    this.#head = page.cursor
+    if (page.isFull) this.#schedule()
+    return page.entries.length > 0
+  }
+
+  #deliver(page: Page): void {
+    const touched = new Set<Subscriber>()
+    let before = this.#head
+    for (const entry of page.entries) {
+      for (const subscriber of this.#takersOf(entry)) {
+        if (subscriber.isLive && subscriber.accept(entry, before)) touched.add(subscriber)
+      }
+      before = entry.cursor
+    }
+    for (const subscriber of touched) subscriber.mailbox.wake()
+  }
+
+  #takersOf(entry: Entry): Subscriber[] {
+    if (entry.sid === 0) return [...new Set(this.#trie.match(entry.message.subject))]
+    let takers = this.#takers.get(entry.sid)
+    if (takers === undefined) {
+      takers = [...new Set(this.#trie.match(entry.message.subject))]
+      this.#takers.set(entry.sid, takers)
+    }
+    return takers
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.run()
+    })
+  }
+}
+
+function later(one: Cursor, other: Cursor): Cursor {
+  return {seq: Math.max(one.seq, other.seq), passing: Math.max(one.passing, other.passing)}
+}

@@ -1,0 +1,46 @@
+import type {Outgoing} from '../../message.ts'
+import {type Headers, Message, noHeaders} from '../../message.ts'
+
+/** A stored message as SQLite gives it in raw mode; `key` is the subject's id in `msg`, the subject itself in `eph`. */
+export type Row<Key> = [
+  seq: number,
+  key: Key,
+  ts: number,
+  reply: string | null,
+  hdr: string | null,
+  data: string | Buffer | null,
+]
+
+const empty = new Uint8Array(0)
+
+export function toMessage(row: Row<unknown>, subject: string, isStored: boolean): Message {
+  const headers = row[4] === null ? noHeaders : (JSON.parse(row[4]) as Headers)
+  return new Message(
+    subject,
+    row[5] ?? empty,
+    headers,
+    row[3] ?? undefined,
+    isStored ? row[0] : undefined,
+    row[2] / 1000,
+  )
+}
+
+/** Headers as they are stored: a JSON array of pairs, which keeps order, case and repeats. */
+export function storedHeaders(headers: Headers | undefined): string | null {
+  return headers === undefined || headers.length === 0 ? null : JSON.stringify(headers)
+}
+
+export function storedData(data: Outgoing['data']): string | Uint8Array | null {
+  return data === undefined || data.length === 0 ? null : data
+}
+
+/** `_INBOX.<client in base 36>.…`, the subjects whose messages only pass by. */
+export const inboxPrefix = '_INBOX.'
+
+/** The client an inbox subject belongs to; 0 for one that nobody here handed out. */
+export function inboxOwner(subject: string): number {
+  const end = subject.indexOf('.', inboxPrefix.length)
+  if (end < 0) return 0
+  const id = Number.parseInt(subject.slice(inboxPrefix.length, end), 36)
+  return Number.isSafeInteger(id) ? id : 0
+}

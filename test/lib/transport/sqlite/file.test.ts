@@ -1,0 +1,185 @@
+import {spawnSync} from 'node:child_process'
+import {chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+import Database from 'better-sqlite3'
+import {describe, expect, test} from 'vitest'
+import {open} from '../../../../src/lib/transport/open.ts'
+import {start, startCommand, temporaryFolder} from './processes.ts'
+
+describe('a bus file', () => {
+  test('is made on first use, for its owner only', async () => {
+    const folder = temporaryFolder()
+    const path = join(folder, 'a folder with ünïcode', 'bus.db')
+    mkdirSync(join(folder, 'a folder with ünïcode'))
+    const bus = await open(`sqlite:${path}`)
+    const subscription = await bus.subscribe('a')
+    bus.publish({subject: 'a', data: 'x'})
+    expect((await subscription.take(1))[0]?.text).toBe('x')
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(statSync(`${path}.bells`).mode & 0o777).toBe(0o700)
+    await bus.close()
+  })
+
+  test('leaves nothing of a client behind when it closes', async () => {
+    const folder = temporaryFolder()
+    const path = join(folder, 'bus.db')
+    const bus = await open(path)
+    await bus.subscribe('a')
+    await bus.request({subject: 'nobody'}).catch(() => {})
+    await bus.close()
+    const db = new Database(path, {readonly: true})
+    expect(db.prepare('SELECT (SELECT count(*) FROM client) + (SELECT count(*) FROM interest)').pluck().get()).toBe(0)
+    db.close()
+  })
+
+  test('survives being made by many processes at the same instant', async () => {
+    for (let round = 0; round < 5; round++) {
+      const path = join(temporaryFolder(), 'bus.db')
+      const all = Array.from({length: 4}, () => start('once', path, 'made'))
+      for (const {ended, stderr} of all) expect(await ended, stderr()).toBe(0)
+      const db = new Database(path, {readonly: true})
+      expect(db.prepare('SELECT count(*) FROM msg').pluck().get()).toBe(4)
+      db.close()
+    }
+  })
+})
+
+describe('what is no bus file is refused', () => {
+  function refusal(path: string) {
+    return open(`sqlite:${path}`).then(
+      () => expect.unreachable(),
+      (error) => ({kind: error.kind, exitCode: error.exitCode, message: error.message}),
+    )
+  }
+
+  test('a database of another program, and stays as it is', async () => {
+    const path = join(temporaryFolder(), 'other.db')
+    const db = new Database(path)
+    db.exec('PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)')
+    const guard = new Database(path, {readonly: true})
+    guard.prepare('SELECT * FROM t').all()
+    db.close()
+    const before = readFileSync(path)
+    const log = readFileSync(`${path}-wal`)
+    guard.close()
+    expect(await refusal(path)).toMatchObject({kind: 'connect', message: expect.stringContaining('another program')})
+    expect(readFileSync(path).equals(before)).toBe(true)
+    expect(readFileSync(`${path}-wal`).equals(log)).toBe(true)
+  })
+
+  test('one with a foreign application id', async () => {
+    const path = join(temporaryFolder(), 'foreign.db')
+    const db = new Database(path)
+    db.pragma('application_id = 1234')
+    db.close()
+    expect(await refusal(path)).toMatchObject({exitCode: 3, message: expect.stringContaining('left untouched')})
+  })
+
+  test('a text file, and stays as it is', async () => {
+    const path = join(temporaryFolder(), 'notes.db')
+    writeFileSync(path, 'dear diary\n'.repeat(1000))
+    expect(await refusal(path)).toMatchObject({kind: 'connect', message: expect.stringContaining('is not a bus file')})
+    expect(readFileSync(path, 'utf8')).toBe('dear diary\n'.repeat(1000))
+  })
+
+  test('a file of a newer major version', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    await (await open(path)).close()
+    const db = new Database(path)
+    db.pragma('user_version = 2000')
+    db.close()
+    expect(await refusal(path)).toMatchObject({kind: 'connect', message: expect.stringContaining('newer busline')})
+  })
+
+  test('but one of a newer minor version is used', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    await (await open(path)).close()
+    const db = new Database(path)
+    db.pragma('user_version = 1007')
+    db.close()
+    await (await open(path)).close()
+  })
+
+  test('a directory, a path into nowhere, a path through a file', async () => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'file'), '')
+    expect(await refusal(folder)).toMatchObject({exitCode: 3, message: expect.stringContaining('is a directory')})
+    expect(await refusal(join(folder, 'no', 'bus.db'))).toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining('folder does not exist'),
+    })
+    expect(await refusal(join(folder, 'file', 'bus.db'))).toMatchObject({exitCode: 3})
+  })
+
+  test('a file that may not be written', async () => {
+    const folder = temporaryFolder()
+    const path = join(folder, 'bus.db')
+    await (await open(path)).close()
+    chmodSync(path, 0o400)
+    chmodSync(folder, 0o555)
+    // Root may write everywhere: then a plain user asks.
+    const asUser = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--clear-groups'] : ['env']
+    chmodSync(path, 0o444)
+    const [command = '', ...rest] = asUser
+    const program = startCommand(command, [...rest, process.execPath, programs, 'once', path, 'a'])
+    expect(await program.ended, program.stderr()).toBe(4)
+    expect(program.stderr()).toMatch(/is not writable|permission denied/)
+    chmodSync(folder, 0o755)
+  })
+
+  test('a bells folder that is a symbolic link', async () => {
+    const folder = temporaryFolder()
+    const path = join(folder, 'bus.db')
+    symlinkSync(folder, `${path}.bells`)
+    const bus = await open(path)
+    await expect(bus.subscribe('a')).rejects.toThrow('is not a folder')
+    await bus.close()
+  })
+})
+
+test('a full disk is one sentence, and the file is sound once there is room', async () => {
+  const folder = temporaryFolder()
+  const path = join(folder, 'bus.db')
+  await (await open(path)).close()
+  const limited = startCommand('sh', [
+    '-c',
+    `trap '' XFSZ; ulimit -f 300; exec "$0" "$@"`,
+    process.execPath,
+    programs,
+    'load',
+    path,
+    'a',
+    '5000',
+    'x'.repeat(1000),
+  ])
+  expect(await limited.ended).toBe(3)
+  expect(limited.stderr()).toMatch(/^BusError: the bus file .*bus.db cannot be (read or )?written: /)
+  const full = spawnSync(
+    'unshare',
+    [
+      '-rm',
+      'sh',
+      '-c',
+      `mount -t tmpfs -o size=600k none ${folder} && exec "$0" "$@"`,
+      process.execPath,
+      programs,
+      'load',
+      path,
+      'a',
+      '5000',
+      'x'.repeat(1000),
+    ],
+    {encoding: 'utf8'},
+  )
+  if (!/unshare|mount/.test(full.stderr)) {
+    expect(full.stderr).toContain('the disk is full')
+    expect(full.status).toBe(3)
+  }
+  const after = start('once', path, 'a')
+  expect(await after.ended, after.stderr()).toBe(0)
+  const db = new Database(path, {readonly: true})
+  expect(db.pragma('quick_check', {simple: true})).toBe('ok')
+  db.close()
+})
+
+const programs = new URL('programs.ts', import.meta.url).pathname

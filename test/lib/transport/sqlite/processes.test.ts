@@ -1,0 +1,105 @@
+import {existsSync, statSync} from 'node:fs'
+import {join} from 'node:path'
+import Database from 'better-sqlite3'
+import {describe, expect, test} from 'vitest'
+import {open} from '../../../../src/lib/transport/open.ts'
+import {start, temporaryFolder} from './processes.ts'
+
+function numbers(upTo: number): string[] {
+  return Array.from({length: upTo}, (_, i) => String(i + 1))
+}
+
+describe('several processes on one file', () => {
+  test('each subscriber gets what all publishers say, in each one’s order', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    const subscribers = [start('subscribe', path, 'load.*', '4000'), start('subscribe', path, 'load.>', '4000')]
+    for (const subscriber of subscribers) await subscriber.atLeast(1)
+    const publishers = [start('load', path, 'load.a', '2000', 'a'), start('load', path, 'load.b', '2000', 'b')]
+    for (const {ended} of [...publishers, ...subscribers]) expect(await ended).toBe(0)
+    for (const {lines} of subscribers) {
+      const seen = lines.slice(1).map((line) => line.split(' '))
+      for (const who of ['a', 'b']) {
+        expect(seen.filter(([, from]) => from === who).map(([n]) => n)).toEqual(numbers(2000))
+      }
+    }
+  })
+
+  test('a queue group shares the work out, each message to one of them', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    const members = [1, 2, 3].map(() => start('subscribe', path, 'jobs.*', 'Infinity', 'workers'))
+    for (const member of members) await member.atLeast(1)
+    expect(await start('load', path, 'jobs.all', '3000').ended).toBe(0)
+    const all = () => members.flatMap(({lines}) => lines.slice(1))
+    await expect.poll(() => all().length, {timeout: 10_000}).toBe(3000)
+    const seen = all().map((line) => Number(line))
+    expect(seen.sort((a, b) => a - b).map(String)).toEqual(numbers(3000))
+  })
+
+  test('a request is answered across processes, and fails at once when the server was killed', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    const server = start('serve', path, 'echo')
+    await server.atLeast(1)
+    await using bus = await open(path)
+    expect((await bus.request({subject: 'echo', data: 'hello'})).text).toBe('hello')
+    server.child.kill('SIGKILL')
+    await server.ended
+    await expect
+      .poll(() => bus.request({subject: 'echo'}, {timeoutMs: 200}).catch((error) => error.kind))
+      .toBe('noResponders')
+  })
+})
+
+describe('a publisher that is killed', () => {
+  test('loses nothing that it was told is published, 20 times', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    const acknowledged = new Map<string, number>()
+    for (let round = 0; round < 20; round++) {
+      const subject = `round.${round}`
+      const publisher = start('publish', path, subject, round % 2 === 0 ? '1' : '50')
+      await publisher.atLeast(5 + 20 * round)
+      publisher.child.kill('SIGKILL')
+      await publisher.ended
+      acknowledged.set(subject, Number(publisher.lines.at(-1)))
+    }
+    const db = new Database(path)
+    expect(db.pragma('integrity_check', {simple: true})).toBe('ok')
+    const stored = db
+      .prepare('SELECT CAST(data AS TEXT) FROM msg JOIN subject ON id = sid WHERE name = ? ORDER BY seq')
+      .pluck()
+    for (const [subject, last] of acknowledged) {
+      expect(stored.all(subject).slice(0, last), subject).toEqual(numbers(last))
+    }
+    db.close()
+  })
+
+  test('between commit and bell is still heard, by the safety poll', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    const subscriber = start('subscribe', path, 'quiet', '1')
+    await subscriber.atLeast(1)
+    // A commit by somebody who rings no bell is what such a kill leaves behind.
+    const db = new Database(path)
+    db.exec(`INSERT INTO subject(name) VALUES ('quiet');
+             INSERT INTO msg(sid, ts, data) SELECT id, 1, 'heard' FROM subject WHERE name = 'quiet'`)
+    const committed = performance.now()
+    await subscriber.atLeast(2)
+    expect(performance.now() - committed).toBeLessThan(1000)
+    expect(subscriber.lines.at(-1)).toBe('heard')
+    db.close()
+  })
+})
+
+describe('the write-ahead log', () => {
+  test('does not grow for a subscriber that never reads', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    const sleeper = start('sleep', path, 'load')
+    await sleeper.atLeast(1)
+    await using bus = await open(path)
+    const idle = await bus.subscribe('>')
+    expect(await start('load', path, 'load', '40000', 'x'.repeat(1000)).ended).toBe(0)
+    expect(existsSync(`${path}-wal`)).toBe(true)
+    expect(statSync(`${path}-wal`).size).toBeLessThan(8 * 1024 * 1024)
+    let seen = 0
+    while (seen < 40_000) seen += (await idle.take(1000)).length
+    expect(idle.dropped).toBe(0)
+  })
+})

@@ -1,0 +1,62 @@
+import {type ChildProcess, spawn} from 'node:child_process'
+import {mkdtempSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {createInterface} from 'node:readline'
+import {onTestFinished} from 'vitest'
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'busline-'))
+  onTestFinished(() => rmSync(folder, {recursive: true, force: true}))
+  return folder
+}
+
+export interface Program {
+  readonly child: ChildProcess
+  /** All lines so far. */
+  readonly lines: string[]
+  readonly stderr: () => string
+  /** Resolves when so many lines have come. */
+  atLeast(lines: number): Promise<void>
+  /** Resolves with the exit code, or the signal. */
+  readonly ended: Promise<number | string>
+}
+
+/** Starts one of `programs.ts` in a process of its own, killed after the test. */
+export function start(...args: string[]): Program {
+  return startCommand(process.execPath, [new URL('programs.ts', import.meta.url).pathname, ...args])
+}
+
+export function startCommand(command: string, args: readonly string[]): Program {
+  const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'pipe']})
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const lines: string[] = []
+  const waiting = new Set<() => void>()
+  let stderr = ''
+  child.stderr.on('data', (chunk) => (stderr += chunk))
+  const reader = createInterface({input: child.stdout})
+  reader.on('line', (line) => {
+    lines.push(line)
+    for (const check of waiting) check()
+  })
+  const ended = new Promise<number | string>((resolve) => {
+    child.on('close', (code, signal) => resolve(code ?? signal ?? 'gone'))
+  })
+  function atLeast(wanted: number): Promise<void> {
+    const reached = new Promise<void>((resolve) => {
+      const check = () => {
+        if (lines.length < wanted) return
+        waiting.delete(check)
+        resolve()
+      }
+      waiting.add(check)
+      check()
+    })
+    const over = ended.then((how) => {
+      if (lines.length < wanted) throw new Error(`ended (${how}) after ${lines.length} of ${wanted} lines: ${stderr}`)
+    })
+    return Promise.race([reached, over])
+  }
+  return {child, lines, stderr: () => stderr, atLeast, ended}
+}

@@ -1,0 +1,70 @@
+/** What the child processes of these tests do: `node programs.ts NAME URL ARGS…`. Each talks in lines on stdout. */
+import {open} from '../../../../src/lib/transport/open.ts'
+import type {Transport} from '../../../../src/lib/transport/transport.ts'
+
+const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<void>> = {
+  /** Publishes numbers for ever, a batch a flush, and says the last of each batch once it is acknowledged. */
+  async publish(bus, subject = '', batch = '1') {
+    const size = Number(batch)
+    for (let n = 1; ; n += size) {
+      for (let i = 0; i < size; i++) bus.publish({subject, data: String(n + i)})
+      await bus.flush()
+      say(String(n + size - 1))
+    }
+  },
+
+  /** Publishes so many numbered messages as fast as it can. */
+  async load(bus, subject = '', count = '0', payload = '') {
+    for (let n = 1; n <= Number(count); n++) {
+      bus.publish({subject, data: `${n} ${payload}`})
+      if (n % 1000 === 0) await bus.flush()
+    }
+    await bus.close()
+  },
+
+  /** Says the payload of each message; ends after `count`. */
+  async subscribe(bus, pattern = '', count = 'Infinity', queue?: string) {
+    const subscription = await bus.subscribe(pattern, {queue})
+    say('live')
+    let seen = 0
+    while (seen < Number(count)) {
+      const taken = await subscription.take(64)
+      if (taken.length === 0) break
+      seen += taken.length
+      say(taken.map((message) => message.text).join('\n'))
+    }
+    await bus.close()
+  },
+
+  /** Listens and never reads. */
+  async sleep(bus, pattern = '') {
+    await bus.subscribe(pattern)
+    say('live')
+    await new Promise(() => setInterval(() => {}, 1000))
+  },
+
+  async serve(bus, subject = '') {
+    const subscription = await bus.subscribe(subject, {queue: 'serve'})
+    say('live')
+    for await (const request of subscription) bus.publish({subject: request.reply ?? 'lost', data: request.payload})
+  },
+
+  /** Opens, publishes one message and closes. */
+  async once(bus, subject = '') {
+    bus.publish({subject, data: String(process.pid)})
+    await bus.close()
+    say('done')
+  },
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+const [name = '', url = '', ...args] = process.argv.slice(2)
+try {
+  await programs[name]?.(await open(url), ...args)
+} catch (error) {
+  process.stderr.write(`${error}\n`)
+  process.exitCode = (error as {exitCode?: number}).exitCode ?? 1
+}
