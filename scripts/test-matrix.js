@@ -1,0 +1,27 @@
+// Runs what is tested on a NATS server once on the oldest and once on the newest server that can be had.
+import {execFileSync, spawnSync} from 'node:child_process'
+import {dirname, join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const tests = ['test/conformance/nats', 'test/lib/transport/nats', ...process.argv.slice(2)]
+
+try {
+  const servers = new Set(['--oldest', '--newest'].map(find))
+  process.exitCode = [...servers].map(run).some((status) => status !== 0) ? 1 : 0
+} catch (error) {
+  process.stderr.write(`${error.stderr?.trim() || error.message}\n`)
+  process.exitCode = 1
+}
+
+function find(which) {
+  const script = join(root, 'scripts', 'nats-server.js')
+  return execFileSync(process.execPath, [script, which], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']}).trim()
+}
+
+function run(server) {
+  process.stdout.write(`\n${execFileSync(server, ['--version'], {encoding: 'utf8'})}`)
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+  const options = {cwd: root, stdio: 'inherit', env: {...process.env, NATS_SERVER: server}}
+  return spawnSync(process.execPath, [vitest, 'run', ...tests], options).status
+}

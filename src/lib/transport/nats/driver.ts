@@ -1,0 +1,239 @@
+/** A NATS server or cluster, by nats.js. What is asked of a connection while it is lost waits until it is back. */
+import {createInbox, errors, type PermissionViolationError, type ServerInfo} from '@nats-io/transport-node'
+import {BusError, closedError} from '../../errors.ts'
+import type {Outgoing} from '../../message.ts'
+import {checkPattern, withoutCovered} from '../../subject.ts'
+import {interruptedError, Requests} from '../requests.ts'
+import type {ManyOptions, OpenOptions, RequestOptions, SubscribeOptions, Subscription, Transport} from '../transport.ts'
+import {Connection} from './connection.ts'
+import {type Dialed, defaultTimeoutMs, dial} from './dial.ts'
+import {
+  fateUnknown,
+  inboxDenied,
+  publishDenied,
+  subscribeDenied,
+  tooManySubscriptions,
+  unsentFailure,
+} from './failures.ts'
+import {isNoResponders} from './headers.ts'
+import {Outbox} from './outbox.ts'
+import {messageReader, NatsSubscription} from './subscription.ts'
+import type {Tap, Wire} from './wire.ts'
+
+/** Connects to the first server of the list that can be reached. Fails with `connect`, `denied`, `usage` or `interrupted`. */
+export async function openNats(url: string, options: OpenOptions = {}): Promise<Transport> {
+  const listener: {bus?: NatsBus} = {}
+  const dialed = await dial(url, options, (status) => listener.bus?.connection.heard(status))
+  listener.bus = new NatsBus(dialed, options)
+  return listener.bus
+}
+
+class NatsBus implements Transport {
+  readonly url: string
+  readonly features = {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true}
+  readonly connection: Connection
+  readonly #wire: Wire
+  readonly #outbox: Outbox
+  readonly #requests: Requests
+  readonly #inbox: string
+  /** How long to wait for a server that says nothing. */
+  readonly #patienceMs: number
+  readonly #open = new Set<NatsSubscription>()
+  readonly #opening = new Set<NatsSubscription>()
+  #info: ServerInfo
+  #replies: Tap | undefined
+  /** Why what was published did not arrive; the next flush tells. */
+  #publishFailure: unknown
+  #closing: Promise<void> | undefined
+
+  constructor({wire, shown, login}: Dialed, options: OpenOptions) {
+    this.url = shown
+    this.#wire = wire
+    this.#info = wire.info as ServerInfo
+    this.#inbox = `${createInbox(options.inboxPrefix)}.`
+    this.#patienceMs = options.connectTimeoutMs ?? defaultTimeoutMs
+    this.connection = new Connection({
+      wire,
+      url: shown,
+      login,
+      options,
+      onLost: () => this.#lost(),
+      onReturn: () => this.#returned(),
+      onEnd: (failure) => this.#failAll(failure),
+      onError: (error) => this.#refused(error),
+      isListening: () => this.#open.size > 0,
+    })
+    this.#outbox = new Outbox({
+      url: shown,
+      maxPayload: () => this.maxPayload,
+      isConnected: () => this.connection.isUp,
+      send: (bytes) => wire.sendBytes(bytes),
+    })
+    wire.beforeCommand = () => void this.#outbox.send()
+    this.#requests = new Requests(shown, this.#inbox, (message) => this.#outbox.request(message))
+  }
+
+  get maxPayload(): number {
+    return (this.#wire.info ?? this.#info).max_payload
+  }
+
+  publish(message: Outgoing): void {
+    this.#check()
+    this.#outbox.publish(message)
+  }
+
+  async flush(): Promise<void> {
+    this.#check()
+    return this.#flush()
+  }
+
+  async subscribe(patterns: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
+    this.#check()
+    const wanted = withoutCovered([patterns].flat().map(checkPattern))
+    const {queue, signal} = options
+    if (queue !== undefined && !/^\S+$/.test(queue)) {
+      throw new BusError('usage', `the queue group ${JSON.stringify(queue)} has a space in it or is empty`)
+    }
+    if (signal?.aborted) throw interruptedError()
+    const subscription: NatsSubscription = new NatsSubscription(this.#wire, wanted, {
+      queue,
+      signal,
+      limit: options.pendingLimit,
+      drainMs: this.#patienceMs,
+      refusal: (pattern, error) => subscribeDenied(this.url, pattern, error),
+      onDrop: (dropped) =>
+        this.connection.notify('slowConsumer', `slow consumer: ${dropped} dropped so far from ${wanted.join(', ')}`),
+      onClose: () => this.#open.delete(subscription),
+    })
+    this.#open.add(subscription)
+    this.#opening.add(subscription)
+    try {
+      do await this.connection.ready()
+      while (!(await this.connection.answered()))
+    } finally {
+      this.#opening.delete(subscription)
+    }
+    if (subscription.failure !== undefined) throw subscription.failure
+    if (signal?.aborted) throw interruptedError()
+    return subscription
+  }
+
+  async request(message: Outgoing, options?: RequestOptions) {
+    this.#check()
+    this.#openInbox()
+    return this.#requests.one(message, options)
+  }
+
+  requestMany(message: Outgoing, options?: ManyOptions) {
+    this.#check()
+    this.#openInbox()
+    return this.#requests.many(message, options)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #check(): void {
+    if (this.#closing !== undefined) throw closedError(this.url)
+    if (this.connection.failure !== undefined) throw this.connection.failure
+  }
+
+  async #flush(): Promise<void> {
+    for (;;) {
+      this.#tellPublishFailure()
+      await this.connection.ready()
+      const mark = this.#outbox.send()
+      if (!(await this.connection.answered())) continue
+      this.#outbox.confirm(mark)
+      return this.#tellPublishFailure()
+    }
+  }
+
+  #tellPublishFailure(): void {
+    const failure = this.#publishFailure
+    this.#publishFailure = undefined
+    if (failure !== undefined) throw failure
+  }
+
+  #openInbox(): void {
+    if (this.#replies !== undefined) return
+    const read = messageReader()
+    const pattern = `${this.#inbox}*`
+    this.#replies = this.#wire.tap(
+      pattern,
+      undefined,
+      (arg, data) => {
+        const message = read(arg, data)
+        if (isNoResponders(data, arg.hdr)) this.#requests.noResponders(message.subject)
+        else this.#requests.arrived(message)
+      },
+      (error) => {
+        this.#replies = undefined
+        this.#requests.failAll(inboxDenied(this.url, pattern, error))
+      },
+    )
+  }
+
+  /** Subscriptions that are refused hear of it by themselves. */
+  #refused(error: Error): boolean {
+    if (error instanceof errors.PermissionViolationError) {
+      if (error.operation === 'publish') this.#publishRefused(error)
+      return true
+    }
+    if (!/maximum subscriptions/i.test(error.message)) return false
+    for (const each of [...this.#opening]) each.fail(tooManySubscriptions(this.url, error))
+    return true
+  }
+
+  #publishRefused(error: PermissionViolationError): void {
+    const failure = publishDenied(this.url, error)
+    // The server says it once a message.
+    if (!this.#requests.failTo(error.subject, failure)) this.#publishFailure ??= failure
+  }
+
+  #lost(): void {
+    const unknown = this.#outbox.forget()
+    if (unknown > 0) this.#publishFailure ??= fateUnknown(this.url, unknown)
+  }
+
+  #returned(): void {
+    this.#info = this.#wire.info ?? this.#info
+    this.#outbox.resume()
+  }
+
+  #failAll(failure: BusError): void {
+    this.#requests.failAll(failure)
+    for (const each of [...this.#open]) each.fail(failure)
+  }
+
+  async #close(): Promise<void> {
+    this.connection.closing()
+    this.#requests.failAll(closedError(this.url))
+    for (const each of [...this.#open]) await each.close()
+    try {
+      if (this.connection.failure === undefined) await this.#finish()
+    } finally {
+      await this.connection.close()
+    }
+  }
+
+  /** Sends what is left, and waits no longer than for a connect when the server says nothing. */
+  async #finish(): Promise<void> {
+    if (!this.connection.isUp) {
+      this.#tellPublishFailure()
+      if (this.#outbox.unsent > 0) throw unsentFailure(this.url, this.#outbox.unsent)
+      return
+    }
+    const silence = this.#wire.silence(this.#patienceMs)
+    const late = silence.then(() => {
+      if (this.#outbox.unconfirmed > 0) throw fateUnknown(this.url, this.#outbox.unconfirmed)
+    })
+    await Promise.race([this.#flush(), late]).finally(silence.stop)
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Header lines as they stand on the wire (ADR-4). nats.js keeps them in a map, which loses the order of repeated names
+ * and the space around values; here they go and come as they are.
+ */
+import {type Headers, noHeaders} from '../../message.ts'
+
+const version = 'NATS/1.0'
+
+/** `NATS/1.0`, the lines, an empty line. */
+export function headerText(headers: Headers): string {
+  let text = `${version}\r\n`
+  for (const [name, value] of headers) text += `${name}: ${value}\r\n`
+  return `${text}\r\n`
+}
+
+/** What stands after the version in the first line becomes `Status` and `Description`, as in other clients. */
+export function parseHeaders(bytes: Uint8Array): Headers {
+  const [first = '', ...lines] = textOf(bytes).split('\r\n')
+  const headers: [string, string][] = first.length > version.length ? statusLines(first) : []
+  for (const line of lines) {
+    const colon = line.indexOf(':')
+    if (colon <= 0) continue
+    // One space belongs to the form, further ones to the value.
+    const from = line[colon + 1] === ' ' ? colon + 2 : colon + 1
+    headers.push([line.slice(0, colon), line.slice(from)])
+  }
+  return headers.length === 0 ? noHeaders : headers
+}
+
+/** The server's answer to a request that nobody serves. `size` is that of the headers. */
+export function isNoResponders(bytes: Uint8Array, size: number): boolean {
+  return bytes.length === size && bytes[9] === 0x35 && bytes[10] === 0x30 && bytes[11] === 0x33
+}
+
+function statusLines(first: string): [string, string][] {
+  const [, status, description] = /^\S+ +(\d+) *(.*)$/.exec(first) ?? []
+  if (status === undefined) return []
+  return description
+    ? [
+        ['Status', status],
+        ['Description', description],
+      ]
+    : [['Status', status]]
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}

@@ -1,0 +1,125 @@
+/** Every way to say who one is, as what nats.js asks for when the server wants to know. */
+import {readFileSync} from 'node:fs'
+import {
+  type Authenticator,
+  jwtAuthenticator,
+  nkeyAuthenticator,
+  nkeys,
+  tokenAuthenticator,
+  usernamePasswordAuthenticator,
+} from '@nats-io/transport-node'
+import {BusError} from '../../errors.ts'
+import type {Login} from '../transport.ts'
+
+/**
+ * The authenticators for a login; none where there is no login. Fails with `usage` for files and seeds that cannot be
+ * used. Files are read again at each later connect: credentials are renewed while a stream runs.
+ */
+export function authenticators(login: Login, fromUrl: Login | undefined): Authenticator[] {
+  const {user, password, token} = fromUrl ?? login
+  const found: Authenticator[] = []
+  if (token !== undefined) found.push(tokenAuthenticator(token))
+  if (user !== undefined) found.push(usernamePasswordAuthenticator(user, password))
+  const key = keyLogin(login)
+  if (key !== undefined) found.push(fresh(key))
+  return found
+}
+
+/** What the login is called in a sentence, and since when it is no longer valid; undefined where there is none. */
+export function loginName(login: Login, fromUrl: Login | undefined): string | undefined {
+  const {user, token} = fromUrl ?? login
+  const key = keyLogin(login)
+  if (key !== undefined) return keyName(login) + expiry(key().jwt)
+  if (user !== undefined) return `user ${JSON.stringify(user)} with this password`
+  return token === undefined ? undefined : 'this token'
+}
+
+function keyName({credsFile, creds, nkeyFile, jwt}: Login): string {
+  if (credsFile !== undefined) return `the credentials of ${credsFile}`
+  if (creds !== undefined) return 'these credentials'
+  if (nkeyFile !== undefined) return `the nkey of ${nkeyFile}`
+  return jwt === undefined ? 'this nkey' : 'this JWT'
+}
+
+/** ` (expired 2026-01-02T03:04:05Z)` for a token whose time is over. */
+function expiry(jwt = ''): string {
+  try {
+    const {exp} = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'))
+    const isOver = typeof exp === 'number' && exp * 1000 < Date.now()
+    return isOver ? ` (expired ${new Date(exp * 1000).toISOString().replace('.000', '')})` : ''
+  } catch {
+    return ''
+  }
+}
+
+interface Key {
+  readonly jwt?: string | undefined
+  readonly seed?: string | undefined
+}
+
+/** Reads the key now, so that what is wrong with it is said at once; answers how to read it again. */
+function keyLogin(login: Login): (() => Key) | undefined {
+  const {credsFile, creds, nkeyFile, jwt, seed} = login
+  const read =
+    credsFile !== undefined
+      ? () => parseCreds(readText(credsFile), credsFile)
+      : creds !== undefined
+        ? () => parseCreds(creds, 'the given credentials')
+        : nkeyFile !== undefined
+          ? () => ({jwt, seed: parseSeed(readText(nkeyFile), nkeyFile)})
+          : seed !== undefined || jwt !== undefined
+            ? () => ({jwt: jwt?.trim(), seed: seed === undefined ? undefined : parseSeed(seed, 'the given seed')})
+            : undefined
+  read?.()
+  return read
+}
+
+function fresh(read: () => Key): Authenticator {
+  let last = read()
+  return (nonce) => {
+    try {
+      last = read()
+    } catch {
+      // The file has gone or is just being written: what it said before may still do.
+    }
+    const {jwt, seed} = last
+    const bytes = seed === undefined ? undefined : new TextEncoder().encode(seed)
+    return jwt === undefined ? nkeyAuthenticator(bytes)(nonce) : jwtAuthenticator(jwt, bytes)(nonce)
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const reason =
+      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message
+    throw new BusError('usage', `cannot read the credentials ${path}: ${reason}`, {cause})
+  }
+}
+
+/** A credentials file has a JWT and a seed, each between two lines of dashes. */
+function parseCreds(text: string, name: string): Key {
+  const block = (what: string) =>
+    new RegExp(`-{3,}BEGIN ${what}-{3,}\\s+(\\S+)\\s+-{3,}END ${what}-{3,}`, 'i').exec(text)?.[1]
+  const jwt = block('NATS USER JWT')
+  if (jwt === undefined)
+    throw new BusError('usage', `${name} has no NATS user JWT in it`, {try: ['nsc generate creds']})
+  const seed = block('USER NKEY SEED')
+  return {jwt, seed: seed === undefined ? undefined : parseSeed(seed, name)}
+}
+
+function parseSeed(text: string, name: string): string {
+  const seed = /(?:^|\s)(S[A-Z2-7]{20,})(?:\s|$)/.exec(text)?.[1]
+  if (seed !== undefined && isSeed(seed)) return seed
+  throw new BusError('usage', `${name} has no valid nkey seed in it`, {try: ['a seed of a user begins with SU']})
+}
+
+function isSeed(seed: string): boolean {
+  try {
+    nkeys.fromSeed(new TextEncoder().encode(seed))
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Publishing: writes commands into chunks of bytes that leave once a turn or when they are full, which costs a fraction of
+ * what a buffer for each part of each message costs. Keeps what is published while there is no connection, and knows how
+ * many messages the server has not confirmed.
+ */
+import {BusError} from '../../errors.ts'
+import {type Outgoing, sizeOf} from '../../message.ts'
+import {checkOutgoing} from '../outgoing.ts'
+import {headerText} from './headers.ts'
+
+const chunkBytes = 64 * 1024
+const mostKnown = 10_000
+/** Most bytes to keep while there is no connection. */
+const mostWaiting = 8 * 1024 * 1024
+/** More than the digits of two sizes, spaces and line ends. */
+const framing = 64
+
+export interface OutboxParts {
+  readonly url: string
+  readonly maxPayload: () => number
+  readonly isConnected: () => boolean
+  readonly send: (bytes: Uint8Array) => void
+}
+
+export class Outbox {
+  readonly #parts: OutboxParts
+  /** What the commands for a subject begin with, for subjects that were checked. */
+  readonly #known = new Map<string, Uint8Array>()
+  #chunk: Buffer = Buffer.alloc(0)
+  #start = 0
+  #end = 0
+  #armed = false
+  #waiting: Uint8Array[] = []
+  #waitingBytes = 0
+  #published = 0
+  #sent = 0
+  #confirmed = 0
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts
+  }
+
+  /** Messages that were sent and not confirmed. */
+  get unconfirmed(): number {
+    return this.#sent - this.#confirmed
+  }
+
+  /** Messages that wait for a connection. */
+  get unsent(): number {
+    return this.#published - this.#sent
+  }
+
+  /** Queues a message. Throws `usage` for what no server takes, `connect` when too much waits for a connection. */
+  publish(message: Outgoing): void {
+    this.#write(message)
+    this.#published++
+  }
+
+  /** As `publish`, for what is confirmed by its reply. */
+  request(message: Outgoing): void {
+    this.#write(message)
+  }
+
+  /** Hands over what is queued; answers a mark for `confirm`. */
+  send(): number {
+    const bytes = this.#chunk.subarray(this.#start, this.#end)
+    this.#start = this.#end
+    if (!this.#parts.isConnected() || this.#waiting.length > 0) {
+      if (bytes.length > 0) this.#waiting.push(bytes)
+      this.#waitingBytes += bytes.length
+      return this.#confirmed
+    }
+    this.#sent = this.#published
+    if (bytes.length > 0) this.#parts.send(bytes)
+    return this.#sent
+  }
+
+  /** The connection is there again. */
+  resume(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.#waitingBytes = 0
+    for (const bytes of waiting) this.#parts.send(bytes)
+    this.send()
+  }
+
+  /** The server has all that was sent up to the mark. */
+  confirm(mark: number): void {
+    this.#confirmed = Math.max(this.#confirmed, mark)
+  }
+
+  /** The connection is lost: answers how many messages nobody knows the fate of, and forgets them. */
+  forget(): number {
+    const {unconfirmed} = this
+    this.#confirmed = this.#sent
+    return unconfirmed
+  }
+
+  #write(message: Outgoing): void {
+    const {subject, data = '', headers, reply} = message
+    const {url, maxPayload} = this.#parts
+    const hasHeaders = headers !== undefined && headers.length > 0
+    const known = this.#known.get(subject)
+    if (known === undefined || hasHeaders || reply !== undefined) checkOutgoing(message, maxPayload(), url)
+    const prefix = known ?? this.#know(subject)
+    if (this.#waitingBytes > mostWaiting) throw tooMuch(url)
+    const size = sizeOf(data)
+    const head = hasHeaders ? headerText(headers) : ''
+    const headSize = sizeOf(head)
+    if (headSize + size > maxPayload()) throw tooLarge(headSize, size, maxPayload(), url)
+    this.#room(prefix.length + (reply?.length ?? 0) * 3 + headSize + size + framing)
+    if (hasHeaders) this.#text('H')
+    this.#bytes(prefix)
+    if (reply !== undefined) this.#text(`${reply} `)
+    if (hasHeaders) this.#number(headSize, space)
+    this.#number(headSize + size, newline)
+    if (hasHeaders) this.#text(head)
+    if (typeof data === 'string') this.#text(data)
+    else this.#bytes(data)
+    this.#bytes(newline)
+    this.#arm()
+  }
+
+  #know(subject: string): Uint8Array {
+    const prefix = Buffer.from(`PUB ${subject} `)
+    if (this.#known.size >= mostKnown) this.#known.clear()
+    this.#known.set(subject, prefix)
+    return prefix
+  }
+
+  #room(bytes: number): void {
+    if (this.#end + bytes <= this.#chunk.length) return
+    this.send()
+    this.#chunk = Buffer.allocUnsafeSlow(Math.max(chunkBytes, bytes))
+    this.#start = 0
+    this.#end = 0
+  }
+
+  #text(text: string): void {
+    this.#end += this.#chunk.write(text, this.#end)
+  }
+
+  #bytes(bytes: Uint8Array): void {
+    this.#chunk.set(bytes, this.#end)
+    this.#end += bytes.length
+  }
+
+  #number(value: number, after: Uint8Array): void {
+    const digits = value < 10 ? 1 : value < 100 ? 2 : value < 1000 ? 3 : String(value).length
+    let rest = value
+    for (let at = this.#end + digits - 1; at >= this.#end; at--) {
+      this.#chunk[at] = 48 + (rest % 10)
+      rest = Math.floor(rest / 10)
+    }
+    this.#end += digits
+    this.#bytes(after)
+  }
+
+  #arm(): void {
+    if (this.#armed) return
+    this.#armed = true
+    queueMicrotask(() => {
+      this.#armed = false
+      this.send()
+    })
+  }
+}
+
+const space = Buffer.from(' ')
+const newline = Buffer.from('\r\n')
+
+function tooLarge(headers: number, payload: number, limit: number, url: string): BusError {
+  const what = headers === 0 ? `the payload has ${payload}` : `headers and payload have ${headers + payload}`
+  const data = {size: headers + payload, limit}
+  return new BusError('usage', `${what} bytes, ${url} takes ${limit} at most`, {data})
+}
+
+function tooMuch(url: string): BusError {
+  return new BusError('connect', `there is no connection to ${url}, and ${mostWaiting} bytes wait for it already`)
+}

@@ -1,0 +1,127 @@
+/**
+ * NATS over TCP and TLS. Unlike the transport of nats.js it lets go of a socket whose connect did not succeed, so that
+ * the process can end, and it checks a certificate against the address when the server is named by its address.
+ */
+import {promises as dns} from 'node:dns'
+import {connect as connectTcp, isIP, type Socket} from 'node:net'
+import {connect as connectTls} from 'node:tls'
+import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
+import {Link, notNats, parseIntroduction} from './link.ts'
+import type {Tls} from './tls.ts'
+
+export async function resolveHost(host: string): Promise<string[]> {
+  const found = await dns.lookup(host, {all: true})
+  return found.map(({address}) => address)
+}
+
+export class TcpLink extends Link {
+  readonly #tls: Tls
+  #socket: Socket | undefined
+  #encrypted = false
+  #isConnected = false
+  #failed: (error: Error) => void = () => {}
+
+  constructor(tls: Tls) {
+    super()
+    this.#tls = tls
+  }
+
+  async connect(server: Server, options: ConnectionOptions): Promise<void> {
+    const {first, isWanted} = this.#tls
+    await this.#step<void>((done) =>
+      this.#use(connectTcp({host: server.hostname, port: server.port, noDelay: true}), done),
+    )
+    if (first) await this.#secure(server)
+    const line = await this.#introduction()
+    const info = parseIntroduction(line)
+    checkOptions(info, options)
+    if (!first && (info.tls_required || isWanted)) await this.#secure(server)
+    this.#isConnected = true
+    this.received(line)
+    this.#socket?.on('data', (frame) => this.received(frame)).resume()
+  }
+
+  send(frame: Uint8Array): void {
+    const socket = this.#socket
+    if (this.isClosed || socket === undefined) return
+    // What is sent in one turn leaves in one piece. A server that refuses a login then has nothing unread when it closes
+    // the connection, else its system might take back the refusal.
+    if (socket.writableCorked === 0 && frame.length < ownPieceBytes) {
+      socket.cork()
+      process.nextTick(() => socket.uncork())
+    }
+    socket.write(frame)
+    if (frame.length >= ownPieceBytes) socket.uncork()
+  }
+
+  isEncrypted(): boolean {
+    return this.#encrypted
+  }
+
+  protected stopReading(): void {
+    this.#socket?.pause()
+  }
+
+  protected startReading(): void {
+    this.#socket?.resume()
+  }
+
+  protected destroy(): void {
+    this.#socket?.destroy()
+  }
+
+  /** Makes `socket` the one in use; `ready` is called when it is connected. */
+  #use(socket: Socket, ready: () => void, event = 'connect'): void {
+    this.#socket = socket
+    let failure: Error | undefined
+    socket.once(event, ready)
+    socket.on('error', (error) => {
+      failure = error
+    })
+    socket.on('close', () => {
+      if (this.#socket !== socket) return
+      if (this.#isConnected) this.over(failure)
+      else this.#failed(failure ?? new Error('the server closed the connection'))
+    })
+    // Discarded before it was there.
+    if (this.isClosed) socket.destroy()
+  }
+
+  #step<T>(act: (done: (value: T) => void) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#failed = reject
+      act(resolve)
+    })
+  }
+
+  #secure({hostname, tlsName}: Server): Promise<void> {
+    const host = tlsName || hostname
+    const name = isIP(host) ? {} : {servername: host}
+    const plain = this.#socket as Socket
+    this.#encrypted = true
+    return this.#step((done) =>
+      this.#use(connectTls({socket: plain, host, ...name, ...this.#tls.material}), done, 'secureConnect'),
+    )
+  }
+
+  /** The line with which the server begins. What follows it is for later. */
+  #introduction(): Promise<Buffer> {
+    const socket = this.#socket as Socket
+    return this.#step((done) => {
+      let got = Buffer.alloc(0)
+      const look = () => {
+        for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) got = Buffer.concat([got, chunk])
+        const end = got.indexOf('\r\n') + 2
+        if (end < 2 && got.length < longestIntroduction) return
+        socket.off('readable', look)
+        if (end < 2) return this.#failed(new Error(notNats))
+        if (got.length > end) socket.unshift(got.subarray(end))
+        done(got.subarray(0, end))
+      }
+      socket.on('readable', look)
+    })
+  }
+}
+
+const ownPieceBytes = 16 * 1024
+const longestIntroduction = 1024 * 1024

@@ -1,0 +1,68 @@
+import {readFileSync} from 'node:fs'
+import {createSecureContext} from 'node:tls'
+import {BusError} from '../../errors.ts'
+import type {TlsOptions} from '../transport.ts'
+
+export interface Tls {
+  /** Without TLS there shall be no connection; else the server decides. */
+  readonly isWanted: boolean
+  /** TLS comes before the server says anything. */
+  readonly first: boolean
+  /** By the names that Node gives them. */
+  readonly material: TlsMaterial
+}
+
+export interface TlsMaterial {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly rejectUnauthorized?: boolean
+}
+
+/** Reads the files. Fails with `usage` for those that cannot be used. */
+export function readTls(options: TlsOptions = {}, isWanted: boolean): Tls {
+  const {caFile, certFile, keyFile, first = false, insecure} = options
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const [has, lacks] = certFile === undefined ? ['key', 'certificate'] : ['certificate', 'key']
+    throw new BusError('usage', `a TLS ${has} needs its ${lacks} as well`)
+  }
+  const files = {
+    ...(caFile !== undefined && {ca: readPem(caFile)}),
+    ...(certFile !== undefined && {cert: readPem(certFile)}),
+    ...(keyFile !== undefined && {key: readPem(keyFile)}),
+  }
+  const hasFiles = Object.keys(files).length > 0
+  if (hasFiles) check(files, [caFile, certFile, keyFile])
+  return {
+    isWanted: isWanted || first || hasFiles,
+    first,
+    material: {...files, ...(insecure && {rejectUnauthorized: false})},
+  }
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const reason =
+      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message
+    throw new BusError('usage', `cannot read the TLS file ${path}: ${reason}`, {cause})
+  }
+}
+
+function check({ca, cert, key}: TlsMaterial, paths: readonly (string | undefined)[]): void {
+  const named = paths.filter((path) => path !== undefined).join(', ')
+  for (const [what, pem] of [
+    ['CERTIFICATE', ca],
+    ['CERTIFICATE', cert],
+    ['PRIVATE KEY', key],
+  ] as const) {
+    if (pem !== undefined && !pem.includes(`${what}-----`))
+      throw new BusError('usage', `one of the TLS files ${named} is no PEM file: it has no ${what}`)
+  }
+  try {
+    createSecureContext({ca, cert, key})
+  } catch (cause) {
+    throw new BusError('usage', `the TLS files ${named} cannot be used: ${(cause as Error).message}`, {cause})
+  }
+}

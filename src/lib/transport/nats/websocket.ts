@@ -1,0 +1,66 @@
+/** NATS over WebSockets. By `ws` and not by Node's own client, which takes no CA, no client certificate and tells no cause. */
+import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
+import WebSocket from 'ws'
+import {Link, parseIntroduction} from './link.ts'
+import type {Tls} from './tls.ts'
+
+export class WebSocketLink extends Link {
+  readonly #tls: Tls
+  #socket: WebSocket | undefined
+  #encrypted = false
+
+  constructor(tls: Tls) {
+    super()
+    this.#tls = tls
+  }
+
+  connect(server: Server, options: ConnectionOptions): Promise<void> {
+    this.#encrypted = server.src.startsWith('wss:')
+    const socket = new WebSocket(server.src, {
+      perMessageDeflate: false,
+      skipUTF8Validation: true,
+      ...this.#tls.material,
+    })
+    this.#socket = socket
+    let failure: Error | undefined
+    return new Promise((resolve, reject) => {
+      socket.once('message', (data: Buffer) => {
+        try {
+          checkOptions(parseIntroduction(data), options)
+        } catch (error) {
+          return reject(error)
+        }
+        socket.on('message', (frame: Buffer) => this.received(frame))
+        this.received(data)
+        resolve()
+      })
+      socket.on('error', (error) => {
+        failure = error
+      })
+      socket.on('close', () => {
+        reject(failure ?? new Error('the server closed the connection'))
+        this.over(failure)
+      })
+    })
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(frame)
+  }
+
+  isEncrypted(): boolean {
+    return this.#encrypted
+  }
+
+  protected stopReading(): void {
+    this.#socket?.pause()
+  }
+
+  protected startReading(): void {
+    this.#socket?.resume()
+  }
+
+  protected destroy(): void {
+    this.#socket?.terminate()
+  }
+}

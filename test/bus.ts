@@ -1,0 +1,142 @@
+/** Runs the real `bus` in a process of its own. BUS_BIN names another binary, such as that of an installed package. */
+import {type ChildProcess, spawn} from 'node:child_process'
+import {mkdtempSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import type {Readable, Writable} from 'node:stream'
+import {fileURLToPath} from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+export const bin = process.env['BUS_BIN'] ?? join(root, 'bin', 'run.js')
+
+/** HOME of every `bus` that this process runs, unless told otherwise: so they share a bus file and nothing else. */
+const home = mkdtempSync(join(tmpdir(), 'bus-home-'))
+process.once('exit', () => rmSync(home, {recursive: true, force: true}))
+
+/** A test that waits longer than this has failed. */
+const patienceMs = 20_000
+
+export interface BusOptions {
+  /** Absent: stdin is empty. `start` leaves it open with `'open'`. */
+  readonly stdin?: string | Uint8Array | 'open' | undefined
+  /** Beside PATH and a HOME of its own; nothing else of the environment is handed on. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly cwd?: string | undefined
+  /** The Node to run it with and its options, instead of the one that runs the tests. */
+  readonly node?: readonly string[] | undefined
+}
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+  /** stdout as it came. */
+  readonly bytes: Buffer
+}
+
+export interface Running extends AsyncDisposable {
+  readonly pid: number
+  /** Only with `stdin: 'open'`. */
+  readonly stdin: Writable
+  readonly ended: Promise<Ended>
+  /** The next line of stderr that starts so; each line is found once. Fails when the process ends without it. */
+  stderrLine(prefix?: string): Promise<string>
+  stdoutLine(prefix?: string): Promise<string>
+  /** Reads no more of stdout, as `head -1` after its line. */
+  hangUp(): void
+  /** Ctrl-C. */
+  interrupt(): void
+  kill(signal: NodeJS.Signals): void
+}
+
+/** Runs a command line to its end. */
+export async function bus(args: readonly string[], options: BusOptions = {}): Promise<Ended> {
+  await using running = start(args, options)
+  return await running.ended
+}
+
+/** Starts a command line that stays; leaving the scope kills it. */
+export function start(args: readonly string[], options: BusOptions = {}): Running {
+  const child = launch(args, options)
+  const stdout = new Lines(child.stdout as Readable)
+  const stderr = new Lines(child.stderr as Readable)
+  const impatient = setTimeout(() => child.kill('SIGKILL'), patienceMs)
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      clearTimeout(impatient)
+      const bytes = stdout.bytes
+      resolve({code, signal, stdout: bytes.toString(), stderr: stderr.bytes.toString(), bytes})
+    })
+  })
+  return {
+    pid: child.pid ?? 0,
+    stdin: child.stdin as Writable,
+    ended,
+    stderrLine: (prefix) => stderr.next(prefix),
+    stdoutLine: (prefix) => stdout.next(prefix),
+    hangUp: () => void child.stdout?.destroy(),
+    interrupt: () => void child.kill('SIGINT'),
+    kill: (signal) => void child.kill(signal),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+function launch(args: readonly string[], {stdin, env, cwd, node}: BusOptions): ChildProcess {
+  const isScript = /\.[cm]?[jt]s$/.test(bin)
+  const [file = '', ...first] = isScript ? [...(node ?? [process.execPath]), bin] : [bin]
+  const child = spawn(file, [...first, ...args], {
+    cwd: cwd ?? home,
+    env: {PATH: process.env['PATH'], HOME: home, ...env},
+    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  })
+  // Whoever reads no stdin makes this fail, which is its own affair.
+  child.stdin?.on('error', () => undefined)
+  if (stdin !== undefined && stdin !== 'open') child.stdin?.end(stdin)
+  return child
+}
+
+/** What a stream has brought, and who waits for a line of it. */
+class Lines {
+  readonly #chunks: Buffer[] = []
+  readonly #lines: string[] = []
+  #rest = ''
+  #ended = false
+  #wake: (() => void)[] = []
+
+  constructor(stream: Readable) {
+    stream.on('data', (chunk: Buffer) => {
+      this.#chunks.push(chunk)
+      const lines = (this.#rest + chunk.toString('latin1')).split('\n')
+      this.#rest = lines.pop() ?? ''
+      this.#lines.push(...lines.map((line) => Buffer.from(line, 'latin1').toString()))
+      this.#wakeAll()
+    })
+    stream.on('close', () => {
+      this.#ended = true
+      this.#wakeAll()
+    })
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks)
+  }
+
+  async next(prefix = ''): Promise<string> {
+    for (;;) {
+      const at = this.#lines.findIndex((line) => line.startsWith(prefix))
+      const [line] = at < 0 ? [] : this.#lines.splice(0, at + 1).slice(-1)
+      if (line !== undefined) return line
+      if (this.#ended) throw new Error(`no line ${JSON.stringify(prefix)} came, but:\n${this.bytes}`)
+      await new Promise<void>((resolve) => this.#wake.push(resolve))
+    }
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#wake.splice(0)) wake()
+  }
+}
