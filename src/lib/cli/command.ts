@@ -1,0 +1,161 @@
+/** What every command has: the global flags, the chosen bus, stdout and stderr, Ctrl-C, and one shape for failures. */
+import {Command} from '@oclif/core/command'
+import type {Config} from '@oclif/core/config'
+import type {Input, ParserOutput} from '@oclif/core/interfaces'
+import type {ChalkInstance} from 'chalk'
+import {BusError} from '../errors.ts'
+import {withoutSecrets} from '../secrets.ts'
+import {open} from '../transport/open.ts'
+import type {OpenOptions, Transport} from '../transport/transport.ts'
+import {chooseBus, prepareBus} from './bus.ts'
+import {globalFlags} from './flags.ts'
+import {Output} from './output.ts'
+import {errorJson, report} from './report.ts'
+import {stopOnSignal} from './signals.ts'
+import {isTerminal, tell, wantsColour, writeAll} from './terminal.ts'
+import {usageError} from './usage.ts'
+
+type Values = Record<string, unknown>
+
+interface Globals {
+  readonly bus?: string | undefined
+  readonly context?: string | undefined
+  readonly quiet: boolean
+  readonly 'no-color': boolean
+}
+
+/** A file of src/commands. */
+export interface CommandModule {
+  readonly default: {id: string; start(argv: string[], config: Config): Promise<unknown>}
+}
+
+type Startable = new (argv: string[], config: Config) => BusCommand<unknown>
+
+/** `Result` is what `--json` prints at the end; a command that writes as it goes returns nothing. */
+export abstract class BusCommand<Result = void> extends Command {
+  static override enableJsonFlag = true
+  static override baseFlags = globalFlags
+
+  /** On a command with `--exec`: the program and its arguments, which stand after `--`. */
+  protected program: readonly string[] = []
+  readonly #stop = new AbortController()
+  #signals: Disposable | undefined
+  #output: Output | undefined
+  #globals: Globals = {quiet: false, 'no-color': false}
+
+  /** Runs this command with the words that follow its name. Failures are reported here and set the exit code. */
+  static start(this: Startable, argv: string[], config: Config): Promise<unknown> {
+    return new this(argv, config)._run()
+  }
+
+  abstract override run(): Promise<Result>
+
+  /** Aborted at the first Ctrl-C or SIGTERM, and when the reader of stdout has gone. */
+  protected get stop(): AbortSignal {
+    return this.#stop.signal
+  }
+
+  /** stdout for a stream of messages. What is left in it is written when the command ends. */
+  protected get output(): Output {
+    if (!this.#output) {
+      this.#output = new Output()
+      this.#output.closed.addEventListener('abort', () => this.#stop.abort())
+    }
+    return this.#output
+  }
+
+  /** Opens the chosen bus and, on a terminal, says which one it is and why. */
+  protected async openBus(options: OpenOptions = {}): Promise<Transport> {
+    const chosen = chooseBus(this.#globals, process.env)
+    prepareBus(chosen)
+    const name = `bus ${this.id?.replaceAll(':', ' ')}`
+    const bus = await open(chosen.url, {name, signal: this.stop, notify: ({text}) => this.say(text), ...options})
+    if (isTerminal(2) && !this.jsonEnabled()) {
+      const line = `${withoutSecrets(chosen.url)} (${chosen.why})`
+      this.say((await this.paint(2))?.dim(line) ?? line)
+    }
+    return bus
+  }
+
+  /** One line of talk on stderr; nothing with --quiet. */
+  protected say(line: string): void {
+    if (!this.#globals.quiet) tell(`${line}\n`)
+  }
+
+  /** Data on stdout, at once; for what is short. */
+  protected print(data: string | Uint8Array): void {
+    writeAll(1, data)
+  }
+
+  /** Colours for stdout (1) or stderr (2), if there should be any. */
+  protected async paint(fd: 1 | 2): Promise<ChalkInstance | undefined> {
+    if (!wantsColour(fd, this.#globals['no-color'], process.env)) return undefined
+    const {Chalk} = await import('chalk')
+    return new Chalk({level: 1})
+  }
+
+  protected override async init(): Promise<void> {
+    this.#signals = stopOnSignal(this.#stop)
+  }
+
+  protected override async parse<F extends Values, B extends Values, A extends Values>(
+    options: Input<F, B, A>,
+    argv: string[] = this.argv,
+  ): Promise<ParserOutput<F, B, A>> {
+    // Else, when it fails, oclif warns under NODE_ENV=development that the command forgot to parse.
+    this.parsed = true
+    const {flags, baseFlags, enableJsonFlag, strict, constraints} = options as Input<F, B, A> & {
+      constraints?: undefined
+    }
+    try {
+      // oclif would read stdin for every argument that is absent: what stdin is for is decided in one place, input.ts.
+      const args = Object.fromEntries(
+        Object.entries(options.args ?? {}).map(([k, v]) => [k, {...v, ignoreStdin: true}]),
+      )
+      const ours = {args, flags, baseFlags, enableJsonFlag, strict, constraints} as unknown as Input<F, B, A>
+      const parsed = await super.parse(ours, this.#takeProgram(argv))
+      this.#globals = parsed.flags as unknown as Globals
+      return parsed
+    } catch (error) {
+      const names = Object.keys({...flags, ...baseFlags})
+      throw usageError(error, {command: `bus ${this.id?.replaceAll(':', ' ')}`, flags: names})
+    }
+  }
+
+  /** Cuts off what stands after `--` when the command takes a program. */
+  #takeProgram(argv: string[]): string[] {
+    if (!('exec' in (this.ctor.flags ?? {}))) return argv
+    const dashes = argv.indexOf('--')
+    const own = dashes < 0 ? argv : argv.slice(0, dashes)
+    if (!own.includes('--exec')) return argv
+    this.program = argv.slice(own.length + 1)
+    if (this.program.length > 0) return own
+    throw new BusError('usage', '--exec needs a program after --', {try: ['--exec -- jq .total']})
+  }
+
+  // oclif's own `catch` loses the exit code under --json, and prints an error's whole insides.
+  protected override async catch(error: unknown): Promise<void> {
+    const output = this.#output
+    this.#output = undefined
+    await output?.end().catch(() => undefined)
+    const isOver = output?.closed.aborted && error instanceof BusError && error.kind === 'interrupted'
+    process.exitCode = isOver ? 0 : report(error, this.jsonEnabled())
+  }
+
+  protected override async finally(): Promise<void> {
+    this.#signals?.[Symbol.dispose]()
+    await this.#output?.end().catch((error) => this.catch(error))
+  }
+
+  override log(message = ''): void {
+    if (!this.jsonEnabled()) this.print(`${message}\n`)
+  }
+
+  protected override logJson(json: unknown): void {
+    this.print(`${JSON.stringify(json)}\n`)
+  }
+
+  protected override toErrorJson(error: unknown): object {
+    return errorJson(error)
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Every flag, once: a flag means the same on every command. Each export makes one flag, so that a command can add a
+ * default or say more: `static flags = {header: header(), queue: queue({default: 'busline'})}`.
+ */
+import {boolean, custom} from '@oclif/core/flags'
+import {BusError} from '../errors.ts'
+import {parseHeader} from '../message.ts'
+import {type DurationRange, parseDuration, parseDurationRange, parsePercent, parseRate, parseSize} from './units.ts'
+
+type Switch = NonNullable<Parameters<typeof boolean<boolean>>[0]>
+const toggle =
+  (description: string) =>
+  (options: Partial<Switch> = {}) =>
+    boolean({description, ...options})
+const text = (description: string, helpValue: string) => custom<string>({description, helpValue})
+const whole = (description: string) =>
+  custom<number>({description, helpValue: '<n>', parse: async (input) => parseCount(input)})
+const duration = (description: string) =>
+  custom<number>({description, helpValue: '<duration>', parse: async (input) => parseDuration(input)})
+
+// On every command.
+const global = {helpGroup: 'GLOBAL'}
+export const globalFlags = {
+  bus: text(
+    'which bus: a URL, or the path of a bus file',
+    '<url>',
+  )({
+    ...global,
+    char: 'b',
+    aliases: ['server'],
+    charAliases: ['s'],
+  }),
+  context: text('which bus: the name of a saved context', '<name>')(global),
+  json: boolean({...global, description: 'write results and errors as JSON'}),
+  timeout: duration('how long to wait for the other side')({
+    ...global,
+    char: 't',
+    default: 5000,
+    defaultHelp: async () => '5s',
+  }),
+  quiet: boolean({...global, description: 'say nothing on stderr but errors'}),
+  'no-color': boolean({...global, description: 'no colour, even on a terminal'}),
+}
+
+// What a message is made of.
+export const header = custom<readonly [string, string]>({
+  char: 'H',
+  description: "header line 'Name: value'; may be repeated",
+  helpValue: '<line>',
+  multiple: true,
+  multipleNonGreedy: true,
+  parse: async (input) => parseHeader(input),
+})
+export const reply = text('subject that replies should go to', '<subject>')
+export const file = text('take the body from this file', '<path>')
+export const encoding = custom<'base64' | 'hex'>({
+  description: 'how the given body is encoded',
+  options: ['base64', 'hex'],
+  parse: async (input) => input as 'base64' | 'hex',
+})
+export const size = custom<number>({
+  description: 'a random body of this size',
+  helpValue: '<size>',
+  parse: async (input) => parseSize(input),
+})
+export const template = toggle('fill in {n} {id} {time} {unix} {random:1-100} in body, subject and headers')
+export const lines = toggle('each line of stdin or --file is a message')
+export const delimiter = text('what ends each message instead of a newline, as \\t \\0 \\r\\n', '<text>')
+export const records = text('publish the records (NDJSON) of this file; - for stdin', '<path>')
+
+// How many, how long, how fast.
+export const count = custom<number>({
+  char: 'n',
+  description: 'how many messages, then end',
+  helpValue: '<n>',
+  parse: async (input) => parseCount(input),
+})
+export const concurrency = custom<number>({
+  char: 'c',
+  description: 'how many at the same time',
+  helpValue: '<n>',
+  parse: async (input) => parseCount(input),
+})
+const forDuration = duration('end after this long')
+
+export {forDuration as for}
+export const idle = duration('end when nothing was shown for this long')
+export const every = duration('one message each so often')
+export const rate = custom<number>({
+  description: 'so many messages a second, minute or hour',
+  helpValue: '<n/s>',
+  parse: async (input) => parseRate(input),
+})
+export const speed = custom<number>({
+  description: 'replay at the recorded pace (1), a multiple of it (2.5), or max',
+  helpValue: '<factor>',
+  parse: async (input) => parseSpeed(input),
+})
+export const replies = whole('end after this many replies')
+export const untilIdle = duration('end when no reply came for this long')
+export const untilEmpty = toggle('end at the first empty reply')
+
+// Which messages.
+export const queue = custom<string>({
+  char: 'q',
+  description: 'queue group: each message goes to one of its members',
+  helpValue: '<name>',
+})
+export const noQueue = toggle('join no queue group: every server gets every request')
+export const match = text('keep messages whose payload matches this regular expression', '<regex>')
+export const where = text('keep messages for which this JSONata expression is true', '<jsonata>')
+export const ignore = custom<string>({
+  description: 'leave out subjects that match; may be repeated',
+  helpValue: '<subject>',
+  multiple: true,
+  multipleNonGreedy: true,
+})
+export const sample = custom<number>({
+  description: 'keep this share of the messages, picked at random',
+  helpValue: '<percent>',
+  parse: async (input) => parsePercent(input),
+})
+
+// How messages are shown.
+export const raw = (options: Partial<Switch> = {}) =>
+  boolean({char: 'r', description: 'write the payload and nothing else, byte for byte', ...options})
+export const format = custom<string>({
+  char: 'f',
+  description: "write each message by this template, as '{time} {subject} {json.user.id}\\n'",
+  helpValue: '<template>',
+})
+export const headersOnly = toggle('show subject and headers, not the payload')
+export const subjectsOnly = toggle('show the subject only')
+export const select = text('show the result of this JSONata expression', '<jsonata>')
+export const pair = toggle('show each request with its reply')
+export const record = text('also write what is shown to this new file as records (NDJSON)', '<path>')
+export const expect = text(
+  'fail with exit code 9 unless this JSONata expression is true of the reply; may be repeated',
+  '<jsonata>',
+)
+
+// How requests are served.
+export const echo = toggle('reply with the request')
+export const expr = text('reply with the result of this JSONata expression over the request', '<jsonata>')
+export const exec = toggle('reply with what a program writes; the program stands after --')
+export const execTimeout = duration('how long the program may take')
+export const delay = custom<DurationRange>({
+  description: 'wait so long before each reply, one duration or a range',
+  helpValue: '<duration>',
+  parse: async (input) => parseDurationRange(input),
+})
+export const fail = custom<number>({
+  description: 'fail this share of the requests, picked at random',
+  helpValue: '<percent>',
+  parse: async (input) => parsePercent(input),
+})
+export const pause = toggle('wait for a key between the steps')
+
+/** A whole number of at least 1. Throws `usage`. */
+function parseCount(input: string): number {
+  const value = Number(input)
+  if (/^\d+$/.test(input) && value >= 1 && Number.isSafeInteger(value)) return value
+  throw new BusError('usage', `${JSON.stringify(input)} is not a whole number of at least 1`)
+}
+
+/** How much faster than recorded; `max` is Infinity. Throws `usage`. */
+function parseSpeed(input: string): number {
+  if (input === 'max') return Number.POSITIVE_INFINITY
+  const value = /^\d+(\.\d+)?$/.test(input) ? Number(input) : 0
+  if (value > 0) return value
+  throw new BusError('usage', `${JSON.stringify(input)} is not a speed`, {try: ['write 1, 2.5 or max']})
+}

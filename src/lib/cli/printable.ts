@@ -1,0 +1,33 @@
+/** What strangers wrote, made safe to show: nothing in a message may move the cursor or change the screen. */
+
+/** One line: control characters and direction marks become `\n`, `\x1b`, `\u202e`. */
+export function printable(text: string): string {
+  return text.replace(unsafe, escapeOf)
+}
+
+/** Several lines: as `printable`, but line breaks and tabs stay. */
+export function printableLines(text: string): string {
+  return text.replace(unsafe, (character, at: number) => {
+    if (character === '\n' || character === '\t') return character
+    return character === '\r' && text[at + 1] === '\n' ? '' : escapeOf(character)
+  })
+}
+
+/** A line of JSON, which stays the same JSON. */
+export function printableJson(line: string): string {
+  return line.replace(unsafe, (character) => `\\u${hex(character, 4)}`)
+}
+
+/** Control characters of both sets, line and paragraph separator, and what turns the direction of writing. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is looked for
+const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
+
+const short: Readonly<Record<string, string>> = {'\n': '\\n', '\r': '\\r', '\t': '\\t', '\0': '\\0'}
+
+function escapeOf(character: string): string {
+  return short[character] ?? (character < '\u0100' ? `\\x${hex(character, 2)}` : `\\u${hex(character, 4)}`)
+}
+
+function hex(character: string, digits: number): string {
+  return character.charCodeAt(0).toString(16).padStart(digits, '0')
+}

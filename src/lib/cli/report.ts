@@ -1,0 +1,36 @@
+/** How failures reach people and scripts: one shape on stderr, one exit code each. */
+import {BusError, exitCodeOf, exitCodes} from '../errors.ts'
+import {withoutSecrets} from '../secrets.ts'
+import {printable, printableJson} from './printable.ts'
+import {tell} from './terminal.ts'
+
+/** Writes a failure to stderr and returns the exit code for it. A reader of stdout that has gone is none: 0. */
+export function report(error: unknown, json: boolean): number {
+  if (isClosedPipe(error)) return 0
+  tell(withoutSecrets(json ? `${printableJson(JSON.stringify(errorJson(error)))}\n` : errorText(error)))
+  return exitCodeOf(error)
+}
+
+/** What `--json` writes for a failure; see docs/json-output.md. */
+export function errorJson(error: unknown): object {
+  if (error instanceof BusError) {
+    const {kind, exitCode, message, try: hints, data} = error
+    return {error: {kind, exitCode, message, try: hints, ...(data && {data})}}
+  }
+  const {message, stack} = error instanceof Error ? error : new Error(String(error))
+  return {error: {kind: 'bug', exitCode: exitCodes.bug, message, try: [bugHint], stack}}
+}
+
+const bugHint = 'report this: it is a bug in busline, not something you did'
+
+function errorText(error: unknown): string {
+  if (error instanceof BusError)
+    return [`bus: ${printable(error.message)}`, ...error.try.map((hint) => `  try: ${printable(hint)}`), ''].join('\n')
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return `bus: ${stack}\n  try: ${bugHint}\n`
+}
+
+function isClosedPipe(error: unknown): boolean {
+  const {code, syscall} = (error ?? {}) as NodeJS.ErrnoException
+  return code === 'EPIPE' && syscall === 'write'
+}

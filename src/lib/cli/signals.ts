@@ -1,0 +1,31 @@
+/** Aborts at the first SIGINT or SIGTERM. From then on both have their default action again: the second one kills. */
+export function stopOnSignal(controller: AbortController): Disposable {
+  const release = () => {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+  const stop = () => {
+    release()
+    controller.abort()
+  }
+  process.on('SIGINT', stop).on('SIGTERM', stop)
+  return {[Symbol.dispose]: release}
+}
+
+/**
+ * Runs `last` when the scope is left and, once `stopped` has aborted, before a signal ends the process: what we
+ * started outside our process group would outlive us.
+ */
+export function whenLeaving(stopped: AbortSignal, last: () => void): Disposable {
+  const leave = () => {
+    stopped.removeEventListener('abort', arm)
+    process.off('SIGINT', end).off('SIGTERM', end)
+    last()
+  }
+  const end = (signal: NodeJS.Signals) => {
+    leave()
+    process.kill(process.pid, signal)
+  }
+  const arm = () => void process.on('SIGINT', end).on('SIGTERM', end)
+  stopped.addEventListener('abort', arm, {once: true})
+  return {[Symbol.dispose]: leave}
+}

@@ -1,0 +1,13 @@
+/** The last line of a stream, on stderr: `12 received · 3 kept · 0 dropped · 4.1 s · 2.9/s`. */
+import {formatCount, formatDuration, formatRate} from './units.ts'
+
+/** Counts in their order, then `facts`, the time, and the rate of the first count. */
+export function summaryLine(
+  counts: Readonly<Record<string, number>>,
+  ms: number,
+  facts: readonly string[] = [],
+): string {
+  const [first = 0] = Object.values(counts)
+  const counted = Object.entries(counts).map(([name, count]) => `${formatCount(count)} ${name}`)
+  return [...counted, ...facts, formatDuration(ms), formatRate((first * 1000) / ms)].join(' · ')
+}

@@ -1,0 +1,46 @@
+/** When each message is due, and waiting for it. */
+import type {Outgoing} from '../message.ts'
+
+/** Milliseconds from the start at which the next message is due; `elapsedMs` is now. */
+export type Pace = (message: Outgoing, elapsedMs: number) => number
+
+/** One message each interval. After a stall it makes up for a second at most: nobody who asks for a pace wants a burst. */
+export function steadyPace(intervalMs: number): Pace {
+  const mostBehindMs = Math.max(1000, intervalMs)
+  let next = 0
+  return (_message, elapsedMs) => {
+    const due = Math.max(next, elapsedMs - mostBehindMs)
+    next = due + intervalMs
+    return due
+  }
+}
+
+/** The pace of the record, `speed` times as fast. A record without a time, or with an earlier one, follows at once. */
+export function recordedPace(speed: number): Pace {
+  let first: number | undefined
+  let due = 0
+  return (message) => {
+    const {timeMs} = message as {timeMs?: number}
+    if (timeMs === undefined) return due
+    first ??= timeMs
+    due = Math.max(due, (timeMs - first) / speed)
+    return due
+  }
+}
+
+/** Resolves when the time is over or the signal aborts, whichever is first. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve()
+    const done = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, Math.min(ms, longestMs))
+    signal?.addEventListener('abort', done)
+  })
+}
+
+/** What a timer of the platform can wait for. */
+const longestMs = 2 ** 31 - 1

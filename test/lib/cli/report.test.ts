@@ -1,0 +1,16 @@
+import {expect, it} from 'vitest'
+import {errorJson} from '../../../src/lib/cli/report.ts'
+import {BusError} from '../../../src/lib/errors.ts'
+
+it('a failure as JSON has its kind, exit code, sentence and hints, and data if there is any', () => {
+  const error = new BusError('timeout', 'too late', {try: ['-t 10s'], data: {received: 1}})
+  expect(errorJson(error)).toEqual({
+    error: {kind: 'timeout', exitCode: 6, message: 'too late', try: ['-t 10s'], data: {received: 1}},
+  })
+})
+
+it('a bug as JSON has its stack', () => {
+  expect(errorJson(new TypeError('oops'))).toMatchObject({
+    error: {kind: 'bug', exitCode: 1, message: 'oops', stack: expect.stringContaining('report.test')},
+  })
+})
