@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// CommonJS in the oldest style: whatever Node meets this file must be able to say what is wrong.
+'use strict'
+
+var launch = require('./launch.js')
+var main = require('path').join(__dirname, '..', 'dist', 'main.js')
+
+if (!launch.ready()) {
+  // The pinned Node does it, or it was said what is missing.
+} else if (!require('fs').existsSync(main)) {
+  launch.refuse('this checkout of busline is not built', 'npm run build')
+} else {
+  require('module').enableCompileCache()
+  require(main)
+}

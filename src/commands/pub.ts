@@ -1,0 +1,91 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../lib/cli/command.ts'
+import * as flags from '../lib/cli/flags.ts'
+import {startProgress} from '../lib/cli/progress.ts'
+import {planPublish} from '../lib/cli/publishing.ts'
+import {summaryLine} from '../lib/cli/summary.ts'
+import {formatBytes, formatCount} from '../lib/cli/units.ts'
+import {BusError} from '../lib/errors.ts'
+import {type Published, publishAll} from '../lib/pubsub/publish.ts'
+
+/** What `--json` prints. */
+export interface PubResult {
+  readonly published: number
+  /** As given; absent for records, which have their own. */
+  readonly subject?: string | undefined
+  /** Bytes of all payloads. */
+  readonly bytes: number
+  readonly ms: number
+}
+
+export default class Pub extends BusCommand<PubResult> {
+  static override summary = 'publish messages'
+  static override description =
+    'The body is the argument, a file, or stdin when there is neither and stdin is no terminal. Ctrl-C ends between two messages and says how many were published.'
+  static override examples = [
+    {description: 'one message', command: `<%= config.bin %> pub orders.created '{"id":1}'`},
+    {description: 'what a program writes', command: 'date | <%= config.bin %> pub clock'},
+    {description: 'each line of a log', command: 'tail -f app.log | <%= config.bin %> pub logs.app --lines'},
+    {
+      description: 'a thousand different ones at a steady pace',
+      command: `<%= config.bin %> pub 'orders.{random:1-9}' '{"id":{n},"at":"{time}"}' --template -n 1000 --rate 200/s`,
+    },
+    {
+      description: 'what was recorded, at its own pace',
+      command: '<%= config.bin %> pub --records tape.ndjson --speed 1',
+    },
+  ]
+  static override args = {
+    subject: string({description: 'where to publish; records have their own'}),
+    body: string({description: 'what to publish; - for stdin'}),
+  }
+  static override flags = {
+    header: flags.header(),
+    reply: flags.reply(),
+    count: flags.count(),
+    every: flags.every(),
+    rate: flags.rate(),
+    file: flags.file(),
+    encoding: flags.encoding(),
+    size: flags.size(),
+    template: flags.template(),
+    lines: flags.lines(),
+    delimiter: flags.delimiter(),
+    records: flags.records(),
+    speed: flags.speed(),
+  }
+
+  async run(): Promise<PubResult> {
+    const {args, flags} = await this.parse(Pub)
+    const plan = await planPublish({...flags, ...args}, this.stop)
+    await using bus = await this.openBus()
+    if (plan.prompt) this.say(plan.prompt)
+    const {unit, total, value} = plan.progress
+    using bar = flags.quiet ? undefined : startProgress(unit, total)
+    const done = await publishAll(bus, plan.source(bus), {
+      pace: plan.pace,
+      signal: this.stop,
+      onProgress: (done) => bar?.update(value(done)),
+    })
+    bar?.[Symbol.dispose]()
+    if (!done.complete && !plan.endless) throw interrupted(done)
+    if (!this.jsonEnabled()) this.say(sentence(done, args.subject))
+    const {published, bytes, ms} = done
+    return {published, subject: args.subject, bytes, ms: Math.round(ms * 1000) / 1000}
+  }
+}
+
+function sentence({published, bytes, ms}: Published, subject: string | undefined): string {
+  if (published === 1 && subject !== undefined) return `published ${formatBytes(bytes)} to ${subject}`
+  return summaryLine({published}, ms, [formatBytes(bytes)])
+}
+
+function interrupted({published}: Published): BusError {
+  return new BusError(
+    'interrupted',
+    `interrupted after ${published === 1 ? '1 message was' : `${formatCount(published)} messages were`} published`,
+    {
+      data: {published},
+    },
+  )
+}

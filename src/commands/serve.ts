@@ -1,0 +1,82 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../lib/cli/command.ts'
+import * as flags from '../lib/cli/flags.ts'
+import {chooseHandler, type ProgramWishes, queueOf, servedView} from '../lib/cli/serving.ts'
+import {whenLeaving} from '../lib/cli/signals.ts'
+import {summaryLine} from '../lib/cli/summary.ts'
+import {isTerminal, tell} from '../lib/cli/terminal.ts'
+import {checkServed, type Service, serve} from '../lib/pubsub/serve.ts'
+import {checkPattern} from '../lib/subject.ts'
+
+export default class Serve extends BusCommand {
+  static override summary = 'answer requests'
+  static override description = [
+    'The reply is BODY, a file, the request itself, the value of an expression over it, or what a program writes. A file is read once, at the start.',
+    'A program gets the request on stdin, and BUS_SUBJECT, BUS_REPLY, BUS_HEADERS (JSON) and BUS_HEADER_<NAME> in its environment. When it exits with another code than 0, or takes too long, the requester gets a service error with the last line of its stderr. A message that wants no reply is handled and counted as well.',
+    'Ctrl-C lets what is in work finish and be answered; a second Ctrl-C stops at once.',
+  ].join('\n\n')
+  static override examples = [
+    {description: 'reply with a fixed text', command: "<%= config.bin %> serve time.now 'half past two'"},
+    {
+      description: 'reply with a value made from the request',
+      command: "<%= config.bin %> serve math.double --expr 'json.n * 2'",
+    },
+    {description: 'let a program answer', command: '<%= config.bin %> serve text.upper --exec -- tr a-z A-Z'},
+    {
+      description: 'play a slow and unreliable service',
+      command: '<%= config.bin %> serve orders.get --echo --delay 50ms..200ms --fail 5%',
+    },
+  ]
+  static override args = {
+    subject: string({description: 'which requests; may have wildcards', required: true}),
+    body: string({description: 'the reply; - for stdin'}),
+  }
+  static override flags = {
+    file: flags.file({description: 'take the reply from this file'}),
+    encoding: flags.encoding(),
+    echo: flags.echo(),
+    expr: flags.expr(),
+    exec: flags.exec(),
+    'exec-timeout': flags.execTimeout({description: 'how long the program may take (default: 30s)'}),
+    header: flags.header({description: "header line 'Name: value' of each reply; may be repeated"}),
+    template: flags.template(),
+    queue: flags.queue({description: 'queue group: each request goes to one of its members (default: busline)'}),
+    'no-queue': flags.noQueue(),
+    concurrency: flags.concurrency({description: 'how many requests to work on at the same time', default: 16}),
+    delay: flags.delay(),
+    fail: flags.fail(),
+    count: flags.count({description: 'answer so many requests, then end'}),
+    for: flags.for(),
+    idle: flags.idle(),
+  }
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(Serve)
+    const subject = checkPattern(args.subject)
+    const queue = queueOf(flags)
+    const kill = new AbortController()
+    const handler = await chooseHandler({...flags, subject, body: args.body}, this.#program(kill.signal), this.stop)
+    const show = servedView(flags.json, isTerminal(1), await this.paint(1))
+    using _ = whenLeaving(this.stop, () => kill.abort())
+    await using bus = await this.openBus()
+    const service: Service = {
+      ...{subject, queue, handler, signal: this.stop},
+      ...{concurrency: flags.concurrency, count: flags.count, forMs: flags.for, idleMs: flags.idle},
+      onLive: () => this.say(`listening on ${subject}${queue === undefined ? '' : ` in queue ${queue}`}`),
+      onDrain: (open) => this.say(`finishing ${open} in work; Ctrl-C again stops at once`),
+      onServed: (served) => {
+        show(served, this.output)
+        return this.output.ready()
+      },
+    }
+    const {served, failed, dropped, ms} = await serve(bus, service)
+    await this.output.end()
+    this.say(summaryLine({served, failed, dropped}, ms))
+    checkServed(served, service)
+  }
+
+  #program(kill: AbortSignal): ProgramWishes {
+    const onStderr = (chunk: Uint8Array) => tell(chunk)
+    return {argv: this.program, path: process.env['PATH'] ?? '', kill, onStderr}
+  }
+}

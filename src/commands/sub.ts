@@ -1,0 +1,80 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../lib/cli/command.ts'
+import * as flags from '../lib/cli/flags.ts'
+import {staySmall} from '../lib/cli/memory.ts'
+import {openTape} from '../lib/cli/tape.ts'
+import {isTerminal} from '../lib/cli/terminal.ts'
+import {boundsOf, checkEnough, planWatch, showOn, sumUp} from '../lib/cli/watching.ts'
+import {watch} from '../lib/pubsub/watch.ts'
+import {checkPattern} from '../lib/subject.ts'
+import type {Notice} from '../lib/transport/transport.ts'
+
+export default class Sub extends BusCommand {
+  static override summary = 'show messages as they come'
+  static override description = [
+    'Each message is shown once, whatever number of the subjects it matches. It ends with --count, --for, --idle, Ctrl-C, or when the reader of a pipe has gone; with --count and a bound, fewer messages are exit code 6.',
+    'A format has {time} {unix} {subject} {reply} {seq} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}. An expression sees subject, reply, seq, time, headers, bytes, text and json.',
+  ].join('\n\n')
+  static override examples = [
+    {description: 'everything on the bus', command: `<%= config.bin %> sub '>'`},
+    {description: 'ten orders, a minute at most', command: `<%= config.bin %> sub 'orders.*' -n 10 --for 1m`},
+    {description: 'the large ones', command: `<%= config.bin %> sub 'orders.>' --where 'json.total > 100'`},
+    {
+      description: 'one field a line',
+      command: `<%= config.bin %> sub orders.created -f '{json.user.id} {headers.Trace}\\n'`,
+    },
+    {description: 'requests with their replies', command: '<%= config.bin %> sub greet --pair'},
+    {description: 'a tape for bus pub --records', command: `<%= config.bin %> sub 'orders.>' --json > tape.ndjson`},
+  ]
+  static override args = {
+    subject: string({
+      description: 'what to listen to: a subject, or a pattern with * and >',
+      required: true,
+      multiple: true,
+    }),
+  }
+  static override flags = {
+    queue: flags.queue(),
+    count: flags.count(),
+    for: flags.for(),
+    idle: flags.idle(),
+    raw: flags.raw(),
+    delimiter: flags.delimiter(),
+    format: flags.format(),
+    'headers-only': flags.headersOnly(),
+    'subjects-only': flags.subjectsOnly(),
+    match: flags.match(),
+    where: flags.where(),
+    select: flags.select(),
+    ignore: flags.ignore(),
+    pair: flags.pair(),
+    record: flags.record(),
+    sample: flags.sample(),
+  }
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(Sub)
+    const subjects = args.subject.map(checkPattern)
+    const say = (line: string) => this.say(line)
+    const showing = await planWatch(flags, {terminal: isTerminal(1), paint: await this.paint(1), onFailure: say})
+    using tape = flags.record === undefined ? undefined : openTape(flags.record)
+    let notices = 0
+    const notify = ({text}: Notice) => {
+      notices++
+      say(text)
+    }
+    await using bus = await this.openBus({notify})
+    const subscription = await bus.subscribe([...subjects, ...showing.alsoPatterns], {queue: flags.queue})
+    say(`listening on ${subjects.join(' ')}${flags.queue === undefined ? '' : ` in queue ${flags.queue}`}`)
+    staySmall()
+    const stage = {output: this.output, tape}
+    const watched = await watch(subscription, {
+      ...boundsOf(flags),
+      ...showOn(stage, showing),
+      stop: this.stop,
+      gone: this.output.closed,
+      onEnd: (ended) => say(sumUp(ended, stage, showing, {dropped: subscription.dropped, notices})),
+    })
+    checkEnough(watched, flags)
+  }
+}

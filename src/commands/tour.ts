@@ -1,0 +1,39 @@
+import {mkdtempSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {BusCommand} from '../lib/cli/command.ts'
+import * as flags from '../lib/cli/flags.ts'
+import {isTerminal, writeAll} from '../lib/cli/terminal.ts'
+import {waitForKey} from '../lib/cli/wait-for-key.ts'
+import {play} from '../lib/tour/tour.ts'
+
+export default class Tour extends BusCommand {
+  static override summary = 'play the main job in a few steps, with real processes'
+  static override description =
+    'Each step shows its command line and then what it really printed. Without --bus it plays on a temporary bus file. Exit code 9 when a step does not do what it promises.'
+  static override examples = [
+    {description: 'on a bus file that is gone afterwards', command: '<%= config.bin %> tour'},
+    {description: 'step by step', command: '<%= config.bin %> tour --pause'},
+  ]
+  static override flags = {pause: flags.pause()}
+
+  async run(): Promise<void> {
+    const {flags} = await this.parse(Tour)
+    const folder = mkdtempSync(join(tmpdir(), 'busline-tour-'))
+    const url = flags.bus ?? join(folder, 'bus.db')
+    const mayPause = flags.pause && isTerminal(0)
+    try {
+      writeAll(1, `the bus is ${flags.bus === undefined ? 'a temporary file' : url}: no server, no configuration\n`)
+      await play({
+        binary: process.argv[1] ?? '',
+        env: {BUS_URL: url, NO_COLOR: '1'},
+        print: (text) => void writeAll(1, text),
+        next: () => (mayPause ? waitForKey(this.stop) : Promise.resolve()),
+        signal: this.stop,
+      })
+      writeAll(1, '\nthat was it: now try "bus sub \'>\'" in one terminal and "bus pub hello world" in another\n')
+    } finally {
+      rmSync(folder, {recursive: true, force: true})
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Hands a command line to its command. A known command is loaded and run by itself, which takes a third of the time
+ * that oclif needs to look around first; help, topics and what is unknown go to oclif.
+ */
+import {basename, dirname} from 'node:path'
+import pkg from '../package.json' with {type: 'json'}
+import type {CommandModule} from './lib/cli/command.ts'
+import {leanConfig, userAgent} from './lib/cli/config.ts'
+import {report} from './lib/cli/report.ts'
+import {writeAll} from './lib/cli/terminal.ts'
+
+/** Each file of src/commands; a test holds both together. An id of two words is a command within a topic. */
+const commands = new Map<string, () => Promise<CommandModule>>([
+  ['pub', () => import('./commands/pub.ts')],
+  ['req', () => import('./commands/req.ts')],
+  ['serve', () => import('./commands/serve.ts')],
+  ['sub', () => import('./commands/sub.ts')],
+  ['tour', () => import('./commands/tour.ts')],
+])
+
+/** Global flags that take a value and may stand before the command. */
+const valued = new Set(['-b', '-s', '-t', '--bus', '--server', '--context', '--timeout'])
+
+async function main(argv: readonly string[]): Promise<void> {
+  const [first] = argv
+  if (first === '--version' || first === '-V') return void writeAll(1, `${userAgent(pkg)}\n`)
+  const {id, rest} = findCommand(argv)
+  const load = commands.get(id)
+  if (!load || wantsHelp(rest)) return handToOclif(argv)
+  const command = (await load()).default
+  command.id = id.replace(' ', ':')
+  await command.start(rest, leanConfig(pkg))
+}
+
+/** Splits `--json -b URL context add NAME` into the command `context add` and the rest. */
+function findCommand(argv: readonly string[]): {id: string; rest: string[]} {
+  let at = 0
+  while (argv[at]?.startsWith('-')) at += valued.has(argv[at] ?? '') ? 2 : 1
+  const [one = '', two = ''] = argv.slice(at)
+  const words = commands.has(`${one} ${two}`) ? 2 : 1
+  const rest = [...argv.slice(0, at), ...argv.slice(at + words)]
+  return {id: words === 2 ? `${one} ${two}` : one, rest}
+}
+
+function wantsHelp(argv: readonly string[]): boolean {
+  const dashes = argv.indexOf('--')
+  return argv.slice(0, dashes < 0 ? undefined : dashes).some((word) => word === '--help' || word === '-h')
+}
+
+async function handToOclif(argv: readonly string[]): Promise<void> {
+  const {runOclif} = await import('./lib/cli/oclif.ts')
+  const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
+  await runOclif(words, dirname(import.meta.dirname), basename(import.meta.dirname))
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  process.exitCode = report(error, process.argv.includes('--json'))
+})
