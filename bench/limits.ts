@@ -1,0 +1,64 @@
+/** What the machine gives: the figures that the others stand beside. */
+import {rmSync} from 'node:fs'
+import {createServer} from 'node:net'
+import {join} from 'node:path'
+import Database from 'better-sqlite3'
+import {type Case, inFolder, median, percentile, type Row, start} from './measure.ts'
+
+const payload = 'x'.repeat(128)
+
+export const limits: Case = {
+  name: 'limits',
+  rows: () =>
+    inFolder(async (folder) => {
+      const single = [1, 2, 3].map(() => insert(folder, 1, 50_000))
+      const batched = [1, 2, 3].map(() => insert(folder, 100, 500_000))
+      const echo = await socketEcho(join(folder, 'echo.sock'))
+      return [
+        {what: 'better-sqlite3, one insert a transaction', value: median(single), unit: 'k msg/s'},
+        {what: 'better-sqlite3, 100 inserts a transaction', value: median(batched), unit: 'k msg/s'},
+        {what: 'Unix socket echo between two processes, p50', value: percentile(echo, 0.5), unit: 'us'},
+        {what: 'Unix socket echo between two processes, p99', value: percentile(echo, 0.99), unit: 'us'},
+      ] satisfies Row[]
+    }),
+}
+
+function insert(folder: string, batch: number, count: number): number {
+  const path = join(folder, 'raw.db')
+  const db = new Database(path)
+  db.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE m(seq INTEGER PRIMARY KEY, sid INTEGER, ts INTEGER, data)',
+  )
+  const statement = db.prepare('INSERT INTO m(sid, ts, data) VALUES (?, ?, ?)')
+  const many = db.transaction(() => {
+    for (let i = 0; i < batch; i++) statement.run(1, 1, payload)
+  })
+  const begin = performance.now()
+  for (let i = 0; i < count; i += batch) many()
+  const rate = count / (performance.now() - begin)
+  db.close()
+  rmSync(path)
+  return rate
+}
+
+async function socketEcho(path: string): Promise<number[]> {
+  const times: number[] = []
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const other = start('socket', path)
+  await new Promise<void>((resolve) => {
+    server.on('connection', async (socket) => {
+      for (let i = 0; i < 5000; i++) {
+        const begin = performance.now()
+        socket.write(payload)
+        await new Promise((done) => socket.once('data', done))
+        times.push((performance.now() - begin) * 1000)
+      }
+      socket.end()
+      resolve()
+    })
+  })
+  server.close()
+  await other.ended
+  return times
+}
