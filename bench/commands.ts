@@ -46,11 +46,9 @@ async function subscribe(folder: string, lines: string, flag: string, run: numbe
 
 async function writeLines(path: string): Promise<void> {
   const out = createWriteStream(path)
-  for (let i = 0; i < count / 1000; i++)
-    out.write(
-      `${JSON.stringify({n: i, text: 'y'.repeat(110)})
-        .padEnd(128, ' ')
-        .slice(0, 128)}\n`.repeat(1000),
-    )
+  for (let i = 0; i < count / 1000; i++) {
+    const line = JSON.stringify({n: i, text: 'y'.repeat(111 - String(i).length)})
+    out.write(`${line}\n`.repeat(1000))
+  }
   await finished(out.end())
 }

@@ -42,7 +42,21 @@ export function parseExact(text: string): unknown {
 
 /** Whether the text may be JSON, by its first and last character: saves the price of most failing parses. */
 export function looksLikeJson(text: string): boolean {
-  return /^[\s[{"\-\dtfn]/.test(text) && /[\s\]}"\del]$/.test(text)
+  const trimmed = text.trim()
+  return lastOf[trimmed[0] ?? '']?.includes(trimmed.at(-1) ?? '') ?? false
+}
+
+const digits = '0123456789'
+/** First character of a JSON text → what its last may be. */
+const lastOf: Record<string, string> = {
+  '{': '}',
+  '[': ']',
+  '"': '"',
+  t: 'e',
+  f: 'e',
+  n: 'l',
+  '-': digits,
+  ...Object.fromEntries([...digits].map((digit) => [digit, digits])),
 }
 
 const deepestIndent = 40

@@ -33,6 +33,7 @@ export class Clients {
   readonly #db: Db
   readonly #name: string | undefined
   readonly #rows = new Map<Interest, number[]>()
+  #generation: {get(): unknown} | undefined
   #host: string | undefined
   #beat: NodeJS.Timeout | undefined
   #seen: {generation: number; trie: SubjectTrie<Client>; queues: Map<string, [pattern: string, Client][]>} | undefined
@@ -142,7 +143,8 @@ export class Clients {
   }
 
   #load() {
-    const generation = this.#db.prepare("SELECT v FROM meta WHERE k = 'interests'").pluck().get() as number
+    this.#generation ??= this.#db.prepare("SELECT v FROM meta WHERE k = 'interests'").pluck()
+    const generation = this.#generation.get() as number
     if (this.#seen?.generation === generation) return this.#seen
     const rows = this.#db
       .prepare(

@@ -65,13 +65,20 @@ export class Lock {
     }
   }
 
-  /** Runs `work` on one snapshot of the file. A reader meets `busy` only while another recovers the log. */
+  /** Runs `work` on one snapshot of the file. */
   read<T>(work: () => T): T {
     if (this.#db.inTransaction) return work()
+    return this.look(() => {
+      this.#read.run()
+      return this.#finish(work)
+    })
+  }
+
+  /** Runs a single reading statement. A reader meets `busy` only while another recovers the log. */
+  look<T>(statement: () => T): T {
     for (let i = 0; ; i++) {
       try {
-        this.#read.run()
-        return this.#finish(work)
+        return statement()
       } catch (error) {
         if (!isBusy(error) || i === 1000) throw error
         this.#pause()

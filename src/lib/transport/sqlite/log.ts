@@ -117,7 +117,7 @@ export class Log {
 
   /** What came to one client's inbox after `from`, `inboxRows` of it at most. */
   inbox(client: number, from: number): Row<string>[] {
-    return this.#lock.read(() => this.#statements.inbox.all(from, client) as Row<string>[])
+    return this.#lock.look(() => this.#statements.inbox.all(from, client) as Row<string>[])
   }
 
   #storedPage({rows, isFull}: Filled<number>, from: Cursor, to: Cursor): Page {
