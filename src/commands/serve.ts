@@ -1,7 +1,7 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../lib/cli/command.ts'
 import * as flags from '../lib/cli/flags.ts'
-import {chooseHandler, type ProgramWishes, queueOf, servedView} from '../lib/cli/serving.ts'
+import {chooseHandler, identityOf, liveLine, type ProgramWishes, queueOf, servedView} from '../lib/cli/serving.ts'
 import {whenLeaving} from '../lib/cli/signals.ts'
 import {summaryLine} from '../lib/cli/summary.ts'
 import {isTerminal, tell} from '../lib/cli/terminal.ts'
@@ -13,6 +13,7 @@ export default class Serve extends BusCommand {
   static override description = [
     'The reply is BODY, a file, the request itself, the value of an expression over it, or what a program writes. A file is read once, at the start.',
     'A program gets the request on stdin, and BUS_SUBJECT, BUS_REPLY, BUS_HEADERS (JSON) and BUS_HEADER_<NAME> in its environment. When it exits with another code than 0, or takes too long, the requester gets a service error with the last line of its stderr. A message that wants no reply is handled and counted as well.',
+    'With --service others find it, as a NATS service on any bus: $SRV.PING, $SRV.INFO and $SRV.STATS answer, also with .NAME and .NAME.ID.',
     'Ctrl-C lets what is in work finish and be answered; a second Ctrl-C stops at once.',
   ].join('\n\n')
   static override examples = [
@@ -25,6 +26,10 @@ export default class Serve extends BusCommand {
     {
       description: 'play a slow and unreliable service',
       command: '<%= config.bin %> serve orders.get --echo --delay 50ms..200ms --fail 5%',
+    },
+    {
+      description: "a service that bus req '$SRV.STATS' --until-idle 300ms finds",
+      command: '<%= config.bin %> serve greet hello --service greeter --version 1.2.3',
     },
   ]
   static override args = {
@@ -42,6 +47,8 @@ export default class Serve extends BusCommand {
     template: flags.template(),
     queue: flags.queue({description: 'queue group: each request goes to one of its members (default: busline)'}),
     'no-queue': flags.noQueue(),
+    service: flags.service(),
+    version: flags.version(),
     concurrency: flags.concurrency({description: 'how many requests to work on at the same time', default: 16}),
     delay: flags.delay(),
     fail: flags.fail(),
@@ -54,15 +61,16 @@ export default class Serve extends BusCommand {
     const {args, flags} = await this.parse(Serve)
     const subject = checkPattern(args.subject)
     const queue = queueOf(flags)
+    const identity = identityOf({...flags, subject})
     const kill = new AbortController()
     const handler = await chooseHandler({...flags, subject, body: args.body}, this.#program(kill.signal), this.stop)
     const show = servedView(flags.json, isTerminal(1), await this.paint(1))
     using _ = whenLeaving(this.stop, () => kill.abort())
     await using bus = await this.openBus()
     const service: Service = {
-      ...{subject, queue, handler, signal: this.stop},
+      ...{subject, queue, handler, identity, signal: this.stop},
       ...{concurrency: flags.concurrency, count: flags.count, forMs: flags.for, idleMs: flags.idle},
-      onLive: () => this.say(`listening on ${subject}${queue === undefined ? '' : ` in queue ${queue}`}`),
+      onLive: () => this.say(liveLine(subject, queue, identity)),
       onDrain: (open) => this.say(`finishing ${open} in work; Ctrl-C again stops at once`),
       onServed: (served) => {
         show(served, this.output)

@@ -154,6 +154,8 @@ export const fail = custom<number>({
   helpValue: '<percent>',
   parse: async (input) => parsePercent(input),
 })
+export const service = text('be found as a NATS service of this name', '<name>')
+export const version = text('version of the service (default: 0.0.0)', '<semver>')
 export const pause = toggle('wait for a key between the steps')
 
 /** A whole number of at least 1. Throws `usage`. */

@@ -4,6 +4,7 @@ import type {Encoding} from '../encoding.ts'
 import {BusError} from '../errors.ts'
 import type {Headers} from '../message.ts'
 import {delayed, echo, expression, failing, fixed, type Handler, program, withHeaders} from '../pubsub/handlers.ts'
+import {checkIdentity, type Identity} from '../pubsub/service.ts'
 import {compileTemplate, type Maker} from '../pubsub/template.ts'
 import type {Served} from '../pubsub/work.ts'
 import {recordWriter} from '../record.ts'
@@ -28,6 +29,8 @@ export interface ServeFlags {
   readonly template?: boolean | undefined
   readonly queue?: string | undefined
   readonly 'no-queue'?: boolean | undefined
+  readonly service?: string | undefined
+  readonly version?: string | undefined
   readonly delay?: DurationRange | undefined
   readonly fail?: number | undefined
 }
@@ -62,6 +65,20 @@ export async function chooseHandler(flags: ServeFlags, wishes: ProgramWishes, si
 /** The queue group that the flags ask for. */
 export function queueOf(flags: Pick<ServeFlags, 'queue' | 'no-queue'>): string | undefined {
   return flags['no-queue'] ? undefined : (flags.queue ?? 'busline')
+}
+
+/** What the flags make it known by, if they do. Fails with `usage`. */
+export function identityOf(flags: Pick<ServeFlags, 'subject' | 'service' | 'version'>): Identity | undefined {
+  const {subject, service: name, version = '0.0.0'} = flags
+  needing(flags, 'version', 'service')
+  if (name === undefined) return undefined
+  return checkIdentity({name, id: crypto.randomUUID(), version, description: `bus serve ${subject}`})
+}
+
+/** `listening on greet in queue busline as greeter 1.2.3, id …` */
+export function liveLine(subject: string, queue: string | undefined, identity: Identity | undefined): string {
+  const group = queue === undefined ? '' : ` in queue ${queue}`
+  return `listening on ${subject}${group}${identity ? ` as ${identity.name} ${identity.version}, id ${identity.id}` : ''}`
 }
 
 /** `[3] 10:24:31.482 orders.new 12 B → 42 B · 1.2 ms`, or with --json the request as a record with what became of it. */

@@ -1,12 +1,15 @@
 import {BusError} from '../errors.ts'
 import type {Subscription, Transport} from '../transport/transport.ts'
 import type {Handler} from './handlers.ts'
+import {advertise, type Identity} from './service.ts'
 import {type Served, Work} from './work.ts'
 
 export interface Service {
   readonly subject: string
   readonly queue?: string | undefined
   readonly handler: Handler
+  /** Can be found and measured as a NATS service. */
+  readonly identity?: Identity | undefined
   /** Requests in work at the same time. */
   readonly concurrency: number
   /** End after so many requests. */
@@ -44,7 +47,11 @@ const instantBatch = 256
 export async function serve(bus: Transport, service: Service): Promise<ServeResult> {
   const started = performance.now()
   await using subscription = await bus.subscribe(service.subject, {queue: service.queue})
-  const work = new Work(bus, {...service, onFailure: () => void subscription.close()})
+  const onFailure = () => void subscription.close()
+  const work = new Work(bus, {...service, onFailure})
+  const {identity} = service
+  await using advertised =
+    identity && (await advertise(bus, {identity, endpoint: service, tally: () => work, onFailure}))
   using bounds = new Bounds(subscription, service, () => work.open)
   service.onLive?.()
   for (let left = service.count ?? Number.POSITIVE_INFINITY; left > 0; ) {
@@ -57,7 +64,7 @@ export async function serve(bus: Transport, service: Service): Promise<ServeResu
   }
   // The count is reached: what comes now is for the others of the queue group.
   if (service.count !== undefined) await subscription.close()
-  await work.finished()
+  await Promise.all([advertised?.close(), work.finished()])
   await bus.flush()
   const {served, failed} = work
   return {served, failed, dropped: subscription.dropped, ms: performance.now() - started}

@@ -34,6 +34,9 @@ export class Work {
   open = 0
   served = 0
   failed = 0
+  lastFault: Fault | undefined
+  /** Milliseconds of all requests together. */
+  spentMs = 0
 
   constructor(bus: Transport, options: WorkOptions) {
     this.#bus = bus
@@ -102,9 +105,14 @@ export class Work {
 
   #finish(request: Message, outcome: Outcome, from: number): Served {
     const {bytes, fault} = this.#send(request, outcome)
+    const ms = performance.now() - from
     this.served++
-    if (fault !== undefined) this.failed++
-    return {request, bytes, fault, ms: performance.now() - from}
+    this.spentMs += ms
+    if (fault !== undefined) {
+      this.failed++
+      this.lastFault = fault
+    }
+    return {request, bytes, fault, ms}
   }
 
   /** Tells after the replies are on their way: to write a line takes longer than to answer. */
