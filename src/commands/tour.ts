@@ -23,7 +23,7 @@ export default class Tour extends BusCommand {
     const url = flags.bus ?? join(folder, 'bus.db')
     const mayPause = flags.pause && isTerminal(0)
     try {
-      writeAll(1, `the bus is ${flags.bus === undefined ? 'a temporary file' : url}: no server, no configuration\n`)
+      writeAll(1, `the bus is ${flags.bus === undefined ? 'a temporary file: no server, no configuration' : url}\n`)
       await play({
         binary: process.argv[1] ?? '',
         env: {BUS_URL: url, NO_COLOR: '1'},

@@ -62,9 +62,13 @@ export function overlaps(one: string, other: string): boolean {
   return true
 }
 
-/** Leaves out each pattern that another one covers, so that a message is wanted once. */
-export function withoutCovered(patterns: readonly string[]): string[] {
-  const unique = [...new Set(patterns)]
+/**
+ * The patterns of one subscription, checked, without those that another one covers, so that a message comes once.
+ * Throws `usage` for a bad pattern and when there is none.
+ */
+export function checkPatterns(patterns: string | readonly string[]): string[] {
+  const unique = [...new Set([patterns].flat().map(checkPattern))]
+  if (unique.length === 0) throw new BusError('usage', 'a subscription needs a subject')
   return unique.filter((narrow) => !unique.some((wide) => wide !== narrow && covers(wide, narrow)))
 }
 

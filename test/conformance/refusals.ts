@@ -43,13 +43,14 @@ export const refusals: readonly Case[] = [
     },
   },
   {
-    name: 'a bad pattern to subscribe to is refused, with the sound ones beside it',
+    name: 'a bad pattern to subscribe to, or none, is refused, with the sound ones beside it',
     async run(scene) {
       const bus = await scene.connect()
       for (const pattern of badPatterns) {
         await expect(bus.subscribe(pattern), JSON.stringify(pattern)).rejects.toMatchObject({kind: 'usage'})
         await expect(bus.subscribe(['a', pattern]), JSON.stringify(pattern)).rejects.toMatchObject({kind: 'usage'})
       }
+      await expect(bus.subscribe([])).rejects.toMatchObject({kind: 'usage'})
       if (!scene.features.noResponders) return
       await expect(bus.request({subject: 'a'})).rejects.toMatchObject({kind: 'noResponders'})
     },

@@ -46,6 +46,8 @@ describe('JSON text', () => {
         expect(looksLikeJson(JSON.stringify(value, null, space))).toBe(true)
       }),
     )
-    expect(['hello', '', 'ok', '<a>', '2026-11-20 10:00 started', '{"cut":"off"', '[1}', 'nope'].filter(looksLikeJson)).toEqual([])
+    expect(
+      ['hello', '', 'ok', '<a>', '2026-11-20 10:00 started', '{"cut":"off"', '[1}', 'nope'].filter(looksLikeJson),
+    ).toEqual([])
   })
 })

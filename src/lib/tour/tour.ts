@@ -1,15 +1,16 @@
 /** The main job in a few steps, played with the real binary in several processes; what it prints is checked. */
 import {type ChildProcess, spawn} from 'node:child_process'
-import {BusError} from '../errors.ts'
+import {BusError, exitCodes, type FailureKind} from '../errors.ts'
 
 export interface Step {
   readonly title: string
   readonly args: readonly string[]
   /** Keeps running beside the next steps until `show` names it. */
   readonly background?: string
-  /** Its output is shown and checked now, after it has ended. */
+  /** What runs in the background under this name has ended now: its output is shown and checked against `shown`. */
   readonly show?: string
-  readonly stdout?: RegExp
+  readonly shown?: RegExp
+  readonly stdout?: RegExp | undefined
   readonly exitCode?: number
 }
 
@@ -25,6 +26,7 @@ const steps: readonly Step[] = [
     args: ['pub', 'tour.orders.paid', '{"id":1}'],
     stdout: /^$/,
     show: 'subscriber',
+    shown: /^\{"id":1,"total":42\}\n\{"id":1\}\n$/,
   },
   {
     title: 'a service answers requests, with JSONata over the request',
@@ -57,29 +59,34 @@ export interface Stage {
   readonly signal: AbortSignal
 }
 
-interface Running {
-  readonly child: ChildProcess
-  readonly live: Promise<void>
-  readonly ended: Promise<{code: number | null; stdout: string; stderr: string}>
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
 }
 
-/** Plays the steps in order. Fails with `expectation` at the first whose output or exit code differs. */
+interface Running {
+  readonly child: ChildProcess
+  /** Resolves when it listens, or with how it ended before that. */
+  readonly live: Promise<Ended | undefined>
+  readonly ended: Promise<Ended>
+}
+
+/** Plays the steps in order. Fails at the first that does: as its exit code says, or with `expectation`. */
 export async function play(stage: Stage): Promise<void> {
   const running = new Map<string, Running>()
   try {
     for (const [i, step] of steps.entries()) {
-      stage.print(`\n${i + 1}. ${step.title}\n   $ bus ${step.args.map(quoted).join(' ')}\n`)
+      stage.print(`\n${i + 1}. ${step.title}\n   $ ${commandLine(step)}\n`)
       const started = start(stage, step.args)
-      if (step.background !== undefined) {
+      if (step.background === undefined) check(stage, step, await started.ended)
+      else {
         running.set(step.background, started)
-        await started.live
-      } else check(stage, step, await started.ended)
-      const shown = step.show === undefined ? undefined : running.get(step.show)
-      if (shown !== undefined) {
-        const {stdout} = await shown.ended
-        stage.print(indented(stdout))
-        if (stdout !== '{"id":1,"total":42}\n{"id":1}\n') throw differs(step, stdout)
+        const failed = await started.live
+        if (failed !== undefined) check(stage, step, failed)
       }
+      const shown = step.show === undefined ? undefined : running.get(step.show)
+      if (shown !== undefined) check(stage, {...step, stdout: step.shown}, await shown.ended)
       await stage.next()
     }
   } finally {
@@ -90,16 +97,20 @@ export async function play(stage: Stage): Promise<void> {
   }
 }
 
-function check(
-  stage: Stage,
-  step: Step,
-  {code, stdout, stderr}: {code: number | null; stdout: string; stderr: string},
-): void {
-  stage.print(indented(stdout + stderr))
+function check(stage: Stage, step: Step, {code, stdout, stderr}: Ended): void {
   const wanted = step.exitCode ?? 0
+  stage.print(indented(code === wanted && wanted === 0 ? stdout : stdout + stderr))
   if (wanted !== 0) stage.print(`   exit code ${code}\n`)
-  if (code !== wanted || step.stdout?.test(stdout) === false)
-    throw differs(step, `exit code ${code}, ${JSON.stringify(stdout)}`)
+  if (code !== wanted) throw failure(step, code)
+  if (step.stdout?.test(stdout) !== false) return
+  throw new BusError('expectation', `"${commandLine(step)}" printed something else: ${JSON.stringify(stdout)}`)
+}
+
+/** The failure of a step that ended with another exit code than it should. */
+function failure(step: Step, code: number | null): BusError {
+  const kinds = Object.keys(exitCodes).filter((kind): kind is FailureKind => kind !== 'bug')
+  const kind = kinds.find((candidate) => exitCodes[candidate] === code) ?? 'expectation'
+  return new BusError(kind, `"${commandLine(step)}" ended with exit code ${code}, not ${step.exitCode ?? 0}`)
 }
 
 function start(stage: Stage, args: readonly string[]): Running {
@@ -111,8 +122,8 @@ function start(stage: Stage, args: readonly string[]): Running {
   })
   let stdout = ''
   let stderr = ''
-  let isLive = () => {}
-  const live = new Promise<void>((resolve) => {
+  let isLive = (_ended?: Ended) => {}
+  const live = new Promise<Ended | undefined>((resolve) => {
     isLive = resolve
   })
   child.stdout.on('data', (chunk) => {
@@ -123,17 +134,18 @@ function start(stage: Stage, args: readonly string[]): Running {
     if (stderr.includes('listening on')) isLive()
   })
   child.on('error', () => {})
-  const ended = new Promise<{code: number | null; stdout: string; stderr: string}>((resolve) => {
+  const ended = new Promise<Ended>((resolve) => {
     child.on('close', (code) => {
-      isLive()
-      resolve({code, stdout, stderr})
+      const end = {code, stdout, stderr}
+      isLive(end)
+      resolve(end)
     })
   })
   return {child, live, ended}
 }
 
-function differs(step: Step, seen: string): BusError {
-  return new BusError('expectation', `"bus ${step.args.join(' ')}" did not do what the tour promises: ${seen}`)
+function commandLine({args}: Step): string {
+  return ['bus', ...args.map(quoted)].join(' ')
 }
 
 function quoted(word: string): string {

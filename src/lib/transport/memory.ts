@@ -1,7 +1,7 @@
 /** A bus inside one process: the plainest form of the contract, and the fastest for tests. Same name, same bus. */
 import {closedError} from '../errors.ts'
 import {Message, noHeaders} from '../message.ts'
-import {checkPattern, SubjectTrie, withoutCovered} from '../subject.ts'
+import {checkPatterns, SubjectTrie} from '../subject.ts'
 import {Mailbox} from './mailbox.ts'
 import {checkOutgoing} from './outgoing.ts'
 import {interruptedError, Requests} from './requests.ts'
@@ -68,7 +68,7 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
   async function subscribe(patterns: string | readonly string[], options_: SubscribeOptions = {}): Promise<Mailbox> {
     check()
     if (options_.signal?.aborted) throw interruptedError()
-    const wanted = withoutCovered([patterns].flat().map(checkPattern))
+    const wanted = checkPatterns(patterns)
     const mailbox = new Mailbox({
       limit: options_.pendingLimit,
       signal: options_.signal,

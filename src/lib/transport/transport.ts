@@ -32,7 +32,10 @@ export interface Transport extends AsyncDisposable {
   /** Resolves when all earlier publishes are with the server (NATS) or committed (bus file). */
   flush(): Promise<void>
 
-  /** Live when it resolves: whatever is published after that arrives. Several patterns deliver each message once. */
+  /**
+   * Live when it resolves: whatever is published after that arrives. Several patterns deliver each message once; none
+   * at all is `usage`.
+   */
   subscribe(patterns: string | readonly string[], options?: SubscribeOptions): Promise<Subscription>
 
   /** The first reply. Fails with `noResponders` at once when nobody serves the subject, with `timeout` when time is up. */
@@ -66,7 +69,7 @@ export interface Subscription extends AsyncIterable<Message>, AsyncDisposable {
    * `max` are claimed, so ask for what you can work on now.
    */
   take(max: number): Promise<readonly Message[]>
-  /** Takes no further messages; what had arrived is still delivered, then it ends. */
+  /** Takes no further messages; what was flushed before is still delivered, then it ends. Resolves at once. */
   drain(): Promise<void>
   /** Ends at once; what was not taken is let go. */
   close(): Promise<void>

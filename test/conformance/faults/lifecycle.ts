@@ -123,7 +123,7 @@ export const lifecycleFaults: readonly Fault[] = [
   },
   {
     name: 'subscribes to the sound patterns beside a bad one',
-    fails: ['a bad pattern to subscribe to is refused, with the sound ones beside it'],
+    fails: ['a bad pattern to subscribe to, or none, is refused, with the sound ones beside it'],
     bend: (sound) => ({
       subscribe: (patterns, options) =>
         sound.subscribe(Array.isArray(patterns) ? patterns.filter(isSound) : patterns, options),

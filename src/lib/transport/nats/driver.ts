@@ -2,7 +2,7 @@
 import {createInbox, errors, type PermissionViolationError, type ServerInfo} from '@nats-io/transport-node'
 import {BusError, closedError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
-import {checkPattern, withoutCovered} from '../../subject.ts'
+import {checkPatterns} from '../../subject.ts'
 import {interruptedError, Requests} from '../requests.ts'
 import type {ManyOptions, OpenOptions, RequestOptions, SubscribeOptions, Subscription, Transport} from '../transport.ts'
 import {Connection} from './connection.ts'
@@ -89,7 +89,7 @@ class NatsBus implements Transport {
 
   async subscribe(patterns: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
     this.#check()
-    const wanted = withoutCovered([patterns].flat().map(checkPattern))
+    const wanted = checkPatterns(patterns)
     const {queue, signal} = options
     if (queue !== undefined && !/^\S+$/.test(queue)) {
       throw new BusError('usage', `the queue group ${JSON.stringify(queue)} has a space in it or is empty`)

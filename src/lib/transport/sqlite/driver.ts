@@ -1,7 +1,7 @@
 /** The bus file: any number of processes on one host, no server. */
 import {closedError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
-import {checkPattern, hasWildcard, withoutCovered} from '../../subject.ts'
+import {checkPatterns, hasWildcard} from '../../subject.ts'
 import {Mailbox} from '../mailbox.ts'
 import {checkOutgoing, checkSize} from '../outgoing.ts'
 import {interruptedError, Requests} from '../requests.ts'
@@ -84,7 +84,7 @@ class SqliteBus implements Transport {
 
   async subscribe(patterns: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
     this.#check()
-    const wanted = withoutCovered([patterns].flat().map(checkPattern))
+    const wanted = checkPatterns(patterns)
     if (options.signal?.aborted) throw interruptedError()
     this.#listen(wanted)
     try {

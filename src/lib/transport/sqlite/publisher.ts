@@ -7,7 +7,7 @@ import {type Bells, bellOf, inboxBell} from './bells.ts'
 import type {Clients} from './clients.ts'
 import type {Db} from './file.ts'
 import {busy, type Lock} from './lock.ts'
-import {prune} from './retention.ts'
+import {prune, restartLog} from './retention.ts'
 import {inboxOwner, inboxPrefix, storedData, storedHeaders} from './rows.ts'
 
 const batchMessages = 1000
@@ -17,6 +17,8 @@ const batchesPerTurn = 8
 const mostInterned = 100_000
 const patienceMs = 10_000
 const pruneEveryMs = 10_000
+/** After so many bytes a look at how long the write-ahead log has become. */
+const logLookBytes = 8 * 1024 * 1024
 
 interface Interned {
   readonly id: number
@@ -60,6 +62,7 @@ export class Publisher {
   #error: unknown
   #busySince: number | undefined
   #nextPrune = Date.now()
+  #sinceLogLook = 0
 
   constructor(parts: PublisherParts) {
     this.#parts = parts
@@ -115,7 +118,7 @@ export class Publisher {
 
   /** False when others hold the file. */
   #commitBatch(): boolean {
-    const batch = this.#nextBatch()
+    const {batch, bytes} = this.#nextBatch()
     try {
       const rung = this.#parts.lock.tryWrite(() => this.#insert(batch))
       if (rung === busy) return this.#isBusy()
@@ -124,6 +127,11 @@ export class Publisher {
       this.#parts.committed()
       for (const request of rung.unserved) this.#parts.noResponders(request)
       this.#prune()
+      this.#sinceLogLook += bytes
+      if (this.#sinceLogLook > logLookBytes) {
+        this.#sinceLogLook = 0
+        restartLog(this.#parts.db)
+      }
     } catch (error) {
       this.#interned.clear()
       this.#fail(error)
@@ -133,13 +141,13 @@ export class Publisher {
     return true
   }
 
-  #nextBatch(): Outgoing[] {
+  #nextBatch(): {batch: Outgoing[]; bytes: number} {
     let bytes = 0
     let end = this.#first
     while (end < this.#queue.length && end - this.#first < batchMessages && bytes < batchBytes) {
       bytes += this.#queue[end++]?.data?.length ?? 0
     }
-    return this.#queue.slice(this.#first, end)
+    return {batch: this.#queue.slice(this.#first, end), bytes}
   }
 
   #insert(batch: readonly Outgoing[]): {bells: Set<string>; unserved: Outgoing[]} {

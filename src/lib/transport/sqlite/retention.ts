@@ -27,3 +27,18 @@ function pruneTable(db: Db, table: 'msg' | 'eph', before: number): boolean {
     .run(before)
   return removed.changes < chunk
 }
+
+const longestLogPages = 4000
+const patienceMs = 20
+
+/**
+ * SQLite begins its write-ahead log anew only when a commit meets no reader, which may not come about for long while
+ * others read without pause. Then this waits for the readers of the moment, so that the log stays at some 16 MiB.
+ */
+export function restartLog(db: Db): void {
+  const [{log = 0} = {}] = db.pragma('wal_checkpoint(PASSIVE)') as {log?: number}[]
+  if (log < longestLogPages) return
+  db.pragma(`busy_timeout = ${patienceMs}`)
+  db.pragma('wal_checkpoint(RESTART)')
+  db.pragma('busy_timeout = 0')
+}
