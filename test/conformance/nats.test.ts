@@ -17,7 +17,7 @@ afterAll(() => server[Symbol.asyncDispose]())
 
 for (const scheme of ['nats', 'ws']) {
   conformance(`NATS by ${scheme}://`, {
-    features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true},
+    features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true, streams: false},
     async fresh() {
       const login = `u${used++}:p`
       return {

@@ -7,7 +7,7 @@ import type {Bus, Harness} from './scene.ts'
 import {conformance} from './suite.ts'
 
 const sqlite: Harness = {
-  features: {wildcards: true, headers: true, queues: true, keepsForSlow: true, noResponders: true},
+  features: {wildcards: true, headers: true, queues: true, keepsForSlow: true, noResponders: true, streams: false},
   async fresh(): Promise<Bus> {
     const folder = await mkdtemp(join(tmpdir(), 'busline-'))
     return {

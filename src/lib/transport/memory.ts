@@ -3,6 +3,7 @@ import {closedError} from '../errors.ts'
 import {Message, noHeaders} from '../message.ts'
 import {checkPatterns, SubjectTrie} from '../subject.ts'
 import {Mailbox} from './mailbox.ts'
+import {noStreams} from './no-streams.ts'
 import {checkOutgoing} from './outgoing.ts'
 import {interruptedError, Requests} from './requests.ts'
 import type {OpenOptions, Outgoing, SubscribeOptions, Transport} from './transport.ts'
@@ -100,8 +101,9 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
 
   return {
     url,
-    features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true},
+    features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true, streams: false},
     maxPayload,
+    streams: noStreams(url),
     publish: (message) => void send(message),
     async flush() {
       check()

@@ -3,6 +3,7 @@
  * its `features`. Nothing above this folder asks which driver it has.
  */
 import type {Headers, Message, Outgoing} from '../message.ts'
+import type {Streams} from './streams.ts'
 
 export interface Features {
   /** Patterns with `*` and `>`. */
@@ -14,6 +15,8 @@ export interface Features {
   readonly keepsForSlow: boolean
   /** A request that nobody serves fails at once. */
   readonly noResponders: boolean
+  /** Stored messages; without them everything of `streams` fails with `notFound`. */
+  readonly streams: boolean
 }
 
 export interface Transport extends AsyncDisposable {
@@ -46,6 +49,9 @@ export interface Transport extends AsyncDisposable {
    * Leaving the loop early is fine.
    */
   requestMany(message: Outgoing, options?: ManyOptions): AsyncIterable<Message>
+
+  /** Stored messages. */
+  readonly streams: Streams
 
   /** Flushes, ends all subscriptions and gives everything back. May be called again. */
   close(): Promise<void>

@@ -3,7 +3,9 @@ import {createInbox, errors, type PermissionViolationError, type ServerInfo} fro
 import {BusError, closedError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
 import {checkPatterns} from '../../subject.ts'
+import {noStreams} from '../no-streams.ts'
 import {interruptedError, Requests} from '../requests.ts'
+import type {Streams} from '../streams.ts'
 import type {ManyOptions, OpenOptions, RequestOptions, SubscribeOptions, Subscription, Transport} from '../transport.ts'
 import {Connection} from './connection.ts'
 import {type Dialed, defaultTimeoutMs, dial} from './dial.ts'
@@ -30,7 +32,15 @@ export async function openNats(url: string, options: OpenOptions = {}): Promise<
 
 class NatsBus implements Transport {
   readonly url: string
-  readonly features = {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true}
+  readonly features = {
+    wildcards: true,
+    headers: true,
+    queues: true,
+    keepsForSlow: false,
+    noResponders: true,
+    streams: false,
+  }
+  readonly streams: Streams
   readonly connection: Connection
   readonly #wire: Wire
   readonly #outbox: Outbox
@@ -48,6 +58,7 @@ class NatsBus implements Transport {
 
   constructor({wire, shown, login}: Dialed, options: OpenOptions) {
     this.url = shown
+    this.streams = noStreams(shown)
     this.#wire = wire
     this.#info = wire.info as ServerInfo
     this.#inbox = `${createInbox(options.inboxPrefix)}.`

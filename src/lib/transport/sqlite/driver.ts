@@ -3,8 +3,10 @@ import {closedError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
 import {checkPatterns, hasWildcard} from '../../subject.ts'
 import {Mailbox} from '../mailbox.ts'
+import {noStreams} from '../no-streams.ts'
 import {checkOutgoing, checkSize} from '../outgoing.ts'
 import {interruptedError, Requests} from '../requests.ts'
+import type {Streams} from '../streams.ts'
 import type {ManyOptions, OpenOptions, RequestOptions, SubscribeOptions, Subscription, Transport} from '../transport.ts'
 import {Bells, bellOf, inboxBell} from './bells.ts'
 import {Clients, type Interest} from './clients.ts'
@@ -27,8 +29,16 @@ export async function openSqlite(path: string, options: OpenOptions = {}): Promi
 
 class SqliteBus implements Transport {
   readonly url: string
-  readonly features = {wildcards: true, headers: true, queues: true, keepsForSlow: true, noResponders: true}
+  readonly features = {
+    wildcards: true,
+    headers: true,
+    queues: true,
+    keepsForSlow: true,
+    noResponders: true,
+    streams: false,
+  }
   readonly maxPayload = maxPayload
+  readonly streams: Streams
   readonly #path: string
   readonly #db: Db
   readonly #lock: Lock
@@ -45,6 +55,7 @@ class SqliteBus implements Transport {
 
   constructor(path: string, db: Db, options: OpenOptions) {
     this.url = `sqlite:${path}`
+    this.streams = noStreams(this.url)
     this.#path = path
     this.#db = db
     this.#lock = new Lock(db, path)
