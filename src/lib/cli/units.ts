@@ -1,14 +1,7 @@
 /** What people write and read (`5s`, `1.5KiB`, `1000/s`) and what code counts in (milliseconds, bytes, per second). */
+import {durationMs} from '../duration.ts'
 import {BusError} from '../errors.ts'
 
-const durationUnits: Readonly<Record<string, number>> = {
-  us: 0.001,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-}
 const sizeUnits: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,
@@ -30,11 +23,8 @@ export interface DurationRange {
 
 /** `100ms`, `5s`, `1.5m`, `2h`, `1h30m` in milliseconds. Throws `usage`. */
 export function parseDuration(text: string): number {
-  if (!/^(\d+(\.\d+)?(us|ms|s|m|h|d))+$/.test(text))
-    throw bad(text, `a duration${reason(text)}`, '100ms, 5s, 1.5m or 1h30m')
-  let ms = 0
-  for (const [, amount, unit] of text.matchAll(/([\d.]+)([a-z]+)/g))
-    ms += Number(amount) * (durationUnits[unit ?? ''] ?? 0)
+  const ms = durationMs(text)
+  if (ms === undefined) throw bad(text, `a duration${reason(text)}`, '100ms, 5s, 1.5m or 1h30m')
   if (ms > longestMs) throw new BusError('usage', `the duration ${JSON.stringify(text)} is over the limit of 24d`)
   return ms
 }

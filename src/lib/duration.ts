@@ -1,0 +1,16 @@
+const units: Readonly<Record<string, number>> = {
+  us: 0.001,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
+
+/** Milliseconds of `100ms`, `5s`, `1.5m`, `2h`, `1h30m`; undefined for what is no duration. */
+export function durationMs(text: string): number | undefined {
+  if (!/^(\d+(\.\d+)?(us|ms|s|m|h|d))+$/.test(text)) return undefined
+  let ms = 0
+  for (const [, amount, unit] of text.matchAll(/([\d.]+)([a-z]+)/g)) ms += Number(amount) * (units[unit ?? ''] ?? 0)
+  return ms
+}
