@@ -4,7 +4,14 @@ import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const tests = ['test/conformance/nats', 'test/lib/transport/nats', ...process.argv.slice(2)]
+const tests = [
+  'test/conformance/nats',
+  'test/lib/transport/nats',
+  'test/commands/service',
+  'test/readme',
+  'test/side-by-side',
+  ...process.argv.slice(2),
+]
 
 try {
   const servers = new Set(['--oldest', '--newest'].map(find))

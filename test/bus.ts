@@ -1,8 +1,8 @@
 /** Runs the real `bus` in a process of its own. BUS_BIN names another binary, such as that of an installed package. */
 import {type ChildProcess, spawn} from 'node:child_process'
-import {mkdtempSync, rmSync} from 'node:fs'
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
-import {join} from 'node:path'
+import {delimiter, join} from 'node:path'
 import type {Readable, Writable} from 'node:stream'
 import {fileURLToPath} from 'node:url'
 
@@ -58,10 +58,43 @@ export async function bus(args: readonly string[], options: BusOptions = {}): Pr
 
 /** Starts a command line that stays; leaving the scope kills it. */
 export function start(args: readonly string[], options: BusOptions = {}): Running {
-  const child = launch(args, options)
+  const isScript = /\.[cm]?[jt]s$/.test(bin)
+  const [file = '', ...first] = isScript ? [...(options.node ?? [process.execPath]), bin] : [bin]
+  const child = launch(file, [...first, ...args], options)
+  return running(child, (signal) => child.kill(signal))
+}
+
+/**
+ * Starts a line of shell as it stands in the documentation, with `bus` on its PATH. Like a terminal it has a process
+ * group, all of which a signal reaches; the exit code is that of the line.
+ */
+export function startLine(line: string, options: BusOptions = {}): Running {
+  const PATH = [binFolder(), process.env['PATH']].join(delimiter)
+  // The shell outlives Ctrl-C, as the one that people type into.
+  const script = `trap : INT; ${line}`
+  const child = launch('sh', ['-c', script], {...options, env: {PATH, ...options.env}}, true)
+  return running(child, (signal) => {
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
+      process.kill(-child.pid, signal)
+  })
+}
+
+let madeFolder: string | undefined
+
+/** A folder with `bus` in it. */
+function binFolder(): string {
+  if (madeFolder !== undefined) return madeFolder
+  madeFolder = join(home, 'bin')
+  mkdirSync(madeFolder)
+  const program = /\.[cm]?[jt]s$/.test(bin) ? `"${process.execPath}" "${bin}"` : `"${bin}"`
+  writeFileSync(join(madeFolder, 'bus'), `#!/bin/sh\nexec ${program} "$@"\n`, {mode: 0o755})
+  return madeFolder
+}
+
+function running(child: ChildProcess, kill: (signal: NodeJS.Signals) => void): Running {
   const stdout = new Lines(child.stdout as Readable)
   const stderr = new Lines(child.stderr as Readable)
-  const impatient = setTimeout(() => child.kill('SIGKILL'), patienceMs)
+  const impatient = setTimeout(() => kill('SIGKILL'), patienceMs)
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => {
@@ -77,20 +110,19 @@ export function start(args: readonly string[], options: BusOptions = {}): Runnin
     stderrLine: (prefix) => stderr.next(prefix),
     stdoutLine: (prefix) => stdout.next(prefix),
     hangUp: () => void child.stdout?.destroy(),
-    interrupt: () => void child.kill('SIGINT'),
-    kill: (signal) => void child.kill(signal),
+    interrupt: () => kill('SIGINT'),
+    kill,
     async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
+      kill('SIGKILL')
       await ended
     },
   }
 }
 
-function launch(args: readonly string[], {stdin, env, cwd, node}: BusOptions): ChildProcess {
-  const isScript = /\.[cm]?[jt]s$/.test(bin)
-  const [file = '', ...first] = isScript ? [...(node ?? [process.execPath]), bin] : [bin]
-  const child = spawn(file, [...first, ...args], {
+function launch(file: string, args: readonly string[], {stdin, env, cwd}: BusOptions, detached = false): ChildProcess {
+  const child = spawn(file, args, {
     cwd: cwd ?? home,
+    detached,
     env: {PATH: process.env['PATH'], HOME: home, ...env},
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })

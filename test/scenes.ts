@@ -1,0 +1,144 @@
+/**
+ * Each documented example in a scene where it means something: what runs beside it, what is done while it runs, and
+ * what must be seen. `test/side-by-side.test.ts` plays them on both buses.
+ */
+export interface Scene {
+  /** Command lines that run beside the example; each is live before the next starts. */
+  readonly beside?: readonly string[]
+  /** Command lines that run, one after the other, to their end while the example is live. */
+  readonly meanwhile?: readonly string[]
+  readonly files?: Readonly<Record<string, string>>
+  /** Ctrl-C ends the example once this many lines are on its stdout, or in the file of this name; else it ends by itself. */
+  readonly endsAfter?: number | readonly [lines: number, file: string]
+  /** This program of the example's pipe is ended once all that runs beside it has ended. */
+  readonly endsWith?: string
+  /** Exit code of the example; 0 when absent. */
+  readonly code?: number
+  /** What the example, or who is beside it, must have written. */
+  readonly sees: string | RegExp
+  /** What chance decides. */
+  readonly masks?: readonly (readonly [pattern: RegExp, text: string])[]
+}
+
+const tape = [
+  {subject: 'orders.new', time: '2026-11-20T10:00:00.000000Z', json: {id: 1}},
+  {subject: 'orders.paid', time: '2026-11-20T10:00:00.200000Z', headers: {Trace: 'a'}, text: 'paid'},
+]
+const records = tape.map((record) => `${JSON.stringify(record)}\n`).join('')
+const clockText = /[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \S+ \d{4}/g
+
+/** By the example's command line. */
+export const scenes: Readonly<Record<string, Scene>> = {
+  // pub
+  [`bus pub orders.created '{"id":1}'`]: {
+    beside: ['bus sub orders.created -n 1'],
+    sees: 'orders.created {"id":1}',
+  },
+  'date | bus pub clock': {beside: ['bus sub clock -n 1'], sees: /20\d\d/, masks: [[clockText, 'DATE']]},
+  'tail -f app.log | bus pub logs.app --lines': {
+    files: {'app.log': 'one\ntwo\nthree\n'},
+    beside: ['bus sub logs.app -n 3 --raw'],
+    endsWith: 'tail',
+    sees: 'one\ntwo\nthree\n',
+  },
+  [`bus pub 'orders.{random:1-9}' '{"id":{n},"at":"{time}"}' --template -n 1000 --rate 200/s`]: {
+    beside: [`bus sub 'orders.*' -n 1000 -f '{subject} {json}\\n'`],
+    sees: '"id":1000,',
+    masks: [[/orders\.[1-9]/g, 'orders.N']],
+  },
+  'bus pub --records tape.ndjson --speed 1': {
+    files: {'tape.ndjson': records},
+    beside: [`bus sub 'orders.>' -n 2`],
+    sees: 'Trace: a\n    paid\n',
+  },
+
+  // sub
+  [`bus sub '>'`]: {
+    beside: ['bus serve greet hi'],
+    meanwhile: ['bus req greet hello', `bus pub orders.new '{"id":1}' -H 'Trace: a'`, 'bus pub empty ""'],
+    endsAfter: 7,
+    sees: '[4] ',
+  },
+  [`bus sub 'orders.*' -n 10 --for 1m`]: {
+    meanwhile: [`bus pub orders.new '{"id":{n}}' --template -n 10`],
+    sees: 'orders.new {"id":10}\n',
+  },
+  [`bus sub 'orders.>' --where 'json.total > 100'`]: {
+    meanwhile: [`bus pub orders.new '{"total":99}'`, `bus pub orders.new '{"total":101}'`],
+    endsAfter: 1,
+    sees: '2 received · 1 kept',
+  },
+  [`bus sub orders.created -f '{json.user.id} {headers.Trace}\\n'`]: {
+    meanwhile: [`bus pub orders.created '{"user":{"id":7}}' -H 'Trace: a'`],
+    endsAfter: 1,
+    sees: '7 a\n',
+  },
+  'bus sub greet --pair': {
+    beside: [`bus serve greet --expr '"hello " & text'`],
+    meanwhile: ['bus req greet world'],
+    endsAfter: 2,
+    sees: /↳ .* hello world\n/,
+  },
+  [`bus sub 'orders.>' --json > tape.ndjson`]: {
+    meanwhile: ['bus pub orders.new 1', 'bus pub orders.new two', 'bus pub --records tape.ndjson'],
+    endsAfter: [4, 'tape.ndjson'],
+    sees: '4 received',
+  },
+
+  // req
+  'bus req time.now -t 2s': {beside: [`bus serve time.now 'half past two'`], sees: 'half past two\n'},
+  [`bus req orders.get '{"id":1}' --expect 'json.id = 1' --expect 'ms < 100'`]: {
+    beside: ['bus serve orders.get --echo'],
+    sees: '{"id":1}\n',
+  },
+  'bus req health.ping --until-idle 300ms': {
+    beside: ['bus serve health.ping ok --no-queue', 'bus serve health.ping ok --no-queue'],
+    sees: 'ok\nok\n',
+  },
+  'bus req time.now -n 20000 -c 64': {
+    beside: [`bus serve time.now 'half past two' > /dev/null`],
+    sees: '20,000 requests · 20,000 ok · 0 failed',
+  },
+
+  // serve
+  [`bus serve time.now 'half past two'`]: {meanwhile: ['bus req time.now ""'], endsAfter: 1, sees: 'half past two\n'},
+  [`bus serve math.double --expr 'json.n * 2'`]: {
+    meanwhile: [`bus req math.double '{"n":21}'`],
+    endsAfter: 1,
+    sees: '42\n',
+  },
+  'bus serve text.upper --exec -- tr a-z A-Z': {meanwhile: ['bus req text.upper hello'], endsAfter: 1, sees: 'HELLO\n'},
+  'bus serve orders.get --echo --delay 50ms..200ms --fail 5%': {
+    meanwhile: ['bus req orders.get "" -n 20 -c 20 2> /dev/null || true'],
+    endsAfter: 20,
+    sees: '20 served',
+    masks: [
+      [/→ 500 injected/g, '→ 0 B'],
+      [/\d+ (failed|ok)( \(\d+ service errors\))?/g, 'N $1'],
+    ],
+  },
+  'bus serve greet hello --service greeter --version 1.2.3': {
+    meanwhile: ['bus req greet ""', `bus req '$SRV.STATS' --until-idle 300ms`],
+    endsAfter: 1,
+    sees: '"num_requests":1,"num_errors":0',
+  },
+
+  // tour
+  'bus tour': {sees: 'hello world'},
+  'bus tour --pause': {sees: 'hello world'},
+}
+
+/** What goes wrong, which no example shows: the same sentences and exit codes on both buses. */
+export const failures: Readonly<Record<string, Scene>> = {
+  'bus req nobody.here ""': {code: 7, sees: 'bus: nobody serves "nobody.here"'},
+  'bus req nobody.here "" --until-idle 100ms --json': {code: 7, sees: '"kind":"noResponders"'},
+  'bus req mute "" -t 300ms': {beside: ['bus sub mute -n 1 --subjects-only'], code: 6, sees: 'bus: no reply on "mute"'},
+  'bus req mute "" --replies 2 -t 500ms': {beside: ['bus serve mute x'], code: 6, sees: 'only 1 of 2 replies'},
+  'bus req broken ""': {beside: ['bus serve broken x --fail 100%'], code: 8, sees: 'error 500: injected'},
+  [`bus req time.now "" --expect 'text = "noon"'`]: {beside: ['bus serve time.now midnight'], code: 9, sees: 'noon'},
+  'bus sub quiet -n 2 --for 1500ms': {meanwhile: ['bus pub quiet x'], code: 6, sees: 'got 1 of 2 messages'},
+  'bus serve quiet x -n 2 --idle 300ms': {code: 6, sees: 'only 0 of 2 requests'},
+  [`bus pub 'orders.*' x`]: {code: 2, sees: 'has wildcard "*" at position 8'},
+  'bus sub a..b': {code: 2, sees: 'an empty token at position 3'},
+  'bus pub a b --context none': {code: 5, sees: 'bus: '},
+}

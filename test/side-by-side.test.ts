@@ -1,0 +1,140 @@
+/** The same command lines print the same on the bus file and on NATS, but for times, sequences, ids and URLs. */
+import {execFileSync} from 'node:child_process'
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {type Ended, type Running, root, startLine} from './bus.ts'
+import {NatsServer} from './nats-server.ts'
+import {failures, type Scene, scenes} from './scenes.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'side-by-side-'))
+let server: NatsServer
+beforeAll(async () => {
+  server = await NatsServer.start()
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  rmSync(folder, {recursive: true})
+})
+
+/** Commands that are about something else than a bus. */
+const apart = /^(context|config)\b/
+
+/** The examples of all commands, as people type them. */
+function documented(): string[] {
+  const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
+  const commands: {id: string; examples?: {command: string}[]}[] = Object.values(manifest.commands)
+  return commands
+    .filter(({id}) => !apart.test(id))
+    .flatMap(({examples = []}) => examples.map(({command}) => command.replaceAll('<%= config.bin %>', 'bus')))
+}
+
+test('every documented example has a scene, and no other', () => {
+  expect(Object.keys(scenes).sort()).toEqual(documented().sort())
+})
+
+describe('both buses print the same', () => {
+  test.each(Object.entries({...scenes, ...failures}))('%s', async (line, scene) => {
+    const file = mkdtempSync(join(folder, 'file-'))
+    const nats = mkdtempSync(join(folder, 'nats-'))
+    const [here, there] = await Promise.all([
+      play(line, scene, file, `sqlite:${join(file, 'bus.db')}`),
+      play(line, scene, nats, server.url()),
+    ])
+    expect(here.code).toBe(scene.code ?? 0)
+    expect(here.written).toMatch(scene.sees)
+    expect(there.lines).toEqual(here.lines)
+  })
+})
+
+interface Played {
+  readonly code: number | null
+  /** All that was written, as it is. */
+  readonly written: string
+  /** Each command line, with its exit code and what it wrote, as far as it is the same each time. */
+  readonly lines: readonly (readonly [line: string, code: number | null, stdout: string, stderr: string])[]
+}
+
+/** Plays a scene in a folder and on a bus of its own. */
+async function play(line: string, scene: Scene, cwd: string, url: string): Promise<Played> {
+  for (const [name, content] of Object.entries(scene.files ?? {})) writeFileSync(join(cwd, name), content)
+  const env = {BUS_URL: url, LC_ALL: 'C'}
+  await using stage = new Stage((text) => startLine(text, {cwd, env}))
+  for (const each of scene.beside ?? []) await stage.start(each).stderrLine('listening on ')
+  // The tour takes no bus from the environment.
+  const example = stage.start(line.startsWith('bus tour') ? `${line} --bus ${url}` : line)
+  if (scene.meanwhile !== undefined) await example.stderrLine('listening on ')
+  for (const each of scene.meanwhile ?? []) await stage.start(each).ended
+  await reached(scene, example, cwd)
+  if (scene.endsWith !== undefined) {
+    await Promise.all(stage.all.filter((one) => one !== example).map(({ended}) => ended))
+    // Of this signal the shell says nothing.
+    execFileSync('pkill', ['-PIPE', '-g', String(example.pid), '-x', scene.endsWith])
+  } else if (scene.endsAfter !== undefined) example.interrupt()
+  const {code} = await example.ended
+  const ended = await stage.finish()
+  const masks = [[url, 'URL'], [cwd, 'FOLDER'], ...(scene.masks ?? []), ...always] as const
+  const same = (text: string) => masks.reduce((rest, [from, to]) => rest.replaceAll(from, to), text)
+  return {
+    code,
+    written: ended.map(([, {stdout, stderr}]) => stdout + stderr).join(''),
+    lines: ended.map(([text, {code, stdout, stderr}]) => [same(text), code, same(stdout), same(stderr)]),
+  }
+}
+
+/** Resolves when the example has written as many lines as the scene wants. */
+async function reached({endsAfter}: Scene, example: Running, cwd: string): Promise<void> {
+  if (typeof endsAfter === 'number') for (let i = 0; i < endsAfter; i++) await example.stdoutLine()
+  else if (endsAfter !== undefined) {
+    const [lines, name] = endsAfter
+    const written = () => readFileSync(join(cwd, name), 'utf8').split('\n').length - 1
+    await expect.poll(written, {timeout: 10_000}).toBe(lines)
+  }
+}
+
+/** What runs in a scene. */
+class Stage implements AsyncDisposable {
+  readonly #start: (line: string) => Running
+  readonly #running: (readonly [line: string, running: Running])[] = []
+
+  constructor(start: (line: string) => Running) {
+    this.#start = start
+  }
+
+  get all(): Running[] {
+    return this.#running.map(([, running]) => running)
+  }
+
+  start(line: string): Running {
+    const running = this.#start(line)
+    this.#running.push([line, running])
+    return running
+  }
+
+  /** Ctrl-C for the servers that still run; a subscriber ends by itself. */
+  finish(): Promise<(readonly [line: string, ended: Ended])[]> {
+    return Promise.all(
+      this.#running.map(async ([line, running]) => {
+        if (line.startsWith('bus serve')) running.interrupt()
+        return [line, await running.ended] as const
+      }),
+    )
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.all.map((running) => running[Symbol.asyncDispose]()))
+  }
+}
+
+/** What is never the same twice. */
+const always: readonly (readonly [pattern: RegExp, text: string])[] = [
+  [/\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)/g, 'TIME'],
+  [/\b\d\d:\d\d:\d\d\.\d{3}\b/g, 'TIME'],
+  [/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, 'ID'],
+  [/_INBOX\.[^\s"]+/g, 'INBOX'],
+  [/[\d,.]+\/s\b/g, 'RATE'],
+  [/\d[\d.]* (µs|ms|s|min|h)\b( \d+ (s|min))?/g, 'DURATION'],
+  [/"seq":\d+,/g, ''],
+  [/"([a-z]*_?processing_time|ms)":[\d.]+/g, '"$1":0'],
+]
