@@ -20,6 +20,8 @@ const duration = (description: string) =>
 
 // On every command.
 const global = {helpGroup: 'GLOBAL'}
+const login = {helpGroup: 'LOGIN'}
+const connection = {helpGroup: 'CONNECTION'}
 export const globalFlags = {
   bus: text(
     'which bus: a URL, or the path of a bus file',
@@ -38,8 +40,32 @@ export const globalFlags = {
     default: 5000,
     defaultHelp: async () => '5s',
   }),
-  quiet: boolean({...global, description: 'say nothing on stderr but errors'}),
+  quiet: boolean({...global, description: 'say nothing on stderr but errors and security warnings'}),
   'no-color': boolean({...global, description: 'no colour, even on a terminal'}),
+
+  user: text('user name; without a password it is a token', '<name>')(login),
+  password: text('password; safer in NATS_PASSWORD or a context', '<text>')(login),
+  token: text('token; safer in NATS_TOKEN or a context', '<text>')(login),
+  creds: text('credentials file (JWT and seed)', '<file>')(login),
+  nkey: text('file with an nkey seed', '<file>')(login),
+  jwt: text('user JWT, or a file with it', '<file>')(login),
+  seed: text('file with the seed that belongs to the JWT', '<file>')(login),
+  'tls-ca': text('who may vouch for the server, instead of the system: a PEM file', '<file>')({
+    ...connection,
+    aliases: ['tlsca'],
+  }),
+  'tls-cert': text('client certificate: a PEM file', '<file>')({...connection, aliases: ['tlscert']}),
+  'tls-key': text('key of the client certificate: a PEM file', '<file>')({...connection, aliases: ['tlskey']}),
+  'tls-first': boolean({...connection, aliases: ['tlsfirst'], description: 'begin with TLS at once'}),
+  insecure: boolean({...connection, description: 'take any certificate of the server'}),
+  'connect-timeout': duration('how long to wait for each server of a list (default: 5s)')(connection),
+  'max-reconnects': custom<number>({
+    ...connection,
+    description: 'attempts to come back to each server (default: 0, a stream without end)',
+    helpValue: '<n>',
+    parse: async (input) => (input === '0' ? 0 : parseCount(input)),
+  })(),
+  'inbox-prefix': text('what reply subjects begin with (default: _INBOX)', '<subject>')(connection),
 }
 
 // What a message is made of.

@@ -1,9 +1,10 @@
 /** The ways to answer a request, for `serve`: a fixed reply, the request itself, an expression, a program. */
+
+import {messageEnvironment} from '../environment.ts'
 import {BusError} from '../errors.ts'
+import {type Captured, failureOf, run} from '../exec.ts'
 import {compileJsonata, contextOf, resultText} from '../jsonata.ts'
 import type {Headers, Message} from '../message.ts'
-import {messageEnvironment} from './environment.ts'
-import {type Captured, failureOf, run} from './exec.ts'
 
 /** What a request is answered with: a reply, or a service error (ADR-32). */
 export type Outcome = Reply | {readonly fault: Fault}

@@ -1,8 +1,8 @@
 /** Publishing many: as fast as the bus takes them, or at a pace; what was published before a failure stays published. */
 import {BusError} from '../errors.ts'
 import {type Outgoing, sizeOf} from '../message.ts'
+import {type Pace, sleep} from '../pace.ts'
 import type {Transport} from '../transport/transport.ts'
-import {type Pace, sleep} from './pace.ts'
 import type {Source} from './sources.ts'
 
 export interface PublishOptions {

@@ -17,13 +17,18 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Tran
     const {openSqlite} = await import('./sqlite/driver.ts')
     return openSqlite(path, options)
   }
-  if (/^(nats|tls|wss?):\/\//i.test(url)) {
+  if (isServer(url)) {
     const {openNats} = await import('./nats/driver.ts')
     return openNats(url, options)
   }
   throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
     try: ['a file: sqlite:./bus.db', 'a server: nats://127.0.0.1:4222'],
   })
+}
+
+/** Whether the URL names a server. */
+export function isServer(url: string): boolean {
+  return /^(nats|tls|wss?):\/\//i.test(url)
 }
 
 /** The path of a bus file, if that is what the URL names. */

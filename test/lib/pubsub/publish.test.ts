@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {BusError} from '../../../src/lib/errors.ts'
 import type {Outgoing} from '../../../src/lib/message.ts'
-import {steadyPace} from '../../../src/lib/pubsub/pace.ts'
+import {steadyPace} from '../../../src/lib/pace.ts'
 import {publishAll} from '../../../src/lib/pubsub/publish.ts'
 import {repeated, type Source} from '../../../src/lib/pubsub/sources.ts'
 import {openMemory} from '../../../src/lib/transport/memory.ts'

@@ -1,5 +1,5 @@
 /** When each message is due, and waiting for it. */
-import type {Outgoing} from '../message.ts'
+import type {Outgoing} from './message.ts'
 
 /** Milliseconds from the start at which the next message is due; `elapsedMs` is now. */
 export type Pace = (message: Outgoing, elapsedMs: number) => number

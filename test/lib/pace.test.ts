@@ -1,5 +1,5 @@
 import {describe, expect, test} from 'vitest'
-import {type Pace, recordedPace, sleep, steadyPace} from '../../../src/lib/pubsub/pace.ts'
+import {type Pace, recordedPace, sleep, steadyPace} from '../../src/lib/pace.ts'
 
 /** When each message goes, for somebody who waits exactly as long as the pace says. */
 function times(pace: Pace, messages: readonly {timeMs?: number | undefined}[]): number[] {

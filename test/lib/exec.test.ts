@@ -3,7 +3,7 @@ import {mkdtemp, readFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {describe, expect, test} from 'vitest'
-import {failureOf, type Program, run, start} from '../../../src/lib/pubsub/exec.ts'
+import {failureOf, type Program, run, start} from '../../src/lib/exec.ts'
 
 const node = process.execPath
 const script = (code: string, ...rest: string[]): string[] => [node, '-e', code, ...rest]

@@ -1,5 +1,5 @@
-import type {Message} from '../message.ts'
-import {headersJson} from '../record.ts'
+import type {Message} from './message.ts'
+import {headersJson} from './record.ts'
 
 /**
  * What a program learns of its message: `BUS_SUBJECT`, `BUS_REPLY`, `BUS_HEADERS` (JSON, as in records) and the first
