@@ -5,7 +5,17 @@
 import {boolean, custom} from '@oclif/core/flags'
 import {BusError} from '../errors.ts'
 import {parseHeader} from '../message.ts'
-import {type DurationRange, parseDuration, parseDurationRange, parsePercent, parseRate, parseSize} from './units.ts'
+import {type Position, parseEnd, parsePosition, type Range} from '../position.ts'
+import {checkPattern} from '../subject.ts'
+import {
+  type DurationRange,
+  parseAge,
+  parseDuration,
+  parseDurationRange,
+  parsePercent,
+  parseRate,
+  parseSize,
+} from './units.ts'
 
 type Switch = NonNullable<Parameters<typeof boolean<boolean>>[0]>
 const toggle =
@@ -15,6 +25,10 @@ const toggle =
 const text = (description: string, helpValue: string) => custom<string>({description, helpValue})
 const whole = (description: string) =>
   custom<number>({description, helpValue: '<n>', parse: async (input) => parseCount(input)})
+const bytes = (description: string) =>
+  custom<number>({description, helpValue: '<size>', parse: async (input) => parseSize(input)})
+const age = (description: string) =>
+  custom<number>({description, helpValue: '<duration>', parse: async (input) => parseAge(input)})
 const duration = (description: string) =>
   custom<number>({description, helpValue: '<duration>', parse: async (input) => parseDuration(input)})
 
@@ -50,7 +64,10 @@ export const globalFlags = {
   nkey: text('file with an nkey seed', '<file>')(login),
   jwt: text('user JWT, or a file with it', '<file>')(login),
   seed: text('file with the seed that belongs to the JWT', '<file>')(login),
-  'tls-ca': text('who may vouch for the server, instead of the system: a PEM file', '<file>')({
+  'tls-ca': text(
+    'who may vouch for the server, instead of the system: a PEM file',
+    '<file>',
+  )({
     ...connection,
     aliases: ['tlsca'],
   }),
@@ -183,6 +200,84 @@ export const fail = custom<number>({
 export const service = text('be found as a NATS service of this name', '<name>')
 export const version = text('version of the service (default: 0.0.0)', '<semver>')
 export const pause = toggle('wait for a key between the steps')
+
+// What is stored: positions and ranges in streams.
+export const from = custom<Position>({
+  description: 'begin there: first, last, new, 1042, -100 (the last 100), @2026-11-20T10:00Z or @-15m',
+  helpValue: '<position>',
+  parse: async (input) => parsePosition(input),
+})
+export const to = custom<RangeEnd>({
+  description: 'end there: a sequence, which is still shown, a time, or the end as it is now',
+  helpValue: '<position>',
+  parse: async (input) => parseEnd(input) ?? 'end',
+})
+export const end = toggle('end where the stream ends now, as --to end')
+export const stream = text('which stream, when several keep the subjects', '<name>')
+export const filter = custom<string>({
+  description: 'only messages whose subject matches; may be repeated',
+  helpValue: '<subject>',
+  multiple: true,
+  multipleNonGreedy: true,
+  parse: async (input) => checkPattern(input),
+})
+
+// What is stored: streams.
+export const description = text('what it is for', '<text>')
+export const ifMissing = toggle('leave one of this name as it is')
+export const yes = toggle('do not ask')
+export const maxAge = age('keep messages for so long')
+export const maxMsgs = whole('keep so many messages')
+export const maxBytes = bytes('keep so many bytes')
+export const maxMsgsPerSubject = whole('keep so many messages of each subject')
+export const maxMsgSize = bytes('refuse larger messages')
+export const discard = custom<'old' | 'new'>({
+  description: 'what goes when a limit is reached: the oldest, or the new one is refused (default: old)',
+  options: ['old', 'new'],
+  parse: async (input) => input as 'old' | 'new',
+})
+export const storage = custom<'file' | 'memory'>({
+  description: 'where the server keeps it (default: file)',
+  options: ['file', 'memory'],
+  parse: async (input) => input as 'file' | 'memory',
+})
+export const replicas = whole('how many servers of a cluster keep it (default: 1)')
+export const dedupe = age('how long message ids are remembered (default: 2m)')
+export const before = whole('only messages before this sequence')
+export const keep = whole('all but the last so many')
+export const lastFor = text('the last message of this subject or pattern', '<subject>')
+
+// What is stored: consumers.
+export const deliver = text('where it begins: all, new, last, last-per-subject, 1042, -100 or @-15m', '<position>')
+export const ackPolicy = custom<'explicit' | 'all' | 'none'>({
+  description: 'what has to be acknowledged: each message, the last of several, or nothing (default: explicit)',
+  options: ['explicit', 'all', 'none'],
+  parse: async (input) => input as 'explicit' | 'all' | 'none',
+})
+export const ackWait = age('deliver again what is not acknowledged for so long (default: 30s)')
+export const maxDeliver = whole('deliver a message so many times at most')
+export const maxAckPending = whole('how many messages may wait for their acknowledgement (default: 1000)')
+export const backoff = custom<readonly number[]>({
+  description: 'instead of --ack-wait for the first, second, … delivery: 1s,5s,30s',
+  helpValue: '<durations>',
+  parse: async (input) => input.split(',').map(parseAge),
+})
+export const ack = toggle('acknowledge each message once it is written (the default)')
+export const nak = toggle('give each message back, to be delivered again')
+export const term = toggle('give each message up: it is never delivered again')
+export const peek = toggle('show what is not acknowledged, and touch nothing')
+
+// What is stored: publishing.
+export const msgId = text('message id, by which a stream knows what it has already', '<id>')
+export const expectLastSeq = custom<number>({
+  description: 'refuse the message unless this is the last sequence of the stream',
+  helpValue: '<n>',
+  parse: async (input) => (input === '0' ? 0 : parseCount(input)),
+})
+export const window = whole('how many messages may wait for their acknowledgement (default: 1000)')
+
+/** Where a range ends; `end` is that of the stream when it is asked. */
+export type RangeEnd = NonNullable<Range['to']> | 'end'
 
 /** A whole number of at least 1. Throws `usage`. */
 function parseCount(input: string): number {

@@ -23,9 +23,15 @@ export interface DurationRange {
 
 /** `100ms`, `5s`, `1.5m`, `2h`, `1h30m` in milliseconds. Throws `usage`. */
 export function parseDuration(text: string): number {
+  const ms = parseAge(text)
+  if (ms > longestMs) throw new BusError('usage', `the duration ${JSON.stringify(text)} is over the limit of 24d`)
+  return ms
+}
+
+/** As `parseDuration`, and as long as one likes: what no timer waits for. */
+export function parseAge(text: string): number {
   const ms = durationMs(text)
   if (ms === undefined) throw bad(text, `a duration${reason(text)}`, '100ms, 5s, 1.5m or 1h30m')
-  if (ms > longestMs) throw new BusError('usage', `the duration ${JSON.stringify(text)} is over the limit of 24d`)
   return ms
 }
 
@@ -60,7 +66,7 @@ export function parsePercent(text: string): number {
   return Number(amount) / 100
 }
 
-/** `4.1 s`, `250 µs`, `2 min 5 s`. */
+/** `4.1 s`, `250 µs`, `2 min 5 s`, `3 d 4 h`. */
 export function formatDuration(ms: number): string {
   if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`
   if (ms < 9.95) return `${ms.toFixed(1)} ms`
@@ -68,7 +74,9 @@ export function formatDuration(ms: number): string {
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
   const seconds = Math.round(ms / 1000)
   const minutes = Math.floor(seconds / 60)
-  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+  if (minutes < 60) return `${minutes} min ${seconds % 60} s`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
 /** `1,234,567`. */
