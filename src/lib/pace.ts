@@ -1,8 +1,7 @@
 /** When each message is due, and waiting for it. */
-import type {Outgoing} from './message.ts'
 
-/** Milliseconds from the start at which the next message is due; `elapsedMs` is now. */
-export type Pace = (message: Outgoing, elapsedMs: number) => number
+/** Milliseconds from the start at which the next message is due; `elapsedMs` is now, `timeMs` when it was first sent. */
+export type Pace = (message: {readonly timeMs?: number | undefined} | object, elapsedMs: number) => number
 
 /** One message each interval. After a stall it makes up for a second at most: nobody who asks for a pace wants a burst. */
 export function steadyPace(intervalMs: number): Pace {
@@ -15,15 +14,18 @@ export function steadyPace(intervalMs: number): Pace {
   }
 }
 
-/** The pace of the record, `speed` times as fast. A record without a time, or with an earlier one, follows at once. */
-export function recordedPace(speed: number): Pace {
-  let first: number | undefined
+/**
+ * The pace of the record, `speed` times as fast, no gap longer than `maxGapMs` (as it is waited). A message without a
+ * time, or with an earlier one, follows at once.
+ */
+export function recordedPace(speed: number, maxGapMs: number = Number.POSITIVE_INFINITY): Pace {
+  let latest: number | undefined
   let due = 0
   return (message) => {
     const {timeMs} = message as {timeMs?: number}
     if (timeMs === undefined) return due
-    first ??= timeMs
-    due = Math.max(due, (timeMs - first) / speed)
+    due += Math.min(Math.max(0, timeMs - (latest ?? timeMs)) / speed, maxGapMs)
+    latest = Math.max(latest ?? timeMs, timeMs)
     return due
   }
 }

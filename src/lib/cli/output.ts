@@ -24,6 +24,10 @@ export class Output {
   #chunk: Uint8Array = Buffer.allocUnsafeSlow(chunkBytes)
   #used = 0
   #text = ''
+  /** Chunks that were filled, and chunks that the system has. */
+  #filled = 0
+  #written = 0
+  readonly #waiting: {upTo: number; resolve: (written: boolean) => void; reject: (error: unknown) => void}[] = []
   #writing: Promise<void> | undefined
   #failure: BusError | undefined
 
@@ -62,6 +66,20 @@ export class Output {
     return this.#full.length > mostChunks ? this.#writing : undefined
   }
 
+  /**
+   * Resolves when what was collected so far is with the system: true, or false when the reader has gone. Fails as
+   * `ready` does.
+   */
+  written(): Promise<boolean> {
+    if (this.#text !== '') this.#encodeText()
+    if (this.#used > 0) this.#takeChunk()
+    this.ready()
+    if (this.closed.aborted || this.#terminal) return Promise.resolve(!this.closed.aborted)
+    const upTo = this.#filled
+    if (this.#written >= upTo) return Promise.resolve(true)
+    return new Promise((resolve, reject) => this.#waiting.push({upTo, resolve, reject}))
+  }
+
   /** Resolves when all of it is written. Fails as `ready` does. */
   async end(): Promise<void> {
     this.ready()
@@ -89,7 +107,10 @@ export class Output {
   }
 
   #takeChunk(): void {
-    if (!this.closed.aborted) this.#full.push(this.#chunk.subarray(0, this.#used))
+    if (!this.closed.aborted) {
+      this.#full.push(this.#chunk.subarray(0, this.#used))
+      this.#filled++
+    }
     this.#chunk = this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
     this.#used = 0
   }
@@ -112,6 +133,9 @@ export class Output {
   async #writeFrom(first: Uint8Array): Promise<void> {
     for (let chunk: Uint8Array | undefined = first; chunk; chunk = this.#next()) {
       await this.#writeChunk(chunk)
+      this.#written++
+      while (this.#waiting[0] !== undefined && this.#waiting[0].upTo <= this.#written && !this.closed.aborted)
+        this.#waiting.shift()?.resolve(true)
       if (this.#spare.length < mostChunks) this.#spare.push(new Uint8Array(chunk.buffer))
     }
     this.#writing = undefined
@@ -138,5 +162,9 @@ export class Output {
   #end(): void {
     this.#full.length = 0
     this.#closed.abort()
+    for (const {resolve, reject} of this.#waiting.splice(0)) {
+      if (this.#failure) reject(this.#failure)
+      else resolve(false)
+    }
   }
 }
