@@ -66,7 +66,7 @@ export default class Serve extends BusCommand {
     const handler = await chooseHandler({...flags, subject, body: args.body}, this.#program(kill.signal), this.stop)
     const show = servedView(flags.json, isTerminal(1), await this.paint(1))
     using _ = whenLeaving(this.stop, () => kill.abort())
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({stream: true})
     const service: Service = {
       ...{subject, queue, handler, identity, signal: this.stop},
       ...{concurrency: flags.concurrency, count: flags.count, forMs: flags.for, idleMs: flags.idle},

@@ -63,7 +63,7 @@ export default class Sub extends BusCommand {
       notices++
       say(text)
     }
-    await using bus = await this.openBus({notify})
+    await using bus = await this.openBus({stream: true, notify})
     const subscription = await bus.subscribe([...subjects, ...showing.alsoPatterns], {queue: flags.queue})
     say(`listening on ${subjects.join(' ')}${flags.queue === undefined ? '' : ` in queue ${flags.queue}`}`)
     staySmall()

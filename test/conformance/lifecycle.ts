@@ -12,6 +12,7 @@ function everyUse(bus: Transport): Promise<unknown>[] {
     () => bus.subscribe('a'),
     () => bus.subscribe('a', {queue: 'q'}),
     () => bus.request({subject: 'a'}),
+    () => bus.facts(),
     () => bus.requestMany({subject: 'a'})[Symbol.asyncIterator]().next(),
   ]
   return uses.map(async (use) => {

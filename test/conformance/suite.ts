@@ -32,6 +32,19 @@ const features: readonly Case[] = [
       expect(bus.url).not.toBe('')
     },
   },
+  {
+    name: 'a bus tells what keeps it and how soon it answers, after what was published before',
+    async run(scene) {
+      const [bus, other] = [await scene.connect(), await scene.connect()]
+      const subscription = await other.subscribe('a')
+      bus.publish({subject: 'a', data: 'before'})
+      const {software, roundTripsMs} = await scene.within(bus.facts(), 'facts')
+      expect(software).toMatch(/^\S+$/)
+      expect(roundTripsMs.length).toBeGreaterThan(1)
+      for (const ms of roundTripsMs) expect(ms).toBeGreaterThan(0)
+      expect((await scene.take(subscription, 1)).map(({text}) => text)).toEqual(['before'])
+    },
+  },
 ]
 
 export const topics: Readonly<Record<string, readonly Case[]>> = {

@@ -98,7 +98,7 @@ export function usedContext(env: Env): string | undefined {
 
 /** The NATS tools take `host:port` and comma lists of it in NATS_URL and in contexts. */
 export function withScheme(servers: string): string {
-  return servers.replace(/(^|,)\s*(?![a-z]+:\/\/)/g, '$1nats://')
+  return servers.replace(/(^|,)(?![a-z]+:\/\/)/g, '$1nats://')
 }
 
 const perUser = 'your own bus file'

@@ -7,7 +7,7 @@ import {BusError} from '../errors.ts'
 import {withoutSecrets} from '../secrets.ts'
 import {open} from '../transport/open.ts'
 import type {OpenOptions, Transport} from '../transport/transport.ts'
-import {chooseBus, prepareBus} from './bus.ts'
+import {type BusFlags, chooseBus, findBus, prepareBus} from './bus.ts'
 import {globalFlags} from './flags.ts'
 import {Output} from './output.ts'
 import {errorJson, report} from './report.ts'
@@ -17,9 +17,7 @@ import {usageError} from './usage.ts'
 
 type Values = Record<string, unknown>
 
-interface Globals {
-  readonly bus?: string | undefined
-  readonly context?: string | undefined
+interface Globals extends BusFlags {
   readonly quiet: boolean
   readonly 'no-color': boolean
 }
@@ -27,6 +25,13 @@ interface Globals {
 /** A file of src/commands. */
 export interface CommandModule {
   readonly default: {id: string; start(argv: string[], config: Config): Promise<unknown>}
+}
+
+interface BusWishes extends OpenOptions {
+  /** Goes on until it is ended, so a lost connection is waited for; else the command fails at once. */
+  readonly stream?: boolean | undefined
+  /** The name of a context, instead of the bus that the flags and the environment mean. */
+  readonly context?: string | undefined
 }
 
 type Startable = new (argv: string[], config: Config) => BusCommand<unknown>
@@ -64,14 +69,22 @@ export abstract class BusCommand<Result = void> extends Command {
     return this.#output
   }
 
-  /** Opens the chosen bus and, on a terminal, says which one it is and why. */
-  protected async openBus(options: OpenOptions = {}): Promise<Transport> {
-    const chosen = chooseBus(this.#globals, process.env)
-    prepareBus(chosen)
-    const name = `bus ${this.id?.replaceAll(':', ' ')}`
-    const bus = await open(chosen.url, {name, signal: this.stop, notify: ({text}) => this.say(text), ...options})
+  /** Opens the chosen bus. Says what must be known before, and on a terminal which bus it is and why. */
+  protected async openBus({stream = false, context, ...options}: BusWishes = {}): Promise<Transport> {
+    const wanted = context === undefined ? this.#globals : {...this.#globals, bus: undefined, context}
+    const {url, why, server, warnings} = await findBus(wanted, process.env)
+    for (const warning of warnings) tell(`warning: ${warning}\n`)
+    prepareBus({url, why})
+    const bus = await open(url, {
+      name: this.#name,
+      signal: this.stop,
+      notify: ({text}) => this.say(text),
+      ...(!stream && {maxReconnects: 0}),
+      ...server,
+      ...options,
+    })
     if (isTerminal(2) && !this.jsonEnabled()) {
-      const line = `${withoutSecrets(chosen.url)} (${chosen.why})`
+      const line = `${withoutSecrets(url)} (${why})`
       this.say((await this.paint(2))?.dim(line) ?? line)
     }
     return bus
@@ -115,11 +128,26 @@ export abstract class BusCommand<Result = void> extends Command {
       const ours = {args, flags, baseFlags, enableJsonFlag, strict, constraints} as unknown as Input<F, B, A>
       const parsed = await super.parse(ours, this.#takeProgram(argv))
       this.#globals = parsed.flags as unknown as Globals
-      return parsed
+      // Out of the sight of `ps`, where the arguments stood.
+      if (hasSecret(this.#globals)) process.title = this.#name
+      const timeout = parsed.metadata.flags['timeout']?.setFromDefault ? await this.#timeoutOfContext() : undefined
+      return timeout === undefined ? parsed : {...parsed, flags: {...parsed.flags, timeout}}
     } catch (error) {
       const names = Object.keys({...flags, ...baseFlags})
-      throw usageError(error, {command: `bus ${this.id?.replaceAll(':', ' ')}`, flags: names})
+      throw usageError(error, {command: this.#name, flags: names})
     }
+  }
+
+  /** As typed: `bus context ls`. */
+  get #name(): string {
+    return `bus ${this.id?.replaceAll(':', ' ')}`
+  }
+
+  /** What is wrong with the context is told by who needs its bus. */
+  async #timeoutOfContext(): Promise<number | undefined> {
+    if (chooseBus(this.#globals, process.env).context === undefined) return undefined
+    const found = await findBus(this.#globals, process.env).catch(() => undefined)
+    return found?.timeoutMs
   }
 
   /** Cuts off what stands after `--` when the command takes a program. */
@@ -158,4 +186,8 @@ export abstract class BusCommand<Result = void> extends Command {
   protected override toErrorJson(error: unknown): object {
     return errorJson(error)
   }
+}
+
+function hasSecret({bus, user, password, token, seed}: BusFlags): boolean {
+  return bus?.includes('@') || [user, password, token, seed].some((value) => value !== undefined)
 }

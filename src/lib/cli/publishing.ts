@@ -46,6 +46,8 @@ export interface Plan {
     /** How far it is. */
     readonly value: (done: Done) => number
   }
+  /** Takes its time, so that a lost connection is worth waiting for. */
+  readonly isStream: boolean
   /** Goes on until Ctrl-C, which is then no interruption. */
   readonly endless: boolean
   /** What to tell the person who is to type the lines. */
@@ -65,6 +67,7 @@ export async function planPublish(flags: PubFlags, signal: AbortSignal): Promise
     source: (bus) => repeated(flags.size === undefined ? make : sized(make, flags.size, bus), count),
     pace,
     progress: {...byCount, total: count === Number.POSITIVE_INFINITY ? undefined : count},
+    isStream: count > 1,
     endless: count === Number.POSITIVE_INFINITY,
   }
 }
@@ -128,6 +131,7 @@ function planLines(flags: PubFlags, pace: Pace | undefined, signal: AbortSignal)
     },
     pace,
     progress: pace === undefined ? input.progress : byCount,
+    isStream: true,
     ...typed(path),
   }
 }
@@ -141,6 +145,7 @@ function planRecords(flags: PubFlags, path: string, pace: Pace | undefined, sign
     },
     pace,
     progress: pace === undefined ? input.progress : byCount,
+    isStream: true,
     ...typed(path),
   }
 }

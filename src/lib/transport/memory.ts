@@ -6,6 +6,7 @@ import {Mailbox} from './mailbox.ts'
 import {noStreams} from './no-streams.ts'
 import {checkOutgoing} from './outgoing.ts'
 import {interruptedError, Requests} from './requests.ts'
+import {timeRoundTrips} from './round-trips.ts'
 import type {OpenOptions, Outgoing, SubscribeOptions, Transport} from './transport.ts'
 
 interface Member {
@@ -116,6 +117,10 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
     requestMany(message, manyOptions) {
       check()
       return requests.many(message, manyOptions)
+    },
+    async facts() {
+      check()
+      return {software: 'memory', roundTripsMs: await timeRoundTrips(() => undefined)}
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -53,6 +53,9 @@ export interface Transport extends AsyncDisposable {
   /** Stored messages. */
   readonly streams: Streams
 
+  /** What the bus tells of itself, asked of it now. Fails as `flush` does. */
+  facts(): Promise<Facts>
+
   /** Flushes, ends all subscriptions and gives everything back. May be called again. */
   close(): Promise<void>
 }
@@ -94,6 +97,36 @@ export interface ManyOptions extends RequestOptions {
   readonly idleMs?: number | undefined
   /** End at the first reply with an empty payload, which is not delivered. */
   readonly untilEmpty?: boolean | undefined
+}
+
+/** What keeps a bus, and how it is. What makes no sense for a bus is absent. */
+export interface Facts {
+  /** `nats-server`, `SQLite`, `memory`. */
+  readonly software: string
+  readonly version?: string | undefined
+  /** Names of the server and of its cluster. */
+  readonly server?: string | undefined
+  readonly cluster?: string | undefined
+  /** Milliseconds that the bus took to answer, or the file to be locked and written; several times in a row. */
+  readonly roundTripsMs: readonly number[]
+  /** Size of the file, and how many messages are in its log now. */
+  readonly bytes?: number | undefined
+  readonly messages?: number | undefined
+  /** Stored messages on a server: what is used and how much may be, or why there are none. */
+  readonly jetstream?: JetStreamFacts | {readonly missing: string} | undefined
+}
+
+/** What an account uses and what it may; a limit that is absent is none. Bytes. */
+export interface JetStreamFacts {
+  readonly memory: Usage
+  readonly storage: Usage
+  readonly streams: Usage
+  readonly consumers: Usage
+}
+
+export interface Usage {
+  readonly used: number
+  readonly limit?: number | undefined
 }
 
 /** Something that happened to the connection, for people to know of. */

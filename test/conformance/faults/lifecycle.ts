@@ -14,6 +14,11 @@ function isSound(pattern: string): boolean {
 /** How subscriptions and connections end, and what a slow reader gets. */
 export const lifecycleFaults: readonly Fault[] = [
   {
+    name: 'says that it answers without having asked itself',
+    fails: ['a bus tells what keeps it and how soon it answers, after what was published before'],
+    bend: () => ({facts: async () => ({software: 'memory', roundTripsMs: []})}),
+  },
+  {
     name: 'goes on after a loop was left',
     fails: ['leaving a loop closes the subscription'],
     bend: (sound) =>

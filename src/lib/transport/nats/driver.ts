@@ -5,8 +5,17 @@ import type {Outgoing} from '../../message.ts'
 import {checkPatterns} from '../../subject.ts'
 import {noStreams} from '../no-streams.ts'
 import {interruptedError, Requests} from '../requests.ts'
+import {timeRoundTrips} from '../round-trips.ts'
 import type {Streams} from '../streams.ts'
-import type {ManyOptions, OpenOptions, RequestOptions, SubscribeOptions, Subscription, Transport} from '../transport.ts'
+import type {
+  Facts,
+  ManyOptions,
+  OpenOptions,
+  RequestOptions,
+  SubscribeOptions,
+  Subscription,
+  Transport,
+} from '../transport.ts'
 import {Connection} from './connection.ts'
 import {type Dialed, defaultTimeoutMs, dial} from './dial.ts'
 import {
@@ -139,6 +148,14 @@ class NatsBus implements Transport {
     this.#check()
     this.#openInbox()
     return this.#requests.many(message, options)
+  }
+
+  async facts(): Promise<Facts> {
+    this.#check()
+    const {jetStreamFacts} = await import('./account.ts')
+    const roundTripsMs = await timeRoundTrips(() => this.#flush())
+    const {server_name: server, version, cluster} = this.#wire.info ?? this.#info
+    return {software: 'nats-server', version, server, cluster, roundTripsMs, jetstream: await jetStreamFacts(this)}
   }
 
   close(): Promise<void> {

@@ -7,7 +7,15 @@ import {noStreams} from '../no-streams.ts'
 import {checkOutgoing, checkSize} from '../outgoing.ts'
 import {interruptedError, Requests} from '../requests.ts'
 import type {Streams} from '../streams.ts'
-import type {ManyOptions, OpenOptions, RequestOptions, SubscribeOptions, Subscription, Transport} from '../transport.ts'
+import type {
+  Facts,
+  ManyOptions,
+  OpenOptions,
+  RequestOptions,
+  SubscribeOptions,
+  Subscription,
+  Transport,
+} from '../transport.ts'
 import {Bells, bellOf, inboxBell} from './bells.ts'
 import {Clients, type Interest} from './clients.ts'
 import {makeClock} from './clock.ts'
@@ -117,6 +125,15 @@ class SqliteBus implements Transport {
     this.#check()
     this.#openInbox().expect()
     return this.#requests.many(message, options)
+  }
+
+  async facts(): Promise<Facts> {
+    this.#check()
+    await this.#publisher.flush()
+    const {sqliteFacts} = await import('./facts.ts')
+    return sqliteFacts(this.#db, this.#lock).catch((error) => {
+      throw fileError(this.#path, error)
+    })
   }
 
   async close(): Promise<void> {

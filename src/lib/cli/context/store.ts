@@ -1,0 +1,49 @@
+/** Writes our own contexts: for their owner only, and whole or not at all. The NATS CLI's are never touched. */
+import {closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync} from 'node:fs'
+import {dirname, join} from 'node:path'
+import {usedFile} from '../bus.ts'
+import {fileError} from '../input.ts'
+import {type ContextFields, checkName} from './context.ts'
+import {contextFolder} from './find.ts'
+
+type Env = NodeJS.ProcessEnv
+
+/** Returns the path of the file. Fails with `denied`, or with `usage` for a name that cannot be. */
+export function saveContext(name: string, fields: ContextFields, env: Env): string {
+  const path = ownPath(name, env)
+  replaceFile(path, `${JSON.stringify(fields, null, 2)}\n`)
+  return path
+}
+
+/** Removes one of ours. */
+export function removeContext(name: string, env: Env): void {
+  rmSync(ownPath(name, env))
+}
+
+/** Makes a context the one that is meant when nothing else is said; undefined for none. */
+export function useContext(name: string | undefined, env: Env): void {
+  if (name === undefined) rmSync(usedFile(env), {force: true})
+  else replaceFile(usedFile(env), `${name}\n`)
+}
+
+function ownPath(name: string, env: Env): string {
+  return join(contextFolder('busline', env), `${checkName(name)}.json`)
+}
+
+function replaceFile(path: string, text: string): void {
+  const temporary = join(dirname(path), `.${process.pid}.tmp`)
+  try {
+    mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+    const fd = openSync(temporary, 'w', 0o600)
+    try {
+      writeFileSync(fd, text)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, {force: true})
+    throw fileError(error, 'write', path)
+  }
+}

@@ -1,0 +1,64 @@
+/** What JetStream says of the account that one is in. */
+import {BusError} from '../../errors.ts'
+import type {Facts, Transport, Usage} from '../transport.ts'
+
+/** What is used of a tier or of the whole account; limits of -1 are none. */
+interface Tier {
+  readonly memory?: number
+  readonly storage?: number
+  readonly streams?: number
+  readonly consumers?: number
+  readonly limits?: {
+    readonly max_memory?: number
+    readonly max_storage?: number
+    readonly max_streams?: number
+    readonly max_consumers?: number
+  }
+}
+
+interface AccountInfo extends Tier {
+  readonly error?: {readonly description?: string}
+  /** By the number of replicas, where limits differ by it. */
+  readonly tiers?: Readonly<Record<string, Tier>>
+}
+
+/** Asks the server. Answers why not where the account has no JetStream or may not ask. */
+export async function jetStreamFacts(bus: Pick<Transport, 'request'>): Promise<Facts['jetstream']> {
+  try {
+    const reply = await bus.request({subject: '$JS.API.INFO'})
+    const info = JSON.parse(reply.text) as AccountInfo
+    if (info.error !== undefined) return {missing: info.error.description ?? 'the server gives no reason'}
+    const tiers = [info, ...Object.values(info.tiers ?? {})]
+    return {
+      memory: usage(
+        info.memory,
+        tiers.map(({limits}) => limits?.max_memory),
+      ),
+      storage: usage(
+        info.storage,
+        tiers.map(({limits}) => limits?.max_storage),
+      ),
+      streams: usage(
+        info.streams,
+        tiers.map(({limits}) => limits?.max_streams),
+      ),
+      consumers: usage(
+        info.consumers,
+        tiers.map(({limits}) => limits?.max_consumers),
+      ),
+    }
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error
+    if (error.kind === 'noResponders') return {missing: 'not enabled on this server'}
+    if (error.kind === 'denied') return {missing: 'this login may not ask for it'}
+    if (error.kind === 'timeout') return {missing: 'no answer'}
+    throw error
+  }
+}
+
+/** The limits of tiers add up; one without a limit has none for all. An account with tiers has zeros of its own. */
+function usage(used = 0, limits: readonly (number | undefined)[]): Usage {
+  const [own, ...tiers] = limits
+  const known = (tiers.length > 0 ? tiers : [own]).map((limit) => limit ?? -1)
+  return known.some((limit) => limit < 0) ? {used} : {used, limit: known.reduce((sum, limit) => sum + limit, 0)}
+}
