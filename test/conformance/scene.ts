@@ -1,3 +1,4 @@
+import {setTimeout as pause} from 'node:timers/promises'
 import type {Message} from '../../src/lib/message.ts'
 import type {Features, OpenOptions, Outgoing, Subscription, Transport} from '../../src/lib/transport/transport.ts'
 
@@ -52,6 +53,19 @@ export class Scene {
       return await Promise.race([promise, late])
     } finally {
       clearTimeout(timer)
+    }
+  }
+
+  /** Tries `assertion` again and again until it holds; then fails as it did last. */
+  async eventually(assertion: () => Promise<void>): Promise<void> {
+    const end = performance.now() + this.#patienceMs
+    for (;;) {
+      try {
+        return await this.within(assertion(), 'answer')
+      } catch (error) {
+        if (performance.now() > end) throw error
+      }
+      await pause(5)
     }
   }
 

@@ -12,6 +12,11 @@ import {refusals} from './refusals.ts'
 import {replies} from './replies.ts'
 import {requests} from './requests.ts'
 import {type Harness, Scene} from './scene.ts'
+import {catalogue} from './streams/catalogue.ts'
+import {making} from './streams/making.ts'
+import {publishers} from './streams/publishers.ts'
+import {purging} from './streams/purging.ts'
+import {storing} from './streams/storing.ts'
 import {volume} from './volume.ts'
 
 export interface Case {
@@ -57,6 +62,11 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   lifecycle,
   refusals,
   volume,
+  'streams: making': making,
+  'streams: catalogue': catalogue,
+  'streams: purging': purging,
+  'streams: storing': storing,
+  'streams: publishers': publishers,
 }
 
 /** Registers the whole suite for one driver. */
@@ -82,6 +92,7 @@ export async function play(each: Case, harness: Harness, patienceMs = 10_000): P
   }
 }
 
-function isMet(needs: Partial<Features> = {}, has: Features): boolean {
+/** Does a driver with these features have to keep a case that needs those? */
+export function isMet(needs: Partial<Features> = {}, has: Features): boolean {
   return Object.entries(needs).every(([name, value]) => has[name as keyof Features] === value)
 }

@@ -151,7 +151,10 @@ export interface StreamPublisher extends AsyncDisposable {
   readonly last: Stored | undefined
 }
 
-/** Where to begin: at a sequence or the next one that is there, at a time or the first message after, or the last so many. */
+/**
+ * Where to begin: at a sequence or the next one that is there, at a time or the first message after, or the last so many
+ * (where there are filters: of those that match).
+ */
 export type Start = {readonly seq: number} | {readonly timeMs: number} | {readonly last: number}
 
 export interface ReadOptions {
