@@ -11,15 +11,39 @@ import {writeAll} from './lib/cli/terminal.ts'
 
 /** Each file of src/commands; a test holds both together. An id of two words is a command within a topic. */
 const commands = new Map<string, () => Promise<CommandModule>>([
+  ['consumer add', () => import('./commands/consumer/add.ts')],
+  ['consumer info', () => import('./commands/consumer/info.ts')],
+  ['consumer ls', () => import('./commands/consumer/ls.ts')],
+  ['consumer next', () => import('./commands/consumer/next.ts')],
+  ['consumer reset', () => import('./commands/consumer/reset.ts')],
+  ['consumer rm', () => import('./commands/consumer/rm.ts')],
+  ['context add', () => import('./commands/context/add.ts')],
+  ['context check', () => import('./commands/context/check.ts')],
+  ['context ls', () => import('./commands/context/ls.ts')],
+  ['context rm', () => import('./commands/context/rm.ts')],
+  ['context show', () => import('./commands/context/show.ts')],
+  ['context use', () => import('./commands/context/use.ts')],
+  ['consumer replay', () => import('./commands/consumer/replay.ts')],
   ['pub', () => import('./commands/pub.ts')],
   ['req', () => import('./commands/req.ts')],
   ['serve', () => import('./commands/serve.ts')],
+  ['stream add', () => import('./commands/stream/add.ts')],
+  ['stream get', () => import('./commands/stream/get.ts')],
+  ['stream info', () => import('./commands/stream/info.ts')],
+  ['stream ls', () => import('./commands/stream/ls.ts')],
+  ['stream purge', () => import('./commands/stream/purge.ts')],
+  ['stream rm', () => import('./commands/stream/rm.ts')],
+  ['stream subjects', () => import('./commands/stream/subjects.ts')],
   ['sub', () => import('./commands/sub.ts')],
   ['tour', () => import('./commands/tour.ts')],
 ])
 
 /** Global flags that take a value and may stand before the command. */
-const valued = new Set(['-b', '-s', '-t', '--bus', '--server', '--context', '--timeout'])
+const valued = new Set([
+  ...['-b', '-s', '-t', '--bus', '--server', '--context', '--timeout', '--user', '--password', '--token', '--creds'],
+  ...['--nkey', '--jwt', '--seed', '--tls-ca', '--tls-cert', '--tls-key', '--tlsca', '--tlscert', '--tlskey'],
+  ...['--connect-timeout', '--max-reconnects', '--inbox-prefix'],
+])
 
 async function main(argv: readonly string[]): Promise<void> {
   const [first] = argv

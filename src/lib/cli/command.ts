@@ -30,8 +30,10 @@ export interface CommandModule {
 interface BusWishes extends OpenOptions {
   /** Goes on until it is ended, so a lost connection is waited for; else the command fails at once. */
   readonly stream?: boolean | undefined
-  /** The name of a context, instead of the bus that the flags and the environment mean. */
+  /** The name of a context, as `--context` would give it. */
   readonly context?: string | undefined
+  /** A URL or the name of a context, instead of those. */
+  readonly bus?: string | undefined
 }
 
 type Startable = new (argv: string[], config: Config) => BusCommand<unknown>
@@ -70,8 +72,8 @@ export abstract class BusCommand<Result = void> extends Command {
   }
 
   /** Opens the chosen bus. Says what must be known before, and on a terminal which bus it is and why. */
-  protected async openBus({stream = false, context, ...options}: BusWishes = {}): Promise<Transport> {
-    const wanted = context === undefined ? this.#globals : {...this.#globals, bus: undefined, context}
+  protected async openBus({stream = false, context, bus: other, ...options}: BusWishes = {}): Promise<Transport> {
+    const wanted = other === undefined ? {...this.#globals, ...(context !== undefined && {context})} : otherBus(other)
     const {url, why, server, warnings} = await findBus(wanted, process.env)
     for (const warning of warnings) tell(`warning: ${warning}\n`)
     prepareBus({url, why})
@@ -155,10 +157,11 @@ export abstract class BusCommand<Result = void> extends Command {
     if (!('exec' in (this.ctor.flags ?? {}))) return argv
     const dashes = argv.indexOf('--')
     const own = dashes < 0 ? argv : argv.slice(0, dashes)
-    if (!own.includes('--exec')) return argv
+    const flag = own.find((word) => word === '--exec' || word === '--exec-lines')
+    if (flag === undefined) return argv
     this.program = argv.slice(own.length + 1)
     if (this.program.length > 0) return own
-    throw new BusError('usage', '--exec needs a program after --', {try: ['--exec -- jq .total']})
+    throw new BusError('usage', `${flag} needs a program after --`, {try: [`${flag} -- jq .total`]})
   }
 
   // oclif's own `catch` loses the exit code under --json, and prints an error's whole insides.
@@ -190,4 +193,9 @@ export abstract class BusCommand<Result = void> extends Command {
 
 function hasSecret({bus, user, password, token, seed}: BusFlags): boolean {
   return bus?.includes('@') || [user, password, token, seed].some((value) => value !== undefined)
+}
+
+/** What stands for a bus where no login flags of the command are meant: a URL, a path, or the name of a context. */
+function otherBus(text: string): BusFlags {
+  return /[:/]|\.(db|sqlite)$/.test(text) ? {bus: text} : {context: text}
 }

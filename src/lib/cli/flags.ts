@@ -212,6 +212,12 @@ export const to = custom<RangeEnd>({
   helpValue: '<position>',
   parse: async (input) => parseEnd(input) ?? 'end',
 })
+export const toPosition = custom<Position>({
+  description: 'the next message: first, last, end, 1042, -100, @2026-11-20T10:00Z or @-15m',
+  helpValue: '<position>',
+  required: true,
+  parse: async (input) => parsePosition(input),
+})
 export const end = toggle('end where the stream ends now, as --to end')
 export const stream = text('which stream, when several keep the subjects', '<name>')
 export const filter = custom<string>({
@@ -267,6 +273,30 @@ export const nak = toggle('give each message back, to be delivered again')
 export const term = toggle('give each message up: it is never delivered again')
 export const peek = toggle('show what is not acknowledged, and touch nothing')
 
+// What is stored: replaying.
+export const range = text('a range of both: 500..900, @-1h..@-30m, ..1042', '<from..to>')
+export const lastPerSubject = toggle('only the last message of each subject')
+export const follow = toggle('go on with what comes later')
+export const reset = custom<Position>({
+  description: 'first move the consumer there, whatever was acknowledged',
+  helpValue: '<position>',
+  parse: async (input) => parsePosition(input),
+})
+export const create = toggle('make the consumer, or with --into the stream, if it is missing')
+export const maxGap = duration('wait so long between two messages at most')
+export const execLines = toggle('hand records to one program, which answers a line for each; it stands after --')
+export const webhook = text('POST each message there', '<url>')
+export const republish = text('publish each message on this bus, as copy.{subject}', '<subject>')
+export const into = text('copy each message to the stream of another bus: a URL or a context', '<bus>')
+export const step = toggle('decide on each message by hand')
+export const dryRun = toggle('only count what there is')
+export const onError = custom<'retry' | 'skip' | 'term' | 'stop'>({
+  description: 'what to do with a message that cannot be handled (default: retry)',
+  options: ['retry', 'skip', 'term', 'stop'],
+  parse: async (input) => input as 'retry' | 'skip' | 'term' | 'stop',
+})
+export const dead = text('write messages that are given up to this new file as records (NDJSON)', '<path>')
+
 // What is stored: publishing.
 export const msgId = text('message id, by which a stream knows what it has already', '<id>')
 export const expectLastSeq = custom<number>({
@@ -278,6 +308,10 @@ export const window = whole('how many messages may wait for their acknowledgemen
 
 /** Where a range ends; `end` is that of the stream when it is asked. */
 export type RangeEnd = NonNullable<Range['to']> | 'end'
+
+// Contexts.
+export const use = toggle('mean this context whenever nothing else is said')
+export const none = toggle('mean none: your own bus file again')
 
 /** A whole number of at least 1. Throws `usage`. */
 function parseCount(input: string): number {
