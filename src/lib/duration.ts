@@ -14,3 +14,15 @@ export function durationMs(text: string): number | undefined {
   for (const [, amount, unit] of text.matchAll(/([\d.]+)([a-z]+)/g)) ms += Number(amount) * (units[unit ?? ''] ?? 0)
   return ms
 }
+
+/** As it is written on a command line, exactly: `2m`, `1h30m`, `1s500ms`. */
+export function durationText(ms: number): string {
+  let rest = Math.round(ms * 1000)
+  let text = ''
+  for (const [unit, unitMs] of Object.entries(units).reverse()) {
+    const amount = Math.floor(rest / (unitMs * 1000))
+    rest -= amount * unitMs * 1000
+    if (amount > 0) text += `${amount}${unit}`
+  }
+  return text || '0s'
+}

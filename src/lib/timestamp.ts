@@ -17,6 +17,16 @@ export function localClock(): (timeMs: number) => string | undefined {
   )
 }
 
+/** As `localClock`, after the date when that is not today's: `2026-11-20 10:24:31.482`. */
+export function localCalendarClock(now: () => number = Date.now): (timeMs: number) => string | undefined {
+  const time = localClock()
+  return (timeMs) => {
+    const [day, today] = [new Date(timeMs), new Date(now())]
+    const text = time(timeMs)
+    return text === undefined || day.toDateString() === today.toDateString() ? text : `${localDate(day)} ${text}`
+  }
+}
+
 /** Unix seconds with microseconds: `1763632800.123456`. */
 export function unixSeconds(timeMs: number): string {
   const {second, part} = split(timeMs, 6)
@@ -46,6 +56,10 @@ function split(timeMs: number, digits: 3 | 6): {readonly second: number; readonl
   const rest = timeMs - second * 1000
   const part = digits === 3 ? Math.floor(rest) : Math.round(rest * 1000)
   return part < 10 ** digits ? {second, part} : {second: second + 1, part: 0}
+}
+
+function localDate(date: Date): string {
+  return [date.getFullYear(), pad(date.getMonth() + 1, 2), pad(date.getDate(), 2)].join('-')
 }
 
 function pad(value: number, digits: number): string {

@@ -7,7 +7,7 @@ import {hexPreview, utf8Text} from '../encoding.ts'
 import {looksLikeJson, prettyJson} from '../json-text.ts'
 import {type Message, sizeOf} from '../message.ts'
 import type {Exchange} from '../pubsub/pairs.ts'
-import {localClock} from '../timestamp.ts'
+import {localCalendarClock, localClock} from '../timestamp.ts'
 import {printable, printableLines} from './printable.ts'
 import {formatBytes, formatDuration} from './units.ts'
 
@@ -15,6 +15,8 @@ export interface HumanOptions {
   readonly paint?: ChalkInstance | undefined
   /** Leave payloads out. */
   readonly headersOnly?: boolean | undefined
+  /** Messages of a stream: with their sequence instead of a number, and the date when that is not today's. */
+  readonly stored?: boolean | undefined
 }
 
 export interface HumanView {
@@ -32,15 +34,15 @@ const longestLaidOut = 256 * 1024
 const previewBytes = 16
 const indent = '    '
 
-export function humanView({paint, headersOnly = false}: HumanOptions = {}): HumanView {
-  const clock = localClock()
+export function humanView({paint, headersOnly = false, stored = false}: HumanOptions = {}): HumanView {
+  const clock = stored ? localCalendarClock() : localClock()
   const dim = (text: string) => paint?.dim(text) ?? text
   const header = ([name, value]: readonly [string, string]) =>
     `${paint?.cyan(printable(name)) ?? printable(name)}: ${printable(value)}`
 
-  function lead({subject, time}: Message, n: number): string {
+  function lead({subject, seq, time}: Message, n: number): string {
     const name = printable(subject)
-    return `${dim(`[${n}] ${clock(time) ?? '--:--:--'}`)} ${paint?.bold(name) ?? name}`
+    return `${dim(`${stored ? `#${seq}` : `[${n}]`} ${clock(time) ?? '--:--:--'}`)} ${paint?.bold(name) ?? name}`
   }
 
   /** What stands below a first line, and the payload if it goes on that line. */

@@ -79,6 +79,13 @@ export function formatDuration(ms: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
+/** `3 s ago`, `just now`, `in 2 min 5 s`: the other clock may be ahead. */
+export function formatAgo(timeMs: number, now: number = Date.now()): string {
+  const ms = now - timeMs
+  if (Math.abs(ms) < 1000) return 'just now'
+  return ms > 0 ? `${formatDuration(ms)} ago` : `in ${formatDuration(-ms)}`
+}
+
 /** `1,234,567`. */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',')

@@ -35,12 +35,14 @@ export interface Screen {
   /** A person looks at it: what strangers wrote is made safe. */
   readonly terminal: boolean
   readonly paint?: ChalkInstance | undefined
+  /** The messages come from a stream, which people see by their sequence. */
+  readonly stored?: boolean | undefined
   /** Told the first time that `--select` cannot be applied to a message, which is then not shown; else that is thrown. */
   readonly onFailure?: ((sentence: string) => void) | undefined
 }
 
 /** The view that the flags ask for. Fails with `usage` for flags that exclude each other and for what does not compile. */
-export async function chooseView(flags: ViewFlags, {terminal, paint, onFailure}: Screen): Promise<View> {
+export async function chooseView(flags: ViewFlags, {terminal, paint, stored, onFailure}: Screen): Promise<View> {
   excluding(flags, 'raw', 'json', 'format', 'headers-only', 'subjects-only')
   excluding(flags, 'format', 'json', 'headers-only', 'subjects-only', 'select')
   excluding(flags, 'subjects-only', 'headers-only', 'select')
@@ -53,7 +55,7 @@ export async function chooseView(flags: ViewFlags, {terminal, paint, onFailure}:
   if (flags.json) return jsonView({safe, headersOnly: flags['headers-only'], subjectsOnly: flags['subjects-only']})
   if (flags['subjects-only']) return perMessage(({subject}) => (safe ? printable(subject) : subject) + delimiter)
   if (flags.format !== undefined) return perMessage(compileFormat(flags.format, {safe}))
-  return peopleView({paint, headersOnly: flags['headers-only']})
+  return peopleView({paint, stored, headersOnly: flags['headers-only']})
 }
 
 function perMessage(text: (message: Message, n: number) => string): View {

@@ -1,0 +1,27 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {type ConsumerDocument, consumerDocument, consumerFacts} from '../../lib/cli/consumers.ts'
+import {factSheet} from '../../lib/cli/table.ts'
+
+export default class ConsumerInfo extends BusCommand<ConsumerDocument> {
+  static override summary = 'show where a consumer is, what it has still to do, and its configuration'
+  static override examples = [
+    {description: 'for people', command: '<%= config.bin %> consumer info ORDERS billing'},
+    {
+      description: 'how far behind it is',
+      command: '<%= config.bin %> consumer info ORDERS billing --json | jq .lag',
+    },
+  ]
+  static override args = {
+    stream: string({description: 'which stream', required: true}),
+    consumer: string({description: 'which consumer', required: true}),
+  }
+
+  async run(): Promise<ConsumerDocument> {
+    const {args} = await this.parse(ConsumerInfo)
+    await using bus = await this.openBus()
+    const info = await bus.streams.consumers.info(args.stream, args.consumer)
+    if (!this.jsonEnabled()) this.print(await factSheet(consumerFacts(info), await this.paint(1)))
+    return consumerDocument(info)
+  }
+}

@@ -1,0 +1,29 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {type ConsumerDocument, consumerColumns, consumerDocument, consumerRow} from '../../lib/cli/consumers.ts'
+import {table} from '../../lib/cli/table.ts'
+import {listConsumers} from '../../lib/stored/find.ts'
+
+export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
+  static override summary = 'list the consumers of a stream, or of all streams, with what they have still to do'
+  static override description =
+    'Lag is what is pending (not yet delivered) and ack pending (delivered, not yet acknowledged) together.'
+  static override examples = [
+    {description: 'who is behind?', command: '<%= config.bin %> consumer ls'},
+    {
+      description: 'who is behind by more than a thousand, for a program',
+      command: `<%= config.bin %> consumer ls ORDERS --json | jq '.[] | select(.lag > 1000) | .config.name'`,
+    },
+  ]
+  static override args = {stream: string({description: 'which stream (default: all)'})}
+
+  async run(): Promise<ConsumerDocument[]> {
+    const {args} = await this.parse(ConsumerLs)
+    await using bus = await this.openBus()
+    const consumers = await listConsumers(bus.streams, args.stream)
+    if (consumers.length === 0) this.say(`no consumers${args.stream === undefined ? '' : ` of stream ${args.stream}`}`)
+    else if (!this.jsonEnabled())
+      this.print(await table(consumerColumns, consumers.map(consumerRow), await this.paint(1)))
+    return consumers.map(consumerDocument)
+  }
+}

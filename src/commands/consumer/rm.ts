@@ -1,0 +1,35 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {confirm} from '../../lib/cli/confirm.ts'
+import * as flags from '../../lib/cli/flags.ts'
+
+/** What `--json` prints. */
+export interface ConsumerRmResult {
+  readonly removed: string
+  readonly stream: string
+}
+
+export default class ConsumerRm extends BusCommand<ConsumerRmResult> {
+  static override summary = 'remove a consumer, and with it what it remembers; the messages stay'
+  static override description = 'It asks before; without a terminal it needs --yes.'
+  static override examples = [
+    {description: 'in a script', command: '<%= config.bin %> consumer rm ORDERS billing --yes'},
+  ]
+  static override args = {
+    stream: string({description: 'which stream', required: true}),
+    consumer: string({description: 'which consumer', required: true}),
+  }
+  static override flags = {yes: flags.yes()}
+
+  async run(): Promise<ConsumerRmResult> {
+    const {args, flags} = await this.parse(ConsumerRm)
+    const {stream, consumer} = args
+    await using bus = await this.openBus()
+    const {ackFloor} = await bus.streams.consumers.info(stream, consumer)
+    const what = `remove consumer ${consumer} of stream ${stream} and forget its ack floor #${ackFloor}`
+    await confirm(what, {yes: flags.yes, signal: this.stop})
+    await bus.streams.consumers.remove(stream, consumer)
+    if (!this.jsonEnabled()) this.say(`removed consumer ${consumer} of stream ${stream}`)
+    return {removed: consumer, stream}
+  }
+}

@@ -1,0 +1,21 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {type StreamDocument, streamDocument, streamFacts} from '../../lib/cli/streams.ts'
+import {factSheet} from '../../lib/cli/table.ts'
+
+export default class StreamInfo extends BusCommand<StreamDocument> {
+  static override summary = 'show what a stream holds, and its configuration'
+  static override examples = [
+    {description: 'for people', command: '<%= config.bin %> stream info ORDERS'},
+    {description: 'its last sequence', command: '<%= config.bin %> stream info ORDERS --json | jq .state.lastSeq'},
+  ]
+  static override args = {stream: string({description: 'which stream', required: true})}
+
+  async run(): Promise<StreamDocument> {
+    const {args} = await this.parse(StreamInfo)
+    await using bus = await this.openBus()
+    const info = await bus.streams.info(args.stream)
+    if (!this.jsonEnabled()) this.print(await factSheet(streamFacts(info), await this.paint(1)))
+    return streamDocument(info)
+  }
+}

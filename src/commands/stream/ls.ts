@@ -1,0 +1,20 @@
+import {BusCommand} from '../../lib/cli/command.ts'
+import {type StreamDocument, streamColumns, streamDocument, streamRow} from '../../lib/cli/streams.ts'
+import {table} from '../../lib/cli/table.ts'
+
+export default class StreamLs extends BusCommand<StreamDocument[]> {
+  static override summary = 'list the streams of the bus'
+  static override examples = [
+    {description: 'all of them', command: '<%= config.bin %> stream ls'},
+    {description: 'for a program', command: `<%= config.bin %> stream ls --json | jq '.[].config.name'`},
+  ]
+
+  async run(): Promise<StreamDocument[]> {
+    await this.parse(StreamLs)
+    await using bus = await this.openBus()
+    const streams = await bus.streams.list()
+    if (streams.length === 0) this.say('no streams: bus stream add makes one')
+    else if (!this.jsonEnabled()) this.print(await table(streamColumns, streams.map(streamRow), await this.paint(1)))
+    return streams.map(streamDocument)
+  }
+}

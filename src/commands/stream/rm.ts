@@ -1,0 +1,30 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {confirm} from '../../lib/cli/confirm.ts'
+import * as flags from '../../lib/cli/flags.ts'
+import {holding} from '../../lib/cli/streams.ts'
+
+/** What `--json` prints. */
+export interface StreamRmResult {
+  readonly removed: string
+  readonly messages: number
+  readonly consumers: number
+}
+
+export default class StreamRm extends BusCommand<StreamRmResult> {
+  static override summary = 'remove a stream with its messages and consumers'
+  static override description = 'It asks before; without a terminal it needs --yes.'
+  static override examples = [{description: 'in a script', command: '<%= config.bin %> stream rm ORDERS --yes'}]
+  static override args = {stream: string({description: 'which stream', required: true})}
+  static override flags = {yes: flags.yes()}
+
+  async run(): Promise<StreamRmResult> {
+    const {args, flags} = await this.parse(StreamRm)
+    await using bus = await this.openBus()
+    const info = await bus.streams.info(args.stream)
+    await confirm(`remove stream ${args.stream} with ${holding(info)}`, {yes: flags.yes, signal: this.stop})
+    await bus.streams.remove(args.stream)
+    if (!this.jsonEnabled()) this.say(`removed stream ${args.stream} with ${holding(info)}`)
+    return {removed: args.stream, messages: info.state.messages, consumers: info.state.consumers}
+  }
+}
