@@ -13,9 +13,12 @@ import {replies} from './replies.ts'
 import {requests} from './requests.ts'
 import {type Harness, Scene} from './scene.ts'
 import {catalogue} from './streams/catalogue.ts'
+import {following} from './streams/following.ts'
+import {limits} from './streams/limits.ts'
 import {making} from './streams/making.ts'
 import {publishers} from './streams/publishers.ts'
 import {purging} from './streams/purging.ts'
+import {reading} from './streams/reading.ts'
 import {storing} from './streams/storing.ts'
 import {volume} from './volume.ts'
 
@@ -67,6 +70,9 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: purging': purging,
   'streams: storing': storing,
   'streams: publishers': publishers,
+  'streams: reading': reading,
+  'streams: following': following,
+  'streams: limits': limits,
 }
 
 /** Registers the whole suite for one driver. */
