@@ -17,6 +17,13 @@ const commands = new Map<string, () => Promise<CommandModule>>([
   ['consumer next', () => import('./commands/consumer/next.ts')],
   ['consumer reset', () => import('./commands/consumer/reset.ts')],
   ['consumer rm', () => import('./commands/consumer/rm.ts')],
+  ['context add', () => import('./commands/context/add.ts')],
+  ['context check', () => import('./commands/context/check.ts')],
+  ['context ls', () => import('./commands/context/ls.ts')],
+  ['context rm', () => import('./commands/context/rm.ts')],
+  ['context show', () => import('./commands/context/show.ts')],
+  ['context use', () => import('./commands/context/use.ts')],
+  ['consumer replay', () => import('./commands/consumer/replay.ts')],
   ['pub', () => import('./commands/pub.ts')],
   ['req', () => import('./commands/req.ts')],
   ['serve', () => import('./commands/serve.ts')],
@@ -32,7 +39,11 @@ const commands = new Map<string, () => Promise<CommandModule>>([
 ])
 
 /** Global flags that take a value and may stand before the command. */
-const valued = new Set(['-b', '-s', '-t', '--bus', '--server', '--context', '--timeout'])
+const valued = new Set([
+  ...['-b', '-s', '-t', '--bus', '--server', '--context', '--timeout', '--user', '--password', '--token', '--creds'],
+  ...['--nkey', '--jwt', '--seed', '--tls-ca', '--tls-cert', '--tls-key', '--tlsca', '--tlscert', '--tlskey'],
+  ...['--connect-timeout', '--max-reconnects', '--inbox-prefix'],
+])
 
 async function main(argv: readonly string[]): Promise<void> {
   const [first] = argv

@@ -218,12 +218,6 @@ export const toPosition = custom<Position>({
   required: true,
   parse: async (input) => parsePosition(input),
 })
-export const toPosition = custom<Position>({
-  description: 'the next message: first, last, end, 1042, -100, @2026-11-20T10:00Z or @-15m',
-  helpValue: '<position>',
-  required: true,
-  parse: async (input) => parsePosition(input),
-})
 export const end = toggle('end where the stream ends now, as --to end')
 export const stream = text('which stream, when several keep the subjects', '<name>')
 export const filter = custom<string>({
