@@ -1,8 +1,7 @@
 /** The commands with a million messages, as whole processes. */
-import {createWriteStream, openSync} from 'node:fs'
+import {openSync} from 'node:fs'
 import {join} from 'node:path'
-import {finished} from 'node:stream/promises'
-import {bus, type Case, inFolder, median, type Row, startBus, time} from './measure.ts'
+import {bus, type Case, inFolder, median, type Row, startBus, time, writeLines} from './measure.ts'
 
 const count = 1_000_000
 
@@ -11,7 +10,7 @@ export const commands: Case = {
   rows: () =>
     inFolder(async (folder) => {
       const lines = join(folder, 'lines.txt')
-      await writeLines(lines)
+      await writeLines(lines, count)
       const runs = {pub: [] as number[], raw: [] as number[], json: [] as number[]}
       for (let i = 0; i < 3; i++) {
         runs.pub.push(
@@ -42,13 +41,4 @@ async function subscribe(folder: string, lines: string, flag: string, run: numbe
   time([bus, 'pub', 'load', '--lines', '--file', lines, '--bus', path])
   await subscriber.ended
   return count / (performance.now() - begin)
-}
-
-async function writeLines(path: string): Promise<void> {
-  const out = createWriteStream(path)
-  for (let i = 0; i < count / 1000; i++) {
-    const line = JSON.stringify({n: i, text: 'y'.repeat(111 - String(i).length)})
-    out.write(`${line}\n`.repeat(1000))
-  }
-  await finished(out.end())
 }

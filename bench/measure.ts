@@ -1,8 +1,9 @@
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process'
-import {mkdtempSync, rmSync} from 'node:fs'
+import {createWriteStream, mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {createInterface} from 'node:readline'
+import {finished} from 'node:stream/promises'
 
 /** One line of the report. A row without a bar is a limit of the machine, measured in the same run. */
 export interface Row {
@@ -83,4 +84,14 @@ export async function startBus(
     })
   })
   return {child, ended}
+}
+
+/** A file of so many lines of 128 bytes, each a JSON object. */
+export async function writeLines(path: string, count: number): Promise<void> {
+  const out = createWriteStream(path)
+  for (let i = 0; i < count / 1000; i++) {
+    const line = JSON.stringify({n: i, text: 'y'.repeat(111 - String(i).length)})
+    out.write(`${line}\n`.repeat(1000))
+  }
+  await finished(out.end())
 }

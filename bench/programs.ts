@@ -1,5 +1,6 @@
 /** The other process of a measurement: `node programs.ts NAME ARGS…`. */
 import {connect} from 'node:net'
+import {connect as connectNats} from '@nats-io/transport-node'
 import {open} from '../src/lib/transport/open.ts'
 
 const payload = 'x'.repeat(128)
@@ -41,6 +42,61 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
       if (taken.length === 0) return
       for (const {reply, payload: data} of taken) bus.publish({subject: reply ?? '', data})
     }
+  },
+
+  /** Says its rate in thousands a second; with `tell`, when it begins. */
+  async natsPublish(url = '', count = '0', tell = '') {
+    const connection = await connectNats({servers: url})
+    const data = Buffer.from(payload)
+    if (tell !== '') console.log('begin')
+    const begin = performance.now()
+    for (let i = 0; i < Number(count); i++) {
+      connection.publish('load', data)
+      // Else all of it is held in memory, which takes longer.
+      if (i % 1000 === 999) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await connection.flush()
+    if (tell === '') console.log(Number(count) / (performance.now() - begin))
+    await connection.close()
+  },
+
+  async natsSubscribe(url = '', count = '0') {
+    const connection = await connectNats({servers: url})
+    let seen = 0
+    const all = new Promise<void>((resolve) => {
+      connection.subscribe('load', {
+        callback: () => {
+          if (++seen === Number(count)) resolve()
+        },
+      })
+    })
+    await connection.flush()
+    console.log('live')
+    await all
+    await connection.close()
+  },
+
+  async natsRespond(url = '') {
+    const connection = await connectNats({servers: url})
+    connection.subscribe('echo', {callback: (_, message) => void message.respond(message.data)})
+    await connection.flush()
+    console.log('live')
+    await connection.closed()
+  },
+
+  /** Says its rate in thousands a second. */
+  async natsRequest(url = '', count = '0', concurrency = '1') {
+    const connection = await connectNats({servers: url})
+    const data = Buffer.from('ping')
+    let left = Number(count)
+    const begin = performance.now()
+    await Promise.all(
+      Array.from({length: Number(concurrency)}, async () => {
+        while (left-- > 0) await connection.request('echo', data, {timeout: 5000})
+      }),
+    )
+    console.log(Number(count) / (performance.now() - begin))
+    await connection.close()
   },
 
   async socket(path = '') {
