@@ -87,6 +87,14 @@ export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundB
   }
 }
 
+/** Throws `usage` for a context whose login cannot be understood, or is for a bus that asks for none. */
+export function checkLogin(context: Context): void {
+  const {place} = fromContext(context)
+  const [part] = chooseLogin([fromContext(context)]).keys()
+  if (part === undefined || isServer(context.url)) return
+  throw new BusError('usage', `${place(part)} is for servers, and ${context.url} is none`, {try: ['leave it out']})
+}
+
 function fromFlags(flags: ServerFlags): Source {
   const {user, password, token, creds, nkey, jwt, seed} = flags
   const values = {user, password, token, creds, nkey, jwt, seed}

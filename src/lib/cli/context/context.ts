@@ -3,6 +3,7 @@ import {BusError} from '../../errors.ts'
 import {filePath, isServer} from '../../transport/open.ts'
 import {withScheme} from '../bus.ts'
 import {parseDuration} from '../units.ts'
+import {isReference} from './values.ts'
 
 /** What a file holds, by the names it has there; what is empty is absent. */
 export interface ContextFields {
@@ -87,6 +88,15 @@ export function parseFields(text: string, path: string): ContextFields {
   return Object.fromEntries(known.map((name) => [name, found.get(name)])) as ContextFields
 }
 
+/** The fields whose value is a secret itself, rather than the place of one. */
+export function secretsIn(fields: ContextFields): (keyof ContextFields)[] {
+  const texts = (['password', 'token', 'user_jwt', 'user_seed'] as const).filter((name) => {
+    const value = fields[name]
+    return value !== undefined && !isReference(value)
+  })
+  return [...texts, ...(['creds', 'nkey'] as const).filter((name) => fields[name]?.startsWith('data:'))]
+}
+
 /** The bus and the timeout of a context. Throws `usage`, naming the file. */
 export function readTarget({url, timeout}: ContextFields, path: string): Pick<Context, 'url' | 'timeoutMs'> {
   try {
@@ -105,7 +115,7 @@ export function busUrl(text: string): string {
   const url = text.trim()
   if (url.startsWith('memory:') || filePath(url) !== undefined) return url
   const servers = withScheme(url)
-  if (isServer(servers) && /^\S+$/.test(servers)) return servers
+  if (isServer(servers) && /:\/\/\S+$/.test(servers)) return servers
   throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
     try: ['a server: nats://127.0.0.1:4222', 'a file: sqlite:/path/to/bus.db'],
   })

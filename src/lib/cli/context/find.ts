@@ -5,8 +5,7 @@ import {BusError} from '../../errors.ts'
 import {configFolder} from '../bus.ts'
 import {fileError} from '../input.ts'
 import {nearest} from '../nearest.ts'
-import {type Context, checkName, parseFields, readTarget} from './context.ts'
-import {isReference} from './values.ts'
+import {type Context, checkName, parseFields, readTarget, secretsIn} from './context.ts'
 
 type Env = NodeJS.ProcessEnv
 type Owner = Context['from']
@@ -57,10 +56,7 @@ export function findContext(name: string, env: Env): Context {
 /** Fails with `usage` for what cannot be understood. */
 export function readEntry(entry: Entry): Context {
   const fields = parseFields(readFile(entry.path), entry.path)
-  const secrets = [fields.password, fields.token, fields.user_seed, fields.creds, fields.nkey].filter(
-    (value) => value !== undefined && !isReference(value) && !/^[/~$.]/.test(value),
-  )
-  const holdsSecrets = secrets.length > 0 || /:\/\/[^/]*@/.test(fields.url ?? '')
+  const holdsSecrets = secretsIn(fields).length > 0 || /:\/\/[^/]*@/.test(fields.url ?? '')
   const isLoose = entry.from === 'busline' && holdsSecrets && isOpenToOthers(entry.path)
   return {...entry, ...readTarget(fields, entry.path), fields, isLoose}
 }

@@ -1,7 +1,7 @@
 /** Writes our own contexts: for their owner only, and whole or not at all. The NATS CLI's are never touched. */
-import {closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync} from 'node:fs'
+import {closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
-import {usedFile} from '../bus.ts'
+import {usedContext, usedFile} from '../bus.ts'
 import {fileError} from '../input.ts'
 import {type ContextFields, checkName} from './context.ts'
 import {contextFolder} from './find.ts'
@@ -15,9 +15,22 @@ export function saveContext(name: string, fields: ContextFields, env: Env): stri
   return path
 }
 
-/** Removes one of ours. */
-export function removeContext(name: string, env: Env): void {
-  rmSync(ownPath(name, env))
+/** Is there one of ours with this name? */
+export function hasOwn(name: string, env: Env): boolean {
+  return existsSync(ownPath(name, env))
+}
+
+/** Removes one of ours. True when it was the one that `context use` chose, which is none then. Fails with `denied`. */
+export function removeContext(name: string, env: Env): boolean {
+  const path = ownPath(name, env)
+  try {
+    rmSync(path)
+  } catch (error) {
+    throw fileError(error, 'remove', path)
+  }
+  if (usedContext(env) !== name) return false
+  useContext(undefined, env)
+  return true
 }
 
 /** Makes a context the one that is meant when nothing else is said; undefined for none. */

@@ -111,3 +111,9 @@ function withoutLineEnd(text: string): string {
 export function lastingPath(value: string): string {
   return schemeOf(value) === undefined && !/^[~$]/.test(value) ? resolve(value) : value
 }
+
+/** As `lastingPath`, for a value that is either the text itself or the path of a file with it. */
+export function lastingText(value: string, isText: RegExp): string {
+  if (schemeOf(value) !== undefined || isText.test(value)) return value
+  return `file://${lastingPath(value)}`
+}

@@ -1,0 +1,30 @@
+import {BusCommand} from '../../lib/cli/command.ts'
+import type {ListedContext} from '../../lib/cli/context/describe.ts'
+import {table} from '../../lib/cli/table.ts'
+
+export default class ContextLs extends BusCommand<readonly ListedContext[]> {
+  static override summary = 'list contexts'
+  static override description =
+    'Ours, and those of the NATS CLI, which are read and never changed. * is the one that is meant when nothing else is said.'
+  static override examples = [
+    {description: 'all that there are', command: '<%= config.bin %> context ls'},
+    {description: 'their names', command: "<%= config.bin %> context ls --json | jq -r '.[].name'"},
+  ]
+
+  async run(): Promise<readonly ListedContext[]> {
+    await this.parse(ContextLs)
+    const {listContexts} = await import('../../lib/cli/context/describe.ts')
+    const contexts = listContexts(process.env)
+    if (this.jsonEnabled()) return contexts
+    if (contexts.length === 0) this.say('there are no contexts yet\n  try: bus context add')
+    else {
+      const heads = ['', 'name', 'bus', 'login', 'from', 'description'].map((head) => ({head}))
+      const rows = contexts.map(({name, from, used, url, description, login, problem}) => [
+        ...[used ? '*' : '', name, url ?? 'cannot be used', login ?? ''],
+        ...[from === 'nats' ? 'NATS CLI' : '', problem ?? description ?? ''],
+      ])
+      this.print(await table(heads, rows, await this.paint(1)))
+    }
+    return contexts
+  }
+}

@@ -1,0 +1,34 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {confirm} from '../../lib/cli/confirm.ts'
+import * as flags from '../../lib/cli/flags.ts'
+import {BusError} from '../../lib/errors.ts'
+
+/** What `--json` prints. */
+interface RemovedContext {
+  readonly removed: string
+}
+
+export default class ContextRm extends BusCommand<RemovedContext> {
+  static override summary = 'remove a context'
+  static override description = 'Only ours: a context of the NATS CLI is left to it.'
+  static override examples = [{description: 'without a question', command: '<%= config.bin %> context rm old --yes'}]
+  static override args = {name: string({description: 'which one', required: true})}
+  static override flags = {yes: flags.yes()}
+
+  async run(): Promise<RemovedContext> {
+    const {args, flags} = await this.parse(ContextRm)
+    const {findEntry} = await import('../../lib/cli/context/find.ts')
+    const {removeContext} = await import('../../lib/cli/context/store.ts')
+    const {name, from} = findEntry(args.name, process.env)
+    if (from === 'nats') {
+      throw new BusError('usage', `the context ${JSON.stringify(name)} belongs to the NATS CLI`, {
+        try: [`nats context rm ${name}`],
+      })
+    }
+    await confirm(`remove the context ${name}`, {yes: flags.yes, signal: this.stop})
+    const wasUsed = removeContext(name, process.env)
+    this.say(`removed ${name}${wasUsed ? '; no context is meant now' : ''}`)
+    return {removed: name}
+  }
+}

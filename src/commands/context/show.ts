@@ -1,0 +1,31 @@
+import {string} from '@oclif/core/args'
+import {chooseBus} from '../../lib/cli/bus.ts'
+import {BusCommand} from '../../lib/cli/command.ts'
+import type {ShownContext} from '../../lib/cli/context/describe.ts'
+import {factSheet} from '../../lib/cli/table.ts'
+import {BusError} from '../../lib/errors.ts'
+
+export default class ContextShow extends BusCommand<ShownContext> {
+  static override summary = 'show a context, without its secrets'
+  static override examples = [{description: 'the one that is meant now', command: '<%= config.bin %> context show'}]
+  static override args = {name: string({description: 'which one; else the one that is meant now'})}
+
+  async run(): Promise<ShownContext> {
+    const {args, flags} = await this.parse(ContextShow)
+    const {findContext} = await import('../../lib/cli/context/find.ts')
+    const {shownContext} = await import('../../lib/cli/context/describe.ts')
+    const name = args.name ?? chooseBus(flags, process.env).context
+    if (name === undefined) {
+      throw new BusError('notFound', 'no context is meant now', {try: ['bus context ls', 'bus context use NAME']})
+    }
+    const shown = shownContext(findContext(name, process.env), process.env)
+    const {from, used, path, ...fields} = shown
+    const facts = Object.entries(fields).map(([field, value]) => [field.replace('_', ' '), String(value)])
+    const owner = from === 'nats' ? {of: 'the NATS CLI'} : {}
+    if (!this.jsonEnabled()) {
+      const sheet = {...Object.fromEntries(facts), ...owner, file: path, ...(used && {meant: 'by bus context use'})}
+      this.print(await factSheet(sheet, await this.paint(1)))
+    }
+    return shown
+  }
+}
