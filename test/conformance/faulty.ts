@@ -32,6 +32,7 @@ const soundFeatures: Features = {
   queues: true,
   keepsForSlow: false,
   noResponders: true,
+  requestsAreMessages: true,
   streams: false,
 }
 

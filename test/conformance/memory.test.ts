@@ -6,7 +6,15 @@ import {conformance} from './suite.ts'
 let count = 0
 
 const memory: Harness = {
-  features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true, streams: false},
+  features: {
+    wildcards: true,
+    headers: true,
+    queues: true,
+    keepsForSlow: false,
+    noResponders: true,
+    requestsAreMessages: true,
+    streams: false,
+  },
   async fresh(): Promise<Bus> {
     const url = `memory:conformance-${++count}`
     return {open: (options?: OpenOptions) => open(url, options), async [Symbol.asyncDispose]() {}}

@@ -17,7 +17,15 @@ afterAll(() => server[Symbol.asyncDispose]())
 
 for (const scheme of ['nats', 'ws']) {
   conformance(`NATS by ${scheme}://`, {
-    features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true, streams: false},
+    features: {
+      wildcards: true,
+      headers: true,
+      queues: true,
+      keepsForSlow: false,
+      noResponders: true,
+      requestsAreMessages: true,
+      streams: false,
+    },
     async fresh() {
       const login = `u${used++}:p`
       return {

@@ -127,6 +127,7 @@ export const payloads: readonly Case[] = [
   },
   {
     name: 'a reply subject arrives, and none where there was none',
+    needs: {requestsAreMessages: true},
     async run(scene) {
       for (const got of await carried(scene, [{reply: 'b.c', data: 'x'}, {data: 'y'}])) {
         expect(got.map((message) => [message.text, message.reply])).toEqual([

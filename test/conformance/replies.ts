@@ -24,6 +24,7 @@ async function replied(scene: Scene, bus: Transport, options: ManyOptions): Prom
 export const replies: readonly Case[] = [
   {
     name: 'replies end with their count, and nobody waits for more',
+    needs: {requestsAreMessages: true},
     async run(scene) {
       await responders(scene, 2, 2, 2)
       const bus = await scene.connect()
@@ -33,6 +34,7 @@ export const replies: readonly Case[] = [
   },
   {
     name: 'replies end when none came for the idle time, which begins with the first',
+    needs: {requestsAreMessages: true},
     async run(scene) {
       const [bus, responder] = [await scene.connect(), await scene.connect()]
       const subscription = await responder.subscribe('a')
@@ -46,6 +48,7 @@ export const replies: readonly Case[] = [
   },
   {
     name: 'replies end with an empty one, which is not given, when that is asked for',
+    needs: {requestsAreMessages: true},
     async run(scene) {
       const bus = await scene.connect()
       scene.serve(bus, await bus.subscribe('a'), () => ['1', '2', '', '3'].map((data) => ({data})))
@@ -55,6 +58,7 @@ export const replies: readonly Case[] = [
   },
   {
     name: 'replies end quietly when the time is up, with what has come, be it nothing',
+    needs: {requestsAreMessages: true},
     async run(scene) {
       const bus = await scene.connect()
       const silent = await bus.subscribe('a')
@@ -68,6 +72,7 @@ export const replies: readonly Case[] = [
   },
   {
     name: "the loop may be left early, and the replies that still come are nobody's",
+    needs: {requestsAreMessages: true},
     async run(scene) {
       await responders(scene, 5)
       const bus = await scene.connect()
@@ -92,7 +97,7 @@ export const replies: readonly Case[] = [
     name: 'replies end with `interrupted` when the signal aborts, before or while they are awaited',
     async run(scene) {
       const bus = await scene.connect()
-      const subscription = await bus.subscribe('a')
+      const subscription = await scene.responder(bus, 'a')
       const stop = new AbortController()
       const stopped = replied(scene, bus, {signal: stop.signal, timeoutMs: 60_000})
       const failing = expect(stopped).rejects.toMatchObject({kind: 'interrupted'})
@@ -106,7 +111,7 @@ export const replies: readonly Case[] = [
     name: 'closing the bus fails a loop over replies that waits',
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
-      const subscription = await other.subscribe('a')
+      const subscription = await scene.responder(other, 'a')
       const failing = expect(replied(scene, bus, {timeoutMs: 60_000})).rejects.toMatchObject({kind: 'usage'})
       await scene.take(subscription, 1)
       await bus.close()
@@ -115,6 +120,7 @@ export const replies: readonly Case[] = [
   },
   {
     name: 'a slow loop over 70,000 replies misses none',
+    needs: {requestsAreMessages: true},
     async run(scene) {
       const [bus, responder] = [await scene.connect(), await scene.connect()]
       const subscription = await responder.subscribe('a')

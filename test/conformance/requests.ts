@@ -7,8 +7,8 @@ export const requests: readonly Case[] = [
     name: 'a request gets its reply, from the same connection and from another',
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
-      scene.serve(bus, await bus.subscribe('here'), (request) => ({data: `here ${request.text}`}))
-      scene.serve(other, await other.subscribe('there'), (request) => ({data: `there ${request.text}`}))
+      scene.serve(bus, await scene.responder(bus, 'here'), (request) => ({data: `here ${request.text}`}))
+      scene.serve(other, await scene.responder(other, 'there'), (request) => ({data: `there ${request.text}`}))
       expect((await bus.request({subject: 'here', data: 'a'})).text).toBe('here a')
       expect((await bus.request({subject: 'there', data: 'b'})).text).toBe('there b')
       expect((await other.request({subject: 'here', data: 'c'})).text).toBe('here c')
@@ -33,7 +33,7 @@ export const requests: readonly Case[] = [
     name: 'an empty reply is a reply',
     async run(scene) {
       const bus = await scene.connect()
-      scene.serve(bus, await bus.subscribe('a'), () => ({}))
+      scene.serve(bus, await scene.responder(bus, 'a'), () => ({}))
       expect((await bus.request({subject: 'a'})).data).toHaveLength(0)
     },
   },
@@ -41,7 +41,7 @@ export const requests: readonly Case[] = [
     name: 'two hundred requests at once each get their own reply, in whatever order they come',
     async run(scene) {
       const [bus, responder] = [await scene.connect(), await scene.connect()]
-      const subscription = await responder.subscribe('a')
+      const subscription = await scene.responder(responder, 'a')
       const asked = numbers(200).map((data) => bus.request({subject: 'a', data}))
       const answers = Promise.all(asked)
       const arrived = await scene.take(subscription, 200)
@@ -54,7 +54,7 @@ export const requests: readonly Case[] = [
     name: "the first reply counts, and later ones are nobody's",
     async run(scene) {
       const bus = await scene.connect()
-      scene.serve(bus, await bus.subscribe('a'), ({text}) =>
+      scene.serve(bus, await scene.responder(bus, 'a'), ({text}) =>
         ['first', 'second'].map((data) => ({data: `${data} ${text}`})),
       )
       for (const data of numbers(20)) expect((await bus.request({subject: 'a', data})).text).toBe(`first ${data}`)
@@ -64,23 +64,25 @@ export const requests: readonly Case[] = [
     name: 'a request that is not answered fails with a timeout when its time is up',
     async run(scene) {
       const bus = await scene.connect()
-      const silent = await bus.subscribe('a')
+      const silent = await scene.responder(bus, 'a')
       const began = performance.now()
       const failing = scene.within(bus.request({subject: 'a'}, {timeoutMs: 60}), 'timeout')
       await expect(failing).rejects.toMatchObject({kind: 'timeout', message: expect.stringContaining('"a"')})
       expect(performance.now() - began).toBeGreaterThan(55)
-      expect(await scene.take(silent, 1)).toHaveLength(1)
+      if (scene.features.requestsAreMessages) expect(await scene.take(silent, 1)).toHaveLength(1)
     },
   },
   {
     name: 'a late reply is ignored, and the next request gets its own',
     async run(scene) {
       const [bus, responder] = [await scene.connect(), await scene.connect()]
-      const subscription = await responder.subscribe('a')
+      const subscription = await scene.responder(responder, 'a')
       const late = bus.request({subject: 'a', data: 'late'}, {timeoutMs: 40})
-      await expect(late).rejects.toMatchObject({kind: 'timeout'})
+      const failing = expect(late).rejects.toMatchObject({kind: 'timeout'})
+      const arrived = await scene.take(subscription, 1)
+      await failing
       const next = bus.request({subject: 'a', data: 'next'})
-      for (const request of await scene.take(subscription, 2)) {
+      for (const request of [...arrived, ...(await scene.take(subscription, 1))]) {
         responder.publish({subject: request.reply ?? '', data: `re ${request.text}`})
         await responder.flush()
       }
@@ -121,7 +123,7 @@ export const requests: readonly Case[] = [
     name: 'a request ends with `interrupted` when its signal aborts, before or while it waits',
     async run(scene) {
       const bus = await scene.connect()
-      const subscription = await bus.subscribe('a')
+      const subscription = await scene.responder(bus, 'a')
       const stop = new AbortController()
       const stopped = bus.request({subject: 'a', data: '1'}, {signal: stop.signal})
       expect(texts(await scene.take(subscription, 1))).toEqual(['1'])
@@ -139,7 +141,7 @@ export const requests: readonly Case[] = [
     name: 'closing the bus fails a request that waits',
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
-      const subscription = await other.subscribe('a')
+      const subscription = await scene.responder(other, 'a')
       const waiting = bus.request({subject: 'a'})
       const failing = expect(scene.within(waiting, 'failure')).rejects.toMatchObject({kind: 'usage'})
       await scene.take(subscription, 1)

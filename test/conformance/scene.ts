@@ -99,6 +99,11 @@ export class Scene {
     return [...taken, ...(await this.untilEnd(subscription))]
   }
 
+  /** A subscription that requests come to, on this bus. */
+  responder(bus: Transport, subject: string): Promise<Subscription> {
+    return bus.subscribe(subject, this.features.requestsAreMessages ? {} : {queue: 'responders'})
+  }
+
   /** Answers what arrives until the subscription ends; several answers, or none, where `answer` gives a list. */
   serve(bus: Transport, subscription: Subscription, answer: (request: Message) => Answer | Answer[]): void {
     const loop = async () => {

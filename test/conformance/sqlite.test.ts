@@ -7,7 +7,15 @@ import type {Bus, Harness} from './scene.ts'
 import {conformance} from './suite.ts'
 
 const sqlite: Harness = {
-  features: {wildcards: true, headers: true, queues: true, keepsForSlow: true, noResponders: true, streams: false},
+  features: {
+    wildcards: true,
+    headers: true,
+    queues: true,
+    keepsForSlow: true,
+    noResponders: true,
+    requestsAreMessages: true,
+    streams: false,
+  },
   async fresh(): Promise<Bus> {
     const folder = await mkdtemp(join(tmpdir(), 'busline-'))
     return {

@@ -66,7 +66,7 @@ export const volume: readonly Case[] = [
       const [publisher, bus] = [await scene.connect(), await scene.connect()]
       for (const each of [bus, publisher]) await each.subscribe('a', {pendingLimit: 10})
       const reader = await bus.subscribe('a')
-      scene.serve(bus, await bus.subscribe('b'), () => ({data: 'served'}))
+      scene.serve(bus, await scene.responder(bus, 'b'), () => ({data: 'served'}))
       expect(await flow(scene, publisher, reader, 20_000)).toEqual(numbers(20_000))
       expect((await scene.within(bus.request({subject: 'b'}), 'reply')).text).toBe('served')
     },

@@ -102,7 +102,15 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
 
   return {
     url,
-    features: {wildcards: true, headers: true, queues: true, keepsForSlow: false, noResponders: true, streams: false},
+    features: {
+      wildcards: true,
+      headers: true,
+      queues: true,
+      keepsForSlow: false,
+      noResponders: true,
+      requestsAreMessages: true,
+      streams: false,
+    },
     maxPayload,
     streams: noStreams(url),
     publish: (message) => void send(message),

@@ -16,18 +16,27 @@ interface Pending {
   failed(error: unknown): void
 }
 
+export interface RequestsOptions {
+  /** Makes the last token of the next reply subject; else they are counted. */
+  readonly token?: (() => string) | undefined
+  /** Told of each reply subject that is waited for no more, whether a reply came or not. */
+  readonly over?: ((reply: string) => void) | undefined
+}
+
 export class Requests {
   readonly #pending = new Map<string, Pending>()
   readonly #url: string
   readonly #prefix: string
   readonly #send: (message: Outgoing) => void
+  readonly #options: RequestsOptions
   #count = 0
 
   /** `prefix` is the inbox with its trailing dot; `send` publishes a request and may throw. */
-  constructor(url: string, prefix: string, send: (message: Outgoing) => void) {
+  constructor(url: string, prefix: string, send: (message: Outgoing) => void, options: RequestsOptions = {}) {
     this.#url = url
     this.#prefix = prefix
     this.#send = send
+    this.#options = options
   }
 
   get size(): number {
@@ -72,6 +81,7 @@ export class Requests {
         this.#pending.delete(token)
         clearTimeout(timer)
         signal?.removeEventListener('abort', abort)
+        this.#over(token)
       }
       const failed = (error: unknown) => {
         settle()
@@ -125,11 +135,16 @@ export class Requests {
       clearTimeout(deadline)
       clearTimeout(idle)
       signal?.removeEventListener('abort', abort)
+      this.#over(token)
     }
   }
 
   #token(): string {
-    return (++this.#count).toString(36)
+    return this.#options.token?.() ?? (++this.#count).toString(36)
+  }
+
+  #over(token: string): void {
+    this.#options.over?.(this.#prefix + token)
   }
 
   #sendOr(failed: (error: unknown) => void, message: Outgoing, token: string): void {

@@ -15,6 +15,12 @@ export interface Features {
   readonly keepsForSlow: boolean
   /** A request that nobody serves fails at once. */
   readonly noResponders: boolean
+  /**
+   * A request is a message with a reply subject, as anybody may publish one: every subscription gets it, and it has as
+   * many replies as come. Otherwise one member of a queue group, whatever its name, gets it and nobody else, its first
+   * reply is the only one, and a published message has no reply subject.
+   */
+  readonly requestsAreMessages: boolean
   /** Stored messages; without them everything of `streams` fails with `notFound`. */
   readonly streams: boolean
 }

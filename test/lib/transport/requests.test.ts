@@ -60,6 +60,19 @@ describe('a request', () => {
     expect(reply(0, 'late')).toBe(false)
   })
 
+  test('may have a token of the bus, which is told when nobody waits any more', async () => {
+    const over: string[] = []
+    const tokens = ['x', 'y', 'z']
+    const token = () => tokens.shift() ?? ''
+    const requests = new Requests('memory:x', prefix, () => {}, {token, over: (reply) => over.push(reply)})
+    const [one, late] = [requests.one({subject: 'a'}), requests.one({subject: 'a'}, {timeoutMs: 1})]
+    requests.arrived(new Message(`${prefix}x`, '1'))
+    expect((await one).text).toBe('1')
+    await expect(late).rejects.toMatchObject({kind: 'timeout'})
+    await all(requests.many({subject: 'a'}, {timeoutMs: 1}))
+    expect(over).toEqual(['x', 'y', 'z'].map((each) => prefix + each))
+  })
+
   test('that cannot be sent fails with the reason', async () => {
     const refusal = new Error('no')
     const {requests} = noted(() => {

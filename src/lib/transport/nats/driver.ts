@@ -47,6 +47,7 @@ class NatsBus implements Transport {
     queues: true,
     keepsForSlow: false,
     noResponders: true,
+    requestsAreMessages: true,
     streams: false,
   }
   readonly streams: Streams

@@ -43,6 +43,7 @@ class SqliteBus implements Transport {
     queues: true,
     keepsForSlow: true,
     noResponders: true,
+    requestsAreMessages: true,
     streams: false,
   }
   readonly maxPayload = maxPayload
