@@ -12,13 +12,18 @@ import {refusals} from './refusals.ts'
 import {replies} from './replies.ts'
 import {requests} from './requests.ts'
 import {type Harness, Scene} from './scene.ts'
+import {acknowledging} from './streams/acknowledging.ts'
 import {catalogue} from './streams/catalogue.ts'
+import {consumers} from './streams/consumers.ts'
 import {following} from './streams/following.ts'
 import {limits} from './streams/limits.ts'
 import {making} from './streams/making.ts'
 import {publishers} from './streams/publishers.ts'
 import {purging} from './streams/purging.ts'
 import {reading} from './streams/reading.ts'
+import {redelivery} from './streams/redelivery.ts'
+import {resetting} from './streams/resetting.ts'
+import {sharing} from './streams/sharing.ts'
 import {storing} from './streams/storing.ts'
 import {volume} from './volume.ts'
 
@@ -73,6 +78,11 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: reading': reading,
   'streams: following': following,
   'streams: limits': limits,
+  'streams: consumers': consumers,
+  'streams: acknowledging': acknowledging,
+  'streams: redelivery': redelivery,
+  'streams: sharing': sharing,
+  'streams: resetting': resetting,
 }
 
 /** Registers the whole suite for one driver. */

@@ -1,0 +1,92 @@
+import {setTimeout as pause} from 'node:timers/promises'
+import {expect} from 'vitest'
+import type {Start} from '../../../src/lib/transport/streams.ts'
+import type {Transport} from '../../../src/lib/transport/transport.ts'
+import {numbers, type Scene, texts} from '../scene.ts'
+import type {Case} from '../suite.ts'
+import {ackAll, busWithConsumer, consume, infoOf, restOf, takeAll} from './members.ts'
+import {at, store} from './storage.ts'
+
+const needs = {streams: true}
+
+/** Takes two, acknowledges the first, resets, and answers what comes then. */
+async function afterReset(scene: Scene, bus: Transport, to: Start | undefined): Promise<string[]> {
+  await bus.streams.consumers.reset('A', 'c', {seq: 1})
+  const member = await consume(bus, {max: 2})
+  at(await takeAll(scene, member, 2), 0).ack()
+  await member.close()
+  const info = await bus.streams.consumers.reset('A', 'c', to)
+  expect(info.ackPending).toBe(0)
+  await using next = await consume(await scene.connect())
+  const got = await restOf(scene, next)
+  expect(got.length).toBe(info.pending)
+  expect(got.every(({deliveries}) => deliveries === 1)).toBe(true)
+  return texts(got)
+}
+
+export const resetting: readonly Case[] = [
+  {
+    name: 'a consumer is moved to the first message, a sequence, the last so many, or the end',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, [])
+      const seqs = await store(bus, 'a.x', numbers(5))
+      expect(await afterReset(scene, bus, {seq: 1})).toEqual(numbers(5))
+      expect(await afterReset(scene, bus, {seq: at(seqs, 3)})).toEqual(['4', '5'])
+      expect(await afterReset(scene, bus, {seq: at(seqs, 4) + 1})).toEqual([])
+      expect(await afterReset(scene, bus, {last: 2})).toEqual(['4', '5'])
+      expect(await afterReset(scene, bus, {last: 100})).toEqual(numbers(5))
+      expect(await afterReset(scene, bus, undefined)).toEqual([])
+      await store(bus, 'a.x', ['6'])
+      expect((await infoOf(bus)).pending).toBe(1)
+    },
+  },
+  {
+    name: 'a consumer is moved to a time',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, numbers(3))
+      await pause(5)
+      const timeMs = Date.now()
+      await pause(5)
+      await store(bus, 'a.x', ['4', '5'])
+      expect(await afterReset(scene, bus, {timeMs})).toEqual(['4', '5'])
+      expect(await afterReset(scene, bus, {timeMs: 1000})).toEqual(numbers(5))
+      expect(await afterReset(scene, bus, {timeMs: Date.now() + 50})).toEqual([])
+    },
+  },
+  {
+    name: 'a reset keeps the configuration and goes past what is gone, by the filters',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, numbers(3), {filters: ['a.x'], maxDeliver: 3, ackWaitMs: 20_000})
+      const [other = 0] = await store(bus, 'a.y', ['other'])
+      await store(bus, 'a.x', ['4', '5'])
+      const {config} = await infoOf(bus)
+      expect(await afterReset(scene, bus, {seq: other})).toEqual(['4', '5'])
+      expect(await afterReset(scene, bus, {last: 2})).toEqual(['4', '5'])
+      await bus.streams.purge('A', {pattern: 'a.y'})
+      expect(await afterReset(scene, bus, {seq: other})).toEqual(['4', '5'])
+      const kept = {filters: ['a.x'], maxDeliver: 3, ackWaitMs: 20_000, ack: 'explicit', durable: true}
+      expect(config).toMatchObject(kept)
+      expect((await infoOf(bus)).config).toMatchObject(kept)
+    },
+  },
+  {
+    name: 'a reset forgets what is in flight: it is delivered as if for the first time',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, numbers(3), {ackWaitMs: 250})
+      const member = await consume(bus, {max: 3})
+      await takeAll(scene, member, 3)
+      await member.close()
+      await bus.streams.consumers.reset('A', 'c', {seq: 1})
+      expect(await infoOf(bus)).toMatchObject({pending: 3, ackPending: 0, redelivered: 0})
+      await using next = await consume(await scene.connect())
+      const again = await takeAll(scene, next, 3)
+      expect(again.map(({deliveries}) => deliveries)).toEqual([1, 1, 1])
+      ackAll(again)
+      expect(await scene.within(next.take(1, 350), 'end of the wait')).toEqual([])
+    },
+  },
+]
