@@ -4,9 +4,11 @@ import * as flags from '../lib/cli/flags.ts'
 import {startProgress} from '../lib/cli/progress.ts'
 import {planPublish} from '../lib/cli/publishing.ts'
 import {summaryLine} from '../lib/cli/summary.ts'
-import {formatBytes, formatCount} from '../lib/cli/units.ts'
+import {counted, formatBytes, formatCount} from '../lib/cli/units.ts'
 import {BusError} from '../lib/errors.ts'
+import {acknowledged} from '../lib/pubsub/acknowledged.ts'
 import {type Published, publishAll} from '../lib/pubsub/publish.ts'
+import type {StreamPublisher} from '../lib/transport/streams.ts'
 
 /** What `--json` prints. */
 export interface PubResult {
@@ -16,6 +18,12 @@ export interface PubResult {
   /** Bytes of all payloads. */
   readonly bytes: number
   readonly ms: number
+  /** With --ack: all that was published, and the highest place that one of them got. */
+  readonly acknowledged?: number | undefined
+  /** Of those, stored before by another message of the same id. */
+  readonly duplicates?: number | undefined
+  readonly stream?: string | undefined
+  readonly seq?: number | undefined
 }
 
 export default class Pub extends BusCommand<PubResult> {
@@ -33,6 +41,14 @@ export default class Pub extends BusCommand<PubResult> {
     {
       description: 'what was recorded, at its own pace',
       command: '<%= config.bin %> pub --records tape.ndjson --speed 1',
+    },
+    {
+      description: 'once and stored, however often it is run',
+      command: `<%= config.bin %> pub orders.created '{"id":1}' --ack --msg-id order-1`,
+    },
+    {
+      description: 'each line of a file into a stream, resumable',
+      command: `<%= config.bin %> pub orders.created --lines --file orders.txt --ack --template --msg-id 'orders-{n}'`,
     },
   ]
   static override args = {
@@ -53,6 +69,10 @@ export default class Pub extends BusCommand<PubResult> {
     delimiter: flags.delimiter(),
     records: flags.records(),
     speed: flags.speed(),
+    ack: flags.ack({description: 'wait until a stream has stored each message'}),
+    'msg-id': flags.msgId(),
+    'expect-last-seq': flags.expectLastSeq(),
+    window: flags.window(),
   }
 
   async run(): Promise<PubResult> {
@@ -62,22 +82,37 @@ export default class Pub extends BusCommand<PubResult> {
     if (plan.prompt) this.say(plan.prompt)
     const {unit, total, value} = plan.progress
     using bar = flags.quiet ? undefined : startProgress(unit, total)
-    const done = await publishAll(bus, plan.source(bus), {
+    const {window = 1000, timeout: timeoutMs} = flags
+    await using publisher = flags.ack ? bus.streams.publisher({window, timeoutMs}) : undefined
+    const sink = publisher === undefined ? bus : acknowledged(publisher, window)
+    const done = await publishAll(sink, plan.source(bus), {
       pace: plan.pace,
       signal: this.stop,
       onProgress: (done) => bar?.update(value(done)),
     })
     bar?.[Symbol.dispose]()
     if (!done.complete && !plan.endless) throw interrupted(done)
-    if (!this.jsonEnabled()) this.say(sentence(done, args.subject))
+    if (!this.jsonEnabled()) this.say(publisher ? storedText(done, publisher) : sentence(done, args.subject))
     const {published, bytes, ms} = done
-    return {published, subject: args.subject, bytes, ms: Math.round(ms * 1000) / 1000}
+    const result = {published, subject: args.subject, bytes, ms: Math.round(ms * 1000) / 1000}
+    if (publisher === undefined) return result
+    const {acknowledged: stored, duplicates, last} = publisher
+    return {...result, acknowledged: stored, duplicates, stream: last?.stream, seq: last?.seq}
   }
 }
 
 function sentence({published, bytes, ms}: Published, subject: string | undefined): string {
   if (published === 1 && subject !== undefined) return `published ${formatBytes(bytes)} to ${subject}`
   return summaryLine({published}, ms, [formatBytes(bytes)])
+}
+
+function storedText({published, bytes, ms}: Published, {duplicates, last}: StreamPublisher): string {
+  const place = `#${last?.seq} of ${last?.stream}`
+  if (published !== 1) {
+    const facts = duplicates === 0 ? [] : [counted(duplicates, 'duplicate')]
+    return summaryLine({acknowledged: published}, ms, [formatBytes(bytes), ...facts, `last is ${place}`])
+  }
+  return duplicates === 0 ? `stored ${formatBytes(bytes)} as ${place}` : `nothing new: this message id is ${place}`
 }
 
 function interrupted({published}: Published): BusError {

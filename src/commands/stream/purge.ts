@@ -3,7 +3,7 @@ import {BusCommand} from '../../lib/cli/command.ts'
 import {confirm} from '../../lib/cli/confirm.ts'
 import * as flags from '../../lib/cli/flags.ts'
 import {checkPurge, purgeText} from '../../lib/cli/streams.ts'
-import {formatCount} from '../../lib/cli/units.ts'
+import {counted} from '../../lib/cli/units.ts'
 
 /** What `--json` prints. */
 export interface StreamPurgeResult {
@@ -40,7 +40,7 @@ export default class StreamPurge extends BusCommand<StreamPurgeResult> {
     let purged = 0
     for (const pattern of flags.filter ?? [undefined])
       purged += await bus.streams.purge(args.stream, {pattern, beforeSeq: flags.before, keep: flags.keep})
-    if (!this.jsonEnabled()) this.say(`removed ${formatCount(purged)} messages from stream ${args.stream}`)
+    if (!this.jsonEnabled()) this.say(`removed ${counted(purged, 'message')} from stream ${args.stream}`)
     return {stream: args.stream, purged}
   }
 }

@@ -2,13 +2,14 @@
 import {accessSync, constants, type Stats, statSync} from 'node:fs'
 import type {Encoding} from '../encoding.ts'
 import {BusError} from '../errors.ts'
-import type {Headers, Outgoing} from '../message.ts'
+import {checkHeader, type Headers, type Outgoing} from '../message.ts'
 import {type Pace, recordedPace, steadyPace} from '../pace.ts'
 import {splitLines} from '../pubsub/lines.ts'
 import type {Done} from '../pubsub/publish.ts'
 import {fromLines, fromRecords, repeated, type Source} from '../pubsub/sources.ts'
 import {compileTemplate, type Maker, randomPayloads} from '../pubsub/template.ts'
 import {checkSubject} from '../subject.ts'
+import {storeHeaders} from '../transport/streams.ts'
 import type {Transport} from '../transport/transport.ts'
 import {excluding, needing} from './excluding.ts'
 import {unescapeText} from './format.ts'
@@ -31,6 +32,10 @@ export interface PubFlags {
   readonly delimiter?: string | undefined
   readonly records?: string | undefined
   readonly speed?: number | undefined
+  readonly ack?: boolean | undefined
+  readonly 'msg-id'?: string | undefined
+  readonly 'expect-last-seq'?: number | undefined
+  readonly window?: number | undefined
 }
 
 type Bus = Pick<Transport, 'url' | 'maxPayload'>
@@ -55,8 +60,9 @@ export interface Plan {
 }
 
 /** Checks the flags and reads the body, all before a bus is opened. Fails with `usage` for flags that do not go together. */
-export async function planPublish(flags: PubFlags, signal: AbortSignal): Promise<Plan> {
-  checkFlags(flags)
+export async function planPublish(given: PubFlags, signal: AbortSignal): Promise<Plan> {
+  checkFlags(given)
+  const flags = {...given, header: headersOf(given)}
   const pace = paceOf(flags)
   if (flags.records !== undefined) return planRecords(flags, flags.records, pace, signal)
   if (flags.lines) return planLines(flags, pace, signal)
@@ -81,6 +87,13 @@ function checkFlags(flags: PubFlags): void {
   excluding(flags, 'encoding', 'size', 'template')
   needing(flags, 'speed', 'records')
   needing(flags, 'delimiter', 'lines')
+  needing(flags, 'msg-id', 'ack')
+  needing(flags, 'expect-last-seq', 'ack')
+  needing(flags, 'window', 'ack')
+  // The stream answers to where a reply would go.
+  excluding(flags, 'ack', 'reply')
+  excluding(flags, 'records', 'msg-id')
+  excluding(flags, 'expect-last-seq', 'lines', 'records', 'count', 'every', 'rate')
   if (records !== undefined && subject !== undefined) {
     throw new BusError('usage', 'records have their own subjects: SUBJECT and --records exclude each other', {
       try: [`bus pub --records ${records}`],
@@ -97,6 +110,14 @@ function checkFlags(flags: PubFlags): void {
     throw new BusError('usage', 'SUBJECT is missing', {try: ['bus pub orders.created \'{"id":1}\'']})
   if (!template) checkSubject(subject)
   if (reply !== undefined) checkSubject(reply)
+}
+
+/** Those that were given, and what a stream is to know. */
+function headersOf({header = [], 'msg-id': msgId, 'expect-last-seq': lastSeq}: PubFlags): Headers {
+  const headers = [...header]
+  if (msgId !== undefined) headers.push(checkHeader(storeHeaders.msgId, msgId))
+  if (lastSeq !== undefined) headers.push([storeHeaders.expectedLastSeq, String(lastSeq)])
+  return headers
 }
 
 function paceOf({every, rate, speed}: PubFlags): Pace | undefined {

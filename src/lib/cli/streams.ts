@@ -3,7 +3,7 @@ import {durationText} from '../duration.ts'
 import type {StreamConfig, StreamInfo, StreamSettings, StreamState} from '../transport/streams.ts'
 import {excluding} from './excluding.ts'
 import type {Column} from './table.ts'
-import {formatAgo, formatBytes, formatCount} from './units.ts'
+import {counted, formatAgo, formatBytes, formatCount} from './units.ts'
 
 export interface StreamFlags {
   readonly description?: string | undefined
@@ -149,9 +149,4 @@ export function purgeText(stream: string, messages: number, {filter, before, kee
       : `all but the last ${counted(keep, 'message')}`
   const of = filter?.length ? ` of ${filter.join(' and ')}` : ''
   return `remove from stream ${stream} ${which}${of} (it has ${formatCount(messages)} in all)`
-}
-
-/** `1 message`, `1,234 messages` */
-export function counted(count: number, thing: string): string {
-  return `${formatCount(count)} ${thing}${count === 1 ? '' : 's'}`
 }

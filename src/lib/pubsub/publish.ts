@@ -2,8 +2,17 @@
 import {BusError} from '../errors.ts'
 import {type Outgoing, sizeOf} from '../message.ts'
 import {type Pace, sleep} from '../pace.ts'
-import type {Transport} from '../transport/transport.ts'
-import type {Source} from './sources.ts'
+import type {Numbered, Source} from './sources.ts'
+
+/** Where messages go: a bus, or what waits for the acknowledgements of its streams. */
+export interface Sink {
+  /** Returns a promise when the next message should wait for it. */
+  publish(message: Outgoing & Partial<Numbered>): Promise<void> | void
+  /** All earlier messages have arrived. */
+  flush(): Promise<void>
+  /** Bounds by itself how many are under way, and is flushed after so many bytes; else it is flushed all the time. */
+  readonly flushAfterBytes?: number
+}
 
 export interface PublishOptions {
   readonly pace?: Pace | undefined
@@ -26,12 +35,12 @@ export interface Published extends Done {
 }
 
 /**
- * Publishes all that `source` gives and flushes. Fails as the bus or the source does; the sentence then says how many
+ * Publishes all that `source` gives and flushes. Fails as the sink or the source does; the sentence then says how many
  * messages were published before.
  */
-export async function publishAll(bus: Transport, source: Source, options: PublishOptions = {}): Promise<Published> {
+export async function publishAll(sink: Sink, source: Source, options: PublishOptions = {}): Promise<Published> {
   const started = performance.now()
-  const run = new Run(bus, options, started)
+  const run = new Run(sink, options, started)
   let complete = false
   try {
     complete = await run.all(source)
@@ -47,18 +56,20 @@ const windowMessages = 4096
 const windowBytes = 1024 * 1024
 
 class Run {
-  readonly #bus: Transport
+  readonly #sink: Sink
   readonly #options: PublishOptions
   readonly #started: number
+  /** Aborted when the sink has failed. */
+  readonly #trouble = new AbortController()
   #earlier: Promise<void> | undefined
   #windowEnd = windowMessages
   #windowBytes = windowBytes
-  #busFailed = false
+  #flushedBytes = 0
   published = 0
   bytes = 0
 
-  constructor(bus: Transport, options: PublishOptions, started: number) {
-    this.#bus = bus
+  constructor(sink: Sink, options: PublishOptions, started: number) {
+    this.#sink = sink
     this.#options = options
     this.#started = started
   }
@@ -70,7 +81,8 @@ class Run {
       for (const message of batch) {
         if (pace !== undefined) await this.#wait(pace(message, performance.now() - this.#started))
         if (signal?.aborted) return false
-        this.#publish(message)
+        const room = this.#publish(message)
+        if (room !== undefined) await this.#met(room)
         if (this.published >= this.#windowEnd || this.bytes >= this.#windowBytes) await this.#turn()
       }
     }
@@ -79,7 +91,7 @@ class Run {
 
   /** Makes sure of what was published before the failure, and says so. Always throws. */
   async keep(error: unknown): Promise<never> {
-    if (this.#busFailed || !(error instanceof BusError)) throw error
+    if (this.#trouble.signal.aborted || !(error instanceof BusError)) throw error
     await this.flush()
     if (this.published === 0) throw error
     const kept = this.published === 1 ? 'the message before it was' : `the ${this.published} messages before it were`
@@ -92,12 +104,13 @@ class Run {
 
   async flush(): Promise<void> {
     await this.#earlier
-    await this.#bus.flush()
+    await this.#sink.flush()
   }
 
-  #publish(message: Outgoing & {readonly line?: number}): void {
+  #publish(message: Outgoing & Partial<Numbered>): Promise<void> | undefined {
+    let room: Promise<void> | undefined
     try {
-      this.#bus.publish(message)
+      room = this.#sink.publish(message) ?? undefined
     } catch (error) {
       if (message.line === undefined || !(error instanceof BusError)) throw error
       const {kind, data} = error
@@ -109,30 +122,44 @@ class Run {
     }
     this.published++
     this.bytes += sizeOf(message.data)
+    return room
   }
 
   async #wait(dueMs: number): Promise<void> {
     const ms = dueMs - (performance.now() - this.#started)
     if (ms <= 0) return
-    await this.#turn()
-    for (let left = ms; left > 0 && !this.#options.signal?.aborted; ) {
-      await sleep(Math.ceil(left), this.#options.signal)
+    this.#options.onProgress?.(this)
+    await this.#flushBehind()
+    const {signal} = this.#options
+    const awake = signal === undefined ? this.#trouble.signal : AbortSignal.any([signal, this.#trouble.signal])
+    for (let left = ms; left > 0 && !awake.aborted; ) {
+      await sleep(Math.ceil(left), awake)
       left = dueMs - (performance.now() - this.#started)
     }
+    if (this.#trouble.signal.aborted) await this.#earlier
   }
 
   async #turn(): Promise<void> {
     this.#windowEnd = this.published + windowMessages
     this.#windowBytes = this.bytes + windowBytes
     this.#options.onProgress?.(this)
+    if (this.bytes - this.#flushedBytes >= (this.#sink.flushAfterBytes ?? 0)) await this.#flushBehind()
+  }
+
+  /** Meets the flush before this one; nobody waits for this one until the next. */
+  async #flushBehind(): Promise<void> {
+    if (this.#earlier !== undefined) await this.#met(this.#earlier)
+    this.#flushedBytes = this.bytes
+    this.#earlier = this.#sink.flush()
+    this.#earlier.catch(() => this.#trouble.abort())
+  }
+
+  async #met(promise: Promise<void>): Promise<void> {
     try {
-      await this.#earlier
+      await promise
     } catch (error) {
-      this.#busFailed = true
+      this.#trouble.abort()
       throw error
     }
-    this.#earlier = this.#bus.flush()
-    // Met at the next turn; until then nobody waits for it.
-    this.#earlier.catch(() => undefined)
   }
 }
