@@ -4,8 +4,9 @@ import * as flags from '../lib/cli/flags.ts'
 import {staySmall} from '../lib/cli/memory.ts'
 import {openTape} from '../lib/cli/tape.ts'
 import {isTerminal} from '../lib/cli/terminal.ts'
-import {boundsOf, checkEnough, planWatch, showOn, sumUp} from '../lib/cli/watching.ts'
+import {boundsOf, checkEnough, listeningLine, planWatch, readingLine, showOn, sumUp} from '../lib/cli/watching.ts'
 import {watch} from '../lib/pubsub/watch.ts'
+import {openReading} from '../lib/stored/reading.ts'
 import {checkPattern} from '../lib/subject.ts'
 import type {Notice} from '../lib/transport/transport.ts'
 
@@ -13,6 +14,7 @@ export default class Sub extends BusCommand {
   static override summary = 'show messages as they come'
   static override description = [
     'Each message is shown once, whatever number of the subjects it matches. It ends with --count, --for, --idle, Ctrl-C, or when the reader of a pipe has gone; with --count and a bound, fewer messages are exit code 6.',
+    'With --from it shows what a stream has kept of the subjects, and goes on with what comes, unless --to or --end.',
     'A format has {time} {unix} {subject} {reply} {seq} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}. An expression sees subject, reply, seq, time, headers, bytes, text and json.',
   ].join('\n\n')
   static override examples = [
@@ -25,6 +27,11 @@ export default class Sub extends BusCommand {
     },
     {description: 'requests with their replies', command: '<%= config.bin %> sub greet --pair'},
     {description: 'a tape for bus pub --records', command: `<%= config.bin %> sub 'orders.>' --json > tape.ndjson`},
+    {
+      description: 'what a stream has kept for an hour, and what comes',
+      command: `<%= config.bin %> sub 'orders.>' --from @-1h`,
+    },
+    {description: 'a range of it', command: `<%= config.bin %> sub 'orders.>' --from @-1h --to @-30m --json`},
   ]
   static override args = {
     subject: string({
@@ -50,6 +57,10 @@ export default class Sub extends BusCommand {
     pair: flags.pair(),
     record: flags.record(),
     sample: flags.sample(),
+    from: flags.from(),
+    to: flags.to(),
+    end: flags.end(),
+    stream: flags.keptBy(),
   }
 
   async run(): Promise<void> {
@@ -64,8 +75,11 @@ export default class Sub extends BusCommand {
       say(text)
     }
     await using bus = await this.openBus({stream: true, notify})
-    const subscription = await bus.subscribe([...subjects, ...showing.alsoPatterns], {queue: flags.queue})
-    say(`listening on ${subjects.join(' ')}${flags.queue === undefined ? '' : ` in queue ${flags.queue}`}`)
+    const {from, stream, to = flags.end ? 'end' : undefined} = flags
+    const reading = from && (await openReading(bus.streams, subjects, {from, to, stream}))
+    const patterns = [...subjects, ...showing.alsoPatterns]
+    const subscription = reading?.subscription ?? (await bus.subscribe(patterns, {queue: flags.queue}))
+    say(reading ? readingLine(subjects, reading, from) : listeningLine(subjects, flags.queue))
     staySmall()
     const stage = {output: this.output, tape}
     const watched = await watch(subscription, {

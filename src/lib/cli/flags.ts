@@ -199,6 +199,26 @@ export const fail = custom<number>({
 })
 export const service = text('be found as a NATS service of this name', '<name>')
 export const version = text('version of the service (default: 0.0.0)', '<semver>')
+
+// Response streams.
+export const stream = toggle('answer each request with a stream: every line is a frame')
+export const chunk = custom<number>({
+  description: 'frames of so many bytes at most, as they come, instead of lines',
+  helpValue: '<size>',
+  parse: async (input) => parseSize(input),
+})
+export const open = custom<number>({
+  description: 'open so many streams at once (default: 1)',
+  helpValue: '<n>',
+  parse: async (input) => parseCount(input),
+})
+export const dialect = custom<'first' | 'later'>({
+  description: 'how the request is written: the body alone, or JSON with heartbeats (default: first)',
+  options: ['first', 'later'],
+  parse: async (input) => input as 'first' | 'later',
+})
+export const buffer = whole('fail when so many frames wait to be shown (default: hold up to 64 MiB)')
+
 export const pause = toggle('wait for a key between the steps')
 
 // What is stored: positions and ranges in streams.
@@ -219,7 +239,7 @@ export const toPosition = custom<Position>({
   parse: async (input) => parsePosition(input),
 })
 export const end = toggle('end where the stream ends now, as --to end')
-export const stream = text('which stream, when several keep the subjects', '<name>')
+export const keptBy = text('which stream, when several keep the subjects', '<name>')
 export const filter = custom<string>({
   description: 'only messages whose subject matches; may be repeated',
   helpValue: '<subject>',

@@ -1,10 +1,13 @@
 /** From the flags of `sub` to what is kept and how it is shown. */
 import {BusError} from '../errors.ts'
 import type {Message} from '../message.ts'
+import {formatPosition, type Position} from '../position.ts'
 import {compileFilter, type Filter} from '../pubsub/filter.ts'
 import {inboxes, Pairs} from '../pubsub/pairs.ts'
 import type {Watched, WatchOptions} from '../pubsub/watch.ts'
-import {excluding} from './excluding.ts'
+import type {Reading} from '../stored/reading.ts'
+import {excluding, needing} from './excluding.ts'
+import type {RangeEnd} from './flags.ts'
 import {summaryLine} from './summary.ts'
 import type {Tape} from './tape.ts'
 import {formatCount, formatDuration} from './units.ts'
@@ -20,6 +23,10 @@ export interface SubFlags extends ViewFlags {
   readonly ignore?: readonly string[] | undefined
   readonly sample?: number | undefined
   readonly pair?: boolean | undefined
+  readonly from?: Position | undefined
+  readonly to?: RangeEnd | undefined
+  readonly end?: boolean | undefined
+  readonly stream?: string | undefined
 }
 
 export interface Showing {
@@ -40,9 +47,12 @@ export interface Stage {
 /** Compiles filters and view. Fails with `usage` for flags that do not go together and for what does not compile. */
 export async function planWatch(flags: SubFlags, screen: Screen): Promise<Showing> {
   excluding(flags, 'pair', 'raw', 'format', 'subjects-only', 'select', 'queue')
+  excluding(flags, 'from', 'queue', 'pair')
+  excluding(flags, 'to', 'end')
+  for (const name of ['to', 'end', 'stream'] as const) needing(flags, name, 'from')
   const {match, where, ignore, sample} = flags
   return {
-    view: await chooseView(flags, screen),
+    view: await chooseView(flags, {...screen, stored: flags.from !== undefined}),
     keep: await compileFilter({match, where, ignore, sample, onFailure: screen.onFailure}),
     pairs: flags.pair ? new Pairs() : undefined,
     alsoPatterns: flags.pair ? [inboxes] : [],
@@ -76,6 +86,16 @@ export function showOn(stage: Stage, {view, keep, pairs}: Showing): Pick<WatchOp
   }
 }
 
+/** `listening on orders.> in queue workers` */
+export function listeningLine(subjects: readonly string[], queue: string | undefined): string {
+  return `listening on ${subjects.join(' ')}${queue === undefined ? '' : ` in queue ${queue}`}`
+}
+
+/** `listening on orders.> from stream ORDERS, at first`; what ends by itself is only read. */
+export function readingLine(subjects: readonly string[], {stream, isLive}: Reading, from: Position): string {
+  return `${isLive ? 'listening on' : 'reading'} ${subjects.join(' ')} from stream ${stream}, at ${formatPosition(from)}`
+}
+
 /** Shows the requests that no reply came to, and returns the line that sums up. */
 export function sumUp(
   {received, kept, ms, endedBy}: Watched,
@@ -94,13 +114,16 @@ export function sumUp(
 }
 
 /** Fails with `timeout` when a bound ended it before `--count` messages were shown. */
-export function checkEnough({kept, endedBy}: Watched, {count, for: forMs = 0, idle = 0}: SubFlags): void {
-  if (count === undefined || kept >= count || (endedBy !== 'for' && endedBy !== 'idle')) return
+export function checkEnough({kept, endedBy}: Watched, flags: SubFlags): void {
+  const {count, for: forMs = 0, idle = 0} = flags
+  if (count === undefined || kept >= count) return
+  const data = {received: kept, wanted: count}
+  const got = `got ${kept} of ${count} messages`
+  if (endedBy === 'closed' && flags.from !== undefined)
+    throw new BusError('timeout', `${got}: the range has no more`, {data, try: ['an earlier --from']})
+  if (endedBy !== 'for' && endedBy !== 'idle') return
   const bound = endedBy === 'for' ? `within ${formatDuration(forMs)}` : `and then nothing for ${formatDuration(idle)}`
-  throw new BusError('timeout', `got ${kept} of ${count} messages ${bound}`, {
-    data: {received: kept, wanted: count},
-    try: [`a longer --${endedBy}`],
-  })
+  throw new BusError('timeout', `${got} ${bound}`, {data, try: [`a longer --${endedBy}`]})
 }
 
 /** A view may show less than it is given: then more is given to it, and never more than it may still show. */
