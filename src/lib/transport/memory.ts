@@ -4,7 +4,7 @@ import {Message, noHeaders} from '../message.ts'
 import {checkPatterns, SubjectTrie} from '../subject.ts'
 import {Mailbox} from './mailbox.ts'
 import {noStreams} from './no-streams.ts'
-import {checkOutgoing} from './outgoing.ts'
+import {checkOutgoing, noRespondersHeaders, streamInboxPrefix} from './outgoing.ts'
 import {interruptedError, Requests} from './requests.ts'
 import {timeRoundTrips} from './round-trips.ts'
 import type {OpenOptions, Outgoing, SubscribeOptions, Transport} from './transport.ts'
@@ -64,7 +64,10 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
     checkOutgoing(message, maxPayload, url)
     // Copied, as on the other buses: what the publisher does with its buffer afterwards is its own affair.
     const data = typeof message.data === 'string' ? message.data : new Uint8Array(message.data ?? [])
-    return hub.deliver(new Message(message.subject, data, message.headers ?? noHeaders, message.reply))
+    const {reply} = message
+    const isServed = hub.deliver(new Message(message.subject, data, message.headers ?? noHeaders, reply))
+    if (!isServed && reply?.startsWith(streamInboxPrefix)) hub.deliver(new Message(reply, '', noRespondersHeaders))
+    return isServed
   }
 
   async function subscribe(patterns: string | readonly string[], options_: SubscribeOptions = {}): Promise<Mailbox> {

@@ -1,6 +1,14 @@
 import {BusError} from '../errors.ts'
-import {checkHeader, type Outgoing, sizeOf} from '../message.ts'
+import {checkHeader, type Headers, type Outgoing, sizeOf} from '../message.ts'
 import {checkSubject} from '../subject.ts'
+
+/**
+ * What the reply subjects of response streams begin with. A request with such a reply subject that nobody serves is
+ * answered there with `noRespondersHeaders` and nothing else, as a NATS server does for every request.
+ */
+export const streamInboxPrefix = '_SINBOX.'
+
+export const noRespondersHeaders: Headers = [['Status', '503']]
 
 /** What every driver refuses before a message leaves: bad subjects, bad headers, too much payload. Throws `usage`. */
 export function checkOutgoing(message: Outgoing, maxPayload: number, url: string): void {

@@ -3,12 +3,13 @@
  * lone message waits for nobody and a thousand cost little more than one.
  */
 import type {Outgoing} from '../../message.ts'
+import {noRespondersHeaders, streamInboxPrefix} from '../outgoing.ts'
 import {type Bells, bellOf, inboxBell} from './bells.ts'
 import type {Clients} from './clients.ts'
 import type {Db} from './file.ts'
 import {busy, type Lock} from './lock.ts'
 import {prune, restartLog} from './retention.ts'
-import {inboxOwner, inboxPrefix, storedData, storedHeaders} from './rows.ts'
+import {inboxOwner, passesBy, storedData, storedHeaders} from './rows.ts'
 
 const batchMessages = 1000
 const batchBytes = 1024 * 1024
@@ -155,7 +156,7 @@ export class Publisher {
     const bells = new Set<string>()
     let ts = Math.max(clock(), (this.#statements.last.get() as number) + 1)
     const subject = batch[0]?.subject ?? ''
-    if (!subject.startsWith(inboxPrefix) && batch.every((message) => isPlain(message, subject))) {
+    if (!passesBy(subject) && batch.every((message) => isPlain(message, subject))) {
       const {id, bell} = this.#intern(subject)
       this.#insertSame(
         batch.map((message) => storedData(message.data)),
@@ -169,7 +170,11 @@ export class Publisher {
     for (const message of batch) {
       // Each a microsecond later, so that what passes by keeps its place among what is stored.
       this.#place(message, ts++, stored, passing, bells)
-      if (message.reply?.startsWith(inbox) && !clients.listens(message.subject)) unserved.push(message)
+      const {reply} = message
+      if (reply === undefined || (!reply.startsWith(inbox) && !reply.startsWith(streamInboxPrefix))) continue
+      if (clients.listens(message.subject)) continue
+      if (reply.startsWith(inbox)) unserved.push(message)
+      else this.#place({subject: reply, headers: noRespondersHeaders}, ts++, stored, passing, bells)
     }
     this.#insertAny(stored)
     this.#insertInbox(passing)
@@ -181,7 +186,7 @@ export class Publisher {
     const headers = storedHeaders(message.headers)
     const data = storedData(message.data)
     const reply = message.reply ?? null
-    if (subject.startsWith(inboxPrefix)) {
+    if (passesBy(subject)) {
       const owner = inboxOwner(subject)
       passing.push(owner, subject, ts, reply, headers, data)
       bells.add(owner === 0 ? bellOf(subject) : inboxBell(owner))

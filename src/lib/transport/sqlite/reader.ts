@@ -3,9 +3,10 @@
  * falls behind gets a place of its own in the file and reads on from there when it is asked for more, so nothing is
  * dropped and little is held, and the others do not wait for it.
  */
-import {overlaps, SubjectTrie} from '../../subject.ts'
+import {SubjectTrie} from '../../subject.ts'
 import type {Mailbox} from '../mailbox.ts'
 import {type Cursor, type Entry, everything, type Log, type Page} from './log.ts'
+import {seesPassing} from './rows.ts'
 
 const mostHeld = 1024
 const mostHeldBytes = 4 * 1024 * 1024
@@ -28,7 +29,7 @@ export class Subscriber {
     this.cursor = cursor
     this.mailbox = mailbox
     this.all = patterns.includes('>')
-    this.passing = patterns.some((pattern) => overlaps(pattern, '_INBOX.>'))
+    this.passing = patterns.some(seesPassing)
   }
 
   /** Takes an entry of the shared reading, or steps out of it before this entry when it holds enough. */

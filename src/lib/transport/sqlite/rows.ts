@@ -1,5 +1,7 @@
 import type {Outgoing} from '../../message.ts'
 import {type Headers, Message, noHeaders} from '../../message.ts'
+import {overlaps} from '../../subject.ts'
+import {streamInboxPrefix} from '../outgoing.ts'
 
 /** A stored message as SQLite gives it in raw mode; `key` is the subject's id in `msg`, the subject itself in `eph`. */
 export type Row<Key> = [
@@ -37,8 +39,19 @@ export function storedData(data: Outgoing['data']): string | Uint8Array | null {
 /** `_INBOX.<client in base 36>.…`, the subjects whose messages only pass by. */
 export const inboxPrefix = '_INBOX.'
 
+/** Whether messages to this subject only pass by: those of inboxes, and of response streams, a subject for each. */
+export function passesBy(subject: string): boolean {
+  return subject.startsWith(inboxPrefix) || subject.startsWith(streamInboxPrefix)
+}
+
+/** Whether a subscription to this pattern can see what passes by. */
+export function seesPassing(pattern: string): boolean {
+  return overlaps(pattern, `${inboxPrefix}>`) || overlaps(pattern, `${streamInboxPrefix}>`)
+}
+
 /** The client an inbox subject belongs to; 0 for one that nobody here handed out. */
 export function inboxOwner(subject: string): number {
+  if (!subject.startsWith(inboxPrefix)) return 0
   const end = subject.indexOf('.', inboxPrefix.length)
   if (end < 0) return 0
   const id = Number.parseInt(subject.slice(inboxPrefix.length, end), 36)
