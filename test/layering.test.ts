@@ -7,7 +7,7 @@ import {root} from './bus.ts'
 const middle = ['pubsub', 'stored', 'replay', 'rpc', 'response-stream', 'delivery', 'broker', 'check', 'tour']
 
 /** From top to bottom; an import goes to the same layer's folder or further down. */
-const ranks = ['main', 'commands', 'cli', 'middle', 'transport', 'words'] as const
+const ranks = ['main', 'commands', 'cli', 'middle', 'sinks', 'transport', 'words'] as const
 type Layer = (typeof ranks)[number]
 
 /** Packages that only some folders may load. */
@@ -47,7 +47,7 @@ function layerOf(path: string): {layer: Layer; folder: string} {
   if (area === 'commands' || area === 'hooks') return {layer: 'commands', folder: area}
   if (area !== 'lib') return {layer: 'main', folder: ''}
   if (file === undefined) return {layer: 'words', folder: ''}
-  if (folder === 'cli' || folder === 'transport') return {layer: folder, folder}
+  if (folder === 'cli' || folder === 'sinks' || folder === 'transport') return {layer: folder, folder}
   if (middle.includes(folder)) return {layer: 'middle', folder}
   throw new Error(`${path} is in no layer: name its folder in docs/architecture.md and here`)
 }
@@ -64,6 +64,7 @@ describe('the layers', () => {
     ['upwards', 'src/lib/transport/open.ts', "import {x} from '../cli/bus.ts'"],
     ['from the words to a bus', 'src/lib/message.ts', "import type {Transport} from './transport/transport.ts'"],
     ['sideways', 'src/lib/rpc/call.ts', "import {\n  x,\n} from '../pubsub/request.ts'"],
+    ['from a sink to who uses it', 'src/lib/sinks/webhook.ts', "import {x} from '../replay/replay.ts'"],
     ['from one command to another', 'src/commands/pub.ts', "import Sub from './sub.ts'"],
     ["to a driver's package", 'src/lib/pubsub/publish.ts', "const {connect} = await import('@nats-io/transport-node')"],
     ['to the database', 'src/lib/transport/open.ts', "import Database from 'better-sqlite3'"],

@@ -10,8 +10,8 @@ import {chooseView} from '../../lib/cli/view.ts'
 import {BusError} from '../../lib/errors.ts'
 import {compileFilter} from '../../lib/pubsub/filter.ts'
 import {type Counts, type Replayed, replay} from '../../lib/replay/replay.ts'
-import type {Sink} from '../../lib/replay/sink.ts'
 import {durableSource, rangeSource, type Source} from '../../lib/replay/source.ts'
+import type {Sink} from '../../lib/sinks/sink.ts'
 import {matches} from '../../lib/subject.ts'
 import type {ConsumerInfo, ReadOptions} from '../../lib/transport/streams.ts'
 import type {Transport} from '../../lib/transport/transport.ts'
@@ -155,7 +155,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     const onStderr = (chunk: Uint8Array) => tell(chunk)
     const {concurrency = 1} = flags
     if (flags.exec) {
-      const {programSink} = await import('../../lib/replay/programs.ts')
+      const {programSink} = await import('../../lib/sinks/programs.ts')
       const timeoutMs = flags['exec-timeout'] ?? execTimeoutMs
       const onStdout = (data: Uint8Array) => {
         if (flags.json) tell(data)
@@ -165,11 +165,11 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       return {sink: programSink({argv: this.program, concurrency, timeoutMs, onStderr, onStdout}), shows: false}
     }
     if (flags['exec-lines']) {
-      const {linesSink} = await import('../../lib/replay/programs.ts')
+      const {linesSink} = await import('../../lib/sinks/programs.ts')
       return {sink: linesSink({argv: this.program, window: flags.concurrency ?? 64, onStderr}), shows: false}
     }
     if (flags.webhook !== undefined) {
-      const {webhookSink} = await import('../../lib/replay/webhook.ts')
+      const {webhookSink} = await import('../../lib/sinks/webhook.ts')
       return {sink: webhookSink({url: flags.webhook, concurrency, timeoutMs: flags.timeout}), shows: false}
     }
     if (flags.step) {

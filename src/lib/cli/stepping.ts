@@ -1,7 +1,7 @@
 /** `--step`: a person decides on each message. */
 import type {ChalkInstance} from 'chalk'
 import type {Message} from '../message.ts'
-import type {Refusal, Sink} from '../replay/sink.ts'
+import type {Refusal, Sink} from '../sinks/sink.ts'
 import {interruptedError} from '../transport/requests.ts'
 import {humanView} from './human.ts'
 import {tell} from './terminal.ts'

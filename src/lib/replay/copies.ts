@@ -2,10 +2,10 @@
 import {BusError} from '../errors.ts'
 import {type Headers, headerOf, type Message, type Outgoing} from '../message.ts'
 import {splitPlaceholders, unknownPlaceholder} from '../placeholders.ts'
+import type {Sink} from '../sinks/sink.ts'
 import {checkSubject} from '../subject.ts'
 import {type StreamInfo, type StreamPublisher, storeHeaders} from '../transport/streams.ts'
 import type {Transport} from '../transport/transport.ts'
-import type {Sink} from './sink.ts'
 
 const batch = 512
 

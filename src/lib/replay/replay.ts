@@ -5,7 +5,7 @@
 import {BusError} from '../errors.ts'
 import type {Message} from '../message.ts'
 import {type Pace, sleep} from '../pace.ts'
-import type {Refusal, Sink} from './sink.ts'
+import type {Refusal, Sink} from '../sinks/sink.ts'
 import type {Source} from './source.ts'
 
 /** What becomes of a message that its sink refuses. */

@@ -2,8 +2,8 @@ import {describe, expect, test} from 'vitest'
 import {Message} from '../../../src/lib/message.ts'
 import {recordedPace} from '../../../src/lib/pace.ts'
 import {type Policy, type ReplayOptions, replay} from '../../../src/lib/replay/replay.ts'
-import type {Refusal, Sink} from '../../../src/lib/replay/sink.ts'
 import type {Source} from '../../../src/lib/replay/source.ts'
+import type {Refusal, Sink} from '../../../src/lib/sinks/sink.ts'
 
 function messages(count: number): Message[] {
   return Array.from({length: count}, (_, i) => new Message('a', String(i + 1), [], undefined, i + 1, 1000 + i * 20))

@@ -2,8 +2,8 @@ import {createServer, type IncomingHttpHeaders, type Server, type ServerResponse
 import type {AddressInfo} from 'node:net'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {Message} from '../../../src/lib/message.ts'
-import {linesSink, programSink} from '../../../src/lib/replay/programs.ts'
-import {webhookSink} from '../../../src/lib/replay/webhook.ts'
+import {linesSink, programSink} from '../../../src/lib/sinks/programs.ts'
+import {webhookSink} from '../../../src/lib/sinks/webhook.ts'
 
 const message = new Message('orders.created', '{"id":1}', [['Trace', 'é1']], undefined, 42, Date.UTC(2026, 10, 20))
 
