@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
-import {isoClock, localClock, unixSeconds} from '../../src/lib/timestamp.ts'
+import {isoClock, localCalendarClock, localClock, unixSeconds} from '../../src/lib/timestamp.ts'
 
 describe('a time as text', () => {
   test('is ISO 8601 with microseconds', () => {
@@ -21,6 +21,14 @@ describe('a time as text', () => {
         expect(local(date.getTime())).toBe(`${clock}.${date.toISOString().slice(-4, -1)}`)
       }),
     )
+  })
+
+  test('has its date when that is not today', () => {
+    const noon = new Date(2026, 0, 2, 12).getTime()
+    const clock = localCalendarClock(() => noon)
+    expect(clock(noon - 3_600_000)).toBe('11:00:00.000')
+    expect(clock(noon - 86_400_000)).toBe('2026-01-01 12:00:00.000')
+    expect(clock(Number.NaN)).toBeUndefined()
   })
 
   test('is Unix seconds with microseconds', () => {

@@ -107,3 +107,10 @@ describe('a request with its reply as people see it', () => {
     expect(exchange(of('hi', [], '_INBOX.1'), undefined)).toBe('[1] TIME orders.created hi\n    ↳ no reply\n')
   })
 })
+
+test('a stored message has its sequence, and its date when that is not today', () => {
+  const {message} = humanView({stored: true})
+  const now = Date.now()
+  expect(message(new Message('a', 'x', [], undefined, 42, now), 1)).toBe(`#42 ${localClock()(now)} a x\n`)
+  expect(message(of('x'), 1)).toMatch(/^#7 2026-11-20 \d\d:00:00\.482 orders\.created x\n$/)
+})

@@ -26,6 +26,11 @@ describe('what people write', () => {
     expect(() => units.parseDuration(text)).toThrow(reason)
   })
 
+  it('the age 99d is as long as one likes', () => {
+    expect(units.parseAge('99d')).toBe(99 * 86_400_000)
+    expect(() => units.parseAge('99')).toThrow('it has no unit')
+  })
+
   it.each([
     ['50ms..200ms', {fromMs: 50, toMs: 200}],
     ['50ms', {fromMs: 50, toMs: 50}],
@@ -120,5 +125,22 @@ describe('what people read', () => {
     [Number.NaN, '0/s'],
   ])('%d a second is %s', (rate, text) => {
     expect(units.formatRate(rate)).toBe(text)
+  })
+
+  it.each([
+    [1000, 'just now'],
+    [-3000, 'in 4.0 s'],
+    [61_000, '1 min 0 s ago'],
+    [260_000_000, '3 d 0 h ago'],
+  ])('%d ms before is %s', (now, text) => {
+    expect(units.formatAgo(1000, now)).toBe(text)
+  })
+
+  it('counts things', () => {
+    expect([0, 1, 1234].map((count) => units.counted(count, 'message'))).toEqual([
+      '0 messages',
+      '1 message',
+      '1,234 messages',
+    ])
   })
 })
