@@ -64,6 +64,19 @@ describe('what is published', () => {
     ])
   })
 
+  test('tells its stream what to know it by', async () => {
+    const flags = {subject: 'a', body: 'x', ack: true, 'msg-id': 'id-{n}', template: true, count: 2}
+    expect((await published(flags)).map(({headers}) => headers)).toEqual([
+      [['Nats-Msg-Id', 'id-1']],
+      [['Nats-Msg-Id', 'id-2']],
+    ])
+    const one = {subject: 'a', body: 'x', header: [['A', '1']] as const, ack: true, 'expect-last-seq': 0}
+    expect((await published(one))[0]?.headers).toEqual([
+      ['A', '1'],
+      ['Nats-Expected-Last-Sequence', '0'],
+    ])
+  })
+
   test('is the lines of a file, with a template for the rest', async () => {
     const path = file('lines', 'a\n{n}\n')
     expect(await published({subject: 's.{n}', file: path, lines: true, template: true})).toMatchObject([
@@ -99,6 +112,13 @@ describe('what is published', () => {
     [{subject: 'a', body: 'x', every: 1, rate: 1}, '--every and --rate exclude each other'],
     [{subject: 'a', body: 'x', encoding: 'hex', template: true}, '--encoding and --template exclude each other'],
     [{subject: 'a', records: 'x'}, 'records have their own subjects: SUBJECT and --records exclude each other'],
+    [{subject: 'a', body: 'x', 'msg-id': 'y'}, '--msg-id goes with --ack'],
+    [{subject: 'a', body: 'x', 'expect-last-seq': 0}, '--expect-last-seq goes with --ack'],
+    [{subject: 'a', body: 'x', window: 5}, '--window goes with --ack'],
+    [{subject: 'a', body: 'x', ack: true, reply: 'b'}, '--ack and --reply exclude each other'],
+    [{subject: 'a', ack: true, count: 2, 'expect-last-seq': 7}, '--expect-last-seq and --count exclude each other'],
+    [{records: 'x', ack: true, 'msg-id': 'y'}, '--records and --msg-id exclude each other'],
+    [{subject: 'a', body: 'x', ack: true, 'msg-id': 'y\n'}, 'has a line break'],
     [{records: 'x', lines: true}, '--records and --lines exclude each other'],
     [{records: 'x', count: 2}, '--records and --count exclude each other'],
     [{records: 'x', speed: 1, rate: 2}, '--rate and --speed exclude each other'],

@@ -96,6 +96,12 @@ describe('what sub shows', () => {
   test.each<[SubFlags, string]>([
     [{pair: true, raw: true}, '--pair and --raw exclude each other'],
     [{pair: true, queue: 'q'}, '--pair and --queue exclude each other'],
+    [{from: 'first', queue: 'q'}, '--from and --queue exclude each other'],
+    [{from: 'first', pair: true}, '--from and --pair exclude each other'],
+    [{from: 'first', to: 'end', end: true}, '--to and --end exclude each other'],
+    [{to: {seq: 5}}, '--to goes with --from'],
+    [{end: true}, '--end goes with --from'],
+    [{stream: 'S'}, '--stream goes with --from'],
     [{where: 'a ='}, '--where "a =" is not JSONata'],
     [{match: '('}, 'Unterminated group at position 1'],
   ])('%j is refused: %s', async (flags, sentence) => {
@@ -113,6 +119,13 @@ describe('too few messages', () => {
     expect(() => checkEnough(ended(bound), {count: 3, for: 10_000, idle: 500})).toThrow(sentence)
     expect(() => checkEnough(ended(bound), {for: 10_000})).not.toThrow()
     expect(() => checkEnough(ended(bound, 3), {count: 3, for: 10_000})).not.toThrow()
+  })
+
+  test('in a range that has no more are a timeout', () => {
+    const closed = {received: 2, kept: 2, ms: 1, endedBy: 'closed'} as const
+    expect(() => checkEnough(closed, {count: 3, from: 'first'})).toThrow('got 2 of 3 messages: the range has no more')
+    expect(() => checkEnough(closed, {count: 3})).not.toThrow()
+    expect(() => checkEnough(closed, {from: 'first'})).not.toThrow()
   })
 
   test('after Ctrl-C are none', () => {
