@@ -74,8 +74,12 @@ export function checkIdentity<T extends Pick<Identity, 'name' | 'version'>>(iden
   return identity
 }
 
-/** Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, also with `.NAME` and `.NAME.ID`, once it resolves. */
+/**
+ * Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, also with `.NAME` and `.NAME.ID`, once it resolves. Fails with
+ * `usage` on a bus where a request cannot reach all services.
+ */
 export async function advertise(bus: Transport, options: AdvertiseOptions): Promise<Advertised> {
+  if (!bus.features.requestsAreMessages) throw new BusError('usage', `on ${bus.url} no service can be found by name`)
   const {name, id} = options.identity
   const started = new Date().toISOString()
   const patterns = ['PING', 'INFO', 'STATS'].flatMap((verb) => [

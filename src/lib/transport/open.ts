@@ -3,19 +3,23 @@ import {BusError} from '../errors.ts'
 import type {OpenOptions, Transport} from './transport.ts'
 
 /**
- * Opens a bus: `sqlite:PATH` or a path that ends in `.db` or `.sqlite`, `memory:NAME`, or a server:
+ * Opens a bus: `sqlite:PATH` or a path that ends in `.db` or `.sqlite`, `libbus:PATH`, `memory:NAME`, or a server:
  * `nats://HOST:PORT`, `tls://`, `ws://`, `wss://`, several with commas between them.
  * Fails with `usage` for a URL of no known kind, else as the driver says.
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Transport> {
   if (url.startsWith('memory:')) {
-    const {openMemory} = await import('./memory.ts')
+    const {openMemory} = await import('./memory/driver.ts')
     return openMemory(url, options)
   }
   const path = filePath(url)
   if (path !== undefined) {
     const {openSqlite} = await import('./sqlite/driver.ts')
     return openSqlite(path, options)
+  }
+  if (isLibbus(url)) {
+    const {openLibbus} = await import('./libbus/driver.ts')
+    return openLibbus(url, options)
   }
   if (isServer(url)) {
     const {openNats} = await import('./nats/driver.ts')
@@ -24,6 +28,11 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Tran
   throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
     try: ['a file: sqlite:./bus.db', 'a server: nats://127.0.0.1:4222'],
   })
+}
+
+/** Whether the URL names a database that libbus of contenox uses. */
+export function isLibbus(url: string): boolean {
+  return url.startsWith('libbus:')
 }
 
 /** Whether the URL names a server. */

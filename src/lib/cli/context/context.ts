@@ -1,6 +1,6 @@
 /** One context: a bus by a name, with the login for it. Our files have the form of the NATS CLI's, with a few fields more. */
 import {BusError} from '../../errors.ts'
-import {filePath, isServer} from '../../transport/open.ts'
+import {filePath, isLibbus, isServer} from '../../transport/open.ts'
 import {withScheme} from '../bus.ts'
 import {parseDuration} from '../units.ts'
 import {isReference} from './values.ts'
@@ -113,7 +113,7 @@ export function readTarget({url, timeout}: ContextFields, path: string): Pick<Co
 /** A URL as `--bus` takes it, or `host:port` as the NATS tools do. Throws `usage`. */
 export function busUrl(text: string): string {
   const url = text.trim()
-  if (url.startsWith('memory:') || filePath(url) !== undefined) return url
+  if (url.startsWith('memory:') || isLibbus(url) || filePath(url) !== undefined) return url
   const servers = withScheme(url)
   if (isServer(servers) && /:\/\/\S+$/.test(servers)) return servers
   throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {

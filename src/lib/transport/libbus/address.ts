@@ -1,0 +1,37 @@
+import {durationMs} from '../../duration.ts'
+import {BusError} from '../../errors.ts'
+
+/** What a `libbus:` URL says. */
+export interface Address {
+  readonly path: string
+  /** Make the file and its tables where they are missing. */
+  readonly create: boolean
+  /** Milliseconds between two looks for events, and for requests and replies. */
+  readonly eventsMs: number
+  readonly requestsMs: number
+}
+
+/** `libbus:PATH`, and after `?`, joined by `&`: `create`, and `poll=20ms` for both polls. Throws `usage`. */
+export function parseAddress(url: string): Address {
+  const [path = '', query = ''] = url.slice('libbus:'.length).split(/\?(.*)/s)
+  if (path === '') throw bad(url, 'has no path')
+  const options = new URLSearchParams(query)
+  for (const name of options.keys()) {
+    if (name !== 'create' && name !== 'poll')
+      throw bad(url, `has the option ${JSON.stringify(name)}, which nobody knows`)
+  }
+  const poll = options.get('poll')
+  const pollMs = poll === null ? undefined : durationMs(poll)
+  if (poll !== null && !(pollMs !== undefined && pollMs >= 1 && pollMs <= 60_000)) {
+    throw bad(url, `has a poll of ${JSON.stringify(poll)}, which is not a duration from 1ms to 1m`)
+  }
+  const create = options.get('create') ?? undefined
+  if (create !== undefined && create !== '') throw bad(url, 'has a value for create, which takes none')
+  return {path, create: create !== undefined, eventsMs: pollMs ?? 50, requestsMs: pollMs ?? 20}
+}
+
+function bad(url: string, what: string): BusError {
+  return new BusError('usage', `the bus ${JSON.stringify(url)} ${what}`, {
+    try: ['libbus:.contenox/local.db', 'libbus:./bus.db?create', 'libbus:./bus.db?poll=5ms'],
+  })
+}

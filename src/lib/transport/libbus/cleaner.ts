@@ -1,0 +1,31 @@
+import type {Db} from '../sqlite/file.ts'
+import type {Lock} from '../sqlite/lock.ts'
+import {busy} from '../sqlite/lock.ts'
+
+const everyMs = 60_000
+const ageSeconds = 300
+
+/**
+ * Does what every bus of libbus does for as long as it is open: each minute it removes what is older than five minutes
+ * from the three tables. `failed` is told when it cannot, and then it is over.
+ */
+export function startCleaning(db: Db, lock: Lock, failed: (error: unknown) => void): Disposable {
+  const deletes = ['bus_events', 'bus_requests', 'bus_replies'].map((table) =>
+    db.prepare(`DELETE FROM ${table} WHERE created_at < unixepoch('now') - ${ageSeconds}`),
+  )
+  const clean = () => {
+    try {
+      const done = lock.tryWrite(() => {
+        for (const each of deletes) each.run()
+      })
+      // Another one cleans too: what is left now goes at the next tick.
+      if (done === busy) return
+    } catch (error) {
+      clearInterval(timer)
+      failed(error)
+    }
+  }
+  const timer = setInterval(clean, everyMs)
+  timer.unref()
+  return {[Symbol.dispose]: () => clearInterval(timer)}
+}

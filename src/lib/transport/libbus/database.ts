@@ -1,0 +1,113 @@
+/**
+ * A database that belongs to others: it is opened as it is, and only the three tables of libbus are touched. Their
+ * schema is that of contenox libbus v0.4.0 to v1.0.0; what a later one adds is left alone.
+ */
+import {closeSync, existsSync, openSync} from 'node:fs'
+import {resolve} from 'node:path'
+import Database from 'better-sqlite3'
+import {BusError} from '../../errors.ts'
+import {type Db, fileError} from '../sqlite/file.ts'
+import {applicationId} from '../sqlite/schema.ts'
+import type {Address} from './address.ts'
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS bus_events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    subject TEXT NOT NULL,
+    data BLOB NOT NULL,
+    created_at INTEGER NOT NULL DEFAULT (unixepoch('now'))
+  );
+  CREATE INDEX IF NOT EXISTS idx_bus_events_subject ON bus_events(subject, id);
+  CREATE TABLE IF NOT EXISTS bus_requests (
+    id TEXT PRIMARY KEY,
+    subject TEXT NOT NULL,
+    data BLOB NOT NULL,
+    created_at INTEGER NOT NULL DEFAULT (unixepoch('now'))
+  );
+  CREATE INDEX IF NOT EXISTS idx_bus_requests_subject ON bus_requests(subject, created_at);
+  CREATE TABLE IF NOT EXISTS bus_replies (
+    request_id TEXT PRIMARY KEY,
+    data BLOB NOT NULL,
+    created_at INTEGER NOT NULL DEFAULT (unixepoch('now'))
+  );`
+
+const columns: Readonly<Record<string, readonly string[]>> = {
+  bus_events: ['id', 'subject', 'data', 'created_at'],
+  bus_requests: ['id', 'subject', 'data', 'created_at'],
+  bus_replies: ['request_id', 'data', 'created_at'],
+}
+
+/**
+ * Opens the database. Fails with `notFound` when it, or one of the tables, is not there and was not to be made; else
+ * with `connect` or `denied`.
+ */
+export function openDatabase({path, create}: Address): Db {
+  const isNew = create && createFile(path)
+  let db: Db
+  try {
+    db = new Database(resolve(path), {fileMustExist: true, timeout: 5000})
+  } catch (error) {
+    throw missingFile(path, error)
+  }
+  try {
+    if (isNew) db.pragma('journal_mode = WAL')
+    if (create) makeTables(db, path)
+    checkTables(db, path)
+    db.exec('PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0')
+    return db
+  } catch (error) {
+    db.close()
+    throw libbusError(path, error)
+  }
+}
+
+/** One sentence for whatever the file system or SQLite said. */
+export function libbusError(path: string, error: unknown): unknown {
+  const known = fileError(path, error)
+  if (known instanceof BusError || !(error instanceof Error) || !/^no such (table|column)/.test(error.message)) {
+    return known
+  }
+  return new BusError('notFound', `${path} has lost a table of libbus: ${error.message}`, {cause: error})
+}
+
+/** Makes an empty file that only its owner can read; false when there is one. */
+function createFile(path: string): boolean {
+  try {
+    closeSync(openSync(resolve(path), 'wx', 0o600))
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw fileError(path, error)
+  }
+}
+
+function makeTables(db: Db, path: string): void {
+  if (db.pragma('application_id', {simple: true}) === applicationId) {
+    throw new BusError('usage', `${path} is a bus file of busline: it gets no tables of libbus`, {
+      try: [`sqlite:${path}`, 'another path'],
+    })
+  }
+  db.exec(`BEGIN IMMEDIATE; ${schema}; COMMIT`)
+}
+
+function checkTables(db: Db, path: string): void {
+  const columnsOf = db.prepare('SELECT name FROM pragma_table_info(?)').pluck()
+  const missing = Object.entries(columns).flatMap(([table, wanted]) => {
+    const found = new Set(columnsOf.all(table))
+    if (found.size === 0) return `the table ${table}`
+    return wanted.filter((name) => !found.has(name)).map((name) => `the column ${table}.${name}`)
+  })
+  if (missing.length === 0) return
+  throw new BusError('notFound', `${path} is no libbus database: it has not ${missing.join(', ')}`, {
+    try: [`libbus:${path}?create, to make the tables`, 'the database of contenox: libbus:.contenox/local.db'],
+    data: {missing},
+  })
+}
+
+function missingFile(path: string, error: unknown): unknown {
+  if (existsSync(resolve(path))) return fileError(path, error)
+  return new BusError('notFound', `there is no database at ${path}`, {
+    cause: error,
+    try: [`libbus:${path}?create, to make it`, 'the database of contenox: libbus:.contenox/local.db'],
+  })
+}

@@ -1,0 +1,308 @@
+/** The processes that use libbus of contenox on one SQLite database: see docs/architecture.md. */
+import {randomUUID} from 'node:crypto'
+import {BusError, closedError} from '../../errors.ts'
+import {Message, type Outgoing} from '../../message.ts'
+import {checkPatterns, hasWildcard} from '../../subject.ts'
+import {Mailbox} from '../mailbox.ts'
+import {noStreams} from '../no-streams.ts'
+import {checkOutgoing} from '../outgoing.ts'
+import {interruptedError, Requests} from '../requests.ts'
+import {timeRoundTrips} from '../round-trips.ts'
+import type {Db} from '../sqlite/file.ts'
+import {busy, Lock} from '../sqlite/lock.ts'
+import type {
+  Facts,
+  ManyOptions,
+  OpenOptions,
+  RequestOptions,
+  SubscribeOptions,
+  Subscription,
+  Transport,
+} from '../transport.ts'
+import {type Address, parseAddress} from './address.ts'
+import {isBusy} from './busy.ts'
+import {startCleaning} from './cleaner.ts'
+import {libbusError, openDatabase} from './database.ts'
+import {errorHeaders, errorReply} from './error-replies.ts'
+import {EventReader, Events} from './events.ts'
+import {Outbox} from './outbox.ts'
+import {Poll} from './poll.ts'
+import {Requested, Server} from './requested.ts'
+import {blobOf, inboxPrefix, payloadOf} from './rows.ts'
+
+const maxPayload = 64 * 1024 * 1024
+
+/**
+ * Opens the database that a `libbus:` URL names. Fails with `usage` for the URL, with `notFound` when the database or
+ * its tables are not there, with `connect` or `denied`.
+ */
+export async function openLibbus(url: string, options: OpenOptions = {}): Promise<Transport> {
+  const address = parseAddress(url)
+  return new Libbus(address, openDatabase(address), options)
+}
+
+class Libbus implements Transport {
+  readonly url: string
+  readonly features = {
+    wildcards: false,
+    headers: false,
+    queues: false,
+    keepsForSlow: true,
+    noResponders: false,
+    requestsAreMessages: false,
+    streams: false,
+  }
+  readonly maxPayload = maxPayload
+  readonly streams
+  readonly #path: string
+  readonly #db: Db
+  readonly #options: OpenOptions
+  readonly #lock: Lock
+  readonly #outbox: Outbox
+  readonly #events: Events
+  readonly #requested: Requested
+  readonly #requests: Requests
+  readonly #addEvent
+  readonly #eventPoll: Poll
+  readonly #requestPoll: Poll
+  readonly #cleaning: Disposable
+  readonly #subscribers = new Set<Mailbox>()
+  readonly #servers = new Set<Mailbox>()
+  /** The ids of requests that wait for their reply. */
+  readonly #asked = new Set<string>()
+  #isClosed = false
+
+  constructor({path, eventsMs, requestsMs}: Address, db: Db, options: OpenOptions) {
+    this.url = `libbus:${path}`
+    this.streams = noStreams(this.url)
+    this.#path = path
+    this.#db = db
+    this.#options = options
+    this.#lock = new Lock(db, path)
+    this.#events = new Events(db)
+    this.#requested = new Requested(db)
+    this.#addEvent = db.prepare<[string, Uint8Array]>('INSERT INTO bus_events (subject, data) VALUES (?, ?)')
+    this.#outbox = new Outbox({
+      lock: this.#lock,
+      committed: () => this.#look(),
+      failed: (error) => {
+        const failure = libbusError(path, error)
+        this.#requests.failAll(failure)
+        return failure
+      },
+    })
+    this.#requests = new Requests(this.url, inboxPrefix, (message) => this.#ask(message), {
+      token: randomUUID,
+      over: (reply) => this.#forget(reply.slice(inboxPrefix.length)),
+    })
+    const failed = (error: unknown) => this.#fail(error)
+    this.#eventPoll = new Poll({db, everyMs: eventsMs, failed, look: () => wake(this.#subscribers)})
+    this.#requestPoll = new Poll({db, everyMs: requestsMs, failed, look: () => this.#lookForRequests()})
+    this.#cleaning = startCleaning(db, this.#lock, (error) => {
+      const text = `what is old is not cleaned up: ${(libbusError(path, error) as Error).message}`
+      options.notify?.({kind: 'error', text})
+    })
+  }
+
+  publish(message: Outgoing): void {
+    this.#check()
+    const isReply = message.subject.startsWith(inboxPrefix)
+    const error = isReply && message.headers ? errorReply(message.headers) : undefined
+    const {subject, data} = error === undefined ? this.#plain(message) : {...message, data: error}
+    if (message.reply !== undefined) throw this.#cannot('a message has no reply subject', `bus req ${subject}`)
+    if (isReply) this.#outbox.push(() => this.#requested.answer(subject.slice(inboxPrefix.length), data))
+    else this.#outbox.push(() => this.#addEvent.run(subject, blobOf(data)))
+  }
+
+  async flush(): Promise<void> {
+    this.#check()
+    return this.#outbox.flush()
+  }
+
+  async subscribe(patterns: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
+    this.#check()
+    const subjects = checkPatterns(patterns)
+    const [wild] = subjects.filter(hasWildcard)
+    const isServer = options.queue !== undefined
+    if (wild !== undefined && (isServer || wild !== '>')) {
+      const which = isServer
+        ? 'requests are served by exact subjects'
+        : 'events are told by exact subjects, or all by ">"'
+      throw this.#cannot(`${which}, not by ${JSON.stringify(wild)}`)
+    }
+    if (options.signal?.aborted) throw interruptedError()
+    try {
+      return isServer ? this.#serve(subjects, options) : this.#lock.look(() => this.#follow(subjects, options))
+    } catch (error) {
+      throw libbusError(this.#path, error)
+    }
+  }
+
+  async request(message: Outgoing, options?: RequestOptions): Promise<Message> {
+    this.#check()
+    return this.#requests.one(message, options)
+  }
+
+  /** There is one reply at most. */
+  requestMany(message: Outgoing, options?: ManyOptions): AsyncIterable<Message> {
+    this.#check()
+    return this.#requests.many(message, {...options, count: 1})
+  }
+
+  async facts(): Promise<Facts> {
+    this.#check()
+    await this.#outbox.flush()
+    const number = (sql: string) => Number(this.#db.prepare(sql).pluck().get())
+    try {
+      return {
+        software: 'SQLite',
+        version: String(this.#db.prepare('SELECT sqlite_version()').pluck().get()),
+        roundTripsMs: await timeRoundTrips(() => this.#lock.write(() => undefined)),
+        bytes: number('SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()'),
+        messages: number('SELECT count(*) FROM bus_events'),
+      }
+    } catch (error) {
+      throw libbusError(this.#path, error)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#requests.failAll(closedError(this.url))
+    for (const mailbox of [...this.#subscribers, ...this.#servers]) await mailbox.close()
+    try {
+      await this.#outbox.flush()
+    } finally {
+      this.#eventPoll.stop()
+      this.#requestPoll.stop()
+      this.#cleaning[Symbol.dispose]()
+      this.#db.close()
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw closedError(this.url)
+  }
+
+  /** What is left of a message on this bus. Throws `usage`. */
+  #plain(message: Outgoing): Outgoing {
+    checkOutgoing(message, maxPayload, this.url)
+    if (message.headers?.length) throw this.#cannot('a message has no headers')
+    return message
+  }
+
+  #cannot(what: string, hint?: string): BusError {
+    return new BusError('usage', `on ${this.url} ${what}`, hint === undefined ? {} : {try: [hint]})
+  }
+
+  #ask(message: Outgoing): void {
+    const {subject, data} = this.#plain(message)
+    const id = message.reply?.slice(inboxPrefix.length) ?? ''
+    this.#outbox.push(() => this.#requested.ask(id, subject, data))
+    this.#asked.add(id)
+    this.#runPolls()
+  }
+
+  #forget(id: string): void {
+    if (!this.#asked.delete(id)) return
+    this.#outbox.push(() => this.#requested.forget(id))
+    this.#runPolls()
+  }
+
+  #follow(subjects: readonly string[], {signal}: SubscribeOptions): Mailbox {
+    const {notify} = this.#options
+    const reader = new EventReader(this.#events, subjects, (first, last) =>
+      notify?.({kind: 'gap', text: `the events ${first} to ${last} were cleaned up before they were read`}),
+    )
+    const next = (max: number) => reader.next(max)
+    return this.#mailbox(this.#subscribers, this.#eventPoll, next, () => this.#lock.look(() => reader.drain()), signal)
+  }
+
+  #serve(subjects: readonly string[], {signal}: SubscribeOptions): Mailbox {
+    const server = new Server(this.#requested, this.#lock, subjects)
+    const next = (max: number) => server.claim(max)
+    return this.#mailbox(this.#servers, this.#requestPoll, next, () => this.#lock.look(() => server.drain()), signal)
+  }
+
+  /** A mailbox that is filled by `next` when somebody takes, and when its poll finds that something has changed. */
+  #mailbox(
+    among: Set<Mailbox>,
+    poll: Poll,
+    next: (max: number) => readonly Message[] | typeof busy,
+    drain: () => void,
+    signal: AbortSignal | undefined,
+  ): Mailbox {
+    const mailbox: Mailbox = new Mailbox({
+      signal,
+      refill: (max) => {
+        const messages = unlessBusy(() => next(max))
+        if (messages === busy) {
+          poll.again()
+          return 'later'
+        }
+        for (const message of messages) mailbox.hold(message)
+        return undefined
+      },
+      onDrain: drain,
+      onClose: () => {
+        among.delete(mailbox)
+        this.#runPolls()
+      },
+    })
+    among.add(mailbox)
+    this.#runPolls()
+    return mailbox
+  }
+
+  #runPolls(): void {
+    this.#eventPoll.run(this.#subscribers.size > 0)
+    this.#requestPoll.run(this.#servers.size > 0 || this.#asked.size > 0)
+  }
+
+  /** We committed ourselves, which no poll finds. */
+  #look(): void {
+    if (this.#isClosed) return
+    try {
+      wake(this.#subscribers)
+      this.#lookForRequests()
+    } catch (error) {
+      if (isBusy(error)) this.#requestPoll.again()
+      else this.#fail(error)
+    }
+  }
+
+  #lookForRequests(): void {
+    wake(this.#servers)
+    if (this.#asked.size === 0) return
+    for (const [id, data] of this.#requested.replies(this.#asked)) {
+      const payload = payloadOf(data)
+      this.#requests.arrived(new Message(inboxPrefix + id, payload, errorHeaders(payload)))
+    }
+  }
+
+  /** What can no longer be read ends every wait on it. */
+  #fail(error: unknown): void {
+    if (this.#isClosed) return
+    const failure = libbusError(this.#path, error)
+    for (const mailbox of [...this.#subscribers, ...this.#servers]) mailbox.fail(failure)
+    this.#requests.failAll(failure)
+  }
+}
+
+function wake(mailboxes: ReadonlySet<Mailbox>): void {
+  for (const mailbox of mailboxes) mailbox.wake()
+}
+
+function unlessBusy<T>(read: () => T): T | typeof busy {
+  try {
+    return read()
+  } catch (error) {
+    if (isBusy(error)) return busy
+    throw error
+  }
+}

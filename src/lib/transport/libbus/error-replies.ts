@@ -1,0 +1,46 @@
+/**
+ * libbus has no mark for a handler that failed: its reply is text like any other. SQLite up to v0.36.0 wrote
+ * `{"error":…}` with a string as Go's %q quotes it, which is not always JSON; NATS, and SQLite since v1.0.0,
+ * `error: …`. Both are read; the first is written, always as JSON.
+ */
+import {type Headers, headerOf} from '../../message.ts'
+
+const name = 'Nats-Service-Error'
+const shapes = /^(?:error: (?<plain>.*)|\{"error":"(?<quoted>(?:[^"\\]|\\.)*)"\}\s*)$/s
+const escapes: Readonly<Record<string, string>> = {
+  ...{a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v'},
+}
+/** Longer ones are data: the text of an error goes into a header. */
+const longest = 64 * 1024
+
+/** The service error headers that a reply stands for, or undefined when it is data. */
+export function errorHeaders(payload: Uint8Array | string): Headers | undefined {
+  if (payload.length < 7 || payload.length > longest) return undefined
+  const text = typeof payload === 'string' ? payload : Buffer.from(payload).toString()
+  const {plain, quoted} = shapes.exec(text)?.groups ?? {}
+  const said = plain ?? (quoted === undefined ? undefined : unquoted(quoted))
+  return said === undefined ? undefined : [[name, said.replace(/[\r\n\0]+/g, ' ')]]
+}
+
+/** The reply that stands for the service error in these headers, or undefined when there is none. */
+export function errorReply(headers: Headers): string | undefined {
+  const text = headerOf(headers, name)
+  const code = headerOf(headers, `${name}-Code`)
+  if (text === undefined && code === undefined) return undefined
+  return JSON.stringify({error: text || code || ''})
+}
+
+/** Undoes both Go's %q and JSON. */
+function unquoted(text: string): string {
+  return text.replace(/\\(?:x([\da-f]{2})|u([\da-f]{4})|U([\da-f]{8})|(.))/gis, (_, byte, unit, point, other) => {
+    if (byte !== undefined)
+      return Number.parseInt(byte, 16) < 0x80 ? String.fromCharCode(Number.parseInt(byte, 16)) : '\ufffd'
+    if (unit !== undefined) return String.fromCharCode(Number.parseInt(unit, 16))
+    if (point !== undefined) return character(Number.parseInt(point, 16))
+    return escapes[other] ?? other
+  })
+}
+
+function character(point: number): string {
+  return point <= 0x10ffff ? String.fromCodePoint(point) : '\ufffd'
+}

@@ -1,0 +1,102 @@
+import type {Message} from '../../message.ts'
+import type {Db} from '../sqlite/file.ts'
+import {type EventRow, eventOf} from './rows.ts'
+
+/** Bytes after which a reading ends, however many more messages were asked for. */
+const mostBytes = 4 * 1024 * 1024
+
+/** Told of a range of events that the cleanup took before they were read. */
+type OnGap = (first: number, last: number) => void
+
+/** The table of events, read in the order of its ids, which is that of the commits. */
+export class Events {
+  readonly #end
+  readonly #oldest
+  readonly #all
+  readonly #one
+  readonly #some
+  /** Runs `work` on one snapshot. */
+  readonly read: <T>(work: () => T) => T
+
+  constructor(db: Db) {
+    const select = 'SELECT id, subject, data, created_at FROM bus_events WHERE'
+    const kept = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").get() !== undefined
+    const last = 'coalesce((SELECT max(id) FROM bus_events), 0)'
+    // What was cleaned up counts too: ids are not used again.
+    const handedOut = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bus_events'), 0)"
+    this.#end = db.prepare<[], number>(`SELECT ${kept ? `max(${last}, ${handedOut})` : last}`).pluck()
+    this.#oldest = db.prepare<[], number | null>('SELECT min(id) FROM bus_events').pluck()
+    this.#all = db.prepare<[number, number], EventRow>(`${select} id > ? AND id <= ? ORDER BY id`).raw()
+    this.#one = db
+      .prepare<[number, number, string], EventRow>(`${select} id > ? AND id <= ? AND subject = ? ORDER BY id`)
+      .raw()
+    // The plus keeps SQLite from an index that would have it sort all that is behind it.
+    this.#some = db
+      .prepare<[number, number, string], EventRow>(
+        `${select} id > ? AND id <= ? AND +subject IN (SELECT value FROM json_each(?)) ORDER BY id`,
+      )
+      .raw()
+    this.read = (work) => db.transaction(work)()
+  }
+
+  /** The last id that was handed out. */
+  end(): number {
+    return this.#end.get() ?? 0
+  }
+
+  oldest(): number | undefined {
+    return this.#oldest.get() ?? undefined
+  }
+
+  rows(subjects: readonly string[], after: number, upTo: number): IterableIterator<EventRow> {
+    const [first = '>', ...others] = subjects
+    if (first === '>') return this.#all.iterate(after, upTo)
+    if (others.length === 0) return this.#one.iterate(after, upTo, first)
+    return this.#some.iterate(after, upTo, JSON.stringify(subjects))
+  }
+}
+
+/** One subscription's place among the events. */
+export class EventReader {
+  readonly #events: Events
+  readonly #subjects: readonly string[]
+  readonly #onGap: OnGap
+  #cursor: number
+  #upTo = Number.MAX_SAFE_INTEGER
+
+  /** Begins after what is there now. */
+  constructor(events: Events, subjects: readonly string[], onGap: OnGap) {
+    this.#events = events
+    this.#subjects = subjects
+    this.#onGap = onGap
+    this.#cursor = events.end()
+  }
+
+  /** Takes nothing that comes from now on. */
+  drain(): void {
+    this.#upTo = this.#events.end()
+  }
+
+  /** The next messages, `max` at most. */
+  next(max: number): Message[] {
+    return this.#events.read(() => this.#next(max))
+  }
+
+  #next(max: number): Message[] {
+    const end = Math.min(this.#events.end(), this.#upTo)
+    if (end <= this.#cursor) return []
+    const oldest = this.#events.oldest() ?? end + 1
+    if (oldest > this.#cursor + 1) this.#onGap(this.#cursor + 1, oldest - 1)
+    const taken: Message[] = []
+    let bytes = 0
+    for (const row of this.#events.rows(this.#subjects, this.#cursor, end)) {
+      const message = eventOf(row)
+      taken.push(message)
+      bytes += message.payload.length
+      this.#cursor = row[0]
+      if (taken.length >= max || bytes >= mostBytes) return taken
+    }
+    this.#cursor = end
+    return taken
+  }
+}

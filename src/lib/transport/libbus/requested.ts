@@ -1,0 +1,104 @@
+/** The tables of requests and replies, from both sides: a request is deleted by who answers it, before it is handled. */
+import type {Message} from '../../message.ts'
+import type {Db} from '../sqlite/file.ts'
+import type {busy, Lock} from '../sqlite/lock.ts'
+import {blobOf, type Data, type RequestRow, requestOf} from './rows.ts'
+
+/** As many as a libbus server claims in one go, so that the others get their share. */
+const mostClaims = 10
+
+export class Requested {
+  readonly #add
+  readonly #any
+  readonly #ids
+  readonly #take
+  readonly #reply
+  readonly #replies
+  readonly #forgetRequest
+  readonly #forgetReply
+
+  constructor(db: Db) {
+    const wanted = 'FROM bus_requests WHERE subject IN (SELECT value FROM json_each(?))'
+    this.#add = db.prepare<[string, string, Uint8Array]>(
+      'INSERT INTO bus_requests (id, subject, data) VALUES (?, ?, ?)',
+    )
+    this.#any = db.prepare<[string]>(`SELECT 1 ${wanted} LIMIT 1`)
+    this.#ids = db.prepare<[string, number], string>(`SELECT id ${wanted} ORDER BY created_at, rowid LIMIT ?`).pluck()
+    this.#take = db
+      .prepare<[string], RequestRow>('DELETE FROM bus_requests WHERE id = ? RETURNING id, subject, data, created_at')
+      .raw()
+    // libbus replaces: here the first reply counts.
+    this.#reply = db.prepare<[string, Uint8Array]>('INSERT OR IGNORE INTO bus_replies (request_id, data) VALUES (?, ?)')
+    this.#replies = db
+      .prepare<[string], [id: string, data: Data]>(
+        'SELECT request_id, data FROM bus_replies WHERE request_id IN (SELECT value FROM json_each(?))',
+      )
+      .raw()
+    this.#forgetRequest = db.prepare<[string]>('DELETE FROM bus_requests WHERE id = ?')
+    this.#forgetReply = db.prepare<[string]>('DELETE FROM bus_replies WHERE request_id = ?')
+  }
+
+  ask(id: string, subject: string, data: Uint8Array | string | undefined): void {
+    this.#add.run(id, subject, blobOf(data))
+  }
+
+  answer(id: string, data: Uint8Array | string | undefined): void {
+    this.#reply.run(id, blobOf(data))
+  }
+
+  replies(ids: Iterable<string>): [id: string, data: Data][] {
+    return this.#replies.all(JSON.stringify([...ids]))
+  }
+
+  /** What the requester does when it waits no more. */
+  forget(id: string): void {
+    this.#forgetRequest.run(id)
+    this.#forgetReply.run(id)
+  }
+
+  /** The ids of what is asked on these subjects (a JSON list), oldest first. */
+  pending(subjects: string, limit: number): string[] {
+    return this.#any.get(subjects) === undefined ? [] : this.#ids.all(subjects, limit)
+  }
+
+  take(id: string): Message | undefined {
+    const row = this.#take.get(id)
+    return row && requestOf(row)
+  }
+}
+
+/** One server of requests. */
+export class Server {
+  readonly #requested: Requested
+  readonly #lock: Lock
+  readonly #subjects: string
+  #left: string[] | undefined
+
+  constructor(requested: Requested, lock: Lock, subjects: readonly string[]) {
+    this.#requested = requested
+    this.#lock = lock
+    this.#subjects = JSON.stringify(subjects)
+  }
+
+  /** Takes nothing that comes from now on. */
+  drain(): void {
+    this.#left = this.#requested.pending(this.#subjects, -1)
+  }
+
+  /** Claims requests, `max` at most; each is gone from the table when it is given. */
+  claim(max: number): Message[] | typeof busy {
+    const most = Math.min(max, mostClaims)
+    if ((this.#left ?? this.#requested.pending(this.#subjects, 1)).length === 0) return []
+    return this.#lock.tryWrite(() => {
+      const ids = this.#left ?? this.#requested.pending(this.#subjects, most)
+      const claimed: Message[] = []
+      while (ids.length > 0 && claimed.length < most) claimed.push(...this.#takeNext(ids))
+      return claimed
+    })
+  }
+
+  #takeNext(ids: string[]): Message[] {
+    const request = this.#requested.take(ids.shift() ?? '')
+    return request === undefined ? [] : [request]
+  }
+}

@@ -1,0 +1,29 @@
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {open} from '../../src/lib/transport/open.ts'
+import type {OpenOptions} from '../../src/lib/transport/transport.ts'
+import type {Bus, Harness} from './scene.ts'
+import {conformance} from './suite.ts'
+
+const libbus: Harness = {
+  features: {
+    wildcards: false,
+    headers: false,
+    queues: false,
+    keepsForSlow: true,
+    noResponders: false,
+    requestsAreMessages: false,
+    streams: false,
+  },
+  async fresh(): Promise<Bus> {
+    const folder = await mkdtemp(join(tmpdir(), 'busline-'))
+    const url = `libbus:${join(folder, 'local.db')}?create&poll=5ms`
+    return {
+      open: (options?: OpenOptions) => open(url, options),
+      [Symbol.asyncDispose]: () => rm(folder, {recursive: true}),
+    }
+  },
+}
+
+conformance('libbus', libbus)
