@@ -18,8 +18,9 @@ export const lazyOclif = {
 }
 
 /**
- * All that two entries or more have in common in one chunk. esbuild makes one for each combination of entries, and each
- * file costs half a millisecond at startup. `metafile` is that of a build without this plugin.
+ * What the daily commands, those of one word, have in common with any other entry in one chunk. esbuild makes one for
+ * each combination of entries, and each file costs half a millisecond at startup; what only topics and late imports have
+ * in common is left to it. `metafile` is that of a build without this plugin.
  */
 export function oneSharedChunk({inputs, outputs}, main) {
   const isOurs = (path) => path?.startsWith('src/') && path !== main
@@ -29,10 +30,14 @@ export function oneSharedChunk({inputs, outputs}, main) {
       .filter(isOurs),
   )
   const uses = new Map()
+  const daily = new Set()
   for (const entry of entries) {
-    for (const path of reachedFrom(entry, inputs)) uses.set(path, (uses.get(path) ?? 0) + 1)
+    for (const path of reachedFrom(entry, inputs)) {
+      uses.set(path, (uses.get(path) ?? 0) + 1)
+      if (/^src\/commands\/[^/]+$/.test(entry)) daily.add(path)
+    }
   }
-  const shared = [...uses.keys()].filter((path) => path.startsWith('src/') && uses.get(path) > 1).sort()
+  const shared = [...daily].filter((path) => path.startsWith('src/') && uses.get(path) > 1).sort()
   return {
     name: 'one-shared-chunk',
     setup(build) {
@@ -71,16 +76,21 @@ export const noShellSearch = {
 /**
  * Node's own modules, taken as they are. A real `import` builds a list of exports, for which it loads whatever Node
  * itself would load late (`fs.promises`, `util.parseArgs`), and esbuild's way from `require` to `import` does the same.
+ * Libraries that are loaded late have these few lines for themselves: to share them would take a file more at startup.
  */
 export const plainBuiltins = {
   name: 'plain-builtins',
   setup(build) {
-    build.onResolve({filter: /^[a-z]/}, ({path, kind}) => {
-      if (isBuiltin(path))
-        return {path, namespace: kind === 'require-call' ? 'required' : 'imported', sideEffects: false}
+    build.onResolve({filter: /^[a-z]/}, ({path, kind, importer}) => {
+      if (!isBuiltin(path)) return undefined
+      const owner = /node_modules[\\/](?!@oclif)/.test(importer) ? '-late' : ''
+      return {path, namespace: `${kind === 'require-call' ? 'required' : 'imported'}${owner}`, sideEffects: false}
     })
-    build.onLoad({filter: /.*/, namespace: 'required'}, ({path}) => ({contents: `module.exports = ${builtin(path)}`}))
-    build.onLoad({filter: /.*/, namespace: 'imported'}, ({path}) => ({contents: importable(path)}))
+    for (const owner of ['', '-late']) {
+      const [required, imported] = [`required${owner}`, `imported${owner}`]
+      build.onLoad({filter: /.*/, namespace: required}, ({path}) => ({contents: `module.exports = ${builtin(path)}`}))
+      build.onLoad({filter: /.*/, namespace: imported}, ({path}) => ({contents: importable(path)}))
+    }
   },
 }
 

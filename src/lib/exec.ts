@@ -3,7 +3,7 @@
  * line of its stderr as the reason when it fails. Each program leads its own process group: so Ctrl-C on the terminal
  * reaches only us and work in hand is finished, and a timeout takes the program's children along.
  */
-import {type ChildProcess, spawn} from 'node:child_process'
+import type {ChildProcess} from 'node:child_process'
 
 export interface Program {
   /** The program and its arguments, never empty. */
@@ -51,7 +51,8 @@ export function start(program: Program): Running {
   const [file = '', ...args] = program.argv
   let child: ChildProcess
   try {
-    child = spawn(file, args, {
+    // Not imported: it brings Node's networking with it, and this file is loaded with commands that run nothing.
+    child = process.getBuiltinModule('node:child_process').spawn(file, args, {
       detached: true,
       env: {...process.env, ...program.env},
       stdio: ['pipe', 'pipe', 'pipe'],
