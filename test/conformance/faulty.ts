@@ -3,7 +3,7 @@
  * names the cases that must fail for it (`faulty.test.ts`).
  */
 import type {Message} from '../../src/lib/message.ts'
-import {openMemory} from '../../src/lib/transport/memory.ts'
+import {openMemory} from '../../src/lib/transport/memory/driver.ts'
 import type {Features, OpenOptions, Subscription, Transport} from '../../src/lib/transport/transport.ts'
 import type {Harness} from './scene.ts'
 
@@ -33,7 +33,7 @@ const soundFeatures: Features = {
   keepsForSlow: false,
   noResponders: true,
   requestsAreMessages: true,
-  streams: false,
+  streams: true,
 }
 
 let count = 0

@@ -13,7 +13,7 @@ const memory: Harness = {
     keepsForSlow: false,
     noResponders: true,
     requestsAreMessages: true,
-    streams: false,
+    streams: true,
   },
   async fresh(): Promise<Bus> {
     const url = `memory:conformance-${++count}`

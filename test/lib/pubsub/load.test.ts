@@ -3,7 +3,7 @@ import {afterEach, beforeEach, expect, test} from 'vitest'
 import {BusError} from '../../../src/lib/errors.ts'
 import type {Message} from '../../../src/lib/message.ts'
 import {failureOfLoad, type Load, runLoad} from '../../../src/lib/pubsub/load.ts'
-import {openMemory} from '../../../src/lib/transport/memory.ts'
+import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 import type {Subscription, Transport} from '../../../src/lib/transport/transport.ts'
 
 let bus: Transport

@@ -4,7 +4,7 @@ import type {Outgoing} from '../../../src/lib/message.ts'
 import {steadyPace} from '../../../src/lib/pace.ts'
 import {publishAll} from '../../../src/lib/pubsub/publish.ts'
 import {repeated, type Source} from '../../../src/lib/pubsub/sources.ts'
-import {openMemory} from '../../../src/lib/transport/memory.ts'
+import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 import type {Transport} from '../../../src/lib/transport/transport.ts'
 
 /** A bus that counts flushes and holds them back by a turn of the event loop, as a real one does. */

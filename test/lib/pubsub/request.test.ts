@@ -2,7 +2,7 @@ import {randomUUID} from 'node:crypto'
 import {afterEach, beforeEach, expect, test} from 'vitest'
 import {BusError} from '../../../src/lib/errors.ts'
 import {ask, type Question} from '../../../src/lib/pubsub/request.ts'
-import {openMemory} from '../../../src/lib/transport/memory.ts'
+import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 import type {Transport} from '../../../src/lib/transport/transport.ts'
 
 let bus: Transport

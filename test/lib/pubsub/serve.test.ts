@@ -5,7 +5,7 @@ import {Message, serviceError} from '../../../src/lib/message.ts'
 import {echo, fixed, type Handler, type Outcome} from '../../../src/lib/pubsub/handlers.ts'
 import {checkServed, type ServeResult, type Service, serve} from '../../../src/lib/pubsub/serve.ts'
 import type {Served} from '../../../src/lib/pubsub/work.ts'
-import {openMemory} from '../../../src/lib/transport/memory.ts'
+import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 import type {Transport} from '../../../src/lib/transport/transport.ts'
 
 let bus: Transport

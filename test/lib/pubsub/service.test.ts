@@ -2,7 +2,7 @@ import {randomUUID} from 'node:crypto'
 import {expect, test} from 'vitest'
 import {BusError} from '../../../src/lib/errors.ts'
 import {type Advertised, advertise, checkIdentity} from '../../../src/lib/pubsub/service.ts'
-import {openMemory} from '../../../src/lib/transport/memory.ts'
+import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 import type {Transport} from '../../../src/lib/transport/transport.ts'
 
 const identity = {name: 'greeter', id: 'one', version: '1.2.3', description: ''}

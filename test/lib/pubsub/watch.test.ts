@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {Message} from '../../../src/lib/message.ts'
 import {type Watched, type WatchOptions, watch} from '../../../src/lib/pubsub/watch.ts'
-import {openMemory} from '../../../src/lib/transport/memory.ts'
+import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 import type {Subscription, Transport} from '../../../src/lib/transport/transport.ts'
 
 let buses = 0

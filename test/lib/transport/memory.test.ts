@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {openMemory} from '../../../src/lib/transport/memory.ts'
+import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 import type {Notice} from '../../../src/lib/transport/transport.ts'
 
 test('what a publisher does with its buffer after publishing changes nothing', async () => {

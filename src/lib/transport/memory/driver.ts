@@ -1,13 +1,15 @@
 /** A bus inside one process: the plainest form of the contract, and the fastest for tests. Same name, same bus. */
-import {closedError} from '../errors.ts'
-import {Message, noHeaders} from '../message.ts'
-import {checkPatterns, SubjectTrie} from '../subject.ts'
-import {Mailbox} from './mailbox.ts'
-import {noStreams} from './no-streams.ts'
-import {checkOutgoing, noRespondersHeaders, streamInboxPrefix} from './outgoing.ts'
-import {interruptedError, Requests} from './requests.ts'
-import {timeRoundTrips} from './round-trips.ts'
-import type {OpenOptions, Outgoing, SubscribeOptions, Transport} from './transport.ts'
+import {type BusError, closedError} from '../../errors.ts'
+import {Message, noHeaders} from '../../message.ts'
+import {checkPatterns, SubjectTrie} from '../../subject.ts'
+import {Mailbox} from '../mailbox.ts'
+import {checkOutgoing, noRespondersHeaders, streamInboxPrefix} from '../outgoing.ts'
+import {interruptedError, Requests} from '../requests.ts'
+import {timeRoundTrips} from '../round-trips.ts'
+import type {Stored} from '../streams.ts'
+import type {OpenOptions, Outgoing, SubscribeOptions, Transport} from '../transport.ts'
+import type {MemoryStream} from './stream.ts'
+import {memoryStreams, storeIn} from './streams.ts'
 
 interface Member {
   readonly patterns: readonly string[]
@@ -17,6 +19,7 @@ interface Member {
 
 class Hub {
   readonly members = new SubjectTrie<Member>()
+  readonly streams = new Map<string, MemoryStream>()
   #turn = 0
   #clients = 0
 
@@ -45,12 +48,12 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
   const hub = hubs.get(url) ?? new Hub()
   hubs.set(url, hub)
   const inbox = `_INBOX.m${hub.nextClient()}.`
-  const open = new Set<Mailbox>()
+  const open = new Set<{close(): Promise<void>}>()
   let closed = false
 
   const requests = new Requests(url, inbox, (message) => {
-    const sent = send(message)
-    if (!sent) requests.noResponders(message.reply ?? '', message.subject)
+    const {isServed} = send(message)
+    if (!isServed) requests.noResponders(message.reply ?? '', message.subject)
   })
   const replies: Member = {patterns: [`${inbox}>`], queue: undefined, deliver: (message) => requests.arrived(message)}
   for (const pattern of replies.patterns) hub.members.add(pattern, replies)
@@ -59,15 +62,18 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
     if (closed) throw closedError(url)
   }
 
-  function send(message: Outgoing): boolean {
+  /** Hands a message out and has it stored; what came of the two. */
+  function send(message: Outgoing): {readonly isServed: boolean; readonly outcome: Stored | BusError} {
     check()
     checkOutgoing(message, maxPayload, url)
     // Copied, as on the other buses: what the publisher does with its buffer afterwards is its own affair.
     const data = typeof message.data === 'string' ? message.data : new Uint8Array(message.data ?? [])
     const {reply} = message
-    const isServed = hub.deliver(new Message(message.subject, data, message.headers ?? noHeaders, reply))
+    const sent = new Message(message.subject, data, message.headers ?? noHeaders, reply)
+    const outcome = storeIn(hub.streams, sent, url)
+    const isServed = hub.deliver(sent)
     if (!isServed && reply?.startsWith(streamInboxPrefix)) hub.deliver(new Message(reply, '', noRespondersHeaders))
-    return isServed
+    return {isServed, outcome}
   }
 
   async function subscribe(patterns: string | readonly string[], options_: SubscribeOptions = {}): Promise<Mailbox> {
@@ -99,8 +105,8 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
     closed = true
     for (const pattern of replies.patterns) hub.members.remove(pattern, replies)
     requests.failAll(closedError(url))
-    for (const mailbox of [...open]) await mailbox.close()
-    if (hub.members.size === 0) hubs.delete(url)
+    for (const each of [...open]) await each.close()
+    if (hub.members.size === 0 && hub.streams.size === 0) hubs.delete(url)
   }
 
   return {
@@ -112,10 +118,10 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
       keepsForSlow: false,
       noResponders: true,
       requestsAreMessages: true,
-      streams: false,
+      streams: true,
     },
     maxPayload,
-    streams: noStreams(url),
+    streams: memoryStreams({url, all: hub.streams, check, send: (message) => send(message).outcome, open}),
     publish: (message) => void send(message),
     async flush() {
       check()

@@ -1,0 +1,167 @@
+/** One durable consumer: how far it is, and what is in the hands of its members. */
+import type {BusError} from '../../errors.ts'
+import type {Message} from '../../message.ts'
+import type {ConsumerConfig, ConsumerInfo, Start} from '../streams.ts'
+import {type Kept, type MemoryStream, type Wanted, wantedBy} from './stream.ts'
+
+/** A message that a member has now. */
+export interface Claim {
+  readonly seq: number
+  readonly message: Message
+  readonly deliveries: number
+  readonly pending: number
+}
+
+export interface ConsumerMember {
+  /** There may be something to claim. */
+  wake(): void
+  fail(failure: BusError): void
+}
+
+/** Delivered so often; to be delivered again at `dueMs` if nobody acknowledges it. */
+interface Hand {
+  deliveries: number
+  dueMs: number
+}
+
+export class MemoryConsumer {
+  readonly config: ConsumerConfig
+  readonly created = Date.now()
+  readonly members = new Set<ConsumerMember>()
+  readonly #stream: MemoryStream
+  readonly #hands = new Map<number, Hand>()
+  #wanted: Wanted
+  /** The next sequence to look at. */
+  #next: number
+  #delivered = 0
+  #lastActive: number | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(stream: MemoryStream, config: ConsumerConfig) {
+    this.#stream = stream
+    this.config = config
+    this.#wanted = wantedBy(config.filters)
+    this.#next = this.#begin()
+    stream.watchers.add(this.#wake)
+  }
+
+  get info(): ConsumerInfo {
+    this.#forgetGone()
+    return {
+      stream: this.#stream.config.name,
+      config: this.config,
+      created: this.created,
+      deliveredSeq: this.#delivered,
+      ackFloor: this.#hands.size === 0 ? this.#delivered : Math.min(...this.#hands.keys()) - 1,
+      pending: this.#stream.count(this.#next, this.#wanted),
+      ackPending: this.#hands.size,
+      redelivered: [...this.#hands.values()].filter(({deliveries}) => deliveries > 1).length,
+      lastActive: this.#lastActive,
+    }
+  }
+
+  /** Hands out up to `max` messages: first what is due again, then the next ones. */
+  claim(max: number): Claim[] {
+    this.#forgetGone()
+    const again = this.#due().slice(0, max)
+    const {ack, maxAckPending} = this.config
+    const room = ack === 'none' ? max : Math.min(max - again.length, maxAckPending - this.#hands.size)
+    const fresh = room > 0 ? this.#stream.next(this.#next, Number.POSITIVE_INFINITY, room, this.#wanted) : []
+    if (fresh.length > 0) this.#next = (fresh.at(-1)?.seq ?? 0) + 1
+    const left = again.length + fresh.length > 0 ? this.#stream.count(this.#next, this.#wanted) : 0
+    this.#arm()
+    return [
+      ...again.map((kept) => this.#deliver(kept, left + fresh.length)),
+      ...fresh.map((kept, i) => this.#deliver(kept, left + fresh.length - i - 1)),
+    ]
+  }
+
+  /** It is done, or given up. */
+  settle(seq: number): void {
+    if (this.config.ack === 'all') {
+      for (const each of [...this.#hands.keys()]) if (each <= seq) this.#hands.delete(each)
+    }
+    this.#hands.delete(seq)
+    this.#lastActive = Date.now()
+    this.#wake()
+  }
+
+  /** Delivers it again after so long; by default, when the time to acknowledge is over. */
+  postpone(seq: number, delayMs?: number): void {
+    const hand = this.#hands.get(seq)
+    if (hand === undefined) return
+    hand.dueMs = Date.now() + (delayMs ?? this.#waitMs(hand.deliveries))
+    this.#wake()
+  }
+
+  reset(to: Start | undefined): void {
+    this.#wanted = wantedBy(this.config.filters)
+    this.#next = this.#stream.begin(to, this.#wanted)
+    this.#delivered = 0
+    this.#hands.clear()
+    this.#wake()
+  }
+
+  remove(failure: BusError): void {
+    this.#stream.watchers.delete(this.#wake)
+    clearTimeout(this.#timer)
+    for (const member of [...this.members]) member.fail(failure)
+  }
+
+  /** Sets the clock for the next message that is due again, if somebody is there. */
+  #arm(): void {
+    clearTimeout(this.#timer)
+    const next = Math.min(...[...this.#hands.values()].map(({dueMs}) => dueMs))
+    if (this.members.size === 0 || next === Number.POSITIVE_INFINITY) return
+    this.#timer = setTimeout(this.#wake, Math.min(Math.max(1, next - Date.now()), 60_000))
+  }
+
+  readonly #wake = (): void => {
+    for (const member of [...this.members]) member.wake()
+    this.#arm()
+  }
+
+  #begin(): number {
+    const {deliver} = this.config
+    if (deliver === 'all') return 1
+    if (deliver === 'new') return this.#stream.lastSeq + 1
+    if (deliver === 'last') return this.#stream.begin({last: 1}, this.#wanted)
+    if (deliver !== 'lastPerSubject') return this.#stream.begin(deliver, this.#wanted)
+    const last = new Set(this.#stream.lastPerSubject(this.#wanted).map(({seq}) => seq))
+    const [until, matching] = [this.#stream.lastSeq, this.#wanted]
+    this.#wanted = (kept) => (kept.seq > until ? matching(kept) : last.has(kept.seq))
+    return 1
+  }
+
+  /** What is to be delivered again, in order, without what was delivered often enough. */
+  #due(): Kept[] {
+    const now = Date.now()
+    const {maxDeliver = Number.POSITIVE_INFINITY} = this.config
+    const due: Kept[] = []
+    for (const [seq, {deliveries, dueMs}] of [...this.#hands].sort(([one], [other]) => one - other)) {
+      if (dueMs > now) continue
+      if (deliveries >= maxDeliver) this.#hands.delete(seq)
+      else due.push(...this.#stream.next(seq, seq, 1, () => true))
+    }
+    return due
+  }
+
+  #deliver({seq, message}: Kept, pending: number): Claim {
+    const deliveries = (this.#hands.get(seq)?.deliveries ?? 0) + 1
+    const now = Date.now()
+    if (this.config.ack !== 'none') this.#hands.set(seq, {deliveries, dueMs: now + this.#waitMs(deliveries)})
+    this.#delivered = Math.max(this.#delivered, seq)
+    this.#lastActive = now
+    return {seq, message, deliveries, pending}
+  }
+
+  #waitMs(deliveries: number): number {
+    const {backoffMs, ackWaitMs} = this.config
+    return backoffMs[Math.min(deliveries, backoffMs.length) - 1] ?? ackWaitMs
+  }
+
+  /** What the stream no longer has need not be acknowledged. */
+  #forgetGone(): void {
+    for (const seq of [...this.#hands.keys()]) if (this.#stream.get(seq) === undefined) this.#hands.delete(seq)
+  }
+}
