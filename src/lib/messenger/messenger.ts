@@ -113,7 +113,9 @@ export class Messenger implements AsyncDisposable {
     this.#isClosed = true
     const loops = [...this.#loops]
     for (const {subscription} of loops) await subscription.close()
-    await Promise.race([Promise.all(loops.map(({done}) => done)), sleep(patienceMs)])
+    const over = new AbortController()
+    const all = Promise.all(loops.map(({done}) => done)).then(() => over.abort())
+    await Promise.race([all, sleep(patienceMs, over.signal)])
     await this.#bus.close()
   }
 
