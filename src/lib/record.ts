@@ -56,7 +56,8 @@ export function parseRecord(line: string): Recorded {
   }
 }
 
-function payloadJson(payload: string | Uint8Array): string {
+/** `,"json":…`, `,"text":…` or `,"base64":…`: what a record has of a payload. */
+export function payloadJson(payload: string | Uint8Array): string {
   const text = utf8Text(payload)
   if (text === undefined) return `,"base64":"${toBase64(payload)}"`
   const compact = looksLikeJson(text) ? inCompactForm(text) : undefined
