@@ -7,6 +7,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const tests = [
   'test/conformance/nats',
   'test/lib/transport/nats',
+  'test/commands/context',
+  'test/commands/login',
   'test/commands/service',
   'test/readme',
   'test/side-by-side',

@@ -1,10 +1,12 @@
 import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import type {BusFlags} from '../lib/cli/bus.ts'
 import {BusCommand} from '../lib/cli/command.ts'
 import * as flags from '../lib/cli/flags.ts'
 import {isTerminal, writeAll} from '../lib/cli/terminal.ts'
 import {waitForKey} from '../lib/cli/wait-for-key.ts'
+import {withoutSecrets} from '../lib/secrets.ts'
 import {play} from '../lib/tour/tour.ts'
 
 export default class Tour extends BusCommand {
@@ -20,13 +22,15 @@ export default class Tour extends BusCommand {
   async run(): Promise<void> {
     const {flags} = await this.parse(Tour)
     const folder = mkdtempSync(join(tmpdir(), 'busline-tour-'))
-    const url = flags.bus ?? join(folder, 'bus.db')
+    const {bus, context} = flags
+    const isTemporary = bus === undefined && context === undefined
+    const named = context === undefined ? withoutSecrets(bus ?? '') : `that of the context ${context}`
     const mayPause = flags.pause && isTerminal(0)
     try {
-      writeAll(1, `the bus is ${flags.bus === undefined ? 'a temporary file: no server, no configuration' : url}\n`)
+      writeAll(1, `the bus is ${isTemporary ? 'a temporary file: no server, no configuration' : named}\n`)
       await play({
         binary: process.argv[1] ?? '',
-        env: {BUS_URL: url, NO_COLOR: '1'},
+        env: {...(isTemporary ? {BUS_URL: join(folder, 'bus.db')} : chosenBy(flags)), NO_COLOR: '1'},
         print: (text) => void writeAll(1, text),
         next: () => (mayPause ? waitForKey(this.stop) : Promise.resolve()),
         signal: this.stop,
@@ -36,4 +40,14 @@ export default class Tour extends BusCommand {
       rmSync(folder, {recursive: true, force: true})
     }
   }
+}
+
+/** The variables by which the steps find the bus and the login that the flags name. */
+function chosenBy({bus = '', context = '', ...flags}: BusFlags): Record<string, string> {
+  const parts = ['user', 'password', 'token', 'creds', 'nkey', 'jwt', 'seed', 'tls-ca', 'tls-cert', 'tls-key'] as const
+  const given = parts.flatMap((part) => {
+    const value = flags[part]
+    return value === undefined ? [] : [[`NATS_${part.replace('tls-', '').toUpperCase()}`, value]]
+  })
+  return {BUS_URL: bus, BUS_CONTEXT: context, ...Object.fromEntries(given)}
 }

@@ -154,6 +154,14 @@ describe('a context', () => {
     ])
   })
 
+  it('is the bus of the tour, whose talk has no secret in it', async () => {
+    await context('add', 'there', '--bus', servers.token.url(), '--token', 's3cret-token')
+    expect(await safely(['tour', '--context', 'there'])).toMatchObject({code: 0})
+    const byFlags = ['--bus', servers.users.url({login: 'ann:s3cret-pass'})]
+    expect(await safely(['tour', ...byFlags])).toMatchObject({code: 0, stdout: expect.stringContaining('ann:***@')})
+    expect(await safely(['tour', '--bus', servers.token.url(), '--token', 's3cret-token'])).toMatchObject({code: 0})
+  })
+
   it('that is not there is exit code 5, and the nearest is named', async () => {
     await context('add', 'prod', '--bus', unreachable)
     for (const args of [['--context', 'prdo'], []]) {
@@ -336,6 +344,22 @@ describe('context check', () => {
         ...{memory: {used: 0}, storage: {used: 0}, streams: {used: 0}, consumers: {used: 0}},
       },
     })
+  })
+
+  it('tells how much an account may have, and that a login may not ask', async () => {
+    const limits = 'max_mem: 1048576, max_file: 2097152, max_streams: 5, max_consumers: 6'
+    const users = 'users: [{user: a, password: p}, {user: b, password: p, permissions: {publish: {deny: "$JS.API.>"}}}]'
+    await using server = await NatsServer.start(
+      (store) => `jetstream { store_dir: "${store}" }\naccounts { A { jetstream: { ${limits} }, ${users} } }`,
+    )
+    const check = async (login: string) => {
+      return JSON.parse((await context('check', '--bus', server.url({login}), '--json')).stdout).jetstream
+    }
+    expect(await check('a:p')).toEqual({
+      ...{memory: {used: 0, limit: 1048576}, storage: {used: 0, limit: 2097152}},
+      ...{streams: {used: 0, limit: 5}, consumers: {used: 0, limit: 6}},
+    })
+    expect(await check('b:p')).toEqual({missing: 'this login may not ask for it'})
   })
 
   it('tells it to people', async () => {
