@@ -4,13 +4,16 @@ import {NatsServer} from '../nats-server.ts'
 import {conformance} from './suite.ts'
 
 /** One server for all; each case has accounts of its own, which share nothing. */
-const accounts = 400
-const server = await NatsServer.start(`websocket { listen: "127.0.0.1:-1", no_tls: true }
-  accounts { ${Array.from({length: accounts}, (_, i) => account(i)).join('\n')} }`)
+const accounts = 600
+const server = await NatsServer.start(
+  (folder) => `websocket { listen: "127.0.0.1:-1", no_tls: true }
+  jetstream { store_dir: "${folder}/jetstream" }
+  accounts { ${Array.from({length: accounts}, (_, i) => account(i)).join('\n')} }`,
+)
 let used = 0
 
 function account(i: number): string {
-  return `A${i} { users: [{user: u${i}, password: p}] }`
+  return `A${i} { jetstream: enabled, users: [{user: u${i}, password: p}] }`
 }
 
 afterAll(() => server[Symbol.asyncDispose]())
@@ -24,7 +27,7 @@ for (const scheme of ['nats', 'ws']) {
       keepsForSlow: false,
       noResponders: true,
       requestsAreMessages: true,
-      streams: false,
+      streams: true,
     },
     async fresh() {
       const login = `u${used++}:p`

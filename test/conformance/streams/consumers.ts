@@ -77,7 +77,7 @@ export const consumers: readonly Case[] = [
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(3), {filters: ['a.x']})
-      await using member = await consume(bus)
+      await using member = await consume(bus, {max: 2})
       ackAll(await takeAll(scene, member, 2))
       await member.close()
       await scene.eventually(async () => {

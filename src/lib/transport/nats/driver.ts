@@ -3,7 +3,6 @@ import {createInbox, errors, type PermissionViolationError, type ServerInfo} fro
 import {BusError, closedError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
 import {checkPatterns} from '../../subject.ts'
-import {noStreams} from '../no-streams.ts'
 import {interruptedError, Requests} from '../requests.ts'
 import {timeRoundTrips} from '../round-trips.ts'
 import type {Streams} from '../streams.ts'
@@ -18,18 +17,13 @@ import type {
 } from '../transport.ts'
 import {Connection} from './connection.ts'
 import {type Dialed, defaultTimeoutMs, dial} from './dial.ts'
-import {
-  fateUnknown,
-  inboxDenied,
-  publishDenied,
-  subscribeDenied,
-  tooManySubscriptions,
-  unsentFailure,
-} from './failures.ts'
-import {isNoResponders} from './headers.ts'
+import {fateUnknown, publishDenied, subscribeDenied, tooManySubscriptions, unsentFailure} from './failures.ts'
+import {Inbox} from './inbox.ts'
 import {Outbox} from './outbox.ts'
-import {messageReader, NatsSubscription} from './subscription.ts'
-import type {Tap, Wire} from './wire.ts'
+import type {Attendant, Line} from './streams/line.ts'
+import {natsStreams} from './streams/streams.ts'
+import {NatsSubscription} from './subscription.ts'
+import type {Wire} from './wire.ts'
 
 /** Connects to the first server of the list that can be reached. Fails with `connect`, `denied`, `usage` or `interrupted`. */
 export async function openNats(url: string, options: OpenOptions = {}): Promise<Transport> {
@@ -48,30 +42,30 @@ class NatsBus implements Transport {
     keepsForSlow: false,
     noResponders: true,
     requestsAreMessages: true,
-    streams: false,
+    streams: true,
   }
   readonly streams: Streams
   readonly connection: Connection
   readonly #wire: Wire
   readonly #outbox: Outbox
   readonly #requests: Requests
-  readonly #inbox: string
+  readonly #inbox: Inbox
   /** How long to wait for a server that says nothing. */
   readonly #patienceMs: number
   readonly #open = new Set<NatsSubscription>()
   readonly #opening = new Set<NatsSubscription>()
+  readonly #attendants = new Set<Attendant>()
   #info: ServerInfo
-  #replies: Tap | undefined
   /** Why what was published did not arrive; the next flush tells. */
   #publishFailure: unknown
   #closing: Promise<void> | undefined
+  #isOver = false
 
   constructor({wire, shown, login}: Dialed, options: OpenOptions) {
     this.url = shown
-    this.streams = noStreams(shown)
     this.#wire = wire
     this.#info = wire.info as ServerInfo
-    this.#inbox = `${createInbox(options.inboxPrefix)}.`
+    const inbox = `${createInbox(options.inboxPrefix)}.`
     this.#patienceMs = options.connectTimeoutMs ?? defaultTimeoutMs
     this.connection = new Connection({
       wire,
@@ -91,7 +85,9 @@ class NatsBus implements Transport {
       send: (bytes) => wire.sendBytes(bytes),
     })
     wire.beforeCommand = () => void this.#outbox.send()
-    this.#requests = new Requests(shown, this.#inbox, (message) => this.#outbox.request(message))
+    this.#requests = new Requests(shown, inbox, (message) => this.#outbox.request(message))
+    this.#inbox = new Inbox(shown, inbox, wire, this.#requests)
+    this.streams = natsStreams(this.#line(options))
   }
 
   get maxPayload(): number {
@@ -141,13 +137,13 @@ class NatsBus implements Transport {
 
   async request(message: Outgoing, options?: RequestOptions) {
     this.#check()
-    this.#openInbox()
+    this.#inbox.open()
     return this.#requests.one(message, options)
   }
 
   requestMany(message: Outgoing, options?: ManyOptions) {
     this.#check()
-    this.#openInbox()
+    this.#inbox.open()
     return this.#requests.many(message, options)
   }
 
@@ -190,23 +186,44 @@ class NatsBus implements Transport {
     if (failure !== undefined) throw failure
   }
 
-  #openInbox(): void {
-    if (this.#replies !== undefined) return
-    const read = messageReader()
-    const pattern = `${this.#inbox}*`
-    this.#replies = this.#wire.tap(
-      pattern,
-      undefined,
-      (arg, data) => {
-        const message = read(arg, data)
-        if (isNoResponders(data, arg.hdr)) this.#requests.noResponders(message.subject)
-        else this.#requests.arrived(message)
+  /** What streams have of this connection. */
+  #line(options: OpenOptions): Line {
+    const {connection} = this
+    const wire = this.#wire
+    const outbox = this.#outbox
+    const attendants = this.#attendants
+    const version = () => (wire.info ?? this.#info).version.split(/[.-]/).map(Number)
+    const maxPayload = () => this.maxPayload
+    return {
+      url: this.url,
+      get isUp() {
+        return connection.isUp
       },
-      (error) => {
-        this.#replies = undefined
-        this.#requests.failAll(inboxDenied(this.url, pattern, error))
+      get maxPayload() {
+        return maxPayload()
       },
-    )
+      version,
+      check: () => this.#check(),
+      request: async (message, requestOptions) => {
+        if (this.#isOver) throw closedError(this.url)
+        if (connection.failure !== undefined) throw connection.failure
+        this.#inbox.open()
+        return this.#requests.one(message, requestOptions)
+      },
+      send: (message) => outbox.request(message),
+      store: (message, reply) => outbox.store(message, reply),
+      answer: (subject, word) => outbox.answer(subject, word),
+      ready: () => connection.ready(),
+      answered: () => connection.answered(),
+      tap: (subject, queue, sink, refused) => wire.tap(subject, queue, sink, refused),
+      newInbox: () => createInbox(options.inboxPrefix),
+      route: (route) => this.#inbox.route(route),
+      attend(attendant) {
+        attendants.add(attendant)
+        return () => attendants.delete(attendant)
+      },
+      notify: (kind, text) => connection.notify(kind, text),
+    }
   }
 
   /** Subscriptions that are refused hear of it by themselves. */
@@ -222,11 +239,14 @@ class NatsBus implements Transport {
 
   #publishRefused(error: PermissionViolationError): void {
     const failure = publishDenied(this.url, error)
+    const subject = error.subject ?? ''
+    for (const each of [...this.#attendants]) if (each.refused?.(subject, failure)) return
     // The server says it once a message.
     if (!this.#requests.failTo(error.subject, failure)) this.#publishFailure ??= failure
   }
 
   #lost(): void {
+    for (const each of [...this.#attendants]) each.lost?.()
     const unknown = this.#outbox.forget()
     if (unknown > 0) this.#publishFailure ??= fateUnknown(this.url, unknown)
   }
@@ -234,14 +254,18 @@ class NatsBus implements Transport {
   #returned(): void {
     this.#info = this.#wire.info ?? this.#info
     this.#outbox.resume()
+    for (const each of [...this.#attendants]) each.returned?.()
   }
 
   #failAll(failure: BusError): void {
     this.#requests.failAll(failure)
     for (const each of [...this.#open]) each.fail(failure)
+    for (const each of [...this.#attendants]) each.ended(failure)
   }
 
   async #close(): Promise<void> {
+    await Promise.all([...this.#attendants].map((each) => each.close()))
+    this.#isOver = true
     this.connection.closing()
     this.#requests.failAll(closedError(this.url))
     for (const each of [...this.#open]) await each.close()

@@ -61,6 +61,23 @@ export class Outbox {
     this.#write(message)
   }
 
+  /** As `request`, with a reply subject that need not be checked. */
+  store(message: Outgoing, reply: string): void {
+    this.#write(message, reply)
+  }
+
+  /** Publishes a word to a subject that the server gave. */
+  answer(subject: Uint8Array, word: string): void {
+    this.#room(subject.length + word.length * 3 + framing)
+    this.#bytes(pub)
+    this.#bytes(subject)
+    this.#bytes(space)
+    this.#number(sizeOf(word), newline)
+    if (word !== '') this.#text(word)
+    this.#bytes(newline)
+    this.#arm()
+  }
+
   /** Hands over what is queued; answers a mark for `confirm`. */
   send(): number {
     const bytes = this.#chunk.subarray(this.#start, this.#end)
@@ -96,12 +113,13 @@ export class Outbox {
     return unconfirmed
   }
 
-  #write(message: Outgoing): void {
-    const {subject, data = '', headers, reply} = message
+  #write(message: Outgoing, own?: string): void {
+    const {subject, data = '', headers} = message
+    const reply = own ?? message.reply
     const {url, maxPayload} = this.#parts
     const hasHeaders = headers !== undefined && headers.length > 0
     const known = this.#known.get(subject)
-    if (known === undefined || hasHeaders || reply !== undefined) checkOutgoing(message, maxPayload(), url)
+    if (known === undefined || hasHeaders || message.reply !== undefined) checkOutgoing(message, maxPayload(), url)
     const prefix = known ?? this.#know(subject)
     if (this.#waitingBytes > mostWaiting) throw tooMuch(url)
     const size = sizeOf(data)
@@ -166,6 +184,7 @@ export class Outbox {
   }
 }
 
+const pub = Buffer.from('PUB ')
 const space = Buffer.from(' ')
 const newline = Buffer.from('\r\n')
 

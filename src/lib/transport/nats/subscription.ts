@@ -119,7 +119,7 @@ export function messageReader(fixed?: string): (...args: Parameters<Sink>) => Me
 }
 
 /** Subjects come in runs: a name just seen is not made again. */
-function subjectReader(): (bytes: Uint8Array) => string {
+export function subjectReader(): (bytes: Uint8Array) => string {
   let last = new Uint8Array()
   let text = ''
   return (bytes) => {

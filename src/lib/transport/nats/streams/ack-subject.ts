@@ -1,0 +1,61 @@
+/**
+ * Reads what an acknowledgement subject tells of its message (ADR-15):
+ * `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time ns>.<pending>`, or with
+ * `<domain>.<account hash>.` before the stream and, maybe, one token more at the end.
+ */
+export class AckSubject {
+  deliveries = 0
+  seq = 0
+  consumerSeq = 0
+  /** Unix milliseconds, with fractions. */
+  time = 0
+  pending = 0
+  /** Where the numbers begin in subjects of this length or another: that does not change within a consumer. */
+  #begin = -1
+  #at = 0
+
+  /** Reads the numbers; false when it is no such subject. All subjects that one reader is given are of one consumer. */
+  read(bytes: Uint8Array): boolean {
+    if (this.#begin < 0 || bytes[this.#begin - 1] !== dot) this.#begin = beginOf(bytes)
+    if (this.#begin < 0) return false
+    this.#at = this.#begin
+    this.deliveries = this.#number(bytes)
+    this.seq = this.#number(bytes)
+    this.consumerSeq = this.#number(bytes)
+    this.time = this.#millis(bytes)
+    this.pending = this.#number(bytes)
+    return true
+  }
+
+  /** The number that stands here; goes behind the dot after it. */
+  #number(bytes: Uint8Array): number {
+    let value = 0
+    let at = this.#at
+    for (let byte = bytes[at]; byte !== undefined && byte !== dot; byte = bytes[++at]) value = value * 10 + byte - zero
+    this.#at = at + 1
+    return value
+  }
+
+  /** Nanoseconds are more than a number holds: the last six digits are a fraction. */
+  #millis(bytes: Uint8Array): number {
+    const end = bytes.indexOf(dot, this.#at)
+    const split = Math.max(this.#at, end - 6)
+    let whole = 0
+    let fraction = 0
+    for (let at = this.#at; at < split; at++) whole = whole * 10 + (bytes[at] ?? zero) - zero
+    for (let at = split; at < end; at++) fraction = fraction * 10 + (bytes[at] ?? zero) - zero
+    this.#at = end + 1
+    return whole + fraction / 1e6
+  }
+}
+
+const dot = 46
+const zero = 48
+const shortForm = 9
+
+function beginOf(bytes: Uint8Array): number {
+  const dots: number[] = []
+  for (let at = bytes.indexOf(dot); at >= 0; at = bytes.indexOf(dot, at + 1)) dots.push(at)
+  if (dots.length < shortForm - 1 || bytes[0] !== 36) return -1
+  return (dots[dots.length + 1 > shortForm ? 5 : 3] ?? -1) + 1
+}

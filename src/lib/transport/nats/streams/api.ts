@@ -1,0 +1,102 @@
+/** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
+import {BusError, type FailureKind} from '../../../errors.ts'
+import type {ErrorJson} from './json.ts'
+import type {Line} from './line.ts'
+
+/** What a request is about, for its failures. */
+export interface About {
+  readonly stream?: string | undefined
+  readonly consumer?: string | undefined
+}
+
+export interface ApiOptions extends About {
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** JetStream's `err_code`s that somebody looks for. */
+export const codes = {
+  notEnabled: 10039,
+  streamNotFound: 10059,
+  consumerNotFound: 10014,
+  messageNotFound: 10037,
+  nameInUse: 10058,
+  overlap: 10065,
+  badSubjects: 10052,
+  consumerExists: 10148,
+  filterNotSubset: 10093,
+  filtersOverlap: 10138,
+  backoffTooLong: 10116,
+  resetNotAllowed: 10204,
+} as const
+
+/** Asks `$JS.API.<operation>`. Fails as `Streams` says; `data.code` is then JetStream's `err_code`. */
+export async function ask<T>(line: Line, operation: string, body?: unknown, options: ApiOptions = {}): Promise<T> {
+  const data = body === undefined ? '' : JSON.stringify(body)
+  const {timeoutMs, signal} = options
+  const reply = await line.request({subject: `$JS.API.${operation}`, data}, {timeoutMs, signal}).catch((error) => {
+    throw error instanceof BusError ? noAnswer(line.url, error) : error
+  })
+  const answer = JSON.parse(reply.text) as T & {readonly error?: ErrorJson}
+  if (answer.error !== undefined) throw apiFailure(line.url, answer.error, options)
+  return answer
+}
+
+/** The `err_code` behind a failure. */
+export function codeOf(error: unknown): number | undefined {
+  const code = error instanceof BusError ? error.data?.['code'] : undefined
+  return typeof code === 'number' ? code : undefined
+}
+
+export function apiFailure(url: string, error: ErrorJson, about: About = {}): BusError {
+  const code = error.err_code ?? error.code
+  const said = error.description ?? `error ${code}`
+  const data = {code}
+  if (code === codes.notEnabled) return noJetStream(url, data)
+  if (code === codes.streamNotFound)
+    return new BusError('notFound', noStream(url, about.stream), {data, try: ['bus stream ls']})
+  if (code === codes.consumerNotFound) {
+    const sentence = `the stream ${about.stream} on ${url} has no consumer ${about.consumer}`
+    return new BusError('notFound', sentence, {data, try: [`bus consumer ls ${about.stream}`]})
+  }
+  const kind = kinds[code] ?? (error.code === 403 ? 'denied' : 'remote')
+  return new BusError(kind, `${url} says: ${said}`, {data})
+}
+
+function noStream(url: string, stream: string | undefined): string {
+  return stream === undefined ? `${url} has no such stream` : `there is no stream ${stream} on ${url}`
+}
+
+function noAnswer(url: string, error: BusError): BusError {
+  if (error.kind === 'noResponders') return noJetStream(url, undefined, error)
+  if (error.kind !== 'timeout') return error
+  return new BusError('timeout', error.message.replace('no reply', 'JetStream gave no answer'), {cause: error})
+}
+
+function noJetStream(url: string, data?: {readonly code: number}, cause?: unknown): BusError {
+  return new BusError('notFound', `${url} keeps no streams: JetStream is not enabled there for this login`, {
+    cause,
+    try: ['nats-server --jetstream', 'a login whose account has JetStream'],
+    ...(data && {data}),
+  })
+}
+
+/** What is the asker's to mend; all else is `remote`. */
+const kinds: Readonly<Record<number, FailureKind>> = {
+  10003: 'usage',
+  10012: 'usage',
+  10013: 'usage',
+  10025: 'usage',
+  10049: 'usage',
+  10052: 'usage',
+  10058: 'usage',
+  10065: 'usage',
+  10074: 'usage',
+  10093: 'usage',
+  10094: 'usage',
+  10116: 'usage',
+  10117: 'usage',
+  10136: 'usage',
+  10138: 'usage',
+  10148: 'usage',
+}

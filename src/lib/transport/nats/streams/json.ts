@@ -1,0 +1,101 @@
+/** The JSON of the JetStream API (ADR-1, ADR-2, ADR-15), as much of it as is looked at. Durations in nanoseconds. */
+
+export interface StreamConfigJson {
+  readonly name: string
+  readonly subjects?: readonly string[] | null
+  readonly description?: string | undefined
+  readonly retention: 'limits' | 'interest' | 'workqueue'
+  readonly storage: 'file' | 'memory'
+  readonly discard: 'old' | 'new'
+  readonly max_age: number
+  readonly max_msgs: number
+  readonly max_bytes: number
+  readonly max_msgs_per_subject: number
+  readonly max_msg_size?: number
+  readonly duplicate_window?: number
+  readonly num_replicas: number
+}
+
+export interface StreamJson {
+  readonly config: StreamConfigJson
+  readonly created: string
+  readonly state: {
+    readonly messages: number
+    readonly bytes: number
+    readonly first_seq: number
+    readonly last_seq: number
+    readonly first_ts: string
+    readonly last_ts: string
+    readonly num_subjects?: number
+    readonly subjects?: Readonly<Record<string, number>> | null
+    readonly consumer_count: number
+  }
+  readonly cluster?: {readonly leader?: string; readonly replicas?: readonly unknown[]}
+}
+
+export interface Page {
+  readonly total: number
+  readonly offset: number
+  readonly limit: number
+}
+
+export interface ConsumerConfigJson {
+  readonly name?: string
+  readonly durable_name?: string
+  readonly description?: string | undefined
+  readonly deliver_policy?: string
+  readonly opt_start_seq?: number
+  readonly opt_start_time?: string
+  readonly ack_policy?: 'explicit' | 'all' | 'none'
+  readonly ack_wait?: number
+  readonly max_deliver?: number
+  readonly max_ack_pending?: number
+  readonly backoff?: readonly number[]
+  readonly filter_subject?: string
+  readonly filter_subjects?: readonly string[]
+  readonly deliver_subject?: string
+  readonly deliver_group?: string
+  readonly idle_heartbeat?: number
+  readonly inactive_threshold?: number
+  readonly mem_storage?: boolean
+  readonly num_replicas?: number
+  /** What one pull may ask for. */
+  readonly max_batch?: number
+  readonly max_expires?: number
+  readonly max_bytes?: number
+  readonly priority_groups?: readonly string[]
+}
+
+export interface ConsumerJson {
+  readonly stream_name: string
+  readonly name: string
+  readonly created: string
+  readonly config: ConsumerConfigJson
+  readonly delivered: PlaceJson
+  readonly ack_floor: PlaceJson
+  readonly num_ack_pending: number
+  readonly num_redelivered: number
+  readonly num_pending: number
+  readonly push_bound?: boolean
+}
+
+interface PlaceJson {
+  readonly consumer_seq: number
+  readonly stream_seq: number
+  readonly last_active?: string
+}
+
+/** Headers and data in base64. */
+export interface StoredJson {
+  readonly subject: string
+  readonly seq: number
+  readonly hdrs?: string
+  readonly data?: string
+  readonly time: string
+}
+
+export interface ErrorJson {
+  readonly code: number
+  readonly err_code?: number
+  readonly description?: string
+}

@@ -1,0 +1,52 @@
+/** One message for a stream, and its acknowledgement. */
+import {setTimeout as sleep} from 'node:timers/promises'
+import {BusError} from '../../../errors.ts'
+import type {Outgoing} from '../../../message.ts'
+import type {Stored} from '../../streams.ts'
+import {keeping} from './catalogue.ts'
+import type {Line} from './line.ts'
+import {StoredReader} from './stored.ts'
+
+const defaultTimeoutMs = 5000
+/** Before it is tried again with a stream that is there but does not listen: it chooses a leader. */
+export const electionMs = 250
+
+export async function publish(line: Line, message: Outgoing, timeoutMs = defaultTimeoutMs): Promise<Stored> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const stored = await attempt(line, message, Math.max(1, deadline - performance.now()), timeoutMs)
+    if (stored !== undefined) return stored
+    await mustBeKept(line, message.subject)
+    if (performance.now() + electionMs > deadline) throw late(line.url, message.subject, timeoutMs)
+    await sleep(electionMs)
+  }
+}
+
+/** Undefined: nobody listens there. */
+async function attempt(line: Line, message: Outgoing, leftMs: number, timeoutMs: number): Promise<Stored | undefined> {
+  try {
+    const reply = await line.request(message, {timeoutMs: leftMs})
+    const reader = new StoredReader(line.url)
+    const refusal = reader.read(reply.data, 0)
+    if (refusal === undefined) return reader.stored
+    throw refusal
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error
+    if (error.kind === 'noResponders') return undefined
+    throw error.kind === 'timeout' ? late(line.url, message.subject, timeoutMs) : error
+  }
+}
+
+/** Fails with `notFound` when no stream keeps the subject. */
+export async function mustBeKept(line: Line, subject: string): Promise<void> {
+  if ((await keeping(line, subject)).length > 0) return
+  throw new BusError('notFound', `no stream on ${line.url} keeps "${subject}"`, {
+    try: [`bus stream add NAME --subject ${subject}`],
+  })
+}
+
+export function late(url: string, subject: string, timeoutMs: number): BusError {
+  return new BusError('timeout', `no stream has acknowledged "${subject}" within ${timeoutMs} ms on ${url}`, {
+    try: ['a longer --timeout', 'the same message again, with a Nats-Msg-Id: it is then stored once'],
+  })
+}

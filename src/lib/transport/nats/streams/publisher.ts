@@ -1,0 +1,254 @@
+/**
+ * Many messages for streams, pipelined: an entry of a map each, one share of the inbox, and one timer for the oldest.
+ * When the connection is lost, those that are on their way may be stored or not. With a `Nats-Msg-Id` they are sent again
+ * once the connection is back, and the stream stores them once as long as it remembers the id (its dedupe window); without
+ * one they fail.
+ */
+import {BusError, closedError} from '../../../errors.ts'
+import {headerOf, type Outgoing} from '../../../message.ts'
+import {checkOutgoing} from '../../outgoing.ts'
+import {interruptedError} from '../../requests.ts'
+import {type PublisherOptions, type Stored, type StreamPublisher, storeHeaders} from '../../streams.ts'
+import type {Line, Routed} from './line.ts'
+import {electionMs, late, mustBeKept} from './publish.ts'
+import {StoredReader} from './stored.ts'
+
+interface Sent {
+  readonly message: Outgoing
+  at: number
+}
+
+interface Waiter {
+  resolve(): void
+  reject(error: unknown): void
+}
+
+export class Publisher implements StreamPublisher {
+  readonly #line: Line
+  readonly #options: PublisherOptions
+  readonly #window: number
+  readonly #timeoutMs: number
+  readonly #reader: StoredReader
+  readonly #route: Routed
+  readonly #leave: () => void
+  /** Not acknowledged, the oldest first. */
+  readonly #sent = new Map<number, Sent>()
+  #count = 0
+  #room: (Waiter & {promise: Promise<void>}) | undefined
+  #flushes: Waiter[] = []
+  #timer: NodeJS.Timeout | undefined
+  #failure: BusError | undefined
+  #isClosed = false
+  acknowledged = 0
+  duplicates = 0
+  last: Stored | undefined
+
+  constructor(line: Line, options: PublisherOptions) {
+    line.check()
+    this.#line = line
+    this.#options = options
+    this.#window = Math.max(1, options.window ?? 1000)
+    this.#timeoutMs = options.timeoutMs ?? 5000
+    this.#reader = new StoredReader(line.url)
+    this.#route = line.route({
+      arrived: (index, data, headerSize) => this.#arrived(index, data, headerSize),
+      refused: (failure) => this.#failAll(failure),
+    })
+    this.#leave = line.attend({
+      lost: () => this.#lost(),
+      returned: () => this.#returned(),
+      ended: (failure) => this.#failAll(failure),
+      refused: (subject, failure) => this.#refused(subject, failure),
+      close: () => this.#flushAndClose(),
+    })
+    options.signal?.addEventListener('abort', this.#abort)
+    if (options.signal?.aborted) this.#abort()
+  }
+
+  push(message: Outgoing): Promise<void> | undefined {
+    if (this.#isClosed) throw closedError(this.#line.url)
+    if (this.#failure !== undefined) return refusing(this.#failure)
+    const index = this.#count
+    // Without a connection it waits here, so that what is sent again goes before it.
+    if (this.#line.isUp) this.#line.store(message, this.#route.prefix + index)
+    else checkOutgoing(message, this.#line.maxPayload, this.#line.url)
+    this.#count++
+    this.#sent.set(index, {message, at: performance.now()})
+    if (this.#timer === undefined) this.#watch()
+    return this.#sent.size < this.#window ? undefined : this.#untilRoom()
+  }
+
+  async flush(): Promise<void> {
+    if (this.#failure === undefined && this.#sent.size > 0)
+      await new Promise<void>((resolve, reject) => this.#flushes.push({resolve, reject}))
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#flushAndClose()
+  }
+
+  readonly #abort = (): void => this.#failAll(interruptedError())
+
+  async #flushAndClose(): Promise<void> {
+    if (this.#isClosed) return
+    // Whoever wants to know of failures flushes.
+    await this.flush().catch(() => {})
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    this.#options.signal?.removeEventListener('abort', this.#abort)
+    this.#route.close()
+    this.#leave()
+  }
+
+  #arrived(index: number, data: Uint8Array, headerSize: number): void {
+    const sent = this.#sent.get(index)
+    if (sent === undefined) return
+    const refusal = this.#reader.read(data, headerSize)
+    if (refusal === 'nobody') void this.#again(index, sent)
+    else if (refusal === undefined) this.#acknowledged(index)
+    else this.#fail(index, refusal)
+  }
+
+  #acknowledged(index: number): void {
+    this.#sent.delete(index)
+    this.acknowledged++
+    const {last} = this
+    const {seq, duplicate} = this.#reader
+    if (duplicate) this.duplicates++
+    const {onStored} = this.#options
+    if (onStored !== undefined || last === undefined || seq >= last.seq) {
+      const {stored} = this.#reader
+      if (last === undefined || seq >= last.seq) this.last = stored
+      onStored?.(index, stored)
+    }
+    this.#settled()
+  }
+
+  /** Nobody listens to the subject: no stream keeps it, or one does and chooses its leader. */
+  async #again(index: number, sent: Sent): Promise<void> {
+    try {
+      await mustBeKept(this.#line, sent.message.subject)
+    } catch (error) {
+      return this.#fail(index, error)
+    }
+    if (performance.now() - sent.at < this.#timeoutMs) setTimeout(() => this.#resend(index, sent), electionMs)
+  }
+
+  #resend(index: number, {message}: Sent): void {
+    if (!this.#sent.has(index) || !this.#line.isUp) return
+    try {
+      this.#line.store(message, this.#route.prefix + index)
+    } catch (error) {
+      this.#fail(index, error)
+    }
+  }
+
+  #settled(): void {
+    if (this.#room !== undefined && this.#sent.size < this.#window) {
+      this.#room.resolve()
+      this.#room = undefined
+    }
+    if (this.#sent.size > 0) return
+    for (const {resolve} of this.#flushes.splice(0)) resolve()
+  }
+
+  #untilRoom(): Promise<void> {
+    this.#room ??= waiter()
+    return this.#room.promise
+  }
+
+  /** One message was not stored; the others go on. */
+  #fail(index: number, error: unknown): void {
+    this.#sent.delete(index)
+    this.#failure ??= placed(error, index)
+    this.#room?.reject(this.#failure)
+    this.#room = undefined
+    this.#settled()
+  }
+
+  #failAll(error: unknown): void {
+    const [oldest] = this.#sent.keys()
+    this.#failure ??= placed(error, oldest ?? this.#count)
+    this.#sent.clear()
+    this.#room?.reject(this.#failure)
+    this.#room = undefined
+    this.#settled()
+  }
+
+  #refused(subject: string, failure: unknown): boolean {
+    for (const [index, {message}] of this.#sent) {
+      if (message.subject !== subject) continue
+      this.#fail(index, failure)
+      return true
+    }
+    return false
+  }
+
+  /** Looks at the oldest when its time may be over. */
+  #watch(): void {
+    const [first] = this.#sent
+    if (first === undefined || this.#isClosed || !this.#line.isUp) {
+      this.#timer = undefined
+      return
+    }
+    const [index, {message, at}] = first
+    const left = at + this.#timeoutMs - performance.now()
+    if (left <= 0) this.#fail(index, late(this.#line.url, message.subject, this.#timeoutMs))
+    this.#timer = setTimeout(() => this.#whenRead(), Math.max(left, 1))
+  }
+
+  /** What has come while we were too busy to read is read first. */
+  #whenRead(): void {
+    setImmediate(() => this.#watch())
+  }
+
+  #lost(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const unknown = [...this.#sent].filter(
+      ([, {message}]) => headerOf(message.headers ?? [], storeHeaders.msgId) === undefined,
+    )
+    const [first] = unknown
+    if (first === undefined) return
+    for (const [index] of unknown) this.#sent.delete(index)
+    this.#fail(first[0], fateUnknown(this.#line.url, unknown.length))
+  }
+
+  #returned(): void {
+    const now = performance.now()
+    for (const [index, sent] of [...this.#sent]) {
+      sent.at = now
+      this.#resend(index, sent)
+    }
+    if (this.#timer === undefined) this.#watch()
+  }
+}
+
+function waiter(): Waiter & {promise: Promise<void>} {
+  const parts: Waiter = {resolve: () => {}, reject: () => {}}
+  const promise = new Promise<void>((resolve, reject) => Object.assign(parts, {resolve, reject}))
+  // Who does not wait hears of it from `flush`.
+  promise.catch(() => {})
+  return Object.assign(parts, {promise})
+}
+
+function refusing(failure: BusError): Promise<void> {
+  const {promise, reject} = waiter()
+  reject(failure)
+  return promise
+}
+
+function placed(error: unknown, index: number): BusError {
+  if (!(error instanceof BusError)) throw error
+  const {kind, message, cause, data} = error
+  return new BusError(kind, message, {cause, try: error.try, data: {...data, index}})
+}
+
+function fateUnknown(url: string, count: number): BusError {
+  const what = count === 1 ? 'a message was' : `${count} messages were`
+  return new BusError('connect', `the connection to ${url} broke while ${what} on the way, stored or not`, {
+    try: ['a Nats-Msg-Id in each message: they are then sent again and stored once'],
+    data: {unconfirmed: count},
+  })
+}

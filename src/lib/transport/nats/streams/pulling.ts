@@ -1,0 +1,61 @@
+import type {ConsumeOptions} from '../../streams.ts'
+import {subscribeDenied} from '../failures.ts'
+import type {ConsumerJson} from './json.ts'
+import type {Line} from './line.ts'
+import {Member} from './member.ts'
+import {Pulls} from './pulls.ts'
+
+const heartbeatMs = 5000
+const longestPullMs = 30_000
+const leastBytes = 8 * 1024 * 1024
+
+/** A member of a pull consumer. It claims no more than it may take, and asks for more when half of that is taken. */
+export class Pulling extends Member {
+  readonly #pulls: Pulls
+  readonly #prefetch: number
+  readonly #most: number
+  readonly #expiresMs: number
+
+  constructor(line: Line, info: ConsumerJson, options: ConsumeOptions) {
+    super(line, info, options)
+    const {max_batch: most = 0, max_bytes: bytes = 0, max_expires: expires = 0, priority_groups: groups} = info.config
+    const maxBytes = Math.max(leastBytes, 2 * line.maxPayload)
+    // What a consumer without acknowledgements has given is gone: it gives what is wanted at the moment.
+    this.#prefetch = info.config.ack_policy === 'none' ? 0 : (options.prefetch ?? 512)
+    this.#most = most > 0 ? most : Number.POSITIVE_INFINITY
+    this.#expiresMs = expires > 0 ? Math.min(expires / 1e6, longestPullMs) : longestPullMs
+    this.#pulls = new Pulls({
+      line,
+      stream: info.stream_name,
+      consumer: info.name,
+      heartbeatMs,
+      maxBytes: bytes > 0 ? Math.min(bytes, maxBytes) : maxBytes,
+      group: groups?.[0],
+      onMessage: this.receive,
+      onIdle: () => this.refill(),
+      onTrouble: () => void this.look(),
+      onRefused: (error) => this.fail(subscribeDenied(line.url, '_INBOX', error)),
+    })
+    this.refill()
+  }
+
+  protected refill(): void {
+    if (!this.isActive || !this.line.isUp) return
+    const {asked} = this.#pulls
+    const goal = Math.min(this.left, Math.max(this.#prefetch, this.wanted))
+    const room = goal - this.held - asked
+    if (room > 0 && room * 2 >= goal) this.#pulls.ask(Math.min(room, this.#most), this.#expiresMs)
+  }
+
+  protected lost(): void {
+    this.#pulls.forget()
+  }
+
+  protected stop(): Promise<void> {
+    return this.#pulls.drain()
+  }
+
+  protected isOwn(subject: string): boolean {
+    return subject === this.#pulls.subject
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Pull requests on one consumer (ADR-13, ADR-37). Several may be open; the server serves them in turn, so what is counted
+ * is how many messages it still may send in all. Messages keep their own subjects; what comes to the inbox itself is a word
+ * about a pull.
+ */
+import {headerOf} from '../../../message.ts'
+import {parseHeaders} from '../headers.ts'
+import type {Sink, Tap} from '../wire.ts'
+import type {Line} from './line.ts'
+
+export interface PullParts {
+  readonly line: Line
+  readonly stream: string
+  readonly consumer: string
+  /** How often the server tells that it is there when it has no messages. */
+  readonly heartbeatMs: number
+  readonly maxBytes?: number | undefined
+  readonly group?: string | undefined
+  readonly onMessage: Sink
+  /** A sign of life, and that nothing was to be had. */
+  readonly onIdle?: (() => void) | undefined
+  /** Pulls are over that should not be, or the server is silent. What was asked for may come or not. */
+  readonly onTrouble: (reason: string) => void
+  /** The inbox is refused. */
+  readonly onRefused: (error: Error) => void
+}
+
+const longestPullMs = 30_000
+/** As many of the latest pulls are known by their size. */
+const mostKnown = 64
+
+export class Pulls {
+  readonly #parts: PullParts
+  readonly #inbox: string
+  readonly #subject: string
+  readonly #tap: Tap
+  readonly #sizes = new Map<string, number>()
+  #count = 0
+  #heardAt = performance.now()
+  #watch: NodeJS.Timeout | undefined
+  /** How many messages the server may still send. */
+  asked = 0
+
+  constructor(parts: PullParts) {
+    const {line, stream, consumer, onMessage} = parts
+    this.#parts = parts
+    this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`
+    this.#inbox = `${line.newInbox()}.`
+    const sink: Sink = (arg, data) => {
+      this.#heardAt = performance.now()
+      if (arg.reply === undefined && arg.hdr > 0) return this.#word(arg.subject, data.subarray(0, arg.hdr))
+      if (this.asked > 0) this.asked--
+      onMessage(arg, data)
+    }
+    this.#tap = line.tap(`${this.#inbox}*`, undefined, sink, parts.onRefused)
+  }
+
+  get subject(): string {
+    return this.#subject
+  }
+
+  /** Asks for so many messages, to come within the time. */
+  ask(batch: number, expiresMs = longestPullMs): void {
+    const {line, maxBytes, group} = this.#parts
+    const token = String(this.#count++)
+    // No server takes a heartbeat of more than half the time.
+    const heartbeatMs = Math.min(this.#parts.heartbeatMs, Math.floor(expiresMs / 2))
+    const wish = {
+      batch,
+      expires: Math.round(expiresMs * 1e6),
+      ...(heartbeatMs >= leastHeartbeatMs && {idle_heartbeat: heartbeatMs * 1e6}),
+      ...(maxBytes !== undefined && {max_bytes: maxBytes}),
+      ...(group !== undefined && {group}),
+    }
+    this.#sizes.set(token, batch)
+    const [oldest] = this.#sizes.keys()
+    if (this.#sizes.size > mostKnown && oldest !== undefined) this.#sizes.delete(oldest)
+    if (this.asked === 0) this.#heardAt = performance.now()
+    this.asked += batch
+    line.send({subject: this.#subject, data: JSON.stringify(wish), reply: this.#inbox + token})
+    this.#watch ??= setTimeout(this.#look, this.#patienceMs)
+  }
+
+  /** Nothing of what was asked for will come. */
+  forget(): void {
+    this.asked = 0
+    this.#sizes.clear()
+  }
+
+  /** Takes nothing more; resolves when all that was on its way has come. */
+  async drain(): Promise<void> {
+    clearTimeout(this.#watch)
+    await this.#tap.drain()
+  }
+
+  close(): void {
+    clearTimeout(this.#watch)
+    this.#tap.close()
+  }
+
+  get #patienceMs(): number {
+    return this.#parts.heartbeatMs * 2.5
+  }
+
+  readonly #look = (): void => {
+    this.#watch = undefined
+    if (this.asked === 0) return
+    const left = this.#heardAt + this.#patienceMs - performance.now()
+    if (left > 0 || !this.#parts.line.isUp) {
+      this.#watch = setTimeout(this.#whenRead, Math.max(left, this.#parts.heartbeatMs))
+      return
+    }
+    this.forget()
+    this.#parts.onTrouble('it says nothing')
+  }
+
+  /** What has come while we were too busy to read is read first. */
+  readonly #whenRead = (): void => void setImmediate(this.#look)
+
+  #word(subject: Uint8Array, bytes: Uint8Array): void {
+    const headers = parseHeaders(bytes)
+    const code = headerOf(headers, 'Status')
+    if (code === '100') {
+      this.#parts.onIdle?.()
+      return
+    }
+    const said = headerOf(headers, 'Description') ?? ''
+    const token = Buffer.from(subject).toString('latin1').slice(this.#inbox.length)
+    const size = this.#sizes.get(token)
+    if (size === undefined) return
+    this.#sizes.delete(token)
+    const left = headerOf(headers, 'Nats-Pending-Messages')
+    this.asked = Math.max(0, this.asked - (left === undefined ? size : Number(left)))
+    if (code === '408' || code === '404' || /message size exceeds|batch completed/i.test(said)) this.#parts.onIdle?.()
+    else this.#parts.onTrouble(said === '' ? `status ${code}` : said)
+  }
+}
+
+const leastHeartbeatMs = 100

@@ -1,0 +1,76 @@
+/** A member of a push consumer, which another client has made: its server sends to a subject, and is told to go on. */
+import {headerOf} from '../../../message.ts'
+import type {ConsumeOptions} from '../../streams.ts'
+import {subscribeDenied} from '../failures.ts'
+import {parseHeaders} from '../headers.ts'
+import type {Sink, Tap} from '../wire.ts'
+import type {ConsumerJson} from './json.ts'
+import type {Line} from './line.ts'
+import {Member} from './member.ts'
+
+/** Held for the taker; the server is told to go on when there are fewer. */
+const enough = 8192
+/** Held at most, when the server cannot be held back. */
+const mostHeld = 65_536
+const lookMs = 5000
+const space = 32
+
+export class Pushed extends Member {
+  readonly #tap: Tap
+  readonly #lookMs: number
+  #goOn: string | undefined
+  #heardAt = performance.now()
+  #dropped = 0
+  #timer: NodeJS.Timeout
+
+  constructor(line: Line, info: ConsumerJson, options: ConsumeOptions) {
+    super(line, info, options)
+    const {deliver_subject: subject = '', deliver_group: queue, idle_heartbeat: heartbeat = 0} = info.config
+    this.#lookMs = Math.max(lookMs, (heartbeat / 1e6) * 3)
+    this.#tap = line.tap(subject, queue || undefined, this.#arrived, (error) =>
+      this.fail(subscribeDenied(line.url, subject, error)),
+    )
+    this.#timer = setTimeout(this.#watch, this.#lookMs)
+  }
+
+  readonly #arrived: Sink = (arg, data) => {
+    this.#heardAt = performance.now()
+    if (arg.hdr > 0 && data[8] === space) return this.#word(arg.reply, data.subarray(0, arg.hdr))
+    if (this.held < mostHeld) return this.receive(arg, data)
+    const text = `slow consumer: ${++this.#dropped} dropped so far from ${this.consumer} of ${this.stream}`
+    if (this.#dropped === 1) this.line.notify('slowConsumer', text)
+  }
+
+  /** A sign of life, or the question whether to go on. */
+  #word(reply: Uint8Array | undefined, bytes: Uint8Array): void {
+    const asks = reply === undefined ? undefined : Buffer.from(reply).toString('utf8')
+    this.#goOn = asks ?? headerOf(parseHeaders(bytes), 'Nats-Consumer-Stalled') ?? this.#goOn
+    this.refill()
+  }
+
+  protected refill(): void {
+    const subject = this.#goOn
+    if (subject === undefined || this.held >= enough) return
+    this.#goOn = undefined
+    this.line.send({subject})
+  }
+
+  protected lost(): void {
+    this.#goOn = undefined
+  }
+
+  protected async stop(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#tap.drain()
+  }
+
+  protected isOwn(subject: string): boolean {
+    return subject === this.#goOn
+  }
+
+  readonly #watch = (): void => {
+    const isSilent = performance.now() - this.#heardAt >= this.#lookMs
+    if (isSilent && this.line.isUp && this.isActive) void this.look()
+    this.#timer = setTimeout(this.#watch, this.#lookMs)
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * Reads a stream in order through a consumer of its own, with pulls ahead of the reader. The consumer counts what it gives:
+ * where a number is missing, after a reconnect, or when the consumer has gone, another one goes on after the last message.
+ */
+import {setTimeout as sleep} from 'node:timers/promises'
+import {BusError} from '../../../errors.ts'
+import {Message, noHeaders} from '../../../message.ts'
+import {Mailbox} from '../../mailbox.ts'
+import {subscribeDenied} from '../failures.ts'
+import {parseHeaders} from '../headers.ts'
+import {subjectReader} from '../subscription.ts'
+import type {Sink} from '../wire.ts'
+import {AckSubject} from './ack-subject.ts'
+import {ask} from './api.ts'
+import {type Ephemeral, makeEphemeral} from './ephemeral.ts'
+import {matcher} from './filters.ts'
+import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
+import type {Line} from './line.ts'
+import {Pulls} from './pulls.ts'
+
+/** What to read, in sequences. */
+export interface Plan {
+  readonly stream: string
+  readonly filters: readonly string[]
+  /** As the first consumer has it. */
+  readonly start: ConsumerConfigJson
+  /** What comes before these is not wanted. */
+  readonly fromSeq: number
+  readonly fromTime: number
+  /** The last sequence, and the time that nothing of it reaches. */
+  readonly endSeq: number
+  readonly endTime: number
+  /** Messages in all, after so many that are passed over. */
+  readonly limit: number
+  readonly skip: number
+  readonly lastPerSubject: boolean
+  readonly follow: boolean
+  readonly signal: AbortSignal | undefined
+}
+
+/** Messages that are held or on their way. */
+const window = 8192
+const leastBatch = 1024
+const leastBytes = 8 * 1024 * 1024
+/** How long a server may refuse for reasons of its own before it is told. */
+const refusalMs = 30_000
+
+export class Reading extends Mailbox {
+  readonly #line: Line
+  readonly #plan: Plan
+  readonly #leave: () => void
+  readonly #ack = new AckSubject()
+  readonly #subjectOf = subjectReader()
+  readonly #matches: (subject: string) => boolean
+  #consumer: Ephemeral | undefined
+  #pulls: Pulls | undefined
+  #expected = 1
+  #lastSeq: number
+  #endSeq: number
+  /** Messages that the consumer still has for us, at most. */
+  #pending = 0
+  #limit: number
+  #skip: number
+  #isWaking = false
+  #isRestarting = false
+  #isOver = false
+
+  constructor(line: Line, plan: Plan, consumer: Ephemeral) {
+    super({limit: Number.POSITIVE_INFINITY, signal: plan.signal, onClose: () => this.#end()})
+    this.#line = line
+    this.#plan = plan
+    this.#matches = matcher(plan.filters)
+    this.#lastSeq = plan.fromSeq - 1
+    this.#endSeq = plan.endSeq
+    this.#limit = plan.limit
+    this.#skip = plan.skip
+    this.#leave = line.attend({
+      lost: () => this.#pulls?.forget(),
+      returned: () => void this.#restart(),
+      ended: (failure) => this.fail(failure),
+      refused: (subject, failure) => this.#refused(subject, failure),
+      close: () => this.close(),
+    })
+    this.#use(consumer)
+  }
+
+  override take(max: number): Promise<readonly Message[]> {
+    const taken = super.take(max)
+    this.#ask()
+    return taken
+  }
+
+  override drain(): Promise<void> {
+    this.#end()
+    return super.drain()
+  }
+
+  override fail(error: unknown): void {
+    this.#end()
+    super.fail(error)
+  }
+
+  #use(consumer: Ephemeral): void {
+    const {stream, follow} = this.#plan
+    this.#consumer = consumer
+    this.#expected = 1
+    this.#pending = consumer.pending
+    if (this.#left() <= 0) return void this.drain()
+    const {name} = consumer
+    this.#pulls = new Pulls({
+      line: this.#line,
+      stream,
+      consumer: name,
+      heartbeatMs: follow ? 5000 : 1000,
+      maxBytes: Math.max(leastBytes, 2 * this.#line.maxPayload),
+      onMessage: (arg, data) => this.#arrived(arg, data),
+      onIdle: () => this.#idle(name),
+      onTrouble: () => void this.#restart(),
+      onRefused: (error) => this.fail(subscribeDenied(this.#line.url, '_INBOX', error)),
+    })
+    this.#ask()
+  }
+
+  readonly #arrived: Sink = ({subject, reply, hdr}, data) => {
+    const ack = this.#ack
+    if (this.#isOver || this.#isRestarting || reply === undefined || !ack.read(reply)) return
+    if (ack.consumerSeq !== this.#expected) return void this.#restart()
+    this.#expected++
+    const {seq, time, pending} = ack
+    const {endTime, fromTime, follow} = this.#plan
+    this.#pending = pending
+    if (seq > this.#endSeq || time >= endTime) return void this.drain()
+    if (seq > this.#lastSeq && time >= fromTime) this.#keep(this.#subjectOf(subject), seq, time, data, hdr)
+    this.#lastSeq = Math.max(seq, this.#lastSeq)
+    if (!follow && (pending === 0 || seq >= this.#endSeq || this.#limit === 0)) void this.drain()
+  }
+
+  #keep(subject: string, seq: number, time: number, data: Uint8Array, hdr: number): void {
+    const isWanted = !this.#consumer?.isWide || this.#matches(subject)
+    if (!isWanted || this.#skip > 0) {
+      if (isWanted) this.#skip--
+      this.#ask()
+      return
+    }
+    this.#limit--
+    const headers = hdr < 0 ? noHeaders : parseHeaders(data.subarray(0, hdr))
+    this.hold(new Message(subject, hdr < 0 ? data : data.subarray(hdr), headers, undefined, seq, time))
+    if (this.#isWaking) return
+    this.#isWaking = true
+    queueMicrotask(this.#wakeReader)
+  }
+
+  readonly #wakeReader = (): void => {
+    this.#isWaking = false
+    this.wake()
+  }
+
+  /** Asks for more when there is room for it, and for no more than there is. */
+  #ask(): void {
+    const pulls = this.#pulls
+    if (pulls === undefined || this.#isOver || this.#isRestarting || !this.#line.isUp) return
+    const room = window - this.length - pulls.asked
+    const left = this.#left() - pulls.asked
+    if (left <= 0 || room < Math.min(leastBatch, left)) return
+    pulls.ask(Math.min(room, left, window / 2))
+  }
+
+  #left(): number {
+    if (this.#plan.follow) return Number.POSITIVE_INFINITY
+    const some = Math.min(this.#pending, this.#endSeq - this.#lastSeq)
+    return this.#consumer?.isWide ? some : Math.min(some, this.#limit + this.#skip)
+  }
+
+  /** Nothing comes: is there nothing more? What was to come may have been removed. */
+  #idle(consumer: string): void {
+    this.#ask()
+    const {stream, follow} = this.#plan
+    if (follow || this.#isOver) return
+    ask<ConsumerJson>(this.#line, `CONSUMER.INFO.${stream}.${consumer}`, undefined, {stream, consumer}).then(
+      (info) => {
+        const isSame = this.#consumer?.name === consumer && !this.#isRestarting
+        if (isSame && info.num_pending === 0 && info.delivered.consumer_seq === this.#expected - 1) void this.drain()
+      },
+      () => {},
+    )
+  }
+
+  async #restart(): Promise<void> {
+    if (this.#isOver || this.#isRestarting) return
+    this.#isRestarting = true
+    this.#pulls?.close()
+    this.#consumer?.remove()
+    const since = performance.now()
+    for (let waitMs = 50; !this.#isOver; waitMs = Math.min(waitMs * 2, 1000)) {
+      try {
+        await this.#line.ready()
+        const consumer = await this.#another()
+        this.#isRestarting = false
+        return this.#isOver ? consumer.remove() : this.#use(consumer)
+      } catch (error) {
+        if (!isPassing(error, performance.now() - since)) return this.fail(error)
+      }
+      await sleep(waitMs)
+    }
+  }
+
+  /** A consumer that goes on where the last one was. */
+  async #another(): Promise<Ephemeral> {
+    const {stream, filters, start, lastPerSubject, fromSeq} = this.#plan
+    if (this.#lastSeq < fromSeq) return makeEphemeral(this.#line, stream, start, filters)
+    if (!lastPerSubject) {
+      const next = {deliver_policy: 'by_start_sequence', opt_start_seq: this.#lastSeq + 1}
+      return makeEphemeral(this.#line, stream, next, filters)
+    }
+    // What is the last of its subject may have changed; so that no subject is missing, it is so as of now.
+    const info = await ask<{state: {last_seq: number}}>(this.#line, `STREAM.INFO.${stream}`, undefined, {stream})
+    if (this.#endSeq === this.#plan.endSeq) this.#endSeq = info.state.last_seq
+    return makeEphemeral(this.#line, stream, start, filters)
+  }
+
+  #refused(subject: string, failure: unknown): boolean {
+    const isMine = this.#pulls?.subject === subject
+    if (isMine) this.fail(failure)
+    return isMine
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#leave()
+    this.#pulls?.close()
+    this.#consumer?.remove()
+  }
+}
+
+/** Servers that are restarted or choose a leader refuse for a while, or say nothing. */
+export function isPassing(error: unknown, forMs: number): boolean {
+  if (!(error instanceof BusError)) return false
+  return error.kind === 'timeout' || error.kind === 'noResponders' || (error.kind === 'remote' && forMs < refusalMs)
+}

@@ -1,0 +1,192 @@
+/** Configurations and states in the contract's words and in JetStream's. */
+import type {
+  ConsumerConfig,
+  ConsumerInfo,
+  ConsumerSettings,
+  DeliverPolicy,
+  StreamConfig,
+  StreamInfo,
+  StreamSettings,
+} from '../../streams.ts'
+import type {ConsumerConfigJson, ConsumerJson, StreamConfigJson, StreamJson} from './json.ts'
+
+const nanos = 1e6
+/** Servers before 2.10 want a number of deliveries beside a backoff; this one stands for none. */
+export const manyDeliveries = 1_000_000_000
+
+export function streamJson(settings: StreamSettings): StreamConfigJson {
+  const {maxAgeMs, dedupeMs} = settings
+  return {
+    name: settings.name,
+    subjects: settings.subjects ?? [settings.name],
+    retention: 'limits',
+    storage: settings.storage ?? 'file',
+    discard: settings.discard ?? 'old',
+    max_age: maxAgeMs === undefined ? 0 : Math.round(maxAgeMs * nanos),
+    max_msgs: settings.maxMsgs ?? -1,
+    max_bytes: settings.maxBytes ?? -1,
+    max_msgs_per_subject: settings.maxMsgsPerSubject ?? -1,
+    max_msg_size: settings.maxMsgSize ?? -1,
+    num_replicas: settings.replicas ?? 1,
+    ...(settings.description !== undefined && {description: settings.description}),
+    ...(dedupeMs !== undefined && {duplicate_window: Math.round(dedupeMs * nanos)}),
+  }
+}
+
+export function streamInfo({config, created, state, cluster}: StreamJson): StreamInfo {
+  const isEmpty = state.messages === 0
+  return {
+    config: streamConfig(config),
+    created: Date.parse(created),
+    state: {
+      messages: state.messages,
+      bytes: state.bytes,
+      firstSeq: isEmpty ? state.last_seq + 1 : state.first_seq,
+      lastSeq: state.last_seq,
+      ...(!isEmpty && {firstTime: timeOf(state.first_ts), lastTime: timeOf(state.last_ts)}),
+      subjects: state.num_subjects ?? 0,
+      consumers: state.consumer_count,
+    },
+    // A server that stands alone calls itself by its id.
+    ...(cluster?.leader !== undefined && cluster.replicas !== undefined && {leader: cluster.leader}),
+  }
+}
+
+function streamConfig(config: StreamConfigJson): StreamConfig {
+  return {
+    name: config.name,
+    subjects: config.subjects ?? [],
+    storage: config.storage,
+    discard: config.discard,
+    dedupeMs: (config.duplicate_window ?? 0) / nanos,
+    replicas: config.num_replicas,
+    retention: config.retention,
+    ...(config.description ? {description: config.description} : {}),
+    ...(config.max_age > 0 && {maxAgeMs: config.max_age / nanos}),
+    ...(config.max_msgs > 0 && {maxMsgs: config.max_msgs}),
+    ...(config.max_bytes > 0 && {maxBytes: config.max_bytes}),
+    ...(config.max_msgs_per_subject > 0 && {maxMsgsPerSubject: config.max_msgs_per_subject}),
+    ...((config.max_msg_size ?? 0) > 0 && {maxMsgSize: config.max_msg_size}),
+  }
+}
+
+/** Does a stream have this configuration? Its server's choice where the settings say nothing. */
+export function isAsWanted(wanted: StreamSettings, has: StreamConfigJson): boolean {
+  const {duplicate_window, subjects, ...rest} = streamJson(wanted)
+  const same = Object.entries(rest).every(([name, value]) => has[name as keyof StreamConfigJson] === value)
+  const sameWindow = duplicate_window === undefined || has.duplicate_window === duplicate_window
+  return (
+    same && sameWindow && !!wanted.description === !!has.description && isSameSet(subjects ?? [], has.subjects ?? [])
+  )
+}
+
+export function consumerJson(settings: ConsumerSettings): ConsumerConfigJson {
+  const {name, ackWaitMs, backoffMs = [], ack = 'explicit'} = settings
+  const filters = needed(settings.filters ?? [], settings.deliver === 'lastPerSubject')
+  const [filter] = filters
+  return {
+    name,
+    durable_name: name,
+    ...startJson(settings.deliver ?? 'all'),
+    ack_policy: ack,
+    ...(settings.description !== undefined && {description: settings.description}),
+    ...(filters.length === 1 && filter !== undefined && {filter_subject: filter}),
+    ...(filters.length > 1 && {filter_subjects: filters}),
+    ...(ackWaitMs !== undefined && {ack_wait: Math.round(ackWaitMs * nanos)}),
+    ...(settings.maxDeliver !== undefined && {max_deliver: settings.maxDeliver}),
+    ...(settings.maxAckPending !== undefined && {max_ack_pending: settings.maxAckPending}),
+    ...(backoffMs.length > 0 && {backoff: backoffMs.map((ms) => Math.round(ms * nanos))}),
+  }
+}
+
+/** Filters as JetStream wants them: for the last of each subject it wants one, though it were everything. */
+export function needed(filters: readonly string[], lastPerSubject: boolean): readonly string[] {
+  return filters.length === 0 && lastPerSubject ? ['>'] : filters
+}
+
+export function startJson(deliver: DeliverPolicy): ConsumerConfigJson {
+  if (deliver === 'lastPerSubject') return {deliver_policy: 'last_per_subject'}
+  if (typeof deliver === 'string') return {deliver_policy: deliver}
+  if ('seq' in deliver) return {deliver_policy: 'by_start_sequence', opt_start_seq: Math.max(1, deliver.seq)}
+  if ('timeMs' in deliver)
+    return {deliver_policy: 'by_start_time', opt_start_time: new Date(deliver.timeMs).toISOString()}
+  return {deliver_policy: 'all'}
+}
+
+export function consumerInfo(json: ConsumerJson): ConsumerInfo {
+  const {delivered, ack_floor, config} = json
+  const active = [delivered.last_active, ack_floor.last_active].flatMap((text) =>
+    text === undefined ? [] : timeOf(text),
+  )
+  return {
+    stream: json.stream_name,
+    config: consumerConfig(json.name, config),
+    created: Date.parse(json.created),
+    deliveredSeq: delivered.consumer_seq === 0 ? 0 : delivered.stream_seq,
+    ackFloor: ack_floor.consumer_seq === 0 ? 0 : ack_floor.stream_seq,
+    pending: json.num_pending,
+    ackPending: json.num_ack_pending,
+    redelivered: json.num_redelivered,
+    ...(active.length > 0 && {lastActive: Math.max(...active)}),
+    ...(config.deliver_subject !== undefined && {bound: json.push_bound === true}),
+  }
+}
+
+function consumerConfig(name: string, config: ConsumerConfigJson): ConsumerConfig {
+  const {filter_subject: filter, filter_subjects: filters, max_deliver: most = -1, deliver_subject: subject} = config
+  return {
+    name,
+    filters: filters ?? (filter && filter !== '>' ? [filter] : []),
+    deliver: deliverPolicy(config),
+    ack: config.ack_policy ?? 'none',
+    ackWaitMs: (config.ack_wait ?? 0) / nanos,
+    maxAckPending: config.max_ack_pending ?? -1,
+    backoffMs: (config.backoff ?? []).map((ns) => ns / nanos),
+    durable: config.durable_name !== undefined,
+    ...(config.description ? {description: config.description} : {}),
+    ...(most > 0 && most !== manyDeliveries && {maxDeliver: most}),
+    ...(subject !== undefined && {push: {subject, ...(config.deliver_group && {queue: config.deliver_group})}}),
+  }
+}
+
+function deliverPolicy(config: ConsumerConfigJson): DeliverPolicy {
+  const {deliver_policy: policy, opt_start_seq: seq, opt_start_time: time} = config
+  if (policy === 'by_start_sequence' && seq !== undefined) return {seq}
+  if (policy === 'by_start_time' && time !== undefined) return {timeMs: timeOf(time)}
+  if (policy === 'last_per_subject') return 'lastPerSubject'
+  return policy === 'new' || policy === 'last' ? policy : 'all'
+}
+
+/** Unix milliseconds with fractions of a time as Go writes it, to the nanosecond. */
+export function timeOf(text: string): number {
+  const [, seconds, fraction = '', zone] = /^([^.]*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
+  if (seconds === undefined) return Date.parse(text)
+  const digits = fraction.padEnd(9, '0')
+  return Date.parse(`${seconds}${zone}`) + Number(digits.slice(0, 3)) + Number(digits.slice(3, 9)) / nanos
+}
+
+function isSameSet(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((each) => other.includes(each))
+}
+
+/** Does a consumer have this configuration? Its server's choice where the settings say nothing. */
+export function isConsumerAsWanted(wanted: ConsumerSettings, has: ConsumerInfo): boolean {
+  const {config} = has
+  const deliver = wanted.deliver ?? 'all'
+  const {ackWaitMs = 30_000, backoffMs = []} = wanted
+  return (
+    config.push === undefined &&
+    config.durable &&
+    (config.description ?? '') === (wanted.description ?? '') &&
+    JSON.stringify(startJson(config.deliver)) === JSON.stringify(startJson(deliver)) &&
+    config.ack === (wanted.ack ?? 'explicit') &&
+    (config.ack === 'none' || backoffMs.length > 0 || config.ackWaitMs === ackWaitMs) &&
+    config.maxDeliver === wanted.maxDeliver &&
+    (config.ack === 'none' || config.maxAckPending === (wanted.maxAckPending ?? 1000)) &&
+    JSON.stringify(config.backoffMs) === JSON.stringify(backoffMs) &&
+    isSameSet(
+      (wanted.filters ?? []).filter((filter) => filter !== '>'),
+      config.filters,
+    )
+  )
+}

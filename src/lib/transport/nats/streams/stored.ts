@@ -1,0 +1,100 @@
+/** What a stream answers to a publish: an acknowledgement, or why it did not store the message. */
+import {BusError} from '../../../errors.ts'
+import type {Stored} from '../../streams.ts'
+import {isNoResponders} from '../headers.ts'
+import {apiFailure} from './api.ts'
+import type {ErrorJson} from './json.ts'
+
+interface AnswerJson {
+  readonly stream?: string
+  readonly seq?: number
+  readonly duplicate?: boolean
+  readonly error?: ErrorJson
+}
+
+/** Why a message was not stored; `nobody`: no stream keeps its subject, or not at this moment. */
+export type Refusal = BusError | 'nobody'
+
+/**
+ * Reads answers. Those of one stream are all alike but for the sequence: what stands around it is compared, and JSON is
+ * parsed only where it differs.
+ */
+export class StoredReader {
+  readonly #url: string
+  readonly #before = new Uint8Array(longest)
+  readonly #after = new Uint8Array(longest)
+  #beforeSize = 0
+  #afterSize = 0
+  stream = ''
+  seq = 0
+  duplicate = false
+
+  constructor(url: string) {
+    this.#url = url
+  }
+
+  /** Sets stream, seq and duplicate, or answers why there are none. */
+  read(data: Uint8Array, headerSize: number): Refusal | undefined {
+    if (headerSize > 0) {
+      if (isNoResponders(data, headerSize)) return 'nobody'
+      data = data.subarray(headerSize)
+    }
+    return this.#readAlike(data) ? undefined : this.#readJson(data)
+  }
+
+  get stored(): Stored {
+    return {stream: this.stream, seq: this.seq, duplicate: this.duplicate}
+  }
+
+  #readAlike(data: Uint8Array): boolean {
+    let at = this.#beforeSize
+    const end = data.length - this.#afterSize
+    if (at === 0 || end <= at) return false
+    // From its end: the names of streams differ there.
+    for (let i = at - 1; i >= 0; i--) if (data[i] !== this.#before[i]) return false
+    for (let i = 0; i < this.#afterSize; i++) if (data[end + i] !== this.#after[i]) return false
+    let seq = 0
+    for (; at < end; at++) {
+      const digit = (data[at] ?? 0) - 48
+      if (digit < 0 || digit > 9) return false
+      seq = seq * 10 + digit
+    }
+    this.seq = seq
+    this.duplicate = false
+    return true
+  }
+
+  #readJson(data: Uint8Array): Refusal | undefined {
+    const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8')
+    const answer = parsed(text)
+    if (answer?.error !== undefined) return apiFailure(this.#url, answer.error, {stream: answer.stream})
+    if (answer?.stream === undefined || answer.seq === undefined) return notAStream(this.#url, text)
+    this.stream = answer.stream
+    this.seq = answer.seq
+    this.duplicate = answer.duplicate === true
+    if (!this.duplicate) this.#learn(text)
+    return undefined
+  }
+
+  #learn(text: string): void {
+    const [, before = '', after = ''] = /^(.*"seq": *)\d+(.*)$/s.exec(text) ?? []
+    if (Buffer.byteLength(before) > longest || after.length > longest) return
+    this.#beforeSize = Buffer.from(before).copy(this.#before)
+    this.#afterSize = Buffer.from(after).copy(this.#after)
+  }
+}
+
+const longest = 512
+
+function parsed(text: string): AnswerJson | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function notAStream(url: string, text: string): BusError {
+  return new BusError('remote', `what answered on ${url} is no stream: ${JSON.stringify(text.slice(0, 60))}`)
+}

@@ -1,0 +1,18 @@
+/** Stored messages by JetStream, over the connection's own requests and inbox: no second connection, no client of its kind. */
+import type {Streams} from '../../streams.ts'
+import {catalogue} from './catalogue.ts'
+import {consumers} from './consumers.ts'
+import type {Line} from './line.ts'
+import {read} from './open-reading.ts'
+import {publish} from './publish.ts'
+import {Publisher} from './publisher.ts'
+
+export function natsStreams(line: Line): Streams {
+  return {
+    ...catalogue(line),
+    publish: (message, {timeoutMs} = {}) => publish(line, message, timeoutMs),
+    publisher: (options = {}) => new Publisher(line, options),
+    read: (stream, range) => read(line, stream, range),
+    consumers: consumers(line),
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Reads a stream message by message, for those whose messages go when they were consumed: there a consumer of ours would
+ * be one more to wait for, or is not allowed. Slow, but it disturbs nobody.
+ */
+import {setTimeout as sleep} from 'node:timers/promises'
+import type {Message} from '../../../message.ts'
+import {Mailbox} from '../../mailbox.ts'
+import {stored} from './catalogue.ts'
+import {matcher} from './filters.ts'
+import type {Line} from './line.ts'
+import {isPassing, type Plan} from './reading.ts'
+
+/** Most messages to hold for the reader. */
+const ahead = 256
+/** Between two looks for something new. */
+const lookMs = 200
+
+export class Walk extends Mailbox {
+  readonly #line: Line
+  readonly #plan: Plan
+  readonly #leave: () => void
+  #isWalking = false
+  #isOver = false
+  #next: number
+  #lastOf: Map<string, number> | undefined
+
+  constructor(line: Line, plan: Plan) {
+    super({limit: Number.POSITIVE_INFINITY, signal: plan.signal, onClose: () => this.#end()})
+    this.#line = line
+    this.#plan = plan
+    this.#next = plan.fromSeq
+    this.#leave = line.attend({ended: (failure) => this.fail(failure), close: () => this.close()})
+    void this.#walk()
+  }
+
+  override take(max: number): Promise<readonly Message[]> {
+    const taken = super.take(max)
+    void this.#walk()
+    return taken
+  }
+
+  override drain(): Promise<void> {
+    this.#end()
+    return super.drain()
+  }
+
+  override fail(error: unknown): void {
+    this.#end()
+    super.fail(error)
+  }
+
+  async #walk(): Promise<void> {
+    if (this.#isWalking) return
+    this.#isWalking = true
+    try {
+      if (this.#plan.lastPerSubject) this.#lastOf ??= await this.#lasts()
+      while (!this.#isOver && this.length < ahead) await this.#step()
+    } catch (error) {
+      this.fail(error)
+    }
+    this.#isWalking = false
+  }
+
+  async #step(): Promise<void> {
+    const {follow, endSeq, endTime, fromTime, filters} = this.#plan
+    const message = this.#next > endSeq ? undefined : await this.#get()
+    if (this.#isOver) return
+    const {seq = 0, time = 0} = message ?? {}
+    if (message === undefined) return follow ? sleep(lookMs) : this.drain()
+    if (seq > endSeq || time >= endTime) return this.drain()
+    this.#next = seq + 1
+    const isLast = this.#lastOf === undefined || this.#lastOf.get(message.subject) === seq
+    if (time >= fromTime && isLast && (filters.length < 2 || matcher(filters)(message.subject))) this.push(message)
+  }
+
+  /** The next message that is there. */
+  async #get(): Promise<Message | undefined> {
+    const {filters, stream} = this.#plan
+    const [only = '>'] = filters.length < 2 ? filters : []
+    for (const since = performance.now(); ; ) {
+      try {
+        await this.#line.ready()
+        return await stored(this.#line, stream, {seq: this.#next, next_by_subj: only})
+      } catch (error) {
+        if (this.#isOver || !isPassing(error, performance.now() - since)) throw error
+      }
+      await sleep(lookMs)
+    }
+  }
+
+  /** The sequence of the last message of each subject. */
+  async #lasts(): Promise<Map<string, number>> {
+    const lasts = new Map<string, number>()
+    const all = new Walk(this.#line, {...this.#plan, lastPerSubject: false, signal: undefined})
+    for await (const {subject, seq} of all) if (seq !== undefined) lasts.set(subject, seq)
+    return lasts
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#leave()
+  }
+}
