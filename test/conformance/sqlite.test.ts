@@ -14,7 +14,7 @@ const sqlite: Harness = {
     keepsForSlow: true,
     noResponders: true,
     requestsAreMessages: true,
-    streams: false,
+    streams: true,
   },
   async fresh(): Promise<Bus> {
     const folder = await mkdtemp(join(tmpdir(), 'busline-'))

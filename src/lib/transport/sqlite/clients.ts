@@ -21,7 +21,7 @@ interface Client {
   readonly beat: number
 }
 
-/** What one subscription of this connection listens to. */
+/** What one subscription of this connection listens to; without patterns it only says that we are here. */
 export interface Interest {
   readonly patterns: readonly string[]
   readonly queue: string | undefined
@@ -33,7 +33,9 @@ export class Clients {
   readonly #db: Db
   readonly #name: string | undefined
   readonly #rows = new Map<Interest, number[]>()
+  #presence: Interest | undefined
   #generation: {get(): unknown} | undefined
+  #find: {get(id: number): unknown} | undefined
   #host: string | undefined
   #beat: NodeJS.Timeout | undefined
   #seen: {generation: number; trie: SubjectTrie<Client>; queues: Map<string, [pattern: string, Client][]>} | undefined
@@ -55,6 +57,13 @@ export class Clients {
     this.#changed()
   }
 
+  /** Within a write transaction: others can see from now on whether we live. */
+  attend(): void {
+    if (this.#presence !== undefined) return
+    this.#presence = {patterns: [], queue: undefined}
+    this.add(this.#presence)
+  }
+
   /** Within a write transaction. */
   remove(interest: Interest): void {
     const rows = this.#rows.get(interest)
@@ -73,6 +82,8 @@ export class Clients {
     this.#rows.clear()
     this.#changed()
     this.#leave()
+    // Unlike what a dead process had, what was in hand comes back when its time is up.
+    if (this.#presence !== undefined) this.#db.prepare('UPDATE flight SET owner = NULL WHERE owner = ?').run(this.id)
   }
 
   stop(): void {
@@ -84,6 +95,14 @@ export class Clients {
     return this.#load()
       .trie.match(subject)
       .some((client) => this.#isAlive(client))
+  }
+
+  /** Is the process still there that came as this client? */
+  isLive(id: number): boolean {
+    if (id === this.id) return true
+    this.#find ??= this.#db.prepare('SELECT id, host, pid, started, beat FROM client WHERE id = ?')
+    const client = this.#find.get(id) as Client | undefined
+    return client !== undefined && this.#isAlive(client)
   }
 
   /** The patterns that live members of a queue group listen to, sorted; every process sees the same order. */

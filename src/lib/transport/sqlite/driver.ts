@@ -3,7 +3,6 @@ import {closedError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
 import {checkPatterns, hasWildcard} from '../../subject.ts'
 import {Mailbox} from '../mailbox.ts'
-import {noStreams} from '../no-streams.ts'
 import {checkOutgoing, checkSize} from '../outgoing.ts'
 import {interruptedError, Requests} from '../requests.ts'
 import type {Streams} from '../streams.ts'
@@ -23,10 +22,14 @@ import {Ears} from './ears.ts'
 import {type Db, fileError, openFile} from './file.ts'
 import {busy, Lock} from './lock.ts'
 import {type Cursor, inboxRows, Log} from './log.ts'
-import {Publisher} from './publisher.ts'
+import {Publisher, type Sink} from './publisher.ts'
 import {QueueMember} from './queue.ts'
 import {Reader, Subscriber} from './reader.ts'
 import {inboxPrefix, toMessage} from './rows.ts'
+import {Catalogue} from './streams/catalogue.ts'
+import {Limits} from './streams/limits.ts'
+import type {Member} from './streams/member.ts'
+import {makeStreams} from './streams/streams.ts'
 
 const maxPayload = 64 * 1024 * 1024
 
@@ -44,27 +47,30 @@ class SqliteBus implements Transport {
     keepsForSlow: true,
     noResponders: true,
     requestsAreMessages: true,
-    streams: false,
+    streams: true,
   }
   readonly maxPayload = maxPayload
-  readonly streams: Streams
   readonly #path: string
   readonly #db: Db
   readonly #lock: Lock
   readonly #bells: Bells
   readonly #clients: Clients
+  readonly #catalogue: Catalogue
+  readonly #limits: Limits
   readonly #publisher: Publisher
   readonly #requests: Requests
   readonly #inbox: string
   readonly #open = new Set<Mailbox>()
+  /** Woken after every commit: members of queue groups, and readers of streams that follow. */
   readonly #members = new Set<Mailbox>()
+  readonly #consuming = new Set<Member>()
+  #streams: Streams | undefined
   #reading: {log: Log; reader: Reader; ears: Ears} | undefined
   #inboxSeen: number | undefined
   #isClosed = false
 
   constructor(path: string, db: Db, options: OpenOptions) {
     this.url = `sqlite:${path}`
-    this.streams = noStreams(this.url)
     this.#path = path
     this.#db = db
     this.#lock = new Lock(db, path)
@@ -72,8 +78,12 @@ class SqliteBus implements Transport {
     this.#clients = new Clients(db, options.name)
     this.#inbox = `${inboxPrefix}${this.#clients.id.toString(36)}.`
     this.#requests = new Requests(this.url, this.#inbox, (message) => this.publish(message))
+    this.#catalogue = new Catalogue(db)
+    this.#limits = new Limits(db, this.#catalogue)
     this.#publisher = new Publisher({
       db,
+      catalogue: this.#catalogue,
+      limits: this.#limits,
       lock: this.#lock,
       bells: this.#bells,
       clients: this.#clients,
@@ -89,11 +99,20 @@ class SqliteBus implements Transport {
     })
   }
 
+  get streams(): Streams {
+    this.#streams ??= this.#openStreams()
+    return this.#streams
+  }
+
   publish(message: Outgoing): void {
+    this.#publish(message)
+  }
+
+  #publish(message: Outgoing, sink?: Sink): void {
     this.#check()
     if (isBare(message) && this.#publisher.knows(message.subject)) checkSize(message.data, maxPayload, this.url)
     else checkOutgoing(message, maxPayload, this.url)
-    this.#publisher.push(message)
+    this.#publisher.push(message, sink)
     if (message.subject.startsWith(inboxPrefix)) this.#reading?.ears.expect()
   }
 
@@ -141,8 +160,9 @@ class SqliteBus implements Transport {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#requests.failAll(closedError(this.url))
-    for (const mailbox of [...this.#open]) await mailbox.close()
+    for (const mailbox of [...this.#open, ...this.#members]) await mailbox.close()
     try {
+      for (const member of [...this.#consuming]) await member.close()
       await this.#publisher.flush()
       await this.#lock.write(() => this.#clients.removeAll())
     } catch (error) {
@@ -247,6 +267,25 @@ class SqliteBus implements Transport {
     ears.listen(literal ? patterns.map(bellOf) : 'all')
   }
 
+  #openStreams(): Streams {
+    const {log} = this.#startReading()
+    return makeStreams({
+      db: this.#db,
+      lock: this.#lock,
+      log,
+      clients: this.#clients,
+      catalogue: this.#catalogue,
+      limits: this.#limits,
+      push: (message, sink) => this.#publish(message, sink),
+      check: () => this.#check(),
+      failure: (error) => fileError(this.#path, error),
+      ring: (bell) => this.#bells.ring(bell),
+      listen: (patterns) => this.#listen(patterns),
+      readers: this.#members,
+      members: this.#consuming,
+    })
+  }
+
   #openInbox(): Ears {
     const {log, ears} = this.#startReading()
     if (this.#inboxSeen !== undefined) return ears
@@ -272,6 +311,7 @@ class SqliteBus implements Transport {
       let any = this.#requests.size > 0 && this.#readInbox(log)
       any = reader.run() || any
       for (const mailbox of this.#members) any = mailbox.wake() || any
+      for (const member of this.#consuming) any = member.wake() || any
       return any
     } catch (error) {
       this.#fail(error)
@@ -295,7 +335,8 @@ class SqliteBus implements Transport {
   #fail(error: unknown): void {
     if (this.#isClosed) return
     const failure = fileError(this.#path, error)
-    for (const mailbox of [...this.#open]) mailbox.fail(failure)
+    for (const mailbox of [...this.#open, ...this.#members]) mailbox.fail(failure)
+    for (const member of this.#consuming) member.fail(failure)
     this.#requests.failAll(failure)
   }
 }

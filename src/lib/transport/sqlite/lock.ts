@@ -44,12 +44,15 @@ export class Lock {
     return this.#finish(work)
   }
 
-  /** As `tryWrite`, but waits for its turn. Fails with `connect` after 10 s. */
-  async write<T>(work: () => T): Promise<T> {
+  /** As `tryWrite`, but waits for its turn. Calls `then` right after the commit. Fails with `connect` after 10 s. */
+  async write<T>(work: () => T, then?: () => void): Promise<T> {
     const deadline = Date.now() + patienceMs
     for (;;) {
       const result = this.tryWrite(work)
-      if (result !== busy) return result
+      if (result !== busy) {
+        then?.()
+        return result
+      }
       if (Date.now() > deadline) throw this.lockedError()
       await new Promise((resolve) => setImmediate(resolve))
     }

@@ -66,7 +66,7 @@ export class Log {
   }
 
   nameOf(sid: number): string {
-    return this.#names[sid] ?? ''
+    return this.#names[Math.abs(sid)] ?? ''
   }
 
   /** The end of the log as it is now. */
@@ -82,7 +82,7 @@ export class Log {
 
   /** From now on `page` gives what these patterns match. */
   want(patterns: readonly string[]): void {
-    this.#lock.read(() => this.#learn())
+    this.#lock.read(() => this.learn())
     const added = new SubjectTrie<true>()
     for (const pattern of patterns) {
       added.add(pattern, true)
@@ -107,7 +107,7 @@ export class Log {
    */
   page(from: Cursor, to: Cursor, what: {all: boolean; passing: boolean; rows?: number}): Page {
     return this.#lock.read(() => {
-      this.#learn()
+      this.learn()
       const statement = what.all ? this.#statements.all : this.#statements.wanted
       const stored = fill<number>(statement, from.seq, to.seq, what.rows)
       if (!what.passing) return this.#storedPage(stored, from, to)
@@ -161,7 +161,16 @@ export class Log {
     return {message: toMessage(row, this.nameOf(row[1]), true), sid: row[1], cursor: {seq: row[0], passing}}
   }
 
-  #learn(): void {
+  /** The subjects with their numbers, from a number on, as of the last `learn`. */
+  *subjectsFrom(sid: number): Iterable<[sid: number, name: string]> {
+    for (let i = sid; i < this.#names.length; i++) {
+      const name = this.#names[i]
+      if (name !== undefined) yield [i, name]
+    }
+  }
+
+  /** Gets to know new subjects. */
+  learn(): void {
     for (const [sid, name] of this.#statements.subjects.all(this.#last) as [number, string][]) {
       this.#names[sid] = name
       this.#last = sid
@@ -172,6 +181,7 @@ export class Log {
   #add(sid: number): void {
     this.#wanted.add(sid)
     this.#statements.want.run(sid)
+    this.#statements.want.run(-sid)
   }
 }
 

@@ -10,6 +10,9 @@ import type {Db} from './file.ts'
 import {busy, type Lock} from './lock.ts'
 import {prune, restartLog} from './retention.ts'
 import {inboxOwner, passesBy, storedData, storedHeaders} from './rows.ts'
+import type {Catalogue, Kept} from './streams/catalogue.ts'
+import {Intake, type Outcome} from './streams/intake.ts'
+import type {Limits} from './streams/limits.ts'
 
 const batchMessages = 1000
 const batchBytes = 1024 * 1024
@@ -24,6 +27,27 @@ const logLookBytes = 8 * 1024 * 1024
 interface Interned {
   readonly id: number
   readonly bell: string
+  readonly stream: Kept | undefined
+}
+
+/** Who wants to know what became of its messages: told in their order, after the commit. */
+export interface Sink {
+  settled(outcome: (index: number) => Outcome, count: number): void
+  failed(error: unknown, count: number): void
+}
+
+/** Messages of one sink in a row, by their places among all that were pushed. */
+interface Watched {
+  readonly sink: Sink
+  from: number
+  to: number
+}
+
+interface Inserted {
+  readonly bells: Set<string>
+  readonly unserved: Outgoing[]
+  /** By the place in the batch. */
+  readonly outcome: (index: number) => Outcome
 }
 
 interface Waiter {
@@ -37,6 +61,8 @@ export interface PublisherParts {
   readonly lock: Lock
   readonly bells: Bells
   readonly clients: Clients
+  readonly catalogue: Catalogue
+  readonly limits: Limits
   readonly clock: () => number
   /** This client's inbox with its trailing dot. */
   readonly inbox: string
@@ -51,16 +77,21 @@ export class Publisher {
   readonly #parts: PublisherParts
   readonly #interned = new Map<string, Interned>()
   readonly #waiters: Waiter[] = []
+  readonly #watched: Watched[] = []
+  readonly #intake: Intake
   readonly #statements
   readonly #insertSame: Insert
   readonly #insertAny: Insert
   readonly #insertInbox: Insert
+  /** As of which change of the streams a subject's stream is known. */
+  #generation = 0
   #queue: Outgoing[] = []
   #first = 0
   #pushed = 0
   #done = 0
   #armed = false
   #error: unknown
+  #failure: unknown
   #busySince: number | undefined
   #nextPrune = Date.now()
   #sinceLogLook = 0
@@ -69,10 +100,16 @@ export class Publisher {
     this.#parts = parts
     const {db} = parts
     this.#statements = {
-      last: db.prepare(`SELECT max(${lastTime('msg')}, ${lastTime('eph')})`).pluck(),
+      last: db
+        .prepare(
+          `SELECT max(${lastTime('msg')}, ${lastTime('eph')}), ifnull((SELECT max(seq) FROM msg), 0),
+                  (SELECT v FROM meta WHERE k = 'streams')`,
+        )
+        .raw(),
       findSubject: db.prepare('SELECT id FROM subject WHERE name = ?').pluck(),
       addSubject: db.prepare('INSERT INTO subject(name) VALUES (?)'),
     }
+    this.#intake = new Intake(db, parts.catalogue, parts.limits)
     this.#insertSame = makeInsert(db, 'msg(sid, ts, data)', '(@sid, @ts, ?)', 1, [64, 8, 1])
     this.#insertAny = makeInsert(db, 'msg(sid, ts, reply, hdr, data)', '(?, ?, ?, ?, ?)', 5, [32, 4, 1])
     this.#insertInbox = makeInsert(db, 'eph(dst, subject, ts, reply, hdr, data)', '(?, ?, ?, ?, ?, ?)', 6, [16, 1])
@@ -83,8 +120,9 @@ export class Publisher {
     return this.#interned.has(subject)
   }
 
-  push(message: Outgoing): void {
+  push(message: Outgoing, sink?: Sink): void {
     this.#queue.push(message)
+    if (sink !== undefined) this.#watch(sink)
     this.#pushed++
     this.#arm()
   }
@@ -94,6 +132,12 @@ export class Publisher {
     if (this.#error !== undefined) return Promise.reject(this.#takeError())
     if (this.#done === this.#pushed) return Promise.resolve()
     return new Promise((resolve, reject) => this.#waiters.push({upTo: this.#pushed, resolve, reject}))
+  }
+
+  #watch(sink: Sink): void {
+    const last = this.#watched.at(-1)
+    if (last?.sink === sink && last.to === this.#pushed) last.to++
+    else this.#watched.push({sink, from: this.#pushed, to: this.#pushed + 1})
   }
 
   #arm(): void {
@@ -120,13 +164,15 @@ export class Publisher {
   /** False when others hold the file. */
   #commitBatch(): boolean {
     const {batch, bytes} = this.#nextBatch()
+    let outcome: Inserted['outcome'] | undefined
     try {
-      const rung = this.#parts.lock.tryWrite(() => this.#insert(batch))
-      if (rung === busy) return this.#isBusy()
+      const inserted = this.#parts.lock.tryWrite(() => this.#insert(batch))
+      if (inserted === busy) return this.#isBusy()
       this.#busySince = undefined
-      for (const bell of rung.bells) this.#parts.bells.ring(bell)
+      outcome = inserted.outcome
+      for (const bell of inserted.bells) this.#parts.bells.ring(bell)
       this.#parts.committed()
-      for (const request of rung.unserved) this.#parts.noResponders(request)
+      for (const request of inserted.unserved) this.#parts.noResponders(request)
       this.#prune()
       this.#sinceLogLook += bytes
       if (this.#sinceLogLook > logLookBytes) {
@@ -136,7 +182,9 @@ export class Publisher {
     } catch (error) {
       this.#interned.clear()
       this.#fail(error)
+      if (outcome === undefined) this.#tellFailed(batch.length)
     }
+    if (outcome !== undefined) this.#tellSettled(batch.length, outcome)
     this.#first += batch.length
     this.#done += batch.length
     return true
@@ -151,50 +199,72 @@ export class Publisher {
     return {batch: this.#queue.slice(this.#first, end), bytes}
   }
 
-  #insert(batch: readonly Outgoing[]): {bells: Set<string>; unserved: Outgoing[]} {
-    const {clients, clock, inbox} = this.#parts
-    const bells = new Set<string>()
-    let ts = Math.max(clock(), (this.#statements.last.get() as number) + 1)
-    const subject = batch[0]?.subject ?? ''
-    if (!passesBy(subject) && batch.every((message) => isPlain(message, subject))) {
-      const {id, bell} = this.#intern(subject)
-      this.#insertSame(
-        batch.map((message) => storedData(message.data)),
-        {sid: id, ts},
-      )
-      return {bells: bells.add(bell), unserved: []}
+  #insert(batch: readonly Outgoing[]): Inserted {
+    const {clock, catalogue} = this.#parts
+    const [time, end, generation] = this.#statements.last.get() as [number, number, number]
+    if (generation !== this.#generation) {
+      catalogue.refresh(generation)
+      this.#generation = generation
+      this.#interned.clear()
     }
+    const ts = Math.max(clock(), time + 1)
+    this.#intake.begin(ts)
+    const subject = batch[0]?.subject ?? ''
+    const isSame = !passesBy(subject) && batch.every((message) => isPlain(message, subject))
+    const same = isSame ? this.#intern(subject) : undefined
+    const inserted =
+      same !== undefined && (same.stream === undefined || same.stream.isOpen)
+        ? this.#insertAll(batch, same, ts, end + 1)
+        : this.#insertEach(batch, ts, end + 1)
+    this.#intake.finish()
+    return inserted
+  }
+
+  /** Messages to one subject without headers, of which no stream refuses any. */
+  #insertAll(batch: readonly Outgoing[], {id, bell, stream}: Interned, ts: number, first: number): Inserted {
+    this.#insertSame(
+      batch.map((message) => storedData(message.data)),
+      {sid: id, ts},
+    )
+    const bells = new Set([bell])
+    if (stream === undefined) return {bells, unserved: [], outcome: () => undefined}
+    this.#intake.takeAll(stream, id, first, batch)
+    const {name} = stream.config
+    return {bells, unserved: [], outcome: (i) => ({stream: name, seq: first + i, duplicate: false})}
+  }
+
+  #insertEach(batch: readonly Outgoing[], time: number, first: number): Inserted {
+    const {clients, inbox} = this.#parts
+    const bells = new Set<string>()
     const stored: unknown[] = []
     const passing: unknown[] = []
     const unserved: Outgoing[] = []
-    for (const message of batch) {
+    const outcomes: Outcome[] = []
+    let seq = first
+    for (const [i, message] of batch.entries()) {
       // Each a microsecond later, so that what passes by keeps its place among what is stored.
-      this.#place(message, ts++, stored, passing, bells)
+      if (passesBy(message.subject)) placePassing(message, time + i, passing, bells)
+      else outcomes[i] = this.#place(message, time + i, seq++, stored, bells)
       const {reply} = message
       if (reply === undefined || (!reply.startsWith(inbox) && !reply.startsWith(streamInboxPrefix))) continue
       if (clients.listens(message.subject)) continue
       if (reply.startsWith(inbox)) unserved.push(message)
-      else this.#place({subject: reply, headers: noRespondersHeaders}, ts++, stored, passing, bells)
+      else placePassing({subject: reply, headers: noRespondersHeaders}, time + i, passing, bells)
     }
     this.#insertAny(stored)
     this.#insertInbox(passing)
-    return {bells, unserved}
+    return {bells, unserved, outcome: (i) => outcomes[i]}
   }
 
-  #place(message: Outgoing, ts: number, stored: unknown[], passing: unknown[], bells: Set<string>): void {
-    const {subject} = message
+  /** What a stream refuses goes into the log as its subject's negative number, so that it is in no stream. */
+  #place(message: Outgoing, ts: number, seq: number, stored: unknown[], bells: Set<string>): Outcome {
+    const {id, bell, stream} = this.#intern(message.subject)
     const headers = storedHeaders(message.headers)
-    const data = storedData(message.data)
-    const reply = message.reply ?? null
-    if (passesBy(subject)) {
-      const owner = inboxOwner(subject)
-      passing.push(owner, subject, ts, reply, headers, data)
-      bells.add(owner === 0 ? bellOf(subject) : inboxBell(owner))
-      return
-    }
-    const {id, bell} = this.#intern(subject)
-    stored.push(id, ts, reply, headers, data)
+    const outcome = stream === undefined ? undefined : this.#intake.take(stream, id, seq, message, headers)
+    const isTaken = stream === undefined || (outcome !== undefined && 'seq' in outcome && !outcome.duplicate)
+    stored.push(isTaken ? id : -id, ts, message.reply ?? null, headers, storedData(message.data))
     bells.add(bell)
+    return outcome
   }
 
   /** The subject's number. Kept past this transaction only when it commits: a failure forgets them all. */
@@ -204,7 +274,7 @@ export class Publisher {
     if (this.#interned.size >= mostInterned) this.#interned.clear()
     const {findSubject, addSubject} = this.#statements
     const id = (findSubject.get(subject) as number | undefined) ?? Number(addSubject.run(subject).lastInsertRowid)
-    const interned = {id, bell: bellOf(subject)}
+    const interned = {id, bell: bellOf(subject), stream: this.#parts.catalogue.keeper(subject)}
     this.#interned.set(subject, interned)
     return interned
   }
@@ -213,7 +283,7 @@ export class Publisher {
   #prune(): void {
     const now = Date.now()
     if (now < this.#nextPrune) return
-    const isDone = this.#parts.lock.tryWrite(() => prune(this.#parts.db, now))
+    const isDone = this.#parts.lock.tryWrite(() => prune(this.#parts.db, this.#parts, now))
     if (isDone === true) this.#nextPrune = now + pruneEveryMs
   }
 
@@ -221,16 +291,38 @@ export class Publisher {
     this.#busySince ??= Date.now()
     if (Date.now() - this.#busySince > patienceMs) {
       this.#busySince = undefined
-      this.#done += this.#queue.length - this.#first
-      this.#first = this.#queue.length
+      const left = this.#queue.length - this.#first
       this.#fail(this.#parts.lock.lockedError())
+      this.#tellFailed(left)
+      this.#done += left
+      this.#first = this.#queue.length
     }
     return false
   }
 
   #fail(error: unknown): void {
-    const failure = this.#parts.failed(error)
-    this.#error ??= failure
+    this.#failure = this.#parts.failed(error)
+    this.#error ??= this.#failure
+  }
+
+  #tellSettled(count: number, outcome: Inserted['outcome']): void {
+    for (const {sink, from, to} of this.#watchedNext(count)) sink.settled((i) => outcome(from + i), to - from)
+  }
+
+  #tellFailed(count: number): void {
+    for (const {sink, from, to} of this.#watchedNext(count)) sink.failed(this.#failure, to - from)
+  }
+
+  /** The watched messages among the next `count`, by their places among these; no longer watched then. */
+  *#watchedNext(count: number): Iterable<Watched> {
+    const [begin, end] = [this.#done, this.#done + count]
+    for (let next = this.#watched[0]; next !== undefined && next.from < end; next = this.#watched[0]) {
+      const {sink, from} = next
+      const to = Math.min(next.to, end)
+      if (to === next.to) this.#watched.shift()
+      else next.from = to
+      yield {sink, from: from - begin, to: to - begin}
+    }
   }
 
   #settle(): void {
@@ -248,6 +340,13 @@ export class Publisher {
     this.#error = undefined
     return error
   }
+}
+
+function placePassing(message: Outgoing, ts: number, passing: unknown[], bells: Set<string>): void {
+  const {subject} = message
+  const owner = inboxOwner(subject)
+  passing.push(owner, subject, ts, message.reply ?? null, storedHeaders(message.headers), storedData(message.data))
+  bells.add(owner === 0 ? bellOf(subject) : inboxBell(owner))
 }
 
 function lastTime(table: string): string {

@@ -1,30 +1,72 @@
 /**
- * What no stream keeps goes after an hour, what passed through an inbox after a minute. Whoever publishes also prunes,
- * a chunk at a time: a file grows only while somebody publishes, so it needs no other keeper.
+ * What no stream keeps goes after an hour, what passed through an inbox after a minute, what is in a stream by the
+ * stream's limits. Whoever publishes also prunes, a chunk at a time: a file grows only while somebody publishes, so it
+ * needs no other keeper. `meta.pruned` is how far the log was looked through; what leaves a stream before that goes
+ * with it.
  */
 import type {Db} from './file.ts'
+import type {Catalogue} from './streams/catalogue.ts'
+import type {Limits} from './streams/limits.ts'
 
 const coreRetentionMs = 60 * 60 * 1000
 const inboxRetentionMs = 60 * 1000
 const chunk = 1000
+/** Looking at a row that a stream keeps costs less than removing one. */
+const looks = 5000
 
 /** Within a write transaction: removes one chunk of each kind that is due; true when no more is. */
-export function prune(db: Db, now: number): boolean {
-  const stored = pruneTable(db, 'msg', (now - coreRetentionMs) * 1000)
-  const passing = pruneTable(db, 'eph', (now - inboxRetentionMs) * 1000)
-  return stored && passing
+export function prune(db: Db, streams: {catalogue: Catalogue; limits: Limits}, now: number): boolean {
+  const expired = streams.catalogue.all().map((stream) => streams.limits.expire(stream, now))
+  const parts = [...expired, pruneLog(db, now), prunePassing(db, now), pruneIds(db, now)]
+  return parts.every((isDone) => isDone)
 }
 
 /** The newest row always stays: SQLite would hand out its sequence again. */
-function pruneTable(db: Db, table: 'msg' | 'eph', before: number): boolean {
-  const oldest = db.prepare(`SELECT ts FROM ${table} ORDER BY seq LIMIT 1`).pluck().get()
+function pruneLog(db: Db, now: number): boolean {
+  const pruned = db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck().get() as number
+  const [last, rows] = db
+    .prepare(
+      `SELECT ifnull(max(seq), 0), count(*) FROM (SELECT seq, ts FROM msg WHERE seq > ? ORDER BY seq LIMIT ${looks})
+       WHERE ts < ? AND seq < (SELECT max(seq) FROM msg)`,
+    )
+    .raw()
+    .get(pruned, (now - coreRetentionMs) * 1000) as [number, number]
+  if (rows === 0) return true
+  const upTo = rows <= chunk ? last : chunkEnd(db, pruned, last)
+  db.prepare(`DELETE FROM msg WHERE seq > ? AND seq <= ? AND NOT ${isKept}`).run(pruned, upTo)
+  db.prepare("UPDATE meta SET v = ? WHERE k = 'pruned'").run(upTo)
+  return upTo === last && rows < looks
+}
+
+const isKept = `EXISTS (SELECT 1 FROM held h JOIN stream s ON s.id = h.stream
+                        WHERE h.sid = msg.sid AND msg.seq >= h.first AND msg.seq >= s.first)`
+
+/** Up to where there are no more than a chunk of rows to remove. */
+function chunkEnd(db: Db, from: number, to: number): number {
+  const end = db
+    .prepare(`SELECT seq FROM msg WHERE seq > ? AND seq <= ? AND NOT ${isKept} ORDER BY seq LIMIT 1 OFFSET ${chunk}`)
+    .pluck()
+    .get(from, to)
+  return typeof end === 'number' ? end - 1 : to
+}
+
+function prunePassing(db: Db, now: number): boolean {
+  const before = (now - inboxRetentionMs) * 1000
+  const oldest = db.prepare('SELECT ts FROM eph ORDER BY seq LIMIT 1').pluck().get()
   if (typeof oldest !== 'number' || oldest >= before) return true
   const removed = db
     .prepare(
-      `DELETE FROM ${table} WHERE seq IN (SELECT seq FROM ${table} ORDER BY seq LIMIT ${chunk})
-       AND ts < ? AND seq < (SELECT max(seq) FROM ${table})`,
+      `DELETE FROM eph WHERE seq IN (SELECT seq FROM eph ORDER BY seq LIMIT ${chunk})
+       AND ts < ? AND seq < (SELECT max(seq) FROM eph)`,
     )
     .run(before)
+  return removed.changes < chunk
+}
+
+function pruneIds(db: Db, now: number): boolean {
+  const removed = db
+    .prepare(`DELETE FROM dedup WHERE id IN (SELECT id FROM dedup WHERE until < ? ORDER BY until LIMIT ${chunk})`)
+    .run(now * 1000)
   return removed.changes < chunk
 }
 

@@ -3,6 +3,12 @@
  * time, so a cursor `seq > ?` never skips a late commit. It has no second index, which would cost half of the insert
  * speed, and its newest row is never deleted, so that sequences never restart. What is addressed to one client's inbox
  * lies apart in `eph`, and is gone after a minute.
+ *
+ * A stream is a view of the log. What it has of a subject is a row of `held`: everything of that subject from
+ * `held.first` and from `stream.first` on, so whatever removes messages from a stream moves one of the two. A row whose
+ * `sid` is negative was refused by its subject's stream and only passes by. `kept` lists the sequences of each subject
+ * where a stream has a limit for that. What is between delivery and acknowledgement is a `flight`: a range of the
+ * consumer's messages, its owner (NULL when it waits to be delivered again) and when it is due, in milliseconds.
  */
 
 /** "NBUS": how a bus file is told from any other SQLite database. */
@@ -26,20 +32,28 @@ CREATE TABLE interest(id INTEGER PRIMARY KEY, client INTEGER NOT NULL, pattern T
 CREATE TABLE qgroup(name TEXT NOT NULL, pattern TEXT NOT NULL, first INTEGER NOT NULL, next INTEGER NOT NULL,
                     PRIMARY KEY(name, pattern)) STRICT, WITHOUT ROWID;
 
-CREATE TABLE stream(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, subjects TEXT NOT NULL, config TEXT NOT NULL,
-                    created INTEGER NOT NULL) STRICT;
-CREATE TABLE consumer(id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, name TEXT NOT NULL, config TEXT NOT NULL,
-                      next INTEGER NOT NULL, floor INTEGER NOT NULL, updated INTEGER NOT NULL,
-                      UNIQUE(stream, name)) STRICT;
-CREATE TABLE lease(id INTEGER PRIMARY KEY, cid INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL,
-                   owner INTEGER NOT NULL, deadline INTEGER NOT NULL, tries INTEGER NOT NULL) STRICT;
-CREATE TABLE redo(cid INTEGER, seq INTEGER, due INTEGER NOT NULL, tries INTEGER NOT NULL,
-                  PRIMARY KEY(cid, seq)) STRICT, WITHOUT ROWID;
-CREATE TABLE dead(cid INTEGER, seq INTEGER, tries INTEGER NOT NULL, reason TEXT NOT NULL, ts INTEGER NOT NULL,
-                  subject TEXT NOT NULL, hdr TEXT, data ANY, PRIMARY KEY(cid, seq)) STRICT, WITHOUT ROWID;
-CREATE TABLE dedup(mid TEXT PRIMARY KEY, seq INTEGER NOT NULL, ts INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE stream(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, config TEXT NOT NULL, created INTEGER NOT NULL,
+                    first INTEGER NOT NULL, last INTEGER NOT NULL, ts INTEGER NOT NULL, mid TEXT NOT NULL,
+                    stored INTEGER NOT NULL, messages INTEGER NOT NULL, bytes INTEGER NOT NULL,
+                    holes INTEGER NOT NULL) STRICT;
+CREATE TABLE held(sid INTEGER PRIMARY KEY, stream INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+                  messages INTEGER NOT NULL, bytes INTEGER NOT NULL, width INTEGER NOT NULL) STRICT;
+CREATE TABLE kept(sid INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(sid, seq)) STRICT, WITHOUT ROWID;
+CREATE TABLE dedup(id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, mid TEXT NOT NULL, seq INTEGER NOT NULL,
+                   until INTEGER NOT NULL, UNIQUE(stream, mid)) STRICT;
+CREATE INDEX dedup_until ON dedup(until);
 
-INSERT INTO meta VALUES ('interests', 0);
+CREATE TABLE consumer(id INTEGER PRIMARY KEY AUTOINCREMENT, stream INTEGER NOT NULL, name TEXT NOT NULL, config TEXT NOT NULL,
+                      created INTEGER NOT NULL, epoch INTEGER NOT NULL, next INTEGER NOT NULL, passed INTEGER NOT NULL,
+                      delivered INTEGER NOT NULL, active INTEGER, UNIQUE(stream, name)) STRICT;
+CREATE TABLE flight(consumer INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL, messages INTEGER NOT NULL,
+                    tries INTEGER NOT NULL, owner INTEGER, due INTEGER NOT NULL,
+                    PRIMARY KEY(consumer, lo)) STRICT, WITHOUT ROWID;
+CREATE TABLE dead(consumer INTEGER NOT NULL, seq INTEGER NOT NULL, tries INTEGER NOT NULL, reason TEXT NOT NULL,
+                  ts INTEGER NOT NULL, subject TEXT NOT NULL, hdr TEXT, data ANY,
+                  PRIMARY KEY(consumer, seq)) STRICT, WITHOUT ROWID;
+
+INSERT INTO meta VALUES ('interests', 0), ('streams', 0), ('pruned', 0);
 PRAGMA application_id = ${applicationId};
 PRAGMA user_version = ${schemaVersion};
 `

@@ -1,0 +1,47 @@
+/**
+ * How many messages a consumer has yet to be delivered. For a whole stream that only loses its oldest this follows from
+ * two counters; otherwise it is counted once, on the shorter side, and then kept up with what comes and goes.
+ */
+import type {State} from './catalogue.ts'
+import type {Durable, Place} from './durable.ts'
+import type {View} from './view.ts'
+
+export class Backlog {
+  readonly #durable: Durable
+  readonly #view: View
+  #known: {next: number; upTo: number; removed: number} | undefined
+  count = 0
+
+  constructor(durable: Durable, view: View) {
+    this.#durable = durable
+    this.#view = view
+  }
+
+  forget(): void {
+    this.#known = undefined
+  }
+
+  /** Within a read: counts what there is from the consumer's place on. */
+  follow(state: State, place: Place): void {
+    this.count = this.#count(state, place)
+    this.#known = {next: place.next, upTo: state.last, removed: state.stored - state.messages}
+  }
+
+  /** So many were delivered, and the consumer is now at `next`. */
+  took(messages: number, next: number): void {
+    this.count = Math.max(0, this.count - messages)
+    if (this.#known !== undefined) this.#known.next = next
+  }
+
+  #count(state: State, place: Place): number {
+    const removed = state.stored - state.messages
+    if (this.#durable.config.filters.length === 0 && state.holes === 0)
+      return state.stored - Math.max(place.passed, removed)
+    const known = this.#known
+    if (known === undefined || known.removed !== removed || known.next > place.next) {
+      return this.#view.countFrom(state, place.next)
+    }
+    const delivered = this.#view.count(state, known.next, Math.min(place.next - 1, known.upTo))
+    return this.count - delivered + this.#view.count(state, Math.max(known.upTo + 1, place.next), state.last)
+  }
+}

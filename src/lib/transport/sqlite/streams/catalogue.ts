@@ -1,0 +1,150 @@
+/**
+ * The streams of the file, as every process knows them: read again when `meta.streams` has moved on, which whoever
+ * publishes sees within the transaction.
+ */
+import {BusError} from '../../../errors.ts'
+import {overlaps, SubjectTrie} from '../../../subject.ts'
+import type {StreamConfig} from '../../streams.ts'
+import type {Db} from '../file.ts'
+
+export interface Kept {
+  readonly id: number
+  readonly config: StreamConfig
+  /** Takes whatever comes without a look at the message: neither its size nor the room left matter. */
+  readonly isOpen: boolean
+}
+
+/** Numbers of a stream that change; times in microseconds. */
+export interface State {
+  /** Nothing before it belongs to the stream; there may be nothing at it. */
+  readonly first: number
+  readonly last: number
+  readonly ts: number
+  /** Message id of the last message, or empty. */
+  readonly mid: string
+  /** Ever. */
+  readonly stored: number
+  readonly messages: number
+  readonly bytes: number
+  /** 1 when other than the oldest messages were removed. */
+  readonly holes: number
+}
+
+export class Catalogue {
+  readonly #db: Db
+  readonly #statements
+  #generation = 0
+  #byName = new Map<string, Kept>()
+  #trie = new SubjectTrie<Kept>()
+
+  constructor(db: Db) {
+    this.#db = db
+    this.#statements = {
+      generation: db.prepare("SELECT v FROM meta WHERE k = 'streams'").pluck(),
+      changed: db.prepare("UPDATE meta SET v = v + 1 WHERE k = 'streams'"),
+      state: db.prepare('SELECT first, last, ts, mid, stored, messages, bytes, holes FROM stream WHERE id = ?'),
+    }
+  }
+
+  /** The stream that keeps a subject, as of the last `refresh`. */
+  keeper(subject: string): Kept | undefined {
+    return this.#trie.size === 0 ? undefined : this.#trie.match(subject)[0]
+  }
+
+  /** All, by name, as they are now. */
+  all(): Kept[] {
+    this.refresh()
+    return [...this.#byName.values()]
+  }
+
+  /** Fails with `notFound`. */
+  find(name: string): Kept {
+    this.refresh()
+    const kept = this.#byName.get(name)
+    if (kept !== undefined) return kept
+    const names = [...this.#byName.keys()].slice(0, 5)
+    throw new BusError('notFound', `there is no stream ${JSON.stringify(name)}`, {
+      try: names.length === 0 ? ['bus stream add'] : [`there are: ${names.join(', ')}`],
+    })
+  }
+
+  /** Fails with `notFound` when the stream was removed meanwhile. */
+  state(stream: Kept): State {
+    const state = this.#statements.state.get(stream.id) as State | undefined
+    if (state === undefined) {
+      throw new BusError('notFound', `the stream ${JSON.stringify(stream.config.name)} was removed`)
+    }
+    return state
+  }
+
+  refresh(generation: number = this.#statements.generation.get() as number): void {
+    if (generation === this.#generation) return
+    const rows = this.#db.prepare('SELECT id, config FROM stream ORDER BY name').raw().all() as [number, string][]
+    const known = new Map([...this.#byName.values()].map((kept) => [kept.id, kept]))
+    this.#byName = new Map()
+    this.#trie = new SubjectTrie()
+    for (const [id, text] of rows) {
+      const kept = known.get(id) ?? fromRow(id, text)
+      this.#byName.set(kept.config.name, kept)
+      for (const pattern of kept.config.subjects) this.#trie.add(pattern, kept)
+    }
+    this.#generation = generation
+  }
+
+  /** Within a write transaction. Throws `usage` when it cannot be beside those that there are. */
+  add(config: StreamConfig, end: number): void {
+    this.refresh()
+    const text = JSON.stringify(config)
+    const same = this.#byName.get(config.name)
+    if (same !== undefined) {
+      if (JSON.stringify(same.config) === text) return
+      throw new BusError('usage', `the stream ${JSON.stringify(config.name)} exists with another configuration`, {
+        try: [`bus stream info ${config.name}`],
+      })
+    }
+    for (const {config: other} of this.#byName.values()) checkBeside(config, other)
+    this.#db
+      .prepare(
+        `INSERT INTO stream(name, config, created, first, last, ts, mid, stored, messages, bytes, holes)
+         VALUES (?, ?, ?, ?, 0, 0, '', 0, 0, 0, 0)`,
+      )
+      .run(config.name, text, Date.now(), end + 1)
+    this.#statements.changed.run()
+  }
+
+  /** Within a write transaction: forgets the stream and all that hangs on it. Its messages are then kept by nobody. */
+  remove(stream: Kept): void {
+    const {id} = stream
+    for (const sql of [
+      'DELETE FROM kept WHERE sid IN (SELECT sid FROM held WHERE stream = ?)',
+      'DELETE FROM held WHERE stream = ?',
+      'DELETE FROM dedup WHERE stream = ?',
+      'DELETE FROM flight WHERE consumer IN (SELECT id FROM consumer WHERE stream = ?)',
+      'DELETE FROM dead WHERE consumer IN (SELECT id FROM consumer WHERE stream = ?)',
+      'DELETE FROM consumer WHERE stream = ?',
+      'DELETE FROM stream WHERE id = ?',
+    ]) {
+      this.#db.prepare(sql).run(id)
+    }
+    this.#statements.changed.run()
+  }
+}
+
+function fromRow(id: number, text: string): Kept {
+  const config = JSON.parse(text) as StreamConfig
+  const {discard, maxMsgs, maxBytes, maxMsgSize} = config
+  const isRefusing = discard === 'new' && (maxMsgs ?? maxBytes) !== undefined
+  return {id, config, isOpen: maxMsgSize === undefined && !isRefusing}
+}
+
+function checkBeside(config: StreamConfig, other: StreamConfig): void {
+  for (const subject of config.subjects) {
+    const taken = other.subjects.find((each) => overlaps(each, subject))
+    if (taken === undefined) continue
+    throw new BusError(
+      'usage',
+      `${JSON.stringify(subject)} overlaps with ${JSON.stringify(taken)} of stream ${JSON.stringify(other.name)}`,
+      {data: {stream: other.name}},
+    )
+  }
+}

@@ -1,0 +1,117 @@
+/** A durable consumer as the file has it. */
+import {BusError} from '../../../errors.ts'
+import type {ConsumerConfig} from '../../streams.ts'
+import type {Db} from '../file.ts'
+import type {Kept} from './catalogue.ts'
+
+export interface Durable {
+  readonly id: number
+  readonly config: ConsumerConfig
+  readonly created: number
+}
+
+/** Where it is; times in milliseconds. */
+export interface Place {
+  /** Changes when it is moved: what was delivered before no longer counts. */
+  readonly epoch: number
+  /** Everything before this was delivered, or is a flight. */
+  readonly next: number
+  /** Of all that the stream ever stored, how many came before `next`. */
+  readonly passed: number
+  /** The last sequence that was delivered. */
+  readonly delivered: number
+  readonly active: number | null
+}
+
+export class Durables {
+  readonly #db: Db
+  readonly #statements
+
+  constructor(db: Db) {
+    this.#db = db
+    this.#statements = {
+      find: db.prepare('SELECT id, config, created FROM consumer WHERE stream = ? AND name = ?'),
+      list: db.prepare('SELECT id, config, created FROM consumer WHERE stream = ? ORDER BY name'),
+      count: db.prepare('SELECT count(*) FROM consumer WHERE stream = ?').pluck(),
+      place: db.prepare('SELECT epoch, next, passed, delivered, active FROM consumer WHERE id = ?'),
+      move: db.prepare('UPDATE consumer SET next = ?, passed = ?, delivered = ?, active = ? WHERE id = ?'),
+      active: db.prepare('UPDATE consumer SET active = ? WHERE id = ?'),
+    }
+  }
+
+  find(stream: Kept, name: string): Durable | undefined {
+    const row = this.#statements.find.get(stream.id, name) as Row | undefined
+    return row === undefined ? undefined : fromRow(row)
+  }
+
+  /** Fails with `notFound`. */
+  get(stream: Kept, name: string): Durable {
+    const durable = this.find(stream, name)
+    if (durable !== undefined) return durable
+    const where = JSON.stringify(stream.config.name)
+    throw new BusError('notFound', `the stream ${where} has no consumer ${JSON.stringify(name)}`, {
+      try: [`bus consumer add ${stream.config.name} ${name}`],
+    })
+  }
+
+  /** By name. */
+  list(stream: Kept): Durable[] {
+    return (this.#statements.list.all(stream.id) as Row[]).map(fromRow)
+  }
+
+  count(stream: Kept): number {
+    return this.#statements.count.get(stream.id) as number
+  }
+
+  /** Within a write transaction. */
+  add(stream: Kept, config: ConsumerConfig): Durable {
+    this.#db
+      .prepare(
+        `INSERT INTO consumer(stream, name, config, created, epoch, next, passed, delivered)
+         VALUES (?, ?, ?, ?, 0, 0, 0, 0)`,
+      )
+      .run(stream.id, config.name, JSON.stringify(config), Date.now())
+    return this.get(stream, config.name)
+  }
+
+  /** Within a write transaction. */
+  remove({id}: Durable): void {
+    this.#db.prepare('DELETE FROM consumer WHERE id = ?').run(id)
+    this.#db.prepare('DELETE FROM flight WHERE consumer = ?').run(id)
+    this.#db.prepare('DELETE FROM dead WHERE consumer = ?').run(id)
+  }
+
+  /** Fails with `notFound` when it was removed. */
+  place(durable: Durable): Place {
+    const place = this.#statements.place.get(durable.id) as Place | undefined
+    if (place === undefined) {
+      throw new BusError('notFound', `the consumer ${JSON.stringify(durable.config.name)} was removed`)
+    }
+    return place
+  }
+
+  /** Within a write transaction. */
+  move(durable: Durable, {next, passed, delivered, active}: Omit<Place, 'epoch'>): void {
+    this.#statements.move.run(next, passed, delivered, active, durable.id)
+  }
+
+  /** Within a write transaction. */
+  touch(durable: Durable, now: number): void {
+    this.#statements.active.run(now, durable.id)
+  }
+
+  /** Within a write transaction: as if it had just been made. */
+  restart(durable: Durable): void {
+    this.#db.prepare('UPDATE consumer SET epoch = epoch + 1, active = NULL WHERE id = ?').run(durable.id)
+  }
+}
+
+interface Row {
+  readonly id: number
+  readonly config: string
+  readonly created: number
+}
+
+function fromRow({id, config, created}: Row): Durable {
+  return {id, config: JSON.parse(config) as ConsumerConfig, created}
+}

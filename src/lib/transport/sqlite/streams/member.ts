@@ -1,0 +1,430 @@
+/**
+ * One member of a durable consumer. A cycle is one transaction: the acknowledgements so far are written, what is due to
+ * be delivered again is taken, else the next messages. Rows are read before the lock is taken and only claimed under it.
+ * A member that finds nothing only looks, and never writes.
+ */
+import {BusError} from '../../../errors.ts'
+import {type ConsumeOptions, type Consuming, Delivery} from '../../streams.ts'
+import type {Clients} from '../clients.ts'
+import {busy, type Lock} from '../lock.ts'
+import {type Row, toMessage} from '../rows.ts'
+import {Acks, type Answer, Lot} from './acks.ts'
+import {Backlog} from './backlog.ts'
+import type {Catalogue, Kept, State} from './catalogue.ts'
+import type {Durable, Durables, Place} from './durable.ts'
+import {type Flights, waitOf} from './flights.ts'
+import type {View} from './view.ts'
+
+const prefetch = 512
+/** Begins with few, and asks for more at a time while it comes back soon, so that others get their share. */
+const firstAhead = 16
+const soonMs = 20
+const lateMs = 100
+/** Acknowledgements wait so long for the next claim. */
+const idleMs = 5
+/** Whether a member that has messages was killed is looked at so often. */
+const othersMs = 100
+const overdueMs = 20
+
+export interface MemberParts {
+  readonly lock: Lock
+  readonly clients: Clients
+  readonly catalogue: Catalogue
+  readonly durables: Durables
+  readonly flights: Flights
+  /** Wakes the members of all processes. */
+  readonly ring: () => void
+  readonly onClose: (member: Member) => void
+  /** Makes one sentence of what SQLite says. */
+  readonly failure: (error: unknown) => unknown
+}
+
+interface Waiting {
+  readonly max: number
+  readonly resolve: (taken: readonly Delivery[]) => void
+  readonly reject: (error: unknown) => void
+  readonly timer: NodeJS.Timeout | undefined
+}
+
+/** A delivery with its place among those claimed with it. */
+class Held extends Delivery {
+  readonly lot: Lot
+  readonly index: number
+
+  constructor(from: Member, lot: Lot, index: number, pending: number, row: Row<number>, subject: string) {
+    const {payload, headers, reply, time} = toMessage(row, subject, true)
+    const {stream, consumer} = from
+    super(from, {stream, consumer, seq: row[0], time, deliveries: lot.tries, pending}, subject, payload, headers, reply)
+    this.lot = lot
+    this.index = index
+  }
+}
+
+interface Claim {
+  readonly rows: readonly Row<number>[]
+  readonly tries: number
+  /** Where the consumer was before, and is now; absent for what is delivered again. */
+  readonly moved?: {readonly before: Place; readonly next: number}
+}
+
+export class Member implements Consuming {
+  readonly stream: string
+  readonly consumer: string
+  readonly #parts: MemberParts
+  readonly #kept: Kept
+  readonly #durable: Durable
+  readonly #view: View
+  readonly #acks: Acks
+  readonly #backlog: Backlog
+  readonly #prefetch: number
+  readonly #signal: AbortSignal | undefined
+  #left: number
+  #ahead: number
+  #claimedAt = 0
+  #epoch = -1
+  /** Up to here there is nothing for this consumer. */
+  #scanned = 0
+  #buffer: Held[] = []
+  #first = 0
+  #waiting: Waiting | undefined
+  #lookTimer: NodeJS.Timeout | undefined
+  #ackTimer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(parts: MemberParts, kept: Kept, durable: Durable, view: View, options: ConsumeOptions) {
+    this.stream = kept.config.name
+    this.consumer = durable.config.name
+    this.#parts = parts
+    this.#kept = kept
+    this.#durable = durable
+    this.#view = view
+    this.#acks = new Acks(parts, durable, view)
+    this.#backlog = new Backlog(durable, view)
+    this.#prefetch = options.prefetch ?? prefetch
+    this.#ahead = Math.min(firstAhead, this.#prefetch)
+    this.#left = options.max ?? Infinity
+    this.#signal = options.signal
+    this.#signal?.addEventListener('abort', this.#abort)
+  }
+
+  get ended(): boolean {
+    return this.#isClosed || (this.#left <= 0 && this.#first === this.#buffer.length)
+  }
+
+  async take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
+    if (this.#waiting !== undefined) throw new Error('a consumer has one reader at a time')
+    if (this.ended || max <= 0) return []
+    const taken = this.#takeNow(max)
+    if (taken.length > 0 || waitMs === 0) return taken
+    return new Promise((resolve, reject) => {
+      const timer = waitMs === undefined ? undefined : setTimeout(() => this.#answer([]), waitMs)
+      this.#waiting = {max, resolve, reject, timer}
+    })
+  }
+
+  ack(delivery: Delivery): void {
+    const held = this.#own(delivery)
+    if (held === undefined) return
+    if (this.#durable.config.ack === 'all') this.#acks.ackAll(held.lot, held.index)
+    else this.#acks.ack(held.lot, held.index)
+    this.#armAcks()
+  }
+
+  nak(delivery: Delivery, delayMs = 0): void {
+    this.#answerOf(delivery, {kind: 'nak', delayMs})
+  }
+
+  term(delivery: Delivery, reason = ''): void {
+    this.#answerOf(delivery, {kind: 'term', reason})
+  }
+
+  working(delivery: Delivery): void {
+    this.#answerOf(delivery, {kind: 'working'})
+  }
+
+  async flush(): Promise<void> {
+    if (this.#acks.any) await this.#write(() => this.#writeAcks())
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#signal?.removeEventListener('abort', this.#abort)
+    clearTimeout(this.#lookTimer)
+    this.#answer([])
+    const back = this.#buffer.slice(this.#first)
+    this.#buffer = []
+    this.#first = 0
+    try {
+      await this.#write(() => {
+        if (!this.#isThere()) return
+        this.#writeAcks()
+        this.#giveBack(back)
+      })
+    } finally {
+      this.#parts.onClose(this)
+    }
+    if (back.length > 0) this.#parts.ring()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Somebody committed, or something is due: serves whoever waits; true when it could. */
+  wake(): boolean {
+    if (this.#isClosed) return false
+    const waiting = this.#waiting
+    try {
+      if (waiting === undefined) {
+        this.#forgetMoved()
+        return false
+      }
+      const taken = this.#takeNow(waiting.max)
+      if (taken.length === 0 && !this.ended) return false
+      this.#answer(taken)
+      return true
+    } catch (error) {
+      this.fail(error)
+      return false
+    }
+  }
+
+  /** Ends a wait with an error. */
+  fail(error: unknown): void {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    clearTimeout(waiting?.timer)
+    waiting?.reject(this.#parts.failure(error))
+  }
+
+  readonly #abort = (): void => {
+    this.close().catch(() => {})
+  }
+
+  #answer(taken: readonly Delivery[]): void {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    clearTimeout(waiting?.timer)
+    waiting?.resolve(taken)
+  }
+
+  #takeNow(max: number): readonly Delivery[] {
+    if (this.#first === this.#buffer.length && this.#left > 0) this.#claim(max)
+    const taken = this.#buffer.slice(this.#first, this.#first + max)
+    this.#first += taken.length
+    if (this.#first === this.#buffer.length) {
+      this.#buffer = []
+      this.#first = 0
+    }
+    return taken
+  }
+
+  /** Gets messages into the buffer, or sees to it that it looks again when there may be some. */
+  #claim(max: number): void {
+    clearTimeout(this.#lookTimer)
+    const want = this.#want(max)
+    const now = Date.now()
+    const look = this.#view.read((state) => this.#look(state, want, now))
+    if (look.isIdle) {
+      if (look.lookAgainMs !== undefined) this.#lookAgain(look.lookAgainMs)
+      return
+    }
+    const claims = this.#parts.lock.tryWrite(() => {
+      this.#writeAcks()
+      return this.#claimUnderLock(want, look.page, now)
+    })
+    if (claims === busy) {
+      this.#lookAgain(0)
+      return
+    }
+    this.#settled()
+    this.#hold(claims)
+    if (this.#buffer.length === 0) this.#lookAgain(look.page.rows.length > 0 ? overdueMs : 0)
+  }
+
+  /** How many to ask for: what is wanted now, or more while it comes back soon. */
+  #want(max: number): number {
+    const now = performance.now()
+    const since = now - this.#claimedAt
+    this.#claimedAt = now
+    if (since < soonMs) this.#ahead = Math.min(this.#ahead * 2, this.#prefetch)
+    else if (since > lateMs) this.#ahead = Math.min(firstAhead, this.#prefetch)
+    return Math.min(Math.max(max, this.#ahead), this.#left)
+  }
+
+  #look(state: State, want: number, now: number) {
+    const {durables, flights} = this.#parts
+    const {id, config} = this.#durable
+    const place = durables.place(this.#durable)
+    this.#follow(place)
+    const page = this.#view.page(state, Math.max(place.next, this.#scanned), state.last, want)
+    const room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
+    const isDue = flights.due(id, now).some((flight) => flight.tries > 0 || room > 0)
+    if (page.rows.length === 0) this.#scanned = Math.max(this.#scanned, page.upTo + 1)
+    this.#backlog.follow(state, place)
+    const hasNext = page.rows.length > 0 && (room > 0 || this.#acks.any)
+    if (isDue || hasNext) return {isIdle: false, page: {...page, from: place.next}}
+    const lookAgainMs = page.upTo < state.last && page.rows.length === 0 ? 0 : this.#nextLook(now)
+    return {isIdle: true, page: {...page, from: place.next}, lookAgainMs}
+  }
+
+  /** Milliseconds until something may be due that no bell tells of. */
+  #nextLook(now: number): number | undefined {
+    const {flights} = this.#parts
+    const due = flights.nextDue(this.#durable.id)
+    if (due === undefined) return undefined
+    const wait = due > now ? due - now : overdueMs
+    return flights.hasOthers(this.#durable.id) ? Math.min(wait, othersMs) : wait
+  }
+
+  #claimUnderLock(want: number, page: {rows: readonly Row<number>[]; upTo: number; from: number}, now: number) {
+    const {catalogue, durables, flights} = this.#parts
+    const {id, config} = this.#durable
+    const state = catalogue.state(this.#kept)
+    const place = durables.place(this.#durable)
+    const claims: Claim[] = []
+    let left = want
+    let room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
+    for (const flight of flights.due(id, now)) {
+      const most = flight.tries === 0 ? Math.min(left, room) : left
+      if (most <= 0) continue
+      const claimed = flights.reclaim(this.#durable, this.#view, state, flight, most, now)
+      left -= claimed.rows.length
+      if (flight.tries === 0) room -= claimed.rows.length
+      if (claimed.rows.length > 0) claims.push(claimed)
+    }
+    if (claims.length > 0) durables.touch(this.#durable, now)
+    if (left < want || room <= 0) return claims
+    const next = place.next === page.from ? page : this.#view.page(state, place.next, state.last, left)
+    const moved = this.#advance(state, place, next, Math.min(left, room), now)
+    return moved === undefined ? claims : [...claims, moved]
+  }
+
+  /** Takes the next messages, `most` of those in the page. */
+  #advance(
+    state: State,
+    place: Place,
+    {rows: found, upTo}: {rows: readonly Row<number>[]; upTo: number},
+    most: number,
+    now: number,
+  ): Claim | undefined {
+    const rows = found.length > most ? found.slice(0, most) : found
+    const [lo, hi] = [rows[0]?.[0], rows.at(-1)?.[0]]
+    if (lo === undefined || hi === undefined) return undefined
+    const {durables, flights, clients} = this.#parts
+    const next = rows.length === found.length ? upTo + 1 : hi + 1
+    const passed = Math.max(place.passed, state.stored - state.messages) + rows.length
+    durables.move(this.#durable, {next, passed, delivered: hi, active: now})
+    if (this.#durable.config.ack !== 'none') {
+      const due = now + waitOf(this.#durable, 1)
+      flights.add(this.#durable.id, {lo, hi, messages: rows.length, tries: 1, owner: clients.id, due})
+    }
+    this.#backlog.took(rows.length, next)
+    return {rows, tries: 1, moved: {before: place, next}}
+  }
+
+  #hold(claims: readonly Claim[]): void {
+    const first = claims.reduce((sum, {tries, rows}) => sum + (tries === 1 ? rows.length : 0), 0)
+    let pending = this.#backlog.count + this.#parts.flights.waiting(this.#durable.id) + first
+    for (const {rows, tries, moved} of claims) {
+      const lot = new Lot(this.#epoch, rows, tries, moved)
+      for (const [i, row] of rows.entries()) {
+        if (tries === 1) pending--
+        this.#buffer.push(new Held(this, lot, i, pending, row, this.#view.nameOf(row)))
+      }
+      this.#left -= rows.length
+    }
+  }
+
+  /** Was it moved to another place? Then what is here is not what comes next. */
+  #follow(place: Place): void {
+    if (place.epoch === this.#epoch) return
+    if (this.#epoch >= 0) {
+      this.#left += this.#buffer.length - this.#first
+      this.#buffer = []
+      this.#first = 0
+    }
+    this.#epoch = place.epoch
+    this.#scanned = 0
+    this.#backlog.forget()
+  }
+
+  #forgetMoved(): void {
+    if (this.#first === this.#buffer.length) return
+    const {lock, durables} = this.#parts
+    lock.read(() => {
+      if (this.#isThere()) this.#follow(durables.place(this.#durable))
+    })
+  }
+
+  #isThere(): boolean {
+    return this.#parts.durables.find(this.#kept, this.consumer)?.id === this.#durable.id
+  }
+
+  #answerOf(delivery: Delivery, answer: Answer): void {
+    const held = this.#own(delivery)
+    if (held === undefined) return
+    this.#acks.answer(held.lot, held.index, answer)
+    this.#armAcks()
+  }
+
+  /** A delivery that can be acknowledged; on a `none` consumer there is none. */
+  #own(delivery: Delivery): Held | undefined {
+    if (!(delivery instanceof Held) || delivery.from !== this) {
+      throw new BusError('usage', 'a delivery is acknowledged where it was taken')
+    }
+    return this.#durable.config.ack === 'none' ? undefined : delivery
+  }
+
+  #armAcks(): void {
+    this.#ackTimer ??= setTimeout(() => {
+      this.#ackTimer = undefined
+      this.#writeSoon()
+    }, idleMs)
+  }
+
+  #writeSoon(): void {
+    try {
+      if (!this.#acks.any || !this.#isThere()) return
+      if (this.#parts.lock.tryWrite(() => this.#writeAcks()) === busy) this.#armAcks()
+      else this.#settled()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  /** Within a write transaction. */
+  #writeAcks(): void {
+    if (this.#acks.any)
+      this.#acks.write(this.#parts.catalogue.state(this.#kept), this.#parts.durables.place(this.#durable))
+  }
+
+  /** Writes now, whatever it takes. */
+  async #write(work: () => void): Promise<void> {
+    try {
+      await this.#parts.lock.write(work, () => this.#settled())
+    } catch (error) {
+      throw this.#parts.failure(error)
+    }
+  }
+
+  /** After the commit. */
+  #settled(): void {
+    if (this.#acks.committed()) this.#parts.ring()
+  }
+
+  /** Within a write transaction: what nobody took was never delivered. */
+  #giveBack(deliveries: readonly Held[]): void {
+    const lots = new Map<Lot, number>()
+    for (const {lot, index} of deliveries) if (!lots.has(lot)) lots.set(lot, index)
+    for (const [lot, from] of [...lots].reverse()) {
+      this.#acks.giveBack(lot, from, this.#parts.catalogue.state(this.#kept), this.#parts.durables.place(this.#durable))
+    }
+  }
+
+  #lookAgain(afterMs: number): void {
+    clearTimeout(this.#lookTimer)
+    this.#lookTimer = setTimeout(() => this.wake(), afterMs)
+  }
+}

@@ -1,0 +1,78 @@
+/** Reads a range of a stream: one page after the other, from wherever the reader is. */
+import {Mailbox} from '../../mailbox.ts'
+import type {ReadOptions} from '../../streams.ts'
+import type {State} from './catalogue.ts'
+import type {View} from './view.ts'
+
+const leastRows = 256
+
+/** What a reading needs of its connection. */
+export interface Listeners {
+  /** Wakes the mailbox after every commit until it is closed. */
+  add(mailbox: Mailbox): unknown
+  delete(mailbox: Mailbox): unknown
+}
+
+export function readRange(view: View, options: ReadOptions, listeners: Listeners): Mailbox {
+  const source = options.lastPerSubject === true ? lastMessages(view, options) : allMessages(view, options)
+  const mailbox: Mailbox = new Mailbox({
+    signal: options.signal,
+    refill: (max) => {
+      const progress = source(mailbox, Math.max(max, leastRows))
+      if (progress === 'end') void mailbox.drain()
+      if (progress !== 'more') return undefined
+      setImmediate(() => mailbox.wake())
+      return 'later'
+    },
+    onClose: () => listeners.delete(mailbox),
+  })
+  if (!mailbox.closed) listeners.add(mailbox)
+  return mailbox
+}
+
+/** Puts the next messages into the mailbox; `more` when there may be some, though none was found yet. */
+type Source = (mailbox: Mailbox, most: number) => 'held' | 'more' | 'end' | 'wait'
+
+function allMessages(view: View, {from, to, follow = false}: ReadOptions): Source {
+  const [first, last] = view.read((state) => [begin(view, state, from), end(view, state, to)])
+  const until = follow ? Number.MAX_SAFE_INTEGER : last
+  let next = first
+  return (mailbox, most) => {
+    if (next > until) return 'end'
+    const {rows, upTo, isEnd} = view.read((state) => {
+      const page = view.page(state, next, until, most)
+      return {...page, isEnd: page.upTo >= state.last}
+    })
+    next = upTo + 1
+    for (const row of rows) mailbox.hold(view.message(row))
+    if (rows.length > 0) return 'held'
+    if (next > until) return 'end'
+    return isEnd ? 'wait' : 'more'
+  }
+}
+
+function lastMessages(view: View, {to}: ReadOptions): Source {
+  const seqs = view.read((state) => view.lasts(end(view, state, to)))
+  let next = 0
+  return (mailbox, most) => {
+    view.read((state) => {
+      for (let taken = 0; taken < most && next < seqs.length; next++) {
+        const seq = seqs[next] ?? 0
+        const [row] = view.page(state, seq, seq, 1).rows
+        if (row === undefined) continue
+        mailbox.hold(view.message(row))
+        taken++
+      }
+    })
+    return mailbox.length > 0 ? 'held' : 'end'
+  }
+}
+
+function begin(view: View, state: State, from: ReadOptions['from']): number {
+  return from === undefined ? state.first : view.begin(state, from)
+}
+
+function end(view: View, state: State, to: ReadOptions['to']): number {
+  if (to === undefined) return state.last
+  return Math.min(state.last, 'seq' in to ? to.seq : view.at(state, to.timeMs * 1000) - 1)
+}

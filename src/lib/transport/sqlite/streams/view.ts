@@ -1,0 +1,198 @@
+/** What a stream has, or the part of it that some patterns match, read page by page. */
+import type {Message} from '../../../message.ts'
+import {matches} from '../../../subject.ts'
+import type {Start} from '../../streams.ts'
+import type {Db} from '../file.ts'
+import type {Lock} from '../lock.ts'
+import type {Log} from '../log.ts'
+import {type Row, toMessage} from '../rows.ts'
+import type {Catalogue, Kept, State} from './catalogue.ts'
+
+export interface ViewParts {
+  readonly db: Db
+  readonly lock: Lock
+  readonly log: Log
+  readonly catalogue: Catalogue
+}
+
+export interface Page {
+  readonly rows: readonly Row<number>[]
+  /** Whatever comes after the beginning up to here is in `rows`. */
+  readonly upTo: number
+}
+
+const pageBytes = 4 * 1024 * 1024
+/** Sequences for one look: where few rows match, others get their turn in between. */
+const window = 100_000
+
+export class View {
+  readonly stream: Kept
+  readonly #parts: ViewParts
+  readonly #statements
+  readonly #filters: readonly string[]
+  /** The temporary table of the subjects, when it is not the whole stream. */
+  readonly table: string | undefined
+  #known = 0
+
+  constructor(parts: ViewParts, stream: Kept, filters: readonly string[], table: string | undefined) {
+    this.stream = stream
+    this.#parts = parts
+    this.#filters = filters
+    this.table = table
+    const {db} = parts
+    if (table !== undefined) db.exec(`CREATE TEMP TABLE IF NOT EXISTS ${table}(sid INTEGER PRIMARY KEY)`)
+    const only = (sid: string) => (table === undefined ? '' : `AND ${sid} IN temp.${table}`)
+    const from = `FROM msg m CROSS JOIN held h ON h.sid = m.sid
+                  WHERE m.seq >= ? AND m.seq <= ? AND h.stream = ${stream.id} AND m.seq >= h.first ${only('m.sid')}`
+    const held = `FROM held WHERE stream = ${stream.id} ${only('sid')}`
+    this.#statements = {
+      page: db.prepare(`SELECT m.seq, m.sid, m.ts, m.reply, m.hdr, m.data ${from} ORDER BY m.seq`).raw(),
+      next: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq LIMIT 1`).pluck(),
+      last: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq DESC LIMIT 1 OFFSET ?`).pluck(),
+      count: db.prepare(`SELECT count(*) ${from}`).pluck(),
+      total: db.prepare(`SELECT ifnull(sum(messages), 0) ${held}`).pluck(),
+      lasts: db.prepare(`SELECT last ${held} AND last <= ? ORDER BY last`).pluck(),
+      newest: db.prepare(`SELECT max(last) ${held}`).pluck(),
+      oldest: db.prepare(`SELECT min(first) ${held}`).pluck(),
+      subjects: db.prepare(`SELECT count(*) ${held}`).pluck(),
+      bySubject: db.prepare(`SELECT sid, messages ${held}`).raw(),
+      time: db.prepare('SELECT seq, ts FROM msg WHERE seq >= ? ORDER BY seq LIMIT 1').raw(),
+      want: table === undefined ? undefined : db.prepare(`INSERT OR IGNORE INTO temp.${table} VALUES (?)`),
+    }
+  }
+
+  /** Runs `look` on one snapshot of the file. Fails with `notFound` when the stream is gone. */
+  read<T>(look: (state: State) => T): T {
+    return this.#parts.lock.read(() => {
+      this.learn()
+      return look(this.#parts.catalogue.state(this.stream))
+    })
+  }
+
+  /** Within a transaction: gets to know new subjects. */
+  learn(): void {
+    const {log} = this.#parts
+    log.learn()
+    const {want} = this.#statements
+    if (want === undefined) return
+    for (const [sid, name] of log.subjectsFrom(this.#known)) {
+      this.#known = sid + 1
+      if (this.#filters.some((filter) => matches(filter, name))) want.run(sid)
+    }
+  }
+
+  /** Up to `most` rows from one sequence to another, both of them included. It may end before. */
+  page(state: State, from: number, to: number, most: number): Page {
+    const first = Math.max(from, state.first)
+    const end = Math.min(to, state.last, first + window)
+    const rows: Row<number>[] = []
+    let bytes = 0
+    for (const row of this.#statements.page.iterate(first, end) as IterableIterator<Row<number>>) {
+      rows.push(row)
+      bytes += row[5]?.length ?? 0
+      if (rows.length >= most || bytes >= pageBytes) return {rows, upTo: row[0]}
+    }
+    return {rows, upTo: Math.max(end, Math.min(first - 1, to))}
+  }
+
+  nameOf(row: Row<number>): string {
+    return this.#parts.log.nameOf(row[1])
+  }
+
+  message(row: Row<number>): Message {
+    return toMessage(row, this.nameOf(row), true)
+  }
+
+  /** The sequence of the first message at or after `from`. */
+  next(state: State, from: number, to: number = state.last): number | undefined {
+    const first = Math.max(from, state.first)
+    return first > to ? undefined : (this.#statements.next.get(first, to) as number | undefined)
+  }
+
+  /** The sequence of the last message up to `to`, or the one so many before it. */
+  last(state: State, to: number, before = 0): number | undefined {
+    return this.#statements.last.get(state.first, Math.min(to, state.last), before) as number | undefined
+  }
+
+  /** The sequence of the newest message. */
+  newest(): number | undefined {
+    return (this.#statements.newest.get() as number | null) ?? undefined
+  }
+
+  /** The sequence of the oldest message. */
+  oldest(state: State): number | undefined {
+    const first = this.#statements.oldest.get() as number | null
+    return first === null ? undefined : this.next(state, Math.max(first, state.first))
+  }
+
+  /** How many messages from one sequence to another, both of them included. */
+  count(state: State, from: number, to: number): number {
+    const first = Math.max(from, state.first)
+    return first > to ? 0 : (this.#statements.count.get(first, to) as number)
+  }
+
+  /** How many messages from this sequence on: counted on the shorter side of it. */
+  countFrom(state: State, from: number): number {
+    const total = this.table === undefined ? state.messages : (this.#statements.total.get() as number)
+    if (from <= state.first) return total
+    if (from - state.first < state.last - from) return total - this.count(state, state.first, from - 1)
+    return this.count(state, from, state.last)
+  }
+
+  /** The sequences of the last message of each subject, those up to `to`, in order. */
+  lasts(to: number): number[] {
+    return this.#statements.lasts.all(to) as number[]
+  }
+
+  /** How many different subjects. */
+  subjects(): number {
+    return this.#statements.subjects.get() as number
+  }
+
+  bySubject(): Map<string, number> {
+    const rows = this.#statements.bySubject.all() as [number, number][]
+    return new Map(rows.map(([sid, messages]) => [this.#parts.log.nameOf(sid), messages]))
+  }
+
+  /** The sequence where it begins; past the end when there is nothing. */
+  begin(state: State, start: Start): number {
+    if ('seq' in start) return start.seq
+    if ('timeMs' in start) return this.at(state, start.timeMs * 1000)
+    return this.last(state, state.last, Math.max(0, start.last - 1)) ?? state.first
+  }
+
+  /** The first sequence of the log at or after a time in microseconds. Time only grows with the sequence. */
+  at(state: State, ts: number): number {
+    let low = state.first
+    let high = state.last + 1
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      const [seq, time] = (this.#statements.time.get(middle) as [number, number] | undefined) ?? [high, ts]
+      if (time >= ts) high = middle
+      else low = seq + 1
+    }
+    return low
+  }
+}
+
+/** Views by stream and patterns, so that their statements are prepared once. */
+export class Views {
+  readonly #parts: ViewParts
+  readonly #views = new Map<string, View>()
+  #tables = 0
+
+  constructor(parts: ViewParts) {
+    this.#parts = parts
+  }
+
+  of(stream: Kept, filters: readonly string[] = []): View {
+    const isAll = filters.length === 0 || filters.includes('>')
+    const key = JSON.stringify([stream.id, ...(isAll ? [] : filters)])
+    let view = this.#views.get(key)
+    if (view === undefined || view.stream !== stream) {
+      view = new View(this.#parts, stream, filters, isAll ? undefined : `want_${this.#tables++}`)
+      this.#views.set(key, view)
+    }
+    return view
+  }
+}
