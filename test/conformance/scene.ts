@@ -149,6 +149,12 @@ export class Scene {
 
 export type Answer = Omit<Outgoing, 'subject'>
 
+/** For what is awaited later: that it fails before then is no unhandled failure. */
+export function awaitedLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}
+
 export function texts(messages: readonly Message[]): string[] {
   return messages.map((message) => message.text)
 }

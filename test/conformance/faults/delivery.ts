@@ -152,7 +152,7 @@ export const deliveryFaults: readonly Fault[] = [
   },
   {
     name: 'shares one bus among all',
-    fails: ['two buses do not meet'],
+    fails: ['two buses do not meet', 'the streams of two buses do not meet'],
     url: 'memory:faulty-shared',
     bend: () => ({}),
   },

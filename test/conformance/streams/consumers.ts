@@ -3,7 +3,7 @@ import {expect} from 'vitest'
 import {BusError} from '../../../src/lib/errors.ts'
 import type {ConsumerSettings, DeliverPolicy} from '../../../src/lib/transport/streams.ts'
 import type {Transport} from '../../../src/lib/transport/transport.ts'
-import {numbers, type Scene, texts} from '../scene.ts'
+import {awaitedLater, numbers, type Scene, texts} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {ackAll, busWithConsumer, consume, infoOf, restOf, takeAll} from './members.ts'
 import {at, stateOf, store, storeOn} from './storage.ts'
@@ -163,7 +163,7 @@ export const consumers: readonly Case[] = [
       ])
       expect(at(taken, 0).time).toBeCloseTo((await bus.streams.get('A', at(seqs, 0))).time, 0)
       expect(at(taken, 0).subject).toBe('a.x')
-      const later = takeAll(scene, member, 1)
+      const later = awaitedLater(takeAll(scene, member, 1))
       await store(await scene.connect(), 'a.y', ['later'])
       expect(texts(await later)).toEqual(['later'])
     },

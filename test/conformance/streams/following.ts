@@ -1,6 +1,6 @@
 import {setTimeout as pause} from 'node:timers/promises'
 import {expect} from 'vitest'
-import {numbers, texts} from '../scene.ts'
+import {awaitedLater, numbers, texts} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {at, store, storeMany, storeOn} from './storage.ts'
 
@@ -17,7 +17,7 @@ export const following: readonly Case[] = [
       await using all = await bus.streams.read('A', {follow: true})
       await using some = await bus.streams.read('A', {follow: true, filters: ['a.y'], from: {seq: at(seqs, 1)}})
       expect(texts(await scene.take(all, 2))).toEqual(['1', '2'])
-      const waiting = scene.take(some, 1)
+      const waiting = awaitedLater(scene.take(some, 1))
       const [, later] = await storeOn(other, ['a.x', 'a.y'])
       expect(texts(await scene.take(all, 2))).toEqual(['1', '2'])
       expect(await waiting).toMatchObject([{text: '2', seq: later}])
@@ -94,7 +94,7 @@ export const following: readonly Case[] = [
       const open = async () => {
         const reader = await other.streams.read('A', {follow: true, signal: stop.signal})
         await scene.take(reader, 3)
-        return {reader, ended: reader.take(1)}
+        return {reader, ended: awaitedLater(reader.take(1))}
       }
       const [closed, drained, aborted, left] = [await open(), await open(), await open(), await open()]
       await closed.reader.close()
@@ -109,7 +109,7 @@ export const following: readonly Case[] = [
       expect(await scene.within(reader.take(1), 'end')).toEqual([])
       const last = await other.streams.read('A', {follow: true})
       await scene.take(last, 3)
-      const waiting = last.take(1)
+      const waiting = awaitedLater(last.take(1))
       await other.close()
       expect(await scene.within(waiting, 'end')).toEqual([])
     },
@@ -133,7 +133,7 @@ export const following: readonly Case[] = [
       await store(bus, 'A', ['1'])
       await using reader = await bus.streams.read('A', {follow: true})
       expect(texts(await scene.take(reader, 1))).toEqual(['1'])
-      const waiting = scene.within(reader.take(1), 'failure')
+      const waiting = awaitedLater(scene.within(reader.take(1), 'failure'))
       await other.streams.remove('A')
       await expect(waiting).rejects.toMatchObject({kind: 'notFound'})
     },

@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
 import type {Consuming} from '../../../src/lib/transport/streams.ts'
-import {numbers, type Scene, texts} from '../scene.ts'
+import {awaitedLater, numbers, type Scene, texts} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {ackAll, busWithConsumer, consume, infoOf, restOf, takeAll} from './members.ts'
 import {at, store, storeMany} from './storage.ts'
@@ -30,7 +30,7 @@ export const sharing: readonly Case[] = [
       const members = [bus, bus, await scene.connect(), await scene.connect()].map((each) =>
         consume(each, {prefetch: 8}),
       )
-      const working = (await Promise.all(members)).map((member) => work(scene, member, seen, 1000))
+      const working = (await Promise.all(members)).map((member) => awaitedLater(work(scene, member, seen, 1000)))
       await storeMany(bus, 'a.x', numbers(1000))
       await Promise.all(working)
       expect(sorted(seen)).toEqual(numbers(1000))
@@ -122,7 +122,7 @@ export const sharing: readonly Case[] = [
       expect(await scene.within(member.take(5, 80), 'end of the wait')).toEqual([])
       expect(performance.now() - start).toBeGreaterThan(60)
       expect(member.ended).toBe(false)
-      const waiting = scene.within(member.take(5, 10_000), 'delivery')
+      const waiting = awaitedLater(scene.within(member.take(5, 10_000), 'delivery'))
       await store(bus, 'a.x', ['1'])
       expect(texts(await waiting)).toEqual(['1'])
     },
@@ -135,7 +135,7 @@ export const sharing: readonly Case[] = [
       const other = await scene.connect()
       const stop = new AbortController()
       const members = [await consume(bus), await consume(bus, {signal: stop.signal}), await consume(other)]
-      const waiting = members.map((member) => member.take(1))
+      const waiting = members.map((member) => awaitedLater(member.take(1)))
       await at(members, 0).close()
       stop.abort()
       await other.close()
@@ -155,7 +155,7 @@ export const sharing: readonly Case[] = [
       const failing = async (remove: () => Promise<void>) => {
         const member = await consume(other)
         ackAll(await takeAll(scene, member, 1))
-        const waiting = scene.within(member.take(1), 'failure')
+        const waiting = awaitedLater(scene.within(member.take(1), 'failure'))
         await remove()
         await expect(waiting).rejects.toMatchObject({kind: 'notFound'})
         await scene.within(member.close(), 'end of the member')
