@@ -1,6 +1,5 @@
 import type {Db} from '../sqlite/file.ts'
 import type {Lock} from '../sqlite/lock.ts'
-import {busy} from '../sqlite/lock.ts'
 
 const everyMs = 60_000
 const ageSeconds = 300
@@ -15,11 +14,10 @@ export function startCleaning(db: Db, lock: Lock, failed: (error: unknown) => vo
   )
   const clean = () => {
     try {
-      const done = lock.tryWrite(() => {
+      // Where others hold the lock, it is for the next minute.
+      lock.tryWrite(() => {
         for (const each of deletes) each.run()
       })
-      // Another one cleans too: what is left now goes at the next tick.
-      if (done === busy) return
     } catch (error) {
       clearInterval(timer)
       failed(error)

@@ -240,7 +240,7 @@ class Libbus implements Transport {
     const mailbox: Mailbox = new Mailbox({
       signal,
       refill: (max) => {
-        const messages = unlessBusy(() => next(max))
+        const messages = this.#unlessBusy(() => next(max))
         if (messages === busy) {
           poll.again()
           return 'later'
@@ -257,6 +257,15 @@ class Libbus implements Transport {
     among.add(mailbox)
     this.#runPolls()
     return mailbox
+  }
+
+  #unlessBusy<T>(read: () => T): T | typeof busy {
+    try {
+      return read()
+    } catch (error) {
+      if (isBusy(error)) return busy
+      throw libbusError(this.#path, error)
+    }
   }
 
   #runPolls(): void {
@@ -296,13 +305,4 @@ class Libbus implements Transport {
 
 function wake(mailboxes: ReadonlySet<Mailbox>): void {
   for (const mailbox of mailboxes) mailbox.wake()
-}
-
-function unlessBusy<T>(read: () => T): T | typeof busy {
-  try {
-    return read()
-  } catch (error) {
-    if (isBusy(error)) return busy
-    throw error
-  }
 }

@@ -7,9 +7,7 @@ import {type Headers, headerOf} from '../../message.ts'
 
 const name = 'Nats-Service-Error'
 const shapes = /^(?:error: (?<plain>.*)|\{"error":"(?<quoted>(?:[^"\\]|\\.)*)"\}\s*)$/s
-const escapes: Readonly<Record<string, string>> = {
-  ...{a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v'},
-}
+const escapes: Readonly<Record<string, string>> = {a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v'}
 /** Longer ones are data: the text of an error goes into a header. */
 const longest = 64 * 1024
 
@@ -32,13 +30,18 @@ export function errorReply(headers: Headers): string | undefined {
 
 /** Undoes both Go's %q and JSON. */
 function unquoted(text: string): string {
-  return text.replace(/\\(?:x([\da-f]{2})|u([\da-f]{4})|U([\da-f]{8})|(.))/gis, (_, byte, unit, point, other) => {
-    if (byte !== undefined)
-      return Number.parseInt(byte, 16) < 0x80 ? String.fromCharCode(Number.parseInt(byte, 16)) : '\ufffd'
+  const escaped = /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|(.))/gs
+  return text.replace(escaped, (_, byte?: string, unit?: string, point?: string, other = '') => {
+    if (byte !== undefined) return ascii(Number.parseInt(byte, 16))
     if (unit !== undefined) return String.fromCharCode(Number.parseInt(unit, 16))
     if (point !== undefined) return character(Number.parseInt(point, 16))
     return escapes[other] ?? other
   })
+}
+
+/** Go writes so the bytes of what is no UTF-8, too. */
+function ascii(byte: number): string {
+  return byte < 0x80 ? String.fromCharCode(byte) : '\ufffd'
 }
 
 function character(point: number): string {
