@@ -40,7 +40,7 @@ async function scene(kind: string, count: number, consumer?: string): Promise<Sc
   for (let n = 1; n <= count; n++) publisher.push({subject: `${stream}.${n % 2 === 1 ? 'a' : 'b'}`, data: String(n)})
   await publisher.flush()
   if (consumer !== undefined) await connection.streams.consumers.add(stream, {name: consumer, ackWaitMs: 2000})
-  const run = (...args: string[]) => bus([...args, '-b', url])
+  const run = (...args: string[]) => bus(['-b', url, ...args])
   return {
     url,
     stream,

@@ -102,7 +102,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     await using bus = await this.openBus({stream: true})
     const consumer = await replaying.openConsumer(bus.streams, flags)
     const range = this.#range(flags, consumer)
-    if (flags['dry-run']) return this.#survey(await rangeSource(bus, flags.stream, range), flags)
+    if (flags['dry-run']) return await this.#survey(await rangeSource(bus, flags.stream, range), flags)
     await using target = flags.into === undefined ? undefined : await this.openBus({stream: true, bus: flags.into})
     const {sink, shows} = await this.#sink(flags, bus, target)
     await using _sink = sink
@@ -252,6 +252,7 @@ function withCount(source: Source, count: number | undefined): Source {
       left -= taken.length
       return taken
     },
+    end: () => source.end(),
     done: (messages) => source.done(messages),
     term: (message, reason) => source.term(message, reason),
     leave: (message) => source.leave(message),

@@ -89,6 +89,7 @@ class Run implements Counts {
   async all(): Promise<Replayed> {
     const {stop} = this.#options
     const abort = () => this.#stopped.abort()
+    this.#stopped.signal.addEventListener('abort', () => this.#source.end())
     stop?.addEventListener('abort', abort)
     if (stop?.aborted) abort()
     let complete = false

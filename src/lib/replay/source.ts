@@ -11,6 +11,8 @@ export interface Source extends AsyncDisposable {
   readonly redelivered: number
   /** Up to `max` messages as soon as there is one; none at the end. */
   take(max: number): Promise<readonly Message[]>
+  /** Gives no more; a `take` that waits resolves with none. */
+  end(): void
   /** They were handled. */
   done(messages: readonly Message[]): void
   /** It is given up for good. */
@@ -41,6 +43,10 @@ class RangeSource implements Source {
 
   take(max: number): Promise<readonly Message[]> {
     return this.#subscription.take(max)
+  }
+
+  end(): void {
+    void this.#subscription.close()
   }
 
   done(): void {}
@@ -92,6 +98,7 @@ class DurableSource implements Source {
   /** Keeps what is in hand from being delivered again. */
   readonly #alive: NodeJS.Timeout
   #isWaiting = false
+  #isEnding = false
   redelivered = 0
 
   constructor(
@@ -113,8 +120,8 @@ class DurableSource implements Source {
 
   async take(max: number): Promise<readonly Message[]> {
     const consuming = this.#consuming
-    while (consuming !== undefined && !consuming.ended) {
-      const taken = await consuming.take(max, this.#options.follow ? undefined : silenceMs)
+    while (consuming !== undefined && !consuming.ended && !this.#isEnding) {
+      const taken = await consuming.take(max, silenceMs)
       for (const delivery of taken) {
         this.#inHand.add(delivery)
         if (delivery.deliveries > 1) this.redelivered++
@@ -123,6 +130,10 @@ class DurableSource implements Source {
       if (!consuming.ended && !this.#options.follow && (await this.#isOver())) break
     }
     return []
+  }
+
+  end(): void {
+    this.#isEnding = true
   }
 
   done(messages: readonly Delivery[]): void {

@@ -25,6 +25,10 @@ class Remembering implements Source {
     return this.#left.splice(0, max)
   }
 
+  end(): void {
+    this.#left.length = 0
+  }
+
   done(batch: readonly Message[]): void {
     for (const {seq = 0} of batch) this.fates.set(seq, 'done')
   }
