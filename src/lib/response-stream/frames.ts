@@ -1,0 +1,114 @@
+/**
+ * The frames of a response stream: JSON, one message each. Written exactly as the first implementation (in Go) writes
+ * them, and read as leniently as it reads them: member names without regard to case, `null` for what is absent.
+ */
+import {toBase64, utf8Text} from '../encoding.ts'
+import {type Close, closeCodes} from './closing.ts'
+
+export type Frame =
+  | {readonly kind: 'data'; readonly data: Uint8Array}
+  | {readonly kind: 'close'; readonly close: Close}
+  /** A type of a later time; to be passed over. */
+  | {readonly kind: 'unknown'; readonly type: number}
+
+const dataType = 1
+const closeType = 2
+/** What surrounds the base64 of a data frame. */
+const dataHead = '{"type":1,"data":"'
+const dataTail = '"}'
+const nothing = new Uint8Array(0)
+
+export function encodeData(data: Uint8Array | string): string {
+  return data.length === 0 ? '{"type":1}' : dataHead + toBase64(data) + dataTail
+}
+
+/** Bytes of the data frame for so many bytes of data. */
+export function dataFrameSize(bytes: number): number {
+  return bytes === 0 ? '{"type":1}'.length : 4 * Math.ceil(bytes / 3) + dataHead.length + dataTail.length
+}
+
+/** Most bytes of data whose frame has no more bytes than the limit. */
+export function mostData(limit: number): number {
+  return Math.max(0, Math.floor((limit - dataHead.length - dataTail.length) / 4) * 3)
+}
+
+export function encodeClose({code, text}: Close): string {
+  return `{"type":2,"closeError":{"Code":${code},"Text":${JSON.stringify(text)}}}`
+}
+
+/** Reads a frame. What is none ends the stream with 1003, and what is wrong as its text. */
+export function decodeFrame(payload: Uint8Array | string): Frame {
+  const text = typeof payload === 'string' ? payload : (utf8Text(payload) ?? Buffer.from(payload).toString('utf8'))
+  const plain = plainData(text)
+  if (plain !== undefined) return {kind: 'data', data: plain}
+  try {
+    return frameOf(text)
+  } catch (error) {
+    return {kind: 'close', close: {code: closeCodes.unsupportedData, text: (error as Error).message}}
+  }
+}
+
+/** The data of a frame in the form in which it is always written; undefined for any other, which is parsed. */
+function plainData(text: string): Uint8Array | undefined {
+  if (!text.startsWith(dataHead) || !text.endsWith(dataTail)) return undefined
+  return fromBase64(text.slice(dataHead.length, -dataTail.length))
+}
+
+function frameOf(text: string): Frame {
+  const frame = objectOf(JSON.parse(text), 'the frame')
+  const type = integerOf(member(frame, 'type'), 'type')
+  if (type === dataType) return {kind: 'data', data: bytesOf(member(frame, 'data'))}
+  if (type !== closeType) return {kind: 'unknown', type}
+  const error = member(frame, 'closeError')
+  if (error === undefined || error === null) {
+    return {kind: 'close', close: {code: closeCodes.abnormal, text: 'the close frame does not say why'}}
+  }
+  const fields = objectOf(error, 'closeError')
+  const close = {code: integerOf(member(fields, 'Code'), 'Code'), text: textOf(member(fields, 'Text'), 'Text')}
+  return {kind: 'close', close}
+}
+
+/** A member by its name, else by its name in another case. Only own members: a name such as `__proto__` is no more than one. */
+export function member(object: object, name: string): unknown {
+  if (Object.hasOwn(object, name)) return (object as Record<string, unknown>)[name]
+  const lower = name.toLowerCase()
+  return Object.entries(object).findLast(([key]) => key.toLowerCase() === lower)?.[1]
+}
+
+/** An object; null counts as an empty one. Throws a plain sentence, as the functions below do. */
+export function objectOf(value: unknown, what: string): object {
+  if (value === null) return {}
+  if (typeof value === 'object' && !Array.isArray(value)) return value
+  throw new Error(`${what} is ${kindOf(value)}, not an object`)
+}
+
+export function textOf(value: unknown, what: string): string {
+  if (value === undefined || value === null) return ''
+  if (typeof value === 'string') return value
+  throw new Error(`${what} is ${kindOf(value)}, not a text`)
+}
+
+/** The bytes of a member in base64. */
+export function bytesOf(value: unknown, what = 'data'): Uint8Array {
+  const text = textOf(value, what).replace(/[\r\n]+/g, '')
+  const bytes = text === '' ? nothing : fromBase64(text)
+  if (bytes === undefined) throw new Error(`${what} is not base64`)
+  return bytes
+}
+
+function integerOf(value: unknown, what: string): number {
+  if (value === undefined || value === null) return 0
+  if (Number.isSafeInteger(value)) return value as number
+  throw new Error(`${what} is ${kindOf(value)}, not a whole number`)
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'a list' : `a ${typeof value}`
+}
+
+/** Standard base64 with its padding; undefined for anything else, of which the platform would skip what it does not know. */
+function fromBase64(text: string): Uint8Array | undefined {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
+  return Buffer.from(text, 'base64')
+}
