@@ -39,3 +39,20 @@ test('a responder that drains serves no more, though it has not finished yet', a
   await expect(bus.request({subject: 'a'})).rejects.toMatchObject({kind: 'noResponders'})
   expect((await responder.take(5)).map((message) => message.text)).toEqual(['held'])
 })
+
+test('what a publisher does with its buffer after storing changes nothing', async () => {
+  await using bus = openMemory('memory:stored-copy')
+  await bus.streams.add({name: 'A'})
+  const buffer = Buffer.from('before')
+  await bus.streams.publish({subject: 'A', data: buffer})
+  buffer.write('after!')
+  expect((await bus.streams.last('A', 'A')).text).toBe('before')
+})
+
+test('a bus that keeps streams is still there when its last connection has closed', async () => {
+  const first = openMemory('memory:kept')
+  await first.streams.add({name: 'A'})
+  await first.close()
+  await using second = openMemory('memory:kept')
+  expect((await second.streams.list()).map(({config}) => config.name)).toEqual(['A'])
+})

@@ -80,7 +80,7 @@ export function delivered(from: Consuming, delivery: Delivery, facts: {deliverie
   return new Delivery(from, {stream, consumer, seq, time, deliveries, pending, ...facts}, subject, payload, headers)
 }
 
-export function bentMember(sound: Consuming, changes: Partial<Consuming>): Consuming {
+function bentMember(sound: Consuming, changes: Partial<Consuming>): Consuming {
   const take = changes.take ?? ((max, waitMs) => sound.take(max, waitMs))
   const close = changes.close ?? (() => sound.close())
   const member: Consuming = {

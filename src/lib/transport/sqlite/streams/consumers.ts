@@ -1,5 +1,6 @@
 /** The durable consumers of the file's streams. */
 import {BusError} from '../../../errors.ts'
+import {consumerConfig} from '../../stream-settings.ts'
 import type {
   ConsumeOptions,
   ConsumerInfo,
@@ -13,7 +14,6 @@ import {Backlog} from './backlog.ts'
 import type {Kept, State} from './catalogue.ts'
 import type {Durable, Durables} from './durable.ts'
 import type {Flights} from './flights.ts'
-import {consumerConfig} from './settings.ts'
 import type {View, Views} from './view.ts'
 
 export interface ConsumersParts {
