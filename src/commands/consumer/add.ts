@@ -2,6 +2,7 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/command.ts'
 import {type ConsumerDocument, consumerDocument, consumerSettings, parseDeliver} from '../../lib/cli/consumers.ts'
 import * as flags from '../../lib/cli/flags.ts'
+import {formatCount} from '../../lib/cli/units.ts'
 import {findOrMake} from '../../lib/stored/find.ts'
 import {deliverAt} from '../../lib/stored/places.ts'
 
@@ -50,7 +51,7 @@ export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
       ? await findOrMake(() => consumers.info(stream, consumer), make)
       : {found: false, info: await make()}
     this.say(
-      `consumer ${consumer} ${found ? 'was there already, and has' : 'has'} ${info.pending} pending in ${stream}`,
+      `consumer ${consumer} ${found ? 'was there already, and has' : 'has'} ${formatCount(info.pending)} pending in ${stream}`,
     )
     return consumerDocument(info)
   }

@@ -1,6 +1,7 @@
 /** The next messages of a durable consumer: taken, shown, and only then settled. */
 import type {Message} from '../message.ts'
 import type {Consuming, Delivery, Streams} from '../transport/streams.ts'
+import {unacknowledged} from './places.ts'
 
 export interface NextOptions {
   readonly count: number
@@ -37,13 +38,13 @@ export async function takeNext(
   const {count, timeoutMs, signal, show} = options
   const deadline = performance.now() + timeoutMs
   const prefetch = Math.min(count, 2 * batchSize)
-  await using consuming = await streams.consumers.consume(stream, consumer, {prefetch, max: count, signal})
+  await using consuming = await streams.consumers.consume(stream, consumer, {prefetch, max: count})
   let taken = 0
   let redelivered = 0
   let pending: number | undefined
   while (taken < count && !signal?.aborted) {
     const waitMs = deadline - performance.now()
-    const batch = await consuming.take(Math.min(batchSize, count - taken), Math.max(1, waitMs))
+    const batch = await takeUnlessStopped(consuming, Math.min(batchSize, count - taken), Math.max(1, waitMs), signal)
     if (batch.length === 0) break
     const shown = await shownOrGivenBack(consuming, batch, show)
     if (!shown) break
@@ -54,6 +55,22 @@ export async function takeNext(
     pending = batch.at(-1)?.pending
   }
   return {taken, redelivered, pending}
+}
+
+/** Ended while it waits, and not while messages are in hand: they are still to be settled. */
+async function takeUnlessStopped(
+  consuming: Consuming,
+  max: number,
+  waitMs: number,
+  signal: AbortSignal | undefined,
+): Promise<readonly Delivery[]> {
+  const stop = () => void consuming.close()
+  signal?.addEventListener('abort', stop)
+  try {
+    return await consuming.take(max, waitMs)
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
 }
 
 function settleAll(consuming: Consuming, batch: readonly Delivery[], {settle, delayMs}: NextOptions): void {
@@ -93,9 +110,10 @@ export async function peekNext(
     readonly show: (batch: readonly Message[]) => Promise<boolean>
   },
 ): Promise<Taken> {
-  const {ackFloor, config} = await streams.consumers.info(stream, consumer)
-  await using reading = await streams.read(stream, {from: {seq: ackFloor + 1}, filters: config.filters, signal})
+  const range = unacknowledged(await streams.consumers.info(stream, consumer))
   let taken = 0
+  if (range === undefined) return {taken, redelivered: 0, pending: undefined}
+  await using reading = await streams.read(stream, {...range, signal})
   while (taken < count) {
     const batch = await reading.take(Math.min(batchSize, count - taken))
     if (batch.length === 0 || !(await show(batch))) break

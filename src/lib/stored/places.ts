@@ -1,6 +1,6 @@
 /** From positions, as people write them, to what the streams of a bus understand. */
 import type {Position} from '../position.ts'
-import type {DeliverPolicy, Start, Streams} from '../transport/streams.ts'
+import type {ConsumerInfo, DeliverPolicy, ReadOptions, Start, Streams} from '../transport/streams.ts'
 
 /** Where a reading begins; `end` is past the last message as it is now. */
 export async function startAt(streams: Streams, stream: string, position: Position): Promise<Start | undefined> {
@@ -37,4 +37,24 @@ export async function firstFrom(
   await using reading = await streams.read(stream, {from, filters})
   const [first] = await reading.take(1)
   return first?.seq
+}
+
+/**
+ * What a consumer has not acknowledged, as a range of its stream; undefined when there is nothing. Buses tell no ack
+ * floor of a consumer that has acknowledged nothing: it is then found by where the consumer began.
+ */
+export function unacknowledged(info: ConsumerInfo): ReadOptions | undefined {
+  const {config, pending, ackPending, ackFloor, deliveredSeq} = info
+  const {filters} = config
+  if (pending + ackPending === 0) return undefined
+  const done = ackPending === 0 ? Math.max(ackFloor, deliveredSeq) : ackFloor
+  if (done > 0) return {from: {seq: done + 1}, filters}
+  if (config.deliver === 'lastPerSubject') return {lastPerSubject: true, filters}
+  return {from: deliveredSeq === 0 ? {last: pending} : beganAt(info), filters}
+}
+
+function beganAt({config: {deliver}, created, pending, ackPending}: ConsumerInfo): Start | undefined {
+  if (deliver === 'all') return undefined
+  if (deliver === 'new') return {timeMs: created}
+  return typeof deliver === 'string' ? {last: pending + ackPending} : deliver
 }

@@ -1,6 +1,8 @@
 import {describe, expect, test} from 'vitest'
 import type {Message} from '../../../src/lib/message.ts'
 import {peekNext, takeNext} from '../../../src/lib/stored/next.ts'
+import {deliverAt} from '../../../src/lib/stored/places.ts'
+import type {DeliverPolicy} from '../../../src/lib/transport/streams.ts'
 import {filled} from './filled.ts'
 
 /** Shows to a list; `readers` is how many batches find a reader. */
@@ -81,5 +83,36 @@ describe('the next messages', () => {
     expect(await peekNext(bus.streams, 'S', 'c', {count: 9, show})).toMatchObject({taken: 1})
     expect(seen).toEqual(['3'])
     expect(await bus.streams.consumers.info('S', 'c')).toEqual(before)
+  })
+
+  test.each<[DeliverPolicy, string[]]>([
+    ['all', ['1', '2', '3', '4', '5']],
+    ['new', ['5']],
+    ['last', ['4', '5']],
+    [{last: 3}, ['2', '3', '4', '5']],
+  ])('can be looked at before and while the first is taken: %j', async (wish, texts) => {
+    const {bus} = await filled(4)
+    await using _ = bus
+    const deliver = await deliverAt(bus.streams, 'S', wish, undefined)
+    await bus.streams.consumers.add('S', {name: 'c', deliver})
+    await bus.streams.publish({subject: 's.a', data: '5'})
+    const peeked = async () => {
+      const {seen, show} = screen()
+      await peekNext(bus.streams, 'S', 'c', {count: 99, show})
+      return seen
+    }
+    expect(await peeked()).toEqual(texts)
+    await using taking = await bus.streams.consumers.consume('S', 'c', {max: 1})
+    await taking.take(1)
+    expect(await peeked()).toEqual(texts)
+  })
+
+  test('of a consumer of the last of each subject are those of now', async () => {
+    const {bus} = await filled(4)
+    await using _ = bus
+    await bus.streams.consumers.add('S', {name: 'c', deliver: 'lastPerSubject'})
+    const {seen, show} = screen()
+    await peekNext(bus.streams, 'S', 'c', {count: 99, show})
+    expect(seen).toEqual(['3', '4'])
   })
 })
