@@ -49,6 +49,9 @@ export async function openBucket(streams: Streams, name: string): Promise<Bucket
   return new StreamBucket(streams, name)
 }
 
+/** JetStream's `err_code` for a key that another has changed: before 2.12, and since. */
+const wrongLastSequence: ReadonlySet<number> = new Set([10071, 10164])
+
 const operation = 'KV-Operation'
 const pageSize = 256
 
@@ -127,7 +130,7 @@ class StreamBucket implements Bucket {
     try {
       return (await this.#streams.publish({subject: this.#prefix + key, data: value, headers})).seq
     } catch (error) {
-      if (isKind(error, 'remote')) return undefined
+      if (isKind(error, 'remote') && wrongLastSequence.has(Number(error.data?.['code']))) return undefined
       throw error
     }
   }

@@ -13,6 +13,8 @@ export const eventHeaders = {
   type: 'Bus-Event-Type',
   /** What it answers or belongs to: the id of another event. */
   correlator: 'Bus-Correlation-Id',
+  /** The subject that replies go to: a stream stores no reply subject. */
+  replyTo: 'Bus-Reply-To',
   tag: 'Bus-Tag',
   group: 'Bus-Group',
   author: 'Bus-Author',

@@ -22,6 +22,8 @@ export interface EventPlugin<Config = unknown> extends AsyncDisposable {
    * for a connection that has just been closed, and then does nothing.
    */
   deliveryRequest(connection: string, delivery: Delivery): void
+  /** Nothing more is delivered on this subscription until it is changed: why. */
+  subscriptionStopped?(connection: string, subscription: Subscription, reason: string): void
 }
 
 export interface Capabilities {
@@ -64,6 +66,6 @@ export interface DeliveryResponse {
   /** Not before so many milliseconds again. */
   readonly retryAfterMs?: number | undefined
   readonly subscription: Pick<SubscriptionRef, 'namespace' | 'name'>
-  /** Published with the event's id as its correlation id; its default subject is the event's reply subject. */
+  /** Published with the event's id as its correlation id; its default subject stands in a header of the event. */
   readonly reply?: (Omit<Outgoing, 'subject'> & {readonly subject?: string | undefined}) | undefined
 }

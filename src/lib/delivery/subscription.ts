@@ -1,5 +1,7 @@
 /** Subscriptions: what an application wants of a stream, how it is delivered, and how far it got. */
 import {BusError} from '../errors.ts'
+import {checkSubject} from '../subject.ts'
+import {deadSubject} from './dead-letters.ts'
 import type {SubscriptionRef} from './event.ts'
 import {type Filter, parseFilter} from './filter.ts'
 
@@ -56,6 +58,7 @@ export function parseOptions(json: unknown, defaults: {readonly withData: boolea
   }
   if (deadLetter === undefined || deadLetter === null) return options
   if (typeof deadLetter !== 'string') throw new BusError('usage', 'the option "deadLetter" is not a subject')
+  checkSubject(deadSubject(deadLetter, 'x'))
   return {...options, deadLetter}
 }
 

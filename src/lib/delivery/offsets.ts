@@ -1,0 +1,152 @@
+/**
+ * How far subscriptions got, written down. Applications wait for none of it: the latest value wins, and what was not yet
+ * written when a process dies is delivered again. Writing is fenced: who finds that another has written stops.
+ */
+import {sleep} from '../pace.ts'
+import type {Bucket} from './bucket.ts'
+import {offsetKey} from './registry.ts'
+import type {Subscription} from './subscription.ts'
+
+export interface Place {
+  /** The last event that is done with. */
+  readonly offset: number
+  /** Aborted when another gateway has taken the subscription over. */
+  readonly lost: AbortSignal
+  /** To be written, in a moment. */
+  commit(offset: number): void
+  /** Resolves when what was committed is written, or cannot be. */
+  flush(): Promise<void>
+}
+
+/** Between two writings, so that a busy gateway writes some fifty times a second and not for each event. */
+const pauseMs = 20
+const retryMs = 250
+
+/** The place of a subscription that is gone with its connection. */
+export function passingPlace(offset: number): Place {
+  return {offset, lost: new AbortController().signal, commit() {}, async flush() {}}
+}
+
+export class Offsets {
+  readonly #bucket: Bucket
+  readonly #notify: (line: string) => void
+  readonly #dirty = new Set<StoredPlace>()
+  #writing: Promise<void> | undefined
+  #closed = false
+
+  constructor(bucket: Bucket, notify: (line: string) => void) {
+    this.#bucket = bucket
+    this.#notify = notify
+  }
+
+  /** The place of a durable subscription; from now on only who opened it last can write it. */
+  async open(subscription: Subscription): Promise<Place> {
+    const key = offsetKey(subscription)
+    for (;;) {
+      const entry = await this.#bucket.get(key)
+      const value = entry?.value ?? subscription.options.firstEvent
+      const revision = await this.#bucket.update(key, value, entry?.revision ?? 0)
+      if (revision !== undefined)
+        return new StoredPlace(this.#bucket, key, Number(value), revision, (one) => this.#write(one))
+    }
+  }
+
+  /** One last attempt at what is not written. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#writing
+  }
+
+  #write(place: StoredPlace): void {
+    this.#dirty.add(place)
+    this.#writing ??= this.#run()
+  }
+
+  async #run(): Promise<void> {
+    // What is committed in this turn of the event loop goes together.
+    await undefined
+    while (this.#dirty.size > 0) {
+      const places = [...this.#dirty]
+      this.#dirty.clear()
+      const failed = await Promise.all(places.map((place) => this.#try(place)))
+      const isFailing = failed.some((one) => one)
+      if (!this.#closed) await sleep(isFailing ? retryMs : pauseMs)
+    }
+    this.#writing = undefined
+  }
+
+  /** True when it is to be tried again. */
+  async #try(place: StoredPlace): Promise<boolean> {
+    try {
+      await place.write()
+      return false
+    } catch (error) {
+      this.#notify(`an offset could not be written: ${(error as Error).message}`)
+      if (this.#closed) place.giveUp()
+      else this.#dirty.add(place)
+      return true
+    }
+  }
+}
+
+class StoredPlace implements Place {
+  readonly offset: number
+  readonly #bucket: Bucket
+  readonly #key: string
+  readonly #later: (place: StoredPlace) => void
+  readonly #lost = new AbortController()
+  #revision: number
+  #wanted: number
+  #written: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(bucket: Bucket, key: string, offset: number, revision: number, later: (place: StoredPlace) => void) {
+    this.#bucket = bucket
+    this.#key = key
+    this.offset = offset
+    this.#wanted = offset
+    this.#written = offset
+    this.#revision = revision
+    this.#later = later
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  commit(offset: number): void {
+    if (offset <= this.#wanted) return
+    this.#wanted = offset
+    this.#later(this)
+  }
+
+  flush(): Promise<void> {
+    if (this.#written === this.#wanted || this.#lost.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Whoever waits for it to be written waits no longer. */
+  giveUp(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  /** Fails as the bus does. */
+  async write(): Promise<void> {
+    const value = this.#wanted
+    if (value === this.#written || this.#lost.signal.aborted) return
+    const revision = (await this.#bucket.update(this.#key, String(value), this.#revision)) ?? (await this.#mine(value))
+    if (revision === undefined) {
+      this.#lost.abort()
+      return this.giveUp()
+    }
+    this.#revision = revision
+    this.#written = value
+    if (value === this.#wanted) this.giveUp()
+  }
+
+  /** The revision, when an earlier attempt at the same value came through though nobody told us. */
+  async #mine(value: number): Promise<number | undefined> {
+    const entry = await this.#bucket.get(this.#key)
+    return entry?.value === String(value) ? entry.revision : undefined
+  }
+}
