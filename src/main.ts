@@ -31,6 +31,7 @@ const commands = new Map<string, () => Promise<CommandModule>>([
   ['stream get', () => import('./commands/stream/get.ts')],
   ['stream info', () => import('./commands/stream/info.ts')],
   ['stream ls', () => import('./commands/stream/ls.ts')],
+  ['stream open', () => import('./commands/stream/open.ts')],
   ['stream purge', () => import('./commands/stream/purge.ts')],
   ['stream rm', () => import('./commands/stream/rm.ts')],
   ['stream subjects', () => import('./commands/stream/subjects.ts')],

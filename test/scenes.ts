@@ -25,6 +25,7 @@ const tape = [
   {subject: 'orders.paid', time: '2026-11-20T10:00:00.200000Z', headers: {Trace: 'a'}, text: 'paid'},
 ]
 const records = tape.map((record) => `${JSON.stringify(record)}\n`).join('')
+const streamToken = [/as stream \w{8}/g, 'as stream TOKEN'] as const
 const clockText = /[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \S+ \d{4}/g
 
 /** By the example's command line. */
@@ -123,6 +124,29 @@ export const scenes: Readonly<Record<string, Scene>> = {
     sees: '"num_requests":1,"num_errors":0',
   },
 
+  // Response streams
+  'bus serve logs.app --stream --exec -- tail -f app.log': {
+    files: {'app.log': 'one\ntwo\n'},
+    meanwhile: ['bus stream open logs.app -n 2 --raw'],
+    endsAfter: 0,
+    sees: 'one\ntwo\n',
+    masks: [streamToken],
+  },
+  'bus stream open logs.app': {
+    beside: [`bus serve logs.app --stream --exec -- printf 'one\\ntwo\\n'`],
+    sees: / one\n.* two\n/,
+    masks: [streamToken],
+  },
+  [`bus stream open jobs.watch '{"job":7}' --json --idle 10s`]: {
+    beside: ['bus serve jobs.watch --stream --exec -- cat'],
+    sees: /"json":\{"job":7\},"stream":"\w{8}","frame":1\}\n.*"close":\{"code":1000,"name":"normal","text":""\}\}\n/,
+    masks: [streamToken, [/"stream":"\w{8}"/g, '"stream":"TOKEN"']],
+  },
+  'bus stream open ticks --open 100 --raw': {
+    beside: ['bus serve ticks tick --stream -n 2'],
+    sees: '200 frames · 100 streams · 100 × close 1000 (normal)',
+  },
+
   // tour
   'bus tour': {sees: 'hello world'},
   'bus tour --pause': {sees: 'hello world'},
@@ -136,6 +160,13 @@ export const failures: Readonly<Record<string, Scene>> = {
   'bus req mute "" --replies 2 -t 500ms': {beside: ['bus serve mute x'], code: 6, sees: 'only 1 of 2 replies'},
   'bus req broken ""': {beside: ['bus serve broken x --fail 100%'], code: 8, sees: 'error 500: injected'},
   [`bus req time.now "" --expect 'text = "noon"'`]: {beside: ['bus serve time.now midnight'], code: 9, sees: 'noon'},
+  'bus stream open nobody.here': {code: 7, sees: 'bus: nobody serves "nobody.here"', masks: [streamToken]},
+  'bus stream open broken --raw': {
+    beside: [`bus serve broken --stream --exec -- sh -c 'echo one; echo "disk full" >&2; exit 3'`],
+    code: 8,
+    sees: 'bus: the stream of "broken" ended: nats stream: close 5000 (internal server error): disk full',
+    masks: [streamToken],
+  },
   'bus sub quiet -n 2 --for 1500ms': {meanwhile: ['bus pub quiet x'], code: 6, sees: 'got 1 of 2 messages'},
   'bus serve quiet x -n 2 --idle 300ms': {code: 6, sees: 'only 0 of 2 requests'},
   [`bus pub 'orders.*' x`]: {code: 2, sees: 'has wildcard "*" at position 8'},

@@ -19,7 +19,7 @@ afterAll(async () => {
 })
 
 /** Commands that are about something else than a bus, and those of stored messages, whose scenes are still to be written. */
-const apart = /^(context|stream|consumer)\b/
+const apart = /^(context|stream(?!:open)|consumer)\b/
 
 /** The examples of all commands, as people type them. */
 function documented(): string[] {

@@ -15,6 +15,7 @@ describe('bus tour', () => {
     expect(stdout).toContain("$ bus sub 'tour.orders.>' --count 2 --raw\n")
     expect(stdout).toContain('   {"id":1,"total":42}\n   {"id":1}\n')
     expect(stdout).toContain('   $ bus req tour.greet world\n   hello world\n')
+    expect(stdout).toContain('   $ bus stream open tour.countdown --raw\n   3\n   2\n   1\n')
     expect(stdout).toContain('   exit code 9\n')
     expect(stdout).toContain('   exit code 7\n')
     expect(readdirSync(folder).filter((name) => name.startsWith('busline-tour'))).toEqual([])

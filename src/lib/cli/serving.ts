@@ -35,6 +35,17 @@ export interface ServeFlags {
   readonly fail?: number | undefined
 }
 
+export interface StreamFlags extends ServeFlags {
+  readonly stream?: boolean | undefined
+  readonly chunk?: number | undefined
+  readonly delimiter?: string | undefined
+  readonly every?: number | undefined
+  readonly count?: number | undefined
+  readonly concurrency?: number | undefined
+  readonly for?: number | undefined
+  readonly idle?: number | undefined
+}
+
 export interface ProgramWishes {
   readonly argv: readonly string[]
   readonly path: string
@@ -73,6 +84,11 @@ export function identityOf(flags: Pick<ServeFlags, 'subject' | 'service' | 'vers
   needing(flags, 'version', 'service')
   if (name === undefined) return undefined
   return checkIdentity({name, id: crypto.randomUUID(), version, description: `bus serve ${subject}`})
+}
+
+/** Throws `usage` for a flag that needs `--stream`, on a service that answers requests. */
+export function checkNoStream(flags: StreamFlags): void {
+  for (const name of ['chunk', 'delimiter', 'every'] as const) needing(flags, name, 'stream')
 }
 
 /** `listening on greet in queue busline as greeter 1.2.3, id …` */

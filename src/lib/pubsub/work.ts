@@ -1,4 +1,3 @@
-import {setImmediate} from 'node:timers/promises'
 import {BusError} from '../errors.ts'
 import {type Headers, type Message, type Outgoing, sizeOf} from '../message.ts'
 import type {Transport} from '../transport/transport.ts'
@@ -119,7 +118,7 @@ export class Work {
   async #tell(done: readonly Served[]): Promise<void> {
     const {onServed} = this.#options
     if (onServed === undefined) return
-    await setImmediate()
+    await new Promise((resolve) => setImmediate(resolve))
     let ready: Promise<void> | undefined
     for (const one of done) ready = onServed(one) ?? ready
     await ready

@@ -3,7 +3,6 @@
  * of all streams, and the last token of the subject says whose they are. It reads on whatever the readers of the single
  * streams do, so a slow one blocks nobody; in the first implementation it blocked them all.
  */
-import {setImmediate} from 'node:timers/promises'
 import {BusError, closedError} from '../errors.ts'
 import type {Message} from '../message.ts'
 import {checkSubject} from '../subject.ts'
@@ -154,7 +153,7 @@ export class StreamClient implements AsyncDisposable {
   }
 
   async #pushLater(stream: ResponseStream, data: Uint8Array, time: number): Promise<void> {
-    await setImmediate()
+    await new Promise((resolve) => setImmediate(resolve))
     if (stream.isFull) stream.overrun()
     else stream.push(data, time)
   }

@@ -41,6 +41,16 @@ const steps: readonly Step[] = [
     exitCode: 9,
   },
   {
+    title: 'a response stream: each line of a program is a frame as soon as it is there',
+    args: ['serve', 'tour.countdown', '--stream', '--exec', '--', 'sh', '-c', 'for n in 3 2 1; do echo $n; done'],
+    background: 'producer',
+  },
+  {
+    title: 'who opens it sees the frames as they come, until the stream is closed',
+    args: ['stream', 'open', 'tour.countdown', '--raw'],
+    stdout: /^3\n2\n1\n$/,
+  },
+  {
     title: 'a request that nobody serves fails at once, with an exit code of its own',
     args: ['req', 'tour.nobody', 'hello?'],
     stdout: /^$/,
