@@ -7,6 +7,7 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {type Ended, type Running, root, startLine} from './bus.ts'
 import {NatsServer} from './nats-server.ts'
 import {failures, type Scene, scenes} from './scenes.ts'
+import {type StoredScene, storedFailures, storedScenes} from './stored-scenes.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'side-by-side-'))
 let server: NatsServer
@@ -18,8 +19,8 @@ afterAll(async () => {
   rmSync(folder, {recursive: true})
 })
 
-/** Commands that are about something else than a bus, and those of stored messages, whose scenes are still to be written. */
-const apart = /^(context|stream(?!:open)|consumer)\b/
+/** Commands that are about something else than a bus, and one whose scenes are still to be written. */
+const apart = /^(context\b|consumer:replay$)/
 
 /** The examples of all commands, as people type them. */
 function documented(): string[] {
@@ -31,7 +32,7 @@ function documented(): string[] {
 }
 
 test('every documented example has a scene, and no other', () => {
-  expect(Object.keys(scenes).sort()).toEqual(documented().sort())
+  expect(Object.keys({...scenes, ...storedScenes}).sort()).toEqual(documented().sort())
 })
 
 describe('both buses print the same', () => {
@@ -48,6 +49,31 @@ describe('both buses print the same', () => {
   })
 })
 
+describe('of what is stored both buses', () => {
+  async function playBoth(line: string, scene: StoredScene): Promise<[here: Played, there: Played]> {
+    await using server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
+    const file = mkdtempSync(join(folder, 'file-'))
+    return await Promise.all([
+      play(line, scene, file, `sqlite:${join(file, 'bus.db')}`),
+      play(line, scene, mkdtempSync(join(folder, 'nats-')), server.url()),
+    ])
+  }
+
+  test.each(Object.entries(storedScenes))('print the same: %s', async (line, scene) => {
+    const [here, there] = await playBoth(line, scene)
+    expect(here.code).toBe(scene.code ?? 0)
+    expect(here.written).toMatch(scene.sees)
+    expect(there.lines).toEqual(here.lines)
+  })
+
+  test.each(Object.entries(storedFailures))('fail in the same way: %s', async (line, scene) => {
+    for (const {code, written} of await playBoth(line, scene)) {
+      expect(code).toBe(scene.code)
+      expect(written).toMatch(scene.sees)
+    }
+  })
+})
+
 interface Played {
   readonly code: number | null
   /** All that was written, as it is. */
@@ -57,10 +83,16 @@ interface Played {
 }
 
 /** Plays a scene in a folder and on a bus of its own. */
-async function play(line: string, scene: Scene, cwd: string, url: string): Promise<Played> {
+async function play(
+  line: string,
+  scene: Scene & Partial<Pick<StoredScene, 'before'>>,
+  cwd: string,
+  url: string,
+): Promise<Played> {
   for (const [name, content] of Object.entries(scene.files ?? {})) writeFileSync(join(cwd, name), content)
   const env = {BUS_URL: url, LC_ALL: 'C'}
   await using stage = new Stage((text) => startLine(text, {cwd, env}))
+  for (const each of scene.before ?? []) await stage.start(each).ended
   for (const each of scene.beside ?? []) await stage.start(each).stderrLine('listening on ')
   // The tour takes no bus from the environment.
   const example = stage.start(line.startsWith('bus tour') ? `${line} --bus ${url}` : line)

@@ -7,10 +7,7 @@ export default class ConsumerInfo extends BusCommand<ConsumerDocument> {
   static override summary = 'show where a consumer is, what it has still to do, and its configuration'
   static override examples = [
     {description: 'for people', command: '<%= config.bin %> consumer info ORDERS billing'},
-    {
-      description: 'how far behind it is',
-      command: '<%= config.bin %> consumer info ORDERS billing --json | jq .lag',
-    },
+    {description: 'for a program', command: '<%= config.bin %> consumer info ORDERS billing --json'},
   ]
   static override args = {
     stream: string({description: 'which stream', required: true}),

@@ -10,10 +10,7 @@ export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
     'Lag is what is pending (not yet delivered) and ack pending (delivered, not yet acknowledged) together.'
   static override examples = [
     {description: 'who is behind?', command: '<%= config.bin %> consumer ls'},
-    {
-      description: 'who is behind by more than a thousand, for a program',
-      command: `<%= config.bin %> consumer ls ORDERS --json | jq '.[] | select(.lag > 1000) | .config.name'`,
-    },
+    {description: 'of one stream, for a program', command: '<%= config.bin %> consumer ls ORDERS --json'},
   ]
   static override args = {stream: string({description: 'which stream (default: all)'})}
 

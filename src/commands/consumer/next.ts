@@ -16,7 +16,7 @@ export default class ConsumerNext extends BusCommand {
       command: '<%= config.bin %> consumer next ORDERS billing --peek -n 10',
     },
     {
-      description: 'a hundred records to a program, at a time',
+      description: 'a hundred records for a program',
       command: '<%= config.bin %> consumer next ORDERS billing -n 100 --json > batch.ndjson',
     },
     {

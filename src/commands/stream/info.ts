@@ -7,7 +7,7 @@ export default class StreamInfo extends BusCommand<StreamDocument> {
   static override summary = 'show what a stream holds, and its configuration'
   static override examples = [
     {description: 'for people', command: '<%= config.bin %> stream info ORDERS'},
-    {description: 'its last sequence', command: '<%= config.bin %> stream info ORDERS --json | jq .state.lastSeq'},
+    {description: 'for a program', command: '<%= config.bin %> stream info ORDERS --json'},
   ]
   static override args = {stream: string({description: 'which stream', required: true})}
 

@@ -6,7 +6,7 @@ export default class StreamLs extends BusCommand<StreamDocument[]> {
   static override summary = 'list the streams of the bus'
   static override examples = [
     {description: 'all of them', command: '<%= config.bin %> stream ls'},
-    {description: 'for a program', command: `<%= config.bin %> stream ls --json | jq '.[].config.name'`},
+    {description: 'for a program', command: '<%= config.bin %> stream ls --json > streams.json'},
   ]
 
   async run(): Promise<StreamDocument[]> {
