@@ -3,6 +3,7 @@ import type {Message} from '../../message.ts'
 import {SubjectTrie} from '../../subject.ts'
 import type {Db} from './file.ts'
 import type {Lock} from './lock.ts'
+import {type Filled, Pages} from './pages.ts'
 import {type Row, toMessage} from './rows.ts'
 
 /** How far someone has read: the last sequence seen of what is stored, and of what passes through inboxes. */
@@ -39,6 +40,8 @@ export class Log {
   readonly #names: string[] = []
   readonly #wanted = new Set<number>()
   readonly #patterns = new SubjectTrie<true>()
+  readonly #all: Pages
+  readonly #wantedRows: Pages
   readonly #statements
   #last = 0
 
@@ -46,10 +49,10 @@ export class Log {
     this.#db = db
     this.#lock = lock
     db.exec('CREATE TEMP TABLE want(sid INTEGER PRIMARY KEY)')
-    const columns = 'SELECT seq, sid, ts, reply, hdr, data FROM msg WHERE seq > ? AND seq <= ?'
+    const rows = 'FROM msg m WHERE m.seq >= ? AND m.seq <= ?'
+    this.#all = new Pages(db, rows)
+    this.#wantedRows = new Pages(db, `${rows} AND m.sid IN temp.want`)
     this.#statements = {
-      all: db.prepare(`${columns} ORDER BY seq`).raw(),
-      wanted: db.prepare(`${columns} AND sid IN temp.want ORDER BY seq`).raw(),
       passing: db
         .prepare('SELECT seq, subject, ts, reply, hdr, data FROM eph WHERE seq > ? AND seq <= ? ORDER BY seq')
         .raw(),
@@ -108,10 +111,9 @@ export class Log {
   page(from: Cursor, to: Cursor, what: {all: boolean; passing: boolean; rows?: number}): Page {
     return this.#lock.read(() => {
       this.learn()
-      const statement = what.all ? this.#statements.all : this.#statements.wanted
-      const stored = fill<number>(statement, from.seq, to.seq, what.rows)
+      const stored = (what.all ? this.#all : this.#wantedRows).read(from.seq + 1, to.seq, what.rows ?? pageRows)
       if (!what.passing) return this.#storedPage(stored, from, to)
-      return this.#mergedPage(stored, fill<string>(this.#statements.passing, from.passing, to.passing), from, to)
+      return this.#mergedPage(stored, fill(this.#statements.passing, from.passing, to.passing), from, to)
     })
   }
 
@@ -120,7 +122,7 @@ export class Log {
     return this.#lock.look(() => this.#statements.inbox.all(from, client) as Row<string>[])
   }
 
-  #storedPage({rows, isFull}: Filled<number>, from: Cursor, to: Cursor): Page {
+  #storedPage({rows, isFull}: Filled, from: Cursor, to: Cursor): Page {
     const entries = rows.map((row) => this.#stored(row, from.passing))
     const last = rows.at(-1)?.[0] ?? from.seq
     const seq = isFull ? last : Math.max(from.seq, Math.min(this.end().seq, to.seq))
@@ -128,7 +130,7 @@ export class Log {
   }
 
   /** By time; where one of the two has more to come, the other waits at that point. */
-  #mergedPage(stored: Filled<number>, passing: Filled<string>, from: Cursor, to: Cursor): Page {
+  #mergedPage(stored: Filled, passing: ReturnType<typeof fill>, from: Cursor, to: Cursor): Page {
     const entries: Entry[] = []
     let {seq, passing: pass} = from
     let s = 0
@@ -185,24 +187,18 @@ export class Log {
   }
 }
 
-interface Filled<Key> {
-  readonly rows: readonly Row<Key>[]
-  readonly isFull: boolean
-}
-
 /** Rows until the page has enough of them, or enough bytes: a page of large payloads is a short one. */
-function fill<Key>(
+function fill(
   statement: {iterate(...args: unknown[]): IterableIterator<unknown>},
   from: number,
   to: number,
-  most = pageRows,
-): Filled<Key> {
-  const rows: Row<Key>[] = []
+): {rows: readonly Row<string>[]; isFull: boolean} {
+  const rows: Row<string>[] = []
   let bytes = 0
-  for (const row of statement.iterate(from, to) as IterableIterator<Row<Key>>) {
+  for (const row of statement.iterate(from, to) as IterableIterator<Row<string>>) {
     rows.push(row)
     bytes += row[5]?.length ?? 0
-    if (rows.length === most || bytes >= pageBytes) return {rows, isFull: true}
+    if (rows.length === pageRows || bytes >= pageBytes) return {rows, isFull: true}
   }
   return {rows, isFull: false}
 }

@@ -41,8 +41,9 @@ export class Flights {
       clear: db.prepare('DELETE FROM flight WHERE consumer = ?'),
       over: db.prepare(`${columns} WHERE consumer = ? AND lo <= ? AND hi >= ? ORDER BY lo`),
       all: db.prepare(`${columns} WHERE consumer = ? ORDER BY lo`),
-      overdue: db.prepare(`${columns} WHERE consumer = ? AND due <= ? ORDER BY lo`),
+      overdue: db.prepare(`${columns} WHERE consumer = ? AND due <= ? ORDER BY lo LIMIT ?`),
       owned: db.prepare(`${columns} WHERE consumer = ? AND owner = ? ORDER BY lo`),
+      other: db.prepare('SELECT owner FROM flight WHERE consumer = ? AND owner <> ? LIMIT 1').pluck(),
       owners: db.prepare('SELECT DISTINCT owner FROM flight WHERE consumer = ? AND owner IS NOT NULL').pluck(),
       out: db.prepare('SELECT ifnull(sum(messages), 0) FROM flight WHERE consumer = ? AND tries > 0').pluck(),
       waiting: db.prepare('SELECT ifnull(sum(messages), 0) FROM flight WHERE consumer = ? AND tries = 0').pluck(),
@@ -87,15 +88,15 @@ export class Flights {
 
   /** Has somebody else messages of this consumer? Whether that process lives nobody tells. */
   hasOthers(consumer: number): boolean {
-    return (this.#statements.owners.all(consumer) as number[]).some((owner) => owner !== this.#clients.id)
+    return this.#statements.other.get(consumer, this.#clients.id) !== undefined
   }
 
-  /** Ranges to be delivered again: their time is up, or their owner is gone. */
-  due(consumer: number, now: number): Flight[] {
-    const due = this.#statements.overdue.all(consumer, now) as Flight[]
+  /** Ranges to be delivered again, `most` of them: their time is up, or their owner is gone. */
+  due(consumer: number, now: number, most: number): Flight[] {
+    const due = this.#statements.overdue.all(consumer, now, most) as Flight[]
+    if (!this.hasOthers(consumer)) return due
     const owners = this.#statements.owners.all(consumer) as number[]
     const gone = owners.filter((owner) => !this.#clients.isLive(owner))
-    if (gone.length === 0) return due
     const left = gone.flatMap((owner) => this.#statements.owned.all(consumer, owner) as Flight[])
     return [...due, ...left.filter((flight) => flight.due > now)].sort((a, b) => a.lo - b.lo)
   }

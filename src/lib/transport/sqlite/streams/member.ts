@@ -43,7 +43,9 @@ interface Waiting {
   readonly max: number
   readonly resolve: (taken: readonly Delivery[]) => void
   readonly reject: (error: unknown) => void
-  readonly timer: NodeJS.Timeout | undefined
+  timer: NodeJS.Timeout | undefined
+  /** Its time is up, so it gets nothing once all has been looked through. */
+  isLate: boolean
 }
 
 /** A delivery with its place among those claimed with it. */
@@ -84,6 +86,8 @@ export class Member implements Consuming {
   #epoch = -1
   /** Up to here there is nothing for this consumer. */
   #scanned = 0
+  /** There may be messages, though none was found yet. */
+  #isLooking = false
   #buffer: Held[] = []
   #first = 0
   #waiting: Waiting | undefined
@@ -115,10 +119,11 @@ export class Member implements Consuming {
     if (this.#waiting !== undefined) throw new Error('a consumer has one reader at a time')
     if (this.ended || max <= 0) return []
     const taken = this.#takeNow(max)
-    if (taken.length > 0 || waitMs === 0) return taken
+    if (taken.length > 0 || (waitMs === 0 && !this.#isLooking)) return taken
     return new Promise((resolve, reject) => {
-      const timer = waitMs === undefined ? undefined : setTimeout(() => this.#answer([]), waitMs)
-      this.#waiting = {max, resolve, reject, timer}
+      const waiting: Waiting = {max, resolve, reject, timer: undefined, isLate: waitMs === 0}
+      this.#waiting = waiting
+      if (waitMs !== undefined && waitMs > 0) waiting.timer = setTimeout(() => this.#late(waiting), waitMs)
     })
   }
 
@@ -181,9 +186,10 @@ export class Member implements Consuming {
         return false
       }
       const taken = this.#takeNow(waiting.max)
-      if (taken.length === 0 && !this.ended) return false
+      const isOver = this.ended || (waiting.isLate && !this.#isLooking)
+      if (taken.length === 0 && !isOver) return false
       this.#answer(taken)
-      return true
+      return taken.length > 0
     } catch (error) {
       this.fail(error)
       return false
@@ -196,6 +202,11 @@ export class Member implements Consuming {
     this.#waiting = undefined
     clearTimeout(waiting?.timer)
     waiting?.reject(this.#parts.failure(error))
+  }
+
+  #late(waiting: Waiting): void {
+    waiting.isLate = true
+    if (!this.#isLooking) this.#answer([])
   }
 
   readonly #abort = (): void => {
@@ -226,6 +237,7 @@ export class Member implements Consuming {
     const want = this.#want(max)
     const now = Date.now()
     const look = this.#view.read((state) => this.#look(state, want, now))
+    this.#isLooking = look.lookAgainMs === 0
     if (look.isIdle) {
       if (look.lookAgainMs !== undefined) this.#lookAgain(look.lookAgainMs)
       return
@@ -234,13 +246,12 @@ export class Member implements Consuming {
       this.#writeAcks()
       return this.#claimUnderLock(want, look.page, now)
     })
-    if (claims === busy) {
-      this.#lookAgain(0)
-      return
+    if (claims !== busy) {
+      this.#settled()
+      this.#hold(claims)
     }
-    this.#settled()
-    this.#hold(claims)
-    if (this.#buffer.length === 0) this.#lookAgain(look.page.rows.length > 0 ? overdueMs : 0)
+    this.#isLooking = this.#buffer.length === 0
+    if (this.#isLooking) this.#lookAgain(0)
   }
 
   /** How many to ask for: what is wanted now, or more while it comes back soon. */
@@ -260,12 +271,13 @@ export class Member implements Consuming {
     this.#follow(place)
     const page = this.#view.page(state, Math.max(place.next, this.#scanned), state.last, want)
     const room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
-    const isDue = flights.due(id, now).some((flight) => flight.tries > 0 || room > 0)
+    const isDue = flights.due(id, now, want).some((flight) => flight.tries > 0 || room > 0)
     if (page.rows.length === 0) this.#scanned = Math.max(this.#scanned, page.upTo + 1)
     this.#backlog.follow(state, place)
     const hasNext = page.rows.length > 0 && (room > 0 || this.#acks.any)
-    if (isDue || hasNext) return {isIdle: false, page: {...page, from: place.next}}
-    const lookAgainMs = page.upTo < state.last && page.rows.length === 0 ? 0 : this.#nextLook(now)
+    if (isDue || hasNext) return {isIdle: false, page: {...page, from: place.next}, lookAgainMs: undefined}
+    const isPart = page.upTo < state.last && page.rows.length === 0
+    const lookAgainMs = isPart ? 0 : this.#nextLook(now)
     return {isIdle: true, page: {...page, from: place.next}, lookAgainMs}
   }
 
@@ -286,7 +298,7 @@ export class Member implements Consuming {
     const claims: Claim[] = []
     let left = want
     let room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
-    for (const flight of flights.due(id, now)) {
+    for (const flight of flights.due(id, now, want)) {
       const most = flight.tries === 0 ? Math.min(left, room) : left
       if (most <= 0) continue
       const claimed = flights.reclaim(this.#durable, this.#view, state, flight, most, now)
@@ -425,6 +437,7 @@ export class Member implements Consuming {
 
   #lookAgain(afterMs: number): void {
     clearTimeout(this.#lookTimer)
-    this.#lookTimer = setTimeout(() => this.wake(), afterMs)
+    if (afterMs > 0) this.#lookTimer = setTimeout(() => this.wake(), afterMs)
+    else setImmediate(() => this.wake())
   }
 }

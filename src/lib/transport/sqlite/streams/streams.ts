@@ -4,7 +4,7 @@ import type {Outgoing} from '../../../message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../subject.ts'
 import type {Mailbox} from '../../mailbox.ts'
 import {interruptedError} from '../../requests.ts'
-import {streamConfig} from '../../stream-settings.ts'
+import {checkPurge, checkRead, streamConfig} from '../../stream-settings.ts'
 import type {ConsumeOptions, PurgeOptions, ReadOptions, StreamInfo, StreamState, Streams} from '../../streams.ts'
 import {bellOf} from '../bells.ts'
 import type {Clients} from '../clients.ts'
@@ -142,10 +142,10 @@ export function makeStreams(parts: StreamsParts): Streams {
     }),
     read: asked(async (name, range: ReadOptions = {}) => {
       if (range.signal?.aborted) throw interruptedError()
-      checkRange(range)
+      checkRead(range)
       const stream = await settle(name)
       if (range.follow === true) parts.listen(stream.config.subjects)
-      return readRange(views.of(stream, range.filters?.map(checkPattern)), range, parts.readers)
+      return readRange(views.of(stream, range.filters), range, parts.readers)
     }),
     consumers: wrap(
       makeConsumers({views, durables, flights, settle, ring, join, write: (work) => lock.write(work)}),
@@ -209,10 +209,8 @@ async function purge(
   which: PurgeOptions,
 ): Promise<number> {
   const {pattern, beforeSeq, keep} = which
-  if (beforeSeq !== undefined && keep !== undefined) {
-    throw new BusError('usage', 'a purge goes either up to a sequence or keeps so many')
-  }
-  const view = views.of(stream, pattern === undefined ? [] : [checkPattern(pattern)])
+  checkPurge(which)
+  const view = views.of(stream, pattern === undefined ? [] : [pattern])
   if (view.table === undefined && beforeSeq === undefined && (keep ?? 0) === 0)
     return lock.write(() => limits.removeAll(stream))
   const before = view.read((state) => {
@@ -228,13 +226,5 @@ async function purge(
     })
     removed += step.removed
     if (step.isDone) return removed
-  }
-}
-
-function checkRange({from, to, lastPerSubject, follow}: ReadOptions): void {
-  if (follow === true && to !== undefined) throw new BusError('usage', 'a reading either follows or ends somewhere')
-  const isTimed = to !== undefined && 'timeMs' in to
-  if (lastPerSubject === true && (from !== undefined || follow === true || isTimed)) {
-    throw new BusError('usage', 'the last of each subject are read as they are: without a beginning, a time or an end')
   }
 }

@@ -5,6 +5,7 @@ import type {Start} from '../../streams.ts'
 import type {Db} from '../file.ts'
 import type {Lock} from '../lock.ts'
 import type {Log} from '../log.ts'
+import {Pages} from '../pages.ts'
 import {type Row, toMessage} from '../rows.ts'
 import type {Catalogue, Kept, State} from './catalogue.ts'
 
@@ -21,13 +22,13 @@ export interface Page {
   readonly upTo: number
 }
 
-const pageBytes = 4 * 1024 * 1024
 /** Sequences for one look: where few rows match, others get their turn in between. */
 const window = 100_000
 
 export class View {
   readonly stream: Kept
   readonly #parts: ViewParts
+  readonly #pages: Pages
   readonly #statements
   readonly #filters: readonly string[]
   /** The temporary table of the subjects, when it is not the whole stream. */
@@ -45,8 +46,8 @@ export class View {
     const from = `FROM msg m CROSS JOIN held h ON h.sid = m.sid
                   WHERE m.seq >= ? AND m.seq <= ? AND h.stream = ${stream.id} AND m.seq >= h.first ${only('m.sid')}`
     const held = `FROM held WHERE stream = ${stream.id} ${only('sid')}`
+    this.#pages = new Pages(db, from)
     this.#statements = {
-      page: db.prepare(`SELECT m.seq, m.sid, m.ts, m.reply, m.hdr, m.data ${from} ORDER BY m.seq`).raw(),
       next: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq LIMIT 1`).pluck(),
       last: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq DESC LIMIT 1 OFFSET ?`).pluck(),
       count: db.prepare(`SELECT count(*) ${from}`).pluck(),
@@ -85,14 +86,9 @@ export class View {
   page(state: State, from: number, to: number, most: number): Page {
     const first = Math.max(from, state.first)
     const end = Math.min(to, state.last, first + window)
-    const rows: Row<number>[] = []
-    let bytes = 0
-    for (const row of this.#statements.page.iterate(first, end) as IterableIterator<Row<number>>) {
-      rows.push(row)
-      bytes += row[5]?.length ?? 0
-      if (rows.length >= most || bytes >= pageBytes) return {rows, upTo: row[0]}
-    }
-    return {rows, upTo: Math.max(end, Math.min(first - 1, to))}
+    if (first > end) return {rows: [], upTo: Math.min(first - 1, to)}
+    const {rows, isFull} = this.#pages.read(first, end, most)
+    return {rows, upTo: isFull ? (rows.at(-1)?.[0] ?? first) : end}
   }
 
   nameOf(row: Row<number>): string {
