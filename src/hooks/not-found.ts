@@ -1,6 +1,6 @@
 import type {Hook} from '@oclif/core/hooks'
-import {nearest} from '../lib/cli/nearest.ts'
 import {BusError} from '../lib/errors.ts'
+import {nearest} from '../lib/nearest.ts'
 
 /** An unknown command: says which one may have been meant. Never asks. */
 const hook: Hook.CommandNotFound = async ({id, config}) => {

@@ -4,7 +4,7 @@
  */
 import {stripVTControlCharacters} from 'node:util'
 import {BusError} from '../errors.ts'
-import {nearest} from './nearest.ts'
+import {nearest} from '../nearest.ts'
 
 interface Grammar {
   /** As typed: `bus pub`. */

@@ -2,29 +2,16 @@
  * Expectations about replies. An expression sees the first reply as every expression sees a message, and beside it
  * `ms`, `status` (`ok`, or `error` for a service error), `error` (its code and text) and `messages`: all replies.
  */
-import type {ExprNode, Expression as Parsed} from 'jsonata'
 import {BusError} from '../errors.ts'
-import {compileJsonata, contextOf, type Expression, isTruthy} from '../jsonata.ts'
+import {compileExpectation, type Expectation, type Miss} from '../expectation.ts'
+import {contextOf} from '../jsonata.ts'
 import {type Message, serviceError} from '../message.ts'
 import type {Answer} from './request.ts'
 
 const flag = '--expect'
-const longestShown = 200
 
 /** Judges the replies to one request: rejects with what is wrong with them. */
 export type Judge = (answers: readonly Answer[]) => Promise<void>
-
-interface Expectation {
-  readonly source: string
-  readonly holds: Expression
-}
-
-/** What did not hold, for people and for `data`. */
-interface Miss {
-  readonly expression: string
-  readonly sentence: string
-  readonly seen: Readonly<Record<string, unknown>>
-}
 
 /**
  * A judge of what came back on `subject`. It fails with `expectation` when an expression does not hold, and with
@@ -32,7 +19,7 @@ interface Miss {
  */
 export async function compileExpectations(sources: readonly string[], subject: string): Promise<Judge> {
   const expectations: Expectation[] = []
-  for (const source of sources) expectations.push({source, holds: await compileJsonata(source, flag)})
+  for (const source of sources) expectations.push(await compileExpectation(source, flag))
   return async (answers) => {
     const misses: Miss[] = []
     let asked = false
@@ -40,7 +27,7 @@ export async function compileExpectations(sources: readonly string[], subject: s
       asked = true
     })
     for (const expectation of expectations) {
-      const miss = await missOf(expectation, context)
+      const miss = await expectation.missOf(context)
       if (miss !== undefined) misses.push(miss)
     }
     const failure = answers.map(({message}) => serviceFailure(message, subject)).find((error) => error !== undefined)
@@ -81,69 +68,9 @@ function replyContext({message, ms}: Answer, onStatus: () => void): object {
   })
 }
 
-async function missOf({source, holds}: Expectation, context: object): Promise<Miss | undefined> {
-  try {
-    if (isTruthy(await holds(context))) return undefined
-    const seen = await whatWasSeen(source, context)
-    const values = Object.entries(seen).map(([part, value]) => `${part === source ? 'it' : part} ${shown(value)}`)
-    return {expression: source, seen, sentence: `expected ${source}, but ${values.join(' and ')}`}
-  } catch (error) {
-    if (!(error instanceof BusError)) throw error
-    return {expression: source, seen: {}, sentence: `expected ${source}, but it cannot be told: ${reasonOf(error)}`}
-  }
-}
-
 function missed(misses: readonly Miss[], subject: string): BusError {
   const sentence = `the reply on "${subject}" is wrong: ${misses.map((miss) => miss.sentence).join('; ')}`
   return new BusError('expectation', sentence, {
     data: {expectations: misses.map(({expression, seen}) => ({expression, seen}))},
   })
-}
-
-/** The values of those parts of an expression that made it false: `a` in `a > 1 and b`, when that is the false half. */
-async function whatWasSeen(source: string, context: object): Promise<Record<string, unknown>> {
-  const {default: parse} = await import('jsonata')
-  const seen: Record<string, unknown> = {}
-  const look = async (part: string): Promise<unknown> => {
-    try {
-      return await parse(part).evaluate(context, {})
-    } catch {
-      return undefined
-    }
-  }
-  for (const half of operandsOf(source, logical, parse)) {
-    if (isTruthy(await look(half))) continue
-    const operands = operandsOf(half, comparisons, parse)
-    for (const operand of operands) {
-      if (operands.length === 1 || !isLiteral(parse(operand).ast())) seen[operand] = await look(operand)
-    }
-  }
-  return seen
-}
-
-/** The operands of the outermost of these operators, as they stand in the source; all of it when there is none. */
-function operandsOf(source: string, operators: ReadonlySet<string>, parse: (source: string) => Parsed): string[] {
-  const {type, value, position = 0} = parse(source).ast()
-  if (type !== 'binary' || !operators.has(value)) return [source.trim()]
-  const [left, right] = [source.slice(0, position - value.length), source.slice(position)]
-  return [...operandsOf(left, operators, parse), ...operandsOf(right, operators, parse)]
-}
-
-const logical: ReadonlySet<string> = new Set(['and', 'or'])
-const comparisons: ReadonlySet<string> = new Set(['=', '!=', '<', '<=', '>', '>=', 'in'])
-
-function isLiteral({type, expressions}: ExprNode): boolean {
-  if (type === 'unary') return expressions?.every(isLiteral) ?? true
-  return ['string', 'number', 'value', 'regex'].includes(type)
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value)
-  if (text === undefined) return 'has no value'
-  return `is ${text.length > longestShown ? `${text.slice(0, longestShown)}…` : text}`
-}
-
-function reasonOf(error: BusError): string {
-  const {message} = (error.cause ?? error) as {message?: string}
-  return message ?? error.message
 }

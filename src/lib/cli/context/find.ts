@@ -2,9 +2,9 @@
 import {readdirSync, readFileSync, statSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import {BusError} from '../../errors.ts'
+import {nearest} from '../../nearest.ts'
 import {configFolder} from '../bus.ts'
 import {fileError} from '../input.ts'
-import {nearest} from '../nearest.ts'
 import {type Context, checkName, parseFields, readTarget, secretsIn} from './context.ts'
 
 type Env = NodeJS.ProcessEnv

@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest'
-import {nearest} from '../../../src/lib/cli/nearest.ts'
+import {nearest} from '../../src/lib/nearest.ts'
 
 const commands = ['pub', 'sub', 'req', 'serve', 'tour', 'consumer replay']
 
