@@ -19,5 +19,5 @@ export async function confirm(question: string, {yes, signal}: {yes: boolean; si
       throw error
     },
   )
-  if (!answer) throw new BusError('interrupted', `nothing was done: the answer to "${question}?" was no`)
+  if (!answer) throw new BusError('interrupted', 'nothing was done: the answer was no')
 }
