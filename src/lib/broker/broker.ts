@@ -4,10 +4,12 @@
  */
 import {BusError} from '../errors.ts'
 import type {Message} from '../message.ts'
+import {checkSubject, covers} from '../subject.ts'
 import {open} from '../transport/open.ts'
-import type {ConsumerInfo, Consuming, Delivery} from '../transport/streams.ts'
+import type {ConsumerInfo} from '../transport/streams.ts'
 import type {OpenOptions, Subscription, Transport} from '../transport/transport.ts'
-import {type BrokerConfig, type FullBrokerConfig, subjectsOf, validate} from './config.ts'
+import {type BrokerConfig, differences, type FullBrokerConfig, settingsOf, validate} from './config.ts'
+import {Pump} from './pump.ts'
 
 /** Handles a message. What it throws leaves the message undone: a durable subscription gets it again. */
 export type Handler = (data: Uint8Array, message: Message) => void | Promise<void>
@@ -20,18 +22,14 @@ export interface BrokerOptions extends Pick<OpenOptions, 'login' | 'tls' | 'name
   readonly onNotice?: ((text: string) => void) | undefined
 }
 
-/** How long a message is left alone after its handler failed, growing with each delivery. */
-const pauseMs = [100, 1000, 5000, 30_000]
-
-/** How often a durable subscription looks whether it is to stop. */
-const lookMs = 100
-
 export class Broker implements AsyncDisposable {
   readonly config: FullBrokerConfig
   readonly #options: BrokerOptions
   /** Ends a subscription, once its handler is done. */
   readonly #subscriptions = new Set<() => Promise<void>>()
   #bus: Transport | undefined
+  /** Of the stream, as it was at the start. */
+  #subjects: readonly string[] = []
 
   /** Throws `usage` for a configuration that is none. */
   constructor(config: BrokerConfig = {}, options: BrokerOptions = {}) {
@@ -54,12 +52,13 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Takes no more messages, waits for the handlers at work, and closes. Durable consumers stay, with their progress.
+   * Takes no more messages, waits for the handlers at work, which may still publish, and closes. Durable consumers stay,
+   * with their progress.
    */
   async stop(): Promise<void> {
     const bus = this.#bus
-    this.#bus = undefined
     await Promise.all([...this.#subscriptions].map((end) => end()))
+    this.#bus = undefined
     await bus?.close()
   }
 
@@ -73,8 +72,10 @@ export class Broker implements AsyncDisposable {
    */
   async publish(subject: string, data: Uint8Array | string): Promise<void> {
     const bus = this.#started()
-    if (this.config.jetstream) await bus.streams.publish({subject, data})
-    else {
+    if (this.config.jetstream) {
+      this.#checkKept(checkSubject(subject))
+      await bus.streams.publish({subject, data})
+    } else {
       bus.publish({subject, data})
       await bus.flush()
     }
@@ -85,6 +86,7 @@ export class Broker implements AsyncDisposable {
     return this.subscribeWithSubject(pattern, (_subject, data, message) => handler(data, message))
   }
 
+  /** As `subscribe`, for a pattern whose subjects say something. */
   async subscribeWithSubject(pattern: string, handler: SubjectHandler): Promise<() => Promise<void>> {
     const subscription = await this.#started().subscribe(pattern)
     return this.#run(this.#livePump(subscription, handler), () => subscription.drain())
@@ -92,24 +94,31 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Everything in the stream, from the first message on, and each message until its handler has succeeded; goes on
-   * where the consumer of this name stopped. One message at a time, in order but for what comes again. Fails with
-   * `usage` without `jetstream` and when the consumer has another subject.
+   * where the consumer of this name stopped, in this process or another. One message at a time, in order but for what
+   * comes again. Fails with `usage` without `jetstream` and when the consumer has another subject, with `notFound` for a
+   * subject outside the stream.
    */
   async subscribeDurable(pattern: string, consumer: string, handler: Handler): Promise<() => Promise<void>> {
     const bus = this.#started()
-    const {stream, jetstream} = this.config
-    if (!jetstream) throw new BusError('usage', 'broker: a durable subscription needs "jetstream": true')
     const info = await this.#ensureConsumer(bus, pattern, consumer)
-    const consuming = await bus.streams.consumers.consume(stream, consumer, {prefetch: 32})
+    const consuming = await bus.streams.consumers.consume(this.config.stream, consumer, {prefetch: 0})
     const stopped = new AbortController()
-    const pump = this.#durablePump(consuming, handler, info, stopped.signal)
-    return this.#run(pump, async () => stopped.abort())
+    const pump = new Pump({
+      consuming,
+      config: info.config,
+      handle: (delivery) => handler(delivery.data, delivery),
+      onFailure: (delivery, error) => this.#handlerFailed(delivery, error),
+      stop: stopped.signal,
+    })
+    return this.#run(pump.run(), async () => stopped.abort())
   }
 
-  /** The next message of a durable subscription, acknowledged. Fails with `timeout` when there is none in time. */
+  /**
+   * The next message of a durable subscription, acknowledged. Fails as `subscribeDurable`, and with `timeout` when there
+   * is none in time.
+   */
   async next(pattern: string, consumer: string, timeoutMs: number): Promise<Message> {
     const bus = this.#started()
-    if (!this.config.jetstream) throw new BusError('usage', 'broker: a durable subscription needs "jetstream": true')
     await this.#ensureConsumer(bus, pattern, consumer)
     await using consuming = await bus.streams.consumers.consume(this.config.stream, consumer, {max: 1})
     const [delivery] = await consuming.take(1, timeoutMs)
@@ -126,31 +135,47 @@ export class Broker implements AsyncDisposable {
     return this.#bus
   }
 
+  /** Makes it only when it is missing: who configured it otherwise has reasons, but should know of ours. */
   async #ensureStream(bus: Transport): Promise<void> {
     const {stream} = this.config
-    const subjects = subjectsOf(stream)
     try {
       const {config} = await bus.streams.info(stream)
-      if (config.subjects.join(' ') === subjects) return
-      this.#options.onNotice?.(`stream ${stream} keeps ${config.subjects.join(' ')} instead of ${subjects}`)
+      this.#subjects = config.subjects
+      const otherwise = differences(config, stream)
+      if (otherwise !== '') this.#options.onNotice?.(`stream ${stream} is there with ${otherwise}`)
     } catch (error) {
       if (!isNotFound(error)) throw error
-      await bus.streams.add({name: stream, subjects: [subjects]})
+      const {config} = await bus.streams.add(settingsOf(stream))
+      this.#subjects = config.subjects
     }
   }
 
   async #ensureConsumer(bus: Transport, pattern: string, name: string): Promise<ConsumerInfo> {
+    const {stream, jetstream} = this.config
+    if (!jetstream) throw new BusError('usage', 'broker: a durable subscription needs "jetstream": true')
+    this.#checkKept(pattern)
     const {consumers} = bus.streams
-    const {stream} = this.config
     try {
       const info = await consumers.info(stream, name)
       const {filters} = info.config
-      if (filters.length === 0 || (filters.length === 1 && filters[0] === pattern)) return info
-      throw new BusError('usage', `broker: consumer ${name} is for ${filters.join(' ')}, not for ${pattern}`)
+      const isSame = filters.length === 0 ? pattern === settingsOf(stream).subjects[0] : filters.join(' ') === pattern
+      if (isSame) return info
+      const what = filters.join(' ') || 'the whole stream'
+      throw new BusError('usage', `broker: consumer ${name} is for ${what}, not for ${pattern}`)
     } catch (error) {
       if (!isNotFound(error)) throw error
       return consumers.add(stream, {name, filters: [pattern], deliver: 'all', ack: 'explicit'})
     }
+  }
+
+  /** Another stream may keep it: it must not go there unnoticed. */
+  #checkKept(pattern: string): void {
+    if (this.#subjects.some((kept) => covers(kept, pattern))) return
+    const {stream} = this.config
+    throw new BusError(
+      'notFound',
+      `broker: ${pattern} is outside stream ${stream}, which keeps ${this.#subjects.join(' ')}`,
+    )
   }
 
   #run(pump: Promise<void>, stop: () => Promise<void>): () => Promise<void> {
@@ -171,32 +196,6 @@ export class Broker implements AsyncDisposable {
       } catch (error) {
         this.#handlerFailed(message, error)
       }
-    }
-  }
-
-  /** Stops between two messages; what was not taken is given back at once. */
-  async #durablePump(
-    consuming: Consuming,
-    handler: Handler,
-    {config}: ConsumerInfo,
-    stopped: AbortSignal,
-  ): Promise<void> {
-    await using _consuming = consuming
-    while (!consuming.ended && !stopped.aborted) {
-      for (const delivery of await consuming.take(1, lookMs)) await this.#deliver(delivery, handler, config.ackWaitMs)
-    }
-  }
-
-  async #deliver(delivery: Delivery, handler: Handler, ackWaitMs: number): Promise<void> {
-    const alive = setInterval(() => delivery.working(), ackWaitMs / 3)
-    try {
-      await handler(delivery.data, delivery)
-      delivery.ack()
-    } catch (error) {
-      delivery.nak(pauseMs[Math.min(delivery.deliveries, pauseMs.length) - 1])
-      this.#handlerFailed(delivery, error)
-    } finally {
-      clearInterval(alive)
     }
   }
 

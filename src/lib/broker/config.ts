@@ -1,5 +1,6 @@
 import {BusError} from '../errors.ts'
 import {checkPattern} from '../subject.ts'
+import type {StreamConfig, StreamSettings} from '../transport/streams.ts'
 
 /** How a broker is configured. Empty texts count as absent. */
 export interface BrokerConfig {
@@ -28,9 +29,27 @@ export function validate(config: unknown): FullBrokerConfig {
   return {url: url || defaults.url, stream: stream || defaults.stream, jetstream}
 }
 
-/** The subjects of a broker's stream. */
-export function subjectsOf(stream: string): string {
-  return checkPattern(`${stream}.>`)
+/** A broker's stream, where it is missing: without limits. */
+export function settingsOf(stream: string): StreamSettings & {readonly subjects: readonly [string]} {
+  return {name: stream, subjects: [checkPattern(`${stream}.>`)]}
+}
+
+/** What a stream has otherwise than a broker would make it: `subjects a.b instead of a.>, maxMsgs 100 instead of none`. */
+export function differences(have: StreamConfig, stream: string): string {
+  const wanted: Readonly<Record<string, unknown>> = {...settingsOf(stream), ...made}
+  const facts = Object.entries(have).filter(([key]) => !ignored.has(key))
+  return facts
+    .filter(([key, value]) => value !== undefined && shown(value) !== shown(wanted[key]))
+    .map(([key, value]) => `${key} ${shown(value)} instead of ${shown(wanted[key])}`)
+    .join(', ')
+}
+
+/** What the bus fills in. */
+const made = {storage: 'file', discard: 'old', retention: 'limits', replicas: 1, dedupeMs: 120_000}
+const ignored = new Set(['name', 'description'])
+
+function shown(value: unknown): string {
+  return value === undefined ? 'none' : [value].flat().join(' ')
 }
 
 function bad(what: string): BusError {

@@ -17,13 +17,17 @@ export interface PublishOutput {
 /** Publishes one message. Fails with the sentences of `step.broker_publish`. */
 export class PublishStep {
   readonly #broker: Broker
+  readonly #params: PublishParams
 
-  constructor(broker: Broker) {
+  constructor(broker: Broker, params: PublishParams = {}) {
     this.#broker = broker
+    this.#params = params
   }
 
-  async execute({topic, payload}: PublishParams): Promise<PublishOutput> {
+  /** Of the step's own parameters and those given here, the last that is set counts. */
+  async execute(...given: readonly PublishParams[]): Promise<PublishOutput> {
     const name = 'step.broker_publish'
+    const {topic, payload} = merged([this.#params, ...given])
     if (!topic) throw new BusError('usage', `${name}: topic is required`)
     const data = bytesOf(payload, name)
     await this.#broker.publish(topic, data).catch((error: unknown) => Promise.reject(named(name, error)))
@@ -48,13 +52,17 @@ export interface SubscribeOutput {
 /** Takes the next message of a durable consumer, and acknowledges it. Fails with the sentences of `step.broker_subscribe`. */
 export class SubscribeStep {
   readonly #broker: Broker
+  readonly #params: SubscribeParams
 
-  constructor(broker: Broker) {
+  constructor(broker: Broker, params: SubscribeParams = {}) {
     this.#broker = broker
+    this.#params = params
   }
 
-  async execute({topic, consumer_name: consumer, timeoutMs = 5000}: SubscribeParams): Promise<SubscribeOutput> {
+  /** Of the step's own parameters and those given here, the last that is set counts. */
+  async execute(...given: readonly SubscribeParams[]): Promise<SubscribeOutput> {
     const name = 'step.broker_subscribe'
+    const {topic, consumer_name: consumer, timeoutMs = 5000} = merged([this.#params, ...given])
     if (!topic) throw new BusError('usage', `${name}: topic is required`)
     if (!consumer) throw new BusError('usage', `${name}: consumer_name is required`)
     const message = await this.#broker
@@ -62,6 +70,11 @@ export class SubscribeStep {
       .catch((error: unknown) => Promise.reject(named(name, error)))
     return {topic: message.subject, consumer, payload: parsed(message.text)}
   }
+}
+
+function merged<T extends object>(given: readonly T[]): Partial<T> {
+  const set = given.flatMap((params) => Object.entries(params)).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(set) as Partial<T>
 }
 
 function bytesOf(payload: unknown, name: string): Uint8Array {
