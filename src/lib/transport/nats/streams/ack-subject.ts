@@ -31,7 +31,8 @@ export class AckSubject {
   #number(bytes: Uint8Array): number {
     let value = 0
     let at = this.#at
-    for (let byte = bytes[at]; byte !== undefined && byte !== dot; byte = bytes[++at]) value = value * 10 + byte - zero
+    for (let byte = bytes[at]; byte !== undefined && byte !== dot; byte = bytes[++at])
+      value = value * 10 + (byte - zero)
     this.#at = at + 1
     return value
   }
@@ -42,8 +43,8 @@ export class AckSubject {
     const split = Math.max(this.#at, end - 6)
     let whole = 0
     let fraction = 0
-    for (let at = this.#at; at < split; at++) whole = whole * 10 + (bytes[at] ?? zero) - zero
-    for (let at = split; at < end; at++) fraction = fraction * 10 + (bytes[at] ?? zero) - zero
+    for (let at = this.#at; at < split; at++) whole = whole * 10 + ((bytes[at] ?? zero) - zero)
+    for (let at = split; at < end; at++) fraction = fraction * 10 + ((bytes[at] ?? zero) - zero)
     this.#at = end + 1
     return whole + fraction / 1e6
   }

@@ -2,14 +2,17 @@ import {matches} from '../../../subject.ts'
 
 /** A pattern that matches whatever one of these does. */
 export function superset(patterns: readonly string[]): string {
-  const [first = [], ...others] = patterns.map((pattern) => pattern.split('.'))
+  const all = patterns.map((pattern) => pattern.split('.'))
+  const shortest = Math.min(...all.map(({length}) => length))
+  const isLevel = all.every(({length}) => length === shortest)
   const wide: string[] = []
-  for (const [i, token] of first.entries()) {
-    if (token === '>' || others.some((other) => other[i] === undefined || other[i] === '>'))
-      return [...wide, '>'].join('.')
-    wide.push(others.every((other) => other[i] === token) ? token : '*')
+  for (let i = 0; i < shortest; i++) {
+    const tokens = new Set(all.map((each) => each[i]))
+    if (tokens.has('>') || (i === shortest - 1 && !isLevel)) return [...wide, '>'].join('.')
+    const [token = '*'] = tokens
+    wide.push(tokens.size === 1 ? token : '*')
   }
-  return others.some((other) => other.length > first.length) ? [...wide.slice(0, -1), '>'].join('.') : wide.join('.')
+  return wide.join('.')
 }
 
 export function matcher(patterns: readonly string[]): (subject: string) => boolean {

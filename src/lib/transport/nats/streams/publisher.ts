@@ -2,8 +2,10 @@
  * Many messages for streams, pipelined: an entry of a map each, one share of the inbox, and one timer for the oldest.
  * When the connection is lost, those that are on their way may be stored or not. With a `Nats-Msg-Id` they are sent again
  * once the connection is back, and the stream stores them once as long as it remembers the id (its dedupe window); without
- * one they fail.
+ * one they fail. With an id they are also sent again when no answer comes for a while, as when a stream's leader dies. What
+ * is pushed meanwhile waits, so that the order stays.
  */
+import {setTimeout as sleep} from 'node:timers/promises'
 import {BusError, closedError} from '../../../errors.ts'
 import {headerOf, type Outgoing} from '../../../message.ts'
 import {checkOutgoing} from '../../outgoing.ts'
@@ -11,12 +13,19 @@ import {interruptedError} from '../../requests.ts'
 import {type PublisherOptions, type Stored, type StreamPublisher, storeHeaders} from '../../streams.ts'
 import type {Line, Routed} from './line.ts'
 import {electionMs, late, mustBeKept} from './publish.ts'
+import {isPassing} from './reading.ts'
 import {StoredReader} from './stored.ts'
 
 interface Sent {
   readonly message: Outgoing
+  /** Since when it waits for its acknowledgement. */
   at: number
+  /** When it was sent; undefined: it is still to be sent. */
+  sentAt: number | undefined
 }
+
+/** How long a message with an id may be without an answer before it is sent again. */
+const againMs = 2000
 
 interface Waiter {
   resolve(): void
@@ -39,6 +48,9 @@ export class Publisher implements StreamPublisher {
   #timer: NodeJS.Timeout | undefined
   #failure: BusError | undefined
   #isClosed = false
+  #isLast = false
+  /** A stream chooses its leader. */
+  #isPausing = false
   acknowledged = 0
   duplicates = 0
   last: Stored | undefined
@@ -59,7 +71,7 @@ export class Publisher implements StreamPublisher {
       returned: () => this.#returned(),
       ended: (failure) => this.#failAll(failure),
       refused: (subject, failure) => this.#refused(subject, failure),
-      close: () => this.#flushAndClose(),
+      close: () => this.#busCloses(),
     })
     options.signal?.addEventListener('abort', this.#abort)
     if (options.signal?.aborted) this.#abort()
@@ -69,11 +81,12 @@ export class Publisher implements StreamPublisher {
     if (this.#isClosed) throw closedError(this.#line.url)
     if (this.#failure !== undefined) return refusing(this.#failure)
     const index = this.#count
-    // Without a connection it waits here, so that what is sent again goes before it.
-    if (this.#line.isUp) this.#line.store(message, this.#route.prefix + index)
+    const isReady = this.#line.isUp && !this.#isPausing
+    if (isReady) this.#line.store(message, this.#route.prefix + index)
     else checkOutgoing(message, this.#line.maxPayload, this.#line.url)
     this.#count++
-    this.#sent.set(index, {message, at: performance.now()})
+    const now = performance.now()
+    this.#sent.set(index, {message, at: now, sentAt: isReady ? now : undefined})
     if (this.#timer === undefined) this.#watch()
     return this.#sent.size < this.#window ? undefined : this.#untilRoom()
   }
@@ -90,6 +103,13 @@ export class Publisher implements StreamPublisher {
 
   readonly #abort = (): void => this.#failAll(interruptedError())
 
+  /** Waits for the server, but not for a connection. */
+  #busCloses(): Promise<void> {
+    this.#isLast = true
+    if (!this.#line.isUp) this.#failAll(neverSent(this.#line.url, this.#sent.size))
+    return this.#flushAndClose()
+  }
+
   async #flushAndClose(): Promise<void> {
     if (this.#isClosed) return
     // Whoever wants to know of failures flushes.
@@ -105,7 +125,7 @@ export class Publisher implements StreamPublisher {
     const sent = this.#sent.get(index)
     if (sent === undefined) return
     const refusal = this.#reader.read(data, headerSize)
-    if (refusal === 'nobody') void this.#again(index, sent)
+    if (refusal === 'nobody') void this.#pause(sent)
     else if (refusal === undefined) this.#acknowledged(index)
     else this.#fail(index, refusal)
   }
@@ -125,22 +145,42 @@ export class Publisher implements StreamPublisher {
     this.#settled()
   }
 
-  /** Nobody listens to the subject: no stream keeps it, or one does and chooses its leader. */
-  async #again(index: number, sent: Sent): Promise<void> {
-    try {
-      await mustBeKept(this.#line, sent.message.subject)
-    } catch (error) {
-      return this.#fail(index, error)
-    }
-    if (performance.now() - sent.at < this.#timeoutMs) setTimeout(() => this.#resend(index, sent), electionMs)
+  /** Nobody listens to its subject: no stream keeps it, or one does and chooses its leader. */
+  async #pause(sent: Sent): Promise<void> {
+    sent.sentAt = undefined
+    if (this.#isPausing) return
+    this.#isPausing = true
+    await sleep(electionMs)
+    const subjects = new Set([...this.#waiting()].map(([, {message}]) => message.subject))
+    await Promise.all([...subjects].map((subject) => this.#check(subject)))
+    this.#isPausing = false
+    this.#sendWaiting()
   }
 
-  #resend(index: number, {message}: Sent): void {
-    if (!this.#sent.has(index) || !this.#line.isUp) return
+  async #check(subject: string): Promise<void> {
     try {
-      this.#line.store(message, this.#route.prefix + index)
+      await mustBeKept(this.#line, subject)
     } catch (error) {
-      this.#fail(index, error)
+      // Servers that choose a leader may also not answer; then the message's own time ends.
+      if (isPassing(error, 0)) return
+      for (const [index, {message}] of this.#waiting()) if (message.subject === subject) this.#fail(index, error)
+    }
+  }
+
+  #waiting(): [number, Sent][] {
+    return [...this.#sent].filter(([, {sentAt}]) => sentAt === undefined)
+  }
+
+  #sendWaiting(): void {
+    if (!this.#line.isUp || this.#isPausing) return
+    const now = performance.now()
+    for (const [index, sent] of this.#waiting()) {
+      try {
+        this.#line.store(sent.message, this.#route.prefix + index)
+        sent.sentAt = now
+      } catch (error) {
+        this.#fail(index, error)
+      }
     }
   }
 
@@ -192,10 +232,12 @@ export class Publisher implements StreamPublisher {
       this.#timer = undefined
       return
     }
-    const [index, {message, at}] = first
-    const left = at + this.#timeoutMs - performance.now()
+    const [index, {message, at, sentAt = at}] = first
+    const now = performance.now()
+    const left = at + this.#timeoutMs - now
     if (left <= 0) this.#fail(index, late(this.#line.url, message.subject, this.#timeoutMs))
-    this.#timer = setTimeout(() => this.#whenRead(), Math.max(left, 1))
+    else if (now - sentAt >= againMs) this.#again(now)
+    this.#timer = setTimeout(() => this.#whenRead(), Math.max(1, Math.min(left, againMs)))
   }
 
   /** What has come while we were too busy to read is read first. */
@@ -203,26 +245,34 @@ export class Publisher implements StreamPublisher {
     setImmediate(() => this.#watch())
   }
 
+  /** Those with an id that have waited for long. */
+  #again(now: number): void {
+    for (const sent of this.#sent.values())
+      if (hasId(sent) && sent.sentAt !== undefined && now - sent.sentAt >= againMs) sent.sentAt = undefined
+    this.#sendWaiting()
+  }
+
   #lost(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const unknown = [...this.#sent].filter(
-      ([, {message}]) => headerOf(message.headers ?? [], storeHeaders.msgId) === undefined,
-    )
-    const [first] = unknown
-    if (first === undefined) return
+    const unknown = [...this.#sent].filter(([, sent]) => sent.sentAt !== undefined && !hasId(sent))
     for (const [index] of unknown) this.#sent.delete(index)
-    this.#fail(first[0], fateUnknown(this.#line.url, unknown.length))
+    for (const sent of this.#sent.values()) sent.sentAt = undefined
+    const [first] = unknown
+    if (first !== undefined) this.#fail(first[0], fateUnknown(this.#line.url, unknown.length))
+    if (this.#isLast) this.#failAll(neverSent(this.#line.url, this.#sent.size))
   }
 
   #returned(): void {
     const now = performance.now()
-    for (const [index, sent] of [...this.#sent]) {
-      sent.at = now
-      this.#resend(index, sent)
-    }
+    for (const sent of this.#sent.values()) sent.at = now
+    this.#sendWaiting()
     if (this.#timer === undefined) this.#watch()
   }
+}
+
+function hasId({message}: Sent): boolean {
+  return headerOf(message.headers ?? [], storeHeaders.msgId) !== undefined
 }
 
 function waiter(): Waiter & {promise: Promise<void>} {
@@ -243,6 +293,12 @@ function placed(error: unknown, index: number): BusError {
   if (!(error instanceof BusError)) throw error
   const {kind, message, cause, data} = error
   return new BusError(kind, message, {cause, try: error.try, data: {...data, index}})
+}
+
+function neverSent(url: string, count: number): BusError {
+  return new BusError('connect', `${count} messages are not acknowledged: there is no connection to ${url}`, {
+    data: {unconfirmed: count},
+  })
 }
 
 function fateUnknown(url: string, count: number): BusError {

@@ -5,8 +5,10 @@ import type {Line} from './line.ts'
 import {Member} from './member.ts'
 import {Pulls} from './pulls.ts'
 
-const heartbeatMs = 5000
+const heartbeatMs = 2000
 const longestPullMs = 30_000
+/** In one pull. */
+const mostAsked = 4096
 const leastBytes = 8 * 1024 * 1024
 
 /** A member of a pull consumer. It claims no more than it may take, and asks for more when half of that is taken. */
@@ -22,7 +24,7 @@ export class Pulling extends Member {
     const maxBytes = Math.max(leastBytes, 2 * line.maxPayload)
     // What a consumer without acknowledgements has given is gone: it gives what is wanted at the moment.
     this.#prefetch = info.config.ack_policy === 'none' ? 0 : (options.prefetch ?? 512)
-    this.#most = most > 0 ? most : Number.POSITIVE_INFINITY
+    this.#most = Math.min(most > 0 ? most : mostAsked, mostAsked)
     this.#expiresMs = expires > 0 ? Math.min(expires / 1e6, longestPullMs) : longestPullMs
     this.#pulls = new Pulls({
       line,
@@ -44,7 +46,7 @@ export class Pulling extends Member {
     const {asked} = this.#pulls
     const goal = Math.min(this.left, Math.max(this.#prefetch, this.wanted))
     const room = goal - this.held - asked
-    if (room > 0 && room * 2 >= goal) this.#pulls.ask(Math.min(room, this.#most), this.#expiresMs)
+    if (room > 0 && room * 2 >= Math.min(goal, mostAsked)) this.#pulls.ask(Math.min(room, this.#most), this.#expiresMs)
   }
 
   protected lost(): void {

@@ -111,7 +111,7 @@ export class Reading extends Mailbox {
       line: this.#line,
       stream,
       consumer: name,
-      heartbeatMs: follow ? 5000 : 1000,
+      heartbeatMs: follow ? 2000 : 1000,
       maxBytes: Math.max(leastBytes, 2 * this.#line.maxPayload),
       onMessage: (arg, data) => this.#arrived(arg, data),
       onIdle: () => this.#idle(name),

@@ -1,0 +1,75 @@
+import {setTimeout as sleep} from 'node:timers/promises'
+import {describe, expect, it} from 'vitest'
+import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import {NatsServer} from '../../../nats-server.ts'
+import {ask} from './streams.ts'
+import {numbers, take, Watched} from './watched.ts'
+
+describe('in a cluster of three that keeps a stream three times', () => {
+  it('reading, consuming and publishing go on when leaders step down and a server dies', async () => {
+    await using one = await NatsServer.start((folder) => member('one', folder))
+    await using two = await NatsServer.start((folder) => member('two', folder, one))
+    await using three = await NatsServer.start((folder) => member('three', folder, one, two))
+    await using watched = await Watched.open(one.url())
+    const {bus} = watched
+    const {streams} = bus
+    await until(() => streams.add({name: 'A', subjects: ['a'], replicas: 3}))
+    await until(() => streams.consumers.add('A', {name: 'c', ackWaitMs: 1000}))
+    await using reading = await streams.read('A', {follow: true})
+    await using working = await streams.consumers.consume('A', 'c', {prefetch: 50})
+    await using publisher = streams.publisher({window: 50, timeoutMs: 20_000})
+    const publish = async (from: number, to: number) => {
+      for (const data of numbers(from, to)) await publisher.push({subject: 'a', data, headers: [['Nats-Msg-Id', data]]})
+      await publisher.flush()
+    }
+    const seen = new Set<string>()
+    const work = async (count: number) => {
+      while (seen.size < count) {
+        for (const delivery of await working.take(20)) {
+          seen.add(delivery.text)
+          delivery.ack()
+        }
+      }
+    }
+    const all = async (from: number, to: number) => {
+      const [read] = await Promise.all([take(reading, to - from + 1), work(to), publish(from, to)])
+      expect(read).toEqual(numbers(from, to))
+    }
+    await all(1, 300)
+    const stepping = Promise.all([
+      all(301, 1000),
+      ask(bus, 'STREAM.LEADER.STEPDOWN.A').then(() => until(() => ask(bus, 'CONSUMER.LEADER.STEPDOWN.A.c'))),
+    ])
+    await stepping
+    const leader = await until(() => leaderOf(bus))
+    const dying = leader === 'two' ? two : three
+    await Promise.all([all(1001, 2000), dying.stop('SIGKILL')])
+    expect((await until(() => streams.info('A'))).state).toMatchObject({messages: 2000})
+    expect([...seen].sort()).toEqual(numbers(1, 2000).sort())
+  }, 60_000)
+})
+
+function member(name: string, folder: string, ...seeds: NatsServer[]): string {
+  // Without a route to begin with no server keeps streams in a cluster; nothing listens on the port 1.
+  const ports = seeds.length === 0 ? [1] : seeds.map((seed) => seed.port('route'))
+  const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ')
+  return `server_name: ${name}\njetstream { store_dir: "${folder}/jetstream" }
+    cluster { name: C, listen: "127.0.0.1:-1", routes: [${routes}] }`
+}
+
+/** While a cluster chooses its leaders it refuses or says nothing. */
+async function until<T>(act: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await act()
+    } catch {
+      await sleep(100)
+    }
+  }
+}
+
+async function leaderOf(bus: Transport): Promise<string> {
+  const {leader} = await bus.streams.info('A')
+  if (leader === undefined) throw new Error('no leader')
+  return leader
+}

@@ -1,0 +1,56 @@
+import {describe, expect, it} from 'vitest'
+import {BusError} from '../../../../src/lib/errors.ts'
+import {superset} from '../../../../src/lib/transport/nats/streams/filters.ts'
+import {timeOf} from '../../../../src/lib/transport/nats/streams/settings.ts'
+import {StoredReader} from '../../../../src/lib/transport/nats/streams/stored.ts'
+
+describe('a stream’s answer', () => {
+  const read = (reader: StoredReader, text: string) => reader.read(Buffer.from(text), -1)
+
+  for (const form of ['{"stream":"S", "seq":N}', '{"stream":"S","seq":N,"domain":"hub"}']) {
+    it(`${form} is read, and those like it`, () => {
+      const reader = new StoredReader('nats://x')
+      for (const seq of [1, 2, 99_999, 7]) {
+        expect(read(reader, form.replace('N', String(seq)))).toBeUndefined()
+        expect(reader.stored).toEqual({stream: 'S', seq, duplicate: false})
+      }
+      expect(read(reader, '{"stream":"T","seq":8}')).toBeUndefined()
+      expect(reader.stored).toEqual({stream: 'T', seq: 8, duplicate: false})
+      expect(read(reader, '{"stream":"T","seq":8,"duplicate": true}')).toBeUndefined()
+      expect(reader.stored).toEqual({stream: 'T', seq: 8, duplicate: true})
+      expect(read(reader, '{"stream":"T","seq":9}')).toBeUndefined()
+      expect(reader.stored).toEqual({stream: 'T', seq: 9, duplicate: false})
+    })
+  }
+
+  it('that is an error, or none at all, is a failure', () => {
+    const reader = new StoredReader('nats://x')
+    const refusal =
+      '{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 2"},"stream":"S","seq":0}'
+    expect(read(reader, refusal)).toMatchObject({kind: 'remote', data: {code: 10071}})
+    for (const text of ['', 'hello', '{}', 'null', '{"stream":"S"}']) {
+      expect(read(reader, text), text).toBeInstanceOf(BusError)
+      expect(read(reader, text), text).toMatchObject({kind: 'remote'})
+    }
+    expect(reader.read(Buffer.from('NATS/1.0 503\r\n\r\n'), 16)).toBe('nobody')
+  })
+})
+
+describe('one pattern for several', () => {
+  for (const [patterns, wide] of [
+    [['a.x', 'a.y'], 'a.*'],
+    [['a.x', 'b.x'], '*.x'],
+    [['a.x', 'a.x.y'], 'a.>'],
+    [['a.x.y', 'a'], '>'],
+    [['a.*', 'a.>'], 'a.>'],
+    [['a.x', 'b.y', 'c'], '>'],
+  ] as const) {
+    it(`${patterns.join(' and ')}: ${wide}`, () => expect(superset(patterns)).toBe(wide))
+  }
+})
+
+it('a time of the server keeps its nanoseconds as far as a number does', () => {
+  expect(timeOf('2026-11-21T09:44:35.796366657Z')).toBe(Date.parse('2026-11-21T09:44:35Z') + 796 + 366657 / 1e6)
+  expect(timeOf('2026-11-21T09:44:35Z')).toBe(Date.parse('2026-11-21T09:44:35Z'))
+  expect(timeOf('2026-11-21T10:44:35.5+01:00')).toBe(Date.parse('2026-11-21T09:44:35.500Z'))
+})
