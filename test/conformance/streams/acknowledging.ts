@@ -52,6 +52,35 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
+    name: 'what is rejected or comes again holds the acknowledgement floor down',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, numbers(4))
+      await using member = await consume(bus, {max: 6})
+      const [first, second, third, fourth] = await takeAll(scene, member, 4)
+      for (const delivery of [first, third, fourth]) delivery?.ack()
+      second?.nak()
+      const [again] = await takeAll(scene, member, 1)
+      await member.flush()
+      const isHeld = async () => {
+        const {ackFloor, ackPending} = await infoOf(bus)
+        expect(ackPending).toBe(1)
+        expect(ackFloor).toBeGreaterThanOrEqual(first?.seq ?? 0)
+        expect(ackFloor).toBeLessThan(second?.seq ?? 0)
+      }
+      await scene.eventually(isHeld)
+      again?.nak(60)
+      await member.flush()
+      await isHeld()
+      const [last] = await takeAll(scene, member, 1)
+      last?.ack()
+      await member.flush()
+      await scene.eventually(async () => {
+        expect((await infoOf(bus)).ackFloor).toBeGreaterThanOrEqual(fourth?.seq ?? 0)
+      })
+    },
+  },
+  {
     name: 'on a consumer that acknowledges all, one acknowledgement stands for those before it',
     needs,
     async run(scene) {

@@ -71,6 +71,18 @@ export const making: readonly Case[] = [
     },
   },
   {
+    name: 'several may make the same stream and the same consumer at the same time, and one of several different streams',
+    needs,
+    async run(scene) {
+      const buses = [await scene.connect(), await scene.connect(), await scene.connect(), await scene.connect()]
+      const made = await Promise.all(buses.map((bus) => bus.streams.add({name: 'A', maxMsgs: 10})))
+      expect(made.map(({config}) => config.maxMsgs)).toEqual([10, 10, 10, 10])
+      await Promise.all(buses.map((bus) => bus.streams.consumers.add('A', {name: 'c'})))
+      const different = await Promise.allSettled(buses.map((bus, i) => bus.streams.add({name: 'B', maxMsgs: i + 1})))
+      expect(different.filter(({status}) => status === 'fulfilled')).toHaveLength(1)
+    },
+  },
+  {
     name: 'a stream of a name that is taken with other settings is refused, and the first stays as it was',
     needs,
     async run(scene) {

@@ -42,6 +42,29 @@ export const resetting: readonly Case[] = [
     },
   },
   {
+    name: 'after a reset nothing from where it begins counts as acknowledged',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, [])
+      const seqs = await store(bus, 'a.x', numbers(6))
+      await using member = await consume(bus, {max: 5})
+      ackAll(await takeAll(scene, member, 5))
+      await member.close()
+      const to = at(seqs, 2)
+      const info = await bus.streams.consumers.reset('A', 'c', {seq: to})
+      expect(info.ackFloor).toBeLessThan(to)
+      expect((await infoOf(bus)).ackFloor).toBeLessThan(to)
+      await using next = await consume(await scene.connect(), {max: 2})
+      ackAll(await takeAll(scene, next, 2))
+      await next.flush()
+      await scene.eventually(async () => {
+        const {ackFloor} = await infoOf(bus)
+        expect(ackFloor).toBeGreaterThanOrEqual(at(seqs, 3))
+        expect(ackFloor).toBeLessThan(at(seqs, 4))
+      })
+    },
+  },
+  {
     name: 'a consumer is moved to a time',
     needs,
     async run(scene) {

@@ -180,6 +180,35 @@ export const storing: readonly Case[] = [
     },
   },
   {
+    name: 'of several who expect the same last sequence, or give the same id, one is stored',
+    needs,
+    async run(scene) {
+      const bus = await busWithStream(scene)
+      const others = await Promise.all([1, 2, 3, 4].map(() => scene.connect()))
+      const {lastSeq} = await stateOf(bus, 'A')
+      const racing = await Promise.allSettled(
+        others.map((each) => publishWith(each, 'a.1', 'expectedLastSeq', lastSeq)),
+      )
+      expect(racing.filter(({status}) => status === 'fulfilled')).toHaveLength(1)
+      const same = await Promise.all(others.map((each) => publishWith(each, 'a.1', 'msgId', 'same')))
+      expect(same.filter(({duplicate}) => !duplicate)).toHaveLength(1)
+      expect(new Set(same.map(({seq}) => seq)).size).toBe(1)
+      expect((await stateOf(bus, 'A')).messages).toBe(2)
+    },
+  },
+  {
+    name: 'what a connection publishes plainly is stored before what it publishes then with an acknowledgement',
+    needs,
+    async run(scene) {
+      const bus = await busWithStream(scene)
+      for (const number of ['1', '2', '3', '4']) {
+        if (Number(number) % 2 === 1) bus.publish({subject: 'a.1', data: number})
+        else await bus.streams.publish({subject: 'a.1', data: number})
+      }
+      expect(texts(await scene.untilEnd(await bus.streams.read('A')))).toEqual(['1', '2', '3', '4'])
+    },
+  },
+  {
     name: 'a stored message is as it was published, headers and every byte',
     needs,
     async run(scene) {

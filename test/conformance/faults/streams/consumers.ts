@@ -159,6 +159,7 @@ export const consumerFaults: readonly Fault[] = [
   {
     name: 'moves no consumer',
     fails: [
+      'after a reset nothing from where it begins counts as acknowledged',
       'a consumer is moved to the first message, a sequence, the last so many, or the end',
       'a consumer is moved to a time',
       'a reset keeps the configuration and goes past what is gone, by the filters',

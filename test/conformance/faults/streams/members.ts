@@ -71,6 +71,21 @@ export const memberFaults: readonly Fault[] = [
     bend: (sound) => bentMembers(sound, (member) => ({nak: (delivery) => member.nak(delivery)})),
   },
   {
+    name: 'takes a rejection for an acknowledgement, and delivers again all the same',
+    fails: ['what is rejected or comes again holds the acknowledgement floor down'],
+    bend: (sound) =>
+      bentMembers(sound, (member) => {
+        const again: Delivery[] = []
+        return {
+          nak(delivery) {
+            again.push(delivery)
+            member.ack(delivery)
+          },
+          take: async (max, waitMs) => (again.length > 0 ? again.splice(0, max) : member.take(max, waitMs)),
+        }
+      }),
+  },
+  {
     name: 'takes an end for a rejection',
     fails: ['what is terminated never comes again, and the floor passes it'],
     bend: (sound) => bentMembers(sound, (member) => ({term: (delivery) => member.nak(delivery)})),

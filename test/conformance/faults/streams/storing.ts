@@ -1,7 +1,7 @@
 import type {Outgoing} from '../../../../src/lib/message.ts'
 import {type StreamPublisher, storeHeaders} from '../../../../src/lib/transport/streams.ts'
 import type {Transport} from '../../../../src/lib/transport/transport.ts'
-import {bentMessages, type Fault, never} from '../../faulty.ts'
+import {bentMessages, type Fault, later, never} from '../../faulty.ts'
 import {bentPublisher, bentStoring, bentStreams} from './bending.ts'
 
 /** Stores a message without one of its headers. */
@@ -51,6 +51,11 @@ export const storingFaults: readonly Fault[] = [
     bend: () => ({publish() {}}),
   },
   {
+    name: 'stores what is published plainly a moment later',
+    fails: ['what a connection publishes plainly is stored before what it publishes then with an acknowledgement'],
+    bend: (sound) => ({publish: (message) => later(5, () => sound.publish(message))}),
+  },
+  {
     name: 'shows subscribers nothing of what it stores',
     fails: ['who subscribes gets what is stored as well'],
     bend: (sound) => bentMessages(sound, () => []),
@@ -61,6 +66,7 @@ export const storingFaults: readonly Fault[] = [
       'a message whose id was stored before is a duplicate of it, in its stream only',
       'a plain publish is stored too, in order, and its message id is obeyed',
       'a publisher counts duplicates',
+      'of several who expect the same last sequence, or give the same id, one is stored',
     ],
     bend: (sound) => deaf(sound, storeHeaders.msgId),
   },

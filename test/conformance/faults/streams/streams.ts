@@ -67,6 +67,20 @@ export const streamFaults: readonly Fault[] = [
       }),
   },
   {
+    name: 'makes a stream only where nobody else does',
+    fails: [
+      'several may make the same stream and the same consumer at the same time, and one of several different streams',
+    ],
+    bend: (sound, {memory}) =>
+      bentAdd(sound, ({add}) => async (settings) => {
+        if (memory.has('adding')) throw new BusError('usage', 'somebody else is at it')
+        memory.set('adding', true)
+        await new Promise(setImmediate)
+        memory.delete('adding')
+        return add(settings)
+      }),
+  },
+  {
     name: 'does not say with which stream another overlaps',
     fails: ['a stream whose subjects overlap those of another is refused with its name'],
     bend: (sound) =>
