@@ -15,6 +15,7 @@ import {type Harness, Scene} from './scene.ts'
 import {acknowledging} from './streams/acknowledging.ts'
 import {catalogue} from './streams/catalogue.ts'
 import {consumers} from './streams/consumers.ts'
+import {delivering} from './streams/delivering.ts'
 import {following} from './streams/following.ts'
 import {limits} from './streams/limits.ts'
 import {making} from './streams/making.ts'
@@ -79,6 +80,7 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: following': following,
   'streams: limits': limits,
   'streams: consumers': consumers,
+  'streams: delivering': delivering,
   'streams: acknowledging': acknowledging,
   'streams: redelivery': redelivery,
   'streams: sharing': sharing,
