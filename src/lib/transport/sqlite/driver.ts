@@ -26,10 +26,11 @@ import {Publisher, type Sink} from './publisher.ts'
 import {QueueMember} from './queue.ts'
 import {Reader, Subscriber} from './reader.ts'
 import {inboxPrefix, toMessage} from './rows.ts'
+import {AcknowledgedPublisher} from './streams/acknowledged.ts'
 import {Catalogue} from './streams/catalogue.ts'
+import {lateStreams, type StoredStreams} from './streams/late.ts'
 import {Limits} from './streams/limits.ts'
 import type {Member} from './streams/member.ts'
-import {makeStreams} from './streams/streams.ts'
 
 const maxPayload = 64 * 1024 * 1024
 
@@ -50,6 +51,7 @@ class SqliteBus implements Transport {
     streams: true,
   }
   readonly maxPayload = maxPayload
+  readonly streams: Streams
   readonly #path: string
   readonly #db: Db
   readonly #lock: Lock
@@ -64,7 +66,6 @@ class SqliteBus implements Transport {
   /** Woken after every commit: members of queue groups, and readers of streams that follow. */
   readonly #members = new Set<Mailbox>()
   readonly #consuming = new Set<Member>()
-  #streams: Streams | undefined
   #reading: {log: Log; reader: Reader; ears: Ears} | undefined
   #inboxSeen: number | undefined
   #isClosed = false
@@ -80,6 +81,13 @@ class SqliteBus implements Transport {
     this.#requests = new Requests(this.url, this.#inbox, (message) => this.publish(message))
     this.#catalogue = new Catalogue(db)
     this.#limits = new Limits(db, this.#catalogue)
+    this.streams = lateStreams(
+      () => this.#openStreams(),
+      (options) => {
+        this.#check()
+        return new AcknowledgedPublisher(this.#push, options)
+      },
+    )
     this.#publisher = new Publisher({
       db,
       catalogue: this.#catalogue,
@@ -99,16 +107,11 @@ class SqliteBus implements Transport {
     })
   }
 
-  get streams(): Streams {
-    this.#streams ??= this.#openStreams()
-    return this.#streams
-  }
-
   publish(message: Outgoing): void {
-    this.#publish(message)
+    this.#push(message)
   }
 
-  #publish(message: Outgoing, sink?: Sink): void {
+  readonly #push = (message: Outgoing, sink?: Sink): void => {
     this.#check()
     if (isBare(message) && this.#publisher.knows(message.subject)) checkSize(message.data, maxPayload, this.url)
     else checkOutgoing(message, maxPayload, this.url)
@@ -267,7 +270,9 @@ class SqliteBus implements Transport {
     ears.listen(literal ? patterns.map(bellOf) : 'all')
   }
 
-  #openStreams(): Streams {
+  async #openStreams(): Promise<StoredStreams> {
+    this.#check()
+    const {makeStreams} = await import('./streams/streams.ts')
     const {log} = this.#startReading()
     return makeStreams({
       db: this.#db,
@@ -276,7 +281,7 @@ class SqliteBus implements Transport {
       clients: this.#clients,
       catalogue: this.#catalogue,
       limits: this.#limits,
-      push: (message, sink) => this.#publish(message, sink),
+      push: this.#push,
       check: () => this.#check(),
       failure: (error) => fileError(this.#path, error),
       ring: (bell) => this.#bells.ring(bell),

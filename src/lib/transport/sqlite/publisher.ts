@@ -8,7 +8,7 @@ import {type Bells, bellOf, inboxBell} from './bells.ts'
 import type {Clients} from './clients.ts'
 import type {Db} from './file.ts'
 import {busy, type Lock} from './lock.ts'
-import {prune, restartLog} from './retention.ts'
+import {hasDue, prune, restartLog} from './retention.ts'
 import {inboxOwner, passesBy, storedData, storedHeaders} from './rows.ts'
 import type {Catalogue, Kept} from './streams/catalogue.ts'
 import {Intake, type Outcome} from './streams/intake.ts'
@@ -283,7 +283,8 @@ export class Publisher {
   #prune(): void {
     const now = Date.now()
     if (now < this.#nextPrune) return
-    const isDone = this.#parts.lock.tryWrite(() => prune(this.#parts.db, this.#parts, now))
+    const {lock, db} = this.#parts
+    const isDone = !lock.look(() => hasDue(db, now)) || lock.tryWrite(() => prune(db, this.#parts, now))
     if (isDone === true) this.#nextPrune = now + pruneEveryMs
   }
 

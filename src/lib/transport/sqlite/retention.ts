@@ -14,6 +14,24 @@ const chunk = 1000
 /** Looking at a row that a stream keeps costs less than removing one. */
 const looks = 5000
 
+/** Is there anything to remove? A look, so that those who publish little write no more than they publish. */
+export function hasDue(db: Db, now: number): boolean {
+  const [stored, passing, id, streams] = db
+    .prepare(
+      `SELECT (SELECT ts FROM msg WHERE seq > (SELECT v FROM meta WHERE k = 'pruned') ORDER BY seq LIMIT 1),
+              (SELECT ts FROM eph ORDER BY seq LIMIT 1), (SELECT min(until) FROM dedup), (SELECT count(*) FROM stream)`,
+    )
+    .raw()
+    .get() as [number | null, number | null, number | null, number]
+  const isBefore = (ts: number | null, ms: number) => ts !== null && ts < ms * 1000
+  return (
+    streams > 0 ||
+    isBefore(stored, now - coreRetentionMs) ||
+    isBefore(passing, now - inboxRetentionMs) ||
+    isBefore(id, now)
+  )
+}
+
 /** Within a write transaction: removes one chunk of each kind that is due; true when no more is. */
 export function prune(db: Db, streams: {catalogue: Catalogue; limits: Limits}, now: number): boolean {
   const expired = streams.catalogue.all().map((stream) => streams.limits.expire(stream, now))

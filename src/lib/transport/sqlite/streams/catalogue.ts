@@ -32,18 +32,18 @@ export interface State {
 
 export class Catalogue {
   readonly #db: Db
-  readonly #statements
+  #prepared: ReturnType<typeof prepare> | undefined
   #generation = 0
   #byName = new Map<string, Kept>()
   #trie = new SubjectTrie<Kept>()
 
   constructor(db: Db) {
     this.#db = db
-    this.#statements = {
-      generation: db.prepare("SELECT v FROM meta WHERE k = 'streams'").pluck(),
-      changed: db.prepare("UPDATE meta SET v = v + 1 WHERE k = 'streams'"),
-      state: db.prepare('SELECT first, last, ts, mid, stored, messages, bytes, holes FROM stream WHERE id = ?'),
-    }
+  }
+
+  get #statements() {
+    this.#prepared ??= prepare(this.#db)
+    return this.#prepared
   }
 
   /** The stream that keeps a subject, as of the last `refresh`. */
@@ -146,5 +146,14 @@ function checkBeside(config: StreamConfig, other: StreamConfig): void {
       `${JSON.stringify(subject)} overlaps with ${JSON.stringify(taken)} of stream ${JSON.stringify(other.name)}`,
       {data: {stream: other.name}},
     )
+  }
+}
+
+/** Only when there is a stream: a file without any does not pay for it. */
+function prepare(db: Db) {
+  return {
+    generation: db.prepare("SELECT v FROM meta WHERE k = 'streams'").pluck(),
+    changed: db.prepare("UPDATE meta SET v = v + 1 WHERE k = 'streams'"),
+    state: db.prepare('SELECT first, last, ts, mid, stored, messages, bytes, holes FROM stream WHERE id = ?'),
   }
 }

@@ -35,26 +35,19 @@ interface Batch {
 export class Intake {
   readonly #catalogue: Catalogue
   readonly #limits: Limits
-  readonly #statements
+  readonly #db: Db
+  #prepared: ReturnType<typeof prepare> | undefined
   #batch: Batch = {ts: 0, states: new Map(), tallies: new Map()}
 
   constructor(db: Db, catalogue: Catalogue, limits: Limits) {
+    this.#db = db
     this.#catalogue = catalogue
     this.#limits = limits
-    this.#statements = {
-      held: db.prepare('SELECT last FROM held WHERE sid = ?').pluck(),
-      count: db.prepare(
-        `INSERT INTO held(sid, stream, first, last, messages, bytes, width) VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT(sid) DO UPDATE SET last = excluded.last, messages = messages + excluded.messages,
-                                        bytes = bytes + excluded.bytes`,
-      ),
-      keep: db.prepare('INSERT INTO kept(sid, seq) VALUES (?, ?)'),
-      seen: db.prepare('SELECT seq FROM dedup WHERE stream = ? AND mid = ? AND until >= ?').pluck(),
-      remember: db.prepare(
-        `INSERT INTO dedup(stream, mid, seq, until) VALUES (?, ?, ?, ?)
-         ON CONFLICT(stream, mid) DO UPDATE SET seq = excluded.seq, until = excluded.until`,
-      ),
-    }
+  }
+
+  get #statements() {
+    this.#prepared ??= prepare(this.#db)
+    return this.#prepared
   }
 
   begin(ts: number): void {
@@ -196,4 +189,22 @@ function refusal(stream: Kept, code: number, text: string): BusError {
   return new BusError('remote', `the stream ${JSON.stringify(name)} refused the message: ${text}`, {
     data: {code, stream: name},
   })
+}
+
+/** Only when there is a stream: a file without any does not pay for it. */
+function prepare(db: Db) {
+  return {
+    held: db.prepare('SELECT last FROM held WHERE sid = ?').pluck(),
+    count: db.prepare(
+      `INSERT INTO held(sid, stream, first, last, messages, bytes, width) VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT(sid) DO UPDATE SET last = excluded.last, messages = messages + excluded.messages,
+                                        bytes = bytes + excluded.bytes`,
+    ),
+    keep: db.prepare('INSERT INTO kept(sid, seq) VALUES (?, ?)'),
+    seen: db.prepare('SELECT seq FROM dedup WHERE stream = ? AND mid = ? AND until >= ?').pluck(),
+    remember: db.prepare(
+      `INSERT INTO dedup(stream, mid, seq, until) VALUES (?, ?, ?, ?)
+         ON CONFLICT(stream, mid) DO UPDATE SET seq = excluded.seq, until = excluded.until`,
+    ),
+  }
 }

@@ -27,33 +27,17 @@ interface Removed {
 export class Limits {
   readonly #db: Db
   readonly #catalogue: Catalogue
-  readonly #statements
+  #prepared: ReturnType<typeof prepare> | undefined
   readonly #oldest = new Map<string, ReturnType<typeof selectOldest>>()
 
   constructor(db: Db, catalogue: Catalogue) {
     this.#db = db
     this.#catalogue = catalogue
-    this.#statements = {
-      write: db.prepare(
-        'UPDATE stream SET first = ?, last = ?, ts = ?, mid = ?, stored = ?, messages = ?, bytes = ?, holes = ? WHERE id = ?',
-      ),
-      uncount: db.prepare(
-        'UPDATE held SET messages = messages - ?, bytes = bytes - ?, first = max(first, ?) WHERE sid = ? RETURNING messages',
-      ),
-      forget: db.prepare('DELETE FROM held WHERE sid = ?'),
-      messagesOf: db.prepare('SELECT messages FROM held WHERE sid = ?').pluck(),
-      excess: db
-        .prepare(
-          `SELECT k.seq, k.sid, 0, ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width
-           FROM kept k JOIN msg m ON m.seq = k.seq JOIN held h ON h.sid = k.sid WHERE k.sid = ? ORDER BY k.seq LIMIT ?`,
-        )
-        .raw(),
-      unkeep: db.prepare('DELETE FROM kept WHERE sid = ? AND seq <= ?'),
-      deleteRow: db.prepare('DELETE FROM msg WHERE seq = ?'),
-      pruned: db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck(),
-      prunedBack: db.prepare("UPDATE meta SET v = min(v, ?) WHERE k = 'pruned'"),
-      oldestTime: db.prepare('SELECT ts FROM msg WHERE seq >= ? ORDER BY seq LIMIT 1').pluck(),
-    }
+  }
+
+  get #statements() {
+    this.#prepared ??= prepare(this.#db)
+    return this.#prepared
   }
 
   write(stream: Kept, state: State): void {
@@ -202,4 +186,29 @@ function selectOldest(db: Db, subjects: string) {
        ${subjects === '' ? '' : `AND m.sid IN temp.${subjects}`} ORDER BY m.seq`,
     )
     .raw()
+}
+
+/** Only when there is a stream: a file without any does not pay for it. */
+function prepare(db: Db) {
+  return {
+    write: db.prepare(
+      'UPDATE stream SET first = ?, last = ?, ts = ?, mid = ?, stored = ?, messages = ?, bytes = ?, holes = ? WHERE id = ?',
+    ),
+    uncount: db.prepare(
+      'UPDATE held SET messages = messages - ?, bytes = bytes - ?, first = max(first, ?) WHERE sid = ? RETURNING messages',
+    ),
+    forget: db.prepare('DELETE FROM held WHERE sid = ?'),
+    messagesOf: db.prepare('SELECT messages FROM held WHERE sid = ?').pluck(),
+    excess: db
+      .prepare(
+        `SELECT k.seq, k.sid, 0, ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width
+           FROM kept k JOIN msg m ON m.seq = k.seq JOIN held h ON h.sid = k.sid WHERE k.sid = ? ORDER BY k.seq LIMIT ?`,
+      )
+      .raw(),
+    unkeep: db.prepare('DELETE FROM kept WHERE sid = ? AND seq <= ?'),
+    deleteRow: db.prepare('DELETE FROM msg WHERE seq = ?'),
+    pruned: db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck(),
+    prunedBack: db.prepare("UPDATE meta SET v = min(v, ?) WHERE k = 'pruned'"),
+    oldestTime: db.prepare('SELECT ts FROM msg WHERE seq >= ? ORDER BY seq LIMIT 1').pluck(),
+  }
 }

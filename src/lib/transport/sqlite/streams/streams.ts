@@ -11,11 +11,12 @@ import type {Clients} from '../clients.ts'
 import type {Db} from '../file.ts'
 import type {Lock} from '../lock.ts'
 import type {Log} from '../log.ts'
-import {AcknowledgedPublisher, type Push, publishOne} from './acknowledged.ts'
+import {type Push, publishOne} from './acknowledged.ts'
 import type {Catalogue, Kept, State} from './catalogue.ts'
 import {makeConsumers} from './consumers.ts'
 import {type Durable, Durables} from './durable.ts'
 import {Flights} from './flights.ts'
+import type {StoredStreams} from './late.ts'
 import type {Limits} from './limits.ts'
 import {Member} from './member.ts'
 import {readRange} from './range.ts'
@@ -40,7 +41,7 @@ export interface StreamsParts {
   readonly members: Set<Member>
 }
 
-export function makeStreams(parts: StreamsParts): Streams {
+export function makeStreams(parts: StreamsParts): StoredStreams {
   const {db, lock, catalogue, limits, clients, log} = parts
   const views = new Views({db, lock, log, catalogue})
   const durables = new Durables(db)
@@ -124,10 +125,6 @@ export function makeStreams(parts: StreamsParts): Streams {
       return purge(parts, views, stream, which)
     }),
     publish: asked((message: Outgoing, options = {}) => publishOne(parts.push, message, options.timeoutMs)),
-    publisher(options = {}) {
-      parts.check()
-      return new AcknowledgedPublisher(parts.push, options)
-    },
     get: asked(async (name, seq) => {
       const stream = await settle(name)
       const view = views.of(stream)
