@@ -129,9 +129,9 @@ export abstract class BusCommand<Result = void> extends Command {
       )
       const ours = {args, flags, baseFlags, enableJsonFlag, strict, constraints} as unknown as Input<F, B, A>
       const parsed = await super.parse(ours, this.#takeProgram(argv))
-      this.#globals = parsed.flags as unknown as Globals
+      this.#globals = globalsOf(parsed.flags, flags)
       // Out of the sight of `ps`, where the arguments stood.
-      if (hasSecret(this.#globals)) process.title = this.#name
+      if (hasSecret(parsed.flags as BusFlags)) process.title = this.#name
       const timeout = parsed.metadata.flags['timeout']?.setFromDefault ? await this.#timeoutOfContext() : undefined
       return timeout === undefined ? parsed : {...parsed, flags: {...parsed.flags, timeout}}
     } catch (error) {
@@ -189,6 +189,12 @@ export abstract class BusCommand<Result = void> extends Command {
   protected override toErrorJson(error: unknown): object {
     return errorJson(error)
   }
+}
+
+/** A command may give the name of a global flag to one of its own: its value is no login then. */
+function globalsOf(values: Values, own: object = {}): Globals {
+  const globals = Object.entries(values).filter(([name]) => !(name in own))
+  return Object.fromEntries(globals) as unknown as Globals
 }
 
 function hasSecret({bus, user, password, token, seed}: BusFlags): boolean {

@@ -240,6 +240,7 @@ export const toPosition = custom<Position>({
 })
 export const end = toggle('end where the stream ends now, as --to end')
 export const keptBy = text('which stream, when several keep the subjects', '<name>')
+export const durable = text('take from this durable consumer of the stream, and acknowledge what is written', '<name>')
 export const filter = custom<string>({
   description: 'only messages whose subject matches; may be repeated',
   helpValue: '<subject>',
@@ -328,6 +329,56 @@ export const window = whole('how many messages may wait for their acknowledgemen
 
 /** Where a range ends; `end` is that of the stream when it is asked. */
 export type RangeEnd = NonNullable<Range['to']> | 'end'
+
+// Events: the gateway.
+export const ws = text('let WebSocket clients in at this address (default: 127.0.0.1:5599)', '<address>')
+export const webhooks = toggle('deliver the subscriptions that have a webhook')
+export const stdout = toggle('deliver the subscriptions of transport stdout, as records')
+/** On commands of events `--token` is this one; the login of the bus comes from NATS_TOKEN, the URL or a context. */
+export const gatewayToken = text('what clients must show as their bearer token; safer in BUS_EVENTS_TOKEN', '<text>')
+export const allowAnonymous = toggle('let anybody in who reaches the address')
+export const allowOrigin = custom<string>({
+  description: 'pages that may connect from a browser, as https://app.example; may be repeated',
+  helpValue: '<origin>',
+  multiple: true,
+  multipleNonGreedy: true,
+})
+export const maxConnections = whole('how many clients at the same time (default: 1000)')
+export const maxFrame = bytes('the largest frame of a client (default: 1MiB)')
+export const maxInFlight = whole('events without acknowledgement for each subscription, at most (default: 65536)')
+export const idleTimeout = duration('let clients go that start nothing, or do not answer, for so long (default: 1m)')
+
+// Events: subscriptions.
+export const transport = custom<string>({
+  description: 'who delivers it (default: websockets)',
+  options: ['websockets', 'webhooks', 'exec', 'stdout'],
+})
+export const topic = text('only events whose subject matches this regular expression', '<regex>')
+export const eventTypes = text('only events whose type matches', '<regex>')
+export const tag = text('only events whose header Bus-Tag matches', '<regex>')
+export const group = text('only events whose header Bus-Group matches', '<regex>')
+export const author = text('only events whose header Bus-Author matches', '<regex>')
+export const transactionType = text('only events whose header Bus-Transaction-Type matches', '<regex>')
+export const firstEvent = text('where it begins: oldest, newest, or after a sequence (default: newest)', '<place>')
+export const readAhead = custom<number>({
+  description: 'events on their way beside the one that is not acknowledged (default: 0)',
+  helpValue: '<n>',
+  parse: async (input) => (input === '0' ? 0 : parseCount(input)),
+})
+export const withData = toggle('events have their payload and headers')
+export const batch = toggle('several events in one delivery')
+export const batchTimeout = duration('what came in this time is a batch (default: 50ms)')
+export const maxRejects = whole('give an event up when it was rejected so many times (default: never)')
+export const deadLetter = text(
+  'publish what is given up there, as dead.{subject}; else the subscription stops',
+  '<subject>',
+)
+export const fastack = toggle('acknowledge before the webhook is called')
+export const withReply = toggle('publish what the webhook answers, where the event says')
+export const replace = toggle('change one of this name, which goes on where it is')
+export const namespace = text('the stream', '<name>')
+export const name = text('the durable subscription (default: one that goes with the connection)', '<name>')
+export const autoAck = toggle('events need no acknowledgement; what is lost on the way is lost')
 
 // Contexts.
 export const use = toggle('mean this context whenever nothing else is said')

@@ -20,6 +20,7 @@ export interface DispatcherParts {
   readonly subscription: Subscription
   readonly matches: Matcher | undefined
   readonly place: Place
+  readonly maxInFlight: number
   /** Throwing is a rejection. */
   readonly deliver: (delivery: Delivery) => void
   readonly warn: (line: string) => void
@@ -46,8 +47,8 @@ export class Dispatcher {
   constructor(parts: DispatcherParts) {
     const {batch, readAhead} = parts.subscription.options
     this.#parts = parts
-    this.#size = batch ? Math.max(1, readAhead) : 1
-    this.#flights = new Flights(batch ? 1 : 1 + readAhead, parts.place.offset)
+    this.#size = batch ? Math.max(1, Math.min(readAhead, parts.maxInFlight)) : 1
+    this.#flights = new Flights(batch ? 1 : Math.min(1 + readAhead, parts.maxInFlight), parts.place.offset)
     this.#dead = new DeadLetters(parts.bus, parts.subscription)
   }
 

@@ -21,6 +21,7 @@ export interface LineParts {
   readonly bus: Transport
   /** Absent for an ephemeral subscription. */
   readonly stored?: {readonly offsets: Offsets; readonly leases: Leases} | undefined
+  readonly maxInFlight: number
   readonly warn: (line: string) => void
 }
 
@@ -89,14 +90,14 @@ export class Line {
   }
 
   async #serve({member, gone}: {readonly member: Member; readonly gone: AbortController}): Promise<void> {
-    const {bus, warn} = this.#parts
+    const {bus, warn, maxInFlight} = this.#parts
     const {subscription} = this
     const ended = AbortSignal.any([gone.signal, this.#closed.signal])
     const place = await this.#place(ended)
     if (place === undefined) return
     const matches = await compileFilter(subscription.filter)
     const deliver = (delivery: Delivery) => member.deliver(delivery)
-    const dispatcher = new Dispatcher({bus, subscription, matches, place, deliver, warn})
+    const dispatcher = new Dispatcher({bus, subscription, matches, place, maxInFlight, deliver, warn})
     this.#dispatcher = {connection: member.connection, dispatcher}
     try {
       await dispatcher.run(AbortSignal.any([ended, place.lost]))

@@ -20,30 +20,50 @@ interface Connection {
 type Stored = {readonly offsets: Offsets; readonly leases: Leases}
 
 const troublePauseMs = 1000
+const mostInFlight = 65_536
+
+export interface ManagerOptions {
+  /** Told what people should know of: rejections, takeovers, troubles. */
+  readonly warn: (line: string) => void
+  /** Events without acknowledgement for each subscription, at most, whatever it asks for; default 65,536. */
+  readonly maxInFlight?: number | undefined
+}
 
 export class EventManager implements AsyncDisposable {
   readonly #bus: Transport
   readonly #registry: Registry
   readonly #stored: Stored
   readonly #warn: (line: string) => void
+  readonly #maxInFlight: number
   readonly #plugins = new Map<string, EventPlugin>()
   readonly #connections = new Map<string, Connection>()
   readonly #durable = new Map<string, Line>()
   readonly #stop = new AbortController()
   #following: Promise<void> | undefined
 
-  private constructor(bus: Transport, registry: Registry, stored: Stored, warn: (line: string) => void) {
+  private constructor(
+    bus: Transport,
+    registry: Registry,
+    stored: Stored,
+    {warn, maxInFlight}: {readonly warn: (line: string) => void; readonly maxInFlight: number},
+  ) {
     this.#bus = bus
     this.#registry = registry
     this.#stored = stored
     this.#warn = warn
+    this.#maxInFlight = maxInFlight
   }
 
   /** Loads the durable subscriptions and follows their changes. Fails as the bus does. */
-  static async start(bus: Transport, warn: (line: string) => void): Promise<EventManager> {
+  static async start(bus: Transport, {warn, maxInFlight = mostInFlight}: ManagerOptions): Promise<EventManager> {
     const registry = await openRegistry(bus.streams)
     const leases = await Leases.open(bus, registry.bucket, randomUUID())
-    const manager = new EventManager(bus, registry, {leases, offsets: new Offsets(registry.bucket, warn)}, warn)
+    const manager = new EventManager(
+      bus,
+      registry,
+      {leases, offsets: new Offsets(registry.bucket, warn)},
+      {warn, maxInFlight},
+    )
     const revision = await manager.#load()
     manager.#following = manager.#follow(revision)
     return manager
@@ -139,7 +159,7 @@ export class EventManager implements AsyncDisposable {
   }
 
   #line(subscription: Subscription, stored: Stored | undefined): Line {
-    return new Line(subscription, {bus: this.#bus, stored, warn: this.#warn})
+    return new Line(subscription, {bus: this.#bus, stored, warn: this.#warn, maxInFlight: this.#maxInFlight})
   }
 
   async #load(): Promise<number> {

@@ -12,16 +12,25 @@ export interface WebhookOptions {
   readonly concurrency: number
   /** Milliseconds for each request. */
   readonly timeoutMs: number
+  /** Headers beside those that every message has. */
+  readonly headers?: ((message: Message) => Readonly<Record<string, string>>) | undefined
+  /** Told what it answered when it took a message. */
+  readonly onAnswer?: ((message: Message, answer: Answer) => void) | undefined
+}
+
+export interface Answer {
+  readonly text: string
+  readonly contentType: string | undefined
 }
 
 /** Throws `usage` for what is no HTTP URL. */
-export function webhookSink({url, concurrency, timeoutMs}: WebhookOptions): Sink {
-  const target = checkUrl(url)
+export function webhookSink(options: WebhookOptions): Sink {
+  const target = checkUrl(options.url)
   return {
     batch: 1,
-    depth: concurrency,
+    depth: options.concurrency,
     async take([message]) {
-      return message === undefined ? undefined : post(target, message, timeoutMs)
+      return message === undefined ? undefined : post(target, message, options)
     },
     async [Symbol.asyncDispose]() {},
   }
@@ -37,19 +46,22 @@ interface Target {
 async function post(
   {url, authorization, shown}: Target,
   message: Message,
-  timeoutMs: number,
+  {timeoutMs, headers: more, onAnswer}: WebhookOptions,
 ): Promise<Refusal | undefined> {
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: {...webhookHeaders(message), ...(authorization && {authorization})},
+      headers: {...webhookHeaders(message), ...more?.(message), ...(authorization && {authorization})},
       body: Uint8Array.from(message.data),
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
     })
     // Read to its end, or the connection could not be used again.
     const text = await response.text()
-    if (response.ok) return undefined
+    if (response.ok) {
+      onAnswer?.(message, {text, contentType: response.headers.get('content-type') ?? undefined})
+      return undefined
+    }
     return {
       reason: `${shown} answered ${response.status}${text === '' ? '' : `: ${firstLine(text)}`}`,
       retryAfterMs: retryAfter(response),

@@ -96,7 +96,7 @@ export async function gateway(bus: Transport, options?: unknown, filter = {}) {
     await registry.add({...wish, options: parseOptions(options, {withData: true})})
   }
   const said: string[] = []
-  const manager = await EventManager.start(bus, (line) => said.push(line))
+  const manager = await EventManager.start(bus, {warn: (line) => said.push(line)})
   const {plugin, callbacks, connect} = directPlugin()
   await manager.use(plugin, {})
   return {manager, registry, said, callbacks, connect, [Symbol.asyncDispose]: () => manager[Symbol.asyncDispose]()}

@@ -358,7 +358,11 @@ describe('connections', () => {
 
 describe('replies', () => {
   async function replied(bus: Transport, headers: readonly (readonly [string, string])[]): Promise<string[]> {
-    await bus.streams.publish({subject: 'orders.new', data: '1', headers: [['Bus-Reply-To', 'answers.one'], ...headers]})
+    await bus.streams.publish({
+      subject: 'orders.new',
+      data: '1',
+      headers: [['Bus-Reply-To', 'answers.one'], ...headers],
+    })
     const answers = await bus.subscribe('answers.>')
     await using one = await gateway(bus, {firstEvent: 'oldest'})
     const app = one.connect('a')

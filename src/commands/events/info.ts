@@ -1,0 +1,30 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {type SubscriptionDocument, subscriptionDocument, subscriptionFacts} from '../../lib/cli/events.ts'
+import {factSheet} from '../../lib/cli/table.ts'
+import {openRegistry} from '../../lib/delivery/registry.ts'
+
+export default class EventsInfo extends BusCommand<SubscriptionDocument> {
+  static override summary = 'show what a subscription wants, and how far it is'
+  static override examples = [
+    {description: 'for people', command: '<%= config.bin %> events info ORDERS billing'},
+    {
+      description: 'the last event that it is done with',
+      command: '<%= config.bin %> events info ORDERS billing --json | jq .status.currentOffset',
+    },
+  ]
+  static override args = {
+    namespace: string({description: 'the stream', required: true}),
+    name: string({description: 'which subscription', required: true}),
+  }
+
+  async run(): Promise<SubscriptionDocument> {
+    const {args} = await this.parse(EventsInfo)
+    await using bus = await this.openBus()
+    const registry = await openRegistry(bus.streams)
+    const subscription = await registry.get(args.namespace, args.name)
+    const document = await subscriptionDocument(subscription, await registry.offset(subscription), bus.streams)
+    if (!this.jsonEnabled()) this.print(await factSheet(subscriptionFacts(document), await this.paint(1)))
+    return document
+  }
+}

@@ -1,0 +1,35 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {
+  type SubscriptionDocument,
+  subscriptionColumns,
+  subscriptionDocument,
+  subscriptionRow,
+} from '../../lib/cli/events.ts'
+import {table} from '../../lib/cli/table.ts'
+import {openRegistry} from '../../lib/delivery/registry.ts'
+
+export default class EventsLs extends BusCommand<SubscriptionDocument[]> {
+  static override summary = 'list the durable subscriptions of applications, and how far they are'
+  static override examples = [
+    {description: 'of all streams', command: '<%= config.bin %> events ls'},
+    {description: 'of one stream, for a program', command: '<%= config.bin %> events ls ORDERS --json'},
+  ]
+  static override args = {namespace: string({description: 'which stream (default: all)'})}
+
+  async run(): Promise<SubscriptionDocument[]> {
+    const {args} = await this.parse(EventsLs)
+    await using bus = await this.openBus()
+    const registry = await openRegistry(bus.streams)
+    const all = await registry.list()
+    const wanted = all.filter(({namespace}) => args.namespace === undefined || namespace === args.namespace)
+    const documents = await Promise.all(
+      wanted.map(async (one) => subscriptionDocument(one, await registry.offset(one), bus.streams)),
+    )
+    if (documents.length === 0)
+      this.say(`no subscriptions${args.namespace === undefined ? '' : ` of ${args.namespace}`}`)
+    else if (!this.jsonEnabled())
+      this.print(await table(subscriptionColumns, documents.map(subscriptionRow), await this.paint(1)))
+    return documents
+  }
+}

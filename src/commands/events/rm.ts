@@ -1,0 +1,35 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {confirm} from '../../lib/cli/confirm.ts'
+import * as flags from '../../lib/cli/flags.ts'
+import {openRegistry} from '../../lib/delivery/registry.ts'
+
+/** What `--json` prints. */
+export interface EventsRmResult {
+  readonly removed: string
+  readonly namespace: string
+}
+
+export default class EventsRm extends BusCommand<EventsRmResult> {
+  static override summary = 'remove a subscription, and with it how far it was; the messages stay'
+  static override description = 'It asks before; without a terminal it needs --yes.'
+  static override examples = [{description: 'in a script', command: '<%= config.bin %> events rm ORDERS billing --yes'}]
+  static override args = {
+    namespace: string({description: 'the stream', required: true}),
+    name: string({description: 'which subscription', required: true}),
+  }
+  static override flags = {yes: flags.yes()}
+
+  async run(): Promise<EventsRmResult> {
+    const {args, flags} = await this.parse(EventsRm)
+    const {namespace, name} = args
+    await using bus = await this.openBus()
+    const registry = await openRegistry(bus.streams)
+    const offset = await registry.offset(await registry.get(namespace, name))
+    const what = `remove subscription ${name} of ${namespace} and forget its offset #${offset}`
+    await confirm(what, {yes: flags.yes, signal: this.stop})
+    await registry.remove(namespace, name)
+    if (!this.jsonEnabled()) this.say(`removed subscription ${name} of ${namespace}`)
+    return {removed: name, namespace}
+  }
+}

@@ -1,0 +1,56 @@
+import {once} from 'node:events'
+import {BusCommand} from '../../lib/cli/command.ts'
+import * as flags from '../../lib/cli/flags.ts'
+import {type GatewayFlags, localPlugins, socketsConfig} from '../../lib/cli/gateway.ts'
+import {checkProgram} from '../../lib/cli/program.ts'
+import {EventManager} from '../../lib/delivery/manager.ts'
+
+export default class EventsServe extends BusCommand {
+  static override summary = 'deliver events to applications over WebSocket, and to webhooks and programs'
+  static override description = [
+    'Applications start durable subscriptions, which bus events add makes, or ephemeral ones, and acknowledge or reject what they get; docs/delivery.md has the protocol. Without flags it listens on 127.0.0.1:5599; another address needs --token or --allow-anonymous.',
+    'Several gateways on one bus share the work: each subscription is delivered by one of them, and another takes over when that has gone.',
+    'With --exec the program after -- runs for each event of the subscriptions of transport exec: the payload on stdin, the rest in the environment; exit code 0 acknowledges.',
+  ].join('\n\n')
+  static override examples = [
+    {description: 'applications on this machine', command: '<%= config.bin %> events serve --ws 127.0.0.1:5599'},
+    {
+      description: 'for others too, and webhooks',
+      command: '<%= config.bin %> events serve --ws 0.0.0.0:5599 --token s3cret --webhooks',
+    },
+    {description: 'a program for each event', command: '<%= config.bin %> events serve --exec -- ./bill.sh'},
+  ]
+  static override flags = {
+    ws: flags.ws(),
+    webhooks: flags.webhooks(),
+    exec: flags.exec({description: 'run a program for each event; the program stands after --'}),
+    'exec-timeout': flags.execTimeout(),
+    stdout: flags.stdout(),
+    token: flags.gatewayToken(),
+    'allow-anonymous': flags.allowAnonymous(),
+    'allow-origin': flags.allowOrigin(),
+    'max-connections': flags.maxConnections(),
+    'max-frame': flags.maxFrame(),
+    'max-in-flight': flags.maxInFlight(),
+    'idle-timeout': flags.idleTimeout(),
+  }
+
+  async run(): Promise<void> {
+    const {flags: given} = await this.parse(EventsServe)
+    const flags: GatewayFlags = {...given, timeoutMs: given.timeout}
+    const {token = process.env['BUS_EVENTS_TOKEN']} = flags
+    const warn = (line: string) => this.say(line)
+    const config = socketsConfig({...flags, token}, warn)
+    if (flags.exec) checkProgram(this.program, process.env['PATH'] ?? '')
+    await using bus = await this.openBus({stream: true})
+    await using manager = await EventManager.start(bus, {warn, maxInFlight: flags['max-in-flight']})
+    for (const plugin of await localPlugins(flags, this.program, this.output)) await manager.use(plugin, {warn})
+    if (config !== undefined) {
+      const {websockets} = await import('../../lib/delivery/websockets.ts')
+      const plugin = websockets()
+      await manager.use(plugin, config)
+      this.say(`listening on ${plugin.url}`)
+    } else this.say('delivering')
+    if (!this.stop.aborted) await once(this.stop, 'abort')
+  }
+}
