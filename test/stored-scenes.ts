@@ -40,6 +40,13 @@ export const storedScenes: Readonly<Record<string, StoredScene>> = {
     masks: [[/at @\S+/g, 'at TIME']],
   },
 
+  [`bus sub 'orders.>' --durable billing --create`]: {
+    before: [...orders, `bus sub 'orders.>' --durable billing --create -n 2 --raw`],
+    meanwhile: ['bus pub orders.new last --ack'],
+    endsAfter: 3,
+    sees: /listening on orders\.> as consumer billing of ORDERS, 2 pending\n[\s\S]*3 received/,
+  },
+
   // stream
   [`bus stream add ORDERS 'orders.>' --max-age 7d`]: {before: [], sees: 'stream ORDERS keeps orders.>\n'},
   [`bus stream add STATE 'device.*.state' --max-msgs-per-subject 1 --if-missing`]: {

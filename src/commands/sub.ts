@@ -4,8 +4,18 @@ import * as flags from '../lib/cli/flags.ts'
 import {staySmall} from '../lib/cli/memory.ts'
 import {openTape} from '../lib/cli/tape.ts'
 import {isTerminal} from '../lib/cli/terminal.ts'
-import {boundsOf, checkEnough, listeningLine, planWatch, readingLine, showOn, sumUp} from '../lib/cli/watching.ts'
+import {
+  boundsOf,
+  checkEnough,
+  durableLine,
+  listeningLine,
+  planWatch,
+  readingLine,
+  showOn,
+  sumUp,
+} from '../lib/cli/watching.ts'
 import {watch} from '../lib/pubsub/watch.ts'
+import {openDurable} from '../lib/stored/durable.ts'
 import {openReading} from '../lib/stored/reading.ts'
 import {checkPattern} from '../lib/subject.ts'
 import type {Notice} from '../lib/transport/transport.ts'
@@ -15,6 +25,7 @@ export default class Sub extends BusCommand {
   static override description = [
     'Each message is shown once, whatever number of the subjects it matches. It ends with --count, --for, --idle, Ctrl-C, or when the reader of a pipe has gone; with --count and a bound, fewer messages are exit code 6.',
     'With --from it shows what a stream has kept of the subjects, and goes on with what comes, unless --to or --end.',
+    'With --durable it goes on where the durable consumer of that name stopped, whoever took from it, and acknowledges each message once it is written. --create makes the consumer: it begins with the first message. It is never removed.',
     'A format has {time} {unix} {subject} {reply} {seq} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}. An expression sees subject, reply, seq, time, headers, bytes, text and json.',
   ].join('\n\n')
   static override examples = [
@@ -30,6 +41,10 @@ export default class Sub extends BusCommand {
     {
       description: 'what a stream has kept for an hour, and what comes',
       command: `<%= config.bin %> sub 'orders.>' --from @-1h`,
+    },
+    {
+      description: 'each message once, from the first on, also after it was stopped',
+      command: `<%= config.bin %> sub 'orders.>' --durable billing --create`,
     },
     {description: 'a range of it', command: `<%= config.bin %> sub 'orders.>' --from @-1h --to @-30m --json`},
   ]
@@ -61,6 +76,8 @@ export default class Sub extends BusCommand {
     to: flags.to(),
     end: flags.end(),
     stream: flags.keptBy(),
+    durable: flags.durable(),
+    create: flags.create({description: 'make the durable consumer if it is missing'}),
   }
 
   async run(): Promise<void> {
@@ -75,19 +92,25 @@ export default class Sub extends BusCommand {
       say(text)
     }
     await using bus = await this.openBus({stream: true, notify})
-    const {from, stream, to = flags.end ? 'end' : undefined} = flags
+    const {from, stream, durable: name, create, count, to = flags.end ? 'end' : undefined} = flags
     const reading = from && (await openReading(bus.streams, subjects, {from, to, stream}))
+    const wishes = {durable: name ?? '', create, stream, sparing: count !== undefined}
+    const durable = name === undefined ? undefined : await openDurable(bus.streams, subjects, wishes)
     const patterns = [...subjects, ...showing.alsoPatterns]
-    const subscription = reading?.subscription ?? (await bus.subscribe(patterns, {queue: flags.queue}))
-    say(reading ? readingLine(subjects, reading, from) : listeningLine(subjects, flags.queue))
+    const subscription = durable ?? reading?.subscription ?? (await bus.subscribe(patterns, {queue: flags.queue}))
+    if (durable) say(durableLine(subjects, durable.info))
+    else say(reading ? readingLine(subjects, reading, from) : listeningLine(subjects, flags.queue))
     staySmall()
     const stage = {output: this.output, tape}
+    const {keep, show} = showOn(stage, showing)
     const watched = await watch(subscription, {
       ...boundsOf(flags),
-      ...showOn(stage, showing),
+      keep,
+      show: durable?.acknowledging(show, () => this.output.written()) ?? show,
       stop: this.stop,
       gone: this.output.closed,
-      onEnd: (ended) => say(sumUp(ended, stage, showing, {dropped: subscription.dropped, notices})),
+      onEnd: (ended) =>
+        say(sumUp(ended, stage, showing, {dropped: subscription.dropped, redelivered: durable?.redelivered, notices})),
     })
     checkEnough(watched, flags)
   }

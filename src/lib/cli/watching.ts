@@ -6,6 +6,7 @@ import {compileFilter, type Filter} from '../pubsub/filter.ts'
 import {inboxes, Pairs} from '../pubsub/pairs.ts'
 import type {Watched, WatchOptions} from '../pubsub/watch.ts'
 import type {Reading} from '../stored/reading.ts'
+import type {ConsumerInfo} from '../transport/streams.ts'
 import {excluding, needing} from './excluding.ts'
 import type {RangeEnd} from './flags.ts'
 import {summaryLine} from './summary.ts'
@@ -27,6 +28,8 @@ export interface SubFlags extends ViewFlags {
   readonly to?: RangeEnd | undefined
   readonly end?: boolean | undefined
   readonly stream?: string | undefined
+  readonly durable?: string | undefined
+  readonly create?: boolean | undefined
 }
 
 export interface Showing {
@@ -49,10 +52,14 @@ export async function planWatch(flags: SubFlags, screen: Screen): Promise<Showin
   excluding(flags, 'pair', 'raw', 'format', 'subjects-only', 'select', 'queue')
   excluding(flags, 'from', 'queue', 'pair')
   excluding(flags, 'to', 'end')
-  for (const name of ['to', 'end', 'stream'] as const) needing(flags, name, 'from')
+  // What is left out would be acknowledged all the same.
+  excluding(flags, 'durable', 'from', 'queue', 'pair', 'match', 'where', 'ignore', 'sample')
+  for (const name of ['to', 'end'] as const) needing(flags, name, 'from')
+  needing(flags, 'stream', 'from', 'durable')
+  needing(flags, 'create', 'durable')
   const {match, where, ignore, sample} = flags
   return {
-    view: await chooseView(flags, {...screen, stored: flags.from !== undefined}),
+    view: await chooseView(flags, {...screen, stored: (flags.from ?? flags.durable) !== undefined}),
     keep: await compileFilter({match, where, ignore, sample, onFailure: screen.onFailure}),
     pairs: flags.pair ? new Pairs() : undefined,
     alsoPatterns: flags.pair ? [inboxes] : [],
@@ -61,7 +68,12 @@ export async function planWatch(flags: SubFlags, screen: Screen): Promise<Showin
 
 /** The bounds of the flags. */
 export function boundsOf(flags: SubFlags): Pick<WatchOptions, 'count' | 'forMs' | 'idleMs' | 'sparing'> {
-  return {count: flags.count, forMs: flags.for, idleMs: flags.idle, sparing: flags.queue !== undefined}
+  return {
+    count: flags.count,
+    forMs: flags.for,
+    idleMs: flags.idle,
+    sparing: (flags.queue ?? flags.durable) !== undefined,
+  }
 }
 
 /** What `watch` does with each batch. */
@@ -96,12 +108,22 @@ export function readingLine(subjects: readonly string[], {stream, isLive}: Readi
   return `${isLive ? 'listening on' : 'reading'} ${subjects.join(' ')} from stream ${stream}, at ${formatPosition(from)}`
 }
 
+/** `listening on orders.> as consumer billing of ORDERS, 12 pending`; what is in other hands counts. */
+export function durableLine(subjects: readonly string[], {stream, config, pending, ackPending}: ConsumerInfo): string {
+  const what = `listening on ${subjects.join(' ')} as consumer ${config.name} of ${stream}`
+  return `${what}, ${formatCount(pending + ackPending)} pending`
+}
+
 /** Shows the requests that no reply came to, and returns the line that sums up. */
 export function sumUp(
   {received, kept, ms, endedBy}: Watched,
   {output, tape}: Stage,
   {view, pairs}: Showing,
-  {dropped, notices}: {readonly dropped: number; readonly notices: number},
+  {
+    dropped,
+    redelivered = 0,
+    notices,
+  }: {readonly dropped: number; readonly redelivered?: number | undefined; readonly notices: number},
 ): string {
   for (const exchange of (endedBy !== 'count' && pairs?.end()) || []) {
     tape?.record([exchange.request])
@@ -109,6 +131,7 @@ export function sumUp(
   }
   void output.ready()
   const facts = pairs === undefined ? [] : [`${formatCount(pairs.unanswered)} unanswered`]
+  if (redelivered > 0) facts.push(`${formatCount(redelivered)} redelivered`)
   if (notices > 0) facts.push(notices === 1 ? '1 notice' : `${formatCount(notices)} notices`)
   return summaryLine({received, kept, dropped}, ms, facts)
 }
