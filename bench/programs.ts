@@ -1,6 +1,9 @@
 /** The other process of a measurement: `node programs.ts NAME ARGS…`. */
 import {connect} from 'node:net'
 import {connect as connectNats} from '@nats-io/transport-node'
+import {encodeData} from '../src/lib/response-stream/frames.ts'
+import {serveStreams} from '../src/lib/response-stream/serve.ts'
+import {StreamWriter} from '../src/lib/response-stream/writer.ts'
 import {open} from '../src/lib/transport/open.ts'
 
 const payload = 'x'.repeat(128)
@@ -42,6 +45,38 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
       if (taken.length === 0) return
       for (const {reply, payload: data} of taken) bus.publish({subject: reply ?? '', data})
     }
+  },
+
+  /** Answers each request on `stream` with so many frames, and on `plain` with as many messages of the same bytes. */
+  async frames(url = '', count = '0') {
+    await using bus = await open(url)
+    const requests = await bus.subscribe(['stream', 'plain'])
+    console.log('live')
+    for await (const {subject, reply = ''} of requests) {
+      const writer = new StreamWriter(bus, reply)
+      const same = encodeData(payload)
+      for (let i = 0; i < Number(count); i++) {
+        if (subject === 'stream') writer.write(payload)
+        else bus.publish({subject: reply, data: same})
+        if (i % 1000 === 999) await bus.flush()
+      }
+      if (subject === 'stream') writer.close()
+      await bus.flush()
+    }
+  },
+
+  /** Answers each request on `streams` with a stream of so many frames, all of them at once. */
+  async streams(url = '', count = '0') {
+    await using bus = await open(url)
+    await serveStreams(bus, {
+      subject: 'streams',
+      concurrency: 10_000,
+      onLive: () => console.log('live'),
+      async producer(_request, writer) {
+        for (let i = 0; i < Number(count); i++) writer.write(payload)
+        return undefined
+      },
+    })
   },
 
   /** Says its rate in thousands a second; with `tell`, when it begins. */

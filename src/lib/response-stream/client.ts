@@ -41,6 +41,7 @@ export class StreamClient implements AsyncDisposable {
   readonly #alarms = new Map<ResponseStream, NodeJS.Timeout>()
   #frames: Promise<Subscription> | undefined
   #heartbeats: Promise<Subscription> | undefined
+  #last: {readonly subject: string; readonly stream: ResponseStream | undefined} = {subject: '', stream: undefined}
   #isClosed = false
 
   constructor(bus: Transport, options: StreamClientOptions = {}) {
@@ -134,14 +135,14 @@ export class StreamClient implements AsyncDisposable {
 
   /** Gives a promise where the reader of the stream must have a chance to read before it is said to be too slow. */
   #arrived(message: Message): Promise<void> | undefined {
-    const stream = this.#streams.get(message.subject.slice(this.inbox.length))
+    const stream = this.#streamOf(message.subject)
     if (stream === undefined) return undefined
     if (isNoResponders(message)) {
       stream.fail(noRespondersError(this.#bus.url, stream.subject))
       return undefined
     }
     const frame = decodeFrame(message.payload)
-    this.#alarms.get(stream)?.refresh()
+    if (this.#alarms.size > 0) this.#alarms.get(stream)?.refresh()
     if (frame.kind === 'close') stream.end(frame.close)
     else if (frame.kind === 'unknown') {
       this.#options.warn?.(
@@ -150,6 +151,15 @@ export class StreamClient implements AsyncDisposable {
     } else if (!stream.isFull) stream.push(frame.data, message.time)
     else return this.#pushLater(stream, frame.data, message.time)
     return undefined
+  }
+
+  /** Frames come in runs: the stream of the last one is looked at first. */
+  #streamOf(subject: string): ResponseStream | undefined {
+    const {subject: last, stream} = this.#last
+    if (subject === last && stream?.isOver === false) return stream
+    const found = this.#streams.get(subject.slice(this.inbox.length))
+    this.#last = {subject, stream: found}
+    return found
   }
 
   async #pushLater(stream: ResponseStream, data: Uint8Array, time: number): Promise<void> {

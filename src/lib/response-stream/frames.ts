@@ -19,7 +19,10 @@ const dataTail = '"}'
 const nothing = new Uint8Array(0)
 
 export function encodeData(data: Uint8Array | string): string {
-  return data.length === 0 ? '{"type":1}' : dataHead + toBase64(data) + dataTail
+  if (data.length === 0) return '{"type":1}'
+  // Of a text in ASCII, base64 is made without going by way of bytes, in half the time.
+  const isAscii = typeof data === 'string' && Buffer.byteLength(data) === data.length
+  return dataHead + (isAscii ? btoa(data) : toBase64(data)) + dataTail
 }
 
 /** Bytes of the data frame for so many bytes of data. */
@@ -38,20 +41,25 @@ export function encodeClose({code, text}: Close): string {
 
 /** Reads a frame. What is none ends the stream with 1003, and what is wrong as its text. */
 export function decodeFrame(payload: Uint8Array | string): Frame {
-  const text = typeof payload === 'string' ? payload : (utf8Text(payload) ?? Buffer.from(payload).toString('utf8'))
-  const plain = plainData(text)
+  const plain = plainData(payload)
   if (plain !== undefined) return {kind: 'data', data: plain}
   try {
-    return frameOf(text)
+    return frameOf(utf8Text(payload) ?? Buffer.from(payload).toString('utf8'))
   } catch (error) {
     return {kind: 'close', close: {code: closeCodes.unsupportedData, text: (error as Error).message}}
   }
 }
 
 /** The data of a frame in the form in which it is always written; undefined for any other, which is parsed. */
-function plainData(text: string): Uint8Array | undefined {
+function plainData(payload: Uint8Array | string): Uint8Array | undefined {
+  // Base64 is ASCII: other letters of Latin-1 are none of it, and no time is lost on UTF-8.
+  const text = typeof payload === 'string' ? payload : latin1(payload)
   if (!text.startsWith(dataHead) || !text.endsWith(dataTail)) return undefined
   return fromBase64(text.slice(dataHead.length, -dataTail.length))
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 function frameOf(text: string): Frame {
@@ -107,8 +115,15 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'a list' : `a ${typeof value}`
 }
 
-/** Standard base64 with its padding; undefined for anything else, of which the platform would skip what it does not know. */
+/**
+ * Standard base64 with its padding; undefined for anything else. The platform takes the URL-safe letters too, the low
+ * bytes of others, and skips what it does not know, so that fewer bytes come out. A regular expression costs three times
+ * as much.
+ */
 function fromBase64(text: string): Uint8Array | undefined {
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
-  return Buffer.from(text, 'base64')
+  if (text.length % 4 !== 0 || text.includes('-') || text.includes('_')) return undefined
+  if (Buffer.byteLength(text) !== text.length) return undefined
+  const bytes = Buffer.from(text, 'base64')
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
+  return bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined
 }

@@ -1,5 +1,5 @@
 import {BusError} from '../errors.ts'
-import {Message, sizeOf} from '../message.ts'
+import {Message} from '../message.ts'
 import {Mailbox} from '../transport/mailbox.ts'
 import {type Close, closeCodes, closeError} from './closing.ts'
 
@@ -53,6 +53,11 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
     this.#mailbox = new Mailbox({limit: Number.POSITIVE_INFINITY, onClose: () => this.#over()})
   }
 
+  /** Whether no more frames are wanted. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
   /** Whether a further frame would be one too many. */
   get isFull(): boolean {
     return this.#fails ? this.#mailbox.length >= this.#buffer : this.#heldBytes >= mostHeldBytes
@@ -80,7 +85,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   push(data: Uint8Array, time: number): void {
     if (this.#isOver) return
     this.frames++
-    this.#heldBytes += sizeOf(data)
+    this.#heldBytes += data.length
     this.#mailbox.push(new Message(this.subject, data, undefined, undefined, undefined, time))
   }
 

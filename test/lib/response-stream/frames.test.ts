@@ -114,6 +114,20 @@ describe('what others write in another way', () => {
     expect(decoded(frame)).toMatchObject({code: 1003, text: expect.stringMatching(/./)})
   })
 
+  test('is taken as base64 when it is, and only then', () => {
+    const letters = fc.constantFrom(...'AZaz09+/==-_ \u00e9\u0141*\t')
+    const texts = fc.string({unit: letters, maxLength: 12})
+    fc.assert(
+      fc.property(texts, (text) => {
+        const isBase64 = /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?$/.test(text)
+        const frame = decodeFrame(`{"type":1,"data":${JSON.stringify(text)}}`)
+        expect([text, frame.kind]).toEqual([text, isBase64 ? 'data' : 'close'])
+        if (isBase64) expect(decodeFrame(Buffer.from(`{"type":1,"data":${JSON.stringify(text)}}`))).toEqual(frame)
+      }),
+      {numRuns: 3000},
+    )
+  })
+
   test('may be nested deep or huge: an answer comes, and nothing breaks', () => {
     const deep = 100_000
     expect(decoded(`{"type":7,"x":${'['.repeat(deep)}${']'.repeat(deep)}}`)).toEqual({kind: 'unknown', type: 7})
