@@ -81,6 +81,15 @@ function noJetStream(url: string, data?: {readonly code: number}, cause?: unknow
   })
 }
 
+/** Servers that are restarted or choose a leader refuse for a while, or say nothing. */
+export function isPassing(error: unknown, forMs: number): boolean {
+  if (!(error instanceof BusError)) return false
+  return error.kind === 'timeout' || error.kind === 'noResponders' || (error.kind === 'remote' && forMs < refusalMs)
+}
+
+/** How long a server may refuse for reasons of its own before it is told. */
+const refusalMs = 30_000
+
 /** What is the asker's to mend; all else is `remote`. */
 const kinds: Readonly<Record<number, FailureKind>> = {
   10003: 'usage',

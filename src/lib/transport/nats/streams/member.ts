@@ -4,11 +4,10 @@ import {BusError} from '../../../errors.ts'
 import type {ConsumeOptions, Consuming, Delivery} from '../../streams.ts'
 import type {Sink} from '../wire.ts'
 import {Acks} from './acks.ts'
-import {ask} from './api.ts'
+import {ask, isPassing} from './api.ts'
 import {deliveryReader, NatsDelivery} from './delivery.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {isSince, type Line} from './line.ts'
-import {isPassing} from './reading.ts'
 
 interface Waiting {
   readonly max: number

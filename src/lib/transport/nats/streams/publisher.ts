@@ -6,15 +6,17 @@
  * is pushed meanwhile waits, so that the order stays.
  */
 import {setTimeout as sleep} from 'node:timers/promises'
-import {BusError, closedError} from '../../../errors.ts'
+import {type BusError, closedError} from '../../../errors.ts'
 import {headerOf, type Outgoing} from '../../../message.ts'
 import {checkOutgoing} from '../../outgoing.ts'
 import {interruptedError} from '../../requests.ts'
 import {type PublisherOptions, type Stored, type StreamPublisher, storeHeaders} from '../../streams.ts'
+import {isPassing} from './api.ts'
 import type {Line, Routed} from './line.ts'
 import {electionMs, late, mustBeKept} from './publish.ts'
-import {isPassing} from './reading.ts'
+import {fateUnknown, neverSent, placed} from './publisher-failures.ts'
 import {StoredReader} from './stored.ts'
+import {refusing, type Waiter, waiter} from './waiter.ts'
 
 interface Sent {
   readonly message: Outgoing
@@ -26,11 +28,6 @@ interface Sent {
 
 /** How long a message with an id may be without an answer before it is sent again. */
 const againMs = 2000
-
-interface Waiter {
-  resolve(): void
-  reject(error: unknown): void
-}
 
 export class Publisher implements StreamPublisher {
   readonly #line: Line
@@ -273,38 +270,4 @@ export class Publisher implements StreamPublisher {
 
 function hasId({message}: Sent): boolean {
   return headerOf(message.headers ?? [], storeHeaders.msgId) !== undefined
-}
-
-function waiter(): Waiter & {promise: Promise<void>} {
-  const parts: Waiter = {resolve: () => {}, reject: () => {}}
-  const promise = new Promise<void>((resolve, reject) => Object.assign(parts, {resolve, reject}))
-  // Who does not wait hears of it from `flush`.
-  promise.catch(() => {})
-  return Object.assign(parts, {promise})
-}
-
-function refusing(failure: BusError): Promise<void> {
-  const {promise, reject} = waiter()
-  reject(failure)
-  return promise
-}
-
-function placed(error: unknown, index: number): BusError {
-  if (!(error instanceof BusError)) throw error
-  const {kind, message, cause, data} = error
-  return new BusError(kind, message, {cause, try: error.try, data: {...data, index}})
-}
-
-function neverSent(url: string, count: number): BusError {
-  return new BusError('connect', `${count} messages are not acknowledged: there is no connection to ${url}`, {
-    data: {unconfirmed: count},
-  })
-}
-
-function fateUnknown(url: string, count: number): BusError {
-  const what = count === 1 ? 'a message was' : `${count} messages were`
-  return new BusError('connect', `the connection to ${url} broke while ${what} on the way, stored or not`, {
-    try: ['a Nats-Msg-Id in each message: they are then sent again and stored once'],
-    data: {unconfirmed: count},
-  })
 }

@@ -3,7 +3,6 @@
  * where a number is missing, after a reconnect, or when the consumer has gone, another one goes on after the last message.
  */
 import {setTimeout as sleep} from 'node:timers/promises'
-import {BusError} from '../../../errors.ts'
 import {Message, noHeaders} from '../../../message.ts'
 import {Mailbox} from '../../mailbox.ts'
 import {subscribeDenied} from '../failures.ts'
@@ -11,7 +10,7 @@ import {parseHeaders} from '../headers.ts'
 import {subjectReader} from '../subscription.ts'
 import type {Sink} from '../wire.ts'
 import {AckSubject} from './ack-subject.ts'
-import {ask} from './api.ts'
+import {ask, isPassing} from './api.ts'
 import {type Ephemeral, makeEphemeral} from './ephemeral.ts'
 import {matcher} from './filters.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
@@ -42,8 +41,6 @@ export interface Plan {
 const window = 8192
 const leastBatch = 1024
 const leastBytes = 8 * 1024 * 1024
-/** How long a server may refuse for reasons of its own before it is told. */
-const refusalMs = 30_000
 
 export class Reading extends Mailbox {
   readonly #line: Line
@@ -231,10 +228,4 @@ export class Reading extends Mailbox {
     this.#pulls?.close()
     this.#consumer?.remove()
   }
-}
-
-/** Servers that are restarted or choose a leader refuse for a while, or say nothing. */
-export function isPassing(error: unknown, forMs: number): boolean {
-  if (!(error instanceof BusError)) return false
-  return error.kind === 'timeout' || error.kind === 'noResponders' || (error.kind === 'remote' && forMs < refusalMs)
 }

@@ -5,10 +5,11 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import type {Message} from '../../../message.ts'
 import {Mailbox} from '../../mailbox.ts'
+import {isPassing} from './api.ts'
 import {stored} from './catalogue.ts'
 import {matcher} from './filters.ts'
 import type {Line} from './line.ts'
-import {isPassing, type Plan} from './reading.ts'
+import type {Plan} from './reading.ts'
 
 /** Most messages to hold for the reader. */
 const ahead = 256
