@@ -104,3 +104,12 @@ export function serviceError(message: Message): {readonly code: string; readonly
   if (text === undefined && code === undefined) return undefined
   return {code: code ?? '', text: text ?? ''}
 }
+
+/** The failure that a service error reply to a request on `subject` stands for. */
+export function serviceFailure(reply: Message, subject: string): BusError | undefined {
+  const error = serviceError(reply)
+  if (error === undefined) return undefined
+  const code = error.code === '' ? '' : ` ${error.code}`
+  const text = error.text === '' ? '' : `: ${error.text}`
+  return new BusError('remote', `"${subject}" answered with error${code}${text}`, {data: {...error}})
+}

@@ -2,6 +2,7 @@
  * What running checks tells whoever reports on it. Everything in an event may be shown: secrets are out of its texts
  * and of its messages before it is sent. Durations are milliseconds, lines count from 1.
  */
+import type {FailureKind} from '../errors.ts'
 import type {Message} from '../message.ts'
 
 /** `error`: it could not be judged, as when the bus was lost or an earlier value is missing. Both it and `failed` are exit 9. */
@@ -46,10 +47,12 @@ export interface Failure {
   readonly line: number
   /** The JSONata that did not hold. */
   readonly expression?: string | undefined
-  /** What was seen: the parts of the expression and their values. */
+  /** What was seen: the parts of the expression and their values; a part without a value is undefined. */
   readonly seen?: Readonly<Record<string, unknown>> | undefined
-  /** Where a whole value was asked for with `json:`. What came stands in `seen.json`. */
+  /** Where an exact value was asked for, as by `expect: {json: …}`: that value. What came stands in `seen[expression]`. */
   readonly expected?: unknown
+  /** Where it is the bus that failed: how. One of `connect` anywhere makes the run exit 3. */
+  readonly kind?: FailureKind | undefined
   /** The message that it is about. */
   readonly message?: Message | undefined
   /** What to try next. */

@@ -1,6 +1,6 @@
 /** `req --count`: many requests, counted and measured. */
 
-import {serviceFailure} from '../pubsub/expect.ts'
+import {serviceFailure} from '../message.ts'
 import {failureOfLoad, type Load, runLoad} from '../pubsub/load.ts'
 import type {Transport} from '../transport/transport.ts'
 import type {ReplyView, ReqPlan} from './asking.ts'

@@ -5,7 +5,7 @@
 import {BusError} from '../errors.ts'
 import {compileExpectation, type Expectation, type Miss} from '../expectation.ts'
 import {contextOf} from '../jsonata.ts'
-import {type Message, serviceError} from '../message.ts'
+import {serviceError, serviceFailure} from '../message.ts'
 import type {Answer} from './request.ts'
 
 const flag = '--expect'
@@ -34,15 +34,6 @@ export async function compileExpectations(sources: readonly string[], subject: s
     if (failure !== undefined && !asked) throw failure
     if (misses.length > 0) throw missed(misses, subject)
   }
-}
-
-/** The failure that a service error reply to a request on `subject` stands for. */
-export function serviceFailure(reply: Message, subject: string): BusError | undefined {
-  const error = serviceError(reply)
-  if (error === undefined) return undefined
-  const code = error.code === '' ? '' : ` ${error.code}`
-  const text = error.text === '' ? '' : `: ${error.text}`
-  return new BusError('remote', `"${subject}" answered with error${code}${text}`, {data: {...error}})
 }
 
 /** What an expectation sees. `onStatus` is told when it asks whether this is a service error. */

@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {BusError} from '../../../src/lib/errors.ts'
-import {type Headers, Message} from '../../../src/lib/message.ts'
-import {compileExpectations, serviceFailure} from '../../../src/lib/pubsub/expect.ts'
+import {type Headers, Message, serviceFailure} from '../../../src/lib/message.ts'
+import {compileExpectations} from '../../../src/lib/pubsub/expect.ts'
 import type {Answer} from '../../../src/lib/pubsub/request.ts'
 
 const reply = (payload: string, headers: Headers = [], ms = 1.5): Answer => ({
