@@ -1,6 +1,8 @@
 /** The other process of a measurement: `node programs.ts NAME ARGS…`. */
 import {connect} from 'node:net'
+import {AckPolicy, jetstream, jetstreamManager} from '@nats-io/jetstream'
 import {connect as connectNats} from '@nats-io/transport-node'
+import Database from 'better-sqlite3'
 import {encodeData} from '../src/lib/response-stream/frames.ts'
 import {serveStreams} from '../src/lib/response-stream/serve.ts'
 import {StreamWriter} from '../src/lib/response-stream/writer.ts'
@@ -134,11 +136,75 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     await connection.close()
   },
 
+  /** `js.publish` with so many promises in flight. Says its rate in thousands a second. */
+  async jetstreamPublish(url = '', subject = '', count = '0', inFlight = '0') {
+    const connection = await connectNats({servers: url})
+    const js = jetstream(connection)
+    const data = Buffer.from(payload)
+    let left = Number(count)
+    const begin = performance.now()
+    await Promise.all(
+      Array.from({length: Number(inFlight)}, async () => {
+        while (left-- > 0) await js.publish(subject, data)
+      }),
+    )
+    console.log(Number(count) / (performance.now() - begin))
+    await connection.close()
+  },
+
+  /** An ordered consumer of nats.js. Says its rate in thousands a second. */
+  async jetstreamOrdered(url = '', stream = '', count = '0') {
+    const connection = await connectNats({servers: url})
+    const consumer = await jetstream(connection).consumers.get(stream)
+    const begin = performance.now()
+    await consumed(await consumer.consume({max_messages: 2000}), Number(count), () => {})
+    console.log(Number(count) / (performance.now() - begin))
+    await connection.close()
+  },
+
+  /** A durable consumer of nats.js, each message acknowledged. Says its rate in thousands a second. */
+  async jetstreamDurable(url = '', stream = '', name = '', count = '0') {
+    const connection = await connectNats({servers: url})
+    const manager = await jetstreamManager(connection)
+    await manager.consumers.add(stream, {durable_name: name, ack_policy: AckPolicy.Explicit, max_ack_pending: 5000})
+    const consumer = await jetstream(connection).consumers.get(stream, name)
+    const begin = performance.now()
+    await consumed(await consumer.consume({max_messages: 2000}), Number(count), (message) => message.ack())
+    await connection.flush()
+    console.log(Number(count) / (performance.now() - begin))
+    await connection.close()
+  },
+
+  /** Reads a table of the bus file page by page, without anything around it. Says its rate in thousands a second. */
+  async pages(path = '') {
+    const db = new Database(path, {readonly: true})
+    const page = db.prepare('SELECT seq, sid, ts, reply, hdr, data FROM msg WHERE seq > ? ORDER BY seq LIMIT 512').raw()
+    const begin = performance.now()
+    let count = 0
+    let last = 0
+    for (;;) {
+      const rows = page.all(last) as [number, ...unknown[]][]
+      if (rows.length === 0) break
+      count += rows.length
+      last = rows.at(-1)?.[0] ?? last
+    }
+    console.log(count / (performance.now() - begin))
+    db.close()
+  },
+
   async socket(path = '') {
     const socket = connect(path)
     socket.on('data', (chunk) => socket.write(chunk))
     await new Promise((resolve) => socket.on('close', resolve))
   },
+}
+
+async function consumed<T>(messages: AsyncIterable<T>, count: number, handle: (message: T) => void): Promise<void> {
+  let seen = 0
+  for await (const message of messages) {
+    handle(message)
+    if (++seen === count) return
+  }
 }
 
 const [name = '', ...args] = process.argv.slice(2)

@@ -10,9 +10,10 @@ import {limits} from './limits.ts'
 import type {Row} from './measure.ts'
 import {nats} from './nats.ts'
 import {openStreams} from './open.ts'
+import {replay} from './replay.ts'
 import {startup} from './startup.ts'
 
-const cases = [startup, limits, file, commands, nats, openStreams, idle]
+const cases = [startup, limits, file, commands, nats, replay, openStreams, idle]
 const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'))
 const json = process.argv.includes('--json')
 const results: Record<string, Row[]> = {}
