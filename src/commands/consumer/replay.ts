@@ -3,17 +3,16 @@ import {BusCommand} from '../../lib/cli/command.ts'
 import * as flags from '../../lib/cli/flags.ts'
 import {staySmall} from '../../lib/cli/memory.ts'
 import {startProgress} from '../../lib/cli/progress.ts'
+import {chooseSink, type SinkStage} from '../../lib/cli/replay-sink.ts'
 import * as replaying from '../../lib/cli/replaying.ts'
 import {openTape} from '../../lib/cli/tape.ts'
-import {isTerminal, tell} from '../../lib/cli/terminal.ts'
-import {chooseView} from '../../lib/cli/view.ts'
 import {BusError} from '../../lib/errors.ts'
 import {compileFilter} from '../../lib/pubsub/filter.ts'
 import {type Counts, type Replayed, replay} from '../../lib/replay/replay.ts'
 import {durableSource, rangeSource, type Source} from '../../lib/replay/source.ts'
 import type {Sink} from '../../lib/sinks/sink.ts'
-import {matches} from '../../lib/subject.ts'
-import type {ConsumerInfo, ReadOptions} from '../../lib/transport/streams.ts'
+import {unacknowledged} from '../../lib/stored/places.ts'
+import type {ConsumerInfo} from '../../lib/transport/streams.ts'
 import type {Transport} from '../../lib/transport/transport.ts'
 
 /** What `--json` prints at the end, where stdout is not for the messages. */
@@ -25,8 +24,6 @@ type ReplayResult = Omit<Replayed, 'complete'> & {
 }
 
 type Flags = replaying.ReplayFlags & {readonly json?: boolean; readonly quiet: boolean; readonly timeout: number}
-
-const execTimeoutMs = 30_000
 
 export default class ConsumerReplay extends BusCommand<unknown> {
   static override summary = 'replay a durable consumer, or a range of a stream, into a program, a webhook or a bus'
@@ -101,10 +98,10 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     replaying.checkReplayFlags(flags, this.program, process.env['PATH'] ?? '')
     await using bus = await this.openBus({stream: true})
     const consumer = await replaying.openConsumer(bus.streams, flags)
-    const range = this.#range(flags, consumer)
+    const range = consumer === undefined ? await replaying.rangeOf(bus.streams, flags) : unacknowledged(consumer)
     if (flags['dry-run']) return await this.#survey(await rangeSource(bus, flags.stream, range), flags)
     await using target = flags.into === undefined ? undefined : await this.openBus({stream: true, bus: flags.into})
-    const {sink, shows} = await this.#sink(flags, bus, target)
+    const {sink, shows} = await chooseSink(flags, this.#stage(bus, target))
     await using _sink = sink
     const isDurable = consumer !== undefined && !flags.peek
     const source = isDurable
@@ -128,10 +125,6 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     )
   }
 
-  #range(flags: Flags, consumer: ConsumerInfo | undefined): ReadOptions {
-    return consumer === undefined ? replaying.rangeOf(flags) : replaying.unacknowledged(consumer)
-  }
-
   async #replay(source: Source, sink: Sink, flags: Flags, consumer: ConsumerInfo | undefined): Promise<Replayed> {
     await using _source = source
     using tape = flags.dead === undefined ? undefined : openTape(flags.dead)
@@ -150,54 +143,17 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     })
   }
 
-  /** Where messages go, and whether stdout shows them. */
-  async #sink(flags: Flags, bus: Transport, target: Transport | undefined): Promise<{sink: Sink; shows: boolean}> {
-    const onStderr = (chunk: Uint8Array) => tell(chunk)
-    const {concurrency = 1} = flags
-    if (flags.exec) {
-      const {programSink} = await import('../../lib/sinks/programs.ts')
-      const timeoutMs = flags['exec-timeout'] ?? execTimeoutMs
-      const onStdout = (data: Uint8Array) => {
-        if (flags.json) tell(data)
-        else this.output.write(data)
-        return this.output.ready()
-      }
-      return {sink: programSink({argv: this.program, concurrency, timeoutMs, onStderr, onStdout}), shows: false}
+  #stage(bus: Transport, target: Transport | undefined): SinkStage {
+    return {
+      bus,
+      target,
+      argv: this.program,
+      output: this.output,
+      paint: (fd) => this.paint(fd),
+      say: (line) => this.say(line),
+      stop: this.stop,
+      quit: () => this.#quit.abort(),
     }
-    if (flags['exec-lines']) {
-      const {linesSink} = await import('../../lib/sinks/programs.ts')
-      return {sink: linesSink({argv: this.program, window: flags.concurrency ?? 64, onStderr}), shows: false}
-    }
-    if (flags.webhook !== undefined) {
-      const {webhookSink} = await import('../../lib/sinks/webhook.ts')
-      return {sink: webhookSink({url: flags.webhook, concurrency, timeoutMs: flags.timeout}), shows: false}
-    }
-    if (flags.step) {
-      const {stepSink} = await import('../../lib/cli/stepping.ts')
-      if (!isTerminal(0) || !isTerminal(2)) throw new BusError('usage', '--step needs a terminal to ask on')
-      return {
-        sink: stepSink({signal: this.stop, paint: await this.paint(2), quit: () => this.#quit.abort()}),
-        shows: false,
-      }
-    }
-    if (flags.republish !== undefined || target !== undefined)
-      return {sink: await this.#copies(flags, bus, target), shows: false}
-    const onFailure = flags.consumer === undefined ? (line: string) => this.say(line) : undefined
-    const view = await chooseView(flags, {terminal: isTerminal(1), paint: await this.paint(1), onFailure})
-    return {sink: replaying.viewSink(view, this.output, {ordered: flags.select !== undefined}), shows: true}
-  }
-
-  async #copies(flags: Flags, bus: Transport, target: Transport | undefined): Promise<Sink> {
-    const {intoSink, republishSink} = await import('../../lib/replay/copies.ts')
-    const source = await bus.streams.info(flags.stream)
-    if (target === undefined) {
-      const keptBy = (subject: string) =>
-        flags.follow === true && source.config.subjects.some((one) => matches(one, subject))
-      return republishSink(bus, flags.republish ?? '', {keptBy})
-    }
-    const sink = await intoSink(target, source, {create: flags.create === true})
-    if (sink.after > 0) this.say(`stream ${sink.stream} has copies up to ${sink.after}: going on after it`)
-    return sink
   }
 
   async #survey(source: Source, flags: Flags): Promise<unknown> {

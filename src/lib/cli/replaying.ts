@@ -1,12 +1,12 @@
 /** From the flags of `consumer replay` to a source, a sink and a pace, and what is said about them. */
 import {BusError} from '../errors.ts'
-import type {Message} from '../message.ts'
 import {type Pace, recordedPace, steadyPace} from '../pace.ts'
 import {type Position, parseRange, type Range} from '../position.ts'
 import type {Policy, Replayed} from '../replay/replay.ts'
 import {findConsumer} from '../replay/source.ts'
 import type {Sink} from '../sinks/sink.ts'
-import type {ConsumerInfo, ReadOptions, Start, Streams} from '../transport/streams.ts'
+import {resetAt, startAt} from '../stored/places.ts'
+import type {ConsumerInfo, ReadOptions, Streams} from '../transport/streams.ts'
 import {excluding, needing} from './excluding.ts'
 import type {RangeEnd} from './flags.ts'
 import type {Output} from './output.ts'
@@ -97,24 +97,18 @@ export function paceOf({rate, speed, 'max-gap': maxGap}: ReplayFlags): Pace | un
 }
 
 /** What of the stream is read. */
-export function rangeOf(flags: ReplayFlags): ReadOptions {
+export async function rangeOf(streams: Streams, flags: ReplayFlags): Promise<ReadOptions> {
   const {from, to}: {from?: Position | undefined; to?: Range['to']} =
     flags.range === undefined
       ? {from: flags.from, to: flags.to === 'end' ? undefined : flags.to}
       : parseRange(flags.range)
   return {
-    from: startOf(from),
+    from: from && (await startAt(streams, flags.stream, from)),
     to,
     filters: flags.filter,
     lastPerSubject: flags['last-per-subject'],
     follow: flags.follow,
   }
-}
-
-/** `first` is where reading begins by itself, and the end is after every message that could be there. */
-export function startOf(position: Position | undefined): Start | undefined {
-  if (position === undefined || position === 'first') return undefined
-  return position === 'end' ? {timeMs: Date.now()} : position
 }
 
 /** The consumer that is named: rewound with `--reset`, made with `--create`. Fails with `notFound`. */
@@ -124,13 +118,7 @@ export async function openConsumer(streams: Streams, flags: ReplayFlags): Promis
   if (create && flags.into === undefined) await streams.consumers.add(stream, {name: consumer}).catch(unlessThere)
   if (reset === undefined) return findConsumer(streams, stream, consumer)
   await findConsumer(streams, stream, consumer)
-  const to = reset === 'first' ? {seq: 1} : reset === 'end' ? undefined : reset
-  return streams.consumers.reset(stream, consumer, to)
-}
-
-/** What a durable consumer has not acknowledged, as a range. */
-export function unacknowledged({ackFloor, config}: ConsumerInfo): ReadOptions {
-  return {from: ackFloor === 0 ? undefined : {seq: ackFloor + 1}, filters: config.filters}
+  return streams.consumers.reset(stream, consumer, resetAt(reset))
 }
 
 /** One with another configuration is the one that is meant. */
@@ -171,9 +159,4 @@ export function replayLine(
     ...(givenUp > 0 && {'given up': givenUp}),
   }
   return summaryLine(counts, ms, facts)
-}
-
-/** A message for whoever decides on it. */
-export function headline({subject, seq}: Message): string {
-  return `${seq ?? ''} ${subject}`.trim()
 }

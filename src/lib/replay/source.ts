@@ -26,27 +26,26 @@ export interface Source extends AsyncDisposable {
 /** How long a consumer may be silent before it is looked at. */
 const silenceMs = 500
 
-/** Reads a range. `total` counts what is there, if that is known beforehand. */
-export async function rangeSource(bus: Transport, stream: string, range: ReadOptions, total?: number): Promise<Source> {
-  return new RangeSource(await bus.streams.read(stream, range), total)
+/** Reads a range; `undefined` is an empty one. */
+export async function rangeSource(bus: Transport, stream: string, range: ReadOptions | undefined): Promise<Source> {
+  return new RangeSource(range && (await bus.streams.read(stream, range)))
 }
 
 class RangeSource implements Source {
-  readonly total: number | undefined
+  readonly total = undefined
   readonly redelivered = 0
-  readonly #subscription: Subscription
+  readonly #subscription: Subscription | undefined
 
-  constructor(subscription: Subscription, total: number | undefined) {
+  constructor(subscription: Subscription | undefined) {
     this.#subscription = subscription
-    this.total = total
   }
 
-  take(max: number): Promise<readonly Message[]> {
-    return this.#subscription.take(max)
+  async take(max: number): Promise<readonly Message[]> {
+    return this.#subscription?.take(max) ?? []
   }
 
   end(): void {
-    void this.#subscription.close()
+    void this.#subscription?.close()
   }
 
   done(): void {}
@@ -55,8 +54,8 @@ class RangeSource implements Source {
 
   async flush(): Promise<void> {}
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#subscription.close()
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#subscription?.close()
   }
 }
 

@@ -41,7 +41,7 @@ async function attempt(line: Line, message: Outgoing, leftMs: number, timeoutMs:
 export async function mustBeKept(line: Line, subject: string): Promise<void> {
   if ((await keeping(line, subject)).length > 0) return
   throw new BusError('notFound', `no stream on ${line.url} keeps "${subject}"`, {
-    try: [`bus stream add NAME --subject ${subject}`],
+    try: [`bus stream add NAME ${subject}`],
   })
 }
 
