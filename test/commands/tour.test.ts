@@ -21,11 +21,15 @@ describe('bus tour', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('busline-tour'))).toEqual([])
   })
 
-  it('plays on another bus: a server', async () => {
-    await using server = await NatsServer.start()
-    const {code, stdout} = await bus(['tour', '--bus', server.url()])
-    expect(stdout).toContain('hello world')
-    expect(code).toBe(0)
+  it('plays on a server too, and leaves out the stored messages where none are kept', async () => {
+    for (const config of [(home: string) => `jetstream {store_dir: "${home}"}`, '']) {
+      await using server = await NatsServer.start(config)
+      const {code, stdout} = await bus(['tour', '--bus', server.url()])
+      expect(stdout).toContain('hello world')
+      if (config === '') expect(stdout).toContain('this bus keeps no streams')
+      else expect(stdout).toMatch(/kill -9[^]*\{"n":20\}/)
+      expect(code).toBe(0)
+    }
   })
 
   it('does not wait for a key where there is no terminal', async () => {

@@ -1,62 +1,7 @@
 /** The main job in a few steps, played with the real binary in several processes; what it prints is checked. */
 import {type ChildProcess, spawn} from 'node:child_process'
 import {BusError, exitCodes, type FailureKind} from '../errors.ts'
-
-export interface Step {
-  readonly title: string
-  readonly args: readonly string[]
-  /** Keeps running beside the next steps until `show` names it. */
-  readonly background?: string
-  /** What runs in the background under this name has ended now: its output is shown and checked against `shown`. */
-  readonly show?: string
-  readonly shown?: RegExp
-  readonly stdout?: RegExp | undefined
-  readonly exitCode?: number
-}
-
-const steps: readonly Step[] = [
-  {
-    title: 'one terminal subscribes to every order and waits for two messages',
-    args: ['sub', 'tour.orders.>', '--count', '2', '--raw'],
-    background: 'subscriber',
-  },
-  {title: 'another terminal publishes one', args: ['pub', 'tour.orders.created', '{"id":1,"total":42}'], stdout: /^$/},
-  {
-    title: 'and one more; this is what the first terminal has seen',
-    args: ['pub', 'tour.orders.paid', '{"id":1}'],
-    stdout: /^$/,
-    show: 'subscriber',
-    shown: /^\{"id":1,"total":42\}\n\{"id":1\}\n$/,
-  },
-  {
-    title: 'a service answers requests, with JSONata over the request',
-    args: ['serve', 'tour.greet', '--expr', '"hello " & text'],
-    background: 'service',
-  },
-  {title: 'a request gets its reply', args: ['req', 'tour.greet', 'world'], stdout: /^hello world\n$/},
-  {
-    title: 'a smoke check: the exit code says whether the reply is right',
-    args: ['req', 'tour.greet', 'world', '--expect', 'text = "hello moon"'],
-    stdout: /hello world/,
-    exitCode: 9,
-  },
-  {
-    title: 'a response stream: each line of a program is a frame as soon as it is there',
-    args: ['serve', 'tour.countdown', '--stream', '--exec', '--', 'sh', '-c', 'for n in 3 2 1; do echo $n; done'],
-    background: 'producer',
-  },
-  {
-    title: 'who opens it sees the frames as they come, until the stream is closed',
-    args: ['stream', 'open', 'tour.countdown', '--raw'],
-    stdout: /^3\n2\n1\n$/,
-  },
-  {
-    title: 'a request that nobody serves fails at once, with an exit code of its own',
-    args: ['req', 'tour.nobody', 'hello?'],
-    stdout: /^$/,
-    exitCode: 7,
-  },
-]
+import {type Step, steps} from './steps.ts'
 
 export interface Stage {
   /** The binary, run with this Node. */
@@ -85,12 +30,25 @@ interface Running {
 /** Plays the steps in order. Fails at the first that does: as its exit code says, or with `expectation`. */
 export async function play(stage: Stage): Promise<void> {
   const running = new Map<string, Running>()
+  const crashed = new Map<string, string>()
+  let keepsStreams = true
+  let n = 0
   try {
-    for (const [i, step] of steps.entries()) {
-      stage.print(`\n${i + 1}. ${step.title}\n   $ ${commandLine(step)}\n`)
+    for (const step of steps) {
+      if (step.needsStreams && !keepsStreams) continue
+      stage.print(`\n${++n}. ${step.title}\n   $ ${commandLine(step)}\n`)
       const started = start(stage, step.args)
-      if (step.background === undefined) check(stage, step, await started.ended)
-      else {
+      if (step.crash !== undefined) {
+        const {stdout} = await crash(started, step.crash.lines)
+        stage.print(`${indented(stdout)}   kill -9\n`)
+        crashed.set(step.crash.as, stdout)
+      } else if (step.background === undefined) {
+        const ended = await started.ended
+        keepsStreams = !step.needsStreams || ended.code !== exitCodes.notFound
+        if (keepsStreams) check(stage, step, ended)
+        else stage.print('   this bus keeps no streams: what follows needs none\n')
+        if (step.completes !== undefined) checkTogether(step, crashed.get(step.completes.crashed) ?? '', ended.stdout)
+      } else {
         running.set(step.background, started)
         const failed = await started.live
         if (failed !== undefined) check(stage, step, failed)
@@ -105,6 +63,24 @@ export async function play(stage: Stage): Promise<void> {
       await ended
     }
   }
+}
+
+/** Ends it with kill -9 once it has written so many lines. */
+async function crash({child, ended}: Running, lines: number): Promise<Ended> {
+  let seen = 0
+  child.stdout?.on('data', (chunk: Buffer) => {
+    seen += chunk.toString().split('\n').length - 1
+    if (seen >= lines) child.kill('SIGKILL')
+  })
+  return ended
+}
+
+/** What was written before the crash and after it must be everything. */
+function checkTogether(step: Step, before: string, after: string): void {
+  const seen = new Set(`${before}${after}`.split('\n'))
+  const missing = step.completes?.lines.find((line) => !seen.has(line))
+  if (missing === undefined) return
+  throw new BusError('expectation', `"${commandLine(step)}" has lost ${JSON.stringify(missing)}`)
 }
 
 function check(stage: Stage, step: Step, {code, stdout, stderr}: Ended): void {
