@@ -197,9 +197,9 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     const into = (...args: string[]) => here.replay('--into', target, ...args)
     expect((await into()).code).toBe(5)
     expect((await into('--create', '-n', '700')).code).toBe(0)
-    for (let round = 0; round < 3; round++) {
-      const copying = start(['consumer', 'replay', here.stream, '--into', target, '-b', here.url])
-      await new Promise((resolve) => setTimeout(resolve, 250 + 60 * round))
+    for (let tenth = 1; tenth < 10; tenth++) {
+      const copying = start(['consumer', 'replay', here.stream, '--into', target, '--rate', '3000/s', '-b', here.url])
+      await new Promise((resolve) => setTimeout(resolve, 330))
       copying.kill('SIGKILL')
       await copying.ended
     }
@@ -251,6 +251,16 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[1999], pending: 0, ackPending: 0})
   }, 90_000)
 
+  test('signals that it is at work while the sink takes longer than the time to acknowledge', async () => {
+    const here = await scene(kind, 0)
+    await using connection = await open(here.url)
+    await connection.streams.consumers.add(here.stream, {name: 'slow', ackWaitMs: 300})
+    for (const data of ['1', '2', '3']) await connection.streams.publish({subject: `${here.stream}.a`, data})
+    const done = await here.replay('slow', '--json', '--exec', '--', 'sleep', '0.8')
+    expect(JSON.parse(done.stdout)).toMatchObject({read: 3, handled: 3, redelivered: 0})
+    expect(await floor(here, 'slow')).toMatchObject({pending: 0, ackPending: 0})
+  })
+
   test('two replays that share a durable split the work', async () => {
     const here = await scene(kind, 3000, 'd')
     const both = await Promise.all([1, 2].map(() => here.replay('d', '--raw', '--rate', '2000/s')))
@@ -259,6 +269,27 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(seen.sort((a, b) => a - b)).toEqual(Array.from({length: 3000}, (_, i) => i + 1))
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[2999], pending: 0, ackPending: 0})
   })
+})
+
+test('consumer replay survives a restart of the server in the middle', async () => {
+  await using own = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
+  const url = own.url()
+  {
+    await using connection = await open(url)
+    await connection.streams.add({name: 'R', subjects: ['r']})
+    await using publisher = connection.streams.publisher()
+    for (let n = 1; n <= 600; n++) publisher.push({subject: 'r', data: String(n)})
+    await publisher.flush()
+    await connection.streams.consumers.add('R', {name: 'd', ackWaitMs: 1000})
+  }
+  await using replaying = start(['consumer', 'replay', 'R', 'd', '--raw', '--rate', '300/s', '-b', url])
+  await replaying.stdoutLine('100')
+  await own.stop()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  await own.run()
+  const {code, stdout, stderr} = await replaying.ended
+  expect([code, stderr]).toEqual([0, expect.stringContaining('connected again')])
+  expect([...new Set(stdout.trim().split('\n'))].join('\n')).toBe(numbers(1, 600).trim())
 })
 
 /** Whole lines: the last one may be cut by a kill. */
