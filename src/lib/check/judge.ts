@@ -79,7 +79,7 @@ class View {
 }
 
 function errorOf({kind, message, data}: BusError): {code: unknown; text: unknown} {
-  const {code = kind, text = message} = data ?? {}
+  const {code = kind, error: said = message, text = said} = data ?? {}
   const number = Number(code)
   return {code: code !== '' && Number.isInteger(number) ? number : code, text}
 }

@@ -50,10 +50,11 @@ const rpc = z
     subject: subject.optional(),
     service: text.optional(),
     method: text.optional(),
-    instance: text.optional().meta({description: 'which instance of the service; default any'}),
+    instance: text.optional().meta({description: 'which instance of the service; default any that can be found'}),
     payload: anyJson.optional(),
     caller: text.optional(),
     'trace-id': text.optional(),
+    prefix: text.optional().meta({description: 'what subjects of methods begin with; default loom.rpc'}),
     within,
   })
   .meta({description: 'an RPC call by its subject, or by service and method'})
@@ -119,12 +120,12 @@ const interest = z
     probe: z
       .boolean()
       .optional()
-      .meta({description: 'if no service announces it, send an empty request with the header Bus-Probe: interest'}),
+      .meta({description: 'on a server, if no service announces it: send an empty request, with Bus-Probe: interest'}),
     within,
   })
   .meta({
     description:
-      'is anybody serving this subject? No bus can be asked that by itself, so first the services that announce themselves ($SRV.INFO) are asked, which disturbs nobody. Others are found with probe: true: an empty request, which whoever listens there gets. It passes when anybody is there, even without an answer; on a bus that cannot tell (libbus) only an answer counts.',
+      'does anybody listen to requests on this subject? A bus file knows who listens, and is asked. A server cannot be asked: there the services that announce themselves ($SRV.INFO) are, which disturbs nobody, and others are found only with probe: true, an empty request that whoever listens there gets. A probe passes when nobody refuses it, even without an answer; on a bus that refuses nothing (libbus) only an answer counts.',
   })
 
 const latency = z.strictObject({
@@ -232,7 +233,6 @@ export const fileShape = z
 
 export type FileShape = z.infer<typeof fileShape>
 export type CheckShape = z.infer<typeof checkShape>
-export type Expectation = z.infer<typeof expectation>
 type Long<T> = Exclude<T, string | undefined>
 export type Shapes = {readonly [Kind in keyof typeof kinds]: Long<CheckShape[Kind]>}
 

@@ -5,7 +5,7 @@ import type {Transport} from '../transport/transport.ts'
 export interface Tools {
   /** The replies to one request, as they come. Fails with `timeout` after those that came, with `noResponders`. */
   ask(bus: Transport, question: Question): AsyncIterable<Answer>
-  /** Calls a method; resolves with the decoded payload. */
+  /** Calls a method; of a service without an instance any one that is there. */
   call(bus: Transport, call: Call): Promise<Called>
   /** Opens a response stream and reads it. */
   open(bus: Transport, opening: Opening): Promise<Opened>
@@ -44,11 +44,14 @@ export interface Call extends Bounded {
   readonly payload: unknown
   readonly caller?: string | undefined
   readonly traceId?: string | undefined
+  readonly prefix?: string | undefined
 }
 
 export interface Called {
-  readonly payload: unknown
+  /** Decoded; undefined when the answer has none. */
+  readonly payload?: unknown
   readonly reply?: Message | undefined
+  readonly failure?: unknown
 }
 
 export interface Opening extends Bounded {

@@ -381,6 +381,31 @@ export const namespace = text('the stream', '<name>')
 export const name = text('the durable subscription (default: one that goes with the connection)', '<name>')
 export const autoAck = toggle('events need no acknowledgement; what is lost on the way is lost')
 
+// Checks.
+export const checkTag = custom<string>({
+  description: 'only checks with this tag, or without it as !slow; may be repeated',
+  helpValue: '<tag>',
+  multiple: true,
+  multipleNonGreedy: true,
+})
+export const only = custom<string>({
+  description: 'only checks with this in their name; may be repeated',
+  helpValue: '<name>',
+  multiple: true,
+  multipleNonGreedy: true,
+})
+export const variable = custom<string>({
+  description: 'a value for {name} in the files; may be repeated',
+  helpValue: '<name=value>',
+  multiple: true,
+  multipleNonGreedy: true,
+})
+export const jobs = whole('how many files at the same time (default: 4)')
+export const bail = toggle('begin nothing more once a check did not pass')
+export const repeat = whole('run all of it so many times')
+export const watch = toggle('run again when a file changes')
+export const schema = toggle('print the JSON Schema of check files, by which editors complete')
+
 // Contexts.
 export const use = toggle('mean this context whenever nothing else is said')
 export const none = toggle('mean none: your own bus file again')

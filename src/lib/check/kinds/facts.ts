@@ -51,6 +51,11 @@ export async function checkInterest(spec: Shapes['interest'], ground: Ground): P
   const {bus, signal} = ground
   const subject = checkSubject(ground.variables.text(spec.subject))
   const timeoutMs = Math.min(announceMs, ground.waitMs(spec.within))
+  const listening = (await bus.interests?.())?.filter((pattern) => matches(pattern, subject))
+  if (listening !== undefined && listening.length > 0)
+    return {result: {by: 'interest', patterns: listening, services: []}}
+  if (listening !== undefined)
+    return {result: {services: []}, error: new BusError('noResponders', `nobody listens to "${subject}" on ${bus.url}`)}
   const services = await announced(bus, subject, {timeoutMs, signal})
   if (services.length > 0) return {result: {by: 'service', services}}
   if (spec.probe) return await probe(subject, spec, ground)

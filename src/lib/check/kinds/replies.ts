@@ -35,12 +35,19 @@ export async function checkReq(spec: Shapes['req'], ground: Ground): Promise<Out
 
 export async function checkRpc(spec: Shapes['rpc'], ground: Ground): Promise<Outcome> {
   const {bus, tools, variables, signal} = ground
-  const {subject, service, method, instance, caller, payload, 'trace-id': traceId, within} = variables.json(spec)
-  const call = {subject, service, method, instance, caller, payload, traceId}
-  const called = await tools.call(bus, {...call, timeoutMs: ground.waitMs(within), signal})
-  if (called.reply !== undefined) ground.saw(called.reply)
-  const text = JSON.stringify(called.payload) ?? ''
-  return {result: {json: called.payload, text, bytes: Buffer.byteLength(text)}, message: called.reply}
+  const {'trace-id': traceId, within, ...call} = variables.json(spec)
+  const {payload, reply, failure} = await tools.call(bus, {
+    ...{payload: undefined, ...call, traceId},
+    ...{timeoutMs: ground.waitMs(within), signal},
+  })
+  if (reply !== undefined) ground.saw(reply)
+  const text = payload === undefined ? '' : JSON.stringify(payload)
+  const about = reply === undefined ? {} : {subject: reply.subject, headers: contextOf(reply).headers}
+  return {
+    result: {...about, json: payload, text, bytes: Buffer.byteLength(text)},
+    error: failure === undefined ? undefined : expected(failure),
+    message: reply,
+  }
 }
 
 export async function checkOpen(spec: Shapes['open'], ground: Ground): Promise<Outcome> {
