@@ -4,6 +4,7 @@
  */
 import {cpus} from 'node:os'
 import {commands} from './commands.ts'
+import {events} from './events.ts'
 import {file} from './file.ts'
 import {idle} from './idle.ts'
 import {limits} from './limits.ts'
@@ -13,7 +14,7 @@ import {openStreams} from './open.ts'
 import {replay} from './replay.ts'
 import {startup} from './startup.ts'
 
-const cases = [startup, limits, file, commands, nats, replay, openStreams, idle]
+const cases = [startup, limits, file, commands, nats, replay, openStreams, events, idle]
 const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'))
 const json = process.argv.includes('--json')
 const results: Record<string, Row[]> = {}

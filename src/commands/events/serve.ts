@@ -2,6 +2,7 @@ import {once} from 'node:events'
 import {BusCommand} from '../../lib/cli/command.ts'
 import * as flags from '../../lib/cli/flags.ts'
 import {type GatewayFlags, localPlugins, socketsConfig} from '../../lib/cli/gateway.ts'
+import {staySmall} from '../../lib/cli/memory.ts'
 import {checkProgram} from '../../lib/cli/program.ts'
 import {EventManager} from '../../lib/delivery/manager.ts'
 
@@ -42,6 +43,7 @@ export default class EventsServe extends BusCommand {
     const warn = (line: string) => this.say(line)
     const config = socketsConfig({...flags, token}, warn)
     if (flags.exec) checkProgram(this.program, process.env['PATH'] ?? '')
+    staySmall()
     await using bus = await this.openBus({stream: true})
     await using manager = await EventManager.start(bus, {warn, maxInFlight: flags['max-in-flight']})
     for (const plugin of await localPlugins(flags, this.program, this.output)) await manager.use(plugin, {warn})

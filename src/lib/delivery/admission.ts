@@ -4,6 +4,7 @@ import type {IncomingHttpHeaders} from 'node:http'
 import {isIP} from 'node:net'
 import {BusError} from '../errors.ts'
 
+/** Who may connect to a gateway. */
 export interface Admission {
   /** What `Authorization: Bearer` must say; absent: anybody. */
   readonly token?: string | undefined
@@ -11,12 +12,13 @@ export interface Admission {
   readonly origins: readonly string[]
 }
 
+/** Where a gateway listens; port 0 is a free one. */
 export interface Address {
   readonly host: string
   readonly port: number
 }
 
-/** `127.0.0.1:5599`, `[::1]:5599`, `:5599` or `5599`, which are loopback; port 0 is a free one. Throws `usage`. */
+/** Reads `127.0.0.1:5599`, `[::1]:5599`, `:5599` or `5599`, which are loopback; port 0 is a free one. Throws `usage`. */
 export function parseAddress(text: string): Address {
   const [, bracketed, plain, digits = ''] = /^(?:\[([^\]]+)\]:|([^:]*):)?(\d{1,5})$/.exec(text) ?? []
   const host = bracketed ?? plain

@@ -28,6 +28,7 @@ export interface Delivered {
   readonly events: readonly DeliveredEvent[]
 }
 
+/** A connection to a gateway, from `connectEvents`. */
 export interface EventClient extends AsyncDisposable {
   /** Ends when it is closed. Fails with `remote` for a protocol error, with `connect` when the gateway has gone. */
   deliveries(): AsyncIterable<Delivered>
@@ -37,6 +38,7 @@ export interface EventClient extends AsyncDisposable {
   answer(type: 'ack' | 'nack', delivered: Delivered, info?: string): void
 }
 
+/** How to connect to a gateway. */
 export interface ClientOptions {
   readonly token?: string | undefined
   readonly timeoutMs: number
@@ -47,7 +49,7 @@ export interface ClientOptions {
 /** Frames that may wait to be read before no more are taken from the network. */
 const mostWaiting = 1000
 
-/** Fails with `usage` for a bad URL, `denied` when it is not let in, `connect` when nobody is there, `timeout`. */
+/** Connects to a gateway. Fails with `usage` for a bad URL, `denied` when it is not let in, `connect` when nobody is there, `timeout`. */
 export async function connectEvents(url: string, options: ClientOptions): Promise<EventClient> {
   const {WebSocket: Socket} = await import('ws')
   if (!/^wss?:$/.test(URL.parse(url)?.protocol ?? ''))

@@ -26,7 +26,7 @@ export interface DispatcherParts {
   readonly warn: (line: string) => void
 }
 
-const pageSize = 256
+const pageSize = 128
 const firstPauseMs = 100
 const longestPauseMs = 30_000
 const troublePauseMs = 1000

@@ -22,6 +22,7 @@ export const eventHeaders = {
   transactionType: 'Bus-Transaction-Type',
 } as const
 
+/** A stored message as an event. */
 export interface Event {
   /** A UUID made of stream and sequence: the same message has the same id whenever it is delivered. */
   readonly id: string

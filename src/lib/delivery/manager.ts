@@ -22,6 +22,7 @@ type Stored = {readonly offsets: Offsets; readonly leases: Leases}
 const troublePauseMs = 1000
 const mostInFlight = 65_536
 
+/** What a gateway is allowed, and who is told what goes on. */
 export interface ManagerOptions {
   /** Told what people should know of: rejections, takeovers, troubles. */
   readonly warn: (line: string) => void
@@ -29,6 +30,10 @@ export interface ManagerOptions {
   readonly maxInFlight?: number | undefined
 }
 
+/**
+ * The gateway itself: `start` it on a bus, then let it `use` plugins. Several of them on one bus share the
+ * subscriptions.
+ */
 export class EventManager implements AsyncDisposable {
   readonly #bus: Transport
   readonly #registry: Registry

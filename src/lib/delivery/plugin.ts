@@ -7,6 +7,7 @@ import type {Event, SubscriptionRef} from './event.ts'
 import type {Filter} from './filter.ts'
 import type {Options, Subscription} from './subscription.ts'
 
+/** A way to reach applications. `init` gets the callbacks by which it tells of connections and answers. */
 export interface EventPlugin<Config = unknown> extends AsyncDisposable {
   /** What the `transport` of a subscription says. Unique among the plugins of a gateway. */
   readonly name: string
@@ -26,11 +27,13 @@ export interface EventPlugin<Config = unknown> extends AsyncDisposable {
   subscriptionStopped?(connection: string, subscription: Subscription, reason: string): void
 }
 
+/** What a plugin can carry. */
 export interface Capabilities {
   /** Several events in one delivery. */
   readonly batchDelivery: boolean
 }
 
+/** What a connection is handed: one event, or a batch that is answered as one. */
 export interface Delivery {
   /** What the response names: the id of the event or of the batch. */
   readonly id: string
@@ -39,6 +42,7 @@ export interface Delivery {
   readonly events: readonly Event[]
 }
 
+/** What a plugin tells its manager. */
 export interface Callbacks {
   /**
    * A connection that takes what matches; again, to change what does. Throws `usage` for an id that another plugin has.
@@ -57,6 +61,7 @@ export interface Callbacks {
   deliveryResponse(connection: string, response: DeliveryResponse): void
 }
 
+/** The answer to a delivery. */
 export interface DeliveryResponse {
   /** Of the event or batch; absent: the one that waits longest. */
   readonly id?: string | undefined

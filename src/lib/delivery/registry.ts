@@ -31,6 +31,7 @@ export interface Change {
   readonly subscription: Subscription | undefined
 }
 
+/** The durable subscriptions of a bus: made, changed, listed and removed. */
 export class Registry {
   readonly bucket: Bucket
   readonly #streams: Streams
@@ -134,7 +135,7 @@ export class Registry {
   }
 }
 
-/** Makes the bucket if it is missing. Fails with `notFound` on a bus that keeps no streams. */
+/** The durable subscriptions of a bus; their bucket is made if it is missing. Fails with `notFound` on a bus that keeps no streams. */
 export async function openRegistry(streams: Streams): Promise<Registry> {
   return new Registry(await openBucket(streams, bucketName), streams)
 }

@@ -8,6 +8,7 @@ import {deliveryWriter} from './event.ts'
 import type {Callbacks, Delivery, DeliveryResponse, EventPlugin} from './plugin.ts'
 import {type Options, parseOptions, type Subscription} from './subscription.ts'
 
+/** What makes a plugin of a sink. */
 export interface SinkPluginParts {
   readonly name: string
   /** Checks what only this plugin knows. Throws `usage`. */
@@ -16,6 +17,7 @@ export interface SinkPluginParts {
   open(subscription: Subscription): Target
 }
 
+/** Where the deliveries of one subscription go. */
 export interface Target {
   readonly sink: Sink
   /** Acknowledges before the sink has taken it. */
@@ -24,10 +26,12 @@ export interface Target {
   readonly replyTo?: ((message: Message) => DeliveryResponse['reply']) | undefined
 }
 
+/** Who is told what goes wrong. */
 export interface SinkPluginConfig {
   readonly warn: (line: string) => void
 }
 
+/** A plugin that calls applications: it hands deliveries to a sink for each subscription. */
 export function sinkPlugin(parts: SinkPluginParts): EventPlugin<SinkPluginConfig> {
   return new SinkPlugin(parts)
 }

@@ -5,6 +5,7 @@ import {deadSubject} from './dead-letters.ts'
 import type {SubscriptionRef} from './event.ts'
 import {type Filter, parseFilter} from './filter.ts'
 
+/** A subscription to the events of a stream (its namespace), durable or with its connection. */
 export interface Subscription extends SubscriptionRef {
   /** The name of the plugin that delivers it. */
   readonly transport: string
@@ -17,6 +18,7 @@ export interface Subscription extends SubscriptionRef {
   readonly updated: string
 }
 
+/** How a subscription is delivered. */
 export interface Options {
   /** Where it begins when it is made: `oldest`, `newest`, or `N`, after which the next event is the first. */
   readonly firstEvent: string

@@ -17,6 +17,7 @@ interface WebhookOptions {
   readonly replySubject: string | undefined
 }
 
+/** The plugin of transport `webhooks`: POSTs events, `timeoutMs` for each answer. */
 export function webhooks({timeoutMs}: {readonly timeoutMs: number}): EventPlugin<SinkPluginConfig> {
   return sinkPlugin({
     name: 'webhooks',

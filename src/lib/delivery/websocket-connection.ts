@@ -16,6 +16,8 @@ export interface ConnectionParts {
   readonly socket: WebSocket
   readonly callbacks: Callbacks
   readonly maxSubscriptions: number
+  /** Called before something is sent, which may be followed by more. */
+  readonly gather: () => void
   readonly warn: (line: string) => void
 }
 
@@ -63,8 +65,9 @@ export class Connection {
 
   /** Sends a delivery; does nothing when the client has just gone. */
   send(delivery: Delivery): void {
-    const {socket, callbacks, id: connection} = this.#parts
+    const {socket, callbacks, id: connection, gather} = this.#parts
     if (socket.readyState !== socket.OPEN) return
+    gather()
     const {id, subscription} = delivery
     const {namespace, name} = subscription
     const key = keyOf(subscription, id)
@@ -145,7 +148,8 @@ export class Connection {
 
   /** Undefined for what was rejected before. */
   #named(id: string, wanted: Ref | undefined): {readonly ref: Ref; readonly id: string} | undefined {
-    const ref = wanted ?? (this.#started.size === 1 ? [...this.#started.values()][0] : undefined)
+    const [only] = this.#started.size === 1 ? this.#started.values() : []
+    const ref = wanted ?? only
     if (ref === undefined) throw bad(noMatch)
     const key = keyOf(ref, id)
     const found = this.#inFlight.get(key)

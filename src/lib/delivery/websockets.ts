@@ -8,6 +8,7 @@ import type {Callbacks, EventPlugin} from './plugin.ts'
 import {Connection, websocketOptions} from './websocket-connection.ts'
 import {parseQuery} from './websocket-protocol.ts'
 
+/** Where the plugin listens, who may come in, and the limits: bytes and milliseconds. */
 export interface WebSocketsConfig {
   readonly address: Address
   readonly admission: Admission
@@ -20,6 +21,7 @@ export interface WebSocketsConfig {
   readonly warn: (line: string) => void
 }
 
+/** The plugin for WebSocket clients, and what can be seen of it. */
 export interface WebSockets extends EventPlugin<WebSocketsConfig> {
   /** Where it listens, once it does: `ws://127.0.0.1:5599`. */
   readonly url: string
@@ -28,6 +30,7 @@ export interface WebSockets extends EventPlugin<WebSocketsConfig> {
 
 const goodbyeMs = 1000
 
+/** The plugin of transport `websockets`. It listens once a manager uses it. */
 export function websockets(): WebSockets {
   return new WebSocketsPlugin()
 }
@@ -112,7 +115,14 @@ class WebSocketsPlugin implements WebSockets {
   ): void {
     const {warn, maxSubscriptions, idleMs} = config
     const id = crypto.randomUUID()
-    const connection = new Connection({id, socket: client, callbacks, maxSubscriptions, warn})
+    const connection = new Connection({
+      id,
+      socket: client,
+      callbacks,
+      maxSubscriptions,
+      warn,
+      gather: gathering(socket),
+    })
     this.#connections.set(id, connection)
     const watching = watch(client, connection, idleMs)
     client.on('message', (data) => connection.take(String(data)))
@@ -130,6 +140,21 @@ class WebSocketsPlugin implements WebSockets {
     } catch (error) {
       connection.fail((error as Error).message)
     }
+  }
+}
+
+/** What is sent until the next turn of the event loop goes in one system call: half of the time for small events. */
+function gathering(socket: Socket): () => void {
+  let isGathering = false
+  const release = () => {
+    isGathering = false
+    socket.uncork()
+  }
+  return () => {
+    if (isGathering) return
+    isGathering = true
+    socket.cork()
+    setImmediate(release)
   }
 }
 
