@@ -1,4 +1,5 @@
-import {mkdtempSync, rmSync} from 'node:fs'
+import {spawn} from 'node:child_process'
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {createServer} from 'node:http'
 import type {AddressInfo} from 'node:net'
 import {tmpdir} from 'node:os'
@@ -7,7 +8,7 @@ import {describe, expect, onTestFinished, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
 import type {Transport} from '../../src/lib/transport/transport.ts'
 import {onBothBuses, type StoredScene} from '../both-buses.ts'
-import {bus, type Running, start} from '../bus.ts'
+import {bus, type Running, root, start, startLine} from '../bus.ts'
 import {Socket} from '../lib/delivery/socket.ts'
 import {NatsServer} from '../nats-server.ts'
 
@@ -277,6 +278,32 @@ test('an application that is killed gets again what it did not acknowledge', asy
   const rest = await bus([...args, '--count', '1'])
   const [last, next] = [shown.at(-1), rest.stdout].map((line) => JSON.parse(line ?? '').sequence as number)
   expect(next).toBeLessThanOrEqual((last ?? 0) + 1)
+})
+
+test('the example of docs/delivery.md runs as it stands', async () => {
+  const text = readFileSync(join(root, 'docs/delivery.md'), 'utf8')
+  const block = (language: string) => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(text)?.[1] ?? ''
+  const folder = mkdtempSync(join(tmpdir(), 'bus-events-docs-'))
+  onTestFinished(() => rmSync(folder, {recursive: true}))
+  const env = {BUS_URL: join(folder, 'bus.db')}
+  // A free port instead of the usual one.
+  const lines = block('sh').replace(':5599', ':0').trim().split('\n')
+  for (const line of lines.slice(0, 2)) {
+    const {code, stderr} = await startLine(line, {env}).ended
+    expect(code, stderr).toBe(0)
+  }
+  await using gateway = startLine(lines[2] ?? '', {env})
+  const app = join(folder, 'app.mjs')
+  writeFileSync(app, block('js').replace('ws://127.0.0.1:5599', await urlOf(gateway)))
+  const child = spawn(process.execPath, [app], {stdio: ['ignore', 'pipe', 'inherit']})
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let shown = ''
+  child.stdout.on('data', (chunk) => {
+    shown += chunk
+  })
+  await bus(['pub', 'orders.created', '{"id":1}'], {env})
+  await bus(['pub', 'orders.paid', '{"id":1}'], {env})
+  await expect.poll(() => shown, {timeout: 10_000}).toBe('orders.created { id: 1 }\norders.paid { id: 1 }\n')
 })
 
 /** Each number where it came first. */

@@ -142,6 +142,6 @@ class StreamBucket implements Bucket {
   }
 }
 
-export function isKind(error: unknown, kind: BusError['kind']): error is BusError {
+function isKind(error: unknown, kind: BusError['kind']): error is BusError {
   return error instanceof BusError && error.kind === kind
 }

@@ -13,7 +13,7 @@ import {
   subscriptionJson,
 } from './subscription.ts'
 
-export const bucketName = 'bus-events'
+const bucketName = 'bus-events'
 
 /** What makes a subscription. */
 export interface Wish {

@@ -65,7 +65,7 @@ export function parseOptions(json: unknown, defaults: {readonly withData: boolea
 }
 
 /** The options as they were given, which is how they are stored and shown. */
-export function optionsJson({plugin, batchTimeoutMs, ...options}: Options): Record<string, unknown> {
+function optionsJson({plugin, batchTimeoutMs, ...options}: Options): Record<string, unknown> {
   return {...options, ...(options.batch && {batchTimeout: `${batchTimeoutMs}ms`}), ...plugin}
 }
 
