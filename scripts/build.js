@@ -1,8 +1,10 @@
-// Bundles src into dist: every command, hook and main.ts an entry, what they share in chunks. Then writes the manifest.
+// Bundles src into dist: every command, hook and main.ts an entry, what they share in chunks; and the package for programs.
+// Then writes the manifest.
 import {mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {dirname, join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {build} from 'esbuild'
+import {buildApi} from './build-api.js'
 import {lazyOclif, noShellSearch, oneSharedChunk, plainBuiltins} from './esbuild-plugins.js'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -28,7 +30,7 @@ const banner = [
 ].join('')
 
 try {
-  await bundle()
+  await Promise.all([bundle(), buildApi({root, work})])
   const manifest = await makeManifest()
   replaceFiles(work, dist)
   replaceFile(join(root, 'oclif.manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
@@ -90,7 +92,7 @@ function sorted(manifest) {
  */
 function replaceFiles(from, to) {
   const files = filesIn(from)
-  const isChunk = (file) => file.startsWith('chunks')
+  const isChunk = (file) => /^(api[\\/])?chunks/.test(file)
   for (const file of [...files.filter(isChunk), ...files.filter((name) => !isChunk(name))]) {
     mkdirSync(dirname(join(to, file)), {recursive: true})
     renameSync(join(from, file), join(to, file))

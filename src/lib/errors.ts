@@ -12,8 +12,10 @@ export const exitCodes = {
   interrupted: 130,
 } as const
 
+/** The kinds of expected failures: the names of `exitCodes` but `bug`. */
 export type FailureKind = Exclude<keyof typeof exitCodes, 'bug'>
 
+/** What goes with the sentence of a `BusError`. */
 export interface FailureDetails {
   /** What to try next, each a command or a short phrase. */
   readonly try?: readonly string[]

@@ -17,7 +17,7 @@ export interface Range {
 
 const words: Readonly<Record<string, Position>> = {first: 'first', last: {last: 1}, new: 'end', end: 'end'}
 
-/** Throws `usage`. */
+/** A position as it stands on a command line; `now` is Unix milliseconds. Throws `usage`. */
 export function parsePosition(text: string, now: number = Date.now()): Position {
   const word = Object.hasOwn(words, text) ? words[text] : undefined
   if (word !== undefined) return word
@@ -27,7 +27,7 @@ export function parsePosition(text: string, now: number = Date.now()): Position 
   throw new BusError('usage', `${JSON.stringify(text)} is not a position in a stream`, {try: hints})
 }
 
-/** Throws `usage`. */
+/** `FROM..TO`, either side empty. Throws `usage`. */
 export function parseRange(text: string, now: number = Date.now()): Range {
   const dots = text.indexOf('..')
   if (dots < 0) throw new BusError('usage', `${JSON.stringify(text)} is not a range`, {try: ['500..', '@-1h..@-30m']})
@@ -44,7 +44,7 @@ export function parseEnd(text: string, now: number = Date.now()): Range['to'] {
   throw new BusError('usage', `${JSON.stringify(text)} is no place to end at`, {try: ['a sequence, a time, or end']})
 }
 
-/** As it is written. */
+/** A position as it is written. */
 export function formatPosition(position: Position): string {
   if (typeof position === 'string') return position
   if ('seq' in position) return String(position.seq)

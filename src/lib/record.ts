@@ -15,6 +15,7 @@ export interface Recorded extends Outgoing {
   readonly timeMs: number | undefined
 }
 
+/** What of a message a record has. */
 export interface RecordOptions {
   /** Leaves the payload out and gives its size as `bytes`. */
   readonly headersOnly?: boolean | undefined

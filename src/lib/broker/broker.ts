@@ -17,11 +17,16 @@ export type Handler = (data: Uint8Array, message: Message) => void | Promise<voi
 /** Handles a message, told its whole subject. */
 export type SubjectHandler = (subject: string, data: Uint8Array, message: Message) => void | Promise<void>
 
+/** How to reach the bus, and who is told what goes on. */
 export interface BrokerOptions extends Pick<OpenOptions, 'login' | 'tls' | 'name' | 'signal'> {
   /** Told what does not end anything: a handler that failed, a stream configured otherwise, a lost connection. */
   readonly onNotice?: ((text: string) => void) | undefined
 }
 
+/**
+ * A broker on one bus. It does nothing before `start` and after `stop`, which fails with `usage`; leaving `await
+ * using` stops it.
+ */
 export class Broker implements AsyncDisposable {
   readonly config: FullBrokerConfig
   readonly #options: BrokerOptions

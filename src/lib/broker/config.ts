@@ -12,6 +12,7 @@ export interface BrokerConfig {
   readonly jetstream?: boolean | undefined
 }
 
+/** A configuration with its defaults filled in. */
 export type FullBrokerConfig = {readonly [Key in keyof BrokerConfig]-?: NonNullable<BrokerConfig[Key]>}
 
 const defaults: FullBrokerConfig = {url: 'nats://127.0.0.1:4222', stream: 'GAME_EVENTS', jetstream: false}

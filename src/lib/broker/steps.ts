@@ -2,12 +2,14 @@
 import {BusError} from '../errors.ts'
 import type {Broker} from './broker.ts'
 
+/** What a publish step is given. */
 export interface PublishParams {
   readonly topic?: string | undefined
   /** Text goes as it is, bytes too, nothing as `{}`, anything else as JSON. */
   readonly payload?: unknown
 }
 
+/** What was published: the bytes of its payload. */
 export interface PublishOutput {
   readonly topic: string
   readonly bytes: number
@@ -35,6 +37,7 @@ export class PublishStep {
   }
 }
 
+/** What a subscribe step is given; `topic` may be a pattern. */
 export interface SubscribeParams {
   readonly topic?: string | undefined
   readonly consumer_name?: string | undefined
@@ -42,6 +45,7 @@ export interface SubscribeParams {
   readonly timeoutMs?: number | undefined
 }
 
+/** What was taken: `topic` is the subject that it was published to. */
 export interface SubscribeOutput {
   readonly topic: string
   readonly consumer: string

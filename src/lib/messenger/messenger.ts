@@ -34,6 +34,7 @@ export type Responder = (data: Uint8Array) => Uint8Array | string | Promise<Uint
 /** Ends what it was returned for, once the payload in hand is handled. */
 export type Unsubscribe = () => Promise<void>
 
+/** How to reach the bus, and the patience of requests. */
 export interface MessengerOptions extends OpenOptions {
   /** Milliseconds for a request without its own; default 10,000. */
   readonly timeoutMs?: number | undefined
@@ -46,6 +47,9 @@ export async function openMessenger(url: string, options: MessengerOptions = {})
   return new Messenger(await open(url, options), options)
 }
 
+/**
+ * Five words over one bus. Every failure is a `MessengerError`; leaving `await using` closes it, and the bus with it.
+ */
 export class Messenger implements AsyncDisposable {
   readonly #bus: Transport
   readonly #options: MessengerOptions

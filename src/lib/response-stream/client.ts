@@ -14,6 +14,7 @@ import {decodeHeartbeat, encodeHeartbeatReply, type TokensBySubject} from './hea
 import {type BufferOptions, ResponseStream} from './response-stream.ts'
 import {newInbox, newToken} from './tokens.ts'
 
+/** What a client is told of, and its patience. */
 export interface StreamClientOptions {
   /** Told of what is passed over: a frame of an unknown type. */
   readonly warn?: ((sentence: string) => void) | undefined
@@ -21,6 +22,7 @@ export interface StreamClientOptions {
   readonly silenceMs?: number | undefined
 }
 
+/** How one stream is asked for and held. */
 export interface StreamOptions extends BufferOptions {
   readonly dialect?: Dialect | undefined
   /** Ends the stream with `interrupted`. */
@@ -31,6 +33,7 @@ export interface StreamOptions extends BufferOptions {
 const batchSize = 1024
 const defaultSilenceMs = 30_000
 
+/** Opens response streams: all of them by one subscription of the bus. */
 export class StreamClient implements AsyncDisposable {
   /** `_SINBOX.<22>.`, with the trailing dot. */
   readonly inbox = newInbox()

@@ -7,6 +7,7 @@ export interface Close {
   readonly text: string
 }
 
+/** The codes that a stream is closed with; 1000 is done, all others are failures. */
 export const closeCodes = {
   normal: 1000,
   goingAway: 1001,

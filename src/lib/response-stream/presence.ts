@@ -10,6 +10,7 @@ import type {Transport} from '../transport/transport.ts'
 import type {Consumer} from './dialects.ts'
 import {decodeHeartbeatReply, encodeHeartbeat} from './heartbeats.ts'
 
+/** How a server finds out that its consumers are gone: milliseconds. */
 export interface PresenceOptions {
   /** Milliseconds from one question to the next; default 10,000. */
   readonly everyMs?: number | undefined

@@ -3,6 +3,7 @@ import {Message} from '../message.ts'
 import {Mailbox} from '../transport/mailbox.ts'
 import {type Close, closeCodes, closeError} from './closing.ts'
 
+/** What waits for a slow reader, and what becomes of it. */
 export interface BufferOptions {
   /** Frames that may wait to be read (default 16); see `whenFull`. */
   readonly buffer?: number | undefined

@@ -13,6 +13,7 @@ import {StreamWriter} from './writer.ts'
  */
 export type Producer = (request: Message, writer: StreamWriter, signal: AbortSignal) => Promise<Close | undefined>
 
+/** A service of response streams: its subject, who writes them, and when it ends. */
 export interface StreamService {
   readonly subject: string
   readonly queue?: string | undefined
@@ -31,6 +32,7 @@ export interface StreamService {
   readonly onStreamed?: ((streamed: Streamed) => void) | undefined
 }
 
+/** How one stream went. */
 export interface Streamed {
   /** With the consumer's body as its payload. */
   readonly request: Message
@@ -43,6 +45,7 @@ export interface Streamed {
   readonly ms: number
 }
 
+/** How a service went, all streams together. */
 export interface StreamsServed {
   readonly streams: number
   /** Those that were closed with another code than 1000. */

@@ -44,6 +44,10 @@ export interface Streams {
   readonly consumers: Consumers
 }
 
+/**
+ * How a stream is to be; what is absent has its default, an absent limit is none. Times are milliseconds, sizes
+ * bytes.
+ */
 export interface StreamSettings {
   /** Without spaces, `.`, `*`, `>`, `/`, `\`. */
   readonly name: string
@@ -76,6 +80,7 @@ export interface StreamConfig extends StreamSettings {
   readonly retention: 'limits' | 'interest' | 'workqueue'
 }
 
+/** A stream as it is now. */
 export interface StreamInfo {
   readonly config: StreamConfig
   readonly created: number
@@ -84,6 +89,7 @@ export interface StreamInfo {
   readonly leader?: string | undefined
 }
 
+/** What is in a stream. Times are Unix milliseconds. */
 export interface StreamState {
   readonly messages: number
   /** As its bus counts them: payloads, subjects and headers. */
@@ -98,6 +104,7 @@ export interface StreamState {
   readonly consumers: number
 }
 
+/** Which messages go; without any, all of them. */
 export interface PurgeOptions {
   /** Only what matches. */
   readonly pattern?: string | undefined
@@ -124,6 +131,7 @@ export interface Stored {
   readonly duplicate: boolean
 }
 
+/** How a publisher waits for acknowledgements. */
 export interface PublisherOptions {
   /** Most messages that may be without their acknowledgement; default 1,000. */
   readonly window?: number | undefined
@@ -134,6 +142,7 @@ export interface PublisherOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Publishes many messages, each acknowledged by a stream. */
 export interface StreamPublisher extends AsyncDisposable {
   /**
    * Queues a message; its bytes must not change until it is acknowledged. Returns a promise when the window is full:
@@ -157,6 +166,7 @@ export interface StreamPublisher extends AsyncDisposable {
  */
 export type Start = {readonly seq: number} | {readonly timeMs: number} | {readonly last: number}
 
+/** What of a stream is read. */
 export interface ReadOptions {
   /** Default the first message. */
   readonly from?: Start | undefined
@@ -171,6 +181,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The durable consumers of streams. */
 export interface Consumers {
   /**
    * Makes a durable consumer. Fails with `usage` for a bad configuration and when one of this name exists with another
@@ -191,8 +202,10 @@ export interface Consumers {
   consume(stream: string, consumer: string, options?: ConsumeOptions): Promise<Consuming>
 }
 
+/** Where a consumer begins when it is made. */
 export type DeliverPolicy = Start | 'all' | 'new' | 'last' | 'lastPerSubject'
 
+/** How a durable consumer is to be; what is absent has its default. Times are milliseconds. */
 export interface ConsumerSettings {
   /** The durable name; rules as for a stream's. */
   readonly name: string
@@ -226,6 +239,7 @@ export interface ConsumerConfig extends ConsumerSettings {
   readonly push?: {readonly subject: string; readonly queue?: string | undefined} | undefined
 }
 
+/** A consumer as it is now. Times are Unix milliseconds. */
 export interface ConsumerInfo {
   readonly stream: string
   readonly config: ConsumerConfig
@@ -245,6 +259,7 @@ export interface ConsumerInfo {
   readonly bound?: boolean | undefined
 }
 
+/** How a member takes from its consumer. */
 export interface ConsumeOptions {
   /** Messages to have ready beyond those that were taken; default 512, and not more than `max`. */
   readonly prefetch?: number | undefined

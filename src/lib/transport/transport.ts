@@ -5,6 +5,7 @@
 import type {Headers, Message, Outgoing} from '../message.ts'
 import type {Streams} from './streams.ts'
 
+/** What a bus can do. */
 export interface Features {
   /** Patterns with `*` and `>`. */
   readonly wildcards: boolean
@@ -25,6 +26,7 @@ export interface Features {
   readonly streams: boolean
 }
 
+/** A bus, from `open`. Leaving `await using` closes it. */
 export interface Transport extends AsyncDisposable {
   /** As shown to people: secrets removed. */
   readonly url: string
@@ -66,6 +68,7 @@ export interface Transport extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** How a subscription takes messages. */
 export interface SubscribeOptions {
   /** Queue group: each message goes to one of its members. */
   readonly queue?: string | undefined
@@ -90,12 +93,14 @@ export interface Subscription extends AsyncIterable<Message>, AsyncDisposable {
   close(): Promise<void>
 }
 
+/** How long a request waits. */
 export interface RequestOptions {
   /** Milliseconds; default 5,000. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
+/** When the replies to a request are enough. */
 export interface ManyOptions extends RequestOptions {
   /** End after so many replies. */
   readonly count?: number | undefined
@@ -130,6 +135,7 @@ export interface JetStreamFacts {
   readonly consumers: Usage
 }
 
+/** How much is used; an absent limit is none. */
 export interface Usage {
   readonly used: number
   readonly limit?: number | undefined
@@ -141,6 +147,7 @@ export interface Notice {
   readonly text: string
 }
 
+/** How to open a bus, and who is told what goes on. */
 export interface OpenOptions extends ServerOptions {
   /** Shown to whoever looks at the bus's clients, as `bus sub`. */
   readonly name?: string | undefined
@@ -179,6 +186,7 @@ export interface Login {
   readonly jwt?: string | undefined
 }
 
+/** How a connection is encrypted, and who is trusted. */
 export interface TlsOptions {
   /** Paths of PEM files: who may vouch for the server (instead of the system's), and who we are. */
   readonly caFile?: string | undefined

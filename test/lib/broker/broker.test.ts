@@ -243,7 +243,7 @@ test('a bus that keeps no streams is told at the start', async () => {
 })
 
 async function killed(url: string, at: string) {
-  const child = spawn(process.execPath, [`${import.meta.dirname}/worker.ts`, url, at], {
+  const child = spawn(process.execPath, [new URL('worker.ts', import.meta.url).pathname, url, at], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const chunks: Buffer[] = []

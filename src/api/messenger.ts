@@ -1,0 +1,11 @@
+/** Five words over any bus, publish, stream, request, serve and close, with four errors. */
+export {
+  Messenger,
+  MessengerError,
+  type MessengerOptions,
+  messengerErrors,
+  openMessenger,
+  type Receiver,
+  type Responder,
+  type Unsubscribe,
+} from '../lib/messenger/messenger.ts'

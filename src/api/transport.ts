@@ -1,0 +1,41 @@
+/** A bus behind one contract: a NATS server or cluster, a bus file, the tables of libbus, or memory. */
+export {type Headers, headerOf, Message, type Outgoing} from '../lib/message.ts'
+export {open} from '../lib/transport/open.ts'
+export {
+  type ConsumeOptions,
+  type ConsumerConfig,
+  type ConsumerInfo,
+  type ConsumerSettings,
+  type Consumers,
+  type Consuming,
+  type DeliverPolicy,
+  Delivery,
+  type PublisherOptions,
+  type PurgeOptions,
+  type ReadOptions,
+  type Start,
+  type Stored,
+  type StreamConfig,
+  type StreamInfo,
+  type StreamPublisher,
+  type StreamSettings,
+  type StreamState,
+  type Streams,
+  storeHeaders,
+} from '../lib/transport/streams.ts'
+export type {
+  Facts,
+  Features,
+  JetStreamFacts,
+  Login,
+  ManyOptions,
+  Notice,
+  OpenOptions,
+  RequestOptions,
+  ServerOptions,
+  SubscribeOptions,
+  Subscription,
+  TlsOptions,
+  Transport,
+  Usage,
+} from '../lib/transport/transport.ts'

@@ -1,0 +1,10 @@
+/** busline as a library: all its parts. Each is also a module of its own, as `busline/messenger`, and then loads alone. */
+export * from './api/broker.ts'
+export * from './api/delivery.ts'
+export * from './api/errors.ts'
+export * from './api/messenger.ts'
+export * from './api/position.ts'
+export * from './api/record.ts'
+export * from './api/response-stream.ts'
+export * from './api/subject.ts'
+export * from './api/transport.ts'

@@ -1,0 +1,146 @@
+/** The package as others get it: packed, unpacked elsewhere, imported by its name. */
+import {execFile} from 'node:child_process'
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {dirname, join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+import {promisify} from 'node:util'
+import {checkPackage, createPackageFromTarballData} from '@arethetypeswrong/core'
+import {publint} from 'publint'
+import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {root} from '../bus.ts'
+import {NatsServer} from '../nats-server.ts'
+import {parts} from './exported.ts'
+import {type Installed, installPackage} from './installed.ts'
+
+const run = promisify(execFile)
+
+let installed: Installed
+let server: NatsServer
+beforeAll(async () => {
+  installed = await installPackage()
+  server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
+})
+afterAll(async () => {
+  installed[Symbol.dispose]()
+  await server[Symbol.asyncDispose]()
+})
+
+const examples = readdirSync(join(root, 'examples'))
+const node = (args: readonly string[]) => run(process.execPath, args, {cwd: installed.folder})
+
+describe('the examples', () => {
+  test.each(examples)('%s prints what it says, on every kind of bus', async (file) => {
+    const [, promised = ''] = readFileSync(join(root, 'examples', file), 'utf8').split('\n// Prints:\n')
+    expect(promised).not.toBe('')
+    for (const url of ['memory:example', `sqlite:${file}.db`, server.url()]) {
+      const {stdout, stderr} = await node([file, url])
+      expect([url, stdout, stderr]).toEqual([url, promised.replaceAll(/^\/\/ ?/gm, ''), ''])
+    }
+  })
+
+  test('the one of the README goes on after a restart', async () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8')
+    const [, program = ''] = /^```ts\n([\s\S]*?)^```$/m.exec(readme) ?? []
+    const path = join(installed.folder, 'readme.mts')
+    writeFileSync(join(installed.folder, 'readme.ts'), program)
+    writeFileSync(path, `${untilItPrints}\n${program}\nawait printed.promise\n`)
+    expect((await node([path])).stdout).toBe('GAME.level {"level":1}\n')
+    expect((await node([path])).stdout).toBe('GAME.level {"level":1}\n')
+  })
+
+  test('have the types of the package, which need no others than those of Node', async () => {
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2023', 'esnext.disposable'],
+      strict: true,
+      noEmit: true,
+      types: ['node'],
+    }
+    writeFileSync(join(installed.folder, 'tsconfig.json'), JSON.stringify({compilerOptions, include: ['*.ts']}))
+    const errors = await node([join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']).catch(
+      ({stdout}: {stdout: string}) => ({stdout}),
+    )
+    expect(errors.stdout).toBe('')
+  })
+})
+
+describe('the package', () => {
+  test('is as publint wants it', async () => {
+    const {messages} = await publint({pkgDir: join(installed.folder, 'node_modules/busline'), strict: true})
+    expect(messages).toEqual([])
+  })
+
+  test('is as "are the types wrong" wants a package of ES modules', async () => {
+    const analysis = await checkPackage(createPackageFromTarballData(readFileSync(installed.tarball)))
+    if (analysis.types === false) throw new Error('the package has no types')
+    expect(Object.keys(analysis.entrypoints)).toHaveLength(parts.length + 2)
+    expect(analysis.problems.filter(({kind}) => !expected.has(kind))).toEqual([])
+  })
+})
+
+const untilItPrints = `
+const printed = Promise.withResolvers()
+const {log} = console
+console.log = (...words) => printed.resolve(log(...words))`
+
+/** Who resolves modules as before ES modules, or requires them, as older Nodes could not. */
+const expected = new Set(['NoResolution', 'CJSResolvesToESM'])
+
+describe('a part loads nothing of the others', () => {
+  /** Most kilobytes of code that it loads before it is used. */
+  const most: Readonly<Record<string, number>> = {
+    broker: 40,
+    delivery: 120,
+    errors: 3,
+    messenger: 25,
+    position: 6,
+    record: 20,
+    'response-stream': 60,
+    subject: 10,
+    transport: 15,
+  }
+
+  test.each(parts.map(({name}) => name))('busline/%s', async (part) => {
+    const loaded = await loadedBy(`busline/${part}`)
+    const own = loaded.filter(({url}) => !url.startsWith('node:'))
+    expect(own.filter(({url}) => !url.includes('/busline/dist/api/'))).toEqual([])
+    const kilobytes = own.reduce((sum, {bytes}) => sum + bytes, 0) / 1000
+    expect(kilobytes).toBeLessThanOrEqual(most[part] ?? 0)
+    const folders = own.flatMap(({url}) => sourcesOf(url)).map((path) => /\/src\/lib\/([\w-]+)\//.exec(path)?.[1])
+    const others = new Set(
+      folders.filter((folder) => folder !== undefined && folder !== 'transport' && folder !== part),
+    )
+    expect([...others]).toEqual(part === 'delivery' ? ['sinks'] : [])
+  })
+
+  test('a bus loads its own driver alone', async () => {
+    const urls = (await loadedBy('busline/transport', `await (await all.open('memory:x')).close()`)).map(({url}) => url)
+    expect(urls.filter((url) => /better-sqlite3|nats|node_modules\/ws/.test(url))).toEqual([])
+  })
+})
+
+/** The sources that a built module is made of, as its source map names them. */
+function sourcesOf(url: string): string[] {
+  const map = fileURLToPath(`${url}.map`)
+  const {sources} = JSON.parse(readFileSync(map, 'utf8')) as {sources: string[]}
+  return sources.map((source) => join(dirname(map), source))
+}
+
+/** The modules that a program loads, all but itself. */
+async function loadedBy(module: string, then = ''): Promise<{url: string; bytes: number}[]> {
+  const program = `
+    import {registerHooks} from 'node:module'
+    const loaded = []
+    registerHooks({load: (url, context, next) => {
+      const result = next(url, context)
+      loaded.push({url, bytes: result.source?.length ?? 0})
+      return result
+    }})
+    const all = await import(${JSON.stringify(module)})
+    ${then}
+    console.log(JSON.stringify(loaded))`
+  const path = join(installed.folder, 'probe.mjs')
+  writeFileSync(path, program)
+  return JSON.parse((await node([path])).stdout)
+}
