@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
 import type {Reporter} from '../lib/check/events.ts'
-import {linesReporter} from '../lib/cli/check/lines.ts'
+import {makeReporters, type ReportScreen} from '../lib/cli/check-reports/reporters.ts'
 import {
   type CheckFlags,
   type CheckScreen,
@@ -34,6 +34,10 @@ export default class Check extends BusCommand {
       command: `<%= config.bin %> check orders.yaml --only 'an order' --watch`,
     },
     {description: 'with a value', command: '<%= config.bin %> check --var region=eu --jobs 8 --bail'},
+    {
+      description: 'in CI: a report for its pages, and the messages of what fails',
+      command: '<%= config.bin %> check --report junit=checks.xml --report github --record failed/',
+    },
     {description: 'for the editor', command: '<%= config.bin %> check --schema > check.schema.json'},
   ]
   static override args = {
@@ -49,6 +53,8 @@ export default class Check extends BusCommand {
     'dry-run': flags.dryRun({description: 'only say what would be run'}),
     watch: flags.watch(),
     schema: flags.schema(),
+    report: flags.report(),
+    record: flags.record(),
   }
 
   async run(): Promise<void> {
@@ -58,7 +64,7 @@ export default class Check extends BusCommand {
     const wishes: CheckFlags = {...flags, paths: [args.file ?? []].flat(), tag, only, var: vars, jobs, repeat}
     if (watch && !isTerminal(1)) throw new BusError('usage', '--watch is for a terminal', {try: ['leave --watch out']})
     if (flags['dry-run']) return await this.#dryRun(wishes)
-    const reporters = flags.json ? [] : [linesReporter(this.output, await this.paint(1))]
+    const reporters = await makeReporters(flags, this.#reports())
     try {
       if (watch) await this.#watch(wishes, reporters)
       else await this.#once(wishes, reporters)
@@ -68,8 +74,9 @@ export default class Check extends BusCommand {
   }
 
   async #once(wishes: CheckFlags, reporters: readonly Reporter[]): Promise<void> {
-    const files = await planChecks(wishes, (line) => tell(`${line}\n`))
+    const files = await planChecks(wishes, (line) => this.#tellFault(line))
     const ends = await runChecks(wishes, files, this.#screen(reporters))
+    for (const reporter of reporters) await reporter.settled?.()
     if (this.jsonEnabled()) this.logJson(checksJson(ends))
     await this.output.end()
     const failure = failureOf(ends)
@@ -89,15 +96,28 @@ export default class Check extends BusCommand {
   }
 
   async #dryRun(wishes: CheckFlags): Promise<void> {
-    const files = await planChecks(wishes, (line) => tell(`${line}\n`))
+    const files = await planChecks(wishes, (line) => this.#tellFault(line))
     const lines = dryRunLines(wishes, files)
     if (this.jsonEnabled()) this.logJson(lines)
     else this.print(`${lines.join('\n')}\n`)
   }
 
+  /** Under --json all of it stands in the error. */
+  #tellFault(line: string): void {
+    if (!this.jsonEnabled()) tell(`${line}\n`)
+  }
+
   async #schema(): Promise<void> {
     const {jsonSchema} = await import('../lib/check/shape.ts')
     this.print(`${JSON.stringify(jsonSchema(), null, 2)}\n`)
+  }
+
+  #reports(): ReportScreen {
+    return {
+      ...{output: this.output, tell, env: process.env, isTerminal},
+      paint: (fd) => this.paint(fd),
+      columns: (fd) => (fd === 1 ? process.stdout : process.stderr).columns,
+    }
   }
 
   #screen(reporters: readonly Reporter[]): CheckScreen {

@@ -85,13 +85,13 @@ function errorOf({kind, message, data}: BusError): {code: unknown; text: unknown
 }
 
 async function missesOf(expected: Expected, context: object, variables: Variables): Promise<Failure[]> {
-  const {source, line, read} = expected
-  if (read === undefined) {
+  const {source, line} = expected
+  if ('missOf' in expected) {
     const miss = await expected.missOf(context)
     return miss === undefined ? [] : [{sentence: miss.sentence, line, expression: source, seen: miss.seen}]
   }
   const wanted = variables.json(expected.wanted)
-  const value = plain(await read(context))
+  const value = plain(await expected.read(context))
   if (isDeepStrictEqual(value, wanted)) return []
   const sentence = `expected ${source} to be ${shown(wanted).replace(/^is /, '')}, but it ${shown(value)}`
   return [{sentence, line, expression: source, seen: {[source]: value}, expected: wanted}]

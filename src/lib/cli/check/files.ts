@@ -1,7 +1,8 @@
 /** Which check files are meant, and what is in them. */
 import {globSync, readdirSync, readFileSync, statSync} from 'node:fs'
 import {join} from 'node:path'
-import {type CheckFile, loadFile} from '../../check/file.ts'
+import type {CheckFile} from '../../check/file.ts'
+import {loadFile} from '../../check/load.ts'
 import type {Fault} from '../../check/yaml.ts'
 import {BusError} from '../../errors.ts'
 import {fileError} from '../input.ts'
