@@ -1,4 +1,5 @@
 /** What the child processes of these tests do: `node programs.ts NAME URL ARGS…`. Each talks in lines on stdout. */
+import {writeSync} from 'node:fs'
 import {open} from '../../../../src/lib/transport/open.ts'
 import type {Transport} from '../../../../src/lib/transport/transport.ts'
 
@@ -49,6 +50,41 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     for await (const request of subscription) bus.publish({subject: request.reply ?? 'lost', data: request.payload})
   },
 
+  /** Stores numbers for ever and says the sequence of each that was acknowledged. */
+  async store(bus, subject = '') {
+    const publisher = bus.streams.publisher({onStored: (_, {seq}) => say(String(seq))})
+    for (let n = 1; ; n++) {
+      await publisher.push({subject, data: String(n)})
+      if (n % 50 === 0) await publisher.flush()
+    }
+  },
+
+  /** Says the sequence of each message before it acknowledges it; ends when there is none for so many milliseconds. */
+  async consume(bus, stream = '', consumer = '', batch = '1', waitMs = 'Infinity') {
+    await using member = await bus.streams.consumers.consume(stream, consumer)
+    say('live')
+    for (;;) {
+      const taken = await member.take(Number(batch), waitMs === 'Infinity' ? undefined : Number(waitMs))
+      if (taken.length === 0) break
+      for (const delivery of taken) {
+        say(String(delivery.seq))
+        delivery.ack()
+      }
+    }
+    await member.close()
+    await bus.close()
+  },
+
+  /** Takes so many messages and acknowledges none. */
+  async hoard(bus, stream = '', consumer = '', count = '1', leave?: string) {
+    const member = await bus.streams.consumers.consume(stream, consumer)
+    let taken = 0
+    while (taken < Number(count)) taken += (await member.take(Number(count) - taken)).length
+    if (leave !== undefined) await bus.close()
+    say('taken')
+    await new Promise(() => setInterval(() => {}, 1000))
+  },
+
   /** Opens, publishes one message and closes. */
   async once(bus, subject = '') {
     bus.publish({subject, data: String(process.pid)})
@@ -57,8 +93,9 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
   },
 }
 
+/** At once: what is said is with the reader, whatever happens to this process next. */
 function say(line: string): void {
-  process.stdout.write(`${line}\n`)
+  writeSync(1, `${line}\n`)
 }
 
 const [name = '', url = '', ...args] = process.argv.slice(2)

@@ -13,6 +13,7 @@ import {Backlog} from './backlog.ts'
 import type {Catalogue, Kept, State} from './catalogue.ts'
 import type {Durable, Durables, Place} from './durable.ts'
 import {type Flights, waitOf} from './flights.ts'
+import {nextTurn, Turn} from './turn.ts'
 import type {View} from './view.ts'
 
 const prefetch = 512
@@ -20,6 +21,8 @@ const prefetch = 512
 const firstAhead = 16
 const soonMs = 20
 const lateMs = 100
+/** And for no more than this where others take part. */
+const fairAhead = 64
 /** Acknowledgements wait so long for the next claim. */
 const idleMs = 5
 /** Whether a member that has messages was killed is looked at so often. */
@@ -34,7 +37,10 @@ export interface MemberParts {
   readonly flights: Flights
   /** Wakes the members of all processes. */
   readonly ring: () => void
+  /** Told when there is nothing left to write. */
   readonly onClose: (member: Member) => void
+  /** Told when it is closed and yet has something to write. */
+  readonly onUnwritten: (member: Member) => void
   /** Makes one sentence of what SQLite says. */
   readonly failure: (error: unknown) => unknown
 }
@@ -78,12 +84,16 @@ export class Member implements Consuming {
   readonly #view: View
   readonly #acks: Acks
   readonly #backlog: Backlog
+  readonly #turn = new Turn()
   readonly #prefetch: number
   readonly #signal: AbortSignal | undefined
   #left: number
   #ahead: number
   #claimedAt = 0
+  #hasOthers = false
   #epoch = -1
+  /** Where the consumer was at the last look. */
+  #next = 0
   /** Up to here there is nothing for this consumer. */
   #scanned = 0
   /** There may be messages, though none was found yet. */
@@ -117,9 +127,14 @@ export class Member implements Consuming {
 
   async take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
     if (this.#waiting !== undefined) throw new Error('a consumer has one reader at a time')
+    if (this.#turn.isLong()) await nextTurn()
     if (this.ended || max <= 0) return []
     const taken = this.#takeNow(max)
-    if (taken.length > 0 || (waitMs === 0 && !this.#isLooking)) return taken
+    if (taken.length > 0) return taken
+    if (waitMs === 0 && !this.#isLooking) {
+      await nextTurn()
+      return []
+    }
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {max, resolve, reject, timer: undefined, isLate: waitMs === 0}
       this.#waiting = waiting
@@ -152,7 +167,7 @@ export class Member implements Consuming {
   }
 
   async close(): Promise<void> {
-    if (this.#isClosed) return
+    if (this.#isClosed) return this.flush()
     this.#isClosed = true
     this.#signal?.removeEventListener('abort', this.#abort)
     clearTimeout(this.#lookTimer)
@@ -261,7 +276,8 @@ export class Member implements Consuming {
     this.#claimedAt = now
     if (since < soonMs) this.#ahead = Math.min(this.#ahead * 2, this.#prefetch)
     else if (since > lateMs) this.#ahead = Math.min(firstAhead, this.#prefetch)
-    return Math.min(Math.max(max, this.#ahead), this.#left)
+    const ahead = this.#hasOthers ? Math.min(this.#ahead, fairAhead) : this.#ahead
+    return Math.min(Math.max(max, ahead), this.#left)
   }
 
   #look(state: State, want: number, now: number) {
@@ -269,6 +285,10 @@ export class Member implements Consuming {
     const {id, config} = this.#durable
     const place = durables.place(this.#durable)
     this.#follow(place)
+    this.#hasOthers = flights.hasOthers(id)
+    // Another member gave back what it had not taken.
+    if (place.next < this.#next) this.#scanned = 0
+    this.#next = place.next
     const page = this.#view.page(state, Math.max(place.next, this.#scanned), state.last, want)
     const room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
     const isDue = flights.due(id, now, want).some((flight) => flight.tries > 0 || room > 0)
@@ -287,7 +307,7 @@ export class Member implements Consuming {
     const due = flights.nextDue(this.#durable.id)
     if (due === undefined) return undefined
     const wait = due > now ? due - now : overdueMs
-    return flights.hasOthers(this.#durable.id) ? Math.min(wait, othersMs) : wait
+    return this.#hasOthers ? Math.min(wait, othersMs) : wait
   }
 
   #claimUnderLock(want: number, page: {rows: readonly Row<number>[]; upTo: number; from: number}, now: number) {
@@ -390,6 +410,7 @@ export class Member implements Consuming {
   }
 
   #armAcks(): void {
+    if (this.#isClosed) this.#parts.onUnwritten(this)
     this.#ackTimer ??= setTimeout(() => {
       this.#ackTimer = undefined
       this.#writeSoon()
@@ -423,6 +444,7 @@ export class Member implements Consuming {
 
   /** After the commit. */
   #settled(): void {
+    if (this.#isClosed) this.#parts.onClose(this)
     if (this.#acks.committed()) this.#parts.ring()
   }
 

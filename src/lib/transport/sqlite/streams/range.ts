@@ -2,6 +2,7 @@
 import {Mailbox} from '../../mailbox.ts'
 import type {ReadOptions} from '../../streams.ts'
 import type {State} from './catalogue.ts'
+import {Turn} from './turn.ts'
 import type {View} from './view.ts'
 
 const leastRows = 256
@@ -15,10 +16,11 @@ export interface Listeners {
 
 export function readRange(view: View, options: ReadOptions, listeners: Listeners): Mailbox {
   const source = options.lastPerSubject === true ? lastMessages(view, options) : allMessages(view, options)
+  const turn = new Turn()
   const mailbox: Mailbox = new Mailbox({
     signal: options.signal,
     refill: (max) => {
-      const progress = source(mailbox, Math.max(max, leastRows))
+      const progress = turn.isLong() ? 'more' : source(mailbox, Math.max(max, leastRows))
       if (progress === 'end') void mailbox.drain()
       if (progress !== 'more') return undefined
       setImmediate(() => mailbox.wake())

@@ -87,7 +87,9 @@ export function makeStreams(parts: StreamsParts): StoredStreams {
     await lock.write(() => clients.attend())
     const shared = {lock, clients, catalogue, durables, flights, failure: parts.failure}
     const onClose = (self: Member) => void parts.members.delete(self)
-    const member = new Member({...shared, ring: () => ring(stream), onClose}, stream, durable, view, options)
+    const onUnwritten = (self: Member) => void parts.members.add(self)
+    const own = {ring: () => ring(stream), onClose, onUnwritten}
+    const member = new Member({...shared, ...own}, stream, durable, view, options)
     parts.members.add(member)
     return member
   }

@@ -1,0 +1,22 @@
+const longestMs = 10
+
+/**
+ * Whoever reads what is already there never waits for anything, so timers, signals and other readers would starve. This
+ * tells when they should have their turn.
+ */
+export class Turn {
+  #since: number | undefined
+
+  isLong(): boolean {
+    if (this.#since !== undefined) return performance.now() - this.#since > longestMs
+    this.#since = performance.now()
+    setImmediate(() => {
+      this.#since = undefined
+    })
+    return false
+  }
+}
+
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}

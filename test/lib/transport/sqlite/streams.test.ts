@@ -1,0 +1,201 @@
+import {statSync} from 'node:fs'
+import {join} from 'node:path'
+import Database from 'better-sqlite3'
+import {describe, expect, onTestFinished, test} from 'vitest'
+import {open} from '../../../../src/lib/transport/open.ts'
+import type {StreamSettings} from '../../../../src/lib/transport/streams.ts'
+import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import {start, temporaryFolder} from './processes.ts'
+
+/** A new file with one stream, `S` of `s.>`. */
+async function freshStream(settings: Partial<StreamSettings> = {}) {
+  const path = join(temporaryFolder(), 'bus.db')
+  const bus = await open(path)
+  onTestFinished(() => bus.close())
+  await bus.streams.add({name: 'S', subjects: ['s.>'], ...settings})
+  return {path, bus}
+}
+
+async function publish(bus: Transport, subject: string, from: number, to: number, data = ''): Promise<void> {
+  for (let n = from; n <= to; n++) {
+    bus.publish({subject, data: `${n} ${data}`.trim()})
+    if (n % 1000 === 0) await bus.flush()
+  }
+  await bus.flush()
+}
+
+async function readAll(bus: Transport): Promise<{seq: number; subject: string; text: string}[]> {
+  const messages = []
+  for await (const {seq = 0, subject, text} of await bus.streams.read('S')) messages.push({seq, subject, text})
+  return messages
+}
+
+/** What the file says, by another connection. */
+function ask<T>(path: string, sql: string, ...values: unknown[]): T {
+  const db = new Database(path)
+  try {
+    return db.prepare(sql).pluck().get(values) as T
+  } finally {
+    db.close()
+  }
+}
+
+/** As if everything so far had been published two hours ago. */
+function age(path: string): void {
+  const db = new Database(path)
+  db.prepare('UPDATE msg SET ts = ts - 7200000000').run()
+  db.close()
+}
+
+/** Publishes one more message by a connection of its own, which so removes what has passed its time. */
+async function prune(path: string): Promise<void> {
+  await using bus = await open(path)
+  bus.publish({subject: 'other', data: 'newest'})
+  await bus.flush()
+}
+
+/** The counters of the stream are what is in it. */
+async function expectRightCounters(path: string, bus: Transport): Promise<void> {
+  const {state} = await bus.streams.info('S')
+  const messages = await readAll(bus)
+  expect(state.messages).toBe(messages.length)
+  expect(state.subjects).toBe(new Set(messages.map(({subject}) => subject)).size)
+  expect(state.bytes).toBe(
+    messages.reduce((sum, {subject, text}) => sum + Buffer.byteLength(subject) + Buffer.byteLength(text), 0),
+  )
+  expect(state.firstSeq).toBe(messages[0]?.seq ?? state.lastSeq + 1)
+  expect(ask(path, 'SELECT ifnull(sum(messages), 0) FROM held')).toBe(messages.length)
+}
+
+describe('limits of a stream', () => {
+  const limits: [string, Partial<StreamSettings>, kept: number][] = [
+    ['of messages', {maxMsgs: 100}, 100],
+    ['of bytes', {maxBytes: 12 * 250}, 250],
+    ['of messages per subject', {maxMsgsPerSubject: 7}, 14],
+    ['of messages and messages per subject', {maxMsgsPerSubject: 7, maxMsgs: 10}, 10],
+  ]
+  test.each(limits)(
+    '%s are kept to the message, for new rows and for those past core retention',
+    async (_, settings, kept) => {
+      const {path, bus} = await freshStream(settings)
+      for (let n = 1000; n < 4000; n++) bus.publish({subject: n % 3 === 0 ? 's.aaaaaa' : 's.bbbbbb', data: String(n)})
+      await bus.flush()
+      expect((await readAll(bus)).length).toBe(kept)
+      expect((await readAll(bus)).at(-1)?.text).toBe('3999')
+      await expectRightCounters(path, bus)
+      expect(ask(path, 'SELECT count(*) FROM msg')).toBe(3000)
+      age(path)
+      await prune(path)
+      await prune(path)
+      await prune(path)
+      expect(ask(path, 'SELECT count(*) FROM msg')).toBe(kept + 3)
+      await expectRightCounters(path, bus)
+      for (let n = 4000; n < 5000; n++) bus.publish({subject: n % 3 === 0 ? 's.aaaaaa' : 's.bbbbbb', data: String(n)})
+      await bus.flush()
+      await expectRightCounters(path, bus)
+      expect(ask(path, "SELECT count(*) FROM msg WHERE seq <= (SELECT v FROM meta WHERE k = 'pruned')")).toBe(0)
+    },
+  )
+
+  test('of age hold without a publisher, and the counters follow', async () => {
+    const {path, bus} = await freshStream({maxAgeMs: 3_600_000})
+    await publish(bus, 's.old', 1, 2500)
+    age(path)
+    await publish(bus, 's.new', 1, 3)
+    expect((await bus.streams.info('S')).state.messages).toBe(3)
+    expect((await readAll(bus)).map(({subject}) => subject)).toEqual(['s.new', 's.new', 's.new'])
+    await expectRightCounters(path, bus)
+  })
+
+  test('that refuse let subscribers see what they refuse', async () => {
+    const {path, bus} = await freshStream({maxMsgs: 2, discard: 'new'})
+    const subscription = await bus.subscribe('s.>')
+    await publish(bus, 's.a', 1, 3)
+    const id = [['Nats-Msg-Id', 'x']] as const
+    await expect(bus.streams.publish({subject: 's.a', data: '4', headers: id})).rejects.toMatchObject({kind: 'remote'})
+    const seen: string[] = []
+    while (seen.length < 4) seen.push(...(await subscription.take(10)).map(({text}) => text))
+    expect(seen).toEqual(['1', '2', '3', '4'])
+    expect((await readAll(bus)).map(({text}) => text)).toEqual(['1', '2'])
+    await expectRightCounters(path, bus)
+  })
+})
+
+describe('core retention', () => {
+  test('leaves what a stream keeps, and takes it once the stream is gone', async () => {
+    const {path, bus} = await freshStream()
+    for (let n = 0; n < 3000; n++) bus.publish({subject: n % 2 === 0 ? 's.a' : 'other', data: String(n)})
+    await bus.flush()
+    age(path)
+    for (let i = 0; i < 3; i++) await prune(path)
+    expect(ask(path, 'SELECT count(*) FROM msg')).toBe(1500 + 3)
+    expect(await bus.streams.purge('S', {keep: 500})).toBe(1000)
+    expect(ask(path, 'SELECT count(*) FROM msg')).toBe(500 + 3)
+    await expectRightCounters(path, bus)
+    await bus.streams.remove('S')
+    await prune(path)
+    expect(ask(path, 'SELECT count(*) FROM msg')).toBe(4)
+  })
+
+  test('does not take a message that a late subscriber has yet to see, though its stream let it go', async () => {
+    const {bus} = await freshStream({maxMsgs: 1})
+    const subscription = await bus.subscribe('s.>')
+    await publish(bus, 's.a', 1, 5000)
+    let seen = 0
+    while (seen < 5000) seen += (await subscription.take(100)).length
+    expect((await bus.streams.info('S')).state.messages).toBe(1)
+  })
+})
+
+describe('the counters of a stream', () => {
+  test('are right after many processes and kills, and what was acknowledged is there', async () => {
+    const {path, bus} = await freshStream()
+    const acknowledged: number[] = []
+    for (let round = 0; round < 5; round++) {
+      const publishers = [start('store', path, 's.a'), start('store', path, 's.b')]
+      for (const publisher of publishers) await publisher.atLeast(40 + 100 * round)
+      for (const {child} of publishers) child.kill('SIGKILL')
+      for (const {ended, lines} of publishers) {
+        await ended
+        acknowledged.push(...lines.map(Number))
+      }
+    }
+    const stored = new Set((await readAll(bus)).map(({seq}) => seq))
+    expect(acknowledged.filter((seq) => !stored.has(seq))).toEqual([])
+    await expectRightCounters(path, bus)
+  })
+
+  test('are right after purges of every kind', async () => {
+    const {path, bus} = await freshStream()
+    for (let n = 0; n < 1000; n++) bus.publish({subject: `s.${n % 10}`, data: String(n)})
+    await bus.flush()
+    const middle = (await readAll(bus))[500]?.seq ?? 0
+    expect(await bus.streams.purge('S', {pattern: 's.1'})).toBe(100)
+    expect(await bus.streams.purge('S', {pattern: 's.2', keep: 3})).toBe(97)
+    expect(await bus.streams.purge('S', {pattern: 's.3', beforeSeq: middle})).toBe(50)
+    await expectRightCounters(path, bus)
+    expect(await bus.streams.purge('S', {keep: 200})).toBe(553)
+    await expectRightCounters(path, bus)
+    await publish(bus, 's.1', 1, 5)
+    expect(await bus.streams.subjects('S', 's.1')).toEqual(new Map([['s.1', 5]]))
+    expect(await bus.streams.purge('S')).toBe(205)
+    await expectRightCounters(path, bus)
+  })
+})
+
+describe('the write-ahead log', () => {
+  test('does not grow under a reader that follows and a consumer that is slow', async () => {
+    const {path, bus} = await freshStream()
+    await bus.streams.consumers.add('S', {name: 'c'})
+    await using member = await bus.streams.consumers.consume('S', 'c')
+    await using following = await bus.streams.read('S', {follow: true})
+    const loading = start('load', path, 's.a', '120000', 'x'.repeat(1000))
+    let read = 0
+    while (read < 120_000) {
+      read += (await following.take(500)).length
+      for (const delivery of await member.take(10, 0)) delivery.ack()
+    }
+    expect(await loading.ended).toBe(0)
+    expect(statSync(`${path}-wal`).size).toBeLessThan(40 * 1024 * 1024)
+  })
+})
