@@ -54,7 +54,10 @@ export default class Check extends BusCommand {
     watch: flags.watch(),
     schema: flags.schema(),
     report: flags.report(),
-    record: flags.record(),
+    record: flags.record({
+      description: 'keep every message that a check saw which did not pass, as records in this folder',
+      helpValue: '<folder>',
+    }),
   }
 
   async run(): Promise<void> {

@@ -119,5 +119,7 @@ export type CheckEvent =
  */
 export interface Reporter {
   tell(event: CheckEvent): void
+  /** Resolves when all that was told so far is shown. */
+  settled?(): Promise<void>
   close?(): Promise<void>
 }

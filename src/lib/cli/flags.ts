@@ -241,6 +241,7 @@ export const toPosition = custom<Position>({
 export const end = toggle('end where the stream ends now, as --to end')
 export const keptBy = text('which stream, when several keep the subjects', '<name>')
 export const durable = text('take from this durable consumer of the stream, and acknowledge what is written', '<name>')
+export const durable = text('take from this durable consumer of the stream, and acknowledge what is written', '<name>')
 export const filter = custom<string>({
   description: 'only messages whose subject matches; may be repeated',
   helpValue: '<subject>',
@@ -403,6 +404,12 @@ export const jobs = whole('how many files at the same time (default: 4)')
 export const bail = toggle('begin nothing more once a check did not pass')
 export const repeat = whole('run all of it so many times')
 export const watch = toggle('run again when a file changes')
+export const report = custom<string>({
+  description: 'also report so: junit, tap, json, github or prometheus, to stdout or to a file; may be repeated',
+  helpValue: '<kind[=file]>',
+  multiple: true,
+  multipleNonGreedy: true,
+})
 export const schema = toggle('print the JSON Schema of check files, by which editors complete')
 
 // Contexts.
