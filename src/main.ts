@@ -12,6 +12,7 @@ import {writeAll} from './lib/cli/terminal.ts'
 /** Each file of src/commands; a test holds both together. An id of two words is a command within a topic. */
 const commands = new Map<string, () => Promise<CommandModule>>([
   ['check', () => import('./commands/check.ts')],
+  ['check init', () => import('./commands/check/init.ts')],
   ['consumer add', () => import('./commands/consumer/add.ts')],
   ['consumer info', () => import('./commands/consumer/info.ts')],
   ['consumer ls', () => import('./commands/consumer/ls.ts')],

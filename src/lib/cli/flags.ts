@@ -410,6 +410,12 @@ export const report = custom<string>({
   multiple: true,
   multipleNonGreedy: true,
 })
+export const requestTo = custom<string>({
+  description: 'also send an empty request there, and check that it is answered; may be repeated',
+  helpValue: '<subject>',
+  multiple: true,
+  multipleNonGreedy: true,
+})
 export const schema = toggle('print the JSON Schema of check files, by which editors complete')
 
 // Contexts.
