@@ -146,6 +146,28 @@ onBothBuses((newScene) => {
     expect(numbers(two)).toEqual([2])
   })
 
+  test('a gateway that hangs is replaced, and what it wants to write later does not count', async () => {
+    const {scene, seqs, offset} = await withOrders(newScene, 4, 0)
+    await using first = scene.start(serveArgs)
+    await using one = await Socket.open(await urlOf(first))
+    one.start()
+    one.ack(await one.last(1))
+    const late = await one.last(2)
+    await expect.poll(() => offset(), {timeout: 5000}).toBe(seqs[0])
+    first.kill('SIGSTOP')
+    await using second = scene.start(serveArgs)
+    await using two = await Socket.open(await urlOf(second))
+    two.start()
+    two.ack(await two.last(1))
+    two.ack(await two.last(2))
+    await two.got(3)
+    expect(numbers(two)).toEqual([2, 3, 4])
+    first.kill('SIGCONT')
+    one.ack(late)
+    await first.stderrLine('subscription app: another gateway has taken it over')
+    expect(await offset()).toBe(seqs[2])
+  })
+
   test('webhooks are called until they take it', async () => {
     const {scene} = await withOrders(newScene, 2)
     const got: string[] = []

@@ -87,8 +87,14 @@ export class Dispatcher {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const {bus, subscription} = this.#parts
-    const from = {seq: this.#flights.offset + 1}
+    const {bus, subscription, warn} = this.#parts
+    const {offset} = this.#flights
+    const {lastSeq} = (await bus.streams.info(subscription.namespace)).state
+    if (offset > lastSeq && offset > Number(subscription.options.firstEvent)) {
+      const hint = 'if the stream was made anew, so must the subscription be'
+      warn(`subscription ${subscription.name}: the stream ends at #${lastSeq}, before the offset #${offset}: ${hint}`)
+    }
+    const from = {seq: offset + 1}
     await using reading = await bus.streams.read(subscription.namespace, {from, follow: true, signal})
     const source = new Page(() => reading.take(pageSize))
     while (!signal.aborted) {

@@ -100,6 +100,8 @@ export class EventManager implements AsyncDisposable {
       deliveryResponse: (connection, response) => this.#respond(plugin, connection, response),
       ephemeralSubscription: async (id, namespace, filter, options) => {
         await compileFilter(filter)
+        if (options.batch && !plugin.capabilities.batchDelivery)
+          throw new BusError('usage', `${plugin.name} does not deliver batches`)
         const {state} = await this.#bus.streams.info(namespace)
         const connection = this.#connections.get(id)
         if (connection?.plugin !== plugin) throw new BusError('usage', `there is no connection ${id}`)

@@ -4,7 +4,7 @@
  */
 import {sleep} from '../pace.ts'
 import type {Bucket} from './bucket.ts'
-import {offsetKey} from './registry.ts'
+import {offsetIn, offsetKey, offsetText} from './registry.ts'
 import type {Subscription} from './subscription.ts'
 
 export interface Place {
@@ -44,10 +44,12 @@ export class Offsets {
     const key = offsetKey(subscription)
     for (;;) {
       const entry = await this.#bucket.get(key)
-      const value = entry?.value ?? subscription.options.firstEvent
-      const revision = await this.#bucket.update(key, value, entry?.revision ?? 0)
-      if (revision !== undefined)
-        return new StoredPlace(this.#bucket, key, Number(value), revision, (one) => this.#write(one))
+      const offset = offsetIn(entry, subscription)
+      const writer = crypto.randomUUID()
+      const revision = await this.#bucket.update(key, offsetText(offset, writer), entry?.revision ?? 0)
+      if (revision === undefined) continue
+      const write = (place: StoredPlace) => this.#write(place)
+      return new StoredPlace({bucket: this.#bucket, key, writer, write}, offset, revision)
     }
   }
 
@@ -90,25 +92,28 @@ export class Offsets {
   }
 }
 
+interface StoredParts {
+  readonly bucket: Bucket
+  readonly key: string
+  readonly writer: string
+  readonly write: (place: StoredPlace) => void
+}
+
 class StoredPlace implements Place {
   readonly offset: number
-  readonly #bucket: Bucket
-  readonly #key: string
-  readonly #later: (place: StoredPlace) => void
+  readonly #parts: StoredParts
   readonly #lost = new AbortController()
   #revision: number
   #wanted: number
   #written: number
   readonly #waiting: (() => void)[] = []
 
-  constructor(bucket: Bucket, key: string, offset: number, revision: number, later: (place: StoredPlace) => void) {
-    this.#bucket = bucket
-    this.#key = key
+  constructor(parts: StoredParts, offset: number, revision: number) {
+    this.#parts = parts
     this.offset = offset
     this.#wanted = offset
     this.#written = offset
     this.#revision = revision
-    this.#later = later
   }
 
   get lost(): AbortSignal {
@@ -118,7 +123,7 @@ class StoredPlace implements Place {
   commit(offset: number): void {
     if (offset <= this.#wanted) return
     this.#wanted = offset
-    this.#later(this)
+    this.#parts.write(this)
   }
 
   flush(): Promise<void> {
@@ -133,21 +138,25 @@ class StoredPlace implements Place {
 
   /** Fails as the bus does. */
   async write(): Promise<void> {
-    const value = this.#wanted
-    if (value === this.#written || this.#lost.signal.aborted) return
-    const revision = (await this.#bucket.update(this.#key, String(value), this.#revision)) ?? (await this.#mine(value))
+    const offset = this.#wanted
+    if (offset === this.#written || this.#lost.signal.aborted) return
+    const {bucket, key, writer} = this.#parts
+    const text = offsetText(offset, writer)
+    const revision = (await bucket.update(key, text, this.#revision)) ?? (await this.#earlier(text))
     if (revision === undefined) {
       this.#lost.abort()
       return this.giveUp()
     }
     this.#revision = revision
-    this.#written = value
-    if (value === this.#wanted) this.giveUp()
+    this.#written = offset
+    if (offset === this.#wanted) this.giveUp()
   }
 
-  /** The revision, when an earlier attempt at the same value came through though nobody told us. */
-  async #mine(value: number): Promise<number | undefined> {
-    const entry = await this.#bucket.get(this.#key)
-    return entry?.value === String(value) ? entry.revision : undefined
+  /** When an earlier attempt of ours came through though nobody told us: the revision of another one. */
+  async #earlier(text: string): Promise<number | undefined> {
+    const {bucket, key, writer} = this.#parts
+    const entry = await bucket.get(key)
+    if (entry?.value === undefined || JSON.parse(entry.value).writer !== writer) return undefined
+    return entry.value === text ? entry.revision : bucket.update(key, text, entry.revision)
   }
 }

@@ -113,7 +113,7 @@ export class Registry {
   /** The last event that it is done with. */
   async offset(subscription: Subscription): Promise<number> {
     const stored = await this.bucket.get(offsetKey(subscription))
-    return Number(stored?.value ?? subscription.options.firstEvent)
+    return offsetIn(stored, subscription)
   }
 
   async #entry(
@@ -142,6 +142,18 @@ export async function openRegistry(streams: Streams): Promise<Registry> {
 
 export function offsetKey({id}: Pick<Subscription, 'id'>): string {
   return `offset.${keyPart(id)}`
+}
+
+/** What is stored of an offset names its writer too, who knows by that what it has written itself. */
+export function offsetText(offset: number, writer: string): string {
+  return JSON.stringify({offset, writer})
+}
+
+/** The offset that is stored, or where the subscription begins. */
+export function offsetIn(entry: Entry | undefined, {options}: Subscription): number {
+  const first = Number(options.firstEvent)
+  if (entry?.value === undefined) return first
+  return Number(JSON.parse(entry.value).offset ?? first)
 }
 
 function keyOf(namespace: string, name: string): string {

@@ -356,6 +356,22 @@ describe('connections', () => {
   })
 })
 
+test('a stream that was made anew is told of', async () => {
+  const bus = await memoryBus()
+  await store(bus, 1, 3)
+  {
+    await using one = await gateway(bus, {firstEvent: 'oldest', readAhead: 5})
+    const app = one.connect('a')
+    await app.payloads(3)
+    app.ack('1', '2', '3')
+  }
+  await bus.streams.remove('ORDERS')
+  await bus.streams.add({name: 'ORDERS', subjects: ['orders.>']})
+  await using two = await gateway(bus)
+  two.connect('a')
+  await until(() => two.said.some((line) => line.includes('the stream ends at #0, before the offset #3')), true)
+})
+
 describe('replies', () => {
   async function replied(bus: Transport, headers: readonly (readonly [string, string])[]): Promise<string[]> {
     await bus.streams.publish({
