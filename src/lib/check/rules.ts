@@ -25,7 +25,9 @@ export function* objectionsTo(spec: Spec, names: ReadonlySet<string>): Generator
     for (const [name, value] of Object.entries(spec.headers ?? {}))
       yield* refusal(['headers', name], () => checkHeader(name, String(value)))
   }
-  for (const [key, value] of Object.entries(spec)) if (!notFilled.has(key)) yield* unknownNames(value, names, [key])
+  // In a message that is sent several times, {n} is its number.
+  const known = spec.kind === 'pub' ? new Set([...names, 'n']) : names
+  for (const [key, value] of Object.entries(spec)) if (!notFilled.has(key)) yield* unknownNames(value, known, [key])
   if (spec.kind === 'messages') yield* objectionsToMessages(spec)
   if (spec.kind === 'rpc' && spec.subject === undefined && (spec.service === undefined || spec.method === undefined))
     yield [[], '"rpc" needs "subject", or "service" and "method"']

@@ -33,8 +33,9 @@ export class Scrubber {
 
   message(message: Message): Message {
     const {subject, headers, reply, seq, time} = message
-    const lines = headers.map(([name, value]) => [name, this.text(value)] as const)
-    return new Message(this.text(subject), this.#payload(message.payload), lines, reply, seq, time)
+    const lines = headers.map(([name, value]) => [this.text(name), this.text(value)] as const)
+    const to = reply === undefined ? undefined : this.text(reply)
+    return new Message(this.text(subject), this.#payload(message.payload), lines, to, seq, time)
   }
 
   failure(failure: Failure): Failure {
