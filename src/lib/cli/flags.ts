@@ -241,7 +241,6 @@ export const toPosition = custom<Position>({
 export const end = toggle('end where the stream ends now, as --to end')
 export const keptBy = text('which stream, when several keep the subjects', '<name>')
 export const durable = text('take from this durable consumer of the stream, and acknowledge what is written', '<name>')
-export const durable = text('take from this durable consumer of the stream, and acknowledge what is written', '<name>')
 export const filter = custom<string>({
   description: 'only messages whose subject matches; may be repeated',
   helpValue: '<subject>',
