@@ -66,9 +66,13 @@ export class Acks {
     return this.#dirty.length > 0 || this.#all !== undefined
   }
 
+  /** For how many more messages there is room once they are written, at most. */
+  freed = 0
+
   ack(lot: Lot, index: number): void {
     if (lot.marks[index] === marks.done) return
     lot.marks[index] = marks.acked
+    this.freed++
     if (lot.answers.size > 0) lot.answers.delete(index)
     this.#touch(lot)
   }
@@ -76,11 +80,13 @@ export class Acks {
   ackAll({epoch, seqs}: Lot, index: number): void {
     const seq = seqs[index] ?? 0
     if (this.#all === undefined || this.#all.epoch < epoch || this.#all.seq < seq) this.#all = {epoch, seq}
+    this.freed = Number.POSITIVE_INFINITY
   }
 
   answer(lot: Lot, index: number, answer: Answer): void {
     if (lot.marks[index] === marks.done || lot.marks[index] === marks.acked) return
     lot.marks[index] = marks.answered
+    this.freed++
     lot.answers.set(index, answer)
     this.#touch(lot)
   }
@@ -98,6 +104,7 @@ export class Acks {
     this.#parts.durables.touch(this.#durable, now)
     this.#dirty = []
     this.#all = undefined
+    this.freed = 0
   }
 
   /** Answers whether others should look. */
@@ -142,6 +149,7 @@ export class Acks {
       this.#touch(lot)
     }
     this.#all ??= this.#undo.all
+    this.freed = Number.POSITIVE_INFINITY
     this.#undo = undefined
   }
 

@@ -98,6 +98,7 @@ export class Member implements Consuming {
   #scanned = 0
   /** There may be messages, though none was found yet. */
   #isLooking = false
+  #isWaking = false
   #buffer: Held[] = []
   #first = 0
   #waiting: Waiting | undefined
@@ -289,8 +290,9 @@ export class Member implements Consuming {
     // Another member gave back what it had not taken.
     if (place.next < this.#next) this.#scanned = 0
     this.#next = place.next
-    const page = this.#view.page(state, Math.max(place.next, this.#scanned), state.last, want)
     const room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
+    const most = Math.min(want, Math.max(1, room + this.#acks.freed))
+    const page = this.#view.page(state, Math.max(place.next, this.#scanned), state.last, most)
     const isDue = flights.due(id, now, want).some((flight) => flight.tries > 0 || room > 0)
     if (page.rows.length === 0) this.#scanned = Math.max(this.#scanned, page.upTo + 1)
     this.#backlog.follow(state, place)
@@ -409,8 +411,16 @@ export class Member implements Consuming {
     return this.#durable.config.ack === 'none' ? undefined : delivery
   }
 
+  /** Whoever waits may do so for the room that these make: then they are written with the claim, at once. */
   #armAcks(): void {
     if (this.#isClosed) this.#parts.onUnwritten(this)
+    if (this.#waiting !== undefined && !this.#isWaking) {
+      this.#isWaking = true
+      setImmediate(() => {
+        this.#isWaking = false
+        this.wake()
+      })
+    }
     this.#ackTimer ??= setTimeout(() => {
       this.#ackTimer = undefined
       this.#writeSoon()
