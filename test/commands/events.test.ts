@@ -81,6 +81,15 @@ onBothBuses((newScene) => {
     expect((await scene.run(['events', 'add', 'ORDERS', 'app', '--topic', '('])).code).toBe(2)
   })
 
+  test('looking for subscriptions makes nothing', async () => {
+    const scene = await newScene()
+    onTestFinished(() => scene[Symbol.asyncDispose]())
+    const {code, stderr} = await scene.run(['events', 'ls'])
+    expect([code, stderr]).toEqual([0, 'no subscriptions\n'])
+    expect((await scene.run(['events', 'info', 'ORDERS', 'app'])).code).toBe(5)
+    expect((await scene.run(['stream', 'ls', '--json'])).stdout).toBe('[]\n')
+  })
+
   test('an application gets events, acknowledges, rejects, and goes on where it was', async () => {
     const {scene, seqs, offset} = await withOrders(newScene, 5)
     await using gateway = scene.start(serveArgs)
@@ -259,6 +268,16 @@ describe('a gateway', () => {
     expect((await bus(['events', 'listen', 'http://127.0.0.1:1'])).code).toBe(2)
     expect((await bus(['events', 'serve', '--ws', 'nowhere'])).code).toBe(2)
   })
+})
+
+test('a bus that keeps no streams has no events', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bus-events-libbus-'))
+  onTestFinished(() => rmSync(folder, {recursive: true}))
+  const url = `libbus:${join(folder, 'app.db')}?create`
+  for (const words of [['ls'], ['add', 'ORDERS', 'app'], ['serve', '--ws', '127.0.0.1:0']]) {
+    const {code, stderr} = await bus(['events', ...words, '-b', url])
+    expect([code, stderr]).toEqual([5, expect.stringContaining('keeps no streams')])
+  }
 })
 
 test('a server that is killed in the middle of a flight takes nothing with it', async () => {

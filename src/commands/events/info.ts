@@ -21,7 +21,7 @@ export default class EventsInfo extends BusCommand<SubscriptionDocument> {
   async run(): Promise<SubscriptionDocument> {
     const {args} = await this.parse(EventsInfo)
     await using bus = await this.openBus()
-    const registry = await openRegistry(bus.streams)
+    const registry = await openRegistry(bus.streams, {make: false})
     const subscription = await registry.get(args.namespace, args.name)
     const document = await subscriptionDocument(subscription, await registry.offset(subscription), bus.streams)
     if (!this.jsonEnabled()) this.print(await factSheet(subscriptionFacts(document), await this.paint(1)))

@@ -20,7 +20,7 @@ export default class EventsLs extends BusCommand<SubscriptionDocument[]> {
   async run(): Promise<SubscriptionDocument[]> {
     const {args} = await this.parse(EventsLs)
     await using bus = await this.openBus()
-    const registry = await openRegistry(bus.streams)
+    const registry = await openRegistry(bus.streams, {make: false})
     const all = await registry.list()
     const wanted = all.filter(({namespace}) => args.namespace === undefined || namespace === args.namespace)
     const documents = await Promise.all(

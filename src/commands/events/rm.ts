@@ -24,7 +24,7 @@ export default class EventsRm extends BusCommand<EventsRmResult> {
     const {args, flags} = await this.parse(EventsRm)
     const {namespace, name} = args
     await using bus = await this.openBus()
-    const registry = await openRegistry(bus.streams)
+    const registry = await openRegistry(bus.streams, {make: false})
     const offset = await registry.offset(await registry.get(namespace, name))
     const what = `remove subscription ${name} of ${namespace} and forget its offset #${offset}`
     await confirm(what, {yes: flags.yes, signal: this.stop})

@@ -35,12 +35,14 @@ export function keyPart(text: string): string {
   return text.replace(/[^A-Za-z0-9._-]/gu, (char) => `=${Buffer.from(char).toString('hex').toUpperCase()}`)
 }
 
-/** Makes the bucket if it is missing. */
-export async function openBucket(streams: Streams, name: string): Promise<Bucket> {
+/** With `make` the bucket is made if it is missing; else there is nothing in it then. */
+export async function openBucket(streams: Streams, name: string, {make}: {readonly make: boolean}): Promise<Bucket> {
   const stream = `KV_${name}`
   const settings = {name: stream, subjects: [`$KV.${name}.>`], maxMsgsPerSubject: 1, discard: 'new'} as const
   await streams.info(stream).catch(async (error: unknown) => {
-    if (!isKind(error, 'notFound') || error.message.includes('keeps no streams')) throw error
+    if (!isKind(error, 'notFound')) throw error
+    // Fails on a bus that keeps no streams at all.
+    if (!make) return void (await streams.keeping(settings.subjects[0]))
     await streams.add({...settings, description: 'subscriptions of bus events'}).catch((failure: unknown) => {
       // Another one made it at the same time.
       if (!isKind(failure, 'usage')) throw failure
@@ -89,10 +91,12 @@ class StreamBucket implements Bucket {
 
   async entries(pattern: string): Promise<readonly Entry[]> {
     const found: Entry[] = []
-    await using reading = await this.#streams.read(this.#stream, {
-      filters: [this.#prefix + pattern],
-      lastPerSubject: true,
+    const range = {filters: [this.#prefix + pattern], lastPerSubject: true}
+    await using reading = await this.#streams.read(this.#stream, range).catch((error: unknown) => {
+      if (isKind(error, 'notFound')) return undefined
+      throw error
     })
+    if (reading === undefined) return found
     for await (const entry of this.#read(reading)) if (entry.value !== undefined) found.push(entry)
     return found
   }

@@ -135,9 +135,12 @@ export class Registry {
   }
 }
 
-/** The durable subscriptions of a bus; their bucket is made if it is missing. Fails with `notFound` on a bus that keeps no streams. */
-export async function openRegistry(streams: Streams): Promise<Registry> {
-  return new Registry(await openBucket(streams, bucketName), streams)
+/**
+ * The durable subscriptions of a bus; their bucket is made if it is missing, unless they are only to be read. Fails with
+ * `notFound` on a bus that keeps no streams.
+ */
+export async function openRegistry(streams: Streams, {make = true} = {}): Promise<Registry> {
+  return new Registry(await openBucket(streams, bucketName, {make}), streams)
 }
 
 export function offsetKey({id}: Pick<Subscription, 'id'>): string {
