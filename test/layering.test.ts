@@ -4,7 +4,19 @@ import {describe, expect, it} from 'vitest'
 import {root} from './bus.ts'
 
 /** What the commands do. They meet in `transport` and the words, never sideways. */
-const middle = ['pubsub', 'stored', 'replay', 'rpc', 'response-stream', 'delivery', 'broker', 'messenger', 'check', 'tour']
+const middle = [
+  'pubsub',
+  'stored',
+  'replay',
+  'rpc',
+  'response-stream',
+  'delivery',
+  'broker',
+  'messenger',
+  'check',
+  'tour',
+  'bench',
+]
 
 /** From top to bottom; an import goes to the same layer's folder or further down. */
 const ranks = ['main', 'commands', 'cli', 'middle', 'sinks', 'transport', 'words'] as const

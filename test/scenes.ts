@@ -28,6 +28,11 @@ const records = tape.map((record) => `${JSON.stringify(record)}\n`).join('')
 const streamToken = [/as stream \w{8}/g, 'as stream TOKEN'] as const
 const clockText = /[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \S+ \d{4}/g
 
+const bytesASecond = [/[\d.]+ ([KMG]i)?B\/s/g, 'BYTES'] as const
+/** What time decides: how many there were, and how much that is. */
+const figures = [/[\d,.]+ (published|answered|served)( · \d clients)? · [\d.]+ ([KMG]i)?B/g, 'N $1$2 · SIZE'] as const
+const rows = [/^(pub,128,pub,1,10000,1280000),.*$/gm, '$1,FIGURES'] as const
+
 /** By the example's command line. */
 export const scenes: Readonly<Record<string, Scene>> = {
   // pub
@@ -145,6 +150,44 @@ export const scenes: Readonly<Record<string, Scene>> = {
   'bus stream open ticks --open 100 --raw': {
     beside: ['bus serve ticks tick --stream -n 2'],
     sees: '200 frames · 100 streams · 100 × close 1000 (normal)',
+  },
+
+  // bench
+  'bus bench pub --msgs 20000 --with-sub': {
+    sees: /^pub: 20,000 published · 2\.4 MiB .*\np50 .*\nsub: 20,000 received · 2\.4 MiB .*\np50 .* · p99\.99 /,
+    masks: [bytesASecond],
+  },
+  'bus bench pub load --clients 4 --rate 2000/s --for 2s': {
+    sees: /^pub: [\d,]+ published · 4 clients · /,
+    masks: [bytesASecond, figures],
+  },
+  'bus bench pub --msgs 10000 --csv': {sees: /^bench,size,role,clients,/, masks: [rows]},
+  'bus bench sub load --msgs 1000': {
+    meanwhile: ['bus bench pub load --msgs 1000 --size 16'],
+    sees: 'sub: 1,000 received · 15.6 KiB',
+    masks: [bytesASecond],
+  },
+  'bus bench req --msgs 5000 --window 64 --with-serve': {
+    sees: /^req: 5,000 answered · 625 KiB .*\np50 .*\nserve: 5,000 served · 625 KiB /,
+    masks: [bytesASecond],
+  },
+  'bus bench req orders.get --rate 500/s --for 1s': {
+    beside: ['bus serve orders.get --echo > /dev/null'],
+    sees: /^req: \d+ answered · /m,
+    masks: [bytesASecond, figures, [/\d+ served/g, 'N served']],
+  },
+  'bus bench serve load --msgs 1000': {
+    meanwhile: ['bus bench req load --msgs 1000 --window 16'],
+    sees: 'serve: 1,000 served · 125 KiB',
+    masks: [bytesASecond],
+  },
+  'bus bench open --msgs 200 --frames 100 --with-serve': {
+    sees: /^open: 200 streams read · 2\.4 MiB .*\np50 .*\nserve: 200 served · 2\.4 MiB /,
+    masks: [bytesASecond],
+  },
+  'bus bench rpc --msgs 2000 --window 16 --with-serve': {
+    sees: /^rpc: 2,000 calls answered .*\np50 .*\nserve: 2,000 served /,
+    masks: [bytesASecond],
   },
 
   // tour

@@ -13,6 +13,8 @@ const ago = [/just now|\d[\d.]* (ms|s) ago/g, 'AGO'] as const
 /** Each bus counts the bytes of a stream in its own way. */
 const size = [/ +(\d[\d.]* (Ki)?B|size)/g, ' SIZE'] as const
 
+const bytesASecond = [/[\d.]+ ([KMG]i)?B\/s/g, 'BYTES'] as const
+
 /** By the example's command line. */
 export const storedScenes: Readonly<Record<string, StoredScene>> = {
   // pub
@@ -111,6 +113,19 @@ export const storedScenes: Readonly<Record<string, StoredScene>> = {
     sees: '100 acknowledged · 0 pending\n',
   },
   'bus consumer next ORDERS billing --nak --delay 30s': {before: billing, sees: '1 given back · 3 pending\n'},
+
+  // bench
+  'bus bench replay --msgs 10000': {before: [], sees: 'replay: 10,000 replayed · 1.2 MiB', masks: [bytesASecond]},
+  'bus bench replay --durable worker --msgs 10000': {
+    before: [],
+    sees: 'replay: 10,000 replayed · 1.2 MiB',
+    masks: [bytesASecond],
+  },
+  'bus bench replay ORDERS --clients 2': {
+    before: orders,
+    sees: 'replay: 8 replayed · 2 clients · ',
+    masks: [bytesASecond],
+  },
 }
 
 /** What goes wrong: the same exit codes on both buses, and sentences that name the same. */

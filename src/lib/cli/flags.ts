@@ -417,6 +417,26 @@ export const requestTo = custom<string>({
 })
 export const schema = toggle('print the JSON Schema of check files, by which editors complete')
 
+// Measuring.
+export const msgs = whole('how many in all')
+export const clients = whole('so many clients, each a process with a connection of its own (default: 1)')
+export const subjects = whole('so many subjects, as SUBJECT.1 and on (default: 1)')
+/** On commands of bench `--batch` is this one: elsewhere it is a switch. */
+export const batchSize = whole('hand over so many at a time (default: 1000)')
+export const frames = whole('frames of each stream (default: 1)')
+export const withSub = toggle('also subscribe, and measure how long messages are on their way')
+export const withServe = toggle('also serve what is asked for')
+export const csv = toggle('print a line for each side, with the names of the columns above')
+export const baseline = text(
+  'compare with what an earlier run printed with --json; exit code 9 when it is slower',
+  '<path>',
+)
+export const maxRegression = custom<number>({
+  description: 'how much slower than the baseline it may be (default: 10%)',
+  helpValue: '<percent>',
+  parse: async (input) => parsePercent(input),
+})
+
 // Contexts.
 export const use = toggle('mean this context whenever nothing else is said')
 export const none = toggle('mean none: your own bus file again')

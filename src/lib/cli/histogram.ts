@@ -9,17 +9,24 @@ export interface LatencySummary {
   readonly p90: number
   readonly p99: number
   readonly p999: number
+  readonly p9999: number
   readonly max: number
 }
 
 export interface Latencies {
-  /** Milliseconds. */
-  record(ms: number): void
+  /** Milliseconds; several that are the same at once. */
+  record(ms: number, count?: number): void
+  /** What was recorded: values in its own steps, each with how often it came. */
+  counts(): Counts
+  /** Takes in what another one recorded. */
+  add(counts: Counts): void
   /** Nothing when nothing was recorded. */
   summary(): LatencySummary | undefined
   /** Lines of a histogram for a terminal so many columns wide. */
   draw(columns: number): string[]
 }
+
+export type Counts = readonly (readonly [steps: number, count: number])[]
 
 /** What one step of the histogram stands for. */
 const stepsPerMs = 10_000
@@ -52,12 +59,25 @@ export async function makeLatencies(): Promise<Latencies> {
   }
 
   return {
-    record: (ms) => histogram.recordValue(Math.max(1, Math.round(ms * stepsPerMs))),
+    record: (ms, count = 1) => histogram.recordValueWithCount(Math.max(1, Math.round(ms * stepsPerMs)), count),
+    counts() {
+      const counts: [number, number][] = []
+      const values = histogram.recordedValuesIterator
+      values.reset()
+      while (values.hasNext()) {
+        const {valueIteratedTo, countAddedInThisIterationStep} = values.next()
+        counts.push([Math.min(valueIteratedTo, histogram.maxValue), countAddedInThisIterationStep])
+      }
+      return counts
+    },
+    add(counts) {
+      for (const [steps, count] of counts) histogram.recordValueWithCount(steps, count)
+    },
     summary() {
       if (histogram.totalCount === 0) return undefined
       const {mean, minNonZeroValue, maxValue} = histogram
-      const [p50, p90, p99, p999] = [at(50), at(90), at(99), at(99.9)]
-      return {min: toMs(minNonZeroValue), mean: toMs(mean), p50, p90, p99, p999, max: toMs(maxValue)}
+      const [p50, p90, p99, p999, p9999] = [at(50), at(90), at(99), at(99.9), at(99.99)]
+      return {min: toMs(minNonZeroValue), mean: toMs(mean), p50, p90, p99, p999, p9999, max: toMs(maxValue)}
     },
     draw(columns) {
       if (histogram.totalCount === 0) return []
@@ -69,8 +89,8 @@ export async function makeLatencies(): Promise<Latencies> {
 
 /** `p50 210 µs · p90 …`, as one line. */
 export function latencyLine(summary: LatencySummary): string {
-  const {p50, p90, p99, p999, max} = summary
-  const parts = Object.entries({p50, p90, p99, 'p99.9': p999, max})
+  const {p50, p90, p99, p999, p9999, max} = summary
+  const parts = Object.entries({p50, p90, p99, 'p99.9': p999, 'p99.99': p9999, max})
   return parts.map(([name, ms]) => `${name} ${formatDuration(ms)}`).join(' · ')
 }
 

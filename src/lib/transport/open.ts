@@ -8,7 +8,7 @@ import type {OpenOptions, Transport} from './transport.ts'
  * Fails with `usage` for a URL of no known kind, else as the driver says.
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Transport> {
-  if (url.startsWith('memory:')) {
+  if (isOneProcess(url)) {
     const {openMemory} = await import('./memory/driver.ts')
     return openMemory(url, options)
   }
@@ -33,6 +33,11 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Tran
 /** Whether the URL names a database that libbus of contenox uses. */
 export function isLibbus(url: string): boolean {
   return url.startsWith('libbus:')
+}
+
+/** Whether the URL names a bus that only this process can reach. */
+export function isOneProcess(url: string): boolean {
+  return url.startsWith('memory:')
 }
 
 /** Whether the URL names a server. */

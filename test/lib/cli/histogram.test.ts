@@ -34,6 +34,12 @@ describe('percentiles', () => {
     expect(summary).toMatchObject({p50: 23.5961, p999: 23.5961, max: 23.5961})
   })
 
+  test('of several recordings can be put together', async () => {
+    const [one, other] = [await recorded(upTo(500)), await recorded(upTo(1000).slice(500))]
+    one.add(other.counts())
+    expect(one.summary()).toEqual((await recorded(upTo(1000))).summary())
+  })
+
   test('of nothing are nothing', async () => {
     const latencies = await recorded([])
     expect(latencies.summary()).toBeUndefined()
@@ -46,8 +52,8 @@ describe('percentiles', () => {
   })
 
   test('make one line', () => {
-    expect(latencyLine({min: 0.1, mean: 1, p50: 0.21, p90: 0.5, p99: 1.25, p999: 12.4, max: 1203})).toBe(
-      'p50 210 µs · p90 500 µs · p99 1.3 ms · p99.9 12 ms · max 1.2 s',
+    expect(latencyLine({min: 0.1, mean: 1, p50: 0.21, p90: 0.5, p99: 1.25, p999: 12.4, p9999: 80, max: 1203})).toBe(
+      'p50 210 µs · p90 500 µs · p99 1.3 ms · p99.9 12 ms · p99.99 80 ms · max 1.2 s',
     )
   })
 })

@@ -1,0 +1,36 @@
+import {string} from '@oclif/core/args'
+import {BenchCommand} from '../../lib/cli/bench/command.ts'
+import * as flags from '../../lib/cli/flags.ts'
+
+export default class BenchRpc extends BenchCommand {
+  static override summary = 'measure how fast RPC methods answer'
+  static override description =
+    'Calls a method by its subject, as bus rpc ls shows it. A latency is the time to the answer.'
+  static override examples = [
+    {
+      description: 'both sides, 16 calls at a time',
+      command: `<%= config.bin %> bench rpc --msgs 2000 --window 16 --with-serve`,
+    },
+  ]
+  static override args = {
+    subject: string({description: 'the subject of the method (default: bench)'}),
+  }
+  static override flags = {
+    msgs: flags.msgs({description: 'how many calls in all (default: 10000, or what --for allows)'}),
+    size: flags.size({description: 'bytes of a request, and with --with-serve of a reply (default: 128)'}),
+    clients: flags.clients(),
+    rate: flags.rate({description: 'so many calls a second, minute or hour, all clients together'}),
+    subjects: flags.subjects(),
+    window: flags.window({description: 'how many calls of a client may be under way (default: 1, with --rate 1000)'}),
+    'with-serve': flags.withServe(),
+    for: flags.for(),
+    csv: flags.csv(),
+    baseline: flags.baseline(),
+    'max-regression': flags.maxRegression(),
+  }
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(BenchRpc)
+    await this.bench('rpc', {...flags, ...args})
+  }
+}

@@ -1,0 +1,30 @@
+import {string} from '@oclif/core/args'
+import {BenchCommand} from '../../lib/cli/bench/command.ts'
+import * as flags from '../../lib/cli/flags.ts'
+
+export default class BenchServe extends BenchCommand {
+  static override summary = 'answer requests as fast as possible, and measure it'
+  static override description =
+    'The other side of bus bench req. Clients share the requests. It ends after --msgs or --for, else by Ctrl-C.'
+  static override examples = [
+    {description: 'the other side, as on another machine', command: `<%= config.bin %> bench serve load --msgs 1000`},
+  ]
+  static override args = {
+    subject: string({description: 'what to serve (default: bench)'}),
+  }
+  static override flags = {
+    msgs: flags.msgs({description: 'end after so many requests, all clients together'}),
+    size: flags.size({description: 'bytes of a reply (default: 128)'}),
+    clients: flags.clients(),
+    subjects: flags.subjects(),
+    for: flags.for(),
+    csv: flags.csv(),
+    baseline: flags.baseline(),
+    'max-regression': flags.maxRegression(),
+  }
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(BenchServe)
+    await this.bench('serve', {...flags, ...args})
+  }
+}

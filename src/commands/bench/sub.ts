@@ -1,0 +1,29 @@
+import {string} from '@oclif/core/args'
+import {BenchCommand} from '../../lib/cli/bench/command.ts'
+import * as flags from '../../lib/cli/flags.ts'
+
+export default class BenchSub extends BenchCommand {
+  static override summary = 'measure how fast a bus delivers messages'
+  static override description =
+    'Each client gets every message. It ends after --msgs or --for, else by Ctrl-C; the time is that from the first to the last message.'
+  static override examples = [
+    {description: 'what another terminal publishes', command: `<%= config.bin %> bench sub load --msgs 1000`},
+  ]
+  static override args = {
+    subject: string({description: 'what to listen to (default: bench)'}),
+  }
+  static override flags = {
+    msgs: flags.msgs({description: 'end after so many messages, in each client'}),
+    clients: flags.clients(),
+    subjects: flags.subjects(),
+    for: flags.for(),
+    csv: flags.csv(),
+    baseline: flags.baseline(),
+    'max-regression': flags.maxRegression(),
+  }
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(BenchSub)
+    await this.bench('sub', {...flags, ...args})
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Times inside payloads, so that a subscriber of the same host knows how long a message was on its way: the first eight
+ * bytes, a float64 of the host's clock.
+ */
+export const stampBytes = 8
+
+const fill = 'x'
+
+/** Payloads of one batch, stamped by `due`; nobody has used their memory before. */
+export function stampedPayloads(count: number, size: number, due: (index: number) => number): Uint8Array[] {
+  const block = Buffer.allocUnsafeSlow(count * size).fill(fill)
+  return Array.from({length: count}, (_, i) => {
+    block.writeDoubleLE(due(i), i * size)
+    return block.subarray(i * size, (i + 1) * size)
+  })
+}
+
+/** A payload without a time. */
+export function plainPayload(size: number): Uint8Array {
+  return Buffer.alloc(size, fill)
+}
+
+/** Reads times out of payloads; NaN from one that is too short. */
+export function stampReader(): (payload: Uint8Array) => number {
+  const bytes = new Uint8Array(stampBytes)
+  const times = new Float64Array(bytes.buffer)
+  return (payload) => {
+    for (let i = 0; i < stampBytes; i++) bytes[i] = payload[i] ?? 0
+    return payload.length < stampBytes ? Number.NaN : (times[0] ?? Number.NaN)
+  }
+}

@@ -1,0 +1,113 @@
+/** Clients in processes of their own, so that the machine is measured and not one event loop. */
+import {type ChildProcess, fork} from 'node:child_process'
+import {type Client, gate, startClient} from '../../bench/client.ts'
+import type {Job} from '../../bench/job.ts'
+import type {Tally} from '../../bench/meter.ts'
+import {BusError, type FailureKind} from '../../errors.ts'
+import {open} from '../../transport/open.ts'
+import type {ServerOptions} from '../../transport/transport.ts'
+import {makeLatencies} from '../histogram.ts'
+import {errorJson} from '../report.ts'
+import {workOf} from './works.ts'
+
+/** What a process is sent first. */
+export interface Task {
+  readonly job: Job
+  readonly url: string
+  readonly server: ServerOptions
+}
+
+type Order = Task | 'go' | 'quiet' | 'stop'
+
+/** What a process says. */
+type Word = 'ready' | {readonly done: number} | {readonly tally: Tally} | {readonly failure: Failure}
+
+interface Failure {
+  readonly kind: FailureKind | 'bug'
+  readonly message: string
+  readonly try?: readonly string[]
+  readonly data?: Readonly<Record<string, unknown>>
+}
+
+/** How often a process tells what it has done, in milliseconds. */
+const wordsMs = 100
+
+/** A client in this process, for a bus that no other process can reach. */
+export async function clientHere({job, url, server}: Task): Promise<Client> {
+  const [work, latencies] = [await workOf(job), await makeLatencies()]
+  const name = `bus bench ${job.role}`
+  return startClient(() => open(url, {name, maxReconnects: 0, ...server}), {job, work, latencies})
+}
+
+/** A client in a process that runs this same program. */
+export function clientElsewhere(task: Task): Client {
+  const [, program = ''] = process.argv
+  const child = fork(program, ['bench', 'worker'], {stdio: ['ignore', 'ignore', 'inherit', 'ipc']})
+  const ready = gate()
+  let done = 0
+  const tell = (order: Order) => void (child.connected && child.send(order))
+  const ended = resultOf(child, (word) => {
+    if (word === 'ready') ready.open()
+    else if ('done' in word) done = word.done
+  })
+  ended.catch(ready.open)
+  tell(task)
+  return {
+    ready: ready.opened,
+    ended,
+    get done() {
+      return done
+    },
+    go: () => tell('go'),
+    quiet: () => tell('quiet'),
+    stop: () => tell('stop'),
+  }
+}
+
+function resultOf(child: ChildProcess, hear: (word: 'ready' | {readonly done: number}) => void): Promise<Tally> {
+  return new Promise((resolve, reject) => {
+    child.on('message', (word: Word) => {
+      if (word === 'ready' || 'done' in word) hear(word)
+      else if ('tally' in word) resolve(word.tally)
+      else reject(errorOf(word.failure))
+    })
+    child.on('error', reject)
+    child.on('exit', (code, signal) =>
+      reject(new BusError('interrupted', `a client of the measurement was ended: ${signal ?? `exit code ${code}`}`)),
+    )
+  })
+}
+
+/** The other end: leads one client by what the parent sends, until it has ended. */
+export async function obey(): Promise<void> {
+  const send = process.send?.bind(process)
+  if (send === undefined)
+    throw new BusError('usage', 'bus bench worker is for bus bench itself', {try: ['bus bench pub --clients 4']})
+  let client: Client | undefined
+  const finished = gate()
+  process.on('message', async (order: Order) => {
+    if (typeof order === 'string') return client?.[order]()
+    client = await clientHere(order)
+    const started = client
+    started.ready.then(() => send('ready' satisfies Word))
+    const timer = setInterval(() => send({done: started.done} satisfies Word), wordsMs)
+    const end = started.ended.then(
+      (tally) => ({tally}),
+      (error: unknown) => ({failure: (errorJson(error) as {error: Failure}).error}),
+    )
+    const word: Word = await end
+    clearInterval(timer)
+    send(word, undefined, {}, finished.open)
+  })
+  // Whoever started us has gone.
+  process.once('disconnect', () => {
+    client?.stop()
+    finished.open()
+  })
+  await finished.opened
+  if (process.connected) process.disconnect()
+}
+
+function errorOf({kind, message, try: hints = [], data}: Failure): Error {
+  return kind === 'bug' ? new Error(message) : new BusError(kind, message, {try: hints, ...(data && {data})})
+}
