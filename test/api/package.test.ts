@@ -25,7 +25,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]()
 })
 
-const examples = readdirSync(join(root, 'examples'))
+const examples = readdirSync(join(root, 'examples')).filter((file) => file.endsWith('.ts'))
 const node = (args: readonly string[]) => run(process.execPath, args, {cwd: installed.folder})
 
 describe('the examples', () => {
