@@ -89,12 +89,14 @@ export default class Check extends BusCommand {
   /** Until Ctrl-C. What fails is told, and the next change waited for. */
   async #watch(wishes: CheckFlags, reporters: readonly Reporter[]): Promise<void> {
     while (!this.stop.aborted) {
+      // From before the run on: what is changed meanwhile counts.
+      const change = nextChange(wishes.paths, this.stop)
       await this.#once(wishes, reporters).catch((error) => {
-        if (!(error instanceof BusError) || error.kind === 'interrupted') throw error
+        if (!(error instanceof BusError) || error.kind === 'notFound') throw error
         this.say(error.message)
       })
-      this.say('waiting for a change; Ctrl-C ends it')
-      await nextChange(wishes.paths.length === 0 ? ['checks/'] : wishes.paths, this.stop)
+      if (!this.stop.aborted) this.say('waiting for a change; Ctrl-C ends it')
+      await change
     }
   }
 

@@ -1,9 +1,11 @@
+import {spawn, spawnSync} from 'node:child_process'
 import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import {stripVTControlCharacters} from 'node:util'
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, test} from 'vitest'
 import {onBothBuses, type StoredScene} from '../both-buses.ts'
-import {bus, type Ended, type Running, start} from '../bus.ts'
+import {bin, bus, type Ended, type Running, start} from '../bus.ts'
 import {NatsServer} from '../nats-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'check-'))
@@ -559,6 +561,67 @@ describe('a secret', () => {
       expect(stdout + stderr).not.toContain('k-98765')
     }
   })
+})
+
+describe('the bus', () => {
+  const path = (name: string) => join(folder, name)
+  const file = (bus: object) =>
+    fileOf({...bus, vars: {which: 'b'}, checks: [{pub: 'x', 'skip-if': '$contains(bus.url, "a.db")'}]})
+  const skipped = async (name: string, flags: string[], env = {}) =>
+    reportOf(await bus(['check', name, '--json', ...flags], {env: {...env, BUS_URL: path('a.db')}})).skipped
+
+  test('is that of the flags, then that of the file, then that of the environment', async () => {
+    expect(await skipped(file({}), [])).toBe(1)
+    expect(await skipped(file({bus: path('b.db')}), [])).toBe(0)
+    expect(await skipped(file({bus: path('b.db')}), ['-b', path('a.db')])).toBe(1)
+  })
+
+  test('may have variables in its name', async () => {
+    expect(await skipped(file({bus: path('{which}.db')}), ['--var', 'which=a'])).toBe(1)
+    expect(await skipped(file({bus: '{env.WHERE}'}), [], {WHERE: path('b.db')})).toBe(0)
+    expect(await bus(['check', file({bus: '{env.NOWHERE}'})])).toMatchObject({code: 2})
+  })
+
+  test('may be a context', async () => {
+    const home = {XDG_CONFIG_HOME: path('config')}
+    await bus(['context', 'add', 'ci', '-b', path('b.db')], {env: home})
+    expect(await skipped(file({context: 'ci'}), [], home)).toBe(0)
+    expect(await bus(['check', file({context: 'nope'})], {env: home})).toMatchObject({code: 5})
+  })
+})
+
+const hasTerminals = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
+
+test.runIf(hasTerminals)('--watch runs again at each change, also after a file was wrong, until Ctrl-C', async () => {
+  const home = join(folder, 'watched')
+  mkdirSync(home)
+  const write = (text: string) => writeFileSync(join(home, 'a.yaml'), text)
+  write('checks: [{pub: one}]')
+  const command = `'${process.execPath}' '${bin}' check '${home}' --watch -b '${join(folder, 'watched.db')}'`
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    env: {PATH: process.env['PATH'], HOME: home, TERM: 'xterm'},
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  let shown = ''
+  let look = () => {}
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += stripVTControlCharacters(text)
+    look()
+  })
+  const waits = async (...signs: RegExp[]) => {
+    const isThere = () => signs.every((sign) => sign.test(shown)) && shown.includes('waiting for a change')
+    while (!isThere()) await new Promise<void>((resolve) => (look = resolve))
+    shown = ''
+  }
+  await waits(/1 passed/)
+  write('checks: [{pub: one}, {req: two}]')
+  await waits(/1 failed/, /nobody serves "two"/)
+  write('chks: []')
+  await waits(/a\.yaml:1:1: unknown key "chks"/)
+  write('checks: [{pub: one}, {pub: two}]')
+  await waits(/2 passed/)
+  child.stdin.write('\x03')
+  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0)
 })
 
 test('--schema is a JSON Schema that knows every kind', async () => {

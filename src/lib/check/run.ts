@@ -120,7 +120,7 @@ class Run {
     const {within} = file.shape
     return {
       ...{bus, tools, env, signal, folder: dirname(file.path)},
-      variables: new Variables(env, (secret) => scrubber.add(secret)),
+      variables: new Variables(env, (secret) => scrubber.add(secret), capturedBy([...file.checks, ...file.always])),
       withinMs: within === undefined ? withinMs : msOf(within),
       onRetry: ({plan}, attempt, failures) =>
         this.#tell({
@@ -153,6 +153,10 @@ class Run {
 async function allOrFirst(work: readonly Promise<void>[]): Promise<void> {
   const settled = await Promise.allSettled(work)
   for (const one of settled) if (one.status === 'rejected') throw one.reason
+}
+
+function capturedBy(checks: readonly Check[]): Set<string> {
+  return new Set(checks.flatMap(({captures, steps}) => [...captures.map(({name}) => name), ...capturedBy(steps)]))
 }
 
 function totalsOf(results: readonly CheckResult[]): Omit<Totals, 'ms'> {

@@ -11,11 +11,13 @@ const secretName = /pass|token|secret|seed|cred|key|jwt|auth/i
 
 export class Variables {
   readonly #values = new Map<string, unknown>()
+  readonly #later: ReadonlySet<string>
   readonly #env: NodeJS.ProcessEnv
   readonly #onSecret: (text: string) => void
 
-  /** `onSecret` is told of values of the environment that may not be shown. */
-  constructor(env: NodeJS.ProcessEnv, onSecret: (text: string) => void) {
+  /** `onSecret` is told of values of the environment that may not be shown; `later` are names that a check will set. */
+  constructor(env: NodeJS.ProcessEnv, onSecret: (text: string) => void, later: ReadonlySet<string> = new Set()) {
+    this.#later = later
     this.#env = env
     this.#onSecret = onSecret
   }
@@ -26,7 +28,7 @@ export class Variables {
 
   /** The same names and one more. */
   with(name: string, value: unknown): Variables {
-    const more = new Variables(this.#env, this.#onSecret)
+    const more = new Variables(this.#env, this.#onSecret, this.#later)
     for (const [known, old] of this.#values) more.set(known, old)
     more.set(name, value)
     return more
@@ -65,6 +67,7 @@ export class Variables {
   #value(name: string): unknown {
     if (name.startsWith('env.')) return this.#environment(name.slice('env.'.length))
     const [first = '', ...members] = name.split('.')
+    if (this.#later.has(first) && !this.#values.has(first)) throw missing(name, ': no check has captured it')
     if (!this.#values.has(first)) return builtIn(name)
     let value = this.#values.get(first)
     for (const member of members) value = (value as Record<string, unknown> | null | undefined)?.[member]
@@ -120,8 +123,8 @@ function builtIn(name: string): unknown {
   return Number(low) + Math.floor(Math.random() * (Number(high) - Number(low) + 1))
 }
 
-function missing(name: string): BusError {
-  return new BusError('usage', `{${name}} has no value`, {
+function missing(name: string, why = ''): BusError {
+  return new BusError('usage', `{${name}} has no value${why}`, {
     try: ['a check before it that captures it', `--var ${name}=…`, '"{{" for a brace that is meant as one'],
   })
 }

@@ -1,6 +1,5 @@
 /** `check`: from the flags to files, buses and a run, again and again with --repeat and --watch. */
 import {watch} from 'node:fs'
-import {dirname} from 'node:path'
 import type {CheckEvent, FileResult, Reporter, Totals} from '../check/events.ts'
 import type {Check, CheckFile} from '../check/file.ts'
 import {planOf, runFiles} from '../check/run.ts'
@@ -12,7 +11,7 @@ import {recordWriter} from '../record.ts'
 import {interruptedError} from '../transport/requests.ts'
 import type {BusFlags} from './bus.ts'
 import {Buses} from './check/buses.ts'
-import {findFiles, loadFiles} from './check/files.ts'
+import {findFiles, foldersOf, loadFiles} from './check/files.ts'
 import {CheckTools} from './check/tools.ts'
 import {counted} from './units.ts'
 
@@ -110,16 +109,17 @@ export function checksJson(ends: readonly End[]): object {
   return {...totals, ms: rounded(sum('ms')), rounds: ends.length, files: ends.flatMap(({files}) => files.map(fileJson))}
 }
 
-/** Resolves at the next change of one of these files or beside it, and when it is stopped. */
-export async function nextChange(files: readonly string[], stop: AbortSignal): Promise<void> {
-  const folders = new Set(files.map((file) => dirname(file)))
+/** Resolves at the next change of a YAML file where these words look for check files, and when it is stopped. */
+export async function nextChange(words: readonly string[], stop: AbortSignal): Promise<void> {
+  const folders = foldersOf(words)
   const watching = new AbortController()
   const signal = AbortSignal.any([stop, watching.signal])
   try {
     await new Promise<void>((resolve) => {
       // An editor writes several times: what comes close together is one change.
       const changed = () => setTimeout(resolve, 100)
-      for (const folder of folders) watch(folder, {signal}, (_, name) => isYaml(name) && changed())
+      for (const [folder, recursive] of folders)
+        watch(folder, {signal, recursive}, (_, name) => isYaml(name) && changed())
       stop.addEventListener('abort', () => resolve(), {once: true})
     })
   } finally {

@@ -33,7 +33,7 @@ export class Buses implements AsyncDisposable {
   /** Opens what these files need. Fails as `findBus` and `open` do, before anything is checked. */
   async openFor(files: readonly CheckFile[]): Promise<void> {
     for (const file of files) {
-      const found = await findBus(this.#flagsFor(file), this.#wishes.env)
+      const found = await this.#find(file)
       this.#learn(found)
       this.#ofFile.set(file.path, await this.#opened(found))
     }
@@ -61,18 +61,23 @@ export class Buses implements AsyncDisposable {
     await Promise.allSettled([...this.#found.keys()].map((bus) => bus.close()))
   }
 
-  #flagsFor({shape}: CheckFile): BusFlags {
+  async #find(file: CheckFile): Promise<FoundBus> {
+    const {flags, env} = this.#wishes
+    const wanted = flags.bus === undefined && flags.context === undefined ? this.#flagsOf(file) : flags
+    const found = await findBus(wanted, env)
+    return wanted === flags ? found : {...found, why: file.path}
+  }
+
+  /** The flags with what the file says of its bus. */
+  #flagsOf({shape}: CheckFile): BusFlags {
     const {flags, env, vars, scrubber} = this.#wishes
-    if (flags.bus !== undefined || flags.context !== undefined) return flags
+    const {bus, context, vars: own} = shape
+    if (bus === undefined && context === undefined) return flags
     const variables = new Variables(env, (secret) => scrubber.add(secret))
-    const all = {...shape.vars, ...Object.fromEntries(vars)}
-    for (const [name, value] of Object.entries(all)) {
-      // Those that need what only a run has do not name a bus.
-      variables.set(name, typeof value === 'string' && /\{[a-z]/i.test(value) ? variables.json(value) : value)
-    }
-    const {bus, context} = shape
+    for (const [name, value] of [...Object.entries(own ?? {}), ...vars])
+      variables.set(name, vars.has(name) ? vars.get(name) : variables.json(value))
     if (bus !== undefined) return {...flags, bus: variables.text(bus)}
-    return context === undefined ? flags : {...flags, context: variables.text(context)}
+    return {...flags, context: variables.text(context ?? '')}
   }
 
   #opened(found: FoundBus): Promise<Transport> {

@@ -1,6 +1,6 @@
 /** Which check files are meant, and what is in them. */
 import {globSync, readdirSync, readFileSync, statSync} from 'node:fs'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 import type {CheckFile} from '../../check/file.ts'
 import {loadFile} from '../../check/load.ts'
 import type {Fault} from '../../check/yaml.ts'
@@ -21,6 +21,18 @@ export function findFiles(words: readonly string[]): string[] {
   }
   const paths = (words.length === 0 ? [defaultFolder] : words).flatMap(pathsOf)
   return [...new Set(paths)]
+}
+
+/** The folders in which these words look, and whether in all below them too. */
+export function foldersOf(words: readonly string[]): Map<string, boolean> {
+  const folders = new Map<string, boolean>()
+  for (const word of words.length === 0 ? [defaultFolder] : words) {
+    const [fixed = ''] = word.split(/[*?[{]/)
+    const isFolder = statSync(word, {throwIfNoEntry: false})?.isDirectory() ?? false
+    const folder = isFolder ? word : dirname(fixed === word ? word : `${fixed}x`)
+    if (exists(folder)) folders.set(folder, folders.get(folder) || isFolder || fixed !== word)
+  }
+  return folders
 }
 
 /** Reads all of them. When one is wrong, fails with `usage` once all that is wrong was told. */
