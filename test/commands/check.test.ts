@@ -597,7 +597,8 @@ test.runIf(hasTerminals)('--watch runs again at each change, also after a file w
   mkdirSync(home)
   const write = (text: string) => writeFileSync(join(home, 'a.yaml'), text)
   write('checks: [{pub: one}]')
-  const command = `'${process.execPath}' '${bin}' check '${home}' --watch -b '${join(folder, 'watched.db')}'`
+  // Without exec it is the shell that Ctrl-C ends.
+  const command = `exec '${process.execPath}' '${bin}' check '${home}' --watch -b '${join(folder, 'watched.db')}'`
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     env: {PATH: process.env['PATH'], HOME: home, TERM: 'xterm'},
     stdio: ['pipe', 'pipe', 'ignore'],
