@@ -17,10 +17,13 @@ export const lazyOclif = {
   },
 }
 
+/** Commands that are run a thousand times a day, and whose startup is measured. What they share must be light. */
+const dailyCommand = /^src\/commands\/(pub|sub|req|serve)\.ts$/
+
 /**
- * What the daily commands, those of one word, have in common with any other entry in one chunk. esbuild makes one for
- * each combination of entries, and each file costs half a millisecond at startup; what only topics and late imports have
- * in common is left to it. `metafile` is that of a build without this plugin.
+ * What the daily commands have in common with any other entry in one chunk. esbuild makes one for each combination of
+ * entries, and each file costs half a millisecond at startup; what only other commands and late imports have in common
+ * is left to it. `metafile` is that of a build without this plugin.
  */
 export function oneSharedChunk({inputs, outputs}, main) {
   const isOurs = (path) => path?.startsWith('src/') && path !== main
@@ -34,7 +37,7 @@ export function oneSharedChunk({inputs, outputs}, main) {
   for (const entry of entries) {
     for (const path of reachedFrom(entry, inputs)) {
       uses.set(path, (uses.get(path) ?? 0) + 1)
-      if (/^src\/commands\/[^/]+$/.test(entry)) daily.add(path)
+      if (dailyCommand.test(entry)) daily.add(path)
     }
   }
   const shared = [...daily].filter((path) => path.startsWith('src/') && uses.get(path) > 1).sort()
