@@ -19,8 +19,8 @@ afterAll(async () => {
   rmSync(folder, {recursive: true})
 })
 
-/** Commands that are about something else than a bus, and one whose scenes are still to be written. */
-const apart = /^(context\b|consumer:replay$)/
+/** Commands that are about something else than a bus, those whose own tests play both buses, and one whose scenes are still to be written. */
+const apart = /^(context\b|check\b|consumer:replay$)/
 
 /** The examples of all commands, as people type them. */
 function documented(): string[] {
