@@ -6,6 +6,7 @@ import Database from 'better-sqlite3'
 import {encodeData} from '../src/lib/response-stream/frames.ts'
 import {serveStreams} from '../src/lib/response-stream/serve.ts'
 import {StreamWriter} from '../src/lib/response-stream/writer.ts'
+import {register} from '../src/lib/rpc/serve.ts'
 import {open} from '../src/lib/transport/open.ts'
 
 const payload = 'x'.repeat(128)
@@ -47,6 +48,14 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
       if (taken.length === 0) return
       for (const {reply, payload: data} of taken) bus.publish({subject: reply ?? '', data})
     }
+  },
+
+  /** Answers RPC calls with their payloads. */
+  async rpc(url = '') {
+    await using bus = await open(url)
+    await using _ = await register(bus, 'loom.rpc.bench.one.echo', ({payload}) => payload, {queue: 'echo'})
+    console.log('live')
+    await new Promise(() => undefined)
   },
 
   /** Answers each request on `stream` with so many frames, and on `plain` with as many messages of the same bytes. */

@@ -12,9 +12,10 @@ import type {Row} from './measure.ts'
 import {nats} from './nats.ts'
 import {openStreams} from './open.ts'
 import {replay} from './replay.ts'
+import {rpc} from './rpc.ts'
 import {startup} from './startup.ts'
 
-const cases = [startup, limits, file, commands, nats, replay, openStreams, events, idle]
+const cases = [startup, limits, file, commands, nats, replay, openStreams, rpc, events, idle]
 const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'))
 const json = process.argv.includes('--json')
 const results: Record<string, Row[]> = {}

@@ -38,7 +38,7 @@ async function type(lines: readonly Typed[], env: Record<string, string>): Promi
   const printed: Typed[] = []
   for (const {line, shown, running} of typed) {
     // A service shows a line a request, which is left out.
-    const isService = line.startsWith('bus serve') && shown === ''
+    const isService = /^bus (rpc )?serve/.test(line) && shown === ''
     if (isService) running.interrupt()
     const {code, stdout, stderr}: Ended = await running.ended
     expect(code, `${line}\n${stderr}`).toBe(0)

@@ -26,6 +26,9 @@ const tape = [
 ]
 const records = tape.map((record) => `${JSON.stringify(record)}\n`).join('')
 const streamToken = [/as stream \w{8}/g, 'as stream TOKEN'] as const
+const adder = `bus rpc serve math add --expr 'json.a + json.b' --instance one`
+/** A bus file tells of it in its own way. */
+const foundBy = [[/\b(interest|service)\b/g, 'FOUND']] as const
 const clockText = /[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \S+ \d{4}/g
 
 const bytesASecond = [/[\d.]+ ([KMG]i)?B\/s/g, 'BYTES'] as const
@@ -190,6 +193,27 @@ export const scenes: Readonly<Record<string, Scene>> = {
     masks: [bytesASecond],
   },
 
+  // RPC methods
+  [`bus rpc call math add '{"a":1,"b":2}' --instance one`]: {beside: [adder], sees: '3\n'},
+  [`bus rpc call loom.rpc.math.one.add '{"a":1,"b":2}'`]: {beside: [adder], sees: '3\n'},
+  'bus rpc call math ping --all': {
+    beside: ['bus rpc serve math ping 1 --instance one', 'bus rpc serve math ping 1 --instance two'],
+    sees: '1\n1\n',
+  },
+  [`bus rpc call math add '{"a":1,"b":2}' --any --expect 'json = 3'`]: {beside: [adder], sees: '3\n'},
+  [`bus rpc serve math add --expr 'json.a + json.b' --instance one`]: {
+    meanwhile: [`bus rpc call math add '{"a":1,"b":2}' --instance one`],
+    endsAfter: 1,
+    sees: '3\n',
+  },
+  'bus rpc serve text upper --exec -- tr a-z A-Z': {
+    meanwhile: [`bus rpc call text upper '"hello"' --any`],
+    endsAfter: 1,
+    sees: '"HELLO"\n',
+  },
+  'bus rpc ls': {beside: [adder], sees: /math +add +one +/, masks: foundBy},
+  'bus rpc ls --watch --for 1m': {beside: [adder], endsAfter: 1, sees: 'math add one', masks: foundBy},
+
   // tour
   'bus tour': {sees: 'hello world'},
   'bus tour --pause': {sees: 'hello world'},
@@ -209,6 +233,13 @@ export const failures: Readonly<Record<string, Scene>> = {
     code: 8,
     sees: 'bus: the stream of "broken" ended: nats stream: close 5000 (internal server error): disk full',
     masks: [streamToken],
+  },
+  'bus rpc call math add 1 --instance none': {code: 7, sees: 'bus: nobody serves "loom.rpc.math.none.add"'},
+  'bus rpc call math add 1': {beside: [adder], code: 2, sees: 'is not spread; there are: one'},
+  'bus rpc call math add 1 --instance one': {
+    beside: ['bus rpc serve math add x --fail 100% --instance one'],
+    code: 8,
+    sees: '"loom.rpc.math.one.add" answered with an error: injected',
   },
   'bus sub quiet -n 2 --for 1500ms': {meanwhile: ['bus pub quiet x'], code: 6, sees: 'got 1 of 2 messages'},
   'bus serve quiet x -n 2 --idle 300ms': {code: 6, sees: 'only 0 of 2 requests'},

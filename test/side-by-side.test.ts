@@ -148,7 +148,7 @@ class Stage implements AsyncDisposable {
   finish(): Promise<(readonly [line: string, ended: Ended])[]> {
     return Promise.all(
       this.#running.map(async ([line, running]) => {
-        if (line.startsWith('bus serve')) running.interrupt()
+        if (/^bus (rpc )?serve/.test(line)) running.interrupt()
         return [line, await running.ended] as const
       }),
     )

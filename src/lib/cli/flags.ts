@@ -219,6 +219,22 @@ export const dialect = custom<'first' | 'later'>({
 })
 export const buffer = whole('fail when so many frames wait to be shown (default: hold up to 64 MiB)')
 
+// RPC methods.
+export const rpcTimeout = duration('how long to wait for the other side')({
+  ...global,
+  char: 't',
+  default: 30_000,
+  defaultHelp: async () => '30s',
+})
+export const prefix = text('what subjects of RPC methods begin with (default: loom.rpc)', '<subject>')
+export const instance = text('which instance of the service', '<id>')
+export const any = toggle('find an instance that is there, and call that')
+export const all = toggle('call every instance that is there')
+export const envelope = toggle('show the whole envelope, not only the payload')
+export const caller = text('who calls (default: busline)', '<id>')
+export const traceId = text('what the call is traced by (default: a new one)', '<id>')
+export const wildcard = toggle('also answer calls to instances that are not ours')
+
 export const pause = toggle('wait for a key between the steps')
 
 // What is stored: positions and ranges in streams.

@@ -12,6 +12,8 @@ export type Outcome = Reply | {readonly fault: Fault}
 export interface Reply {
   readonly data: Uint8Array | string
   readonly headers?: Headers | undefined
+  /** It says in its own words that the service failed: it is sent as it stands and counted as a failure. */
+  readonly failed?: Fault | undefined
 }
 
 export interface Fault {

@@ -125,7 +125,7 @@ export class Work {
   }
 
   /** Sends the reply; one that the bus refuses, as too large, becomes a service error. */
-  #send(request: Message, outcome: Outcome): {bytes: number; fault?: Fault} {
+  #send(request: Message, outcome: Outcome): {bytes: number; fault?: Fault | undefined} {
     const {reply} = request
     if ('fault' in outcome) {
       if (reply !== undefined) this.#tryPublish({subject: reply, headers: faultHeaders(outcome.fault)})
@@ -134,7 +134,7 @@ export class Work {
     if (reply === undefined) return {bytes: 0}
     try {
       this.#bus.publish({subject: reply, data: outcome.data, headers: outcome.headers})
-      return {bytes: sizeOf(outcome.data)}
+      return {bytes: sizeOf(outcome.data), fault: outcome.failed}
     } catch (error) {
       if (!(error instanceof BusError)) throw error
       return this.#send(request, {fault: {code: 500, text: error.message}})

@@ -5,7 +5,8 @@
  */
 import {toBase64, utf8Text} from '../encoding.ts'
 import {looksLikeJson} from '../json-text.ts'
-import {bytesOf, member, objectOf, textOf} from './frames.ts'
+import {member, objectOf, textOf} from '../members.ts'
+import {bytesOf} from './frames.ts'
 
 /** Which form of the protocol is spoken: that of the first implementation, or the later one with heartbeats. */
 export type Dialect = 'first' | 'later'

@@ -3,6 +3,7 @@
  * them, and read as leniently as it reads them: member names without regard to case, `null` for what is absent.
  */
 import {toBase64, utf8Text} from '../encoding.ts'
+import {kindOf, member, objectOf, textOf} from '../members.ts'
 import {type Close, closeCodes} from './closing.ts'
 
 export type Frame =
@@ -76,26 +77,6 @@ function frameOf(text: string): Frame {
   return {kind: 'close', close}
 }
 
-/** A member by its name, else by its name in another case. Only own members: a name such as `__proto__` is no more than one. */
-export function member(object: object, name: string): unknown {
-  if (Object.hasOwn(object, name)) return (object as Record<string, unknown>)[name]
-  const lower = name.toLowerCase()
-  return Object.entries(object).findLast(([key]) => key.toLowerCase() === lower)?.[1]
-}
-
-/** An object; null counts as an empty one. Throws a plain sentence, as the functions below do. */
-export function objectOf(value: unknown, what: string): object {
-  if (value === null) return {}
-  if (typeof value === 'object' && !Array.isArray(value)) return value
-  throw new Error(`${what} is ${kindOf(value)}, not an object`)
-}
-
-export function textOf(value: unknown, what: string): string {
-  if (value === undefined || value === null) return ''
-  if (typeof value === 'string') return value
-  throw new Error(`${what} is ${kindOf(value)}, not a text`)
-}
-
 /** The bytes of a member in base64. */
 export function bytesOf(value: unknown, what = 'data'): Uint8Array {
   const text = textOf(value, what).replace(/[\r\n]+/g, '')
@@ -108,11 +89,6 @@ function integerOf(value: unknown, what: string): number {
   if (value === undefined || value === null) return 0
   if (Number.isSafeInteger(value)) return value as number
   throw new Error(`${what} is ${kindOf(value)}, not a whole number`)
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null'
-  return Array.isArray(value) ? 'a list' : `a ${typeof value}`
 }
 
 /**

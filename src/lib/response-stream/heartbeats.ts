@@ -3,7 +3,7 @@
  * consumer, which answers with those of them that it wants no more: `{"NonActiveStreamIds":{…}}`.
  */
 import {utf8Text} from '../encoding.ts'
-import {member, objectOf} from './frames.ts'
+import {member, objectOf} from '../members.ts'
 
 /** Stream tokens by the subject that they were requested on. */
 export type TokensBySubject = ReadonlyMap<string, readonly string[]>

@@ -57,6 +57,16 @@ export const steps: readonly Step[] = [
     stdout: /^3\n2\n1\n$/,
   },
   {
+    title: 'an RPC method, in the envelopes of Loom RPC',
+    args: ['rpc', 'serve', 'tour', 'add', '--expr', 'json.a + json.b', '--instance', 'one'],
+    background: 'method',
+  },
+  {
+    title: 'a call shows the payload of the answer',
+    args: ['rpc', 'call', 'tour', 'add', '{"a":1,"b":2}', '--instance', 'one'],
+    stdout: /^3\n$/,
+  },
+  {
     title: 'a request that nobody serves fails at once, with an exit code of its own',
     args: ['req', 'tour.nobody', 'hello?'],
     stdout: /^$/,

@@ -58,6 +58,9 @@ export interface Transport extends AsyncDisposable {
    */
   requestMany(message: Outgoing, options?: ManyOptions): AsyncIterable<Message>
 
+  /** Patterns that clients listen to now; absent on a bus that does not know. */
+  interests?(): Promise<readonly string[]>
+
   /** Stored messages. */
   readonly streams: Streams
 

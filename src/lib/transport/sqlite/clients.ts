@@ -111,6 +111,16 @@ export class Clients {
     return [...new Set(members.filter(([, client]) => this.#isAlive(client)).map(([pattern]) => pattern))].sort()
   }
 
+  /** The patterns that live clients listen to, each once. */
+  patterns(): string[] {
+    const rows = this.#db
+      .prepare(
+        'SELECT c.id, c.host, c.pid, c.started, c.beat, i.pattern FROM interest i JOIN client c ON c.id = i.client ORDER BY i.id',
+      )
+      .all() as (Client & {pattern: string})[]
+    return [...new Set(rows.filter((row) => this.#isAlive(row)).map(({pattern}) => pattern))]
+  }
+
   #enter(): void {
     this.#forgetDead()
     const self = identity(process.pid)

@@ -150,6 +150,11 @@ class SqliteBus implements Transport {
     return this.#requests.many(message, options)
   }
 
+  async interests(): Promise<readonly string[]> {
+    this.#check()
+    return this.#clients.patterns()
+  }
+
   async facts(): Promise<Facts> {
     this.#check()
     await this.#publisher.flush()

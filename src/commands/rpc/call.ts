@@ -1,0 +1,64 @@
+import {string} from '@oclif/core/args'
+import {chooseReplyView} from '../../lib/cli/asking.ts'
+import {planCall, runCall} from '../../lib/cli/calling.ts'
+import {BusCommand} from '../../lib/cli/command.ts'
+import * as flags from '../../lib/cli/flags.ts'
+import {isTerminal} from '../../lib/cli/terminal.ts'
+
+export default class RpcCall extends BusCommand {
+  static override summary = 'call an RPC method and show its answer'
+  static override description = [
+    'The method is given by its subject, or by service, method and --instance; the payload is JSON. What is sent and taken are the envelopes of Loom RPC.',
+    'A call to a wildcard reaches no instance. With --any or --all, instances are found by the subscriptions of a bus file, and by NATS services.',
+    'Exit codes: 6 no answer in time; 7 nobody serves the method; 8 the answer is an error; 9 an expectation failed.',
+  ].join('\n\n')
+  static override examples = [
+    {
+      description: 'one instance',
+      command: `<%= config.bin %> rpc call math add '{"a":1,"b":2}' --instance one`,
+    },
+    {description: 'by its subject', command: '<%= config.bin %> rpc call loom.rpc.math.one.add \'{"a":1,"b":2}\''},
+    {
+      description: 'every instance that is there',
+      command: '<%= config.bin %> rpc call math ping --all',
+    },
+    {
+      description: 'a smoke check for CI',
+      command: `<%= config.bin %> rpc call math add '{"a":1,"b":2}' --any --expect 'json = 3'`,
+    },
+  ]
+  static override args = {
+    target: string({description: 'the subject of a method, or a service', required: true}),
+    method: string({description: 'the method of the service; after a subject the payload'}),
+    payload: string({description: 'the payload, JSON; - for stdin'}),
+  }
+  static override flags = {
+    timeout: flags.rpcTimeout,
+    instance: flags.instance(),
+    any: flags.any(),
+    all: flags.all(),
+    prefix: flags.prefix(),
+    caller: flags.caller(),
+    'trace-id': flags.traceId(),
+    file: flags.file({description: 'take the payload from this file'}),
+    envelope: flags.envelope(),
+    raw: flags.raw(),
+    delimiter: flags.delimiter(),
+    format: flags.format(),
+    'headers-only': flags.headersOnly(),
+    select: flags.select(),
+    expect: flags.expect({multiple: true, multipleNonGreedy: true}),
+  }
+
+  async run(): Promise<void> {
+    const {args, flags: given} = await this.parse(RpcCall)
+    const words = [args.target, args.method, args.payload].filter((word) => word !== undefined)
+    const flags = {...given, words}
+    const show = await chooseReplyView(flags, {terminal: isTerminal(1), paint: await this.paint(1)})
+    const plan = await planCall(flags, this.stop)
+    await using bus = await this.openBus()
+    if (flags['trace-id'] === undefined) this.say(`trace ${plan.traceId}`)
+    const say = (line: string) => this.say(line)
+    await runCall(bus, plan, {flags, show, output: this.output, say, signal: this.stop})
+  }
+}

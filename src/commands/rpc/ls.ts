@@ -1,0 +1,70 @@
+import {BusCommand} from '../../lib/cli/command.ts'
+import * as flags from '../../lib/cli/flags.ts'
+import {printableJson} from '../../lib/cli/printable.ts'
+import {table} from '../../lib/cli/table.ts'
+import {discover, type Found, seenIn} from '../../lib/rpc/discover.ts'
+import {defaultPrefix} from '../../lib/rpc/names.ts'
+import type {Transport} from '../../lib/transport/transport.ts'
+
+export default class RpcLs extends BusCommand<Found[] | undefined> {
+  static override summary = 'list the RPC methods that are served'
+  static override description =
+    'A bus file knows who listens to what; on a server only services that answer $SRV.INFO are found, as bus rpc serve does. With --watch it goes on, and shows each method once it is called: so those are found that tell nobody of themselves.'
+  static override examples = [
+    {description: 'what is there', command: '<%= config.bin %> rpc ls'},
+    {description: 'what is called in the next minute', command: '<%= config.bin %> rpc ls --watch --for 1m'},
+  ]
+  static override flags = {
+    prefix: flags.prefix(),
+    watch: flags.watch({description: 'go on, and show what else is called'}),
+    for: flags.for({description: 'with --watch: end after this long'}),
+  }
+
+  async run(): Promise<Found[] | undefined> {
+    const {flags} = await this.parse(RpcLs)
+    const {prefix = defaultPrefix, watch} = flags
+    await using bus = await this.openBus({stream: watch})
+    await using calls = watch ? await bus.subscribe(`${prefix}.>`) : undefined
+    if (watch) this.say(`listening on ${prefix}.>`)
+    const found = await discover(bus, {prefix, signal: this.stop})
+    if (calls === undefined) {
+      await this.#list(found, bus)
+      return found
+    }
+    for (const one of found) this.#show(one)
+    const end = () => void calls.drain()
+    this.stop.addEventListener('abort', end)
+    const timer = flags.for === undefined ? undefined : setTimeout(end, flags.for)
+    if (this.stop.aborted) end()
+    const seen = new Set(found.map(({subject}) => subject))
+    for await (const message of calls) {
+      const one = seenIn(message, prefix)
+      if (one === undefined || seen.has(one.subject)) continue
+      seen.add(one.subject)
+      this.#show(one)
+      await this.output.ready()
+    }
+    clearTimeout(timer)
+    return undefined
+  }
+
+  async #list(found: readonly Found[], bus: Transport): Promise<void> {
+    if (found.length === 0) this.say(`no RPC methods are served on ${bus.url}, as far as it tells`)
+    else if (!this.jsonEnabled()) {
+      const heads = ['SERVICE', 'METHOD', 'INSTANCE', 'FOUND BY'].map((head) => ({head}))
+      const rows = found.map(({service, method, instance, by}) => [service, method, instance, by])
+      this.print(await table(heads, rows, await this.paint(1)))
+    }
+  }
+
+  #show(one: Found): void {
+    const {service, method, instance, by} = one
+    if (this.jsonEnabled()) this.output.write(`${printableJson(JSON.stringify(one))}\n`)
+    else this.output.write(`${service} ${method} ${instance} (${by})\n`)
+    void this.output.ready()
+  }
+
+  protected override logJson(json: unknown): void {
+    if (json !== undefined) super.logJson(json)
+  }
+}

@@ -1,0 +1,87 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/command.ts'
+import {excluding} from '../../lib/cli/excluding.ts'
+import * as flags from '../../lib/cli/flags.ts'
+import {chooseMethod} from '../../lib/cli/rpc-serving.ts'
+import {liveLine, servedView} from '../../lib/cli/serving.ts'
+import {whenLeaving} from '../../lib/cli/signals.ts'
+import {summaryLine} from '../../lib/cli/summary.ts'
+import {isTerminal, tell} from '../../lib/cli/terminal.ts'
+import {checkServed, type Service, serve} from '../../lib/pubsub/serve.ts'
+import {subject as subjectOf, wildcardSubject} from '../../lib/rpc/names.ts'
+
+export default class RpcServe extends BusCommand {
+  static override summary = 'serve an RPC method'
+  static override description = [
+    'The answer is BODY, a file, the payload itself, the value of an expression over it, or what a program writes; what is not JSON becomes a JSON text. A failure is answered with "ok": false and its text.',
+    'A program gets the payload on stdin, and BUS_SUBJECT, BUS_HEADER_METHOD, BUS_HEADER_CALLER_ID and BUS_HEADER_TRACE_ID in its environment.',
+    'Others find it with bus rpc ls, also as a NATS service.',
+  ].join('\n\n')
+  static override examples = [
+    {
+      description: 'a sum, by JSONata over the payload',
+      command: `<%= config.bin %> rpc serve math add --expr 'json.a + json.b' --instance one`,
+    },
+    {description: 'let a program answer', command: '<%= config.bin %> rpc serve text upper --exec -- tr a-z A-Z'},
+  ]
+  static override args = {
+    service: string({description: 'which service', required: true}),
+    method: string({description: 'which of its methods', required: true}),
+    body: string({description: 'the payload of each answer; - for stdin'}),
+  }
+  static override flags = {
+    instance: flags.instance({description: 'what this instance is called (default: a new id)'}),
+    wildcard: flags.wildcard(),
+    prefix: flags.prefix(),
+    queue: flags.queue({description: 'queue group: each call goes to one of its members (default: none)'}),
+    file: flags.file({description: 'take the payload of each answer from this file'}),
+    encoding: flags.encoding(),
+    echo: flags.echo(),
+    expr: flags.expr(),
+    exec: flags.exec(),
+    'exec-timeout': flags.execTimeout({description: 'how long the program may take (default: 30s)'}),
+    template: flags.template(),
+    concurrency: flags.concurrency({description: 'how many calls to work on at the same time', default: 16}),
+    delay: flags.delay(),
+    fail: flags.fail(),
+    count: flags.count({description: 'answer so many calls, then end'}),
+    for: flags.for(),
+    idle: flags.idle(),
+  }
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(RpcServe)
+    const {service, method, body} = args
+    const {instance = crypto.randomUUID(), queue, prefix} = flags
+    const own = subjectOf({service, instance, method}, prefix)
+    const subject = flags.wildcard ? wildcardSubject({service, method}, prefix) : own
+    excluding(flags, 'encoding', 'echo', 'expr', 'exec', 'template')
+    const kill = new AbortController()
+    const onStderr = (chunk: Uint8Array) => tell(chunk)
+    const wishes = {argv: this.program, path: process.env['PATH'] ?? '', kill: kill.signal, onStderr}
+    const handler = await chooseMethod({...flags, subject, body}, wishes, this.stop)
+    const show = servedView(flags.json, isTerminal(1), await this.paint(1))
+    using _ = whenLeaving(this.stop, () => kill.abort())
+    await using bus = await this.openBus({stream: true})
+    const served: Service = {
+      ...{subject, queue, handler, signal: this.stop, concurrency: flags.concurrency, count: flags.count},
+      ...{forMs: flags.for, idleMs: flags.idle},
+      identity: {name: nameOf(service), id: nameOf(instance), version: '0.0.0', description: `bus rpc serve ${own}`},
+      onLive: () => this.say(`${liveLine(subject, queue, undefined)} as instance ${instance}`),
+      onDrain: (open) => this.say(`finishing ${open} in work; Ctrl-C again stops at once`),
+      onServed: (one) => {
+        show(one, this.output)
+        return this.output.ready()
+      },
+    }
+    const {served: calls, failed, dropped, ms} = await serve(bus, served)
+    await this.output.end()
+    this.say(summaryLine({served: calls, failed, dropped}, ms))
+    checkServed(calls, served)
+  }
+}
+
+/** A name that NATS services may have. */
+function nameOf(token: string): string {
+  return token.replace(/[^\w-]/g, '_')
+}

@@ -1,0 +1,32 @@
+/**
+ * Members of JSON objects that implementations in Go write and read: names without regard to case, `null` for what is
+ * absent. What is wrong is a plain sentence in an `Error`, for whoever answers the other side with it.
+ */
+
+/** A member by its name, else by its name in another case. Only own members: a name such as `__proto__` is no more than one. */
+export function member(object: object, name: string): unknown {
+  if (Object.hasOwn(object, name)) return (object as Record<string, unknown>)[name]
+  const lower = name.toLowerCase()
+  return Object.entries(object).findLast(([key]) => key.toLowerCase() === lower)?.[1]
+}
+
+/** An object; null counts as an empty one. */
+export function objectOf(value: unknown, what: string): object {
+  if (value === null) return {}
+  if (typeof value === 'object' && !Array.isArray(value)) return value
+  throw new Error(`${what} is ${kindOf(value)}, not an object`)
+}
+
+/** A text; null and nothing are an empty one. */
+export function textOf(value: unknown, what: string): string {
+  if (value === undefined || value === null) return ''
+  if (typeof value === 'string') return value
+  throw new Error(`${what} is ${kindOf(value)}, not a text`)
+}
+
+/** `a list`, `a number`. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}

@@ -1,0 +1,73 @@
+/** Answering RPC methods: envelopes taken off requests and put around answers. */
+import {BusError} from '../errors.ts'
+import type {Message} from '../message.ts'
+import type {SubscribeOptions, Transport} from '../transport/transport.ts'
+import {decodeRequest, err, ok, type RpcRequest} from './envelope.ts'
+
+/** Answers a request with the JSON of a payload, undefined for null. What it throws is the error of an `ok: false`. */
+export type MethodHandler = (request: RpcRequest, message: Message) => string | undefined | Promise<string | undefined>
+
+/** The envelope that answers a message. Never rejects. */
+async function answer(message: Message, handle: MethodHandler): Promise<string> {
+  const request = decodeRequest(message.payload)
+  if (typeof request === 'string') return err(badEnvelope(request))
+  try {
+    return ok(await handle(request, message))
+  } catch (error) {
+    return err(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** What a request that is no envelope is answered with. */
+export function badEnvelope(reason: string): string {
+  return `invalid request envelope: ${reason}`
+}
+
+/** A method that is served. Leaving `await using` closes it. */
+export interface Registration extends AsyncDisposable {
+  /** Takes no more calls and answers those in hand. Rejects with what kept it from serving, if anything did. */
+  close(): Promise<void>
+}
+
+/** Serves a method; calls of one batch are worked on at the same time. Live when it resolves. */
+export async function register(
+  bus: Transport,
+  subject: string,
+  handle: MethodHandler,
+  options: Pick<SubscribeOptions, 'queue'> = {},
+): Promise<Registration> {
+  const subscription = await bus.subscribe(subject, options)
+  const open = new Set<Promise<void>>()
+  const serving = (async () => {
+    for await (const message of subscription) {
+      const one: Promise<void> = answer(message, handle)
+        .then((data) => send(bus, message.reply, data))
+        .finally(() => open.delete(one))
+      open.add(one)
+    }
+    await Promise.all(open)
+  })()
+  serving.catch(() => undefined)
+  const close = async () => {
+    await subscription.drain()
+    await serving
+    await bus.flush()
+  }
+  return {close, [Symbol.asyncDispose]: () => close().catch(() => undefined)}
+}
+
+/** An answer that is too large becomes an error; a reply subject that is not one is the caller's fault. */
+function send(bus: Transport, reply: string | undefined, data: string): void {
+  if (reply === undefined || trySend(bus, reply, data)) return
+  trySend(bus, reply, err('the answer is too large for the bus'))
+}
+
+function trySend(bus: Transport, reply: string, data: string): boolean {
+  try {
+    bus.publish({subject: reply, data})
+    return true
+  } catch (error) {
+    if (error instanceof BusError) return false
+    throw error
+  }
+}
