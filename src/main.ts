@@ -11,8 +11,6 @@ import {writeAll} from './lib/cli/terminal.ts'
 
 /** Each file of src/commands; a test holds both together. An id of two words is a command within a topic. */
 const commands = new Map<string, () => Promise<CommandModule>>([
-  ['check', () => import('./commands/check.ts')],
-  ['check init', () => import('./commands/check/init.ts')],
   ['bench open', () => import('./commands/bench/open.ts')],
   ['bench pub', () => import('./commands/bench/pub.ts')],
   ['bench replay', () => import('./commands/bench/replay.ts')],
@@ -21,6 +19,8 @@ const commands = new Map<string, () => Promise<CommandModule>>([
   ['bench serve', () => import('./commands/bench/serve.ts')],
   ['bench sub', () => import('./commands/bench/sub.ts')],
   ['bench worker', () => import('./commands/bench/worker.ts')],
+  ['check', () => import('./commands/check.ts')],
+  ['check init', () => import('./commands/check/init.ts')],
   ['consumer add', () => import('./commands/consumer/add.ts')],
   ['consumer info', () => import('./commands/consumer/info.ts')],
   ['consumer ls', () => import('./commands/consumer/ls.ts')],
@@ -34,6 +34,7 @@ const commands = new Map<string, () => Promise<CommandModule>>([
   ['context show', () => import('./commands/context/show.ts')],
   ['context use', () => import('./commands/context/use.ts')],
   ['consumer replay', () => import('./commands/consumer/replay.ts')],
+  ['doctor', () => import('./commands/doctor.ts')],
   ['events add', () => import('./commands/events/add.ts')],
   ['events info', () => import('./commands/events/info.ts')],
   ['events listen', () => import('./commands/events/listen.ts')],

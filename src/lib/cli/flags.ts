@@ -453,6 +453,9 @@ export const maxRegression = custom<number>({
   parse: async (input) => parsePercent(input),
 })
 
+// What is wrong.
+export const fix = toggle('repair what is safe to repair, and say each')
+
 // Contexts.
 export const use = toggle('mean this context whenever nothing else is said')
 export const none = toggle('mean none: your own bus file again')

@@ -3,6 +3,7 @@
  * its `features`. Nothing above this folder asks which driver it has.
  */
 import type {Headers, Message, Outgoing} from '../message.ts'
+import type {Examination} from './examination.ts'
 import type {Streams} from './streams.ts'
 
 /** What a bus can do. */
@@ -66,6 +67,10 @@ export interface Transport extends AsyncDisposable {
 
   /** What the bus tells of itself, asked of it now. Fails as `flush` does. */
   facts(): Promise<Facts>
+  /** What else may be wrong with it; takes longer than `facts` and writes nothing. Absent where there is no more to say. */
+  examine?(): Promise<Examination>
+  /** Does what repairs are safe at any time, and answers a sentence for each. */
+  mend?(): Promise<readonly string[]>
 
   /** Flushes, ends all subscriptions and gives everything back. May be called again. */
   close(): Promise<void>

@@ -3,6 +3,7 @@ import {createInbox, errors, type PermissionViolationError, type ServerInfo} fro
 import {BusError, closedError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
 import {checkPatterns} from '../../subject.ts'
+import type {Examination} from '../examination.ts'
 import {interruptedError, Requests} from '../requests.ts'
 import {timeRoundTrips} from '../round-trips.ts'
 import type {Streams} from '../streams.ts'
@@ -153,6 +154,13 @@ class NatsBus implements Transport {
     const roundTripsMs = await timeRoundTrips(() => this.#flush())
     const {server_name: server, version, cluster} = this.#wire.info ?? this.#info
     return {software: 'nats-server', version, server, cluster, roundTripsMs, jetstream: await jetStreamFacts(this)}
+  }
+
+  async examine(): Promise<Examination> {
+    this.#check()
+    const {examineNats} = await import('./examine.ts')
+    const {version} = this.#wire.info ?? this.#info
+    return examineNats(this, version, this.#wire.tlsFacts)
   }
 
   close(): Promise<void> {

@@ -1,4 +1,5 @@
 import type {ConnectionOptions, Transport as NatsTransport, Server, ServerInfo} from '@nats-io/transport-node'
+import type {TlsFacts} from '../examination.ts'
 
 const pieceBytes = 64 * 1024
 /** What is said of a server that does not begin as NATS servers do. */
@@ -39,6 +40,11 @@ export abstract class Link implements NatsTransport {
   protected abstract destroy(): void
   protected abstract stopReading(): void
   protected abstract startReading(): void
+
+  /** Absent where it is not encrypted, or the platform does not tell. */
+  get tlsFacts(): TlsFacts | undefined {
+    return undefined
+  }
 
   get isClosed(): boolean {
     return this.#isOver

@@ -4,10 +4,11 @@
  */
 import {promises as dns} from 'node:dns'
 import {connect as connectTcp, isIP, type Socket} from 'node:net'
-import {connect as connectTls} from 'node:tls'
+import {connect as connectTls, TLSSocket} from 'node:tls'
 import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
+import type {TlsFacts} from '../examination.ts'
 import {Link, notNats, parseIntroduction} from './link.ts'
-import type {Tls} from './tls.ts'
+import {type Tls, tlsFactsOf} from './tls.ts'
 
 export async function resolveHost(host: string): Promise<string[]> {
   const found = await dns.lookup(host, {all: true})
@@ -56,6 +57,10 @@ export class TcpLink extends Link {
 
   isEncrypted(): boolean {
     return this.#encrypted
+  }
+
+  override get tlsFacts(): TlsFacts | undefined {
+    return this.#socket instanceof TLSSocket ? tlsFactsOf(this.#socket) : undefined
   }
 
   protected stopReading(): void {

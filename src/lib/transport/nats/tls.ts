@@ -1,6 +1,7 @@
 import {readFileSync} from 'node:fs'
-import {createSecureContext} from 'node:tls'
+import {createSecureContext, type TLSSocket} from 'node:tls'
 import {BusError} from '../../errors.ts'
+import type {TlsFacts} from '../examination.ts'
 import type {TlsOptions} from '../transport.ts'
 
 export interface Tls {
@@ -38,6 +39,24 @@ export function readTls(options: TlsOptions = {}, isWanted: boolean): Tls {
     first,
     material: {...files, ...(insecure && {rejectUnauthorized: false})},
   }
+}
+
+/** What a socket tells of its encryption and of the server's certificate. */
+export function tlsFactsOf(socket: TLSSocket): TlsFacts {
+  const {subject, issuer, valid_to: end} = socket.getPeerCertificate()
+  const {authorizationError: distrust} = socket
+  return {
+    protocol: socket.getProtocol() ?? 'unknown',
+    cipher: socket.getCipher().standardName,
+    subject: nameOf(subject),
+    issuer: nameOf(issuer),
+    validTo: Date.parse(end),
+    ...(distrust && {distrust: distrust instanceof Error ? distrust.message : String(distrust)}),
+  }
+}
+
+function nameOf(certified: {readonly CN?: string | string[]; readonly O?: string | string[]}): string {
+  return [certified.CN ?? certified.O ?? 'nobody by name'].flat().join(', ')
 }
 
 function readPem(path: string): string {

@@ -15,6 +15,7 @@ import {
   setTransportFactory,
   type TransportFactory,
 } from '@nats-io/transport-node'
+import type {TlsFacts} from '../examination.ts'
 import type {Link} from './link.ts'
 
 /** Gets a message: where its subject, reply and headers stand, and headers and payload in one. */
@@ -55,6 +56,11 @@ export class Wire extends ProtocolHandler {
     super(parseOptions(options), nobody)
     this.#factory = factory
     this.#onStatus = onStatus
+  }
+
+  /** How the connection is encrypted, if it is and its socket tells. */
+  get tlsFacts(): TlsFacts | undefined {
+    return (this.transport as Link).tlsFacts
   }
 
   /** Sends bytes that are whole commands, which must not change until they are flushed. */

@@ -6,6 +6,7 @@
 import {readFileSync, readlinkSync} from 'node:fs'
 import {hostname} from 'node:os'
 import {SubjectTrie} from '../../subject.ts'
+import type {ClientFacts} from '../examination.ts'
 import type {Db} from './file.ts'
 
 const beatMs = 10_000
@@ -121,8 +122,26 @@ export class Clients {
     return [...new Set(rows.filter((row) => this.#isAlive(row)).map(({pattern}) => pattern))]
   }
 
+  /** Those who live, with what they listen to, and the numbers of those who are gone. */
+  census(): {live: ClientFacts[]; dead: number[]} {
+    const all = this.#db.prepare('SELECT id, host, pid, started, beat, name FROM client ORDER BY id').all()
+    const interests = this.#db.prepare('SELECT pattern, queue FROM interest WHERE client = ? ORDER BY id')
+    const live: ClientFacts[] = []
+    const dead: number[] = []
+    for (const client of all as (Client & {name: string | null})[]) {
+      const {id, pid, name} = client
+      if (!this.#isAlive(client)) dead.push(id)
+      else {
+        const rows = interests.all(id) as {pattern: string; queue: string | null}[]
+        const listed = rows.map(({pattern, queue}) => ({pattern, ...(queue !== null && {queue})}))
+        live.push({pid, ...(name !== null && {name}), interests: listed})
+      }
+    }
+    return {live, dead}
+  }
+
   #enter(): void {
-    this.#forgetDead()
+    this.forgetDead()
     const self = identity(process.pid)
     this.#db
       .prepare('INSERT INTO client(id, host, pid, started, name, beat) VALUES (?, ?, ?, ?, ?, ?)')
@@ -154,10 +173,11 @@ export class Clients {
     })()
   }
 
-  #forgetDead(): void {
+  /** Within a write transaction: removes the rows of those who are gone, and answers how many they were. */
+  forgetDead(): number {
     const clients = this.#db.prepare('SELECT id, host, pid, started, beat FROM client').all() as Client[]
     const dead = clients.filter((client) => !this.#isAlive(client))
-    if (dead.length === 0) return
+    if (dead.length === 0) return 0
     const removeClient = this.#db.prepare('DELETE FROM client WHERE id = ?')
     const removeInterest = this.#db.prepare('DELETE FROM interest WHERE client = ?')
     for (const {id} of dead) {
@@ -165,6 +185,7 @@ export class Clients {
       removeInterest.run(id)
     }
     this.#changed()
+    return dead.length
   }
 
   #changed(): void {

@@ -2,6 +2,7 @@
 import {closedError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
 import {checkPatterns, hasWildcard} from '../../subject.ts'
+import type {Examination} from '../examination.ts'
 import {Mailbox} from '../mailbox.ts'
 import {checkOutgoing, checkSize} from '../outgoing.ts'
 import {interruptedError, Requests} from '../requests.ts'
@@ -159,9 +160,19 @@ class SqliteBus implements Transport {
     this.#check()
     await this.#publisher.flush()
     const {sqliteFacts} = await import('./facts.ts')
-    return sqliteFacts(this.#db, this.#lock).catch((error) => {
-      throw fileError(this.#path, error)
-    })
+    return this.#told(() => sqliteFacts(this.#db, this.#lock))
+  }
+
+  async examine(): Promise<Examination> {
+    this.#check()
+    const {examineFile} = await import('./examine.ts')
+    return this.#told(async () => examineFile(this.#path, this.#db, this.#lock, this.#clients))
+  }
+
+  async mend(): Promise<readonly string[]> {
+    this.#check()
+    const {mendFile} = await import('./mend.ts')
+    return this.#told(() => mendFile(this.#path, this.#db, this.#lock, this.#clients))
   }
 
   async close(): Promise<void> {
@@ -185,6 +196,14 @@ class SqliteBus implements Transport {
 
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #told<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw fileError(this.#path, error)
+    }
   }
 
   #check(): void {

@@ -1,0 +1,60 @@
+/** What a server tells of a connection, its login and its clock. */
+import {BusError} from '../../errors.ts'
+import type {Examination, TlsFacts} from '../examination.ts'
+import type {Transport} from '../transport.ts'
+
+interface UserInfo {
+  readonly server?: {readonly time?: string}
+  readonly data?: {
+    readonly user?: string
+    readonly account?: string
+    /** Nanoseconds. */
+    readonly expires?: number
+  }
+}
+
+/** The server is asked for its user info, which carries its time; old ones, and logins that may not ask, have neither. */
+export async function examineNats(
+  bus: Pick<Transport, 'request'>,
+  version: string,
+  tls: TlsFacts | undefined,
+): Promise<Examination> {
+  const asked = Date.now()
+  const info = await userInfo(bus)
+  const answered = Date.now()
+  const {user, account, expires} = info?.data ?? {}
+  const time = Date.parse(info?.server?.time ?? '')
+  return {
+    tls,
+    lacks: lacksOf(version),
+    ...(Number.isFinite(time) && {clockAheadMs: Math.round(time - (asked + answered) / 2)}),
+    ...(info?.data && {
+      login: {user, account, ...(expires !== undefined && expires > 0 && {expiresInMs: expires / 1e6})},
+    }),
+  }
+}
+
+async function userInfo(bus: Pick<Transport, 'request'>): Promise<UserInfo | undefined> {
+  try {
+    const reply = await bus.request({subject: '$SYS.REQ.USER.INFO'}, {timeoutMs: 2000})
+    return JSON.parse(reply.text) as UserInfo
+  } catch (error) {
+    const isSilent = error instanceof BusError && ['noResponders', 'denied', 'timeout'].includes(error.kind)
+    if (isSilent || error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+/** What busline can make use of and not every server has. */
+const came: readonly (readonly [major: number, minor: number, what: string])[] = [
+  [2, 9, 'what busline is tested with begins at 2.9'],
+  [2, 10, 'several filters of one consumer'],
+  [2, 14, 'moving a consumer without making it anew'],
+]
+
+function lacksOf(version: string): string[] {
+  const [major = 0, minor = 0] = version.split(/[.-]/).map(Number)
+  return came
+    .filter(([since, from]) => major < since || (major === since && minor < from))
+    .map(([since, from, what]) => `${what} (${since}.${from})`)
+}

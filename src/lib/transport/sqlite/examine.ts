@@ -1,0 +1,91 @@
+/** What a bus file tells to who looks for something wrong. Nothing is written. */
+import {lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync} from 'node:fs'
+import {resolve} from 'node:path'
+import type {Examination, Exposed, FileFacts, Holder} from '../examination.ts'
+import type {Clients} from './clients.ts'
+import type {Db} from './file.ts'
+import type {Lock} from './lock.ts'
+
+const mostDamage = 20
+
+/** The newest message says what the clock of its publisher was: only one that is ahead of ours can be told. */
+export function examineFile(path: string, db: Db, lock: Lock, clients: Clients): Examination {
+  const full = resolve(path)
+  const number = (sql: string) => Number(lock.look(() => db.prepare(sql).pluck().get()) ?? 0)
+  const newestMs = number('SELECT ts FROM msg ORDER BY seq DESC LIMIT 1') / 1000
+  const ahead = Math.max(0, Math.round(newestMs - Date.now()))
+  const {live, dead} = clients.census()
+  const file: FileFacts = {
+    path: full,
+    version: number('PRAGMA user_version'),
+    bytes: number('SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()'),
+    freeBytes: number('SELECT freelist_count * page_size FROM pragma_freelist_count(), pragma_page_size()'),
+    walBytes: statSync(`${full}-wal`, {throwIfNoEntry: false})?.size ?? 0,
+    unwrittenBytes: unwritten(db) * number('PRAGMA page_size'),
+    holders: holdersOf(full),
+    damage: damageOf(db),
+    clients: live,
+    deadClients: dead.length,
+    exposed: exposedOf(full),
+  }
+  return {...(ahead > 0 && {clockAheadMs: ahead}), file}
+}
+
+/** Pages of the WAL that are not in the file yet. */
+function unwritten(db: Db): number {
+  const [state] = db.pragma('wal_checkpoint(NOOP)') as {log: number; checkpointed: number}[]
+  return state === undefined ? 0 : Math.max(0, state.log - state.checkpointed)
+}
+
+function damageOf(db: Db): string[] {
+  const rows = db.prepare(`PRAGMA quick_check(${mostDamage})`).pluck().all().map(String)
+  return rows.length === 1 && rows[0] === 'ok' ? [] : rows
+}
+
+/** Paths that others than their owner can use. */
+export function exposedOf(full: string): Exposed[] {
+  const bells = `${full}.bells`
+  const paths = [full, `${full}-wal`, `${full}-shm`, bells, ...entriesOf(bells).map((bell) => `${bells}/${bell}`)]
+  return paths.flatMap((path): Exposed[] => {
+    const stat = lstatSync(path, {throwIfNoEntry: false})
+    if (stat === undefined) return []
+    if (stat.isSymbolicLink()) return path === full ? [] : [{path, problem: 'a symbolic link'}]
+    return process.platform !== 'win32' && (stat.mode & 0o077) !== 0 ? [{path, problem: 'open to others'}] : []
+  })
+}
+
+function entriesOf(folder: string): string[] {
+  try {
+    return lstatSync(folder).isDirectory() ? readdirSync(folder) : []
+  } catch {
+    return []
+  }
+}
+
+/** By the links in /proc alone: the file itself must not be opened. */
+function holdersOf(full: string): Holder[] {
+  if (process.platform !== 'linux') return []
+  const real = realpathSync(full)
+  return entriesOf('/proc')
+    .filter((name) => /^\d+$/.test(name) && holds(name, real))
+    .map((pid) => ({pid: Number(pid), command: commandOf(pid)}))
+}
+
+function holds(pid: string, path: string): boolean {
+  return entriesOf(`/proc/${pid}/fd`).some((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`) === path
+    } catch {
+      return false
+    }
+  })
+}
+
+/** The program only: arguments may be secrets. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
