@@ -97,6 +97,7 @@ describe('a part loads nothing of the others', () => {
     position: 6,
     record: 20,
     'response-stream': 60,
+    rpc: 40,
     subject: 10,
     transport: 15,
   }
