@@ -41,7 +41,7 @@ export class Flights {
       clear: db.prepare('DELETE FROM flight WHERE consumer = ?'),
       over: db.prepare(`${columns} WHERE consumer = ? AND lo <= ? AND hi >= ? ORDER BY lo`),
       all: db.prepare(`${columns} WHERE consumer = ? ORDER BY lo`),
-      overdue: db.prepare(`${columns} WHERE consumer = ? AND due <= ? ORDER BY lo LIMIT ?`),
+      overdue: db.prepare(`${columns} WHERE consumer = ? AND due <= ? ORDER BY lo LIMIT +?`),
       owned: db.prepare(`${columns} WHERE consumer = ? AND owner = ? ORDER BY lo`),
       other: db.prepare('SELECT owner FROM flight WHERE consumer = ? AND owner <> ? LIMIT 1').pluck(),
       owners: db.prepare('SELECT DISTINCT owner FROM flight WHERE consumer = ? AND owner IS NOT NULL').pluck(),

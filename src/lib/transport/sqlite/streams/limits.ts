@@ -202,7 +202,7 @@ function prepare(db: Db) {
     excess: db
       .prepare(
         `SELECT k.seq, k.sid, 0, ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width
-           FROM kept k JOIN msg m ON m.seq = k.seq JOIN held h ON h.sid = k.sid WHERE k.sid = ? ORDER BY k.seq LIMIT ?`,
+           FROM kept k JOIN msg m ON m.seq = k.seq JOIN held h ON h.sid = k.sid WHERE k.sid = ? ORDER BY k.seq LIMIT +?`,
       )
       .raw(),
     unkeep: db.prepare('DELETE FROM kept WHERE sid = ? AND seq <= ?'),

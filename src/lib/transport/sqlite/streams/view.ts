@@ -49,7 +49,7 @@ export class View {
     this.#pages = new Pages(db, from)
     this.#statements = {
       next: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq LIMIT 1`).pluck(),
-      last: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq DESC LIMIT 1 OFFSET ?`).pluck(),
+      last: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq DESC LIMIT 1 OFFSET +?`).pluck(),
       count: db.prepare(`SELECT count(*) ${from}`).pluck(),
       total: db.prepare(`SELECT ifnull(sum(messages), 0) ${held}`).pluck(),
       lasts: db.prepare(`SELECT last ${held} AND last <= ? ORDER BY last`).pluck(),
