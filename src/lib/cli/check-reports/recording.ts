@@ -56,7 +56,7 @@ function make(folder: string): void {
 
 function writeTo(path: string, text: string): void {
   try {
-    writeFileSync(path, text)
+    writeFileSync(path, text, {mode: 0o600})
   } catch (error) {
     throw fileError(error, 'write', path)
   }

@@ -47,7 +47,9 @@ function replaceFile(path: string, text: string): void {
   const temporary = join(dirname(path), `.${process.pid}.tmp`)
   try {
     mkdirSync(dirname(path), {recursive: true, mode: 0o700})
-    const fd = openSync(temporary, 'w', 0o600)
+    // What an earlier process of this number left; nothing that lies there is written through.
+    rmSync(temporary, {force: true})
+    const fd = openSync(temporary, 'wx', 0o600)
     try {
       writeFileSync(fd, text)
       fsyncSync(fd)

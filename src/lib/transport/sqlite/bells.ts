@@ -110,7 +110,9 @@ export class Bells {
   #open(bell: string, create = bell.startsWith('in-') ? 0 : constants.O_CREAT): number | undefined {
     const have = this.#fds.get(bell)
     if (have !== undefined) return have
-    const flags = constants.O_WRONLY | constants.O_NOFOLLOW | create
+    if (!this.#isOurFolder()) return undefined
+    // Whatever else lies there under this name, we neither follow it nor wait for it.
+    const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | create
     const fd = openQuietly(join(this.#folder, bell), flags) ?? this.#openAgain(bell, flags, create)
     if (fd === undefined) return undefined
     this.#forgetInboxes()
@@ -122,6 +124,11 @@ export class Bells {
     if (create === 0) return undefined
     this.prepare()
     return openQuietly(join(this.#folder, bell), flags)
+  }
+
+  /** False when it is a symbolic link: what we write would land elsewhere. */
+  #isOurFolder(): boolean {
+    return lstatSync(this.#folder, {throwIfNoEntry: false})?.isSymbolicLink() !== true
   }
 
   #forgetInboxes(): void {
