@@ -5,7 +5,7 @@ import {dirname, join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {build} from 'esbuild'
 import {buildApi} from './build-api.js'
-import {lazyOclif, noShellSearch, oneSharedChunk, plainBuiltins} from './esbuild-plugins.js'
+import {bundledSqlite, lazyOclif, noShellSearch, plainBuiltins, sharedChunks} from './esbuild-plugins.js'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
@@ -53,12 +53,12 @@ async function bundle() {
     // Not minified, so that the stack of a bug can be read: with the compile cache it makes no difference in time.
     minifySyntax: true,
     banner: {js: banner},
-    external: ['better-sqlite3', ...unusedByOclif],
-    plugins: [lazyOclif, noShellSearch, plainBuiltins],
+    external: unusedByOclif,
+    plugins: [bundledSqlite, lazyOclif, noShellSearch, plainBuiltins],
     logLevel: 'warning',
   }
   const {metafile} = await build({...options, metafile: true, write: false})
-  const plugins = [oneSharedChunk(metafile, 'src/main.ts'), ...options.plugins]
+  const plugins = [sharedChunks(metafile, 'src/main.ts'), ...options.plugins]
   await build({...options, plugins, sourcemap: true})
 }
 

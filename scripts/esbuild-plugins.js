@@ -3,7 +3,7 @@
  * Node's own before a command can run: `bus pub` would take 2.2 times as long as `node -e 0` for that alone.
  */
 import {readFile} from 'node:fs/promises'
-import {isBuiltin} from 'node:module'
+import {createRequire, isBuiltin} from 'node:module'
 import {relative} from 'node:path'
 
 /** In @oclif/core, a module that is required at the top is loaded when it is first used; and see `edits`. */
@@ -17,43 +17,61 @@ export const lazyOclif = {
   },
 }
 
-/** Commands that are run a thousand times a day, and whose startup is measured. What they share must be light. */
-const dailyCommand = /^src\/commands\/(pub|sub|req|serve)\.ts$/
+/**
+ * What is loaded together, as a rule: the commands that are run a thousand times a day, and the bus file. What they share
+ * with others must be light.
+ */
+const groups = [
+  {name: 'daily', heads: /^src\/commands\/(pub|sub|req|serve)\.ts$/, members: /^src\//, more: ['@oclif/core/args']},
+  {
+    name: 'sqlite',
+    heads: /^src\/lib\/transport\/sqlite\/driver\.ts$/,
+    members: /^src\/lib\/transport\/sqlite\//,
+    more: [],
+  },
+]
 
 /**
- * What the daily commands have in common with any other entry in one chunk. esbuild makes one for each combination of
- * entries, and each file costs half a millisecond at startup; what only other commands and late imports have in common
- * is left to it. `metafile` is that of a build without this plugin.
+ * What the entries of a group have in common with any other entry in one chunk a group. esbuild makes one for each
+ * combination of entries, and each file costs half a millisecond at startup; what only other commands and late imports
+ * have in common is left to it. `metafile` is that of a build without this plugin.
  */
-export function oneSharedChunk({inputs, outputs}, main) {
+export function sharedChunks({inputs, outputs}, main) {
   const isOurs = (path) => path?.startsWith('src/') && path !== main
-  const entries = new Set(
-    Object.values(outputs)
-      .map(({entryPoint}) => entryPoint)
-      .filter(isOurs),
-  )
+  const entryPoints = Object.values(outputs).map(({entryPoint}) => entryPoint)
+  const entries = new Map([...new Set(entryPoints.filter(isOurs))].map((entry) => [entry, reachedFrom(entry, inputs)]))
   const uses = new Map()
-  const daily = new Set()
-  for (const entry of entries) {
-    for (const path of reachedFrom(entry, inputs)) {
-      uses.set(path, (uses.get(path) ?? 0) + 1)
-      if (dailyCommand.test(entry)) daily.add(path)
-    }
+  for (const reached of entries.values()) for (const path of reached) uses.set(path, (uses.get(path) ?? 0) + 1)
+  const taken = new Set()
+  const members = new Map()
+  for (const {name, heads, members: candidates} of groups) {
+    const reached = [...entries].filter(([entry]) => heads.test(entry)).flatMap(([, paths]) => [...paths])
+    const shared = [...new Set(reached)]
+      .filter((path) => candidates.test(path) && path !== main && uses.get(path) > 1 && !taken.has(path))
+      .sort()
+    for (const path of shared) taken.add(path)
+    members.set(name, shared)
   }
-  const shared = [...daily].filter((path) => path.startsWith('src/') && uses.get(path) > 1).sort()
+  // Everything else is loaded by a command, and has what daily commands share; the bus file's is for who uses some of it.
+  const groupsOf = (reached) =>
+    groups
+      .map(({name}) => name)
+      .filter((name) => name === 'daily' || members.get(name).some((path) => reached.has(path)))
   return {
-    name: 'one-shared-chunk',
+    name: 'shared-chunks',
     setup(build) {
       const root = build.initialOptions.absWorkingDir
-      build.onResolve({filter: /^busline:shared$/}, () => ({path: 'all', namespace: 'shared'}))
-      build.onLoad({filter: /.*/, namespace: 'shared'}, () => ({
-        contents: shared.map((path) => `import './${path}'`).join('\n'),
-        resolveDir: root,
-      }))
+      build.onResolve({filter: /^busline:/}, ({path}) => ({path: path.slice('busline:'.length), namespace: 'shared'}))
+      build.onLoad({filter: /.*/, namespace: 'shared'}, ({path: group}) => {
+        const {more} = groups.find(({name}) => name === group)
+        const targets = [...members.get(group).map((path) => `./${path}`), ...more]
+        return {contents: targets.map((path) => `import '${path}'`).join('\n'), resolveDir: root}
+      })
       build.onLoad({filter: /[\\/]src[\\/].*\.ts$/}, async ({path}) => {
-        const name = relative(root, path).replaceAll('\\', '/')
-        if (!entries.has(name)) return undefined
-        return {contents: `${await readFile(path, 'utf8')}\nimport 'busline:shared'`, loader: 'ts'}
+        const reached = entries.get(relative(root, path).replaceAll('\\', '/'))
+        if (reached === undefined) return undefined
+        const imports = groupsOf(reached).map((name) => `\nimport 'busline:${name}'`)
+        return {contents: `${await readFile(path, 'utf8')}${imports.join('')}`, loader: 'ts'}
       })
     },
   }
@@ -79,21 +97,21 @@ export const noShellSearch = {
 /**
  * Node's own modules, taken as they are. A real `import` builds a list of exports, for which it loads whatever Node
  * itself would load late (`fs.promises`, `util.parseArgs`), and esbuild's way from `require` to `import` does the same.
- * Libraries that are loaded late have these few lines for themselves: to share them would take a file more at startup.
+ * Each library has these few lines for itself: to share them would take a file more at startup.
  */
 export const plainBuiltins = {
   name: 'plain-builtins',
   setup(build) {
     build.onResolve({filter: /^[a-z]/}, ({path, kind, importer}) => {
       if (!isBuiltin(path)) return undefined
-      const owner = /node_modules[\\/](?!@oclif)/.test(importer) ? '-late' : ''
-      return {path, namespace: `${kind === 'require-call' ? 'required' : 'imported'}${owner}`, sideEffects: false}
+      const [, owner = ''] = /node_modules[\\/](?!@oclif)((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(importer) ?? []
+      const namespace = `${kind === 'require-call' ? 'required' : 'imported'}-builtin`
+      return {path, namespace, suffix: owner && `?${owner}`, sideEffects: false}
     })
-    for (const owner of ['', '-late']) {
-      const [required, imported] = [`required${owner}`, `imported${owner}`]
-      build.onLoad({filter: /.*/, namespace: required}, ({path}) => ({contents: `module.exports = ${builtin(path)}`}))
-      build.onLoad({filter: /.*/, namespace: imported}, ({path}) => ({contents: importable(path)}))
-    }
+    build.onLoad({filter: /.*/, namespace: 'required-builtin'}, ({path}) => ({
+      contents: `module.exports = ${builtin(path)}`,
+    }))
+    build.onLoad({filter: /.*/, namespace: 'imported-builtin'}, ({path}) => ({contents: importable(path)}))
   },
 }
 
@@ -104,6 +122,27 @@ function importable(path) {
   const names = Object.keys(process.getBuiltinModule(path)).filter((name) => /^[a-z]\w*$/i.test(name))
   const exports = names.map((name) => `export const ${name} = /* @__PURE__ */ (() => module_.${name})()`)
   return [`const module_ = /* @__PURE__ */ (() => ${builtin(path)})()`, 'export default module_', ...exports].join('\n')
+}
+
+/**
+ * better-sqlite3 in one file of ours instead of thirteen of its own, a tenth of what a command on a bus file takes; its
+ * addon is found in the package, as it would find it itself.
+ */
+export const bundledSqlite = {
+  name: 'bundled-sqlite',
+  setup(build) {
+    const index = createRequire(import.meta.url).resolve('better-sqlite3')
+    build.onResolve({filter: /^better-sqlite3$/}, () => ({path: index}))
+    build.onLoad({filter: /better-sqlite3[\\/]lib[\\/]binding\.js$/}, async ({path}) => {
+      const source = await readFile(path, 'utf8')
+      if (!source.includes('__dirname')) throw new Error('better-sqlite3 finds its addon in another way now')
+      const folder = "const {resolve: resolve_} = require, folder_ = path.dirname(resolve_('better-sqlite3'));"
+      return {
+        contents: source.replace('let DEFAULT_ADDON;', `$&${folder}`).replaceAll('__dirname', 'folder_'),
+        loader: 'js',
+      }
+    })
+  },
 }
 
 function withLazyRequires(source) {

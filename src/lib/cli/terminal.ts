@@ -2,17 +2,22 @@
  * The three standard files without Node's stream objects, which cost more to make than all else that a one-shot
  * command does.
  */
-import {fstatSync, writeSync} from 'node:fs'
+import {fstatSync, type Stats, statSync, writeSync} from 'node:fs'
 import {BusError} from '../errors.ts'
 
 /** Whether a person sits at the other end. */
 export function isTerminal(fd: number): boolean {
   try {
-    // node:tty brings all of Node's networking with it; for a pipe or a file there is no need to ask.
-    return fstatSync(fd).isCharacterDevice() && process.getBuiltinModule('node:tty').isatty(fd)
+    // node:tty brings all of Node's networking with it; for a pipe, a file or /dev/null there is no need to ask.
+    const file = fstatSync(fd)
+    return file.isCharacterDevice() && !isNull(file) && process.getBuiltinModule('node:tty').isatty(fd)
   } catch {
     return false
   }
+}
+
+function isNull({rdev}: Stats): boolean {
+  return statSync('/dev/null', {throwIfNoEntry: false})?.rdev === rdev
 }
 
 /** Whether to colour what goes to a file: `--no-color`, then NO_COLOR, FORCE_COLOR, else only on a terminal. */
