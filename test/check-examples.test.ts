@@ -159,3 +159,10 @@ describe.each(['a bus file', 'a server'])('on %s', (kind) => {
 it('every example has a mutation', () => {
   expect(new Set(mutations.map(({file}) => file))).toEqual(new Set(examples))
 })
+
+it('docs/checks.md shows every example as it is', () => {
+  const document = readFileSync(join(root, 'docs', 'checks.md'), 'utf8')
+  const shown = [...document.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, block]) => block)
+  const whole = examples.map((name) => readFileSync(join(folder, name), 'utf8').replace(/^# .*\n/, ''))
+  expect(shown.toSorted()).toEqual(whole.toSorted())
+})
