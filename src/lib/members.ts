@@ -6,8 +6,9 @@
 /** A member by its name, else by its name in another case. Only own members: a name such as `__proto__` is no more than one. */
 export function member(object: object, name: string): unknown {
   if (Object.hasOwn(object, name)) return (object as Record<string, unknown>)[name]
-  const lower = name.toLowerCase()
-  return Object.entries(object).findLast(([key]) => key.toLowerCase() === lower)?.[1]
+  const isSame = (key: string) => key.length === name.length && key.toLowerCase() === name.toLowerCase()
+  const key = Object.keys(object).findLast(isSame)
+  return key === undefined ? undefined : (object as Record<string, unknown>)[key]
 }
 
 /** An object; null counts as an empty one. */

@@ -1,7 +1,7 @@
 import {BusError} from '../errors.ts'
 import type {Message} from '../message.ts'
 import type {Transport} from '../transport/transport.ts'
-import {decodeResponse, encodeRequest, type RpcRequest} from './envelope.ts'
+import {decodeResponse, encodeRequest, type RpcRequest, type RpcResponse} from './envelope.ts'
 
 /** A call: the subject of a method, and what its envelope says. */
 export interface Call extends RpcRequest {
@@ -41,26 +41,37 @@ const defaultTimeoutMs = 30_000
 export async function call(bus: Transport, {subject, onCaptured, ...options}: Call): Promise<Answered> {
   const {timeoutMs = defaultTimeoutMs, signal, ...request} = options
   const started = performance.now()
-  const streams = new Set<string>()
-  const message = {subject, data: encodeRequest(request)}
-  for await (const reply of bus.requestMany(message, {timeoutMs, signal})) {
-    const response = decodeResponse(reply.payload)
-    if (response.kind === 'captured') {
-      if (!streams.has(response.stream)) onCaptured?.(response.stream)
-      streams.add(response.stream)
-      continue
-    }
-    if (response.kind === 'ok') return {payload: response.payload, reply, ms: performance.now() - started}
-    throw remoteError(subject, response.kind === 'error' ? response.error : undefined, reply, response)
+  let streams: Set<string> | undefined
+  let response: RpcResponse | undefined
+  const accept = ({payload}: Message) => {
+    response = decodeResponse(payload)
+    if (response.kind !== 'captured') return true
+    streams ??= new Set()
+    if (!streams.has(response.stream)) onCaptured?.(response.stream)
+    streams.add(response.stream)
+    return false
   }
-  throw timeoutError(bus.url, subject, timeoutMs, [...streams])
+  try {
+    const reply = await bus.request({subject, data: encodeRequest(request)}, {timeoutMs, signal, accept})
+    return answered(subject, response ?? decodeResponse(reply.payload), reply, performance.now() - started)
+  } catch (error) {
+    if (error instanceof BusError && error.kind === 'timeout')
+      throw timeoutError(bus.url, subject, timeoutMs, [...(streams ?? [])])
+    throw error
+  }
 }
 
-function remoteError(subject: string, error: string | undefined, reply: Message, response: object): RpcError {
-  if (error === undefined) {
-    const {reason} = response as {reason: string}
+function answered(subject: string, response: RpcResponse, reply: Message, ms: number): Answered {
+  if (response.kind === 'ok') return {payload: response.payload, reply, ms}
+  throw remoteError(subject, response, reply)
+}
+
+function remoteError(subject: string, response: RpcResponse, reply: Message): RpcError {
+  if (response.kind !== 'error') {
+    const reason = response.kind === 'bad' ? response.reason : 'it is the acknowledgement of a stream'
     return new RpcError(`the answer of "${subject}" is no RPC envelope: ${reason}`, reply, {subject, reason})
   }
+  const {error} = response
   return new RpcError(`"${subject}" answered with an error: ${error === '' ? '(no text)' : error}`, reply, {
     subject,
     error,

@@ -7,15 +7,20 @@ import {decodeRequest, err, ok, type RpcRequest} from './envelope.ts'
 /** Answers a request with the JSON of a payload, undefined for null. What it throws is the error of an `ok: false`. */
 export type MethodHandler = (request: RpcRequest, message: Message) => string | undefined | Promise<string | undefined>
 
-/** The envelope that answers a message. Never rejects. */
-async function answer(message: Message, handle: MethodHandler): Promise<string> {
+/** The envelope that answers a message; a promise only where the handler gives one. Neither throws nor rejects. */
+function answer(message: Message, handle: MethodHandler): string | Promise<string> {
   const request = decodeRequest(message.payload)
   if (typeof request === 'string') return err(badEnvelope(request))
   try {
-    return ok(await handle(request, message))
+    const payload = handle(request, message)
+    return payload instanceof Promise ? payload.then(ok, failure) : ok(payload)
   } catch (error) {
-    return err(error instanceof Error ? error.message : String(error))
+    return failure(error)
   }
+}
+
+function failure(error: unknown): string {
+  return err(error instanceof Error ? error.message : String(error))
 }
 
 /** What a request that is no envelope is answered with. */
@@ -29,6 +34,9 @@ export interface Registration extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** Calls that are taken at once. */
+const batchSize = 64
+
 /** Serves a method; calls of one batch are worked on at the same time. Live when it resolves. */
 export async function register(
   bus: Transport,
@@ -38,12 +46,15 @@ export async function register(
 ): Promise<Registration> {
   const subscription = await bus.subscribe(subject, options)
   const open = new Set<Promise<void>>()
+  const serveOne = (message: Message) => {
+    const envelope = answer(message, handle)
+    if (typeof envelope === 'string') return send(bus, message.reply, envelope)
+    const one: Promise<void> = envelope.then((data) => send(bus, message.reply, data)).finally(() => open.delete(one))
+    open.add(one)
+  }
   const serving = (async () => {
-    for await (const message of subscription) {
-      const one: Promise<void> = answer(message, handle)
-        .then((data) => send(bus, message.reply, data))
-        .finally(() => open.delete(one))
-      open.add(one)
+    for (let batch = await subscription.take(batchSize); batch.length > 0; batch = await subscription.take(batchSize)) {
+      for (const message of batch) serveOne(message)
     }
     await Promise.all(open)
   })()

@@ -95,6 +95,7 @@ export class Requests {
         subject: message.subject,
         failed,
         arrived(reply) {
+          if (options.accept?.(reply) === false) return
           settle()
           resolve(reply)
         },

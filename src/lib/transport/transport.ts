@@ -106,6 +106,8 @@ export interface RequestOptions {
   /** Milliseconds; default 5,000. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** For `request`: false passes a reply over and waits on. */
+  readonly accept?: ((reply: Message) => boolean) | undefined
 }
 
 /** When the replies to a request are enough. */

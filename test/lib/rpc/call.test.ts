@@ -41,6 +41,13 @@ describe.each(busNames)('on %s, a call', (name) => {
     })
   })
 
+  test('fails with the text of a handler that throws at once, too', async () => {
+    await using _ = await register(far, subject, () => {
+      throw new Error('not now')
+    })
+    await expect(call(near, request)).rejects.toMatchObject({kind: 'remote', data: {error: 'not now'}})
+  })
+
   test('that is no envelope is answered as in Go', async () => {
     await using _ = await register(far, subject, () => '1')
     expect((await near.request({subject, data: '{'})).text).toMatch(
