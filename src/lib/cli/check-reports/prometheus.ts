@@ -29,7 +29,7 @@ export function prometheusReport({ends, startedMs}: Rounds): string {
     metric(
       'bus_check_duration_seconds',
       'How long the check took.',
-      of(({ms}) => ms / 1000),
+      of(({ms}) => seconds(ms)),
     ),
     metric(
       'bus_check_attempts',
