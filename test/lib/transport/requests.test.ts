@@ -36,6 +36,13 @@ describe('a request', () => {
     expect([(await first).text, (await second).text]).toEqual(['one', 'two'])
   })
 
+  test('passes over replies that are not accepted', async () => {
+    const {requests, reply} = noted()
+    const asked = requests.one({subject: 'a'}, {accept: ({text}) => text !== 'no'})
+    expect([reply(0, 'no'), reply(0, 'no'), reply(0, 'yes')]).toEqual([true, true, true])
+    expect((await asked).text).toBe('yes')
+  })
+
   test('is forgotten when it has ended, however it ends', async () => {
     const {requests, reply} = noted()
     const stop = new AbortController()
