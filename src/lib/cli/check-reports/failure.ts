@@ -45,7 +45,7 @@ async function valueLines({expression = '', expected, seen = {}}: Failure, paint
 }
 
 /** Subject, headers and body. */
-export function messageLines(message: Message, paint?: ChalkInstance): string[] {
+function messageLines(message: Message, paint?: ChalkInstance): string[] {
   const {subject, payload, reply, seq} = message
   const facts = [
     formatBytes(sizeOf(payload)),

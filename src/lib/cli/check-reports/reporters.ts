@@ -62,7 +62,7 @@ export async function makeReporters(flags: ReportFlags, screen: ReportScreen): P
 }
 
 /** `junit=report.xml`, `tap`. Throws `usage`. */
-export function parseReport(text: string): Wanted {
+function parseReport(text: string): Wanted {
   const [, name = '', path] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? []
   const kind = kinds.find((known) => known === name)
   if (kind !== undefined && path !== '') return {kind, path}

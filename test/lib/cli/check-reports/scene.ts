@@ -5,7 +5,7 @@ import {Message} from '../../../../src/lib/message.ts'
 const plan = {kind: 'req', file: 'checks/orders.yaml', part: 'checks', tags: []} as const
 const done = {attempts: 1, failures: [], messages: []} as const
 
-export const reply = new Message(
+const reply = new Message(
   'orders.get',
   '{"id":7,"total":41,"items":["a","b"]}',
   [['Trace', 'a<b>&"c"']],
@@ -15,7 +15,7 @@ export const reply = new Message(
 )
 
 /** Its payload tries to be a command to a CI system, the end of an element, and a way to move the cursor. */
-export const hostile = new Message('evil.\u202e', ']]></failure>\n::error::owned\n\x1b[2J\0\ud800 \u{1f600} \uffff', [])
+const hostile = new Message('evil.\u202e', ']]></failure>\n::error::owned\n\x1b[2J\0\ud800 \u{1f600} \uffff', [])
 
 export const passed: CheckResult = {
   ...plan,
@@ -49,7 +49,7 @@ export const lost: CheckResult = {
   messages: [hostile],
 }
 
-export const skipped: CheckResult = {
+const skipped: CheckResult = {
   ...{
     ...plan,
     ...done,
