@@ -7,6 +7,8 @@ export interface MailboxOptions {
   /** Asked when nothing is held and somebody takes: a driver that reads on demand calls `hold` with what it has.
    * `later`: it could not look just now and will call `wake`; a drain goes on until then. */
   readonly refill?: ((max: number) => unknown) | undefined
+  /** What the reader is told when `refill` throws; default what it threw. */
+  readonly failure?: ((error: unknown) => unknown) | undefined
   /** Told when a drain begins, before what remains is taken. */
   readonly onDrain?: (() => void) | undefined
   /** Told once, when the mailbox ends by `close`, by the reader leaving, or after a drain. */
@@ -72,7 +74,7 @@ export class Mailbox implements Subscription {
     try {
       taken = this.#takeNow(waiting.max)
     } catch (error) {
-      this.fail(error)
+      this.fail(this.#failureOf(error))
       return false
     }
     if (taken.length === 0 && (this.#state === 'open' || this.#isLater)) return false
@@ -89,8 +91,9 @@ export class Mailbox implements Subscription {
     try {
       taken = this.#takeNow(max)
     } catch (error) {
-      this.fail(error)
-      return Promise.reject(error)
+      const failure = this.#failureOf(error)
+      this.fail(failure)
+      return Promise.reject(failure)
     }
     if (taken.length > 0) return Promise.resolve(taken)
     if (this.#state !== 'open' && !this.#isLater) return this.#last()
@@ -146,6 +149,10 @@ export class Mailbox implements Subscription {
   #last(): Promise<readonly Message[]> {
     this.#end()
     return this.#error === undefined ? Promise.resolve([]) : Promise.reject(this.#error)
+  }
+
+  #failureOf(error: unknown): unknown {
+    return this.#options.failure?.(error) ?? error
   }
 
   #takeNow(max: number): readonly Message[] {

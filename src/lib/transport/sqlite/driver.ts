@@ -216,6 +216,7 @@ class SqliteBus implements Transport {
     const start = await this.#announce(interest)
     const mailbox: Mailbox = new Mailbox({
       signal: options.signal,
+      failure: (error) => fileError(this.#path, error),
       refill: () => {
         reader.refill(subscriber)
         return undefined
@@ -245,6 +246,7 @@ class SqliteBus implements Transport {
     await this.#announce(interest, (end) => member.join(end))
     const mailbox: Mailbox = new Mailbox({
       signal: options.signal,
+      failure: (error) => fileError(this.#path, error),
       refill: (max) => {
         const claimed = member.claim(max)
         if (claimed === busy) {
@@ -298,21 +300,23 @@ class SqliteBus implements Transport {
     this.#check()
     const {makeStreams} = await import('./streams/streams.ts')
     const {log} = this.#startReading()
-    return makeStreams({
-      db: this.#db,
-      lock: this.#lock,
-      log,
-      clients: this.#clients,
-      catalogue: this.#catalogue,
-      limits: this.#limits,
-      push: this.#push,
-      check: () => this.#check(),
-      failure: (error) => fileError(this.#path, error),
-      ring: (bell) => this.#bells.ring(bell),
-      listen: (patterns) => this.#listen(patterns),
-      readers: this.#members,
-      members: this.#consuming,
-    })
+    return this.#told(async () =>
+      makeStreams({
+        db: this.#db,
+        lock: this.#lock,
+        log,
+        clients: this.#clients,
+        catalogue: this.#catalogue,
+        limits: this.#limits,
+        push: this.#push,
+        check: () => this.#check(),
+        failure: (error) => fileError(this.#path, error),
+        ring: (bell) => this.#bells.ring(bell),
+        listen: (patterns) => this.#listen(patterns),
+        readers: this.#members,
+        members: this.#consuming,
+      }),
+    )
   }
 
   #openInbox(): Ears {
@@ -326,10 +330,19 @@ class SqliteBus implements Transport {
 
   #startReading() {
     if (this.#reading !== undefined) return this.#reading
-    const log = new Log(this.#db, this.#lock)
+    const log = this.#makeLog()
     const reader = new Reader(log, (error) => this.#fail(error))
     this.#reading = {log, reader, ears: new Ears(this.#bells, log, () => this.#wake())}
     return this.#reading
+  }
+
+  /** Its statements meet the tables as they are. */
+  #makeLog(): Log {
+    try {
+      return new Log(this.#db, this.#lock)
+    } catch (error) {
+      throw fileError(this.#path, error)
+    }
   }
 
   /** Somebody committed: hands on what is new. False when there was nothing for us. */

@@ -95,7 +95,7 @@ function closeUntouched(db: Db, full: string): void {
 /** One sentence for whatever the file system or SQLite said. Errors that are ours already pass through. */
 export function fileError(path: string, error: unknown): unknown {
   if (error instanceof BusError) return error
-  const code = codeOf(error)
+  const code = isSchemaError(error) ? 'SQLITE_CORRUPT' : codeOf(error)
   const known = sentences.find(([pattern]) => pattern.test(code))
   if (known === undefined) return error
   const [, kind, text, hint] = known
@@ -132,6 +132,14 @@ const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, strin
     'see the disk, or whether it is full',
   ],
 ]
+
+/** A table of a bus file that is not as we made it. */
+function isSchemaError(error: unknown): boolean {
+  return (
+    codeOf(error) === 'SQLITE_ERROR' &&
+    /^(no such (table|column)|malformed|table \w+ has no column)/.test((error as Error).message)
+  )
+}
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''

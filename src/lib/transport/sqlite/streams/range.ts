@@ -8,17 +8,18 @@ import type {View} from './view.ts'
 const leastRows = 256
 
 /** What a reading needs of its connection. */
-export interface Listeners {
-  /** Wakes the mailbox after every commit until it is closed. */
-  add(mailbox: Mailbox): unknown
-  delete(mailbox: Mailbox): unknown
+export interface ReadingParts {
+  /** Those who are woken after every commit. */
+  readonly readers: Set<Mailbox>
+  readonly failure: (error: unknown) => unknown
 }
 
-export function readRange(view: View, options: ReadOptions, listeners: Listeners): Mailbox {
+export function readRange(view: View, options: ReadOptions, {readers, failure}: ReadingParts): Mailbox {
   const source = options.lastPerSubject === true ? lastMessages(view, options) : allMessages(view, options)
   const turn = new Turn()
   const mailbox: Mailbox = new Mailbox({
     signal: options.signal,
+    failure,
     refill: (max) => {
       const progress = turn.isLong() ? 'more' : source(mailbox, Math.max(max, leastRows))
       if (progress === 'end') void mailbox.drain()
@@ -26,9 +27,9 @@ export function readRange(view: View, options: ReadOptions, listeners: Listeners
       setImmediate(() => mailbox.wake())
       return 'later'
     },
-    onClose: () => listeners.delete(mailbox),
+    onClose: () => readers.delete(mailbox),
   })
-  if (!mailbox.closed) listeners.add(mailbox)
+  if (!mailbox.closed) readers.add(mailbox)
   return mailbox
 }
 

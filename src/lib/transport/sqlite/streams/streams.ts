@@ -144,7 +144,7 @@ export function makeStreams(parts: StreamsParts): StoredStreams {
       checkRead(range)
       const stream = await settle(name)
       if (range.follow === true) parts.listen(stream.config.subjects)
-      return readRange(views.of(stream, range.filters), range, parts.readers)
+      return readRange(views.of(stream, range.filters), range, parts)
     }),
     consumers: wrap(
       makeConsumers({views, durables, flights, settle, ring, join, write: (work) => lock.write(work)}),
