@@ -36,6 +36,9 @@ const bytesASecond = [/[\d.]+ ([KMG]i)?B\/s/g, 'BYTES'] as const
 const figures = [/[\d,.]+ (published|answered|served)( · \d clients)? · [\d.]+ ([KMG]i)?B/g, 'N $1$2 · SIZE'] as const
 const rows = [/^(pub,128,pub,1,10000,1280000),.*$/gm, '$1,FIGURES'] as const
 
+/** What a replay that crashes has written until then, and what comes again after it. */
+const replayed = [/^ *\{"n":\d+\}\n/gm, ''] as const
+
 /** By the example's command line. */
 export const scenes: Readonly<Record<string, Scene>> = {
   // pub
@@ -215,8 +218,8 @@ export const scenes: Readonly<Record<string, Scene>> = {
   'bus rpc ls --watch --for 1m': {beside: [adder], endsAfter: 1, sees: 'math add one', masks: foundBy},
 
   // tour
-  'bus tour': {sees: 'hello world'},
-  'bus tour --pause': {sees: 'hello world'},
+  'bus tour': {sees: 'hello world', masks: [replayed]},
+  'bus tour --pause': {sees: 'hello world', masks: [replayed]},
 }
 
 /** What goes wrong, which no example shows: the same sentences and exit codes on both buses. */

@@ -12,15 +12,15 @@ import {type StoredScene, storedFailures, storedScenes} from './stored-scenes.ts
 const folder = mkdtempSync(join(tmpdir(), 'side-by-side-'))
 let server: NatsServer
 beforeAll(async () => {
-  server = await NatsServer.start()
+  server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
 })
 afterAll(async () => {
   await server[Symbol.asyncDispose]()
   rmSync(folder, {recursive: true})
 })
 
-/** Commands that are about something else than a bus, those whose own tests play both buses, and one whose scenes are still to be written. */
-const apart = /^(context\b|check\b|consumer:replay$)/
+/** Commands that are about something else than a bus, and those whose own tests play their examples' kinds on both buses. */
+const apart = /^(context\b|check\b|events\b|doctor$|consumer:replay$)/
 
 /** The examples of all commands, as people type them. */
 function documented(): string[] {
