@@ -37,7 +37,13 @@ const maxPayload = 64 * 1024 * 1024
 
 /** Opens the bus file at `path`, made on first use. Fails with `connect` or `denied`. */
 export async function openSqlite(path: string, options: OpenOptions = {}): Promise<Transport> {
-  return new SqliteBus(path, openFile(path), options)
+  const db = openFile(path)
+  try {
+    return new SqliteBus(path, db, options)
+  } catch (error) {
+    db.close()
+    throw fileError(path, error)
+  }
 }
 
 class SqliteBus implements Transport {

@@ -133,8 +133,9 @@ const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, strin
   ],
 ]
 
-/** A table of a bus file that is not as we made it. */
+/** A table or a JSON value of a bus file that is not as we wrote it. */
 function isSchemaError(error: unknown): boolean {
+  if (error instanceof SyntaxError) return true
   return (
     codeOf(error) === 'SQLITE_ERROR' &&
     /^(no such (table|column)|malformed|table \w+ has no column)/.test((error as Error).message)
