@@ -1,13 +1,28 @@
 import {defineConfig} from 'vitest/config'
 
-export default defineConfig({
-  test: {
-    include: ['test/**/*.test.ts'],
-    globals: false,
-    pool: 'forks',
-    // Commands are run in process and their stdout is looked at.
-    disableConsoleIntercept: true,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-  },
-})
+/**
+ * What takes long because it waits, kills and restarts: `npm run test:slow`. All else is `npm test`, which is to stay
+ * under three minutes on two cores.
+ */
+export const slow = [
+  'test/check-examples.test.ts',
+  'test/conformance/faulty.test.ts',
+  'test/side-by-side.test.ts',
+  'test/commands/{bench,events,replay}.test.ts',
+  'test/lib/broker/durable.test.ts',
+  'test/lib/transport/nats/streams-cluster.test.ts',
+  'test/lib/transport/sqlite/{consumers,processes}.test.ts',
+]
+
+export const shared = {
+  globals: false,
+  pool: 'forks',
+  // Most of them wait for processes, not for the processor.
+  maxWorkers: 4,
+  // Commands are run in process and their stdout is looked at.
+  disableConsoleIntercept: true,
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+} as const
+
+export default defineConfig({test: {...shared, include: ['test/**/*.test.ts'], exclude: slow}})
