@@ -63,10 +63,8 @@ export function openDatabase({path, create}: Address): Db {
 
 /** One sentence for whatever the file system or SQLite said. */
 export function libbusError(path: string, error: unknown): unknown {
-  const known = fileError(path, error)
-  if (known instanceof BusError || !(error instanceof Error) || !/^no such (table|column)/.test(error.message)) {
-    return known
-  }
+  const isMissing = error instanceof Error && /^no such (table|column)/.test(error.message)
+  if (!isMissing) return fileError(path, error)
   return new BusError('notFound', `${path} has lost a table of libbus: ${error.message}`, {cause: error})
 }
 
