@@ -23,6 +23,8 @@ export const shared = {
   disableConsoleIntercept: true,
   testTimeout: 30_000,
   hookTimeout: 30_000,
+  // Real servers, processes and clocks: what a machine that stalls has spoilt is tried again, and named in the report.
+  retry: 2,
 } as const
 
 export default defineConfig({test: {...shared, include: ['test/**/*.test.ts'], exclude: slow}})
