@@ -5,10 +5,11 @@ import {defineConfig} from 'vitest/config'
  * under three minutes on two cores.
  */
 export const slow = [
+  'test/api/package.test.ts',
   'test/check-examples.test.ts',
   'test/conformance/faulty.test.ts',
   'test/side-by-side.test.ts',
-  'test/commands/{bench,events,replay}.test.ts',
+  'test/commands/{bench,check-init,context,events,replay,tour}.test.ts',
   'test/lib/broker/durable.test.ts',
   'test/lib/transport/nats/streams-cluster.test.ts',
   'test/lib/transport/sqlite/{consumers,processes}.test.ts',

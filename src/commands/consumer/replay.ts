@@ -129,9 +129,10 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     await using _source = source
     using tape = flags.dead === undefined ? undefined : openTape(flags.dead)
     const limit = source.total ?? flags.count
-    using bar = flags.quiet
-      ? undefined
-      : startProgress('messages', limit === Number.POSITIVE_INFINITY ? undefined : limit)
+    using bar =
+      flags.quiet || flags.step
+        ? undefined
+        : startProgress('messages', limit === Number.POSITIVE_INFINITY ? undefined : limit)
     const limited = consumer === undefined || flags.peek ? withCount(source, flags.count) : source
     return await replay(limited, sink, {
       policy: replaying.policyOf(flags, consumer),
