@@ -28,4 +28,6 @@ export const shared = {
   retry: 2,
 } as const
 
-export default defineConfig({test: {...shared, include: ['test/**/*.test.ts'], exclude: slow}})
+export default defineConfig({
+  test: {...shared, include: ['test/**/*.test.ts'], exclude: process.env['BUS_TESTS'] === 'all' ? [] : slow},
+})

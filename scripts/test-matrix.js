@@ -37,6 +37,6 @@ function find(which) {
 function run(server) {
   process.stdout.write(`\n${execFileSync(server, ['--version'], {encoding: 'utf8'})}`)
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-  const options = {cwd: root, stdio: 'inherit', env: {...process.env, NATS_SERVER: server}}
+  const options = {cwd: root, stdio: 'inherit', env: {...process.env, NATS_SERVER: server, BUS_TESTS: 'all'}}
   return spawnSync(process.execPath, [vitest, 'run', ...tests], options).status
 }
