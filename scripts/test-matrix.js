@@ -15,7 +15,7 @@ const tests = [
   'test/commands/replay',
   'test/commands/rpc',
   'test/commands/stream',
-  'test/commands/sub-',
+  'test/commands/sub-from',
   'test/readme',
   'test/side-by-side',
   ...process.argv.slice(2),
