@@ -137,8 +137,7 @@ describe.each(['a bus file', 'a server'])('on %s', (kind) => {
   )
 
   it('every example fails when what it promises is not so', async () => {
-    const mutants = join(home, 'mutants')
-    mkdirSync(mutants)
+    const mutants = mkdtempSync(join(home, 'mutants-'))
     for (const [at, {file, from, to}] of mutations.entries()) {
       const text = readFileSync(join(folder, file), 'utf8')
       expect(text, file).toContain(from)

@@ -1,6 +1,6 @@
 /** `messages`: what comes on subjects while steps run. It listens before the first step begins, so nothing is missed. */
 import {setTimeout as pause} from 'node:timers/promises'
-import {contextOf, type Expression, isTruthy} from '../../jsonata.ts'
+import {contextOf, isTruthy} from '../../jsonata.ts'
 import type {Message} from '../../message.ts'
 import type {Subscription} from '../../transport/transport.ts'
 import {type Check, msOf} from '../file.ts'
@@ -19,7 +19,9 @@ export async function checkMessages(check: Check, spec: Shapes['messages'], grou
   const patterns = variables.json(spec.subjects ?? [spec.subject ?? '>'])
   const wanted = wantedOf(spec)
   await using subscription = await bus.subscribe(patterns, {signal})
-  const arriving = new Arriving(subscription, check.where, ground)
+  const see = (message: Message) => Object.assign(contextOf(message), {vars: variables.all})
+  const {where} = check
+  const arriving = new Arriving(subscription, where && (async (message) => isTruthy(await where(see(message)))), ground)
   const failures = await ground.runSteps(check.steps)
   const waitMs = ground.waitMs(spec.within, isBounded(spec) ? '1s' : undefined)
   // A step that failed is what there is to say: what it did not cause need not be waited for.
@@ -30,7 +32,7 @@ export async function checkMessages(check: Check, spec: Shapes['messages'], grou
     ...(subscription.dropped > 0
       ? [`${subscription.dropped} messages came faster than they were taken and are lost`]
       : []),
-    ...(await orderMiss(check, spec, messages)),
+    ...(await orderMiss(check, spec, messages.map(see))),
   ]
   const contexts = messages.map(contextOf)
   return {
@@ -40,6 +42,8 @@ export async function checkMessages(check: Check, spec: Shapes['messages'], grou
     message: messages.at(-1) ?? arriving.lastOther,
   }
 }
+
+type Filter = (message: Message) => Promise<boolean>
 
 /** Takes messages from the moment on when it is made. */
 class Arriving {
@@ -52,10 +56,10 @@ class Arriving {
   others = 0
   lastOther: Message | undefined
 
-  constructor(subscription: Subscription, where: Expression | undefined, {saw, signal}: Ground) {
+  constructor(subscription: Subscription, isWanted: Filter | undefined, {saw, signal}: Ground) {
     this.#subscription = subscription
     this.#signal = signal
-    this.#done = this.#take(where, saw)
+    this.#done = this.#take(isWanted, saw)
     // Met by who waits for the end.
     this.#done.catch(() => this.#wake())
   }
@@ -77,10 +81,10 @@ class Arriving {
     return this.#messages
   }
 
-  async #take(where: Expression | undefined, saw: Ground['saw']): Promise<void> {
+  async #take(isWanted: Filter | undefined, saw: Ground['saw']): Promise<void> {
     for await (const message of this.#subscription) {
       saw(message)
-      if (where !== undefined && !isTruthy(await where(contextOf(message)))) {
+      if (isWanted !== undefined && !(await isWanted(message))) {
         this.others++
         this.lastOther = message
       } else this.#messages.push(message)
@@ -146,17 +150,17 @@ function counted(count: number): string {
   return count === 1 ? '1 message' : `${count} messages`
 }
 
-async function orderMiss({order}: Check, spec: Shapes['messages'], messages: readonly Message[]): Promise<string[]> {
+async function orderMiss({order}: Check, spec: Shapes['messages'], contexts: readonly object[]): Promise<string[]> {
   const [first] = order
-  if (first === undefined || messages.length === 0) return []
-  return Array.isArray(spec.order) ? await sequenceMiss(order, messages) : await risingMiss(first, messages)
+  if (first === undefined || contexts.length === 0) return []
+  return Array.isArray(spec.order) ? await sequenceMiss(order, contexts) : await risingMiss(first, contexts)
 }
 
-async function sequenceMiss(order: Check['order'], messages: readonly Message[]): Promise<string[]> {
+async function sequenceMiss(order: Check['order'], contexts: readonly object[]): Promise<string[]> {
   let at = 0
-  for (const message of messages) {
+  for (const context of contexts) {
     const next = order[at]
-    if (next !== undefined && isTruthy(await next.read(contextOf(message)))) at++
+    if (next !== undefined && isTruthy(await next.read(context))) at++
   }
   const missing = order[at]
   if (missing === undefined) return []
@@ -164,10 +168,10 @@ async function sequenceMiss(order: Check['order'], messages: readonly Message[])
   return [`no message for ${missing.source} came${before}`]
 }
 
-async function risingMiss({source, read}: Check['order'][number], messages: readonly Message[]): Promise<string[]> {
+async function risingMiss({source, read}: Check['order'][number], contexts: readonly object[]): Promise<string[]> {
   let last: unknown
-  for (const [at, message] of messages.entries()) {
-    const value = await read(contextOf(message))
+  for (const [at, context] of contexts.entries()) {
+    const value = await read(context)
     if (typeof value !== 'number' && typeof value !== 'string')
       return [`${source} of message ${at + 1} is neither a number nor text`]
     if (last !== undefined && value < (last as typeof value))
