@@ -85,12 +85,28 @@ function reachedFrom(entry, inputs) {
   return reached
 }
 
-/** oclif asks whether it runs in WSL and, on Windows, in which shell; nothing in busline depends on the answer. */
-export const noShellSearch = {
-  name: 'no-shell-search',
+/** Whether oclif is to colour is decided as everywhere else. */
+export const ownAnswers = {
+  name: 'own-answers',
   setup(build) {
-    build.onResolve({filter: /^wsl-utils$/}, ({path}) => ({path, namespace: 'stub'}))
-    build.onLoad({filter: /.*/, namespace: 'stub'}, () => ({contents: 'export const isWsl = false'}))
+    const colour = (fd) => `wantsColour(${fd}, false, process.env)`
+    const answers = {
+      'supports-color': `import {wantsColour} from './src/lib/cli/terminal.ts'
+        export const stdout = ${colour(1)}, stderr = ${colour(2)}`,
+      'own-terminal': `export {isTerminal} from './src/lib/cli/terminal.ts'`,
+    }
+    const filter = new RegExp(`^(${Object.keys(answers).join('|')})$`)
+    build.onResolve({filter}, ({path}) => ({path, namespace: 'answer'}))
+    build.onLoad({filter: /.*/, namespace: 'answer'}, ({path}) => ({
+      contents: answers[path],
+      resolveDir: build.initialOptions.absWorkingDir,
+    }))
+    build.onLoad({filter: /[\\/]ansis[\\/]index\.js$/}, async ({path}) => {
+      const source = await readFile(path, 'utf8')
+      const asked = '!!s.stdout?.isTTY'
+      if (!source.includes(asked)) throw new Error('ansis asks for the terminal in another way now')
+      return {contents: source.replace(asked, "require('own-terminal').isTerminal(1)"), loader: 'js'}
+    })
   },
 }
 
@@ -171,6 +187,11 @@ const edits = [
     'return ejs_1.default.render(t, context)',
     "if (typeof t === 'string' && !t.includes('<%')) return t;\n$&",
   ],
+  // A file at startup, to ask whether it runs in WSL and, on Windows, in which shell: nothing depends on the answers.
+  ['util/os.js', "(await import('wsl-utils')).isWsl ? 'wsl' : ", ''],
+  ['util/os.js', "(await import('wsl-utils')).powerShellPath()", 'Promise.reject()'],
+  // For one file.
+  ['util/fs.js', 'await (0, promises_1.readFile)(', '(0, node_fs_1.readFileSync)('],
   // The first comparison by locale in a process loads the collation tables, 6 ms.
   ['config/plugin.js', 'a.id.localeCompare(b.id)', '(a.id < b.id ? -1 : 1)'],
 ]

@@ -71,7 +71,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (first === '--version' || first === '-V') return void writeAll(1, `${userAgent(pkg)}\n`)
   const {id, rest} = findCommand(argv)
   const load = commands.get(id)
-  if (!load || wantsHelp(rest)) return handToOclif(argv)
+  if (!load || wantsHelp(rest)) return showHelp(argv)
   const command = (await load()).default
   command.id = id.replace(' ', ':')
   await command.start(rest, leanConfig(pkg))
@@ -92,10 +92,10 @@ function wantsHelp(argv: readonly string[]): boolean {
   return argv.slice(0, dashes < 0 ? undefined : dashes).some((word) => word === '--help' || word === '-h')
 }
 
-async function handToOclif(argv: readonly string[]): Promise<void> {
-  const {runOclif} = await import('./lib/cli/oclif.ts')
+async function showHelp(argv: readonly string[]): Promise<void> {
+  const {help} = await import('./lib/cli/help.ts')
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
-  await runOclif(words, dirname(import.meta.dirname), basename(import.meta.dirname))
+  await help(words, dirname(import.meta.dirname), basename(import.meta.dirname))
 }
 
 main(process.argv.slice(2)).catch((error) => {

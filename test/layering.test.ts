@@ -26,7 +26,7 @@ type Layer = (typeof ranks)[number]
 const owners: readonly (readonly [packages: RegExp, folders: RegExp])[] = [
   [/^better-sqlite3$/, /^src\/lib\/transport\/(sqlite|libbus)\//],
   [/^@nats-io\//, /^src\/lib\/transport\/nats\//],
-  [/^@oclif\//, /^src\/(commands\/|hooks\/|lib\/cli\/)/],
+  [/^@oclif\//, /^src\/(commands\/|lib\/cli\/)/],
 ]
 
 /** Every import of a set of sources (path from the root → text) that goes up, sideways or to another's package. */
@@ -56,7 +56,7 @@ function isAllowed(file: string, target: string): boolean {
 
 function layerOf(path: string): {layer: Layer; folder: string} {
   const [, area = '', folder = '', file] = path.split('/')
-  if (area === 'commands' || area === 'hooks') return {layer: 'commands', folder: area}
+  if (area === 'commands') return {layer: 'commands', folder: area}
   if (area !== 'lib') return {layer: 'main', folder: ''}
   if (file === undefined) return {layer: 'words', folder: ''}
   if (folder === 'cli' || folder === 'sinks' || folder === 'transport') return {layer: folder, folder}

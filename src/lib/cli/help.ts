@@ -1,0 +1,60 @@
+/** Help, topics and unknown commands: what oclif does for us. */
+import {Config} from '@oclif/core/config'
+import {Help, normalizeArgv} from '@oclif/core/help'
+import type {Logger, PJSON} from '@oclif/core/interfaces'
+import {setLogger} from '@oclif/core/logger'
+import {settings} from '@oclif/core/settings'
+import pkg from '../../../package.json' with {type: 'json'}
+import {BusError} from '../errors.ts'
+import {nearest} from '../nearest.ts'
+import {isTerminal, writeAll} from './terminal.ts'
+
+/** oclif's own talk for its developers, and the package behind it, are not loaded. */
+const silent: Logger = {
+  namespace: 'bus',
+  child: () => silent,
+  debug() {},
+  error() {},
+  info() {},
+  trace() {},
+  warn() {},
+}
+
+/** Without Node's stream of stdout, which takes longer to make than most texts take to write. */
+class PlainHelp extends Help {
+  protected override log(...texts: string[]): void {
+    writeAll(1, `${texts.join(' ')}\n`)
+  }
+}
+
+/**
+ * Shows the help that a command line asks for, or that of its topic. `home` is the folder of the running code: `dist`, or
+ * `src` when it is not built. Throws `usage` when it names no command.
+ */
+export async function help(argv: readonly string[], root: string, home: string): Promise<void> {
+  // NODE_ENV=test or development would have oclif look for a TypeScript runtime.
+  settings.enableAutoTranspile = false
+  if (!isTerminal(1)) settings.columns = 80
+  const commands = pkg.oclif.commands.replace('dist', home)
+  const pjson = {...pkg, oclif: {...pkg.oclif, commands}} as unknown as PJSON
+  const options = {root, pjson, logger: silent, ignoreManifest: home !== 'dist'}
+  setLogger(options)
+  const config = await Config.load(options)
+  const [id = ''] = normalizeArgv(config, [...argv])
+  const isAsked = argv.length === 0 || argv.some((word) => pkg.oclif.additionalHelpFlags.includes(word))
+  if (!isAsked && !config.findTopic(id)) throw unknownCommand(id, config.commandIDs)
+  await new PlainHelp(config, pkg.oclif.helpOptions).showHelp(isAsked ? [...argv] : [id])
+}
+
+/** Says which one may have been meant. Never asks. */
+function unknownCommand(id: string, ids: readonly string[]): BusError {
+  const known = ids.map((command) => command.replaceAll(':', ' '))
+  const [first = '', second = ''] = id.split(':')
+  const isTopic = known.some((command) => command.startsWith(`${first} `))
+  // Without a topic, what follows the first word may be arguments: oclif joins all words when it knows none of them.
+  const typed = isTopic ? `${first} ${second}` : first
+  const meant = nearest(`${first} ${second}`, known) ?? nearest(first, known)
+  return new BusError('usage', `there is no command ${JSON.stringify(typed)}`, {
+    try: [meant === undefined ? 'bus --help' : `bus ${meant}`],
+  })
+}
