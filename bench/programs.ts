@@ -28,6 +28,19 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     console.log(Number(count) / (performance.now() - begin))
   },
 
+  /** Has so many subscriptions of its own, tells when they are live, and thousands a second on the first of them. */
+  async subscriptions(url = '', subscriptions = '1', count = '0') {
+    await using bus = await open(url)
+    const [first] = await Promise.all(Array.from({length: Number(subscriptions)}, (_, n) => bus.subscribe(`sub.${n}`)))
+    console.log('live')
+    let begin = 0
+    for (let seen = 0; seen < Number(count); ) {
+      seen += (await first?.take(1024))?.length ?? 0
+      begin ||= performance.now()
+    }
+    console.log(Number(count) / (performance.now() - begin))
+  },
+
   /** Publishes the time, in milliseconds, a thousand times a second. */
   async clock(url = '', count = '0') {
     await using bus = await open(url)

@@ -6,6 +6,7 @@ import {cpus} from 'node:os'
 import {commands} from './commands.ts'
 import {events} from './events.ts'
 import {file} from './file.ts'
+import {growth} from './growth.ts'
 import {idle} from './idle.ts'
 import {limits} from './limits.ts'
 import type {Row} from './measure.ts'
@@ -16,11 +17,13 @@ import {rpc} from './rpc.ts'
 import {startup} from './startup.ts'
 
 const cases = [startup, limits, file, commands, nats, replay, openStreams, rpc, events, idle]
+/** Takes so long that it has to be asked for. */
+const onRequest = [growth]
 const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'))
 const json = process.argv.includes('--json')
 const results: Record<string, Row[]> = {}
 
-for (const {name, rows} of cases) {
+for (const {name, rows} of asked.length === 0 ? cases : [...cases, ...onRequest]) {
   if (asked.length > 0 && !asked.includes(name)) continue
   const measured = await rows()
   results[name] = measured
