@@ -81,6 +81,7 @@ export class Publisher {
   readonly #intake: Intake
   readonly #statements
   readonly #insertSame: Insert
+  readonly #insertPlain: Insert
   readonly #insertAny: Insert
   readonly #insertInbox: Insert
   /** As of which change of the streams a subject's stream is known. */
@@ -111,6 +112,7 @@ export class Publisher {
     }
     this.#intake = new Intake(db, parts.catalogue, parts.limits)
     this.#insertSame = makeInsert(db, 'msg(sid, ts, data)', '(@sid, @ts, ?)', 1, [64, 8, 1])
+    this.#insertPlain = makeInsert(db, 'msg(sid, ts, data)', '(?, @ts, ?)', 2, [64, 8, 1])
     this.#insertAny = makeInsert(db, 'msg(sid, ts, reply, hdr, data)', '(?, ?, ?, ?, ?)', 5, [32, 4, 1])
     this.#insertInbox = makeInsert(db, 'eph(dst, subject, ts, reply, hdr, data)', '(?, ?, ?, ?, ?, ?)', 6, [16, 1])
   }
@@ -209,15 +211,31 @@ export class Publisher {
     }
     const ts = Math.max(clock(), time + 1)
     this.#intake.begin(ts)
-    const subject = batch[0]?.subject ?? ''
-    const isSame = !passesBy(subject) && batch.every((message) => isPlain(message, subject))
-    const same = isSame ? this.#intern(subject) : undefined
-    const inserted =
-      same !== undefined && (same.stream === undefined || same.stream.isOpen)
-        ? this.#insertAll(batch, same, ts, end + 1)
-        : this.#insertEach(batch, ts, end + 1)
+    const inserted = batch.every(isPlain)
+      ? this.#insertPlainly(batch, ts, end + 1)
+      : this.#insertEach(batch, ts, end + 1)
     this.#intake.finish()
     return inserted
+  }
+
+  /** Messages of nothing but a subject and a payload. */
+  #insertPlainly(batch: readonly Outgoing[], ts: number, first: number): Inserted {
+    const subject = batch[0]?.subject ?? ''
+    const same = batch.every((message) => message.subject === subject) ? this.#intern(subject) : undefined
+    if (same !== undefined && (same.stream === undefined || same.stream.isOpen))
+      return this.#insertAll(batch, same, ts, first)
+    const bells = new Set<string>()
+    const outcomes: Outcome[] = []
+    const values: unknown[] = []
+    for (const [i, message] of batch.entries()) {
+      const {id, bell, stream} = this.#intern(message.subject)
+      const outcome = stream && this.#intake.take(stream, id, first + i, message, null)
+      values.push(signed(id, stream, outcome), storedData(message.data))
+      outcomes.push(outcome)
+      bells.add(bell)
+    }
+    this.#insertPlain(values, {ts})
+    return {bells, unserved: [], outcome: (i) => outcomes[i]}
   }
 
   /** Messages to one subject without headers, of which no stream refuses any. */
@@ -256,13 +274,11 @@ export class Publisher {
     return {bells, unserved, outcome: (i) => outcomes[i]}
   }
 
-  /** What a stream refuses goes into the log as its subject's negative number, so that it is in no stream. */
   #place(message: Outgoing, ts: number, seq: number, stored: unknown[], bells: Set<string>): Outcome {
     const {id, bell, stream} = this.#intern(message.subject)
     const headers = storedHeaders(message.headers)
     const outcome = stream === undefined ? undefined : this.#intake.take(stream, id, seq, message, headers)
-    const isTaken = stream === undefined || (outcome !== undefined && 'seq' in outcome && !outcome.duplicate)
-    stored.push(isTaken ? id : -id, ts, message.reply ?? null, headers, storedData(message.data))
+    stored.push(signed(id, stream, outcome), ts, message.reply ?? null, headers, storedData(message.data))
     bells.add(bell)
     return outcome
   }
@@ -384,10 +400,12 @@ function prepare(db: Db, sql: string) {
   return db.prepare<[values: readonly unknown[], named?: Record<string, unknown>]>(sql)
 }
 
-function isPlain(message: Outgoing, subject: string): boolean {
-  return (
-    message.subject === subject &&
-    message.reply === undefined &&
-    (message.headers === undefined || message.headers.length === 0)
-  )
+/** What a stream refuses goes into the log as its subject's negative number, so that it is in no stream. */
+function signed(id: number, stream: Kept | undefined, outcome: Outcome): number {
+  const isTaken = stream === undefined || (outcome !== undefined && 'seq' in outcome && !outcome.duplicate)
+  return isTaken ? id : -id
+}
+
+function isPlain({subject, reply, headers}: Outgoing): boolean {
+  return reply === undefined && (headers === undefined || headers.length === 0) && !passesBy(subject)
 }
