@@ -13,6 +13,10 @@ const inboxRetentionMs = 60 * 1000
 const chunk = 1000
 /** Looking at a row that a stream keeps costs less than removing one. */
 const looks = 5000
+/** Pages of 4 KiB that may be free: a file that has shrunk more than this, and to less than half, is cut. */
+const sparePages = 16_384
+/** To move a page takes some 50 us, in which others wait. */
+const pagesAtOnce = 128
 
 /** Is there anything to remove? A look, so that those who publish little write no more than they publish. */
 export function hasDue(db: Db, now: number): boolean {
@@ -28,14 +32,15 @@ export function hasDue(db: Db, now: number): boolean {
     streams > 0 ||
     isBefore(stored, now - coreRetentionMs) ||
     isBefore(passing, now - inboxRetentionMs) ||
-    isBefore(id, now)
+    isBefore(id, now) ||
+    hasRoom(db)
   )
 }
 
 /** Within a write transaction: removes one chunk of each kind that is due; true when no more is. */
 export function prune(db: Db, streams: {catalogue: Catalogue; limits: Limits}, now: number): boolean {
   const expired = streams.catalogue.all().map((stream) => streams.limits.expire(stream, now))
-  const parts = [...expired, pruneLog(db, now), prunePassing(db, now), pruneIds(db, now)]
+  const parts = [...expired, pruneLog(db, now), prunePassing(db, now), pruneIds(db, now), giveBack(db)]
   return parts.every((isDone) => isDone)
 }
 
@@ -86,6 +91,18 @@ function pruneIds(db: Db, now: number): boolean {
     .prepare(`DELETE FROM dedup WHERE id IN (SELECT id FROM dedup WHERE until < ? ORDER BY until LIMIT ${chunk})`)
     .run(now * 1000)
   return removed.changes < chunk
+}
+
+function hasRoom(db: Db): boolean {
+  const free = db.pragma('freelist_count', {simple: true}) as number
+  return free > sparePages && free > (db.pragma('page_count', {simple: true}) as number) / 2
+}
+
+/** Cuts a piece off a file that is mostly empty. */
+function giveBack(db: Db): boolean {
+  if (!hasRoom(db)) return true
+  db.pragma(`incremental_vacuum(${pagesAtOnce})`)
+  return false
 }
 
 const longestLogPages = 4000
