@@ -2,8 +2,10 @@
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {afterAll, describe, expect, it} from 'vitest'
-import {start} from './bus.ts'
+import Database from 'better-sqlite3'
+import {afterAll, describe, expect, it, vi} from 'vitest'
+import {open} from '../src/lib/transport/open.ts'
+import {bus, start} from './bus.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-counts-'))
 afterAll(() => rmSync(folder, {recursive: true}))
@@ -41,5 +43,94 @@ describe.skipIf(!existsSync('/proc/self/io'))('writes a thousand messages, on a 
     // 1.28 MB are 20 chunks of 64 KiB and 320 pages; the rest are bells, wake-ups of threads and looks for news.
     const perThousand = [await pub.writes(), await sub.writes()].map((writes) => (writes * 1000) / count)
     expect(Math.max(...perThousand)).toBeLessThan(200)
+  })
+})
+
+describe('memory taken for a message of 128 B, as Node counts it when nothing is collected', () => {
+  const heap = join(folder, 'heap.cjs')
+  const file = join(folder, 'heap.db')
+  writeFileSync(
+    heap,
+    `process.on('exit', () => {
+      const {used_heap_size} = process.getBuiltinModule('v8').getHeapStatistics()
+      process.getBuiltinModule('fs').writeFileSync(process.env.HEAP, String(used_heap_size))
+    })`,
+  )
+  const node = [process.execPath, '--max-semi-space-size=512', '--min-semi-space-size=512', '--require', heap]
+  const inputs = [count, 3 * count].map((messages) => {
+    const path = join(folder, `${messages}.txt`)
+    writeFileSync(path, `${'x'.repeat(127)}\n`.repeat(messages))
+    return {messages, path}
+  })
+
+  it.each([
+    ['pub --lines', 800, (_: number, path: string) => ['pub', 'load', '--lines', '--file', path]],
+    ['sub --raw', 1100, (n: number) => ['sub', 'load', '--from', 'first', '-n', String(n), '--raw']],
+    ['sub --json', 2000, (n: number) => ['sub', 'load', '--from', 'first', '-n', String(n), '--json']],
+    ['sub --format', 900, (n: number) => ['sub', 'load', '--from', 'first', '-n', String(n), '--format={subject}\n']],
+    [
+      'consumer replay --raw',
+      1900,
+      (n: number) => ['consumer', 'replay', 'LOAD', `d${n}`, '--create', '-n', String(n), '--raw'],
+    ],
+  ])('%s: at most %i bytes', async (_, most, args) => {
+    await using transport = await open(file)
+    if ((await transport.streams.list()).length === 0) await transport.streams.add({name: 'LOAD', subjects: ['load']})
+    const used: number[] = []
+    for (const {messages, path} of inputs) {
+      const output = join(folder, 'used')
+      const {code} = await bus([...args(messages, path), '--quiet', '--bus', file], {node, env: {HEAP: output}})
+      expect(code).toBe(0)
+      used.push(Number(readFileSync(output, 'utf8')))
+    }
+    const [few = 0, many = 0] = used
+    expect((many - few) / (2 * count)).toBeLessThan(most)
+  })
+})
+
+describe('statements for ten thousand messages, on a bus file', () => {
+  const file = join(folder, 'statements.db')
+  const statement = Object.getPrototypeOf(new Database(':memory:').prepare('SELECT 1'))
+
+  /** How many statements this process runs meanwhile. */
+  async function counting(work: () => Promise<void>): Promise<number> {
+    const spies = ['run', 'get', 'all', 'iterate'].map((name) => vi.spyOn(statement, name))
+    await work()
+    const calls = spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0)
+    for (const spy of spies) spy.mockRestore()
+    return calls
+  }
+
+  it('are few to publish, to one subject and to many, and to read and acknowledge', async () => {
+    await using transport = await open(file)
+    await transport.streams.add({name: 'LOAD', subjects: ['load.>']})
+    const publish = async (subjects: number) => {
+      for (let n = 0; n < count; n++) transport.publish({subject: `load.${n % subjects}`, data: 'x'})
+      await transport.flush()
+    }
+    await publish(100)
+    // Ten batches of a thousand in rows of 64, and a handful a batch; a counter of its own for each of a hundred subjects.
+    expect(await counting(() => publish(1))).toBeLessThan(350)
+    expect(await counting(() => publish(100))).toBeLessThan(1500)
+    const subscription = await transport.subscribe('load.0')
+    expect(
+      await counting(async () => {
+        await publish(1)
+        for (let seen = 0; seen < count; ) seen += (await subscription.take(1024)).length
+      }),
+    ).toBeLessThan(500)
+    await subscription.close()
+    await transport.streams.consumers.add('LOAD', {name: 'c'})
+    expect(
+      await counting(async () => {
+        const consuming = await transport.streams.consumers.consume('LOAD', 'c')
+        for (let seen = 0; seen < count; ) {
+          const taken = await consuming.take(512)
+          for (const delivery of taken) consuming.ack(delivery)
+          seen += taken.length
+        }
+        await consuming.close()
+      }),
+    ).toBeLessThan(1000)
   })
 })
