@@ -98,6 +98,16 @@ async function showHelp(argv: readonly string[]): Promise<void> {
   await help(words, dirname(import.meta.dirname), basename(import.meta.dirname))
 }
 
-main(process.argv.slice(2)).catch((error) => {
+const fail = (error: unknown) => {
   process.exitCode = report(error, process.argv.includes('--json'))
+}
+let isDone = false
+// Node ends a process in silence, with exit code 0, when nothing is left that could wake it.
+process.once('beforeExit', () => {
+  if (!isDone) fail(new Error('the command ended before it was done: nothing was left to wait for'))
 })
+main(process.argv.slice(2))
+  .catch(fail)
+  .finally(() => {
+    isDone = true
+  })

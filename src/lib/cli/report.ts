@@ -4,9 +4,8 @@ import {withoutSecrets} from '../secrets.ts'
 import {printable, printableJson} from './printable.ts'
 import {tell} from './terminal.ts'
 
-/** Writes a failure to stderr and returns the exit code for it. A reader of stdout that has gone is none: 0. */
+/** Writes a failure to stderr and returns the exit code for it. */
 export function report(error: unknown, json: boolean): number {
-  if (isClosedPipe(error)) return 0
   tell(withoutSecrets(json ? `${printableJson(JSON.stringify(errorJson(error)))}\n` : errorText(error)))
   return exitCodeOf(error)
 }
@@ -28,9 +27,4 @@ function errorText(error: unknown): string {
     return [`bus: ${printable(error.message)}`, ...error.try.map((hint) => `  try: ${printable(hint)}`), ''].join('\n')
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
   return `bus: ${stack}\n  try: ${bugHint}\n`
-}
-
-function isClosedPipe(error: unknown): boolean {
-  const {code, syscall} = (error ?? {}) as NodeJS.ErrnoException
-  return code === 'EPIPE' && syscall === 'write'
 }

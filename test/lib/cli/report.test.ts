@@ -1,5 +1,5 @@
 import {expect, it} from 'vitest'
-import {errorJson} from '../../../src/lib/cli/report.ts'
+import {errorJson, report} from '../../../src/lib/cli/report.ts'
 import {BusError} from '../../../src/lib/errors.ts'
 
 it('a failure as JSON has its kind, exit code, sentence and hints, and data if there is any', () => {
@@ -13,4 +13,9 @@ it('a bug as JSON has its stack', () => {
   expect(errorJson(new TypeError('oops'))).toMatchObject({
     error: {kind: 'bug', exitCode: 1, message: 'oops', stack: expect.stringContaining('report.test')},
   })
+})
+
+it('a pipe that broke is no quiet end: who writes to stdout sees to a reader that has gone', () => {
+  const error = Object.assign(new Error('write EPIPE'), {code: 'EPIPE', syscall: 'write'})
+  expect(report(error, false)).toBe(1)
 })

@@ -45,7 +45,8 @@ export function clientElsewhere(task: Task): Client {
   const child = fork(program, ['bench', 'worker'], {stdio: ['ignore', 'ignore', 'inherit', 'ipc']})
   const ready = gate()
   let done = 0
-  const tell = (order: Order) => void (child.connected && child.send(order))
+  // That it has gone meanwhile is told by its end.
+  const tell = (order: Order) => void (child.connected && child.send(order, () => undefined))
   const ended = resultOf(child, (word) => {
     if (word === 'ready') ready.open()
     else if ('done' in word) done = word.done
