@@ -40,6 +40,7 @@ class Hub {
   }
 }
 
+const longestMs = 2 ** 31 - 1
 const maxPayload = 64 * 1024 * 1024
 /** The buses of this process by name, so that two `open` calls meet. */
 const hubs = new Map<string, Hub>()
@@ -50,6 +51,8 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
   const inbox = `_INBOX.m${hub.nextClient()}.`
   const open = new Set<{close(): Promise<void>}>()
   let closed = false
+  // An open bus keeps its process alive, as a connection would.
+  const alive = setInterval(() => undefined, longestMs)
 
   const requests = new Requests(url, inbox, (message) => {
     const {isServed} = send(message)
@@ -103,6 +106,7 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
   async function close(): Promise<void> {
     if (closed) return
     closed = true
+    clearInterval(alive)
     for (const pattern of replies.patterns) hub.members.remove(pattern, replies)
     requests.failAll(closedError(url))
     for (const each of [...open]) await each.close()
