@@ -242,6 +242,7 @@ const cases: readonly Case[] = [
     {latency: {subject: 'echo', count: 50, concurrency: 4, p99: '5s', max: '5s'}, expect: ['ok = 50', 'p50 <= p99']},
   ],
   ['latency, slow', {latency: {subject: 'echo', count: 20, p50: '1us'}}, /p50 is [\d.]+ ms, over 1us/],
+  ['latency, the very slowest', {latency: {subject: 'echo', count: 20, p9999: '1us'}}, /p9999 is [\d.]+ ms, over 1us/],
   ['latency, nobody', {latency: {subject: 'nobody'}}, /nobody serves "nobody"/],
   ['latency, failing', {latency: {subject: 'broken', count: 2}}, /2 of 2 requests failed/],
   [

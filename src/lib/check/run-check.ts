@@ -107,7 +107,7 @@ async function tryOnce(check: Check, scene: Scene, leftMs: number): Promise<Trie
     waitMs: (asked, otherwise) => {
       const wanted = asked ?? otherwise
       const left = Math.max(shortestMs, ending - performance.now())
-      return Math.min(wanted === undefined ? scene.withinMs : msOf(wanted), left)
+      return Math.ceil(Math.min(wanted === undefined ? scene.withinMs : msOf(wanted), left))
     },
     saw: (message) => {
       messages.push(message)
