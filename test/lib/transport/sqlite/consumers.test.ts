@@ -81,7 +81,7 @@ describe('members in several processes', () => {
     hoarder.child.kill('SIGKILL')
     const killed = performance.now()
     expect((await taking).map(({text, deliveries}) => [text, deliveries])).toHaveLength(10)
-    expect(performance.now() - killed).toBeLessThan(2000)
+    expect(performance.now() - killed).toBeLessThan(6000)
   })
 
   test('that leave in order leave what is in hand until its time is up', async () => {
