@@ -34,7 +34,7 @@ async function takeAll(member: Consuming, count: number): Promise<Delivery[]> {
 
 describe('members in several processes', () => {
   test('that are killed 20 times handle everything, and the floor passes nothing unhandled', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const {path, bus, info} = await freshConsumer(0, {maxAckPending: 5000})
     const handled = new Set<number>()
