@@ -22,8 +22,9 @@ export const shared = {
   maxWorkers: 4,
   // Commands are run in process and their stdout is looked at.
   disableConsoleIntercept: true,
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  expect: {poll: {timeout: 15_000}},
   // Real servers, processes and clocks: what a machine that stalls has spoilt is tried again, and named in the report.
   retry: 2,
 } as const

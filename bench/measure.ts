@@ -32,6 +32,25 @@ export function median(values: readonly number[]): number {
   return percentile(values, 0.5)
 }
 
+/** A bare nats.js loop and the command beside it, in thousands a second. */
+export interface Pair {
+  readonly bare: number
+  readonly ours: number
+}
+
+export function besideBare(bareName: string, name: string, pairs: readonly Pair[], least: number): Row[] {
+  return [
+    {what: `bare nats.js: ${bareName}`, value: median(pairs.map(({bare}) => bare)), unit: 'k/s'},
+    {what: name, value: median(pairs.map(({ours}) => ours)), unit: 'k/s'},
+    {
+      what: '  of the bare loop',
+      value: median(pairs.map(({bare, ours}) => (100 * ours) / bare)),
+      unit: '%',
+      bar: {atLeast: least},
+    },
+  ]
+}
+
 /** Runs `work` with a folder that is gone afterwards. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'busline-bench-'))
@@ -67,6 +86,14 @@ export function start(...args: string[]): Running {
   const lines = createInterface({input: child.stdout})[Symbol.asyncIterator]()
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
   return {child, ended, line: async () => String((await lines.next()).value)}
+}
+
+/** What one of `programs.ts` says it reached, in thousands a second. */
+export async function rateOf(...program: string[]): Promise<number> {
+  const running = start(...program)
+  const rate = Number(await running.line())
+  await running.ended
+  return rate
 }
 
 /** Starts `bus` with its standard output going to `stdout`, and waits for the line that says it is live. */

@@ -3,7 +3,19 @@ import {spawnSync} from 'node:child_process'
 import {openSync} from 'node:fs'
 import {join} from 'node:path'
 import {NatsServer} from '../test/nats-server.ts'
-import {bus, type Case, inFolder, median, type Row, start, startBus, time, writeLines} from './measure.ts'
+import {
+  besideBare,
+  bus,
+  type Case,
+  inFolder,
+  median,
+  type Pair,
+  rateOf,
+  start,
+  startBus,
+  time,
+  writeLines,
+} from './measure.ts'
 
 const count = 1_000_000
 const requests = 20_000
@@ -31,40 +43,13 @@ export const nats: Case = {
         req.push(await ask(url))
       }
       return [
-        ...rows('publish', 'bus pub --lines, 1 M x 128 B, whole process', pub, 60),
-        ...rows('callback subscription', 'bus sub --raw, 1 M into a file', sub, 60),
+        ...besideBare('publish', 'bus pub --lines, 1 M x 128 B, whole process', pub, 60),
+        ...besideBare('callback subscription', 'bus sub --raw, 1 M into a file', sub, 60),
         {what: '  rounds in which it dropped messages', value: rounds - sub.length, unit: `of ${rounds}`},
-        ...rows('concurrent requests', 'bus req -n 20000 -c 64', req, 70),
+        ...besideBare('concurrent requests', 'bus req -n 20000 -c 64', req, 70),
         {what: 'bus pub, one message ÷ node -e 0', value: oneShot(url), unit: 'x', bar: {atMost: 3.5}},
       ]
     }),
-}
-
-/** Thousands a second. */
-interface Pair {
-  readonly bare: number
-  readonly ours: number
-}
-
-function rows(bareName: string, name: string, pairs: readonly Pair[], least: number): Row[] {
-  return [
-    {what: `bare nats.js: ${bareName}`, value: median(pairs.map(({bare}) => bare)), unit: 'k/s'},
-    {what: name, value: median(pairs.map(({ours}) => ours)), unit: 'k/s'},
-    {
-      what: '  of the bare loop',
-      value: median(pairs.map(({bare, ours}) => (100 * ours) / bare)),
-      unit: '%',
-      bar: {atLeast: least},
-    },
-  ]
-}
-
-/** What a program says it reached, in thousands a second. */
-async function rateOf(...program: string[]): Promise<number> {
-  const running = start(...program)
-  const rate = Number(await running.line())
-  await running.ended
-  return rate
 }
 
 /** From the first message that is published to the last one that is shown. */

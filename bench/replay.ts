@@ -4,7 +4,7 @@ import {openSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {open} from '../src/lib/transport/open.ts'
 import {NatsServer} from '../test/nats-server.ts'
-import {bus, type Case, inFolder, median, type Row, start, time, writeLines} from './measure.ts'
+import {besideBare, bus, type Case, inFolder, median, type Pair, type Row, rateOf, time, writeLines} from './measure.ts'
 
 const count = 1_000_000
 const rounds = 3
@@ -51,9 +51,9 @@ export const replay: Case = {
           unit: 'k/s',
           bar: {atLeast: 200},
         },
-        ...rows('bare nats.js: js.publish, 1,000 in flight', 'bus pub --ack --lines into JetStream', pub, 200),
-        ...rows('bare nats.js: ordered consumer', 'range from JetStream to --raw', range, 60),
-        ...rows('bare nats.js: consume and ack', 'durable from JetStream to --raw, with acks', durable, 70),
+        ...besideBare('js.publish, 1,000 in flight', 'bus pub --ack --lines into JetStream', pub, 200),
+        ...besideBare('ordered consumer', 'range from JetStream to --raw', range, 60),
+        ...besideBare('consume and ack', 'durable from JetStream to --raw, with acks', durable, 70),
         {what: 'file to JetStream by --into', value: median(into), unit: 'k/s'},
         {what: '  of bus pub --ack --lines', value: (100 * median(into)) / acknowledged, unit: '%', bar: {atLeast: 50}},
         {
@@ -66,36 +66,10 @@ export const replay: Case = {
     }),
 }
 
-/** Thousands a second. */
-interface Pair {
-  readonly bare: number
-  readonly ours: number
-}
-
 interface Scene {
   readonly folder: string
   readonly nats: string
   readonly lines: string
-}
-
-function rows(bareName: string, name: string, pairs: readonly Pair[], least: number): Row[] {
-  return [
-    {what: bareName, value: median(pairs.map(({bare}) => bare)), unit: 'k/s'},
-    {what: name, value: median(pairs.map(({ours}) => ours)), unit: 'k/s'},
-    {
-      what: '  of the bare loop',
-      value: median(pairs.map(({bare, ours}) => (100 * ours) / bare)),
-      unit: '%',
-      bar: {atLeast: least},
-    },
-  ]
-}
-
-async function rateOf(...program: string[]): Promise<number> {
-  const running = start(...program)
-  const rate = Number(await running.line())
-  await running.ended
-  return rate
 }
 
 /** A stream of a million messages on a bus file. */

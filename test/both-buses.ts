@@ -37,6 +37,11 @@ export function onBothBuses(tests: (newScene: () => Promise<StoredScene>) => voi
 
 async function sceneOn(url: string): Promise<StoredScene> {
   const transport = await open(url)
+  const clear = async () => {
+    for (const {config} of await transport.streams.list()) await transport.streams.remove(config.name)
+  }
+  // What a scene left behind that was cut short.
+  await clear()
   const withBus = (args: readonly string[]) => [...args, '-b', url]
   return {
     url,
@@ -44,7 +49,7 @@ async function sceneOn(url: string): Promise<StoredScene> {
     run: (args, options) => bus(withBus(args), options),
     start: (args, options) => start(withBus(args), options),
     async [Symbol.asyncDispose]() {
-      for (const {config} of await transport.streams.list()) await transport.streams.remove(config.name)
+      await clear()
       await transport.close()
     },
   }

@@ -1,6 +1,6 @@
 /** Runs the real `bus` in a process of its own. BUS_BIN names another binary, such as that of an installed package. */
 import {type ChildProcess, spawn} from 'node:child_process'
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {delimiter, join} from 'node:path'
 import type {Readable, Writable} from 'node:stream'
@@ -14,7 +14,7 @@ const home = mkdtempSync(join(tmpdir(), 'bus-home-'))
 process.once('exit', () => rmSync(home, {recursive: true, force: true}))
 
 /** A test that waits longer than this has failed. */
-const patienceMs = 20_000
+const patienceMs = 45_000
 
 export interface BusOptions {
   /** Absent: stdin is empty. `start` leaves it open with `'open'`. */
@@ -89,6 +89,16 @@ function binFolder(): string {
   const program = /\.[cm]?[jt]s$/.test(bin) ? `"${process.execPath}" "${bin}"` : `"${bin}"`
   writeFileSync(join(madeFolder, 'bus'), `#!/bin/sh\nexec ${program} "$@"\n`, {mode: 0o755})
   return madeFolder
+}
+
+/** A process that has ended but that nobody reaped does not count as alive. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return process.platform !== 'linux' || !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
 }
 
 function running(child: ChildProcess, kill: (signal: NodeJS.Signals) => void): Running {

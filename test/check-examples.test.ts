@@ -66,7 +66,7 @@ interface Report {
 /** Starts the example services, and resolves when all of them listen. */
 async function startShop(url: string, home: string): Promise<ChildProcess> {
   const path = join(home, 'bin')
-  mkdirSync(path)
+  mkdirSync(path, {recursive: true})
   const program = /\.[cm]?[jt]s$/.test(bin) ? `"${process.execPath}" "${bin}"` : `"${bin}"`
   writeFileSync(join(path, 'bus'), `#!/bin/sh\nexec ${program} "$@"\n`, {mode: 0o755})
   const env = {PATH: `${path}${delimiter}${process.env['PATH']}`, HOME: home, BUS_URL: url}

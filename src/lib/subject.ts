@@ -148,8 +148,7 @@ function checkTokens(text: string, what: string): void {
   if (text === '') {
     throw new BusError('usage', `the ${what} is empty`, {try: ["orders.created, or '>' to see everything"]})
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is looked for
-  const bad = text.search(/[\u0000-\u0020\u007f-\u00a0\u2028\u2029\p{Cs}]/u)
+  const bad = text.search(/[\p{Cc} \u00a0\u2028\u2029\p{Cs}]/u)
   if (bad >= 0)
     throw fault(what, text, bad, nameOf(text.charCodeAt(bad)), ['subjects are tokens split by ".", without spaces'])
   if (text.startsWith('.')) throw fault(what, text, 0, 'a leading "."', ['remove it'])

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {afterAll, describe, expect, test} from 'vitest'
 import type {BenchReport} from '../../src/lib/cli/bench/report.ts'
 import {onBothBuses, type StoredScene} from '../both-buses.ts'
-import {bus} from '../bus.ts'
+import {bus, startLine} from '../bus.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-bench-'))
 afterAll(() => rmSync(folder, {recursive: true}))
@@ -172,6 +172,15 @@ describe('bench', () => {
   ])('%j fails with %i', async (args, code, sentence) => {
     const ended = await bus(['bench', ...args, '-b', on])
     expect([ended.code, ended.stdout, ended.stderr]).toEqual([code, '', expect.stringContaining(sentence)])
+  })
+
+  test.each([200, 350, 500, 700])('Ctrl-C on a terminal ends all of its processes: after %i ms', async (ms) => {
+    await using running = startLine('bus bench pub --msgs 1000000 --with-sub', {env: {BUS_URL: on}})
+    await new Promise((resolve) => setTimeout(resolve, ms))
+    running.interrupt()
+    const {signal, stderr} = await running.ended
+    expect(signal).toBeNull()
+    expect(stderr).not.toContain('a client of the measurement was ended')
   })
 
   test('stays out of help where it is for itself', async () => {

@@ -3,11 +3,14 @@ import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {stripVTControlCharacters} from 'node:util'
-import {afterAll, describe, expect, it} from 'vitest'
+import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
 import {bin, bus} from '../bus.ts'
 
-const home = mkdtempSync(join(tmpdir(), 'bus-test-'))
-afterAll(() => rmSync(home, {recursive: true}))
+let home = ''
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'bus-test-'))
+})
+afterEach(() => rmSync(home, {recursive: true}))
 const path = (name: string) => join(home, '.config', 'busline', 'contexts', `${name}.json`)
 
 /** Runs a command line on a terminal of its own and types each answer when its question stands there. */
@@ -16,6 +19,7 @@ async function onTerminal(line: string, answers: readonly (readonly [question: s
     env: {PATH: process.env['PATH'], HOME: home, TERM: 'xterm', ...env},
     stdio: ['pipe', 'pipe', 'ignore'],
   })
+  onTestFinished(() => void child.kill('SIGKILL'))
   let seen = ''
   let shown = ''
   const left = [...answers]

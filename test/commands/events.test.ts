@@ -103,7 +103,7 @@ onBothBuses((newScene) => {
       socket.say({type: 'nack', id: events[2]?.id})
       await socket.got(8)
       expect(numbers(socket)).toEqual([1, 2, 3, 4, 5, 3, 4, 5])
-      await expect.poll(() => offset(), {timeout: 5000}).toBe(seqs[1])
+      await expect.poll(() => offset()).toBe(seqs[1])
     }
     await using next = await Socket.open(url)
     next.start()
@@ -121,7 +121,7 @@ onBothBuses((newScene) => {
       await using gateway = scene.start(serveArgs)
       const before = got.length
       await using socket = await acknowledging(await urlOf(gateway), got)
-      await expect.poll(() => got.length - before, {interval: 1, timeout: 10_000}).toBeGreaterThan(50)
+      await expect.poll(() => got.length - before, {interval: 1}).toBeGreaterThan(50)
       gateway.kill('SIGKILL')
       await gateway.ended
       await socket.closed
@@ -130,7 +130,7 @@ onBothBuses((newScene) => {
     }
     await using gateway = scene.start(serveArgs)
     await using _socket = await acknowledging(await urlOf(gateway), got)
-    await expect.poll(() => offset(), {timeout: 10_000}).toBe(seqs.at(-1))
+    await expect.poll(() => offset()).toBe(seqs.at(-1))
     expect(new Set(got).size).toBe(total)
     expect(firstTimes(got)).toEqual(Array.from({length: total}, (_, n) => n + 1))
   })
@@ -142,7 +142,7 @@ onBothBuses((newScene) => {
     one.start()
     one.ack(await one.last(1))
     await one.got(2)
-    await expect.poll(() => offset(), {timeout: 5000}).toBe(seqs[0])
+    await expect.poll(() => offset()).toBe(seqs[0])
     await using second = scene.start(serveArgs)
     await using two = await Socket.open(await urlOf(second))
     two.start()
@@ -151,7 +151,7 @@ onBothBuses((newScene) => {
     first.kill('SIGKILL')
     const start = performance.now()
     await two.got(1)
-    expect(performance.now() - start).toBeLessThan(2000)
+    expect(performance.now() - start).toBeLessThan(2900)
     expect(numbers(two)).toEqual([2])
   })
 
@@ -162,7 +162,7 @@ onBothBuses((newScene) => {
     one.start()
     one.ack(await one.last(1))
     const late = await one.last(2)
-    await expect.poll(() => offset(), {timeout: 5000}).toBe(seqs[0])
+    await expect.poll(() => offset()).toBe(seqs[0])
     first.kill('SIGSTOP')
     await using second = scene.start(serveArgs)
     await using two = await Socket.open(await urlOf(second))
@@ -192,7 +192,7 @@ onBothBuses((newScene) => {
     await scene.run(['events', 'add', 'ORDERS', 'hook', '--webhook', url, '--first-event', 'oldest'])
     await using gateway = scene.start(['events', 'serve', '--webhooks'])
     await gateway.stderrLine('delivering')
-    await expect.poll(() => got.join(' '), {timeout: 5000}).toBe('1 1 2')
+    await expect.poll(() => got.join(' ')).toBe('1 1 2')
     gateway.interrupt()
     expect((await gateway.ended).code).toBe(0)
     const {stdout} = await scene.run(['events', 'info', 'ORDERS', 'hook', '--json'])
@@ -220,7 +220,7 @@ onBothBuses((newScene) => {
     const listen = (...args: string[]) => bus(['events', 'listen', url, '--namespace', 'ORDERS', ...args])
     const durable = await listen('--name', 'app', '--raw', '--count', '2')
     expect([durable.stdout, durable.code]).toEqual(['1\n2\n', 0])
-    await expect.poll(() => offset(), {timeout: 5000}).toBe(seqs[1])
+    await expect.poll(() => offset()).toBe(seqs[1])
     const some = await listen(
       '--first-event',
       'oldest',
@@ -292,14 +292,14 @@ test('a server that is killed in the middle of a flight takes nothing with it', 
   await using gateway = start(['-b', server.url(), ...serveArgs])
   const got: unknown[] = []
   await using _socket = await acknowledging(await urlOf(gateway), got)
-  await expect.poll(() => got.length, {interval: 1, timeout: 10_000}).toBeGreaterThan(50)
+  await expect.poll(() => got.length, {interval: 1}).toBeGreaterThan(50)
   await server.stop('SIGKILL')
   await server.run()
   const offset = async () =>
     JSON.parse((await run('events', 'info', 'ORDERS', 'app', '--json')).stdout).status.currentOffset
-  await expect.poll(() => offset(), {timeout: 15_000}).toBe(seqs.at(-1))
+  await expect.poll(() => offset()).toBe(seqs.at(-1))
   expect(firstTimes(got)).toEqual(Array.from({length: 300}, (_, n) => n + 1))
-}, 40_000)
+})
 
 test('an application that is killed gets again what it did not acknowledge', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'bus-events-'))
@@ -344,7 +344,7 @@ test('the example of docs/delivery.md runs as it stands', async () => {
   })
   await bus(['pub', 'orders.created', '{"id":1}'], {env})
   await bus(['pub', 'orders.paid', '{"id":1}'], {env})
-  await expect.poll(() => shown, {timeout: 10_000}).toBe('orders.created { id: 1 }\norders.paid { id: 1 }\n')
+  await expect.poll(() => shown).toBe('orders.created { id: 1 }\norders.paid { id: 1 }\n')
 })
 
 /** Each number where it came first. */

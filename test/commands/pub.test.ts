@@ -31,7 +31,7 @@ async function received(
   act: () => Promise<unknown>,
   flags = ['--raw'],
 ): Promise<Buffer> {
-  await using sub = start(['sub', ...subjects, '-b', db, '-n', String(count), '--for', '15s', ...flags])
+  await using sub = start(['sub', ...subjects, '-b', db, '-n', String(count), '--for', '40s', ...flags])
   await sub.stderrLine('listening on ')
   await act()
   const {code, bytes, stderr} = await sub.ended

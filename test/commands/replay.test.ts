@@ -197,9 +197,12 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     const into = (...args: string[]) => here.replay('--into', target, ...args)
     expect((await into()).code).toBe(5)
     expect((await into('--create', '-n', '700')).code).toBe(0)
+    await using copy = await open(target)
+    const copies = async () => (await copy.streams.info(here.stream)).state.messages
     for (let tenth = 1; tenth < 10; tenth++) {
       const copying = start(['consumer', 'replay', here.stream, '--into', target, '--rate', '3000/s', '-b', here.url])
-      await new Promise((resolve) => setTimeout(resolve, 330))
+      const before = await copies()
+      await expect.poll(copies, {interval: 5}).toBeGreaterThan(Math.min(before + tenth * 20, 4999))
       copying.kill('SIGKILL')
       await copying.ended
     }
@@ -238,7 +241,8 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     const handled = () => new Set(lines(log).map((line) => JSON.parse(line).seq as number))
     for (let round = 0; round < 20; round++) {
       const replaying = start(args, {env: {BUS_URL: here.url}})
-      await new Promise((resolve) => setTimeout(resolve, 150 + Math.random() * 200))
+      if (round === 0) await expect.poll(() => lines(log).length).toBeGreaterThan(0)
+      else await new Promise((resolve) => setTimeout(resolve, 150 + Math.random() * 200))
       replaying.kill('SIGKILL')
       await replaying.ended
       const {floor: reached} = await floor(here, 'd')
@@ -254,15 +258,16 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
   test('signals that it is at work while the sink takes longer than the time to acknowledge', async () => {
     const here = await scene(kind, 0)
     await using connection = await open(here.url)
-    await connection.streams.consumers.add(here.stream, {name: 'slow', ackWaitMs: 300})
+    await connection.streams.consumers.add(here.stream, {name: 'slow', ackWaitMs: 1000})
     for (const data of ['1', '2', '3']) await connection.streams.publish({subject: `${here.stream}.a`, data})
-    const done = await here.replay('slow', '--json', '--exec', '--', 'sleep', '0.8')
+    const done = await here.replay('slow', '--json', '--exec', '--', 'sleep', '1.6')
     expect(JSON.parse(done.stdout)).toMatchObject({read: 3, handled: 3, redelivered: 0})
     expect(await floor(here, 'slow')).toMatchObject({pending: 0, ackPending: 0})
   })
 
   test('two replays that share a durable split the work', async () => {
-    const here = await scene(kind, 3000, 'd')
+    const here = await scene(kind, 3000)
+    expect((await here.run('consumer', 'add', here.stream, 'd')).code).toBe(0)
     const both = await Promise.all([1, 2].map(() => here.replay('d', '--raw', '--rate', '2000/s')))
     expect(both.map(({code}) => code)).toEqual([0, 0])
     const seen = both.flatMap(({stdout}) => stdout.trim().split('\n').filter(Boolean).map(Number))
@@ -285,7 +290,7 @@ test('consumer replay survives a restart of the server in the middle', async () 
   await using replaying = start(['consumer', 'replay', 'R', 'd', '--raw', '--rate', '300/s', '-b', url])
   await replaying.stdoutLine('100')
   await own.stop()
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  await replaying.stderrLine('the connection to ')
   await own.run()
   const {code, stdout, stderr} = await replaying.ended
   expect([code, stderr]).toEqual([0, expect.stringContaining('connected again')])

@@ -1,10 +1,11 @@
-import {mkdtempSync, truncateSync, writeFileSync} from 'node:fs'
+import {mkdtempSync, rmSync, truncateSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {type BusOptions, bus, type Running, start} from '../bus.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'req-'))
+afterAll(() => rmSync(folder, {recursive: true}))
 const env = {BUS_URL: join(folder, 'bus.db')}
 const req = (args: string[], options: BusOptions = {}) =>
   bus(['req', ...args], {...options, env: {...env, ...options.env}})
@@ -15,7 +16,7 @@ const services: Readonly<Record<string, readonly string[]>> = {
   broken: ['broken', '--exec', '--', 'sh', '-c', 'echo "no \u001b[31mstock" >&2; exit 1'],
   slow: ['slow', '--echo', '--delay', '20s'],
   one: ['everybody', 'one', '--no-queue'],
-  two: ['everybody', '{"n":2}', '--no-queue', '--delay', '20ms'],
+  two: ['everybody', '{"n":2}', '--no-queue', '--delay', '400ms'],
 }
 
 /** Runs these services in processes of their own during the tests of a group. */
@@ -93,7 +94,7 @@ describe('several replies', () => {
 
   test('come until so many, until silence, each on a line', async () => {
     expect(await req(['everybody', '', '--replies', '2'])).toMatchObject({code: 0, stdout: 'one\n{"n":2}\n'})
-    const {stdout, stderr} = await req(['everybody', '', '--until-idle', '300ms', '--json'])
+    const {stdout, stderr} = await req(['everybody', '', '--until-idle', '2s', '--json'])
     expect(
       stdout
         .trim()
@@ -104,7 +105,7 @@ describe('several replies', () => {
   })
 
   test('fewer than asked are shown, and it is exit 6', async () => {
-    const {code, stdout, stderr} = await req(['everybody', '', '--replies', '3', '-t', '300ms'])
+    const {code, stdout, stderr} = await req(['everybody', '', '--replies', '3', '-t', '2s'])
     expect({code, stdout}).toEqual({code: 6, stdout: 'one\n{"n":2}\n'})
     expect(stderr).toContain('bus: only 2 of 3 replies came in time on "everybody" from sqlite:')
   })

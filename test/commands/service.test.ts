@@ -59,8 +59,8 @@ describe.each([
       return {type, name: 'finder', id, version: '1.2.3', metadata: {}}
     }
     const both = [one.id, two.id].sort().map(ping)
-    expect(await discover(where(), '$SRV.PING')).toEqual(both)
-    expect(await discover(where(), '$SRV.PING.finder')).toEqual(both)
+    await expect.poll(() => discover(where(), '$SRV.PING')).toEqual(both)
+    await expect.poll(() => discover(where(), '$SRV.PING.finder')).toEqual(both)
     expect(await discover(where(), `$SRV.PING.finder.${two.id}`)).toEqual([ping(two.id)])
     expect(await bus(['req', '$SRV.PING.other', '', '--bus', where()])).toMatchObject({code: 7})
   })

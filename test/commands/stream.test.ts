@@ -89,6 +89,33 @@ onBothBuses((newScene) => {
     })
   })
 
+  test('what goes wrong is said in the same words on every bus, which it names', async () => {
+    await using scene = await newScene()
+    await scene.run(['stream', 'add', 'ORDERS', 'orders.>'])
+    await scene.run(['consumer', 'add', 'ORDERS', 'mail'])
+    const {url} = scene.transport
+    const faults: readonly (readonly [args: string, sentence: string])[] = [
+      ['stream info NONE', `there is no stream NONE on ${url}`],
+      ['stream add ORDERS orders.> --max-msgs 5', `there is a stream ORDERS on ${url} with another configuration`],
+      [
+        'stream add PAID orders.*.paid',
+        `the subject "orders.*.paid" overlaps with those of the stream ORDERS on ${url}`,
+      ],
+      ['stream get ORDERS 99999', `the stream ORDERS on ${url} has no message with the sequence 99999`],
+      ['stream get ORDERS --last-for a.*', `the stream ORDERS on ${url} has no message of a.*`],
+      ['consumer info ORDERS none', `the stream ORDERS on ${url} has no consumer none`],
+      [
+        'consumer add ORDERS mail --max-deliver 2',
+        `the stream ORDERS on ${url} has a consumer mail with another configuration`,
+      ],
+      ['pub paid 1 --ack', `no stream on ${url} keeps "paid"`],
+    ]
+    for (const [args, sentence] of faults) {
+      const {stderr} = await scene.run(args.split(' '))
+      expect(stderr.split('\n')[0]).toBe(`bus: ${sentence}`)
+    }
+  })
+
   test('subjects are counted', async () => {
     await using scene = await newScene()
     await scene.run(['stream', 'add', 'S', 's.>'])

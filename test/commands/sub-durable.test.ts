@@ -64,7 +64,7 @@ onBothBuses((newScene) => {
     await store(scene, '6')
     await using second = scene.start(durable)
     await second.stdoutLine('6')
-    await expect.poll(() => info(scene), {timeout: 5000}).toMatchObject({pending: 0, ackPending: 0})
+    await expect.poll(() => info(scene)).toMatchObject({pending: 0, ackPending: 0})
     second.interrupt()
     const {stdout, stderr} = await second.ended
     const lines = stdout.trim().split('\n')
@@ -86,7 +86,7 @@ onBothBuses((newScene) => {
   test('two of them share the work', async () => {
     await using scene = await newScene()
     await filled(scene, 0)
-    const members = [1, 2].map(() => scene.start([...durable, '--create', '--idle', '2s']))
+    const members = [1, 2].map(() => scene.start([...durable, '--create', '--idle', '4s']))
     for (const member of members) await member.stderrLine('listening on ')
     const all = Array.from({length: 50}, (_, i) => String(i))
     await store(scene, ...all)
@@ -122,7 +122,7 @@ onBothBuses((newScene) => {
   test('fewer than --count are exit 6, and what would leave out messages is refused', async () => {
     await using scene = await newScene()
     await filled(scene, 1)
-    expect(await scene.run([...durable, '--create', '-n', '2', '--idle', '300ms'])).toMatchObject({
+    expect(await scene.run([...durable, '--create', '-n', '2', '--idle', '900ms'])).toMatchObject({
       code: 6,
       stdout: '1\n',
     })

@@ -1,7 +1,6 @@
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {setTimeout as sleep} from 'node:timers/promises'
 import {expect, onTestFinished, test} from 'vitest'
 import {onBothBuses, type StoredScene} from '../both-buses.ts'
 
@@ -15,6 +14,14 @@ async function filled(scene: StoredScene, count: number): Promise<number[]> {
 
 async function store(scene: StoredScene, data: string, subject = 's.a'): Promise<number> {
   return (await scene.transport.streams.publish({subject, data})).seq
+}
+
+/** A time in seconds after that of the message with this sequence, once it is over. */
+async function laterThan(scene: StoredScene, seq: number): Promise<number> {
+  const {time = 0} = await scene.transport.streams.get('S', seq)
+  const after = Math.floor(time) + 2
+  await expect.poll(() => Date.now(), {interval: 1}).toBeGreaterThan(after)
+  return after / 1000
 }
 
 onBothBuses((newScene) => {
@@ -53,9 +60,7 @@ onBothBuses((newScene) => {
     expect(await shown('--from', '-2', '--end')).toBe('56')
     expect(await shown('--from', 'last', '--to', 'end')).toBe('6')
     expect(await shown('--from', '@-1h', '--to', '@-30m')).toBe('')
-    await sleep(20)
-    const between = Date.now() / 1000
-    await sleep(20)
+    const between = await laterThan(scene, seqs.at(-1) ?? 0)
     await store(scene, '7')
     expect(await shown('--from', `@${between}`, '--end')).toBe('7')
     expect(await shown('--from', 'first', '--to', `@${between}`)).toBe('123456')

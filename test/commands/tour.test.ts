@@ -33,7 +33,7 @@ describe('bus tour', () => {
   })
 
   it('does not wait for a key where there is no terminal', async () => {
-    const {code} = await bus(['tour', '--pause', '--bus', join(folder, 'pause.db')])
+    const {code} = await bus(['tour', '--pause', '--bus', join(mkdtempSync(join(folder, 'pause-')), 'bus.db')])
     expect(code).toBe(0)
   })
 

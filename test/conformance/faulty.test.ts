@@ -33,6 +33,16 @@ function patience(each: Case): number {
   return each.needs?.streams === true ? patienceMs.streams : patienceMs.plain
 }
 
+/** Each case again for itself: a machine that stalls has less patience than that. */
+async function calm(each: Case, tries = 5): Promise<void> {
+  try {
+    await play(each, memoryWith(), patience(each))
+  } catch (error) {
+    if (tries === 1) throw error
+    await calm(each, tries - 1)
+  }
+}
+
 function caseOf(name: string): Case {
   const found = cases.get(name)
   if (found === undefined) throw new Error(`no case is called ${JSON.stringify(name)}`)
@@ -40,10 +50,8 @@ function caseOf(name: string): Case {
 }
 
 describe('the suite bites', () => {
-  test('and is calm where there is no fault, even with little patience', {retry: 3}, async () => {
-    for (const each of cases.values()) {
-      if (isMet(each.needs, memoryWith().features)) await play(each, memoryWith(), patience(each))
-    }
+  test('and is calm where there is no fault, even with little patience', {timeout: 240_000}, async () => {
+    for (const each of cases.values()) if (isMet(each.needs, memoryWith().features)) await calm(each)
   })
 
   for (const fault of faults) {

@@ -90,7 +90,7 @@ export const replies: readonly Case[] = [
       const bus = await scene.connect()
       const began = performance.now()
       await expect(replied(scene, bus, {timeoutMs: 5000})).rejects.toMatchObject({kind: 'noResponders'})
-      expect(performance.now() - began).toBeLessThan(500)
+      expect(performance.now() - began).toBeLessThan(3000)
     },
   },
   {

@@ -98,7 +98,7 @@ export const requests: readonly Case[] = [
       const began = performance.now()
       const failing = scene.within(bus.request({subject: 'a.b'}, {timeoutMs: 5000}), 'failure')
       await expect(failing).rejects.toMatchObject({kind: 'noResponders', message: expect.stringContaining('"a.b"')})
-      expect(performance.now() - began).toBeLessThan(500)
+      expect(performance.now() - began).toBeLessThan(3000)
     },
   },
   {

@@ -19,14 +19,9 @@ export default class BenchOpen extends BenchCommand {
     msgs: flags.msgs({description: 'how many streams in all (default: 100, or what --for allows)'}),
     size: flags.size({description: 'bytes of a request, and with --with-serve of a frame (default: 128)'}),
     frames: flags.frames({description: 'with --with-serve: frames of each stream (default: 1)'}),
-    clients: flags.clients(),
     rate: flags.rate({description: 'open so many streams a second, minute or hour, all clients together'}),
     window: flags.window({description: 'how many streams of a client may be open (default: 1, with --rate 1000)'}),
     'with-serve': flags.withServe(),
-    for: flags.for(),
-    csv: flags.csv(),
-    baseline: flags.baseline(),
-    'max-regression': flags.maxRegression(),
   }
 
   async run(): Promise<void> {

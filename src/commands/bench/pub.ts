@@ -20,17 +20,12 @@ export default class BenchPub extends BenchCommand {
   static override flags = {
     msgs: flags.msgs({description: 'how many messages in all (default: 100000, or what --for allows)'}),
     size: flags.size({description: 'bytes of a message (default: 128)'}),
-    clients: flags.clients(),
     rate: flags.rate({description: 'so many messages a second, minute or hour, all clients together'}),
     subjects: flags.subjects(),
     batch: flags.batchSize(),
     ack: flags.ack({description: 'wait until a stream has stored each message'}),
     window: flags.window(),
     'with-sub': flags.withSub(),
-    for: flags.for(),
-    csv: flags.csv(),
-    baseline: flags.baseline(),
-    'max-regression': flags.maxRegression(),
   }
 
   async run(): Promise<void> {

@@ -17,14 +17,9 @@ export default class BenchReplay extends BenchCommand {
   static override flags = {
     msgs: flags.msgs({description: 'how many messages (default: all, and 100000 in a stream of its own)'}),
     size: flags.size({description: 'bytes of a message in a stream of its own (default: 128)'}),
-    clients: flags.clients(),
     batch: flags.batchSize({description: 'take so many at a time (default: 1000)'}),
     durable: flags.durable(),
     window: flags.window({description: 'how many messages to have ready (default: 1000)'}),
-    for: flags.for(),
-    csv: flags.csv(),
-    baseline: flags.baseline(),
-    'max-regression': flags.maxRegression(),
   }
 
   async run(): Promise<void> {

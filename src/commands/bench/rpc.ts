@@ -18,15 +18,10 @@ export default class BenchRpc extends BenchCommand {
   static override flags = {
     msgs: flags.msgs({description: 'how many calls in all (default: 10000, or what --for allows)'}),
     size: flags.size({description: 'bytes of a request, and with --with-serve of a reply (default: 128)'}),
-    clients: flags.clients(),
     rate: flags.rate({description: 'so many calls a second, minute or hour, all clients together'}),
     subjects: flags.subjects(),
     window: flags.window({description: 'how many calls of a client may be under way (default: 1, with --rate 1000)'}),
     'with-serve': flags.withServe(),
-    for: flags.for(),
-    csv: flags.csv(),
-    baseline: flags.baseline(),
-    'max-regression': flags.maxRegression(),
   }
 
   async run(): Promise<void> {

@@ -15,12 +15,7 @@ export default class BenchServe extends BenchCommand {
   static override flags = {
     msgs: flags.msgs({description: 'end after so many requests, all clients together'}),
     size: flags.size({description: 'bytes of a reply (default: 128)'}),
-    clients: flags.clients(),
     subjects: flags.subjects(),
-    for: flags.for(),
-    csv: flags.csv(),
-    baseline: flags.baseline(),
-    'max-regression': flags.maxRegression(),
   }
 
   async run(): Promise<void> {

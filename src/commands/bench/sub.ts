@@ -14,12 +14,7 @@ export default class BenchSub extends BenchCommand {
   }
   static override flags = {
     msgs: flags.msgs({description: 'end after so many messages, in each client'}),
-    clients: flags.clients(),
     subjects: flags.subjects(),
-    for: flags.for(),
-    csv: flags.csv(),
-    baseline: flags.baseline(),
-    'max-regression': flags.maxRegression(),
   }
 
   async run(): Promise<void> {

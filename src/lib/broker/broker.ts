@@ -33,6 +33,7 @@ export class Broker implements AsyncDisposable {
   /** Ends a subscription, once its handler is done. */
   readonly #subscriptions = new Set<() => Promise<void>>()
   #bus: Transport | undefined
+  #starting: Promise<void> | undefined
   /** Of the stream, as it was at the start. */
   #subjects: readonly string[] = []
 
@@ -45,15 +46,10 @@ export class Broker implements AsyncDisposable {
   /** Connects, and makes the stream if it is missing. Fails with `connect`, `denied`, or `notFound` without streams. */
   async start(): Promise<void> {
     if (this.#bus !== undefined) return
-    const {login, tls, name = 'busline broker', signal, onNotice} = this.#options
-    const bus = await open(this.config.url, {login, tls, name, signal, notify: ({text}) => onNotice?.(text)})
-    try {
-      if (this.config.jetstream) await this.#ensureStream(bus)
-    } catch (error) {
-      await bus.close()
-      throw error
-    }
-    this.#bus = bus
+    this.#starting ??= this.#connect().finally(() => {
+      this.#starting = undefined
+    })
+    return this.#starting
   }
 
   /**
@@ -61,6 +57,7 @@ export class Broker implements AsyncDisposable {
    * with their progress.
    */
   async stop(): Promise<void> {
+    await this.#starting?.catch(() => {})
     const bus = this.#bus
     await Promise.all([...this.#subscriptions].map((end) => end()))
     this.#bus = undefined
@@ -133,6 +130,18 @@ export class Broker implements AsyncDisposable {
     delivery.ack()
     await consuming.flush()
     return delivery
+  }
+
+  async #connect(): Promise<void> {
+    const {login, tls, name = 'busline broker', signal, onNotice} = this.#options
+    const bus = await open(this.config.url, {login, tls, name, signal, notify: ({text}) => onNotice?.(text)})
+    try {
+      if (this.config.jetstream) await this.#ensureStream(bus)
+    } catch (error) {
+      await bus.close()
+      throw error
+    }
+    this.#bus = bus
   }
 
   #started(): Transport {

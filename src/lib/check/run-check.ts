@@ -4,7 +4,7 @@ import {BusError} from '../errors.ts'
 import {isTruthy} from '../jsonata.ts'
 import type {Message} from '../message.ts'
 import type {Transport} from '../transport/transport.ts'
-import type {CheckResult, Failure, Status} from './events.ts'
+import type {CheckKind, CheckResult, Failure, Status} from './events.ts'
 import {type Check, msOf} from './file.ts'
 import type {Ground, Outcome} from './ground.ts'
 import {capture, failureOf, isJudged, judge} from './judge.ts'
@@ -12,6 +12,7 @@ import {checkMessages} from './kinds/arriving.ts'
 import {checkConsumer, checkInterest, checkStream} from './kinds/facts.ts'
 import {checkLatency, checkOpen, checkReq, checkRpc} from './kinds/replies.ts'
 import {checkPub, checkPublish, checkSubscribe} from './kinds/sending.ts'
+import type {Shapes} from './shape.ts'
 import type {Tools} from './tools.ts'
 import type {Variables} from './variables.ts'
 
@@ -106,7 +107,7 @@ async function tryOnce(check: Check, scene: Scene, leftMs: number): Promise<Trie
     waitMs: (asked, otherwise) => {
       const wanted = asked ?? otherwise
       const left = Math.max(shortestMs, ending - performance.now())
-      return Math.min(wanted === undefined ? scene.withinMs : msOf(wanted), left)
+      return Math.ceil(Math.min(wanted === undefined ? scene.withinMs : msOf(wanted), left))
     },
     saw: (message) => {
       messages.push(message)
@@ -130,39 +131,31 @@ async function tryOnce(check: Check, scene: Scene, leftMs: number): Promise<Trie
 /** Does it. A failure that says something about what is checked is part of the outcome. */
 async function perform(check: Check, ground: Ground): Promise<Outcome> {
   try {
-    return await orAborted(dispatch(check, ground), ground.signal)
+    return await orAborted(dispatch(check.spec, ground, check), ground.signal)
   } catch (error) {
     if (error instanceof BusError && isJudged(error)) return {result: {}, error}
     throw error
   }
 }
 
-function dispatch(check: Check, ground: Ground): Promise<Outcome> {
-  const {spec} = check
-  switch (spec.kind) {
-    case 'req':
-      return checkReq(spec, ground)
-    case 'rpc':
-      return checkRpc(spec, ground)
-    case 'open':
-      return checkOpen(spec, ground)
-    case 'pub':
-      return checkPub(spec, ground)
-    case 'publish':
-      return checkPublish(spec, ground)
-    case 'subscribe':
-      return checkSubscribe(spec, ground)
-    case 'messages':
-      return checkMessages(check, spec, ground)
-    case 'stream':
-      return checkStream(spec, ground)
-    case 'consumer':
-      return checkConsumer(spec, ground)
-    case 'interest':
-      return checkInterest(spec, ground)
-    case 'latency':
-      return checkLatency(spec, ground)
-  }
+type Performer<Kind extends CheckKind> = (spec: Shapes[Kind], ground: Ground, check: Check) => Promise<Outcome>
+
+const performers: {readonly [Kind in CheckKind]: Performer<Kind>} = {
+  req: checkReq,
+  rpc: checkRpc,
+  open: checkOpen,
+  pub: checkPub,
+  publish: checkPublish,
+  subscribe: checkSubscribe,
+  messages: checkMessages,
+  stream: checkStream,
+  consumer: checkConsumer,
+  interest: checkInterest,
+  latency: checkLatency,
+}
+
+function dispatch<Kind extends CheckKind>(spec: {kind: Kind} & Shapes[Kind], ground: Ground, check: Check) {
+  return performers[spec.kind](spec, ground, check)
 }
 
 /** In order; the first that does not pass is the last. */

@@ -139,6 +139,7 @@ const latency = z.strictObject({
   p90: duration.optional(),
   p99: duration.optional(),
   p999: duration.optional(),
+  p9999: duration.optional(),
   max: duration.optional(),
   'max-failed': whole.optional().meta({description: 'how many may fail; default 0'}),
   within: duration.optional().meta({description: 'how long each may take; default the file’s within, else --timeout'}),

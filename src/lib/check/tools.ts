@@ -87,6 +87,7 @@ export interface Measured {
   readonly p90?: number | undefined
   readonly p99?: number | undefined
   readonly p999?: number | undefined
+  readonly p9999?: number | undefined
   readonly max?: number | undefined
 }
 

@@ -19,8 +19,7 @@ export function printableJson(line: string): string {
 }
 
 /** Control characters of both sets, line and paragraph separator, and what turns the direction of writing. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is looked for
-const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
+const unsafe = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
 
 const short: Readonly<Record<string, string>> = {'\n': '\\n', '\r': '\\r', '\t': '\\t', '\0': '\\0'}
 

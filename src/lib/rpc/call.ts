@@ -33,6 +33,7 @@ export class RpcError extends BusError {
 }
 
 const defaultTimeoutMs = 30_000
+const whoServes = ['bus rpc ls', 'bus rpc serve']
 
 /**
  * Calls a method. Fails with `noResponders` at once when nobody serves it, `timeout` when time is up, and `remote`
@@ -55,8 +56,9 @@ export async function call(bus: Transport, {subject, onCaptured, ...options}: Ca
     const reply = await bus.request({subject, data: encodeRequest(request)}, {timeoutMs, signal, accept})
     return answered(subject, response ?? decodeResponse(reply.payload), reply, performance.now() - started)
   } catch (error) {
-    if (error instanceof BusError && error.kind === 'timeout')
-      throw timeoutError(bus.url, subject, timeoutMs, [...(streams ?? [])])
+    if (!(error instanceof BusError)) throw error
+    if (error.kind === 'timeout') throw timeoutError(bus.url, subject, timeoutMs, [...(streams ?? [])])
+    if (error.kind === 'noResponders') throw new BusError(error.kind, error.message, {cause: error, try: whoServes})
     throw error
   }
 }

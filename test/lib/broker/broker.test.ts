@@ -61,6 +61,21 @@ onThreeBuses((place) => {
     })
   })
 
+  test('who starts it twice at once has one connection, and whoever stops it meanwhile closes that', async () => {
+    const url = await place.fresh()
+    const broker = new Broker({url})
+    await Promise.all([broker.start(), broker.start()])
+    const seen: string[] = []
+    await broker.subscribe('GAME_EVENTS.a', (data) => void seen.push(textOf(data)))
+    await broker.publish('GAME_EVENTS.a', 'once')
+    await expect.poll(() => seen).toEqual(['once'])
+    await broker.stop()
+    const starting = broker.start()
+    await broker.stop()
+    await starting
+    await expect(broker.publish('GAME_EVENTS.a', '')).rejects.toMatchObject({message: 'broker: not started'})
+  })
+
   test('what is not started does nothing; a handler at work may publish while it is stopped', async () => {
     const url = await place.fresh()
     const notStarted = {kind: 'usage', message: 'broker: not started'}

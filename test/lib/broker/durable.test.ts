@@ -68,11 +68,11 @@ onThreeBuses((place) => {
     const url = await place.fresh()
     const bus = await opened(url)
     const broker = await started({url})
-    await bus.streams.consumers.add('GAME_EVENTS', {name: 's', filters: ['GAME_EVENTS.x'], ackWaitMs: 300})
+    await bus.streams.consumers.add('GAME_EVENTS', {name: 's', filters: ['GAME_EVENTS.x'], ackWaitMs: 900})
     for (let n = 1; n <= 5; n++) await broker.publish('GAME_EVENTS.x', String(n))
     const seen: string[] = []
     await broker.subscribeDurable('GAME_EVENTS.x', 's', async (data) => {
-      await new Promise((resolve) => setTimeout(resolve, 400))
+      await new Promise((resolve) => setTimeout(resolve, 1200))
       seen.push(textOf(data))
     })
     await expect.poll(() => seen.length, {timeout: 10_000}).toBe(5)

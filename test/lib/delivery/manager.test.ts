@@ -15,7 +15,7 @@ async function offsetOf({registry}: Gateway): Promise<number> {
 async function until<T>(look: () => Promise<T> | T, wanted: T): Promise<void> {
   const start = performance.now()
   let last: T | undefined
-  while (performance.now() - start < 3000) {
+  while (performance.now() - start < 15_000) {
     last = await look()
     if (JSON.stringify(last) === JSON.stringify(wanted)) return
     await new Promise((resolve) => setTimeout(resolve, 5))
@@ -300,7 +300,7 @@ describe('connections', () => {
     const start = performance.now()
     first.close()
     expect(await second.payloads(1)).toBe('2')
-    expect(performance.now() - start).toBeLessThan(1000)
+    expect(performance.now() - start).toBeLessThan(2900)
     first.ack('2')
     expect(one.said.at(-1)).toContain('which the connection has not')
   })

@@ -163,7 +163,7 @@ describe('a client', () => {
     const start = performance.now()
     await first[Symbol.asyncDispose]()
     await second.got(3)
-    expect(performance.now() - start).toBeLessThan(1000)
+    expect(performance.now() - start).toBeLessThan(2900)
     expect(sequences(second)).toEqual([1, 2, 3])
   })
 })
@@ -272,12 +272,12 @@ describe('the gate', () => {
   })
 
   test('lets go who starts nothing', async () => {
-    const {url} = await served({idleMs: 50})
+    const {url} = await served({idleMs: 400})
     await using socket = await Socket.open(url)
-    expect(await socket.refused()).toContain('nothing was started for 50 ms')
+    expect(await socket.refused()).toContain('nothing was started for 400 ms')
     await using busy = await Socket.open(url)
     busy.start()
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await new Promise((resolve) => setTimeout(resolve, 800))
     busy.ack(await busy.last(1))
   })
 

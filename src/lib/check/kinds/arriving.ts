@@ -14,7 +14,7 @@ interface Wanted {
   readonly settleMs: number | undefined
 }
 
-export async function checkMessages(check: Check, spec: Shapes['messages'], ground: Ground): Promise<Outcome> {
+export async function checkMessages(spec: Shapes['messages'], ground: Ground, check: Check): Promise<Outcome> {
   const {bus, variables, signal} = ground
   const patterns = variables.json(spec.subjects ?? [spec.subject ?? '>'])
   const wanted = wantedOf(spec)

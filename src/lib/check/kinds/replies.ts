@@ -68,7 +68,7 @@ export async function checkOpen(spec: Shapes['open'], ground: Ground): Promise<O
   }
 }
 
-const bounds = ['p50', 'p90', 'p99', 'p999', 'max'] as const
+const bounds = ['p50', 'p90', 'p99', 'p999', 'p9999', 'max'] as const
 
 export async function checkLatency(spec: Shapes['latency'], ground: Ground): Promise<Outcome> {
   const {bus, tools, variables, folder, signal} = ground

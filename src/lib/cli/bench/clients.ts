@@ -42,7 +42,8 @@ export async function clientHere({job, url, server}: Task): Promise<Client> {
 /** A client in a process that runs this same program. */
 export function clientElsewhere(task: Task): Client {
   const [, program = ''] = process.argv
-  const child = fork(program, ['bench', 'worker'], {stdio: ['ignore', 'ignore', 'inherit', 'ipc']})
+  // In a group of its own: Ctrl-C on a terminal is for the one who leads, who then stops the others.
+  const child = fork(program, ['bench', 'worker'], {detached: true, stdio: ['ignore', 'ignore', 'inherit', 'ipc']})
   const ready = gate()
   let done = 0
   // That it has gone meanwhile is told by its end.
@@ -84,12 +85,13 @@ export async function obey(): Promise<void> {
   const send = process.send?.bind(process)
   if (send === undefined)
     throw new BusError('usage', 'bus bench worker is for bus bench itself', {try: ['bus bench pub --clients 4']})
-  let client: Client | undefined
+  let starting: Promise<Client> | undefined
+  const tell = (order: Exclude<Order, Task>) => starting?.then((client) => client[order]())
   const finished = gate()
   process.on('message', async (order: Order) => {
-    if (typeof order === 'string') return client?.[order]()
-    client = await clientHere(order)
-    const started = client
+    if (typeof order === 'string') return tell(order)
+    starting = clientHere(order)
+    const started = await starting
     started.ready.then(() => send('ready' satisfies Word))
     const timer = setInterval(() => send({done: started.done} satisfies Word), wordsMs)
     const end = started.ended.then(
@@ -102,7 +104,7 @@ export async function obey(): Promise<void> {
   })
   // Whoever started us has gone.
   process.once('disconnect', () => {
-    client?.stop()
+    tell('stop')
     finished.open()
   })
   await finished.opened

@@ -3,18 +3,28 @@ import type {Role} from '../../bench/job.ts'
 import {type BusFlags, findBus} from '../bus.ts'
 import {BusCommand} from '../command.ts'
 import {excluding, needing} from '../excluding.ts'
+import * as flags from '../flags.ts'
 import {isTerminal} from '../terminal.ts'
 import type {RunFlags} from './run.ts'
 
 export abstract class BenchCommand extends BusCommand {
+  static override baseFlags = {
+    ...BusCommand.baseFlags,
+    clients: flags.clients(),
+    for: flags.for(),
+    csv: flags.csv(),
+    baseline: flags.baseline(),
+    'max-regression': flags.maxRegression(),
+  }
+
   /** Measures and prints, as the flags say. */
-  protected async bench(role: Role, flags: RunFlags & BusFlags): Promise<void> {
-    excluding({...flags}, 'csv', 'json')
-    needing({...flags}, 'max-regression', 'baseline')
+  protected async bench(role: Role, given: RunFlags & BusFlags): Promise<void> {
+    excluding({...given}, 'csv', 'json')
+    needing({...given}, 'max-regression', 'baseline')
     const {runBench} = await import('./run.ts')
-    const {url, server} = await findBus(flags, process.env)
+    const {url, server} = await findBus(given, process.env)
     await using bus = await this.openBus()
-    await runBench(role, flags, {
+    await runBench(role, given, {
       ...{bus, url, server, stop: this.stop},
       print: (text) => this.print(text),
       say: (line) => this.say(line),

@@ -64,7 +64,7 @@ export function openDatabase({path, create}: Address): Db {
 /** One sentence for whatever the file system or SQLite said. */
 export function libbusError(path: string, error: unknown): unknown {
   const isMissing = error instanceof Error && /^no such (table|column)/.test(error.message)
-  if (!isMissing) return fileError(path, error)
+  if (!isMissing) return fileError(path, error, 'libbus database')
   return new BusError('notFound', `${path} has lost a table of libbus: ${error.message}`, {cause: error})
 }
 
@@ -75,7 +75,7 @@ function createFile(path: string): boolean {
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw fileError(path, error)
+    throw libbusError(path, error)
   }
 }
 
@@ -103,7 +103,7 @@ function checkTables(db: Db, path: string): void {
 }
 
 function missingFile(path: string, error: unknown): unknown {
-  if (existsSync(resolve(path))) return fileError(path, error)
+  if (existsSync(resolve(path))) return libbusError(path, error)
   return new BusError('notFound', `there is no database at ${path}`, {
     cause: error,
     try: [`libbus:${path}?create, to make it`, 'the database of contenox: libbus:.contenox/local.db'],

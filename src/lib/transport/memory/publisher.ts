@@ -2,6 +2,7 @@
 import {BusError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
 import {interruptedError} from '../requests.ts'
+import {placed} from '../stream-faults.ts'
 import type {PublisherOptions, Stored, StreamPublisher} from '../streams.ts'
 
 /** `store` throws `usage` for a bad message. */
@@ -19,7 +20,7 @@ export function memoryPublisher(
 
   function settle(index: number, outcome: Stored | BusError): void {
     settled++
-    if (outcome instanceof BusError) failure ??= withIndex(outcome, index)
+    if (outcome instanceof BusError) failure ??= placed(outcome, index)
     else {
       acknowledged++
       if (outcome.duplicate) duplicates++
@@ -60,8 +61,4 @@ export function memoryPublisher(
     },
     async [Symbol.asyncDispose]() {},
   }
-}
-
-function withIndex(error: BusError, index: number): BusError {
-  return new BusError(error.kind, error.message, {try: error.try, cause: error, data: {...error.data, index}})
 }

@@ -1,7 +1,8 @@
 /** One stream: its messages in order, and the checks and limits by which they come and go. */
-import {BusError} from '../../errors.ts'
+import type {BusError} from '../../errors.ts'
 import {Message, sizeOf} from '../../message.ts'
 import {matches} from '../../subject.ts'
+import {refused} from '../stream-faults.ts'
 import {
   type PurgeOptions,
   type Start,
@@ -22,6 +23,7 @@ export interface Kept {
 export type Wanted = (kept: Kept) => boolean
 
 export class MemoryStream {
+  readonly #url: string
   readonly config: StreamConfig
   readonly created = Date.now()
   readonly consumers = new Map<string, MemoryConsumer>()
@@ -33,7 +35,8 @@ export class MemoryStream {
   #ids = new Map<string, {readonly seq: number; readonly timeMs: number}>()
   #lastId = ''
 
-  constructor(config: StreamConfig) {
+  constructor(url: string, config: StreamConfig) {
+    this.#url = url
     this.config = config
   }
 
@@ -227,7 +230,7 @@ export class MemoryStream {
   }
 
   #refusal(code: number, text: string): BusError {
-    return new BusError('remote', `the stream ${this.config.name} refused a message: ${text}`, {data: {code}})
+    return refused(this.#url, this.config.name, code, text)
   }
 }
 

@@ -3,6 +3,7 @@ import {BusError} from '../../errors.ts'
 import type {Message, Outgoing} from '../../message.ts'
 import {checkPattern, matches, overlaps} from '../../subject.ts'
 import {interruptedError} from '../requests.ts'
+import {noConsumer, noMessage, noStream, notKept, otherConsumer, otherStream, overlapping} from '../stream-faults.ts'
 import {checkPurge, checkRead, consumerConfig, streamConfig} from '../stream-settings.ts'
 import type {Consumers, Stored, StreamSettings, Streams} from '../streams.ts'
 import {MemoryConsumer} from './consumer.ts'
@@ -31,7 +32,7 @@ export function storeIn(all: ReadonlyMap<string, MemoryStream>, message: Message
     if (error instanceof BusError) return error
     throw error
   }
-  return new BusError('notFound', `no stream on ${url} keeps "${message.subject}"`, {try: ['bus stream add']})
+  return notKept(url, message.subject)
 }
 
 export function memoryStreams(connection: Connection): Streams {
@@ -40,19 +41,19 @@ export function memoryStreams(connection: Connection): Streams {
   function find(name: string): MemoryStream {
     check()
     const found = all.get(name)
-    if (found === undefined) throw new BusError('notFound', `there is no stream ${name} on ${url}`)
+    if (found === undefined) throw noStream(url, name)
     return found
   }
 
   function found(message: Message | undefined, stream: string, what: string): Message {
     if (message !== undefined) return message
-    throw new BusError('notFound', `the stream ${stream} on ${url} has no message ${what}`)
+    throw noMessage(url, stream, what)
   }
 
   return {
     async add(settings) {
       check()
-      return makeStream(all, settings).info
+      return makeStream(connection, settings).info
     },
     info: async (stream) => find(stream).info,
     async list() {
@@ -105,7 +106,7 @@ export function memoryStreams(connection: Connection): Streams {
 function memoryConsumers({url, open}: Connection, findStream: (name: string) => MemoryStream): Consumers {
   function find(stream: string, name: string): MemoryConsumer {
     const found = findStream(stream).consumers.get(name)
-    if (found === undefined) throw new BusError('notFound', `the stream ${stream} on ${url} has no consumer ${name}`)
+    if (found === undefined) throw noConsumer(url, stream, name)
     return found
   }
 
@@ -115,7 +116,7 @@ function memoryConsumers({url, open}: Connection, findStream: (name: string) => 
       const config = consumerConfig(settings, source.config.subjects)
       const has = source.consumers.get(config.name)
       if (has !== undefined && JSON.stringify(has.config) !== JSON.stringify(config))
-        throw new BusError('usage', `the stream ${stream} has a consumer ${config.name} with another configuration`)
+        throw otherConsumer(url, stream, config.name)
       const consumer = has ?? new MemoryConsumer(source, config)
       source.consumers.set(config.name, consumer)
       return consumer.info
@@ -145,19 +146,18 @@ function memoryConsumers({url, open}: Connection, findStream: (name: string) => 
   }
 }
 
-function makeStream(all: Map<string, MemoryStream>, settings: StreamSettings): MemoryStream {
+function makeStream({all, url}: Connection, settings: StreamSettings): MemoryStream {
   const config = streamConfig(settings)
   const has = all.get(config.name)
   if (has !== undefined) {
     if (JSON.stringify(has.config) === JSON.stringify(config)) return has
-    throw new BusError('usage', `there is a stream ${config.name} with another configuration`)
+    throw otherStream(url, config.name)
   }
   for (const other of all.values()) {
     const clash = config.subjects.find((subject) => other.config.subjects.some((each) => overlaps(each, subject)))
-    if (clash === undefined) continue
-    throw new BusError('usage', `the subject ${clash} overlaps with those of the stream ${other.config.name}`)
+    if (clash !== undefined) throw overlapping(url, clash, other.config.name)
   }
-  const stream = new MemoryStream(config)
+  const stream = new MemoryStream(url, config)
   all.set(config.name, stream)
   return stream
 }

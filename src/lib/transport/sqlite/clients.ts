@@ -3,11 +3,10 @@
  * instead of waiting for its timeout. On one host a client is alive while its process is, told from a later one with the
  * same number by its start time; a client elsewhere (another container on the same volume) is alive while its beat is.
  */
-import {readFileSync, readlinkSync} from 'node:fs'
-import {hostname} from 'node:os'
 import {SubjectTrie} from '../../subject.ts'
 import type {ClientFacts} from '../examination.ts'
 import type {Db} from './file.ts'
+import {hostIdentity, processIdentity} from './identity.ts'
 
 const beatMs = 10_000
 const deadAfterMs = 30_000
@@ -142,7 +141,7 @@ export class Clients {
 
   #enter(): void {
     this.forgetDead()
-    const self = identity(process.pid)
+    const self = processIdentity(process.pid)
     this.#db
       .prepare('INSERT INTO client(id, host, pid, started, name, beat) VALUES (?, ?, ?, ?, ?, ?)')
       .run(this.id, this.#ownHost(), process.pid, self ?? '', this.#name ?? null, Date.now())
@@ -219,7 +218,7 @@ export class Clients {
     if (client.host !== this.#ownHost()) return Date.now() - this.#lastBeat(client) < deadAfterMs
     const now = performance.now()
     if ((this.#alive.get(client.id) ?? 0) > now) return true
-    const alive = identity(client.pid) === client.started
+    const alive = processIdentity(client.pid) === client.started
     if (alive) this.#alive.set(client.id, now + trustMs)
     return alive
   }
@@ -232,37 +231,5 @@ export class Clients {
   #ownHost(): string {
     this.#host ??= hostIdentity()
     return this.#host
-  }
-}
-
-/** The start time of a process, in the system's own form; undefined when there is none. */
-function identity(pid: number): string | undefined {
-  if (process.platform !== 'linux') return isRunning(pid) ? '' : undefined
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
-}
-
-/** Where process numbers mean the same: this host since its boot, and this container's process namespace. */
-function hostIdentity(): string {
-  if (process.platform !== 'linux') return hostname()
-  try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-    return `${hostname()} ${boot} ${readlinkSync('/proc/self/ns/pid')}`
-  } catch {
-    return hostname()
   }
 }

@@ -86,13 +86,13 @@ class SqliteBus implements Transport {
     this.#clients = new Clients(db, options.name)
     this.#inbox = `${inboxPrefix}${this.#clients.id.toString(36)}.`
     this.#requests = new Requests(this.url, this.#inbox, (message) => this.publish(message))
-    this.#catalogue = new Catalogue(db)
+    this.#catalogue = new Catalogue(this.url, db)
     this.#limits = new Limits(db, this.#catalogue)
     this.streams = lateStreams(
       () => this.#openStreams(),
       (options) => {
         this.#check()
-        return new AcknowledgedPublisher(this.#push, options)
+        return new AcknowledgedPublisher(this.url, this.#push, options)
       },
     )
     this.#publisher = new Publisher({
@@ -308,6 +308,7 @@ class SqliteBus implements Transport {
     const {log} = this.#startReading()
     return this.#told(async () =>
       makeStreams({
+        url: this.url,
         db: this.#db,
         lock: this.#lock,
         log,

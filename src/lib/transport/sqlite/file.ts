@@ -92,20 +92,20 @@ function closeUntouched(db: Db, full: string): void {
   }
 }
 
-/** One sentence for whatever the file system or SQLite said. Errors that are ours already pass through. */
-export function fileError(path: string, error: unknown): unknown {
+/** One sentence for whatever the file system or SQLite said of a `kind` of file. Errors that are ours already pass through. */
+export function fileError(path: string, error: unknown, kind = 'bus file'): unknown {
   if (error instanceof BusError) return error
   const code = isSchemaError(error) ? 'SQLITE_CORRUPT' : codeOf(error)
   const known = sentences.find(([pattern]) => pattern.test(code))
   if (known === undefined) return error
-  const [, kind, text, hint] = known
-  return new BusError(kind, `the bus file ${path} ${text}`, {
+  const [, failure, text, hint] = known
+  return new BusError(failure, `the ${kind} ${path} ${text.replace('{kind}', kind)}`, {
     cause: error,
     ...(hint === undefined ? {} : {try: [hint]}),
   })
 }
 
-/** First match wins. */
+/** First match wins. `{kind}` is that of the file. */
 const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, string?])[] = [
   [/^ENOENT$/, 'connect', 'cannot be made: its folder does not exist', 'make the folder first'],
   [/^(EACCES|EPERM|EROFS|SQLITE_PERM|SQLITE_AUTH)/, 'denied', 'cannot be opened: permission denied'],
@@ -113,10 +113,10 @@ const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, strin
     /^SQLITE_READONLY/,
     'denied',
     'is not writable',
-    'a bus file is written by readers too: see its permissions and its folder’s',
+    'it is written by readers too: see its permissions and its folder’s',
   ],
   [/^(ENOSPC|EDQUOT|SQLITE_FULL)/, 'connect', 'cannot be written: the disk is full', 'make room and run this again'],
-  [/^SQLITE_NOTADB/, 'connect', 'is not a bus file, left untouched', 'another path: --bus ./bus.db'],
+  [/^SQLITE_NOTADB/, 'connect', 'is not a {kind}, left untouched', 'another path: --bus ./bus.db'],
   [/^SQLITE_CORRUPT/, 'connect', 'is damaged', 'copy it away before anything else, then see PRAGMA integrity_check'],
   [/^SQLITE_BUSY/, 'connect', 'is locked by another process', 'see who holds it: lsof, and try again'],
   [

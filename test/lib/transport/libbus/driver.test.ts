@@ -50,6 +50,15 @@ describe('a libbus database', () => {
     expect(readFileSync(path).equals(before)).toBe(true)
   })
 
+  test('that is no database is called what it is', async () => {
+    const path = join(temporaryFolder(), 'text.db')
+    writeFileSync(path, 'not a database, but longer than the head of one would be\n'.repeat(20))
+    expect(await refusal(`libbus:${path}`)).toMatchObject({
+      kind: 'connect',
+      message: `the libbus database ${path} is not a libbus database, left untouched`,
+    })
+  })
+
   test('with other tables gets its own where that is asked for, and theirs stay', async () => {
     const path = join(temporaryFolder(), 'other.db')
     const db = new Database(path)

@@ -94,7 +94,7 @@ describe('a publish that is not permitted', () => {
     const began = performance.now()
     const asked = [bus.request({subject: 'no.a'}), bus.requestMany({subject: 'no.a'})[Symbol.asyncIterator]().next()]
     for (const each of asked) await expect(each).rejects.toMatchObject({kind: 'denied'})
-    expect(performance.now() - began).toBeLessThan(1000)
+    expect(performance.now() - began).toBeLessThan(4000)
     await bus.flush()
   })
 })

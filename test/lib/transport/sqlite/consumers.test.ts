@@ -34,7 +34,7 @@ async function takeAll(member: Consuming, count: number): Promise<Delivery[]> {
 
 describe('members in several processes', () => {
   test('that are killed 20 times handle everything, and the floor passes nothing unhandled', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const {path, bus, info} = await freshConsumer(0, {maxAckPending: 5000})
     const handled = new Set<number>()
@@ -81,7 +81,7 @@ describe('members in several processes', () => {
     hoarder.child.kill('SIGKILL')
     const killed = performance.now()
     expect((await taking).map(({text, deliveries}) => [text, deliveries])).toHaveLength(10)
-    expect(performance.now() - killed).toBeLessThan(2000)
+    expect(performance.now() - killed).toBeLessThan(6000)
   })
 
   test('that leave in order leave what is in hand until its time is up', async () => {

@@ -1,5 +1,6 @@
 /** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
 import {BusError, type FailureKind} from '../../../errors.ts'
+import {noConsumer, noStream} from '../../stream-faults.ts'
 import type {ErrorJson} from './json.ts'
 import type {Line} from './line.ts'
 
@@ -53,18 +54,12 @@ export function apiFailure(url: string, error: ErrorJson, about: About = {}): Bu
   const said = error.description ?? `error ${code}`
   const data = {code}
   if (code === codes.notEnabled) return noJetStream(url, data)
-  if (code === codes.streamNotFound)
-    return new BusError('notFound', noStream(url, about.stream), {data, try: ['bus stream ls']})
-  if (code === codes.consumerNotFound) {
-    const sentence = `the stream ${about.stream} on ${url} has no consumer ${about.consumer}`
-    return new BusError('notFound', sentence, {data, try: [`bus consumer ls ${about.stream}`]})
-  }
+  const {stream, consumer} = about
+  if (code === codes.streamNotFound && stream !== undefined) return noStream(url, stream, {data})
+  if (code === codes.consumerNotFound && stream !== undefined && consumer !== undefined)
+    return noConsumer(url, stream, consumer, {data})
   const kind = kinds[code] ?? (error.code === 403 ? 'denied' : 'remote')
   return new BusError(kind, `${url} says: ${said}`, {data})
-}
-
-function noStream(url: string, stream: string | undefined): string {
-  return stream === undefined ? `${url} has no such stream` : `there is no stream ${stream} on ${url}`
 }
 
 function noAnswer(url: string, error: BusError): BusError {
@@ -92,6 +87,8 @@ const refusalMs = 30_000
 
 /** What is the asker's to mend; all else is `remote`. */
 const kinds: Readonly<Record<number, FailureKind>> = {
+  10014: 'notFound',
+  10059: 'notFound',
   10003: 'usage',
   10012: 'usage',
   10013: 'usage',

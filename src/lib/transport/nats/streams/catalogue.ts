@@ -2,6 +2,8 @@
 import {BusError} from '../../../errors.ts'
 import {Message, noHeaders} from '../../../message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../subject.ts'
+import {noMessage, otherStream, overlapping} from '../../stream-faults.ts'
+import {checkPurge} from '../../stream-settings.ts'
 import type {PurgeOptions, StreamInfo, StreamSettings} from '../../streams.ts'
 import {parseHeaders} from '../headers.ts'
 import {ask, codeOf, codes} from './api.ts'
@@ -28,12 +30,12 @@ export function catalogue(line: Line) {
     purge: (stream: string, which: PurgeOptions = {}) => purge(line, checkName('stream', stream), which),
     async get(stream: string, seq: number) {
       const message = await stored(line, checkName('stream', stream), {seq})
-      if (message === undefined) throw noMessage(line, stream, `with the sequence ${seq}`, seq)
+      if (message === undefined) throw missing(line, stream, `with the sequence ${seq}`, {seq})
       return message
     },
     async last(stream: string, pattern: string) {
       const message = await stored(line, checkName('stream', stream), {last_by_subj: checkPattern(pattern)})
-      if (message === undefined) throw noMessage(line, stream, `of ${pattern}`)
+      if (message === undefined) throw missing(line, stream, `of ${pattern}`)
       return message
     },
   }
@@ -91,26 +93,19 @@ async function add(line: Line, settings: StreamSettings): Promise<StreamInfo> {
     if (code === codes.nameInUse) {
       const has = await ask<StreamJson>(line, `STREAM.INFO.${stream}`, undefined, {stream})
       if (isAsWanted(settings, has.config)) return streamInfo(has)
-      throw new BusError('usage', `there is a stream ${stream} on ${line.url} with another configuration`, {
-        cause: error,
-        data: {code},
-        try: [`bus stream info ${stream}`],
-      })
+      throw otherStream(line.url, stream, {cause: error, data: {code}})
     }
     if (code === codes.overlap || code === codes.badSubjects)
-      throw await overlapping(line, stream, config.subjects ?? [], error)
+      throw await overlap(line, stream, config.subjects ?? [], error)
     throw error
   }
 }
 
 /** The failure for subjects that the server refuses: the other stream that has them, if there is one. */
-async function overlapping(line: Line, stream: string, patterns: readonly string[], cause: unknown): Promise<unknown> {
+async function overlap(line: Line, stream: string, patterns: readonly string[], cause: unknown): Promise<unknown> {
   for (const pattern of patterns) {
     const [other] = (await keeping(line, pattern)).filter((name) => name !== stream)
-    if (other === undefined) continue
-    const sentence = `the subject "${pattern}" overlaps with those of the stream ${other} on ${line.url}`
-    const data = {code: codes.overlap, stream: other}
-    return new BusError('usage', sentence, {cause, data, try: [`bus stream info ${other}`]})
+    if (other !== undefined) return overlapping(line.url, pattern, other, cause)
   }
   return cause
 }
@@ -127,11 +122,11 @@ async function subjects(line: Line, stream: string, pattern: string): Promise<Ma
   }
 }
 
-async function purge(line: Line, stream: string, {pattern, beforeSeq, keep}: PurgeOptions): Promise<number> {
-  if (beforeSeq !== undefined && keep !== undefined)
-    throw new BusError('usage', 'a purge goes up to a sequence or keeps so many, not both')
+async function purge(line: Line, stream: string, which: PurgeOptions): Promise<number> {
+  checkPurge(which)
+  const {pattern, beforeSeq, keep} = which
   const body = {
-    ...(pattern !== undefined && {filter: checkPattern(pattern)}),
+    ...(pattern !== undefined && {filter: pattern}),
     ...(beforeSeq !== undefined && {seq: beforeSeq}),
     ...(keep !== undefined && {keep}),
   }
@@ -140,8 +135,6 @@ async function purge(line: Line, stream: string, {pattern, beforeSeq, keep}: Pur
   return (await ask<{purged: number}>(line, `STREAM.PURGE.${stream}`, body, {stream})).purged
 }
 
-function noMessage(line: Line, stream: string, which: string, seq?: number): BusError {
-  return new BusError('notFound', `the stream ${stream} on ${line.url} has no message ${which}`, {
-    data: {code: codes.messageNotFound, ...(seq !== undefined && {seq})},
-  })
+function missing(line: Line, stream: string, which: string, data: {readonly seq?: number} = {}): BusError {
+  return noMessage(line.url, stream, which, {data: {code: codes.messageNotFound, ...data}})
 }

@@ -2,6 +2,7 @@
 import {BusError} from '../../../errors.ts'
 import {checkPattern} from '../../../subject.ts'
 import {interruptedError} from '../../requests.ts'
+import {otherConsumer} from '../../stream-faults.ts'
 import type {ConsumeOptions, ConsumerInfo, ConsumerSettings, Consumers, Consuming, Start} from '../../streams.ts'
 import {ask, codeOf, codes} from './api.ts'
 import {checkName, pages} from './catalogue.ts'
@@ -77,11 +78,7 @@ async function existing(line: Line, stream: string, consumer: string): Promise<C
 function asWanted(line: Line, settings: ConsumerSettings, json: ConsumerJson): ConsumerInfo {
   const has = consumerInfo(json)
   if (isConsumerAsWanted(settings, has)) return has
-  const sentence = `the stream ${has.stream} on ${line.url} has a consumer ${settings.name} with another configuration`
-  throw new BusError('usage', sentence, {
-    data: {code: codes.consumerExists},
-    try: [`bus consumer info ${has.stream} ${settings.name}`],
-  })
+  throw otherConsumer(line.url, has.stream, settings.name, {data: {code: codes.consumerExists}})
 }
 
 function create(line: Line, stream: string, config: ConsumerConfigJson): Promise<ConsumerJson> {

@@ -1,7 +1,7 @@
 /** From a range to a reading: where it begins, where it ends, and how it is read. */
-import {BusError} from '../../../errors.ts'
 import {checkPatterns} from '../../../subject.ts'
 import {interruptedError} from '../../requests.ts'
+import {checkRead} from '../../stream-settings.ts'
 import type {ReadOptions, Start} from '../../streams.ts'
 import type {Subscription} from '../../transport.ts'
 import {ask} from './api.ts'
@@ -17,8 +17,8 @@ import {Walk} from './walk.ts'
 export async function read(line: Line, stream: string, options: ReadOptions = {}): Promise<Subscription> {
   line.check()
   const {signal, from, to, follow = false, lastPerSubject = false} = options
-  checkTogether(options)
-  const filters = options.filters === undefined || options.filters.length === 0 ? [] : checkPatterns(options.filters)
+  checkRead(options)
+  const filters = options.filters?.length ? checkPatterns(options.filters) : []
   if (signal?.aborted) throw interruptedError()
   const info = await ask<StreamJson>(line, `STREAM.INFO.${checkName('stream', stream)}`, undefined, {stream, signal})
   const endSeq = follow ? Number.POSITIVE_INFINITY : info.state.last_seq
@@ -40,15 +40,6 @@ export async function read(line: Line, stream: string, options: ReadOptions = {}
   if (info.config.retention !== 'limits') return walkOf(line, plan, info, from)
   if (from !== undefined && 'last' in from) return readLast(line, plan, info, from.last)
   return begin(line, plan, await makeEphemeral(line, stream, plan.start, plan.filters))
-}
-
-function checkTogether({from, to, lastPerSubject, follow}: ReadOptions): void {
-  if (follow && to !== undefined) throw new BusError('usage', 'a reading that follows has no end')
-  if (lastPerSubject && (from !== undefined || follow || (to !== undefined && 'timeMs' in to)))
-    throw new BusError(
-      'usage',
-      'the last message of each subject is read without a beginning, a time to end at, or following',
-    )
 }
 
 function startOf(from: Start | undefined): ConsumerConfigJson {

@@ -2,6 +2,7 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import {BusError} from '../../../errors.ts'
 import type {Outgoing} from '../../../message.ts'
+import {notKept} from '../../stream-faults.ts'
 import type {Stored} from '../../streams.ts'
 import {keeping} from './catalogue.ts'
 import type {Line} from './line.ts'
@@ -40,9 +41,7 @@ async function attempt(line: Line, message: Outgoing, leftMs: number, timeoutMs:
 /** Fails with `notFound` when no stream keeps the subject. */
 export async function mustBeKept(line: Line, subject: string): Promise<void> {
   if ((await keeping(line, subject)).length > 0) return
-  throw new BusError('notFound', `no stream on ${line.url} keeps "${subject}"`, {
-    try: [`bus stream add NAME ${subject}`],
-  })
+  throw notKept(line.url, subject)
 }
 
 export function late(url: string, subject: string, timeoutMs: number): BusError {

@@ -1,12 +1,5 @@
 import {BusError} from '../../../errors.ts'
 
-/** The failure of the message with this place among those pushed. */
-export function placed(error: unknown, index: number): BusError {
-  if (!(error instanceof BusError)) throw error
-  const {kind, message, cause, data} = error
-  return new BusError(kind, message, {cause, try: error.try, data: {...data, index}})
-}
-
 export function neverSent(url: string, count: number): BusError {
   return new BusError('connect', `${count} messages are not acknowledged: there is no connection to ${url}`, {
     data: {unconfirmed: count},

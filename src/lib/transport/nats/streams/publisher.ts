@@ -6,15 +6,16 @@
  * is pushed meanwhile waits, so that the order stays.
  */
 import {setTimeout as sleep} from 'node:timers/promises'
-import {type BusError, closedError} from '../../../errors.ts'
+import {closedError} from '../../../errors.ts'
 import {headerOf, type Outgoing} from '../../../message.ts'
 import {checkOutgoing} from '../../outgoing.ts'
 import {interruptedError} from '../../requests.ts'
+import {placed} from '../../stream-faults.ts'
 import {type PublisherOptions, type Stored, type StreamPublisher, storeHeaders} from '../../streams.ts'
 import {isPassing} from './api.ts'
 import type {Line, Routed} from './line.ts'
 import {electionMs, late, mustBeKept} from './publish.ts'
-import {fateUnknown, neverSent, placed} from './publisher-failures.ts'
+import {fateUnknown, neverSent} from './publisher-failures.ts'
 import {StoredReader} from './stored.ts'
 import {refusing, type Waiter, waiter} from './waiter.ts'
 
@@ -43,7 +44,7 @@ export class Publisher implements StreamPublisher {
   #room: (Waiter & {promise: Promise<void>}) | undefined
   #flushes: Waiter[] = []
   #timer: NodeJS.Timeout | undefined
-  #failure: BusError | undefined
+  #failure: unknown
   #isClosed = false
   #isLast = false
   /** A stream chooses its leader. */

@@ -1,5 +1,3 @@
-import type {BusError} from '../../../errors.ts'
-
 export interface Waiter {
   resolve(): void
   reject(error: unknown): void
@@ -14,7 +12,7 @@ export function waiter(): Waiter & {promise: Promise<void>} {
   return Object.assign(parts, {promise})
 }
 
-export function refusing(failure: BusError): Promise<void> {
+export function refusing(failure: unknown): Promise<void> {
   const {promise, reject} = waiter()
   reject(failure)
   return promise

@@ -2,6 +2,7 @@
 import {BusError} from '../../../errors.ts'
 import type {Outgoing} from '../../../message.ts'
 import {interruptedError} from '../../requests.ts'
+import {notKept, placed} from '../../stream-faults.ts'
 import type {PublisherOptions, Stored, StreamPublisher} from '../../streams.ts'
 import type {Sink} from '../publisher.ts'
 import type {Outcome} from './intake.ts'
@@ -13,6 +14,7 @@ const timeoutMs = 5000
 export type Push = (message: Outgoing, sink: Sink) => void
 
 export class AcknowledgedPublisher implements StreamPublisher, Sink {
+  readonly #url: string
   readonly #push: Push
   readonly #options: PublisherOptions
   readonly #window: number
@@ -31,7 +33,8 @@ export class AcknowledgedPublisher implements StreamPublisher, Sink {
   duplicates = 0
   last: Stored | undefined
 
-  constructor(push: Push, options: PublisherOptions = {}) {
+  constructor(url: string, push: Push, options: PublisherOptions = {}) {
+    this.#url = url
     this.#push = push
     this.#options = options
     this.#window = options.window ?? window
@@ -63,7 +66,7 @@ export class AcknowledgedPublisher implements StreamPublisher, Sink {
     for (let i = 0; i < count; i++) {
       const what = outcome(i)
       const index = this.#settled++
-      if (what === undefined) this.#refused(index, noStream(this.#subjects[i] ?? ''))
+      if (what === undefined) this.#refused(index, notKept(this.#url, this.#subjects[i] ?? ''))
       else if (what instanceof BusError) this.#refused(index, what)
       else this.#stored(index, what)
     }
@@ -95,7 +98,7 @@ export class AcknowledgedPublisher implements StreamPublisher, Sink {
   }
 
   #refused(index: number, error: unknown): void {
-    this.#error ??= error instanceof BusError ? placed(error, index) : error
+    this.#error ??= placed(error, index)
   }
 
   /** Lets those go on who wait for room or for the end. */
@@ -136,12 +139,12 @@ export class AcknowledgedPublisher implements StreamPublisher, Sink {
 }
 
 /** One message; resolves when it is stored. */
-export function publishOne(push: Push, message: Outgoing, limitMs = timeoutMs): Promise<Stored> {
+export function publishOne(url: string, push: Push, message: Outgoing, limitMs = timeoutMs): Promise<Stored> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => setImmediate(() => reject(lateError(limitMs))), limitMs)
     const end = (outcome: unknown): void => {
       clearTimeout(timer)
-      if (outcome === undefined) reject(noStream(message.subject))
+      if (outcome === undefined) reject(notKept(url, message.subject))
       else if (outcome instanceof Error) reject(outcome)
       else resolve(outcome as Stored)
     }
@@ -154,19 +157,8 @@ export function publishOne(push: Push, message: Outgoing, limitMs = timeoutMs): 
   })
 }
 
-function noStream(subject: string): BusError {
-  return new BusError('notFound', `no stream keeps ${JSON.stringify(subject)}`, {
-    try: [`bus stream add NAME ${subject}`],
-  })
-}
-
 function lateError(limitMs: number): BusError {
   return new BusError('timeout', `no acknowledgement within ${limitMs} ms`)
-}
-
-/** With its place among the messages that were pushed. */
-function placed(error: BusError, index: number): BusError {
-  return new BusError(error.kind, error.message, {try: error.try, cause: error, data: {...error.data, index}})
 }
 
 interface Deferred {

@@ -4,11 +4,14 @@
  */
 import {BusError} from '../../../errors.ts'
 import {overlaps, SubjectTrie} from '../../../subject.ts'
+import {noStream, otherStream, overlapping} from '../../stream-faults.ts'
 import type {StreamConfig} from '../../streams.ts'
 import type {Db} from '../file.ts'
 
 export interface Kept {
   readonly id: number
+  /** The bus that keeps it. */
+  readonly url: string
   readonly config: StreamConfig
   /** Takes whatever comes without a look at the message: neither its size nor the room left matter. */
   readonly isOpen: boolean
@@ -31,13 +34,15 @@ export interface State {
 }
 
 export class Catalogue {
+  readonly #url: string
   readonly #db: Db
   #prepared: ReturnType<typeof prepare> | undefined
   #generation = 0
   #byName = new Map<string, Kept>()
   #trie = new SubjectTrie<Kept>()
 
-  constructor(db: Db) {
+  constructor(url: string, db: Db) {
+    this.#url = url
     this.#db = db
   }
 
@@ -62,10 +67,7 @@ export class Catalogue {
     this.refresh()
     const kept = this.#byName.get(name)
     if (kept !== undefined) return kept
-    const names = [...this.#byName.keys()].slice(0, 5)
-    throw new BusError('notFound', `there is no stream ${JSON.stringify(name)}`, {
-      try: names.length === 0 ? ['bus stream add'] : [`there are: ${names.join(', ')}`],
-    })
+    throw noStream(this.#url, name)
   }
 
   /** Fails with `notFound` when the stream was removed meanwhile. */
@@ -84,7 +86,7 @@ export class Catalogue {
     this.#byName = new Map()
     this.#trie = new SubjectTrie()
     for (const [id, text] of rows) {
-      const kept = known.get(id) ?? fromRow(id, text)
+      const kept = known.get(id) ?? fromRow(this.#url, id, text)
       this.#byName.set(kept.config.name, kept)
       for (const pattern of kept.config.subjects) this.#trie.add(pattern, kept)
     }
@@ -98,11 +100,9 @@ export class Catalogue {
     const same = this.#byName.get(config.name)
     if (same !== undefined) {
       if (JSON.stringify(same.config) === text) return
-      throw new BusError('usage', `the stream ${JSON.stringify(config.name)} exists with another configuration`, {
-        try: [`bus stream info ${config.name}`],
-      })
+      throw otherStream(this.#url, config.name)
     }
-    for (const {config: other} of this.#byName.values()) checkBeside(config, other)
+    for (const other of this.#byName.values()) checkBeside(config, other)
     this.#db
       .prepare(
         `INSERT INTO stream(name, config, created, first, last, ts, mid, stored, messages, bytes, holes)
@@ -130,23 +130,16 @@ export class Catalogue {
   }
 }
 
-function fromRow(id: number, text: string): Kept {
+function fromRow(url: string, id: number, text: string): Kept {
   const config = JSON.parse(text) as StreamConfig
   const {discard, maxMsgs, maxBytes, maxMsgSize} = config
   const isRefusing = discard === 'new' && (maxMsgs ?? maxBytes) !== undefined
-  return {id, config, isOpen: maxMsgSize === undefined && !isRefusing}
+  return {id, url, config, isOpen: maxMsgSize === undefined && !isRefusing}
 }
 
-function checkBeside(config: StreamConfig, other: StreamConfig): void {
-  for (const subject of config.subjects) {
-    const taken = other.subjects.find((each) => overlaps(each, subject))
-    if (taken === undefined) continue
-    throw new BusError(
-      'usage',
-      `${JSON.stringify(subject)} overlaps with ${JSON.stringify(taken)} of stream ${JSON.stringify(other.name)}`,
-      {data: {stream: other.name}},
-    )
-  }
+function checkBeside({subjects}: StreamConfig, {url, config: other}: Kept): void {
+  const clash = subjects.find((subject) => other.subjects.some((each) => overlaps(each, subject)))
+  if (clash !== undefined) throw overlapping(url, clash, other.name)
 }
 
 /** Only when there is a stream: a file without any does not pay for it. */

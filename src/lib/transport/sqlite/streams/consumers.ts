@@ -1,5 +1,5 @@
 /** The durable consumers of the file's streams. */
-import {BusError} from '../../../errors.ts'
+import {otherConsumer} from '../../stream-faults.ts'
 import {consumerConfig} from '../../stream-settings.ts'
 import type {
   ConsumeOptions,
@@ -48,9 +48,7 @@ export function makeConsumers(parts: ConsumersParts): Consumers {
           const durable = durables.add(stream, config)
           begin(parts, stream, durable, config.deliver)
         } else if (JSON.stringify(same.config) !== JSON.stringify(config)) {
-          throw new BusError('usage', `the consumer ${JSON.stringify(config.name)} exists with another configuration`, {
-            try: [`bus consumer info ${name} ${config.name}`],
-          })
+          throw otherConsumer(stream.url, name, config.name)
         }
       })
       return info(name, config.name)

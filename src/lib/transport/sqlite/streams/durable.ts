@@ -1,5 +1,6 @@
 /** A durable consumer as the file has it. */
 import {BusError} from '../../../errors.ts'
+import {noConsumer} from '../../stream-faults.ts'
 import type {ConsumerConfig} from '../../streams.ts'
 import type {Db} from '../file.ts'
 import type {Kept} from './catalogue.ts'
@@ -48,10 +49,7 @@ export class Durables {
   get(stream: Kept, name: string): Durable {
     const durable = this.find(stream, name)
     if (durable !== undefined) return durable
-    const where = JSON.stringify(stream.config.name)
-    throw new BusError('notFound', `the stream ${where} has no consumer ${JSON.stringify(name)}`, {
-      try: [`bus consumer add ${stream.config.name} ${name}`],
-    })
+    throw noConsumer(stream.url, stream.config.name, name)
   }
 
   /** By name. */

@@ -3,8 +3,9 @@
  * the counters, which are written once a batch. What is refused, or is there already, is stored as if no stream kept its
  * subject: whoever subscribes sees it, as on NATS, and after an hour it is gone.
  */
-import {BusError} from '../../../errors.ts'
+import type {BusError} from '../../../errors.ts'
 import {type Headers, headerOf, type Outgoing, sizeOf} from '../../../message.ts'
+import {refused} from '../../stream-faults.ts'
 import {type Stored, storeHeaders} from '../../streams.ts'
 import type {Db} from '../file.ts'
 import type {Catalogue, Kept, State} from './catalogue.ts'
@@ -183,12 +184,8 @@ function wireSize({data, headers = []}: Outgoing): number {
   return size
 }
 
-/** As JetStream refuses: its `err_code`, and its sentence. */
-function refusal(stream: Kept, code: number, text: string): BusError {
-  const {name} = stream.config
-  return new BusError('remote', `the stream ${JSON.stringify(name)} refused the message: ${text}`, {
-    data: {code, stream: name},
-  })
+function refusal({url, config}: Kept, code: number, text: string): BusError {
+  return refused(url, config.name, code, text)
 }
 
 /** Only when there is a stream: a file without any does not pay for it. */

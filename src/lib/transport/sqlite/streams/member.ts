@@ -11,18 +11,14 @@ import {type Row, toMessage} from '../rows.ts'
 import {Acks, type Answer, Lot} from './acks.ts'
 import {Backlog} from './backlog.ts'
 import type {Catalogue, Kept, State} from './catalogue.ts'
+import {type Claim, Claims} from './claims.ts'
 import type {Durable, Durables, Place} from './durable.ts'
-import {type Flights, waitOf} from './flights.ts'
+import type {Flights} from './flights.ts'
+import {Pace} from './pace.ts'
 import {nextTurn, Turn} from './turn.ts'
 import type {View} from './view.ts'
 
 const prefetch = 512
-/** Begins with few, and asks for more at a time while it comes back soon, so that others get their share. */
-const firstAhead = 16
-const soonMs = 20
-const lateMs = 100
-/** And for no more than this where others take part. */
-const fairAhead = 64
 /** Acknowledgements wait so long for the next claim. */
 const idleMs = 5
 /** Whether a member that has messages was killed is looked at so often. */
@@ -68,13 +64,6 @@ class Held extends Delivery {
   }
 }
 
-interface Claim {
-  readonly rows: readonly Row<number>[]
-  readonly tries: number
-  /** Where the consumer was before, and is now; absent for what is delivered again. */
-  readonly moved?: {readonly before: Place; readonly next: number}
-}
-
 export class Member implements Consuming {
   readonly stream: string
   readonly consumer: string
@@ -84,12 +73,11 @@ export class Member implements Consuming {
   readonly #view: View
   readonly #acks: Acks
   readonly #backlog: Backlog
+  readonly #claims: Claims
+  readonly #pace: Pace
   readonly #turn = new Turn()
-  readonly #prefetch: number
   readonly #signal: AbortSignal | undefined
   #left: number
-  #ahead: number
-  #claimedAt = 0
   #hasOthers = false
   #epoch = -1
   /** Where the consumer was at the last look. */
@@ -115,8 +103,8 @@ export class Member implements Consuming {
     this.#view = view
     this.#acks = new Acks(parts, durable, view)
     this.#backlog = new Backlog(durable, view)
-    this.#prefetch = options.prefetch ?? prefetch
-    this.#ahead = Math.min(firstAhead, this.#prefetch)
+    this.#claims = new Claims(parts, kept, durable, view, this.#backlog)
+    this.#pace = new Pace(options.prefetch ?? prefetch)
     this.#left = options.max ?? Infinity
     this.#signal = options.signal
     this.#signal?.addEventListener('abort', this.#abort)
@@ -250,7 +238,7 @@ export class Member implements Consuming {
   /** Gets messages into the buffer, or sees to it that it looks again when there may be some. */
   #claim(max: number): void {
     clearTimeout(this.#lookTimer)
-    const want = this.#want(max)
+    const want = Math.min(this.#pace.want(max, this.#hasOthers), this.#left)
     const now = Date.now()
     const look = this.#view.read((state) => this.#look(state, want, now))
     this.#isLooking = look.lookAgainMs === 0
@@ -260,7 +248,7 @@ export class Member implements Consuming {
     }
     const claims = this.#parts.lock.tryWrite(() => {
       this.#writeAcks()
-      return this.#claimUnderLock(want, look.page, now)
+      return this.#claims.take(want, look.page, now)
     })
     if (claims !== busy) {
       this.#settled()
@@ -268,17 +256,6 @@ export class Member implements Consuming {
     }
     this.#isLooking = this.#buffer.length === 0
     if (this.#isLooking) this.#lookAgain(0)
-  }
-
-  /** How many to ask for: what is wanted now, or more while it comes back soon. */
-  #want(max: number): number {
-    const now = performance.now()
-    const since = now - this.#claimedAt
-    this.#claimedAt = now
-    if (since < soonMs) this.#ahead = Math.min(this.#ahead * 2, this.#prefetch)
-    else if (since > lateMs) this.#ahead = Math.min(firstAhead, this.#prefetch)
-    const ahead = this.#hasOthers ? Math.min(this.#ahead, fairAhead) : this.#ahead
-    return Math.min(Math.max(max, ahead), this.#left)
   }
 
   #look(state: State, want: number, now: number) {
@@ -310,52 +287,6 @@ export class Member implements Consuming {
     if (due === undefined) return undefined
     const wait = due > now ? due - now : overdueMs
     return this.#hasOthers ? Math.min(wait, othersMs) : wait
-  }
-
-  #claimUnderLock(want: number, page: {rows: readonly Row<number>[]; upTo: number; from: number}, now: number) {
-    const {catalogue, durables, flights} = this.#parts
-    const {id, config} = this.#durable
-    const state = catalogue.state(this.#kept)
-    const place = durables.place(this.#durable)
-    const claims: Claim[] = []
-    let left = want
-    let room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
-    for (const flight of flights.due(id, now, want)) {
-      const most = flight.tries === 0 ? Math.min(left, room) : left
-      if (most <= 0) continue
-      const claimed = flights.reclaim(this.#durable, this.#view, state, flight, most, now)
-      left -= claimed.rows.length
-      if (flight.tries === 0) room -= claimed.rows.length
-      if (claimed.rows.length > 0) claims.push(claimed)
-    }
-    if (claims.length > 0) durables.touch(this.#durable, now)
-    if (left < want || room <= 0) return claims
-    const next = place.next === page.from ? page : this.#view.page(state, place.next, state.last, left)
-    const moved = this.#advance(state, place, next, Math.min(left, room), now)
-    return moved === undefined ? claims : [...claims, moved]
-  }
-
-  /** Takes the next messages, `most` of those in the page. */
-  #advance(
-    state: State,
-    place: Place,
-    {rows: found, upTo}: {rows: readonly Row<number>[]; upTo: number},
-    most: number,
-    now: number,
-  ): Claim | undefined {
-    const rows = found.length > most ? found.slice(0, most) : found
-    const [lo, hi] = [rows[0]?.[0], rows.at(-1)?.[0]]
-    if (lo === undefined || hi === undefined) return undefined
-    const {durables, flights, clients} = this.#parts
-    const next = rows.length === found.length ? upTo + 1 : hi + 1
-    const passed = Math.max(place.passed, state.stored - state.messages) + rows.length
-    durables.move(this.#durable, {next, passed, delivered: hi, active: now})
-    if (this.#durable.config.ack !== 'none') {
-      const due = now + waitOf(this.#durable, 1)
-      flights.add(this.#durable.id, {lo, hi, messages: rows.length, tries: 1, owner: clients.id, due})
-    }
-    this.#backlog.took(rows.length, next)
-    return {rows, tries: 1, moved: {before: place, next}}
   }
 
   #hold(claims: readonly Claim[]): void {

@@ -1,9 +1,9 @@
 /** Stored messages in the bus file. */
-import {BusError} from '../../../errors.ts'
 import type {Outgoing} from '../../../message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../subject.ts'
 import type {Mailbox} from '../../mailbox.ts'
 import {interruptedError} from '../../requests.ts'
+import {noMessage} from '../../stream-faults.ts'
 import {checkPurge, checkRead, streamConfig} from '../../stream-settings.ts'
 import type {ConsumeOptions, PurgeOptions, ReadOptions, StreamInfo, StreamState, Streams} from '../../streams.ts'
 import {bellOf} from '../bells.ts'
@@ -23,6 +23,7 @@ import {readRange} from './range.ts'
 import {type View, Views} from './view.ts'
 
 export interface StreamsParts {
+  readonly url: string
   readonly db: Db
   readonly lock: Lock
   readonly log: Log
@@ -126,18 +127,16 @@ export function makeStreams(parts: StreamsParts): StoredStreams {
       const stream = await settle(name)
       return purge(parts, views, stream, which)
     }),
-    publish: asked((message: Outgoing, options = {}) => publishOne(parts.push, message, options.timeoutMs)),
+    publish: asked((message: Outgoing, options = {}) => publishOne(parts.url, parts.push, message, options.timeoutMs)),
     get: asked(async (name, seq) => {
       const stream = await settle(name)
       const view = views.of(stream)
-      return view.read((state) => messageAt(view, state, seq, `no message ${seq}`))
+      return view.read((state) => messageAt(view, state, seq, `with the sequence ${seq}`))
     }),
     last: asked(async (name, pattern) => {
       const stream = await settle(name)
       const view = filtered(stream, pattern)
-      return view.read((state) =>
-        messageAt(view, state, view.newest() ?? 0, `no message to ${JSON.stringify(pattern)}`),
-      )
+      return view.read((state) => messageAt(view, state, view.newest() ?? 0, `of ${pattern}`))
     }),
     read: asked(async (name, range: ReadOptions = {}) => {
       if (range.signal?.aborted) throw interruptedError()
@@ -169,13 +168,11 @@ function wrap(
   }
 }
 
-function messageAt(view: View, state: State, seq: number, missing: string) {
+function messageAt(view: View, state: State, seq: number, which: string) {
   const [row] = view.page(state, seq, seq, 1).rows
   if (row !== undefined) return view.message(row)
-  const {name} = view.stream.config
-  throw new BusError('notFound', `the stream ${JSON.stringify(name)} has ${missing}`, {
-    try: [`bus stream info ${name}`],
-  })
+  const {url, config} = view.stream
+  throw noMessage(url, config.name, which)
 }
 
 function describe(db: Db, view: View, state: State, consumers: number): StreamInfo {
