@@ -110,8 +110,8 @@ async function stored(bus: Transport, message: Parameters<Transport['streams']['
 /** What a network does to a connection ends the round, not the process. */
 async function eachMinute(url: string, work: (bus: Transport, signal: AbortSignal) => Promise<void>): Promise<void> {
   while (!over.signal.aborted) {
-    await using bus = await opened(url)
     try {
+      await using bus = await opened(url)
       await work(bus, AbortSignal.any([over.signal, AbortSignal.timeout(roundMs)]))
     } catch (error) {
       if (!(error instanceof BusError)) throw error

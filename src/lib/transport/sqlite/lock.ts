@@ -14,15 +14,18 @@ const patienceMs = 10_000
 export class Lock {
   readonly #db: Db
   readonly #path: string
+  readonly #check: () => void
   readonly #begin
   readonly #read
   readonly #commit
   readonly #rollback
   readonly #cell = new Int32Array(new SharedArrayBuffer(4))
 
-  constructor(db: Db, path: string) {
+  /** `check` throws when nothing may be written any more; asked before each commit. */
+  constructor(db: Db, path: string, check: () => void = () => {}) {
     this.#db = db
     this.#path = path
+    this.#check = check
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#read = db.prepare('BEGIN')
     this.#commit = db.prepare('COMMIT')
@@ -41,7 +44,11 @@ export class Lock {
         this.#pause()
       }
     }
-    return this.#finish(work)
+    return this.#finish(() => {
+      const result = work()
+      this.#check()
+      return result
+    })
   }
 
   /** As `tryWrite`, but waits for its turn. Calls `then` right after the commit. Fails with `connect` after 10 s. */

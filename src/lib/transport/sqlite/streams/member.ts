@@ -130,7 +130,7 @@ export class Member implements Consuming {
     if (this.#waiting !== undefined) throw new Error('a consumer has one reader at a time')
     if (this.#turn.isLong()) await nextTurn()
     if (this.ended || max <= 0) return []
-    const taken = this.#takeNow(max)
+    const taken = this.#tryTake(max)
     if (taken.length > 0) return taken
     if (waitMs === 0 && !this.#isLooking) {
       await nextTurn()
@@ -234,6 +234,14 @@ export class Member implements Consuming {
     this.#waiting = undefined
     clearTimeout(waiting?.timer)
     waiting?.resolve(taken)
+  }
+
+  #tryTake(max: number): readonly Delivery[] {
+    try {
+      return this.#takeNow(max)
+    } catch (error) {
+      throw this.#parts.failure(error)
+    }
   }
 
   #takeNow(max: number): readonly Delivery[] {
