@@ -1,5 +1,6 @@
 /** What the child processes of these tests do: `node programs.ts NAME URL ARGS…`. Each talks in lines on stdout. */
 import {writeSync} from 'node:fs'
+import {firstFailure} from '../../../../src/lib/errors.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 import type {Transport} from '../../../../src/lib/transport/transport.ts'
 
@@ -75,6 +76,20 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     await bus.close()
   },
 
+  /** Says the sequence of each message once its acknowledgement is written; ends when there is none for a second. */
+  async settle(bus, stream = '', consumer = '', batch = '1') {
+    await using member = await bus.streams.consumers.consume(stream, consumer)
+    for (;;) {
+      const taken = await member.take(Number(batch), 1000)
+      if (taken.length === 0) break
+      for (const delivery of taken) delivery.ack()
+      // Longer than it waits by itself before it writes them.
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      await member.flush()
+      say(taken.map(({seq}) => seq).join('\n'))
+    }
+  },
+
   /** Takes so many messages and acknowledges none. */
   async hoard(bus, stream = '', consumer = '', count = '1', leave?: string) {
     const member = await bus.streams.consumers.consume(stream, consumer)
@@ -100,8 +115,10 @@ function say(line: string): void {
 
 const [name = '', url = '', ...args] = process.argv.slice(2)
 try {
-  await programs[name]?.(await open(url), ...args)
-} catch (error) {
+  await using bus = await open(url)
+  await programs[name]?.(bus, ...args)
+} catch (thrown) {
+  const error = firstFailure(thrown)
   process.stderr.write(`${error}\n`)
   process.exitCode = (error as {exitCode?: number}).exitCode ?? 1
 }
