@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
@@ -167,6 +168,24 @@ describe('a file that is open, and is', () => {
     await using next = await open(path)
     expect(await next.streams.list()).toEqual([])
     expect(existsSync(`${path}-wal.lost`)).toBe(true)
+  })
+
+  test('moved away for a moment: acknowledgements that could not be written then are written by flush', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    await using bus = await open(path)
+    await bus.streams.add({name: 'S', subjects: ['s']})
+    await bus.streams.consumers.add('S', {name: 'c'})
+    await bus.streams.publish({subject: 's', data: 'x'})
+    const member = await bus.streams.consumers.consume('S', 'c')
+    const [delivery] = await member.take(1)
+    renameSync(path, `${path}.away`)
+    await sleep(20)
+    delivery?.ack()
+    await sleep(50)
+    await expect(member.flush()).rejects.toMatchObject({exitCode: 3})
+    renameSync(`${path}.away`, path)
+    await member.flush()
+    expect(await bus.streams.consumers.info('S', 'c')).toMatchObject({ackPending: 0})
   })
 })
 
