@@ -49,7 +49,10 @@ export class Guard {
   #lost(suffix: Suffix, isGone: boolean): never {
     this.#isLost = true
     const what = `the bus file ${this.#path}${suffix} was ${isGone ? 'deleted' : 'replaced'} while it was open`
-    throw new BusError('connect', what, {try: ['run this again: it takes the file that is there now']})
+    throw new BusError('connect', what, {
+      try: ['run this again: it takes the file that is there now'],
+      data: {lost: true},
+    })
   }
 
   #isOurs(suffix: Suffix): boolean {
