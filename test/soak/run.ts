@@ -70,13 +70,13 @@ async function prepare(url: string): Promise<void> {
   await bus.streams.consumers.add('S', {name: 'c', ackWaitMs: 5000})
 }
 
-/** What an hour of the soak would have left behind: in no stream, so it goes minute by minute. */
+/** What an hour of the soak would have left behind, byte for byte: in no stream, so it goes minute by minute. */
 function ageByAnHour(file: string): void {
   const db = new Database(file)
   const count = 3600 * perSecond
   db.exec(`BEGIN; INSERT INTO subject(id, name) VALUES (1000000, 'before');
     WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${count})
-    INSERT INTO msg(sid, ts, data) SELECT 1000000, ${Date.now() * 1000} - (${count} - i) * ${1e6 / perSecond}, printf('%200d', i) FROM n;
+    INSERT INTO msg(sid, ts, data) SELECT 1000000, ${Date.now() * 1000} - (${count} - i) * ${1e6 / perSecond}, printf('%330d', i) FROM n;
     COMMIT`)
   db.close()
 }
@@ -84,7 +84,7 @@ function ageByAnHour(file: string): void {
 function startSoak(name: string, url: string, also: (add: (what: string, value: number) => void) => void): Soak {
   const program = new URL('programs.ts', import.meta.url).pathname
   const children = roles.map((role) => {
-    const child = spawn(process.execPath, [program, role, url], {stdio: ['pipe', 'pipe', 'inherit']})
+    const child = spawn(process.execPath, ['--expose-gc', program, role, url], {stdio: ['pipe', 'pipe', 'inherit']})
     return {role, child, said: text(child.stdout)}
   })
   const series: Series = new Map()
