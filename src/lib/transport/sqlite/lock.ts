@@ -53,25 +53,25 @@ export class Lock {
 
   /** As `tryWrite`, but waits for its turn. Calls `then` right after the commit. Fails with `connect` after 10 s. */
   async write<T>(work: () => T, then?: () => void): Promise<T> {
-    const deadline = Date.now() + patienceMs
+    const deadline = performance.now() + patienceMs
     for (;;) {
       const result = this.tryWrite(work)
       if (result !== busy) {
         then?.()
         return result
       }
-      if (Date.now() > deadline) throw this.lockedError()
+      if (performance.now() > deadline) throw this.lockedError()
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
 
   /** As `write`, but holds up the thread: for what must be done before the process ends. */
   writeNow<T>(work: () => T): T {
-    const deadline = Date.now() + patienceMs
+    const deadline = performance.now() + patienceMs
     for (;;) {
       const result = this.tryWrite(work)
       if (result !== busy) return result
-      if (Date.now() > deadline) throw this.lockedError()
+      if (performance.now() > deadline) throw this.lockedError()
     }
   }
 

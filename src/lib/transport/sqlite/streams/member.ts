@@ -301,7 +301,7 @@ export class Member implements Consuming {
     const room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
     const most = Math.min(want, Math.max(1, room + this.#acks.freed))
     const page = this.#view.page(state, Math.max(place.next, this.#scanned), state.last, most)
-    const isDue = flights.due(id, now, want).some((flight) => flight.tries > 0 || room > 0)
+    const isDue = flights.due(this.#durable, now, want).some((flight) => flight.tries > 0 || room > 0)
     if (page.rows.length === 0) this.#scanned = Math.max(this.#scanned, page.upTo + 1)
     this.#backlog.follow(state, place)
     const hasNext = page.rows.length > 0 && (room > 0 || this.#acks.any)
@@ -328,7 +328,7 @@ export class Member implements Consuming {
     const claims: Claim[] = []
     let left = want
     let room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
-    for (const flight of flights.due(id, now, want)) {
+    for (const flight of flights.due(this.#durable, now, want)) {
       const most = flight.tries === 0 ? Math.min(left, room) : left
       if (most <= 0) continue
       const claimed = flights.reclaim(this.#durable, this.#view, state, flight, most, now)
