@@ -51,12 +51,14 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     for await (const request of subscription) bus.publish({subject: request.reply ?? 'lost', data: request.payload})
   },
 
-  /** Stores numbers for ever and says the sequence of each that was acknowledged. */
-  async store(bus, subject = '') {
+  /** Stores numbers for ever and says the sequence of each that was acknowledged; a pause after each fifty. */
+  async store(bus, subject = '', pauseMs = '0') {
     const publisher = bus.streams.publisher({onStored: (_, {seq}) => say(String(seq))})
     for (let n = 1; ; n++) {
       await publisher.push({subject, data: String(n)})
-      if (n % 50 === 0) await publisher.flush()
+      if (n % 50 !== 0) continue
+      await publisher.flush()
+      if (pauseMs !== '0') await new Promise((resolve) => setTimeout(resolve, Number(pauseMs)))
     }
   },
 
