@@ -49,6 +49,13 @@ export function closedError(url: string): BusError {
   return new BusError('usage', `the bus ${url} is closed`)
 }
 
+/** What failed first, where leaving (`await using`) failed as well. */
+export function firstFailure(error: unknown): unknown {
+  let first = error
+  while (first instanceof Error && first.name === 'SuppressedError' && 'suppressed' in first) first = first.suppressed
+  return first
+}
+
 /** The exit code for anything thrown: a `BusError`'s own, 1 for a bug. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof BusError ? error.exitCode : exitCodes.bug

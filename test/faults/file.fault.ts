@@ -1,59 +1,30 @@
 import {randomInt} from 'node:crypto'
-import {copyFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, test} from 'vitest'
 import {BusError} from '../../src/lib/errors.ts'
 import {open} from '../../src/lib/transport/open.ts'
-import {bus as run} from '../bus.ts'
+import {root, bus as run} from '../bus.ts'
 import {start, startCommand, temporaryFolder} from '../lib/transport/sqlite/processes.ts'
-import {fill, rounds, sequences, tally} from './tally.ts'
+import {fill, rounds, sequences, tally, until} from './tally.ts'
 
-const programs = new URL('../lib/transport/sqlite/programs.ts', import.meta.url).pathname
-
-describe('a full disk (a limit of the size of files)', () => {
-  test('ends a publisher with exit code 3, and loses nothing that was acknowledged', async () => {
-    const path = join(temporaryFolder(), 'bus.db')
-    await fill(path, 0)
-    // In blocks of 512 bytes: 2 MiB.
-    const line = `ulimit -f 4096; exec "${process.execPath}" "${programs}" store "${path}" s.a`
-    const publisher = startCommand('sh', ['-c', line])
-    const how = await publisher.ended
-    await using bus = await open(path)
-    expect(tally('file: disk full while publishing', publisher.lines, await sequences(bus, 'S')).lost).toBe(0)
-    expect(how, publisher.stderr()).toBe(3)
-    expect(publisher.stderr()).toMatch(/disk/)
-    await bus.streams.publish({subject: 's.a', data: 'there is room again'})
-    expect((await bus.examine?.())?.file?.damage).toEqual([])
-  })
-
-  test('ends a durable subscriber that comes, and its messages are delivered to the next', async () => {
-    const path = join(temporaryFolder(), 'bus.db')
-    const stored = await fill(path, 5000)
-    const line = `ulimit -f 16; exec "${process.execPath}" "${programs}" consume "${path}" S c 50 2000`
-    const first = startCommand('sh', ['-c', line])
-    const how = await first.ended
-    const second = start('consume', path, 'S', 'c', '500', '2000')
-    expect(await second.ended).toBe(0)
-    const said = [...first.lines, ...second.lines].filter((each) => each !== 'live')
-    expect(tally(`file: disk full when a subscriber comes (exit ${how})`, stored, said).lost).toBe(0)
-    expect([0, 3]).toContain(how)
-  })
-})
+const program = join(root, 'bin', 'run.js')
 
 describe('a bus file', () => {
-  test('beside the -wal of another file keeps what was acknowledged', async () => {
-    const folder = temporaryFolder()
-    const [path, other] = [join(folder, 'a.db'), join(folder, 'b.db')]
-    const stored = await fill(path, 500)
-    await fill(other, 500)
-    const holder = start('sleep', other, 'x')
-    await holder.atLeast(1)
-    copyFileSync(`${other}-wal`, `${path}-wal`)
-    await using bus = await open(path)
-    expect(tally('file: the -wal of another file', stored, await sequences(bus, 'S')).lost).toBe(0)
-    expect((await bus.examine?.())?.file?.damage).toEqual([])
-  })
-
   test('with flipped bytes or cut off is refused or found by the doctor, and never a bug', async () => {
     const folder = temporaryFolder()
     const good = join(folder, 'good.db')
@@ -74,13 +45,129 @@ describe('a bus file', () => {
     expect([...ends.keys()].filter((end) => end.startsWith('bug'))).toEqual([])
   })
 
-  test('that a reader may not write, or that is a folder or a device, is told of in a sentence', async () => {
+  test('that is a folder, a device or nowhere is told of in a sentence', async () => {
     const folder = temporaryFolder()
     for (const path of [folder, '/dev/null', join(folder, 'none', 'bus.db'), join(folder, 'x'.repeat(300))]) {
       const {code, stderr} = await run(['pub', 'a', 'x', '-b', `sqlite:${path}`])
       expect([3, 4], stderr).toContain(code)
     }
     expect(existsSync(join(folder, 'none'))).toBe(false)
+  })
+
+  test('made read-only refuses others with exit code 4, and holds up nobody who has it', async () => {
+    const folder = temporaryFolder()
+    const path = join(folder, 'bus.db')
+    await fill(path, 0)
+    const publisher = start('store', path, 's.a')
+    await publisher.atLeast(100)
+    for (const each of [path, `${path}-wal`, `${path}-shm`]) chmodSync(each, 0o444)
+    chmodSync(folder, 0o555)
+    // Root may write everywhere: then a plain user asks.
+    const asUser = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--clear-groups'] : ['env']
+    for (const args of [
+      ['pub', 's.a', 'x', '--ack'],
+      ['sub', 's.>', '--durable', 'c'],
+      ['serve', 'echo', '--echo'],
+    ]) {
+      const [command = '', ...first] = [...asUser, process.execPath, program]
+      const other = startCommand(command, [...first, ...args, '-b', path])
+      expect(await other.ended, other.stderr()).toBe(4)
+      expect(other.stderr()).toMatch(/is not writable|permission denied/)
+    }
+    chmodSync(folder, 0o755)
+    await publisher.atLeast(publisher.lines.length + 100)
+    publisher.child.kill('SIGKILL')
+    await publisher.ended
+    await using bus = await open(path)
+    expect(tally('file: made read-only', publisher.lines, await sequences(bus, 'S')).lost).toBe(0)
+  })
+
+  test('on a path with spaces and other letters serves pub, sub, replay and the doctor', async () => {
+    const folder = join(temporaryFolder(), "söme 文件夹 'quoted' %20 #1?")
+    mkdirSync(folder)
+    for (const path of [join(folder, 'büs 1.db'), `sqlite:${join(folder, 'bus#2?.db')}`]) {
+      const on = (...args: string[]) => run([...args, '-b', path])
+      expect((await on('stream', 'add', 'S', 's.>')).code).toBe(0)
+      const sent = ['1', '2', '3']
+      for (const each of sent) expect((await on('pub', 's.a', each, '--ack')).code).toBe(0)
+      const {stdout} = await on('sub', 's.>', '--durable', 'd', '--create', '-n', '3', '--raw')
+      const replayed = await on('consumer', 'replay', 'S', '--raw')
+      const found = tally('file: a path with spaces and other letters', sent, stdout.trim().split('\n'))
+      expect([found.lost, replayed.stdout]).toEqual([0, stdout])
+      expect((await on('doctor')).code).toBe(0)
+    }
+  })
+
+  test('beside the -wal of another file opens or is refused: SQLite takes it for its own', async () => {
+    const folder = temporaryFolder()
+    const [path, other] = [join(folder, 'a.db'), join(folder, 'b.db')]
+    const stored = await fill(path, 5000)
+    await using holder = await open(other)
+    await fill(other, 500)
+    await holder.flush()
+    copyFileSync(`${other}-wal`, `${path}-wal`)
+    const end = await look(path)
+    await using bus = await open(path)
+    tally(`file: the -wal of another file (${end})`, stored, await sequences(bus, 'S'))
+    expect(end).not.toMatch(/^bug/)
+  })
+})
+
+describe.each(['deleted', 'replaced'] as const)('a bus file that is %s while it is in use', (fate) => {
+  test('ends all who have it with exit code 3 and a sentence, soon; the new one is left alone', async () => {
+    const folder = temporaryFolder()
+    const [path, other] = [join(folder, 'bus.db'), join(folder, 'other.db')]
+    await fill(path, 100)
+    const stored = await fill(other, 500)
+    const users = [
+      ['sub', 'a', '-b', path],
+      ['sub', 's.>', '--durable', 'c', '-b', path],
+      ['serve', 'echo', '--echo', '-b', path],
+      ['consumer', 'replay', 'S', '--follow', '-b', path],
+      ['events', 'serve', '--ws', '127.0.0.1:0', '-b', path],
+    ].map((args) => startCommand(process.execPath, [program, ...args]))
+    const publisher = start('store', path, 's.a')
+    await publisher.atLeast(100)
+    await Promise.all(users.map((user) => until(() => user.stderr().includes('listening') || user.lines.length > 100)))
+    if (fate === 'deleted') rmSync(path)
+    else renameSync(other, path)
+    const [before, began] = [publisher.lines.length, performance.now()]
+    const ends = await Promise.all([publisher, ...users].map((user) => user.ended))
+    const tookMs = Math.round(performance.now() - began)
+    const after = publisher.lines.length - before
+    for (const user of [publisher, ...users]) expect(user.stderr()).toContain(`was ${fate} while it was open`)
+    expect(ends).toEqual(ends.map(() => 3))
+    expect(tookMs).toBeLessThan(5000)
+    await using bus = await open(path)
+    const there = fate === 'deleted' ? [] : stored
+    const said = `file: ${fate} in use (${after} acknowledged after that, all ended in ${tookMs} ms)`
+    const left = (await bus.streams.list()).length === 0 ? [] : await sequences(bus, 'S')
+    expect(tally(said, there, left)).toMatchObject({lost: 0, delivered: there.length})
+    expect((await bus.examine?.())?.file?.damage).toEqual([])
+  })
+})
+
+describe.each(['truncated', 'overwritten in places'] as const)('a bus file that is %s while it is in use', (fate) => {
+  test('ends those who meet the damage with exit code 3, and the doctor finds it', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    await fill(path, 20_000)
+    const reader = startCommand(process.execPath, [program, 'sub', 's.>', '--from', 'first', '--raw', '-b', path])
+    await reader.atLeast(20_000)
+    if (fate === 'truncated') truncateSync(path, 200_000)
+    else scribble(path, 200)
+    const next = await run(['consumer', 'replay', 'S', '--raw', '-b', path])
+    expect([0, 3], next.stderr).toContain(next.code)
+    const publisher = start('store', path, 's.a')
+    await Promise.race([publisher.ended, publisher.atLeast(1000)])
+    publisher.child.kill('SIGKILL')
+    expect(['SIGKILL', 3]).toContain(await publisher.ended)
+    reader.child.kill('SIGINT')
+    expect([0, 3, 130], reader.stderr()).toContain(await reader.ended)
+    const doctor = await run(['doctor', '-b', path])
+    process.stdout.write(
+      `file: ${fate} in use: the doctor ends with ${doctor.code}: ${firstComplaint(doctor.stdout)}\n`,
+    )
+    expect(doctor.code, doctor.stderr).not.toBe(1)
   })
 })
 
@@ -94,4 +181,20 @@ async function look(path: string): Promise<string> {
   } catch (error) {
     return error instanceof BusError ? `refused: ${error.kind}` : `bug: ${(error as Error).stack}`
   }
+}
+
+function scribble(path: string, times: number): void {
+  const {size} = statSync(path)
+  const fd = openSync(path, 'r+')
+  for (let n = 0; n < times; n++) writeSync(fd, Buffer.of(randomInt(256)), 0, 1, 4096 + randomInt(size - 4096))
+  closeSync(fd)
+}
+
+function firstComplaint(text: string): string {
+  return (
+    text
+      .split('\n')
+      .find((line) => /damage|malformed/.test(line))
+      ?.trim() ?? 'nothing'
+  )
 }

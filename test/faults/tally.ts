@@ -37,6 +37,11 @@ export function moment(mostMs: number): Promise<void> {
   return sleep(randomInt(mostMs))
 }
 
+/** Looks until it is so. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(20)
+}
+
 export interface FaultBus {
   readonly kind: string
   readonly url: string

@@ -53,6 +53,6 @@ export default class EventsServe extends BusCommand {
       await manager.use(plugin, config)
       this.say(`listening on ${plugin.url}`)
     } else this.say('delivering')
-    if (!this.stop.aborted) await once(this.stop, 'abort')
+    if (!this.stop.aborted) await Promise.race([once(this.stop, 'abort'), manager.ended])
   }
 }

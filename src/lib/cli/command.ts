@@ -3,7 +3,7 @@ import {Command} from '@oclif/core/command'
 import type {Config} from '@oclif/core/config'
 import type {Input, ParserOutput} from '@oclif/core/interfaces'
 import type {ChalkInstance} from 'chalk'
-import {BusError} from '../errors.ts'
+import {BusError, firstFailure} from '../errors.ts'
 import {withoutSecrets} from '../secrets.ts'
 import {open} from '../transport/open.ts'
 import type {OpenOptions, Transport} from '../transport/transport.ts'
@@ -165,7 +165,8 @@ export abstract class BusCommand<Result = void> extends Command {
   }
 
   // oclif's own `catch` loses the exit code under --json, and prints an error's whole insides.
-  protected override async catch(error: unknown): Promise<void> {
+  protected override async catch(thrown: unknown): Promise<void> {
+    const error = firstFailure(thrown)
     const output = this.#output
     this.#output = undefined
     await output?.end().catch(() => undefined)

@@ -1,17 +1,19 @@
 /** How failures reach people and scripts: one shape on stderr, one exit code each. */
-import {BusError, exitCodeOf, exitCodes} from '../errors.ts'
+import {BusError, exitCodeOf, exitCodes, firstFailure} from '../errors.ts'
 import {withoutSecrets} from '../secrets.ts'
 import {printable, printableJson} from './printable.ts'
 import {tell} from './terminal.ts'
 
 /** Writes a failure to stderr and returns the exit code for it. */
-export function report(error: unknown, json: boolean): number {
+export function report(thrown: unknown, json: boolean): number {
+  const error = firstFailure(thrown)
   tell(withoutSecrets(json ? `${printableJson(JSON.stringify(errorJson(error)))}\n` : errorText(error)))
   return exitCodeOf(error)
 }
 
 /** What `--json` writes for a failure; see docs/json-output.md. */
-export function errorJson(error: unknown): object {
+export function errorJson(thrown: unknown): object {
+  const error = firstFailure(thrown)
   if (error instanceof BusError) {
     const {kind, exitCode, message, try: hints, data} = error
     return {error: {kind, exitCode, message, try: hints, ...(data && {data})}}

@@ -71,6 +71,7 @@ export class EventManager implements AsyncDisposable {
     )
     const revision = await manager.#load()
     manager.#following = manager.#follow(revision)
+    manager.#following.catch(() => undefined)
     return manager
   }
 
@@ -79,6 +80,11 @@ export class EventManager implements AsyncDisposable {
     if (this.#plugins.has(plugin.name)) throw new BusError('usage', `there is a plugin ${plugin.name} already`)
     this.#plugins.set(plugin.name, plugin as EventPlugin)
     await plugin.init(plugin.initConfig(config), this.#callbacks(plugin as EventPlugin))
+  }
+
+  /** Rejects once the bus is lost for good, which no waiting mends. */
+  get ended(): Promise<void> {
+    return this.#following ?? Promise.resolve()
   }
 
   /** Ends all deliveries, writes the offsets, and gives the plugins back. */
@@ -90,7 +96,7 @@ export class EventManager implements AsyncDisposable {
     await Promise.all(closing)
     for (const plugin of this.#plugins.values()) await plugin[Symbol.asyncDispose]()
     await this.#stored.leases[Symbol.asyncDispose]()
-    await this.#following
+    await this.#following?.catch(() => undefined)
   }
 
   #callbacks(plugin: EventPlugin): Callbacks {
@@ -192,6 +198,7 @@ export class EventManager implements AsyncDisposable {
         }
       } catch (error) {
         if (this.#stop.signal.aborted) return
+        if (error instanceof BusError && error.data?.['lost'] === true) throw error
         this.#warn(`changes of subscriptions: ${(error as Error).message}`)
       }
       revision = undefined

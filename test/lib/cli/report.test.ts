@@ -9,6 +9,12 @@ it('a failure as JSON has its kind, exit code, sentence and hints, and data if t
   })
 })
 
+it('what failed first is told, where leaving failed as well', () => {
+  const first = new BusError('connect', 'the disk is full')
+  const last = new SuppressedError(new Error('again'), new SuppressedError(new Error('also'), first))
+  expect(errorJson(last)).toMatchObject({error: {kind: 'connect', message: 'the disk is full'}})
+})
+
 it('a bug as JSON has its stack', () => {
   expect(errorJson(new TypeError('oops'))).toMatchObject({
     error: {kind: 'bug', exitCode: 1, message: 'oops', stack: expect.stringContaining('report.test')},

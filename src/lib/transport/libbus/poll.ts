@@ -52,8 +52,8 @@ export class Poll {
       this.#busySince = undefined
     } catch (error) {
       this.#seen = undefined
-      this.#busySince ??= Date.now()
-      if (!isBusy(error) || Date.now() - this.#busySince > patienceMs) this.#options.failed(error)
+      this.#busySince ??= performance.now()
+      if (!isBusy(error) || performance.now() - this.#busySince > patienceMs) this.#options.failed(error)
     }
   }
 }

@@ -21,6 +21,7 @@ import {Clients, type Interest} from './clients.ts'
 import {makeClock} from './clock.ts'
 import {Ears} from './ears.ts'
 import {type Db, fileError, openFile} from './file.ts'
+import {Guard} from './guard.ts'
 import {busy, Lock} from './lock.ts'
 import {type Cursor, inboxRows, Log} from './log.ts'
 import {Publisher, type Sink} from './publisher.ts'
@@ -61,6 +62,7 @@ class SqliteBus implements Transport {
   readonly streams: Streams
   readonly #path: string
   readonly #db: Db
+  readonly #guard: Guard
   readonly #lock: Lock
   readonly #bells: Bells
   readonly #clients: Clients
@@ -81,7 +83,8 @@ class SqliteBus implements Transport {
     this.url = `sqlite:${path}`
     this.#path = path
     this.#db = db
-    this.#lock = new Lock(db, path)
+    this.#guard = new Guard(path)
+    this.#lock = new Lock(db, path, this.#guard.check)
     this.#bells = new Bells(path)
     this.#clients = new Clients(db, options.name)
     this.#inbox = `${inboxPrefix}${this.#clients.id.toString(36)}.`
@@ -197,6 +200,7 @@ class SqliteBus implements Transport {
       this.#clients.stop()
       this.#bells.close()
       this.#db.close()
+      this.#guard.putAway()
     }
   }
 
@@ -339,7 +343,12 @@ class SqliteBus implements Transport {
     if (this.#reading !== undefined) return this.#reading
     const log = this.#makeLog()
     const reader = new Reader(log, (error) => this.#fail(error))
-    this.#reading = {log, reader, ears: new Ears(this.#bells, log, () => this.#wake())}
+    const ears = new Ears(this.#bells, log, {
+      wake: () => this.#wake(),
+      check: this.#guard.check,
+      failed: (error) => this.#fail(error),
+    })
+    this.#reading = {log, reader, ears}
     return this.#reading
   }
 

@@ -6,24 +6,35 @@ const safetyMs = 100
 const deafMs = 2
 /** So many commits that no bell told make a file system deaf. */
 const deafAfter = 3
+/** So often it looks whether the file is still there. */
+const checkMs = 1000
 /** In the middle of a conversation looking at the file for so long beats sleeping until the bell. */
 const spinMs = 1
+
+export interface EarsParts {
+  /** Reads whatever is new, and answers whether there was anything. */
+  readonly wake: () => boolean
+  /** Throws when the file is no longer the one that was opened. */
+  readonly check: () => void
+  /** Told of what either throws. */
+  readonly failed: (error: unknown) => void
+}
 
 export class Ears {
   readonly #bells: Bells
   readonly #log: Log
-  readonly #wake: () => boolean
+  readonly #parts: EarsParts
   #timer: NodeJS.Timeout | undefined
   #version = 0
+  #checkAt = 0
   #missed = 0
   #spinUntil = 0
   #isSpinning = false
 
-  /** `wake` reads whatever is new, and answers whether there was anything. */
-  constructor(bells: Bells, log: Log, wake: () => boolean) {
+  constructor(bells: Bells, log: Log, parts: EarsParts) {
     this.#bells = bells
     this.#log = log
-    this.#wake = wake
+    this.#parts = parts
   }
 
   /** Armed before the first read, so that nothing falls between. */
@@ -50,18 +61,14 @@ export class Ears {
       this.#isSpinning = false
       return
     }
-    const version = this.#log.version()
-    if (version !== this.#version) {
-      this.#version = version
-      this.#wake()
-    }
+    if (this.#hasChanged()) this.#parts.wake()
     setImmediate(this.#spin)
   }
 
   readonly #heard = (): void => {
     if (this.#missed >= deafAfter) this.#start(safetyMs)
     this.#missed = 0
-    this.#wake()
+    this.#parts.wake()
   }
 
   #start(everyMs: number): void {
@@ -71,9 +78,27 @@ export class Ears {
   }
 
   #look(): void {
-    const version = this.#log.version()
-    if (version === this.#version) return
-    this.#version = version
-    if (this.#wake() && ++this.#missed === deafAfter) this.#start(deafMs)
+    if (this.#hasChanged() && this.#parts.wake() && ++this.#missed === deafAfter) this.#start(deafMs)
+  }
+
+  /** Has anybody else committed since the last look? */
+  #hasChanged(): boolean {
+    try {
+      this.#checkNowAndThen()
+      const version = this.#log.version()
+      if (version === this.#version) return false
+      this.#version = version
+      return true
+    } catch (error) {
+      this.#parts.failed(error)
+      return false
+    }
+  }
+
+  #checkNowAndThen(): void {
+    const now = performance.now()
+    if (now < this.#checkAt) return
+    this.#checkAt = now + checkMs
+    this.#parts.check()
   }
 }

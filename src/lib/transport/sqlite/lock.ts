@@ -14,15 +14,18 @@ const patienceMs = 10_000
 export class Lock {
   readonly #db: Db
   readonly #path: string
+  readonly #check: () => void
   readonly #begin
   readonly #read
   readonly #commit
   readonly #rollback
   readonly #cell = new Int32Array(new SharedArrayBuffer(4))
 
-  constructor(db: Db, path: string) {
+  /** `check` throws when nothing may be written any more; asked before each commit. */
+  constructor(db: Db, path: string, check: () => void = () => {}) {
     this.#db = db
     this.#path = path
+    this.#check = check
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#read = db.prepare('BEGIN')
     this.#commit = db.prepare('COMMIT')
@@ -41,30 +44,34 @@ export class Lock {
         this.#pause()
       }
     }
-    return this.#finish(work)
+    return this.#finish(() => {
+      const result = work()
+      this.#check()
+      return result
+    })
   }
 
   /** As `tryWrite`, but waits for its turn. Calls `then` right after the commit. Fails with `connect` after 10 s. */
   async write<T>(work: () => T, then?: () => void): Promise<T> {
-    const deadline = Date.now() + patienceMs
+    const deadline = performance.now() + patienceMs
     for (;;) {
       const result = this.tryWrite(work)
       if (result !== busy) {
         then?.()
         return result
       }
-      if (Date.now() > deadline) throw this.lockedError()
+      if (performance.now() > deadline) throw this.lockedError()
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
 
   /** As `write`, but holds up the thread: for what must be done before the process ends. */
   writeNow<T>(work: () => T): T {
-    const deadline = Date.now() + patienceMs
+    const deadline = performance.now() + patienceMs
     for (;;) {
       const result = this.tryWrite(work)
       if (result !== busy) return result
-      if (Date.now() > deadline) throw this.lockedError()
+      if (performance.now() > deadline) throw this.lockedError()
     }
   }
 

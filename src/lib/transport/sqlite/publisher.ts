@@ -94,7 +94,7 @@ export class Publisher {
   #error: unknown
   #failure: unknown
   #busySince: number | undefined
-  #nextPrune = Date.now()
+  #nextPrune = performance.now()
   #sinceLogLook = 0
 
   constructor(parts: PublisherParts) {
@@ -297,16 +297,17 @@ export class Publisher {
 
   /** While it goes on publishing a process also removes what has passed its time, a little after each commit. */
   #prune(): void {
-    const now = Date.now()
+    const now = performance.now()
     if (now < this.#nextPrune) return
     const {lock, db} = this.#parts
-    const isDone = !lock.look(() => hasDue(db, now)) || lock.tryWrite(() => prune(db, this.#parts, now))
+    const wall = Date.now()
+    const isDone = !lock.look(() => hasDue(db, wall)) || lock.tryWrite(() => prune(db, this.#parts, wall))
     if (isDone === true) this.#nextPrune = now + pruneEveryMs
   }
 
   #isBusy(): false {
-    this.#busySince ??= Date.now()
-    if (Date.now() - this.#busySince > patienceMs) {
+    this.#busySince ??= performance.now()
+    if (performance.now() - this.#busySince > patienceMs) {
       this.#busySince = undefined
       const left = this.#queue.length - this.#first
       this.#fail(this.#parts.lock.lockedError())

@@ -1,6 +1,17 @@
 import {spawnSync} from 'node:child_process'
-import {chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync} from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
@@ -134,6 +145,47 @@ describe('what is no bus file is refused', () => {
     const bus = await open(path)
     await expect(bus.subscribe('a')).rejects.toThrow('is not a folder')
     await bus.close()
+  })
+})
+
+describe('a file that is open, and is', () => {
+  test.each(['deleted', 'replaced'])('%s: who listens is told, and nothing is acknowledged any more', async (fate) => {
+    const folder = temporaryFolder()
+    const [path, other] = [join(folder, 'bus.db'), join(folder, 'other.db')]
+    const bus = await open(path)
+    await bus.streams.add({name: 'S', subjects: ['s']})
+    const subscription = await bus.subscribe('a')
+    const told = expect(subscription.take(1)).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining(`was ${fate} while it was open`),
+    })
+    await (await open(other)).close()
+    if (fate === 'deleted') rmSync(path)
+    else renameSync(other, path)
+    await told
+    await expect(bus.streams.publish({subject: 's', data: 'x'})).rejects.toMatchObject({exitCode: 3})
+    await expect(bus.close()).rejects.toMatchObject({exitCode: 3})
+    await using next = await open(path)
+    expect(await next.streams.list()).toEqual([])
+    expect(existsSync(`${path}-wal.lost`)).toBe(true)
+  })
+
+  test('moved away for a moment: acknowledgements that could not be written then are written by flush', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    await using bus = await open(path)
+    await bus.streams.add({name: 'S', subjects: ['s']})
+    await bus.streams.consumers.add('S', {name: 'c'})
+    await bus.streams.publish({subject: 's', data: 'x'})
+    const member = await bus.streams.consumers.consume('S', 'c')
+    const [delivery] = await member.take(1)
+    renameSync(path, `${path}.away`)
+    await sleep(20)
+    delivery?.ack()
+    await sleep(50)
+    await expect(member.flush()).rejects.toMatchObject({exitCode: 3})
+    renameSync(`${path}.away`, path)
+    await member.flush()
+    expect(await bus.streams.consumers.info('S', 'c')).toMatchObject({ackPending: 0})
   })
 })
 

@@ -1,5 +1,6 @@
 /** What the child processes of these tests do: `node programs.ts NAME URL ARGS…`. Each talks in lines on stdout. */
 import {writeSync} from 'node:fs'
+import {firstFailure} from '../../../../src/lib/errors.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 import type {Transport} from '../../../../src/lib/transport/transport.ts'
 
@@ -50,12 +51,14 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     for await (const request of subscription) bus.publish({subject: request.reply ?? 'lost', data: request.payload})
   },
 
-  /** Stores numbers for ever and says the sequence of each that was acknowledged. */
-  async store(bus, subject = '') {
+  /** Stores numbers for ever and says the sequence of each that was acknowledged; a pause after each fifty. */
+  async store(bus, subject = '', pauseMs = '0') {
     const publisher = bus.streams.publisher({onStored: (_, {seq}) => say(String(seq))})
     for (let n = 1; ; n++) {
       await publisher.push({subject, data: String(n)})
-      if (n % 50 === 0) await publisher.flush()
+      if (n % 50 !== 0) continue
+      await publisher.flush()
+      if (pauseMs !== '0') await new Promise((resolve) => setTimeout(resolve, Number(pauseMs)))
     }
   },
 
@@ -73,6 +76,20 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     }
     await member.close()
     await bus.close()
+  },
+
+  /** Says the sequence of each message once its acknowledgement is written; ends when there is none for a second. */
+  async settle(bus, stream = '', consumer = '', batch = '1') {
+    await using member = await bus.streams.consumers.consume(stream, consumer)
+    for (;;) {
+      const taken = await member.take(Number(batch), 1000)
+      if (taken.length === 0) break
+      for (const delivery of taken) delivery.ack()
+      // Longer than it waits by itself before it writes them.
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      await member.flush()
+      say(taken.map(({seq}) => seq).join('\n'))
+    }
   },
 
   /** Takes so many messages and acknowledges none. */
@@ -100,8 +117,10 @@ function say(line: string): void {
 
 const [name = '', url = '', ...args] = process.argv.slice(2)
 try {
-  await programs[name]?.(await open(url), ...args)
-} catch (error) {
+  await using bus = await open(url)
+  await programs[name]?.(bus, ...args)
+} catch (thrown) {
+  const error = firstFailure(thrown)
   process.stderr.write(`${error}\n`)
   process.exitCode = (error as {exitCode?: number}).exitCode ?? 1
 }

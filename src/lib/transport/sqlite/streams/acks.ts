@@ -62,8 +62,9 @@ export class Acks {
     this.#view = view
   }
 
+  /** Something is to be written, maybe again. */
   get any(): boolean {
-    return this.#dirty.length > 0 || this.#all !== undefined
+    return this.#dirty.length > 0 || this.#all !== undefined || this.#undo !== undefined
   }
 
   /** For how many more messages there is room once they are written, at most. */

@@ -52,7 +52,7 @@ export class Claims {
     const claims: Claim[] = []
     let left = want
     let room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
-    for (const flight of flights.due(id, now, want)) {
+    for (const flight of flights.due(this.#durable, now, want)) {
       const most = flight.tries === 0 ? Math.min(left, room) : left
       if (most <= 0) continue
       const claimed = flights.reclaim(this.#durable, this.#view, state, flight, most, now)

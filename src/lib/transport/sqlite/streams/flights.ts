@@ -9,6 +9,9 @@ import type {State} from './catalogue.ts'
 import type {Durable} from './durable.ts'
 import type {View} from './view.ts'
 
+/** A range that is due so much later than any could be was given out before the clock was set back. */
+const turnedMs = 60_000
+
 export interface Flight {
   readonly lo: number
   readonly hi: number
@@ -41,7 +44,9 @@ export class Flights {
       clear: db.prepare('DELETE FROM flight WHERE consumer = ?'),
       over: db.prepare(`${columns} WHERE consumer = ? AND lo <= ? AND hi >= ? ORDER BY lo`),
       all: db.prepare(`${columns} WHERE consumer = ? ORDER BY lo`),
-      overdue: db.prepare(`${columns} WHERE consumer = ? AND due <= ? ORDER BY lo LIMIT +?`),
+      overdue: db.prepare(
+        `${columns} WHERE consumer = ? AND (due <= ? OR (due > ? AND owner IS NOT NULL)) ORDER BY lo LIMIT +?`,
+      ),
       owned: db.prepare(`${columns} WHERE consumer = ? AND owner = ? ORDER BY lo`),
       other: db.prepare('SELECT owner FROM flight WHERE consumer = ? AND owner <> ? LIMIT 1').pluck(),
       owners: db.prepare('SELECT DISTINCT owner FROM flight WHERE consumer = ? AND owner IS NOT NULL').pluck(),
@@ -91,14 +96,15 @@ export class Flights {
     return this.#statements.other.get(consumer, this.#clients.id) !== undefined
   }
 
-  /** Ranges to be delivered again, `most` of them: their time is up, or their owner is gone. */
-  due(consumer: number, now: number, most: number): Flight[] {
-    const due = this.#statements.overdue.all(consumer, now, most) as Flight[]
+  /** Ranges to be delivered again, `most` of them: their time is up, or their owner is gone, or the clock was set back. */
+  due({id: consumer, config}: Durable, now: number, most: number): Flight[] {
+    const latest = now + turnedMs + Math.max(config.ackWaitMs, ...config.backoffMs)
+    const due = this.#statements.overdue.all(consumer, now, latest, most) as Flight[]
     if (!this.hasOthers(consumer)) return due
     const owners = this.#statements.owners.all(consumer) as number[]
     const gone = owners.filter((owner) => !this.#clients.isLive(owner))
     const left = gone.flatMap((owner) => this.#statements.owned.all(consumer, owner) as Flight[])
-    return [...due, ...left.filter((flight) => flight.due > now)].sort((a, b) => a.lo - b.lo)
+    return [...due, ...left.filter(({due}) => due > now && due <= latest)].sort((a, b) => a.lo - b.lo)
   }
 
   /** Takes a range of sequences out of whatever flights it is in, and answers what these were. */

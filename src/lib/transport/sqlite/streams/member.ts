@@ -118,7 +118,7 @@ export class Member implements Consuming {
     if (this.#waiting !== undefined) throw new Error('a consumer has one reader at a time')
     if (this.#turn.isLong()) await nextTurn()
     if (this.ended || max <= 0) return []
-    const taken = this.#takeNow(max)
+    const taken = this.#tryTake(max)
     if (taken.length > 0) return taken
     if (waitMs === 0 && !this.#isLooking) {
       await nextTurn()
@@ -224,6 +224,14 @@ export class Member implements Consuming {
     waiting?.resolve(taken)
   }
 
+  #tryTake(max: number): readonly Delivery[] {
+    try {
+      return this.#takeNow(max)
+    } catch (error) {
+      throw this.#parts.failure(error)
+    }
+  }
+
   #takeNow(max: number): readonly Delivery[] {
     if (this.#first === this.#buffer.length && this.#left > 0) this.#claim(max)
     const taken = this.#buffer.slice(this.#first, this.#first + max)
@@ -270,7 +278,7 @@ export class Member implements Consuming {
     const room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
     const most = Math.min(want, Math.max(1, room + this.#acks.freed))
     const page = this.#view.page(state, Math.max(place.next, this.#scanned), state.last, most)
-    const isDue = flights.due(id, now, want).some((flight) => flight.tries > 0 || room > 0)
+    const isDue = flights.due(this.#durable, now, want).some((flight) => flight.tries > 0 || room > 0)
     if (page.rows.length === 0) this.#scanned = Math.max(this.#scanned, page.upTo + 1)
     this.#backlog.follow(state, place)
     const hasNext = page.rows.length > 0 && (room > 0 || this.#acks.any)
