@@ -68,5 +68,5 @@ function momentMs(moment: string, now: number): number {
   if (/^\d{1,12}(\.\d+)?$/.test(moment)) return Number(moment) * 1000
   const ago = moment.startsWith('-') ? durationMs(moment.slice(1)) : undefined
   if (ago !== undefined) return now - ago
-  return /^\d{4}-\d\d(-\d\d|$)/.test(moment) ? Date.parse(moment) : Number.NaN
+  return /^(\d{4}|[+-]\d{6})-\d\d(-\d\d|$)/.test(moment) ? Date.parse(moment) : Number.NaN
 }
