@@ -3,7 +3,7 @@
  */
 import type {ExprNode, Expression as Parsed} from 'jsonata'
 import {BusError} from './errors.ts'
-import {compileJsonata, type Expression, isTruthy} from './jsonata.ts'
+import {compileJsonata, type Expression, isTruthy, parseJsonata} from './jsonata.ts'
 
 const longestShown = 200
 
@@ -45,7 +45,7 @@ async function whatWasSeen(source: string, context: object): Promise<Record<stri
   const seen: Record<string, unknown> = {}
   const look = async (part: string): Promise<unknown> => {
     try {
-      return await parse(part).evaluate(context, {})
+      return await (await parseJsonata(part)).evaluate(context, {})
     } catch {
       return undefined
     }

@@ -2,17 +2,37 @@
  * JSONata over messages. Every flag that takes an expression (--where, --select, --expect, --expr) looks at the same
  * context, so that what was tried with one works with the others.
  */
+import type {Expression as Parsed} from 'jsonata'
+import {BoundedRegExp} from './bounded-regex.ts'
 import {BusError} from './errors.ts'
 import {type Headers, type Message, sizeOf} from './message.ts'
 
 /** Evaluates a compiled expression. Fails with `usage` when it cannot be applied to this context. */
 export type Expression = (context: object) => Promise<unknown>
 
+/**
+ * What an expression may use up, so that one without an end, or one that a message makes run wild, ends with a sentence:
+ * milliseconds, calls within calls, values in one list.
+ */
+const limits = {
+  timeout: 2000,
+  stack: 10_000,
+  sequence: 1_000_000,
+  RegexEngine: BoundedRegExp as unknown as RegExpConstructor,
+}
+
+/** Reads an expression. Throws what JSONata throws. */
+export async function parseJsonata(source: string): Promise<Parsed> {
+  const {default: jsonata} = await import('jsonata')
+  const parsed = jsonata(source, limits)
+  parsed.registerFunction('distinct', distinct, '<x:x>')
+  return parsed
+}
+
 /** Compiles `source`; `flag` is what it was given with, as `--where`. Fails with `usage`, naming the position (1-based). */
 export async function compileJsonata(source: string, flag: string): Promise<Expression> {
-  const {default: jsonata} = await import('jsonata')
   try {
-    const compiled = jsonata(source)
+    const compiled = await parseJsonata(source)
     return async (context) => {
       try {
         return await compiled.evaluate(context)
@@ -79,14 +99,19 @@ export function resultText(value: unknown, flag: string): string | undefined {
     typeof value === 'function' || (value !== null && typeof value === 'object' && '_jsonata_lambda' in value)
   if (isFunction)
     throw new BusError('usage', `${flag} gives a function, not a value`, {try: ['call it: name(argument)']})
-  return JSON.stringify(value)
+  try {
+    return JSON.stringify(value)
+  } catch (cause) {
+    throw new BusError('usage', `${flag} gives a value that cannot be written: ${(cause as Error).message}`, {cause})
+  }
 }
 
 function headersObject(headers: Headers): Record<string, string | string[]> {
   const values = new Map<string, string | string[]>()
   for (const [name, value] of headers) {
     const earlier = values.get(name)
-    values.set(name, earlier === undefined ? value : [earlier, value].flat())
+    if (Array.isArray(earlier)) earlier.push(value)
+    else values.set(name, earlier === undefined ? value : [earlier, value])
   }
   return Object.fromEntries(values)
 }
@@ -109,4 +134,28 @@ function fault(error: unknown, source: string, flag: string, what: string): BusE
     data: {position: at},
     try: [`${flag} 'json.total > 100 and headers.Trace'`],
   })
+}
+
+/** As JSONata's own, whose time is the square of the list's length. */
+function distinct(this: unknown, values: unknown): unknown {
+  if (!Array.isArray(values) || values.length <= 1) return values
+  const found = new Map<unknown, unknown>()
+  for (const value of values) {
+    const key = typeof value === 'object' && value !== null ? `\0${JSON.stringify(sorted(value))}` : value
+    if (!found.has(key)) found.set(key, value)
+  }
+  const {createSequence} = this as {createSequence(): unknown[]}
+  const results = 'sequence' in values ? createSequence() : []
+  for (const value of found.values()) results.push(value)
+  return results
+}
+
+/** With the members of all objects in one order. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(sorted)
+  const members = Object.keys(value)
+    .sort()
+    .map((name) => [name, sorted((value as Record<string, unknown>)[name])])
+  return {members}
 }

@@ -5,6 +5,7 @@
  */
 import {durationMs} from './duration.ts'
 import {BusError} from './errors.ts'
+import {farthestMs} from './timestamp.ts'
 
 /** Where something begins; `first` and `end` are those of the stream when it is asked. Times are Unix milliseconds. */
 export type Position = 'first' | 'end' | {readonly seq: number} | {readonly timeMs: number} | {readonly last: number}
@@ -21,7 +22,7 @@ const words: Readonly<Record<string, Position>> = {first: 'first', last: {last: 
 export function parsePosition(text: string, now: number = Date.now()): Position {
   const word = Object.hasOwn(words, text) ? words[text] : undefined
   if (word !== undefined) return word
-  if (/^\d{1,15}$/.test(text) && text !== '0') return {seq: Number(text)}
+  if (/^\d{1,15}$/.test(text) && Number(text) > 0) return {seq: Number(text)}
   if (/^-\d{1,15}$/.test(text) && Number(text) < 0) return {last: -Number(text)}
   if (text.startsWith('@')) return {timeMs: parseMoment(text, now)}
   throw new BusError('usage', `${JSON.stringify(text)} is not a position in a stream`, {try: hints})
@@ -55,13 +56,17 @@ export function formatPosition(position: Position): string {
 const hints = ['first, last, end', 'a sequence: 1042', 'the last 100: -100', 'a time: @2026-11-20T10:00Z or @-15m']
 
 function parseMoment(text: string, now: number): number {
-  const moment = text.slice(1)
-  if (/^\d{1,12}(\.\d+)?$/.test(moment)) return Number(moment) * 1000
-  const ago = moment.startsWith('-') ? durationMs(moment.slice(1)) : undefined
-  if (ago !== undefined) return now - ago
-  const timeMs = /^\d{4}-\d\d(-\d\d|$)/.test(moment) ? Date.parse(moment) : Number.NaN
-  if (!Number.isNaN(timeMs)) return timeMs
+  const timeMs = momentMs(text.slice(1), now)
+  if (Math.abs(timeMs) <= farthestMs) return timeMs
   throw new BusError('usage', `${JSON.stringify(text)} is not a time`, {
     try: ['@2026-11-20T10:00Z', '@1763632800', '@-15m'],
   })
+}
+
+/** NaN for what is no time. */
+function momentMs(moment: string, now: number): number {
+  if (/^\d{1,12}(\.\d+)?$/.test(moment)) return Number(moment) * 1000
+  const ago = moment.startsWith('-') ? durationMs(moment.slice(1)) : undefined
+  if (ago !== undefined) return now - ago
+  return /^(\d{4}|[+-]\d{6})-\d\d(-\d\d|$)/.test(moment) ? Date.parse(moment) : Number.NaN
 }

@@ -77,13 +77,15 @@ function inCompactForm(text: string): string | undefined {
 
 /** An object in the order of the headers, or pairs where an object would lose the order or a name. */
 export function headersJson(headers: Headers): string {
-  const names = headers.map(([name]) => name)
-  const isObject = names.every(
-    (name, at) => !/^\d+$|^__proto__$/.test(name) && (names[at - 1] === name || names.indexOf(name) === at),
-  )
-  if (!isObject) return JSON.stringify(headers)
   const values = new Map<string, string[]>()
-  for (const [name, value] of headers) values.set(name, [...(values.get(name) ?? []), value])
+  let last: string | undefined
+  for (const [name, value] of headers) {
+    const earlier = values.get(name)
+    if (/^\d+$|^__proto__$/.test(name) || (earlier !== undefined && name !== last)) return JSON.stringify(headers)
+    if (earlier === undefined) values.set(name, [value])
+    else earlier.push(value)
+    last = name
+  }
   const members = [...values].map(
     ([name, all]) => `${JSON.stringify(name)}:${JSON.stringify(all.length === 1 ? all[0] : all)}`,
   )

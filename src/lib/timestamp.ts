@@ -34,7 +34,7 @@ export function unixSeconds(timeMs: number): string {
 }
 
 /** The last instant that a JavaScript date can hold, either side of 1970. */
-const farthestMs = 8.64e15
+export const farthestMs = 8.64e15
 
 function clock(head: (second: number) => string, digits: 3 | 6, tail: string): (timeMs: number) => string | undefined {
   let lastSecond: number | undefined

@@ -62,6 +62,27 @@ describe('an expression', () => {
     })
   })
 
+  test.each([
+    ['($f := function($x) {$f($x)}; $f(1))', 'Evaluation timeout after 2000 milliseconds'],
+    ['($f := function($x) {1 + $f($x)}; $f(1))', 'Stack overflow'],
+    ['[1..1e7]', 'The maximum sequence length of 10000000 was exceeded'],
+    ['$match("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", /(a+)+$/)', 'takes more than 1000 ms on a text'],
+  ])('%s ends with a sentence', async (source, sentence) => {
+    await expect(evaluate(source)).rejects.toMatchObject({kind: 'usage', message: expect.stringContaining(sentence)})
+  })
+
+  test('tells apart a hundred thousand values in no time', async () => {
+    expect(await evaluate('$count($distinct([1..100000]))')).toBe(100_000)
+    expect(await evaluate('$distinct([1, "1", {"a": 1, "b": [2]}, {"b": [2], "a": 1}, [1], 1])')).toEqual([
+      1,
+      '1',
+      {a: 1, b: [2]},
+      [1],
+    ])
+    expect(await evaluate('$distinct([7, 7])')).toEqual([7])
+    expect(await evaluate('$distinct(json.items.("x"))')).toBe('x')
+  })
+
   test('keeps to itself what two evaluations at the same time bind', async () => {
     const compiled = await compileJsonata('$string($n := json.n) & $string($n)', '--where')
     const results = [1, 2, 3].map((n) => compiled(contextOf(new Message('a', `{"n":${n}}`))))
@@ -84,6 +105,8 @@ describe('a result', () => {
     expect(resultText({a: [1]}, '--select')).toBe('{"a":[1]}')
     expect(resultText(await evaluate('json.items.sku'), '--select')).toBe('["a","b"]')
     expect(resultText(undefined, '--select')).toBeUndefined()
+    const deep = JSON.parse('['.repeat(50_000) + ']'.repeat(50_000))
+    expect(() => resultText(deep, '--select')).toThrow('--select gives a value that cannot be written')
     const lambda = await evaluate('function($x){$x}')
     expect(() => resultText(lambda, '--select')).toThrow('--select gives a function, not a value')
   })

@@ -19,14 +19,25 @@ describe('a position', () => {
     expect(parsePosition(text, now)).toEqual(position)
   })
 
-  test.each(['', '0', '-0', '1.5', 'latest', '@', '@yesterday', '@-15', '1e3', 'toString', '99999999999999999'])(
-    'is not %j',
-    (text) => {
-      expect(() => parsePosition(text, now)).toThrow(expect.objectContaining({kind: 'usage'}))
-    },
-  )
+  test.each([
+    '',
+    '0',
+    '00',
+    '-0',
+    '1.5',
+    'latest',
+    '@',
+    '@yesterday',
+    '@-15',
+    '1e3',
+    'toString',
+    '99999999999999999',
+    '@-999999999999d',
+  ])('is not %j', (text) => {
+    expect(() => parsePosition(text, now)).toThrow(expect.objectContaining({kind: 'usage'}))
+  })
 
-  test.each(['first', 'last', 'end', '1042', '-100', '@2026-11-20T10:00:00.000Z'])(
+  test.each(['first', 'last', 'end', '1042', '-100', '@2026-11-20T10:00:00.000Z', '@+010477-08-21T01:07:36.000Z'])(
     'is written as it is read: %s',
     (text) => {
       expect(formatPosition(parsePosition(text, now))).toBe(text)

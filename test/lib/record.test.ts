@@ -142,6 +142,14 @@ describe('the form of a record', () => {
     ])
   })
 
+  test('of ten thousand headers is made in no time', () => {
+    const many = Array.from({length: 10_000}, (_, n) => [`A${n % 2 ? n : 0}`, 'x'] as const).sort()
+    const began = performance.now()
+    const line = recordWriter()(new Message('a', '', many))
+    expect(performance.now() - began).toBeLessThan(500)
+    expect(parseRecord(line).headers).toEqual(many)
+  })
+
   test('leaves out a time that is none', () => {
     const line = lineOf(new Message('a', 'x', [], undefined, undefined, Number.NaN))
     expect(JSON.parse(line)).toEqual({subject: 'a', text: 'x'})

@@ -10,6 +10,7 @@ import type {OpenOptions, Transport} from '../transport/transport.ts'
 import {type BusFlags, chooseBus, findBus, prepareBus} from './bus.ts'
 import {globalFlags} from './flags.ts'
 import {Output} from './output.ts'
+import {printableJson, printableLines} from './printable.ts'
 import {errorJson, report} from './report.ts'
 import {stopOnSignal} from './signals.ts'
 import {isTerminal, tell, wantsColour, writeAll} from './terminal.ts'
@@ -75,7 +76,7 @@ export abstract class BusCommand<Result = void> extends Command {
   protected async openBus({stream = false, context, bus: other, ...options}: BusWishes = {}): Promise<Transport> {
     const wanted = other === undefined ? {...this.#globals, ...(context !== undefined && {context})} : otherBus(other)
     const {url, why, server, warnings} = await findBus(wanted, process.env)
-    for (const warning of warnings) tell(`warning: ${warning}\n`)
+    for (const warning of warnings) tell(`warning: ${talk(warning)}\n`)
     prepareBus({url, why})
     const bus = await open(url, {
       name: this.#name,
@@ -86,15 +87,14 @@ export abstract class BusCommand<Result = void> extends Command {
       ...options,
     })
     if (isTerminal(2) && !this.jsonEnabled()) {
-      const line = `${withoutSecrets(url)} (${why})`
-      this.say((await this.paint(2))?.dim(line) ?? line)
+      this.say(`${url} (${why})`, (await this.paint(2))?.dim)
     }
     return bus
   }
 
-  /** One line of talk on stderr; nothing with --quiet. */
-  protected say(line: string): void {
-    if (!this.#globals.quiet) tell(`${line}\n`)
+  /** Talk on stderr, whoever's words are in it; nothing with --quiet. */
+  protected say(line: string, paint: (text: string) => string = (text) => text): void {
+    if (!this.#globals.quiet) tell(`${paint(talk(line))}\n`)
   }
 
   /** Data on stdout, at once; for what is short. */
@@ -184,12 +184,18 @@ export abstract class BusCommand<Result = void> extends Command {
   }
 
   protected override logJson(json: unknown): void {
-    this.print(`${JSON.stringify(json)}\n`)
+    const line = JSON.stringify(json)
+    this.print(`${isTerminal(1) ? printableJson(line) : line}\n`)
   }
 
   protected override toErrorJson(error: unknown): object {
     return errorJson(error)
   }
+}
+
+/** What may stand on a terminal and in a log. */
+function talk(line: string): string {
+  return withoutSecrets(printableLines(line))
 }
 
 /** A command may give the name of a global flag to one of its own: its value is no login then. */

@@ -150,5 +150,5 @@ function frameRecords(flags: OpenFlags, safe: boolean): FrameView {
 }
 
 function dim(text: string, paint: ChalkInstance | undefined): string {
-  return paint?.dim(printable(text)) ?? text
+  return paint?.dim(printable(text)) ?? printable(text)
 }

@@ -1,7 +1,7 @@
 /** How failures reach people and scripts: one shape on stderr, one exit code each. */
 import {BusError, exitCodeOf, exitCodes, firstFailure} from '../errors.ts'
 import {withoutSecrets} from '../secrets.ts'
-import {printable, printableJson} from './printable.ts'
+import {printable, printableJson, printableLines} from './printable.ts'
 import {tell} from './terminal.ts'
 
 /** Writes a failure to stderr and returns the exit code for it. */
@@ -28,5 +28,5 @@ function errorText(error: unknown): string {
   if (error instanceof BusError)
     return [`bus: ${printable(error.message)}`, ...error.try.map((hint) => `  try: ${printable(hint)}`), ''].join('\n')
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return `bus: ${stack}\n  try: ${bugHint}\n`
+  return `bus: ${printableLines(stack)}\n  try: ${bugHint}\n`
 }

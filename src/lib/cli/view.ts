@@ -124,9 +124,11 @@ async function selected(
 ): Promise<View> {
   const evaluate = await compileJsonata(source, '--select')
   const text = (value: unknown) => {
-    if (value !== undefined && options.json) return JSON.stringify(value)
     const shown = resultText(value, '--select')
-    return options.safe && shown !== undefined ? printableLines(shown) : shown
+    if (shown === undefined) return undefined
+    if (!options.json) return options.safe ? printableLines(shown) : shown
+    const line = typeof value === 'string' ? JSON.stringify(value) : shown
+    return options.safe ? printableJson(line) : line
   }
   let failed = false
   const resultOf = async (message: Message) => {

@@ -144,11 +144,42 @@ class Client implements EventClient {
   }
 }
 
-function deliveredOf(text: string): Delivered {
-  const json = JSON.parse(text)
-  if (json.type === 'protocol_error') throw new BusError('remote', `the gateway says: ${json.error}`)
-  const {id, subscription} = json
-  return {id, subscription, events: json.type === 'event_batch' ? json.events : [json]}
+/** Reads a frame. Fails with `remote` for what is none, and for a protocol error. */
+export function deliveredOf(text: string): Delivered {
+  const json = objectIn(text)
+  if (json?.['type'] === 'protocol_error') throw new BusError('remote', `the gateway says: ${json['error']}`)
+  const {id, subscription, events} = json?.['type'] === 'event_batch' ? json : {...json, events: [json]}
+  if (typeof id === 'string' && isObject(subscription) && Array.isArray(events) && events.every(isEvent))
+    return {id, subscription: subscription as unknown as SubscriptionRef, events}
+  throw new BusError('remote', `what the gateway sent is no event: ${JSON.stringify(text.slice(0, 80))}`)
+}
+
+function isEvent(json: unknown): json is DeliveredEvent {
+  if (!isObject(json)) return false
+  const {topic, sequence, created, data = {}} = json
+  if (typeof topic !== 'string' || typeof sequence !== 'number' || typeof created !== 'string') return false
+  const isText = (value: unknown) => value === undefined || typeof value === 'string'
+  return isObject(data) && isText(data['text']) && isText(data['base64']) && isHeaders(data['headers'] ?? {})
+}
+
+/** As in records: an object of texts and lists of them, or pairs. */
+function isHeaders(json: unknown): boolean {
+  const isText = (value: unknown) => typeof value === 'string'
+  if (Array.isArray(json)) return json.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isText))
+  return isObject(json) && Object.values(json).flat().every(isText)
+}
+
+function objectIn(text: string): Record<string, unknown> | undefined {
+  try {
+    const json: unknown = JSON.parse(text)
+    return isObject(json) ? json : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(json: unknown): json is Record<string, unknown> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
 function opened(socket: WebSocket, url: string): Promise<void> {

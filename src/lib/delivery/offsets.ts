@@ -4,7 +4,7 @@
  */
 import {sleep} from '../pace.ts'
 import type {Bucket} from './bucket.ts'
-import {offsetIn, offsetKey, offsetText} from './registry.ts'
+import {offsetIn, offsetKey, offsetText, storedOffset} from './registry.ts'
 import type {Subscription} from './subscription.ts'
 
 export interface Place {
@@ -156,7 +156,7 @@ class StoredPlace implements Place {
   async #earlier(text: string): Promise<number | undefined> {
     const {bucket, key, writer} = this.#parts
     const entry = await bucket.get(key)
-    if (entry?.value === undefined || JSON.parse(entry.value).writer !== writer) return undefined
+    if (entry?.value === undefined || storedOffset(entry.value).writer !== writer) return undefined
     return entry.value === text ? entry.revision : bucket.update(key, text, entry.revision)
   }
 }

@@ -153,10 +153,27 @@ export function offsetText(offset: number, writer: string): string {
 }
 
 /** The offset that is stored, or where the subscription begins. */
-export function offsetIn(entry: Entry | undefined, {options}: Subscription): number {
+export function offsetIn(entry: Entry | undefined, {namespace, name, options}: Subscription): number {
   const first = Number(options.firstEvent)
   if (entry?.value === undefined) return first
-  return Number(JSON.parse(entry.value).offset ?? first)
+  const {offset = first} = storedOffset(entry.value)
+  if (Number.isSafeInteger(offset)) return Number(offset)
+  throw new BusError(
+    'remote',
+    `somebody else wrote the offset of ${name}: ${JSON.stringify(entry.value.slice(0, 60))}`,
+    {
+      try: [`bus events rm ${namespace} ${name}, and add it anew`],
+    },
+  )
+}
+
+/** What an entry says; nothing where somebody else wrote there. */
+export function storedOffset(value: string): {readonly offset?: unknown; readonly writer?: unknown} {
+  try {
+    return JSON.parse(value) ?? {offset: null}
+  } catch {
+    return {offset: null}
+  }
 }
 
 function keyOf(namespace: string, name: string): string {

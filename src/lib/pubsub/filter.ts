@@ -1,4 +1,5 @@
 /** Which messages are kept: by subject, by payload, by expression, by chance. Cheap tests come first. */
+import {BoundedRegExp} from '../bounded-regex.ts'
 import {BusError} from '../errors.ts'
 import {compileJsonata, contextOf, isTruthy} from '../jsonata.ts'
 import type {Message} from '../message.ts'
@@ -28,8 +29,7 @@ export async function compileFilter(options: FilterOptions): Promise<Filter | un
   if (ignore.length > 0) tests.push(notIgnored(ignore))
   if (sample !== undefined) tests.push(() => random() < sample)
   if (match !== undefined) {
-    const regex = compileRegex(match, '--match')
-    tests.push((message) => regex.test(message.text))
+    tests.push(matching(compileRegex(match, '--match'), options.onFailure))
   }
   const quick = tests.length === 0 ? undefined : keeping(tests)
   return where === undefined ? quick : whereTrue(where, quick, options.onFailure)
@@ -38,7 +38,7 @@ export async function compileFilter(options: FilterOptions): Promise<Filter | un
 /** Compiles a regular expression; `flag` is what it was given with. Throws `usage`, naming the position (1-based). */
 export function compileRegex(source: string, flag: string): RegExp {
   const fault = regexFault(source)
-  if (fault === undefined) return new RegExp(source)
+  if (fault === undefined) return new BoundedRegExp(source)
   // V8 does not say where: it is where a shortest beginning of the text starts to have this same fault.
   let at = source.length
   while (at > 1 && regexFault(source.slice(0, at - 1)) === fault) at--
@@ -50,7 +50,8 @@ export function compileRegex(source: string, flag: string): RegExp {
 
 function regexFault(source: string): string | undefined {
   try {
-    new RegExp(source)
+    // One that is too large is found when it is used.
+    new RegExp(source).test('')
     return undefined
   } catch (error) {
     return (error as Error).message.replace(/^.*\/: /s, '')
@@ -59,6 +60,19 @@ function regexFault(source: string): string | undefined {
 
 function keeping(tests: readonly ((message: Message) => boolean)[]): (batch: readonly Message[]) => readonly Message[] {
   return (batch) => batch.filter((message) => tests.every((test) => test(message)))
+}
+
+function matching(regex: RegExp, onFailure: FilterOptions['onFailure']): (message: Message) => boolean {
+  let failed = false
+  return ({text, subject}) => {
+    try {
+      return regex.test(text)
+    } catch (error) {
+      if (!failed) onFailure?.(`--match: ${(error as Error).message} (on ${subject}; such messages are left out)`)
+      failed = true
+      return false
+    }
+  }
 }
 
 function notIgnored(patterns: readonly string[]): (message: Message) => boolean {

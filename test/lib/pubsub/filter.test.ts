@@ -57,6 +57,16 @@ describe('a filter', () => {
     ])
   })
 
+  test('leaves out what its pattern takes too long for, and says so once', async () => {
+    const said: string[] = []
+    const filter = await compileFilter({match: '(b|a+)+$', onFailure: (sentence) => said.push(sentence)})
+    const hostile = new Message('logs.a', `${'a'.repeat(50)}!`)
+    expect(await filter?.([hostile, new Message('logs.b', 'aa'), hostile])).toHaveLength(1)
+    expect(said).toEqual([
+      '--match: the pattern /(b|a+)+$/ takes more than 1000 ms on a text (on logs.a; such messages are left out)',
+    ])
+  })
+
   test.each<[FilterOptions, string]>([
     [{match: 'a(b'}, '--match /a(b/ is not a regular expression: Unterminated group at position 2'],
     [{where: 'json.a ='}, '--where "json.a =" is not JSONata: Unexpected end of expression at position 8'],

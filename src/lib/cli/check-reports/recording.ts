@@ -48,7 +48,7 @@ function slug(text: string): string {
 
 function make(folder: string): void {
   try {
-    mkdirSync(folder, {recursive: true})
+    mkdirSync(folder, {recursive: true, mode: 0o700})
   } catch (error) {
     throw fileError(error, 'write', folder)
   }

@@ -137,16 +137,24 @@ function write(target: Target, text: string, isLast = false): void {
 }
 
 /**
- * Whoever reads the file while it is written sees the one before it. The folder is made, and that it can be written is
+ * Whoever reads the file while it is written sees the one before it, whose mode it keeps; a new one is its owner's alone,
+ * for messages may stand in it. The folder is made, and that it can be written is
  * tried before anything runs. What is no plain file, such as /dev/stderr, is written as it is.
  */
 function fileTarget(path: string): Target {
   let text = ''
-  const isPlain = statSync(path, {throwIfNoEntry: false})?.isFile() ?? true
+  const before = statSync(path, {throwIfNoEntry: false})
+  const isPlain = before?.isFile() ?? true
+  const mode = before === undefined ? 0o600 : before.mode & 0o777
   const beside = isPlain ? `${path}.${process.pid}.part` : path
+  const put = (all: string) => {
+    // Nothing that lies there already is written through.
+    if (isPlain) rmSync(beside, {force: true})
+    writeFileSync(beside, all, {mode, flag: isPlain ? 'wx' : 'w'})
+  }
   guarded(path, () => {
-    mkdirSync(dirname(path), {recursive: true})
-    writeFileSync(beside, '')
+    mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+    put('')
     if (isPlain) rmSync(beside)
   })
   return {
@@ -156,7 +164,7 @@ function fileTarget(path: string): Target {
     ready() {},
     done: () =>
       guarded(path, () => {
-        writeFileSync(beside, text)
+        put(text)
         if (isPlain) renameSync(beside, path)
       }),
   }

@@ -83,8 +83,8 @@ export async function tryDraft(
 
 export function writeDraft(path: string, text: string): void {
   try {
-    mkdirSync(dirname(path), {recursive: true})
-    writeFileSync(path, text)
+    mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+    writeFileSync(path, text, {mode: 0o600})
   } catch (error) {
     throw fileError(error, 'write', path)
   }

@@ -1,28 +1,38 @@
 import {Message} from '../../message.ts'
+import {farthestMs} from '../../timestamp.ts'
 
-/** The data column; a peer that is not libbus may have left text or a number in it. */
-export type Data = Buffer | string | number
+/** SQLite holds no column to its type: a peer that is not libbus may have left anything there. */
+export type Data = Buffer | string | number | null
 
-export type EventRow = [id: number, subject: string, data: Data, createdAt: number]
-export type RequestRow = [id: string, subject: string, data: Data, createdAt: number]
+export type EventRow = [id: number, subject: Data, data: Data, createdAt: Data]
+export type RequestRow = [id: string, subject: Data, data: Data, createdAt: Data]
 
 /** What is published to this prefix and the id of a request is its reply. */
 export const inboxPrefix = '_INBOX.'
 
-/** created_at is in whole seconds. */
 export function eventOf([id, subject, data, createdAt]: EventRow): Message {
-  return new Message(subject, payloadOf(data), undefined, undefined, id, createdAt * 1000)
+  return new Message(textOf(subject), payloadOf(data), undefined, undefined, id, timeOf(createdAt))
 }
 
 export function requestOf([id, subject, data, createdAt]: RequestRow): Message {
-  return new Message(subject, payloadOf(data), undefined, inboxPrefix + id, undefined, createdAt * 1000)
+  return new Message(textOf(subject), payloadOf(data), undefined, inboxPrefix + id, undefined, timeOf(createdAt))
 }
 
 export function payloadOf(data: Data): Uint8Array | string {
-  return typeof data === 'number' ? String(data) : data
+  return typeof data === 'number' ? String(data) : (data ?? '')
 }
 
 /** Always a blob: absent data would be NULL, which the tables refuse. */
 export function blobOf(data: Uint8Array | string | undefined): Uint8Array {
   return typeof data === 'string' ? Buffer.from(data) : (data ?? new Uint8Array(0))
+}
+
+function textOf(value: Data): string {
+  return String(value ?? '')
+}
+
+/** It is in whole seconds; 1970 for what is no time. */
+function timeOf(createdAt: Data): number {
+  const timeMs = Number(createdAt) * 1000
+  return Math.abs(timeMs) < farthestMs ? timeMs : 0
 }

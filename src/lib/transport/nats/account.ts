@@ -1,6 +1,8 @@
 /** What JetStream says of the account that one is in. */
+
 import {BusError} from '../../errors.ts'
 import type {Facts, Transport, Usage} from '../transport.ts'
+import {objectIn} from './streams/api.ts'
 
 /** What is used of a tier or of the whole account; limits of -1 are none. */
 interface Tier {
@@ -17,34 +19,35 @@ interface Tier {
 }
 
 interface AccountInfo extends Tier {
-  readonly error?: {readonly description?: string}
+  readonly error?: {readonly description?: string} | null
   /** By the number of replicas, where limits differ by it. */
-  readonly tiers?: Readonly<Record<string, Tier>>
+  readonly tiers?: Readonly<Record<string, Tier | null>> | null
 }
 
 /** Asks the server. Answers why not where the account has no JetStream or may not ask. */
 export async function jetStreamFacts(bus: Pick<Transport, 'request'>): Promise<Facts['jetstream']> {
   try {
     const reply = await bus.request({subject: '$JS.API.INFO'})
-    const info = JSON.parse(reply.text) as AccountInfo
-    if (info.error !== undefined) return {missing: info.error.description ?? 'the server gives no reason'}
+    const info = objectIn(reply.text) as AccountInfo | undefined
+    if (info === undefined) return {missing: 'what answers is no JetStream'}
+    if (info.error) return {missing: info.error.description ?? 'the server gives no reason'}
     const tiers = [info, ...Object.values(info.tiers ?? {})]
     return {
       memory: usage(
         info.memory,
-        tiers.map(({limits}) => limits?.max_memory),
+        tiers.map((tier) => tier?.limits?.max_memory),
       ),
       storage: usage(
         info.storage,
-        tiers.map(({limits}) => limits?.max_storage),
+        tiers.map((tier) => tier?.limits?.max_storage),
       ),
       streams: usage(
         info.streams,
-        tiers.map(({limits}) => limits?.max_streams),
+        tiers.map((tier) => tier?.limits?.max_streams),
       ),
       consumers: usage(
         info.consumers,
-        tiers.map(({limits}) => limits?.max_consumers),
+        tiers.map((tier) => tier?.limits?.max_consumers),
       ),
     }
   } catch (error) {

@@ -213,4 +213,23 @@ describe('cleaning up', () => {
       ['gap', ['4', '4']],
     ])
   })
+
+  test('may hold anything in any column', async () => {
+    const path = join(temporaryFolder(), 'lax.db')
+    const db = lookInto(path)
+    db.exec(`CREATE TABLE bus_events (id INTEGER PRIMARY KEY, subject, data, created_at);
+      CREATE TABLE bus_requests (id, subject, data, created_at); CREATE TABLE bus_replies (request_id, data, created_at)`)
+    await using bus = await open(`libbus:${path}`)
+    const all = await bus.subscribe('>')
+    db.exec(
+      `INSERT INTO bus_events (subject, data, created_at) VALUES (7, NULL, 'x'), (NULL, 1.5, 1e300), (x'61', 't', NULL)`,
+    )
+    const found: unknown[] = []
+    while (found.length < 3) for (const {subject, text, time} of await all.take(10)) found.push([subject, text, time])
+    expect(found).toEqual([
+      ['7', '', 0],
+      ['', '1.5', 0],
+      ['a', 't', 0],
+    ])
+  })
 })

@@ -1,6 +1,9 @@
 import {describe, expect, it} from 'vitest'
 import {BusError} from '../../../../src/lib/errors.ts'
+import {Message} from '../../../../src/lib/message.ts'
+import {catalogue} from '../../../../src/lib/transport/nats/streams/catalogue.ts'
 import {superset} from '../../../../src/lib/transport/nats/streams/filters.ts'
+import type {Line} from '../../../../src/lib/transport/nats/streams/line.ts'
 import {timeOf} from '../../../../src/lib/transport/nats/streams/settings.ts'
 import {StoredReader} from '../../../../src/lib/transport/nats/streams/stored.ts'
 
@@ -33,6 +36,22 @@ describe('a stream’s answer', () => {
       expect(read(reader, text), text).toMatchObject({kind: 'remote'})
     }
     expect(reader.read(Buffer.from('NATS/1.0 503\r\n\r\n'), 16)).toBe('nobody')
+  })
+})
+
+describe('what answers for JetStream', () => {
+  const line = (text: string) => ({
+    ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined},
+    request: async () => new Message('_INBOX.1', text),
+  })
+  const answers = ['', 'hello', 'null', '[]', '{}', '{"error":null}', '{"config":{},"state":7}', '{"streams":[7]}']
+
+  it.each(answers)('and is none is told of in a sentence: %s', async (text) => {
+    const streams = catalogue(line(text) as unknown as Line)
+    const failure = {kind: 'remote', message: expect.stringContaining('what answered for JetStream on nats://x')}
+    await expect(streams.info('S')).rejects.toMatchObject(failure)
+    await expect(streams.list()).rejects.toMatchObject(failure)
+    await expect(streams.get('S', 1)).rejects.toMatchObject(failure)
   })
 })
 

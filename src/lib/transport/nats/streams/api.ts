@@ -1,6 +1,7 @@
 /** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
 import {BusError, type FailureKind} from '../../../errors.ts'
 import {noConsumer, noStream} from '../../stream-faults.ts'
+import {isAnswer} from './answers.ts'
 import type {ErrorJson} from './json.ts'
 import type {Line} from './line.ts'
 
@@ -38,9 +39,22 @@ export async function ask<T>(line: Line, operation: string, body?: unknown, opti
   const reply = await line.request({subject: `$JS.API.${operation}`, data}, {timeoutMs, signal}).catch((error) => {
     throw error instanceof BusError ? noAnswer(line.url, error) : error
   })
-  const answer = JSON.parse(reply.text) as T & {readonly error?: ErrorJson}
-  if (answer.error !== undefined) throw apiFailure(line.url, answer.error, options)
-  return answer
+  const answer = objectIn(reply.text)
+  const {error} = (answer ?? {}) as {readonly error?: ErrorJson | null}
+  if (error) throw apiFailure(line.url, error, options)
+  if (answer !== undefined && isAnswer(operation, answer)) return answer as T
+  const sentence = `what answered for JetStream on ${line.url} is something else: ${JSON.stringify(reply.text.slice(0, 60))}`
+  throw new BusError('remote', sentence, {try: ['see who else subscribes to $JS.API.>']})
+}
+
+/** The object that a text is in JSON. */
+export function objectIn(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The `err_code` behind a failure. */

@@ -2,14 +2,14 @@
 import {BusError} from '../../../errors.ts'
 import type {Stored} from '../../streams.ts'
 import {isNoResponders} from '../headers.ts'
-import {apiFailure} from './api.ts'
+import {apiFailure, objectIn} from './api.ts'
 import type {ErrorJson} from './json.ts'
 
 interface AnswerJson {
   readonly stream?: string
   readonly seq?: number
   readonly duplicate?: boolean
-  readonly error?: ErrorJson
+  readonly error?: ErrorJson | null
 }
 
 /** Why a message was not stored; `nobody`: no stream keeps its subject, or not at this moment. */
@@ -66,9 +66,9 @@ export class StoredReader {
 
   #readJson(data: Uint8Array): Refusal | undefined {
     const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8')
-    const answer = parsed(text)
-    if (answer?.error !== undefined) return apiFailure(this.#url, answer.error, {stream: answer.stream})
-    if (answer?.stream === undefined || answer.seq === undefined) return notAStream(this.#url, text)
+    const answer = objectIn(text) as AnswerJson | undefined
+    if (answer?.error) return apiFailure(this.#url, answer.error, {stream: answer.stream})
+    if (typeof answer?.stream !== 'string' || typeof answer.seq !== 'number') return notAStream(this.#url, text)
     this.stream = answer.stream
     this.seq = answer.seq
     this.duplicate = answer.duplicate === true
@@ -85,15 +85,6 @@ export class StoredReader {
 }
 
 const longest = 512
-
-function parsed(text: string): AnswerJson | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? value : undefined
-  } catch {
-    return undefined
-  }
-}
 
 function notAStream(url: string, text: string): BusError {
   return new BusError('remote', `what answered on ${url} is no stream: ${JSON.stringify(text.slice(0, 60))}`)

@@ -1,0 +1,40 @@
+import fc from 'fast-check'
+import {describe, expect, test} from 'vitest'
+import {readCorpus} from './corpus.ts'
+import {mutate, randomFrom} from './mutate.ts'
+import type {Target} from './target.ts'
+import {targets} from './targets.ts'
+
+/** Seconds for each target are for `npm run fuzz`; these are to be over in one. */
+const runs = 100
+
+describe.each(Object.entries(targets))('%s', async (name, load) => {
+  const {target} = await load()
+  const kept = readCorpus(name, target)
+
+  test('stands all that was ever kept', async () => {
+    for (const input of kept) await target.run(input)
+    expect(kept.length).toBeLessThan(100)
+  })
+
+  test('stands what is made of it, and of bytes', async () => {
+    await fc.assert(
+      fc.asyncProperty(inputs(target, kept), async (input) => void (await target.run(input))),
+      {
+        numRuns: runs,
+        interruptAfterTimeLimit: 1000,
+      },
+    )
+  })
+})
+
+function inputs({words}: Target, kept: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
+  const piece = fc.oneof(fc.constantFrom(...words), fc.string({unit: 'binary', maxLength: 8}), fc.constant('\n'))
+  return fc.oneof(
+    fc.uint8Array({maxLength: 200}),
+    fc.array(piece, {maxLength: 30}).map((pieces) => new Uint8Array(Buffer.from(pieces.join('')))),
+    fc
+      .tuple(fc.constantFrom(...kept), fc.nat())
+      .map(([input, seed]) => mutate(input, kept, words, randomFrom(seed)).subarray(0, 2000)),
+  )
+}

@@ -1,0 +1,21 @@
+import type {Target} from './target.ts'
+
+/** Every target by its name, loaded when it is used: the coverage of one is not that of the others. */
+export const targets: Readonly<Record<string, () => Promise<{readonly target: Target}>>> = {
+  check: () => import('./targets/check.ts'),
+  context: () => import('./targets/context.ts'),
+  format: () => import('./targets/format.ts'),
+  headers: () => import('./targets/headers.ts'),
+  jetstream: () => import('./targets/jetstream.ts'),
+  jsonata: () => import('./targets/jsonata.ts'),
+  libbus: () => import('./targets/libbus.ts'),
+  messenger: () => import('./targets/messenger.ts'),
+  position: () => import('./targets/position.ts'),
+  record: () => import('./targets/record.ts'),
+  regex: () => import('./targets/regex.ts'),
+  'response-stream': () => import('./targets/response-stream.ts'),
+  rpc: () => import('./targets/rpc.ts'),
+  subject: () => import('./targets/subject.ts'),
+  view: () => import('./targets/view.ts'),
+  websocket: () => import('./targets/websocket.ts'),
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import {busUrl, type Context, checkName, parseFields, readTarget} from '../../../src/lib/cli/context/context.ts'
+import {isReference, lastingPath, material, pathOf, textOf as secretOf} from '../../../src/lib/cli/context/values.ts'
+import {reach} from '../../../src/lib/cli/server.ts'
+import {withoutSecrets} from '../../../src/lib/secrets.ts'
+import {partsOf, refused, type Target, textOf} from '../target.ts'
+
+const env = {HOME: '/nowhere', TOKEN: 'hunter2', EMPTY: ''}
+
+/** Context files, ours and those of the NATS CLI; what their values refer to; URLs. */
+export const target: Target = {
+  seeds: [
+    '{"url":"nats://127.0.0.1:4222","user":"ann","password":"p","timeout":"5s"}',
+    '{"description":"","url":"tls://a,b:4223","token":"env://TOKEN","user":"","creds":"~/a.creds","nkey":"","cert":"","key":"","ca":"","nsc":"","jetstream_domain":"","inbox_prefix":"","user_jwt":"","color_scheme":"","tls_first":false}',
+    '{"url":"sqlite:./bus.db","creds":"data:;base64,YQ==","socks_proxy":null}',
+    '{"creds":"file://$HOME/x","ca":"op://a/b","key":"env://EMPTY"}',
+    'nats://ann:hunter2@127.0.0.1:4222,nats://hunter2@b/?token=hunter2',
+  ],
+  words: [
+    ...[
+      '"url":"',
+      '"user":"',
+      '"password":"',
+      '"token":"',
+      '"creds":"',
+      '"nkey":"',
+      '"user_jwt":"',
+      '"timeout":"',
+      '"ca":',
+    ],
+    ...[
+      'env://',
+      'file://',
+      'data:;base64,',
+      'op://',
+      '~',
+      '$HOME',
+      '${',
+      'nats://',
+      '@',
+      ':',
+      'libbus:',
+      '.db',
+      'null',
+      ',',
+    ],
+  ],
+  run(bytes) {
+    const text = textOf(bytes)
+    const fields = refused(() => parseFields(text, '/c.json'))
+    if (fields !== undefined) assertContext(fields)
+    const [first = '', second = ''] = partsOf(bytes, 2)
+    refused(() => checkName(first))
+    refused(() => busUrl(first))
+    lastingPath(first)
+    isReference(first)
+    // What stands in a file of this machine is not read.
+    if (!/file:|^[^:]*$/i.test(first)) refused(() => secretOf(first, 'it', env))
+    for (const read of [material, pathOf]) refused(() => read(first, 'it', env))
+    assertHidden(first, second)
+  },
+}
+
+function assertContext(fields: ReturnType<typeof parseFields>): void {
+  const where = refused(() => readTarget(fields, '/c.json'))
+  if (where === undefined || Object.values(fields).some((value) => /file:/i.test(String(value)))) return
+  const context: Context = {name: 'c', from: 'nats', path: '/c.json', ...where, fields, isLoose: false}
+  refused(() => reach({url: undefined, context, why: 'the context'}, {}, env))
+}
+
+/** A password that a URL can hold is not shown. */
+function assertHidden(user: string, rest: string): void {
+  if (!/^\w{0,20}$/.test(user) || !/^[\w.:/?&=-]{0,80}$/.test(rest)) return
+  for (const url of [
+    `nats://${user}:Hunter-2@h/${rest}`,
+    `nats://h,${user}:Hunter-2@b/${rest}`,
+    `ws://Hunter-2@${rest}`,
+  ])
+    assert.ok(!withoutSecrets(url).includes('Hunter-2'), url)
+}

@@ -1,0 +1,104 @@
+import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, describe, expect, test} from 'vitest'
+import {open} from '../../src/lib/transport/open.ts'
+import {bus, start} from '../bus.ts'
+import {NatsServer} from '../nats-server.ts'
+import {publishRaw} from './strangers.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'bus-hostile-'))
+const server = await NatsServer.start((home) => `jetstream {store_dir: "${home}/js"}`)
+const at = ['--bus', server.url()]
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  rmSync(folder, {recursive: true})
+})
+
+/** Would leave a file behind wherever a shell read it, or take an argument for its own. */
+const owned = join(folder, 'owned')
+const hostile = [
+  `$(touch ${owned})`,
+  `\`touch ${owned}\``,
+  `; touch ${owned} #`,
+  `| touch ${owned}`,
+  `'"; touch ${owned}; "'`,
+  '--help',
+  '-e',
+  '\n--version',
+  '$BUS_SUBJECT',
+  '%s\\x41',
+]
+const asToken = (text: string) => text.replace(/[\s.*>]/g, '_')
+
+const program = join(folder, 'program.cjs')
+writeFileSync(
+  program,
+  'const {env, argv} = process; process.stdout.write(JSON.stringify({argv: argv.slice(2), subject: env.BUS_SUBJECT, reply: env.BUS_REPLY, header: env.BUS_HEADER_X, path: env.PATH, preload: env.LD_PRELOAD, options: env.NODE_OPTIONS}))',
+)
+const given = ['fixed', '{subject}', '$HOME', `$(touch ${owned})`, '', '--', '*']
+
+describe('a program that a message is handed to', () => {
+  test.each(hostile)('has the arguments that were given and no other, without a shell: %j', async (text) => {
+    await using transport = await open(server.url())
+    const subject = `run.${asToken(text)}`
+    await using service = start([
+      'serve',
+      'run.>',
+      ...at,
+      '-n',
+      '1',
+      '--exec',
+      '--',
+      process.execPath,
+      program,
+      ...given,
+    ])
+    await service.stderrLine('listening on ')
+    const headers = [
+      ['X', text.trim()],
+      ['PATH', text.trim()],
+      ['LD-PRELOAD', 'x'],
+      ['NODE_OPTIONS', '--bad'],
+    ] as const
+    const reply = await transport.request({subject, data: text, headers}, {timeoutMs: 10_000})
+    expect(JSON.parse(reply.text)).toMatchObject({argv: given, subject, header: text.trim(), path: process.env['PATH']})
+    expect(JSON.parse(reply.text)).not.toHaveProperty('preload')
+    expect(JSON.parse(reply.text)).not.toHaveProperty('options')
+    expect(existsSync(owned)).toBe(false)
+  })
+
+  test('has in its environment what the wire brought, whatever it is', async () => {
+    await using service = start([
+      'serve',
+      'raw.>',
+      ...at,
+      '-n',
+      '1',
+      '--json',
+      '--exec',
+      '--',
+      process.execPath,
+      program,
+    ])
+    await service.stderrLine('listening on ')
+    await publishRaw(server.port(), 'raw.\x1b[2J inbox', 'NATS/1.0\r\nX: a\0b\nc\r\n=: 1\r\nA=B: 2\r\n\r\n', '\0\xff')
+    const {code, stderr} = await service.ended
+    expect({code, stderr}).toMatchObject({code: 0, stderr: expect.not.stringContaining('    at ')})
+  })
+
+  test('of a replay and of events has them too', async () => {
+    await using transport = await open(server.url())
+    await transport.streams.add({name: 'P', subjects: ['p.>']})
+    for (const text of hostile) await transport.streams.publish({subject: `p.${asToken(text)}`, data: text})
+    const out = await bus(['consumer', 'replay', 'P', ...at, '--exec', '--', process.execPath, program, ...given])
+    expect(out.code).toBe(0)
+    const seen = out.stdout
+      .split(/(?<=\})(?=\{)|\n/)
+      .filter(Boolean)
+      .map((line) => JSON.parse(line))
+    expect(seen.map(({argv}) => argv)).toEqual(hostile.map(() => given))
+    expect(seen.map(({subject}) => subject)).toEqual(hostile.map((text) => `p.${asToken(text)}`))
+    expect(existsSync(owned)).toBe(false)
+  })
+})

@@ -1,0 +1,49 @@
+/** What a stranger may send who keeps to no rule of ours, and a terminal to look at it with. */
+import {spawn, spawnSync} from 'node:child_process'
+import {connect} from 'node:net'
+import {bin} from '../bus.ts'
+
+export const hasTerminals = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
+
+/** Clears the screen, sets the title, goes back and over, turns the direction of writing; C0, C1 and Unicode. */
+export const tricks = ['\x1b[2J', '\x1b]0;gotcha\x07', '\x9b31m', 'a\rb', '\b\b', '\u202e', '\u2066', '\u2028'] as const
+export const trick = tricks.join('x')
+
+/** What a terminal or a reader would be led astray by. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those
+export const astray = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\r(?!\n)/
+
+/** Everything that a command line shows on a terminal of its own. */
+export async function onTerminal(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+  const words = [process.execPath, bin, ...args, '--no-color'].map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
+  const child = spawn('script', ['-qec', words.join(' '), '/dev/null'], {
+    env: {PATH: process.env['PATH'], HOME: process.env['HOME'], TERM: 'xterm', ...env},
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: 15_000,
+  })
+  let shown = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text
+  })
+  await new Promise((resolve) => child.once('close', resolve))
+  return shown
+}
+
+/** Publishes as no client library would let one: header lines and subject go to the server as they are. */
+export async function publishRaw(port: number, subject: string, headers: string, payload: string): Promise<void> {
+  const [head, body] = [Buffer.from(headers), Buffer.from(payload)]
+  const socket = connect(port, '127.0.0.1')
+  const answered = new Promise<void>((resolve, reject) => {
+    socket.once('error', reject)
+    socket.on('data', (data) => {
+      if (String(data).includes('PONG')) resolve()
+      if (String(data).includes('-ERR')) reject(new Error(String(data)))
+    })
+  })
+  socket.write('CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\n')
+  const what =
+    head.length === 0 ? `PUB ${subject} ${body.length}` : `HPUB ${subject} ${head.length} ${head.length + body.length}`
+  socket.write(Buffer.concat([Buffer.from(`${what}\r\n`), head, body, Buffer.from('\r\nPING\r\n')]))
+  await answered
+  socket.destroy()
+}

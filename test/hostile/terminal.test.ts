@@ -1,0 +1,121 @@
+import {mkdtempSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, describe, expect, test} from 'vitest'
+import {open} from '../../src/lib/transport/open.ts'
+import {bus, start} from '../bus.ts'
+import {NatsServer} from '../nats-server.ts'
+import {astray, hasTerminals, onTerminal, publishRaw, trick, tricks} from './strangers.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'bus-hostile-'))
+const server = await NatsServer.start((home) => `jetstream {store_dir: "${home}/js"}`)
+const transport = await open(server.url())
+// A subject and names may have no spaces, and nothing else of what terminals obey is refused by a server.
+const subject = `evil.${trick.replace(/\s/g, '')}`
+await transport.streams.add({name: 'EVIL', subjects: ['evil.>'], description: trick})
+await publishRaw(
+  server.port(),
+  subject,
+  `NATS/1.0\r\n${trick.replace(/[\r\n]/g, '')}: ${trick.replace('\r', '')}\r\n\r\n`,
+  trick,
+)
+await publishRaw(server.port(), 'evil.json', '', JSON.stringify({a: trick, b: ['\x9b', '\u202e']}))
+await transport.request({
+  subject: '$JS.API.CONSUMER.CREATE.EVIL',
+  data: JSON.stringify({
+    stream_name: 'EVIL',
+    config: {name: 'c', durable_name: 'c', ack_policy: 'explicit', description: trick},
+  }),
+})
+afterAll(async () => {
+  await transport.close()
+  await server[Symbol.asyncDispose]()
+  rmSync(folder, {recursive: true})
+})
+const at = ['--bus', server.url()]
+const read = ['sub', 'evil.>', '--from', 'first', '-n', '2', ...at]
+
+const looks: readonly (readonly string[])[] = [
+  read,
+  [...read, '--json'],
+  [...read, '--headers-only'],
+  [...read, '--subjects-only'],
+  [...read, '--subjects-only', '--json'],
+  [...read, '--format', '{subject} {headers} {text} {json.a} {json}'],
+  [...read, '--select', 'text'],
+  [...read, '--select', '$', '--json'],
+  [...read, '--select', 'text', '--json'],
+  [...read, '--where', '$uppercase(bytes)', '--for', '300ms'],
+  ['stream', 'ls', ...at],
+  ['stream', 'ls', '--json', ...at],
+  ['stream', 'info', 'EVIL', ...at],
+  ['stream', 'info', 'EVIL', '--json', ...at],
+  ['stream', 'subjects', 'EVIL', ...at],
+  ['stream', 'subjects', 'EVIL', '--json', ...at],
+  ['stream', 'get', 'EVIL', '1', ...at],
+  ['stream', 'get', 'EVIL', '1', '--json', ...at],
+  ['consumer', 'ls', ...at],
+  ['consumer', 'info', 'EVIL', 'c', ...at],
+  ['consumer', 'info', 'EVIL', 'c', '--json', ...at],
+  ['consumer', 'next', 'EVIL', 'c', '--peek', ...at],
+  ['consumer', 'replay', 'EVIL', '--analyze', ...at],
+  ['doctor', ...at],
+  ['pub', trick, 'x', ...at],
+  ['stream', 'info', trick, ...at],
+  ['sub', 'a', '--context', trick],
+  [trick],
+]
+
+describe.runIf(hasTerminals)('on a terminal nothing of a stranger is obeyed', () => {
+  test.each(looks)('bus %s %s %s %s %s %s %s', async (...args) => {
+    const shown = await onTerminal(args)
+    expect(shown).not.toMatch(astray)
+    expect(shown).not.toBe('')
+  })
+
+  test('but with --raw', async () => {
+    expect(await onTerminal([...read, '--raw'])).toContain(trick.replaceAll('\n', '\r\n'))
+  })
+
+  test('and nothing of what answers a request: the reply, its headers, its error', async () => {
+    await using answering = await transport.subscribe('answer.*')
+    const answer = (async () => {
+      for await (const {subject: asked, reply} of answering) {
+        const error = asked.endsWith('error') ? ([['Nats-Service-Error', trick.replace(/[\r\n]/g, '')]] as const) : []
+        if (reply !== undefined) transport.publish({subject: reply, data: trick, headers: [['X', tricks[0]], ...error]})
+        await transport.flush()
+      }
+    })()
+    for (const flags of [[], ['--json']]) {
+      for (const which of ['plain', 'error']) {
+        const shown = await onTerminal(['req', `answer.${which}`, '', ...flags, ...at])
+        expect(shown).not.toMatch(astray)
+        expect(shown).toContain(flags.includes('--json') ? '\\u001b' : '\\x1b')
+      }
+    }
+    await answering.close()
+    await answer
+  })
+})
+
+describe('in a pipe', () => {
+  test('people’s view and errors are escaped too, and data for programs is exact', async () => {
+    const human = await bus(read)
+    expect(human.stdout).not.toMatch(astray)
+    expect((await bus(['pub', trick, 'x', ...at])).stderr).not.toMatch(astray)
+    const [line = ''] = (await bus([...read, '--json'])).stdout.split('\n')
+    expect(JSON.parse(line)).toMatchObject({subject, text: trick})
+    expect((await bus([...read, '--raw'])).stdout).toContain(trick)
+    expect((await bus([...read, '--format', '{text}\\n'])).stdout).toContain(trick)
+  })
+
+  test('what serves shows escaped whom it served', async () => {
+    await using service = start(['serve', 'svc.>', '--echo', '-n', '1', ...at])
+    await service.stderrLine('listening on ')
+    await publishRaw(server.port(), `svc.${tricks[0]}`, `NATS/1.0\r\nX: ${tricks[1]}\r\n\r\n`, trick)
+    const {code, stdout, stderr} = await service.ended
+    expect(code).toBe(0)
+    expect(stdout + stderr).not.toMatch(astray)
+    expect(stdout).toContain('svc.\\x1b[2J')
+  })
+})
