@@ -13,6 +13,7 @@ const sizeUnits: Readonly<Record<string, number>> = {
   gib: 2 ** 30,
 }
 const perUnits: Readonly<Record<string, number>> = {s: 1, m: 60, h: 3600}
+const multiples: Readonly<Record<string, number>> = {k: 1000, M: 1_000_000}
 /** What a timer of the platform can wait for. */
 const longestMs = 2 ** 31 - 1
 
@@ -52,11 +53,11 @@ export function parseSize(text: string): number {
   return Math.round(Number(amount) * factor)
 }
 
-/** `1000/s`, `5/m`, `10/h` as a number per second. Throws `usage`. */
+/** `1000/s`, `40k/s`, `5/m`, `10/h` as a number per second. Throws `usage`. */
 export function parseRate(text: string): number {
-  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)\/([smh])$/.exec(text) ?? []
-  if (!(Number(amount) > 0)) throw bad(text, 'a rate above zero', '1000/s or 5/m')
-  return Number(amount) / (perUnits[unit] ?? 1)
+  const [, amount, thousands = '', unit = ''] = /^(\d+(?:\.\d+)?)([kM]?)\/([smh])$/.exec(text) ?? []
+  if (!(Number(amount) > 0)) throw bad(text, 'a rate above zero', '1000/s, 40k/s or 5/m')
+  return (Number(amount) * (multiples[thousands] ?? 1)) / (perUnits[unit] ?? 1)
 }
 
 /** `5%`, `0.1%` as a fraction from 0 to 1. Throws `usage`. */

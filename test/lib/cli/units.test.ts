@@ -62,11 +62,13 @@ describe('what people write', () => {
     ['30/m', 0.5],
     ['7200/h', 2],
     ['0.5/s', 0.5],
+    ['1.5k/s', 1500],
+    ['3M/m', 50_000],
   ])('the rate %s is %d a second', (text, perSecond) => {
     expect(units.parseRate(text)).toBe(perSecond)
   })
 
-  it.each(['1000', '0/s', '-1/s', '/s', '5/d', ''])('the rate %j is refused', (text) => {
+  it.each(['1000', '0/s', '-1/s', '/s', '5/d', '5K/s', ''])('the rate %j is refused', (text) => {
     expect(() => units.parseRate(text)).toThrow('is not a rate')
   })
 
