@@ -44,6 +44,8 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       await using _ = await serve('live', '--exec', '--', 'sh', '-c', 'echo now; sleep 20')
       await using running = start(['stream', 'open', 'live', '--raw'], {env})
       expect(await running.stdoutLine()).toBe('now')
+      running.interrupt()
+      expect((await running.ended).stderr).toContain('\n1 frame · left it open · ')
     })
 
     test('ends with exit code 8 and what the program said last when it fails', async () => {
@@ -166,7 +168,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       const pid = Number(await running.stdoutLine())
       service.interrupt()
       expect(await running.ended).toMatchObject({code: 8, stderr: expect.stringContaining('close 1001 (going away)')})
-      expect(await service.ended).toMatchObject({code: 0, stderr: expect.stringContaining('1 streams · 1 failed')})
+      expect(await service.ended).toMatchObject({code: 0, stderr: expect.stringContaining('1 stream · 1 failed')})
       await expect.poll(() => isAlive(pid)).toBe(false)
     })
 

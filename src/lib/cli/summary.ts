@@ -8,6 +8,8 @@ export function summaryLine(
   facts: readonly string[] = [],
 ): string {
   const [first = 0] = Object.values(counts)
-  const counted = Object.entries(counts).map(([name, count]) => `${formatCount(count)} ${name}`)
-  return [...counted, ...facts, formatDuration(ms), formatRate((first * 1000) / ms)].join(' · ')
+  const all = Object.entries(counts).map(([name, count]) => {
+    return `${formatCount(count)} ${count === 1 ? name.replace(/s$/, '') : name}`
+  })
+  return [...all, ...facts, formatDuration(ms), formatRate((first * 1000) / ms)].join(' · ')
 }

@@ -53,7 +53,7 @@ export async function runBench(role: Role, flags: RunFlags, ground: Ground): Pro
   else if (!flags.json) ground.print(`${benchLines(sides, ground.columns).join('\n')}\n`)
   else ground.print(`${JSON.stringify(report)}\n`)
   for (const {side} of sides) {
-    if (side.lost > 0 && !ground.stop.aborted) throw lostError(side.lost, side.messages)
+    if (side.lost > 0) throw lostError(side.lost, side.messages)
   }
   if (baseline !== undefined) compare(report, baseline, flags['max-regression'] ?? defaultRegression)
 }
@@ -91,9 +91,9 @@ async function measure(plan: BenchPlan, {quiet}: RunFlags, ground: Ground): Prom
     const sides: Measured[] = []
     if (sending.length > 0) sides.push(await sideOf(plan.role, sending))
     const [listener] = plan.listening
-    // A request that failed was served or not: only messages can be told to be lost.
-    if (listener)
-      sides.push(await sideOf(listener.role, listening, listener.role === 'sub' && sent > 0 ? sent : undefined))
+    // A request that failed was served or not: only messages can be told to be lost, and not where all were stopped.
+    const canLose = listener?.role === 'sub' && sent > 0 && !stop.aborted
+    if (listener) sides.push(await sideOf(listener.role, listening, canLose ? sent : undefined))
     return sides
   } finally {
     clearInterval(timer)
