@@ -178,8 +178,9 @@ describe('bench', () => {
     await using running = startLine('bus bench pub --msgs 1000000 --with-sub', {env: {BUS_URL: on}})
     await new Promise((resolve) => setTimeout(resolve, ms))
     running.interrupt()
-    const {signal, stdout, stderr} = await running.ended
+    const {code, signal, stdout, stderr} = await running.ended
     expect(signal).toBeNull()
+    expect(code).toBe(130)
     expect(stdout).not.toContain(' lost')
     expect(stderr).not.toContain('a client of the measurement was ended')
   })

@@ -38,8 +38,9 @@ export interface Ground {
 const defaultRegression = 0.1
 
 /**
- * Measures and prints, also under `--json`: before a failure. Fails with `timeout` when messages were lost, as `compare` does beside a baseline, and as the
- * first client that fails.
+ * Measures and prints, also under `--json`: before a failure. Fails with `timeout` when messages were lost, with
+ * `interrupted` when it was stopped before its number of messages, as `compare` does beside a baseline, and as the first
+ * client that fails.
  */
 export async function runBench(role: Role, flags: RunFlags, ground: Ground): Promise<void> {
   const plan = planBench(role, flags)
@@ -55,6 +56,9 @@ export async function runBench(role: Role, flags: RunFlags, ground: Ground): Pro
   for (const {side} of sides) {
     if (side.lost > 0) throw lostError(side.lost, side.messages)
   }
+  const [messages, total] = [sides[0]?.side.messages ?? 0, totalOf(plan)]
+  if (ground.stop.aborted && total !== undefined && messages < total)
+    throw new BusError('interrupted', `interrupted after ${formatCount(messages)} of ${formatCount(total)} messages`)
   if (baseline !== undefined) compare(report, baseline, flags['max-regression'] ?? defaultRegression)
 }
 
