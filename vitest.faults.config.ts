@@ -6,7 +6,8 @@ export default defineConfig({
     include: ['test/faults/*.fault.ts'],
     pool: 'forks',
     disableConsoleIntercept: true,
-    fileParallelism: false,
+    // Two at a time: most of it is waiting.
+    maxWorkers: 2,
     testTimeout: 240_000,
     hookTimeout: 30_000,
   },

@@ -1,4 +1,5 @@
 import {type AddressInfo, connect, createServer, type Server, type Socket} from 'node:net'
+import {Transform} from 'node:stream'
 import type {NatsServer} from './nats-server.ts'
 
 /** Stands between client and server, and does what networks do. */
@@ -6,6 +7,7 @@ export class Middleman implements AsyncDisposable {
   readonly #listener: Server
   readonly #clients = new Map<Socket, Socket>()
   #isSilent = false
+  #delayMs = 0
 
   private constructor(port: number) {
     this.#listener = createServer((client) => {
@@ -14,7 +16,7 @@ export class Middleman implements AsyncDisposable {
       client.on('close', () => upstream.destroy())
       upstream.on('close', () => client.destroy())
       this.#clients.set(client, upstream)
-      if (!this.#isSilent) client.pipe(upstream).pipe(client)
+      if (!this.#isSilent) client.pipe(this.#way()).pipe(upstream).pipe(this.#way()).pipe(client)
     })
   }
 
@@ -36,15 +38,29 @@ export class Middleman implements AsyncDisposable {
   silence(): void {
     this.#isSilent = true
     for (const [client, upstream] of this.#clients) {
-      client.unpipe(upstream).resume()
-      upstream.unpipe(client).resume()
+      client.unpipe().resume()
+      upstream.unpipe().resume()
     }
+  }
+
+  /** Whatever passes from now on takes so long, each way. */
+  slow(delayMs: number): void {
+    this.#delayMs = delayMs
   }
 
   /** Cuts what there is; new connections work. */
   cut(): void {
     this.#isSilent = false
     for (const client of this.#clients.keys()) client.destroy()
+  }
+
+  #way(): Transform {
+    return new Transform({
+      transform: (chunk, _encoding, done) => {
+        if (this.#delayMs === 0) done(null, chunk)
+        else setTimeout(done, this.#delayMs, null, chunk)
+      },
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

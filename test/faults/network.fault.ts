@@ -1,8 +1,11 @@
-import {describe, expect, test} from 'vitest'
+import {rmSync} from 'node:fs'
+import {join} from 'node:path'
+import {expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
 import {storeHeaders} from '../../src/lib/transport/streams.ts'
+import {start} from '../lib/transport/sqlite/processes.ts'
 import {Middleman} from '../middleman.ts'
-import {fill, freshBus, moment, rounds, tally} from './tally.ts'
+import {fill, freshBus, moment, rounds, sequences, tally} from './tally.ts'
 
 test('a network that drops and resets loses nothing acknowledged, and with message ids doubles nothing', async () => {
   const {url, server} = await freshBus('server')
@@ -43,17 +46,30 @@ test('a network that drops and resets loses nothing acknowledged, and with messa
   expect(found).toMatchObject({lost: 0, duplicated: 0})
 })
 
-describe.each(['file', 'server'] as const)('the largest message, on a bus %s', (kind) => {
-  test('arrives, and one byte more is refused before it is sent', async () => {
-    const {url} = await freshBus(kind)
-    await using bus = await open(url)
-    await using subscription = await bus.subscribe('big')
-    bus.publish({subject: 'big', data: new Uint8Array(bus.maxPayload)})
-    await bus.flush()
-    const [message] = await subscription.take(1)
-    tally(`${kind}: ${bus.maxPayload} bytes`, ['1'], message?.payload.length === bus.maxPayload ? ['1'] : [])
-    expect(message?.payload.length).toBe(bus.maxPayload)
-    expect(() => bus.publish({subject: 'big', data: new Uint8Array(bus.maxPayload + 1)})).toThrow(/at most/)
-    await bus.flush()
-  })
+test('a server that comes back with an empty store is met with a sentence, and what is stored anew arrives', async () => {
+  const {url, server} = await freshBus('server')
+  const before = await fill(url, 100)
+  if (server === undefined) return
+  await using bus = await open(url)
+  const follower = start('consume', url, 'S', 'c', '10', '60000')
+  await follower.atLeast(101)
+  await using plain = await bus.subscribe('plain')
+  await server.stop('SIGKILL')
+  rmSync(join(server.folder, 'jetstream'), {recursive: true})
+  await server.run()
+  const lost = await bus.streams
+    .publish({subject: 's.a', data: 'x'}, {timeoutMs: 5000})
+    .catch((error: unknown) => error)
+  expect(lost).toMatchObject({exitCode: 5, message: expect.stringContaining('no stream')})
+  expect(await follower.ended, follower.stderr()).toBe(5)
+  expect(follower.stderr()).toMatch(/S/)
+  bus.publish({subject: 'plain', data: 'still here'})
+  await bus.flush()
+  expect((await plain.take(1))[0]?.text).toBe('still here')
+  const after = await fill(url, 100)
+  tally('server: restarted with an empty store, before', before, await sequences(bus, 'S'))
+  const again = start('consume', url, 'S', 'c', '10', '2000')
+  expect(await again.ended, again.stderr()).toBe(0)
+  const found = tally('server: restarted with an empty store, after', after, again.lines.slice(1))
+  expect(found).toMatchObject({lost: 0, duplicated: 0})
 })

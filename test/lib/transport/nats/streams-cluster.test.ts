@@ -1,15 +1,14 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import {describe, expect, it} from 'vitest'
 import type {Transport} from '../../../../src/lib/transport/transport.ts'
-import {NatsServer} from '../../../nats-server.ts'
+import {Cluster} from '../../../nats-cluster.ts'
 import {ask} from './streams.ts'
 import {numbers, take, Watched} from './watched.ts'
 
 describe('in a cluster of three that keeps a stream three times', () => {
   it('reading, consuming and publishing go on when leaders step down and a server dies', async () => {
-    await using one = await NatsServer.start((folder) => member('one', folder))
-    await using two = await NatsServer.start((folder) => member('two', folder, one))
-    await using three = await NatsServer.start((folder) => member('three', folder, one, two))
+    await using cluster = await Cluster.start()
+    const [one, two, three] = cluster.servers
     await using watched = await Watched.open(one.url())
     const {bus} = watched
     const {streams} = bus
@@ -48,14 +47,6 @@ describe('in a cluster of three that keeps a stream three times', () => {
     expect([...seen].sort()).toEqual(numbers(1, 2000).sort())
   }, 60_000)
 })
-
-function member(name: string, folder: string, ...seeds: NatsServer[]): string {
-  // Without a route to begin with no server keeps streams in a cluster; nothing listens on the port 1.
-  const ports = seeds.length === 0 ? [1] : seeds.map((seed) => seed.port('route'))
-  const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ')
-  return `server_name: ${name}\njetstream { store_dir: "${folder}/jetstream" }
-    cluster { name: C, listen: "127.0.0.1:-1", routes: [${routes}] }`
-}
 
 /** While a cluster chooses its leaders it refuses or says nothing. */
 async function until<T>(act: () => Promise<T>): Promise<T> {
