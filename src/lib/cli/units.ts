@@ -48,14 +48,15 @@ export function parseDurationRange(text: string): DurationRange {
 export function parseSize(text: string): number {
   const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text) ?? []
   const factor = sizeUnits[unit.toLowerCase()]
-  if (amount === undefined || factor === undefined) throw bad(text, 'a size', '128, 64kB, 1KiB or 1.5MiB')
-  return Math.round(Number(amount) * factor)
+  const bytes = Math.round(Number(amount) * (factor ?? Number.NaN))
+  if (!Number.isSafeInteger(bytes)) throw bad(text, 'a size', '128, 64kB, 1KiB or 1.5MiB')
+  return bytes
 }
 
 /** `1000/s`, `5/m`, `10/h` as a number per second. Throws `usage`. */
 export function parseRate(text: string): number {
   const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)\/([smh])$/.exec(text) ?? []
-  if (!(Number(amount) > 0)) throw bad(text, 'a rate above zero', '1000/s or 5/m')
+  if (!(Number(amount) > 0 && Number.isFinite(Number(amount)))) throw bad(text, 'a rate above zero', '1000/s or 5/m')
   return Number(amount) / (perUnits[unit] ?? 1)
 }
 
