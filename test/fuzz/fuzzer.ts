@@ -14,7 +14,7 @@ import type {Target} from './target.ts'
 import {targets} from './targets.ts'
 
 const batchSize = 100
-const stuckMs = 30_000
+const stuckMs = 60_000
 /** Inputs that are kept with the sources, at most. */
 const mostKept = 36
 
@@ -133,7 +133,8 @@ class Fuzzer {
     let quickest = Number.POSITIVE_INFINITY
     for (let tries = 0; tries < 3; tries++) {
       const began = performance.now()
-      await Promise.resolve(this.#target.run(input)).catch(() => undefined)
+      this.#watch(input)
+      await (async () => this.#target.run(input))().catch(() => undefined)
       quickest = Math.min(quickest, performance.now() - began)
     }
     return quickest
