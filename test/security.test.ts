@@ -10,6 +10,16 @@ test('SECURITY.md gives a reason for each run-time package, and for no other', (
   expect(listed).toEqual(Object.keys(JSON.parse(read('package.json')).dependencies))
 })
 
+test('SECURITY.md counts what is installed at run time, and nothing of it runs a script then', () => {
+  const {packages} = JSON.parse(read('package-lock.json')) as {
+    packages: Record<string, {dev?: boolean; devOptional?: boolean; hasInstallScript?: boolean}>
+  }
+  const atRunTime = Object.entries(packages).filter(([path, {dev, devOptional}]) => path !== '' && !dev && !devOptional)
+  expect(read('SECURITY.md')).toContain(`with all that these bring ${atRunTime.length} are installed`)
+  expect(Object.keys(JSON.parse(read('package.json')).dependencies)).toHaveLength(17)
+  expect(atRunTime.filter(([, {hasInstallScript}]) => hasInstallScript)).toEqual([])
+})
+
 test('the lock file pins each package that is installed, by its content', () => {
   const {packages} = JSON.parse(read('package-lock.json')) as {packages: Record<string, {integrity?: string}>}
   const loose = Object.entries(packages).filter(([path, {integrity}]) => path !== '' && integrity === undefined)

@@ -12,7 +12,7 @@ export function durationMs(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(us|ms|s|m|h|d))+$/.test(text)) return undefined
   let ms = 0
   for (const [, amount, unit] of text.matchAll(/([\d.]+)([a-z]+)/g)) ms += Number(amount) * (units[unit ?? ''] ?? 0)
-  return ms
+  return Number.isFinite(ms) ? ms : undefined
 }
 
 /** As it is written on a command line, exactly: `2m`, `1h30m`, `1s500ms`. */

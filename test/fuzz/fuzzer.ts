@@ -14,9 +14,10 @@ import type {Target} from './target.ts'
 import {targets} from './targets.ts'
 
 const batchSize = 100
-const stuckMs = 30_000
+const stuckMs = 60_000
 /** Inputs that are kept with the sources, at most. */
 const mostKept = 36
+const longestKept = 4096
 
 class Fuzzer {
   readonly #name: string
@@ -90,7 +91,8 @@ class Fuzzer {
   /** The fewest inputs that reach all that was reached, small ones first. */
   async #fewest(): Promise<Uint8Array[]> {
     const measured: {input: Uint8Array; reached: Set<string>}[] = []
-    for (const input of this.#corpus) measured.push({input, reached: await this.#coverageOf(input)})
+    for (const input of this.#corpus.filter(({length}) => length <= longestKept))
+      measured.push({input, reached: await this.#coverageOf(input)})
     const kept: Uint8Array[] = []
     const reached = new Set<string>()
     const gain = ({reached: more}: {reached: Set<string>}) => [...more].filter((block) => !reached.has(block)).length
@@ -133,7 +135,8 @@ class Fuzzer {
     let quickest = Number.POSITIVE_INFINITY
     for (let tries = 0; tries < 3; tries++) {
       const began = performance.now()
-      await Promise.resolve(this.#target.run(input)).catch(() => undefined)
+      this.#watch(input)
+      await (async () => this.#target.run(input))().catch(() => undefined)
       quickest = Math.min(quickest, performance.now() - began)
     }
     return quickest

@@ -24,7 +24,8 @@ export interface Located {
 
 export function parseYaml(text: string): Located {
   const lines = new LineCounter()
-  const document = parseDocument(text, {lineCounter: lines, prettyErrors: false, merge: true})
+  const document = parsed(text, lines)
+  if (document === undefined) return {value: undefined, faults: [tooDeep], at: () => tooDeep, keyAt: () => tooDeep}
   const place = (offset: number): Place => {
     const {line, col} = lines.linePos(offset)
     return {line: Math.max(1, line), column: Math.max(1, col)}
@@ -51,11 +52,30 @@ export function parseYaml(text: string): Located {
   }
   if (faults.length > 0) return {value: undefined, faults, at, keyAt}
   try {
-    return {value: document.toJS(), faults, at, keyAt}
+    const value: unknown = document.toJS()
+    return isDeeper(value, deepest) ? {value: undefined, faults: [tooDeep], at, keyAt} : {value, faults, at, keyAt}
   } catch (error) {
     // An alias that stands for too much.
     return {value: undefined, faults: [{...place(0), sentence: sentenceOf((error as Error).message)}], at, keyAt}
   }
+}
+
+const deepest = 100
+const tooDeep: Fault = {line: 1, column: 1, sentence: `it is nested more than ${deepest} deep`}
+
+/** Undefined for what is nested so deep that the parser gives up. */
+function parsed(text: string, lineCounter: LineCounter) {
+  try {
+    return parseDocument(text, {lineCounter, prettyErrors: false, merge: true})
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
 }
 
 function childOf(node: unknown, key: PropertyKey): unknown {
@@ -76,5 +96,6 @@ function offsetOf(node: unknown): number {
 
 /** The library's sentences begin with a capital. */
 function sentenceOf(message: string): string {
+  if (message.startsWith('Maximum call stack')) return tooDeep.sentence
   return `${message.charAt(0).toLowerCase()}${message.slice(1)}`
 }

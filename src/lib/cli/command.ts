@@ -131,7 +131,7 @@ export abstract class BusCommand<Result = void> extends Command {
       const parsed = await super.parse(ours, this.#takeProgram(argv))
       this.#globals = globalsOf(parsed.flags, flags)
       // Out of the sight of `ps`, where the arguments stood.
-      if (hasSecret(parsed.flags as BusFlags)) process.title = this.#name
+      if (hasSecret(parsed.flags, parsed.args)) process.title = this.#name
       const timeout = parsed.metadata.flags['timeout']?.setFromDefault ? await this.#timeoutOfContext() : undefined
       return timeout === undefined ? parsed : {...parsed, flags: {...parsed.flags, timeout}}
     } catch (error) {
@@ -204,9 +204,17 @@ function globalsOf(values: Values, own: object = {}): Globals {
   return Object.fromEntries(globals) as unknown as Globals
 }
 
-function hasSecret({bus, user, password, token, seed}: BusFlags): boolean {
-  return bus?.includes('@') || [user, password, token, seed].some((value) => value !== undefined)
+/** Logins, secrets that a value brings along, URLs with a login, and headers and variables with such names. */
+function hasSecret(flags: Values, args: Values): boolean {
+  const {bus, user, password, token, seed, jwt} = flags as BusFlags
+  if (bus?.includes('@') || [user, password, token, seed, jwt].some((value) => value !== undefined)) return true
+  return Object.values({...args, ...flags})
+    .flat(2)
+    .some((value) => typeof value === 'string' && secretText.test(value))
 }
+
+const secretText =
+  /^data:|:\/\/[^/\s]*@|[?&][\w-]*(?:token|secret|password|key)=|^[\w-]*(?:auth|cookie|token|secret|passw|key|cred)[\w-]*\s*(?:[:=]|$)/i
 
 /** What stands for a bus where no login flags of the command are meant: a URL, a path, or the name of a context. */
 function otherBus(text: string): BusFlags {

@@ -49,15 +49,17 @@ export function parseDurationRange(text: string): DurationRange {
 export function parseSize(text: string): number {
   const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text) ?? []
   const factor = sizeUnits[unit.toLowerCase()]
-  if (amount === undefined || factor === undefined) throw bad(text, 'a size', '128, 64kB, 1KiB or 1.5MiB')
-  return Math.round(Number(amount) * factor)
+  const bytes = Math.round(Number(amount) * (factor ?? Number.NaN))
+  if (!Number.isSafeInteger(bytes)) throw bad(text, 'a size', '128, 64kB, 1KiB or 1.5MiB')
+  return bytes
 }
 
 /** `1000/s`, `40k/s`, `5/m`, `10/h` as a number per second. Throws `usage`. */
 export function parseRate(text: string): number {
   const [, amount, thousands = '', unit = ''] = /^(\d+(?:\.\d+)?)([kM]?)\/([smh])$/.exec(text) ?? []
-  if (!(Number(amount) > 0)) throw bad(text, 'a rate above zero', '1000/s, 40k/s or 5/m')
-  return (Number(amount) * (multiples[thousands] ?? 1)) / (perUnits[unit] ?? 1)
+  const rate = (Number(amount) * (multiples[thousands] ?? 1)) / (perUnits[unit] ?? 1)
+  if (!(rate > 0 && Number.isFinite(rate))) throw bad(text, 'a rate above zero', '1000/s, 40k/s or 5/m')
+  return rate
 }
 
 /** `5%`, `0.1%` as a fraction from 0 to 1. Throws `usage`. */

@@ -1,5 +1,5 @@
 /** Events that an application rejects again and again: how often, and where they go in the end. */
-import type {Headers} from '../message.ts'
+import {checkHeader, type Headers} from '../message.ts'
 import type {Transport} from '../transport/transport.ts'
 import type {Event} from './event.ts'
 import type {Subscription} from './subscription.ts'
@@ -55,7 +55,7 @@ export class DeadLetters {
       subject: deadSubject(options.deadLetter ?? '', topic),
       data: message.payload,
       headers: [
-        ...message.headers.filter(([header]) => !/^nats-/i.test(header)),
+        ...message.headers.filter((header) => !/^nats-/i.test(header[0]) && canBeSent(header)),
         ['Nats-Msg-Id', `${id}:${sequence}`],
         ['Bus-Stream', namespace],
         ['Bus-Sequence', String(sequence)],
@@ -64,6 +64,16 @@ export class DeadLetters {
         ...reason,
       ],
     })
+  }
+}
+
+/** A server takes header lines from anybody that nobody may send on; they must not keep a subscription from going on. */
+function canBeSent([name, value]: Headers[number]): boolean {
+  try {
+    checkHeader(name, value)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -170,7 +170,8 @@ export function offsetIn(entry: Entry | undefined, {namespace, name, options}: S
 /** What an entry says; nothing where somebody else wrote there. */
 export function storedOffset(value: string): {readonly offset?: unknown; readonly writer?: unknown} {
   try {
-    return JSON.parse(value) ?? {offset: null}
+    const json: unknown = JSON.parse(value)
+    return typeof json === 'object' && json !== null ? json : {offset: null}
   } catch {
     return {offset: null}
   }

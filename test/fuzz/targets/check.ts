@@ -6,6 +6,7 @@ import {BusError} from '../../../src/lib/errors.ts'
 import {partsOf, refused, type Target, textOf} from '../target.ts'
 
 export const target: Target = {
+  slowMs: 3000,
   seeds: [
     'vars: {a: 1}\nchecks:\n  - req: a.b\n    expect: json.total > 100\n',
     'checks:\n  - name: x\n    pub: {subject: "a.{id}", json: {n: "{n}"}, count: 3, headers: {A: [1, true]}}\n    capture: {c: text}\n  - skip-if: vars.c\n    stream: {name: ORDERS}\nalways:\n  - serves: a\n',
@@ -63,7 +64,8 @@ export const target: Target = {
     ],
   ],
   async run(bytes) {
-    const text = textOf(bytes)
+    // Each of many faults takes the parser its time.
+    const text = textOf(bytes.subarray(0, 4096))
     const {value, faults} = parseYaml(text)
     for (const {line, column, sentence} of faults) assert.ok(line > 0 && column > 0 && sentence !== '')
     if (faults.length > 0) assert.equal(value, undefined)

@@ -58,7 +58,8 @@ export const target: Target = {
   ],
   async run(bytes) {
     const text = textOf(bytes)
-    const query = refused(() => parseQuery(new URL(`/${text.slice(0, 2000)}`, 'ws://localhost').searchParams))
+    const url = URL.parse(`/${text.slice(0, 2000)}`, 'ws://localhost')
+    const query = url === null ? undefined : refused(() => parseQuery(url.searchParams))
     if (query !== undefined) refused(() => websocketOptions(query.options))
     for (const event of refused(() => deliveredOf(text))?.events ?? []) refused(() => messageOf(event))
     const said = new Said()

@@ -110,6 +110,13 @@ describe('what is wrong is told with line and column:', () => {
     expect(faults.map((fault) => fault.split(' ')[0])).toEqual(['2:5', '4:13', '5:5'])
   })
 
+  test.each([200, 5000])('what is nested %i deep', async (levels) => {
+    for (const open of ['[', '{a: ', 'a:\n ', '- '])
+      expect((await faultsIn(`checks:\n  - ${open.repeat(levels)}`)).length).toBeGreaterThan(0)
+    const deep = `checks: ${'['.repeat(levels)}${']'.repeat(levels)}`
+    expect((await faultsIn(deep))[0]).toMatch(/^1:\d+ it is nested more than 100 deep$/)
+  })
+
   test('an alias that would fill the memory', async () => {
     const lines = [
       'a: &a [x,x,x,x,x,x,x,x,x]',

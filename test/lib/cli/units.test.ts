@@ -21,6 +21,7 @@ describe('what people write', () => {
     ['5 s', 'is not a duration'],
     ['1e3s', 'is not a duration'],
     ['5seconds', 'is not a duration'],
+    [`${'9'.repeat(400)}d`, 'is not a duration'],
     ['99d', 'over the limit of 24d'],
   ])('the duration %j is refused: %s', (text, reason) => {
     expect(() => units.parseDuration(text)).toThrow(reason)
@@ -53,7 +54,7 @@ describe('what people write', () => {
     expect(units.parseSize(text)).toBe(bytes)
   })
 
-  it.each(['', '-1', '1 KiB', '1X', 'KiB', '1.5.2kB'])('the size %j is refused', (text) => {
+  it.each(['', '-1', '1 KiB', '1X', 'KiB', '1.5.2kB', '9'.repeat(400)])('the size %j is refused', (text) => {
     expect(() => units.parseSize(text)).toThrow('is not a size')
   })
 

@@ -1,5 +1,5 @@
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
-import {openRegistry, type Registry, type Wish} from '../../../src/lib/delivery/registry.ts'
+import {offsetKey, openRegistry, type Registry, type Wish} from '../../../src/lib/delivery/registry.ts'
 import {parseOptions} from '../../../src/lib/delivery/subscription.ts'
 import {open} from '../../../src/lib/transport/open.ts'
 import type {Transport} from '../../../src/lib/transport/transport.ts'
@@ -88,6 +88,19 @@ describe('subscriptions', () => {
   test.each(['', '.a', 'a..b', 'a.', 'a b', 'ä', 'x'.repeat(65)])('may not be named %j', async (name) => {
     await expect(registry.add(wish(name))).rejects.toMatchObject({kind: 'usage'})
   })
+
+  test.each(['hello', 'null', '7', '{"offset":"x"}', '{"offset":1.5}'])(
+    'whose offset somebody else wrote are told of in a sentence: %s',
+    async (value) => {
+      await registry.add(wish('a'))
+      const subscription = await registry.get('ORDERS', 'a')
+      await bus.streams.publish({subject: `$KV.bus-events.${offsetKey(subscription)}`, data: value})
+      await expect(registry.offset(subscription)).rejects.toMatchObject({
+        kind: 'remote',
+        message: expect.stringContaining('somebody else wrote the offset of a'),
+      })
+    },
+  )
 
   test('are kept in a bucket as other tools know it', async () => {
     await registry.add(wish('a'))

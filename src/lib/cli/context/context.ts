@@ -115,7 +115,7 @@ export function busUrl(text: string): string {
   const url = text.trim()
   if (url.startsWith('memory:') || isLibbus(url) || filePath(url) !== undefined) return url
   const servers = withScheme(url)
-  if (isServer(servers) && /:\/\/\S+$/.test(servers)) return servers
+  if (isServer(servers) && /^\w+:\/\/\S+$/.test(servers)) return servers
   throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
     try: ['a server: nats://127.0.0.1:4222', 'a file: sqlite:/path/to/bus.db'],
   })
