@@ -2,7 +2,7 @@
 
 /** ISO 8601 with microseconds, of Unix milliseconds with fractions. Undefined for what is no time. */
 export function isoClock(): (timeMs: number) => string | undefined {
-  return clock((second) => `${new Date(second * 1000).toISOString().slice(0, 19)}.`, 6, 'Z')
+  return clock((second) => `${new Date(second * 1000).toISOString().slice(0, -4)}`, 6, 'Z')
 }
 
 /** The time of day where the user is, with milliseconds: `10:24:31.482`. */

@@ -5,6 +5,7 @@ import {afterAll, describe, expect, test} from 'vitest'
 import {compileTemplate} from '../../src/lib/pubsub/template.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {bus, start} from '../bus.ts'
+import {Socket} from '../lib/delivery/socket.ts'
 import {NatsServer} from '../nats-server.ts'
 import {publishRaw} from './strangers.ts'
 
@@ -106,6 +107,35 @@ describe('a header with a line break never leaves', () => {
       headers: [['A', '{n}{id}{time}{unix}{random:1-9}']],
     })()
     expect(headers.flat().join('')).toMatch(/^[\x20-\x7e]+$/)
+  })
+})
+
+describe('a client of the gateway', () => {
+  const command = 'S\r\nPUB evil 0\r\n\r\n'
+
+  test.each<[string, unknown]>([
+    ['a namespace', {namespace: command, name: 'app'}],
+    ['a name', {namespace: 'G', name: command}],
+    ['an ephemeral namespace', {namespace: command, ephemeral: true}],
+    ['a dead letter', {namespace: 'G', ephemeral: true, options: {deadLetter: 'evil\r\nPUB evil 0'}}],
+    ['a member of a prototype', {namespace: '__proto__', name: 'constructor', options: {__proto__: {}}}],
+  ])('gets no command through by %s', async (_, wish) => {
+    await using transport = await open(server.url())
+    await transport.streams.add({name: 'G', subjects: ['g.>']})
+    await using all = await transport.subscribe('evil')
+    await using gateway = start(['events', 'serve', '--ws', '127.0.0.1:0', ...at])
+    const url = (await gateway.stderrLine('listening on ')).split(' ').at(-1) ?? ''
+    await using client = await Socket.open(url)
+    client.say({type: 'start', ...(wish as object)})
+    client.say({type: 'nack', id: command, info: command})
+    await client.closed
+    gateway.interrupt()
+    const ended = await gateway.ended
+    expect(ended.stderr).not.toContain('    at ')
+    expect(ended.stderr.split('\n').filter((line) => line.startsWith('PUB'))).toEqual([])
+    await transport.flush()
+    await all.drain()
+    expect(await all.take(1)).toEqual([])
   })
 })
 

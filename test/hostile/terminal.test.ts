@@ -32,6 +32,11 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]()
   rmSync(folder, {recursive: true})
 })
+const evilName = `N${tricks[0]}${tricks[5]}`
+const config = {name: evilName, subjects: ['named.>'], storage: 'memory'}
+await publishRaw(server.port(), `$JS.API.STREAM.CREATE.${evilName}`, '', JSON.stringify(config))
+const consumer = {stream_name: 'EVIL', config: {name: evilName, durable_name: evilName, ack_policy: 'explicit'}}
+await publishRaw(server.port(), `$JS.API.CONSUMER.CREATE.EVIL.${evilName}`, '', JSON.stringify(consumer))
 const at = ['--bus', server.url()]
 const read = ['sub', 'evil.>', '--from', 'first', '-n', '2', ...at]
 
@@ -71,6 +76,27 @@ describe.runIf(hasTerminals)('on a terminal nothing of a stranger is obeyed', ()
     const shown = await onTerminal(args)
     expect(shown).not.toMatch(astray)
     expect(shown).not.toBe('')
+  })
+
+  test('the names of streams, consumers and methods are there, escaped', async () => {
+    await using services = await transport.subscribe('$SRV.INFO')
+    const answering = (async () => {
+      for await (const {reply} of services) {
+        const info = {endpoints: [{subject: `loom.rpc.svc.${tricks[0]}.${tricks[5]}`}]}
+        if (reply !== undefined) transport.publish({subject: reply, data: JSON.stringify(info)})
+      }
+    })()
+    for (const args of [
+      ['stream', 'ls'],
+      ['consumer', 'ls', 'EVIL'],
+      ['rpc', 'ls'],
+    ]) {
+      const shown = await onTerminal([...args, ...at])
+      expect(shown).toContain('\\x1b[2J')
+      expect(shown).not.toMatch(astray)
+    }
+    await services.close()
+    await answering
   })
 
   test('but with --raw', async () => {

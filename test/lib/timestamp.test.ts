@@ -8,6 +8,7 @@ describe('a time as text', () => {
     expect(iso(Date.UTC(2026, 0, 2, 3, 4, 5) + 6.007)).toBe('2026-01-02T03:04:05.006007Z')
     expect(iso(Date.UTC(2026, 0, 2, 3, 4, 5) + 999.9999)).toBe('2026-01-02T03:04:06.000000Z')
     expect(iso(-1)).toBe('1969-12-31T23:59:59.999000Z')
+    expect(iso(Date.UTC(202193, 0, 2, 3, 4, 5))).toBe('+202193-01-02T03:04:05.000000Z')
     expect([Number.NaN, Number.POSITIVE_INFINITY, 1e300].map(iso)).toEqual([undefined, undefined, undefined])
   })
 

@@ -39,13 +39,22 @@ export async function compileFilter(options: FilterOptions): Promise<Filter | un
 export function compileRegex(source: string, flag: string): RegExp {
   const fault = regexFault(source)
   if (fault === undefined) return new BoundedRegExp(source)
-  // V8 does not say where: it is where a shortest beginning of the text starts to have this same fault.
-  let at = source.length
-  while (at > 1 && regexFault(source.slice(0, at - 1)) === fault) at--
-  throw new BusError('usage', `${flag} /${source}/ is not a regular expression: ${fault} at position ${at}`, {
-    data: {position: at},
+  const at = source.length > longestSearched ? undefined : placeOf(fault, source)
+  const where = at === undefined ? '' : ` at position ${at}`
+  throw new BusError('usage', `${flag} /${source}/ is not a regular expression: ${fault}${where}`, {
+    ...(at !== undefined && {data: {position: at}}),
     try: ['"\\\\" before a character that is meant as itself'],
   })
+}
+
+/** Looking for the place of a fault takes the square of the length. */
+const longestSearched = 2000
+
+/** V8 does not say where: it is where a shortest beginning of the text starts to have this same fault. */
+function placeOf(fault: string, source: string): number {
+  let at = source.length
+  while (at > 1 && regexFault(source.slice(0, at - 1)) === fault) at--
+  return at
 }
 
 function regexFault(source: string): string | undefined {

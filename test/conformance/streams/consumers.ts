@@ -131,7 +131,7 @@ export const consumers: readonly Case[] = [
         other.streams.consumers.reset('A', 'a', {seq: 1}),
         other.streams.consumers.consume('A', 'a'),
       ]
-      for (const use of uses) await expect(use).rejects.toMatchObject({kind: 'notFound'})
+      await Promise.all(uses.map((use) => expect(use).rejects.toMatchObject({kind: 'notFound'})))
     },
   },
 ]

@@ -57,6 +57,12 @@ describe('a filter', () => {
     ])
   })
 
+  test('does not look long for the fault of a long pattern', () => {
+    const began = performance.now()
+    expect(() => compileRegex('(a+'.repeat(20_000), '--match')).toThrow(/Unterminated group$/)
+    expect(performance.now() - began).toBeLessThan(1000)
+  })
+
   test('leaves out what its pattern takes too long for, and says so once', async () => {
     const said: string[] = []
     const filter = await compileFilter({match: '(b|a+)+$', onFailure: (sentence) => said.push(sentence)})
