@@ -66,7 +66,8 @@ const tooDeep: Fault = {line: 1, column: 1, sentence: `it is nested more than ${
 /** Undefined for what is nested so deep that the parser gives up. */
 function parsed(text: string, lineCounter: LineCounter) {
   try {
-    return parseDocument(text, {lineCounter, prettyErrors: false, merge: true})
+    // What it would say to the process itself is no sentence of ours, and has the file's text in it as it is.
+    return parseDocument(text, {lineCounter, prettyErrors: false, merge: true, logLevel: 'error'})
   } catch (error) {
     if (error instanceof RangeError) return undefined
     throw error

@@ -1,4 +1,4 @@
-import {describe, expect, test} from 'vitest'
+import {describe, expect, test, vi} from 'vitest'
 import {loadFile} from '../../../src/lib/check/load.ts'
 import type {BusError} from '../../../src/lib/errors.ts'
 
@@ -115,6 +115,12 @@ describe('what is wrong is told with line and column:', () => {
       expect((await faultsIn(`checks:\n  - ${open.repeat(levels)}`)).length).toBeGreaterThan(0)
     const deep = `checks: ${'['.repeat(levels)}${']'.repeat(levels)}`
     expect((await faultsIn(deep))[0]).toMatch(/^1:\d+ it is nested more than 100 deep$/)
+  })
+
+  test('a list as a key, without a word of the parser on stderr', async () => {
+    const warned = vi.spyOn(process, 'emitWarning')
+    expect(await faultsIn('checks:\n  - {[a, "\\e[2J"]: b}')).toHaveLength(1)
+    expect(warned).not.toHaveBeenCalled()
   })
 
   test('an alias that would fill the memory', async () => {
