@@ -8,6 +8,7 @@ export const slow = [
   'test/api/package.test.ts',
   'test/check-examples.test.ts',
   'test/conformance/faulty.test.ts',
+  'test/hostile/{secrets,terminal}.test.ts',
   'test/side-by-side.test.ts',
   'test/commands/{bench,check-init,context,events,replay,tour}.test.ts',
   'test/lib/broker/durable.test.ts',
