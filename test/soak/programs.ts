@@ -21,7 +21,10 @@ const programs: Record<string, (url: string) => Promise<unknown>> = {
     for (let n = 0; !over.signal.aborted; n++) {
       const headers = [[storeHeaders.msgId, String(n)]] as const
       const message = {subject: `s.${n % 50}`, data: String(n).padEnd(200), headers}
-      while (!(await stored(bus, message))) again++
+      while (!(await stored(bus, message))) {
+        if (over.signal.aborted) return {acknowledged, again}
+        again++
+      }
       acknowledged++
       await sleep(Math.max(0, began + (n * 1000) / perSecond - performance.now()))
     }
