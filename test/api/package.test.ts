@@ -94,7 +94,7 @@ describe('a part loads nothing of the others', () => {
     delivery: 120,
     errors: 3,
     messenger: 25,
-    position: 6,
+    position: 7,
     record: 20,
     'response-stream': 60,
     rpc: 40,

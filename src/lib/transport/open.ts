@@ -4,7 +4,8 @@ import type {OpenOptions, Transport} from './transport.ts'
 
 /**
  * Opens a bus: `sqlite:PATH` or a path that ends in `.db` or `.sqlite`, `libbus:PATH`, `memory:NAME`, or a server:
- * `nats://HOST:PORT`, `tls://`, `ws://`, `wss://`, several with commas between them.
+ * `nats://HOST:PORT`, `tls://`, `ws://`, `wss://`, several with commas between them. With `?synchronous=full` behind the
+ * path of a bus file what it acknowledges is on the disk, also after a power loss; without it SQLite's `NORMAL` holds.
  * Fails with `usage` for a URL of no known kind, else as the driver says.
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Transport> {
@@ -15,7 +16,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Tran
   const path = filePath(url)
   if (path !== undefined) {
     const {openSqlite} = await import('./sqlite/driver.ts')
-    return openSqlite(path, options)
+    return openSqlite(path, options, isSynchronous(url))
   }
   if (isLibbus(url)) {
     const {openLibbus} = await import('./libbus/driver.ts')
@@ -47,7 +48,18 @@ export function isServer(url: string): boolean {
 
 /** The path of a bus file, if that is what the URL names. */
 export function filePath(url: string): string | undefined {
-  if (url.startsWith('sqlite:')) return url.slice('sqlite:'.length)
-  const hasScheme = /^[a-z][a-z0-9+.-]+:/i.test(url)
-  return !hasScheme && /\.(db|sqlite)$/.test(url) ? url : undefined
+  const place = url.replace(synchronous, '')
+  if (place.startsWith('sqlite:')) return place.slice('sqlite:'.length)
+  const hasScheme = /^[a-z][a-z0-9+.-]+:/i.test(place)
+  return !hasScheme && /\.(db|sqlite)$/.test(place) ? place : undefined
 }
+
+/** Whether the URL asks that a commit waits for the disk. Throws `usage` when what it asks cannot be told. */
+export function isSynchronous(url: string): boolean {
+  const [, asked = 'normal'] = synchronous.exec(url) ?? []
+  if (asked !== 'full' && asked !== 'normal')
+    throw new BusError('usage', `synchronous=${asked} is neither full nor normal`, {try: ['?synchronous=full']})
+  return asked === 'full'
+}
+
+const synchronous = /\?synchronous=(\w*)$/

@@ -11,6 +11,8 @@ test.each([
   ['bus.db', 'bus.db'],
   ['./a b/bus.sqlite', './a b/bus.sqlite'],
   ['/x/bus.db', '/x/bus.db'],
+  ['/x/bus.db?synchronous=full', '/x/bus.db'],
+  ['sqlite:a?b?synchronous=normal', 'a?b'],
   ['bus.txt', undefined],
   ['bus', undefined],
   ['', undefined],

@@ -1,7 +1,7 @@
 /** From the flags of `context add`, and from answers, to what is saved. */
 import {resolve} from 'node:path'
 import {BusError} from '../../errors.ts'
-import {filePath} from '../../transport/open.ts'
+import {filePath, isSynchronous} from '../../transport/open.ts'
 import {checkLogin, type ServerFlags} from '../server.ts'
 import {busUrl, type Context, type ContextFields, checkName, readTarget} from './context.ts'
 import {lastingPath, lastingText} from './values.ts'
@@ -53,7 +53,7 @@ export function checkContext(name: string, fields: ContextFields): Context {
 
 function lastingUrl(url: string): string {
   const path = filePath(url)
-  return path === undefined ? url : `sqlite:${resolve(path)}`
+  return path === undefined ? url : `sqlite:${resolve(path)}${isSynchronous(url) ? '?synchronous=full' : ''}`
 }
 
 function durationText(ms: number): string {

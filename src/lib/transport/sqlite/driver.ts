@@ -36,9 +36,9 @@ import type {Member} from './streams/member.ts'
 
 const maxPayload = 64 * 1024 * 1024
 
-/** Opens the bus file at `path`, made on first use. Fails with `connect` or `denied`. */
-export async function openSqlite(path: string, options: OpenOptions = {}): Promise<Transport> {
-  const db = openFile(path)
+/** Opens the bus file at `path`, made on first use. Fails with `connect` or `denied`. `isSynchronous` as for `openFile`. */
+export async function openSqlite(path: string, options: OpenOptions = {}, isSynchronous = false): Promise<Transport> {
+  const db = openFile(path, isSynchronous)
   try {
     return new SqliteBus(path, db, options)
   } catch (error) {

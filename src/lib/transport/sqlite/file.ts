@@ -11,8 +11,11 @@ import {applicationId, schema, schemaVersion} from './schema.ts'
 
 export type Db = Database.Database
 
-/** Opens the bus file at `path`, made on first use. Fails with `connect` or `denied`; what is no bus file stays untouched. */
-export function openFile(path: string): Db {
+/**
+ * Opens the bus file at `path`, made on first use; with `isSynchronous` its commits wait for the disk. Fails with `connect`
+ * or `denied`; what is no bus file stays untouched.
+ */
+export function openFile(path: string, isSynchronous = false): Db {
   const full = resolve(path)
   const isNew = create(full)
   let db: Db
@@ -23,7 +26,7 @@ export function openFile(path: string): Db {
   }
   try {
     if (isNew || !isBusFile(db, path)) initialise(db)
-    db.exec(`PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
+    db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
     return db
   } catch (error) {

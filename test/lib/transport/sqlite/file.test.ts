@@ -15,6 +15,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {openFile} from '../../../../src/lib/transport/sqlite/file.ts'
 import {start, startCommand, temporaryFolder} from './processes.ts'
 
 describe('a bus file', () => {
@@ -29,6 +30,23 @@ describe('a bus file', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(statSync(`${path}.bells`).mode & 0o777).toBe(0o700)
     await bus.close()
+  })
+
+  test('waits for the disk at each commit when its URL says so', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    const levelOf = (isSynchronous: boolean) => {
+      const db = openFile(path, isSynchronous)
+      const level = db.pragma('synchronous', {simple: true})
+      db.close()
+      return level
+    }
+    expect([levelOf(true), levelOf(false)]).toEqual([2, 1])
+    for (const url of [`sqlite:${path}?synchronous=full`, `${path}?synchronous=full`, `${path}?synchronous=normal`]) {
+      await using bus = await open(url)
+      expect(bus.url).toBe(`sqlite:${path}`)
+      await bus.flush()
+    }
+    await expect(open(`${path}?synchronous=extra`)).rejects.toMatchObject({kind: 'usage'})
   })
 
   test('leaves nothing of a client behind when it closes', async () => {
