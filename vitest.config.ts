@@ -10,7 +10,7 @@ export const slow = [
   'test/conformance/faulty.test.ts',
   'test/hostile/{secrets,terminal}.test.ts',
   'test/side-by-side.test.ts',
-  'test/commands/{bench,check-init,context,events,replay,tour}.test.ts',
+  'test/commands/{bench,check-init,consumer,context,events,replay,rpc,service,stream-open,tour}.test.ts',
   'test/lib/broker/durable.test.ts',
   'test/lib/transport/nats/streams-cluster.test.ts',
   'test/lib/transport/sqlite/{consumers,processes}.test.ts',
