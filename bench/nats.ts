@@ -43,11 +43,11 @@ export const nats: Case = {
         req.push(await ask(url))
       }
       return [
-        ...besideBare('publish', 'bus pub --lines, 1 M x 128 B, whole process', pub, 60),
-        ...besideBare('callback subscription', 'bus sub --raw, 1 M into a file', sub, 60),
+        ...besideBare('publish', 'bus pub --lines, 1 M x 128 B, whole process', pub, 80),
+        ...besideBare('callback subscription', 'bus sub --raw, 1 M into a file', sub, 80),
         {what: '  rounds in which it dropped messages', value: rounds - sub.length, unit: `of ${rounds}`},
         ...besideBare('concurrent requests', 'bus req -n 20000 -c 64', req, 70),
-        {what: 'bus pub, one message ÷ node -e 0', value: oneShot(url), unit: 'x', bar: {atMost: 3.5}},
+        {what: 'bus pub, one message ÷ node -e 0', value: oneShot(url), unit: 'x', bar: {atMost: 3}},
       ]
     }),
 }
