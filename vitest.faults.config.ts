@@ -8,7 +8,7 @@ export default defineConfig({
     disableConsoleIntercept: true,
     // Two at a time: most of it is waiting.
     maxWorkers: 2,
-    testTimeout: 240_000,
-    hookTimeout: 30_000,
+    testTimeout: 600_000,
+    hookTimeout: 60_000,
   },
 })
