@@ -42,12 +42,10 @@ export class Flights {
       ),
       remove: db.prepare('DELETE FROM flight WHERE consumer = ? AND lo = ?'),
       clear: db.prepare('DELETE FROM flight WHERE consumer = ?'),
-      over: db.prepare(`${columns} WHERE consumer = ? AND lo <= ? AND hi >= ? ORDER BY lo`),
-      all: db.prepare(`${columns} WHERE consumer = ? ORDER BY lo`),
-      overdue: db.prepare(
-        `${columns} WHERE consumer = ? AND (due <= ? OR (due > ? AND owner IS NOT NULL)) ORDER BY lo LIMIT +?`,
-      ),
-      owned: db.prepare(`${columns} WHERE consumer = ? AND owner = ? ORDER BY lo`),
+      over: select(db, 'consumer = ? AND lo <= ? AND hi >= ? ORDER BY lo'),
+      all: select(db, 'consumer = ? ORDER BY lo'),
+      overdue: select(db, 'consumer = ? AND (due <= ? OR (due > ? AND owner IS NOT NULL)) ORDER BY lo LIMIT +?'),
+      owned: select(db, 'consumer = ? AND owner = ? ORDER BY lo'),
       other: db.prepare('SELECT owner FROM flight WHERE consumer = ? AND owner <> ? LIMIT 1').pluck(),
       owners: db.prepare('SELECT DISTINCT owner FROM flight WHERE consumer = ? AND owner IS NOT NULL').pluck(),
       out: db.prepare('SELECT ifnull(sum(messages), 0) FROM flight WHERE consumer = ? AND tries > 0').pluck(),
@@ -70,7 +68,7 @@ export class Flights {
   }
 
   all(consumer: number): Flight[] {
-    return this.#statements.all.all(consumer) as Flight[]
+    return this.#statements.all(consumer)
   }
 
   /** Messages that were delivered and not acknowledged. */
@@ -99,17 +97,17 @@ export class Flights {
   /** Ranges to be delivered again, `most` of them: their time is up, or their owner is gone, or the clock was set back. */
   due({id: consumer, config}: Durable, now: number, most: number): Flight[] {
     const latest = now + turnedMs + Math.max(config.ackWaitMs, ...config.backoffMs)
-    const due = this.#statements.overdue.all(consumer, now, latest, most) as Flight[]
+    const due = this.#statements.overdue(consumer, now, latest, most)
     if (!this.hasOthers(consumer)) return due
     const owners = this.#statements.owners.all(consumer) as number[]
     const gone = owners.filter((owner) => !this.#clients.isLive(owner))
-    const left = gone.flatMap((owner) => this.#statements.owned.all(consumer, owner) as Flight[])
+    const left = gone.flatMap((owner) => this.#statements.owned(consumer, owner))
     return [...due, ...left.filter(({due}) => due > now && due <= latest)].sort((a, b) => a.lo - b.lo)
   }
 
   /** Takes a range of sequences out of whatever flights it is in, and answers what these were. */
   cut(consumer: number, view: View, state: State, lo: number, hi: number): Flight[] {
-    const flights = this.#statements.over.all(consumer, hi, lo) as Flight[]
+    const flights = this.#statements.over(consumer, hi, lo)
     for (const flight of flights) {
       this.#statements.remove.run(consumer, flight.lo)
       this.#keepPart(consumer, view, state, flight, flight.lo, lo - 1)
@@ -156,7 +154,16 @@ export class Flights {
   }
 }
 
-const columns = 'SELECT lo, hi, messages, tries, owner, due FROM flight'
+type FlightRow = [lo: number, hi: number, messages: number, tries: number, owner: number | null, due: number]
+
+/** Rows as arrays: for objects better-sqlite3 compiles a function each time, which takes longer than a claim's other work. */
+function select(db: Db, where: string): (...values: number[]) => Flight[] {
+  const statement = db.prepare(`SELECT lo, hi, messages, tries, owner, due FROM flight WHERE ${where}`).raw()
+  return (...values) =>
+    (statement.all(...values) as FlightRow[]).map(([lo, hi, messages, tries, owner, due]) => {
+      return {lo, hi, messages, tries, owner, due}
+    })
+}
 
 /** How long the member has for a delivery, the first of which is 1. */
 export function waitOf({config}: Durable, delivery: number): number {
