@@ -162,7 +162,10 @@ export interface OpenOptions extends ServerOptions {
   /** Shown to whoever looks at the bus's clients, as `bus sub`. */
   readonly name?: string | undefined
   readonly notify?: ((notice: Notice) => void) | undefined
-  /** Ends the attempt to open; a bus that is open is closed by `close`. */
+  /**
+   * Ends the attempt to open. A bus that is open is closed by `close`, but a flush no longer waits for a connection that is
+   * lost to come back.
+   */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -53,6 +53,7 @@ class NatsBus implements Transport {
   readonly #inbox: Inbox
   /** How long to wait for a server that says nothing. */
   readonly #patienceMs: number
+  readonly #stop: AbortSignal | undefined
   readonly #open = new Set<NatsSubscription>()
   readonly #opening = new Set<NatsSubscription>()
   readonly #attendants = new Set<Attendant>()
@@ -67,6 +68,7 @@ class NatsBus implements Transport {
     this.#wire = wire
     this.#info = wire.info as ServerInfo
     const inbox = `${createInbox(options.inboxPrefix)}.`
+    this.#stop = options.signal
     this.#patienceMs = options.connectTimeoutMs ?? defaultTimeoutMs
     this.connection = new Connection({
       wire,
@@ -180,12 +182,25 @@ class NatsBus implements Transport {
   async #flush(): Promise<void> {
     for (;;) {
       this.#tellPublishFailure()
-      await this.connection.ready()
+      if (!(await this.#isBack())) return this.#finish()
       const mark = this.#outbox.send()
       if (!(await this.connection.answered())) continue
       this.#outbox.confirm(mark)
       return this.#tellPublishFailure()
     }
+  }
+
+  /** Waits for a connection; false when it is lost and whoever opened it wants to end. */
+  async #isBack(): Promise<boolean> {
+    if (this.connection.isUp || this.#stop === undefined) {
+      await this.connection.ready()
+      return true
+    }
+    using stopped = whenAborted(this.#stop)
+    return await Promise.race([
+      this.connection.ready().then(() => true),
+      stopped.promise.then(() => this.connection.isUp),
+    ])
   }
 
   #tellPublishFailure(): void {
@@ -297,4 +312,15 @@ class NatsBus implements Transport {
     })
     await Promise.race([this.#flush(), late]).finally(silence.stop)
   }
+}
+
+/** Resolves when the signal aborts, or has. */
+function whenAborted(signal: AbortSignal): {readonly promise: Promise<void>} & Disposable {
+  let abort = () => {}
+  const promise = new Promise<void>((resolve) => {
+    abort = resolve
+  })
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort)
+  return {promise, [Symbol.dispose]: () => signal.removeEventListener('abort', abort)}
 }

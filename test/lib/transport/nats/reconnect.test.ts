@@ -52,6 +52,19 @@ describe('when the server is restarted', () => {
     expect(watched.kinds).toEqual(['disconnected', 'reconnected'])
   })
 
+  it('nothing is waited for once whoever opened the bus wants to end', async () => {
+    await using server = await NatsServer.start()
+    const stop = new AbortController()
+    await using watched = await Watched.open(server.url(), {signal: stop.signal})
+    await server.stop()
+    await watched.told('disconnected')
+    const flushed = watched.bus.flush()
+    stop.abort()
+    await flushed
+    watched.bus.publish({subject: 'a', data: 'too late'})
+    await expect(watched.bus.flush()).rejects.toMatchObject({kind: 'connect'})
+  })
+
   it('what is published, asked and subscribed meanwhile waits and then leaves, in order', async () => {
     await using server = await NatsServer.start()
     await using watched = await Watched.open(server.url())
