@@ -150,7 +150,8 @@ async function ofSubscriptions(kind: string, url: string): Promise<Row[]> {
 }
 
 function ofPayloads(kind: string, url: string): Row[] {
-  const total = 256 * 1024 * 1024
+  // Less than a server keeps for a subscriber that is a little behind (64 MiB).
+  const total = 48 * 1024 * 1024
   return [128, 65_536, 1_000_000].map((size) => {
     const msgs = Math.min(500_000, Math.floor(total / size))
     const args = [
