@@ -1,8 +1,10 @@
 import {setTimeout as sleep} from 'node:timers/promises'
+import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
+import {bus as run} from '../bus.ts'
 import {start} from '../lib/transport/sqlite/processes.ts'
-import {fill, freshBus, sequences, tally} from './tally.ts'
+import {fill, freshBus, moment, sequences, tally} from './tally.ts'
 
 const frozenMs = 10_000
 
@@ -27,9 +29,7 @@ describe.each(['file', 'server'] as const)('SIGSTOP for ten seconds, on a bus %s
   test('of a publisher loses nothing that a stream acknowledged, and holds up nobody', async () => {
     const {url} = await freshBus(kind)
     await fill(url, 0)
-    const publisher = start('store', url, 's.a')
-    await publisher.atLeast(100)
-    publisher.child.kill('SIGSTOP')
+    const publisher = await frozenPublisher(url, kind === 'file' ? 'between transactions' : 'anywhere')
     await using bus = await open(url)
     const until = performance.now() + frozenMs
     let others = 0
@@ -49,3 +49,46 @@ describe.each(['file', 'server'] as const)('SIGSTOP for ten seconds, on a bus %s
     expect(tally(name, publisher.lines, await sequences(bus, 'S')).lost).toBe(0)
   })
 })
+
+test('SIGSTOP of a publisher inside its transaction ends others after ten seconds, and loses nothing', async () => {
+  const {url} = await freshBus('file')
+  await fill(url, 0)
+  const publisher = await frozenPublisher(url, 'inside a transaction')
+  const other = await run(['pub', 's.b', 'x', '--ack', '--timeout', '20s', '--bus', url])
+  expect(other).toMatchObject({code: 3, stdout: ''})
+  expect(other.stderr).toContain('was locked by another process for 10 s')
+  publisher.child.kill('SIGCONT')
+  await publisher.atLeast(publisher.lines.length + 10)
+  expect(await run(['pub', 's.b', 'x', '--ack', '--bus', url])).toMatchObject({code: 0})
+  publisher.child.kill('SIGKILL')
+  await publisher.ended
+  await using bus = await open(url)
+  const found = tally('file: publisher frozen inside its transaction', publisher.lines, await sequences(bus, 'S'))
+  expect(found.lost).toBe(0)
+})
+
+/** Stopped as often as it takes to stop it there. */
+async function frozenPublisher(url: string, where: 'anywhere' | 'between transactions' | 'inside a transaction') {
+  const publisher = start('store', url, 's.a')
+  await publisher.atLeast(100)
+  for (;;) {
+    publisher.child.kill('SIGSTOP')
+    await sleep(20)
+    if (where === 'anywhere' || isLocked(url) === (where === 'inside a transaction')) return publisher
+    publisher.child.kill('SIGCONT')
+    await moment(20)
+  }
+}
+
+function isLocked(path: string): boolean {
+  const db = new Database(path, {timeout: 0})
+  try {
+    db.exec('BEGIN IMMEDIATE')
+    return false
+  } catch (error) {
+    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) return true
+    throw error
+  } finally {
+    db.close()
+  }
+}
