@@ -7,6 +7,7 @@ import {SubjectTrie} from '../../subject.ts'
 import type {ClientFacts} from '../examination.ts'
 import type {Db} from './file.ts'
 import {hostIdentity, processIdentity} from './identity.ts'
+import type {Lock} from './lock.ts'
 
 const beatMs = 10_000
 const deadAfterMs = 30_000
@@ -31,6 +32,7 @@ export class Clients {
   /** This connection's number, random so that nobody has to hand it out; 48 bits, a name in 36 characters. */
   readonly id = 1 + Math.floor(Math.random() * (2 ** 48 - 1))
   readonly #db: Db
+  readonly #lock: Lock
   readonly #name: string | undefined
   readonly #rows = new Map<Interest, number[]>()
   #presence: Interest | undefined
@@ -41,8 +43,9 @@ export class Clients {
   #seen: {generation: number; trie: SubjectTrie<Client>; queues: Map<string, [pattern: string, Client][]>} | undefined
   #alive = new Map<number, number>()
 
-  constructor(db: Db, name: string | undefined) {
+  constructor(db: Db, lock: Lock, name: string | undefined) {
     this.#db = db
+    this.#lock = lock
     this.#name = name
   }
 
@@ -155,8 +158,10 @@ export class Clients {
 
   #keepAlive(): void {
     try {
-      const known = this.#db.prepare('UPDATE client SET beat = ? WHERE id = ?').run(Date.now(), this.id)
-      if (known.changes === 0) this.#comeBack()
+      this.#lock.tryWrite(() => {
+        const known = this.#db.prepare('UPDATE client SET beat = ? WHERE id = ?').run(Date.now(), this.id)
+        if (known.changes === 0) this.#comeBack()
+      })
     } catch {
       // Locked just now, or a full disk: the next beat tries again, and other processes here do not go by it.
     }
@@ -164,12 +169,10 @@ export class Clients {
 
   /** Others took this process for dead (it was stopped for long): say again what it listens to. */
   #comeBack(): void {
-    this.#db.transaction(() => {
-      const interests = [...this.#rows.keys()]
-      this.#rows.clear()
-      this.stop()
-      for (const interest of interests) this.add(interest)
-    })()
+    const interests = [...this.#rows.keys()]
+    this.#rows.clear()
+    this.stop()
+    for (const interest of interests) this.add(interest)
   }
 
   /** Within a write transaction: removes the rows of those who are gone, and answers how many they were. */

@@ -17,6 +17,7 @@ import type {
   Transport,
 } from '../transport.ts'
 import {Bells, bellOf, inboxBell} from './bells.ts'
+import {Chain} from './chain.ts'
 import {Clients, type Interest} from './clients.ts'
 import {makeClock} from './clock.ts'
 import {Ears} from './ears.ts'
@@ -84,9 +85,13 @@ class SqliteBus implements Transport {
     this.#path = path
     this.#db = db
     this.#guard = new Guard(path)
-    this.#lock = new Lock(db, path, this.#guard.check)
+    const chain = new Chain(db)
+    this.#lock = new Lock(db, path, () => {
+      this.#guard.check()
+      chain.extend()
+    })
     this.#bells = new Bells(path)
-    this.#clients = new Clients(db, options.name)
+    this.#clients = new Clients(db, this.#lock, options.name)
     this.#inbox = `${inboxPrefix}${this.#clients.id.toString(36)}.`
     this.#requests = new Requests(this.url, this.#inbox, (message) => this.publish(message))
     this.#catalogue = new Catalogue(this.url, db)

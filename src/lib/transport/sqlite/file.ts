@@ -1,12 +1,13 @@
 /**
- * Opens a bus file, or says in one sentence why not. The file itself is only ever opened by SQLite: closing another
- * descriptor of it would drop SQLite's POSIX locks for the whole process, and acknowledged rows with them. So a file is
- * made by an exclusive create, which never opens one that exists, and is looked at by `stat` alone.
+ * Opens a bus file, or says in one sentence why not. No descriptor of it is ever closed but by SQLite: that would drop
+ * SQLite's POSIX locks for the whole process, and acknowledged rows with them. So a file is made by an exclusive create,
+ * which never opens one that exists, and is looked at by `stat`, and by a descriptor that stays (chain.ts).
  */
 import {closeSync, openSync, statSync} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../errors.ts'
+import {checkLog} from './chain.ts'
 import {applicationId, schema, schemaVersion} from './schema.ts'
 
 export type Db = Database.Database
@@ -20,6 +21,7 @@ export function openFile(path: string, isSynchronous = false): Db {
   const isNew = create(full)
   let db: Db
   try {
+    checkLog(full)
     db = new Database(full, {fileMustExist: true, timeout: 5000})
   } catch (error) {
     throw fileError(path, error)
@@ -81,6 +83,8 @@ function initialise(db: Db): void {
   db.exec('BEGIN IMMEDIATE')
   if (db.pragma('application_id', {simple: true}) !== applicationId) db.exec(schema)
   db.exec('COMMIT')
+  // From now on the file itself has a link, by which a log is known for its own.
+  db.pragma('wal_checkpoint(PASSIVE)')
 }
 
 /** Closes without the checkpoint that the last connection would make: a read-only one outlives it. */

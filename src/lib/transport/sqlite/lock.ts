@@ -14,18 +14,18 @@ const patienceMs = 10_000
 export class Lock {
   readonly #db: Db
   readonly #path: string
-  readonly #check: () => void
+  readonly #beforeCommit: () => void
   readonly #begin
   readonly #read
   readonly #commit
   readonly #rollback
   readonly #cell = new Int32Array(new SharedArrayBuffer(4))
 
-  /** `check` throws when nothing may be written any more; asked before each commit. */
-  constructor(db: Db, path: string, check: () => void = () => {}) {
+  /** `beforeCommit` throws when nothing may be written any more. */
+  constructor(db: Db, path: string, beforeCommit: () => void = () => {}) {
     this.#db = db
     this.#path = path
-    this.#check = check
+    this.#beforeCommit = beforeCommit
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#read = db.prepare('BEGIN')
     this.#commit = db.prepare('COMMIT')
@@ -46,7 +46,7 @@ export class Lock {
     }
     return this.#finish(() => {
       const result = work()
-      this.#check()
+      this.#beforeCommit()
       return result
     })
   }

@@ -9,6 +9,8 @@
  * `sid` is negative was refused by its subject's stream and only passes by. `kept` lists the sequences of each subject
  * where a stream has a limit for that. What is between delivery and acknowledgement is a `flight`: a range of the
  * consumer's messages, its owner (NULL when it waits to be delivered again) and when it is due, in milliseconds.
+ *
+ * `chain` comes first, so that its one row is on page 3, after SQLite's own two (chain.ts).
  */
 
 /** "NBUS": how a bus file is told from any other SQLite database. */
@@ -19,6 +21,9 @@ export const schemaVersion = 1000
 
 /** Times are Unix microseconds. A payload is TEXT when it was published as text, else BLOB; NULL when empty. */
 export const schema = `
+CREATE TABLE chain(link BLOB NOT NULL, previous BLOB NOT NULL) STRICT;
+INSERT INTO chain VALUES (randomblob(8), zeroblob(8));
+
 CREATE TABLE meta(k TEXT PRIMARY KEY, v ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE subject(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE msg(seq INTEGER PRIMARY KEY, sid INTEGER NOT NULL, ts INTEGER NOT NULL,
