@@ -26,14 +26,14 @@ export class Events {
     const handedOut = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bus_events'), 0)"
     this.#end = db.prepare<[], number>(`SELECT ${kept ? `max(${last}, ${handedOut})` : last}`).pluck()
     this.#oldest = db.prepare<[], number | null>('SELECT min(id) FROM bus_events').pluck()
-    this.#all = db.prepare<[number, number], EventRow>(`${select} id > ? AND id <= ? ORDER BY id`).raw()
+    this.#all = db.prepare<[number, number], EventRow>(`${select} id > +? AND id <= +? ORDER BY id`).raw()
     this.#one = db
-      .prepare<[number, number, string], EventRow>(`${select} id > ? AND id <= ? AND subject = ? ORDER BY id`)
+      .prepare<[number, number, string], EventRow>(`${select} id > +? AND id <= +? AND subject = +? ORDER BY id`)
       .raw()
     // The plus keeps SQLite from an index that would have it sort all that is behind it.
     this.#some = db
       .prepare<[number, number, string], EventRow>(
-        `${select} id > ? AND id <= ? AND +subject IN (SELECT value FROM json_each(?)) ORDER BY id`,
+        `${select} id > +? AND id <= +? AND +subject IN (SELECT value FROM json_each(?)) ORDER BY id`,
       )
       .raw()
     this.read = (work) => db.transaction(work)()

@@ -23,7 +23,7 @@ export class Requested {
       'INSERT INTO bus_requests (id, subject, data) VALUES (?, ?, ?)',
     )
     this.#any = db.prepare<[string]>(`SELECT 1 ${wanted} LIMIT 1`)
-    this.#ids = db.prepare<[string, number], string>(`SELECT id ${wanted} ORDER BY created_at, rowid LIMIT ?`).pluck()
+    this.#ids = db.prepare<[string, number], string>(`SELECT id ${wanted} ORDER BY created_at, rowid LIMIT +?`).pluck()
     this.#take = db
       .prepare<[string], RequestRow>('DELETE FROM bus_requests WHERE id = ? RETURNING id, subject, data, created_at')
       .raw()

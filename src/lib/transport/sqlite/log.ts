@@ -54,14 +54,14 @@ export class Log {
     this.#wantedRows = new Pages(db, `${rows} AND m.sid IN temp.want`)
     this.#statements = {
       passing: db
-        .prepare('SELECT seq, subject, ts, reply, hdr, data FROM eph WHERE seq > ? AND seq <= ? ORDER BY seq')
+        .prepare('SELECT seq, subject, ts, reply, hdr, data FROM eph WHERE seq > +? AND seq <= +? ORDER BY seq')
         .raw(),
       inbox: db
         .prepare(
-          `SELECT seq, subject, ts, reply, hdr, data FROM eph WHERE seq > ? AND dst = ? ORDER BY seq LIMIT ${inboxRows}`,
+          `SELECT seq, subject, ts, reply, hdr, data FROM eph WHERE seq > +? AND dst = +? ORDER BY seq LIMIT ${inboxRows}`,
         )
         .raw(),
-      subjects: db.prepare('SELECT id, name FROM subject WHERE id > ? ORDER BY id').raw(),
+      subjects: db.prepare('SELECT id, name FROM subject WHERE id > +? ORDER BY id').raw(),
       end: db.prepare('SELECT ifnull((SELECT max(seq) FROM msg), 0), ifnull((SELECT max(seq) FROM eph), 0)').raw(),
       want: db.prepare('INSERT INTO temp.want VALUES (?)'),
       version: db.prepare('PRAGMA data_version').pluck(),

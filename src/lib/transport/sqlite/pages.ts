@@ -34,7 +34,8 @@ export class Pages {
 
   /** `from` is SQL of rows `m` of the log, with two parameters: the first and the last sequence. */
   constructor(db: Db, from: string) {
-    // `+?`: SQLite looks at the value of a bare one and prepares the statement anew each time, ten times as slow.
+    // `+?`, as in all that sorts or has a limit: SQLite plans by the value of a bare one, so it prepares the statement anew
+    // each time, which is ten times as slow.
     const isLater = `typeof(m.data) = 'blob' OR octet_length(m.data) > ${largeBytes}`
     this.#rows = db
       .prepare(

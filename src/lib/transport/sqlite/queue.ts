@@ -45,7 +45,7 @@ export class QueueMember {
     this.#places = patterns.map((pattern) => ({pattern, scanned: 0}))
     this.#statements = {
       next: parts.db.prepare('SELECT next FROM qgroup WHERE name = ? AND pattern = ?').pluck(),
-      owners: parts.db.prepare('SELECT pattern, first, next FROM qgroup WHERE name = ? ORDER BY pattern').raw(),
+      owners: parts.db.prepare('SELECT pattern, first, next FROM qgroup WHERE name = +? ORDER BY pattern').raw(),
       move: parts.db.prepare('UPDATE qgroup SET next = max(next, ?) WHERE name = ? AND pattern = ?'),
     }
   }

@@ -182,7 +182,7 @@ function selectOldest(db: Db, subjects: string) {
     .prepare<[first: number, last: number, stream: number]>(
       `SELECT m.seq, m.sid, m.ts, ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width
        FROM msg m CROSS JOIN held h ON h.sid = m.sid
-       WHERE m.seq >= ? AND m.seq <= ? AND h.stream = ? AND m.seq >= h.first
+       WHERE m.seq >= +? AND m.seq <= +? AND h.stream = +? AND m.seq >= h.first
        ${subjects === '' ? '' : `AND m.sid IN temp.${subjects}`} ORDER BY m.seq`,
     )
     .raw()
@@ -202,13 +202,13 @@ function prepare(db: Db) {
     excess: db
       .prepare(
         `SELECT k.seq, k.sid, 0, ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width
-           FROM kept k JOIN msg m ON m.seq = k.seq JOIN held h ON h.sid = k.sid WHERE k.sid = ? ORDER BY k.seq LIMIT +?`,
+           FROM kept k JOIN msg m ON m.seq = k.seq JOIN held h ON h.sid = k.sid WHERE k.sid = +? ORDER BY k.seq LIMIT +?`,
       )
       .raw(),
     unkeep: db.prepare('DELETE FROM kept WHERE sid = ? AND seq <= ?'),
     deleteRow: db.prepare('DELETE FROM msg WHERE seq = ?'),
     pruned: db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck(),
     prunedBack: db.prepare("UPDATE meta SET v = min(v, ?) WHERE k = 'pruned'"),
-    oldestTime: db.prepare('SELECT ts FROM msg WHERE seq >= ? ORDER BY seq LIMIT 1').pluck(),
+    oldestTime: db.prepare('SELECT ts FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1').pluck(),
   }
 }

@@ -44,7 +44,7 @@ export class View {
     if (table !== undefined) db.exec(`CREATE TEMP TABLE IF NOT EXISTS ${table}(sid INTEGER PRIMARY KEY)`)
     const only = (sid: string) => (table === undefined ? '' : `AND ${sid} IN temp.${table}`)
     const from = `FROM msg m CROSS JOIN held h ON h.sid = m.sid
-                  WHERE m.seq >= ? AND m.seq <= ? AND h.stream = ${stream.id} AND m.seq >= h.first ${only('m.sid')}`
+                  WHERE m.seq >= +? AND m.seq <= +? AND h.stream = ${stream.id} AND m.seq >= h.first ${only('m.sid')}`
     const held = `FROM held WHERE stream = ${stream.id} ${only('sid')}`
     this.#pages = new Pages(db, from)
     this.#statements = {
@@ -52,12 +52,12 @@ export class View {
       last: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq DESC LIMIT 1 OFFSET +?`).pluck(),
       count: db.prepare(`SELECT count(*) ${from}`).pluck(),
       total: db.prepare(`SELECT ifnull(sum(messages), 0) ${held}`).pluck(),
-      lasts: db.prepare(`SELECT last ${held} AND last <= ? ORDER BY last`).pluck(),
+      lasts: db.prepare(`SELECT last ${held} AND last <= +? ORDER BY last`).pluck(),
       newest: db.prepare(`SELECT max(last) ${held}`).pluck(),
       oldest: db.prepare(`SELECT min(first) ${held}`).pluck(),
       subjects: db.prepare(`SELECT count(*) ${held}`).pluck(),
       bySubject: db.prepare(`SELECT sid, messages ${held}`).raw(),
-      time: db.prepare('SELECT seq, ts FROM msg WHERE seq >= ? ORDER BY seq LIMIT 1').raw(),
+      time: db.prepare('SELECT seq, ts FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1').raw(),
       want: table === undefined ? undefined : db.prepare(`INSERT OR IGNORE INTO temp.${table} VALUES (?)`),
     }
   }
