@@ -22,7 +22,12 @@ export const lazyOclif = {
  * with others must be light.
  */
 const groups = [
-  {name: 'daily', heads: /^src\/commands\/(pub|sub|req|serve)\.ts$/, members: /^src\//, more: ['@oclif/core/args']},
+  {
+    name: 'daily',
+    heads: /^src\/commands\/(pub|sub|req|serve)\.ts$/,
+    members: /^(src|scripts)\//,
+    more: ['@oclif/core/args'],
+  },
   {
     name: 'sqlite',
     heads: /^src\/lib\/transport\/sqlite\/driver\.ts$/,

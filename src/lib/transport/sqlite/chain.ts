@@ -7,7 +7,7 @@
 import {closeSync, openSync, readSync, statSync} from 'node:fs'
 import {BusError} from '../../errors.ts'
 import type {Db} from './file.ts'
-import {applicationId} from './schema.ts'
+import {applicationId, chainVersion} from './schema.ts'
 
 const chainPage = 3
 /** What comes before the first commit of all. */
@@ -17,17 +17,17 @@ const noLink = '\0'.repeat(8)
 export class Chain {
   readonly #changes
   readonly #extend
-  #known: number
+  #known = 0
 
   constructor(db: Db) {
     this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
+    if (Number(db.pragma('user_version', {simple: true})) < chainVersion) return
     this.#extend = db.prepare('UPDATE chain SET link = randomblob(8), previous = link')
-    this.#known = this.#count()
   }
 
   /** To be called before each commit. */
   readonly extend = (): void => {
-    if (this.#count() === this.#known) return
+    if (this.#extend === undefined || this.#count() === this.#known) return
     this.#extend.run()
     this.#known = this.#count()
   }

@@ -17,7 +17,9 @@
 export const applicationId = 0x4e425553
 
 /** Major * 1000 + minor. A newer minor only adds; a newer major is refused. */
-export const schemaVersion = 1000
+export const schemaVersion = 1001
+/** From this one on there is `chain`. */
+export const chainVersion = 1001
 
 /** Times are Unix microseconds. A payload is TEXT when it was published as text, else BLOB; NULL when empty. */
 export const schema = `

@@ -120,6 +120,21 @@ describe('a bus file and the -wal beside it', () => {
     shell.close()
   })
 
+  test('are opened when the file is of before there was a chain', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    await (await open(path)).close()
+    const maker = new Database(path)
+    maker.exec('DROP TABLE chain; PRAGMA user_version = 1000')
+    for (const from of [0, 100]) {
+      await using bus = await open(path)
+      await publish(bus, from, 100)
+      await using other = await open(path)
+      expect(other.url).toBe(bus.url)
+    }
+    expect(maker.prepare('SELECT count(*) FROM msg').pluck().get()).toBe(200)
+    maker.close()
+  })
+
   test.each([
     ['one that another SQLite program has left', 'refused', foreignLog],
     ['an empty one', 'opened', (path: string) => writeFileSync(path, '')],
