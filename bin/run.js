@@ -3,7 +3,7 @@
 'use strict'
 
 var launch = require('./launch.js')
-var main = require('path').join(__dirname, '..', 'dist', 'main.cjs')
+var main = require('path').join(__dirname, '..', 'dist', 'main.js')
 
 if (!launch.ready()) {
   // The pinned Node does it, or it was said what is missing.

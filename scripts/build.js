@@ -1,9 +1,9 @@
 // Bundles src into dist: every command and main.ts an entry, what they share in chunks; and the package for programs.
 // Then writes the manifest.
 import {mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs'
-import {basename, dirname, join, relative} from 'node:path'
+import {dirname, join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
-import {build, transform} from 'esbuild'
+import {build} from 'esbuild'
 import {buildApi} from './build-api.js'
 import {bundledSqlite, lazyOclif, ownAnswers, plainBuiltins, sharedChunks} from './esbuild-plugins.js'
 
@@ -23,6 +23,12 @@ const unusedByOclif = [
   'typescript',
 ]
 
+/** CommonJS inside an ES module needs these; `require` there loads what is not bundled. */
+const banner = [
+  "const require=process.getBuiltinModule('module').createRequire(import.meta.url);",
+  'const __dirname=import.meta.dirname,__filename=import.meta.filename;',
+].join('')
+
 try {
   await Promise.all([bundle(), buildApi({root, work})])
   const manifest = await makeManifest()
@@ -38,7 +44,6 @@ async function bundle() {
     entryPoints: ['src/main.ts', 'src/commands/**/*.ts'],
     outdir: work,
     outbase: 'src',
-    outExtension: {'.js': '.cjs'},
     chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
     splitting: true,
@@ -47,6 +52,7 @@ async function bundle() {
     target: 'node22',
     // Not minified, so that the stack of a bug can be read: with the compile cache it makes no difference in time.
     minifySyntax: true,
+    banner: {js: banner},
     inject: ['scripts/steady-clock.js'],
     external: unusedByOclif,
     plugins: [bundledSqlite, lazyOclif, ownAnswers, plainBuiltins],
@@ -54,27 +60,7 @@ async function bundle() {
   }
   const {metafile} = await build({...options, metafile: true, write: false})
   const plugins = [sharedChunks(metafile, 'src/main.ts'), ...options.plugins]
-  const {outputFiles} = await build({...options, plugins, sourcemap: 'inline', write: false})
-  await Promise.all(outputFiles.map(writeCommonJs))
-}
-
-/**
- * esbuild splits ES modules only, but Node takes twice as long to load one as CommonJS, and `bus pub` loads a dozen. Not
- * for the package for programs, which is loaded once.
- */
-async function writeCommonJs({path, text}) {
-  const {code, map} = await transform(text, {
-    format: 'cjs',
-    platform: 'node',
-    target: 'node22',
-    supported: {'dynamic-import': false},
-    define: {'import.meta.dirname': '__dirname'},
-    sourcefile: path,
-    sourcemap: 'external',
-  })
-  mkdirSync(dirname(path), {recursive: true})
-  writeFileSync(path, `${code}//# sourceMappingURL=${basename(path)}.map\n`)
-  writeFileSync(`${path}.map`, map)
+  await build({...options, plugins, sourcemap: true})
 }
 
 /** What oclif reads instead of loading every command: the commands as they are in the new bundle. */

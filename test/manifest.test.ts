@@ -33,9 +33,7 @@ describe('oclif.manifest.json', () => {
 
   it('describes the commands as they are: `npm run build` and commit it if not', () => {
     for (const command of Object.values(fresh.commands)) {
-      // What is built is CommonJS.
-      command.isESM = false
-      command.relativePath = command.relativePath?.map((part) => part.replace(/^src$/, 'dist').replace(/\.ts$/, '.cjs'))
+      command.relativePath = command.relativePath?.map((part) => part.replace(/^src$/, 'dist').replace(/\.ts$/, '.js'))
     }
     expect(committed).toEqual(JSON.parse(JSON.stringify(fresh)))
   })

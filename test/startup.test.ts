@@ -36,7 +36,7 @@ const costly = [
 ]
 
 /** Commands as files, `stream/ls`. */
-const commands = globSync('**/*.cjs', {cwd: join(root, 'dist/commands')}).map((file) => file.replace(/\.cjs$/, ''))
+const commands = globSync('**/*.js', {cwd: join(root, 'dist/commands')}).map((file) => file.replace(/\.js$/, ''))
 const daily = new Set(['pub', 'sub', 'req', 'serve'])
 
 /** Loaded when they are used; and what cannot do without them. */
@@ -57,7 +57,7 @@ describe('a command starts without what it does not need', () => {
   )
 
   it.each(commands)('%s loads a handful of files and no library that only some calls use', (id) => {
-    const files = staticGraph(`dist/commands/${id}.cjs`)
+    const files = staticGraph(`dist/commands/${id}.js`)
     expect(files.size).toBeLessThanOrEqual(daily.has(id) ? 6 : 14)
     const size = [...files.values()].reduce((sum, source) => sum + source.length, 0)
     const own = ownLibraries[id.split('/')[0] ?? ''] ?? []
@@ -82,7 +82,7 @@ function staticGraph(entry: string, found = new Map<string, string>()): Map<stri
   if (found.has(entry)) return found
   const source = readFileSync(join(root, entry), 'utf8')
   found.set(entry, source)
-  for (const [, target = ''] of source.matchAll(/^(?:var \w+ = )?require\("(\.[^"]+)"\)/gm)) {
+  for (const [, target = ''] of source.matchAll(/^(?:import|export)[^;'"]*"(\.[^"]+)"/gm)) {
     staticGraph(join(entry, '..', target), found)
   }
   return found
