@@ -15,7 +15,7 @@ import {
   watch,
   writeSync,
 } from 'node:fs'
-import {join, resolve} from 'node:path'
+import {join} from 'node:path'
 import {BusError} from '../../errors.ts'
 
 const shared = 16
@@ -31,7 +31,7 @@ export class Bells {
   #own: string | undefined
 
   constructor(path: string) {
-    this.#folder = `${resolve(path)}.bells`
+    this.#folder = `${path}.bells`
   }
 
   /** Makes the folder. Fails when it is a symbolic link, which another user could point anywhere. */

@@ -1,4 +1,5 @@
 /** The bus file: any number of processes on one host, no server. */
+import {realpathSync} from 'node:fs'
 import {closedError} from '../../errors.ts'
 import type {Outgoing} from '../../message.ts'
 import {checkPatterns, hasWildcard} from '../../subject.ts'
@@ -90,7 +91,7 @@ class SqliteBus implements Transport {
       this.#guard.check()
       chain.extend()
     })
-    this.#bells = new Bells(path)
+    this.#bells = new Bells(realpathSync.native(path))
     this.#clients = new Clients(db, this.#lock, options.name)
     this.#inbox = `${inboxPrefix}${this.#clients.id.toString(36)}.`
     this.#requests = new Requests(this.url, this.#inbox, (message) => this.publish(message))

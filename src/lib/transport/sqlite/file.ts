@@ -3,7 +3,7 @@
  * SQLite's POSIX locks for the whole process, and acknowledged rows with them. So a file is made by an exclusive create,
  * which never opens one that exists, and is looked at by `stat`, and by a descriptor that stays (chain.ts).
  */
-import {closeSync, openSync, statSync} from 'node:fs'
+import {closeSync, openSync, realpathSync, statSync} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../errors.ts'
@@ -21,7 +21,7 @@ export function openFile(path: string, isSynchronous = false): Db {
   const isNew = create(full)
   let db: Db
   try {
-    checkLog(full)
+    checkLog(realpathSync.native(full))
     db = new Database(full, {fileMustExist: true, timeout: 5000})
   } catch (error) {
     throw fileError(path, error)
@@ -47,8 +47,11 @@ function create(full: string): boolean {
     closeSync(openSync(full, 'wx', 0o600))
     return true
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false
-    throw fileError(full, error)
+    if (codeOf(error) !== 'EEXIST') throw fileError(full, error)
+    if (statSync(full, {throwIfNoEntry: false}) !== undefined) return false
+    throw new BusError('connect', `${full} is a symbolic link to a file that is not there`, {
+      try: ['make that file, empty, or remove the link'],
+    })
   }
 }
 

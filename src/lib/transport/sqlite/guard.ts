@@ -3,7 +3,7 @@
  * with a file that nobody else will ever see: nothing is acknowledged there. Its `-wal` is as much a part of it, and is
  * there as long as anybody has the file open; beside another file it would be taken for that one's, so it is put away.
  */
-import {renameSync, rmSync, statSync} from 'node:fs'
+import {realpathSync, renameSync, rmSync, statSync} from 'node:fs'
 import {resolve} from 'node:path'
 import {BusError} from '../../errors.ts'
 
@@ -13,6 +13,8 @@ const restMs = 5
 export class Guard {
   readonly #path: string
   readonly #full: string
+  /** Beside this one SQLite has its log, when `path` is a symbolic link. */
+  readonly #real: string
   readonly #was: Readonly<Record<Suffix, string | undefined>>
   #restUntil = 0
   #isLost = false
@@ -21,6 +23,7 @@ export class Guard {
   constructor(path: string) {
     this.#path = path
     this.#full = resolve(path)
+    this.#real = realpathSync.native(path)
     this.#was = {'': this.#identity(''), '-wal': this.#identity('-wal'), '-shm': this.#identity('-shm')}
   }
 
@@ -39,8 +42,8 @@ export class Guard {
   putAway(): void {
     if (!this.#isLost) return
     try {
-      if (this.#isOurs('-shm')) rmSync(`${this.#full}-shm`)
-      if (this.#isOurs('-wal')) renameSync(`${this.#full}-wal`, `${this.#full}-wal.lost`)
+      if (this.#isOurs('-shm')) rmSync(`${this.#real}-shm`)
+      if (this.#isOurs('-wal')) renameSync(`${this.#real}-wal`, `${this.#real}-wal.lost`)
     } catch {
       // Another process that lost it did so first.
     }
@@ -60,7 +63,7 @@ export class Guard {
   }
 
   #identity(suffix: Suffix): string | undefined {
-    const stat = statSync(this.#full + suffix, {throwIfNoEntry: false})
+    const stat = statSync(suffix === '' ? this.#full : this.#real + suffix, {throwIfNoEntry: false})
     return stat && `${stat.dev}:${stat.ino}`
   }
 }

@@ -1,4 +1,14 @@
-import {copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync} from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import {join} from 'node:path'
 import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
@@ -133,6 +143,24 @@ describe('a bus file and the -wal beside it', () => {
     }
     expect(maker.prepare('SELECT count(*) FROM msg').pluck().get()).toBe(200)
     maker.close()
+  })
+
+  test('are those that a symbolic link leads to', async () => {
+    const folder = temporaryFolder()
+    const [path, link] = [join(folder, 'real.db'), join(folder, 'link.db')]
+    symlinkSync('real.db', link)
+    await expect(open(link)).rejects.toMatchObject({kind: 'connect', message: expect.stringContaining('symbolic link')})
+    {
+      await using bus = await open(path)
+      await using other = await open(link)
+      const subscription = await bus.subscribe('s.>')
+      await publish(other, 0, 3)
+      expect((await subscription.take(3))[0]?.text).toBe('1')
+    }
+    expect(readdirSync(folder).sort()).toEqual(['link.db', 'real.db', 'real.db.bells'])
+    const [another] = await snapshots(join(folder, 'others'), 1)
+    copyFileSync(`${another?.path}-wal`, `${path}-wal`)
+    await expect(open(link)).rejects.toMatchObject({kind: 'connect', message: expect.stringContaining('not its own')})
   })
 
   test.each([
