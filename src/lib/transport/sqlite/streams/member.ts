@@ -276,14 +276,15 @@ export class Member implements Consuming {
     if (place.next < this.#next) this.#scanned = 0
     this.#next = place.next
     const room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
+    const hasRoom = room > 0 || this.#acks.any
     const most = Math.min(want, Math.max(1, room + this.#acks.freed))
-    const page = this.#view.page(state, Math.max(place.next, this.#scanned), state.last, most)
+    const from = Math.max(place.next, this.#scanned)
+    const page = hasRoom ? this.#view.page(state, from, state.last, most) : {rows: [], upTo: from - 1}
     const isDue = flights.due(this.#durable, now, want).some((flight) => flight.tries > 0 || room > 0)
     if (page.rows.length === 0) this.#scanned = Math.max(this.#scanned, page.upTo + 1)
     this.#backlog.follow(state, place)
-    const hasNext = page.rows.length > 0 && (room > 0 || this.#acks.any)
-    if (isDue || hasNext) return {isIdle: false, page: {...page, from: place.next}, lookAgainMs: undefined}
-    const isPart = page.upTo < state.last && page.rows.length === 0
+    if (isDue || page.rows.length > 0) return {isIdle: false, page: {...page, from: place.next}, lookAgainMs: undefined}
+    const isPart = hasRoom && page.upTo < state.last
     const lookAgainMs = isPart ? 0 : this.#nextLook(now)
     return {isIdle: true, page: {...page, from: place.next}, lookAgainMs}
   }
