@@ -11,8 +11,10 @@ import {
 } from 'node:fs'
 import {join} from 'node:path'
 import Database from 'better-sqlite3'
+import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {checkLog} from '../../../../src/lib/transport/sqlite/chain.ts'
 import type {Transport} from '../../../../src/lib/transport/transport.ts'
 import {temporaryFolder} from './processes.ts'
 
@@ -185,6 +187,27 @@ describe('a bus file and the -wal beside it', () => {
     expect(opened).toBe(fate)
     if (fate === 'opened') expect(existsSync(`${path}-wal`)).toBe(false)
   })
+})
+
+test('whatever lies beside a bus file, it is opened or refused by a sentence', async () => {
+  const folder = temporaryFolder()
+  const [{path} = {path: ''}] = await snapshots(join(folder, 'ours'), 1)
+  const log = readFileSync(`${path}-wal`)
+  const places = fc.array(fc.tuple(fc.nat(log.length - 1), fc.nat(255)), {minLength: 1, maxLength: 20})
+  const heads = fc.array(fc.tuple(fc.nat(55), fc.nat(255)), {maxLength: 4})
+  fc.assert(
+    fc.property(places, heads, fc.nat(log.length), (changes, more, length) => {
+      const bytes = Buffer.from(log)
+      for (const [at, byte] of [...changes, ...more]) bytes[at] = byte
+      writeFileSync(`${path}-wal`, bytes.subarray(0, length))
+      try {
+        checkLog(path)
+      } catch (error) {
+        expect(error).toMatchObject({kind: 'connect'})
+      }
+    }),
+    {numRuns: 300},
+  )
 })
 
 function foreignLog(path: string): void {
