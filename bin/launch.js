@@ -20,6 +20,8 @@ exports.refuse = function (sentence, hint) {
 
 function rerun(node) {
   var child = require('child_process').spawn(node, process.argv.slice(1), {stdio: 'inherit'})
+  // A login among the arguments stands in `ps`; the child sees to its own.
+  process.title = 'bus'
   var tty = require('tty')
   var typed = tty.isatty(0) || tty.isatty(1) || tty.isatty(2)
 

@@ -31,6 +31,14 @@ describe.runIf(isCheckout)('an older Node', () => {
     expect(await running.ended).toMatchObject({code: 0, signal: null})
   })
 
+  it.runIf(process.platform === 'linux')('shows no arguments: there may be a login among them', async () => {
+    await using running = start(['sub', 'old.node', '--raw'], {node: old})
+    await running.stderrLine('listening on ')
+    expect(readFileSync(`/proc/${running.pid}/cmdline`, 'latin1').replaceAll('\0', '')).toBe('bus')
+    running.interrupt()
+    await running.ended
+  })
+
   it.each([...oldNodes()])('that is really there, %s, runs it too', async (node) => {
     expect(await bus(['pub', 'a.b', 'hi', '--quiet'], {node: [node]})).toMatchObject({code: 0, stderr: ''})
   })
