@@ -2,7 +2,6 @@
  * Hands a command line to its command. A known command is loaded and run by itself, which takes a third of the time
  * that oclif needs to look around first; help, topics and what is unknown go to oclif.
  */
-import {basename, dirname} from 'node:path'
 import pkg from '../package.json' with {type: 'json'}
 import type {CommandModule} from './lib/cli/command.ts'
 import {leanConfig, userAgent} from './lib/cli/config.ts'
@@ -95,7 +94,7 @@ function wantsHelp(argv: readonly string[]): boolean {
 async function showHelp(argv: readonly string[]): Promise<void> {
   const {help} = await import('./lib/cli/help.ts')
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
-  await help(words, dirname(import.meta.dirname), basename(import.meta.dirname))
+  await help(words, pkg, import.meta.dirname)
 }
 
 const fail = (error: unknown) => {

@@ -1,13 +1,15 @@
 /** Help, topics and unknown commands: what oclif does for us. */
+import {basename, dirname} from 'node:path'
 import {Config} from '@oclif/core/config'
 import {Help, normalizeArgv} from '@oclif/core/help'
 import type {Logger, PJSON} from '@oclif/core/interfaces'
 import {setLogger} from '@oclif/core/logger'
 import {settings} from '@oclif/core/settings'
-import pkg from '../../../package.json' with {type: 'json'}
 import {BusError} from '../errors.ts'
 import {nearest} from '../nearest.ts'
 import {isTerminal, writeAll} from './terminal.ts'
+
+type Package = typeof import('../../../package.json', { with: {type: 'json'}})
 
 /** oclif's own talk for its developers, and the package behind it, are not loaded. */
 const silent: Logger = {
@@ -28,22 +30,22 @@ class PlainHelp extends Help {
 }
 
 /**
- * Shows the help that a command line asks for, or that of its topic. `home` is the folder of the running code: `dist`, or
- * `src` when it is not built. Throws `usage` when it names no command.
+ * Shows the help that a command line asks for, or that of its topic. `home` is the folder of the running code, beside
+ * package.json: `dist`, or `src` when it is not built. Throws `usage` when it names no command.
  */
-export async function help(argv: readonly string[], root: string, home: string): Promise<void> {
+export async function help(argv: readonly string[], {oclif, ...rest}: Package, home: string): Promise<void> {
   // NODE_ENV=test or development would have oclif look for a TypeScript runtime.
   settings.enableAutoTranspile = false
   if (!isTerminal(1)) settings.columns = 80
-  const commands = pkg.oclif.commands.replace('dist', home)
-  const pjson = {...pkg, oclif: {...pkg.oclif, commands}} as unknown as PJSON
-  const options = {root, pjson, logger: silent, ignoreManifest: home !== 'dist'}
+  const commands = oclif.commands.replace('dist', basename(home))
+  const pjson = {...rest, oclif: {...oclif, commands}} as unknown as PJSON
+  const options = {root: dirname(home), pjson, logger: silent, ignoreManifest: basename(home) !== 'dist'}
   setLogger(options)
   const config = await Config.load(options)
   const [id = ''] = normalizeArgv(config, [...argv])
-  const isAsked = argv.length === 0 || argv.some((word) => pkg.oclif.additionalHelpFlags.includes(word))
+  const isAsked = argv.length === 0 || argv.some((word) => oclif.additionalHelpFlags.includes(word))
   if (!isAsked && !config.findTopic(id)) throw unknownCommand(id, config.commandIDs)
-  await new PlainHelp(config, pkg.oclif.helpOptions).showHelp(isAsked ? [...argv] : [id])
+  await new PlainHelp(config, oclif.helpOptions).showHelp(isAsked ? [...argv] : [id])
 }
 
 /** Says which one may have been meant. Never asks. */
