@@ -34,7 +34,9 @@ describe('a bus file', () => {
     for (let round = 0; round < rounds; round++) {
       const path = join(folder, `bad-${round}.db`)
       const bad = Buffer.from(bytes)
-      for (let n = 0; n < 20; n++) bad.writeUInt8(randomInt(256), randomInt(bad.length))
+      // A few bytes leave more of it to be used.
+      const changes = 1 + randomInt(20)
+      for (let n = 0; n < changes; n++) bad.writeUInt8(randomInt(256), randomInt(bad.length))
       writeFileSync(path, bad)
       if (round % 3 === 0) truncateSync(path, randomInt(bytes.length))
       const end = await look(path)
@@ -175,15 +177,29 @@ describe.each(['truncated', 'overwritten in places'] as const)('a bus file that 
 })
 
 /** Reads all of it, as far as that goes. */
+/** Uses a file in every way that reads another table. */
 async function look(path: string): Promise<string> {
   try {
     await using bus = await open(path)
     const {file} = (await bus.examine?.()) ?? {}
     await sequences(bus, 'S')
+    await bus.interests?.()
+    const subscription = await bus.subscribe('s.>', {signal: AbortSignal.timeout(1000)})
+    await bus.streams.publish({subject: 's.a', data: 'x'})
+    await subscription.take(1)
+    await using member = await bus.streams.consumers.consume('S', 'c')
+    for (const delivery of await member.take(100, 100)) member.ack(delivery)
+    await member.flush()
     return file?.damage.length ? 'found by quick_check' : 'in payloads or unused bytes only'
   } catch (error) {
-    return error instanceof BusError ? `refused: ${error.kind}` : `bug: ${(error as Error).stack}`
+    const bug = causes(error).find((each) => !(each instanceof BusError))
+    return bug === undefined ? 'refused' : `bug: ${(bug as Error).stack}`
   }
+}
+
+/** What failed, and what failed while that was cleaned up. */
+function causes(error: unknown): unknown[] {
+  return error instanceof SuppressedError ? [...causes(error.error), ...causes(error.suppressed)] : [error]
 }
 
 function scribble(path: string, times: number): void {

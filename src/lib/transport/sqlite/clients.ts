@@ -197,7 +197,7 @@ export class Clients {
   #load() {
     this.#generation ??= this.#db.prepare("SELECT v FROM meta WHERE k = 'interests'").pluck()
     const generation = this.#generation.get() as number
-    if (this.#seen?.generation === generation) return this.#seen
+    if (this.#seen !== undefined && this.#seen.generation === generation) return this.#seen
     const rows = this.#db
       .prepare(
         'SELECT c.id, c.host, c.pid, c.started, c.beat, i.pattern, i.queue FROM interest i JOIN client c ON c.id = i.client',

@@ -22,7 +22,7 @@ import {Chain} from './chain.ts'
 import {Clients, type Interest} from './clients.ts'
 import {makeClock} from './clock.ts'
 import {Ears} from './ears.ts'
-import {type Db, fileError, openFile} from './file.ts'
+import {type Db, fileError, openFile, rowError} from './file.ts'
 import {Guard} from './guard.ts'
 import {busy, Lock} from './lock.ts'
 import {type Cursor, inboxRows, Log} from './log.ts'
@@ -116,7 +116,7 @@ class SqliteBus implements Transport {
       committed: () => this.#wake(),
       noResponders: ({reply, subject}) => this.#requests.noResponders(reply ?? '', subject),
       failed: (error) => {
-        const failure = fileError(path, error)
+        const failure = this.#failure(error)
         this.#requests.failAll(failure)
         return failure
       },
@@ -150,7 +150,7 @@ class SqliteBus implements Transport {
         ? this.#subscribe(wanted, options)
         : this.#join(wanted, options.queue, options))
     } catch (error) {
-      throw fileError(this.#path, error)
+      throw this.#failure(error)
     }
   }
 
@@ -168,7 +168,7 @@ class SqliteBus implements Transport {
 
   async interests(): Promise<readonly string[]> {
     this.#check()
-    return this.#clients.patterns()
+    return this.#told(async () => this.#clients.patterns())
   }
 
   async facts(): Promise<Facts> {
@@ -200,7 +200,7 @@ class SqliteBus implements Transport {
       await this.#publisher.flush()
       await this.#lock.write(() => this.#clients.removeAll())
     } catch (error) {
-      throw fileError(this.#path, error)
+      throw this.#failure(error)
     } finally {
       this.#reading?.ears.close()
       this.#clients.stop()
@@ -214,11 +214,15 @@ class SqliteBus implements Transport {
     return this.close()
   }
 
+  #failure(error: unknown): unknown {
+    return rowError(this.#db, this.#path, error)
+  }
+
   async #told<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      throw fileError(this.#path, error)
+      throw this.#failure(error)
     }
   }
 
@@ -232,7 +236,7 @@ class SqliteBus implements Transport {
     const start = await this.#announce(interest)
     const mailbox: Mailbox = new Mailbox({
       signal: options.signal,
-      failure: (error) => fileError(this.#path, error),
+      failure: (error) => this.#failure(error),
       refill: () => {
         reader.refill(subscriber)
         return undefined
@@ -262,7 +266,7 @@ class SqliteBus implements Transport {
     await this.#announce(interest, (end) => member.join(end))
     const mailbox: Mailbox = new Mailbox({
       signal: options.signal,
-      failure: (error) => fileError(this.#path, error),
+      failure: (error) => this.#failure(error),
       refill: (max) => {
         const claimed = member.claim(max)
         if (claimed === busy) {
@@ -327,7 +331,7 @@ class SqliteBus implements Transport {
         limits: this.#limits,
         push: this.#push,
         check: () => this.#check(),
-        failure: (error) => fileError(this.#path, error),
+        failure: (error) => this.#failure(error),
         ring: (bell) => this.#bells.ring(bell),
         listen: (patterns) => this.#listen(patterns),
         readers: this.#members,
@@ -339,9 +343,13 @@ class SqliteBus implements Transport {
   #openInbox(): Ears {
     const {log, ears} = this.#startReading()
     if (this.#inboxSeen !== undefined) return ears
-    this.#bells.makeInbox(this.#clients.id)
-    ears.listen([inboxBell(this.#clients.id)])
-    this.#inboxSeen = log.end().passing
+    try {
+      this.#bells.makeInbox(this.#clients.id)
+      ears.listen([inboxBell(this.#clients.id)])
+      this.#inboxSeen = log.end().passing
+    } catch (error) {
+      throw this.#failure(error)
+    }
     return ears
   }
 
@@ -363,7 +371,7 @@ class SqliteBus implements Transport {
     try {
       return new Log(this.#db, this.#lock)
     } catch (error) {
-      throw fileError(this.#path, error)
+      throw this.#failure(error)
     }
   }
 
@@ -398,7 +406,7 @@ class SqliteBus implements Transport {
   /** What can no longer be read ends every wait on it. */
   #fail(error: unknown): void {
     if (this.#isClosed) return
-    const failure = fileError(this.#path, error)
+    const failure = this.#failure(error)
     for (const mailbox of [...this.#open, ...this.#members]) mailbox.fail(failure)
     for (const member of this.#consuming) member.fail(failure)
     this.#requests.failAll(failure)

@@ -102,6 +102,24 @@ function closeUntouched(db: Db, full: string): void {
   }
 }
 
+/** As `fileError`. In a damaged file a value may be anything: what fails on one is a bug only in a file that is whole. */
+export function rowError(db: Db, path: string, error: unknown): unknown {
+  return fileError(path, error instanceof TypeError && isDamaged(db) ? damageError(error.message) : error)
+}
+
+function isDamaged(db: Db): boolean {
+  try {
+    return db.pragma('quick_check(1)', {simple: true}) !== 'ok'
+  } catch (error) {
+    return codeOf(error).startsWith('SQLITE_CORRUPT')
+  }
+}
+
+/** What SQLite itself would say of a damaged file. */
+export function damageError(what: string): Error {
+  return Object.assign(new Error(what), {code: 'SQLITE_CORRUPT'})
+}
+
 /** One sentence for whatever the file system or SQLite said of a `kind` of file. Errors that are ours already pass through. */
 export function fileError(path: string, error: unknown, kind = 'bus file'): unknown {
   if (error instanceof BusError) return error
@@ -143,12 +161,14 @@ const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, strin
   ],
 ]
 
-/** A table or a JSON value of a bus file that is not as we wrote it. */
+/** A table, a row or a JSON value of a bus file that is not as we wrote it. */
 function isSchemaError(error: unknown): boolean {
-  if (error instanceof SyntaxError) return true
+  if (error instanceof SyntaxError || codeOf(error).startsWith('SQLITE_CONSTRAINT')) return true
   return (
     codeOf(error) === 'SQLITE_ERROR' &&
-    /^(no such (table|column)|malformed|table \w+ has no column)/.test((error as Error).message)
+    /^(no such (table|column)|malformed|unsupported file format|table \w+ (has no column|already exists))/.test(
+      (error as Error).message,
+    )
   )
 }
 

@@ -2,7 +2,7 @@
  * Reads rows of the log a page at a time. To make a buffer for each payload costs more than everything else together,
  * so the small binary payloads of a page come as one buffer, and each is a part of it: twice as fast.
  */
-import type {Db} from './file.ts'
+import {type Db, damageError} from './file.ts'
 import type {Row} from './rows.ts'
 
 /** A page ends with the row that reaches so many bytes. */
@@ -64,12 +64,18 @@ export class Pages {
       if (typeof size !== 'number') continue
       if (size > largeBytes) row[5] = this.#one.get(row[0]) as string | Buffer
       else {
-        joined ??= this.#joined.get(row[0], kept.at(-1)?.[0]) as Buffer
+        joined ??= this.#join(row[0], kept.at(-1)?.[0] ?? row[0])
         row[5] = joined.subarray(at, at + size)
         at += size
       }
     }
     return {rows: kept as Row<number>[], isFull: rows.length === limit || kept.length < rows.length}
+  }
+
+  #join(from: number, to: number): Buffer {
+    const joined = this.#joined.get(from, to)
+    if (!Buffer.isBuffer(joined)) throw damageError('a payload is a number')
+    return joined
   }
 }
 

@@ -6,7 +6,7 @@ import {BusError} from '../../../errors.ts'
 import {overlaps, SubjectTrie} from '../../../subject.ts'
 import {noStream, otherStream, overlapping} from '../../stream-faults.ts'
 import type {StreamConfig} from '../../streams.ts'
-import type {Db} from '../file.ts'
+import {type Db, damageError} from '../file.ts'
 
 export interface Kept {
   readonly id: number
@@ -132,6 +132,7 @@ export class Catalogue {
 
 function fromRow(url: string, id: number, text: string): Kept {
   const config = JSON.parse(text) as StreamConfig
+  if (!Array.isArray(config.subjects)) throw damageError('the configuration of a stream')
   const {discard, maxMsgs, maxBytes, maxMsgSize} = config
   const isRefusing = discard === 'new' && (maxMsgs ?? maxBytes) !== undefined
   return {id, url, config, isOpen: maxMsgSize === undefined && !isRefusing}

@@ -2,7 +2,7 @@
 import {BusError} from '../../../errors.ts'
 import {noConsumer} from '../../stream-faults.ts'
 import type {ConsumerConfig} from '../../streams.ts'
-import type {Db} from '../file.ts'
+import {type Db, damageError} from '../file.ts'
 import type {Kept} from './catalogue.ts'
 
 export interface Durable {
@@ -111,5 +111,7 @@ interface Row {
 }
 
 function fromRow({id, config, created}: Row): Durable {
-  return {id, config: JSON.parse(config) as ConsumerConfig, created}
+  const kept = JSON.parse(config) as ConsumerConfig
+  if (!Array.isArray(kept.backoffMs)) throw damageError('the configuration of a consumer')
+  return {id, config: kept, created}
 }
