@@ -176,7 +176,6 @@ describe.each(['truncated', 'overwritten in places'] as const)('a bus file that 
   })
 })
 
-/** Reads all of it, as far as that goes. */
 /** Uses a file in every way that reads another table. */
 async function look(path: string): Promise<string> {
   try {

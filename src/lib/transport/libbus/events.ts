@@ -30,7 +30,7 @@ export class Events {
     this.#one = db
       .prepare<[number, number, string], EventRow>(`${select} id > +? AND id <= +? AND subject = +? ORDER BY id`)
       .raw()
-    // The plus keeps SQLite from an index that would have it sort all that is behind it.
+    // The plus before the subject keeps SQLite from an index that would have it sort all that is behind it.
     this.#some = db
       .prepare<[number, number, string], EventRow>(
         `${select} id > +? AND id <= +? AND +subject IN (SELECT value FROM json_each(?)) ORDER BY id`,

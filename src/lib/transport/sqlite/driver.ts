@@ -85,13 +85,14 @@ class SqliteBus implements Transport {
     this.url = `sqlite:${path}`
     this.#path = path
     this.#db = db
-    this.#guard = new Guard(path)
+    const real = realpathSync.native(path)
+    this.#guard = new Guard(path, real)
     const chain = new Chain(db)
     this.#lock = new Lock(db, path, () => {
       this.#guard.check()
       chain.extend()
     })
-    this.#bells = new Bells(realpathSync.native(path))
+    this.#bells = new Bells(real)
     this.#clients = new Clients(db, this.#lock, options.name)
     this.#inbox = `${inboxPrefix}${this.#clients.id.toString(36)}.`
     this.#requests = new Requests(this.url, this.#inbox, (message) => this.publish(message))

@@ -104,7 +104,7 @@ function closeUntouched(db: Db, full: string): void {
 
 /** As `fileError`. In a damaged file a value may be anything: what fails on one is a bug only in a file that is whole. */
 export function rowError(db: Db, path: string, error: unknown): unknown {
-  return fileError(path, error instanceof TypeError && isDamaged(db) ? damageError(error.message) : error)
+  return fileError(path, error instanceof TypeError && isDamaged(db) ? damageError(error.message, error) : error)
 }
 
 function isDamaged(db: Db): boolean {
@@ -116,8 +116,8 @@ function isDamaged(db: Db): boolean {
 }
 
 /** What SQLite itself would say of a damaged file. */
-export function damageError(what: string): Error {
-  return Object.assign(new Error(what), {code: 'SQLITE_CORRUPT'})
+export function damageError(what: string, cause?: unknown): Error {
+  return Object.assign(new Error(what, {cause}), {code: 'SQLITE_CORRUPT'})
 }
 
 /** One sentence for whatever the file system or SQLite said of a `kind` of file. Errors that are ours already pass through. */

@@ -3,7 +3,7 @@
  * with a file that nobody else will ever see: nothing is acknowledged there. Its `-wal` is as much a part of it, and is
  * there as long as anybody has the file open; beside another file it would be taken for that one's, so it is put away.
  */
-import {realpathSync, renameSync, rmSync, statSync} from 'node:fs'
+import {renameSync, rmSync, statSync} from 'node:fs'
 import {resolve} from 'node:path'
 import {BusError} from '../../errors.ts'
 
@@ -19,11 +19,11 @@ export class Guard {
   #restUntil = 0
   #isLost = false
 
-  /** For a file that is open. */
-  constructor(path: string) {
+  /** For a file that is open, and where it really lies. */
+  constructor(path: string, real: string) {
     this.#path = path
     this.#full = resolve(path)
-    this.#real = realpathSync.native(path)
+    this.#real = real
     this.#was = {'': this.#identity(''), '-wal': this.#identity('-wal'), '-shm': this.#identity('-shm')}
   }
 
