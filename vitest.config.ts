@@ -10,8 +10,9 @@ export const slow = [
   'test/conformance/faulty.test.ts',
   'test/hostile/{secrets,terminal}.test.ts',
   'test/side-by-side.test.ts',
-  'test/commands/{bench,check-init,consumer,context,events,replay,rpc,service,stream-open,tour}.test.ts',
-  'test/lib/broker/durable.test.ts',
+  'test/commands/{bench/bench,check/init,consumer/consumer,consumer/replay,context/context,events/events,rpc/rpc}.test.ts',
+  'test/commands/{serve/service,stream/open,tour/command}.test.ts',
+  'test/lib/protocols/broker/durable.test.ts',
   'test/lib/transport/nats/streams-cluster.test.ts',
   'test/lib/transport/sqlite/{consumers,processes}.test.ts',
 ]

@@ -1,7 +1,7 @@
 /** Two processes over one bus file. */
 import {join} from 'node:path'
+import type {Transport} from '../src/lib/transport/contract.ts'
 import {open} from '../src/lib/transport/open.ts'
-import type {Transport} from '../src/lib/transport/transport.ts'
 import {type Case, inFolder, median, percentile, type Row, start} from './measure.ts'
 
 export const file: Case = {

@@ -1,8 +1,8 @@
 /** Response streams, beside bare publish-subscribe of the same bytes between the same two processes. */
 import {join} from 'node:path'
-import {StreamClient} from '../src/lib/response-stream/client.ts'
+import {StreamClient} from '../src/lib/protocols/response-streams/client.ts'
+import type {Transport} from '../src/lib/transport/contract.ts'
 import {open} from '../src/lib/transport/open.ts'
-import type {Transport} from '../src/lib/transport/transport.ts'
 import {NatsServer} from '../test/nats-server.ts'
 import {type Case, inFolder, median, type Row, start} from './measure.ts'
 

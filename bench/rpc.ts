@@ -1,6 +1,6 @@
 /** RPC calls, beside bare requests to the same kind of service, 64 at a time. */
 import {join} from 'node:path'
-import {call} from '../src/lib/rpc/call.ts'
+import {call} from '../src/lib/protocols/loom-rpc/call.ts'
 import {open} from '../src/lib/transport/open.ts'
 import {NatsServer} from '../test/nats-server.ts'
 import {type Case, inFolder, median, type Row, start} from './measure.ts'

@@ -1,10 +1,11 @@
 // Bundles src into dist: every command and main.ts an entry, what they share in chunks; and the package for programs.
 // Then writes the manifest.
-import {mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {dirname, join, relative} from 'node:path'
-import {fileURLToPath} from 'node:url'
+import {fileURLToPath, pathToFileURL} from 'node:url'
 import {build} from 'esbuild'
 import {buildApi} from './build-api.js'
+import {commandFiles, commandTable, idOf} from './command-table.ts'
 import {bundledSqlite, lazyOclif, ownAnswers, plainBuiltins, sharedChunks} from './esbuild-plugins.js'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -30,10 +31,11 @@ const banner = [
 ].join('')
 
 try {
+  replaceFile(join(root, 'src/commands/index.ts'), commandTable(root))
   await Promise.all([bundle(), buildApi({root, work})])
   const manifest = await makeManifest()
   replaceFiles(work, dist)
-  replaceFile(join(root, 'oclif.manifest.json'), textOf(manifest))
+  replaceFile(join(root, 'oclif.manifest.json'), manifest)
 } finally {
   rmSync(work, {recursive: true, force: true})
 }
@@ -41,7 +43,7 @@ try {
 async function bundle() {
   const options = {
     absWorkingDir: root,
-    entryPoints: ['src/main.ts', 'src/commands/**/*.ts'],
+    entryPoints: ['src/main.ts', ...commandFiles(root).map((file) => `src/commands/${file}`)],
     outdir: work,
     outbase: 'src',
     chunkNames: 'chunks/[name]-[hash]',
@@ -63,34 +65,14 @@ async function bundle() {
   await build({...options, plugins, sourcemap: true})
 }
 
-/** What oclif reads instead of loading every command: the commands as they are in the new bundle. */
+/** The manifest of the commands as they are in the new bundle. */
 async function makeManifest() {
   // Not at the top: @oclif/core takes longer to load than the bundling takes.
-  const {Plugin} = await import('@oclif/core')
+  const {manifestOf, manifestText} = await import('./manifest.ts')
+  const load = async (file) => (await import(pathToFileURL(join(work, 'commands', file.replace(/ts$/, 'js'))))).default
+  const classes = await Promise.all(commandFiles(root).map(async (file) => [idOf(file), await load(file)]))
   const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  pjson.oclif.commands = `./${relative(root, work)}/commands`
-  const plugin = new Plugin({
-    root,
-    pjson,
-    isRoot: true,
-    ignoreManifest: true,
-    errorOnManifestCreate: true,
-    type: 'core',
-  })
-  await plugin.load()
-  for (const command of Object.values(plugin.manifest.commands)) command.relativePath[0] = 'dist'
-  return sorted(plugin.manifest)
-}
-
-/** A line a command: to be compared, and quick to read. */
-function textOf({commands, ...rest}) {
-  const lines = Object.entries(commands).map(([id, command]) => `${JSON.stringify(id)}:${JSON.stringify(command)}`)
-  return `{"commands":{\n${lines.join(',\n')}\n},\n${JSON.stringify(rest).slice(1)}\n`
-}
-
-function sorted(manifest) {
-  const commands = Object.entries(manifest.commands).sort(([a], [b]) => (a < b ? -1 : 1))
-  return {...manifest, commands: Object.fromEntries(commands)}
+  return manifestText(await manifestOf({root, pjson, classes}))
 }
 
 /**
@@ -117,7 +99,9 @@ function filesIn(folder) {
   return entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)))
 }
 
+/** Leaves a file that has this text already as it is, so that nobody who watches it wakes. */
 function replaceFile(path, text) {
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return
   const temporary = `${path}.${process.pid}`
   writeFileSync(temporary, text)
   renameSync(temporary, path)

@@ -24,10 +24,10 @@ export const lazyOclif = {
 const groups = [
   {
     name: 'daily',
-    heads: /^src\/commands\/(pub|sub|req|serve)\.ts$/,
+    heads: /^src\/commands\/(pub|sub|req|serve)\/command\.ts$/,
     members: /^(src|scripts)\//,
     // The last two by both drivers.
-    more: ['@oclif/core/args', './src/lib/transport/outgoing.ts', './src/lib/transport/stream-faults.ts'],
+    more: ['@oclif/core/args', './src/lib/transport/shared/outgoing.ts', './src/lib/transport/shared/stream-errors.ts'],
   },
   {
     name: 'sqlite',
@@ -97,9 +97,9 @@ export const ownAnswers = {
   setup(build) {
     const colour = (fd) => `wantsColour(${fd}, false, process.env)`
     const answers = {
-      'supports-color': `import {wantsColour} from './src/lib/cli/terminal.ts'
+      'supports-color': `import {wantsColour} from './src/lib/cli/io/terminal.ts'
         export const stdout = ${colour(1)}, stderr = ${colour(2)}`,
-      'own-terminal': `export {isTerminal} from './src/lib/cli/terminal.ts'`,
+      'own-terminal': `export {isTerminal} from './src/lib/cli/io/terminal.ts'`,
     }
     const filter = new RegExp(`^(${Object.keys(answers).join('|')})$`)
     build.onResolve({filter}, ({path}) => ({path, namespace: 'answer'}))

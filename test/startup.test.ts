@@ -1,7 +1,8 @@
-import {globSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
+import {commandFiles} from '../scripts/command-table.ts'
 import {bus, root} from './bus.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-test-'))
@@ -36,8 +37,8 @@ const costly = [
 ]
 
 /** Commands as files, `stream/ls`. */
-const commands = globSync('**/*.js', {cwd: join(root, 'dist/commands')}).map((file) => file.replace(/\.js$/, ''))
-const daily = new Set(['pub', 'sub', 'req', 'serve'])
+const commands = commandFiles(root).map((file) => file.replace(/\.ts$/, ''))
+const daily = new Set(['pub/command', 'sub/command', 'req/command', 'serve/command'])
 
 /** Loaded when they are used; and what cannot do without them. */
 const lateLibraries = [

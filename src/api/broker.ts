@@ -1,6 +1,6 @@
 /** Publish, subscribe and durable subscriptions for applications, from one small configuration; and the steps of a pipeline. */
-export {Broker, type BrokerOptions, type Handler, type SubjectHandler} from '../lib/broker/broker.ts'
-export {type BrokerConfig, type FullBrokerConfig, validate as validateBroker} from '../lib/broker/config.ts'
+export {Broker, type BrokerOptions, type Handler, type SubjectHandler} from '../lib/protocols/broker/broker.ts'
+export {type BrokerConfig, type FullBrokerConfig, validate as validateBroker} from '../lib/protocols/broker/config.ts'
 export {
   type PublishOutput,
   type PublishParams,
@@ -8,4 +8,4 @@ export {
   type SubscribeOutput,
   type SubscribeParams,
   SubscribeStep,
-} from '../lib/broker/steps.ts'
+} from '../lib/protocols/broker/steps.ts'

@@ -1,28 +1,33 @@
 /** Events of a stream for applications that speak WebSocket or HTTP: durable subscriptions, acknowledged in order. */
-export {type Address, type Admission, parseAddress} from '../lib/delivery/admission.ts'
+export {type Address, type Admission, parseAddress} from '../lib/protocols/event-delivery/admission.ts'
 export {
   type ClientOptions,
   connectEvents,
   type Delivered,
   type DeliveredEvent,
   type EventClient,
-} from '../lib/delivery/client.ts'
-export {type Event as BusEvent, eventHeaders, type SubscriptionRef} from '../lib/delivery/event.ts'
-export {type Filter as EventFilter, parseFilter as parseEventFilter} from '../lib/delivery/filter.ts'
-export {EventManager, type ManagerOptions} from '../lib/delivery/manager.ts'
+} from '../lib/protocols/event-delivery/client.ts'
+export {type Event as BusEvent, eventHeaders, type SubscriptionRef} from '../lib/protocols/event-delivery/event.ts'
+export {type Filter as EventFilter, parseFilter as parseEventFilter} from '../lib/protocols/event-delivery/filter.ts'
+export {EventManager, type ManagerOptions} from '../lib/protocols/event-delivery/manager.ts'
 export type {
   Callbacks,
   Capabilities,
   Delivery as EventDelivery,
   DeliveryResponse,
   EventPlugin,
-} from '../lib/delivery/plugin.ts'
-export {openRegistry, Registry, type Wish as EventWish} from '../lib/delivery/registry.ts'
-export {type SinkPluginConfig, type SinkPluginParts, sinkPlugin, type Target} from '../lib/delivery/sink-plugin.ts'
+} from '../lib/protocols/event-delivery/plugin.ts'
+export {openRegistry, Registry, type Wish as EventWish} from '../lib/protocols/event-delivery/registry.ts'
+export {
+  type SinkPluginConfig,
+  type SinkPluginParts,
+  sinkPlugin,
+  type Target,
+} from '../lib/protocols/event-delivery/sink-plugin.ts'
 export {
   type Options as EventOptions,
   parseOptions as parseEventOptions,
   type Subscription as EventSubscription,
-} from '../lib/delivery/subscription.ts'
-export {webhooks} from '../lib/delivery/webhooks.ts'
-export {type WebSockets, type WebSocketsConfig, websockets} from '../lib/delivery/websockets.ts'
+} from '../lib/protocols/event-delivery/subscription.ts'
+export {webhooks} from '../lib/protocols/event-delivery/webhooks.ts'
+export {type WebSockets, type WebSocketsConfig, websockets} from '../lib/protocols/event-delivery/websockets.ts'

@@ -8,4 +8,4 @@ export {
   type Receiver,
   type Responder,
   type Unsubscribe,
-} from '../lib/messenger/messenger.ts'
+} from '../lib/protocols/messenger/messenger.ts'

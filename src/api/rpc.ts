@@ -1,12 +1,12 @@
 /** Methods of services over request and reply, in Loom's envelopes: call, serve, and find who serves what. */
-export {type Answered, type Call, call, RpcError} from '../lib/rpc/call.ts'
-export {type DiscoverOptions, discover, type Found, instancesOf} from '../lib/rpc/discover.ts'
-export type {RpcRequest} from '../lib/rpc/envelope.ts'
+export {type Answered, type Call, call, RpcError} from '../lib/protocols/loom-rpc/call.ts'
+export {type DiscoverOptions, discover, type Found, instancesOf} from '../lib/protocols/loom-rpc/discover.ts'
+export type {RpcRequest} from '../lib/protocols/loom-rpc/envelope.ts'
 export {
   defaultPrefix as rpcPrefix,
   type Method,
   parseSubject as parseMethod,
   subject as methodSubject,
   wildcardSubject as methodPattern,
-} from '../lib/rpc/names.ts'
-export {type MethodHandler, type Registration, register} from '../lib/rpc/serve.ts'
+} from '../lib/protocols/loom-rpc/names.ts'
+export {type MethodHandler, type Registration, register} from '../lib/protocols/loom-rpc/serve.ts'

@@ -8,4 +8,4 @@ export {
   matches,
   overlaps,
   SubjectTrie,
-} from '../lib/subject.ts'
+} from '../lib/core/subject.ts'

@@ -1,5 +1,21 @@
 /** A bus behind one contract: a NATS server or cluster, a bus file, the tables of libbus, or memory. */
-export {type Headers, headerOf, Message, type Outgoing} from '../lib/message.ts'
+export {type Headers, headerOf, Message, type Outgoing} from '../lib/core/message.ts'
+export type {
+  Facts,
+  Features,
+  JetStreamFacts,
+  Login,
+  ManyOptions,
+  Notice,
+  OpenOptions,
+  RequestOptions,
+  ServerOptions,
+  SubscribeOptions,
+  Subscription,
+  TlsOptions,
+  Transport,
+  Usage,
+} from '../lib/transport/contract.ts'
 export {open} from '../lib/transport/open.ts'
 export {
   type ConsumeOptions,
@@ -22,20 +38,4 @@ export {
   type StreamState,
   type Streams,
   storeHeaders,
-} from '../lib/transport/streams.ts'
-export type {
-  Facts,
-  Features,
-  JetStreamFacts,
-  Login,
-  ManyOptions,
-  Notice,
-  OpenOptions,
-  RequestOptions,
-  ServerOptions,
-  SubscribeOptions,
-  Subscription,
-  TlsOptions,
-  Transport,
-  Usage,
-} from '../lib/transport/transport.ts'
+} from '../lib/transport/streams-contract.ts'

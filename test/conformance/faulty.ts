@@ -2,9 +2,9 @@
  * Drivers with one known fault each: the memory driver, bent in one place. They prove that the suite bites: each fault
  * names the cases that must fail for it (`faulty.test.ts`).
  */
-import type {Message} from '../../src/lib/message.ts'
+import type {Message} from '../../src/lib/core/message.ts'
+import type {Features, OpenOptions, Subscription, Transport} from '../../src/lib/transport/contract.ts'
 import {openMemory} from '../../src/lib/transport/memory/driver.ts'
-import type {Features, OpenOptions, Subscription, Transport} from '../../src/lib/transport/transport.ts'
 import type {Harness} from './scene.ts'
 
 export interface Fault {

@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
-import {BusError} from '../../src/lib/errors.ts'
-import type {Transport} from '../../src/lib/transport/transport.ts'
+import {BusError} from '../../src/lib/core/errors.ts'
+import type {Transport} from '../../src/lib/transport/contract.ts'
 import {numbers, publishAll, texts} from './scene.ts'
 import type {Case} from './suite.ts'
 

@@ -1,5 +1,5 @@
+import type {OpenOptions} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
-import type {OpenOptions} from '../../src/lib/transport/transport.ts'
 import type {Bus, Harness} from './scene.ts'
 import {conformance} from './suite.ts'
 

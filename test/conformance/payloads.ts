@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
-import type {Headers, Message} from '../../src/lib/message.ts'
-import type {Outgoing, Transport} from '../../src/lib/transport/transport.ts'
+import type {Headers, Message} from '../../src/lib/core/message.ts'
+import type {Outgoing, Transport} from '../../src/lib/transport/contract.ts'
 import type {Scene} from './scene.ts'
 import type {Case} from './suite.ts'
 

@@ -1,5 +1,5 @@
 import {expect} from 'vitest'
-import type {Subscription, Transport} from '../../src/lib/transport/transport.ts'
+import type {Subscription, Transport} from '../../src/lib/transport/contract.ts'
 import {numbers, publishAll, type Scene, texts} from './scene.ts'
 import type {Case} from './suite.ts'
 

@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
-import {BusError} from '../../src/lib/errors.ts'
-import type {Headers, Outgoing, Transport} from '../../src/lib/transport/transport.ts'
+import {BusError} from '../../src/lib/core/errors.ts'
+import type {Headers, Outgoing, Transport} from '../../src/lib/transport/contract.ts'
 import {publishAll, texts} from './scene.ts'
 import type {Case} from './suite.ts'
 

@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
-import type {Message} from '../../src/lib/message.ts'
-import type {ManyOptions, Transport} from '../../src/lib/transport/transport.ts'
+import type {Message} from '../../src/lib/core/message.ts'
+import type {ManyOptions, Transport} from '../../src/lib/transport/contract.ts'
 import {numbers, type Scene, texts} from './scene.ts'
 import type {Case} from './suite.ts'
 

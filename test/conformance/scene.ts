@@ -1,6 +1,6 @@
 import {setTimeout as pause} from 'node:timers/promises'
-import type {Message} from '../../src/lib/message.ts'
-import type {Features, OpenOptions, Outgoing, Subscription, Transport} from '../../src/lib/transport/transport.ts'
+import type {Message} from '../../src/lib/core/message.ts'
+import type {Features, OpenOptions, Outgoing, Subscription, Transport} from '../../src/lib/transport/contract.ts'
 
 /** One bus of the driver under test. */
 export interface Bus extends AsyncDisposable {

@@ -1,8 +1,8 @@
 import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import type {OpenOptions} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
-import type {OpenOptions} from '../../src/lib/transport/transport.ts'
 import type {Bus, Harness} from './scene.ts'
 import {conformance} from './suite.ts'
 

@@ -3,7 +3,7 @@
  * known fault and be seen to fail (`faulty.test.ts`); `conformance` registers them all for a driver.
  */
 import {describe, expect, test} from 'vitest'
-import type {Features} from '../../src/lib/transport/transport.ts'
+import type {Features} from '../../src/lib/transport/contract.ts'
 import {lifecycle} from './lifecycle.ts'
 import {payloads} from './payloads.ts'
 import {publishSubscribe} from './publish-subscribe.ts'

@@ -1,7 +1,7 @@
 import {setFlagsFromString} from 'node:v8'
 import {runInNewContext} from 'node:vm'
 import {expect} from 'vitest'
-import type {Notice, Subscription, Transport} from '../../src/lib/transport/transport.ts'
+import type {Notice, Subscription, Transport} from '../../src/lib/transport/contract.ts'
 import {numbers, publishAll, type Scene, texts} from './scene.ts'
 import type {Case} from './suite.ts'
 

@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, test} from 'vitest'
-import {BusError} from '../../src/lib/errors.ts'
+import {BusError} from '../../src/lib/core/errors.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {root, bus as run} from '../bus.ts'
 import {start, startCommand, temporaryFolder} from '../lib/transport/sqlite/processes.ts'

@@ -1,5 +1,5 @@
 import {describe, expect, test} from 'vitest'
-import {BusError} from '../../src/lib/errors.ts'
+import {BusError} from '../../src/lib/core/errors.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {start} from '../lib/transport/sqlite/processes.ts'
 import {fill, freshBus, moment, rounds, sequences, tally} from './tally.ts'

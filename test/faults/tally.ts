@@ -2,8 +2,8 @@
 import {randomInt} from 'node:crypto'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {onTestFinished} from 'vitest'
+import type {Transport} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
-import type {Transport} from '../../src/lib/transport/transport.ts'
 import {temporaryFolder} from '../lib/transport/sqlite/processes.ts'
 import {NatsServer} from '../nats-server.ts'
 

@@ -1,5 +1,5 @@
 /** What is fuzzed: a function of bytes that throws where a promise is broken. */
-import {BusError} from '../../src/lib/errors.ts'
+import {BusError} from '../../src/lib/core/errors.ts'
 
 export interface Target {
   /** Hands bytes to the code and looks at what it made of them. What it throws or rejects with is a finding. */

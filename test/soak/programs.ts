@@ -1,9 +1,9 @@
 /** What the long-running processes of the soak do: `node programs.ts NAME URL`. Each says what it saw when stdin ends. */
 import {setTimeout as sleep} from 'node:timers/promises'
-import {BusError} from '../../src/lib/errors.ts'
+import {BusError} from '../../src/lib/core/errors.ts'
+import type {Transport} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
-import {storeHeaders} from '../../src/lib/transport/streams.ts'
-import type {Transport} from '../../src/lib/transport/transport.ts'
+import {storeHeaders} from '../../src/lib/transport/streams-contract.ts'
 
 export const perSecond = 200
 const roundMs = 60_000

@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
-import {BenchCommand} from '../../lib/cli/bench/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {BenchCommand} from './bench-command.ts'
 
 export default class BenchReplay extends BenchCommand {
   static override summary = 'measure how fast stored messages are read'

@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
-import {BenchCommand} from '../../lib/cli/bench/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {BenchCommand} from './bench-command.ts'
 
 export default class BenchReq extends BenchCommand {
   static override summary = 'measure how fast requests are answered'

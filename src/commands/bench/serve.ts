@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
-import {BenchCommand} from '../../lib/cli/bench/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {BenchCommand} from './bench-command.ts'
 
 export default class BenchServe extends BenchCommand {
   static override summary = 'answer requests as fast as possible, and measure it'

@@ -1,4 +1,4 @@
-import {BusCommand} from '../../lib/cli/command.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
 
 /** One client of a measurement; `bus bench` starts it and says what to do. */
 export default class BenchWorker extends BusCommand {
@@ -7,7 +7,7 @@ export default class BenchWorker extends BusCommand {
 
   async run(): Promise<void> {
     await this.parse(BenchWorker)
-    const {obey} = await import('../../lib/cli/bench/clients.ts')
+    const {obey} = await import('./clients.ts')
     await obey()
   }
 }

@@ -1,12 +1,12 @@
 import {string} from '@oclif/core/args'
-import type {BusFlags} from '../../lib/cli/bus.ts'
-import {askForInit, exists, tryDraft, writeDraft} from '../../lib/cli/check/init.ts'
-import type {CheckScreen} from '../../lib/cli/checking.ts'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {confirm} from '../../lib/cli/confirm.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {isTerminal, tell} from '../../lib/cli/terminal.ts'
-import {counted} from '../../lib/cli/units.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {confirm} from '../../lib/cli/base/confirm.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
+import {counted} from '../../lib/cli/render/units.ts'
+import type {BusFlags} from '../../lib/cli/target/bus.ts'
+import {askForInit, exists, tryDraft, writeDraft} from './init-plan.ts'
+import type {CheckScreen} from './plan.ts'
 
 /** What `--json` prints. */
 interface Written {
@@ -38,8 +38,8 @@ export default class CheckInit extends BusCommand<Written> {
 
   async run(): Promise<Written> {
     const {args, flags} = await this.parse(CheckInit)
-    const {checkSubject} = await import('../../lib/subject.ts')
-    const {look} = await import('../../lib/check/look.ts')
+    const {checkSubject} = await import('../../lib/core/subject.ts')
+    const {look} = await import('../../lib/checks/service-info.ts')
     const subjects = (flags.request ?? []).map((subject) => checkSubject(subject))
     const mayAsk = isTerminal(0) && isTerminal(2) && !process.env['CI'] && !flags.json
     const answers = await askForInit({path: args.file, name: flags.name, subjects}, mayAsk, this.stop)

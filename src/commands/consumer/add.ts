@@ -1,10 +1,10 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {type ConsumerDocument, consumerDocument, consumerSettings, parseDeliver} from '../../lib/cli/consumers.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {formatCount} from '../../lib/cli/units.ts'
-import {findOrMake} from '../../lib/stored/find.ts'
-import {deliverAt} from '../../lib/stored/places.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {formatCount} from '../../lib/cli/render/units.ts'
+import {findOrMake} from '../../lib/messaging/stored/find.ts'
+import {deliverAt} from '../../lib/messaging/stored/places.ts'
+import {type ConsumerDocument, consumerDocument, consumerSettings, parseDeliver} from './settings.ts'
 
 export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
   static override summary = 'make a durable consumer, which remembers what was handled'

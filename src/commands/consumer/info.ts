@@ -1,7 +1,7 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {type ConsumerDocument, consumerDocument, consumerFacts} from '../../lib/cli/consumers.ts'
-import {factSheet} from '../../lib/cli/table.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {factSheet} from '../../lib/cli/render/table.ts'
+import {type ConsumerDocument, consumerDocument, consumerFacts} from './settings.ts'
 
 export default class ConsumerInfo extends BusCommand<ConsumerDocument> {
   static override summary = 'show where a consumer is, what it has still to do, and its configuration'

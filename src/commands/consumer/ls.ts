@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {type ConsumerDocument, consumerColumns, consumerDocument, consumerRow} from '../../lib/cli/consumers.ts'
-import {table} from '../../lib/cli/table.ts'
-import {listConsumers} from '../../lib/stored/find.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {table} from '../../lib/cli/render/table.ts'
+import {listConsumers} from '../../lib/messaging/stored/find.ts'
+import {type ConsumerDocument, consumerColumns, consumerDocument, consumerRow} from './settings.ts'
 
 export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
   static override summary = 'list the consumers of a stream, or of all streams, with what they have still to do'

@@ -1,9 +1,9 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {checkTaken, planNext, takenText} from '../../lib/cli/taking.ts'
-import {isTerminal} from '../../lib/cli/terminal.ts'
-import {peekNext, takeNext} from '../../lib/stored/next.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {peekNext, takeNext} from '../../lib/messaging/stored/next.ts'
+import {checkTaken, planNext, takenText} from './next-plan.ts'
 
 export default class ConsumerNext extends BusCommand {
   static override summary = 'show the next messages of a durable consumer, and settle them'

@@ -1,19 +1,19 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {staySmall} from '../../lib/cli/memory.ts'
-import {startProgress} from '../../lib/cli/progress.ts'
-import {chooseSink, type SinkStage} from '../../lib/cli/replay-sink.ts'
-import * as replaying from '../../lib/cli/replaying.ts'
-import {openTape} from '../../lib/cli/tape.ts'
-import {BusError} from '../../lib/errors.ts'
-import {compileFilter} from '../../lib/pubsub/filter.ts'
-import {type Counts, type Replayed, replay} from '../../lib/replay/replay.ts'
-import {durableSource, rangeSource, type Source} from '../../lib/replay/source.ts'
-import type {Sink} from '../../lib/sinks/sink.ts'
-import {unacknowledged} from '../../lib/stored/places.ts'
-import type {ConsumerInfo} from '../../lib/transport/streams.ts'
-import type {Transport} from '../../lib/transport/transport.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {staySmall} from '../../lib/cli/base/heap-limit.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {openTape} from '../../lib/cli/io/record-file.ts'
+import {startProgress} from '../../lib/cli/render/progress.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
+import {type Counts, type Replayed, replay} from '../../lib/messaging/replay/replay.ts'
+import {durableSource, rangeSource, type Source} from '../../lib/messaging/replay/source.ts'
+import type {Sink} from '../../lib/messaging/sinks/sink.ts'
+import {unacknowledged} from '../../lib/messaging/stored/places.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
+import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
+import * as replaying from './replay-plan.ts'
+import {chooseSink, type SinkStage} from './replay-sink.ts'
 
 /** What `--json` prints at the end, where stdout is not for the messages. */
 type ReplayResult = Omit<Replayed, 'complete'> & {
@@ -159,8 +159,8 @@ export default class ConsumerReplay extends BusCommand<unknown> {
 
   async #survey(source: Source, flags: Flags): Promise<unknown> {
     await using _source = source
-    const {survey} = await import('../../lib/replay/survey.ts')
-    const {surveyJson, surveyText} = await import('../../lib/cli/surveying.ts')
+    const {survey} = await import('../../lib/messaging/replay/survey.ts')
+    const {surveyJson, surveyText} = await import('./replay-survey.ts')
     const found = await survey(source, this.stop)
     if (!flags.json) this.print(await surveyText(found, await this.paint(1)))
     return surveyJson(found, flags)

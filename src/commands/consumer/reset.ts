@@ -1,9 +1,9 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {confirm} from '../../lib/cli/confirm.ts'
-import {type ConsumerDocument, consumerDocument, movedText, moveText} from '../../lib/cli/consumers.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {firstFrom, resetAt} from '../../lib/stored/places.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {confirm} from '../../lib/cli/base/confirm.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {firstFrom, resetAt} from '../../lib/messaging/stored/places.ts'
+import {type ConsumerDocument, consumerDocument, movedText, moveText} from './settings.ts'
 
 /** What `--json` prints: the consumer as it is now, and where it was. */
 export interface ConsumerResetResult extends ConsumerDocument {

@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {confirm} from '../../lib/cli/confirm.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {withoutSecrets} from '../../lib/secrets.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {confirm} from '../../lib/cli/base/confirm.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {withoutSecrets} from '../../lib/core/secrets.ts'
 
 /** What `--json` prints. */
 interface AddedContext {
@@ -42,9 +42,9 @@ export default class ContextAdd extends BusCommand<AddedContext> {
 
   async run(): Promise<AddedContext> {
     const {args, flags, metadata} = await this.parse(ContextAdd)
-    const {fieldsOf, checkContext} = await import('../../lib/cli/context/make.ts')
-    const {askForMissing} = await import('../../lib/cli/context/ask.ts')
-    const {hasOwn, saveContext, useContext} = await import('../../lib/cli/context/store.ts')
+    const {fieldsOf, checkContext} = await import('./new-context.ts')
+    const {askForMissing} = await import('./prompts.ts')
+    const {hasOwn, saveContext, useContext} = await import('./store.ts')
     const timeoutMs = metadata.flags['timeout']?.setFromDefault ? undefined : flags.timeout
     const whole = await askForMissing({name: args.name, flags: {...flags, timeoutMs}}, process.env, this.stop)
     const fields = fieldsOf(whole.flags)

@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import type {Health} from '../../lib/cli/context/health.ts'
-import {excluding} from '../../lib/cli/excluding.ts'
-import {factSheet} from '../../lib/cli/table.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {excluding} from '../../lib/cli/base/flag-rules.ts'
+import {factSheet} from '../../lib/cli/render/table.ts'
+import type {Health} from './health.ts'
 
 export default class ContextCheck extends BusCommand<Health> {
   static override summary = 'connect, and show how the bus is'
@@ -19,7 +19,7 @@ export default class ContextCheck extends BusCommand<Health> {
     const {args, flags} = await this.parse(ContextCheck)
     const {name} = args
     excluding({...flags, name}, 'context', 'name')
-    const {healthOf, healthFacts} = await import('../../lib/cli/context/health.ts')
+    const {healthOf, healthFacts} = await import('./health.ts')
     await using bus = await this.openBus({context: name})
     const health = await healthOf(bus)
     if (!this.jsonEnabled()) this.print(await factSheet(healthFacts(health), await this.paint(1)))

@@ -1,6 +1,6 @@
-import {BusCommand} from '../../lib/cli/command.ts'
-import type {ListedContext} from '../../lib/cli/context/describe.ts'
-import {table} from '../../lib/cli/table.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {table} from '../../lib/cli/render/table.ts'
+import type {ListedContext} from './description.ts'
 
 export default class ContextLs extends BusCommand<readonly ListedContext[]> {
   static override summary = 'list contexts'
@@ -13,7 +13,7 @@ export default class ContextLs extends BusCommand<readonly ListedContext[]> {
 
   async run(): Promise<readonly ListedContext[]> {
     await this.parse(ContextLs)
-    const {listContexts} = await import('../../lib/cli/context/describe.ts')
+    const {listContexts} = await import('./description.ts')
     const contexts = listContexts(process.env)
     if (this.jsonEnabled()) return contexts
     if (contexts.length === 0) this.say('there are no contexts yet\n  try: bus context add')

@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {confirm} from '../../lib/cli/confirm.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {BusError} from '../../lib/errors.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {confirm} from '../../lib/cli/base/confirm.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {BusError} from '../../lib/core/errors.ts'
 
 /** What `--json` prints. */
 interface RemovedContext {
@@ -18,8 +18,8 @@ export default class ContextRm extends BusCommand<RemovedContext> {
 
   async run(): Promise<RemovedContext> {
     const {args, flags} = await this.parse(ContextRm)
-    const {findEntry} = await import('../../lib/cli/context/find.ts')
-    const {removeContext} = await import('../../lib/cli/context/store.ts')
+    const {findEntry} = await import('../../lib/cli/target/context-files.ts')
+    const {removeContext} = await import('./store.ts')
     const {name, from} = findEntry(args.name, process.env)
     if (from === 'nats') {
       throw new BusError('usage', `the context ${JSON.stringify(name)} belongs to the NATS CLI`, {

@@ -1,9 +1,9 @@
 import {string} from '@oclif/core/args'
-import {chooseBus} from '../../lib/cli/bus.ts'
-import {BusCommand} from '../../lib/cli/command.ts'
-import type {ShownContext} from '../../lib/cli/context/describe.ts'
-import {factSheet} from '../../lib/cli/table.ts'
-import {BusError} from '../../lib/errors.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {factSheet} from '../../lib/cli/render/table.ts'
+import {chooseBus} from '../../lib/cli/target/bus.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import type {ShownContext} from './description.ts'
 
 export default class ContextShow extends BusCommand<ShownContext> {
   static override summary = 'show a context, without its secrets'
@@ -12,8 +12,8 @@ export default class ContextShow extends BusCommand<ShownContext> {
 
   async run(): Promise<ShownContext> {
     const {args, flags} = await this.parse(ContextShow)
-    const {findContext} = await import('../../lib/cli/context/find.ts')
-    const {shownContext} = await import('../../lib/cli/context/describe.ts')
+    const {findContext} = await import('../../lib/cli/target/context-files.ts')
+    const {shownContext} = await import('./description.ts')
     const name = args.name ?? chooseBus(flags, process.env).context
     if (name === undefined) {
       throw new BusError('notFound', 'no context is meant now', {try: ['bus context ls', 'bus context use NAME']})

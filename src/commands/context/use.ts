@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {excluding} from '../../lib/cli/excluding.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {BusError} from '../../lib/errors.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {excluding} from '../../lib/cli/base/flag-rules.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {BusError} from '../../lib/core/errors.ts'
 
 /** What `--json` prints. */
 interface UsedContext {
@@ -26,8 +26,8 @@ export default class ContextUse extends BusCommand<UsedContext> {
     const {name} = args
     excluding({...flags, name}, 'none', 'name')
     if (name === undefined && !flags.none) throw new BusError('usage', 'NAME is missing', {try: ['bus context ls']})
-    const {useContext} = await import('../../lib/cli/context/store.ts')
-    const {findEntry, readEntry} = await import('../../lib/cli/context/find.ts')
+    const {useContext} = await import('./store.ts')
+    const {findEntry, readEntry} = await import('../../lib/cli/target/context-files.ts')
     const context = name === undefined ? undefined : readEntry(findEntry(name, process.env))
     useContext(context?.name, process.env)
     this.say(context === undefined ? 'no context is meant now' : `${context.name} is meant from now on`)

@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {type SubscriptionDocument, subscriptionDocument, wishOf} from '../../lib/cli/events.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {openRegistry} from '../../lib/delivery/registry.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
+import {type SubscriptionDocument, subscriptionDocument, wishOf} from './subscriptions.ts'
 
 export default class EventsAdd extends BusCommand<SubscriptionDocument> {
   static override summary = 'make a durable subscription for applications, which bus events serve delivers'

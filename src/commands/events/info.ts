@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {type SubscriptionDocument, subscriptionDocument, subscriptionFacts} from '../../lib/cli/events.ts'
-import {factSheet} from '../../lib/cli/table.ts'
-import {openRegistry} from '../../lib/delivery/registry.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {factSheet} from '../../lib/cli/render/table.ts'
+import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
+import {type SubscriptionDocument, subscriptionDocument, subscriptionFacts} from './subscriptions.ts'
 
 export default class EventsInfo extends BusCommand<SubscriptionDocument> {
   static override summary = 'show what a subscription wants, and how far it is'

@@ -1,13 +1,13 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {filterOf, optionsOf} from '../../lib/cli/events.ts'
-import {excluding} from '../../lib/cli/excluding.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {startAction} from '../../lib/cli/listening.ts'
-import {isTerminal} from '../../lib/cli/terminal.ts'
-import {chooseView} from '../../lib/cli/view.ts'
-import {connectEvents, type Delivered, messageOf} from '../../lib/delivery/client.ts'
-import {BusError} from '../../lib/errors.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {excluding} from '../../lib/cli/base/flag-rules.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {chooseView} from '../../lib/cli/render/view.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import {connectEvents, type Delivered, messageOf} from '../../lib/protocols/event-delivery/client.ts'
+import {startAction} from './listen-plan.ts'
+import {filterOf, optionsOf} from './subscriptions.ts'
 
 export default class EventsListen extends BusCommand {
   static override summary = 'get events over WebSocket as an application does, and answer them'
@@ -84,7 +84,7 @@ export default class EventsListen extends BusCommand {
   }): Promise<(delivered: Delivered) => Promise<{type: 'ack' | 'nack'; info?: string} | undefined>> {
     const answer = {type: flags.nak ? ('nack' as const) : ('ack' as const)}
     if (flags.step) {
-      const {stepSink} = await import('../../lib/cli/stepping.ts')
+      const {stepSink} = await import('../../lib/cli/base/step-prompt.ts')
       let over = false
       const quit = () => {
         over = true

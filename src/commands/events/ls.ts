@@ -1,13 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {
-  type SubscriptionDocument,
-  subscriptionColumns,
-  subscriptionDocument,
-  subscriptionRow,
-} from '../../lib/cli/events.ts'
-import {table} from '../../lib/cli/table.ts'
-import {openRegistry} from '../../lib/delivery/registry.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {table} from '../../lib/cli/render/table.ts'
+import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
+import {type SubscriptionDocument, subscriptionColumns, subscriptionDocument, subscriptionRow} from './subscriptions.ts'
 
 export default class EventsLs extends BusCommand<SubscriptionDocument[]> {
   static override summary = 'list the durable subscriptions of applications, and how far they are'

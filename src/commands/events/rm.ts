@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {confirm} from '../../lib/cli/confirm.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {openRegistry} from '../../lib/delivery/registry.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {confirm} from '../../lib/cli/base/confirm.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 
 /** What `--json` prints. */
 export interface EventsRmResult {

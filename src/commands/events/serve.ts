@@ -1,10 +1,10 @@
 import {once} from 'node:events'
-import {BusCommand} from '../../lib/cli/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {type GatewayFlags, localPlugins, socketsConfig} from '../../lib/cli/gateway.ts'
-import {staySmall} from '../../lib/cli/memory.ts'
-import {checkProgram} from '../../lib/cli/program.ts'
-import {EventManager} from '../../lib/delivery/manager.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {staySmall} from '../../lib/cli/base/heap-limit.ts'
+import {checkProgram} from '../../lib/cli/base/program.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {EventManager} from '../../lib/protocols/event-delivery/manager.ts'
+import {type GatewayFlags, localPlugins, socketsConfig} from './serve-plan.ts'
 
 export default class EventsServe extends BusCommand {
   static override summary = 'deliver events to applications over WebSocket, and to webhooks and programs'
@@ -48,7 +48,7 @@ export default class EventsServe extends BusCommand {
     await using manager = await EventManager.start(bus, {warn, maxInFlight: flags['max-in-flight']})
     for (const plugin of await localPlugins(flags, this.program, this.output)) await manager.use(plugin, {warn})
     if (config !== undefined) {
-      const {websockets} = await import('../../lib/delivery/websockets.ts')
+      const {websockets} = await import('../../lib/protocols/event-delivery/websockets.ts')
       const plugin = websockets()
       await manager.use(plugin, config)
       this.say(`listening on ${plugin.url}`)

@@ -1,9 +1,9 @@
 import {string} from '@oclif/core/args'
-import {chooseReplyView} from '../../lib/cli/asking.ts'
-import {planCall, runCall} from '../../lib/cli/calling.ts'
-import {BusCommand} from '../../lib/cli/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {isTerminal} from '../../lib/cli/terminal.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {chooseReplyView} from '../req/plan.ts'
+import {planCall, runCall} from './call-plan.ts'
 
 export default class RpcCall extends BusCommand {
   static override summary = 'call an RPC method and show its answer'

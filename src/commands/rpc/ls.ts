@@ -1,10 +1,10 @@
-import {BusCommand} from '../../lib/cli/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {printableJson} from '../../lib/cli/printable.ts'
-import {table} from '../../lib/cli/table.ts'
-import {discover, type Found, seenIn} from '../../lib/rpc/discover.ts'
-import {defaultPrefix} from '../../lib/rpc/names.ts'
-import type {Transport} from '../../lib/transport/transport.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {printableJson} from '../../lib/cli/render/printable.ts'
+import {table} from '../../lib/cli/render/table.ts'
+import {discover, type Found, seenIn} from '../../lib/protocols/loom-rpc/discover.ts'
+import {defaultPrefix} from '../../lib/protocols/loom-rpc/names.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
 
 export default class RpcLs extends BusCommand<Found[] | undefined> {
   static override summary = 'list the RPC methods that are served'

@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {type StreamDocument, streamDocument, streamSettings} from '../../lib/cli/streams.ts'
-import {findOrMake} from '../../lib/stored/find.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {findOrMake} from '../../lib/messaging/stored/find.ts'
+import {type StreamDocument, streamDocument, streamSettings} from './settings.ts'
 
 export default class StreamAdd extends BusCommand<StreamDocument> {
   static override summary = 'make a stream, which keeps the messages of some subjects'

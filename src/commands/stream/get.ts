@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {planGet} from '../../lib/cli/stored-view.ts'
-import {isTerminal} from '../../lib/cli/terminal.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {planGet} from './get-plan.ts'
 
 export default class StreamGet extends BusCommand {
   static override summary = 'show one message of a stream'

@@ -1,7 +1,7 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {type StreamDocument, streamDocument, streamFacts} from '../../lib/cli/streams.ts'
-import {factSheet} from '../../lib/cli/table.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {factSheet} from '../../lib/cli/render/table.ts'
+import {type StreamDocument, streamDocument, streamFacts} from './settings.ts'
 
 export default class StreamInfo extends BusCommand<StreamDocument> {
   static override summary = 'show what a stream holds, and its configuration'

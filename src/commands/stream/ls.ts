@@ -1,6 +1,6 @@
-import {BusCommand} from '../../lib/cli/command.ts'
-import {type StreamDocument, streamColumns, streamDocument, streamRow} from '../../lib/cli/streams.ts'
-import {table} from '../../lib/cli/table.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {table} from '../../lib/cli/render/table.ts'
+import {type StreamDocument, streamColumns, streamDocument, streamRow} from './settings.ts'
 
 export default class StreamLs extends BusCommand<StreamDocument[]> {
   static override summary = 'list the streams of the bus'

@@ -1,11 +1,11 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {checkFollowed, openedLine, openSummary, planOpen, showFrames} from '../../lib/cli/opening.ts'
-import {openTape} from '../../lib/cli/tape.ts'
-import {isTerminal} from '../../lib/cli/terminal.ts'
-import {StreamClient} from '../../lib/response-stream/client.ts'
-import {follow} from '../../lib/response-stream/follow.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {openTape} from '../../lib/cli/io/record-file.ts'
+import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {StreamClient} from '../../lib/protocols/response-streams/client.ts'
+import {follow} from '../../lib/protocols/response-streams/follow.ts'
+import {checkFollowed, openedLine, openSummary, planOpen, showFrames} from './open-plan.ts'
 
 export default class StreamOpen extends BusCommand {
   static override summary = 'ask for a response stream and show its frames'

@@ -1,9 +1,9 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {confirm} from '../../lib/cli/confirm.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {checkPurge, purgeText} from '../../lib/cli/streams.ts'
-import {counted} from '../../lib/cli/units.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {confirm} from '../../lib/cli/base/confirm.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {counted} from '../../lib/cli/render/units.ts'
+import {checkPurge, purgeText} from './settings.ts'
 
 /** What `--json` prints. */
 export interface StreamPurgeResult {

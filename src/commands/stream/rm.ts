@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {confirm} from '../../lib/cli/confirm.ts'
-import * as flags from '../../lib/cli/flags.ts'
-import {holding} from '../../lib/cli/streams.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {confirm} from '../../lib/cli/base/confirm.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {holding} from './settings.ts'
 
 /** What `--json` prints. */
 export interface StreamRmResult {

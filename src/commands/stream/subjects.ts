@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/command.ts'
-import {table} from '../../lib/cli/table.ts'
-import {formatCount} from '../../lib/cli/units.ts'
-import {checkPattern} from '../../lib/subject.ts'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {table} from '../../lib/cli/render/table.ts'
+import {formatCount} from '../../lib/cli/render/units.ts'
+import {checkPattern} from '../../lib/core/subject.ts'
 
 export default class StreamSubjects extends BusCommand<Record<string, number>> {
   static override summary = 'list the subjects that a stream has messages of, with how many'

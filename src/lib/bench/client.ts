@@ -1,5 +1,5 @@
 /** How a client of a measurement is led, be it in this process or in one of its own. */
-import type {Transport} from '../transport/transport.ts'
+import type {Transport} from '../transport/contract.ts'
 import type {Job} from './job.ts'
 import type {LatencySink, Tally} from './meter.ts'
 import {Meter} from './meter.ts'

@@ -1,6 +1,6 @@
 /** From a URL to a bus. The one place that knows which drivers there are; each is loaded when it is used. */
-import {BusError} from '../errors.ts'
-import type {OpenOptions, Transport} from './transport.ts'
+import {BusError} from '../core/errors.ts'
+import type {OpenOptions, Transport} from './contract.ts'
 
 /**
  * Opens a bus: `sqlite:PATH` or a path that ends in `.db` or `.sqlite`, `libbus:PATH`, `memory:NAME`, or a server:

@@ -1,7 +1,7 @@
-import {Message, type Outgoing} from '../../../src/lib/message.ts'
-import {matches} from '../../../src/lib/subject.ts'
-import {Mailbox} from '../../../src/lib/transport/mailbox.ts'
-import type {Subscription} from '../../../src/lib/transport/transport.ts'
+import {Message, type Outgoing} from '../../../src/lib/core/message.ts'
+import {matches} from '../../../src/lib/core/subject.ts'
+import type {Subscription} from '../../../src/lib/transport/contract.ts'
+import {Mailbox} from '../../../src/lib/transport/shared/mailbox.ts'
 import {bent, bentSubscriptions, type Fault, later} from '../faulty.ts'
 
 /** Which messages reach whom, and when. */

@@ -1,6 +1,6 @@
-import type {Message} from '../../../src/lib/message.ts'
-import {checkPattern} from '../../../src/lib/subject.ts'
-import type {Subscription} from '../../../src/lib/transport/transport.ts'
+import type {Message} from '../../../src/lib/core/message.ts'
+import {checkPattern} from '../../../src/lib/core/subject.ts'
+import type {Subscription} from '../../../src/lib/transport/contract.ts'
 import {bentSubscriptions, type Fault, later, never} from '../faulty.ts'
 
 function isSound(pattern: string): boolean {

@@ -1,5 +1,5 @@
-import {Message, type Outgoing} from '../../../src/lib/message.ts'
-import type {Transport} from '../../../src/lib/transport/transport.ts'
+import {Message, type Outgoing} from '../../../src/lib/core/message.ts'
+import type {Transport} from '../../../src/lib/transport/contract.ts'
 import {bentMessages, type Fault} from '../faulty.ts'
 
 /** Publishes something else than what was given. */

@@ -1,4 +1,4 @@
-import type {Transport} from '../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../src/lib/transport/contract.ts'
 import {bentSubscriptions, type Fault, later} from '../faulty.ts'
 
 /** Renames the group of each subscription that has one. */

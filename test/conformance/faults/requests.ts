@@ -1,6 +1,6 @@
-import {BusError} from '../../../src/lib/errors.ts'
-import {Message} from '../../../src/lib/message.ts'
-import type {ManyOptions, Outgoing, RequestOptions, Transport} from '../../../src/lib/transport/transport.ts'
+import {BusError} from '../../../src/lib/core/errors.ts'
+import {Message} from '../../../src/lib/core/message.ts'
+import type {ManyOptions, Outgoing, RequestOptions, Transport} from '../../../src/lib/transport/contract.ts'
 import {bentSubscriptions, type Fault, never} from '../faulty.ts'
 
 type Replies = AsyncIterable<Message>

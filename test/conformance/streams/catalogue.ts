@@ -1,5 +1,5 @@
 import {expect} from 'vitest'
-import type {Transport} from '../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../src/lib/transport/contract.ts'
 import {numbers} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {at, failureOf, stateOf, store, storeOn} from './storage.ts'

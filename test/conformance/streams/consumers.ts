@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
-import type {ConsumerSettings} from '../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../src/lib/transport/contract.ts'
+import type {ConsumerSettings} from '../../../src/lib/transport/streams-contract.ts'
 import {numbers, type Scene} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {ackAll, busWithConsumer, consume, infoOf, takeAll} from './members.ts'

@@ -1,5 +1,5 @@
 import {expect} from 'vitest'
-import type {StreamSettings} from '../../../src/lib/transport/streams.ts'
+import type {StreamSettings} from '../../../src/lib/transport/streams-contract.ts'
 import {numbers} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {store} from './storage.ts'

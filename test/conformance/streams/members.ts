@@ -1,11 +1,11 @@
+import type {Transport} from '../../../src/lib/transport/contract.ts'
 import type {
   ConsumeOptions,
   ConsumerInfo,
   ConsumerSettings,
   Consuming,
   Delivery,
-} from '../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../src/lib/transport/transport.ts'
+} from '../../../src/lib/transport/streams-contract.ts'
 import type {Scene} from '../scene.ts'
 import {store} from './storage.ts'
 

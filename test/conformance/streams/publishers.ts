@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
-import {type Stored, storeHeaders} from '../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../src/lib/transport/contract.ts'
+import {type Stored, storeHeaders} from '../../../src/lib/transport/streams-contract.ts'
 import {numbers, type Scene, texts} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {stateOf} from './storage.ts'

@@ -1,5 +1,5 @@
 import {expect} from 'vitest'
-import type {PurgeOptions} from '../../../src/lib/transport/streams.ts'
+import type {PurgeOptions} from '../../../src/lib/transport/streams-contract.ts'
 import {numbers, type Scene, texts} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {at, stateOf, store, storeOn} from './storage.ts'

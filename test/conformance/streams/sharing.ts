@@ -1,5 +1,5 @@
 import {expect} from 'vitest'
-import type {Consuming} from '../../../src/lib/transport/streams.ts'
+import type {Consuming} from '../../../src/lib/transport/streams-contract.ts'
 import {awaitedLater, numbers, type Scene, texts} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {ackAll, busWithConsumer, consume, infoOf, restOf, takeAll} from './members.ts'

@@ -1,5 +1,5 @@
-import type {StreamState} from '../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../src/lib/transport/contract.ts'
+import type {StreamState} from '../../../src/lib/transport/streams-contract.ts'
 
 /** Publishes each text on `subject`, in order, each acknowledged; answers with their sequences. */
 export async function store(bus: Transport, subject: string, payloads: readonly string[]): Promise<number[]> {

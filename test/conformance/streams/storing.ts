@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
-import {storeHeaders} from '../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../src/lib/transport/contract.ts'
+import {storeHeaders} from '../../../src/lib/transport/streams-contract.ts'
 import {publishAll, type Scene, texts} from '../scene.ts'
 import type {Case} from '../suite.ts'
 import {at, stateOf, store} from './storage.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import {loadFile} from '../../../src/lib/check/load.ts'
-import {parseVariable, Variables} from '../../../src/lib/check/variables.ts'
-import {parseYaml} from '../../../src/lib/check/yaml.ts'
-import {BusError} from '../../../src/lib/errors.ts'
+import {loadFile} from '../../../src/lib/checks/load.ts'
+import {parseVariable, Variables} from '../../../src/lib/checks/variables.ts'
+import {parseYaml} from '../../../src/lib/checks/yaml.ts'
+import {BusError} from '../../../src/lib/core/errors.ts'
 import {partsOf, refused, type Target, textOf} from '../target.ts'
 
 export const target: Target = {

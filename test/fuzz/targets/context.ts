@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
-import {busUrl, type Context, checkName, parseFields, readTarget} from '../../../src/lib/cli/context/context.ts'
-import {isReference, lastingPath, material, pathOf, textOf as secretOf} from '../../../src/lib/cli/context/values.ts'
-import {reach} from '../../../src/lib/cli/server.ts'
-import {withoutSecrets} from '../../../src/lib/secrets.ts'
+import {busUrl, type Context, checkName, parseFields, readTarget} from '../../../src/lib/cli/target/context.ts'
+import {
+  isReference,
+  lastingPath,
+  material,
+  pathOf,
+  textOf as secretOf,
+} from '../../../src/lib/cli/target/secret-values.ts'
+import {reach} from '../../../src/lib/cli/target/server.ts'
+import {withoutSecrets} from '../../../src/lib/core/secrets.ts'
 import {partsOf, refused, type Target, textOf} from '../target.ts'
 
 const env = {HOME: '/nowhere', TOKEN: 'hunter2', EMPTY: ''}

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import {compileFormat, unescapeText} from '../../../src/lib/cli/format.ts'
-import {Message, noHeaders, parseHeader} from '../../../src/lib/message.ts'
-import {splitPlaceholders} from '../../../src/lib/placeholders.ts'
-import {compileTemplate} from '../../../src/lib/pubsub/template.ts'
+import {compileFormat, unescapeText} from '../../../src/lib/cli/render/template.ts'
+import {Message, noHeaders, parseHeader} from '../../../src/lib/core/message.ts'
+import {splitPlaceholders} from '../../../src/lib/core/text/placeholders.ts'
+import {compileTemplate} from '../../../src/lib/messaging/pubsub/template.ts'
 import {partsOf, refused, type Target} from '../target.ts'
 
 /** A template, a header, and a payload. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import {Message} from '../../../src/lib/message.ts'
-import {discover} from '../../../src/lib/rpc/discover.ts'
+import {Message} from '../../../src/lib/core/message.ts'
+import {discover} from '../../../src/lib/protocols/loom-rpc/discover.ts'
 import {AckSubject} from '../../../src/lib/transport/nats/streams/ack-subject.ts'
 import {catalogue} from '../../../src/lib/transport/nats/streams/catalogue.ts'
 import {consumers} from '../../../src/lib/transport/nats/streams/consumers.ts'
-import type {Line} from '../../../src/lib/transport/nats/streams/line.ts'
+import type {Line} from '../../../src/lib/transport/nats/streams/session.ts'
 import {StoredReader} from '../../../src/lib/transport/nats/streams/stored.ts'
 import {refusedLater, type Target} from '../target.ts'
 

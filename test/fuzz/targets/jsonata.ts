@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import {compileExpectation} from '../../../src/lib/expectation.ts'
-import {compileJsonata, contextOf, isTruthy, resultText} from '../../../src/lib/jsonata.ts'
-import {Message} from '../../../src/lib/message.ts'
-import {compileFilter} from '../../../src/lib/pubsub/filter.ts'
+import {compileExpectation} from '../../../src/lib/core/expectation.ts'
+import {Message} from '../../../src/lib/core/message.ts'
+import {compileJsonata, contextOf, isTruthy, resultText} from '../../../src/lib/core/text/jsonata.ts'
+import {compileFilter} from '../../../src/lib/messaging/pubsub/filter.ts'
 import {partsOf, refused, refusedLater, type Target} from '../target.ts'
 
 /** An expression, and the payload that it is applied to. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import {Messenger, MessengerError} from '../../../src/lib/messenger/messenger.ts'
+import {Messenger, MessengerError} from '../../../src/lib/protocols/messenger/messenger.ts'
 import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 import {partsOf, type Target} from '../target.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import {decode, utf8Text} from '../../../src/lib/encoding.ts'
-import {messageEnvironment} from '../../../src/lib/environment.ts'
-import {Message, noHeaders, parseHeader} from '../../../src/lib/message.ts'
-import {splitLines} from '../../../src/lib/pubsub/lines.ts'
-import {parseRecord, recordWriter} from '../../../src/lib/record.ts'
+import {messageEnvironment} from '../../../src/lib/core/environment.ts'
+import {Message, noHeaders, parseHeader} from '../../../src/lib/core/message.ts'
+import {parseRecord, recordWriter} from '../../../src/lib/core/record.ts'
+import {decode, utf8Text} from '../../../src/lib/core/text/encoding.ts'
+import {splitLines} from '../../../src/lib/messaging/pubsub/lines.ts'
 import {refused, refusedLater, type Target, textOf} from '../target.ts'
 
 export const target: Target = {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import {eventOf} from '../../../src/lib/delivery/event.ts'
-import {compileFilter as compileEvents, parseFilter} from '../../../src/lib/delivery/filter.ts'
-import {Message} from '../../../src/lib/message.ts'
-import {compileFilter} from '../../../src/lib/pubsub/filter.ts'
+import {Message} from '../../../src/lib/core/message.ts'
+import {compileFilter} from '../../../src/lib/messaging/pubsub/filter.ts'
+import {eventOf} from '../../../src/lib/protocols/event-delivery/event.ts'
+import {compileFilter as compileEvents, parseFilter} from '../../../src/lib/protocols/event-delivery/filter.ts'
 import {partsOf, refused, refusedLater, type Target} from '../target.ts'
 
 /** A pattern and a text, for `--match` and for the filters of applications. */

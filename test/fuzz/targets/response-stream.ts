@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import {decodeRequest, encodeRequest, type ReadRequest} from '../../../src/lib/response-stream/dialects.ts'
-import {decodeFrame, encodeClose, encodeData, mostData} from '../../../src/lib/response-stream/frames.ts'
+import {decodeRequest, encodeRequest, type ReadRequest} from '../../../src/lib/protocols/response-streams/dialects.ts'
+import {decodeFrame, encodeClose, encodeData, mostData} from '../../../src/lib/protocols/response-streams/frames.ts'
 import {type Target, textOf} from '../target.ts'
 
 /** Frames, and requests in both dialects. */

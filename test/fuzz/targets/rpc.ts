@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import {Message} from '../../../src/lib/message.ts'
-import {seenIn} from '../../../src/lib/rpc/discover.ts'
-import {decodeRequest, decodeResponse, encodeRequest, err, ok} from '../../../src/lib/rpc/envelope.ts'
-import {defaultPrefix, parseSubject, subject, wildcardSubject} from '../../../src/lib/rpc/names.ts'
+import {Message} from '../../../src/lib/core/message.ts'
+import {seenIn} from '../../../src/lib/protocols/loom-rpc/discover.ts'
+import {decodeRequest, decodeResponse, encodeRequest, err, ok} from '../../../src/lib/protocols/loom-rpc/envelope.ts'
+import {defaultPrefix, parseSubject, subject, wildcardSubject} from '../../../src/lib/protocols/loom-rpc/names.ts'
 import {partsOf, refused, type Target, textOf} from '../target.ts'
 
 export const target: Target = {

@@ -8,7 +8,7 @@ import {
   matches,
   overlaps,
   SubjectTrie,
-} from '../../../src/lib/subject.ts'
+} from '../../../src/lib/core/subject.ts'
 import {partsOf, refused, type Target} from '../target.ts'
 
 export const target: Target = {

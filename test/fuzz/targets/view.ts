@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import {humanView} from '../../../src/lib/cli/human.ts'
-import {printable, printableJson, printableLines} from '../../../src/lib/cli/printable.ts'
-import {Message} from '../../../src/lib/message.ts'
-import {recordWriter} from '../../../src/lib/record.ts'
-import {withoutSecrets} from '../../../src/lib/secrets.ts'
+import {humanView} from '../../../src/lib/cli/render/human.ts'
+import {printable, printableJson, printableLines} from '../../../src/lib/cli/render/printable.ts'
+import {Message} from '../../../src/lib/core/message.ts'
+import {recordWriter} from '../../../src/lib/core/record.ts'
+import {withoutSecrets} from '../../../src/lib/core/secrets.ts'
 import {partsOf, type Target, textOf} from '../target.ts'
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal obeys

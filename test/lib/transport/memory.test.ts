@@ -1,6 +1,6 @@
 import {expect, test} from 'vitest'
+import type {Notice} from '../../../src/lib/transport/contract.ts'
 import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
-import type {Notice} from '../../../src/lib/transport/transport.ts'
 
 test('what a publisher does with its buffer after publishing changes nothing', async () => {
   await using bus = openMemory('memory:copy')

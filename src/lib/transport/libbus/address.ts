@@ -1,5 +1,5 @@
-import {durationMs} from '../../duration.ts'
-import {BusError} from '../../errors.ts'
+import {BusError} from '../../core/errors.ts'
+import {durationMs} from '../../core/time/duration.ts'
 
 /** What a `libbus:` URL says. */
 export interface Address {

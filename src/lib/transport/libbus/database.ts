@@ -5,7 +5,7 @@
 import {closeSync, existsSync, openSync} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
-import {BusError} from '../../errors.ts'
+import {BusError} from '../../core/errors.ts'
 import {type Db, fileError} from '../sqlite/file.ts'
 import {applicationId} from '../sqlite/schema.ts'
 import type {Address} from './address.ts'

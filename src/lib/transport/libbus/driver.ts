@@ -1,15 +1,8 @@
 /** The processes that use libbus of contenox on one SQLite database: see docs/architecture.md. */
 import {randomUUID} from 'node:crypto'
-import {BusError, closedError} from '../../errors.ts'
-import {Message, type Outgoing} from '../../message.ts'
-import {checkPatterns, hasWildcard} from '../../subject.ts'
-import {Mailbox} from '../mailbox.ts'
-import {noStreams} from '../no-streams.ts'
-import {checkOutgoing} from '../outgoing.ts'
-import {interruptedError, Requests} from '../requests.ts'
-import {timeRoundTrips} from '../round-trips.ts'
-import type {Db} from '../sqlite/file.ts'
-import {busy, Lock} from '../sqlite/lock.ts'
+import {BusError, closedError} from '../../core/errors.ts'
+import {Message, type Outgoing} from '../../core/message.ts'
+import {checkPatterns, hasWildcard} from '../../core/subject.ts'
 import type {
   Facts,
   ManyOptions,
@@ -18,7 +11,14 @@ import type {
   SubscribeOptions,
   Subscription,
   Transport,
-} from '../transport.ts'
+} from '../contract.ts'
+import {Mailbox} from '../shared/mailbox.ts'
+import {noStreams} from '../shared/no-streams.ts'
+import {checkOutgoing} from '../shared/outgoing.ts'
+import {interruptedError, Requests} from '../shared/requests.ts'
+import {timeRoundTrips} from '../shared/round-trips.ts'
+import type {Db} from '../sqlite/file.ts'
+import {busy, Lock} from '../sqlite/lock.ts'
 import {type Address, parseAddress} from './address.ts'
 import {isBusy} from './busy.ts'
 import {startCleaning} from './cleaner.ts'

@@ -3,7 +3,7 @@
  * `{"error":…}` with a string as Go's %q quotes it, which is not always JSON; NATS, and SQLite since v1.0.0,
  * `error: …`. Both are read; the first is written, always as JSON.
  */
-import {type Headers, headerOf} from '../../message.ts'
+import {type Headers, headerOf} from '../../core/message.ts'
 
 const name = 'Nats-Service-Error'
 const shapes = /^(?:error: (?<plain>.*)|\{"error":"(?<quoted>(?:[^"\\]|\\.)*)"\}\s*)$/s

@@ -1,4 +1,4 @@
-import type {Message} from '../../message.ts'
+import type {Message} from '../../core/message.ts'
 import type {Db} from '../sqlite/file.ts'
 import {type EventRow, eventOf} from './rows.ts'
 

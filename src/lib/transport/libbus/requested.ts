@@ -1,5 +1,5 @@
 /** The tables of requests and replies, from both sides: a request is deleted by who answers it, before it is handled. */
-import type {Message} from '../../message.ts'
+import type {Message} from '../../core/message.ts'
 import type {Db} from '../sqlite/file.ts'
 import type {busy, Lock} from '../sqlite/lock.ts'
 import {blobOf, type Data, type RequestRow, requestOf} from './rows.ts'

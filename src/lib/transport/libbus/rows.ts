@@ -1,5 +1,5 @@
-import {Message} from '../../message.ts'
-import {farthestMs} from '../../timestamp.ts'
+import {Message} from '../../core/message.ts'
+import {farthestMs} from '../../core/time/timestamp.ts'
 
 /** SQLite holds no column to its type: a peer that is not libbus may have left anything there. */
 export type Data = Buffer | string | number | null

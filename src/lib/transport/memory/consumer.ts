@@ -1,7 +1,7 @@
 /** One durable consumer: how far it is, and what is in the hands of its members. */
-import type {BusError} from '../../errors.ts'
-import type {Message} from '../../message.ts'
-import type {ConsumerConfig, ConsumerInfo, Start} from '../streams.ts'
+import type {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import type {ConsumerConfig, ConsumerInfo, Start} from '../streams-contract.ts'
 import {type Kept, type MemoryStream, type Wanted, wantedBy} from './stream.ts'
 
 /** A message that a member has now. */

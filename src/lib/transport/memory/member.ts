@@ -1,6 +1,6 @@
 /** A member of a consumer. It claims only what is taken, so that there is nothing to give back. */
-import type {BusError} from '../../errors.ts'
-import {type ConsumeOptions, type Consuming, Delivery} from '../streams.ts'
+import type {BusError} from '../../core/errors.ts'
+import {type ConsumeOptions, type Consuming, Delivery} from '../streams-contract.ts'
 import type {ConsumerMember, MemoryConsumer} from './consumer.ts'
 
 interface Waiting {

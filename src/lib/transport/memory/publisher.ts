@@ -1,9 +1,9 @@
 /** Publishes many. Each message is stored at once; its acknowledgement comes a moment later, as on the other buses. */
-import {BusError} from '../../errors.ts'
-import type {Outgoing} from '../../message.ts'
-import {interruptedError} from '../requests.ts'
-import {placed} from '../stream-faults.ts'
-import type {PublisherOptions, Stored, StreamPublisher} from '../streams.ts'
+import {BusError} from '../../core/errors.ts'
+import type {Outgoing} from '../../core/message.ts'
+import {interruptedError} from '../shared/requests.ts'
+import {placed} from '../shared/stream-errors.ts'
+import type {PublisherOptions, Stored, StreamPublisher} from '../streams-contract.ts'
 
 /** `store` throws `usage` for a bad message. */
 export function memoryPublisher(

@@ -1,6 +1,6 @@
 /** Reads a range of a stream. Nothing is held beyond what is taken: the stream itself is the store. */
-import {Mailbox} from '../mailbox.ts'
-import type {ReadOptions} from '../streams.ts'
+import {Mailbox} from '../shared/mailbox.ts'
+import type {ReadOptions} from '../streams-contract.ts'
 import {type Kept, type MemoryStream, wantedBy} from './stream.ts'
 
 /** `open` is what the connection closes with itself. */

@@ -1,8 +1,8 @@
 /** One stream: its messages in order, and the checks and limits by which they come and go. */
-import type {BusError} from '../../errors.ts'
-import {Message, sizeOf} from '../../message.ts'
-import {matches} from '../../subject.ts'
-import {refused} from '../stream-faults.ts'
+import type {BusError} from '../../core/errors.ts'
+import {Message, sizeOf} from '../../core/message.ts'
+import {matches} from '../../core/subject.ts'
+import {refused} from '../shared/stream-errors.ts'
 import {
   type PurgeOptions,
   type Start,
@@ -10,7 +10,7 @@ import {
   type StreamConfig,
   type StreamInfo,
   storeHeaders,
-} from '../streams.ts'
+} from '../streams-contract.ts'
 import type {MemoryConsumer} from './consumer.ts'
 
 /** A message of a stream, with its place in it. */

@@ -1,11 +1,19 @@
 /** Streams inside one process, and how one connection uses them. */
-import {BusError} from '../../errors.ts'
-import type {Message, Outgoing} from '../../message.ts'
-import {checkPattern, matches, overlaps} from '../../subject.ts'
-import {interruptedError} from '../requests.ts'
-import {noConsumer, noMessage, noStream, notKept, otherConsumer, otherStream, overlapping} from '../stream-faults.ts'
-import {checkPurge, checkRead, consumerConfig, streamConfig} from '../stream-settings.ts'
-import type {Consumers, Stored, StreamSettings, Streams} from '../streams.ts'
+import {BusError} from '../../core/errors.ts'
+import type {Message, Outgoing} from '../../core/message.ts'
+import {checkPattern, matches, overlaps} from '../../core/subject.ts'
+import {interruptedError} from '../shared/requests.ts'
+import {
+  noConsumer,
+  noMessage,
+  noStream,
+  notKept,
+  otherConsumer,
+  otherStream,
+  overlapping,
+} from '../shared/stream-errors.ts'
+import {checkPurge, checkRead, consumerConfig, streamConfig} from '../shared/stream-settings.ts'
+import type {Consumers, Stored, StreamSettings, Streams} from '../streams-contract.ts'
 import {MemoryConsumer} from './consumer.ts'
 import {MemoryMember} from './member.ts'
 import {memoryPublisher} from './publisher.ts'

@@ -1,7 +1,7 @@
 /** What JetStream says of the account that one is in. */
 
-import {BusError} from '../../errors.ts'
-import type {Facts, Transport, Usage} from '../transport.ts'
+import {BusError} from '../../core/errors.ts'
+import type {Facts, Transport, Usage} from '../contract.ts'
 import {objectIn} from './streams/api.ts'
 
 /** What is used of a tier or of the whole account; limits of -1 are none. */

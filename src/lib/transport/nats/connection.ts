@@ -1,10 +1,10 @@
 /** How a connection fares: lost, back again, gone for good, and what people are told of it. */
 import type {Status} from '@nats-io/transport-node'
-import {type BusError, closedError} from '../../errors.ts'
-import type {Notice, OpenOptions} from '../transport.ts'
+import {type BusError, closedError} from '../../core/errors.ts'
+import type {Notice, OpenOptions} from '../contract.ts'
 import {defaultTimeoutMs} from './dial.ts'
 import {isLastWord, isLoginError, lostFailure, serverSays} from './failures.ts'
-import type {Wire} from './wire.ts'
+import type {Wire} from './protocol.ts'
 
 export interface ConnectionParts {
   readonly wire: Wire

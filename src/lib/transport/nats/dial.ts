@@ -1,14 +1,14 @@
 /** The first connect: from what the user said to a connection, or to one sentence why there is none. */
 import {type ConnectionOptions, type Status, TimeoutError, type TransportFactory} from '@nats-io/transport-node'
-import {checkSubject} from '../../subject.ts'
-import {interruptedError} from '../requests.ts'
-import type {OpenOptions} from '../transport.ts'
+import {checkSubject} from '../../core/subject.ts'
+import type {OpenOptions} from '../contract.ts'
+import {interruptedError} from '../shared/requests.ts'
 import {connectFailure} from './failures.ts'
 import {authenticators, loginName} from './login.ts'
+import {Wire} from './protocol.ts'
 import {parseServers, type Servers} from './servers.ts'
 import {resolveHost, TcpLink} from './tcp.ts'
 import {readTls, type Tls} from './tls.ts'
-import {Wire} from './wire.ts'
 
 export interface Dialed {
   readonly wire: Wire

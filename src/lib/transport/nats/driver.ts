@@ -1,12 +1,8 @@
 /** A NATS server or cluster, by nats.js. What is asked of a connection while it is lost waits until it is back. */
 import {createInbox, errors, type PermissionViolationError, type ServerInfo} from '@nats-io/transport-node'
-import {BusError, closedError} from '../../errors.ts'
-import type {Outgoing} from '../../message.ts'
-import {checkPatterns} from '../../subject.ts'
-import type {Examination} from '../examination.ts'
-import {interruptedError, Requests} from '../requests.ts'
-import {timeRoundTrips} from '../round-trips.ts'
-import type {Streams} from '../streams.ts'
+import {BusError, closedError} from '../../core/errors.ts'
+import type {Outgoing} from '../../core/message.ts'
+import {checkPatterns} from '../../core/subject.ts'
 import type {
   Facts,
   ManyOptions,
@@ -15,16 +11,20 @@ import type {
   SubscribeOptions,
   Subscription,
   Transport,
-} from '../transport.ts'
+} from '../contract.ts'
+import type {Examination} from '../examination.ts'
+import {interruptedError, Requests} from '../shared/requests.ts'
+import {timeRoundTrips} from '../shared/round-trips.ts'
+import type {Streams} from '../streams-contract.ts'
 import {Connection} from './connection.ts'
 import {type Dialed, defaultTimeoutMs, dial} from './dial.ts'
 import {fateUnknown, publishDenied, subscribeDenied, tooManySubscriptions, unsentFailure} from './failures.ts'
 import {Inbox} from './inbox.ts'
 import {Outbox} from './outbox.ts'
-import type {Attendant, Line} from './streams/line.ts'
+import type {Wire} from './protocol.ts'
+import type {Attendant, Line} from './streams/session.ts'
 import {natsStreams} from './streams/streams.ts'
 import {NatsSubscription} from './subscription.ts'
-import type {Wire} from './wire.ts'
 
 /** Connects to the first server of the list that can be reached. Fails with `connect`, `denied`, `usage` or `interrupted`. */
 export async function openNats(url: string, options: OpenOptions = {}): Promise<Transport> {

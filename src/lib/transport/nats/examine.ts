@@ -1,7 +1,7 @@
 /** What a server tells of a connection, its login and its clock. */
-import {BusError} from '../../errors.ts'
+import {BusError} from '../../core/errors.ts'
+import type {Transport} from '../contract.ts'
 import type {Examination, TlsFacts} from '../examination.ts'
-import type {Transport} from '../transport.ts'
 
 interface UserInfo {
   readonly server?: {readonly time?: string}

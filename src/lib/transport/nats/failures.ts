@@ -5,8 +5,8 @@ import {
   TimeoutError,
   UserAuthenticationExpiredError,
 } from '@nats-io/transport-node'
-import {BusError, type FailureKind} from '../../errors.ts'
-import {notNats} from './link.ts'
+import {BusError, type FailureKind} from '../../core/errors.ts'
+import {notNats} from './socket.ts'
 
 interface Reason {
   readonly kind: FailureKind

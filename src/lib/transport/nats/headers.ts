@@ -2,7 +2,7 @@
  * Header lines as they stand on the wire (ADR-4). nats.js keeps them in a map, which loses the order of repeated names
  * and the space around values; here they go and come as they are.
  */
-import {type Headers, noHeaders} from '../../message.ts'
+import {type Headers, noHeaders} from '../../core/message.ts'
 
 const version = 'NATS/1.0'
 

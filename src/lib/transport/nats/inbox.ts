@@ -2,12 +2,12 @@
  * The one subscription to which all replies come. The last token says whose a reply is: that of a request, or
  * `-<route>-<number>` for whoever has so many that a promise each would cost too much.
  */
-import type {Requests} from '../requests.ts'
+import type {Requests} from '../shared/requests.ts'
 import {inboxDenied} from './failures.ts'
 import {isNoResponders} from './headers.ts'
-import type {Route, Routed} from './streams/line.ts'
+import type {Tap, Wire} from './protocol.ts'
+import type {Route, Routed} from './streams/session.ts'
 import {messageReader} from './subscription.ts'
-import type {Tap, Wire} from './wire.ts'
 
 export class Inbox {
   readonly #url: string

@@ -8,8 +8,8 @@ import {
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node'
-import {BusError} from '../../errors.ts'
-import type {Login} from '../transport.ts'
+import {BusError} from '../../core/errors.ts'
+import type {Login} from '../contract.ts'
 
 /**
  * The authenticators for a login; none where there is no login. Fails with `usage` for files and seeds that cannot be

@@ -3,9 +3,9 @@
  * what a buffer for each part of each message costs. Keeps what is published while there is no connection, and knows how
  * many messages the server has not confirmed.
  */
-import {BusError} from '../../errors.ts'
-import {type Outgoing, sizeOf} from '../../message.ts'
-import {checkOutgoing} from '../outgoing.ts'
+import {BusError} from '../../core/errors.ts'
+import {type Outgoing, sizeOf} from '../../core/message.ts'
+import {checkOutgoing} from '../shared/outgoing.ts'
 import {headerText} from './headers.ts'
 
 const chunkBytes = 64 * 1024

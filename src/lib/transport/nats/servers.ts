@@ -1,6 +1,6 @@
 /** What a server URL says: `nats://user:password@host:4222`, `tls://`, `ws://`, `wss://`, several with commas between. */
-import {BusError} from '../../errors.ts'
-import type {Login} from '../transport.ts'
+import {BusError} from '../../core/errors.ts'
+import type {Login} from '../contract.ts'
 
 export interface Servers {
   /** As shown to people. */

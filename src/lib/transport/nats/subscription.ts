@@ -1,9 +1,9 @@
-import type {BusError} from '../../errors.ts'
-import {Message, noHeaders} from '../../message.ts'
-import {hasWildcard, matches, overlaps} from '../../subject.ts'
-import {Mailbox, type MailboxOptions} from '../mailbox.ts'
+import type {BusError} from '../../core/errors.ts'
+import {Message, noHeaders} from '../../core/message.ts'
+import {hasWildcard, matches, overlaps} from '../../core/subject.ts'
+import {Mailbox, type MailboxOptions} from '../shared/mailbox.ts'
 import {parseHeaders} from './headers.ts'
-import type {Sink, Tap, Wire} from './wire.ts'
+import type {Sink, Tap, Wire} from './protocol.ts'
 
 export interface NatsSubscriptionOptions extends MailboxOptions {
   readonly queue: string | undefined

@@ -7,7 +7,7 @@ import {connect as connectTcp, isIP, type Socket} from 'node:net'
 import {connect as connectTls, TLSSocket} from 'node:tls'
 import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
 import type {TlsFacts} from '../examination.ts'
-import {Link, notNats, parseIntroduction} from './link.ts'
+import {Link, notNats, parseIntroduction} from './socket.ts'
 import {type Tls, tlsFactsOf} from './tls.ts'
 
 export async function resolveHost(host: string): Promise<string[]> {

@@ -1,8 +1,8 @@
 import {readFileSync} from 'node:fs'
 import {createSecureContext, type TLSSocket} from 'node:tls'
-import {BusError} from '../../errors.ts'
+import {BusError} from '../../core/errors.ts'
+import type {TlsOptions} from '../contract.ts'
 import type {TlsFacts} from '../examination.ts'
-import type {TlsOptions} from '../transport.ts'
 
 export interface Tls {
   /** Without TLS there shall be no connection; else the server decides. */

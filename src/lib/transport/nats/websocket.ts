@@ -1,7 +1,7 @@
 /** NATS over WebSockets. By `ws` and not by Node's own client, which takes no CA, no client certificate and tells no cause. */
 import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
 import WebSocket from 'ws'
-import {Link, parseIntroduction} from './link.ts'
+import {Link, parseIntroduction} from './socket.ts'
 import type {Tls} from './tls.ts'
 
 export class WebSocketLink extends Link {

@@ -3,7 +3,7 @@
  * instead of waiting for its timeout. On one host a client is alive while its process is, told from a later one with the
  * same number by its start time; a client elsewhere (another container on the same volume) is alive while its beat is.
  */
-import {SubjectTrie} from '../../subject.ts'
+import {SubjectTrie} from '../../core/subject.ts'
 import type {ClientFacts} from '../examination.ts'
 import type {Db} from './file.ts'
 import {hostIdentity, processIdentity} from './identity.ts'

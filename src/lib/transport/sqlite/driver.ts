@@ -1,13 +1,8 @@
 /** The bus file: any number of processes on one host, no server. */
 import {realpathSync} from 'node:fs'
-import {closedError} from '../../errors.ts'
-import type {Outgoing} from '../../message.ts'
-import {checkPatterns, hasWildcard} from '../../subject.ts'
-import type {Examination} from '../examination.ts'
-import {Mailbox} from '../mailbox.ts'
-import {checkOutgoing, checkSize} from '../outgoing.ts'
-import {interruptedError, Requests} from '../requests.ts'
-import type {Streams} from '../streams.ts'
+import {closedError} from '../../core/errors.ts'
+import type {Outgoing} from '../../core/message.ts'
+import {checkPatterns, hasWildcard} from '../../core/subject.ts'
 import type {
   Facts,
   ManyOptions,
@@ -16,12 +11,16 @@ import type {
   SubscribeOptions,
   Subscription,
   Transport,
-} from '../transport.ts'
-import {Bells, bellOf, inboxBell} from './bells.ts'
-import {Chain} from './chain.ts'
+} from '../contract.ts'
+import type {Examination} from '../examination.ts'
+import {lateStreams, type StoredStreams} from '../shared/lazy-streams.ts'
+import {Mailbox} from '../shared/mailbox.ts'
+import {checkOutgoing, checkSize} from '../shared/outgoing.ts'
+import {interruptedError, Requests} from '../shared/requests.ts'
+import type {Streams} from '../streams-contract.ts'
+import {Ears} from './change-watcher.ts'
 import {Clients, type Interest} from './clients.ts'
 import {makeClock} from './clock.ts'
-import {Ears} from './ears.ts'
 import {type Db, fileError, openFile, rowError} from './file.ts'
 import {Guard} from './guard.ts'
 import {busy, Lock} from './lock.ts'
@@ -32,9 +31,10 @@ import {Reader, Subscriber} from './reader.ts'
 import {inboxPrefix, toMessage} from './rows.ts'
 import {AcknowledgedPublisher} from './streams/acknowledged.ts'
 import {Catalogue} from './streams/catalogue.ts'
-import {lateStreams, type StoredStreams} from './streams/late.ts'
 import {Limits} from './streams/limits.ts'
 import type {Member} from './streams/member.ts'
+import {Bells, bellOf, inboxBell} from './wake-files.ts'
+import {Chain} from './wal-chain.ts'
 
 const maxPayload = 64 * 1024 * 1024
 
@@ -187,7 +187,7 @@ class SqliteBus implements Transport {
 
   async mend(): Promise<readonly string[]> {
     this.#check()
-    const {mendFile} = await import('./mend.ts')
+    const {mendFile} = await import('./repair.ts')
     return this.#told(() => mendFile(this.#path, this.#db, this.#lock, this.#clients))
   }
 

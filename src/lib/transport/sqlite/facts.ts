@@ -1,6 +1,7 @@
 /** What a bus file tells of itself. */
-import {timeRoundTrips} from '../round-trips.ts'
-import type {Facts} from '../transport.ts'
+
+import type {Facts} from '../contract.ts'
+import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {Db} from './file.ts'
 import type {Lock} from './lock.ts'
 

@@ -6,9 +6,9 @@
 import {closeSync, openSync, realpathSync, statSync} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
-import {BusError} from '../../errors.ts'
-import {checkLog} from './chain.ts'
+import {BusError} from '../../core/errors.ts'
 import {applicationId, schema, schemaVersion} from './schema.ts'
+import {checkLog} from './wal-chain.ts'
 
 export type Db = Database.Database
 

@@ -5,7 +5,7 @@
  */
 import {renameSync, rmSync, statSync} from 'node:fs'
 import {resolve} from 'node:path'
-import {BusError} from '../../errors.ts'
+import {BusError} from '../../core/errors.ts'
 
 /** A look costs as much as a tenth of a commit: who commits without pause looks no more often. */
 const restMs = 5

@@ -2,7 +2,7 @@
  * Transactions on the one connection. SQLite's own busy handler sleeps longer and longer and so starves a writer among
  * busy others; a short random pause and another try keeps the shares fair.
  */
-import {BusError} from '../../errors.ts'
+import {BusError} from '../../core/errors.ts'
 import type {Db} from './file.ts'
 
 /** What `tryWrite` answers when others hold the lock. */

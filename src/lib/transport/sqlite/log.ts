@@ -1,6 +1,6 @@
 /** Reads the log page by page. No read is ever left open: an open one lets the write-ahead log grow without bound. */
-import type {Message} from '../../message.ts'
-import {SubjectTrie} from '../../subject.ts'
+import type {Message} from '../../core/message.ts'
+import {SubjectTrie} from '../../core/subject.ts'
 import type {Db} from './file.ts'
 import type {Lock} from './lock.ts'
 import {type Filled, Pages} from './pages.ts'

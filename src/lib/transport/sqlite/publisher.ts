@@ -2,9 +2,8 @@
  * Publishing by group commit: what one turn of the event loop publishes goes into the file in one transaction, so a
  * lone message waits for nobody and a thousand cost little more than one.
  */
-import type {Outgoing} from '../../message.ts'
-import {noRespondersHeaders, streamInboxPrefix} from '../outgoing.ts'
-import {type Bells, bellOf, inboxBell} from './bells.ts'
+import type {Outgoing} from '../../core/message.ts'
+import {noRespondersHeaders, streamInboxPrefix} from '../shared/outgoing.ts'
 import type {Clients} from './clients.ts'
 import type {Db} from './file.ts'
 import {busy, type Lock} from './lock.ts'
@@ -13,6 +12,7 @@ import {inboxOwner, passesBy, storedData, storedHeaders} from './rows.ts'
 import type {Catalogue, Kept} from './streams/catalogue.ts'
 import {Intake, type Outcome} from './streams/intake.ts'
 import type {Limits} from './streams/limits.ts'
+import {type Bells, bellOf, inboxBell} from './wake-files.ts'
 
 const batchMessages = 1000
 const batchBytes = 1024 * 1024

@@ -4,8 +4,8 @@
  * one. Where patterns of a group overlap, a message belongs to the first of them, in order of their text, of those that
  * were there when it was published: so each message goes to one member, and a newcomer takes nothing from the others.
  */
-import type {Message} from '../../message.ts'
-import {matches} from '../../subject.ts'
+import type {Message} from '../../core/message.ts'
+import {matches} from '../../core/subject.ts'
 import type {Clients} from './clients.ts'
 import type {Db} from './file.ts'
 import type {busy, Lock} from './lock.ts'

@@ -3,8 +3,8 @@
  * falls behind gets a place of its own in the file and reads on from there when it is asked for more, so nothing is
  * dropped and little is held, and the others do not wait for it.
  */
-import {SubjectTrie} from '../../subject.ts'
-import type {Mailbox} from '../mailbox.ts'
+import {SubjectTrie} from '../../core/subject.ts'
+import type {Mailbox} from '../shared/mailbox.ts'
 import {type Cursor, type Entry, everything, type Log, type Page} from './log.ts'
 import {seesPassing} from './rows.ts'
 

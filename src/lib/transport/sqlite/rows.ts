@@ -1,7 +1,7 @@
-import type {Outgoing} from '../../message.ts'
-import {type Headers, Message, noHeaders} from '../../message.ts'
-import {overlaps} from '../../subject.ts'
-import {streamInboxPrefix} from '../outgoing.ts'
+import type {Outgoing} from '../../core/message.ts'
+import {type Headers, Message, noHeaders} from '../../core/message.ts'
+import {overlaps} from '../../core/subject.ts'
+import {streamInboxPrefix} from '../shared/outgoing.ts'
 
 /** A stored message as SQLite gives it in raw mode; `key` is the subject's id in `msg`, the subject itself in `eph`. */
 export type Row<Key> = [

@@ -1,12 +1,12 @@
-import type {Outgoing} from '../../../../src/lib/message.ts'
+import type {Outgoing} from '../../../../src/lib/core/message.ts'
+import type {Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
 import {
   type Consumers,
   type Consuming,
   Delivery,
   type StreamPublisher,
   type Streams,
-} from '../../../../src/lib/transport/streams.ts'
-import type {Subscription, Transport} from '../../../../src/lib/transport/transport.ts'
+} from '../../../../src/lib/transport/streams-contract.ts'
 import {bent} from '../../faulty.ts'
 
 /** A connection whose streams do some things otherwise. */

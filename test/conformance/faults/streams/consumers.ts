@@ -1,5 +1,5 @@
-import type {ConsumerInfo, ConsumerSettings, Consumers} from '../../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
+import type {ConsumerInfo, ConsumerSettings, Consumers} from '../../../../src/lib/transport/streams-contract.ts'
 import type {Fault} from '../../faulty.ts'
 import {bentConsumers} from './bending.ts'
 

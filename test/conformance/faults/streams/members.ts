@@ -1,4 +1,4 @@
-import type {Delivery} from '../../../../src/lib/transport/streams.ts'
+import type {Delivery} from '../../../../src/lib/transport/streams-contract.ts'
 import type {Fault} from '../../faulty.ts'
 import {bentMembers, delivered} from './bending.ts'
 

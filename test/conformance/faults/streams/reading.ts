@@ -1,5 +1,5 @@
-import type {ReadOptions, Streams} from '../../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
+import type {ReadOptions, Streams} from '../../../../src/lib/transport/streams-contract.ts'
 import {bent, type Fault, never} from '../../faulty.ts'
 import {bentReading, bentStreams} from './bending.ts'
 

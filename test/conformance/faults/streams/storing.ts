@@ -1,6 +1,6 @@
-import type {Outgoing} from '../../../../src/lib/message.ts'
-import {type StreamPublisher, storeHeaders} from '../../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import type {Outgoing} from '../../../../src/lib/core/message.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
+import {type StreamPublisher, storeHeaders} from '../../../../src/lib/transport/streams-contract.ts'
 import {bentMessages, type Fault, later, never} from '../../faulty.ts'
 import {bentPublisher, bentStoring, bentStreams} from './bending.ts'
 

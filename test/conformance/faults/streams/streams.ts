@@ -1,6 +1,6 @@
-import {BusError} from '../../../../src/lib/errors.ts'
-import type {StreamInfo, Streams} from '../../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import {BusError} from '../../../../src/lib/core/errors.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
+import type {StreamInfo, Streams} from '../../../../src/lib/transport/streams-contract.ts'
 import type {Fault} from '../../faulty.ts'
 import {bentStreams} from './bending.ts'
 

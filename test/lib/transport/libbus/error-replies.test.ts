@@ -1,5 +1,5 @@
 import {describe, expect, test} from 'vitest'
-import {type Headers, Message, noHeaders, serviceError} from '../../../../src/lib/message.ts'
+import {type Headers, Message, noHeaders, serviceError} from '../../../../src/lib/core/message.ts'
 import {errorHeaders, errorReply} from '../../../../src/lib/transport/libbus/error-replies.ts'
 
 function errorIn(payload: string | Uint8Array): string | undefined {

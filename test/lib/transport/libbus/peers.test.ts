@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest'
-import type {Message} from '../../../../src/lib/message.ts'
+import type {Message} from '../../../../src/lib/core/message.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
 import {hex, livePeer, lookInto, peersDatabase, startPeer} from './peers.ts'
 
 const bytes = Uint8Array.from({length: 256}, (_, i) => i)

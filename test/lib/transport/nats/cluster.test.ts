@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
-import {BusError} from '../../../../src/lib/errors.ts'
+import {BusError} from '../../../../src/lib/core/errors.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
 import {NatsServer} from '../../../nats-server.ts'
 import {numbers, take, Watched} from './watched.ts'
 

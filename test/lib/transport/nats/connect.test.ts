@@ -3,9 +3,9 @@ import {once} from 'node:events'
 import {createServer, type Server, type Socket} from 'node:net'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
-import {BusError} from '../../../../src/lib/errors.ts'
+import {BusError} from '../../../../src/lib/core/errors.ts'
+import type {OpenOptions} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {OpenOptions} from '../../../../src/lib/transport/transport.ts'
 import {NatsServer} from '../../../nats-server.ts'
 
 const server = await NatsServer.start('websocket { listen: "127.0.0.1:-1", no_tls: true }')

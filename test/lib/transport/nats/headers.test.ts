@@ -1,6 +1,6 @@
 import {connect as connectTcp} from 'node:net'
 import {afterAll, describe, expect, it} from 'vitest'
-import type {Headers} from '../../../../src/lib/message.ts'
+import type {Headers} from '../../../../src/lib/core/message.ts'
 import {headerText, parseHeaders} from '../../../../src/lib/transport/nats/headers.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 import {NatsServer} from '../../../nats-server.ts'

@@ -1,9 +1,9 @@
 import {writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
-import {BusError} from '../../../../src/lib/errors.ts'
+import {BusError} from '../../../../src/lib/core/errors.ts'
+import type {Login} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {Login} from '../../../../src/lib/transport/transport.ts'
 import {makeNkey, TestOperator} from '../../../nats-jwt.ts'
 import {NatsServer} from '../../../nats-server.ts'
 

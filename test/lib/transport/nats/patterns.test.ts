@@ -1,6 +1,6 @@
 import {afterAll, describe, expect, it} from 'vitest'
+import type {Subscription} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {Subscription} from '../../../../src/lib/transport/transport.ts'
 import {NatsServer} from '../../../nats-server.ts'
 
 const server = await NatsServer.start()

@@ -1,8 +1,8 @@
 import {writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
+import type {Notice, OpenOptions, Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {Notice, OpenOptions, Transport} from '../../../../src/lib/transport/transport.ts'
 import {NatsServer} from '../../../nats-server.ts'
 
 const limited = `permissions: {

@@ -1,7 +1,7 @@
 import {setImmediate as turn} from 'node:timers/promises'
 import {afterAll, describe, expect, it} from 'vitest'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
 import {NatsServer} from '../../../nats-server.ts'
 import {Watched} from './watched.ts'
 

@@ -1,6 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 import {describe, expect, it} from 'vitest'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {Cluster} from '../../../nats-cluster.ts'
 import {ask} from './streams.ts'
 import {numbers, take, Watched} from './watched.ts'

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {Consuming, Delivery} from '../../../../src/lib/transport/streams.ts'
+import type {Consuming, Delivery} from '../../../../src/lib/transport/streams-contract.ts'
 import {addConsumer, startStreams, store} from './streams.ts'
 import {numbers} from './watched.ts'
 

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import type {BusError} from '../../../../src/lib/errors.ts'
+import type {BusError} from '../../../../src/lib/core/errors.ts'
 import {startStreams, store} from './streams.ts'
 import {numbers, take, Watched} from './watched.ts'
 

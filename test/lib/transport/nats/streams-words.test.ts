@@ -1,9 +1,9 @@
 import {describe, expect, it} from 'vitest'
-import {BusError} from '../../../../src/lib/errors.ts'
-import {Message} from '../../../../src/lib/message.ts'
+import {BusError} from '../../../../src/lib/core/errors.ts'
+import {Message} from '../../../../src/lib/core/message.ts'
 import {catalogue} from '../../../../src/lib/transport/nats/streams/catalogue.ts'
 import {superset} from '../../../../src/lib/transport/nats/streams/filters.ts'
-import type {Line} from '../../../../src/lib/transport/nats/streams/line.ts'
+import type {Line} from '../../../../src/lib/transport/nats/streams/session.ts'
 import {timeOf} from '../../../../src/lib/transport/nats/streams/settings.ts'
 import {StoredReader} from '../../../../src/lib/transport/nats/streams/stored.ts'
 

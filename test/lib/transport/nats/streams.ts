@@ -1,5 +1,5 @@
 /** A real server that keeps streams, and requests to its API as another client would make them. */
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {NatsServer} from '../../../nats-server.ts'
 
 export function startStreams(more = ''): Promise<NatsServer> {

@@ -1,5 +1,5 @@
+import type {Message, Notice, OpenOptions, Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {Message, Notice, OpenOptions, Subscription, Transport} from '../../../../src/lib/transport/transport.ts'
 
 /** A connection and what it told. */
 export class Watched implements AsyncDisposable {

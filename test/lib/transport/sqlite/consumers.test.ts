@@ -1,9 +1,9 @@
 import {join} from 'node:path'
 import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test} from 'vitest'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {ConsumerSettings, Consuming, Delivery} from '../../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import type {ConsumerSettings, Consuming, Delivery} from '../../../../src/lib/transport/streams-contract.ts'
 import {start, temporaryFolder} from './processes.ts'
 
 /** A new file with a stream of so many messages, 1 to `count`, and a consumer of it. */

@@ -1,8 +1,8 @@
 /** What the child processes of these tests do: `node programs.ts NAME URL ARGS…`. Each talks in lines on stdout. */
 import {writeSync} from 'node:fs'
-import {firstFailure} from '../../../../src/lib/errors.ts'
+import {firstFailure} from '../../../../src/lib/core/errors.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
 
 const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<void>> = {
   /** Publishes numbers for ever, a batch a flush, and says the last of each batch once it is acknowledged. */

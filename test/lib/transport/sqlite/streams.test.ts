@@ -2,9 +2,9 @@ import {statSync} from 'node:fs'
 import {join} from 'node:path'
 import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test} from 'vitest'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
-import type {StreamSettings} from '../../../../src/lib/transport/streams.ts'
-import type {Transport} from '../../../../src/lib/transport/transport.ts'
+import type {StreamSettings} from '../../../../src/lib/transport/streams-contract.ts'
 import {start, temporaryFolder} from './processes.ts'
 
 /** A new file with one stream, `S` of `s.>`. */

@@ -2,7 +2,7 @@
  * What is said of deliveries. Words that were on their way when the connection was lost are said again once it is back;
  * those that would only have a message come sooner or later are not.
  */
-import type {Attendant, Line} from './line.ts'
+import type {Attendant, Line} from './session.ts'
 
 interface Said {
   readonly subject: Uint8Array

@@ -1,9 +1,9 @@
 /** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
-import {BusError, type FailureKind} from '../../../errors.ts'
-import {noConsumer, noStream} from '../../stream-faults.ts'
+import {BusError, type FailureKind} from '../../../core/errors.ts'
+import {noConsumer, noStream} from '../../shared/stream-errors.ts'
 import {isAnswer} from './answers.ts'
 import type {ErrorJson} from './json.ts'
-import type {Line} from './line.ts'
+import type {Line} from './session.ts'
 
 /** What a request is about, for its failures. */
 export interface About {

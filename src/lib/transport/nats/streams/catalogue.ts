@@ -1,14 +1,14 @@
 /** Streams by name: making, finding, emptying and removing them, and single messages of theirs. */
-import {BusError} from '../../../errors.ts'
-import {Message, noHeaders} from '../../../message.ts'
-import {checkPattern, hasWildcard, overlaps} from '../../../subject.ts'
-import {noMessage, otherStream, overlapping} from '../../stream-faults.ts'
-import {checkPurge} from '../../stream-settings.ts'
-import type {PurgeOptions, StreamInfo, StreamSettings} from '../../streams.ts'
+import {BusError} from '../../../core/errors.ts'
+import {Message, noHeaders} from '../../../core/message.ts'
+import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
+import {noMessage, otherStream, overlapping} from '../../shared/stream-errors.ts'
+import {checkPurge} from '../../shared/stream-settings.ts'
+import type {PurgeOptions, StreamInfo, StreamSettings} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
 import {ask, codeOf, codes} from './api.ts'
 import type {Page, StoredJson, StreamJson} from './json.ts'
-import type {Line} from './line.ts'
+import type {Line} from './session.ts'
 import {isAsWanted, streamInfo, streamJson, timeOf} from './settings.ts'
 
 export function catalogue(line: Line) {

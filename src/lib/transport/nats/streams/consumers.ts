@@ -1,16 +1,23 @@
 /** Durable consumers by name: making, finding, moving and removing them, and becoming a member. */
-import {BusError} from '../../../errors.ts'
-import {checkPattern} from '../../../subject.ts'
-import {interruptedError} from '../../requests.ts'
-import {otherConsumer} from '../../stream-faults.ts'
-import type {ConsumeOptions, ConsumerInfo, ConsumerSettings, Consumers, Consuming, Start} from '../../streams.ts'
+import {BusError} from '../../../core/errors.ts'
+import {checkPattern} from '../../../core/subject.ts'
+import {interruptedError} from '../../shared/requests.ts'
+import {otherConsumer} from '../../shared/stream-errors.ts'
+import type {
+  ConsumeOptions,
+  ConsumerInfo,
+  ConsumerSettings,
+  Consumers,
+  Consuming,
+  Start,
+} from '../../streams-contract.ts'
 import {ask, codeOf, codes} from './api.ts'
 import {checkName, pages} from './catalogue.ts'
 import type {ConsumerConfigJson, ConsumerJson, StreamJson} from './json.ts'
-import {isSince, type Line} from './line.ts'
 import {read} from './open-reading.ts'
 import {Pulling} from './pulling.ts'
 import {Pushed} from './pushed.ts'
+import {isSince, type Line} from './session.ts'
 import {consumerInfo, consumerJson, isConsumerAsWanted, manyDeliveries, startJson} from './settings.ts'
 
 export function consumers(line: Line): Consumers {

@@ -1,8 +1,8 @@
-import {noHeaders} from '../../../message.ts'
-import {type Consuming, Delivery} from '../../streams.ts'
+import {noHeaders} from '../../../core/message.ts'
+import {type Consuming, Delivery} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
+import type {Sink} from '../protocol.ts'
 import {subjectReader} from '../subscription.ts'
-import type {Sink} from '../wire.ts'
 import {AckSubject} from './ack-subject.ts'
 
 /** A delivery, and the subject to which the server wants it acknowledged. */

@@ -3,7 +3,7 @@ import {createInbox} from '@nats-io/transport-node'
 import {ask, codeOf, codes} from './api.ts'
 import {superset} from './filters.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
-import {isSince, type Line} from './line.ts'
+import {isSince, type Line} from './session.ts'
 import {needed} from './settings.ts'
 
 export interface Ephemeral {

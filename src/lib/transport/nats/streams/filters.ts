@@ -1,4 +1,4 @@
-import {matches} from '../../../subject.ts'
+import {matches} from '../../../core/subject.ts'
 
 /** A pattern that matches whatever one of these does. */
 export function superset(patterns: readonly string[]): string {

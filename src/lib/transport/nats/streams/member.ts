@@ -1,13 +1,13 @@
 /** A member of a durable consumer: what pulling and being pushed to have in common. */
 import {setTimeout as sleep} from 'node:timers/promises'
-import {BusError} from '../../../errors.ts'
-import type {ConsumeOptions, Consuming, Delivery} from '../../streams.ts'
-import type {Sink} from '../wire.ts'
+import {BusError} from '../../../core/errors.ts'
+import type {ConsumeOptions, Consuming, Delivery} from '../../streams-contract.ts'
+import type {Sink} from '../protocol.ts'
 import {Acks} from './acks.ts'
 import {ask, isPassing} from './api.ts'
 import {deliveryReader, NatsDelivery} from './delivery.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
-import {isSince, type Line} from './line.ts'
+import {isSince, type Line} from './session.ts'
 
 interface Waiting {
   readonly max: number

@@ -1,11 +1,11 @@
 /** One message for a stream, and its acknowledgement. */
 import {setTimeout as sleep} from 'node:timers/promises'
-import {BusError} from '../../../errors.ts'
-import type {Outgoing} from '../../../message.ts'
-import {notKept} from '../../stream-faults.ts'
-import type {Stored} from '../../streams.ts'
+import {BusError} from '../../../core/errors.ts'
+import type {Outgoing} from '../../../core/message.ts'
+import {notKept} from '../../shared/stream-errors.ts'
+import type {Stored} from '../../streams-contract.ts'
 import {keeping} from './catalogue.ts'
-import type {Line} from './line.ts'
+import type {Line} from './session.ts'
 import {StoredReader} from './stored.ts'
 
 const defaultTimeoutMs = 5000

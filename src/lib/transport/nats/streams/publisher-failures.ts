@@ -1,4 +1,4 @@
-import {BusError} from '../../../errors.ts'
+import {BusError} from '../../../core/errors.ts'
 
 export function neverSent(url: string, count: number): BusError {
   return new BusError('connect', `${count} messages are not acknowledged: there is no connection to ${url}`, {

@@ -6,16 +6,16 @@
  * is pushed meanwhile waits, so that the order stays.
  */
 import {setTimeout as sleep} from 'node:timers/promises'
-import {closedError} from '../../../errors.ts'
-import {headerOf, type Outgoing} from '../../../message.ts'
-import {checkOutgoing} from '../../outgoing.ts'
-import {interruptedError} from '../../requests.ts'
-import {placed} from '../../stream-faults.ts'
-import {type PublisherOptions, type Stored, type StreamPublisher, storeHeaders} from '../../streams.ts'
+import {closedError} from '../../../core/errors.ts'
+import {headerOf, type Outgoing} from '../../../core/message.ts'
+import {checkOutgoing} from '../../shared/outgoing.ts'
+import {interruptedError} from '../../shared/requests.ts'
+import {placed} from '../../shared/stream-errors.ts'
+import {type PublisherOptions, type Stored, type StreamPublisher, storeHeaders} from '../../streams-contract.ts'
 import {isPassing} from './api.ts'
-import type {Line, Routed} from './line.ts'
 import {electionMs, late, mustBeKept} from './publish.ts'
 import {fateUnknown, neverSent} from './publisher-failures.ts'
+import type {Line, Routed} from './session.ts'
 import {StoredReader} from './stored.ts'
 import {refusing, type Waiter, waiter} from './waiter.ts'
 

@@ -1,9 +1,9 @@
-import type {ConsumeOptions} from '../../streams.ts'
+import type {ConsumeOptions} from '../../streams-contract.ts'
 import {subscribeDenied} from '../failures.ts'
 import type {ConsumerJson} from './json.ts'
-import type {Line} from './line.ts'
 import {Member} from './member.ts'
 import {Pulls} from './pulls.ts'
+import type {Line} from './session.ts'
 
 const heartbeatMs = 2000
 const longestPullMs = 30_000

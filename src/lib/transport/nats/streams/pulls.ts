@@ -3,10 +3,10 @@
  * is how many messages it still may send in all. Messages keep their own subjects; what comes to the inbox itself is a word
  * about a pull.
  */
-import {headerOf} from '../../../message.ts'
+import {headerOf} from '../../../core/message.ts'
 import {parseHeaders} from '../headers.ts'
-import type {Sink, Tap} from '../wire.ts'
-import type {Line} from './line.ts'
+import type {Sink, Tap} from '../protocol.ts'
+import type {Line} from './session.ts'
 
 export interface PullParts {
   readonly line: Line

@@ -1,12 +1,12 @@
 /** A member of a push consumer, which another client has made: its server sends to a subject, and is told to go on. */
-import {headerOf} from '../../../message.ts'
-import type {ConsumeOptions} from '../../streams.ts'
+import {headerOf} from '../../../core/message.ts'
+import type {ConsumeOptions} from '../../streams-contract.ts'
 import {subscribeDenied} from '../failures.ts'
 import {parseHeaders} from '../headers.ts'
-import type {Sink, Tap} from '../wire.ts'
+import type {Sink, Tap} from '../protocol.ts'
 import type {ConsumerJson} from './json.ts'
-import type {Line} from './line.ts'
 import {Member} from './member.ts'
+import type {Line} from './session.ts'
 
 /** Held for the taker; the server is told to go on when there are fewer. */
 const enough = 8192

@@ -3,19 +3,19 @@
  * where a number is missing, after a reconnect, or when the consumer has gone, another one goes on after the last message.
  */
 import {setTimeout as sleep} from 'node:timers/promises'
-import {Message, noHeaders} from '../../../message.ts'
-import {Mailbox} from '../../mailbox.ts'
+import {Message, noHeaders} from '../../../core/message.ts'
+import {Mailbox} from '../../shared/mailbox.ts'
 import {subscribeDenied} from '../failures.ts'
 import {parseHeaders} from '../headers.ts'
+import type {Sink} from '../protocol.ts'
 import {subjectReader} from '../subscription.ts'
-import type {Sink} from '../wire.ts'
 import {AckSubject} from './ack-subject.ts'
 import {ask, isPassing} from './api.ts'
 import {type Ephemeral, makeEphemeral} from './ephemeral.ts'
 import {matcher} from './filters.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
-import type {Line} from './line.ts'
 import {Pulls} from './pulls.ts'
+import type {Line} from './session.ts'
 
 /** What to read, in sequences. */
 export interface Plan {

@@ -7,7 +7,7 @@ import type {
   StreamConfig,
   StreamInfo,
   StreamSettings,
-} from '../../streams.ts'
+} from '../../streams-contract.ts'
 import type {ConsumerConfigJson, ConsumerJson, StreamConfigJson, StreamJson} from './json.ts'
 
 const nanos = 1e6

@@ -1,6 +1,6 @@
 /** What a stream answers to a publish: an acknowledgement, or why it did not store the message. */
-import {BusError} from '../../../errors.ts'
-import type {Stored} from '../../streams.ts'
+import {BusError} from '../../../core/errors.ts'
+import type {Stored} from '../../streams-contract.ts'
 import {isNoResponders} from '../headers.ts'
 import {apiFailure, objectIn} from './api.ts'
 import type {ErrorJson} from './json.ts'

@@ -1,11 +1,11 @@
 /** Stored messages by JetStream, over the connection's own requests and inbox: no second connection, no client of its kind. */
-import type {Streams} from '../../streams.ts'
+import type {Streams} from '../../streams-contract.ts'
 import {catalogue} from './catalogue.ts'
 import {consumers} from './consumers.ts'
-import type {Line} from './line.ts'
 import {read} from './open-reading.ts'
 import {publish} from './publish.ts'
 import {Publisher} from './publisher.ts'
+import type {Line} from './session.ts'
 
 export function natsStreams(line: Line): Streams {
   return {

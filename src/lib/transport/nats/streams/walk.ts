@@ -3,13 +3,13 @@
  * be one more to wait for, or is not allowed. Slow, but it disturbs nobody.
  */
 import {setTimeout as sleep} from 'node:timers/promises'
-import type {Message} from '../../../message.ts'
-import {Mailbox} from '../../mailbox.ts'
+import type {Message} from '../../../core/message.ts'
+import {Mailbox} from '../../shared/mailbox.ts'
 import {isPassing} from './api.ts'
 import {stored} from './catalogue.ts'
 import {matcher} from './filters.ts'
-import type {Line} from './line.ts'
 import type {Plan} from './reading.ts'
+import type {Line} from './session.ts'
 
 /** Most messages to hold for the reader. */
 const ahead = 256

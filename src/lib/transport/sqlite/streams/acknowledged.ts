@@ -1,9 +1,9 @@
 /** Publishing with acknowledgement: through the one queue of the connection, told after the commit. */
-import {BusError} from '../../../errors.ts'
-import type {Outgoing} from '../../../message.ts'
-import {interruptedError} from '../../requests.ts'
-import {notKept, placed} from '../../stream-faults.ts'
-import type {PublisherOptions, Stored, StreamPublisher} from '../../streams.ts'
+import {BusError} from '../../../core/errors.ts'
+import type {Outgoing} from '../../../core/message.ts'
+import {interruptedError} from '../../shared/requests.ts'
+import {notKept, placed} from '../../shared/stream-errors.ts'
+import type {PublisherOptions, Stored, StreamPublisher} from '../../streams-contract.ts'
 import type {Sink} from '../publisher.ts'
 import type {Outcome} from './intake.ts'
 

@@ -3,7 +3,7 @@ import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
 import type {State} from './catalogue.ts'
 import type {Durable, Durables, Place} from './durable.ts'
-import {type Flight, type Flights, waitOf} from './flights.ts'
+import {type Flight, type Flights, waitOf} from './in-flight.ts'
 import type {View} from './view.ts'
 
 export type Answer =

@@ -2,10 +2,10 @@
  * The streams of the file, as every process knows them: read again when `meta.streams` has moved on, which whoever
  * publishes sees within the transaction.
  */
-import {BusError} from '../../../errors.ts'
-import {overlaps, SubjectTrie} from '../../../subject.ts'
-import {noStream, otherStream, overlapping} from '../../stream-faults.ts'
-import type {StreamConfig} from '../../streams.ts'
+import {BusError} from '../../../core/errors.ts'
+import {overlaps, SubjectTrie} from '../../../core/subject.ts'
+import {noStream, otherStream, overlapping} from '../../shared/stream-errors.ts'
+import type {StreamConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../file.ts'
 
 export interface Kept {

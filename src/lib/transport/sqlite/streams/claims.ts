@@ -4,7 +4,7 @@ import type {Row} from '../rows.ts'
 import type {Backlog} from './backlog.ts'
 import type {Catalogue, Kept, State} from './catalogue.ts'
 import type {Durable, Durables, Place} from './durable.ts'
-import {type Flights, waitOf} from './flights.ts'
+import {type Flights, waitOf} from './in-flight.ts'
 import type {View} from './view.ts'
 
 export interface Claim {

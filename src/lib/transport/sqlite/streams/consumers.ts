@@ -1,6 +1,6 @@
 /** The durable consumers of the file's streams. */
-import {otherConsumer} from '../../stream-faults.ts'
-import {consumerConfig} from '../../stream-settings.ts'
+import {otherConsumer} from '../../shared/stream-errors.ts'
+import {consumerConfig} from '../../shared/stream-settings.ts'
 import type {
   ConsumeOptions,
   ConsumerInfo,
@@ -9,11 +9,11 @@ import type {
   Consuming,
   DeliverPolicy,
   Start,
-} from '../../streams.ts'
+} from '../../streams-contract.ts'
 import {Backlog} from './backlog.ts'
 import type {Kept, State} from './catalogue.ts'
 import type {Durable, Durables} from './durable.ts'
-import type {Flights} from './flights.ts'
+import type {Flights} from './in-flight.ts'
 import type {View, Views} from './view.ts'
 
 export interface ConsumersParts {

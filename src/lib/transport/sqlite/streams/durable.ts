@@ -1,7 +1,7 @@
 /** A durable consumer as the file has it. */
-import {BusError} from '../../../errors.ts'
-import {noConsumer} from '../../stream-faults.ts'
-import type {ConsumerConfig} from '../../streams.ts'
+import {BusError} from '../../../core/errors.ts'
+import {noConsumer} from '../../shared/stream-errors.ts'
+import type {ConsumerConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../file.ts'
 import type {Kept} from './catalogue.ts'
 

@@ -3,10 +3,10 @@
  * the counters, which are written once a batch. What is refused, or is there already, is stored as if no stream kept its
  * subject: whoever subscribes sees it, as on NATS, and after an hour it is gone.
  */
-import type {BusError} from '../../../errors.ts'
-import {type Headers, headerOf, type Outgoing, sizeOf} from '../../../message.ts'
-import {refused} from '../../stream-faults.ts'
-import {type Stored, storeHeaders} from '../../streams.ts'
+import type {BusError} from '../../../core/errors.ts'
+import {type Headers, headerOf, type Outgoing, sizeOf} from '../../../core/message.ts'
+import {refused} from '../../shared/stream-errors.ts'
+import {type Stored, storeHeaders} from '../../streams-contract.ts'
 import type {Db} from '../file.ts'
 import type {Catalogue, Kept, State} from './catalogue.ts'
 import type {Limits} from './limits.ts'

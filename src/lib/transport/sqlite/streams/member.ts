@@ -3,20 +3,20 @@
  * be delivered again is taken, else the next messages. Rows are read before the lock is taken and only claimed under it.
  * A member that finds nothing only looks, and never writes.
  */
-import {BusError} from '../../../errors.ts'
-import {type ConsumeOptions, type Consuming, Delivery} from '../../streams.ts'
+import {BusError} from '../../../core/errors.ts'
+import {type ConsumeOptions, type Consuming, Delivery} from '../../streams-contract.ts'
 import type {Clients} from '../clients.ts'
 import {busy, type Lock} from '../lock.ts'
 import {type Row, toMessage} from '../rows.ts'
 import {Acks, type Answer, Lot} from './acks.ts'
 import {Backlog} from './backlog.ts'
+import {Pace} from './batch-size.ts'
 import type {Catalogue, Kept, State} from './catalogue.ts'
 import {type Claim, Claims} from './claims.ts'
 import type {Durable, Durables, Place} from './durable.ts'
-import type {Flights} from './flights.ts'
-import {Pace} from './pace.ts'
-import {nextTurn, Turn} from './turn.ts'
+import type {Flights} from './in-flight.ts'
 import type {View} from './view.ts'
+import {nextTurn, Turn} from './yield-turn.ts'
 
 const prefetch = 512
 /** Acknowledgements wait so long for the next claim. */

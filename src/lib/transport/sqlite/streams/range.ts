@@ -1,9 +1,9 @@
 /** Reads a range of a stream: one page after the other, from wherever the reader is. */
-import {Mailbox} from '../../mailbox.ts'
-import type {ReadOptions} from '../../streams.ts'
+import {Mailbox} from '../../shared/mailbox.ts'
+import type {ReadOptions} from '../../streams-contract.ts'
 import type {State} from './catalogue.ts'
-import {Turn} from './turn.ts'
 import type {View} from './view.ts'
+import {Turn} from './yield-turn.ts'
 
 const leastRows = 256
 

@@ -1,22 +1,29 @@
 /** Stored messages in the bus file. */
-import type {Outgoing} from '../../../message.ts'
-import {checkPattern, hasWildcard, overlaps} from '../../../subject.ts'
-import type {Mailbox} from '../../mailbox.ts'
-import {interruptedError} from '../../requests.ts'
-import {noMessage} from '../../stream-faults.ts'
-import {checkPurge, checkRead, streamConfig} from '../../stream-settings.ts'
-import type {ConsumeOptions, PurgeOptions, ReadOptions, StreamInfo, StreamState, Streams} from '../../streams.ts'
-import {bellOf} from '../bells.ts'
+import type {Outgoing} from '../../../core/message.ts'
+import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
+import type {StoredStreams} from '../../shared/lazy-streams.ts'
+import type {Mailbox} from '../../shared/mailbox.ts'
+import {interruptedError} from '../../shared/requests.ts'
+import {noMessage} from '../../shared/stream-errors.ts'
+import {checkPurge, checkRead, streamConfig} from '../../shared/stream-settings.ts'
+import type {
+  ConsumeOptions,
+  PurgeOptions,
+  ReadOptions,
+  StreamInfo,
+  StreamState,
+  Streams,
+} from '../../streams-contract.ts'
 import type {Clients} from '../clients.ts'
 import type {Db} from '../file.ts'
 import type {Lock} from '../lock.ts'
 import type {Log} from '../log.ts'
+import {bellOf} from '../wake-files.ts'
 import {type Push, publishOne} from './acknowledged.ts'
 import type {Catalogue, Kept, State} from './catalogue.ts'
 import {makeConsumers} from './consumers.ts'
 import {type Durable, Durables} from './durable.ts'
-import {Flights} from './flights.ts'
-import type {StoredStreams} from './late.ts'
+import {Flights} from './in-flight.ts'
 import type {Limits} from './limits.ts'
 import {Member} from './member.ts'
 import {readRange} from './range.ts'

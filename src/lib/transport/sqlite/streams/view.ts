@@ -1,7 +1,7 @@
 /** What a stream has, or the part of it that some patterns match, read page by page. */
-import type {Message} from '../../../message.ts'
-import {matches} from '../../../subject.ts'
-import type {Start} from '../../streams.ts'
+import type {Message} from '../../../core/message.ts'
+import {matches} from '../../../core/subject.ts'
+import type {Start} from '../../streams-contract.ts'
 import type {Db} from '../file.ts'
 import type {Lock} from '../lock.ts'
 import type {Log} from '../log.ts'

@@ -1,0 +1,134 @@
+/** The buses of check files: flags come before what a file says, and files of one bus share its connection. */
+import {readFileSync} from 'node:fs'
+import type {CheckFile} from '../../lib/checks/file.ts'
+import type {Scrubber} from '../../lib/checks/scrub.ts'
+import {Variables} from '../../lib/checks/variables.ts'
+import {type BusFlags, type FoundBus, findBus, prepareBus} from '../../lib/cli/target/bus.ts'
+import {withoutSecrets} from '../../lib/core/secrets.ts'
+import type {Login, Transport} from '../../lib/transport/contract.ts'
+import {open} from '../../lib/transport/open.ts'
+
+export interface BusWishes {
+  readonly flags: BusFlags
+  readonly env: NodeJS.ProcessEnv
+  /** Set by `--var`. */
+  readonly vars: ReadonlyMap<string, unknown>
+  /** Learns the secrets of every login. */
+  readonly scrubber: Scrubber
+  readonly warn: (line: string) => void
+  readonly notify: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+export class Buses implements AsyncDisposable {
+  readonly #wishes: BusWishes
+  readonly #open = new Map<string, Promise<Transport>>()
+  readonly #ofFile = new Map<string, Transport>()
+  readonly #found = new Map<Transport, FoundBus>()
+
+  constructor(wishes: BusWishes) {
+    this.#wishes = wishes
+  }
+
+  /** Opens what these files need. Fails as `findBus` and `open` do, before anything is checked. */
+  async openFor(files: readonly CheckFile[]): Promise<void> {
+    for (const file of files) {
+      const found = await this.#find(file)
+      this.#learn(found)
+      this.#ofFile.set(file.path, await this.#opened(found))
+    }
+  }
+
+  of(file: CheckFile): Transport {
+    const bus = this.#ofFile.get(file.path)
+    if (bus === undefined) throw new Error(`the bus of ${file.path} is not open`)
+    return bus
+  }
+
+  /** How it was reached. */
+  found(bus: Transport): FoundBus {
+    const found = this.#found.get(bus)
+    if (found === undefined) throw new Error(`${bus.url} was not opened here`)
+    return found
+  }
+
+  /** `nats://… (context prod)`, each once. */
+  get lines(): string[] {
+    return [...new Set([...this.#found.values()].map(({url, why}) => `${withoutSecrets(url)} (${why})`))]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.#found.keys()].map((bus) => bus.close()))
+  }
+
+  async #find(file: CheckFile): Promise<FoundBus> {
+    const {flags, env} = this.#wishes
+    const wanted = flags.bus === undefined && flags.context === undefined ? this.#flagsOf(file) : flags
+    const found = await findBus(wanted, env)
+    return wanted === flags ? found : {...found, why: file.path}
+  }
+
+  /** The flags with what the file says of its bus. */
+  #flagsOf({shape}: CheckFile): BusFlags {
+    const {flags, env, vars, scrubber} = this.#wishes
+    const {bus, context, vars: own} = shape
+    if (bus === undefined && context === undefined) return flags
+    const variables = new Variables(env, (secret) => scrubber.add(secret))
+    for (const [name, value] of [...Object.entries(own ?? {}), ...vars])
+      variables.set(name, vars.has(name) ? vars.get(name) : variables.json(value))
+    if (bus !== undefined) return {...flags, bus: variables.text(bus)}
+    return {...flags, context: variables.text(context ?? '')}
+  }
+
+  #opened(found: FoundBus): Promise<Transport> {
+    const key = JSON.stringify([found.url, found.server])
+    const earlier = this.#open.get(key)
+    if (earlier !== undefined) return earlier
+    const {warn, notify, signal} = this.#wishes
+    for (const warning of found.warnings) warn(warning)
+    prepareBus(found)
+    // A check that finds its bus gone has found something: no attempt to come back hides that.
+    const options = {name: 'bus check', maxReconnects: 0, ...found.server, signal}
+    const opening = open(found.url, {...options, notify: ({text}) => notify(text)}).then((bus) => {
+      this.#found.set(bus, found)
+      return bus
+    })
+    this.#open.set(key, opening)
+    return opening
+  }
+
+  #learn({url, server: {login = {}}}: FoundBus): void {
+    const {scrubber} = this.#wishes
+    for (const [, inUrl = ''] of url.matchAll(/(?:\/\/|,)([^@/,]*)@/g)) {
+      const colon = inUrl.indexOf(':')
+      const secret = colon < 0 ? inUrl : inUrl.slice(colon + 1)
+      scrubber.add(secret)
+      scrubber.add(decodedUrl(secret))
+    }
+    for (const secret of [login.password, login.token, login.creds, login.seed, login.jwt]) scrubber.add(secret)
+    for (const secret of keysIn(login)) scrubber.add(secret)
+  }
+}
+
+/** Seeds and tokens of credentials: in their text, or in the file that holds them. */
+function keysIn({creds, credsFile, nkeyFile}: Login): string[] {
+  const texts = [creds ?? '', ...[credsFile, nkeyFile].map((path) => (path === undefined ? '' : contentOf(path)))]
+  return texts.flatMap((text) => text.match(/\b(S[A-Z][A-Z2-7]{50,}|eyJ[\w-]+\.[\w-]+\.[\w-]+)/g) ?? [])
+}
+
+/** What cannot be read is told by who logs in with it. */
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function decodedUrl(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,106 @@
+/** `check init`: looks at a bus, drafts a file, runs it there, and keeps what passes. */
+import {existsSync, mkdirSync, writeFileSync} from 'node:fs'
+import {dirname} from 'node:path'
+import {type Draft, draftOf, draftText} from '../../lib/checks/draft.ts'
+import type {CheckResult} from '../../lib/checks/events.ts'
+import {loadFile} from '../../lib/checks/load.ts'
+import type {Findings} from '../../lib/checks/service-info.ts'
+import {fileError} from '../../lib/cli/io/input.ts'
+import type {BusFlags} from '../../lib/cli/target/bus.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import {checkSubject} from '../../lib/core/subject.ts'
+import {interruptedError} from '../../lib/transport/shared/requests.ts'
+import {type CheckScreen, runChecks} from './plan.ts'
+
+export interface InitAnswers {
+  readonly path: string
+  readonly name: string
+  /** To send a request each. */
+  readonly subjects: readonly string[]
+}
+
+interface InitWishes {
+  readonly path: string | undefined
+  readonly name: string | undefined
+  readonly subjects: readonly string[]
+}
+
+const defaultPath = 'checks/bus.yaml'
+const defaultName = 'the bus'
+
+/** Asks on a terminal for what the flags leave open. Fails with `interrupted` for Ctrl-C. */
+export async function askForInit(wishes: InitWishes, mayAsk: boolean, signal: AbortSignal): Promise<InitAnswers> {
+  const {path = defaultPath, name = defaultName, subjects} = wishes
+  const isOpen = wishes.path === undefined && wishes.name === undefined && subjects.length === 0
+  if (!mayAsk || !isOpen) return {path, name, subjects}
+  try {
+    const {default: input} = await import('@inquirer/input')
+    const on = {output: process.stderr, signal}
+    const asked = await input({message: 'file:', default: path}, on)
+    const named = await input({message: 'what does it check?', default: name}, on)
+    const found: string[] = []
+    for (;;) {
+      const message = found.length === 0 ? 'a subject to send an empty request (none):' : 'another one (none):'
+      const subject = await input({message, validate: complaint}, on)
+      if (subject === '') return {path: asked, name: named, subjects: found}
+      found.push(subject)
+    }
+  } catch (error) {
+    if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) throw interruptedError()
+    throw error
+  }
+}
+
+export interface Tried {
+  readonly text: string
+  readonly kept: readonly CheckResult[]
+  readonly left: readonly CheckResult[]
+}
+
+/** Runs the draft on the bus that the flags name. Fails with `expectation` when nothing of it passes. */
+export async function tryDraft(
+  {path, name}: InitAnswers,
+  findings: Findings,
+  flags: BusFlags & {readonly timeout: number},
+  screen: Omit<CheckScreen, 'reporters'>,
+): Promise<Tried> {
+  const draft = draftOf(findings)
+  const file = await loadFile(path, draftText(name, draft))
+  const options = {...flags, paths: [], tag: [], only: [], var: [], jobs: 1, repeat: 1, bail: false}
+  const [end] = await runChecks(options, [file], {...screen, reporters: []})
+  if (end === undefined || end.stoppedBy === 'interrupt') throw interruptedError()
+  const results = end.files.flatMap((one) => one.results)
+  const kept: Draft = draft.filter((_check, at) => results[at]?.status === 'passed')
+  const left = results.filter(({status}) => status !== 'passed')
+  if (kept.length === 0) {
+    throw new BusError('expectation', 'nothing that could be checked passes, so no file was written', {
+      try: left.flatMap(({failures}) => failures.map(({sentence}) => sentence)).slice(0, 3),
+    })
+  }
+  const text = draftText(name, kept)
+  return {text, kept: results.filter(({status}) => status === 'passed'), left}
+}
+
+export function writeDraft(path: string, text: string): void {
+  try {
+    mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+    writeFileSync(path, text, {mode: 0o600})
+  } catch (error) {
+    throw fileError(error, 'write', path)
+  }
+}
+
+export function exists(path: string): boolean {
+  return existsSync(path)
+}
+
+function complaint(answer: string): true | string {
+  if (answer === '') return true
+  try {
+    checkSubject(answer)
+    return true
+  } catch (error) {
+    if (error instanceof BusError) return error.message
+    throw error
+  }
+}

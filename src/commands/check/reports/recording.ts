@@ -1,0 +1,63 @@
+/** `--record DIR`: every message that a check saw which did not pass, as records that `bus pub --records` sends again. */
+import {mkdirSync, writeFileSync} from 'node:fs'
+import {basename, join} from 'node:path'
+import type {CheckResult, Reporter} from '../../../lib/checks/events.ts'
+import {fileError} from '../../../lib/cli/io/input.ts'
+import {counted} from '../../../lib/cli/render/units.ts'
+import {recordWriter} from '../../../lib/core/record.ts'
+import {isBad} from './rounds.ts'
+
+const longestName = 80
+
+/** Makes the folder at once, so that what cannot be written is known before anything runs. `say` is told each file. */
+export function recordingReporter(folder: string, say: (line: string) => void): Reporter {
+  make(folder)
+  const taken = new Set<string>()
+  const results: CheckResult[] = []
+  return {
+    tell(event) {
+      if (event.kind === 'checkEnd' && isBad(event.result) && event.result.messages.length > 0)
+        results.push(event.result)
+    },
+    async close() {
+      for (const {file, name, messages} of results) {
+        const path = join(folder, freeName(`${slug(basename(file).replace(/\.ya?ml$/, ''))}-${slug(name)}`, taken))
+        const write = recordWriter()
+        writeTo(path, messages.map((message) => `${write(message)}\n`).join(''))
+        say(`${counted(messages.length, 'message')} of "${name}" in ${path}`)
+      }
+    },
+  }
+}
+
+/** Of two checks whose names become the same the second is `NAME-2`. */
+function freeName(name: string, taken: Set<string>): string {
+  let free = name
+  for (let number = 2; taken.has(free); number++) free = `${name}-${number}`
+  taken.add(free)
+  return `${free}.ndjson`
+}
+
+function slug(text: string): string {
+  const plain = text
+    .normalize('NFKD')
+    .replace(/[^\w.]+/g, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+  return plain.slice(0, longestName).toLowerCase() || 'check'
+}
+
+function make(folder: string): void {
+  try {
+    mkdirSync(folder, {recursive: true, mode: 0o700})
+  } catch (error) {
+    throw fileError(error, 'write', folder)
+  }
+}
+
+function writeTo(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, {mode: 0o600})
+  } catch (error) {
+    throw fileError(error, 'write', path)
+  }
+}

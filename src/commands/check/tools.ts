@@ -1,0 +1,136 @@
+/** What checks take from the folders beside theirs, loaded when a check first needs it. */
+
+import type {Call, Called, Measured, Measuring, Opened, Opening, Tools} from '../../lib/checks/tools.ts'
+import type {FoundBus} from '../../lib/cli/target/bus.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import type {Message} from '../../lib/core/message.ts'
+import type {Broker} from '../../lib/protocols/broker/broker.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
+
+/** `found` tells how a bus was reached: a broker makes its own connection. */
+export class CheckTools implements Tools, AsyncDisposable {
+  readonly #found: (bus: Transport) => FoundBus
+  readonly #brokers = new Map<string, Promise<Broker>>()
+
+  constructor(found: (bus: Transport) => FoundBus) {
+    this.#found = found
+  }
+
+  readonly ask: Tools['ask'] = async function* (bus, question) {
+    const {ask} = await import('../../lib/messaging/pubsub/request.ts')
+    yield* ask(bus, question)
+  }
+
+  async call(bus: Transport, {payload, caller: callerId = 'bus check', traceId, ...wanted}: Call): Promise<Called> {
+    const {call, RpcError} = await import('../../lib/protocols/loom-rpc/call.ts')
+    const {timeoutMs, signal} = wanted
+    const method = wanted.method ?? wanted.subject?.split('.').at(-1) ?? ''
+    const request = {method, callerId, payload: JSON.stringify(payload), traceId: traceId ?? crypto.randomUUID()}
+    try {
+      const subject = wanted.subject ?? (await methodSubject(bus, wanted))
+      const answered = await call(bus, {subject, ...request, timeoutMs, signal})
+      return {payload: answered.payload && JSON.parse(answered.payload), reply: answered.reply}
+    } catch (failure) {
+      return failure instanceof RpcError ? {failure, reply: failure.reply} : {failure}
+    }
+  }
+
+  async open(bus: Transport, opening: Opening): Promise<Opened> {
+    const [{StreamClient}, {follow}, {closeName}] = await Promise.all([
+      import('../../lib/protocols/response-streams/client.ts'),
+      import('../../lib/protocols/response-streams/follow.ts'),
+      import('../../lib/protocols/response-streams/close-reasons.ts'),
+    ])
+    await using client = new StreamClient(bus)
+    const frames: Message[] = []
+    const {closes, failures, endedBy} = await follow(client, {
+      ...{subject: opening.subject, body: opening.body, dialect: opening.dialect, open: 1},
+      ...{count: opening.frames, forMs: opening.timeoutMs, idleMs: opening.idleMs, stop: opening.signal},
+      show: (batch) => frames.push(...batch) && batch.length,
+    })
+    const [close] = closes
+    const failure = failures[0] ?? unfinished(opening, frames.length, endedBy)
+    return {frames, failure, close: close && {...close, name: closeName(close.code)}}
+  }
+
+  async measure(bus: Transport, {message, ...load}: Measuring): Promise<Measured> {
+    const [{failureOfLoad, runLoad}, {makeLatencies}] = await Promise.all([
+      import('../../lib/messaging/pubsub/load.ts'),
+      import('../../lib/cli/render/histogram.ts'),
+    ])
+    const {serviceFailure} = await import('../../lib/core/message.ts')
+    const latencies = await makeLatencies()
+    const judge = (reply: Message): undefined => {
+      const failure = serviceFailure(reply, message.subject)
+      if (failure !== undefined) throw failure
+    }
+    const result = await runLoad(bus, {...load, next: () => message, onLatency: latencies.record, judge})
+    const {requests, ok, errors} = result
+    return {requests, ok, errors, failure: failureOfLoad(result, load.count), ...latencies.summary()}
+  }
+
+  readonly publish: Tools['publish'] = async (bus, {stream, jetstream, ...params}) => {
+    const {PublishStep} = await import('../../lib/protocols/broker/steps.ts')
+    return await new PublishStep(await this.#broker(bus, stream, jetstream)).execute(params)
+  }
+
+  readonly subscribe: Tools['subscribe'] = async (bus, {stream, jetstream, ...params}) => {
+    const {SubscribeStep} = await import('../../lib/protocols/broker/steps.ts')
+    return await new SubscribeStep(await this.#broker(bus, stream, jetstream)).execute(params)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.#brokers.values()].map(async (broker) => (await broker).stop()))
+  }
+
+  #broker(bus: Transport, stream: string, jetstream: boolean): Promise<Broker> {
+    const {url, server} = this.#found(bus)
+    const key = JSON.stringify([url, server, stream, jetstream])
+    const started = this.#brokers.get(key) ?? startBroker({url, stream, jetstream}, server)
+    this.#brokers.set(key, started)
+    // One that could not start is tried anew by the next check.
+    started.catch(() => this.#brokers.delete(key))
+    return started
+  }
+}
+
+async function startBroker(
+  config: {readonly url: string; readonly stream: string; readonly jetstream: boolean},
+  {login, tls}: FoundBus['server'],
+): Promise<Broker> {
+  const {Broker} = await import('../../lib/protocols/broker/broker.ts')
+  const broker = new Broker(config, {login, tls, name: 'bus check'})
+  await broker.start()
+  return broker
+}
+
+/** The subject of a method of the instance that is asked for, or of one that is there. */
+async function methodSubject(bus: Transport, wanted: Omit<Call, 'payload'>): Promise<string> {
+  const [{defaultPrefix, subject}, {discover, instancesOf}] = await Promise.all([
+    import('../../lib/protocols/loom-rpc/names.ts'),
+    import('../../lib/protocols/loom-rpc/discover.ts'),
+  ])
+  const {service = '', method = '', prefix = defaultPrefix, signal} = wanted
+  const find = async () => instancesOf(await discover(bus, {prefix, signal}), {service, method})[0]
+  const instance = wanted.instance ?? (await find())
+  if (instance !== undefined) return subject({service, instance, method}, prefix)
+  throw new BusError(
+    'noResponders',
+    `no instance of "${service}" with the method "${method}" can be found on ${bus.url}`,
+    {
+      try: ['bus rpc ls', 'instance: ID, for one that tells nobody of itself'],
+    },
+  )
+}
+
+/** A stream that was to be closed, or to have so many frames, and was not. */
+function unfinished(opening: Opening, frames: number, endedBy: string): BusError | undefined {
+  const {subject, frames: wanted, timeoutMs, idleMs = 0} = opening
+  if (wanted !== undefined && frames >= wanted) return undefined
+  const many = wanted === undefined ? `${frames} frames` : `${frames} of ${wanted} frames`
+  if (endedBy === 'stop') return new BusError('interrupted', 'interrupted before it was done')
+  if (endedBy === 'close')
+    return wanted === undefined ? undefined : new BusError('timeout', `the stream of "${subject}" ended after ${many}`)
+  const bound = endedBy === 'idle' ? `nothing came for ${idleMs} ms` : `${Math.round(timeoutMs)} ms are over`
+  return new BusError('timeout', `the stream of "${subject}" is still open after ${many}, and ${bound}`)
+}

@@ -1,0 +1,84 @@
+/** From the flags of `consumer next` to what becomes of the messages, and how it went. */
+
+import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+import type {Output} from '../../lib/cli/io/output.ts'
+import {type DurationRange, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {chooseView, type Screen, type ViewFlags} from '../../lib/cli/render/view.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import type {Message} from '../../lib/core/message.ts'
+import type {NextOptions, Taken} from '../../lib/messaging/stored/next.ts'
+import {interruptedError} from '../../lib/transport/shared/requests.ts'
+
+export interface NextFlags extends ViewFlags {
+  readonly ack?: boolean | undefined
+  readonly nak?: boolean | undefined
+  readonly term?: boolean | undefined
+  readonly peek?: boolean | undefined
+  readonly delay?: DurationRange | undefined
+}
+
+/** Undefined when nothing is touched. */
+type Settlement = NextOptions['settle'] | undefined
+
+export interface NextPlan {
+  readonly settle: Settlement
+  readonly delayMs: (() => number) | undefined
+  readonly show: (batch: readonly Message[]) => Promise<boolean>
+}
+
+/** Fails with `usage` for flags that do not go together and for what does not compile. */
+export async function planNext(
+  flags: NextFlags,
+  screen: Screen,
+  output: Pick<Output, 'write' | 'end' | 'closed'>,
+): Promise<NextPlan> {
+  excluding(flags, 'peek', 'ack', 'nak', 'term')
+  excluding(flags, 'ack', 'nak', 'term')
+  excluding(flags, 'nak', 'term')
+  needing(flags, 'delay', 'nak')
+  const {delay} = flags
+  const view = await chooseView(flags, {...screen, stored: true})
+  return {
+    settle: flags.peek ? undefined : flags.nak ? 'nak' : flags.term ? 'term' : 'ack',
+    delayMs: delay && (() => delay.fromMs + Math.random() * (delay.toMs - delay.fromMs)),
+    async show(batch) {
+      await view.show(batch, output)
+      await output.end()
+      return !output.closed.aborted
+    },
+  }
+}
+
+/** `3 acknowledged · 1 redelivered · 12 pending` */
+export function takenText({taken, redelivered, pending}: Taken, settle: Settlement): string {
+  const verbs = {ack: 'acknowledged', nak: 'given back', term: 'given up'}
+  const facts = [`${formatCount(taken)} ${settle === undefined ? 'shown' : verbs[settle]}`]
+  if (redelivered > 0) facts.push(`${formatCount(redelivered)} redelivered`)
+  if (pending !== undefined) facts.push(`${formatCount(pending)} pending`)
+  return facts.join(' · ')
+}
+
+/** Fails with `timeout` when there were fewer than asked, with `interrupted` when it was stopped before. */
+export function checkTaken(
+  {taken}: Taken,
+  wanted: {
+    readonly count: number
+    readonly stream: string
+    readonly consumer: string
+    readonly timeoutMs: number
+    readonly settle: Settlement
+    readonly stopped: boolean
+  },
+): void {
+  const {count, stream, consumer, timeoutMs, settle, stopped} = wanted
+  if (taken >= count) return
+  if (stopped) throw interruptedError()
+  const who = `consumer ${consumer} of stream ${stream}`
+  const had = taken === 0 ? 'nothing' : `only ${taken} of ${count} messages`
+  const data = {received: taken, wanted: count}
+  if (settle === undefined) throw new BusError('timeout', `${who} has ${had} to acknowledge`, {data})
+  throw new BusError('timeout', `${who} had ${had} within ${formatDuration(timeoutMs)}`, {
+    data,
+    try: [`bus consumer info ${stream} ${consumer}`, 'a longer --timeout'],
+  })
+}

@@ -1,0 +1,69 @@
+/** Contexts as they are shown: without the secrets in them. */
+
+import {usedContext} from '../../lib/cli/target/bus.ts'
+import {type Context, type ContextFields, secretsIn, switchFields, textFields} from '../../lib/cli/target/context.ts'
+import {type Entry, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import {withoutSecrets} from '../../lib/core/secrets.ts'
+
+/** One line of `context ls --json`. */
+export interface ListedContext {
+  readonly name: string
+  /** Whose it is. */
+  readonly from: 'busline' | 'nats'
+  /** Chosen by `context use`. */
+  readonly used: boolean
+  readonly url?: string
+  readonly description?: string
+  /** As `user ann`, `credentials`. */
+  readonly login?: string
+  /** Why it cannot be used. */
+  readonly problem?: string
+}
+
+/** What `context show --json` prints. */
+export interface ShownContext extends ContextFields {
+  readonly name: string
+  readonly from: 'busline' | 'nats'
+  readonly path: string
+  readonly used: boolean
+}
+
+export function listContexts(env: NodeJS.ProcessEnv): ListedContext[] {
+  const used = usedContext(env)
+  return listEntries(env).map((entry) => {
+    const {name, from} = entry
+    return {...{name, from, used: name === used}, ...contentOf(entry)}
+  })
+}
+
+/** Every field that is there; of a secret only that it is. */
+export function shownContext({name, from, path, fields, url}: Context, env: NodeJS.ProcessEnv): ShownContext {
+  const secrets = secretsIn(fields)
+  const known = [...textFields, ...switchFields].filter((field) => fields[field] !== undefined)
+  const shown = known.map((field) => [field, secrets.includes(field) ? 'set' : fields[field]])
+  const all: ContextFields = {...Object.fromEntries(shown), url: withoutSecrets(url)}
+  return {name, from, path, used: usedContext(env) === name, ...all}
+}
+
+function contentOf(entry: Entry): Omit<ListedContext, 'name' | 'from' | 'used'> {
+  try {
+    const {url, fields} = readEntry(entry)
+    const {description} = fields
+    const login = loginName(fields)
+    return {url: withoutSecrets(url), ...(description && {description}), ...(login && {login})}
+  } catch (error) {
+    if (error instanceof BusError) return {problem: error.message}
+    throw error
+  }
+}
+
+function loginName({user, token, creds, nkey, user_jwt, user_seed, cert, url = ''}: ContextFields): string | undefined {
+  if (user !== undefined) return `user ${user}`
+  if (creds !== undefined) return 'credentials'
+  if (user_jwt !== undefined) return 'JWT'
+  if (nkey !== undefined || user_seed !== undefined) return 'nkey'
+  if (token !== undefined) return 'token'
+  if (/:\/\/[^/]*@/.test(url)) return 'in the URL'
+  return cert === undefined ? undefined : 'certificate'
+}

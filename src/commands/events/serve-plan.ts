@@ -1,0 +1,91 @@
+/** From the flags of `events serve` to plugins and their configuration. */
+
+import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+import type {Output} from '../../lib/cli/io/output.ts'
+import {tell} from '../../lib/cli/io/terminal.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import {recordWriter} from '../../lib/core/record.ts'
+import {checkExposure, parseAddress} from '../../lib/protocols/event-delivery/admission.ts'
+import type {EventPlugin} from '../../lib/protocols/event-delivery/plugin.ts'
+import {type SinkPluginConfig, sinkPlugin} from '../../lib/protocols/event-delivery/sink-plugin.ts'
+import type {WebSocketsConfig} from '../../lib/protocols/event-delivery/websockets.ts'
+
+export interface GatewayFlags {
+  readonly ws?: string | undefined
+  readonly webhooks: boolean
+  readonly exec: boolean
+  readonly 'exec-timeout'?: number | undefined
+  readonly stdout: boolean
+  readonly token?: string | undefined
+  readonly 'allow-anonymous': boolean
+  readonly 'allow-origin'?: readonly string[] | undefined
+  readonly 'max-connections'?: number | undefined
+  readonly 'max-frame'?: number | undefined
+  readonly 'max-in-flight'?: number | undefined
+  readonly 'idle-timeout'?: number | undefined
+  readonly timeoutMs: number
+}
+
+const execTimeoutMs = 30_000
+
+/** Undefined when nobody is to connect. Throws `usage`, and `denied` for an address that is open to others. */
+export function socketsConfig(
+  flags: GatewayFlags,
+  warn: (line: string) => void,
+): Partial<WebSocketsConfig> | undefined {
+  needing(flags, 'exec-timeout', 'exec')
+  excluding(flags, 'stdout', 'exec')
+  const {ws, token, 'allow-origin': origins = []} = flags
+  if (ws === undefined && (flags.webhooks || flags.exec || flags.stdout)) return undefined
+  if (token === '') throw new BusError('usage', 'the token is empty')
+  const address = parseAddress(ws ?? '127.0.0.1:5599')
+  checkExposure(address, token, flags['allow-anonymous'])
+  for (const origin of origins) checkOrigin(origin)
+  const limits = {maxConnections: flags['max-connections'], maxFrame: flags['max-frame'], idleMs: flags['idle-timeout']}
+  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+  return {address, admission: {token, origins}, warn, ...given}
+}
+
+/** The plugins that call applications, as far as they are asked for. */
+export async function localPlugins(
+  flags: GatewayFlags,
+  argv: readonly string[],
+  output: Output,
+): Promise<readonly EventPlugin<SinkPluginConfig>[]> {
+  const plugins: EventPlugin<SinkPluginConfig>[] = []
+  if (flags.webhooks) {
+    const {webhooks} = await import('../../lib/protocols/event-delivery/webhooks.ts')
+    plugins.push(webhooks({timeoutMs: flags.timeoutMs}))
+  }
+  if (flags.exec) {
+    const {programSink} = await import('../../lib/messaging/sinks/programs.ts')
+    const timeoutMs = flags['exec-timeout'] ?? execTimeoutMs
+    const onStdout = (data: Uint8Array) => {
+      output.write(data)
+      return output.ready()
+    }
+    const open = () => ({sink: programSink({argv, concurrency: 1, timeoutMs, onStderr: tell, onStdout})})
+    plugins.push(sinkPlugin({name: 'exec', open}))
+  }
+  if (flags.stdout) plugins.push(sinkPlugin({name: 'stdout', open: () => ({sink: recordSink(output)})}))
+  return plugins
+}
+
+function recordSink(output: Output) {
+  const write = recordWriter()
+  return {
+    batch: 512,
+    depth: 4,
+    async take(messages: Parameters<typeof write>[0][]) {
+      for (const message of messages) output.write(`${write(message)}\n`)
+      if (!(await output.written())) throw new BusError('interrupted', 'the reader of stdout has gone')
+      return undefined
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+function checkOrigin(origin: string): void {
+  if (origin === '*' || URL.parse(origin)?.origin === origin) return
+  throw new BusError('usage', `${JSON.stringify(origin)} is no origin`, {try: ['--allow-origin https://app.example']})
+}

@@ -1,0 +1,126 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {startProgress} from '../../lib/cli/render/progress.ts'
+import {summaryLine} from '../../lib/cli/render/summary.ts'
+import {counted, formatBytes, formatCount} from '../../lib/cli/render/units.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import {acknowledged} from '../../lib/messaging/pubsub/acknowledged.ts'
+import {type Published, publishAll} from '../../lib/messaging/pubsub/publish.ts'
+import type {StreamPublisher} from '../../lib/transport/streams-contract.ts'
+import {planPublish} from './plan.ts'
+
+/** What `--json` prints. */
+export interface PubResult {
+  readonly published: number
+  /** As given; absent for records, which have their own. */
+  readonly subject?: string | undefined
+  /** Bytes of all payloads. */
+  readonly bytes: number
+  readonly ms: number
+  /** With --ack: all that was published, and the highest place that one of them got. */
+  readonly acknowledged?: number | undefined
+  /** Of those, stored before by another message of the same id. */
+  readonly duplicates?: number | undefined
+  readonly stream?: string | undefined
+  readonly seq?: number | undefined
+}
+
+export default class Pub extends BusCommand<PubResult> {
+  static override summary = 'publish messages'
+  static override description =
+    'The body is the argument, a file, or stdin when there is neither and stdin is no terminal. Ctrl-C ends between two messages and says how many were published.'
+  static override examples = [
+    {description: 'one message', command: `<%= config.bin %> pub orders.created '{"id":1}'`},
+    {description: 'what a program writes', command: 'date | <%= config.bin %> pub clock'},
+    {description: 'each line of a log', command: 'tail -f app.log | <%= config.bin %> pub logs.app --lines'},
+    {
+      description: 'a thousand different ones at a steady pace',
+      command: `<%= config.bin %> pub 'orders.{random:1-9}' '{"id":{n},"at":"{time}"}' --template -n 1000 --rate 200/s`,
+    },
+    {
+      description: 'what was recorded, at its own pace',
+      command: '<%= config.bin %> pub --records tape.ndjson --speed 1',
+    },
+    {
+      description: 'once and stored, however often it is run',
+      command: `<%= config.bin %> pub orders.created '{"id":1}' --ack --msg-id order-1`,
+    },
+    {
+      description: 'each line of a file into a stream, resumable',
+      command: `<%= config.bin %> pub orders.created --lines --file orders.txt --ack --template --msg-id 'orders-{n}'`,
+    },
+  ]
+  static override args = {
+    subject: string({description: 'where to publish; records have their own'}),
+    body: string({description: 'what to publish; - for stdin'}),
+  }
+  static override flags = {
+    header: flags.header(),
+    reply: flags.reply(),
+    count: flags.count(),
+    every: flags.every(),
+    rate: flags.rate(),
+    file: flags.file(),
+    encoding: flags.encoding(),
+    size: flags.size(),
+    template: flags.template(),
+    lines: flags.lines(),
+    delimiter: flags.delimiter(),
+    records: flags.records(),
+    speed: flags.speed(),
+    ack: flags.ack({description: 'wait until a stream has stored each message'}),
+    'msg-id': flags.msgId(),
+    'expect-last-seq': flags.expectLastSeq(),
+    window: flags.window(),
+  }
+
+  async run(): Promise<PubResult> {
+    const {args, flags} = await this.parse(Pub)
+    const plan = await planPublish({...flags, ...args}, this.stop)
+    await using bus = await this.openBus({stream: plan.isStream})
+    if (plan.prompt) this.say(plan.prompt)
+    const {unit, total, value} = plan.progress
+    using bar = flags.quiet ? undefined : startProgress(unit, total)
+    const {window = 1000, timeout: timeoutMs} = flags
+    await using publisher = flags.ack ? bus.streams.publisher({window, timeoutMs}) : undefined
+    const sink = publisher === undefined ? bus : acknowledged(publisher, window)
+    const done = await publishAll(sink, plan.source(bus), {
+      pace: plan.pace,
+      signal: this.stop,
+      onProgress: (done) => bar?.update(value(done)),
+    })
+    bar?.[Symbol.dispose]()
+    if (!done.complete && !plan.endless) throw interrupted(done)
+    if (!this.jsonEnabled()) this.say(publisher ? storedText(done, publisher) : sentence(done, args.subject))
+    const {published, bytes, ms} = done
+    const result = {published, subject: args.subject, bytes, ms: Math.round(ms * 1000) / 1000}
+    if (publisher === undefined) return result
+    const {acknowledged: stored, duplicates, last} = publisher
+    return {...result, acknowledged: stored, duplicates, stream: last?.stream, seq: last?.seq}
+  }
+}
+
+function sentence({published, bytes, ms}: Published, subject: string | undefined): string {
+  if (published === 1 && subject !== undefined) return `published ${formatBytes(bytes)} to ${subject}`
+  return summaryLine({published}, ms, [formatBytes(bytes)])
+}
+
+function storedText({published, bytes, ms}: Published, {duplicates, last}: StreamPublisher): string {
+  const place = `#${last?.seq} of ${last?.stream}`
+  if (published !== 1) {
+    const facts = duplicates === 0 ? [] : [counted(duplicates, 'duplicate')]
+    return summaryLine({acknowledged: published}, ms, [formatBytes(bytes), ...facts, `last is ${place}`])
+  }
+  return duplicates === 0 ? `stored ${formatBytes(bytes)} as ${place}` : `nothing new: this message id is ${place}`
+}
+
+function interrupted({published}: Published): BusError {
+  return new BusError(
+    'interrupted',
+    `interrupted after ${published === 1 ? '1 message was' : `${formatCount(published)} messages were`} published`,
+    {
+      data: {published},
+    },
+  )
+}

@@ -1,0 +1,208 @@
+/** From the flags of `pub` to what is published, and when. */
+import {accessSync, constants, type Stats, statSync} from 'node:fs'
+import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+import {checkOneBody, fileError, inputName, readBody, readChunks} from '../../lib/cli/io/input.ts'
+import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {unescapeText} from '../../lib/cli/render/template.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import {checkHeader, type Headers, type Outgoing} from '../../lib/core/message.ts'
+import {checkSubject} from '../../lib/core/subject.ts'
+import type {Encoding} from '../../lib/core/text/encoding.ts'
+import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
+import {splitLines} from '../../lib/messaging/pubsub/lines.ts'
+import type {Done} from '../../lib/messaging/pubsub/publish.ts'
+import {fromLines, fromRecords, repeated, type Source} from '../../lib/messaging/pubsub/sources.ts'
+import {compileTemplate, type Maker, randomPayloads} from '../../lib/messaging/pubsub/template.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
+import {storeHeaders} from '../../lib/transport/streams-contract.ts'
+
+export interface PubFlags {
+  readonly subject?: string | undefined
+  readonly body?: string | undefined
+  readonly header?: Headers | undefined
+  readonly reply?: string | undefined
+  readonly count?: number | undefined
+  readonly every?: number | undefined
+  readonly rate?: number | undefined
+  readonly file?: string | undefined
+  readonly encoding?: Encoding | undefined
+  readonly size?: number | undefined
+  readonly template?: boolean | undefined
+  readonly lines?: boolean | undefined
+  readonly delimiter?: string | undefined
+  readonly records?: string | undefined
+  readonly speed?: number | undefined
+  readonly ack?: boolean | undefined
+  readonly 'msg-id'?: string | undefined
+  readonly 'expect-last-seq'?: number | undefined
+  readonly window?: number | undefined
+}
+
+type Bus = Pick<Transport, 'url' | 'maxPayload'>
+
+export interface Plan {
+  /** Made when the bus is known, for its limit. Fails with `usage` when that is passed for sure. */
+  readonly source: (bus: Bus) => Source
+  readonly pace: Pace | undefined
+  readonly progress: {
+    readonly unit: 'messages' | 'bytes'
+    /** Undefined when the end is not known. */
+    readonly total: number | undefined
+    /** How far it is. */
+    readonly value: (done: Done) => number
+  }
+  /** Takes its time, so that a lost connection is worth waiting for. */
+  readonly isStream: boolean
+  /** Goes on until Ctrl-C, which is then no interruption. */
+  readonly endless: boolean
+  /** What to tell the person who is to type the lines. */
+  readonly prompt?: string | undefined
+}
+
+/** Checks the flags and reads the body, all before a bus is opened. Fails with `usage` for flags that do not go together. */
+export async function planPublish(given: PubFlags, signal: AbortSignal): Promise<Plan> {
+  checkFlags(given)
+  const flags = {...given, header: headersOf(given)}
+  const pace = paceOf(flags)
+  if (flags.records !== undefined) return planRecords(flags, flags.records, pace, signal)
+  if (flags.lines) return planLines(flags, pace, signal)
+  const count = flags.count ?? (pace === undefined ? 1 : Number.POSITIVE_INFINITY)
+  const data = flags.size === undefined ? await readBody(flags, signal) : undefined
+  const make = makerOf(flags, data)
+  return {
+    source: (bus) => repeated(flags.size === undefined ? make : sized(make, flags.size, bus), count),
+    pace,
+    progress: {...byCount, total: count === Number.POSITIVE_INFINITY ? undefined : count},
+    isStream: count > 1,
+    endless: count === Number.POSITIVE_INFINITY,
+  }
+}
+
+function checkFlags(flags: PubFlags): void {
+  const {subject, body, records, lines, template, reply} = flags
+  excluding(flags, 'records', 'lines', 'file', 'size', 'count', 'encoding', 'template', 'reply')
+  excluding(flags, 'lines', 'size', 'count')
+  excluding(flags, 'every', 'rate', 'speed')
+  excluding(flags, 'rate', 'speed')
+  excluding(flags, 'encoding', 'size', 'template')
+  needing(flags, 'speed', 'records')
+  needing(flags, 'delimiter', 'lines')
+  needing(flags, 'msg-id', 'ack')
+  needing(flags, 'expect-last-seq', 'ack')
+  needing(flags, 'window', 'ack')
+  // The stream answers to where a reply would go.
+  excluding(flags, 'ack', 'reply')
+  excluding(flags, 'records', 'msg-id')
+  excluding(flags, 'expect-last-seq', 'lines', 'records', 'count', 'every', 'rate')
+  if (records !== undefined && subject !== undefined) {
+    throw new BusError('usage', 'records have their own subjects: SUBJECT and --records exclude each other', {
+      try: [`bus pub --records ${records}`],
+    })
+  }
+  if (lines && body !== undefined && body !== '-') {
+    throw new BusError('usage', 'with --lines the messages come from stdin or --file, not from the argument', {
+      try: ['leave the body out', 'leave --lines out'],
+    })
+  }
+  checkOneBody(flags)
+  if (records !== undefined) return
+  if (subject === undefined)
+    throw new BusError('usage', 'SUBJECT is missing', {try: ['bus pub orders.created \'{"id":1}\'']})
+  if (!template) checkSubject(subject)
+  if (reply !== undefined) checkSubject(reply)
+}
+
+/** Those that were given, and what a stream is to know. */
+function headersOf({header = [], 'msg-id': msgId, 'expect-last-seq': lastSeq}: PubFlags): Headers {
+  const headers = [...header]
+  if (msgId !== undefined) headers.push(checkHeader(storeHeaders.msgId, msgId))
+  if (lastSeq !== undefined) headers.push([storeHeaders.expectedLastSeq, String(lastSeq)])
+  return headers
+}
+
+function paceOf({every, rate, speed}: PubFlags): Pace | undefined {
+  if (every !== undefined) return steadyPace(every)
+  if (rate !== undefined) return steadyPace(1000 / rate)
+  return speed === undefined || speed === Number.POSITIVE_INFINITY ? undefined : recordedPace(speed)
+}
+
+function makerOf(flags: PubFlags, data: Outgoing['data']): Maker {
+  const pattern: Outgoing = {subject: flags.subject ?? '', data, headers: flags.header, reply: flags.reply}
+  return flags.template ? compileTemplate(pattern) : () => pattern
+}
+
+function sized(make: Maker, size: number, {url, maxPayload}: Bus): Maker {
+  if (size <= maxPayload) return randomPayloads(make, size)
+  throw new BusError('usage', `--size asks for ${size} bytes, ${url} takes ${maxPayload} at most`, {
+    data: {size, limit: maxPayload},
+  })
+}
+
+function planLines(flags: PubFlags, pace: Pace | undefined, signal: AbortSignal): Plan {
+  const path = flags.file ?? '-'
+  const delimiter = unescapeText(flags.delimiter ?? '\n', '--delimiter')
+  if (delimiter === '') throw new BusError('usage', '--delimiter is empty, so there would be no lines')
+  const make = makerOf(flags, undefined)
+  const input = measured(path, signal)
+  const {encoding} = flags
+  return {
+    source({maxPayload}) {
+      const lines = splitLines(input.chunks, {delimiter, longest: encoding ? 4 * maxPayload : maxPayload})
+      return fromLines(lines, make, {encoding, name: inputName(path)})
+    },
+    pace,
+    progress: pace === undefined ? input.progress : byCount,
+    isStream: true,
+    ...typed(path),
+  }
+}
+
+function planRecords(flags: PubFlags, path: string, pace: Pace | undefined, signal: AbortSignal): Plan {
+  const input = measured(path, signal)
+  return {
+    source({maxPayload}) {
+      const lines = splitLines(input.chunks, {delimiter: '\n', longest: longestRecord(maxPayload)})
+      return fromRecords(lines, inputName(path), flags.header)
+    },
+    pace,
+    progress: pace === undefined ? input.progress : byCount,
+    isStream: true,
+    ...typed(path),
+  }
+}
+
+/** A payload may stand in a record twice, each byte as `\u00ff`; and it has headers. */
+function longestRecord(maxPayload: number): number {
+  return 12 * maxPayload + 16 * 1024 * 1024
+}
+
+function typed(path: string): Pick<Plan, 'endless' | 'prompt'> {
+  const endless = path === '-' && isTerminal(0)
+  return {endless, prompt: endless ? 'each line you type is published; Ctrl-D ends' : undefined}
+}
+
+const byCount: Plan['progress'] = {unit: 'messages', total: undefined, value: ({published}) => published}
+
+/** An input that knows how much of it was read, where its size is known. */
+function measured(path: string, signal: AbortSignal): {chunks: AsyncIterable<Uint8Array>; progress: Plan['progress']} {
+  const stat = path === '-' ? undefined : readable(path)
+  let read = 0
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of readChunks(path, signal)) {
+      read += chunk.length
+      yield chunk
+    }
+  }
+  const progress = stat?.isFile() ? ({unit: 'bytes', total: stat.size, value: () => read} as const) : byCount
+  return {chunks: chunks(), progress}
+}
+
+/** Meets an unreadable file before a bus is opened. */
+function readable(path: string): Stats {
+  try {
+    accessSync(path, constants.R_OK)
+    return statSync(path)
+  } catch (error) {
+    throw fileError(error, 'read', path)
+  }
+}

@@ -1,0 +1,79 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {type Answer, ask} from '../../lib/messaging/pubsub/request.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
+import {chooseReplyView, planRequests, type ReplyView, type ReqPlan, repliesLine, showsReplies} from './plan.ts'
+
+export default class Req extends BusCommand {
+  static override summary = 'send a request and show the reply'
+  static override description = [
+    'On a terminal a reply is shown with its headers; a pipe gets the payload alone. With --count only latencies are shown, unless an output flag asks for the replies.',
+    'Exit codes: 6 no reply in time, or fewer than asked; 7 nobody serves the subject; 8 the service answered with an error; 9 an expectation failed.',
+    'An --expect expression sees subject, headers, json, text and bytes of the reply, ms, status ("ok", or "error" for a service error, which is no failure then), error.code and error.text. Of several replies that is the first; messages has all of them.',
+  ].join('\n\n')
+  static override examples = [
+    {description: 'ask, and wait two seconds at most', command: '<%= config.bin %> req time.now -t 2s'},
+    {
+      description: 'a smoke check for CI',
+      command: `<%= config.bin %> req orders.get '{"id":1}' --expect 'json.id = 1' --expect 'ms < 100'`,
+    },
+    {description: 'everybody who answers', command: '<%= config.bin %> req health.ping --until-idle 300ms'},
+    {
+      description: 'latencies of 20,000 requests, 64 at a time',
+      command: '<%= config.bin %> req time.now -n 20000 -c 64',
+    },
+  ]
+  static override args = {
+    subject: string({description: 'where to send the request', required: true}),
+    body: string({description: 'the request; - for stdin'}),
+  }
+  static override flags = {
+    header: flags.header(),
+    file: flags.file(),
+    encoding: flags.encoding(),
+    size: flags.size(),
+    template: flags.template(),
+    replies: flags.replies(),
+    'until-idle': flags.untilIdle(),
+    'until-empty': flags.untilEmpty(),
+    count: flags.count({description: 'send so many requests and show their latencies'}),
+    concurrency: flags.concurrency({description: 'with --count: how many at the same time (default: 1)'}),
+    raw: flags.raw(),
+    delimiter: flags.delimiter(),
+    format: flags.format(),
+    'headers-only': flags.headersOnly(),
+    select: flags.select(),
+    expect: flags.expect({multiple: true, multipleNonGreedy: true}),
+  }
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(Req)
+    const {subject, body} = args
+    const {count, concurrency = 1, json, quiet} = flags
+    const terminal = isTerminal(1)
+    const show = await chooseReplyView(flags, {terminal, paint: await this.paint(1)})
+    const plan = await planRequests({...flags, subject, body}, this.stop)
+    await using bus = await this.openBus()
+    if (count === undefined) return await this.#ask(bus, plan, show)
+    const {measure} = await import('./load.ts')
+    const run = {subject, count, concurrency, json, show: showsReplies(flags) ? show : undefined}
+    const columns = terminal ? process.stdout.columns : undefined
+    await measure(bus, plan, run, {output: this.output, say: (line) => this.say(line), columns, quiet})
+  }
+
+  async #ask(bus: Transport, {make, bounds, judge}: ReqPlan, show: ReplyView): Promise<void> {
+    const answers: Answer[] = []
+    try {
+      for await (const answer of ask(bus, {message: make(), ...bounds})) {
+        answers.push(answer)
+        await show(answer, this.output)
+        await this.output.ready()
+      }
+    } finally {
+      if (answers.length > 0) this.say(repliesLine(answers))
+    }
+    await judge(answers)
+  }
+}

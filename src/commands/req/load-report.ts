@@ -1,0 +1,55 @@
+/** What a load run came to, for people and for programs. */
+
+import {type Latencies, type LatencySummary, latencyLine} from '../../lib/cli/render/histogram.ts'
+import {formatCount, formatDuration, formatRate} from '../../lib/cli/render/units.ts'
+import type {LoadResult} from '../../lib/messaging/pubsub/load.ts'
+
+/** What `--json` prints; see docs/json-output.md. */
+export interface LoadReport {
+  readonly subject: string
+  readonly requests: number
+  readonly ok: number
+  /** How many failed in each way: `timeout`, `noResponders`, `remote`, `expectation`. */
+  readonly errors: Readonly<Record<string, number>>
+  /** Milliseconds. */
+  readonly ms: number
+  /** Requests a second. */
+  readonly rate: number
+  readonly concurrency: number
+  /** Of the requests that were answered; absent when none was. */
+  readonly latencyMs?: LatencySummary
+}
+
+export function loadReport(
+  result: LoadResult,
+  latencies: Latencies,
+  {subject, concurrency}: {readonly subject: string; readonly concurrency: number},
+): LoadReport {
+  const {requests, ok, errors, ms} = result
+  const latencyMs = latencies.summary()
+  const rate = round((1000 * requests) / ms, 1)
+  return {subject, requests, ok, errors, ms: round(ms, 3), rate, concurrency, ...(latencyMs && {latencyMs})}
+}
+
+/** Two lines, and on a terminal so many columns wide the histogram below them. */
+export function loadLines(report: LoadReport, latencies: Latencies, columns: number | undefined): string[] {
+  const {requests, ok, errors, ms, rate, latencyMs} = report
+  const kinds = Object.entries(errors).map(([kind, count]) => `${formatCount(count)} ${words[kind] ?? kind}`)
+  const failed = `${formatCount(requests - ok)} failed${kinds.length === 0 ? '' : ` (${kinds.join(', ')})`}`
+  const counts = [`${formatCount(requests)} requests`, `${formatCount(ok)} ok`, failed]
+  const lines = [[...counts, formatDuration(ms), formatRate(rate)].join(' · ')]
+  if (latencyMs !== undefined) lines.push(latencyLine(latencyMs))
+  if (columns !== undefined) lines.push(...latencies.draw(columns))
+  return lines
+}
+
+const words: Readonly<Record<string, string>> = {
+  timeout: 'without a reply in time',
+  noResponders: 'without a responder',
+  remote: 'service errors',
+  expectation: 'not as expected',
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}

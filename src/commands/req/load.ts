@@ -1,0 +1,76 @@
+/** `req --count`: many requests, counted and measured. */
+
+import type {Output} from '../../lib/cli/io/output.ts'
+import {makeLatencies} from '../../lib/cli/render/histogram.ts'
+import {startProgress} from '../../lib/cli/render/progress.ts'
+import {serviceFailure} from '../../lib/core/message.ts'
+import {failureOfLoad, type Load, runLoad} from '../../lib/messaging/pubsub/load.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
+import {loadLines, loadReport} from './load-report.ts'
+import type {ReplyView, ReqPlan} from './plan.ts'
+
+export interface LoadRun {
+  readonly subject: string
+  readonly count: number
+  readonly concurrency: number
+  readonly json: boolean
+  /** Shows each reply; the counts are then talk, not data. */
+  readonly show: ReplyView | undefined
+}
+
+export interface LoadScreen {
+  readonly output: Output
+  /** One line of talk. */
+  readonly say: (line: string) => void
+  /** The width of the terminal that stdout is, if it is one. */
+  readonly columns: number | undefined
+  readonly quiet: boolean
+}
+
+/** Runs and reports. Fails as `failureOfLoad` says, after the report. */
+export async function measure(bus: Transport, plan: ReqPlan, run: LoadRun, screen: LoadScreen): Promise<void> {
+  const {subject, count, concurrency, json, show} = run
+  const {output} = screen
+  const latencies = await makeLatencies()
+  const {timeoutMs, signal} = plan.bounds
+  const result = await withProgress(count, screen.quiet, (onProgress) => {
+    const judge = judgeOf(plan, run, output)
+    const {make: next} = plan
+    return runLoad(bus, {count, concurrency, timeoutMs, next, onLatency: latencies.record, judge, onProgress, signal})
+  })
+  const report = loadReport(result, latencies, {subject, concurrency})
+  if (json) output.write(`${JSON.stringify(report)}\n`)
+  else {
+    const lines = loadLines(report, latencies, screen.columns)
+    if (show === undefined) output.write(`${lines.join('\n')}\n`)
+    else for (const line of lines) screen.say(line)
+  }
+  const failure = failureOfLoad(result, count)
+  if (failure !== undefined) throw failure
+}
+
+async function withProgress<T>(
+  count: number,
+  quiet: boolean,
+  work: (onProgress: Load['onProgress']) => Promise<T>,
+): Promise<T> {
+  if (quiet) return work(undefined)
+  using progress = startProgress('requests', count)
+  return await work((done) => progress.update(done))
+}
+
+/** Judging without a promise where nothing is expected and nothing shown. */
+function judgeOf({judge, expectsNothing}: ReqPlan, {subject, show}: LoadRun, output: Output): Load['judge'] {
+  if (expectsNothing && show === undefined) {
+    return (reply) => {
+      const failure = serviceFailure(reply, subject)
+      if (failure !== undefined) throw failure
+      return undefined
+    }
+  }
+  return async (message, ms) => {
+    await show?.({message, ms}, output)
+    await output.ready()
+    await judge([{message, ms}])
+  }
+}

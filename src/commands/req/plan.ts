@@ -1,0 +1,106 @@
+/** From the flags of `req` to requests, to what is shown of the replies, and to how they are judged. */
+import type {ChalkInstance} from 'chalk'
+import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+import {checkOneBody, readBody} from '../../lib/cli/io/input.ts'
+import {humanView} from '../../lib/cli/render/human.ts'
+import {printableJson} from '../../lib/cli/render/printable.ts'
+import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {chooseView, type Sink, type ViewFlags} from '../../lib/cli/render/view.ts'
+import type {Headers, Outgoing} from '../../lib/core/message.ts'
+import {recordWriter} from '../../lib/core/record.ts'
+import {checkSubject} from '../../lib/core/subject.ts'
+import type {Encoding} from '../../lib/core/text/encoding.ts'
+import {compileExpectations, type Judge} from '../../lib/messaging/pubsub/expect.ts'
+import type {Answer, Question} from '../../lib/messaging/pubsub/request.ts'
+import {compileTemplate, type Maker, randomPayloads} from '../../lib/messaging/pubsub/template.ts'
+
+export interface ReqFlags extends ViewFlags {
+  readonly subject: string
+  readonly body?: string | undefined
+  readonly header?: Headers | undefined
+  readonly file?: string | undefined
+  readonly encoding?: Encoding | undefined
+  readonly size?: number | undefined
+  readonly template?: boolean | undefined
+  readonly timeout: number
+  readonly count?: number | undefined
+  readonly concurrency?: number | undefined
+  readonly replies?: number | undefined
+  readonly 'until-idle'?: number | undefined
+  readonly 'until-empty'?: boolean | undefined
+  readonly expect?: readonly string[] | undefined
+}
+
+export interface ReqPlan {
+  /** Makes the next request. */
+  readonly make: Maker
+  readonly bounds: Omit<Question, 'message'>
+  readonly judge: Judge
+  /** Nothing but a service error can be wrong with a reply. */
+  readonly expectsNothing: boolean
+}
+
+/** Shows one reply. */
+export type ReplyView = (answer: Answer, sink: Sink) => unknown
+
+/** Checks the flags, compiles the expectations and reads the body, all before a bus is opened. Fails with `usage`. */
+export async function planRequests(flags: ReqFlags, signal: AbortSignal): Promise<ReqPlan> {
+  excluding(flags, 'count', 'replies', 'until-idle', 'until-empty')
+  excluding(flags, 'encoding', 'size', 'template')
+  needing(flags, 'concurrency', 'count')
+  checkOneBody(flags)
+  if (!flags.template) checkSubject(flags.subject)
+  const {expect = [], timeout, replies, size} = flags
+  const judge = await compileExpectations(expect, flags.subject)
+  const data = size === undefined ? await readBody(flags, signal) : undefined
+  const pattern: Outgoing = {subject: flags.subject, data, headers: flags.header}
+  const make = flags.template ? compileTemplate(pattern) : () => pattern
+  return {
+    make: size === undefined ? make : randomPayloads(make, size),
+    bounds: {timeoutMs: timeout, replies, idleMs: flags['until-idle'], untilEmpty: flags['until-empty'], signal},
+    judge,
+    expectsNothing: expect.length === 0,
+  }
+}
+
+/**
+ * How replies are shown: as the flags say; else headers and payload to a person, and to a program the payload alone,
+ * byte for byte and with a newline.
+ */
+export async function chooseReplyView(
+  flags: ViewFlags,
+  {terminal, paint}: {readonly terminal: boolean; readonly paint?: ChalkInstance | undefined},
+): Promise<ReplyView> {
+  const isPlain = !asksForView(flags) && !flags['headers-only']
+  needing(flags, 'delimiter', 'raw', 'select')
+  const view = await chooseView(isPlain && !terminal ? {...flags, raw: true} : flags, {terminal, paint})
+  if (flags.json && flags.select === undefined) return timedRecords(flags['headers-only'], terminal)
+  if (asksForView(flags) || (isPlain && !terminal)) return ({message}, sink) => view.show([message], sink)
+  const human = humanView({paint, headersOnly: flags['headers-only']})
+  return ({message}, sink) => sink.write(human.content(message))
+}
+
+/** Whether the replies of a load run are shown, or only counted. */
+export function showsReplies(flags: ViewFlags): boolean {
+  return !flags.json && (asksForView(flags) || flags['headers-only'] === true)
+}
+
+/** `3 replies · 12 ms`. */
+export function repliesLine(answers: readonly Answer[]): string {
+  const count = answers.length === 1 ? '1 reply' : `${formatCount(answers.length)} replies`
+  const last = answers.at(-1)
+  return last === undefined ? count : `${count} · ${formatDuration(last.ms)}`
+}
+
+function asksForView(flags: ViewFlags): boolean {
+  return Boolean(flags.raw || flags.json) || flags.format !== undefined || flags.select !== undefined
+}
+
+/** Records with `ms`, the milliseconds from the request to this reply. */
+function timedRecords(headersOnly: boolean | undefined, safe: boolean): ReplyView {
+  const write = recordWriter({headersOnly})
+  return ({message, ms}, sink) => {
+    const line = `${write(message).slice(0, -1)},"ms":${Math.round(ms * 1000) / 1000}}`
+    sink.write(`${safe ? printableJson(line) : line}\n`)
+  }
+}

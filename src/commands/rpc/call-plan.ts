@@ -1,0 +1,169 @@
+/** `rpc call`: from the flags to the methods that are called, and to what is shown of the answers. */
+
+import {excluding} from '../../lib/cli/base/flag-rules.ts'
+import {readBody} from '../../lib/cli/io/input.ts'
+import type {Output} from '../../lib/cli/io/output.ts'
+import type {ViewFlags} from '../../lib/cli/render/view.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import {Message} from '../../lib/core/message.ts'
+import {checkPattern, hasWildcard} from '../../lib/core/subject.ts'
+import {compileExpectations, type Judge} from '../../lib/messaging/pubsub/expect.ts'
+import {type Answered, call, RpcError} from '../../lib/protocols/loom-rpc/call.ts'
+import {discover, instancesOf} from '../../lib/protocols/loom-rpc/discover.ts'
+import {defaultPrefix, type Method, parseSubject, subject, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
+import type {ReplyView} from '../req/plan.ts'
+
+export interface CallFlags extends ViewFlags {
+  /** SUBJECT [PAYLOAD], or SERVICE METHOD [PAYLOAD]. */
+  readonly words: readonly string[]
+  readonly file?: string | undefined
+  readonly prefix?: string | undefined
+  readonly instance?: string | undefined
+  readonly any?: boolean | undefined
+  readonly all?: boolean | undefined
+  readonly caller?: string | undefined
+  readonly 'trace-id'?: string | undefined
+  readonly envelope?: boolean | undefined
+  readonly timeout: number
+  readonly expect?: readonly string[] | undefined
+}
+
+export interface CallPlan {
+  readonly prefix: string
+  readonly method: Method
+  /** What is called; undefined when instances must be found first. */
+  readonly subject: string | undefined
+  readonly payload: string | undefined
+  readonly callerId: string
+  readonly traceId: string
+  readonly judge: Judge
+}
+
+/** Checks the words and flags, and reads the payload, all before a bus is opened. Fails with `usage`. */
+export async function planCall(flags: CallFlags, signal: AbortSignal): Promise<CallPlan> {
+  excluding(flags, 'instance', 'any', 'all')
+  excluding(flags, 'any', 'all')
+  const {prefix = defaultPrefix} = flags
+  const {target, body} = targetOf(flags, prefix)
+  const judge = await compileExpectations(flags.expect ?? [], target.subject ?? target.method.method)
+  const payload = jsonPayload(await readBody({body, file: flags.file}, signal))
+  const {caller: callerId = 'busline', 'trace-id': traceId = crypto.randomUUID()} = flags
+  return {prefix, ...target, payload, callerId, traceId, judge}
+}
+
+export interface CallRun {
+  readonly flags: CallFlags
+  readonly show: ReplyView
+  readonly output: Output
+  readonly say: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+/** Calls one instance or all, shows the answers as they come and judges them. Fails as the first call that failed did. */
+export async function runCall(bus: Transport, plan: CallPlan, run: CallRun): Promise<void> {
+  const subjects = plan.subject === undefined ? await findSubjects(bus, plan, run) : [plan.subject]
+  const captured = new Set<string>()
+  const onCaptured = (stream: string) => {
+    if (!captured.has(stream)) run.say(capturedLine(stream, subjects[0] ?? ''))
+    captured.add(stream)
+  }
+  const answers: {message: Message; ms: number}[] = []
+  const failures: unknown[] = []
+  const {payload, callerId, traceId, method} = plan
+  const one = async (subject: string) => {
+    const {flags, signal} = run
+    const request = {method: method.method, callerId, payload, traceId}
+    try {
+      const answered = await call(bus, {subject, ...request, timeoutMs: flags.timeout, signal, onCaptured})
+      const answer = {message: shownMessage(answered, subject, flags), ms: answered.ms}
+      answers.push(answer)
+      await run.show(answer, run.output)
+    } catch (error) {
+      failures.push(error)
+      if (flags.envelope && error instanceof RpcError) await run.show({message: error.reply, ms: 0}, run.output)
+    }
+    await run.output.ready()
+  }
+  await Promise.all(subjects.map(one))
+  if (failures.length > 0) throw subjects.length === 1 ? failures[0] : ofMany(failures, subjects.length)
+  await plan.judge(answers)
+}
+
+function targetOf({words, instance, any, all}: CallFlags, prefix: string) {
+  const [first = '', second, third] = words
+  if (!first.includes('.')) {
+    if (second === undefined)
+      throw new BusError('usage', 'METHOD is missing', {try: [`bus rpc call ${first} task.assign`]})
+    const method = {service: first, instance: instance ?? '*', method: second}
+    const known = instance === undefined ? undefined : subject(method, prefix)
+    wildcardSubject(method, prefix)
+    return {target: {method, subject: known}, body: third}
+  }
+  if (third !== undefined)
+    throw new BusError('usage', `after the subject "${first}" there is one payload, not two words`)
+  checkPattern(first)
+  const method = parseSubject(first, prefix) ?? {service: '', instance: '', method: first.split('.').at(-1) ?? ''}
+  const isExact = !hasWildcard(first)
+  if (isExact && (instance !== undefined || any || all)) {
+    throw new BusError('usage', `the subject "${first}" names the instance already`, {try: [`bus rpc call ${first}`]})
+  }
+  if (!isExact && method.instance !== '*') {
+    throw new BusError('usage', `"${first}" is not the pattern of a method`, {try: [`${prefix}.SERVICE.*.METHOD`]})
+  }
+  return {target: {method, subject: isExact ? first : instance && subject({...method, instance}, prefix)}, body: second}
+}
+
+/** The subjects of the instances that are there: one of them with `--any`. */
+async function findSubjects(bus: Transport, {method, prefix}: CallPlan, {flags, signal}: CallRun): Promise<string[]> {
+  const found = instancesOf(await discover(bus, {prefix, signal}), method)
+  const pattern = wildcardSubject(method, prefix)
+  if (!flags.any && !flags.all) throw noFanOut(pattern, found)
+  if (found.length === 0) {
+    throw new BusError('noResponders', `no instance that serves "${pattern}" can be found on ${bus.url}`, {
+      try: ['bus rpc ls', '--instance ID, for one that tells nobody of itself'],
+    })
+  }
+  const chosen = flags.all ? found : [found[Math.floor(Math.random() * found.length)] ?? '']
+  return chosen.map((instance) => subject({...method, instance}, prefix))
+}
+
+function noFanOut(pattern: string, instances: readonly string[]): BusError {
+  const there = instances.length === 0 ? 'no instance can be found' : `there are: ${instances.join(', ')}`
+  const sentence = `a call to "${pattern}" reaches no instance: what is published to a wildcard is not spread; ${there}`
+  const first = instances[0] === undefined ? [] : [`--instance ${instances[0]}`]
+  return new BusError('usage', sentence, {try: [...first, '--any', '--all'], data: {instances}})
+}
+
+function jsonPayload(body: Uint8Array | string | undefined): string | undefined {
+  if (body === undefined || body.length === 0) return undefined
+  const text = typeof body === 'string' ? body : Buffer.from(body).toString('utf8')
+  try {
+    JSON.parse(text)
+    return text
+  } catch (cause) {
+    throw new BusError('usage', `the payload is not JSON: ${(cause as Error).message}`, {
+      cause,
+      try: [`'${JSON.stringify(text.slice(0, 40))}', if it is a text`],
+    })
+  }
+}
+
+/** The decoded payload as a message of the subject that was called, or the envelope as it came. */
+function shownMessage({payload = '', reply}: Answered, called: string, {envelope}: CallFlags): Message {
+  return new Message(called, envelope ? reply.payload : payload, reply.headers, undefined, undefined, reply.time)
+}
+
+function capturedLine(stream: string, called: string): string {
+  return `the stream ${stream} captures "${called}": it stores the call and acknowledges it, which is no answer; waiting for one`
+}
+
+function ofMany(failures: readonly unknown[], calls: number): unknown {
+  const [first] = failures
+  if (!(first instanceof BusError)) return first
+  return new BusError(first.kind, `${failures.length} of ${calls} calls failed, the first: ${first.message}`, {
+    cause: first,
+    try: first.try,
+    data: {...first.data, failed: failures.length, calls},
+  })
+}

@@ -1,0 +1,132 @@
+import {string} from '@oclif/core/args'
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {whenLeaving} from '../../lib/cli/base/signals.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
+import {summaryLine} from '../../lib/cli/render/summary.ts'
+import {checkPattern} from '../../lib/core/subject.ts'
+import {checkServed, type Service, serve} from '../../lib/messaging/pubsub/serve.ts'
+import {
+  checkNoStream,
+  chooseHandler,
+  identityOf,
+  liveLine,
+  type ProgramWishes,
+  queueOf,
+  type StreamFlags,
+  servedView,
+} from './plan.ts'
+
+export default class Serve extends BusCommand {
+  static override summary = 'answer requests'
+  static override description = [
+    'The reply is BODY, a file, the request itself, the value of an expression over it, or what a program writes. A file is read once, at the start.',
+    'A program gets the request on stdin, and BUS_SUBJECT, BUS_REPLY, BUS_HEADERS (JSON) and BUS_HEADER_<NAME> in its environment. When it exits with another code than 0, or takes too long, the requester gets a service error with the last line of its stderr. A message that wants no reply is handled and counted as well.',
+    'With --service others find it, as a NATS service on any bus: $SRV.PING, $SRV.INFO and $SRV.STATS answer, also with .NAME and .NAME.ID.',
+    'With --stream each request is answered with a response stream, which bus stream open shows: each line of the program, of the file, or BODY so many times, is a frame as soon as it is there. When the program exits with another code than 0 the stream is closed with 5000 and the last line of its stderr; Ctrl-C closes it with 1001. A program whose consumer has gone is killed, some ten seconds later.',
+    'Ctrl-C lets what is in work finish and be answered; a second Ctrl-C stops at once.',
+  ].join('\n\n')
+  static override examples = [
+    {description: 'reply with a fixed text', command: "<%= config.bin %> serve time.now 'half past two'"},
+    {
+      description: 'reply with a value made from the request',
+      command: "<%= config.bin %> serve math.double --expr 'json.n * 2'",
+    },
+    {description: 'let a program answer', command: '<%= config.bin %> serve text.upper --exec -- tr a-z A-Z'},
+    {
+      description: 'play a slow and unreliable service',
+      command: '<%= config.bin %> serve orders.get --echo --delay 50ms..200ms --fail 5%',
+    },
+    {
+      description: "a service that bus req '$SRV.STATS' --until-idle 300ms finds",
+      command: '<%= config.bin %> serve greet hello --service greeter --version 1.2.3',
+    },
+    {
+      description: 'a file that is followed, as a response stream',
+      command: '<%= config.bin %> serve logs.app --stream --exec -- tail -f app.log',
+    },
+  ]
+  static override args = {
+    subject: string({description: 'which requests; may have wildcards', required: true}),
+    body: string({description: 'the reply; - for stdin'}),
+  }
+  static override flags = {
+    file: flags.file({description: 'take the reply from this file'}),
+    encoding: flags.encoding(),
+    echo: flags.echo(),
+    expr: flags.expr(),
+    exec: flags.exec(),
+    'exec-timeout': flags.execTimeout({description: 'how long the program may take (default: 30s)'}),
+    header: flags.header({description: "header line 'Name: value' of each reply; may be repeated"}),
+    template: flags.template(),
+    queue: flags.queue({description: 'queue group: each request goes to one of its members (default: busline)'}),
+    'no-queue': flags.noQueue(),
+    service: flags.service(),
+    version: flags.version(),
+    stream: flags.stream(),
+    chunk: flags.chunk(),
+    delimiter: flags.delimiter(),
+    every: flags.every({description: 'with --stream: one frame each so often'}),
+    concurrency: flags.concurrency({
+      description: 'how many requests to work on at the same time (default: 16, or 1024 streams)',
+    }),
+    delay: flags.delay(),
+    fail: flags.fail(),
+    count: flags.count({description: 'answer so many requests, then end; with --stream: so many frames in each'}),
+    for: flags.for(),
+    idle: flags.idle(),
+  }
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(Serve)
+    const subject = checkPattern(args.subject)
+    if (flags.stream) return await this.#stream({...flags, subject, body: args.body})
+    checkNoStream({...flags, subject})
+    const queue = queueOf(flags)
+    const identity = identityOf({...flags, subject})
+    const kill = new AbortController()
+    const handler = await chooseHandler({...flags, subject, body: args.body}, this.#program(kill.signal), this.stop)
+    const show = servedView(flags.json, isTerminal(1), await this.paint(1))
+    using _ = whenLeaving(this.stop, () => kill.abort())
+    await using bus = await this.openBus({stream: true})
+    const service: Service = {
+      ...{subject, queue, handler, identity, signal: this.stop},
+      ...{concurrency: flags.concurrency ?? 16, count: flags.count, forMs: flags.for, idleMs: flags.idle},
+      onLive: () => this.say(liveLine(subject, queue, identity)),
+      onDrain: (open) => this.say(`finishing ${open} in work; Ctrl-C again stops at once`),
+      onServed: (served) => {
+        show(served, this.output)
+        return this.output.ready()
+      },
+    }
+    const {served, failed, dropped, ms} = await serve(bus, service)
+    await this.output.end()
+    this.say(summaryLine({served, failed, dropped}, ms))
+    checkServed(served, service)
+  }
+
+  async #stream(flags: StreamFlags): Promise<void> {
+    const {chooseProducer, streamedView} = await import('./stream-plan.ts')
+    const {serveStreams} = await import('../../lib/protocols/response-streams/serve.ts')
+    const {subject, concurrency = 1024, for: forMs, idle: idleMs} = flags
+    const queue = queueOf(flags)
+    const producer = await chooseProducer(flags, this.#program(this.stop), this.stop)
+    const show = streamedView(this.jsonEnabled(), isTerminal(1), await this.paint(1))
+    await using bus = await this.openBus({stream: true})
+    const {streams, failed, left, ignored, dropped, ms} = await serveStreams(bus, {
+      ...{subject, queue, producer, concurrency, forMs, idleMs, signal: this.stop},
+      onLive: () => this.say(liveLine(subject, queue, undefined)),
+      onStreamed: (streamed) => {
+        show(streamed, this.output)
+        void this.output.ready()
+      },
+    })
+    await this.output.end()
+    this.say(summaryLine({streams, failed, left, ...(ignored > 0 && {ignored}), dropped}, ms))
+  }
+
+  #program(kill: AbortSignal): ProgramWishes {
+    const onStderr = (chunk: Uint8Array) => tell(chunk)
+    return {argv: this.program, path: process.env['PATH'] ?? '', kill, onStderr}
+  }
+}

@@ -1,0 +1,216 @@
+/** `serve --stream`: from the flags to what the frames of each stream are, and how streams that ended are shown. */
+import {accessSync, constants} from 'node:fs'
+import type {ChalkInstance} from 'chalk'
+import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+import {checkProgram} from '../../lib/cli/base/program.ts'
+import {fileError, readBody, readChunks} from '../../lib/cli/io/input.ts'
+import {printable, printableJson} from '../../lib/cli/render/printable.ts'
+import {unescapeText} from '../../lib/cli/render/template.ts'
+import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import type {Sink} from '../../lib/cli/render/view.ts'
+import {messageEnvironment} from '../../lib/core/environment.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import {type Ending, failureOf, start} from '../../lib/core/process/exec.ts'
+import {recordWriter} from '../../lib/core/record.ts'
+import {sleep, steadyPace} from '../../lib/core/time/pace.ts'
+import {localClock} from '../../lib/core/time/timestamp.ts'
+import {type Line, splitLines} from '../../lib/messaging/pubsub/lines.ts'
+import {compileTemplate} from '../../lib/messaging/pubsub/template.ts'
+import {type Close, closeCodes, closeName, closeText} from '../../lib/protocols/response-streams/close-reasons.ts'
+import type {Producer, Streamed} from '../../lib/protocols/response-streams/serve.ts'
+import type {StreamWriter} from '../../lib/protocols/response-streams/writer.ts'
+import type {ProgramWishes, StreamFlags} from './plan.ts'
+
+type Cut = (chunks: AsyncIterable<Uint8Array>, longest: number) => AsyncIterable<readonly Line[]>
+
+/** Frames that are written before somebody waits for the bus. */
+const bodiesAtOnce = 256
+
+/** The producer that the flags describe, with everything read and compiled. Fails with `usage`. */
+export async function chooseProducer(
+  flags: StreamFlags,
+  wishes: ProgramWishes,
+  signal: AbortSignal,
+): Promise<Producer> {
+  checkFlags(flags)
+  const cut = cutterOf(flags)
+  if (flags.exec) {
+    checkProgram(wishes.argv, wishes.path)
+    return programFrames(wishes, cut, flags)
+  }
+  if (flags.file !== undefined) return fileFrames(flags.file, cut, flags)
+  const data = await readBody(flags, signal)
+  const pattern = {subject: 'frame', data}
+  const count = flags.count ?? (flags.every === undefined ? 1 : Number.POSITIVE_INFINITY)
+  return async (_request, writer, gone) => {
+    const make = flags.template ? compileTemplate(pattern) : () => pattern
+    // One with a time in it is made when it is its turn.
+    const atOnce = flags.every === undefined ? bodiesAtOnce : 1
+    await pump(
+      bodies(() => make().data ?? '', count, atOnce),
+      writer,
+      {everyMs: flags.every, signal: gone},
+    )
+    return undefined
+  }
+}
+
+/** Shows a stream that ended. */
+export type StreamedView = (streamed: Streamed, sink: Sink) => void
+
+/** `[3] 10:24:31.482 logs.app 12 B → 42 frames, 3.1 KiB · 1.2 s`, or with --json the request as a record with what became of it. */
+export function streamedView(json: boolean, terminal: boolean, paint: ChalkInstance | undefined): StreamedView {
+  return json ? streamedRecords(terminal) : streamedLines(paint)
+}
+
+function checkFlags(flags: StreamFlags): void {
+  excluding(flags, 'stream', 'echo', 'expr', 'header', 'delay', 'fail', 'service', 'version')
+  excluding(flags, 'queue', 'no-queue')
+  excluding(flags, 'exec', 'file', 'encoding', 'template', 'every', 'count')
+  excluding(flags, 'file', 'encoding', 'template', 'count')
+  excluding(flags, 'chunk', 'delimiter')
+  excluding(flags, 'encoding', 'template')
+  needing(flags, 'exec-timeout', 'exec')
+  needing(flags, 'chunk', 'exec', 'file')
+  needing(flags, 'delimiter', 'exec', 'file')
+  const {subject, body, file} = flags
+  if (body !== undefined && (flags.exec || file !== undefined)) {
+    const other = flags.exec ? '--exec' : '--file'
+    throw new BusError('usage', `the frames are given twice: by the argument and by ${other}`, {
+      try: ['leave one of them out'],
+    })
+  }
+  if (body === undefined && file === undefined && !flags.exec) {
+    throw new BusError('usage', `nothing says what to stream on "${subject}"`, {
+      try: [
+        `bus serve ${subject} --stream --exec -- tail -f app.log`,
+        '--file app.log',
+        "'tick {n}' --template --every 1s",
+      ],
+    })
+  }
+  if (file === '-') throw new BusError('usage', 'each stream reads the file anew, which stdin cannot be')
+  if (file !== undefined) checkReadable(file)
+  if (flags.chunk === 0) throw new BusError('usage', '--chunk is 0 bytes, so there would be no frames')
+}
+
+function checkReadable(path: string): void {
+  try {
+    accessSync(path, constants.R_OK)
+  } catch (error) {
+    throw fileError(error, 'read', path)
+  }
+}
+
+function cutterOf({chunk, delimiter: given = '\\n'}: StreamFlags): Cut {
+  if (chunk !== undefined) return (chunks, longest) => pieces(chunks, Math.min(chunk, longest))
+  const delimiter = unescapeText(given, '--delimiter')
+  if (delimiter === '') throw new BusError('usage', '--delimiter is empty, so there would be no lines')
+  return (chunks, longest) => splitLines(chunks, {delimiter, longest})
+}
+
+/** What comes, as it comes, in pieces of so many bytes at most. */
+async function* pieces(chunks: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<readonly Line[]> {
+  for await (const chunk of chunks) {
+    const batch: Uint8Array[] = []
+    for (let at = 0; at < chunk.length; at += size) batch.push(chunk.subarray(at, at + size))
+    yield batch
+  }
+}
+
+function programFrames({argv, onStderr}: ProgramWishes, cut: Cut, flags: StreamFlags): Producer {
+  return async (request, writer, signal) => {
+    const env = messageEnvironment(request)
+    const timeoutMs = flags['exec-timeout']
+    const running = start({argv, env, input: request.payload, timeoutMs, signal, onStderr})
+    try {
+      await pump(cut(running.stdout, writer.mostData), writer, {everyMs: undefined, signal})
+    } catch (error) {
+      running.kill()
+      throw error
+    }
+    return closeOf(await running.ended, argv)
+  }
+}
+
+function closeOf(ending: Ending, argv: readonly string[]): Close | undefined {
+  const failure = failureOf(ending, argv)
+  if (failure === undefined) return undefined
+  const text = ending.kind === 'exited' && ending.reason !== '' ? ending.reason : failure
+  return {code: closeCodes.internalError, text}
+}
+
+function fileFrames(path: string, cut: Cut, {every}: StreamFlags): Producer {
+  return async (_request, writer, signal) => {
+    await pump(cut(readChunks(path, signal), writer.mostData), writer, {everyMs: every, signal})
+    return undefined
+  }
+}
+
+function* bodies(make: () => Line, count: number, atOnce: number): Generator<readonly Line[]> {
+  for (let n = 0; n < count; n += atOnce) yield Array.from({length: Math.min(atOnce, count - n)}, make)
+}
+
+/** Writes frames, one each `everyMs` when that is given, as fast as the bus takes them. */
+async function pump(
+  batches: AsyncIterable<readonly Line[]> | Iterable<readonly Line[]>,
+  writer: StreamWriter,
+  {everyMs, signal}: {readonly everyMs: number | undefined; readonly signal: AbortSignal},
+): Promise<void> {
+  const started = performance.now()
+  const pace = everyMs === undefined ? undefined : steadyPace(everyMs)
+  for await (const batch of batches) {
+    for (const line of batch) {
+      if (pace !== undefined) {
+        const elapsed = performance.now() - started
+        const wait = pace({}, elapsed) - elapsed
+        if (wait > 0) await sleep(wait, signal)
+      }
+      if (signal.aborted) return
+      writer.write(line)
+    }
+    await writer.flush()
+  }
+}
+
+function streamedLines(paint: ChalkInstance | undefined): StreamedView {
+  const clock = localClock()
+  const dim = (text: string) => paint?.dim(text) ?? text
+  let n = 0
+  return ({request, frames, bytes, close, isLeft, ms}, sink) => {
+    const subject = printable(request.subject)
+    const sent = `${frames === 1 ? '1 frame' : `${formatCount(frames)} frames`}, ${formatBytes(bytes)}`
+    const lead = dim(`[${++n}] ${clock(request.time) ?? '--:--:--'}`)
+    const outcome = outcomeOf(close, isLeft, paint)
+    const asked = formatBytes(request.data.length)
+    sink.write(
+      `${lead} ${paint?.bold(subject) ?? subject} ${asked} → ${sent}${outcome} ${dim(`· ${formatDuration(ms)}`)}\n`,
+    )
+  }
+}
+
+function outcomeOf(close: Close, isLeft: boolean, paint: ChalkInstance | undefined): string {
+  if (isLeft) return ', consumer left'
+  if (close.code === closeCodes.normal) return ''
+  const text = printable(closeText(close).replace('nats stream: ', ''))
+  return `, ${paint?.red(text) ?? text}`
+}
+
+function streamedRecords(safe: boolean): StreamedView {
+  const write = recordWriter()
+  return ({request, frames, bytes, close, isLeft, ms}, sink) => {
+    const became = {
+      ms: Math.round(ms * 1000) / 1000,
+      frames,
+      bytes,
+      ...(isLeft ? {left: true} : {close: closeJson(close)}),
+    }
+    const line = `${write(request).slice(0, -1)},${JSON.stringify(became).slice(1)}`
+    sink.write(`${safe ? printableJson(line) : line}\n`)
+  }
+}
+
+/** A close in JSON output. */
+export function closeJson({code, text}: Close): {code: number; name: string | undefined; text: string} {
+  return {code, name: closeName(code), text}
+}

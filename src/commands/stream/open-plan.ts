@@ -1,0 +1,154 @@
+/** `stream open`: from the flags to a request, to how frames are shown, and to what became of the streams. */
+import type {ChalkInstance} from 'chalk'
+import {readBody} from '../../lib/cli/io/input.ts'
+import type {Output} from '../../lib/cli/io/output.ts'
+import type {Tape} from '../../lib/cli/io/record-file.ts'
+import {printable, printableJson} from '../../lib/cli/render/printable.ts'
+import {summaryLine} from '../../lib/cli/render/summary.ts'
+import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {chooseView, type Screen, type Sink, type ViewFlags} from '../../lib/cli/render/view.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import type {Message} from '../../lib/core/message.ts'
+import {recordWriter} from '../../lib/core/record.ts'
+import {checkSubject} from '../../lib/core/subject.ts'
+import type {Encoding} from '../../lib/core/text/encoding.ts'
+import {closeName} from '../../lib/protocols/response-streams/close-reasons.ts'
+import type {Dialect} from '../../lib/protocols/response-streams/dialects.ts'
+import type {Followed, FollowOptions} from '../../lib/protocols/response-streams/follow.ts'
+import type {ResponseStream} from '../../lib/protocols/response-streams/response-stream.ts'
+import {closeJson} from '../serve/stream-plan.ts'
+
+export interface OpenFlags extends ViewFlags {
+  readonly subject: string
+  readonly body?: string | undefined
+  readonly file?: string | undefined
+  readonly encoding?: Encoding | undefined
+  readonly count?: number | undefined
+  readonly for?: number | undefined
+  readonly idle?: number | undefined
+  readonly open?: number | undefined
+  readonly dialect?: Dialect | undefined
+  readonly buffer?: number | undefined
+}
+
+/** How frames are shown, and the end of each stream. */
+export interface FrameView {
+  show(frames: readonly Message[], stream: ResponseStream, first: number, sink: Sink): number | Promise<number>
+  end(stream: ResponseStream, sink: Sink): void
+}
+
+export interface OpenPlan {
+  readonly view: FrameView
+  readonly options: Omit<FollowOptions, 'show'>
+}
+
+/** Checks the flags and reads the body, all before a bus is opened. Fails with `usage`. */
+export async function planOpen(flags: OpenFlags, screen: Screen, signal: AbortSignal): Promise<OpenPlan> {
+  const {subject, count, open = 1, dialect, buffer} = flags
+  checkSubject(subject)
+  const view = await chooseFrameView(flags, open > 1, screen)
+  const body = await readBody(flags, signal)
+  const bounds = {count, forMs: flags.for, idleMs: flags.idle, stop: signal}
+  const whenFull = buffer === undefined ? 'hold' : 'overrun'
+  return {view, options: {subject, body, open, dialect, buffer, whenFull, ...bounds}}
+}
+
+/** What `follow` does with the frames: they go to stdout, and to the tape if there is one. */
+export function showFrames(view: FrameView, output: Output, tape: Tape | undefined): FollowOptions['show'] {
+  return async (frames, stream, first) => {
+    tape?.record(frames)
+    const shown = await view.show(frames, stream, first, output)
+    await output.ready()
+    return shown
+  }
+}
+
+/** `opened logs.app as stream KK7F9jas` */
+export function openedLine(streams: readonly ResponseStream[]): string {
+  const [first] = streams
+  if (first === undefined || streams.length > 1)
+    return `opened ${first?.subject} in ${formatCount(streams.length)} streams`
+  return `opened ${first.subject} as stream ${first.token}`
+}
+
+/** `3 frames · close 1000 (normal) · 1.2 s · 2.5/s` */
+export function openSummary({frames, closes, endedBy, ms}: Followed, streams: number): string {
+  const facts: string[] = streams === 1 ? [] : [`${formatCount(streams)} streams`]
+  for (const code of new Set(closes.map((close) => close.code))) {
+    const many = closes.filter((close) => close.code === code).length
+    const name = closeName(code)
+    facts.push(
+      `${streams === 1 ? '' : `${formatCount(many)} × `}close ${code}${name === undefined ? '' : ` (${name})`}`,
+    )
+  }
+  if (closes.length < streams && endedBy !== 'close')
+    facts.push(`left ${streams === 1 ? 'it' : streams - closes.length} open`)
+  return summaryLine({frames}, ms, facts)
+}
+
+/** Fails as the first stream that failed did; with `timeout` when a bound came before the end, or before `--count`. */
+export function checkFollowed({failures, shown, endedBy, ended}: Followed, flags: OpenFlags): void {
+  const {count, open = 1, idle = 0, for: forMs = 0, subject} = flags
+  const [first] = failures
+  if (first !== undefined) throw open === 1 ? first : ofMany(first, failures.length, open)
+  if (endedBy === 'idle' && count === undefined) {
+    const some = open === 1 ? 'was' : `were, ${open - ended} of ${open} streams,`
+    const sentence = `the stream of "${subject}" ${some} not closed, but nothing came for ${formatDuration(idle)}`
+    throw new BusError('timeout', sentence, {try: ['a longer --idle', 'see whether its producer still runs']})
+  }
+  if (count === undefined || shown >= count || endedBy === 'stop') return
+  const bounds = {idle: `and then nothing for ${formatDuration(idle)}`, for: `within ${formatDuration(forMs)}`}
+  const bound = endedBy === 'idle' || endedBy === 'for' ? bounds[endedBy] : 'before the end of the stream'
+  throw new BusError('timeout', `got ${shown} of ${count} frames ${bound}`, {data: {frames: shown, wanted: count}})
+}
+
+function ofMany(error: unknown, failed: number, open: number): unknown {
+  if (!(error instanceof BusError)) return error
+  const sentence = `${formatCount(failed)} of ${formatCount(open)} streams failed, the first: ${error.message}`
+  return new BusError(error.kind, sentence, {
+    cause: error,
+    try: error.try,
+    data: {...error.data, failed, streams: open},
+  })
+}
+
+async function chooseFrameView(flags: OpenFlags, isMany: boolean, screen: Screen): Promise<FrameView> {
+  const view = await chooseView(flags, screen)
+  if (flags.json && flags.select === undefined) return frameRecords(flags, screen.terminal)
+  const isPlain = flags.format === undefined && flags.select === undefined && !flags.raw && !flags['subjects-only']
+  if (!isMany || !isPlain) return {show: (frames, _stream, _first, sink) => view.show(frames, sink), end() {}}
+  return {
+    async show(frames, {token}, _first, sink) {
+      for (const frame of frames) {
+        sink.write(`${dim(token, screen.paint)} `)
+        await view.show([frame], sink)
+      }
+      return frames.length
+    },
+    end() {},
+  }
+}
+
+/** Records with `stream` and `frame`, and for each stream a last line with its close, null when we left it. */
+function frameRecords(flags: OpenFlags, safe: boolean): FrameView {
+  const write = recordWriter({headersOnly: flags['headers-only']})
+  const line = (text: string) => `${safe ? printableJson(text) : text}\n`
+  return {
+    show(frames, {token}, first, sink) {
+      let number = first
+      for (const frame of frames) {
+        const record = flags['subjects-only'] ? `{"subject":${JSON.stringify(frame.subject)}}` : write(frame)
+        sink.write(line(`${record.slice(0, -1)},"stream":"${token}","frame":${number++}}`))
+      }
+      return frames.length
+    },
+    end({token, frames, closed}, sink) {
+      const close = closed === undefined ? null : closeJson(closed)
+      sink.write(line(JSON.stringify({stream: token, frames, close})))
+    },
+  }
+}
+
+function dim(text: string, paint: ChalkInstance | undefined): string {
+  return paint?.dim(printable(text)) ?? printable(text)
+}

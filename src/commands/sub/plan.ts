@@ -1,0 +1,189 @@
+/** From the flags of `sub` to what is kept and how it is shown. */
+
+import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+import type {RangeEnd} from '../../lib/cli/flags/flags.ts'
+import type {Tape} from '../../lib/cli/io/record-file.ts'
+import {summaryLine} from '../../lib/cli/render/summary.ts'
+import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {chooseView, type Screen, type Sink, type View, type ViewFlags} from '../../lib/cli/render/view.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import type {Message} from '../../lib/core/message.ts'
+import {formatPosition, type Position} from '../../lib/core/position.ts'
+import {compileFilter, type Filter} from '../../lib/messaging/pubsub/filter.ts'
+import {inboxes, Pairs} from '../../lib/messaging/pubsub/pairs.ts'
+import type {Watched, WatchOptions} from '../../lib/messaging/pubsub/watch.ts'
+import type {Reading} from '../../lib/messaging/stored/range-reader.ts'
+import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
+
+export interface SubFlags extends ViewFlags {
+  readonly queue?: string | undefined
+  readonly count?: number | undefined
+  readonly for?: number | undefined
+  readonly idle?: number | undefined
+  readonly match?: string | undefined
+  readonly where?: string | undefined
+  readonly ignore?: readonly string[] | undefined
+  readonly sample?: number | undefined
+  readonly pair?: boolean | undefined
+  readonly from?: Position | undefined
+  readonly to?: RangeEnd | undefined
+  readonly end?: boolean | undefined
+  readonly stream?: string | undefined
+  readonly durable?: string | undefined
+  readonly create?: boolean | undefined
+}
+
+export interface Showing {
+  readonly view: View
+  readonly keep: Filter | undefined
+  /** With `--pair`. */
+  readonly pairs: Pairs | undefined
+  /** Patterns to subscribe to beside those that were asked for. */
+  readonly alsoPatterns: readonly string[]
+}
+
+/** Where shown messages go: stdout, and the tape if there is one. */
+export interface Stage {
+  readonly output: Sink & {ready(): Promise<void> | undefined}
+  readonly tape: Tape | undefined
+}
+
+/** Compiles filters and view. Fails with `usage` for flags that do not go together and for what does not compile. */
+export async function planWatch(flags: SubFlags, screen: Screen): Promise<Showing> {
+  excluding(flags, 'pair', 'raw', 'format', 'subjects-only', 'select', 'queue')
+  excluding(flags, 'from', 'queue', 'pair')
+  excluding(flags, 'to', 'end')
+  // What is left out would be acknowledged all the same.
+  excluding(flags, 'durable', 'from', 'queue', 'pair', 'match', 'where', 'ignore', 'sample')
+  for (const name of ['to', 'end'] as const) needing(flags, name, 'from')
+  needing(flags, 'stream', 'from', 'durable')
+  needing(flags, 'create', 'durable')
+  const {match, where, ignore, sample} = flags
+  return {
+    view: await chooseView(flags, {...screen, stored: (flags.from ?? flags.durable) !== undefined}),
+    keep: await compileFilter({match, where, ignore, sample, onFailure: screen.onFailure}),
+    pairs: flags.pair ? new Pairs() : undefined,
+    alsoPatterns: flags.pair ? [inboxes] : [],
+  }
+}
+
+/** The bounds of the flags. */
+export function boundsOf(flags: SubFlags): Pick<WatchOptions, 'count' | 'forMs' | 'idleMs' | 'sparing'> {
+  return {
+    count: flags.count,
+    forMs: flags.for,
+    idleMs: flags.idle,
+    sparing: (flags.queue ?? flags.durable) !== undefined,
+  }
+}
+
+/** What `watch` does with each batch. */
+export function showOn(stage: Stage, {view, keep, pairs}: Showing): Pick<WatchOptions, 'keep' | 'show'> {
+  if (pairs !== undefined) return {show: showPaired(stage, view, pairs, keep)}
+  const {output, tape} = stage
+  const showAll = (messages: readonly Message[]) => {
+    tape?.record(messages)
+    return view.show(messages, output)
+  }
+  return {
+    keep,
+    show(batch, limit) {
+      const showing = batch.length > limit ? showUpTo(limit, batch, showAll) : showAll(batch)
+      const waiting = output.ready()
+      if (typeof showing === 'number') return waiting === undefined ? showing : waiting.then(() => showing)
+      return showing.then(async (shown) => {
+        await output.ready()
+        return shown
+      })
+    },
+  }
+}
+
+/** `listening on orders.> in queue workers` */
+export function listeningLine(subjects: readonly string[], queue: string | undefined): string {
+  return `listening on ${subjects.join(' ')}${queue === undefined ? '' : ` in queue ${queue}`}`
+}
+
+/** `listening on orders.> from stream ORDERS, at first`; what ends by itself is only read. */
+export function readingLine(subjects: readonly string[], {stream, isLive}: Reading, from: Position): string {
+  return `${isLive ? 'listening on' : 'reading'} ${subjects.join(' ')} from stream ${stream}, at ${formatPosition(from)}`
+}
+
+/** `listening on orders.> as consumer billing of ORDERS, 12 pending`; what is in other hands counts. */
+export function durableLine(subjects: readonly string[], {stream, config, pending, ackPending}: ConsumerInfo): string {
+  const what = `listening on ${subjects.join(' ')} as consumer ${config.name} of ${stream}`
+  return `${what}, ${formatCount(pending + ackPending)} pending`
+}
+
+/** Shows the requests that no reply came to, and returns the line that sums up. */
+export function sumUp(
+  {received, kept, ms, endedBy}: Watched,
+  {output, tape}: Stage,
+  {view, pairs}: Showing,
+  {
+    dropped,
+    redelivered = 0,
+    notices,
+  }: {readonly dropped: number; readonly redelivered?: number | undefined; readonly notices: number},
+): string {
+  for (const exchange of (endedBy !== 'count' && pairs?.end()) || []) {
+    tape?.record([exchange.request])
+    view.showExchange?.(exchange, output)
+  }
+  void output.ready()
+  const facts = pairs === undefined ? [] : [`${formatCount(pairs.unanswered)} unanswered`]
+  if (redelivered > 0) facts.push(`${formatCount(redelivered)} redelivered`)
+  if (notices > 0) facts.push(notices === 1 ? '1 notice' : `${formatCount(notices)} notices`)
+  return summaryLine({received, kept, dropped}, ms, facts)
+}
+
+/** Fails with `timeout` when a bound ended it before `--count` messages were shown. */
+export function checkEnough({kept, endedBy}: Watched, flags: SubFlags): void {
+  const {count, for: forMs = 0, idle = 0} = flags
+  if (count === undefined || kept >= count) return
+  const data = {received: kept, wanted: count}
+  const got = `got ${kept} of ${count} messages`
+  if (endedBy === 'closed' && flags.from !== undefined)
+    throw new BusError('timeout', `${got}: the range has no more`, {data, try: ['an earlier --from']})
+  if (endedBy !== 'for' && endedBy !== 'idle') return
+  const bound = endedBy === 'for' ? `within ${formatDuration(forMs)}` : `and then nothing for ${formatDuration(idle)}`
+  throw new BusError('timeout', `${got} ${bound}`, {data, try: [`a longer --${endedBy}`]})
+}
+
+/** A view may show less than it is given: then more is given to it, and never more than it may still show. */
+async function showUpTo(
+  limit: number,
+  batch: readonly Message[],
+  show: (messages: readonly Message[]) => number | Promise<number>,
+): Promise<number> {
+  let shown = 0
+  for (let at = 0; at < batch.length && shown < limit; ) {
+    const next = batch.slice(at, at + limit - shown)
+    shown += await show(next)
+    at += next.length
+  }
+  return shown
+}
+
+function showPaired({output, tape}: Stage, view: View, pairs: Pairs, keep: Filter | undefined): WatchOptions['show'] {
+  return async (batch, limit) => {
+    const asked = batch.filter((message) => !pairs.isReply(message))
+    const kept = new Set(keep === undefined ? asked : await keep(asked))
+    let shown = 0
+    for (const message of batch) {
+      if (!kept.has(message) && !pairs.isReply(message)) continue
+      for (const item of pairs.add(message)) {
+        if (shown++ >= limit) break
+        if ('request' in item) {
+          tape?.record([item.again ? [] : item.request, item.reply ?? []].flat())
+          view.showExchange?.(item, output)
+        } else {
+          tape?.record([item])
+          await view.show([item], output)
+        }
+      }
+    }
+    await output.ready()
+    return Math.min(shown, limit)
+  }
+}

@@ -1,0 +1,71 @@
+import type {Transport} from '../transport/contract.ts'
+import type {Work} from './client.ts'
+import {type Job, subjectOf} from './job.ts'
+import type {Meter} from './meter.ts'
+import {Schedule} from './schedule.ts'
+import {plainPayload, stampedPayloads} from './stamp.ts'
+
+/**
+ * Publishes. A latency is the time from when a message was due, or handed over, to when the bus has it, as `flush` says;
+ * with acknowledgements, to when a stream has stored it. Two batches are under way at a time.
+ */
+export const publishing: Work = async (bus, job, meter, {ready, stop}) => {
+  await ready()
+  meter.begin()
+  const schedule = new Schedule(job, meter.now, stop)
+  await (job.ack ? stored(bus, job, meter, schedule) : flushed(bus, job, meter, schedule))
+}
+
+async function flushed(bus: Transport, job: Job, meter: Meter, schedule: Schedule): Promise<void> {
+  const payloads = payloadsOf(job, schedule)
+  let before: Promise<void> | undefined
+  for (let sent = 0; ; ) {
+    const count = await schedule.next()
+    if (count === 0) break
+    const first = sent
+    const begun = job.rate === undefined ? schedule.due(first) : undefined
+    for (const data of payloads(first, count)) bus.publish({subject: subjectOf(job, sent++), data})
+    const flushing = bus.flush().then(() => {
+      const at = meter.now()
+      meter.add(count, count * job.size, at)
+      if (begun !== undefined) meter.latencies.record(at - begun, count)
+      else for (let i = 0; i < count; i++) meter.latencies.record(at - schedule.due(first + i))
+    })
+    flushing.catch(() => undefined)
+    await before
+    before = flushing
+  }
+  await before
+}
+
+async function stored(bus: Transport, job: Job, meter: Meter, schedule: Schedule): Promise<void> {
+  const payloads = payloadsOf(job, schedule)
+  const dues = new Map<number, number>()
+  await using publisher = bus.streams.publisher({
+    window: job.window,
+    timeoutMs: job.timeoutMs,
+    onStored(index) {
+      const at = meter.now()
+      meter.add(1, job.size, at)
+      meter.latencies.record(at - (dues.get(index) ?? at))
+      dues.delete(index)
+    },
+  })
+  for (let sent = 0; ; ) {
+    const count = await schedule.next()
+    if (count === 0) break
+    for (const data of payloads(sent, count)) {
+      dues.set(sent, job.rate === undefined ? meter.now() : schedule.due(sent))
+      const full = publisher.push({subject: subjectOf(job, sent++), data})
+      if (full !== undefined) await full
+    }
+  }
+  await publisher.flush()
+}
+
+/** Makes the payloads of a batch by the number of its first message. */
+function payloadsOf({stamped, size}: Job, schedule: Schedule): (first: number, count: number) => Iterable<Uint8Array> {
+  if (stamped) return (first, count) => stampedPayloads(count, size, (i) => schedule.due(first + i))
+  const payload = plainPayload(size)
+  return (_first, count) => Array.from({length: count}, () => payload)
+}

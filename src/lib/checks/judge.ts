@@ -1,0 +1,103 @@
+/** From what came of a check to what did not hold. */
+import {isDeepStrictEqual} from 'node:util'
+import type {BusError, FailureKind} from '../core/errors.ts'
+import {shown} from '../core/expectation.ts'
+import type {Outcome} from './environment.ts'
+import type {Failure} from './events.ts'
+import type {Check, Expected} from './file.ts'
+import type {Variables} from './variables.ts'
+
+/** `status` of a result that is a failure; those without one cannot be judged. */
+const statuses: Readonly<Partial<Record<FailureKind, string>>> = {
+  remote: 'error',
+  timeout: 'timeout',
+  noResponders: 'no-responders',
+  notFound: 'not-found',
+  denied: 'denied',
+}
+
+/** Whether a failure says something about what was checked, and not that it could not be checked. */
+export function isJudged(error: BusError): boolean {
+  return statuses[error.kind] !== undefined
+}
+
+/**
+ * What did not hold. A failure of the bus is one, unless an expectation asks for `status` or `error`; then it is for
+ * the expectations to say. `ms` is how long it took where the result does not say.
+ */
+export async function judge(check: Check, outcome: Outcome, variables: Variables, ms: number): Promise<Failure[]> {
+  const {line} = check.plan
+  const {message, error, misses = []} = outcome
+  const view = new View(outcome, variables, ms)
+  const judged: Failure[] = []
+  for (const expected of check.expectations) judged.push(...(await missesOf(expected, view.context, variables)))
+  const failed = error === undefined || view.asked ? [] : [failureOf(error, line)]
+  const own = misses.map((sentence) => ({sentence, line}))
+  // Of a result that is not there nothing holds: one sentence is enough.
+  const rest = failed.length > 0 && message === undefined ? [] : [...own, ...judged]
+  const failures = [...failed, ...rest].map((failure) => ({...failure, ...(message && {message})}))
+  return [...(outcome.failures ?? []), ...failures]
+}
+
+/** Keeps what the check captures. What has no value is a failure. */
+export async function capture(check: Check, outcome: Outcome, variables: Variables, ms: number): Promise<Failure[]> {
+  const {context} = new View(outcome, variables, ms)
+  const failures: Failure[] = []
+  for (const {name, line, read} of check.captures) {
+    const value = await read(context)
+    if (value === undefined)
+      failures.push({sentence: `${name} cannot be captured: it has no value`, line, message: outcome.message})
+    else variables.set(name, value)
+  }
+  return failures
+}
+
+/** A failure of the bus as one of a check. */
+export function failureOf(error: BusError, line: number): Failure {
+  return {sentence: error.message, line, kind: error.kind, ...(error.try.length > 0 && {try: error.try})}
+}
+
+/** What expressions see, and whether they have looked at how it ended. */
+class View {
+  readonly context: object
+  asked = false
+
+  constructor({result, error}: Outcome, variables: Variables, ms: number) {
+    const told = <T>(value: T) => ({
+      enumerable: true,
+      get: () => {
+        this.asked = true
+        return value
+      },
+    })
+    const members = {ms: Math.round(ms * 1000) / 1000, ...result, vars: variables.all}
+    this.context = Object.defineProperties(members, {
+      status: told(error === undefined ? 'ok' : (statuses[error.kind] ?? 'error')),
+      error: told(error && errorOf(error)),
+    })
+  }
+}
+
+function errorOf({kind, message, data}: BusError): {code: unknown; text: unknown} {
+  const {code = kind, error: said = message, text = said} = data ?? {}
+  const number = Number(code)
+  return {code: code !== '' && Number.isInteger(number) ? number : code, text}
+}
+
+async function missesOf(expected: Expected, context: object, variables: Variables): Promise<Failure[]> {
+  const {source, line} = expected
+  if ('missOf' in expected) {
+    const miss = await expected.missOf(context)
+    return miss === undefined ? [] : [{sentence: miss.sentence, line, expression: source, seen: miss.seen}]
+  }
+  const wanted = variables.json(expected.wanted)
+  const value = plain(await expected.read(context))
+  if (isDeepStrictEqual(value, wanted)) return []
+  const sentence = `expected ${source} to be ${shown(wanted).replace(/^is /, '')}, but it ${shown(value)}`
+  return [{sentence, line, expression: source, seen: {[source]: value}, expected: wanted}]
+}
+
+/** Without what JSONata adds to its lists. */
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value) ?? 'null')
+}

@@ -1,0 +1,182 @@
+/** `messages`: what comes on subjects while steps run. It listens before the first step begins, so nothing is missed. */
+import {setTimeout as pause} from 'node:timers/promises'
+import type {Message} from '../../core/message.ts'
+import {contextOf, isTruthy} from '../../core/text/jsonata.ts'
+import type {Subscription} from '../../transport/contract.ts'
+import type {Ground, Outcome} from '../environment.ts'
+import {type Check, msOf} from '../file.ts'
+import type {Shapes} from '../shape.ts'
+
+interface Wanted {
+  readonly least: number
+  readonly most: number
+  /** How long to look for one too many once there are enough; all of the time when it is undefined. */
+  readonly settleMs: number | undefined
+}
+
+export async function checkMessages(spec: Shapes['messages'], ground: Ground, check: Check): Promise<Outcome> {
+  const {bus, variables, signal} = ground
+  const patterns = variables.json(spec.subjects ?? [spec.subject ?? '>'])
+  const wanted = wantedOf(spec)
+  await using subscription = await bus.subscribe(patterns, {signal})
+  const see = (message: Message) => Object.assign(contextOf(message), {vars: variables.all})
+  const {where} = check
+  const arriving = new Arriving(subscription, where && (async (message) => isTruthy(await where(see(message)))), ground)
+  const failures = await ground.runSteps(check.steps)
+  const waitMs = ground.waitMs(spec.within, isBounded(spec) ? '1s' : undefined)
+  // A step that failed is what there is to say: what it did not cause need not be waited for.
+  if (failures.length === 0) await arriving.until(wanted, waitMs)
+  const messages = await arriving.end()
+  const misses = [
+    ...countMiss(messages.length, wanted, patterns, waitMs, arriving.others),
+    ...(subscription.dropped > 0
+      ? [`${subscription.dropped} messages came faster than they were taken and are lost`]
+      : []),
+    ...(await orderMiss(check, spec, messages.map(see))),
+  ]
+  const contexts = messages.map(contextOf)
+  return {
+    result: {...contexts[0], count: messages.length, messages: contexts},
+    misses: failures.length > 0 ? [] : misses,
+    failures,
+    message: messages.at(-1) ?? arriving.lastOther,
+  }
+}
+
+type Filter = (message: Message) => Promise<boolean>
+
+/** Takes messages from the moment on when it is made. */
+class Arriving {
+  readonly #messages: Message[] = []
+  readonly #subscription: Subscription
+  readonly #done: Promise<void>
+  readonly #signal: AbortSignal
+  #wake = () => {}
+  /** Messages that the filter left out, and the last of them. */
+  others = 0
+  lastOther: Message | undefined
+
+  constructor(subscription: Subscription, isWanted: Filter | undefined, {saw, signal}: Ground) {
+    this.#subscription = subscription
+    this.#signal = signal
+    this.#done = this.#take(isWanted, saw)
+    // Met by who waits for the end.
+    this.#done.catch(() => this.#wake())
+  }
+
+  /** Resolves when it can be told whether so many came, or when time is up. */
+  async until({least, most, settleMs}: Wanted, waitMs: number): Promise<void> {
+    const ending = performance.now() + waitMs
+    const over = () => this.#messages.length > most || this.#subscription.dropped > 0
+    while (this.#messages.length < least && (await this.#next(ending))) {}
+    if (most === Number.POSITIVE_INFINITY) return
+    const settled = settleMs === undefined ? ending : Math.min(ending, performance.now() + settleMs)
+    while (!over() && (await this.#next(settled))) {}
+  }
+
+  /** What came. Fails as the subscription or the filter did. */
+  async end(): Promise<readonly Message[]> {
+    await this.#subscription.close()
+    await this.#done
+    return this.#messages
+  }
+
+  async #take(isWanted: Filter | undefined, saw: Ground['saw']): Promise<void> {
+    for await (const message of this.#subscription) {
+      saw(message)
+      if (isWanted !== undefined && !(await isWanted(message))) {
+        this.others++
+        this.lastOther = message
+      } else this.#messages.push(message)
+      this.#wake()
+    }
+    this.#wake()
+  }
+
+  /** Waits for the next message; false when time is up or there will be none. */
+  async #next(until: number): Promise<boolean> {
+    const left = until - performance.now()
+    if (left <= 0 || this.#signal.aborted) return false
+    const timer = new AbortController()
+    const woken = new Promise<true>((resolve) => {
+      this.#wake = () => resolve(true)
+    })
+    const ended = this.#done.then(
+      () => false,
+      () => false,
+    )
+    const late = pause(left, false, {signal: timer.signal}).catch(() => false)
+    const came = await Promise.race([woken, ended, late])
+    timer.abort()
+    return came
+  }
+}
+
+function wantedOf(spec: Shapes['messages']): Wanted {
+  const {exactly, none, 'at-most': most, settle = '200ms'} = spec
+  if (none) return {least: 0, most: 0, settleMs: undefined}
+  if (exactly !== undefined) return {least: exactly, most: exactly, settleMs: exactly === 0 ? undefined : msOf(settle)}
+  const least = spec['at-least'] ?? (most === undefined ? 1 : 0)
+  return {least, most: most ?? Number.POSITIVE_INFINITY, settleMs: undefined}
+}
+
+/** Whether all of the time is waited for even when everything is well. */
+function isBounded({none, exactly, 'at-most': most}: Shapes['messages']): boolean {
+  return none === true || exactly === 0 || most !== undefined
+}
+
+function countMiss(
+  count: number,
+  {least, most}: Wanted,
+  patterns: readonly string[],
+  waitMs: number,
+  others: number,
+): string[] {
+  if (count >= least && count <= most) return []
+  const how =
+    least === most
+      ? most === 0
+        ? 'no message'
+        : `exactly ${counted(most)}`
+      : count < least
+        ? `at least ${counted(least)}`
+        : `at most ${counted(most)}`
+  const left = others === 0 ? '' : `; ${others} more did not match "where"`
+  const time = count < least ? ` within ${Math.round(waitMs)} ms` : ''
+  return [`expected ${how} on ${patterns.join(' ')}${time}, but ${count} came${left}`]
+}
+
+function counted(count: number): string {
+  return count === 1 ? '1 message' : `${count} messages`
+}
+
+async function orderMiss({order}: Check, spec: Shapes['messages'], contexts: readonly object[]): Promise<string[]> {
+  const [first] = order
+  if (first === undefined || contexts.length === 0) return []
+  return Array.isArray(spec.order) ? await sequenceMiss(order, contexts) : await risingMiss(first, contexts)
+}
+
+async function sequenceMiss(order: Check['order'], contexts: readonly object[]): Promise<string[]> {
+  let at = 0
+  for (const context of contexts) {
+    const next = order[at]
+    if (next !== undefined && isTruthy(await next.read(context))) at++
+  }
+  const missing = order[at]
+  if (missing === undefined) return []
+  const before = at === 0 ? '' : ` after the one for ${order[at - 1]?.source}`
+  return [`no message for ${missing.source} came${before}`]
+}
+
+async function risingMiss({source, read}: Check['order'][number], contexts: readonly object[]): Promise<string[]> {
+  let last: unknown
+  for (const [at, context] of contexts.entries()) {
+    const value = await read(context)
+    if (typeof value !== 'number' && typeof value !== 'string')
+      return [`${source} of message ${at + 1} is neither a number nor text`]
+    if (last !== undefined && value < (last as typeof value))
+      return [`${source} goes down at message ${at + 1}: ${JSON.stringify(value)} after ${JSON.stringify(last)}`]
+    last = value
+  }
+  return []
+}

@@ -1,0 +1,222 @@
+/** What every command has: the global flags, the chosen bus, stdout and stderr, Ctrl-C, and one shape for failures. */
+import {Command} from '@oclif/core/command'
+import type {Config} from '@oclif/core/config'
+import type {Input, ParserOutput} from '@oclif/core/interfaces'
+import type {ChalkInstance} from 'chalk'
+import {BusError, firstFailure} from '../../core/errors.ts'
+import {withoutSecrets} from '../../core/secrets.ts'
+import type {OpenOptions, Transport} from '../../transport/contract.ts'
+import {open} from '../../transport/open.ts'
+import {globalFlags} from '../flags/flags.ts'
+import {Output} from '../io/output.ts'
+import {isTerminal, tell, wantsColour, writeAll} from '../io/terminal.ts'
+import {printableJson, printableLines} from '../render/printable.ts'
+import {type BusFlags, chooseBus, findBus, prepareBus} from '../target/bus.ts'
+import {errorJson, report} from './error-report.ts'
+import {stopOnSignal} from './signals.ts'
+import {usageError} from './usage-errors.ts'
+
+type Values = Record<string, unknown>
+
+interface Globals extends BusFlags {
+  readonly quiet: boolean
+  readonly 'no-color': boolean
+}
+
+/** A file of src/commands. */
+export interface CommandModule {
+  readonly default: {id: string; start(argv: string[], config: Config): Promise<unknown>}
+}
+
+interface BusWishes extends OpenOptions {
+  /** Goes on until it is ended, so a lost connection is waited for; else the command fails at once. */
+  readonly stream?: boolean | undefined
+  /** The name of a context, as `--context` would give it. */
+  readonly context?: string | undefined
+  /** A URL or the name of a context, instead of those. */
+  readonly bus?: string | undefined
+}
+
+type Startable = new (argv: string[], config: Config) => BusCommand<unknown>
+
+/** `Result` is what `--json` prints at the end; a command that writes as it goes returns nothing. */
+export abstract class BusCommand<Result = void> extends Command {
+  static override enableJsonFlag = true
+  static override baseFlags = globalFlags
+
+  /** On a command with `--exec`: the program and its arguments, which stand after `--`. */
+  protected program: readonly string[] = []
+  readonly #stop = new AbortController()
+  #signals: Disposable | undefined
+  #output: Output | undefined
+  #globals: Globals = {quiet: false, 'no-color': false}
+
+  /** Runs this command with the words that follow its name. Failures are reported here and set the exit code. */
+  static start(this: Startable, argv: string[], config: Config): Promise<unknown> {
+    return new this(argv, config)._run()
+  }
+
+  abstract override run(): Promise<Result>
+
+  /** Aborted at the first Ctrl-C or SIGTERM, and when the reader of stdout has gone. */
+  protected get stop(): AbortSignal {
+    return this.#stop.signal
+  }
+
+  /** stdout for a stream of messages. What is left in it is written when the command ends. */
+  protected get output(): Output {
+    if (!this.#output) {
+      this.#output = new Output()
+      this.#output.closed.addEventListener('abort', () => this.#stop.abort())
+    }
+    return this.#output
+  }
+
+  /** Opens the chosen bus. Says what must be known before, and on a terminal which bus it is and why. */
+  protected async openBus({stream = false, context, bus: other, ...options}: BusWishes = {}): Promise<Transport> {
+    const wanted = other === undefined ? {...this.#globals, ...(context !== undefined && {context})} : otherBus(other)
+    const {url, why, server, warnings} = await findBus(wanted, process.env)
+    for (const warning of warnings) tell(`warning: ${talk(warning)}\n`)
+    prepareBus({url, why})
+    const bus = await open(url, {
+      name: this.#name,
+      signal: this.stop,
+      notify: ({text}) => this.say(text),
+      ...(!stream && {maxReconnects: 0}),
+      ...server,
+      ...options,
+    })
+    if (isTerminal(2) && !this.jsonEnabled()) {
+      this.say(`${url} (${why})`, (await this.paint(2))?.dim)
+    }
+    return bus
+  }
+
+  /** Talk on stderr, whoever's words are in it; nothing with --quiet. */
+  protected say(line: string, paint: (text: string) => string = (text) => text): void {
+    if (!this.#globals.quiet) tell(`${paint(talk(line))}\n`)
+  }
+
+  /** Data on stdout, at once; for what is short. */
+  protected print(data: string | Uint8Array): void {
+    writeAll(1, data)
+  }
+
+  /** Colours for stdout (1) or stderr (2), if there should be any. */
+  protected async paint(fd: 1 | 2): Promise<ChalkInstance | undefined> {
+    if (!wantsColour(fd, this.#globals['no-color'], process.env)) return undefined
+    const {Chalk} = await import('chalk')
+    return new Chalk({level: 1})
+  }
+
+  protected override async init(): Promise<void> {
+    this.#signals = stopOnSignal(this.#stop)
+  }
+
+  protected override async parse<F extends Values, B extends Values, A extends Values>(
+    options: Input<F, B, A>,
+    argv: string[] = this.argv,
+  ): Promise<ParserOutput<F, B, A>> {
+    // Else, when it fails, oclif warns under NODE_ENV=development that the command forgot to parse.
+    this.parsed = true
+    const {flags, baseFlags, enableJsonFlag, strict, constraints} = options as Input<F, B, A> & {
+      constraints?: undefined
+    }
+    try {
+      // oclif would read stdin for every argument that is absent: what stdin is for is decided in one place, input.ts.
+      const args = Object.fromEntries(
+        Object.entries(options.args ?? {}).map(([k, v]) => [k, {...v, ignoreStdin: true}]),
+      )
+      const ours = {args, flags, baseFlags, enableJsonFlag, strict, constraints} as unknown as Input<F, B, A>
+      const parsed = await super.parse(ours, this.#takeProgram(argv))
+      this.#globals = globalsOf(parsed.flags, flags)
+      // Out of the sight of `ps`, where the arguments stood.
+      if (hasSecret(parsed.flags, parsed.args)) process.title = this.#name
+      const timeout = parsed.metadata.flags['timeout']?.setFromDefault ? await this.#timeoutOfContext() : undefined
+      return timeout === undefined ? parsed : {...parsed, flags: {...parsed.flags, timeout}}
+    } catch (error) {
+      const names = Object.keys({...flags, ...baseFlags})
+      throw usageError(error, {command: this.#name, flags: names})
+    }
+  }
+
+  /** As typed: `bus context ls`. */
+  get #name(): string {
+    return `bus ${this.id?.replaceAll(':', ' ')}`
+  }
+
+  /** What is wrong with the context is told by who needs its bus. */
+  async #timeoutOfContext(): Promise<number | undefined> {
+    if (chooseBus(this.#globals, process.env).context === undefined) return undefined
+    const found = await findBus(this.#globals, process.env).catch(() => undefined)
+    return found?.timeoutMs
+  }
+
+  /** Cuts off what stands after `--` when the command takes a program. */
+  #takeProgram(argv: string[]): string[] {
+    if (!('exec' in (this.ctor.flags ?? {}))) return argv
+    const dashes = argv.indexOf('--')
+    const own = dashes < 0 ? argv : argv.slice(0, dashes)
+    const flag = own.find((word) => word === '--exec' || word === '--exec-lines')
+    if (flag === undefined) return argv
+    this.program = argv.slice(own.length + 1)
+    if (this.program.length > 0) return own
+    throw new BusError('usage', `${flag} needs a program after --`, {try: [`${flag} -- jq .total`]})
+  }
+
+  // oclif's own `catch` loses the exit code under --json, and prints an error's whole insides.
+  protected override async catch(thrown: unknown): Promise<void> {
+    const error = firstFailure(thrown)
+    const output = this.#output
+    this.#output = undefined
+    await output?.end().catch(() => undefined)
+    const isOver = output?.closed.aborted && error instanceof BusError && error.kind === 'interrupted'
+    process.exitCode = isOver ? 0 : report(error, this.jsonEnabled())
+  }
+
+  protected override async finally(): Promise<void> {
+    this.#signals?.[Symbol.dispose]()
+    await this.#output?.end().catch((error) => this.catch(error))
+  }
+
+  override log(message = ''): void {
+    if (!this.jsonEnabled()) this.print(`${message}\n`)
+  }
+
+  protected override logJson(json: unknown): void {
+    const line = JSON.stringify(json)
+    this.print(`${isTerminal(1) ? printableJson(line) : line}\n`)
+  }
+
+  protected override toErrorJson(error: unknown): object {
+    return errorJson(error)
+  }
+}
+
+/** What may stand on a terminal and in a log. */
+function talk(line: string): string {
+  return withoutSecrets(printableLines(line))
+}
+
+/** A command may give the name of a global flag to one of its own: its value is no login then. */
+function globalsOf(values: Values, own: object = {}): Globals {
+  const globals = Object.entries(values).filter(([name]) => !(name in own))
+  return Object.fromEntries(globals) as unknown as Globals
+}
+
+/** Logins, secrets that a value brings along, URLs with a login, and headers and variables with such names. */
+function hasSecret(flags: Values, args: Values): boolean {
+  const {bus, user, password, token, seed, jwt} = flags as BusFlags
+  if (bus?.includes('@') || [user, password, token, seed, jwt].some((value) => value !== undefined)) return true
+  return Object.values({...args, ...flags})
+    .flat(2)
+    .some((value) => typeof value === 'string' && secretText.test(value))
+}
+
+const secretText =
+  /^data:|:\/\/[^/\s]*@|[?&][\w-]*(?:token|secret|password|key)=|^[\w-]*(?:auth|cookie|token|secret|passw|key|cred)[\w-]*\s*(?:[:=]|$)/i
+
+/** What stands for a bus where no login flags of the command are meant: a URL, a path, or the name of a context. */
+function otherBus(text: string): BusFlags {
+  return /[:/]|\.(db|sqlite)$/.test(text) ? {bus: text} : {context: text}
+}

@@ -1,0 +1,72 @@
+/** Help, topics and unknown commands: what oclif does for us. */
+import type {Command} from '@oclif/core/command'
+import {Config} from '@oclif/core/config'
+import {Help, normalizeArgv} from '@oclif/core/help'
+import type {Logger, PJSON} from '@oclif/core/interfaces'
+import {setLogger} from '@oclif/core/logger'
+import {settings} from '@oclif/core/settings'
+import {BusError} from '../../core/errors.ts'
+import {nearest} from '../../core/text/nearest.ts'
+import {isTerminal, writeAll} from '../io/terminal.ts'
+
+type Package = typeof import('../../../../package.json', { with: {type: 'json'}})
+
+/** oclif's own talk for its developers, and the package behind it, are not loaded. */
+const silent: Logger = {
+  namespace: 'bus',
+  child: () => silent,
+  debug() {},
+  error() {},
+  info() {},
+  trace() {},
+  warn() {},
+}
+
+/** Without Node's stream of stdout, which takes longer to make than most texts take to write. */
+class PlainHelp extends Help {
+  protected override log(...texts: string[]): void {
+    writeAll(1, `${texts.join(' ')}\n`)
+  }
+}
+
+/**
+ * Shows the help that a command line asks for, or that of its topic. `root` is the folder of package.json. Throws `usage`
+ * when it names no command.
+ */
+export async function help(argv: readonly string[], {oclif, ...rest}: Package, root: string): Promise<void> {
+  // NODE_ENV=test or development would have oclif look for a TypeScript runtime.
+  settings.enableAutoTranspile = false
+  if (!isTerminal(1)) settings.columns = 80
+  const options = {root, pjson: {...rest, oclif} as unknown as PJSON, logger: silent}
+  setLogger(options)
+  const config = await Config.load(options)
+  addGlobalFlags(config)
+  const [id = ''] = normalizeArgv(config, [...argv])
+  const isAsked = argv.length === 0 || argv.some((word) => oclif.additionalHelpFlags.includes(word))
+  const isKnown = config.findTopic(id) ?? (isAsked && (/^(-|$)/.test(id) || config.findCommand(id)))
+  if (!isKnown) throw unknownCommand(id, config.commandIDs)
+  await new PlainHelp(config, oclif.helpOptions).showHelp(isAsked ? [...argv] : [id])
+}
+
+/** The manifest has the flags that all commands share in one place. */
+function addGlobalFlags({commands, plugins}: Config): void {
+  const flags = [...plugins.values()].map((plugin) => (plugin as unknown as {manifest: Manifest}).manifest.globalFlags)
+  for (const command of commands) command.flags = Object.assign({}, ...flags, command.flags)
+}
+
+interface Manifest {
+  readonly globalFlags: Command.Cached['flags']
+}
+
+/** Says which one may have been meant. Never asks. */
+function unknownCommand(id: string, ids: readonly string[]): BusError {
+  const known = ids.map((command) => command.replaceAll(':', ' '))
+  const [first = '', second = ''] = id.split(':')
+  const isTopic = known.some((command) => command.startsWith(`${first} `))
+  // Without a topic, what follows the first word may be arguments: oclif joins all words when it knows none of them.
+  const typed = isTopic ? `${first} ${second}` : first
+  const meant = nearest(`${first} ${second}`, known) ?? nearest(first, known)
+  return new BusError('usage', `there is no command ${JSON.stringify(typed)}`, {
+    try: [meant === undefined ? 'bus --help' : `bus ${meant}`],
+  })
+}

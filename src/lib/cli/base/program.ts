@@ -1,0 +1,23 @@
+import {accessSync, constants, statSync} from 'node:fs'
+import {delimiter, join} from 'node:path'
+import {BusError} from '../../core/errors.ts'
+
+/** Checks that what stands after `--exec --` can be run, before the first message needs it. Throws `usage`. */
+export function checkProgram(argv: readonly string[], path: string): void {
+  const [file = ''] = argv
+  const places = file.includes('/') ? [file] : path.split(delimiter).map((folder) => join(folder || '.', file))
+  if (process.platform === 'win32' || places.some(isProgram)) return
+  const where = file.includes('/') ? 'there is no such program' : 'it is not on the PATH'
+  throw new BusError('usage', `cannot run ${JSON.stringify(file)}: ${where}, or it may not be executed`, {
+    try: ['the program and its arguments as separate words', "--exec -- sh -c '…', if it is meant for a shell"],
+  })
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * What is published: the argument, a file, stdin or random bytes. stdin is read only when no body is given and stdin is
+ * no terminal, or when the body (or the file) is `-`; what stdout is makes no difference.
+ */
+import {closeSync, createReadStream, fstatSync, open, openSync, readSync, statSync} from 'node:fs'
+import type {Readable} from 'node:stream'
+import {promisify} from 'node:util'
+import {BusError} from '../../core/errors.ts'
+import {decode, type Encoding, textWherePossible} from '../../core/text/encoding.ts'
+import {interruptedError} from '../../transport/shared/requests.ts'
+import {isTerminal} from './terminal.ts'
+
+export interface BodyWishes {
+  readonly body?: string | undefined
+  readonly file?: string | undefined
+  readonly size?: number | undefined
+  readonly encoding?: Encoding | undefined
+}
+
+/** More than any bus takes; reading ends there, so that an endless input cannot fill the memory. */
+const mostBytes = 256 * 1024 * 1024
+const chunkBytes = 256 * 1024
+
+/** Throws `usage` when there is more than one body. */
+export function checkOneBody({body, file, size}: BodyWishes): void {
+  const given = [
+    body === undefined ? '' : 'the argument',
+    file === undefined ? '' : '--file',
+    size === undefined ? '' : '--size',
+  ]
+  const [first, second] = given.filter(Boolean)
+  if (second === undefined) return
+  throw new BusError('usage', `the body is given twice: by ${first} and by ${second}`, {try: ['leave one of them out']})
+}
+
+/** The body by the rule above, decoded when asked; undefined when none is given. Not for `--size`. Fails as `readChunks` does. */
+export async function readBody(wishes: BodyWishes, signal: AbortSignal): Promise<string | Uint8Array | undefined> {
+  checkOneBody(wishes)
+  const {body, file, encoding} = wishes
+  if (body === undefined && file === undefined && isTerminal(0)) return undefined
+  const given = body !== undefined && body !== '-' ? body : textWherePossible(await readAll(file ?? '-', signal))
+  if (encoding === undefined) return given
+  const text = typeof given === 'string' ? given : Buffer.from(given).toString('latin1')
+  return decode(text, encoding, 'the body')
+}
+
+/** All of a file, or of stdin for `-`. Fails with `usage` beyond 256 MiB, with `interrupted` when stopped. */
+export async function readAll(path: string, signal: AbortSignal): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of readChunks(path, signal)) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes > mostBytes)
+      throw new BusError('usage', `${inputName(path)} has more than ${mostBytes} bytes: too much for one message`)
+  }
+  if (signal.aborted) throw interruptedError()
+  return Buffer.concat(chunks)
+}
+
+/** A file, or stdin for `-`, piece by piece; ends early when the signal aborts. Fails as `fileError` says. */
+export async function* readChunks(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    const stat = path === '-' ? fstatSync(0) : statSync(path)
+    if (stat.isDirectory()) throw new BusError('usage', `cannot read ${inputName(path)}: it is a folder`)
+    if (stat.isFile()) yield* readFile(path, signal)
+    else yield* readStream(path === '-' ? process.stdin : await openStream(path, stat.isFIFO()), signal)
+  } catch (error) {
+    throw fileError(error, 'read', inputName(path))
+  }
+}
+
+/** How an input is called in a sentence. */
+export function inputName(path: string): string {
+  return path === '-' ? 'stdin' : path
+}
+
+/** The failure that a file error means: `notFound`, `denied`, else `usage`. What is no file error is returned as it is. */
+export function fileError(error: unknown, verb: string, name: string): unknown {
+  const {code, syscall} = error as NodeJS.ErrnoException
+  if (error instanceof BusError || code === undefined || syscall === undefined) return error
+  const reasons: Record<string, string> = {
+    ENOENT: verb === 'read' ? 'there is no such file' : 'there is no such folder',
+    EISDIR: 'it is a folder',
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    ENOSPC: 'the disk is full',
+    EROFS: 'the disk is read-only',
+  }
+  const kind = code === 'ENOENT' ? 'notFound' : code === 'EISDIR' ? 'usage' : 'denied'
+  return new BusError(kind, `cannot ${verb} ${name}: ${reasons[code] ?? (error as Error).message}`, {cause: error})
+}
+
+function* readFile(path: string, signal: AbortSignal): Generator<Uint8Array> {
+  const fd = path === '-' ? 0 : openSync(path, 'r')
+  try {
+    while (!signal.aborted) {
+      const chunk = Buffer.allocUnsafeSlow(chunkBytes)
+      const length = readSync(fd, chunk)
+      if (length === 0) return
+      yield chunk.subarray(0, length)
+    }
+  } finally {
+    if (fd !== 0) closeSync(fd)
+  }
+}
+
+/** A pipe is read by the event loop, a device by a thread: a read that blocks here could not be interrupted. */
+async function openStream(path: string, isPipe: boolean): Promise<Readable> {
+  if (!isPipe) return createReadStream(path)
+  const {Socket} = await import('node:net')
+  const fd = await promisify(open)(path, 'r')
+  return new Socket({fd, readable: true, writable: false})
+}
+
+async function* readStream(stream: Readable, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const stop = () => stream.destroy()
+  signal.addEventListener('abort', stop)
+  if (signal.aborted) stop()
+  try {
+    for await (const chunk of stream) yield chunk as Buffer
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * stdout for streams. What is written is collected; `ready` hands it to the system, one write at a time, and holds the
+ * caller back while the reader is slower. So a message goes out at once when it is quiet, and when it is not, what
+ * came during one write goes out with the next.
+ */
+import {write} from 'node:fs'
+import type {BusError} from '../../core/errors.ts'
+import {cannotWrite, isTerminal, writeAll} from './terminal.ts'
+
+const chunkBytes = 64 * 1024
+/** Full chunks that may wait while a write is under way, before the caller has to. */
+const mostChunks = 4
+/** Text is turned into bytes in pieces of this length: joining strings is cheaper than encoding each. */
+const textPiece = 16 * 1024
+/** How long to let a full non-blocking pipe be, in milliseconds. */
+const retryMs = 5
+
+export class Output {
+  readonly #fd: number
+  readonly #terminal: boolean
+  readonly #closed = new AbortController()
+  readonly #full: Uint8Array[] = []
+  readonly #spare: Uint8Array[] = []
+  #chunk: Uint8Array = Buffer.allocUnsafeSlow(chunkBytes)
+  #used = 0
+  #text = ''
+  /** Chunks that were filled, and chunks that the system has. */
+  #filled = 0
+  #written = 0
+  readonly #waiting: {upTo: number; resolve: (written: boolean) => void; reject: (error: unknown) => void}[] = []
+  #writing: Promise<void> | undefined
+  #failure: BusError | undefined
+
+  constructor(fd = 1) {
+    this.#fd = fd
+    this.#terminal = isTerminal(fd)
+  }
+
+  /** Aborted when the reader has gone (`| head -1`). What is written after that is let go. */
+  get closed(): AbortSignal {
+    return this.#closed.signal
+  }
+
+  /** Collects. Bytes are copied, so the caller may use its buffer again. */
+  write(data: string | Uint8Array): void {
+    if (typeof data === 'string') {
+      this.#text += data
+      if (this.#text.length >= textPiece) this.#encodeText()
+    } else {
+      if (this.#text !== '') this.#encodeText()
+      this.#append(data)
+    }
+  }
+
+  /**
+   * Sends off what was collected. Returns a promise when the caller should wait before it writes more.
+   * Throws `denied` when an earlier write failed, as on a full disk.
+   */
+  ready(): Promise<void> | undefined {
+    if (this.#failure) throw this.#failure
+    if (this.#terminal) return this.#writeNow()
+    if (!this.#writing) {
+      const chunk = this.#next()
+      if (chunk) this.#writing = this.#writeFrom(chunk)
+    }
+    return this.#full.length > mostChunks ? this.#writing : undefined
+  }
+
+  /**
+   * Resolves when what was collected so far is with the system: true, or false when the reader has gone. Fails as
+   * `ready` does.
+   */
+  written(): Promise<boolean> {
+    if (this.#text !== '') this.#encodeText()
+    if (this.#used > 0) this.#takeChunk()
+    this.ready()
+    if (this.closed.aborted || this.#terminal) return Promise.resolve(!this.closed.aborted)
+    const upTo = this.#filled
+    if (this.#written >= upTo) return Promise.resolve(true)
+    return new Promise((resolve, reject) => this.#waiting.push({upTo, resolve, reject}))
+  }
+
+  /** Resolves when all of it is written. Fails as `ready` does. */
+  async end(): Promise<void> {
+    this.ready()
+    await this.#writing
+    if (this.#failure) throw this.#failure
+  }
+
+  #encodeText(): void {
+    const bytes = Buffer.from(this.#text)
+    this.#text = ''
+    this.#append(bytes)
+  }
+
+  #append(bytes: Uint8Array): void {
+    let rest = bytes
+    while (rest.length > chunkBytes - this.#used) {
+      const room = chunkBytes - this.#used
+      this.#chunk.set(rest.subarray(0, room), this.#used)
+      this.#used = chunkBytes
+      this.#takeChunk()
+      rest = rest.subarray(room)
+    }
+    this.#chunk.set(rest, this.#used)
+    this.#used += rest.length
+  }
+
+  #takeChunk(): void {
+    if (!this.closed.aborted) {
+      this.#full.push(this.#chunk.subarray(0, this.#used))
+      this.#filled++
+    }
+    this.#chunk = this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
+    this.#used = 0
+  }
+
+  /** The next bytes to write: the oldest full chunk, else all that was collected so far. */
+  #next(): Uint8Array | undefined {
+    if (this.#full.length === 0) {
+      if (this.#text !== '') this.#encodeText()
+      if (this.#used > 0) this.#takeChunk()
+    }
+    return this.#full.shift()
+  }
+
+  #writeNow(): undefined {
+    for (let chunk = this.#next(); chunk; chunk = this.#next()) {
+      if (!writeAll(this.#fd, chunk)) this.#end()
+    }
+  }
+
+  async #writeFrom(first: Uint8Array): Promise<void> {
+    for (let chunk: Uint8Array | undefined = first; chunk; chunk = this.#next()) {
+      await this.#writeChunk(chunk)
+      this.#written++
+      while (this.#waiting[0] !== undefined && this.#waiting[0].upTo <= this.#written && !this.closed.aborted)
+        this.#waiting.shift()?.resolve(true)
+      if (this.#spare.length < mostChunks) this.#spare.push(new Uint8Array(chunk.buffer))
+    }
+    this.#writing = undefined
+  }
+
+  async #writeChunk(chunk: Uint8Array): Promise<void> {
+    let done = 0
+    while (done < chunk.length && !this.closed.aborted) done += await this.#writeSome(chunk.subarray(done))
+  }
+
+  /** Resolves with the bytes that the system took, which may be none. */
+  #writeSome(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve) => {
+      write(this.#fd, bytes, (error, written) => {
+        if (!error) return resolve(written)
+        if (error.code === 'EAGAIN') return setTimeout(resolve, retryMs, 0)
+        if (error.code !== 'EPIPE') this.#failure = cannotWrite(error)
+        this.#end()
+        resolve(0)
+      })
+    })
+  }
+
+  #end(): void {
+    this.#full.length = 0
+    this.#closed.abort()
+    for (const {resolve, reject} of this.#waiting.splice(0)) {
+      if (this.#failure) reject(this.#failure)
+      else resolve(false)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * The three standard files without Node's stream objects, which cost more to make than all else that a one-shot
+ * command does.
+ */
+import {fstatSync, type Stats, statSync, writeSync} from 'node:fs'
+import {BusError} from '../../core/errors.ts'
+
+/** Whether a person sits at the other end. */
+export function isTerminal(fd: number): boolean {
+  try {
+    // node:tty brings all of Node's networking with it; for a pipe, a file or /dev/null there is no need to ask.
+    const file = fstatSync(fd)
+    return file.isCharacterDevice() && !isNull(file) && process.getBuiltinModule('node:tty').isatty(fd)
+  } catch {
+    return false
+  }
+}
+
+function isNull({rdev}: Stats): boolean {
+  return statSync('/dev/null', {throwIfNoEntry: false})?.rdev === rdev
+}
+
+/** Whether to colour what goes to a file: `--no-color`, then NO_COLOR, FORCE_COLOR, else only on a terminal. */
+export function wantsColour(fd: number, noColour: boolean, env: NodeJS.ProcessEnv): boolean {
+  if (noColour || env['NO_COLOR']) return false
+  const forced = env['FORCE_COLOR']
+  if (forced !== undefined) return forced !== '0' && forced !== 'false'
+  return env['TERM'] !== 'dumb' && isTerminal(fd)
+}
+
+/** Writes all of it before it returns. False when the reader has gone; fails with `denied` when it cannot be written. */
+export function writeAll(fd: number, data: string | Uint8Array): boolean {
+  let rest = typeof data === 'string' ? Buffer.from(data) : data
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest))
+    } catch (error) {
+      const {code} = error as NodeJS.ErrnoException
+      if (code === 'EPIPE') return false
+      if (code !== 'EAGAIN') throw cannotWrite(error as Error)
+      // The file is in non-blocking mode, which another process that shares it may have set.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
+    }
+  }
+  return true
+}
+
+/** Writes talk to stderr. That it cannot be heard is no failure. */
+export function tell(text: string | Uint8Array): void {
+  try {
+    writeAll(2, text)
+  } catch {}
+}
+
+/** The failure of a write to stdout that the system refuses, as on a full disk. */
+export function cannotWrite(cause: Error): BusError {
+  return new BusError('denied', `cannot write to stdout: ${cause.message}`, {cause})
+}

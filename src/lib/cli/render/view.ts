@@ -1,0 +1,156 @@
+/** The ways in which messages are shown, and which one the flags ask for. */
+import type {ChalkInstance} from 'chalk'
+import type {Message} from '../../core/message.ts'
+import {recordWriter} from '../../core/record.ts'
+import {compileJsonata, contextOf, resultText} from '../../core/text/jsonata.ts'
+import type {Exchange} from '../../messaging/pubsub/pairs.ts'
+import {excluding, needing} from '../base/flag-rules.ts'
+import {humanView} from './human.ts'
+import {printable, printableJson, printableLines} from './printable.ts'
+import {compileFormat, unescapeText} from './template.ts'
+
+/** Where a view writes; `Output` is one. */
+export interface Sink {
+  write(data: string | Uint8Array): void
+}
+
+export interface View {
+  /** Shows messages and says how many of them it showed. */
+  show(messages: readonly Message[], sink: Sink): number | Promise<number>
+  /** Shows a request with its reply; absent where that makes no sense. */
+  showExchange?(exchange: Exchange, sink: Sink): void
+}
+
+export interface ViewFlags {
+  readonly raw?: boolean | undefined
+  readonly delimiter?: string | undefined
+  readonly json?: boolean | undefined
+  readonly format?: string | undefined
+  readonly 'headers-only'?: boolean | undefined
+  readonly 'subjects-only'?: boolean | undefined
+  readonly select?: string | undefined
+}
+
+export interface Screen {
+  /** A person looks at it: what strangers wrote is made safe. */
+  readonly terminal: boolean
+  readonly paint?: ChalkInstance | undefined
+  /** The messages come from a stream, which people see by their sequence. */
+  readonly stored?: boolean | undefined
+  /** Told the first time that `--select` cannot be applied to a message, which is then not shown; else that is thrown. */
+  readonly onFailure?: ((sentence: string) => void) | undefined
+}
+
+/** The view that the flags ask for. Fails with `usage` for flags that exclude each other and for what does not compile. */
+export async function chooseView(flags: ViewFlags, {terminal, paint, stored, onFailure}: Screen): Promise<View> {
+  excluding(flags, 'raw', 'json', 'format', 'headers-only', 'subjects-only')
+  excluding(flags, 'format', 'json', 'headers-only', 'subjects-only', 'select')
+  excluding(flags, 'subjects-only', 'headers-only', 'select')
+  excluding(flags, 'select', 'headers-only')
+  needing(flags, 'delimiter', 'raw', 'select', 'subjects-only')
+  const safe = terminal && !flags.raw
+  const delimiter = flags.delimiter === undefined ? '\n' : unescapeText(flags.delimiter, '--delimiter')
+  if (flags.select !== undefined) return selected(flags.select, {json: flags.json === true, delimiter, safe, onFailure})
+  if (flags.raw) return rawView(delimiter)
+  if (flags.json) return jsonView({safe, headersOnly: flags['headers-only'], subjectsOnly: flags['subjects-only']})
+  if (flags['subjects-only']) return perMessage(({subject}) => (safe ? printable(subject) : subject) + delimiter)
+  if (flags.format !== undefined) return perMessage(compileFormat(flags.format, {safe}))
+  return peopleView({paint, stored, headersOnly: flags['headers-only']})
+}
+
+function perMessage(text: (message: Message, n: number) => string): View {
+  let n = 0
+  return {
+    show(messages, sink) {
+      for (const message of messages) sink.write(text(message, ++n))
+      return messages.length
+    },
+  }
+}
+
+function peopleView(options: Parameters<typeof humanView>[0]): View {
+  const human = humanView(options)
+  let n = 0
+  return {
+    show(messages, sink) {
+      for (const message of messages) sink.write(human.message(message, ++n))
+      return messages.length
+    },
+    showExchange: (exchange, sink) => sink.write(human.exchange(exchange, ++n)),
+  }
+}
+
+/** The payloads and nothing else, byte for byte. */
+function rawView(delimiter: string): View {
+  const bytes = Buffer.from(delimiter)
+  return {
+    show(messages, sink) {
+      for (const {payload} of messages) {
+        if (typeof payload === 'string') sink.write(payload + delimiter)
+        else {
+          sink.write(payload)
+          sink.write(bytes)
+        }
+      }
+      return messages.length
+    },
+  }
+}
+
+function jsonView(options: {
+  readonly safe: boolean
+  readonly headersOnly: boolean | undefined
+  readonly subjectsOnly: boolean | undefined
+}): View {
+  const write = options.subjectsOnly
+    ? ({subject}: Message) => `{"subject":${JSON.stringify(subject)}}`
+    : recordWriter({headersOnly: options.headersOnly})
+  const line = options.safe ? (message: Message) => `${printableJson(write(message))}\n` : undefined
+  return {
+    ...perMessage(line ?? ((message) => `${write(message)}\n`)),
+    showExchange({request, reply, ms}, sink) {
+      const answer = reply === undefined ? 'null' : write(reply)
+      const took = ms === undefined ? '' : `,"ms":${Math.round(ms * 1000) / 1000}`
+      const text = `{"request":${write(request)},"reply":${answer}${took}}\n`
+      sink.write(options.safe ? `${printableJson(text.slice(0, -1))}\n` : text)
+    },
+  }
+}
+
+/** What an expression gives; nothing is shown where it gives nothing. */
+async function selected(
+  source: string,
+  options: {readonly json: boolean; readonly delimiter: string; readonly safe: boolean} & Pick<Screen, 'onFailure'>,
+): Promise<View> {
+  const evaluate = await compileJsonata(source, '--select')
+  const text = (value: unknown) => {
+    const shown = resultText(value, '--select')
+    if (shown === undefined) return undefined
+    if (!options.json) return options.safe ? printableLines(shown) : shown
+    const line = typeof value === 'string' ? JSON.stringify(value) : shown
+    return options.safe ? printableJson(line) : line
+  }
+  let failed = false
+  const resultOf = async (message: Message) => {
+    try {
+      return text(await evaluate(contextOf(message)))
+    } catch (error) {
+      if (options.onFailure === undefined) throw error
+      if (!failed) options.onFailure(`${(error as Error).message} (on ${message.subject}; such messages are not shown)`)
+      failed = true
+      return undefined
+    }
+  }
+  return {
+    async show(messages, sink) {
+      let shown = 0
+      for (const message of messages) {
+        const result = await resultOf(message)
+        if (result === undefined) continue
+        sink.write(result + options.delimiter)
+        shown++
+      }
+      return shown
+    },
+  }
+}

@@ -1,0 +1,121 @@
+/** Which bus is meant, and why. The first that is given wins; the order stands in the README. */
+import {mkdirSync, readFileSync} from 'node:fs'
+import {homedir} from 'node:os'
+import {dirname, join} from 'node:path'
+import {BusError} from '../../core/errors.ts'
+import type {ServerOptions} from '../../transport/contract.ts'
+import {isServer} from '../../transport/open.ts'
+import type {ServerFlags} from './server.ts'
+
+export interface ChosenBus {
+  /** Absent where the context has it. */
+  readonly url?: string | undefined
+  /** The name of a context. */
+  readonly context?: string | undefined
+  /** Where the choice came from, as people would say it. */
+  readonly why: string
+}
+
+export interface BusFlags extends ServerFlags {
+  readonly bus?: string | undefined
+  readonly context?: string | undefined
+}
+
+/** A bus that can be opened. */
+export interface FoundBus {
+  readonly url: string
+  readonly why: string
+  readonly server: ServerOptions
+  /** What people must know before anything is sent. */
+  readonly warnings: readonly string[]
+  /** What the context has for `--timeout`. */
+  readonly timeoutMs?: number | undefined
+}
+
+type Env = NodeJS.ProcessEnv
+
+/**
+ * Chooses by `--bus`, `--context`, BUS_URL, BUS_CONTEXT, NATS_URL, NATS_CONTEXT, `bus context use`, else the per-user
+ * file. `--bus` and `--context` together mean this URL with the login of the context.
+ */
+export function chooseBus({bus, context}: BusFlags, env: Env): ChosenBus {
+  if (bus) return {url: bus, why: '--bus', context}
+  if (context !== undefined) return {context, why: `context ${context}`}
+  if (env['BUS_URL']) return {url: env['BUS_URL'], why: 'BUS_URL'}
+  if (env['BUS_CONTEXT']) return {context: env['BUS_CONTEXT'], why: `context ${env['BUS_CONTEXT']}, by BUS_CONTEXT`}
+  if (env['NATS_URL']) return {url: withScheme(env['NATS_URL']), why: 'NATS_URL'}
+  if (env['NATS_CONTEXT']) return {context: env['NATS_CONTEXT'], why: `context ${env['NATS_CONTEXT']}, by NATS_CONTEXT`}
+  const used = usedContext(env)
+  if (used !== undefined) return {context: used, why: `context ${used}, by bus context use`}
+  return {url: `sqlite:${perUserFile(env)}`, why: perUser}
+}
+
+/** Chooses, and finds out how to reach it. Fails with `notFound` or `usage` for a context, with `usage` for a login. */
+export async function findBus(flags: BusFlags, env: Env): Promise<FoundBus> {
+  const {url, context: name, why} = chooseBus(flags, env)
+  if (url !== undefined && name === undefined && !needsServerOptions(url, flags, env)) {
+    return {url, why, server: {}, warnings: []}
+  }
+  const {reach} = await import('./server.ts')
+  const context = name === undefined ? undefined : (await import('./context-files.ts')).findContext(name, env)
+  const found = reach({url, context, why}, flags, env)
+  return {...found, why, timeoutMs: context?.timeoutMs}
+}
+
+/** Makes the folder of the per-user file, for its owner only. Any other bus is left to its driver. */
+export function prepareBus({url, why}: Pick<FoundBus, 'url' | 'why'>): void {
+  if (why !== perUser) return
+  const folder = dirname(url.slice('sqlite:'.length))
+  try {
+    mkdirSync(folder, {recursive: true, mode: 0o700})
+  } catch (cause) {
+    const reason = (cause as Error).message
+    throw new BusError('denied', `cannot make the folder of your bus file, ${folder}: ${reason}`, {
+      cause,
+      try: ['--bus sqlite:./bus.db', 'XDG_STATE_HOME set to a folder of yours'],
+    })
+  }
+}
+
+/** Where contexts are kept: ours in `busline`, those of the NATS CLI in `nats`. */
+export function configFolder(env: Env): string {
+  return env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config')
+}
+
+/** The file that holds the name of the context that `bus context use` chose. */
+export function usedFile(env: Env): string {
+  return join(configFolder(env), 'busline', 'context.txt')
+}
+
+/** The name of the context that `bus context use` chose. */
+export function usedContext(env: Env): string | undefined {
+  try {
+    return readFileSync(usedFile(env), 'utf8').trim() || undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The NATS tools take `host:port` and comma lists of it in NATS_URL and in contexts. */
+export function withScheme(servers: string): string {
+  return servers.replace(/(^|,)(?![a-z]+:\/\/)/g, '$1nats://')
+}
+
+const perUser = 'your own bus file'
+
+function perUserFile(env: Env): string {
+  const state = env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state')
+  return join(state, 'busline', 'bus.db')
+}
+
+const serverFlags: readonly (keyof ServerFlags)[] = [
+  ...(['user', 'password', 'token', 'creds', 'nkey', 'jwt', 'seed'] as const),
+  ...(['tls-ca', 'tls-cert', 'tls-key', 'tls-first', 'insecure'] as const),
+  ...(['connect-timeout', 'max-reconnects', 'inbox-prefix'] as const),
+]
+
+/** Whether there is more to say than the URL: most calls need not load what says it. */
+function needsServerOptions(url: string, flags: ServerFlags, env: Env): boolean {
+  if (serverFlags.some((name) => flags[name] !== undefined && flags[name] !== false)) return true
+  return isServer(url) && Object.keys(env).some((name) => name.startsWith('NATS_'))
+}

@@ -1,0 +1,91 @@
+/** Contexts by name: ours first, then those of the NATS CLI, which are only ever read. */
+import {readdirSync, readFileSync, statSync} from 'node:fs'
+import {basename, join} from 'node:path'
+import {BusError} from '../../core/errors.ts'
+import {nearest} from '../../core/text/nearest.ts'
+import {fileError} from '../io/input.ts'
+import {configFolder} from './bus.ts'
+import {type Context, checkName, parseFields, readTarget, secretsIn} from './context.ts'
+
+type Env = NodeJS.ProcessEnv
+type Owner = Context['from']
+
+export interface Entry {
+  readonly name: string
+  readonly from: Owner
+  readonly path: string
+}
+
+/** Where one's contexts are. */
+export function contextFolder(from: Owner, env: Env): string {
+  return from === 'busline'
+    ? join(configFolder(env), 'busline', 'contexts')
+    : join(configFolder(env), 'nats', 'context')
+}
+
+/** All contexts that can be asked for, by name; one of ours hides one of the NATS CLI of the same name. */
+export function listEntries(env: Env): Entry[] {
+  const found = new Map<string, Entry>()
+  for (const from of ['nats', 'busline'] as const) {
+    for (const entry of entriesOf(from, env)) found.set(entry.name, entry)
+  }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Where the context of this name stands. Fails with `notFound`, naming the nearest. */
+export function findEntry(name: string, env: Env): Entry {
+  checkName(name)
+  const entries = listEntries(env)
+  const entry = entries.find((each) => each.name === name)
+  if (entry !== undefined) return entry
+  const meant = nearest(
+    name,
+    entries.map((each) => each.name),
+  )
+  throw new BusError('notFound', `there is no context ${JSON.stringify(name)}`, {
+    try: [...(meant === undefined ? [] : [`--context ${meant}`]), 'bus context ls'],
+  })
+}
+
+/** A context by name, or by the path of its `.json` file as the NATS CLI takes it. Fails with `notFound` or `usage`. */
+export function findContext(name: string, env: Env): Context {
+  const isPath = /[/\\].*\.json$/i.test(name)
+  return readEntry(isPath ? {name: basename(name, '.json'), from: 'nats', path: name} : findEntry(name, env))
+}
+
+/** Fails with `usage` for what cannot be understood. */
+export function readEntry(entry: Entry): Context {
+  const fields = parseFields(readFile(entry.path), entry.path)
+  const holdsSecrets = secretsIn(fields).length > 0 || /:\/\/[^/]*@/.test(fields.url ?? '')
+  const isLoose = entry.from === 'busline' && holdsSecrets && isOpenToOthers(entry.path)
+  return {...entry, ...readTarget(fields, entry.path), fields, isLoose}
+}
+
+function entriesOf(from: Owner, env: Env): Entry[] {
+  const folder = contextFolder(from, env)
+  const files = readFolder(folder).filter((file) => file.endsWith('.json') && !file.startsWith('.'))
+  const entries = files.map((file) => ({name: file.slice(0, -'.json'.length), from, path: join(folder, file)}))
+  // The NATS CLI leaves empty files behind.
+  return entries.filter(({path}) => (statSync(path, {throwIfNoEntry: false})?.size ?? 0) > 0)
+}
+
+function readFolder(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return []
+    throw fileError(error, 'read', folder)
+  }
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw fileError(error, 'read', `the context file ${path}`)
+  }
+}
+
+function isOpenToOthers(path: string): boolean {
+  return process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0
+}

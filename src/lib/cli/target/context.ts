@@ -1,0 +1,134 @@
+/** One context: a bus by a name, with the login for it. Our files have the form of the NATS CLI's, with a few fields more. */
+import {BusError} from '../../core/errors.ts'
+import {filePath, isLibbus, isServer} from '../../transport/open.ts'
+import {parseDuration} from '../render/units.ts'
+import {withScheme} from './bus.ts'
+import {isReference} from './secret-values.ts'
+
+/** What a file holds, by the names it has there; what is empty is absent. */
+export interface ContextFields {
+  readonly url?: string
+  readonly description?: string
+  /** As on the command line: `10s`. */
+  readonly timeout?: string
+  readonly user?: string
+  readonly password?: string
+  readonly token?: string
+  readonly creds?: string
+  readonly nkey?: string
+  readonly user_jwt?: string
+  readonly user_seed?: string
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly tls_first?: boolean
+  readonly insecure?: boolean
+  readonly inbox_prefix?: string
+}
+
+export interface Context {
+  readonly name: string
+  /** Whose file it is. */
+  readonly from: 'busline' | 'nats'
+  readonly path: string
+  readonly url: string
+  readonly timeoutMs: number | undefined
+  readonly fields: ContextFields
+  /** Can others read the secrets in our file? */
+  readonly isLoose: boolean
+}
+
+/** In the order in which they are shown. */
+export const textFields = [
+  ...([
+    'url',
+    'description',
+    'timeout',
+    'user',
+    'password',
+    'token',
+    'creds',
+    'nkey',
+    'user_jwt',
+    'user_seed',
+  ] as const),
+  ...(['ca', 'cert', 'key', 'inbox_prefix'] as const),
+]
+export const switchFields = ['tls_first', 'insecure'] as const
+
+/** What the NATS CLI can do and we cannot; a context that needs it is refused rather than half understood. */
+const unsupported: Readonly<Record<string, string>> = {
+  nsc: 'nsc (nsc://)',
+  socks_proxy: 'a SOCKS proxy',
+  windows_cert_store: 'the certificate store of Windows',
+}
+
+/** From the text of a file. Throws `usage`, naming the file. */
+export function parseFields(text: string, path: string): ContextFields {
+  const bad = (what: string) => new BusError('usage', `the context file ${path} ${what}`, {try: ['see the file']})
+  let data: unknown
+  try {
+    data = JSON.parse(text)
+  } catch {
+    throw bad('is not JSON')
+  }
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) throw bad('holds no JSON object')
+  const found = new Map<string, unknown>(Object.entries(data).filter(([, value]) => value !== '' && value !== null))
+  for (const name of textFields) {
+    if (found.has(name) && typeof found.get(name) !== 'string') throw bad(`has a ${name} that is no text`)
+  }
+  for (const name of switchFields) {
+    if (found.has(name) && typeof found.get(name) !== 'boolean')
+      throw bad(`has a ${name} that is neither true nor false`)
+  }
+  for (const [name, what] of Object.entries(unsupported)) {
+    if (found.has(name)) throw bad(`asks for ${what}, which bus does not support`)
+  }
+  const known = [...textFields, ...switchFields].filter((name) => found.has(name) && found.get(name) !== false)
+  return Object.fromEntries(known.map((name) => [name, found.get(name)])) as ContextFields
+}
+
+/** The fields whose value is a secret itself, rather than the place of one. */
+export function secretsIn(fields: ContextFields): (keyof ContextFields)[] {
+  const texts = (['password', 'token', 'user_jwt', 'user_seed'] as const).filter((name) => {
+    const value = fields[name]
+    return value !== undefined && !isReference(value)
+  })
+  return [...texts, ...(['creds', 'nkey'] as const).filter((name) => fields[name]?.startsWith('data:'))]
+}
+
+/** The bus and the timeout of a context. Throws `usage`, naming the file. */
+export function readTarget({url, timeout}: ContextFields, path: string): Pick<Context, 'url' | 'timeoutMs'> {
+  try {
+    return {
+      url: busUrl(url ?? 'nats://127.0.0.1:4222'),
+      timeoutMs: timeout === undefined ? undefined : parseDuration(timeout),
+    }
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error
+    throw new BusError('usage', `the context file ${path}: ${error.message}`, {try: error.try, cause: error})
+  }
+}
+
+/** A URL as `--bus` takes it, or `host:port` as the NATS tools do. Throws `usage`. */
+export function busUrl(text: string): string {
+  const url = text.trim()
+  if (url.startsWith('memory:') || isLibbus(url) || filePath(url) !== undefined) return url
+  const servers = withScheme(url)
+  if (isServer(servers) && /^\w+:\/\/\S+$/.test(servers)) return servers
+  throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
+    try: ['a server: nats://127.0.0.1:4222', 'a file: sqlite:/path/to/bus.db'],
+  })
+}
+
+/** Throws `usage` for a name that cannot be that of a file. */
+export function checkName(name: string): string {
+  const why = /[/\\]|\.\./.test(name)
+    ? 'has a slash or ".." in it'
+    : /[\p{Cc}]/u.test(name)
+      ? 'has control characters in it'
+      : undefined
+  const problem = name.trim() === '' ? 'is empty' : /^[-.]/.test(name) ? 'begins with "-" or "."' : why
+  if (problem === undefined) return name
+  throw new BusError('usage', `a context cannot be called ${JSON.stringify(name)}: the name ${problem}`)
+}

@@ -1,0 +1,119 @@
+/**
+ * What a value of a login means, by the rules of the NATS CLI: `file://PATH`, `env://NAME` and `data:;base64,TEXT`
+ * name a secret that stands elsewhere; a path may begin with `~` and have `$VAR` in it. Errors name the value's place,
+ * never the value.
+ */
+import {readFileSync} from 'node:fs'
+import {homedir} from 'node:os'
+import {resolve} from 'node:path'
+import {BusError} from '../../core/errors.ts'
+import {fileError} from '../io/input.ts'
+
+type Env = NodeJS.ProcessEnv
+
+/** Where a value was given: `--creds`, `NATS_CREDS`, `creds of the context "prod"`. */
+type Place = string
+
+/** A path, or the text itself where the value brings it along. */
+export type Material = {readonly path: string} | {readonly text: string}
+
+/** For credentials and nkeys: a plain value is a path. Throws `usage`. */
+export function material(value: string, place: Place, env: Env): Material {
+  const text = referred(value, place, env)
+  return text === undefined ? {path: expandPath(value, place, env)} : {text}
+}
+
+/** For certificates: always a path. Throws `usage`. */
+export function pathOf(value: string, place: Place, env: Env): string {
+  if (schemeOf(value) === undefined || value.startsWith('file://')) return expandPath(value, place, env)
+  throw new BusError('usage', `${place} must be the path of a file`, {
+    try: ['/path/to/file.pem', 'file:///path/to/file.pem'],
+  })
+}
+
+/** For passwords, tokens, JWTs and seeds: a plain value is the text itself. Throws `usage`; `notFound` for a file. */
+export function textOf(value: string, place: Place, env: Env): string {
+  if (value.startsWith('file://')) return withoutLineEnd(readText(expandPath(value, place, env), place))
+  return withoutLineEnd(referred(value, place, env) ?? value)
+}
+
+/** For a JWT or seed on the command line: a plain value is the text if `isText`, else a path. Throws as `textOf`. */
+export function textOrFile(value: string, isText: RegExp, place: Place, env: Env): string {
+  if (schemeOf(value) !== undefined || isText.test(value)) return textOf(value, place, env)
+  return readText(expandPath(value, place, env), place).trim()
+}
+
+/** Does the value only say where the secret stands? Then it can be shown. */
+export function isReference(value: string): boolean {
+  const scheme = schemeOf(value)
+  return scheme !== undefined && scheme !== 'data'
+}
+
+/** A leading `~` and each `$VAR` or `${VAR}` filled in. Throws `usage` for a variable that is not set. */
+function expandPath(value: string, place: Place, env: Env): string {
+  const home = env['HOME'] || homedir()
+  return value
+    .replace(/^file:\/\//, '')
+    .replace(/^~(?=$|[/\\])/, () => home)
+    .replace(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced?: string, bare?: string) =>
+      variable(braced ?? bare ?? '', place, env),
+    )
+}
+
+/** The text that an `env://` or `data:` value brings; undefined for a path. */
+function referred(value: string, place: Place, env: Env): string | undefined {
+  const scheme = schemeOf(value)
+  if (scheme === 'env') return variable(value.slice('env://'.length), place, env)
+  if (scheme === 'data') return decoded(value, place)
+  if (scheme === 'op' || scheme === 'nsc') throw unsupported(scheme, place)
+  return undefined
+}
+
+function schemeOf(value: string): 'file' | 'env' | 'data' | 'op' | 'nsc' | undefined {
+  const [, scheme] = /^(?:(file|env|op|nsc):\/\/|(?=data:))/i.exec(value) ?? []
+  if (scheme !== undefined) return scheme.toLowerCase() as 'file' | 'env' | 'op' | 'nsc'
+  return value.startsWith('data:') ? 'data' : undefined
+}
+
+function variable(name: string, place: Place, env: Env): string {
+  const value = env[name]
+  if (value) return value
+  throw new BusError('usage', `${place} names the variable ${name}, which is not set`, {try: [`export ${name}=…`]})
+}
+
+function decoded(value: string, place: Place): string {
+  const [, text] = /^data:[^,]*;\s*base64\s*,([A-Za-z0-9+/=\s]*)$/.exec(value) ?? []
+  if (text !== undefined) return Buffer.from(text, 'base64').toString('utf8')
+  throw new BusError('usage', `${place} begins with data: but is not base64`, {try: ['data:;base64,…']})
+}
+
+function unsupported(scheme: 'op' | 'nsc', place: Place): BusError {
+  const program = scheme === 'op' ? '1Password (op://)' : 'nsc (nsc://)'
+  const instead = scheme === 'op' ? 'op read op://… > FILE' : 'nsc generate creds --output-file FILE'
+  return new BusError('usage', `${place} is kept by ${program}, which bus does not ask`, {
+    try: [`${instead}, and --creds FILE`, 'env://NAME, and the secret in that variable'],
+  })
+}
+
+function readText(path: string, place: Place): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw fileError(error, 'read', `${path} (${place})`)
+  }
+}
+
+function withoutLineEnd(text: string): string {
+  return text.replace(/[\r\n]+$/, '')
+}
+
+/** A path in the form in which it is saved: whole, or as it is where it says where it begins. */
+export function lastingPath(value: string): string {
+  return schemeOf(value) === undefined && !/^[~$]/.test(value) ? resolve(value) : value
+}
+
+/** As `lastingPath`, for a value that is either the text itself or the path of a file with it. */
+export function lastingText(value: string, isText: RegExp): string {
+  if (schemeOf(value) !== undefined || isText.test(value)) return value
+  return `file://${lastingPath(value)}`
+}

@@ -1,0 +1,228 @@
+/**
+ * How a server is reached and who one is there: from the flags, the NATS_* variables and the context. The login comes
+ * from the first of these that has one. What was meant for one server is not sent to another without a word.
+ */
+import {BusError} from '../../core/errors.ts'
+import {withoutSecrets} from '../../core/secrets.ts'
+import type {Login, ServerOptions, TlsOptions} from '../../transport/contract.ts'
+import {isServer} from '../../transport/open.ts'
+import type {FoundBus} from './bus.ts'
+import type {Context} from './context.ts'
+import {material, pathOf, textOf, textOrFile} from './secret-values.ts'
+
+export interface ServerFlags {
+  readonly user?: string | undefined
+  readonly password?: string | undefined
+  readonly token?: string | undefined
+  readonly creds?: string | undefined
+  readonly nkey?: string | undefined
+  readonly jwt?: string | undefined
+  readonly seed?: string | undefined
+  readonly 'tls-ca'?: string | undefined
+  readonly 'tls-cert'?: string | undefined
+  readonly 'tls-key'?: string | undefined
+  readonly 'tls-first'?: boolean | undefined
+  readonly insecure?: boolean | undefined
+  readonly 'connect-timeout'?: number | undefined
+  readonly 'max-reconnects'?: number | undefined
+  readonly 'inbox-prefix'?: string | undefined
+}
+
+type Env = NodeJS.ProcessEnv
+type Part = 'user' | 'password' | 'token' | 'creds' | 'nkey' | 'jwt' | 'seed' | 'ca' | 'cert' | 'key'
+
+/** One of the places that say who one is. */
+interface Source {
+  /** As people would say it: `the context "prod"`. */
+  readonly name: string
+  readonly kind: 'flags' | 'environment' | 'context'
+  readonly values: Readonly<Partial<Record<Part, string | undefined>>>
+  /** How one value of it is called. */
+  readonly place: (part: Part) => string
+}
+
+/** A value and where it stands. */
+interface Given {
+  readonly value: string
+  readonly source: Source
+}
+
+interface Choice {
+  /** Undefined where the context has it. */
+  readonly url: string | undefined
+  readonly context: Context | undefined
+  readonly why: string
+}
+
+/** Fails with `usage` for a login that cannot be understood, or that a bus without a server does not ask for. */
+export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundBus, 'url' | 'server' | 'warnings'> {
+  const {context} = choice
+  const url = choice.url ?? context?.url ?? ''
+  if (!isServer(url)) {
+    checkUnused(url, flags)
+    return {url, server: {}, warnings: looseWarning(context)}
+  }
+  const all = [fromFlags(flags), fromEnvironment(env), ...(context === undefined ? [] : [fromContext(context)])]
+  const isFromUrlsPlace = placeOfUrl(choice)
+  // Who one is stands in the URL already: only what was typed beside it counts.
+  const sources = hasLogin(url) ? all.filter(({kind}) => kind === 'flags') : all
+  const parts = chooseLogin(sources)
+  const strangers = new Set([...parts.values()].map(({source}) => source).filter((source) => !isFromUrlsPlace(source)))
+  const insecure = flags.insecure || context?.fields.insecure
+  const inboxPrefix = flags['inbox-prefix'] ?? env['NATS_INBOX_PREFIX'] ?? context?.fields.inbox_prefix
+  return {
+    url,
+    server: {
+      login: loginOf(parts, env),
+      tls: {...tlsFiles(all, env), first: flags['tls-first'] || context?.fields.tls_first, insecure},
+      ...(flags['connect-timeout'] !== undefined && {connectTimeoutMs: flags['connect-timeout']}),
+      ...(flags['max-reconnects'] !== undefined && {maxReconnects: flags['max-reconnects']}),
+      ...(inboxPrefix && {inboxPrefix}),
+    } satisfies ServerOptions,
+    warnings: [
+      ...[...strangers].map((source) => `the login of ${source.name} goes to ${withoutSecrets(url)} (${choice.why})`),
+      ...(insecure ? [`any certificate of ${withoutSecrets(url)} is taken: it may be somebody else`] : []),
+      ...looseWarning(context),
+    ],
+  }
+}
+
+/** Throws `usage` for a context whose login cannot be understood, or is for a bus that asks for none. */
+export function checkLogin(context: Context): void {
+  const {place} = fromContext(context)
+  const [part] = chooseLogin([fromContext(context)]).keys()
+  if (part === undefined || isServer(context.url)) return
+  throw new BusError('usage', `${place(part)} is for servers, and ${context.url} is none`, {try: ['leave it out']})
+}
+
+function fromFlags(flags: ServerFlags): Source {
+  const {user, password, token, creds, nkey, jwt, seed} = flags
+  const values = {user, password, token, creds, nkey, jwt, seed}
+  const tls = {ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key']}
+  const place = (part: Part) => (part in tls ? `--tls-${part}` : `--${part}`)
+  return {name: 'the command line', kind: 'flags', values: {...values, ...tls}, place}
+}
+
+function fromEnvironment(env: Env): Source {
+  const parts = ['user', 'password', 'token', 'creds', 'nkey', 'jwt', 'seed', 'ca', 'cert', 'key'] as const
+  const values = Object.fromEntries(parts.map((part) => [part, env[`NATS_${part.toUpperCase()}`] || undefined]))
+  return {name: 'the environment', kind: 'environment', values, place: (part) => `NATS_${part.toUpperCase()}`}
+}
+
+/** Where a context calls it otherwise. */
+const contextNames: Partial<Record<Part, string>> = {jwt: 'user_jwt', seed: 'user_seed'}
+
+function fromContext({name, fields}: Context): Source {
+  const {user, password = user === undefined ? undefined : '', token, creds, nkey, user_jwt, user_seed} = fields
+  const {ca, cert, key} = fields
+  const values = {user, password, token, creds, nkey, jwt: user_jwt, seed: user_seed, ca, cert, key}
+  const place = (part: Part) => `${contextNames[part] ?? part} of the context "${name}"`
+  return {name: `the context "${name}"`, kind: 'context', values, place}
+}
+
+/** A way to log in, and what completes it. */
+const ways: readonly (readonly Part[])[] = [['user', 'password'], ['creds'], ['nkey', 'jwt', 'seed']]
+
+/** From the first source that has a login; a password or a seed that it lacks may come from a later one. */
+function chooseLogin(sources: readonly Source[]): Map<Part, Given> {
+  const parts = new Map<Part, Given>()
+  const at = sources.findIndex(({values}) =>
+    ['token', ...ways.flat()].some((part) => values[part as Part] !== undefined),
+  )
+  const [source, ...later] = at < 0 ? [] : sources.slice(at)
+  if (source === undefined) return parts
+  const given = ways.filter((way) => way.some((part) => source.values[part] !== undefined))
+  const [one, other] = given.map((way) => way.find((part) => source.values[part] !== undefined) as Part)
+  if (one !== undefined && other !== undefined) {
+    throw new BusError('usage', `${source.place(one)} and ${source.place(other)} are two logins`, {
+      try: ['leave one of them out'],
+    })
+  }
+  for (const part of ['token', ...(given[0] ?? [])] as const) take(part as Part, source)
+  for (const next of later) {
+    if (parts.has('user') !== parts.has('password')) for (const part of ways[0] ?? []) take(part, next)
+    if (parts.has('jwt') && !parts.has('seed') && !parts.has('nkey')) {
+      take('seed', next)
+      if (!parts.has('seed')) take('nkey', next)
+    }
+  }
+  return parts
+
+  function take(part: Part, from: Source): void {
+    const value = from.values[part]
+    if (value !== undefined && !parts.has(part)) parts.set(part, {value, source: from})
+  }
+}
+
+const jwtText = /^[\w-]+\.[\w-]+\.[\w-]+$/
+const seedText = /^S[A-Z2-7]{20,}$/
+
+function loginOf(parts: ReadonlyMap<Part, Given>, env: Env): Login {
+  const text = (part: Part) => {
+    const given = parts.get(part)
+    return given && textOf(given.value, given.source.place(part), env)
+  }
+  const file = (part: 'creds' | 'nkey') => {
+    const given = parts.get(part)
+    return given && material(given.value, given.source.place(part), env)
+  }
+  const longText = (part: 'jwt' | 'seed', isText: RegExp) => {
+    const given = parts.get(part)
+    return given && textOrFile(given.value, isText, given.source.place(part), env)
+  }
+  const [user, password, token] = [text('user'), text('password'), text('token')]
+  const [creds, nkey] = [file('creds'), file('nkey')]
+  return {
+    // As in a URL and for the NATS CLI.
+    ...(user !== undefined && password === undefined ? {token: user} : {user, password, token}),
+    ...(creds && ('path' in creds ? {credsFile: creds.path} : {creds: creds.text})),
+    ...(nkey && ('path' in nkey ? {nkeyFile: nkey.path} : {seed: nkey.text})),
+    ...(parts.has('jwt') && {jwt: longText('jwt', jwtText)}),
+    ...(parts.has('seed') && {seed: longText('seed', seedText)}),
+  }
+}
+
+/** Certificate and key come from one place. */
+function tlsFiles(sources: readonly Source[], env: Env): TlsOptions {
+  const path = (source: Source | undefined, part: Part) => {
+    const value = source?.values[part]
+    return source && value !== undefined ? pathOf(value, source.place(part), env) : undefined
+  }
+  const own = sources.find(({values}) => values.cert !== undefined || values.key !== undefined)
+  return {
+    caFile: path(
+      sources.find(({values}) => values.ca !== undefined),
+      'ca',
+    ),
+    certFile: path(own, 'cert'),
+    keyFile: path(own, 'key'),
+  }
+}
+
+/** What was typed together with the URL, or stands beside it, is meant for it. */
+function placeOfUrl({url, context, why}: Choice): (source: Source) => boolean {
+  return ({kind}) => {
+    if (kind === 'flags') return true
+    if (kind === 'context') return url === undefined || url === context?.url
+    return why === 'BUS_URL' || why === 'NATS_URL'
+  }
+}
+
+function hasLogin(url: string): boolean {
+  return /:\/\/[^/]*@/.test(url)
+}
+
+function looseWarning(context: Context | undefined): string[] {
+  if (!context?.isLoose) return []
+  return [`others can read the secrets of the context "${context.name}": chmod 600 ${context.path}`]
+}
+
+function checkUnused(url: string, flags: ServerFlags): void {
+  const {values, place} = fromFlags(flags)
+  const part = (Object.keys(values) as Part[]).find((name) => values[name] !== undefined)
+  const flag = part ? place(part) : flags['tls-first'] ? '--tls-first' : flags.insecure ? '--insecure' : undefined
+  if (flag === undefined) return
+  throw new BusError('usage', `${flag} is for servers, and ${url} is none`, {
+    try: [`leave ${flag} out`, '--bus nats://127.0.0.1:4222'],
+  })
+}

@@ -1,0 +1,89 @@
+/**
+ * JSONata that must be true. One that is not says why: the parts of it that made it false, and the values they had.
+ */
+import type {ExprNode, Expression as Parsed} from 'jsonata'
+import {BusError} from './errors.ts'
+import {compileJsonata, type Expression, isTruthy, parseJsonata} from './text/jsonata.ts'
+
+const longestShown = 200
+
+export interface Expectation {
+  readonly source: string
+  /** Nothing when it is true of the context. */
+  readonly missOf: (context: object) => Promise<Miss | undefined>
+}
+
+/** What did not hold, for people and for `data`. */
+export interface Miss {
+  readonly expression: string
+  /** `expected json.total = 42, but json.total is 41` */
+  readonly sentence: string
+  readonly seen: Readonly<Record<string, unknown>>
+}
+
+/** Compiles; `flag` is what it was given with, as `--expect`. Fails with `usage`, naming the position. */
+export async function compileExpectation(source: string, flag: string): Promise<Expectation> {
+  const holds = await compileJsonata(source, flag)
+  return {source, missOf: (context) => missOf(source, holds, context)}
+}
+
+async function missOf(source: string, holds: Expression, context: object): Promise<Miss | undefined> {
+  try {
+    if (isTruthy(await holds(context))) return undefined
+    const seen = await whatWasSeen(source, context)
+    const values = Object.entries(seen).map(([part, value]) => `${part === source ? 'it' : part} ${shown(value)}`)
+    return {expression: source, seen, sentence: `expected ${source}, but ${values.join(' and ')}`}
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error
+    return {expression: source, seen: {}, sentence: `expected ${source}, but it cannot be told: ${reasonOf(error)}`}
+  }
+}
+
+/** The values of those parts of an expression that made it false: `a` in `a > 1 and b`, when that is the false half. */
+async function whatWasSeen(source: string, context: object): Promise<Record<string, unknown>> {
+  const {default: parse} = await import('jsonata')
+  const seen: Record<string, unknown> = {}
+  const look = async (part: string): Promise<unknown> => {
+    try {
+      return await (await parseJsonata(part)).evaluate(context, {})
+    } catch {
+      return undefined
+    }
+  }
+  for (const half of operandsOf(source, logical, parse)) {
+    if (isTruthy(await look(half))) continue
+    const operands = operandsOf(half, comparisons, parse)
+    for (const operand of operands) {
+      if (operands.length === 1 || !isLiteral(parse(operand).ast())) seen[operand] = await look(operand)
+    }
+  }
+  return seen
+}
+
+/** The operands of the outermost of these operators, as they stand in the source; all of it when there is none. */
+function operandsOf(source: string, operators: ReadonlySet<string>, parse: (source: string) => Parsed): string[] {
+  const {type, value, position = 0} = parse(source).ast()
+  if (type !== 'binary' || !operators.has(value)) return [source.trim()]
+  const [left, right] = [source.slice(0, position - value.length), source.slice(position)]
+  return [...operandsOf(left, operators, parse), ...operandsOf(right, operators, parse)]
+}
+
+const logical: ReadonlySet<string> = new Set(['and', 'or'])
+const comparisons: ReadonlySet<string> = new Set(['=', '!=', '<', '<=', '>', '>=', 'in'])
+
+function isLiteral({type, expressions}: ExprNode): boolean {
+  if (type === 'unary') return expressions?.every(isLiteral) ?? true
+  return ['string', 'number', 'value', 'regex'].includes(type)
+}
+
+/** `is 41`, `has no value` */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value)
+  if (text === undefined) return 'has no value'
+  return `is ${text.length > longestShown ? `${text.slice(0, longestShown)}…` : text}`
+}
+
+function reasonOf(error: BusError): string {
+  const {message} = (error.cause ?? error) as {message?: string}
+  return message ?? error.message
+}

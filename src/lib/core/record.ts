@@ -1,0 +1,157 @@
+/**
+ * Records: a message as one line of JSON, and back without losing a byte. The payload is `json` whenever it is JSON,
+ * so that `jq` and people can read it; `text` when it is not JSON or when JavaScript's compact form of it differs from
+ * the bytes (white space, 1.0, repeated keys); `base64` when it is not UTF-8. Reading takes the most exact one there is.
+ */
+
+import {BusError} from './errors.ts'
+import {checkHeader, type Headers, type Message, type Outgoing, sizeOf} from './message.ts'
+import {checkSubject} from './subject.ts'
+import {decode, toBase64, utf8Text} from './text/encoding.ts'
+import {compactJson, looksLikeJson, parseExact} from './text/json-text.ts'
+import {isoClock} from './time/timestamp.ts'
+
+/** What a record says: a message to publish, and when it was first sent (Unix milliseconds). */
+export interface Recorded extends Outgoing {
+  readonly timeMs: number | undefined
+}
+
+/** What of a message a record has. */
+export interface RecordOptions {
+  /** Leaves the payload out and gives its size as `bytes`. */
+  readonly headersOnly?: boolean | undefined
+}
+
+/** Writes records: message in, one line out, without its newline. One writer a stream, for what it remembers. */
+export function recordWriter(options: RecordOptions = {}): (message: Message) => string {
+  const iso = isoClock()
+  let subject: string | undefined
+  let head = ''
+  return (message) => {
+    if (message.subject !== subject) {
+      subject = message.subject
+      head = `{"subject":${JSON.stringify(subject)}`
+    }
+    let line = head
+    if (message.seq !== undefined) line += `,"seq":${message.seq}`
+    const time = iso(message.time)
+    if (time !== undefined) line += `,"time":"${time}"`
+    if (message.reply !== undefined) line += `,"reply":${JSON.stringify(message.reply)}`
+    if (message.headers.length > 0) line += `,"headers":${headersJson(message.headers)}`
+    return `${line}${options.headersOnly ? `,"bytes":${sizeOf(message.payload)}` : payloadJson(message.payload)}}`
+  }
+}
+
+/** Reads one record. Throws `usage`, saying what is wrong with it. Members that it does not know are let be. */
+export function parseRecord(line: string): Recorded {
+  const record = parseObject(line)
+  const {subject, reply, headers, time} = record
+  if (typeof subject !== 'string')
+    throw bad(subject === undefined ? 'has no "subject"' : 'has a "subject" that is not text')
+  if (reply !== undefined && reply !== null && typeof reply !== 'string') throw bad('has a "reply" that is not text')
+  return {
+    subject: checkSubject(subject),
+    data: payloadOf(record, line),
+    reply: reply ? checkSubject(reply) : undefined,
+    headers: headers === undefined || headers === null ? undefined : headersOf(headers),
+    timeMs: time === undefined || time === null ? undefined : timeOf(time),
+  }
+}
+
+/** `,"json":…`, `,"text":…` or `,"base64":…`: what a record has of a payload. */
+export function payloadJson(payload: string | Uint8Array): string {
+  const text = utf8Text(payload)
+  if (text === undefined) return `,"base64":"${toBase64(payload)}"`
+  const compact = looksLikeJson(text) ? inCompactForm(text) : undefined
+  if (compact === undefined) return `,"text":${JSON.stringify(text)}`
+  return compact === text ? `,"json":${text}` : `,"json":${compactJson(text)},"text":${JSON.stringify(text)}`
+}
+
+/** JavaScript's own form of a JSON text; undefined for what is not JSON, or is nested beyond what can be written. */
+function inCompactForm(text: string): string | undefined {
+  try {
+    return JSON.stringify(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}
+
+/** An object in the order of the headers, or pairs where an object would lose the order or a name. */
+export function headersJson(headers: Headers): string {
+  const values = new Map<string, string[]>()
+  let last: string | undefined
+  for (const [name, value] of headers) {
+    const earlier = values.get(name)
+    if (/^\d+$|^__proto__$/.test(name) || (earlier !== undefined && name !== last)) return JSON.stringify(headers)
+    if (earlier === undefined) values.set(name, [value])
+    else earlier.push(value)
+    last = name
+  }
+  const members = [...values].map(
+    ([name, all]) => `${JSON.stringify(name)}:${JSON.stringify(all.length === 1 ? all[0] : all)}`,
+  )
+  return `{${members.join(',')}}`
+}
+
+function parseObject(line: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch (cause) {
+    throw new BusError('usage', `is not JSON: ${(cause as Error).message}`, {cause, try: hints})
+  }
+  if (isObject(value)) return value
+  throw bad('is not a JSON object')
+}
+
+function payloadOf(record: Record<string, unknown>, line: string): string | Uint8Array {
+  const {base64, text} = record
+  if (base64 !== undefined) {
+    if (typeof base64 !== 'string') throw bad('has a "base64" that is not text')
+    return decode(base64, 'base64', 'has a "base64" that')
+  }
+  if (text !== undefined) {
+    if (typeof text !== 'string') throw bad('has a "text" that is not text')
+    return text
+  }
+  return 'json' in record ? jsonSource(record['json'], line) : ''
+}
+
+/** The compact form of the `json` member with its numbers as the line has them: JavaScript would round 12345678901234567890. */
+function jsonSource(value: unknown, line: string): string {
+  try {
+    const compact = JSON.stringify(value)
+    if (line.endsWith(`"json":${compact}}`)) return compact
+    return JSON.stringify((parseExact(line) as Record<string, unknown>)['json'])
+  } catch (cause) {
+    throw new BusError('usage', 'has a "json" that is nested too deep', {cause, try: ['give it as "text"']})
+  }
+}
+
+function headersOf(headers: unknown): Headers {
+  if (!Array.isArray(headers) && !isObject(headers)) throw bad('has "headers" that are neither an object nor pairs')
+  const pairs: unknown[] = Array.isArray(headers)
+    ? headers
+    : Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => [name, one]))
+  return pairs.map((pair) => {
+    const [name, value] = Array.isArray(pair) && pair.length === 2 ? pair : []
+    if (typeof name === 'string' && typeof value === 'string') return checkHeader(name, value)
+    throw bad(`has a header that is not text: ${JSON.stringify(pair).slice(0, 80)}`)
+  })
+}
+
+function timeOf(time: unknown): number {
+  const timeMs = typeof time === 'string' ? Date.parse(time) : Number.NaN
+  if (!Number.isNaN(timeMs)) return timeMs
+  throw bad(`has a "time" that is not ISO 8601: ${JSON.stringify(time).slice(0, 80)}`)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+const hints = ['a record is a line such as {"subject":"a.b","json":{"n":1}}', 'bus sub --json writes them']
+
+function bad(what: string): BusError {
+  return new BusError('usage', what, {try: hints})
+}

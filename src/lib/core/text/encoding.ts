@@ -1,0 +1,49 @@
+/** Bytes from and to text: UTF-8, base64, hex. */
+import {isUtf8} from 'node:buffer'
+import {BusError} from '../errors.ts'
+
+export type Encoding = 'base64' | 'hex'
+
+/** The payload as text, or undefined when it is not UTF-8. Unlike `TextDecoder` it keeps a byte order mark. */
+export function utf8Text(payload: string | Uint8Array): string | undefined {
+  if (typeof payload === 'string') return payload
+  return isUtf8(payload) ? bufferOver(payload).toString('utf8') : undefined
+}
+
+/** Text where the bytes are UTF-8, else the bytes: buses carry text in a faster form. */
+export function textWherePossible(bytes: Uint8Array): string | Uint8Array {
+  return bytes.length <= longestText ? (utf8Text(bytes) ?? bytes) : bytes
+}
+
+export function toBase64(payload: string | Uint8Array): string {
+  return (typeof payload === 'string' ? Buffer.from(payload) : bufferOver(payload)).toString('base64')
+}
+
+/** The first `count` bytes as `89 50 4e 47`. */
+export function hexPreview(bytes: Uint8Array, count: number): string {
+  return Array.from(bytes.subarray(0, count), (byte) => byte.toString(16).padStart(2, '0')).join(' ')
+}
+
+/**
+ * Decodes base64 (also URL-safe, also without padding) or hex; white space is skipped. Throws `usage` with the position;
+ * `what` begins the sentence, as `the body`.
+ */
+export function decode(text: string, encoding: Encoding, what: string): Uint8Array {
+  const bad = text.search(encoding === 'hex' ? /[^\s0-9a-f]/i : /[^\s\w+/=-]|=(?=\s*[^\s=])/)
+  if (bad >= 0) {
+    const found = JSON.stringify(String.fromCodePoint(text.codePointAt(bad) ?? 0))
+    const sentence = `${what} is not ${encoding}: ${found} at position ${bad + 1}`
+    throw new BusError('usage', sentence, {data: {position: bad + 1}})
+  }
+  const packed = text.replace(/[\s=]+/g, '')
+  const isWhole = encoding === 'hex' ? packed.length % 2 === 0 : packed.length % 4 !== 1
+  if (!isWhole) throw new BusError('usage', `${what} is not ${encoding}: it ends in the middle of a byte`)
+  return Uint8Array.from(Buffer.from(packed, encoding))
+}
+
+/** Below the longest string of V8, with room. */
+const longestText = 256 * 1024 * 1024
+
+function bufferOver(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

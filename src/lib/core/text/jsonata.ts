@@ -1,0 +1,161 @@
+/**
+ * JSONata over messages. Every flag that takes an expression (--where, --select, --expect, --expr) looks at the same
+ * context, so that what was tried with one works with the others.
+ */
+import type {Expression as Parsed} from 'jsonata'
+import {BusError} from '../errors.ts'
+import {type Headers, type Message, sizeOf} from '../message.ts'
+import {BoundedRegExp} from './bounded-regex.ts'
+
+/** Evaluates a compiled expression. Fails with `usage` when it cannot be applied to this context. */
+export type Expression = (context: object) => Promise<unknown>
+
+/**
+ * What an expression may use up, so that one without an end, or one that a message makes run wild, ends with a sentence:
+ * milliseconds, calls within calls, values in one list.
+ */
+const limits = {
+  timeout: 2000,
+  stack: 10_000,
+  sequence: 1_000_000,
+  RegexEngine: BoundedRegExp as unknown as RegExpConstructor,
+}
+
+/** Reads an expression. Throws what JSONata throws. */
+export async function parseJsonata(source: string): Promise<Parsed> {
+  const {default: jsonata} = await import('jsonata')
+  const parsed = jsonata(source, limits)
+  parsed.registerFunction('distinct', distinct, '<x:x>')
+  return parsed
+}
+
+/** Compiles `source`; `flag` is what it was given with, as `--where`. Fails with `usage`, naming the position (1-based). */
+export async function compileJsonata(source: string, flag: string): Promise<Expression> {
+  try {
+    const compiled = await parseJsonata(source)
+    return async (context) => {
+      try {
+        return await compiled.evaluate(context)
+      } catch (error) {
+        throw fault(error, source, flag, 'fails on a message')
+      }
+    }
+  } catch (error) {
+    throw fault(error, source, flag, 'is not JSONata')
+  }
+}
+
+/** What an expression sees of a message. Nothing is parsed before it is looked at; `json` is absent when it is not JSON. */
+export function contextOf(message: Message): MessageContext {
+  let parsed: {json: unknown} | undefined
+  return {
+    subject: message.subject,
+    reply: message.reply,
+    seq: message.seq,
+    get time() {
+      return new Date(message.time).toISOString()
+    },
+    get headers() {
+      return headersObject(message.headers)
+    },
+    get bytes() {
+      return sizeOf(message.payload)
+    },
+    get text() {
+      return message.text
+    },
+    get json() {
+      parsed ??= {json: parse(message.text)}
+      return parsed.json
+    },
+  }
+}
+
+export interface MessageContext {
+  readonly subject: string
+  readonly reply: string | undefined
+  readonly seq: number | undefined
+  /** ISO 8601. */
+  readonly time: string
+  /** A name that comes several times has an array of values. */
+  readonly headers: Readonly<Record<string, string | string[]>>
+  /** Size of the payload. */
+  readonly bytes: number
+  readonly text: string
+  readonly json: unknown
+}
+
+/** Whether a result counts as true: `$boolean()` of JSONata. */
+export function isTruthy(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(isTruthy)
+  if (value === null || typeof value !== 'object') return typeof value !== 'function' && Boolean(value)
+  return !('_jsonata_lambda' in value) && Object.keys(value).length > 0
+}
+
+/** A result as text: a string as it stands, anything else as compact JSON; undefined when there is no value. */
+export function resultText(value: unknown, flag: string): string | undefined {
+  if (value === undefined || typeof value === 'string') return value
+  const isFunction =
+    typeof value === 'function' || (value !== null && typeof value === 'object' && '_jsonata_lambda' in value)
+  if (isFunction)
+    throw new BusError('usage', `${flag} gives a function, not a value`, {try: ['call it: name(argument)']})
+  try {
+    return JSON.stringify(value)
+  } catch (cause) {
+    throw new BusError('usage', `${flag} gives a value that cannot be written: ${(cause as Error).message}`, {cause})
+  }
+}
+
+function headersObject(headers: Headers): Record<string, string | string[]> {
+  const values = new Map<string, string | string[]>()
+  for (const [name, value] of headers) {
+    const earlier = values.get(name)
+    if (Array.isArray(earlier)) earlier.push(value)
+    else values.set(name, earlier === undefined ? value : [earlier, value])
+  }
+  return Object.fromEntries(values)
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** JSONata throws plain objects with a message and the offset behind the token where it stopped. */
+function fault(error: unknown, source: string, flag: string, what: string): BusError {
+  const {message = String(error), position} = error as {message?: string; position?: number}
+  const at = position === undefined ? undefined : Math.max(1, Math.min(position, source.length))
+  const where = at === undefined ? '' : ` at position ${at}`
+  return new BusError('usage', `${flag} ${JSON.stringify(source)} ${what}: ${message}${where}`, {
+    cause: error,
+    data: {position: at},
+    try: [`${flag} 'json.total > 100 and headers.Trace'`],
+  })
+}
+
+/** As JSONata's own, whose time is the square of the list's length. */
+function distinct(this: unknown, values: unknown): unknown {
+  if (!Array.isArray(values) || values.length <= 1) return values
+  const found = new Map<unknown, unknown>()
+  for (const value of values) {
+    const key = typeof value === 'object' && value !== null ? `\0${JSON.stringify(sorted(value))}` : value
+    if (!found.has(key)) found.set(key, value)
+  }
+  const {createSequence} = this as {createSequence(): unknown[]}
+  const results = 'sequence' in values ? createSequence() : []
+  for (const value of found.values()) results.push(value)
+  return results
+}
+
+/** With the members of all objects in one order. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(sorted)
+  const members = Object.keys(value)
+    .sort()
+    .map((name) => [name, sorted((value as Record<string, unknown>)[name])])
+  return {members}
+}

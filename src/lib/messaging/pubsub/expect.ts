@@ -1,0 +1,67 @@
+/**
+ * Expectations about replies. An expression sees the first reply as every expression sees a message, and beside it
+ * `ms`, `status` (`ok`, or `error` for a service error), `error` (its code and text) and `messages`: all replies.
+ */
+import {BusError} from '../../core/errors.ts'
+import {compileExpectation, type Expectation, type Miss} from '../../core/expectation.ts'
+import {serviceError, serviceFailure} from '../../core/message.ts'
+import {contextOf} from '../../core/text/jsonata.ts'
+import type {Answer} from './request.ts'
+
+const flag = '--expect'
+
+/** Judges the replies to one request: rejects with what is wrong with them. */
+export type Judge = (answers: readonly Answer[]) => Promise<void>
+
+/**
+ * A judge of what came back on `subject`. It fails with `expectation` when an expression does not hold, and with
+ * `remote` for a service error, unless an expression asked about that (`status`, `error`). Compiling fails with `usage`.
+ */
+export async function compileExpectations(sources: readonly string[], subject: string): Promise<Judge> {
+  const expectations: Expectation[] = []
+  for (const source of sources) expectations.push(await compileExpectation(source, flag))
+  return async (answers) => {
+    const misses: Miss[] = []
+    let asked = false
+    const context = resultContext(answers, () => {
+      asked = true
+    })
+    for (const expectation of expectations) {
+      const miss = await expectation.missOf(context)
+      if (miss !== undefined) misses.push(miss)
+    }
+    const failure = answers.map(({message}) => serviceFailure(message, subject)).find((error) => error !== undefined)
+    if (failure !== undefined && !asked) throw failure
+    if (misses.length > 0) throw missed(misses, subject)
+  }
+}
+
+/** What an expectation sees. `onStatus` is told when it asks whether this is a service error. */
+function resultContext(answers: readonly Answer[], onStatus: () => void): object {
+  const messages = answers.map((answer) => replyContext(answer, onStatus))
+  const first = answers[0]
+  return Object.assign(first === undefined ? {} : replyContext(first, onStatus), {messages})
+}
+
+function replyContext({message, ms}: Answer, onStatus: () => void): object {
+  const error = serviceError(message)
+  const code = Number(error?.code)
+  const told = <T>(value: T) => ({
+    enumerable: true,
+    get: () => {
+      onStatus()
+      return value
+    },
+  })
+  return Object.defineProperties(Object.assign(contextOf(message), {ms: Math.round(ms * 1000) / 1000}), {
+    status: told(error === undefined ? 'ok' : 'error'),
+    error: told(error && {code: Number.isInteger(code) && error.code !== '' ? code : error.code, text: error.text}),
+  })
+}
+
+function missed(misses: readonly Miss[], subject: string): BusError {
+  const sentence = `the reply on "${subject}" is wrong: ${misses.map((miss) => miss.sentence).join('; ')}`
+  return new BusError('expectation', sentence, {
+    data: {expectations: misses.map(({expression, seen}) => ({expression, seen}))},
+  })
+}

@@ -1,0 +1,123 @@
+/** Which messages are kept: by subject, by payload, by expression, by chance. Cheap tests come first. */
+
+import {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import {checkPattern, SubjectTrie} from '../../core/subject.ts'
+import {BoundedRegExp} from '../../core/text/bounded-regex.ts'
+import {compileJsonata, contextOf, isTruthy} from '../../core/text/jsonata.ts'
+
+export interface FilterOptions {
+  /** Patterns of subjects to leave out. */
+  readonly ignore?: readonly string[] | undefined
+  /** A regular expression that the payload has to match. */
+  readonly match?: string | undefined
+  /** A JSONata expression that has to be true. */
+  readonly where?: string | undefined
+  /** The share that is kept, from 0 to 1. */
+  readonly sample?: number | undefined
+  /** Told the first time that `where` cannot be applied to a message; such messages are not kept. */
+  readonly onFailure?: ((sentence: string) => void) | undefined
+  readonly random?: (() => number) | undefined
+}
+
+/** The messages of a batch that are kept, in order. */
+export type Filter = (batch: readonly Message[]) => readonly Message[] | Promise<readonly Message[]>
+
+/** Compiles the filters; undefined when all messages are kept. Fails with `usage`, naming the position of the fault. */
+export async function compileFilter(options: FilterOptions): Promise<Filter | undefined> {
+  const {sample, match, ignore = [], where, random = Math.random} = options
+  const tests: ((message: Message) => boolean)[] = []
+  if (ignore.length > 0) tests.push(notIgnored(ignore))
+  if (sample !== undefined) tests.push(() => random() < sample)
+  if (match !== undefined) {
+    tests.push(matching(compileRegex(match, '--match'), options.onFailure))
+  }
+  const quick = tests.length === 0 ? undefined : keeping(tests)
+  return where === undefined ? quick : whereTrue(where, quick, options.onFailure)
+}
+
+/** Compiles a regular expression; `flag` is what it was given with. Throws `usage`, naming the position (1-based). */
+export function compileRegex(source: string, flag: string): RegExp {
+  const fault = regexFault(source)
+  if (fault === undefined) return new BoundedRegExp(source)
+  const at = source.length > longestSearched ? undefined : placeOf(fault, source)
+  const where = at === undefined ? '' : ` at position ${at}`
+  throw new BusError('usage', `${flag} /${source}/ is not a regular expression: ${fault}${where}`, {
+    ...(at !== undefined && {data: {position: at}}),
+    try: ['"\\\\" before a character that is meant as itself'],
+  })
+}
+
+/** Looking for the place of a fault takes the square of the length. */
+const longestSearched = 2000
+
+/** V8 does not say where: it is where a shortest beginning of the text starts to have this same fault. */
+function placeOf(fault: string, source: string): number {
+  let at = source.length
+  while (at > 1 && regexFault(source.slice(0, at - 1)) === fault) at--
+  return at
+}
+
+function regexFault(source: string): string | undefined {
+  try {
+    // One that is too large is found when it is used.
+    new RegExp(source).test('')
+    return undefined
+  } catch (error) {
+    return (error as Error).message.replace(/^.*\/: /s, '')
+  }
+}
+
+function keeping(tests: readonly ((message: Message) => boolean)[]): (batch: readonly Message[]) => readonly Message[] {
+  return (batch) => batch.filter((message) => tests.every((test) => test(message)))
+}
+
+function matching(regex: RegExp, onFailure: FilterOptions['onFailure']): (message: Message) => boolean {
+  let failed = false
+  return ({text, subject}) => {
+    try {
+      return regex.test(text)
+    } catch (error) {
+      if (!failed) onFailure?.(`--match: ${(error as Error).message} (on ${subject}; such messages are left out)`)
+      failed = true
+      return false
+    }
+  }
+}
+
+function notIgnored(patterns: readonly string[]): (message: Message) => boolean {
+  const trie = new SubjectTrie<true>()
+  for (const pattern of patterns) trie.add(checkPattern(pattern), true)
+  let subject = ''
+  let keep = true
+  return (message) => {
+    if (message.subject !== subject) {
+      subject = message.subject
+      keep = trie.match(subject).length === 0
+    }
+    return keep
+  }
+}
+
+async function whereTrue(
+  source: string,
+  quick: ((batch: readonly Message[]) => readonly Message[]) | undefined,
+  onFailure: FilterOptions['onFailure'],
+): Promise<Filter> {
+  const evaluate = await compileJsonata(source, '--where')
+  let failed = false
+  const isTrue = async (message: Message) => {
+    try {
+      return isTruthy(await evaluate(contextOf(message)))
+    } catch (error) {
+      if (!failed) onFailure?.(`${(error as Error).message} (on ${message.subject}; such messages are left out)`)
+      failed = true
+      return false
+    }
+  }
+  return async (batch) => {
+    const kept: Message[] = []
+    for (const message of quick?.(batch) ?? batch) if (await isTrue(message)) kept.push(message)
+    return kept
+  }
+}

@@ -1,0 +1,134 @@
+/** The ways to answer a request, for `serve`: a fixed reply, the request itself, an expression, a program. */
+
+import {messageEnvironment} from '../../core/environment.ts'
+import {BusError} from '../../core/errors.ts'
+import type {Headers, Message} from '../../core/message.ts'
+import {type Captured, failureOf, run} from '../../core/process/exec.ts'
+import {compileJsonata, contextOf, resultText} from '../../core/text/jsonata.ts'
+
+/** What a request is answered with: a reply, or a service error (ADR-32). */
+export type Outcome = Reply | {readonly fault: Fault}
+
+export interface Reply {
+  readonly data: Uint8Array | string
+  readonly headers?: Headers | undefined
+  /** It says in its own words that the service failed: it is sent as it stands and counted as a failure. */
+  readonly failed?: Fault | undefined
+}
+
+export interface Fault {
+  /** As HTTP counts: 500 for a failure, 504 for one that took too long. */
+  readonly code: number
+  readonly text: string
+}
+
+export interface Handler {
+  /** It answers without waiting for anything. */
+  readonly instant: boolean
+  /** What it throws is a bug: a request that cannot be answered is a fault. */
+  handle(request: Message): Outcome | Promise<Outcome>
+}
+
+export interface Range {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+export interface ProgramOptions {
+  readonly argv: readonly string[]
+  readonly timeoutMs: number
+  /** Bytes that its stdout may have before it is killed. */
+  readonly maxBytes?: number | undefined
+  /** Kills what is running. */
+  readonly signal?: AbortSignal | undefined
+  readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
+}
+
+/** More than any bus takes. What one of them does not take is found when the reply is sent. */
+const mostBytes = 64 * 1024 * 1024
+
+/** Answers with headers and payload of the request. */
+export function echo(): Handler {
+  return {instant: true, handle: ({payload, headers}) => ({data: payload, headers})}
+}
+
+/** Answers with what `make` gives, anew each time. */
+export function fixed(make: () => Reply): Handler {
+  return {instant: true, handle: make}
+}
+
+/** Answers with the value of an expression over the request: a string as it stands, anything else as JSON. */
+export async function expression(source: string): Promise<Handler> {
+  const flag = '--expr'
+  const evaluate = await compileJsonata(source, flag)
+  return {
+    instant: false,
+    async handle(request) {
+      try {
+        const data = resultText(await evaluate(contextOf(request)), flag)
+        return data === undefined ? fault(500, `${flag} has no value for this request`) : {data}
+      } catch (error) {
+        if (error instanceof BusError) return fault(500, error.message)
+        throw error
+      }
+    },
+  }
+}
+
+/** Answers with what a program writes to stdout, the request on its stdin. */
+export function program(options: ProgramOptions): Handler {
+  const {argv, timeoutMs, maxBytes = mostBytes, signal, onStderr} = options
+  return {
+    instant: false,
+    async handle(request) {
+      const env = messageEnvironment(request)
+      const done = await run({argv, env, input: request.payload, timeoutMs, signal, onStderr}, maxBytes)
+      return programFault(done, argv, maxBytes) ?? {data: done.stdout}
+    },
+  }
+}
+
+/** Adds headers to each reply, made anew; a service error has its own. */
+export function withHeaders(handler: Handler, make: () => Headers): Handler {
+  const add = (outcome: Outcome): Outcome =>
+    'fault' in outcome ? outcome : {data: outcome.data, headers: [...(outcome.headers ?? []), ...make()]}
+  return {
+    instant: handler.instant,
+    handle(request) {
+      const outcome = handler.handle(request)
+      return outcome instanceof Promise ? outcome.then(add) : add(outcome)
+    },
+  }
+}
+
+/** Waits before each answer, as long as a slow service would. */
+export function delayed(handler: Handler, {fromMs, toMs}: Range, random: () => number): Handler {
+  return {
+    instant: false,
+    async handle(request) {
+      const ms = fromMs + random() * (toMs - fromMs)
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      return handler.handle(request)
+    },
+  }
+}
+
+/** Fails this share of the requests instead of handling them. */
+export function failing(handler: Handler, share: number, random: () => number): Handler {
+  return {
+    instant: handler.instant,
+    handle: (request) => (random() < share ? fault(500, 'injected') : handler.handle(request)),
+  }
+}
+
+function programFault({ending, overflow}: Captured, argv: readonly string[], maxBytes: number): Outcome | undefined {
+  if (overflow) return fault(500, `${argv[0]} wrote more than the ${maxBytes} bytes that a reply may have`)
+  const failure = failureOf(ending, argv)
+  if (failure === undefined) return undefined
+  if (ending.kind === 'timeout') return fault(504, failure)
+  return fault(500, ending.kind === 'exited' && ending.reason !== '' ? ending.reason : failure)
+}
+
+function fault(code: number, text: string): {fault: Fault} {
+  return {fault: {code, text}}
+}

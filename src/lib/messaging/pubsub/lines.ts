@@ -1,0 +1,105 @@
+/** Bytes as they come, cut at a delimiter; in batches, because a promise a line would cost more than the line. */
+
+import {BusError} from '../../core/errors.ts'
+import {utf8Text} from '../../core/text/encoding.ts'
+
+/** Lines without their delimiter: text where they are UTF-8, else bytes. */
+export type Line = string | Uint8Array
+
+export interface LineOptions {
+  /** Not empty. */
+  readonly delimiter: string
+  /** Bytes of the longest line. */
+  readonly longest: number
+}
+
+/** Cuts into lines. A delimiter at the very end starts no further line. Fails with `usage` for a line that is too long. */
+export async function* splitLines(
+  chunks: AsyncIterable<Uint8Array>,
+  {delimiter, longest}: LineOptions,
+): AsyncGenerator<readonly Line[]> {
+  const mark = Buffer.from(delimiter)
+  const carried = new Carried(mark.length)
+  let count = 0
+  for await (const chunk of chunks) {
+    const block = carried.add(chunk, mark)
+    if (block !== undefined) {
+      const cut = lastMark(block, mark)
+      carried.start(block.subarray(cut + mark.length))
+      const lines = cutBlock(block.subarray(0, cut), delimiter, mark)
+      count += lines.length
+      yield lines
+    }
+    if (carried.bytes > longest) throw tooLong(count + 1, longest)
+  }
+  if (carried.bytes > 0) yield [lineOf(carried.all())]
+}
+
+/** What came since the last delimiter. Joined only when a delimiter is there, so that a long line costs its length. */
+class Carried {
+  readonly #overlap: number
+  #pieces: Uint8Array[] = []
+  /** The end of the pieces, in which a delimiter may have begun. */
+  #tail: Uint8Array = new Uint8Array()
+  bytes = 0
+
+  constructor(markLength: number) {
+    this.#overlap = markLength - 1
+  }
+
+  /** Adds a chunk; when that completes a delimiter, returns all that there is. */
+  add(chunk: Uint8Array, mark: Buffer): Buffer | undefined {
+    const seam = this.#overlap === 0 ? bufferOver(chunk) : Buffer.concat([this.#tail, chunk])
+    this.#pieces.push(chunk)
+    this.bytes += chunk.length
+    if (seam.includes(mark)) return this.all()
+    if (this.#overlap > 0) this.#tail = seam.subarray(-this.#overlap)
+    return undefined
+  }
+
+  start(rest: Uint8Array): void {
+    this.#pieces = rest.length === 0 ? [] : [rest]
+    this.bytes = rest.length
+    this.#tail = rest.subarray(Math.max(0, rest.length - this.#overlap))
+  }
+
+  all(): Buffer {
+    const [only, ...more] = this.#pieces
+    return only !== undefined && more.length === 0 ? bufferOver(only) : Buffer.concat(this.#pieces)
+  }
+}
+
+function cutBlock(block: Buffer, delimiter: string, mark: Buffer): Line[] {
+  const text = utf8Text(block)
+  if (text !== undefined) return text.split(delimiter)
+  const lines: Line[] = []
+  let from = 0
+  for (let at = block.indexOf(mark); at >= 0; at = block.indexOf(mark, from)) {
+    lines.push(lineOf(block.subarray(from, at)))
+    from = at + mark.length
+  }
+  return [...lines, lineOf(block.subarray(from))]
+}
+
+/** Counted from the left, for a delimiter such as `--` may overlap itself. */
+function lastMark(block: Buffer, mark: Buffer): number {
+  if (mark.length === 1) return block.lastIndexOf(mark)
+  let last = -1
+  for (let at = block.indexOf(mark); at >= 0; at = block.indexOf(mark, at + mark.length)) last = at
+  return last
+}
+
+function lineOf(bytes: Uint8Array): Line {
+  return utf8Text(bytes) ?? bytes
+}
+
+function bufferOver(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function tooLong(line: number, longest: number): BusError {
+  return new BusError('usage', `line ${line} has more than ${longest} bytes, the most that the bus takes`, {
+    try: ['--delimiter, if the lines end in another way'],
+    data: {line},
+  })
+}

@@ -1,0 +1,82 @@
+/**
+ * Requests with their replies, found in the traffic. A reply is known by its subject, which is the request's reply
+ * subject. On a busy bus it may be seen before its request, and one request may have several replies.
+ */
+import type {Message} from '../../core/message.ts'
+
+/** Where replies come in when a request was made with `request`. */
+export const inboxes = '_INBOX.>'
+
+export interface Exchange {
+  readonly request: Message
+  /** Undefined when none came. */
+  readonly reply: Message | undefined
+  /** Milliseconds from request to reply. */
+  readonly ms: number | undefined
+  /** The request had a reply already. */
+  readonly again: boolean
+}
+
+export class Pairs {
+  readonly #open = new Map<string, {request: Message; answered: boolean}>()
+  readonly #early = new Map<string, Message>()
+  readonly #mostOpen: number
+  unanswered = 0
+
+  /** Remembers so many requests; older ones count as unanswered. */
+  constructor(mostOpen = 8192) {
+    this.#mostOpen = mostOpen
+  }
+
+  /** True for what comes in only to be matched. */
+  isReply(message: Message): boolean {
+    return message.subject.startsWith('_INBOX.') || this.#open.has(message.subject)
+  }
+
+  /** What this message completes: exchanges, or itself when it is neither request nor reply. */
+  add(message: Message): readonly (Exchange | Message)[] {
+    const asked = this.#open.get(message.subject)
+    if (asked !== undefined) {
+      const again = asked.answered
+      asked.answered = true
+      return [exchange(asked.request, message, again)]
+    }
+    if (this.isReply(message)) {
+      this.#early.set(message.subject, message)
+      dropOldest(this.#early, this.#mostOpen)
+      return []
+    }
+    return message.reply === undefined ? [message] : this.#request(message, message.reply)
+  }
+
+  /** The requests to which no reply came. */
+  end(): readonly Exchange[] {
+    const left = [...this.#open.values()].filter(({answered}) => !answered)
+    this.#open.clear()
+    this.unanswered += left.length
+    return left.map(({request}) => exchange(request, undefined))
+  }
+
+  #request(request: Message, inbox: string): readonly Exchange[] {
+    const early = this.#early.get(inbox)
+    this.#early.delete(inbox)
+    this.#open.set(inbox, {request, answered: early !== undefined})
+    const dropped = dropOldest(this.#open, this.#mostOpen)
+    const completed = early === undefined ? [] : [exchange(request, early)]
+    if (dropped === undefined || dropped.answered) return completed
+    this.unanswered++
+    return [exchange(dropped.request, undefined), ...completed]
+  }
+}
+
+function exchange(request: Message, reply: Message | undefined, again = false): Exchange {
+  return {request, reply, ms: reply === undefined ? undefined : Math.max(0, reply.time - request.time), again}
+}
+
+function dropOldest<V>(map: Map<string, V>, most: number): V | undefined {
+  if (map.size <= most) return undefined
+  const [oldest] = map
+  if (oldest === undefined) return undefined
+  map.delete(oldest[0])
+  return oldest[1]
+}

@@ -1,0 +1,165 @@
+/** Publishing many: as fast as the bus takes them, or at a pace; what was published before a failure stays published. */
+import {BusError} from '../../core/errors.ts'
+import {type Outgoing, sizeOf} from '../../core/message.ts'
+import {type Pace, sleep} from '../../core/time/pace.ts'
+import type {Numbered, Source} from './sources.ts'
+
+/** Where messages go: a bus, or what waits for the acknowledgements of its streams. */
+export interface Sink {
+  /** Returns a promise when the next message should wait for it. */
+  publish(message: Outgoing & Partial<Numbered>): Promise<void> | void
+  /** All earlier messages have arrived. */
+  flush(): Promise<void>
+  /** Bounds by itself how many are under way, and is flushed after so many bytes; else it is flushed all the time. */
+  readonly flushAfterBytes?: number
+}
+
+export interface PublishOptions {
+  readonly pace?: Pace | undefined
+  /** Ends it early, between two messages. */
+  readonly signal?: AbortSignal | undefined
+  /** Told now and then how far it is. */
+  readonly onProgress?: ((done: Done) => void) | undefined
+}
+
+export interface Done {
+  readonly published: number
+  /** Bytes of the payloads. */
+  readonly bytes: number
+}
+
+export interface Published extends Done {
+  readonly ms: number
+  /** The source was published to its end. */
+  readonly complete: boolean
+}
+
+/**
+ * Publishes all that `source` gives and flushes. Fails as the sink or the source does; the sentence then says how many
+ * messages were published before.
+ */
+export async function publishAll(sink: Sink, source: Source, options: PublishOptions = {}): Promise<Published> {
+  const started = performance.now()
+  const run = new Run(sink, options, started)
+  let complete = false
+  try {
+    complete = await run.all(source)
+  } catch (error) {
+    await run.keep(error)
+  }
+  await run.flush()
+  return {published: run.published, bytes: run.bytes, ms: performance.now() - started, complete}
+}
+
+/** Messages and bytes between two flushes. One window fills while the one before is on its way. */
+const windowMessages = 4096
+const windowBytes = 1024 * 1024
+
+class Run {
+  readonly #sink: Sink
+  readonly #options: PublishOptions
+  readonly #started: number
+  /** Aborted when the sink has failed. */
+  readonly #trouble = new AbortController()
+  #earlier: Promise<void> | undefined
+  #windowEnd = windowMessages
+  #windowBytes = windowBytes
+  #flushedBytes = 0
+  published = 0
+  bytes = 0
+
+  constructor(sink: Sink, options: PublishOptions, started: number) {
+    this.#sink = sink
+    this.#options = options
+    this.#started = started
+  }
+
+  /** False when the signal ended it. */
+  async all(source: Source): Promise<boolean> {
+    const {pace, signal} = this.#options
+    for await (const batch of source) {
+      for (const message of batch) {
+        if (pace !== undefined) await this.#wait(pace(message, performance.now() - this.#started))
+        if (signal?.aborted) return false
+        const room = this.#publish(message)
+        if (room !== undefined) await this.#met(room)
+        if (this.published >= this.#windowEnd || this.bytes >= this.#windowBytes) await this.#turn()
+      }
+    }
+    return !signal?.aborted
+  }
+
+  /** Makes sure of what was published before the failure, and says so. Always throws. */
+  async keep(error: unknown): Promise<never> {
+    if (this.#trouble.signal.aborted || !(error instanceof BusError)) throw error
+    await this.flush()
+    if (this.published === 0) throw error
+    const kept = this.published === 1 ? 'the message before it was' : `the ${this.published} messages before it were`
+    throw new BusError(error.kind, `${error.message}; ${kept} published`, {
+      cause: error,
+      try: error.try,
+      data: {...error.data, published: this.published},
+    })
+  }
+
+  async flush(): Promise<void> {
+    await this.#earlier
+    await this.#sink.flush()
+  }
+
+  #publish(message: Outgoing & Partial<Numbered>): Promise<void> | undefined {
+    let room: Promise<void> | undefined
+    try {
+      room = this.#sink.publish(message) ?? undefined
+    } catch (error) {
+      if (message.line === undefined || !(error instanceof BusError)) throw error
+      const {kind, data} = error
+      throw new BusError(kind, `line ${message.line}: ${error.message}`, {
+        cause: error,
+        try: error.try,
+        data: {...data, line: message.line},
+      })
+    }
+    this.published++
+    this.bytes += sizeOf(message.data)
+    return room
+  }
+
+  async #wait(dueMs: number): Promise<void> {
+    const ms = dueMs - (performance.now() - this.#started)
+    if (ms <= 0) return
+    this.#options.onProgress?.(this)
+    await this.#flushBehind()
+    const {signal} = this.#options
+    const awake = signal === undefined ? this.#trouble.signal : AbortSignal.any([signal, this.#trouble.signal])
+    for (let left = ms; left > 0 && !awake.aborted; ) {
+      await sleep(Math.ceil(left), awake)
+      left = dueMs - (performance.now() - this.#started)
+    }
+    if (this.#trouble.signal.aborted) await this.#earlier
+  }
+
+  async #turn(): Promise<void> {
+    this.#windowEnd = this.published + windowMessages
+    this.#windowBytes = this.bytes + windowBytes
+    this.#options.onProgress?.(this)
+    if (this.bytes - this.#flushedBytes >= (this.#sink.flushAfterBytes ?? 0)) await this.#flushBehind()
+  }
+
+  /** Meets the flush before this one; nobody waits for this one until the next. */
+  async #flushBehind(): Promise<void> {
+    if (this.#earlier !== undefined) await this.#met(this.#earlier)
+    this.#flushedBytes = this.bytes
+    this.#earlier = this.#sink.flush()
+    this.#earlier.catch(() => this.#trouble.abort())
+  }
+
+  async #met(promise: Promise<void>): Promise<void> {
+    try {
+      await promise
+    } catch (error) {
+      this.#trouble.abort()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import {BusError} from '../../core/errors.ts'
+import type {Message, Outgoing} from '../../core/message.ts'
+import type {Transport} from '../../transport/contract.ts'
+
+export interface Question {
+  readonly message: Outgoing
+  /** Milliseconds for all of it. */
+  readonly timeoutMs: number
+  /** How many replies are wanted; fewer in time is a failure. */
+  readonly replies?: number | undefined
+  /** End when no reply came for so many milliseconds after the last one. */
+  readonly idleMs?: number | undefined
+  /** End at the first empty reply, which is not delivered. */
+  readonly untilEmpty?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Answer {
+  readonly message: Message
+  /** Milliseconds from the request to this reply. */
+  readonly ms: number
+}
+
+/**
+ * The replies to one request, as they come; one unless the question asks for more. Fails with `noResponders`, or with
+ * `timeout` when none or fewer than asked came in time, after those that came.
+ */
+export async function* ask(bus: Transport, question: Question): AsyncGenerator<Answer> {
+  const started = performance.now()
+  const since = () => performance.now() - started
+  const {message, timeoutMs, signal} = question
+  if (!asksForMany(question)) {
+    const reply = await bus.request(message, {timeoutMs, signal})
+    yield {message: reply, ms: since()}
+    return
+  }
+  let came = 0
+  let ended = false
+  // The end mark and the number are looked for here: the contract ends quietly on them and on the deadline alike.
+  for await (const reply of bus.requestMany(message, {timeoutMs, signal, idleMs: question.idleMs})) {
+    ended = question.untilEmpty === true && reply.payload.length === 0
+    if (ended) break
+    yield {message: reply, ms: since()}
+    if (++came === question.replies) return
+  }
+  const missing = shortfall(bus, question, came, ended)
+  if (missing !== undefined) throw missing
+}
+
+function asksForMany(question: Pick<Question, 'replies' | 'idleMs' | 'untilEmpty'>): boolean {
+  return question.replies !== undefined || question.idleMs !== undefined || question.untilEmpty === true
+}
+
+function shortfall(bus: Transport, question: Question, came: number, ended: boolean): BusError | undefined {
+  const {message, replies, idleMs, timeoutMs, untilEmpty} = question
+  const where = `on "${message.subject}" from ${bus.url}`
+  const details = {
+    try: ['a longer --timeout', `bus sub '${message.subject}', to see whether the request arrives`],
+    data: {replies: came},
+  }
+  if (replies !== undefined)
+    return new BusError('timeout', `only ${came} of ${replies} replies came in time ${where}`, details)
+  if (ended) return undefined
+  if (untilEmpty && idleMs === undefined) {
+    return new BusError(
+      'timeout',
+      `no empty reply ended the ${came} that came within ${timeoutMs} ms ${where}`,
+      details,
+    )
+  }
+  return came > 0 ? undefined : new BusError('timeout', `no reply within ${timeoutMs} ms ${where}`, details)
+}

@@ -1,0 +1,142 @@
+/**
+ * A service that can be found and measured: the discovery of NATS services (ADR-32), written once over the Transport
+ * contract. So it is the same on every bus, on the connection that the requests come in by; @nats-io/services would
+ * want a second one, and leave the bus file without.
+ */
+import {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import type {Transport} from '../../transport/contract.ts'
+import type {Fault} from './handlers.ts'
+
+/** What a service is known by. */
+export interface Identity {
+  /** Shared by all instances. */
+  readonly name: string
+  /** Of this instance; one token of a subject. */
+  readonly id: string
+  /** By semver.org. */
+  readonly version: string
+  readonly description: string
+}
+
+/** Where its requests come in. */
+export interface Endpoint {
+  readonly subject: string
+  readonly queue?: string | undefined
+}
+
+/** What it has done so far. */
+export interface Tally {
+  readonly served: number
+  /** Those answered with a service error. */
+  readonly failed: number
+  readonly lastFault?: Fault | undefined
+  /** Milliseconds of all requests together. */
+  readonly spentMs: number
+}
+
+export interface Advertised extends AsyncDisposable {
+  /** Is found no more. Rejects with what kept it from answering, if anything did. */
+  close(): Promise<void>
+}
+
+export interface AdvertiseOptions {
+  readonly identity: Identity
+  readonly endpoint: Endpoint
+  readonly tally: () => Tally
+  /** Told when it cannot go on: `close` then rejects. */
+  readonly onFailure: () => void
+}
+
+/** What other libraries call the endpoint of a service that has one. */
+const endpointName = 'default'
+const nanosInMs = 1e6
+const semver =
+  /^(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-(0|[1-9]\d*|\d*[a-z-][\da-z-]*)(\.(0|[1-9]\d*|\d*[a-z-][\da-z-]*))*)?(\+[\da-z-]+(\.[\da-z-]+)*)?$/i
+
+/** Throws `usage` for a name or version that ADR-32 does not allow. */
+export function checkIdentity<T extends Pick<Identity, 'name' | 'version'>>(identity: T): T {
+  const {name, version} = identity
+  if (!/^[\w-]+$/.test(name)) {
+    throw new BusError(
+      'usage',
+      `the service name ${JSON.stringify(name)} is not made of letters, digits, "_" and "-"`,
+      {
+        try: ['--service greeter'],
+      },
+    )
+  }
+  if (!semver.test(version)) {
+    throw new BusError('usage', `the version ${JSON.stringify(version)} is not one by semver.org`, {
+      try: ['--version 1.2.3'],
+    })
+  }
+  return identity
+}
+
+/**
+ * Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, also with `.NAME` and `.NAME.ID`, once it resolves. Fails with
+ * `usage` on a bus where a request cannot reach all services.
+ */
+export async function advertise(bus: Transport, options: AdvertiseOptions): Promise<Advertised> {
+  if (!bus.features.requestsAreMessages) throw new BusError('usage', `on ${bus.url} no service can be found by name`)
+  const {name, id} = options.identity
+  const started = new Date().toISOString()
+  const patterns = ['PING', 'INFO', 'STATS'].flatMap((verb) => [
+    `$SRV.${verb}`,
+    `$SRV.${verb}.${name}`,
+    `$SRV.${verb}.${name}.${id}`,
+  ])
+  const subscription = await bus.subscribe(patterns)
+  const answering = (async () => {
+    for await (const request of subscription) {
+      send(bus, request, answerTo(request.subject, options, started))
+      await bus.flush()
+    }
+  })()
+  answering.catch(options.onFailure)
+  const close = async () => {
+    await subscription.close()
+    await answering
+  }
+  return {close, [Symbol.asyncDispose]: () => close().catch(() => undefined)}
+}
+
+/** The answer's document; the verb is the second token of the subject. */
+function answerTo(subject: string, {identity, endpoint, tally}: AdvertiseOptions, started: string): object {
+  const {description, ...who} = identity
+  const verb = subject.split('.')[1]
+  const common = {...who, metadata: {}}
+  const one = {name: endpointName, subject: endpoint.subject, queue_group: endpoint.queue}
+  if (verb === 'INFO') {
+    const endpoints = [{...one, metadata: {}}]
+    return {type: 'io.nats.micro.v1.info_response', ...common, description, endpoints}
+  }
+  if (verb === 'STATS') {
+    const endpoints = [{...one, ...figures(tally())}]
+    return {type: 'io.nats.micro.v1.stats_response', ...common, started, endpoints}
+  }
+  return {type: 'io.nats.micro.v1.ping_response', ...common}
+}
+
+/** Times are in nanoseconds. */
+function figures({served, failed, lastFault, spentMs}: Tally): object {
+  const nanos = Math.round(spentMs * nanosInMs)
+  return {
+    num_requests: served,
+    num_errors: failed,
+    last_error: lastFault === undefined ? '' : `${lastFault.code}:${lastFault.text}`,
+    processing_time: nanos,
+    average_processing_time: served === 0 ? 0 : Math.round(nanos / served),
+  }
+}
+
+/** A reply subject that is not one is the asker's fault; it must not end the service. */
+function send(bus: Transport, {reply}: Message, answer: object): void {
+  if (reply === undefined) return
+  try {
+    bus.publish({subject: reply, data: JSON.stringify(answer)})
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error
+  }
+}

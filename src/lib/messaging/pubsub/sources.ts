@@ -1,0 +1,76 @@
+/** Where messages to publish come from: a pattern said again and again, lines, or records. All in batches. */
+
+import {BusError} from '../../core/errors.ts'
+import {type Headers, noHeaders, type Outgoing} from '../../core/message.ts'
+import {parseRecord, type Recorded} from '../../core/record.ts'
+import {decode, type Encoding} from '../../core/text/encoding.ts'
+import type {Line} from './lines.ts'
+import type {Maker} from './template.ts'
+
+/** Batches of messages; each message is made when it is its turn. */
+export type Source = AsyncIterable<Iterable<Outgoing>> | Iterable<Iterable<Outgoing>>
+
+/** The line of the input that a message came from. */
+export interface Numbered {
+  readonly line: number
+}
+
+/** `count` messages, which may be without end. */
+export function repeated(make: Maker, count: number): Source {
+  return [messages()]
+  function* messages(): Generator<Outgoing> {
+    for (let n = 0; n < count; n++) yield make()
+  }
+}
+
+/** One message a line; all but the payload comes from `make`. `name` is the input's, for failures. */
+export async function* fromLines(
+  batches: AsyncIterable<readonly Line[]>,
+  make: Maker,
+  {encoding, name}: {readonly encoding?: Encoding | undefined; readonly name: string},
+): AsyncGenerator<Iterable<Outgoing & Numbered>> {
+  let line = 0
+  for await (const batch of batches) yield messages(batch)
+  function* messages(batch: readonly Line[]): Generator<Outgoing & Numbered> {
+    for (const text of batch) {
+      line++
+      const data = encoding === undefined ? text : decode(String(text), encoding, `line ${line} of ${name}`)
+      const {subject, headers, reply} = make()
+      yield {subject, data, headers, reply, line}
+    }
+  }
+}
+
+/** One message a record, with further headers if given; blank lines are passed over. Fails with `usage`, naming the line. */
+export async function* fromRecords(
+  batches: AsyncIterable<readonly Line[]>,
+  name: string,
+  headers: Headers = noHeaders,
+): AsyncGenerator<Iterable<Recorded & Numbered>> {
+  let line = 0
+  for await (const batch of batches) yield messages(batch)
+  function* messages(batch: readonly Line[]): Generator<Recorded & Numbered> {
+    for (const text of batch) {
+      line++
+      const record = recordOf(text, line, name)
+      if (record === undefined) continue
+      yield headers.length === 0 ? record : {...record, headers: [...(record.headers ?? []), ...headers]}
+    }
+  }
+}
+
+function recordOf(text: Line, line: number, name: string): (Recorded & Numbered) | undefined {
+  if (typeof text !== 'string') throw new BusError('usage', `line ${line} of ${name} is not UTF-8`, {data: {line}})
+  const json = line === 1 && text.startsWith('\ufeff') ? text.slice(1) : text
+  if (json.trim() === '') return undefined
+  try {
+    return Object.assign(parseRecord(json), {line})
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error
+    throw new BusError(error.kind, `line ${line} of ${name} ${error.message}`, {
+      cause: error,
+      try: error.try,
+      data: {...error.data, line},
+    })
+  }
+}

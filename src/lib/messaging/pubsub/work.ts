@@ -1,0 +1,160 @@
+import {BusError} from '../../core/errors.ts'
+import {type Headers, type Message, type Outgoing, sizeOf} from '../../core/message.ts'
+import type {Transport} from '../../transport/contract.ts'
+import type {Fault, Handler, Outcome} from './handlers.ts'
+
+export interface Served {
+  readonly request: Message
+  /** Size of the reply's payload; nothing was sent when the request has no reply subject. */
+  readonly bytes: number
+  readonly fault?: Fault | undefined
+  /** Milliseconds from taking the request to handing over the reply. */
+  readonly ms: number
+}
+
+export interface WorkOptions {
+  readonly handler: Handler
+  /** Requests in work at the same time. */
+  readonly concurrency: number
+  /** Told of each request that was handled, which keeps its place until the promise resolves. */
+  readonly onServed?: ((served: Served) => Promise<void> | undefined) | undefined
+  /** Told when it cannot go on: `finished` then rejects. */
+  readonly onFailure: () => void
+}
+
+/** The requests in hand: hands them to the handler, sends what it gives, and counts. */
+export class Work {
+  readonly #bus: Transport
+  readonly #options: WorkOptions
+  #wake: (() => void) | undefined
+  #flushing = false
+  #failure: {error: unknown} | undefined
+  /** Requests in hand. */
+  open = 0
+  served = 0
+  failed = 0
+  lastFault: Fault | undefined
+  /** Milliseconds of all requests together. */
+  spentMs = 0
+
+  constructor(bus: Transport, options: WorkOptions) {
+    this.#bus = bus
+    this.#options = options
+  }
+
+  /** How many more requests may be taken, once that is at least one. */
+  async room(): Promise<number> {
+    while (this.open >= this.#options.concurrency) await this.#change()
+    return this.#options.concurrency - this.open
+  }
+
+  /** Hands requests to the handler; waits only for whoever is told of them. */
+  async begin(requests: readonly Message[]): Promise<void> {
+    const done: Served[] = []
+    for (const request of requests) {
+      const from = performance.now()
+      const outcome = this.#options.handler.handle(request)
+      if (outcome instanceof Promise) void this.#settle(request, outcome, from)
+      else done.push(this.#finish(request, outcome, from))
+    }
+    this.#flush()
+    if (done.length > 0) await this.#tell(done)
+  }
+
+  /** Resolves when nothing is in hand any more; rejects with what went wrong, if anything did. */
+  async finished(): Promise<void> {
+    while (this.open > 0) await this.#change()
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  async #settle(request: Message, outcome: Promise<Outcome>, from: number): Promise<void> {
+    this.open++
+    try {
+      const done = this.#finish(request, await outcome, from)
+      this.#flush()
+      await this.#tell([done])
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.open--
+      this.#wake?.()
+    }
+  }
+
+  /** Learns whether the replies get out: nobody waits for it, and only one is under way. */
+  #flush(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    const over = () => {
+      this.#flushing = false
+    }
+    this.#bus.flush().then(over, (error: unknown) => this.#fail(error))
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= {error}
+    this.#options.onFailure()
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  #finish(request: Message, outcome: Outcome, from: number): Served {
+    const {bytes, fault} = this.#send(request, outcome)
+    const ms = performance.now() - from
+    this.served++
+    this.spentMs += ms
+    if (fault !== undefined) {
+      this.failed++
+      this.lastFault = fault
+    }
+    return {request, bytes, fault, ms}
+  }
+
+  /** Tells after the replies are on their way: to write a line takes longer than to answer. */
+  async #tell(done: readonly Served[]): Promise<void> {
+    const {onServed} = this.#options
+    if (onServed === undefined) return
+    await new Promise((resolve) => setImmediate(resolve))
+    let ready: Promise<void> | undefined
+    for (const one of done) ready = onServed(one) ?? ready
+    await ready
+  }
+
+  /** Sends the reply; one that the bus refuses, as too large, becomes a service error. */
+  #send(request: Message, outcome: Outcome): {bytes: number; fault?: Fault | undefined} {
+    const {reply} = request
+    if ('fault' in outcome) {
+      if (reply !== undefined) this.#tryPublish({subject: reply, headers: faultHeaders(outcome.fault)})
+      return {bytes: 0, fault: outcome.fault}
+    }
+    if (reply === undefined) return {bytes: 0}
+    try {
+      this.#bus.publish({subject: reply, data: outcome.data, headers: outcome.headers})
+      return {bytes: sizeOf(outcome.data), fault: outcome.failed}
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error
+      return this.#send(request, {fault: {code: 500, text: error.message}})
+    }
+  }
+
+  /** A reply subject that is not one is the requester's fault; it must not end the service. */
+  #tryPublish(message: Outgoing): void {
+    try {
+      this.#bus.publish(message)
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error
+    }
+  }
+}
+
+/** The headers of a service error reply. A header value is one line. */
+function faultHeaders({code, text}: Fault): Headers {
+  return [
+    ['Nats-Service-Error', text.replace(/[\r\n\0]+/g, ' ')],
+    ['Nats-Service-Error-Code', String(code)],
+  ]
+}

@@ -1,0 +1,223 @@
+/**
+ * Replaying: messages from a source into a sink, at a pace, each settled only after the sink has taken it. So what was
+ * not handled is never acknowledged, whatever ends it.
+ */
+import {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import {type Pace, sleep} from '../../core/time/pace.ts'
+import type {Refusal, Sink} from '../sinks/sink.ts'
+import type {Source} from './source.ts'
+
+/** What becomes of a message that its sink refuses. */
+export interface Policy {
+  /**
+   * `retry`: again and again with a growing pause, up to `maxAttempts`; then it is given up if there is a place for it
+   * (`onGivenUp`), else the replay stops. `skip`: it stays where it is and the next one follows. `term`: it is given
+   * up. `stop`: the replay ends.
+   */
+  readonly onError: 'retry' | 'skip' | 'term' | 'stop'
+  readonly maxAttempts: number
+}
+
+export interface ReplayOptions {
+  readonly policy: Policy
+  readonly pace?: Pace | undefined
+  /** Keeps those that should be handed to the sink at all; the others count as handled. */
+  readonly keep?: ((batch: readonly Message[]) => readonly Message[] | Promise<readonly Message[]>) | undefined
+  /** Takes no more and finishes what is in hand. */
+  readonly stop?: AbortSignal | undefined
+  /** Writes down a message that is given up, before it is. */
+  readonly onGivenUp?: ((message: Message, reason: string) => void) | undefined
+  readonly onProgress?: ((counts: Counts) => void) | undefined
+}
+
+export interface Counts {
+  read: number
+  handled: number
+  /** Refused at least once. */
+  failed: number
+  /** Left where they are. */
+  skipped: number
+  givenUp: number
+}
+
+export interface Unhandled {
+  readonly subject: string
+  readonly seq: number | undefined
+  readonly reason: string
+  readonly fate: 'skipped' | 'given up' | 'stopped'
+}
+
+export interface Replayed extends Counts {
+  readonly ms: number
+  /** The source came to its end. */
+  readonly complete: boolean
+  /** What was not handled, the first hundred. */
+  readonly unhandled: readonly Unhandled[]
+}
+
+const longestPauseMs = 30_000
+const mostListed = 100
+
+/** Replays until the source ends or the signal aborts. Fails as source and sink do, after settling what was handled. */
+export async function replay(source: Source, sink: Sink, options: ReplayOptions): Promise<Replayed> {
+  const run = new Run(source, sink, options)
+  return run.all()
+}
+
+class Run implements Counts {
+  readonly #source: Source
+  readonly #sink: Sink
+  readonly #options: ReplayOptions
+  readonly #started = performance.now()
+  readonly #unhandled: Unhandled[] = []
+  readonly #underWay = new Set<Promise<void>>()
+  readonly #stopped = new AbortController()
+  #failure: {error: unknown} | undefined
+  read = 0
+  handled = 0
+  failed = 0
+  skipped = 0
+  givenUp = 0
+
+  constructor(source: Source, sink: Sink, options: ReplayOptions) {
+    this.#source = source
+    this.#sink = sink
+    this.#options = options
+  }
+
+  async all(): Promise<Replayed> {
+    const {stop} = this.#options
+    const abort = () => this.#stopped.abort()
+    this.#stopped.signal.addEventListener('abort', () => this.#source.end())
+    stop?.addEventListener('abort', abort)
+    if (stop?.aborted) abort()
+    let complete = false
+    try {
+      complete = await this.#pump()
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      stop?.removeEventListener('abort', abort)
+    }
+    await Promise.all(this.#underWay)
+    await this.#source.flush().catch((error) => this.#fail(error))
+    if (this.#failure !== undefined) throw this.#failure.error
+    const {read, handled, failed, skipped, givenUp} = this
+    const ms = performance.now() - this.#started
+    return {read, handled, failed, skipped, givenUp, ms, complete, unhandled: this.#unhandled}
+  }
+
+  /** True when the source has ended. */
+  async #pump(): Promise<boolean> {
+    const {batch: most, depth} = this.#sink
+    const {keep, pace} = this.#options
+    while (!this.#stopped.signal.aborted) {
+      const taken = await this.#source.take(pace === undefined ? most : 1)
+      if (taken.length === 0) return !this.#stopped.signal.aborted
+      this.read += taken.length
+      const batch = keep === undefined ? taken : await this.#kept(taken, keep)
+      if (batch.length === 0) continue
+      if (!(await this.#wait(batch))) {
+        for (const message of batch) this.#source.leave(message)
+        return false
+      }
+      this.#begin(batch)
+      if (this.#underWay.size >= depth) await Promise.race(this.#underWay)
+    }
+    return false
+  }
+
+  async #kept(taken: readonly Message[], keep: NonNullable<ReplayOptions['keep']>): Promise<readonly Message[]> {
+    const batch = await keep(taken)
+    if (batch.length === taken.length) return batch
+    const kept = new Set(batch)
+    const others = taken.filter((message) => !kept.has(message))
+    this.#source.done(others)
+    this.handled += others.length
+    return batch
+  }
+
+  /** False when it was stopped before the message was due. */
+  async #wait([message]: readonly Message[]): Promise<boolean> {
+    const {pace} = this.#options
+    if (pace === undefined || message === undefined) return true
+    const elapsed = performance.now() - this.#started
+    const due = pace({timeMs: message.time}, elapsed)
+    for (let left = due - elapsed; left > 0 && !this.#stopped.signal.aborted; ) {
+      await sleep(Math.ceil(left), this.#stopped.signal)
+      left = due - (performance.now() - this.#started)
+    }
+    return !this.#stopped.signal.aborted
+  }
+
+  #begin(batch: readonly Message[]): void {
+    const work = this.#handle(batch)
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => this.#underWay.delete(work))
+    this.#underWay.add(work)
+  }
+
+  async #handle(batch: readonly Message[]): Promise<void> {
+    const refusal = await this.#sink.take(batch)
+    const [message] = batch
+    if (refusal !== undefined && message !== undefined) return this.#refused(message, refusal)
+    this.#source.done(batch)
+    this.handled += batch.length
+    this.#options.onProgress?.(this)
+  }
+
+  async #refused(message: Message, first: Refusal): Promise<void> {
+    this.failed++
+    const {onError, maxAttempts} = this.#options.policy
+    let refusal: Refusal | undefined = first
+    for (let attempt = 1; onError === 'retry' && refusal?.verdict === undefined && attempt < maxAttempts; attempt++) {
+      const pause = Math.min(longestPauseMs, 100 * 2 ** attempt)
+      await sleep(Math.max(pause, refusal?.retryAfterMs ?? 0), this.#stopped.signal)
+      if (this.#stopped.signal.aborted) return this.#source.leave(message)
+      refusal = await this.#sink.take([message])
+      if (refusal === undefined) {
+        this.#source.done([message])
+        this.handled++
+        this.#options.onProgress?.(this)
+        return
+      }
+    }
+    this.#settle(message, refusal ?? first)
+  }
+
+  #settle(message: Message, {reason, verdict}: Refusal): void {
+    const {policy, onGivenUp} = this.#options
+    const mayGiveUp = policy.onError === 'term' || (policy.onError === 'retry' && onGivenUp !== undefined)
+    if (verdict === 'term' || (verdict === undefined && mayGiveUp)) {
+      onGivenUp?.(message, reason)
+      this.#source.term(message, reason)
+      this.givenUp++
+      this.#list(message, reason, 'given up')
+    } else if (verdict === 'leave' || policy.onError === 'skip') {
+      this.#source.leave(message)
+      this.skipped++
+      this.#list(message, reason, 'skipped')
+    } else {
+      this.#source.leave(message)
+      this.#list(message, reason, 'stopped')
+      this.#fail(stoppedAt(message, reason))
+    }
+  }
+
+  #list({subject, seq}: Message, reason: string, fate: Unhandled['fate']): void {
+    if (this.#unhandled.length < mostListed) this.#unhandled.push({subject, seq, reason, fate})
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= {error}
+    this.#stopped.abort()
+  }
+}
+
+function stoppedAt({subject, seq}: Message, reason: string): BusError {
+  return new BusError('remote', `stopped at message ${seq} on "${subject}", which is not acknowledged: ${reason}`, {
+    data: {seq, subject, reason},
+    try: ['--on-error skip or term', '--dead FILE, to put such messages aside and go on'],
+  })
+}

@@ -1,0 +1,197 @@
+/** What is replayed: a range of a stream, which disturbs nobody, or what a durable consumer has still to do. */
+import {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import type {Subscription, Transport} from '../../transport/contract.ts'
+import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
+
+export interface Source extends AsyncDisposable {
+  /** Messages to come, as far as it is known. */
+  readonly total: number | undefined
+  /** Deliveries of messages that were delivered before. */
+  readonly redelivered: number
+  /** Up to `max` messages as soon as there is one; none at the end. */
+  take(max: number): Promise<readonly Message[]>
+  /** Gives no more; a `take` that waits resolves with none. */
+  end(): void
+  /** They were handled. */
+  done(messages: readonly Message[]): void
+  /** It is given up for good. */
+  term(message: Message, reason: string): void
+  /** It was not handled, and comes again to whoever takes next. */
+  leave(message: Message): void
+  /** All of these are with the bus. */
+  flush(): Promise<void>
+}
+
+/** How long a consumer may be silent before it is looked at. */
+const silenceMs = 500
+
+/** Reads a range; `undefined` is an empty one. */
+export async function rangeSource(bus: Transport, stream: string, range: ReadOptions | undefined): Promise<Source> {
+  return new RangeSource(range && (await bus.streams.read(stream, range)))
+}
+
+class RangeSource implements Source {
+  readonly total = undefined
+  readonly redelivered = 0
+  readonly #subscription: Subscription | undefined
+
+  constructor(subscription: Subscription | undefined) {
+    this.#subscription = subscription
+  }
+
+  async take(max: number): Promise<readonly Message[]> {
+    return this.#subscription?.take(max) ?? []
+  }
+
+  end(): void {
+    void this.#subscription?.close()
+  }
+
+  done(): void {}
+  term(): void {}
+  leave(): void {}
+
+  async flush(): Promise<void> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#subscription?.close()
+  }
+}
+
+export interface DurableOptions {
+  /** Messages to claim before they are taken. */
+  readonly prefetch: number
+  /** Goes on when nothing is left to do. */
+  readonly follow?: boolean | undefined
+  /** Take so many at most. */
+  readonly count?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Told once when all that is left is in other hands. */
+  readonly onWaiting?: ((info: ConsumerInfo) => void) | undefined
+}
+
+/** Takes from a durable consumer what it had to do when it began, in all its members' hands; or without end. */
+export async function durableSource(bus: Transport, info: ConsumerInfo, options: DurableOptions): Promise<Source> {
+  const {stream, config} = info
+  const todo = Math.min(
+    options.follow ? Number.POSITIVE_INFINITY : info.pending + info.ackPending,
+    options.count ?? Number.POSITIVE_INFINITY,
+  )
+  const {prefetch, signal} = options
+  const max = todo === Number.POSITIVE_INFINITY ? undefined : todo
+  // Nothing to do: to claim `0` is not to claim.
+  const consuming =
+    todo === 0 ? undefined : await bus.streams.consumers.consume(stream, config.name, {prefetch, max, signal})
+  return new DurableSource(bus.streams, info, consuming, options, max)
+}
+
+class DurableSource implements Source {
+  readonly total: number | undefined
+  readonly #streams: Streams
+  readonly #info: ConsumerInfo
+  readonly #consuming: Consuming | undefined
+  readonly #options: DurableOptions
+  /** Taken and not settled. */
+  readonly #inHand = new Set<Delivery>()
+  /** Keeps what is in hand from being delivered again. */
+  readonly #alive: NodeJS.Timeout
+  #isWaiting = false
+  #isEnding = false
+  redelivered = 0
+
+  constructor(
+    streams: Streams,
+    info: ConsumerInfo,
+    consuming: Consuming | undefined,
+    options: DurableOptions,
+    total: number | undefined,
+  ) {
+    this.#streams = streams
+    this.#info = info
+    this.#consuming = consuming
+    this.#options = options
+    this.total = total
+    const {ackWaitMs, backoffMs} = info.config
+    this.#alive = setInterval(() => this.#stillAtWork(), Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3))
+    this.#alive.unref()
+  }
+
+  async take(max: number): Promise<readonly Message[]> {
+    const consuming = this.#consuming
+    while (consuming !== undefined && !consuming.ended && !this.#isEnding) {
+      const taken = await consuming.take(max, silenceMs)
+      for (const delivery of taken) {
+        this.#inHand.add(delivery)
+        if (delivery.deliveries > 1) this.redelivered++
+      }
+      if (taken.length > 0) return taken
+      if (!consuming.ended && !this.#options.follow && (await this.#isOver())) break
+    }
+    return []
+  }
+
+  end(): void {
+    this.#isEnding = true
+  }
+
+  done(messages: readonly Delivery[]): void {
+    for (const message of messages) {
+      this.#consuming?.ack(message)
+      this.#inHand.delete(message)
+    }
+  }
+
+  term(message: Delivery, reason: string): void {
+    this.#consuming?.term(message, reason)
+    this.#inHand.delete(message)
+  }
+
+  leave(message: Delivery): void {
+    this.#inHand.delete(message)
+    this.#left.push(message)
+  }
+
+  /** Given back at the end: until then they would come again and again. */
+  readonly #left: Delivery[] = []
+
+  async flush(): Promise<void> {
+    await this.#consuming?.flush()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#alive)
+    for (const message of [...this.#left, ...this.#inHand]) this.#consuming?.nak(message)
+    await this.#consuming?.close()
+  }
+
+  /** Nothing is left for us: what others have in hand may still come back. */
+  async #isOver(): Promise<boolean> {
+    if (this.#inHand.size > 0) return false
+    await this.#consuming?.flush()
+    const info = await this.#streams.consumers.info(this.#info.stream, this.#info.config.name)
+    const others = info.ackPending - this.#left.length
+    if (info.pending === 0 && others <= 0) return true
+    if (!this.#isWaiting && others > 0) this.#options.onWaiting?.(info)
+    this.#isWaiting = true
+    return false
+  }
+
+  #stillAtWork(): void {
+    for (const delivery of [...this.#inHand, ...this.#left]) this.#consuming?.working(delivery)
+  }
+}
+
+/** A consumer of a stream, or `notFound` with what else there is. */
+export async function findConsumer(streams: Streams, stream: string, name: string): Promise<ConsumerInfo> {
+  try {
+    return await streams.consumers.info(stream, name)
+  } catch (error) {
+    if (!(error instanceof BusError) || error.kind !== 'notFound') throw error
+    throw new BusError('notFound', error.message, {
+      cause: error,
+      data: {...error.data},
+      try: [...error.try, 'make it, to get everything from the first message: --create'],
+    })
+  }
+}

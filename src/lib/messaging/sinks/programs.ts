@@ -1,0 +1,116 @@
+/** Programs as sinks: one process a message, or one that stays and answers a line for each. */
+import {type ChildProcess, spawn} from 'node:child_process'
+import {createInterface} from 'node:readline'
+import {messageEnvironment} from '../../core/environment.ts'
+import {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import {failureOf, run} from '../../core/process/exec.ts'
+import {recordWriter} from '../../core/record.ts'
+import type {Refusal, Sink} from './sink.ts'
+
+export interface ProgramOptions {
+  readonly argv: readonly string[]
+  readonly concurrency: number
+  readonly timeoutMs: number
+  /** Kills what is running. */
+  readonly signal?: AbortSignal | undefined
+  readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
+  /** What the programs write, a message at a time. */
+  readonly onStdout: (data: Uint8Array) => Promise<void> | undefined
+}
+
+const mostBytes = 64 * 1024 * 1024
+
+/** One process a message: the payload on stdin, the rest in the environment as for `serve`; exit code 0 means taken. */
+export function programSink({argv, concurrency, onStdout, ...options}: ProgramOptions): Sink {
+  return {
+    batch: 1,
+    depth: concurrency,
+    async take([message]) {
+      if (message === undefined) return undefined
+      const env = {...messageEnvironment(message), BUS_SEQ: String(message.seq ?? ''), BUS_TIME: isoTime(message)}
+      const {ending, stdout, overflow} = await run({argv, env, input: message.payload, ...options}, mostBytes)
+      const failure = overflow ? `${argv[0]} wrote more than ${mostBytes} bytes` : failureOf(ending, argv)
+      if (failure === undefined) await onStdout(stdout)
+      if (ending.kind === 'notStarted') throw new BusError('usage', failure ?? '', {try: ['see the name and PATH']})
+      return failure === undefined ? undefined : {reason: failure}
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+export interface LinesOptions {
+  readonly argv: readonly string[]
+  /** Messages that may be without their line. */
+  readonly window: number
+  readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
+}
+
+/**
+ * One process that stays: it reads a record a line, and writes a line for each, in order: `ack`, `nak` or `term`, the
+ * latter two with a reason after a space. Fails with `remote` when it ends or writes anything else.
+ */
+export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
+  const [file = '', ...args] = argv
+  // It leads its own process group: Ctrl-C on the terminal is for us, and what is in hand is finished.
+  const child = spawn(file, args, {stdio: ['pipe', 'pipe', 'pipe'], detached: true})
+  const waiting: {resolve(refusal: Refusal | undefined): void; reject(error: unknown): void}[] = []
+  const write = recordWriter()
+  let failure: BusError | undefined
+  const fail = (sentence: string) => {
+    failure ??= new BusError('remote', sentence, {try: ['see what it wrote to stderr']})
+    for (const {reject} of waiting.splice(0)) reject(failure)
+  }
+  child.on('error', (error: NodeJS.ErrnoException) =>
+    fail(`${file} did not start: ${error.code === 'ENOENT' ? 'no such program' : error.message}`),
+  )
+  child.on('close', (code, signal) => fail(`${file} ended (${signal ?? `exit code ${code}`}) with messages to come`))
+  child.stdin.on('error', () => {})
+  child.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
+  createInterface({input: child.stdout}).on('line', (line) => {
+    const answer = answerOf(line)
+    if (answer === undefined)
+      return fail(`${file} wrote ${JSON.stringify(line.slice(0, 80))} instead of ack, nak or term`)
+    const first = waiting.shift()
+    if (first === undefined) return fail(`${file} wrote a line for no message`)
+    first.resolve(answer.refusal)
+  })
+  return {
+    batch: 1,
+    depth: window,
+    take([message]) {
+      return new Promise((resolve, reject) => {
+        if (failure !== undefined || message === undefined) return reject(failure)
+        waiting.push({resolve, reject})
+        child.stdin.write(`${write(message)}\n`)
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      await ended(child)
+    },
+  }
+}
+
+const graceMs = 2000
+
+/** Closes its stdin, by which a program learns that it is over; one that stays is ended. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  const closed = new Promise((resolve) => child.once('close', resolve))
+  child.stdin?.end()
+  const impatient = setTimeout(() => child.kill('SIGTERM'), graceMs)
+  await closed
+  clearTimeout(impatient)
+}
+
+function answerOf(line: string): {refusal: Refusal | undefined} | undefined {
+  const [, word, reason = ''] = /^(ack|nak|term)(?:\s+(.*))?$/.exec(line.trim()) ?? []
+  if (word === undefined) return undefined
+  if (word === 'ack') return {refusal: undefined}
+  const refusal = {reason: reason === '' ? `the program said ${word}` : reason}
+  return {refusal: word === 'term' ? {...refusal, verdict: 'term'} : refusal}
+}
+
+function isoTime({time}: Message): string {
+  return new Date(time).toISOString()
+}

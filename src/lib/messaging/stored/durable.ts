@@ -1,0 +1,135 @@
+/** Following a durable consumer: what `sub --durable` shows. What was shown is acknowledged, the rest is given back. */
+import {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import {checkPatterns, covers} from '../../core/subject.ts'
+import type {Subscription} from '../../transport/contract.ts'
+import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
+import {findOrMake, findStream} from './find.ts'
+
+export interface DurableWishes {
+  readonly durable: string
+  /** Makes it where it is missing: everything from the first message, each to be acknowledged. */
+  readonly create?: boolean | undefined
+  /** Default the one that keeps the subjects. */
+  readonly stream?: string | undefined
+  /** Take no more at a time than is asked for. */
+  readonly sparing?: boolean | undefined
+}
+
+type Show = (batch: readonly Message[], limit: number) => number | Promise<number>
+
+/** How often it looks whether it is to end. */
+const lookMs = 100
+
+/**
+ * Fails as `findStream` does, with `notFound` where the consumer is missing, with `usage` when it is for other subjects,
+ * with `denied` when it belongs to somebody else.
+ */
+export async function openDurable(
+  streams: Streams,
+  patterns: readonly string[],
+  {durable, create, stream: wanted, sparing}: DurableWishes,
+): Promise<DurableReading> {
+  const stream = await findStream(streams, patterns, wanted)
+  const kept = (await streams.info(stream)).config.subjects
+  const filters = essential(patterns, kept)
+  const {info} = await findOrMake(
+    () => streams.consumers.info(stream, durable),
+    () => {
+      if (create) return streams.consumers.add(stream, {name: durable, filters, deliver: 'all', ack: 'explicit'})
+      throw new BusError('notFound', `stream ${stream} has no consumer ${durable}`, {
+        try: ['make it, to get everything from the first message: --create', `bus consumer ls ${stream}`],
+        data: {stream, consumer: durable},
+      })
+    },
+  )
+  const have = essential(info.config.filters, kept)
+  if (have.join(' ') !== filters.join(' ')) {
+    const wish = filters.join(' ') || 'everything'
+    throw new BusError(
+      'usage',
+      `consumer ${durable} of ${stream} is for ${have.join(' ') || 'everything'}, not ${wish}`,
+      {
+        try: [`bus sub '${(have.length > 0 ? have : kept).join("' '")}' --durable ${durable}`, 'another name'],
+      },
+    )
+  }
+  return new DurableReading(info, await streams.consumers.consume(stream, durable, sparing ? {prefetch: 0} : {}))
+}
+
+/** The patterns as filters, in one order; none when they match all that a stream keeps. */
+function essential(patterns: readonly string[], kept: readonly string[]): readonly string[] {
+  if (patterns.length === 0 || kept.every((subject) => patterns.some((wide) => covers(wide, subject)))) return []
+  return checkPatterns(patterns).sort()
+}
+
+export class DurableReading implements Subscription {
+  readonly info: ConsumerInfo
+  readonly dropped = 0
+  /** Deliveries of messages that were delivered before. */
+  redelivered = 0
+  readonly #consuming: Consuming
+  /** Taken and neither acknowledged nor given back. */
+  readonly #inHand = new Set<Delivery>()
+  /** Keeps what is in hand from being delivered again while it is shown. */
+  readonly #alive: NodeJS.Timeout
+  #isEnding = false
+
+  constructor(info: ConsumerInfo, consuming: Consuming) {
+    this.info = info
+    this.#consuming = consuming
+    const {ackWaitMs, backoffMs} = info.config
+    const everyMs = Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3)
+    this.#alive = setInterval(() => {
+      for (const delivery of this.#inHand) consuming.working(delivery)
+    }, everyMs)
+  }
+
+  /** `show`, after which all of the batch is acknowledged, once `written` says that it is where it should be. */
+  acknowledging(show: Show, written: () => Promise<boolean>): Show {
+    return async (batch, limit) => {
+      const shown = await show(batch, limit)
+      if (!(await written())) return shown
+      for (const delivery of batch as readonly Delivery[]) {
+        if (this.#inHand.delete(delivery)) this.#consuming.ack(delivery)
+      }
+      return shown
+    }
+  }
+
+  async take(max: number): Promise<readonly Delivery[]> {
+    while (!this.#isEnding && !this.#consuming.ended) {
+      const taken = await this.#consuming.take(max, lookMs)
+      for (const delivery of taken) {
+        this.#inHand.add(delivery)
+        if (delivery.deliveries > 1) this.redelivered++
+      }
+      if (taken.length > 0) return taken
+    }
+    return []
+  }
+
+  async drain(): Promise<void> {
+    this.#isEnding = true
+  }
+
+  async close(): Promise<void> {
+    this.#isEnding = true
+    clearInterval(this.#alive)
+    for (const delivery of this.#inHand) this.#consuming.nak(delivery)
+    this.#inHand.clear()
+    await this.#consuming.close()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Delivery, void, undefined> {
+    try {
+      for (let batch = await this.take(1); batch.length > 0; batch = await this.take(1)) yield* batch
+    } finally {
+      await this.close()
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

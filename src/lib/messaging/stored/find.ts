@@ -1,0 +1,51 @@
+/** Which stream is meant, when people name subjects; and making what may be there already. */
+import {BusError} from '../../core/errors.ts'
+import type {ConsumerInfo, Streams} from '../../transport/streams-contract.ts'
+
+/**
+ * The one stream that keeps the subjects; `wanted` is taken as it is. Fails with `notFound` when none keeps one of them,
+ * with `usage` when there are several.
+ */
+export async function findStream(
+  streams: Streams,
+  patterns: readonly string[],
+  wanted?: string | undefined,
+): Promise<string> {
+  if (wanted !== undefined) return wanted
+  const found = await Promise.all(patterns.map((pattern) => streams.keeping(pattern)))
+  const missing = patterns.find((_, at) => found[at]?.length === 0)
+  if (missing !== undefined) {
+    throw new BusError('notFound', `no stream keeps ${missing}`, {
+      try: [`bus stream add NAME '${missing}'`, 'bus stream ls'],
+      data: {subject: missing},
+    })
+  }
+  const names = [...new Set(found.flat())].sort()
+  const [name = '', ...others] = names
+  if (others.length === 0) return name
+  throw new BusError('usage', `${patterns.join(' ')} is kept by several streams: ${names.join(', ')}`, {
+    try: names.map((one) => `--stream ${one}`),
+    data: {streams: names},
+  })
+}
+
+/** What `find` finds; where it fails with `notFound`, what `make` makes. */
+export async function findOrMake<T>(
+  find: () => Promise<T>,
+  make: () => Promise<T>,
+): Promise<{readonly found: boolean; readonly info: T}> {
+  try {
+    return {found: true, info: await find()}
+  } catch (error) {
+    if (!(error instanceof BusError) || error.kind !== 'notFound') throw error
+    return {found: false, info: await make()}
+  }
+}
+
+/** The consumers of one stream, or of all of them, by name. */
+export async function listConsumers(streams: Streams, stream?: string | undefined): Promise<readonly ConsumerInfo[]> {
+  const names = stream === undefined ? (await streams.list()).map(({config}) => config.name) : [stream]
+  const lists: ConsumerInfo[] = []
+  for (const name of names) lists.push(...(await streams.consumers.list(name)))
+  return lists
+}

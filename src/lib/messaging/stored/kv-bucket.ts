@@ -1,0 +1,151 @@
+/**
+ * A key-value bucket (ADR-8) over the streams of any bus: a stream `KV_<bucket>` that keeps the last message of each
+ * subject `$KV.<bucket>.<key>`. So one implementation serves all buses, and the tools of NATS see the bucket. It is ours
+ * and not `@nats-io/kv`, which wants a connection of nats.js and would leave the bus file without.
+ */
+import {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import type {Subscription} from '../../transport/contract.ts'
+import {type Streams, storeHeaders} from '../../transport/streams-contract.ts'
+
+export interface Entry {
+  readonly key: string
+  /** Undefined: it was removed. */
+  readonly value: string | undefined
+  /** Sequence of the bucket's stream. */
+  readonly revision: number
+}
+
+export interface Bucket {
+  /** Undefined for what is not there. */
+  get(key: string): Promise<Entry | undefined>
+  /** Answers the revision. */
+  put(key: string, value: string): Promise<number>
+  /** As `put`, if the key still has this revision; 0: if it is not there. Undefined when it is otherwise. */
+  update(key: string, value: string, revision: number): Promise<number | undefined>
+  remove(key: string): Promise<void>
+  /** What there is under a pattern of keys, in the order of its last changes. */
+  entries(pattern: string): Promise<readonly Entry[]>
+  /** Changes after this revision, as they come, until the signal. */
+  changes(pattern: string, after: number, signal: AbortSignal): AsyncIterable<Entry>
+}
+
+/** A part of a key: letters, digits, `-` and `_` as they are, `.` too, the rest as `=` and hexadecimal bytes. */
+export function keyPart(text: string): string {
+  return text.replace(/[^A-Za-z0-9._-]/gu, (char) => `=${Buffer.from(char).toString('hex').toUpperCase()}`)
+}
+
+/** With `make` the bucket is made if it is missing; else there is nothing in it then. */
+export async function openBucket(streams: Streams, name: string, {make}: {readonly make: boolean}): Promise<Bucket> {
+  const stream = `KV_${name}`
+  const settings = {name: stream, subjects: [`$KV.${name}.>`], maxMsgsPerSubject: 1, discard: 'new'} as const
+  await streams.info(stream).catch(async (error: unknown) => {
+    if (!isKind(error, 'notFound')) throw error
+    // Fails on a bus that keeps no streams at all.
+    if (!make) return void (await streams.keeping(settings.subjects[0]))
+    await streams.add({...settings, description: 'subscriptions of bus events'}).catch((failure: unknown) => {
+      // Another one made it at the same time.
+      if (!isKind(failure, 'usage')) throw failure
+    })
+  })
+  return new StreamBucket(streams, name)
+}
+
+/** JetStream's `err_code` for a key that another has changed: before 2.12, and since. */
+const wrongLastSequence: ReadonlySet<number> = new Set([10071, 10164])
+
+const operation = 'KV-Operation'
+const pageSize = 256
+
+class StreamBucket implements Bucket {
+  readonly #streams: Streams
+  readonly #stream: string
+  readonly #prefix: string
+
+  constructor(streams: Streams, name: string) {
+    this.#streams = streams
+    this.#stream = `KV_${name}`
+    this.#prefix = `$KV.${name}.`
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    const entry = await this.#last(key)
+    return entry?.value === undefined ? undefined : entry
+  }
+
+  async put(key: string, value: string): Promise<number> {
+    return (await this.#streams.publish({subject: this.#prefix + key, data: value})).seq
+  }
+
+  async update(key: string, value: string, revision: number): Promise<number | undefined> {
+    const done = await this.#publishIf(key, value, revision)
+    if (done !== undefined || revision !== 0) return done
+    // The mark of a removal has a revision too.
+    const last = await this.#last(key)
+    return last === undefined || last.value !== undefined ? undefined : this.#publishIf(key, value, last.revision)
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#streams.publish({subject: this.#prefix + key, headers: [[operation, 'DEL']]})
+  }
+
+  async entries(pattern: string): Promise<readonly Entry[]> {
+    const found: Entry[] = []
+    const range = {filters: [this.#prefix + pattern], lastPerSubject: true}
+    await using reading = await this.#streams.read(this.#stream, range).catch((error: unknown) => {
+      if (isKind(error, 'notFound')) return undefined
+      throw error
+    })
+    if (reading === undefined) return found
+    for await (const entry of this.#read(reading)) if (entry.value !== undefined) found.push(entry)
+    return found
+  }
+
+  async *changes(pattern: string, after: number, signal: AbortSignal): AsyncIterable<Entry> {
+    const filters = [this.#prefix + pattern]
+    await using reading = await this.#streams.read(this.#stream, {
+      from: {seq: after + 1},
+      filters,
+      follow: true,
+      signal,
+    })
+    yield* this.#read(reading)
+  }
+
+  async *#read(reading: Subscription): AsyncIterable<Entry> {
+    for (;;) {
+      const messages = await reading.take(pageSize)
+      if (messages.length === 0) return
+      for (const message of messages) yield this.#entry(message)
+    }
+  }
+
+  async #last(key: string): Promise<Entry | undefined> {
+    try {
+      return this.#entry(await this.#streams.last(this.#stream, this.#prefix + key))
+    } catch (error) {
+      if (isKind(error, 'notFound')) return undefined
+      throw error
+    }
+  }
+
+  async #publishIf(key: string, value: string, revision: number): Promise<number | undefined> {
+    const headers = [[storeHeaders.expectedLastSubjectSeq, String(revision)]] as const
+    try {
+      return (await this.#streams.publish({subject: this.#prefix + key, data: value, headers})).seq
+    } catch (error) {
+      if (isKind(error, 'remote') && wrongLastSequence.has(Number(error.data?.['code']))) return undefined
+      throw error
+    }
+  }
+
+  #entry(message: Message): Entry {
+    const removed = message.headers.length > 0 && message.header(operation) !== undefined
+    const value = removed ? undefined : message.text
+    return {key: message.subject.slice(this.#prefix.length), value, revision: message.seq ?? 0}
+  }
+}
+
+function isKind(error: unknown, kind: BusError['kind']): error is BusError {
+  return error instanceof BusError && error.kind === kind
+}

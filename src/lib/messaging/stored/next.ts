@@ -1,0 +1,123 @@
+/** The next messages of a durable consumer: taken, shown, and only then settled. */
+import type {Message} from '../../core/message.ts'
+import type {Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
+import {unacknowledged} from './places.ts'
+
+export interface NextOptions {
+  readonly count: number
+  /** For all of them together. */
+  readonly timeoutMs: number
+  readonly settle: 'ack' | 'nak' | 'term'
+  /** With `nak`: how long until it is delivered again. */
+  readonly delayMs?: (() => number) | undefined
+  /** Shows messages; false when they have not reached whoever they are for. */
+  readonly show: (batch: readonly Delivery[]) => Promise<boolean>
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Taken {
+  readonly taken: number
+  /** Of those, delivered before. */
+  readonly redelivered: number
+  /** How many more the consumer has, as of the last one. */
+  readonly pending: number | undefined
+}
+
+const batchSize = 256
+
+/**
+ * Takes up to `count`. What was shown is settled and with the bus when it resolves; what was not goes back at once.
+ * Fails with `notFound` when there is no such consumer.
+ */
+export async function takeNext(
+  streams: Streams,
+  stream: string,
+  consumer: string,
+  options: NextOptions,
+): Promise<Taken> {
+  const {count, timeoutMs, signal, show} = options
+  const deadline = performance.now() + timeoutMs
+  const prefetch = Math.min(count, 2 * batchSize)
+  await using consuming = await streams.consumers.consume(stream, consumer, {prefetch, max: count})
+  let taken = 0
+  let redelivered = 0
+  let pending: number | undefined
+  while (taken < count && !signal?.aborted) {
+    const waitMs = deadline - performance.now()
+    const batch = await takeUnlessStopped(consuming, Math.min(batchSize, count - taken), Math.max(1, waitMs), signal)
+    if (batch.length === 0) break
+    const shown = await shownOrGivenBack(consuming, batch, show)
+    if (!shown) break
+    settleAll(consuming, batch, options)
+    await consuming.flush()
+    taken += batch.length
+    redelivered += batch.filter(({deliveries}) => deliveries > 1).length
+    pending = batch.at(-1)?.pending
+  }
+  return {taken, redelivered, pending}
+}
+
+/** Ended while it waits, and not while messages are in hand: they are still to be settled. */
+async function takeUnlessStopped(
+  consuming: Consuming,
+  max: number,
+  waitMs: number,
+  signal: AbortSignal | undefined,
+): Promise<readonly Delivery[]> {
+  const stop = () => void consuming.close()
+  signal?.addEventListener('abort', stop)
+  try {
+    return await consuming.take(max, waitMs)
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+function settleAll(consuming: Consuming, batch: readonly Delivery[], {settle, delayMs}: NextOptions): void {
+  for (const delivery of batch) {
+    if (settle === 'nak') consuming.nak(delivery, delayMs?.())
+    else consuming[settle](delivery)
+  }
+}
+
+async function shownOrGivenBack(
+  consuming: Consuming,
+  batch: readonly Delivery[],
+  show: NextOptions['show'],
+): Promise<boolean> {
+  let shown = false
+  try {
+    shown = await show(batch)
+  } finally {
+    if (!shown) for (const delivery of batch) consuming.nak(delivery)
+  }
+  return shown
+}
+
+/**
+ * Shows up to `count` messages from the ack floor on, as they are in the stream: the consumer does not notice. Among
+ * them may be some that were acknowledged before one that precedes them.
+ */
+export async function peekNext(
+  streams: Streams,
+  stream: string,
+  consumer: string,
+  {
+    count,
+    show,
+    signal,
+  }: Pick<NextOptions, 'count' | 'signal'> & {
+    readonly show: (batch: readonly Message[]) => Promise<boolean>
+  },
+): Promise<Taken> {
+  const range = unacknowledged(await streams.consumers.info(stream, consumer))
+  let taken = 0
+  if (range === undefined) return {taken, redelivered: 0, pending: undefined}
+  await using reading = await streams.read(stream, {...range, signal})
+  while (taken < count) {
+    const batch = await reading.take(Math.min(batchSize, count - taken))
+    if (batch.length === 0 || !(await show(batch))) break
+    taken += batch.length
+  }
+  return {taken, redelivered: 0, pending: undefined}
+}

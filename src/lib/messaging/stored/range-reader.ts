@@ -1,0 +1,36 @@
+/** Reading what a stream keeps of some subjects, and going on live: what `sub --from` shows. */
+import type {Position, Range} from '../../core/position.ts'
+import {checkPatterns} from '../../core/subject.ts'
+import type {Subscription} from '../../transport/contract.ts'
+import type {Streams} from '../../transport/streams-contract.ts'
+import {findStream} from './find.ts'
+import {startAt} from './places.ts'
+
+export interface ReadingWishes {
+  readonly from: Position
+  /** `end` is that of the stream as it is now; without it the reading goes on live. */
+  readonly to?: Range['to'] | 'end'
+  /** Default the one that keeps the subjects. */
+  readonly stream?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Reading {
+  readonly stream: string
+  readonly isLive: boolean
+  readonly subscription: Subscription
+}
+
+/** Fails as `findStream` and `Streams.read` do. */
+export async function openReading(
+  streams: Streams,
+  patterns: readonly string[],
+  {from, to, stream: wanted, signal}: ReadingWishes,
+): Promise<Reading> {
+  const filters = checkPatterns(patterns)
+  const stream = await findStream(streams, filters, wanted)
+  const start = await startAt(streams, stream, from)
+  const isLive = to === undefined
+  const range = {from: start, to: to === 'end' ? undefined : to, filters, follow: isLive, signal}
+  return {stream, isLive, subscription: await streams.read(stream, range)}
+}

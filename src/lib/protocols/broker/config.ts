@@ -1,0 +1,58 @@
+import {BusError} from '../../core/errors.ts'
+import {checkPattern} from '../../core/subject.ts'
+import type {StreamConfig, StreamSettings} from '../../transport/streams-contract.ts'
+
+/** How a broker is configured. Empty texts count as absent. */
+export interface BrokerConfig {
+  /** Any bus; default `nats://127.0.0.1:4222`. */
+  readonly url?: string | undefined
+  /** The stream that keeps what is published, with the subjects `<stream>.>`; default `GAME_EVENTS`. */
+  readonly stream?: string | undefined
+  /** Keep messages in the stream; otherwise it is plain publish-subscribe. Default false. */
+  readonly jetstream?: boolean | undefined
+}
+
+/** A configuration with its defaults filled in. */
+export type FullBrokerConfig = {readonly [Key in keyof BrokerConfig]-?: NonNullable<BrokerConfig[Key]>}
+
+const defaults: FullBrokerConfig = {url: 'nats://127.0.0.1:4222', stream: 'GAME_EVENTS', jetstream: false}
+
+/** Checks a configuration, as it may come from a file, and fills in the defaults. Throws `usage`, naming the key. */
+export function validate(config: unknown): FullBrokerConfig {
+  if (config === undefined || config === null) return defaults
+  if (typeof config !== 'object' || Array.isArray(config)) throw bad('the configuration is not an object')
+  const {url = '', stream = '', jetstream = defaults.jetstream} = config as Readonly<Record<string, unknown>>
+  if (typeof url !== 'string') throw bad('"url" is not text')
+  if (typeof stream !== 'string') throw bad('"stream" is not text')
+  if (typeof jetstream !== 'boolean') throw bad('"jetstream" is neither true nor false')
+  if (/[\s.*>/\\]/.test(stream))
+    throw bad(`"stream" cannot be ${JSON.stringify(stream)}: no spaces, "." "*" ">" "/" or "\\"`)
+  return {url: url || defaults.url, stream: stream || defaults.stream, jetstream}
+}
+
+/** A broker's stream, where it is missing: without limits. */
+export function settingsOf(stream: string): StreamSettings & {readonly subjects: readonly [string]} {
+  return {name: stream, subjects: [checkPattern(`${stream}.>`)]}
+}
+
+/** What a stream has otherwise than a broker would make it: `subjects a.b instead of a.>, maxMsgs 100 instead of none`. */
+export function differences(have: StreamConfig, stream: string): string {
+  const wanted: Readonly<Record<string, unknown>> = {...settingsOf(stream), ...made}
+  const facts = Object.entries(have).filter(([key]) => !ignored.has(key))
+  return facts
+    .filter(([key, value]) => value !== undefined && shown(value) !== shown(wanted[key]))
+    .map(([key, value]) => `${key} ${shown(value)} instead of ${shown(wanted[key])}`)
+    .join(', ')
+}
+
+/** What the bus fills in. */
+const made = {storage: 'file', discard: 'old', retention: 'limits', replicas: 1, dedupeMs: 120_000}
+const ignored = new Set(['name', 'description'])
+
+function shown(value: unknown): string {
+  return value === undefined ? 'none' : [value].flat().join(' ')
+}
+
+function bad(what: string): BusError {
+  return new BusError('usage', `broker: ${what}`)
+}

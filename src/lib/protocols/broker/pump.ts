@@ -1,0 +1,98 @@
+/**
+ * A durable subscription at work: one message at a time goes to the handler, and while it works some more are fetched,
+ * so that a far server costs no round trip a message. All that is in hand is kept from being delivered again.
+ */
+import type {ConsumerInfo, Consuming, Delivery} from '../../transport/streams-contract.ts'
+
+/** Messages in hand, at most. */
+const mostInHand = 32
+
+/** How often it looks whether it is to stop. */
+const lookMs = 100
+
+/** How long a message is left alone after its handler failed, growing with each delivery. */
+const pauseMs = [100, 1000, 5000, 30_000]
+
+export interface PumpParts {
+  readonly consuming: Consuming
+  readonly config: ConsumerInfo['config']
+  readonly handle: (delivery: Delivery) => void | Promise<void>
+  readonly onFailure: (delivery: Delivery, error: unknown) => void
+  /** Ends it once the handler at work is done; what is in hand is given back. */
+  readonly stop: AbortSignal
+}
+
+export class Pump {
+  readonly #parts: PumpParts
+  readonly #inHand: Delivery[] = []
+  #isOver = false
+  #wake: () => void = () => {}
+
+  constructor(parts: PumpParts) {
+    this.#parts = parts
+  }
+
+  /** Resolves when it was stopped, all that it said is with the bus, and the consumer is left. Fails as `take` does. */
+  async run(): Promise<void> {
+    const {consuming, config} = this.#parts
+    const alive = setInterval(() => this.#stillAtWork(), Math.min(config.ackWaitMs, ...config.backoffMs) / 3)
+    try {
+      await Promise.all([this.#fetch(), this.#handle()])
+    } finally {
+      clearInterval(alive)
+      for (const delivery of this.#inHand) delivery.nak()
+      await consuming.close()
+    }
+  }
+
+  async #fetch(): Promise<void> {
+    const {consuming, stop} = this.#parts
+    try {
+      while (!stop.aborted && !consuming.ended) {
+        const room = mostInHand - this.#inHand.length
+        if (room === 0) await this.#change()
+        else this.#inHand.push(...(await consuming.take(room, lookMs)))
+        this.#wake()
+      }
+    } finally {
+      this.#isOver = true
+      this.#wake()
+    }
+  }
+
+  async #handle(): Promise<void> {
+    while (!this.#parts.stop.aborted) {
+      const [next] = this.#inHand
+      if (next === undefined) {
+        if (this.#isOver) return
+        await this.#change()
+      } else {
+        await this.#deliver(next)
+        this.#inHand.shift()
+        this.#wake()
+      }
+    }
+    this.#wake()
+  }
+
+  async #deliver(delivery: Delivery): Promise<void> {
+    try {
+      await this.#parts.handle(delivery)
+      delivery.ack()
+    } catch (error) {
+      delivery.nak(pauseMs[Math.min(delivery.deliveries, pauseMs.length) - 1])
+      this.#parts.onFailure(delivery, error)
+    }
+  }
+
+  #stillAtWork(): void {
+    for (const delivery of this.#inHand) delivery.working()
+  }
+
+  /** One of the two waits for the other, never both. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+}

@@ -1,0 +1,123 @@
+/** The connections that want one subscription: the first of them is served, the others stand by. */
+
+import {sleep} from '../../core/time/pace.ts'
+import type {Transport} from '../../transport/contract.ts'
+import {Dispatcher} from './dispatcher.ts'
+import {compileFilter} from './filter.ts'
+import type {Leases} from './leases.ts'
+import {type Offsets, type Place, passingPlace} from './offsets.ts'
+import type {Delivery, DeliveryResponse} from './plugin.ts'
+import type {Subscription} from './subscription.ts'
+
+export interface Member {
+  readonly connection: string
+  /** Throwing is a rejection. */
+  deliver(delivery: Delivery): void
+  /** Nothing more comes on this subscription: why. */
+  stopped(subscription: Subscription, reason: string): void
+}
+
+export interface LineParts {
+  readonly bus: Transport
+  /** Absent for an ephemeral subscription. */
+  readonly stored?: {readonly offsets: Offsets; readonly leases: Leases} | undefined
+  readonly maxInFlight: number
+  readonly warn: (line: string) => void
+}
+
+const troublePauseMs = 1000
+
+export class Line {
+  readonly subscription: Subscription
+  readonly #parts: LineParts
+  readonly #members: {readonly member: Member; readonly gone: AbortController}[] = []
+  readonly #closed = new AbortController()
+  #running: Promise<void> | undefined
+  #dispatcher: {readonly connection: string; readonly dispatcher: Dispatcher} | undefined
+  #halted = false
+
+  constructor(subscription: Subscription, parts: LineParts) {
+    this.subscription = subscription
+    this.#parts = parts
+  }
+
+  /** The connection that is served now. */
+  get active(): string | undefined {
+    return this.#dispatcher?.connection
+  }
+
+  get connections(): readonly string[] {
+    return this.#members.map(({member}) => member.connection)
+  }
+
+  join(member: Member): void {
+    if (this.#members.some((one) => one.member.connection === member.connection)) return
+    this.#members.push({member, gone: new AbortController()})
+    this.#running ??= this.#run()
+  }
+
+  leave(connection: string): void {
+    const at = this.#members.findIndex(({member}) => member.connection === connection)
+    if (at >= 0) this.#members.splice(at, 1)[0]?.gone.abort()
+  }
+
+  respond(connection: string, response: DeliveryResponse): void {
+    if (this.#dispatcher?.connection === connection) this.#dispatcher.dispatcher.respond(response)
+    else this.#parts.warn(`subscription ${this.subscription.name}: a response of a connection that is not served`)
+  }
+
+  /** Resolves when the offset is written and another gateway may go on. */
+  async close(): Promise<void> {
+    this.#closed.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const {stored, warn} = this.#parts
+    while (!this.#halted && !this.#closed.signal.aborted) {
+      const [first] = this.#members
+      if (first === undefined) break
+      try {
+        await this.#serve(first)
+      } catch (error) {
+        warn(`subscription ${this.subscription.name}: ${(error as Error).message}`)
+        await sleep(troublePauseMs, this.#closed.signal)
+      }
+    }
+    await stored?.leases.release(this.subscription).catch(() => undefined)
+    this.#running = undefined
+    if (this.#members.length > 0 && !this.#halted && !this.#closed.signal.aborted) this.#running = this.#run()
+  }
+
+  async #serve({member, gone}: {readonly member: Member; readonly gone: AbortController}): Promise<void> {
+    const {bus, warn, maxInFlight} = this.#parts
+    const {subscription} = this
+    const ended = AbortSignal.any([gone.signal, this.#closed.signal])
+    const place = await this.#place(ended)
+    if (place === undefined) return
+    const matches = await compileFilter(subscription.filter)
+    const deliver = (delivery: Delivery) => member.deliver(delivery)
+    const dispatcher = new Dispatcher({bus, subscription, matches, place, maxInFlight, deliver, warn})
+    this.#dispatcher = {connection: member.connection, dispatcher}
+    try {
+      await dispatcher.run(AbortSignal.any([ended, place.lost]))
+    } catch (error) {
+      this.#halted = true
+      warn((error as Error).message)
+      for (const one of this.#members) one.member.stopped(subscription, (error as Error).message)
+    } finally {
+      this.#dispatcher = undefined
+      await place.flush()
+    }
+    if (place.lost.aborted) warn(`subscription ${subscription.name}: another gateway has taken it over`)
+  }
+
+  /** Undefined when it ended before this gateway could have it. */
+  async #place(signal: AbortSignal): Promise<Place | undefined> {
+    const {stored, warn} = this.#parts
+    if (stored === undefined) return passingPlace(Number(this.subscription.options.firstEvent))
+    const onWaiting = () => warn(`subscription ${this.subscription.name}: another gateway delivers it; standing by`)
+    if (!(await stored.leases.acquire(this.subscription, signal, onWaiting))) return undefined
+    return stored.offsets.open(this.subscription)
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * Reads a stream for one subscription and hands its events to one connection: so many at once as it may have in flight,
+ * again from the offset after a rejection, and with growing pauses while it rejects without getting on.
+ */
+import {BusError} from '../../core/errors.ts'
+import type {Headers} from '../../core/message.ts'
+import {sleep} from '../../core/time/pace.ts'
+import type {Transport} from '../../transport/contract.ts'
+import {DeadLetters} from './dead-letters.ts'
+import {type Event, eventHeaders, eventOf} from './event.ts'
+import type {Matcher} from './filter.ts'
+import {Flights} from './in-flight.ts'
+import type {Place} from './offsets.ts'
+import {Page} from './page.ts'
+import type {Delivery, DeliveryResponse} from './plugin.ts'
+import type {Subscription} from './subscription.ts'
+
+export interface DispatcherParts {
+  readonly bus: Transport
+  readonly subscription: Subscription
+  readonly matches: Matcher | undefined
+  readonly place: Place
+  readonly maxInFlight: number
+  /** Throwing is a rejection. */
+  readonly deliver: (delivery: Delivery) => void
+  readonly warn: (line: string) => void
+}
+
+const pageSize = 128
+const firstPauseMs = 100
+const longestPauseMs = 30_000
+const troublePauseMs = 1000
+
+export class Dispatcher {
+  readonly #parts: DispatcherParts
+  readonly #flights: Flights
+  readonly #size: number
+  readonly #events = new Map<string, readonly Event[]>()
+  readonly #dead: DeadLetters
+  /** Aborted when what was read is to be read again, or no more. */
+  #reading = new AbortController()
+  #wake: (() => void) | undefined
+  #pauseMs = 0
+  #rejections = 0
+  #stopped: BusError | undefined
+
+  constructor(parts: DispatcherParts) {
+    const {batch, readAhead} = parts.subscription.options
+    this.#parts = parts
+    this.#size = batch ? Math.max(1, Math.min(readAhead, parts.maxInFlight)) : 1
+    this.#flights = new Flights(batch ? 1 : Math.min(1 + readAhead, parts.maxInFlight), parts.place.offset)
+    this.#dead = new DeadLetters(parts.bus, parts.subscription)
+  }
+
+  /** Delivers until the signal aborts. Fails with `remote` when an event was rejected too often. */
+  async run(signal: AbortSignal): Promise<void> {
+    const {warn, subscription} = this.#parts
+    while (!signal.aborted) {
+      this.#reading = new AbortController()
+      const reading = AbortSignal.any([signal, this.#reading.signal])
+      try {
+        await this.#read(reading)
+      } catch (error) {
+        if (signal.aborted) return
+        warn(`subscription ${subscription.name}: ${(error as Error).message}`)
+        this.#pauseMs = Math.max(this.#pauseMs, troublePauseMs)
+      }
+      this.#forget()
+      if (this.#stopped !== undefined) throw this.#stopped
+      await sleep(this.#pauseMs, signal)
+      this.#pauseMs = 0
+    }
+  }
+
+  /** An answer of the application. Warns of one to what is not in flight. */
+  respond(response: DeliveryResponse): void {
+    const id = response.id ?? this.#flights.oldest
+    const events = id === undefined ? undefined : this.#events.get(id)
+    if (id === undefined || events === undefined) {
+      const {name} = this.#parts.subscription
+      this.#parts.warn(
+        `subscription ${name}: a response for ${id ?? 'nothing'} that is not in flight (likely a previous rejection)`,
+      )
+    } else if (response.rejected) this.#reject(events, response)
+    else if (response.reply === undefined) this.#acknowledge(id)
+    else void this.#replied(id, events, response.reply)
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const {bus, subscription, warn} = this.#parts
+    const {offset} = this.#flights
+    const {lastSeq} = (await bus.streams.info(subscription.namespace)).state
+    if (offset > lastSeq && offset > Number(subscription.options.firstEvent)) {
+      const hint = 'if the stream was made anew, so must the subscription be'
+      warn(`subscription ${subscription.name}: the stream ends at #${lastSeq}, before the offset #${offset}: ${hint}`)
+    }
+    const from = {seq: offset + 1}
+    await using reading = await bus.streams.read(subscription.namespace, {from, follow: true, signal})
+    const source = new Page(() => reading.take(pageSize))
+    while (!signal.aborted) {
+      const batch = await this.#collect(source, signal)
+      if (batch === undefined) return
+      await this.#room(signal)
+      if (signal.aborted) return
+      this.#send(batch)
+    }
+  }
+
+  /** The next event, or as many as make a batch; undefined at the end. */
+  async #collect(source: Page, signal: AbortSignal): Promise<{events: Event[]; upTo: number} | undefined> {
+    const {matches, place, subscription} = this.#parts
+    const events: Event[] = []
+    let upTo = 0
+    let dueMs = Number.POSITIVE_INFINITY
+    while (events.length < this.#size) {
+      let message = source.next()
+      if (message === undefined) {
+        place.commit(this.#flights.offset)
+        const more = await source.more(dueMs)
+        if (more === 'late') break
+        if (more === 'ended' || signal.aborted) return undefined
+        message = source.next()
+        if (message === undefined) continue
+      }
+      const event = eventOf(subscription.namespace, message)
+      const isWanted = matches === undefined || matches(event)
+      if (isWanted && !(await this.#isGivenUp(event))) {
+        if (events.length === 0) dueMs = performance.now() + subscription.options.batchTimeoutMs
+        events.push(event)
+        upTo = event.sequence
+      } else if (events.length === 0) this.#flights.leftOut(event.sequence)
+      else upTo = event.sequence
+    }
+    return {events, upTo}
+  }
+
+  #isGivenUp(event: Event): Promise<boolean> | false {
+    return this.#dead.isEmpty ? false : this.#dead.bury(event)
+  }
+
+  #room(signal: AbortSignal): Promise<void> | undefined {
+    if (this.#flights.hasRoom || signal.aborted) return undefined
+    return new Promise((resolve) => {
+      const done = () => {
+        signal.removeEventListener('abort', done)
+        this.#wake = undefined
+        resolve()
+      }
+      this.#wake = done
+      signal.addEventListener('abort', done)
+    })
+  }
+
+  #send({events, upTo}: {events: readonly Event[]; upTo: number}): void {
+    const {subscription, deliver} = this.#parts
+    const [first] = events
+    if (first === undefined) return
+    const id = subscription.options.batch ? crypto.randomUUID() : first.id
+    this.#flights.sent(id, first.sequence, upTo)
+    this.#events.set(id, events)
+    try {
+      deliver({id, subscription, events})
+    } catch (error) {
+      this.#reject(events, {info: (error as Error).message})
+    }
+  }
+
+  #acknowledge(id: string): void {
+    const before = this.#flights.offset
+    if (!this.#flights.acknowledge(id)) return
+    this.#events.delete(id)
+    const {offset, hasRoom} = this.#flights
+    if (offset > before) {
+      this.#rejections = 0
+      this.#dead.passed(offset)
+      this.#parts.place.commit(offset)
+    }
+    if (hasRoom) this.#wake?.()
+  }
+
+  #reject(events: readonly Event[], {info = '', retryAfterMs}: Pick<DeliveryResponse, 'info' | 'retryAfterMs'>): void {
+    const {subscription, warn} = this.#parts
+    const {maxRejects, deadLetter} = subscription.options
+    const [first] = events
+    if (first === undefined) return
+    const times = this.#dead.rejected(first)
+    this.#rejections++
+    this.#forget()
+    const why = info === '' ? '' : `: ${info}`
+    warn(`subscription ${subscription.name}: event ${first.sequence} was rejected${why}`)
+    if (maxRejects === 0 || times < maxRejects) {
+      const pause = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#rejections - 1))
+      this.#pauseMs = Math.max(pause, retryAfterMs ?? 0)
+    } else if (deadLetter !== undefined) this.#dead.giveUp(events, info)
+    else {
+      const sentence = `subscription ${subscription.name} has stopped before event ${first.sequence}, which was rejected ${times} times${why}`
+      this.#stopped = new BusError('remote', sentence)
+    }
+    this.#reading.abort()
+  }
+
+  #forget(): void {
+    this.#flights.clear()
+    this.#events.clear()
+  }
+
+  /** Answered and done, in this order: an answer may come twice, and is not lost. */
+  async #replied(id: string, events: readonly Event[], reply: NonNullable<DeliveryResponse['reply']>): Promise<void> {
+    const {bus, warn, subscription} = this.#parts
+    const [event] = events
+    if (event === undefined) return
+    try {
+      const subject = reply.subject ?? event.message.header(eventHeaders.replyTo)
+      if (event.message.header(eventHeaders.correlator) !== undefined)
+        warn(`subscription ${subscription.name}: event ${event.sequence} is a reply itself, and is not replied to`)
+      else if (subject === undefined)
+        warn(`subscription ${subscription.name}: event ${event.sequence} says nowhere to reply to`)
+      else {
+        const headers: Headers = [...(reply.headers ?? []), [eventHeaders.correlator, event.id]]
+        bus.publish({...reply, subject, headers})
+        await bus.flush()
+      }
+      this.#acknowledge(id)
+    } catch (error) {
+      if (this.#events.has(id)) this.#reject(events, {info: (error as Error).message})
+    }
+  }
+}

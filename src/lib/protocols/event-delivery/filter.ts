@@ -1,0 +1,114 @@
+/**
+ * Which events a subscription wants: regular expressions, of which all must match somewhere in their text (RE2's syntax,
+ * unanchored). They come from the network, so they run on an engine whose time is linear in the text (`re2js`), and what
+ * they compile to is bounded: `\\pL{999}` many times over would take seconds for its first text.
+ */
+import {BusError} from '../../core/errors.ts'
+import {headerOf} from '../../core/message.ts'
+import {type Event, eventHeaders} from './event.ts'
+
+/** Absent is not looked at. What an event has not is the empty text: `^red$` leaves it out, `.*` does not. */
+export interface Filter {
+  /** The event's type. */
+  readonly events?: string | undefined
+  /** The subject. */
+  readonly topic?: string | undefined
+  readonly message?: {
+    readonly tag?: string | undefined
+    readonly group?: string | undefined
+    readonly author?: string | undefined
+  }
+  readonly transaction?: {readonly type?: string | undefined}
+}
+
+export type Matcher = (event: Event) => boolean
+
+const longest = 512
+/** Instructions of a compiled pattern. */
+const largest = 2000
+
+const texts: Readonly<Record<string, (event: Event) => string>> = {
+  events: ({type}) => type,
+  topic: ({topic}) => topic,
+  'message.tag': headerText('tag'),
+  'message.group': headerText('group'),
+  'message.author': headerText('author'),
+  'transaction.type': headerText('transactionType'),
+  // Events of a ledger: ours are never such.
+  'blockchainevent.name': () => '',
+  'blockchainevent.listener': () => '',
+}
+
+/** Names of before, which the newer ones win over. */
+const older: Readonly<Record<string, string>> = {
+  topics: 'topic',
+  tag: 'message.tag',
+  group: 'message.group',
+  author: 'message.author',
+}
+
+/** Reads a filter from JSON, with what it was called before. Throws `usage` for a member that is none of it. */
+export function parseFilter(json: unknown): Filter {
+  const given = flatten(json)
+  const flat: Record<string, string> = {}
+  for (const [name, pattern] of given) {
+    const now = older[name] ?? name
+    if (!(now in texts)) throw bad(`has no "${name}"`)
+    if (now !== name && given.some(([other]) => other === now)) continue
+    if (pattern.length > longest) throw bad(`has a "${name}" of more than ${longest} characters`)
+    if (pattern !== '') flat[now] = pattern
+  }
+  return nest(flat)
+}
+
+/** Fails with `usage` for what is no regular expression of RE2. Undefined when every event is wanted. */
+export async function compileFilter(filter: Filter): Promise<Matcher | undefined> {
+  const patterns = flatten(filter)
+  if (patterns.length === 0) return undefined
+  const {RE2JS} = await import('re2js')
+  const tests = patterns.map(([name, pattern]) => {
+    const textOf = texts[name]
+    if (textOf === undefined) throw bad(`has no "${name}"`)
+    try {
+      const compiled = RE2JS.compile(pattern)
+      if (compiled.programSize() > largest) throw new Error('it repeats too much')
+      return (event: Event) => compiled.test(textOf(event))
+    } catch (cause) {
+      const sentence = `the filter "${name}" is not a regular expression of RE2: ${(cause as Error).message}`
+      throw new BusError('usage', sentence, {cause, try: ['a pattern without lookahead and back references']})
+    }
+  })
+  return (event) => tests.every((test) => test(event))
+}
+
+/** `[['message.tag', '^red$'], …]`. Throws `usage` for what is no filter. */
+function flatten(json: unknown, prefix = ''): (readonly [name: string, pattern: string])[] {
+  if (json === undefined || json === null) return []
+  if (typeof json !== 'object' || Array.isArray(json)) throw bad('is not an object')
+  return Object.entries(json).flatMap(([name, value]) => {
+    if (value === undefined || value === null) return []
+    if (typeof value === 'string') return [[prefix + name, value] as const]
+    if (prefix !== '' || typeof value !== 'object') throw bad(`has a "${prefix}${name}" that is not text`)
+    return flatten(value, `${name}.`)
+  })
+}
+
+function nest(flat: Readonly<Record<string, string>>): Filter {
+  const nested: Record<string, string | Record<string, string>> = {}
+  for (const [name, pattern] of Object.entries(flat)) {
+    const [outer = '', inner] = name.split('.')
+    if (inner === undefined) nested[outer] = pattern
+    else nested[outer] = {...(nested[outer] as Record<string, string> | undefined), [inner]: pattern}
+  }
+  return nested as Filter
+}
+
+function headerText(name: keyof typeof eventHeaders): (event: Event) => string {
+  return ({message}) => headerOf(message.headers, eventHeaders[name]) ?? ''
+}
+
+function bad(what: string): BusError {
+  return new BusError('usage', `the filter ${what}`, {
+    try: [`it may have ${Object.keys(texts).slice(0, 6).join(', ')}`],
+  })
+}

@@ -1,0 +1,95 @@
+/**
+ * Who delivers a subscription, where several gateways serve one bus. The holder's name stands in the bucket; who wants it
+ * asks the holder itself whether it is still there, which a bus tells at once of a dead one. So nothing is written while
+ * all is well, and another one takes over in half a second.
+ */
+import {BusError} from '../../core/errors.ts'
+import {sleep} from '../../core/time/pace.ts'
+import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
+import type {Transport} from '../../transport/contract.ts'
+import type {SubscriptionRef} from './event.ts'
+
+/** Between two looks at who holds it. */
+const lookMs = 400
+/** A holder that is silent for so long is stopped or cut off. */
+const patienceMs = 3000
+
+export class Leases implements AsyncDisposable {
+  readonly #bus: Transport
+  readonly #bucket: Bucket
+  readonly #self: string
+  readonly #stop = new AbortController()
+  readonly #held = new Set<string>()
+  /** One question a look, however many subscriptions a gateway holds. */
+  readonly #asked = new Map<string, Promise<boolean>>()
+
+  private constructor(bus: Transport, bucket: Bucket, self: string) {
+    this.#bus = bus
+    this.#bucket = bucket
+    this.#self = self
+  }
+
+  static async open(bus: Transport, bucket: Bucket, self: string): Promise<Leases> {
+    const leases = new Leases(bus, bucket, self)
+    const questions = await bus.subscribe(aliveSubject(self), {signal: leases.#stop.signal})
+    void (async () => {
+      for await (const {reply} of questions) if (reply !== undefined) bus.publish({subject: reply, data: 'alive'})
+    })().catch(() => undefined)
+    return leases
+  }
+
+  /** Resolves when this gateway may deliver the subscription: true; false when the signal aborted first. */
+  async acquire(subscription: SubscriptionRef, signal: AbortSignal, onWaiting: () => void): Promise<boolean> {
+    const key = keyOf(subscription)
+    for (let looks = 0; !signal.aborted; looks++) {
+      const entry = await this.#bucket.get(key)
+      const mayTake = entry?.value === undefined || entry.value === this.#self || !(await this.#isAlive(entry.value))
+      if (mayTake && (await this.#bucket.update(key, this.#self, entry?.revision ?? 0)) !== undefined) {
+        this.#held.add(key)
+        return true
+      }
+      if (looks === 0 && !mayTake) onWaiting()
+      if (!mayTake) await sleep(lookMs, signal)
+    }
+    return false
+  }
+
+  /** Another gateway may take it at once. */
+  async release(subscription: SubscriptionRef): Promise<void> {
+    const key = keyOf(subscription)
+    if (!this.#held.delete(key)) return
+    const entry = await this.#bucket.get(key)
+    if (entry?.value === this.#self) await this.#bucket.remove(key)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+  }
+
+  #isAlive(gateway: string): Promise<boolean> {
+    const asked = this.#asked.get(gateway)
+    if (asked !== undefined) return asked
+    const answer = this.#ask(gateway)
+    this.#asked.set(gateway, answer)
+    void answer.then(() => setTimeout(() => this.#asked.delete(gateway), lookMs / 2).unref())
+    return answer
+  }
+
+  async #ask(gateway: string): Promise<boolean> {
+    try {
+      await this.#bus.request({subject: aliveSubject(gateway)}, {timeoutMs: patienceMs, signal: this.#stop.signal})
+      return true
+    } catch (error) {
+      // Anything else is our own trouble, and says nothing of the other.
+      return !(error instanceof BusError && (error.kind === 'noResponders' || error.kind === 'timeout'))
+    }
+  }
+}
+
+function aliveSubject(gateway: string): string {
+  return `bus-events.gateway.${gateway}`
+}
+
+function keyOf({id}: SubscriptionRef): string {
+  return `lease.${id}`
+}

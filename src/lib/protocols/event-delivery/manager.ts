@@ -1,0 +1,228 @@
+/** Brings subscriptions, connections and plugins together: who matches what, who is served, and what becomes of answers. */
+import {randomUUID} from 'node:crypto'
+import {BusError} from '../../core/errors.ts'
+import {sleep} from '../../core/time/pace.ts'
+import type {Transport} from '../../transport/contract.ts'
+import {Line, type Member} from './delivery-queue.ts'
+import {compileFilter} from './filter.ts'
+import {Leases} from './leases.ts'
+import {Offsets} from './offsets.ts'
+import type {Callbacks, Delivery, DeliveryResponse, EventPlugin} from './plugin.ts'
+import {openRegistry, type Registry} from './registry.ts'
+import {lockFirstEvent, type Subscription} from './subscription.ts'
+
+interface Connection {
+  readonly plugin: EventPlugin
+  matches: (subscription: Subscription) => boolean
+  readonly ephemeral: Line[]
+}
+
+type Stored = {readonly offsets: Offsets; readonly leases: Leases}
+
+const troublePauseMs = 1000
+const mostInFlight = 65_536
+
+/** What a gateway is allowed, and who is told what goes on. */
+export interface ManagerOptions {
+  /** Told what people should know of: rejections, takeovers, troubles. */
+  readonly warn: (line: string) => void
+  /** Events without acknowledgement for each subscription, at most, whatever it asks for; default 65,536. */
+  readonly maxInFlight?: number | undefined
+}
+
+/**
+ * The gateway itself: `start` it on a bus, then let it `use` plugins. Several of them on one bus share the
+ * subscriptions.
+ */
+export class EventManager implements AsyncDisposable {
+  readonly #bus: Transport
+  readonly #registry: Registry
+  readonly #stored: Stored
+  readonly #warn: (line: string) => void
+  readonly #maxInFlight: number
+  readonly #plugins = new Map<string, EventPlugin>()
+  readonly #connections = new Map<string, Connection>()
+  readonly #durable = new Map<string, Line>()
+  readonly #stop = new AbortController()
+  #following: Promise<void> | undefined
+
+  private constructor(
+    bus: Transport,
+    registry: Registry,
+    stored: Stored,
+    {warn, maxInFlight}: {readonly warn: (line: string) => void; readonly maxInFlight: number},
+  ) {
+    this.#bus = bus
+    this.#registry = registry
+    this.#stored = stored
+    this.#warn = warn
+    this.#maxInFlight = maxInFlight
+  }
+
+  /** Loads the durable subscriptions and follows their changes. Fails as the bus does. */
+  static async start(bus: Transport, {warn, maxInFlight = mostInFlight}: ManagerOptions): Promise<EventManager> {
+    const registry = await openRegistry(bus.streams)
+    const leases = await Leases.open(bus, registry.bucket, randomUUID())
+    const manager = new EventManager(
+      bus,
+      registry,
+      {leases, offsets: new Offsets(registry.bucket, warn)},
+      {warn, maxInFlight},
+    )
+    const revision = await manager.#load()
+    manager.#following = manager.#follow(revision)
+    manager.#following.catch(() => undefined)
+    return manager
+  }
+
+  /** Begins to take connections by a plugin. Throws `usage` for a bad configuration and a name that is taken. */
+  async use<Config>(plugin: EventPlugin<Config>, config: Partial<Config>): Promise<void> {
+    if (this.#plugins.has(plugin.name)) throw new BusError('usage', `there is a plugin ${plugin.name} already`)
+    this.#plugins.set(plugin.name, plugin as EventPlugin)
+    await plugin.init(plugin.initConfig(config), this.#callbacks(plugin as EventPlugin))
+  }
+
+  /** Rejects once the bus is lost for good, which no waiting mends. */
+  get ended(): Promise<void> {
+    return this.#following ?? Promise.resolve()
+  }
+
+  /** Ends all deliveries, writes the offsets, and gives the plugins back. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    const lines = [...this.#durable.values(), ...[...this.#connections.values()].flatMap(({ephemeral}) => ephemeral)]
+    const closing = lines.map((line) => line.close())
+    await this.#stored.offsets.close()
+    await Promise.all(closing)
+    for (const plugin of this.#plugins.values()) await plugin[Symbol.asyncDispose]()
+    await this.#stored.leases[Symbol.asyncDispose]()
+    await this.#following?.catch(() => undefined)
+  }
+
+  #callbacks(plugin: EventPlugin): Callbacks {
+    return {
+      registerConnection: (connection, matches) => this.#register(plugin, connection, matches),
+      connectionClosed: (connection) => this.#closed(plugin, connection),
+      deliveryResponse: (connection, response) => this.#respond(plugin, connection, response),
+      ephemeralSubscription: async (id, namespace, filter, options) => {
+        await compileFilter(filter)
+        if (options.batch && !plugin.capabilities.batchDelivery)
+          throw new BusError('usage', `${plugin.name} does not deliver batches`)
+        const {state} = await this.#bus.streams.info(namespace)
+        const connection = this.#connections.get(id)
+        if (connection?.plugin !== plugin) throw new BusError('usage', `there is no connection ${id}`)
+        const uuid = randomUUID()
+        const now = new Date().toISOString()
+        const firstEvent = String(lockFirstEvent(options.firstEvent, state.lastSeq))
+        const line = this.#line(
+          {
+            ...{id: uuid, namespace, name: uuid, transport: plugin.name, filter, ephemeral: true},
+            ...{options: {...options, firstEvent}, created: now, updated: now},
+          },
+          undefined,
+        )
+        connection.ephemeral.push(line)
+        line.join(this.#member(id, connection))
+        return line.subscription
+      },
+    }
+  }
+
+  #register(plugin: EventPlugin, id: string, matches: Connection['matches']): void {
+    const known = this.#connections.get(id)
+    if (known !== undefined && known.plugin !== plugin)
+      throw new BusError('usage', `the connection ${id} belongs to ${known.plugin.name}`)
+    const connection = known ?? {plugin, matches, ephemeral: []}
+    connection.matches = matches
+    this.#connections.set(id, connection)
+    for (const line of this.#durable.values()) this.#match(line, id, connection)
+  }
+
+  #match(line: Line, id: string, connection: Connection): void {
+    const {subscription} = line
+    if (subscription.transport === connection.plugin.name && connection.matches(subscription))
+      line.join(this.#member(id, connection))
+    else line.leave(id)
+  }
+
+  #member(id: string, {plugin}: Connection): Member {
+    return {
+      connection: id,
+      deliver: (delivery: Delivery) => plugin.deliveryRequest(id, delivery),
+      stopped: (subscription, reason) => plugin.subscriptionStopped?.(id, subscription, reason),
+    }
+  }
+
+  #closed(plugin: EventPlugin, id: string): void {
+    const connection = this.#connections.get(id)
+    if (connection?.plugin !== plugin) return
+    this.#connections.delete(id)
+    for (const line of this.#durable.values()) line.leave(id)
+    for (const line of connection.ephemeral) void line.close()
+  }
+
+  #respond(plugin: EventPlugin, id: string, response: DeliveryResponse): void {
+    const connection = this.#connections.get(id)
+    const {namespace, name} = response.subscription
+    const line =
+      connection?.ephemeral.find(({subscription}) => subscription.name === name) ??
+      this.#durable.get(keyOf(response.subscription))
+    if (connection?.plugin === plugin && line !== undefined) line.respond(id, response)
+    else this.#warn(`a response for the subscription ${name} of ${namespace}, which the connection has not`)
+  }
+
+  #line(subscription: Subscription, stored: Stored | undefined): Line {
+    return new Line(subscription, {bus: this.#bus, stored, warn: this.#warn, maxInFlight: this.#maxInFlight})
+  }
+
+  async #load(): Promise<number> {
+    const {subscriptions, revision} = await this.#registry.snapshot()
+    const there = new Set(subscriptions.map(keyOf))
+    for (const subscription of subscriptions) await this.#put(subscription)
+    for (const [key, line] of this.#durable) if (!there.has(key)) await this.#remove(key, line)
+    return revision
+  }
+
+  async #follow(from: number): Promise<void> {
+    let revision: number | undefined = from
+    while (!this.#stop.signal.aborted) {
+      try {
+        for await (const {subscription, ...ref} of this.#registry.changes(
+          revision ?? (await this.#load()),
+          this.#stop.signal,
+        )) {
+          const key = keyOf(ref)
+          const line = this.#durable.get(key)
+          if (subscription !== undefined) await this.#put(subscription)
+          else if (line !== undefined) await this.#remove(key, line)
+        }
+      } catch (error) {
+        if (this.#stop.signal.aborted) return
+        if (error instanceof BusError && error.data?.['lost'] === true) throw error
+        this.#warn(`changes of subscriptions: ${(error as Error).message}`)
+      }
+      revision = undefined
+      await sleep(troublePauseMs, this.#stop.signal)
+    }
+  }
+
+  /** A new one, or a changed one, which goes on where it was. */
+  async #put(subscription: Subscription): Promise<void> {
+    const key = keyOf(subscription)
+    const before = this.#durable.get(key)
+    if (before !== undefined && JSON.stringify(before.subscription) === JSON.stringify(subscription)) return
+    if (before !== undefined) await this.#remove(key, before)
+    const line = this.#line(subscription, this.#stored)
+    this.#durable.set(key, line)
+    for (const [id, connection] of this.#connections) this.#match(line, id, connection)
+  }
+
+  async #remove(key: string, line: Line): Promise<void> {
+    this.#durable.delete(key)
+    await line.close()
+  }
+}
+
+function keyOf({namespace, name}: {readonly namespace: string; readonly name: string}): string {
+  return `${namespace}/${name}`
+}

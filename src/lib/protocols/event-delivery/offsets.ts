@@ -1,0 +1,162 @@
+/**
+ * How far subscriptions got, written down. Applications wait for none of it: the latest value wins, and what was not yet
+ * written when a process dies is delivered again. Writing is fenced: who finds that another has written stops.
+ */
+import {sleep} from '../../core/time/pace.ts'
+import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
+import {offsetIn, offsetKey, offsetText, storedOffset} from './registry.ts'
+import type {Subscription} from './subscription.ts'
+
+export interface Place {
+  /** The last event that is done with. */
+  readonly offset: number
+  /** Aborted when another gateway has taken the subscription over. */
+  readonly lost: AbortSignal
+  /** To be written, in a moment. */
+  commit(offset: number): void
+  /** Resolves when what was committed is written, or cannot be. */
+  flush(): Promise<void>
+}
+
+/** Between two writings at least, and four times as long as one takes: a busy gateway does not write for each event. */
+const pauseMs = 20
+const retryMs = 250
+
+/** The place of a subscription that is gone with its connection. */
+export function passingPlace(offset: number): Place {
+  return {offset, lost: new AbortController().signal, commit() {}, async flush() {}}
+}
+
+export class Offsets {
+  readonly #bucket: Bucket
+  readonly #notify: (line: string) => void
+  readonly #dirty = new Set<StoredPlace>()
+  #writing: Promise<void> | undefined
+  #closed = false
+
+  constructor(bucket: Bucket, notify: (line: string) => void) {
+    this.#bucket = bucket
+    this.#notify = notify
+  }
+
+  /** The place of a durable subscription; from now on only who opened it last can write it. */
+  async open(subscription: Subscription): Promise<Place> {
+    const key = offsetKey(subscription)
+    for (;;) {
+      const entry = await this.#bucket.get(key)
+      const offset = offsetIn(entry, subscription)
+      const writer = crypto.randomUUID()
+      const revision = await this.#bucket.update(key, offsetText(offset, writer), entry?.revision ?? 0)
+      if (revision === undefined) continue
+      const write = (place: StoredPlace) => this.#write(place)
+      return new StoredPlace({bucket: this.#bucket, key, writer, write}, offset, revision)
+    }
+  }
+
+  /** One last attempt at what is not written. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#writing
+  }
+
+  #write(place: StoredPlace): void {
+    this.#dirty.add(place)
+    this.#writing ??= this.#run()
+  }
+
+  async #run(): Promise<void> {
+    // What is committed in this turn of the event loop goes together.
+    await undefined
+    while (this.#dirty.size > 0) {
+      const places = [...this.#dirty]
+      this.#dirty.clear()
+      const start = performance.now()
+      const failed = await Promise.all(places.map((place) => this.#try(place)))
+      const isFailing = failed.some((one) => one)
+      if (!this.#closed) await sleep(isFailing ? retryMs : Math.max(pauseMs, 4 * (performance.now() - start)))
+    }
+    this.#writing = undefined
+  }
+
+  /** True when it is to be tried again. */
+  async #try(place: StoredPlace): Promise<boolean> {
+    try {
+      await place.write()
+      return false
+    } catch (error) {
+      this.#notify(`an offset could not be written: ${(error as Error).message}`)
+      if (this.#closed) place.giveUp()
+      else this.#dirty.add(place)
+      return true
+    }
+  }
+}
+
+interface StoredParts {
+  readonly bucket: Bucket
+  readonly key: string
+  readonly writer: string
+  readonly write: (place: StoredPlace) => void
+}
+
+class StoredPlace implements Place {
+  readonly offset: number
+  readonly #parts: StoredParts
+  readonly #lost = new AbortController()
+  #revision: number
+  #wanted: number
+  #written: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(parts: StoredParts, offset: number, revision: number) {
+    this.#parts = parts
+    this.offset = offset
+    this.#wanted = offset
+    this.#written = offset
+    this.#revision = revision
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  commit(offset: number): void {
+    if (offset <= this.#wanted) return
+    this.#wanted = offset
+    this.#parts.write(this)
+  }
+
+  flush(): Promise<void> {
+    if (this.#written === this.#wanted || this.#lost.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** Whoever waits for it to be written waits no longer. */
+  giveUp(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  /** Fails as the bus does. */
+  async write(): Promise<void> {
+    const offset = this.#wanted
+    if (offset === this.#written || this.#lost.signal.aborted) return
+    const {bucket, key, writer} = this.#parts
+    const text = offsetText(offset, writer)
+    const revision = (await bucket.update(key, text, this.#revision)) ?? (await this.#earlier(text))
+    if (revision === undefined) {
+      this.#lost.abort()
+      return this.giveUp()
+    }
+    this.#revision = revision
+    this.#written = offset
+    if (offset === this.#wanted) this.giveUp()
+  }
+
+  /** When an earlier attempt of ours came through though nobody told us: the revision of another one. */
+  async #earlier(text: string): Promise<number | undefined> {
+    const {bucket, key, writer} = this.#parts
+    const entry = await bucket.get(key)
+    if (entry?.value === undefined || storedOffset(entry.value).writer !== writer) return undefined
+    return entry.value === text ? entry.revision : bucket.update(key, text, entry.revision)
+  }
+}

@@ -1,0 +1,41 @@
+import type {Message} from '../../core/message.ts'
+
+/** Messages read ahead of who hands them on one by one. */
+export class Page {
+  readonly #take: () => Promise<readonly Message[]>
+  #messages: readonly Message[] = []
+  #at = 0
+  #taking: Promise<readonly Message[]> | undefined
+
+  constructor(take: () => Promise<readonly Message[]>) {
+    this.#take = take
+  }
+
+  /** The next one that is here. */
+  next(): Message | undefined {
+    return this.#messages[this.#at++]
+  }
+
+  /** Waits for more until `dueMs` (of `performance.now`): it is late then, and what comes is kept. */
+  async more(dueMs: number): Promise<'more' | 'late' | 'ended'> {
+    this.#taking ??= this.#take()
+    const messages = await (dueMs === Number.POSITIVE_INFINITY ? this.#taking : until(this.#taking, dueMs))
+    if (messages === undefined) return 'late'
+    this.#taking = undefined
+    this.#messages = messages
+    this.#at = 0
+    return messages.length === 0 ? 'ended' : 'more'
+  }
+}
+
+async function until<T>(promise: Promise<T>, dueMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, dueMs - performance.now()), undefined)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,217 @@
+/** Durable subscriptions and how far they got, in a bucket on the bus: `subscription.<namespace>.<name>`, `offset.<id>`. */
+import {randomUUID} from 'node:crypto'
+import {BusError} from '../../core/errors.ts'
+import {type Bucket, type Entry, keyPart, openBucket} from '../../messaging/stored/kv-bucket.ts'
+import type {Streams} from '../../transport/streams-contract.ts'
+import {compileFilter, type Filter} from './filter.ts'
+import {
+  checkName,
+  lockFirstEvent,
+  type Options,
+  parseSubscription,
+  type Subscription,
+  subscriptionJson,
+} from './subscription.ts'
+
+const bucketName = 'bus-events'
+
+/** What makes a subscription. */
+export interface Wish {
+  readonly namespace: string
+  readonly name: string
+  readonly transport: string
+  readonly filter: Filter
+  readonly options: Options
+}
+
+export interface Change {
+  readonly namespace: string
+  readonly name: string
+  /** Undefined: it was removed. */
+  readonly subscription: Subscription | undefined
+}
+
+/** The durable subscriptions of a bus: made, changed, listed and removed. */
+export class Registry {
+  readonly bucket: Bucket
+  readonly #streams: Streams
+
+  constructor(bucket: Bucket, streams: Streams) {
+    this.bucket = bucket
+    this.#streams = streams
+  }
+
+  /**
+   * Makes a subscription; `firstEvent` is locked in as the number that it is now. One of the same name is answered as it is
+   * when it wants the same, is changed with `replace` (it goes on where it was), and is refused with `usage` otherwise.
+   */
+  async add(
+    wish: Wish,
+    {replace = false} = {},
+  ): Promise<{readonly subscription: Subscription; readonly made: boolean}> {
+    checkName(wish.name)
+    await compileFilter(wish.filter)
+    const {state} = await this.#streams.info(wish.namespace)
+    const before = await this.#entry(wish.namespace, wish.name)
+    if (before === undefined) {
+      const firstEvent = String(lockFirstEvent(wish.options.firstEvent, state.lastSeq))
+      const now = new Date().toISOString()
+      const options = {...wish.options, firstEvent}
+      const made = {...wish, id: randomUUID(), options, ephemeral: false, created: now, updated: now}
+      return {subscription: await this.#put(made, 0), made: true}
+    }
+    const {subscription: old, revision} = before
+    const {firstEvent} = old.options
+    const wanted = {...old, ...wish, options: {...wish.options, firstEvent}}
+    if (sameWish(old, wanted)) return {subscription: old, made: false}
+    if (replace)
+      return {subscription: await this.#put({...wanted, updated: new Date().toISOString()}, revision), made: false}
+    throw new BusError('usage', `subscription ${wish.name} of ${wish.namespace} exists and wants something else`, {
+      try: ['--replace, to change it: it goes on where it is', `bus events info ${wish.namespace} ${wish.name}`],
+    })
+  }
+
+  /** Fails with `notFound`. */
+  async get(namespace: string, name: string): Promise<Subscription> {
+    return (await this.#entry(namespace, name))?.subscription ?? missing(namespace, name)
+  }
+
+  /** By namespace and name. */
+  async list(): Promise<readonly Subscription[]> {
+    return (await this.snapshot()).subscriptions
+  }
+
+  /** All there are, and the revision up to which they are known. */
+  async snapshot(): Promise<{readonly subscriptions: readonly Subscription[]; readonly revision: number}> {
+    const entries = await this.bucket.entries('subscription.>')
+    const subscriptions = entries.flatMap((entry) => subscriptionOf(entry) ?? [])
+    subscriptions.sort((a, b) =>
+      a.namespace === b.namespace ? order(a.name, b.name) : order(a.namespace, b.namespace),
+    )
+    return {subscriptions, revision: Math.max(0, ...entries.map(({revision}) => revision))}
+  }
+
+  /** What is made, changed and removed after this revision, until the signal. */
+  async *changes(after: number, signal: AbortSignal): AsyncIterable<Change> {
+    const names = new Map((await this.list()).map((one) => [keyOf(one.namespace, one.name), one]))
+    for await (const entry of this.bucket.changes('subscription.>', after, signal)) {
+      const subscription = subscriptionOf(entry)
+      const known = subscription ?? names.get(entry.key)
+      if (subscription !== undefined) names.set(entry.key, subscription)
+      if (known !== undefined) yield {namespace: known.namespace, name: known.name, subscription}
+    }
+  }
+
+  /** Fails with `notFound`. */
+  async remove(namespace: string, name: string): Promise<Subscription> {
+    const subscription = await this.get(namespace, name)
+    await this.bucket.remove(keyOf(namespace, name))
+    await this.bucket.remove(offsetKey(subscription))
+    return subscription
+  }
+
+  /** The last event that it is done with. */
+  async offset(subscription: Subscription): Promise<number> {
+    const stored = await this.bucket.get(offsetKey(subscription))
+    return offsetIn(stored, subscription)
+  }
+
+  async #entry(
+    namespace: string,
+    name: string,
+  ): Promise<{readonly subscription: Subscription; readonly revision: number} | undefined> {
+    const entry = await this.bucket.get(keyOf(namespace, checkName(name)))
+    const subscription = entry && subscriptionOf(entry)
+    return entry === undefined || subscription === undefined ? undefined : {subscription, revision: entry.revision}
+  }
+
+  async #put(subscription: Subscription, revision: number): Promise<Subscription> {
+    const {namespace, name} = subscription
+    const json = JSON.stringify(subscriptionJson(subscription))
+    if ((await this.bucket.update(keyOf(namespace, name), json, revision)) !== undefined) return subscription
+    throw new BusError('remote', `subscription ${name} of ${namespace} was changed by another at the same time`, {
+      try: ['the same again'],
+    })
+  }
+}
+
+/**
+ * The durable subscriptions of a bus; their bucket is made if it is missing, unless they are only to be read. Fails with
+ * `notFound` on a bus that keeps no streams.
+ */
+export async function openRegistry(streams: Streams, {make = true} = {}): Promise<Registry> {
+  return new Registry(await openBucket(streams, bucketName, {make}), streams)
+}
+
+export function offsetKey({id}: Pick<Subscription, 'id'>): string {
+  return `offset.${keyPart(id)}`
+}
+
+/** What is stored of an offset names its writer too, who knows by that what it has written itself. */
+export function offsetText(offset: number, writer: string): string {
+  return JSON.stringify({offset, writer})
+}
+
+/** The offset that is stored, or where the subscription begins. */
+export function offsetIn(entry: Entry | undefined, {namespace, name, options}: Subscription): number {
+  const first = Number(options.firstEvent)
+  if (entry?.value === undefined) return first
+  const {offset = first} = storedOffset(entry.value)
+  if (Number.isSafeInteger(offset)) return Number(offset)
+  throw new BusError(
+    'remote',
+    `somebody else wrote the offset of ${name}: ${JSON.stringify(entry.value.slice(0, 60))}`,
+    {
+      try: [`bus events rm ${namespace} ${name}, and add it anew`],
+    },
+  )
+}
+
+/** What an entry says; nothing where somebody else wrote there. */
+export function storedOffset(value: string): {readonly offset?: unknown; readonly writer?: unknown} {
+  try {
+    const json: unknown = JSON.parse(value)
+    return typeof json === 'object' && json !== null ? json : {offset: null}
+  } catch {
+    return {offset: null}
+  }
+}
+
+function keyOf(namespace: string, name: string): string {
+  return `subscription.${keyPart(namespace)}.${keyPart(name)}`
+}
+
+/** Undefined for what was removed, and for what somebody else wrote there. */
+function subscriptionOf({value}: Entry): Subscription | undefined {
+  try {
+    return value === undefined ? undefined : parseSubscription(JSON.parse(value))
+  } catch {
+    return undefined
+  }
+}
+
+function sameWish(a: Subscription, b: Subscription): boolean {
+  const wish = (one: Subscription) => {
+    const {transport, filter, options} = subscriptionJson(one)
+    return JSON.stringify([transport, sorted(filter), sorted(options)])
+  }
+  return wish(a) === wish(b)
+}
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => order(a, b))
+      .map(([name, inner]) => [name, sorted(inner)]),
+  )
+}
+
+function order(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+function missing(namespace: string, name: string): never {
+  throw new BusError('notFound', `no subscription ${name} of ${namespace}`, {try: ['bus events ls']})
+}

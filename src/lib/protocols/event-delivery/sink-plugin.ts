@@ -1,0 +1,123 @@
+/**
+ * The plugin for applications that are called rather than connect: webhooks, programs, stdout. Each is a `Sink`, as
+ * `consumer replay` has them; this hands it deliveries and makes its answers responses.
+ */
+import {Message} from '../../core/message.ts'
+import type {Refusal, Sink} from '../../messaging/sinks/sink.ts'
+import {deliveryWriter} from './event.ts'
+import type {Callbacks, Delivery, DeliveryResponse, EventPlugin} from './plugin.ts'
+import {type Options, parseOptions, type Subscription} from './subscription.ts'
+
+/** What makes a plugin of a sink. */
+export interface SinkPluginParts {
+  readonly name: string
+  /** Checks what only this plugin knows. Throws `usage`. */
+  readonly checkOptions?: ((options: Options) => void) | undefined
+  /** Where the deliveries of a subscription go. */
+  open(subscription: Subscription): Target
+}
+
+/** Where the deliveries of one subscription go. */
+export interface Target {
+  readonly sink: Sink
+  /** Acknowledges before the sink has taken it. */
+  readonly isHasty?: boolean | undefined
+  /** What is to be replied to a message that was taken. */
+  readonly replyTo?: ((message: Message) => DeliveryResponse['reply']) | undefined
+}
+
+/** Who is told what goes wrong. */
+export interface SinkPluginConfig {
+  readonly warn: (line: string) => void
+}
+
+/** A plugin that calls applications: it hands deliveries to a sink for each subscription. */
+export function sinkPlugin(parts: SinkPluginParts): EventPlugin<SinkPluginConfig> {
+  return new SinkPlugin(parts)
+}
+
+class SinkPlugin implements EventPlugin<SinkPluginConfig> {
+  readonly name: string
+  readonly capabilities = {batchDelivery: true}
+  readonly #parts: SinkPluginParts
+  readonly #targets = new Map<string, {readonly subscription: Subscription; readonly target: Target}>()
+  #callbacks: Callbacks | undefined
+  #warn: (line: string) => void = () => undefined
+
+  constructor(parts: SinkPluginParts) {
+    this.#parts = parts
+    this.name = parts.name
+  }
+
+  initConfig(given: Partial<SinkPluginConfig>): SinkPluginConfig {
+    return {warn: () => undefined, ...given}
+  }
+
+  /** All its subscriptions are of one connection, which is always there. */
+  async init({warn}: SinkPluginConfig, callbacks: Callbacks): Promise<void> {
+    this.#callbacks = callbacks
+    this.#warn = warn
+    callbacks.registerConnection(this.name, () => true)
+  }
+
+  validateOptions(json: unknown): Options {
+    const options = parseOptions(json, {withData: true})
+    this.#parts.checkOptions?.(options)
+    return options
+  }
+
+  deliveryRequest(connection: string, delivery: Delivery): void {
+    void this.#hand(connection, delivery)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#callbacks = undefined
+    for (const {target} of this.#targets.values()) await target.sink[Symbol.asyncDispose]()
+  }
+
+  async #hand(connection: string, {id, subscription, events}: Delivery): Promise<void> {
+    const {namespace, name} = subscription
+    const answer = (response: Partial<DeliveryResponse>) =>
+      this.#callbacks?.deliveryResponse(connection, {id, subscription: {namespace, name}, ...response})
+    const [first] = events
+    if (first === undefined) return
+    try {
+      const {sink, isHasty, replyTo} = await this.#target(subscription)
+      const message = messageOf({id, subscription, events})
+      if (isHasty) answer({})
+      const refusal = await sink.take([message])
+      if (refusal?.verdict === 'term') this.#say(subscription, first.sequence, refusal)
+      else if (refusal !== undefined && isHasty) this.#say(subscription, first.sequence, refusal)
+      else if (refusal !== undefined)
+        return void answer({rejected: true, info: refusal.reason, retryAfterMs: refusal.retryAfterMs})
+      if (!isHasty) answer({reply: replyTo?.(message)})
+    } catch (error) {
+      answer({rejected: true, info: (error as Error).message})
+    }
+  }
+
+  #say({name}: Subscription, sequence: number, {reason}: Refusal): void {
+    this.#warn(`subscription ${name}: event ${sequence} was not handled, and is given up: ${reason}`)
+  }
+
+  /** A changed subscription has another one. */
+  async #target(subscription: Subscription): Promise<Target> {
+    const known = this.#targets.get(subscription.id)
+    if (known?.subscription === subscription) return known.target
+    const target = this.#parts.open(subscription)
+    this.#targets.set(subscription.id, {subscription, target})
+    await known?.target.sink[Symbol.asyncDispose]()
+    return target
+  }
+}
+
+/** The message itself; without data its event as JSON, and for a batch the events as an array. */
+function messageOf({subscription, events}: Delivery): Message {
+  const {batch, withData} = subscription.options
+  const [first] = events
+  if (first === undefined) throw new Error('a delivery has an event')
+  if (!batch && withData) return first.message
+  const json = events.map(deliveryWriter(subscription, withData))
+  const {headers, seq, time} = first.message
+  return new Message(first.topic, batch ? `[${json.join(',')}]` : (json[0] ?? ''), headers, undefined, seq, time)
+}

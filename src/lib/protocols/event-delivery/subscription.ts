@@ -1,0 +1,140 @@
+/** Subscriptions: what an application wants of a stream, how it is delivered, and how far it got. */
+import {BusError} from '../../core/errors.ts'
+import {checkSubject} from '../../core/subject.ts'
+import {deadSubject} from './dead-letters.ts'
+import type {SubscriptionRef} from './event.ts'
+import {type Filter, parseFilter} from './filter.ts'
+
+/** A subscription to the events of a stream (its namespace), durable or with its connection. */
+export interface Subscription extends SubscriptionRef {
+  /** The name of the plugin that delivers it. */
+  readonly transport: string
+  readonly filter: Filter
+  readonly options: Options
+  /** Lives as long as its connection. */
+  readonly ephemeral: boolean
+  /** RFC 3339. */
+  readonly created: string
+  readonly updated: string
+}
+
+/** How a subscription is delivered. */
+export interface Options {
+  /** Where it begins when it is made: `oldest`, `newest`, or `N`, after which the next event is the first. */
+  readonly firstEvent: string
+  /** Events that may be on their way before the first is acknowledged. */
+  readonly readAhead: number
+  readonly withData: boolean
+  /** Several events in one delivery, up to `readAhead` of them or as many as came in `batchTimeoutMs`. */
+  readonly batch: boolean
+  readonly batchTimeoutMs: number
+  /** Rejections of one event until it is given up; 0: never. */
+  readonly maxRejects: number
+  /** Where an event that is given up is published; absent: the subscription stops there. */
+  readonly deadLetter?: string | undefined
+  /** What only the plugin knows, checked by it. */
+  readonly plugin: Readonly<Record<string, unknown>>
+}
+
+const mostReadAhead = 65_535
+const longestBatchMs = 60_000
+
+/**
+ * Reads the options of a subscription from JSON; what is not given has its default, what is unknown is the plugin's.
+ * Throws `usage`.
+ */
+export function parseOptions(json: unknown, defaults: {readonly withData: boolean}): Options {
+  if (json !== undefined && (typeof json !== 'object' || json === null || Array.isArray(json)))
+    throw new BusError('usage', 'the options are not an object')
+  const {firstEvent, readAhead, withData, batch, batchTimeout, maxRejects, deadLetter, ...plugin} = (json ??
+    {}) as Record<string, unknown>
+  const isBatch = bool('batch', batch) ?? false
+  const options = {
+    firstEvent: parseFirstEvent(firstEvent),
+    readAhead: whole('readAhead', readAhead, mostReadAhead) ?? (isBatch ? 50 : 0),
+    withData: bool('withData', withData) ?? defaults.withData,
+    batch: isBatch,
+    batchTimeoutMs: batchTimeout === undefined || batchTimeout === null ? 50 : parseBatchTimeout(batchTimeout),
+    maxRejects: whole('maxRejects', maxRejects, Number.MAX_SAFE_INTEGER) ?? 0,
+    plugin,
+  }
+  if (deadLetter === undefined || deadLetter === null) return options
+  if (typeof deadLetter !== 'string') throw new BusError('usage', 'the option "deadLetter" is not a subject')
+  checkSubject(deadSubject(deadLetter, 'x'))
+  return {...options, deadLetter}
+}
+
+/** The options as they were given, which is how they are stored and shown. */
+function optionsJson({plugin, batchTimeoutMs, ...options}: Options): Record<string, unknown> {
+  return {...options, ...(options.batch && {batchTimeout: `${batchTimeoutMs}ms`}), ...plugin}
+}
+
+/** A number after which the next event is the first. `bounds` are those of the stream when the subscription is made. */
+export function lockFirstEvent(firstEvent: string, lastSeq: number): number {
+  if (firstEvent === 'oldest') return 0
+  return firstEvent === 'newest' ? lastSeq : Math.max(0, Number(firstEvent))
+}
+
+/** Letters, digits, `.`, `_` and `-`, up to 64. Throws `usage`. */
+export function checkName(name: string): string {
+  if (/^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}[A-Za-z0-9_-]$|^[A-Za-z0-9]$/.test(name)) return name
+  throw new BusError('usage', `${JSON.stringify(name.slice(0, 100))} is no name for a subscription`, {
+    try: ['up to 64 letters, digits, ".", "_" and "-"'],
+  })
+}
+
+/** A stored subscription. Throws `usage` for what is none. */
+export function parseSubscription(json: unknown): Subscription {
+  const {id, namespace, name, transport, filter, options, created, updated} = (json ?? {}) as Record<string, unknown>
+  if (typeof id !== 'string' || typeof namespace !== 'string' || typeof name !== 'string')
+    throw new BusError('usage', 'a subscription has an "id", a "namespace" and a "name"')
+  return {
+    id,
+    namespace,
+    name: checkName(name),
+    transport: typeof transport === 'string' ? transport : 'websockets',
+    filter: parseFilter(filter),
+    options: parseOptions(options, {withData: false}),
+    ephemeral: false,
+    created: typeof created === 'string' ? created : '',
+    updated: typeof updated === 'string' ? updated : '',
+  }
+}
+
+/** What is stored, and what `--json` shows. */
+export function subscriptionJson({ephemeral, options, ...rest}: Subscription): Record<string, unknown> {
+  return {...rest, options: optionsJson(options), ...(ephemeral && {ephemeral})}
+}
+
+function parseFirstEvent(value: unknown): string {
+  if (value === undefined || value === null || value === '') return 'newest'
+  const text = String(value)
+  if (text === 'oldest' || text === 'newest') return text
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
+    throw new BusError('usage', `${JSON.stringify(text)} is no "firstEvent": it is newest, oldest or a sequence`)
+  if (Number(text) < -1) throw new BusError('usage', 'a "firstEvent" must be greater than or equal to -1')
+  return text
+}
+
+function parseBatchTimeout(value: unknown): number {
+  const [, amount, unit = 'ms'] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(String(value)) ?? []
+  const ms = Number(amount) * (unit === 'm' ? 60_000 : unit === 's' ? 1000 : 1)
+  if (ms >= 0 && ms <= longestBatchMs) return ms
+  throw new BusError('usage', `${JSON.stringify(value)} is no "batchTimeout": it is a duration up to a minute`, {
+    try: ['"batchTimeout": "50ms"'],
+  })
+}
+
+/** A number, or one as text: URLs have no numbers. */
+function whole(name: string, value: unknown, most: number): number | undefined {
+  if (value === undefined || value === null) return undefined
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 && number <= most) return number
+  throw new BusError('usage', `the option "${name}" is not a whole number from 0 to ${most}`)
+}
+
+function bool(name: string, value: unknown): boolean | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'boolean') return value
+  throw new BusError('usage', `the option "${name}" is neither true nor false`)
+}

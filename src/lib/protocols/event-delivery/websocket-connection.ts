@@ -1,0 +1,196 @@
+/** One WebSocket client: what it started, what it has in flight, and its answers. */
+import type {WebSocket} from 'ws'
+import {BusError} from '../../core/errors.ts'
+import {deliveryWriter, type Event} from './event.ts'
+import type {Callbacks, Delivery} from './plugin.ts'
+import {type Options, parseOptions, type Subscription} from './subscription.ts'
+import {type Answer, bad, noMatch, parseAction, protocolError, type Start} from './websocket-protocol.ts'
+
+interface Ref {
+  readonly namespace: string
+  readonly name: string
+}
+
+export interface ConnectionParts {
+  readonly id: string
+  readonly socket: WebSocket
+  readonly callbacks: Callbacks
+  readonly maxSubscriptions: number
+  /** Called before something is sent, which may be followed by more. */
+  readonly gather: () => void
+  readonly warn: (line: string) => void
+}
+
+export class Connection {
+  readonly #parts: ConnectionParts
+  readonly #started = new Map<string, Ref>()
+  /** In the order in which they were sent. */
+  readonly #inFlight = new Map<string, {readonly ref: Ref; readonly id: string}>()
+  /** Of flights that were rejected: answers to them come late, and are no fault. */
+  readonly #rejected = new Set<string>()
+  readonly #writers = new WeakMap<Subscription, (event: Event) => string>()
+  #autoack: boolean | undefined
+  #starting = 0
+  /** Actions are taken one after the other. */
+  #working: Promise<void> = Promise.resolve()
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts
+    const {id, callbacks} = parts
+    callbacks.registerConnection(id, () => false)
+  }
+
+  /** It has asked for something. */
+  get hasStarted(): boolean {
+    return this.#started.size > 0
+  }
+
+  /** What it says. What is wrong is told to it, and ends the connection. */
+  take(action: string | Start): void {
+    if (typeof action === 'string') {
+      // Answers are not worth a promise each.
+      const parsed = this.#guarded(() => parseAction(action))
+      if (parsed === undefined) return
+      if (parsed.type === 'start') this.take(parsed)
+      else if (this.#starting === 0) this.#guarded(() => this.#answer(parsed))
+      else this.#working = this.#working.then(() => void this.#guarded(() => this.#answer(parsed)))
+      return
+    }
+    this.#starting++
+    this.#working = this.#working
+      .then(() => this.#start(action))
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => this.#starting--)
+  }
+
+  /** Sends a delivery; does nothing when the client has just gone. */
+  send(delivery: Delivery): void {
+    const {socket, callbacks, id: connection, gather} = this.#parts
+    if (socket.readyState !== socket.OPEN) return
+    gather()
+    const {id, subscription} = delivery
+    const {namespace, name} = subscription
+    const key = keyOf(subscription, id)
+    if (this.#autoack) {
+      socket.send(this.#text(delivery), (error) => {
+        if (!error) callbacks.deliveryResponse(connection, {id, subscription: {namespace, name}})
+      })
+      return
+    }
+    this.#rejected.delete(key)
+    this.#inFlight.delete(key)
+    this.#inFlight.set(key, {ref: subscription, id})
+    socket.send(this.#text(delivery))
+  }
+
+  /** Tells the client what is wrong, and closes. */
+  fail(sentence: string): void {
+    const {socket} = this.#parts
+    if (socket.readyState === socket.OPEN) socket.send(protocolError(sentence))
+    socket.close(1008)
+  }
+
+  #text({id, subscription, events}: Delivery): string {
+    const write = this.#writer(subscription)
+    const [first] = events
+    if (!subscription.options.batch && first !== undefined) return write(first)
+    const {namespace, name} = subscription
+    const ref = JSON.stringify({id: subscription.id, namespace, name})
+    return `{"type":"event_batch","id":"${id}","subscription":${ref},"events":[${events.map(write).join(',')}]}`
+  }
+
+  #writer(subscription: Subscription): (event: Event) => string {
+    let writer = this.#writers.get(subscription)
+    if (writer === undefined) {
+      writer = deliveryWriter(subscription, subscription.options.withData)
+      this.#writers.set(subscription, writer)
+    }
+    return writer
+  }
+
+  async #start({autoack = false, namespace, name, filter, options}: Start): Promise<void> {
+    const {id, callbacks, maxSubscriptions} = this.#parts
+    if (this.#autoack !== undefined && this.#autoack !== autoack)
+      throw bad('the autoack option must be the same for all subscriptions of a connection')
+    if (this.#started.size >= maxSubscriptions) throw bad(`a connection has ${maxSubscriptions} subscriptions at most`)
+    this.#autoack = autoack
+    if (name === undefined) {
+      const ref = await callbacks.ephemeralSubscription(id, namespace, filter, websocketOptions(options))
+      this.#started.set(keyOf(ref), ref)
+    } else {
+      const ref = {namespace, name}
+      this.#started.set(keyOf(ref), ref)
+      callbacks.registerConnection(id, (subscription) => this.#started.has(keyOf(subscription)))
+    }
+  }
+
+  #answer(answer: Answer): void {
+    const {id: connection, callbacks, warn} = this.#parts
+    if (this.#autoack) throw bad(`${answer.type} is not possible with autoack`)
+    const found =
+      answer.id === undefined ? this.#oldest(answer.subscription) : this.#named(answer.id, answer.subscription)
+    if (found === undefined) {
+      warn(`connection ${connection}: ${answer.type} for ${answer.id}, which was rejected before`)
+      return
+    }
+    const {ref, id} = found
+    const {info, retryAfterMs} = answer
+    const rejected = answer.type === 'nack'
+    if (rejected) this.#reject(ref)
+    else this.#inFlight.delete(keyOf(ref, id))
+    callbacks.deliveryResponse(connection, {id, subscription: ref, rejected, info, retryAfterMs})
+  }
+
+  #oldest(wanted: Ref | undefined): {readonly ref: Ref; readonly id: string} {
+    for (const one of this.#inFlight.values()) if (wanted === undefined || keyOf(one.ref) === keyOf(wanted)) return one
+    throw bad(noMatch)
+  }
+
+  /** Undefined for what was rejected before. */
+  #named(id: string, wanted: Ref | undefined): {readonly ref: Ref; readonly id: string} | undefined {
+    const [only] = this.#started.size === 1 ? this.#started.values() : []
+    const ref = wanted ?? only
+    if (ref === undefined) throw bad(noMatch)
+    const key = keyOf(ref, id)
+    const found = this.#inFlight.get(key)
+    if (found === undefined && !this.#rejected.has(key)) throw bad(noMatch)
+    return found
+  }
+
+  /** Everything in flight on this subscription comes again. */
+  #reject(ref: Ref): void {
+    for (const [key, one] of this.#inFlight) {
+      if (keyOf(one.ref) !== keyOf(ref)) continue
+      this.#inFlight.delete(key)
+      this.#rejected.add(key)
+    }
+  }
+
+  #guarded<T>(work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (error) {
+      this.#fail(error)
+      return undefined
+    }
+  }
+
+  #fail(error: unknown): void {
+    const {id, warn} = this.#parts
+    const sentence = error instanceof BusError ? error.message : 'internal error'
+    warn(`connection ${id}: ${sentence === 'internal error' ? String(error) : sentence}`)
+    this.fail(sentence)
+  }
+}
+
+/** The options of a subscription over WebSocket. Throws `usage`. */
+export function websocketOptions(json: unknown): Options {
+  const options = parseOptions(json, {withData: false})
+  const [unknown] = Object.keys(options.plugin)
+  if (unknown !== undefined) throw bad(`the option "${unknown}" is not one of websockets`)
+  return options
+}
+
+function keyOf({namespace, name}: Ref, id = ''): string {
+  return `${namespace}/${name}/${id}`
+}

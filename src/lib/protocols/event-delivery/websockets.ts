@@ -1,0 +1,192 @@
+/** The plugin for WebSocket clients: who is let in, within which limits. What is said stands in `websocket-protocol.ts`. */
+import {createServer, type IncomingMessage, type Server} from 'node:http'
+import type {AddressInfo, Socket} from 'node:net'
+import type {WebSocket, WebSocketServer} from 'ws'
+import {BusError} from '../../core/errors.ts'
+import {type Address, type Admission, refusalOf} from './admission.ts'
+import type {Callbacks, EventPlugin} from './plugin.ts'
+import {Connection, websocketOptions} from './websocket-connection.ts'
+import {parseQuery} from './websocket-protocol.ts'
+
+/** Where the plugin listens, who may come in, and the limits: bytes and milliseconds. */
+export interface WebSocketsConfig {
+  readonly address: Address
+  readonly admission: Admission
+  readonly maxConnections: number
+  readonly maxSubscriptions: number
+  /** Bytes of what a client sends. */
+  readonly maxFrame: number
+  /** A client that starts nothing for so long, or is not there any more, is let go. */
+  readonly idleMs: number
+  readonly warn: (line: string) => void
+}
+
+/** The plugin for WebSocket clients, and what can be seen of it. */
+export interface WebSockets extends EventPlugin<WebSocketsConfig> {
+  /** Where it listens, once it does: `ws://127.0.0.1:5599`. */
+  readonly url: string
+  readonly connections: number
+}
+
+const goodbyeMs = 1000
+
+/** The plugin of transport `websockets`. It listens once a manager uses it. */
+export function websockets(): WebSockets {
+  return new WebSocketsPlugin()
+}
+
+class WebSocketsPlugin implements WebSockets {
+  readonly name = 'websockets'
+  readonly capabilities = {batchDelivery: true}
+  readonly validateOptions = websocketOptions
+  readonly #connections = new Map<string, Connection>()
+  #sockets: WebSocketServer | undefined
+  #server: Server | undefined
+  url = ''
+
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  initConfig(given: Partial<WebSocketsConfig>): WebSocketsConfig {
+    return {
+      address: {host: '127.0.0.1', port: 5599},
+      admission: {origins: []},
+      maxConnections: 1000,
+      maxSubscriptions: 100,
+      maxFrame: 1024 * 1024,
+      idleMs: 60_000,
+      warn: () => undefined,
+      ...given,
+    }
+  }
+
+  async init(config: WebSocketsConfig, callbacks: Callbacks): Promise<void> {
+    const {WebSocketServer: Sockets} = await import('ws')
+    const sockets = new Sockets({noServer: true, maxPayload: config.maxFrame, perMessageDeflate: false})
+    const server = createServer({headersTimeout: 10_000, requestTimeout: 10_000}, (_request, response) => {
+      response.writeHead(426, {Upgrade: 'websocket', 'Content-Type': 'text/plain'}).end('a WebSocket is spoken here\n')
+    })
+    server.maxConnections = 2 * config.maxConnections + 64
+    server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      const status =
+        this.#connections.size >= config.maxConnections ? 503 : refusalOf(request.headers, config.admission)
+      if (status !== undefined) return refuse(socket, status)
+      sockets.handleUpgrade(request, socket, head, (client) =>
+        this.#connect(client, socket, request, config, callbacks),
+      )
+    })
+    const {host, port} = config.address
+    await listening(server, host, port)
+    const bound = server.address() as AddressInfo
+    this.url = `ws://${host.includes(':') ? `[${host}]` : host}:${bound.port}`
+    this.#sockets = sockets
+    this.#server = server
+  }
+
+  deliveryRequest(connection: string, delivery: Parameters<EventPlugin['deliveryRequest']>[1]): void {
+    this.#connections.get(connection)?.send(delivery)
+  }
+
+  subscriptionStopped(connection: string, _subscription: unknown, reason: string): void {
+    this.#connections.get(connection)?.fail(reason)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const [server, sockets] = [this.#server, this.#sockets]
+    if (server === undefined || sockets === undefined) return
+    const closed = new Promise((resolve) => server.close(resolve))
+    for (const client of sockets.clients) client.close(1001)
+    const impatient = setTimeout(() => {
+      for (const client of sockets.clients) client.terminate()
+      server.closeAllConnections()
+    }, goodbyeMs)
+    server.closeIdleConnections()
+    await closed
+    clearTimeout(impatient)
+  }
+
+  #connect(
+    client: WebSocket,
+    socket: Socket,
+    {url = '/'}: IncomingMessage,
+    config: WebSocketsConfig,
+    callbacks: Callbacks,
+  ): void {
+    const {warn, maxSubscriptions, idleMs} = config
+    const id = crypto.randomUUID()
+    const connection = new Connection({
+      id,
+      socket: client,
+      callbacks,
+      maxSubscriptions,
+      warn,
+      gather: gathering(socket),
+    })
+    this.#connections.set(id, connection)
+    const watching = watch(client, connection, idleMs)
+    client.on('message', (data) => connection.take(String(data)))
+    client.on('error', ({message}) => warn(`connection ${id}: ${message}`))
+    client.on('close', () => {
+      clearInterval(watching)
+      this.#connections.delete(id)
+      callbacks.connectionClosed(id)
+    })
+    socket.setNoDelay(true)
+    try {
+      const query = new URL(url, 'ws://localhost').searchParams
+      const start = parseQuery(query)
+      if (start !== undefined) connection.take(start)
+    } catch (error) {
+      connection.fail((error as Error).message)
+    }
+  }
+}
+
+/** What is sent until the next turn of the event loop goes in one system call: half of the time for small events. */
+function gathering(socket: Socket): () => void {
+  let isGathering = false
+  const release = () => {
+    isGathering = false
+    socket.uncork()
+  }
+  return () => {
+    if (isGathering) return
+    isGathering = true
+    socket.cork()
+    setImmediate(release)
+  }
+}
+
+/** Asks whether the client is still there, and lets it go when it is not or has no use for us. */
+function watch(client: WebSocket, connection: Connection, idleMs: number): NodeJS.Timeout {
+  let isThere = true
+  client.on('pong', () => {
+    isThere = true
+  })
+  return setInterval(() => {
+    if (!connection.hasStarted) return connection.fail(`nothing was started for ${idleMs} ms`)
+    if (!isThere) return client.terminate()
+    isThere = false
+    client.ping()
+  }, idleMs)
+}
+
+function listening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const reason = error.code === 'EADDRINUSE' ? 'somebody else listens there' : error.message
+      reject(
+        new BusError('denied', `cannot listen on ${host}:${port}: ${reason}`, {cause: error, try: ['another port']}),
+      )
+    })
+    server.listen(port, host, resolve)
+  })
+}
+
+const reasons = {401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable'} as const
+
+function refuse(socket: Socket, status: keyof typeof reasons): void {
+  const challenge = status === 401 ? 'WWW-Authenticate: Bearer\r\n' : ''
+  socket.end(`HTTP/1.1 ${status} ${reasons[status]}\r\n${challenge}Connection: close\r\nContent-Length: 0\r\n\r\n`)
+}

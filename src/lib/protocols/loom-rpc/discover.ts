@@ -1,0 +1,84 @@
+/**
+ * Who serves RPC methods, as far as a bus can tell: by the interests that a bus file knows, and by NATS services, which
+ * name the subjects of their endpoints when asked ($SRV.INFO).
+ */
+import {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import {matches} from '../../core/subject.ts'
+import type {Transport} from '../../transport/contract.ts'
+import {type Method, parseSubject} from './names.ts'
+
+/** A method that is served, and how it was found. */
+export interface Found extends Method {
+  readonly subject: string
+  /** How it was found: a live subscription, a NATS service, or traffic. */
+  readonly by: 'interest' | 'service' | 'traffic'
+}
+
+/** Where to look, and for how long. */
+export interface DiscoverOptions {
+  readonly prefix: string
+  /** How long services may take to answer, from one to the next; default 300. */
+  readonly idleMs?: number | undefined
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Each method that is served now, by service, method and instance. */
+export async function discover(bus: Transport, options: DiscoverOptions): Promise<Found[]> {
+  const {prefix} = options
+  const found = new Map<string, Found>()
+  const add = (subject: string, by: Found['by']) => {
+    const method = parseSubject(subject, prefix)
+    if (method !== undefined && method.instance !== '>' && !found.has(subject))
+      found.set(subject, {...method, subject, by})
+  }
+  for (const subject of (await bus.interests?.()) ?? []) add(subject, 'interest')
+  for (const subject of await serviceSubjects(bus, options)) add(subject, 'service')
+  return [...found.values()].sort(
+    (a, b) => order(a.service, b.service) || order(a.method, b.method) || order(a.instance, b.instance),
+  )
+}
+
+/** Instances that serve a method and can be called by name. */
+export function instancesOf(found: readonly Found[], {service, method}: Omit<Method, 'instance'>): string[] {
+  const serving = found.filter((one) => one.service === service && matches(one.method, method))
+  return [...new Set(serving.map(({instance}) => instance))].filter((instance) => instance !== '*')
+}
+
+/** The method of a call that was seen on the way; undefined for another message. */
+export function seenIn(message: Message, prefix: string): Found | undefined {
+  const method = parseSubject(message.subject, prefix)
+  return method && {...method, subject: message.subject, by: 'traffic'}
+}
+
+/** The subjects of all endpoints of all services. */
+async function serviceSubjects(bus: Transport, options: DiscoverOptions): Promise<string[]> {
+  const {idleMs = 300, timeoutMs = 2000, signal} = options
+  const subjects: string[] = []
+  try {
+    for await (const {text} of bus.requestMany({subject: '$SRV.INFO'}, {idleMs, timeoutMs, signal})) {
+      subjects.push(...endpointSubjects(text))
+    }
+  } catch (error) {
+    if (!(error instanceof BusError && error.kind === 'noResponders')) throw error
+  }
+  return subjects
+}
+
+function endpointSubjects(info: string): string[] {
+  try {
+    const {endpoints} = JSON.parse(info) as {endpoints?: unknown}
+    if (!Array.isArray(endpoints)) return []
+    return endpoints.flatMap((one: unknown) => {
+      const {subject} = (one ?? {}) as {subject?: unknown}
+      return typeof subject === 'string' ? [subject] : []
+    })
+  } catch {
+    return []
+  }
+}
+
+function order(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0
+}

@@ -1,0 +1,157 @@
+/** Five words over any bus: publish, stream, request, serve, close. Payloads are bytes; there is nothing else to know. */
+import {sleep} from '../../core/time/pace.ts'
+import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
+import {open} from '../../transport/open.ts'
+
+/** What can go wrong: its `code`, and a sentence that begins as given here. */
+export const messengerErrors = {
+  closed: 'connection closed',
+  stream: 'stream subscription failed',
+  publish: 'message publishing failed',
+  timeout: 'request timed out',
+} as const
+
+/** Every failure of a messenger. `cause` is the bus's own. */
+export class MessengerError extends Error {
+  readonly code: keyof typeof messengerErrors
+
+  constructor(code: keyof typeof messengerErrors, cause?: unknown) {
+    const reason = cause instanceof Error ? `: ${cause.message}` : ''
+    super(`${messengerErrors[code]}${reason}`, {cause})
+    this.name = 'MessengerError'
+    this.code = code
+  }
+}
+
+const patienceMs = 1000
+
+/** Takes one payload at a time; what it throws is told to `onError`, and the next one follows. */
+export type Receiver = (data: Uint8Array) => void | Promise<void>
+
+/** Answers a request. What it throws becomes the reply `error: <message>`, which no requester can tell from data. */
+export type Responder = (data: Uint8Array) => Uint8Array | string | Promise<Uint8Array | string>
+
+/** Ends what it was returned for, once the payload in hand is handled. */
+export type Unsubscribe = () => Promise<void>
+
+/** How to reach the bus, and the patience of requests. */
+export interface MessengerOptions extends OpenOptions {
+  /** Milliseconds for a request without its own; default 10,000. */
+  readonly timeoutMs?: number | undefined
+  /** Told what a receiver threw. */
+  readonly onError?: ((error: unknown) => void) | undefined
+}
+
+/** Opens the bus at `url`. Fails as `open` does. */
+export async function openMessenger(url: string, options: MessengerOptions = {}): Promise<Messenger> {
+  return new Messenger(await open(url, options), options)
+}
+
+/**
+ * Five words over one bus. Every failure is a `MessengerError`; leaving `await using` closes it, and the bus with it.
+ */
+export class Messenger implements AsyncDisposable {
+  readonly #bus: Transport
+  readonly #options: MessengerOptions
+  readonly #loops = new Set<{subscription: Subscription; done: Promise<void>}>()
+  #isClosed = false
+
+  constructor(bus: Transport, options: MessengerOptions = {}) {
+    this.#bus = bus
+    this.#options = options
+  }
+
+  /** Resolves when the message is with the bus, whether or not anybody listens. Fails with `closed` or `publish`. */
+  async publish(subject: string, data: Uint8Array | string): Promise<void> {
+    this.#check()
+    try {
+      this.#bus.publish({subject, data})
+      await this.#bus.flush()
+    } catch (error) {
+      throw new MessengerError('publish', error)
+    }
+  }
+
+  /** Hands over all that is published from the moment it resolves, in order. Fails with `closed` or `stream`. */
+  async stream(subject: string, receive: Receiver): Promise<Unsubscribe> {
+    return this.#loop(subject, undefined, async ({data}) => {
+      try {
+        await receive(data)
+      } catch (error) {
+        this.#options.onError?.(error)
+      }
+    })
+  }
+
+  /** The first reply. Fails with `closed`, or with `timeout`, at once when nobody serves the subject. */
+  async request(
+    subject: string,
+    data: Uint8Array | string,
+    options: {readonly timeoutMs?: number; readonly signal?: AbortSignal} = {},
+  ): Promise<Uint8Array> {
+    this.#check()
+    const {timeoutMs = this.#options.timeoutMs ?? 10_000, signal} = options
+    try {
+      return (await this.#bus.request({subject, data}, {timeoutMs, signal})).data
+    } catch (error) {
+      throw new MessengerError(this.#isClosed ? 'closed' : 'timeout', error)
+    }
+  }
+
+  /** Answers requests, one at a time; several servers of a subject share them. Fails with `closed` or `stream`. */
+  async serve(subject: string, respond: Responder): Promise<Unsubscribe> {
+    return this.#loop(subject, subject, async ({data, reply}) => {
+      let answer: Uint8Array | string
+      try {
+        answer = await respond(data)
+      } catch (error) {
+        answer = `error: ${error instanceof Error ? error.message : String(error)}`
+      }
+      if (reply !== undefined && !this.#isClosed) this.#bus.publish({subject: reply, data: answer})
+    })
+  }
+
+  /** Ends everything, waits a second at most for what is in hand, and closes the bus. May be called again. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const loops = [...this.#loops]
+    for (const {subscription} of loops) await subscription.close()
+    const over = new AbortController()
+    const all = Promise.all(loops.map(({done}) => done)).then(() => over.abort())
+    await Promise.race([all, sleep(patienceMs, over.signal)])
+    await this.#bus.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #loop(
+    subject: string,
+    queue: string | undefined,
+    handle: (message: {data: Uint8Array; reply: string | undefined}) => Promise<void>,
+  ): Promise<Unsubscribe> {
+    this.#check()
+    let subscription: Subscription
+    try {
+      subscription = await this.#bus.subscribe(subject, {queue})
+    } catch (error) {
+      throw new MessengerError('stream', error)
+    }
+    const run = async () => {
+      for await (const message of subscription) await handle(message)
+    }
+    const loop = {subscription, done: run().catch((error: unknown) => this.#options.onError?.(error))}
+    this.#loops.add(loop)
+    return async () => {
+      this.#loops.delete(loop)
+      await subscription.drain()
+      await loop.done
+    }
+  }
+
+  #check(): void {
+    if (this.#isClosed) throw new MessengerError('closed')
+  }
+}

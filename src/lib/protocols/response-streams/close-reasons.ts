@@ -1,0 +1,46 @@
+/** How response streams end: the codes of the close frame, and the failures they stand for. */
+import {BusError} from '../../core/errors.ts'
+
+/** What ended a stream. */
+export interface Close {
+  readonly code: number
+  readonly text: string
+}
+
+/** The codes that a stream is closed with; 1000 is done, all others are failures. */
+export const closeCodes = {
+  normal: 1000,
+  goingAway: 1001,
+  unsupportedData: 1003,
+  abnormal: 1006,
+  badRequest: 4000,
+  internalError: 5000,
+} as const
+
+const names = new Map<number, string>([
+  [1000, 'normal'],
+  [1001, 'going away'],
+  [1003, 'unsupported data'],
+  [1006, 'abnormal closure'],
+  [4000, 'bad request'],
+  [5000, 'internal server error'],
+])
+
+/** `normal`, `going away`; undefined for a code that has no name. */
+export function closeName(code: number): string | undefined {
+  return names.get(code)
+}
+
+/** `nats stream: close 5000 (internal server error): disk full`, as every client of the protocol says it. */
+export function closeText({code, text}: Close): string {
+  const name = closeName(code)
+  return `nats stream: close ${code}${name === undefined ? '' : ` (${name})`}${text === '' ? '' : `: ${text}`}`
+}
+
+/** The failure that any close but a normal one stands for. */
+export function closeError(close: Close, subject: string, stream: string): BusError {
+  const {code, text} = close
+  return new BusError('remote', `the stream of "${subject}" ended: ${closeText(close)}`, {
+    data: {code, name: closeName(code), text, stream},
+  })
+}

@@ -1,0 +1,75 @@
+/**
+ * The two forms of a request for a stream. The first (bacalhau 1.2.2 to 1.3.1) is the caller's bytes and nothing else;
+ * where frames go is the reply subject. The later one (from 1.3.2) is JSON that says so once more, and names a subject
+ * on which the producer asks now and then whether its streams are still wanted. A server tells them apart by looking.
+ */
+import {toBase64, utf8Text} from '../../core/text/encoding.ts'
+import {member, objectOf, textOf} from '../../core/text/json-members.ts'
+import {looksLikeJson} from '../../core/text/json-text.ts'
+import {bytesOf} from './frames.ts'
+
+/** Which form of the protocol is spoken: that of the first implementation, or the later one with heartbeats. */
+export type Dialect = 'first' | 'later'
+
+export interface OpenRequest {
+  /** The consumer's inbox with its trailing dot, `_SINBOX.<22>.`. */
+  readonly inbox: string
+  readonly token: string
+  readonly body: Uint8Array | string
+}
+
+export interface ReadRequest {
+  readonly dialect: Dialect
+  readonly body: Uint8Array | string
+  /** In the later dialect: whose stream it is, and where to ask whether it is still wanted. */
+  readonly consumer?: Consumer | undefined
+}
+
+export interface Consumer {
+  /** Its inbox with the trailing dot. */
+  readonly inbox: string
+  readonly token: string
+  readonly heartbeat: string
+}
+
+/** Where a consumer is asked whether streams are still wanted. */
+export function heartbeatSubject(inbox: string): string {
+  return `_HEARTBEAT.${inbox.slice(0, -1)}`
+}
+
+/** The payload of a request for a stream. */
+export function encodeRequest(dialect: Dialect, {inbox, token, body}: OpenRequest): Uint8Array | string {
+  if (dialect === 'first') return body
+  const head = JSON.stringify({consumerId: inbox, streamId: token, heartBeatRequestSub: heartbeatSubject(inbox)})
+  return `${head.slice(0, -1)},"body":"${toBase64(body)}"}`
+}
+
+/** Reads a request in either dialect; a text that says what is wrong with one that is clearly of the later dialect. */
+export function decodeRequest(payload: Uint8Array | string): ReadRequest | string {
+  const request = laterRequest(payload)
+  if (request === undefined) return {dialect: 'first', body: payload}
+  try {
+    const consumer = {
+      inbox: textOf(member(request, 'consumerId'), 'consumerId'),
+      token: textOf(member(request, 'streamId'), 'streamId'),
+      heartbeat: textOf(member(request, 'heartBeatRequestSub'), 'heartBeatRequestSub'),
+    }
+    return {dialect: 'later', body: bytesOf(member(request, 'body'), 'body'), consumer}
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** An object with all three names is a request of the later dialect; whatever else may be anybody's bytes. */
+function laterRequest(payload: Uint8Array | string): object | undefined {
+  const text = utf8Text(payload)
+  if (text === undefined || !text.includes('"consumerId"') || !looksLikeJson(text)) return undefined
+  try {
+    const request = objectOf(JSON.parse(text), 'the request')
+    return ['consumerId', 'streamId', 'heartBeatRequestSub'].every((name) => Object.hasOwn(request, name))
+      ? request
+      : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * The heartbeats of the later dialect. The producer sends `{"ActiveStreamIds":{"<request subject>":["<token>"]}}` to the
+ * consumer, which answers with those of them that it wants no more: `{"NonActiveStreamIds":{…}}`.
+ */
+import {utf8Text} from '../../core/text/encoding.ts'
+import {member, objectOf} from '../../core/text/json-members.ts'
+
+/** Stream tokens by the subject that they were requested on. */
+export type TokensBySubject = ReadonlyMap<string, readonly string[]>
+
+export function encodeHeartbeat(active: TokensBySubject): string {
+  return `{"ActiveStreamIds":${encodeTokens(active)}}`
+}
+
+export function encodeHeartbeatReply(unwanted: TokensBySubject): string {
+  return `{"NonActiveStreamIds":${encodeTokens(unwanted)}}`
+}
+
+/** The streams that a producer works on; undefined for what is no heartbeat. */
+export function decodeHeartbeat(payload: Uint8Array | string): TokensBySubject | undefined {
+  return decodeTokens(payload, 'ActiveStreamIds')
+}
+
+/** The streams that a consumer wants no more; undefined for what is no answer to a heartbeat. */
+export function decodeHeartbeatReply(payload: Uint8Array | string): TokensBySubject | undefined {
+  return decodeTokens(payload, 'NonActiveStreamIds')
+}
+
+/** Not by way of an object: it would put numbers first, and swallow a subject `__proto__`. */
+function encodeTokens(tokens: TokensBySubject): string {
+  const members = [...tokens].map(([subject, list]) => `${JSON.stringify(subject)}:${JSON.stringify(list)}`)
+  return `{${members.join(',')}}`
+}
+
+function decodeTokens(payload: Uint8Array | string, name: string): TokensBySubject | undefined {
+  try {
+    const bySubject = objectOf(member(objectOf(JSON.parse(utf8Text(payload) ?? ''), ''), name) ?? null, name)
+    const entries = Object.entries(bySubject).map(([subject, list]) => [subject, list ?? []] as const)
+    return entries.every((entry): entry is [string, string[]] => isTexts(entry[1])) ? new Map(entries) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isTexts(list: unknown): list is string[] {
+  return Array.isArray(list) && list.every((one) => typeof one === 'string')
+}

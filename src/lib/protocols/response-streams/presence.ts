@@ -1,0 +1,111 @@
+/**
+ * Whether anybody still reads the streams that we write. A consumer of the later dialect is asked by heartbeats. One of
+ * the first dialect cannot be asked, and its producers went on for ever; but its inbox is a wildcard subscription that
+ * passes over what it does not know. So a request to a token that no stream has is answered by nobody while it is
+ * there, and fails for want of responders once it has gone.
+ */
+import {BusError} from '../../core/errors.ts'
+import type {Transport} from '../../transport/contract.ts'
+import {streamInboxPrefix} from '../../transport/shared/outgoing.ts'
+import type {Consumer} from './dialects.ts'
+import {decodeHeartbeatReply, encodeHeartbeat} from './heartbeats.ts'
+
+/** How a server finds out that its consumers are gone: milliseconds. */
+export interface PresenceOptions {
+  /** Milliseconds from one question to the next; default 10,000. */
+  readonly everyMs?: number | undefined
+  /** How long an answer may take; default 5,000. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** A stream that is being written. */
+export interface Written {
+  /** The subject that it was requested on. */
+  readonly subject: string
+  readonly reply: string
+  /** In the later dialect. */
+  readonly consumer: Consumer | undefined
+  /** Told once, when nobody reads it any more. */
+  readonly onGone: () => void
+}
+
+/** Not eight letters and digits, as the tokens of streams are. */
+const noStream = 'are-you-there'
+
+export class Presence implements Disposable {
+  readonly #bus: Transport
+  readonly #timeoutMs: number
+  readonly #streams = new Set<Written>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(bus: Transport, {everyMs = 10_000, timeoutMs = 5000}: PresenceOptions = {}) {
+    this.#bus = bus
+    this.#timeoutMs = timeoutMs
+    this.#timer = setInterval(() => this.#askAll(), everyMs).unref()
+  }
+
+  add(stream: Written): void {
+    this.#streams.add(stream)
+  }
+
+  remove(stream: Written): void {
+    this.#streams.delete(stream)
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+
+  #askAll(): void {
+    const byQuestion = new Map<string, Written[]>()
+    for (const stream of this.#streams) {
+      const question = questionFor(stream)
+      if (question !== undefined) byQuestion.set(question, [...(byQuestion.get(question) ?? []), stream])
+    }
+    for (const [subject, streams] of byQuestion) {
+      const isLater = streams[0]?.consumer !== undefined
+      void (isLater ? this.#heartbeat(subject, streams) : this.#probe(subject, streams))
+    }
+  }
+
+  /** No answer in time: all of them have gone, as in every producer of this dialect. */
+  async #heartbeat(subject: string, streams: readonly Written[]): Promise<void> {
+    const active = new Map<string, string[]>()
+    for (const {subject: requested, consumer} of streams) {
+      active.set(requested, [...(active.get(requested) ?? []), consumer?.token ?? ''])
+    }
+    try {
+      const data = encodeHeartbeat(active)
+      const {payload} = await this.#bus.request({subject, data}, {timeoutMs: this.#timeoutMs})
+      const unwanted = decodeHeartbeatReply(payload)
+      this.#gone(streams.filter((one) => unwanted?.get(one.subject)?.includes(one.consumer?.token ?? '')))
+    } catch (error) {
+      if (isAbout(error, 'timeout', 'noResponders')) this.#gone(streams)
+    }
+  }
+
+  async #probe(subject: string, streams: readonly Written[]): Promise<void> {
+    try {
+      await this.#bus.request({subject}, {timeoutMs: this.#timeoutMs})
+    } catch (error) {
+      if (isAbout(error, 'noResponders')) this.#gone(streams)
+    }
+  }
+
+  #gone(streams: readonly Written[]): void {
+    for (const stream of streams) {
+      if (this.#streams.delete(stream)) stream.onGone()
+    }
+  }
+}
+
+/** The subject to ask on; none for a reply subject that is no inbox of a stream client. */
+function questionFor({reply, consumer}: Written): string | undefined {
+  if (consumer !== undefined) return consumer.heartbeat === '' ? undefined : consumer.heartbeat
+  const inbox = reply.slice(0, reply.lastIndexOf('.') + 1)
+  return inbox.startsWith(streamInboxPrefix) && inbox.length > streamInboxPrefix.length ? inbox + noStream : undefined
+}
+
+function isAbout(error: unknown, ...kinds: BusError['kind'][]): boolean {
+  return error instanceof BusError && kinds.includes(error.kind)
+}

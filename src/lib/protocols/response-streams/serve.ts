@@ -1,0 +1,212 @@
+import {BusError} from '../../core/errors.ts'
+import {Message} from '../../core/message.ts'
+import type {Subscription, Transport} from '../../transport/contract.ts'
+import {type Close, closeCodes} from './close-reasons.ts'
+import {decodeRequest, type ReadRequest} from './dialects.ts'
+import {Presence, type PresenceOptions, type Written} from './presence.ts'
+import {StreamWriter} from './writer.ts'
+
+/**
+ * Writes the frames of one stream; the request has the body that the consumer gave, whatever the dialect. What it
+ * resolves with closes the stream, nothing means 1000; what it throws closes it with 5000. Once the signal aborts
+ * nobody reads any more, or we shut down.
+ */
+export type Producer = (request: Message, writer: StreamWriter, signal: AbortSignal) => Promise<Close | undefined>
+
+/** A service of response streams: its subject, who writes them, and when it ends. */
+export interface StreamService {
+  readonly subject: string
+  readonly queue?: string | undefined
+  readonly producer: Producer
+  /** Streams that are written at the same time. */
+  readonly concurrency: number
+  /** End after so many milliseconds. */
+  readonly forMs?: number | undefined
+  /** End when no request came for so many milliseconds. */
+  readonly idleMs?: number | undefined
+  readonly presence?: PresenceOptions | undefined
+  /** Shuts down: open streams are closed with 1001. */
+  readonly signal?: AbortSignal | undefined
+  readonly onLive?: (() => void) | undefined
+  /** Told of each stream when it has ended. */
+  readonly onStreamed?: ((streamed: Streamed) => void) | undefined
+}
+
+/** How one stream went. */
+export interface Streamed {
+  /** With the consumer's body as its payload. */
+  readonly request: Message
+  readonly frames: number
+  /** Of data. */
+  readonly bytes: number
+  readonly close: Close
+  /** The consumer had gone before the end. */
+  readonly isLeft: boolean
+  readonly ms: number
+}
+
+/** How a service went, all streams together. */
+export interface StreamsServed {
+  readonly streams: number
+  /** Those that were closed with another code than 1000. */
+  readonly failed: number
+  /** Those whose consumer went away. */
+  readonly left: number
+  /** Requests that named no place for the frames. */
+  readonly ignored: number
+  readonly dropped: number
+  readonly ms: number
+}
+
+/** What a stream needs of its service. */
+interface Open {
+  readonly bus: Transport
+  readonly service: StreamService
+  readonly presence: Presence
+  readonly stop: AbortSignal
+}
+
+/** Serves streams until a bound is met or the signal aborts; then closes those that are open, and flushes. */
+export async function serveStreams(bus: Transport, service: StreamService): Promise<StreamsServed> {
+  const started = performance.now()
+  await using subscription = await bus.subscribe(service.subject, {queue: service.queue})
+  using presence = new Presence(bus, service.presence)
+  using bounds = new Bounds(subscription, service)
+  const counts = {streams: 0, failed: 0, left: 0, ignored: 0}
+  const open = new Set<Promise<void>>()
+  let failure: {error: unknown} | undefined
+  const count = (streamed: Streamed | undefined) => {
+    if (streamed === undefined) return void counts.ignored++
+    counts.streams++
+    if (streamed.isLeft) counts.left++
+    else if (streamed.close.code !== closeCodes.normal) counts.failed++
+    service.onStreamed?.(streamed)
+  }
+  service.onLive?.()
+  for (;;) {
+    const room = service.concurrency - open.size
+    if (room <= 0) {
+      await Promise.race(open)
+      continue
+    }
+    const requests = await subscription.take(room)
+    if (requests.length === 0) break
+    bounds.heard()
+    for (const request of requests) {
+      const one: Promise<void> = stream(request, {bus, service, presence, stop: bounds.stop})
+        .then(count)
+        .catch((error) => {
+          failure ??= {error}
+          bounds.end()
+        })
+        .finally(() => open.delete(one))
+      open.add(one)
+    }
+  }
+  await Promise.all(open)
+  if (failure !== undefined) throw failure.error
+  await bus.flush()
+  return {...counts, dropped: subscription.dropped, ms: performance.now() - started}
+}
+
+/** Writes one stream to its end; nothing for a request that names no place for the frames. */
+async function stream(message: Message, {bus, service, presence, stop}: Open): Promise<Streamed | undefined> {
+  const from = performance.now()
+  const read = decodeRequest(message.payload)
+  const reply = message.reply ?? replyOf(read)
+  if (reply === undefined) return undefined
+  const writer = new StreamWriter(bus, reply)
+  const request = withBody(message, reply, read)
+  let isLeft = false
+  if (typeof read === 'string') writer.closeWithCode(closeCodes.badRequest, 'error decoding the request', read)
+  else {
+    const gone = new AbortController()
+    const onGone = () => {
+      isLeft = true
+      gone.abort()
+    }
+    const written: Written = {subject: message.subject, reply, consumer: read.consumer, onGone}
+    presence.add(written)
+    const close = await produce(service.producer, request, writer, AbortSignal.any([gone.signal, stop]))
+    presence.remove(written)
+    const {code, text} = stop.aborted && !isLeft ? goingAway : close
+    tryClose(writer, code, text)
+  }
+  const {frames, bytes, closed = goingAway} = writer
+  // Whether it gets there is the consumer's affair; what keeps the bus from working ends the service elsewhere.
+  await bus.flush().catch(() => undefined)
+  return {request, frames, bytes, close: closed, isLeft, ms: performance.now() - from}
+}
+
+const goingAway: Close = {code: closeCodes.goingAway, text: 'shutting down'}
+const done: Close = {code: closeCodes.normal, text: ''}
+
+async function produce(
+  producer: Producer,
+  request: Message,
+  writer: StreamWriter,
+  signal: AbortSignal,
+): Promise<Close> {
+  try {
+    return (await producer(request, writer, signal)) ?? done
+  } catch (error) {
+    if (error instanceof BusError) return {code: closeCodes.internalError, text: error.message}
+    throw error
+  }
+}
+
+/** A reply subject that is not one is the requester's fault; it must not end the service. */
+function tryClose(writer: StreamWriter, code: number, text: string): void {
+  try {
+    writer.closeWithCode(code, ...(text === '' ? [] : [text]))
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error
+  }
+}
+
+function replyOf(read: ReadRequest | string): string | undefined {
+  const consumer = typeof read === 'string' ? undefined : read.consumer
+  return consumer && consumer.inbox + consumer.token
+}
+
+function withBody({subject, payload, headers, seq, time}: Message, reply: string, read: ReadRequest | string): Message {
+  return new Message(subject, typeof read === 'string' ? payload : read.body, headers, reply, seq, time)
+}
+
+/** What ends a service. A bound lets streams that are open go on to their end; the signal does not. */
+class Bounds implements Disposable {
+  readonly #subscription: Subscription
+  readonly #signal: AbortSignal | undefined
+  readonly #for: NodeJS.Timeout | undefined
+  readonly #idle: NodeJS.Timeout | undefined
+  readonly #stopped = new AbortController()
+
+  constructor(subscription: Subscription, {signal, forMs, idleMs}: StreamService) {
+    this.#subscription = subscription
+    this.#signal = signal
+    if (signal?.aborted) this.end()
+    else signal?.addEventListener('abort', this.end)
+    if (forMs !== undefined) this.#for = setTimeout(this.end, forMs)
+    if (idleMs !== undefined) this.#idle = setTimeout(() => void subscription.drain(), idleMs)
+  }
+
+  /** Aborts when open streams must end. */
+  get stop(): AbortSignal {
+    return this.#stopped.signal
+  }
+
+  heard(): void {
+    this.#idle?.refresh()
+  }
+
+  [Symbol.dispose](): void {
+    this.#signal?.removeEventListener('abort', this.end)
+    clearTimeout(this.#for)
+    clearTimeout(this.#idle)
+  }
+
+  readonly end = (): void => {
+    this.#stopped.abort()
+    void this.#subscription.drain()
+  }
+}

@@ -1,0 +1,80 @@
+import {BusError} from '../../core/errors.ts'
+import {sizeOf} from '../../core/message.ts'
+import type {Transport} from '../../transport/contract.ts'
+import {type Close, closeCodes} from './close-reasons.ts'
+import {dataFrameSize, encodeClose, encodeData, mostData} from './frames.ts'
+
+/** The producer's end of a response stream: frames to one reply subject, in order. */
+export class StreamWriter {
+  readonly #bus: Transport
+  readonly #subject: string
+  #closed: Close | undefined
+  /** Data frames written. */
+  frames = 0
+  /** Bytes of data written. */
+  bytes = 0
+
+  constructor(bus: Transport, subject: string) {
+    this.#bus = bus
+    this.#subject = subject
+  }
+
+  /** What ended it, once it is closed. */
+  get closed(): Close | undefined {
+    return this.#closed
+  }
+
+  /** Most bytes that one frame may carry. */
+  get mostData(): number {
+    return mostData(this.#bus.maxPayload)
+  }
+
+  /** Resolves when all that was written is with the server: who waits for it does not fill the memory. */
+  flush(): Promise<void> {
+    return this.#bus.flush()
+  }
+
+  /**
+   * Queues a data frame and returns its bytes on the wire. Throws `usage` once closed, and for data whose frame would
+   * pass the limit of the bus.
+   */
+  write(data: Uint8Array | string): number {
+    if (this.#closed !== undefined)
+      throw new BusError('usage', 'the stream is closed: nothing more can be written to it')
+    const bytes = sizeOf(data)
+    const size = dataFrameSize(bytes)
+    if (size > this.#bus.maxPayload) throw this.#tooLarge(bytes, size)
+    this.#bus.publish({subject: this.#subject, data: encodeData(data)})
+    this.frames++
+    this.bytes += bytes
+    return size
+  }
+
+  /** Queues a data frame with the JSON of a value. */
+  writeObject(value: unknown): number {
+    return this.write(JSON.stringify(value) ?? 'null')
+  }
+
+  /** Closes it as done. Only the first close is sent. */
+  close(): void {
+    this.closeWithCode(closeCodes.normal)
+  }
+
+  /** Closes it with a code; the texts are joined by `: `. A text that the bus would not take is cut. */
+  closeWithCode(code: number, ...texts: string[]): void {
+    if (this.#closed !== undefined) return
+    const longest = Math.min(longestText, Math.floor(this.#bus.maxPayload / mostEscaped))
+    this.#closed = {code, text: texts.join(': ').slice(0, longest)}
+    this.#bus.publish({subject: this.#subject, data: encodeClose(this.#closed)})
+  }
+
+  #tooLarge(bytes: number, size: number): BusError {
+    const {url, maxPayload} = this.#bus
+    const sentence = `the data has ${bytes} bytes, its frame ${size}; ${url} takes ${maxPayload} at most, which is ${this.mostData} of data`
+    return new BusError('usage', sentence, {data: {size: bytes, frame: size, limit: maxPayload}})
+  }
+}
+
+/** A close says why in a sentence; a letter of it may take `\u001f`, six bytes. */
+const longestText = 16 * 1024
+const mostEscaped = 8

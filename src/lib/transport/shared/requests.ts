@@ -1,0 +1,173 @@
+/**
+ * Requests in flight on one connection. All replies come through one inbox subscription; the last token of the reply
+ * subject says whose they are, so a request costs a map entry and a timer, never a subscription.
+ */
+import {BusError} from '../../core/errors.ts'
+import type {Message} from '../../core/message.ts'
+import type {ManyOptions, Outgoing, RequestOptions} from '../contract.ts'
+import {Mailbox} from './mailbox.ts'
+
+/** Node fires a timer that is set for longer at once. */
+const longestTimerMs = 2 ** 31 - 1
+
+interface Pending {
+  readonly subject: string
+  arrived(message: Message): void
+  failed(error: unknown): void
+}
+
+export interface RequestsOptions {
+  /** Makes the last token of the next reply subject; else they are counted. */
+  readonly token?: (() => string) | undefined
+  /** Told of each reply subject that is waited for no more, whether a reply came or not. */
+  readonly over?: ((reply: string) => void) | undefined
+}
+
+export class Requests {
+  readonly #pending = new Map<string, Pending>()
+  readonly #url: string
+  readonly #prefix: string
+  readonly #send: (message: Outgoing) => void
+  readonly #options: RequestsOptions
+  #count = 0
+
+  /** `prefix` is the inbox with its trailing dot; `send` publishes a request and may throw. */
+  constructor(url: string, prefix: string, send: (message: Outgoing) => void, options: RequestsOptions = {}) {
+    this.#url = url
+    this.#prefix = prefix
+    this.#send = send
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#pending.size
+  }
+
+  /** Hands in what came to the inbox; false when nobody waits for it any more. */
+  arrived(message: Message): boolean {
+    const pending = this.#pending.get(message.subject.slice(this.#prefix.length))
+    pending?.arrived(message)
+    return pending !== undefined
+  }
+
+  /** Fails the request with this reply subject: nobody serves it. */
+  noResponders(reply: string, subject?: string): void {
+    const pending = this.#pending.get(reply.slice(this.#prefix.length))
+    pending?.failed(noRespondersError(this.#url, subject ?? pending.subject))
+  }
+
+  /** Fails the oldest request to this subject; false when there is none. */
+  failTo(subject: string, error: unknown): boolean {
+    for (const [token, pending] of this.#pending) {
+      if (pending.subject !== subject) continue
+      this.#pending.delete(token)
+      pending.failed(error)
+      return true
+    }
+    return false
+  }
+
+  failAll(error: unknown): void {
+    for (const pending of [...this.#pending.values()]) pending.failed(error)
+  }
+
+  one(message: Outgoing, options: RequestOptions = {}): Promise<Message> {
+    const timeoutMs = options.timeoutMs ?? 5000
+    const {signal} = options
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(interruptedError())
+      const token = this.#token()
+      const settle = () => {
+        this.#pending.delete(token)
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', abort)
+        this.#over(token)
+      }
+      const failed = (error: unknown) => {
+        settle()
+        reject(error)
+      }
+      const abort = () => failed(interruptedError())
+      const late = () => failed(timeoutError(this.#url, message.subject, timeoutMs))
+      const timer = setTimeout(late, Math.min(timeoutMs, longestTimerMs))
+      signal?.addEventListener('abort', abort)
+      this.#pending.set(token, {
+        subject: message.subject,
+        failed,
+        arrived(reply) {
+          if (options.accept?.(reply) === false) return
+          settle()
+          resolve(reply)
+        },
+      })
+      this.#sendOr(failed, message, token)
+    })
+  }
+
+  async *many(message: Outgoing, options: ManyOptions = {}): AsyncGenerator<Message> {
+    const {count = Number.POSITIVE_INFINITY, idleMs, untilEmpty, signal, timeoutMs = 5000} = options
+    if (signal?.aborted) throw interruptedError()
+    const token = this.#token()
+    const replies = new Mailbox({limit: Number.POSITIVE_INFINITY})
+    const deadline = setTimeout(() => void replies.drain(), Math.min(timeoutMs, longestTimerMs))
+    const abort = () => replies.fail(interruptedError())
+    signal?.addEventListener('abort', abort)
+    let idle: NodeJS.Timeout | undefined
+    this.#pending.set(token, {
+      subject: message.subject,
+      failed: (error) => replies.fail(error),
+      arrived(reply) {
+        if (untilEmpty && reply.payload.length === 0) return void replies.drain()
+        replies.push(reply)
+        if (idleMs === undefined) return
+        idle?.refresh()
+        idle ??= setTimeout(() => void replies.drain(), Math.min(idleMs, longestTimerMs))
+      },
+    })
+    try {
+      this.#sendOr((error) => replies.fail(error), message, token)
+      let seen = 0
+      for await (const reply of replies) {
+        yield reply
+        if (++seen >= count) return
+      }
+    } finally {
+      this.#pending.delete(token)
+      clearTimeout(deadline)
+      clearTimeout(idle)
+      signal?.removeEventListener('abort', abort)
+      this.#over(token)
+    }
+  }
+
+  #token(): string {
+    return this.#options.token?.() ?? (++this.#count).toString(36)
+  }
+
+  #over(token: string): void {
+    this.#options.over?.(this.#prefix + token)
+  }
+
+  #sendOr(failed: (error: unknown) => void, message: Outgoing, token: string): void {
+    try {
+      this.#send({...message, reply: this.#prefix + token})
+    } catch (error) {
+      failed(error)
+    }
+  }
+}
+
+function noRespondersError(url: string, subject: string): BusError {
+  return new BusError('noResponders', `nobody serves "${subject}" on ${url}`, {try: [`bus serve ${subject} --echo`]})
+}
+
+function timeoutError(url: string, subject: string, timeoutMs: number): BusError {
+  return new BusError('timeout', `no reply on "${subject}" within ${timeoutMs} ms from ${url}`, {
+    try: ['a longer --timeout', 'see whether the request arrives: bus sub'],
+  })
+}
+
+/** What a wait ends with when its signal aborts. */
+export function interruptedError(): BusError {
+  return new BusError('interrupted', 'interrupted before it was done')
+}

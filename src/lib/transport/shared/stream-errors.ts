@@ -1,0 +1,62 @@
+/** What streams and consumers fail with: one sentence for each fault, whichever bus it is on. */
+import {BusError, type FailureDetails} from '../../core/errors.ts'
+
+/** JetStream's `err_code` and the foreign error, where there are such. */
+type Known = Pick<FailureDetails, 'cause' | 'data'>
+
+const overlapCode = 10065
+
+export function noStream(url: string, stream: string, known: Known = {}): BusError {
+  return new BusError('notFound', `there is no stream ${stream} on ${url}`, {...known, try: ['bus stream ls']})
+}
+
+export function otherStream(url: string, stream: string, known: Known = {}): BusError {
+  return new BusError('usage', `there is a stream ${stream} on ${url} with another configuration`, {
+    ...known,
+    try: [`bus stream info ${stream}`],
+  })
+}
+
+export function overlapping(url: string, subject: string, other: string, cause?: unknown): BusError {
+  const sentence = `the subject "${subject}" overlaps with those of the stream ${other} on ${url}`
+  return new BusError('usage', sentence, {
+    cause,
+    data: {code: overlapCode, stream: other},
+    try: [`bus stream info ${other}`],
+  })
+}
+
+/** No stream keeps the subject of a message. */
+export function notKept(url: string, subject: string): BusError {
+  return new BusError('notFound', `no stream on ${url} keeps "${subject}"`, {try: [`bus stream add NAME ${subject}`]})
+}
+
+/** As JetStream refuses a message: its `err_code`, and its sentence. */
+export function refused(url: string, stream: string, code: number, text: string): BusError {
+  return new BusError('remote', `the stream ${stream} on ${url} refused the message: ${text}`, {data: {code, stream}})
+}
+
+/** `which` says which message was asked for: `with the sequence 7`, `of orders.*`. */
+export function noMessage(url: string, stream: string, which: string, known: Known = {}): BusError {
+  return new BusError('notFound', `the stream ${stream} on ${url} has no message ${which}`, {
+    ...known,
+    try: [`bus stream info ${stream}`],
+  })
+}
+
+export function noConsumer(url: string, stream: string, consumer: string, known: Known = {}): BusError {
+  const sentence = `the stream ${stream} on ${url} has no consumer ${consumer}`
+  return new BusError('notFound', sentence, {...known, try: [`bus consumer ls ${stream}`]})
+}
+
+export function otherConsumer(url: string, stream: string, consumer: string, known: Known = {}): BusError {
+  const sentence = `the stream ${stream} on ${url} has a consumer ${consumer} with another configuration`
+  return new BusError('usage', sentence, {...known, try: [`bus consumer info ${stream} ${consumer}`]})
+}
+
+/** The failure of the message with this place among those that were pushed. */
+export function placed<T>(error: T, index: number): T | BusError {
+  if (!(error instanceof BusError)) return error
+  const {kind, message, data} = error
+  return new BusError(kind, message, {try: error.try, cause: error, data: {...data, index}})
+}

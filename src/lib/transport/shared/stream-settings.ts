@@ -1,0 +1,122 @@
+/** What is asked of streams and consumers, checked, with JetStream's defaults filled in: for buses that are their own server. */
+import {BusError} from '../../core/errors.ts'
+import {checkPattern, overlaps} from '../../core/subject.ts'
+import type {
+  ConsumerConfig,
+  ConsumerSettings,
+  DeliverPolicy,
+  PurgeOptions,
+  ReadOptions,
+  StreamConfig,
+  StreamSettings,
+} from '../streams-contract.ts'
+
+const dedupeMs = 120_000
+const ackWaitMs = 30_000
+const maxAckPending = 1000
+/** Shorter is no age and no window for JetStream. */
+const leastMs = 100
+
+/** Always with its keys in one order, so that two can be compared as text. Throws `usage`. */
+export function streamConfig(settings: StreamSettings): StreamConfig {
+  const {name, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, replicas = 1} = settings
+  checkName('stream', name)
+  checkCounts({maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize})
+  checkCounts({maxAgeMs, dedupeMs: settings.dedupeMs || undefined}, leastMs)
+  if (replicas !== 1) throw new BusError('usage', `${replicas} replicas need a cluster`)
+  if (maxAgeMs !== undefined && (settings.dedupeMs ?? 0) > maxAgeMs)
+    throw new BusError('usage', 'message ids cannot be remembered for longer than messages are kept')
+  return {
+    name,
+    subjects: checkApart(settings.subjects ?? [name]),
+    ...given({description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize}),
+    storage: settings.storage ?? 'file',
+    discard: settings.discard ?? 'old',
+    dedupeMs: settings.dedupeMs ?? Math.min(dedupeMs, maxAgeMs ?? dedupeMs),
+    replicas,
+    retention: 'limits',
+  }
+}
+
+/** Always with its keys in one order. `subjects` are the stream's. Throws `usage`. */
+export function consumerConfig(settings: ConsumerSettings, subjects: readonly string[]): ConsumerConfig {
+  const {name, description, maxDeliver, backoffMs = []} = settings
+  checkName('consumer', name)
+  checkCounts({ackWaitMs: settings.ackWaitMs, maxDeliver, maxAckPending: settings.maxAckPending})
+  for (const each of backoffMs) checkCounts({backoffMs: each})
+  if (maxDeliver !== undefined && backoffMs.length > 0 && maxDeliver <= backoffMs.length)
+    throw new BusError('usage', `${backoffMs.length} steps of back-off need more than ${maxDeliver} deliveries`)
+  const filters = checkApart(settings.filters ?? [])
+  const stray = filters.find((filter) => !subjects.some((subject) => overlaps(subject, filter)))
+  if (stray !== undefined) {
+    throw new BusError('usage', `the stream keeps nothing that ${JSON.stringify(stray)} matches`, {
+      try: [`its subjects: ${subjects.join(', ')}`],
+    })
+  }
+  return {
+    name,
+    ...given({description}),
+    filters,
+    deliver: checkDeliver(settings.deliver ?? 'all'),
+    ack: settings.ack ?? 'explicit',
+    ackWaitMs: backoffMs[0] ?? settings.ackWaitMs ?? ackWaitMs,
+    ...given({maxDeliver}),
+    maxAckPending: settings.maxAckPending ?? maxAckPending,
+    backoffMs,
+    durable: true,
+  }
+}
+
+/** Refuses what does not go together. Throws `usage`. */
+export function checkRead({from, to, filters = [], lastPerSubject, follow}: ReadOptions): void {
+  for (const filter of filters) checkPattern(filter)
+  if (follow && to !== undefined) throw new BusError('usage', 'reading that follows has no end')
+  if (lastPerSubject && (from !== undefined || follow || (to !== undefined && 'timeMs' in to)))
+    throw new BusError('usage', 'the last message of each subject is read of the stream as it is')
+}
+
+/** Refuses what does not go together. Throws `usage`. */
+export function checkPurge({pattern, beforeSeq, keep}: PurgeOptions): void {
+  if (pattern !== undefined) checkPattern(pattern)
+  if (beforeSeq !== undefined && keep !== undefined)
+    throw new BusError('usage', 'a purge goes up to a sequence or keeps the last so many, not both')
+}
+
+function checkName(what: string, name: string): void {
+  const bad = /[\s.*>/\\\p{Cc}]/u.exec(name)
+  if (name !== '' && bad === null) return
+  const fault = bad === null ? 'is empty' : `has ${JSON.stringify(bad[0])}`
+  throw new BusError('usage', `the ${what} name ${JSON.stringify(name)} ${fault}`, {
+    try: ['letters, digits, "-" and "_"'],
+  })
+}
+
+function checkCounts(counts: Readonly<Record<string, number | undefined>>, least = 1): void {
+  for (const [what, count] of Object.entries(counts)) {
+    if (count === undefined || (count >= least && Number.isSafeInteger(count))) continue
+    throw new BusError('usage', `${what} is ${count}, and should be a whole number from ${least} on`)
+  }
+}
+
+/** Patterns of which no two match the same subject. */
+function checkApart(patterns: readonly string[]): readonly string[] {
+  for (const [i, pattern] of patterns.entries()) {
+    checkPattern(pattern)
+    const other = patterns.slice(0, i).find((before) => overlaps(before, pattern))
+    if (other === undefined) continue
+    throw new BusError('usage', `${JSON.stringify(pattern)} overlaps with ${JSON.stringify(other)}`)
+  }
+  return patterns
+}
+
+function checkDeliver(deliver: DeliverPolicy): DeliverPolicy {
+  if (typeof deliver === 'string') return deliver
+  if ('last' in deliver) throw new BusError('usage', 'a consumer cannot begin at the last so many messages')
+  if ('seq' in deliver) checkCounts({seq: deliver.seq})
+  return deliver
+}
+
+function given<T extends object>(values: T): {[K in keyof T]?: Exclude<T[K], undefined>} {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as {[K in keyof T]?: Exclude<T[K], undefined>}
+}

@@ -1,0 +1,213 @@
+/**
+ * Whether the write-ahead log beside a bus file is its own. SQLite takes any `-wal` for the file's: one of another file, or
+ * of an earlier or later copy of this one, is written over it at the next checkpoint. So every commit leaves a random
+ * `link`, and the `previous` one, on the file's third page: the log is the file's own when the link that the file has is in
+ * the log, or is the previous one of the first commit there. Layouts: https://sqlite.org/fileformat2.html#walformat
+ */
+import {closeSync, openSync, readSync, statSync} from 'node:fs'
+import {BusError} from '../../core/errors.ts'
+import type {Db} from './file.ts'
+import {applicationId, chainVersion} from './schema.ts'
+
+const chainPage = 3
+/** What comes before the first commit of all. */
+const noLink = '\0'.repeat(8)
+
+/** Lengthens the chain in each transaction that changes something. */
+export class Chain {
+  readonly #changes
+  readonly #extend
+  #known = 0
+
+  constructor(db: Db) {
+    this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
+    if (Number(db.pragma('user_version', {simple: true})) < chainVersion) return
+    this.#extend = db.prepare('UPDATE chain SET link = randomblob(8), previous = link')
+  }
+
+  /** To be called before each commit. */
+  readonly extend = (): void => {
+    if (this.#extend === undefined || this.#count() === this.#known) return
+    this.#extend.run()
+    this.#known = this.#count()
+  }
+
+  #count(): number {
+    return this.#changes.get() as number
+  }
+}
+
+const tries = 5
+const pauseMs = 10
+
+/** Throws `connect` when the log beside the file at `path` is not its own. To be asked before SQLite opens the file. */
+export function checkLog(path: string): void {
+  // While others write, the file and its log may be seen at two different moments.
+  for (let i = 0; !isOwn(path); i++) {
+    if (i === tries) {
+      throw new BusError('connect', `the bus file ${path} has a -wal beside it that is not its own, left untouched`, {
+        try: [
+          'bring the -wal back that was there, if there was one',
+          `if no program uses it, put it away: mv '${path}-wal' '${path}-wal.lost'`,
+        ],
+      })
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs)
+  }
+}
+
+function isOwn(path: string): boolean {
+  const fd = openLog(`${path}-wal`)
+  if (fd === undefined) return true
+  try {
+    const log = new LogFile(fd)
+    if (!log.isOne()) return true
+    const link = linkOf(path, log.pageSize)
+    return link === undefined || log.follows(link) || !log.hasCommit()
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Undefined when there is nothing in it. */
+function openLog(path: string): number | undefined {
+  try {
+    return (statSync(path, {throwIfNoEntry: false})?.size ?? 0) === 0 ? undefined : openSync(path, 'r')
+  } catch (error) {
+    // The last one to close the file has removed it.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** By device and inode. Never closed: that would drop the POSIX locks of all that this process has open of the file. */
+const descriptors = new Map<string, number>()
+
+/** The link that a bus file has without its log; undefined for what is none, or not yet. */
+function linkOf(path: string, pageSize: number): string | undefined {
+  const {dev, ino} = statSync(path)
+  const key = `${dev}:${ino}`
+  const fd = descriptors.get(key) ?? openSync(path, 'r')
+  descriptors.set(key, fd)
+  const pages = Buffer.alloc(chainPage * pageSize)
+  readSync(fd, pages, 0, pages.length, 0)
+  if (!isOfBusFile(pages)) return undefined
+  return linksOn(pages.subarray(-pageSize))?.link ?? noLink
+}
+
+function isOfBusFile(firstPage: Buffer): boolean {
+  return firstPage.readUInt32BE(68) === applicationId
+}
+
+/** A leaf of a table that has one cell, whose content ends the page. */
+function linksOn(page: Buffer): {link: string; previous: string} | undefined {
+  if (page[0] !== 0x0d || page.readUInt16BE(3) !== 1) return undefined
+  return {
+    link: page.toString('latin1', page.length - 16, page.length - 8),
+    previous: page.toString('latin1', page.length - 8),
+  }
+}
+
+/** The lowest bit tells the byte order of the checksums. */
+const magic = 0x377f0682
+const headBytes = 32
+const frameHeadBytes = 24
+const framesAtOnce = 4
+const mostAtOnce = 256
+
+interface Frame {
+  readonly head: Buffer
+  readonly page: Buffer
+}
+
+class LogFile {
+  readonly pageSize: number
+  readonly #fd: number
+  readonly #head = Buffer.alloc(headBytes)
+
+  constructor(fd: number) {
+    this.#fd = fd
+    readSync(fd, this.#head, 0, headBytes, 0)
+    this.pageSize = this.#head.readUInt32BE(8)
+  }
+
+  /** Would SQLite read on? What it takes for no log it begins anew. */
+  isOne(): boolean {
+    const isPower = (this.pageSize & (this.pageSize - 1)) === 0
+    return (
+      this.#head.readUInt32BE(0) >>> 1 === magic >>> 1 && isPower && this.pageSize >= 512 && this.pageSize <= 65_536
+    )
+  }
+
+  /**
+   * Has a commit of it this link, or the first of them as its previous one? A log without links is what another program has
+   * written: into this file, unless its first page says otherwise.
+   */
+  follows(link: string): boolean {
+    let isLinked = false
+    for (const {head, page} of this.#frames()) {
+      const number = head.readUInt32BE(0)
+      if (number === 1 && !isOfBusFile(page)) return false
+      const links = number === chainPage ? linksOn(page) : undefined
+      if (links === undefined) continue
+      if (links.link === link || (!isLinked && links.previous === link)) return true
+      isLinked = true
+    }
+    return !isLinked
+  }
+
+  /** Would SQLite take anything from it? What a power loss has torn it would not. */
+  hasCommit(): boolean {
+    const isLittleEndian = this.#head.readUInt32BE(0) % 2 === 0
+    const sum = new Checksum(isLittleEndian)
+    sum.add(this.#head.subarray(0, 24))
+    if (!sum.is(this.#head.subarray(24))) return false
+    for (const {head, page} of this.#frames()) {
+      sum.add(head.subarray(0, 8))
+      sum.add(page)
+      if (!sum.is(head.subarray(16))) return false
+      if (head.readUInt32BE(4) !== 0) return true
+    }
+    return false
+  }
+
+  /** Those of the present round: what a longer one has left behind them has other salts. */
+  *#frames(): Generator<Frame> {
+    const frameBytes = frameHeadBytes + this.pageSize
+    let at = headBytes
+    for (let frames = framesAtOnce; ; frames = mostAtOnce) {
+      const block = Buffer.allocUnsafe(frames * frameBytes)
+      const read = readSync(this.#fd, block, 0, block.length, at)
+      for (let from = 0; from + frameBytes <= read; from += frameBytes) {
+        const head = block.subarray(from, from + frameHeadBytes)
+        if (head.compare(this.#head, 16, 24, 8, 16) !== 0) return
+        yield {head, page: block.subarray(from + frameHeadBytes, from + frameBytes)}
+      }
+      if (read < block.length) return
+      at += read
+    }
+  }
+}
+
+/** That of the log: two sums of 32 bits over pairs of words, each frame's upon that of the frame before. */
+class Checksum {
+  readonly #isLittleEndian: boolean
+  #first = 0
+  #second = 0
+
+  constructor(isLittleEndian: boolean) {
+    this.#isLittleEndian = isLittleEndian
+  }
+
+  add(bytes: Buffer): void {
+    const word = (at: number) => (this.#isLittleEndian ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at))
+    for (let at = 0; at < bytes.length; at += 8) {
+      this.#first = (this.#first + word(at) + this.#second) >>> 0
+      this.#second = (this.#second + word(at + 4) + this.#first) >>> 0
+    }
+  }
+
+  is(bytes: Buffer): boolean {
+    return bytes.readUInt32BE(0) === this.#first && bytes.readUInt32BE(4) === this.#second
+  }
+}

@@ -1,0 +1,73 @@
+import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, expect, it} from 'vitest'
+import {onBothBuses} from '../../both-buses.ts'
+import {bus} from '../../bus.ts'
+import {NatsServer} from '../../nats-server.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'bus-init-'))
+afterAll(() => rmSync(folder, {recursive: true}))
+
+onBothBuses((newScene) => {
+  it('check init writes what it finds, and the file passes until something is gone', async () => {
+    await using scene = await newScene()
+    const cwd = mkdtempSync(join(folder, 'work-'))
+    await scene.transport.streams.add({name: 'SHOP', subjects: ['events.>']})
+    await scene.transport.streams.consumers.add('SHOP', {name: 'billing'})
+    await using clock = scene.start(['serve', 'time.now', '{"now":1}'])
+    await using orders = scene.start(['serve', 'orders.get', '--echo', '--service', 'orders'])
+    await Promise.all([clock.stderrLine('listening on'), orders.stderrLine('listening on')])
+
+    const written = await scene.run(['check', 'init', '--request', 'time.now', '--json'], {cwd})
+    expect(JSON.parse(written.stdout)).toEqual({
+      path: 'checks/bus.yaml',
+      checks: [
+        'messages come through',
+        'time.now answers',
+        'orders.get is served',
+        'stream SHOP',
+        'consumer billing of SHOP keeps up',
+      ],
+      left: [],
+    })
+    expect(readFileSync(join(cwd, 'checks', 'bus.yaml'), 'utf8')).toContain('- $exists(json.now)')
+    expect((await scene.run(['check'], {cwd})).code).toBe(0)
+
+    await scene.transport.streams.remove('SHOP')
+    const {code, stdout} = await scene.run(['check'], {cwd})
+    expect(code).toBe(9)
+    expect(stdout).toMatch(/^FAILED .*stream SHOP/m)
+
+    // Nobody can be asked here.
+    expect((await scene.run(['check', 'init'], {cwd})).code).toBe(2)
+    expect((await scene.run(['check', 'init', '--yes'], {cwd})).stderr).toContain('wrote 2 checks to checks/bus.yaml')
+  })
+})
+
+it('no report has a secret of the login, also where a message carries it', async () => {
+  await using server = await NatsServer.start('authorization {user: ci, password: "s3cret-w0rd"}')
+  const cwd = mkdtempSync(join(folder, 'secret-'))
+  const url = server.url({login: 'ci:s3cret-w0rd'})
+  const file = join(cwd, 'leak.yaml')
+  writeFileSync(
+    file,
+    `checks:
+  - name: a leak
+    messages: {subject: leak, do: [{pub: {subject: leak, json: {url: '${url}', token: '{env.API_TOKEN}'}}}]}
+    expect: {json: {url: none}}
+  - req: {subject: nobody.s3cret-w0rd}
+`,
+  )
+  const reports = ['junit', 'tap', 'json', 'github', 'prometheus'].flatMap((kind) => [
+    '--report',
+    `${kind}=out/${kind}`,
+  ])
+  const options = {cwd, env: {API_TOKEN: 'tok-12345'}}
+  const {code, stdout, stderr} = await bus(['check', 'leak.yaml', '-b', url, ...reports, '--record', 'rec'], options)
+  expect(code).toBe(9)
+  const files = ['out', 'rec'].flatMap((name) => readdirSync(join(cwd, name)).map((one) => join(cwd, name, one)))
+  expect(files).toHaveLength(6)
+  for (const text of [stdout, stderr, ...files.map((path) => readFileSync(path, 'utf8'))])
+    expect(text).not.toMatch(/s3cret|tok-12345/)
+})

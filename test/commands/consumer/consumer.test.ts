@@ -1,0 +1,243 @@
+import {expect, test} from 'vitest'
+import {onBothBuses, type StoredScene} from '../../both-buses.ts'
+import {bus} from '../../bus.ts'
+
+/** A stream `S` with messages `1`, `2`, … on `s.a` and `s.b` in turn; answers their sequences. */
+async function filled(scene: StoredScene, count: number): Promise<number[]> {
+  await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
+  const seqs: number[] = []
+  for (let n = 1; n <= count; n++) {
+    const stored = await scene.transport.streams.publish({subject: n % 2 === 1 ? 's.a' : 's.b', data: String(n)})
+    seqs.push(stored.seq)
+  }
+  return seqs
+}
+
+/** All that consumer `c` has, which should be so many. */
+async function drained(scene: StoredScene, count: number): Promise<string[]> {
+  const flags = count === 0 ? ['-t', '300ms'] : ['-n', String(count), '-t', '20s']
+  const {stdout} = await scene.run(['consumer', 'next', 'S', 'c', '--raw', ...flags])
+  expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({pending: 0, ackPending: 0})
+  return stdout.split('\n').filter(Boolean)
+}
+
+onBothBuses((newScene) => {
+  test('a consumer is made, listed, looked at and removed', async () => {
+    await using scene = await newScene()
+    const seqs = await filled(scene, 4)
+    const add = ['consumer', 'add', 'S', 'c', '--filter', 's.a', '--ack', 'explicit', '--ack-wait', '1m']
+    const more = ['--max-deliver', '4', '--max-ack-pending', '10', '--backoff', '1s,5s', '--description', 'test']
+    const made = await scene.run([...add, ...more, '--json'])
+    expect(made).toMatchObject({code: 0})
+    const document = JSON.parse(made.stdout)
+    expect(document).toMatchObject({
+      stream: 'S',
+      config: {
+        name: 'c',
+        filters: ['s.a'],
+        deliver: 'all',
+        ack: 'explicit',
+        maxDeliver: 4,
+        maxAckPending: 10,
+        backoffMs: [1000, 5000],
+        description: 'test',
+        durable: true,
+      },
+      pending: 2,
+      ackPending: 0,
+      redelivered: 0,
+      lag: 2,
+    })
+    expect(await scene.run([...add, ...more])).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: 'consumer c has 2 pending in S\n',
+    })
+    expect((await scene.run(['consumer', 'add', 'S', 'c', '--if-missing'])).stderr).toBe(
+      'consumer c was there already, and has 2 pending in S\n',
+    )
+
+    await scene.run(['consumer', 'next', 'S', 'c'])
+    const listed = await scene.run(['consumer', 'ls'])
+    expect(listed).toMatchObject({code: 0, stderr: ''})
+    expect(listed.stdout).toMatch(
+      /^stream +consumer +lag +pending +ack pending +redelivered +ack floor +last active\nS +c +1 +1 +0 +0 +#\d+ +(just now|.* ago)\n$/,
+    )
+    const [one, ...others] = JSON.parse((await scene.run(['consumer', 'ls', 'S', '--json'])).stdout)
+    expect([one.config, one.lag, others]).toEqual([document.config, 1, []])
+    expect((await scene.run(['consumer', 'info', 'S', 'c'])).stdout).toMatch(/^lag +1\npending +1$/m)
+    expect(JSON.parse((await scene.run(['consumer', 'info', 'S', 'c', '--json'])).stdout).deliveredSeq).toBe(seqs[0])
+
+    expect((await scene.run(['consumer', 'rm', 'S', 'c'])).code).toBe(2)
+    expect(await scene.run(['consumer', 'rm', 'S', 'c', '--yes'])).toMatchObject({
+      code: 0,
+      stderr: 'removed consumer c of stream S\n',
+    })
+    expect(await scene.run(['consumer', 'ls', 'S'])).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: 'no consumers of stream S\n',
+    })
+  })
+
+  test.each([
+    [['all'], ['1', '2', '3', '4']],
+    [['new'], []],
+    [['last'], ['4']],
+    [['last-per-subject'], ['3', '4']],
+    [['-3'], ['2', '3', '4']],
+    [
+      ['-2', '--filter', 's.a'],
+      ['1', '3'],
+    ],
+    [['@-1h'], ['1', '2', '3', '4']],
+  ])('a consumer begins at %j', async ([deliver = '', ...flags], bodies) => {
+    await using scene = await newScene()
+    await filled(scene, 4)
+    expect(await scene.run(['consumer', 'add', 'S', 'c', '--deliver', deliver, ...flags])).toMatchObject({code: 0})
+    expect(await drained(scene, bodies.length)).toEqual(bodies)
+  })
+
+  test('next acknowledges, and says what is left', async () => {
+    await using scene = await newScene()
+    const [one, two] = await filled(scene, 3)
+    await scene.run(['consumer', 'add', 'S', 'c'])
+    const next = await scene.run(['consumer', 'next', 'S', 'c', '-n', '2', '--json'])
+    expect(next).toMatchObject({code: 0, stderr: '2 acknowledged · 1 pending\n'})
+    expect(
+      next.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([
+      {subject: 's.a', seq: one, json: 1},
+      {subject: 's.b', seq: two, json: 2},
+    ])
+    expect(await scene.run(['consumer', 'next', 'S', 'c'])).toMatchObject({
+      stdout: expect.stringMatching(/^#\d+ \d\d:\d\d:\d\d\.\d{3} s\.a 3\n$/),
+    })
+    expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({pending: 0, ackPending: 0})
+  })
+
+  test('fewer than asked are exit code 6, and those that came are acknowledged', async () => {
+    await using scene = await newScene()
+    await filled(scene, 1)
+    await scene.run(['consumer', 'add', 'S', 'c'])
+    const next = await scene.run(['consumer', 'next', 'S', 'c', '-n', '2', '-t', '900ms', '--raw'])
+    expect([next.code, next.stdout]).toEqual([6, '1\n'])
+    expect(next.stderr).toContain('bus: consumer c of stream S had only 1 of 2 messages within 900 ms\n')
+    expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({pending: 0, ackPending: 0})
+  })
+
+  test('next gives back, at once or later, and gives up', async () => {
+    await using scene = await newScene()
+    await filled(scene, 2)
+    await scene.run(['consumer', 'add', 'S', 'c'])
+    const next = (...flags: string[]) => scene.run(['consumer', 'next', 'S', 'c', '--raw', ...flags])
+    expect(await next('--nak')).toMatchObject({code: 0, stdout: '1\n', stderr: '1 given back · 1 pending\n'})
+    expect(await next('--nak', '--delay', '1h')).toMatchObject({
+      code: 0,
+      stdout: '1\n',
+      stderr: '1 given back · 1 redelivered · 1 pending\n',
+    })
+    expect(await next('--term')).toMatchObject({code: 0, stdout: '2\n', stderr: '1 given up · 0 pending\n'})
+    expect(await next('-t', '300ms')).toMatchObject({code: 6, stdout: ''})
+  })
+
+  test('peek shows what is not acknowledged, and touches nothing', async () => {
+    await using scene = await newScene()
+    await filled(scene, 4)
+    await scene.run(['consumer', 'add', 'S', 'c', '--filter', 's.b'])
+    const before = await scene.transport.streams.consumers.info('S', 'c')
+    const peek = (...flags: string[]) => scene.run(['consumer', 'next', 'S', 'c', '--peek', '--raw', ...flags])
+    expect(await peek('-n', '2')).toMatchObject({code: 0, stdout: '2\n4\n', stderr: '2 shown\n'})
+    expect(await peek('-n', '3')).toMatchObject({code: 6, stdout: '2\n4\n'})
+    expect(await scene.transport.streams.consumers.info('S', 'c')).toEqual(before)
+    await scene.run(['consumer', 'next', 'S', 'c', '-n', '2'])
+    expect(await peek()).toMatchObject({
+      code: 6,
+      stdout: '',
+      stderr: expect.stringContaining('consumer c of stream S has nothing to acknowledge'),
+    })
+  })
+
+  test('what the reader did not take is not acknowledged', async () => {
+    await using scene = await newScene()
+    await filled(scene, 3)
+    await scene.run(['consumer', 'add', 'S', 'c'])
+    await using next = scene.start(['consumer', 'next', 'S', 'c', '-n', '1', '-t', '5s', '--raw'])
+    next.hangUp()
+    expect((await next.ended).code).toBe(0)
+    expect((await scene.run(['consumer', 'next', 'S', 'c', '--raw'])).stdout).toBe('1\n')
+  })
+
+  test('a consumer is moved anywhere, and says from where to where', async () => {
+    await using scene = await newScene()
+    const seqs = await filled(scene, 6)
+    const [first = 0, , third = 0] = seqs
+    await scene.run(['consumer', 'add', 'S', 'c'])
+    const expectAll = async (bodies: string) => expect((await drained(scene, bodies.length)).join('')).toBe(bodies)
+    const reset = (to: string, ...flags: string[]) => scene.run(['consumer', 'reset', 'S', 'c', '--to', to, ...flags])
+    await expectAll('123456')
+
+    const asked = await reset(String(third))
+    expect([asked.code, asked.stderr]).toEqual([
+      2,
+      expect.stringContaining(`this would move consumer c of stream S from #${(seqs.at(-1) ?? 0) + 1} to #${third};`),
+    ])
+    await expectAll('')
+
+    const moved = await reset(String(third), '--yes')
+    expect([moved.code, moved.stderr]).toEqual([0, expect.stringMatching(/ lag 0 → 4\n$/)])
+    await expectAll('3456')
+    const document = JSON.parse((await reset('first', '--yes', '--json')).stdout)
+    expect(document).toMatchObject({stream: 'S', lag: 6, before: {ackFloor: seqs.at(-1), lag: 0}})
+    expect(document.ackFloor).toBeLessThan(first)
+    await expectAll('123456')
+    await reset('-2', '--yes')
+    await expectAll('56')
+    await reset('@-1h', '--yes')
+    await reset('end', '--yes')
+    await expectAll('')
+  })
+
+  test.each([
+    [['info', 'S', 'none']],
+    [['rm', 'S', 'none', '--yes']],
+    [['reset', 'S', 'none', '--to', 'first', '--yes']],
+    [['next', 'S', 'none']],
+    [['next', 'S', 'none', '--peek']],
+    [['info', 'none', 'c']],
+    [['add', 'none', 'c']],
+    [['ls', 'none']],
+  ])('what is not there is not found: consumer %j', async (words) => {
+    await using scene = await newScene()
+    await filled(scene, 1)
+    const {code, stdout, stderr} = await scene.run(['consumer', ...words])
+    expect([code, stdout]).toEqual([5, ''])
+    expect(stderr).toContain('none')
+  })
+
+  test('another configuration of the same name is refused', async () => {
+    await using scene = await newScene()
+    await filled(scene, 1)
+    await scene.run(['consumer', 'add', 'S', 'c'])
+    const {code, stderr} = await scene.run(['consumer', 'add', 'S', 'c', '--filter', 's.a'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('another configuration')])
+  })
+})
+
+test.each([
+  [['add', 'S', 'c', '--deliver', 'somewhere'], '--deliver: "somewhere" is not a position in a stream'],
+  [['add', 'S', 'c', '--filter', 'a..b'], 'an empty token at position 3'],
+  [['add', 'S', 'c', '--backoff', '1s,x'], '--backoff: "x" is not a duration'],
+  [['add', 'S', 'c', '--ack', 'yes'], '--ack: "yes" is not one of explicit, all, none'],
+  [['add', 'S'], 'CONSUMER is missing'],
+  [['reset', 'S', 'c'], '--to'],
+  [['reset', 'S', 'c', '--to', '@yesterday'], '--to: "@yesterday" is not a time'],
+  [['next', 'S', 'c', '--ack', '--nak'], '--ack and --nak exclude each other'],
+  [['next', 'S', 'c', '-n', '0'], '--count: "0" is not a whole number of at least 1'],
+])('a mistake is usage: consumer %j', async (words, sentence) => {
+  const {code, stdout, stderr} = await bus(['consumer', ...words])
+  expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(sentence)])
+})

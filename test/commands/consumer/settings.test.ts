@@ -1,0 +1,109 @@
+import {describe, expect, test} from 'vitest'
+import {
+  consumerDocument,
+  consumerFacts,
+  consumerRow,
+  consumerSettings,
+  movedText,
+  moveText,
+  parseDeliver,
+} from '../../../src/commands/consumer/settings.ts'
+import type {ConsumerInfo} from '../../../src/lib/transport/streams-contract.ts'
+
+const created = Date.UTC(2026, 10, 20, 10)
+const billing: ConsumerInfo = {
+  stream: 'ORDERS',
+  config: {
+    name: 'billing',
+    filters: ['orders.*.paid'],
+    deliver: {timeMs: created},
+    ack: 'explicit',
+    ackWaitMs: 30_000,
+    maxAckPending: 1000,
+    maxDeliver: 5,
+    backoffMs: [1000, 5000],
+    durable: true,
+  },
+  created,
+  deliveredSeq: 20,
+  ackFloor: 17,
+  pending: 1200,
+  ackPending: 3,
+  redelivered: 1,
+}
+
+describe('a consumer', () => {
+  test('as a document has its lag, and times in ISO 8601', () => {
+    expect(consumerDocument({...billing, lastActive: created})).toEqual({
+      ...billing,
+      config: {...billing.config, deliver: {time: '2026-11-20T10:00:00.000Z'}},
+      created: '2026-11-20T10:00:00.000Z',
+      lastActive: '2026-11-20T10:00:00.000Z',
+      lag: 1203,
+    })
+    expect(consumerDocument(billing)).not.toHaveProperty('lastActive')
+  })
+
+  test('as a row shows how far behind it is', () => {
+    expect(consumerRow(billing)).toEqual(['ORDERS', 'billing', '1,203', '1,200', '3', '1', '#17', 'never'])
+  })
+
+  test('as facts is complete', () => {
+    expect(consumerFacts(billing)).toMatchObject({
+      lag: '1,203',
+      'ack floor': '#17',
+      filters: 'orders.*.paid',
+      'began at': '@2026-11-20T10:00:00.000Z',
+      acknowledge: 'explicit · within 30s · 1,000 waiting · 5 deliveries at most',
+      backoff: '1s, 5s',
+      push: undefined,
+      durable: undefined,
+    })
+    const push = {...billing, bound: false, config: {...billing.config, push: {subject: 'x', queue: 'q'}}}
+    expect(consumerFacts(push)['push']).toBe('to x in queue q, nobody listens')
+  })
+
+  test.each([
+    ['all', 'all'],
+    ['first', 'all'],
+    ['new', 'new'],
+    ['end', 'new'],
+    ['last', 'last'],
+    ['last-per-subject', 'lastPerSubject'],
+    ['7', {seq: 7}],
+    ['-7', {last: 7}],
+    ['@0', {timeMs: 0}],
+  ] as const)('that begins at %s', (text, policy) => {
+    expect(parseDeliver(text)).toEqual(policy)
+  })
+
+  test('begins nowhere else', () => {
+    expect(() => parseDeliver('lastPerSubject')).toThrow('--deliver: "lastPerSubject" is not a position in a stream')
+  })
+
+  test('is made of what was asked for', () => {
+    const flags = {filter: [], 'ack-wait': 1, ack: 'all'} as const
+    expect(consumerSettings('c', undefined, flags)).toMatchObject({
+      name: 'c',
+      filters: undefined,
+      ackWaitMs: 1,
+      ack: 'all',
+    })
+  })
+
+  test.each([
+    [{seq: 5}, 5, '#5'],
+    [{seq: 5}, 7, '5, which is #7'],
+    ['first', 3, 'first, which is #3'],
+    [{last: 10}, 11, '-10, which is #11'],
+    ['end', undefined, 'end, which is after the last message'],
+  ] as const)('moves to %j, which is at %s, as %s', (to, seq, text) => {
+    expect(moveText(billing, to, seq)).toBe(`move consumer billing of stream ORDERS from #18 to ${text}`)
+  })
+
+  test('that was moved says from where to where', () => {
+    expect(movedText(billing, {...billing, ackFloor: 2, pending: 1300, ackPending: 0})).toBe(
+      'consumer billing of stream ORDERS: ack floor #17 → #2, lag 1,203 → 1,300',
+    )
+  })
+})

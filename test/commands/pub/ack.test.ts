@@ -1,0 +1,98 @@
+import {expect, test} from 'vitest'
+import {onBothBuses, type StoredScene} from '../../both-buses.ts'
+
+async function state(scene: StoredScene, stream = 'S') {
+  return (await scene.transport.streams.info(stream)).state
+}
+
+onBothBuses((newScene) => {
+  test('pub --ack says where the message was stored', async () => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
+    const said = await scene.run(['pub', 's.a', 'hello', '--ack'])
+    const {lastSeq} = await state(scene)
+    expect(said).toMatchObject({code: 0, stdout: '', stderr: `stored 5 B as #${lastSeq} of S\n`})
+    const {ms, seq, ...result} = JSON.parse((await scene.run(['pub', 's.a', 'x', '-n', '3', '--ack', '--json'])).stdout)
+    expect(result).toEqual({published: 3, subject: 's.a', bytes: 3, acknowledged: 3, duplicates: 0, stream: 'S'})
+    expect(seq).toBe((await state(scene)).lastSeq)
+    expect(ms).toBeGreaterThan(0)
+  })
+
+  test('a message id is stored once', async () => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
+    const once = ['pub', 's.a', 'x', '--ack', '--msg-id', 'order-1']
+    expect((await scene.run(once)).stderr).toMatch(/^stored 1 B as #\d+ of S\n$/)
+    expect((await scene.run(once)).stderr).toMatch(/^nothing new: this message id is #\d+ of S\n$/)
+    const many = ['pub', 's.a', 'x', '--ack', '--template', '--msg-id', 'n-{n}', '-n']
+    expect((await scene.run([...many, '3'])).stderr).toMatch(/^3 acknowledged · 3 B · last is #\d+ of S · /)
+    const again = await scene.run([...many, '5', '--json'])
+    expect(JSON.parse(again.stdout)).toMatchObject({published: 5, acknowledged: 5, duplicates: 3})
+    expect((await state(scene)).messages).toBe(6)
+  })
+
+  test('an expectation that is wrong refuses the message', async () => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
+    const expecting = (seq: number) => scene.run(['pub', 's.a', 'x', '--ack', '--expect-last-seq', String(seq)])
+    expect(await expecting(0)).toMatchObject({code: 0})
+    const refused = await expecting(999_999)
+    expect([refused.code, refused.stderr]).toEqual([8, expect.stringMatching(/^bus: .*sequence/)])
+    expect(await expecting((await state(scene)).lastSeq)).toMatchObject({code: 0})
+    expect((await state(scene)).messages).toBe(2)
+  })
+
+  test('no stream is not found', async () => {
+    await using scene = await newScene()
+    const {code, stdout, stderr} = await scene.run(['pub', 'nobody.keeps', 'x', '--ack'])
+    expect([code, stdout]).toEqual([5, ''])
+    expect(stderr).toContain('nobody.keeps')
+  })
+
+  test('lines are stored in their order, through a small window', async () => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
+    const stdin = Array.from({length: 3000}, (_, at) => `${at + 1}\n`).join('')
+    const said = await scene.run(['pub', 's.a', '--lines', '--ack', '--window', '16'], {stdin})
+    expect(said.stderr).toMatch(/^3,000 acknowledged · 10\.6 KiB · last is #\d+ of S · /)
+    await using reading = await scene.transport.streams.read('S')
+    const bodies: string[] = []
+    for await (const message of reading) bodies.push(`${message.text}\n`)
+    expect(bodies.join('')).toBe(stdin)
+  })
+
+  test('one refused message fails the command, and its line is named', async () => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'S', subjects: ['s.>'], maxMsgSize: 100})
+    const stdin = `one\n${'x'.repeat(200)}\nthree\n`
+    const {code, stdout, stderr} = await scene.run(['pub', 's.a', '--lines', '--ack'], {stdin})
+    expect([code, stdout]).toEqual([8, ''])
+    expect(stderr).toMatch(/^bus: line 2: .*; 2 messages were acknowledged\n/)
+    const json = await scene.run(['pub', 's.a', '--lines', '--ack', '--json'], {stdin})
+    expect(JSON.parse(json.stderr).error).toMatchObject({
+      kind: 'remote',
+      data: {index: 1, line: 2, acknowledged: 2, code: 10054},
+    })
+  })
+
+  test('records go into a stream and come out of it again', async () => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
+    const records = [
+      {subject: 's.a', headers: {A: '1'}, json: {n: 1}},
+      {subject: 's.b', text: 'zwei'},
+    ]
+    const stdin = `${JSON.stringify(records[0])}\n\n${JSON.stringify(records[1])}\n`
+    expect(await scene.run(['pub', '--records', '-', '--ack'], {stdin})).toMatchObject({code: 0})
+    const {stdout} = await scene.run(['sub', 's.>', '--from', 'first', '--end', '--json'])
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject(records)
+    const lost = `${stdin}${JSON.stringify({subject: 'elsewhere', text: 'x'})}\n`
+    const failed = await scene.run(['pub', '--records', '-', '--ack'], {stdin: lost})
+    expect([failed.code, failed.stderr]).toEqual([5, expect.stringMatching(/^bus: line 4: .*elsewhere/)])
+  })
+})

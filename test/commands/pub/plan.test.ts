@@ -1,0 +1,132 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, describe, expect, test} from 'vitest'
+import {type PubFlags, planPublish} from '../../../src/commands/pub/plan.ts'
+import type {Outgoing} from '../../../src/lib/core/message.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'bus-publishing-'))
+afterAll(() => rmSync(folder, {recursive: true}))
+
+const {signal} = new AbortController()
+const bus = {url: 'memory:x', maxPayload: 1000}
+
+function file(name: string, content: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+/** The first messages of what the flags ask for. */
+async function published(flags: PubFlags, most = 10): Promise<Outgoing[]> {
+  const plan = await planPublish(flags, signal)
+  const messages: Outgoing[] = []
+  for await (const batch of plan.source(bus)) {
+    for (const message of batch) {
+      messages.push(message)
+      if (messages.length === most) return messages
+    }
+  }
+  return messages
+}
+
+describe('what is published', () => {
+  test('is one message with its headers and reply', async () => {
+    const header = [['A', '1']] as const
+    expect(await published({subject: 'a', body: 'x', header, reply: 'r'})).toEqual([
+      {subject: 'a', data: 'x', headers: header, reply: 'r'},
+    ])
+  })
+
+  test('is as many as asked, and endless with a pace and no count', async () => {
+    expect(await published({subject: 'a', body: 'x', count: 3})).toHaveLength(3)
+    expect(await published({subject: 'a', body: 'x', every: 1, count: 3})).toHaveLength(3)
+    expect(await published({subject: 'a', body: 'x', rate: 9})).toHaveLength(10)
+    expect(await planPublish({subject: 'a', body: 'x', every: 1}, signal)).toMatchObject({endless: true})
+    expect(await planPublish({subject: 'a', body: 'x', every: 1, count: 2}, signal)).toMatchObject({endless: false})
+  })
+
+  test('is random of the size that was asked for', async () => {
+    expect((await published({subject: 'a', size: 100}))[0]?.data).toHaveLength(100)
+    await expect(published({subject: 'a', size: 1001})).rejects.toThrow(
+      '--size asks for 1001 bytes, memory:x takes 1000 at most',
+    )
+  })
+
+  test('is filled in when it is a template', async () => {
+    const flags = {subject: 'a.{n}', body: '{"n":{n}}', template: true, count: 2}
+    expect(await published(flags)).toMatchObject([
+      {subject: 'a.1', data: '{"n":1}'},
+      {subject: 'a.2', data: '{"n":2}'},
+    ])
+    expect(await published({...flags, template: false, count: 1})).toMatchObject([
+      {subject: 'a.{n}', data: '{"n":{n}}'},
+    ])
+  })
+
+  test('tells its stream what to know it by', async () => {
+    const flags = {subject: 'a', body: 'x', ack: true, 'msg-id': 'id-{n}', template: true, count: 2}
+    expect((await published(flags)).map(({headers}) => headers)).toEqual([
+      [['Nats-Msg-Id', 'id-1']],
+      [['Nats-Msg-Id', 'id-2']],
+    ])
+    const one = {subject: 'a', body: 'x', header: [['A', '1']] as const, ack: true, 'expect-last-seq': 0}
+    expect((await published(one))[0]?.headers).toEqual([
+      ['A', '1'],
+      ['Nats-Expected-Last-Sequence', '0'],
+    ])
+  })
+
+  test('is the lines of a file, with a template for the rest', async () => {
+    const path = file('lines', 'a\n{n}\n')
+    expect(await published({subject: 's.{n}', file: path, lines: true, template: true})).toMatchObject([
+      {subject: 's.1', data: 'a'},
+      {subject: 's.2', data: '{n}'},
+    ])
+    const encoded = {subject: 's', file: file('hex', '61|62'), lines: true, delimiter: '|', encoding: 'hex'} as const
+    expect((await published(encoded)).map(({data}) => String(Buffer.from(data ?? '')))).toEqual(['a', 'b'])
+  })
+
+  test('is the records of a file', async () => {
+    const records = file('records', '{"subject":"a","json":1}\n{"subject":"b"}\n')
+    const plan = await planPublish({records}, signal)
+    expect(plan.progress.total).toBe(41)
+    expect(await published({records})).toMatchObject([{subject: 'a', data: '1'}, {subject: 'b'}])
+  })
+
+  test.each<[PubFlags, string]>([
+    [{}, 'SUBJECT is missing'],
+    [{subject: 'a..b', body: 'x'}, 'subject "a..b" has an empty token at position 3'],
+    [{subject: 'a', body: 'x', reply: 'b.*'}, 'subject "b.*" has wildcard "*" at position 3'],
+    [{subject: 'a', body: 'x', file: 'y'}, 'the body is given twice: by the argument and by --file'],
+    [{subject: 'a', body: 'x', size: 1}, 'the body is given twice: by the argument and by --size'],
+    [
+      {subject: 'a', body: 'x', lines: true},
+      'with --lines the messages come from stdin or --file, not from the argument',
+    ],
+    [{subject: 'a', lines: true, count: 2}, '--lines and --count exclude each other'],
+    [{subject: 'a', lines: true, size: 2}, '--lines and --size exclude each other'],
+    [{subject: 'a', file: '/dev/null', lines: true, delimiter: ''}, '--delimiter is empty, so there would be no lines'],
+    [{subject: 'a', body: 'x', delimiter: ','}, '--delimiter goes with --lines'],
+    [{subject: 'a', body: 'x', speed: 1}, '--speed goes with --records'],
+    [{subject: 'a', body: 'x', every: 1, rate: 1}, '--every and --rate exclude each other'],
+    [{subject: 'a', body: 'x', encoding: 'hex', template: true}, '--encoding and --template exclude each other'],
+    [{subject: 'a', records: 'x'}, 'records have their own subjects: SUBJECT and --records exclude each other'],
+    [{subject: 'a', body: 'x', 'msg-id': 'y'}, '--msg-id goes with --ack'],
+    [{subject: 'a', body: 'x', 'expect-last-seq': 0}, '--expect-last-seq goes with --ack'],
+    [{subject: 'a', body: 'x', window: 5}, '--window goes with --ack'],
+    [{subject: 'a', body: 'x', ack: true, reply: 'b'}, '--ack and --reply exclude each other'],
+    [{subject: 'a', ack: true, count: 2, 'expect-last-seq': 7}, '--expect-last-seq and --count exclude each other'],
+    [{records: 'x', ack: true, 'msg-id': 'y'}, '--records and --msg-id exclude each other'],
+    [{subject: 'a', body: 'x', ack: true, 'msg-id': 'y\n'}, 'has a line break'],
+    [{records: 'x', lines: true}, '--records and --lines exclude each other'],
+    [{records: 'x', count: 2}, '--records and --count exclude each other'],
+    [{records: 'x', speed: 1, rate: 2}, '--rate and --speed exclude each other'],
+    [{records: '/no/such'}, 'cannot read /no/such: there is no such file'],
+    [{subject: 'a', lines: true, file: '/no/such'}, 'cannot read /no/such: there is no such file'],
+    [{subject: 'a', body: '{x}', template: true}, 'the body has the unknown "{x}", at position 1'],
+    [{subject: 'a', body: 'x!', encoding: 'hex'}, 'the body is not hex: "x" at position 1'],
+  ])('%j is refused: %s', async (flags, sentence) => {
+    await expect(planPublish(flags, signal)).rejects.toThrow(sentence)
+  })
+})

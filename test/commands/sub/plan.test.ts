@@ -1,0 +1,138 @@
+import {describe, expect, test} from 'vitest'
+import {boundsOf, checkEnough, planWatch, type SubFlags, showOn, sumUp} from '../../../src/commands/sub/plan.ts'
+import {Message} from '../../../src/lib/core/message.ts'
+
+function stage() {
+  const written: string[] = []
+  const taped: string[] = []
+  return {
+    written,
+    taped,
+    output: {
+      write: (data: string | Uint8Array) => void written.push(Buffer.from(data).toString()),
+      ready: () => undefined,
+    },
+    tape: {
+      record: (messages: readonly Message[]) => void taped.push(...messages.map(({text}) => text)),
+      [Symbol.dispose]() {},
+    },
+  }
+}
+
+async function shown(flags: SubFlags, batch: readonly Message[], limit = 100) {
+  const on = stage()
+  const plan = await planWatch(flags, {terminal: false})
+  const {show, keep} = showOn(on, plan)
+  const wanted = (await keep?.(batch)) ?? batch
+  const count = await show(wanted, limit)
+  return {count, on, plan}
+}
+
+const texts = (...all: string[]) => all.map((text) => new Message('a', text))
+const ask = (id: string, subject = 'ask') => new Message(subject, id, [], `_INBOX.${id}`)
+const answer = (id: string) => new Message(`_INBOX.${id}`, `re ${id}`)
+
+describe('what sub shows', () => {
+  test('goes to stdout and to the tape, up to the limit', async () => {
+    const {count, on} = await shown({raw: true}, texts('1', '2', '3'), 2)
+    expect(count).toBe(2)
+    expect(on.written.join('')).toBe('1\n2\n')
+    expect(on.taped).toEqual(['1', '2'])
+  })
+
+  test('is looked for further on while a selection gives nothing', async () => {
+    const {count, on} = await shown({select: 'json'}, texts('x', '1', 'y', '2', '3'), 2)
+    expect(count).toBe(2)
+    expect(on.written.join('')).toBe('1\n2\n')
+  })
+
+  test('passes the filters, and only that is taped', async () => {
+    const {on} = await shown({raw: true, match: '[24]'}, texts('1', '2', '3', '4'))
+    expect(on.taped).toEqual(['2', '4'])
+  })
+
+  test('is requests with their replies when they are paired, filtered by the request', async () => {
+    const batch = [ask('1'), ask('2', 'other'), answer('1'), answer('2'), new Message('ask', 'news'), ask('3')]
+    const {count, on, plan} = await shown({json: true, pair: true, ignore: ['other']}, batch)
+    const lines = on.written.map((line) => JSON.parse(line))
+    expect(lines).toMatchObject([
+      {request: {json: 1}, reply: {text: 're 1'}},
+      {subject: 'ask', text: 'news'},
+    ])
+    expect(count).toBe(2)
+    expect(on.taped).toEqual(['1', 're 1', 'news'])
+    expect(plan.alsoPatterns).toEqual(['_INBOX.>'])
+    const ended = {received: 6, kept: 2, ms: 1000, endedBy: 'stop'} as const
+    const line = sumUp(ended, on, plan, {dropped: 1, notices: 2})
+    expect(line).toBe('6 received · 2 kept · 1 dropped · 1 unanswered · 2 notices · 1.0 s · 6/s')
+    expect(JSON.parse(on.written[2] ?? '')).toMatchObject({request: {json: 3}, reply: null})
+    expect(plan.pairs?.unanswered).toBe(1)
+    expect(on.taped.at(-1)).toBe('3')
+  })
+
+  test('is so many pairs and no more', async () => {
+    const batch = ['1', '2', '3'].flatMap((id) => [ask(id), answer(id)])
+    const {count, on} = await shown({json: true, pair: true}, batch, 2)
+    expect(count).toBe(2)
+    expect(on.written).toHaveLength(2)
+  })
+
+  test('holds the bus back while the reader of stdout is slower', async () => {
+    const on = stage()
+    let release = () => {}
+    const slow = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const {show} = showOn(
+      {...on, output: {...on.output, ready: () => slow}},
+      await planWatch({raw: true}, {terminal: false}),
+    )
+    const showing = show(texts('1'), 1)
+    expect(showing).toBeInstanceOf(Promise)
+    release()
+    expect(await showing).toBe(1)
+  })
+
+  test.each<[SubFlags, string]>([
+    [{pair: true, raw: true}, '--pair and --raw exclude each other'],
+    [{pair: true, queue: 'q'}, '--pair and --queue exclude each other'],
+    [{from: 'first', queue: 'q'}, '--from and --queue exclude each other'],
+    [{from: 'first', pair: true}, '--from and --pair exclude each other'],
+    [{from: 'first', to: 'end', end: true}, '--to and --end exclude each other'],
+    [{to: {seq: 5}}, '--to goes with --from'],
+    [{end: true}, '--end goes with --from'],
+    [{stream: 'S'}, '--stream goes with --from'],
+    [{where: 'a ='}, '--where "a =" is not JSONata'],
+    [{match: '('}, 'Unterminated group at position 1'],
+  ])('%j is refused: %s', async (flags, sentence) => {
+    await expect(planWatch(flags, {terminal: false})).rejects.toThrow(sentence)
+  })
+})
+
+describe('too few messages', () => {
+  const ended = (endedBy: 'for' | 'idle' | 'stop' | 'count', kept = 2) => ({received: 9, kept, ms: 1, endedBy})
+
+  test.each([
+    ['for', 'got 2 of 3 messages within 10.0 s'],
+    ['idle', 'got 2 of 3 messages and then nothing for 500 ms'],
+  ] as const)('at the end of --%s are a timeout', (bound, sentence) => {
+    expect(() => checkEnough(ended(bound), {count: 3, for: 10_000, idle: 500})).toThrow(sentence)
+    expect(() => checkEnough(ended(bound), {for: 10_000})).not.toThrow()
+    expect(() => checkEnough(ended(bound, 3), {count: 3, for: 10_000})).not.toThrow()
+  })
+
+  test('in a range that has no more are a timeout', () => {
+    const closed = {received: 2, kept: 2, ms: 1, endedBy: 'closed'} as const
+    expect(() => checkEnough(closed, {count: 3, from: 'first'})).toThrow('got 2 of 3 messages: the range has no more')
+    expect(() => checkEnough(closed, {count: 3})).not.toThrow()
+    expect(() => checkEnough(closed, {from: 'first'})).not.toThrow()
+  })
+
+  test('after Ctrl-C are none', () => {
+    expect(() => checkEnough(ended('stop'), {count: 3, for: 10_000})).not.toThrow()
+  })
+
+  test('come of bounds that are those of the flags', () => {
+    expect(boundsOf({count: 1, for: 2, idle: 3, queue: 'q'})).toEqual({count: 1, forMs: 2, idleMs: 3, sparing: true})
+  })
+})

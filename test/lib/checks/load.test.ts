@@ -1,0 +1,151 @@
+import {describe, expect, test, vi} from 'vitest'
+import {loadFile} from '../../../src/lib/checks/load.ts'
+import type {BusError} from '../../../src/lib/core/errors.ts'
+
+/** `5:11 unknown key …` for each fault, in order. */
+async function faultsIn(text: string, given: string[] = []): Promise<string[]> {
+  const error = await loadFile('a.yaml', text, given).then(
+    () => undefined,
+    (failure: BusError) => failure,
+  )
+  if (error === undefined) return []
+  expect(error.kind).toBe('usage')
+  const {faults} = error.data as {faults: {line: number; column: number; sentence: string}[]}
+  expect(error.message).toContain(`a.yaml:${faults[0]?.line}:${faults[0]?.column}: ${faults[0]?.sentence}`)
+  return faults.map(({line, column, sentence}) => `${line}:${column} ${sentence}`)
+}
+
+describe('a file', () => {
+  test('has its checks with their lines, names and tags', async () => {
+    const file = await loadFile(
+      'checks/a.yaml',
+      'name: orders\ntags: [smoke]\nchecks:\n  - req: orders.get\n  - name: two\n    tags: [slow]\n    pub: {subject: a}\nalways:\n  - pub: b\n',
+    )
+    expect(file.checks.map(({plan}) => plan)).toEqual([
+      {name: 'req orders.get', kind: 'req', file: 'checks/a.yaml', part: 'checks', line: 4, tags: ['smoke']},
+      {name: 'two', kind: 'pub', file: 'checks/a.yaml', part: 'checks', line: 5, tags: ['smoke', 'slow']},
+    ])
+    expect(file.always.map(({plan}) => [plan.line, plan.part])).toEqual([[9, 'always']])
+    expect(file.checks.map(({spec}) => spec)).toEqual([
+      {kind: 'req', subject: 'orders.get'},
+      {kind: 'pub', subject: 'a'},
+    ])
+  })
+
+  test('may use anchors, aliases and merges', async () => {
+    const file = await loadFile(
+      'a.yaml',
+      'checks:\n  - req: &ask {subject: a, within: 1s}\n  - req: {<<: *ask, subject: b}\n    expect: json.a = 1',
+    )
+    expect(file.checks[1]?.spec).toEqual({kind: 'req', subject: 'b', within: '1s'})
+    expect(file.checks[1]?.expectations[0]?.line).toBe(4)
+  })
+})
+
+describe('what is wrong is told with line and column:', () => {
+  test.each([
+    ['nothing at all', '', ['1:1 the file is not a mapping']],
+    ['no checks', 'name: a', ['1:1 needs "checks"']],
+    ['broken YAML', 'checks:\n  - req: "a', ['2:12 missing closing "quote']],
+    ['a key twice', 'name: a\nname: b\nchecks: [{req: a}]', ['2:1 map keys must be unique']],
+    ['an unknown key', 'checks:\n  - req: a\n    expct: b', ['3:5 unknown key "expct"; did you mean "expect"?']],
+    [
+      'a key that is missing and one that is none',
+      'checks:\n  - req: {subjct: a}',
+      ['2:10 needs "subject"', '2:11 unknown key "subjct"; did you mean "subject"?'],
+    ],
+    ['a wrong type', 'checks:\n  - req: 5', ['2:10 "req" is not text or a mapping']],
+    ['a duration without a unit', 'checks:\n  - req: {subject: a, within: "5"}', [/^2:31 "within" is not a duration/]],
+    ['a wrong choice', 'checks:\n  - open: {subject: a, dialect: third}', ['2:33 "dialect" is not "first" or "later"']],
+    ['a check that does nothing', 'checks:\n  - name: a', [/^2:5 this check does nothing: it needs one of req, rpc,/]],
+    [
+      'a check that does two things',
+      'checks:\n  - req: a\n    pub: b',
+      ['3:5 "pub" is the second thing that this check does, after "req"'],
+    ],
+    ['a bad subject', 'checks:\n  - pub: a..b', ['2:5 subject "a..b" has an empty token at position 3']],
+    ['a bad subject in the long form', 'checks:\n  - pub: {subject: "a b"}', [/^2:11 subject "a b" has a space/]],
+    ['two payloads', 'checks:\n  - pub: {subject: a, body: b, json: 1}', [/^2:32 "json" is a second payload/]],
+    [
+      'an expression',
+      'checks:\n  - req: a\n    expect:\n      - ms < 5\n      - "json. ="',
+      [/^5:9 expect "json\. =" is not JSONata/],
+    ],
+    ['a capture', 'checks:\n  - req: a\n    capture: {x: "(("}', [/^3:18 capture "\(\(" is not JSONata/]],
+    ['the name of a capture', 'checks:\n  - req: a\n    capture: {a-b: json}', [/^3:15 "a-b" is no name/]],
+    [
+      'a placeholder',
+      'checks:\n  - req: "a.{b}"',
+      ['2:5 there is nothing that {b} stands for; write {{b}} if the braces are meant'],
+    ],
+    [
+      'a placeholder that is not closed',
+      'checks:\n  - pub: {subject: a, body: "{abc"}',
+      [/^2:23 "\{abc" has .* not closed/],
+    ],
+    [
+      'a placeholder deep in JSON',
+      'checks:\n  - pub:\n      subject: a\n      json: {x: [1, "{no}"]}',
+      [/^4:21 there is nothing that \{no\}/],
+    ],
+    [
+      'a name twice',
+      'checks:\n  - {name: a, req: b}\n  - {name: a, req: c}',
+      ['3:6 "a" is also the name of the check in line 2'],
+    ],
+    ['messages of nothing', 'checks:\n  - messages: {exactly: 1}', [/^2:5 "messages" needs "subject" or "subjects"/]],
+    ['two counts', 'checks:\n  - messages: {subject: a, exactly: 1, at-most: 2}', [/^2:28 "exactly" says how many/]],
+    ['a step', 'checks:\n  - messages:\n      subject: a\n      do:\n        - req: {}', ['5:16 needs "subject"']],
+    ['msg-id without ack', 'checks:\n  - pub: {subject: a, msg-id: x}', ['2:23 "msg-id" needs "ack: true"']],
+    ['a bus and a context', 'bus: a.db\ncontext: b\nchecks: [{req: a}]', [/^2:1 the file has a "bus" and a "context"/]],
+    ['a header', 'checks:\n  - req: {subject: a, headers: {"a b": c}}', [/^2:33 header name "a b"/]],
+  ])('%s', async (_, text, faults) => {
+    expect(await faultsIn(text)).toEqual(
+      faults.map((fault) => (typeof fault === 'string' ? fault : expect.stringMatching(fault))),
+    )
+  })
+
+  test('all of it, in the order of the file', async () => {
+    const faults = await faultsIn('checks:\n  - req: a..b\n  - req: a\n    expect: "("\n  - name: x\n')
+    expect(faults.map((fault) => fault.split(' ')[0])).toEqual(['2:5', '4:13', '5:5'])
+  })
+
+  test.each([200, 5000])('what is nested %i deep', async (levels) => {
+    for (const open of ['[', '{a: ', 'a:\n ', '- '])
+      expect((await faultsIn(`checks:\n  - ${open.repeat(levels)}`)).length).toBeGreaterThan(0)
+    const deep = `checks: ${'['.repeat(levels)}${']'.repeat(levels)}`
+    expect((await faultsIn(deep))[0]).toMatch(/^1:\d+ it is nested more than 100 deep$/)
+  })
+
+  test('a list as a key, without a word of the parser on stderr', async () => {
+    const warned = vi.spyOn(process, 'emitWarning')
+    expect(await faultsIn('checks:\n  - {[a, "\\e[2J"]: b}')).toHaveLength(1)
+    expect(warned).not.toHaveBeenCalled()
+  })
+
+  test('an alias that would fill the memory', async () => {
+    const lines = [
+      'a: &a [x,x,x,x,x,x,x,x,x]',
+      ...'bcdefgh'.split('').map((name, at) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[at]}`)}]`),
+    ]
+    expect(await faultsIn(`${lines.join('\n')}\nchecks: []`)).toEqual([expect.stringMatching(/alias/)])
+  })
+})
+
+describe('a placeholder', () => {
+  test.each(['{id}', '{time}', '{env.HOME}', '{random:1-5}', '{a}', '{a.b}', '{later}', '{inner}', '{given}', '{{a}}'])(
+    '%s stands for something',
+    async (placeholder) => {
+      const text = `vars: {a: {b: 1}}\nchecks:\n  - pub: {subject: x, body: '${placeholder}'}\n  - req: x\n    capture: {later: json}\n  - messages: {subject: x, do: [{req: x, capture: {inner: text}}]}`
+      expect(await faultsIn(text, ['given'])).toEqual([])
+    },
+  )
+
+  test('is none in JSONata, which has braces of its own', async () => {
+    expect(
+      await faultsIn(
+        "checks:\n  - messages: {subject: x, where: '{\"a\": 1}.a = 1', order: ['$exists({\"a\":1}.a)']}\n    expect: '{a: 1}'\n    skip-if: '{a: 1}'\n    capture: {z: '{a: 1}'}",
+      ),
+    ).toEqual([])
+  })
+})

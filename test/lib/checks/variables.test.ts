@@ -1,0 +1,78 @@
+import {describe, expect, test} from 'vitest'
+import {parseVariable, Variables} from '../../../src/lib/checks/variables.ts'
+
+function variables(values: Record<string, unknown> = {}, env: Record<string, string> = {}) {
+  const secrets: string[] = []
+  const made = new Variables(env, (secret) => secrets.push(secret))
+  for (const [name, value] of Object.entries(values)) made.set(name, value)
+  return {made, secrets}
+}
+
+describe('texts are filled in', () => {
+  const {made} = variables({n: 5, name: 'eu', order: {id: 7, tags: ['a']}, none: null}, {HOST: 'h'})
+  test.each([
+    ['orders.{name}.{n}', 'orders.eu.5'],
+    ['{{name}}', '{name}'],
+    ['{order.id}', '7'],
+    ['{order}', '{"id":7,"tags":["a"]}'],
+    ['{order.tags.0}', 'a'],
+    ['{env.HOST}:1', 'h:1'],
+    ['{"a":{n}}', '{"a":5}'],
+    ['{none}', 'null'],
+    ['plain', 'plain'],
+    ['', ''],
+  ])('%s', (text, filled) => {
+    expect(made.text(text)).toBe(filled)
+  })
+
+  test('and in JSON a text that is one placeholder becomes the value', () => {
+    expect(made.json({a: '{n}', b: ['{order.tags}', 'x{n}'], c: 1, d: null})).toEqual({
+      a: 5,
+      b: [['a'], 'x5'],
+      c: 1,
+      d: null,
+    })
+  })
+})
+
+describe('always there are', () => {
+  const {made} = variables()
+  test.each([
+    ['{id}', /^[\da-f-]{36}$/],
+    ['{time}', /^\d{4}-\d\d-\d\dT.*Z$/],
+    ['{unix}', /^\d{10}(\.\d+)?$/],
+    ['{random:3-4}', /^[34]$/],
+  ])('%s', (text, pattern) => {
+    expect(made.text(text)).toMatch(pattern)
+  })
+})
+
+test.each([
+  ['{nope}', '{nope} has no value'],
+  ['{env.NOPE}', '{env.NOPE} has no value: the variable NOPE is not set'],
+])('%s is refused', (text, sentence) => {
+  expect(() => variables().made.text(text)).toThrow(sentence)
+})
+
+test('values of the environment that look like secrets are told', () => {
+  const {made, secrets} = variables({}, {API_TOKEN: 't0k', DB_PASSWORD: 'pw', REGION: 'eu'})
+  made.text('{env.API_TOKEN}{env.DB_PASSWORD}{env.REGION}')
+  expect(secrets).toEqual(['t0k', 'pw'])
+})
+
+test.each([
+  ['a=5', 5],
+  ['a=007', '007'],
+  ['a=eu', 'eu'],
+  ['a=', ''],
+  ['a=x=y', 'x=y'],
+  ['a=true', true],
+  ['a={"b":[1]}', {b: [1]}],
+  ['a=12345678901234567890', '12345678901234567890'],
+])('--var %s', (input, value) => {
+  expect(parseVariable(input)).toEqual(['a', value])
+})
+
+test.each(['a', '=1', '5=1'])('--var %s is refused', (input) => {
+  expect(() => parseVariable(input)).toThrow('is not NAME=VALUE')
+})

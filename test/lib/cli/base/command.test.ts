@@ -1,0 +1,85 @@
+import {string} from '@oclif/core/args'
+import {describe, expect, it} from 'vitest'
+import {BusCommand} from '../../../../src/lib/cli/base/command.ts'
+import {leanConfig} from '../../../../src/lib/cli/base/oclif-config.ts'
+import * as flags from '../../../../src/lib/cli/flags/flags.ts'
+import type {BusError} from '../../../../src/lib/core/errors.ts'
+
+interface Seen {
+  readonly args: object
+  readonly flags: Readonly<Record<string, unknown>>
+  readonly program: readonly string[]
+}
+
+/** What a command makes of the words after its name. */
+async function seenBy(...argv: string[]): Promise<Seen> {
+  const results: Seen[] = []
+  const failures: unknown[] = []
+  class Probe extends BusCommand {
+    static override args = {subject: string({required: true}), body: string()}
+    static override flags = {exec: flags.exec(), header: flags.header(), count: flags.count()}
+
+    async run(): Promise<void> {
+      try {
+        results.push({...(await this.parse(Probe)), program: this.program})
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+  }
+  Probe.id = 'probe'
+  await Probe.start(argv, leanConfig({name: 'busline', version: '1.2.3'}))
+  if (results[0]) return results[0]
+  throw failures[0]
+}
+
+describe('a command line', () => {
+  it('leaves stdin alone when an argument is absent', async () => {
+    // oclif would wait for stdin, and take it for the body.
+    expect((await seenBy('a.b')).args).toEqual({subject: 'a.b'})
+  })
+
+  it('takes arguments as they are: empty, "-", negative numbers, JSON with spaces', async () => {
+    for (const body of ['', '-', '-5', '{"a": 1, "b": "two words"}']) {
+      expect((await seenBy('a.b', body)).args).toEqual({subject: 'a.b', body})
+    }
+  })
+
+  it('takes what stands after -- as arguments, even if they look like flags', async () => {
+    expect((await seenBy('a.b', '--', '--json')).args).toEqual({subject: 'a.b', body: '--json'})
+  })
+
+  it('takes one value a header, so that arguments may follow', async () => {
+    const seen = await seenBy('-H', 'K: 1', 'a.b', '-H', 'k: 2', 'body')
+    expect(seen.args).toEqual({subject: 'a.b', body: 'body'})
+    expect(seen.flags['header']).toEqual([
+      ['K', '1'],
+      ['k', '2'],
+    ])
+  })
+
+  it('has a timeout of five seconds unless told otherwise', async () => {
+    expect((await seenBy('a.b')).flags['timeout']).toBe(5000)
+    expect((await seenBy('a.b', '-t', '100ms')).flags['timeout']).toBe(100)
+  })
+})
+
+describe('a command that takes a program', () => {
+  it('gets it word by word, in order and with its repetitions', async () => {
+    const seen = await seenBy('a.b', '--exec', '-n', '2', '--', 'jq', '-n', '.', '.', '--', '-n')
+    expect(seen.program).toEqual(['jq', '-n', '.', '.', '--', '-n'])
+    expect(seen.args).toEqual({subject: 'a.b'})
+    expect(seen.flags['count']).toBe(2)
+  })
+
+  it('has none without --exec', async () => {
+    const seen = await seenBy('a.b', '--', '--exec')
+    expect([seen.args, seen.program]).toEqual([{subject: 'a.b', body: '--exec'}, []])
+  })
+
+  it.each([[['a.b', '--exec']], [['a.b', '--exec', '--']]])('fails without the program: %j', async (argv) => {
+    const error = (await seenBy(...argv).catch((caught) => caught)) as BusError
+    expect(error.message).toBe('--exec needs a program after --')
+    expect(error.kind).toBe('usage')
+  })
+})

@@ -1,0 +1,41 @@
+import {mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, describe, expect, test} from 'vitest'
+import {openTape} from '../../../../src/lib/cli/io/record-file.ts'
+import {Message} from '../../../../src/lib/core/message.ts'
+import {recordWriter} from '../../../../src/lib/core/record.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'bus-tape-'))
+afterAll(() => rmSync(folder, {recursive: true}))
+
+describe('a tape', () => {
+  test('has a record a line, for its owner only, as soon as it was given', () => {
+    const path = join(folder, 'new.ndjson')
+    const messages = [new Message('a', 'é'), new Message('b', Uint8Array.of(0xff))]
+    const write = recordWriter()
+    using tape = openTape(path)
+    for (const message of messages) tape.record([message])
+    expect(readFileSync(path, 'utf8')).toBe(messages.map((message) => `${write(message)}\n`).join(''))
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+  })
+
+  test('may be an empty file, never one with something in it', () => {
+    const path = join(folder, 'old.ndjson')
+    writeFileSync(path, '')
+    openTape(path)[Symbol.dispose]()
+    writeFileSync(path, 'x')
+    expect(() => openTape(path)).toThrow(`${path} has a recording in it already`)
+    expect(readFileSync(path, 'utf8')).toBe('x')
+  })
+
+  test('that cannot be written is refused with the reason', () => {
+    const path = join(folder, 'no', 'such')
+    expect(() => openTape(path)).toThrow(`cannot write ${path}: there is no such folder`)
+  })
+
+  test('fails when the disk is full', () => {
+    using tape = openTape('/dev/full')
+    expect(() => tape.record([new Message('a', 'x')])).toThrow('cannot write /dev/full: the disk is full')
+  })
+})

@@ -1,0 +1,39 @@
+import {expect, test} from 'vitest'
+import {differences, settingsOf, validate} from '../../../../src/lib/protocols/broker/config.ts'
+
+test('what is absent or empty has its default', () => {
+  const defaults = {url: 'nats://127.0.0.1:4222', stream: 'GAME_EVENTS', jetstream: false}
+  for (const config of [undefined, null, {}, {url: '', stream: ''}]) expect(validate(config)).toEqual(defaults)
+  expect(validate({url: 'memory:a', stream: 'A', jetstream: true, other: 1})).toEqual({
+    url: 'memory:a',
+    stream: 'A',
+    jetstream: true,
+  })
+})
+
+test.each([
+  ['text', 'broker: the configuration is not an object'],
+  [[], 'broker: the configuration is not an object'],
+  [{url: 1}, 'broker: "url" is not text'],
+  [{stream: false}, 'broker: "stream" is not text'],
+  [{jetstream: 'yes'}, 'broker: "jetstream" is neither true nor false'],
+  [{stream: 'a.b'}, 'broker: "stream" cannot be "a.b": no spaces, "." "*" ">" "/" or "\\"'],
+])('%j is refused', (config, message) => {
+  expect(() => validate(config)).toThrow(expect.objectContaining({kind: 'usage', message}))
+})
+
+test('a stream is told by what it has otherwise', () => {
+  const made = {
+    ...settingsOf('A'),
+    storage: 'file',
+    discard: 'old',
+    dedupeMs: 120_000,
+    replicas: 1,
+    retention: 'limits',
+  } as const
+  expect(differences(made, 'A')).toBe('')
+  expect(differences({...made, description: 'mine'}, 'A')).toBe('')
+  expect(differences({...made, subjects: ['a', 'b.>'], maxMsgs: 9, retention: 'workqueue'}, 'A')).toBe(
+    'subjects a b.> instead of A.>, retention workqueue instead of limits, maxMsgs 9 instead of none',
+  )
+})

@@ -1,0 +1,130 @@
+import {afterEach, beforeEach, describe, expect, test} from 'vitest'
+import {
+  offsetKey,
+  openRegistry,
+  type Registry,
+  type Wish,
+} from '../../../../src/lib/protocols/event-delivery/registry.ts'
+import {parseOptions} from '../../../../src/lib/protocols/event-delivery/subscription.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
+import {open} from '../../../../src/lib/transport/open.ts'
+
+let bus: Transport
+let registry: Registry
+
+beforeEach(async () => {
+  bus = await open(`memory:${crypto.randomUUID()}`)
+  await bus.streams.add({name: 'ORDERS', subjects: ['orders.>']})
+  for (let n = 1; n <= 3; n++) await bus.streams.publish({subject: 'orders.created', data: `${n}`})
+  registry = await openRegistry(bus.streams)
+})
+
+afterEach(() => bus.close())
+
+function wish(name: string, options: unknown = {}, filter: Wish['filter'] = {}): Wish {
+  return {namespace: 'ORDERS', name, transport: 'websockets', filter, options: parseOptions(options, {withData: false})}
+}
+
+describe('subscriptions', () => {
+  test.each([
+    ['newest', '3'],
+    ['', '3'],
+    [undefined, '3'],
+    ['oldest', '0'],
+    ['-1', '0'],
+    ['2', '2'],
+    [2, '2'],
+  ])('made with the first event %j begin after %s', async (firstEvent, locked) => {
+    const {subscription, made} = await registry.add(wish('a', {firstEvent}))
+    expect([made, subscription.options.firstEvent]).toEqual([true, locked])
+    await bus.streams.publish({subject: 'orders.created'})
+    expect(await registry.offset(await registry.get('ORDERS', 'a'))).toBe(Number(locked))
+  })
+
+  test('of an empty stream begin at its beginning', async () => {
+    await bus.streams.add({name: 'EMPTY'})
+    const {subscription} = await registry.add({...wish('a'), namespace: 'EMPTY'})
+    expect(subscription.options.firstEvent).toBe('0')
+  })
+
+  test.each([
+    ['x', 'it is newest, oldest or a sequence'],
+    ['-2', 'greater than or equal to -1'],
+    ['1.5', 'it is newest, oldest or a sequence'],
+  ])('refuse the first event %s', (firstEvent, reason) => {
+    expect(() => parseOptions({firstEvent}, {withData: false})).toThrow(reason)
+  })
+
+  test('that are the same are answered as they are, others refused or changed in place', async () => {
+    const {subscription} = await registry.add(wish('a', {firstEvent: 'oldest'}))
+    expect(await registry.add(wish('a'))).toEqual({subscription, made: false})
+    await expect(registry.add(wish('a', {}, {topic: 'paid'}))).rejects.toMatchObject({kind: 'usage'})
+    const changed = await registry.add(wish('a', {}, {topic: 'paid'}), {replace: true})
+    expect(changed.subscription).toMatchObject({
+      id: subscription.id,
+      filter: {topic: 'paid'},
+      options: {firstEvent: '0'},
+    })
+  })
+
+  test('are listed by name, told of and removed', async () => {
+    const {revision} = await registry.snapshot()
+    const stop = new AbortController()
+    const changes = registry.changes(revision, stop.signal)[Symbol.asyncIterator]()
+    const next = async () => {
+      const {value} = await changes.next()
+      return `${value.name} ${value.subscription === undefined ? 'gone' : 'there'}`
+    }
+    for (const name of ['b', 'a', 'c.d-e_f']) await registry.add(wish(name))
+    expect((await registry.list()).map(({name}) => name)).toEqual(['a', 'b', 'c.d-e_f'])
+    expect([await next(), await next(), await next()]).toEqual(['b there', 'a there', 'c.d-e_f there'])
+    await registry.remove('ORDERS', 'a')
+    expect(await next()).toBe('a gone')
+    await expect(registry.get('ORDERS', 'a')).rejects.toMatchObject({kind: 'notFound'})
+    expect((await registry.add(wish('a'))).made).toBe(true)
+    stop.abort()
+    await changes.return?.()
+  })
+
+  test('of a stream that is not there are not made', async () => {
+    await expect(registry.add({...wish('a'), namespace: 'NONE'})).rejects.toMatchObject({kind: 'notFound'})
+  })
+
+  test.each(['', '.a', 'a..b', 'a.', 'a b', 'ä', 'x'.repeat(65)])('may not be named %j', async (name) => {
+    await expect(registry.add(wish(name))).rejects.toMatchObject({kind: 'usage'})
+  })
+
+  test.each(['hello', 'null', '7', '{"offset":"x"}', '{"offset":1.5}'])(
+    'whose offset somebody else wrote are told of in a sentence: %s',
+    async (value) => {
+      await registry.add(wish('a'))
+      const subscription = await registry.get('ORDERS', 'a')
+      await bus.streams.publish({subject: `$KV.bus-events.${offsetKey(subscription)}`, data: value})
+      await expect(registry.offset(subscription)).rejects.toMatchObject({
+        kind: 'remote',
+        message: expect.stringContaining('somebody else wrote the offset of a'),
+      })
+    },
+  )
+
+  test('are kept in a bucket as other tools know it', async () => {
+    await registry.add(wish('a'))
+    expect((await bus.streams.info('KV_bus-events')).config).toMatchObject({
+      subjects: ['$KV.bus-events.>'],
+      maxMsgsPerSubject: 1,
+    })
+    expect([...(await bus.streams.subjects('KV_bus-events')).keys()]).toEqual(['$KV.bus-events.subscription.ORDERS.a'])
+  })
+})
+
+test('a bucket updates only what nobody changed meanwhile', async () => {
+  const {bucket} = registry
+  const first = await bucket.update('k', '1', 0)
+  expect(await bucket.update('k', '2', 0)).toBeUndefined()
+  expect(await bucket.update('k', '2', first ?? 0)).toBeGreaterThan(first ?? 0)
+  expect(await bucket.update('k', '3', first ?? 0)).toBeUndefined()
+  await bucket.remove('k')
+  expect(await bucket.get('k')).toBeUndefined()
+  expect(await bucket.update('k', '4', 0)).toBeGreaterThan(0)
+  expect((await bucket.get('k'))?.value).toBe('4')
+})

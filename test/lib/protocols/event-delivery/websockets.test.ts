@@ -1,0 +1,291 @@
+import {request} from 'node:http'
+import {describe, expect, onTestFinished, test} from 'vitest'
+import {EventManager} from '../../../../src/lib/protocols/event-delivery/manager.ts'
+import {openRegistry} from '../../../../src/lib/protocols/event-delivery/registry.ts'
+import {parseOptions} from '../../../../src/lib/protocols/event-delivery/subscription.ts'
+import {type WebSocketsConfig, websockets} from '../../../../src/lib/protocols/event-delivery/websockets.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
+import {memoryBus, store} from './direct.ts'
+import {Socket} from './socket.ts'
+
+interface Served {
+  readonly url: string
+  readonly bus: Transport
+  readonly said: string[]
+  offset(name?: string): Promise<number>
+  subscribe(name: string, options?: object, filter?: object): Promise<void>
+}
+
+/** A gateway with WebSockets on a bus with three events, and a durable subscription `app` that begins with the oldest. */
+async function served(config: Partial<WebSocketsConfig> = {}, options: object = {readAhead: 9}): Promise<Served> {
+  const bus = await memoryBus()
+  await store(bus, 1, 3)
+  const registry = await openRegistry(bus.streams)
+  const subscribe = async (name: string, more: object = {}, filter = {}) => {
+    const all = parseOptions({firstEvent: 'oldest', ...more}, {withData: false})
+    await registry.add({namespace: 'ORDERS', name, transport: 'websockets', filter, options: all})
+  }
+  await subscribe('app', options)
+  const said: string[] = []
+  const warn = (line: string) => void said.push(line)
+  const manager = await EventManager.start(bus, {warn})
+  onTestFinished(() => manager[Symbol.asyncDispose]())
+  const plugin = websockets()
+  await manager.use(plugin, {address: {host: '127.0.0.1', port: 0}, warn, ...config})
+  const offset = async (name = 'app') => registry.offset(await registry.get('ORDERS', name))
+  return {url: plugin.url, bus, said, offset, subscribe}
+}
+
+async function until(look: () => Promise<unknown> | unknown, wanted: unknown): Promise<void> {
+  await expect.poll(() => look(), {interval: 5, timeout: 3000}).toEqual(wanted)
+}
+
+const quiet = () => new Promise((resolve) => setTimeout(resolve, 60))
+const sequences = (socket: Socket) => socket.frames.map(({sequence}) => sequence)
+
+describe('a client', () => {
+  test('starts a durable subscription and acknowledges by id, by subscription, and without either', async () => {
+    const {url, offset} = await served()
+    await using socket = await Socket.open(url)
+    socket.start()
+    const [one, two] = await socket.got(3)
+    expect(one).toMatchObject({sequence: 1, type: 'message', topic: 'orders.new', subscription: {name: 'app'}})
+    expect(one?.data).toBeUndefined()
+    socket.ack(one)
+    await until(offset, 1)
+    socket.ack(two, {subscription: {namespace: 'ORDERS', name: 'app'}})
+    await until(offset, 2)
+    socket.ack()
+    await until(offset, 3)
+  })
+
+  test('gets what was not acknowledged again with its next connection, in order', async () => {
+    const {url, offset} = await served()
+    {
+      await using socket = await Socket.open(url)
+      socket.start()
+      const [one, , three] = await socket.got(3)
+      socket.ack(one)
+      socket.ack(three)
+      await until(offset, 1)
+    }
+    await using again = await Socket.open(url)
+    again.start()
+    await again.got(2)
+    expect(sequences(again)).toEqual([2, 3])
+  })
+
+  test('rejects: what comes after the offset comes again, and late acknowledgements are no fault', async () => {
+    const {url, offset, said} = await served()
+    await using socket = await Socket.open(url)
+    socket.start()
+    const [one, two, three] = await socket.got(3)
+    socket.ack(one)
+    socket.say({type: 'nack', id: two?.id, info: 'not yet', retryAfter: 50})
+    socket.ack(three)
+    await socket.got(5)
+    expect(sequences(socket)).toEqual([1, 2, 3, 2, 3])
+    expect(said.join('\n')).toMatch(/event 2 was rejected: not yet[\s\S]*which was rejected before/)
+    socket.ack()
+    socket.ack()
+    await until(offset, 3)
+  })
+
+  test('with autoack answers nothing', async () => {
+    const {url, offset} = await served()
+    await using socket = await Socket.open(url)
+    socket.start({autoack: true})
+    await socket.got(3)
+    await until(offset, 3)
+  })
+
+  test('starts by the query of its URL', async () => {
+    const {url, bus} = await served()
+    await bus.streams.publish({subject: 'orders.paid'})
+    const query = 'namespace=ORDERS&ephemeral&autoack&firstevent=oldest&filter.topic=paid%24&withdata'
+    await using socket = await Socket.open(`${url}/?${query}`)
+    expect(await socket.last(1)).toMatchObject({sequence: 4, topic: 'orders.paid', data: {text: ''}})
+    await using durable = await Socket.open(`${url}/?namespace=ORDERS&name=app&autoack=false`)
+    expect(await durable.last(1)).toMatchObject({sequence: 1})
+  })
+
+  test('has batches, which are acknowledged as one', async () => {
+    const {url, offset} = await served({}, {batch: true, batchTimeout: '10ms'})
+    await using socket = await Socket.open(url)
+    socket.start()
+    const batch = await socket.last(1)
+    expect(batch).toMatchObject({type: 'event_batch', subscription: {name: 'app'}})
+    expect(batch.events?.map(({sequence}) => sequence)).toEqual([1, 2, 3])
+    socket.ack(batch)
+    await until(offset, 3)
+  })
+
+  test('has batches of its own by the query', async () => {
+    const {url} = await served()
+    const query = 'namespace=ORDERS&ephemeral&firstevent=oldest&batch&readahead=2&batchtimeout=10ms'
+    await using socket = await Socket.open(`${url}/?${query}`)
+    expect((await socket.last(1)).events).toHaveLength(2)
+  })
+
+  test('has several subscriptions, and says which it acknowledges', async () => {
+    const {url, offset, subscribe} = await served()
+    await subscribe('other')
+    await using socket = await Socket.open(url)
+    socket.start()
+    await socket.got(3)
+    socket.start({name: 'other'})
+    const event = await socket.last(4)
+    socket.ack(event, {subscription: {namespace: 'ORDERS', name: 'other'}})
+    await until(() => offset('other'), 1)
+    expect(await offset()).toBe(0)
+    socket.ack(event)
+    expect(await socket.refused()).toContain('does not match an inflight event')
+  })
+
+  test('waits for a subscription that is not there yet', async () => {
+    const {url, subscribe} = await served()
+    await using socket = await Socket.open(url)
+    socket.start({name: 'later'})
+    await quiet()
+    await subscribe('later')
+    expect((await socket.last(1)).sequence).toBe(1)
+  })
+
+  test('stands by while another is served, and takes over within a second', async () => {
+    const {url} = await served()
+    const first = await Socket.open(url)
+    first.start()
+    await first.got(3)
+    await using second = await Socket.open(url)
+    second.start()
+    await quiet()
+    expect(second.frames).toEqual([])
+    const start = performance.now()
+    await first[Symbol.asyncDispose]()
+    await second.got(3)
+    expect(performance.now() - start).toBeLessThan(2900)
+    expect(sequences(second)).toEqual([1, 2, 3])
+  })
+})
+
+describe('a fault of the client', () => {
+  test.each([
+    ['what is not JSON', 'hello', 'bad data'],
+    ['what is no object', '[]', 'not a JSON object'],
+    ['an action there is not', {type: 'stop'}, 'unknown action "stop"'],
+    ['a start of nothing', {type: 'start'}, 'A start action must set namespace and either a name or ephemeral=true'],
+    ['a start of both', {type: 'start', namespace: 'ORDERS', name: 'a', ephemeral: true}, 'either a name or ephemeral'],
+    ['a start of no namespace', {type: 'start', name: 'app'}, 'must set namespace'],
+    ['a stream there is not', {type: 'start', namespace: 'NONE', ephemeral: true}, 'NONE'],
+    ['a bad pattern', {type: 'start', namespace: 'ORDERS', ephemeral: true, filter: {topic: '('}}, 'not a regular'],
+    ['an option there is not', {type: 'start', namespace: 'ORDERS', ephemeral: true, options: {url: 'x'}}, '"url"'],
+    ['a bad option', {type: 'start', namespace: 'ORDERS', ephemeral: true, options: {readAhead: -1}}, '"readAhead"'],
+    ['too much read-ahead', {type: 'start', namespace: 'ORDERS', ephemeral: true, options: {readAhead: 1e9}}, '65535'],
+    ['an acknowledgement of nothing', {type: 'ack'}, 'does not match an inflight event'],
+    ['an acknowledgement of what is not in flight', {type: 'ack', id: 'x'}, 'does not match an inflight event'],
+  ])('is told and closes the connection: %s', async (_, action, sentence) => {
+    const {url} = await served()
+    await using socket = await Socket.open(url)
+    socket.say(action)
+    expect(await socket.refused()).toMatch(/^protocol_error: /)
+    expect(socket.frames.at(-1)?.error).toContain(sentence)
+  })
+
+  test('in the query of its URL is one too', async () => {
+    const {url} = await served()
+    await using none = await Socket.open(`${url}/?namespace=ORDERS`)
+    expect(await none.refused()).toContain('A start action must set namespace')
+    await using option = await Socket.open(`${url}/?namespace=ORDERS&ephemeral&readahead=x`)
+    expect(await option.refused()).toContain('"readAhead"')
+  })
+
+  test('is an acknowledgement with autoack, and another autoack on the next start', async () => {
+    const {url} = await served()
+    await using socket = await Socket.open(url)
+    socket.start({autoack: true})
+    socket.ack(await socket.last(1))
+    expect(await socket.refused()).toContain('ack is not possible with autoack')
+    await using flips = await Socket.open(url)
+    flips.start({autoack: true})
+    flips.start({name: 'other'})
+    expect(await flips.refused()).toContain('must be the same')
+  })
+
+  test('leaves the others alone', async () => {
+    const {url} = await served()
+    await using good = await Socket.open(url)
+    good.start()
+    await using bad = await Socket.open(url)
+    bad.say('{')
+    await bad.closed
+    good.ack(await good.last(1))
+    await good.got(3)
+  })
+})
+
+describe('the gate', () => {
+  test('lets in who shows the token', async () => {
+    const {url} = await served({admission: {token: 's3cret', origins: []}})
+    await expect(Socket.open(url)).rejects.toThrow('status 401')
+    for (const wrong of ['Bearer s3cre', 'Bearer s3cret2', 'Basic s3cret', 'Bearer ', 's3cret'])
+      await expect(Socket.open(url, {Authorization: wrong})).rejects.toThrow('status 401')
+    await using socket = await Socket.open(url, {Authorization: 'Bearer s3cret'})
+    socket.start()
+    await socket.got(1)
+  })
+
+  test('lets no page in but those that are allowed', async () => {
+    const {url} = await served({admission: {origins: ['https://app.example']}})
+    await expect(Socket.open(url, {Origin: 'https://evil.example'})).rejects.toThrow('status 403')
+    await expect(Socket.open(url, {Origin: 'null'})).rejects.toThrow('status 403')
+    await using socket = await Socket.open(url, {Origin: 'https://app.example'})
+    socket.start()
+    await socket.got(1)
+  })
+
+  test('lets in so many at once', async () => {
+    const {url} = await served({maxConnections: 2})
+    const first = await Socket.open(url)
+    await using _second = await Socket.open(url)
+    await expect(Socket.open(url)).rejects.toThrow('status 503')
+    await first[Symbol.asyncDispose]()
+    await expect
+      .poll(
+        () =>
+          Socket.open(url).then(
+            () => 'in',
+            () => 'out',
+          ),
+        {timeout: 2000},
+      )
+      .toBe('in')
+  })
+
+  test('takes frames and subscriptions within limits', async () => {
+    const {url} = await served({maxFrame: 1000, maxSubscriptions: 2})
+    await using large = await Socket.open(url)
+    large.say({type: 'start', namespace: 'x'.repeat(1000)})
+    expect(await large.closed).toBe(1009)
+    await using many = await Socket.open(url)
+    for (const name of ['a', 'b', 'c']) many.start({name})
+    expect(await many.refused()).toContain('2 subscriptions at most')
+  })
+
+  test('lets go who starts nothing', async () => {
+    const {url} = await served({idleMs: 400})
+    await using socket = await Socket.open(url)
+    expect(await socket.refused()).toContain('nothing was started for 400 ms')
+    await using busy = await Socket.open(url)
+    busy.start()
+    await new Promise((resolve) => setTimeout(resolve, 800))
+    busy.ack(await busy.last(1))
+  })
+
+  test('tells others that a WebSocket is spoken here', async () => {
+    const {url} = await served()
+    const status = await new Promise((resolve) =>
+      request(url.replace('ws:', 'http:'), (response) => resolve(response.statusCode)).end(),
+    )
+    expect(status).toBe(426)
+  })
+})

@@ -1,0 +1,100 @@
+import {mkdtempSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, beforeAll, describe, expect, onTestFinished, test} from 'vitest'
+import {type Messenger, openMessenger} from '../../../../src/lib/protocols/messenger/messenger.ts'
+import {NatsServer} from '../../../nats-server.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'messenger-'))
+let server: NatsServer
+beforeAll(async () => {
+  server = await NatsServer.start()
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  rmSync(folder, {recursive: true})
+})
+
+let count = 0
+
+describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (kind) => {
+  async function pair(): Promise<[Messenger, Messenger]> {
+    const name = `m${++count}`
+    const url = {memory: `memory:${name}`, file: join(folder, `${name}.db`)}[kind] ?? server.url()
+    const made = await Promise.all([openMessenger(url), openMessenger(url)])
+    onTestFinished(() => Promise.all(made.map((one) => one.close())).then(() => undefined))
+    return made
+  }
+
+  test('streams what is published from then on, in order, to everybody', async () => {
+    const [one, two] = await pair()
+    const subject = `s.${count}`
+    await two.publish(subject, 'before')
+    const seen: string[][] = [[], []]
+    for (const [i, messenger] of [one, two].entries())
+      await messenger.stream(subject, (data) => void seen[i]?.push(Buffer.from(data).toString()))
+    for (let n = 1; n <= 20; n++) await two.publish(subject, String(n))
+    const all = Array.from({length: 20}, (_, i) => String(i + 1))
+    await expect.poll(() => seen).toEqual([all, all])
+  })
+
+  test('hears nothing more once it has unsubscribed', async () => {
+    const [one, two] = await pair()
+    const seen: string[] = []
+    const end = await one.stream('a', (data) => void seen.push(Buffer.from(data).toString()))
+    await two.publish('a', 'heard')
+    await expect.poll(() => seen).toEqual(['heard'])
+    await end()
+    await two.publish('a', 'unheard')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(seen).toEqual(['heard'])
+  })
+
+  test('goes on after a receiver that throws', async () => {
+    const [one, two] = await pair()
+    const seen: string[] = []
+    await one.stream('a', (data) => {
+      if (data.length === 1) throw new Error('one byte')
+      seen.push(Buffer.from(data).toString())
+    })
+    await two.publish('a', 'x')
+    await two.publish('a', 'xy')
+    await expect.poll(() => seen).toEqual(['xy'])
+  })
+
+  test('is asked and answers, a failed answer as text, empty ones too', async () => {
+    const [one, two] = await pair()
+    const subject = `q.${count}`
+    await one.serve(subject, (data) => {
+      if (data.length === 0) return ''
+      if (data.length > 3) throw new Error('too long')
+      return data
+    })
+    expect(Buffer.from(await two.request(subject, 'hi')).toString()).toBe('hi')
+    expect((await two.request(subject, '')).length).toBe(0)
+    expect(Buffer.from(await two.request(subject, 'long one')).toString()).toBe('error: too long')
+  })
+
+  test('times out, or at once where nobody serves', async () => {
+    const [one, two] = await pair()
+    await expect(one.request('nobody', 'x')).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringMatching(/^request timed out: nobody serves/),
+    })
+    await two.serve('slow', () => new Promise(() => {}))
+    await expect(one.request('slow', 'x', {timeoutMs: 50})).rejects.toMatchObject({code: 'timeout'})
+  })
+
+  test('refuses what is wrong, and everything once it is closed', async () => {
+    const [one] = await pair()
+    await expect(one.publish('a b', 'x')).rejects.toMatchObject({
+      code: 'publish',
+      message: expect.stringMatching(/^message publishing failed: /),
+    })
+    await expect(one.stream('a..b', () => {})).rejects.toMatchObject({code: 'stream'})
+    await one.close()
+    await one.close()
+    const uses = [one.publish('a', ''), one.stream('a', () => {}), one.request('a', ''), one.serve('a', () => '')]
+    for (const use of uses) await expect(use).rejects.toMatchObject({code: 'closed', message: 'connection closed'})
+  })
+})

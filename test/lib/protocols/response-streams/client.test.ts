@@ -1,0 +1,249 @@
+import {setImmediate} from 'node:timers/promises'
+import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, test} from 'vitest'
+import {StreamClient} from '../../../../src/lib/protocols/response-streams/client.ts'
+import type {ResponseStream} from '../../../../src/lib/protocols/response-streams/response-stream.ts'
+import {StreamWriter} from '../../../../src/lib/protocols/response-streams/writer.ts'
+import type {Message, Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
+import {busNames, type FreshBus, freshBus} from './buses.ts'
+
+async function textsOf(stream: ResponseStream): Promise<string[]> {
+  const texts: string[] = []
+  for await (const message of stream) texts.push(message.text)
+  return texts
+}
+
+/** The next message of a subscription. */
+async function next(subscription: Subscription): Promise<Message> {
+  const [message] = await subscription.take(1)
+  if (message === undefined) throw new Error('the subscription has ended')
+  return message
+}
+
+describe.each(busNames)('on %s, a stream', (name) => {
+  let fresh: FreshBus
+  let near: Transport
+  let far: Transport
+  let requests: Subscription
+  beforeAll(async () => {
+    fresh = await freshBus[name]()
+  })
+  afterAll(() => fresh[Symbol.asyncDispose]())
+  beforeEach(async () => {
+    ;[near, far] = [await fresh.open(), await fresh.open()]
+    requests = await far.subscribe('logs')
+  })
+  afterEach(async () => {
+    await near.close()
+    await far.close()
+  })
+
+  /** The producer's end of the next stream that is asked for. */
+  const accept = async () => {
+    const request = await next(requests)
+    const writer = new StreamWriter(far, request.reply ?? '')
+    return {request, writer, send: (data: string) => far.publish({subject: request.reply ?? '', data})}
+  }
+
+  test('is asked for as the first implementation asks: raw body, reply subject, no headers', async () => {
+    await using client = new StreamClient(near)
+    const stream = await client.open('logs', Uint8Array.from([0, 255]))
+    const {request} = await accept()
+    expect([...request.data]).toEqual([0, 255])
+    expect(request.headers).toEqual([])
+    expect(request.reply).toBe(client.inbox + stream.token)
+    expect(request.reply).toMatch(/^_SINBOX\.[0-9A-Za-z]{22}\.[0-9A-Za-z]{8}$/)
+  })
+
+  test('brings its frames in order, as messages of the subject, and ends with close 1000', async () => {
+    await using client = new StreamClient(near)
+    const stream = await client.open('logs')
+    const {writer} = await accept()
+    writer.write('one')
+    writer.writeObject({n: 2})
+    writer.write(Uint8Array.from([0, 255]))
+    writer.write('')
+    writer.close()
+    writer.closeWithCode(5000, 'too late')
+    const frames: Message[] = []
+    for await (const message of stream) frames.push(message)
+    expect(frames.map(({data}) => [...data])).toEqual([
+      [...Buffer.from('one')],
+      [...Buffer.from('{"n":2}')],
+      [0, 255],
+      [],
+    ])
+    expect(new Set(frames.map(({subject}) => subject))).toEqual(new Set(['logs']))
+    expect(stream.closed).toEqual({code: 1000, text: ''})
+    expect(client.size).toBe(0)
+  })
+
+  test('fails after its frames with the code, name and text of any other close', async () => {
+    await using client = new StreamClient(near)
+    const stream = await client.open('logs')
+    const {writer} = await accept()
+    writer.write('one')
+    writer.closeWithCode(5000, 'reading', 'disk full')
+    const texts: string[] = []
+    const reading = (async () => {
+      for await (const message of stream) texts.push(message.text)
+    })()
+    await expect(reading).rejects.toMatchObject({
+      kind: 'remote',
+      data: {code: 5000, name: 'internal server error', text: 'reading: disk full'},
+    })
+    expect(texts).toEqual(['one'])
+  })
+
+  test('passes over frames of a later type, with a warning, and what is nobody’s', async () => {
+    const warnings: string[] = []
+    await using client = new StreamClient(near, {warn: (line) => warnings.push(line)})
+    const stream = await client.open('logs')
+    const {writer, send} = await accept()
+    far.publish({subject: `${client.inbox}nobodys1`, data: '{"type":1,"data":"aGk="}'})
+    send('{"type":9}')
+    writer.write('one')
+    writer.close()
+    expect(await textsOf(stream)).toEqual(['one'])
+    expect(warnings).toEqual([expect.stringContaining('unknown type 9')])
+  })
+
+  test.each(['', 'x', '{"type":1,"data":"aG', '{"type":"1"}'])('ends with 1003 for the frame %j', async (frame) => {
+    await using client = new StreamClient(near)
+    const stream = await client.open('logs')
+    const {send} = await accept()
+    send(frame)
+    await expect(textsOf(stream)).rejects.toMatchObject({kind: 'remote', data: {code: 1003}})
+  })
+
+  test('that nobody serves fails at once, and not for its JSON', async () => {
+    await using client = new StreamClient(near)
+    const stream = await client.open('nobody.here')
+    await expect(textsOf(stream)).rejects.toMatchObject({kind: 'noResponders'})
+  })
+
+  test('ends when its signal aborts, and the others go on', async () => {
+    await using client = new StreamClient(near)
+    const stop = new AbortController()
+    const [left, other] = [await client.open('logs', 'a', {signal: stop.signal}), await client.open('logs', 'b')]
+    const producers = [await accept(), await accept()]
+    stop.abort()
+    await expect(textsOf(left)).rejects.toMatchObject({kind: 'interrupted'})
+    for (const {writer} of producers) {
+      writer.write('one')
+      writer.close()
+    }
+    expect(await textsOf(other)).toEqual(['one'])
+    await expect(client.open('logs', '', {signal: stop.signal})).rejects.toMatchObject({kind: 'interrupted'})
+  })
+
+  test('keeps its order under load, each byte of it', async () => {
+    await using client = new StreamClient(near)
+    const stream = await client.open('logs')
+    const {writer} = await accept()
+    const count = 20_000
+    const written = (async () => {
+      for (let n = 0; n < count; n++) {
+        writer.write(`${n}`)
+        if (n % 500 === 0) await far.flush()
+      }
+      writer.close()
+      await far.flush()
+    })()
+    let expected = 0
+    for await (const message of stream) if (message.text === `${expected}`) expected++
+    await written
+    expect([expected, stream.frames]).toEqual([count, count])
+  })
+
+  test.each(['overrun', 'hold'] as const)(
+    'that is stuck stands in the way of none of a thousand others (%s)',
+    async (whenFull) => {
+      await using client = new StreamClient(near)
+      const [streams, perStream] = [1000, 20]
+      const opening = Promise.all(
+        Array.from({length: streams}, (_, i) => client.open('logs', `${i}`, i === 500 ? {whenFull} : {})),
+      )
+      const writers: StreamWriter[] = []
+      while (writers.length < streams) writers.push((await accept()).writer)
+      const opened = await opening
+      const reading = opened.filter((_, i) => i !== 500).map(textsOf)
+      for (let n = 0; n < perStream; n++) {
+        for (const writer of writers) writer.write(`${n}`)
+        await far.flush()
+        await setImmediate()
+      }
+      for (const writer of writers) writer.close()
+      await far.flush()
+      const wanted = Array.from({length: perStream}, (_, n) => `${n}`)
+      for (const texts of await Promise.all(reading)) expect(texts).toEqual(wanted)
+      const stuck = opened[500]
+      if (stuck === undefined) throw new Error('there is no such stream')
+      if (whenFull === 'hold') expect(await textsOf(stuck)).toEqual(wanted)
+      else await expect(textsOf(stuck)).rejects.toMatchObject({message: expect.stringContaining('overrun')})
+    },
+  )
+
+  test('in the later dialect is asked about, and kept while it is open', async () => {
+    await using client = new StreamClient(near)
+    const stream = await client.open('logs', 'hi', {dialect: 'later'})
+    const {request, writer} = await accept()
+    const {consumerId, streamId, heartBeatRequestSub, body} = JSON.parse(request.text)
+    expect([consumerId + streamId, body]).toEqual([request.reply, 'aGk='])
+    const ask = async (...tokens: string[]) => {
+      const data = JSON.stringify({ActiveStreamIds: {logs: tokens, other: tokens.slice(1)}})
+      return JSON.parse((await far.request({subject: heartBeatRequestSub, data})).text)
+    }
+    expect(await ask(stream.token)).toEqual({NonActiveStreamIds: {}})
+    expect(await ask(stream.token, 'gone')).toEqual({NonActiveStreamIds: {logs: ['gone'], other: ['gone']}})
+    writer.close()
+    expect(await textsOf(stream)).toEqual([])
+    expect(await ask(stream.token)).toEqual({NonActiveStreamIds: {logs: [stream.token]}})
+  })
+
+  test('in the later dialect fails when the heartbeats of its producer no longer come', async () => {
+    await using client = new StreamClient(near, {silenceMs: 50})
+    const stream = await client.open('logs', '', {dialect: 'later'})
+    const {request} = await accept()
+    const data = JSON.stringify({ActiveStreamIds: {logs: [stream.token]}})
+    await far.request({subject: JSON.parse(request.text).heartBeatRequestSub, data})
+    await expect(textsOf(stream)).rejects.toMatchObject({
+      kind: 'timeout',
+      message: expect.stringContaining('neither a frame nor a heartbeat'),
+    })
+  })
+
+  test('ends with the connection', async () => {
+    const client = new StreamClient(near)
+    const stream = await client.open('logs')
+    const failing = expect(textsOf(stream)).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('closed'),
+    })
+    await near.close()
+    await failing
+  })
+})
+
+describe('a writer', () => {
+  test('refuses what passes the limit of the bus, naming the size, and what comes after the close', async () => {
+    await using fresh = await freshBus.nats()
+    const bus = await fresh.open()
+    const writer = new StreamWriter(bus, '_SINBOX.a.b')
+    expect(writer.write('test data')).toBe(32)
+    expect(() => writer.write(Buffer.alloc(bus.maxPayload * 0.76))).toThrow(/frame \d+; .* takes 1048576 at most/)
+    expect(writer.write(Buffer.alloc(writer.mostData))).toBeLessThanOrEqual(bus.maxPayload)
+    writer.close()
+    expect(() => writer.write('more')).toThrow('the stream is closed')
+    await bus.close()
+  })
+
+  test('cuts a close whose text is too long, and says the rest', async () => {
+    await using fresh = await freshBus.memory()
+    await using bus = await fresh.open()
+    const frames = await bus.subscribe('_SINBOX.a.b')
+    const writer = new StreamWriter(bus, '_SINBOX.a.b')
+    writer.closeWithCode(5000, '\u0001'.repeat(1_000_000))
+    expect(writer.closed?.text.length).toBeLessThan(20_000)
+    expect((await next(frames)).text).toContain('"Code":5000')
+  })
+})

@@ -1,0 +1,191 @@
+import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {StreamClient} from '../../../../src/lib/protocols/response-streams/client.ts'
+import type {ResponseStream} from '../../../../src/lib/protocols/response-streams/response-stream.ts'
+import {
+  type Producer,
+  type Streamed,
+  type StreamService,
+  serveStreams,
+} from '../../../../src/lib/protocols/response-streams/serve.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
+import {busNames, type FreshBus, freshBus} from './buses.ts'
+
+async function textsOf(stream: ResponseStream): Promise<string[]> {
+  const texts: string[] = []
+  for await (const message of stream) texts.push(message.text)
+  return texts
+}
+
+/** Writes three frames, the last of them the request. */
+const three: Producer = async (request, writer) => {
+  for (const text of ['1', '2', request.text]) writer.write(text)
+  return undefined
+}
+
+/** Writes one frame and then nothing until it is told that nobody reads it. */
+const endless: Producer = async (_request, writer, signal) => {
+  writer.write('first')
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, {once: true}))
+  return undefined
+}
+
+describe.each(busNames)('on %s, a service of streams', (name) => {
+  let fresh: FreshBus
+  beforeAll(async () => {
+    fresh = await freshBus[name]()
+  })
+  afterAll(() => fresh[Symbol.asyncDispose]())
+
+  /** A running service on a connection of its own. */
+  async function running(producer: Producer, more: Partial<StreamService> = {}) {
+    const bus: Transport = await fresh.open()
+    const stop = new AbortController()
+    const streamed: Streamed[] = []
+    let live = () => {}
+    const isLive = new Promise<void>((resolve) => {
+      live = resolve
+    })
+    const served = serveStreams(bus, {
+      ...{subject: 'logs', producer, concurrency: 64, signal: stop.signal},
+      onLive: live,
+      onStreamed: (one) => streamed.push(one),
+      ...more,
+    })
+    await isLive
+    return {
+      streamed,
+      served,
+      async end() {
+        stop.abort()
+        const result = await served
+        await bus.close()
+        return result
+      },
+    }
+  }
+
+  test('answers both dialects alike', async () => {
+    const service = await running(three)
+    await using bus = await fresh.open()
+    await using client = new StreamClient(bus)
+    expect(await textsOf(await client.open('logs', 'hi'))).toEqual(['1', '2', 'hi'])
+    expect(await textsOf(await client.open('logs', 'hi', {dialect: 'later'}))).toEqual(['1', '2', 'hi'])
+    expect(await service.end()).toMatchObject({streams: 2, failed: 0, left: 0, ignored: 0})
+    expect(service.streamed.map(({frames, bytes, close}) => [frames, bytes, close.code])).toEqual([
+      [3, 4, 1000],
+      [3, 4, 1000],
+    ])
+  })
+
+  test('answers a broken request of the later dialect with 4000, and one without a reply with nothing', async () => {
+    const service = await running(three)
+    await using bus = await fresh.open()
+    const frames = await bus.subscribe('_SINBOX.me.*')
+    const data = '{"consumerId":"_SINBOX.me.","streamId":"a","heartBeatRequestSub":"","body":"?"}'
+    bus.publish({subject: 'logs', data: 'no reply'})
+    bus.publish({subject: 'logs', data, reply: '_SINBOX.me.a'})
+    await bus.flush()
+    const [frame] = await frames.take(1)
+    expect(frame?.text).toBe(
+      '{"type":2,"closeError":{"Code":4000,"Text":"error decoding the request: body is not base64"}}',
+    )
+    expect(await service.end()).toMatchObject({streams: 1, failed: 1, ignored: 1})
+  })
+
+  test('closes with 5000 when the frames cannot be made, and goes on', async () => {
+    const service = await running(async (_request, writer) => {
+      writer.write('one')
+      writer.write(Buffer.alloc(writer.mostData + 1))
+      return undefined
+    })
+    await using bus = await fresh.open()
+    await using client = new StreamClient(bus)
+    for (const _ of [1, 2]) {
+      await expect(textsOf(await client.open('logs'))).rejects.toMatchObject({data: {code: 5000}})
+    }
+    expect(await service.end()).toMatchObject({streams: 2, failed: 2})
+  })
+
+  test('closes what is open with 1001 when it shuts down', async () => {
+    const service = await running(endless)
+    await using bus = await fresh.open()
+    await using client = new StreamClient(bus)
+    const stream = await client.open('logs')
+    expect((await stream.take(1))[0]?.text).toBe('first')
+    await service.end()
+    await expect(textsOf(stream)).rejects.toMatchObject({data: {code: 1001, name: 'going away'}})
+  })
+
+  test.each(['first', 'later'] as const)('notices that a consumer of the %s dialect has gone', async (dialect) => {
+    let streamed = (_: Streamed) => {}
+    const left = new Promise<Streamed>((resolve) => {
+      streamed = resolve
+    })
+    const service = await running(endless, {
+      presence: {everyMs: 30, timeoutMs: 1000},
+      onStreamed: (one) => streamed(one),
+    })
+    await using staying = await fresh.open()
+    await using stays = new StreamClient(staying)
+    const kept = await stays.open('logs', '', {dialect})
+    const bus = await fresh.open()
+    const client = new StreamClient(bus)
+    const stream = await client.open('logs', 'leaves', {dialect})
+    expect((await stream.take(1))[0]?.text).toBe('first')
+    await client.close()
+    await bus.close()
+    expect(await left).toMatchObject({isLeft: true, request: {payload: expect.anything()}})
+    expect((await left).request.text).toBe('leaves')
+    expect((await kept.take(1))[0]?.text).toBe('first')
+    expect(stays.size).toBe(1)
+    expect(await service.end()).toMatchObject({left: 1, streams: 2})
+  })
+
+  test('in the later dialect ends a single stream that its consumer has left', async () => {
+    let streamed = (_: Streamed) => {}
+    const left = new Promise<Streamed>((resolve) => {
+      streamed = resolve
+    })
+    const service = await running(endless, {
+      presence: {everyMs: 30, timeoutMs: 1000},
+      onStreamed: (one) => streamed(one),
+    })
+    await using bus = await fresh.open()
+    await using client = new StreamClient(bus)
+    const [gone, kept] = [
+      await client.open('logs', 'gone', {dialect: 'later'}),
+      await client.open('logs', 'kept', {dialect: 'later'}),
+    ]
+    gone.close()
+    expect((await left).request.text).toBe('gone')
+    expect((await kept.take(1))[0]?.text).toBe('first')
+    expect(client.size).toBe(1)
+    await service.end()
+  })
+
+  test('works on so many at a time, and on the others after them', async () => {
+    let open = 0
+    let most = 0
+    const service = await running(
+      async () => {
+        most = Math.max(most, ++open)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        open--
+        return undefined
+      },
+      {concurrency: 3},
+    )
+    await using bus = await fresh.open()
+    await using client = new StreamClient(bus)
+    const streams = await Promise.all(Array.from({length: 20}, () => client.open('logs')))
+    await Promise.all(streams.map(textsOf))
+    expect(most).toBe(3)
+    expect(await service.end()).toMatchObject({streams: 20})
+  })
+
+  test('ends when no request comes for so long', async () => {
+    const service = await running(three, {idleMs: 50})
+    expect(await service.served).toMatchObject({streams: 0})
+    await service.end()
+  })
+})

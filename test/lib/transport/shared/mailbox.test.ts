@@ -1,0 +1,249 @@
+import {describe, expect, test} from 'vitest'
+import {Message} from '../../../../src/lib/core/message.ts'
+import {Mailbox} from '../../../../src/lib/transport/shared/mailbox.ts'
+
+function filled(count: number, options: ConstructorParameters<typeof Mailbox>[0] = {}): Mailbox {
+  const mailbox = new Mailbox(options)
+  for (let i = 1; i <= count; i++) mailbox.push(message(i))
+  return mailbox
+}
+
+function message(number: number): Message {
+  return new Message('a', String(number))
+}
+
+function texts(messages: readonly Message[]): string[] {
+  return messages.map((each) => each.text)
+}
+
+async function readOut(mailbox: Mailbox): Promise<string[]> {
+  const all: string[] = []
+  for await (const each of mailbox) all.push(each.text)
+  return all
+}
+
+describe('taking', () => {
+  test('gives what is held, in order, no more than asked', async () => {
+    const mailbox = filled(5)
+    expect(texts(await mailbox.take(2))).toEqual(['1', '2'])
+    expect(mailbox.length).toBe(3)
+    expect(texts(await mailbox.take(100))).toEqual(['3', '4', '5'])
+    expect(mailbox.length).toBe(0)
+  })
+
+  test('waits for a message when nothing is held', async () => {
+    const mailbox = filled(0)
+    const waiting = mailbox.take(10)
+    expect(mailbox.push(message(1))).toBe(true)
+    expect(texts(await waiting)).toEqual(['1'])
+  })
+
+  test('keeps the order over many pushes and takes of uneven sizes', async () => {
+    const mailbox = new Mailbox()
+    const seen: string[] = []
+    let pushed = 0
+    for (let round = 0; round < 300; round++) {
+      for (let i = 0; i < (round * 7) % 50; i++) mailbox.push(message(pushed++))
+      if (mailbox.length > 0) seen.push(...texts(await mailbox.take(((round * 5) % 23) + 1)))
+    }
+    void mailbox.drain()
+    seen.push(...(await readOut(mailbox)))
+    expect(seen).toEqual(Array.from({length: pushed}, (_, i) => String(i)))
+  })
+
+  test('refills from the source only when nothing is held', async () => {
+    const asked: number[] = []
+    const mailbox = filled(1, {
+      refill(max) {
+        asked.push(max)
+        for (let i = 0; i < max; i++) mailbox.hold(message(100 + i))
+      },
+    })
+    expect(texts(await mailbox.take(3))).toEqual(['1'])
+    expect(asked).toEqual([])
+    expect(texts(await mailbox.take(3))).toEqual(['100', '101', '102'])
+    expect(asked).toEqual([3])
+  })
+
+  test('asks the source again when it is woken', async () => {
+    const store: Message[] = []
+    const mailbox = new Mailbox({refill: (max) => store.splice(0, max).forEach((each) => void mailbox.hold(each))})
+    const waiting = mailbox.take(2)
+    mailbox.wake()
+    store.push(message(1), message(2), message(3))
+    mailbox.wake()
+    expect(texts(await waiting)).toEqual(['1', '2'])
+  })
+
+  test('fails when the source fails, for a waiting reader too', async () => {
+    const broken = new Error('disk gone')
+    let isBroken = false
+    const refill = () => {
+      if (isBroken) throw broken
+    }
+    const waiter = new Mailbox({refill})
+    const waiting = waiter.take(1)
+    isBroken = true
+    waiter.wake()
+    await expect(waiting).rejects.toBe(broken)
+    await expect(new Mailbox({refill}).take(1)).rejects.toBe(broken)
+  })
+})
+
+describe('a slow reader', () => {
+  test('loses what passes the limit, counted, and is told once until it reads again', async () => {
+    const told: number[] = []
+    const mailbox = filled(5, {limit: 2, onDrop: (dropped) => told.push(dropped)})
+    expect(mailbox.push(message(6))).toBe(false)
+    expect(mailbox.dropped).toBe(4)
+    expect(told).toEqual([1])
+    expect(texts(await mailbox.take(10))).toEqual(['1', '2'])
+    for (let i = 7; i <= 10; i++) mailbox.push(message(i))
+    expect(mailbox.dropped).toBe(6)
+    expect(told).toEqual([1, 5])
+  })
+
+  test('is limited to 65,536 messages unless told otherwise', () => {
+    expect(filled(65_537)).toMatchObject({length: 65_536, dropped: 1})
+    expect(filled(65_537, {limit: Number.POSITIVE_INFINITY})).toMatchObject({length: 65_537, dropped: 0})
+  })
+})
+
+describe('draining', () => {
+  test('delivers what is held, takes no more, then ends', async () => {
+    let ends = 0
+    const mailbox = filled(3, {onClose: () => ends++})
+    await mailbox.drain()
+    expect(mailbox.push(message(4))).toBe(false)
+    expect(ends).toBe(0)
+    expect(texts(await mailbox.take(2))).toEqual(['1', '2'])
+    expect(texts(await mailbox.take(2))).toEqual(['3'])
+    expect(await mailbox.take(2)).toEqual([])
+    expect(await mailbox.take(2)).toEqual([])
+    expect(ends).toBe(1)
+    expect(mailbox.dropped).toBe(0)
+  })
+
+  test('tells the driver at its beginning, once', async () => {
+    const told: string[] = []
+    const mailbox = filled(1, {onDrain: () => told.push('drain'), onClose: () => told.push('close')})
+    await mailbox.drain()
+    await mailbox.drain()
+    expect(told).toEqual(['drain'])
+    await readOut(mailbox)
+    await mailbox.drain()
+    expect(told).toEqual(['drain', 'close'])
+  })
+
+  test('ends a waiting reader at once when nothing is held', async () => {
+    const mailbox = filled(0)
+    const waiting = mailbox.take(1)
+    await mailbox.drain()
+    expect(await waiting).toEqual([])
+    expect(mailbox.closed).toBe(true)
+  })
+
+  test('gives a waiting reader what the source still has', async () => {
+    const store: Message[] = []
+    const mailbox = new Mailbox({refill: (max) => store.splice(0, max).forEach((each) => void mailbox.hold(each))})
+    const waiting = mailbox.take(1)
+    store.push(message(1), message(2))
+    await mailbox.drain()
+    expect(texts(await waiting)).toEqual(['1'])
+    expect(await readOut(mailbox)).toEqual(['2'])
+  })
+})
+
+describe('ending', () => {
+  test('lets go of what is held, and tells once', async () => {
+    let ends = 0
+    const mailbox = filled(3, {onClose: () => ends++})
+    await mailbox.close()
+    await mailbox.close()
+    expect(await mailbox.take(1)).toEqual([])
+    expect(mailbox.push(message(4))).toBe(false)
+    expect(ends).toBe(1)
+  })
+
+  test('ends a waiting reader', async () => {
+    const mailbox = filled(0)
+    const waiting = mailbox.take(1)
+    await mailbox.close()
+    expect(await waiting).toEqual([])
+  })
+
+  test('comes with leaving the loop', async () => {
+    const mailbox = filled(3)
+    for await (const each of mailbox) {
+      expect(each.text).toBe('1')
+      break
+    }
+    expect(mailbox.closed).toBe(true)
+  })
+
+  test('comes with the end of an `await using` block', async () => {
+    const mailbox = filled(1)
+    {
+      await using used = mailbox
+      expect(used.closed).toBe(false)
+    }
+    expect(mailbox.closed).toBe(true)
+  })
+
+  test('comes with the signal, and the signal is let go of afterwards', async () => {
+    const stop = new AbortController()
+    const mailbox = filled(2, {signal: stop.signal})
+    const waiting = filled(0, {signal: stop.signal}).take(1)
+    stop.abort()
+    expect(await mailbox.take(1)).toEqual([])
+    expect(await waiting).toEqual([])
+    expect(filled(1, {signal: stop.signal}).closed).toBe(true)
+  })
+})
+
+describe('failing', () => {
+  const broken = new Error('connection lost')
+
+  test('is met after what is held, then again and again', async () => {
+    let ends = 0
+    const mailbox = filled(2, {onClose: () => ends++})
+    mailbox.fail(broken)
+    expect(mailbox.push(message(3))).toBe(false)
+    expect(texts(await mailbox.take(1))).toEqual(['1'])
+    expect(texts(await mailbox.take(9))).toEqual(['2'])
+    await expect(mailbox.take(1)).rejects.toBe(broken)
+    await expect(mailbox.take(1)).rejects.toBe(broken)
+    expect(ends).toBe(1)
+  })
+
+  test('is met at once by a waiting reader', async () => {
+    const [taker, looper] = [filled(0), filled(0)]
+    const waiting = [taker.take(1), readOut(looper)]
+    for (const mailbox of [taker, looper]) mailbox.fail(broken)
+    expect(await Promise.allSettled(waiting)).toEqual(Array(2).fill({status: 'rejected', reason: broken}))
+  })
+
+  test('of a second reader is plain, not a wait without end', async () => {
+    const mailbox = filled(0)
+    const waiting = mailbox.take(1)
+    await expect(mailbox.take(1)).rejects.toThrow('one reader at a time')
+    mailbox.push(message(1))
+    expect(texts(await waiting)).toEqual(['1'])
+  })
+
+  test('does not ask the source any more', async () => {
+    let asked = 0
+    const mailbox = filled(1, {refill: () => asked++})
+    mailbox.fail(broken)
+    expect(texts(await mailbox.take(9))).toEqual(['1'])
+    await expect(mailbox.take(1)).rejects.toBe(broken)
+    expect(asked).toBe(0)
+  })
+
+  test('changes nothing once it has ended', async () => {
+    const mailbox = filled(1)
+    await mailbox.close()
+    mailbox.fail(broken)
+    expect(await mailbox.take(1)).toEqual([])
+  })
+})

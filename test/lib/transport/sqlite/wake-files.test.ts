@@ -1,0 +1,46 @@
+import {execFileSync} from 'node:child_process'
+import {existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {expect, test} from 'vitest'
+import {open} from '../../../../src/lib/transport/open.ts'
+import {bellOf} from '../../../../src/lib/transport/sqlite/wake-files.ts'
+import {temporaryFolder} from './processes.ts'
+
+async function publishOnce(path: string): Promise<void> {
+  const bus = await open(path)
+  bus.publish({subject: 'a', data: 'x'})
+  await bus.close()
+}
+
+test('a publisher writes nothing through a folder of bells that is a symbolic link', async () => {
+  const folder = temporaryFolder()
+  const path = join(folder, 'bus.db')
+  const target = join(folder, 'target')
+  mkdirSync(target)
+  symlinkSync(target, `${path}.bells`)
+  await publishOnce(path)
+  expect(readdirSync(target)).toEqual([])
+})
+
+test('a publisher writes nothing through a bell that is a symbolic link, also to what is not there', async () => {
+  const folder = temporaryFolder()
+  const path = join(folder, 'bus.db')
+  for (const [name, text] of [['there', 'precious'], ['missing']] as const) {
+    const target = join(folder, name)
+    const bells = `${path}.bells`
+    if (text !== undefined) writeFileSync(target, text)
+    mkdirSync(bells, {recursive: true, mode: 0o700})
+    execFileSync('rm', ['-f', join(bells, bellOf('a'))])
+    symlinkSync(target, join(bells, bellOf('a')))
+    await publishOnce(path)
+    if (text === undefined) expect(existsSync(target)).toBe(false)
+    else expect(readFileSync(target, 'utf8')).toBe(text)
+  }
+})
+
+test('a publisher does not wait for a bell that is a pipe', async () => {
+  const path = join(temporaryFolder(), 'bus.db')
+  mkdirSync(`${path}.bells`, {mode: 0o700})
+  execFileSync('mkfifo', [join(`${path}.bells`, bellOf('a'))])
+  await publishOnce(path)
+})
