@@ -1,4 +1,4 @@
-import {sleep} from '../core/time/pace.ts'
+import {sleep} from '../core/time/timer.ts'
 import type {Job} from './job.ts'
 
 /** Waits shorter than this are spent looking at the clock: a timer may be late by as much. */

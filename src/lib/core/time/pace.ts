@@ -1,4 +1,4 @@
-/** When each message is due, and waiting for it. */
+/** When each message is due. */
 
 /** Milliseconds from the start at which the next message is due; `elapsedMs` is now, `timeMs` when it was first sent. */
 export type Pace = (message: {readonly timeMs?: number | undefined} | object, elapsedMs: number) => number
@@ -29,20 +29,3 @@ export function recordedPace(speed: number, maxGapMs: number = Number.POSITIVE_I
     return due
   }
 }
-
-/** Resolves when the time is over or the signal aborts, whichever is first. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve()
-    const done = () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, Math.min(ms, longestMs))
-    signal?.addEventListener('abort', done)
-  })
-}
-
-/** What a timer of the platform can wait for. */
-const longestMs = 2 ** 31 - 1

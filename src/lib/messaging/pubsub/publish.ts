@@ -1,7 +1,8 @@
 /** Publishing many: as fast as the bus takes them, or at a pace; what was published before a failure stays published. */
 import {BusError} from '../../core/errors.ts'
 import {type Outgoing, sizeOf} from '../../core/message.ts'
-import {type Pace, sleep} from '../../core/time/pace.ts'
+import type {Pace} from '../../core/time/pace.ts'
+import {sleep} from '../../core/time/timer.ts'
 import type {Numbered, Source} from './sources.ts'
 
 /** Where messages go: a bus, or what waits for the acknowledgements of its streams. */

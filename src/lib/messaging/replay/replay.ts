@@ -4,7 +4,8 @@
  */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
-import {type Pace, sleep} from '../../core/time/pace.ts'
+import type {Pace} from '../../core/time/pace.ts'
+import {sleep} from '../../core/time/timer.ts'
 import type {Refusal, Sink} from '../sinks/sink.ts'
 import type {Source} from './source.ts'
 

@@ -1,6 +1,6 @@
 /** The connections that want one subscription: the first of them is served, the others stand by. */
 
-import {sleep} from '../../core/time/pace.ts'
+import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {Dispatcher} from './dispatcher.ts'
 import {compileFilter} from './filter.ts'

@@ -4,7 +4,7 @@
  */
 import {BusError} from '../../core/errors.ts'
 import type {Headers} from '../../core/message.ts'
-import {sleep} from '../../core/time/pace.ts'
+import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {DeadLetters} from './dead-letters.ts'
 import {type Event, eventHeaders, eventOf} from './event.ts'

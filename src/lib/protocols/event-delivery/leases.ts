@@ -4,7 +4,7 @@
  * all is well, and another one takes over in half a second.
  */
 import {BusError} from '../../core/errors.ts'
-import {sleep} from '../../core/time/pace.ts'
+import {sleep} from '../../core/time/timer.ts'
 import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {SubscriptionRef} from './event.ts'

@@ -1,7 +1,7 @@
 /** Brings subscriptions, connections and plugins together: who matches what, who is served, and what becomes of answers. */
 import {randomUUID} from 'node:crypto'
 import {BusError} from '../../core/errors.ts'
-import {sleep} from '../../core/time/pace.ts'
+import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {Line, type Member} from './delivery-queue.ts'
 import {compileFilter} from './filter.ts'

@@ -2,7 +2,7 @@
  * How far subscriptions got, written down. Applications wait for none of it: the latest value wins, and what was not yet
  * written when a process dies is delivered again. Writing is fenced: who finds that another has written stops.
  */
-import {sleep} from '../../core/time/pace.ts'
+import {sleep} from '../../core/time/timer.ts'
 import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
 import {offsetIn, offsetKey, offsetText, storedOffset} from './registry.ts'
 import type {Subscription} from './subscription.ts'

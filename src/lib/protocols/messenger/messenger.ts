@@ -1,5 +1,5 @@
 /** Five words over any bus: publish, stream, request, serve, close. Payloads are bytes; there is nothing else to know. */
-import {sleep} from '../../core/time/pace.ts'
+import {sleep} from '../../core/time/timer.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
 

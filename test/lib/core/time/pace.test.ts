@@ -1,5 +1,5 @@
 import {describe, expect, test} from 'vitest'
-import {type Pace, recordedPace, sleep, steadyPace} from '../../../../src/lib/core/time/pace.ts'
+import {type Pace, recordedPace, steadyPace} from '../../../../src/lib/core/time/pace.ts'
 
 /** When each message goes, for somebody who waits exactly as long as the pace says. */
 function times(pace: Pace, messages: readonly {timeMs?: number | undefined}[]): number[] {
@@ -35,15 +35,5 @@ describe('the recorded pace', () => {
 
   test('lets records without a time, or with an earlier one, follow at once', () => {
     expect(times(recordedPace(1), at(undefined, 5000, undefined, 5100, 4000, 5200))).toEqual([0, 0, 0, 100, 100, 200])
-  })
-})
-
-describe('a sleep', () => {
-  test('ends when its signal aborts, and at once when it has', async () => {
-    const stop = new AbortController()
-    const sleeping = sleep(1e12, stop.signal)
-    stop.abort()
-    await sleeping
-    await sleep(1e12, stop.signal)
   })
 })
