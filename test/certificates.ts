@@ -10,19 +10,20 @@ export interface Files {
 
 export interface Authority extends Files {
   /** Writes `NAME.pem` and `NAME-key.pem` for a server or client of these names and addresses. */
-  issue(name: string, options?: {hosts?: readonly string[]; from?: Date; to?: Date}): Files
+  issue(name: string, options?: {hosts?: readonly string[]} & Validity): Files
+}
+
+/** Yesterday to tomorrow, unless given. */
+interface Validity {
+  readonly from?: Date
+  readonly to?: Date
 }
 
 /** Makes a CA whose files stand in `folder`, as those of all that it signs. */
 export function makeAuthority(folder: string, name = 'test CA'): Authority {
   const own = generateKeyPairSync('ec', {namedCurve: 'P-256'})
-  const issue = (
-    subject: string,
-    publicKey: KeyObject,
-    extensions: Buffer[],
-    from = daysFromNow(-1),
-    to = daysFromNow(1),
-  ) => {
+  const issue = (subject: string, publicKey: KeyObject, extensions: Buffer[], valid: Validity = {}) => {
+    const {from = daysFromNow(-1), to = daysFromNow(1)} = valid
     const parts = [explicit(0, integer(2)), serial(), ecdsa, dn(name), sequence(time(from), time(to)), dn(subject)]
     const spki = publicKey.export({type: 'spki', format: 'der'})
     const body = sequence(...parts, spki, explicit(3, sequence(...extensions)))
@@ -37,10 +38,10 @@ export function makeAuthority(folder: string, name = 'test CA'): Authority {
   }
   return {
     ...write(name.replaceAll(' ', '-'), issue(name, own.publicKey, [isAuthority]), own.privateKey),
-    issue(subject, {hosts = [], from, to} = {}) {
+    issue(subject, {hosts = [], ...valid} = {}) {
       const {publicKey, privateKey} = generateKeyPairSync('ec', {namedCurve: 'P-256'})
       const extensions = [usages, ...(hosts.length > 0 ? [alternativeNames(hosts)] : [])]
-      return write(subject, issue(subject, publicKey, extensions, from, to), privateKey)
+      return write(subject, issue(subject, publicKey, extensions, valid), privateKey)
     },
   }
 }

@@ -19,24 +19,24 @@ const longest = 4096
 const longestRepeated = 65_536
 const interesting = Buffer.from('\0\t\n\r\x1b\x7f\x80\xff "\'`.*>:,;/\\{}[]()<>$@#%&|=+-_~^!?019eETZ', 'latin1')
 
+/** What a change draws from. */
+interface Supply {
+  readonly others: readonly Uint8Array[]
+  readonly words: readonly string[]
+  readonly random: Random
+}
+
 export function mutate(input: Uint8Array, others: readonly Uint8Array[], words: readonly string[], random: Random) {
   let bytes = Buffer.from(input)
   for (let changes = 1 + random(4); changes > 0; changes--) {
     const at = random(bytes.length + 1)
     const piece = bytes.subarray(at, at + 1 + random(random(4) === 0 ? 64 : 8))
-    bytes = change(bytes, at, piece, others, words, random)
+    bytes = change(bytes, at, piece, {others, words, random})
   }
   return new Uint8Array(bytes.subarray(0, longestRepeated))
 }
 
-function change(
-  bytes: Buffer,
-  at: number,
-  piece: Uint8Array,
-  others: readonly Uint8Array[],
-  words: readonly string[],
-  random: Random,
-): Buffer<ArrayBuffer> {
+function change(bytes: Buffer, at: number, piece: Uint8Array, {others, words, random}: Supply): Buffer<ArrayBuffer> {
   const put = (what: Uint8Array, over: number) =>
     Buffer.concat([bytes.subarray(0, at), what, bytes.subarray(at + over)]).subarray(0, longest)
   const word = () => Buffer.from(words[random(words.length)] ?? '')
