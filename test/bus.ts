@@ -5,13 +5,14 @@ import {tmpdir} from 'node:os'
 import {delimiter, join} from 'node:path'
 import type {Readable, Writable} from 'node:stream'
 import {fileURLToPath} from 'node:url'
+import {atProcessEnd} from './process-end.ts'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const bin = process.env['BUS_BIN'] ?? join(root, 'bin', 'run.js')
 
 /** HOME of every `bus` that this process runs, unless told otherwise: so they share a bus file and nothing else. */
 const home = mkdtempSync(join(tmpdir(), 'bus-home-'))
-process.once('exit', () => rmSync(home, {recursive: true, force: true}))
+atProcessEnd(() => rmSync(home, {recursive: true, force: true}))
 
 /** A test that waits longer than this has failed. */
 const patienceMs = 45_000

@@ -5,6 +5,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
+import {atProcessEnd} from './process-end.ts'
 
 const run = promisify(execFile)
 
@@ -75,10 +76,12 @@ export class NatsServer implements AsyncDisposable {
     this.#log = ''
     const child = spawn(this.#program, ['-c', path], {stdio: ['ignore', 'ignore', 'pipe']})
     this.#process = child
-    const kill = () => child.kill('SIGKILL')
-    process.once('exit', kill)
+    const forget = atProcessEnd(() => {
+      child.kill('SIGKILL')
+      rmSync(this.folder, {recursive: true, force: true})
+    })
     child.once('exit', () => {
-      process.off('exit', kill)
+      forget()
       this.#onLog()
     })
     child.stderr.setEncoding('utf8').on('data', (text) => {

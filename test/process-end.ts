@@ -1,0 +1,31 @@
+/** Work for the end of a test process, which vitest ends with SIGTERM: the `exit` event alone would not come. */
+const cleanups = new Set<() => void>()
+
+/** Runs `cleanup`, which must be synchronous, when this process ends; calling the result cancels it. */
+export function atProcessEnd(cleanup: () => void): () => void {
+  if (cleanups.size === 0) {
+    process.on('exit', runAll)
+    process.on('SIGTERM', onTerminate)
+  }
+  cleanups.add(cleanup)
+  return () => {
+    cleanups.delete(cleanup)
+    if (cleanups.size === 0) stopListening()
+  }
+}
+
+function runAll(): void {
+  for (const cleanup of cleanups) cleanup()
+  cleanups.clear()
+}
+
+function onTerminate(): void {
+  runAll()
+  stopListening()
+  process.kill(process.pid, 'SIGTERM')
+}
+
+function stopListening(): void {
+  process.off('exit', runAll)
+  process.off('SIGTERM', onTerminate)
+}
