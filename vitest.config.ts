@@ -1,4 +1,5 @@
-import {defineConfig} from 'vitest/config'
+import {defineConfig, type ViteUserConfig} from 'vitest/config'
+import {RetriesReporter} from './test/retries-reporter.ts'
 
 /**
  * What takes long because it waits, kills and restarts: `npm run test:slow`. All else is `npm test`, which is to stay
@@ -27,9 +28,10 @@ export const shared = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
   expect: {poll: {timeout: 15_000}},
-  // Real servers, processes and clocks: what a machine that stalls has spoilt is tried again, and named in the report.
+  // Real servers, processes and clocks: a test that a stalled machine has spoiled is retried, and listed at the end.
   retry: 2,
-} as const
+  reporters: ['default', new RetriesReporter()],
+} satisfies ViteUserConfig['test']
 
 export default defineConfig({
   test: {...shared, include: ['test/**/*.test.ts'], exclude: process.env['BUS_TESTS'] === 'all' ? [] : slow},

@@ -1,4 +1,5 @@
 import {defineConfig} from 'vitest/config'
+import {RetriesReporter} from './test/retries-reporter.ts'
 
 /** `npm run test:faults`: processes that are killed and frozen, full disks, damaged files, bad networks. */
 export default defineConfig({
@@ -10,5 +11,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 600_000,
     hookTimeout: 60_000,
+    // No test here is retried, unless it asks for it itself.
+    reporters: ['default', new RetriesReporter()],
   },
 })
