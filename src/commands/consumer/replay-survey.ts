@@ -2,6 +2,7 @@
 import type {ChalkInstance} from 'chalk'
 import {table} from '../../lib/cli/render/table.ts'
 import {formatBytes, formatCount} from '../../lib/cli/render/units.ts'
+import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {Survey, Tally} from '../../lib/messaging/replay/survey.ts'
 
 /** A line a subject, and a last one for all. */
@@ -28,13 +29,11 @@ export function surveyJson(
 }
 
 function tallyJson({messages, bytes, firstTime, lastTime}: Tally): object {
-  return messages === 0 ? {messages, bytes} : {messages, bytes, firstTime: iso(firstTime), lastTime: iso(lastTime)}
+  return messages === 0
+    ? {messages, bytes}
+    : {messages, bytes, firstTime: isoTime(firstTime), lastTime: isoTime(lastTime)}
 }
 
 function row(subject: string, {messages, bytes, firstTime, lastTime}: Tally): string[] {
-  return [subject, formatCount(messages), formatBytes(bytes), iso(firstTime), iso(lastTime)]
-}
-
-function iso(timeMs: number): string {
-  return new Date(timeMs).toISOString()
+  return [subject, formatCount(messages), formatBytes(bytes), isoTime(firstTime), isoTime(lastTime)]
 }

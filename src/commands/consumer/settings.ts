@@ -1,17 +1,17 @@
 /** Durable consumers on the command line: from flags to settings, and from what a bus tells of them to people and programs. */
 
 import type {Column} from '../../lib/cli/render/table.ts'
-import {formatAgo, formatCount} from '../../lib/cli/render/units.ts'
+import {formatAgo, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {formatPosition, type Position, parsePosition} from '../../lib/core/position.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
+import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {
   ConsumerConfig,
   ConsumerInfo,
   ConsumerSettings,
   DeliverPolicy,
 } from '../../lib/transport/streams-contract.ts'
-import {isoTime, moment} from '../stream/settings.ts'
 
 export interface ConsumerFlags {
   readonly filter?: readonly string[] | undefined
@@ -114,14 +114,14 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     redelivered: formatCount(redelivered),
     delivered: `#${deliveredSeq}`,
     'ack floor': `#${ackFloor}`,
-    'last active': lastActive === undefined ? 'never' : moment(lastActive),
+    'last active': lastActive === undefined ? 'never' : formatMoment(lastActive),
     filters: config.filters.join(' ') || 'none',
     'began at': deliverText(config.deliver),
     acknowledge: ackText(config),
     backoff: config.backoffMs.length === 0 ? undefined : config.backoffMs.map(durationText).join(', '),
     push: pushText(info),
     durable: config.durable ? undefined : 'no: it goes when nobody uses it',
-    created: moment(created),
+    created: formatMoment(created),
   }
 }
 

@@ -2,9 +2,10 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {chooseReplyView, type ReplyView} from '../../lib/cli/render/reply-view.ts'
 import {type Answer, ask} from '../../lib/messaging/pubsub/request.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
-import {chooseReplyView, planRequests, type ReplyView, type ReqPlan, repliesLine, showsReplies} from './plan.ts'
+import {planRequests, type ReqPlan, repliesLine, showsReplies} from './plan.ts'
 
 export default class Req extends BusCommand {
   static override summary = 'send a request and show the reply'

@@ -3,11 +3,12 @@
 import type {Output} from '../../lib/cli/io/output.ts'
 import {makeLatencies} from '../../lib/cli/render/histogram.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
+import type {ReplyView} from '../../lib/cli/render/reply-view.ts'
 import {serviceFailure} from '../../lib/core/message.ts'
 import {failureOfLoad, type Load, runLoad} from '../../lib/messaging/pubsub/load.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import {loadLines, loadReport} from './load-report.ts'
-import type {ReplyView, ReqPlan} from './plan.ts'
+import type {ReqPlan} from './plan.ts'
 
 export interface LoadRun {
   readonly subject: string

@@ -1,13 +1,9 @@
-/** From the flags of `req` to requests, to what is shown of the replies, and to how they are judged. */
-import type {ChalkInstance} from 'chalk'
 import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
 import {checkOneBody, readBody} from '../../lib/cli/io/input.ts'
-import {humanView} from '../../lib/cli/render/human.ts'
-import {printableJson} from '../../lib/cli/render/printable.ts'
+import {asksForView} from '../../lib/cli/render/reply-view.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
-import {chooseView, type Sink, type ViewFlags} from '../../lib/cli/render/view.ts'
+import type {ViewFlags} from '../../lib/cli/render/view.ts'
 import type {Headers, Outgoing} from '../../lib/core/message.ts'
-import {recordWriter} from '../../lib/core/record.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import type {Encoding} from '../../lib/core/text/encoding.ts'
 import {compileExpectations, type Judge} from '../../lib/messaging/pubsub/expect.ts'
@@ -40,9 +36,6 @@ export interface ReqPlan {
   readonly expectsNothing: boolean
 }
 
-/** Shows one reply. */
-export type ReplyView = (answer: Answer, sink: Sink) => unknown
-
 /** Checks the flags, compiles the expectations and reads the body, all before a bus is opened. Fails with `usage`. */
 export async function planRequests(flags: ReqFlags, signal: AbortSignal): Promise<ReqPlan> {
   excluding(flags, 'count', 'replies', 'until-idle', 'until-empty')
@@ -63,23 +56,6 @@ export async function planRequests(flags: ReqFlags, signal: AbortSignal): Promis
   }
 }
 
-/**
- * How replies are shown: as the flags say; else headers and payload to a person, and to a program the payload alone,
- * byte for byte and with a newline.
- */
-export async function chooseReplyView(
-  flags: ViewFlags,
-  {terminal, paint}: {readonly terminal: boolean; readonly paint?: ChalkInstance | undefined},
-): Promise<ReplyView> {
-  const isPlain = !asksForView(flags) && !flags['headers-only']
-  needing(flags, 'delimiter', 'raw', 'select')
-  const view = await chooseView(isPlain && !terminal ? {...flags, raw: true} : flags, {terminal, paint})
-  if (flags.json && flags.select === undefined) return timedRecords(flags['headers-only'], terminal)
-  if (asksForView(flags) || (isPlain && !terminal)) return ({message}, sink) => view.show([message], sink)
-  const human = humanView({paint, headersOnly: flags['headers-only']})
-  return ({message}, sink) => sink.write(human.content(message))
-}
-
 /** Whether the replies of a load run are shown, or only counted. */
 export function showsReplies(flags: ViewFlags): boolean {
   return !flags.json && (asksForView(flags) || flags['headers-only'] === true)
@@ -90,17 +66,4 @@ export function repliesLine(answers: readonly Answer[]): string {
   const count = answers.length === 1 ? '1 reply' : `${formatCount(answers.length)} replies`
   const last = answers.at(-1)
   return last === undefined ? count : `${count} · ${formatDuration(last.ms)}`
-}
-
-function asksForView(flags: ViewFlags): boolean {
-  return Boolean(flags.raw || flags.json) || flags.format !== undefined || flags.select !== undefined
-}
-
-/** Records with `ms`, the milliseconds from the request to this reply. */
-function timedRecords(headersOnly: boolean | undefined, safe: boolean): ReplyView {
-  const write = recordWriter({headersOnly})
-  return ({message, ms}, sink) => {
-    const line = `${write(message).slice(0, -1)},"ms":${Math.round(ms * 1000) / 1000}}`
-    sink.write(`${safe ? printableJson(line) : line}\n`)
-  }
 }

@@ -3,6 +3,7 @@
 import {excluding} from '../../lib/cli/base/flag-rules.ts'
 import {readBody} from '../../lib/cli/io/input.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
+import type {ReplyView} from '../../lib/cli/render/reply-view.ts'
 import type {ViewFlags} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {Message} from '../../lib/core/message.ts'
@@ -12,7 +13,6 @@ import {type Answered, call, RpcError} from '../../lib/protocols/loom-rpc/call.t
 import {discover, instancesOf} from '../../lib/protocols/loom-rpc/discover.ts'
 import {defaultPrefix, type Method, parseSubject, subject, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
-import type {ReplyView} from '../req/plan.ts'
 
 export interface CallFlags extends ViewFlags {
   /** SUBJECT [PAYLOAD], or SERVICE METHOD [PAYLOAD]. */

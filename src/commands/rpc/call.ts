@@ -2,7 +2,7 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
-import {chooseReplyView} from '../req/plan.ts'
+import {chooseReplyView} from '../../lib/cli/render/reply-view.ts'
 import {planCall, runCall} from './call-plan.ts'
 
 export default class RpcCall extends BusCommand {

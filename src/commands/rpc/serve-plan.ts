@@ -1,5 +1,6 @@
 /** `rpc serve`: a handler of requests, with the envelope taken off the request and put around its answer. */
 
+import {chooseHandler, type ProgramWishes, type ServeFlags} from '../../lib/cli/flags/reply-handler.ts'
 import {Message} from '../../lib/core/message.ts'
 import {utf8Text} from '../../lib/core/text/encoding.ts'
 import {compactJson} from '../../lib/core/text/json-text.ts'
@@ -7,7 +8,6 @@ import {compileJsonata, contextOf} from '../../lib/core/text/jsonata.ts'
 import {delayed, failing, type Handler, type Outcome} from '../../lib/messaging/pubsub/handlers.ts'
 import {decodeRequest, err, ok, type RpcRequest} from '../../lib/protocols/loom-rpc/envelope.ts'
 import {badEnvelope} from '../../lib/protocols/loom-rpc/serve.ts'
-import {chooseHandler, type ProgramWishes, type ServeFlags} from '../serve/plan.ts'
 
 /** The handler that the flags describe. Fails with `usage`. */
 export async function chooseMethod(flags: ServeFlags, wishes: ProgramWishes, signal: AbortSignal): Promise<Handler> {

@@ -4,10 +4,10 @@ import {excluding} from '../../lib/cli/base/flag-rules.ts'
 import {whenLeaving} from '../../lib/cli/base/signals.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
+import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {checkServed, type Service, serve} from '../../lib/messaging/pubsub/serve.ts'
 import {subject as subjectOf, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
-import {liveLine, servedView} from '../serve/plan.ts'
 import {chooseMethod} from './serve-plan.ts'
 
 export default class RpcServe extends BusCommand {

@@ -2,20 +2,13 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {whenLeaving} from '../../lib/cli/base/signals.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
+import {chooseHandler, type ProgramWishes} from '../../lib/cli/flags/reply-handler.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
+import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 import {checkServed, type Service, serve} from '../../lib/messaging/pubsub/serve.ts'
-import {
-  checkNoStream,
-  chooseHandler,
-  identityOf,
-  liveLine,
-  type ProgramWishes,
-  queueOf,
-  type StreamFlags,
-  servedView,
-} from './plan.ts'
+import {checkNoStream, identityOf, queueOf, type StreamFlags} from './plan.ts'
 
 export default class Serve extends BusCommand {
   static override summary = 'answer requests'

@@ -3,6 +3,7 @@ import {accessSync, constants} from 'node:fs'
 import type {ChalkInstance} from 'chalk'
 import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
 import {checkProgram} from '../../lib/cli/base/program.ts'
+import type {ProgramWishes} from '../../lib/cli/flags/reply-handler.ts'
 import {fileError, readBody, readChunks} from '../../lib/cli/io/input.ts'
 import {printable, printableJson} from '../../lib/cli/render/printable.ts'
 import {unescapeText} from '../../lib/cli/render/template.ts'
@@ -17,10 +18,10 @@ import {sleep} from '../../lib/core/time/timer.ts'
 import {localClock} from '../../lib/core/time/timestamp.ts'
 import {type Line, splitLines} from '../../lib/messaging/pubsub/lines.ts'
 import {compileTemplate} from '../../lib/messaging/pubsub/template.ts'
-import {type Close, closeCodes, closeName, closeText} from '../../lib/protocols/response-streams/close-reasons.ts'
+import {type Close, closeCodes, closeJson, closeText} from '../../lib/protocols/response-streams/close-reasons.ts'
 import type {Producer, Streamed} from '../../lib/protocols/response-streams/serve.ts'
 import type {StreamWriter} from '../../lib/protocols/response-streams/writer.ts'
-import type {ProgramWishes, StreamFlags} from './plan.ts'
+import type {StreamFlags} from './plan.ts'
 
 type Cut = (chunks: AsyncIterable<Uint8Array>, longest: number) => AsyncIterable<readonly Line[]>
 
@@ -209,9 +210,4 @@ function streamedRecords(safe: boolean): StreamedView {
     const line = `${write(request).slice(0, -1)},${JSON.stringify(became).slice(1)}`
     sink.write(`${safe ? printableJson(line) : line}\n`)
   }
-}
-
-/** A close in JSON output. */
-export function closeJson({code, text}: Close): {code: number; name: string | undefined; text: string} {
-  return {code, name: closeName(code), text}
 }

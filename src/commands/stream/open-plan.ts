@@ -12,11 +12,10 @@ import type {Message} from '../../lib/core/message.ts'
 import {recordWriter} from '../../lib/core/record.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import type {Encoding} from '../../lib/core/text/encoding.ts'
-import {closeName} from '../../lib/protocols/response-streams/close-reasons.ts'
+import {closeJson, closeName} from '../../lib/protocols/response-streams/close-reasons.ts'
 import type {Dialect} from '../../lib/protocols/response-streams/dialects.ts'
 import type {Followed, FollowOptions} from '../../lib/protocols/response-streams/follow.ts'
 import type {ResponseStream} from '../../lib/protocols/response-streams/response-stream.ts'
-import {closeJson} from '../serve/stream-plan.ts'
 
 export interface OpenFlags extends ViewFlags {
   readonly subject: string

@@ -2,8 +2,9 @@
 
 import {excluding} from '../../lib/cli/base/flag-rules.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
-import {counted, formatAgo, formatBytes, formatCount} from '../../lib/cli/render/units.ts'
+import {counted, formatAgo, formatBytes, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
+import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {StreamConfig, StreamInfo, StreamSettings, StreamState} from '../../lib/transport/streams-contract.ts'
 
 export interface StreamFlags {
@@ -58,16 +59,6 @@ export function streamDocument(info: StreamInfo): StreamDocument {
   }
 }
 
-/** `2026-11-20T10:24:31.482Z` */
-export function isoTime(timeMs: number): string {
-  return new Date(timeMs).toISOString()
-}
-
-/** `2026-11-20T10:24:31.482Z (3.2 s ago)`: exact for programs, the rest for people. */
-export function moment(timeMs: number): string {
-  return `${isoTime(timeMs)} (${formatAgo(timeMs)})`
-}
-
 export const streamColumns: readonly Column[] = [
   {head: 'stream'},
   {head: 'subjects'},
@@ -90,7 +81,7 @@ export function streamRow({config, state}: StreamInfo): string[] {
 
 export function streamFacts({config, created, state, leader}: StreamInfo): Record<string, string | undefined> {
   const place = (seq: number, timeMs: number | undefined) =>
-    timeMs === undefined ? `#${seq}` : `#${seq} · ${moment(timeMs)}`
+    timeMs === undefined ? `#${seq}` : `#${seq} · ${formatMoment(timeMs)}`
   return {
     stream: config.name,
     subjects: config.subjects.join(' '),
@@ -107,7 +98,7 @@ export function streamFacts({config, created, state, leader}: StreamInfo): Recor
     retention: config.retention === 'limits' ? undefined : config.retention,
     storage: config.replicas > 1 ? `${config.storage}, ${config.replicas} replicas` : config.storage,
     leader,
-    created: moment(created),
+    created: formatMoment(created),
   }
 }
 

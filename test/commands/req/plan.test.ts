@@ -1,11 +1,6 @@
 import {describe, expect, test} from 'vitest'
-import {
-  chooseReplyView,
-  planRequests,
-  type ReqFlags,
-  repliesLine,
-  showsReplies,
-} from '../../../src/commands/req/plan.ts'
+import {planRequests, type ReqFlags, repliesLine, showsReplies} from '../../../src/commands/req/plan.ts'
+import {chooseReplyView} from '../../../src/lib/cli/render/reply-view.ts'
 import type {ViewFlags} from '../../../src/lib/cli/render/view.ts'
 import {type Headers, Message} from '../../../src/lib/core/message.ts'
 

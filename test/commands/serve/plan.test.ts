@@ -1,5 +1,7 @@
 import {describe, expect, test} from 'vitest'
-import {chooseHandler, queueOf, type ServeFlags, servedView} from '../../../src/commands/serve/plan.ts'
+import {queueOf} from '../../../src/commands/serve/plan.ts'
+import {chooseHandler, type ServeFlags} from '../../../src/lib/cli/flags/reply-handler.ts'
+import {servedView} from '../../../src/lib/cli/render/served-view.ts'
 import {type Headers, Message} from '../../../src/lib/core/message.ts'
 import type {Served} from '../../../src/lib/messaging/pubsub/work.ts'
 

@@ -2,6 +2,7 @@
 
 import {BusError} from '../../core/errors.ts'
 import {durationMs} from '../../core/time/duration.ts'
+import {isoTime} from '../../core/time/timestamp.ts'
 
 const sizeUnits: Readonly<Record<string, number>> = {
   '': 1,
@@ -88,6 +89,11 @@ export function formatAgo(timeMs: number, now: number = Date.now()): string {
   const ms = now - timeMs
   if (Math.abs(ms) < 1000) return 'just now'
   return ms > 0 ? `${formatDuration(ms)} ago` : `in ${formatDuration(-ms)}`
+}
+
+/** `2026-11-20T10:24:31.482Z (3.2 s ago)`: the exact time, and how long ago that is. */
+export function formatMoment(timeMs: number): string {
+  return `${isoTime(timeMs)} (${formatAgo(timeMs)})`
 }
 
 /** `1,234,567`. */

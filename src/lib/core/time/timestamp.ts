@@ -5,6 +5,11 @@ export function isoClock(): (timeMs: number) => string | undefined {
   return clock((second) => `${new Date(second * 1000).toISOString().slice(0, -4)}`, 6, 'Z')
 }
 
+/** `2026-11-20T10:24:31.482Z`, of Unix milliseconds. */
+export function isoTime(timeMs: number): string {
+  return new Date(timeMs).toISOString()
+}
+
 /** The time of day where the user is, with milliseconds: `10:24:31.482`. */
 export function localClock(): (timeMs: number) => string | undefined {
   return clock(

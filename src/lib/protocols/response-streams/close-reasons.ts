@@ -31,6 +31,11 @@ export function closeName(code: number): string | undefined {
   return names.get(code)
 }
 
+/** A close in JSON output. */
+export function closeJson({code, text}: Close): {code: number; name: string | undefined; text: string} {
+  return {code, name: closeName(code), text}
+}
+
 /** `nats stream: close 5000 (internal server error): disk full`, as every client of the protocol says it. */
 export function closeText({code, text}: Close): string {
   const name = closeName(code)

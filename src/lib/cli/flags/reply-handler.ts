@@ -1,0 +1,98 @@
+/** From the flags of `serve` and `rpc serve` to what answers requests. */
+import {BusError} from '../../core/errors.ts'
+import type {Headers} from '../../core/message.ts'
+import type {Encoding} from '../../core/text/encoding.ts'
+import {
+  delayed,
+  echo,
+  expression,
+  failing,
+  fixed,
+  type Handler,
+  program,
+  withHeaders,
+} from '../../messaging/pubsub/handlers.ts'
+import {compileTemplate, type Maker} from '../../messaging/pubsub/template.ts'
+import {excluding, needing} from '../base/flag-rules.ts'
+import {checkProgram} from '../base/program.ts'
+import {readBody} from '../io/input.ts'
+import type {DurationRange} from '../render/units.ts'
+
+export interface ServeFlags {
+  readonly subject: string
+  readonly body?: string | undefined
+  readonly file?: string | undefined
+  readonly encoding?: Encoding | undefined
+  readonly echo?: boolean | undefined
+  readonly expr?: string | undefined
+  readonly exec?: boolean | undefined
+  readonly 'exec-timeout'?: number | undefined
+  readonly header?: Headers | undefined
+  readonly template?: boolean | undefined
+  readonly queue?: string | undefined
+  readonly 'no-queue'?: boolean | undefined
+  readonly service?: string | undefined
+  readonly version?: string | undefined
+  readonly delay?: DurationRange | undefined
+  readonly fail?: number | undefined
+}
+
+export interface ProgramWishes {
+  readonly argv: readonly string[]
+  readonly path: string
+  /** Kills what is running. */
+  readonly kill: AbortSignal
+  readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
+}
+
+const execTimeoutMs = 30_000
+
+/** The handler that the flags describe, with everything read and compiled. Fails with `usage`. */
+export async function chooseHandler(flags: ServeFlags, wishes: ProgramWishes, signal: AbortSignal): Promise<Handler> {
+  checkFlags(flags)
+  const {header = [], delay, fail, template} = flags
+  const hasBody = flags.body !== undefined || flags.file !== undefined
+  const data = hasBody ? await readBody(flags, signal) : undefined
+  const pattern = {subject: 'reply', data, headers: header}
+  const make = template ? compileTemplate(pattern) : () => pattern
+  const plain = hasBody ? fixed(() => replyOf(make)) : await computed(flags, wishes)
+  const headed = hasBody || header.length === 0 ? plain : withHeaders(plain, () => make().headers ?? [])
+  const faulty = fail === undefined ? headed : failing(headed, fail, Math.random)
+  return delay === undefined ? faulty : delayed(faulty, delay, Math.random)
+}
+
+function checkFlags(flags: ServeFlags): void {
+  const sources = {
+    'the argument': flags.body !== undefined,
+    '--file': flags.file !== undefined,
+    '--echo': flags.echo,
+    '--expr': flags.expr !== undefined,
+    '--exec': flags.exec,
+  }
+  const [first, second] = Object.entries(sources).flatMap(([name, given]) => (given ? [name] : []))
+  if (second !== undefined) {
+    throw new BusError('usage', `the reply is given twice: by ${first} and by ${second}`, {
+      try: ['leave one of them out'],
+    })
+  }
+  if (first === undefined) {
+    throw new BusError('usage', `nothing says what to reply on "${flags.subject}"`, {
+      try: [`bus serve ${flags.subject} 'a reply'`, '--echo', "--expr 'json.total * 2'", '--exec -- jq .total'],
+    })
+  }
+  excluding(flags, 'queue', 'no-queue')
+  excluding(flags, 'encoding', 'echo', 'expr', 'exec', 'template')
+  needing(flags, 'exec-timeout', 'exec')
+}
+
+async function computed(flags: ServeFlags, {argv, path, kill, onStderr}: ProgramWishes): Promise<Handler> {
+  if (flags.expr !== undefined) return expression(flags.expr)
+  if (!flags.exec) return echo()
+  checkProgram(argv, path)
+  return program({argv, timeoutMs: flags['exec-timeout'] ?? execTimeoutMs, signal: kill, onStderr})
+}
+
+function replyOf(make: Maker): {data: Uint8Array | string; headers: Headers | undefined} {
+  const {data = '', headers} = make()
+  return {data, headers}
+}

@@ -1,0 +1,42 @@
+/** How the replies to a request are shown. */
+import type {ChalkInstance} from 'chalk'
+import {recordWriter} from '../../core/record.ts'
+import type {Answer} from '../../messaging/pubsub/request.ts'
+import {needing} from '../base/flag-rules.ts'
+import {humanView} from './human.ts'
+import {printableJson} from './printable.ts'
+import {chooseView, type Sink, type ViewFlags} from './view.ts'
+
+/** Shows one reply. */
+export type ReplyView = (answer: Answer, sink: Sink) => unknown
+
+/**
+ * How replies are shown: as the flags say; else headers and payload to a person, and to a program the payload alone,
+ * byte for byte and with a newline.
+ */
+export async function chooseReplyView(
+  flags: ViewFlags,
+  {terminal, paint}: {readonly terminal: boolean; readonly paint?: ChalkInstance | undefined},
+): Promise<ReplyView> {
+  const isPlain = !asksForView(flags) && !flags['headers-only']
+  needing(flags, 'delimiter', 'raw', 'select')
+  const view = await chooseView(isPlain && !terminal ? {...flags, raw: true} : flags, {terminal, paint})
+  if (flags.json && flags.select === undefined) return timedRecords(flags['headers-only'], terminal)
+  if (asksForView(flags) || (isPlain && !terminal)) return ({message}, sink) => view.show([message], sink)
+  const human = humanView({paint, headersOnly: flags['headers-only']})
+  return ({message}, sink) => sink.write(human.content(message))
+}
+
+/** Whether the flags ask for a view of their own. */
+export function asksForView(flags: ViewFlags): boolean {
+  return Boolean(flags.raw || flags.json) || flags.format !== undefined || flags.select !== undefined
+}
+
+/** Records with `ms`, the milliseconds from the request to this reply. */
+function timedRecords(headersOnly: boolean | undefined, safe: boolean): ReplyView {
+  const write = recordWriter({headersOnly})
+  return ({message, ms}, sink) => {
+    const line = `${write(message).slice(0, -1)},"ms":${Math.round(ms * 1000) / 1000}}`
+    sink.write(`${safe ? printableJson(line) : line}\n`)
+  }
+}
