@@ -1,16 +1,16 @@
-/** A measurement beside an earlier one. */
+/** Compares a measurement with an earlier one. */
 import {readFileSync} from 'node:fs'
 import {formatDuration, formatRate} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {BenchReport, BenchSide} from './report.ts'
 
-/** Reads what an earlier run printed with `--json`. Fails with `notFound` or `usage`. */
+/** Reads the `--json` output of an earlier run. Fails with `notFound` or `usage`. */
 export function readBaseline(path: string): BenchReport {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    const hint = `make it: bus bench … --json > ${path}`
+    const hint = `create it: bus bench … --json > ${path}`
     throw new BusError('notFound', `cannot read the baseline ${path}: ${(cause as Error).message}`, {
       cause,
       try: [hint],
@@ -20,27 +20,27 @@ export function readBaseline(path: string): BenchReport {
     const report = JSON.parse(text) as BenchReport
     if (Array.isArray(report.sides) && typeof report.bench === 'string') return report
   } catch {}
-  throw new BusError('usage', `${path} is not what bus bench --json prints`)
+  throw new BusError('usage', `${path} is not the output of bus bench --json`)
 }
 
-/** Throws `usage` unless both measured the same, the clients and sizes the same. */
+/** Throws `usage` unless both measured the same thing. */
 export function checkComparable(report: Omit<BenchReport, 'sides'>, baseline: BenchReport): void {
   for (const name of ['bench', 'size', 'subjects', 'batch', 'window', 'ack', 'asked'] as const) {
     if (report[name] === baseline[name]) continue
-    const sentence = `the baseline was measured with ${name} ${baseline[name]}, this run has ${report[name]}`
-    throw new BusError('usage', sentence, {try: ['the same flags as then', 'a new baseline']})
+    const sentence = `the baseline was measured with ${name} ${baseline[name]}, but this run uses ${report[name]}`
+    throw new BusError('usage', sentence, {try: ['the same flags as for the baseline', 'a new baseline']})
   }
 }
 
-/** Fails with `expectation` when a rate is lower, or p50 or p99 higher, by more than this share of the baseline. */
-export function compare(report: BenchReport, baseline: BenchReport, most: number): void {
+/** Fails with `expectation` if a rate is lower, or p50 or p99 higher, by more than `tolerance`, a share of the baseline. */
+export function checkRegression(report: BenchReport, baseline: BenchReport, tolerance: number): void {
   const worse = report.sides.flatMap((side) => {
     const before = baseline.sides.find(({role}) => role === side.role)
-    return before === undefined ? [] : regressions(side, before).filter(({by}) => by > most)
+    return before === undefined ? [] : regressions(side, before).filter(({by}) => by > tolerance)
   })
   if (worse.length === 0) return
   const all = worse.map(({sentence}) => sentence).join('; ')
-  const sentence = `slower than the baseline by more than ${percent(most)}: ${all}`
+  const sentence = `slower than the baseline by more than ${percent(tolerance)}: ${all}`
   throw new BusError('expectation', sentence, {data: {regressions: worse.map(({sentence: _, ...rest}) => rest)}})
 }
 
@@ -49,23 +49,29 @@ interface Regression {
   readonly what: string
   readonly before: number
   readonly now: number
-  /** As a share of what it was. */
+  /** The change as a share of the baseline. */
   readonly by: number
   readonly sentence: string
 }
 
 function regressions(now: BenchSide, before: BenchSide): Regression[] {
   const {role} = now
-  const tell = (what: string, was: number, is: number, by: number, show: (value: number) => string): Regression => {
+  const regression = (
+    what: string,
+    was: number,
+    is: number,
+    by: number,
+    show: (value: number) => string,
+  ): Regression => {
     const sentence = `${role} ${what} ${show(is)} instead of ${show(was)} (${percent(by)} worse)`
     return {role, what, before: was, now: is, by: Math.round(by * 1000) / 1000, sentence}
   }
   const [is, was] = [now.latencyMs, before.latencyMs]
   return [
-    tell('rate', before.rate, now.rate, 1 - now.rate / before.rate, formatRate),
+    regression('rate', before.rate, now.rate, 1 - now.rate / before.rate, formatRate),
     ...(is && was
       ? (['p50', 'p99'] as const).map((name) =>
-          tell(name, was[name], is[name], is[name] / was[name] - 1, formatDuration),
+          regression(name, was[name], is[name], is[name] / was[name] - 1, formatDuration),
         )
       : []),
   ]

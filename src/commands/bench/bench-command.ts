@@ -17,7 +17,7 @@ export abstract class BenchCommand extends BusCommand {
     'max-regression': flags.maxRegression(),
   }
 
-  /** Measures and prints, as the flags say. */
+  /** Measures and prints as the flags ask. */
   protected async bench(role: Role, given: RunFlags & BusFlags): Promise<void> {
     excluding({...given}, 'csv', 'json')
     needing({...given}, 'max-regression', 'baseline')

@@ -1,116 +1,126 @@
-/** Clients in processes of their own, so that the machine is measured and not one event loop. */
+/** Clients in processes of their own, so that the machine is measured and not a single event loop. */
 import {type ChildProcess, fork} from 'node:child_process'
-import {type Client, gate, startClient} from '../../lib/bench/client.ts'
+import {type BenchClient, startClient} from '../../lib/bench/client.ts'
 import type {Job} from '../../lib/bench/job.ts'
-import type {Tally} from '../../lib/bench/meter.ts'
+import type {ClientResult} from '../../lib/bench/meter.ts'
 import {errorJson} from '../../lib/cli/base/error-report.ts'
 import {makeLatencies} from '../../lib/cli/render/histogram.ts'
 import {BusError, type FailureKind} from '../../lib/core/errors.ts'
 import type {ServerOptions} from '../../lib/transport/contract.ts'
 import {open} from '../../lib/transport/open.ts'
-import {workOf} from './works.ts'
+import {workloadOf} from './workloads.ts'
 
-/** What a process is sent first. */
-export interface Task {
+/** The first message to a worker process. */
+export interface Assignment {
   readonly job: Job
   readonly url: string
   readonly server: ServerOptions
 }
 
-type Order = Task | 'go' | 'quiet' | 'stop'
+type ToWorker = Assignment | 'go' | 'quiet' | 'stop'
 
-/** What a process says. */
-type Word = 'ready' | {readonly done: number} | {readonly tally: Tally} | {readonly failure: Failure}
+type FromWorker =
+  | 'ready'
+  | {readonly done: number}
+  | {readonly result: ClientResult}
+  | {readonly failure: WorkerFailure}
 
-interface Failure {
+interface WorkerFailure {
   readonly kind: FailureKind | 'bug'
   readonly message: string
   readonly try?: readonly string[]
   readonly data?: Readonly<Record<string, unknown>>
 }
 
-/** How often a process tells what it has done, in milliseconds. */
-const wordsMs = 100
+/** How often a worker reports its count, in milliseconds. */
+const reportMs = 100
 
 /** A client in this process, for a bus that no other process can reach. */
-export async function clientHere({job, url, server}: Task): Promise<Client> {
-  const [work, latencies] = [await workOf(job), await makeLatencies()]
+export async function localClient({job, url, server}: Assignment): Promise<BenchClient> {
+  const latencies = await makeLatencies()
   const name = `bus bench ${job.role}`
-  return startClient(() => open(url, {name, maxReconnects: 0, ...server}), {job, work, latencies})
+  const workload = workloadOf(job)
+  return startClient(() => open(url, {name, maxReconnects: 0, ...server}), {job, workload, latencies})
 }
 
-/** A client in a process that runs this same program. */
-export function clientElsewhere(task: Task): Client {
+/** A client in a new process that runs this program. */
+export function workerClient(assignment: Assignment): BenchClient {
   const [, program = ''] = process.argv
-  // In a group of its own: Ctrl-C on a terminal is for the one who leads, who then stops the others.
+  // In a process group of its own: Ctrl-C reaches only the parent, which then stops its workers.
   const child = fork(program, ['bench', 'worker'], {detached: true, stdio: ['ignore', 'ignore', 'inherit', 'ipc']})
-  const ready = gate()
+  const ready = Promise.withResolvers<void>()
   let done = 0
-  // That it has gone meanwhile is told by its end.
-  const tell = (order: Order) => void (child.connected && child.send(order, () => undefined))
-  const ended = resultOf(child, (word) => {
-    if (word === 'ready') ready.open()
-    else if ('done' in word) done = word.done
+  // If the worker has gone in the meantime, its exit says so.
+  const send = (message: ToWorker) => void (child.connected && child.send(message, () => undefined))
+  const ended = resultOf(child, (message) => {
+    if (message === 'ready') ready.resolve()
+    else done = message.done
   })
-  ended.catch(ready.open)
-  tell(task)
+  ended.catch(() => ready.resolve())
+  send(assignment)
   return {
-    ready: ready.opened,
+    ready: ready.promise,
     ended,
     get done() {
       return done
     },
-    go: () => tell('go'),
-    quiet: () => tell('quiet'),
-    stop: () => tell('stop'),
+    go: () => send('go'),
+    quiet: () => send('quiet'),
+    stop: () => send('stop'),
   }
 }
 
-function resultOf(child: ChildProcess, hear: (word: 'ready' | {readonly done: number}) => void): Promise<Tally> {
+function resultOf(
+  child: ChildProcess,
+  onProgress: (message: 'ready' | {readonly done: number}) => void,
+): Promise<ClientResult> {
   return new Promise((resolve, reject) => {
-    child.on('message', (word: Word) => {
-      if (word === 'ready' || 'done' in word) hear(word)
-      else if ('tally' in word) resolve(word.tally)
-      else reject(errorOf(word.failure))
+    child.on('message', (message: FromWorker) => {
+      if (message === 'ready' || 'done' in message) onProgress(message)
+      else if ('result' in message) resolve(message.result)
+      else reject(errorOf(message.failure))
     })
     child.on('error', reject)
     child.on('exit', (code, signal) =>
-      reject(new BusError('interrupted', `a client of the measurement was ended: ${signal ?? `exit code ${code}`}`)),
+      reject(new BusError('interrupted', `a worker of the measurement exited: ${signal ?? `exit code ${code}`}`)),
     )
   })
 }
 
-/** The other end: leads one client by what the parent sends, until it has ended. */
-export async function obey(): Promise<void> {
+/** The other end: runs one client as the messages of the parent say, until it has ended. */
+export async function runWorker(): Promise<void> {
   const send = process.send?.bind(process)
   if (send === undefined)
     throw new BusError('usage', 'bus bench worker is for bus bench itself', {try: ['bus bench pub --clients 4']})
-  let starting: Promise<Client> | undefined
-  const tell = (order: Exclude<Order, Task>) => starting?.then((client) => client[order]())
-  const finished = gate()
-  process.on('message', async (order: Order) => {
-    if (typeof order === 'string') return tell(order)
-    starting = clientHere(order)
-    const started = await starting
-    started.ready.then(() => send('ready' satisfies Word))
-    const timer = setInterval(() => send({done: started.done} satisfies Word), wordsMs)
-    const end = started.ended.then(
-      (tally) => ({tally}),
-      (error: unknown) => ({failure: (errorJson(error) as {error: Failure}).error}),
+  let starting: Promise<BenchClient> | undefined
+  const finished = Promise.withResolvers<void>()
+  const handleMessage = async (message: ToWorker) => {
+    if (typeof message === 'string') {
+      const client = await starting
+      client?.[message]()
+      return
+    }
+    starting = localClient(message)
+    const client = await starting
+    client.ready.then(() => send('ready' satisfies FromWorker))
+    const timer = setInterval(() => send({done: client.done} satisfies FromWorker), reportMs)
+    const last: FromWorker = await client.ended.then(
+      (result) => ({result}),
+      (error: unknown) => ({failure: (errorJson(error) as {error: WorkerFailure}).error}),
     )
-    const word: Word = await end
     clearInterval(timer)
-    send(word, undefined, {}, finished.open)
-  })
-  // Whoever started us has gone.
+    send(last, undefined, {}, () => finished.resolve())
+  }
+  process.on('message', handleMessage)
+  // The parent has gone.
   process.once('disconnect', () => {
-    tell('stop')
-    finished.open()
+    void handleMessage('stop')
+    finished.resolve()
   })
-  await finished.opened
+  await finished.promise
   if (process.connected) process.disconnect()
 }
 
-function errorOf({kind, message, try: hints = [], data}: Failure): Error {
+function errorOf({kind, message, try: hints = [], data}: WorkerFailure): Error {
   return kind === 'bug' ? new Error(message) : new BusError(kind, message, {try: hints, ...(data && {data})})
 }

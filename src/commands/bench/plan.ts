@@ -1,5 +1,5 @@
 import type {Job, Role} from '../../lib/bench/job.ts'
-import {stampBytes} from '../../lib/bench/stamp.ts'
+import {stampBytes} from '../../lib/bench/payload.ts'
 import {formatBytes} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
@@ -25,30 +25,30 @@ export interface BenchFlags {
 
 export interface BenchPlan {
   readonly role: Role
-  /** What all clients have in common. */
+  /** What all clients share. */
   readonly common: Omit<Job, 'role' | 'count' | 'rate'>
-  readonly listening: readonly Job[]
-  readonly sending: readonly Job[]
-  /** The whole rate that was asked for. */
+  readonly receivers: readonly Job[]
+  readonly senders: readonly Job[]
+  /** The requested rate of all clients together, per second. */
   readonly asked?: number | undefined
-  /** Messages of all who send; absent when time is what ends it. */
+  /** Messages of all senders; absent if time ends the run. */
   readonly total?: number | undefined
 }
 
-/** Who begins something, and how many unless it is said or time ends it; the others wait for it. */
+/** The roles that send, and how many by default; the others wait for messages. */
 const defaultCounts: Readonly<Partial<Record<Role, number>>> = {pub: 100_000, req: 10_000, open: 100, rpc: 10_000}
 const defaultSize = 128
 const defaultBatch = 1000
-/** As many as may be under way where each is sent when it is due, whatever became of those before. */
+/** Calls in flight at a given rate, where each is sent when due, even if earlier ones are not answered. */
 const openWindow = 1000
 
-/** From flags to what each client does. Throws `usage`. */
+/** Turns flags into a job for each client. Throws `usage`. */
 export function planBench(role: Role, flags: BenchFlags): BenchPlan {
   const {subject = 'bench', size = defaultSize, clients = 1, rate, subjects = 1, ack = false, stream, durable} = flags
   checkSubject(subject)
   const stamped = flags['with-sub'] ?? false
   if (stamped && size < stampBytes) {
-    const sentence = `--with-sub needs messages of ${formatBytes(stampBytes)} at least, which hold the time`
+    const sentence = `--with-sub needs messages of at least ${formatBytes(stampBytes)}, to hold a timestamp`
     throw new BusError('usage', sentence, {try: [`--size ${stampBytes}`]})
   }
   const total = flags.msgs ?? (flags.for === undefined ? defaultCounts[role] : undefined)
@@ -68,12 +68,12 @@ export function planBench(role: Role, flags: BenchFlags): BenchPlan {
     const count = total === undefined || !isShared ? total : shareOf(total, clients, index)
     return {...common, role, count, rate: rate === undefined ? undefined : rate / clients}
   })
-  if (role === 'sub' || role === 'serve') return {role, common, listening: mine, sending: [], total}
+  if (role === 'sub' || role === 'serve') return {role, common, receivers: mine, senders: [], total}
   return {
     role,
     common,
-    listening: otherSide(role, flags, {...common, forMs: undefined}, total),
-    sending: mine,
+    receivers: otherSide(role, flags, {...common, forMs: undefined}, total),
+    senders: mine,
     asked: rate,
     total,
   }
@@ -86,7 +86,7 @@ function otherSide(
   total: number | undefined,
 ): readonly Job[] {
   if (flags['with-sub']) return [{...common, role: 'sub', count: total}]
-  if (flags['with-serve']) return [{...common, role: 'serve', asks: role}]
+  if (flags['with-serve']) return [{...common, role: 'serve', callers: role}]
   return []
 }
 

@@ -5,21 +5,21 @@ import {BenchCommand} from './bench-command.ts'
 export default class BenchReplay extends BenchCommand {
   static override summary = 'measure how fast stored messages are read'
   static override description =
-    'Without a stream one is filled for the measurement and removed afterwards. With --durable clients share a consumer and acknowledge everything; else each reads the whole stream.'
+    'Without STREAM a temporary one is filled for the measurement and removed afterwards. With --durable all clients share a consumer and acknowledge every message; otherwise each reads the whole stream.'
   static override examples = [
-    {description: 'a stream of its own', command: `<%= config.bin %> bench replay --msgs 10000`},
+    {description: 'a temporary stream', command: `<%= config.bin %> bench replay --msgs 10000`},
     {description: 'with acknowledgements', command: `<%= config.bin %> bench replay --durable worker --msgs 10000`},
-    {description: 'a stream that is there', command: `<%= config.bin %> bench replay ORDERS --clients 2`},
+    {description: 'an existing stream', command: `<%= config.bin %> bench replay ORDERS --clients 2`},
   ]
   static override args = {
-    stream: string({description: 'which stream'}),
+    stream: string({description: 'name of the stream'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'how many messages (default: all, and 100000 in a stream of its own)'}),
-    size: flags.size({description: 'bytes of a message in a stream of its own (default: 128)'}),
-    batch: flags.batchSize({description: 'take so many at a time (default: 1000)'}),
+    msgs: flags.msgs({description: 'number of messages (default: all; 100000 in a temporary stream)'}),
+    size: flags.size({description: 'size of a message in a temporary stream, in bytes (default: 128)'}),
+    batch: flags.batchSize({description: 'messages to take at a time (default: 1000)'}),
     durable: flags.durable(),
-    window: flags.window({description: 'how many messages to have ready (default: 1000)'}),
+    window: flags.window({description: 'messages to prefetch (default: 1000)'}),
   }
 
   async run(): Promise<void> {

@@ -1,6 +1,6 @@
-/** What a measurement came to, for people, for programs and for spreadsheets. */
+/** The report of a measurement: for people, as JSON and as CSV. */
 import type {Role} from '../../lib/bench/job.ts'
-import {slotMs, type Tally} from '../../lib/bench/meter.ts'
+import {type ClientResult, slotMs} from '../../lib/bench/meter.ts'
 import {type Latencies, type LatencySummary, latencyLine, makeLatencies} from '../../lib/cli/render/histogram.ts'
 import {formatBytes, formatCount, formatDuration, formatRate} from '../../lib/cli/render/units.ts'
 
@@ -14,9 +14,9 @@ export interface BenchReport {
   readonly batch: number
   readonly window: number
   readonly ack: boolean
-  /** A second, all clients together; absent for as fast as it goes. */
+  /** The requested rate of all clients together, per second; absent if unlimited. */
   readonly asked?: number | undefined
-  /** The side that was asked for first. */
+  /** The measured side first, then the other one. */
   readonly sides: readonly BenchSide[]
 }
 
@@ -25,52 +25,52 @@ export interface BenchSide {
   readonly clients: number
   readonly messages: number
   readonly bytes: number
-  /** Milliseconds from the first to the last of all clients. */
+  /** Milliseconds from the first to the last message of all clients. */
   readonly ms: number
-  /** A second, all clients together. */
+  /** Per second, all clients together. */
   readonly rate: number
   readonly bytesPerSecond: number
-  /** What did not come, of what was sent. */
+  /** Messages sent but not received. */
   readonly lost: number
   readonly errors: Readonly<Record<string, number>>
-  /** Absent where nothing was timed. */
+  /** Absent if nothing was timed. */
   readonly latencyMs?: LatencySummary | undefined
-  /** How many there were in each step from the first one. */
+  /** Messages in each step, beginning with the first message. */
   readonly timeline: {readonly stepMs: number; readonly counts: readonly number[]}
 }
 
-/** One side with its latencies, for drawing. */
-export interface Measured {
+/** A side with its latencies, for drawing. */
+export interface MeasuredSide {
   readonly side: BenchSide
   readonly latencies: Latencies
 }
 
-/** Longer time lines have longer steps. */
+/** Longer timelines get longer steps. */
 const mostSteps = 600
 
-/** Puts the clients of one side together. `sent` is what each of them should have got. */
-export async function sideOf(role: Role, tallies: readonly Tally[], sent?: number): Promise<Measured> {
+/** Merges the clients of one side. `sent` is how many messages each of them should have received. */
+export async function sideOf(role: Role, results: readonly ClientResult[], sent?: number): Promise<MeasuredSide> {
   const latencies = await makeLatencies()
-  for (const {latencies: counts} of tallies) latencies.add(counts)
-  const begun = tallies.filter(({fromMs}) => fromMs > 0)
+  for (const {latencies: counts} of results) latencies.add(counts)
+  const begun = results.filter(({fromMs}) => fromMs > 0)
   const ms = begun.length === 0 ? 0 : Math.max(...begun.map(({toMs}) => toMs)) - Math.min(...begun.map((t) => t.fromMs))
-  const [messages, bytes] = [sum(tallies.map((tally) => tally.messages)), sum(tallies.map((tally) => tally.bytes))]
+  const [messages, bytes] = [sum(results.map((result) => result.messages)), sum(results.map((result) => result.bytes))]
   const errors: Record<string, number> = {}
-  for (const [kind, count] of tallies.flatMap((tally) => Object.entries(tally.errors)))
+  for (const [kind, count] of results.flatMap((result) => Object.entries(result.errors)))
     errors[kind] = (errors[kind] ?? 0) + count
-  const dropped = sum(tallies.map((tally) => tally.dropped))
+  const dropped = sum(results.map((result) => result.dropped))
   const side: BenchSide = {
-    ...{role, clients: tallies.length, messages, bytes, ms: round(ms, 3)},
+    ...{role, clients: results.length, messages, bytes, ms: round(ms, 3)},
     ...{rate: round(perSecond(messages, ms), 1), bytesPerSecond: Math.round(perSecond(bytes, ms))},
-    ...{lost: sent === undefined ? dropped : Math.max(dropped, sent * tallies.length - messages), errors},
+    ...{lost: sent === undefined ? dropped : Math.max(dropped, sent * results.length - messages), errors},
     latencyMs: latencies.summary(),
-    timeline: timelineOf(tallies),
+    timeline: timelineOf(results),
   }
   return {side, latencies}
 }
 
-/** Two lines a side; on a terminal so many columns wide also the histogram and the time line. */
-export function benchLines(sides: readonly Measured[], columns: number | undefined): string[] {
+/** Two lines per side; with `columns`, the width of a terminal, also a histogram and a timeline. */
+export function benchLines(sides: readonly MeasuredSide[], columns: number | undefined): string[] {
   return sides.flatMap(({side, latencies}) => {
     const {role, clients, messages, bytes, bytesPerSecond, ms, rate, lost, errors, latencyMs, timeline} = side
     const failed = Object.entries(errors).map(([kind, count]) => `${formatCount(count)} ${kind}`)
@@ -88,7 +88,7 @@ export function benchLines(sides: readonly Measured[], columns: number | undefin
   })
 }
 
-/** A line with the names of the columns, and one for each side. */
+/** A header line and one line per side. */
 export function benchCsv({bench, size, sides}: BenchReport): string {
   const names = ['min', 'mean', 'p50', 'p90', 'p99', 'p999', 'p9999', 'max'] as const
   const own = ['role', 'clients', 'messages', 'bytes', 'ms', 'rate', 'bytesPerSecond', 'lost'] as const
@@ -100,7 +100,7 @@ export function benchCsv({bench, size, sides}: BenchReport): string {
   return [header, ...rows].map((row) => `${row.join(',')}\n`).join('')
 }
 
-/** One character for each stretch of time, as high as there was much in it, and what the highest one stands for. */
+/** A bar per stretch of time, and the rate of the highest bar. */
 export function drawTimeline({stepMs, counts}: BenchSide['timeline'], columns: number): string[] {
   if (counts.length < 2) return []
   const width = Math.max(1, Math.min(60, columns - 24))
@@ -119,12 +119,12 @@ const thingsOf: Readonly<Record<Role, string>> = {
   req: 'answered',
   serve: 'served',
   replay: 'replayed',
-  open: 'streams read',
+  open: 'response streams read',
   rpc: 'calls answered',
 }
 
-function timelineOf(tallies: readonly Tally[]): BenchSide['timeline'] {
-  const slots = tallies.flatMap((tally) => tally.slots)
+function timelineOf(results: readonly ClientResult[]): BenchSide['timeline'] {
+  const slots = results.flatMap((result) => result.slots)
   if (slots.length === 0) return {stepMs: slotMs, counts: []}
   const numbers = slots.map(([slot]) => slot)
   const first = numbers.reduce((a, b) => Math.min(a, b))

@@ -5,7 +5,7 @@ import {BenchCommand} from './bench-command.ts'
 export default class BenchRpc extends BenchCommand {
   static override summary = 'measure how fast RPC methods answer'
   static override description =
-    'Calls a method by its subject, as bus rpc ls shows it. A latency is the time to the answer.'
+    'Calls a method by its subject, as listed by bus rpc ls. A latency is the time until the answer.'
   static override examples = [
     {
       description: 'both sides, 16 calls at a time',
@@ -13,14 +13,14 @@ export default class BenchRpc extends BenchCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'the subject of the method (default: bench)'}),
+    subject: string({description: 'subject of the method (default: bench)'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'how many calls in all (default: 10000, or what --for allows)'}),
-    size: flags.size({description: 'bytes of a request, and with --with-serve of a reply (default: 128)'}),
-    rate: flags.rate({description: 'so many calls a second, minute or hour, all clients together'}),
+    msgs: flags.msgs({description: 'number of calls in total (default: 10000, or as many as --for allows)'}),
+    size: flags.size({description: 'size of a request, and with --with-serve of a reply, in bytes (default: 128)'}),
+    rate: flags.rate({description: 'calls per second, minute or hour, all clients together'}),
     subjects: flags.subjects(),
-    window: flags.window({description: 'how many calls of a client may be under way (default: 1, with --rate 1000)'}),
+    window: flags.window({description: 'calls in flight per client (default: 1, with --rate 1000)'}),
     'with-serve': flags.withServe(),
   }
 

@@ -1,17 +1,16 @@
-/** A measurement from its flags to its report. */
-import type {Client} from '../../lib/bench/client.ts'
-import type {Role} from '../../lib/bench/job.ts'
-import {withScratch} from '../../lib/bench/temp-dir.ts'
-import {type Crew, lead} from '../../lib/bench/workers.ts'
+/** A measurement, from its flags to its report. */
+import {type BenchClient, runClients} from '../../lib/bench/client.ts'
+import type {Job, Role} from '../../lib/bench/job.ts'
+import {withTemporaryStream} from '../../lib/bench/replay-load.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {ServerOptions, Transport} from '../../lib/transport/contract.ts'
 import {isOneProcess} from '../../lib/transport/open.ts'
-import {checkComparable, compare, readBaseline} from './baseline.ts'
-import {clientElsewhere, clientHere} from './clients.ts'
+import {checkComparable, checkRegression, readBaseline} from './baseline.ts'
+import {localClient, workerClient} from './clients.ts'
 import {type BenchFlags, type BenchPlan, planBench} from './plan.ts'
-import {benchCsv, benchLines, type Measured, sideOf} from './report.ts'
+import {benchCsv, benchLines, type MeasuredSide, sideOf} from './report.ts'
 
 export interface RunFlags extends BenchFlags {
   readonly baseline?: string | undefined
@@ -21,83 +20,79 @@ export interface RunFlags extends BenchFlags {
   readonly quiet: boolean
 }
 
-/** Where it is run. */
-export interface Ground {
+/** Where a measurement runs and prints. */
+export interface BenchEnvironment {
   readonly bus: Transport
-  /** How clients reach the same bus. */
+  /** How the clients reach the same bus. */
   readonly url: string
   readonly server: ServerOptions
   readonly stop: AbortSignal
   readonly print: (text: string) => void
   readonly say: (line: string) => void
-  /** The width of the terminal that stdout is, if it is one. */
+  /** The width of stdout, if it is a terminal. */
   readonly columns: number | undefined
 }
 
-/** Without a share of its own. */
 const defaultRegression = 0.1
 
 /**
- * Measures and prints, also under `--json`: before a failure. Fails with `timeout` when messages were lost, with
- * `interrupted` when it was stopped before its number of messages, as `compare` does beside a baseline, and as the first
- * client that fails.
+ * Measures and prints the report, with `--json` too, and then fails: with `timeout` if messages were lost, with
+ * `interrupted` if it was stopped early, or as `checkRegression` does. Fails without a report if a client fails.
  */
-export async function runBench(role: Role, flags: RunFlags, ground: Ground): Promise<void> {
+export async function runBench(role: Role, flags: RunFlags, environment: BenchEnvironment): Promise<void> {
   const plan = planBench(role, flags)
   const baseline = flags.baseline === undefined ? undefined : readBaseline(flags.baseline)
   const {subject, size, subjects, batch, window, ack} = plan.common
-  const facts = {bench: role, bus: ground.bus.url, subject, size, subjects, batch, window, ack, asked: plan.asked}
+  const facts = {bench: role, bus: environment.bus.url, subject, size, subjects, batch, window, ack, asked: plan.asked}
   if (baseline !== undefined) checkComparable(facts, baseline)
-  const sides = await measureSides(plan, flags, ground)
+  const sides = await measureSides(plan, flags, environment)
   const report = {...facts, sides: sides.map(({side}) => side)}
-  if (flags.csv) ground.print(benchCsv(report))
-  else if (!flags.json) ground.print(`${benchLines(sides, ground.columns).join('\n')}\n`)
-  else ground.print(`${JSON.stringify(report)}\n`)
+  if (flags.csv) environment.print(benchCsv(report))
+  else if (!flags.json) environment.print(`${benchLines(sides, environment.columns).join('\n')}\n`)
+  else environment.print(`${JSON.stringify(report)}\n`)
   for (const {side} of sides) {
     if (side.lost > 0) throw lostError(side.lost, side.messages)
   }
   const [messages, total] = [sides[0]?.side.messages ?? 0, totalOf(plan)]
-  if (ground.stop.aborted && total !== undefined && messages < total)
+  if (environment.stop.aborted && total !== undefined && messages < total)
     throw new BusError('interrupted', `interrupted after ${formatCount(messages)} of ${formatCount(total)} messages`)
-  if (baseline !== undefined) compare(report, baseline, flags['max-regression'] ?? defaultRegression)
+  if (baseline !== undefined) checkRegression(report, baseline, flags['max-regression'] ?? defaultRegression)
 }
 
-async function measureSides(plan: BenchPlan, flags: RunFlags, ground: Ground): Promise<Measured[]> {
-  if (plan.role !== 'replay' || flags.stream !== undefined) return await measure(plan, flags, ground)
+async function measureSides(plan: BenchPlan, flags: RunFlags, environment: BenchEnvironment): Promise<MeasuredSide[]> {
+  if (plan.role !== 'replay' || flags.stream !== undefined) return await measure(plan, flags, environment)
   const {size, durable} = plan.common
-  ground.say(`filling a stream for the measurement with ${formatCount(flags.msgs ?? scratchCount)} messages`)
-  const scratch = {count: flags.msgs ?? scratchCount, size, durable, signal: ground.stop}
-  return await withScratch(ground.bus, scratch, (stream) => {
-    const sending = plan.sending.map((job) => ({...job, stream}))
-    return measure({...plan, sending}, flags, ground)
+  environment.say(`filling a temporary stream with ${formatCount(flags.msgs ?? temporaryCount)} messages`)
+  const options = {count: flags.msgs ?? temporaryCount, size, durable, signal: environment.stop}
+  return await withTemporaryStream(environment.bus, options, (stream) => {
+    const senders = plan.senders.map((job) => ({...job, stream}))
+    return measure({...plan, senders}, flags, environment)
   })
 }
 
-const scratchCount = 100_000
+const temporaryCount = 100_000
 
-async function measure(plan: BenchPlan, {quiet}: RunFlags, ground: Ground): Promise<Measured[]> {
-  const {url, server, stop} = ground
-  const start = async (job: BenchPlan['sending'][number]): Promise<Client> =>
-    isOneProcess(url) ? await clientHere({job, url, server}) : clientElsewhere({job, url, server})
-  const crew: Crew = {
-    listening: await Promise.all(plan.listening.map(start)),
-    sending: await Promise.all(plan.sending.map(start)),
-  }
-  const shown = crew.sending.length > 0 ? crew.sending : crew.listening
+async function measure(plan: BenchPlan, {quiet}: RunFlags, environment: BenchEnvironment): Promise<MeasuredSide[]> {
+  const {url, server, stop} = environment
+  const start = async (job: Job): Promise<BenchClient> =>
+    isOneProcess(url) ? await localClient({job, url, server}) : workerClient({job, url, server})
+  const receivers = await Promise.all(plan.receivers.map(start))
+  const senders = await Promise.all(plan.senders.map(start))
+  const shown = senders.length > 0 ? senders : receivers
   using bar = quiet ? undefined : startProgress('messages', totalOf(plan))
   const timer = setInterval(() => bar?.update(shown.reduce((sum, {done}) => sum + done, 0)), progressMs)
   try {
     const onReady = () => {
-      if (crew.sending.length === 0) ground.say(`listening on ${plan.common.subject}; Ctrl-C ends it`)
+      if (senders.length === 0) environment.say(`listening on ${plan.common.subject}; press Ctrl-C to stop`)
     }
-    const {listening, sending} = await lead(crew, {signal: stop, onReady})
-    const sent = sending.reduce((sum, {messages}) => sum + messages, 0)
-    const sides: Measured[] = []
-    if (sending.length > 0) sides.push(await sideOf(plan.role, sending))
-    const [listener] = plan.listening
-    // A request that failed was served or not: only messages can be told to be lost, and not where all were stopped.
-    const canLose = listener?.role === 'sub' && sent > 0 && !stop.aborted
-    if (listener) sides.push(await sideOf(listener.role, listening, canLose ? sent : undefined))
+    const {received, sent: results} = await runClients({receivers, senders}, {signal: stop, onReady})
+    const sent = results.reduce((sum, {messages}) => sum + messages, 0)
+    const sides: MeasuredSide[] = []
+    if (results.length > 0) sides.push(await sideOf(plan.role, results))
+    const [receiver] = plan.receivers
+    // Whether a failed request was served is unknown, and a stopped run is incomplete: neither counts as loss.
+    const canLose = receiver?.role === 'sub' && sent > 0 && !stop.aborted
+    if (receiver) sides.push(await sideOf(receiver.role, received, canLose ? sent : undefined))
     return sides
   } finally {
     clearInterval(timer)
@@ -106,12 +101,12 @@ async function measure(plan: BenchPlan, {quiet}: RunFlags, ground: Ground): Prom
 
 const progressMs = 100
 
-function totalOf({role, total, listening, common}: BenchPlan): number | undefined {
+function totalOf({role, total, receivers, common}: BenchPlan): number | undefined {
   const isShared = role !== 'sub' && !(role === 'replay' && common.durable === undefined)
-  return total === undefined || isShared ? total : total * listening.length
+  return total === undefined || isShared ? total : total * receivers.length
 }
 
 function lostError(lost: number, messages: number): BusError {
-  const sentence = `${formatCount(lost)} messages were lost, ${formatCount(messages)} came`
+  const sentence = `${formatCount(lost)} messages were lost, ${formatCount(messages)} arrived`
   return new BusError('timeout', sentence, {try: ['a lower --rate', 'fewer --clients'], data: {lost, messages}})
 }

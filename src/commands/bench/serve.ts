@@ -3,18 +3,21 @@ import * as flags from '../../lib/cli/flags/flags.ts'
 import {BenchCommand} from './bench-command.ts'
 
 export default class BenchServe extends BenchCommand {
-  static override summary = 'answer requests as fast as possible, and measure it'
+  static override summary = 'answer requests as fast as possible, and measure how fast'
   static override description =
-    'The other side of bus bench req. Clients share the requests. It ends after --msgs or --for, else by Ctrl-C.'
+    'The other side of bus bench req. Clients share the requests. Ends after --msgs or --for, or on Ctrl-C.'
   static override examples = [
-    {description: 'the other side, as on another machine', command: `<%= config.bin %> bench serve load --msgs 1000`},
+    {
+      description: 'the other side, for example on another machine',
+      command: `<%= config.bin %> bench serve load --msgs 1000`,
+    },
   ]
   static override args = {
-    subject: string({description: 'what to serve (default: bench)'}),
+    subject: string({description: 'subject to serve (default: bench)'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'end after so many requests, all clients together'}),
-    size: flags.size({description: 'bytes of a reply (default: 128)'}),
+    msgs: flags.msgs({description: 'end after this many requests, all clients together'}),
+    size: flags.size({description: 'size of a reply in bytes (default: 128)'}),
     subjects: flags.subjects(),
   }
 

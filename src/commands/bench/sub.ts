@@ -5,15 +5,15 @@ import {BenchCommand} from './bench-command.ts'
 export default class BenchSub extends BenchCommand {
   static override summary = 'measure how fast a bus delivers messages'
   static override description =
-    'Each client gets every message. It ends after --msgs or --for, else by Ctrl-C; the time is that from the first to the last message.'
+    'Each client gets every message. Ends after --msgs or --for, or on Ctrl-C. Rates are measured from the first message to the last.'
   static override examples = [
-    {description: 'what another terminal publishes', command: `<%= config.bin %> bench sub load --msgs 1000`},
+    {description: 'messages published from another terminal', command: `<%= config.bin %> bench sub load --msgs 1000`},
   ]
   static override args = {
-    subject: string({description: 'what to listen to (default: bench)'}),
+    subject: string({description: 'subject to subscribe to (default: bench)'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'end after so many messages, in each client'}),
+    msgs: flags.msgs({description: 'end after this many messages in each client'}),
     subjects: flags.subjects(),
   }
 

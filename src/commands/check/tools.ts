@@ -54,8 +54,8 @@ export class CheckTools implements Tools, AsyncDisposable {
   }
 
   async measure(bus: Transport, {message, ...load}: Measuring): Promise<Measured> {
-    const [{failureOfLoad, runLoad}, {makeLatencies}] = await Promise.all([
-      import('../../lib/messaging/pubsub/load.ts'),
+    const [{failureOfLoad, runRequests}, {makeLatencies}] = await Promise.all([
+      import('../../lib/messaging/load.ts'),
       import('../../lib/cli/render/histogram.ts'),
     ])
     const {serviceFailure} = await import('../../lib/core/message.ts')
@@ -64,7 +64,7 @@ export class CheckTools implements Tools, AsyncDisposable {
       const failure = serviceFailure(reply, message.subject)
       if (failure !== undefined) throw failure
     }
-    const result = await runLoad(bus, {...load, next: () => message, onLatency: latencies.record, judge})
+    const result = await runRequests(bus, {...load, next: () => message, onLatency: latencies.record, judge})
     const {requests, ok, errors} = result
     return {requests, ok, errors, failure: failureOfLoad(result, load.count), ...latencies.summary()}
   }

@@ -2,7 +2,7 @@
 
 import {type Latencies, type LatencySummary, latencyLine} from '../../lib/cli/render/histogram.ts'
 import {formatCount, formatDuration, formatRate} from '../../lib/cli/render/units.ts'
-import type {LoadResult} from '../../lib/messaging/pubsub/load.ts'
+import type {LoadResult} from '../../lib/messaging/load.ts'
 
 /** What `--json` prints; see docs/json-output.md. */
 export interface LoadReport {

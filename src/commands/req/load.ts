@@ -5,7 +5,7 @@ import {makeLatencies} from '../../lib/cli/render/histogram.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import type {ReplyView} from '../../lib/cli/render/reply-view.ts'
 import {serviceFailure} from '../../lib/core/message.ts'
-import {failureOfLoad, type Load, runLoad} from '../../lib/messaging/pubsub/load.ts'
+import {failureOfLoad, type RequestLoad, runRequests} from '../../lib/messaging/load.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import {loadLines, loadReport} from './load-report.ts'
 import type {ReqPlan} from './plan.ts'
@@ -37,7 +37,16 @@ export async function measure(bus: Transport, plan: ReqPlan, run: LoadRun, scree
   const result = await withProgress(count, screen.quiet, (onProgress) => {
     const judge = judgeOf(plan, run, output)
     const {make: next} = plan
-    return runLoad(bus, {count, concurrency, timeoutMs, next, onLatency: latencies.record, judge, onProgress, signal})
+    return runRequests(bus, {
+      count,
+      concurrency,
+      timeoutMs,
+      next,
+      onLatency: latencies.record,
+      judge,
+      onProgress,
+      signal,
+    })
   })
   const report = loadReport(result, latencies, {subject, concurrency})
   if (json) output.write(`${JSON.stringify(report)}\n`)
@@ -53,7 +62,7 @@ export async function measure(bus: Transport, plan: ReqPlan, run: LoadRun, scree
 async function withProgress<T>(
   count: number,
   quiet: boolean,
-  work: (onProgress: Load['onProgress']) => Promise<T>,
+  work: (onProgress: RequestLoad['onProgress']) => Promise<T>,
 ): Promise<T> {
   if (quiet) return work(undefined)
   using progress = startProgress('requests', count)
@@ -61,7 +70,7 @@ async function withProgress<T>(
 }
 
 /** Judging without a promise where nothing is expected and nothing shown. */
-function judgeOf({judge, expectsNothing}: ReqPlan, {subject, show}: LoadRun, output: Output): Load['judge'] {
+function judgeOf({judge, expectsNothing}: ReqPlan, {subject, show}: LoadRun, output: Output): RequestLoad['judge'] {
   if (expectsNothing && show === undefined) {
     return (reply) => {
       const failure = serviceFailure(reply, subject)

@@ -1,44 +1,44 @@
-/** What one client of a measurement does; plain data, so that it can be handed to another process. */
+/** What one client of a measurement does; plain data, so that it can be sent to another process. */
 export interface Job {
   readonly role: Role
-  /** Of one that serves: who asks it. */
-  readonly asks?: Role | undefined
+  /** The role of the clients that a `serve` client answers. */
+  readonly callers?: Role | undefined
   readonly subject: string
-  /** So many subjects, `SUBJECT.1` and on; 1 is the subject itself. */
+  /** Number of subjects, `SUBJECT.1` and up; with 1 it is SUBJECT itself. */
   readonly subjects: number
-  /** Messages, requests or streams of this client; absent is as many as come. */
+  /** Messages, requests or response streams of this client; unlimited if absent. */
   readonly count?: number | undefined
   /** Milliseconds after which it ends. */
   readonly forMs?: number | undefined
   /** Bytes of a payload. */
   readonly size: number
-  /** The payload begins with the time at which it should have been sent; see `stamp.ts`. */
+  /** The payload begins with the time at which it was due; see `payload.ts`. */
   readonly stamped: boolean
-  /** A second: sent when due, whatever became of those before. Absent is as fast as it goes. */
+  /** Per second: each is sent when due, regardless of earlier ones. As fast as possible if absent. */
   readonly rate?: number | undefined
-  /** Messages that are handed over at a time. */
+  /** Messages published or taken at a time. */
   readonly batch: number
-  /** How many may be under way: requests, streams, messages without acknowledgement. */
+  /** How many requests, response streams or unacknowledged messages may be in flight. */
   readonly window: number
   /** Publish with acknowledgement by a stream. */
   readonly ack: boolean
-  /** Milliseconds for each request. */
+  /** Timeout of each request. */
   readonly timeoutMs: number
-  /** What is replayed. */
+  /** The stream to replay. */
   readonly stream?: string | undefined
   readonly durable?: string | undefined
-  /** Frames of each response stream that is served. */
+  /** Frames per response stream that is served. */
   readonly frames: number
 }
 
 export type Role = 'pub' | 'sub' | 'req' | 'serve' | 'replay' | 'open' | 'rpc'
 
-/** The subject of a message by its number, from 0. */
-export function subjectOf({subject, subjects}: Job, index: number): string {
+/** The subject of a message by its index. */
+export function subjectAt({subject, subjects}: Job, index: number): string {
   return subjects === 1 ? subject : `${subject}.${(index % subjects) + 1}`
 }
 
-/** What to listen to for all of them. */
+/** Patterns that cover all subjects of a job. */
 export function patternsOf({subject, subjects}: Job, wildcards: boolean): readonly string[] {
   if (subjects === 1) return [subject]
   return wildcards ? [`${subject}.*`] : Array.from({length: subjects}, (_, i) => `${subject}.${i + 1}`)

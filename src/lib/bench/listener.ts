@@ -1,22 +1,23 @@
 import {sizeOf} from '../core/message.ts'
+import {Timer} from '../core/time/timer.ts'
 import type {Subscription} from '../transport/contract.ts'
-import type {Lead, Work} from './client.ts'
+import type {ClientControl, Workload} from './client.ts'
 import {type Job, patternsOf} from './job.ts'
 import type {Meter} from './meter.ts'
-import {plainPayload, stampReader} from './stamp.ts'
+import {plainPayload, stampReader} from './payload.ts'
 
-/** Nothing has come for so many milliseconds: nothing will. */
+/** After this long without a message nothing more is expected. */
 const quietMs = 1000
 const mostTaken = 1024
-/** A measurement that loses messages is none: what a slow reader may fall behind. */
+/** How far a slow reader may fall behind before messages are dropped. */
 const pendingLimit = 1_000_000
 
-/** Takes messages. A latency is the time from when a stamped message was due. */
-export const subscribing: Work = async (bus, job, meter, lead) => {
+/** Receives messages. A latency is the time since a stamped message was due. */
+export const subscribeLoad: Workload = async (bus, job, meter, control) => {
   const patterns = patternsOf(job, bus.features.wildcards)
-  await using subscription = await bus.subscribe(patterns, {pendingLimit, signal: lead.stop})
-  await lead.ready()
-  using _bounds = endWhenQuiet(subscription, job, meter, lead)
+  await using subscription = await bus.subscribe(patterns, {pendingLimit, signal: control.stop})
+  await control.ready()
+  using _bounds = endWhenQuiet(subscription, job, meter, control)
   const read = stampReader()
   for (let left = job.count ?? Number.POSITIVE_INFINITY; left > 0; ) {
     const messages = await subscription.take(Math.min(left, mostTaken))
@@ -33,15 +34,19 @@ export const subscribing: Work = async (bus, job, meter, lead) => {
   meter.dropped = subscription.dropped
 }
 
-/** Answers requests at once with so many bytes. */
-export const serving: Work = (bus, job, meter, lead) => answering(plainPayload(job.size), bus, job, meter, lead)
+/** Answers requests immediately with a payload of the job's size. */
+export const serveLoad: Workload = (bus, job, meter, control) =>
+  answerRequests(plainPayload(job.size), bus, job, meter, control)
 
-/** Answers requests at once; what several clients serve is shared among them. */
-export async function answering(data: Uint8Array, ...[bus, job, meter, lead]: Parameters<Work>): Promise<void> {
+/** Answers requests immediately; several clients share them in a queue group. */
+export async function answerRequests(
+  data: Uint8Array,
+  ...[bus, job, meter, control]: Parameters<Workload>
+): Promise<void> {
   const patterns = patternsOf(job, bus.features.wildcards)
-  await using subscription = await bus.subscribe(patterns, {queue: 'bench', pendingLimit, signal: lead.stop})
-  await lead.ready()
-  using _bounds = endWhenQuiet(subscription, job, meter, lead, 0)
+  await using subscription = await bus.subscribe(patterns, {queue: 'bench', pendingLimit, signal: control.stop})
+  await control.ready()
+  using _bounds = endWhenQuiet(subscription, job, meter, control, 0)
   for (let left = job.count ?? Number.POSITIVE_INFINITY; left > 0; ) {
     const requests = await subscription.take(Math.min(left, mostTaken))
     if (requests.length === 0) break
@@ -53,12 +58,12 @@ export async function answering(data: Uint8Array, ...[bus, job, meter, lead]: Pa
   await bus.flush()
 }
 
-/** Ends a subscription when its time is over, and when nobody sends any more and nothing more comes. */
+/** Closes a subscription after `forMs`, or once the senders are done and nothing more arrives. */
 function endWhenQuiet(
   subscription: Subscription,
   {forMs}: Job,
   meter: Meter,
-  {quiet}: Lead,
+  {quiet}: ClientControl,
   afterMs: number = quietMs,
 ): Disposable {
   let [seen, since] = [-1, 0]
@@ -66,11 +71,11 @@ function endWhenQuiet(
     if (meter.messages !== seen) [seen, since] = [meter.messages, performance.now()]
     else if (quiet.aborted && performance.now() - since >= afterMs) void subscription.close()
   }, quietMs / 10)
-  const end = forMs === undefined ? undefined : setTimeout(() => void subscription.close(), forMs)
+  const end = forMs === undefined ? undefined : new Timer(forMs, () => void subscription.close())
   return {
     [Symbol.dispose]() {
       clearInterval(timer)
-      clearTimeout(end)
+      end?.cancel()
     },
   }
 }

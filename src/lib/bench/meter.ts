@@ -1,33 +1,37 @@
-import {hostClock} from './clock.ts'
-
-/** How often each latency came: steps as its histogram has them, and counts. */
+/** Latencies and how often each occurred, in the steps of the histogram. */
 export type LatencyCounts = readonly (readonly [steps: number, count: number])[]
 
-/** Where latencies go. */
 export interface LatencySink {
   record(ms: number, count?: number): void
   counts(): LatencyCounts
 }
 
-/** What one client came to; plain data. Times are those of the host's clock. */
-export interface Tally {
+/** The counts of one client; plain data. Times are those of `hostClock`. */
+export interface ClientResult {
   readonly messages: number
   readonly bytes: number
   readonly fromMs: number
   readonly toMs: number
-  /** Messages that a slow subscriber lost. */
+  /** Messages dropped because the subscriber was too slow. */
   readonly dropped: number
-  /** How many failed in each way. */
+  /** Failures by kind. */
   readonly errors: Readonly<Record<string, number>>
-  /** How many there were in each slot of the clock. */
+  /** Messages in each slot of the clock. */
   readonly slots: readonly (readonly [slot: number, count: number])[]
   readonly latencies: LatencyCounts
 }
 
-/** Milliseconds of a slot of the time line. */
+/** Length of a slot of the timeline, in milliseconds. */
 export const slotMs = 100
 
-/** Counts what a client does. One clock reading a batch, so that it stays out of what is measured. */
+/** A clock in milliseconds shared by all processes of a host. It is monotonic, so only differences between readings mean something. */
+export function hostClock(): () => number {
+  const [seconds, nanoseconds] = process.hrtime()
+  const offset = seconds * 1000 + nanoseconds / 1e6 - performance.now()
+  return () => performance.now() + offset
+}
+
+/** Counts what a client does. The caller reads the clock once per batch, which keeps that cost out of the figures. */
 export class Meter {
   readonly now = hostClock()
   readonly latencies: LatencySink
@@ -43,13 +47,12 @@ export class Meter {
     this.latencies = latencies
   }
 
-  /** The time begins; without it, with the first that is added. */
+  /** Starts the clock; by default it starts with the first `add`. */
   begin(at: number = this.now()): void {
     this.#from = at
     this.#to = at
   }
 
-  /** So many more are done, as of now. */
   add(count: number, bytes: number, at: number): void {
     if (this.#from === 0) this.begin(at)
     this.messages += count
@@ -64,7 +67,7 @@ export class Meter {
     this.#to = at
   }
 
-  tally(): Tally {
+  result(): ClientResult {
     const {messages, dropped, errors} = this
     const facts = {messages, bytes: this.#bytes, fromMs: this.#from, toMs: this.#to, dropped, errors}
     return {...facts, slots: [...this.#slots], latencies: this.latencies.counts()}

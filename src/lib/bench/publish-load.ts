@@ -1,15 +1,15 @@
 import type {Transport} from '../transport/contract.ts'
-import type {Work} from './client.ts'
-import {type Job, subjectOf} from './job.ts'
+import type {Workload} from './client.ts'
+import {type Job, subjectAt} from './job.ts'
 import type {Meter} from './meter.ts'
+import {plainPayload, stampedPayloads} from './payload.ts'
 import {Schedule} from './schedule.ts'
-import {plainPayload, stampedPayloads} from './stamp.ts'
 
 /**
- * Publishes. A latency is the time from when a message was due, or handed over, to when the bus has it, as `flush` says;
- * with acknowledgements, to when a stream has stored it. Two batches are under way at a time.
+ * Publishes. A latency is the time from when a message was due, or was published, until `flush` confirms it; with
+ * acknowledgements, until a stream has stored it. Two batches are in flight at a time.
  */
-export const publishing: Work = async (bus, job, meter, {ready, stop}) => {
+export const publishLoad: Workload = async (bus, job, meter, {ready, stop}) => {
   await ready()
   meter.begin()
   const schedule = new Schedule(job, meter.now, stop)
@@ -24,7 +24,7 @@ async function flushed(bus: Transport, job: Job, meter: Meter, schedule: Schedul
     if (count === 0) break
     const first = sent
     const begun = job.rate === undefined ? schedule.due(first) : undefined
-    for (const data of payloads(first, count)) bus.publish({subject: subjectOf(job, sent++), data})
+    for (const data of payloads(first, count)) bus.publish({subject: subjectAt(job, sent++), data})
     const flushing = bus.flush().then(() => {
       const at = meter.now()
       meter.add(count, count * job.size, at)
@@ -56,14 +56,14 @@ async function stored(bus: Transport, job: Job, meter: Meter, schedule: Schedule
     if (count === 0) break
     for (const data of payloads(sent, count)) {
       dues.set(sent, job.rate === undefined ? meter.now() : schedule.due(sent))
-      const full = publisher.push({subject: subjectOf(job, sent++), data})
+      const full = publisher.push({subject: subjectAt(job, sent++), data})
       if (full !== undefined) await full
     }
   }
   await publisher.flush()
 }
 
-/** Makes the payloads of a batch by the number of its first message. */
+/** Makes the payloads of a batch, given the index of its first message. */
 function payloadsOf({stamped, size}: Job, schedule: Schedule): (first: number, count: number) => Iterable<Uint8Array> {
   if (stamped) return (first, count) => stampedPayloads(count, size, (i) => schedule.due(first + i))
   const payload = plainPayload(size)

@@ -1,27 +1,29 @@
 import {BusError} from '../core/errors.ts'
-import type {Message} from '../core/message.ts'
-import {sizeOf} from '../core/message.ts'
+import {type Message, sizeOf} from '../core/message.ts'
 import type {Transport} from '../transport/contract.ts'
-import type {Work} from './client.ts'
+import type {Workload} from './client.ts'
 import type {Job} from './job.ts'
 import type {Meter} from './meter.ts'
+import {plainPayload} from './payload.ts'
 
-/** A consumer that had nothing for so many milliseconds has no more. */
+/** A consumer without a message for this long is at its end. */
 const idleMs = 500
 
-/** Takes what a stream has: each client all of it, or as members of a durable consumer, with acknowledgements. */
-export const replaying: Work = async (bus, job, meter, {ready, stop}) => {
+/** Reads a stream: each client all of it, or all as members of one durable consumer, acknowledging. */
+export const replayLoad: Workload = async (bus, job, meter, {ready, stop}) => {
   const {stream, durable, forMs} = job
-  if (stream === undefined) throw new BusError('usage', 'a replay is of a stream')
+  if (stream === undefined) throw new BusError('usage', 'a replay needs a stream')
   await ready()
   meter.begin()
   const signal = forMs === undefined ? stop : AbortSignal.any([stop, AbortSignal.timeout(forMs)])
   await (durable === undefined
-    ? read(bus, stream, job, meter, signal)
-    : consume(bus, stream, durable, job, meter, signal))
+    ? read(bus, {...job, stream}, meter, signal)
+    : consume(bus, {...job, stream, durable}, meter, signal))
 }
 
-async function read(bus: Transport, stream: string, {count, batch}: Job, meter: Meter, signal: AbortSignal) {
+type StreamJob = Job & {readonly stream: string}
+
+async function read(bus: Transport, {stream, count, batch}: StreamJob, meter: Meter, signal: AbortSignal) {
   await using reading = await bus.streams.read(stream, {signal})
   for (let left = count ?? Number.POSITIVE_INFINITY; left > 0; ) {
     const messages = await reading.take(Math.min(batch, left))
@@ -33,9 +35,7 @@ async function read(bus: Transport, stream: string, {count, batch}: Job, meter: 
 
 async function consume(
   bus: Transport,
-  stream: string,
-  durable: string,
-  {count: max, batch, window: prefetch}: Job,
+  {stream, durable, count: max, batch, window: prefetch}: StreamJob & {readonly durable: string},
   meter: Meter,
   signal: AbortSignal,
 ) {
@@ -53,4 +53,38 @@ function bytesOf(messages: readonly Message[]): number {
   let bytes = 0
   for (const {payload} of messages) bytes += sizeOf(payload)
   return bytes
+}
+
+export interface TemporaryStream {
+  /** Messages to fill it with. */
+  readonly count: number
+  readonly size: number
+  /** A consumer to add. */
+  readonly durable?: string | undefined
+  readonly signal: AbortSignal
+}
+
+/** Fills a new stream, passes its name to `work` and removes it afterwards. Fails as `Streams` does. */
+export async function withTemporaryStream<T>(
+  bus: Transport,
+  options: TemporaryStream,
+  work: (name: string) => Promise<T>,
+): Promise<T> {
+  const {count, size, durable, signal} = options
+  const name = `BENCH_${crypto.randomUUID().slice(0, 8)}`
+  const subject = `bench.${name}`
+  await bus.streams.add({name, subjects: [subject]})
+  try {
+    const data = plainPayload(size)
+    await using publisher = bus.streams.publisher({signal})
+    for (let i = 0; i < count; i++) {
+      const full = publisher.push({subject, data})
+      if (full !== undefined) await full
+    }
+    await publisher.flush()
+    if (durable !== undefined) await bus.streams.consumers.add(name, {name: durable, maxAckPending: 10_000})
+    return await work(name)
+  } finally {
+    await bus.streams.remove(name)
+  }
 }

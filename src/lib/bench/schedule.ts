@@ -1,13 +1,13 @@
 import {sleep} from '../core/time/timer.ts'
 import type {Job} from './job.ts'
 
-/** Waits shorter than this are spent looking at the clock: a timer may be late by as much. */
+/** Shorter waits poll the clock, because a timer may be late by this much. */
 const timerMs = 2
 
 /**
- * When what is sent: as fast as it goes, a batch at a time, or at a rate. At a rate each has the time at which it is due,
- * and one that could not be sent then is sent as soon as it can; its latency counts from when it was due, so that a
- * stall shows in all that it held up.
+ * When to send: as fast as possible in batches, or at a rate. At a rate each message is due at a fixed time. One that
+ * could not be sent on time is sent as soon as possible, and its latency counts from when it was due, so that a stall
+ * shows in every message it delayed.
  */
 export class Schedule {
   readonly #now: () => number
@@ -18,7 +18,7 @@ export class Schedule {
   readonly #signal: AbortSignal
   readonly #batch: number
   #sent = 0
-  /** When the batch that `next` gave out last was begun. */
+  /** When the last batch began. */
   #begun: number
 
   constructor({count, forMs, rate, batch}: Job, now: () => number, signal: AbortSignal) {
@@ -32,7 +32,7 @@ export class Schedule {
     this.#signal = signal
   }
 
-  /** How many to send now; 0 when it is over. */
+  /** Waits until something is due and returns how many to send; 0 at the end. */
   async next(most: number = this.#batch): Promise<number> {
     const left = this.#most - this.#sent
     if (left <= 0 || this.#signal.aborted) return 0
@@ -46,7 +46,7 @@ export class Schedule {
     return count
   }
 
-  /** When the message of this number, from 0, should have been sent. */
+  /** When the message of this index was due. */
   due(index: number): number {
     return this.#intervalMs > 0 ? this.#started + index * this.#intervalMs : this.#begun
   }

@@ -200,7 +200,7 @@ describe('a load run', () => {
     expect(code).toBe(9)
     expect(JSON.parse(stdout)).toMatchObject({requests: 5, ok: 0, errors: {expectation: 5}})
     expect(JSON.parse(stderr)).toMatchObject({
-      error: {message: expect.stringMatching(/^5 of 5 requests failed, as this one: .*json\.total is 42$/)},
+      error: {message: expect.stringMatching(/^5 of 5 requests failed, for example: .*json\.total is 42$/)},
     })
     expect((await req(['slow', '', '-n', '2', '-c', '2', '-t', '50ms'])).code).toBe(6)
     expect((await req(['broken', '', '-n', '2'])).code).toBe(8)

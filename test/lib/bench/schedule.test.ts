@@ -14,7 +14,7 @@ function scheduled(settings: Partial<Job>, signal = new AbortController().signal
 }
 
 describe('a schedule', () => {
-  test('without a rate gives batches until all are sent, due when they begin', async () => {
+  test('without a rate gives batches, due when they begin, until all are sent', async () => {
     const {clock, schedule} = scheduled({count: 25})
     expect(await schedule.next()).toBe(10)
     clock.now += 7
@@ -24,7 +24,7 @@ describe('a schedule', () => {
     expect(await schedule.next()).toBe(0)
   })
 
-  test('at a rate gives what is due, and after a stall all that it held up, due when they were', async () => {
+  test('at a rate gives what is due, and after a stall every message it delayed, with its original due time', async () => {
     const {clock, schedule} = scheduled({rate: 1000})
     expect(await schedule.next()).toBe(1)
     clock.now += 5
@@ -34,7 +34,7 @@ describe('a schedule', () => {
     expect([schedule.due(6), schedule.due(15)]).toEqual([5006, 5015])
   })
 
-  test('ends when its time is over, and by its signal', async () => {
+  test('ends after its duration, or when its signal aborts', async () => {
     const {clock, schedule} = scheduled({forMs: 50})
     expect(await schedule.next()).toBe(10)
     clock.now += 50

@@ -1,12 +1,14 @@
 /**
- * Times inside payloads, so that a subscriber of the same host knows how long a message was on its way: the first eight
- * bytes, a float64 of the host's clock.
+ * Payloads of a measurement. A stamped one begins with a float64 of `hostClock`, the time at which it was due, so that
+ * a subscriber on the same host can tell its latency.
  */
+
+/** Bytes of a stamp. */
 export const stampBytes = 8
 
 const fill = 'x'
 
-/** Payloads of one batch, stamped by `due`; nobody has used their memory before. */
+/** Payloads of one batch, stamped by `due`, in newly allocated memory. */
 export function stampedPayloads(count: number, size: number, due: (index: number) => number): Uint8Array[] {
   const block = Buffer.allocUnsafeSlow(count * size).fill(fill)
   return Array.from({length: count}, (_, i) => {
@@ -15,12 +17,12 @@ export function stampedPayloads(count: number, size: number, due: (index: number
   })
 }
 
-/** A payload without a time. */
+/** A payload without a stamp. */
 export function plainPayload(size: number): Uint8Array {
   return Buffer.alloc(size, fill)
 }
 
-/** Reads times out of payloads; NaN from one that is too short. */
+/** Reads stamps; NaN for a payload that is too short. */
 export function stampReader(): (payload: Uint8Array) => number {
   const bytes = new Uint8Array(stampBytes)
   const times = new Float64Array(bytes.buffer)

@@ -1,10 +1,10 @@
 import {randomUUID} from 'node:crypto'
 import {afterEach, beforeEach, expect, test} from 'vitest'
-import {BusError} from '../../../../src/lib/core/errors.ts'
-import type {Message} from '../../../../src/lib/core/message.ts'
-import {failureOfLoad, type Load, runLoad} from '../../../../src/lib/messaging/pubsub/load.ts'
-import type {Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
-import {openMemory} from '../../../../src/lib/transport/memory/driver.ts'
+import {BusError} from '../../../src/lib/core/errors.ts'
+import type {Message} from '../../../src/lib/core/message.ts'
+import {failureOfLoad, type RequestLoad, runRequests} from '../../../src/lib/messaging/load.ts'
+import type {Subscription, Transport} from '../../../src/lib/transport/contract.ts'
+import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 
 let bus: Transport
 beforeEach(() => {
@@ -29,7 +29,7 @@ async function serve(answer: (request: Message, n: number) => string | undefined
   return requests
 }
 
-function load(options: Partial<Load>): Load {
+function load(options: Partial<RequestLoad>): RequestLoad {
   let n = 0
   const next = () => ({subject: 'svc', data: String(++n)})
   return {count: 100, concurrency: 1, timeoutMs: 5000, next, onLatency() {}, ...options}
@@ -42,7 +42,7 @@ test('every request is made once and measured once', async () => {
     seen.push(request.text)
     return 'ok'
   })
-  const result = await runLoad(bus, load({concurrency: 7, onLatency: (ms) => latencies.push(ms)}))
+  const result = await runRequests(bus, load({concurrency: 7, onLatency: (ms) => latencies.push(ms)}))
   expect(result).toMatchObject({requests: 100, ok: 100, errors: {}})
   expect(seen.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({length: 100}, (_, i) => String(i + 1)))
   expect(latencies.length).toBe(100)
@@ -56,14 +56,14 @@ test('no more are in flight than asked', async () => {
     most = Math.max(most, ++open)
     return bus.request(...args).finally(() => open--)
   }
-  await runLoad({...bus, request}, load({concurrency: 7}))
+  await runRequests({...bus, request}, load({concurrency: 7}))
   expect(most).toBe(7)
 })
 
 test('progress is told', async () => {
   const seen: number[] = []
   await serve()
-  await runLoad(bus, load({count: 3, onProgress: (done) => seen.push(done)}))
+  await runRequests(bus, load({count: 3, onProgress: (done) => seen.push(done)}))
   expect(seen).toEqual([1, 2, 3])
 })
 
@@ -74,15 +74,17 @@ test('failures are counted by kind, and the gravest decides', async () => {
     return undefined
   }
   let wrong = 3
-  const result = await runLoad(bus, load({count: 10, timeoutMs: 30, judge}))
+  const result = await runRequests(bus, load({count: 10, timeoutMs: 30, judge}))
   expect(result).toMatchObject({requests: 10, ok: 6, errors: {timeout: 1, expectation: 3}})
   const failure = failureOfLoad(result, 10)
   expect(failure).toMatchObject({kind: 'timeout', data: {errors: {timeout: 1, expectation: 3}}})
-  expect(failure?.message).toMatch(/^4 of 10 requests failed, as this one: no reply on "svc" within 30 ms/)
+  expect(failure?.message).toMatch(/^4 of 10 requests failed, for example: no reply on "svc" within 30 ms/)
 })
 
 test('when nobody serves it ends at once', async () => {
-  await expect(runLoad(bus, load({count: 1_000_000, concurrency: 10}))).rejects.toMatchObject({kind: 'noResponders'})
+  await expect(runRequests(bus, load({count: 1_000_000, concurrency: 10}))).rejects.toMatchObject({
+    kind: 'noResponders',
+  })
 })
 
 test('when the only server leaves in the middle the rest is counted', async () => {
@@ -90,18 +92,18 @@ test('when the only server leaves in the middle the rest is counted', async () =
     if (n === 4) void requests.close()
     return 'ok'
   })
-  const result = await runLoad(bus, load({count: 10}))
+  const result = await runRequests(bus, load({count: 10}))
   expect(result).toMatchObject({requests: 10, ok: 4, errors: {noResponders: 6}})
 })
 
 test('what a request cannot be made of ends it', async () => {
   await serve()
-  await expect(runLoad(bus, load({next: () => ({subject: 'a..b'})}))).rejects.toMatchObject({kind: 'usage'})
+  await expect(runRequests(bus, load({next: () => ({subject: 'a..b'})}))).rejects.toMatchObject({kind: 'usage'})
   const bug = new TypeError('a bug')
   const judge = () => {
     throw bug
   }
-  await expect(runLoad(bus, load({judge}))).rejects.toBe(bug)
+  await expect(runRequests(bus, load({judge}))).rejects.toBe(bug)
 })
 
 test('an abort ends it at once with what was done', async () => {
@@ -111,7 +113,7 @@ test('an abort ends it at once with what was done', async () => {
     abort.abort()
     return undefined
   })
-  const result = await runLoad(bus, load({signal: abort.signal, timeoutMs: 60_000}))
+  const result = await runRequests(bus, load({signal: abort.signal, timeoutMs: 60_000}))
   expect(result).toMatchObject({requests: 5, ok: 5})
   expect(failureOfLoad(result, 100)).toMatchObject({
     kind: 'interrupted',

@@ -1,0 +1,184 @@
+/** The load generator: makes many calls, a limited number at a time, and counts how they fail. */
+import {BusError, type FailureKind} from '../core/errors.ts'
+import type {Message, Outgoing} from '../core/message.ts'
+import type {Transport} from '../transport/contract.ts'
+
+export interface CallLoad<A> {
+  /** Calls in flight at the same time. */
+  readonly concurrency: number
+  /** Resolves with true when the call with this index is due, with false at the end of the run. */
+  readonly due: (index: number) => boolean | Promise<boolean>
+  readonly call: (index: number) => Promise<A>
+  /** Told each answer. Throws what is wrong with it; a promise is waited for. */
+  readonly onAnswer: (answer: A) => Promise<void> | undefined
+  /** Told each failure that is counted. */
+  readonly onFailure?: ((kind: FailureKind) => void) | undefined
+  /** Told after each call how many are done. */
+  readonly onProgress?: ((done: number) => void) | undefined
+  /** Ends the run. Calls in flight are then not counted. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface RequestLoad extends Pick<CallLoad<Message>, 'concurrency' | 'onProgress' | 'signal'> {
+  readonly count: number
+  /** Timeout of each request. */
+  readonly timeoutMs: number
+  /** Makes the next request. */
+  readonly next: () => Outgoing
+  /** Told the latency of each request that was answered, before the reply is judged. */
+  readonly onLatency: (ms: number) => void
+  /** Throws what is wrong with a reply. A promise is waited for. */
+  readonly judge?: ((reply: Message, ms: number) => Promise<void> | undefined) | undefined
+}
+
+export interface LoadResult {
+  /** Requests that are done, successful or not. */
+  readonly requests: number
+  readonly ok: number
+  /** Failures by kind. */
+  readonly errors: Readonly<Partial<Record<FailureKind, number>>>
+  /** The first failure of each kind. */
+  readonly examples: readonly BusError[]
+  /** Duration of the whole run. */
+  readonly ms: number
+}
+
+/** Failures that say something about the service. They are counted; any other failure ends the run. The gravest first. */
+const countedKinds: readonly FailureKind[] = ['noResponders', 'timeout', 'remote', 'expectation']
+
+/** Sends `count` requests. The overhead for each is one clock reading. Fails as `runCalls` does. */
+export function runRequests(bus: Transport, load: RequestLoad): Promise<LoadResult> {
+  const {count, next, onLatency, judge} = load
+  const options = {timeoutMs: load.timeoutMs}
+  return runCalls({
+    ...load,
+    due: (index) => index < count,
+    async call() {
+      const message = next()
+      const from = performance.now()
+      const reply = await bus.request(message, options)
+      return {reply, ms: performance.now() - from}
+    },
+    onAnswer({reply, ms}) {
+      onLatency(ms)
+      return judge?.(reply, ms)
+    },
+  })
+}
+
+/** Makes calls until none is due. Fails with `noResponders` if that is the result before any answer has come. */
+export async function runCalls<A>(load: CallLoad<A>): Promise<LoadResult> {
+  const {signal} = load
+  const run = new CallRun(load)
+  const aborted = Promise.withResolvers<void>()
+  const abort = () => aborted.resolve()
+  signal?.addEventListener('abort', abort)
+  if (signal?.aborted) abort()
+  try {
+    await Promise.race([run.all(), aborted.promise])
+  } finally {
+    run.stopped = true
+    signal?.removeEventListener('abort', abort)
+  }
+  return run.result()
+}
+
+class CallRun<A> {
+  /** What ends from now on does not count. */
+  stopped = false
+  readonly #load: CallLoad<A>
+  readonly #started = performance.now()
+  readonly #errors = new Map<FailureKind, {count: number; example: BusError}>()
+  #done = 0
+  #ok = 0
+  #inFlight = 0
+  #answered = false
+  #onEnded = () => {}
+
+  constructor(load: CallLoad<A>) {
+    this.#load = load
+  }
+
+  async all(): Promise<void> {
+    const {due, concurrency} = this.#load
+    let failure: {readonly error: unknown} | undefined
+    const fail = (error: unknown) => {
+      failure ??= {error}
+      this.stopped = true
+    }
+    for (let index = 0; !this.stopped; index++) {
+      const isDue = due(index)
+      if (!(typeof isDue === 'boolean' ? isDue : await isDue)) break
+      this.#inFlight++
+      this.#one(index)
+        .catch(fail)
+        .finally(() => {
+          this.#inFlight--
+          this.#onEnded()
+        })
+      if (this.#inFlight >= concurrency) await this.#ended()
+    }
+    while (this.#inFlight > 0 && !this.stopped) await this.#ended()
+    if (failure !== undefined) throw failure.error
+  }
+
+  result(): LoadResult {
+    const errors = [...this.#errors]
+    return {
+      requests: this.#done,
+      ok: this.#ok,
+      errors: Object.fromEntries(errors.map(([kind, {count}]) => [kind, count])),
+      examples: errors.map(([, {example}]) => example),
+      ms: performance.now() - this.#started,
+    }
+  }
+
+  async #one(index: number): Promise<void> {
+    const {call, onAnswer, onProgress} = this.#load
+    try {
+      const answer = await call(index)
+      if (this.stopped) return
+      this.#answered = true
+      const verdict = onAnswer(answer)
+      if (verdict !== undefined) await verdict
+      this.#ok++
+    } catch (error) {
+      if (this.stopped) return
+      this.#count(error)
+    }
+    this.#done++
+    onProgress?.(this.#done)
+  }
+
+  /** Counts a failure of the service; throws any other. */
+  #count(error: unknown): void {
+    if (!(error instanceof BusError && countedKinds.includes(error.kind))) throw error
+    if (error.kind === 'noResponders' && !this.#answered) throw error
+    const entry = this.#errors.get(error.kind) ?? {count: 0, example: error}
+    entry.count++
+    this.#errors.set(error.kind, entry)
+    this.#load.onFailure?.(error.kind)
+  }
+
+  /** Resolves when the next call has ended. */
+  #ended(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onEnded = resolve
+    })
+  }
+}
+
+/** The failure of a run that was interrupted or in which requests failed; of several kinds the gravest. */
+export function failureOfLoad(result: LoadResult, asked: number): BusError | undefined {
+  if (result.requests < asked) {
+    return new BusError('interrupted', `interrupted after ${result.requests} of ${asked} requests`)
+  }
+  const kind = countedKinds.find((candidate) => result.errors[candidate] !== undefined)
+  if (kind === undefined) return undefined
+  const example = result.examples.find((error) => error.kind === kind)
+  const failures = result.requests - result.ok
+  return new BusError(kind, `${failures} of ${result.requests} requests failed, for example: ${example?.message}`, {
+    try: example?.try ?? [],
+    data: {...example?.data, errors: result.errors},
+  })
+}
