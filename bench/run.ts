@@ -3,6 +3,7 @@
  * is missed is marked; nothing fails, since machines differ: compare the figures with the limits beside them.
  */
 import {cpus} from 'node:os'
+import {checks} from './checks.ts'
 import {commands} from './commands.ts'
 import {events} from './events.ts'
 import {file} from './file.ts'
@@ -16,7 +17,7 @@ import {replay} from './replay.ts'
 import {rpc} from './rpc.ts'
 import {startup} from './startup.ts'
 
-const cases = [startup, limits, file, commands, nats, replay, openStreams, rpc, events, idle]
+const cases = [startup, limits, file, commands, checks, nats, replay, openStreams, rpc, events, idle]
 /** Takes so long that it has to be asked for. */
 const onRequest = [growth]
 const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'))

@@ -1,6 +1,6 @@
-/** The buses of check files: flags come before what a file says, and files of one bus share its connection. */
+/** The buses of check files: flags override what a file says, and files on the same bus share a connection. */
 import {readFileSync} from 'node:fs'
-import type {CheckFile} from '../../lib/checks/file.ts'
+import type {CheckFile} from '../../lib/checks/check.ts'
 import type {Scrubber} from '../../lib/checks/scrub.ts'
 import {Variables} from '../../lib/checks/variables.ts'
 import {type BusFlags, type FoundBus, findBus, prepareBus} from '../../lib/cli/target/bus.ts'
@@ -8,12 +8,12 @@ import {withoutSecrets} from '../../lib/core/secrets.ts'
 import type {Login, Transport} from '../../lib/transport/contract.ts'
 import {open} from '../../lib/transport/open.ts'
 
-export interface BusWishes {
+export interface BusesOptions {
   readonly flags: BusFlags
   readonly env: NodeJS.ProcessEnv
   /** Set by `--var`. */
   readonly vars: ReadonlyMap<string, unknown>
-  /** Learns the secrets of every login. */
+  /** Gets the secrets of every login. */
   readonly scrubber: Scrubber
   readonly warn: (line: string) => void
   readonly notify: (line: string) => void
@@ -21,16 +21,16 @@ export interface BusWishes {
 }
 
 export class Buses implements AsyncDisposable {
-  readonly #wishes: BusWishes
+  readonly #options: BusesOptions
   readonly #open = new Map<string, Promise<Transport>>()
   readonly #ofFile = new Map<string, Transport>()
   readonly #found = new Map<Transport, FoundBus>()
 
-  constructor(wishes: BusWishes) {
-    this.#wishes = wishes
+  constructor(options: BusesOptions) {
+    this.#options = options
   }
 
-  /** Opens what these files need. Fails as `findBus` and `open` do, before anything is checked. */
+  /** Opens the buses of these files. Fails as `findBus` and `open` do. */
   async openFor(files: readonly CheckFile[]): Promise<void> {
     for (const file of files) {
       const found = await this.#find(file)
@@ -45,14 +45,14 @@ export class Buses implements AsyncDisposable {
     return bus
   }
 
-  /** How it was reached. */
+  /** How a bus was reached. */
   found(bus: Transport): FoundBus {
     const found = this.#found.get(bus)
     if (found === undefined) throw new Error(`${bus.url} was not opened here`)
     return found
   }
 
-  /** `nats://… (context prod)`, each once. */
+  /** `nats://… (context prod)`, one line per bus. */
   get lines(): string[] {
     return [...new Set([...this.#found.values()].map(({url, why}) => `${withoutSecrets(url)} (${why})`))]
   }
@@ -62,15 +62,15 @@ export class Buses implements AsyncDisposable {
   }
 
   async #find(file: CheckFile): Promise<FoundBus> {
-    const {flags, env} = this.#wishes
+    const {flags, env} = this.#options
     const wanted = flags.bus === undefined && flags.context === undefined ? this.#flagsOf(file) : flags
     const found = await findBus(wanted, env)
     return wanted === flags ? found : {...found, why: file.path}
   }
 
-  /** The flags with what the file says of its bus. */
+  /** The flags with the bus or context of the file. */
   #flagsOf({shape}: CheckFile): BusFlags {
-    const {flags, env, vars, scrubber} = this.#wishes
+    const {flags, env, vars, scrubber} = this.#options
     const {bus, context, vars: own} = shape
     if (bus === undefined && context === undefined) return flags
     const variables = new Variables(env, (secret) => scrubber.add(secret))
@@ -84,10 +84,10 @@ export class Buses implements AsyncDisposable {
     const key = JSON.stringify([found.url, found.server])
     const earlier = this.#open.get(key)
     if (earlier !== undefined) return earlier
-    const {warn, notify, signal} = this.#wishes
+    const {warn, notify, signal} = this.#options
     for (const warning of found.warnings) warn(warning)
     prepareBus(found)
-    // A check that finds its bus gone has found something: no attempt to come back hides that.
+    // No reconnecting: a lost bus is a finding.
     const options = {name: 'bus check', maxReconnects: 0, ...found.server, signal}
     const opening = open(found.url, {...options, notify: ({text}) => notify(text)}).then((bus) => {
       this.#found.set(bus, found)
@@ -98,7 +98,7 @@ export class Buses implements AsyncDisposable {
   }
 
   #learn({url, server: {login = {}}}: FoundBus): void {
-    const {scrubber} = this.#wishes
+    const {scrubber} = this.#options
     for (const [, inUrl = ''] of url.matchAll(/(?:\/\/|,)([^@/,]*)@/g)) {
       const colon = inUrl.indexOf(':')
       const secret = colon < 0 ? inUrl : inUrl.slice(colon + 1)
@@ -110,13 +110,13 @@ export class Buses implements AsyncDisposable {
   }
 }
 
-/** Seeds and tokens of credentials: in their text, or in the file that holds them. */
+/** Seeds and tokens of credentials, given as text or as a file. */
 function keysIn({creds, credsFile, nkeyFile}: Login): string[] {
   const texts = [creds ?? '', ...[credsFile, nkeyFile].map((path) => (path === undefined ? '' : contentOf(path)))]
   return texts.flatMap((text) => text.match(/\b(S[A-Z][A-Z2-7]{50,}|eyJ[\w-]+\.[\w-]+\.[\w-]+)/g) ?? [])
 }
 
-/** What cannot be read is told by who logs in with it. */
+/** An unreadable file is reported by the login that uses it. */
 function contentOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')

@@ -1,21 +1,21 @@
-/** Which check files are meant, and what is in them. */
+/** Finds check files and loads them. */
 import {globSync, readdirSync, readFileSync, statSync} from 'node:fs'
 import {dirname, join} from 'node:path'
-import type {CheckFile} from '../../lib/checks/file.ts'
+import type {CheckFile} from '../../lib/checks/check.ts'
 import {loadFile} from '../../lib/checks/load.ts'
-import type {Fault} from '../../lib/checks/yaml.ts'
+import type {FileFault} from '../../lib/checks/yaml.ts'
 import {fileError} from '../../lib/cli/io/input.ts'
 import {BusError} from '../../lib/core/errors.ts'
 
 const defaultFolder = 'checks'
 
 /**
- * The check files that these words name: files, folders with all YAML in them, globs; without any the folder `checks`.
- * Each once, in order. Fails with `notFound` where there is nothing.
+ * The check files that the arguments name: files, folders with YAML files, globs; by default the folder `checks`.
+ * Without duplicates, in order. Fails with `notFound` for an argument that names no file.
  */
 export function findFiles(words: readonly string[]): string[] {
   if (words.length === 0 && !exists(defaultFolder)) {
-    throw new BusError('usage', `nothing says what to check, and there is no folder "${defaultFolder}"`, {
+    throw new BusError('usage', `no check files given, and there is no folder "${defaultFolder}"`, {
       try: ['bus check FILE', 'bus check init'],
     })
   }
@@ -23,7 +23,7 @@ export function findFiles(words: readonly string[]): string[] {
   return [...new Set(paths)]
 }
 
-/** The folders in which these words look, and whether in all below them too. */
+/** The folders that contain these files, and whether their subfolders do too. */
 export function foldersOf(words: readonly string[]): Map<string, boolean> {
   const folders = new Map<string, boolean>()
   for (const word of words.length === 0 ? [defaultFolder] : words) {
@@ -35,7 +35,7 @@ export function foldersOf(words: readonly string[]): Map<string, boolean> {
   return folders
 }
 
-/** Reads all of them. When one is wrong, fails with `usage` once all that is wrong was told. */
+/** Loads all files. If any has errors, reports all of them and fails with `usage`. */
 export async function loadFiles(
   paths: readonly string[],
   given: readonly string[],
@@ -56,7 +56,7 @@ export async function loadFiles(
   const lines = wrong.flatMap(linesOf)
   if (lines.length > 1) for (const line of lines) tell(line)
   if (wrong.length === 1) throw first
-  throw new BusError('usage', `${wrong.length} of ${paths.length} files are wrong, so nothing was run`, {
+  throw new BusError('usage', `${wrong.length} of ${paths.length} files have errors, so nothing was run`, {
     try: first.try,
     data: {files: wrong.map(({message, data}) => data ?? {sentence: message})},
   })
@@ -66,14 +66,14 @@ function pathsOf(word: string): string[] {
   if (exists(word)) return statSync(word).isDirectory() ? yamlIn(word) : [word]
   const found = /[*?[{]/.test(word) ? globSync(word).sort() : []
   if (found.length > 0) return found
-  throw new BusError('notFound', `there is no file, folder or glob "${word}"`, {try: ['bus check init']})
+  throw new BusError('notFound', `no file, folder or glob matches "${word}"`, {try: ['bus check init']})
 }
 
 function yamlIn(folder: string): string[] {
   const found = readdirSync(folder, {recursive: true, encoding: 'utf8'})
   const files = found.filter((path) => /\.ya?ml$/.test(path) && !/(^|[/\\])(\.|node_modules[/\\])/.test(path))
   if (files.length > 0) return files.sort().map((path) => join(folder, path))
-  throw new BusError('notFound', `the folder "${folder}" has no .yaml file`, {try: ['bus check init']})
+  throw new BusError('notFound', `the folder "${folder}" has no .yaml files`, {try: ['bus check init']})
 }
 
 function exists(path: string): boolean {
@@ -90,7 +90,7 @@ function textOf(path: string): string {
 
 /** `checks/a.yaml:3:5: unknown key "expct"` for each fault. */
 function linesOf({message, data}: BusError): string[] {
-  const {file, faults} = (data ?? {}) as {file?: string; faults?: readonly Fault[]}
+  const {file, faults} = (data ?? {}) as {file?: string; faults?: readonly FileFault[]}
   if (file === undefined || faults === undefined) return [message]
   return faults.map(({line, column, sentence}) => `${file}:${line}:${column}: ${sentence}`)
 }

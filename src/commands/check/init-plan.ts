@@ -1,25 +1,24 @@
-/** `check init`: looks at a bus, drafts a file, runs it there, and keeps what passes. */
-import {existsSync, mkdirSync, writeFileSync} from 'node:fs'
+/** `check init`: drafts a check file from what is on a bus, runs it there and keeps what passes. */
+import {mkdirSync, writeFileSync} from 'node:fs'
 import {dirname} from 'node:path'
-import {type Draft, draftOf, draftText} from '../../lib/checks/draft.ts'
+import {type Draft, draftOf, draftText, type Findings} from '../../lib/checks/draft.ts'
 import type {CheckResult} from '../../lib/checks/events.ts'
 import {loadFile} from '../../lib/checks/load.ts'
-import type {Findings} from '../../lib/checks/service-info.ts'
 import {fileError} from '../../lib/cli/io/input.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import {interruptedError} from '../../lib/transport/shared/requests.ts'
-import {type CheckScreen, runChecks} from './plan.ts'
+import {type CheckConsole, runChecks} from './plan.ts'
 
 export interface InitAnswers {
   readonly path: string
   readonly name: string
-  /** To send a request each. */
+  /** Subjects to send a request to. */
   readonly subjects: readonly string[]
 }
 
-interface InitWishes {
+interface InitOptions {
   readonly path: string | undefined
   readonly name: string | undefined
   readonly subjects: readonly string[]
@@ -28,19 +27,19 @@ interface InitWishes {
 const defaultPath = 'checks/bus.yaml'
 const defaultName = 'the bus'
 
-/** Asks on a terminal for what the flags leave open. Fails with `interrupted` for Ctrl-C. */
-export async function askForInit(wishes: InitWishes, mayAsk: boolean, signal: AbortSignal): Promise<InitAnswers> {
-  const {path = defaultPath, name = defaultName, subjects} = wishes
-  const isOpen = wishes.path === undefined && wishes.name === undefined && subjects.length === 0
-  if (!mayAsk || !isOpen) return {path, name, subjects}
+/** Prompts for everything if neither a flag nor an argument was given. Fails with `interrupted` on Ctrl-C. */
+export async function askForInit(options: InitOptions, mayAsk: boolean, signal: AbortSignal): Promise<InitAnswers> {
+  const {path = defaultPath, name = defaultName, subjects} = options
+  const isGiven = options.path !== undefined || options.name !== undefined || subjects.length > 0
+  if (!mayAsk || isGiven) return {path, name, subjects}
   try {
     const {default: input} = await import('@inquirer/input')
     const on = {output: process.stderr, signal}
-    const asked = await input({message: 'file:', default: path}, on)
-    const named = await input({message: 'what does it check?', default: name}, on)
+    const asked = await input({message: 'File:', default: path}, on)
+    const named = await input({message: 'Name:', default: name}, on)
     const found: string[] = []
     for (;;) {
-      const message = found.length === 0 ? 'a subject to send an empty request (none):' : 'another one (none):'
+      const message = found.length === 0 ? 'Subject to send an empty request to (none):' : 'Another subject (none):'
       const subject = await input({message, validate: complaint}, on)
       if (subject === '') return {path: asked, name: named, subjects: found}
       found.push(subject)
@@ -51,29 +50,29 @@ export async function askForInit(wishes: InitWishes, mayAsk: boolean, signal: Ab
   }
 }
 
-export interface Tried {
+export interface TriedDraft {
   readonly text: string
   readonly kept: readonly CheckResult[]
   readonly left: readonly CheckResult[]
 }
 
-/** Runs the draft on the bus that the flags name. Fails with `expectation` when nothing of it passes. */
+/** Runs the draft on the bus of the flags. Fails with `expectation` if nothing passes. */
 export async function tryDraft(
   {path, name}: InitAnswers,
   findings: Findings,
   flags: BusFlags & {readonly timeout: number},
-  screen: Omit<CheckScreen, 'reporters'>,
-): Promise<Tried> {
+  console: Omit<CheckConsole, 'reporters'>,
+): Promise<TriedDraft> {
   const draft = draftOf(findings)
   const file = await loadFile(path, draftText(name, draft))
   const options = {...flags, paths: [], tag: [], only: [], var: [], jobs: 1, repeat: 1, bail: false}
-  const [end] = await runChecks(options, [file], {...screen, reporters: []})
+  const [end] = await runChecks(options, [file], {...console, reporters: []})
   if (end === undefined || end.stoppedBy === 'interrupt') throw interruptedError()
   const results = end.files.flatMap((one) => one.results)
   const kept: Draft = draft.filter((_check, at) => results[at]?.status === 'passed')
   const left = results.filter(({status}) => status !== 'passed')
   if (kept.length === 0) {
-    throw new BusError('expectation', 'nothing that could be checked passes, so no file was written', {
+    throw new BusError('expectation', 'none of the drafted checks passes, so no file was written', {
       try: left.flatMap(({failures}) => failures.map(({sentence}) => sentence)).slice(0, 3),
     })
   }
@@ -88,10 +87,6 @@ export function writeDraft(path: string, text: string): void {
   } catch (error) {
     throw fileError(error, 'write', path)
   }
-}
-
-export function exists(path: string): boolean {
-  return existsSync(path)
 }
 
 function complaint(answer: string): true | string {

@@ -1,7 +1,7 @@
-/** `check`: from the flags to files, buses and a run, again and again with --repeat and --watch. */
+/** `check`: from the flags to files, buses and runs; --repeat and --watch run again. */
 import {watch} from 'node:fs'
+import type {Check, CheckFile} from '../../lib/checks/check.ts'
 import type {CheckEvent, FileResult, Reporter, Totals} from '../../lib/checks/events.ts'
-import type {Check, CheckFile} from '../../lib/checks/file.ts'
 import {planOf, runFiles} from '../../lib/checks/run.ts'
 import {Scrubber} from '../../lib/checks/scrub.ts'
 import {parseVariable} from '../../lib/checks/variables.ts'
@@ -13,7 +13,7 @@ import {nearest} from '../../lib/core/text/nearest.ts'
 import {interruptedError} from '../../lib/transport/shared/requests.ts'
 import {Buses} from './buses.ts'
 import {findFiles, foldersOf, loadFiles} from './files.ts'
-import {CheckTools} from './tools.ts'
+import {LazyProtocols} from './protocols.ts'
 
 export interface CheckFlags extends BusFlags {
   readonly timeout: number
@@ -26,21 +26,21 @@ export interface CheckFlags extends BusFlags {
   readonly bail: boolean
 }
 
-export interface CheckScreen {
+export interface CheckConsole {
   readonly reporters: readonly Reporter[]
   readonly env: NodeJS.ProcessEnv
-  /** One line of talk; nothing with --quiet. */
+  /** Writes a line to stderr, unless --quiet is given. */
   readonly say: (line: string) => void
-  /** One line that must be said. */
+  /** Writes a line to stderr even with --quiet. */
   readonly tell: (line: string) => void
-  /** Told which buses are meant. */
+  /** Called with a line for each bus that was opened. */
   readonly onOpen: (lines: readonly string[]) => void
   readonly stop: AbortSignal
 }
 
-type End = Extract<CheckEvent, {kind: 'end'}>
+type RunEnd = Extract<CheckEvent, {kind: 'end'}>
 
-/** Reads the files and says what would be run. Fails with `usage` for what is wrong in them. */
+/** Loads the check files. Fails with `usage` if they have errors or no check is selected. */
 export async function planChecks(flags: CheckFlags, tell: (line: string) => void): Promise<readonly CheckFile[]> {
   const vars = varsOf(flags)
   const files = await loadFiles(findFiles(flags.paths), [...vars.keys()], tell)
@@ -49,7 +49,7 @@ export async function planChecks(flags: CheckFlags, tell: (line: string) => void
   throw nothingChosen(flags, files)
 }
 
-/** The checks that would be run, a line each: `checks/orders.yaml:4 an order can be read [smoke]`. */
+/** The checks that would run, one per line: `checks/orders.yaml:4 an order can be read [smoke]`. */
 export function dryRunLines(flags: CheckFlags, files: readonly CheckFile[]): string[] {
   return files
     .flatMap((file) => planOf(file, chooser(flags)).checks)
@@ -59,25 +59,25 @@ export function dryRunLines(flags: CheckFlags, files: readonly CheckFile[]): str
     })
 }
 
-/** Runs them `--repeat` times and answers every round. Fails with `connect` before anything runs; see `failureOf` for the rest. */
+/** Runs the files `--repeat` times. Fails with `connect` before anything runs; `failureOfRuns` has the failures of checks. */
 export async function runChecks(
   flags: CheckFlags,
   files: readonly CheckFile[],
-  screen: CheckScreen,
-): Promise<readonly End[]> {
-  const {env, say, tell, stop, reporters} = screen
+  console: CheckConsole,
+): Promise<readonly RunEnd[]> {
+  const {env, say, tell, stop, reporters} = console
   const vars = varsOf(flags)
   const scrubber = new Scrubber()
   const chosen = chooser(flags)
   const warn = (line: string) => tell(`warning: ${line}`)
   await using buses = new Buses({flags, env, vars, scrubber, warn, notify: say, signal: stop})
   await buses.openFor(files.filter(({checks}) => checks.some(chosen)))
-  screen.onOpen(buses.lines)
-  await using tools = new CheckTools((bus) => buses.found(bus))
-  const ends: End[] = []
+  console.onOpen(buses.lines)
+  await using protocols = new LazyProtocols((bus) => buses.found(bus))
+  const ends: RunEnd[] = []
   for (let round = 1; round <= flags.repeat; round++) {
     const end = await runFiles(files, {
-      ...{tools, scrubber, env, vars, chosen, round, signal: stop},
+      ...{protocols, scrubber, env, vars, chosen, round, signal: stop},
       ...{jobs: flags.jobs, bail: flags.bail, withinMs: flags.timeout},
       busOf: (file) => buses.of(file),
       tell: (event) => {
@@ -90,8 +90,8 @@ export async function runChecks(
   return ends
 }
 
-/** What the exit code says: interrupted, the bus was lost, or not all passed. */
-export function failureOf(ends: readonly End[]): BusError | undefined {
+/** The failure of a run, from which the exit code follows: interrupted, bus lost, or not all passed. */
+export function failureOfRuns(ends: readonly RunEnd[]): BusError | undefined {
   const results = ends.flatMap(({files}) => files).flatMap(({results}) => results)
   if (ends.some(({stoppedBy}) => stoppedBy === 'interrupt')) return interruptedError()
   const lost = results.flatMap(({failures}) => failures).find(({kind}) => kind === 'connect')
@@ -102,21 +102,21 @@ export function failureOf(ends: readonly End[]): BusError | undefined {
   return new BusError('expectation', `${bad} of ${counted(all, 'check')} did not pass`)
 }
 
-/** What `--json` prints: totals of all rounds, and every check with its messages as records. */
-export function checksJson(ends: readonly End[]): object {
+/** What `--json` prints: totals of all rounds, and every check. Messages in it are records. */
+export function checksJson(ends: readonly RunEnd[]): object {
   const sum = (key: keyof Totals) => ends.reduce((total, {totals}) => total + totals[key], 0)
   const totals = {passed: sum('passed'), failed: sum('failed'), errors: sum('errors'), skipped: sum('skipped')}
   return {...totals, ms: rounded(sum('ms')), rounds: ends.length, files: ends.flatMap(({files}) => files.map(fileJson))}
 }
 
-/** Resolves at the next change of a YAML file where these words look for check files, and when it is stopped. */
+/** Resolves at the next change of a YAML file in the folders of the check files, or when stopped. */
 export async function nextChange(words: readonly string[], stop: AbortSignal): Promise<void> {
   const folders = foldersOf(words)
   const watching = new AbortController()
   const signal = AbortSignal.any([stop, watching.signal])
   try {
     await new Promise<void>((resolve) => {
-      // An editor writes several times: what comes close together is one change.
+      // Editors write several times: changes in quick succession are one.
       const changed = () => setTimeout(resolve, 100)
       for (const [folder, recursive] of folders)
         watch(folder, {signal, recursive}, (_, name) => isYaml(name) && changed())
@@ -135,7 +135,7 @@ function varsOf(flags: CheckFlags): Map<string, unknown> {
   return new Map(flags.var.map(parseVariable))
 }
 
-/** By tags (any of them; `!slow` excludes) and by names: all of it, or a part of it whatever its case. */
+/** Selects by tags (any of them; `!slow` excludes) and by a part of the name, ignoring case. */
 function chooser({tag, only}: CheckFlags): (check: Check) => boolean {
   const excluded = tag.filter((name) => name.startsWith('!')).map((name) => name.slice(1))
   const wanted = tag.filter((name) => !name.startsWith('!'))
@@ -157,7 +157,7 @@ function nothingChosen({tag, only}: CheckFlags, files: readonly CheckFile[]): Bu
     tag[0] ?? '',
     plans.flatMap((plan) => plan.tags),
   )
-  return new BusError('usage', `no check is left by ${asked}`, {
+  return new BusError('usage', `no check matches ${asked}`, {
     try: [
       ...(name === undefined ? [] : [`--only '${name}'`]),
       ...(near === undefined ? [] : [`--tag ${near}`]),

@@ -1,18 +1,94 @@
-/** A first check file, made of what was found on a bus. */
+/** Drafts a first check file from what is found on a bus. */
 import {stringify} from 'yaml'
-import {serviceError} from '../core/message.ts'
-import type {Asked, Findings, FoundStream} from './service-info.ts'
+import {BusError} from '../core/errors.ts'
+import {type Message, serviceError} from '../core/message.ts'
+import {hasWildcard} from '../core/subject.ts'
+import {discoverServices} from '../messaging/service-discovery.ts'
+import type {Transport} from '../transport/contract.ts'
 import type {CheckShape} from './shape.ts'
+
+export interface Findings {
+  /** Subjects of announced services, without duplicates. */
+  readonly served: readonly string[]
+  readonly streams: readonly FoundStream[]
+  /** Requests that were sent, with their replies. */
+  readonly answered: readonly AnsweredRequest[]
+}
+
+export interface FoundStream {
+  readonly name: string
+  readonly subjects: readonly string[]
+  readonly consumers: readonly {readonly name: string; readonly lag: number}[]
+}
+
+export interface AnsweredRequest {
+  readonly subject: string
+  readonly reply: Message
+}
+
+interface DiscoveryBounds {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+const mostServed = 20
+const mostStreams = 10
+const mostConsumers = 5
+
+/** Looks for services, streams and consumers. Sends an empty request to each of `subjects`, and fails as that request does. */
+export async function discoverBus(
+  bus: Transport,
+  subjects: readonly string[],
+  bounds: DiscoveryBounds,
+): Promise<Findings> {
+  const answered: AnsweredRequest[] = []
+  for (const subject of subjects) answered.push({subject, reply: await bus.request({subject}, bounds)})
+  const served = (await servedSubjects(bus, bounds)).filter((subject) => !subjects.includes(subject))
+  return {answered, served: served.slice(0, mostServed), streams: await findStreams(bus)}
+}
+
+async function servedSubjects(bus: Transport, bounds: DiscoveryBounds): Promise<string[]> {
+  try {
+    const subjects = (await discoverServices(bus, bounds)).flatMap((service) => service.subjects)
+    return [...new Set(subjects.filter((subject) => !hasWildcard(subject)))].sort()
+  } catch (error) {
+    if (isNone(error)) return []
+    throw error
+  }
+}
+
+/** All streams but those that serve the server itself, such as the ones of key-value buckets. */
+async function findStreams(bus: Transport): Promise<FoundStream[]> {
+  if (!bus.features.streams) return []
+  try {
+    const found = (await bus.streams.list()).filter(({config}) => !/^(KV|OBJ|MQTT)_|^\$/.test(config.name))
+    return await Promise.all(
+      found.slice(0, mostStreams).map(async ({config: {name, subjects}}) => {
+        const consumers = (await bus.streams.consumers.list(name)).filter(({config}) => config.durable)
+        const lags = consumers.map(({config, pending, ackPending}) => ({name: config.name, lag: pending + ackPending}))
+        return {name, subjects, consumers: lags.slice(0, mostConsumers)}
+      }),
+    )
+  } catch (error) {
+    if (isNone(error)) return []
+    throw error
+  }
+}
+
+/** There is nothing to check: no JetStream, no permission to ask, or no services. */
+function isNone(error: unknown): boolean {
+  return error instanceof BusError && ['noResponders', 'notFound', 'denied', 'timeout'].includes(error.kind)
+}
 
 export type Draft = readonly CheckShape[]
 
-/** Members of a reply that are worth a line each. */
+/** How many members of a reply get a line each. */
 const mostMembers = 5
-/** A consumer may lag by this, or by twice what it lags by now. */
+/** The least lag that a drafted check allows; otherwise twice the current lag. */
 const leastLag = 100
 
-export function draftOf({asked, served, streams}: Findings): Draft {
-  return [roundTrip, ...asked.map(requestCheck), ...served.map(interestCheck), ...streams.flatMap(streamChecks)]
+export function draftOf({answered, served, streams}: Findings): Draft {
+  return [roundTrip, ...answered.map(requestCheck), ...served.map(interestCheck), ...streams.flatMap(streamChecks)]
 }
 
 /** The text of the file. */
@@ -22,12 +98,12 @@ export function draftText(name: string, checks: Draft): string {
 }
 
 const head = [
-  '# Run it: bus check FILE, with --bus or --context for the bus. Exit codes: 0 all passed, 9 not all, 3 no bus.',
-  '# For an editor that completes: bus check --schema > check.schema.json',
+  '# To run: bus check FILE, with --bus or --context to choose the bus. Exit codes: 0 all passed, 9 some did not, 3 no bus.',
+  '# For completion in an editor: bus check --schema > check.schema.json',
 ].join('\n')
 
 const roundTrip: CheckShape = {
-  name: 'messages come through',
+  name: 'messages are delivered',
   messages: {
     subject: 'bus.check.{run}',
     exactly: 1,
@@ -36,7 +112,7 @@ const roundTrip: CheckShape = {
   expect: 'json.hello = "checks"',
 }
 
-function requestCheck({subject, reply}: Asked): CheckShape {
+function requestCheck({subject, reply}: AnsweredRequest): CheckShape {
   const failed = serviceError(reply) !== undefined
   const members = failed ? [] : memberNames(reply.text).slice(0, mostMembers)
   return {

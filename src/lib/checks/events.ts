@@ -1,14 +1,14 @@
 /**
- * What running checks tells whoever reports on it. Everything in an event may be shown: secrets are out of its texts
- * and of its messages before it is sent. Durations are milliseconds, lines count from 1.
+ * The events of a check run, from which reports are made. Their texts and messages contain no secrets. Durations are
+ * milliseconds, lines count from 1.
  */
 import type {FailureKind} from '../core/errors.ts'
 import type {Message} from '../core/message.ts'
 
-/** `error`: it could not be judged, as when the bus was lost or an earlier value is missing. Both it and `failed` are exit 9. */
+/** `error`: it could not be judged, for example because the bus was lost or a variable has no value. Both it and `failed` are exit code 9. */
 export type Status = 'passed' | 'failed' | 'skipped' | 'error'
 
-/** What a check does, by the key that says so in its file. */
+/** The kinds of checks, named as their keys in a check file. */
 export const checkKinds = [
   ...(['req', 'rpc', 'open', 'pub', 'publish', 'subscribe', 'messages'] as const),
   ...(['stream', 'consumer', 'interest', 'latency'] as const),
@@ -16,44 +16,44 @@ export const checkKinds = [
 
 export type CheckKind = (typeof checkKinds)[number]
 
-/** `always` runs after the checks of its file, whatever became of them. */
+/** `always` runs after the checks of its file, whatever their results. */
 export type Part = 'checks' | 'always'
 
-/** A check as it stands in its file. */
+/** A check as its file describes it. */
 export interface CheckPlan {
   readonly name: string
   readonly kind: CheckKind
-  /** The path of the file, as it was given or found. */
+  /** The path of the file, as given or found. */
   readonly file: string
   readonly line: number
   readonly part: Part
-  /** Its own and those of its file. */
+  /** Its own tags and those of its file. */
   readonly tags: readonly string[]
 }
 
-/** A file with the checks that were chosen to run. */
+/** A file with the checks that are to run. */
 export interface FilePlan {
   readonly file: string
-  /** What it is called in itself, else its path. */
+  /** The name in the file, or its path. */
   readonly name: string
   readonly checks: readonly CheckPlan[]
 }
 
-/** One thing that did not hold. */
+/** One expectation that did not hold. */
 export interface Failure {
   /** Without the name of the check: `expected json.total = 42, but json.total is 41`. */
   readonly sentence: string
   /** The line of the expression, or of the check. */
   readonly line: number
-  /** The JSONata that did not hold. */
+  /** The JSONata expression that did not hold. */
   readonly expression?: string | undefined
-  /** What was seen: the parts of the expression and their values; a part without a value is undefined. */
+  /** The parts of the expression and their values; a part without a value is undefined. */
   readonly seen?: Readonly<Record<string, unknown>> | undefined
-  /** Where an exact value was asked for, as by `expect: {json: …}`: that value. What came stands in `seen[expression]`. */
+  /** The exact value that was expected, as by `expect: {json: …}`. The actual one is `seen[expression]`. */
   readonly expected?: unknown
-  /** Where it is the bus that failed: how. One of `connect` anywhere makes the run exit 3. */
+  /** How the bus failed, if it did. With any failure of kind `connect` the run exits with 3. */
   readonly kind?: FailureKind | undefined
-  /** The message that it is about. */
+  /** The message that was judged. */
   readonly message?: Message | undefined
   /** What to try next. */
   readonly try?: readonly string[] | undefined
@@ -68,7 +68,7 @@ export interface CheckResult extends CheckPlan {
   readonly failures: readonly Failure[]
   /** Why it was skipped. */
   readonly reason?: string | undefined
-  /** Messages that came in its last attempt, the last 1,000; for --record. */
+  /** Messages received in the last attempt, at most the last 1,000; for --record. */
   readonly messages: readonly Message[]
 }
 
@@ -88,14 +88,14 @@ export interface FileResult extends Totals {
 }
 
 /**
- * In the order in which it happens; events of files that run side by side come mixed, each names its file. Each round
- * of --repeat and --watch is a `start` … `end`.
+ * In order of occurrence. Events of files that run in parallel are interleaved; each names its file. Each round of
+ * --repeat and --watch is a `start` … `end`.
  */
 export type CheckEvent =
   | {readonly kind: 'start'; readonly files: readonly FilePlan[]; readonly round: number; readonly jobs: number}
   | {readonly kind: 'fileStart'; readonly file: FilePlan; readonly bus: string}
   | {readonly kind: 'checkStart'; readonly check: CheckPlan}
-  /** An attempt of an `eventually` did not hold; another follows. */
+  /** An attempt of an `eventually` failed; another one follows. */
   | {
       readonly kind: 'retry'
       readonly check: CheckPlan
@@ -109,17 +109,14 @@ export type CheckEvent =
       readonly totals: Totals
       readonly files: readonly FileResult[]
       readonly round: number
-      /** Ctrl-C, or --bail, came before all had run. */
+      /** What ended the run before all checks had run. */
       readonly stoppedBy?: 'interrupt' | 'bail' | undefined
     }
 
-/**
- * Is told of everything. `tell` must not block: what it writes to a file is written in `close`, which is called once,
- * after the last event.
- */
+/** Receives all events. `tell` must not block; files are written in `close`, which is called once, after the last event. */
 export interface Reporter {
   tell(event: CheckEvent): void
-  /** Resolves when all that was told so far is shown. */
+  /** Resolves when everything received so far is shown. */
   settled?(): Promise<void>
   close?(): Promise<void>
 }

@@ -1,8 +1,8 @@
-/** What a shape finds wrong, said so that whoever wrote the file can mend it: `needs "subject"`, at its line and column. */
+/** The errors that the shape finds in a check file, as sentences with line and column: `needs "subject"`. */
 import type {core} from 'zod'
 import {nearest} from '../core/text/nearest.ts'
 import {jsonSchema} from './shape.ts'
-import type {Fault, Located, Path} from './yaml.ts'
+import type {FileFault, Located, Path} from './yaml.ts'
 
 type Issue = core.$ZodIssue
 
@@ -17,12 +17,12 @@ const names: Readonly<Record<string, string>> = {
 }
 
 /** In the order of the file. */
-export function faultsOf(issues: readonly Issue[], source: Located): Fault[] {
+export function faultsOf(issues: readonly Issue[], source: Located): FileFault[] {
   const faults = issues.flatMap((issue) => faultsOfIssue(issue, [], source))
   return faults.sort((a, b) => a.line - b.line || a.column - b.column)
 }
 
-function faultsOfIssue(issue: Issue, base: Path, source: Located): Fault[] {
+function faultsOfIssue(issue: Issue, base: Path, source: Located): FileFault[] {
   const path = [...base, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({...source.keyAt([...path, key]), sentence: unknownKey(key)}))
@@ -35,11 +35,11 @@ function faultsOfIssue(issue: Issue, base: Path, source: Located): Fault[] {
   return [{...source.at(path), sentence: `${named(path)} ${complaint(issue)}`}]
 }
 
-/** Of several possible forms the one that was meant: whose type it has. */
-function faultsOfUnion(branches: readonly Issue[][], value: unknown, path: Path, source: Located): Fault[] {
-  const isOther = ({code, path}: Issue) => code === 'invalid_type' && path.length === 0
-  const meant = branches.find((issues) => !issues.some(isOther))
-  if (meant !== undefined) return meant.flatMap((issue) => faultsOfIssue(issue, path, source))
+/** Of several possible forms, the one whose type the value has is the intended one. */
+function faultsOfUnion(branches: readonly Issue[][], value: unknown, path: Path, source: Located): FileFault[] {
+  const isOtherType = ({code, path}: Issue) => code === 'invalid_type' && path.length === 0
+  const intended = branches.find((issues) => !issues.some(isOtherType))
+  if (intended !== undefined) return intended.flatMap((issue) => faultsOfIssue(issue, path, source))
   if (value === undefined) return [{...source.at(path.slice(0, -1)), sentence: `needs ${named(path)}`}]
   const expected = branches
     .flat()
@@ -54,19 +54,19 @@ function complaint(issue: Issue): string {
 }
 
 function unknownKey(key: string): string {
-  const meant = nearest(key, knownKeys())
-  return `unknown key ${JSON.stringify(key)}${meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`}`
+  const near = nearest(key, knownKeys())
+  return `unknown key ${JSON.stringify(key)}${near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`}`
 }
 
 function knownKeys(): string[] {
   const found = new Set<string>()
-  const look = (schema: unknown): void => {
+  const collect = (schema: unknown): void => {
     if (schema === null || typeof schema !== 'object') return
     const {properties} = schema as {properties?: object}
     for (const key of Object.keys(properties ?? {})) found.add(key)
-    for (const part of Object.values(schema)) look(part)
+    for (const part of Object.values(schema)) collect(part)
   }
-  look(jsonSchema())
+  collect(jsonSchema())
   return [...found]
 }
 

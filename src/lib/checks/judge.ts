@@ -1,13 +1,12 @@
-/** From what came of a check to what did not hold. */
+/** From the outcome of a check to its failures. */
 import {isDeepStrictEqual} from 'node:util'
 import type {BusError, FailureKind} from '../core/errors.ts'
 import {shown} from '../core/expectation.ts'
-import type {Outcome} from './environment.ts'
+import type {Check, CheckOutcome, Expected} from './check.ts'
 import type {Failure} from './events.ts'
-import type {Check, Expected} from './file.ts'
 import type {Variables} from './variables.ts'
 
-/** `status` of a result that is a failure; those without one cannot be judged. */
+/** The `status` of a failed result. Kinds without one cannot be judged. */
 const statuses: Readonly<Partial<Record<FailureKind, string>>> = {
   remote: 'error',
   timeout: 'timeout',
@@ -16,32 +15,37 @@ const statuses: Readonly<Partial<Record<FailureKind, string>>> = {
   denied: 'denied',
 }
 
-/** Whether a failure says something about what was checked, and not that it could not be checked. */
-export function isJudged(error: BusError): boolean {
+/** Whether a failure says something about what was checked, rather than that it could not be checked. */
+export function isJudgeable(error: BusError): boolean {
   return statuses[error.kind] !== undefined
 }
 
 /**
- * What did not hold. A failure of the bus is one, unless an expectation asks for `status` or `error`; then it is for
- * the expectations to say. `ms` is how long it took where the result does not say.
+ * The failures of a check. A failure of the bus is one of them, unless an expectation reads `status` or `error`; then
+ * the expectations decide. `ms` is the duration if the result has none.
  */
-export async function judge(check: Check, outcome: Outcome, variables: Variables, ms: number): Promise<Failure[]> {
+export async function judge(check: Check, outcome: CheckOutcome, variables: Variables, ms: number): Promise<Failure[]> {
   const {line} = check.plan
   const {message, error, misses = []} = outcome
-  const view = new View(outcome, variables, ms)
+  const view = new ResultView(outcome, variables, ms)
   const judged: Failure[] = []
   for (const expected of check.expectations) judged.push(...(await missesOf(expected, view.context, variables)))
-  const failed = error === undefined || view.asked ? [] : [failureOf(error, line)]
+  const failed = error === undefined || view.asked ? [] : [checkFailure(error, line)]
   const own = misses.map((sentence) => ({sentence, line}))
-  // Of a result that is not there nothing holds: one sentence is enough.
+  // Without a result no expectation can hold: one sentence is enough.
   const rest = failed.length > 0 && message === undefined ? [] : [...own, ...judged]
   const failures = [...failed, ...rest].map((failure) => ({...failure, ...(message && {message})}))
   return [...(outcome.failures ?? []), ...failures]
 }
 
-/** Keeps what the check captures. What has no value is a failure. */
-export async function capture(check: Check, outcome: Outcome, variables: Variables, ms: number): Promise<Failure[]> {
-  const {context} = new View(outcome, variables, ms)
+/** Sets the variables that the check captures. A capture without a value is a failure. */
+export async function capture(
+  check: Check,
+  outcome: CheckOutcome,
+  variables: Variables,
+  ms: number,
+): Promise<Failure[]> {
+  const {context} = new ResultView(outcome, variables, ms)
   const failures: Failure[] = []
   for (const {name, line, read} of check.captures) {
     const value = await read(context)
@@ -52,18 +56,18 @@ export async function capture(check: Check, outcome: Outcome, variables: Variabl
   return failures
 }
 
-/** A failure of the bus as one of a check. */
-export function failureOf(error: BusError, line: number): Failure {
+/** A failure of the bus as a failure of a check. */
+export function checkFailure(error: BusError, line: number): Failure {
   return {sentence: error.message, line, kind: error.kind, ...(error.try.length > 0 && {try: error.try})}
 }
 
-/** What expressions see, and whether they have looked at how it ended. */
-class View {
+/** What expressions see, and whether they have read how the check ended. */
+class ResultView {
   readonly context: object
   asked = false
 
-  constructor({result, error}: Outcome, variables: Variables, ms: number) {
-    const told = <T>(value: T) => ({
+  constructor({result, error}: CheckOutcome, variables: Variables, ms: number) {
+    const observed = <T>(value: T) => ({
       enumerable: true,
       get: () => {
         this.asked = true
@@ -72,8 +76,8 @@ class View {
     })
     const members = {ms: Math.round(ms * 1000) / 1000, ...result, vars: variables.all}
     this.context = Object.defineProperties(members, {
-      status: told(error === undefined ? 'ok' : (statuses[error.kind] ?? 'error')),
-      error: told(error && errorOf(error)),
+      status: observed(error === undefined ? 'ok' : (statuses[error.kind] ?? 'error')),
+      error: observed(error && errorOf(error)),
     })
   }
 }
@@ -97,7 +101,7 @@ async function missesOf(expected: Expected, context: object, variables: Variable
   return [{sentence, line, expression: source, seen: {[source]: value}, expected: wanted}]
 }
 
-/** Without what JSONata adds to its lists. */
+/** A copy without the properties that JSONata adds to arrays. */
 function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value) ?? 'null')
 }

@@ -1,17 +1,17 @@
-/** Loading a check file: read, checked against its shape, its expressions compiled. What is wrong in it is found here, before anything runs. */
+/** Loads a check file: parses it, validates its shape and compiles its expressions, so that errors are found before anything runs. */
 import {BusError} from '../core/errors.ts'
 import {compileExpectation} from '../core/expectation.ts'
 import {compileJsonata, type Expression} from '../core/text/jsonata.ts'
+import type {Check, CheckFile, Expected, Spec} from './check.ts'
 import {type CheckKind, checkKinds, type Part} from './events.ts'
 import {faultsOf} from './faults.ts'
-import type {Check, CheckFile, Expected, Spec} from './file.ts'
 import {type Objection, objectionsTo, subjectsOf, unknownNames} from './rules.ts'
 import {type CheckShape, type FileShape, fileShape, shortMembers} from './shape.ts'
-import {type Fault, type Located, type Path, parseYaml} from './yaml.ts'
+import {type FileFault, type Located, type Path, parseYaml} from './yaml.ts'
 
 /**
- * Reads a check file. `given` are names of variables that the command line sets. Fails with `usage`: the sentence begins
- * with `path:line:column:`, and `data.faults` has all that is wrong, in the order of the file.
+ * Loads a check file. `given` are the names of variables that the command line sets. Fails with `usage`: the sentence
+ * begins with `path:line:column:`, and `data.faults` lists all errors in the order of the file.
  */
 export async function loadFile(path: string, text: string, given: readonly string[] = []): Promise<CheckFile> {
   const source = parseYaml(text)
@@ -25,7 +25,7 @@ export async function loadFile(path: string, text: string, given: readonly strin
 }
 
 class Loader {
-  readonly faults: Fault[] = []
+  readonly faults: FileFault[] = []
   readonly #path: string
   readonly #source: Located
   readonly #shape: FileShape
@@ -41,8 +41,7 @@ class Loader {
 
   async load(): Promise<CheckFile> {
     const {name = this.#path, vars, bus, context, always = []} = this.#shape
-    if (bus !== undefined && context !== undefined)
-      this.#fault(['context'], 'the file has a "bus" and a "context": one is enough')
+    if (bus !== undefined && context !== undefined) this.#fault(['context'], '"bus" and "context" exclude each other')
     this.#objections(unknownNames({vars, bus, context}, this.#names, []), [])
     const checks = await this.#checks(this.#shape.checks, ['checks'], 'checks')
     const clean = await this.#checks(always, ['always'], 'always')
@@ -59,7 +58,7 @@ class Loader {
         const {line} = this.#source.at([...path, same])
         this.#fault(
           [...path, at, 'name'],
-          `${JSON.stringify(shape.name)} is also the name of the check in line ${line}`,
+          `${JSON.stringify(shape.name)} is also the name of the check on line ${line}`,
         )
       }
     }
@@ -72,8 +71,7 @@ class Loader {
       this.#fault(path, `this check does nothing: it needs one of ${checkKinds.join(', ')}`)
       return undefined
     }
-    if (second !== undefined)
-      this.#fault([...path, second], `"${second}" is the second thing that this check does, after "${kind}"`)
+    if (second !== undefined) this.#fault([...path, second], `a check does one thing: "${kind}" or "${second}"`)
     const spec = longForm(kind, shape)
     const isShort = typeof shape[kind] === 'string'
     this.#objections(objectionsTo(spec, this.#names), [...path, kind], isShort)
@@ -107,7 +105,7 @@ class Loader {
     return found
   }
 
-  /** Members that must be exactly this. */
+  /** Members that must have exactly these values. */
   async #exact(members: Readonly<Record<string, unknown>>, path: Path): Promise<Expected[]> {
     this.#objections(unknownNames(members, this.#names, []), path)
     const found: Expected[] = []
@@ -123,7 +121,8 @@ class Loader {
     const found: {name: string; line: number; read: Expression}[] = []
     for (const [name, source] of Object.entries(capture)) {
       const place = [...path, name]
-      if (!/^[a-z]\w*$/i.test(name)) this.#fault(place, `"${name}" is no name: letters, digits and "_", a letter first`)
+      if (!/^[a-z]\w*$/i.test(name))
+        this.#fault(place, `"${name}" is not a valid name: use letters, digits and "_", beginning with a letter`)
       const read = await this.#compile(source, 'capture', place)
       if (read !== undefined) found.push({name, line: this.#source.keyAt(place).line, read})
     }
@@ -153,7 +152,7 @@ class Loader {
     }
   }
 
-  /** What is short stands in one place. */
+  /** A check in its short form has a single position. */
   #objections(objections: Iterable<Objection>, path: Path, isShort = false): void {
     for (const [place, sentence] of objections) this.#fault(isShort ? path : [...path, ...place], sentence)
   }
@@ -183,16 +182,16 @@ function defaultName(spec: Spec): string {
   return spec.kind
 }
 
-function wrong(path: string, faults: readonly Fault[]): BusError {
+function wrong(path: string, faults: readonly FileFault[]): BusError {
   const sorted = [...faults].sort((a, b) => a.line - b.line || a.column - b.column)
   const [first] = sorted
   const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more)` : ''
   return new BusError('usage', `${placed(path, first)}${more}`, {
-    try: ['bus check --schema, for an editor that knows what may stand there'],
+    try: ['bus check --schema, for validation in an editor'],
     data: {file: path, faults: sorted},
   })
 }
 
-function placed(path: string, fault: Fault | undefined): string {
+function placed(path: string, fault: FileFault | undefined): string {
   return fault === undefined ? path : `${path}:${fault.line}:${fault.column}: ${fault.sentence}`
 }

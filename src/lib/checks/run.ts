@@ -1,38 +1,38 @@
-/** Files side by side, the checks of a file in order, and at the end of each its clean-up. */
+/** Runs check files in parallel, the checks of a file in order, and then its clean-up. */
 import {dirname} from 'node:path'
 import {BusError} from '../core/errors.ts'
 import type {Transport} from '../transport/contract.ts'
+import {type Check, type CheckFile, msOf} from './check.ts'
 import type {CheckEvent, CheckResult, FilePlan, FileResult, Totals} from './events.ts'
-import {type Check, type CheckFile, msOf} from './file.ts'
-import {runCheck, type Scene} from './run-check.ts'
+import type {CheckProtocols} from './protocols.ts'
+import {type FileContext, runCheck} from './run-check.ts'
 import type {Scrubber} from './scrub.ts'
-import type {Tools} from './tools.ts'
 import {Variables} from './variables.ts'
 
 export interface RunOptions {
-  /** An open bus for each file; the same one may serve several. */
+  /** The open bus of a file; several files may share one. */
   readonly busOf: (file: CheckFile) => Transport
-  readonly tools: Tools
+  readonly protocols: CheckProtocols
   readonly tell: (event: CheckEvent) => void
-  /** Takes secrets out of everything that is told. */
+  /** Removes secrets from every event. */
   readonly scrubber: Scrubber
   readonly env: NodeJS.ProcessEnv
-  /** Set by `--var`: they come before those of a file. */
+  /** Set by `--var`: they override those of a file. */
   readonly vars: ReadonlyMap<string, unknown>
-  /** How long answers may take where nothing else is said. */
+  /** How long answers may take by default, in milliseconds. */
   readonly withinMs: number
-  /** Files at the same time. */
+  /** Number of files to run in parallel. */
   readonly jobs: number
-  /** Begin no further check after one that did not pass. */
+  /** Start no further check after one that did not pass. */
   readonly bail: boolean
   readonly round: number
-  /** Which checks are run; those of `always` are whenever one of their file is. */
+  /** Selects the checks to run. `always` runs if any check of its file does. */
   readonly chosen: (check: Check) => boolean
-  /** Ctrl-C: what runs is ended, `always` is run, nothing else is begun. */
+  /** Ctrl-C: running checks end, `always` runs, nothing else starts. */
   readonly signal: AbortSignal
 }
 
-/** Runs all of them once. */
+/** Runs all files once. */
 export async function runFiles(
   files: readonly CheckFile[],
   options: RunOptions,
@@ -41,7 +41,7 @@ export async function runFiles(
   return await run.all()
 }
 
-/** What would be run. */
+/** What would run. */
 export function planOf({path, name, checks, always}: CheckFile, chosen: RunOptions['chosen']): FilePlan {
   const plans = checks.filter(chosen)
   return {file: path, name, checks: (plans.length === 0 ? [] : [...plans, ...always]).map(({plan}) => plan)}
@@ -82,44 +82,54 @@ class Run {
     const plan = planOf(file, chosen)
     const bus = busOf(file)
     this.#tell({kind: 'fileStart', file: plan, bus: scrubber.text(bus.url)})
-    const scene = this.#scene(file, bus)
+    const context = this.#contextOf(file, bus)
     const results: CheckResult[] = []
     try {
-      const problem = this.#setVariables(file, scene.variables)
-      for (const check of file.checks.filter(chosen)) results.push(await this.#check(check, scene, problem))
+      const problem = this.#setVariables(file, context.variables)
+      for (const check of file.checks.filter(chosen)) results.push(await this.#check(check, context, problem))
     } finally {
-      // Also after Ctrl-C: then a second one ends the process at once.
-      const ignoring = {...scene, signal: new AbortController().signal}
+      // Also after Ctrl-C; a second one ends the process immediately.
+      const uninterrupted = {...context, signal: new AbortController().signal}
       const ran = results.some(({status}) => status !== 'skipped') || signal.aborted
-      if (ran) for (const check of file.always) results.push(await this.#check(check, ignoring, undefined, false))
+      if (ran) for (const check of file.always) results.push(await this.#check(check, uninterrupted, undefined, false))
     }
     const result = {file: file.path, name: file.name, results, ...totalsOf(results), ms: performance.now() - started}
     this.#results.push(result)
     this.#tell({kind: 'fileEnd', file: result})
   }
 
-  async #check(check: Check, scene: Scene, problem: BusError | undefined, mayBail = true): Promise<CheckResult> {
+  async #check(
+    check: Check,
+    context: FileContext,
+    problem: BusError | undefined,
+    mayBail = true,
+  ): Promise<CheckResult> {
     const {scrubber, bail} = this.#options
     this.#tell({kind: 'checkStart', check: scrubber.value(check.plan)})
-    const result = scrubber.result(await this.#resultOf(check, scene, problem, mayBail))
+    const result = scrubber.result(await this.#resultOf(check, context, problem, mayBail))
     this.#tell({kind: 'checkEnd', result})
     if (bail && (result.status === 'failed' || result.status === 'error')) this.#bailed = true
     return result
   }
 
-  async #resultOf(check: Check, scene: Scene, problem: BusError | undefined, mayBail: boolean): Promise<CheckResult> {
+  async #resultOf(
+    check: Check,
+    context: FileContext,
+    problem: BusError | undefined,
+    mayBail: boolean,
+  ): Promise<CheckResult> {
     const nothing = {...check.plan, ms: 0, attempts: 0, messages: []}
     if (mayBail && this.#bailed) return {...nothing, status: 'skipped', failures: [], reason: 'stopped by --bail'}
-    if (problem === undefined) return runCheck(check, scene)
+    if (problem === undefined) return runCheck(check, context)
     const failure = {sentence: problem.message, line: check.plan.line, kind: problem.kind, try: problem.try}
     return {...nothing, status: 'error', failures: [failure]}
   }
 
-  #scene(file: CheckFile, bus: Transport): Scene {
-    const {tools, env, scrubber, signal, withinMs} = this.#options
+  #contextOf(file: CheckFile, bus: Transport): FileContext {
+    const {protocols, env, scrubber, signal, withinMs} = this.#options
     const {within} = file.shape
     return {
-      ...{bus, tools, env, signal, folder: dirname(file.path)},
+      ...{bus, protocols, env, signal, folder: dirname(file.path)},
       variables: new Variables(env, (secret) => scrubber.add(secret), capturedBy([...file.checks, ...file.always])),
       withinMs: within === undefined ? withinMs : msOf(within),
       onRetry: ({plan}, attempt, failures) =>
@@ -130,7 +140,7 @@ class Run {
     }
   }
 
-  /** In their order, so that one may use those before it. What is wrong with one is the fault of every check. */
+  /** Sets variables in order, so that each may use those before it. An error in one is an error of every check. */
   #setVariables({shape}: CheckFile, variables: Variables): BusError | undefined {
     for (const [name, value] of this.#options.vars) variables.set(name, value)
     try {
@@ -149,7 +159,7 @@ class Run {
   }
 }
 
-/** Waits for all, and then fails as the first that failed: clean-up is not left in the middle. */
+/** Waits for all before it fails as the first that failed, so that no clean-up is cut short. */
 async function allOrFirst(work: readonly Promise<void>[]): Promise<void> {
   const settled = await Promise.allSettled(work)
   for (const one of settled) if (one.status === 'rejected') throw one.reason

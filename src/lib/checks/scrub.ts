@@ -1,25 +1,25 @@
-/** What is taken out of everything that is reported: the secrets of the login in use, and logins in URLs. */
+/** Removes secrets from reports: those of the login in use, and logins in URLs. */
 import {Message} from '../core/message.ts'
 import {withoutSecrets} from '../core/secrets.ts'
 import type {CheckResult, Failure} from './events.ts'
 
-/** Shorter texts would blot out what is none. */
+/** Shorter secrets would match text that is none. */
 const shortestSecret = 3
 
 export class Scrubber {
   readonly #forms = new Set<string>()
 
-  /** Knows a further secret, in each form in which it may turn up. */
+  /** Adds a secret, in each form in which it may appear. */
   add(secret: string | undefined): void {
     if (secret === undefined || secret.length < shortestSecret) return
     for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) this.#forms.add(form)
-    // Base64, and the bytes of what is no text.
+    // Base64, and the bytes in payloads that are not text.
     for (const encoding of ['base64', 'latin1'] as const) this.#forms.add(Buffer.from(secret).toString(encoding))
   }
 
   text(text: string): string {
     let clean = text
-    // The longest first: one secret may be part of another.
+    // Longest first, since one secret may contain another.
     for (const form of [...this.#forms].sort((a, b) => b.length - a.length)) clean = clean.replaceAll(form, '***')
     return withoutSecrets(clean)
   }
@@ -53,7 +53,7 @@ export class Scrubber {
     }
   }
 
-  /** Byte for byte the same where there is nothing to hide. */
+  /** Unchanged, byte for byte, if there is nothing to remove. */
   #payload(payload: Uint8Array | string): Uint8Array | string {
     if (typeof payload === 'string') return this.text(payload)
     const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)

@@ -1,12 +1,12 @@
 /**
- * Values by name: `{name}` in the texts of a file, and `vars.name` in its JSONata. A text that is nothing but one
- * placeholder becomes the value itself, so that numbers stay numbers in JSON.
+ * Variables: `{name}` in the texts of a file, and `vars.name` in its JSONata. A text that consists of one placeholder
+ * becomes the value itself, so that numbers stay numbers in JSON.
  */
 import {BusError} from '../core/errors.ts'
 import {type Placeholder, splitPlaceholders} from '../core/text/placeholders.ts'
 import {unixSeconds} from '../core/time/timestamp.ts'
 
-/** A value of the environment with such a name is taken for a secret. */
+/** Environment variables with such a name are treated as secrets. */
 const secretName = /pass|token|secret|seed|cred|key|jwt|auth/i
 
 export class Variables {
@@ -15,7 +15,7 @@ export class Variables {
   readonly #env: NodeJS.ProcessEnv
   readonly #onSecret: (text: string) => void
 
-  /** `onSecret` is told of values of the environment that may not be shown; `later` are names that a check will set. */
+  /** `onSecret` is called with each secret read from the environment; `later` are names that a check will set. */
   constructor(env: NodeJS.ProcessEnv, onSecret: (text: string) => void, later: ReadonlySet<string> = new Set()) {
     this.#later = later
     this.#env = env
@@ -26,7 +26,7 @@ export class Variables {
     this.#values.set(name, value)
   }
 
-  /** The same names and one more. */
+  /** A copy with one more variable. */
   with(name: string, value: unknown): Variables {
     const more = new Variables(this.#env, this.#onSecret, this.#later)
     for (const [known, old] of this.#values) more.set(known, old)
@@ -67,7 +67,7 @@ export class Variables {
   #value(name: string): unknown {
     if (name.startsWith('env.')) return this.#environment(name.slice('env.'.length))
     const [first = '', ...members] = name.split('.')
-    if (this.#later.has(first) && !this.#values.has(first)) throw missing(name, ': no check has captured it')
+    if (this.#later.has(first) && !this.#values.has(first)) throw missing(name, ': no check has captured it yet')
     if (!this.#values.has(first)) return builtIn(name)
     let value = this.#values.get(first)
     for (const member of members) value = (value as Record<string, unknown> | null | undefined)?.[member]
@@ -87,7 +87,7 @@ export class Variables {
   }
 }
 
-/** Of `--var NAME=VALUE`: JSON where it is that exactly, else text. Throws `usage`. */
+/** Parses `--var NAME=VALUE`. The value is JSON if it is exactly that, else text. Throws `usage`. */
 export function parseVariable(input: string): readonly [string, unknown] {
   const [, name, text = ''] = /^([a-z][\w-]*)=(.*)$/is.exec(input) ?? []
   if (name === undefined) {
@@ -97,12 +97,12 @@ export function parseVariable(input: string): readonly [string, unknown] {
     const value: unknown = JSON.parse(text)
     if (JSON.stringify(value) === text) return [name, value]
   } catch {
-    // Text that is no JSON is text.
+    // Not JSON, so it is text.
   }
   return [name, text]
 }
 
-/** The placeholder of a text whose name means nothing in a file that knows these names; none when all are known. */
+/** The first placeholder of a text whose name is not known, if there is one. */
 export function unknownName(text: string, known: ReadonlySet<string>): Placeholder | undefined {
   const parts = splitPlaceholders(text, JSON.stringify(text))
   return parts.filter((part) => typeof part !== 'string').find(({name}) => !isKnown(name, known))
@@ -125,7 +125,7 @@ function builtIn(name: string): unknown {
 
 function missing(name: string, why = ''): BusError {
   return new BusError('usage', `{${name}} has no value${why}`, {
-    try: ['a check before it that captures it', `--var ${name}=…`, '"{{" for a brace that is meant as one'],
+    try: ['capture it in an earlier check', `--var ${name}=…`, '"{{" for a literal brace'],
   })
 }
 

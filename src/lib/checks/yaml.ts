@@ -1,13 +1,13 @@
-/** YAML with places: the value of a text, and for every part of it the line and column where it stands, from 1. */
+/** YAML with positions: the value of a text, and the line and column of every part of it, from 1. */
 import {isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument} from 'yaml'
 
-export interface Place {
+export interface FilePosition {
   readonly line: number
   readonly column: number
 }
 
-/** What is wrong at a place. */
-export interface Fault extends Place {
+/** An error at a position of a file. */
+export interface FileFault extends FilePosition {
   readonly sentence: string
 }
 
@@ -15,18 +15,18 @@ export type Path = readonly PropertyKey[]
 
 export interface Located {
   readonly value: unknown
-  readonly faults: readonly Fault[]
-  /** Where the value at this path begins; of what is not there, where its parent does. */
-  readonly at: (path: Path) => Place
-  /** Where the key of this member stands. */
-  readonly keyAt: (path: Path) => Place
+  readonly faults: readonly FileFault[]
+  /** Where the value at this path begins; for a missing value, where its parent begins. */
+  readonly at: (path: Path) => FilePosition
+  /** The position of the key of this member. */
+  readonly keyAt: (path: Path) => FilePosition
 }
 
 export function parseYaml(text: string): Located {
   const lines = new LineCounter()
   const document = parsed(text, lines)
   if (document === undefined) return {value: undefined, faults: [tooDeep], at: () => tooDeep, keyAt: () => tooDeep}
-  const place = (offset: number): Place => {
+  const place = (offset: number): FilePosition => {
     const {line, col} = lines.linePos(offset)
     return {line: Math.max(1, line), column: Math.max(1, col)}
   }
@@ -55,18 +55,18 @@ export function parseYaml(text: string): Located {
     const value: unknown = document.toJS()
     return isDeeper(value, deepest) ? {value: undefined, faults: [tooDeep], at, keyAt} : {value, faults, at, keyAt}
   } catch (error) {
-    // An alias that stands for too much.
+    // An alias that expands to too much.
     return {value: undefined, faults: [{...place(0), sentence: sentenceOf((error as Error).message)}], at, keyAt}
   }
 }
 
 const deepest = 100
-const tooDeep: Fault = {line: 1, column: 1, sentence: `it is nested more than ${deepest} deep`}
+const tooDeep: FileFault = {line: 1, column: 1, sentence: `it is nested more than ${deepest} levels deep`}
 
-/** Undefined for what is nested so deep that the parser gives up. */
+/** Undefined if the text is nested so deeply that the parser gives up. */
 function parsed(text: string, lineCounter: LineCounter) {
   try {
-    // What it would say to the process itself is no sentence of ours, and has the file's text in it as it is.
+    // With logLevel error the parser emits no process warnings, which would contain raw text of the file.
     return parseDocument(text, {lineCounter, prettyErrors: false, merge: true, logLevel: 'error'})
   } catch (error) {
     if (error instanceof RangeError) return undefined
@@ -83,7 +83,7 @@ function childOf(node: unknown, key: PropertyKey): unknown {
   if (isSeq(node)) return node.items[Number(key)]
   if (!isMap(node)) return undefined
   const pair = node.items.find((item) => nameOf(item.key) === String(key))
-  // A member without a value stands where its key does.
+  // A member without a value has the position of its key.
   return pair && (pair.value ?? pair.key)
 }
 
@@ -95,7 +95,7 @@ function offsetOf(node: unknown): number {
   return (node as Node | undefined)?.range?.[0] ?? 0
 }
 
-/** The library's sentences begin with a capital. */
+/** The library's messages begin with a capital letter. */
 function sentenceOf(message: string): string {
   if (message.startsWith('Maximum call stack')) return tooDeep.sentence
   return `${message.charAt(0).toLowerCase()}${message.slice(1)}`

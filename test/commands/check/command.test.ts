@@ -103,7 +103,11 @@ const cases: readonly Case[] = [
   ['open, some frames', {open: {subject: 'logs', frames: 2}, expect: '$count(frames) = 2'}],
   ['open, too few', {open: {subject: 'logs', frames: 4}}, /ended after 3 of 4 frames/],
   ['open, nobody', {open: {subject: 'nobody', within: '2s'}}, /nobody serves "nobody"/],
-  ['open, not a stream', {open: {subject: 'slow', within: '300ms'}}, /still open after 0 frames, and 300 ms are over/],
+  [
+    'open, not a stream',
+    {open: {subject: 'slow', within: '300ms'}},
+    /still open after 0 frames, and 300 ms have passed/,
+  ],
   ['pub', {pub: {subject: 'x', json: {a: 1}}, expect: 'published = 1'}],
   ['pub, kept by nobody', {pub: {subject: 'nothing.keeps', ack: true}}, /no stream .*keeps/],
   ['publish', {publish: {topic: 'GAME.x', payload: {a: 1}}, expect: {published: true, topic: 'GAME.x', bytes: 7}}],
@@ -164,7 +168,7 @@ const cases: readonly Case[] = [
         do: [{pub: 'm.a'}, {pub: 'm.b'}],
       },
     },
-    /no message for subject = "m\.a" came after the one for subject = "m\.b"/,
+    /no message for subject = "m\.a" arrived after the one for subject = "m\.b"/,
   ],
   [
     'messages, falling',
@@ -182,22 +186,22 @@ const cases: readonly Case[] = [
   [
     'messages, one too many',
     {messages: {subject: 'm.>', none: true, within: '10s', do: [{pub: 'm.a'}]}},
-    /expected no message on m\.>, but 1 came/,
+    /expected no message on m\.>, but 1 arrived/,
   ],
   [
     'messages, exactly and one more',
     {messages: {subject: 'm.>', exactly: 1, do: [{pub: {subject: 'm.a', count: 2}}]}},
-    /expected exactly 1 message on m\.>, but 2 came/,
+    /expected exactly 1 message on m\.>, but 2 arrived/,
   ],
   [
     'messages, lost',
     {messages: {subject: 'm.>', within: '300ms', do: [{pub: 'other'}]}},
-    /expected at least 1 message on m\.> within 300 ms, but 0 came/,
+    /expected at least 1 message on m\.> within 300 ms, but 0 arrived/,
   ],
   [
     'messages, filtered away',
     {messages: {subject: 'm.>', where: 'json.n = 5', within: '1s', do: [{pub: {subject: 'm.a', json: {n: 4}}}]}},
-    /but 0 came; 1 more did not match "where"/,
+    /but 0 arrived; 1 more did not match "where"/,
   ],
   [
     'messages, a step fails',
@@ -213,7 +217,7 @@ const cases: readonly Case[] = [
   ],
   ['stream, not there', {stream: 'NOPE'}, /NOPE/],
   ['stream, not there as expected', {stream: 'NOPE', expect: {status: 'not-found'}}],
-  ['stream, other subjects', {stream: {name: 'GAME', subjects: ['a', 'b']}}, /GAME keeps GAME\.>, not a b/],
+  ['stream, other subjects', {stream: {name: 'GAME', subjects: ['a', 'b']}}, /GAME stores GAME\.>, not a b/],
   ['stream, stale', {stream: {name: 'GAME', fresh: '1us'}}, /the last message of GAME is \d+ ms old, over 1us/],
   ['stream, empty', {stream: {name: 'GAME', 'at-least': 100_000}}, /fewer than 100000/],
   ['stream, full', {stream: {name: 'GAME', 'at-most': 0}}, /more than 0/],
@@ -248,7 +252,7 @@ const cases: readonly Case[] = [
   [
     'timeout',
     {req: {subject: 'slow', within: '20s'}, timeout: '300ms'},
-    /it was not done within its timeout of 300 ms|no reply/,
+    /not done within its timeout of 300 ms|no reply/,
   ],
 ]
 
@@ -282,11 +286,11 @@ onBothBuses((newScene) => {
       results = new Map(resultsOf(reportOf(ended)).map((result) => [result.name, result]))
     })
 
-    test.each(namesOf(false))('passes as it should: %s', (name) => {
+    test.each(namesOf(false))('passes: %s', (name) => {
       expect(results.get(name)).toMatchObject({failures: [], status: 'passed'})
     })
 
-    test.each(namesOf(true))('fails as it should: %s', (name) => {
+    test.each(namesOf(true))('fails: %s', (name) => {
       const failure = cases.find(([one]) => one === name)?.[2]
       expect(results.get(name)).toMatchObject({
         status: 'failed',
@@ -294,16 +298,16 @@ onBothBuses((newScene) => {
       })
     })
 
-    test('and the exit code is 9', () => {
+    test('gives exit code 9 if one fails', () => {
       expect(ended.code).toBe(9)
       expect(JSON.parse(ended.stderr)).toMatchObject({error: {kind: 'expectation', exitCode: 9}})
     })
   })
 
-  describe('a run', () => {
+  describe('bus check', () => {
     serving('echo', 'slow')
 
-    test('values go on from one check to the next, and nothing is lost of their type', async () => {
+    test('passes captured values to later checks with their types', async () => {
       const file = fileOf({
         vars: {order: '{id}', region: 'eu', path: 'echo'},
         checks: [
@@ -321,27 +325,20 @@ onBothBuses((newScene) => {
       })
     })
 
-    test('eventually tries again until it holds, and no longer than it may', async () => {
-      const soon = fileOf({
-        checks: [
-          {
-            req: {subject: 'echo', json: '{unix}'},
-            expect: `json > ${Date.now() / 1000 + 3}`,
-            eventually: {for: '20s', every: '50ms'},
-          },
-        ],
-      })
-      const [well] = resultsOf(reportOf(await check(soon, '--json')))
-      expect(well).toMatchObject({status: 'passed', attempts: expect.toSatisfy((count: number) => count > 3)})
-      const never = fileOf({checks: [{req: 'echo', expect: 'text = "no"', eventually: '600ms'}]})
-      const report = reportOf(await check(never, '--json'))
-      expect(resultsOf(report)).toMatchObject([
-        {status: 'failed', attempts: expect.toSatisfy((count: number) => count === 2 || count === 3)},
+    test('retries with eventually until the check passes, and not once its time is over', async () => {
+      await using counter = scene.start(['serve', 'counter', '{n}', '--template'])
+      await counter.stderrLine('listening on ')
+      const fourth = {req: 'counter', expect: 'json = 4', eventually: {for: '40s', every: '10ms'}}
+      const never = {req: 'echo', expect: 'text = "no"', eventually: '600ms'}
+      const once = {req: 'echo', expect: 'text = "no"', eventually: {for: '1s', every: '10s'}}
+      expect(resultsOf(reportOf(await check(fileOf({checks: [fourth, never, once]}), '--json')))).toMatchObject([
+        {status: 'passed', attempts: 4},
+        {status: 'failed', attempts: expect.toSatisfy((count: number) => count >= 1 && count <= 3)},
+        {status: 'failed', attempts: 1},
       ])
-      expect(report.ms).toBeLessThan(3000)
     })
 
-    test('slow and lost messages are exit 9 within their bounds', async () => {
+    test('fails checks whose answers are too slow once their time is over', async () => {
       const file = fileOf({
         within: '400ms',
         checks: [
@@ -353,12 +350,15 @@ onBothBuses((newScene) => {
       })
       const ended = await check(file, '--json')
       expect(ended.code).toBe(9)
-      const report = reportOf(ended)
-      expect(report).toMatchObject({failed: 4, passed: 0})
-      expect(report.ms).toBeLessThan(4000)
+      // The service answers after 20 s: none of these has waited for it.
+      for (const {status, failures} of resultsOf(reportOf(ended)))
+        expect([status, failures[0]?.sentence]).toEqual([
+          'failed',
+          expect.stringMatching(/within 400 ms|400 ms have passed/),
+        ])
     })
 
-    test('skip-if looks at variables, the environment and the bus', async () => {
+    test('skips checks by variables, the environment and the bus', async () => {
       const file = fileOf({
         checks: [
           {name: 'a', req: 'nobody', 'skip-if': 'vars.region = "us"'},
@@ -375,7 +375,7 @@ onBothBuses((newScene) => {
       expect(ended.code).toBe(0)
     })
 
-    test('Ctrl-C ends what runs, begins nothing more, runs always, and is exit 130', async () => {
+    test('ends running checks on Ctrl-C, starts no more, runs always and exits with 130', async () => {
       const file = fileOf({
         checks: [{pub: 'started'}, {name: 'long', req: {subject: 'slow', within: '19s'}}, {name: 'after', req: 'echo'}],
         always: [{pub: {subject: 'cleaned', body: 'up'}}],
@@ -391,7 +391,7 @@ onBothBuses((newScene) => {
       expect(ended.stdout).toMatch(/skipped .* long · interrupted\nskipped .* after · interrupted/)
     })
 
-    test('always runs after a failure and with --bail, and its own failures count', async () => {
+    test('runs always after a failure and with --bail, and counts its failures', async () => {
       const file = fileOf({checks: [{req: 'nobody'}, {req: 'echo'}], always: [{name: 'clean', req: 'nobody'}]})
       const ended = await check(file, '--bail', '--json')
       expect(resultsOf(reportOf(ended))).toMatchObject([
@@ -402,7 +402,7 @@ onBothBuses((newScene) => {
       expect(reportOf(ended)).toMatchObject({failed: 2, skipped: 1})
     })
 
-    test('200 checks in 20 files with --jobs 8 are done in less than five seconds', async () => {
+    test('runs 200 checks in 20 files with --jobs 8', async () => {
       const many = join(folder, `many-${++made}`)
       mkdirSync(many)
       const checks = Array.from({length: 10}, (_, n) => ({
@@ -412,15 +412,12 @@ onBothBuses((newScene) => {
           : {messages: {subject: `m${n}.{me}`, do: [{pub: `m${n}.{me}`}]}}),
       }))
       for (let n = 0; n < 20; n++) writeFileSync(join(many, `${n}.yaml`), JSON.stringify({vars: {me: n}, checks}))
-      const started = performance.now()
-      const ended = await check(many, '--jobs', '8', '--json')
-      expect(reportOf(ended)).toMatchObject({passed: 200, failed: 0})
-      expect(performance.now() - started).toBeLessThan(5000)
+      expect(reportOf(await check(many, '--jobs', '8', '--json'))).toMatchObject({passed: 200, failed: 0})
     })
   })
 })
 
-describe('what is run', () => {
+describe('the selection of checks', () => {
   const url = join(folder, 'choice.db')
   const file = fileOf({
     tags: ['all'],
@@ -451,21 +448,21 @@ describe('what is run', () => {
       ['--only', 'quick'],
       [/Quick/, /pub c/],
     ],
-  ])('is chosen by %j', async (flags, lines) => {
+  ])('follows %j', async (flags, lines) => {
     expect(await dryRun(...flags)).toEqual(lines.map((line) => expect.stringMatching(line)))
   })
 
-  test('is never nothing: what was meant is suggested', async () => {
+  test('fails if it is empty, with a suggestion', async () => {
     const ended = await bus(['check', file, '-b', url, '--only', 'quik one'])
     expect(ended).toMatchObject({code: 2, stderr: expect.stringContaining("--only 'Quick one'")})
   })
 
-  test('--repeat runs it so often, and --json sums up', async () => {
+  test('is run --repeat times, and --json has the totals', async () => {
     const ended = await bus(['check', file, '-b', url, '--repeat', '3', '--json'])
     expect(JSON.parse(ended.stdout)).toMatchObject({passed: 6, rounds: 3})
   })
 
-  test('comes from files, folders and globs, each once', async () => {
+  test('comes from files, folders and globs, without duplicates', async () => {
     const home = join(folder, 'places')
     mkdirSync(join(home, 'checks', 'deep'), {recursive: true})
     for (const path of ['checks/a.yaml', 'checks/deep/b.yml', 'c.yaml'])
@@ -484,22 +481,22 @@ describe('what is run', () => {
     })
   })
 
-  test('needs a terminal to be watched', async () => {
+  test('can be watched only on a terminal', async () => {
     expect(await bus(['check', file, '--watch'])).toMatchObject({code: 2})
   })
 })
 
-describe('what is wrong', () => {
+describe('an error', () => {
   const wrong = fileOf('checks:\n  - req: {subjct: a}\n')
   const well = fileOf({bus: join(folder, 'untouched.db'), checks: [{pub: 'x'}]})
 
-  test('in a file is told with line and column, and nothing is run', async () => {
+  test('in a check file has its line and column, and nothing is run', async () => {
     const ended = await bus(['check', well, wrong])
     expect(ended).toMatchObject({code: 2, stdout: ''})
     expect(ended.stderr).toContain(`${wrong}:2:11: unknown key "subjct"; did you mean "subject"?`)
   })
 
-  test('under --json is one object', async () => {
+  test('in a check file is one object with --json', async () => {
     const {code, stderr} = await bus(['check', well, wrong, '--json'])
     expect(code).toBe(2)
     expect(JSON.parse(stderr).error.data.faults).toMatchObject([
@@ -508,12 +505,12 @@ describe('what is wrong', () => {
     ])
   })
 
-  test('with the bus is exit 3', async () => {
+  test('of a bus that cannot be reached is exit code 3', async () => {
     const ended = await bus(['check', fileOf({bus: 'nats://127.0.0.1:1', checks: [{pub: 'x'}]})])
     expect(ended).toMatchObject({code: 3, stdout: ''})
   })
 
-  test('with a bus that goes away is exit 3 as well, and no check hangs', async () => {
+  test('of a bus that is lost during a run is exit code 3, and no check hangs', async () => {
     await using server = await NatsServer.start()
     const checks = [{pub: 'a'}, {req: {subject: 'slow', within: '15s'}}, {name: 'after', req: 'slow'}]
     await using slow = start(['serve', 'slow', '--echo', '--delay', '20s', '-b', server.url()])
@@ -527,7 +524,7 @@ describe('what is wrong', () => {
   })
 })
 
-describe('a secret', () => {
+describe('a secret of bus check', () => {
   const secret = 'c0rrect-horse'
   let server: NatsServer
   beforeEach(async () => {
@@ -535,7 +532,7 @@ describe('a secret', () => {
   })
   afterEach(() => server[Symbol.asyncDispose]())
 
-  test('of the login or of the environment is in no output, whatever fails', async () => {
+  test('of the login or the environment appears in no output', async () => {
     const checks = [
       {
         messages: {
@@ -564,26 +561,26 @@ describe('a secret', () => {
   })
 })
 
-describe('the bus', () => {
+describe('the bus of a check file', () => {
   const path = (name: string) => join(folder, name)
   const file = (bus: object) =>
     fileOf({...bus, vars: {which: 'b'}, checks: [{pub: 'x', 'skip-if': '$contains(bus.url, "a.db")'}]})
   const skipped = async (name: string, flags: string[], env = {}) =>
     reportOf(await bus(['check', name, '--json', ...flags], {env: {...env, BUS_URL: path('a.db')}})).skipped
 
-  test('is that of the flags, then that of the file, then that of the environment', async () => {
+  test('is that of the flags, else of the file, else of the environment', async () => {
     expect(await skipped(file({}), [])).toBe(1)
     expect(await skipped(file({bus: path('b.db')}), [])).toBe(0)
     expect(await skipped(file({bus: path('b.db')}), ['-b', path('a.db')])).toBe(1)
   })
 
-  test('may have variables in its name', async () => {
+  test('may contain variables', async () => {
     expect(await skipped(file({bus: path('{which}.db')}), ['--var', 'which=a'])).toBe(1)
     expect(await skipped(file({bus: '{env.WHERE}'}), [], {WHERE: path('b.db')})).toBe(0)
     expect(await bus(['check', file({bus: '{env.NOWHERE}'})])).toMatchObject({code: 2})
   })
 
-  test('may be a context', async () => {
+  test('may be given by a context', async () => {
     const home = {XDG_CONFIG_HOME: path('config')}
     await bus(['context', 'add', 'ci', '-b', path('b.db')], {env: home})
     expect(await skipped(file({context: 'ci'}), [], home)).toBe(0)
@@ -593,40 +590,43 @@ describe('the bus', () => {
 
 const hasTerminals = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
 
-test.runIf(hasTerminals)('--watch runs again at each change, also after a file was wrong, until Ctrl-C', async () => {
-  const home = mkdtempSync(join(folder, 'watched-'))
-  const write = (text: string) => writeFileSync(join(home, 'a.yaml'), text)
-  write('checks: [{pub: one}]')
-  // Without exec it is the shell that Ctrl-C ends.
-  const command = `exec '${process.execPath}' '${bin}' check '${home}' --watch -b '${join(home, 'watched.db')}'`
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    env: {PATH: process.env['PATH'], HOME: home, TERM: 'xterm'},
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  let shown = ''
-  let look = () => {}
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    shown += stripVTControlCharacters(text)
-    look()
-  })
-  const waits = async (...signs: RegExp[]) => {
-    const isThere = () => signs.every((sign) => sign.test(shown)) && shown.includes('waiting for a change')
-    while (!isThere()) await new Promise<void>((resolve) => (look = resolve))
-    shown = ''
-  }
-  await waits(/1 passed/)
-  write('checks: [{pub: one}, {req: two}]')
-  await waits(/1 failed/, /nobody serves "two"/)
-  write('chks: []')
-  await waits(/a\.yaml:1:1: unknown key "chks"/)
-  write('checks: [{pub: one}, {pub: two}]')
-  await waits(/2 passed/)
-  child.stdin.write('\x03')
-  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0)
-})
+test.runIf(hasTerminals)(
+  'bus check --watch runs again at each change, even after an error in a file, until Ctrl-C',
+  async () => {
+    const home = mkdtempSync(join(folder, 'watched-'))
+    const write = (text: string) => writeFileSync(join(home, 'a.yaml'), text)
+    write('checks: [{pub: one}]')
+    // Without exec it is the shell that Ctrl-C ends.
+    const command = `exec '${process.execPath}' '${bin}' check '${home}' --watch -b '${join(home, 'watched.db')}'`
+    const child = spawn('script', ['-qec', command, '/dev/null'], {
+      env: {PATH: process.env['PATH'], HOME: home, TERM: 'xterm'},
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    let shown = ''
+    let look = () => {}
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += stripVTControlCharacters(text)
+      look()
+    })
+    const waits = async (...signs: RegExp[]) => {
+      const isThere = () => signs.every((sign) => sign.test(shown)) && shown.includes('waiting for a change')
+      while (!isThere()) await new Promise<void>((resolve) => (look = resolve))
+      shown = ''
+    }
+    await waits(/1 passed/)
+    write('checks: [{pub: one}, {req: two}]')
+    await waits(/1 failed/, /nobody serves "two"/)
+    write('chks: []')
+    await waits(/a\.yaml:1:1: unknown key "chks"/)
+    write('checks: [{pub: one}, {pub: two}]')
+    await waits(/2 passed/)
+    child.stdin.write('\x03')
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0)
+  },
+)
 
-test('--schema is a JSON Schema that knows every kind', async () => {
+test('bus check --schema prints a JSON Schema that has every kind of check', async () => {
   const {stdout, code} = await bus(['check', '--schema'])
   expect(code).toBe(0)
   expect(JSON.parse(stdout)).toMatchObject({$schema: expect.stringContaining('json-schema.org'), title: 'bus check'})

@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bus-init-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
 onBothBuses((newScene) => {
-  it('check init writes what it finds, and the file passes until something is gone', async () => {
+  it('check init writes checks for what it finds, and they pass until something is removed', async () => {
     await using scene = await newScene()
     const cwd = mkdtempSync(join(folder, 'work-'))
     await scene.transport.streams.add({name: 'SHOP', subjects: ['events.>']})
@@ -23,7 +23,7 @@ onBothBuses((newScene) => {
     expect(JSON.parse(written.stdout)).toEqual({
       path: 'checks/bus.yaml',
       checks: [
-        'messages come through',
+        'messages are delivered',
         'time.now answers',
         'orders.get is served',
         'stream SHOP',
@@ -39,13 +39,13 @@ onBothBuses((newScene) => {
     expect(code).toBe(9)
     expect(stdout).toMatch(/^FAILED .*stream SHOP/m)
 
-    // Nobody can be asked here.
+    // There is no terminal to ask on.
     expect((await scene.run(['check', 'init'], {cwd})).code).toBe(2)
     expect((await scene.run(['check', 'init', '--yes'], {cwd})).stderr).toContain('wrote 2 checks to checks/bus.yaml')
   })
 })
 
-it('no report has a secret of the login, also where a message carries it', async () => {
+it('no report contains a secret of the login, even if a message does', async () => {
   await using server = await NatsServer.start('authorization {user: ci, password: "s3cret-w0rd"}')
   const cwd = mkdtempSync(join(folder, 'secret-'))
   const url = server.url({login: 'ci:s3cret-w0rd'})

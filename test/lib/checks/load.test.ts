@@ -15,8 +15,8 @@ async function faultsIn(text: string, given: string[] = []): Promise<string[]> {
   return faults.map(({line, column, sentence}) => `${line}:${column} ${sentence}`)
 }
 
-describe('a file', () => {
-  test('has its checks with their lines, names and tags', async () => {
+describe('a check file', () => {
+  test('gives its checks their lines, names and tags', async () => {
     const file = await loadFile(
       'checks/a.yaml',
       'name: orders\ntags: [smoke]\nchecks:\n  - req: orders.get\n  - name: two\n    tags: [slow]\n    pub: {subject: a}\nalways:\n  - pub: b\n',
@@ -32,7 +32,7 @@ describe('a file', () => {
     ])
   })
 
-  test('may use anchors, aliases and merges', async () => {
+  test('may use YAML anchors, aliases and merge keys', async () => {
     const file = await loadFile(
       'a.yaml',
       'checks:\n  - req: &ask {subject: a, within: 1s}\n  - req: {<<: *ask, subject: b}\n    expect: json.a = 1',
@@ -42,88 +42,104 @@ describe('a file', () => {
   })
 })
 
-describe('what is wrong is told with line and column:', () => {
+describe('an error in a check file has its line and column:', () => {
   test.each([
-    ['nothing at all', '', ['1:1 the file is not a mapping']],
+    ['an empty file', '', ['1:1 the file is not a mapping']],
     ['no checks', 'name: a', ['1:1 needs "checks"']],
     ['broken YAML', 'checks:\n  - req: "a', ['2:12 missing closing "quote']],
-    ['a key twice', 'name: a\nname: b\nchecks: [{req: a}]', ['2:1 map keys must be unique']],
+    ['a duplicate key', 'name: a\nname: b\nchecks: [{req: a}]', ['2:1 map keys must be unique']],
     ['an unknown key', 'checks:\n  - req: a\n    expct: b', ['3:5 unknown key "expct"; did you mean "expect"?']],
     [
-      'a key that is missing and one that is none',
+      'a missing key and an unknown one',
       'checks:\n  - req: {subjct: a}',
       ['2:10 needs "subject"', '2:11 unknown key "subjct"; did you mean "subject"?'],
     ],
     ['a wrong type', 'checks:\n  - req: 5', ['2:10 "req" is not text or a mapping']],
     ['a duration without a unit', 'checks:\n  - req: {subject: a, within: "5"}', [/^2:31 "within" is not a duration/]],
-    ['a wrong choice', 'checks:\n  - open: {subject: a, dialect: third}', ['2:33 "dialect" is not "first" or "later"']],
-    ['a check that does nothing', 'checks:\n  - name: a', [/^2:5 this check does nothing: it needs one of req, rpc,/]],
     [
-      'a check that does two things',
-      'checks:\n  - req: a\n    pub: b',
-      ['3:5 "pub" is the second thing that this check does, after "req"'],
+      'an invalid choice',
+      'checks:\n  - open: {subject: a, dialect: third}',
+      ['2:33 "dialect" is not "first" or "later"'],
     ],
+    ['a check that does nothing', 'checks:\n  - name: a', [/^2:5 this check does nothing: it needs one of req, rpc,/]],
+    ['a check that does two things', 'checks:\n  - req: a\n    pub: b', ['3:5 a check does one thing: "req" or "pub"']],
     ['a bad subject', 'checks:\n  - pub: a..b', ['2:5 subject "a..b" has an empty token at position 3']],
     ['a bad subject in the long form', 'checks:\n  - pub: {subject: "a b"}', [/^2:11 subject "a b" has a space/]],
     ['two payloads', 'checks:\n  - pub: {subject: a, body: b, json: 1}', [/^2:32 "json" is a second payload/]],
     [
-      'an expression',
+      'an invalid expression',
       'checks:\n  - req: a\n    expect:\n      - ms < 5\n      - "json. ="',
       [/^5:9 expect "json\. =" is not JSONata/],
     ],
-    ['a capture', 'checks:\n  - req: a\n    capture: {x: "(("}', [/^3:18 capture "\(\(" is not JSONata/]],
-    ['the name of a capture', 'checks:\n  - req: a\n    capture: {a-b: json}', [/^3:15 "a-b" is no name/]],
+    ['an invalid capture', 'checks:\n  - req: a\n    capture: {x: "(("}', [/^3:18 capture "\(\(" is not JSONata/]],
     [
-      'a placeholder',
+      'an invalid name of a capture',
+      'checks:\n  - req: a\n    capture: {a-b: json}',
+      [/^3:15 "a-b" is not a valid name/],
+    ],
+    [
+      'an unknown placeholder',
       'checks:\n  - req: "a.{b}"',
-      ['2:5 there is nothing that {b} stands for; write {{b}} if the braces are meant'],
+      ['2:5 {b} is not a known variable; write {{b}} for literal braces'],
     ],
+    ['an unclosed placeholder', 'checks:\n  - pub: {subject: a, body: "{abc"}', [/^2:23 "\{abc" has .* not closed/]],
     [
-      'a placeholder that is not closed',
-      'checks:\n  - pub: {subject: a, body: "{abc"}',
-      [/^2:23 "\{abc" has .* not closed/],
-    ],
-    [
-      'a placeholder deep in JSON',
+      'an unknown placeholder deep in JSON',
       'checks:\n  - pub:\n      subject: a\n      json: {x: [1, "{no}"]}',
-      [/^4:21 there is nothing that \{no\}/],
+      [/^4:21 \{no\} is not a known variable/],
     ],
     [
-      'a name twice',
+      'a duplicate name',
       'checks:\n  - {name: a, req: b}\n  - {name: a, req: c}',
-      ['3:6 "a" is also the name of the check in line 2'],
+      ['3:6 "a" is also the name of the check on line 2'],
     ],
-    ['messages of nothing', 'checks:\n  - messages: {exactly: 1}', [/^2:5 "messages" needs "subject" or "subjects"/]],
-    ['two counts', 'checks:\n  - messages: {subject: a, exactly: 1, at-most: 2}', [/^2:28 "exactly" says how many/]],
-    ['a step', 'checks:\n  - messages:\n      subject: a\n      do:\n        - req: {}', ['5:16 needs "subject"']],
+    [
+      'messages without a subject',
+      'checks:\n  - messages: {exactly: 1}',
+      [/^2:5 "messages" needs one of "subject" and "subjects"/],
+    ],
+    [
+      'two exclusive counts',
+      'checks:\n  - messages: {subject: a, exactly: 1, at-most: 2}',
+      [/^2:28 "exactly" and "at-most" exclude each other/],
+    ],
+    [
+      'an invalid step',
+      'checks:\n  - messages:\n      subject: a\n      do:\n        - req: {}',
+      ['5:16 needs "subject"'],
+    ],
     ['msg-id without ack', 'checks:\n  - pub: {subject: a, msg-id: x}', ['2:23 "msg-id" needs "ack: true"']],
-    ['a bus and a context', 'bus: a.db\ncontext: b\nchecks: [{req: a}]', [/^2:1 the file has a "bus" and a "context"/]],
-    ['a header', 'checks:\n  - req: {subject: a, headers: {"a b": c}}', [/^2:33 header name "a b"/]],
+    [
+      'a bus and a context',
+      'bus: a.db\ncontext: b\nchecks: [{req: a}]',
+      [/^2:1 "bus" and "context" exclude each other/],
+    ],
+    ['an invalid header name', 'checks:\n  - req: {subject: a, headers: {"a b": c}}', [/^2:33 header name "a b"/]],
   ])('%s', async (_, text, faults) => {
     expect(await faultsIn(text)).toEqual(
       faults.map((fault) => (typeof fault === 'string' ? fault : expect.stringMatching(fault))),
     )
   })
 
-  test('all of it, in the order of the file', async () => {
+  test('all errors are listed in the order of the file', async () => {
     const faults = await faultsIn('checks:\n  - req: a..b\n  - req: a\n    expect: "("\n  - name: x\n')
     expect(faults.map((fault) => fault.split(' ')[0])).toEqual(['2:5', '4:13', '5:5'])
   })
 
-  test.each([200, 5000])('what is nested %i deep', async (levels) => {
+  test.each([200, 5000])('a value nested %i levels deep', async (levels) => {
     for (const open of ['[', '{a: ', 'a:\n ', '- '])
       expect((await faultsIn(`checks:\n  - ${open.repeat(levels)}`)).length).toBeGreaterThan(0)
     const deep = `checks: ${'['.repeat(levels)}${']'.repeat(levels)}`
-    expect((await faultsIn(deep))[0]).toMatch(/^1:\d+ it is nested more than 100 deep$/)
+    expect((await faultsIn(deep))[0]).toMatch(/^1:\d+ it is nested more than 100 levels deep$/)
   })
 
-  test('a list as a key, without a word of the parser on stderr', async () => {
+  test('a list as a key, without a warning of the parser on stderr', async () => {
     const warned = vi.spyOn(process, 'emitWarning')
     expect(await faultsIn('checks:\n  - {[a, "\\e[2J"]: b}')).toHaveLength(1)
     expect(warned).not.toHaveBeenCalled()
   })
 
-  test('an alias that would fill the memory', async () => {
+  test('aliases that would expand without bounds', async () => {
     const lines = [
       'a: &a [x,x,x,x,x,x,x,x,x]',
       ...'bcdefgh'.split('').map((name, at) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[at]}`)}]`),
@@ -132,16 +148,16 @@ describe('what is wrong is told with line and column:', () => {
   })
 })
 
-describe('a placeholder', () => {
+describe('a placeholder in a check file', () => {
   test.each(['{id}', '{time}', '{env.HOME}', '{random:1-5}', '{a}', '{a.b}', '{later}', '{inner}', '{given}', '{{a}}'])(
-    '%s stands for something',
+    '%s is known',
     async (placeholder) => {
       const text = `vars: {a: {b: 1}}\nchecks:\n  - pub: {subject: x, body: '${placeholder}'}\n  - req: x\n    capture: {later: json}\n  - messages: {subject: x, do: [{req: x, capture: {inner: text}}]}`
       expect(await faultsIn(text, ['given'])).toEqual([])
     },
   )
 
-  test('is none in JSONata, which has braces of its own', async () => {
+  test('is not looked for in JSONata, which uses braces itself', async () => {
     expect(
       await faultsIn(
         "checks:\n  - messages: {subject: x, where: '{\"a\": 1}.a = 1', order: ['$exists({\"a\":1}.a)']}\n    expect: '{a: 1}'\n    skip-if: '{a: 1}'\n    capture: {z: '{a: 1}'}",

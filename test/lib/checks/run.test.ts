@@ -1,19 +1,19 @@
 import {describe, expect, test} from 'vitest'
-import {CheckTools} from '../../../src/commands/check/tools.ts'
+import {LazyProtocols} from '../../../src/commands/check/protocols.ts'
 import type {CheckEvent} from '../../../src/lib/checks/events.ts'
 import {loadFile} from '../../../src/lib/checks/load.ts'
 import {type RunOptions, runFiles} from '../../../src/lib/checks/run.ts'
 import {Scrubber} from '../../../src/lib/checks/scrub.ts'
 import {open} from '../../../src/lib/transport/open.ts'
 
-/** Runs files given as their texts on a bus in memory, and answers what was told. */
+/** Runs files, given as their texts, on a memory bus and returns the events. */
 async function run(texts: readonly string[], options: Partial<RunOptions> = {}): Promise<CheckEvent[]> {
   await using bus = await open('memory:')
   const files = await Promise.all(texts.map((text, at) => loadFile(`${at + 1}.yaml`, text)))
   const events: CheckEvent[] = []
-  const tools = new CheckTools(() => ({url: bus.url, why: 'a test', server: {}, warnings: []}))
+  const protocols = new LazyProtocols(() => ({url: bus.url, why: 'a test', server: {}, warnings: []}))
   await runFiles(files, {
-    ...{busOf: () => bus, tools, tell: (event) => void events.push(event), scrubber: new Scrubber()},
+    ...{busOf: () => bus, protocols, tell: (event) => void events.push(event), scrubber: new Scrubber()},
     ...{env: {}, vars: new Map(), withinMs: 1000, jobs: 1, bail: false, round: 1, chosen: () => true},
     signal: new AbortController().signal,
     ...options,
@@ -22,7 +22,7 @@ async function run(texts: readonly string[], options: Partial<RunOptions> = {}):
 }
 
 /** `checkEnd a passed` */
-const told = (events: readonly CheckEvent[]) =>
+const summary = (events: readonly CheckEvent[]) =>
   events.map((event) => {
     if (event.kind === 'checkEnd') return `checkEnd ${event.result.name} ${event.result.status}`
     if (event.kind === 'checkStart') return `checkStart ${event.check.name}`
@@ -31,14 +31,14 @@ const told = (events: readonly CheckEvent[]) =>
 
 const end = (events: readonly CheckEvent[]) => {
   const last = events.at(-1)
-  if (last?.kind !== 'end') throw new Error('no end was told')
+  if (last?.kind !== 'end') throw new Error('no end event')
   return last
 }
 
-describe('a run', () => {
-  test('is told in its order: checks, then always, then the end', async () => {
+describe('a run of check files', () => {
+  test('emits events in order: checks, then always, then the end', async () => {
     const events = await run(['checks: [{pub: a}, {req: b}]\nalways: [{pub: c}]', 'checks: [{pub: d}]'])
-    expect(told(events)).toEqual([
+    expect(summary(events)).toEqual([
       ...[
         'start',
         'fileStart',
@@ -53,20 +53,27 @@ describe('a run', () => {
     expect(end(events)).toMatchObject({totals: {passed: 2, failed: 1, skipped: 0, errors: 0}, round: 1})
   })
 
-  test('of several files goes on side by side, and the end has them in their order', async () => {
-    const slow = 'checks: [{messages: {subject: a, none: true, within: 300ms}}]'
-    const started = performance.now()
-    const events = await run([slow, slow, slow, 'checks: [{pub: b}]'], {jobs: 4})
-    expect(performance.now() - started).toBeLessThan(850)
-    expect(end(events).files.map(({file}) => file)).toEqual(['1.yaml', '2.yaml', '3.yaml', '4.yaml'])
-  })
+  test.each([1, 3, 4])(
+    'runs %i files in parallel if jobs says so, and the end event has them in order',
+    async (jobs) => {
+      const slow = 'checks: [{messages: {subject: a, none: true, within: 100ms}}]'
+      const events = await run([slow, slow, slow, 'checks: [{pub: b}]'], {jobs})
+      let [running, most] = [0, 0]
+      for (const {kind} of events) {
+        if (kind === 'fileStart') most = Math.max(most, ++running)
+        if (kind === 'fileEnd') running--
+      }
+      expect(most).toBe(jobs)
+      expect(end(events).files.map(({file}) => file)).toEqual(['1.yaml', '2.yaml', '3.yaml', '4.yaml'])
+    },
+  )
 
-  test('with bail begins nothing more in any file', async () => {
+  test('starts nothing more in any file after a failure with bail', async () => {
     const events = await run(['checks: [{req: a}, {pub: b}]', 'checks: [{pub: c}]'], {bail: true})
     expect(end(events)).toMatchObject({totals: {passed: 0, failed: 1, skipped: 2}, stoppedBy: 'bail'})
   })
 
-  test('that is stopped skips the rest and still runs always', async () => {
+  test('skips the rest when it is stopped, but still runs always', async () => {
     const stop = new AbortController()
     const events: CheckEvent[] = []
     await run(['checks: [{messages: {subject: a, within: 20s}}, {pub: b}]\nalways: [{name: clean, pub: c}]'], {
@@ -85,21 +92,21 @@ describe('a run', () => {
     expect(end(events).stoppedBy).toBe('interrupt')
   })
 
-  test('tells each attempt that did not hold', async () => {
+  test('emits an event for each failed attempt', async () => {
     const events = await run(['checks: [{req: a, eventually: {for: 200ms, every: 50ms}}]'])
     const retries = events.filter(({kind}) => kind === 'retry')
     expect(retries.length).toBeGreaterThan(0)
     expect(retries[0]).toMatchObject({attempt: 1, failures: [{sentence: expect.stringContaining('nobody serves "a"')}]})
   })
 
-  test('whose variables have no value is an error of every check, and its expressions are not tried', async () => {
+  test('gives every check an error if a variable of its file has no value', async () => {
     const [result] = end(await run(['vars: {a: "{env.NOPE}"}\nchecks: [{pub: x}]'])).files.flatMap(
       ({results}) => results,
     )
     expect(result).toMatchObject({status: 'error', failures: [{sentence: expect.stringContaining('NOPE')}]})
   })
 
-  test('a value that was not captured is an error, not a failure', async () => {
+  test('reports a variable that was not captured as an error, not as a failure', async () => {
     const events = await run(['checks: [{req: nobody, capture: {id: json}}, {name: b, pub: "x.{id}"}]'])
     expect(end(events).totals).toMatchObject({failed: 1, errors: 1})
   })

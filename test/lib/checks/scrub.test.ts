@@ -20,11 +20,11 @@ test.each([
   expect(clean).not.toContain(Buffer.from('gehe').toString('base64').slice(0, 4))
 })
 
-test('a text without one stays, and what is too short is none', () => {
+test('a text without a secret is unchanged, and very short secrets are ignored', () => {
   expect(scrubber.text('abba')).toBe('abba')
 })
 
-test('nothing of a result keeps it: names, sentences, values and messages, text or bytes', () => {
+test('a secret is removed from all of a result: names, sentences, values and messages, text or bytes', () => {
   const binary = Buffer.concat([Buffer.from([0xff, 0]), Buffer.from(secret), Buffer.from([0xfe])])
   const messages = [new Message(`a.x`, `"${secret}"`, [['Auth', secret]], `r.${secret}`), new Message('b', binary)]
   const result = {
@@ -48,7 +48,7 @@ test('nothing of a result keeps it: names, sentences, values and messages, text 
   expect([...(clean.messages[1]?.data ?? [])].slice(0, 2)).toEqual([0xff, 0])
 })
 
-test('bytes without a secret stay byte for byte', () => {
+test('bytes without a secret are unchanged', () => {
   const bytes = Uint8Array.from({length: 256}, (_, at) => at)
   expect([...scrubber.message(new Message('a', bytes)).data]).toEqual([...bytes])
 })

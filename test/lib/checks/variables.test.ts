@@ -8,7 +8,7 @@ function variables(values: Record<string, unknown> = {}, env: Record<string, str
   return {made, secrets}
 }
 
-describe('texts are filled in', () => {
+describe('placeholders in a text', () => {
   const {made} = variables({n: 5, name: 'eu', order: {id: 7, tags: ['a']}, none: null}, {HOST: 'h'})
   test.each([
     ['orders.{name}.{n}', 'orders.eu.5'],
@@ -25,7 +25,7 @@ describe('texts are filled in', () => {
     expect(made.text(text)).toBe(filled)
   })
 
-  test('and in JSON a text that is one placeholder becomes the value', () => {
+  test('become the value itself in JSON if they are the whole text', () => {
     expect(made.json({a: '{n}', b: ['{order.tags}', 'x{n}'], c: 1, d: null})).toEqual({
       a: 5,
       b: [['a'], 'x5'],
@@ -35,7 +35,7 @@ describe('texts are filled in', () => {
   })
 })
 
-describe('always there are', () => {
+describe('built-in variables', () => {
   const {made} = variables()
   test.each([
     ['{id}', /^[\da-f-]{36}$/],
@@ -54,7 +54,7 @@ test.each([
   expect(() => variables().made.text(text)).toThrow(sentence)
 })
 
-test('values of the environment that look like secrets are told', () => {
+test('environment variables that look like secrets are reported as secrets', () => {
   const {made, secrets} = variables({}, {API_TOKEN: 't0k', DB_PASSWORD: 'pw', REGION: 'eu'})
   made.text('{env.API_TOKEN}{env.DB_PASSWORD}{env.REGION}')
   expect(secrets).toEqual(['t0k', 'pw'])

@@ -1,20 +1,18 @@
-/** What did not hold, for people: the sentence with the expression, the values that it saw, the difference, the message. */
+/** Failures for people: the sentence, the values of the expression, the difference and the message. */
 import type {ChalkInstance} from 'chalk'
 import type {Failure} from '../../../lib/checks/events.ts'
 import {humanView} from '../../../lib/cli/render/human.ts'
 import {printable, printableLines} from '../../../lib/cli/render/printable.ts'
 import {formatBytes} from '../../../lib/cli/render/units.ts'
-import type {Message} from '../../../lib/core/message.ts'
-import {sizeOf} from '../../../lib/core/message.ts'
+import {type Message, sizeOf} from '../../../lib/core/message.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
-import {jsonDiff} from './diff.ts'
 
 const mostLines = 40
 const longestLine = 400
 
 /**
- * All failures of a check, without an indent. A message that several are about stands once, below the last of them.
- * Its lines begin with a bar: what a stranger wrote cannot pass for a line of ours, nor for a command to a CI system.
+ * The lines of all failures of a check, not indented. A message that several of them judged is shown once, below the
+ * last. Its lines begin with a bar, so that its content cannot pass for our output or for a command to a CI system.
  */
 export async function failuresLines(failures: readonly Failure[], paint?: ChalkInstance): Promise<string[]> {
   const dim = (text: string) => paint?.dim(text) ?? text
@@ -31,7 +29,7 @@ export async function failuresLines(failures: readonly Failure[], paint?: ChalkI
   return lines
 }
 
-/** A difference where an exact value was asked for; else the values that the sentence has no room for. */
+/** The difference from an exact value; otherwise the values that are too large for the sentence. */
 async function valueLines({expression = '', expected, seen = {}}: Failure, paint?: ChalkInstance): Promise<string[]> {
   if (expected !== undefined) {
     const head = `${paint?.green('- expected') ?? '- expected'} ${paint?.red('+ seen') ?? '+ seen'}`
@@ -60,15 +58,44 @@ function messageLines(message: Message, paint?: ChalkInstance): string[] {
 }
 
 function cut(lines: readonly string[], paint?: ChalkInstance): string[] {
-  const shown = lines.slice(0, mostLines).map((line) => (line.length > longestLine ? shortened(line) : line))
+  const shown = lines.slice(0, mostLines).map((line) => (line.length > longestLine ? clipped(line) : line))
   const more = lines.length - shown.length
   if (more === 0) return shown
   const rest = `… ${more} more lines`
   return [...shown, paint?.dim(rest) ?? rest]
 }
 
-/** Colours end with the line. */
-function shortened(line: string): string {
+/** Resets colours at the end of the line. */
+function clipped(line: string): string {
   const end = line.includes('\x1b') ? '\x1b[0m' : ''
   return `${line.slice(0, longestLine)}…${end}`
+}
+
+/** Unchanged lines to show around a change. */
+const around = 3
+
+/** Lines of JSON with `-` and `+`. Members are sorted, so that their order does not matter; long unchanged runs are cut. */
+async function jsonDiff(expected: unknown, seen: unknown, paint?: ChalkInstance): Promise<string[]> {
+  const {diffJson} = await import('diff')
+  const parts = diffJson(jsonText(expected), jsonText(seen))
+  return parts.flatMap(({value, added, removed}, at) => {
+    const lines = value.replace(/\n$/, '').split('\n').map(printable)
+    if (removed) return lines.map((line) => paint?.green(`- ${line}`) ?? `- ${line}`)
+    if (added) return lines.map((line) => paint?.red(`+ ${line}`) ?? `+ ${line}`)
+    const same = nearChange(lines, {before: at > 0, after: at < parts.length - 1})
+    return same.map((line) => paint?.dim(`  ${line}`) ?? `  ${line}`)
+  })
+}
+
+/** `diff` formats objects itself, but would split a string into lines. */
+function jsonText(value: unknown): object | string {
+  if (value === undefined) return 'nothing'
+  return value !== null && typeof value === 'object' ? value : JSON.stringify(value)
+}
+
+/** The unchanged lines next to a change, which is `before` or `after` them. */
+function nearChange(lines: readonly string[], {before, after}: {before: boolean; after: boolean}): readonly string[] {
+  const [head, tail] = [before ? around : 0, after ? around : 0]
+  if (lines.length <= head + tail + 1) return lines
+  return [...lines.slice(0, head), '…', ...lines.slice(lines.length - tail)]
 }

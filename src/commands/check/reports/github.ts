@@ -1,11 +1,11 @@
-/** Annotations of GitHub Actions: lines that it shows at the line of the file, in the change that it belongs to. */
+/** Annotations for GitHub Actions, which shows them at the line of the file in a pull request. */
 import {relative, resolve} from 'node:path'
 import type {CheckResult, Failure} from '../../../lib/checks/events.ts'
 import {printableLines} from '../../../lib/cli/render/printable.ts'
 import {failuresLines} from './failure.ts'
 import {isBad} from './rounds.ts'
 
-/** One for each failure. Paths are those of the repository, whose folder the environment names. */
+/** One annotation per failure. Paths are relative to the repository, whose folder is in the environment. */
 export async function annotations(result: CheckResult, env: NodeJS.ProcessEnv): Promise<string> {
   if (!isBad(result)) return ''
   const file = inRepository(result.file, env['GITHUB_WORKSPACE'])

@@ -1,6 +1,6 @@
 /**
- * JUnit's XML as Jenkins, GitLab, GitHub actions and others read it: a suite for each file, a case for each check. There is
- * no one schema; what is written is what all of them allow: at most one failure or error a case, no member of our own.
+ * JUnit XML as read by Jenkins, GitLab, GitHub Actions and others: a suite per file, a case per check. There is no single
+ * schema; this is what all of them accept: at most one failure or error per case, and no attributes of our own.
  */
 import {basename} from 'node:path'
 import type {CheckResult, FileResult} from '../../../lib/checks/events.ts'
@@ -57,7 +57,7 @@ async function testcase(result: CheckResult): Promise<string> {
   return `${head}><${kind}${told}>${escaped(lines.join('\n'))}</${kind}></testcase>`
 }
 
-/** Readers show it as a folder and a class. */
+/** Readers show it as package and class. */
 function classOf(file: string): string {
   return basename(file).replace(/\.ya?ml$/, '')
 }
@@ -70,7 +70,7 @@ function attributes(values: Readonly<Record<string, string | number>>): string {
 
 const entities: Readonly<Record<string, string>> = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;'}
 
-/** XML has no way to write control characters, and none for half of a pair: those are shown as escapes or U+FFFD. */
+/** XML cannot contain control characters or lone surrogates: they are shown as escapes or U+FFFD. */
 function escaped(text: string): string {
   const clean = printableLines(Buffer.from(text).toString()).replace(/[\ufffe\uffff]/g, '\ufffd')
   return clean.replace(/[&<>"]/g, (character) => entities[character] ?? '')

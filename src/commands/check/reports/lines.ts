@@ -1,28 +1,23 @@
-/** Checks as lines, for a pipe and a log: one for each as it ends, what did not hold below it, and the sum at the end. */
+/** Checks as lines for a pipe or a log: one per check, its failures below it, and the totals at the end. */
 import type {ChalkInstance} from 'chalk'
 import type {CheckEvent, CheckResult, Reporter, Status, Totals} from '../../../lib/checks/events.ts'
 import {printable} from '../../../lib/cli/render/printable.ts'
 import {formatDuration} from '../../../lib/cli/render/units.ts'
 import {failuresLines} from './failure.ts'
+import type {ReportOutput} from './rounds.ts'
 
-export interface Written {
-  write(text: string): void
-  /** Sends it off. */
-  ready(): unknown
-}
-
-export function linesReporter(output: Written, paint: ChalkInstance | undefined): Reporter {
-  let told = Promise.resolve()
+export function linesReporter(output: ReportOutput, paint: ChalkInstance | undefined): Reporter {
+  let shown = Promise.resolve()
   return {
     tell(event) {
-      // In order, though a difference is made by a library that is loaded first.
-      told = told.then(async () => {
+      // One after the other, because differences are made asynchronously.
+      shown = shown.then(async () => {
         for (const line of await linesOf(event, paint)) output.write(`${line}\n`)
         output.ready()
       })
     },
-    settled: () => told,
-    close: () => told,
+    settled: () => shown,
+    close: () => shown,
   }
 }
 

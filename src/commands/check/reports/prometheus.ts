@@ -1,11 +1,11 @@
-/** Metrics in Prometheus' text form, as the textfile collector of its node exporter or a push gateway takes them. */
+/** Metrics in the Prometheus text format, for the textfile collector of the node exporter or a push gateway. */
 import type {CheckResult, Status} from '../../../lib/checks/events.ts'
 import {unixSeconds} from '../../../lib/core/time/timestamp.ts'
 import {isBad, type Rounds, reported} from './rounds.ts'
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number | string]
 
-/** Of the last round. Without one, as when the bus could not be reached, it says that it did not succeed. */
+/** Metrics of the last round. Without one, for example because the bus could not be reached, success is 0. */
 export function prometheusReport({ends, startedMs}: Rounds): string {
   const last = ends.at(-1)
   const results = last?.files.flatMap(reported) ?? []
@@ -33,13 +33,13 @@ export function prometheusReport({ends, startedMs}: Rounds): string {
     ),
     metric(
       'bus_check_attempts',
-      'How often it was tried.',
+      'How often the check was tried.',
       of(({attempts}) => attempts),
     ),
   ].join('')
 }
 
-/** Checks are told apart by file and name; those of one name by their line too. */
+/** Checks are identified by file and name, and by their line if the name is not unique. */
 function labelsOf(results: readonly CheckResult[]): Record<string, string>[] {
   const keyOf = ({file, name}: CheckResult) => JSON.stringify([file, name])
   const keys = results.map(keyOf)
@@ -62,7 +62,7 @@ function escaped(text: string): string {
   return text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')
 }
 
-/** With microseconds. */
+/** Rounded to microseconds. */
 function seconds(ms: number): number {
   return Math.round(ms * 1000) / 1e6
 }

@@ -1,4 +1,4 @@
-/** `--record DIR`: every message that a check saw which did not pass, as records that `bus pub --records` sends again. */
+/** `--record DIR`: the messages seen by failed checks, as records that `bus pub --records` can publish again. */
 import {mkdirSync, writeFileSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import type {CheckResult, Reporter} from '../../../lib/checks/events.ts'
@@ -9,7 +9,7 @@ import {isBad} from './rounds.ts'
 
 const longestName = 80
 
-/** Makes the folder at once, so that what cannot be written is known before anything runs. `say` is told each file. */
+/** Creates the folder immediately, so that an error comes before anything runs. `say` gets a line per file. */
 export function recordingReporter(folder: string, say: (line: string) => void): Reporter {
   make(folder)
   const taken = new Set<string>()
@@ -30,7 +30,7 @@ export function recordingReporter(folder: string, say: (line: string) => void): 
   }
 }
 
-/** Of two checks whose names become the same the second is `NAME-2`. */
+/** A second check of the same name becomes `NAME-2`. */
 function freeName(name: string, taken: Set<string>): string {
   let free = name
   for (let number = 2; taken.has(free); number++) free = `${name}-${number}`

@@ -1,4 +1,4 @@
-/** Which reports there are, by the flags: one for people, those of `--report`, and what `--record` keeps. */
+/** The reports that the flags ask for: one for people, those of `--report`, and that of `--record`. */
 import {mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {dirname} from 'node:path'
 import type {ChalkInstance} from 'chalk'
@@ -7,7 +7,7 @@ import {fileError} from '../../../lib/cli/io/input.ts'
 import {BusError} from '../../../lib/core/errors.ts'
 import {nearest} from '../../../lib/core/text/nearest.ts'
 import {checksJson} from '../plan.ts'
-import {collectRounds, type Rounds} from './rounds.ts'
+import {collectRounds, type ReportOutput, type Rounds} from './rounds.ts'
 
 export interface ReportFlags {
   readonly report?: readonly string[] | undefined
@@ -16,10 +16,10 @@ export interface ReportFlags {
   readonly quiet: boolean
 }
 
-export interface ReportScreen {
+export interface ReportConsole {
   /** stdout. */
-  readonly output: {write(text: string): void; ready(): unknown}
-  /** Writes talk to stderr. */
+  readonly output: ReportOutput
+  /** Writes to stderr. */
   readonly tell: (text: string) => void
   readonly env: NodeJS.ProcessEnv
   readonly isTerminal: (fd: 1 | 2) => boolean
@@ -27,20 +27,20 @@ export interface ReportScreen {
   readonly columns: (fd: 1 | 2) => number | undefined
 }
 
-const kinds = ['junit', 'tap', 'json', 'github', 'prometheus'] as const
-type Kind = (typeof kinds)[number]
+const reportKinds = ['junit', 'tap', 'json', 'github', 'prometheus'] as const
+type ReportKind = (typeof reportKinds)[number]
 
-interface Wanted {
-  readonly kind: Kind
+interface ReportRequest {
+  readonly kind: ReportKind
   /** Absent: stdout. */
   readonly path: string | undefined
 }
 
 /**
- * Fails with `usage` for a report that there is not, or two on stdout, and with `denied` for a file that cannot be written.
- * Annotations for GitHub go beside the lines for people; any other report on stdout sends these to stderr.
+ * Fails with `usage` for an unknown report or two on stdout, and with `denied` for a file that cannot be written. The
+ * output for people moves to stderr if stdout has a report other than annotations for GitHub.
  */
-export async function makeReporters(flags: ReportFlags, screen: ReportScreen): Promise<Reporter[]> {
+export async function makeReporters(flags: ReportFlags, console: ReportConsole): Promise<Reporter[]> {
   const wanted = (flags.report ?? []).map(parseReport)
   const onStdout = wanted.filter(({kind, path}) => path === undefined && kind !== 'github')
   if (onStdout.length + Number(flags.json) > 1) {
@@ -52,37 +52,37 @@ export async function makeReporters(flags: ReportFlags, screen: ReportScreen): P
   const fd = flags.json || onStdout.length > 0 ? 2 : 1
   const {recordingReporter} = await import('./recording.ts')
   const say = (line: string) => {
-    if (!flags.quiet) screen.tell(`${line}\n`)
+    if (!flags.quiet) console.tell(`${line}\n`)
   }
   return [
-    ...(fd === 2 && (flags.quiet || flags.json) ? [] : [await forPeople(fd, screen)]),
-    ...(await Promise.all(wanted.map((one) => reporterOf(one, screen)))),
+    ...(fd === 2 && (flags.quiet || flags.json) ? [] : [await forPeople(fd, console)]),
+    ...(await Promise.all(wanted.map((one) => reporterOf(one, console)))),
     ...(flags.record === undefined ? [] : [recordingReporter(flags.record, say)]),
   ]
 }
 
 /** `junit=report.xml`, `tap`. Throws `usage`. */
-function parseReport(text: string): Wanted {
+function parseReport(text: string): ReportRequest {
   const [, name = '', path] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? []
-  const kind = kinds.find((known) => known === name)
+  const kind = reportKinds.find((known) => known === name)
   if (kind !== undefined && path !== '') return {kind, path}
-  const meant = nearest(name, kinds)
-  throw new BusError('usage', kind ? `--report ${text} names no file` : `there is no report "${name}"`, {
-    try: meant === undefined ? kinds.map((known) => `--report ${known}`) : [`--report ${meant}=FILE`],
+  const near = nearest(name, reportKinds)
+  throw new BusError('usage', kind ? `--report ${text} has an empty file name` : `unknown report "${name}"`, {
+    try: near === undefined ? reportKinds.map((known) => `--report ${known}`) : [`--report ${near}=FILE`],
   })
 }
 
-async function forPeople(fd: 1 | 2, screen: ReportScreen): Promise<Reporter> {
-  const output = fd === 1 ? screen.output : {write: screen.tell, ready() {}}
-  const paint = await screen.paint(fd)
-  if (!screen.isTerminal(fd)) return (await import('./lines.ts')).linesReporter(output, paint)
+async function forPeople(fd: 1 | 2, console: ReportConsole): Promise<Reporter> {
+  const output = fd === 1 ? console.output : {write: console.tell, ready() {}}
+  const paint = await console.paint(fd)
+  if (!console.isTerminal(fd)) return (await import('./lines.ts')).linesReporter(output, paint)
   const {treeReporter} = await import('./tree.ts')
-  const columns = screen.env['TERM'] === 'dumb' ? undefined : (screen.columns(fd) ?? 80)
+  const columns = console.env['TERM'] === 'dumb' ? undefined : (console.columns(fd) ?? 80)
   return treeReporter({output, paint, columns})
 }
 
-async function reporterOf({kind, path}: Wanted, screen: ReportScreen): Promise<Reporter> {
-  const target = path === undefined ? screen.output : fileTarget(path)
+async function reporterOf({kind, path}: ReportRequest, console: ReportConsole): Promise<Reporter> {
+  const target = path === undefined ? console.output : fileTarget(path)
   switch (kind) {
     case 'tap': {
       const {tapWriter} = await import('./tap.ts')
@@ -98,7 +98,7 @@ async function reporterOf({kind, path}: Wanted, screen: ReportScreen): Promise<R
       return {
         tell: (event) => void (event.kind === 'checkEnd' && results.push(event)),
         close: async () => {
-          const texts = await Promise.all(results.map(({result}) => annotations(result, screen.env)))
+          const texts = await Promise.all(results.map(({result}) => annotations(result, console.env)))
           write(target, texts.join(''), true)
         },
       }
@@ -116,19 +116,17 @@ async function reporterOf({kind, path}: Wanted, screen: ReportScreen): Promise<R
   }
 }
 
-interface Target {
-  write(text: string): void
-  ready(): unknown
-  /** All of it is there. */
+interface ReportTarget extends ReportOutput {
+  /** Called at the end of the report. */
   done?(): void
 }
 
-function atTheEnd(target: Target, make: (rounds: Rounds) => Promise<string>): Reporter {
+function atTheEnd(target: ReportTarget, make: (rounds: Rounds) => Promise<string>): Reporter {
   const {rounds, tell} = collectRounds()
   return {tell, close: async () => write(target, await make(rounds), true)}
 }
 
-function write(target: Target, text: string, isLast = false): void {
+function write(target: ReportTarget, text: string, isLast = false): void {
   if (text !== '') {
     target.write(text)
     target.ready()
@@ -137,18 +135,18 @@ function write(target: Target, text: string, isLast = false): void {
 }
 
 /**
- * Whoever reads the file while it is written sees the one before it, whose mode it keeps; a new one is its owner's alone,
- * for messages may stand in it. The folder is made, and that it can be written is
- * tried before anything runs. What is no plain file, such as /dev/stderr, is written as it is.
+ * Replaces the file atomically and keeps its mode; a new file is readable by its owner only, because it may contain
+ * messages. The folder is created, and writing is tried before anything runs. Anything but a regular file, such as
+ * /dev/stderr, is written in place.
  */
-function fileTarget(path: string): Target {
+function fileTarget(path: string): ReportTarget {
   let text = ''
   const before = statSync(path, {throwIfNoEntry: false})
   const isPlain = before?.isFile() ?? true
   const mode = before === undefined ? 0o600 : before.mode & 0o777
   const beside = isPlain ? `${path}.${process.pid}.part` : path
   const put = (all: string) => {
-    // Nothing that lies there already is written through.
+    // Never write through an existing file or link.
     if (isPlain) rmSync(beside, {force: true})
     writeFileSync(beside, all, {mode, flag: isPlain ? 'wx' : 'w'})
   }

@@ -1,10 +1,16 @@
-/** What reports that are written at the end have in common: all that has ended, and the checks that count. */
+/** What reports share: their output, the results of all rounds, and which results count. */
 import type {CheckEvent, CheckResult, FileResult} from '../../../lib/checks/events.ts'
 
-type End = Extract<CheckEvent, {kind: 'end'}>
+type RunEnd = Extract<CheckEvent, {kind: 'end'}>
+
+export interface ReportOutput {
+  write(text: string): void
+  /** Flushes what was written. */
+  ready(): unknown
+}
 
 export interface Rounds {
-  readonly ends: readonly End[]
+  readonly ends: readonly RunEnd[]
   /** The bus of each file, by its path. */
   readonly buses: ReadonlyMap<string, string>
   /** Unix time in milliseconds. */
@@ -12,7 +18,7 @@ export interface Rounds {
 }
 
 export function collectRounds(): {readonly rounds: Rounds; readonly tell: (event: CheckEvent) => void} {
-  const ends: End[] = []
+  const ends: RunEnd[] = []
   const buses = new Map<string, string>()
   const tell = (event: CheckEvent) => {
     if (event.kind === 'fileStart') buses.set(event.file.file, event.bus)
@@ -21,7 +27,7 @@ export function collectRounds(): {readonly rounds: Rounds; readonly tell: (event
   return {rounds: {ends, buses, startedMs: Date.now()}, tell}
 }
 
-/** Clean-up that went well is nothing to report. */
+/** The results to report; successful clean-up is left out. */
 export function reported({results}: FileResult): readonly CheckResult[] {
   return results.filter(({part, failures}) => part === 'checks' || failures.length > 0)
 }

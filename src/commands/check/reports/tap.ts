@@ -1,4 +1,4 @@
-/** TAP 14: a line for each check as it ends, and below one that did not pass a block of YAML that says why. */
+/** TAP 14: a line per check as it ends, with a YAML block that explains a failure. */
 import {stringify} from 'yaml'
 import type {CheckEvent, CheckResult} from '../../../lib/checks/events.ts'
 import {printable, printableLines} from '../../../lib/cli/render/printable.ts'
@@ -6,7 +6,7 @@ import type {Message} from '../../../lib/core/message.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
 import {isBad} from './rounds.ts'
 
-/** Answers what to write for an event. The plan comes last: with --repeat nobody knows it before. */
+/** Returns the text for each event. The plan comes last, because with --repeat it is not known before. */
 export function tapWriter(): {readonly lines: (event: CheckEvent) => string; readonly end: () => string} {
   let count = 0
   const names = new Map<string, string>()
@@ -51,7 +51,7 @@ function recordOf(message: Message): unknown {
   return JSON.parse(recordWriter()(message))
 }
 
-/** `#` would begin a directive. */
+/** Escapes `#`, which would begin a directive. */
 function described(text: string): string {
   return printable(text).replace(/[\\#]/g, '\\$&')
 }

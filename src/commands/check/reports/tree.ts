@@ -1,27 +1,25 @@
 /**
- * Checks as a tree that grows: a file, its checks with their durations, below each what did not hold. Of files that run
- * side by side one is shown as it goes and the others when it is their turn, so nothing is mixed; what runs now stands
- * below on a terminal, and is written over.
+ * Checks as a growing tree for a terminal: files, their checks with durations, and failures below. Of files that run in
+ * parallel one is shown as it runs and the others in turn, so that their lines are not mixed. The last lines of the
+ * terminal show what is running.
  */
 import type {ChalkInstance} from 'chalk'
 import type {CheckEvent, CheckPlan, CheckResult, FilePlan, Reporter, Totals} from '../../../lib/checks/events.ts'
 import {printable} from '../../../lib/cli/render/printable.ts'
 import {formatDuration} from '../../../lib/cli/render/units.ts'
 import {failuresLines} from './failure.ts'
-import {LiveLines} from './live.ts'
-import {isBad} from './rounds.ts'
+import {isBad, type ReportOutput} from './rounds.ts'
 
-export interface TreeScreen {
-  /** Where to write; `ready` sends it off. */
-  readonly output: {write(text: string): void; ready(): unknown}
+export interface TreeConsole {
+  readonly output: ReportOutput
   readonly paint?: ChalkInstance | undefined
-  /** What runs now is shown, in lines of so many columns. */
+  /** The width of the terminal, if running checks are to be shown. */
   readonly columns?: number | undefined
 }
 
-interface Shown {
+interface FileProgress {
   readonly plan: FilePlan
-  /** Lines that wait for their turn. */
+  /** Lines to be shown when it is the turn of this file. */
   readonly waiting: string[]
   current?: {readonly check: CheckPlan; readonly since: number; attempt: number} | undefined
   done: number
@@ -33,33 +31,33 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 const mostLive = 8
 const mostListed = 20
 
-export function treeReporter(screen: TreeScreen): Reporter {
-  const tree = new Tree(screen)
-  let told = Promise.resolve()
+export function treeReporter(console: TreeConsole): Reporter {
+  const tree = new Tree(console)
+  let shown = Promise.resolve()
   return {
     tell(event) {
-      // In order, though a difference is made by a library that is loaded first.
-      told = told.then(() => tree.tell(event))
+      // One after the other, because differences are made asynchronously.
+      shown = shown.then(() => tree.tell(event))
     },
-    settled: () => told,
+    settled: () => shown,
     async close() {
-      await told
+      await shown
       tree.close()
     },
   }
 }
 
 class Tree {
-  readonly #screen: TreeScreen
+  readonly #console: TreeConsole
   readonly #live: LiveLines
-  readonly #files: Shown[] = []
+  readonly #files: FileProgress[] = []
   readonly #bad: CheckResult[] = []
   #timer: NodeJS.Timeout | undefined
   #frame = 0
 
-  constructor(screen: TreeScreen) {
-    this.#screen = screen
-    this.#live = new LiveLines(screen.output)
+  constructor(console: TreeConsole) {
+    this.#console = console
+    this.#live = new LiveLines(console.output)
   }
 
   async tell(event: CheckEvent): Promise<void> {
@@ -103,7 +101,7 @@ class Tree {
   #start(): void {
     this.#files.length = 0
     this.#bad.length = 0
-    if (this.#screen.columns !== undefined) this.#timer = setInterval(() => this.#draw(), frameMs).unref()
+    if (this.#console.columns !== undefined) this.#timer = setInterval(() => this.#draw(), frameMs).unref()
   }
 
   async #checkEnd(result: CheckResult): Promise<void> {
@@ -121,14 +119,14 @@ class Tree {
     this.#live.update([...lasting, '', ...this.#summary(totals)], [])
   }
 
-  /** The first file that is not done is shown as it goes, and all that were done before it. */
+  /** Shows all finished files and the first unfinished one, up to where it is. */
   #draw(): void {
     const lasting: string[] = []
     for (const file of this.#files) {
       lasting.push(...file.waiting.splice(0))
       if (!file.ended) break
     }
-    this.#live.update(lasting, this.#screen.columns === undefined ? [] : this.#liveLines(this.#screen.columns))
+    this.#live.update(lasting, this.#console.columns === undefined ? [] : this.#liveLines(this.#console.columns))
   }
 
   #liveLines(columns: number): string[] {
@@ -144,7 +142,7 @@ class Tree {
         ...(ms > 1000 ? [formatDuration(ms)] : []),
       ]
       const line = `${printable(plan.name)}: ${printable(check.name)} · ${facts.join(' · ')}`
-      // Wide characters take two columns, so half of them is safe.
+      // A character may take two columns, so half the width is safe.
       const fits = /^[\x20-\x7e·]*$/.test(line) ? columns - 5 : Math.floor(columns / 2) - 5
       const shown = line.length > fits ? `${line.slice(0, Math.max(0, fits))}…` : line
       return this.#dim(`${symbol} ${shown}`)
@@ -152,7 +150,7 @@ class Tree {
   }
 
   async #linesOf(result: CheckResult): Promise<string[]> {
-    const {paint} = this.#screen
+    const {paint} = this.#console
     const {status, name, ms, attempts, reason, failures, line, file} = result
     const facts = [
       ...(status === 'skipped' ? [] : [formatDuration(ms)]),
@@ -173,14 +171,14 @@ class Tree {
   }
 
   #headOf({name, file}: FilePlan): string {
-    const {paint} = this.#screen
+    const {paint} = this.#console
     const title = paint?.bold(printable(name)) ?? printable(name)
     return name === file ? title : `${title}  ${this.#dim(printable(file))}`
   }
 
-  /** What to look at, where it may have scrolled away, and the numbers. */
+  /** Failed checks again, if they may have scrolled away, and the totals. */
   #summary({passed, failed, errors, skipped, ms}: Totals): string[] {
-    const {paint} = this.#screen
+    const {paint} = this.#console
     const listed = this.#files.length > 1 ? this.#bad.slice(0, mostListed) : []
     const lines = listed.map(({name, file, line}) => `  ✗ ${printable(file)}:${line}  ${printable(name)}`)
     const more = listed.length > 0 ? this.#bad.length - listed.length : 0
@@ -197,11 +195,32 @@ class Tree {
     ]
   }
 
-  #fileOf({file}: CheckPlan): Shown | undefined {
+  #fileOf({file}: CheckPlan): FileProgress | undefined {
     return this.#files.find(({plan}) => plan.file === file)
   }
 
   #dim(text: string): string {
-    return this.#screen.paint?.dim(text) ?? text
+    return this.#console.paint?.dim(text) ?? text
+  }
+}
+
+/** The last lines of a terminal, which are overwritten as things change. */
+class LiveLines {
+  readonly #output: ReportOutput
+  #shown = 0
+
+  constructor(output: ReportOutput) {
+    this.#output = output
+  }
+
+  /** Writes lines that stay, and below them lines to be overwritten. Each must fit the terminal. */
+  update(lasting: readonly string[], live: readonly string[]): void {
+    const lines = [...lasting, ...live].map((line) => `${line}\n`).join('')
+    if (lines === '' && this.#shown === 0) return
+    // Move up to the first live line and clear everything below.
+    const up = this.#shown === 0 ? '' : `\x1b[${this.#shown}A\r\x1b[J`
+    this.#shown = live.length
+    this.#output.write(up + lines)
+    this.#output.ready()
   }
 }

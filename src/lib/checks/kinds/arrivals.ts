@@ -1,37 +1,42 @@
-/** `messages`: what comes on subjects while steps run. It listens before the first step begins, so nothing is missed. */
-import {setTimeout as pause} from 'node:timers/promises'
+/** `messages`: what arrives on subjects while steps run. The check listens before the first step begins, so nothing is missed. */
 import type {Message} from '../../core/message.ts'
 import {contextOf, isTruthy} from '../../core/text/jsonata.ts'
+import {sleep} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
-import type {Ground, Outcome} from '../environment.ts'
-import {type Check, msOf} from '../file.ts'
+import {type Check, type CheckEnvironment, type CheckOutcome, msOf} from '../check.ts'
 import type {Shapes} from '../shape.ts'
 
-interface Wanted {
+interface CountBounds {
   readonly least: number
   readonly most: number
-  /** How long to look for one too many once there are enough; all of the time when it is undefined. */
+  /** How long to wait for one message too many once there are enough; the whole time if undefined. */
   readonly settleMs: number | undefined
 }
 
-export async function checkMessages(spec: Shapes['messages'], ground: Ground, check: Check): Promise<Outcome> {
-  const {bus, variables, signal} = ground
+export async function checkMessages(
+  spec: Shapes['messages'],
+  environment: CheckEnvironment,
+  check: Check,
+): Promise<CheckOutcome> {
+  const {bus, variables, signal} = environment
   const patterns = variables.json(spec.subjects ?? [spec.subject ?? '>'])
-  const wanted = wantedOf(spec)
+  const bounds = boundsOf(spec)
   await using subscription = await bus.subscribe(patterns, {signal})
   const see = (message: Message) => Object.assign(contextOf(message), {vars: variables.all})
   const {where} = check
-  const arriving = new Arriving(subscription, where && (async (message) => isTruthy(await where(see(message)))), ground)
-  const failures = await ground.runSteps(check.steps)
-  const waitMs = ground.waitMs(spec.within, isBounded(spec) ? '1s' : undefined)
-  // A step that failed is what there is to say: what it did not cause need not be waited for.
-  if (failures.length === 0) await arriving.until(wanted, waitMs)
-  const messages = await arriving.end()
+  const arrivals = new Arrivals(
+    subscription,
+    where && (async (message) => isTruthy(await where(see(message)))),
+    environment,
+  )
+  const failures = await environment.runSteps(check.steps)
+  const waitMs = environment.waitMs(spec.within, isBounded(spec) ? '1s' : undefined)
+  // After a failed step there is no point in waiting for messages.
+  if (failures.length === 0) await arrivals.until(bounds, waitMs)
+  const messages = await arrivals.end()
   const misses = [
-    ...countMiss(messages.length, wanted, patterns, waitMs, arriving.others),
-    ...(subscription.dropped > 0
-      ? [`${subscription.dropped} messages came faster than they were taken and are lost`]
-      : []),
+    ...countMiss(messages.length, bounds, {patterns, waitMs, others: arrivals.others}),
+    ...(subscription.dropped > 0 ? [`${subscription.dropped} messages arrived too fast and were dropped`] : []),
     ...(await orderMiss(check, spec, messages.map(see))),
   ]
   const contexts = messages.map(contextOf)
@@ -39,33 +44,33 @@ export async function checkMessages(spec: Shapes['messages'], ground: Ground, ch
     result: {...contexts[0], count: messages.length, messages: contexts},
     misses: failures.length > 0 ? [] : misses,
     failures,
-    message: messages.at(-1) ?? arriving.lastOther,
+    message: messages.at(-1) ?? arrivals.lastOther,
   }
 }
 
 type Filter = (message: Message) => Promise<boolean>
 
-/** Takes messages from the moment on when it is made. */
-class Arriving {
+/** Takes messages from its construction on. */
+class Arrivals {
   readonly #messages: Message[] = []
   readonly #subscription: Subscription
   readonly #done: Promise<void>
   readonly #signal: AbortSignal
   #wake = () => {}
-  /** Messages that the filter left out, and the last of them. */
+  /** Messages that the filter rejected, and the last of them. */
   others = 0
   lastOther: Message | undefined
 
-  constructor(subscription: Subscription, isWanted: Filter | undefined, {saw, signal}: Ground) {
+  constructor(subscription: Subscription, isWanted: Filter | undefined, {saw, signal}: CheckEnvironment) {
     this.#subscription = subscription
     this.#signal = signal
     this.#done = this.#take(isWanted, saw)
-    // Met by who waits for the end.
+    // `end` reports the error.
     this.#done.catch(() => this.#wake())
   }
 
-  /** Resolves when it can be told whether so many came, or when time is up. */
-  async until({least, most, settleMs}: Wanted, waitMs: number): Promise<void> {
+  /** Resolves when the count is decided, or when time is up. */
+  async until({least, most, settleMs}: CountBounds, waitMs: number): Promise<void> {
     const ending = performance.now() + waitMs
     const over = () => this.#messages.length > most || this.#subscription.dropped > 0
     while (this.#messages.length < least && (await this.#next(ending))) {}
@@ -74,14 +79,14 @@ class Arriving {
     while (!over() && (await this.#next(settled))) {}
   }
 
-  /** What came. Fails as the subscription or the filter did. */
+  /** The messages that arrived. Fails as the subscription or the filter did. */
   async end(): Promise<readonly Message[]> {
     await this.#subscription.close()
     await this.#done
     return this.#messages
   }
 
-  async #take(isWanted: Filter | undefined, saw: Ground['saw']): Promise<void> {
+  async #take(isWanted: Filter | undefined, saw: CheckEnvironment['saw']): Promise<void> {
     for await (const message of this.#subscription) {
       saw(message)
       if (isWanted !== undefined && !(await isWanted(message))) {
@@ -93,7 +98,7 @@ class Arriving {
     this.#wake()
   }
 
-  /** Waits for the next message; false when time is up or there will be none. */
+  /** Waits for the next message; false if time is up or there will be none. */
   async #next(until: number): Promise<boolean> {
     const left = until - performance.now()
     if (left <= 0 || this.#signal.aborted) return false
@@ -105,14 +110,14 @@ class Arriving {
       () => false,
       () => false,
     )
-    const late = pause(left, false, {signal: timer.signal}).catch(() => false)
+    const late = sleep(left, timer.signal).then(() => false)
     const came = await Promise.race([woken, ended, late])
     timer.abort()
     return came
   }
 }
 
-function wantedOf(spec: Shapes['messages']): Wanted {
+function boundsOf(spec: Shapes['messages']): CountBounds {
   const {exactly, none, 'at-most': most, settle = '200ms'} = spec
   if (none) return {least: 0, most: 0, settleMs: undefined}
   if (exactly !== undefined) return {least: exactly, most: exactly, settleMs: exactly === 0 ? undefined : msOf(settle)}
@@ -120,17 +125,15 @@ function wantedOf(spec: Shapes['messages']): Wanted {
   return {least, most: most ?? Number.POSITIVE_INFINITY, settleMs: undefined}
 }
 
-/** Whether all of the time is waited for even when everything is well. */
+/** Whether a check that passes waits the whole time. */
 function isBounded({none, exactly, 'at-most': most}: Shapes['messages']): boolean {
   return none === true || exactly === 0 || most !== undefined
 }
 
 function countMiss(
   count: number,
-  {least, most}: Wanted,
-  patterns: readonly string[],
-  waitMs: number,
-  others: number,
+  {least, most}: CountBounds,
+  {patterns, waitMs, others}: {readonly patterns: readonly string[]; readonly waitMs: number; readonly others: number},
 ): string[] {
   if (count >= least && count <= most) return []
   const how =
@@ -143,7 +146,7 @@ function countMiss(
         : `at most ${counted(most)}`
   const left = others === 0 ? '' : `; ${others} more did not match "where"`
   const time = count < least ? ` within ${Math.round(waitMs)} ms` : ''
-  return [`expected ${how} on ${patterns.join(' ')}${time}, but ${count} came${left}`]
+  return [`expected ${how} on ${patterns.join(' ')}${time}, but ${count} arrived${left}`]
 }
 
 function counted(count: number): string {
@@ -165,7 +168,7 @@ async function sequenceMiss(order: Check['order'], contexts: readonly object[]):
   const missing = order[at]
   if (missing === undefined) return []
   const before = at === 0 ? '' : ` after the one for ${order[at - 1]?.source}`
-  return [`no message for ${missing.source} came${before}`]
+  return [`no message for ${missing.source} arrived${before}`]
 }
 
 async function risingMiss({source, read}: Check['order'][number], contexts: readonly object[]): Promise<string[]> {

@@ -1,35 +1,41 @@
-/** Checks that send: `pub`, and the steps `publish` and `subscribe` of a broker. */
-
+/** Checks that publish: `pub`, and the broker steps `publish` and `subscribe`; also what any check sends. */
+import {readFileSync} from 'node:fs'
+import {resolve} from 'node:path'
+import {BusError} from '../../core/errors.ts'
+import {checkHeader, type Headers} from '../../core/message.ts'
+import {decode, textWherePossible} from '../../core/text/encoding.ts'
 import type {Outgoing} from '../../transport/contract.ts'
 import {storeHeaders} from '../../transport/streams-contract.ts'
-import type {Ground, Outcome} from '../environment.ts'
-import {headersOf, payloadOf} from '../payload.ts'
+import type {CheckEnvironment, CheckOutcome} from '../check.ts'
 import type {Shapes} from '../shape.ts'
 import type {Variables} from '../variables.ts'
 
-export async function checkPub(spec: Shapes['pub'], ground: Ground): Promise<Outcome> {
-  const {bus, signal} = ground
+export async function checkPub(spec: Shapes['pub'], environment: CheckEnvironment): Promise<CheckOutcome> {
+  const {bus, signal} = environment
   const {count = 1, ack, within} = spec
   let stored: object = {}
   for (let n = 1; n <= count && !signal.aborted; n++) {
-    const message = messageOf(spec, ground.variables.with('n', n), ground.folder)
-    if (ack) stored = await bus.streams.publish(message, {timeoutMs: ground.waitMs(within)})
+    const message = messageOf(spec, environment.variables.with('n', n), environment.folder)
+    if (ack) stored = await bus.streams.publish(message, {timeoutMs: environment.waitMs(within)})
     else bus.publish(message)
   }
   await bus.flush()
   return {result: {...stored, published: count}}
 }
 
-export async function checkPublish(spec: Shapes['publish'], {bus, tools, variables}: Ground): Promise<Outcome> {
+export async function checkPublish(
+  spec: Shapes['publish'],
+  {bus, protocols, variables}: CheckEnvironment,
+): Promise<CheckOutcome> {
   const {topic, payload, stream = streamOf(topic), jetstream = true} = variables.json(spec)
-  return {result: await tools.publish(bus, {topic, payload, stream, jetstream})}
+  return {result: await protocols.publish(bus, {topic, payload, stream, jetstream})}
 }
 
-export async function checkSubscribe(spec: Shapes['subscribe'], ground: Ground): Promise<Outcome> {
-  const {bus, tools, variables} = ground
+export async function checkSubscribe(spec: Shapes['subscribe'], environment: CheckEnvironment): Promise<CheckOutcome> {
+  const {bus, protocols, variables} = environment
   const {topic, consumer_name, stream = streamOf(topic)} = variables.json(spec)
-  const timeoutMs = ground.waitMs(spec.within)
-  const output = await tools.subscribe(bus, {topic, consumer_name, timeoutMs, stream, jetstream: true})
+  const timeoutMs = environment.waitMs(spec.within)
+  const output = await protocols.subscribe(bus, {topic, consumer_name, timeoutMs, stream, jetstream: true})
   return {result: {...output, json: output.payload}}
 }
 
@@ -37,7 +43,7 @@ function messageOf(spec: Shapes['pub'], variables: Variables, folder: string): O
   const id = spec['msg-id']
   return {
     subject: variables.text(spec.subject),
-    data: payloadOf(spec, variables, folder),
+    data: bodyOf(spec, variables, folder),
     headers: [
       ...headersOf(spec.headers, variables),
       ...(id === undefined ? [] : [[storeHeaders.msgId, variables.text(id)] as const]),
@@ -46,7 +52,32 @@ function messageOf(spec: Shapes['pub'], variables: Variables, folder: string): O
   }
 }
 
-/** A broker's stream keeps `<stream>.>`. */
+/** A broker's stream stores `<stream>.>`. */
 function streamOf(topic: string): string {
   return topic.split('.')[0] ?? topic
+}
+
+type Bodies = Pick<Shapes['pub'], 'body' | 'json' | 'base64' | 'file' | 'headers'>
+type HeaderLines = NonNullable<Bodies['headers']>
+
+/** The payload that a check sends, with its variables filled in. Fails with `usage` for a file that cannot be read. */
+export function bodyOf(spec: Bodies, variables: Variables, folder: string): Uint8Array | string {
+  if (spec.json !== undefined) return JSON.stringify(variables.json(spec.json))
+  if (spec.base64 !== undefined) return decode(variables.text(spec.base64), 'base64', 'the payload')
+  if (spec.file !== undefined) return contentOf(resolve(folder, variables.text(spec.file)))
+  return spec.body === undefined ? '' : variables.text(spec.body)
+}
+
+export function headersOf(headers: HeaderLines | undefined, variables: Variables): Headers {
+  return Object.entries(headers ?? {}).flatMap(([name, values]) =>
+    [values].flat().map((value) => checkHeader(name, variables.text(String(value)))),
+  )
+}
+
+function contentOf(path: string): Uint8Array | string {
+  try {
+    return textWherePossible(readFileSync(path))
+  } catch (cause) {
+    throw new BusError('usage', `cannot read ${path}: ${(cause as Error).message}`, {cause})
+  }
 }

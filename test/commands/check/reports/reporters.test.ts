@@ -5,7 +5,7 @@ import {Chalk} from 'chalk'
 import {Parser} from 'tap-parser'
 import {afterAll, expect, it} from 'vitest'
 import {validateXML} from 'xmllint-wasm'
-import {makeReporters, type ReportScreen} from '../../../../src/commands/check/reports/reporters.ts'
+import {makeReporters, type ReportConsole} from '../../../../src/commands/check/reports/reporters.ts'
 import type {CheckEvent} from '../../../../src/lib/checks/events.ts'
 import {parseRecord} from '../../../../src/lib/core/record.ts'
 import {eventsOf, everything, failed, fileOf, lost, passed, told} from './scene.ts'
@@ -23,10 +23,10 @@ interface Seen {
 async function reported(
   flags: {report?: string[]; record?: string; json?: boolean; quiet?: boolean},
   events: readonly CheckEvent[] = everything,
-  more: Partial<ReportScreen> = {},
+  more: Partial<ReportConsole> = {},
 ): Promise<Seen> {
   const seen = {stdout: '', stderr: ''}
-  const screen: ReportScreen = {
+  const screen: ReportConsole = {
     output: {
       write(text) {
         seen.stdout += text
@@ -55,7 +55,7 @@ async function faultsOfJunit(contents: string): Promise<readonly {message: strin
   return (await validateXML({xml, schema: {fileName: 'junit.xsd', contents: schema}})).errors
 }
 
-it('JUnit: the report is valid, whatever stands in names and messages', async () => {
+it('the JUnit report is valid whatever names and messages contain', async () => {
   const xml = await fileReport('junit')
   expect(await faultsOfJunit(xml)).toEqual([])
   expect(xml).toContain('<testsuites name="bus check" tests="5" failures="1" errors="1" time="1.400">')
@@ -69,7 +69,7 @@ it('JUnit: the report is valid, whatever stands in names and messages', async ()
   expect(xml).not.toContain('clean up')
 })
 
-it('JUnit: each round has suites of its own, and a run that never began has none', async () => {
+it('the JUnit report has separate suites for each round, and none for a run that never began', async () => {
   const rounds = [...eventsOf([fileOf([passed])]), ...eventsOf([fileOf([failed])], 2)]
   const xml = await fileReport('junit', rounds)
   expect(await faultsOfJunit(xml)).toEqual([])
@@ -77,13 +77,13 @@ it('JUnit: each round has suites of its own, and a run that never began has none
   expect(await faultsOfJunit(await fileReport('junit', []))).toEqual([])
 })
 
-it('JUnit: the schema of this test does find what is wrong', async () => {
+it('the JUnit schema of this test rejects an invalid report', async () => {
   const xml = await fileReport('junit')
   expect(await faultsOfJunit(xml.replace(/ type="connect"/, ''))).toHaveLength(1)
   expect(await faultsOfJunit(xml.replace('<testcase', '<testcase line="3"'))).toHaveLength(1)
 })
 
-it('TAP: a parser reads every check, its outcome, and why it failed', async () => {
+it('a TAP parser reads every check, its result and its failures', async () => {
   const {stdout, stderr} = await reported({report: ['tap']})
   const results: {ok: boolean; name: string; skip: unknown; diag: Record<string, unknown> | null}[] = []
   const parser = new Parser({strict: true})
@@ -116,11 +116,11 @@ it('TAP: a parser reads every check, its outcome, and why it failed', async () =
   expect(stderr).toContain('FAILED  checks/orders.yaml:9')
 })
 
-it('TAP: a run that never began has an empty plan', async () => {
+it('the TAP report of a run that never began has an empty plan', async () => {
   expect(await fileReport('tap', [])).toBe('TAP version 14\n1..0\n')
 })
 
-it('GitHub: one annotation for each failure at its line, on one line, beside the lines for people', async () => {
+it('the GitHub report adds a one-line annotation for each failure to the output for people', async () => {
   const env = {GITHUB_WORKSPACE: process.cwd()}
   const {stdout} = await reported({report: ['github']}, everything, {env})
   const commands = stdout.split('\n').filter((line) => line.startsWith('::'))
@@ -133,14 +133,14 @@ it('GitHub: one annotation for each failure at its line, on one line, beside the
   expect(stdout).toContain('passed  checks/orders.yaml:4')
 })
 
-it('a message cannot give a command to a CI system, nor move the cursor', async () => {
+it('the content of a message in a report can neither command a CI system nor move the cursor', async () => {
   const {stdout} = await reported({}, eventsOf([fileOf([lost])]))
   expect(stdout).toContain('│ ::error::owned')
   expect(stdout).not.toMatch(/^\s*::/m)
   for (const character of ['\0', '\x1b', '\u202e']) expect(stdout).not.toContain(character)
 })
 
-it('Prometheus: a sample for each check that ran, and whether all passed', async () => {
+it('the Prometheus report has samples for each check that ran, and whether all passed', async () => {
   const text = await fileReport('prometheus')
   expect(text).toContain('\nbus_check_success 0\n')
   expect(text).toContain('bus_checks{status="skipped"} 1\n')
@@ -157,20 +157,20 @@ it('Prometheus: a sample for each check that ran, and whether all passed', async
   expect(new Set(names).size).toBe(names.length)
 })
 
-it('Prometheus: checks of one name are told apart by their line; a run that never began did not succeed', async () => {
+it('the Prometheus report tells checks of the same name apart by line, and reports no success for a run that never began', async () => {
   const text = await fileReport('prometheus', eventsOf([fileOf([passed, {...passed, line: 8}])]))
   expect(text).toContain('check="an order can be read",line="8"} 1\n')
   expect(text).toContain('\nbus_check_success 1\n')
   expect(await fileReport('prometheus', [])).toContain('\nbus_check_success 0\n')
 })
 
-it('JSON: the same document as --json', async () => {
+it('the JSON report is the document of --json', async () => {
   const document = JSON.parse(await fileReport('json')) as {failed: number; files: {checks: object[]}[]}
   expect(document).toMatchObject({passed: 2, failed: 1, errors: 1, skipped: 1, rounds: 1})
   expect(document.files[0]?.checks[1]).toMatchObject({failures: [{message: {seq: 12, json: {total: 41}}}, {}]})
 })
 
-it('several at once, each where it belongs', async () => {
+it('several reports can be written at once, each to its own target', async () => {
   const report = ['junit', 'tap', 'json', 'github', 'prometheus'].map(
     (kind) => `${kind}=${join(folder, `all.${kind}`)}`,
   )
@@ -180,17 +180,17 @@ it('several at once, each where it belongs', async () => {
 })
 
 it.each([
-  [{report: ['junt']}, 'usage', /no report "junt"/],
-  [{report: ['junit=']}, 'usage', /names no file/],
+  [{report: ['junt']}, 'usage', /unknown report "junt"/],
+  [{report: ['junit=']}, 'usage', /has an empty file name/],
   [{report: ['tap', 'junit']}, 'usage', /--report tap and --report junit would both write to stdout/],
   [{report: ['tap'], json: true}, 'usage', /--json and --report tap/],
   [{report: ['junit=/dev/null/report.xml']}, 'denied', /cannot write/],
   [{report: [`junit=${tmpdir()}`]}, 'usage', /it is a folder/],
-])('before anything runs it is said that %j cannot be', async (flags, kind, message) => {
+])('the report flags %j are refused before anything runs', async (flags, kind, message) => {
   await expect(reported(flags)).rejects.toMatchObject({kind, message: expect.stringMatching(message)})
 })
 
-it('--record keeps the messages of what did not pass, as records that can be sent again', async () => {
+it('--record saves the messages seen by failed checks, as records that can be published again', async () => {
   const record = join(folder, 'failed')
   const {stderr} = await reported({record}, eventsOf([fileOf([passed, failed, {...failed, line: 90}, lost])]))
   expect(readdirSync(record).sort()).toEqual([
@@ -203,7 +203,7 @@ it('--record keeps the messages of what did not pass, as records that can be sen
   expect(stderr).toContain('1 message of "the bus is there" in ')
 })
 
-it('on a terminal: a tree with what runs now below it, a coloured difference, and the sum', async () => {
+it('on a terminal a tree shows running checks, coloured differences and totals', async () => {
   const paint = new Chalk({level: 1})
   const {stdout} = await reported({}, everything, {isTerminal: () => true, paint: async () => paint, columns: () => 60})
   expect(stdout).toMatch(/⠙ orders & co: an order can be read · 1\/5/)
@@ -219,7 +219,7 @@ it('on a terminal: a tree with what runs now below it, a coloured difference, an
   expect(stdout.match(/orders\.get/g)).toHaveLength(1)
 })
 
-it('on a terminal: files that run side by side are not mixed', async () => {
+it('on a terminal the checks of files that run in parallel are not mixed', async () => {
   const one = eventsOf([fileOf([passed, {...passed, name: 'second'}], 'a.yaml', 'a')])
   const two = eventsOf([fileOf([{...passed, name: 'other'}], 'b.yaml', 'b')])
   // b begins after a has, and ends before it.

@@ -1,14 +1,21 @@
-/** What checks take from the folders beside theirs, loaded when a check first needs it. */
-
-import type {Call, Called, Measured, Measuring, Opened, Opening, Tools} from '../../lib/checks/tools.ts'
+/** Provides the protocols for checks; each is loaded when a check first needs it. */
+import type {
+  CheckCall,
+  CheckCallResult,
+  CheckLoad,
+  CheckLoadResult,
+  CheckOpen,
+  CheckOpenResult,
+  CheckProtocols,
+} from '../../lib/checks/protocols.ts'
 import type {FoundBus} from '../../lib/cli/target/bus.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import type {Broker} from '../../lib/protocols/broker/broker.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 
-/** `found` tells how a bus was reached: a broker makes its own connection. */
-export class CheckTools implements Tools, AsyncDisposable {
+/** `found` says how a bus was reached, because a broker makes its own connection. */
+export class LazyProtocols implements CheckProtocols, AsyncDisposable {
   readonly #found: (bus: Transport) => FoundBus
   readonly #brokers = new Map<string, Promise<Broker>>()
 
@@ -16,12 +23,10 @@ export class CheckTools implements Tools, AsyncDisposable {
     this.#found = found
   }
 
-  readonly ask: Tools['ask'] = async function* (bus, question) {
-    const {ask} = await import('../../lib/messaging/pubsub/request.ts')
-    yield* ask(bus, question)
-  }
-
-  async call(bus: Transport, {payload, caller: callerId = 'bus check', traceId, ...wanted}: Call): Promise<Called> {
+  async call(
+    bus: Transport,
+    {payload, caller: callerId = 'bus check', traceId, ...wanted}: CheckCall,
+  ): Promise<CheckCallResult> {
     const {call, RpcError} = await import('../../lib/protocols/loom-rpc/call.ts')
     const {timeoutMs, signal} = wanted
     const method = wanted.method ?? wanted.subject?.split('.').at(-1) ?? ''
@@ -35,7 +40,7 @@ export class CheckTools implements Tools, AsyncDisposable {
     }
   }
 
-  async open(bus: Transport, opening: Opening): Promise<Opened> {
+  async open(bus: Transport, options: CheckOpen): Promise<CheckOpenResult> {
     const [{StreamClient}, {follow}, {closeName}] = await Promise.all([
       import('../../lib/protocols/response-streams/client.ts'),
       import('../../lib/protocols/response-streams/follow.ts'),
@@ -44,16 +49,16 @@ export class CheckTools implements Tools, AsyncDisposable {
     await using client = new StreamClient(bus)
     const frames: Message[] = []
     const {closes, failures, endedBy} = await follow(client, {
-      ...{subject: opening.subject, body: opening.body, dialect: opening.dialect, open: 1},
-      ...{count: opening.frames, forMs: opening.timeoutMs, idleMs: opening.idleMs, stop: opening.signal},
+      ...{subject: options.subject, body: options.body, dialect: options.dialect, open: 1},
+      ...{count: options.frames, forMs: options.timeoutMs, idleMs: options.idleMs, stop: options.signal},
       show: (batch) => frames.push(...batch) && batch.length,
     })
     const [close] = closes
-    const failure = failures[0] ?? unfinished(opening, frames.length, endedBy)
+    const failure = failures[0] ?? unfinished(options, frames.length, endedBy)
     return {frames, failure, close: close && {...close, name: closeName(close.code)}}
   }
 
-  async measure(bus: Transport, {message, ...load}: Measuring): Promise<Measured> {
+  async measure(bus: Transport, {message, ...load}: CheckLoad): Promise<CheckLoadResult> {
     const [{failureOfLoad, runRequests}, {makeLatencies}] = await Promise.all([
       import('../../lib/messaging/load.ts'),
       import('../../lib/cli/render/histogram.ts'),
@@ -69,12 +74,12 @@ export class CheckTools implements Tools, AsyncDisposable {
     return {requests, ok, errors, failure: failureOfLoad(result, load.count), ...latencies.summary()}
   }
 
-  readonly publish: Tools['publish'] = async (bus, {stream, jetstream, ...params}) => {
+  readonly publish: CheckProtocols['publish'] = async (bus, {stream, jetstream, ...params}) => {
     const {PublishStep} = await import('../../lib/protocols/broker/steps.ts')
     return await new PublishStep(await this.#broker(bus, stream, jetstream)).execute(params)
   }
 
-  readonly subscribe: Tools['subscribe'] = async (bus, {stream, jetstream, ...params}) => {
+  readonly subscribe: CheckProtocols['subscribe'] = async (bus, {stream, jetstream, ...params}) => {
     const {SubscribeStep} = await import('../../lib/protocols/broker/steps.ts')
     return await new SubscribeStep(await this.#broker(bus, stream, jetstream)).execute(params)
   }
@@ -88,7 +93,7 @@ export class CheckTools implements Tools, AsyncDisposable {
     const key = JSON.stringify([url, server, stream, jetstream])
     const started = this.#brokers.get(key) ?? startBroker({url, stream, jetstream}, server)
     this.#brokers.set(key, started)
-    // One that could not start is tried anew by the next check.
+    // If it could not start, the next check tries again.
     started.catch(() => this.#brokers.delete(key))
     return started
   }
@@ -104,8 +109,8 @@ async function startBroker(
   return broker
 }
 
-/** The subject of a method of the instance that is asked for, or of one that is there. */
-async function methodSubject(bus: Transport, wanted: Omit<Call, 'payload'>): Promise<string> {
+/** The subject of a method, of the given instance or of any that can be found. */
+async function methodSubject(bus: Transport, wanted: Omit<CheckCall, 'payload'>): Promise<string> {
   const [{defaultPrefix, subject}, {discover, instancesOf}] = await Promise.all([
     import('../../lib/protocols/loom-rpc/names.ts'),
     import('../../lib/protocols/loom-rpc/discover.ts'),
@@ -114,23 +119,21 @@ async function methodSubject(bus: Transport, wanted: Omit<Call, 'payload'>): Pro
   const find = async () => instancesOf(await discover(bus, {prefix, signal}), {service, method})[0]
   const instance = wanted.instance ?? (await find())
   if (instance !== undefined) return subject({service, instance, method}, prefix)
-  throw new BusError(
-    'noResponders',
-    `no instance of "${service}" with the method "${method}" can be found on ${bus.url}`,
-    {
-      try: ['bus rpc ls', 'instance: ID, for one that tells nobody of itself'],
-    },
-  )
+  throw new BusError('noResponders', `found no instance of "${service}" with method "${method}" on ${bus.url}`, {
+    try: ['bus rpc ls', 'instance: ID, for an instance that does not announce itself'],
+  })
 }
 
-/** A stream that was to be closed, or to have so many frames, and was not. */
-function unfinished(opening: Opening, frames: number, endedBy: string): BusError | undefined {
-  const {subject, frames: wanted, timeoutMs, idleMs = 0} = opening
+/** The failure of a response stream that was not closed, or had too few frames. */
+function unfinished(options: CheckOpen, frames: number, endedBy: string): BusError | undefined {
+  const {subject, frames: wanted, timeoutMs, idleMs = 0} = options
   if (wanted !== undefined && frames >= wanted) return undefined
   const many = wanted === undefined ? `${frames} frames` : `${frames} of ${wanted} frames`
-  if (endedBy === 'stop') return new BusError('interrupted', 'interrupted before it was done')
+  if (endedBy === 'stop') return new BusError('interrupted', 'interrupted before the check was done')
   if (endedBy === 'close')
-    return wanted === undefined ? undefined : new BusError('timeout', `the stream of "${subject}" ended after ${many}`)
-  const bound = endedBy === 'idle' ? `nothing came for ${idleMs} ms` : `${Math.round(timeoutMs)} ms are over`
-  return new BusError('timeout', `the stream of "${subject}" is still open after ${many}, and ${bound}`)
+    return wanted === undefined
+      ? undefined
+      : new BusError('timeout', `the response stream of "${subject}" ended after ${many}`)
+  const bound = endedBy === 'idle' ? `nothing arrived for ${idleMs} ms` : `${Math.round(timeoutMs)} ms have passed`
+  return new BusError('timeout', `the response stream of "${subject}" is still open after ${many}, and ${bound}`)
 }

@@ -1,16 +1,14 @@
-/** What checks need of the folders beside this one; `cli/checking.ts` hands it in. */
+/** What checks need of the protocols, which are folders beside this one; a caller above both provides it. */
 import type {Message, Outgoing} from '../core/message.ts'
 import type {Transport} from '../transport/contract.ts'
 
-export interface Tools {
-  /** The replies to one request, as they come. Fails with `timeout` after those that came, with `noResponders`. */
-  ask(bus: Transport, question: Question): AsyncIterable<Answer>
-  /** Calls a method; of a service without an instance any one that is there. */
-  call(bus: Transport, call: Call): Promise<Called>
+export interface CheckProtocols {
+  /** Calls an RPC method; of a service without an instance, any that can be found. */
+  call(bus: Transport, options: CheckCall): Promise<CheckCallResult>
   /** Opens a response stream and reads it. */
-  open(bus: Transport, opening: Opening): Promise<Opened>
-  /** Many requests, and how long they took. */
-  measure(bus: Transport, load: Measuring): Promise<Measured>
+  open(bus: Transport, options: CheckOpen): Promise<CheckOpenResult>
+  /** Sends many requests and measures their latency. */
+  measure(bus: Transport, options: CheckLoad): Promise<CheckLoadResult>
   /** The two steps of a broker on this bus. */
   publish(bus: Transport, params: {readonly topic: string; readonly payload: unknown} & BrokerChoice): Promise<object>
   subscribe(
@@ -19,24 +17,12 @@ export interface Tools {
   ): Promise<{readonly payload: unknown}>
 }
 
-interface Bounded {
+interface TimeBounds {
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
 
-export interface Question extends Bounded {
-  readonly message: Outgoing
-  readonly replies?: number | undefined
-  readonly idleMs?: number | undefined
-  readonly untilEmpty?: boolean | undefined
-}
-
-export interface Answer {
-  readonly message: Message
-  readonly ms: number
-}
-
-export interface Call extends Bounded {
+export interface CheckCall extends TimeBounds {
   readonly subject?: string | undefined
   readonly service?: string | undefined
   readonly method?: string | undefined
@@ -47,14 +33,14 @@ export interface Call extends Bounded {
   readonly prefix?: string | undefined
 }
 
-export interface Called {
-  /** Decoded; undefined when the answer has none. */
+export interface CheckCallResult {
+  /** Decoded; undefined if the answer has none. */
   readonly payload?: unknown
   readonly reply?: Message | undefined
   readonly failure?: unknown
 }
 
-export interface Opening extends Bounded {
+export interface CheckOpen extends TimeBounds {
   readonly subject: string
   readonly body: Uint8Array | string
   readonly dialect?: 'first' | 'later' | undefined
@@ -62,21 +48,20 @@ export interface Opening extends Bounded {
   readonly idleMs?: number | undefined
 }
 
-export interface Opened {
+export interface CheckOpenResult {
   readonly frames: readonly Message[]
   readonly close?: {readonly code: number; readonly name?: string | undefined; readonly text: string} | undefined
-  /** What became of it where that is a failure. */
   readonly failure?: unknown
 }
 
-export interface Measuring extends Bounded {
+export interface CheckLoad extends TimeBounds {
   readonly message: Outgoing
   readonly count: number
   readonly concurrency: number
 }
 
-/** Milliseconds; percentiles are absent when nothing was answered. */
-export interface Measured {
+/** Latencies are milliseconds, and absent if nothing was answered. */
+export interface CheckLoadResult {
   readonly requests: number
   readonly ok: number
   readonly errors: Readonly<Record<string, number>>

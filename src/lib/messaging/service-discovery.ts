@@ -1,0 +1,48 @@
+/** Which NATS services are on a bus: they announce themselves when asked on `$SRV.INFO` (ADR-32). */
+import {BusError} from '../core/errors.ts'
+import type {Transport} from '../transport/contract.ts'
+
+/** As a service describes itself, which may be anything. */
+export interface AnnouncedService {
+  readonly name: unknown
+  readonly id: unknown
+  readonly version: unknown
+  /** The subjects of its endpoints, which may have wildcards. */
+  readonly subjects: readonly string[]
+}
+
+export interface DiscoveryOptions {
+  /** How long to wait for the first service. */
+  readonly timeoutMs: number
+  /** How long to wait for each further one; default 300. */
+  readonly idleMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Asks all services to announce themselves. Fails as `requestMany` does, except where there are none. */
+export async function discoverServices(
+  bus: Transport,
+  {timeoutMs, idleMs = 300, signal}: DiscoveryOptions,
+): Promise<AnnouncedService[]> {
+  const found: AnnouncedService[] = []
+  try {
+    for await (const {text} of bus.requestMany({subject: '$SRV.INFO'}, {timeoutMs, idleMs, signal})) {
+      const service = parseInfo(text)
+      if (service !== undefined) found.push(service)
+    }
+  } catch (error) {
+    if (!(error instanceof BusError && error.kind === 'noResponders')) throw error
+  }
+  return found
+}
+
+function parseInfo(text: string): AnnouncedService | undefined {
+  try {
+    const {name, id, version, endpoints} = JSON.parse(text) as Record<string, unknown>
+    if (!Array.isArray(endpoints)) return undefined
+    const subjects = endpoints.map((endpoint: {readonly subject?: unknown} | null) => endpoint?.subject)
+    return {name, id, version, subjects: subjects.filter((subject) => typeof subject === 'string')}
+  } catch {
+    return undefined
+  }
+}
