@@ -10,7 +10,6 @@ const sameThing: Readonly<Record<string, string>> = {}
 const toRename: readonly string[] = [
   'About',
   'Acks',
-  'AddFlags',
   'Address',
   'Answer',
   'Claim',

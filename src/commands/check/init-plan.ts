@@ -4,6 +4,7 @@ import {dirname} from 'node:path'
 import {type Draft, draftOf, draftText, type Findings} from '../../lib/checks/draft.ts'
 import type {CheckResult} from '../../lib/checks/events.ts'
 import {loadFile} from '../../lib/checks/load.ts'
+import {prompting, validation} from '../../lib/cli/base/prompt.ts'
 import {fileError} from '../../lib/cli/io/input.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -32,22 +33,20 @@ export async function askForInit(options: InitOptions, mayAsk: boolean, signal: 
   const {path = defaultPath, name = defaultName, subjects} = options
   const isGiven = options.path !== undefined || options.name !== undefined || subjects.length > 0
   if (!mayAsk || isGiven) return {path, name, subjects}
-  try {
-    const {default: input} = await import('@inquirer/input')
-    const on = {output: process.stderr, signal}
-    const asked = await input({message: 'File:', default: path}, on)
-    const named = await input({message: 'Name:', default: name}, on)
+  const {default: input} = await import('@inquirer/input')
+  const on = {output: process.stderr, signal}
+  const validate = validation((answer) => answer === '' || checkSubject(answer))
+  return await prompting(async () => {
+    const givenPath = await input({message: 'File:', default: path}, on)
+    const givenName = await input({message: 'Name:', default: name}, on)
     const found: string[] = []
     for (;;) {
       const message = found.length === 0 ? 'Subject to send an empty request to (none):' : 'Another subject (none):'
-      const subject = await input({message, validate: complaint}, on)
-      if (subject === '') return {path: asked, name: named, subjects: found}
+      const subject = await input({message, validate}, on)
+      if (subject === '') return {path: givenPath, name: givenName, subjects: found}
       found.push(subject)
     }
-  } catch (error) {
-    if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) throw interruptedError()
-    throw error
-  }
+  })
 }
 
 export interface TriedDraft {
@@ -86,16 +85,5 @@ export function writeDraft(path: string, text: string): void {
     writeFileSync(path, text, {mode: 0o600})
   } catch (error) {
     throw fileError(error, 'write', path)
-  }
-}
-
-function complaint(answer: string): true | string {
-  if (answer === '') return true
-  try {
-    checkSubject(answer)
-    return true
-  } catch (error) {
-    if (error instanceof BusError) return error.message
-    throw error
   }
 }

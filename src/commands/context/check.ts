@@ -1,28 +1,76 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {excluding} from '../../lib/cli/base/flag-rules.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
-import type {Health} from './health.ts'
+import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import type {Facts, JetStreamFacts, Transport, Usage} from '../../lib/transport/contract.ts'
+
+/** What `context check --json` prints. */
+interface Health extends Omit<Facts, 'roundTripsMs'> {
+  readonly url: string
+  readonly roundTripMs: {readonly min: number; readonly median: number}
+  /** The largest payload in bytes. */
+  readonly maxPayload: number
+}
 
 export default class ContextCheck extends BusCommand<Health> {
-  static override summary = 'connect, and show how the bus is'
+  static override summary = 'connect to a bus and show its state'
   static override description =
-    'Software and version, how long it takes to answer, the largest payload; of a server JetStream and the limits of the account, of a bus file its size. Exit codes: 3 cannot connect, 4 the login is refused.'
+    'Shows software and version, round-trip time and the largest payload; for a server also JetStream and the limits of the account, for a bus file its size. Exit codes: 3 cannot connect, 4 login refused.'
   static override examples = [
     {description: 'a context', command: '<%= config.bin %> context check prod'},
-    {description: 'the bus that is meant now', command: '<%= config.bin %> context check'},
+    {description: 'the current bus', command: '<%= config.bin %> context check'},
     {description: 'any bus', command: '<%= config.bin %> context check --bus nats://127.0.0.1:4222 --creds my.creds'},
   ]
-  static override args = {name: string({description: 'which one; else the bus that is meant now'})}
+  static override args = {name: string({description: 'name of the context (default: the current bus)'})}
 
   async run(): Promise<Health> {
     const {args, flags} = await this.parse(ContextCheck)
     const {name} = args
-    excluding({...flags, name}, 'context', 'name')
-    const {healthOf, healthFacts} = await import('./health.ts')
+    if (name !== undefined && flags.context !== undefined)
+      throw new BusError('usage', 'NAME and --context exclude each other')
     await using bus = await this.openBus({context: name})
     const health = await healthOf(bus)
     if (!this.jsonEnabled()) this.print(await factSheet(healthFacts(health), await this.paint(1)))
     return health
   }
+}
+
+async function healthOf(bus: Transport): Promise<Health> {
+  const {roundTripsMs, ...facts} = await bus.facts()
+  const sorted = [...roundTripsMs].sort((a, b) => a - b).map((ms) => Math.round(ms * 1000) / 1000)
+  const [min = 0, median = 0] = [sorted[0], sorted[Math.floor(sorted.length / 2)]]
+  return {url: bus.url, ...facts, roundTripMs: {min, median}, maxPayload: bus.maxPayload}
+}
+
+/** Health for people: names and texts. */
+function healthFacts(health: Health): Record<string, string | undefined> {
+  const {url, software, version, server, cluster, roundTripMs, maxPayload, bytes, messages, jetstream} = health
+  const names = [server, cluster === undefined ? undefined : `cluster ${cluster}`].filter(Boolean).join(', ')
+  return {
+    bus: url,
+    software: [software, version].filter(Boolean).join(' '),
+    server: names === '' ? undefined : names,
+    'round trip': `${formatDuration(roundTripMs.median)} (median), ${formatDuration(roundTripMs.min)} at best`,
+    payload: `up to ${formatBytes(maxPayload)}`,
+    file: bytes === undefined ? undefined : formatBytes(bytes),
+    messages: messages === undefined ? undefined : formatCount(messages),
+    ...(jetstream === undefined
+      ? {}
+      : 'missing' in jetstream
+        ? {JetStream: jetstream.missing}
+        : jetStreamLines(jetstream)),
+  }
+}
+
+function jetStreamLines({streams, consumers, storage, memory}: JetStreamFacts): Record<string, string> {
+  return {
+    JetStream: `${of(streams, formatCount)} streams, ${of(consumers, formatCount)} consumers`,
+    storage: `${of(storage, formatBytes)} on disk, ${of(memory, formatBytes)} in memory`,
+  }
+}
+
+/** `3 of 10`; without a limit `3`. */
+function of({used, limit}: Usage, format: (value: number) => string): string {
+  return limit === undefined ? format(used) : `${format(used)} of ${format(limit)}`
 }

@@ -1,5 +1,4 @@
-/** Contexts as they are shown: without the secrets in them. */
-
+/** Contexts as they are shown, without their secrets. */
 import {usedContext} from '../../lib/cli/target/bus.ts'
 import {type Context, type ContextFields, secretsIn, switchFields, textFields} from '../../lib/cli/target/context.ts'
 import {type Entry, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
@@ -9,13 +8,13 @@ import {withoutSecrets} from '../../lib/core/secrets.ts'
 /** One line of `context ls --json`. */
 export interface ListedContext {
   readonly name: string
-  /** Whose it is. */
+  /** The tool that owns its file. */
   readonly from: 'busline' | 'nats'
-  /** Chosen by `context use`. */
+  /** Selected by `context use`. */
   readonly used: boolean
   readonly url?: string
   readonly description?: string
-  /** As `user ann`, `credentials`. */
+  /** Such as `user ann` or `credentials`. */
   readonly login?: string
   /** Why it cannot be used. */
   readonly problem?: string
@@ -37,7 +36,7 @@ export function listContexts(env: NodeJS.ProcessEnv): ListedContext[] {
   })
 }
 
-/** Every field that is there; of a secret only that it is. */
+/** All fields that are set; for secrets only the word `set`. */
 export function shownContext({name, from, path, fields, url}: Context, env: NodeJS.ProcessEnv): ShownContext {
   const secrets = secretsIn(fields)
   const known = [...textFields, ...switchFields].filter((field) => fields[field] !== undefined)

@@ -5,9 +5,9 @@ import type {ListedContext} from './description.ts'
 export default class ContextLs extends BusCommand<readonly ListedContext[]> {
   static override summary = 'list contexts'
   static override description =
-    'Ours, and those of the NATS CLI, which are read and never changed. * is the one that is meant when nothing else is said.'
+    'Contexts of busline, and those of the NATS CLI, which are only read. * marks the one used by default.'
   static override examples = [
-    {description: 'all that there are', command: '<%= config.bin %> context ls'},
+    {description: 'all contexts', command: '<%= config.bin %> context ls'},
     {description: 'their names', command: "<%= config.bin %> context ls --json | jq -r '.[].name'"},
   ]
 
@@ -16,7 +16,7 @@ export default class ContextLs extends BusCommand<readonly ListedContext[]> {
     const {listContexts} = await import('./description.ts')
     const contexts = listContexts(process.env)
     if (this.jsonEnabled()) return contexts
-    if (contexts.length === 0) this.say('there are no contexts yet\n  try: bus context add')
+    if (contexts.length === 0) this.say('no contexts\n  try: bus context add')
     else {
       const heads = ['', 'name', 'bus', 'login', 'from', 'description'].map((head) => ({head}))
       const rows = contexts.map(({name, from, used, url, description, login, problem}) => [

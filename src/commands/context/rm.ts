@@ -5,18 +5,18 @@ import * as flags from '../../lib/cli/flags/flags.ts'
 import {BusError} from '../../lib/core/errors.ts'
 
 /** What `--json` prints. */
-interface RemovedContext {
+interface ContextRmResult {
   readonly removed: string
 }
 
-export default class ContextRm extends BusCommand<RemovedContext> {
+export default class ContextRm extends BusCommand<ContextRmResult> {
   static override summary = 'remove a context'
-  static override description = 'Only ours: a context of the NATS CLI is left to it.'
-  static override examples = [{description: 'without a question', command: '<%= config.bin %> context rm old --yes'}]
-  static override args = {name: string({description: 'which one', required: true})}
+  static override description = 'Contexts of the NATS CLI cannot be removed here.'
+  static override examples = [{description: 'without confirmation', command: '<%= config.bin %> context rm old --yes'}]
+  static override args = {name: string({description: 'name of the context', required: true})}
   static override flags = {yes: flags.yes()}
 
-  async run(): Promise<RemovedContext> {
+  async run(): Promise<ContextRmResult> {
     const {args, flags} = await this.parse(ContextRm)
     const {findEntry} = await import('../../lib/cli/target/context-files.ts')
     const {removeContext} = await import('./store.ts')
@@ -28,7 +28,7 @@ export default class ContextRm extends BusCommand<RemovedContext> {
     }
     await confirm(`remove the context ${name}`, {yes: flags.yes, signal: this.stop})
     const wasUsed = removeContext(name, process.env)
-    this.say(`removed ${name}${wasUsed ? '; no context is meant now' : ''}`)
+    this.say(`removed ${name}${wasUsed ? '; no context is selected now' : ''}`)
     return {removed: name}
   }
 }

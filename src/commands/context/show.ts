@@ -7,8 +7,8 @@ import type {ShownContext} from './description.ts'
 
 export default class ContextShow extends BusCommand<ShownContext> {
   static override summary = 'show a context, without its secrets'
-  static override examples = [{description: 'the one that is meant now', command: '<%= config.bin %> context show'}]
-  static override args = {name: string({description: 'which one; else the one that is meant now'})}
+  static override examples = [{description: 'the selected one', command: '<%= config.bin %> context show'}]
+  static override args = {name: string({description: 'name of the context (default: the selected one)'})}
 
   async run(): Promise<ShownContext> {
     const {args, flags} = await this.parse(ContextShow)
@@ -16,14 +16,14 @@ export default class ContextShow extends BusCommand<ShownContext> {
     const {shownContext} = await import('./description.ts')
     const name = args.name ?? chooseBus(flags, process.env).context
     if (name === undefined) {
-      throw new BusError('notFound', 'no context is meant now', {try: ['bus context ls', 'bus context use NAME']})
+      throw new BusError('notFound', 'no context is selected', {try: ['bus context ls', 'bus context use NAME']})
     }
     const shown = shownContext(findContext(name, process.env), process.env)
     const {from, used, path, ...fields} = shown
     const facts = Object.entries(fields).map(([field, value]) => [field.replace('_', ' '), String(value)])
-    const owner = from === 'nats' ? {of: 'the NATS CLI'} : {}
+    const owner = from === 'nats' ? {from: 'the NATS CLI'} : {}
     if (!this.jsonEnabled()) {
-      const sheet = {...Object.fromEntries(facts), ...owner, file: path, ...(used && {meant: 'by bus context use'})}
+      const sheet = {...Object.fromEntries(facts), ...owner, file: path, ...(used && {selected: 'by bus context use'})}
       this.print(await factSheet(sheet, await this.paint(1)))
     }
     return shown

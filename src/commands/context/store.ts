@@ -1,4 +1,4 @@
-/** Writes our own contexts: for their owner only, and whole or not at all. The NATS CLI's are never touched. */
+/** Writes the contexts of busline, atomically and readable by their owner only. Those of the NATS CLI are never changed. */
 import {closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {fileError} from '../../lib/cli/io/input.ts'
@@ -8,19 +8,19 @@ import {contextFolder} from '../../lib/cli/target/context-files.ts'
 
 type Env = NodeJS.ProcessEnv
 
-/** Returns the path of the file. Fails with `denied`, or with `usage` for a name that cannot be. */
+/** Returns the path of the file. Fails with `denied`, or with `usage` for an invalid name. */
 export function saveContext(name: string, fields: ContextFields, env: Env): string {
   const path = ownPath(name, env)
   replaceFile(path, `${JSON.stringify(fields, null, 2)}\n`)
   return path
 }
 
-/** Is there one of ours with this name? */
+/** Whether busline has a context of this name. */
 export function hasOwn(name: string, env: Env): boolean {
   return existsSync(ownPath(name, env))
 }
 
-/** Removes one of ours. True when it was the one that `context use` chose, which is none then. Fails with `denied`. */
+/** Removes a context. Returns true if it was the selected one; then none is selected. Fails with `denied`. */
 export function removeContext(name: string, env: Env): boolean {
   const path = ownPath(name, env)
   try {
@@ -33,7 +33,7 @@ export function removeContext(name: string, env: Env): boolean {
   return true
 }
 
-/** Makes a context the one that is meant when nothing else is said; undefined for none. */
+/** Selects the context to use by default; undefined for none. */
 export function useContext(name: string | undefined, env: Env): void {
   if (name === undefined) rmSync(usedFile(env), {force: true})
   else replaceFile(usedFile(env), `${name}\n`)
@@ -47,7 +47,7 @@ function replaceFile(path: string, text: string): void {
   const temporary = join(dirname(path), `.${process.pid}.tmp`)
   try {
     mkdirSync(dirname(path), {recursive: true, mode: 0o700})
-    // What an earlier process of this number left; nothing that lies there is written through.
+    // A leftover of an earlier process with this id: never write through an existing file or link.
     rmSync(temporary, {force: true})
     const fd = openSync(temporary, 'wx', 0o600)
     try {

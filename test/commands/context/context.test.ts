@@ -71,7 +71,7 @@ function natsContext(name: string, fields: object): string {
 }
 
 describe('context add', () => {
-  it('saves what the flags say, for its owner only', async () => {
+  it('saves the flags in a file that only its owner can read', async () => {
     const args = ['--bus', 'nats://a:4222', '--user', 'ann', '--password', 's3cret-pass', '--tls-first', '-t', '1500ms']
     const {code, stdout, stderr} = await context('add', 'prod', ...args, '--description', 'the real one')
     expect([code, stdout, stderr]).toEqual([0, '', `saved prod in ${own('prod')}\ntry: bus context check prod\n`])
@@ -84,7 +84,7 @@ describe('context add', () => {
     expect(readdirSync(join(own('prod'), '..'))).toEqual(['prod.json'])
   })
 
-  it('makes paths whole and keeps references', async () => {
+  it('makes relative paths absolute and keeps references', async () => {
     const cwd = mkdtempSync(join(folder, 'cwd-'))
     const add = (name: string, ...args: string[]) => safely(['context', 'add', name, ...args], {cwd})
     await add('file', '--bus', './bus.db')
@@ -95,15 +95,15 @@ describe('context add', () => {
     expect(saved('jwt')).toEqual({url: 'nats://host:1', user_jwt: `file://${cwd}/x.jwt`, user_seed: 'env://SEED'})
   })
 
-  it('asks nobody where there is no terminal', async () => {
+  it('fails without a terminal if something is missing', async () => {
     expect(await context('add')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('the name of the context is missing'),
     })
-    expect(await context('add', 'x')).toMatchObject({code: 2, stderr: expect.stringContaining('its bus is missing')})
+    expect(await context('add', 'x')).toMatchObject({code: 2, stderr: expect.stringContaining('--bus is missing')})
   })
 
-  it('replaces one of the same name only with --yes', async () => {
+  it('replaces a context of the same name only with --yes', async () => {
     await context('add', 'x', '--bus', 'nats://one')
     const again = ['add', 'x', '--bus', 'nats://two']
     expect(await context(...again)).toMatchObject({code: 2, stderr: expect.stringContaining('replace the context x')})
@@ -117,7 +117,7 @@ describe('context add', () => {
     [['x', '--bus', 'gopher://a'], '"gopher://a" is not a bus'],
     [['x', '--bus', './a.db', '--creds', 'x'], 'creds of the context "x" is for servers'],
     [['x', '--bus', 'nats://a', '--creds', 'x', '--nkey', 'y'], 'are two logins'],
-    [['x', '--bus', 'nats://a', '--max-reconnects', '3'], 'a context does not keep --max-reconnects'],
+    [['x', '--bus', 'nats://a', '--max-reconnects', '3'], 'a context cannot contain --max-reconnects'],
   ])('refuses %j', async (args, sentence) => {
     expect(await context('add', ...args)).toMatchObject({code: 2, stderr: expect.stringContaining(sentence)})
     expect(existsSync(join(config, 'busline'))).toBe(false)
@@ -125,7 +125,7 @@ describe('context add', () => {
 })
 
 describe('a context', () => {
-  it('is the bus of a command, by flag, by environment, and chosen for good', async () => {
+  it('is the bus of a command by flag, by environment and by context use', async () => {
     await context('add', 'here', '--bus', join(config, 'here.db'))
     const pub = (args: string[], more = {}) => safely(['pub', 'a', 'x', ...args], {env: more})
     expect(await pub(['--context', 'here'])).toMatchObject({code: 0})
@@ -139,7 +139,7 @@ describe('a context', () => {
     expect(JSON.parse((await context('check', 'here', '--json')).stdout)).toMatchObject({messages: 3})
   })
 
-  it('has the timeout that --timeout would give', async () => {
+  it('sets the default of --timeout', async () => {
     const service = ['req', 'nobody.there', 'x', '--until-idle', '1s', '--context', 'here', '--json']
     await context('add', 'here', '--bus', servers.jetstream.url(), '-t', '150ms')
     await using silent = start(['sub', 'nobody.there', '--context', 'here'], {env})
@@ -147,7 +147,7 @@ describe('a context', () => {
     expect(await safely(service)).toMatchObject({code: 6, stderr: expect.stringContaining('150 ms')})
   })
 
-  it('is the bus of the tour, whose talk has no secret in it', async () => {
+  it('is the bus of the tour, whose output contains no secret', async () => {
     await context('add', 'there', '--bus', servers.token.url(), '--token', 's3cret-token')
     expect(await safely(['tour', '--context', 'there'])).toMatchObject({code: 0})
     const byFlags = ['--bus', servers.users.url({login: 'ann:s3cret-pass'})]
@@ -155,7 +155,7 @@ describe('a context', () => {
     expect(await safely(['tour', '--bus', servers.token.url(), '--token', 's3cret-token'])).toMatchObject({code: 0})
   })
 
-  it('that is not there is exit code 5, and the nearest is named', async () => {
+  it('that does not exist is exit code 5, with the nearest name as a hint', async () => {
     await context('add', 'prod', '--bus', unreachable)
     for (const args of [['--context', 'prdo'], []]) {
       const ended = await safely(['pub', 'a', 'x', ...args], {env: {BUS_CONTEXT: 'prdo'}})
@@ -173,7 +173,7 @@ describe('a context', () => {
     expect((await safely(['pub', 'a', 'x', '--context', 'loose', '--quiet'])).stderr).toBe(warning)
   })
 
-  it('gives its login to another URL only with a word', async () => {
+  it('gives its login to another URL only with a warning', async () => {
     await context('add', 'one', '--bus', unreachable, '--token', 's3cret-token')
     const url = servers.token.url()
     const ended = await safely(['pub', 'a', 'x', '--context', 'one', '--bus', url])
@@ -181,7 +181,7 @@ describe('a context', () => {
     expect(ended).toMatchObject({code: 0, stderr: `${warning}published 1 B to a\n`})
   })
 
-  it('keeps its login when the environment names another bus', async () => {
+  it('does not give its login to a bus from the environment', async () => {
     await context('add', 'one', '--bus', unreachable, '--token', 's3cret-token')
     await context('use', 'one')
     const ended = await safely(['pub', 'a', 'x'], {env: {NATS_URL: servers.token.url()}})
@@ -211,7 +211,7 @@ describe('a context of the NATS CLI', () => {
     ['nkey file', 'nkeys', {nkey: at('x.nk', nkey.seed)}],
     ['nkey in the file itself', 'nkeys', {nkey: inData(nkey.seed)}],
     ['a CA', 'tls', {ca: authority.cert}],
-  ])('lets in by %s, and stays as it is', async (_, which, fields) => {
+  ])('logs in by %s, and its file is not changed', async (_, which, fields) => {
     const path = natsContext('theirs', {url: servers[which].url(), ...fields})
     const before = readFileSync(path, 'utf8')
     const values = {BUS_TEST_PASS: 's3cret-pass', BUS_TEST_FOLDER: folder, BUS_TEST_CREDS: user.creds}
@@ -231,7 +231,7 @@ describe('a context of the NATS CLI', () => {
     expect(ended).toMatchObject({code: 2, stderr: expect.stringContaining(sentence)})
   })
 
-  it('is refused with exit code 4 and no secret when its password is wrong', async () => {
+  it('with a wrong password is exit code 4, and no secret is shown', async () => {
     natsContext('theirs', {url: servers.users.url(), user: 'ann', password: 'hunter2'})
     for (const more of [[], ['--json']]) {
       const ended = await safely(['req', 'a', 'x', '--context', 'theirs', ...more])
@@ -239,7 +239,7 @@ describe('a context of the NATS CLI', () => {
     }
   })
 
-  it('can be chosen here, whatever is chosen there', async () => {
+  it('can be selected here, whichever is selected there', async () => {
     natsContext('theirs', {url: servers.token.url(), token: 's3cret-token'})
     writeFileSync(join(config, 'nats', 'context.txt'), 'theirs')
     expect(JSON.parse((await context('check', '--json')).stdout).software).toBe('SQLite')
@@ -247,7 +247,7 @@ describe('a context of the NATS CLI', () => {
     expect(JSON.parse((await context('check', '--json')).stdout).software).toBe('nats-server')
   })
 
-  it('is left to the NATS CLI by rm', async () => {
+  it('is not removed by context rm', async () => {
     const path = natsContext('theirs', {url: unreachable})
     const ended = await context('rm', 'theirs', '--yes')
     expect(ended).toMatchObject({code: 2, stderr: expect.stringContaining('try: nats context rm theirs')})
@@ -262,7 +262,7 @@ describe('context ls, show and rm', () => {
     await context('add', 'ours', '--bus', 'nats://ann:s3cret@o', '--token', 's3cret-token', '--use')
   })
 
-  it('lists all, with what is wrong', async () => {
+  it('list all contexts, with their problems', async () => {
     const {code, stdout} = await context('ls')
     expect(code).toBe(0)
     expect(stdout).toMatch(/^ +name +bus +login +from +description\n/)
@@ -271,7 +271,7 @@ describe('context ls, show and rm', () => {
     expect(stdout).toMatch(/^ +broken +cannot be used .* SOCKS proxy/m)
   })
 
-  it('lists for programs', async () => {
+  it('list contexts as JSON', async () => {
     expect(JSON.parse((await context('ls', '--json')).stdout)).toEqual([
       {name: 'broken', from: 'nats', used: false, problem: expect.stringContaining('SOCKS')},
       {name: 'ours', from: 'busline', used: true, url: 'nats://ann:***@o', login: 'token'},
@@ -288,20 +288,20 @@ describe('context ls, show and rm', () => {
     ])
   })
 
-  it('lists none where there are none', async () => {
+  it('list nothing where there are none', async () => {
     env = {XDG_CONFIG_HOME: join(config, 'none')}
     expect(await context('ls')).toMatchObject({code: 0, stdout: '', stderr: expect.stringContaining('bus context add')})
     expect((await context('ls', '--json')).stdout).toBe('[]\n')
   })
 
-  it('shows one without its secrets, the chosen one when none is named', async () => {
+  it('show a context without its secrets, by default the selected one', async () => {
     const expected = [
       ...[
-        'name   ours',
-        'url    nats://ann:***@o',
-        'token  set',
-        `file   ${own('ours')}`,
-        'meant  by bus context use',
+        'name      ours',
+        'url       nats://ann:***@o',
+        'token     set',
+        `file      ${own('ours')}`,
+        'selected  by bus context use',
         '',
       ],
     ]
@@ -312,11 +312,11 @@ describe('context ls, show and rm', () => {
     expect((await context('show', 'theirs')).stdout).toContain('the NATS CLI')
   })
 
-  it('removes one with --yes, and it is chosen no more', async () => {
+  it('remove a context with --yes, and it is no longer selected', async () => {
     expect(await context('rm', 'ours')).toMatchObject({code: 2, stderr: expect.stringContaining('--yes')})
     expect(await context('rm', 'ours', '--yes')).toMatchObject({
       code: 0,
-      stderr: 'removed ours; no context is meant now\n',
+      stderr: 'removed ours; no context is selected now\n',
     })
     expect(existsSync(own('ours'))).toBe(false)
     expect(await context('show')).toMatchObject({code: 5})
@@ -325,7 +325,7 @@ describe('context ls, show and rm', () => {
 })
 
 describe('context check', () => {
-  it('tells how a server is, with the limits of the account', async () => {
+  it('shows the state of a server with the limits of the account', async () => {
     const {code, stdout} = await context('check', '--bus', servers.jetstream.url(), '--json')
     expect(code).toBe(0)
     const {version, roundTripMs, ...rest} = JSON.parse(stdout)
@@ -339,7 +339,7 @@ describe('context check', () => {
     })
   })
 
-  it('tells how much an account may have, and that a login may not ask', async () => {
+  it('shows the limits of an account, and that a login may not ask for them', async () => {
     const limits = 'max_mem: 1048576, max_file: 2097152, max_streams: 5, max_consumers: 6'
     const users = 'users: [{user: a, password: p}, {user: b, password: p, permissions: {publish: {deny: "$JS.API.>"}}}]'
     await using server = await NatsServer.start(
@@ -355,31 +355,31 @@ describe('context check', () => {
     expect(await check('b:p')).toEqual({missing: 'this login may not ask for it'})
   })
 
-  it('tells it to people', async () => {
+  it('shows the state of a server as text', async () => {
     const {stdout} = await context('check', '--bus', servers.jetstream.url())
     expect(stdout).toMatch(/^software {4}nats-server 2\.\d+/m)
     expect(stdout).toMatch(/^round trip {2}[\d.]+ \S+ \(median\), [\d.]+ \S+ at best$/m)
     expect(stdout).toMatch(/^JetStream {3}0 streams, 0 consumers$/m)
   })
 
-  it('tells that there is no JetStream', async () => {
+  it('shows that a server has no JetStream', async () => {
     await context('add', 'plain', '--bus', servers.users.url(), '--user', 'ann', '--password', 's3cret-pass')
     expect((await context('check', 'plain')).stdout).toMatch(/^JetStream {3}not enabled on this server$/m)
   })
 
-  it('tells how a bus file is', async () => {
+  it('shows the state of a bus file', async () => {
     const {stdout} = await context('check', '--bus', join(config, 'x.db'))
     expect(stdout).toMatch(/^software {4}SQLite 3\.\d+/m)
     expect(stdout).toMatch(/^messages {4}0$/m)
   })
 
-  it('ends with 3 when nothing is there, and with 4 when it may not', async () => {
+  it('exits with 3 if it cannot connect, and with 4 if the login is refused', async () => {
     expect(await context('check', '--bus', unreachable)).toMatchObject({code: 3, stdout: ''})
     expect(await context('check', '--bus', servers.users.url())).toMatchObject({code: 4, stdout: ''})
   })
 })
 
-describe('the topic', () => {
+describe('the context topic', () => {
   it.each([[['context']], [['context', '--help']], [['help', 'context']]])(
     'shows its commands: bus %j',
     async (args) => {
@@ -394,7 +394,7 @@ describe('the topic', () => {
     expect(await context('ls', '--help')).toMatchObject({code: 0, stdout: expect.stringMatching(/\$ bus context ls/)})
   })
 
-  it('says which second word may be meant', async () => {
+  it('suggests the nearest command for a typing error', async () => {
     const sentence = 'bus: there is no command "context lst"\n  try: bus context ls\n'
     expect(await context('lst')).toMatchObject({code: 2, stderr: sentence})
   })

@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => rmSync(home, {recursive: true}))
 const path = (name: string) => join(home, '.config', 'busline', 'contexts', `${name}.json`)
 
-/** Runs a command line on a terminal of its own and types each answer when its question stands there. */
+/** Runs a command line on a new terminal and types each answer when its question appears. */
 async function onTerminal(line: string, answers: readonly (readonly [question: string, answer: string])[], env = {}) {
   const child = spawn('script', ['-qec', `'${process.execPath}' '${bin}' ${line}`, '/dev/null'], {
     env: {PATH: process.env['PATH'], HOME: home, TERM: 'xterm', ...env},
@@ -39,14 +39,14 @@ async function onTerminal(line: string, answers: readonly (readonly [question: s
 const hasTerminals = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
 
 describe.runIf(hasTerminals)('on a terminal', () => {
-  it('context add asks for what is missing, and shows no password', async () => {
+  it('context add prompts for what is missing, and shows no password', async () => {
     const {code, shown, unasked} = await onTerminal('context add', [
-      ['name:', 'prod\r'],
-      ['bus:', 'nats://a:4222\r'],
-      ['description:', '\r'],
+      ['Name:', 'prod\r'],
+      ['Bus:', 'nats://a:4222\r'],
+      ['Description:', '\r'],
       ['token', '\x1b[B\r'],
-      ['user:', 'ann\r'],
-      ['password:', 'hunter2\r'],
+      ['User:', 'ann\r'],
+      ['Password:', 'hunter2\r'],
     ])
     expect([code, unasked]).toEqual([0, []])
     expect(shown).not.toContain('hunter2')
@@ -57,22 +57,22 @@ describe.runIf(hasTerminals)('on a terminal', () => {
     })
   })
 
-  it('context add asks for the password of --user alone', async () => {
-    const typed = await onTerminal('context add two --bus nats://a --user bob', [['password:', 'hunter2\r']])
+  it('context add prompts for the password if only --user is given', async () => {
+    const typed = await onTerminal('context add two --bus nats://a --user bob', [['Password:', 'hunter2\r']])
     expect(typed).toMatchObject({code: 0, unasked: []})
     expect(JSON.parse(readFileSync(path('two'), 'utf8'))).toMatchObject({user: 'bob', password: 'hunter2'})
   })
 
-  it('Ctrl-C at a question ends with 130, and nothing is saved', async () => {
-    expect(await onTerminal('context add', [['name:', '\x03']])).toMatchObject({code: 130, unasked: []})
+  it('Ctrl-C at a prompt of context add exits with 130, and nothing is saved', async () => {
+    expect(await onTerminal('context add', [['Name:', '\x03']])).toMatchObject({code: 130, unasked: []})
   })
 
-  it('nothing is asked in CI', async () => {
+  it('context add does not prompt in CI', async () => {
     const {code, shown} = await onTerminal('context add', [], {CI: 'true'})
     expect([code, shown]).toEqual([2, expect.stringContaining('the name of the context is missing')])
   })
 
-  it('context rm asks before it removes', async () => {
+  it('context rm asks for confirmation', async () => {
     await bus(['context', 'add', 'three', '--bus', 'nats://a'], {env: {HOME: home}})
     expect(await onTerminal('context rm three', [['remove the context three?', 'n\r']])).toMatchObject({code: 130})
     expect(existsSync(path('three'))).toBe(true)

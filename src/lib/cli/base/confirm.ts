@@ -1,7 +1,7 @@
 /** What cannot be undone is asked for on a terminal, and elsewhere done only with `--yes`. */
 import {BusError} from '../../core/errors.ts'
-import {interruptedError} from '../../transport/shared/requests.ts'
 import {isTerminal} from '../io/terminal.ts'
+import {prompting} from './prompt.ts'
 
 /**
  * Resolves when it may be done; `question` is what a person is asked, as `remove stream ORDERS with 12 messages`. Fails
@@ -13,11 +13,6 @@ export async function confirm(question: string, {yes, signal}: {yes: boolean; si
     throw new BusError('usage', `this would ${question}; without a terminal to ask on it needs --yes`, {try: ['--yes']})
   }
   const {default: ask} = await import('@inquirer/confirm')
-  const answer = await ask({message: `${question}?`, default: false}, {output: process.stderr, signal}).catch(
-    (error) => {
-      if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) throw interruptedError()
-      throw error
-    },
-  )
+  const answer = await prompting(() => ask({message: `${question}?`, default: false}, {output: process.stderr, signal}))
   if (!answer) throw new BusError('interrupted', 'nothing was done: the answer was no')
 }

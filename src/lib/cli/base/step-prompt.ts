@@ -2,9 +2,9 @@
 import type {ChalkInstance} from 'chalk'
 import type {Message} from '../../core/message.ts'
 import type {Refusal, Sink} from '../../messaging/sinks/sink.ts'
-import {interruptedError} from '../../transport/shared/requests.ts'
 import {tell} from '../io/terminal.ts'
 import {humanView} from '../render/human.ts'
+import {prompting} from './prompt.ts'
 
 interface Deciding {
   readonly signal: AbortSignal
@@ -54,15 +54,8 @@ async function ask(signal: AbortSignal): Promise<Decision> {
     {value: 'hex', name: 'show it again, as hex'},
     {value: 'quit', name: 'quit'},
   ] as const
-  try {
-    return await select<Decision>(
-      {message: 'what becomes of it?', choices: [...choices]},
-      {output: process.stderr, signal},
-    )
-  } catch (error) {
-    if (error instanceof Error && /^(Exit|Abort)PromptError$/.test(error.name)) throw interruptedError()
-    throw error
-  }
+  const message = 'What should happen to this message?'
+  return await prompting(() => select<Decision>({message, choices: [...choices]}, {output: process.stderr, signal}))
 }
 
 /** Sixteen bytes a line: offset, hex, and what is printable. */
