@@ -1,5 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {spread} from '../../lib/cli/render/summary.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
 import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -38,8 +39,7 @@ export default class ContextCheck extends BusCommand<Health> {
 
 async function healthOf(bus: Transport): Promise<Health> {
   const {roundTripsMs, ...facts} = await bus.facts()
-  const sorted = [...roundTripsMs].sort((a, b) => a - b).map((ms) => Math.round(ms * 1000) / 1000)
-  const [min = 0, median = 0] = [sorted[0], sorted[Math.floor(sorted.length / 2)]]
+  const {min, median} = spread(roundTripsMs)
   return {url: bus.url, ...facts, roundTripMs: {min, median}, maxPayload: bus.maxPayload}
 }
 

@@ -4,17 +4,17 @@ import {findBus} from '../../lib/cli/target/bus.ts'
 import {findingLines} from './finding.ts'
 
 export default class Doctor extends BusCommand {
-  static override summary = 'look for what is wrong with the installation and with a bus'
+  static override summary = 'find problems of the installation and of a bus'
   static override description = [
-    'The installation: versions, where contexts lie, and who else can read them. A server: name, connection, TLS, login, round trip, version, JetStream and its limits, clock, streams and how far consumers are behind. A bus file: size, WAL, integrity, clients, permissions, streams and consumers.',
-    'Each line is ok, a warning or a failure, with what to do. Exit codes: 0 nothing failed, 3 the bus cannot be opened, 9 something else failed.',
+    'Installation: versions, the location of contexts and who can read them. Server: name resolution, connection, TLS, login, round trip, version, JetStream and its limits, clock, streams and consumer lag. Bus file: size, WAL, integrity, clients, permissions, streams and consumers.',
+    'Each line is ok, a warning or a failure, with hints. Exit codes: 0 no failures, 3 the bus cannot be opened, 9 any other failure.',
   ].join('\n\n')
   static override examples = [
-    {description: 'the bus that is meant now', command: '<%= config.bin %> doctor'},
+    {description: 'the current bus', command: '<%= config.bin %> doctor'},
     {description: 'a server', command: '<%= config.bin %> doctor --bus tls://nats.example.com --creds my.creds'},
-    {description: 'also repair what is safe to repair', command: '<%= config.bin %> doctor --bus ./bus.db --fix'},
+    {description: 'also repair what can be repaired safely', command: '<%= config.bin %> doctor --bus ./bus.db --fix'},
     {
-      description: 'only what is not well',
+      description: 'warnings and failures only',
       command: `<%= config.bin %> doctor --json | jq -r '.findings[] | select(.verdict != "ok") | .text'`,
     },
   ]
@@ -23,18 +23,18 @@ export default class Doctor extends BusCommand {
   async run(): Promise<void> {
     const {flags} = await this.parse(Doctor)
     const {diagnose} = await import('./examination.ts')
-    const {failureOf} = await import('./finding.ts')
+    const {doctorFailure} = await import('./finding.ts')
     const {url, why, server} = await findBus(flags, process.env)
     const paint = await this.paint(1)
-    const {report, unopened} = await diagnose({
+    const {document, unopened} = await diagnose({
       ...{url, why, env: process.env, version: this.config.version, fix: flags.fix},
       inboxPrefix: server.inboxPrefix,
       open: () => this.openBus(),
-      tell: (finding) => this.log(findingLines(finding, paint).trimEnd()),
+      report: (finding) => this.log(findingLines(finding, paint).trimEnd()),
       repaired: (did) => this.log(`fixed    ${did}`),
     })
-    if (this.jsonEnabled()) this.logJson(report)
-    const failure = failureOf(report.findings, unopened)
+    if (this.jsonEnabled()) this.logJson(document)
+    const failure = doctorFailure(document.findings, unopened)
     if (failure !== undefined) throw failure
   }
 }

@@ -1,18 +1,21 @@
-/** `bus doctor`: looks at the installation, then at a bus, and says what it finds as it finds it. */
-import {existsSync} from 'node:fs'
-import {formatDuration} from '../../lib/cli/render/units.ts'
+/** `bus doctor`: examines the installation and then a bus, and reports each finding as it is made. */
+import {chmodSync, existsSync, statSync} from 'node:fs'
+import {dirname} from 'node:path'
+import {spread} from '../../lib/cli/render/summary.ts'
+import {counted, formatDuration} from '../../lib/cli/render/units.ts'
+import {configFolder, usedContext} from '../../lib/cli/target/bus.ts'
+import {contextFolder, type Entry, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
 import type {Facts, Transport} from '../../lib/transport/contract.ts'
 import type {Examination} from '../../lib/transport/examination.ts'
 import {isServer} from '../../lib/transport/open.ts'
-import {connectionFindings, resolveHosts, spread} from './connection.ts'
+import {connectionFindings, resolveHosts} from './connection.ts'
 import {fileFindings} from './file.ts'
-import {type Finding, failure, ok, type Tell, warning} from './finding.ts'
-import {examineInstallation} from './installation.ts'
+import {type Finding, failure, good, type ReportFinding, warning} from './finding.ts'
 import {examineSpeed, examineStreams} from './streams.ts'
 
-export interface DoctorWishes {
+export interface DoctorOptions {
   readonly url: string
   readonly why: string
   readonly version: string
@@ -20,14 +23,14 @@ export interface DoctorWishes {
   readonly fix: boolean
   readonly inboxPrefix?: string | undefined
   open(): Promise<Transport>
-  readonly tell: Tell
+  readonly report: ReportFinding
   readonly repaired: (did: string) => void
 }
 
 /** What `--json` prints. */
 export interface DoctorReport {
   readonly url: string
-  /** Nothing failed. */
+  /** Whether there are no failures. */
   readonly healthy: boolean
   readonly findings: readonly Finding[]
   /** What `--fix` did. */
@@ -39,62 +42,110 @@ interface BusFacts extends Omit<Facts, 'roundTripsMs'>, Examination {
   readonly roundTripMs: {readonly min: number; readonly median: number; readonly max: number}
 }
 
-/** Answers what was found, and why the bus could not be opened if it could not. */
-export async function diagnose(wishes: DoctorWishes): Promise<{report: DoctorReport; unopened: BusError | undefined}> {
+/** Returns the findings, and the error if the bus could not be opened. */
+export async function diagnose(
+  options: DoctorOptions,
+): Promise<{document: DoctorReport; unopened: BusError | undefined}> {
   const findings: Finding[] = []
   const repaired: string[] = []
-  const tell: Tell = (finding) => {
+  const report: ReportFinding = (finding) => {
     findings.push(finding)
-    wishes.tell(finding)
+    options.report(finding)
   }
   const repair = (did: string) => {
     repaired.push(did)
-    wishes.repaired(did)
+    options.repaired(did)
   }
-  examineInstallation(wishes, tell, wishes.fix ? repair : undefined)
-  const {facts, unopened} = await examineBus(wishes, tell, repair)
+  examineInstallation(options, report, options.fix ? repair : undefined)
+  const {facts, unopened} = await examineBus(options, report, repair)
   const healthy = findings.every(({verdict}) => verdict !== 'failure')
-  return {report: {url: withoutSecrets(wishes.url), healthy, findings, repaired, facts}, unopened}
+  return {document: {url: withoutSecrets(options.url), healthy, findings, repaired, facts}, unopened}
 }
 
-type Looked = {readonly facts?: BusFacts; readonly unopened?: BusError}
+type BusExamination = {readonly facts?: BusFacts; readonly unopened?: BusError}
 
-async function examineBus(wishes: DoctorWishes, tell: Tell, repair: (did: string) => void): Promise<Looked> {
-  const {url, why} = wishes
+async function examineBus(
+  options: DoctorOptions,
+  report: ReportFinding,
+  repair: (did: string) => void,
+): Promise<BusExamination> {
+  const {url, why} = options
   const shown = withoutSecrets(url)
   const path = /^(?:sqlite|libbus):(.*)$/.exec(url)?.[1] ?? (url.includes(':') ? undefined : url)
   if (path !== undefined && !existsSync(path)) {
-    tell(ok('bus', `${shown} (${why}): there is no file yet; the first command that uses it makes it`))
+    report(good('bus', `${shown} (${why}): the file does not exist yet; the first command that uses it creates it`))
     return {}
   }
-  if (isServer(url)) await resolveHosts(url, tell)
+  if (isServer(url)) await resolveHosts(url, report)
   const began = performance.now()
-  const opened = await wishes.open().catch((error: unknown) => {
+  const opened = await options.open().catch((error: unknown) => {
     if (error instanceof BusError && (error.kind === 'connect' || error.kind === 'denied')) return error
     throw error
   })
   if (opened instanceof BusError) {
     const about = opened.kind === 'denied' && isServer(url) ? 'login' : 'connect'
-    tell(failure(about, opened.message, ...opened.try))
+    report(failure(about, opened.message, ...opened.try))
     return {unopened: opened}
   }
   await using bus = opened
-  tell(ok('connect', `${shown} (${why}), in ${formatDuration(performance.now() - began)}`))
-  if (wishes.fix) for (const did of (await bus.mend?.()) ?? []) repair(did)
-  return {facts: await examineOpened(bus, wishes, tell)}
+  report(good('connect', `${shown} (${why}), in ${formatDuration(performance.now() - began)}`))
+  if (options.fix) for (const did of (await bus.mend?.()) ?? []) repair(did)
+  return {facts: await examineOpened(bus, options, report)}
 }
 
-async function examineOpened(bus: Transport, {inboxPrefix}: DoctorWishes, tell: Tell): Promise<BusFacts> {
+async function examineOpened(bus: Transport, {inboxPrefix}: DoctorOptions, report: ReportFinding): Promise<BusFacts> {
   const {roundTripsMs, ...facts} = await bus.facts()
   const examination = (await bus.examine?.()) ?? {}
   const names = [facts.server, facts.cluster && `cluster ${facts.cluster}`].filter(Boolean).join(', ')
   const software = [facts.software, facts.version].filter(Boolean).join(' ')
-  tell(ok('software', names === '' ? software : `${software}: ${names}`))
-  for (const finding of connectionFindings(bus.url, {roundTripsMs, ...facts}, examination)) tell(finding)
-  for (const finding of examination.file === undefined ? [] : fileFindings(examination.file)) tell(finding)
-  if (examination.file?.damage.length) tell(warning('streams', 'not looked at: the file is damaged'))
-  else await examineStreams(bus, tell)
+  report(good('software', names === '' ? software : `${software}: ${names}`))
+  for (const finding of connectionFindings(bus.url, {roundTripsMs, ...facts}, examination)) report(finding)
+  for (const finding of examination.file === undefined ? [] : fileFindings(examination.file)) report(finding)
+  if (examination.file?.damage.length) report(warning('streams', 'not examined: the file is damaged'))
+  else await examineStreams(bus, report)
   const speed = await examineSpeed(bus, inboxPrefix)
-  if (speed !== undefined) tell(speed)
+  if (speed !== undefined) report(speed)
   return {...facts, ...examination, roundTripMs: spread(roundTripsMs)}
+}
+
+/** With `repair`, permissions are fixed and each fix is reported to it. */
+function examineInstallation(
+  {version, env}: DoctorOptions,
+  report: ReportFinding,
+  repair?: (did: string) => void,
+): void {
+  report(good('busline', `${version}, ${dirname(dirname(process.argv[1] ?? ''))}`))
+  report(good('Node', `${process.version}, ${process.execPath}, ${process.platform} ${process.arch}`))
+  const entries = listEntries(env)
+  const ours = contextFolder('busline', env)
+  report(good('contexts', `${counted(entries.length, 'context')}; those of busline are in ${ours}`))
+  for (const entry of entries) for (const finding of contextFindings(entry)) report(finding)
+  const used = usedContext(env)
+  if (used !== undefined && entries.every(({name}) => name !== used))
+    report(failure('contexts', `the selected context ${used} does not exist`, 'bus context use --none'))
+  const own = entries.filter(({from}) => from === 'busline').map(({path}) => path)
+  for (const path of [`${configFolder(env)}/busline`, ours, ...own]) examinePath(path, report, repair)
+}
+
+function contextFindings(entry: Entry): Finding[] {
+  try {
+    readEntry(entry)
+    return []
+  } catch (error) {
+    return [warning('contexts', (error as Error).message, `bus context rm ${entry.name}`)]
+  }
+}
+
+/** Checks that only the owner has access to a file or folder. */
+function examinePath(path: string, report: ReportFinding, repair?: (did: string) => void): void {
+  const stat = statSync(path, {throwIfNoEntry: false})
+  if (process.platform === 'win32' || stat === undefined || (stat.mode & 0o077) === 0) return
+  const mode = stat.isDirectory() ? 0o700 : 0o600
+  const chmod = `chmod ${mode.toString(8)} ${path}`
+  if (repair === undefined)
+    report(warning('permissions', `${path} is accessible to other users`, chmod, 'bus doctor --fix'))
+  else {
+    chmodSync(path, mode)
+    repair(chmod)
+  }
 }

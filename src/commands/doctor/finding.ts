@@ -1,22 +1,22 @@
-/** One line of `bus doctor`, and what all of them come to. */
+/** The findings of `bus doctor`: their lines and the failure they add up to. */
 import type {ChalkInstance} from 'chalk'
 import {printable} from '../../lib/cli/render/printable.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 
 export interface Finding {
-  /** What was looked at: `round trip`. */
+  /** What was examined: `round trip`. */
   readonly about: string
   readonly verdict: 'ok' | 'warning' | 'failure'
   readonly text: string
-  /** What to do about it. */
+  /** Hints for what to do. */
   readonly try?: readonly string[]
 }
 
-/** Told of each finding as it is made. */
-export type Tell = (finding: Finding) => void
+/** Receives each finding as it is made. */
+export type ReportFinding = (finding: Finding) => void
 
-export function ok(about: string, text: string): Finding {
+export function good(about: string, text: string): Finding {
   return {about, verdict: 'ok', text}
 }
 
@@ -28,7 +28,7 @@ export function failure(about: string, text: string, ...hints: readonly string[]
   return {about, verdict: 'failure', text, try: hints}
 }
 
-/** For a terminal or a pipe; ends with a newline. */
+/** A finding as text, with a newline at the end. */
 export function findingLines({about, verdict, text, try: hints = []}: Finding, paint?: ChalkInstance): string {
   const colour = {ok: paint?.green, warning: paint?.yellow, failure: paint?.red}[verdict]
   const word = verdict.padEnd('failure'.length)
@@ -39,8 +39,8 @@ export function findingLines({about, verdict, text, try: hints = []}: Finding, p
 
 const nameWidth = 'slow consumer'.length
 
-/** `connect` when the bus could not be opened, `expectation` for any other failure; warnings are none. */
-export function failureOf(findings: readonly Finding[], unopened: BusError | undefined): BusError | undefined {
+/** `connect` if the bus could not be opened, `expectation` for any other failure. Warnings are not failures. */
+export function doctorFailure(findings: readonly Finding[], unopened: BusError | undefined): BusError | undefined {
   if (unopened !== undefined) return new BusError('connect', unopened.message, {try: unopened.try, cause: unopened})
   const failed = findings.filter(({verdict}) => verdict === 'failure')
   if (failed.length === 0) return undefined

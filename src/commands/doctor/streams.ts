@@ -1,32 +1,31 @@
-/** What `bus doctor` says of what is stored, and of how fast messages can be taken. */
-
+/** The findings about streams and consumers, and about how fast messages are received. */
 import {counted, formatBytes, formatCount, formatRate} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ConsumerInfo, StreamInfo} from '../../lib/transport/streams-contract.ts'
-import {type Finding, ok, type Tell, warning} from './finding.ts'
+import {type Finding, good, type ReportFinding, warning} from './finding.ts'
 
-/** So many streams are looked into; of others only the number is told. */
+/** How many streams are examined; further ones are only counted. */
 const mostStreams = 50
 const burst = 2000
 const burstMs = 5000
 
-/** Streams with their consumers, and how far these are behind. */
-export async function examineStreams(bus: Transport, tell: Tell): Promise<void> {
+/** Streams and their consumers with their lag. */
+export async function examineStreams(bus: Transport, report: ReportFinding): Promise<void> {
   if (!bus.features.streams) return
   const streams = await list(bus)
-  if (streams.length === 0) tell(ok('streams', 'none'))
+  if (streams.length === 0) report(good('streams', 'none'))
   for (const stream of streams.slice(0, mostStreams)) {
     const {name} = stream.config
     const {messages, bytes, consumers} = stream.state
-    tell(ok('stream', `${name}: ${counted(messages, 'message')}, ${formatBytes(bytes)}`))
+    report(good('stream', `${name}: ${counted(messages, 'message')}, ${formatBytes(bytes)}`))
     if (consumers === 0) continue
-    for (const consumer of await bus.streams.consumers.list(name)) tell(consumerFinding(consumer))
+    for (const consumer of await bus.streams.consumers.list(name)) report(consumerFinding(consumer))
   }
-  if (streams.length > mostStreams) tell(ok('streams', `and ${formatCount(streams.length - mostStreams)} more`))
+  if (streams.length > mostStreams) report(good('streams', `and ${formatCount(streams.length - mostStreams)} more`))
 }
 
-/** A server without JetStream has been told of already. */
+/** A missing JetStream has been reported already. */
 async function list(bus: Transport): Promise<readonly StreamInfo[]> {
   try {
     return await bus.streams.list()
@@ -37,18 +36,18 @@ async function list(bus: Transport): Promise<readonly StreamInfo[]> {
 }
 
 function consumerFinding({stream, config, pending, ackPending}: ConsumerInfo): Finding {
-  const text = `${config.name} of ${stream}: lag ${formatCount(pending + ackPending)}, ${formatCount(ackPending)} of it not acknowledged`
+  const text = `${config.name} of ${stream}: lag ${formatCount(pending + ackPending)}, ${formatCount(ackPending)} of it unacknowledged`
   const isFull = config.ack !== 'none' && ackPending >= config.maxAckPending
-  if (!isFull) return ok('consumer', text)
+  if (!isFull) return good('consumer', text)
   return warning(
     'consumer',
-    `${text}: it gets nothing more`,
-    'see who takes from it and does not acknowledge',
+    `${text}: it gets no more messages`,
+    'find the client that takes messages without acknowledging them',
     `bus consumer info ${stream} ${config.name}`,
   )
 }
 
-/** Where the slow lose messages: how fast we take what we publish ourselves. */
+/** Publishes a burst to itself and measures how fast it arrives, on buses that drop messages for slow consumers. */
 export async function examineSpeed(bus: Transport, inboxPrefix = '_INBOX'): Promise<Finding | undefined> {
   if (bus.features.keepsForSlow) return undefined
   const subject = `${inboxPrefix}.doctor.${crypto.randomUUID()}`
@@ -66,12 +65,12 @@ export async function examineSpeed(bus: Transport, inboxPrefix = '_INBOX'): Prom
       got += taken.length
     }
     const rate = formatRate((got * 1000) / (performance.now() - began))
-    if (got === burst) return ok('slow consumer', `none: a burst of ${formatCount(burst)} came at ${rate}`)
-    const lost = `${formatCount(burst - got)} of a burst of ${formatCount(burst)} did not come`
-    return warning('slow consumer', lost, 'see how busy this machine and the way there are')
+    if (got === burst) return good('slow consumer', `none: a burst of ${formatCount(burst)} arrived at ${rate}`)
+    const lost = `${formatCount(burst - got)} of a burst of ${formatCount(burst)} did not arrive`
+    return warning('slow consumer', lost, 'check the load of this machine and of the network')
   } catch (error) {
     if (error instanceof BusError && error.kind === 'denied')
-      return ok('slow consumer', `not measured: this login may not use ${inboxPrefix}`)
+      return good('slow consumer', `not measured: no permission for ${inboxPrefix}`)
     throw error
   }
 }

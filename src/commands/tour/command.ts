@@ -2,7 +2,6 @@ import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {waitForKey} from '../../lib/cli/base/wait-for-key.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {isTerminal, writeAll} from '../../lib/cli/io/terminal.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
@@ -10,12 +9,12 @@ import {withoutSecrets} from '../../lib/core/secrets.ts'
 import {play} from './player.ts'
 
 export default class Tour extends BusCommand {
-  static override summary = 'play the main job in a few steps, with real processes'
+  static override summary = 'guided demo of the main features, with real processes'
   static override description =
-    'Each step shows its command line and then what it really printed. Without --bus it plays on a temporary bus file. Exit code 9 when a step does not do what it promises.'
+    'Each step shows a command line and its actual output. Without --bus it runs on a temporary bus file. Exit code 9 if a step does not do what it says.'
   static override examples = [
-    {description: 'on a bus file that is gone afterwards', command: '<%= config.bin %> tour'},
-    {description: 'step by step', command: '<%= config.bin %> tour --pause'},
+    {description: 'on a temporary bus file', command: '<%= config.bin %> tour'},
+    {description: 'one step at a time', command: '<%= config.bin %> tour --pause'},
   ]
   static override flags = {pause: flags.pause()}
 
@@ -32,17 +31,17 @@ export default class Tour extends BusCommand {
         binary: process.argv[1] ?? '',
         env: {...(isTemporary ? {BUS_URL: join(folder, 'bus.db')} : chosenBy(flags)), NO_COLOR: '1'},
         print: (text) => void writeAll(1, text),
-        next: () => (mayPause ? waitForKey(this.stop) : Promise.resolve()),
+        next: () => (mayPause ? waitForEnter(this.stop) : Promise.resolve()),
         signal: this.stop,
       })
-      writeAll(1, '\nthat was it: now try "bus sub \'>\'" in one terminal and "bus pub hello world" in another\n')
+      writeAll(1, '\nThat\'s it. Now try "bus sub \'>\'" in one terminal and "bus pub hello world" in another.\n')
     } finally {
       rmSync(folder, {recursive: true, force: true})
     }
   }
 }
 
-/** The variables by which the steps find the bus and the login that the flags name. */
+/** The environment variables that give the steps the bus and login of the flags. */
 function chosenBy({bus = '', context = '', ...flags}: BusFlags): Record<string, string> {
   const parts = ['user', 'password', 'token', 'creds', 'nkey', 'jwt', 'seed', 'tls-ca', 'tls-cert', 'tls-key'] as const
   const given = parts.flatMap((part) => {
@@ -50,4 +49,21 @@ function chosenBy({bus = '', context = '', ...flags}: BusFlags): Record<string, 
     return value === undefined ? [] : [[`NATS_${part.replace('tls-', '').toUpperCase()}`, value]]
   })
   return {BUS_URL: bus, BUS_CONTEXT: context, ...Object.fromEntries(given)}
+}
+
+/** Resolves at the next line from the terminal, or when the signal aborts. */
+function waitForEnter(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const {stdin} = process
+    const done = () => {
+      stdin.off('data', done)
+      signal.removeEventListener('abort', done)
+      stdin.pause()
+      resolve()
+    }
+    process.stderr.write('   press Enter ')
+    stdin.resume()
+    stdin.once('data', done)
+    signal.addEventListener('abort', done)
+  })
 }

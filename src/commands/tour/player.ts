@@ -1,10 +1,10 @@
-/** The main job in a few steps, played with the real binary in several processes; what it prints is checked. */
+/** Runs the steps of the tour with the real binary in several processes, and checks their output. */
 import {type ChildProcess, spawn} from 'node:child_process'
 import {BusError, exitCodes, type FailureKind} from '../../lib/core/errors.ts'
-import {type Step, steps} from './steps.ts'
+import {steps, type TourStep} from './steps.ts'
 
-export interface Stage {
-  /** The binary, run with this Node. */
+export interface TourOptions {
+  /** The script to run with this Node. */
   readonly binary: string
   /** Added to the environment of each process. */
   readonly env: Readonly<Record<string, string>>
@@ -14,48 +14,48 @@ export interface Stage {
   readonly signal: AbortSignal
 }
 
-interface Ended {
+interface StepResult {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
 }
 
-interface Running {
+interface StepProcess {
   readonly child: ChildProcess
-  /** Resolves when it listens, or with how it ended before that. */
-  readonly live: Promise<Ended | undefined>
-  readonly ended: Promise<Ended>
+  /** Resolves when it listens, or with its result if it ended before. */
+  readonly live: Promise<StepResult | undefined>
+  readonly ended: Promise<StepResult>
 }
 
-/** Plays the steps in order. Fails at the first that does: as its exit code says, or with `expectation`. */
-export async function play(stage: Stage): Promise<void> {
-  const running = new Map<string, Running>()
+/** Runs the steps in order. Fails as the first step that fails: by its exit code, or with `expectation`. */
+export async function play(options: TourOptions): Promise<void> {
+  const running = new Map<string, StepProcess>()
   const crashed = new Map<string, string>()
   let keepsStreams = true
   let n = 0
   try {
     for (const step of steps) {
       if (step.needsStreams && !keepsStreams) continue
-      stage.print(`\n${++n}. ${step.title}\n   $ ${commandLine(step)}\n`)
-      const started = start(stage, step.args)
+      options.print(`\n${++n}. ${step.title}\n   $ ${commandLine(step)}\n`)
+      const started = start(options, step.args)
       if (step.crash !== undefined) {
         const {stdout} = await crash(started, step.crash.lines)
-        stage.print(`${indented(stdout)}   kill -9\n`)
+        options.print(`${indented(stdout)}   kill -9\n`)
         crashed.set(step.crash.as, stdout)
       } else if (step.background === undefined) {
         const ended = await started.ended
         keepsStreams = !step.needsStreams || ended.code !== exitCodes.notFound
-        if (keepsStreams) check(stage, step, ended)
-        else stage.print('   this bus keeps no streams: what follows needs none\n')
+        if (keepsStreams) check(options, step, ended)
+        else options.print('   this bus has no streams: the steps that need them are left out\n')
         if (step.completes !== undefined) checkTogether(step, crashed.get(step.completes.crashed) ?? '', ended.stdout)
       } else {
         running.set(step.background, started)
         const failed = await started.live
-        if (failed !== undefined) check(stage, step, failed)
+        if (failed !== undefined) check(options, step, failed)
       }
       const shown = step.show === undefined ? undefined : running.get(step.show)
-      if (shown !== undefined) check(stage, {...step, stdout: step.shown}, await shown.ended)
-      await stage.next()
+      if (shown !== undefined) check(options, {...step, stdout: step.shown}, await shown.ended)
+      await options.next()
     }
   } finally {
     for (const {child, ended} of running.values()) {
@@ -65,8 +65,8 @@ export async function play(stage: Stage): Promise<void> {
   }
 }
 
-/** Ends it with kill -9 once it has written so many lines. */
-async function crash({child, ended}: Running, lines: number): Promise<Ended> {
+/** Ends a process with kill -9 once it has written this many lines. */
+async function crash({child, ended}: StepProcess, lines: number): Promise<StepResult> {
   let seen = 0
   child.stdout?.on('data', (chunk: Buffer) => {
     seen += chunk.toString().split('\n').length - 1
@@ -75,62 +75,59 @@ async function crash({child, ended}: Running, lines: number): Promise<Ended> {
   return ended
 }
 
-/** What was written before the crash and after it must be everything. */
-function checkTogether(step: Step, before: string, after: string): void {
+/** The output before the crash and after it must contain all lines. */
+function checkTogether(step: TourStep, before: string, after: string): void {
   const seen = new Set(`${before}${after}`.split('\n'))
   const missing = step.completes?.lines.find((line) => !seen.has(line))
   if (missing === undefined) return
   throw new BusError('expectation', `"${commandLine(step)}" has lost ${JSON.stringify(missing)}`)
 }
 
-function check(stage: Stage, step: Step, {code, stdout, stderr}: Ended): void {
+function check(options: TourOptions, step: TourStep, {code, stdout, stderr}: StepResult): void {
   const wanted = step.exitCode ?? 0
-  stage.print(indented(code === wanted && wanted === 0 ? stdout : stdout + stderr))
-  if (wanted !== 0) stage.print(`   exit code ${code}\n`)
+  options.print(indented(code === wanted && wanted === 0 ? stdout : stdout + stderr))
+  if (wanted !== 0) options.print(`   exit code ${code}\n`)
   if (code !== wanted) throw failure(step, code)
   if (step.stdout?.test(stdout) !== false) return
   throw new BusError('expectation', `"${commandLine(step)}" printed something else: ${JSON.stringify(stdout)}`)
 }
 
-/** The failure of a step that ended with another exit code than it should. */
-function failure(step: Step, code: number | null): BusError {
+/** The failure of a step with an unexpected exit code. */
+function failure(step: TourStep, code: number | null): BusError {
   const kinds = Object.keys(exitCodes).filter((kind): kind is FailureKind => kind !== 'bug')
   const kind = kinds.find((candidate) => exitCodes[candidate] === code) ?? 'expectation'
   return new BusError(kind, `"${commandLine(step)}" ended with exit code ${code}, not ${step.exitCode ?? 0}`)
 }
 
-function start(stage: Stage, args: readonly string[]): Running {
-  const child = spawn(process.execPath, [stage.binary, ...args], {
-    env: {...process.env, ...stage.env},
+function start(options: TourOptions, args: readonly string[]): StepProcess {
+  const child = spawn(process.execPath, [options.binary, ...args], {
+    env: {...process.env, ...options.env},
     stdio: ['ignore', 'pipe', 'pipe'],
-    signal: stage.signal,
+    signal: options.signal,
     killSignal: 'SIGINT',
   })
   let stdout = ''
   let stderr = ''
-  let isLive = (_ended?: Ended) => {}
-  const live = new Promise<Ended | undefined>((resolve) => {
-    isLive = resolve
-  })
+  const live = Promise.withResolvers<StepResult | undefined>()
   child.stdout.on('data', (chunk) => {
     stdout += chunk
   })
   child.stderr.on('data', (chunk) => {
     stderr += chunk
-    if (stderr.includes('listening on')) isLive()
+    if (stderr.includes('listening on')) live.resolve(undefined)
   })
   child.on('error', () => {})
-  const ended = new Promise<Ended>((resolve) => {
+  const ended = new Promise<StepResult>((resolve) => {
     child.on('close', (code) => {
       const end = {code, stdout, stderr}
-      isLive(end)
+      live.resolve(end)
       resolve(end)
     })
   })
-  return {child, live, ended}
+  return {child, live: live.promise, ended}
 }
 
-function commandLine({args}: Step): string {
+function commandLine({args}: TourStep): string {
   return ['bus', ...args.map(quoted)].join(' ')
 }
 

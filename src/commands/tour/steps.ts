@@ -1,106 +1,110 @@
-/** What the tour plays, step by step. */
+/** The steps of the tour. */
 
-export interface Step {
+export interface TourStep {
   readonly title: string
   readonly args: readonly string[]
-  /** Keeps running beside the next steps until `show` names it. */
+  /** Runs in the background under this name until `show` names it. */
   readonly background?: string
-  /** What runs in the background under this name has ended now: its output is shown and checked against `shown`. */
+  /** The background step of this name has ended now: its output is shown and checked against `shown`. */
   readonly show?: string
   readonly shown?: RegExp
   readonly stdout?: RegExp | undefined
   readonly exitCode?: number
-  /** Ended with kill -9 after so many lines. */
+  /** Ends with kill -9 after this many lines. */
   readonly crash?: {readonly as: string; readonly lines: number}
-  /** What it writes, together with what the crashed one of this name wrote, has all these lines. */
+  /** Its output together with that of the crashed step of this name has all these lines. */
   readonly completes?: {readonly crashed: string; readonly lines: readonly string[]}
-  /** Left out on a bus that keeps no streams. */
+  /** Left out on a bus without streams. */
   readonly needsStreams?: boolean
 }
 
 const events = Array.from({length: 20}, (_, i) => `{"n":${i + 1}}`)
 
-export const steps: readonly Step[] = [
+export const steps: readonly TourStep[] = [
   {
     title: 'one terminal subscribes to every order and waits for two messages',
     args: ['sub', 'tour.orders.>', '--count', '2', '--raw'],
     background: 'subscriber',
   },
-  {title: 'another terminal publishes one', args: ['pub', 'tour.orders.created', '{"id":1,"total":42}'], stdout: /^$/},
   {
-    title: 'and one more; this is what the first terminal has seen',
+    title: 'another terminal publishes one message',
+    args: ['pub', 'tour.orders.created', '{"id":1,"total":42}'],
+    stdout: /^$/,
+  },
+  {
+    title: 'and a second one; this is what the first terminal received',
     args: ['pub', 'tour.orders.paid', '{"id":1}'],
     stdout: /^$/,
     show: 'subscriber',
     shown: /^\{"id":1,"total":42\}\n\{"id":1\}\n$/,
   },
   {
-    title: 'a service answers requests, with JSONata over the request',
+    title: 'a service answers requests with a JSONata expression',
     args: ['serve', 'tour.greet', '--expr', '"hello " & text'],
     background: 'service',
   },
-  {title: 'a request gets its reply', args: ['req', 'tour.greet', 'world'], stdout: /^hello world\n$/},
+  {title: 'a request gets a reply', args: ['req', 'tour.greet', 'world'], stdout: /^hello world\n$/},
   {
-    title: 'a smoke check: the exit code says whether the reply is right',
+    title: 'a smoke check: the exit code says whether the reply is as expected',
     args: ['req', 'tour.greet', 'world', '--expect', 'text = "hello moon"'],
     stdout: /hello world/,
     exitCode: 9,
   },
   {
-    title: 'a response stream: each line of a program is a frame as soon as it is there',
+    title: 'a response stream: each line that a program prints is sent as a frame immediately',
     args: ['serve', 'tour.countdown', '--stream', '--exec', '--', 'sh', '-c', 'for n in 3 2 1; do echo $n; done'],
     background: 'producer',
   },
   {
-    title: 'who opens it sees the frames as they come, until the stream is closed',
+    title: 'a client that opens it sees the frames as they arrive, until the stream is closed',
     args: ['stream', 'open', 'tour.countdown', '--raw'],
     stdout: /^3\n2\n1\n$/,
   },
   {
-    title: 'an RPC method, in the envelopes of Loom RPC',
+    title: 'an RPC method with Loom RPC envelopes',
     args: ['rpc', 'serve', 'tour', 'add', '--expr', 'json.a + json.b', '--instance', 'one'],
     background: 'method',
   },
   {
-    title: 'a call shows the payload of the answer',
+    title: 'a call prints the payload of the answer',
     args: ['rpc', 'call', 'tour', 'add', '{"a":1,"b":2}', '--instance', 'one'],
     stdout: /^3\n$/,
   },
   {
-    title: 'a request that nobody serves fails at once, with an exit code of its own',
+    title: 'a request that nobody serves fails immediately, with its own exit code',
     args: ['req', 'tour.nobody', 'hello?'],
     stdout: /^$/,
     exitCode: 7,
   },
   {
-    title: 'a stream keeps messages',
+    title: 'a stream stores messages',
     args: ['stream', 'add', 'TOUR', 'tour.events', '--if-missing'],
     needsStreams: true,
   },
   {
-    title: 'twenty of them, each acknowledged by the stream',
+    title: 'twenty messages, each acknowledged by the stream',
     args: ['pub', 'tour.events', '{"n":{n}}', '--template', '--count', '20', '--ack'],
     needsStreams: true,
   },
   {
-    title: 'a durable consumer that is made only now still gets the first one',
+    title: 'a durable consumer created afterwards still gets the first message',
     args: ['consumer', 'add', 'TOUR', 'late', '--ack-wait', '1s'],
     needsStreams: true,
   },
   {
-    title: 'it is replayed at a pace, and crashes in the middle',
+    title: 'it is replayed at a steady rate, and the replay crashes halfway',
     args: ['consumer', 'replay', 'TOUR', 'late', '--raw', '--rate', '20/s'],
     crash: {as: 'crashed', lines: 5},
     needsStreams: true,
   },
   {
-    title: 'resumed, it goes on with what was not acknowledged: nothing is lost',
+    title: 'the next replay resumes with the first unacknowledged message: nothing is lost',
     args: ['consumer', 'replay', 'TOUR', 'late', '--raw'],
     completes: {crashed: 'crashed', lines: events},
     needsStreams: true,
   },
   {
-    title: 'and it is removed again',
+    title: 'finally the stream is removed',
     args: ['stream', 'rm', 'TOUR', '--yes'],
     needsStreams: true,
   },

@@ -29,7 +29,7 @@ async function doctor(...args: string[]) {
 }
 
 describe('bus doctor on a bus file', () => {
-  it('finds nothing wrong with a good one, and tells of streams, consumers and clients', async () => {
+  it('finds no problems in a healthy one, and lists streams, consumers and clients', async () => {
     await using transport = await open(`sqlite:${file}`)
     await transport.streams.add({name: 'ORDERS', subjects: ['orders.>']})
     await transport.streams.consumers.add('ORDERS', {name: 'mailer'})
@@ -40,19 +40,19 @@ describe('bus doctor on a bus file', () => {
     expect(code).toBe(0)
     expect(report.healthy).toBe(true)
     expect(of('stream')).toMatchObject([{text: expect.stringContaining('ORDERS: 3 messages')}])
-    expect(of('consumer')).toMatchObject([{text: 'mailer of ORDERS: lag 3, 0 of it not acknowledged'}])
-    expect(of('client')[0]?.text).toContain(`process ${process.pid}: listens to orders.* (q)`)
+    expect(of('consumer')).toMatchObject([{text: 'mailer of ORDERS: lag 3, 0 of it unacknowledged'}])
+    expect(of('client')[0]?.text).toContain(`process ${process.pid}: subscribes to orders.* (q)`)
     expect(report.facts?.file?.holders.map(({pid}) => pid)).toContain(process.pid)
   })
 
-  it('makes no file, and says that there is none', async () => {
+  it('creates no file, and reports that there is none', async () => {
     const {code, of} = await doctor('-b', file)
     expect(code).toBe(0)
-    expect(of('bus')[0]?.text).toContain('there is no file yet')
+    expect(of('bus')[0]?.text).toContain('does not exist yet')
     expect(statSync(file, {throwIfNoEntry: false})).toBeUndefined()
   })
 
-  it('warns of dead clients and of files open to others, and repairs both with --fix', async () => {
+  it('warns of dead clients and of files accessible to others, and repairs both with --fix', async () => {
     await using killed = start(['sub', 'a', '-b', file], {env})
     await using transport = await open(`sqlite:${file}`)
     while (!(await transport.interests?.())?.includes('a')) await transport.flush()
@@ -61,7 +61,7 @@ describe('bus doctor on a bus file', () => {
     chmodSync(file, 0o644)
     const before = await doctor('-b', file)
     expect(before.code).toBe(0)
-    expect(before.notWell).toEqual([expect.stringMatching(/^1 client ended/), `${file} is open to others`])
+    expect(before.notWell).toEqual([expect.stringMatching(/^1 client ended/), `${file} is accessible to other users`])
     expect(statSync(file).mode & 0o777).toBe(0o644)
     const fixed = await doctor('-b', file, '--fix')
     expect(fixed.report.repaired.slice(0, 2)).toEqual(['forgot 1 client that is gone', `chmod 600 ${file}`])
@@ -69,7 +69,7 @@ describe('bus doctor on a bus file', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
-  it('fails with 9 for a bell that is a symbolic link, and leaves what it points to alone', async () => {
+  it('fails with 9 for a wake file that is a symbolic link, and does not touch its target', async () => {
     await (await open(`sqlite:${file}`)).close()
     mkdirSync(`${file}.bells`, {mode: 0o700, recursive: true})
     const target = join(home, 'precious')
@@ -82,7 +82,7 @@ describe('bus doctor on a bus file', () => {
     expect(statSync(target).mode & 0o777).toBe(0o644)
   })
 
-  it('fails with 9 for a damaged file, with 3 for one that is no bus file', async () => {
+  it('fails with 9 for a damaged file, and with 3 for a file that is not a bus file', async () => {
     {
       await using transport = await open(`sqlite:${file}`)
       for (let i = 0; i < 200; i++) transport.publish({subject: `a.${i}`, data: Buffer.alloc(4000, 1)})
@@ -99,7 +99,7 @@ describe('bus doctor on a bus file', () => {
 })
 
 describe('bus doctor on the installation', () => {
-  it('warns of contexts that others can read, and of one that is gone', async () => {
+  it('warns of contexts that others can read, and fails for a selected context that does not exist', async () => {
     const contexts = join(home, 'config', 'busline', 'contexts')
     mkdirSync(contexts, {recursive: true, mode: 0o700})
     writeFileSync(join(contexts, 'prod.json'), '{"url":"nats://127.0.0.1:1","password":"hunter2","user":"a"}')
@@ -109,8 +109,8 @@ describe('bus doctor on the installation', () => {
     const before = await doctor('-b', file)
     expect(before.code).toBe(9)
     expect(before.notWell).toEqual([
-      'bus context use chose gone, which is not there',
-      `${join(contexts, 'prod.json')} is open to others`,
+      'the selected context gone does not exist',
+      `${join(contexts, 'prod.json')} is accessible to other users`,
     ])
     expect(before.stdout).not.toContain('hunter2')
     await doctor('-b', file, '--fix')
@@ -119,7 +119,7 @@ describe('bus doctor on the installation', () => {
 })
 
 describe('bus doctor on a server', () => {
-  it('tells of login, clock, JetStream and how fast messages come', async () => {
+  it('reports login, clock, JetStream and how fast messages arrive', async () => {
     await using server = await NatsServer.start(
       (store) => `jetstream { store_dir: "${store}", max_file: 10MB }
         authorization { users: [{user: ann, password: "s3cret-pass"}] }`,
@@ -129,11 +129,11 @@ describe('bus doctor on a server', () => {
     expect(notWell.filter((text) => !text.includes('lacks'))).toEqual([])
     expect(of('TLS')[0]?.text).toContain('stays on this machine')
     expect(of('JetStream')[0]?.text).toContain('0 B storage')
-    expect(of('slow consumer')[0]?.text).toContain('a burst of 2,000 came')
+    expect(of('slow consumer')[0]?.text).toContain('a burst of 2,000 arrived')
     expect(stdout + stderr).not.toContain('s3cret')
   })
 
-  it('warns of a certificate that ends soon, and fails with 3 for one that nobody vouches for', async () => {
+  it('warns of a certificate that expires soon, and fails with 3 for one that is not trusted', async () => {
     const authority = makeAuthority(home)
     const {cert, key} = authority.issue('server', {hosts: ['127.0.0.1'], to: daysFromNow(10)})
     await using server = await NatsServer.start(`tls { cert_file: "${cert}", key_file: "${key}", timeout: 5 }`)
@@ -145,10 +145,10 @@ describe('bus doctor on a server', () => {
     const unknown = await doctor('-b', server.url())
     expect(unknown.code).toBe(3)
     const taken = await doctor('-b', server.url(), '--insecure')
-    expect(taken.of('TLS')[0]?.text).toContain('taken only by --insecure')
+    expect(taken.of('TLS')[0]?.text).toContain('accepted only because of --insecure')
   })
 
-  it('fails with 3 when nothing listens or the name is not known, naming which', async () => {
+  it('fails with 3 if nothing listens or the host is unknown, and says which', async () => {
     const nobody = await doctor('-b', 'nats://127.0.0.1:1')
     expect(nobody.code).toBe(3)
     expect(nobody.of('connect')).toMatchObject([{verdict: 'failure'}])

@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bus-test-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
 describe('bus tour', () => {
-  it('shows each command line with what it really printed, on a bus file that is gone afterwards', async () => {
+  it('shows each command line with its actual output, and removes its temporary bus file', async () => {
     const {code, stdout, stderr} = await bus(['tour'], {env: {TMPDIR: folder}})
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toContain("$ bus sub 'tour.orders.>' --count 2 --raw\n")
@@ -21,23 +21,23 @@ describe('bus tour', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('busline-tour'))).toEqual([])
   })
 
-  it('plays on a server too, and leaves out the stored messages where none are kept', async () => {
+  it('runs on a server too, and leaves out the stream steps where there are no streams', async () => {
     for (const config of [(home: string) => `jetstream {store_dir: "${home}"}`, '']) {
       await using server = await NatsServer.start(config)
       const {code, stdout} = await bus(['tour', '--bus', server.url()])
       expect(stdout).toContain('hello world')
-      if (config === '') expect(stdout).toContain('this bus keeps no streams')
+      if (config === '') expect(stdout).toContain('this bus has no streams')
       else expect(stdout).toMatch(/kill -9.*\{"n":20\}/s)
       expect(code).toBe(0)
     }
   })
 
-  it('does not wait for a key where there is no terminal', async () => {
+  it('does not pause without a terminal', async () => {
     const {code} = await bus(['tour', '--pause', '--bus', join(mkdtempSync(join(folder, 'pause-')), 'bus.db')])
     expect(code).toBe(0)
   })
 
-  it('ends at the first step that fails, with what it said and its exit code', async () => {
+  it('ends at the first step that fails, with its output and exit code', async () => {
     const {code, stdout, stderr} = await bus(['tour', '--bus', 'nats://127.0.0.1:1'])
     expect(stdout).toContain('   bus: cannot connect to nats://127.0.0.1:1')
     expect(stderr).toMatch(/^bus: "bus sub 'tour\.orders\.>' --count 2 --raw" ended with exit code 3, not 0\n/)

@@ -13,3 +13,9 @@ export function summaryLine(
   })
   return [...all, ...facts, formatDuration(ms), formatRate((first * 1000) / ms)].join(' · ')
 }
+
+/** Least, median and greatest of these milliseconds, rounded to microseconds. */
+export function spread(values: readonly number[]): {min: number; median: number; max: number} {
+  const sorted = [...values].sort((a, b) => a - b).map((ms) => Math.round(ms * 1000) / 1000)
+  return {min: sorted[0] ?? 0, median: sorted[Math.floor(sorted.length / 2)] ?? 0, max: sorted.at(-1) ?? 0}
+}
