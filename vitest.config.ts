@@ -11,6 +11,7 @@ export const slow = [
   'test/conformance/faulty.test.ts',
   'test/hostile/{secrets,terminal}.test.ts',
   'test/side-by-side.test.ts',
+  'test/transcripts.test.ts',
   'test/commands/{bench/bench,check/init,consumer/consumer,consumer/replay,context/context,events/events,rpc/rpc}.test.ts',
   'test/commands/{serve/service,stream/open,tour/command}.test.ts',
   'test/lib/protocols/broker/durable.test.ts',

@@ -63,7 +63,7 @@ const looks: readonly (readonly string[])[] = [
   ['consumer', 'info', 'EVIL', 'c', ...at],
   ['consumer', 'info', 'EVIL', 'c', '--json', ...at],
   ['consumer', 'next', 'EVIL', 'c', '--peek', ...at],
-  ['consumer', 'replay', 'EVIL', '--analyze', ...at],
+  ['consumer', 'replay', 'EVIL', '--dry-run', ...at],
   ['doctor', ...at],
   ['pub', trick, 'x', ...at],
   ['stream', 'info', trick, ...at],
