@@ -60,13 +60,14 @@ describe('a file that is read', () => {
     execFileSync('mkfifo', [path])
     const stop = new AbortController()
     const writer = createWriteStream(path)
-    writer.write('hello')
+    const written = new Promise((resolve) => writer.write('hello', resolve))
     const seen: string[] = []
     for await (const chunk of readChunks(path, stop.signal)) {
       seen.push(Buffer.from(chunk).toString())
       stop.abort()
     }
     expect(seen).toEqual(['hello'])
+    await written
     writer.destroy()
   })
 

@@ -131,10 +131,11 @@ describe('requests', () => {
   test('wait for a server that comes later', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
-    const waiting = bus.request({subject: 'late', data: 'x'})
+    // Long enough for a busy machine to start the server.
+    const waiting = bus.request({subject: 'late', data: 'x'}, {timeoutMs: 45_000})
     await bus.flush()
-    await livePeer('serve', path, 'late')
-    expect((await waiting).text).toBe('x')
+    const [reply] = await Promise.all([waiting, livePeer('serve', path, 'late')])
+    expect(reply.text).toBe('x')
   })
 
   test('that nobody answers in time are taken back', async () => {
