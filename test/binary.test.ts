@@ -38,7 +38,7 @@ describe('help', () => {
     },
   )
 
-  it('is not meant by a --help that is an argument', async () => {
+  it('is not shown for a --help that is an argument', async () => {
     const {code, stdout} = await bus(['pub', 'a.b', '-b', 'memory:', '--', '--help'])
     expect([code, stdout]).toEqual([0, ''])
   })
@@ -84,7 +84,7 @@ describe('a failure', () => {
     expect(json.stderr.trim().split('\n')).toHaveLength(1)
   })
 
-  it('is told in the same words when NODE_ENV says development', async () => {
+  it('has the same words when NODE_ENV says development', async () => {
     const args = ['pub', 'a.b', 'x', '--count', '0']
     const [usual, development] = [await bus(args), await bus(args, {env: {NODE_ENV: 'development'}})]
     expect(development.stderr).toBe(usual.stderr)
@@ -130,29 +130,29 @@ const hasTerminals = process.platform === 'linux' && spawnSync('script', ['--ver
 describe.runIf(hasTerminals && isCheckout)('on a terminal', () => {
   const chosen = `sqlite:${folder}/.local/state/busline/bus.db (your own bus file)`
 
-  it('a dim line says which bus it is, and why', () => {
+  it('a dim line says which bus is used, and why', () => {
     expect(onTerminal('pub a.b hi')).toContain(`\x1b[2m${chosen}\x1b[22m`)
   })
 
-  it('it has no colour with --no-color', () => {
+  it('that line has no colour with --no-color', () => {
     const seen = onTerminal('pub a.b hi --no-color')
     expect(seen).toContain(chosen)
     expect(seen).not.toContain('\x1b')
   })
 
-  it.each(['--quiet', '--json'])('it is not there with %s', (flag) => {
+  it.each(['--quiet', '--json'])('that line is not shown with %s', (flag) => {
     expect(onTerminal(`pub a.b hi ${flag}`)).not.toContain('your own bus file')
   })
 })
 
 describe('a reader that goes away', () => {
-  it('is no failure for a command that has said it all', async () => {
+  it('is no failure for a command that has written all its output', async () => {
     await using running = start(['--help'])
     running.hangUp()
     expect(await running.ended).toMatchObject({code: 0, stderr: ''})
   })
 
-  it('ends a stream', async () => {
+  it('ends a command that streams', async () => {
     await using running = start(['sub', 'gone', '--raw'])
     await running.stderrLine('listening on ')
     running.hangUp()
@@ -174,7 +174,7 @@ describe.runIf(existsSync('/dev/full') && isCheckout)('a full disk', () => {
 })
 
 describe('Ctrl-C', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('ends a stream with 0: %s', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('ends a command that streams with exit code 0: %s', async (signal) => {
     await using running = start(['sub', 'quiet'])
     await running.stderrLine('listening on ')
     running.kill(signal)

@@ -31,19 +31,22 @@ describe.runIf(isCheckout)('an older Node', () => {
     expect(await running.ended).toMatchObject({code: 0, signal: null})
   })
 
-  it.runIf(process.platform === 'linux')('shows no arguments: there may be a login among them', async () => {
-    await using running = start(['sub', 'old.node', '--raw'], {node: old})
-    await running.stderrLine('listening on ')
-    expect(readFileSync(`/proc/${running.pid}/cmdline`, 'latin1').replaceAll('\0', '')).toBe('bus')
-    running.interrupt()
-    await running.ended
-  })
+  it.runIf(process.platform === 'linux')(
+    'shows no arguments in the process list, as they may contain a login',
+    async () => {
+      await using running = start(['sub', 'old.node', '--raw'], {node: old})
+      await running.stderrLine('listening on ')
+      expect(readFileSync(`/proc/${running.pid}/cmdline`, 'latin1').replaceAll('\0', '')).toBe('bus')
+      running.interrupt()
+      await running.ended
+    },
+  )
 
   it.each([...oldNodes()])('that is really there, %s, runs it too', async (node) => {
     expect(await bus(['pub', 'a.b', 'hi', '--quiet'], {node: [node]})).toMatchObject({code: 0, stderr: ''})
   })
 
-  it('is told what is needed where no Node is pinned', () => {
+  it('says which Node is needed where none is pinned', () => {
     const {status, stderr} = runCopy(old)
     expect([status, stderr]).toEqual([
       1,
@@ -51,7 +54,7 @@ describe.runIf(isCheckout)('an older Node', () => {
     ])
   })
 
-  it('can read the files that it meets first, whatever its age', async () => {
+  it('can parse the files that it loads first, however old it is', async () => {
     for (const file of ['run.js', 'launch.js']) {
       const source = readFileSync(join(root, 'bin', file), 'utf8')
       const [asItIs, forOldest] = await Promise.all(

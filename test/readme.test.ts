@@ -55,7 +55,7 @@ test('the README shows how two terminals meet', () => {
   )
 })
 
-test('without any configuration', async () => {
+test('the examples of the README work without any configuration', async () => {
   const home = mkdtempSync(join(tmpdir(), 'readme-'))
   try {
     expect(await type(blocks, {HOME: home, XDG_STATE_HOME: join(home, 'state')})).toEqual(blocks)
@@ -64,7 +64,7 @@ test('without any configuration', async () => {
   }
 })
 
-test('on a server', async () => {
+test('the examples of the README work on a server', async () => {
   await using server = await NatsServer.start()
   expect(await type(blocks, {HOME: server.folder, BUS_URL: server.url()})).toEqual(blocks)
 })

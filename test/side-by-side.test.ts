@@ -31,7 +31,7 @@ function documented(): string[] {
     .flatMap(({examples = []}) => examples.map(({command}) => command.replaceAll('<%= config.bin %>', 'bus')))
 }
 
-test('every documented example has a scene, and no other', () => {
+test('every documented example has a scene, and nothing else has one', () => {
   expect(Object.keys({...scenes, ...storedScenes}).sort()).toEqual(documented().sort())
 })
 
@@ -49,7 +49,7 @@ describe('both buses print the same', () => {
   })
 })
 
-describe('of what is stored both buses', () => {
+describe('for stored messages both buses', () => {
   async function playBoth(line: string, scene: StoredScene): Promise<[here: Played, there: Played]> {
     await using server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
     const file = mkdtempSync(join(folder, 'file-'))

@@ -48,7 +48,7 @@ const lateLibraries = [
 const ownLibraries: Readonly<Record<string, readonly string[]>> = {check: ['yaml', 'zod', 'diff']}
 
 // Time itself is measured by `npm run bench`; what would spoil it is guarded here.
-describe('a command starts without what it does not need', () => {
+describe('at startup', () => {
   it.each([[['--version']], [['pub', 'a.b', 'hi']], [['pub', 'a.b', 'hi', '--json', '-b', 'memory:']]])(
     'bus %j loads none of the costly modules of Node',
     async (args) => {
@@ -70,7 +70,7 @@ describe('a command starts without what it does not need', () => {
     }
   })
 
-  it('pub loads a handful more on a bus file', async () => {
+  it('pub loads a handful of files more on a bus file', async () => {
     const {stderr} = await bus(['pub', 'a.b', 'hi'], {env: {NODE_DEBUG_NATIVE: 'COMPILE_CACHE'}})
     const read = stderr.match(/reading cache from .* for (ESM|CommonJS) /g) ?? []
     expect(read.length).toBeGreaterThan(5)

@@ -7,7 +7,7 @@ import {Middleman} from '../middleman.ts'
 import {Cluster} from '../nats-cluster.ts'
 import {moment, rounds, tally, until} from './tally.ts'
 
-test('a cluster that loses its leader again and again loses nothing acknowledged, and doubles nothing', async () => {
+test('a cluster that loses its leader again and again loses no acknowledged message, and duplicates none', async () => {
   await using cluster = await Cluster.start()
   const urls = cluster.servers.map((server) => server.url()).join(',')
   await using bus = await open(urls, {heartbeatMs: 1000})
@@ -27,7 +27,7 @@ test('a cluster that loses its leader again and again loses nothing acknowledged
   await work.end(`cluster: the leader killed ${kills} times`)
 })
 
-test('a cluster behind a network that delays, drops and resets loses nothing acknowledged, and doubles nothing', async () => {
+test('a cluster behind a network that delays, drops and resets loses no acknowledged message, and duplicates none', async () => {
   await using cluster = await Cluster.start({advertise: false})
   await using middleman = await Middleman.before(cluster.servers[0])
   await using bus = await open(middleman.url, {heartbeatMs: 500})

@@ -11,7 +11,7 @@ import {startCommand, temporaryFolder} from '../lib/transport/sqlite/processes.t
 import {fill, freshBus, moment, rounds, tally, until} from './tally.ts'
 
 describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
-  test('of consumer replay into a file and into a program hands each message over at least once', async () => {
+  test('of consumer replay into a file and into a program delivers each message at least once', async () => {
     const {url} = await freshBus(kind)
     const folder = temporaryFolder()
     const total = 300 * rounds
@@ -48,7 +48,7 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
     expect(handled.duplicated).toBeLessThanOrEqual(rounds)
   })
 
-  test('of the events gateway loses nothing: the next one goes on from what was acknowledged', async () => {
+  test('of the events gateway loses nothing: the next one continues after what was acknowledged', async () => {
     const {url} = await freshBus(kind)
     const seqs = await fillOrders(url, 100 * rounds)
     const added = await run(['events', 'add', 'ORDERS', 'app', ...options, '-b', url])

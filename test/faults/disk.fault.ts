@@ -26,7 +26,7 @@ async function isSound(path: string): Promise<void> {
 }
 
 describe('a disk that becomes full (a limit of the size of files)', () => {
-  test('while publishing ends the publisher with exit code 3; what was acknowledged is there', async () => {
+  test('while publishing ends the publisher with exit code 3; what was acknowledged is stored', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await fill(path, 0)
     const publisher = onSmallDisk(4096, [programs, 'store', path, 's.a'])

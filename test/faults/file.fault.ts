@@ -25,7 +25,7 @@ import {fill, rounds, sequences, tally, until} from './tally.ts'
 const program = join(root, 'bin', 'run.js')
 
 describe('a bus file', () => {
-  test('with flipped bytes or cut off is refused or found by the doctor, and never a bug', async () => {
+  test('with flipped bytes or cut off is refused or found by the doctor, and never causes a bug report', async () => {
     const folder = temporaryFolder()
     const good = join(folder, 'good.db')
     await fill(good, 2000)
@@ -47,7 +47,7 @@ describe('a bus file', () => {
     expect([...ends.keys()].filter((end) => end.startsWith('bug'))).toEqual([])
   })
 
-  test('that is a folder, a device or nowhere is told of in a sentence', async () => {
+  test('that is a folder, a device or missing is reported in one sentence', async () => {
     const folder = temporaryFolder()
     for (const path of [folder, '/dev/null', join(folder, 'none', 'bus.db'), join(folder, 'x'.repeat(300))]) {
       const {code, stderr} = await run(['pub', 'a', 'x', '-b', `sqlite:${path}`])
@@ -56,7 +56,7 @@ describe('a bus file', () => {
     expect(existsSync(join(folder, 'none'))).toBe(false)
   })
 
-  test('made read-only refuses others with exit code 4, and holds up nobody who has it', async () => {
+  test('made read-only refuses others with exit code 4, and does not block those who have it open', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'bus.db')
     await fill(path, 0)
@@ -84,7 +84,7 @@ describe('a bus file', () => {
     expect(tally('file: made read-only', publisher.lines, await sequences(bus, 'S')).lost).toBe(0)
   })
 
-  test('on a path with spaces and other letters serves pub, sub, replay and the doctor', async () => {
+  test('on a path with spaces and non-ASCII letters works with pub, sub, replay and the doctor', async () => {
     const folder = join(temporaryFolder(), "söme 文件夹 'quoted' %20 #1?")
     mkdirSync(folder)
     for (const path of [join(folder, 'büs 1.db'), `sqlite:${join(folder, 'bus#2?.db')}`]) {
@@ -100,7 +100,7 @@ describe('a bus file', () => {
     }
   })
 
-  test('beside the -wal of another file is refused by a sentence, and nothing is lost', async () => {
+  test('beside the -wal of another file is refused in one sentence, and nothing is lost', async () => {
     const folder = temporaryFolder()
     const [path, other] = [join(folder, 'a.db'), join(folder, 'b.db')]
     const stored = await fill(path, 5000)
@@ -119,7 +119,7 @@ describe('a bus file', () => {
 })
 
 describe.each(['deleted', 'replaced'] as const)('a bus file that is %s while it is in use', (fate) => {
-  test('ends all who have it with exit code 3 and a sentence, soon; the new one is left alone', async () => {
+  test('soon ends every process that has it open with exit code 3 and one sentence, and the new file is left alone', async () => {
     const folder = temporaryFolder()
     const [path, other] = [join(folder, 'bus.db'), join(folder, 'other.db')]
     await fill(path, 100)
@@ -153,7 +153,7 @@ describe.each(['deleted', 'replaced'] as const)('a bus file that is %s while it 
 })
 
 describe.each(['truncated', 'overwritten in places'] as const)('a bus file that is %s while it is in use', (fate) => {
-  test('ends those who meet the damage with exit code 3, and the doctor finds it', async () => {
+  test('ends each process that meets the damage with exit code 3, and the doctor finds it', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await fill(path, 20_000)
     const reader = startCommand(process.execPath, [program, 'sub', 's.>', '--from', 'first', '--raw', '-b', path])

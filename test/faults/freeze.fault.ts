@@ -26,7 +26,7 @@ describe.each(['file', 'server'] as const)('SIGSTOP for ten seconds, on a bus %s
     expect(found).toMatchObject({lost: 0, duplicated: 0})
   })
 
-  test('of a publisher loses nothing that a stream acknowledged, and holds up nobody', async () => {
+  test('of a publisher loses nothing that a stream acknowledged, and blocks nobody', async () => {
     const {url} = await freshBus(kind)
     await fill(url, 0)
     const publisher = await frozenPublisher(url, kind === 'file' ? 'between transactions' : 'anywhere')

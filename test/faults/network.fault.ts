@@ -7,7 +7,7 @@ import {start} from '../lib/transport/sqlite/processes.ts'
 import {Middleman} from '../middleman.ts'
 import {fill, freshBus, moment, rounds, sequences, tally} from './tally.ts'
 
-test('a network that drops and resets loses nothing acknowledged, and with message ids doubles nothing', async () => {
+test('a network that drops and resets loses no acknowledged message, and with message ids duplicates none', async () => {
   const {url, server} = await freshBus('server')
   await fill(url, 0)
   if (server === undefined) return
@@ -46,7 +46,7 @@ test('a network that drops and resets loses nothing acknowledged, and with messa
   expect(found).toMatchObject({lost: 0, duplicated: 0})
 })
 
-test('a server that comes back with an empty store is met with a sentence, and what is stored anew arrives', async () => {
+test('a server that comes back with an empty store is reported in one sentence, and what is stored from then on arrives', async () => {
   const {url, server} = await freshBus('server')
   const before = await fill(url, 100)
   if (server === undefined) return

@@ -12,12 +12,12 @@ describe.each(Object.entries(targets))('%s', async (name, load) => {
   const {target} = await load()
   const kept = readCorpus(name, target)
 
-  test('stands all that was ever kept', async () => {
+  test('handles every input of its corpus', async () => {
     for (const input of kept) await target.run(input)
     expect(kept.length).toBeLessThan(100)
   })
 
-  test('stands what is made of it, and of bytes', async () => {
+  test('handles mutations of its corpus, and random bytes', async () => {
     await fc.assert(
       fc.asyncProperty(inputs(target, kept), async (input) => void (await target.run(input))),
       {

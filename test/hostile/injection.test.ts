@@ -36,7 +36,7 @@ describe.each([
   ['a bus file', () => join(folder, 'x.db')],
   ['a server', () => server.url()],
 ])('on %s', (_, url) => {
-  test.each(bad)('the header %j: %j is refused in every way out', async (name, value) => {
+  test.each(bad)('the header %j: %j is refused wherever a message is sent', async (name, value) => {
     await using transport = await open(url())
     const message = {subject: 'a', headers: [[name, value]] as const}
     const refusal = expect.objectContaining({kind: 'usage'})
@@ -60,7 +60,7 @@ describe.each([
   )
 })
 
-describe('a header with a line break never leaves', () => {
+describe('a header with a line break is never sent', () => {
   const record = JSON.stringify({subject: 'a', headers: {A: second}, text: ''})
   const check = (headers: string) => {
     const path = join(folder, 'check.yaml')
@@ -100,7 +100,7 @@ describe('a header with a line break never leaves', () => {
     ])
   })
 
-  test('by what a template fills in: there is nothing with a line break', () => {
+  test('when a template fills it in: no placeholder gives a line break', () => {
     const {headers = []} = compileTemplate({
       subject: 'a',
       data: '',
@@ -139,10 +139,10 @@ describe('a client of the gateway', () => {
   })
 })
 
-describe('what a stranger’s header breaks', () => {
+describe('a hostile header', () => {
   const evil = 'NATS/1.0\r\nA: x\nEvil: 1\r\nB C: 2\r\nD: \0\r\n\r\n'
 
-  test('is its own reply, not the service', async () => {
+  test('breaks its own reply and not the service', async () => {
     await using transport = await open(server.url())
     await using service = start(['serve', 'echo', '--echo', '-n', '2', ...at])
     await service.stderrLine('listening on ')
@@ -157,7 +157,7 @@ describe('what a stranger’s header breaks', () => {
     for (const text of (reply?.headers ?? []).flat()) expect(text).not.toMatch(/[\r\n\0]/)
   })
 
-  test('is told where it is copied, and nothing is injected', async () => {
+  test('is reported where it is copied, and nothing is injected', async () => {
     await using transport = await open(server.url())
     await transport.streams.add({name: 'E', subjects: ['e.>']})
     await publishRaw(server.port(), 'e.1', evil, 'x')

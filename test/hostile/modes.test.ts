@@ -25,7 +25,7 @@ function openToOthers(folder = home): string[] {
   })
 }
 
-describe.runIf(process.platform !== 'win32')('under umask 000 nothing is open to others that', () => {
+describe.runIf(process.platform !== 'win32')('under umask 000', () => {
   test.each<[string, string]>([
     [
       'a bus file, its wal, its shm, its bells',
@@ -36,7 +36,7 @@ describe.runIf(process.platform !== 'win32')('under umask 000 nothing is open to
       'a service, streams and consumers',
       'bus stream add S "s.>" -b ./x.db; bus pub s.1 x --ack -b ./x.db; bus consumer add S c -b ./x.db; bus consumer next S c -b ./x.db',
     ],
-    ['libbus', 'bus pub a x -b "libbus:./l.db?create"'],
+    ['a libbus file', 'bus pub a x -b "libbus:./l.db?create"'],
     [
       'a recording',
       'bus stream add S "s.>" -b ./x.db; bus pub s.1 secret --ack -b ./x.db; bus sub "s.>" --from first -n 1 --record ./tape.ndjson -b ./x.db',
@@ -59,21 +59,21 @@ describe.runIf(process.platform !== 'win32')('under umask 000 nothing is open to
       `bus check ${join(root, 'examples/checks/orders.yaml')} -b ./x.db --record ./recorded/deep`,
     ],
     ['a measurement', 'bus bench pub a --for 300ms -b ./x.db --json > /dev/null'],
-  ])('%s makes', async (_, line) => {
+  ])('no other user can open %s', async (_, line) => {
     const {stderr} = await careless(line)
     expect(stderr).not.toMatch(/Nonexistent flag|is not a flag|no command|\n {4}at /)
     expect(openToOthers()).toEqual([])
     expect(readdirSync(home).length).toBeGreaterThan(0)
   })
 
-  test('a check made by check init', async () => {
+  test('a check file from check init is not open to others', async () => {
     await careless(
       'bus stream add S "s.>" -b ./x.db; bus pub s.1 secret --ack -b ./x.db; bus check init ./c.yaml -b ./x.db',
     )
     expect(openToOthers()).toEqual([])
   })
 
-  test('and no symbolic link is written through', async () => {
+  test('no symbolic link is written through', async () => {
     const victim = join(home, 'victim')
     writeFileSync(victim, 'precious', {mode: 0o600})
     symlinkSync(victim, join(home, 'x.db.bells'))

@@ -38,8 +38,8 @@ writeFileSync(
 )
 const given = ['fixed', '{subject}', '$HOME', `$(touch ${owned})`, '', '--', '*']
 
-describe('a program that a message is handed to', () => {
-  test.each(hostile)('has the arguments that were given and no other, without a shell: %j', async (text) => {
+describe('a program that handles a message', () => {
+  test.each(hostile)('gets exactly the arguments given, without a shell: %j', async (text) => {
     await using transport = await open(server.url())
     const subject = `run.${asToken(text)}`
     await using service = start([
@@ -68,7 +68,7 @@ describe('a program that a message is handed to', () => {
     expect(existsSync(owned)).toBe(false)
   })
 
-  test('has in its environment what the wire brought, whatever it is', async () => {
+  test('gets subject and headers in its environment, whatever they contain', async () => {
     await using service = start([
       'serve',
       'raw.>',
@@ -87,7 +87,7 @@ describe('a program that a message is handed to', () => {
     expect({code, stderr}).toMatchObject({code: 0, stderr: expect.not.stringContaining('    at ')})
   })
 
-  test('of a replay and of events has them too', async () => {
+  test('gets the same from a replay and from events', async () => {
     await using transport = await open(server.url())
     await transport.streams.add({name: 'P', subjects: ['p.>']})
     for (const text of hostile) await transport.streams.publish({subject: `p.${asToken(text)}`, data: text})

@@ -88,8 +88,8 @@ describe.each(Object.entries(ways))('a login by %s', (_, {args, env}) => {
   })
 })
 
-describe('what shows contexts', () => {
-  test.each(['ours', 'url', 'jwt', 'creds', 'two'])('shows no secret of %s', async (name) => {
+describe('a command that shows contexts', () => {
+  test.each(['ours', 'url', 'jwt', 'creds', 'two'])('shows no secret of the context %s', async (name) => {
     for (const args of [['show', name], ['show', name, '--json'], ['ls'], ['ls', '--json'], ['check', name]]) {
       const {stdout, stderr} = await bus(['context', ...args], {env: {HOME: home}})
       expectNoSecret(stdout + stderr)
@@ -103,17 +103,17 @@ function commandLines(pid: number): string[] {
   return [readFileSync(`/proc/${pid}/cmdline`, 'utf8'), ...children.flatMap((child) => commandLines(Number(child)))]
 }
 
-describe.runIf(process.platform === 'linux')('ps', () => {
+describe.runIf(process.platform === 'linux')('the process list', () => {
   const flags = Object.entries(ways).filter(([name, way]) => way.args.length > 2 && !/wrong|another/.test(name))
   const urls = Object.entries(ways).filter(([name]) => name === 'a URL' || name === 'a URL with a token')
 
-  test.each([...flags, ...urls])('shows no login by %s, in no process', async (_, {args}) => {
+  test.each([...flags, ...urls])('shows no login that is given by %s, in any process', async (_, {args}) => {
     await using running = start(['sub', 'a', ...args])
     await running.stderrLine('listening on ')
     expectNoSecret(commandLines(running.pid).join('\n'))
   })
 
-  test('shows none in the clients of a measurement', async () => {
+  test('shows no login of the clients of a benchmark', async () => {
     await using running = start(['bench', 'pub', 'a', '--clients', '2', '--for', '5s', ...(ways['a URL']?.args ?? [])])
     await expect.poll(() => commandLines(running.pid).length, {timeout: 10_000}).toBeGreaterThan(2)
     expectNoSecret(commandLines(running.pid).join('\n'))

@@ -71,14 +71,14 @@ const looks: readonly (readonly string[])[] = [
   [trick],
 ]
 
-describe.runIf(hasTerminals)('on a terminal nothing of a stranger is obeyed', () => {
-  test.each(looks)('bus %s %s %s %s %s %s %s', async (...args) => {
+describe.runIf(hasTerminals)('on a terminal', () => {
+  test.each(looks)('no control sequence of a message or name is obeyed: bus %s %s %s %s %s %s %s', async (...args) => {
     const shown = await onTerminal(args)
     expect(shown).not.toMatch(astray)
     expect(shown).not.toBe('')
   })
 
-  test('the names of streams, consumers and methods are there, escaped', async () => {
+  test('the names of streams, consumers and methods are shown escaped', async () => {
     await using services = await transport.subscribe('$SRV.INFO')
     const answering = (async () => {
       for await (const {reply} of services) {
@@ -99,11 +99,11 @@ describe.runIf(hasTerminals)('on a terminal nothing of a stranger is obeyed', ()
     await answering
   })
 
-  test('but with --raw', async () => {
+  test('only --raw writes a payload unchanged', async () => {
     expect(await onTerminal([...read, '--raw'])).toContain(trick.replaceAll('\n', '\r\n'))
   })
 
-  test('and nothing of what answers a request: the reply, its headers, its error', async () => {
+  test('no control sequence in a reply, its headers or its error is obeyed', async () => {
     await using answering = await transport.subscribe('answer.*')
     const answer = (async () => {
       for await (const {subject: asked, reply} of answering) {
@@ -125,7 +125,7 @@ describe.runIf(hasTerminals)('on a terminal nothing of a stranger is obeyed', ()
 })
 
 describe('in a pipe', () => {
-  test('people’s view and errors are escaped too, and data for programs is exact', async () => {
+  test('the view for people and errors are escaped, and data for programs is exact', async () => {
     const human = await bus(read)
     expect(human.stdout).not.toMatch(astray)
     expect((await bus(['pub', trick, 'x', ...at])).stderr).not.toMatch(astray)
@@ -135,7 +135,7 @@ describe('in a pipe', () => {
     expect((await bus([...read, '--format', '{text}\\n'])).stdout).toContain(trick)
   })
 
-  test('what serves shows escaped whom it served', async () => {
+  test('serve shows the subjects of requests escaped', async () => {
     await using service = start(['serve', 'svc.>', '--echo', '-n', '1', ...at])
     await service.stderrLine('listening on ')
     await publishRaw(server.port(), `svc.${tricks[0]}`, `NATS/1.0\r\nX: ${tricks[1]}\r\n\r\n`, trick)
