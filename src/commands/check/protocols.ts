@@ -8,7 +8,7 @@ import type {
   CheckOpenResult,
   CheckProtocols,
 } from '../../lib/checks/protocols.ts'
-import type {FoundBus} from '../../lib/cli/target/bus.ts'
+import type {FoundBus} from '../../lib/cli/target/urls.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import type {Broker} from '../../lib/protocols/broker/broker.ts'

@@ -6,6 +6,7 @@ import {BusError} from '../../core/errors.ts'
 import type {ServerOptions} from '../../transport/contract.ts'
 import {isServer} from '../../transport/open.ts'
 import type {ServerFlags} from './server.ts'
+import {configFolder, type FoundBus, withScheme} from './urls.ts'
 
 export interface ChosenBus {
   /** Absent where the context has it. */
@@ -19,17 +20,6 @@ export interface ChosenBus {
 export interface BusFlags extends ServerFlags {
   readonly bus?: string | undefined
   readonly context?: string | undefined
-}
-
-/** A bus that can be opened. */
-export interface FoundBus {
-  readonly url: string
-  readonly why: string
-  readonly server: ServerOptions
-  /** What people must know before anything is sent. */
-  readonly warnings: readonly string[]
-  /** What the context has for `--timeout`. */
-  readonly timeoutMs?: number | undefined
 }
 
 type Env = NodeJS.ProcessEnv
@@ -77,11 +67,6 @@ export function prepareBus({url, why}: Pick<FoundBus, 'url' | 'why'>): void {
   }
 }
 
-/** Where contexts are kept: ours in `busline`, those of the NATS CLI in `nats`. */
-export function configFolder(env: Env): string {
-  return env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config')
-}
-
 /** The file that holds the name of the context that `bus context use` chose. */
 export function usedFile(env: Env): string {
   return join(configFolder(env), 'busline', 'context.txt')
@@ -94,11 +79,6 @@ export function usedContext(env: Env): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** The NATS tools take `host:port` and comma lists of it in NATS_URL and in contexts. */
-export function withScheme(servers: string): string {
-  return servers.replace(/(^|,)(?![a-z]+:\/\/)/g, '$1nats://')
 }
 
 const perUser = 'your own bus file'

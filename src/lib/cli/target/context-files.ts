@@ -4,8 +4,8 @@ import {basename, join} from 'node:path'
 import {BusError} from '../../core/errors.ts'
 import {nearest} from '../../core/text/nearest.ts'
 import {fileError} from '../io/input.ts'
-import {configFolder} from './bus.ts'
 import {type Context, checkName, parseFields, readTarget, secretsIn} from './context.ts'
+import {configFolder} from './urls.ts'
 
 type Env = NodeJS.ProcessEnv
 type Owner = Context['from']

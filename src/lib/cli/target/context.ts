@@ -2,8 +2,8 @@
 import {BusError} from '../../core/errors.ts'
 import {filePath, isLibbus, isServer} from '../../transport/open.ts'
 import {parseDuration} from '../render/units.ts'
-import {withScheme} from './bus.ts'
 import {isReference} from './secret-values.ts'
+import {withScheme} from './urls.ts'
 
 /** What a file holds, by the names it has there; what is empty is absent. */
 export interface ContextFields {

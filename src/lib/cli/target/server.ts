@@ -6,9 +6,9 @@ import {BusError} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
 import type {Login, ServerOptions, TlsOptions} from '../../transport/contract.ts'
 import {isServer} from '../../transport/open.ts'
-import type {FoundBus} from './bus.ts'
 import type {Context} from './context.ts'
 import {material, pathOf, textOf, textOrFile} from './secret-values.ts'
+import type {FoundBus} from './urls.ts'
 
 export interface ServerFlags {
   readonly user?: string | undefined
