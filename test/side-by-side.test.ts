@@ -5,9 +5,9 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {type Ended, type Running, root, startLine} from './bus.ts'
+import {type Example, examples, failures} from './examples.ts'
 import {NatsServer} from './nats-server.ts'
-import {failures, type Scene, scenes} from './scenes.ts'
-import {type StoredScene, storedFailures, storedScenes} from './stored-scenes.ts'
+import {type StoredExample, storedExamples, storedFailures} from './stored-examples.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'side-by-side-'))
 let server: NatsServer
@@ -31,45 +31,45 @@ function documented(): string[] {
     .flatMap(({examples = []}) => examples.map(({command}) => command.replaceAll('<%= config.bin %>', 'bus')))
 }
 
-test('every documented example has a scene, and nothing else has one', () => {
-  expect(Object.keys({...scenes, ...storedScenes}).sort()).toEqual(documented().sort())
+test('every documented example is run, and nothing else', () => {
+  expect(Object.keys({...examples, ...storedExamples}).sort()).toEqual(documented().sort())
 })
 
 describe('both buses print the same', () => {
-  test.each(Object.entries({...scenes, ...failures}))('%s', async (line, scene) => {
+  test.each(Object.entries({...examples, ...failures}))('%s', async (line, setup) => {
     const file = mkdtempSync(join(folder, 'file-'))
     const nats = mkdtempSync(join(folder, 'nats-'))
     const [here, there] = await Promise.all([
-      play(line, scene, file, `sqlite:${join(file, 'bus.db')}`),
-      play(line, scene, nats, server.url()),
+      play(line, setup, file, `sqlite:${join(file, 'bus.db')}`),
+      play(line, setup, nats, server.url()),
     ])
-    expect(here.code).toBe(scene.code ?? 0)
-    expect(here.written).toMatch(scene.sees)
+    expect(here.code).toBe(setup.code ?? 0)
+    expect(here.written).toMatch(setup.sees)
     expect(there.lines).toEqual(here.lines)
   })
 })
 
 describe('for stored messages both buses', () => {
-  async function playBoth(line: string, scene: StoredScene): Promise<[here: Played, there: Played]> {
+  async function playBoth(line: string, setup: StoredExample): Promise<[here: Played, there: Played]> {
     await using server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
     const file = mkdtempSync(join(folder, 'file-'))
     return await Promise.all([
-      play(line, scene, file, `sqlite:${join(file, 'bus.db')}`),
-      play(line, scene, mkdtempSync(join(folder, 'nats-')), server.url()),
+      play(line, setup, file, `sqlite:${join(file, 'bus.db')}`),
+      play(line, setup, mkdtempSync(join(folder, 'nats-')), server.url()),
     ])
   }
 
-  test.each(Object.entries(storedScenes))('print the same: %s', async (line, scene) => {
-    const [here, there] = await playBoth(line, scene)
-    expect(here.code).toBe(scene.code ?? 0)
-    expect(here.written).toMatch(scene.sees)
+  test.each(Object.entries(storedExamples))('print the same: %s', async (line, setup) => {
+    const [here, there] = await playBoth(line, setup)
+    expect(here.code).toBe(setup.code ?? 0)
+    expect(here.written).toMatch(setup.sees)
     expect(there.lines).toEqual(here.lines)
   })
 
-  test.each(Object.entries(storedFailures))('fail in the same way: %s', async (line, scene) => {
-    for (const {code, written} of await playBoth(line, scene)) {
-      expect(code).toBe(scene.code)
-      expect(written).toMatch(scene.sees)
+  test.each(Object.entries(storedFailures))('fail in the same way: %s', async (line, setup) => {
+    for (const {code, written} of await playBoth(line, setup)) {
+      expect(code).toBe(setup.code)
+      expect(written).toMatch(setup.sees)
     }
   })
 })
@@ -82,31 +82,31 @@ interface Played {
   readonly lines: readonly (readonly [line: string, code: number | null, stdout: string, stderr: string])[]
 }
 
-/** Plays a scene in a folder and on a bus of its own. */
+/** Plays an example with its setup in a folder and on a bus of its own. */
 async function play(
   line: string,
-  scene: Scene & Partial<Pick<StoredScene, 'before'>>,
+  setup: Example & Partial<Pick<StoredExample, 'before'>>,
   cwd: string,
   url: string,
 ): Promise<Played> {
-  for (const [name, content] of Object.entries(scene.files ?? {})) writeFileSync(join(cwd, name), content)
+  for (const [name, content] of Object.entries(setup.files ?? {})) writeFileSync(join(cwd, name), content)
   const env = {BUS_URL: url, LC_ALL: 'C'}
-  await using stage = new Stage((text) => startLine(text, {cwd, env}))
-  for (const each of scene.before ?? []) await stage.start(each).ended
-  for (const each of scene.beside ?? []) await stage.start(each).stderrLine('listening on ')
+  await using processes = new Processes((text) => startLine(text, {cwd, env}))
+  for (const each of setup.before ?? []) await processes.start(each).ended
+  for (const each of setup.beside ?? []) await processes.start(each).stderrLine('listening on ')
   // The tour takes no bus from the environment.
-  const example = stage.start(line.startsWith('bus tour') ? `${line} --bus ${url}` : line)
-  if (scene.meanwhile !== undefined) await example.stderrLine('listening on ')
-  for (const each of scene.meanwhile ?? []) await stage.start(each).ended
-  await reached(scene, example, cwd)
-  if (scene.endsWith !== undefined) {
-    await Promise.all(stage.all.filter((one) => one !== example).map(({ended}) => ended))
+  const example = processes.start(line.startsWith('bus tour') ? `${line} --bus ${url}` : line)
+  if (setup.meanwhile !== undefined) await example.stderrLine('listening on ')
+  for (const each of setup.meanwhile ?? []) await processes.start(each).ended
+  await reached(setup, example, cwd)
+  if (setup.endsWith !== undefined) {
+    await Promise.all(processes.all.filter((one) => one !== example).map(({ended}) => ended))
     // Of this signal the shell says nothing.
-    execFileSync('pkill', ['-PIPE', '-g', String(example.pid), '-x', scene.endsWith])
-  } else if (scene.endsAfter !== undefined) example.interrupt()
+    execFileSync('pkill', ['-PIPE', '-g', String(example.pid), '-x', setup.endsWith])
+  } else if (setup.endsAfter !== undefined) example.interrupt()
   const {code} = await example.ended
-  const ended = await stage.finish()
-  const masks = [[url, 'URL'], [cwd, 'FOLDER'], ...(scene.masks ?? []), ...always] as const
+  const ended = await processes.finish()
+  const masks = [[url, 'URL'], [cwd, 'FOLDER'], ...(setup.masks ?? []), ...always] as const
   const same = (text: string) => masks.reduce((rest, [from, to]) => rest.replaceAll(from, to), text)
   return {
     code,
@@ -115,8 +115,8 @@ async function play(
   }
 }
 
-/** Resolves when the example has written as many lines as the scene wants. */
-async function reached({endsAfter}: Scene, example: Running, cwd: string): Promise<void> {
+/** Resolves when the example has written as many lines as its setup names. */
+async function reached({endsAfter}: Example, example: Running, cwd: string): Promise<void> {
   if (typeof endsAfter === 'number') for (let i = 0; i < endsAfter; i++) await example.stdoutLine()
   else if (endsAfter !== undefined) {
     const [lines, name] = endsAfter
@@ -125,8 +125,8 @@ async function reached({endsAfter}: Scene, example: Running, cwd: string): Promi
   }
 }
 
-/** What runs in a scene. */
-class Stage implements AsyncDisposable {
+/** The processes of one example. */
+class Processes implements AsyncDisposable {
   readonly #start: (line: string) => Running
   readonly #running: (readonly [line: string, running: Running])[] = []
 

@@ -19,7 +19,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, test} from 'vitest'
 import {type Ended, type Running, root, startLine} from './bus.ts'
-import {hasTerminals} from './hostile/strangers.ts'
+import {hasTerminals} from './hostile/hostile-text.ts'
 import {NatsServer} from './nats-server.ts'
 
 const transcripts = join(import.meta.dirname, 'transcripts')

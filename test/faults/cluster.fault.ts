@@ -3,7 +3,7 @@ import {BusError} from '../../src/lib/core/errors.ts'
 import type {Transport} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {storeHeaders} from '../../src/lib/transport/streams-contract.ts'
-import {Middleman} from '../middleman.ts'
+import {FaultyProxy} from '../faulty-proxy.ts'
 import {Cluster} from '../nats-cluster.ts'
 import {moment, rounds, tally, until} from './tally.ts'
 
@@ -29,18 +29,18 @@ test('a cluster that loses its leader again and again loses no acknowledged mess
 
 test('a cluster behind a network that delays, drops and resets loses no acknowledged message, and duplicates none', async () => {
   await using cluster = await Cluster.start({advertise: false})
-  await using middleman = await Middleman.before(cluster.servers[0])
-  await using bus = await open(middleman.url, {heartbeatMs: 500})
+  await using proxy = await FaultyProxy.before(cluster.servers[0])
+  await using bus = await open(proxy.url, {heartbeatMs: 500})
   await makeStream(bus)
   const work = await startWork(bus)
   for (let round = 0; round < rounds; round++) {
-    middleman.slow(round % 3 === 0 ? 100 : 0)
+    proxy.slow(round % 3 === 0 ? 100 : 0)
     await moment(300)
-    if (round % 5 === 4) middleman.silence()
+    if (round % 5 === 4) proxy.stall()
     await moment(100)
-    middleman.cut()
+    proxy.cut()
   }
-  middleman.slow(0)
+  proxy.slow(0)
   await work.end(`cluster: ${rounds} delays, silences and cuts`)
 })
 

@@ -3,26 +3,26 @@ import {join} from 'node:path'
 import {expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
 import {storeHeaders} from '../../src/lib/transport/streams-contract.ts'
+import {FaultyProxy} from '../faulty-proxy.ts'
 import {start} from '../lib/transport/sqlite/processes.ts'
-import {Middleman} from '../middleman.ts'
 import {fill, freshBus, moment, rounds, sequences, tally} from './tally.ts'
 
 test('a network that drops and resets loses no acknowledged message, and with message ids duplicates none', async () => {
   const {url, server} = await freshBus('server')
   await fill(url, 0)
   if (server === undefined) return
-  await using middleman = await Middleman.before(server)
+  await using proxy = await FaultyProxy.before(server)
   const acknowledged: string[] = []
   let retries = 0
   {
-    await using bus = await open(middleman.url, {heartbeatMs: 500})
+    await using bus = await open(proxy.url, {heartbeatMs: 500})
     let isOver = false
     const faults = (async () => {
       for (let round = 0; round < rounds; round++) {
         await moment(60)
-        if (round % 5 === 4) middleman.silence()
+        if (round % 5 === 4) proxy.stall()
         await moment(60)
-        middleman.cut()
+        proxy.cut()
       }
       isOver = true
     })()

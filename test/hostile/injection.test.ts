@@ -7,7 +7,7 @@ import {open} from '../../src/lib/transport/open.ts'
 import {bus, start} from '../bus.ts'
 import {Socket} from '../lib/protocols/event-delivery/socket.ts'
 import {NatsServer} from '../nats-server.ts'
-import {publishRaw} from './strangers.ts'
+import {publishRaw} from './hostile-text.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-hostile-'))
 const server = await NatsServer.start((home) => `jetstream {store_dir: "${home}/js"}`)

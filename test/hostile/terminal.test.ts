@@ -5,7 +5,7 @@ import {afterAll, describe, expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
 import {bus, start} from '../bus.ts'
 import {NatsServer} from '../nats-server.ts'
-import {astray, hasTerminals, onTerminal, publishRaw, trick, tricks} from './strangers.ts'
+import {astray, hasTerminals, onTerminal, publishRaw, trick, tricks} from './hostile-text.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-hostile-'))
 const server = await NatsServer.start((home) => `jetstream {store_dir: "${home}/js"}`)

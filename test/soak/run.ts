@@ -13,7 +13,7 @@ import {text} from 'node:stream/consumers'
 import {setTimeout as sleep} from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import {open} from '../../src/lib/transport/open.ts'
-import {Middleman} from '../middleman.ts'
+import {FaultyProxy} from '../faulty-proxy.ts'
 import {NatsServer} from '../nats-server.ts'
 import {perSecond} from './programs.ts'
 
@@ -35,7 +35,7 @@ interface Soak {
 
 const folder = mkdtempSync(join(tmpdir(), 'busline-soak-'))
 const server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
-const middleman = await Middleman.before(server)
+const proxy = await FaultyProxy.before(server)
 try {
   const file = join(folder, 'bus.db')
   await prepare(file)
@@ -46,19 +46,19 @@ try {
       add('wal', bytesOf(`${file}-wal`))
       add('file', bytesOf(file))
     }),
-    startSoak('server', middleman.url, (add) => add('nats-server rss', rssOf(server.pid))),
+    startSoak('server', proxy.url, (add) => add('nats-server rss', rssOf(server.pid))),
   ]
   const until = performance.now() + minutes * 60_000
   const looking = setInterval(() => {
     for (const soak of soaks) soak.look()
   }, everyMs)
-  const cutting = setInterval(() => middleman.cut(), 60_000)
+  const cutting = setInterval(() => proxy.cut(), 60_000)
   await sleep(until - performance.now())
   clearInterval(cutting)
   clearInterval(looking)
   for (const soak of soaks) process.exitCode = (await report(soak)) ? process.exitCode : 1
 } finally {
-  await middleman[Symbol.asyncDispose]()
+  await proxy[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
   rmSync(folder, {recursive: true})
 }

@@ -1,6 +1,6 @@
 import {describe, expect, it, vi} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
-import {Middleman} from '../../../middleman.ts'
+import {FaultyProxy} from '../../../faulty-proxy.ts'
 import {NatsServer} from '../../../nats-server.ts'
 import {numbers, take, Watched} from './watched.ts'
 
@@ -105,14 +105,14 @@ describe('when the server is restarted', () => {
 
   it('a flush says when messages were on the way and may be lost, and the next one is fine', async () => {
     await using server = await NatsServer.start()
-    await using middleman = await Middleman.before(server)
-    await using watched = await Watched.open(middleman.url)
+    await using proxy = await FaultyProxy.before(server)
+    await using watched = await Watched.open(proxy.url)
     const {bus} = watched
     await bus.flush()
-    middleman.silence()
+    proxy.stall()
     for (const data of numbers(1, 3)) bus.publish({subject: 'a', data})
     const flushed = bus.flush()
-    middleman.cut()
+    proxy.cut()
     await expect(flushed).rejects.toMatchObject({
       kind: 'connect',
       message: expect.stringContaining('3 messages'),
@@ -183,13 +183,13 @@ describe('when the server does not come back', () => {
 describe('a connection that is in trouble', () => {
   it('to a server that falls silent is found out, told, and made anew', async () => {
     await using server = await NatsServer.start()
-    await using middleman = await Middleman.before(server)
-    await using watched = await Watched.open(middleman.url, {heartbeatMs: 40, connectTimeoutMs: 100})
+    await using proxy = await FaultyProxy.before(server)
+    await using watched = await Watched.open(proxy.url, {heartbeatMs: 40, connectTimeoutMs: 100})
     const subscription = await watched.bus.subscribe('a')
-    middleman.silence()
+    proxy.stall()
     await watched.told('disconnected')
     expect(watched.notices[0]?.text).toContain('it answers no more')
-    middleman.cut()
+    proxy.cut()
     await watched.told('reconnected')
     watched.bus.publish({subject: 'a', data: 'x'})
     expect(await take(subscription, 1)).toEqual(['x'])
@@ -197,10 +197,10 @@ describe('a connection that is in trouble', () => {
 
   it('to a server that falls silent can be drained and closed, with word of what is unknown', async () => {
     await using server = await NatsServer.start()
-    await using middleman = await Middleman.before(server)
-    await using watched = await Watched.open(middleman.url, {connectTimeoutMs: 100})
+    await using proxy = await FaultyProxy.before(server)
+    await using watched = await Watched.open(proxy.url, {connectTimeoutMs: 100})
     const subscription = await watched.bus.subscribe('a')
-    middleman.silence()
+    proxy.stall()
     await subscription.drain()
     expect(await subscription.take(1)).toEqual([])
     watched.bus.publish({subject: 'a'})
@@ -224,11 +224,11 @@ describe('a connection that is in trouble', () => {
 
   it('with a server that speaks nonsense is made anew, and nothing is written on stdout', async () => {
     await using server = await NatsServer.start()
-    await using middleman = await Middleman.before(server)
-    await using watched = await Watched.open(middleman.url)
+    await using proxy = await FaultyProxy.before(server)
+    await using watched = await Watched.open(proxy.url)
     const subscription = await watched.bus.subscribe('a')
     using log = vi.spyOn(console, 'log')
-    middleman.garble()
+    proxy.garble()
     await watched.told('reconnected')
     expect(log).not.toHaveBeenCalled()
     watched.bus.publish({subject: 'a', data: 'x'})

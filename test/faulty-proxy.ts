@@ -2,11 +2,11 @@ import {type AddressInfo, connect, createServer, type Server, type Socket} from 
 import {Transform} from 'node:stream'
 import type {NatsServer} from './nats-server.ts'
 
-/** Stands between client and server, and does what networks do. */
-export class Middleman implements AsyncDisposable {
+/** A proxy between client and server with the faults of networks: delays, garbage, silence and lost connections. */
+export class FaultyProxy implements AsyncDisposable {
   readonly #listener: Server
   readonly #clients = new Map<Socket, Socket>()
-  #isSilent = false
+  #isStalled = false
   #delayMs = 0
 
   private constructor(port: number) {
@@ -16,14 +16,14 @@ export class Middleman implements AsyncDisposable {
       client.on('close', () => upstream.destroy())
       upstream.on('close', () => client.destroy())
       this.#clients.set(client, upstream)
-      if (!this.#isSilent) client.pipe(this.#way()).pipe(upstream).pipe(this.#way()).pipe(client)
+      if (!this.#isStalled) client.pipe(this.#way()).pipe(upstream).pipe(this.#way()).pipe(client)
     })
   }
 
-  static async before(server: NatsServer): Promise<Middleman> {
-    const middleman = new Middleman(server.port())
-    await new Promise<void>((resolve) => middleman.#listener.listen(0, '127.0.0.1', resolve))
-    return middleman
+  static async before(server: NatsServer): Promise<FaultyProxy> {
+    const proxy = new FaultyProxy(server.port())
+    await new Promise<void>((resolve) => proxy.#listener.listen(0, '127.0.0.1', resolve))
+    return proxy
   }
 
   get url(): string {
@@ -34,23 +34,23 @@ export class Middleman implements AsyncDisposable {
     for (const client of this.#clients.keys()) client.write('NONSENSE\r\n')
   }
 
-  /** Passes nothing on, on the connections there are and on new ones. */
-  silence(): void {
-    this.#isSilent = true
+  /** Forwards nothing, on existing and new connections, until `cut`. */
+  stall(): void {
+    this.#isStalled = true
     for (const [client, upstream] of this.#clients) {
       client.unpipe().resume()
       upstream.unpipe().resume()
     }
   }
 
-  /** Whatever passes from now on takes so long, each way. */
+  /** Delays what passes from now on, each way. */
   slow(delayMs: number): void {
     this.#delayMs = delayMs
   }
 
-  /** Cuts what there is; new connections work. */
+  /** Closes the existing connections; new ones work. */
   cut(): void {
-    this.#isSilent = false
+    this.#isStalled = false
     for (const client of this.#clients.keys()) client.destroy()
   }
 

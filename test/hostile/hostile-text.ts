@@ -1,4 +1,4 @@
-/** What a stranger may send who keeps to no rule of ours, and a terminal to look at it with. */
+/** Text that tries to control a terminal, and a terminal to look at it with. */
 import {spawn, spawnSync} from 'node:child_process'
 import {connect} from 'node:net'
 import {bin} from '../bus.ts'
@@ -9,7 +9,7 @@ export const hasTerminals = process.platform === 'linux' && spawnSync('script', 
 export const tricks = ['\x1b[2J', '\x1b]0;gotcha\x07', '\x9b31m', 'a\rb', '\b\b', '\u202e', '\u2066', '\u2028'] as const
 export const trick = tricks.join('x')
 
-/** What a terminal or a reader would be led astray by. */
+/** Characters that would mislead a terminal or its reader. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those
 export const astray = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\r(?!\n)/
 

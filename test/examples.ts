@@ -1,8 +1,8 @@
 /**
- * Each documented example in a scene where it means something: what runs beside it, what is done while it runs, and
- * what must be seen. `test/side-by-side.test.ts` plays them on both buses.
+ * The documented examples, each with a setup in which it does something: what runs beside it, what is done while it
+ * runs, and what it must write. `test/side-by-side.test.ts` plays them on both buses.
  */
-export interface Scene {
+export interface Example {
   /** Command lines that run beside the example; each is live before the next starts. */
   readonly beside?: readonly string[]
   /** Command lines that run, one after the other, to their end while the example is live. */
@@ -14,20 +14,20 @@ export interface Scene {
   readonly endsWith?: string
   /** Exit code of the example; 0 when absent. */
   readonly code?: number
-  /** What the example, or who is beside it, must have written. */
+  /** What the example, or a command beside it, must have written. */
   readonly sees: string | RegExp
-  /** What chance decides. */
+  /** What differs from run to run. */
   readonly masks?: readonly (readonly [pattern: RegExp, text: string])[]
 }
 
-const tape = [
+const recorded = [
   {subject: 'orders.new', time: '2026-11-20T10:00:00.000000Z', json: {id: 1}},
   {subject: 'orders.paid', time: '2026-11-20T10:00:00.200000Z', headers: {Trace: 'a'}, text: 'paid'},
 ]
-const records = tape.map((record) => `${JSON.stringify(record)}\n`).join('')
+const records = recorded.map((record) => `${JSON.stringify(record)}\n`).join('')
 const streamToken = [/as stream \w{8}/g, 'as stream TOKEN'] as const
 const adder = `bus rpc serve math add --expr 'json.a + json.b' --instance one`
-/** A bus file tells of it in its own way. */
+/** How a method was found differs on a bus file. */
 const foundBy = [[/\b(interest|service)\b/g, 'FOUND']] as const
 const clockText = /[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \S+ \d{4}/g
 
@@ -40,7 +40,7 @@ const rows = [/^(pub,128,pub,1,10000,1280000),.*$/gm, '$1,FIGURES'] as const
 const replayed = [/^ *\{"n":\d+\}\n/gm, ''] as const
 
 /** By the example's command line. */
-export const scenes: Readonly<Record<string, Scene>> = {
+export const examples: Readonly<Record<string, Example>> = {
   // pub
   [`bus pub orders.created '{"id":1}'`]: {
     beside: ['bus sub orders.created -n 1'],
@@ -188,7 +188,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
     masks: [bytesASecond],
   },
   'bus bench open --msgs 200 --frames 100 --with-serve': {
-    sees: /^open: 200 streams read · 2\.4 MiB .*\np50 .*\nserve: 200 served · 2\.4 MiB /,
+    sees: /^open: 200 response streams read · 2\.4 MiB .*\np50 .*\nserve: 200 served · 2\.4 MiB /,
     masks: [bytesASecond],
   },
   'bus bench rpc --msgs 2000 --window 16 --with-serve': {
@@ -223,7 +223,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
 }
 
 /** What goes wrong, which no example shows: the same sentences and exit codes on both buses. */
-export const failures: Readonly<Record<string, Scene>> = {
+export const failures: Readonly<Record<string, Example>> = {
   'bus req nobody.here ""': {code: 7, sees: 'bus: nobody serves "nobody.here"'},
   'bus req nobody.here "" --until-idle 100ms --json': {code: 7, sees: '"kind":"noResponders"'},
   'bus req mute "" -t 300ms': {beside: ['bus sub mute -n 1 --subjects-only'], code: 6, sees: 'bus: no reply on "mute"'},

@@ -1,7 +1,7 @@
-/** Scenes of what is stored, as those of `scenes.ts`; on NATS each has a server of its own, with JetStream. */
-import type {Scene} from './scenes.ts'
+/** The documented examples of stored messages, as in `examples.ts`; on NATS each has a server of its own with JetStream. */
+import type {Example} from './examples.ts'
 
-export interface StoredScene extends Scene {
+export interface StoredExample extends Example {
   /** Command lines that run to their end, one after the other, before the example. */
   readonly before: readonly string[]
 }
@@ -16,7 +16,7 @@ const size = [/ +(\d[\d.]* (Ki)?B|size)/g, ' SIZE'] as const
 const bytesASecond = [/[\d.]+ ([KMG]i)?B\/s/g, 'BYTES'] as const
 
 /** By the example's command line. */
-export const storedScenes: Readonly<Record<string, StoredScene>> = {
+export const storedExamples: Readonly<Record<string, StoredExample>> = {
   // pub
   [`bus pub orders.created '{"id":1}' --ack --msg-id order-1`]: {
     before: [stream, `bus pub orders.created '{"id":1}' --ack --msg-id order-1`],
@@ -129,7 +129,7 @@ export const storedScenes: Readonly<Record<string, StoredScene>> = {
 }
 
 /** What goes wrong: the same exit codes on both buses, and sentences that name the same. */
-export const storedFailures: Readonly<Record<string, StoredScene>> = {
+export const storedFailures: Readonly<Record<string, StoredExample>> = {
   'bus pub orders.new x --ack --expect-last-seq 77': {before: orders, code: 8, sees: 'wrong last sequence: 4'},
   'bus pub nobody.keeps x --ack': {before: orders, code: 5, sees: 'no stream'},
   'bus pub orders.new --size 2KiB --ack --json': {
