@@ -25,7 +25,7 @@ const recorded = [
   {subject: 'orders.paid', time: '2026-11-20T10:00:00.200000Z', headers: {Trace: 'a'}, text: 'paid'},
 ]
 const records = recorded.map((record) => `${JSON.stringify(record)}\n`).join('')
-const streamToken = [/as stream \w{8}/g, 'as stream TOKEN'] as const
+const streamToken = [/response stream \w{8} on/g, 'response stream TOKEN on'] as const
 const adder = `bus rpc serve math add --expr 'json.a + json.b' --instance one`
 /** How a method was found differs on a bus file. */
 const foundBy = [[/\b(interest|service)\b/g, 'FOUND']] as const

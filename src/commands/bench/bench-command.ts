@@ -1,7 +1,6 @@
 /** What all `bus bench` commands share. */
 import type {Role} from '../../lib/bench/job.ts'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {type BusFlags, findBus} from '../../lib/cli/target/bus.ts'
@@ -12,15 +11,13 @@ export abstract class BenchCommand extends BusCommand {
     ...BusCommand.baseFlags,
     clients: flags.clients(),
     for: flags.for(),
-    csv: flags.csv(),
+    csv: flags.csv({exclusive: ['json']}),
     baseline: flags.baseline(),
-    'max-regression': flags.maxRegression(),
+    'max-regression': flags.maxRegression({dependsOn: ['baseline']}),
   }
 
   /** Measures and prints as the flags ask. */
   protected async bench(role: Role, given: RunFlags & BusFlags): Promise<void> {
-    excluding({...given}, 'csv', 'json')
-    needing({...given}, 'max-regression', 'baseline')
     const {runBench} = await import('./run.ts')
     const {url, server} = await findBus(given, process.env)
     await using bus = await this.openBus()

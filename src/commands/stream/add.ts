@@ -2,34 +2,28 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
-import {type StreamDocument, streamDocument, streamSettings} from './settings.ts'
+import {type StreamDocument, streamDocument, streamSettingFlags, streamSettings} from './settings.ts'
 
 export default class StreamAdd extends BusCommand<StreamDocument> {
-  static override summary = 'make a stream, which keeps the messages of some subjects'
+  static override summary = 'create a stream, which stores the messages of some subjects'
   static override description =
-    'A limit that is not given is none. A stream with the same configuration is answered as it is, one with another is refused; with --if-missing any stream of this name will do.'
+    'Omitted limits mean unlimited. If the stream exists with the same configuration, nothing changes; with a different one the command fails. With --if-missing an existing stream of this name is accepted whatever its configuration.'
   static override examples = [
-    {description: 'all orders of a week', command: `<%= config.bin %> stream add ORDERS 'orders.>' --max-age 7d`},
+    {
+      description: 'the orders of the last week',
+      command: `<%= config.bin %> stream add ORDERS 'orders.>' --max-age 7d`,
+    },
     {
       description: 'the last state of each device',
       command: `<%= config.bin %> stream add STATE 'device.*.state' --max-msgs-per-subject 1 --if-missing`,
     },
   ]
   static override args = {
-    stream: string({description: 'its name', required: true}),
-    subject: string({description: 'what it keeps: subjects and patterns (default: its name)', multiple: true}),
+    stream: string({description: 'name of the stream', required: true}),
+    subject: string({description: 'subjects and patterns to store (default: its name)', multiple: true}),
   }
   static override flags = {
-    'max-age': flags.maxAge(),
-    'max-msgs': flags.maxMsgs(),
-    'max-bytes': flags.maxBytes(),
-    'max-msgs-per-subject': flags.maxMsgsPerSubject(),
-    'max-msg-size': flags.maxMsgSize(),
-    discard: flags.discard(),
-    dedupe: flags.dedupe(),
-    storage: flags.storage(),
-    replicas: flags.replicas(),
-    description: flags.description(),
+    ...streamSettingFlags,
     'if-missing': flags.ifMissing(),
   }
 
@@ -42,7 +36,7 @@ export default class StreamAdd extends BusCommand<StreamDocument> {
       ? await findOrMake(() => bus.streams.info(args.stream), make)
       : {found: false, info: await make()}
     const {name, subjects} = info.config
-    this.say(`stream ${name} ${found ? 'was there already, and keeps' : 'keeps'} ${subjects.join(' ')}`)
+    this.say(`stream ${name} ${found ? 'already exists and stores' : 'stores'} ${subjects.join(' ')}`)
     return streamDocument(info)
   }
 }

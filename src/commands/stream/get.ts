@@ -2,22 +2,26 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
-import {planGet} from './get-plan.ts'
+import {chooseView, type Screen, type View, type ViewFlags} from '../../lib/cli/render/view.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import type {Message} from '../../lib/core/message.ts'
+import {checkPattern} from '../../lib/core/subject.ts'
+import type {Streams} from '../../lib/transport/streams-contract.ts'
 
 export default class StreamGet extends BusCommand {
-  static override summary = 'show one message of a stream'
+  static override summary = 'show one stored message'
   static override description =
-    'A person sees its place, time, subject, headers and payload; a pipe gets the payload alone, unless a flag says otherwise.'
+    'A terminal shows sequence, time, subject, headers and payload; a pipe gets the payload alone, unless a flag says otherwise.'
   static override examples = [
-    {description: 'by its sequence', command: '<%= config.bin %> stream get ORDERS 1042'},
+    {description: 'by sequence number', command: '<%= config.bin %> stream get ORDERS 1042'},
     {
-      description: 'the last one of a subject, as a record',
+      description: 'the last message of a subject, as a record',
       command: `<%= config.bin %> stream get ORDERS --last-for 'orders.*.paid' --json`,
     },
   ]
   static override args = {
-    stream: string({description: 'which stream', required: true}),
-    seq: string({description: 'its sequence'}),
+    stream: string({description: 'name of the stream', required: true}),
+    seq: string({description: 'sequence number of the message'}),
   }
   static override flags = {
     'last-for': flags.lastFor(),
@@ -35,4 +39,47 @@ export default class StreamGet extends BusCommand {
     await using bus = await this.openBus()
     await view.show([await fetch(bus.streams)], this.output)
   }
+}
+
+export interface GetFlags extends ViewFlags {
+  readonly stream: string
+  readonly seq?: string | undefined
+  readonly 'last-for'?: string | undefined
+}
+
+/** Chooses the view and the message. Fails with `usage`. */
+export async function planGet(
+  flags: GetFlags,
+  screen: Screen,
+): Promise<{readonly view: View; fetch(streams: Streams): Promise<Message>}> {
+  const view = await chooseView(asksForView(flags) || screen.terminal ? flags : {...flags, raw: true}, {
+    ...screen,
+    stored: true,
+  })
+  const {stream, seq, 'last-for': lastFor} = flags
+  if ((seq === undefined) === (lastFor === undefined)) {
+    throw new BusError('usage', 'one of SEQ and --last-for is needed', {
+      try: [`bus stream get ${stream} 1`, `bus stream get ${stream} --last-for '>'`],
+    })
+  }
+  if (seq === undefined) {
+    const pattern = checkPattern(lastFor ?? '')
+    return {view, fetch: (streams) => streams.last(stream, pattern)}
+  }
+  const number = checkSeq(seq)
+  return {view, fetch: (streams) => streams.get(stream, number)}
+}
+
+function asksForView(flags: ViewFlags): boolean {
+  const {format, select, delimiter} = flags
+  const toggles = flags.raw || flags.json || flags['headers-only'] || flags['subjects-only']
+  return Boolean(toggles) || [format, select, delimiter].some((text) => text !== undefined)
+}
+
+function checkSeq(text: string): number {
+  const seq = /^#?(\d{1,15})$/.exec(text)?.[1]
+  if (seq !== undefined && Number(seq) > 0) return Number(seq)
+  throw new BusError('usage', `${JSON.stringify(text)} is not a sequence number`, {
+    try: ['1042', "--last-for 'orders.>'"],
+  })
 }

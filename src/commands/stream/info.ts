@@ -4,12 +4,12 @@ import {factSheet} from '../../lib/cli/render/table.ts'
 import {type StreamDocument, streamDocument, streamFacts} from './settings.ts'
 
 export default class StreamInfo extends BusCommand<StreamDocument> {
-  static override summary = 'show what a stream holds, and its configuration'
+  static override summary = 'show the state and configuration of a stream'
   static override examples = [
-    {description: 'for people', command: '<%= config.bin %> stream info ORDERS'},
-    {description: 'for a program', command: '<%= config.bin %> stream info ORDERS --json'},
+    {description: 'as text', command: '<%= config.bin %> stream info ORDERS'},
+    {description: 'as JSON', command: '<%= config.bin %> stream info ORDERS --json'},
   ]
-  static override args = {stream: string({description: 'which stream', required: true})}
+  static override args = {stream: string({description: 'name of the stream', required: true})}
 
   async run(): Promise<StreamDocument> {
     const {args} = await this.parse(StreamInfo)

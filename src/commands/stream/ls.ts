@@ -3,17 +3,17 @@ import {table} from '../../lib/cli/render/table.ts'
 import {type StreamDocument, streamColumns, streamDocument, streamRow} from './settings.ts'
 
 export default class StreamLs extends BusCommand<StreamDocument[]> {
-  static override summary = 'list the streams of the bus'
+  static override summary = 'list the streams of a bus'
   static override examples = [
-    {description: 'all of them', command: '<%= config.bin %> stream ls'},
-    {description: 'for a program', command: '<%= config.bin %> stream ls --json > streams.json'},
+    {description: 'as a table', command: '<%= config.bin %> stream ls'},
+    {description: 'as JSON', command: '<%= config.bin %> stream ls --json > streams.json'},
   ]
 
   async run(): Promise<StreamDocument[]> {
     await this.parse(StreamLs)
     await using bus = await this.openBus()
     const streams = await bus.streams.list()
-    if (streams.length === 0) this.say('no streams: bus stream add makes one')
+    if (streams.length === 0) this.say('no streams; bus stream add creates one')
     else if (!this.jsonEnabled()) this.print(await table(streamColumns, streams.map(streamRow), await this.paint(1)))
     return streams.map(streamDocument)
   }

@@ -1,4 +1,4 @@
-/** `stream open`: from the flags to a request, to how frames are shown, and to what became of the streams. */
+/** `stream open`: from flags to a request, to the view of its frames, and to the result. */
 import type {ChalkInstance} from 'chalk'
 import {readBody} from '../../lib/cli/io/input.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
@@ -30,7 +30,7 @@ export interface OpenFlags extends ViewFlags {
   readonly buffer?: number | undefined
 }
 
-/** How frames are shown, and the end of each stream. */
+/** Shows frames and the end of each response stream. */
 export interface FrameView {
   show(frames: readonly Message[], stream: ResponseStream, first: number, sink: Sink): number | Promise<number>
   end(stream: ResponseStream, sink: Sink): void
@@ -41,7 +41,7 @@ export interface OpenPlan {
   readonly options: Omit<FollowOptions, 'show'>
 }
 
-/** Checks the flags and reads the body, all before a bus is opened. Fails with `usage`. */
+/** Checks the flags and reads the body before a bus is opened. Fails with `usage`. */
 export async function planOpen(flags: OpenFlags, screen: Screen, signal: AbortSignal): Promise<OpenPlan> {
   const {subject, count, open = 1, dialect, buffer} = flags
   checkSubject(subject)
@@ -52,7 +52,7 @@ export async function planOpen(flags: OpenFlags, screen: Screen, signal: AbortSi
   return {view, options: {subject, body, open, dialect, buffer, whenFull, ...bounds}}
 }
 
-/** What `follow` does with the frames: they go to stdout, and to the tape if there is one. */
+/** Writes frames to stdout, and to the record file if there is one. */
 export function showFrames(view: FrameView, output: Output, tape: Tape | undefined): FollowOptions['show'] {
   return async (frames, stream, first) => {
     tape?.record(frames)
@@ -62,17 +62,17 @@ export function showFrames(view: FrameView, output: Output, tape: Tape | undefin
   }
 }
 
-/** `opened logs.app as stream KK7F9jas` */
+/** `opened response stream KK7F9jas on logs.app` */
 export function openedLine(streams: readonly ResponseStream[]): string {
   const [first] = streams
   if (first === undefined || streams.length > 1)
-    return `opened ${first?.subject} in ${formatCount(streams.length)} streams`
-  return `opened ${first.subject} as stream ${first.token}`
+    return `opened ${formatCount(streams.length)} response streams on ${first?.subject}`
+  return `opened response stream ${first.token} on ${first.subject}`
 }
 
 /** `3 frames · close 1000 (normal) · 1.2 s · 2.5/s` */
 export function openSummary({frames, closes, endedBy, ms}: Followed, streams: number): string {
-  const facts: string[] = streams === 1 ? [] : [`${formatCount(streams)} streams`]
+  const facts: string[] = streams === 1 ? [] : [`${formatCount(streams)} response streams`]
   for (const code of new Set(closes.map((close) => close.code))) {
     const many = closes.filter((close) => close.code === code).length
     const name = closeName(code)
@@ -85,29 +85,29 @@ export function openSummary({frames, closes, endedBy, ms}: Followed, streams: nu
   return summaryLine({frames}, ms, facts)
 }
 
-/** Fails as the first stream that failed did; with `timeout` when a bound came before the end, or before `--count`. */
+/** Fails as the first failed response stream, or with `timeout` if a time limit came before the end or `--count`. */
 export function checkFollowed({failures, shown, endedBy, ended}: Followed, flags: OpenFlags): void {
   const {count, open = 1, idle = 0, for: forMs = 0, subject} = flags
   const [first] = failures
   if (first !== undefined) throw open === 1 ? first : ofMany(first, failures.length, open)
   if (endedBy === 'idle' && count === undefined) {
-    const some = open === 1 ? 'was' : `were, ${open - ended} of ${open} streams,`
-    const sentence = `the stream of "${subject}" ${some} not closed, but nothing came for ${formatDuration(idle)}`
-    throw new BusError('timeout', sentence, {try: ['a longer --idle', 'see whether its producer still runs']})
+    const some = open === 1 ? 'was' : `were, ${open - ended} of ${open},`
+    const sentence = `the response stream of "${subject}" ${some} not closed, but nothing arrived for ${formatDuration(idle)}`
+    throw new BusError('timeout', sentence, {try: ['a longer --idle', 'check whether its service still runs']})
   }
   if (count === undefined || shown >= count || endedBy === 'stop') return
   const bounds = {idle: `and then nothing for ${formatDuration(idle)}`, for: `within ${formatDuration(forMs)}`}
-  const bound = endedBy === 'idle' || endedBy === 'for' ? bounds[endedBy] : 'before the end of the stream'
+  const bound = endedBy === 'idle' || endedBy === 'for' ? bounds[endedBy] : 'before the end of the response stream'
   throw new BusError('timeout', `got ${shown} of ${count} frames ${bound}`, {data: {frames: shown, wanted: count}})
 }
 
 function ofMany(error: unknown, failed: number, open: number): unknown {
   if (!(error instanceof BusError)) return error
-  const sentence = `${formatCount(failed)} of ${formatCount(open)} streams failed, the first: ${error.message}`
+  const sentence = `${formatCount(failed)} of ${formatCount(open)} response streams failed, the first: ${error.message}`
   return new BusError(error.kind, sentence, {
     cause: error,
     try: error.try,
-    data: {...error.data, failed, streams: open},
+    data: {...error.data, failed, responseStreams: open},
   })
 }
 
@@ -128,7 +128,7 @@ async function chooseFrameView(flags: OpenFlags, isMany: boolean, screen: Screen
   }
 }
 
-/** Records with `stream` and `frame`, and for each stream a last line with its close, null when we left it. */
+/** Records with `responseStream` and `frame`, and a last line per response stream with its close, null if it was left open. */
 function frameRecords(flags: OpenFlags, safe: boolean): FrameView {
   const write = recordWriter({headersOnly: flags['headers-only']})
   const line = (text: string) => `${safe ? printableJson(text) : text}\n`
@@ -137,13 +137,13 @@ function frameRecords(flags: OpenFlags, safe: boolean): FrameView {
       let number = first
       for (const frame of frames) {
         const record = flags['subjects-only'] ? `{"subject":${JSON.stringify(frame.subject)}}` : write(frame)
-        sink.write(line(`${record.slice(0, -1)},"stream":"${token}","frame":${number++}}`))
+        sink.write(line(`${record.slice(0, -1)},"responseStream":"${token}","frame":${number++}}`))
       }
       return frames.length
     },
     end({token, frames, closed}, sink) {
       const close = closed === undefined ? null : closeJson(closed)
-      sink.write(line(JSON.stringify({stream: token, frames, close})))
+      sink.write(line(JSON.stringify({responseStream: token, frames, close})))
     },
   }
 }

@@ -8,30 +8,33 @@ import {follow} from '../../lib/protocols/response-streams/follow.ts'
 import {checkFollowed, openedLine, openSummary, planOpen, showFrames} from './open-plan.ts'
 
 export default class StreamOpen extends BusCommand {
-  static override summary = 'ask for a response stream and show its frames'
+  static override summary = 'request a response stream and show its frames'
   static override description = [
-    'A response stream is many replies to one request, until a close frame: logs that are followed, a job that tells how far it is. The service is one of bacalhau, or bus serve --stream.',
-    'It ends with the close frame: with exit code 0 when that is 1000, with 8 and the code and text for any other. A service that is not there is exit code 7; one that vanishes is found by --idle, exit code 6, or by its heartbeats with --dialect later.',
-    'Ctrl-C, --count and --for leave the stream. The service learns of that when it next looks: bus serve --stream does every ten seconds.',
+    'A response stream is a series of replies to one request that ends with a close frame, for example followed logs or the progress of a job. The service is one of bacalhau, or bus serve --stream.',
+    'The command ends with the close frame: with exit code 0 if the close code is 1000, otherwise with 8 and the code and text. A missing service is exit code 7. A service that disappears is detected by --idle, exit code 6, or by its heartbeats with --dialect later.',
+    'Ctrl-C, --count and --for leave the response stream open. The service notices at its next check, which for bus serve --stream is every ten seconds.',
   ].join('\n\n')
   static override examples = [
-    {description: 'follow it to its end', command: '<%= config.bin %> stream open logs.app'},
+    {description: 'follow a response stream to its end', command: '<%= config.bin %> stream open logs.app'},
     {
-      description: 'with a request, as records, ten seconds of silence at most',
+      description: 'with a request body, as records, with at most ten seconds between frames',
       command: `<%= config.bin %> stream open jobs.watch '{"job":7}' --json --idle 10s`,
     },
-    {description: 'a hundred streams at once', command: '<%= config.bin %> stream open ticks --open 100 --raw'},
+    {
+      description: 'a hundred response streams at once',
+      command: '<%= config.bin %> stream open ticks --open 100 --raw',
+    },
   ]
   static override args = {
-    subject: string({description: 'where to send the request', required: true}),
-    body: string({description: 'the request; - for stdin'}),
+    subject: string({description: 'subject to send the request to', required: true}),
+    body: string({description: 'body of the request; - for stdin'}),
   }
   static override flags = {
     file: flags.file(),
     encoding: flags.encoding(),
-    count: flags.count({description: 'end after so many frames'}),
+    count: flags.count({description: 'end after this many frames'}),
     for: flags.for(),
-    idle: flags.idle({description: 'fail when no frame came for this long'}),
+    idle: flags.idle({description: 'fail if no frame arrives for this long'}),
     open: flags.open(),
     dialect: flags.dialect(),
     buffer: flags.buffer(),
@@ -46,10 +49,10 @@ export default class StreamOpen extends BusCommand {
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(StreamOpen)
-    const wishes = {...flags, ...args}
+    const openFlags = {...flags, ...args}
     const warn = (line: string) => this.say(line)
     const screen = {terminal: isTerminal(1), paint: await this.paint(1), onFailure: warn}
-    const {view, options} = await planOpen(wishes, screen, this.stop)
+    const {view, options} = await planOpen(openFlags, screen, this.stop)
     using tape = flags.record === undefined ? undefined : openTape(flags.record)
     await using bus = await this.openBus({stream: true})
     await using client = new StreamClient(bus, {warn})
@@ -61,6 +64,6 @@ export default class StreamOpen extends BusCommand {
     })
     await this.output.end()
     this.say(openSummary(followed, options.open))
-    checkFollowed(followed, wishes)
+    checkFollowed(followed, openFlags)
   }
 }

@@ -2,38 +2,37 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
-import {counted} from '../../lib/cli/render/units.ts'
-import {checkPurge, purgeText} from './settings.ts'
+import type {FlagValues} from '../../lib/cli/flags/values.ts'
+import {counted, formatCount} from '../../lib/cli/render/units.ts'
 
 /** What `--json` prints. */
 export interface StreamPurgeResult {
   readonly stream: string
-  /** Messages. */
+  /** Number of messages. */
   readonly purged: number
 }
 
 export default class StreamPurge extends BusCommand<StreamPurgeResult> {
   static override summary = 'remove messages from a stream'
   static override description =
-    'All of them, or those of some subjects, or the oldest. It asks before; without a terminal it needs --yes.'
+    'Removes all messages, those of some subjects, or the oldest. It asks for confirmation; without a terminal it needs --yes.'
   static override examples = [
-    {description: 'all but the last thousand', command: '<%= config.bin %> stream purge ORDERS --keep 1000'},
+    {description: 'all but the last thousand messages', command: '<%= config.bin %> stream purge ORDERS --keep 1000'},
     {
-      description: 'one subject, in a script',
+      description: 'the messages of one subject, in a script',
       command: '<%= config.bin %> stream purge ORDERS --filter orders.test --yes',
     },
   ]
-  static override args = {stream: string({description: 'which stream', required: true})}
+  static override args = {stream: string({description: 'name of the stream', required: true})}
   static override flags = {
     filter: flags.filter(),
-    before: flags.before(),
+    before: flags.before({exclusive: ['keep']}),
     keep: flags.keep(),
     yes: flags.yes(),
   }
 
   async run(): Promise<StreamPurgeResult> {
     const {args, flags} = await this.parse(StreamPurge)
-    checkPurge(flags)
     await using bus = await this.openBus()
     const {state} = await bus.streams.info(args.stream)
     await confirm(purgeText(args.stream, state.messages, flags), {yes: flags.yes, signal: this.stop})
@@ -43,4 +42,20 @@ export default class StreamPurge extends BusCommand<StreamPurgeResult> {
     if (!this.jsonEnabled()) this.say(`removed ${counted(purged, 'message')} from stream ${args.stream}`)
     return {stream: args.stream, purged}
   }
+}
+
+/** `remove from stream ORDERS all but the last 10 messages of orders.test (it has 1,234 in all)` */
+export function purgeText(
+  stream: string,
+  messages: number,
+  {filter, before, keep}: FlagValues<typeof StreamPurge.flags>,
+): string {
+  const which =
+    keep === undefined
+      ? before === undefined
+        ? 'all messages'
+        : `all messages before #${before}`
+      : `all but the last ${counted(keep, 'message')}`
+  const of = filter?.length ? ` of ${filter.join(' and ')}` : ''
+  return `remove from stream ${stream} ${which}${of} (it has ${formatCount(messages)} in all)`
 }

@@ -2,7 +2,8 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
-import {holding} from './settings.ts'
+import {counted, formatBytes} from '../../lib/cli/render/units.ts'
+import type {StreamInfo} from '../../lib/transport/streams-contract.ts'
 
 /** What `--json` prints. */
 export interface StreamRmResult {
@@ -13,9 +14,9 @@ export interface StreamRmResult {
 
 export default class StreamRm extends BusCommand<StreamRmResult> {
   static override summary = 'remove a stream with its messages and consumers'
-  static override description = 'It asks before; without a terminal it needs --yes.'
+  static override description = 'It asks for confirmation; without a terminal it needs --yes.'
   static override examples = [{description: 'in a script', command: '<%= config.bin %> stream rm ORDERS --yes'}]
-  static override args = {stream: string({description: 'which stream', required: true})}
+  static override args = {stream: string({description: 'name of the stream', required: true})}
   static override flags = {yes: flags.yes()}
 
   async run(): Promise<StreamRmResult> {
@@ -27,4 +28,10 @@ export default class StreamRm extends BusCommand<StreamRmResult> {
     if (!this.jsonEnabled()) this.say(`removed stream ${args.stream} with ${holding(info)}`)
     return {removed: args.stream, messages: info.state.messages, consumers: info.state.consumers}
   }
+}
+
+/** `1,234 messages (1.2 MiB) and 2 consumers` */
+export function holding({state}: StreamInfo): string {
+  const messages = `${counted(state.messages, 'message')} (${formatBytes(state.bytes)})`
+  return state.consumers === 0 ? messages : `${messages} and ${counted(state.consumers, 'consumer')}`
 }

@@ -5,14 +5,14 @@ import {formatCount} from '../../lib/cli/render/units.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 
 export default class StreamSubjects extends BusCommand<Record<string, number>> {
-  static override summary = 'list the subjects that a stream has messages of, with how many'
+  static override summary = 'list the subjects of stored messages, with their counts'
   static override examples = [
-    {description: 'all of them', command: '<%= config.bin %> stream subjects ORDERS'},
-    {description: 'some', command: `<%= config.bin %> stream subjects ORDERS 'orders.*.paid'`},
+    {description: 'all subjects', command: '<%= config.bin %> stream subjects ORDERS'},
+    {description: 'subjects that match a pattern', command: `<%= config.bin %> stream subjects ORDERS 'orders.*.paid'`},
   ]
   static override args = {
-    stream: string({description: 'which stream', required: true}),
-    pattern: string({description: 'only those that match'}),
+    stream: string({description: 'name of the stream', required: true}),
+    pattern: string({description: 'only subjects that match'}),
   }
 
   async run(): Promise<Record<string, number>> {

@@ -36,7 +36,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       await using service = await serve('logs', '--exec', '--', 'sh', '-c', 'echo one; echo two; cat')
       const {code, stdout, stderr} = await open('logs', 'three', '--raw')
       expect([code, stdout]).toEqual([0, 'one\ntwo\nthree\n'])
-      expect(stderr).toMatch(/opened logs as stream \w{8}\n3 frames · close 1000 \(normal\) · /)
+      expect(stderr).toMatch(/opened response stream \w{8} on logs\n3 frames · close 1000 \(normal\) · /)
       expect(await service.stdoutLine('[1]')).toMatch(/logs 5 B → 3 frames, 11 B · /)
     })
 
@@ -48,7 +48,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect((await running.ended).stderr).toContain('\n1 frame · left it open · ')
     })
 
-    test('ends with exit code 8 and what the program said last when it fails', async () => {
+    test('exits with 8 and the last line of stderr of a program that fails', async () => {
       await using service = await serve('broken', '--exec', '--', 'sh', '-c', 'echo one; echo "disk full" >&2; exit 3')
       const {code, stdout, stderr} = await open('broken', '--json')
       expect(code).toBe(8)
@@ -58,7 +58,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
         .map((line) => JSON.parse(line))
       expect(frame).toMatchObject({subject: 'broken', text: 'one', frame: 1})
       expect(end).toEqual({
-        stream: frame.stream,
+        responseStream: frame.responseStream,
         frames: 1,
         close: {code: 5000, name: 'internal server error', text: 'disk full'},
       })
@@ -73,21 +73,21 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect(await service.stdoutLine('[1]')).toContain('close 5000 (internal server error): disk full')
     })
 
-    test('is exit code 7 at once when nobody serves the subject', async () => {
+    test('exits with 7 immediately when nobody serves the subject', async () => {
       expect(await open('nobody.here')).toMatchObject({code: 7, stderr: expect.stringContaining('nobody serves')})
     })
 
-    test('finds with --idle that a producer was killed in the middle', async () => {
+    test('detects with --idle that a service was killed', async () => {
       const service = await serve('mortal', '--exec', '--', 'sh', '-c', 'echo one; exec sleep 20')
       await using running = start(['stream', 'open', 'mortal', '--idle', '900ms'], {env})
       await running.stdoutLine('[1]')
       service.kill('SIGKILL')
       const {code, stderr} = await running.ended
-      expect([code, stderr]).toEqual([6, expect.stringContaining('was not closed, but nothing came for 900 ms')])
+      expect([code, stderr]).toEqual([6, expect.stringContaining('was not closed, but nothing arrived for 900 ms')])
       await service.ended
     })
 
-    test('says goodbye at Ctrl-C, with exit code 0', async () => {
+    test('leaves the response stream on Ctrl-C, with exit code 0', async () => {
       await using _ = await serve('endless', 'tick {n}', '--template', '--every', '20ms')
       await using running = start(['stream', 'open', 'endless', '--json'], {env})
       await running.stdoutLine('{"subject":"endless"')
@@ -97,16 +97,16 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({close: null})
     })
 
-    test('ends after so many frames, and is exit code 6 when fewer come', async () => {
+    test('ends after --count frames, and exits with 6 if there are fewer', async () => {
       await using _ = await serve('few', 'x', '-n', '3')
       expect(await open('few', '-n', '2', '--raw')).toMatchObject({code: 0, stdout: 'x\nx\n'})
       expect(await open('few', '-n', '4')).toMatchObject({
         code: 6,
-        stderr: expect.stringContaining('got 3 of 4 frames before the end of the stream'),
+        stderr: expect.stringContaining('got 3 of 4 frames before the end of the response stream'),
       })
     })
 
-    test('has every output flag of sub', async () => {
+    test('has the output flags of sub', async () => {
       await using _ = await serve('out', '{"n":{n}}', '--template', '-n', '2')
       expect((await open('out', '-f', '{n}:{subject}:{json.n}\\n')).stdout).toBe('1:out:1\n2:out:2\n')
       expect((await open('out', '--select', 'json.n * 2')).stdout).toBe('2\n4\n')
@@ -117,7 +117,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect(readFileSync(tape, 'utf8').match(/"json":\{"n":[12]\}/g)).toHaveLength(2)
     })
 
-    test('opens many at once and tells them apart', async () => {
+    test('opens many response streams at once and tells them apart', async () => {
       await using _ = await serve('many', 'x', '-n', '5')
       const {code, stdout, stderr} = await open('many', '--open', '40', '--json')
       const lines = stdout
@@ -126,8 +126,8 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
         .map((line) => JSON.parse(line))
       expect(code).toBe(0)
       expect(lines.filter(({close}) => close?.code === 1000)).toHaveLength(40)
-      expect(new Set(lines.map(({stream}) => stream)).size).toBe(40)
-      expect(stderr).toContain('200 frames · 40 streams · 40 × close 1000 (normal)')
+      expect(new Set(lines.map(({responseStream}) => responseStream)).size).toBe(40)
+      expect(stderr).toContain('200 frames · 40 response streams · 40 × close 1000 (normal)')
     })
 
     test('speaks the later dialect too', async () => {
@@ -138,13 +138,13 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
   })
 
   describe('serve --stream', () => {
-    test('streams a file, line by line, each time anew', async () => {
+    test('streams a file line by line, and reads it again for each request', async () => {
       writeFileSync(path('lines'), 'a\nb\nc')
       await using _ = await serve('file', '--file', path('lines'))
       for (const _ of [1, 2]) expect((await open('file', '--raw')).stdout).toBe('a\nb\nc\n')
     })
 
-    test('cuts by a delimiter or by size, byte for byte', async () => {
+    test('splits frames by a delimiter or by size, byte for byte', async () => {
       const bytes = Buffer.from(Array.from({length: 10_000}, (_, i) => i % 256))
       writeFileSync(path('bytes'), bytes)
       await using _ = await serve('chunks', '--file', path('bytes'), '--chunk', '1KiB')
@@ -155,14 +155,14 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect((await open('cut', '-f', '[{text}]')).stdout).toBe('[a][b\n][c]')
     })
 
-    test('writes BODY so many times, at a pace', async () => {
+    test('sends BODY --count times at an interval', async () => {
       await using _ = await serve('ticks', 'tick {n}', '--template', '--every', '30ms', '-n', '3')
       const from = performance.now()
       expect((await open('ticks', '--raw')).stdout).toBe('tick 1\ntick 2\ntick 3\n')
       expect(performance.now() - from).toBeGreaterThan(60)
     })
 
-    test('says 1001 at Ctrl-C to whoever is reading, and kills the program', async () => {
+    test('closes response streams with 1001 on Ctrl-C, and kills the program', async () => {
       await using service = await serve('going', '--exec', '--', 'sh', '-c', 'echo $$; exec sleep 60')
       await using running = start(['stream', 'open', 'going', '--raw'], {env})
       const pid = Number(await running.stdoutLine())
@@ -172,7 +172,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       await expect.poll(() => isAlive(pid)).toBe(false)
     })
 
-    test('closes with 5000 when a line is more than the bus takes', async () => {
+    test('closes a response stream with 5000 if a line is larger than the bus allows', async () => {
       if (name !== 'NATS') return
       await using _ = await serve('wide', '--exec', '--', 'sh', '-c', 'head -c 900000 /dev/zero; echo')
       expect(await open('wide')).toMatchObject({

@@ -1,14 +1,8 @@
 import {describe, expect, test} from 'vitest'
-import {planGet} from '../../../src/commands/stream/get-plan.ts'
-import {
-  checkPurge,
-  holding,
-  purgeText,
-  streamDocument,
-  streamFacts,
-  streamRow,
-  streamSettings,
-} from '../../../src/commands/stream/settings.ts'
+import {planGet} from '../../../src/commands/stream/get.ts'
+import {purgeText} from '../../../src/commands/stream/purge.ts'
+import {holding} from '../../../src/commands/stream/rm.ts'
+import {streamDocument, streamFacts, streamRow, streamSettings} from '../../../src/commands/stream/settings.ts'
 import type {StreamInfo} from '../../../src/lib/transport/streams-contract.ts'
 
 const created = Date.UTC(2026, 10, 20, 10)
@@ -43,7 +37,7 @@ const empty: StreamInfo = {
 }
 
 describe('a stream', () => {
-  test('as a document has its times in ISO 8601 and the rest as it is', () => {
+  test('in JSON has its times in ISO 8601', () => {
     expect(streamDocument(orders)).toEqual({
       ...orders,
       created: '2026-11-20T10:00:00.000Z',
@@ -52,34 +46,34 @@ describe('a stream', () => {
     expect(streamDocument(empty).state).toEqual(empty.state)
   })
 
-  test('as facts has times for people and for programs', () => {
+  test('in stream info has exact times and their age', () => {
     const facts = streamFacts(orders)
     expect(facts).toMatchObject({
       stream: 'ORDERS',
       subjects: 'orders.> paid',
       messages: '12',
       size: '2 KiB',
-      limits: '7d · 1,000 messages · 2 KiB a message',
-      'ids remembered': '2m',
+      limits: '7d · 1,000 messages · 2 KiB per message',
+      'duplicate window': '2m',
     })
     expect(facts['last']).toMatch(/^#20 · 2026-11-20T10:00:01\.500Z \((.* ago|in .*|just now)\)$/)
     expect(streamFacts(empty)).toMatchObject({messages: '0', first: undefined, last: '#20'})
     expect(streamFacts({...empty, config: {...empty.config, maxAgeMs: undefined, maxMsgs: 0}})['limits']).toBe(
-      '2 KiB a message',
+      '2 KiB per message',
     )
   })
 
-  test('as a row says when its last message came', () => {
+  test('in stream ls has the age of its last message', () => {
     expect(streamRow(orders).slice(0, 5)).toEqual(['ORDERS', 'orders.> paid', '12', '2 KiB', '1'])
     expect(streamRow(empty).at(-1)).toBe('none')
   })
 
-  test('is described before it is removed', () => {
+  test('is described by its size in stream rm', () => {
     expect(holding(orders)).toBe('12 messages (2 KiB) and 1 consumer')
     expect(holding(empty)).toBe('0 messages (0 B)')
   })
 
-  test('is made of what was asked for; its name is its subject unless told otherwise', () => {
+  test('gets its settings from flags', () => {
     expect(streamSettings('A', undefined, {'max-age': 1000, dedupe: 5})).toMatchObject({
       name: 'A',
       subjects: undefined,
@@ -90,7 +84,7 @@ describe('a stream', () => {
   })
 })
 
-describe('what is purged', () => {
+describe('the question of stream purge', () => {
   test.each([
     [{}, 'remove from stream S all messages (it has 1,234 in all)'],
     [{filter: ['a', 'b.*']}, 'remove from stream S all messages of a and b.* (it has 1,234 in all)'],
@@ -99,21 +93,17 @@ describe('what is purged', () => {
   ])('with %j is: %s', (flags, text) => {
     expect(purgeText('S', 1234, flags)).toBe(text)
   })
-
-  test('is one thing', () => {
-    expect(() => checkPurge({before: 1, keep: 1})).toThrow('--before and --keep exclude each other')
-  })
 })
 
-describe('one message', () => {
+describe('stream get', () => {
   test.each([
-    [{}, 'which message? One of SEQ and --last-for is needed'],
-    [{seq: '1', 'last-for': 'a'}, 'which message? One of SEQ and --last-for is needed'],
-    [{seq: '0'}, '"0" is not a sequence'],
-    [{seq: 'last'}, '"last" is not a sequence'],
+    [{}, 'one of SEQ and --last-for is needed'],
+    [{seq: '1', 'last-for': 'a'}, 'one of SEQ and --last-for is needed'],
+    [{seq: '0'}, '"0" is not a sequence number'],
+    [{seq: 'last'}, '"last" is not a sequence number'],
     [{'last-for': 'a..b'}, 'has an empty token'],
     [{seq: '1', raw: true, json: true}, '--raw and --json exclude each other'],
-  ])('is not meant by %j: %s', async (flags, sentence) => {
+  ])('refuses %j: %s', async (flags, sentence) => {
     await expect(planGet({stream: 'S', ...flags}, {terminal: false})).rejects.toThrow(sentence)
   })
 })

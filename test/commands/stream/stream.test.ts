@@ -5,7 +5,7 @@ import {bus} from '../../bus.ts'
 const moment = expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
 onBothBuses((newScene) => {
-  test('a stream is made, listed, looked at and removed', async () => {
+  test('a stream is created, listed, inspected and removed', async () => {
     await using scene = await newScene()
     const add = ['stream', 'add', 'ORDERS', 'orders.>', 'paid', '--max-age', '30d', '--max-msgs', '1000']
     const more = ['--max-bytes', '1MiB', '--max-msgs-per-subject', '10', '--max-msg-size', '1KiB', '--discard', 'new']
@@ -35,7 +35,7 @@ onBothBuses((newScene) => {
     expect(await scene.run([...add, ...more, '--dedupe', '1m', '--description', 'all orders'])).toMatchObject({
       code: 0,
       stdout: '',
-      stderr: 'stream ORDERS keeps orders.> paid\n',
+      stderr: 'stream ORDERS stores orders.> paid\n',
     })
     await scene.run(['pub', 'orders.1', 'hello', '--ack'])
 
@@ -49,7 +49,7 @@ onBothBuses((newScene) => {
 
     const info = await scene.run(['stream', 'info', 'ORDERS'])
     expect(info.stdout).toContain(
-      'limits              30d · 1,000 messages · 1 MiB · 10 of each subject · 1 KiB a message\n',
+      'limits             30d · 1,000 messages · 1 MiB · 10 per subject · 1 KiB per message\n',
     )
     const {state} = JSON.parse((await scene.run(['stream', 'info', 'ORDERS', '--json'])).stdout)
     expect(state).toMatchObject({messages: 1, subjects: 1, firstTime: moment, lastTime: moment})
@@ -61,17 +61,17 @@ onBothBuses((newScene) => {
     expect(await scene.run(['stream', 'ls'])).toMatchObject({
       code: 0,
       stdout: '',
-      stderr: 'no streams: bus stream add makes one\n',
+      stderr: 'no streams; bus stream add creates one\n',
     })
     expect((await scene.run(['stream', 'ls', '--json'])).stdout).toBe('[]\n')
   })
 
-  test('a stream keeps its own name when it is told no subject', async () => {
+  test('a stream without subjects stores the subject of its name', async () => {
     await using scene = await newScene()
-    expect(await scene.run(['stream', 'add', 'logs'])).toMatchObject({code: 0, stderr: 'stream logs keeps logs\n'})
+    expect(await scene.run(['stream', 'add', 'logs'])).toMatchObject({code: 0, stderr: 'stream logs stores logs\n'})
   })
 
-  test('an overlap is refused, naming the stream, and so is another configuration', async () => {
+  test('a stream with overlapping subjects or a different configuration is refused', async () => {
     await using scene = await newScene()
     await scene.run(['stream', 'add', 'ORDERS', 'orders.>'])
     const overlap = await scene.run(['stream', 'add', 'PAID', 'orders.*.paid'])
@@ -81,15 +81,15 @@ onBothBuses((newScene) => {
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('ORDERS')])
     expect(await scene.run([...other, '--if-missing'])).toMatchObject({
       code: 0,
-      stderr: 'stream ORDERS was there already, and keeps orders.>\n',
+      stderr: 'stream ORDERS already exists and stores orders.>\n',
     })
     expect(await scene.run(['stream', 'add', 'NEW', 'new', '--if-missing'])).toMatchObject({
       code: 0,
-      stderr: 'stream NEW keeps new\n',
+      stderr: 'stream NEW stores new\n',
     })
   })
 
-  test('what goes wrong is said in the same words on every bus, which it names', async () => {
+  test('errors of stream commands have the same words on every bus, and name the bus', async () => {
     await using scene = await newScene()
     await scene.run(['stream', 'add', 'ORDERS', 'orders.>'])
     await scene.run(['consumer', 'add', 'ORDERS', 'mail'])
@@ -116,7 +116,7 @@ onBothBuses((newScene) => {
     }
   })
 
-  test('subjects are counted', async () => {
+  test('stream subjects counts messages by subject', async () => {
     await using scene = await newScene()
     await scene.run(['stream', 'add', 'S', 's.>'])
     await scene.run(['pub', 's.b', 'x', '--ack', '-n', '2'])
@@ -133,7 +133,7 @@ onBothBuses((newScene) => {
     })
   })
 
-  test('one message is shown, to a pipe as it is', async () => {
+  test('stream get shows a message, to a pipe its payload alone', async () => {
     await using scene = await newScene()
     await scene.run(['stream', 'add', 'S', 's.>'])
     const publish = async (subject: string, body: string) =>
@@ -154,7 +154,7 @@ onBothBuses((newScene) => {
     expect(await scene.run(['stream', 'get', 'S', '--last-for', 'x'])).toMatchObject({code: 5, stdout: ''})
   })
 
-  test('messages are purged, all or some', async () => {
+  test('stream purge removes all or some messages', async () => {
     await using scene = await newScene()
     await scene.run(['stream', 'add', 'S', 's.>'])
     for (const subject of ['s.a', 's.b', 's.c']) await scene.run(['pub', subject, 'x', '--ack', '-n', '10'])
@@ -166,7 +166,7 @@ onBothBuses((newScene) => {
     expect((await scene.run(['stream', 'purge', 'S', '--yes', '--json'])).stdout).toBe('{"stream":"S","purged":1}\n')
   })
 
-  test('nothing is removed without a yes', async () => {
+  test('nothing is removed without confirmation', async () => {
     await using scene = await newScene()
     await scene.run(['stream', 'add', 'S', 's.>'])
     await scene.run(['pub', 's.a', 'hello', '--ack'])
@@ -188,7 +188,7 @@ onBothBuses((newScene) => {
     ['purge', 'NONE', '--yes'],
     ['subjects', 'NONE'],
     ['get', 'NONE', '1'],
-  ])('what is not there is not found: stream %s', async (...words) => {
+  ])('a missing stream is exit code 5: stream %s', async (...words) => {
     await using scene = await newScene()
     const {code, stdout, stderr} = await scene.run(['stream', ...words])
     expect([code, stdout]).toEqual([5, ''])
@@ -202,17 +202,17 @@ onBothBuses((newScene) => {
     [['add', 'A', '--max-age', '5'], '--max-age: "5" is not a duration: it has no unit'],
     [['add', 'A', '--discard', 'all'], '--discard: "all" is not one of old, new'],
     [['add'], 'STREAM is missing'],
-    [['get', 'S'], 'which message?'],
+    [['get', 'S'], 'one of SEQ and --last-for is needed'],
     [['purge', 'S', '--before', '2', '--keep', '1'], '--before and --keep exclude each other'],
-  ])('a mistake is usage: stream %j', async (words, sentence) => {
+  ])('a usage error is exit code 2: stream %j', async (words, sentence) => {
     await using scene = await newScene()
     const {code, stdout, stderr} = await scene.run(['stream', ...words])
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(sentence)])
   })
 })
 
-test('bus stream alone shows what there is', async () => {
+test('bus stream alone lists its commands', async () => {
   const {code, stdout} = await bus(['stream'])
   expect(code).toBe(0)
-  expect(stdout).toMatch(/stream add +make a stream/)
+  expect(stdout).toMatch(/stream add +create a stream/)
 })

@@ -50,7 +50,10 @@ const rules: readonly Rule[] = [
     /(--[^=\s]+)=[\s\S]*? cannot also be provided when using (--\S+)/,
     ([, a, b]) => ({sentence: `${b} and ${a} exclude each other`}),
   ],
-  [/All of the following must be provided when using (--\S+): (.*)/, ([, a, b]) => ({sentence: `${a} needs ${b} too`})],
+  [
+    /(?:All|One) of the following must be provided when using (--\S+): (.*)/,
+    ([, a, b = '']) => ({sentence: `${a} goes with ${b.replaceAll(', ', ' or ')}`}),
+  ],
   [/Exactly one of the following must be provided: (.*)/, ([, all]) => ({sentence: `one of ${all} is needed`})],
   [/At least one of the following must be provided: (.*)/, ([, all]) => ({sentence: `one of ${all} is needed`})],
   [/Missing required flag (\S+)/, ([, flag]) => ({sentence: `--${flag} is missing`})],

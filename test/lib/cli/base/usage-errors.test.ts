@@ -45,7 +45,7 @@ describe('a command line that oclif refuses', () => {
     [['--all', 'a', '--encoding', 'rot13'], '--encoding: "rot13" is not one of base64, hex'],
     [['--all', 'a', '--bus', 'x', '-b', 'y'], '--bus was given more than once'],
     [['--all', 'a', '--file', 'x', '--size', '5'], '--file and --size exclude each other'],
-    [['--all', 'a', '--lines'], '--lines needs --file too'],
+    [['--all', 'a', '--lines'], '--lines goes with --file'],
     [['a'], 'one of --all, --some is needed'],
     [['--all', 'a', '-n', '0'], '--count: "0" is not a whole number of at least 1'],
     [['--all', 'a', '-n', '1.5'], '--count: "1.5" is not a whole number of at least 1'],
