@@ -11,7 +11,6 @@ export type {
   RequestOptions,
   ServerOptions,
   SubscribeOptions,
-  Subscription,
   TlsOptions,
   Transport,
   Usage,
@@ -39,3 +38,4 @@ export {
   type Streams,
   storeHeaders,
 } from '../lib/transport/streams-contract.ts'
+export type {Subscription} from '../lib/transport/subscription.ts'

@@ -5,6 +5,7 @@
 import type {Headers, Message, Outgoing} from '../core/message.ts'
 import type {Examination} from './examination.ts'
 import type {Streams} from './streams-contract.ts'
+import type {Subscription} from './subscription.ts'
 
 /** What a bus can do. */
 export interface Features {
@@ -84,21 +85,6 @@ export interface SubscribeOptions {
   readonly pendingLimit?: number | undefined
   /** Ends the subscription as `close` does. */
   readonly signal?: AbortSignal | undefined
-}
-
-/** Messages as they come. Leaving a `for await` closes it. One reader at a time. */
-export interface Subscription extends AsyncIterable<Message>, AsyncDisposable {
-  /** Messages that a slow reader lost. */
-  readonly dropped: number
-  /**
-   * Up to `max` messages as soon as there is one; none when the subscription has ended. On a queue group no more than
-   * `max` are claimed, so ask for what you can work on now.
-   */
-  take(max: number): Promise<readonly Message[]>
-  /** Takes no further messages; what was flushed before is still delivered, then it ends. Resolves at once. */
-  drain(): Promise<void>
-  /** Ends at once; what was not taken is let go. */
-  close(): Promise<void>
 }
 
 /** How long a request waits. */
@@ -211,4 +197,4 @@ export interface TlsOptions {
   readonly insecure?: boolean | undefined
 }
 
-export type {Headers, Message, Outgoing}
+export type {Headers, Message, Outgoing, Subscription}

@@ -3,8 +3,8 @@
  * (docs.nats.io, "JetStream"; ADR-8, ADR-13, ADR-15) on every bus. `test/conformance/streams/` is its executable form.
  * Times are Unix milliseconds, durations milliseconds; an absent limit is none.
  */
-import {Message} from '../core/message.ts'
-import type {Headers, Outgoing, Subscription} from './contract.ts'
+import {type Headers, Message, type Outgoing} from '../core/message.ts'
+import type {Subscription} from './subscription.ts'
 
 /** Everything fails with `notFound` for a stream or consumer that is not there, or when the bus keeps no streams. */
 export interface Streams {

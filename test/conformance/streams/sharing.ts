@@ -1,3 +1,4 @@
+import {setTimeout as pause} from 'node:timers/promises'
 import {expect} from 'vitest'
 import type {Consuming} from '../../../src/lib/transport/streams-contract.ts'
 import {awaitedLater, numbers, type Scene, texts} from '../scene.ts'
@@ -123,6 +124,30 @@ export const sharing: readonly Case[] = [
       expect(performance.now() - start).toBeGreaterThan(60)
       expect(member.ended).toBe(false)
       const waiting = awaitedLater(scene.within(member.take(5, 10_000), 'delivery'))
+      await store(bus, 'a.x', ['1'])
+      expect(texts(await waiting)).toEqual(['1'])
+    },
+  },
+  {
+    name: 'a take that may wait for more than a month is not over at once',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, [])
+      await using member = await consume(bus)
+      const waiting = awaitedLater(scene.within(member.take(1, 3_000_000_000), 'delivery'))
+      await pause(50)
+      await store(bus, 'a.x', ['1'])
+      expect(texts(await waiting)).toEqual(['1'])
+    },
+  },
+  {
+    name: 'a second take while one waits is refused at once, and the first goes on',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, [])
+      await using member = await consume(bus)
+      const waiting = awaitedLater(scene.within(member.take(1), 'delivery'))
+      await expect(scene.within(member.take(1), 'refusal')).rejects.toThrow('one reader at a time')
       await store(bus, 'a.x', ['1'])
       expect(texts(await waiting)).toEqual(['1'])
     },

@@ -1,6 +1,7 @@
 /** One durable consumer: how far it is, and what is in the hands of its members. */
 import type {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {ConsumerConfig, ConsumerInfo, Start} from '../streams-contract.ts'
 import {type Kept, type MemoryStream, type Wanted, wantedBy} from './stream.ts'
 
@@ -35,7 +36,7 @@ export class MemoryConsumer {
   #next: number
   #delivered = 0
   #lastActive: number | undefined
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
 
   constructor(stream: MemoryStream, config: ConsumerConfig) {
     this.#stream = stream
@@ -104,16 +105,16 @@ export class MemoryConsumer {
 
   remove(failure: BusError): void {
     this.#stream.watchers.delete(this.#wake)
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     for (const member of [...this.members]) member.fail(failure)
   }
 
   /** Sets the clock for the next message that is due again, if somebody is there. */
   #arm(): void {
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     const next = Math.min(...[...this.#hands.values()].map(({dueMs}) => dueMs))
     if (this.members.size === 0 || next === Number.POSITIVE_INFINITY) return
-    this.#timer = setTimeout(this.#wake, Math.min(Math.max(1, next - Date.now()), 60_000))
+    this.#timer = new Timer(Math.max(1, next - Date.now()), this.#wake)
   }
 
   readonly #wake = (): void => {

@@ -1,63 +1,42 @@
 /** A member of a consumer. It claims only what is taken, so that there is nothing to give back. */
 import type {BusError} from '../../core/errors.ts'
+import {TakeQueue} from '../shared/take-queue.ts'
 import {type ConsumeOptions, type Consuming, Delivery} from '../streams-contract.ts'
 import type {ConsumerMember, MemoryConsumer} from './consumer.ts'
-
-interface Waiting {
-  readonly max: number
-  readonly timer: NodeJS.Timeout | undefined
-  resolve(taken: readonly Delivery[]): void
-  reject(failure: BusError): void
-}
 
 export class MemoryMember implements Consuming, ConsumerMember {
   readonly #stream: string
   readonly #consumer: MemoryConsumer
-  readonly #signal: AbortSignal | undefined
+  readonly #queue: TakeQueue<Delivery>
   readonly #onClose: () => void
-  #left: number
-  #waiting: Waiting | undefined
-  #closed = false
-  #failure: BusError | undefined
 
   constructor(stream: string, consumer: MemoryConsumer, options: ConsumeOptions, onClose: () => void) {
     this.#stream = stream
     this.#consumer = consumer
-    this.#left = options.max ?? Number.POSITIVE_INFINITY
-    this.#signal = options.signal
     this.#onClose = onClose
+    this.#queue = new TakeQueue({
+      max: options.max,
+      signal: options.signal,
+      onAbort: () => void this.close(),
+      refill: (max) => this.#claim(max),
+    })
     consumer.members.add(this)
-    options.signal?.addEventListener('abort', this.#abort)
   }
 
   get ended(): boolean {
-    return this.#closed || this.#left <= 0
+    return this.#queue.ended
   }
 
-  async take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
-    if (this.#waiting !== undefined) throw new Error('a consumer has one reader at a time')
-    if (this.#failure !== undefined) throw this.#failure
-    if (this.ended) return []
-    const taken = this.#claim(max)
-    if (taken.length > 0) return taken
-    return new Promise((resolve, reject) => {
-      const timer = waitMs === undefined ? undefined : setTimeout(() => this.#give([]), waitMs)
-      this.#waiting = {max, timer, resolve, reject}
-    })
+  take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
+    return this.#queue.take(max, waitMs)
   }
 
   wake(): void {
-    if (this.#waiting === undefined) return
-    const taken = this.#claim(this.#waiting.max)
-    if (taken.length > 0) this.#give(taken)
+    this.#queue.wake()
   }
 
   fail(failure: BusError): void {
-    this.#failure = failure
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    clearTimeout(waiting?.timer)
-    waiting?.reject(failure)
+    this.#queue.fail(failure)
     void this.close()
   }
 
@@ -80,11 +59,9 @@ export class MemoryMember implements Consuming, ConsumerMember {
   async flush(): Promise<void> {}
 
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#queue.closed) return
+    this.#queue.end()
     this.#consumer.members.delete(this)
-    this.#signal?.removeEventListener('abort', this.#abort)
-    this.#give([])
     this.#onClose()
   }
 
@@ -92,22 +69,11 @@ export class MemoryMember implements Consuming, ConsumerMember {
     return this.close()
   }
 
-  readonly #abort = (): void => void this.close()
-
-  #give(taken: readonly Delivery[]): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    clearTimeout(waiting?.timer)
-    waiting?.resolve(taken)
-  }
-
-  #claim(max: number): Delivery[] {
-    const claims = this.#consumer.claim(Math.min(max, this.#left))
-    this.#left -= claims.length
+  #claim(max: number): void {
     const place = {stream: this.#stream, consumer: this.#consumer.config.name}
-    return claims.map(({message, ...claim}) => {
+    for (const {message, ...claim} of this.#consumer.claim(Math.min(max, this.#queue.room))) {
       const {subject, payload, headers, time} = message
-      return new Delivery(this, {...place, ...claim, time}, subject, payload, headers)
-    })
+      this.#queue.hold(new Delivery(this, {...place, ...claim, time}, subject, payload, headers))
+    }
   }
 }

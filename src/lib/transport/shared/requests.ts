@@ -4,11 +4,9 @@
  */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {ManyOptions, Outgoing, RequestOptions} from '../contract.ts'
 import {Mailbox} from './mailbox.ts'
-
-/** Node fires a timer that is set for longer at once. */
-const longestTimerMs = 2 ** 31 - 1
 
 interface Pending {
   readonly subject: string
@@ -79,7 +77,7 @@ export class Requests {
       const token = this.#token()
       const settle = () => {
         this.#pending.delete(token)
-        clearTimeout(timer)
+        timer.cancel()
         signal?.removeEventListener('abort', abort)
         this.#over(token)
       }
@@ -89,7 +87,7 @@ export class Requests {
       }
       const abort = () => failed(interruptedError())
       const late = () => failed(timeoutError(this.#url, message.subject, timeoutMs))
-      const timer = setTimeout(late, Math.min(timeoutMs, longestTimerMs))
+      const timer = new Timer(timeoutMs, late)
       signal?.addEventListener('abort', abort)
       this.#pending.set(token, {
         subject: message.subject,
@@ -109,10 +107,10 @@ export class Requests {
     if (signal?.aborted) throw interruptedError()
     const token = this.#token()
     const replies = new Mailbox({limit: Number.POSITIVE_INFINITY})
-    const deadline = setTimeout(() => void replies.drain(), Math.min(timeoutMs, longestTimerMs))
+    const deadline = new Timer(timeoutMs, () => void replies.drain())
     const abort = () => replies.fail(interruptedError())
     signal?.addEventListener('abort', abort)
-    let idle: NodeJS.Timeout | undefined
+    let idle: Timer | undefined
     this.#pending.set(token, {
       subject: message.subject,
       failed: (error) => replies.fail(error),
@@ -120,8 +118,8 @@ export class Requests {
         if (untilEmpty && reply.payload.length === 0) return void replies.drain()
         replies.push(reply)
         if (idleMs === undefined) return
-        idle?.refresh()
-        idle ??= setTimeout(() => void replies.drain(), Math.min(idleMs, longestTimerMs))
+        idle?.cancel()
+        idle = new Timer(idleMs, () => void replies.drain())
       },
     })
     try {
@@ -133,8 +131,8 @@ export class Requests {
       }
     } finally {
       this.#pending.delete(token)
-      clearTimeout(deadline)
-      clearTimeout(idle)
+      deadline.cancel()
+      idle?.cancel()
       signal?.removeEventListener('abort', abort)
       this.#over(token)
     }

@@ -127,4 +127,27 @@ export const memberFaults: readonly Fault[] = [
     fails: ['a take waits as long as it is told, or until something comes, and gives what is there at once'],
     bend: (sound) => bentMembers(sound, (member) => ({take: (max) => member.take(max)})),
   },
+  {
+    name: 'gives a long wait to setTimeout as it is',
+    fails: ['a take that may wait for more than a month is not over at once'],
+    bend: (sound) =>
+      bentMembers(sound, (member) => ({
+        take: (max, waitMs) => member.take(max, waitMs !== undefined && waitMs > 2 ** 31 - 1 ? 1 : waitMs),
+      })),
+  },
+  {
+    name: 'lets a second reader wait behind the first',
+    fails: ['a second take while one waits is refused at once, and the first goes on'],
+    bend: (sound) =>
+      bentMembers(sound, (member) => {
+        let before: Promise<unknown> = Promise.resolve()
+        return {
+          take(max, waitMs) {
+            const taken = before.then(() => member.take(max, waitMs))
+            before = taken.catch(() => {})
+            return taken
+          },
+        }
+      }),
+  },
 ]

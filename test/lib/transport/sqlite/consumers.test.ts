@@ -267,3 +267,15 @@ describe('whatever members do', () => {
     await expect.poll(info).toMatchObject({pending: 0, ackPending: 0})
   })
 })
+
+test('an ack wait of 30 days is no busy loop: no timer is set for longer than Node can wait', async () => {
+  const {bus} = await freshConsumer(1, {ackWaitMs: 30 * 24 * 3_600_000})
+  const overflows: Error[] = []
+  const onWarning = (warning: Error) => void (warning.name === 'TimeoutOverflowWarning' && overflows.push(warning))
+  process.on('warning', onWarning)
+  onTestFinished(() => void process.off('warning', onWarning))
+  await using member = await bus.streams.consumers.consume('S', 'c')
+  expect(await member.take(1)).toHaveLength(1)
+  expect(await member.take(1, 100)).toEqual([])
+  expect(overflows).toHaveLength(0)
+})

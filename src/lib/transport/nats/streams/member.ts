@@ -1,6 +1,7 @@
 /** A member of a durable consumer: what pulling and being pushed to have in common. */
-import {setTimeout as sleep} from 'node:timers/promises'
 import {BusError} from '../../../core/errors.ts'
+import {sleep} from '../../../core/time/timer.ts'
+import {TakeQueue} from '../../shared/take-queue.ts'
 import type {ConsumeOptions, Consuming, Delivery} from '../../streams-contract.ts'
 import type {Sink} from '../protocol.ts'
 import {Acks} from './acks.ts'
@@ -8,13 +9,6 @@ import {ask, isPassing} from './api.ts'
 import {deliveryReader, NatsDelivery} from './delivery.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {isSince, type Line} from './session.ts'
-
-interface Waiting {
-  readonly max: number
-  readonly timer: NodeJS.Timeout | undefined
-  resolve(taken: readonly Delivery[]): void
-  reject(error: unknown): void
-}
 
 /** Between two looks at a consumer that has trouble. */
 const lookMs = 100
@@ -26,27 +20,25 @@ export abstract class Member implements Consuming {
   protected readonly stream: string
   protected readonly consumer: string
   protected readonly config: ConsumerConfigJson
-  readonly #most: number
-  readonly #signal: AbortSignal | undefined
+  protected readonly queue: TakeQueue<NatsDelivery>
   readonly #acks: Acks
   readonly #leave: () => void
   readonly #read: ReturnType<typeof deliveryReader>
-  #held: NatsDelivery[] = []
-  #first = 0
-  #taken = 0
-  #waiting: Waiting | undefined
-  #failure: unknown
-  #isWaking = false
   #isLooking = false
   #closing: Promise<void> | undefined
 
-  constructor(line: Line, info: ConsumerJson, {max = Number.POSITIVE_INFINITY, signal}: ConsumeOptions) {
+  constructor(line: Line, info: ConsumerJson, {max, signal}: ConsumeOptions) {
     this.line = line
     this.stream = info.stream_name
     this.consumer = info.name
     this.config = info.config
-    this.#most = max
-    this.#signal = signal
+    this.queue = new TakeQueue({
+      max,
+      signal,
+      onAbort: () => void this.close(),
+      refill: (wanted) => this.refill(wanted),
+      onTaken: () => this.refill(),
+    })
     this.#read = deliveryReader(this, info.stream_name, info.name)
     this.#acks = new Acks(line)
     this.#leave = line.attend({
@@ -56,11 +48,10 @@ export abstract class Member implements Consuming {
       refused: (subject, failure) => this.#refused(subject, failure),
       close: () => this.close(),
     })
-    signal?.addEventListener('abort', this.#abort)
   }
 
-  /** There is room for more, or a taker. */
-  protected abstract refill(): void
+  /** There is room for more, or somebody waits for so many. */
+  protected abstract refill(wanted?: number): void
   /** Whatever was asked for will not come. */
   protected abstract lost(): void
   /** Takes nothing more; resolves when all that was on its way has come. */
@@ -69,41 +60,15 @@ export abstract class Member implements Consuming {
   protected abstract isOwn(subject: string): boolean
 
   get ended(): boolean {
-    return this.#closing !== undefined || this.#taken >= this.#most
-  }
-
-  /** How many may still be taken. */
-  protected get left(): number {
-    return this.#most - this.#taken
-  }
-
-  protected get held(): number {
-    return this.#held.length - this.#first
-  }
-
-  /** How many somebody waits for. */
-  protected get wanted(): number {
-    return this.#waiting?.max ?? 0
+    return this.queue.ended
   }
 
   protected get isActive(): boolean {
-    return !this.ended && this.#failure === undefined && !this.#isLooking
+    return !this.ended && !this.queue.isFailed && !this.#isLooking
   }
 
   take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
-    if (this.#waiting !== undefined) return Promise.reject(new Error('a consumer is taken from one at a time'))
-    if (this.ended) return Promise.resolve([])
-    if (this.held > 0) {
-      const taken = this.#takeNow(max)
-      this.refill()
-      return Promise.resolve(taken)
-    }
-    if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    return new Promise((resolve, reject) => {
-      const timer = waitMs === undefined || waitMs > longestTimerMs ? undefined : setTimeout(() => this.#wake(), waitMs)
-      this.#waiting = {max, timer, resolve, reject}
-      this.refill()
-    })
+    return this.queue.take(max, waitMs)
   }
 
   ack(delivery: Delivery): void {
@@ -141,29 +106,19 @@ export abstract class Member implements Consuming {
 
   protected readonly receive: Sink = (arg, data) => {
     const delivery = this.#read(arg, data)
-    if (delivery === undefined) return
-    this.#held.push(delivery)
-    if (this.#waiting === undefined || this.#isWaking) return
-    this.#isWaking = true
-    queueMicrotask(this.#wakeReader)
+    if (delivery !== undefined) this.queue.put(delivery)
   }
 
   protected fail(error: unknown): void {
-    if (this.#failure !== undefined || this.#closing !== undefined) return
-    this.#failure = error
-    if (this.#waiting === undefined || this.held > 0) return
-    const {reject, timer} = this.#waiting
-    clearTimeout(timer)
-    this.#waiting = undefined
-    reject(error)
+    this.queue.fail(error)
   }
 
   /** Something is wrong: is the consumer still there? Then it goes on. */
   protected async look(): Promise<void> {
-    if (this.#isLooking || this.#closing !== undefined) return
+    if (this.#isLooking || this.queue.closed) return
     this.#isLooking = true
     const since = performance.now()
-    while (this.#closing === undefined && this.#failure === undefined) {
+    while (!this.queue.closed && !this.queue.isFailed) {
       await sleep(lookMs)
       try {
         await this.line.ready()
@@ -184,35 +139,6 @@ export abstract class Member implements Consuming {
     return ask(this.line, `CONSUMER.INFO.${stream}.${consumer}`, undefined, {stream, consumer})
   }
 
-  readonly #abort = (): void => void this.close()
-
-  readonly #wakeReader = (): void => {
-    this.#isWaking = false
-    if (this.held > 0) this.#wake()
-  }
-
-  /** Gives what there is to who waits. */
-  #wake(): void {
-    const waiting = this.#waiting
-    if (waiting === undefined) return
-    clearTimeout(waiting.timer)
-    this.#waiting = undefined
-    waiting.resolve(this.#takeNow(waiting.max))
-    this.refill()
-  }
-
-  #takeNow(max: number): readonly Delivery[] {
-    const count = Math.min(max, this.left, this.held)
-    const taken = this.#held.slice(this.#first, this.#first + count)
-    this.#first += count
-    this.#taken += count
-    if (this.#first * 2 >= this.#held.length) {
-      this.#held = this.#held.slice(this.#first)
-      this.#first = 0
-    }
-    return taken
-  }
-
   #returned(): void {
     this.#acks.returned()
     this.lost()
@@ -226,12 +152,9 @@ export abstract class Member implements Consuming {
   }
 
   async #close(): Promise<void> {
-    this.#signal?.removeEventListener('abort', this.#abort)
-    queueMicrotask(() => this.#wake())
+    this.queue.end()
     await this.stop()
-    const rest = this.#held.slice(this.#first)
-    this.#held = []
-    this.#first = 0
+    const rest = this.queue.clear()
     for (const delivery of rest) this.nak(delivery)
     if (rest.length > 0 && this.config.ack_policy === 'none') this.#notGivenBack(rest.length)
     const unsaid = await this.#acks.close()
@@ -249,8 +172,6 @@ export abstract class Member implements Consuming {
     this.line.notify('error', `${what} to ${this.line.url} may not have arrived: the messages may come again`)
   }
 }
-
-const longestTimerMs = 2 ** 31 - 1
 
 function ackSubject(delivery: Delivery): Uint8Array {
   if (delivery instanceof NatsDelivery) return delivery.ackSubject

@@ -41,11 +41,12 @@ export class Pulling extends Member {
     this.refill()
   }
 
-  protected refill(): void {
+  protected refill(wanted = this.queue.wanted): void {
     if (!this.isActive || !this.line.isUp) return
     const {asked} = this.#pulls
-    const goal = Math.min(this.left, Math.max(this.#prefetch, this.wanted))
-    const room = goal - this.held - asked
+    const {length, room: left} = this.queue
+    const goal = Math.min(left + length, Math.max(this.#prefetch, wanted))
+    const room = goal - length - asked
     if (room > 0 && room * 2 >= Math.min(goal, mostAsked)) this.#pulls.ask(Math.min(room, this.#most), this.#expiresMs)
   }
 

@@ -36,7 +36,7 @@ export class Pushed extends Member {
   readonly #arrived: Sink = (arg, data) => {
     this.#heardAt = performance.now()
     if (arg.hdr > 0 && data[8] === space) return this.#word(arg.reply, data.subarray(0, arg.hdr))
-    if (this.held < mostHeld) return this.receive(arg, data)
+    if (this.queue.length < mostHeld) return this.receive(arg, data)
     const text = `slow consumer: ${++this.#dropped} dropped so far from ${this.consumer} of ${this.stream}`
     if (this.#dropped === 1) this.line.notify('slowConsumer', text)
   }
@@ -50,7 +50,7 @@ export class Pushed extends Member {
 
   protected refill(): void {
     const subject = this.#goOn
-    if (subject === undefined || this.held >= enough) return
+    if (subject === undefined || this.queue.length >= enough) return
     this.#goOn = undefined
     this.line.send({subject})
   }

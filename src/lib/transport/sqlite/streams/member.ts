@@ -4,6 +4,8 @@
  * A member that finds nothing only looks, and never writes.
  */
 import {BusError} from '../../../core/errors.ts'
+import {Timer} from '../../../core/time/timer.ts'
+import {TakeQueue} from '../../shared/take-queue.ts'
 import {type ConsumeOptions, type Consuming, Delivery} from '../../streams-contract.ts'
 import type {Clients} from '../clients.ts'
 import {busy, type Lock} from '../lock.ts'
@@ -41,15 +43,6 @@ export interface MemberParts {
   readonly failure: (error: unknown) => unknown
 }
 
-interface Waiting {
-  readonly max: number
-  readonly resolve: (taken: readonly Delivery[]) => void
-  readonly reject: (error: unknown) => void
-  timer: NodeJS.Timeout | undefined
-  /** Its time is up, so it gets nothing once all has been looked through. */
-  isLate: boolean
-}
-
 /** A delivery with its place among those claimed with it. */
 class Held extends Delivery {
   readonly lot: Lot
@@ -76,23 +69,16 @@ export class Member implements Consuming {
   readonly #claims: Claims
   readonly #pace: Pace
   readonly #turn = new Turn()
-  readonly #signal: AbortSignal | undefined
-  #left: number
+  readonly #queue: TakeQueue<Held>
   #hasOthers = false
   #epoch = -1
   /** Where the consumer was at the last look. */
   #next = 0
   /** Up to here there is nothing for this consumer. */
   #scanned = 0
-  /** There may be messages, though none was found yet. */
-  #isLooking = false
   #isWaking = false
-  #buffer: Held[] = []
-  #first = 0
-  #waiting: Waiting | undefined
-  #lookTimer: NodeJS.Timeout | undefined
+  #lookTimer: Timer | undefined
   #ackTimer: NodeJS.Timeout | undefined
-  #isClosed = false
 
   constructor(parts: MemberParts, kept: Kept, durable: Durable, view: View, options: ConsumeOptions) {
     this.stream = kept.config.name
@@ -105,30 +91,22 @@ export class Member implements Consuming {
     this.#backlog = new Backlog(durable, view)
     this.#claims = new Claims(parts, kept, durable, view, this.#backlog)
     this.#pace = new Pace(options.prefetch ?? prefetch)
-    this.#left = options.max ?? Infinity
-    this.#signal = options.signal
-    this.#signal?.addEventListener('abort', this.#abort)
+    this.#queue = new TakeQueue({
+      max: options.max,
+      signal: options.signal,
+      onAbort: () => void this.close().catch(() => {}),
+      refill: (most) => this.#claim(most),
+      failure: parts.failure,
+    })
   }
 
   get ended(): boolean {
-    return this.#isClosed || (this.#left <= 0 && this.#first === this.#buffer.length)
+    return this.#queue.ended
   }
 
   async take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
-    if (this.#waiting !== undefined) throw new Error('a consumer has one reader at a time')
     if (this.#turn.isLong()) await nextTurn()
-    if (this.ended || max <= 0) return []
-    const taken = this.#tryTake(max)
-    if (taken.length > 0) return taken
-    if (waitMs === 0 && !this.#isLooking) {
-      await nextTurn()
-      return []
-    }
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = {max, resolve, reject, timer: undefined, isLate: waitMs === 0}
-      this.#waiting = waiting
-      if (waitMs !== undefined && waitMs > 0) waiting.timer = setTimeout(() => this.#late(waiting), waitMs)
-    })
+    return this.#queue.take(max, waitMs)
   }
 
   ack(delivery: Delivery): void {
@@ -156,14 +134,10 @@ export class Member implements Consuming {
   }
 
   async close(): Promise<void> {
-    if (this.#isClosed) return this.flush()
-    this.#isClosed = true
-    this.#signal?.removeEventListener('abort', this.#abort)
-    clearTimeout(this.#lookTimer)
-    this.#answer([])
-    const back = this.#buffer.slice(this.#first)
-    this.#buffer = []
-    this.#first = 0
+    if (this.#queue.closed) return this.flush()
+    this.#queue.end()
+    this.#lookTimer?.cancel()
+    const back = this.#queue.clear()
     try {
       await this.#write(() => {
         if (!this.#isThere()) return
@@ -180,80 +154,30 @@ export class Member implements Consuming {
     return this.close()
   }
 
-  /** Somebody committed, or something is due: serves whoever waits; true when it could. */
+  /** Somebody committed, or something is due: serves the waiting reader; true when it could. */
   wake(): boolean {
-    if (this.#isClosed) return false
-    const waiting = this.#waiting
+    if (this.#queue.closed) return false
+    if (this.#queue.isWaiting) return this.#queue.wake()
     try {
-      if (waiting === undefined) {
-        this.#forgetMoved()
-        return false
-      }
-      const taken = this.#takeNow(waiting.max)
-      const isOver = this.ended || (waiting.isLate && !this.#isLooking)
-      if (taken.length === 0 && !isOver) return false
-      this.#answer(taken)
-      return taken.length > 0
+      this.#forgetMoved()
     } catch (error) {
       this.fail(error)
-      return false
     }
+    return false
   }
 
   /** Ends a wait with an error. */
   fail(error: unknown): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    clearTimeout(waiting?.timer)
-    waiting?.reject(this.#parts.failure(error))
+    this.#queue.reject(this.#parts.failure(error))
   }
 
-  #late(waiting: Waiting): void {
-    waiting.isLate = true
-    if (!this.#isLooking) this.#answer([])
-  }
-
-  readonly #abort = (): void => {
-    this.close().catch(() => {})
-  }
-
-  #answer(taken: readonly Delivery[]): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    clearTimeout(waiting?.timer)
-    waiting?.resolve(taken)
-  }
-
-  #tryTake(max: number): readonly Delivery[] {
-    try {
-      return this.#takeNow(max)
-    } catch (error) {
-      throw this.#parts.failure(error)
-    }
-  }
-
-  #takeNow(max: number): readonly Delivery[] {
-    if (this.#first === this.#buffer.length && this.#left > 0) this.#claim(max)
-    const taken = this.#buffer.slice(this.#first, this.#first + max)
-    this.#first += taken.length
-    if (this.#first === this.#buffer.length) {
-      this.#buffer = []
-      this.#first = 0
-    }
-    return taken
-  }
-
-  /** Gets messages into the buffer, or sees to it that it looks again when there may be some. */
-  #claim(max: number): void {
-    clearTimeout(this.#lookTimer)
-    const want = Math.min(this.#pace.want(max, this.#hasOthers), this.#left)
+  /** Claims messages, or sees to it that it looks again when there may be some: `later`. */
+  #claim(max: number): 'later' | undefined {
+    this.#lookTimer?.cancel()
+    const want = Math.min(this.#pace.want(max, this.#hasOthers), this.#queue.room)
     const now = Date.now()
     const look = this.#view.read((state) => this.#look(state, want, now))
-    this.#isLooking = look.lookAgainMs === 0
-    if (look.isIdle) {
-      if (look.lookAgainMs !== undefined) this.#lookAgain(look.lookAgainMs)
-      return
-    }
+    if (look.isIdle) return look.lookAgainMs === undefined ? undefined : this.#lookAgain(look.lookAgainMs)
     const claims = this.#parts.lock.tryWrite(() => {
       this.#writeAcks()
       return this.#claims.take(want, look.page, now)
@@ -262,8 +186,7 @@ export class Member implements Consuming {
       this.#settled()
       this.#hold(claims)
     }
-    this.#isLooking = this.#buffer.length === 0
-    if (this.#isLooking) this.#lookAgain(0)
+    return this.#queue.length === 0 ? this.#lookAgain(0) : undefined
   }
 
   #look(state: State, want: number, now: number) {
@@ -305,27 +228,22 @@ export class Member implements Consuming {
       const lot = new Lot(this.#epoch, rows, tries, moved)
       for (const [i, row] of rows.entries()) {
         if (tries === 1) pending--
-        this.#buffer.push(new Held(this, lot, i, pending, row, this.#view.nameOf(row)))
+        this.#queue.hold(new Held(this, lot, i, pending, row, this.#view.nameOf(row)))
       }
-      this.#left -= rows.length
     }
   }
 
   /** Was it moved to another place? Then what is here is not what comes next. */
   #follow(place: Place): void {
     if (place.epoch === this.#epoch) return
-    if (this.#epoch >= 0) {
-      this.#left += this.#buffer.length - this.#first
-      this.#buffer = []
-      this.#first = 0
-    }
+    this.#queue.clear()
     this.#epoch = place.epoch
     this.#scanned = 0
     this.#backlog.forget()
   }
 
   #forgetMoved(): void {
-    if (this.#first === this.#buffer.length) return
+    if (this.#queue.length === 0) return
     const {lock, durables} = this.#parts
     lock.read(() => {
       if (this.#isThere()) this.#follow(durables.place(this.#durable))
@@ -353,8 +271,8 @@ export class Member implements Consuming {
 
   /** Whoever waits may do so for the room that these make: then they are written with the claim, at once. */
   #armAcks(): void {
-    if (this.#isClosed) this.#parts.onUnwritten(this)
-    if (this.#waiting !== undefined && !this.#isWaking) {
+    if (this.#queue.closed) this.#parts.onUnwritten(this)
+    if (this.#queue.isWaiting && !this.#isWaking) {
       this.#isWaking = true
       setImmediate(() => {
         this.#isWaking = false
@@ -394,7 +312,7 @@ export class Member implements Consuming {
 
   /** After the commit. */
   #settled(): void {
-    if (this.#isClosed) this.#parts.onClose(this)
+    if (this.#queue.closed) this.#parts.onClose(this)
     if (this.#acks.committed()) this.#parts.ring()
   }
 
@@ -407,9 +325,9 @@ export class Member implements Consuming {
     }
   }
 
-  #lookAgain(afterMs: number): void {
-    clearTimeout(this.#lookTimer)
-    if (afterMs > 0) this.#lookTimer = setTimeout(() => this.wake(), afterMs)
+  #lookAgain(afterMs: number): 'later' | undefined {
+    if (afterMs > 0) this.#lookTimer = new Timer(afterMs, () => this.wake())
     else setImmediate(() => this.wake())
+    return afterMs > 0 ? undefined : 'later'
   }
 }
