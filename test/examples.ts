@@ -150,12 +150,12 @@ export const examples: Readonly<Record<string, Example>> = {
   },
   [`bus stream open jobs.watch '{"job":7}' --json --idle 10s`]: {
     beside: ['bus serve jobs.watch --stream --exec -- cat'],
-    sees: /"json":\{"job":7\},"stream":"\w{8}","frame":1\}\n.*"close":\{"code":1000,"name":"normal","text":""\}\}\n/,
-    masks: [streamToken, [/"stream":"\w{8}"/g, '"stream":"TOKEN"']],
+    sees: /"json":\{"job":7\},"responseStream":"\w{8}","frame":1\}\n.*"close":\{"code":1000,"name":"normal","text":""\}\}\n/,
+    masks: [streamToken, [/"responseStream":"\w{8}"/g, '"responseStream":"TOKEN"']],
   },
   'bus stream open ticks --open 100 --raw': {
     beside: ['bus serve ticks tick --stream -n 2'],
-    sees: '200 frames · 100 streams · 100 × close 1000 (normal)',
+    sees: '200 frames · 100 response streams · 100 × close 1000 (normal)',
   },
 
   // bench

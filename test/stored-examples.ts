@@ -50,10 +50,10 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
   },
 
   // stream
-  [`bus stream add ORDERS 'orders.>' --max-age 7d`]: {before: [], sees: 'stream ORDERS keeps orders.>\n'},
+  [`bus stream add ORDERS 'orders.>' --max-age 7d`]: {before: [], sees: 'stream ORDERS stores orders.>\n'},
   [`bus stream add STATE 'device.*.state' --max-msgs-per-subject 1 --if-missing`]: {
     before: [],
-    sees: 'stream STATE keeps device.*.state\n',
+    sees: 'stream STATE stores device.*.state\n',
   },
   'bus stream ls': {before: orders, sees: /\nORDERS +orders\.> +4 /, masks: [ago, size]},
   'bus stream ls --json > streams.json': {before: orders, sees: ''},
