@@ -112,7 +112,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     before: [...billing, 'bus pub orders.new {n} --template -n 96 --ack'],
     sees: '100 acknowledged · 0 pending\n',
   },
-  'bus consumer next ORDERS billing --nak --delay 30s': {before: billing, sees: '1 given back · 3 pending\n'},
+  'bus consumer next ORDERS billing --nak --delay 30s': {before: billing, sees: '1 returned · 3 pending\n'},
 
   // bench
   'bus bench replay --msgs 10000': {before: [], sees: 'replay: 10,000 replayed · 1.2 MiB', masks: [bytesASecond]},

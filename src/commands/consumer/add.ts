@@ -4,54 +4,54 @@ import * as flags from '../../lib/cli/flags/flags.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {deliverAt} from '../../lib/messaging/stored/places.ts'
-import {type ConsumerDocument, consumerDocument, consumerSettings, parseDeliver} from './settings.ts'
+import {
+  type ConsumerDocument,
+  consumerDocument,
+  consumerSettingFlags,
+  consumerSettings,
+  parseDeliver,
+} from './settings.ts'
 
 export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
-  static override summary = 'make a durable consumer, which remembers what was handled'
+  static override summary = 'create a durable consumer, which remembers what was acknowledged'
   static override description =
-    'A consumer with the same configuration is answered as it is, one with another is refused; with --if-missing any consumer of this name will do.'
+    'If the consumer exists with the same configuration, nothing changes; with a different one the command fails. With --if-missing an existing consumer of this name is accepted whatever its configuration.'
   static override examples = [
-    {description: 'everything, from the first message', command: '<%= config.bin %> consumer add ORDERS billing'},
+    {description: 'all messages, from the first', command: '<%= config.bin %> consumer add ORDERS billing'},
     {
-      description: 'what was paid in the last hour and later',
+      description: 'messages of the last hour and later that match a pattern',
       command: `<%= config.bin %> consumer add ORDERS audit --filter 'orders.*.paid' --deliver @-1h`,
     },
     {
-      description: 'five attempts, with growing pauses',
+      description: 'five attempts with growing delays',
       command: '<%= config.bin %> consumer add ORDERS mailer --max-deliver 5 --backoff 1s,5s,30s --if-missing',
     },
   ]
   static override args = {
-    stream: string({description: 'which stream', required: true}),
-    consumer: string({description: 'its name', required: true}),
+    stream: string({description: 'name of the stream', required: true}),
+    consumer: string({description: 'name of the consumer', required: true}),
   }
   static override flags = {
-    filter: flags.filter(),
+    ...consumerSettingFlags,
     deliver: flags.deliver(),
-    ack: flags.ackPolicy(),
-    'ack-wait': flags.ackWait(),
-    'max-deliver': flags.maxDeliver(),
-    'max-ack-pending': flags.maxAckPending(),
-    backoff: flags.backoff(),
-    description: flags.description(),
     'if-missing': flags.ifMissing(),
   }
 
   async run(): Promise<ConsumerDocument> {
     const {args, flags} = await this.parse(ConsumerAdd)
     const {stream, consumer} = args
-    const wish = parseDeliver(flags.deliver ?? 'all')
+    const policy = parseDeliver(flags.deliver ?? 'all')
     await using bus = await this.openBus()
     const {consumers} = bus.streams
     const make = async () => {
-      const deliver = await deliverAt(bus.streams, stream, wish, flags.filter)
+      const deliver = await deliverAt(bus.streams, stream, policy, flags.filter)
       return consumers.add(stream, consumerSettings(consumer, deliver, flags))
     }
     const {found, info} = flags['if-missing']
       ? await findOrMake(() => consumers.info(stream, consumer), make)
       : {found: false, info: await make()}
     this.say(
-      `consumer ${consumer} ${found ? 'was there already, and has' : 'has'} ${formatCount(info.pending)} pending in ${stream}`,
+      `consumer ${consumer} ${found ? 'already exists and has' : 'has'} ${formatCount(info.pending)} pending in ${stream}`,
     )
     return consumerDocument(info)
   }

@@ -4,14 +4,14 @@ import {factSheet} from '../../lib/cli/render/table.ts'
 import {type ConsumerDocument, consumerDocument, consumerFacts} from './settings.ts'
 
 export default class ConsumerInfo extends BusCommand<ConsumerDocument> {
-  static override summary = 'show where a consumer is, what it has still to do, and its configuration'
+  static override summary = 'show the state and configuration of a consumer'
   static override examples = [
-    {description: 'for people', command: '<%= config.bin %> consumer info ORDERS billing'},
-    {description: 'for a program', command: '<%= config.bin %> consumer info ORDERS billing --json'},
+    {description: 'as text', command: '<%= config.bin %> consumer info ORDERS billing'},
+    {description: 'as JSON', command: '<%= config.bin %> consumer info ORDERS billing --json'},
   ]
   static override args = {
-    stream: string({description: 'which stream', required: true}),
-    consumer: string({description: 'which consumer', required: true}),
+    stream: string({description: 'name of the stream', required: true}),
+    consumer: string({description: 'name of the consumer', required: true}),
   }
 
   async run(): Promise<ConsumerDocument> {

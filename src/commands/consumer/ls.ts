@@ -5,14 +5,14 @@ import {listConsumers} from '../../lib/messaging/stored/find.ts'
 import {type ConsumerDocument, consumerColumns, consumerDocument, consumerRow} from './settings.ts'
 
 export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
-  static override summary = 'list the consumers of a stream, or of all streams, with what they have still to do'
+  static override summary = 'list the consumers of a stream, or of all streams, with their lag'
   static override description =
-    'Lag is what is pending (not yet delivered) and ack pending (delivered, not yet acknowledged) together.'
+    'Lag is the sum of pending (not yet delivered) and ack pending (delivered but not yet acknowledged) messages.'
   static override examples = [
-    {description: 'who is behind?', command: '<%= config.bin %> consumer ls'},
-    {description: 'of one stream, for a program', command: '<%= config.bin %> consumer ls ORDERS --json'},
+    {description: 'all consumers', command: '<%= config.bin %> consumer ls'},
+    {description: 'those of one stream, as JSON', command: '<%= config.bin %> consumer ls ORDERS --json'},
   ]
-  static override args = {stream: string({description: 'which stream (default: all)'})}
+  static override args = {stream: string({description: 'name of the stream (default: all)'})}
 
   async run(): Promise<ConsumerDocument[]> {
     const {args} = await this.parse(ConsumerLs)

@@ -1,6 +1,4 @@
-/** From the flags of `consumer next` to what becomes of the messages, and how it went. */
-
-import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+/** `consumer next`: from flags to how messages are settled and shown, and the result. */
 import type {Output} from '../../lib/cli/io/output.ts'
 import {type DurationRange, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {chooseView, type Screen, type ViewFlags} from '../../lib/cli/render/view.ts'
@@ -17,7 +15,7 @@ export interface NextFlags extends ViewFlags {
   readonly delay?: DurationRange | undefined
 }
 
-/** Undefined when nothing is touched. */
+/** Undefined with --peek. */
 type Settlement = NextOptions['settle'] | undefined
 
 export interface NextPlan {
@@ -26,16 +24,12 @@ export interface NextPlan {
   readonly show: (batch: readonly Message[]) => Promise<boolean>
 }
 
-/** Fails with `usage` for flags that do not go together and for what does not compile. */
+/** Fails with `usage` for what does not compile. */
 export async function planNext(
   flags: NextFlags,
   screen: Screen,
   output: Pick<Output, 'write' | 'end' | 'closed'>,
 ): Promise<NextPlan> {
-  excluding(flags, 'peek', 'ack', 'nak', 'term')
-  excluding(flags, 'ack', 'nak', 'term')
-  excluding(flags, 'nak', 'term')
-  needing(flags, 'delay', 'nak')
   const {delay} = flags
   const view = await chooseView(flags, {...screen, stored: true})
   return {
@@ -51,14 +45,14 @@ export async function planNext(
 
 /** `3 acknowledged · 1 redelivered · 12 pending` */
 export function takenText({taken, redelivered, pending}: Taken, settle: Settlement): string {
-  const verbs = {ack: 'acknowledged', nak: 'given back', term: 'given up'}
+  const verbs = {ack: 'acknowledged', nak: 'returned', term: 'terminated'}
   const facts = [`${formatCount(taken)} ${settle === undefined ? 'shown' : verbs[settle]}`]
   if (redelivered > 0) facts.push(`${formatCount(redelivered)} redelivered`)
   if (pending !== undefined) facts.push(`${formatCount(pending)} pending`)
   return facts.join(' · ')
 }
 
-/** Fails with `timeout` when there were fewer than asked, with `interrupted` when it was stopped before. */
+/** Fails with `timeout` if there were fewer messages than requested, with `interrupted` if it was stopped. */
 export function checkTaken(
   {taken}: Taken,
   wanted: {
@@ -76,7 +70,10 @@ export function checkTaken(
   const who = `consumer ${consumer} of stream ${stream}`
   const had = taken === 0 ? 'nothing' : `only ${taken} of ${count} messages`
   const data = {received: taken, wanted: count}
-  if (settle === undefined) throw new BusError('timeout', `${who} has ${had} to acknowledge`, {data})
+  if (settle === undefined) {
+    const found = taken === 0 ? 'no' : `only ${taken} of ${count}`
+    throw new BusError('timeout', `${who} has ${found} unacknowledged messages`, {data})
+  }
   throw new BusError('timeout', `${who} had ${had} within ${formatDuration(timeoutMs)}`, {
     data,
     try: [`bus consumer info ${stream} ${consumer}`, 'a longer --timeout'],

@@ -6,35 +6,38 @@ import {peekNext, takeNext} from '../../lib/messaging/stored/next.ts'
 import {checkTaken, planNext, takenText} from './next-plan.ts'
 
 export default class ConsumerNext extends BusCommand {
-  static override summary = 'show the next messages of a durable consumer, and settle them'
+  static override summary = 'show the next messages of a durable consumer and acknowledge them'
   static override description =
-    'A message is acknowledged only after it was written to stdout. With --peek the messages from the ack floor on are read from the stream: the consumer does not notice. Fewer messages than asked in time (--timeout, for all of them) are exit code 6.'
+    'A message is acknowledged only after it was written to stdout. With --peek the messages after the ack floor are read from the stream and the consumer is not changed. Exit code 6 if there are fewer messages than requested within --timeout, which is for all of them.'
   static override examples = [
-    {description: 'one, acknowledged', command: '<%= config.bin %> consumer next ORDERS billing'},
+    {description: 'one message, acknowledged', command: '<%= config.bin %> consumer next ORDERS billing'},
     {
-      description: 'what would come, and nothing is touched',
+      description: 'what would be delivered, without acknowledging it',
       command: '<%= config.bin %> consumer next ORDERS billing --peek -n 10',
     },
     {
-      description: 'a hundred records for a program',
+      description: 'a hundred messages as records',
       command: '<%= config.bin %> consumer next ORDERS billing -n 100 --json > batch.ndjson',
     },
     {
-      description: 'one back, for later',
+      description: 'return a message, to be redelivered later',
       command: '<%= config.bin %> consumer next ORDERS billing --nak --delay 30s',
     },
   ]
   static override args = {
-    stream: string({description: 'which stream', required: true}),
-    consumer: string({description: 'which consumer', required: true}),
+    stream: string({description: 'name of the stream', required: true}),
+    consumer: string({description: 'name of the consumer', required: true}),
   }
   static override flags = {
-    count: flags.count({description: 'how many messages (default: 1)'}),
-    ack: flags.ack(),
-    nak: flags.nak(),
-    delay: flags.delay({description: 'with --nak: deliver again after so long, one duration or a range'}),
+    count: flags.count({description: 'number of messages (default: 1)'}),
+    ack: flags.ack({exclusive: ['nak', 'term']}),
+    nak: flags.nak({exclusive: ['term']}),
+    delay: flags.delay({
+      description: 'with --nak: redeliver after this long, a duration or a range',
+      dependsOn: ['nak'],
+    }),
     term: flags.term(),
-    peek: flags.peek(),
+    peek: flags.peek({exclusive: ['ack', 'nak', 'term']}),
     raw: flags.raw(),
     delimiter: flags.delimiter(),
     format: flags.format(),

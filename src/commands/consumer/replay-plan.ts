@@ -1,95 +1,104 @@
-/** From the flags of `consumer replay` to a source, a sink and a pace, and what is said about them. */
-
-import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+/** `consumer replay`: from flags to a range or consumer, a policy and a pace, and the texts about them. */
+import type {ChalkInstance} from 'chalk'
 import {checkProgram} from '../../lib/cli/base/program.ts'
-import type {RangeEnd} from '../../lib/cli/flags/flags.ts'
-import type {Output} from '../../lib/cli/io/output.ts'
+import * as flags from '../../lib/cli/flags/flags.ts'
+import type {FlagValues} from '../../lib/cli/flags/values.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
-import {formatCount} from '../../lib/cli/render/units.ts'
-import type {View, ViewFlags} from '../../lib/cli/render/view.ts'
+import {table} from '../../lib/cli/render/table.ts'
+import {formatBytes, formatCount} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {type Position, parseRange, type Range} from '../../lib/core/position.ts'
 import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
+import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {Policy, Replayed} from '../../lib/messaging/replay/replay.ts'
 import {findConsumer} from '../../lib/messaging/replay/source.ts'
-import type {Sink} from '../../lib/messaging/sinks/sink.ts'
+import type {Survey, Tally} from '../../lib/messaging/replay/survey.ts'
 import {resetAt, startAt} from '../../lib/messaging/stored/places.ts'
 import type {ConsumerInfo, ReadOptions, Streams} from '../../lib/transport/streams-contract.ts'
 
-export interface ReplayFlags extends ViewFlags {
-  readonly stream: string
-  readonly consumer?: string | undefined
-  readonly from?: Position | undefined
-  readonly to?: RangeEnd | undefined
-  readonly range?: string | undefined
-  readonly filter?: readonly string[] | undefined
-  readonly 'last-per-subject'?: boolean | undefined
-  readonly match?: string | undefined
-  readonly where?: string | undefined
-  readonly follow?: boolean | undefined
-  readonly count?: number | undefined
-  readonly peek?: boolean | undefined
-  readonly reset?: Position | undefined
-  readonly create?: boolean | undefined
-  readonly speed?: number | undefined
-  readonly rate?: number | undefined
-  readonly 'max-gap'?: number | undefined
-  readonly exec?: boolean | undefined
-  readonly 'exec-lines'?: boolean | undefined
-  readonly 'exec-timeout'?: number | undefined
-  readonly webhook?: string | undefined
-  readonly republish?: string | undefined
-  readonly into?: string | undefined
-  readonly step?: boolean | undefined
-  readonly 'dry-run'?: boolean | undefined
-  readonly concurrency?: number | undefined
-  readonly 'on-error'?: Policy['onError'] | undefined
-  readonly 'max-deliver'?: number | undefined
-  readonly dead?: string | undefined
+const sinks = ['exec', 'exec-lines', 'webhook', 'republish', 'into', 'step', 'dry-run']
+const views = ['raw', 'format', 'headers-only', 'subjects-only', 'select']
+
+/** The relations of a flag that says where messages go: there is one such flag, and it excludes a view. */
+function sink(name: string): {exclusive: string[]} {
+  return {exclusive: [...sinks.filter((other) => other !== name), ...views]}
 }
 
-/** Throws `usage` for flags that do not go together. */
-export function checkReplayFlags(flags: ReplayFlags, argv: readonly string[], path: string): void {
-  const {consumer, peek} = flags
-  const sinks = ['exec', 'exec-lines', 'webhook', 'republish', 'into', 'step', 'dry-run'] as const
-  for (const [i, sink] of sinks.entries()) excluding(flags, sink, ...sinks.slice(i + 1))
-  const views = ['raw', 'format', 'headers-only', 'subjects-only', 'select'] as const
-  for (const sink of sinks) excluding(flags, sink, ...views)
-  excluding(flags, 'rate', 'speed', 'max-gap')
-  needing(flags, 'max-gap', 'speed')
-  excluding(flags, 'range', 'from', 'to')
-  excluding(flags, 'last-per-subject', 'from', 'range', 'follow', 'count')
-  excluding(flags, 'follow', 'to', 'range', 'peek', 'dry-run')
-  needing(flags, 'exec-timeout', 'exec')
-  needing(flags, 'concurrency', 'exec', 'exec-lines', 'webhook')
-  excluding(flags, 'peek', 'exec', 'exec-lines', 'webhook', 'republish', 'into', 'step', 'reset', 'create')
-  if (flags.exec || flags['exec-lines']) checkProgram(argv, path)
-  if (consumer === undefined) {
-    onlyWith(flags, 'a CONSUMER', 'peek', 'reset', 'on-error')
-    if (flags.create && flags.into === undefined) needing(flags, 'create', 'into')
+export const replayFlags = {
+  from: flags.from(),
+  to: flags.to(),
+  range: flags.range({exclusive: ['from', 'to']}),
+  filter: flags.filter(),
+  'last-per-subject': flags.lastPerSubject({exclusive: ['from', 'range', 'follow', 'count']}),
+  match: flags.match(),
+  where: flags.where(),
+  follow: flags.follow({exclusive: ['to', 'range', 'peek', 'dry-run']}),
+  count: flags.count(),
+  peek: flags.peek({exclusive: [...sinks.filter((name) => name !== 'dry-run'), 'reset', 'create']}),
+  reset: flags.reset(),
+  create: flags.create(),
+  speed: flags.speed(),
+  rate: flags.rate({exclusive: ['speed', 'max-gap']}),
+  'max-gap': flags.maxGap({dependsOn: ['speed']}),
+  raw: flags.raw(),
+  delimiter: flags.delimiter(),
+  format: flags.format(),
+  'headers-only': flags.headersOnly(),
+  'subjects-only': flags.subjectsOnly(),
+  select: flags.select(),
+  exec: flags.exec({description: 'run the program after -- for each message', ...sink('exec')}),
+  'exec-lines': flags.execLines(sink('exec-lines')),
+  'exec-timeout': flags.execTimeout({dependsOn: ['exec']}),
+  webhook: flags.webhook(sink('webhook')),
+  republish: flags.republish(sink('republish')),
+  into: flags.into(sink('into')),
+  step: flags.step(sink('step')),
+  'dry-run': flags.dryRun(sink('dry-run')),
+  concurrency: flags.concurrency({relationships: [{type: 'some', flags: ['exec', 'exec-lines', 'webhook']}]}),
+  'on-error': flags.onError(),
+  'max-deliver': flags.maxDeliver({description: 'try a message at most this many times (default: 5)'}),
+  dead: flags.dead(),
+}
+
+export type ReplayFlags = FlagValues<typeof replayFlags> & {
+  readonly stream: string
+  readonly consumer?: string | undefined
+  readonly json?: boolean | undefined
+}
+
+/** Throws `usage` for flags that are not allowed with, or without, CONSUMER, and for a program that cannot be run. */
+export function checkReplayFlags(values: ReplayFlags, argv: readonly string[], path: string): void {
+  if (values.exec || values['exec-lines']) checkProgram(argv, path)
+  if (values.consumer === undefined) {
+    onlyWith(values, 'a CONSUMER', 'peek', 'reset', 'on-error')
+    if (values.into === undefined) onlyWith(values, 'a CONSUMER or --into', 'create')
   } else {
-    onlyWith(flags, 'a range: without CONSUMER', 'from', 'to', 'range', 'filter', 'last-per-subject')
-    if (!peek) onlyWith(flags, 'a range or --peek: what is left out would be acknowledged', 'match', 'where')
+    onlyWith(values, 'a range: without CONSUMER', 'from', 'to', 'range', 'filter', 'last-per-subject')
+    if (!values.peek)
+      onlyWith(values, 'a range or --peek: otherwise skipped messages would be acknowledged', 'match', 'where')
   }
 }
 
-function onlyWith<F extends object>(flags: F, what: string, ...names: (keyof F & string)[]): void {
+function onlyWith<F extends object>(values: F, what: string, ...names: (keyof F & string)[]): void {
   for (const name of names) {
-    const value = flags[name]
-    if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) continue
+    if (values[name] === undefined) continue
     throw new BusError('usage', `--${name} goes with ${what}`, {try: ['bus consumer replay --help']})
   }
 }
 
-/** The policy of the flags. With `--dead` there is a place for what is given up. */
-export function policyOf(flags: ReplayFlags, consumer: ConsumerInfo | undefined): Policy {
-  const onError = flags['on-error'] ?? 'retry'
+/** What to do with messages that cannot be handled. Throws `usage`. */
+export function policyOf(values: ReplayFlags, consumer: ConsumerInfo | undefined): Policy {
+  const onError = values['on-error'] ?? 'retry'
   if (onError === 'skip' && consumer?.config.ack === 'all') {
-    throw new BusError('usage', `"${consumer.config.name}" acknowledges all before a message: none can be skipped`, {
-      try: ['--on-error retry', '--on-error stop'],
-    })
+    throw new BusError(
+      'usage',
+      `an acknowledgement of "${consumer.config.name}" covers all earlier messages, so none can be skipped`,
+      {
+        try: ['--on-error retry', '--on-error stop'],
+      },
+    )
   }
-  return {onError, maxAttempts: flags['max-deliver'] ?? 5}
+  return {onError, maxAttempts: values['max-deliver'] ?? 5}
 }
 
 export function paceOf({rate, speed, 'max-gap': maxGap}: ReplayFlags): Pace | undefined {
@@ -97,60 +106,44 @@ export function paceOf({rate, speed, 'max-gap': maxGap}: ReplayFlags): Pace | un
   return speed === undefined || speed === Number.POSITIVE_INFINITY ? undefined : recordedPace(speed, maxGap)
 }
 
-/** What of the stream is read. */
-export async function rangeOf(streams: Streams, flags: ReplayFlags): Promise<ReadOptions> {
+/** The part of the stream to read. */
+export async function rangeOf(streams: Streams, values: ReplayFlags): Promise<ReadOptions> {
   const {from, to}: {from?: Position | undefined; to?: Range['to']} =
-    flags.range === undefined
-      ? {from: flags.from, to: flags.to === 'end' ? undefined : flags.to}
-      : parseRange(flags.range)
+    values.range === undefined
+      ? {from: values.from, to: values.to === 'end' ? undefined : values.to}
+      : parseRange(values.range)
   return {
-    from: from && (await startAt(streams, flags.stream, from)),
+    from: from && (await startAt(streams, values.stream, from)),
     to,
-    filters: flags.filter,
-    lastPerSubject: flags['last-per-subject'],
-    follow: flags.follow,
+    filters: values.filter,
+    lastPerSubject: values['last-per-subject'],
+    follow: values.follow,
   }
 }
 
-/** The consumer that is named: rewound with `--reset`, made with `--create`. Fails with `notFound`. */
-export async function openConsumer(streams: Streams, flags: ReplayFlags): Promise<ConsumerInfo | undefined> {
-  const {stream, consumer, create, reset} = flags
+/** The consumer of the replay, created with `--create` and moved with `--reset`. Fails with `notFound`. */
+export async function openConsumer(streams: Streams, values: ReplayFlags): Promise<ConsumerInfo | undefined> {
+  const {stream, consumer, create, reset} = values
   if (consumer === undefined) return undefined
-  if (create && flags.into === undefined) await streams.consumers.add(stream, {name: consumer}).catch(unlessThere)
+  if (create && values.into === undefined) await streams.consumers.add(stream, {name: consumer}).catch(unlessThere)
   if (reset === undefined) return findConsumer(streams, stream, consumer)
   await findConsumer(streams, stream, consumer)
   return streams.consumers.reset(stream, consumer, resetAt(reset))
 }
 
-/** One with another configuration is the one that is meant. */
+/** A consumer with a different configuration is accepted. */
 function unlessThere(error: unknown): void {
   if (!(error instanceof BusError) || error.kind !== 'usage') throw error
 }
 
-/** stdout as a sink: a message is taken when the system has what was written. */
-export function viewSink(view: View, output: Output, {ordered}: {readonly ordered: boolean}): Sink {
-  return {
-    batch: 512,
-    // A view that waits for an expression must not be overtaken by the next.
-    depth: ordered ? 1 : 4,
-    async take(messages) {
-      const shown = view.show(messages, output)
-      if (typeof shown !== 'number') await shown
-      if (!(await output.written())) throw new BusError('interrupted', 'the reader of stdout has gone')
-      return undefined
-    },
-    async [Symbol.asyncDispose]() {},
-  }
-}
-
-/** The last line: `12 read · 12 handled · 12 acknowledged · 0 redelivered · floor 0 → 12 · 4.1 s · 2.9/s`. */
+/** The last line: `12 read · 12 handled · 0 redelivered · ack floor #0 → #12 · 4.1 s · 2.9/s`. */
 export function replayLine(
   {read, handled, failed, skipped, givenUp, ms}: Replayed,
   durable: {readonly redelivered: number; readonly before: number; readonly after: number} | undefined,
 ): string {
   const facts: string[] = []
   if (durable !== undefined) {
-    facts.push(`${formatCount(durable.redelivered)} redelivered`, `floor ${durable.before} → ${durable.after}`)
+    facts.push(`${formatCount(durable.redelivered)} redelivered`, `ack floor #${durable.before} → #${durable.after}`)
   }
   const counts = {
     read,
@@ -160,4 +153,37 @@ export function replayLine(
     ...(givenUp > 0 && {'given up': givenUp}),
   }
   return summaryLine(counts, ms, facts)
+}
+
+/** The dry run as a table: a row per subject, and a last one for all. */
+export async function surveyText({total, subjects}: Survey, paint: ChalkInstance | undefined): Promise<string> {
+  if (total.messages === 0) return 'nothing to replay\n'
+  const rows = [...subjects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([subject, tally]) => row(subject, tally))
+  const columns = [
+    {head: 'subject'},
+    {head: 'messages', align: 'right'},
+    {head: 'bytes', align: 'right'},
+    {head: 'first'},
+    {head: 'last'},
+  ] as const
+  return table(columns, [...rows, row('all', total)], paint)
+}
+
+/** The dry run as JSON, with times in ISO 8601. */
+export function surveyJson(
+  {total, subjects, firstSeq, lastSeq}: Survey,
+  {stream, consumer}: {readonly stream: string; readonly consumer?: string | undefined},
+): object {
+  const each = Object.fromEntries([...subjects].map(([subject, tally]) => [subject, tallyJson(tally)]))
+  return {stream, consumer, ...tallyJson(total), firstSeq, lastSeq, subjects: each}
+}
+
+function tallyJson({messages, bytes, firstTime, lastTime}: Tally): object {
+  return messages === 0
+    ? {messages, bytes}
+    : {messages, bytes, firstTime: isoTime(firstTime), lastTime: isoTime(lastTime)}
+}
+
+function row(subject: string, {messages, bytes, firstTime, lastTime}: Tally): string[] {
+  return [subject, formatCount(messages), formatBytes(bytes), isoTime(firstTime), isoTime(lastTime)]
 }

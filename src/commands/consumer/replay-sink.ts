@@ -1,64 +1,67 @@
-/** Where `consumer replay` hands its messages, by its flags. */
+/** The sink of `consumer replay`: where its messages go. */
 import type {ChalkInstance} from 'chalk'
 import type {Output} from '../../lib/cli/io/output.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
-import {chooseView} from '../../lib/cli/render/view.ts'
+import {chooseView, type View} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {matches} from '../../lib/core/subject.ts'
 import type {Sink} from '../../lib/messaging/sinks/sink.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
-import {type ReplayFlags, viewSink} from './replay-plan.ts'
+import type {ReplayFlags} from './replay-plan.ts'
 
-export interface SinkStage {
+export interface SinkContext {
   readonly bus: Transport
   /** The bus of `--into`. */
   readonly target: Transport | undefined
-  /** The program of `--exec`. */
+  /** The program and its arguments. */
   readonly argv: readonly string[]
   readonly output: Output
   readonly paint: (fd: 1 | 2) => Promise<ChalkInstance | undefined>
   readonly say: (line: string) => void
   readonly stop: AbortSignal
-  /** Ends the replay, by the wish of who decides by hand. */
+  /** Ends the replay when the user quits. */
   readonly quit: () => void
 }
 
 interface ChosenSink {
   readonly sink: Sink
-  /** stdout shows the messages. */
+  /** Whether the messages are shown on stdout. */
   readonly shows: boolean
 }
 
 const execTimeoutMs = 30_000
 
-/** The sink that the flags ask for; stdout without any. Fails with `usage`. */
+/** The sink that the flags ask for; stdout by default. Fails with `usage`. */
 export async function chooseSink(
   flags: ReplayFlags & {readonly timeout: number},
-  stage: SinkStage,
+  context: SinkContext,
 ): Promise<ChosenSink> {
-  const sink = await elsewhere(flags, stage)
+  const sink = await otherSink(flags, context)
   if (sink !== undefined) return {sink, shows: false}
-  // On a durable what an expression cannot be applied to would be acknowledged unseen.
-  const onFailure = flags.consumer === undefined ? stage.say : undefined
-  const view = await chooseView(flags, {terminal: isTerminal(1), paint: await stage.paint(1), onFailure})
-  return {sink: viewSink(view, stage.output, {ordered: flags.select !== undefined}), shows: true}
+  // With a durable consumer a message to which --select cannot be applied would be acknowledged unseen.
+  const onFailure = flags.consumer === undefined ? context.say : undefined
+  const view = await chooseView(flags, {terminal: isTerminal(1), paint: await context.paint(1), onFailure})
+  return {sink: viewSink(view, context.output, {ordered: flags.select !== undefined}), shows: true}
 }
 
-async function elsewhere(flags: ReplayFlags & {readonly timeout: number}, stage: SinkStage): Promise<Sink | undefined> {
-  if (flags.exec || flags['exec-lines']) return programs(flags, stage)
+async function otherSink(
+  flags: ReplayFlags & {readonly timeout: number},
+  context: SinkContext,
+): Promise<Sink | undefined> {
+  if (flags.exec || flags['exec-lines']) return programs(flags, context)
   if (flags.webhook !== undefined) {
     const {webhookSink} = await import('../../lib/messaging/sinks/webhook.ts')
     return webhookSink({url: flags.webhook, concurrency: flags.concurrency ?? 1, timeoutMs: flags.timeout})
   }
   if (flags.step) {
-    if (!isTerminal(0) || !isTerminal(2)) throw new BusError('usage', '--step needs a terminal to ask on')
+    if (!isTerminal(0) || !isTerminal(2)) throw new BusError('usage', '--step needs a terminal')
     const {stepSink} = await import('../../lib/cli/base/step-prompt.ts')
-    return stepSink({signal: stage.stop, paint: await stage.paint(2), quit: stage.quit})
+    return stepSink({signal: context.stop, paint: await context.paint(2), quit: context.quit})
   }
-  return flags.republish !== undefined || stage.target !== undefined ? copies(flags, stage) : undefined
+  return flags.republish !== undefined || context.target !== undefined ? copies(flags, context) : undefined
 }
 
-async function programs(flags: ReplayFlags, {argv, output}: SinkStage): Promise<Sink> {
+async function programs(flags: ReplayFlags, {argv, output}: SinkContext): Promise<Sink> {
   const {linesSink, programSink} = await import('../../lib/messaging/sinks/programs.ts')
   const onStderr = (chunk: Uint8Array) => tell(chunk)
   if (flags['exec-lines']) return linesSink({argv, window: flags.concurrency ?? 64, onStderr})
@@ -68,7 +71,7 @@ async function programs(flags: ReplayFlags, {argv, output}: SinkStage): Promise<
     timeoutMs: flags['exec-timeout'] ?? execTimeoutMs,
     onStderr,
     onStdout(data) {
-      // With --json stdout is for the result.
+      // With --json stdout has the result.
       if (flags.json) tell(data)
       else output.write(data)
       return output.ready()
@@ -76,7 +79,7 @@ async function programs(flags: ReplayFlags, {argv, output}: SinkStage): Promise<
   })
 }
 
-async function copies(flags: ReplayFlags, {bus, target, say}: SinkStage): Promise<Sink> {
+async function copies(flags: ReplayFlags, {bus, target, say}: SinkContext): Promise<Sink> {
   const {intoSink, republishSink} = await import('../../lib/messaging/replay/copies.ts')
   const source = await bus.streams.info(flags.stream)
   if (target === undefined) {
@@ -84,6 +87,22 @@ async function copies(flags: ReplayFlags, {bus, target, say}: SinkStage): Promis
     return republishSink(bus, flags.republish ?? '', {keptBy: (subject) => flags.follow === true && isOwn(subject)})
   }
   const sink = await intoSink(target, source, {create: flags.create === true})
-  if (sink.after > 0) say(`stream ${sink.stream} has copies up to ${sink.after}: going on after it`)
+  if (sink.after > 0) say(`stream ${sink.stream} has copies up to #${sink.after}: resuming after it`)
   return sink
+}
+
+/** stdout as a sink: a message is handled when the system has accepted its output. */
+function viewSink(view: View, output: Output, {ordered}: {readonly ordered: boolean}): Sink {
+  return {
+    batch: 512,
+    // A view that evaluates an expression must not be overtaken by the next batch.
+    depth: ordered ? 1 : 4,
+    async take(messages) {
+      const shown = view.show(messages, output)
+      if (typeof shown !== 'number') await shown
+      if (!(await output.written())) throw new BusError('interrupted', 'the reader of stdout has gone')
+      return undefined
+    },
+    async [Symbol.asyncDispose]() {},
+  }
 }

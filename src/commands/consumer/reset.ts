@@ -5,25 +5,25 @@ import * as flags from '../../lib/cli/flags/flags.ts'
 import {firstFrom, resetAt} from '../../lib/messaging/stored/places.ts'
 import {type ConsumerDocument, consumerDocument, movedText, moveText} from './settings.ts'
 
-/** What `--json` prints: the consumer as it is now, and where it was. */
+/** What `--json` prints: the consumer and its state before. */
 export interface ConsumerResetResult extends ConsumerDocument {
   readonly before: Pick<ConsumerDocument, 'ackFloor' | 'deliveredSeq' | 'pending' | 'ackPending' | 'lag'>
 }
 
 export default class ConsumerReset extends BusCommand<ConsumerResetResult> {
-  static override summary = 'move a consumer to another place in its stream'
+  static override summary = 'move a consumer to another position in its stream'
   static override description =
-    'What comes after that place is delivered (again), what comes before it is not. It asks before; without a terminal it needs --yes.'
+    'Messages from that position on are delivered (again), earlier ones are not. It asks for confirmation; without a terminal it needs --yes.'
   static override examples = [
-    {description: 'everything again', command: '<%= config.bin %> consumer reset ORDERS billing --to first'},
+    {description: 'all messages again', command: '<%= config.bin %> consumer reset ORDERS billing --to first'},
     {
-      description: 'the last quarter of an hour again, in a script',
+      description: 'the last 15 minutes again, in a script',
       command: '<%= config.bin %> consumer reset ORDERS billing --to @-15m --yes',
     },
   ]
   static override args = {
-    stream: string({description: 'which stream', required: true}),
-    consumer: string({description: 'which consumer', required: true}),
+    stream: string({description: 'name of the stream', required: true}),
+    consumer: string({description: 'name of the consumer', required: true}),
   }
   static override flags = {to: flags.toPosition(), yes: flags.yes()}
 

@@ -10,14 +10,14 @@ export interface ConsumerRmResult {
 }
 
 export default class ConsumerRm extends BusCommand<ConsumerRmResult> {
-  static override summary = 'remove a consumer, and with it what it remembers; the messages stay'
-  static override description = 'It asks before; without a terminal it needs --yes.'
+  static override summary = 'remove a consumer; the messages of its stream stay'
+  static override description = 'It asks for confirmation; without a terminal it needs --yes.'
   static override examples = [
     {description: 'in a script', command: '<%= config.bin %> consumer rm ORDERS billing --yes'},
   ]
   static override args = {
-    stream: string({description: 'which stream', required: true}),
-    consumer: string({description: 'which consumer', required: true}),
+    stream: string({description: 'name of the stream', required: true}),
+    consumer: string({description: 'name of the consumer', required: true}),
   }
   static override flags = {yes: flags.yes()}
 
@@ -26,7 +26,7 @@ export default class ConsumerRm extends BusCommand<ConsumerRmResult> {
     const {stream, consumer} = args
     await using bus = await this.openBus()
     const {ackFloor} = await bus.streams.consumers.info(stream, consumer)
-    const what = `remove consumer ${consumer} of stream ${stream} and forget its ack floor #${ackFloor}`
+    const what = `remove consumer ${consumer} of stream ${stream} with its ack floor #${ackFloor}`
     await confirm(what, {yes: flags.yes, signal: this.stop})
     await bus.streams.consumers.remove(stream, consumer)
     if (!this.jsonEnabled()) this.say(`removed consumer ${consumer} of stream ${stream}`)

@@ -1,5 +1,6 @@
-/** Durable consumers on the command line: from flags to settings, and from what a bus tells of them to people and programs. */
-
+/** The configuration of a durable consumer from flags, and a consumer as text and JSON. */
+import * as flags from '../../lib/cli/flags/flags.ts'
+import type {FlagValues} from '../../lib/cli/flags/values.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatAgo, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -13,38 +14,43 @@ import type {
   DeliverPolicy,
 } from '../../lib/transport/streams-contract.ts'
 
-export interface ConsumerFlags {
-  readonly filter?: readonly string[] | undefined
-  readonly description?: string | undefined
-  readonly ack?: 'explicit' | 'all' | 'none' | undefined
-  readonly 'ack-wait'?: number | undefined
-  readonly 'max-deliver'?: number | undefined
-  readonly 'max-ack-pending'?: number | undefined
-  readonly backoff?: readonly number[] | undefined
+/** The flags for the configuration of a consumer, apart from where it begins. */
+export const consumerSettingFlags = {
+  filter: flags.filter(),
+  ack: flags.ackPolicy(),
+  'ack-wait': flags.ackWait(),
+  'max-deliver': flags.maxDeliver(),
+  'max-ack-pending': flags.maxAckPending(),
+  backoff: flags.backoff(),
+  description: flags.description(),
 }
 
-/** What `--json` prints of a consumer; see docs/json-output.md. Times are ISO 8601, durations milliseconds. */
+/** A consumer in JSON output; see docs/json-output.md. Times are ISO 8601, durations milliseconds. */
 export interface ConsumerDocument extends Omit<ConsumerInfo, 'created' | 'lastActive' | 'config'> {
   readonly config: Omit<ConsumerConfig, 'deliver'> & {
     readonly deliver: Exclude<DeliverPolicy, {timeMs: number}> | {readonly time: string}
   }
   readonly created: string
   readonly lastActive?: string | undefined
-  /** All that it has still to do: `pending` and `ackPending`. */
+  /** The sum of `pending` and `ackPending`. */
   readonly lag: number
 }
 
-export function consumerSettings(name: string, deliver: DeliverPolicy | undefined, flags: ConsumerFlags) {
+export function consumerSettings(
+  name: string,
+  deliver: DeliverPolicy | undefined,
+  values: FlagValues<typeof consumerSettingFlags>,
+) {
   return {
     name,
     deliver,
-    description: flags.description,
-    filters: flags.filter?.length ? flags.filter : undefined,
-    ack: flags.ack,
-    ackWaitMs: flags['ack-wait'],
-    maxDeliver: flags['max-deliver'],
-    maxAckPending: flags['max-ack-pending'],
-    backoffMs: flags.backoff,
+    description: values.description,
+    filters: values.filter?.length ? values.filter : undefined,
+    ack: values.ack,
+    ackWaitMs: values['ack-wait'],
+    maxDeliver: values['max-deliver'],
+    maxAckPending: values['max-ack-pending'],
+    backoffMs: values.backoff,
   } satisfies ConsumerSettings
 }
 
@@ -116,11 +122,11 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     'ack floor': `#${ackFloor}`,
     'last active': lastActive === undefined ? 'never' : formatMoment(lastActive),
     filters: config.filters.join(' ') || 'none',
-    'began at': deliverText(config.deliver),
-    acknowledge: ackText(config),
+    'deliver policy': deliverText(config.deliver),
+    'ack policy': ackText(config),
     backoff: config.backoffMs.length === 0 ? undefined : config.backoffMs.map(durationText).join(', '),
     push: pushText(info),
-    durable: config.durable ? undefined : 'no: it goes when nobody uses it',
+    durable: config.durable ? undefined : 'no: removed when unused',
     created: formatMoment(created),
   }
 }
@@ -130,23 +136,24 @@ function lagOf({pending, ackPending}: ConsumerInfo): number {
 }
 
 function deliverText(deliver: DeliverPolicy): string {
-  if (deliver === 'lastPerSubject') return 'the last of each subject'
+  if (deliver === 'lastPerSubject') return 'last per subject'
   return typeof deliver === 'string' ? deliver : formatPosition(deliver)
 }
 
 function ackText({ack, ackWaitMs, maxDeliver, maxAckPending}: ConsumerConfig): string {
   if (ack === 'none') return 'none'
-  const deliveries = maxDeliver === undefined ? [] : [`${formatCount(maxDeliver)} deliveries at most`]
-  return [ack, `within ${durationText(ackWaitMs)}`, `${formatCount(maxAckPending)} waiting`, ...deliveries].join(' · ')
+  const deliveries = maxDeliver === undefined ? [] : [`at most ${formatCount(maxDeliver)} deliveries`]
+  const pending = `at most ${formatCount(maxAckPending)} unacknowledged`
+  return [ack, `ack wait ${durationText(ackWaitMs)}`, pending, ...deliveries].join(' · ')
 }
 
 function pushText({config: {push}, bound}: ConsumerInfo): string | undefined {
   if (push === undefined) return undefined
   const queue = push.queue === undefined ? '' : ` in queue ${push.queue}`
-  return `to ${push.subject}${queue}, ${bound ? 'somebody listens' : 'nobody listens'}`
+  return `to ${push.subject}${queue}, ${bound ? 'subscribed' : 'not subscribed'}`
 }
 
-/** `move consumer billing of stream ORDERS from #1043 to @-15m, which is #980`; `seq` is of the message there, if there is one. */
+/** `move consumer billing of stream ORDERS from #1043 to @-15m, which is #980`; `seq` is the message at that position, if there is one. */
 export function moveText({stream, config, ackFloor}: ConsumerInfo, to: Position, seq: number | undefined): string {
   const place = formatPosition(to)
   const found = seq === undefined ? 'after the last message' : `#${seq}`

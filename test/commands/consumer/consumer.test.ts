@@ -22,7 +22,7 @@ async function drained(scene: StoredScene, count: number): Promise<string[]> {
 }
 
 onBothBuses((newScene) => {
-  test('a consumer is made, listed, looked at and removed', async () => {
+  test('a consumer is created, listed, inspected and removed', async () => {
     await using scene = await newScene()
     const seqs = await filled(scene, 4)
     const add = ['consumer', 'add', 'S', 'c', '--filter', 's.a', '--ack', 'explicit', '--ack-wait', '1m']
@@ -54,7 +54,7 @@ onBothBuses((newScene) => {
       stderr: 'consumer c has 2 pending in S\n',
     })
     expect((await scene.run(['consumer', 'add', 'S', 'c', '--if-missing'])).stderr).toBe(
-      'consumer c was there already, and has 2 pending in S\n',
+      'consumer c already exists and has 2 pending in S\n',
     )
 
     await scene.run(['consumer', 'next', 'S', 'c'])
@@ -98,7 +98,7 @@ onBothBuses((newScene) => {
     expect(await drained(scene, bodies.length)).toEqual(bodies)
   })
 
-  test('next acknowledges, and says what is left', async () => {
+  test('consumer next acknowledges, and reports what is pending', async () => {
     await using scene = await newScene()
     const [one, two] = await filled(scene, 3)
     await scene.run(['consumer', 'add', 'S', 'c'])
@@ -119,7 +119,7 @@ onBothBuses((newScene) => {
     expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({pending: 0, ackPending: 0})
   })
 
-  test('fewer than asked are exit code 6, and those that came are acknowledged', async () => {
+  test('consumer next exits with 6 if there are too few messages, and acknowledges those it shows', async () => {
     await using scene = await newScene()
     await filled(scene, 1)
     await scene.run(['consumer', 'add', 'S', 'c'])
@@ -129,22 +129,22 @@ onBothBuses((newScene) => {
     expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({pending: 0, ackPending: 0})
   })
 
-  test('next gives back, at once or later, and gives up', async () => {
+  test('consumer next returns messages, immediately or later, and terminates them', async () => {
     await using scene = await newScene()
     await filled(scene, 2)
     await scene.run(['consumer', 'add', 'S', 'c'])
     const next = (...flags: string[]) => scene.run(['consumer', 'next', 'S', 'c', '--raw', ...flags])
-    expect(await next('--nak')).toMatchObject({code: 0, stdout: '1\n', stderr: '1 given back · 1 pending\n'})
+    expect(await next('--nak')).toMatchObject({code: 0, stdout: '1\n', stderr: '1 returned · 1 pending\n'})
     expect(await next('--nak', '--delay', '1h')).toMatchObject({
       code: 0,
       stdout: '1\n',
-      stderr: '1 given back · 1 redelivered · 1 pending\n',
+      stderr: '1 returned · 1 redelivered · 1 pending\n',
     })
-    expect(await next('--term')).toMatchObject({code: 0, stdout: '2\n', stderr: '1 given up · 0 pending\n'})
+    expect(await next('--term')).toMatchObject({code: 0, stdout: '2\n', stderr: '1 terminated · 0 pending\n'})
     expect(await next('-t', '300ms')).toMatchObject({code: 6, stdout: ''})
   })
 
-  test('peek shows what is not acknowledged, and touches nothing', async () => {
+  test('consumer next --peek shows unacknowledged messages and changes nothing', async () => {
     await using scene = await newScene()
     await filled(scene, 4)
     await scene.run(['consumer', 'add', 'S', 'c', '--filter', 's.b'])
@@ -157,11 +157,11 @@ onBothBuses((newScene) => {
     expect(await peek()).toMatchObject({
       code: 6,
       stdout: '',
-      stderr: expect.stringContaining('consumer c of stream S has nothing to acknowledge'),
+      stderr: expect.stringContaining('consumer c of stream S has no unacknowledged messages'),
     })
   })
 
-  test('what the reader did not take is not acknowledged', async () => {
+  test('consumer next does not acknowledge what the reader of stdout did not take', async () => {
     await using scene = await newScene()
     await filled(scene, 3)
     await scene.run(['consumer', 'add', 'S', 'c'])
@@ -171,7 +171,7 @@ onBothBuses((newScene) => {
     expect((await scene.run(['consumer', 'next', 'S', 'c', '--raw'])).stdout).toBe('1\n')
   })
 
-  test('a consumer is moved anywhere, and says from where to where', async () => {
+  test('consumer reset moves a consumer anywhere, and shows both positions', async () => {
     await using scene = await newScene()
     const seqs = await filled(scene, 6)
     const [first = 0, , third = 0] = seqs
@@ -218,7 +218,7 @@ onBothBuses((newScene) => {
     expect(stderr).toContain('none')
   })
 
-  test('another configuration of the same name is refused', async () => {
+  test('consumer add refuses a different configuration for an existing name', async () => {
     await using scene = await newScene()
     await filled(scene, 1)
     await scene.run(['consumer', 'add', 'S', 'c'])
@@ -236,8 +236,11 @@ test.each([
   [['reset', 'S', 'c'], '--to'],
   [['reset', 'S', 'c', '--to', '@yesterday'], '--to: "@yesterday" is not a time'],
   [['next', 'S', 'c', '--ack', '--nak'], '--ack and --nak exclude each other'],
+  [['next', 'S', 'c', '--peek', '--ack'], '--peek and --ack exclude each other'],
+  [['next', 'S', 'c', '--nak', '--term'], '--nak and --term exclude each other'],
+  [['next', 'S', 'c', '--delay', '1ms'], '--delay goes with --nak'],
   [['next', 'S', 'c', '-n', '0'], '--count: "0" is not a whole number of at least 1'],
-])('a mistake is usage: consumer %j', async (words, sentence) => {
+])('a usage error is exit code 2: consumer %j', async (words, sentence) => {
   const {code, stdout, stderr} = await bus(['consumer', ...words])
   expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(sentence)])
 })

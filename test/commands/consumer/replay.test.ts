@@ -64,7 +64,7 @@ function numbers(from: number, to: number): string {
 }
 
 describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) => {
-  test('of a range shows what is stored, and ends', async () => {
+  test('of a range shows its messages and ends', async () => {
     const {replay, seqs, stream} = await scene(kind, 100)
     expect(await replay('--raw')).toMatchObject({code: 0, stdout: numbers(1, 100)})
     expect((await replay('--raw', '--from', '-3')).stdout).toBe(numbers(98, 100))
@@ -77,7 +77,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(JSON.parse(record ?? '')).toMatchObject({subject: `${stream}.a`, seq: seqs[0], json: 1})
   })
 
-  test('follows a range on to what comes later', async () => {
+  test('of a range with --follow continues with new messages', async () => {
     const {stream, run, url} = await scene(kind, 2)
     await using following = start(['consumer', 'replay', stream, '--raw', '--follow', '-n', '3', '-b', url])
     expect(await following.stdoutLine()).toBe('1')
@@ -85,7 +85,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await following.ended).toMatchObject({code: 0, stdout: '1\n2\nlater\n'})
   })
 
-  test('of a durable goes on after its ack floor, acknowledges, and leaves it as it is', async () => {
+  test('of a durable consumer resumes after its ack floor and acknowledges, without reconfiguring it', async () => {
     const here = await scene(kind, 100, 'd')
     expect(await here.replay('d', '--raw', '-n', '40')).toMatchObject({code: 0, stdout: numbers(1, 40)})
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[39], pending: 60, ackPending: 0})
@@ -93,13 +93,13 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[39], pending: 60, ackPending: 0})
     const {code, stdout, stderr} = await here.replay('d', '--raw')
     expect([code, stdout]).toEqual([0, numbers(41, 100)])
-    expect(stderr).toContain(`60 read · 60 handled · 0 redelivered · floor ${here.seqs[39]} → ${here.seqs[99]}`)
+    expect(stderr).toContain(`60 read · 60 handled · 0 redelivered · ack floor #${here.seqs[39]} → ${here.seqs[99]}`)
     expect(await here.replay('d', '--raw')).toMatchObject({code: 0, stdout: ''})
     expect((await here.replay('d', '--raw', '--reset', String(here.seqs[97]))).stdout).toBe(numbers(98, 100))
     expect((await here.replay('d', '--raw', '--reset', 'first')).stdout).toBe(numbers(1, 100))
   })
 
-  test('makes a durable only when asked to', async () => {
+  test('creates a durable consumer only with --create', async () => {
     const {replay} = await scene(kind, 3)
     const {code, stderr} = await replay('late', '--raw')
     expect([code, stderr]).toEqual([5, expect.stringContaining('--create')])
@@ -108,7 +108,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect((await bus(['consumer', 'replay', 'NOPE', '-b', (await scene(kind, 0)).url])).code).toBe(5)
   })
 
-  test('into a program acknowledges what it has handled, and stops before what it cannot', async () => {
+  test('into a program acknowledges what it handles, and stops before what it cannot', async () => {
     const here = await scene(kind, 5, 'd')
     const script = 'read n; [ "$n" != 4 ] || { echo "no four" >&2; exit 1; }; echo "got $n on $BUS_SUBJECT"'
     const failed = await here.replay('d', '--max-deliver', '2', '--exec', '--', 'sh', '-c', script)
@@ -143,7 +143,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[4], pending: 0, ackPending: 0})
   })
 
-  test('by skip leaves what it cannot handle for the next time', async () => {
+  test('with --on-error skip leaves what it cannot handle for the next time', async () => {
     const here = await scene(kind, 4, 'd')
     const refusing = ['--on-error', 'skip', '--exec', '--', 'sh', '-c', 'read n; [ "$n" != 2 ]']
     const skipped = await here.replay('d', ...refusing)
@@ -152,7 +152,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await here.replay('d', '--raw')).toMatchObject({code: 0, stdout: '2\n'})
   })
 
-  test('into a program that stays', async () => {
+  test('into a program that keeps running hands over all messages', async () => {
     const here = await scene(kind, 300, 'd')
     const script = 'while read -r line; do echo "$line" >> "$0"; echo ack; done'
     const log = join(folder, `${here.stream}.log`)
@@ -162,7 +162,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[299], pending: 0, ackPending: 0})
   })
 
-  test('into a webhook tries again after what the far end says', async () => {
+  test('into a webhook retries after the time the server asks for', async () => {
     const here = await scene(kind, 20, 'd')
     const got: string[] = []
     const http = createServer(async (request, response) => {
@@ -182,7 +182,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(got[0]).toBe(`1 ${here.stream}.a d`)
   })
 
-  test('under another subject, once', async () => {
+  test('with --republish publishes each message once under another subject', async () => {
     const here = await scene(kind, 10)
     await using listening = start(['sub', 'copy.>', '-n', '10', '-f', '{subject} {text}\\n', '-b', here.url])
     await listening.stderrLine('listening on')
@@ -191,7 +191,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect((await here.replay('--republish', '{subject}', '--follow')).code).toBe(2)
   })
 
-  test('into another bus, interrupted and resumed without loss or doubles', async () => {
+  test('into another bus resumes after an interruption without loss or duplicates', async () => {
     const here = await scene(kind, 5000)
     const target = kind === 'file' ? server.url() : join(folder, `${here.stream}-copy.db`)
     const into = (...args: string[]) => here.replay('--into', target, ...args)
@@ -207,7 +207,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
       await copying.ended
     }
     expect((await into()).code).toBe(0)
-    expect((await into()).stderr).toContain(`has copies up to ${here.seqs[4999]}`)
+    expect((await into()).stderr).toContain(`has copies up to #${here.seqs[4999]}`)
     const copied = await bus(['consumer', 'replay', here.stream, '--raw', '-b', target])
     expect(copied.stdout).toBe(numbers(1, 5000))
     const [first] = (await bus(['consumer', 'replay', here.stream, '--json', '-n', '1', '-b', target])).stdout.split(
@@ -219,7 +219,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     })
   })
 
-  test('only counts in a dry run', async () => {
+  test('with --dry-run only counts messages', async () => {
     const here = await scene(kind, 9, 'd')
     const {stdout, code} = await here.replay('d', '--dry-run', '--json')
     expect(code).toBe(0)
@@ -233,7 +233,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'd')).toMatchObject({pending: 9})
   })
 
-  test('is done at least once for every message when it is killed again and again, and the floor never passes one', async () => {
+  test('handles every message at least once although it is killed repeatedly, and never acknowledges an unhandled one', async () => {
     const here = await scene(kind, 2000, 'd')
     const log = join(folder, `${here.stream}-${kind}.log`)
     const script = 'while read -r line; do printf "%s\\n" "$line" >> "$0"; echo ack; done'
@@ -255,7 +255,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[1999], pending: 0, ackPending: 0})
   }, 90_000)
 
-  test('signals that it is at work while the sink takes longer than the time to acknowledge', async () => {
+  test('keeps a message from redelivery while its handling takes longer than the ack wait', async () => {
     const here = await scene(kind, 0)
     await using connection = await open(here.url)
     await connection.streams.consumers.add(here.stream, {name: 'slow', ackWaitMs: 1000})
@@ -265,7 +265,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'slow')).toMatchObject({pending: 0, ackPending: 0})
   })
 
-  test('two replays that share a durable split the work', async () => {
+  test('shares a durable consumer with a second replay', async () => {
     const here = await scene(kind, 3000)
     expect((await here.run('consumer', 'add', here.stream, 'd')).code).toBe(0)
     const both = await Promise.all([1, 2].map(() => here.replay('d', '--raw', '--rate', '2000/s')))
@@ -306,13 +306,13 @@ function lines(path: string): string[] {
   }
 }
 
-describe('what does not go together', () => {
+describe('consumer replay refuses', () => {
   test.each([
-    [['S', '--exec', '--webhook', 'http://x', '--', 'true'], '--exec and --webhook exclude each other'],
+    [['S', '--exec', '--webhook', 'http://x', '--', 'true'], '--webhook and --exec exclude each other'],
     [['S', '--raw', '--webhook', 'http://x'], '--webhook and --raw exclude each other'],
     [['S', '--peek'], '--peek goes with a CONSUMER'],
     [['S', 'd', '--from', '1'], '--from goes with a range'],
-    [['S', 'd', '--where', 'true'], 'what is left out would be acknowledged'],
+    [['S', 'd', '--where', 'true'], 'otherwise skipped messages would be acknowledged'],
     [['S', '--range', '5'], '"5" is not a range'],
     [['S', '--from', 'yesterday'], 'is not a position'],
     [['S', '--speed', '0'], 'is not a speed'],

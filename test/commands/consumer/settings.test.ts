@@ -33,7 +33,7 @@ const billing: ConsumerInfo = {
 }
 
 describe('a consumer', () => {
-  test('as a document has its lag, and times in ISO 8601', () => {
+  test('in JSON has its lag, and times in ISO 8601', () => {
     expect(consumerDocument({...billing, lastActive: created})).toEqual({
       ...billing,
       config: {...billing.config, deliver: {time: '2026-11-20T10:00:00.000Z'}},
@@ -44,23 +44,23 @@ describe('a consumer', () => {
     expect(consumerDocument(billing)).not.toHaveProperty('lastActive')
   })
 
-  test('as a row shows how far behind it is', () => {
+  test('in consumer ls shows its lag', () => {
     expect(consumerRow(billing)).toEqual(['ORDERS', 'billing', '1,203', '1,200', '3', '1', '#17', 'never'])
   })
 
-  test('as facts is complete', () => {
+  test('in consumer info is complete', () => {
     expect(consumerFacts(billing)).toMatchObject({
       lag: '1,203',
       'ack floor': '#17',
       filters: 'orders.*.paid',
-      'began at': '@2026-11-20T10:00:00.000Z',
-      acknowledge: 'explicit · within 30s · 1,000 waiting · 5 deliveries at most',
+      'deliver policy': '@2026-11-20T10:00:00.000Z',
+      'ack policy': 'explicit · ack wait 30s · at most 1,000 unacknowledged · at most 5 deliveries',
       backoff: '1s, 5s',
       push: undefined,
       durable: undefined,
     })
     const push = {...billing, bound: false, config: {...billing.config, push: {subject: 'x', queue: 'q'}}}
-    expect(consumerFacts(push)['push']).toBe('to x in queue q, nobody listens')
+    expect(consumerFacts(push)['push']).toBe('to x in queue q, not subscribed')
   })
 
   test.each([
@@ -73,7 +73,7 @@ describe('a consumer', () => {
     ['7', {seq: 7}],
     ['-7', {last: 7}],
     ['@0', {timeMs: 0}],
-  ] as const)('that begins at %s', (text, policy) => {
+  ] as const)('begins at %s', (text, policy) => {
     expect(parseDeliver(text)).toEqual(policy)
   })
 
@@ -81,8 +81,8 @@ describe('a consumer', () => {
     expect(() => parseDeliver('lastPerSubject')).toThrow('--deliver: "lastPerSubject" is not a position in a stream')
   })
 
-  test('is made of what was asked for', () => {
-    const flags = {filter: [], 'ack-wait': 1, ack: 'all'} as const
+  test('gets its settings from flags', () => {
+    const flags = {filter: [], 'ack-wait': 1, ack: 'all' as const}
     expect(consumerSettings('c', undefined, flags)).toMatchObject({
       name: 'c',
       filters: undefined,
@@ -101,7 +101,7 @@ describe('a consumer', () => {
     expect(moveText(billing, to, seq)).toBe(`move consumer billing of stream ORDERS from #18 to ${text}`)
   })
 
-  test('that was moved says from where to where', () => {
+  test('that was moved shows its position before and after', () => {
     expect(movedText(billing, {...billing, ackFloor: 2, pending: 1300, ackPending: 0})).toBe(
       'consumer billing of stream ORDERS: ack floor #17 → #2, lag 1,203 → 1,300',
     )

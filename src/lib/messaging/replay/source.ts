@@ -26,22 +26,33 @@ export interface Source extends AsyncDisposable {
 /** How long a consumer may be silent before it is looked at. */
 const silenceMs = 500
 
-/** Reads a range; `undefined` is an empty one. */
-export async function rangeSource(bus: Transport, stream: string, range: ReadOptions | undefined): Promise<Source> {
-  return new RangeSource(range && (await bus.streams.read(stream, range)))
+/** Reads a range, at most `count` messages of it. An `undefined` range is empty. */
+export async function rangeSource(
+  bus: Transport,
+  stream: string,
+  range: ReadOptions | undefined,
+  count?: number,
+): Promise<Source> {
+  return new RangeSource(range && (await bus.streams.read(stream, range)), count)
 }
 
 class RangeSource implements Source {
-  readonly total = undefined
+  readonly total: number | undefined
   readonly redelivered = 0
   readonly #subscription: Subscription | undefined
+  #left: number
 
-  constructor(subscription: Subscription | undefined) {
+  constructor(subscription: Subscription | undefined, count: number | undefined) {
     this.#subscription = subscription
+    this.total = count
+    this.#left = count ?? Number.POSITIVE_INFINITY
   }
 
   async take(max: number): Promise<readonly Message[]> {
-    return this.#subscription?.take(max) ?? []
+    if (this.#subscription === undefined || this.#left === 0) return []
+    const taken = await this.#subscription.take(Math.min(max, this.#left))
+    this.#left -= taken.length
+    return taken
   }
 
   end(): void {
