@@ -16,7 +16,7 @@ import {checkPurge, checkRead, consumerConfig, streamConfig} from '../shared/str
 import type {Consumers, Stored, StreamSettings, Streams} from '../streams-contract.ts'
 import {MemoryConsumer} from './consumer.ts'
 import {MemoryMember} from './member.ts'
-import {memoryPublisher} from './publisher.ts'
+import {MemoryPublisher} from './publisher.ts'
 import {readStream} from './reading.ts'
 import {MemoryStream} from './stream.ts'
 
@@ -93,7 +93,7 @@ export function memoryStreams(connection: Connection): Streams {
     },
     publisher(options = {}) {
       check()
-      return memoryPublisher(send, options)
+      return new MemoryPublisher(url, send, options)
     },
     get: async (stream, seq) => found(find(stream).get(seq), stream, `with the sequence ${seq}`),
     async last(stream, pattern) {

@@ -36,6 +36,13 @@ export function refused(url: string, stream: string, code: number, text: string)
   return new BusError('remote', `the stream ${stream} on ${url} refused the message: ${text}`, {data: {code, stream}})
 }
 
+/** No acknowledgement came in time. */
+export function lateError(url: string, subject: string, timeoutMs: number): BusError {
+  return new BusError('timeout', `no stream has acknowledged "${subject}" within ${timeoutMs} ms on ${url}`, {
+    try: ['a longer --timeout', 'the same message again, with a Nats-Msg-Id: it is then stored once'],
+  })
+}
+
 /** `which` says which message was asked for: `with the sequence 7`, `of orders.*`. */
 export function noMessage(url: string, stream: string, which: string, known: Known = {}): BusError {
   return new BusError('notFound', `the stream ${stream} on ${url} has no message ${which}`, {

@@ -29,10 +29,10 @@ import {Publisher, type Sink} from './publisher.ts'
 import {QueueMember} from './queue.ts'
 import {Reader, Subscriber} from './reader.ts'
 import {inboxPrefix, toMessage} from './rows.ts'
-import {AcknowledgedPublisher} from './streams/acknowledged.ts'
 import {Catalogue} from './streams/catalogue.ts'
 import {Limits} from './streams/limits.ts'
 import type {Member} from './streams/member.ts'
+import {SqliteStreamPublisher} from './streams/stream-publisher.ts'
 import {Bells, bellOf, inboxBell} from './wake-files.ts'
 import {Chain} from './wal-chain.ts'
 
@@ -102,7 +102,7 @@ class SqliteBus implements Transport {
       () => this.#openStreams(),
       (options) => {
         this.#check()
-        return new AcknowledgedPublisher(this.url, this.#push, options)
+        return new SqliteStreamPublisher(this.url, this.#push, options)
       },
     )
     this.#publisher = new Publisher({

@@ -1,14 +1,14 @@
 /** One message for a stream, and its acknowledgement. */
-import {setTimeout as sleep} from 'node:timers/promises'
 import {BusError} from '../../../core/errors.ts'
 import type {Outgoing} from '../../../core/message.ts'
-import {notKept} from '../../shared/stream-errors.ts'
+import {sleep} from '../../../core/time/timer.ts'
+import {defaultTimeoutMs} from '../../shared/publish-window.ts'
+import {lateError, notKept} from '../../shared/stream-errors.ts'
 import type {Stored} from '../../streams-contract.ts'
 import {keeping} from './catalogue.ts'
 import type {Line} from './session.ts'
 import {StoredReader} from './stored.ts'
 
-const defaultTimeoutMs = 5000
 /** Before it is tried again with a stream that is there but does not listen: it chooses a leader. */
 export const electionMs = 250
 
@@ -18,7 +18,7 @@ export async function publish(line: Line, message: Outgoing, timeoutMs = default
     const stored = await attempt(line, message, Math.max(1, deadline - performance.now()), timeoutMs)
     if (stored !== undefined) return stored
     await mustBeKept(line, message.subject)
-    if (performance.now() + electionMs > deadline) throw late(line.url, message.subject, timeoutMs)
+    if (performance.now() + electionMs > deadline) throw lateError(line.url, message.subject, timeoutMs)
     await sleep(electionMs)
   }
 }
@@ -34,7 +34,7 @@ async function attempt(line: Line, message: Outgoing, leftMs: number, timeoutMs:
   } catch (error) {
     if (!(error instanceof BusError)) throw error
     if (error.kind === 'noResponders') return undefined
-    throw error.kind === 'timeout' ? late(line.url, message.subject, timeoutMs) : error
+    throw error.kind === 'timeout' ? lateError(line.url, message.subject, timeoutMs) : error
   }
 }
 
@@ -42,10 +42,4 @@ async function attempt(line: Line, message: Outgoing, leftMs: number, timeoutMs:
 export async function mustBeKept(line: Line, subject: string): Promise<void> {
   if ((await keeping(line, subject)).length > 0) return
   throw notKept(line.url, subject)
-}
-
-export function late(url: string, subject: string, timeoutMs: number): BusError {
-  return new BusError('timeout', `no stream has acknowledged "${subject}" within ${timeoutMs} ms on ${url}`, {
-    try: ['a longer --timeout', 'the same message again, with a Nats-Msg-Id: it is then stored once'],
-  })
 }

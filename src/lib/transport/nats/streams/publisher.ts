@@ -1,23 +1,21 @@
 /**
  * Many messages for streams, pipelined: an entry of a map each, one share of the inbox, and one timer for the oldest.
  * When the connection is lost, those that are on their way may be stored or not. With a `Nats-Msg-Id` they are sent again
- * once the connection is back, and the stream stores them once as long as it remembers the id (its dedupe window); without
- * one they fail. With an id they are also sent again when no answer comes for a while, as when a stream's leader dies. What
- * is pushed meanwhile waits, so that the order stays.
+ * once the connection is back, and the stream stores them once as long as it remembers the id (its duplicate window);
+ * without one they fail. With an id they are also sent again when no answer comes for a while, as when a stream's leader
+ * dies. What is pushed meanwhile waits, so that the order stays.
  */
-import {setTimeout as sleep} from 'node:timers/promises'
-import {closedError} from '../../../core/errors.ts'
+import {BusError} from '../../../core/errors.ts'
 import {headerOf, type Outgoing} from '../../../core/message.ts'
+import {sleep} from '../../../core/time/timer.ts'
 import {checkOutgoing} from '../../shared/outgoing.ts'
-import {interruptedError} from '../../shared/requests.ts'
-import {placed} from '../../shared/stream-errors.ts'
-import {type PublisherOptions, type Stored, type StreamPublisher, storeHeaders} from '../../streams-contract.ts'
+import {PublishWindow} from '../../shared/publish-window.ts'
+import {lateError} from '../../shared/stream-errors.ts'
+import {type PublisherOptions, storeHeaders} from '../../streams-contract.ts'
 import {isPassing} from './api.ts'
-import {electionMs, late, mustBeKept} from './publish.ts'
-import {fateUnknown, neverSent} from './publisher-failures.ts'
+import {electionMs, mustBeKept} from './publish.ts'
 import type {Line, Routed} from './session.ts'
 import {StoredReader} from './stored.ts'
-import {refusing, type Waiter, waiter} from './waiter.ts'
 
 interface Sent {
   readonly message: Outgoing
@@ -30,93 +28,78 @@ interface Sent {
 /** How long a message with an id may be without an answer before it is sent again. */
 const againMs = 2000
 
-export class Publisher implements StreamPublisher {
+export class NatsStreamPublisher extends PublishWindow {
   readonly #line: Line
-  readonly #options: PublisherOptions
-  readonly #window: number
-  readonly #timeoutMs: number
   readonly #reader: StoredReader
   readonly #route: Routed
   readonly #leave: () => void
   /** Not acknowledged, the oldest first. */
   readonly #sent = new Map<number, Sent>()
-  #count = 0
-  #room: (Waiter & {promise: Promise<void>}) | undefined
-  #flushes: Waiter[] = []
-  #timer: NodeJS.Timeout | undefined
-  #failure: unknown
-  #isClosed = false
-  #isLast = false
+  #isBusClosing = false
   /** A stream chooses its leader. */
   #isPausing = false
-  acknowledged = 0
-  duplicates = 0
-  last: Stored | undefined
 
   constructor(line: Line, options: PublisherOptions) {
     line.check()
+    super(line.url, options)
     this.#line = line
-    this.#options = options
-    this.#window = Math.max(1, options.window ?? 1000)
-    this.#timeoutMs = options.timeoutMs ?? 5000
     this.#reader = new StoredReader(line.url)
     this.#route = line.route({
       arrived: (index, data, headerSize) => this.#arrived(index, data, headerSize),
-      refused: (failure) => this.#failAll(failure),
+      refused: (failure) => this.giveUp(failure),
     })
     this.#leave = line.attend({
       lost: () => this.#lost(),
       returned: () => this.#returned(),
-      ended: (failure) => this.#failAll(failure),
+      ended: (failure) => this.giveUp(failure),
       refused: (subject, failure) => this.#refused(subject, failure),
       close: () => this.#busCloses(),
     })
-    options.signal?.addEventListener('abort', this.#abort)
-    if (options.signal?.aborted) this.#abort()
   }
 
-  push(message: Outgoing): Promise<void> | undefined {
-    if (this.#isClosed) throw closedError(this.#line.url)
-    if (this.#failure !== undefined) return refusing(this.#failure)
-    const index = this.#count
+  protected send(message: Outgoing, index: number): void {
     const isReady = this.#line.isUp && !this.#isPausing
     if (isReady) this.#line.store(message, this.#route.prefix + index)
-    else checkOutgoing(message, this.#line.maxPayload, this.#line.url)
-    this.#count++
+    else checkOutgoing(message, this.#line.maxPayload, this.url)
     const now = performance.now()
     this.#sent.set(index, {message, at: now, sentAt: isReady ? now : undefined})
-    if (this.#timer === undefined) this.#watch()
-    return this.#sent.size < this.#window ? undefined : this.#untilRoom()
   }
 
-  async flush(): Promise<void> {
-    if (this.#failure === undefined && this.#sent.size > 0)
-      await new Promise<void>((resolve, reject) => this.#flushes.push({resolve, reject}))
-    if (this.#failure !== undefined) throw this.#failure
+  protected override get oldest(): {readonly index: number; readonly subject: string} {
+    const [first] = this.#sent
+    return first === undefined ? super.oldest : {index: first[0], subject: first[1].message.subject}
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#flushAndClose()
+  protected override giveUp(error: unknown): void {
+    super.giveUp(error)
+    this.#sent.clear()
   }
 
-  readonly #abort = (): void => this.#failAll(interruptedError())
-
-  /** Waits for the server, but not for a connection. */
-  #busCloses(): Promise<void> {
-    this.#isLast = true
-    if (!this.#line.isUp) this.#failAll(neverSent(this.#line.url, this.#sent.size))
-    return this.#flushAndClose()
+  /** The oldest may be late, or is to be sent again. */
+  protected override look(): number | undefined {
+    if (!this.#line.isUp) return undefined
+    const now = performance.now()
+    for (const [index, {message, at, sentAt = at}] of this.#sent) {
+      const left = at + this.timeoutMs - now
+      if (left > 0) {
+        if (now - sentAt >= againMs) this.#sendAgain(now)
+        return Math.min(left, againMs)
+      }
+      this.#fail(index, lateError(this.url, message.subject, this.timeoutMs))
+    }
+    return undefined
   }
 
-  async #flushAndClose(): Promise<void> {
-    if (this.#isClosed) return
-    // Whoever wants to know of failures flushes.
-    await this.flush().catch(() => {})
-    this.#isClosed = true
-    clearTimeout(this.#timer)
-    this.#options.signal?.removeEventListener('abort', this.#abort)
+  protected override closed(): void {
     this.#route.close()
     this.#leave()
+  }
+
+  /** Waits for the server, but not for a connection. */
+  async #busCloses(): Promise<void> {
+    this.#isBusClosing = true
+    if (!this.#line.isUp) this.giveUp(neverSent(this.url, this.#sent.size))
+    await this[Symbol.asyncDispose]()
   }
 
   #arrived(index: number, data: Uint8Array, headerSize: number): void {
@@ -124,23 +107,11 @@ export class Publisher implements StreamPublisher {
     if (sent === undefined) return
     const refusal = this.#reader.read(data, headerSize)
     if (refusal === 'nobody') void this.#pause(sent)
-    else if (refusal === undefined) this.#acknowledged(index)
-    else this.#fail(index, refusal)
-  }
-
-  #acknowledged(index: number): void {
-    this.#sent.delete(index)
-    this.acknowledged++
-    const {last} = this
-    const {seq, duplicate} = this.#reader
-    if (duplicate) this.duplicates++
-    const {onStored} = this.#options
-    if (onStored !== undefined || last === undefined || seq >= last.seq) {
-      const {stored} = this.#reader
-      if (last === undefined || seq >= last.seq) this.last = stored
-      onStored?.(index, stored)
+    else if (refusal !== undefined) this.#fail(index, refusal)
+    else {
+      this.#sent.delete(index)
+      this.settle(index, this.#reader.stored)
     }
-    this.#settled()
   }
 
   /** Nobody listens to its subject: no stream keeps it, or one does and chooses its leader. */
@@ -149,10 +120,10 @@ export class Publisher implements StreamPublisher {
     if (this.#isPausing) return
     this.#isPausing = true
     await sleep(electionMs)
-    const subjects = new Set([...this.#waiting()].map(([, {message}]) => message.subject))
+    const subjects = new Set([...this.#unsent()].map(([, {message}]) => message.subject))
     await Promise.all([...subjects].map((subject) => this.#check(subject)))
     this.#isPausing = false
-    this.#sendWaiting()
+    this.#sendUnsent()
   }
 
   async #check(subject: string): Promise<void> {
@@ -161,18 +132,18 @@ export class Publisher implements StreamPublisher {
     } catch (error) {
       // Servers that choose a leader may also not answer; then the message's own time ends.
       if (isPassing(error, 0)) return
-      for (const [index, {message}] of this.#waiting()) if (message.subject === subject) this.#fail(index, error)
+      for (const [index, {message}] of this.#unsent()) if (message.subject === subject) this.#fail(index, error)
     }
   }
 
-  #waiting(): [number, Sent][] {
+  #unsent(): [number, Sent][] {
     return [...this.#sent].filter(([, {sentAt}]) => sentAt === undefined)
   }
 
-  #sendWaiting(): void {
+  #sendUnsent(): void {
     if (!this.#line.isUp || this.#isPausing) return
     const now = performance.now()
-    for (const [index, sent] of this.#waiting()) {
+    for (const [index, sent] of this.#unsent()) {
       try {
         this.#line.store(sent.message, this.#route.prefix + index)
         sent.sentAt = now
@@ -182,36 +153,10 @@ export class Publisher implements StreamPublisher {
     }
   }
 
-  #settled(): void {
-    if (this.#room !== undefined && this.#sent.size < this.#window) {
-      this.#room.resolve()
-      this.#room = undefined
-    }
-    if (this.#sent.size > 0) return
-    for (const {resolve} of this.#flushes.splice(0)) resolve()
-  }
-
-  #untilRoom(): Promise<void> {
-    this.#room ??= waiter()
-    return this.#room.promise
-  }
-
   /** One message was not stored; the others go on. */
   #fail(index: number, error: unknown): void {
     this.#sent.delete(index)
-    this.#failure ??= placed(error, index)
-    this.#room?.reject(this.#failure)
-    this.#room = undefined
-    this.#settled()
-  }
-
-  #failAll(error: unknown): void {
-    const [oldest] = this.#sent.keys()
-    this.#failure ??= placed(error, oldest ?? this.#count)
-    this.#sent.clear()
-    this.#room?.reject(this.#failure)
-    this.#room = undefined
-    this.#settled()
+    this.refuse(index, error)
   }
 
   #refused(subject: string, failure: unknown): boolean {
@@ -223,52 +168,43 @@ export class Publisher implements StreamPublisher {
     return false
   }
 
-  /** Looks at the oldest when its time may be over. */
-  #watch(): void {
-    const [first] = this.#sent
-    if (first === undefined || this.#isClosed || !this.#line.isUp) {
-      this.#timer = undefined
-      return
-    }
-    const [index, {message, at, sentAt = at}] = first
-    const now = performance.now()
-    const left = at + this.#timeoutMs - now
-    if (left <= 0) this.#fail(index, late(this.#line.url, message.subject, this.#timeoutMs))
-    else if (now - sentAt >= againMs) this.#again(now)
-    this.#timer = setTimeout(() => this.#whenRead(), Math.max(1, Math.min(left, againMs)))
-  }
-
-  /** What has come while we were too busy to read is read first. */
-  #whenRead(): void {
-    setImmediate(() => this.#watch())
-  }
-
   /** Those with an id that have waited for long. */
-  #again(now: number): void {
+  #sendAgain(now: number): void {
     for (const sent of this.#sent.values())
       if (hasId(sent) && sent.sentAt !== undefined && now - sent.sentAt >= againMs) sent.sentAt = undefined
-    this.#sendWaiting()
+    this.#sendUnsent()
   }
 
   #lost(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
     const unknown = [...this.#sent].filter(([, sent]) => sent.sentAt !== undefined && !hasId(sent))
-    for (const [index] of unknown) this.#sent.delete(index)
+    const failure = fateUnknown(this.url, unknown.length)
+    for (const [index] of unknown) this.#fail(index, failure)
     for (const sent of this.#sent.values()) sent.sentAt = undefined
-    const [first] = unknown
-    if (first !== undefined) this.#fail(first[0], fateUnknown(this.#line.url, unknown.length))
-    if (this.#isLast) this.#failAll(neverSent(this.#line.url, this.#sent.size))
+    if (this.#isBusClosing) this.giveUp(neverSent(this.url, this.#sent.size))
   }
 
   #returned(): void {
     const now = performance.now()
     for (const sent of this.#sent.values()) sent.at = now
-    this.#sendWaiting()
-    if (this.#timer === undefined) this.#watch()
+    this.#sendUnsent()
+    this.watch()
   }
 }
 
 function hasId({message}: Sent): boolean {
   return headerOf(message.headers ?? [], storeHeaders.msgId) !== undefined
+}
+
+function neverSent(url: string, count: number): BusError {
+  return new BusError('connect', `${count} messages are not acknowledged: there is no connection to ${url}`, {
+    data: {unconfirmed: count},
+  })
+}
+
+function fateUnknown(url: string, count: number): BusError {
+  const what = count === 1 ? 'a message was' : `${count} messages were`
+  return new BusError('connect', `the connection to ${url} broke while ${what} on the way, stored or not`, {
+    try: ['a Nats-Msg-Id in each message: they are then sent again and stored once'],
+    data: {unconfirmed: count},
+  })
 }

@@ -4,14 +4,14 @@ import {catalogue} from './catalogue.ts'
 import {consumers} from './consumers.ts'
 import {read} from './open-reading.ts'
 import {publish} from './publish.ts'
-import {Publisher} from './publisher.ts'
+import {NatsStreamPublisher} from './publisher.ts'
 import type {Line} from './session.ts'
 
 export function natsStreams(line: Line): Streams {
   return {
     ...catalogue(line),
     publish: (message, {timeoutMs} = {}) => publish(line, message, timeoutMs),
-    publisher: (options = {}) => new Publisher(line, options),
+    publisher: (options = {}) => new NatsStreamPublisher(line, options),
     read: (stream, range) => read(line, stream, range),
     consumers: consumers(line),
   }

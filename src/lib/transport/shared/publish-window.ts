@@ -1,0 +1,165 @@
+/**
+ * A publisher's window: how many messages wait for their acknowledgement, who waits for room or for the end, what was
+ * acknowledged, and the deadline. A driver sends the messages and reports what became of each.
+ */
+import {BusError, closedError} from '../../core/errors.ts'
+import type {Outgoing} from '../../core/message.ts'
+import {Timer} from '../../core/time/timer.ts'
+import type {PublisherOptions, Stored, StreamPublisher} from '../streams-contract.ts'
+import {interruptedError} from './requests.ts'
+import {lateError, placed} from './stream-errors.ts'
+
+/** How long an acknowledgement may take by default. */
+export const defaultTimeoutMs = 5000
+
+export abstract class PublishWindow implements StreamPublisher {
+  protected readonly url: string
+  protected readonly timeoutMs: number
+  readonly #options: PublisherOptions
+  readonly #size: number
+  #pushed = 0
+  #settled = 0
+  /** Messages that were settled at the last look; -1 before the first. */
+  #settledBefore = -1
+  #failure: unknown
+  /** Nothing more is waited for. */
+  #isGivenUp = false
+  #isClosed = false
+  #room: PromiseWithResolvers<void> | undefined
+  #flush: PromiseWithResolvers<void> | undefined
+  #timer: Timer | undefined
+  acknowledged = 0
+  duplicates = 0
+  last: Stored | undefined
+
+  constructor(url: string, options: PublisherOptions = {}) {
+    this.url = url
+    this.#options = options
+    this.#size = Math.max(1, options.window ?? 1000)
+    this.timeoutMs = options.timeoutMs ?? defaultTimeoutMs
+    options.signal?.addEventListener('abort', this.#abort)
+    if (!options.signal?.aborted) return
+    this.#isGivenUp = true
+    this.#failure = placed(interruptedError(), 0)
+  }
+
+  /** Sends the message with this place among those pushed. Throws as `push` does for a bad one. */
+  protected abstract send(message: Outgoing, index: number): void
+
+  push(message: Outgoing): Promise<void> | undefined {
+    if (this.#isClosed) throw closedError(this.url)
+    if (this.#failure !== undefined) return quiet(Promise.reject(this.#failure))
+    this.send(message, this.#pushed)
+    this.#pushed++
+    if (this.#timer === undefined) {
+      this.#settledBefore = -1
+      this.watch()
+    }
+    if (this.open < this.#size) return undefined
+    if (this.#room === undefined) {
+      this.#room = Promise.withResolvers()
+      quiet(this.#room.promise)
+    }
+    return this.#room.promise
+  }
+
+  async flush(): Promise<void> {
+    if (this.open > 0 && !this.#isGivenUp) {
+      this.#flush ??= Promise.withResolvers()
+      await this.#flush.promise
+    }
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Waits for the acknowledgements; failures are told by `push` and `flush`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return
+    await this.flush().catch(() => {})
+    this.#isClosed = true
+    this.#timer?.cancel()
+    this.#options.signal?.removeEventListener('abort', this.#abort)
+    this.closed()
+  }
+
+  /** Messages without their acknowledgement. */
+  protected get open(): number {
+    return this.#pushed - this.#settled
+  }
+
+  /** What became of a message. */
+  protected settle(index: number, outcome: Stored | BusError): void {
+    if (outcome instanceof BusError) return this.refuse(index, outcome)
+    this.#settled++
+    this.acknowledged++
+    if (outcome.duplicate) this.duplicates++
+    if (outcome.seq >= (this.last?.seq ?? 0)) this.last = outcome
+    this.#options.onStored?.(index, outcome)
+    this.#wake()
+  }
+
+  /** A message was not stored; the others are still waited for. */
+  protected refuse(index: number, error: unknown): void {
+    this.#settled++
+    this.#fail(error, index)
+    this.#wake()
+  }
+
+  /** The first message without its acknowledgement. */
+  protected get oldest(): {readonly index: number; readonly subject: string} {
+    return {index: this.#settled, subject: ''}
+  }
+
+  /** Waits for no acknowledgement any more. */
+  protected giveUp(error: unknown): void {
+    this.#isGivenUp = true
+    this.#fail(error, this.oldest.index)
+    this.#wake()
+  }
+
+  /** Looks again when something may be late. */
+  protected watch(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    const waitMs = this.#isClosed || this.#isGivenUp ? undefined : this.look()
+    if (waitMs === undefined) return
+    // What has come while we were too busy to read is read first.
+    this.#timer = new Timer(Math.max(1, waitMs), () => setImmediate(() => this.watch())).unref()
+  }
+
+  /** Fails what is late; answers in how many milliseconds to look again, if at all. */
+  protected look(): number | undefined {
+    if (this.open === 0) return undefined
+    const isStill = this.#settled === this.#settledBefore
+    this.#settledBefore = this.#settled
+    if (!isStill) return this.timeoutMs
+    this.giveUp(lateError(this.url, this.oldest.subject, this.timeoutMs))
+    return undefined
+  }
+
+  /** It was closed: everything is settled or given up. */
+  protected closed(): void {}
+
+  readonly #abort = (): void => this.giveUp(interruptedError())
+
+  #fail(error: unknown, index: number): void {
+    this.#failure ??= placed(error, index)
+    this.#room?.reject(this.#failure)
+    this.#room = undefined
+  }
+
+  #wake(): void {
+    if (this.#room !== undefined && this.open < this.#size) {
+      this.#room.resolve()
+      this.#room = undefined
+    }
+    if (this.#flush === undefined || (this.open > 0 && !this.#isGivenUp)) return
+    this.#flush.resolve()
+    this.#flush = undefined
+  }
+}
+
+/** Its failure is told elsewhere too: nobody has to wait for it. */
+function quiet(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {})
+  return promise
+}

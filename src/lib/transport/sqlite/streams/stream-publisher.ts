@@ -1,0 +1,63 @@
+/** Publishing with acknowledgement: through the one queue of the connection, told after the commit. */
+import {BusError} from '../../../core/errors.ts'
+import type {Outgoing} from '../../../core/message.ts'
+import {Timer} from '../../../core/time/timer.ts'
+import {defaultTimeoutMs, PublishWindow} from '../../shared/publish-window.ts'
+import {lateError, notKept} from '../../shared/stream-errors.ts'
+import type {PublisherOptions, Stored} from '../../streams-contract.ts'
+import type {Sink} from '../publisher.ts'
+import type {Outcome} from './intake.ts'
+
+/** Checks a message and queues it for the file; throws as `publish` does. */
+export type Push = (message: Outgoing, sink: Sink) => void
+
+export class SqliteStreamPublisher extends PublishWindow implements Sink {
+  readonly #push: Push
+  /** Of the messages without their acknowledgement. */
+  #subjects: string[] = []
+  #next = 0
+
+  constructor(url: string, push: Push, options?: PublisherOptions) {
+    super(url, options)
+    this.#push = push
+  }
+
+  protected send(message: Outgoing): void {
+    this.#push(message, this)
+    this.#subjects.push(message.subject)
+  }
+
+  protected override get oldest(): {readonly index: number; readonly subject: string} {
+    return {index: this.#next, subject: this.#subjects[0] ?? ''}
+  }
+
+  settled(outcome: (index: number) => Outcome, count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.settle(this.#next++, outcome(i) ?? notKept(this.url, this.#subjects[i] ?? ''))
+    }
+    this.#forget(count)
+  }
+
+  failed(error: unknown, count: number): void {
+    for (let i = 0; i < count; i++) this.refuse(this.#next++, error)
+    this.#forget(count)
+  }
+
+  #forget(count: number): void {
+    this.#subjects = this.#subjects.length === count ? [] : this.#subjects.slice(count)
+  }
+}
+
+/** One message; resolves when it is stored. */
+export function publishOne(url: string, push: Push, message: Outgoing, limitMs = defaultTimeoutMs): Promise<Stored> {
+  const {promise, resolve, reject} = Promise.withResolvers<Stored>()
+  const settled = (outcome: (index: number) => Outcome) => {
+    const stored = outcome(0) ?? notKept(url, message.subject)
+    if (stored instanceof BusError) reject(stored)
+    else resolve(stored)
+  }
+  push(message, {settled, failed: reject})
+  // What was committed while we were too busy to look is reported first.
+  const timer = new Timer(limitMs, () => setImmediate(() => reject(lateError(url, message.subject, limitMs))))
+  return promise.finally(() => timer.cancel())
+}
