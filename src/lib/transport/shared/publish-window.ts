@@ -88,13 +88,15 @@ export abstract class PublishWindow implements StreamPublisher {
 
   /** What became of a message. */
   protected settle(index: number, outcome: Stored | BusError): void {
-    if (outcome instanceof BusError) return this.refuse(index, outcome)
-    this.#settled++
-    this.acknowledged++
-    if (outcome.duplicate) this.duplicates++
-    if (outcome.seq >= (this.last?.seq ?? 0)) this.last = outcome
-    this.#options.onStored?.(index, outcome)
-    this.#wake()
+    if (outcome instanceof BusError) this.refuse(index, outcome)
+    else {
+      this.#settled++
+      this.acknowledged++
+      if (outcome.duplicate) this.duplicates++
+      if (outcome.seq >= (this.last?.seq ?? 0)) this.last = outcome
+      this.#options.onStored?.(index, outcome)
+      this.#wake()
+    }
   }
 
   /** A message was not stored; the others are still waited for. */
