@@ -10,7 +10,7 @@ import {interruptedError} from './requests.ts'
 import {lateError, placed} from './stream-errors.ts'
 
 /** How long an acknowledgement may take by default. */
-export const defaultTimeoutMs = 5000
+export const ackTimeoutMs = 5000
 
 export abstract class PublishWindow implements StreamPublisher {
   protected readonly url: string
@@ -36,7 +36,7 @@ export abstract class PublishWindow implements StreamPublisher {
     this.url = url
     this.#options = options
     this.#size = Math.max(1, options.window ?? 1000)
-    this.timeoutMs = options.timeoutMs ?? defaultTimeoutMs
+    this.timeoutMs = options.timeoutMs ?? ackTimeoutMs
     options.signal?.addEventListener('abort', this.#abort)
     if (!options.signal?.aborted) return
     this.#isGivenUp = true

@@ -2,7 +2,7 @@
 import {BusError} from '../../../core/errors.ts'
 import type {Outgoing} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
-import {defaultTimeoutMs} from '../../shared/publish-window.ts'
+import {ackTimeoutMs} from '../../shared/publish-window.ts'
 import {lateError, notKept} from '../../shared/stream-errors.ts'
 import type {Stored} from '../../streams-contract.ts'
 import {keeping} from './catalogue.ts'
@@ -12,7 +12,7 @@ import {StoredReader} from './stored.ts'
 /** Before it is tried again with a stream that is there but does not listen: it chooses a leader. */
 export const electionMs = 250
 
-export async function publish(line: Line, message: Outgoing, timeoutMs = defaultTimeoutMs): Promise<Stored> {
+export async function publish(line: Line, message: Outgoing, timeoutMs = ackTimeoutMs): Promise<Stored> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
     const stored = await attempt(line, message, Math.max(1, deadline - performance.now()), timeoutMs)

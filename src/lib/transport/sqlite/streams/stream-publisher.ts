@@ -2,7 +2,7 @@
 import {BusError} from '../../../core/errors.ts'
 import type {Outgoing} from '../../../core/message.ts'
 import {Timer} from '../../../core/time/timer.ts'
-import {defaultTimeoutMs, PublishWindow} from '../../shared/publish-window.ts'
+import {ackTimeoutMs, PublishWindow} from '../../shared/publish-window.ts'
 import {lateError, notKept} from '../../shared/stream-errors.ts'
 import type {PublisherOptions, Stored} from '../../streams-contract.ts'
 import type {Sink} from '../publisher.ts'
@@ -49,7 +49,7 @@ export class SqliteStreamPublisher extends PublishWindow implements Sink {
 }
 
 /** One message; resolves when it is stored. */
-export function publishOne(url: string, push: Push, message: Outgoing, limitMs = defaultTimeoutMs): Promise<Stored> {
+export function publishOne(url: string, push: Push, message: Outgoing, limitMs = ackTimeoutMs): Promise<Stored> {
   const {promise, resolve, reject} = Promise.withResolvers<Stored>()
   const settled = (outcome: (index: number) => Outcome) => {
     const stored = outcome(0) ?? notKept(url, message.subject)
