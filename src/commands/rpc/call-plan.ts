@@ -1,6 +1,4 @@
-/** `rpc call`: from the flags to the methods that are called, and to what is shown of the answers. */
-
-import {excluding} from '../../lib/cli/base/flag-rules.ts'
+/** `rpc call`: from flags to the methods to call, and to their answers. */
 import {readBody} from '../../lib/cli/io/input.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
 import type {ReplyView} from '../../lib/cli/render/reply-view.ts'
@@ -32,7 +30,7 @@ export interface CallFlags extends ViewFlags {
 export interface CallPlan {
   readonly prefix: string
   readonly method: Method
-  /** What is called; undefined when instances must be found first. */
+  /** The subject to call; undefined if instances must be discovered first. */
   readonly subject: string | undefined
   readonly payload: string | undefined
   readonly callerId: string
@@ -40,10 +38,8 @@ export interface CallPlan {
   readonly judge: Judge
 }
 
-/** Checks the words and flags, and reads the payload, all before a bus is opened. Fails with `usage`. */
+/** Checks arguments and flags and reads the payload before a bus is opened. Fails with `usage`. */
 export async function planCall(flags: CallFlags, signal: AbortSignal): Promise<CallPlan> {
-  excluding(flags, 'instance', 'any', 'all')
-  excluding(flags, 'any', 'all')
   const {prefix = defaultPrefix} = flags
   const {target, body} = targetOf(flags, prefix)
   const judge = await compileExpectations(flags.expect ?? [], target.subject ?? target.method.method)
@@ -60,7 +56,7 @@ export interface CallRun {
   readonly signal: AbortSignal
 }
 
-/** Calls one instance or all, shows the answers as they come and judges them. Fails as the first call that failed did. */
+/** Calls one instance or all, shows the answers as they arrive and judges them. Fails as the first failed call. */
 export async function runCall(bus: Transport, plan: CallPlan, run: CallRun): Promise<void> {
   const subjects = plan.subject === undefined ? await findSubjects(bus, plan, run) : [plan.subject]
   const captured = new Set<string>()
@@ -100,28 +96,27 @@ function targetOf({words, instance, any, all}: CallFlags, prefix: string) {
     wildcardSubject(method, prefix)
     return {target: {method, subject: known}, body: third}
   }
-  if (third !== undefined)
-    throw new BusError('usage', `after the subject "${first}" there is one payload, not two words`)
+  if (third !== undefined) throw new BusError('usage', `a subject is followed by one payload, not two arguments`)
   checkPattern(first)
   const method = parseSubject(first, prefix) ?? {service: '', instance: '', method: first.split('.').at(-1) ?? ''}
   const isExact = !hasWildcard(first)
   if (isExact && (instance !== undefined || any || all)) {
-    throw new BusError('usage', `the subject "${first}" names the instance already`, {try: [`bus rpc call ${first}`]})
+    throw new BusError('usage', `the subject "${first}" already names an instance`, {try: [`bus rpc call ${first}`]})
   }
   if (!isExact && method.instance !== '*') {
-    throw new BusError('usage', `"${first}" is not the pattern of a method`, {try: [`${prefix}.SERVICE.*.METHOD`]})
+    throw new BusError('usage', `"${first}" is not a method pattern`, {try: [`${prefix}.SERVICE.*.METHOD`]})
   }
   return {target: {method, subject: isExact ? first : instance && subject({...method, instance}, prefix)}, body: second}
 }
 
-/** The subjects of the instances that are there: one of them with `--any`. */
+/** The subjects of all discovered instances, or of one of them with `--any`. */
 async function findSubjects(bus: Transport, {method, prefix}: CallPlan, {flags, signal}: CallRun): Promise<string[]> {
   const found = instancesOf(await discover(bus, {prefix, signal}), method)
   const pattern = wildcardSubject(method, prefix)
   if (!flags.any && !flags.all) throw noFanOut(pattern, found)
   if (found.length === 0) {
-    throw new BusError('noResponders', `no instance that serves "${pattern}" can be found on ${bus.url}`, {
-      try: ['bus rpc ls', '--instance ID, for one that tells nobody of itself'],
+    throw new BusError('noResponders', `found no instance that serves "${pattern}" on ${bus.url}`, {
+      try: ['bus rpc ls', '--instance ID, for an instance that does not announce itself'],
     })
   }
   const chosen = flags.all ? found : [found[Math.floor(Math.random() * found.length)] ?? '']
@@ -129,8 +124,8 @@ async function findSubjects(bus: Transport, {method, prefix}: CallPlan, {flags, 
 }
 
 function noFanOut(pattern: string, instances: readonly string[]): BusError {
-  const there = instances.length === 0 ? 'no instance can be found' : `there are: ${instances.join(', ')}`
-  const sentence = `a call to "${pattern}" reaches no instance: what is published to a wildcard is not spread; ${there}`
+  const found = instances.length === 0 ? 'no instance was found' : `instances: ${instances.join(', ')}`
+  const sentence = `a call to "${pattern}" reaches no instance, because a wildcard subject is not expanded; ${found}`
   const first = instances[0] === undefined ? [] : [`--instance ${instances[0]}`]
   return new BusError('usage', sentence, {try: [...first, '--any', '--all'], data: {instances}})
 }
@@ -144,18 +139,18 @@ function jsonPayload(body: Uint8Array | string | undefined): string | undefined 
   } catch (cause) {
     throw new BusError('usage', `the payload is not JSON: ${(cause as Error).message}`, {
       cause,
-      try: [`'${JSON.stringify(text.slice(0, 40))}', if it is a text`],
+      try: [`'${JSON.stringify(text.slice(0, 40))}' for a string`],
     })
   }
 }
 
-/** The decoded payload as a message of the subject that was called, or the envelope as it came. */
+/** The decoded payload as a message of the called subject, or the whole envelope. */
 function shownMessage({payload = '', reply}: Answered, called: string, {envelope}: CallFlags): Message {
   return new Message(called, envelope ? reply.payload : payload, reply.headers, undefined, undefined, reply.time)
 }
 
 function capturedLine(stream: string, called: string): string {
-  return `the stream ${stream} captures "${called}": it stores the call and acknowledges it, which is no answer; waiting for one`
+  return `stream ${stream} captures "${called}": its acknowledgement is not an answer; still waiting for one`
 }
 
 function ofMany(failures: readonly unknown[], calls: number): unknown {

@@ -6,10 +6,10 @@ import {chooseReplyView} from '../../lib/cli/render/reply-view.ts'
 import {planCall, runCall} from './call-plan.ts'
 
 export default class RpcCall extends BusCommand {
-  static override summary = 'call an RPC method and show its answer'
+  static override summary = 'call an RPC method and show the answer'
   static override description = [
-    'The method is given by its subject, or by service, method and --instance; the payload is JSON. What is sent and taken are the envelopes of Loom RPC.',
-    'A call to a wildcard reaches no instance. With --any or --all, instances are found by the subscriptions of a bus file, and by NATS services.',
+    'The method is given by its subject, or by service, method and --instance. The payload is JSON; requests and answers are Loom RPC envelopes.',
+    'A call to a wildcard subject reaches no instance. With --any or --all, instances are discovered from the subscriptions of a bus file and from NATS services.',
     'Exit codes: 6 no answer in time; 7 nobody serves the method; 8 the answer is an error; 9 an expectation failed.',
   ].join('\n\n')
   static override examples = [
@@ -19,7 +19,7 @@ export default class RpcCall extends BusCommand {
     },
     {description: 'by its subject', command: '<%= config.bin %> rpc call loom.rpc.math.one.add \'{"a":1,"b":2}\''},
     {
-      description: 'every instance that is there',
+      description: 'all instances',
       command: '<%= config.bin %> rpc call math ping --all',
     },
     {
@@ -28,19 +28,19 @@ export default class RpcCall extends BusCommand {
     },
   ]
   static override args = {
-    target: string({description: 'the subject of a method, or a service', required: true}),
-    method: string({description: 'the method of the service; after a subject the payload'}),
-    payload: string({description: 'the payload, JSON; - for stdin'}),
+    target: string({description: 'subject of a method, or name of a service', required: true}),
+    method: string({description: 'method of the service; after a subject, the payload'}),
+    payload: string({description: 'payload as JSON; - for stdin'}),
   }
   static override flags = {
     timeout: flags.rpcTimeout,
-    instance: flags.instance(),
-    any: flags.any(),
+    instance: flags.instance({exclusive: ['any', 'all']}),
+    any: flags.any({exclusive: ['all']}),
     all: flags.all(),
     prefix: flags.prefix(),
     caller: flags.caller(),
     'trace-id': flags.traceId(),
-    file: flags.file({description: 'take the payload from this file'}),
+    file: flags.file({description: 'read the payload from this file'}),
     envelope: flags.envelope(),
     raw: flags.raw(),
     delimiter: flags.delimiter(),

@@ -2,22 +2,26 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {printableJson} from '../../lib/cli/render/printable.ts'
 import {table} from '../../lib/cli/render/table.ts'
+import {Timer} from '../../lib/core/time/timer.ts'
 import {discover, type Found, seenIn} from '../../lib/protocols/loom-rpc/discover.ts'
 import {defaultPrefix} from '../../lib/protocols/loom-rpc/names.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 
 export default class RpcLs extends BusCommand<Found[] | undefined> {
-  static override summary = 'list the RPC methods that are served'
+  static override summary = 'list the available RPC methods'
   static override description =
-    'A bus file knows who listens to what; on a server only services that answer $SRV.INFO are found, as bus rpc serve does. With --watch it goes on, and shows each method once it is called: so those are found that tell nobody of themselves.'
+    'A bus file knows all subscriptions. On a server only services that answer $SRV.INFO are found, such as those of bus rpc serve. With --watch it keeps running and also shows each method when it is first called, which finds services that do not announce themselves.'
   static override examples = [
-    {description: 'what is there', command: '<%= config.bin %> rpc ls'},
-    {description: 'what is called in the next minute', command: '<%= config.bin %> rpc ls --watch --for 1m'},
+    {description: 'available methods', command: '<%= config.bin %> rpc ls'},
+    {
+      description: 'also methods that are called in the next minute',
+      command: '<%= config.bin %> rpc ls --watch --for 1m',
+    },
   ]
   static override flags = {
     prefix: flags.prefix(),
-    watch: flags.watch({description: 'go on, and show what else is called'}),
-    for: flags.for({description: 'with --watch: end after this long'}),
+    watch: flags.watch({description: 'keep running, and also show methods when they are called'}),
+    for: flags.for({description: 'with --watch: end after this long', dependsOn: ['watch']}),
   }
 
   async run(): Promise<Found[] | undefined> {
@@ -34,7 +38,7 @@ export default class RpcLs extends BusCommand<Found[] | undefined> {
     for (const one of found) this.#show(one)
     const end = () => void calls.drain()
     this.stop.addEventListener('abort', end)
-    const timer = flags.for === undefined ? undefined : setTimeout(end, flags.for)
+    using _timer = flags.for === undefined ? undefined : new Timer(flags.for, end)
     if (this.stop.aborted) end()
     const seen = new Set(found.map(({subject}) => subject))
     for await (const message of calls) {
@@ -44,12 +48,11 @@ export default class RpcLs extends BusCommand<Found[] | undefined> {
       this.#show(one)
       await this.output.ready()
     }
-    clearTimeout(timer)
     return undefined
   }
 
   async #list(found: readonly Found[], bus: Transport): Promise<void> {
-    if (found.length === 0) this.say(`no RPC methods are served on ${bus.url}, as far as it tells`)
+    if (found.length === 0) this.say(`found no RPC methods on ${bus.url}`)
     else if (!this.jsonEnabled()) {
       const heads = ['SERVICE', 'METHOD', 'INSTANCE', 'FOUND BY'].map((head) => ({head}))
       const rows = found.map(({service, method, instance, by}) => [service, method, instance, by])

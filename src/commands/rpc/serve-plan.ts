@@ -1,5 +1,4 @@
-/** `rpc serve`: a handler of requests, with the envelope taken off the request and put around its answer. */
-
+/** `rpc serve`: a request handler that unwraps the envelope of a request and wraps its answer. */
 import {chooseHandler, type ProgramWishes, type ServeFlags} from '../../lib/cli/flags/reply-handler.ts'
 import {Message} from '../../lib/core/message.ts'
 import {utf8Text} from '../../lib/core/text/encoding.ts'
@@ -10,15 +9,15 @@ import {decodeRequest, err, ok, type RpcRequest} from '../../lib/protocols/loom-
 import {badEnvelope} from '../../lib/protocols/loom-rpc/serve.ts'
 
 /** The handler that the flags describe. Fails with `usage`. */
-export async function chooseMethod(flags: ServeFlags, wishes: ProgramWishes, signal: AbortSignal): Promise<Handler> {
+export async function chooseMethod(flags: ServeFlags, options: ProgramWishes, signal: AbortSignal): Promise<Handler> {
   const {delay, fail, ...rest} = flags
-  const chosen = await chooseHandler(rest, wishes, signal)
+  const chosen = await chooseHandler(rest, options, signal)
   const plain = flags.expr === undefined ? chosen : await jsonExpression(flags.expr)
   const faulty = fail === undefined ? plain : failing(plain, fail, Math.random)
   return enveloped(delay === undefined ? faulty : delayed(faulty, delay, Math.random))
 }
 
-/** Answers envelopes by what a handler makes of their payloads. */
+/** Lets a handler answer the payloads of envelopes. */
 function enveloped(inner: Handler): Handler {
   return {
     instant: inner.instant,
@@ -31,7 +30,7 @@ function enveloped(inner: Handler): Handler {
   }
 }
 
-/** The payload as a message; who calls, and what for, as headers. */
+/** The payload as a message, with method, caller and trace as headers. */
 function bare({subject, reply, seq, time}: Message, request: RpcRequest): Message {
   const {method, callerId, traceId, payload = ''} = request
   const headers = [
@@ -53,7 +52,7 @@ function failed(code: number, text: string): Outcome {
   return {data: err(text), failed: {code, text}}
 }
 
-/** JSON as it stands; any other text, without the newline at its end, as a JSON text; nothing as null. */
+/** JSON unchanged; any other text, without a trailing newline, as a JSON string; nothing as null. */
 function jsonOf(data: Uint8Array | string): string | undefined {
   const text = utf8Text(data)
   if (text === undefined || text === '') return text === '' ? 'null' : undefined
@@ -65,7 +64,7 @@ function jsonOf(data: Uint8Array | string): string | undefined {
   }
 }
 
-/** The value of an expression over the payload: a text stays a text, even one that looks like a number. */
+/** The value of an expression over the payload. A string stays a string, even if it looks like a number. */
 async function jsonExpression(source: string): Promise<Handler> {
   const evaluate = await compileJsonata(source, '--expr')
   return {

@@ -1,11 +1,11 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {excluding} from '../../lib/cli/base/flag-rules.ts'
 import {whenLeaving} from '../../lib/cli/base/signals.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
+import {counted} from '../../lib/cli/render/units.ts'
 import {checkServed, type Service, serve} from '../../lib/messaging/pubsub/serve.ts'
 import {subject as subjectOf, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
 import {chooseMethod} from './serve-plan.ts'
@@ -13,38 +13,38 @@ import {chooseMethod} from './serve-plan.ts'
 export default class RpcServe extends BusCommand {
   static override summary = 'serve an RPC method'
   static override description = [
-    'The answer is BODY, a file, the payload itself, the value of an expression over it, or what a program writes; what is not JSON becomes a JSON text. A failure is answered with "ok": false and its text.',
+    'The answer is BODY, a file, the payload itself, the value of an expression over it, or the output of a program; anything but JSON becomes a JSON string. A failure is answered with "ok": false and its text.',
     'A program gets the payload on stdin, and BUS_SUBJECT, BUS_HEADER_METHOD, BUS_HEADER_CALLER_ID and BUS_HEADER_TRACE_ID in its environment.',
-    'Others find it with bus rpc ls, also as a NATS service.',
+    'bus rpc ls finds the method, also as a NATS service.',
   ].join('\n\n')
   static override examples = [
     {
-      description: 'a sum, by JSONata over the payload',
+      description: 'a sum, computed by JSONata from the payload',
       command: `<%= config.bin %> rpc serve math add --expr 'json.a + json.b' --instance one`,
     },
-    {description: 'let a program answer', command: '<%= config.bin %> rpc serve text upper --exec -- tr a-z A-Z'},
+    {description: 'answers by a program', command: '<%= config.bin %> rpc serve text upper --exec -- tr a-z A-Z'},
   ]
   static override args = {
-    service: string({description: 'which service', required: true}),
-    method: string({description: 'which of its methods', required: true}),
-    body: string({description: 'the payload of each answer; - for stdin'}),
+    service: string({description: 'name of the service', required: true}),
+    method: string({description: 'name of the method', required: true}),
+    body: string({description: 'payload of each answer; - for stdin'}),
   }
   static override flags = {
-    instance: flags.instance({description: 'what this instance is called (default: a new id)'}),
+    instance: flags.instance({description: 'id of this instance (default: a new id)'}),
     wildcard: flags.wildcard(),
     prefix: flags.prefix(),
-    queue: flags.queue({description: 'queue group: each call goes to one of its members (default: none)'}),
-    file: flags.file({description: 'take the payload of each answer from this file'}),
-    encoding: flags.encoding(),
+    queue: flags.queue({description: 'queue group: each call goes to one member (default: none)'}),
+    file: flags.file({description: 'read the payload of each answer from this file'}),
+    encoding: flags.encoding({exclusive: ['echo', 'expr', 'exec', 'template']}),
     echo: flags.echo(),
     expr: flags.expr(),
     exec: flags.exec(),
-    'exec-timeout': flags.execTimeout({description: 'how long the program may take (default: 30s)'}),
+    'exec-timeout': flags.execTimeout({description: 'time limit of the program (default: 30s)'}),
     template: flags.template(),
-    concurrency: flags.concurrency({description: 'how many calls to work on at the same time', default: 16}),
+    concurrency: flags.concurrency({description: 'calls to handle at the same time', default: 16}),
     delay: flags.delay(),
     fail: flags.fail(),
-    count: flags.count({description: 'answer so many calls, then end'}),
+    count: flags.count({description: 'end after this many calls'}),
     for: flags.for(),
     idle: flags.idle(),
   }
@@ -55,11 +55,10 @@ export default class RpcServe extends BusCommand {
     const {instance = crypto.randomUUID(), queue, prefix} = flags
     const own = subjectOf({service, instance, method}, prefix)
     const subject = flags.wildcard ? wildcardSubject({service, method}, prefix) : own
-    excluding(flags, 'encoding', 'echo', 'expr', 'exec', 'template')
     const kill = new AbortController()
     const onStderr = (chunk: Uint8Array) => tell(chunk)
-    const wishes = {argv: this.program, path: process.env['PATH'] ?? '', kill: kill.signal, onStderr}
-    const handler = await chooseMethod({...flags, subject, body}, wishes, this.stop)
+    const programOptions = {argv: this.program, path: process.env['PATH'] ?? '', kill: kill.signal, onStderr}
+    const handler = await chooseMethod({...flags, subject, body}, programOptions, this.stop)
     const show = servedView(flags.json, isTerminal(1), await this.paint(1))
     using _ = whenLeaving(this.stop, () => kill.abort())
     await using bus = await this.openBus({stream: true})
@@ -68,7 +67,7 @@ export default class RpcServe extends BusCommand {
       ...{forMs: flags.for, idleMs: flags.idle},
       identity: {name: nameOf(service), id: nameOf(instance), version: '0.0.0', description: `bus rpc serve ${own}`},
       onLive: () => this.say(`${liveLine(subject, queue, undefined)} as instance ${instance}`),
-      onDrain: (open) => this.say(`finishing ${open} in work; Ctrl-C again stops at once`),
+      onDrain: (open) => this.say(`finishing ${counted(open, 'call')}; press Ctrl-C again to stop immediately`),
       onServed: (one) => {
         show(one, this.output)
         return this.output.ready()

@@ -93,7 +93,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[39], pending: 60, ackPending: 0})
     const {code, stdout, stderr} = await here.replay('d', '--raw')
     expect([code, stdout]).toEqual([0, numbers(41, 100)])
-    expect(stderr).toContain(`60 read · 60 handled · 0 redelivered · ack floor #${here.seqs[39]} → ${here.seqs[99]}`)
+    expect(stderr).toContain(`60 read · 60 handled · 0 redelivered · ack floor #${here.seqs[39]} → #${here.seqs[99]}`)
     expect(await here.replay('d', '--raw')).toMatchObject({code: 0, stdout: ''})
     expect((await here.replay('d', '--raw', '--reset', String(here.seqs[97]))).stdout).toBe(numbers(98, 100))
     expect((await here.replay('d', '--raw', '--reset', 'first')).stdout).toBe(numbers(1, 100))

@@ -71,13 +71,13 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect((await call('bad', 'run', '--instance', 'two')).code).toBe(7)
     })
 
-    test('explains why a wildcard reaches nobody, and names who is there', async () => {
+    test('explains why a wildcard reaches no instance, and lists the instances', async () => {
       await using _ = await serve('team', 'ping', '1', '--instance', 'one')
       await using __ = await serve('team', 'ping', '2', '--instance', 'two')
       for (const words of [['team', 'ping'], ['loom.rpc.team.*.ping']]) {
         expect(await call(...words)).toMatchObject({
           code: 2,
-          stderr: expect.stringMatching(/published to a wildcard is not spread; there are: one, two\n/),
+          stderr: expect.stringMatching(/a wildcard subject is not expanded; instances: one, two\n/),
         })
       }
       expect(await call('team', 'ping', '--any')).toMatchObject({code: 0, stdout: expect.stringMatching(/^[12]\n$/)})
@@ -94,7 +94,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect((await call('team', 'none', '--any')).code).toBe(7)
     })
 
-    test('checks the answer', async () => {
+    test('checks expectations of the answer', async () => {
       await using _ = await serve('check', 'it', '{"n":1}', '--instance', 'one')
       expect((await call('check', 'it', '--instance', 'one', '--expect', 'json.n = 1')).code).toBe(0)
       expect((await call('check', 'it', '--instance', 'one', '--expect', 'json.n = 2')).code).toBe(9)
@@ -104,21 +104,21 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       [['a', 'b', 'not json', '--instance', 'x'], 'is not JSON'],
       [['a'], 'METHOD is missing'],
       [['loom.rpc.a.b.c', '1', '2'], 'one payload'],
-      [['loom.rpc.a.b.c', '--any'], 'names the instance already'],
+      [['loom.rpc.a.b.c', '--any'], 'already names an instance'],
       [['a', 'b', '--any', '--all'], 'exclude each other'],
       [['a', 'b', '--instance', 'x.y'], 'not one token'],
     ])('refuses %j', async (args, sentence) => {
       expect(await call(...args)).toMatchObject({code: 2, stderr: expect.stringContaining(sentence)})
     })
 
-    test('waits past the acknowledgement of a stream that captures the subject, and says which', async () => {
+    test('waits past the acknowledgement of a stream that captures the subject, and names the stream', async () => {
       if (name !== 'NATS') return
       await run('stream', 'add', 'LOOM', 'my.rpc.>')
       const prefix = ['--prefix', 'my.rpc', '--instance', 'one']
       await using _ = await serve('slow', 'add', '--expr', 'json + 1', '--delay', '100ms', ...prefix)
       const {code, stdout, stderr} = await call('slow', 'add', '41', ...prefix)
       expect([code, stdout]).toEqual([0, '42\n'])
-      expect(stderr).toContain('the stream LOOM captures "my.rpc.slow.one.add"')
+      expect(stderr).toContain('stream LOOM captures "my.rpc.slow.one.add"')
       expect(await call('nobody', 'add', '41', ...prefix, '-t', '1s')).toMatchObject({
         code: 6,
         stderr: expect.stringContaining('only LOOM stored the request'),
@@ -127,7 +127,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
   })
 
   describe('rpc serve', () => {
-    test('answers bad envelopes as others do, and hands the rest to a program', async () => {
+    test('answers invalid envelopes with an error, and passes the others to a program', async () => {
       const print = 'cat; echo " $BUS_HEADER_METHOD $BUS_HEADER_CALLER_ID $BUS_HEADER_TRACE_ID"'
       await using _ = await serve('env', 'print', '--instance', 'one', '--exec', '--', 'sh', '-c', print)
       expect((await run('req', 'loom.rpc.env.one.print', '{')).stdout).toMatch(
@@ -138,12 +138,12 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       )
     })
 
-    test('with --wildcard answers for instances that are not there', async () => {
+    test('with --wildcard answers for any instance', async () => {
       await using _ = await serve('wild', 'ping', '"me"', '--wildcard')
       expect((await call('wild', 'ping', '--instance', 'whoever')).stdout).toBe('"me"\n')
     })
 
-    test('shares calls in a queue group, and each gets one answer', async () => {
+    test('shares calls in a queue group, so that each gets one answer', async () => {
       await using one = await serve('shared', 'ping', '1', '--instance', 'x', '--queue', 'q', '-n', '1')
       await using two = await serve('shared', 'ping', '2', '--instance', 'x', '--queue', 'q', '-n', '1')
       const answers = [await call('shared', 'ping', '--instance', 'x'), await call('shared', 'ping', '--instance', 'x')]
@@ -153,7 +153,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
   })
 
   describe('rpc ls', () => {
-    test('lists who serves what', async () => {
+    test('lists services and their methods', async () => {
       await using _ = await serve('listed', 'task.assign', '1', '--instance', 'one')
       const {stdout} = await run('rpc', 'ls')
       expect(stdout).toMatch(/^SERVICE +METHOD +INSTANCE +FOUND BY\n/)
@@ -165,7 +165,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect(await run('rpc', 'ls', '--prefix', 'no.such')).toMatchObject({code: 0, stdout: ''})
     })
 
-    test('with --watch shows what is called', async () => {
+    test('with --watch shows methods when they are called', async () => {
       await using quiet = start(['serve', 'loom.rpc.quiet.one.ping', '{"ok":true}'], {env})
       await quiet.stderrLine('listening on ')
       await using watching = start(['rpc', 'ls', '--watch', '--json'], {env})

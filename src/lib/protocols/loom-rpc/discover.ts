@@ -2,9 +2,9 @@
  * Who serves RPC methods, as far as a bus can tell: by the interests that a bus file knows, and by NATS services, which
  * name the subjects of their endpoints when asked ($SRV.INFO).
  */
-import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
+import {discoverServices} from '../../messaging/service-discovery.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {type Method, parseSubject} from './names.ts'
 
@@ -34,7 +34,9 @@ export async function discover(bus: Transport, options: DiscoverOptions): Promis
       found.set(subject, {...method, subject, by})
   }
   for (const subject of (await bus.interests?.()) ?? []) add(subject, 'interest')
-  for (const subject of await serviceSubjects(bus, options)) add(subject, 'service')
+  const {idleMs, timeoutMs = 2000, signal} = options
+  const services = await discoverServices(bus, {idleMs, timeoutMs, signal})
+  for (const subject of services.flatMap(({subjects}) => subjects)) add(subject, 'service')
   return [...found.values()].sort(
     (a, b) => order(a.service, b.service) || order(a.method, b.method) || order(a.instance, b.instance),
   )
@@ -50,33 +52,6 @@ export function instancesOf(found: readonly Found[], {service, method}: Omit<Met
 export function seenIn(message: Message, prefix: string): Found | undefined {
   const method = parseSubject(message.subject, prefix)
   return method && {...method, subject: message.subject, by: 'traffic'}
-}
-
-/** The subjects of all endpoints of all services. */
-async function serviceSubjects(bus: Transport, options: DiscoverOptions): Promise<string[]> {
-  const {idleMs = 300, timeoutMs = 2000, signal} = options
-  const subjects: string[] = []
-  try {
-    for await (const {text} of bus.requestMany({subject: '$SRV.INFO'}, {idleMs, timeoutMs, signal})) {
-      subjects.push(...endpointSubjects(text))
-    }
-  } catch (error) {
-    if (!(error instanceof BusError && error.kind === 'noResponders')) throw error
-  }
-  return subjects
-}
-
-function endpointSubjects(info: string): string[] {
-  try {
-    const {endpoints} = JSON.parse(info) as {endpoints?: unknown}
-    if (!Array.isArray(endpoints)) return []
-    return endpoints.flatMap((one: unknown) => {
-      const {subject} = (one ?? {}) as {subject?: unknown}
-      return typeof subject === 'string' ? [subject] : []
-    })
-  } catch {
-    return []
-  }
 }
 
 function order(one: string, other: string): number {
