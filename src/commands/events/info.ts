@@ -5,17 +5,17 @@ import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 import {type SubscriptionDocument, subscriptionDocument, subscriptionFacts} from './subscriptions.ts'
 
 export default class EventsInfo extends BusCommand<SubscriptionDocument> {
-  static override summary = 'show what a subscription wants, and how far it is'
+  static override summary = 'show the configuration and offset of a subscription'
   static override examples = [
-    {description: 'for people', command: '<%= config.bin %> events info ORDERS billing'},
+    {description: 'as text', command: '<%= config.bin %> events info ORDERS billing'},
     {
-      description: 'the last event that it is done with',
+      description: 'the last acknowledged event',
       command: '<%= config.bin %> events info ORDERS billing --json | jq .status.currentOffset',
     },
   ]
   static override args = {
-    namespace: string({description: 'the stream', required: true}),
-    name: string({description: 'which subscription', required: true}),
+    namespace: string({description: 'name of the stream', required: true}),
+    name: string({description: 'name of the subscription', required: true}),
   }
 
   async run(): Promise<SubscriptionDocument> {

@@ -1,50 +1,40 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {excluding} from '../../lib/cli/base/flag-rules.ts'
 import * as flags from '../../lib/cli/flags/flags.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseView} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {connectEvents, type Delivered, messageOf} from '../../lib/protocols/event-delivery/client.ts'
-import {startAction} from './listen-plan.ts'
-import {filterOf, optionsOf} from './subscriptions.ts'
+import type {Filter} from '../../lib/protocols/event-delivery/filter.ts'
+import {filterOf, optionsOf, subscriptionFlags} from './subscriptions.ts'
 
 export default class EventsListen extends BusCommand {
-  static override summary = 'get events over WebSocket as an application does, and answer them'
+  static override summary = 'receive events over WebSocket like an application, and acknowledge them'
   static override description =
-    'Each event is acknowledged once it is shown; --nak rejects it, --step asks for each, --auto-ack leaves acknowledging to the gateway. Without --name the subscription is ephemeral: it has a filter and options of its own, and goes with the connection.'
+    'Each event is acknowledged after it was shown. --nak rejects it, --step asks for each event, and --auto-ack lets the gateway acknowledge. Without --name the subscription is ephemeral: the flags set its filter and options, and it ends with the connection.'
   static override examples = [
     {
       description: 'a durable subscription',
       command: '<%= config.bin %> events listen --namespace ORDERS --name billing',
     },
     {
-      description: 'everything that was paid so far, and then live',
+      description: 'all stored events with matching subjects, then new ones',
       command: `<%= config.bin %> events listen --namespace ORDERS --first-event oldest --topic 'paid$'`,
     },
     {
-      description: 'decide by hand',
+      description: 'decide on each event',
       command: '<%= config.bin %> events listen --namespace ORDERS --name billing --step',
     },
   ]
-  static override args = {url: string({description: 'the gateway (default: ws://127.0.0.1:5599)'})}
+  static override args = {url: string({description: 'URL of the gateway (default: ws://127.0.0.1:5599)'})}
   static override flags = {
     namespace: flags.namespace(),
     name: flags.name(),
-    topic: flags.topic(),
-    events: flags.eventTypes(),
-    tag: flags.tag(),
-    group: flags.group(),
-    author: flags.author(),
-    'transaction-type': flags.transactionType(),
-    'first-event': flags.firstEvent(),
-    'read-ahead': flags.readAhead(),
-    batch: flags.batch(),
-    'batch-timeout': flags.batchTimeout(),
-    'auto-ack': flags.autoAck(),
-    nak: flags.nak(),
+    ...subscriptionFlags,
+    'auto-ack': flags.autoAck({exclusive: ['nak', 'step']}),
+    nak: flags.nak({exclusive: ['step']}),
     step: flags.step(),
-    token: flags.gatewayToken({description: 'bearer token of the gateway; safer in BUS_EVENTS_TOKEN'}),
+    token: flags.gatewayToken({description: 'bearer token for the gateway; safer in BUS_EVENTS_TOKEN'}),
     count: flags.count(),
     raw: flags.raw(),
     format: flags.format(),
@@ -53,10 +43,7 @@ export default class EventsListen extends BusCommand {
   async run(): Promise<void> {
     const {args, flags} = await this.parse(EventsListen)
     const {token = process.env['BUS_EVENTS_TOKEN'], timeout: timeoutMs} = flags
-    excluding(flags, 'auto-ack', 'nak', 'step')
-    excluding(flags, 'nak', 'step')
-    if (flags.step && !(isTerminal(0) && isTerminal(2)))
-      throw new BusError('usage', '--step needs a terminal to ask on')
+    if (flags.step && !(isTerminal(0) && isTerminal(2))) throw new BusError('usage', '--step needs a terminal')
     const action = startAction(flags, filterOf(flags), optionsOf(flags))
     const url = args.url ?? 'ws://127.0.0.1:5599'
     await using client = await connectEvents(url, {token, timeoutMs, signal: this.stop})
@@ -74,7 +61,7 @@ export default class EventsListen extends BusCommand {
     await this.output.end()
   }
 
-  /** Shows a delivery and says what becomes of it; undefined: nothing, it is over. */
+  /** Shows a delivery and decides on its answer; undefined to stop without one. */
   async #decision(flags: {
     readonly json?: boolean
     readonly raw: boolean
@@ -106,4 +93,29 @@ export default class EventsListen extends BusCommand {
       return (await this.output.written()) ? answer : undefined
     }
   }
+}
+
+/** The `start` action of the flags; undefined if they name no subscription, because the URL may. Throws `usage`. */
+function startAction(
+  flags: {
+    readonly namespace?: string | undefined
+    readonly name?: string | undefined
+    readonly 'auto-ack'?: boolean | undefined
+  },
+  filter: Filter,
+  options: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> | undefined {
+  const {namespace, name, 'auto-ack': autoack = false} = flags
+  const isGiven =
+    Object.keys(filter).length > 0 || Object.values(options).some((value) => value !== undefined && value !== false)
+  if (namespace === undefined) {
+    if (name === undefined && !isGiven && !autoack) return undefined
+    throw new BusError('usage', '--namespace is missing', {try: ['--namespace ORDERS']})
+  }
+  if (name === undefined) return {namespace, ephemeral: true, autoack, filter, options: {...options, withData: true}}
+  if (isGiven) {
+    const sentence = 'the filter and options of a durable subscription are set by bus events add'
+    throw new BusError('usage', sentence, {try: ['bus events add … --replace', 'leave --name out']})
+  }
+  return {namespace, name, autoack}
 }

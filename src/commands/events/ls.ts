@@ -5,12 +5,12 @@ import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 import {type SubscriptionDocument, subscriptionColumns, subscriptionDocument, subscriptionRow} from './subscriptions.ts'
 
 export default class EventsLs extends BusCommand<SubscriptionDocument[]> {
-  static override summary = 'list the durable subscriptions of applications, and how far they are'
+  static override summary = 'list durable subscriptions and their offsets'
   static override examples = [
-    {description: 'of all streams', command: '<%= config.bin %> events ls'},
-    {description: 'of one stream, for a program', command: '<%= config.bin %> events ls ORDERS --json'},
+    {description: 'all subscriptions', command: '<%= config.bin %> events ls'},
+    {description: 'those of one stream, as JSON', command: '<%= config.bin %> events ls ORDERS --json'},
   ]
-  static override args = {namespace: string({description: 'which stream (default: all)'})}
+  static override args = {namespace: string({description: 'name of the stream (default: all)'})}
 
   async run(): Promise<SubscriptionDocument[]> {
     const {args} = await this.parse(EventsLs)

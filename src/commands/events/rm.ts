@@ -11,12 +11,12 @@ export interface EventsRmResult {
 }
 
 export default class EventsRm extends BusCommand<EventsRmResult> {
-  static override summary = 'remove a subscription, and with it how far it was; the messages stay'
-  static override description = 'It asks before; without a terminal it needs --yes.'
+  static override summary = 'remove a subscription and its offset; the messages stay'
+  static override description = 'It asks for confirmation; without a terminal it needs --yes.'
   static override examples = [{description: 'in a script', command: '<%= config.bin %> events rm ORDERS billing --yes'}]
   static override args = {
-    namespace: string({description: 'the stream', required: true}),
-    name: string({description: 'which subscription', required: true}),
+    namespace: string({description: 'name of the stream', required: true}),
+    name: string({description: 'name of the subscription', required: true}),
   }
   static override flags = {yes: flags.yes()}
 
@@ -26,7 +26,7 @@ export default class EventsRm extends BusCommand<EventsRmResult> {
     await using bus = await this.openBus()
     const registry = await openRegistry(bus.streams, {make: false})
     const offset = await registry.offset(await registry.get(namespace, name))
-    const what = `remove subscription ${name} of ${namespace} and forget its offset #${offset}`
+    const what = `remove subscription ${name} of ${namespace} with its offset #${offset}`
     await confirm(what, {yes: flags.yes, signal: this.stop})
     await registry.remove(namespace, name)
     if (!this.jsonEnabled()) this.say(`removed subscription ${name} of ${namespace}`)

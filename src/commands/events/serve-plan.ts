@@ -1,6 +1,4 @@
-/** From the flags of `events serve` to plugins and their configuration. */
-
-import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+/** `events serve`: from flags to plugins and their configuration. */
 import type {Output} from '../../lib/cli/io/output.ts'
 import {tell} from '../../lib/cli/io/terminal.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -28,16 +26,14 @@ export interface GatewayFlags {
 
 const execTimeoutMs = 30_000
 
-/** Undefined when nobody is to connect. Throws `usage`, and `denied` for an address that is open to others. */
+/** The configuration of WebSockets, if they are served. Throws `usage`, and `denied` for an exposed address without protection. */
 export function socketsConfig(
   flags: GatewayFlags,
   warn: (line: string) => void,
 ): Partial<WebSocketsConfig> | undefined {
-  needing(flags, 'exec-timeout', 'exec')
-  excluding(flags, 'stdout', 'exec')
   const {ws, token, 'allow-origin': origins = []} = flags
   if (ws === undefined && (flags.webhooks || flags.exec || flags.stdout)) return undefined
-  if (token === '') throw new BusError('usage', 'the token is empty')
+  if (token === '') throw new BusError('usage', '--token is empty')
   const address = parseAddress(ws ?? '127.0.0.1:5599')
   checkExposure(address, token, flags['allow-anonymous'])
   for (const origin of origins) checkOrigin(origin)
@@ -46,7 +42,7 @@ export function socketsConfig(
   return {address, admission: {token, origins}, warn, ...given}
 }
 
-/** The plugins that call applications, as far as they are asked for. */
+/** The other plugins that the flags ask for. */
 export async function localPlugins(
   flags: GatewayFlags,
   argv: readonly string[],
@@ -87,5 +83,7 @@ function recordSink(output: Output) {
 
 function checkOrigin(origin: string): void {
   if (origin === '*' || URL.parse(origin)?.origin === origin) return
-  throw new BusError('usage', `${JSON.stringify(origin)} is no origin`, {try: ['--allow-origin https://app.example']})
+  throw new BusError('usage', `${JSON.stringify(origin)} is not an origin`, {
+    try: ['--allow-origin https://app.example'],
+  })
 }

@@ -7,16 +7,16 @@ import {EventManager} from '../../lib/protocols/event-delivery/manager.ts'
 import {type GatewayFlags, localPlugins, socketsConfig} from './serve-plan.ts'
 
 export default class EventsServe extends BusCommand {
-  static override summary = 'deliver events to applications over WebSocket, and to webhooks and programs'
+  static override summary = 'deliver events to applications over WebSocket, to webhooks and to programs'
   static override description = [
-    'Applications start durable subscriptions, which bus events add makes, or ephemeral ones, and acknowledge or reject what they get; docs/delivery.md has the protocol. Without flags it listens on 127.0.0.1:5599; another address needs --token or --allow-anonymous.',
-    'Several gateways on one bus share the work: each subscription is delivered by one of them, and another takes over when that has gone.',
-    'With --exec the program after -- runs for each event of the subscriptions of transport exec: the payload on stdin, the rest in the environment; exit code 0 acknowledges.',
+    'Applications start durable subscriptions, which bus events add creates, or ephemeral ones, and acknowledge or reject each event; docs/delivery.md describes the protocol. By default it listens on 127.0.0.1:5599; an address that other machines can reach needs --token or --allow-anonymous.',
+    'Several gateways on one bus share the subscriptions. Each is delivered by one gateway, and another takes over if that one stops.',
+    'With --exec the program after -- runs for each event of subscriptions with transport exec. It gets the payload on stdin and the rest in its environment; exit code 0 acknowledges.',
   ].join('\n\n')
   static override examples = [
     {description: 'applications on this machine', command: '<%= config.bin %> events serve --ws 127.0.0.1:5599'},
     {
-      description: 'for others too, and webhooks',
+      description: 'applications on other machines, and webhooks',
       command: '<%= config.bin %> events serve --ws 0.0.0.0:5599 --token s3cret --webhooks',
     },
     {description: 'a program for each event', command: '<%= config.bin %> events serve --exec -- ./bill.sh'},
@@ -24,9 +24,9 @@ export default class EventsServe extends BusCommand {
   static override flags = {
     ws: flags.ws(),
     webhooks: flags.webhooks(),
-    exec: flags.exec({description: 'run a program for each event; the program stands after --'}),
-    'exec-timeout': flags.execTimeout(),
-    stdout: flags.stdout(),
+    exec: flags.exec({description: 'run the program after -- for each event'}),
+    'exec-timeout': flags.execTimeout({dependsOn: ['exec']}),
+    stdout: flags.stdout({exclusive: ['exec']}),
     token: flags.gatewayToken(),
     'allow-anonymous': flags.allowAnonymous(),
     'allow-origin': flags.allowOrigin(),

@@ -1,6 +1,6 @@
-/** Subscriptions of events on the command line: from flags to a wish, and from what is stored to people and programs. */
-
-import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+/** Event subscriptions from flags, and as text and JSON. */
+import * as flags from '../../lib/cli/flags/flags.ts'
+import type {FlagValues} from '../../lib/cli/flags/values.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -9,84 +9,82 @@ import type {Wish} from '../../lib/protocols/event-delivery/registry.ts'
 import {parseOptions, type Subscription, subscriptionJson} from '../../lib/protocols/event-delivery/subscription.ts'
 import type {Streams} from '../../lib/transport/streams-contract.ts'
 
-export interface FilterFlags {
-  readonly topic?: string | undefined
-  readonly events?: string | undefined
-  readonly tag?: string | undefined
-  readonly group?: string | undefined
-  readonly author?: string | undefined
-  readonly 'transaction-type'?: string | undefined
+/** The flags for the filter and options of a subscription. */
+export const subscriptionFlags = {
+  topic: flags.topic(),
+  events: flags.eventTypes(),
+  tag: flags.tag(),
+  group: flags.group(),
+  author: flags.author(),
+  'transaction-type': flags.transactionType(),
+  'first-event': flags.firstEvent(),
+  'read-ahead': flags.readAhead(),
+  batch: flags.batch(),
+  'batch-timeout': flags.batchTimeout({dependsOn: ['batch']}),
 }
 
-export interface SubscriptionFlags extends FilterFlags {
-  readonly 'first-event'?: string | undefined
-  readonly 'read-ahead'?: number | undefined
-  readonly 'with-data'?: boolean | undefined
-  readonly batch?: boolean | undefined
-  readonly 'batch-timeout'?: number | undefined
+/** The flags of a durable subscription. */
+export const durableFlags = {
+  ...subscriptionFlags,
+  'with-data': flags.withData({allowNo: true}),
+  'max-rejects': flags.maxRejects(),
+  'dead-letter': flags.deadLetter({dependsOn: ['max-rejects']}),
+  transport: flags.transport(),
+  webhook: flags.webhook(),
+  fastack: flags.fastack({dependsOn: ['webhook'], exclusive: ['with-reply', 'reply']}),
+  'with-reply': flags.withReply({dependsOn: ['webhook']}),
+  reply: flags.reply({description: 'publish the reply of the webhook to this subject', dependsOn: ['webhook']}),
 }
 
-export interface AddFlags extends SubscriptionFlags {
-  readonly transport?: string | undefined
-  readonly webhook?: string | undefined
-  readonly fastack?: boolean | undefined
-  readonly 'with-reply'?: boolean | undefined
-  readonly reply?: string | undefined
-  readonly 'max-rejects'?: number | undefined
-  readonly 'dead-letter'?: string | undefined
-}
+type SubscriptionFlags = FlagValues<typeof subscriptionFlags>
 
-/** What `--json` prints of a subscription; see docs/json-output.md. */
+/** A subscription in JSON output; see docs/json-output.md. */
 export interface SubscriptionDocument {
   readonly [member: string]: unknown
   readonly status: {readonly currentOffset: number; readonly lastSequence?: number | undefined}
 }
 
-export function filterOf(flags: FilterFlags): Filter {
-  const {topic, events, tag, group, author, 'transaction-type': type} = flags
+export function filterOf(values: SubscriptionFlags): Filter {
+  const {topic, events, tag, group, author, 'transaction-type': type} = values
   return parseFilter({topic, events, message: {tag, group, author}, transaction: {type}})
 }
 
-/** As the protocol has them, without what is not given. */
-export function optionsOf(flags: SubscriptionFlags): Record<string, unknown> {
-  needing(flags, 'batch-timeout', 'batch')
-  const {'batch-timeout': batchMs} = flags
+/** The options of the protocol. */
+export function optionsOf(values: SubscriptionFlags & {readonly 'with-data'?: boolean | undefined}) {
+  const {'batch-timeout': batchMs} = values
   return {
-    firstEvent: flags['first-event'],
-    readAhead: flags['read-ahead'],
-    withData: flags['with-data'],
-    batch: flags.batch,
+    firstEvent: values['first-event'],
+    readAhead: values['read-ahead'],
+    withData: values['with-data'],
+    batch: values.batch,
     batchTimeout: batchMs === undefined ? undefined : `${batchMs}ms`,
   }
 }
 
-/** Fails with `usage` for flags that do not go together. */
-export async function wishOf(namespace: string, name: string, flags: AddFlags): Promise<Wish> {
-  for (const one of ['fastack', 'with-reply', 'reply'] as const) needing(flags, one, 'webhook')
-  excluding(flags, 'fastack', 'with-reply', 'reply')
-  needing(flags, 'dead-letter', 'max-rejects')
-  const {webhook, transport = webhook === undefined ? 'websockets' : 'webhooks'} = flags
+/** The durable subscription that the flags describe. Fails with `usage`. */
+export async function wishOf(namespace: string, name: string, values: FlagValues<typeof durableFlags>): Promise<Wish> {
+  const {webhook, transport = webhook === undefined ? 'websockets' : 'webhooks'} = values
   if ((webhook === undefined) === (transport === 'webhooks'))
-    throw new BusError('usage', '--transport webhooks goes with --webhook URL, and the others without')
+    throw new BusError('usage', '--webhook URL is needed for --transport webhooks, and only for it')
   const json = {
-    ...optionsOf(flags),
-    maxRejects: flags['max-rejects'],
-    deadLetter: flags['dead-letter'],
+    ...optionsOf(values),
+    maxRejects: values['max-rejects'],
+    deadLetter: values['dead-letter'],
     ...(webhook !== undefined && {
       url: webhook,
-      ...(flags.fastack && {fastack: true}),
-      ...((flags['with-reply'] || flags.reply !== undefined) && {reply: true}),
-      ...(flags.reply !== undefined && {replySubject: flags.reply}),
+      ...(values.fastack && {fastack: true}),
+      ...((values['with-reply'] || values.reply !== undefined) && {reply: true}),
+      ...(values.reply !== undefined && {replySubject: values.reply}),
     }),
   }
-  const filter = filterOf(flags)
+  const filter = filterOf(values)
   if (transport !== 'webhooks')
     return {namespace, name, transport, filter, options: parseOptions(json, {withData: transport !== 'websockets'})}
   const {webhooks} = await import('../../lib/protocols/event-delivery/webhooks.ts')
   return {namespace, name, transport, filter, options: webhooks({timeoutMs: 1}).validateOptions(json)}
 }
 
-/** With where it is, and where its stream ends, if that is still there. */
+/** A subscription with its offset and the last sequence of its stream, if that still exists. */
 export async function subscriptionDocument(
   subscription: Subscription,
   currentOffset: number,
@@ -120,7 +118,7 @@ export function subscriptionFacts(document: SubscriptionDocument): Record<string
   const {namespace, name, transport, filter, id, created, updated, status} = document
   const options = document['options'] as Readonly<Record<string, unknown>>
   const {url, batch, batchTimeout, readAhead, withData, maxRejects, deadLetter, firstEvent} = options
-  const rejects = maxRejects === 0 ? 'tried again without end' : `given up after ${maxRejects}`
+  const rejects = maxRejects === 0 ? 'retried without limit' : `dead letter after ${maxRejects}`
   return {
     subscription: String(name),
     namespace: String(namespace),
@@ -128,9 +126,11 @@ export function subscriptionFacts(document: SubscriptionDocument): Record<string
     webhook: url === undefined ? undefined : String(url).replace(/\/\/[^@/]*@/, '//'),
     filter: filterText(filter),
     offset: `#${status.currentOffset}`,
-    'stream ends at': status.lastSequence === undefined ? 'there is no such stream' : `#${status.lastSequence}`,
-    'began after': `#${firstEvent}`,
-    'in flight': batch ? `a batch of ${readAhead}, or of ${batchTimeout}` : formatCount(1 + Number(readAhead)),
+    'last sequence': status.lastSequence === undefined ? 'the stream does not exist' : `#${status.lastSequence}`,
+    'started after': `#${firstEvent}`,
+    'in flight': batch
+      ? `batches of up to ${readAhead}, at most ${batchTimeout} apart`
+      : formatCount(1 + Number(readAhead)),
     data: withData ? 'with each event' : 'none',
     rejections: deadLetter === undefined ? rejects : `${rejects}, to ${deadLetter}`,
     id: String(id),

@@ -61,10 +61,10 @@ async function acknowledging(url: string, got: unknown[]): Promise<Socket> {
 }
 
 onBothBuses((newScene) => {
-  test('subscriptions are made, listed, shown, changed and removed', async () => {
+  test('subscriptions are created, listed, shown, changed and removed', async () => {
     const {scene} = await withOrders(newScene, 3)
     const again = await scene.run(['events', 'add', 'ORDERS', 'app', '--with-data', '--read-ahead', '9'])
-    expect(again.stderr).toContain('subscription app of ORDERS goes on after #0')
+    expect(again.stderr).toContain('subscription app of ORDERS resumes after #0')
     const other = await scene.run(['events', 'add', 'ORDERS', 'app', '--topic', 'paid$'])
     expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('exists and wants something else')])
     const changed = await scene.run(['events', 'add', 'ORDERS', 'app', '--topic', 'paid$', '--replace', '--json'])
@@ -81,7 +81,7 @@ onBothBuses((newScene) => {
     expect((await scene.run(['events', 'add', 'ORDERS', 'app', '--topic', '('])).code).toBe(2)
   })
 
-  test('looking for subscriptions makes nothing', async () => {
+  test('listing subscriptions creates nothing on the bus', async () => {
     const scene = await newScene()
     onTestFinished(() => scene[Symbol.asyncDispose]())
     const {code, stderr} = await scene.run(['events', 'ls'])
@@ -90,7 +90,7 @@ onBothBuses((newScene) => {
     expect((await scene.run(['stream', 'ls', '--json'])).stdout).toBe('[]\n')
   })
 
-  test('an application gets events, acknowledges, rejects, and goes on where it was', async () => {
+  test('an application gets events, acknowledges and rejects them, and resumes after its offset', async () => {
     const {scene, seqs, offset} = await withOrders(newScene, 5)
     await using gateway = scene.start(serveArgs)
     const url = await urlOf(gateway)
@@ -113,7 +113,7 @@ onBothBuses((newScene) => {
     expect((await gateway.ended).code).toBe(0)
   })
 
-  test('a gateway that is killed loses nothing: the next one goes on from what was acknowledged', async () => {
+  test('a gateway that is killed loses nothing: the next one resumes after the last acknowledged event', async () => {
     const total = 400
     const {scene, seqs, offset} = await withOrders(newScene, total, 19)
     const got: unknown[] = []
@@ -155,7 +155,7 @@ onBothBuses((newScene) => {
     expect(numbers(two)).toEqual([2])
   })
 
-  test('a gateway that hangs is replaced, and what it wants to write later does not count', async () => {
+  test('a gateway that hangs is replaced, and its later writes are refused', async () => {
     const {scene, seqs, offset} = await withOrders(newScene, 4, 0)
     await using first = scene.start(serveArgs)
     await using one = await Socket.open(await urlOf(first))
@@ -177,7 +177,7 @@ onBothBuses((newScene) => {
     expect(await offset()).toBe(seqs[2])
   })
 
-  test('webhooks are called until they take it', async () => {
+  test('webhooks are called until they accept an event', async () => {
     const {scene} = await withOrders(newScene, 2)
     const got: string[] = []
     const server = createServer(async (request, response) => {
@@ -200,7 +200,7 @@ onBothBuses((newScene) => {
     expect(currentOffset).toBe(lastSequence)
   })
 
-  test('programs and stdout are applications too', async () => {
+  test('programs and stdout receive events', async () => {
     const {scene} = await withOrders(newScene, 2)
     for (const transport of ['exec', 'stdout'])
       await scene.run(['events', 'add', 'ORDERS', transport, '--transport', transport, '--first-event', 'oldest'])
@@ -213,7 +213,7 @@ onBothBuses((newScene) => {
     expect(JSON.parse(await records.stdoutLine())).toMatchObject({subject: 'orders.new', json: 1})
   })
 
-  test('a terminal listens: durable, ephemeral, as JSON, and rejecting', async () => {
+  test('events listen receives events of durable and ephemeral subscriptions, as JSON, and rejects them', async () => {
     const {scene, seqs, offset} = await withOrders(newScene, 4)
     await using gateway = scene.start(serveArgs)
     const url = await urlOf(gateway)
@@ -246,7 +246,7 @@ onBothBuses((newScene) => {
 })
 
 describe('a gateway', () => {
-  test('serves this machine only, unless there is a token or it is said that there is none', async () => {
+  test('serves other machines only with a token or with --allow-anonymous', async () => {
     const refused = await bus(['events', 'serve', '--ws', '0.0.0.0:0'])
     expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining('that needs a token')])
     await using open = start(['events', 'serve', '--ws', '0.0.0.0:0', '--allow-anonymous'])
@@ -262,7 +262,7 @@ describe('a gateway', () => {
     expect([listening.code, listening.stderr]).toEqual([8, expect.stringContaining('the gateway says: ')])
   })
 
-  test('is missed with a sentence', async () => {
+  test('that is missing is reported with a sentence', async () => {
     const none = await bus(['events', 'listen', 'ws://127.0.0.1:1'])
     expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('nothing listens there')])
     expect((await bus(['events', 'listen', 'http://127.0.0.1:1'])).code).toBe(2)
@@ -270,7 +270,7 @@ describe('a gateway', () => {
   })
 })
 
-test('a bus that keeps no streams has no events', async () => {
+test('a bus without streams has no events', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'bus-events-libbus-'))
   onTestFinished(() => rmSync(folder, {recursive: true}))
   const url = `libbus:${join(folder, 'app.db')}?create`
@@ -280,7 +280,7 @@ test('a bus that keeps no streams has no events', async () => {
   }
 })
 
-test('a server that is killed in the middle of a flight takes nothing with it', async () => {
+test('no event in flight is lost when the server is killed', async () => {
   const server = await NatsServer.start((home) => `jetstream {store_dir: "${home}", sync_interval: always}`)
   onTestFinished(() => server[Symbol.asyncDispose]())
   const transport = await open(server.url())
@@ -301,7 +301,7 @@ test('a server that is killed in the middle of a flight takes nothing with it', 
   expect(firstTimes(got)).toEqual(Array.from({length: 300}, (_, n) => n + 1))
 })
 
-test('an application that is killed gets again what it did not acknowledge', async () => {
+test('an application that is killed gets unacknowledged events again', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'bus-events-'))
   onTestFinished(() => rmSync(folder, {recursive: true}))
   const url = join(folder, 'bus.db')
@@ -321,7 +321,7 @@ test('an application that is killed gets again what it did not acknowledge', asy
   expect(next).toBeLessThanOrEqual((last ?? 0) + 1)
 })
 
-test('the example of docs/delivery.md runs as it stands', async () => {
+test('the example of docs/delivery.md runs unchanged', async () => {
   const text = readFileSync(join(root, 'docs/delivery.md'), 'utf8')
   const block = (language: string) => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(text)?.[1] ?? ''
   const folder = mkdtempSync(join(tmpdir(), 'bus-events-docs-'))
