@@ -26,7 +26,7 @@ export default class EventsListen extends BusCommand {
       command: '<%= config.bin %> events listen --namespace ORDERS --name billing --step',
     },
   ]
-  static override args = {url: string({description: 'URL of the gateway (default: ws://127.0.0.1:5599)'})}
+  static override args = {url: string({description: 'gateway to connect to (default: ws://127.0.0.1:5599)'})}
   static override flags = {
     namespace: flags.namespace(),
     name: flags.name(),
