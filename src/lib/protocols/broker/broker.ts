@@ -194,10 +194,11 @@ export class Broker implements AsyncDisposable {
 
   #run(pump: Promise<void>, stop: () => Promise<void>): () => Promise<void> {
     const done = pump.catch((error: unknown) => this.#options.onNotice?.(String(error)))
+    // It counts as running until it is done, so that a second `stop` waits for it too.
     const end = async () => {
-      this.#subscriptions.delete(end)
       await stop()
       await done
+      this.#subscriptions.delete(end)
     }
     this.#subscriptions.add(end)
     return end

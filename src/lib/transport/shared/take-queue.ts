@@ -203,8 +203,12 @@ export class TakeQueue<T> {
     if (taken.length > 0) {
       wait?.settled.resolve(taken)
       this.#options.onTaken?.()
-    } else if (this.#isOver) wait?.settled.resolve(this.#outcome())
-    else wait?.settled.resolve(taken)
+      return
+    }
+    if (this.#isOver) this.atEnd()
+    // Without a further promise: a reader that is woken by a close can still answer before the connection is closed.
+    if (this.#isOver && this.#failure !== undefined) wait?.settled.reject(this.#failure)
+    else wait?.settled.resolve([])
   }
 
   #outcome(): Promise<readonly T[]> {

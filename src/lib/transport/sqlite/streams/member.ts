@@ -104,8 +104,8 @@ export class Member implements Consuming {
     return this.#queue.ended
   }
 
-  async take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
-    if (this.#turn.isLong()) await nextTurn()
+  take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
+    if (this.#turn.isLong()) return nextTurn().then(() => this.#queue.take(max, waitMs))
     return this.#queue.take(max, waitMs)
   }
 
