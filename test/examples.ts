@@ -238,7 +238,7 @@ export const failures: Readonly<Record<string, Example>> = {
     masks: [streamToken],
   },
   'bus rpc call math add 1 --instance none': {code: 7, sees: 'bus: nobody serves "loom.rpc.math.none.add"'},
-  'bus rpc call math add 1': {beside: [adder], code: 2, sees: 'is not spread; there are: one'},
+  'bus rpc call math add 1': {beside: [adder], code: 2, sees: 'a wildcard subject is not expanded; instances: one'},
   'bus rpc call math add 1 --instance one': {
     beside: ['bus rpc serve math add x --fail 100% --instance one'],
     code: 8,

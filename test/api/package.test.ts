@@ -102,17 +102,31 @@ describe('a part loads nothing of the others', () => {
     transport: 15,
   }
 
+  /** The folder of its protocol, where that has another name. */
+  const protocols: Readonly<Record<string, string>> = {
+    delivery: 'event-delivery',
+    'response-stream': 'response-streams',
+    rpc: 'loom-rpc',
+  }
+
+  /** What it uses of the layer below the protocols. */
+  const messaging: Readonly<Record<string, readonly string[]>> = {
+    delivery: ['messaging/sinks', 'messaging/stored'],
+    rpc: ['messaging/service-discovery'],
+  }
+
   test.each(parts.map(({name}) => name))('busline/%s', async (part) => {
     const loaded = await loadedBy(`busline/${part}`)
     const own = loaded.filter(({url}) => !url.startsWith('node:'))
     expect(own.filter(({url}) => !url.includes('/busline/dist/api/'))).toEqual([])
     const kilobytes = own.reduce((sum, {bytes}) => sum + bytes, 0) / 1000
     expect(kilobytes).toBeLessThanOrEqual(most[part] ?? 0)
-    const folders = own.flatMap(({url}) => sourcesOf(url)).map((path) => /\/src\/lib\/([\w-]+)\//.exec(path)?.[1])
-    const others = new Set(
-      folders.filter((folder) => folder !== undefined && folder !== 'transport' && folder !== part),
-    )
-    expect([...others]).toEqual(part === 'delivery' ? ['sinks'] : [])
+    const folders = own
+      .flatMap(({url}) => sourcesOf(url))
+      .map((path) => /\/src\/lib\/((?:protocols|messaging)\/[\w-]+|[\w-]+)/.exec(path)?.[1])
+    const shared = ['core', 'transport', `protocols/${protocols[part] ?? part}`]
+    const others = new Set(folders.filter((folder) => folder !== undefined && !shared.includes(folder)))
+    expect([...others].sort()).toEqual(messaging[part] ?? [])
   })
 
   test('a bus loads its own driver alone', async () => {
