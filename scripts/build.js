@@ -12,6 +12,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
 // Several builds may run at once: each works in its own folder.
 const work = join(root, `dist.tmp-${process.pid}`)
+const commands = commandFiles(root)
 
 /** What @oclif/core loads to find commands without a manifest, for its own debugging, and to draw spinners. */
 const unusedByOclif = [
@@ -31,7 +32,7 @@ const banner = [
 ].join('')
 
 try {
-  replaceFile(join(root, 'src/commands/index.ts'), commandTable(root))
+  replaceFile(join(root, 'src/commands/index.ts'), commandTable(commands))
   await Promise.all([bundle(), buildApi({root, work})])
   const manifest = await makeManifest()
   replaceFiles(work, dist)
@@ -43,7 +44,7 @@ try {
 async function bundle() {
   const options = {
     absWorkingDir: root,
-    entryPoints: ['src/main.ts', ...commandFiles(root).map((file) => `src/commands/${file}`)],
+    entryPoints: ['src/main.ts', ...commands.map((file) => `src/commands/${file}`)],
     outdir: work,
     outbase: 'src',
     chunkNames: 'chunks/[name]-[hash]',
@@ -70,7 +71,7 @@ async function makeManifest() {
   // Not at the top: @oclif/core takes longer to load than the bundling takes.
   const {manifestOf, manifestText} = await import('./manifest.ts')
   const load = async (file) => (await import(pathToFileURL(join(work, 'commands', file.replace(/ts$/, 'js'))))).default
-  const classes = await Promise.all(commandFiles(root).map(async (file) => [idOf(file), await load(file)]))
+  const classes = await Promise.all(commands.map(async (file) => [idOf(file), await load(file)]))
   const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return manifestText(await manifestOf({root, pjson, classes}))
 }

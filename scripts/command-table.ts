@@ -18,9 +18,9 @@ export function idOf(file: string): string {
   return file.replace(/(\/command)?\.ts$/, '').replaceAll('/', ' ')
 }
 
-/** The text of src/commands/index.ts. */
-export function commandTable(root: string): string {
-  const rows = commandFiles(root).map((file) => `  ['${idOf(file)}', () => import('./${file}')],`)
+/** The text of src/commands/index.ts; `files` are those of `commandFiles`. */
+export function commandTable(files: readonly string[]): string {
+  const rows = files.map((file) => `  ['${idOf(file)}', () => import('./${file}')],`)
   return `// Written by \`npm run build\` from the files of this folder.
 import type {CommandModule} from '../lib/cli/base/command.ts'
 

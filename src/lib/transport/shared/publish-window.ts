@@ -71,7 +71,7 @@ export abstract class PublishWindow implements StreamPublisher {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  /** Waits for the acknowledgements; failures are told by `push` and `flush`. */
+  /** Waits for the acknowledgements. Does not fail: `push` and `flush` report failures. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return
     await this.flush().catch(() => {})
@@ -84,6 +84,11 @@ export abstract class PublishWindow implements StreamPublisher {
   /** Messages without their acknowledgement. */
   protected get open(): number {
     return this.#pushed - this.#settled
+  }
+
+  /** Messages that were acknowledged or refused. */
+  protected get settledCount(): number {
+    return this.#settled
   }
 
   /** What became of a message. */
@@ -160,7 +165,7 @@ export abstract class PublishWindow implements StreamPublisher {
   }
 }
 
-/** Its failure is told elsewhere too: nobody has to wait for it. */
+/** `flush` reports its failure too, so it need not be awaited. */
 function quiet(promise: Promise<void>): Promise<void> {
   promise.catch(() => {})
   return promise

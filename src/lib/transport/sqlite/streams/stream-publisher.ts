@@ -15,7 +15,6 @@ export class SqliteStreamPublisher extends PublishWindow implements Sink {
   readonly #push: Push
   /** Of the messages without their acknowledgement. */
   #subjects: string[] = []
-  #next = 0
 
   constructor(url: string, push: Push, options?: PublisherOptions) {
     super(url, options)
@@ -28,18 +27,18 @@ export class SqliteStreamPublisher extends PublishWindow implements Sink {
   }
 
   protected override get oldest(): {readonly index: number; readonly subject: string} {
-    return {index: this.#next, subject: this.#subjects[0] ?? ''}
+    return {index: this.settledCount, subject: this.#subjects[0] ?? ''}
   }
 
   settled(outcome: (index: number) => Outcome, count: number): void {
     for (let i = 0; i < count; i++) {
-      this.settle(this.#next++, outcome(i) ?? notKept(this.url, this.#subjects[i] ?? ''))
+      this.settle(this.settledCount, outcome(i) ?? notKept(this.url, this.#subjects[i] ?? ''))
     }
     this.#forget(count)
   }
 
   failed(error: unknown, count: number): void {
-    for (let i = 0; i < count; i++) this.refuse(this.#next++, error)
+    for (let i = 0; i < count; i++) this.refuse(this.settledCount, error)
     this.#forget(count)
   }
 
