@@ -1,4 +1,5 @@
 import {describe, expect, test} from 'vitest'
+import type {Case} from './case.ts'
 import {deliveryFaults} from './faults/delivery.ts'
 import {lifecycleFaults} from './faults/lifecycle.ts'
 import {messageFaults} from './faults/messages.ts'
@@ -10,7 +11,7 @@ import {readingFaults} from './faults/streams/reading.ts'
 import {storingFaults} from './faults/streams/storing.ts'
 import {streamFaults} from './faults/streams/streams.ts'
 import {type Fault, memoryWith} from './faulty.ts'
-import {type Case, isMet, play, topics} from './suite.ts'
+import {isMet, play, topics} from './suite.ts'
 
 /** Enough for every case on a sound driver, as the first test shows: deliveries again take their time. */
 const patienceMs = {plain: 300, streams: 700}

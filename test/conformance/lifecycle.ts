@@ -1,8 +1,8 @@
 import {expect} from 'vitest'
 import {BusError} from '../../src/lib/core/errors.ts'
 import type {Transport} from '../../src/lib/transport/contract.ts'
+import type {Case} from './case.ts'
 import {numbers, publishAll, texts} from './scene.ts'
-import type {Case} from './suite.ts'
 
 /** Everything that can be asked of a bus, each answering with its failure. */
 function everyUse(bus: Transport): Promise<unknown>[] {

@@ -1,8 +1,8 @@
 import {expect} from 'vitest'
 import type {Headers, Message} from '../../src/lib/core/message.ts'
 import type {Outgoing, Transport} from '../../src/lib/transport/contract.ts'
+import type {Case} from './case.ts'
 import type {Scene} from './scene.ts'
-import type {Case} from './suite.ts'
 
 /** What arrives at another connection, and at the same one, when `messages` are published. */
 async function carried(scene: Scene, messages: readonly Omit<Outgoing, 'subject'>[]): Promise<Message[][]> {

@@ -1,7 +1,7 @@
 import {expect} from 'vitest'
 import type {Subscription, Transport} from '../../src/lib/transport/contract.ts'
+import type {Case} from './case.ts'
 import {numbers, publishAll, type Scene, texts} from './scene.ts'
-import type {Case} from './suite.ts'
 
 /** The members of one group, all of them read; notes every message that any of them got. */
 class Group {

@@ -1,8 +1,8 @@
 import {expect} from 'vitest'
 import {BusError} from '../../src/lib/core/errors.ts'
 import type {Headers, Outgoing, Transport} from '../../src/lib/transport/contract.ts'
+import type {Case} from './case.ts'
 import {publishAll, texts} from './scene.ts'
-import type {Case} from './suite.ts'
 
 const badPatterns = ['', '.a', 'a.', 'a..b', 'a b', 'a\tb', 'a\n', 'a\0b', 'a.>.b', '>.a']
 const badSubjects = [...badPatterns, '*', '>', 'a.*', 'a.>', '*.a']

@@ -1,8 +1,8 @@
 import {expect} from 'vitest'
 import type {Message} from '../../src/lib/core/message.ts'
 import type {ManyOptions, Transport} from '../../src/lib/transport/contract.ts'
+import type {Case} from './case.ts'
 import {numbers, type Scene, texts} from './scene.ts'
-import type {Case} from './suite.ts'
 
 /** Has `a` answered by each of `counts` responders with so many replies. */
 async function responders(scene: Scene, ...counts: number[]): Promise<void> {

@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
+import type {Case} from './case.ts'
 import {numbers, publishAll, texts} from './scene.ts'
-import type {Case} from './suite.ts'
 
 export const requests: readonly Case[] = [
   {

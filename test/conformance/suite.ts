@@ -4,6 +4,7 @@
  */
 import {describe, expect, test} from 'vitest'
 import type {Features} from '../../src/lib/transport/contract.ts'
+import type {Case} from './case.ts'
 import {lifecycle} from './lifecycle.ts'
 import {payloads} from './payloads.ts'
 import {publishSubscribe} from './publish-subscribe.ts'
@@ -27,14 +28,6 @@ import {resetting} from './streams/resetting.ts'
 import {sharing} from './streams/sharing.ts'
 import {storing} from './streams/storing.ts'
 import {volume} from './volume.ts'
-
-export interface Case {
-  /** A sentence about behaviour, unique in the suite. */
-  readonly name: string
-  /** The case holds only for drivers that declare these values. */
-  readonly needs?: Partial<Features>
-  run(scene: Scene): Promise<void>
-}
 
 const features: readonly Case[] = [
   {

@@ -2,8 +2,8 @@ import {setFlagsFromString} from 'node:v8'
 import {runInNewContext} from 'node:vm'
 import {expect} from 'vitest'
 import type {Notice, Subscription, Transport} from '../../src/lib/transport/contract.ts'
+import type {Case} from './case.ts'
 import {numbers, publishAll, type Scene, texts} from './scene.ts'
-import type {Case} from './suite.ts'
 
 /** Bytes in use by this process after a collection; V8 gives the bytes of buffers back some time after it. */
 function bytesInUse(): number {

@@ -1,6 +1,6 @@
 import {expect} from 'vitest'
+import type {Case} from '../case.ts'
 import {numbers, texts} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {ackAll, busWithConsumer, consume, infoOf, restOf, takeAll} from './members.ts'
 import {at, store} from './storage.ts'
 

@@ -1,7 +1,7 @@
 import {expect} from 'vitest'
 import type {Transport} from '../../../src/lib/transport/contract.ts'
+import type {Case} from '../case.ts'
 import {numbers} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {at, failureOf, stateOf, store, storeOn} from './storage.ts'
 
 const needs = {streams: true}

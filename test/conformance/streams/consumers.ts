@@ -1,8 +1,8 @@
 import {expect} from 'vitest'
 import type {Transport} from '../../../src/lib/transport/contract.ts'
 import type {ConsumerSettings} from '../../../src/lib/transport/streams-contract.ts'
+import type {Case} from '../case.ts'
 import {numbers, type Scene} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {ackAll, busWithConsumer, consume, infoOf, takeAll} from './members.ts'
 import {stateOf, storeOn} from './storage.ts'
 

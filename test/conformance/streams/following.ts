@@ -1,7 +1,7 @@
 import {setTimeout as pause} from 'node:timers/promises'
 import {expect} from 'vitest'
+import type {Case} from '../case.ts'
 import {awaitedLater, numbers, texts} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {at, store, storeMany, storeOn} from './storage.ts'
 
 const needs = {streams: true}

@@ -1,7 +1,7 @@
 import {expect} from 'vitest'
 import type {StreamSettings} from '../../../src/lib/transport/streams-contract.ts'
+import type {Case} from '../case.ts'
 import {numbers} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {store} from './storage.ts'
 
 const needs = {streams: true}

@@ -1,8 +1,8 @@
 import {expect} from 'vitest'
 import type {Transport} from '../../../src/lib/transport/contract.ts'
 import {type Stored, storeHeaders} from '../../../src/lib/transport/streams-contract.ts'
+import type {Case} from '../case.ts'
 import {numbers, type Scene, texts} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {stateOf} from './storage.ts'
 
 const needs = {streams: true}

@@ -1,7 +1,7 @@
 import {expect} from 'vitest'
 import type {PurgeOptions} from '../../../src/lib/transport/streams-contract.ts'
+import type {Case} from '../case.ts'
 import {numbers, type Scene, texts} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {at, stateOf, store, storeOn} from './storage.ts'
 
 const needs = {streams: true}

@@ -2,8 +2,8 @@ import {setTimeout as pause} from 'node:timers/promises'
 import {expect} from 'vitest'
 import type {Transport} from '../../../src/lib/transport/contract.ts'
 import type {ReadOptions} from '../../../src/lib/transport/streams-contract.ts'
+import type {Case} from '../case.ts'
 import {numbers, type Scene, texts} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {at, failureOf, store, storeMany, storeOn} from './storage.ts'
 
 const needs = {streams: true}

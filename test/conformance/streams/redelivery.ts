@@ -1,7 +1,7 @@
 import {setTimeout as pause} from 'node:timers/promises'
 import {expect} from 'vitest'
+import type {Case} from '../case.ts'
 import {numbers, texts} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {ackAll, busWithConsumer, consume, infoOf, restOf, takeAll} from './members.ts'
 import {at} from './storage.ts'
 

@@ -1,8 +1,8 @@
 import {setTimeout as pause} from 'node:timers/promises'
 import {expect} from 'vitest'
 import type {Consuming} from '../../../src/lib/transport/streams-contract.ts'
+import type {Case} from '../case.ts'
 import {awaitedLater, numbers, type Scene, texts} from '../scene.ts'
-import type {Case} from '../suite.ts'
 import {ackAll, busWithConsumer, consume, infoOf, restOf, takeAll} from './members.ts'
 import {at, store, storeMany} from './storage.ts'
 
