@@ -79,6 +79,10 @@ describe('an exported name', () => {
     expect(Object.fromEntries([...found].filter(([name]) => !allowed.has(name)))).toEqual({})
   })
 
+  it('is listed only while it has several meanings', () => {
+    expect([...allowed].filter((name) => !found.has(name))).toEqual([])
+  })
+
   it('that two files declare is found, overloads in one file and imports are not', () => {
     const sources = new Map([
       ['a.ts', 'export function open(a: 1): 1\nexport function open(a: 2): 2\nexport interface Page {}\n'],
