@@ -4,7 +4,7 @@ import {discover} from '../../../src/lib/protocols/loom-rpc/discover.ts'
 import {AckSubject} from '../../../src/lib/transport/nats/streams/ack-subject.ts'
 import {catalogue} from '../../../src/lib/transport/nats/streams/catalogue.ts'
 import {consumers} from '../../../src/lib/transport/nats/streams/consumers.ts'
-import type {Line} from '../../../src/lib/transport/nats/streams/session.ts'
+import type {JetStreamSession} from '../../../src/lib/transport/nats/streams/session.ts'
 import {StoredReader} from '../../../src/lib/transport/nats/streams/stored.ts'
 import {refusedLater, type Target} from '../target.ts'
 
@@ -63,8 +63,8 @@ export const target: Target = {
     ...['$JS.ACK.', '.', '"endpoints":[', '"subject":'],
   ],
   async run(bytes) {
-    const line = lineThatAnswers(bytes)
-    const [streams, durables] = [catalogue(line), consumers(line)]
+    const session = lineThatAnswers(bytes)
+    const [streams, durables] = [catalogue(session), consumers(session)]
     const asked: (() => Promise<unknown>)[] = [
       () => streams.info('S'),
       () => streams.list(),
@@ -86,10 +86,10 @@ export const target: Target = {
 }
 
 /** Says the same to everything, and then no more: a list would have no end. */
-function lineThatAnswers(bytes: Uint8Array): Line {
+function lineThatAnswers(bytes: Uint8Array): JetStreamSession {
   let left = 40
   const request = async () => new Message('_INBOX.1', --left > 0 ? bytes : '{"error":{"code":500}}')
-  return {url: 'nats://fuzz', version: () => [2, 12, 0], check: () => undefined, request} as unknown as Line
+  return {url: 'nats://fuzz', version: () => [2, 12, 0], check: () => undefined, request} as unknown as JetStreamSession
 }
 
 function lineAsBus(bytes: Uint8Array): Parameters<typeof discover>[0] {

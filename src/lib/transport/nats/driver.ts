@@ -22,7 +22,7 @@ import {fateUnknown, publishDenied, subscribeDenied, tooManySubscriptions, unsen
 import {Inbox} from './inbox.ts'
 import {Outbox} from './outbox.ts'
 import type {Wire} from './protocol.ts'
-import type {Attendant, Line} from './streams/session.ts'
+import type {ConnectionListener, JetStreamSession} from './streams/session.ts'
 import {natsStreams} from './streams/streams.ts'
 import {NatsSubscription} from './subscription.ts'
 
@@ -56,7 +56,7 @@ class NatsBus implements Transport {
   readonly #stop: AbortSignal | undefined
   readonly #open = new Set<NatsSubscription>()
   readonly #opening = new Set<NatsSubscription>()
-  readonly #attendants = new Set<Attendant>()
+  readonly #listeners = new Set<ConnectionListener>()
   #info: ServerInfo
   /** Why what was published did not arrive; the next flush tells. */
   #publishFailure: unknown
@@ -90,7 +90,7 @@ class NatsBus implements Transport {
     wire.beforeCommand = () => void this.#outbox.send()
     this.#requests = new Requests(shown, inbox, (message) => this.#outbox.request(message))
     this.#inbox = new Inbox(shown, inbox, wire, this.#requests)
-    this.streams = natsStreams(this.#line(options))
+    this.streams = natsStreams(this.#session(options))
   }
 
   get maxPayload(): number {
@@ -210,11 +210,11 @@ class NatsBus implements Transport {
   }
 
   /** What streams have of this connection. */
-  #line(options: OpenOptions): Line {
+  #session(options: OpenOptions): JetStreamSession {
     const {connection} = this
     const wire = this.#wire
     const outbox = this.#outbox
-    const attendants = this.#attendants
+    const listeners = this.#listeners
     const version = () => (wire.info ?? this.#info).version.split(/[.-]/).map(Number)
     const maxPayload = () => this.maxPayload
     return {
@@ -241,9 +241,9 @@ class NatsBus implements Transport {
       tap: (subject, queue, sink, refused) => wire.tap(subject, queue, sink, refused),
       newInbox: () => createInbox(options.inboxPrefix),
       route: (route) => this.#inbox.route(route),
-      attend(attendant) {
-        attendants.add(attendant)
-        return () => attendants.delete(attendant)
+      listen(listener) {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
       },
       notify: (kind, text) => connection.notify(kind, text),
     }
@@ -263,13 +263,13 @@ class NatsBus implements Transport {
   #publishRefused(error: PermissionViolationError): void {
     const failure = publishDenied(this.url, error)
     const subject = error.subject ?? ''
-    for (const each of [...this.#attendants]) if (each.refused?.(subject, failure)) return
+    for (const each of [...this.#listeners]) if (each.onRefused?.(subject, failure)) return
     // The server says it once a message.
     if (!this.#requests.failTo(error.subject, failure)) this.#publishFailure ??= failure
   }
 
   #lost(): void {
-    for (const each of [...this.#attendants]) each.lost?.()
+    for (const each of [...this.#listeners]) each.onLost?.()
     const unknown = this.#outbox.forget()
     if (unknown > 0) this.#publishFailure ??= fateUnknown(this.url, unknown)
   }
@@ -277,17 +277,17 @@ class NatsBus implements Transport {
   #returned(): void {
     this.#info = this.#wire.info ?? this.#info
     this.#outbox.resume()
-    for (const each of [...this.#attendants]) each.returned?.()
+    for (const each of [...this.#listeners]) each.onReconnect?.()
   }
 
   #failAll(failure: BusError): void {
     this.#requests.failAll(failure)
     for (const each of [...this.#open]) each.fail(failure)
-    for (const each of [...this.#attendants]) each.ended(failure)
+    for (const each of [...this.#listeners]) each.onEnd(failure)
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#attendants].map((each) => each.close()))
+    await Promise.all([...this.#listeners].map((each) => each.close()))
     this.#isOver = true
     this.connection.closing()
     this.#requests.failAll(closedError(this.url))

@@ -20,7 +20,7 @@ const leastMs = 100
 /** Always with its keys in one order, so that two can be compared as text. Throws `usage`. */
 export function streamConfig(settings: StreamSettings): StreamConfig {
   const {name, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, replicas = 1} = settings
-  checkName('stream', name)
+  checkStoreName('stream', name)
   checkCounts({maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize})
   checkCounts({maxAgeMs, dedupeMs: settings.dedupeMs || undefined}, leastMs)
   if (replicas !== 1) throw new BusError('usage', `${replicas} replicas need a cluster`)
@@ -41,7 +41,7 @@ export function streamConfig(settings: StreamSettings): StreamConfig {
 /** Always with its keys in one order. `subjects` are the stream's. Throws `usage`. */
 export function consumerConfig(settings: ConsumerSettings, subjects: readonly string[]): ConsumerConfig {
   const {name, description, maxDeliver, backoffMs = []} = settings
-  checkName('consumer', name)
+  checkStoreName('consumer', name)
   checkCounts({ackWaitMs: settings.ackWaitMs, maxDeliver, maxAckPending: settings.maxAckPending})
   for (const each of backoffMs) checkCounts({backoffMs: each})
   if (maxDeliver !== undefined && backoffMs.length > 0 && maxDeliver <= backoffMs.length)
@@ -82,9 +82,10 @@ export function checkPurge({pattern, beforeSeq, keep}: PurgeOptions): void {
     throw new BusError('usage', 'a purge goes up to a sequence or keeps the last so many, not both')
 }
 
-function checkName(what: string, name: string): void {
+/** Answers the name of a stream or consumer. Throws `usage` for one that no bus takes. */
+export function checkStoreName(what: 'stream' | 'consumer', name: string): string {
   const bad = /[\s.*>/\\\p{Cc}]/u.exec(name)
-  if (name !== '' && bad === null) return
+  if (name !== '' && bad === null) return name
   const fault = bad === null ? 'is empty' : `has ${JSON.stringify(bad[0])}`
   throw new BusError('usage', `the ${what} name ${JSON.stringify(name)} ${fault}`, {
     try: ['letters, digits, "-" and "_"'],
@@ -109,10 +110,13 @@ function checkApart(patterns: readonly string[]): readonly string[] {
   return patterns
 }
 
-function checkDeliver(deliver: DeliverPolicy): DeliverPolicy {
+/** Refuses what no consumer can begin at. Throws `usage`. */
+export function checkDeliver(deliver: DeliverPolicy): DeliverPolicy {
   if (typeof deliver === 'string') return deliver
-  if ('last' in deliver) throw new BusError('usage', 'a consumer cannot begin at the last so many messages')
-  if ('seq' in deliver) checkCounts({seq: deliver.seq})
+  if ('last' in deliver)
+    throw new BusError('usage', 'a consumer cannot begin at the last so many messages', {try: ['a sequence or a time']})
+  if ('seq' in deliver && deliver.seq < 1)
+    throw new BusError('usage', `there is no sequence ${deliver.seq}: they begin at 1`)
   return deliver
 }
 

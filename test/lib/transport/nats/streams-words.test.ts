@@ -2,8 +2,8 @@ import {describe, expect, it} from 'vitest'
 import {BusError} from '../../../../src/lib/core/errors.ts'
 import {Message} from '../../../../src/lib/core/message.ts'
 import {catalogue} from '../../../../src/lib/transport/nats/streams/catalogue.ts'
-import {superset} from '../../../../src/lib/transport/nats/streams/filters.ts'
-import type {Line} from '../../../../src/lib/transport/nats/streams/session.ts'
+import {superset} from '../../../../src/lib/transport/nats/streams/ephemeral.ts'
+import type {JetStreamSession} from '../../../../src/lib/transport/nats/streams/session.ts'
 import {timeOf} from '../../../../src/lib/transport/nats/streams/settings.ts'
 import {StoredReader} from '../../../../src/lib/transport/nats/streams/stored.ts'
 
@@ -40,14 +40,14 @@ describe('a stream’s answer', () => {
 })
 
 describe('what answers for JetStream', () => {
-  const line = (text: string) => ({
+  const session = (text: string) => ({
     ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined},
     request: async () => new Message('_INBOX.1', text),
   })
   const answers = ['', 'hello', 'null', '[]', '{}', '{"error":null}', '{"config":{},"state":7}', '{"streams":[7]}']
 
   it.each(answers)('and is none is told of in a sentence: %s', async (text) => {
-    const streams = catalogue(line(text) as unknown as Line)
+    const streams = catalogue(session(text) as unknown as JetStreamSession)
     const failure = {kind: 'remote', message: expect.stringContaining('what answered for JetStream on nats://x')}
     await expect(streams.info('S')).rejects.toMatchObject(failure)
     await expect(streams.list()).rejects.toMatchObject(failure)

@@ -2,7 +2,7 @@
  * What is said of deliveries. Words that were on their way when the connection was lost are said again once it is back;
  * those that would only have a message come sooner or later are not.
  */
-import type {Attendant, Line} from './session.ts'
+import type {ConnectionListener, JetStreamSession} from './session.ts'
 
 interface Said {
   readonly subject: Uint8Array
@@ -12,20 +12,20 @@ interface Said {
 /** So many words, and the server is asked whether it has them. */
 const mostUnconfirmed = 1024
 
-export class Acks implements Pick<Attendant, 'returned'> {
-  readonly #line: Line
+export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
+  readonly #session: JetStreamSession
   #said: Said[] = []
   #asking: Said[] | undefined
   /** The last word that ended the work on a message and was not yet answered. */
   #last: Said | undefined
 
-  constructor(line: Line) {
-    this.#line = line
+  constructor(session: JetStreamSession) {
+    this.#session = session
   }
 
   /** Ends the work on a message: it must arrive. */
   settle(subject: Uint8Array, word: string): void {
-    this.#line.answer(subject, word)
+    this.#session.answer(subject, word)
     const said = {subject, word}
     this.#last = said
     this.#said.push(said)
@@ -33,23 +33,23 @@ export class Acks implements Pick<Attendant, 'returned'> {
   }
 
   say(subject: Uint8Array, word: string): void {
-    this.#line.answer(subject, word)
+    this.#session.answer(subject, word)
   }
 
-  returned(): void {
-    for (const {subject, word} of [...(this.#asking ?? []), ...this.#said]) this.#line.answer(subject, word)
+  onReconnect(): void {
+    for (const {subject, word} of [...(this.#asking ?? []), ...this.#said]) this.#session.answer(subject, word)
   }
 
   /** All of it is with the server, and the consumer has worked on it. */
   async flush(): Promise<void> {
-    do await this.#line.ready()
+    do await this.#session.ready()
     while (!(await this.#confirm()))
     await this.#worked()
   }
 
   /** As `flush`, but waits for no connection. Answers how many words may not have arrived. */
   async close(): Promise<number> {
-    const isDone = this.#line.isUp && (await this.#confirm())
+    const isDone = this.#session.isUp && (await this.#confirm())
     if (isDone) await this.#worked()
     return isDone ? 0 : this.#said.length + (this.#asking?.length ?? 0)
   }
@@ -60,7 +60,7 @@ export class Acks implements Pick<Attendant, 'returned'> {
     if (last === undefined) return
     const subject = Buffer.from(last.subject).toString('utf8')
     // Said again with a reply, it is answered after all that came before. A consumer that has gone does not answer.
-    await this.#line.request({subject, data: last.word}, {timeoutMs: answerMs}).catch(() => {})
+    await this.#session.request({subject, data: last.word}, {timeoutMs: answerMs}).catch(() => {})
   }
 
   async #confirm(): Promise<boolean> {
@@ -68,7 +68,7 @@ export class Acks implements Pick<Attendant, 'returned'> {
     this.#said = []
     this.#asking = [...(this.#asking ?? []), ...said]
     const all = this.#asking
-    const isDone = await this.#line.answered()
+    const isDone = await this.#session.answered()
     if (this.#asking === all) {
       if (!isDone) this.#said = [...all, ...this.#said]
       this.#asking = undefined

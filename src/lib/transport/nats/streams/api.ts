@@ -1,17 +1,16 @@
 /** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
 import {BusError, type FailureKind} from '../../../core/errors.ts'
 import {noConsumer, noStream} from '../../shared/stream-errors.ts'
-import {isAnswer} from './answers.ts'
 import type {ErrorJson} from './json.ts'
-import type {Line} from './session.ts'
+import type {JetStreamSession} from './session.ts'
 
 /** What a request is about, for its failures. */
-export interface About {
+export interface ApiTarget {
   readonly stream?: string | undefined
   readonly consumer?: string | undefined
 }
 
-export interface ApiOptions extends About {
+export interface ApiOptions extends ApiTarget {
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -33,17 +32,22 @@ export const codes = {
 } as const
 
 /** Asks `$JS.API.<operation>`. Fails as `Streams` says; `data.code` is then JetStream's `err_code`. */
-export async function ask<T>(line: Line, operation: string, body?: unknown, options: ApiOptions = {}): Promise<T> {
+export async function apiRequest<T>(
+  session: JetStreamSession,
+  operation: string,
+  body?: unknown,
+  options: ApiOptions = {},
+): Promise<T> {
   const data = body === undefined ? '' : JSON.stringify(body)
   const {timeoutMs, signal} = options
-  const reply = await line.request({subject: `$JS.API.${operation}`, data}, {timeoutMs, signal}).catch((error) => {
-    throw error instanceof BusError ? noAnswer(line.url, error) : error
+  const reply = await session.request({subject: `$JS.API.${operation}`, data}, {timeoutMs, signal}).catch((error) => {
+    throw error instanceof BusError ? noAnswer(session.url, error) : error
   })
   const answer = objectIn(reply.text)
   const {error} = (answer ?? {}) as {readonly error?: ErrorJson | null}
-  if (error) throw apiFailure(line.url, error, options)
+  if (error) throw apiFailure(session.url, error, options)
   if (answer !== undefined && isAnswer(operation, answer)) return answer as T
-  const sentence = `what answered for JetStream on ${line.url} is something else: ${JSON.stringify(reply.text.slice(0, 60))}`
+  const sentence = `what answered for JetStream on ${session.url} is something else: ${JSON.stringify(reply.text.slice(0, 60))}`
   throw new BusError('remote', sentence, {try: ['see who else subscribes to $JS.API.>']})
 }
 
@@ -63,7 +67,7 @@ export function codeOf(error: unknown): number | undefined {
   return typeof code === 'number' ? code : undefined
 }
 
-export function apiFailure(url: string, error: ErrorJson, about: About = {}): BusError {
+export function apiFailure(url: string, error: ErrorJson, about: ApiTarget = {}): BusError {
   const code = error.err_code ?? error.code
   const said = error.description ?? `error ${code}`
   const data = {code}
@@ -119,4 +123,46 @@ const kinds: Readonly<Record<number, FailureKind>> = {
   10136: 'usage',
   10138: 'usage',
   10148: 'usage',
+}
+
+/**
+ * The members that an answer must have at least, by operation: anybody who may subscribe to the API can answer. Each
+ * stands for its type, `undefined` for any; a list has its one item.
+ */
+const stream = {
+  config: {name: '', retention: '', storage: '', discard: ''},
+  state: {messages: 0, bytes: 0, first_seq: 0, last_seq: 0, consumer_count: 0},
+}
+const place = {consumer_seq: 0, stream_seq: 0}
+const consumer = {stream_name: '', name: '', config: {}, delivered: place, ack_floor: place}
+
+const shapes: readonly (readonly [operation: RegExp, like: object])[] = [
+  [/^STREAM\.(CREATE|INFO)\./, stream],
+  [/^STREAM\.LIST$/, {streams: [stream]}],
+  [/^STREAM\.NAMES$/, {streams: ['']}],
+  [/^STREAM\.MSG\.GET\./, {message: {subject: '', seq: 0, time: ''}}],
+  [/^STREAM\.PURGE\./, {purged: 0}],
+  [/^CONSUMER\.(CREATE|INFO|RESET)\./, consumer],
+  [/^CONSUMER\.LIST\./, {consumers: [consumer]}],
+]
+
+/** Members whose items or values are texts or numbers wherever they stand. */
+const lists: Readonly<Record<string, string>> = {subjects: 'string', filter_subjects: 'string', backoff: 'number'}
+
+export function isAnswer(operation: string, answer: object): boolean {
+  const [, like] = shapes.find(([of]) => of.test(operation)) ?? []
+  return like === undefined || fits(answer, like)
+}
+
+function fits(value: unknown, like: unknown): boolean {
+  if (Array.isArray(like)) return value === null || (Array.isArray(value) && value.every((item) => fits(item, like[0])))
+  if (typeof like !== 'object' || like === null) return typeof value === typeof like
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const has = value as Readonly<Record<string, unknown>>
+  return Object.entries(like).every(([name, inner]) => fits(has[name], inner)) && Object.entries(has).every(isList)
+}
+
+function isList([name, value]: readonly [string, unknown]): boolean {
+  const type = Object.hasOwn(lists, name) ? lists[name] : undefined
+  return type === undefined || !Array.isArray(value) || value.every((item) => typeof item === type)
 }

@@ -1,58 +1,57 @@
 /** Streams by name: making, finding, emptying and removing them, and single messages of theirs. */
-import {BusError} from '../../../core/errors.ts'
+import type {BusError} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
-import {noMessage, otherStream, overlapping} from '../../shared/stream-errors.ts'
-import {checkPurge} from '../../shared/stream-settings.ts'
+import {noMessage, notKept, otherStream, overlapping} from '../../shared/stream-errors.ts'
+import {checkPurge, checkStoreName} from '../../shared/stream-settings.ts'
 import type {PurgeOptions, StreamInfo, StreamSettings} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
-import {ask, codeOf, codes} from './api.ts'
-import type {Page, StoredJson, StreamJson} from './json.ts'
-import type {Line} from './session.ts'
+import {apiRequest, codeOf, codes} from './api.ts'
+import type {PageJson, StoredJson, StreamJson} from './json.ts'
+import type {JetStreamSession} from './session.ts'
 import {isAsWanted, streamInfo, streamJson, timeOf} from './settings.ts'
 
-export function catalogue(line: Line) {
-  const find = async (stream: string) =>
-    ask<StreamJson>(line, `STREAM.INFO.${checkName('stream', stream)}`, undefined, {stream})
-  return {
-    add: (settings: StreamSettings) => add(line, settings),
+/** Before a message is sent again to a stream that is there but does not listen: it chooses a leader. */
+export const electionMs = 250
 
-    info: async (stream: string): Promise<StreamInfo> => streamInfo(await find(stream)),
+export function catalogue(session: JetStreamSession) {
+  return {
+    add: (settings: StreamSettings) => add(session, settings),
+
+    info: async (stream: string): Promise<StreamInfo> => streamInfo(await findStream(session, stream)),
     async list() {
-      const found = await pages<StreamJson, 'streams'>(line, 'STREAM.LIST', 'streams', {})
+      const found = await pages<StreamJson, 'streams'>(session, 'STREAM.LIST', 'streams', {})
       return found.map(streamInfo).sort((a, b) => (a.config.name < b.config.name ? -1 : 1))
     },
-    keeping: (pattern: string) => keeping(line, checkPattern(pattern)),
-    subjects: (stream: string, pattern = '>') => subjects(line, checkName('stream', stream), checkPattern(pattern)),
+    keeping: (pattern: string) => keeping(session, checkPattern(pattern)),
+    subjects: (stream: string, pattern = '>') =>
+      subjects(session, checkStoreName('stream', stream), checkPattern(pattern)),
     async remove(stream: string) {
-      await ask(line, `STREAM.DELETE.${checkName('stream', stream)}`, undefined, {stream})
+      await apiRequest(session, `STREAM.DELETE.${checkStoreName('stream', stream)}`, undefined, {stream})
     },
-    purge: (stream: string, which: PurgeOptions = {}) => purge(line, checkName('stream', stream), which),
+    purge: (stream: string, which: PurgeOptions = {}) => purge(session, checkStoreName('stream', stream), which),
     async get(stream: string, seq: number) {
-      const message = await stored(line, checkName('stream', stream), {seq})
-      if (message === undefined) throw missing(line, stream, `with the sequence ${seq}`, {seq})
+      const message = await stored(session, checkStoreName('stream', stream), {seq})
+      if (message === undefined) throw missing(session, stream, `with the sequence ${seq}`, {seq})
       return message
     },
     async last(stream: string, pattern: string) {
-      const message = await stored(line, checkName('stream', stream), {last_by_subj: checkPattern(pattern)})
-      if (message === undefined) throw missing(line, stream, `of ${pattern}`)
+      const message = await stored(session, checkStoreName('stream', stream), {last_by_subj: checkPattern(pattern)})
+      if (message === undefined) throw missing(session, stream, `of ${pattern}`)
       return message
     },
   }
 }
 
-/** Answers the name. Throws `usage` for one that no server takes, and that would be another request in the API's subjects. */
-export function checkName(what: 'stream' | 'consumer', name: string): string {
-  if (name !== '' && !/[\s.*>/\\\0]/.test(name)) return name
-  throw new BusError('usage', `${JSON.stringify(name)} is no name for a ${what}`, {
-    try: ['a name without spaces, ".", "*", ">", "/" and "\\"'],
-  })
+/** Fails with `notFound`. */
+export async function findStream(session: JetStreamSession, stream: string, signal?: AbortSignal): Promise<StreamJson> {
+  return apiRequest(session, `STREAM.INFO.${checkStoreName('stream', stream)}`, undefined, {stream, signal})
 }
 
 /** The message that is asked for in JetStream's words, or none. */
-export async function stored(line: Line, stream: string, which: object): Promise<Message | undefined> {
+export async function stored(session: JetStreamSession, stream: string, which: object): Promise<Message | undefined> {
   try {
-    const {message} = await ask<{message: StoredJson}>(line, `STREAM.MSG.GET.${stream}`, which, {stream})
+    const {message} = await apiRequest<{message: StoredJson}>(session, `STREAM.MSG.GET.${stream}`, which, {stream})
     const {subject, seq, hdrs, data = '', time} = message
     const headers = hdrs === undefined ? noHeaders : parseHeaders(Buffer.from(hdrs, 'base64'))
     return new Message(subject, Buffer.from(data, 'base64'), headers, undefined, seq, timeOf(time))
@@ -63,11 +62,17 @@ export async function stored(line: Line, stream: string, which: object): Promise
 }
 
 /** All of a list that comes in pages. */
-export async function pages<T, K extends string>(line: Line, operation: string, key: K, body: object, stream?: string) {
+export async function pages<T, K extends string>(
+  session: JetStreamSession,
+  operation: string,
+  key: K,
+  body: object,
+  stream?: string,
+) {
   const all: T[] = []
   for (;;) {
-    type Answer = Page & Readonly<Record<K, readonly T[] | null>>
-    const page: Answer = await ask(line, operation, {...body, offset: all.length}, {stream})
+    type Answer = PageJson & Readonly<Record<K, readonly T[] | null>>
+    const page: Answer = await apiRequest(session, operation, {...body, offset: all.length}, {stream})
     const some: readonly T[] = page[key] ?? []
     all.push(...some)
     if (some.length === 0 || all.length >= page.total) return all
@@ -75,46 +80,51 @@ export async function pages<T, K extends string>(line: Line, operation: string, 
 }
 
 /** The server finds streams by a subject, but with a pattern only those whose subjects lie within it or around it. */
-export async function keeping(line: Line, pattern: string): Promise<string[]> {
-  if (!hasWildcard(pattern)) return pages<string, 'streams'>(line, 'STREAM.NAMES', 'streams', {subject: pattern})
-  const all = await pages<StreamJson, 'streams'>(line, 'STREAM.LIST', 'streams', {})
+async function keeping(session: JetStreamSession, pattern: string): Promise<string[]> {
+  if (!hasWildcard(pattern)) return pages<string, 'streams'>(session, 'STREAM.NAMES', 'streams', {subject: pattern})
+  const all = await pages<StreamJson, 'streams'>(session, 'STREAM.LIST', 'streams', {})
   const found = all.filter(({config}) => config.subjects?.some((subject) => overlaps(subject, pattern)))
   return found.map(({config}) => config.name).sort()
 }
 
-async function add(line: Line, settings: StreamSettings): Promise<StreamInfo> {
-  const stream = checkName('stream', settings.name)
+async function add(session: JetStreamSession, settings: StreamSettings): Promise<StreamInfo> {
+  const stream = checkStoreName('stream', settings.name)
   const config = streamJson(settings)
   for (const pattern of config.subjects ?? []) checkPattern(pattern)
   try {
-    return streamInfo(await ask<StreamJson>(line, `STREAM.CREATE.${stream}`, config, {stream}))
+    return streamInfo(await apiRequest<StreamJson>(session, `STREAM.CREATE.${stream}`, config, {stream}))
   } catch (error) {
     const code = codeOf(error)
     if (code === codes.nameInUse) {
-      const has = await ask<StreamJson>(line, `STREAM.INFO.${stream}`, undefined, {stream})
+      const has = await findStream(session, stream)
       if (isAsWanted(settings, has.config)) return streamInfo(has)
-      throw otherStream(line.url, stream, {cause: error, data: {code}})
+      throw otherStream(session.url, stream, {cause: error, data: {code}})
     }
     if (code === codes.overlap || code === codes.badSubjects)
-      throw await overlap(line, stream, config.subjects ?? [], error)
+      throw await overlap(session, stream, config.subjects ?? [], error)
     throw error
   }
 }
 
 /** The failure for subjects that the server refuses: the other stream that has them, if there is one. */
-async function overlap(line: Line, stream: string, patterns: readonly string[], cause: unknown): Promise<unknown> {
+async function overlap(
+  session: JetStreamSession,
+  stream: string,
+  patterns: readonly string[],
+  cause: unknown,
+): Promise<unknown> {
   for (const pattern of patterns) {
-    const [other] = (await keeping(line, pattern)).filter((name) => name !== stream)
-    if (other !== undefined) return overlapping(line.url, pattern, other, cause)
+    const [other] = (await keeping(session, pattern)).filter((name) => name !== stream)
+    if (other !== undefined) return overlapping(session.url, pattern, other, cause)
   }
   return cause
 }
 
-async function subjects(line: Line, stream: string, pattern: string): Promise<Map<string, number>> {
+async function subjects(session: JetStreamSession, stream: string, pattern: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>()
   for (let offset = 0; ; ) {
     const body = {subjects_filter: pattern, offset}
-    const page = await ask<StreamJson & Page>(line, `STREAM.INFO.${stream}`, body, {stream})
+    const page = await apiRequest<StreamJson & PageJson>(session, `STREAM.INFO.${stream}`, body, {stream})
     const some = Object.entries(page.state.subjects ?? {})
     for (const [subject, count] of some) counts.set(subject, count)
     offset += some.length
@@ -122,7 +132,7 @@ async function subjects(line: Line, stream: string, pattern: string): Promise<Ma
   }
 }
 
-async function purge(line: Line, stream: string, which: PurgeOptions): Promise<number> {
+async function purge(session: JetStreamSession, stream: string, which: PurgeOptions): Promise<number> {
   checkPurge(which)
   const {pattern, beforeSeq, keep} = which
   const body = {
@@ -132,9 +142,20 @@ async function purge(line: Line, stream: string, which: PurgeOptions): Promise<n
   }
   // JetStream takes 0 for no bound, and removes everything.
   if (beforeSeq !== undefined && beforeSeq <= 0) return 0
-  return (await ask<{purged: number}>(line, `STREAM.PURGE.${stream}`, body, {stream})).purged
+  return (await apiRequest<{purged: number}>(session, `STREAM.PURGE.${stream}`, body, {stream})).purged
 }
 
-function missing(line: Line, stream: string, which: string, data: {readonly seq?: number} = {}): BusError {
-  return noMessage(line.url, stream, which, {data: {code: codes.messageNotFound, ...data}})
+function missing(
+  session: JetStreamSession,
+  stream: string,
+  which: string,
+  data: {readonly seq?: number} = {},
+): BusError {
+  return noMessage(session.url, stream, which, {data: {code: codes.messageNotFound, ...data}})
+}
+
+/** Fails with `notFound` when no stream keeps the subject. */
+export async function mustBeKept(session: JetStreamSession, subject: string): Promise<void> {
+  if ((await keeping(session, subject)).length > 0) return
+  throw notKept(session.url, subject)
 }

@@ -1,9 +1,9 @@
 /** The consumer that a reading has for itself: it acknowledges nothing, and goes when nobody pulls. */
 import {createInbox} from '@nats-io/transport-node'
-import {ask, codeOf, codes} from './api.ts'
-import {superset} from './filters.ts'
+import {matches} from '../../../core/subject.ts'
+import {apiRequest, codeOf, codes} from './api.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
-import {isSince, type Line} from './session.ts'
+import {isSince, type JetStreamSession} from './session.ts'
 import {needed} from './settings.ts'
 
 export interface Ephemeral {
@@ -20,20 +20,20 @@ export interface Ephemeral {
 const inactiveMs = 15_000
 
 export async function makeEphemeral(
-  line: Line,
+  session: JetStreamSession,
   stream: string,
   start: ConsumerConfigJson,
   wanted: readonly string[],
 ): Promise<Ephemeral> {
   const filters = needed(wanted, start.deliver_policy === 'last_per_subject')
-  if (filters.length < 2 || isSince(line, 2, 10)) {
-    const made = await make(line, stream, start, filters).catch(unlessFilters)
+  if (filters.length < 2 || isSince(session, 2, 10)) {
+    const made = await make(session, stream, start, filters).catch(unlessFilters)
     if (made !== undefined) return {...made, isWide: false}
   } else {
-    const made = await make(line, stream, start, [superset(filters)]).catch(unlessFilters)
+    const made = await make(session, stream, start, [superset(filters)]).catch(unlessFilters)
     if (made !== undefined) return {...made, isWide: true}
   }
-  return {...(await make(line, stream, start, [])), isWide: true}
+  return {...(await make(session, stream, start, [])), isWide: true}
 }
 
 /** Some servers take only filters that lie within the stream's subjects, or that do not overlap. */
@@ -42,7 +42,7 @@ function unlessFilters(error: unknown): undefined {
   if (code !== codes.filterNotSubset && code !== codes.filtersOverlap) throw error
 }
 
-async function make(line: Line, stream: string, start: ConsumerConfigJson, filters: readonly string[]) {
+async function make(session: JetStreamSession, stream: string, start: ConsumerConfigJson, filters: readonly string[]) {
   const name = createInbox('bus').replaceAll('.', '-')
   const [filter] = filters
   const config: ConsumerConfigJson = {
@@ -56,7 +56,26 @@ async function make(line: Line, stream: string, start: ConsumerConfigJson, filte
     ...(filters.length > 1 && {filter_subjects: filters}),
   }
   const body = {stream_name: stream, config}
-  const made = await ask<ConsumerJson>(line, `CONSUMER.CREATE.${stream}.${name}`, body, {stream})
-  const remove = () => void ask(line, `CONSUMER.DELETE.${stream}.${name}`).catch(() => {})
+  const made = await apiRequest<ConsumerJson>(session, `CONSUMER.CREATE.${stream}.${name}`, body, {stream})
+  const remove = () => void apiRequest(session, `CONSUMER.DELETE.${stream}.${name}`).catch(() => {})
   return {name, pending: made.num_pending, remove}
+}
+
+/** A pattern that matches whatever one of these does. */
+export function superset(patterns: readonly string[]): string {
+  const all = patterns.map((pattern) => pattern.split('.'))
+  const shortest = Math.min(...all.map(({length}) => length))
+  const isLevel = all.every(({length}) => length === shortest)
+  const wide: string[] = []
+  for (let i = 0; i < shortest; i++) {
+    const tokens = new Set(all.map((each) => each[i]))
+    if (tokens.has('>') || (i === shortest - 1 && !isLevel)) return [...wide, '>'].join('.')
+    const [token = '*'] = tokens
+    wide.push(tokens.size === 1 ? token : '*')
+  }
+  return wide.join('.')
+}
+
+export function matcher(patterns: readonly string[]): (subject: string) => boolean {
+  return (subject) => patterns.some((pattern) => matches(pattern, subject))
 }

@@ -33,7 +33,7 @@ export interface StreamJson {
   readonly cluster?: {readonly leader?: string; readonly replicas?: readonly unknown[]}
 }
 
-export interface Page {
+export interface PageJson {
   readonly total: number
   readonly offset: number
   readonly limit: number

@@ -1,34 +1,37 @@
 /** A member of a durable consumer: what pulling and being pushed to have in common. */
 import {BusError} from '../../../core/errors.ts'
+import {noHeaders} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
-import type {ConsumeOptions, Consuming, Delivery} from '../../streams-contract.ts'
+import {type ConsumeOptions, type Consuming, Delivery} from '../../streams-contract.ts'
+import {parseHeaders} from '../headers.ts'
 import type {Sink} from '../protocol.ts'
-import {Acks} from './acks.ts'
-import {ask, isPassing} from './api.ts'
-import {deliveryReader, NatsDelivery} from './delivery.ts'
+import {subjectReader} from '../subscription.ts'
+import {AckSubject} from './ack-subject.ts'
+import {NatsAcks} from './acks.ts'
+import {apiRequest, isPassing} from './api.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
-import {isSince, type Line} from './session.ts'
+import {isSince, type JetStreamSession} from './session.ts'
 
 /** Between two looks at a consumer that has trouble. */
 const lookMs = 100
 /** A consumer that is made anew is away for a moment. */
 const awayMs = 500
 
-export abstract class Member implements Consuming {
-  protected readonly line: Line
+export abstract class NatsMember implements Consuming {
+  protected readonly session: JetStreamSession
   protected readonly stream: string
   protected readonly consumer: string
   protected readonly config: ConsumerConfigJson
   protected readonly queue: TakeQueue<NatsDelivery>
-  readonly #acks: Acks
+  readonly #acks: NatsAcks
   readonly #leave: () => void
   readonly #read: ReturnType<typeof deliveryReader>
   #isLooking = false
   #closing: Promise<void> | undefined
 
-  constructor(line: Line, info: ConsumerJson, {max, signal}: ConsumeOptions) {
-    this.line = line
+  constructor(session: JetStreamSession, info: ConsumerJson, {max, signal}: ConsumeOptions) {
+    this.session = session
     this.stream = info.stream_name
     this.consumer = info.name
     this.config = info.config
@@ -40,12 +43,12 @@ export abstract class Member implements Consuming {
       onTaken: () => this.refill(),
     })
     this.#read = deliveryReader(this, info.stream_name, info.name)
-    this.#acks = new Acks(line)
-    this.#leave = line.attend({
-      lost: () => this.lost(),
-      returned: () => this.#returned(),
-      ended: (failure) => this.fail(failure),
-      refused: (subject, failure) => this.#refused(subject, failure),
+    this.#acks = new NatsAcks(session)
+    this.#leave = session.listen({
+      onLost: () => this.lost(),
+      onReconnect: () => this.#returned(),
+      onEnd: (failure) => this.fail(failure),
+      onRefused: (subject, failure) => this.#refused(subject, failure),
       close: () => this.close(),
     })
   }
@@ -83,7 +86,7 @@ export abstract class Member implements Consuming {
 
   term(delivery: Delivery, reason?: string): void {
     if (this.config.ack_policy === 'none') return
-    const word = reason !== undefined && isSince(this.line, 2, 10, 4) ? `+TERM ${reason}` : '+TERM'
+    const word = reason !== undefined && isSince(this.session, 2, 10, 4) ? `+TERM ${reason}` : '+TERM'
     this.#acks.settle(ackSubject(delivery), word)
   }
 
@@ -121,7 +124,7 @@ export abstract class Member implements Consuming {
     while (!this.queue.closed && !this.queue.isFailed) {
       await sleep(lookMs)
       try {
-        await this.line.ready()
+        await this.session.ready()
         await this.#info()
         break
       } catch (error) {
@@ -136,11 +139,11 @@ export abstract class Member implements Consuming {
 
   #info(): Promise<ConsumerJson> {
     const {stream, consumer} = this
-    return ask(this.line, `CONSUMER.INFO.${stream}.${consumer}`, undefined, {stream, consumer})
+    return apiRequest(this.session, `CONSUMER.INFO.${stream}.${consumer}`, undefined, {stream, consumer})
   }
 
   #returned(): void {
-    this.#acks.returned()
+    this.#acks.onReconnect()
     this.lost()
     if (this.isActive) this.refill()
   }
@@ -164,16 +167,43 @@ export abstract class Member implements Consuming {
 
   #notGivenBack(count: number): void {
     const what = `the consumer ${this.consumer} of ${this.stream} takes no acknowledgements`
-    this.line.notify('gap', `${what}: ${count} messages were delivered and not taken, and will not come again`)
+    this.session.notify('gap', `${what}: ${count} messages were delivered and not taken, and will not come again`)
   }
 
   #tellUnsaid(count: number): void {
     const what = count === 1 ? 'an acknowledgement' : `${count} acknowledgements`
-    this.line.notify('error', `${what} to ${this.line.url} may not have arrived: the messages may come again`)
+    this.session.notify('error', `${what} to ${this.session.url} may not have arrived: the messages may come again`)
   }
 }
 
 function ackSubject(delivery: Delivery): Uint8Array {
   if (delivery instanceof NatsDelivery) return delivery.ackSubject
   throw new Error('the delivery comes from another bus')
+}
+
+/** A delivery, and the subject to which the server wants it acknowledged. */
+class NatsDelivery extends Delivery {
+  readonly ackSubject: Uint8Array
+
+  constructor(ackSubject: Uint8Array, ...rest: ConstructorParameters<typeof Delivery>) {
+    super(...rest)
+    this.ackSubject = ackSubject
+  }
+}
+
+/** Makes deliveries of what comes off the wire; undefined for what is none. */
+function deliveryReader(
+  from: Consuming,
+  stream: string,
+  consumer: string,
+): (...args: Parameters<Sink>) => NatsDelivery | undefined {
+  const subjectOf = subjectReader()
+  const ack = new AckSubject()
+  return ({subject, reply, hdr}, data) => {
+    if (reply === undefined || !ack.read(reply)) return undefined
+    const {seq, time, deliveries, pending} = ack
+    const place = {stream, consumer, seq, time, deliveries, pending}
+    const headers = hdr < 0 ? noHeaders : parseHeaders(data.subarray(0, hdr))
+    return new NatsDelivery(reply, from, place, subjectOf(subject), hdr < 0 ? data : data.subarray(hdr), headers)
+  }
 }

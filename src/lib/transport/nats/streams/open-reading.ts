@@ -4,25 +4,27 @@ import type {Subscription} from '../../contract.ts'
 import {interruptedError} from '../../shared/requests.ts'
 import {checkRead} from '../../shared/stream-settings.ts'
 import type {ReadOptions, Start} from '../../streams-contract.ts'
-import {ask} from './api.ts'
-import {checkName} from './catalogue.ts'
+import {findStream} from './catalogue.ts'
 import {type Ephemeral, makeEphemeral} from './ephemeral.ts'
 import type {ConsumerConfigJson, StreamJson} from './json.ts'
-import {lastStart} from './last-start.ts'
-import {type Plan, Reading} from './reading.ts'
-import type {Line} from './session.ts'
+import {NatsReading, type ReadPlan} from './reading.ts'
+import type {JetStreamSession} from './session.ts'
 import {startJson} from './settings.ts'
 import {Walk} from './walk.ts'
 
-export async function read(line: Line, stream: string, options: ReadOptions = {}): Promise<Subscription> {
-  line.check()
+export async function read(
+  session: JetStreamSession,
+  stream: string,
+  options: ReadOptions = {},
+): Promise<Subscription> {
+  session.check()
   const {signal, from, to, follow = false, lastPerSubject = false} = options
   checkRead(options)
   const filters = options.filters?.length ? checkPatterns(options.filters) : []
   if (signal?.aborted) throw interruptedError()
-  const info = await ask<StreamJson>(line, `STREAM.INFO.${checkName('stream', stream)}`, undefined, {stream, signal})
+  const info = await findStream(session, stream, signal)
   const endSeq = follow ? Number.POSITIVE_INFINITY : info.state.last_seq
-  const plan: Plan = {
+  const plan: ReadPlan = {
     stream,
     filters: filters.includes('>') ? [] : filters,
     start: lastPerSubject ? startJson('lastPerSubject') : startOf(from),
@@ -37,9 +39,9 @@ export async function read(line: Line, stream: string, options: ReadOptions = {}
     signal,
   }
   // A consumer of ours would change what other consumers leave in the stream, or is not even possible.
-  if (info.config.retention !== 'limits') return walkOf(line, plan, info, from)
-  if (from !== undefined && 'last' in from) return readLast(line, plan, info, from.last)
-  return begin(line, plan, await makeEphemeral(line, stream, plan.start, plan.filters))
+  if (info.config.retention !== 'limits') return walkOf(session, plan, info, from)
+  if (from !== undefined && 'last' in from) return readLast(session, plan, info, from.last)
+  return begin(session, plan, await makeEphemeral(session, stream, plan.start, plan.filters))
 }
 
 function startOf(from: Start | undefined): ConsumerConfigJson {
@@ -49,38 +51,104 @@ function startOf(from: Start | undefined): ConsumerConfigJson {
   return startJson({timeMs: Math.max(0, from.timeMs - 1)})
 }
 
-function begin(line: Line, plan: Plan, consumer: Ephemeral): Subscription {
+function begin(session: JetStreamSession, plan: ReadPlan, consumer: Ephemeral): Subscription {
   if (plan.signal?.aborted) {
     consumer.remove()
     throw interruptedError()
   }
-  return new Reading(line, plan, consumer)
+  return new NatsReading(session, plan, consumer)
 }
 
 /** The last so many as of the moment when the consumer is made. */
-async function readLast(line: Line, plan: Plan, {state}: StreamJson, count: number): Promise<Subscription> {
+async function readLast(
+  session: JetStreamSession,
+  plan: ReadPlan,
+  {state}: StreamJson,
+  count: number,
+): Promise<Subscription> {
   const {stream, filters, follow} = plan
-  const make = (seq: number) => makeEphemeral(line, stream, startJson({seq}), filters)
+  const make = (seq: number) => makeEphemeral(session, stream, startJson({seq}), filters)
   const list = async (fromSeq: number) => {
     const range = {...plan, start: startJson({seq: fromSeq}), fromSeq, endSeq: state.last_seq, follow: false}
-    return seqsOf(begin(line, range, await make(fromSeq)))
+    return seqsOf(begin(session, range, await make(fromSeq)))
   }
   const {seq: fromSeq, skip, consumer} = await lastStart(state, count, make, list)
   const limit = follow ? Number.POSITIVE_INFINITY : count
   const endSeq = plan.endSeq === state.last_seq ? Number.POSITIVE_INFINITY : plan.endSeq
-  return begin(line, {...plan, start: startJson({seq: fromSeq}), fromSeq, skip, limit, endSeq}, consumer)
+  return begin(session, {...plan, start: startJson({seq: fromSeq}), fromSeq, skip, limit, endSeq}, consumer)
 }
 
-async function walkOf(line: Line, plan: Plan, {state}: StreamJson, from: Start | undefined): Promise<Subscription> {
+async function walkOf(
+  session: JetStreamSession,
+  plan: ReadPlan,
+  {state}: StreamJson,
+  from: Start | undefined,
+): Promise<Subscription> {
   const {first_seq: firstSeq, last_seq: lastSeq} = state
   if (from === undefined || !('last' in from))
-    return new Walk(line, {...plan, fromSeq: Math.max(plan.fromSeq, firstSeq)})
-  const seqs = await seqsOf(new Walk(line, {...plan, fromSeq: firstSeq, endSeq: lastSeq, follow: false}))
-  return new Walk(line, {...plan, fromSeq: seqs.at(-from.last) ?? firstSeq})
+    return new Walk(session, {...plan, fromSeq: Math.max(plan.fromSeq, firstSeq)})
+  const seqs = await seqsOf(new Walk(session, {...plan, fromSeq: firstSeq, endSeq: lastSeq, follow: false}))
+  return new Walk(session, {...plan, fromSeq: seqs.at(-from.last) ?? firstSeq})
 }
 
 async function seqsOf(reading: Subscription): Promise<number[]> {
   const seqs: number[] = []
   for await (const {seq} of reading) if (seq !== undefined) seqs.push(seq)
   return seqs
+}
+
+interface LastStart {
+  readonly seq: number
+  /** How many come before the first that is wanted. */
+  readonly skip: number
+  readonly consumer: Ephemeral
+}
+
+/** So many are rather passed over than looked for. */
+const mostSkipped = 4096
+
+/**
+ * Where the last `count` messages begin. Sequences may have gaps and filters pass over some, but a consumer tells when it
+ * is made how many it will give: one made `count` sequences before the end is mostly right at once; else another guess.
+ * `make` makes a consumer from a sequence on; `list` reads what there is from one on,
+ * where consumers cannot count.
+ */
+async function lastStart(
+  state: {readonly first_seq: number; readonly last_seq: number},
+  count: number,
+  make: (seq: number) => Promise<Ephemeral>,
+  list: (seq: number) => Promise<readonly number[]>,
+): Promise<LastStart> {
+  const first = Math.max(1, state.first_seq)
+  const end = state.last_seq + 1
+  let few = end
+  let seq = Math.max(first, end - count)
+  for (let low = first; ; ) {
+    const consumer = await make(seq)
+    if (consumer.isWide) {
+      consumer.remove()
+      const exact = await listed(first, end, count, list)
+      return {seq: exact, skip: 0, consumer: await make(exact)}
+    }
+    const {pending} = consumer
+    const isEnough = pending >= count
+    if (isEnough ? pending - count <= mostSkipped || few - seq <= 1 : seq <= low)
+      return {seq, skip: Math.max(0, pending - count), consumer}
+    consumer.remove()
+    if (isEnough) low = seq
+    else few = seq
+    // As far back as it takes when messages are spread evenly, and some more; once there were too many, half way.
+    const far = pending === 0 ? 8 : Math.min(8, (1.2 * count) / pending)
+    const isBetween = low > first || isEnough
+    seq = isBetween ? Math.floor((low + few) / 2) : Math.max(first, end - Math.ceil((end - seq) * far) - 1)
+  }
+}
+
+/** Goes back in growing steps and reads what is there. */
+async function listed(first: number, end: number, count: number, list: (seq: number) => Promise<readonly number[]>) {
+  for (let size = count * 2; ; size *= 4) {
+    const from = Math.max(first, end - size)
+    const seqs = await list(from)
+    if (seqs.length >= count || from === first) return seqs.at(-count) ?? first
+  }
 }

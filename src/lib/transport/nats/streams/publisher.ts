@@ -13,8 +13,8 @@ import {PublishWindow} from '../../shared/publish-window.ts'
 import {lateError} from '../../shared/stream-errors.ts'
 import {type PublisherOptions, storeHeaders} from '../../streams-contract.ts'
 import {isPassing} from './api.ts'
-import {electionMs, mustBeKept} from './publish.ts'
-import type {Line, Routed} from './session.ts'
+import {electionMs, mustBeKept} from './catalogue.ts'
+import type {JetStreamSession, Routed} from './session.ts'
 import {StoredReader} from './stored.ts'
 
 interface Sent {
@@ -29,7 +29,7 @@ interface Sent {
 const againMs = 2000
 
 export class NatsStreamPublisher extends PublishWindow {
-  readonly #line: Line
+  readonly #session: JetStreamSession
   readonly #reader: StoredReader
   readonly #route: Routed
   readonly #leave: () => void
@@ -39,28 +39,28 @@ export class NatsStreamPublisher extends PublishWindow {
   /** A stream chooses its leader. */
   #isPausing = false
 
-  constructor(line: Line, options: PublisherOptions) {
-    line.check()
-    super(line.url, options)
-    this.#line = line
-    this.#reader = new StoredReader(line.url)
-    this.#route = line.route({
+  constructor(session: JetStreamSession, options: PublisherOptions) {
+    session.check()
+    super(session.url, options)
+    this.#session = session
+    this.#reader = new StoredReader(session.url)
+    this.#route = session.route({
       arrived: (index, data, headerSize) => this.#arrived(index, data, headerSize),
       refused: (failure) => this.giveUp(failure),
     })
-    this.#leave = line.attend({
-      lost: () => this.#lost(),
-      returned: () => this.#returned(),
-      ended: (failure) => this.giveUp(failure),
-      refused: (subject, failure) => this.#refused(subject, failure),
+    this.#leave = session.listen({
+      onLost: () => this.#lost(),
+      onReconnect: () => this.#returned(),
+      onEnd: (failure) => this.giveUp(failure),
+      onRefused: (subject, failure) => this.#refused(subject, failure),
       close: () => this.#busCloses(),
     })
   }
 
   protected send(message: Outgoing, index: number): void {
-    const isReady = this.#line.isUp && !this.#isPausing
-    if (isReady) this.#line.store(message, this.#route.prefix + index)
-    else checkOutgoing(message, this.#line.maxPayload, this.url)
+    const isReady = this.#session.isUp && !this.#isPausing
+    if (isReady) this.#session.store(message, this.#route.prefix + index)
+    else checkOutgoing(message, this.#session.maxPayload, this.url)
     const now = performance.now()
     this.#sent.set(index, {message, at: now, sentAt: isReady ? now : undefined})
   }
@@ -77,7 +77,7 @@ export class NatsStreamPublisher extends PublishWindow {
 
   /** The oldest may be late, or is to be sent again. */
   protected override look(): number | undefined {
-    if (!this.#line.isUp) return undefined
+    if (!this.#session.isUp) return undefined
     const now = performance.now()
     for (const [index, {message, at, sentAt = at}] of this.#sent) {
       const left = at + this.timeoutMs - now
@@ -98,7 +98,7 @@ export class NatsStreamPublisher extends PublishWindow {
   /** Waits for the server, but not for a connection. */
   async #busCloses(): Promise<void> {
     this.#isBusClosing = true
-    if (!this.#line.isUp) this.giveUp(neverSent(this.url, this.#sent.size))
+    if (!this.#session.isUp) this.giveUp(neverSent(this.url, this.#sent.size))
     await this[Symbol.asyncDispose]()
   }
 
@@ -128,7 +128,7 @@ export class NatsStreamPublisher extends PublishWindow {
 
   async #check(subject: string): Promise<void> {
     try {
-      await mustBeKept(this.#line, subject)
+      await mustBeKept(this.#session, subject)
     } catch (error) {
       // Servers that choose a leader may also not answer; then the message's own time ends.
       if (isPassing(error, 0)) return
@@ -141,11 +141,11 @@ export class NatsStreamPublisher extends PublishWindow {
   }
 
   #sendUnsent(): void {
-    if (!this.#line.isUp || this.#isPausing) return
+    if (!this.#session.isUp || this.#isPausing) return
     const now = performance.now()
     for (const [index, sent] of this.#unsent()) {
       try {
-        this.#line.store(sent.message, this.#route.prefix + index)
+        this.#session.store(sent.message, this.#route.prefix + index)
         sent.sentAt = now
       } catch (error) {
         this.#fail(index, error)

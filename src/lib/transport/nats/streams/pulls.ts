@@ -6,10 +6,10 @@
 import {headerOf} from '../../../core/message.ts'
 import {parseHeaders} from '../headers.ts'
 import type {Sink, Tap} from '../protocol.ts'
-import type {Line} from './session.ts'
+import type {JetStreamSession} from './session.ts'
 
-export interface PullParts {
-  readonly line: Line
+export interface PullDeps {
+  readonly session: JetStreamSession
   readonly stream: string
   readonly consumer: string
   /** How often the server tells that it is there when it has no messages. */
@@ -30,7 +30,7 @@ const longestPullMs = 30_000
 const mostKnown = 64
 
 export class Pulls {
-  readonly #parts: PullParts
+  readonly #deps: PullDeps
   readonly #inbox: string
   readonly #subject: string
   readonly #tap: Tap
@@ -41,18 +41,18 @@ export class Pulls {
   /** How many messages the server may still send. */
   asked = 0
 
-  constructor(parts: PullParts) {
-    const {line, stream, consumer, onMessage} = parts
-    this.#parts = parts
+  constructor(deps: PullDeps) {
+    const {session, stream, consumer, onMessage} = deps
+    this.#deps = deps
     this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`
-    this.#inbox = `${line.newInbox()}.`
+    this.#inbox = `${session.newInbox()}.`
     const sink: Sink = (arg, data) => {
       this.#heardAt = performance.now()
       if (arg.reply === undefined && arg.hdr > 0) return this.#word(arg.subject, data.subarray(0, arg.hdr))
       if (this.asked > 0) this.asked--
       onMessage(arg, data)
     }
-    this.#tap = line.tap(`${this.#inbox}*`, undefined, sink, parts.onRefused)
+    this.#tap = session.tap(`${this.#inbox}*`, undefined, sink, deps.onRefused)
   }
 
   get subject(): string {
@@ -61,10 +61,10 @@ export class Pulls {
 
   /** Asks for so many messages, to come within the time. */
   ask(batch: number, expiresMs = longestPullMs): void {
-    const {line, maxBytes, group} = this.#parts
+    const {session, maxBytes, group} = this.#deps
     const token = String(this.#count++)
     // No server takes a heartbeat of more than half the time.
-    const heartbeatMs = Math.min(this.#parts.heartbeatMs, Math.floor(expiresMs / 2))
+    const heartbeatMs = Math.min(this.#deps.heartbeatMs, Math.floor(expiresMs / 2))
     const wish = {
       batch,
       expires: Math.round(expiresMs * 1e6),
@@ -77,7 +77,7 @@ export class Pulls {
     if (this.#sizes.size > mostKnown && oldest !== undefined) this.#sizes.delete(oldest)
     if (this.asked === 0) this.#heardAt = performance.now()
     this.asked += batch
-    line.send({subject: this.#subject, data: JSON.stringify(wish), reply: this.#inbox + token})
+    session.send({subject: this.#subject, data: JSON.stringify(wish), reply: this.#inbox + token})
     this.#watch ??= setTimeout(this.#look, this.#patienceMs)
   }
 
@@ -99,19 +99,19 @@ export class Pulls {
   }
 
   get #patienceMs(): number {
-    return this.#parts.heartbeatMs * 2.5
+    return this.#deps.heartbeatMs * 2.5
   }
 
   readonly #look = (): void => {
     this.#watch = undefined
     if (this.asked === 0) return
     const left = this.#heardAt + this.#patienceMs - performance.now()
-    if (left > 0 || !this.#parts.line.isUp) {
-      this.#watch = setTimeout(this.#whenRead, Math.max(left, this.#parts.heartbeatMs))
+    if (left > 0 || !this.#deps.session.isUp) {
+      this.#watch = setTimeout(this.#whenRead, Math.max(left, this.#deps.heartbeatMs))
       return
     }
     this.forget()
-    this.#parts.onTrouble('it says nothing')
+    this.#deps.onTrouble('it says nothing')
   }
 
   /** What has come while we were too busy to read is read first. */
@@ -121,7 +121,7 @@ export class Pulls {
     const headers = parseHeaders(bytes)
     const code = headerOf(headers, 'Status')
     if (code === '100') {
-      this.#parts.onIdle?.()
+      this.#deps.onIdle?.()
       return
     }
     const said = headerOf(headers, 'Description') ?? ''
@@ -131,8 +131,8 @@ export class Pulls {
     this.#sizes.delete(token)
     const left = headerOf(headers, 'Nats-Pending-Messages')
     this.asked = Math.max(0, this.asked - (left === undefined ? size : Number(left)))
-    if (code === '408' || code === '404' || /message size exceeds|batch completed/i.test(said)) this.#parts.onIdle?.()
-    else this.#parts.onTrouble(said === '' ? `status ${code}` : said)
+    if (code === '408' || code === '404' || /message size exceeds|batch completed/i.test(said)) this.#deps.onIdle?.()
+    else this.#deps.onTrouble(said === '' ? `status ${code}` : said)
   }
 }
 

@@ -2,23 +2,22 @@
  * Reads a stream in order through a consumer of its own, with pulls ahead of the reader. The consumer counts what it gives:
  * where a number is missing, after a reconnect, or when the consumer has gone, another one goes on after the last message.
  */
-import {setTimeout as sleep} from 'node:timers/promises'
 import {Message, noHeaders} from '../../../core/message.ts'
+import {sleep} from '../../../core/time/timer.ts'
 import {Mailbox} from '../../shared/mailbox.ts'
 import {subscribeDenied} from '../failures.ts'
 import {parseHeaders} from '../headers.ts'
 import type {Sink} from '../protocol.ts'
 import {subjectReader} from '../subscription.ts'
 import {AckSubject} from './ack-subject.ts'
-import {ask, isPassing} from './api.ts'
-import {type Ephemeral, makeEphemeral} from './ephemeral.ts'
-import {matcher} from './filters.ts'
+import {apiRequest, isPassing} from './api.ts'
+import {type Ephemeral, makeEphemeral, matcher} from './ephemeral.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {Pulls} from './pulls.ts'
-import type {Line} from './session.ts'
+import type {JetStreamSession} from './session.ts'
 
 /** What to read, in sequences. */
-export interface Plan {
+export interface ReadPlan {
   readonly stream: string
   readonly filters: readonly string[]
   /** As the first consumer has it. */
@@ -42,9 +41,9 @@ const window = 8192
 const leastBatch = 1024
 const leastBytes = 8 * 1024 * 1024
 
-export class Reading extends Mailbox {
-  readonly #line: Line
-  readonly #plan: Plan
+export class NatsReading extends Mailbox {
+  readonly #session: JetStreamSession
+  readonly #plan: ReadPlan
   readonly #leave: () => void
   readonly #ack = new AckSubject()
   readonly #subjectOf = subjectReader()
@@ -62,20 +61,20 @@ export class Reading extends Mailbox {
   #isRestarting = false
   #isOver = false
 
-  constructor(line: Line, plan: Plan, consumer: Ephemeral) {
+  constructor(session: JetStreamSession, plan: ReadPlan, consumer: Ephemeral) {
     super({limit: Number.POSITIVE_INFINITY, signal: plan.signal, onClose: () => this.#end()})
-    this.#line = line
+    this.#session = session
     this.#plan = plan
     this.#matches = matcher(plan.filters)
     this.#lastSeq = plan.fromSeq - 1
     this.#endSeq = plan.endSeq
     this.#limit = plan.limit
     this.#skip = plan.skip
-    this.#leave = line.attend({
-      lost: () => this.#pulls?.forget(),
-      returned: () => void this.#restart(),
-      ended: (failure) => this.fail(failure),
-      refused: (subject, failure) => this.#refused(subject, failure),
+    this.#leave = session.listen({
+      onLost: () => this.#pulls?.forget(),
+      onReconnect: () => void this.#restart(),
+      onEnd: (failure) => this.fail(failure),
+      onRefused: (subject, failure) => this.#refused(subject, failure),
       close: () => this.close(),
     })
     this.#use(consumer)
@@ -105,15 +104,15 @@ export class Reading extends Mailbox {
     if (this.#left() <= 0) return void this.drain()
     const {name} = consumer
     this.#pulls = new Pulls({
-      line: this.#line,
+      session: this.#session,
       stream,
       consumer: name,
       heartbeatMs: follow ? 2000 : 1000,
-      maxBytes: Math.max(leastBytes, 2 * this.#line.maxPayload),
+      maxBytes: Math.max(leastBytes, 2 * this.#session.maxPayload),
       onMessage: (arg, data) => this.#arrived(arg, data),
       onIdle: () => this.#idle(name),
       onTrouble: () => void this.#restart(),
-      onRefused: (error) => this.fail(subscribeDenied(this.#line.url, '_INBOX', error)),
+      onRefused: (error) => this.fail(subscribeDenied(this.#session.url, '_INBOX', error)),
     })
     this.#ask()
   }
@@ -155,7 +154,7 @@ export class Reading extends Mailbox {
   /** Asks for more when there is room for it, and for no more than there is. */
   #ask(): void {
     const pulls = this.#pulls
-    if (pulls === undefined || this.#isOver || this.#isRestarting || !this.#line.isUp) return
+    if (pulls === undefined || this.#isOver || this.#isRestarting || !this.#session.isUp) return
     const room = window - this.length - pulls.asked
     const left = this.#left() - pulls.asked
     if (left <= 0 || room < Math.min(leastBatch, left)) return
@@ -173,7 +172,7 @@ export class Reading extends Mailbox {
     this.#ask()
     const {stream, follow} = this.#plan
     if (follow || this.#isOver) return
-    ask<ConsumerJson>(this.#line, `CONSUMER.INFO.${stream}.${consumer}`, undefined, {stream, consumer}).then(
+    apiRequest<ConsumerJson>(this.#session, `CONSUMER.INFO.${stream}.${consumer}`, undefined, {stream, consumer}).then(
       (info) => {
         const isSame = this.#consumer?.name === consumer && !this.#isRestarting
         if (isSame && info.num_pending === 0 && info.delivered.consumer_seq === this.#expected - 1) void this.drain()
@@ -190,7 +189,7 @@ export class Reading extends Mailbox {
     const since = performance.now()
     for (let waitMs = 50; !this.#isOver; waitMs = Math.min(waitMs * 2, 1000)) {
       try {
-        await this.#line.ready()
+        await this.#session.ready()
         const consumer = await this.#another()
         this.#isRestarting = false
         return this.#isOver ? consumer.remove() : this.#use(consumer)
@@ -204,15 +203,17 @@ export class Reading extends Mailbox {
   /** A consumer that goes on where the last one was. */
   async #another(): Promise<Ephemeral> {
     const {stream, filters, start, lastPerSubject, fromSeq} = this.#plan
-    if (this.#lastSeq < fromSeq) return makeEphemeral(this.#line, stream, start, filters)
+    if (this.#lastSeq < fromSeq) return makeEphemeral(this.#session, stream, start, filters)
     if (!lastPerSubject) {
       const next = {deliver_policy: 'by_start_sequence', opt_start_seq: this.#lastSeq + 1}
-      return makeEphemeral(this.#line, stream, next, filters)
+      return makeEphemeral(this.#session, stream, next, filters)
     }
     // What is the last of its subject may have changed; so that no subject is missing, it is so as of now.
-    const info = await ask<{state: {last_seq: number}}>(this.#line, `STREAM.INFO.${stream}`, undefined, {stream})
+    const info = await apiRequest<{state: {last_seq: number}}>(this.#session, `STREAM.INFO.${stream}`, undefined, {
+      stream,
+    })
     if (this.#endSeq === this.#plan.endSeq) this.#endSeq = info.state.last_seq
-    return makeEphemeral(this.#line, stream, start, filters)
+    return makeEphemeral(this.#session, stream, start, filters)
   }
 
   #refused(subject: string, failure: unknown): boolean {

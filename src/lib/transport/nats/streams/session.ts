@@ -3,7 +3,7 @@ import type {Notice, RequestOptions} from '../../contract.ts'
 import type {Sink, Tap} from '../protocol.ts'
 
 /** What streams need of the connection that they are on. */
-export interface Line {
+export interface JetStreamSession {
   readonly url: string
   readonly isUp: boolean
   readonly maxPayload: number
@@ -27,18 +27,19 @@ export interface Line {
   newInbox(): string
   /** A share of the inbox of all requests. */
   route(route: Route): Routed
-  /** To be told how the connection fares. Answers how to leave. */
-  attend(attendant: Attendant): () => void
+  /** Adds a listener; answers how to remove it. */
+  listen(listener: ConnectionListener): () => void
   notify(kind: Notice['kind'], text: string): void
 }
 
-export interface Attendant {
-  lost?(): void
-  returned?(): void
+/** Told how the connection fares. */
+export interface ConnectionListener {
+  onLost?(): void
+  onReconnect?(): void
   /** The connection is gone for good. */
-  ended(failure: unknown): void
+  onEnd(failure: unknown): void
   /** The server refuses what was published there; true when it was this one's. */
-  refused?(subject: string, failure: unknown): boolean
+  onRefused?(subject: string, failure: unknown): boolean
   /** The bus is about to close. */
   close(): Promise<void>
 }
@@ -56,8 +57,8 @@ export interface Routed {
 }
 
 /** Is the server at least of this version? */
-export function isSince(line: Line, ...wanted: readonly number[]): boolean {
-  const has = line.version()
+export function isSince(session: JetStreamSession, ...wanted: readonly number[]): boolean {
+  const has = session.version()
   for (const [i, part] of wanted.entries()) if (has[i] !== part) return (has[i] ?? 0) > part
   return true
 }

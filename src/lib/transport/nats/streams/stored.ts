@@ -13,7 +13,7 @@ interface AnswerJson {
 }
 
 /** Why a message was not stored; `nobody`: no stream keeps its subject, or not at this moment. */
-export type Refusal = BusError | 'nobody'
+export type StoreRefusal = BusError | 'nobody'
 
 /**
  * Reads answers. Those of one stream are all alike but for the sequence: what stands around it is compared, and JSON is
@@ -34,7 +34,7 @@ export class StoredReader {
   }
 
   /** Sets stream, seq and duplicate, or answers why there are none. */
-  read(data: Uint8Array, headerSize: number): Refusal | undefined {
+  read(data: Uint8Array, headerSize: number): StoreRefusal | undefined {
     if (headerSize > 0) {
       if (isNoResponders(data, headerSize)) return 'nobody'
       data = data.subarray(headerSize)
@@ -64,7 +64,7 @@ export class StoredReader {
     return true
   }
 
-  #readJson(data: Uint8Array): Refusal | undefined {
+  #readJson(data: Uint8Array): StoreRefusal | undefined {
     const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8')
     const answer = objectIn(text) as AnswerJson | undefined
     if (answer?.error) return apiFailure(this.#url, answer.error, {stream: answer.stream})

@@ -2,14 +2,14 @@
  * Reads a stream message by message, for those whose messages go when they were consumed: there a consumer of ours would
  * be one more to wait for, or is not allowed. Slow, but it disturbs nobody.
  */
-import {setTimeout as sleep} from 'node:timers/promises'
 import type {Message} from '../../../core/message.ts'
+import {sleep} from '../../../core/time/timer.ts'
 import {Mailbox} from '../../shared/mailbox.ts'
 import {isPassing} from './api.ts'
 import {stored} from './catalogue.ts'
-import {matcher} from './filters.ts'
-import type {Plan} from './reading.ts'
-import type {Line} from './session.ts'
+import {matcher} from './ephemeral.ts'
+import type {ReadPlan} from './reading.ts'
+import type {JetStreamSession} from './session.ts'
 
 /** Most messages to hold for the reader. */
 const ahead = 256
@@ -17,20 +17,20 @@ const ahead = 256
 const lookMs = 200
 
 export class Walk extends Mailbox {
-  readonly #line: Line
-  readonly #plan: Plan
+  readonly #session: JetStreamSession
+  readonly #plan: ReadPlan
   readonly #leave: () => void
   #isWalking = false
   #isOver = false
   #next: number
   #lastOf: Map<string, number> | undefined
 
-  constructor(line: Line, plan: Plan) {
+  constructor(session: JetStreamSession, plan: ReadPlan) {
     super({limit: Number.POSITIVE_INFINITY, signal: plan.signal, onClose: () => this.#end()})
-    this.#line = line
+    this.#session = session
     this.#plan = plan
     this.#next = plan.fromSeq
-    this.#leave = line.attend({ended: (failure) => this.fail(failure), close: () => this.close()})
+    this.#leave = session.listen({onEnd: (failure) => this.fail(failure), close: () => this.close()})
     void this.#walk()
   }
 
@@ -80,8 +80,8 @@ export class Walk extends Mailbox {
     const [only = '>'] = filters.length < 2 ? filters : []
     for (const since = performance.now(); ; ) {
       try {
-        await this.#line.ready()
-        return await stored(this.#line, stream, {seq: this.#next, next_by_subj: only})
+        await this.#session.ready()
+        return await stored(this.#session, stream, {seq: this.#next, next_by_subj: only})
       } catch (error) {
         if (this.#isOver || !isPassing(error, performance.now() - since)) throw error
       }
@@ -92,7 +92,7 @@ export class Walk extends Mailbox {
   /** The sequence of the last message of each subject. */
   async #lasts(): Promise<Map<string, number>> {
     const lasts = new Map<string, number>()
-    const all = new Walk(this.#line, {...this.#plan, lastPerSubject: false, signal: undefined})
+    const all = new Walk(this.#session, {...this.#plan, lastPerSubject: false, signal: undefined})
     for await (const {subject, seq} of all) if (seq !== undefined) lasts.set(subject, seq)
     return lasts
   }

@@ -1,9 +1,9 @@
 import type {ConsumeOptions} from '../../streams-contract.ts'
 import {subscribeDenied} from '../failures.ts'
 import type {ConsumerJson} from './json.ts'
-import {Member} from './member.ts'
+import {NatsMember} from './member.ts'
 import {Pulls} from './pulls.ts'
-import type {Line} from './session.ts'
+import type {JetStreamSession} from './session.ts'
 
 const heartbeatMs = 2000
 const longestPullMs = 30_000
@@ -12,22 +12,22 @@ const mostAsked = 4096
 const leastBytes = 8 * 1024 * 1024
 
 /** A member of a pull consumer. It claims no more than it may take, and asks for more when half of that is taken. */
-export class Pulling extends Member {
+export class PullMember extends NatsMember {
   readonly #pulls: Pulls
   readonly #prefetch: number
   readonly #most: number
   readonly #expiresMs: number
 
-  constructor(line: Line, info: ConsumerJson, options: ConsumeOptions) {
-    super(line, info, options)
+  constructor(session: JetStreamSession, info: ConsumerJson, options: ConsumeOptions) {
+    super(session, info, options)
     const {max_batch: most = 0, max_bytes: bytes = 0, max_expires: expires = 0, priority_groups: groups} = info.config
-    const maxBytes = Math.max(leastBytes, 2 * line.maxPayload)
+    const maxBytes = Math.max(leastBytes, 2 * session.maxPayload)
     // What a consumer without acknowledgements has given is gone: it gives what is wanted at the moment.
     this.#prefetch = info.config.ack_policy === 'none' ? 0 : (options.prefetch ?? 512)
     this.#most = Math.min(most > 0 ? most : mostAsked, mostAsked)
     this.#expiresMs = expires > 0 ? Math.min(expires / 1e6, longestPullMs) : longestPullMs
     this.#pulls = new Pulls({
-      line,
+      session,
       stream: info.stream_name,
       consumer: info.name,
       heartbeatMs,
@@ -36,13 +36,13 @@ export class Pulling extends Member {
       onMessage: this.receive,
       onIdle: () => this.refill(),
       onTrouble: () => void this.look(),
-      onRefused: (error) => this.fail(subscribeDenied(line.url, '_INBOX', error)),
+      onRefused: (error) => this.fail(subscribeDenied(session.url, '_INBOX', error)),
     })
     this.refill()
   }
 
   protected refill(wanted = this.queue.wanted): void {
-    if (!this.isActive || !this.line.isUp) return
+    if (!this.isActive || !this.session.isUp) return
     const {asked} = this.#pulls
     const {length, room: left} = this.queue
     const goal = Math.min(left + length, Math.max(this.#prefetch, wanted))

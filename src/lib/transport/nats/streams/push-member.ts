@@ -5,8 +5,8 @@ import {subscribeDenied} from '../failures.ts'
 import {parseHeaders} from '../headers.ts'
 import type {Sink, Tap} from '../protocol.ts'
 import type {ConsumerJson} from './json.ts'
-import {Member} from './member.ts'
-import type {Line} from './session.ts'
+import {NatsMember} from './member.ts'
+import type {JetStreamSession} from './session.ts'
 
 /** Held for the taker; the server is told to go on when there are fewer. */
 const enough = 8192
@@ -15,7 +15,7 @@ const mostHeld = 65_536
 const lookMs = 5000
 const space = 32
 
-export class Pushed extends Member {
+export class PushMember extends NatsMember {
   readonly #tap: Tap
   readonly #lookMs: number
   #goOn: string | undefined
@@ -23,12 +23,12 @@ export class Pushed extends Member {
   #dropped = 0
   #timer: NodeJS.Timeout
 
-  constructor(line: Line, info: ConsumerJson, options: ConsumeOptions) {
-    super(line, info, options)
+  constructor(session: JetStreamSession, info: ConsumerJson, options: ConsumeOptions) {
+    super(session, info, options)
     const {deliver_subject: subject = '', deliver_group: queue, idle_heartbeat: heartbeat = 0} = info.config
     this.#lookMs = Math.max(lookMs, (heartbeat / 1e6) * 3)
-    this.#tap = line.tap(subject, queue || undefined, this.#arrived, (error) =>
-      this.fail(subscribeDenied(line.url, subject, error)),
+    this.#tap = session.tap(subject, queue || undefined, this.#arrived, (error) =>
+      this.fail(subscribeDenied(session.url, subject, error)),
     )
     this.#timer = setTimeout(this.#watch, this.#lookMs)
   }
@@ -38,7 +38,7 @@ export class Pushed extends Member {
     if (arg.hdr > 0 && data[8] === space) return this.#word(arg.reply, data.subarray(0, arg.hdr))
     if (this.queue.length < mostHeld) return this.receive(arg, data)
     const text = `slow consumer: ${++this.#dropped} dropped so far from ${this.consumer} of ${this.stream}`
-    if (this.#dropped === 1) this.line.notify('slowConsumer', text)
+    if (this.#dropped === 1) this.session.notify('slowConsumer', text)
   }
 
   /** A sign of life, or the question whether to go on. */
@@ -52,7 +52,7 @@ export class Pushed extends Member {
     const subject = this.#goOn
     if (subject === undefined || this.queue.length >= enough) return
     this.#goOn = undefined
-    this.line.send({subject})
+    this.session.send({subject})
   }
 
   protected lost(): void {
@@ -70,7 +70,7 @@ export class Pushed extends Member {
 
   readonly #watch = (): void => {
     const isSilent = performance.now() - this.#heardAt >= this.#lookMs
-    if (isSilent && this.line.isUp && this.isActive) void this.look()
+    if (isSilent && this.session.isUp && this.isActive) void this.look()
     this.#timer = setTimeout(this.#watch, this.#lookMs)
   }
 }
