@@ -149,7 +149,7 @@ const shapes: readonly (readonly [operation: RegExp, like: object])[] = [
 /** Members whose items or values are texts or numbers wherever they stand. */
 const lists: Readonly<Record<string, string>> = {subjects: 'string', filter_subjects: 'string', backoff: 'number'}
 
-export function isAnswer(operation: string, answer: object): boolean {
+function isAnswer(operation: string, answer: object): boolean {
   const [, like] = shapes.find(([of]) => of.test(operation)) ?? []
   return like === undefined || fits(answer, like)
 }
