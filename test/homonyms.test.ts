@@ -8,8 +8,6 @@ const sameThing: Readonly<Record<string, string>> = {}
 
 /** Names that still have several meanings. Rename them; add none. */
 const toRename: readonly string[] = [
-  'About',
-  'Acks',
   'Address',
   'Answer',
   'Claim',
@@ -29,18 +27,14 @@ const toRename: readonly string[] = [
   'Pace',
   'Page',
   'Place',
-  'Plan',
   'ProgramOptions',
   'Range',
-  'Reading',
-  'Refusal',
   'Sink',
   'Source',
   'Start',
   'Subscription',
   'Tally',
   'View',
-  'ask',
   'checkName',
   'compileFilter',
   'decodeRequest',
