@@ -18,7 +18,7 @@ export function catalogue(session: JetStreamSession) {
   return {
     add: (settings: StreamSettings) => add(session, settings),
 
-    info: async (stream: string): Promise<StreamInfo> => streamInfo(await findStream(session, stream)),
+    info: async (stream: string): Promise<StreamInfo> => streamInfo(await fetchStream(session, stream)),
     async list() {
       const found = await pages<StreamJson, 'streams'>(session, 'STREAM.LIST', 'streams', {})
       return found.map(streamInfo).sort((a, b) => (a.config.name < b.config.name ? -1 : 1))
@@ -44,7 +44,11 @@ export function catalogue(session: JetStreamSession) {
 }
 
 /** Fails with `notFound`. */
-export async function findStream(session: JetStreamSession, stream: string, signal?: AbortSignal): Promise<StreamJson> {
+export async function fetchStream(
+  session: JetStreamSession,
+  stream: string,
+  signal?: AbortSignal,
+): Promise<StreamJson> {
   return apiRequest(session, `STREAM.INFO.${checkStoreName('stream', stream)}`, undefined, {stream, signal})
 }
 
@@ -96,7 +100,7 @@ async function add(session: JetStreamSession, settings: StreamSettings): Promise
   } catch (error) {
     const code = codeOf(error)
     if (code === codes.nameInUse) {
-      const has = await findStream(session, stream)
+      const has = await fetchStream(session, stream)
       if (isAsWanted(settings, has.config)) return streamInfo(has)
       throw otherStream(session.url, stream, {cause: error, data: {code}})
     }

@@ -13,7 +13,7 @@ import type {
   Start,
 } from '../../streams-contract.ts'
 import {apiRequest, codeOf, codes} from './api.ts'
-import {findStream, pages} from './catalogue.ts'
+import {fetchStream, pages} from './catalogue.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {read} from './open-reading.ts'
 import {PullMember} from './pull-member.ts'
@@ -137,7 +137,7 @@ async function seqOf(
     const [first] = await reading.take(1)
     if (first?.seq !== undefined) return first.seq
   }
-  const {state} = await findStream(session, stream)
+  const {state} = await fetchStream(session, stream)
   return state.last_seq + 1
 }
 

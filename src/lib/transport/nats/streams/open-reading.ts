@@ -4,7 +4,7 @@ import type {Subscription} from '../../contract.ts'
 import {interruptedError} from '../../shared/requests.ts'
 import {checkRead} from '../../shared/stream-settings.ts'
 import type {ReadOptions, Start} from '../../streams-contract.ts'
-import {findStream} from './catalogue.ts'
+import {fetchStream} from './catalogue.ts'
 import {type Ephemeral, makeEphemeral} from './ephemeral.ts'
 import type {ConsumerConfigJson, StreamJson} from './json.ts'
 import {NatsReading, type ReadPlan} from './reading.ts'
@@ -22,7 +22,7 @@ export async function read(
   checkRead(options)
   const filters = options.filters?.length ? checkPatterns(options.filters) : []
   if (signal?.aborted) throw interruptedError()
-  const info = await findStream(session, stream, signal)
+  const info = await fetchStream(session, stream, signal)
   const endSeq = follow ? Number.POSITIVE_INFINITY : info.state.last_seq
   const plan: ReadPlan = {
     stream,
