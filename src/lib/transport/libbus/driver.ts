@@ -12,8 +12,8 @@ import type {
   Subscription,
   Transport,
 } from '../contract.ts'
+import {noStreams} from '../shared/lazy-streams.ts'
 import {Mailbox} from '../shared/mailbox.ts'
-import {noStreams} from '../shared/no-streams.ts'
 import {checkOutgoing} from '../shared/outgoing.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'

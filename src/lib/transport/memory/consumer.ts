@@ -1,12 +1,12 @@
-/** One durable consumer: how far it is, and what is in the hands of its members. */
+/** One durable consumer: how far it is, and what is in flight. */
 import type {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {ConsumerConfig, ConsumerInfo, Start} from '../streams-contract.ts'
-import {type Kept, type MemoryStream, type Wanted, wantedBy} from './stream.ts'
+import {filterBy, type KeptMessage, type MemoryStream, type MessageFilter} from './stream.ts'
 
 /** A message that a member has now. */
-export interface Claim {
+export interface ClaimedMessage {
   readonly seq: number
   readonly message: Message
   readonly deliveries: number
@@ -19,8 +19,8 @@ export interface ConsumerMember {
   fail(failure: BusError): void
 }
 
-/** Delivered so often; to be delivered again at `dueMs` if nobody acknowledges it. */
-interface Hand {
+/** Delivered `deliveries` times; to be delivered again at `dueMs` unless it is acknowledged. */
+interface InFlightMessage {
   deliveries: number
   dueMs: number
 }
@@ -30,8 +30,8 @@ export class MemoryConsumer {
   readonly created = Date.now()
   readonly members = new Set<ConsumerMember>()
   readonly #stream: MemoryStream
-  readonly #hands = new Map<number, Hand>()
-  #wanted: Wanted
+  readonly #inFlight = new Map<number, InFlightMessage>()
+  #wanted: MessageFilter
   /** The next sequence to look at. */
   #next: number
   #delivered = 0
@@ -41,9 +41,9 @@ export class MemoryConsumer {
   constructor(stream: MemoryStream, config: ConsumerConfig) {
     this.#stream = stream
     this.config = config
-    this.#wanted = wantedBy(config.filters)
+    this.#wanted = filterBy(config.filters)
     this.#next = this.#begin()
-    stream.watchers.add(this.#wake)
+    stream.watchers.add(this.#watch)
   }
 
   get info(): ConsumerInfo {
@@ -53,20 +53,20 @@ export class MemoryConsumer {
       config: this.config,
       created: this.created,
       deliveredSeq: this.#delivered,
-      ackFloor: this.#hands.size === 0 ? this.#delivered : Math.min(...this.#hands.keys()) - 1,
+      ackFloor: this.#inFlight.size === 0 ? this.#delivered : Math.min(...this.#inFlight.keys()) - 1,
       pending: this.#stream.count(this.#next, this.#wanted),
-      ackPending: this.#hands.size,
-      redelivered: [...this.#hands.values()].filter(({deliveries}) => deliveries > 1).length,
+      ackPending: this.#inFlight.size,
+      redelivered: [...this.#inFlight.values()].filter(({deliveries}) => deliveries > 1).length,
       lastActive: this.#lastActive,
     }
   }
 
-  /** Hands out up to `max` messages: first what is due again, then the next ones. */
-  claim(max: number): Claim[] {
+  /** Delivers up to `max` messages: first what is due again, then the next ones. */
+  claim(max: number): ClaimedMessage[] {
     this.#forgetGone()
     const again = this.#due().slice(0, max)
     const {ack, maxAckPending} = this.config
-    const room = ack === 'none' ? max : Math.min(max - again.length, maxAckPending - this.#hands.size)
+    const room = ack === 'none' ? max : Math.min(max - again.length, maxAckPending - this.#inFlight.size)
     const fresh = room > 0 ? this.#stream.next(this.#next, Number.POSITIVE_INFINITY, room, this.#wanted) : []
     if (fresh.length > 0) this.#next = (fresh.at(-1)?.seq ?? 0) + 1
     const left = again.length + fresh.length > 0 ? this.#stream.count(this.#next, this.#wanted) : 0
@@ -80,31 +80,31 @@ export class MemoryConsumer {
   /** It is done, or given up. */
   settle(seq: number): void {
     if (this.config.ack === 'all') {
-      for (const each of [...this.#hands.keys()]) if (each <= seq) this.#hands.delete(each)
+      for (const each of [...this.#inFlight.keys()]) if (each <= seq) this.#inFlight.delete(each)
     }
-    this.#hands.delete(seq)
+    this.#inFlight.delete(seq)
     this.#lastActive = Date.now()
     this.#wake()
   }
 
   /** Delivers it again after so long; by default, when the time to acknowledge is over. */
   postpone(seq: number, delayMs?: number): void {
-    const hand = this.#hands.get(seq)
-    if (hand === undefined) return
-    hand.dueMs = Date.now() + (delayMs ?? this.#waitMs(hand.deliveries))
+    const found = this.#inFlight.get(seq)
+    if (found === undefined) return
+    found.dueMs = Date.now() + (delayMs ?? this.#waitMs(found.deliveries))
     this.#wake()
   }
 
   reset(to: Start | undefined): void {
-    this.#wanted = wantedBy(this.config.filters)
+    this.#wanted = filterBy(this.config.filters)
     this.#next = this.#stream.begin(to, this.#wanted)
     this.#delivered = 0
-    this.#hands.clear()
+    this.#inFlight.clear()
     this.#wake()
   }
 
   remove(failure: BusError): void {
-    this.#stream.watchers.delete(this.#wake)
+    this.#stream.watchers.delete(this.#watch)
     this.#timer?.cancel()
     for (const member of [...this.members]) member.fail(failure)
   }
@@ -112,9 +112,14 @@ export class MemoryConsumer {
   /** Sets the clock for the next message that is due again, if somebody is there. */
   #arm(): void {
     this.#timer?.cancel()
-    const next = Math.min(...[...this.#hands.values()].map(({dueMs}) => dueMs))
+    const next = Math.min(...[...this.#inFlight.values()].map(({dueMs}) => dueMs))
     if (this.members.size === 0 || next === Number.POSITIVE_INFINITY) return
     this.#timer = new Timer(Math.max(1, next - Date.now()), this.#wake)
+  }
+
+  readonly #watch = (failure?: BusError): void => {
+    if (failure === undefined) this.#wake()
+    else this.remove(failure)
   }
 
   readonly #wake = (): void => {
@@ -135,22 +140,22 @@ export class MemoryConsumer {
   }
 
   /** What is to be delivered again, in order, without what was delivered often enough. */
-  #due(): Kept[] {
+  #due(): KeptMessage[] {
     const now = Date.now()
     const {maxDeliver = Number.POSITIVE_INFINITY} = this.config
-    const due: Kept[] = []
-    for (const [seq, {deliveries, dueMs}] of [...this.#hands].sort(([one], [other]) => one - other)) {
+    const due: KeptMessage[] = []
+    for (const [seq, {deliveries, dueMs}] of [...this.#inFlight].sort(([one], [other]) => one - other)) {
       if (dueMs > now) continue
-      if (deliveries >= maxDeliver) this.#hands.delete(seq)
+      if (deliveries >= maxDeliver) this.#inFlight.delete(seq)
       else due.push(...this.#stream.next(seq, seq, 1, () => true))
     }
     return due
   }
 
-  #deliver({seq, message}: Kept, pending: number): Claim {
-    const deliveries = (this.#hands.get(seq)?.deliveries ?? 0) + 1
+  #deliver({seq, message}: KeptMessage, pending: number): ClaimedMessage {
+    const deliveries = (this.#inFlight.get(seq)?.deliveries ?? 0) + 1
     const now = Date.now()
-    if (this.config.ack !== 'none') this.#hands.set(seq, {deliveries, dueMs: now + this.#waitMs(deliveries)})
+    if (this.config.ack !== 'none') this.#inFlight.set(seq, {deliveries, dueMs: now + this.#waitMs(deliveries)})
     this.#delivered = Math.max(this.#delivered, seq)
     this.#lastActive = now
     return {seq, message, deliveries, pending}
@@ -163,6 +168,6 @@ export class MemoryConsumer {
 
   /** What the stream no longer has need not be acknowledged. */
   #forgetGone(): void {
-    for (const seq of [...this.#hands.keys()]) if (this.#stream.get(seq) === undefined) this.#hands.delete(seq)
+    for (const seq of [...this.#inFlight.keys()]) if (this.#stream.get(seq) === undefined) this.#inFlight.delete(seq)
   }
 }

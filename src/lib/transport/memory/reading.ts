@@ -1,7 +1,7 @@
 /** Reads a range of a stream. Nothing is held beyond what is taken: the stream itself is the store. */
 import {Mailbox} from '../shared/mailbox.ts'
 import type {ReadOptions} from '../streams-contract.ts'
-import {type Kept, type MemoryStream, wantedBy} from './stream.ts'
+import {filterBy, type KeptMessage, type MemoryStream} from './stream.ts'
 
 /** `open` is what the connection closes with itself. */
 export function readStream(stream: MemoryStream, range: ReadOptions, open: Set<{close(): Promise<void>}>): Mailbox {
@@ -27,15 +27,15 @@ export function readStream(stream: MemoryStream, range: ReadOptions, open: Set<{
   return mailbox
 }
 
-interface Source {
-  next(max: number): Kept[]
+interface RangeSource {
+  next(max: number): KeptMessage[]
   /** What comes from now on is not of it. */
   end(): void
 }
 
-function sourceOf(stream: MemoryStream, {from, to, filters = [], lastPerSubject}: ReadOptions): Source {
-  const wanted = wantedBy(filters)
-  const isBefore = (kept: Kept) => to === undefined || !('timeMs' in to) || kept.message.time < to.timeMs
+function sourceOf(stream: MemoryStream, {from, to, filters = [], lastPerSubject}: ReadOptions): RangeSource {
+  const wanted = filterBy(filters)
+  const isBefore = (kept: KeptMessage) => to === undefined || !('timeMs' in to) || kept.message.time < to.timeMs
   let last = to !== undefined && 'seq' in to ? to.seq : Number.POSITIVE_INFINITY
   if (lastPerSubject) {
     const all = stream.lastPerSubject(wanted).filter(({seq}) => seq <= last)

@@ -2,41 +2,32 @@
 import type {BusError} from '../../core/errors.ts'
 import {Message, sizeOf} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
-import {refused} from '../shared/stream-errors.ts'
-import {
-  type PurgeOptions,
-  type Start,
-  type Stored,
-  type StreamConfig,
-  type StreamInfo,
-  storeHeaders,
-} from '../streams-contract.ts'
-import type {MemoryConsumer} from './consumer.ts'
+import {brokenLimit, msgIdOf, unlessExpected, wireSize} from '../shared/expectations.ts'
+import type {PurgeOptions, Start, Stored, StreamConfig, StreamInfo} from '../streams-contract.ts'
 
 /** A message of a stream, with its place in it. */
-export interface Kept {
+export interface KeptMessage {
   readonly seq: number
   readonly message: Message
   readonly bytes: number
 }
 
-export type Wanted = (kept: Kept) => boolean
+export type MessageFilter = (kept: KeptMessage) => boolean
 
 export class MemoryStream {
-  readonly #url: string
+  readonly url: string
   readonly config: StreamConfig
   readonly created = Date.now()
-  readonly consumers = new Map<string, MemoryConsumer>()
-  /** Told of each change; with an error when the stream is removed. */
+  /** Called after each change; with an error when the stream is removed. */
   readonly watchers = new Set<(failure?: BusError) => void>()
-  #kept: Kept[] = []
+  #kept: KeptMessage[] = []
   #bytes = 0
   #lastSeq = 0
   #ids = new Map<string, {readonly seq: number; readonly timeMs: number}>()
   #lastId = ''
 
   constructor(url: string, config: StreamConfig) {
-    this.#url = url
+    this.url = url
     this.config = config
   }
 
@@ -44,7 +35,7 @@ export class MemoryStream {
     return this.#lastSeq
   }
 
-  get info(): StreamInfo {
+  info(consumers: number): StreamInfo {
     const all = this.#all()
     return {
       config: this.config,
@@ -57,7 +48,7 @@ export class MemoryStream {
         firstTime: all[0]?.message.time,
         lastTime: all.at(-1)?.message.time,
         subjects: this.subjects().size,
-        consumers: this.consumers.size,
+        consumers,
       },
     }
   }
@@ -66,28 +57,28 @@ export class MemoryStream {
     return this.config.subjects.some((pattern) => matches(pattern, subject))
   }
 
-  /** Fails with `remote` when the message or a limit forbids it. */
-  store(message: Message): Stored {
+  /** Stores a message, unless it is there already, or is not as expected, or a limit forbids it. */
+  store(message: Message): Stored | BusError {
     const all = this.#all()
     const timeMs = Date.now()
-    const id = message.header(storeHeaders.msgId) || undefined
-    const known = id === undefined ? undefined : this.#ids.get(id)
-    this.#expect(message, storeHeaders.expectedStream, this.config.name, 10060, 'expected stream does not match')
-    if (known !== undefined && timeMs - known.timeMs < this.config.dedupeMs)
-      return {stream: this.config.name, seq: known.seq, duplicate: true}
-    this.#checkExpected(message)
-    const seq = this.#lastSeq + 1
     const {subject, payload, headers} = message
-    const size = sizeOf(payload) + headers.reduce((sum, [name, value]) => sum + sizeOf(name) + sizeOf(value) + 4, 0)
-    const bytes = size + sizeOf(subject)
-    this.#checkRoom(size, bytes)
+    const unexpected = unlessExpected(headers, {
+      ...{url: this.url, config: this.config, lastSeq: this.#lastSeq, lastId: this.#lastId},
+      lastOfSubject: () => this.#all().findLast((kept) => kept.message.subject === subject)?.seq ?? 0,
+      seqOf: (id) => this.#seqOf(id, timeMs),
+    })
+    if (unexpected !== undefined) return unexpected
+    const bytes = wireSize({subject, data: payload, headers}) + sizeOf(subject)
+    const full = brokenLimit(this, {subject, data: payload, headers}, bytes, {messages: all.length, bytes: this.#bytes})
+    if (full !== undefined) return full
+    const seq = ++this.#lastSeq
     all.push({seq, message: new Message(subject, payload, headers, undefined, seq, timeMs), bytes})
     this.#bytes += bytes
-    this.#lastSeq = seq
+    const id = msgIdOf(headers)
     this.#lastId = id ?? ''
     if (id !== undefined) this.#remember(id, seq, timeMs)
     this.#makeRoom(subject)
-    this.#tell()
+    this.#notify()
     return {stream: this.config.name, seq, duplicate: false}
   }
 
@@ -96,14 +87,14 @@ export class MemoryStream {
     return kept?.seq === seq ? kept.message : undefined
   }
 
-  last(wanted: Wanted): Message | undefined {
+  last(wanted: MessageFilter): Message | undefined {
     return this.#all().findLast(wanted)?.message
   }
 
   /** Up to `max` messages from a sequence on, up to and including another. */
-  next(seq: number, lastSeq: number, max: number, wanted: Wanted): Kept[] {
+  next(seq: number, lastSeq: number, max: number, wanted: MessageFilter): KeptMessage[] {
     const all = this.#all()
-    const found: Kept[] = []
+    const found: KeptMessage[] = []
     for (let at = this.#placeOf(seq); at < all.length && found.length < max; at++) {
       const kept = all[at]
       if (kept === undefined || kept.seq > lastSeq) break
@@ -113,20 +104,20 @@ export class MemoryStream {
   }
 
   /** How many messages there are from a sequence on. */
-  count(seq: number, wanted?: Wanted): number {
+  count(seq: number, wanted?: MessageFilter): number {
     const all = this.#all()
     if (wanted === undefined) return all.length - this.#placeOf(seq)
     return all.slice(this.#placeOf(seq)).filter(wanted).length
   }
 
   /** The last message of each subject, in order. */
-  lastPerSubject(wanted: Wanted): Kept[] {
+  lastPerSubject(wanted: MessageFilter): KeptMessage[] {
     const last = new Map(this.#all().map((kept) => [kept.message.subject, kept]))
     return [...last.values()].filter(wanted).sort((one, other) => one.seq - other.seq)
   }
 
   /** The sequence where reading begins; the end without a `start`. */
-  begin(start: Start | undefined, wanted: Wanted): number {
+  begin(start: Start | undefined, wanted: MessageFilter): number {
     const all = this.#all()
     const end = this.#lastSeq + 1
     if (start === undefined) return end
@@ -148,22 +139,21 @@ export class MemoryStream {
     const matching = this.#all().filter(({seq, message}) => seq < beforeSeq && matches(pattern, message.subject))
     const gone = new Set(keep > 0 ? matching.slice(0, -keep) : matching)
     this.#replace(this.#kept.filter((kept) => !gone.has(kept)))
-    this.#tell()
+    this.#notify()
     return gone.size
   }
 
   /** Ends all that read it. */
   remove(failure: BusError): void {
-    for (const consumer of this.consumers.values()) consumer.remove(failure)
     for (const watcher of [...this.watchers]) watcher(failure)
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const watcher of [...this.watchers]) watcher()
   }
 
   /** What is there, without what has grown too old. */
-  #all(): Kept[] {
+  #all(): KeptMessage[] {
     const {maxAgeMs} = this.config
     const oldest = maxAgeMs === undefined ? 0 : Date.now() - maxAgeMs
     if ((this.#kept[0]?.message.time ?? oldest) < oldest)
@@ -171,12 +161,12 @@ export class MemoryStream {
     return this.#kept
   }
 
-  #replace(kept: Kept[]): void {
+  #replace(kept: KeptMessage[]): void {
     this.#kept = kept
     this.#bytes = kept.reduce((sum, {bytes}) => sum + bytes, 0)
   }
 
-  /** Where the message with this sequence stands, or the next one that is there. */
+  /** The index of the message with this sequence, or of the next one that is there. */
   #placeOf(seq: number): number {
     let low = 0
     let high = this.#kept.length
@@ -188,33 +178,14 @@ export class MemoryStream {
     return low
   }
 
-  #checkExpected(message: Message): void {
-    const lastOf = this.last((kept) => kept.message.subject === message.subject)?.seq ?? 0
-    this.#expect(message, storeHeaders.expectedLastSeq, this.#lastSeq, 10071, `wrong last sequence: ${this.#lastSeq}`)
-    this.#expect(message, storeHeaders.expectedLastSubjectSeq, lastOf, 10071, `wrong last sequence: ${lastOf}`)
-    this.#expect(message, storeHeaders.expectedLastMsgId, this.#lastId, 10070, `wrong last msg ID: ${this.#lastId}`)
-  }
-
-  #expect(message: Message, header: string, actual: string | number, code: number, text: string): void {
-    if ((message.header(header) ?? String(actual)) !== String(actual)) throw this.#refusal(code, text)
-  }
-
-  #checkRoom(size: number, bytes: number): void {
-    const {maxMsgSize = size, discard, maxMsgs, maxBytes} = this.config
-    if (size > maxMsgSize) throw this.#refusal(10054, 'message size exceeds maximum allowed')
-    if (discard === 'old') return
-    if (maxMsgs !== undefined && this.#kept.length >= maxMsgs) throw this.#refusal(10077, 'maximum messages exceeded')
-    if (maxBytes !== undefined && this.#bytes + bytes > maxBytes) throw this.#refusal(10077, 'maximum bytes exceeded')
-  }
-
   #makeRoom(subject: string): void {
     const {maxMsgsPerSubject, maxMsgs = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY} = this.config
     if (maxMsgsPerSubject !== undefined) this.#drop((kept) => kept.message.subject === subject, maxMsgsPerSubject)
     while (this.#kept.length > maxMsgs || this.#bytes > maxBytes) this.#bytes -= this.#kept.shift()?.bytes ?? 0
   }
 
-  /** Lets the oldest of those that match go until there are so many. */
-  #drop(wanted: Wanted, most: number): void {
+  /** Removes the oldest of those that match until there are `most`. */
+  #drop(wanted: MessageFilter, most: number): void {
     const all = this.#kept.filter(wanted)
     const gone = new Set(all.slice(0, Math.max(0, all.length - most)))
     if (gone.size > 0) this.#replace(this.#kept.filter((kept) => !gone.has(kept)))
@@ -229,12 +200,13 @@ export class MemoryStream {
     this.#ids.set(id, {seq, timeMs})
   }
 
-  #refusal(code: number, text: string): BusError {
-    return refused(this.#url, this.config.name, code, text)
+  #seqOf(id: string, timeMs: number): number | undefined {
+    const known = this.#ids.get(id)
+    return known !== undefined && timeMs - known.timeMs < this.config.dedupeMs ? known.seq : undefined
   }
 }
 
-export function wantedBy(filters: readonly string[]): Wanted {
+export function filterBy(filters: readonly string[]): MessageFilter {
   if (filters.length === 0) return () => true
   return ({message}) => filters.some((filter) => matches(filter, message.subject))
 }

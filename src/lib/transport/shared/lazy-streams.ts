@@ -1,37 +1,47 @@
-import type {Streams} from '../streams-contract.ts'
+import {BusError} from '../../core/errors.ts'
+import type {Consumers, Streams} from '../streams-contract.ts'
 
 /** Everything but `publisher`, which is there at once. */
 export type StoredStreams = Omit<Streams, 'publisher'>
 
-/** Streams whose code is loaded with the first call: most processes only publish and subscribe. */
-export function lateStreams(load: () => Promise<StoredStreams>, publisher: Streams['publisher']): Streams {
-  let loading: Promise<StoredStreams> | undefined
-  function late<Args extends unknown[], T>(pick: (streams: StoredStreams) => (...args: Args) => Promise<T>) {
-    return async (...args: Args): Promise<T> => {
-      loading ??= load()
-      return pick(await loading)(...args)
-    }
-  }
-  return {
-    add: late(({add}) => add),
-    info: late(({info}) => info),
-    list: late(({list}) => list),
-    keeping: late(({keeping}) => keeping),
-    subjects: late(({subjects}) => subjects),
-    remove: late(({remove}) => remove),
-    purge: late(({purge}) => purge),
-    publish: late(({publish}) => publish),
-    publisher,
-    get: late(({get}) => get),
-    last: late(({last}) => last),
-    read: late(({read}) => read),
-    consumers: {
-      add: late(({consumers}) => consumers.add),
-      info: late(({consumers}) => consumers.info),
-      list: late(({consumers}) => consumers.list),
-      remove: late(({consumers}) => consumers.remove),
-      reset: late(({consumers}) => consumers.reset),
-      consume: late(({consumers}) => consumers.consume),
+const streamMethods: Readonly<Record<Exclude<keyof StoredStreams, 'consumers'>, true>> = {
+  ...{add: true, info: true, list: true, keeping: true, subjects: true, remove: true, purge: true},
+  ...{publish: true, get: true, last: true, read: true},
+}
+const consumerMethods: Readonly<Record<keyof Consumers, true>> = {
+  ...{add: true, info: true, list: true, remove: true, reset: true, consume: true},
+}
+
+/** Streams each of whose calls goes through `use`, which loads them, and may check and translate failures. */
+export function lazyStreams(
+  use: (call: (streams: StoredStreams) => Promise<unknown>) => Promise<unknown>,
+  publisher: Streams['publisher'],
+): Streams {
+  const consumers = forwarded<Consumers>(consumerMethods, (call) => use((streams) => call(streams.consumers)))
+  return {...forwarded<Omit<StoredStreams, 'consumers'>>(streamMethods, use), publisher, consumers}
+}
+
+/** The streams of a bus that keeps none: everything fails with `notFound`. */
+export function noStreams(url: string): Streams {
+  const refusal = () => new BusError('notFound', `${url} keeps no streams`)
+  return lazyStreams(
+    () => Promise.reject(refusal()),
+    () => {
+      throw refusal()
     },
-  }
+  )
+}
+
+type Methods = Readonly<Record<string, (...args: unknown[]) => Promise<unknown>>>
+
+/** An object with these methods; each calls the one of its name on what `use` provides. */
+function forwarded<T>(
+  names: Readonly<Record<keyof T & string, true>>,
+  use: (call: (target: T) => Promise<unknown>) => Promise<unknown>,
+): T {
+  const entries = Object.keys(names).map((name) => [
+    name,
+    (...args: unknown[]) => use(async (target) => (target as Methods)[name]?.(...args)),
+  ])
+  return Object.fromEntries(entries) as T
 }

@@ -10,6 +10,7 @@ import type {
   StreamConfig,
   StreamSettings,
 } from '../streams-contract.ts'
+import {overlapping} from './stream-errors.ts'
 
 const dedupeMs = 120_000
 const ackWaitMs = 30_000
@@ -65,6 +66,19 @@ export function consumerConfig(settings: ConsumerSettings, subjects: readonly st
     backoffMs,
     durable: true,
   }
+}
+
+/** Throws `usage` when a new stream has subjects of one of those that there are. */
+export function checkApartFrom(url: string, {subjects}: StreamConfig, others: readonly StreamConfig[]): void {
+  for (const other of others) {
+    const clash = subjects.find((subject) => other.subjects.some((each) => overlaps(each, subject)))
+    if (clash !== undefined) throw overlapping(url, clash, other.name)
+  }
+}
+
+/** Both made here, so that their keys have one order. */
+export function isSameConfig<T extends StreamConfig | ConsumerConfig>(one: T, other: T): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
 }
 
 /** Refuses what does not go together. Throws `usage`. */

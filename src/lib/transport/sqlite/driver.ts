@@ -13,7 +13,7 @@ import type {
   Transport,
 } from '../contract.ts'
 import type {Examination} from '../examination.ts'
-import {lateStreams, type StoredStreams} from '../shared/lazy-streams.ts'
+import {lazyStreams, type StoredStreams} from '../shared/lazy-streams.ts'
 import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing, checkSize} from '../shared/outgoing.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
@@ -31,7 +31,7 @@ import {Reader, Subscriber} from './reader.ts'
 import {inboxPrefix, toMessage} from './rows.ts'
 import {Catalogue} from './streams/catalogue.ts'
 import {Limits} from './streams/limits.ts'
-import type {Member} from './streams/member.ts'
+import type {SqliteMember} from './streams/member.ts'
 import {SqliteStreamPublisher} from './streams/stream-publisher.ts'
 import {Bells, bellOf, inboxBell} from './wake-files.ts'
 import {Chain} from './wal-chain.ts'
@@ -62,6 +62,7 @@ class SqliteBus implements Transport {
   }
   readonly maxPayload = maxPayload
   readonly streams: Streams
+  #stored: StoredStreams | undefined
   readonly #path: string
   readonly #db: Db
   readonly #guard: Guard
@@ -76,7 +77,7 @@ class SqliteBus implements Transport {
   readonly #open = new Set<Mailbox>()
   /** Woken after every commit: members of queue groups, and readers of streams that follow. */
   readonly #members = new Set<Mailbox>()
-  readonly #consuming = new Set<Member>()
+  readonly #consuming = new Set<SqliteMember>()
   #reading: {log: Log; reader: Reader; ears: Ears} | undefined
   #inboxSeen: number | undefined
   #isClosed = false
@@ -98,8 +99,8 @@ class SqliteBus implements Transport {
     this.#requests = new Requests(this.url, this.#inbox, (message) => this.publish(message))
     this.#catalogue = new Catalogue(this.url, db)
     this.#limits = new Limits(db, this.#catalogue)
-    this.streams = lateStreams(
-      () => this.#openStreams(),
+    this.streams = lazyStreams(
+      (call) => this.#told(async () => call(await this.#openStreams())),
       (options) => {
         this.#check()
         return new SqliteStreamPublisher(this.url, this.#push, options)
@@ -317,28 +318,26 @@ class SqliteBus implements Transport {
     ears.listen(literal ? patterns.map(bellOf) : 'all')
   }
 
+  /** The code of streams is loaded with the first call: most processes only publish and subscribe. */
   async #openStreams(): Promise<StoredStreams> {
     this.#check()
-    const {makeStreams} = await import('./streams/streams.ts')
-    const {log} = this.#startReading()
-    return this.#told(async () =>
-      makeStreams({
-        url: this.url,
-        db: this.#db,
-        lock: this.#lock,
-        log,
-        clients: this.#clients,
-        catalogue: this.#catalogue,
-        limits: this.#limits,
-        push: this.#push,
-        check: () => this.#check(),
-        failure: (error) => this.#failure(error),
-        ring: (bell) => this.#bells.ring(bell),
-        listen: (patterns) => this.#listen(patterns),
-        readers: this.#members,
-        members: this.#consuming,
-      }),
-    )
+    const {SqliteStreams} = await import('./streams/streams.ts')
+    this.#stored ??= new SqliteStreams({
+      url: this.url,
+      db: this.#db,
+      lock: this.#lock,
+      log: this.#startReading().log,
+      clients: this.#clients,
+      catalogue: this.#catalogue,
+      limits: this.#limits,
+      push: this.#push,
+      failure: (error) => this.#failure(error),
+      ring: (bell) => this.#bells.ring(bell),
+      listen: (patterns) => this.#listen(patterns),
+      readers: this.#members,
+      members: this.#consuming,
+    })
+    return this.#stored
   }
 
   #openInbox(): Ears {

@@ -9,8 +9,8 @@ import type {Db} from './file.ts'
 import {busy, type Lock} from './lock.ts'
 import {hasDue, prune, restartLog} from './retention.ts'
 import {inboxOwner, passesBy, storedData, storedHeaders} from './rows.ts'
-import type {Catalogue, Kept} from './streams/catalogue.ts'
-import {Intake, type Outcome} from './streams/intake.ts'
+import type {Catalogue, KeptStream} from './streams/catalogue.ts'
+import {Intake, type StoreOutcome} from './streams/intake.ts'
 import type {Limits} from './streams/limits.ts'
 import {type Bells, bellOf, inboxBell} from './wake-files.ts'
 
@@ -27,12 +27,12 @@ const logLookBytes = 8 * 1024 * 1024
 interface Interned {
   readonly id: number
   readonly bell: string
-  readonly stream: Kept | undefined
+  readonly stream: KeptStream | undefined
 }
 
 /** Who wants to know what became of its messages: told in their order, after the commit. */
 export interface Sink {
-  settled(outcome: (index: number) => Outcome, count: number): void
+  settled(outcome: (index: number) => StoreOutcome, count: number): void
   failed(error: unknown, count: number): void
 }
 
@@ -47,7 +47,7 @@ interface Inserted {
   readonly bells: Set<string>
   readonly unserved: Outgoing[]
   /** By the place in the batch. */
-  readonly outcome: (index: number) => Outcome
+  readonly outcome: (index: number) => StoreOutcome
 }
 
 interface Waiter {
@@ -225,7 +225,7 @@ export class Publisher {
     if (same !== undefined && (same.stream === undefined || same.stream.isOpen))
       return this.#insertAll(batch, same, ts, first)
     const bells = new Set<string>()
-    const outcomes: Outcome[] = []
+    const outcomes: StoreOutcome[] = []
     const values: unknown[] = []
     for (const [i, message] of batch.entries()) {
       const {id, bell, stream} = this.#intern(message.subject)
@@ -257,7 +257,7 @@ export class Publisher {
     const stored: unknown[] = []
     const passing: unknown[] = []
     const unserved: Outgoing[] = []
-    const outcomes: Outcome[] = []
+    const outcomes: StoreOutcome[] = []
     let seq = first
     for (const [i, message] of batch.entries()) {
       // Each a microsecond later, so that what passes by keeps its place among what is stored.
@@ -274,7 +274,7 @@ export class Publisher {
     return {bells, unserved, outcome: (i) => outcomes[i]}
   }
 
-  #place(message: Outgoing, ts: number, seq: number, stored: unknown[], bells: Set<string>): Outcome {
+  #place(message: Outgoing, ts: number, seq: number, stored: unknown[], bells: Set<string>): StoreOutcome {
     const {id, bell, stream} = this.#intern(message.subject)
     const headers = storedHeaders(message.headers)
     const outcome = stream === undefined ? undefined : this.#intake.take(stream, id, seq, message, headers)
@@ -283,7 +283,7 @@ export class Publisher {
     return outcome
   }
 
-  /** The subject's number. Kept past this transaction only when it commits: a failure forgets them all. */
+  /** The subject's number. KeptStream past this transaction only when it commits: a failure forgets them all. */
   #intern(subject: string): Interned {
     const known = this.#interned.get(subject)
     if (known !== undefined) return known
@@ -402,7 +402,7 @@ function prepare(db: Db, sql: string) {
 }
 
 /** What a stream refuses goes into the log as its subject's negative number, so that it is in no stream. */
-function signed(id: number, stream: Kept | undefined, outcome: Outcome): number {
+function signed(id: number, stream: KeptStream | undefined, outcome: StoreOutcome): number {
   const isTaken = stream === undefined || (outcome !== undefined && 'seq' in outcome && !outcome.duplicate)
   return isTaken ? id : -id
 }

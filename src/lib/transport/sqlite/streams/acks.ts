@@ -1,31 +1,31 @@
-/** What a member said of its deliveries, kept in memory until it is written: with the next claim, or a little later. */
+/** Acknowledgements of a member, kept in memory until they are written: with the next claim, or a little later. */
 import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
 import type {State} from './catalogue.ts'
-import type {Durable, Durables, Place} from './durable.ts'
-import {type Flight, type Flights, waitOf} from './in-flight.ts'
-import type {View} from './view.ts'
+import type {ConsumerPlace, Durable, Durables} from './durable.ts'
+import {ackWaitOf, type InFlight, type InFlightRange} from './in-flight.ts'
+import type {StreamView} from './view.ts'
 
-export type Answer =
+export type AckAnswer =
   | {readonly kind: 'working'}
   | {readonly kind: 'nak'; readonly delayMs: number}
   | {readonly kind: 'term'; readonly reason: string}
 
-/** Of each message of a lot. */
+/** The mark of each message of a claimed range. */
 const marks = {open: 0, acked: 1, answered: 2, done: 3} as const
 
 /** Messages that were claimed together: neighbours among those of the consumer. */
-export class Lot {
+export class ClaimedRange {
   readonly epoch: number
   readonly seqs: readonly number[]
   readonly tries: number
   /** How the consumer moved when they were delivered for the first time. */
-  readonly moved: {readonly before: Place; readonly next: number} | undefined
+  readonly moved: {readonly before: ConsumerPlace; readonly next: number} | undefined
   readonly marks: Uint8Array
-  readonly answers = new Map<number, Answer>()
+  readonly answers = new Map<number, AckAnswer>()
   isDirty = false
 
-  constructor(epoch: number, rows: readonly Row<number>[], tries: number, moved: Lot['moved']) {
+  constructor(epoch: number, rows: readonly Row<number>[], tries: number, moved: ClaimedRange['moved']) {
     this.epoch = epoch
     this.seqs = rows.map((row) => row[0])
     this.tries = tries
@@ -39,27 +39,26 @@ interface AckedUpTo {
   readonly seq: number
 }
 
-export interface AcksParts {
-  readonly flights: Flights
+export interface AcksDeps {
   readonly durables: Durables
   readonly clients: Clients
+  readonly durable: Durable
+  readonly view: StreamView
+  readonly inFlight: InFlight
 }
 
-export class Acks {
-  readonly #parts: AcksParts
-  readonly #durable: Durable
-  readonly #view: View
-  #dirty: Lot[] = []
+export class PendingAcks {
+  readonly #deps: AcksDeps
+  #dirty: ClaimedRange[] = []
   /** On an `all` consumer: up to where all is acknowledged. */
   #all: AckedUpTo | undefined
   /** What is being written, should the transaction fail. */
-  #undo: {lots: {lot: Lot; marks: Uint8Array}[]; all: AckedUpTo | undefined} | undefined
+  #undo: {ranges: {range: ClaimedRange; marks: Uint8Array}[]; all: AckedUpTo | undefined} | undefined
+  /** Other members should look: there is room, or something to deliver again. */
   #isNews = false
 
-  constructor(parts: AcksParts, durable: Durable, view: View) {
-    this.#parts = parts
-    this.#durable = durable
-    this.#view = view
+  constructor(deps: AcksDeps) {
+    this.#deps = deps
   }
 
   /** Something is to be written, maybe again. */
@@ -70,39 +69,38 @@ export class Acks {
   /** For how many more messages there is room once they are written, at most. */
   freed = 0
 
-  ack(lot: Lot, index: number): void {
-    if (lot.marks[index] === marks.done) return
-    lot.marks[index] = marks.acked
+  ack(range: ClaimedRange, index: number): void {
+    if (range.marks[index] === marks.done) return
+    range.marks[index] = marks.acked
     this.freed++
-    if (lot.answers.size > 0) lot.answers.delete(index)
-    this.#touch(lot)
+    if (range.answers.size > 0) range.answers.delete(index)
+    this.#touch(range)
   }
 
-  ackAll({epoch, seqs}: Lot, index: number): void {
+  ackAll({epoch, seqs}: ClaimedRange, index: number): void {
     const seq = seqs[index] ?? 0
     if (this.#all === undefined || this.#all.epoch < epoch || this.#all.seq < seq) this.#all = {epoch, seq}
     this.freed = Number.POSITIVE_INFINITY
   }
 
-  answer(lot: Lot, index: number, answer: Answer): void {
-    if (lot.marks[index] === marks.done || lot.marks[index] === marks.acked) return
-    lot.marks[index] = marks.answered
+  answer(range: ClaimedRange, index: number, answer: AckAnswer): void {
+    if (range.marks[index] === marks.done || range.marks[index] === marks.acked) return
+    range.marks[index] = marks.answered
     this.freed++
-    lot.answers.set(index, answer)
-    this.#touch(lot)
+    range.answers.set(index, answer)
+    this.#touch(range)
   }
 
   /** Within a write transaction, after which `committed` is to be called. */
-  write(state: State, place: Place): void {
+  write(state: State, place: ConsumerPlace): void {
     this.#restore()
-    const {flights} = this.#parts
-    const {id, config} = this.#durable
-    this.#undo = {lots: this.#dirty.map((lot) => ({lot, marks: lot.marks.slice()})), all: this.#all}
-    this.#isNews = config.maxAckPending <= flights.out(id)
-    if (this.#all?.epoch === place.epoch) flights.cut(id, this.#view, state, 0, this.#all.seq)
+    const {inFlight, durables, durable} = this.#deps
+    this.#undo = {ranges: this.#dirty.map((range) => ({range, marks: range.marks.slice()})), all: this.#all}
+    this.#isNews = durable.config.maxAckPending <= inFlight.out()
+    if (this.#all?.epoch === place.epoch) inFlight.cut(state, 0, this.#all.seq)
     const now = Date.now()
-    for (const lot of this.#dirty) this.#writeLot(lot, state, place, now)
-    this.#parts.durables.touch(this.#durable, now)
+    for (const range of this.#dirty) this.#writeRange(range, state, place, now)
+    durables.touch(durable, now)
     this.#dirty = []
     this.#all = undefined
     this.freed = 0
@@ -115,95 +113,93 @@ export class Acks {
     return isNews
   }
 
-  /** Within a write transaction: the messages of a lot from an index on were never delivered. */
-  giveBack(lot: Lot, from: number, state: State, place: Place): void {
-    const {flights, durables} = this.#parts
-    const {id} = this.#durable
-    const [lo, hi] = [lot.seqs[from], lot.seqs.at(-1)]
-    if (lo === undefined || hi === undefined || lot.epoch !== place.epoch) return
-    const messages = lot.seqs.length - from
-    const ours = flights.cut(id, this.#view, state, lo, hi)
-    if (lot.moved?.next === place.next) {
-      const delivered = from === 0 ? lot.moved.before.delivered : (lot.seqs[from - 1] ?? 0)
-      durables.move(this.#durable, {...place, next: lo, passed: place.passed - messages, delivered})
+  /** Within a write transaction: the messages of a range from an index on were never delivered. */
+  giveBack(range: ClaimedRange, from: number, state: State, place: ConsumerPlace): void {
+    const {inFlight, durables, durable, view} = this.#deps
+    const [lo, hi] = [range.seqs[from], range.seqs.at(-1)]
+    if (lo === undefined || hi === undefined || range.epoch !== place.epoch) return
+    const messages = range.seqs.length - from
+    const ours = inFlight.cut(state, lo, hi)
+    if (range.moved?.next === place.next) {
+      const delivered = from === 0 ? range.moved.before.delivered : (range.seqs[from - 1] ?? 0)
+      durables.move(durable, {...place, next: lo, passed: place.passed - messages, delivered})
       return
     }
-    const tries = lot.tries - 1
-    if (this.#durable.config.ack === 'none') flights.add(id, {lo, hi, messages, tries, owner: null, due: 0})
-    for (const flight of ours) {
-      const part = {lo: Math.max(flight.lo, lo), hi: Math.min(flight.hi, hi)}
-      const count = this.#view.count(state, part.lo, part.hi)
-      flights.add(id, {...part, messages: count, tries, owner: null, due: 0})
+    const again = {tries: range.tries - 1, owner: null, due: 0}
+    if (durable.config.ack === 'none') inFlight.add({lo, hi, messages, ...again})
+    for (const each of ours) {
+      const part = {lo: Math.max(each.lo, lo), hi: Math.min(each.hi, hi)}
+      inFlight.add({...part, messages: view.count(state, part.lo, part.hi), ...again})
     }
   }
 
-  #touch(lot: Lot): void {
-    if (lot.isDirty) return
-    lot.isDirty = true
-    this.#dirty.push(lot)
+  #touch(range: ClaimedRange): void {
+    if (range.isDirty) return
+    range.isDirty = true
+    this.#dirty.push(range)
   }
 
   #restore(): void {
     if (this.#undo === undefined) return
-    for (const {lot, marks: before} of this.#undo.lots) {
-      for (const [i, mark] of before.entries()) if (lot.marks[i] === marks.done) lot.marks[i] = mark
-      this.#touch(lot)
+    for (const {range, marks: before} of this.#undo.ranges) {
+      for (const [i, mark] of before.entries()) if (range.marks[i] === marks.done) range.marks[i] = mark
+      this.#touch(range)
     }
     this.#all ??= this.#undo.all
     this.freed = Number.POSITIVE_INFINITY
     this.#undo = undefined
   }
 
-  #writeLot(lot: Lot, state: State, place: Place, now: number): void {
-    lot.isDirty = false
-    const isCurrent = lot.epoch === place.epoch
-    for (let from = 0; from < lot.marks.length; ) {
-      const mark = lot.marks[from]
-      const answer = lot.answers.get(from)
+  #writeRange(range: ClaimedRange, state: State, place: ConsumerPlace, now: number): void {
+    range.isDirty = false
+    const isCurrent = range.epoch === place.epoch
+    for (let from = 0; from < range.marks.length; ) {
+      const mark = range.marks[from]
+      const answer = range.answers.get(from)
       let to = from
-      while (to + 1 < lot.marks.length && lot.marks[to + 1] === mark && isSame(answer, lot.answers.get(to + 1))) to++
-      if (isCurrent && mark === marks.acked) this.#cut(lot, from, to, state)
+      while (to + 1 < range.marks.length && range.marks[to + 1] === mark && isSame(answer, range.answers.get(to + 1)))
+        to++
+      if (isCurrent && mark === marks.acked) this.#cut(range, from, to, state)
       if (isCurrent && mark === marks.answered && answer !== undefined) {
-        this.#writeAnswer(answer, this.#cut(lot, from, to, state), state, now)
+        this.#writeAnswer(answer, this.#cut(range, from, to, state), state, now)
       }
       const isOpen = mark === marks.answered && answer?.kind === 'working'
-      if (mark !== marks.open) lot.marks.fill(isOpen ? marks.open : marks.done, from, to + 1)
+      if (mark !== marks.open) range.marks.fill(isOpen ? marks.open : marks.done, from, to + 1)
       from = to + 1
     }
-    lot.answers.clear()
+    range.answers.clear()
   }
 
-  /** The parts of flights that these messages were in. */
-  #cut(lot: Lot, from: number, to: number, state: State): Flight[] {
-    const [lo, hi] = [lot.seqs[from] ?? 0, lot.seqs[to] ?? 0]
-    const flights = this.#parts.flights.cut(this.#durable.id, this.#view, state, lo, hi)
-    return flights.map((flight) => ({...flight, lo: Math.max(flight.lo, lo), hi: Math.min(flight.hi, hi)}))
+  /** The parts of what is in flight that these messages are in; they no longer are. */
+  #cut(range: ClaimedRange, from: number, to: number, state: State): InFlightRange[] {
+    const [lo, hi] = [range.seqs[from] ?? 0, range.seqs[to] ?? 0]
+    const cut = this.#deps.inFlight.cut(state, lo, hi)
+    return cut.map((each) => ({...each, lo: Math.max(each.lo, lo), hi: Math.min(each.hi, hi)}))
   }
 
-  #writeAnswer(answer: Answer, parts: readonly Flight[], state: State, now: number): void {
-    const {flights, clients} = this.#parts
-    const {id, config} = this.#durable
+  #writeAnswer(answer: AckAnswer, parts: readonly InFlightRange[], state: State, now: number): void {
+    const {inFlight, clients, durable, view} = this.#deps
     for (const part of parts) {
       const {lo, hi, tries} = part
       if (answer.kind === 'term') {
-        flights.bury(this.#durable, this.#view, state, lo, hi, tries, answer.reason || 'terminated')
+        inFlight.giveUp(state, part, answer.reason || 'terminated')
         continue
       }
-      const messages = this.#view.count(state, lo, hi)
+      const messages = view.count(state, lo, hi)
       if (answer.kind === 'working') {
-        const due = part.owner === clients.id ? now + waitOf(this.#durable, tries) : part.due
-        flights.add(id, {...part, messages, due})
-      } else if (tries >= (config.maxDeliver ?? Infinity)) {
-        flights.bury(this.#durable, this.#view, state, lo, hi, tries, 'max deliver')
+        const due = part.owner === clients.id ? now + ackWaitOf(durable, tries) : part.due
+        inFlight.add({...part, messages, due})
+      } else if (tries >= (durable.config.maxDeliver ?? Infinity)) {
+        inFlight.giveUp(state, part, 'max deliver')
       } else {
         this.#isNews = true
-        flights.add(id, {...part, messages, owner: null, due: now + answer.delayMs})
+        inFlight.add({...part, messages, owner: null, due: now + answer.delayMs})
       }
     }
   }
 }
 
-function isSame(one: Answer | undefined, other: Answer | undefined): boolean {
+function isSame(one: AckAnswer | undefined, other: AckAnswer | undefined): boolean {
   if (one === undefined || other === undefined) return one === other
   if (one.kind !== other.kind) return false
   if (one.kind === 'nak' && other.kind === 'nak') return one.delayMs === other.delayMs

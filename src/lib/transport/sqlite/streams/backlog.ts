@@ -3,16 +3,16 @@
  * two counters; otherwise it is counted once, on the shorter side, and then kept up with what comes and goes.
  */
 import type {State} from './catalogue.ts'
-import type {Durable, Place} from './durable.ts'
-import type {View} from './view.ts'
+import type {ConsumerPlace, Durable} from './durable.ts'
+import type {StreamView} from './view.ts'
 
 export class Backlog {
   readonly #durable: Durable
-  readonly #view: View
+  readonly #view: StreamView
   #known: {next: number; upTo: number; removed: number} | undefined
   count = 0
 
-  constructor(durable: Durable, view: View) {
+  constructor(durable: Durable, view: StreamView) {
     this.#durable = durable
     this.#view = view
   }
@@ -22,7 +22,7 @@ export class Backlog {
   }
 
   /** Within a read: counts what there is from the consumer's place on. */
-  follow(state: State, place: Place): void {
+  follow(state: State, place: ConsumerPlace): void {
     this.count = this.#count(state, place)
     this.#known = {next: place.next, upTo: state.last, removed: state.stored - state.messages}
   }
@@ -33,7 +33,7 @@ export class Backlog {
     if (this.#known !== undefined) this.#known.next = next
   }
 
-  #count(state: State, place: Place): number {
+  #count(state: State, place: ConsumerPlace): number {
     const removed = state.stored - state.messages
     if (this.#durable.config.filters.length === 0 && state.holes === 0)
       return state.stored - Math.max(place.passed, removed)

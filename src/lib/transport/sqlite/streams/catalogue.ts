@@ -3,12 +3,13 @@
  * publishes sees within the transaction.
  */
 import {BusError} from '../../../core/errors.ts'
-import {overlaps, SubjectTrie} from '../../../core/subject.ts'
-import {noStream, otherStream, overlapping} from '../../shared/stream-errors.ts'
+import {SubjectTrie} from '../../../core/subject.ts'
+import {noStream, otherStream} from '../../shared/stream-errors.ts'
+import {checkApartFrom, isSameConfig} from '../../shared/stream-settings.ts'
 import type {StreamConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../file.ts'
 
-export interface Kept {
+export interface KeptStream {
   readonly id: number
   /** The bus that keeps it. */
   readonly url: string
@@ -38,8 +39,8 @@ export class Catalogue {
   readonly #db: Db
   #prepared: ReturnType<typeof prepare> | undefined
   #generation = 0
-  #byName = new Map<string, Kept>()
-  #trie = new SubjectTrie<Kept>()
+  #byName = new Map<string, KeptStream>()
+  #trie = new SubjectTrie<KeptStream>()
 
   constructor(url: string, db: Db) {
     this.#url = url
@@ -52,18 +53,18 @@ export class Catalogue {
   }
 
   /** The stream that keeps a subject, as of the last `refresh`. */
-  keeper(subject: string): Kept | undefined {
+  keeper(subject: string): KeptStream | undefined {
     return this.#trie.size === 0 ? undefined : this.#trie.match(subject)[0]
   }
 
   /** All, by name, as they are now. */
-  all(): Kept[] {
+  all(): KeptStream[] {
     this.refresh()
     return [...this.#byName.values()]
   }
 
   /** Fails with `notFound`. */
-  find(name: string): Kept {
+  find(name: string): KeptStream {
     this.refresh()
     const kept = this.#byName.get(name)
     if (kept !== undefined) return kept
@@ -71,7 +72,7 @@ export class Catalogue {
   }
 
   /** Fails with `notFound` when the stream was removed meanwhile. */
-  state(stream: Kept): State {
+  state(stream: KeptStream): State {
     const state = this.#statements.state.get(stream.id) as State | undefined
     if (state === undefined) {
       throw new BusError('notFound', `the stream ${JSON.stringify(stream.config.name)} was removed`)
@@ -96,24 +97,24 @@ export class Catalogue {
   /** Within a write transaction. Throws `usage` when it cannot be beside those that there are. */
   add(config: StreamConfig, end: number): void {
     this.refresh()
-    const text = JSON.stringify(config)
     const same = this.#byName.get(config.name)
     if (same !== undefined) {
-      if (JSON.stringify(same.config) === text) return
+      if (isSameConfig(same.config, config)) return
       throw otherStream(this.#url, config.name)
     }
-    for (const other of this.#byName.values()) checkBeside(config, other)
+    const others = [...this.#byName.values()].map((stream) => stream.config)
+    checkApartFrom(this.#url, config, others)
     this.#db
       .prepare(
         `INSERT INTO stream(name, config, created, first, last, ts, mid, stored, messages, bytes, holes)
          VALUES (?, ?, ?, ?, 0, 0, '', 0, 0, 0, 0)`,
       )
-      .run(config.name, text, Date.now(), end + 1)
+      .run(config.name, JSON.stringify(config), Date.now(), end + 1)
     this.#statements.changed.run()
   }
 
   /** Within a write transaction: forgets the stream and all that hangs on it. Its messages are then kept by nobody. */
-  remove(stream: Kept): void {
+  remove(stream: KeptStream): void {
     const {id} = stream
     for (const sql of [
       'DELETE FROM kept WHERE sid IN (SELECT sid FROM held WHERE stream = ?)',
@@ -130,17 +131,12 @@ export class Catalogue {
   }
 }
 
-function fromRow(url: string, id: number, text: string): Kept {
+function fromRow(url: string, id: number, text: string): KeptStream {
   const config = JSON.parse(text) as StreamConfig
   if (!Array.isArray(config.subjects)) throw damageError('the configuration of a stream')
   const {discard, maxMsgs, maxBytes, maxMsgSize} = config
   const isRefusing = discard === 'new' && (maxMsgs ?? maxBytes) !== undefined
   return {id, url, config, isOpen: maxMsgSize === undefined && !isRefusing}
-}
-
-function checkBeside({subjects}: StreamConfig, {url, config: other}: Kept): void {
-  const clash = subjects.find((subject) => other.subjects.some((each) => overlaps(each, subject)))
-  if (clash !== undefined) throw overlapping(url, clash, other.name)
 }
 
 /** Only when there is a stream: a file without any does not pay for it. */

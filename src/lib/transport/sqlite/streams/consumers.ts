@@ -1,6 +1,7 @@
 /** The durable consumers of the file's streams. */
+import {interruptedError} from '../../shared/requests.ts'
 import {otherConsumer} from '../../shared/stream-errors.ts'
-import {consumerConfig} from '../../shared/stream-settings.ts'
+import {consumerConfig, isSameConfig} from '../../shared/stream-settings.ts'
 import type {
   ConsumeOptions,
   ConsumerInfo,
@@ -10,105 +11,158 @@ import type {
   DeliverPolicy,
   Start,
 } from '../../streams-contract.ts'
+import type {Clients} from '../clients.ts'
+import type {Lock} from '../lock.ts'
 import {Backlog} from './backlog.ts'
-import type {Kept, State} from './catalogue.ts'
+import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import type {Durable, Durables} from './durable.ts'
-import type {Flights} from './in-flight.ts'
-import type {View, Views} from './view.ts'
+import {InFlight, type InFlightStatements} from './in-flight.ts'
+import {SqliteMember} from './member.ts'
+import type {StreamView, StreamViews} from './view.ts'
 
-export interface ConsumersParts {
-  readonly views: Views
+export interface ConsumersDeps {
+  readonly lock: Lock
+  readonly clients: Clients
+  readonly catalogue: Catalogue
+  readonly views: StreamViews
   readonly durables: Durables
-  readonly flights: Flights
+  readonly statements: InFlightStatements
+  /** Members that are woken after every commit. */
+  readonly members: Set<SqliteMember>
   /** The stream, without what is too old. Fails with `notFound`. */
-  readonly settle: (stream: string) => Promise<Kept>
-  readonly write: <T>(work: () => T) => Promise<T>
-  readonly ring: (stream: Kept) => void
-  readonly join: (stream: Kept, durable: Durable, view: View, options: ConsumeOptions) => Promise<Consuming>
+  readonly settle: (stream: string) => Promise<KeptStream>
+  readonly ring: (stream: KeptStream) => void
+  readonly listen: (patterns: readonly string[]) => void
+  /** Translates what SQLite throws. */
+  readonly failure: (error: unknown) => unknown
 }
 
-export function makeConsumers(parts: ConsumersParts): Consumers {
-  const {views, durables, flights, settle, write} = parts
-  const viewOf = (stream: Kept, durable: Durable) => views.of(stream, durable.config.filters)
+export class SqliteConsumers implements Consumers {
+  readonly #deps: ConsumersDeps
 
-  async function info(name: string, consumer: string): Promise<ConsumerInfo> {
+  constructor(deps: ConsumersDeps) {
+    this.#deps = deps
+  }
+
+  async add(name: string, settings: ConsumerSettings): Promise<ConsumerInfo> {
+    const {durables, lock, settle} = this.#deps
+    const stream = await settle(name)
+    const config = consumerConfig(settings, stream.config.subjects)
+    await lock.write(() => {
+      const same = durables.find(stream, config.name)
+      if (same === undefined) this.#begin(stream, durables.add(stream, config), config.deliver)
+      else if (!isSameConfig(same.config, config)) throw otherConsumer(stream.url, name, config.name)
+    })
+    return this.info(name, config.name)
+  }
+
+  async info(name: string, consumer: string): Promise<ConsumerInfo> {
+    const {durables, views, settle} = this.#deps
     const stream = await settle(name)
     const durable = durables.get(stream, consumer)
-    const all = views.of(stream)
-    return viewOf(stream, durable).read((state) => describe(parts, state, durable, all))
+    return this.#view(stream, durable).read((state) => this.#describe(state, durable, views.of(stream)))
   }
 
-  return {
-    async add(name, settings: ConsumerSettings) {
-      const stream = await settle(name)
-      const config = consumerConfig(settings, stream.config.subjects)
-      await write(() => {
-        const same = durables.find(stream, config.name)
-        if (same === undefined) {
-          const durable = durables.add(stream, config)
-          begin(parts, stream, durable, config.deliver)
-        } else if (JSON.stringify(same.config) !== JSON.stringify(config)) {
-          throw otherConsumer(stream.url, name, config.name)
-        }
-      })
-      return info(name, config.name)
-    },
+  async list(name: string): Promise<readonly ConsumerInfo[]> {
+    const stream = await this.#deps.settle(name)
+    return Promise.all(this.#deps.durables.list(stream).map(({config}) => this.info(name, config.name)))
+  }
 
-    info,
+  async remove(name: string, consumer: string): Promise<void> {
+    const {durables, lock, settle, ring} = this.#deps
+    const stream = await settle(name)
+    await lock.write(() => durables.remove(durables.get(stream, consumer)))
+    ring(stream)
+  }
 
-    async list(name) {
-      const stream = await settle(name)
-      return Promise.all(durables.list(stream).map(({config}) => info(name, config.name)))
-    },
-
-    async remove(name, consumer) {
-      const stream = await settle(name)
-      await write(() => durables.remove(durables.get(stream, consumer)))
-      parts.ring(stream)
-    },
-
-    async reset(name, consumer, to: Start | undefined) {
-      const stream = await settle(name)
-      await write(() => {
-        const durable = durables.get(stream, consumer)
-        flights.clear(durable.id)
-        durables.restart(durable)
-        begin(parts, stream, durable, to ?? 'new')
-      })
-      parts.ring(stream)
-      return info(name, consumer)
-    },
-
-    async consume(name, consumer, options = {}) {
-      const stream = await settle(name)
+  async reset(name: string, consumer: string, to: Start | undefined): Promise<ConsumerInfo> {
+    const {durables, lock, settle, ring} = this.#deps
+    const stream = await settle(name)
+    await lock.write(() => {
       const durable = durables.get(stream, consumer)
-      return parts.join(stream, durable, viewOf(stream, durable), options)
-    },
+      this.#inFlight(stream, durable).clear()
+      durables.restart(durable)
+      this.#begin(stream, durable, to ?? 'new')
+    })
+    ring(stream)
+    return this.info(name, consumer)
+  }
+
+  async consume(name: string, consumer: string, options: ConsumeOptions = {}): Promise<Consuming> {
+    const {durables, clients, lock, members, settle, ring, listen} = this.#deps
+    const stream = await settle(name)
+    const durable = durables.get(stream, consumer)
+    if (options.signal?.aborted) throw interruptedError()
+    listen(stream.config.subjects)
+    await lock.write(() => clients.attend())
+    const own = {stream, durable, view: this.#view(stream, durable), inFlight: this.#inFlight(stream, durable)}
+    const member = new SqliteMember(
+      {
+        ...this.#deps,
+        ...own,
+        ring: () => ring(stream),
+        onClose: (self) => members.delete(self),
+        onUnwritten: (self) => members.add(self),
+      },
+      options,
+    )
+    members.add(member)
+    return member
+  }
+
+  #view(stream: KeptStream, durable: Durable): StreamView {
+    return this.#deps.views.of(stream, durable.config.filters)
+  }
+
+  #inFlight(stream: KeptStream, durable: Durable): InFlight {
+    return new InFlight(this.#deps.statements, this.#deps.clients, durable, this.#view(stream, durable))
+  }
+
+  /** Within a write transaction: puts a consumer where it begins. */
+  #begin(stream: KeptStream, durable: Durable, deliver: DeliverPolicy): void {
+    const all = this.#deps.views.of(stream)
+    const view = this.#view(stream, durable)
+    const isLasts = deliver === 'lastPerSubject'
+    view.read((state) => {
+      const next = firstOf(view, state, deliver)
+      const inFlight = this.#inFlight(stream, durable)
+      for (const seq of isLasts ? view.lasts(state.last) : [])
+        inFlight.add({lo: seq, hi: seq, messages: 1, tries: 0, owner: null, due: 0})
+      const delivered = isLasts ? 0 : (all.last(state, next - 1) ?? 0)
+      const passed = state.stored - all.countFrom(state, next)
+      this.#deps.durables.move(durable, {next, passed, delivered, active: null})
+    })
+  }
+
+  #describe(state: State, durable: Durable, all: StreamView): ConsumerInfo {
+    const view = this.#view(all.stream, durable)
+    const inFlight = this.#inFlight(all.stream, durable)
+    const place = this.#deps.durables.place(durable)
+    let [waiting, out, again] = [0, 0, 0]
+    for (const {lo, hi, tries} of inFlight.all()) {
+      const messages = view.count(state, lo, hi)
+      if (tries === 0) waiting += messages
+      else out += messages
+      if (tries > 1) again += messages
+    }
+    const lowest = inFlight.lowest()
+    const backlog = new Backlog(durable, view)
+    backlog.follow(state, place)
+    return {
+      stream: all.stream.config.name,
+      config: durable.config,
+      created: durable.created,
+      deliveredSeq: place.delivered,
+      ackFloor: lowest === undefined ? place.delivered : floorBelow(all, state, lowest),
+      pending: waiting + backlog.count,
+      ackPending: out,
+      redelivered: again,
+      ...(place.active === null ? {} : {lastActive: place.active}),
+    }
   }
 }
 
-/** Within a write transaction: puts a consumer where it begins. */
-function begin(
-  {views, durables, flights}: ConsumersParts,
-  stream: Kept,
-  durable: Durable,
-  deliver: DeliverPolicy,
-): void {
-  const all = views.of(stream)
-  const view = views.of(stream, durable.config.filters)
-  view.read((state) => {
-    const next = firstOf(view, state, deliver)
-    if (deliver === 'lastPerSubject') {
-      for (const seq of view.lasts(state.last)) {
-        flights.add(durable.id, {lo: seq, hi: seq, messages: 1, tries: 0, owner: null, due: 0})
-      }
-    }
-    const delivered = deliver === 'lastPerSubject' ? 0 : (all.last(state, next - 1) ?? 0)
-    durables.move(durable, {next, passed: state.stored - all.countFrom(state, next), delivered, active: null})
-  })
-}
-
-function firstOf(view: View, state: State, deliver: DeliverPolicy): number {
+function firstOf(view: StreamView, state: State, deliver: DeliverPolicy): number {
   const end = Math.max(state.first, state.last + 1)
   if (deliver === 'all') return state.first
   if (deliver === 'new' || deliver === 'lastPerSubject') return end
@@ -116,34 +170,7 @@ function firstOf(view: View, state: State, deliver: DeliverPolicy): number {
   return Math.min(end, Math.max(state.first, view.begin(state, deliver)))
 }
 
-function describe(parts: ConsumersParts, state: State, durable: Durable, all: View): ConsumerInfo {
-  const {durables, flights} = parts
-  const view = parts.views.of(all.stream, durable.config.filters)
-  const place = durables.place(durable)
-  let [waiting, out, again] = [0, 0, 0]
-  for (const {lo, hi, tries} of flights.all(durable.id)) {
-    const messages = view.count(state, lo, hi)
-    if (tries === 0) waiting += messages
-    else out += messages
-    if (tries > 1) again += messages
-  }
-  const lowest = flights.lowest(durable.id)
-  const backlog = new Backlog(durable, view)
-  backlog.follow(state, place)
-  return {
-    stream: all.stream.config.name,
-    config: durable.config,
-    created: durable.created,
-    deliveredSeq: place.delivered,
-    ackFloor: lowest === undefined ? place.delivered : floorBelow(all, state, lowest),
-    pending: waiting + backlog.count,
-    ackPending: out,
-    redelivered: again,
-    ...(place.active === null ? {} : {lastActive: place.active}),
-  }
-}
-
 /** The last of the stream's sequences before one that is not acknowledged. */
-function floorBelow(all: View, state: State, lowest: number): number {
+function floorBelow(all: StreamView, state: State, lowest: number): number {
   return all.last(state, lowest - 1) ?? (state.stored === state.messages ? 0 : lowest - 1)
 }

@@ -3,7 +3,7 @@ import {BusError} from '../../../core/errors.ts'
 import {noConsumer} from '../../shared/stream-errors.ts'
 import type {ConsumerConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../file.ts'
-import type {Kept} from './catalogue.ts'
+import type {KeptStream} from './catalogue.ts'
 
 export interface Durable {
   readonly id: number
@@ -12,7 +12,7 @@ export interface Durable {
 }
 
 /** Where it is; times in milliseconds. */
-export interface Place {
+export interface ConsumerPlace {
   /** Changes when it is moved: what was delivered before no longer counts. */
   readonly epoch: number
   /** Everything before this was delivered, or is a flight. */
@@ -40,29 +40,29 @@ export class Durables {
     }
   }
 
-  find(stream: Kept, name: string): Durable | undefined {
+  find(stream: KeptStream, name: string): Durable | undefined {
     const row = this.#statements.find.get(stream.id, name) as Row | undefined
     return row === undefined ? undefined : fromRow(row)
   }
 
   /** Fails with `notFound`. */
-  get(stream: Kept, name: string): Durable {
+  get(stream: KeptStream, name: string): Durable {
     const durable = this.find(stream, name)
     if (durable !== undefined) return durable
     throw noConsumer(stream.url, stream.config.name, name)
   }
 
   /** By name. */
-  list(stream: Kept): Durable[] {
+  list(stream: KeptStream): Durable[] {
     return (this.#statements.list.all(stream.id) as Row[]).map(fromRow)
   }
 
-  count(stream: Kept): number {
+  count(stream: KeptStream): number {
     return this.#statements.count.get(stream.id) as number
   }
 
   /** Within a write transaction. */
-  add(stream: Kept, config: ConsumerConfig): Durable {
+  add(stream: KeptStream, config: ConsumerConfig): Durable {
     this.#db
       .prepare(
         `INSERT INTO consumer(stream, name, config, created, epoch, next, passed, delivered)
@@ -80,8 +80,8 @@ export class Durables {
   }
 
   /** Fails with `notFound` when it was removed. */
-  place(durable: Durable): Place {
-    const place = this.#statements.place.get(durable.id) as Place | undefined
+  place(durable: Durable): ConsumerPlace {
+    const place = this.#statements.place.get(durable.id) as ConsumerPlace | undefined
     if (place === undefined) {
       throw new BusError('notFound', `the consumer ${JSON.stringify(durable.config.name)} was removed`)
     }
@@ -89,7 +89,7 @@ export class Durables {
   }
 
   /** Within a write transaction. */
-  move(durable: Durable, {next, passed, delivered, active}: Omit<Place, 'epoch'>): void {
+  move(durable: Durable, {next, passed, delivered, active}: Omit<ConsumerPlace, 'epoch'>): void {
     this.#statements.move.run(next, passed, delivered, active, durable.id)
   }
 

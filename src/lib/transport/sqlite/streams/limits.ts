@@ -5,7 +5,7 @@
  * transaction, in chunks.
  */
 import type {Db} from '../file.ts'
-import type {Catalogue, Kept, State} from './catalogue.ts'
+import type {Catalogue, KeptStream, State} from './catalogue.ts'
 
 const chunk = 10_000
 
@@ -40,13 +40,13 @@ export class Limits {
     return this.#prepared
   }
 
-  write(stream: Kept, state: State): void {
+  write(stream: KeptStream, state: State): void {
     const {first, last, ts, mid, stored, messages, bytes, holes} = state
     this.#statements.write.run(first, last, ts, mid, stored, messages, bytes, holes, stream.id)
   }
 
   /** Brings the stream under its limits for all messages together. */
-  enforce(stream: Kept): void {
+  enforce(stream: KeptStream): void {
     const {maxMsgs = Infinity, maxBytes = Infinity} = stream.config
     if (maxMsgs === Infinity && maxBytes === Infinity) return
     const {messages, bytes} = this.#catalogue.state(stream)
@@ -57,7 +57,7 @@ export class Limits {
   }
 
   /** Brings one subject under the stream's limit for each. */
-  keepLast(stream: Kept, sid: number, most: number): void {
+  keepLast(stream: KeptStream, sid: number, most: number): void {
     const messages = (this.#statements.messagesOf.get(sid) as number | undefined) ?? 0
     if (messages <= most) return
     const rows = this.#statements.excess.all(sid, messages - most) as Row[]
@@ -76,7 +76,7 @@ export class Limits {
   }
 
   /** Is there something too old? A look, for those who read. */
-  hasExpired(stream: Kept, now: number): boolean {
+  hasExpired(stream: KeptStream, now: number): boolean {
     const {maxAgeMs} = stream.config
     if (maxAgeMs === undefined) return false
     const {first, last, messages} = this.#catalogue.state(stream)
@@ -86,14 +86,14 @@ export class Limits {
   }
 
   /** Removes a chunk of what is too old; true when no more is. */
-  expire(stream: Kept, now: number): boolean {
+  expire(stream: KeptStream, now: number): boolean {
     const {maxAgeMs} = stream.config
     if (maxAgeMs === undefined) return true
     return this.remove(stream, ({ts}) => ts < (now - maxAgeMs) * 1000).isDone
   }
 
   /** Everything at once. Answers how many. */
-  removeAll(stream: Kept): number {
+  removeAll(stream: KeptStream): number {
     const state = this.#catalogue.state(stream)
     this.#db.prepare('DELETE FROM kept WHERE sid IN (SELECT sid FROM held WHERE stream = ?)').run(stream.id)
     this.#db.prepare('DELETE FROM held WHERE stream = ?').run(stream.id)
@@ -112,7 +112,7 @@ export class Limits {
    * sequence. Done when the first that is not due is met.
    */
   remove(
-    stream: Kept,
+    stream: KeptStream,
     isDue: (oldest: Oldest) => boolean,
     which: {readonly subjects?: string | undefined; readonly most?: number | undefined} = {},
   ): {removed: number; isDone: boolean} {
@@ -141,7 +141,7 @@ export class Limits {
     return {removed: rows.length, isDone}
   }
 
-  #uncount(stream: Kept, rows: readonly Row[], first: number): void {
+  #uncount(stream: KeptStream, rows: readonly Row[], first: number): void {
     const bySubject = new Map<number, Removed>()
     for (const [seq, sid, , size] of rows) {
       const removed = bySubject.get(sid)

@@ -10,15 +10,14 @@ import {type ConsumeOptions, type Consuming, Delivery} from '../../streams-contr
 import type {Clients} from '../clients.ts'
 import {busy, type Lock} from '../lock.ts'
 import {type Row, toMessage} from '../rows.ts'
-import {Acks, type Answer, Lot} from './acks.ts'
+import {type AckAnswer, ClaimedRange, PendingAcks} from './acks.ts'
 import {Backlog} from './backlog.ts'
-import {Pace} from './batch-size.ts'
-import type {Catalogue, Kept, State} from './catalogue.ts'
-import {type Claim, Claims} from './claims.ts'
-import type {Durable, Durables, Place} from './durable.ts'
-import type {Flights} from './in-flight.ts'
-import type {View} from './view.ts'
-import {nextTurn, Turn} from './yield-turn.ts'
+import type {Catalogue, KeptStream, State} from './catalogue.ts'
+import {type ClaimedRows, Claims} from './claims.ts'
+import type {ConsumerPlace, Durable, Durables} from './durable.ts'
+import type {InFlight} from './in-flight.ts'
+import type {StreamView} from './view.ts'
+import {afterOthers, YieldCheck} from './yield-check.ts'
 
 const prefetch = 512
 /** Acknowledgements wait so long for the next claim. */
@@ -26,50 +25,69 @@ const idleMs = 5
 /** Whether a member that has messages was killed is looked at so often. */
 const othersMs = 100
 const overdueMs = 20
+const firstAhead = 16
+const soonMs = 20
+const lateMs = 100
+/** Most messages to ask for at a time where other members take part. */
+const fairAhead = 64
 
-export interface MemberParts {
+export interface MemberDeps {
   readonly lock: Lock
   readonly clients: Clients
   readonly catalogue: Catalogue
   readonly durables: Durables
-  readonly flights: Flights
+  readonly stream: KeptStream
+  readonly durable: Durable
+  readonly view: StreamView
+  readonly inFlight: InFlight
   /** Wakes the members of all processes. */
   readonly ring: () => void
-  /** Told when there is nothing left to write. */
-  readonly onClose: (member: Member) => void
-  /** Told when it is closed and yet has something to write. */
-  readonly onUnwritten: (member: Member) => void
-  /** Makes one sentence of what SQLite says. */
+  /** Called when there is nothing left to write. */
+  readonly onClose: (member: SqliteMember) => void
+  /** Called when it is closed and yet has something to write. */
+  readonly onUnwritten: (member: SqliteMember) => void
+  /** Translates what SQLite throws. */
   readonly failure: (error: unknown) => unknown
 }
 
 /** A delivery with its place among those claimed with it. */
-class Held extends Delivery {
-  readonly lot: Lot
+class DeliveredRow extends Delivery {
+  readonly range: ClaimedRange
   readonly index: number
 
-  constructor(from: Member, lot: Lot, index: number, pending: number, row: Row<number>, subject: string) {
+  constructor(
+    from: SqliteMember,
+    range: ClaimedRange,
+    index: number,
+    pending: number,
+    row: Row<number>,
+    subject: string,
+  ) {
     const {payload, headers, reply, time} = toMessage(row, subject, true)
     const {stream, consumer} = from
-    super(from, {stream, consumer, seq: row[0], time, deliveries: lot.tries, pending}, subject, payload, headers, reply)
-    this.lot = lot
+    super(
+      from,
+      {stream, consumer, seq: row[0], time, deliveries: range.tries, pending},
+      subject,
+      payload,
+      headers,
+      reply,
+    )
+    this.range = range
     this.index = index
   }
 }
 
-export class Member implements Consuming {
+export class SqliteMember implements Consuming {
   readonly stream: string
   readonly consumer: string
-  readonly #parts: MemberParts
-  readonly #kept: Kept
-  readonly #durable: Durable
-  readonly #view: View
-  readonly #acks: Acks
+  readonly #deps: MemberDeps
+  readonly #acks: PendingAcks
   readonly #backlog: Backlog
   readonly #claims: Claims
-  readonly #pace: Pace
-  readonly #turn = new Turn()
-  readonly #queue: TakeQueue<Held>
+  readonly #batchSize: BatchSize
+  readonly #yield = new YieldCheck()
+  readonly #queue: TakeQueue<DeliveredRow>
   #hasOthers = false
   #epoch = -1
   /** Where the consumer was at the last look. */
@@ -80,23 +98,20 @@ export class Member implements Consuming {
   #lookTimer: Timer | undefined
   #ackTimer: NodeJS.Timeout | undefined
 
-  constructor(parts: MemberParts, kept: Kept, durable: Durable, view: View, options: ConsumeOptions) {
-    this.stream = kept.config.name
-    this.consumer = durable.config.name
-    this.#parts = parts
-    this.#kept = kept
-    this.#durable = durable
-    this.#view = view
-    this.#acks = new Acks(parts, durable, view)
-    this.#backlog = new Backlog(durable, view)
-    this.#claims = new Claims(parts, kept, durable, view, this.#backlog)
-    this.#pace = new Pace(options.prefetch ?? prefetch)
+  constructor(deps: MemberDeps, options: ConsumeOptions) {
+    this.stream = deps.stream.config.name
+    this.consumer = deps.durable.config.name
+    this.#deps = deps
+    this.#acks = new PendingAcks(deps)
+    this.#backlog = new Backlog(deps.durable, deps.view)
+    this.#claims = new Claims(deps, this.#backlog)
+    this.#batchSize = new BatchSize(options.prefetch ?? prefetch)
     this.#queue = new TakeQueue({
       max: options.max,
       signal: options.signal,
       onAbort: () => void this.close().catch(() => {}),
       refill: (most) => this.#claim(most),
-      failure: parts.failure,
+      failure: deps.failure,
     })
   }
 
@@ -105,15 +120,15 @@ export class Member implements Consuming {
   }
 
   take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
-    if (this.#turn.isLong()) return nextTurn().then(() => this.#queue.take(max, waitMs))
+    if (this.#yield.isDue()) return afterOthers().then(() => this.#queue.take(max, waitMs))
     return this.#queue.take(max, waitMs)
   }
 
   ack(delivery: Delivery): void {
     const held = this.#own(delivery)
     if (held === undefined) return
-    if (this.#durable.config.ack === 'all') this.#acks.ackAll(held.lot, held.index)
-    else this.#acks.ack(held.lot, held.index)
+    if (this.#deps.durable.config.ack === 'all') this.#acks.ackAll(held.range, held.index)
+    else this.#acks.ack(held.range, held.index)
     this.#armAcks()
   }
 
@@ -145,9 +160,9 @@ export class Member implements Consuming {
         this.#giveBack(back)
       })
     } finally {
-      this.#parts.onClose(this)
+      this.#deps.onClose(this)
     }
-    if (back.length > 0) this.#parts.ring()
+    if (back.length > 0) this.#deps.ring()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -168,17 +183,17 @@ export class Member implements Consuming {
 
   /** Ends a wait with an error. */
   fail(error: unknown): void {
-    this.#queue.reject(this.#parts.failure(error))
+    this.#queue.reject(this.#deps.failure(error))
   }
 
   /** Claims messages, or sees to it that it looks again when there may be some: `later`. */
   #claim(max: number): 'later' | undefined {
     this.#lookTimer?.cancel()
-    const want = Math.min(this.#pace.want(max, this.#hasOthers), this.#queue.room)
+    const want = Math.min(this.#batchSize.want(max, this.#hasOthers), this.#queue.room)
     const now = Date.now()
-    const look = this.#view.read((state) => this.#look(state, want, now))
+    const look = this.#deps.view.read((state) => this.#look(state, want, now))
     if (look.isIdle) return look.lookAgainMs === undefined ? undefined : this.#lookAgain(look.lookAgainMs)
-    const claims = this.#parts.lock.tryWrite(() => {
+    const claims = this.#deps.lock.tryWrite(() => {
       this.#writeAcks()
       return this.#claims.take(want, look.page, now)
     })
@@ -190,51 +205,50 @@ export class Member implements Consuming {
   }
 
   #look(state: State, want: number, now: number) {
-    const {durables, flights} = this.#parts
-    const {id, config} = this.#durable
-    const place = durables.place(this.#durable)
+    const {durables, durable, view, inFlight} = this.#deps
+    const place = durables.place(durable)
     this.#follow(place)
-    this.#hasOthers = flights.hasOthers(id)
+    this.#hasOthers = inFlight.hasOthers()
     // Another member gave back what it had not taken.
     if (place.next < this.#next) this.#scanned = 0
     this.#next = place.next
-    const room = config.ack === 'none' ? Infinity : config.maxAckPending - flights.out(id)
+    const room = durable.config.ack === 'none' ? Infinity : durable.config.maxAckPending - inFlight.out()
     const hasRoom = room > 0 || this.#acks.any
     const most = Math.min(want, Math.max(1, room + this.#acks.freed))
     const from = Math.max(place.next, this.#scanned)
-    const page = hasRoom ? this.#view.page(state, from, state.last, most) : {rows: [], upTo: from - 1}
-    const isDue = flights.due(this.#durable, now, want).some((flight) => flight.tries > 0 || room > 0)
+    const page = hasRoom ? view.page(state, from, state.last, most) : {rows: [], upTo: from - 1}
+    const isDue = inFlight.due(now, want).some(({tries}) => tries > 0 || room > 0)
     if (page.rows.length === 0) this.#scanned = Math.max(this.#scanned, page.upTo + 1)
     this.#backlog.follow(state, place)
-    if (isDue || page.rows.length > 0) return {isIdle: false, page: {...page, from: place.next}, lookAgainMs: undefined}
+    const isIdle = !isDue && page.rows.length === 0
     const isPart = hasRoom && page.upTo < state.last
-    const lookAgainMs = isPart ? 0 : this.#nextLook(now)
-    return {isIdle: true, page: {...page, from: place.next}, lookAgainMs}
+    const lookAgainMs = isIdle ? (isPart ? 0 : this.#nextLook(now)) : undefined
+    return {isIdle, page: {...page, from: place.next}, lookAgainMs}
   }
 
-  /** Milliseconds until something may be due that no bell tells of. */
+  /** Milliseconds until something may be due of which no commit tells. */
   #nextLook(now: number): number | undefined {
-    const {flights} = this.#parts
-    const due = flights.nextDue(this.#durable.id)
+    const {inFlight} = this.#deps
+    const due = inFlight.nextDue()
     if (due === undefined) return undefined
     const wait = due > now ? due - now : overdueMs
     return this.#hasOthers ? Math.min(wait, othersMs) : wait
   }
 
-  #hold(claims: readonly Claim[]): void {
+  #hold(claims: readonly ClaimedRows[]): void {
     const first = claims.reduce((sum, {tries, rows}) => sum + (tries === 1 ? rows.length : 0), 0)
-    let pending = this.#backlog.count + this.#parts.flights.waiting(this.#durable.id) + first
+    let pending = this.#backlog.count + this.#deps.inFlight.waiting() + first
     for (const {rows, tries, moved} of claims) {
-      const lot = new Lot(this.#epoch, rows, tries, moved)
+      const range = new ClaimedRange(this.#epoch, rows, tries, moved)
       for (const [i, row] of rows.entries()) {
         if (tries === 1) pending--
-        this.#queue.hold(new Held(this, lot, i, pending, row, this.#view.nameOf(row)))
+        this.#queue.hold(new DeliveredRow(this, range, i, pending, row, this.#deps.view.nameOf(row)))
       }
     }
   }
 
   /** Was it moved to another place? Then what is here is not what comes next. */
-  #follow(place: Place): void {
+  #follow(place: ConsumerPlace): void {
     if (place.epoch === this.#epoch) return
     this.#queue.clear()
     this.#epoch = place.epoch
@@ -244,34 +258,34 @@ export class Member implements Consuming {
 
   #forgetMoved(): void {
     if (this.#queue.length === 0) return
-    const {lock, durables} = this.#parts
+    const {lock, durables} = this.#deps
     lock.read(() => {
-      if (this.#isThere()) this.#follow(durables.place(this.#durable))
+      if (this.#isThere()) this.#follow(durables.place(this.#deps.durable))
     })
   }
 
   #isThere(): boolean {
-    return this.#parts.durables.find(this.#kept, this.consumer)?.id === this.#durable.id
+    return this.#deps.durables.find(this.#deps.stream, this.consumer)?.id === this.#deps.durable.id
   }
 
-  #answerOf(delivery: Delivery, answer: Answer): void {
+  #answerOf(delivery: Delivery, answer: AckAnswer): void {
     const held = this.#own(delivery)
     if (held === undefined) return
-    this.#acks.answer(held.lot, held.index, answer)
+    this.#acks.answer(held.range, held.index, answer)
     this.#armAcks()
   }
 
   /** A delivery that can be acknowledged; on a `none` consumer there is none. */
-  #own(delivery: Delivery): Held | undefined {
-    if (!(delivery instanceof Held) || delivery.from !== this) {
+  #own(delivery: Delivery): DeliveredRow | undefined {
+    if (!(delivery instanceof DeliveredRow) || delivery.from !== this) {
       throw new BusError('usage', 'a delivery is acknowledged where it was taken')
     }
-    return this.#durable.config.ack === 'none' ? undefined : delivery
+    return this.#deps.durable.config.ack === 'none' ? undefined : delivery
   }
 
   /** Whoever waits may do so for the room that these make: then they are written with the claim, at once. */
   #armAcks(): void {
-    if (this.#queue.closed) this.#parts.onUnwritten(this)
+    if (this.#queue.closed) this.#deps.onUnwritten(this)
     if (this.#queue.isWaiting && !this.#isWaking) {
       this.#isWaking = true
       setImmediate(() => {
@@ -288,7 +302,7 @@ export class Member implements Consuming {
   #writeSoon(): void {
     try {
       if (!this.#acks.any || !this.#isThere()) return
-      if (this.#parts.lock.tryWrite(() => this.#writeAcks()) === busy) this.#armAcks()
+      if (this.#deps.lock.tryWrite(() => this.#writeAcks()) === busy) this.#armAcks()
       else this.#settled()
     } catch (error) {
       this.fail(error)
@@ -298,30 +312,35 @@ export class Member implements Consuming {
   /** Within a write transaction. */
   #writeAcks(): void {
     if (this.#acks.any)
-      this.#acks.write(this.#parts.catalogue.state(this.#kept), this.#parts.durables.place(this.#durable))
+      this.#acks.write(this.#deps.catalogue.state(this.#deps.stream), this.#deps.durables.place(this.#deps.durable))
   }
 
   /** Writes now, whatever it takes. */
   async #write(work: () => void): Promise<void> {
     try {
-      await this.#parts.lock.write(work, () => this.#settled())
+      await this.#deps.lock.write(work, () => this.#settled())
     } catch (error) {
-      throw this.#parts.failure(error)
+      throw this.#deps.failure(error)
     }
   }
 
   /** After the commit. */
   #settled(): void {
-    if (this.#queue.closed) this.#parts.onClose(this)
-    if (this.#acks.committed()) this.#parts.ring()
+    if (this.#queue.closed) this.#deps.onClose(this)
+    if (this.#acks.committed()) this.#deps.ring()
   }
 
   /** Within a write transaction: what nobody took was never delivered. */
-  #giveBack(deliveries: readonly Held[]): void {
-    const lots = new Map<Lot, number>()
-    for (const {lot, index} of deliveries) if (!lots.has(lot)) lots.set(lot, index)
-    for (const [lot, from] of [...lots].reverse()) {
-      this.#acks.giveBack(lot, from, this.#parts.catalogue.state(this.#kept), this.#parts.durables.place(this.#durable))
+  #giveBack(deliveries: readonly DeliveredRow[]): void {
+    const ranges = new Map<ClaimedRange, number>()
+    for (const {range, index} of deliveries) if (!ranges.has(range)) ranges.set(range, index)
+    for (const [range, from] of [...ranges].reverse()) {
+      this.#acks.giveBack(
+        range,
+        from,
+        this.#deps.catalogue.state(this.#deps.stream),
+        this.#deps.durables.place(this.#deps.durable),
+      )
     }
   }
 
@@ -329,5 +348,27 @@ export class Member implements Consuming {
     if (afterMs > 0) this.#lookTimer = new Timer(afterMs, () => this.wake())
     else setImmediate(() => this.wake())
     return afterMs > 0 ? undefined : 'later'
+  }
+}
+
+/** How many messages a member asks for at a time: few at first, and more while it comes back soon, so that others get their share. */
+class BatchSize {
+  readonly #prefetch: number
+  #ahead: number
+  #askedAt = 0
+
+  constructor(prefetch: number) {
+    this.#prefetch = prefetch
+    this.#ahead = Math.min(firstAhead, prefetch)
+  }
+
+  /** At least what is wanted now. */
+  want(max: number, hasOthers: boolean): number {
+    const now = performance.now()
+    const since = now - this.#askedAt
+    this.#askedAt = now
+    if (since < soonMs) this.#ahead = Math.min(this.#ahead * 2, this.#prefetch)
+    else if (since > lateMs) this.#ahead = Math.min(firstAhead, this.#prefetch)
+    return Math.max(max, hasOthers ? Math.min(this.#ahead, fairAhead) : this.#ahead)
   }
 }

@@ -2,26 +2,26 @@
 import {Mailbox} from '../../shared/mailbox.ts'
 import type {ReadOptions} from '../../streams-contract.ts'
 import type {State} from './catalogue.ts'
-import type {View} from './view.ts'
-import {Turn} from './yield-turn.ts'
+import type {StreamView} from './view.ts'
+import {YieldCheck} from './yield-check.ts'
 
 const leastRows = 256
 
 /** What a reading needs of its connection. */
-export interface ReadingParts {
+export interface ReadingDeps {
   /** Those who are woken after every commit. */
   readonly readers: Set<Mailbox>
   readonly failure: (error: unknown) => unknown
 }
 
-export function readRange(view: View, options: ReadOptions, {readers, failure}: ReadingParts): Mailbox {
+export function readRange(view: StreamView, options: ReadOptions, {readers, failure}: ReadingDeps): Mailbox {
   const source = options.lastPerSubject === true ? lastMessages(view, options) : allMessages(view, options)
-  const turn = new Turn()
+  const turn = new YieldCheck()
   const mailbox: Mailbox = new Mailbox({
     signal: options.signal,
     failure,
     refill: (max) => {
-      const progress = turn.isLong() ? 'more' : source(mailbox, Math.max(max, leastRows))
+      const progress = turn.isDue() ? 'more' : source(mailbox, Math.max(max, leastRows))
       if (progress === 'end') void mailbox.drain()
       if (progress !== 'more') return undefined
       setImmediate(() => mailbox.wake())
@@ -36,7 +36,7 @@ export function readRange(view: View, options: ReadOptions, {readers, failure}: 
 /** Puts the next messages into the mailbox; `more` when there may be some, though none was found yet. */
 type Source = (mailbox: Mailbox, most: number) => 'held' | 'more' | 'end' | 'wait'
 
-function allMessages(view: View, {from, to, follow = false}: ReadOptions): Source {
+function allMessages(view: StreamView, {from, to, follow = false}: ReadOptions): Source {
   const [first, last] = view.read((state) => [begin(view, state, from), end(view, state, to)])
   const until = follow ? Number.MAX_SAFE_INTEGER : last
   let next = first
@@ -54,7 +54,7 @@ function allMessages(view: View, {from, to, follow = false}: ReadOptions): Sourc
   }
 }
 
-function lastMessages(view: View, {to}: ReadOptions): Source {
+function lastMessages(view: StreamView, {to}: ReadOptions): Source {
   const seqs = view.read((state) => view.lasts(end(view, state, to)))
   let next = 0
   return (mailbox, most) => {
@@ -71,11 +71,11 @@ function lastMessages(view: View, {to}: ReadOptions): Source {
   }
 }
 
-function begin(view: View, state: State, from: ReadOptions['from']): number {
+function begin(view: StreamView, state: State, from: ReadOptions['from']): number {
   return from === undefined ? state.first : view.begin(state, from)
 }
 
-function end(view: View, state: State, to: ReadOptions['to']): number {
+function end(view: StreamView, state: State, to: ReadOptions['to']): number {
   if (to === undefined) return state.last
   return Math.min(state.last, 'seq' in to ? to.seq : view.at(state, to.timeMs * 1000) - 1)
 }

@@ -6,7 +6,7 @@ import {ackTimeoutMs, PublishWindow} from '../../shared/publish-window.ts'
 import {lateError, notKept} from '../../shared/stream-errors.ts'
 import type {PublisherOptions, Stored} from '../../streams-contract.ts'
 import type {Sink} from '../publisher.ts'
-import type {Outcome} from './intake.ts'
+import type {StoreOutcome} from './intake.ts'
 
 /** Checks a message and queues it for the file; throws as `publish` does. */
 export type Push = (message: Outgoing, sink: Sink) => void
@@ -30,7 +30,7 @@ export class SqliteStreamPublisher extends PublishWindow implements Sink {
     return {index: this.settledCount, subject: this.#subjects[0] ?? ''}
   }
 
-  settled(outcome: (index: number) => Outcome, count: number): void {
+  settled(outcome: (index: number) => StoreOutcome, count: number): void {
     for (let i = 0; i < count; i++) {
       this.settle(this.settledCount, outcome(i) ?? notKept(this.url, this.#subjects[i] ?? ''))
     }
@@ -50,7 +50,7 @@ export class SqliteStreamPublisher extends PublishWindow implements Sink {
 /** One message; resolves when it is stored. */
 export function publishOne(url: string, push: Push, message: Outgoing, limitMs = ackTimeoutMs): Promise<Stored> {
   const {promise, resolve, reject} = Promise.withResolvers<Stored>()
-  const settled = (outcome: (index: number) => Outcome) => {
+  const settled = (outcome: (index: number) => StoreOutcome) => {
     const stored = outcome(0) ?? notKept(url, message.subject)
     if (stored instanceof BusError) reject(stored)
     else resolve(stored)

@@ -7,16 +7,16 @@ import type {Lock} from '../lock.ts'
 import type {Log} from '../log.ts'
 import {Pages} from '../pages.ts'
 import {type Row, toMessage} from '../rows.ts'
-import type {Catalogue, Kept, State} from './catalogue.ts'
+import type {Catalogue, KeptStream, State} from './catalogue.ts'
 
-export interface ViewParts {
+export interface ViewDeps {
   readonly db: Db
   readonly lock: Lock
   readonly log: Log
   readonly catalogue: Catalogue
 }
 
-export interface Page {
+export interface RowPage {
   readonly rows: readonly Row<number>[]
   /** Whatever comes after the beginning up to here is in `rows`. */
   readonly upTo: number
@@ -25,9 +25,9 @@ export interface Page {
 /** Sequences for one look: where few rows match, others get their turn in between. */
 const window = 100_000
 
-export class View {
-  readonly stream: Kept
-  readonly #parts: ViewParts
+export class StreamView {
+  readonly stream: KeptStream
+  readonly #deps: ViewDeps
   readonly #pages: Pages
   readonly #statements
   readonly #filters: readonly string[]
@@ -35,12 +35,12 @@ export class View {
   readonly table: string | undefined
   #known = 0
 
-  constructor(parts: ViewParts, stream: Kept, filters: readonly string[], table: string | undefined) {
+  constructor(deps: ViewDeps, stream: KeptStream, filters: readonly string[], table: string | undefined) {
     this.stream = stream
-    this.#parts = parts
+    this.#deps = deps
     this.#filters = filters
     this.table = table
-    const {db} = parts
+    const {db} = deps
     if (table !== undefined) db.exec(`CREATE TEMP TABLE IF NOT EXISTS ${table}(sid INTEGER PRIMARY KEY)`)
     const only = (sid: string) => (table === undefined ? '' : `AND ${sid} IN temp.${table}`)
     const from = `FROM msg m CROSS JOIN held h ON h.sid = m.sid
@@ -64,15 +64,15 @@ export class View {
 
   /** Runs `look` on one snapshot of the file. Fails with `notFound` when the stream is gone. */
   read<T>(look: (state: State) => T): T {
-    return this.#parts.lock.read(() => {
+    return this.#deps.lock.read(() => {
       this.learn()
-      return look(this.#parts.catalogue.state(this.stream))
+      return look(this.#deps.catalogue.state(this.stream))
     })
   }
 
   /** Within a transaction: gets to know new subjects. */
   learn(): void {
-    const {log} = this.#parts
+    const {log} = this.#deps
     log.learn()
     const {want} = this.#statements
     if (want === undefined) return
@@ -83,7 +83,7 @@ export class View {
   }
 
   /** Up to `most` rows from one sequence to another, both of them included. It may end before. */
-  page(state: State, from: number, to: number, most: number): Page {
+  page(state: State, from: number, to: number, most: number): RowPage {
     const first = Math.max(from, state.first)
     const end = Math.min(to, state.last, first + window)
     if (first > end) return {rows: [], upTo: Math.min(first - 1, to)}
@@ -92,7 +92,7 @@ export class View {
   }
 
   nameOf(row: Row<number>): string {
-    return this.#parts.log.nameOf(row[1])
+    return this.#deps.log.nameOf(row[1])
   }
 
   message(row: Row<number>): Message {
@@ -147,7 +147,7 @@ export class View {
 
   bySubject(): Map<string, number> {
     const rows = this.#statements.bySubject.all() as [number, number][]
-    return new Map(rows.map(([sid, messages]) => [this.#parts.log.nameOf(sid), messages]))
+    return new Map(rows.map(([sid, messages]) => [this.#deps.log.nameOf(sid), messages]))
   }
 
   /** The sequence where it begins; past the end when there is nothing. */
@@ -171,22 +171,22 @@ export class View {
   }
 }
 
-/** Views by stream and patterns, so that their statements are prepared once. */
-export class Views {
-  readonly #parts: ViewParts
-  readonly #views = new Map<string, View>()
+/** StreamViews by stream and patterns, so that their statements are prepared once. */
+export class StreamViews {
+  readonly #deps: ViewDeps
+  readonly #views = new Map<string, StreamView>()
   #tables = 0
 
-  constructor(parts: ViewParts) {
-    this.#parts = parts
+  constructor(deps: ViewDeps) {
+    this.#deps = deps
   }
 
-  of(stream: Kept, filters: readonly string[] = []): View {
+  of(stream: KeptStream, filters: readonly string[] = []): StreamView {
     const isAll = filters.length === 0 || filters.includes('>')
     const key = JSON.stringify([stream.id, ...(isAll ? [] : filters)])
     let view = this.#views.get(key)
     if (view === undefined || view.stream !== stream) {
-      view = new View(this.#parts, stream, filters, isAll ? undefined : `want_${this.#tables++}`)
+      view = new StreamView(this.#deps, stream, filters, isAll ? undefined : `want_${this.#tables++}`)
       this.#views.set(key, view)
     }
     return view

@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {noStreams} from '../../../../src/lib/transport/shared/no-streams.ts'
+import {noStreams} from '../../../../src/lib/transport/shared/lazy-streams.ts'
 
 test('a bus without streams says so, with its name, whatever is asked of them', async () => {
   const {publisher, consumers, ...streams} = noStreams('none:x')

@@ -4,10 +4,10 @@ const longestMs = 10
  * Whoever reads what is already there never waits for anything, so timers, signals and other readers would starve. This
  * tells when they should have their turn.
  */
-export class Turn {
+export class YieldCheck {
   #since: number | undefined
 
-  isLong(): boolean {
+  isDue(): boolean {
     if (this.#since !== undefined) return performance.now() - this.#since > longestMs
     this.#since = performance.now()
     setImmediate(() => {
@@ -17,6 +17,6 @@ export class Turn {
   }
 }
 
-export function nextTurn(): Promise<void> {
+export function afterOthers(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

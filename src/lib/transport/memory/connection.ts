@@ -1,0 +1,162 @@
+/** A bus inside this process, and one connection to it. */
+import {type BusError, closedError} from '../../core/errors.ts'
+import {Message, noHeaders, type Outgoing} from '../../core/message.ts'
+import {checkPatterns, SubjectTrie} from '../../core/subject.ts'
+import type {OpenOptions, SubscribeOptions} from '../contract.ts'
+import {Mailbox} from '../shared/mailbox.ts'
+import {checkOutgoing, noRespondersHeaders, streamInboxPrefix} from '../shared/outgoing.ts'
+import {interruptedError, Requests} from '../shared/requests.ts'
+import {notKept} from '../shared/stream-errors.ts'
+import type {Stored} from '../streams-contract.ts'
+import type {MemoryConsumer} from './consumer.ts'
+import type {MemoryStream} from './stream.ts'
+
+export const maxPayload = 64 * 1024 * 1024
+
+interface Subscriber {
+  readonly patterns: readonly string[]
+  readonly queue: string | undefined
+  readonly deliver: (message: Message) => void
+}
+
+/** A stream and its durable consumers. */
+export interface StreamEntry {
+  readonly stream: MemoryStream
+  readonly consumers: Map<string, MemoryConsumer>
+}
+
+class Hub {
+  readonly url: string
+  readonly streams = new Map<string, StreamEntry>()
+  readonly #subscribers = new SubjectTrie<Subscriber>()
+  #turn = 0
+  #clients = 0
+
+  constructor(url: string) {
+    this.url = url
+  }
+
+  get isUnused(): boolean {
+    return this.#subscribers.size === 0 && this.streams.size === 0
+  }
+
+  nextClient(): number {
+    return ++this.#clients
+  }
+
+  add(subscriber: Subscriber): void {
+    for (const pattern of subscriber.patterns) this.#subscribers.add(pattern, subscriber)
+  }
+
+  remove(subscriber: Subscriber): void {
+    for (const pattern of subscriber.patterns) this.#subscribers.remove(pattern, subscriber)
+  }
+
+  /** Delivers a message to every subscription once and to one member of each group; false when nobody took it. */
+  deliver(message: Message): boolean {
+    const found = new Set(this.#subscribers.match(message.subject))
+    const groups = new Map<string, Subscriber[]>()
+    for (const subscriber of found) {
+      if (subscriber.queue === undefined) subscriber.deliver(message)
+      else groups.set(subscriber.queue, [...(groups.get(subscriber.queue) ?? []), subscriber])
+    }
+    for (const group of groups.values()) group[this.#turn++ % group.length]?.deliver(message)
+    return found.size > 0
+  }
+
+  /** Has the stream that keeps its subject store a message. */
+  store(message: Message): Stored | BusError {
+    for (const {stream} of this.streams.values()) if (stream.keeps(message.subject)) return stream.store(message)
+    return notKept(this.url, message.subject)
+  }
+}
+
+/** The buses of this process by name, so that two `open` calls meet. */
+const hubs = new Map<string, Hub>()
+
+const longestIntervalMs = 2 ** 31 - 1
+
+export class MemoryConnection {
+  readonly url: string
+  readonly requests: Requests
+  /** What is closed with the connection. */
+  readonly open = new Set<{close(): Promise<void>}>()
+  readonly #hub: Hub
+  readonly #options: OpenOptions
+  readonly #replies: Subscriber
+  /** An open bus keeps its process alive, as a connection would. */
+  readonly #alive = setInterval(() => undefined, longestIntervalMs)
+  #isClosed = false
+
+  constructor(url: string, options: OpenOptions) {
+    this.url = url
+    this.#options = options
+    this.#hub = hubs.get(url) ?? new Hub(url)
+    hubs.set(url, this.#hub)
+    const inbox = `_INBOX.m${this.#hub.nextClient()}.`
+    this.requests = new Requests(url, inbox, (message) => {
+      const {isServed} = this.send(message)
+      if (!isServed) this.requests.noResponders(message.reply ?? '', message.subject)
+    })
+    const deliver = (message: Message) => this.requests.arrived(message)
+    this.#replies = {patterns: [`${inbox}>`], queue: undefined, deliver}
+    this.#hub.add(this.#replies)
+  }
+
+  get streams(): Map<string, StreamEntry> {
+    return this.#hub.streams
+  }
+
+  /** Throws `usage` when it is closed. */
+  check(): void {
+    if (this.#isClosed) throw closedError(this.url)
+  }
+
+  /** Delivers and stores a message; answers what came of both. Throws `usage`. */
+  send(message: Outgoing): {readonly isServed: boolean; readonly outcome: Stored | BusError} {
+    this.check()
+    checkOutgoing(message, maxPayload, this.url)
+    // Copied, as on the other buses: the publisher may use its buffer again.
+    const data = typeof message.data === 'string' ? message.data : new Uint8Array(message.data ?? [])
+    const {reply} = message
+    const sent = new Message(message.subject, data, message.headers ?? noHeaders, reply)
+    const outcome = this.#hub.store(sent)
+    const isServed = this.#hub.deliver(sent)
+    if (!isServed && reply?.startsWith(streamInboxPrefix))
+      this.#hub.deliver(new Message(reply, '', noRespondersHeaders))
+    return {isServed, outcome}
+  }
+
+  async subscribe(patterns: string | readonly string[], options: SubscribeOptions = {}): Promise<Mailbox> {
+    this.check()
+    if (options.signal?.aborted) throw interruptedError()
+    // One that drains takes no part any more: what it would not take goes to the other members.
+    const leave = () => this.#hub.remove(subscriber)
+    const mailbox: Mailbox = new Mailbox({
+      limit: options.pendingLimit,
+      signal: options.signal,
+      onDrop: (dropped) =>
+        this.#options.notify?.({kind: 'slowConsumer', text: `slow consumer: ${dropped} dropped so far`}),
+      onDrain: leave,
+      onClose: () => {
+        this.open.delete(mailbox)
+        leave()
+      },
+    })
+    const deliver = (message: Message) => void mailbox.push(message)
+    const subscriber: Subscriber = {patterns: checkPatterns(patterns), queue: options.queue, deliver}
+    this.#hub.add(subscriber)
+    this.open.add(mailbox)
+    return mailbox
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    clearInterval(this.#alive)
+    this.#hub.remove(this.#replies)
+    this.requests.failAll(closedError(this.url))
+    for (const each of [...this.open]) await each.close()
+    if (this.#hub.isUnused) hubs.delete(this.url)
+  }
+}

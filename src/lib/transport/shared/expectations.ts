@@ -1,0 +1,89 @@
+/**
+ * What a stream answers before it stores a message, on buses that are their own server: the headers by which publishers
+ * say what they expect, message ids, and limits, in JetStream's order and with its codes.
+ */
+import type {BusError} from '../../core/errors.ts'
+import {type Headers, headerOf, type Outgoing, sizeOf} from '../../core/message.ts'
+import {type Stored, type StreamConfig, storeHeaders} from '../streams-contract.ts'
+import {refused} from './stream-errors.ts'
+
+/** JetStream's `err_code`s and sentences. */
+const refusals = {
+  otherStream: [10060, 'expected stream does not match'],
+  wrongSeq: [10071, 'wrong last sequence'],
+  wrongMsgId: [10070, 'wrong last msg ID'],
+  tooLarge: [10054, 'message size exceeds maximum allowed'],
+  tooMany: [10077, 'maximum messages exceeded'],
+  tooManyBytes: [10077, 'maximum bytes exceeded'],
+} as const
+
+/** The stream that a message is for, as it is now. */
+export interface StreamNow {
+  readonly url: string
+  readonly config: StreamConfig
+  readonly lastSeq: number
+  /** Message id of the last message, or empty. */
+  readonly lastId: string
+  /** The sequence of the last message with the subject; 0 for none. */
+  lastOfSubject(): number
+  /** The sequence under which a message id is remembered. */
+  seqOf(id: string): number | undefined
+}
+
+/** The message id of a message, if it has one. */
+export function msgIdOf(headers: Headers): string | undefined {
+  return headerOf(headers, storeHeaders.msgId) || undefined
+}
+
+/** Why the message is not to be stored: an expectation is not met, or it is there already. */
+export function unlessExpected(headers: Headers, stream: StreamNow): Stored | BusError | undefined {
+  if (headers.length === 0) return undefined
+  const {name} = stream.config
+  const expected = (header: string, actual: () => number | string) => {
+    const value = headerOf(headers, header)
+    if (value === undefined) return undefined
+    const is = actual()
+    return (typeof is === 'number' ? Number(value) : value) === is ? undefined : String(is)
+  }
+  if (expected(storeHeaders.expectedStream, () => name) !== undefined) return refusal(stream, 'otherStream')
+  const id = msgIdOf(headers)
+  const known = id === undefined ? undefined : stream.seqOf(id)
+  if (known !== undefined) return {stream: name, seq: known, duplicate: true}
+  const seq =
+    expected(storeHeaders.expectedLastSubjectSeq, () => stream.lastOfSubject()) ??
+    expected(storeHeaders.expectedLastSeq, () => stream.lastSeq)
+  if (seq !== undefined) return refusal(stream, 'wrongSeq', seq)
+  const lastId = expected(storeHeaders.expectedLastMsgId, () => stream.lastId)
+  return lastId === undefined ? undefined : refusal(stream, 'wrongMsgId', lastId)
+}
+
+/** The limit that a message would break. `bytes` is what it takes in the stream, `has` what the stream has now. */
+export function brokenLimit(
+  stream: Pick<StreamNow, 'url' | 'config'>,
+  message: Outgoing,
+  bytes: number,
+  has: {readonly messages: number; readonly bytes: number},
+): BusError | undefined {
+  const {maxMsgSize, maxMsgs, maxBytes, discard} = stream.config
+  if (maxMsgSize !== undefined && wireSize(message) > maxMsgSize) return refusal(stream, 'tooLarge')
+  if (discard === 'old') return undefined
+  if (maxMsgs !== undefined && has.messages >= maxMsgs) return refusal(stream, 'tooMany')
+  return maxBytes !== undefined && has.bytes + bytes > maxBytes ? refusal(stream, 'tooManyBytes') : undefined
+}
+
+/** Payload and headers as NATS counts them. */
+export function wireSize({data, headers = []}: Outgoing): number {
+  let size = sizeOf(data)
+  if (headers.length > 0) size += 14
+  for (const [name, value] of headers) size += Buffer.byteLength(name) + Buffer.byteLength(value) + 4
+  return size
+}
+
+function refusal(
+  {url, config}: Pick<StreamNow, 'url' | 'config'>,
+  why: keyof typeof refusals,
+  actual?: string,
+): BusError {
+  const [code, text] = refusals[why]
+  return refused(url, config.name, code, actual === undefined ? text : `${text}: ${actual}`)
+}
