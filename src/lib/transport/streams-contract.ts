@@ -82,6 +82,11 @@ export interface StreamConfig extends StreamSettings {
 
 /** A stream as it is now. */
 export interface StreamInfo {
+  /**
+   * Tells the stream from every other one: of another bus, or of the same name after it was removed and made anew. The
+   * same for every connection and as long as the stream exists.
+   */
+  readonly id: string
   readonly config: StreamConfig
   readonly created: number
   readonly state: StreamState
@@ -139,6 +144,8 @@ export interface PublisherOptions {
   readonly timeoutMs?: number | undefined
   /** Told of each acknowledgement, in any order: the message's place among those pushed, from 0. */
   readonly onStored?: ((index: number, stored: Stored) => void) | undefined
+  /** Told of each message that was not stored, which then fails neither `push` nor `flush`. */
+  readonly onRefused?: ((index: number, error: unknown) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 

@@ -7,6 +7,7 @@ import type {StreamInfo} from '../../../src/lib/transport/streams-contract.ts'
 
 const created = Date.UTC(2026, 10, 20, 10)
 const orders: StreamInfo = {
+  id: 'x.1',
   config: {
     name: 'ORDERS',
     subjects: ['orders.>', 'paid'],

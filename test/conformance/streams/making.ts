@@ -33,6 +33,21 @@ export const making: readonly Case[] = [
     },
   },
   {
+    name: 'the id of a stream is the same for every connection, and another one for each stream that is made',
+    needs,
+    async run(scene) {
+      const [bus, other] = [await scene.connect(), await scene.connect()]
+      const {id} = await bus.streams.add({name: 'A'})
+      expect((await other.streams.info('A')).id).toBe(id)
+      await store(bus, 'A', numbers(3))
+      expect((await bus.streams.list()).map((stream) => stream.id)).toEqual([id])
+      const second = await bus.streams.add({name: 'B'})
+      await bus.streams.remove('A')
+      const anew = await bus.streams.add({name: 'A'})
+      expect(new Set([id, second.id, anew.id]).size).toBe(3)
+    },
+  },
+  {
     name: 'every setting of a stream is kept, for other connections too',
     needs,
     async run(scene) {

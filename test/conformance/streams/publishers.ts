@@ -69,6 +69,22 @@ export const publishers: readonly Case[] = [
     },
   },
   {
+    name: 'a publisher that tells of each refused message stores the others, and its flush does not fail',
+    needs,
+    async run(scene) {
+      const bus = await busWithStream(scene)
+      const refused: [number, unknown][] = []
+      await using publisher = bus.streams.publisher({onRefused: (index, error) => void refused.push([index, error])})
+      for (const data of ['1', '2'.repeat(200), '3', '4'.repeat(200), '5']) await publisher.push({subject: 'a', data})
+      await scene.within(publisher.flush(), 'acknowledgement of all')
+      await publisher.push({subject: 'a', data: '6'})
+      await scene.within(publisher.flush(), 'acknowledgement of one more')
+      expect(refused).toEqual([1, 3].map((index) => [index, expect.objectContaining({kind: 'remote'})]))
+      expect(texts(await scene.untilEnd(await bus.streams.read('A')))).toEqual(['1', '3', '5', '6'])
+      expect(publisher.acknowledged).toBe(4)
+    },
+  },
+  {
     name: 'a publisher counts duplicates',
     needs,
     async run(scene) {

@@ -17,6 +17,7 @@ export type MessageFilter = (kept: KeptMessage) => boolean
 export class MemoryStream {
   readonly url: string
   readonly config: StreamConfig
+  readonly #id = crypto.randomUUID()
   readonly created = Date.now()
   /** Called after each change; with an error when the stream is removed. */
   readonly watchers = new Set<(failure?: BusError) => void>()
@@ -38,6 +39,7 @@ export class MemoryStream {
   info(consumers: number): StreamInfo {
     const all = this.#all()
     return {
+      id: this.#id,
       config: this.config,
       created: this.created,
       state: {

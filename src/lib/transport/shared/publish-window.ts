@@ -107,7 +107,9 @@ export abstract class PublishWindow implements StreamPublisher {
   /** A message was not stored; the others are still waited for. */
   protected refuse(index: number, error: unknown): void {
     this.#settled++
-    this.#fail(error, index)
+    const {onRefused} = this.#options
+    if (onRefused === undefined) this.#fail(error, index)
+    else onRefused(index, error)
     this.#wake()
   }
 

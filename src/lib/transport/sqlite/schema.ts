@@ -60,7 +60,7 @@ CREATE TABLE dead(consumer INTEGER NOT NULL, seq INTEGER NOT NULL, tries INTEGER
                   ts INTEGER NOT NULL, subject TEXT NOT NULL, hdr TEXT, data ANY,
                   PRIMARY KEY(consumer, seq)) STRICT, WITHOUT ROWID;
 
-INSERT INTO meta VALUES ('interests', 0), ('streams', 0), ('pruned', 0);
+INSERT INTO meta VALUES ('interests', 0), ('streams', 0), ('pruned', 0), ('id', lower(hex(randomblob(16))));
 PRAGMA application_id = ${applicationId};
 PRAGMA user_version = ${schemaVersion};
 `

@@ -46,6 +46,12 @@ export const storingFaults: readonly Fault[] = [
       })),
   },
   {
+    name: 'tells nobody of the messages that were refused',
+    fails: ['a publisher that tells of each refused message stores the others, and its flush does not fail'],
+    bend: (sound) =>
+      bentStreams(sound, ({publisher}) => ({publisher: (options) => publisher({...options, onRefused: () => {}})})),
+  },
+  {
     name: 'stores only what asks for an acknowledgement',
     fails: ['a plain publish is stored too, in order, and its message id is obeyed'],
     bend: () => ({publish() {}}),

@@ -31,8 +31,14 @@ export const streamFaults: readonly Fault[] = [
     bend: (sound) => bentInfo(sound, (info) => ({...info, config: {...info.config, dedupeMs: 60_000}})),
   },
   {
+    name: 'tells streams apart by their names',
+    fails: ['the id of a stream is the same for every connection, and another one for each stream that is made'],
+    bend: (sound) => bentInfo(sound, (info) => ({...info, id: info.config.name})),
+  },
+  {
     name: 'heeds no setting of a stream but its name and subjects',
     fails: [
+      'a publisher that tells of each refused message stores the others, and its flush does not fail',
       'every setting of a stream is kept, for other connections too',
       'a bad name or bad settings of a stream are refused, and nothing is made',
       'a message id is forgotten after its time',

@@ -19,6 +19,8 @@ export interface StreamConfigJson {
 export interface StreamJson {
   readonly config: StreamConfigJson
   readonly created: string
+  /** Of its JetStream, where it has a name. */
+  readonly domain?: string
   readonly state: {
     readonly messages: number
     readonly bytes: number

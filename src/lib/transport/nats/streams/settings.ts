@@ -33,9 +33,11 @@ export function streamJson(settings: StreamSettings): StreamConfigJson {
   }
 }
 
-export function streamInfo({config, created, state, cluster}: StreamJson): StreamInfo {
+export function streamInfo({config, created, domain = '', state, cluster}: StreamJson): StreamInfo {
   const isEmpty = state.messages === 0
   return {
+    // To the nanosecond: no two accounts or servers make streams of one name at the same time.
+    id: `${domain}/${config.name}/${created}`,
     config: streamConfig(config),
     created: Date.parse(created),
     state: {

@@ -79,7 +79,9 @@ export class SqliteStreams implements StoredStreams {
   async info(name: string): Promise<StreamInfo> {
     const stream = await this.#settle(name)
     const view = this.#views.of(stream)
-    return view.read((state) => describe(this.#deps.db, view, state, this.#durables.count(stream)))
+    const {db, lock} = this.#deps
+    const id = `${await fileId(db, lock)}.${stream.id}`
+    return view.read((state) => ({id, ...describe(db, view, state, this.#durables.count(stream))}))
   }
 
   async list(): Promise<readonly StreamInfo[]> {
@@ -182,7 +184,16 @@ function messageAt(view: StreamView, state: State, seq: number, which: string) {
   throw noMessage(url, config.name, which)
 }
 
-function describe(db: Db, view: StreamView, state: State, consumers: number): StreamInfo {
+/** What tells the file from others; one that an earlier version made gets it now. */
+async function fileId(db: Db, lock: Lock): Promise<string> {
+  const find = db.prepare("SELECT v FROM meta WHERE k = 'id'").pluck()
+  const known = lock.read(() => find.get()) as string | undefined
+  if (known !== undefined) return known
+  await lock.write(() => db.exec("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(16))))"))
+  return String(lock.read(() => find.get()))
+}
+
+function describe(db: Db, view: StreamView, state: State, consumers: number): Omit<StreamInfo, 'id'> {
   const {created} = db.prepare('SELECT created FROM stream WHERE id = ?').get(view.stream.id) as {created: number}
   const time = db.prepare('SELECT ts / 1000.0 FROM msg WHERE seq = ?').pluck()
   const first = state.messages === 0 ? undefined : view.oldest(state)
