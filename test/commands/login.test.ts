@@ -78,7 +78,7 @@ describe('a login by flags', () => {
     ['wrong password', 'users', ['--user', 'ann', '--password', 'hunter2'], 'refuses user "ann" with this password'],
     ['wrong token', 'token', ['--token', 'hunter2'], 'refuses this token'],
     ['unknown nkey', 'nkeys', ['--nkey', files.seed], `refuses the nkey of ${files.seed}`],
-    ['nobody', 'users', [], 'lets nobody in without a login'],
+    ['nobody', 'users', [], 'requires a login'],
   ])('that is refused is exit code 4 and one sentence: %s', async (_, which, args, sentence) => {
     const url = servers[which].url()
     const ended = await pub(url, args)
@@ -183,7 +183,7 @@ describe('a lost connection', () => {
     await server.stop()
     expect(await strict.ended).toMatchObject({code: 3, stderr: expect.stringContaining('is lost')})
     await server.run()
-    await patient.stderrLine('connected again')
+    await patient.stderrLine('reconnected after')
     await pub(server.url(), [])
     expect(await patient.ended).toMatchObject({code: 0, stdout: 'x\n'})
   })

@@ -293,7 +293,7 @@ test('consumer replay survives a restart of the server in the middle', async () 
   await replaying.stderrLine('the connection to ')
   await own.run()
   const {code, stdout, stderr} = await replaying.ended
-  expect([code, stderr]).toEqual([0, expect.stringContaining('connected again')])
+  expect([code, stderr]).toEqual([0, expect.stringContaining('reconnected after')])
   expect([...new Set(stdout.trim().split('\n'))].join('\n')).toBe(numbers(1, 600).trim())
 })
 

@@ -185,7 +185,7 @@ describe('a context', () => {
     await context('add', 'one', '--bus', unreachable, '--token', 's3cret-token')
     await context('use', 'one')
     const ended = await safely(['pub', 'a', 'x'], {env: {NATS_URL: servers.token.url()}})
-    expect(ended).toMatchObject({code: 4, stderr: expect.stringContaining('lets nobody in without a login')})
+    expect(ended).toMatchObject({code: 4, stderr: expect.stringContaining('requires a login')})
   })
 })
 
@@ -352,7 +352,7 @@ describe('context check', () => {
       ...{memory: {used: 0, limit: 1048576}, storage: {used: 0, limit: 2097152}},
       ...{streams: {used: 0, limit: 5}, consumers: {used: 0, limit: 6}},
     })
-    expect(await check('b:p')).toEqual({missing: 'this login may not ask for it'})
+    expect(await check('b:p')).toEqual({missing: 'this login is not allowed to ask for it'})
   })
 
   it('shows the state of a server as text', async () => {

@@ -1,10 +1,10 @@
-/** What JetStream says of the account that one is in. */
+/** What JetStream says about the account of this login. */
 
 import {BusError} from '../../core/errors.ts'
 import type {Facts, Transport, Usage} from '../contract.ts'
 import {objectIn} from './streams/api.ts'
 
-/** What is used of a tier or of the whole account; limits of -1 are none. */
+/** Usage of a tier or of the whole account; a limit of -1 is no limit. */
 interface Tier {
   readonly memory?: number
   readonly storage?: number
@@ -20,16 +20,16 @@ interface Tier {
 
 interface AccountInfo extends Tier {
   readonly error?: {readonly description?: string} | null
-  /** By the number of replicas, where limits differ by it. */
+  /** By number of replicas, where limits depend on it. */
   readonly tiers?: Readonly<Record<string, Tier | null>> | null
 }
 
-/** Asks the server. Answers why not where the account has no JetStream or may not ask. */
+/** Asks the server. Returns `missing` when the account has no JetStream or is not allowed to ask. */
 export async function jetStreamFacts(bus: Pick<Transport, 'request'>): Promise<Facts['jetstream']> {
   try {
     const reply = await bus.request({subject: '$JS.API.INFO'})
     const info = objectIn(reply.text) as AccountInfo | undefined
-    if (info === undefined) return {missing: 'what answers is no JetStream'}
+    if (info === undefined) return {missing: 'the reply is not from JetStream'}
     if (info.error) return {missing: info.error.description ?? 'the server gives no reason'}
     const tiers = [info, ...Object.values(info.tiers ?? {})]
     return {
@@ -53,13 +53,13 @@ export async function jetStreamFacts(bus: Pick<Transport, 'request'>): Promise<F
   } catch (error) {
     if (!(error instanceof BusError)) throw error
     if (error.kind === 'noResponders') return {missing: 'not enabled on this server'}
-    if (error.kind === 'denied') return {missing: 'this login may not ask for it'}
+    if (error.kind === 'denied') return {missing: 'this login is not allowed to ask for it'}
     if (error.kind === 'timeout') return {missing: 'no answer'}
     throw error
   }
 }
 
-/** The limits of tiers add up; one without a limit has none for all. An account with tiers has zeros of its own. */
+/** Limits of tiers add up; a tier without a limit makes the sum unlimited. An account with tiers reports zeros for itself. */
 function usage(used = 0, limits: readonly (number | undefined)[]): Usage {
   const [own, ...tiers] = limits
   const known = (tiers.length > 0 ? tiers : [own]).map((limit) => limit ?? -1)

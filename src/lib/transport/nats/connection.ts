@@ -1,143 +1,139 @@
-/** How a connection fares: lost, back again, gone for good, and what people are told of it. */
+/** The state of a connection: up, lost, up again, or failed for good; and the notices about it. */
 import type {Status} from '@nats-io/transport-node'
 import {type BusError, closedError} from '../../core/errors.ts'
 import type {Notice, OpenOptions} from '../contract.ts'
 import {defaultTimeoutMs} from './dial.ts'
-import {isLastWord, isLoginError, lostFailure, serverSays} from './failures.ts'
-import type {Wire} from './protocol.ts'
+import {endsConnection, isLoginError, lostFailure, serverSays} from './failures.ts'
+import type {NatsProtocol} from './protocol.ts'
 
-export interface ConnectionParts {
-  readonly wire: Wire
+export interface NatsConnectionOptions {
+  readonly protocol: NatsProtocol
   readonly url: string
-  /** What the login is called in a sentence. */
+  /** The login as named in a sentence. */
   readonly login: () => string | undefined
   readonly options: OpenOptions
   readonly onLost: () => void
   readonly onReturn: () => void
-  /** The connection is gone and stays so. */
+  /** The connection has failed and will not come back. */
   readonly onEnd: (failure: BusError) => void
-  /** Something that the server refuses; true when somebody else tells of it. */
+  /** An error that the server sent; true when another part reports it. */
   readonly onError: (error: Error) => boolean
-  /** Does anybody listen, who has missed what was published in between? */
+  /** Are there subscriptions, which have missed messages during a disconnect? */
   readonly isListening: () => boolean
 }
 
-export class Connection {
-  readonly #parts: ConnectionParts
+export class NatsConnection {
+  readonly #options: NatsConnectionOptions
   #lostAt: number | undefined
-  #back: {promise: Promise<void>; settle: () => void} | undefined
+  #back: PromiseWithResolvers<void> | undefined
   #failure: BusError | undefined
   #lameDuck: string | undefined
-  /** What the server said last, if it told why it ends the connection. */
-  #lastWord: Error | undefined
+  /** The last error that the server sent: the likely reason when it closes the connection. */
+  #lastError: Error | undefined
   #loginError: Error | undefined
   #isClosing = false
 
-  constructor(parts: ConnectionParts) {
-    this.#parts = parts
-    void parts.wire.closed.then((error) => this.#ended(error ?? undefined))
+  constructor(options: NatsConnectionOptions) {
+    this.#options = options
+    void options.protocol.closed.then((error) => this.#onEnd(error ?? undefined))
   }
 
   get isUp(): boolean {
     return this.#lostAt === undefined
   }
 
-  /** Why it is gone for good, if it is. */
+  /** The cause, once the connection has failed for good. */
   get failure(): BusError | undefined {
     return this.#failure
   }
 
-  /** Resolves when there is a connection; rejects when there will be none. */
+  /** Resolves when connected; rejects when the connection has failed for good. */
   async ready(): Promise<void> {
     await this.#back?.promise
-    if (this.#parts.wire.isClosed()) throw this.#failure ?? closedError(this.#parts.url)
+    if (this.#options.protocol.isClosed()) throw this.#failure ?? closedError(this.#options.url)
   }
 
-  /** The server has answered to all that was sent; false when the connection was lost before. */
+  /** Resolves when the server has processed everything sent; false when the connection was lost first. */
   answered(): Promise<boolean> {
-    return this.#parts.wire.flush().then(
+    return this.#options.protocol.flush().then(
       () => true,
       () => false,
     )
   }
 
-  /** From now on its end is no failure. */
+  /** From now on its end is not a failure. */
   closing(): void {
     this.#isClosing = true
   }
 
   async close(): Promise<void> {
-    await this.#parts.wire.close()
-    this.#back?.settle()
+    await this.#options.protocol.close()
+    this.#back?.resolve()
   }
 
-  /** What nats.js tells. */
-  heard(status: Status): void {
-    if (status.type === 'error') this.#said(status.error)
-    else if (status.type === 'staleConnection') this.#lastWord ??= new Error('no heartbeat')
-    else if (status.type === 'disconnect') this.#lost()
-    else if (status.type === 'reconnect') this.#returned()
-    else if (status.type === 'ldm') this.#shuttingDown(status.server)
+  /** Handles a status event of nats.js. */
+  onStatus(status: Status): void {
+    if (status.type === 'error') this.#onError(status.error)
+    else if (status.type === 'staleConnection') this.#lastError ??= new Error('no heartbeat')
+    else if (status.type === 'disconnect') this.#onLost()
+    else if (status.type === 'reconnect') this.#onReconnect()
+    else if (status.type === 'ldm') this.#onLameDuck(status.server)
   }
 
   notify(kind: Notice['kind'], text: string): void {
-    this.#parts.options.notify?.({kind, text})
+    this.#options.options.notify?.({kind, text})
   }
 
-  #said(error: Error): void {
-    if (this.#parts.onError(error)) return
-    this.#lastWord = error
+  #onError(error: Error): void {
+    if (this.#options.onError(error)) return
+    this.#lastError = error
     if (isLoginError(error)) this.#loginError = error
-    if (!isLastWord(error)) this.notify('error', `${this.#parts.url} says: ${error.message}`)
+    if (!endsConnection(error)) this.notify('error', `${this.#options.url} says: ${error.message}`)
   }
 
-  #lost(): void {
-    const {wire, url, options, onLost} = this.#parts
+  #onLost(): void {
+    const {protocol, url, options, onLost} = this.#options
     this.#lostAt = performance.now()
-    let settle = () => {}
-    const promise = new Promise<void>((resolve) => {
-      settle = resolve
-    })
-    this.#back = {promise, settle}
+    this.#back = Promise.withResolvers()
     onLost()
     if (options.maxReconnects === 0 || this.#isClosing) return
-    const word = this.#lastWord ?? wire.transport.closeError
-    const said = word === undefined ? '' : `: ${serverSays(word)}`
-    this.notify('disconnected', `the connection to ${url} is lost${said}; trying to come back`)
+    const cause = this.#lastError ?? protocol.transport.closeError
+    const reason = cause === undefined ? '' : `: ${serverSays(cause)}`
+    this.notify('disconnected', `the connection to ${url} is lost${reason}; reconnecting`)
   }
 
-  #returned(): void {
+  #onReconnect(): void {
     if (this.#lostAt === undefined) return
-    const {wire, onReturn, isListening} = this.#parts
+    const {protocol, onReturn, isListening} = this.#options
     const seconds = ((performance.now() - this.#lostAt) / 1000).toFixed(1)
     this.#lostAt = undefined
     this.#lameDuck = undefined
-    this.#lastWord = undefined
+    this.#lastError = undefined
     onReturn()
-    this.#back?.settle()
+    this.#back?.resolve()
     this.#back = undefined
-    // Told when the server knows the subscriptions again: what is published from then on arrives.
-    const tell = () => {
-      this.notify('reconnected', `connected again after ${seconds} s, to ${wire.getServer()?.listen}`)
-      if (isListening()) this.notify('gap', `what was published in these ${seconds} s was not received`)
+    // Reported when the server has the subscriptions again: what is published from then on arrives.
+    const report = () => {
+      this.notify('reconnected', `reconnected after ${seconds} s to ${protocol.getServer()?.listen}`)
+      if (isListening()) this.notify('gap', `messages published during these ${seconds} s were not received`)
     }
-    wire.flush().then(tell, () => {})
+    protocol.flush().then(report, () => {})
   }
 
-  #shuttingDown(server: string): void {
+  #onLameDuck(server: string): void {
     if (this.#lameDuck === server) return
     this.#lameDuck = server
     this.notify('lameDuck', `the server ${server} is shutting down`)
   }
 
-  /** nats.js has given up. */
-  #ended(error: Error | undefined): void {
+  /** nats.js has stopped reconnecting. */
+  #onEnd(error: Error | undefined): void {
     if (this.#isClosing) return
-    const {wire, url, login, options, onEnd} = this.#parts
-    // nats.js tries no more when its login was refused twice, and says that nothing listens.
-    const cause = wire.abortReconnect ? this.#loginError : (error ?? this.#lastWord)
+    const {protocol, url, login, options, onEnd} = this.#options
+    // nats.js stops when the login was refused twice, and then reports a refused connection.
+    const cause = protocol.abortReconnect ? this.#loginError : (error ?? this.#lastError)
     this.#failure = lostFailure(url, cause, login(), options.connectTimeoutMs ?? defaultTimeoutMs)
-    this.#back?.settle()
+    this.#back?.resolve()
     onEnd(this.#failure)
   }
 }

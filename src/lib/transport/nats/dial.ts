@@ -1,44 +1,49 @@
-/** The first connect: from what the user said to a connection, or to one sentence why there is none. */
+/** The first connect: from a URL and options to a connection, or to one sentence why it failed. */
 import {type ConnectionOptions, type Status, TimeoutError, type TransportFactory} from '@nats-io/transport-node'
 import {checkSubject} from '../../core/subject.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {OpenOptions} from '../contract.ts'
 import {interruptedError} from '../shared/requests.ts'
 import {connectFailure} from './failures.ts'
 import {authenticators, loginName} from './login.ts'
-import {Wire} from './protocol.ts'
+import {NatsProtocol} from './protocol.ts'
 import {parseServers, type Servers} from './servers.ts'
-import {resolveHost, TcpLink} from './tcp.ts'
+import {resolveHost, TcpSocket} from './tcp.ts'
 import {readTls, type Tls} from './tls.ts'
 
-export interface Dialed {
-  readonly wire: Wire
+export interface DialResult {
+  readonly protocol: NatsProtocol
   readonly shown: string
-  /** What the login is called in a sentence. */
+  /** The login as named in a sentence. */
   readonly login: () => string | undefined
 }
 
-/** For a server that says nothing. */
+/** The default for `connectTimeoutMs`. */
 export const defaultTimeoutMs = 5000
 
 /** Connects to the first server of the list that can be reached. */
-export async function dial(url: string, options: OpenOptions, onStatus: (status: Status) => void): Promise<Dialed> {
+export async function dial(url: string, options: OpenOptions, onStatus: (status: Status) => void): Promise<DialResult> {
   const {login = {}, connectTimeoutMs = defaultTimeoutMs, signal, inboxPrefix} = options
   const servers = parseServers(url)
   if (inboxPrefix !== undefined) checkSubject(inboxPrefix)
   const name = () => loginName(login, servers.login)
   const tls = readTls(options.tls, servers.secure)
   const backoff = new Backoff()
-  const wire = new Wire(connectionOptions(servers, options, tls, backoff), await links(servers, tls), (status) => {
-    if (status.type === 'disconnect') backoff.begin()
-    onStatus(status)
-  })
+  const protocol = new NatsProtocol(
+    connectionOptions(servers, options, tls, backoff),
+    await socketFactory(servers, tls),
+    (status) => {
+      if (status.type === 'disconnect') backoff.begin()
+      onStatus(status)
+    },
+  )
   try {
-    await patiently(wire, connectTimeoutMs * servers.list.length, signal)
+    await dialWithin(protocol, connectTimeoutMs * servers.list.length, signal)
   } catch (error) {
     throw connectFailure(servers.shown, error, name(), connectTimeoutMs)
   }
-  wire.remember(servers.list)
-  return {wire, shown: servers.shown, login: name}
+  protocol.addServers(servers.list)
+  return {protocol, shown: servers.shown, login: name}
 }
 
 function connectionOptions(servers: Servers, options: OpenOptions, tls: Tls, backoff: Backoff): ConnectionOptions {
@@ -60,36 +65,33 @@ function connectionOptions(servers: Servers, options: OpenOptions, tls: Tls, bac
   }
 }
 
-async function links(servers: Servers, tls: Tls): Promise<TransportFactory> {
-  if (!servers.webSocket) return {factory: () => new TcpLink(tls), dnsResolveFn: resolveHost}
-  const {WebSocketLink} = await import('./websocket.ts')
+async function socketFactory(servers: Servers, tls: Tls): Promise<TransportFactory> {
+  if (!servers.webSocket) return {factory: () => new TcpSocket(tls), dnsResolveFn: resolveHost}
+  const {WsSocket} = await import('./websocket.ts')
   const scheme = servers.secure ? 'wss' : 'ws'
   const urlParseFn = (url: string) => (url.includes('://') ? url : `${scheme}://${url}`)
-  return {factory: () => new WebSocketLink(tls), urlParseFn}
+  return {factory: () => new WsSocket(tls), urlParseFn}
 }
 
-/** Connects, or gives up all of it when the time is over or the signal aborts. */
-async function patiently(wire: Wire, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+/** Connects; aborts the connect when the time is over or the signal aborts. */
+async function dialWithin(protocol: NatsProtocol, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted) throw interruptedError()
-  const connected = wire.dialLoop()
-  let giveUp: (error: Error) => void = () => {}
-  const givenUp = new Promise<never>((_, reject) => {
-    giveUp = reject
-  })
-  const interrupt = () => giveUp(interruptedError())
+  const connected = protocol.dialLoop()
+  const {promise: aborted, reject: abort} = Promise.withResolvers<never>()
+  const interrupt = () => abort(interruptedError())
   signal?.addEventListener('abort', interrupt)
-  const timer = setTimeout(() => giveUp(new TimeoutError()), timeoutMs)
+  const timer = new Timer(timeoutMs, () => abort(new TimeoutError()))
   try {
-    await Promise.race([connected, givenUp])
+    await Promise.race([connected, aborted])
   } catch (error) {
-    wire.abandon(error as Error)
+    protocol.abortConnect(error as Error)
     connected.then(
-      () => wire.close(),
+      () => protocol.close(),
       () => {},
     )
     throw error
   } finally {
-    clearTimeout(timer)
+    timer.cancel()
     signal?.removeEventListener('abort', interrupt)
   }
 }
@@ -97,7 +99,7 @@ async function patiently(wire: Wire, timeoutMs: number, signal: AbortSignal | un
 const shortestWaitMs = 50
 const longestWaitMs = 2000
 
-/** How long to wait between two attempts to come back: the longer it takes, the longer. */
+/** The wait between two reconnects grows with the time since the loss. */
 class Backoff {
   #since: number | undefined
 

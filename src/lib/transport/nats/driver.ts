@@ -1,4 +1,4 @@
-/** A NATS server or cluster, by nats.js. What is asked of a connection while it is lost waits until it is back. */
+/** A NATS server or cluster, by nats.js. Operations started while the connection is lost wait for the reconnect. */
 import {createInbox, errors, type PermissionViolationError, type ServerInfo} from '@nats-io/transport-node'
 import {BusError, closedError} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
@@ -16,12 +16,12 @@ import type {Examination} from '../examination.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {Streams} from '../streams-contract.ts'
-import {Connection} from './connection.ts'
-import {type Dialed, defaultTimeoutMs, dial} from './dial.ts'
-import {fateUnknown, publishDenied, subscribeDenied, tooManySubscriptions, unsentFailure} from './failures.ts'
+import {NatsConnection} from './connection.ts'
+import {type DialResult, defaultTimeoutMs, dial} from './dial.ts'
+import {publishDenied, subscribeDenied, tooManySubscriptions, unconfirmedFailure, unsentFailure} from './failures.ts'
 import {Inbox} from './inbox.ts'
-import {Outbox} from './outbox.ts'
-import type {Wire} from './protocol.ts'
+import type {NatsProtocol} from './protocol.ts'
+import {SendBuffer} from './send-buffer.ts'
 import type {ConnectionListener, JetStreamSession} from './streams/session.ts'
 import {natsStreams} from './streams/streams.ts'
 import {NatsSubscription} from './subscription.ts'
@@ -29,8 +29,8 @@ import {NatsSubscription} from './subscription.ts'
 /** Connects to the first server of the list that can be reached. Fails with `connect`, `denied`, `usage` or `interrupted`. */
 export async function openNats(url: string, options: OpenOptions = {}): Promise<Transport> {
   const listener: {bus?: NatsBus} = {}
-  const dialed = await dial(url, options, (status) => listener.bus?.connection.heard(status))
-  listener.bus = new NatsBus(dialed, options)
+  const result = await dial(url, options, (status) => listener.bus?.connection.onStatus(status))
+  listener.bus = new NatsBus(result, options)
   return listener.bus
 }
 
@@ -46,60 +46,60 @@ class NatsBus implements Transport {
     streams: true,
   }
   readonly streams: Streams
-  readonly connection: Connection
-  readonly #wire: Wire
-  readonly #outbox: Outbox
+  readonly connection: NatsConnection
+  readonly #protocol: NatsProtocol
+  readonly #sendBuffer: SendBuffer
   readonly #requests: Requests
   readonly #inbox: Inbox
-  /** How long to wait for a server that says nothing. */
-  readonly #patienceMs: number
-  readonly #stop: AbortSignal | undefined
+  /** How long to wait for a silent server. */
+  readonly #silenceMs: number
+  readonly #signal: AbortSignal | undefined
   readonly #open = new Set<NatsSubscription>()
   readonly #opening = new Set<NatsSubscription>()
   readonly #listeners = new Set<ConnectionListener>()
   #info: ServerInfo
-  /** Why what was published did not arrive; the next flush tells. */
+  /** Why a published message did not arrive; the next flush throws it. */
   #publishFailure: unknown
   #closing: Promise<void> | undefined
-  #isOver = false
+  #isClosed = false
 
-  constructor({wire, shown, login}: Dialed, options: OpenOptions) {
+  constructor({protocol, shown, login}: DialResult, options: OpenOptions) {
     this.url = shown
-    this.#wire = wire
-    this.#info = wire.info as ServerInfo
+    this.#protocol = protocol
+    this.#info = protocol.info as ServerInfo
     const inbox = `${createInbox(options.inboxPrefix)}.`
-    this.#stop = options.signal
-    this.#patienceMs = options.connectTimeoutMs ?? defaultTimeoutMs
-    this.connection = new Connection({
-      wire,
+    this.#signal = options.signal
+    this.#silenceMs = options.connectTimeoutMs ?? defaultTimeoutMs
+    this.connection = new NatsConnection({
+      protocol,
       url: shown,
       login,
       options,
-      onLost: () => this.#lost(),
-      onReturn: () => this.#returned(),
+      onLost: () => this.#onLost(),
+      onReturn: () => this.#onReconnect(),
       onEnd: (failure) => this.#failAll(failure),
-      onError: (error) => this.#refused(error),
+      onError: (error) => this.#onServerError(error),
       isListening: () => this.#open.size > 0,
     })
-    this.#outbox = new Outbox({
+    this.#sendBuffer = new SendBuffer({
       url: shown,
       maxPayload: () => this.maxPayload,
       isConnected: () => this.connection.isUp,
-      send: (bytes) => wire.sendBytes(bytes),
+      send: (bytes) => protocol.sendBytes(bytes),
     })
-    wire.beforeCommand = () => void this.#outbox.send()
-    this.#requests = new Requests(shown, inbox, (message) => this.#outbox.request(message))
-    this.#inbox = new Inbox(shown, inbox, wire, this.#requests)
+    protocol.beforeCommand = () => void this.#sendBuffer.send()
+    this.#requests = new Requests(shown, inbox, (message) => this.#sendBuffer.request(message))
+    this.#inbox = new Inbox(shown, inbox, protocol, this.#requests)
     this.streams = natsStreams(this.#session(options))
   }
 
   get maxPayload(): number {
-    return (this.#wire.info ?? this.#info).max_payload
+    return (this.#protocol.info ?? this.#info).max_payload
   }
 
   publish(message: Outgoing): void {
     this.#check()
-    this.#outbox.publish(message)
+    this.#sendBuffer.publish(message)
   }
 
   async flush(): Promise<void> {
@@ -115,11 +115,11 @@ class NatsBus implements Transport {
       throw new BusError('usage', `the queue group ${JSON.stringify(queue)} has a space in it or is empty`)
     }
     if (signal?.aborted) throw interruptedError()
-    const subscription: NatsSubscription = new NatsSubscription(this.#wire, wanted, {
+    const subscription: NatsSubscription = new NatsSubscription(this.#protocol, wanted, {
       queue,
       signal,
       limit: options.pendingLimit,
-      drainMs: this.#patienceMs,
+      drainMs: this.#silenceMs,
       refusal: (pattern, error) => subscribeDenied(this.url, pattern, error),
       onDrop: (dropped) =>
         this.connection.notify('slowConsumer', `slow consumer: ${dropped} dropped so far from ${wanted.join(', ')}`),
@@ -154,15 +154,15 @@ class NatsBus implements Transport {
     this.#check()
     const {jetStreamFacts} = await import('./account.ts')
     const roundTripsMs = await timeRoundTrips(() => this.#flush())
-    const {server_name: server, version, cluster} = this.#wire.info ?? this.#info
+    const {server_name: server, version, cluster} = this.#protocol.info ?? this.#info
     return {software: 'nats-server', version, server, cluster, roundTripsMs, jetstream: await jetStreamFacts(this)}
   }
 
   async examine(): Promise<Examination> {
     this.#check()
     const {examineNats} = await import('./examine.ts')
-    const {version} = this.#wire.info ?? this.#info
-    return examineNats(this, version, this.#wire.tlsFacts)
+    const {version} = this.#protocol.info ?? this.#info
+    return examineNats(this, version, this.#protocol.tlsFacts)
   }
 
   close(): Promise<void> {
@@ -181,41 +181,41 @@ class NatsBus implements Transport {
 
   async #flush(): Promise<void> {
     for (;;) {
-      this.#tellPublishFailure()
-      if (!(await this.#isBack())) return this.#finish()
-      const mark = this.#outbox.send()
+      this.#throwPublishFailure()
+      if (!(await this.#reconnected())) return this.#finish()
+      const mark = this.#sendBuffer.send()
       if (!(await this.connection.answered())) continue
-      this.#outbox.confirm(mark)
-      return this.#tellPublishFailure()
+      this.#sendBuffer.confirm(mark)
+      return this.#throwPublishFailure()
     }
   }
 
-  /** Waits for a connection; false when it is lost and whoever opened it wants to end. */
-  async #isBack(): Promise<boolean> {
-    if (this.connection.isUp || this.#stop === undefined) {
+  /** Waits for the connection; false when it is lost and the opening signal aborts. */
+  async #reconnected(): Promise<boolean> {
+    if (this.connection.isUp || this.#signal === undefined) {
       await this.connection.ready()
       return true
     }
-    using stopped = whenAborted(this.#stop)
+    using stopped = whenAborted(this.#signal)
     return await Promise.race([
       this.connection.ready().then(() => true),
       stopped.promise.then(() => this.connection.isUp),
     ])
   }
 
-  #tellPublishFailure(): void {
+  #throwPublishFailure(): void {
     const failure = this.#publishFailure
     this.#publishFailure = undefined
     if (failure !== undefined) throw failure
   }
 
-  /** What streams have of this connection. */
+  /** The connection as streams use it. */
   #session(options: OpenOptions): JetStreamSession {
     const {connection} = this
-    const wire = this.#wire
-    const outbox = this.#outbox
+    const protocol = this.#protocol
+    const sendBuffer = this.#sendBuffer
     const listeners = this.#listeners
-    const version = () => (wire.info ?? this.#info).version.split(/[.-]/).map(Number)
+    const version = () => (protocol.info ?? this.#info).version.split(/[.-]/).map(Number)
     const maxPayload = () => this.maxPayload
     return {
       url: this.url,
@@ -228,17 +228,17 @@ class NatsBus implements Transport {
       version,
       check: () => this.#check(),
       request: async (message, requestOptions) => {
-        if (this.#isOver) throw closedError(this.url)
+        if (this.#isClosed) throw closedError(this.url)
         if (connection.failure !== undefined) throw connection.failure
         this.#inbox.open()
         return this.#requests.one(message, requestOptions)
       },
-      send: (message) => outbox.request(message),
-      store: (message, reply) => outbox.store(message, reply),
-      answer: (subject, word) => outbox.answer(subject, word),
+      send: (message) => sendBuffer.request(message),
+      store: (message, reply) => sendBuffer.store(message, reply),
+      answer: (subject, word) => sendBuffer.answer(subject, word),
       ready: () => connection.ready(),
       answered: () => connection.answered(),
-      tap: (subject, queue, sink, refused) => wire.tap(subject, queue, sink, refused),
+      addSubscription: (subject, queue, handler, refused) => protocol.addSubscription(subject, queue, handler, refused),
       newInbox: () => createInbox(options.inboxPrefix),
       route: (route) => this.#inbox.route(route),
       listen(listener) {
@@ -249,10 +249,10 @@ class NatsBus implements Transport {
     }
   }
 
-  /** Subscriptions that are refused hear of it by themselves. */
-  #refused(error: Error): boolean {
+  /** Returns true for errors that another part reports: a refused subscription reports itself. */
+  #onServerError(error: Error): boolean {
     if (error instanceof errors.PermissionViolationError) {
-      if (error.operation === 'publish') this.#publishRefused(error)
+      if (error.operation === 'publish') this.#onPublishRefused(error)
       return true
     }
     if (!/maximum subscriptions/i.test(error.message)) return false
@@ -260,23 +260,23 @@ class NatsBus implements Transport {
     return true
   }
 
-  #publishRefused(error: PermissionViolationError): void {
+  #onPublishRefused(error: PermissionViolationError): void {
     const failure = publishDenied(this.url, error)
     const subject = error.subject ?? ''
     for (const each of [...this.#listeners]) if (each.onRefused?.(subject, failure)) return
-    // The server says it once a message.
+    // The server sends this once per message.
     if (!this.#requests.failTo(error.subject, failure)) this.#publishFailure ??= failure
   }
 
-  #lost(): void {
+  #onLost(): void {
     for (const each of [...this.#listeners]) each.onLost?.()
-    const unknown = this.#outbox.forget()
-    if (unknown > 0) this.#publishFailure ??= fateUnknown(this.url, unknown)
+    const unknown = this.#sendBuffer.forget()
+    if (unknown > 0) this.#publishFailure ??= unconfirmedFailure(this.url, unknown)
   }
 
-  #returned(): void {
-    this.#info = this.#wire.info ?? this.#info
-    this.#outbox.resume()
+  #onReconnect(): void {
+    this.#info = this.#protocol.info ?? this.#info
+    this.#sendBuffer.resume()
     for (const each of [...this.#listeners]) each.onReconnect?.()
   }
 
@@ -288,7 +288,7 @@ class NatsBus implements Transport {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#listeners].map((each) => each.close()))
-    this.#isOver = true
+    this.#isClosed = true
     this.connection.closing()
     this.#requests.failAll(closedError(this.url))
     for (const each of [...this.#open]) await each.close()
@@ -299,27 +299,25 @@ class NatsBus implements Transport {
     }
   }
 
-  /** Sends what is left, and waits no longer than for a connect when the server says nothing. */
+  /** Sends what is left; waits for a silent server no longer than for a connect. */
   async #finish(): Promise<void> {
     if (!this.connection.isUp) {
-      this.#tellPublishFailure()
-      if (this.#outbox.unsent > 0) throw unsentFailure(this.url, this.#outbox.unsent)
+      this.#throwPublishFailure()
+      if (this.#sendBuffer.unsent > 0) throw unsentFailure(this.url, this.#sendBuffer.unsent)
       return
     }
-    const silence = this.#wire.silence(this.#patienceMs)
-    const late = silence.then(() => {
-      if (this.#outbox.unconfirmed > 0) throw fateUnknown(this.url, this.#outbox.unconfirmed)
+    const idle = this.#protocol.idleFor(this.#silenceMs)
+    const late = idle.then(() => {
+      if (this.#sendBuffer.unconfirmed > 0) throw unconfirmedFailure(this.url, this.#sendBuffer.unconfirmed)
     })
-    await Promise.race([this.#flush(), late]).finally(silence.stop)
+    await Promise.race([this.#flush(), late]).finally(idle.stop)
   }
 }
 
-/** Resolves when the signal aborts, or has. */
+/** Resolves when the signal aborts, or already has. */
 function whenAborted(signal: AbortSignal): {readonly promise: Promise<void>} & Disposable {
-  let abort = () => {}
-  const promise = new Promise<void>((resolve) => {
-    abort = resolve
-  })
+  const {promise, resolve} = Promise.withResolvers<void>()
+  const abort = () => resolve()
   if (signal.aborted) abort()
   else signal.addEventListener('abort', abort)
   return {promise, [Symbol.dispose]: () => signal.removeEventListener('abort', abort)}

@@ -1,4 +1,4 @@
-/** What a server tells of a connection, its login and its clock. */
+/** What a server says about a connection: its login, its clock, what its version lacks. */
 import {BusError} from '../../core/errors.ts'
 import type {Transport} from '../contract.ts'
 import type {Examination, TlsFacts} from '../examination.ts'
@@ -13,7 +13,7 @@ interface UserInfo {
   }
 }
 
-/** The server is asked for its user info, which carries its time; old ones, and logins that may not ask, have neither. */
+/** Asks for the user info, which includes the server's time. Old servers and restricted logins give neither. */
 export async function examineNats(
   bus: Pick<Transport, 'request'>,
   version: string,
@@ -45,16 +45,16 @@ async function userInfo(bus: Pick<Transport, 'request'>): Promise<UserInfo | und
   }
 }
 
-/** What busline can make use of and not every server has. */
-const came: readonly (readonly [major: number, minor: number, what: string])[] = [
-  [2, 9, 'what busline is tested with begins at 2.9'],
+/** Features that busline uses and that older servers lack. */
+const features: readonly (readonly [major: number, minor: number, what: string])[] = [
+  [2, 9, 'busline is tested with 2.9 and later'],
   [2, 10, 'several filters of one consumer'],
   [2, 14, 'moving a consumer without making it anew'],
 ]
 
 function lacksOf(version: string): string[] {
   const [major = 0, minor = 0] = version.split(/[.-]/).map(Number)
-  return came
+  return features
     .filter(([since, from]) => major < since || (major === since && minor < from))
     .map(([since, from, what]) => `${what} (${since}.${from})`)
 }

@@ -1,4 +1,4 @@
-/** What nats.js, TLS, sockets and the server say, in our own sentences. */
+/** Errors of nats.js, TLS, sockets and the server, in our own sentences. */
 import {
   AuthorizationError,
   type PermissionViolationError,
@@ -14,7 +14,7 @@ interface Reason {
   readonly try?: readonly string[]
 }
 
-/** `login` is what the login is called; undefined where none was given. Timeouts in milliseconds. */
+/** `login` is its name in a sentence, undefined without one. Timeouts in milliseconds. */
 export function connectFailure(url: string, error: unknown, login: string | undefined, timeoutMs: number): unknown {
   if (error instanceof BusError) return error
   if (isLoginError(error)) return loginFailure(url, error, login)
@@ -22,17 +22,17 @@ export function connectFailure(url: string, error: unknown, login: string | unde
   return new BusError(kind, `cannot connect to ${url}: ${text}`, {cause: error, ...(hints && {try: hints})})
 }
 
-/** The connection is gone for good. */
+/** The connection is lost for good. */
 export function lostFailure(url: string, error: unknown, login: string | undefined, timeoutMs: number): BusError {
   if (isLoginError(error)) return loginFailure(url, error, login)
   const reason = error === undefined ? '' : `: ${reasonOf(error, timeoutMs).text}`
   return new BusError('connect', `the connection to ${url} is lost${reason}`, {cause: error})
 }
 
-/** Messages that had left when the connection broke: the server may have them or not. */
-export function fateUnknown(url: string, count: number): BusError {
+/** Messages sent before the connection broke: the server may or may not have received them. */
+export function unconfirmedFailure(url: string, count: number): BusError {
   const what = count === 1 ? 'a message was' : `${count} messages were`
-  return new BusError('connect', `the connection to ${url} broke while ${what} on the way and may not have arrived`, {
+  return new BusError('connect', `the connection to ${url} broke while ${what} in flight: they may not have arrived`, {
     data: {unconfirmed: count},
   })
 }
@@ -47,10 +47,14 @@ export function subscribeDenied(url: string, pattern: string, cause: Error): Bus
 }
 
 export function inboxDenied(url: string, inbox: string, cause: Error): BusError {
-  return new BusError('denied', `not allowed to subscribe to the inbox "${inbox}" on ${url}, so no reply can come`, {
-    cause,
-    try: ['--inbox-prefix with a subject that this login may subscribe to'],
-  })
+  return new BusError(
+    'denied',
+    `not allowed to subscribe to the inbox "${inbox}" on ${url}, so replies cannot arrive`,
+    {
+      cause,
+      try: ['--inbox-prefix with a subject that this login is allowed to subscribe to'],
+    },
+  )
 }
 
 export function publishDenied(url: string, error: PermissionViolationError): BusError {
@@ -60,22 +64,22 @@ export function publishDenied(url: string, error: PermissionViolationError): Bus
 }
 
 export function tooManySubscriptions(url: string, cause: Error): BusError {
-  return new BusError('denied', `${url} takes no more subscriptions from this login`, {cause})
+  return new BusError('denied', `${url} accepts no more subscriptions of this login`, {cause})
 }
 
-/** Why a connection ended, in a few words. */
+/** The reason of an error, in a few words. */
 export function serverSays(error: Error): string {
   return reasonOf(error, 0).text
 }
 
-/** Does the server end the connection when it says this? Then it is told with the loss. */
-export function isLastWord(error: Error): boolean {
+/** Does the server close the connection after this error? Then it is reported with the loss. */
+export function endsConnection(error: Error): boolean {
   return (
     isLoginError(error) || /stale|slow consumer|maximum (payload|connections)|revoked|shutdown/i.test(error.message)
   )
 }
 
-/** The server knows us not, or no more. */
+/** The server does not accept the login, or no longer does. */
 export function isLoginError(error: unknown): boolean {
   return error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError
 }
@@ -83,7 +87,7 @@ export function isLoginError(error: unknown): boolean {
 function loginFailure(url: string, error: unknown, login: string | undefined): BusError {
   const expired = /expired/i.test(String(error)) && !login?.includes('expired') ? ', which has expired' : ''
   if (login !== undefined) return new BusError('denied', `${url} refuses ${login}${expired}`, {cause: error})
-  return new BusError('denied', `${url} lets nobody in without a login`, {
+  return new BusError('denied', `${url} requires a login`, {
     cause: error,
     try: ['nats://USER:PASSWORD@HOST:PORT', '--creds FILE', '--context NAME'],
   })
@@ -94,7 +98,7 @@ function reasonOf(error: unknown, timeoutMs: number): Reason {
     return {
       kind: 'connect',
       text: `no answer within ${timeoutMs} ms`,
-      try: ['see host and port', '--tls-first, if the server begins with TLS', 'a longer --connect-timeout'],
+      try: ['check host and port', '--tls-first, if the server expects TLS first', 'a longer --connect-timeout'],
     }
   }
   const text = words(error)
@@ -104,7 +108,7 @@ function reasonOf(error: unknown, timeoutMs: number): Reason {
   return {kind, text: sentence, try: hints}
 }
 
-/** Codes and messages of an error and of what is behind it. */
+/** Codes and messages of an error and its causes. */
 function words(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
@@ -112,32 +116,37 @@ function words(error: unknown): string {
   return [`${code}: ${error.message}`, ...behind.map(words)].join(' · ')
 }
 
-const ownCa = ['--tls-ca FILE with the CA of the server', '--insecure, to take any certificate']
+const ownCa = ['--tls-ca FILE with the CA of the server', '--insecure to accept any certificate']
 const clientCertificate = ['--tls-cert FILE --tls-key FILE']
 
 /** First match wins. */
 const reasons: readonly (readonly [RegExp, FailureKind, string, ...string[]])[] = [
-  [/ECONNREFUSED|connection refused/i, 'connect', 'nothing listens there', 'see host and port, and whether it runs'],
-  [/ENOTFOUND|EAI_AGAIN|EAI_/, 'connect', 'the host name is not known', 'see the host name'],
-  [/ETIMEDOUT|ESOCKETTIMEDOUT/, 'connect', 'no answer', 'see host and port'],
-  [/EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL/, 'connect', 'there is no way to that host'],
-  [/SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/, 'connect', 'its certificate comes from a CA that is not known here', ...ownCa],
-  [/CERT_HAS_EXPIRED/, 'connect', 'its certificate has expired', '--insecure, to take it all the same'],
-  [/CERT_NOT_YET_VALID/, 'connect', 'its certificate is not valid yet', 'see the clock of this machine'],
-  [/ALTNAME_INVALID/, 'connect', 'its certificate is for another host', 'the host name that stands in the certificate'],
+  [
+    /ECONNREFUSED|connection refused/i,
+    'connect',
+    'nothing listens there',
+    'check host and port, and that the server is running',
+  ],
+  [/ENOTFOUND|EAI_AGAIN|EAI_/, 'connect', 'the host name is unknown', 'check the host name'],
+  [/ETIMEDOUT|ESOCKETTIMEDOUT/, 'connect', 'no answer', 'check host and port'],
+  [/EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL/, 'connect', 'there is no route to that host'],
+  [/SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/, 'connect', 'its certificate is signed by an unknown CA', ...ownCa],
+  [/CERT_HAS_EXPIRED/, 'connect', 'its certificate has expired', '--insecure to accept it anyway'],
+  [/CERT_NOT_YET_VALID/, 'connect', 'its certificate is not valid yet', 'check the clock of this machine'],
+  [/ALTNAME_INVALID/, 'connect', 'its certificate is for another host', 'the host name in the certificate'],
   [
     /ALERT_(CERTIFICATE|BAD_CERT|UNKNOWN_CA)/,
     'denied',
-    'it wants a client certificate that it knows',
+    'it requires a client certificate that it trusts',
     ...clientCertificate,
   ],
   [/does not support 'tls'|WRONG_VERSION_NUMBER|PACKET_LENGTH/, 'connect', 'it does not speak TLS there', 'nats://…'],
-  [new RegExp(notNats), 'connect', notNats, 'see the port: 4222 is the usual one'],
-  [/Unexpected server response: (\d+)/, 'connect', 'what answers there takes no WebSockets', 'see port and path'],
-  [/maximum connections exceeded/i, 'connect', 'it takes no more connections'],
-  [/stale connection/i, 'connect', 'it took this connection for dead'],
-  [/no heartbeat/, 'connect', 'it answers no more'],
-  [/slow consumer/i, 'connect', 'it dropped us because we read too slowly'],
-  [/maximum payload/i, 'connect', 'a message was larger than it takes'],
+  [new RegExp(notNats), 'connect', notNats, 'check the port: 4222 is the default'],
+  [/Unexpected server response: (\d+)/, 'connect', 'the server there accepts no WebSockets', 'check port and path'],
+  [/maximum connections exceeded/i, 'connect', 'it accepts no more connections'],
+  [/stale connection/i, 'connect', 'it considered this connection stale'],
+  [/no heartbeat/, 'connect', 'it no longer answers'],
+  [/slow consumer/i, 'connect', 'it closed the connection because this client reads too slowly'],
+  [/maximum payload/i, 'connect', 'a message was larger than it accepts'],
   [/ECONNRESET|EPIPE|closed the connection/, 'connect', 'it closed the connection'],
 ]

@@ -1,6 +1,6 @@
 /**
- * Header lines as they stand on the wire (ADR-4). nats.js keeps them in a map, which loses the order of repeated names
- * and the space around values; here they go and come as they are.
+ * Header lines on the wire (ADR-4). nats.js keeps headers in a map, which loses the order of repeated names and the
+ * space around values; here both are kept.
  */
 import {type Headers, noHeaders} from '../../core/message.ts'
 
@@ -13,21 +13,21 @@ export function headerText(headers: Headers): string {
   return `${text}\r\n`
 }
 
-/** What stands after the version in the first line becomes `Status` and `Description`, as in other clients. */
+/** The rest of the first line, after the version, becomes `Status` and `Description`, as in other clients. */
 export function parseHeaders(bytes: Uint8Array): Headers {
   const [first = '', ...lines] = textOf(bytes).split('\r\n')
   const headers: [string, string][] = first.length > version.length ? statusLines(first) : []
   for (const line of lines) {
     const colon = line.indexOf(':')
     if (colon <= 0) continue
-    // One space belongs to the form, further ones to the value.
+    // One space is part of the format, further ones are part of the value.
     const from = line[colon + 1] === ' ' ? colon + 2 : colon + 1
     headers.push([line.slice(0, colon), line.slice(from)])
   }
   return headers.length === 0 ? noHeaders : headers
 }
 
-/** The server's answer to a request that nobody serves. `size` is that of the headers. */
+/** Is this the server's reply to a request without responders? `size` is that of the headers. */
 export function isNoResponders(bytes: Uint8Array, size: number): boolean {
   return bytes.length === size && bytes[9] === 0x35 && bytes[10] === 0x30 && bytes[11] === 0x33
 }

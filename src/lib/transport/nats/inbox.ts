@@ -1,63 +1,63 @@
 /**
- * The one subscription to which all replies come. The last token says whose a reply is: that of a request, or
- * `-<route>-<number>` for whoever has so many that a promise each would cost too much.
+ * The one subscription that receives all replies. The last token of the subject says which request a reply belongs to;
+ * `-<share>-<number>` is a share of the inbox, for senders with too many requests for a promise each.
  */
 import type {Requests} from '../shared/requests.ts'
 import {inboxDenied} from './failures.ts'
 import {isNoResponders} from './headers.ts'
-import type {Tap, Wire} from './protocol.ts'
-import type {Route, Routed} from './streams/session.ts'
+import type {NatsProtocol, ServerSubscription} from './protocol.ts'
+import type {InboxShare, ReplyHandler} from './streams/session.ts'
 import {messageReader} from './subscription.ts'
 
 export class Inbox {
   readonly #url: string
   readonly #prefix: string
   readonly #prefixBytes: number
-  readonly #wire: Wire
+  readonly #protocol: NatsProtocol
   readonly #requests: Requests
-  readonly #routes = new Map<number, Route>()
-  #tap: Tap | undefined
+  readonly #shares = new Map<number, ReplyHandler>()
+  #subscription: ServerSubscription | undefined
   #count = 0
 
   /** `prefix` with its trailing dot. */
-  constructor(url: string, prefix: string, wire: Wire, requests: Requests) {
+  constructor(url: string, prefix: string, protocol: NatsProtocol, requests: Requests) {
     this.#url = url
     this.#prefix = prefix
     this.#prefixBytes = Buffer.byteLength(prefix)
-    this.#wire = wire
+    this.#protocol = protocol
     this.#requests = requests
   }
 
   open(): void {
-    if (this.#tap !== undefined) return
+    if (this.#subscription !== undefined) return
     const read = messageReader()
     const pattern = `${this.#prefix}*`
-    this.#tap = this.#wire.tap(
+    this.#subscription = this.#protocol.addSubscription(
       pattern,
       undefined,
       (arg, data) => {
-        if (arg.subject[this.#prefixBytes] === dash) return this.#routed(arg.subject, data, arg.hdr)
+        if (arg.subject[this.#prefixBytes] === dash) return this.#arrived(arg.subject, data, arg.hdr)
         const message = read(arg, data)
         if (isNoResponders(data, arg.hdr)) this.#requests.noResponders(message.subject)
         else this.#requests.arrived(message)
       },
       (error) => {
-        this.#tap = undefined
+        this.#subscription = undefined
         const failure = inboxDenied(this.#url, pattern, error)
         this.#requests.failAll(failure)
-        for (const each of [...this.#routes.values()]) each.refused(failure)
+        for (const each of [...this.#shares.values()]) each.refused(failure)
       },
     )
   }
 
-  route(route: Route): Routed {
+  route(route: ReplyHandler): InboxShare {
     this.open()
     const id = this.#count++
-    this.#routes.set(id, route)
-    return {prefix: `${this.#prefix}-${id}-`, close: () => this.#routes.delete(id)}
+    this.#shares.set(id, route)
+    return {prefix: `${this.#prefix}-${id}-`, close: () => this.#shares.delete(id)}
   }
 
-  #routed(subject: Uint8Array, data: Uint8Array, headerSize: number): void {
+  #arrived(subject: Uint8Array, data: Uint8Array, headerSize: number): void {
     let at = this.#prefixBytes + 1
     const number = () => {
       let value = 0
@@ -66,7 +66,7 @@ export class Inbox {
       at++
       return value
     }
-    this.#routes.get(number())?.arrived(number(), data, headerSize)
+    this.#shares.get(number())?.arrived(number(), data, headerSize)
   }
 }
 

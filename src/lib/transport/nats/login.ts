@@ -1,4 +1,4 @@
-/** Every way to say who one is, as what nats.js asks for when the server wants to know. */
+/** Logins of every kind, as authenticators of nats.js. */
 import {readFileSync} from 'node:fs'
 import {
   type Authenticator,
@@ -12,8 +12,8 @@ import {BusError} from '../../core/errors.ts'
 import type {Login} from '../contract.ts'
 
 /**
- * The authenticators for a login; none where there is no login. Fails with `usage` for files and seeds that cannot be
- * used. Files are read again at each later connect: credentials are renewed while a stream runs.
+ * The authenticators for a login, none without one. Fails with `usage` for files and seeds that cannot be used. Files
+ * are read again at each reconnect, since credentials may be renewed during a long run.
  */
 export function authenticators(login: Login, fromUrl: Login | undefined): Authenticator[] {
   const {user, password, token} = fromUrl ?? login
@@ -25,7 +25,7 @@ export function authenticators(login: Login, fromUrl: Login | undefined): Authen
   return found
 }
 
-/** What the login is called in a sentence, and since when it is no longer valid; undefined where there is none. */
+/** The login as named in a sentence, with the time it expired; undefined without a login. */
 export function loginName(login: Login, fromUrl: Login | undefined): string | undefined {
   const {user, token} = fromUrl ?? login
   const key = keyLogin(login)
@@ -41,7 +41,7 @@ function keyName({credsFile, creds, nkeyFile, jwt}: Login): string {
   return jwt === undefined ? 'this nkey' : 'this JWT'
 }
 
-/** ` (expired 2026-01-02T03:04:05Z)` for a token whose time is over. */
+/** ` (expired 2026-01-02T03:04:05Z)` for an expired token. */
 function expiry(jwt = ''): string {
   try {
     const {exp} = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'))
@@ -57,7 +57,7 @@ interface Key {
   readonly seed?: string | undefined
 }
 
-/** Reads the key now, so that what is wrong with it is said at once; answers how to read it again. */
+/** Reads the key now, so that an error shows at once; returns a function that reads it again. */
 function keyLogin(login: Login): (() => Key) | undefined {
   const {credsFile, creds, nkeyFile, jwt, seed} = login
   const read =
@@ -80,7 +80,7 @@ function fresh(read: () => Key): Authenticator {
     try {
       last = read()
     } catch {
-      // The file has gone or is just being written: what it said before may still do.
+      // The file is gone or being written: the last contents may still be valid.
     }
     const {jwt, seed} = last
     const bytes = seed === undefined ? undefined : new TextEncoder().encode(seed)
@@ -98,13 +98,12 @@ function readText(path: string): string {
   }
 }
 
-/** A credentials file has a JWT and a seed, each between two lines of dashes. */
+/** A credentials file holds a JWT and a seed, each between two marker lines. */
 function parseCreds(text: string, name: string): Key {
   const block = (what: string) =>
     new RegExp(`-{3,}BEGIN ${what}-{3,}\\s+(\\S+)\\s+-{3,}END ${what}-{3,}`, 'i').exec(text)?.[1]
   const jwt = block('NATS USER JWT')
-  if (jwt === undefined)
-    throw new BusError('usage', `${name} has no NATS user JWT in it`, {try: ['nsc generate creds']})
+  if (jwt === undefined) throw new BusError('usage', `${name} contains no NATS user JWT`, {try: ['nsc generate creds']})
   const seed = block('USER NKEY SEED')
   return {jwt, seed: seed === undefined ? undefined : parseSeed(seed, name)}
 }
@@ -112,7 +111,7 @@ function parseCreds(text: string, name: string): Key {
 function parseSeed(text: string, name: string): string {
   const seed = /(?:^|\s)(S[A-Z2-7]{20,})(?:\s|$)/.exec(text)?.[1]
   if (seed !== undefined && isSeed(seed)) return seed
-  throw new BusError('usage', `${name} has no valid nkey seed in it`, {try: ['a seed of a user begins with SU']})
+  throw new BusError('usage', `${name} contains no valid nkey seed`, {try: ['a seed of a user begins with SU']})
 }
 
 function isSeed(seed: string): boolean {

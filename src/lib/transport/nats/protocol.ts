@@ -1,7 +1,7 @@
 /**
- * The protocol engine of nats.js with what a command line needs of it: a first connect that can be given up at once,
- * failures told when they happen, and messages handed over without a wrapper each. It reaches below the public face of
- * nats.js; the version is bundled, and the conformance suite on the oldest and newest server stands behind it.
+ * The protocol engine of nats.js, extended for a command line: the first connect can be aborted at once, failures are
+ * reported when they happen, and messages come without a wrapper object each. It overrides internals of nats.js, so that
+ * version is pinned and bundled; the conformance suite runs it against the oldest and the newest server.
  */
 import {
   type ConnectionOptions,
@@ -16,100 +16,105 @@ import {
   type TransportFactory,
 } from '@nats-io/transport-node'
 import type {TlsFacts} from '../examination.ts'
-import type {Link} from './socket.ts'
+import type {NatsSocket} from './socket.ts'
 
-/** Gets a message: where its subject, reply and headers stand, and headers and payload in one. */
-export type Sink = (arg: MsgArg, data: Uint8Array) => void
+/** Receives a message: the positions of subject, reply and headers, then headers and payload in one. */
+export type MessageHandler = (arg: MsgArg, data: Uint8Array) => void
 
 /** One subscription at the server. */
-export interface Tap {
-  /** Ends it; what is on its way is let go. */
+export interface ServerSubscription {
+  /** Ends it; messages in flight are dropped. */
   close(): void
-  /** Ends it at the server; resolves when all that was on its way has come. */
+  /** Ends it at the server; resolves when all messages in flight have arrived. */
   drain(): Promise<void>
 }
 
 const nobody = {
   publish(): never {
-    throw new Error('nats.js publishes nothing here by itself')
+    throw new Error('nats.js does not publish by itself here')
   },
 }
 
-/** How long reading rests at a time; what the server has for us meanwhile waits there. */
-const longestRestMs = 5
+/** The longest pause of reading; meanwhile messages wait at the server. */
+const longestPauseMs = 5
 
-export class Wire extends ProtocolHandler {
+export class NatsProtocol extends ProtocolHandler {
   readonly #factory: TransportFactory
   readonly #onStatus: (status: Status) => void
-  readonly #sinks = new Map<number, Sink>()
+  readonly #handlers = new Map<number, MessageHandler>()
   #lastFrameAt = 0
-  #rest: NodeJS.Timeout | undefined
-  #restBegan = 0
-  /** How long reading has rested in all. */
-  restedMs = 0
-  /** Called before a command goes out, so that what was published earlier goes first. */
+  #pause: NodeJS.Timeout | undefined
+  #pauseBegan = 0
+  /** Total time that reading has paused. */
+  pausedMs = 0
+  /** Called before a command is sent, so that earlier messages are sent first. */
   beforeCommand: (() => void) | undefined
 
   constructor(options: ConnectionOptions, factory: TransportFactory, onStatus: (status: Status) => void) {
-    // Belongs to the module, not to the connection: set before each use, for there may be others of another kind.
+    // The factory belongs to the module, not to the connection: set before each use, since connections differ.
     setTransportFactory(factory)
     super(parseOptions(options), nobody)
     this.#factory = factory
     this.#onStatus = onStatus
   }
 
-  /** How the connection is encrypted, if it is and its socket tells. */
+  /** The connection's encryption; undefined when there is none, or the socket does not tell. */
   get tlsFacts(): TlsFacts | undefined {
-    return (this.transport as Link).tlsFacts
+    return (this.transport as NatsSocket).tlsFacts
   }
 
-  /** Sends bytes that are whole commands, which must not change until they are flushed. */
+  /** Sends whole commands; the bytes must not change until they are flushed. */
   sendBytes(bytes: Uint8Array): void {
     super.sendCommand(bytes)
   }
 
-  tap(subject: string, queue: string | undefined, sink: Sink, refused: (error: Error) => void): Tap {
+  addSubscription(
+    subject: string,
+    queue: string | undefined,
+    handler: MessageHandler,
+    refused: (error: Error) => void,
+  ): ServerSubscription {
     const callback = (error: Error | null) => {
       if (error) refused(error)
     }
     const subscription = new SubscriptionImpl(this, subject, queue === undefined ? {callback} : {callback, queue})
     this.subscribe(subscription)
     const {sid} = subscription
-    this.#sinks.set(sid, sink)
+    this.#handlers.set(sid, handler)
     return {
       close: () => {
-        if (this.#sinks.delete(sid)) subscription.unsubscribe()
+        if (this.#handlers.delete(sid)) subscription.unsubscribe()
       },
       drain: async () => {
-        // Without a connection, or when it is lost meanwhile, nothing more can come.
+        // Nothing more can arrive without a connection.
         if (!this.connected) subscription.unsubscribe()
-        else if (this.#sinks.has(sid)) await subscription.drain().catch(() => {})
-        this.#sinks.delete(sid)
+        else if (this.#handlers.has(sid)) await subscription.drain().catch(() => {})
+        this.#handlers.delete(sid)
       },
     }
   }
 
-  /** Stops reading for a moment. */
-  rest(): void {
-    if (this.#rest !== undefined) return
-    const link = this.transport as Link
-    link.pause()
-    this.#restBegan = performance.now()
-    this.#rest = setTimeout(() => this.goOn(), longestRestMs)
+  /** Pauses reading for a few milliseconds. */
+  pauseReading(): void {
+    if (this.#pause !== undefined) return
+    const socket = this.transport as NatsSocket
+    socket.pause()
+    this.#pauseBegan = performance.now()
+    this.#pause = setTimeout(() => this.resumeReading(), longestPauseMs)
   }
 
-  /** Ends the rest, if there is one. */
-  goOn(): void {
-    if (this.#rest === undefined) return
-    clearTimeout(this.#rest)
-    this.#rest = undefined
-    this.restedMs += performance.now() - this.#restBegan
-    const link = this.transport as Link
-    link.resume()
+  /** Ends a pause. */
+  resumeReading(): void {
+    if (this.#pause === undefined) return
+    clearTimeout(this.#pause)
+    this.#pause = undefined
+    this.pausedMs += performance.now() - this.#pauseBegan
+    const socket = this.transport as NatsSocket
+    socket.resume()
   }
 
-  /** Resolves when nothing has come from the server for so long. `stop` ends the watch. */
-  silence(ms: number): Promise<void> & {stop: () => void} {
+  /** Resolves when the server has sent nothing for `ms`. `stop` ends the wait. */
+  idleFor(ms: number): Promise<void> & {stop: () => void} {
     let timer: NodeJS.Timeout | undefined
     const watched = new Promise<void>((resolve) => {
       const look = () => {
@@ -117,22 +122,22 @@ export class Wire extends ProtocolHandler {
         if (left <= 0) resolve()
         else timer = setTimeout(late, left)
       }
-      // Were we too busy to read for so long, what has come is read first.
+      // If we were too busy to read, what has arrived is read first.
       const late = () => setImmediate(look)
       timer = setTimeout(late, ms)
     })
     return Object.assign(watched, {stop: () => clearTimeout(timer)})
   }
 
-  /** After a connect: servers that could not be reached then may be there when the connection is lost. */
-  remember(addresses: readonly string[]): void {
+  /** Call after the first connect: servers that failed then may be up when the connection is lost. */
+  addServers(addresses: readonly string[]): void {
     setTransportFactory(this.#factory)
     const known = new Set(this.servers.getServers().map(({src}) => src))
     for (const address of addresses) if (!known.has(address)) this.servers.addServer(address)
   }
 
-  /** Gives up whatever connect is under way. */
-  abandon(error: Error): void {
+  /** Aborts a connect. */
+  abortConnect(error: Error): void {
     this.servers.clear()
     this.connectError?.(error)
     this.raceTimer?.cancel()
@@ -156,7 +161,7 @@ export class Wire extends ProtocolHandler {
   }
 
   override async disconnected(error?: Error): Promise<void> {
-    // While it connects, the dial that is under way has to hear of it, and nobody else.
+    // During a connect only the dial needs to know.
     const dialFailed = this.connectError
     if (dialFailed !== undefined) return dialFailed(error ?? new Error('the server closed the connection'))
     this.#failFlushes()
@@ -164,27 +169,27 @@ export class Wire extends ProtocolHandler {
   }
 
   override dispatchStatus(status: Status): void {
-    showingBugs(() => this.#onStatus(status))
+    rethrowLater(() => this.#onStatus(status))
     super.dispatchStatus(status)
   }
 
   override resetOutbound(): void {
     super.resetOutbound()
-    const heard = () => {
+    const onFrame = () => {
       this.#lastFrameAt = performance.now()
-      // Whatever comes is a sign of life; the answer to a heartbeat may have a long way behind other messages.
+      // Any frame is a sign of life; the reply to a heartbeat may be queued behind many messages.
       if (this.heartbeats.pendings.length > 0) this.heartbeats._reset()
     }
-    const failed = (error: Error) => {
+    const onFailure = (error: Error) => {
       this.lastError = error
       this.transport.disconnect()
     }
-    this.parser = new CarefulParser(this, heard, failed)
+    this.parser = new ReportingParser(this, onFrame, onFailure)
   }
 
   override processMsg(arg: MsgArg, data: Uint8Array): void {
-    const sink = this.#sinks.get(arg.sid)
-    if (sink !== undefined) showingBugs(() => sink(arg, data))
+    const handler = this.#handlers.get(arg.sid)
+    if (handler !== undefined) rethrowLater(() => handler(arg, data))
   }
 
   override sendCommand(command: string | Uint8Array, ...payloads: Uint8Array[]): void {
@@ -198,20 +203,20 @@ export class Wire extends ProtocolHandler {
   }
 
   override async close(error?: Error): Promise<void> {
-    clearTimeout(this.#rest)
+    clearTimeout(this.#pause)
     await super.close(error)
     this.transport.discard()
     this.#failFlushes()
   }
 
-  /** nats.js does it when it dials the next time, or never. */
+  /** nats.js does this at its next dial, or never. */
   #failFlushes(): void {
     for (const pong of this.pongs.splice(0)) pong.reject(new Error('the connection is lost'))
   }
 }
 
-/** What our own code throws must not be taken for a fault of the connection. */
-function showingBugs(act: () => void): void {
+/** Errors of our own code must not count as failures of the connection. */
+function rethrowLater(act: () => void): void {
   try {
     act()
   } catch (bug) {
@@ -221,23 +226,23 @@ function showingBugs(act: () => void): void {
   }
 }
 
-/** nats.js prints a parse error on stdout and hears nothing more from then on. */
-class CarefulParser extends Parser {
-  readonly #heard: () => void
-  readonly #failed: (error: Error) => void
+/** Reports parse errors. nats.js prints them on stdout and reads nothing more. */
+class ReportingParser extends Parser {
+  readonly #onFrame: () => void
+  readonly #onFailure: (error: Error) => void
 
-  constructor(wire: Wire, heard: () => void, failed: (error: Error) => void) {
-    super(wire)
-    this.#heard = heard
-    this.#failed = failed
+  constructor(protocol: NatsProtocol, onFrame: () => void, onFailure: (error: Error) => void) {
+    super(protocol)
+    this.#onFrame = onFrame
+    this.#onFailure = onFailure
   }
 
   override parse(bytes: Uint8Array): void {
-    this.#heard()
+    this.#onFrame()
     try {
       super.parse(bytes)
     } catch (error) {
-      this.#failed(error as Error)
+      this.#onFailure(error as Error)
     }
   }
 }

@@ -1,14 +1,14 @@
-/** What a server URL says: `nats://user:password@host:4222`, `tls://`, `ws://`, `wss://`, several with commas between. */
+/** Server URLs: `nats://user:password@host:4222`, `tls://`, `ws://`, `wss://`, or several separated by commas. */
 import {BusError} from '../../core/errors.ts'
 import type {Login} from '../contract.ts'
 
 export interface Servers {
-  /** As shown to people. */
+  /** For messages: without logins. */
   readonly shown: string
   /** `host:port`, or a whole URL for WebSockets. */
   readonly list: readonly string[]
   readonly webSocket: boolean
-  /** TLS is asked for. */
+  /** A URL asks for TLS. */
   readonly secure: boolean
   readonly login: Login | undefined
 }
@@ -23,7 +23,7 @@ export function parseServers(url: string): Servers {
   const all = texts.filter((text) => text !== '').map((text) => parse(text, first))
   const webSocket = isWebSocket(first)
   if (all.some(({scheme}) => isWebSocket(scheme) !== webSocket)) {
-    throw new BusError('usage', 'servers with ws:// and servers without it cannot stand in one list')
+    throw new BusError('usage', 'a list of servers is either all ws:// or wss://, or has none of them')
   }
   return {
     shown: all.map(({shown}) => shown).join(','),
@@ -36,12 +36,12 @@ export function parseServers(url: string): Servers {
 
 function parse(text: string, scheme: Scheme) {
   const own = schemeOf(text, scheme)
-  // A scheme that Node does not know keeps the port as it stands.
+  // `URL` keeps the port only for schemes that it does not know.
   const rest = text.replace(/^[a-z]+:\/\//i, '')
   const url = URL.parse(`nats://${rest}`)
   if (url === null || url.hostname === '') {
     const typed = rest.slice(rest.lastIndexOf('@') + 1)
-    throw new BusError('usage', `${JSON.stringify(`${own}://${typed}`)} is no server URL`, {
+    throw new BusError('usage', `${JSON.stringify(`${own}://${typed}`)} is not a server URL`, {
       try: ['nats://HOST:PORT', 'nats://USER:PASSWORD@HOST:PORT, with special characters as %XX'],
     })
   }
@@ -60,14 +60,14 @@ function schemeOf(text: string, otherwise: Scheme): Scheme {
   const scheme = /^([a-z]+):\/\//i.exec(text)?.[1]?.toLowerCase()
   if (scheme === undefined) return otherwise
   if (scheme in defaultPorts) return scheme as Scheme
-  throw new BusError('usage', `a server URL does not begin with ${scheme}://`, {try: ['nats:// tls:// ws:// wss://']})
+  throw new BusError('usage', `${scheme}:// is not a scheme of a NATS server`, {try: ['nats:// tls:// ws:// wss://']})
 }
 
 function isWebSocket(scheme: Scheme): boolean {
   return scheme === 'ws' || scheme === 'wss'
 }
 
-/** What stands alone before `@` is a token. */
+/** A single word before `@` is a token. */
 function loginOf({username, password}: URL): Login | undefined {
   if (username === '' && password === '') return undefined
   return password === '' ? {token: decoded(username)} : {user: decoded(username), password: decoded(password)}
@@ -81,7 +81,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The servers of a list are one cluster, so one login does for all. */
+/** The servers of a list are one cluster, so they share one login. */
 function theLogin(logins: readonly Login[]): Login | undefined {
   const [first, ...others] = logins
   if (others.some((other) => JSON.stringify(other) !== JSON.stringify(first))) {

@@ -2,10 +2,10 @@ import type {ConnectionOptions, Transport as NatsTransport, Server, ServerInfo} 
 import type {TlsFacts} from '../examination.ts'
 
 const pieceBytes = 64 * 1024
-/** What is said of a server that does not begin as NATS servers do. */
-export const notNats = 'what answers there is no NATS server'
+/** The failure for a server that does not begin as NATS servers do. */
+export const notNats = 'the server there is not a NATS server'
 
-/** What a server says of itself in its first line. Throws what it says instead, or `notNats`. */
+/** The INFO in a server's first line. Throws the error that the server sent instead, or `notNats`. */
 export function parseIntroduction(line: Buffer): ServerInfo {
   const [, word, rest] = /^(INFO|-ERR) (.*)/i.exec(line.toString('utf8')) ?? []
   if (word === undefined || rest === undefined) throw new Error(notNats)
@@ -13,35 +13,28 @@ export function parseIntroduction(line: Buffer): ServerInfo {
   return JSON.parse(rest)
 }
 
-/** What a socket must do to carry the NATS protocol: the half that TCP and WebSockets have in common. */
-export abstract class Link implements NatsTransport {
+/** A socket that carries the NATS protocol: what TCP and WebSockets share. */
+export abstract class NatsSocket implements NatsTransport {
   readonly lang = 'nats.js'
   readonly version = '3.4.0'
   closeError?: Error
-  readonly #closed: Promise<Error | undefined>
-  #end: (error: Error | undefined) => void = () => {}
+  readonly #closed = Promise.withResolvers<Error | undefined>()
   #frames: Uint8Array[] = []
   #wake: () => void = () => {}
   #isPaused = false
   #isOver = false
   #isDiscarded = false
 
-  constructor() {
-    this.#closed = new Promise((resolve) => {
-      this.#end = resolve
-    })
-  }
-
   /** Resolves when the server has introduced itself. */
   abstract connect(server: Server, options: ConnectionOptions): Promise<void>
   abstract send(frame: Uint8Array): void
   abstract isEncrypted(): boolean
-  /** Lets go of the socket, in whatever state it is. */
+  /** Destroys the socket, in any state. */
   protected abstract destroy(): void
   protected abstract stopReading(): void
   protected abstract startReading(): void
 
-  /** Absent where it is not encrypted, or the platform does not tell. */
+  /** Undefined when not encrypted, or when the platform does not tell. */
   get tlsFacts(): TlsFacts | undefined {
     return undefined
   }
@@ -50,9 +43,9 @@ export abstract class Link implements NatsTransport {
     return this.#isOver
   }
 
-  /** Resolves when the other side has gone, or on `disconnect`; not when it was us who wanted no more of it. */
+  /** Resolves when the other side closes, or on `disconnect`; not after `discard`. */
   closed(): Promise<Error | undefined> {
-    return this.#closed
+    return this.#closed.promise
   }
 
   disconnect(): void {
@@ -71,7 +64,7 @@ export abstract class Link implements NatsTransport {
     this.#wake()
   }
 
-  /** Gives nothing more until `resume`. */
+  /** Yields nothing more until `resume`. */
   pause(): void {
     this.#isPaused = true
     this.stopReading()
@@ -88,7 +81,7 @@ export abstract class Link implements NatsTransport {
       const frames = this.#frames
       this.#frames = []
       for (const frame of frames) {
-        // A frame of a WebSocket may hold megabytes; a pause must not have to wait for the end of it.
+        // A WebSocket frame may hold megabytes; a pause must take effect before its end.
         for (let at = 0; at < frame.length; at += pieceBytes) {
           while (this.#isPaused && !this.#isDiscarded) await this.#change()
           if (this.#isDiscarded) return
@@ -106,13 +99,13 @@ export abstract class Link implements NatsTransport {
     this.#wake()
   }
 
-  /** The connection has ended; told once. */
+  /** The connection has ended; reported once. */
   protected over(error?: Error): void {
     if (this.#isOver) return
     this.#isOver = true
     if (error !== undefined) this.closeError = error
     this.#wake()
-    this.#end(error)
+    this.#closed.resolve(error)
   }
 
   #change(): Promise<void> {

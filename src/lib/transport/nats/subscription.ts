@@ -3,39 +3,39 @@ import {Message, noHeaders} from '../../core/message.ts'
 import {hasWildcard, matches, overlaps} from '../../core/subject.ts'
 import {Mailbox, type MailboxOptions} from '../shared/mailbox.ts'
 import {parseHeaders} from './headers.ts'
-import type {Sink, Tap, Wire} from './protocol.ts'
+import type {MessageHandler, NatsProtocol, ServerSubscription} from './protocol.ts'
 
 export interface NatsSubscriptionOptions extends MailboxOptions {
   readonly queue: string | undefined
-  /** How long a drain waits for a server that says nothing. */
+  /** How long a drain waits for a silent server. */
   readonly drainMs: number
-  /** Makes the failure for a pattern that the server refuses. */
+  /** Makes the error for a pattern that the server refuses. */
   readonly refusal: (pattern: string, error: Error) => BusError
 }
 
-/** Who has not taken a message for so long does not read. */
-const atWorkMs = 1000
+/** A reader that has taken no message for this long is not reading. */
+const activeMs = 1000
 
 /**
- * How long in all reading may rest for a reader who has fallen behind, until he has caught up. A burst is thus taken in
- * without a loss; but who is too slow for good must not have the server slow down the publishers, as it does for a client
- * that it cannot get rid of its messages to.
+ * For how long reading may pause in all for a reader that has fallen behind, until it has caught up. A burst is thus
+ * received without loss; but a reader that stays too slow must not make the server slow down publishers, as it does when
+ * it cannot send a client its messages.
  */
-const mostRestMs = 1000
+const mostPausedMs = 1000
 
-/** A mailbox that one subscription a pattern fills. It ends for the reader when the server has nothing more for it. */
+/** A mailbox filled by one subscription per pattern. It ends for the reader when the server has nothing more to send. */
 export class NatsSubscription extends Mailbox {
-  readonly #taps: readonly Tap[]
-  readonly #wire: Wire
+  readonly #subscriptions: readonly ServerSubscription[]
+  readonly #protocol: NatsProtocol
   readonly #drainMs: number
   readonly #full: number
   #takenAt = Number.NEGATIVE_INFINITY
-  #restedBefore = 0
+  #pausedBefore = 0
   #draining: Promise<void> | undefined
-  /** Why it failed, if it did. */
+  /** The cause, after a failure. */
   failure: unknown
 
-  constructor(wire: Wire, patterns: readonly string[], options: NatsSubscriptionOptions) {
+  constructor(protocol: NatsProtocol, patterns: readonly string[], options: NatsSubscriptionOptions) {
     super({
       ...options,
       onClose: () => {
@@ -44,25 +44,25 @@ export class NatsSubscription extends Mailbox {
       },
     })
     const {queue, refusal, drainMs} = options
-    this.#wire = wire
+    this.#protocol = protocol
     this.#drainMs = drainMs
     this.#full = (options.limit ?? 65_536) / 2
-    this.#taps = patterns.map((pattern, i) => {
+    this.#subscriptions = patterns.map((pattern, i) => {
       const earlier = queue === undefined ? patterns.slice(0, i).filter((other) => overlaps(other, pattern)) : []
-      const sink = makeSink(pattern, earlier, (message) => this.#deliver(message))
-      return wire.tap(pattern, queue, sink, (error) => this.fail(refusal(pattern, error)))
+      const handler = makeHandler(pattern, earlier, (message) => this.#deliver(message))
+      return protocol.addSubscription(pattern, queue, handler, (error) => this.fail(refusal(pattern, error)))
     })
   }
 
   override take(max: number): Promise<readonly Message[]> {
     this.#takenAt = performance.now()
     const taken = super.take(max)
-    if (this.length < this.#full) this.#wire.goOn()
-    if (this.length === 0) this.#restedBefore = this.#wire.restedMs
+    if (this.length < this.#full) this.#protocol.resumeReading()
+    if (this.length === 0) this.#pausedBefore = this.#protocol.pausedMs
     return taken
   }
 
-  /** The server may have sent more than has come: what it sent is delivered. */
+  /** Delivers what the server has sent and has not yet arrived. */
   override drain(): Promise<void> {
     this.#draining ??= this.#drain()
     return this.#draining
@@ -74,31 +74,31 @@ export class NatsSubscription extends Mailbox {
     this.#leave()
   }
 
-  /** Reading rests for a reader who is at work but behind, not for one who does not read. */
+  /** Reading pauses for an active reader that is behind, not for one that does not read. */
   #deliver(message: Message): void {
     this.push(message)
-    if (this.length < this.#full || this.#wire.restedMs - this.#restedBefore > mostRestMs) return
-    if (performance.now() - this.#takenAt < atWorkMs) this.#wire.rest()
+    if (this.length < this.#full || this.#protocol.pausedMs - this.#pausedBefore > mostPausedMs) return
+    if (performance.now() - this.#takenAt < activeMs) this.#protocol.pauseReading()
   }
 
   async #drain(): Promise<void> {
     if (!this.closed) {
-      const silence = this.#wire.silence(this.#drainMs)
-      await Promise.race([Promise.all(this.#taps.map((tap) => tap.drain())), silence]).finally(silence.stop)
+      const idle = this.#protocol.idleFor(this.#drainMs)
+      await Promise.race([Promise.all(this.#subscriptions.map((each) => each.drain())), idle]).finally(idle.stop)
     }
     await super.drain()
   }
 
   #leave(): void {
-    for (const tap of this.#taps) tap.close()
+    for (const each of this.#subscriptions) each.close()
   }
 }
 
 /**
- * Makes messages of what comes for a pattern. With several patterns in one subscription the server sends a message for
- * each that matches: the first of them delivers it. In a queue group it sends it once, whatever matches.
+ * Makes messages of what comes for a pattern. With several patterns the server sends a message once for each pattern that
+ * matches: the first of them delivers it. To a queue group it sends a message once.
  */
-function makeSink(pattern: string, earlier: readonly string[], push: (message: Message) => void): Sink {
+function makeHandler(pattern: string, earlier: readonly string[], push: (message: Message) => void): MessageHandler {
   const toMessage = hasWildcard(pattern) ? messageReader() : messageReader(pattern)
   if (earlier.length === 0) return (arg, data) => push(toMessage(arg, data))
   return (arg, data) => {
@@ -107,8 +107,8 @@ function makeSink(pattern: string, earlier: readonly string[], push: (message: M
   }
 }
 
-/** Reads messages off the wire; the subject need not be read when it is always the same. */
-export function messageReader(fixed?: string): (...args: Parameters<Sink>) => Message {
+/** Makes messages of what comes off the wire; the subject need not be read when it is always the same. */
+export function messageReader(fixed?: string): (...args: Parameters<MessageHandler>) => Message {
   const readSubject = fixed === undefined ? subjectReader() : () => fixed
   return ({subject, reply, hdr}, data) => {
     const text = reply === undefined ? undefined : decoded(reply)
@@ -118,7 +118,7 @@ export function messageReader(fixed?: string): (...args: Parameters<Sink>) => Me
   }
 }
 
-/** Subjects come in runs: a name just seen is not made again. */
+/** Subjects come in runs: the string of the last one is reused. */
 export function subjectReader(): (bytes: Uint8Array) => string {
   let last = new Uint8Array()
   let text = ''

@@ -1,13 +1,13 @@
 /**
- * NATS over TCP and TLS. Unlike the transport of nats.js it lets go of a socket whose connect did not succeed, so that
- * the process can end, and it checks a certificate against the address when the server is named by its address.
+ * NATS over TCP and TLS. Unlike the transport of nats.js it destroys a socket that failed to connect, so that the
+ * process can end, and checks the certificate against the IP address when the server is given by address.
  */
 import {promises as dns} from 'node:dns'
 import {connect as connectTcp, isIP, type Socket} from 'node:net'
 import {connect as connectTls, TLSSocket} from 'node:tls'
 import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
 import type {TlsFacts} from '../examination.ts'
-import {Link, notNats, parseIntroduction} from './socket.ts'
+import {NatsSocket, notNats, parseIntroduction} from './socket.ts'
 import {type Tls, tlsFactsOf} from './tls.ts'
 
 export async function resolveHost(host: string): Promise<string[]> {
@@ -15,7 +15,7 @@ export async function resolveHost(host: string): Promise<string[]> {
   return found.map(({address}) => address)
 }
 
-export class TcpLink extends Link {
+export class TcpSocket extends NatsSocket {
   readonly #tls: Tls
   #socket: Socket | undefined
   #encrypted = false
@@ -45,8 +45,8 @@ export class TcpLink extends Link {
   send(frame: Uint8Array): void {
     const socket = this.#socket
     if (this.isClosed || socket === undefined) return
-    // What is sent in one turn leaves in one piece. A server that refuses a login then has nothing unread when it closes
-    // the connection, else its system might take back the refusal.
+    // One turn is sent in one piece. A server that refuses a login then has nothing unread when it closes the connection;
+    // with unread data its system could reset the connection before the refusal arrives.
     if (socket.writableCorked === 0 && frame.length < ownPieceBytes) {
       socket.cork()
       process.nextTick(() => socket.uncork())
@@ -75,7 +75,7 @@ export class TcpLink extends Link {
     this.#socket?.destroy()
   }
 
-  /** Makes `socket` the one in use; `ready` is called when it is connected. */
+  /** Uses this socket from now on; `ready` is called when it is connected. */
   #use(socket: Socket, ready: () => void, event = 'connect'): void {
     this.#socket = socket
     let failure: Error | undefined
@@ -88,7 +88,7 @@ export class TcpLink extends Link {
       if (this.#isConnected) this.over(failure)
       else this.#failed(failure ?? new Error('the server closed the connection'))
     })
-    // Discarded before it was there.
+    // Discarded while connecting.
     if (this.isClosed) socket.destroy()
   }
 
@@ -109,7 +109,7 @@ export class TcpLink extends Link {
     )
   }
 
-  /** The line with which the server begins. What follows it is for later. */
+  /** The server's first line. What follows stays in the socket. */
   #introduction(): Promise<Buffer> {
     const socket = this.#socket as Socket
     return this.#step((done) => {

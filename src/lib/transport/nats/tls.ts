@@ -5,11 +5,11 @@ import type {TlsOptions} from '../contract.ts'
 import type {TlsFacts} from '../examination.ts'
 
 export interface Tls {
-  /** Without TLS there shall be no connection; else the server decides. */
+  /** Refuse to connect without TLS; otherwise the server decides. */
   readonly isWanted: boolean
-  /** TLS comes before the server says anything. */
+  /** TLS starts before the server sends anything. */
   readonly first: boolean
-  /** By the names that Node gives them. */
+  /** With Node's option names. */
   readonly material: TlsMaterial
 }
 
@@ -20,7 +20,7 @@ export interface TlsMaterial {
   readonly rejectUnauthorized?: boolean
 }
 
-/** Reads the files. Fails with `usage` for those that cannot be used. */
+/** Reads the files. Fails with `usage` when one cannot be used. */
 export function readTls(options: TlsOptions = {}, isWanted: boolean): Tls {
   const {caFile, certFile, keyFile, first = false, insecure} = options
   if ((certFile === undefined) !== (keyFile === undefined)) {
@@ -41,7 +41,7 @@ export function readTls(options: TlsOptions = {}, isWanted: boolean): Tls {
   }
 }
 
-/** What a socket tells of its encryption and of the server's certificate. */
+/** The encryption of a socket and the certificate of its server. */
 export function tlsFactsOf(socket: TLSSocket): TlsFacts {
   const {subject, issuer, valid_to: end} = socket.getPeerCertificate()
   const {authorizationError: distrust} = socket
@@ -56,7 +56,7 @@ export function tlsFactsOf(socket: TLSSocket): TlsFacts {
 }
 
 function nameOf(certified: {readonly CN?: string | string[]; readonly O?: string | string[]}): string {
-  return [certified.CN ?? certified.O ?? 'nobody by name'].flat().join(', ')
+  return [certified.CN ?? certified.O ?? 'unnamed'].flat().join(', ')
 }
 
 function readPem(path: string): string {
@@ -77,7 +77,7 @@ function check({ca, cert, key}: TlsMaterial, paths: readonly (string | undefined
     ['PRIVATE KEY', key],
   ] as const) {
     if (pem !== undefined && !pem.includes(`${what}-----`))
-      throw new BusError('usage', `one of the TLS files ${named} is no PEM file: it has no ${what}`)
+      throw new BusError('usage', `one of the TLS files ${named} is not a PEM file: it has no ${what}`)
   }
   try {
     createSecureContext({ca, cert, key})

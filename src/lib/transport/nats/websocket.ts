@@ -1,10 +1,10 @@
-/** NATS over WebSockets. By `ws` and not by Node's own client, which takes no CA, no client certificate and tells no cause. */
+/** NATS over WebSockets, by `ws`: Node's own client takes no CA and no client certificate, and gives no cause of failures. */
 import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
 import WebSocket from 'ws'
-import {Link, parseIntroduction} from './socket.ts'
+import {NatsSocket, parseIntroduction} from './socket.ts'
 import type {Tls} from './tls.ts'
 
-export class WebSocketLink extends Link {
+export class WsSocket extends NatsSocket {
   readonly #tls: Tls
   #socket: WebSocket | undefined
   #encrypted = false

@@ -60,14 +60,14 @@ const endsLater = await listener((socket) => {
 describe('a connect', () => {
   it.each<[string, string, string]>([
     ['to a port where nothing listens', `nats://127.0.0.1:${nowhere}`, 'nothing listens there'],
-    ['to a host name of nobody', 'nats://no-such-host.invalid:4222', 'the host name is not known'],
+    ['to a host name of nobody', 'nats://no-such-host.invalid:4222', 'the host name is unknown'],
     ['to something silent', `nats://127.0.0.1:${silent}`, 'no answer within 300 ms'],
-    ['to a web server', `nats://127.0.0.1:${web}`, 'what answers there is no NATS server'],
+    ['to a web server', `nats://127.0.0.1:${web}`, 'the server there is not a NATS server'],
     ['to something that hangs up', `nats://127.0.0.1:${hangsUp}`, 'it closed the connection'],
     ['to something that hangs up after the greeting', `nats://127.0.0.1:${endsLater}`, 'it closed the connection'],
     ['by WebSocket to a port where nothing listens', `ws://127.0.0.1:${nowhere}`, 'nothing listens there'],
     ['by WebSocket to something silent', `ws://127.0.0.1:${silent}`, 'no answer within 300 ms'],
-    ['by WebSocket to a web server', `ws://127.0.0.1:${web}`, 'what answers there takes no WebSockets'],
+    ['by WebSocket to a web server', `ws://127.0.0.1:${web}`, 'the server there accepts no WebSockets'],
     ['by WebSocket to a NATS port', `ws://127.0.0.1:${server.port()}`, ''],
     [
       'to several where nothing listens',
@@ -85,7 +85,7 @@ describe('a connect', () => {
   it('to a server that takes no more connections says so, unless the system took the words back', async () => {
     await using bus = await open(full.url())
     await bus.flush()
-    const sentence = expect.stringMatching(/: it (takes no more connections|closed the connection)$/)
+    const sentence = expect.stringMatching(/: it (accepts no more connections|closed the connection)$/)
     expect(await failure(full.url())).toMatchObject({kind: 'connect', message: sentence})
   })
 

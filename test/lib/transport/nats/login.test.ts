@@ -86,8 +86,8 @@ describe('a login', () => {
     ['user of another operator', 'operator', '', {creds: new TestOperator().user().creds}, 'refuses these credentials'],
     ['JWT with the seed of another', 'operator', '', {jwt: user.jwt, seed: nkey.seed}, 'refuses this JWT'],
     ['JWT without its seed', 'operator', '', {jwt: user.jwt}, 'refuses this JWT'],
-    ['no login', 'users', '', undefined, 'lets nobody in without a login'],
-    ['no login at a server with nkeys', 'nkeys', '', undefined, 'lets nobody in without a login'],
+    ['no login', 'users', '', undefined, 'requires a login'],
+    ['no login at a server with nkeys', 'nkeys', '', undefined, 'requires a login'],
   ])('with a %s is denied, in a sentence without secrets', async (_, which, login, options, sentence) => {
     const server = servers[which]
     const error = await failure(server.url({login}), options)
@@ -125,13 +125,13 @@ describe('a login', () => {
   it.each<[string, Login, string]>([
     ['credentials file that is not there', {credsFile: '/nowhere/x.creds'}, '/nowhere/x.creds'],
     ['folder for a credentials file', {credsFile: '/'}, 'cannot read the credentials /'],
-    ['credentials file without a JWT', {credsFile: file('bad.creds', 'SECRET')}, 'bad.creds has no NATS user JWT'],
+    ['credentials file without a JWT', {credsFile: file('bad.creds', 'SECRET')}, 'bad.creds contains no NATS user JWT'],
     [
       'credentials file without a sound seed',
       {creds: user.creds.replace(user.seed, user.seed.replace(/.$/, '!'))},
       'no valid nkey seed',
     ],
-    ['seed file with something else', {nkeyFile: file('bad.nk', 'SECRET')}, 'bad.nk has no valid nkey seed'],
+    ['seed file with something else', {nkeyFile: file('bad.nk', 'SECRET')}, 'bad.nk contains no valid nkey seed'],
     ['seed that is none', {seed: 'SUSECRET'}, 'no valid nkey seed'],
   ])('from a %s is refused before anything is sent', async (_, login, sentence) => {
     const error = await failure('nats://127.0.0.1:1', login)

@@ -27,7 +27,7 @@ describe('when the server is restarted', () => {
     await watched.told('gap')
     expect(watched.kinds).toEqual(['disconnected', 'reconnected', 'gap'])
     expect(watched.notices[0]?.text).toContain(server.url())
-    expect(watched.notices[2]?.text).toMatch(/published in these \d+\.\d s was not received/)
+    expect(watched.notices[2]?.text).toMatch(/published during these \d+\.\d s were not received/)
   })
 
   it('one of the list that could not be reached at first is tried as well', async () => {
@@ -132,7 +132,7 @@ describe('when the server is restarted', () => {
     const publishAll = () => {
       for (let i = 0; i < 40; i++) watched.bus.publish({subject: 'a', data})
     }
-    expect(publishAll).toThrow('bytes wait for it already')
+    expect(publishAll).toThrow('bytes are already waiting for one')
     await expect(watched.bus.close()).rejects.toMatchObject({
       kind: 'connect',
       message: expect.stringContaining('not sent'),
@@ -188,7 +188,7 @@ describe('a connection that is in trouble', () => {
     const subscription = await watched.bus.subscribe('a')
     proxy.stall()
     await watched.told('disconnected')
-    expect(watched.notices[0]?.text).toContain('it answers no more')
+    expect(watched.notices[0]?.text).toContain('it no longer answers')
     proxy.cut()
     await watched.told('reconnected')
     watched.bus.publish({subject: 'a', data: 'x'})

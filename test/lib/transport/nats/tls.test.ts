@@ -87,8 +87,8 @@ describe('TLS', () => {
   })
 
   it.each<[...Case, kind: string, sentence: string]>([
-    ['with a CA that is not known', 'byAddress', {}, undefined, 'connect', 'a CA that is not known here'],
-    ['with the wrong CA', 'byAddress', {}, {caFile: otherCa.cert}, 'connect', 'a CA that is not known here'],
+    ['with a CA that is not known', 'byAddress', {}, undefined, 'connect', 'an unknown CA'],
+    ['with the wrong CA', 'byAddress', {}, {caFile: otherCa.cert}, 'connect', 'an unknown CA'],
     ['to an address that the certificate does not name', 'byName', {}, {caFile}, 'connect', 'is for another host'],
     [
       'to a name that the certificate does not name',
@@ -99,14 +99,14 @@ describe('TLS', () => {
       'is for another host',
     ],
     ['with a certificate that has expired', 'old', {}, {caFile}, 'connect', 'its certificate has expired'],
-    ['without the client certificate', 'verified', {}, {caFile}, 'denied', 'it wants a client certificate'],
+    ['without the client certificate', 'verified', {}, {caFile}, 'denied', 'it requires a client certificate'],
     [
       'with a stranger’s client certificate',
       'verified',
       {},
       {caFile, certFile: stranger.cert, keyFile: stranger.key},
       'denied',
-      'it wants a client certificate',
+      'it requires a client certificate',
     ],
     ['where there is none', 'plain', {scheme: 'tls'}, undefined, 'connect', 'does not speak TLS'],
     ['where there is none, with a CA', 'plain', {}, {caFile}, 'connect', 'does not speak TLS'],
@@ -124,7 +124,7 @@ describe('TLS', () => {
       {scheme: 'wss'},
       undefined,
       'connect',
-      'a CA that is not known here',
+      'an unknown CA',
     ],
     [
       'over WebSockets without the client certificate',
@@ -132,7 +132,7 @@ describe('TLS', () => {
       {scheme: 'wss'},
       {caFile},
       'denied',
-      'it wants a client certificate',
+      'it requires a client certificate',
     ],
   ])('%s is refused in a sentence, and quickly', async (_, server, url, options, kind, sentence) => {
     const began = performance.now()
@@ -144,7 +144,7 @@ describe('TLS', () => {
 
   it.each<[string, TlsOptions, string]>([
     ['CA file that is not there', {caFile: '/nowhere/ca.pem'}, '/nowhere/ca.pem: there is no such file'],
-    ['CA file that is none', {caFile: join(folder, 'junk.pem')}, 'no PEM file'],
+    ['CA file that is none', {caFile: join(folder, 'junk.pem')}, 'not a PEM file'],
     ['certificate without its key', {certFile: client.cert}, 'needs its key'],
     ['key without its certificate', {keyFile: client.key}, 'needs its certificate'],
     ['key of another certificate', {certFile: client.cert, keyFile: stranger.key}, 'cannot be used'],

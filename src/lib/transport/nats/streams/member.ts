@@ -5,7 +5,7 @@ import {sleep} from '../../../core/time/timer.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
 import {type ConsumeOptions, type Consuming, Delivery} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
-import type {Sink} from '../protocol.ts'
+import type {MessageHandler} from '../protocol.ts'
 import {subjectReader} from '../subscription.ts'
 import {AckSubject} from './ack-subject.ts'
 import {NatsAcks} from './acks.ts'
@@ -107,7 +107,7 @@ export abstract class NatsMember implements Consuming {
     await this.close()
   }
 
-  protected readonly receive: Sink = (arg, data) => {
+  protected readonly receive: MessageHandler = (arg, data) => {
     const delivery = this.#read(arg, data)
     if (delivery !== undefined) this.queue.put(delivery)
   }
@@ -191,12 +191,12 @@ class NatsDelivery extends Delivery {
   }
 }
 
-/** Makes deliveries of what comes off the wire; undefined for what is none. */
+/** Makes deliveries of what comes off the protocol; undefined for what is none. */
 function deliveryReader(
   from: Consuming,
   stream: string,
   consumer: string,
-): (...args: Parameters<Sink>) => NatsDelivery | undefined {
+): (...args: Parameters<MessageHandler>) => NatsDelivery | undefined {
   const subjectOf = subjectReader()
   const ack = new AckSubject()
   return ({subject, reply, hdr}, data) => {

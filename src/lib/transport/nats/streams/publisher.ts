@@ -14,7 +14,7 @@ import {lateError} from '../../shared/stream-errors.ts'
 import {type PublisherOptions, storeHeaders} from '../../streams-contract.ts'
 import {isPassing} from './api.ts'
 import {electionMs, mustBeKept} from './catalogue.ts'
-import type {JetStreamSession, Routed} from './session.ts'
+import type {InboxShare, JetStreamSession} from './session.ts'
 import {StoredReader} from './stored.ts'
 
 interface Sent {
@@ -31,7 +31,7 @@ const againMs = 2000
 export class NatsStreamPublisher extends PublishWindow {
   readonly #session: JetStreamSession
   readonly #reader: StoredReader
-  readonly #route: Routed
+  readonly #route: InboxShare
   readonly #leave: () => void
   /** Not acknowledged, the oldest first. */
   readonly #sent = new Map<number, Sent>()
@@ -177,7 +177,7 @@ export class NatsStreamPublisher extends PublishWindow {
 
   #lost(): void {
     const unknown = [...this.#sent].filter(([, sent]) => sent.sentAt !== undefined && !hasId(sent))
-    const failure = fateUnknown(this.url, unknown.length)
+    const failure = unconfirmedFailure(this.url, unknown.length)
     for (const [index] of unknown) this.#fail(index, failure)
     for (const sent of this.#sent.values()) sent.sentAt = undefined
     if (this.#isBusClosing) this.giveUp(neverSent(this.url, this.#sent.size))
@@ -201,7 +201,7 @@ function neverSent(url: string, count: number): BusError {
   })
 }
 
-function fateUnknown(url: string, count: number): BusError {
+function unconfirmedFailure(url: string, count: number): BusError {
   const what = count === 1 ? 'a message was' : `${count} messages were`
   return new BusError('connect', `the connection to ${url} broke while ${what} on the way, stored or not`, {
     try: ['a Nats-Msg-Id in each message: they are then sent again and stored once'],

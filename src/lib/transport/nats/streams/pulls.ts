@@ -5,7 +5,7 @@
  */
 import {headerOf} from '../../../core/message.ts'
 import {parseHeaders} from '../headers.ts'
-import type {Sink, Tap} from '../protocol.ts'
+import type {MessageHandler, ServerSubscription} from '../protocol.ts'
 import type {JetStreamSession} from './session.ts'
 
 export interface PullDeps {
@@ -16,7 +16,7 @@ export interface PullDeps {
   readonly heartbeatMs: number
   readonly maxBytes?: number | undefined
   readonly group?: string | undefined
-  readonly onMessage: Sink
+  readonly onMessage: MessageHandler
   /** A sign of life, and that nothing was to be had. */
   readonly onIdle?: (() => void) | undefined
   /** Pulls are over that should not be, or the server is silent. What was asked for may come or not. */
@@ -33,7 +33,7 @@ export class Pulls {
   readonly #deps: PullDeps
   readonly #inbox: string
   readonly #subject: string
-  readonly #tap: Tap
+  readonly #subscription: ServerSubscription
   readonly #sizes = new Map<string, number>()
   #count = 0
   #heardAt = performance.now()
@@ -46,13 +46,13 @@ export class Pulls {
     this.#deps = deps
     this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`
     this.#inbox = `${session.newInbox()}.`
-    const sink: Sink = (arg, data) => {
+    const handler: MessageHandler = (arg, data) => {
       this.#heardAt = performance.now()
       if (arg.reply === undefined && arg.hdr > 0) return this.#word(arg.subject, data.subarray(0, arg.hdr))
       if (this.asked > 0) this.asked--
       onMessage(arg, data)
     }
-    this.#tap = session.tap(`${this.#inbox}*`, undefined, sink, deps.onRefused)
+    this.#subscription = session.addSubscription(`${this.#inbox}*`, undefined, handler, deps.onRefused)
   }
 
   get subject(): string {
@@ -90,12 +90,12 @@ export class Pulls {
   /** Takes nothing more; resolves when all that was on its way has come. */
   async drain(): Promise<void> {
     clearTimeout(this.#watch)
-    await this.#tap.drain()
+    await this.#subscription.drain()
   }
 
   close(): void {
     clearTimeout(this.#watch)
-    this.#tap.close()
+    this.#subscription.close()
   }
 
   get #patienceMs(): number {

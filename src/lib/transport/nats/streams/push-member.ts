@@ -3,7 +3,7 @@ import {headerOf} from '../../../core/message.ts'
 import type {ConsumeOptions} from '../../streams-contract.ts'
 import {subscribeDenied} from '../failures.ts'
 import {parseHeaders} from '../headers.ts'
-import type {Sink, Tap} from '../protocol.ts'
+import type {MessageHandler, ServerSubscription} from '../protocol.ts'
 import type {ConsumerJson} from './json.ts'
 import {NatsMember} from './member.ts'
 import type {JetStreamSession} from './session.ts'
@@ -16,7 +16,7 @@ const lookMs = 5000
 const space = 32
 
 export class PushMember extends NatsMember {
-  readonly #tap: Tap
+  readonly #subscription: ServerSubscription
   readonly #lookMs: number
   #goOn: string | undefined
   #heardAt = performance.now()
@@ -27,13 +27,13 @@ export class PushMember extends NatsMember {
     super(session, info, options)
     const {deliver_subject: subject = '', deliver_group: queue, idle_heartbeat: heartbeat = 0} = info.config
     this.#lookMs = Math.max(lookMs, (heartbeat / 1e6) * 3)
-    this.#tap = session.tap(subject, queue || undefined, this.#arrived, (error) =>
+    this.#subscription = session.addSubscription(subject, queue || undefined, this.#arrived, (error) =>
       this.fail(subscribeDenied(session.url, subject, error)),
     )
     this.#timer = setTimeout(this.#watch, this.#lookMs)
   }
 
-  readonly #arrived: Sink = (arg, data) => {
+  readonly #arrived: MessageHandler = (arg, data) => {
     this.#heardAt = performance.now()
     if (arg.hdr > 0 && data[8] === space) return this.#word(arg.reply, data.subarray(0, arg.hdr))
     if (this.queue.length < mostHeld) return this.receive(arg, data)
@@ -61,7 +61,7 @@ export class PushMember extends NatsMember {
 
   protected async stop(): Promise<void> {
     clearTimeout(this.#timer)
-    await this.#tap.drain()
+    await this.#subscription.drain()
   }
 
   protected isOwn(subject: string): boolean {

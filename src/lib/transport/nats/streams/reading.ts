@@ -7,7 +7,7 @@ import {sleep} from '../../../core/time/timer.ts'
 import {Mailbox} from '../../shared/mailbox.ts'
 import {subscribeDenied} from '../failures.ts'
 import {parseHeaders} from '../headers.ts'
-import type {Sink} from '../protocol.ts'
+import type {MessageHandler} from '../protocol.ts'
 import {subjectReader} from '../subscription.ts'
 import {AckSubject} from './ack-subject.ts'
 import {apiRequest, isPassing} from './api.ts'
@@ -117,7 +117,7 @@ export class NatsReading extends Mailbox {
     this.#ask()
   }
 
-  readonly #arrived: Sink = ({subject, reply, hdr}, data) => {
+  readonly #arrived: MessageHandler = ({subject, reply, hdr}, data) => {
     const ack = this.#ack
     if (this.#isOver || this.#isRestarting || reply === undefined || !ack.read(reply)) return
     if (ack.consumerSeq !== this.#expected) return void this.#restart()

@@ -1,6 +1,6 @@
 import type {Message, Outgoing} from '../../../core/message.ts'
 import type {Notice, RequestOptions} from '../../contract.ts'
-import type {Sink, Tap} from '../protocol.ts'
+import type {MessageHandler, ServerSubscription} from '../protocol.ts'
 
 /** What streams need of the connection that they are on. */
 export interface JetStreamSession {
@@ -22,11 +22,16 @@ export interface JetStreamSession {
   ready(): Promise<void>
   /** The server has answered to all that was sent; false when the connection was lost before. */
   answered(): Promise<boolean>
-  tap(subject: string, queue: string | undefined, sink: Sink, refused: (error: Error) => void): Tap
+  addSubscription(
+    subject: string,
+    queue: string | undefined,
+    handler: MessageHandler,
+    refused: (error: Error) => void,
+  ): ServerSubscription
   /** A subject of our own that nobody uses. */
   newInbox(): string
   /** A share of the inbox of all requests. */
-  route(route: Route): Routed
+  route(route: ReplyHandler): InboxShare
   /** Adds a listener; answers how to remove it. */
   listen(listener: ConnectionListener): () => void
   notify(kind: Notice['kind'], text: string): void
@@ -44,13 +49,13 @@ export interface ConnectionListener {
   close(): Promise<void>
 }
 
-export interface Route {
+export interface ReplyHandler {
   /** A reply: what stands after the route's prefix, a number, and headers and payload in one. */
   arrived(index: number, data: Uint8Array, headerSize: number): void
   refused(failure: unknown): void
 }
 
-export interface Routed {
+export interface InboxShare {
   /** To be followed by a number. */
   readonly prefix: string
   close(): void

@@ -1,7 +1,7 @@
 /**
- * Publishing: writes commands into chunks of bytes that leave once a turn or when they are full, which costs a fraction of
- * what a buffer for each part of each message costs. Keeps what is published while there is no connection, and knows how
- * many messages the server has not confirmed.
+ * Publishing: writes commands into chunks of bytes that are sent once per turn of the event loop, or when full. That is
+ * much cheaper than one buffer for each part of each message. Holds what is published while disconnected, and counts the
+ * messages that the server has not confirmed.
  */
 import {BusError} from '../../core/errors.ts'
 import {type Outgoing, sizeOf} from '../../core/message.ts'
@@ -10,21 +10,21 @@ import {headerText} from './headers.ts'
 
 const chunkBytes = 64 * 1024
 const mostKnown = 10_000
-/** Most bytes to keep while there is no connection. */
+/** Bytes to hold while disconnected. */
 const mostWaiting = 8 * 1024 * 1024
-/** More than the digits of two sizes, spaces and line ends. */
+/** At least the digits of two sizes, spaces and line ends. */
 const framing = 64
 
-export interface OutboxParts {
+export interface SendBufferOptions {
   readonly url: string
   readonly maxPayload: () => number
   readonly isConnected: () => boolean
   readonly send: (bytes: Uint8Array) => void
 }
 
-export class Outbox {
-  readonly #parts: OutboxParts
-  /** What the commands for a subject begin with, for subjects that were checked. */
+export class SendBuffer {
+  readonly #parts: SendBufferOptions
+  /** The start of the command, for each subject that was checked. */
   readonly #known = new Map<string, Uint8Array>()
   #chunk: Buffer = Buffer.alloc(0)
   #start = 0
@@ -36,37 +36,37 @@ export class Outbox {
   #sent = 0
   #confirmed = 0
 
-  constructor(parts: OutboxParts) {
+  constructor(parts: SendBufferOptions) {
     this.#parts = parts
   }
 
-  /** Messages that were sent and not confirmed. */
+  /** Messages sent and not yet confirmed. */
   get unconfirmed(): number {
     return this.#sent - this.#confirmed
   }
 
-  /** Messages that wait for a connection. */
+  /** Messages waiting for a connection. */
   get unsent(): number {
     return this.#published - this.#sent
   }
 
-  /** Queues a message. Throws `usage` for what no server takes, `connect` when too much waits for a connection. */
+  /** Queues a message. Throws `usage` when no server would accept it, `connect` when too much is waiting for a connection. */
   publish(message: Outgoing): void {
     this.#write(message)
     this.#published++
   }
 
-  /** As `publish`, for what is confirmed by its reply. */
+  /** As `publish`, for a message that its reply confirms. */
   request(message: Outgoing): void {
     this.#write(message)
   }
 
-  /** As `request`, with a reply subject that need not be checked. */
+  /** As `request`, with a reply subject that needs no check. */
   store(message: Outgoing, reply: string): void {
     this.#write(message, reply)
   }
 
-  /** Publishes a word to a subject that the server gave. */
+  /** Publishes a word to a subject that came from the server. */
   answer(subject: Uint8Array, word: string): void {
     this.#room(subject.length + word.length * 3 + framing)
     this.#bytes(pub)
@@ -78,7 +78,7 @@ export class Outbox {
     this.#arm()
   }
 
-  /** Hands over what is queued; answers a mark for `confirm`. */
+  /** Sends what is queued; returns a mark for `confirm`. */
   send(): number {
     const bytes = this.#chunk.subarray(this.#start, this.#end)
     this.#start = this.#end
@@ -92,7 +92,7 @@ export class Outbox {
     return this.#sent
   }
 
-  /** The connection is there again. */
+  /** Call after a reconnect: sends what was held. */
   resume(): void {
     const waiting = this.#waiting
     this.#waiting = []
@@ -101,12 +101,12 @@ export class Outbox {
     this.send()
   }
 
-  /** The server has all that was sent up to the mark. */
+  /** The server has received everything up to the mark. */
   confirm(mark: number): void {
     this.#confirmed = Math.max(this.#confirmed, mark)
   }
 
-  /** The connection is lost: answers how many messages nobody knows the fate of, and forgets them. */
+  /** Call when the connection is lost: returns the number of unconfirmed messages, and stops counting them. */
   forget(): number {
     const {unconfirmed} = this
     this.#confirmed = this.#sent
@@ -195,5 +195,8 @@ function tooLarge(headers: number, payload: number, limit: number, url: string):
 }
 
 function tooMuch(url: string): BusError {
-  return new BusError('connect', `there is no connection to ${url}, and ${mostWaiting} bytes wait for it already`)
+  return new BusError(
+    'connect',
+    `there is no connection to ${url}, and ${mostWaiting} bytes are already waiting for one`,
+  )
 }
