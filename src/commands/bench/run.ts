@@ -6,7 +6,7 @@ import {startProgress} from '../../lib/cli/render/progress.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {ServerOptions, Transport} from '../../lib/transport/contract.ts'
-import {isOneProcess} from '../../lib/transport/open.ts'
+import {schemeOf} from '../../lib/transport/schemes.ts'
 import {checkComparable, checkRegression, readBaseline} from './baseline.ts'
 import {localClient, workerClient} from './clients.ts'
 import {type BenchFlags, type BenchPlan, planBench} from './plan.ts'
@@ -75,7 +75,7 @@ const temporaryCount = 100_000
 async function measure(plan: BenchPlan, {quiet}: RunFlags, environment: BenchEnvironment): Promise<MeasuredSide[]> {
   const {url, server, stop} = environment
   const start = async (job: Job): Promise<BenchClient> =>
-    isOneProcess(url) ? await localClient({job, url, server}) : workerClient({job, url, server})
+    schemeOf(url)?.place === 'process' ? await localClient({job, url, server}) : workerClient({job, url, server})
   const receivers = await Promise.all(plan.receivers.map(start))
   const senders = await Promise.all(plan.senders.map(start))
   const shown = senders.length > 0 ? senders : receivers

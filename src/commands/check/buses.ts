@@ -8,6 +8,8 @@ import type {FoundBus} from '../../lib/cli/target/urls.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
 import type {Login, Transport} from '../../lib/transport/contract.ts'
 import {open} from '../../lib/transport/open.ts'
+import {isServer} from '../../lib/transport/schemes.ts'
+import {serversIn} from '../../lib/transport/server-urls.ts'
 
 export interface BusesOptions {
   readonly flags: BusFlags
@@ -100,7 +102,8 @@ export class Buses implements AsyncDisposable {
 
   #learn({url, server: {login = {}}}: FoundBus): void {
     const {scrubber} = this.#options
-    for (const [, inUrl = ''] of url.matchAll(/(?:\/\/|,)([^@/,]*)@/g)) {
+    for (const {login: inUrl} of isServer(url) ? serversIn(url) : []) {
+      if (inUrl === undefined) continue
       const colon = inUrl.indexOf(':')
       const secret = colon < 0 ? inUrl : inUrl.slice(colon + 1)
       scrubber.add(secret)

@@ -6,7 +6,7 @@ import {busUrl, type Context, type ContextFields, checkName, readTarget} from '.
 import {lastingPath, lastingText} from '../../lib/cli/target/secret-values.ts'
 import {checkLogin, type ServerFlags} from '../../lib/cli/target/server.ts'
 import {BusError} from '../../lib/core/errors.ts'
-import {filePath, isServer, isSynchronous} from '../../lib/transport/open.ts'
+import {fileIn, isServer} from '../../lib/transport/schemes.ts'
 
 export interface ContextFlags extends ServerFlags {
   readonly bus?: string | undefined
@@ -54,8 +54,8 @@ export function checkContext(name: string, fields: ContextFields): Context {
 }
 
 function lastingUrl(url: string): string {
-  const path = filePath(url)
-  return path === undefined ? url : `sqlite:${resolve(path)}${isSynchronous(url) ? '?synchronous=full' : ''}`
+  const file = fileIn(url)
+  return file === undefined ? url : `${file.scheme}${resolve(file.path)}${file.options}`
 }
 
 function durationText(ms: number): string {

@@ -4,6 +4,8 @@ import {type Context, type ContextFields, secretsIn, switchFields, textFields} f
 import {type Entry, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
+import {hasLogin} from '../../lib/transport/schemes.ts'
+import {withScheme} from '../../lib/transport/server-urls.ts'
 
 /** One line of `context ls --json`. */
 export interface ListedContext {
@@ -63,6 +65,6 @@ function loginName({user, token, creds, nkey, user_jwt, user_seed, cert, url = '
   if (user_jwt !== undefined) return 'JWT'
   if (nkey !== undefined || user_seed !== undefined) return 'nkey'
   if (token !== undefined) return 'token'
-  if (/:\/\/[^/]*@/.test(url)) return 'in the URL'
+  if (hasLogin(withScheme(url))) return 'in the URL'
   return cert === undefined ? undefined : 'certificate'
 }

@@ -5,6 +5,8 @@ import {spread} from '../../lib/cli/render/summary.ts'
 import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import type {Facts, JetStreamFacts} from '../../lib/transport/contract.ts'
 import type {Examination, LoginFacts, TlsFacts} from '../../lib/transport/examination.ts'
+import {isServer} from '../../lib/transport/schemes.ts'
+import {serverScheme, serversIn} from '../../lib/transport/server-urls.ts'
 import {type Finding, failure, good, type ReportFinding, warning} from './finding.ts'
 
 const dayMs = 86_400_000
@@ -16,7 +18,7 @@ const slowMs = 250
 
 /** Resolves the hosts of a list of server URLs. */
 export async function resolveHosts(url: string, report: ReportFinding): Promise<void> {
-  for (const host of hostsOf(url)) {
+  for (const host of hostsOf(url).filter((name) => isIP(name.replace(/^\[|\]$/g, '')) === 0)) {
     const began = performance.now()
     try {
       const found = await lookup(host, {all: true})
@@ -36,7 +38,7 @@ export function connectionFindings(url: string, facts: Facts, examination: Exami
   return [
     roundTripFinding(facts.roundTripsMs),
     ...lacks.map((what) => warning('server', `${facts.version} lacks ${what}`, 'a newer nats-server')),
-    ...(url.includes('://') ? [tls === undefined ? plainFinding(url) : tlsFinding(tls)] : []),
+    ...(isServer(url) ? [tls === undefined ? plainFinding(url) : tlsFinding(tls)] : []),
     ...(login === undefined ? [] : [loginFinding(login)]),
     ...(clockAheadMs === undefined ? [] : [clockFinding(clockAheadMs)]),
     ...jetStreamFindings(facts.jetstream),
@@ -44,8 +46,7 @@ export function connectionFindings(url: string, facts: Facts, examination: Exami
 }
 
 function hostsOf(url: string): string[] {
-  const hosts = url.split(',').map((server) => new URL(server.includes('://') ? server : `nats://${server}`).hostname)
-  return [...new Set(hosts)].filter((host) => isIP(host.replace(/^\[|\]$/g, '')) === 0)
+  return [...new Set(serversIn(url).map(({rest}) => new URL(`nats://${rest}`).hostname))]
 }
 
 function roundTripFinding(roundTripsMs: readonly number[]): Finding {
@@ -57,8 +58,10 @@ function roundTripFinding(roundTripsMs: readonly number[]): Finding {
 }
 
 function plainFinding(url: string): Finding {
-  if (url.startsWith('wss:')) return good('TLS', 'encrypted; the platform does not show the certificate of a WebSocket')
-  const isLocal = /:\/\/(localhost|127\.|\[::1\])/.test(url)
+  const {isWebSocket, isEncrypted} = serverScheme(serversIn(url)[0]?.scheme ?? 'nats')
+  if (isWebSocket && isEncrypted)
+    return good('TLS', 'encrypted; the platform does not show the certificate of a WebSocket')
+  const isLocal = hostsOf(url).every((host) => /^(localhost$|127\.|\[::1\])/.test(host))
   return isLocal
     ? good('TLS', 'none, but the connection stays on this machine')
     : warning('TLS', 'none: the traffic can be read on the network', 'tls://, if the server supports it')

@@ -10,7 +10,7 @@ import {BusError} from '../../lib/core/errors.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
 import type {Facts, Transport} from '../../lib/transport/contract.ts'
 import type {Examination} from '../../lib/transport/examination.ts'
-import {isServer} from '../../lib/transport/open.ts'
+import {fileIn, isServer} from '../../lib/transport/schemes.ts'
 import {connectionFindings, resolveHosts} from './connection.ts'
 import {fileFindings} from './file.ts'
 import {type Finding, failure, good, type ReportFinding, warning} from './finding.ts'
@@ -72,7 +72,7 @@ async function examineBus(
 ): Promise<BusExamination> {
   const {url, why} = options
   const shown = withoutSecrets(url)
-  const path = /^(?:sqlite|libbus):(.*)$/.exec(url)?.[1] ?? (url.includes(':') ? undefined : url)
+  const path = fileIn(url)?.path
   if (path !== undefined && !existsSync(path)) {
     report(good('bus', `${shown} (${why}): the file does not exist yet; the first command that uses it creates it`))
     return {}

@@ -45,6 +45,12 @@ describe('bus doctor on a bus file', () => {
     expect(report.facts?.file?.holders.map(({pid}) => pid)).toContain(process.pid)
   })
 
+  it('finds the file of a URL with options', async () => {
+    await using _ = await open(`sqlite:${file}`)
+    const {of} = await doctor('-b', `sqlite:${file}?synchronous=full`)
+    expect(of('connect')).toHaveLength(1)
+  })
+
   it('creates no file, and reports that there is none', async () => {
     const {code, of} = await doctor('-b', file)
     expect(code).toBe(0)

@@ -2,25 +2,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {expect, test} from 'vitest'
-import {filePath, open} from '../../../src/lib/transport/open.ts'
-
-test.each([
-  ['sqlite:bus.db', 'bus.db'],
-  ['sqlite:/a/b', '/a/b'],
-  ['sqlite:', ''],
-  ['bus.db', 'bus.db'],
-  ['./a b/bus.sqlite', './a b/bus.sqlite'],
-  ['/x/bus.db', '/x/bus.db'],
-  ['/x/bus.db?synchronous=full', '/x/bus.db'],
-  ['sqlite:a?b?synchronous=normal', 'a?b'],
-  ['bus.txt', undefined],
-  ['bus', undefined],
-  ['', undefined],
-  ['memory:bus.db', undefined],
-  ['nats://host/bus.db', undefined],
-])('the bus file that %j names is %j', (url, path) => {
-  expect(filePath(url)).toBe(path)
-})
+import {open} from '../../../src/lib/transport/open.ts'
 
 test('a memory bus is one bus for all who name it alike', async () => {
   await using one = await open('memory:open-test')

@@ -7,6 +7,7 @@ import {BusError, firstFailure} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
 import type {OpenOptions, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
+import {schemeOf} from '../../transport/schemes.ts'
 import {globalFlags} from '../flags/flags.ts'
 import {Output} from '../io/output.ts'
 import {isTerminal, tell, wantsColour, writeAll} from '../io/terminal.ts'
@@ -218,5 +219,5 @@ const secretText =
 
 /** What stands for a bus where no login flags of the command are meant: a URL, a path, or the name of a context. */
 function otherBus(text: string): BusFlags {
-  return /[:/]|\.(db|sqlite)$/.test(text) ? {bus: text} : {context: text}
+  return /[:/]/.test(text) || schemeOf(text) !== undefined ? {bus: text} : {context: text}
 }

@@ -3,9 +3,10 @@ import {mkdirSync, readFileSync} from 'node:fs'
 import {homedir} from 'node:os'
 import {dirname, join} from 'node:path'
 import {BusError} from '../../core/errors.ts'
-import {isServer} from '../../transport/open.ts'
+import {fileIn, isServer} from '../../transport/schemes.ts'
+import {withScheme} from '../../transport/server-urls.ts'
 import type {ServerFlags} from './server.ts'
-import {configFolder, type FoundBus, withScheme} from './urls.ts'
+import {configFolder, type FoundBus} from './urls.ts'
 
 export interface ChosenBus {
   /** Absent where the context has it. */
@@ -54,7 +55,7 @@ export async function findBus(flags: BusFlags, env: Env): Promise<FoundBus> {
 /** Makes the folder of the per-user file, for its owner only. Any other bus is left to its driver. */
 export function prepareBus({url, why}: Pick<FoundBus, 'url' | 'why'>): void {
   if (why !== perUser) return
-  const folder = dirname(url.slice('sqlite:'.length))
+  const folder = dirname(fileIn(url)?.path ?? '')
   try {
     mkdirSync(folder, {recursive: true, mode: 0o700})
   } catch (cause) {

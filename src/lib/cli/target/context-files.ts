@@ -3,6 +3,8 @@ import {readdirSync, readFileSync, statSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import {BusError} from '../../core/errors.ts'
 import {nearest} from '../../core/text/nearest.ts'
+import {hasLogin} from '../../transport/schemes.ts'
+import {withScheme} from '../../transport/server-urls.ts'
 import {fileError} from '../io/input.ts'
 import {type Context, checkName, parseFields, readTarget, secretsIn} from './context.ts'
 import {configFolder} from './urls.ts'
@@ -56,7 +58,7 @@ export function findContext(name: string, env: Env): Context {
 /** Fails with `usage` for what cannot be understood. */
 export function readEntry(entry: Entry): Context {
   const fields = parseFields(readFile(entry.path), entry.path)
-  const holdsSecrets = secretsIn(fields).length > 0 || /:\/\/[^/]*@/.test(fields.url ?? '')
+  const holdsSecrets = secretsIn(fields).length > 0 || hasLogin(withScheme(fields.url ?? ''))
   const isLoose = entry.from === 'busline' && holdsSecrets && isOpenToOthers(entry.path)
   return {...entry, ...readTarget(fields, entry.path), fields, isLoose}
 }

@@ -1,9 +1,9 @@
 /** One context: a bus by a name, with the login for it. Our files have the form of the NATS CLI's, with a few fields more. */
 import {BusError} from '../../core/errors.ts'
-import {filePath, isLibbus, isServer} from '../../transport/open.ts'
+import {isServer, schemeOf} from '../../transport/schemes.ts'
+import {withScheme} from '../../transport/server-urls.ts'
 import {parseDuration} from '../render/units.ts'
 import {isReference} from './secret-values.ts'
-import {withScheme} from './urls.ts'
 
 /** What a file holds, by the names it has there; what is empty is absent. */
 export interface ContextFields {
@@ -113,9 +113,11 @@ export function readTarget({url, timeout}: ContextFields, path: string): Pick<Co
 /** A URL as `--bus` takes it, or `host:port` as the NATS tools do. Throws `usage`. */
 export function busUrl(text: string): string {
   const url = text.trim()
-  if (url.startsWith('memory:') || isLibbus(url) || filePath(url) !== undefined) return url
+  const scheme = schemeOf(url)
+  scheme?.check?.(url)
+  if (scheme !== undefined && scheme.place !== 'server') return url
   const servers = withScheme(url)
-  if (isServer(servers) && /^\w+:\/\/\S+$/.test(servers)) return servers
+  if (isServer(servers) && !/\s|:\/\/$/.test(servers)) return servers
   throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
     try: ['a server: nats://127.0.0.1:4222', 'a file: sqlite:/path/to/bus.db'],
   })

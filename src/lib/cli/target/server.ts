@@ -5,7 +5,7 @@
 import {BusError} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
 import type {Login, ServerOptions, TlsOptions} from '../../transport/contract.ts'
-import {isServer} from '../../transport/open.ts'
+import {hasLogin, isServer} from '../../transport/schemes.ts'
 import type {Context} from './context.ts'
 import {material, pathOf, textOf, textOrFile} from './secret-values.ts'
 import type {FoundBus} from './urls.ts'
@@ -206,10 +206,6 @@ function placeOfUrl({url, context, why}: Choice): (source: Source) => boolean {
     if (kind === 'context') return url === undefined || url === context?.url
     return why === 'BUS_URL' || why === 'NATS_URL'
   }
-}
-
-function hasLogin(url: string): boolean {
-  return /:\/\/[^/]*@/.test(url)
 }
 
 function looseWarning(context: Context | undefined): string[] {

@@ -18,8 +18,3 @@ export interface FoundBus {
 export function configFolder(env: NodeJS.ProcessEnv): string {
   return env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config')
 }
-
-/** The NATS tools take `host:port` and comma lists of it in NATS_URL and in contexts. */
-export function withScheme(servers: string): string {
-  return servers.replace(/(^|,)(?![a-z]+:\/\/)/g, '$1nats://')
-}

@@ -1,6 +1,7 @@
 /** Server URLs: `nats://user:password@host:4222`, `tls://`, `ws://`, `wss://`, or several separated by commas. */
 import {BusError} from '../../core/errors.ts'
 import type {Login} from '../contract.ts'
+import {serverScheme, serversIn} from '../server-urls.ts'
 
 export interface Servers {
   /** For messages: without logins. */
@@ -13,58 +14,44 @@ export interface Servers {
   readonly login: Login | undefined
 }
 
-const defaultPorts = {nats: 4222, tls: 4222, ws: 80, wss: 443}
-type Scheme = keyof typeof defaultPorts
-
 /** Fails with `usage`. */
 export function parseServers(url: string): Servers {
-  const texts = url.split(',').map((text) => text.trim())
-  const first = schemeOf(texts[0] ?? '', 'nats')
-  const all = texts.filter((text) => text !== '').map((text) => parse(text, first))
-  const webSocket = isWebSocket(first)
-  if (all.some(({scheme}) => isWebSocket(scheme) !== webSocket)) {
+  const servers = serversIn(url)
+  const first = servers[0]?.scheme ?? 'nats'
+  const all = servers.map(({scheme, rest}) => parse(scheme ?? first, rest))
+  const webSocket = serverScheme(first).isWebSocket === true
+  if (all.some((server) => server.isWebSocket !== webSocket)) {
     throw new BusError('usage', 'a list of servers is either all ws:// or wss://, or has none of them')
   }
   return {
     shown: all.map(({shown}) => shown).join(','),
     list: all.map(({address}) => address),
     webSocket,
-    secure: all.some(({scheme}) => scheme === 'tls' || scheme === 'wss'),
+    secure: all.some(({isEncrypted}) => isEncrypted),
     login: theLogin(all.flatMap(({login}) => login ?? [])),
   }
 }
 
-function parse(text: string, scheme: Scheme) {
-  const own = schemeOf(text, scheme)
+function parse(scheme: string, rest: string) {
+  const {port: defaultPort, isWebSocket = false, isEncrypted = false} = serverScheme(scheme)
   // `URL` keeps the port only for schemes that it does not know.
-  const rest = text.replace(/^[a-z]+:\/\//i, '')
   const url = URL.parse(`nats://${rest}`)
   if (url === null || url.hostname === '') {
     const typed = rest.slice(rest.lastIndexOf('@') + 1)
-    throw new BusError('usage', `${JSON.stringify(`${own}://${typed}`)} is not a server URL`, {
+    throw new BusError('usage', `${JSON.stringify(`${scheme}://${typed}`)} is not a server URL`, {
       try: ['nats://HOST:PORT', 'nats://USER:PASSWORD@HOST:PORT, with special characters as %XX'],
     })
   }
   const {hostname, port, pathname, search} = url
-  const host = `${hostname}:${port || defaultPorts[own]}`
-  const path = isWebSocket(own) && pathname + search !== '/' ? pathname + search : ''
+  const host = `${hostname}:${port || defaultPort}`
+  const path = isWebSocket && pathname + search !== '/' ? pathname + search : ''
   return {
-    scheme: own,
-    shown: `${own}://${hostname}${port && `:${port}`}${path}`,
-    address: isWebSocket(own) ? `${own}://${host}${path}` : host,
+    isWebSocket,
+    isEncrypted,
+    shown: `${scheme}://${hostname}${port && `:${port}`}${path}`,
+    address: isWebSocket ? `${scheme}://${host}${path}` : host,
     login: loginOf(url),
   }
-}
-
-function schemeOf(text: string, otherwise: Scheme): Scheme {
-  const scheme = /^([a-z]+):\/\//i.exec(text)?.[1]?.toLowerCase()
-  if (scheme === undefined) return otherwise
-  if (scheme in defaultPorts) return scheme as Scheme
-  throw new BusError('usage', `${scheme}:// is not a scheme of a NATS server`, {try: ['nats:// tls:// ws:// wss://']})
-}
-
-function isWebSocket(scheme: Scheme): boolean {
-  return scheme === 'ws' || scheme === 'wss'
 }
 
 /** A single word before `@` is a token. */

@@ -100,10 +100,15 @@ export function checkPurge({pattern, beforeSeq, keep}: PurgeOptions): void {
 export function checkStoreName(what: 'stream' | 'consumer', name: string): string {
   const bad = /[\s.*>/\\\p{Cc}]/u.exec(name)
   if (name !== '' && bad === null) return name
-  const fault = bad === null ? 'is empty' : `has ${JSON.stringify(bad[0])}`
+  const fault = bad === null ? 'is empty' : `contains ${characterName(bad[0])}`
   throw new BusError('usage', `the ${what} name ${JSON.stringify(name)} ${fault}`, {
     try: ['letters, digits, "-" and "_"'],
   })
+}
+
+function characterName(char: string): string {
+  if (/[\r\n\u2028\u2029]/.test(char)) return 'a line break'
+  return /\s/.test(char) ? 'a space' : /\p{Cc}/u.test(char) ? 'a control character' : JSON.stringify(char)
 }
 
 function checkCounts(counts: Readonly<Record<string, number | undefined>>, least = 1): void {

@@ -1,0 +1,82 @@
+/**
+ * The registry of URL schemes: what each kind of bus is and how its driver loads. Whatever has to be known of the URL of
+ * a bus is asked here. A new driver is one line in `schemes`; it is loaded when a bus of its kind is opened.
+ */
+import {BusError} from '../core/errors.ts'
+import type {OpenOptions, Transport} from './contract.ts'
+import {serverSchemes, serversIn} from './server-urls.ts'
+
+export interface Scheme {
+  /** Where the bus is: in this process only, in a file of this host, or behind a server. */
+  readonly place: 'process' | 'file' | 'server'
+  open(url: string, options: OpenOptions): Promise<Transport>
+  /** For a file: what may follow its path in the URL. */
+  readonly options?: RegExp
+  /** Throws `usage` for options that the driver does not know, where this can be said without the driver. */
+  readonly check?: (url: string) => void
+}
+
+const nats: Scheme = {
+  place: 'server',
+  open: async (...to) => (await import('./nats/driver.ts')).openNats(...to),
+}
+
+const schemes: Readonly<Record<string, Scheme>> = {
+  ...Object.fromEntries(Object.keys(serverSchemes).map((name) => [name, nats])),
+  sqlite: {place: 'file', options: /\?synchronous=\w*$/, check: parseBusFile, open: openBusFile},
+  libbus: {
+    place: 'file',
+    options: /\?.*$/s,
+    open: async (...to) => (await import('./libbus/driver.ts')).openLibbus(...to),
+  },
+  memory: {place: 'process', open: async (...to) => (await import('./memory/driver.ts')).openMemory(...to)},
+}
+
+async function openBusFile(url: string, options: OpenOptions): Promise<Transport> {
+  const {path, isSynchronous} = parseBusFile(url)
+  const {openSqlite} = await import('./sqlite/driver.ts')
+  return openSqlite(path, options, isSynchronous)
+}
+
+/** What the URL of a bus is; undefined when it is none. The path of a bus file needs no scheme. */
+export function schemeOf(url: string): Scheme | undefined {
+  const name = nameOf(url)
+  if (name === undefined) return fileIn(url) && schemes['sqlite']
+  const scheme = Object.hasOwn(schemes, name) ? schemes[name] : undefined
+  return scheme?.place === 'server' && !url.slice(name.length).startsWith('://') ? undefined : scheme
+}
+
+/** Whether the URL names a server. */
+export function isServer(url: string): boolean {
+  return schemeOf(url)?.place === 'server'
+}
+
+/** The parts of a URL that names a file, or of the path of a bus file. `scheme` and `options` with their punctuation. */
+export function fileIn(url: string): {scheme: string; path: string; options: string} | undefined {
+  const name = nameOf(url) ?? 'sqlite'
+  const file = Object.hasOwn(schemes, name) ? schemes[name] : undefined
+  if (file?.place !== 'file') return undefined
+  const scheme = nameOf(url) === undefined ? '' : `${name}:`
+  const [options = ''] = file.options?.exec(url) ?? []
+  const path = url.slice(scheme.length, url.length - options.length)
+  return scheme === '' && !/\.(db|sqlite)$/.test(path) ? undefined : {scheme: `${name}:`, path, options}
+}
+
+/** The path of a bus file, and whether each commit waits for the disk. Throws `usage` for an unknown option. */
+export function parseBusFile(url: string): {path: string; isSynchronous: boolean} {
+  const {path = url, options = ''} = fileIn(url) ?? {}
+  const asked = options.slice('?synchronous='.length) || 'normal'
+  if (asked !== 'full' && asked !== 'normal')
+    throw new BusError('usage', `synchronous=${asked} is neither full nor normal`, {try: ['?synchronous=full']})
+  return {path, isSynchronous: asked === 'full'}
+}
+
+/** Whether a login is in the URL. */
+export function hasLogin(url: string): boolean {
+  return isServer(url) && serversIn(url).some(({login}) => login !== undefined)
+}
+
+/** The scheme of a URL in lower case. Two letters at least: `C:` is a drive. */
+function nameOf(url: string): string | undefined {
+  return /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase()
+}

@@ -1,0 +1,57 @@
+/** The URLs of servers: their schemes, and lists of them with commas. */
+import {BusError} from '../core/errors.ts'
+
+export interface ServerScheme {
+  /** The port where the URL has none. */
+  readonly port: number
+  readonly isEncrypted?: boolean
+  readonly isWebSocket?: boolean
+}
+
+export const serverSchemes: Readonly<Record<string, ServerScheme>> = {
+  nats: {port: 4222},
+  tls: {port: 4222, isEncrypted: true},
+  ws: {port: 80, isWebSocket: true},
+  wss: {port: 443, isWebSocket: true, isEncrypted: true},
+}
+
+/** One server of a URL. */
+export interface ServerUrl {
+  /** Undefined where it is not written; in lower case. */
+  readonly scheme: string | undefined
+  /** What follows the scheme. */
+  readonly rest: string
+  /** `user:password` or a token, as it is written. */
+  readonly login: string | undefined
+}
+
+/** The servers of a URL, which may be a list with commas. */
+export function serversIn(url: string): readonly ServerUrl[] {
+  const texts = url.split(',').map((text) => text.trim())
+  return texts
+    .filter((text) => text !== '')
+    .map((text) => {
+      const [, scheme, rest = ''] = /^(?:([a-z]+):\/\/)?(.*)$/is.exec(text) ?? []
+      const [authority = ''] = rest.split('/', 1)
+      const at = authority.lastIndexOf('@')
+      return {scheme: scheme?.toLowerCase(), rest, login: at < 0 ? undefined : authority.slice(0, at)}
+    })
+}
+
+/** The scheme of a server by its name. Throws `usage`. */
+export function serverScheme(name: string): ServerScheme {
+  const scheme = Object.hasOwn(serverSchemes, name) ? serverSchemes[name] : undefined
+  if (scheme !== undefined) return scheme
+  throw new BusError('usage', `${name}:// is not a scheme of a NATS server`, {
+    try: [
+      Object.keys(serverSchemes)
+        .map((known) => `${known}://`)
+        .join(' '),
+    ],
+  })
+}
+
+/** The NATS tools take `host:port` and comma lists of it in NATS_URL and in contexts. */
+export function withScheme(servers: string): string {
+  return servers.replace(/(^|,)(?![a-z]+:\/\/)/g, '$1nats://')
+}
