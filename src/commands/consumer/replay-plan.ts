@@ -52,12 +52,14 @@ export const replayFlags = {
   webhook: flags.webhook(sink('webhook')),
   republish: flags.republish(sink('republish')),
   into: flags.into(sink('into')),
+  'obey-headers': flags.obeyHeaders({relationships: [{type: 'some', flags: ['into', 'republish']}]}),
   step: flags.step(sink('step')),
   'dry-run': flags.dryRun(sink('dry-run')),
   concurrency: flags.concurrency({relationships: [{type: 'some', flags: ['exec', 'exec-lines', 'webhook']}]}),
   'on-error': flags.onError(),
   'max-deliver': flags.maxDeliver({description: 'try a message at most this many times (default: 5)'}),
   dead: flags.dead(),
+  yes: flags.yes(),
 }
 
 export type ReplayFlags = FlagValues<typeof replayFlags> & {
@@ -70,7 +72,7 @@ export type ReplayFlags = FlagValues<typeof replayFlags> & {
 export function checkReplayFlags(values: ReplayFlags, argv: readonly string[], path: string): void {
   if (values.exec || values['exec-lines']) checkProgram(argv, path)
   if (values.consumer === undefined) {
-    onlyWith(values, 'a CONSUMER', 'peek', 'reset', 'on-error')
+    onlyWith(values, 'a CONSUMER', 'peek', 'reset')
     if (values.into === undefined) onlyWith(values, 'a CONSUMER or --into', 'create')
   } else {
     onlyWith(values, 'a range: without CONSUMER', 'from', 'to', 'range', 'filter', 'last-per-subject')
@@ -138,7 +140,7 @@ function unlessThere(error: unknown): void {
 
 /** The last line: `12 read · 12 handled · 0 redelivered · ack floor #0 → #12 · 4.1 s · 2.9/s`. */
 export function replayLine(
-  {read, handled, failed, skipped, givenUp, ms}: Replayed,
+  {read, handled, alreadyThere, unmatched, failed, skipped, givenUp, ms}: Replayed,
   durable: {readonly redelivered: number; readonly before: number; readonly after: number} | undefined,
 ): string {
   const facts: string[] = []
@@ -148,6 +150,8 @@ export function replayLine(
   const counts = {
     read,
     handled,
+    ...(alreadyThere > 0 && {'already there': alreadyThere}),
+    ...(unmatched > 0 && {'not matched': unmatched}),
     ...(failed > 0 && {failed}),
     ...(skipped > 0 && {skipped}),
     ...(givenUp > 0 && {'given up': givenUp}),

@@ -5,7 +5,7 @@ import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {chooseView, type View} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {matches} from '../../lib/core/subject.ts'
-import type {Sink} from '../../lib/messaging/sinks/sink.ts'
+import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ReplayFlags} from './replay-plan.ts'
 
@@ -18,13 +18,15 @@ export interface SinkContext {
   readonly output: Output
   readonly paint: (fd: 1 | 2) => Promise<ChalkInstance | undefined>
   readonly say: (line: string) => void
+  /** Rejects unless the user agrees. */
+  readonly confirm: (question: string) => Promise<void>
   readonly stop: AbortSignal
   /** Ends the replay when the user quits. */
   readonly quit: () => void
 }
 
 interface ChosenSink {
-  readonly sink: Sink
+  readonly sink: Sink | CopySink
   /** Whether the messages are shown on stdout. */
   readonly shows: boolean
 }
@@ -47,7 +49,7 @@ export async function chooseSink(
 async function otherSink(
   flags: ReplayFlags & {readonly timeout: number},
   context: SinkContext,
-): Promise<Sink | undefined> {
+): Promise<Sink | CopySink | undefined> {
   if (flags.exec || flags['exec-lines']) return programs(flags, context)
   if (flags.webhook !== undefined) {
     const {webhookSink} = await import('../../lib/messaging/sinks/webhook.ts')
@@ -79,16 +81,31 @@ async function programs(flags: ReplayFlags, {argv, output}: SinkContext): Promis
   })
 }
 
-async function copies(flags: ReplayFlags, {bus, target, say}: SinkContext): Promise<Sink> {
+async function copies(flags: ReplayFlags, {bus, target, say, confirm}: SinkContext): Promise<CopySink> {
   const {intoSink, republishSink} = await import('../../lib/messaging/replay/copies.ts')
-  const source = await bus.streams.info(flags.stream)
+  const {stream, consumer, 'obey-headers': obeyHeaders = false} = flags
+  const info = await bus.streams.info(stream)
   if (target === undefined) {
-    const isOwn = (subject: string) => source.config.subjects.some((pattern) => matches(pattern, subject))
-    return republishSink(bus, flags.republish ?? '', {keptBy: (subject) => flags.follow === true && isOwn(subject)})
+    const isOwn = (subject: string) => info.config.subjects.some((pattern) => matches(pattern, subject))
+    const wouldReturn = (subject: string) => flags.follow === true && isOwn(subject)
+    return republishSink(bus, flags.republish ?? '', {obeyHeaders, wouldReturn})
   }
-  const sink = await intoSink(target, source, {create: flags.create === true})
-  if (sink.after > 0) say(`stream ${sink.stream} has copies up to #${sink.after}: resuming after it`)
+  const sink = await intoSink({bus, info}, target, {
+    obeyHeaders,
+    create: flags.create === true,
+    isWhole: isWhole(flags),
+    floor:
+      consumer === undefined ? undefined : async () => (await bus.streams.consumers.info(stream, consumer)).ackFloor,
+    confirm,
+  })
+  if (sink.isResumed) say(`stream ${sink.stream} has copies of ${stream}: copying what is missing`)
   return sink
+}
+
+/** Messages come in order, and no flag leaves some of them out. */
+function isWhole(flags: ReplayFlags): boolean {
+  const {consumer, filter, match, where, 'last-per-subject': lastPerSubject} = flags
+  return [consumer, filter, match, where, lastPerSubject].every((flag) => flag === undefined)
 }
 
 /** stdout as a sink: a message is handled when the system has accepted its output. */

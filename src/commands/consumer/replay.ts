@@ -1,5 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {confirm} from '../../lib/cli/base/confirm.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
 import {openTape} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
@@ -7,7 +8,7 @@ import {BusError} from '../../lib/core/errors.ts'
 import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
 import {type Counts, type Replayed, replay} from '../../lib/messaging/replay/replay.ts'
 import {durableSource, rangeSource, type Source} from '../../lib/messaging/replay/source.ts'
-import type {Sink} from '../../lib/messaging/sinks/sink.ts'
+import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import {unacknowledged} from '../../lib/messaging/stored/places.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
@@ -41,7 +42,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     'With CONSUMER it resumes after the last acknowledged message, and acknowledges each message only after it was handled; the consumer is never removed or reconfigured. Without CONSUMER it reads a range and changes nothing.',
     'Messages go to stdout, or to one of --exec, --exec-lines, --webhook, --republish, --into, --step. A message that cannot be handled is retried (--max-deliver times, with growing delays); then it goes to the --dead file, or the replay stops before it. The exit code is 0 only if every message was handled.',
     'A program of --exec-lines keeps running, reads records and writes a line for each: ack, nak or term. A webhook gets the payload with the headers Bus-Subject, Bus-Sequence, Bus-Time, Bus-Stream, Bus-Consumer, Bus-Deliveries and Bus-Headers (JSON), and must answer 2xx.',
-    'A copy made by --into has the headers Bus-Stream, Bus-Sequence and Bus-Time. An interrupted copy resumes after the last of them.',
+    'A copy made by --into has the headers Bus-Stream, Bus-Source, Bus-Sequence, Bus-Time and Bus-Copied, by which the next run copies only what is missing. Headers that ask something of a store (Nats-TTL, Nats-Rollup, Nats-Schedule, Nats-Expected-…) become data under Bus- names, unless --obey-headers is given. Into a stream that has messages from elsewhere it copies only after asking, or with --yes.',
   ].join('\n\n')
   static override examples = [
     {
@@ -80,7 +81,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     const range = consumer === undefined ? await rangeOf(bus.streams, flags) : unacknowledged(consumer)
     if (flags['dry-run']) return await this.#survey(await rangeSource(bus, flags.stream, range), flags)
     await using target = flags.into === undefined ? undefined : await this.openBus({stream: true, bus: flags.into})
-    const {sink, shows} = await chooseSink(flags, this.#sinkContext(bus, target))
+    const {sink, shows} = await chooseSink(flags, this.#sinkContext(flags, bus, target))
     await using _sink = sink
     const isDurable = consumer !== undefined && !flags.peek
     const source = isDurable
@@ -106,7 +107,12 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     )
   }
 
-  async #replay(source: Source, sink: Sink, flags: Flags, consumer: ConsumerInfo | undefined): Promise<Replayed> {
+  async #replay(
+    source: Source,
+    sink: Sink | CopySink,
+    flags: Flags,
+    consumer: ConsumerInfo | undefined,
+  ): Promise<Replayed> {
     await using _source = source
     using deadLetters = flags.dead === undefined ? undefined : openTape(flags.dead)
     const limit = source.total ?? flags.count
@@ -124,7 +130,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     })
   }
 
-  #sinkContext(bus: Transport, target: Transport | undefined): SinkContext {
+  #sinkContext(flags: Flags, bus: Transport, target: Transport | undefined): SinkContext {
     return {
       bus,
       target,
@@ -132,6 +138,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       output: this.output,
       paint: (fd) => this.paint(fd),
       say: (line) => this.say(line),
+      confirm: (question) => confirm(question, {yes: flags.yes === true, signal: this.stop}),
       stop: this.stop,
       quit: () => this.#quit.abort(),
     }

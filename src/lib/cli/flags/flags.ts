@@ -324,6 +324,9 @@ export const maxGap = duration('wait so long between two messages at most')
 export const execLines = toggle('hand records to one program, which answers a line for each; it stands after --')
 export const webhook = text('send each message there by HTTP POST', '<url>')
 export const republish = text('publish each message on this bus, as copy.{subject}', '<subject>')
+export const obeyHeaders = toggle(
+  'have stores carry out Nats-TTL, Nats-Rollup and the like (default: as data, under Bus- names)',
+)
 export const into = text('copy each message to the stream of another bus: a URL or a context', '<bus>')
 export const step = toggle('decide on each message by hand')
 export const dryRun = toggle('only count what there is')

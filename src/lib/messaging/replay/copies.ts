@@ -1,187 +1,415 @@
 /** Buses as sinks: another subject of the same bus, or a stream of another one, resumable without loss or doubles. */
+import {hash} from 'node:crypto'
+import {directivesAsData, directivesRestored} from '../../core/directives.ts'
 import {BusError} from '../../core/errors.ts'
 import {type Headers, headerOf, type Message, type Outgoing} from '../../core/message.ts'
 import {checkSubject} from '../../core/subject.ts'
 import {splitPlaceholders, unknownPlaceholder} from '../../core/text/placeholders.ts'
 import type {Transport} from '../../transport/contract.ts'
-import {type StreamInfo, type StreamPublisher, storeHeaders} from '../../transport/streams-contract.ts'
-import type {Sink} from '../sinks/sink.ts'
+import {type Stored, type StreamInfo, type StreamPublisher, storeHeaders} from '../../transport/streams-contract.ts'
+import type {Copied, CopySink, Refusal} from '../sinks/sink.ts'
+import {type CopyPosition, copyHeaders, sequenceOf, TargetCopies} from './copy-position.ts'
+import {keeping, targetStream} from './target-stream.ts'
 
 const batch = 512
+const depth = 4
+/** After so many copies the position that they carry is looked at anew. */
+const claimEvery = 500
 
-/** Where a copy came from. They travel with it. */
-const copyHeaders = {stream: 'Bus-Stream', seq: 'Bus-Sequence', time: 'Bus-Time', msgId: 'Bus-Msg-Id'} as const
+/** Subjects of which it is remembered whether a stream keeps them. */
+const mostSubjects = 10_000
 
-/** How many of a target's last messages are looked through for a copy, to begin with. */
-const lookBack = 1000
+/** What copies are like. */
+export interface CopyOptions {
+  /** Headers that ask something of a store are carried out at the target; otherwise they become data. */
+  readonly obeyHeaders: boolean
+}
+
+export interface RepublishOptions extends CopyOptions {
+  /** Says which subjects would be replayed again, without end. */
+  readonly wouldReturn: (subject: string) => boolean
+}
 
 /**
  * Publishes each message on this bus under another subject, `copy.{subject}`. Where a stream keeps the subject its
  * acknowledgement is waited for. Throws `usage`.
  */
-export function republishSink(
-  bus: Transport,
-  template: string,
-  source: {readonly keptBy: (subject: string) => boolean},
-): Sink {
-  const subjectOf = compileSubject(template)
-  let publisher: StreamPublisher | undefined
-  let first = true
-  return {
-    batch,
-    depth: 4,
-    async take(messages) {
-      const copies = messages.map((message) => ({...outgoing(message), subject: subjectOf(message)}))
-      if (first && copies[0] !== undefined) {
-        first = false
-        const {subject} = copies[0]
-        if (source.keptBy(subject)) {
-          throw new BusError('usage', `"${subject}" is a subject of what is replayed: it would never end`, {
-            try: ['another subject', 'a replay without --follow'],
-          })
-        }
-        if ((await keeping(bus, subject)).length > 0) publisher = bus.streams.publisher()
+export function republishSink(bus: Transport, template: string, options: RepublishOptions): CopySink {
+  return new RepublishSink(bus, compileSubject(template), options)
+}
+
+class RepublishSink implements CopySink {
+  readonly batch = batch
+  readonly depth = depth
+  readonly #bus: Transport
+  readonly #subjectOf: (message: Message) => string
+  readonly #options: RepublishOptions
+  /** Whether a stream keeps a subject. */
+  readonly #kept = new Map<string, boolean>()
+  #storing: Storing | undefined
+
+  constructor(bus: Transport, subjectOf: (message: Message) => string, options: RepublishOptions) {
+    this.#bus = bus
+    this.#subjectOf = subjectOf
+    this.#options = options
+  }
+
+  async copy(messages: readonly Message[]): Promise<Copied> {
+    const refused = new Map<Message, Refusal>()
+    const copies: [Message, Outgoing][] = []
+    for (const message of messages) {
+      try {
+        const {payload, headers} = message
+        const subject = this.#checked(this.#subjectOf(message))
+        copies.push([message, {subject, data: payload, headers: asCopied(headers, this.#options)}])
+      } catch (error) {
+        refused.set(message, refusalOf(error))
       }
-      return publisher === undefined ? plain(bus, copies) : push(publisher, copies)
-    },
-    async [Symbol.asyncDispose]() {
-      await publisher?.[Symbol.asyncDispose]()
-    },
+    }
+    await this.#learn(copies.map(([, {subject}]) => subject))
+    const isKept = ({subject}: Outgoing) => this.#kept.get(subject) === true
+    for (const [message, copy] of copies) {
+      try {
+        if (!isKept(copy)) this.#bus.publish(copy)
+      } catch (error) {
+        refused.set(message, refusalOf(error))
+      }
+    }
+    const toStore = copies.filter(([, copy]) => isKept(copy))
+    if (toStore.length > 0) {
+      this.#storing ??= new Storing(this.#bus)
+      await this.#storing.store(toStore, refused)
+    }
+    await this.#bus.flush()
+    return {refused, alreadyThere: 0}
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#storing?.[Symbol.asyncDispose]()
+  }
+
+  async #learn(subjects: readonly string[]): Promise<void> {
+    if (this.#kept.size > mostSubjects) this.#kept.clear()
+    const fresh = [...new Set(subjects)].filter((subject) => !this.#kept.has(subject))
+    await Promise.all(
+      fresh.map(async (subject) => {
+        this.#kept.set(subject, (await keeping(this.#bus, subject)).length > 0)
+      }),
+    )
+  }
+
+  #checked(subject: string): string {
+    if (!this.#options.wouldReturn(subject)) return subject
+    throw new EndlessError(subject)
   }
 }
 
-export interface IntoSink extends Sink {
+/** A mistake of the user, which no message is to be blamed for. */
+class EndlessError extends BusError {
+  constructor(subject: string) {
+    super('usage', `"${subject}" is a subject of what is replayed: it would never end`, {
+      try: ['another subject', 'a replay without --follow'],
+    })
+  }
+}
+
+export interface IntoSink extends CopySink {
   readonly stream: string
-  /** The last message of the source that is there already; 0 for none. */
-  readonly after: number
-  /** Messages that were there already. */
-  readonly known: number
+  /** The target had copies of the source when it began. */
+  readonly isResumed: boolean
+}
+
+/** What is copied, and how. */
+export interface IntoOptions extends CopyOptions {
+  /** Makes the target's stream where there is none. */
+  readonly create: boolean
+  /** Messages come in the order of the source, and none between them is left out. */
+  readonly isWhole: boolean
+  /** Up to where a consumer has acknowledged everything; undefined for a range of the stream. */
+  readonly floor?: (() => Promise<number>) | undefined
+  /** Rejects when a target with messages from elsewhere is not to be written to. */
+  readonly confirm: (question: string) => Promise<void>
 }
 
 /**
- * Copies messages into the stream of another bus that keeps their subjects, made like the source's with `create`. What
- * it has already, by the headers of its last messages, is passed over. Fails with `notFound` without such a stream.
+ * Copies messages into the stream of another bus that keeps their subjects. What that has already is passed over. Fails
+ * with `notFound` without such a stream, with `usage` when it is the source itself.
  */
 export async function intoSink(
+  source: {readonly bus: Transport; readonly info: StreamInfo},
   target: Transport,
-  source: StreamInfo,
-  options: {readonly create: boolean},
+  options: IntoOptions,
 ): Promise<IntoSink> {
-  const stream = await targetStream(target, source, options.create)
-  const after = await lastCopy(target, stream, source.config.name)
-  const publisher = target.streams.publisher({window: 4 * batch})
-  let known = 0
-  return {
-    stream,
-    after,
-    get known() {
-      return known
-    },
-    batch,
-    depth: 4,
-    async take(messages) {
-      const fresh = messages.filter(({seq = 0}) => seq > after)
-      known += messages.length - fresh.length
-      return push(
-        publisher,
-        fresh.map((message) => copyOf(message, source.config.name)),
-      )
-    },
-    [Symbol.asyncDispose]: () => publisher[Symbol.asyncDispose](),
-  }
-}
-
-async function push(publisher: StreamPublisher, messages: readonly Outgoing[]): Promise<undefined> {
-  for (const message of messages) {
-    const full = publisher.push(message)
-    if (full !== undefined) await full
-  }
-  await publisher.flush()
-}
-
-async function plain(bus: Transport, messages: readonly Outgoing[]): Promise<undefined> {
-  for (const message of messages) bus.publish(message)
-  await bus.flush()
-}
-
-function outgoing({subject, payload, headers}: Message): Outgoing {
-  return {subject, data: payload, headers: withoutExpectations(headers)}
-}
-
-/** A copy with where it came from; its message id is its place, so that no copy is stored twice. */
-function copyOf(message: Message, stream: string): Outgoing {
-  const {subject, payload, headers, seq = 0, time} = message
-  const own = headerOf(headers, storeHeaders.msgId)
-  return {
-    subject,
-    data: payload,
-    headers: [
-      ...withoutExpectations(headers),
-      ...(own === undefined ? [] : [[copyHeaders.msgId, own] as const]),
-      [storeHeaders.msgId, `${stream}/${seq}`],
-      [copyHeaders.stream, stream],
-      [copyHeaders.seq, String(seq)],
-      [copyHeaders.time, new Date(time).toISOString()],
-    ],
-  }
-}
-
-/** What was expected of the stream it was published to, and the ids of an earlier copy, do not hold for this one. */
-function withoutExpectations(headers: Headers): Headers {
-  if (headers.length === 0) return headers
-  return headers.filter(([name]) => !replaced.has(name.toLowerCase()))
-}
-
-const replaced: ReadonlySet<string> = new Set(
-  [...Object.values(storeHeaders), ...Object.values(copyHeaders)].map((name) => name.toLowerCase()),
-)
-
-async function targetStream(target: Transport, {config}: StreamInfo, create: boolean): Promise<string> {
-  const found = new Set<string>()
-  for (const subject of config.subjects) for (const name of await keeping(target, subject)) found.add(name)
-  const [stream, other] = found
-  if (other !== undefined) {
-    throw new BusError('usage', `several streams of ${target.url} keep these subjects: ${[...found].join(', ')}`)
-  }
-  if (stream !== undefined) return stream
-  if (!create) {
-    throw new BusError('notFound', `no stream of ${target.url} keeps ${config.subjects.join(' ')}`, {
-      try: ['--create, to make one like the source', `bus stream add ${config.name} ${config.subjects.join(' ')}`],
+  const {info} = source
+  const stream = await targetStream(source, target, options.create)
+  if (stream.id === info.id) {
+    throw new BusError('usage', `${stream.config.name} of ${target.url} is the stream that is copied`, {
+      try: ['--into another bus', '--republish, to publish under other subjects'],
     })
   }
-  const {name, subjects, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, discard} = config
-  const settings = {name, subjects, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, discard}
-  return (await target.streams.add(settings)).config.name
-}
-
-/** Looks back further and further, as others may publish into the target too. */
-async function lastCopy(target: Transport, stream: string, source: string): Promise<number> {
-  const {messages} = (await target.streams.info(stream)).state
-  for (let last = lookBack; ; last *= 10) {
-    const after = await lastCopyAmong(target, stream, source, last)
-    if (after > 0 || last >= messages) return after
+  const id = hash('sha256', info.id, 'base64url').slice(0, 22)
+  const {name} = stream.config
+  const copies = new TargetCopies(target, name, id)
+  const found = await copies.find((await options.floor?.()) ?? 0)
+  for (const copy of found) await mustBeOf(source, copy, target)
+  if (found.length === 0 && stream.state.messages > 0) {
+    const has = `${stream.state.messages} ${stream.state.messages === 1 ? 'message' : 'messages'} from elsewhere`
+    await options.confirm(`copy stream ${info.config.name} into stream ${name} of ${target.url}, which has ${has}`)
   }
+  return new StreamCopier({id, info, target, name, copies}, options, found.length > 0)
 }
 
-async function lastCopyAmong(target: Transport, stream: string, source: string, last: number): Promise<number> {
-  await using tail = await target.streams.read(stream, {from: {last}})
-  let after = 0
-  for (let taken = await tail.take(batch); taken.length > 0; taken = await tail.take(batch)) {
-    for (const {headers} of taken) {
-      if (headerOf(headers, copyHeaders.stream) !== source) continue
-      after = Math.max(after, Number(headerOf(headers, copyHeaders.seq)) || 0)
+/** Two copies of a bus file have the same id: their streams are told apart by what is in them. */
+async function mustBeOf(
+  {bus, info}: {readonly bus: Transport; readonly info: StreamInfo},
+  {seq, time}: {readonly seq: number; readonly time: string | undefined},
+  target: Transport,
+): Promise<void> {
+  const {name} = info.config
+  const original = await bus.streams.get(name, seq).catch((error: unknown) => {
+    if (error instanceof BusError && error.kind === 'notFound') return undefined
+    throw error
+  })
+  // What was removed since cannot be compared.
+  if (original === undefined ? seq <= (await bus.streams.info(name)).state.lastSeq : isoTime(original) === time) return
+  throw new BusError('remote', `${target.url} has a copy of #${seq} of ${name} that is of another history of it`, {
+    data: {seq},
+    try: ['another target: this bus was copied or set back'],
+  })
+}
+
+interface CopierParts {
+  /** The source's id, in short. */
+  readonly id: string
+  readonly info: StreamInfo
+  readonly target: Transport
+  /** The target's stream. */
+  readonly name: string
+  readonly copies: TargetCopies
+}
+
+class StreamCopier implements IntoSink {
+  readonly batch = batch
+  readonly depth = depth
+  readonly stream: string
+  readonly isResumed: boolean
+  readonly #parts: CopierParts
+  readonly #options: IntoOptions
+  readonly #position: CopyPosition
+  readonly #storing: Storing
+  #claim: string
+  #sinceClaim = 0
+  /** The last message that was given for the first time. */
+  #last: number | undefined
+  /** Of those that were refused: the message before it. */
+  readonly #before = new Map<number, number>()
+
+  constructor(parts: CopierParts, options: IntoOptions, isResumed: boolean) {
+    this.#parts = parts
+    this.#options = options
+    this.#position = parts.copies.position
+    this.#storing = new Storing(parts.target)
+    this.#claim = this.#position.claim()
+    this.stream = parts.name
+    this.isResumed = isResumed
+  }
+
+  async copy(messages: readonly Message[]): Promise<Copied> {
+    const refused = new Map<Message, Refusal>()
+    const before = new Map<Message, number>()
+    const toStore: [Message, Outgoing][] = []
+    for (const message of messages) {
+      const after = this.#precedes(message)
+      if (after !== undefined) before.set(message, after)
+      if (!this.#position.has(message.seq ?? 0)) toStore.push([message, this.#copyOf(message)])
+    }
+    let stored = 0
+    const duplicates: [Message, Stored][] = []
+    await this.#storing.store(toStore, refused, (message, at) => {
+      if (at.duplicate) return void duplicates.push([message, at])
+      this.#position.sent(message.seq ?? 0, at.seq)
+      stored++
+    })
+    stored += await this.#settleDuplicates(duplicates, refused)
+    for (const message of messages) this.#join(message, before.get(message), refused.has(message))
+    await this.#look(stored)
+    return {refused, alreadyThere: messages.length - refused.size - stored}
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#storing[Symbol.asyncDispose]()
+  }
+
+  /** The message before this one in the source, where that is known. */
+  #precedes({seq = 0}: Message): number | undefined {
+    if (!this.#options.isWhole) return undefined
+    const earlier = this.#before.get(seq)
+    if (earlier !== undefined) return earlier
+    const last = this.#last ?? seq - 1
+    this.#last = seq
+    return last
+  }
+
+  #join({seq = 0}: Message, before: number | undefined, isRefused: boolean): void {
+    if (before === undefined) return
+    if (isRefused) this.#before.set(seq, before)
+    else {
+      this.#before.delete(seq)
+      this.#position.joined(before, seq)
     }
   }
-  return after
+
+  /** A message id that the target knows need not stand for a message that it has, or for ours. */
+  async #settleDuplicates(duplicates: [Message, Stored][], refused: Map<Message, Refusal>): Promise<number> {
+    if (duplicates.length === 0) return 0
+    const {id, target, name} = this.#parts
+    const missing: [Message, Outgoing][] = []
+    await Promise.all(
+      duplicates.map(async ([message, {seq: at}]) => {
+        const known = await target.streams.get(name, at).catch((error: unknown) => {
+          if (error instanceof BusError && error.kind === 'notFound') return undefined
+          throw error
+        })
+        const isOurs = known !== undefined && sequenceOf(known, id) === message.seq
+        if (isOurs && known.header(copyHeaders.time) === isoTime(message)) this.#position.found(message.seq ?? 0, at)
+        else missing.push([message, this.#copyOf(message, `/${crypto.randomUUID()}`)])
+      }),
+    )
+    let stored = 0
+    await this.#storing.store(missing, refused, (message, at) => {
+      this.#position.sent(message.seq ?? 0, at.seq)
+      stored++
+    })
+    return stored
+  }
+
+  /** What the next copies carry. */
+  async #look(stored: number): Promise<void> {
+    this.#sinceClaim += stored
+    if (this.#sinceClaim < claimEvery) return
+    this.#sinceClaim = 0
+    await this.#parts.copies.catchUp()
+    const floor = await this.#options.floor?.()
+    if (floor !== undefined) this.#position.raiseFloor(floor)
+    this.#claim = this.#position.claim()
+  }
+
+  /** A copy with where it came from; its message id is its place, so that no copy is stored twice. */
+  #copyOf(message: Message, more = ''): Outgoing {
+    const {subject, payload, headers, seq = 0} = message
+    const {id, info} = this.#parts
+    return {
+      subject,
+      data: payload,
+      headers: [
+        [storeHeaders.msgId, `${id}/${seq}${more}`],
+        [copyHeaders.stream, info.config.name],
+        [copyHeaders.source, id],
+        [copyHeaders.seq, String(seq)],
+        [copyHeaders.time, isoTime(message)],
+        [copyHeaders.copied, this.#claim],
+        ...asCopied(headers, this.#options),
+      ],
+    }
+  }
 }
 
-async function keeping(bus: Transport, subject: string): Promise<readonly string[]> {
-  try {
-    return await bus.streams.keeping(subject)
-  } catch (error) {
-    if (error instanceof BusError && error.kind === 'notFound') return []
-    throw error
+/** Messages that a stream acknowledges, each by itself. */
+class Storing implements AsyncDisposable {
+  readonly #publisher: StreamPublisher
+  readonly #open = new Map<number, (outcome: Stored | {readonly error: unknown}) => void>()
+  #pushed = 0
+
+  constructor(bus: Transport) {
+    this.#publisher = bus.streams.publisher({
+      window: depth * batch,
+      onStored: (index, stored) => this.#settle(index, stored),
+      onRefused: (index, error) => this.#settle(index, {error}),
+    })
   }
+
+  /** Resolves when each is stored or refused; rejects when the bus fails. */
+  async store(
+    messages: readonly (readonly [Message, Outgoing])[],
+    refused: Map<Message, Refusal>,
+    onStored?: (message: Message, stored: Stored) => void,
+  ): Promise<void> {
+    if (messages.length === 0) return
+    const all = Promise.withResolvers<void>()
+    // Waited for below, unless `push` fails before.
+    all.promise.catch(() => {})
+    let open = messages.length
+    const settle = (message: Message, outcome: Stored | {readonly error: unknown}) => {
+      try {
+        if ('error' in outcome) refused.set(message, refusalOf(outcome.error))
+        else onStored?.(message, outcome)
+      } catch (error) {
+        all.reject(error)
+      }
+      if (--open === 0) all.resolve()
+    }
+    for (const [message, copy] of messages) {
+      const room = this.#push(copy, (outcome) => settle(message, outcome))
+      if (room !== undefined) await room
+    }
+    await Promise.race([all.promise, this.#publisher.flush()])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#publisher[Symbol.asyncDispose]()
+  }
+
+  #push(copy: Outgoing, settle: (outcome: Stored | {readonly error: unknown}) => void): Promise<void> | undefined {
+    this.#open.set(this.#pushed, settle)
+    try {
+      const room = this.#publisher.push(copy)
+      this.#pushed++
+      return room
+    } catch (error) {
+      this.#open.delete(this.#pushed)
+      settle({error})
+      return undefined
+    }
+  }
+
+  #settle(index: number, outcome: Stored | {readonly error: unknown}): void {
+    const settle = this.#open.get(index)
+    this.#open.delete(index)
+    settle?.(outcome)
+  }
+}
+
+/** Kinds of failures that are of one message; all others are of the bus. */
+const ofMessage: ReadonlySet<string> = new Set(['usage', 'remote', 'notFound', 'denied'])
+
+function refusalOf(error: unknown): Refusal {
+  if (!(error instanceof BusError) || error instanceof EndlessError || !ofMessage.has(error.kind)) throw error
+  return {reason: error.message, isFinal: error.kind === 'usage'}
+}
+
+/** The headers of a message as its copy has them, without those of an earlier copy. */
+function asCopied(headers: Headers, {obeyHeaders}: CopyOptions): Headers {
+  if (headers.length === 0) return headers
+  const isCopy = headerOf(headers, copyHeaders.source) !== undefined
+  const own = isCopy ? headers.filter(([name]) => !ofCopy.has(name.toLowerCase())) : headers
+  const kept = obeyHeaders ? directivesRestored(own) : directivesAsData(own)
+  return kept.map(([name, value]) => [isMsgId(name) ? copyHeaders.msgId : name, value])
+}
+
+function isMsgId(name: string): boolean {
+  return name.toLowerCase() === msgId
+}
+
+const msgId = storeHeaders.msgId.toLowerCase()
+/** What an earlier copy has of its own; the message's own id is kept through all copies. */
+const ofCopy: ReadonlySet<string> = new Set(
+  [storeHeaders.msgId, ...Object.values(copyHeaders).filter((name) => name !== copyHeaders.msgId)].map((name) =>
+    name.toLowerCase(),
+  ),
+)
+
+function isoTime({time}: Message): string {
+  return new Date(time).toISOString()
 }
 
 function compileSubject(template: string): (message: Message) => string {
@@ -195,8 +423,8 @@ function compileSubject(template: string): (message: Message) => string {
   let made = ''
   return ({subject}) => {
     if (subject !== last) {
-      last = subject
       made = checkSubject(parts.map((part) => (typeof part === 'string' ? part : subject)).join(''))
+      last = subject
     }
     return made
   }

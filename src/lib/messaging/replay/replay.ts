@@ -6,7 +6,8 @@ import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Pace} from '../../core/time/pace.ts'
 import {sleep} from '../../core/time/timer.ts'
-import type {Refusal, Sink} from '../sinks/sink.ts'
+import {Delivery} from '../../transport/streams-contract.ts'
+import type {Copied, CopySink, Refusal, Sink} from '../sinks/sink.ts'
 import type {Source} from './source.ts'
 
 /** What becomes of a message that its sink refuses. */
@@ -23,7 +24,7 @@ export interface Policy {
 export interface ReplayOptions {
   readonly policy: Policy
   readonly pace?: Pace | undefined
-  /** Keeps those that should be handed to the sink at all; the others count as handled. */
+  /** Keeps those that should be handed to the sink at all; the others are done. */
   readonly keep?: ((batch: readonly Message[]) => readonly Message[] | Promise<readonly Message[]>) | undefined
   /** Takes no more and finishes what is in hand. */
   readonly stop?: AbortSignal | undefined
@@ -34,7 +35,12 @@ export interface ReplayOptions {
 
 export interface Counts {
   read: number
+  /** Taken by the sink, in this run. */
   handled: number
+  /** The sink had them before. */
+  alreadyThere: number
+  /** Left out by `keep`. */
+  unmatched: number
   /** Refused at least once. */
   failed: number
   /** Left where they are. */
@@ -61,14 +67,14 @@ const longestPauseMs = 30_000
 const mostListed = 100
 
 /** Replays until the source ends or the signal aborts. Fails as source and sink do, after settling what was handled. */
-export async function replay(source: Source, sink: Sink, options: ReplayOptions): Promise<Replayed> {
+export async function replay(source: Source, sink: Sink | CopySink, options: ReplayOptions): Promise<Replayed> {
   const run = new Run(source, sink, options)
   return run.all()
 }
 
 class Run implements Counts {
   readonly #source: Source
-  readonly #sink: Sink
+  readonly #sink: Sink | CopySink
   readonly #options: ReplayOptions
   readonly #started = performance.now()
   readonly #unhandled: Unhandled[] = []
@@ -77,11 +83,13 @@ class Run implements Counts {
   #failure: {error: unknown} | undefined
   read = 0
   handled = 0
+  alreadyThere = 0
+  unmatched = 0
   failed = 0
   skipped = 0
   givenUp = 0
 
-  constructor(source: Source, sink: Sink, options: ReplayOptions) {
+  constructor(source: Source, sink: Sink | CopySink, options: ReplayOptions) {
     this.#source = source
     this.#sink = sink
     this.#options = options
@@ -104,9 +112,10 @@ class Run implements Counts {
     await Promise.all(this.#underWay)
     await this.#source.flush().catch((error) => this.#fail(error))
     if (this.#failure !== undefined) throw this.#failure.error
-    const {read, handled, failed, skipped, givenUp} = this
+    const {read, handled, alreadyThere, unmatched, failed, skipped, givenUp} = this
     const ms = performance.now() - this.#started
-    return {read, handled, failed, skipped, givenUp, ms, complete, unhandled: this.#unhandled}
+    const counts = {read, handled, alreadyThere, unmatched, failed, skipped, givenUp}
+    return {...counts, ms, complete, unhandled: this.#unhandled}
   }
 
   /** True when the source has ended. */
@@ -135,7 +144,7 @@ class Run implements Counts {
     const kept = new Set(batch)
     const others = taken.filter((message) => !kept.has(message))
     this.#source.done(others)
-    this.handled += others.length
+    this.unmatched += others.length
     return batch
   }
 
@@ -160,31 +169,40 @@ class Run implements Counts {
   }
 
   async #handle(batch: readonly Message[]): Promise<void> {
+    const {refused, alreadyThere} = await this.#give(batch)
+    this.#taken(refused.size === 0 ? batch : batch.filter((message) => !refused.has(message)), alreadyThere)
+    for (const [message, refusal] of refused) await this.#refused(message, refusal)
+  }
+
+  async #give(batch: readonly Message[]): Promise<Copied> {
+    if ('copy' in this.#sink) return this.#sink.copy(batch)
     const refusal = await this.#sink.take(batch)
     const [message] = batch
-    if (refusal !== undefined && message !== undefined) return this.#refused(message, refusal)
-    this.#source.done(batch)
-    this.handled += batch.length
+    return {refused: new Map(refusal && message && [[message, refusal]]), alreadyThere: 0}
+  }
+
+  #taken(messages: readonly Message[], alreadyThere: number): void {
+    this.#source.done(messages)
+    this.alreadyThere += alreadyThere
+    this.handled += messages.length - alreadyThere
     this.#options.onProgress?.(this)
   }
 
   async #refused(message: Message, first: Refusal): Promise<void> {
     this.failed++
     const {onError, maxAttempts} = this.#options.policy
-    let refusal: Refusal | undefined = first
-    for (let attempt = 1; onError === 'retry' && refusal?.verdict === undefined && attempt < maxAttempts; attempt++) {
+    let refusal = first
+    for (let attempt = 1; onError === 'retry' && isWorthRetrying(refusal) && attempt < maxAttempts; attempt++) {
       const pause = Math.min(longestPauseMs, 100 * 2 ** attempt)
-      await sleep(Math.max(pause, refusal?.retryAfterMs ?? 0), this.#stopped.signal)
+      await sleep(Math.max(pause, refusal.retryAfterMs ?? 0), this.#stopped.signal)
       if (this.#stopped.signal.aborted) return this.#source.leave(message)
-      refusal = await this.#sink.take([message])
-      if (refusal === undefined) {
-        this.#source.done([message])
-        this.handled++
-        this.#options.onProgress?.(this)
-        return
-      }
+      const {refused, alreadyThere} = await this.#give([message])
+      const again = refused.get(message)
+      if (again === undefined) return this.#taken([message], alreadyThere)
+      refusal = again
     }
-    this.#settle(message, refusal ?? first)
+    if (this.#failure !== undefined) this.#source.leave(message)
+    else this.#settle(message, refusal)
   }
 
   #settle(message: Message, {reason, verdict}: Refusal): void {
@@ -216,8 +234,14 @@ class Run implements Counts {
   }
 }
 
-function stoppedAt({subject, seq}: Message, reason: string): BusError {
-  return new BusError('remote', `stopped at message ${seq} on "${subject}", which is not acknowledged: ${reason}`, {
+function isWorthRetrying({verdict, isFinal}: Refusal): boolean {
+  return verdict === undefined && isFinal !== true
+}
+
+function stoppedAt(message: Message, reason: string): BusError {
+  const {subject, seq} = message
+  const fate = message instanceof Delivery ? ', which is not acknowledged' : ''
+  return new BusError('remote', `stopped at message ${seq} on "${subject}"${fate}: ${reason}`, {
     data: {seq, subject, reason},
     try: ['--on-error skip or term', '--dead FILE, to put such messages aside and go on'],
   })

@@ -13,6 +13,23 @@ export interface Sink extends AsyncDisposable {
   take(messages: readonly Message[]): Promise<Refusal | undefined>
 }
 
+/** A sink that stores messages many at a time, and says what became of each. */
+export interface CopySink extends AsyncDisposable {
+  /** Messages for one `copy`, at most. */
+  readonly batch: number
+  /** How many `copy` may be under way at once; they begin in order. */
+  readonly depth: number
+  /** Copies messages. Rejects when nothing can be copied any more. A refused message may be given again. */
+  copy(messages: readonly Message[]): Promise<Copied>
+}
+
+/** What became of messages; those that are named nowhere were stored. */
+export interface Copied {
+  readonly refused: ReadonlyMap<Message, Refusal>
+  /** The target had them before. */
+  readonly alreadyThere: number
+}
+
 /** Why a message was not taken. */
 export interface Refusal {
   /** One sentence, for people. */
@@ -21,4 +38,6 @@ export interface Refusal {
   readonly retryAfterMs?: number | undefined
   /** The sink decides what becomes of the message; else the policy does. */
   readonly verdict?: 'leave' | 'term' | undefined
+  /** Another attempt would fail in the same way. */
+  readonly isFinal?: boolean | undefined
 }

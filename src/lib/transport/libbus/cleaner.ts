@@ -1,4 +1,5 @@
-import type {Db, Lock} from '../sqlite/db.ts'
+import type {Db} from '../sqlite/file.ts'
+import type {Lock} from '../sqlite/lock.ts'
 
 const everyMs = 60_000
 const ageSeconds = 300

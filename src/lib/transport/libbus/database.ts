@@ -6,8 +6,9 @@ import {closeSync, existsSync, openSync} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
-import {applicationId, type Db, databaseError} from '../sqlite/db.ts'
-import type {LibbusAddress} from './address.ts'
+import {type Db, fileError} from '../sqlite/file.ts'
+import {applicationId} from '../sqlite/schema.ts'
+import type {Address} from './address.ts'
 
 const schema = `
   CREATE TABLE IF NOT EXISTS bus_events (
@@ -40,7 +41,7 @@ const columns: Readonly<Record<string, readonly string[]>> = {
  * Opens the database. Fails with `notFound` when it, or one of the tables, is not there and was not to be made; else
  * with `connect` or `denied`.
  */
-export function openDatabase({path, create}: LibbusAddress): Db {
+export function openDatabase({path, create}: Address): Db {
   const isNew = create && createFile(path)
   let db: Db
   try {
@@ -63,7 +64,7 @@ export function openDatabase({path, create}: LibbusAddress): Db {
 /** One sentence for whatever the file system or SQLite said. */
 export function libbusError(path: string, error: unknown): unknown {
   const isMissing = error instanceof Error && /^no such (table|column)/.test(error.message)
-  if (!isMissing) return databaseError(path, error, 'libbus database')
+  if (!isMissing) return fileError(path, error, 'libbus database')
   return new BusError('notFound', `${path} has lost a table of libbus: ${error.message}`, {cause: error})
 }
 

@@ -17,16 +17,18 @@ import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing} from '../shared/outgoing.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
-import {busy, type Db, isBusy, Lock} from '../sqlite/db.ts'
-import {type LibbusAddress, parseLibbusUrl} from './address.ts'
+import type {Db} from '../sqlite/file.ts'
+import {busy, Lock} from '../sqlite/lock.ts'
+import {type Address, parseAddress} from './address.ts'
+import {isBusy} from './busy.ts'
 import {startCleaning} from './cleaner.ts'
 import {libbusError, openDatabase} from './database.ts'
 import {errorHeaders, errorReply} from './error-replies.ts'
 import {EventReader, Events} from './events.ts'
+import {Outbox} from './outbox.ts'
 import {Poll} from './poll.ts'
 import {Requested, Server} from './requested.ts'
-import {blobOf, payloadOf, replyPrefix} from './rows.ts'
-import {WriteQueue} from './write-queue.ts'
+import {blobOf, inboxPrefix, payloadOf} from './rows.ts'
 
 const maxPayload = 64 * 1024 * 1024
 
@@ -35,7 +37,7 @@ const maxPayload = 64 * 1024 * 1024
  * its tables are not there, with `connect` or `denied`.
  */
 export async function openLibbus(url: string, options: OpenOptions = {}): Promise<Transport> {
-  const address = parseLibbusUrl(url)
+  const address = parseAddress(url)
   return new Libbus(address, openDatabase(address), options)
 }
 
@@ -56,7 +58,7 @@ class Libbus implements Transport {
   readonly #db: Db
   readonly #options: OpenOptions
   readonly #lock: Lock
-  readonly #writes: WriteQueue
+  readonly #outbox: Outbox
   readonly #events: Events
   readonly #requested: Requested
   readonly #requests: Requests
@@ -70,7 +72,7 @@ class Libbus implements Transport {
   readonly #asked = new Set<string>()
   #isClosed = false
 
-  constructor({path, eventsMs, requestsMs}: LibbusAddress, db: Db, options: OpenOptions) {
+  constructor({path, eventsMs, requestsMs}: Address, db: Db, options: OpenOptions) {
     this.url = `libbus:${path}`
     this.streams = noStreams(this.url)
     this.#path = path
@@ -80,7 +82,7 @@ class Libbus implements Transport {
     this.#events = new Events(db)
     this.#requested = new Requested(db)
     this.#addEvent = db.prepare<[string, Uint8Array]>('INSERT INTO bus_events (subject, data) VALUES (?, ?)')
-    this.#writes = new WriteQueue({
+    this.#outbox = new Outbox({
       lock: this.#lock,
       committed: () => this.#look(),
       failed: (error) => {
@@ -89,9 +91,9 @@ class Libbus implements Transport {
         return failure
       },
     })
-    this.#requests = new Requests(this.url, replyPrefix, (message) => this.#ask(message), {
+    this.#requests = new Requests(this.url, inboxPrefix, (message) => this.#ask(message), {
       token: randomUUID,
-      over: (reply) => this.#forget(reply.slice(replyPrefix.length)),
+      over: (reply) => this.#forget(reply.slice(inboxPrefix.length)),
     })
     const failed = (error: unknown) => this.#fail(error)
     this.#eventPoll = new Poll({db, everyMs: eventsMs, failed, look: () => wake(this.#subscribers)})
@@ -104,17 +106,17 @@ class Libbus implements Transport {
 
   publish(message: Outgoing): void {
     this.#check()
-    const isReply = message.subject.startsWith(replyPrefix)
+    const isReply = message.subject.startsWith(inboxPrefix)
     const error = isReply && message.headers ? errorReply(message.headers) : undefined
     const {subject, data} = error === undefined ? this.#plain(message) : {...message, data: error}
     if (message.reply !== undefined) throw this.#cannot('a message has no reply subject', `bus req ${subject}`)
-    if (isReply) this.#writes.push(() => this.#requested.answer(subject.slice(replyPrefix.length), data))
-    else this.#writes.push(() => this.#addEvent.run(subject, blobOf(data)))
+    if (isReply) this.#outbox.push(() => this.#requested.answer(subject.slice(inboxPrefix.length), data))
+    else this.#outbox.push(() => this.#addEvent.run(subject, blobOf(data)))
   }
 
   async flush(): Promise<void> {
     this.#check()
-    return this.#writes.flush()
+    return this.#outbox.flush()
   }
 
   async subscribe(patterns: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
@@ -130,7 +132,7 @@ class Libbus implements Transport {
     }
     if (options.signal?.aborted) throw interruptedError()
     try {
-      return isServer ? this.#serve(subjects, options) : this.#lock.readStatement(() => this.#follow(subjects, options))
+      return isServer ? this.#serve(subjects, options) : this.#lock.look(() => this.#follow(subjects, options))
     } catch (error) {
       throw libbusError(this.#path, error)
     }
@@ -149,7 +151,7 @@ class Libbus implements Transport {
 
   async facts(): Promise<Facts> {
     this.#check()
-    await this.#writes.flush()
+    await this.#outbox.flush()
     const number = (sql: string) => Number(this.#db.prepare(sql).pluck().get())
     try {
       return {
@@ -170,7 +172,7 @@ class Libbus implements Transport {
     this.#requests.failAll(closedError(this.url))
     for (const mailbox of [...this.#subscribers, ...this.#servers]) await mailbox.close()
     try {
-      await this.#writes.flush()
+      await this.#outbox.flush()
     } finally {
       this.#eventPoll.stop()
       this.#requestPoll.stop()
@@ -200,15 +202,15 @@ class Libbus implements Transport {
 
   #ask(message: Outgoing): void {
     const {subject, data} = this.#plain(message)
-    const id = message.reply?.slice(replyPrefix.length) ?? ''
-    this.#writes.push(() => this.#requested.ask(id, subject, data))
+    const id = message.reply?.slice(inboxPrefix.length) ?? ''
+    this.#outbox.push(() => this.#requested.ask(id, subject, data))
     this.#asked.add(id)
     this.#runPolls()
   }
 
   #forget(id: string): void {
     if (!this.#asked.delete(id)) return
-    this.#writes.push(() => this.#requested.forget(id))
+    this.#outbox.push(() => this.#requested.forget(id))
     this.#runPolls()
   }
 
@@ -218,25 +220,13 @@ class Libbus implements Transport {
       notify?.({kind: 'gap', text: `the events ${first} to ${last} were cleaned up before they were read`}),
     )
     const next = (max: number) => reader.next(max)
-    return this.#mailbox(
-      this.#subscribers,
-      this.#eventPoll,
-      next,
-      () => this.#lock.readStatement(() => reader.drain()),
-      signal,
-    )
+    return this.#mailbox(this.#subscribers, this.#eventPoll, next, () => this.#lock.look(() => reader.drain()), signal)
   }
 
   #serve(subjects: readonly string[], {signal}: SubscribeOptions): Mailbox {
     const server = new Server(this.#requested, this.#lock, subjects)
     const next = (max: number) => server.claim(max)
-    return this.#mailbox(
-      this.#servers,
-      this.#requestPoll,
-      next,
-      () => this.#lock.readStatement(() => server.drain()),
-      signal,
-    )
+    return this.#mailbox(this.#servers, this.#requestPoll, next, () => this.#lock.look(() => server.drain()), signal)
   }
 
   /** A mailbox that is filled by `next` when somebody takes, and when its poll finds that something has changed. */
@@ -300,7 +290,7 @@ class Libbus implements Transport {
     if (this.#asked.size === 0) return
     for (const [id, data] of this.#requested.replies(this.#asked)) {
       const payload = payloadOf(data)
-      this.#requests.arrived(new Message(replyPrefix + id, payload, errorHeaders(payload)))
+      this.#requests.arrived(new Message(inboxPrefix + id, payload, errorHeaders(payload)))
     }
   }
 

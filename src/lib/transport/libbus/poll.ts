@@ -1,4 +1,5 @@
-import {type Db, isBusy} from '../sqlite/db.ts'
+import type {Db} from '../sqlite/file.ts'
+import {isBusy} from './busy.ts'
 
 export interface PollOptions {
   readonly db: Db

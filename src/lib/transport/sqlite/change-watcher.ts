@@ -1,30 +1,30 @@
-/** Notices the commits of other processes: by the wake files, and by a look now and then for what no wake file reported. */
-import type {BusFile} from './file.ts'
-import type {WakeFiles} from './wake-files.ts'
+/** Listens for commits of other processes: by the bells, and by looking now and then for what no bell told. */
 
-const pollMs = 100
-const unreliablePollMs = 2
-/** After this many commits that no wake file reported, a file system counts as unreliable. */
-const unreliableAfter = 3
-/** How often it checks that the file is still there. */
+import type {Log} from './log.ts'
+import type {Bells} from './wake-files.ts'
+
+const safetyMs = 100
+const deafMs = 2
+/** So many commits that no bell told make a file system deaf. */
+const deafAfter = 3
+/** So often it looks whether the file is still there. */
 const checkMs = 1000
-/** In the middle of a conversation looking at the file for this long beats sleeping until the wake-up. */
+/** In the middle of a conversation looking at the file for so long beats sleeping until the bell. */
 const spinMs = 1
 
-/** Learns of changes. */
-export interface ChangeListener {
-  /** Somebody committed: reads what is new; false when there was nothing for it. */
-  changed(): boolean
-  /** The file can no longer be read. */
-  unreadable(error: unknown): void
+export interface EarsParts {
+  /** Reads whatever is new, and answers whether there was anything. */
+  readonly wake: () => boolean
+  /** Throws when the file is no longer the one that was opened. */
+  readonly check: () => void
+  /** Told of what either throws. */
+  readonly failed: (error: unknown) => void
 }
 
-export class ChangeWatcher {
-  readonly #file: BusFile
-  readonly #wakeFiles: WakeFiles
-  readonly #listener: ChangeListener
-  /** Changes whenever another connection has committed. */
-  readonly #dataVersion
+export class Ears {
+  readonly #bells: Bells
+  readonly #log: Log
+  readonly #parts: EarsParts
   #timer: NodeJS.Timeout | undefined
   #version = 0
   #checkAt = 0
@@ -32,20 +32,19 @@ export class ChangeWatcher {
   #spinUntil = 0
   #isSpinning = false
 
-  constructor(file: BusFile, wakeFiles: WakeFiles, listener: ChangeListener) {
-    this.#file = file
-    this.#wakeFiles = wakeFiles
-    this.#listener = listener
-    this.#dataVersion = file.db.prepare<[], number>('PRAGMA data_version').pluck()
+  constructor(bells: Bells, log: Log, parts: EarsParts) {
+    this.#bells = bells
+    this.#log = log
+    this.#parts = parts
   }
 
-  /** To be called before the first read, so that nothing falls between. */
-  watch(names: readonly string[] | 'all'): void {
-    this.#wakeFiles.watch(names, this.#touched)
-    this.#poll(pollMs)
+  /** Armed before the first read, so that nothing falls between. */
+  listen(bells: readonly string[] | 'all'): void {
+    this.#bells.listen(bells, this.#heard)
+    this.#start(safetyMs)
   }
 
-  /** The other side is about to answer: for a moment, looks without pause. */
+  /** The other side is about to answer: for a moment, watches for it without pause. */
   expect(): void {
     this.#spinUntil = performance.now() + spinMs
     if (this.#isSpinning) return
@@ -63,41 +62,44 @@ export class ChangeWatcher {
       this.#isSpinning = false
       return
     }
-    this.#look()
+    if (this.#hasChanged()) this.#parts.wake()
     setImmediate(this.#spin)
   }
 
-  readonly #touched = (): void => {
-    if (this.#missed >= unreliableAfter) this.#poll(pollMs)
+  readonly #heard = (): void => {
+    if (this.#missed >= deafAfter) this.#start(safetyMs)
     this.#missed = 0
-    this.#listener.changed()
+    this.#parts.wake()
   }
 
-  #poll(everyMs: number): void {
-    if (everyMs === pollMs && this.#timer !== undefined && this.#missed < unreliableAfter) return
+  #start(everyMs: number): void {
+    if (everyMs === safetyMs && this.#timer !== undefined && this.#missed < deafAfter) return
     clearInterval(this.#timer)
-    this.#timer = setInterval(this.#tick, everyMs)
+    this.#timer = setInterval(() => this.#look(), everyMs)
   }
 
-  readonly #tick = (): void => {
-    if (this.#look() && ++this.#missed === unreliableAfter) this.#poll(unreliablePollMs)
+  #look(): void {
+    if (this.#hasChanged() && this.#parts.wake() && ++this.#missed === deafAfter) this.#start(deafMs)
   }
 
-  /** Has anybody else committed since the last look, and was there something for us? */
-  #look(): boolean {
+  /** Has anybody else committed since the last look? */
+  #hasChanged(): boolean {
     try {
-      const now = performance.now()
-      if (now >= this.#checkAt) {
-        this.#checkAt = now + checkMs
-        this.#file.check()
-      }
-      const version = this.#dataVersion.get() as number
+      this.#checkNowAndThen()
+      const version = this.#log.version()
       if (version === this.#version) return false
       this.#version = version
-      return this.#listener.changed()
+      return true
     } catch (error) {
-      this.#listener.unreadable(error)
+      this.#parts.failed(error)
       return false
     }
+  }
+
+  #checkNowAndThen(): void {
+    const now = performance.now()
+    if (now < this.#checkAt) return
+    this.#checkAt = now + checkMs
+    this.#parts.check()
   }
 }

@@ -1,7 +1,8 @@
 /** Reads the log page by page. No read is ever left open: an open one lets the write-ahead log grow without bound. */
 import type {Message} from '../../core/message.ts'
 import {SubjectTrie} from '../../core/subject.ts'
-import type {Db, Lock} from './db.ts'
+import type {Db} from './file.ts'
+import type {Lock} from './lock.ts'
 import {type Filled, Pages} from './pages.ts'
 import {type Row, toMessage} from './rows.ts'
 
@@ -13,7 +14,7 @@ export interface Cursor {
 
 export const everything: Cursor = {seq: Number.MAX_SAFE_INTEGER, passing: Number.MAX_SAFE_INTEGER}
 
-export interface LogEntry {
+export interface Entry {
   readonly message: Message
   /** The subject's number; 0 for what passes through an inbox. */
   readonly sid: number
@@ -21,8 +22,8 @@ export interface LogEntry {
   readonly cursor: Cursor
 }
 
-export interface LogPage {
-  readonly entries: readonly LogEntry[]
+export interface Page {
+  readonly entries: readonly Entry[]
   readonly cursor: Cursor
   /** There may be more. */
   readonly isFull: boolean
@@ -63,6 +64,7 @@ export class Log {
       subjects: db.prepare('SELECT id, name FROM subject WHERE id > +? ORDER BY id').raw(),
       end: db.prepare('SELECT ifnull((SELECT max(seq) FROM msg), 0), ifnull((SELECT max(seq) FROM eph), 0)').raw(),
       want: db.prepare('INSERT INTO temp.want VALUES (?)'),
+      version: db.prepare('PRAGMA data_version').pluck(),
     }
   }
 
@@ -74,6 +76,11 @@ export class Log {
   end(): Cursor {
     const [seq, passing] = this.#statements.end.get() as [number, number]
     return {seq, passing}
+  }
+
+  /** Changes whenever another connection has committed. */
+  version(): number {
+    return this.#statements.version.get() as number
   }
 
   /** From now on `page` gives what these patterns match. */
@@ -101,7 +108,7 @@ export class Log {
    * What comes after `from` up to `to`, oldest first, from one snapshot: what is wanted by somebody, or all; and what
    * passes through inboxes when `passing` is set.
    */
-  page(from: Cursor, to: Cursor, what: {all: boolean; passing: boolean; rows?: number}): LogPage {
+  page(from: Cursor, to: Cursor, what: {all: boolean; passing: boolean; rows?: number}): Page {
     return this.#lock.read(() => {
       this.learn()
       const stored = (what.all ? this.#all : this.#wantedRows).read(from.seq + 1, to.seq, what.rows ?? pageRows)
@@ -112,10 +119,10 @@ export class Log {
 
   /** What came to one client's inbox after `from`, `inboxRows` of it at most. */
   inbox(client: number, from: number): Row<string>[] {
-    return this.#lock.readStatement(() => this.#statements.inbox.all(from, client) as Row<string>[])
+    return this.#lock.look(() => this.#statements.inbox.all(from, client) as Row<string>[])
   }
 
-  #storedPage({rows, isFull}: Filled, from: Cursor, to: Cursor): LogPage {
+  #storedPage({rows, isFull}: Filled, from: Cursor, to: Cursor): Page {
     const entries = rows.map((row) => this.#stored(row, from.passing))
     const last = rows.at(-1)?.[0] ?? from.seq
     const seq = isFull ? last : Math.max(from.seq, Math.min(this.end().seq, to.seq))
@@ -123,8 +130,8 @@ export class Log {
   }
 
   /** By time; where one of the two has more to come, the other waits at that point. */
-  #mergedPage(stored: Filled, passing: ReturnType<typeof fill>, from: Cursor, to: Cursor): LogPage {
-    const entries: LogEntry[] = []
+  #mergedPage(stored: Filled, passing: ReturnType<typeof fill>, from: Cursor, to: Cursor): Page {
+    const entries: Entry[] = []
     let {seq, passing: pass} = from
     let s = 0
     let p = 0
@@ -152,7 +159,7 @@ export class Log {
     return {entries, cursor, isFull}
   }
 
-  #stored(row: Row<number>, passing: number): LogEntry {
+  #stored(row: Row<number>, passing: number): Entry {
     return {message: toMessage(row, this.nameOf(row[1]), true), sid: row[1], cursor: {seq: row[0], passing}}
   }
 

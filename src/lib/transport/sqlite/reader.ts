@@ -5,7 +5,7 @@
  */
 import {SubjectTrie} from '../../core/subject.ts'
 import type {Mailbox} from '../shared/mailbox.ts'
-import {type Cursor, everything, type Log, type LogEntry, type LogPage} from './log.ts'
+import {type Cursor, type Entry, everything, type Log, type Page} from './log.ts'
 import {seesPassing} from './rows.ts'
 
 const mostHeld = 1024
@@ -33,7 +33,7 @@ export class Subscriber {
   }
 
   /** Takes an entry of the shared reading, or steps out of it before this entry when it holds enough. */
-  accept(entry: LogEntry, before: Cursor): boolean {
+  accept(entry: Entry, before: Cursor): boolean {
     const {mailbox} = this
     const isSeen = entry.sid === 0 ? entry.cursor.passing <= this.cursor.passing : entry.cursor.seq <= this.cursor.seq
     if (isSeen) return false
@@ -56,12 +56,11 @@ export class Reader {
   readonly #takers = new Map<number, Subscriber[]>()
   #head: Cursor = everything
   #isScheduled = false
-  readonly #listener: {unreadable(error: unknown): void}
+  readonly #failed: (error: unknown) => void
 
-  /** `listener` learns when the log can no longer be read. */
-  constructor(log: Log, listener: {unreadable(error: unknown): void}) {
+  constructor(log: Log, failed: (error: unknown) => void) {
     this.#log = log
-    this.#listener = listener
+    this.#failed = failed
   }
 
   add(subscriber: Subscriber): void {
@@ -92,7 +91,7 @@ export class Reader {
     try {
       return this.#run()
     } catch (error) {
-      this.#listener.unreadable(error)
+      this.#failed(error)
       return false
     }
   }
@@ -130,7 +129,7 @@ export class Reader {
     return page.entries.length > 0
   }
 
-  #deliver(page: LogPage): void {
+  #deliver(page: Page): void {
     const touched = new Set<Subscriber>()
     let before = this.#head
     for (const entry of page.entries) {
@@ -142,7 +141,7 @@ export class Reader {
     for (const subscriber of touched) subscriber.mailbox.wake()
   }
 
-  #takersOf(entry: LogEntry): Subscriber[] {
+  #takersOf(entry: Entry): Subscriber[] {
     if (entry.sid === 0) return [...new Set(this.#trie.match(entry.message.subject))]
     let takers = this.#takers.get(entry.sid)
     if (takers === undefined) {

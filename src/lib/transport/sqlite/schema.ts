@@ -10,9 +10,11 @@
  * where a stream has a limit for that. What is between delivery and acknowledgement is a `flight`: a range of the
  * consumer's messages, its owner (NULL when it waits to be delivered again) and when it is due, in milliseconds.
  *
- * `chain` comes first, so that its one row is on page 3, after SQLite's own two (wal-chain.ts).
+ * `chain` comes first, so that its one row is on page 3, after SQLite's own two (chain.ts).
  */
-import {applicationId} from './db.ts'
+
+/** "NBUS": how a bus file is told from any other SQLite database. */
+export const applicationId = 0x4e425553
 
 /** Major * 1000 + minor. A newer minor only adds; a newer major is refused. */
 export const schemaVersion = 1001
@@ -20,7 +22,7 @@ export const schemaVersion = 1001
 export const chainVersion = 1001
 
 /** Times are Unix microseconds. A payload is TEXT when it was published as text, else BLOB; NULL when empty. */
-export const busFileSchema = `
+export const schema = `
 CREATE TABLE chain(link BLOB NOT NULL, previous BLOB NOT NULL) STRICT;
 INSERT INTO chain VALUES (randomblob(8), zeroblob(8));
 

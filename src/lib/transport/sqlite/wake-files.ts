@@ -1,9 +1,8 @@
 /**
  * How a process learns that another one committed: after COMMIT the publisher writes one byte to a small file that the
- * subscribers watch. There are sixteen shared files, chosen by the first token of the subject, and one for each client's
- * inbox. The `-wal` file itself would not do: it changes before the commit can be seen. A wake-up is a hint; one that is
- * missed (a publisher killed between COMMIT and the write, a file system that reports nothing) is made up for by the
- * poll of the change watcher.
+ * subscribers watch. Sixteen shared bells by the first token of the subject, and one for each client's inbox. The `-wal`
+ * file itself is no bell: it changes before the commit can be seen. A bell is a hint; what it misses (a publisher killed
+ * between COMMIT and the ring, a file system that tells nothing) the safety poll of the reader finds.
  */
 import {
   closeSync,
@@ -21,54 +20,64 @@ import {BusError} from '../../core/errors.ts'
 
 const shared = 16
 const mostInboxes = 64
-/** To watch more shared files than this one by one costs more than to watch the folder. */
+/** Watching so many shared bells one by one costs more than watching the folder. */
 const mostWatched = 4
 const byte = new Uint8Array([0x21])
 
-export class WakeFiles {
+export class Bells {
   readonly #folder: string
   readonly #fds = new Map<string, number>()
   readonly #watchers = new Map<string, FSWatcher>()
   #own: string | undefined
 
-  /** For the bus file at `path`. */
   constructor(path: string) {
     this.#folder = `${path}.bells`
   }
 
-  /** Wakes those who watch this file, after a COMMIT; when it cannot be written, their poll finds the commit. */
-  touch(name: string): void {
-    const fd = this.#fds.get(name) ?? this.#open(name)
+  /** Makes the folder. Fails when it is a symbolic link, which another user could point anywhere. */
+  prepare(): void {
+    try {
+      mkdirSync(this.#folder, {mode: 0o700})
+    } catch {
+      if (!lstatSync(this.#folder, {throwIfNoEntry: false})?.isDirectory()) {
+        throw new BusError('connect', `${this.#folder} is not a folder`, {try: ['remove it: busline makes its own']})
+      }
+    }
+  }
+
+  /** Rings after a COMMIT; a bell that cannot be rung is left to the safety poll. */
+  ring(bell: string): void {
+    const fd = this.#fds.get(bell) ?? this.#open(bell)
     if (fd === undefined) return
     try {
       writeSync(fd, byte, 0, 1, 0)
     } catch {
-      this.#fds.delete(name)
+      this.#fds.delete(bell)
       closeSync(fd)
     }
   }
 
-  /** Calls `touched` after each touch of these files; of any of them when there are many, or none is named. */
-  watch(names: readonly string[] | 'all', touched: () => void): void {
-    this.#makeFolder()
+  /** Calls `heard` after each ring of these bells; of all of them when there are many, or none is named. */
+  listen(bells: readonly string[] | 'all', heard: () => void): void {
+    this.prepare()
     if (this.#watchers.has('')) return
-    const watched = new Set([...this.#watchers.keys(), ...(names === 'all' ? [] : names)])
-    if (names !== 'all' && watched.size <= mostWatched) {
-      for (const name of names) this.#watch(name, touched)
+    const watched = new Set([...this.#watchers.keys(), ...(bells === 'all' ? [] : bells)])
+    if (bells !== 'all' && watched.size <= mostWatched) {
+      for (const bell of bells) this.#watch(bell, heard)
       return
     }
-    this.#watch('', touched)
-    for (const [name, watcher] of this.#watchers) {
-      if (name === '') continue
+    this.#watch('', heard)
+    for (const [bell, watcher] of this.#watchers) {
+      if (bell === '') continue
       watcher.close()
-      this.#watchers.delete(name)
+      this.#watchers.delete(bell)
     }
   }
 
-  /** Makes the file of this client's inbox, which is removed when it closes. */
+  /** Makes this client's inbox bell, to be removed when it leaves. */
   makeInbox(id: number): void {
-    this.#own = inboxWakeFile(id)
-    this.#makeFolder()
+    this.#own = inboxBell(id)
+    this.prepare()
     this.#open(this.#own, constants.O_CREAT)
   }
 
@@ -81,65 +90,59 @@ export class WakeFiles {
     try {
       unlinkSync(join(this.#folder, this.#own))
     } catch {
-      // Somebody removed it before us.
+      // Somebody tidied up before us.
     }
   }
 
-  /** Fails when it is a symbolic link, which another user could point anywhere. */
-  #makeFolder(): void {
+  #watch(bell: string, heard: () => void): void {
+    if (this.#watchers.has(bell)) return
+    if (bell !== '') this.#open(bell, constants.O_CREAT)
     try {
-      mkdirSync(this.#folder, {mode: 0o700})
-    } catch {
-      if (!lstatSync(this.#folder, {throwIfNoEntry: false})?.isDirectory()) {
-        throw new BusError('connect', `${this.#folder} is not a folder`, {try: ['remove it: busline makes its own']})
-      }
-    }
-  }
-
-  #watch(name: string, touched: () => void): void {
-    if (this.#watchers.has(name)) return
-    if (name !== '') this.#open(name, constants.O_CREAT)
-    try {
-      const watcher = watch(join(this.#folder, name), touched)
+      const watcher = watch(join(this.#folder, bell), heard)
       watcher.on('error', () => watcher.close())
-      this.#watchers.set(name, watcher)
+      this.#watchers.set(bell, watcher)
     } catch {
-      // Out of watches, or a file system without them: the poll remains.
+      // Out of watches, or a file system without them: the safety poll is what remains.
     }
   }
 
-  /** The file of an inbox that is not there belongs to a client that left: it is not made again. */
-  #open(name: string, create = name.startsWith('in-') ? 0 : constants.O_CREAT): number | undefined {
-    const have = this.#fds.get(name)
+  /** An inbox bell that is not there belongs to a client that left: it is not made again. */
+  #open(bell: string, create = bell.startsWith('in-') ? 0 : constants.O_CREAT): number | undefined {
+    const have = this.#fds.get(bell)
     if (have !== undefined) return have
-    // In a folder that is a symbolic link what we write would land elsewhere.
-    if (lstatSync(this.#folder, {throwIfNoEntry: false})?.isSymbolicLink() === true) return undefined
+    if (!this.#isOurFolder()) return undefined
     // Whatever else lies there under this name, we neither follow it nor wait for it.
     const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | create
-    const fd = openQuietly(join(this.#folder, name), flags) ?? this.#openAgain(name, flags, create)
+    const fd = openQuietly(join(this.#folder, bell), flags) ?? this.#openAgain(bell, flags, create)
     if (fd === undefined) return undefined
-    if (this.#fds.size >= shared + mostInboxes) this.#closeInboxes()
-    this.#fds.set(name, fd)
+    this.#forgetInboxes()
+    this.#fds.set(bell, fd)
     return fd
   }
 
-  #openAgain(name: string, flags: number, create: number): number | undefined {
+  #openAgain(bell: string, flags: number, create: number): number | undefined {
     if (create === 0) return undefined
-    this.#makeFolder()
-    return openQuietly(join(this.#folder, name), flags)
+    this.prepare()
+    return openQuietly(join(this.#folder, bell), flags)
   }
 
-  #closeInboxes(): void {
-    for (const [name, fd] of this.#fds) {
-      if (!name.startsWith('in-') || name === this.#own) continue
+  /** False when it is a symbolic link: what we write would land elsewhere. */
+  #isOurFolder(): boolean {
+    return lstatSync(this.#folder, {throwIfNoEntry: false})?.isSymbolicLink() !== true
+  }
+
+  #forgetInboxes(): void {
+    if (this.#fds.size < shared + mostInboxes) return
+    for (const [bell, fd] of this.#fds) {
+      if (!bell.startsWith('in-') || bell === this.#own) continue
       closeSync(fd)
-      this.#fds.delete(name)
+      this.#fds.delete(bell)
     }
   }
 }
 
-/** The shared wake file of a subject, by its first token. */
-export function wakeFileOf(subject: string): string {
+/** The bell of a subject, by its first token. */
+export function bellOf(subject: string): string {
   let hash = 0
   for (let i = 0; i < subject.length; i++) {
     const code = subject.charCodeAt(i)
@@ -149,8 +152,7 @@ export function wakeFileOf(subject: string): string {
   return String((hash >>> 0) % shared).padStart(2, '0')
 }
 
-/** The wake file of a client's inbox. */
-export function inboxWakeFile(id: number): string {
+export function inboxBell(id: number): string {
   return `in-${id.toString(36)}`
 }
 

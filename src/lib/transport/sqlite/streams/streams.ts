@@ -16,9 +16,10 @@ import type {
 } from '../../streams-contract.ts'
 import type {Subscription} from '../../subscription.ts'
 import type {Clients} from '../clients.ts'
-import type {Db, Lock} from '../db.ts'
+import type {Db} from '../file.ts'
+import type {Lock} from '../lock.ts'
 import type {Log} from '../log.ts'
-import {wakeFileOf} from '../wake-files.ts'
+import {bellOf} from '../wake-files.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import {SqliteConsumers} from './consumers.ts'
 import {Durables} from './durable.ts'
@@ -40,9 +41,9 @@ export interface StreamsDeps {
   readonly push: Push
   /** Translates what SQLite throws. */
   readonly failure: (error: unknown) => unknown
-  readonly touch: (wakeFile: string) => void
+  readonly ring: (bell: string) => void
   /** Watches for commits that have to do with these subjects. */
-  readonly watch: (patterns: readonly string[]) => void
+  readonly listen: (patterns: readonly string[]) => void
   /** Readers and members that are woken after every commit. */
   readonly readers: Set<Mailbox>
   readonly members: Set<SqliteMember>
@@ -64,7 +65,7 @@ export class SqliteStreams implements StoredStreams {
       durables: this.#durables,
       statements: prepareInFlight(deps.db),
       settle: (name) => this.#settle(name),
-      notify: (stream) => this.#notify(stream),
+      ring: (stream) => this.#ring(stream),
     })
   }
 
@@ -107,7 +108,7 @@ export class SqliteStreams implements StoredStreams {
       limits.leaveToRetention(catalogue.state(stream).first)
       catalogue.remove(stream)
     })
-    this.#notify(stream)
+    this.#ring(stream)
   }
 
   async purge(name: string, which: PurgeOptions = {}): Promise<number> {
@@ -151,7 +152,7 @@ export class SqliteStreams implements StoredStreams {
     if (range.signal?.aborted) throw interruptedError()
     checkRead(range)
     const stream = await this.#settle(name)
-    if (range.follow === true) this.#deps.watch(stream.config.subjects)
+    if (range.follow === true) this.#deps.listen(stream.config.subjects)
     return readRange(this.#views.of(stream, range.filters), range, this.#deps)
   }
 
@@ -170,9 +171,9 @@ export class SqliteStreams implements StoredStreams {
   }
 
   /** Wakes all that wait for something of the stream. */
-  #notify({config}: KeptStream): void {
+  #ring({config}: KeptStream): void {
     const subject = config.subjects.find((each) => !hasWildcard(each.split('.', 1)[0] ?? ''))
-    this.#deps.touch(wakeFileOf(subject ?? config.name))
+    this.#deps.ring(bellOf(subject ?? config.name))
   }
 }
 

@@ -1,6 +1,6 @@
-import type {Lock} from '../sqlite/db.ts'
+import type {Lock} from '../sqlite/lock.ts'
 
-export interface WriteQueueOptions {
+export interface OutboxOptions {
   readonly lock: Lock
   /** Told after each commit. */
   readonly committed: () => void
@@ -13,15 +13,15 @@ type Write = () => void
 const mostWrites = 1000
 
 /** What is to be written, in order: what one turn of the event loop brings is one transaction. */
-export class WriteQueue {
-  readonly #options: WriteQueueOptions
+export class Outbox {
+  readonly #options: OutboxOptions
   #waiting: Write[] = []
   #batch: Promise<void> | undefined
   #pushed = 0
   #done = 0
   #failure: {readonly error: unknown} | undefined
 
-  constructor(options: WriteQueueOptions) {
+  constructor(options: OutboxOptions) {
     this.#options = options
   }
 

@@ -1,0 +1,328 @@
+import {copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync} from 'node:fs'
+import {connect} from 'node:net'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {afterAll, beforeAll, beforeEach, describe, expect, test} from 'vitest'
+import type {Headers} from '../../../src/lib/core/message.ts'
+import type {Transport} from '../../../src/lib/transport/contract.ts'
+import {open} from '../../../src/lib/transport/open.ts'
+import type {StreamSettings} from '../../../src/lib/transport/streams-contract.ts'
+import {bus, type Ended, start} from '../../bus.ts'
+import {NatsServer} from '../../nats-server.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'copies-'))
+const servers: NatsServer[] = []
+beforeAll(async () => {
+  for (let n = 0; n < 2; n++)
+    servers.push(await NatsServer.start((home) => `jetstream {store_dir: "${home}"}\nmax_payload: 2MB`))
+})
+afterAll(async () => {
+  for (const server of servers) await server[Symbol.asyncDispose]()
+  rmSync(folder, {recursive: true})
+})
+
+let files = 0
+
+/** A bus of its own: a new file, or one of two servers without what earlier tests left there. */
+async function fresh(kind: string, server: number): Promise<string> {
+  if (kind === 'file') return join(folder, `${++files}.db`)
+  const url = servers[server]?.url() ?? ''
+  await using connection = await open(url)
+  for (const {config} of await connection.streams.list()) await connection.streams.remove(config.name)
+  return url
+}
+
+async function fill(
+  url: string,
+  settings: StreamSettings,
+  messages: readonly (readonly [subject: string, data: string, headers?: Headers])[],
+): Promise<number[]> {
+  await using connection = await open(url)
+  await connection.streams.add(settings)
+  const seqs: number[] = []
+  for (const [subject, data, headers] of messages)
+    seqs.push((await connection.streams.publish({subject, data, headers})).seq)
+  return seqs
+}
+
+/** `count` messages `PREFIX1`, `PREFIX2`, … on `s.a`. */
+function numbered(count: number, prefix = ''): [string, string][] {
+  return Array.from({length: count}, (_, i) => ['s.a', `${prefix}${i + 1}`])
+}
+
+async function withBus<T>(url: string, work: (bus: Transport) => Promise<T>): Promise<T> {
+  await using connection = await open(url)
+  return await work(connection)
+}
+
+async function contents(url: string, stream = 'S'): Promise<string[]> {
+  return withBus(url, async ({streams}) => {
+    await using reading = await streams.read(stream)
+    const texts: string[] = []
+    for (let some = await reading.take(500); some.length > 0; some = await reading.take(500))
+      texts.push(...some.map(({text}) => (text.length > 20 ? `${text.slice(0, 5)}…` : text)))
+    return texts
+  })
+}
+
+function result({stdout, stderr}: Ended): Record<string, unknown> {
+  const text = (stdout.trim() || stderr.trim()).split('\n').at(-1) ?? ''
+  const json = JSON.parse(text)
+  return json.error?.data ?? json
+}
+
+describe.each([
+  ['file', 'file'],
+  ['nats', 'nats'],
+  ['file', 'nats'],
+  ['nats', 'file'],
+])('copying from a bus of kind %s into one of kind %s', (from, to) => {
+  let source: string
+  let target: string
+  beforeEach(async () => {
+    source = await fresh(from, 0)
+    target = await fresh(to, 1)
+  })
+  const into = (...args: string[]) => bus(['consumer', 'replay', 'S', ...args, '--into', target, '-b', source])
+  const add = (settings: Partial<StreamSettings> = {}) => ({name: 'S', subjects: ['s.>'], ...settings})
+  const consumer = (name: string) => withBus(source, ({streams}) => streams.consumers.add('S', {name, ackWaitMs: 2000}))
+  const floor = (name: string) =>
+    withBus(source, async ({streams}) => (await streams.consumers.info('S', name)).ackFloor)
+
+  test('a message that the target refuses is named, never acknowledged, and tried again by the next run', async () => {
+    const seqs = await fill(
+      source,
+      add(),
+      numbered(10).map(([subject, data]) => [subject, data === '5' ? 'large'.repeat(600) : data]),
+    )
+    await fill(target, add({maxMsgSize: 1200}), [])
+    await consumer('c')
+    for (let run = 0; run < 2; run++) {
+      const {code, stderr} = await into('c', '--max-deliver', '2')
+      expect([code, stderr]).toEqual([8, expect.stringContaining(`stopped at message ${seqs[4]} on "s.a"`)])
+      expect(await floor('c')).toBe(seqs[3])
+      const range = await into('--max-deliver', '1')
+      expect([range.code, range.stderr]).toEqual([8, expect.stringContaining(`stopped at message ${seqs[4]} on "s.a"`)])
+    }
+    expect((await contents(target)).sort()).toEqual(['1', '10', '2', '3', '4', '6', '7', '8', '9'])
+    const skipping = await into('--on-error', 'skip', '--json')
+    expect(skipping.code).toBe(8)
+    expect(result(skipping)).toMatchObject({read: 10, handled: 0, alreadyThere: 9, skipped: 1})
+    expect(result(skipping)['unhandled']).toMatchObject([{seq: seqs[4], subject: 's.a', fate: 'skipped'}])
+    const dead = join(folder, `${++files}.dead`)
+    expect((await into('c', '--max-deliver', '1', '--dead', dead)).code).toBe(8)
+    expect(JSON.parse(readFileSync(dead, 'utf8'))).toMatchObject({seq: seqs[4], subject: 's.a'})
+    expect(await floor('c')).toBe(seqs[9])
+  })
+
+  test('what was refused is copied once the target takes it', async () => {
+    await fill(source, add(), numbered(6))
+    await fill(target, add({maxMsgs: 3, discard: 'new'}), [])
+    expect((await into('--max-deliver', '1')).code).toBe(8)
+    await withBus(target, ({streams}) => streams.remove('S'))
+    await fill(target, add(), [])
+    const done = await into('--json')
+    expect([done.code, result(done)]).toMatchObject([0, {read: 6, handled: 6, alreadyThere: 0}])
+    expect(await contents(target)).toEqual(['1', '2', '3', '4', '5', '6'])
+    const again = await into('--json')
+    expect([again.code, result(again)]).toMatchObject([0, {read: 6, handled: 0, alreadyThere: 6}])
+    expect((await into()).stderr).toContain('6 read · 0 handled · 6 already there')
+  })
+
+  test('ranges and filters in any order leave nothing out and copy nothing twice', async () => {
+    const seqs = await fill(
+      source,
+      add(),
+      Array.from({length: 20}, (_, i) => [i % 2 === 0 ? 's.a' : 's.b', String(i + 1)]),
+    )
+    await fill(target, add(), [])
+    expect(result(await into('--from', String(seqs[7]), '--to', String(seqs[9]), '--json'))).toMatchObject({handled: 3})
+    expect(result(await into('--filter', 's.b', '--json'))).toMatchObject({read: 10, handled: 8, alreadyThere: 2})
+    expect(result(await into('--where', 'json > 15', '--json'))).toMatchObject({
+      handled: 2,
+      alreadyThere: 3,
+      unmatched: 15,
+    })
+    expect(result(await into('--json'))).toMatchObject({read: 20, handled: 7, alreadyThere: 13})
+    expect((await contents(target)).map(Number).sort((a, b) => a - b)).toEqual(
+      Array.from({length: 20}, (_, i) => i + 1),
+    )
+    expect(result(await into('--json'))).toMatchObject({read: 20, handled: 0, alreadyThere: 20})
+  })
+
+  test('a message that was put off is copied later', async () => {
+    await fill(source, add(), numbered(8))
+    await fill(target, add(), [])
+    await consumer('c')
+    expect((await bus(['consumer', 'next', 'S', 'c', '--nak', '--delay', '1s', '-b', source])).code).toBe(0)
+    const done = await into('c', '--json')
+    expect([done.code, result(done)]).toMatchObject([0, {handled: 8}])
+    expect((await contents(target)).sort()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8'])
+  })
+
+  test('a durable consumer copies what it delivers unless the target has it', async () => {
+    const seqs = await fill(source, add(), numbered(12))
+    await fill(target, add(), [])
+    await consumer('c')
+    expect(result(await into('--from', String(seqs[3]), '--to', String(seqs[5]), '--json'))).toMatchObject({handled: 3})
+    expect(result(await into('c', '-n', '5', '--json'))).toMatchObject({read: 5, handled: 3, alreadyThere: 2})
+    expect(result(await into('c', '--json'))).toMatchObject({read: 7, handled: 6, alreadyThere: 1})
+    expect(await floor('c')).toBe(seqs[11])
+    expect((await contents(target)).length).toBe(12)
+    expect(result(await into('c', '--reset', 'first', '--json'))).toMatchObject({handled: 0, alreadyThere: 12})
+  })
+
+  test('a stream that was made anew is another source', async () => {
+    await fill(source, add(), numbered(10, 'old'))
+    expect((await into('--create')).code).toBe(0)
+    await withBus(source, ({streams}) => streams.remove('S'))
+    const seqs = await fill(source, add(), numbered(6, 'new'))
+    await consumer('c')
+    const asked = await into('c')
+    expect([asked.code, asked.stderr]).toEqual([2, expect.stringContaining('which has 10 messages from elsewhere')])
+    expect(await floor('c')).toBe(0)
+    const done = await into('c', '--yes', '--json')
+    expect([done.code, result(done)]).toMatchObject([0, {handled: 6, alreadyThere: 0}])
+    expect(await floor('c')).toBe(seqs[5])
+    expect((await contents(target)).filter((text) => text.startsWith('new')).length).toBe(6)
+    expect(result(await into('--json'))).toMatchObject({handled: 0, alreadyThere: 6})
+  })
+
+  test('two sources of one name are collected into one target', async () => {
+    const other = await fresh('file', 0)
+    await fill(source, add(), numbered(30, 'a'))
+    await fill(other, add(), numbered(30, 'b'))
+    await fill(target, add(), [])
+    const both = await Promise.all(
+      [source, other].map((url) => bus(['consumer', 'replay', 'S', '--yes', '--into', target, '--json', '-b', url])),
+    )
+    expect(both.map((one) => [one.code, result(one)['handled']])).toEqual([
+      [0, 30],
+      [0, 30],
+    ])
+    expect((await contents(target)).length).toBe(60)
+    expect(result(await into('--json'))).toMatchObject({handled: 0, alreadyThere: 30})
+  })
+
+  test('several workers of one consumer copy everything, killed and started again', async () => {
+    await fill(source, add(), [])
+    await withBus(source, async ({streams}) => {
+      await using publisher = streams.publisher()
+      for (let n = 1; n <= 4000; n++) void publisher.push({subject: 's.a', data: String(n)})
+      await publisher.flush()
+      await streams.consumers.add('S', {name: 'c', ackWaitMs: 1000, maxAckPending: 5000})
+    })
+    await fill(target, add(), [])
+    const args = ['consumer', 'replay', 'S', 'c', '--into', target, '-b', source, '--rate', '3000/s']
+    for (let round = 0; round < 2; round++) {
+      const workers = [start(args), start(args)]
+      const before = (await contents(target)).length
+      await expect
+        .poll(async () => (await contents(target)).length, {interval: 20, timeout: 10_000})
+        .toBeGreaterThan(before + 300)
+      for (const worker of workers) worker.kill('SIGKILL')
+      await Promise.all(workers.map((worker) => worker.ended))
+    }
+    const last = await into('c')
+    expect(last.code).toBe(0)
+    const all = await contents(target)
+    expect(new Set(all).size).toBe(4000)
+    expect(all.length).toBe(4000)
+  }, 60_000)
+
+  test('the stream that is copied is refused as its own target', async () => {
+    await fill(source, add(), numbered(3))
+    const names = [source]
+    if (from === 'file') {
+      symlinkSync(source, join(folder, `link-${++files}.db`))
+      names.push(join(folder, `link-${files}.db`))
+    } else names.push(source.replace('127.0.0.1', 'localhost'))
+    for (const name of names) {
+      const {code, stderr} = await bus(['consumer', 'replay', 'S', '--into', name, '--yes', '-b', source])
+      expect([code, stderr]).toEqual([2, expect.stringContaining('is the stream that is copied')])
+    }
+    expect(await contents(source)).toEqual(['1', '2', '3'])
+  })
+
+  test('a target that holds other messages is asked about', async () => {
+    await fill(source, add(), numbered(3))
+    await fill(target, add(), [['s.x', 'theirs']])
+    const {code, stderr} = await into()
+    expect([code, stderr]).toEqual([2, expect.stringContaining('which has 1 message from elsewhere')])
+    expect(stderr).toContain('--yes')
+    expect((await into('--yes')).code).toBe(0)
+    expect(await contents(target)).toEqual(['theirs', '1', '2', '3'])
+    await withBus(target, ({streams}) => streams.publish({subject: 's.x', data: 'more'}))
+    expect((await into()).code).toBe(0)
+  })
+
+  test('headers that ask something of a store are data in a copy', async () => {
+    const asks: Headers = [
+      ['Nats-Expected-Stream', 'S'],
+      ['Nats-Msg-Id', 'mine'],
+      ['X', 'kept'],
+    ]
+    await fill(source, add(), [['s.a', '1', asks]])
+    if (from === 'nats') await publishRaw(source, 's.a', 'Nats-Rollup: sub\r\n', '2')
+    await fill(target, add(), [['s.x', 'theirs']])
+    expect((await into('--yes')).code).toBe(0)
+    const first = await withBus(target, ({streams}) => streams.last('S', 's.a'))
+    expect(await contents(target)).toContain('theirs')
+    const {stdout} = await bus(['sub', 's.a', '--from', 'first', '--end', '--json', '-b', target])
+    const [record] = stdout.split('\n')
+    expect(JSON.parse(record ?? '').headers).toMatchObject({
+      'Bus-Expected-Stream': 'S',
+      'Bus-Msg-Id': 'mine',
+      X: 'kept',
+    })
+    expect(first.headers.some(([name]) => /^nats-(?!msg-id)/i.test(name))).toBe(false)
+  })
+
+  test('an interrupted copy of many reads back no more than the window', async () => {
+    await fill(source, add(), [])
+    await withBus(source, async ({streams}) => {
+      await using publisher = streams.publisher()
+      for (let n = 1; n <= 6000; n++) void publisher.push({subject: 's.a', data: String(n)})
+      await publisher.flush()
+    })
+    expect((await into('--create', '-n', '5000')).code).toBe(0)
+    const last = await withBus(target, ({streams}) => streams.last('S', 's.a'))
+    const [, range, since] = /^\d+-(\d+);since=(\d+)$/.exec(last.header('Bus-Copied') ?? '') ?? []
+    expect(Number(last.header('Bus-Sequence')) - Number(range)).toBeLessThan(3000)
+    expect((last.seq ?? 0) - Number(since)).toBeLessThan(3000)
+    expect(result(await into('--json'))).toMatchObject({read: 6000, handled: 1000, alreadyThere: 5000})
+  })
+})
+
+/** Stores bytes that no client of ours would send. */
+async function publishRaw(url: string, subject: string, headers: string | Buffer, data: string): Promise<void> {
+  const {hostname, port} = new URL(url)
+  const socket = connect(Number(port), hostname)
+  const head = Buffer.concat([Buffer.from('NATS/1.0\r\n'), Buffer.from(headers), Buffer.from('\r\n')])
+  socket.write('CONNECT {"verbose":false,"headers":true}\r\n')
+  socket.write(`HPUB ${subject} ${head.length} ${head.length + data.length}\r\n`)
+  socket.write(Buffer.concat([head, Buffer.from(`${data}\r\nPING\r\n`)]))
+  await new Promise<void>((resolve) => {
+    let got = ''
+    socket.on('data', (chunk) => {
+      got += chunk
+      if (got.includes('PONG')) resolve()
+    })
+  })
+  socket.destroy()
+}
+
+test('consumer replay --into refuses copies of another history: a bus file that was copied', async () => {
+  const [one, other, target] = [1, 2, 3].map(() => join(folder, `${++files}.db`)) as [string, string, string]
+  await fill(one, {name: 'S', subjects: ['s.>']}, numbered(3))
+  copyFileSync(one, other)
+  await withBus(one, async ({streams}) => {
+    for (const data of ['a', 'b']) await streams.publish({subject: 's.a', data})
+  })
+  await withBus(other, ({streams}) => streams.publish({subject: 's.a', data: 'c'}))
+  const into = (source: string) => bus(['consumer', 'replay', 'S', '--create', '--yes', '--into', target, '-b', source])
+  expect((await into(one)).code).toBe(0)
+  const {code, stderr} = await into(other)
+  expect([code, stderr]).toEqual([8, expect.stringContaining('of another history')])
+  expect(await contents(target)).toEqual(['1', '2', '3', 'a', 'b'])
+})
