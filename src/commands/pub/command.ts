@@ -68,6 +68,7 @@ export default class Pub extends BusCommand<PubResult> {
     lines: flags.lines(),
     delimiter: flags.delimiter(),
     records: flags.records(),
+    'obey-headers': flags.obeyHeaders(),
     speed: flags.speed(),
     ack: flags.ack({description: 'wait until a stream has stored each message'}),
     'msg-id': flags.msgId(),

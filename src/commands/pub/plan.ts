@@ -31,6 +31,7 @@ export interface PubFlags {
   readonly lines?: boolean | undefined
   readonly delimiter?: string | undefined
   readonly records?: string | undefined
+  readonly 'obey-headers'?: boolean | undefined
   readonly speed?: number | undefined
   readonly ack?: boolean | undefined
   readonly 'msg-id'?: string | undefined
@@ -86,6 +87,7 @@ function checkFlags(flags: PubFlags): void {
   excluding(flags, 'rate', 'speed')
   excluding(flags, 'encoding', 'size', 'template')
   needing(flags, 'speed', 'records')
+  needing(flags, 'obey-headers', 'records')
   needing(flags, 'delimiter', 'lines')
   needing(flags, 'msg-id', 'ack')
   needing(flags, 'expect-last-seq', 'ack')
@@ -162,7 +164,11 @@ function planRecords(flags: PubFlags, path: string, pace: Pace | undefined, sign
   return {
     source({maxPayload}) {
       const lines = splitLines(input.chunks, {delimiter: '\n', longest: longestRecord(maxPayload)})
-      return fromRecords(lines, inputName(path), flags.header)
+      return fromRecords(lines, {
+        name: inputName(path),
+        headers: flags.header,
+        obeyHeaders: flags['obey-headers'],
+      })
     },
     pace,
     progress: pace === undefined ? input.progress : byCount,

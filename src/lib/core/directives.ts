@@ -1,7 +1,7 @@
 /**
- * Headers by which a message asks its store for something: an age, a roll-up, a schedule, an expectation. Whoever copies a
- * message copies what it is, not what its publisher wanted of another store: such headers are kept as data, with `Bus-`
- * in the place of `Nats-`, unless the user wants them carried out.
+ * Headers by which a message asks its store for something: an age, a roll-up, a schedule, an expectation. A copy should
+ * not ask the same of another store, where a roll-up would remove messages. So in a copy they are data, with `Bus-` in the
+ * place of `Nats-`, unless the user wants them carried out.
  */
 import type {Headers} from './message.ts'
 

@@ -85,6 +85,9 @@ export function checkHeader(name: string, value: string): readonly [string, stri
   if (/[\r\n\0]/.test(value)) {
     throw new BusError('usage', `the value of header ${JSON.stringify(name)} has a line break or NUL`)
   }
+  if (!value.isWellFormed()) {
+    throw new BusError('usage', `the value of header ${JSON.stringify(name)} has bytes that are not UTF-8`)
+  }
   return [name, value]
 }
 

@@ -326,3 +326,101 @@ test('consumer replay --into refuses copies of another history: a bus file that 
   expect([code, stderr]).toEqual([8, expect.stringContaining('of another history')])
   expect(await contents(target)).toEqual(['1', '2', '3', 'a', 'b'])
 })
+
+describe('consumer replay of messages that cannot be sent as they are', () => {
+  const bad: [string, string | Buffer][] = [
+    ['a header name with spaces', 'Key with space: 1\r\n'],
+    ['a NUL in a header', 'X: a\0b\r\n'],
+    ['header bytes that are not UTF-8', Buffer.from('X: caf\xe9\r\n', 'latin1')],
+  ]
+
+  async function filled(header: string | Buffer): Promise<string> {
+    const source = await fresh('nats', 0)
+    await fill(source, {name: 'S', subjects: ['s.>']}, [['s.a', '1']])
+    await publishRaw(source, 's.b', header, '2')
+    await withBus(source, async ({streams}) => {
+      await streams.publish({subject: 's.a', data: '3'})
+      await streams.consumers.add('S', {name: 'c', ackWaitMs: 2000})
+    })
+    return source
+  }
+
+  test.each(bad)('into a bus: %s is a refusal of that message', async (_what, header) => {
+    const source = await filled(header)
+    for (const kind of ['file', 'nats']) {
+      const target = await fresh(kind, 1)
+      const into = ['consumer', 'replay', 'S', '--create', '--into', target, '-b', source]
+      const {code, stderr} = await bus(into)
+      expect([code, stderr]).toEqual([8, expect.stringContaining('stopped at message 2 on "s.b": ')])
+      const dead = join(folder, `${++files}.dead`)
+      const put = await bus([...into, '--dead', dead, '--json'])
+      expect([put.code, result(put)]).toMatchObject([8, {givenUp: 1, unhandled: [{seq: 2, subject: 's.b'}]}])
+      expect(await contents(target)).toEqual(['1', '3'])
+      const [[name, value] = []] = Object.entries(
+        JSON.parse(readFileSync(dead, 'utf8')).headers as Record<string, string>,
+      )
+      const bytes = Buffer.from(
+        `${name}: ${value}\r\n`.replace(/[\udc80-\udcff]/g, (c) => String.fromCharCode(c.charCodeAt(0) - 0xdc00)),
+        'latin1',
+      )
+      expect(bytes).toEqual(Buffer.from(header))
+    }
+  })
+
+  test.each(bad)('under another subject: %s is a refusal of that message', async (_what, header) => {
+    const source = await filled(header)
+    const dead = join(folder, `${++files}.dead`)
+    const done = await bus([
+      ...['consumer', 'replay', 'S', 'c', '--republish', 'zz.{subject}', '--on-error', 'skip', '--json', '-b', source],
+    ])
+    expect([done.code, result(done)]).toMatchObject([
+      8,
+      {handled: 2, skipped: 1, unhandled: [{seq: 2, subject: 's.b'}]},
+    ])
+    const put = await bus(['consumer', 'replay', 'S', 'c', '--republish', 'zz.{subject}', '--dead', dead, '-b', source])
+    expect([put.code, JSON.parse(readFileSync(dead, 'utf8'))]).toMatchObject([8, {seq: 2}])
+  })
+})
+
+test('consumer replay --republish waits for each stream that keeps one of the subjects', async () => {
+  for (const kind of ['file', 'nats']) {
+    const url = await fresh(kind, 0)
+    await fill(url, {name: 'S', subjects: ['s.>']}, [
+      ['s.plain', '1'],
+      ['s.kept', '2'],
+    ])
+    await fill(url, {name: 'K', subjects: ['copy.s.kept'], maxMsgSize: 1}, [])
+    const {code, stderr} = await bus(['consumer', 'replay', 'S', '--republish', 'copy.{subject}', '-b', url])
+    expect([code, stderr]).toMatchObject([0, expect.stringContaining('2 handled')])
+    await withBus(url, ({streams}) => streams.publish({subject: 's.kept', data: '33'}))
+    const refused = await bus([
+      'consumer',
+      'replay',
+      'S',
+      '--republish',
+      'copy.{subject}',
+      '--max-deliver',
+      '1',
+      '-b',
+      url,
+    ])
+    expect([refused.code, refused.stderr]).toMatchObject([
+      8,
+      expect.stringMatching(/stopped at message \d+ on "s.kept"/),
+    ])
+  }
+})
+
+test('pub --records carries out what a record asks of a store only with --obey-headers', async () => {
+  const url = await fresh('nats', 0)
+  await fill(url, {name: 'S', subjects: ['s.>']}, numbered(2))
+  const record = JSON.stringify({subject: 's.a', headers: {'Nats-Expected-Last-Sequence': '99'}, text: '3'})
+  for (const bus_url of [url, await fresh('file', 0)]) {
+    if (bus_url !== url) await fill(bus_url, {name: 'S', subjects: ['s.>']}, numbered(2))
+    const obeyed = await bus(['pub', '--records', '-', '--ack', '--obey-headers', '-b', bus_url], {stdin: record})
+    expect([obeyed.code, obeyed.stderr]).toEqual([8, expect.stringContaining('wrong last sequence')])
+    expect((await bus(['pub', '--records', '-', '--ack', '-b', bus_url], {stdin: record})).code).toBe(0)
+    const last = await withBus(bus_url, ({streams}) => streams.last('S', 's.a'))
+    expect([last.text, last.headers]).toEqual(['3', [['Bus-Expected-Last-Sequence', '99']]])
+  }
+})

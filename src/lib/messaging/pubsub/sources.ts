@@ -1,5 +1,6 @@
 /** Where messages to publish come from: a pattern said again and again, lines, or records. All in batches. */
 
+import {directivesAsData, directivesRestored} from '../../core/directives.ts'
 import {BusError} from '../../core/errors.ts'
 import {type Headers, noHeaders, type Outgoing} from '../../core/message.ts'
 import {parseRecord, type Recorded} from '../../core/record.ts'
@@ -41,11 +42,19 @@ export async function* fromLines(
   }
 }
 
-/** One message a record, with further headers if given; blank lines are passed over. Fails with `usage`, naming the line. */
+export interface RecordSource {
+  /** Of the input, for failures. */
+  readonly name: string
+  /** Added to each message. */
+  readonly headers?: Headers | undefined
+  /** Headers of the records that ask something of a store are carried out; otherwise they become data. */
+  readonly obeyHeaders?: boolean | undefined
+}
+
+/** One message a record; blank lines are passed over. Fails with `usage`, naming the line. */
 export async function* fromRecords(
   batches: AsyncIterable<readonly Line[]>,
-  name: string,
-  headers: Headers = noHeaders,
+  {name, headers: added = noHeaders, obeyHeaders}: RecordSource,
 ): AsyncGenerator<Iterable<Recorded & Numbered>> {
   let line = 0
   for await (const batch of batches) yield messages(batch)
@@ -54,7 +63,9 @@ export async function* fromRecords(
       line++
       const record = recordOf(text, line, name)
       if (record === undefined) continue
-      yield headers.length === 0 ? record : {...record, headers: [...(record.headers ?? []), ...headers]}
+      const {headers: own = noHeaders} = record
+      const kept = obeyHeaders ? directivesRestored(own) : directivesAsData(own)
+      yield kept === own && added.length === 0 ? record : {...record, headers: [...kept, ...added]}
     }
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Which messages of a source a target has, without reading the whole target. Each copy carries what its sender knew: ranges
  * of the source's sequences of which everything is copied, and from where in the target on all other copies are found
- * (`Bus-Copied: 1-300,450-500;since=17`). Who resumes takes the last copy's word and reads the target from there. So
- * nothing is taken for copied that is not in the target, whatever the order in which copies were stored.
+ * (`Bus-Copied: 1-300,450-500;since=17`). A later run finds the last copy and reads the target from there. So nothing is
+ * taken for copied that is not in the target, whatever the order in which copies were stored.
  */
 import {headerOf, type Message} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
@@ -116,7 +116,7 @@ export class CopyPosition {
     return `${ranges.join(',')};since=${since}${this.#floor > 0 ? `;floor=${this.#floor}` : ''}`
   }
 
-  /** Believes a copy: what its sender knew is so. */
+  /** Adds the ranges that a copy names. */
   believe({ranges}: Claim): void {
     for (const [lo, hi] of ranges) this.#cover({lo, hi, at: 0})
   }

@@ -75,7 +75,7 @@ async function post(
 function webhookHeaders(message: Message): Record<string, string> {
   const headers: Record<string, string> = {
     'Content-Type': contentType(message),
-    'Bus-Subject': encodeURI(message.subject),
+    'Bus-Subject': encodeURI(message.subject.toWellFormed()),
     'Bus-Sequence': String(message.seq ?? ''),
     'Bus-Time': new Date(message.time).toISOString(),
     'Bus-Headers': ascii(headersJson(message.headers)),

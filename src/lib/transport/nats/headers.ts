@@ -3,6 +3,7 @@
  * space around values; here both are kept.
  */
 import {type Headers, noHeaders} from '../../core/message.ts'
+import {exactText} from '../../core/text/encoding.ts'
 
 const version = 'NATS/1.0'
 
@@ -15,7 +16,7 @@ export function headerText(headers: Headers): string {
 
 /** The rest of the first line, after the version, becomes `Status` and `Description`, as in other clients. */
 export function parseHeaders(bytes: Uint8Array): Headers {
-  const [first = '', ...lines] = textOf(bytes).split('\r\n')
+  const [first = '', ...lines] = exactText(bytes).split('\r\n')
   const headers: [string, string][] = first.length > version.length ? statusLines(first) : []
   for (const line of lines) {
     const colon = line.indexOf(':')
@@ -41,8 +42,4 @@ function statusLines(first: string): [string, string][] {
         ['Description', description],
       ]
     : [['Status', status]]
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }

@@ -1,6 +1,7 @@
 import type {BusError} from '../../core/errors.ts'
 import {Message, noHeaders} from '../../core/message.ts'
 import {hasWildcard, matches, overlaps} from '../../core/subject.ts'
+import {exactText} from '../../core/text/encoding.ts'
 import {Mailbox, type MailboxOptions} from '../shared/mailbox.ts'
 import {parseHeaders} from './headers.ts'
 import type {MessageHandler, NatsProtocol, ServerSubscription} from './protocol.ts'
@@ -111,7 +112,7 @@ function makeHandler(pattern: string, earlier: readonly string[], push: (message
 export function messageReader(fixed?: string): (...args: Parameters<MessageHandler>) => Message {
   const readSubject = fixed === undefined ? subjectReader() : () => fixed
   return ({subject, reply, hdr}, data) => {
-    const text = reply === undefined ? undefined : decoded(reply)
+    const text = reply === undefined ? undefined : exactText(reply)
     if (hdr < 0) return new Message(readSubject(subject), data, noHeaders, text)
     const headers = parseHeaders(data.subarray(0, hdr))
     return new Message(readSubject(subject), data.subarray(hdr), headers, text)
@@ -125,7 +126,7 @@ export function subjectReader(): (bytes: Uint8Array) => string {
   return (bytes) => {
     if (!isSame(last, bytes)) {
       last = Uint8Array.from(bytes)
-      text = decoded(bytes)
+      text = exactText(bytes)
     }
     return text
   }
@@ -135,8 +136,4 @@ function isSame(one: Uint8Array, other: Uint8Array): boolean {
   if (one.length !== other.length) return false
   for (let i = one.length - 1; i >= 0; i--) if (one[i] !== other[i]) return false
   return true
-}
-
-function decoded(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }

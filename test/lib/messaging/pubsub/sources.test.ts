@@ -41,7 +41,7 @@ describe('messages to publish', () => {
 
   test('come from records, passing over blank lines and a byte order mark', async () => {
     const lines = batches(['\ufeff{"subject":"a","json":1}', '', ' \r'], ['{"subject":"b","text":"x"}\r'])
-    expect(await all(fromRecords(lines, 'tape'))).toMatchObject([
+    expect(await all(fromRecords(lines, {name: 'tape'}))).toMatchObject([
       {subject: 'a', data: '1', line: 1},
       {subject: 'b', data: 'x', line: 4},
     ])
@@ -49,7 +49,7 @@ describe('messages to publish', () => {
 
   test('come from records with further headers', async () => {
     const lines = batches(['{"subject":"a","headers":{"T":"1"}}', '{"subject":"b"}'])
-    const messages = await all(fromRecords(lines, 'tape', [['Replayed', 'yes']]))
+    const messages = await all(fromRecords(lines, {name: 'tape', headers: [['Replayed', 'yes']]}))
     expect(messages.map(({headers}) => headers)).toEqual([
       [
         ['T', '1'],
@@ -59,6 +59,28 @@ describe('messages to publish', () => {
     ])
   })
 
+  test('come from records with headers that ask something of a store as data, unless they are to be carried out', async () => {
+    const headers = {
+      'Nats-TTL': '5s',
+      'nats-rollup': 'sub',
+      'Nats-Expected-Stream': 'A',
+      'Nats-Msg-Id': '1',
+      'Bus-Incr': '1',
+    }
+    const record = () => batches([JSON.stringify({subject: 'a', headers})])
+    const [asData] = await all(fromRecords(record(), {name: 'tape', headers: [['Nats-TTL', '1h']]}))
+    expect(asData?.headers).toEqual([
+      ['Bus-TTL', '5s'],
+      ['Bus-rollup', 'sub'],
+      ['Bus-Expected-Stream', 'A'],
+      ['Nats-Msg-Id', '1'],
+      ['Bus-Incr', '1'],
+      ['Nats-TTL', '1h'],
+    ])
+    const [obeyed] = await all(fromRecords(record(), {name: 'tape', obeyHeaders: true}))
+    expect(obeyed?.headers).toEqual([...Object.entries(headers).slice(0, 4), ['Nats-Incr', '1']])
+  })
+
   test.each([
     ['{"subject":"a"', /^line 3 of tape is not JSON: /],
     ['{"json":1}', 'line 3 of tape has no "subject"'],
@@ -66,7 +88,7 @@ describe('messages to publish', () => {
   ])('come from records until a line that is none: %j', async (line, sentence) => {
     const seen: string[] = []
     const read = async () => {
-      for await (const batch of fromRecords(batches(['{"subject":"a"}', '', line]), 'tape')) {
+      for await (const batch of fromRecords(batches(['{"subject":"a"}', '', line]), {name: 'tape'})) {
         for (const {subject} of batch) seen.push(subject)
       }
     }
