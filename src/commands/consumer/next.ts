@@ -8,7 +8,7 @@ import {checkTaken, planNext, takenText} from './next-plan.ts'
 export default class ConsumerNext extends BusCommand {
   static override summary = 'show the next messages of a durable consumer and acknowledge them'
   static override description =
-    'A message is acknowledged only after it was written to stdout. With --peek the messages after the ack floor are read from the stream and the consumer is not changed. Exit code 6 if there are fewer messages than requested within --timeout, which is for all of them.'
+    'A message is acknowledged only after it was written to stdout. With --peek the messages after the ack floor are read from the stream and the consumer is not changed. Exit code 6 if fewer messages than requested arrive within --timeout, which covers all of them.'
   static override examples = [
     {description: 'one message, acknowledged', command: '<%= config.bin %> consumer next ORDERS billing'},
     {

@@ -42,7 +42,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     'With CONSUMER it resumes after the last acknowledged message, and acknowledges each message only after it was handled; the consumer is never removed or reconfigured. Without CONSUMER it reads a range and changes nothing.',
     'Messages go to stdout, or to one of --exec, --exec-lines, --webhook, --republish, --into, --step. A message that cannot be handled is retried (--max-deliver times, with growing delays); then it goes to the --dead file, or the replay stops before it. The exit code is 0 only if every message was handled.',
     'A program of --exec-lines keeps running, reads records and writes a line for each: ack, nak or term. A webhook gets the payload with the headers Bus-Subject, Bus-Sequence, Bus-Time, Bus-Stream, Bus-Consumer, Bus-Deliveries and Bus-Headers (JSON), and must answer 2xx.',
-    'A copy made by --into has the headers Bus-Stream, Bus-Source, Bus-Sequence, Bus-Time and Bus-Copied, by which the next run copies only what is missing. Headers that ask something of a store (Nats-TTL, Nats-Rollup, Nats-Schedule, Nats-Expected-…) become data under Bus- names, unless --obey-headers is given. Into a stream that has messages from elsewhere it copies only after asking, or with --yes.',
+    'A copy made by --into has the headers Bus-Stream, Bus-Source, Bus-Sequence, Bus-Time and Bus-Copied, by which the next run copies only what is missing. Headers that a store would act on (Nats-TTL, Nats-Rollup, Nats-Schedule, Nats-Expected-…) are kept as data under Bus- names, unless --obey-headers is given. Copying into a stream that has messages from elsewhere needs confirmation, or --yes.',
   ].join('\n\n')
   static override examples = [
     {

@@ -29,21 +29,21 @@ export interface PubResult {
 export default class Pub extends BusCommand<PubResult> {
   static override summary = 'publish messages'
   static override description =
-    'The body is the argument, a file, or stdin when there is neither and stdin is no terminal. Ctrl-C ends between two messages and says how many were published.'
+    'The body is the argument, a file, or stdin if neither is given and stdin is not a terminal. Ctrl-C stops between two messages and reports how many were published.'
   static override examples = [
     {description: 'one message', command: `<%= config.bin %> pub orders.created '{"id":1}'`},
-    {description: 'what a program writes', command: 'date | <%= config.bin %> pub clock'},
+    {description: 'the output of a program', command: 'date | <%= config.bin %> pub clock'},
     {description: 'each line of a log', command: 'tail -f app.log | <%= config.bin %> pub logs.app --lines'},
     {
-      description: 'a thousand different ones at a steady pace',
+      description: 'a thousand different messages at a steady rate',
       command: `<%= config.bin %> pub 'orders.{random:1-9}' '{"id":{n},"at":"{time}"}' --template -n 1000 --rate 200/s`,
     },
     {
-      description: 'what was recorded, at its own pace',
+      description: 'a recording, at its original pace',
       command: '<%= config.bin %> pub --records tape.ndjson --speed 1',
     },
     {
-      description: 'once and stored, however often it is run',
+      description: 'stored once, however often it is run',
       command: `<%= config.bin %> pub orders.created '{"id":1}' --ack --msg-id order-1`,
     },
     {
@@ -52,8 +52,8 @@ export default class Pub extends BusCommand<PubResult> {
     },
   ]
   static override args = {
-    subject: string({description: 'where to publish; records have their own'}),
-    body: string({description: 'what to publish; - for stdin'}),
+    subject: string({description: 'subject to publish to; records have their own'}),
+    body: string({description: 'body to publish; - for stdin'}),
   }
   static override flags = {
     header: flags.header(),

@@ -10,17 +10,17 @@ import {planRequests, type ReqPlan, repliesLine, showsReplies} from './plan.ts'
 export default class Req extends BusCommand {
   static override summary = 'send a request and show the reply'
   static override description = [
-    'On a terminal a reply is shown with its headers; a pipe gets the payload alone. With --count only latencies are shown, unless an output flag asks for the replies.',
-    'Exit codes: 6 no reply in time, or fewer than asked; 7 nobody serves the subject; 8 the service answered with an error; 9 an expectation failed.',
-    'An --expect expression sees subject, headers, json, text and bytes of the reply, ms, status ("ok", or "error" for a service error, which is no failure then), error.code and error.text. Of several replies that is the first; messages has all of them.',
+    'On a terminal a reply is shown with its headers; a pipe gets only the payload. With --count only latencies are shown, unless an output flag requests the replies.',
+    'Exit codes: 6 no reply in time, or fewer than requested; 7 nobody serves the subject; 8 the service answered with an error; 9 an expectation failed.',
+    'An --expect expression can use subject, headers, json, text and bytes of the reply, ms, status ("ok", or "error" for a service error, which then is not a failure), error.code and error.text. With several replies these describe the first one; messages contains all of them.',
   ].join('\n\n')
   static override examples = [
-    {description: 'ask, and wait two seconds at most', command: '<%= config.bin %> req time.now -t 2s'},
+    {description: 'wait at most two seconds', command: '<%= config.bin %> req time.now -t 2s'},
     {
       description: 'a smoke check for CI',
       command: `<%= config.bin %> req orders.get '{"id":1}' --expect 'json.id = 1' --expect 'ms < 100'`,
     },
-    {description: 'everybody who answers', command: '<%= config.bin %> req health.ping --until-idle 300ms'},
+    {description: 'the replies of all responders', command: '<%= config.bin %> req health.ping --until-idle 300ms'},
     {
       description: 'latencies of 20,000 requests, 64 at a time',
       command: '<%= config.bin %> req time.now -n 20000 -c 64',
@@ -39,7 +39,7 @@ export default class Req extends BusCommand {
     replies: flags.replies(),
     'until-idle': flags.untilIdle(),
     'until-empty': flags.untilEmpty(),
-    count: flags.count({description: 'send so many requests and show their latencies'}),
+    count: flags.count({description: 'send this many requests and show their latencies'}),
     concurrency: flags.concurrency({description: 'with --count: how many at the same time (default: 1)'}),
     raw: flags.raw(),
     delimiter: flags.delimiter(),

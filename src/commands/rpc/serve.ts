@@ -39,7 +39,7 @@ export default class RpcServe extends BusCommand {
     echo: flags.echo(),
     expr: flags.expr(),
     exec: flags.exec(),
-    'exec-timeout': flags.execTimeout({description: 'time limit of the program (default: 30s)'}),
+    'exec-timeout': flags.execTimeout({description: 'time limit for the program (default: 30s)'}),
     template: flags.template(),
     concurrency: flags.concurrency({description: 'calls to handle at the same time', default: 16}),
     delay: flags.delay(),

@@ -13,21 +13,24 @@ import {checkNoStream, identityOf, queueOf, type StreamFlags} from './plan.ts'
 export default class Serve extends BusCommand {
   static override summary = 'answer requests'
   static override description = [
-    'The reply is BODY, a file, the request itself, the value of an expression over it, or what a program writes. A file is read once, at the start.',
-    'A program gets the request on stdin, and BUS_SUBJECT, BUS_REPLY, BUS_HEADERS (JSON) and BUS_HEADER_<NAME> in its environment. When it exits with another code than 0, or takes too long, the requester gets a service error with the last line of its stderr. A message that wants no reply is handled and counted as well.',
-    'With --service others find it, as a NATS service on any bus: $SRV.PING, $SRV.INFO and $SRV.STATS answer, also with .NAME and .NAME.ID.',
-    'With --stream each request is answered with a response stream, which bus stream open shows: each line of the program, of the file, or BODY so many times, is a frame as soon as it is there. When the program exits with another code than 0 the stream is closed with 5000 and the last line of its stderr; Ctrl-C closes it with 1001. A program whose consumer has gone is killed, some ten seconds later.',
-    'Ctrl-C lets what is in work finish and be answered; a second Ctrl-C stops at once.',
+    'The reply is BODY, a file, the request itself, the value of an expression applied to it, or the output of a program. A file is read once, at the start.',
+    'A program gets the request on stdin, and BUS_SUBJECT, BUS_REPLY, BUS_HEADERS (JSON) and BUS_HEADER_<NAME> in its environment. If it fails or takes too long, the requester gets a service error with the last line of its stderr. A message without a reply subject is handled and counted too.',
+    'With --service it can be discovered as a NATS service, on any bus: it answers $SRV.PING, $SRV.INFO and $SRV.STATS, also with .NAME and .NAME.ID.',
+    'With --stream each request is answered with a response stream, which bus stream open shows. Each line of the program or of the file is sent as a frame immediately; BODY is sent --count times. If the program fails, the stream is closed with code 5000 and the last line of its stderr; Ctrl-C closes it with 1001. If the consumer disappears, the program is killed about ten seconds later.',
+    'Ctrl-C waits for requests in progress; press it again to stop immediately.',
   ].join('\n\n')
   static override examples = [
     {description: 'reply with a fixed text', command: "<%= config.bin %> serve time.now 'half past two'"},
     {
-      description: 'reply with a value made from the request',
+      description: 'reply with a value computed from the request',
       command: "<%= config.bin %> serve math.double --expr 'json.n * 2'",
     },
-    {description: 'let a program answer', command: '<%= config.bin %> serve text.upper --exec -- tr a-z A-Z'},
     {
-      description: 'play a slow and unreliable service',
+      description: 'reply with the output of a program',
+      command: '<%= config.bin %> serve text.upper --exec -- tr a-z A-Z',
+    },
+    {
+      description: 'simulate a slow and unreliable service',
       command: '<%= config.bin %> serve orders.get --echo --delay 50ms..200ms --fail 5%',
     },
     {
@@ -35,21 +38,21 @@ export default class Serve extends BusCommand {
       command: '<%= config.bin %> serve greet hello --service greeter --version 1.2.3',
     },
     {
-      description: 'a file that is followed, as a response stream',
+      description: 'follow a file as a response stream',
       command: '<%= config.bin %> serve logs.app --stream --exec -- tail -f app.log',
     },
   ]
   static override args = {
-    subject: string({description: 'which requests; may have wildcards', required: true}),
+    subject: string({description: 'subject to serve; may have wildcards', required: true}),
     body: string({description: 'the reply; - for stdin'}),
   }
   static override flags = {
-    file: flags.file({description: 'take the reply from this file'}),
+    file: flags.file({description: 'read the reply from this file'}),
     encoding: flags.encoding(),
     echo: flags.echo(),
     expr: flags.expr(),
     exec: flags.exec(),
-    'exec-timeout': flags.execTimeout({description: 'how long the program may take (default: 30s)'}),
+    'exec-timeout': flags.execTimeout({description: 'time limit for the program (default: 30s)'}),
     header: flags.header({description: "header line 'Name: value' of each reply; may be repeated"}),
     template: flags.template(),
     queue: flags.queue({description: 'queue group: each request goes to one of its members (default: busline)'}),
@@ -59,13 +62,13 @@ export default class Serve extends BusCommand {
     stream: flags.stream(),
     chunk: flags.chunk(),
     delimiter: flags.delimiter(),
-    every: flags.every({description: 'with --stream: one frame each so often'}),
+    every: flags.every({description: 'with --stream: interval between frames'}),
     concurrency: flags.concurrency({
-      description: 'how many requests to work on at the same time (default: 16, or 1024 streams)',
+      description: 'requests to handle at the same time (default: 16, or 1024 streams)',
     }),
     delay: flags.delay(),
     fail: flags.fail(),
-    count: flags.count({description: 'answer so many requests, then end; with --stream: so many frames in each'}),
+    count: flags.count({description: 'end after this many requests; with --stream: frames per stream'}),
     for: flags.for(),
     idle: flags.idle(),
   }

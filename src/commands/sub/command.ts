@@ -12,36 +12,42 @@ import type {Notice} from '../../lib/transport/contract.ts'
 import {boundsOf, checkEnough, durableLine, listeningLine, planWatch, readingLine, showOn, sumUp} from './plan.ts'
 
 export default class Sub extends BusCommand {
-  static override summary = 'show messages as they come'
+  static override summary = 'show messages as they arrive'
   static override description = [
-    'Each message is shown once, whatever number of the subjects it matches. It ends with --count, --for, --idle, Ctrl-C, or when the reader of a pipe has gone; with --count and a bound, fewer messages are exit code 6.',
-    'With --from it shows what a stream has kept of the subjects, and goes on with what comes, unless --to or --end.',
-    'With --durable it goes on where the durable consumer of that name stopped, whoever took from it, and acknowledges each message once it is written. --create makes the consumer: it begins with the first message. It is never removed.',
-    'A format has {time} {unix} {subject} {reply} {seq} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}. An expression sees subject, reply, seq, time, headers, bytes, text and json.',
+    'Each message is shown once, even if it matches several of the subjects. The command ends with --count, --for, --idle, Ctrl-C or a closed pipe. Exit code 6 if fewer than --count messages arrive within --for or --idle.',
+    'With --from it shows stored messages of the subjects, then continues with new ones unless --to or --end is given.',
+    'With --durable it resumes where the durable consumer of that name left off, and acknowledges each message once it is written. --create creates the consumer if it does not exist, starting with the first message. The consumer is never removed.',
+    'A format can contain {time} {unix} {subject} {reply} {seq} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}. An expression can use subject, reply, seq, time, headers, bytes, text and json.',
   ].join('\n\n')
   static override examples = [
     {description: 'everything on the bus', command: `<%= config.bin %> sub '>'`},
-    {description: 'ten orders, a minute at most', command: `<%= config.bin %> sub 'orders.*' -n 10 --for 1m`},
-    {description: 'the large ones', command: `<%= config.bin %> sub 'orders.>' --where 'json.total > 100'`},
+    {description: 'ten orders, for at most a minute', command: `<%= config.bin %> sub 'orders.*' -n 10 --for 1m`},
+    {description: 'only large orders', command: `<%= config.bin %> sub 'orders.>' --where 'json.total > 100'`},
     {
-      description: 'one field a line',
+      description: 'one field per line',
       command: `<%= config.bin %> sub orders.created -f '{json.user.id} {headers.Trace}\\n'`,
     },
     {description: 'requests with their replies', command: '<%= config.bin %> sub greet --pair'},
-    {description: 'a tape for bus pub --records', command: `<%= config.bin %> sub 'orders.>' --json > tape.ndjson`},
     {
-      description: 'what a stream has kept for an hour, and what comes',
+      description: 'a recording for bus pub --records',
+      command: `<%= config.bin %> sub 'orders.>' --json > tape.ndjson`,
+    },
+    {
+      description: 'the stored messages of the last hour, then new ones',
       command: `<%= config.bin %> sub 'orders.>' --from @-1h`,
     },
     {
-      description: 'each message once, from the first on, also after it was stopped',
+      description: 'every message from the first on, resuming after a restart',
       command: `<%= config.bin %> sub 'orders.>' --durable billing --create`,
     },
-    {description: 'a range of it', command: `<%= config.bin %> sub 'orders.>' --from @-1h --to @-30m --json`},
+    {
+      description: 'a range of stored messages',
+      command: `<%= config.bin %> sub 'orders.>' --from @-1h --to @-30m --json`,
+    },
   ]
   static override args = {
     subject: string({
-      description: 'what to listen to: a subject, or a pattern with * and >',
+      description: 'subject, or pattern with * and >',
       required: true,
       multiple: true,
     }),
@@ -68,7 +74,7 @@ export default class Sub extends BusCommand {
     end: flags.end(),
     stream: flags.keptBy(),
     durable: flags.durable(),
-    create: flags.create({description: 'make the durable consumer if it is missing'}),
+    create: flags.create({description: 'create the durable consumer if it does not exist'}),
   }
 
   async run(): Promise<void> {

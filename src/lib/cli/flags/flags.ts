@@ -38,7 +38,7 @@ const login = {helpGroup: 'LOGIN'}
 const connection = {helpGroup: 'CONNECTION'}
 export const globalFlags = {
   bus: text(
-    'which bus: a URL, or the path of a bus file',
+    'bus to use: a URL or the path of a bus file',
     '<url>',
   )({
     ...global,
@@ -46,16 +46,16 @@ export const globalFlags = {
     aliases: ['server'],
     charAliases: ['s'],
   }),
-  context: text('which bus: the name of a saved context', '<name>')(global),
+  context: text('saved context to use', '<name>')(global),
   json: boolean({...global, description: 'write results and errors as JSON'}),
-  timeout: duration('how long to wait for the other side')({
+  timeout: duration('how long to wait for replies and acknowledgements')({
     ...global,
     char: 't',
     default: 5000,
     defaultHelp: async () => '5s',
   }),
-  quiet: boolean({...global, description: 'say nothing on stderr but errors and security warnings'}),
-  'no-color': boolean({...global, description: 'no colour, even on a terminal'}),
+  quiet: boolean({...global, description: 'print only errors and security warnings to stderr'}),
+  'no-color': boolean({...global, description: 'disable colour'}),
 
   user: text('user name; without a password it is a token', '<name>')(login),
   password: text('password; safer in NATS_PASSWORD or a context', '<text>')(login),
@@ -65,7 +65,7 @@ export const globalFlags = {
   jwt: text('user JWT, or a file with it', '<file>')(login),
   seed: text('file with the seed that belongs to the JWT', '<file>')(login),
   'tls-ca': text(
-    'who may vouch for the server, instead of the system: a PEM file',
+    'CA certificates to trust instead of those of the system: a PEM file',
     '<file>',
   )({
     ...connection,
@@ -73,16 +73,20 @@ export const globalFlags = {
   }),
   'tls-cert': text('client certificate: a PEM file', '<file>')({...connection, aliases: ['tlscert']}),
   'tls-key': text('key of the client certificate: a PEM file', '<file>')({...connection, aliases: ['tlskey']}),
-  'tls-first': boolean({...connection, aliases: ['tlsfirst'], description: 'begin with TLS at once'}),
-  insecure: boolean({...connection, description: 'take any certificate of the server'}),
-  'connect-timeout': duration('how long to wait for each server of a list (default: 5s)')(connection),
+  'tls-first': boolean({
+    ...connection,
+    aliases: ['tlsfirst'],
+    description: 'start TLS before the greeting of the server',
+  }),
+  insecure: boolean({...connection, description: 'accept any server certificate'}),
+  'connect-timeout': duration('how long to wait for each server (default: 5s)')(connection),
   'max-reconnects': custom<number>({
     ...connection,
-    description: 'attempts to come back to each server (default: 0, a stream without end)',
+    description: 'reconnect attempts per server (default: 0, or unlimited for subscriptions)',
     helpValue: '<n>',
     parse: async (input) => (input === '0' ? 0 : parseCount(input)),
   })(),
-  'inbox-prefix': text('what reply subjects begin with (default: _INBOX)', '<subject>')(connection),
+  'inbox-prefix': text('prefix of reply subjects (default: _INBOX)', '<subject>')(connection),
 }
 
 // What a message is made of.
@@ -94,10 +98,10 @@ export const header = custom<readonly [string, string]>({
   multipleNonGreedy: true,
   parse: async (input) => parseHeader(input),
 })
-export const reply = text('subject that replies should go to', '<subject>')
-export const file = text('take the body from this file', '<path>')
+export const reply = text('subject for replies', '<subject>')
+export const file = text('read the body from this file', '<path>')
 export const encoding = custom<'base64' | 'hex'>({
-  description: 'how the given body is encoded',
+  description: 'encoding of the given body',
   options: ['base64', 'hex'],
   parse: async (input) => input as 'base64' | 'hex',
 })
@@ -108,13 +112,13 @@ export const size = custom<number>({
 })
 export const template = toggle('fill in {n} {id} {time} {unix} {random:1-100} in body, subject and headers')
 export const lines = toggle('each line of stdin or --file is a message')
-export const delimiter = text('what ends each message instead of a newline, as \\t \\0 \\r\\n', '<text>')
+export const delimiter = text('delimiter after each message instead of a newline, such as \\t \\0 \\r\\n', '<text>')
 export const records = text('publish the records (NDJSON) of this file; - for stdin', '<path>')
 
 // How many, how long, how fast.
 export const count = custom<number>({
   char: 'n',
-  description: 'how many messages, then end',
+  description: 'end after this many messages',
   helpValue: '<n>',
   parse: async (input) => parseCount(input),
 })
@@ -127,10 +131,10 @@ export const concurrency = custom<number>({
 const forDuration = duration('end after this long')
 
 export {forDuration as for}
-export const idle = duration('end when nothing was shown for this long')
-export const every = duration('one message each so often')
+export const idle = duration('end after this long without output')
+export const every = duration('publish a message at this interval')
 export const rate = custom<number>({
-  description: 'so many messages a second, minute or hour',
+  description: 'messages per second, minute or hour, such as 200/s',
   helpValue: '<n/s>',
   parse: async (input) => parseRate(input),
 })
@@ -153,7 +157,7 @@ export const noQueue = toggle('join no queue group: every server gets every requ
 export const match = text('keep messages whose payload matches this regular expression', '<regex>')
 export const where = text('keep messages for which this JSONata expression is true', '<jsonata>')
 export const ignore = custom<string>({
-  description: 'leave out subjects that match; may be repeated',
+  description: 'exclude subjects that match; may be repeated',
   helpValue: '<subject>',
   multiple: true,
   multipleNonGreedy: true,
@@ -169,7 +173,7 @@ export const raw = (options: Partial<Switch> = {}) =>
   boolean({char: 'r', description: 'write the payload and nothing else, byte for byte', ...options})
 export const format = custom<string>({
   char: 'f',
-  description: "write each message by this template, as '{time} {subject} {json.user.id}\\n'",
+  description: "format each message with this template, such as '{time} {subject} {json.user.id}\\n'",
   helpValue: '<template>',
 })
 export const headersOnly = toggle('show subject and headers, not the payload')
@@ -178,17 +182,17 @@ export const select = text('show the result of this JSONata expression', '<jsona
 export const pair = toggle('show each request with its reply')
 export const record = text('also write what is shown to this new file as records (NDJSON)', '<path>')
 export const expect = text(
-  'fail with exit code 9 unless this JSONata expression is true of the reply; may be repeated',
+  'exit with code 9 unless this JSONata expression is true for the reply; may be repeated',
   '<jsonata>',
 )
 
 // How requests are served.
 export const echo = toggle('reply with the request')
-export const expr = text('reply with the result of this JSONata expression over the request', '<jsonata>')
-export const exec = toggle('reply with what a program writes; the program stands after --')
-export const execTimeout = duration('how long the program may take')
+export const expr = text('reply with the result of this JSONata expression, applied to the request', '<jsonata>')
+export const exec = toggle('reply with the output of the program after --')
+export const execTimeout = duration('time limit for the program')
 export const delay = custom<DurationRange>({
-  description: 'wait so long before each reply, one duration or a range',
+  description: 'wait before each reply: a duration or a range',
   helpValue: '<duration>',
   parse: async (input) => parseDurationRange(input),
 })
@@ -197,65 +201,66 @@ export const fail = custom<number>({
   helpValue: '<percent>',
   parse: async (input) => parsePercent(input),
 })
-export const service = text('be found as a NATS service of this name', '<name>')
+export const service = text('announce a NATS service of this name', '<name>')
 export const version = text('version of the service (default: 0.0.0)', '<semver>')
 
 // Response streams.
 export const stream = toggle('answer each request with a stream: every line is a frame')
 export const chunk = custom<number>({
-  description: 'frames of so many bytes at most, as they come, instead of lines',
+  description: 'send output as it arrives, in frames of at most this many bytes, instead of lines',
   helpValue: '<size>',
   parse: async (input) => parseSize(input),
 })
 export const open = custom<number>({
-  description: 'open so many streams at once (default: 1)',
+  description: 'response streams to open at the same time (default: 1)',
   helpValue: '<n>',
   parse: async (input) => parseCount(input),
 })
 export const dialect = custom<'first' | 'later'>({
-  description: 'how the request is written: the body alone, or JSON with heartbeats (default: first)',
+  description:
+    'version of the protocol: first sends the body alone, later sends JSON and uses heartbeats (default: first)',
   options: ['first', 'later'],
   parse: async (input) => input as 'first' | 'later',
 })
-export const buffer = whole('fail when so many frames wait to be shown (default: hold up to 64 MiB)')
+export const buffer = whole('fail if more than this many frames are buffered (default: up to 64 MiB)')
 
 // RPC methods.
-export const rpcTimeout = duration('how long to wait for the other side')({
+export const rpcTimeout = duration('how long to wait for replies and acknowledgements')({
   ...global,
   char: 't',
   default: 30_000,
   defaultHelp: async () => '30s',
 })
-export const prefix = text('what subjects of RPC methods begin with (default: loom.rpc)', '<subject>')
-export const instance = text('which instance of the service', '<id>')
-export const any = toggle('find an instance that is there, and call that')
-export const all = toggle('call every instance that is there')
+export const prefix = text('prefix of RPC subjects (default: loom.rpc)', '<subject>')
+export const instance = text('id of the instance to call', '<id>')
+export const any = toggle('discover an instance and call it')
+export const all = toggle('call every available instance')
 export const envelope = toggle('show the whole envelope, not only the payload')
-export const caller = text('who calls (default: busline)', '<id>')
-export const traceId = text('what the call is traced by (default: a new one)', '<id>')
-export const wildcard = toggle('also answer calls to instances that are not ours')
+export const caller = text('name of the caller (default: busline)', '<id>')
+export const traceId = text('trace id of the call (default: a new one)', '<id>')
+export const wildcard = toggle('also answer calls to other instances')
 
-export const pause = toggle('wait for a key between the steps')
+export const pause = toggle('wait for a key before each step')
 
 // What is stored: positions and ranges in streams.
 export const from = custom<Position>({
-  description: 'begin there: first, last, new, 1042, -100 (the last 100), @2026-11-20T10:00Z or @-15m',
+  description: 'where to start: first, last, new, 1042, -100 (the last 100), @2026-11-20T10:00Z or @-15m',
   helpValue: '<position>',
   parse: async (input) => parsePosition(input),
 })
 export const to = custom<RangeEnd>({
-  description: 'end there: a sequence, which is still shown, a time, or the end as it is now',
+  description: 'stop after this sequence, at this time, or at the current end (end)',
   helpValue: '<position>',
   parse: async (input) => parseEnd(input) ?? 'end',
 })
 export const toPosition = custom<Position>({
-  description: 'the next message: first, last, end, 1042, -100, @2026-11-20T10:00Z or @-15m',
+  description: 'position of the next message: first, last, end, 1042, -100, @2026-11-20T10:00Z or @-15m',
   helpValue: '<position>',
   required: true,
   parse: async (input) => parsePosition(input),
 })
-export const end = toggle('end where the stream ends now, as --to end')
-export const keptBy = text('which stream, when several keep the subjects', '<name>')
+export const end = toggle('stop at the current end of the stream, like --to end')
+export const keptBy = text('which stream, if several store the subjects', '<name>')
 export const durable = text('take from this durable consumer of the stream, and acknowledge what is written', '<name>')
 export const filter = custom<string>({
   description: 'only messages whose subject matches; may be repeated',
@@ -266,110 +271,115 @@ export const filter = custom<string>({
 })
 
 // What is stored: streams.
-export const description = text('what it is for', '<text>')
-export const ifMissing = toggle('leave one of this name as it is')
+export const description = text('description in words', '<text>')
+export const ifMissing = toggle('succeed if one of this name exists, whatever its configuration')
 export const yes = toggle('do not ask')
-export const maxAge = age('keep messages for so long')
-export const maxMsgs = whole('keep so many messages')
-export const maxBytes = bytes('keep so many bytes')
-export const maxMsgsPerSubject = whole('keep so many messages of each subject')
+export const maxAge = age('remove messages older than this')
+export const maxMsgs = whole('largest number of messages')
+export const maxBytes = bytes('largest total size')
+export const maxMsgsPerSubject = whole('largest number of messages per subject')
 export const maxMsgSize = bytes('refuse larger messages')
 export const discard = custom<'old' | 'new'>({
-  description: 'what goes when a limit is reached: the oldest, or the new one is refused (default: old)',
+  description: 'discard policy at a limit: remove the oldest messages, or refuse new ones (default: old)',
   options: ['old', 'new'],
   parse: async (input) => input as 'old' | 'new',
 })
 export const storage = custom<'file' | 'memory'>({
-  description: 'where the server keeps it (default: file)',
+  description: 'where the server stores messages (default: file)',
   options: ['file', 'memory'],
   parse: async (input) => input as 'file' | 'memory',
 })
-export const replicas = whole('how many servers of a cluster keep it (default: 1)')
+export const replicas = whole('number of replicas in a cluster (default: 1)')
 export const dedupe = age('how long message ids are remembered (default: 2m)')
 export const before = whole('only messages before this sequence')
-export const keep = whole('all but the last so many')
+export const keep = whole('keep this many of the newest messages')
 export const lastFor = text('the last message of this subject or pattern', '<subject>')
 
 // What is stored: consumers.
-export const deliver = text('where it begins: all, new, last, last-per-subject, 1042, -100 or @-15m', '<position>')
+export const deliver = text('deliver policy: all, new, last, last-per-subject, 1042, -100 or @-15m', '<position>')
 export const ackPolicy = custom<'explicit' | 'all' | 'none'>({
-  description: 'what has to be acknowledged: each message, the last of several, or nothing (default: explicit)',
+  description: 'ack policy: every message, the last one for all before it, or none (default: explicit)',
   options: ['explicit', 'all', 'none'],
   parse: async (input) => input as 'explicit' | 'all' | 'none',
 })
-export const ackWait = age('deliver again what is not acknowledged for so long (default: 30s)')
-export const maxDeliver = whole('deliver a message so many times at most')
-export const maxAckPending = whole('how many messages may wait for their acknowledgement (default: 1000)')
+export const ackWait = age('redeliver messages that are not acknowledged in this time (default: 30s)')
+export const maxDeliver = whole('deliver a message at most this many times')
+export const maxAckPending = whole('largest number of unacknowledged messages (default: 1000)')
 export const backoff = custom<readonly number[]>({
-  description: 'instead of --ack-wait for the first, second, … delivery: 1s,5s,30s',
+  description: 'ack wait of the first, second, … delivery, instead of --ack-wait: 1s,5s,30s',
   helpValue: '<durations>',
   parse: async (input) => input.split(',').map(parseAge),
 })
 export const ack = toggle('acknowledge each message once it is written (the default)')
-export const nak = toggle('give each message back, to be delivered again')
-export const term = toggle('give each message up: it is never delivered again')
-export const peek = toggle('show what is not acknowledged, and touch nothing')
+export const nak = toggle('return each message for redelivery')
+export const term = toggle('terminate each message: it is never redelivered')
+export const peek = toggle('show unacknowledged messages without changing the consumer')
 
 // What is stored: replaying.
-export const range = text('a range of both: 500..900, @-1h..@-30m, ..1042', '<from..to>')
+export const range = text('a range, instead of --from and --to: 500..900, @-1h..@-30m, ..1042', '<from..to>')
 export const lastPerSubject = toggle('only the last message of each subject')
-export const follow = toggle('go on with what comes later')
+export const follow = toggle('continue with new messages')
 export const reset = custom<Position>({
-  description: 'first move the consumer there, whatever was acknowledged',
+  description: 'first move the consumer to this position',
   helpValue: '<position>',
   parse: async (input) => parsePosition(input),
 })
-export const create = toggle('make the consumer, or with --into the stream, if it is missing')
-export const maxGap = duration('wait so long between two messages at most')
-export const execLines = toggle('hand records to one program, which answers a line for each; it stands after --')
-export const webhook = text('send each message there by HTTP POST', '<url>')
-export const republish = text('publish each message on this bus, as copy.{subject}', '<subject>')
-export const obeyHeaders = toggle(
-  'have stores carry out Nats-TTL, Nats-Rollup and the like (default: as data, under Bus- names)',
+export const create = toggle('create the consumer, or with --into the stream, if it does not exist')
+export const maxGap = duration('longest pause between two messages')
+export const execLines = toggle('send records to one long-running program after --, which answers each with a line')
+export const webhook = text('send each message to this URL with HTTP POST', '<url>')
+export const republish = text(
+  'publish each message on this bus to another subject, such as copy.{subject}',
+  '<subject>',
 )
-export const into = text('copy each message to the stream of another bus: a URL or a context', '<bus>')
-export const step = toggle('decide on each message by hand')
-export const dryRun = toggle('only count what there is')
+export const obeyHeaders = toggle(
+  'let stores act on Nats-TTL, Nats-Rollup and similar headers (default: kept as data, under Bus- names)',
+)
+export const into = text('copy each message to another bus: a URL or a context', '<bus>')
+export const step = toggle('ask what to do with each message')
+export const dryRun = toggle('only show what would be replayed')
 export const onError = custom<'retry' | 'skip' | 'term' | 'stop'>({
   description: 'what to do with a message that cannot be handled (default: retry)',
   options: ['retry', 'skip', 'term', 'stop'],
   parse: async (input) => input as 'retry' | 'skip' | 'term' | 'stop',
 })
-export const dead = text('write messages that are given up to this new file as records (NDJSON)', '<path>')
+export const dead = text('write messages that could not be handled to this new file, as records (NDJSON)', '<path>')
 
 // What is stored: publishing.
-export const msgId = text('message id, by which a stream knows what it has already', '<id>')
+export const msgId = text('message id, which a stream uses to store a message only once', '<id>')
 export const expectLastSeq = custom<number>({
-  description: 'refuse the message unless this is the last sequence of the stream',
+  description: 'store the message only if this is the last sequence of the stream',
   helpValue: '<n>',
   parse: async (input) => (input === '0' ? 0 : parseCount(input)),
 })
-export const window = whole('how many messages may wait for their acknowledgement (default: 1000)')
+export const window = whole('largest number of unacknowledged messages (default: 1000)')
 
 /** Where a range ends; `end` is that of the stream when it is asked. */
 export type RangeEnd = NonNullable<Range['to']> | 'end'
 
 // Events: the gateway.
-export const ws = text('let WebSocket clients in at this address (default: 127.0.0.1:5599)', '<address>')
+export const ws = text('listen for WebSocket clients on this address (default: 127.0.0.1:5599)', '<address>')
 export const webhooks = toggle('deliver the subscriptions that have a webhook')
 export const stdout = toggle('deliver the subscriptions of transport stdout, as records')
 /** On commands of events `--token` is this one; the login of the bus comes from NATS_TOKEN, the URL or a context. */
-export const gatewayToken = text('what clients must show as their bearer token; safer in BUS_EVENTS_TOKEN', '<text>')
-export const allowAnonymous = toggle('let anybody in who reaches the address')
+export const gatewayToken = text('bearer token that clients must present; safer in BUS_EVENTS_TOKEN', '<text>')
+export const allowAnonymous = toggle('accept clients without a token')
 export const allowOrigin = custom<string>({
-  description: 'pages that may connect from a browser, as https://app.example; may be repeated',
+  description: 'accept browser pages of this origin, such as https://app.example; may be repeated',
   helpValue: '<origin>',
   multiple: true,
   multipleNonGreedy: true,
 })
-export const maxConnections = whole('how many clients at the same time (default: 1000)')
-export const maxFrame = bytes('the largest frame of a client (default: 1MiB)')
-export const maxInFlight = whole('events without acknowledgement for each subscription, at most (default: 65536)')
-export const idleTimeout = duration('let clients go that start nothing, or do not answer, for so long (default: 1m)')
+export const maxConnections = whole('largest number of connected clients (default: 1000)')
+export const maxFrame = bytes('largest WebSocket frame accepted from a client (default: 1MiB)')
+export const maxInFlight = whole('largest number of unacknowledged events per subscription (default: 65536)')
+export const idleTimeout = duration(
+  'disconnect clients that start no subscription or do not respond for this long (default: 1m)',
+)
 
 // Events: subscriptions.
 export const transport = custom<string>({
-  description: 'who delivers it (default: websockets)',
+  description: 'how events are delivered (default: websockets)',
   options: ['websockets', 'webhooks', 'exec', 'stdout'],
 })
 export const topic = text('only events whose subject matches this regular expression', '<regex>')
@@ -378,26 +388,28 @@ export const tag = text('only events whose header Bus-Tag matches', '<regex>')
 export const group = text('only events whose header Bus-Group matches', '<regex>')
 export const author = text('only events whose header Bus-Author matches', '<regex>')
 export const transactionType = text('only events whose header Bus-Transaction-Type matches', '<regex>')
-export const firstEvent = text('where it begins: oldest, newest, or after a sequence (default: newest)', '<place>')
+export const firstEvent = text('where to start: oldest, newest, or after a sequence (default: newest)', '<place>')
 export const readAhead = custom<number>({
-  description: 'events on their way beside the one that is not acknowledged (default: 0)',
+  description: 'events to send ahead of the first unacknowledged one (default: 0)',
   helpValue: '<n>',
   parse: async (input) => (input === '0' ? 0 : parseCount(input)),
 })
-export const withData = toggle('events have their payload and headers')
-export const batch = toggle('several events in one delivery')
-export const batchTimeout = duration('what came in this time is a batch (default: 50ms)')
-export const maxRejects = whole('give an event up when it was rejected so many times (default: never)')
+export const withData = toggle('include payload and headers in events')
+export const batch = toggle('deliver several events at a time')
+export const batchTimeout = duration('how long to collect events for a batch (default: 50ms)')
+export const maxRejects = whole('give an event up after this many rejections (default: never)')
 export const deadLetter = text(
-  'publish what is given up there, as dead.{subject}; else the subscription stops',
+  'publish events that are given up to this subject, such as dead.{subject} (default: stop the subscription)',
   '<subject>',
 )
 export const fastack = toggle('acknowledge before the webhook is called')
-export const withReply = toggle('publish what the webhook answers, where the event says')
-export const replace = toggle('change one of this name, which goes on where it is')
+export const withReply = toggle('publish the response of the webhook to the reply subject of the event')
+export const replace = toggle('change an existing subscription and keep its offset')
 export const namespace = text('the stream', '<name>')
-export const name = text('the durable subscription (default: one that goes with the connection)', '<name>')
-export const autoAck = toggle('events need no acknowledgement; what is lost on the way is lost')
+export const name = text('name of the durable subscription (default: an ephemeral one)', '<name>')
+export const autoAck = toggle(
+  'let the gateway acknowledge each event as soon as it is sent; events in flight can be lost',
+)
 
 // Checks.
 export const checkTag = custom<string>({
@@ -407,47 +419,47 @@ export const checkTag = custom<string>({
   multipleNonGreedy: true,
 })
 export const only = custom<string>({
-  description: 'only checks with this in their name; may be repeated',
+  description: 'run only checks whose name contains this; may be repeated',
   helpValue: '<name>',
   multiple: true,
   multipleNonGreedy: true,
 })
 export const variable = custom<string>({
-  description: 'a value for {name} in the files; may be repeated',
+  description: 'set the variable {name} of the files; may be repeated',
   helpValue: '<name=value>',
   multiple: true,
   multipleNonGreedy: true,
 })
-export const jobs = whole('how many files at the same time (default: 4)')
-export const bail = toggle('begin nothing more once a check did not pass')
-export const repeat = whole('run all of it so many times')
+export const jobs = whole('files to run at the same time (default: 4)')
+export const bail = toggle('stop after the first check that does not pass')
+export const repeat = whole('run everything this many times')
 export const watch = toggle('run again when a file changes')
 export const report = custom<string>({
-  description: 'also report so: junit, tap, json, github or prometheus, to stdout or to a file; may be repeated',
+  description: 'also write a report: junit, tap, json, github or prometheus, to stdout or to a file; may be repeated',
   helpValue: '<kind[=file]>',
   multiple: true,
   multipleNonGreedy: true,
 })
 export const requestTo = custom<string>({
-  description: 'also send an empty request there, and check that it is answered; may be repeated',
+  description: 'subject to send an empty request to, and to check that it is answered; may be repeated',
   helpValue: '<subject>',
   multiple: true,
   multipleNonGreedy: true,
 })
-export const schema = toggle('print the JSON Schema of check files, by which editors complete')
+export const schema = toggle('print the JSON Schema of check files, for completion in editors')
 
 // Measuring.
 export const msgs = whole('how many in all')
-export const clients = whole('so many clients, each a process with a connection of its own (default: 1)')
-export const subjects = whole('so many subjects, as SUBJECT.1 and on (default: 1)')
+export const clients = whole('number of clients, each in its own process (default: 1)')
+export const subjects = whole('number of subjects: SUBJECT.1, SUBJECT.2, … (default: 1)')
 /** On commands of bench `--batch` is this one: elsewhere it is a switch. */
-export const batchSize = whole('hand over so many at a time (default: 1000)')
+export const batchSize = whole('messages to pass to the bus at a time (default: 1000)')
 export const frames = whole('frames of each stream (default: 1)')
-export const withSub = toggle('also subscribe, and measure how long messages are on their way')
-export const withServe = toggle('also serve what is asked for')
-export const csv = toggle('print a line for each side, with the names of the columns above')
+export const withSub = toggle('also subscribe, and measure delivery times')
+export const withServe = toggle('also run the server side')
+export const csv = toggle('print CSV with a header line, one line per side')
 export const baseline = text(
-  'compare with what an earlier run printed with --json; exit code 9 when it is slower',
+  'compare with the --json output of an earlier run; exit code 9 if this run is slower',
   '<path>',
 )
 export const maxRegression = custom<number>({
@@ -457,11 +469,11 @@ export const maxRegression = custom<number>({
 })
 
 // What is wrong.
-export const fix = toggle('repair what is safe to repair, and say each')
+export const fix = toggle('make the safe repairs, and report each one')
 
 // Contexts.
-export const use = toggle('mean this context whenever nothing else is said')
-export const none = toggle('mean none: your own bus file again')
+export const use = toggle('use this context by default from now on')
+export const none = toggle('select no context: use your own bus file again')
 
 /** A whole number of at least 1. Throws `usage`. */
 function parseCount(input: string): number {
