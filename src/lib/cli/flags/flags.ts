@@ -65,7 +65,7 @@ export const globalFlags = {
   jwt: text('user JWT, or a file with it', '<file>')(login),
   seed: text('file with the seed that belongs to the JWT', '<file>')(login),
   'tls-ca': text(
-    'CA certificates to trust instead of those of the system: a PEM file',
+    'trusted CA certificates, instead of those of the system: a PEM file',
     '<file>',
   )({
     ...connection,
@@ -457,7 +457,7 @@ export const batchSize = whole('messages to pass to the bus at a time (default: 
 export const frames = whole('frames of each stream (default: 1)')
 export const withSub = toggle('also subscribe, and measure delivery times')
 export const withServe = toggle('also run the server side')
-export const csv = toggle('print CSV with a header line, one line per side')
+export const csv = toggle('print CSV with a header line and one line per side')
 export const baseline = text(
   'compare with the --json output of an earlier run; exit code 9 if this run is slower',
   '<path>',
