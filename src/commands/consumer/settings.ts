@@ -124,6 +124,7 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     filters: config.filters.join(' ') || 'none',
     'deliver policy': deliverText(config.deliver),
     'ack policy': ackText(config),
+    delivers: config.headersOnly ? 'headers only' : undefined,
     backoff: config.backoffMs.length === 0 ? undefined : config.backoffMs.map(durationText).join(', '),
     push: pushText(info),
     durable: config.durable ? undefined : 'no: removed when unused',

@@ -7,7 +7,7 @@ import type {Headers} from './message.ts'
 
 /** `Nats-Msg-Id` is none of these: it names the message. */
 const directive =
-  /^nats-(rollup|ttl|incr|pin-id|required-api-level|schedule(r|-.+)?|expected-.+|batch-.+|counter-sources)$/i
+  /^nats-(rollup|ttl|incr|pin-id|required-api-level|schedule(r|-.+)?|expected-.+|batch-.+|counter-sources|stream-source|stream-identity|trace-.+)$/i
 
 /** What may be carried out again from a copy that has it as data: it says what the message is to its store. */
 const restorable = /^bus-(rollup|ttl|incr|schedule(r|-.+)?)$/i

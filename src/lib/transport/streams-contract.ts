@@ -242,6 +242,8 @@ export interface ConsumerConfig extends ConsumerSettings {
   readonly maxAckPending: number
   readonly backoffMs: readonly number[]
   readonly durable: boolean
+  /** Its server delivers headers only. A member reads the messages, so that its deliveries are whole. */
+  readonly headersOnly?: boolean | undefined
   /** A push consumer: where its server sends, and to which queue group. */
   readonly push?: {readonly subject: string; readonly queue?: string | undefined} | undefined
 }

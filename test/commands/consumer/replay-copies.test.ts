@@ -424,3 +424,76 @@ test('pub --records carries out what a record asks of a store only with --obey-h
     expect([last.text, last.headers]).toEqual(['3', [['Bus-Expected-Last-Sequence', '99']]])
   }
 })
+
+/** Asks a server for what the contract has no words for. */
+async function asked(url: string, operation: string, body: object): Promise<void> {
+  const reply = await withBus(url, (transport) =>
+    transport.request({subject: `$JS.API.${operation}`, data: JSON.stringify(body)}),
+  )
+  expect(JSON.parse(reply.text).error).toBeUndefined()
+}
+
+describe('streams that hold other subjects than they keep', () => {
+  const held: [string, object, string][] = [
+    ['a mirror', {mirror: {name: 'S'}}, 's.a'],
+    ['sources', {sources: [{name: 'S'}]}, 's.a'],
+    ['a transform', {subjects: ['in.*'], subject_transform: {src: 'in.*', dest: 'out.{{wildcard(1)}}'}}, 'out.a'],
+  ]
+
+  test.each(held)(
+    'consumer replay --into --create makes what %s holds, and copies it',
+    async (_what, settings, subject) => {
+      const source = await fresh('nats', 0)
+      await fill(source, {name: 'S', subjects: ['s.>']}, numbered(3))
+      await asked(source, 'STREAM.CREATE.M', {name: 'M', storage: 'file', retention: 'limits', ...settings})
+      await withBus(source, async ({streams}) => {
+        if (subject === 'out.a') for (const data of ['1', '2', '3']) await streams.publish({subject: 'in.a', data})
+        await expect.poll(async () => (await streams.info('M')).state.messages).toBe(3)
+      })
+      for (const kind of ['file', 'nats']) {
+        const target = await fresh(kind, 1)
+        const into = ['consumer', 'replay', 'M', '--into', target, '-b', source]
+        expect((await bus(into)).stderr).toContain(subject)
+        const done = await bus([...into, '--create', '--json'])
+        expect([done.code, result(done)]).toMatchObject([0, {handled: 3}])
+        expect((await withBus(target, ({streams}) => streams.info('M'))).config.subjects).toContain(subject)
+        expect(await contents(target, 'M')).toEqual(['1', '2', '3'])
+      }
+      if (subject === 's.a') await withBus(source, ({streams}) => streams.remove('S'))
+      const shown = await bus(['sub', subject, '--from', 'first', '--end', '--raw', '-b', source])
+      expect([shown.code, shown.stdout]).toEqual([0, '1\n2\n3\n'])
+    },
+  )
+
+  test('consumer replay --into --create refuses an empty mirror before it makes anything', async () => {
+    const source = await fresh('nats', 0)
+    const target = await fresh('file', 0)
+    await fill(source, {name: 'S', subjects: ['s.>']}, [])
+    await asked(source, 'STREAM.CREATE.M', {name: 'M', storage: 'file', retention: 'limits', mirror: {name: 'S'}})
+    const {code, stderr} = await bus(['consumer', 'replay', 'M', '--create', '--into', target, '-b', source])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('stream M names no subjects and holds none')])
+    expect(await withBus(target, ({streams}) => streams.list())).toEqual([])
+  })
+})
+
+test('a consumer that delivers headers only has its messages read, by everything that hands them on', async () => {
+  const source = await fresh('nats', 0)
+  await fill(source, {name: 'S', subjects: ['s.>']}, [...numbered(2), ['s.a', '3', [['X', 'y']]]])
+  for (const name of ['into', 'again', 'shown', 'next', 'sub']) {
+    const config = {durable_name: name, ack_policy: 'explicit', headers_only: true, max_deliver: -1}
+    await asked(source, `CONSUMER.CREATE.S.${name}`, {stream_name: 'S', config})
+  }
+  const target = await fresh('file', 0)
+  expect((await bus(['consumer', 'replay', 'S', 'into', '--create', '--into', target, '-b', source])).code).toBe(0)
+  expect(await contents(target)).toEqual(['1', '2', '3'])
+  const copy = await withBus(target, ({streams}) => streams.last('S', 's.a'))
+  expect([copy.header('X'), copy.header('Nats-Msg-Size')]).toEqual(['y', undefined])
+  expect((await bus(['consumer', 'replay', 'S', 'again', '--republish', 'copy.{subject}', '-b', source])).code).toBe(0)
+  for (const args of [
+    ['consumer', 'replay', 'S', 'shown', '--raw'],
+    ['consumer', 'next', 'S', 'next', '-n', '3', '--raw'],
+    ['sub', 's.>', '--durable', 'sub', '-n', '3', '--raw'],
+  ])
+    expect((await bus([...args, '-b', source])).stdout).toBe('1\n2\n3\n')
+  expect((await bus(['consumer', 'info', 'S', 'sub', '-b', source])).stdout).toMatch(/delivers +headers only/)
+})

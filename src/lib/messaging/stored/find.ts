@@ -3,7 +3,7 @@ import {BusError} from '../../core/errors.ts'
 import type {ConsumerInfo, Streams} from '../../transport/streams-contract.ts'
 
 /**
- * The one stream that keeps the subjects; `wanted` is taken as it is. Fails with `notFound` when none keeps one of them,
+ * The one stream that keeps, or else holds, the subjects; `wanted` is taken as it is. Fails with `notFound` when none keeps one of them,
  * with `usage` when there are several.
  */
 export async function findStream(
@@ -12,7 +12,7 @@ export async function findStream(
   wanted?: string | undefined,
 ): Promise<string> {
   if (wanted !== undefined) return wanted
-  const found = await Promise.all(patterns.map((pattern) => streams.keeping(pattern)))
+  const found = await Promise.all(patterns.map((pattern) => keepingOrHolding(streams, pattern)))
   const missing = patterns.find((_, at) => found[at]?.length === 0)
   if (missing !== undefined) {
     throw new BusError('notFound', `no stream keeps ${missing}`, {
@@ -27,6 +27,15 @@ export async function findStream(
     try: names.map((one) => `--stream ${one}`),
     data: {streams: names},
   })
+}
+
+/** Mirrors, and streams with sources or a transform, hold subjects that they do not keep by their configuration. */
+async function keepingOrHolding(streams: Streams, pattern: string): Promise<readonly string[]> {
+  const keeping = await streams.keeping(pattern)
+  if (keeping.length > 0) return keeping
+  const names = (await streams.list()).map(({config}) => config.name)
+  const holds = await Promise.all(names.map(async (name) => (await streams.subjects(name, pattern)).size > 0))
+  return names.filter((_, at) => holds[at])
 }
 
 /** What `find` finds; where it fails with `notFound`, what `make` makes. */

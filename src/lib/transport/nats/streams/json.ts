@@ -60,6 +60,7 @@ export interface ConsumerConfigJson {
   readonly idle_heartbeat?: number
   readonly inactive_threshold?: number
   readonly mem_storage?: boolean
+  readonly headers_only?: boolean
   readonly num_replicas?: number
   /** What one pull may ask for. */
   readonly max_batch?: number

@@ -10,6 +10,7 @@ import {subjectReader} from '../subscription.ts'
 import {AckSubject} from './ack-subject.ts'
 import {NatsAcks} from './acks.ts'
 import {apiRequest, isPassing} from './api.ts'
+import {stored} from './catalogue.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {isSince, type JetStreamSession} from './session.ts'
 
@@ -71,7 +72,25 @@ export abstract class NatsMember implements Consuming {
   }
 
   take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
-    return this.queue.take(max, waitMs)
+    return this.config.headers_only ? this.#takeWhole(max, waitMs) : this.queue.take(max, waitMs)
+  }
+
+  /** The consumer delivers headers only: the messages themselves are read. Those that were removed since are given up. */
+  async #takeWhole(max: number, waitMs: number | undefined): Promise<readonly Delivery[]> {
+    for (;;) {
+      const taken = await this.queue.take(max, waitMs)
+      const whole = await Promise.all(taken.map((delivery) => this.#wholeOf(delivery)))
+      const there = whole.filter((delivery) => delivery !== undefined)
+      if (taken.length === 0 || there.length > 0) return there
+    }
+  }
+
+  async #wholeOf(delivery: NatsDelivery): Promise<NatsDelivery | undefined> {
+    const {stream, consumer, seq = 0, time, deliveries, pending, subject} = delivery
+    const message = await stored(this.session, stream, {seq})
+    if (message === undefined) return void this.term(delivery, 'removed from the stream')
+    const place = {stream, consumer, seq, time, deliveries, pending}
+    return new NatsDelivery(delivery.ackSubject, this, place, subject, message.payload, message.headers)
   }
 
   ack(delivery: Delivery): void {

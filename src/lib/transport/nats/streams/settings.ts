@@ -146,6 +146,7 @@ function consumerConfig(name: string, config: ConsumerConfigJson): ConsumerConfi
     backoffMs: (config.backoff ?? []).map((ns) => ns / nanos),
     durable: config.durable_name !== undefined,
     ...(config.description ? {description: config.description} : {}),
+    ...(config.headers_only === true && {headersOnly: true}),
     ...(most > 0 && most !== manyDeliveries && {maxDeliver: most}),
     ...(subject !== undefined && {push: {subject, ...(config.deliver_group && {queue: config.deliver_group})}}),
   }
