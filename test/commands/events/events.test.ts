@@ -113,6 +113,41 @@ onBothBuses((newScene) => {
     expect((await gateway.ended).code).toBe(0)
   })
 
+  test('a stream that was made anew is delivered from its first event, whatever the offset', async () => {
+    const {scene, offset} = await withOrders(newScene, 3)
+    const removeAndFill = async (from: number, to: number) => {
+      await scene.transport.streams.remove('ORDERS')
+      await scene.transport.streams.add({name: 'ORDERS', subjects: ['orders.>']})
+      return orders(scene.transport, from, to)
+    }
+    const got: unknown[] = []
+    const ids = new Set<unknown>()
+    const serve = async (seqs: readonly number[], count: number) => {
+      await using gateway = scene.start(serveArgs)
+      await using socket = await acknowledging(await urlOf(gateway), got)
+      await expect.poll(() => got.length, {timeout: 10_000}).toBe(count)
+      for (const {id} of socket.frames) ids.add(id)
+      await expect.poll(() => offset()).toBe(seqs.at(-1))
+    }
+    // Never served, served before, and while it is served.
+    const seqs = await removeAndFill(4, 5)
+    expect(await offset()).toBe(0)
+    await serve(seqs, 2)
+    const again = await removeAndFill(6, 9)
+    expect(await offset()).toBe(0)
+    await serve(again, 6)
+    await using gateway = scene.start(serveArgs)
+    await using socket = await acknowledging(await urlOf(gateway), got)
+    await orders(scene.transport, 10, 10)
+    await expect.poll(() => got.length).toBe(7)
+    const last = await removeAndFill(11, 13)
+    await expect.poll(() => got.length, {timeout: 10_000}).toBe(10)
+    await expect.poll(() => offset()).toBe(last.at(-1))
+    for (const {id} of socket.frames) ids.add(id)
+    expect(got).toEqual([4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
+    expect(ids.size).toBe(10)
+  })
+
   test('a gateway that is killed loses nothing: the next one resumes after the last acknowledged event', async () => {
     const total = 400
     const {scene, seqs, offset} = await withOrders(newScene, total, 19)

@@ -125,6 +125,22 @@ export const following: readonly Case[] = [
     },
   },
   {
+    name: 'a stream that is removed and made anew fails who follows it',
+    needs,
+    async run(scene) {
+      const [bus, other] = [await scene.connect(), await scene.connect()]
+      await bus.streams.add({name: 'A'})
+      await store(bus, 'A', ['1', '2', '3'])
+      await using reader = await bus.streams.read('A', {follow: true})
+      expect(texts(await scene.take(reader, 3))).toEqual(['1', '2', '3'])
+      const waiting = awaitedLater(scene.within(reader.take(1), 'failure'))
+      await other.streams.remove('A')
+      await other.streams.add({name: 'A'})
+      await store(other, 'A', ['new'])
+      await expect(waiting).rejects.toMatchObject({kind: 'notFound'})
+    },
+  },
+  {
     name: 'a stream that is removed fails who follows it',
     needs,
     async run(scene) {

@@ -48,7 +48,13 @@ export class DeadLetters {
       for (const sequence of some.keys()) if (sequence <= offset) some.delete(sequence)
   }
 
-  async #publish({sequence, namespace, topic, message}: Event, info: string): Promise<void> {
+  /** Sequences are now those of another stream. */
+  forget(): void {
+    this.#rejections.clear()
+    this.#givenUp.clear()
+  }
+
+  async #publish({id: event, sequence, namespace, topic, message}: Event, info: string): Promise<void> {
     const {id, name, options} = this.#subscription
     const reason: Headers = info === '' ? [] : [['Bus-Reason', info.replace(/[\r\n\0]+/g, ' ')]]
     await this.#bus.streams.publish({
@@ -56,7 +62,7 @@ export class DeadLetters {
       data: message.payload,
       headers: [
         ...message.headers.filter((header) => !/^nats-/i.test(header[0]) && canBeSent(header)),
-        ['Nats-Msg-Id', `${id}:${sequence}`],
+        ['Nats-Msg-Id', `${id}:${event}`],
         ['Bus-Stream', namespace],
         ['Bus-Sequence', String(sequence)],
         ['Bus-Subject', topic],

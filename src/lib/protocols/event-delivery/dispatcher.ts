@@ -6,6 +6,7 @@ import {BusError} from '../../core/errors.ts'
 import type {Headers} from '../../core/message.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
+import type {StreamInfo} from '../../transport/streams-contract.ts'
 import {DeadLetters} from './dead-letters.ts'
 import {type Event, eventHeaders, eventOf} from './event.ts'
 import type {Matcher} from './filter.ts'
@@ -87,13 +88,9 @@ export class Dispatcher {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const {bus, subscription, warn} = this.#parts
+    const {bus, subscription} = this.#parts
+    this.#placeIn(await bus.streams.info(subscription.namespace))
     const {offset} = this.#flights
-    const {lastSeq} = (await bus.streams.info(subscription.namespace)).state
-    if (offset > lastSeq && offset > Number(subscription.options.firstEvent)) {
-      const hint = 'if the stream was made anew, so must the subscription be'
-      warn(`subscription ${subscription.name}: the stream ends at #${lastSeq}, before the offset #${offset}: ${hint}`)
-    }
     const from = {seq: offset + 1}
     await using reading = await bus.streams.read(subscription.namespace, {from, follow: true, signal})
     const source = new Page(() => reading.take(pageSize))
@@ -104,6 +101,23 @@ export class Dispatcher {
       if (signal.aborted) return
       this.#send(batch)
     }
+  }
+
+  /** An offset is of one stream: when that was removed, and one of its name made, everything in the new one is to come. */
+  #placeIn({id, state}: StreamInfo): void {
+    const {subscription, place, warn} = this.#parts
+    if (place.stream === id) return
+    const {offset} = this.#flights
+    const {name, options} = subscription
+    // An offset without a stream that this one never got to is of another one as well.
+    const isOther = place.stream !== undefined || (offset > state.lastSeq && offset > Number(options.firstEvent))
+    if (isOther) {
+      warn(`subscription ${name}: stream ${subscription.namespace} was made anew; it is delivered from its first event`)
+      this.#forget()
+      this.#dead.forget()
+      this.#flights.restart(0)
+    }
+    place.moveTo(id, this.#flights.offset)
   }
 
   /** The next event, or as many as make a batch; undefined at the end. */

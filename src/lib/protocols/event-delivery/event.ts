@@ -24,7 +24,7 @@ export const eventHeaders = {
 
 /** A stored message as an event. */
 export interface Event {
-  /** A UUID made of stream and sequence: the same message has the same id whenever it is delivered. */
+  /** A UUID made of stream, sequence and time: the same message has the same id whenever it is delivered. */
   readonly id: string
   readonly sequence: number
   readonly type: string
@@ -47,15 +47,15 @@ export function eventOf(namespace: string, message: Message): Event {
   const sequence = message.seq ?? 0
   const given = message.headers.length === 0 ? undefined : headerOf(message.headers, eventHeaders.type)
   const type = given === undefined || given === '' || reserved.has(given) ? 'message' : given
-  return {id: eventId(namespace, sequence), sequence, type, namespace, topic: message.subject, message}
+  return {id: eventId(namespace, message), sequence, type, namespace, topic: message.subject, message}
 }
 
 /** The namespace of our ids, as RFC 9562 wants one for version 5. */
 const space = Buffer.from('6f0c3f6a5d0b4c0e9a5b2f6b5c1d7e83', 'hex').toString('latin1')
 
-/** Version 5 of RFC 9562 over `STREAM:SEQUENCE`. */
-export function eventId(stream: string, sequence: number): string {
-  const name = space + Buffer.from(`${stream}:${sequence}`).toString('latin1')
+/** Version 5 of RFC 9562 over `STREAM:SEQUENCE:MILLISECONDS`; a stream that is made anew counts from 1 again. */
+export function eventId(stream: string, {seq = 0, time}: Pick<Message, 'seq' | 'time'>): string {
+  const name = space + Buffer.from(`${stream}:${seq}:${Math.floor(time)}`).toString('latin1')
   const hex = hash('sha1', Buffer.from(name, 'latin1'), 'hex')
   const variant = ((Number.parseInt(hex[16] ?? '0', 16) & 3) | 8).toString(16)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`

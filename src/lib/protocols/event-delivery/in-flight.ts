@@ -89,6 +89,12 @@ export class Flights {
     return flight.first
   }
 
+  /** From now on the events are those of another stream, after `offset`. */
+  restart(offset: number): void {
+    this.clear()
+    this.#offset = offset
+  }
+
   clear(): void {
     this.#byId.clear()
     this.#inOrder.length = 0

@@ -4,16 +4,20 @@
  */
 import {sleep} from '../../core/time/timer.ts'
 import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
-import {offsetIn, offsetKey, offsetText, storedOffset} from './registry.ts'
+import {offsetIn, offsetKey, offsetText, type StoredOffset, storedOffset} from './registry.ts'
 import type {Subscription} from './subscription.ts'
 
 export interface Place {
   /** The last event that is done with. */
   readonly offset: number
+  /** The id of the stream that it is of, once that is known. */
+  readonly stream: string | undefined
   /** Aborted when another gateway has taken the subscription over. */
   readonly lost: AbortSignal
   /** To be written, in a moment. */
   commit(offset: number): void
+  /** To be written as well: from now on offsets are of this stream, and it begins after `offset`. */
+  moveTo(stream: string, offset: number): void
   /** Resolves when what was committed is written, or cannot be. */
   flush(): Promise<void>
 }
@@ -24,7 +28,17 @@ const retryMs = 250
 
 /** The place of a subscription that is gone with its connection. */
 export function passingPlace(offset: number): Place {
-  return {offset, lost: new AbortController().signal, commit() {}, async flush() {}}
+  const place = {
+    offset,
+    stream: undefined as string | undefined,
+    lost: new AbortController().signal,
+    commit() {},
+    moveTo(stream: string) {
+      place.stream = stream
+    },
+    async flush() {},
+  }
+  return place
 }
 
 export class Offsets {
@@ -44,12 +58,12 @@ export class Offsets {
     const key = offsetKey(subscription)
     for (;;) {
       const entry = await this.#bucket.get(key)
-      const offset = offsetIn(entry, subscription)
+      const stored = offsetIn(entry, subscription)
       const writer = crypto.randomUUID()
-      const revision = await this.#bucket.update(key, offsetText(offset, writer), entry?.revision ?? 0)
+      const revision = await this.#bucket.update(key, offsetText({...stored, writer}), entry?.revision ?? 0)
       if (revision === undefined) continue
       const write = (place: StoredPlace) => this.#write(place)
-      return new StoredPlace({bucket: this.#bucket, key, writer, write}, offset, revision)
+      return new StoredPlace({bucket: this.#bucket, key, writer, write}, stored, revision)
     }
   }
 
@@ -104,15 +118,15 @@ class StoredPlace implements Place {
   readonly #parts: StoredParts
   readonly #lost = new AbortController()
   #revision: number
-  #wanted: number
-  #written: number
+  #wanted: StoredOffset
+  #written: StoredOffset
   readonly #waiting: (() => void)[] = []
 
-  constructor(parts: StoredParts, offset: number, revision: number) {
+  constructor(parts: StoredParts, stored: StoredOffset, revision: number) {
     this.#parts = parts
-    this.offset = offset
-    this.#wanted = offset
-    this.#written = offset
+    this.offset = stored.offset
+    this.#wanted = stored
+    this.#written = stored
     this.#revision = revision
   }
 
@@ -120,10 +134,16 @@ class StoredPlace implements Place {
     return this.#lost.signal
   }
 
+  get stream(): string | undefined {
+    return this.#wanted.stream
+  }
+
   commit(offset: number): void {
-    if (offset <= this.#wanted) return
-    this.#wanted = offset
-    this.#parts.write(this)
+    if (offset > this.#wanted.offset) this.#want({...this.#wanted, offset})
+  }
+
+  moveTo(stream: string, offset: number): void {
+    this.#want({stream, offset})
   }
 
   flush(): Promise<void> {
@@ -131,25 +151,30 @@ class StoredPlace implements Place {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  /** Whoever waits for it to be written waits no longer. */
+  /** Lets those that wait for it to be written go on. */
   giveUp(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
   /** Fails as the bus does. */
   async write(): Promise<void> {
-    const offset = this.#wanted
-    if (offset === this.#written || this.#lost.signal.aborted) return
+    const wanted = this.#wanted
+    if (wanted === this.#written || this.#lost.signal.aborted) return
     const {bucket, key, writer} = this.#parts
-    const text = offsetText(offset, writer)
+    const text = offsetText({...wanted, writer})
     const revision = (await bucket.update(key, text, this.#revision)) ?? (await this.#earlier(text))
     if (revision === undefined) {
       this.#lost.abort()
       return this.giveUp()
     }
     this.#revision = revision
-    this.#written = offset
-    if (offset === this.#wanted) this.giveUp()
+    this.#written = wanted
+    if (wanted === this.#wanted) this.giveUp()
+  }
+
+  #want(stored: StoredOffset): void {
+    this.#wanted = stored
+    this.#parts.write(this)
   }
 
   /** When an earlier attempt of ours came through though nobody told us: the revision of another one. */

@@ -51,14 +51,17 @@ export class Registry {
   ): Promise<{readonly subscription: Subscription; readonly made: boolean}> {
     checkName(wish.name)
     await compileFilter(wish.filter)
-    const {state} = await this.#streams.info(wish.namespace)
+    const {id: stream, state} = await this.#streams.info(wish.namespace)
     const before = await this.#entry(wish.namespace, wish.name)
     if (before === undefined) {
       const firstEvent = String(lockFirstEvent(wish.options.firstEvent, state.lastSeq))
       const now = new Date().toISOString()
       const options = {...wish.options, firstEvent}
       const made = {...wish, id: randomUUID(), options, ephemeral: false, created: now, updated: now}
-      return {subscription: await this.#put(made, 0), made: true}
+      const subscription = await this.#put(made, 0)
+      const offset = offsetText({offset: Number(firstEvent), stream, writer: ''})
+      await this.bucket.update(offsetKey(subscription), offset, 0)
+      return {subscription, made: true}
     }
     const {subscription: old, revision} = before
     const {firstEvent} = old.options
@@ -112,8 +115,10 @@ export class Registry {
 
   /** The last event that it is done with. */
   async offset(subscription: Subscription): Promise<number> {
-    const stored = await this.bucket.get(offsetKey(subscription))
-    return offsetIn(stored, subscription)
+    const {offset, stream} = offsetIn(await this.bucket.get(offsetKey(subscription)), subscription)
+    if (stream === undefined) return offset
+    const now = await this.#streams.info(subscription.namespace).catch(unlessMissing)
+    return now === undefined || now.id === stream ? offset : 0
   }
 
   async #entry(
@@ -147,17 +152,26 @@ export function offsetKey({id}: Pick<Subscription, 'id'>): string {
   return `offset.${keyPart(id)}`
 }
 
+/** How far a subscription got. */
+export interface StoredOffset {
+  readonly offset: number
+  /** The id of the stream that it is of; undefined where an earlier version wrote it. */
+  readonly stream: string | undefined
+}
+
 /** What is stored of an offset names its writer too, who knows by that what it has written itself. */
-export function offsetText(offset: number, writer: string): string {
-  return JSON.stringify({offset, writer})
+export function offsetText(stored: StoredOffset & {readonly writer: string}): string {
+  const {offset, writer, stream} = stored
+  return JSON.stringify({offset, writer, stream})
 }
 
 /** The offset that is stored, or where the subscription begins. */
-export function offsetIn(entry: Entry | undefined, {namespace, name, options}: Subscription): number {
+export function offsetIn(entry: Entry | undefined, {namespace, name, options}: Subscription): StoredOffset {
   const first = Number(options.firstEvent)
-  if (entry?.value === undefined) return first
-  const {offset = first} = storedOffset(entry.value)
-  if (Number.isSafeInteger(offset)) return Number(offset)
+  if (entry?.value === undefined) return {offset: first, stream: undefined}
+  const {offset = first, stream} = storedOffset(entry.value)
+  if (Number.isSafeInteger(offset))
+    return {offset: Number(offset), stream: typeof stream === 'string' ? stream : undefined}
   throw new BusError(
     'remote',
     `somebody else wrote the offset of ${name}: ${JSON.stringify(entry.value.slice(0, 60))}`,
@@ -168,7 +182,11 @@ export function offsetIn(entry: Entry | undefined, {namespace, name, options}: S
 }
 
 /** What an entry says; nothing where somebody else wrote there. */
-export function storedOffset(value: string): {readonly offset?: unknown; readonly writer?: unknown} {
+export function storedOffset(value: string): {
+  readonly offset?: unknown
+  readonly stream?: unknown
+  readonly writer?: unknown
+} {
   try {
     const json: unknown = JSON.parse(value)
     return typeof json === 'object' && json !== null ? json : {offset: null}
@@ -214,4 +232,8 @@ function order(a: string, b: string): number {
 
 function missing(namespace: string, name: string): never {
   throw new BusError('notFound', `no subscription ${name} of ${namespace}`, {try: ['bus events ls']})
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!(error instanceof BusError) || error.kind !== 'notFound') throw error
 }

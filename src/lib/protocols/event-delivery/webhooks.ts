@@ -34,8 +34,8 @@ function open(subscription: Subscription, timeoutMs: number): Target {
     url,
     timeoutMs,
     concurrency: 1 + subscription.options.readAhead,
-    headers: ({seq}) => ({
-      'Bus-Event': eventId(namespace, seq ?? 0),
+    headers: (message) => ({
+      'Bus-Event': eventId(namespace, message),
       'Bus-Stream': namespace,
       'Bus-Subscription': name,
     }),

@@ -139,6 +139,7 @@ export const streamFaults: readonly Fault[] = [
     fails: [
       'a stream that is removed is gone with its messages and consumers, and its subjects are free',
       'a stream that is removed fails who follows it',
+      'a stream that is removed and made anew fails who follows it',
       'a consumer that is removed fails its members, and so does its stream',
     ],
     bend: (sound) =>

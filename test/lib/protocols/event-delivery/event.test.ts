@@ -5,17 +5,21 @@ import {deliveryWriter, eventHeaders, eventId, eventOf} from '../../../../src/li
 const ref = {id: '0', namespace: 'ORDERS', name: 'billing'}
 const time = Date.UTC(2026, 10, 20, 10) + 0.25
 
+function idOf(stream: string, seq: number, time = Date.UTC(2026, 10, 20)): string {
+  return eventId(stream, {seq, time})
+}
+
 describe('an event', () => {
   test('has the id that version 5 of RFC 9562 makes of stream and sequence', () => {
-    expect(eventId('ORDERS', 7)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-    expect(eventId('ORDERS', 7)).toBe(eventId('ORDERS', 7))
-    expect(new Set([eventId('ORDERS', 7), eventId('ORDERS', 8), eventId('ORDERS7', 7), eventId('é', 7)]).size).toBe(4)
+    expect(idOf('ORDERS', 7)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(idOf('ORDERS', 7)).toBe(idOf('ORDERS', 7))
+    expect(new Set([idOf('ORDERS', 7), idOf('ORDERS', 8), idOf('ORDERS7', 7), idOf('é', 7)]).size).toBe(4)
   })
 
   test('is delivered as JSON with its subscription', () => {
     const event = eventOf('ORDERS', new Message('orders.created', '{"n":1}', [], undefined, 7, time))
     expect(JSON.parse(deliveryWriter(ref, false)(event))).toEqual({
-      id: eventId('ORDERS', 7),
+      id: idOf('ORDERS', 7, time),
       sequence: 7,
       type: 'message',
       namespace: 'ORDERS',

@@ -356,7 +356,7 @@ describe('connections', () => {
   })
 })
 
-test('a stream that was made anew is told of', async () => {
+test('a stream that was made anew is named, and delivered from its first event', async () => {
   const bus = await memoryBus()
   await store(bus, 1, 3)
   {
@@ -367,9 +367,11 @@ test('a stream that was made anew is told of', async () => {
   }
   await bus.streams.remove('ORDERS')
   await bus.streams.add({name: 'ORDERS', subjects: ['orders.>']})
+  await store(bus, 4, 4)
   await using two = await gateway(bus)
-  two.connect('a')
-  await until(() => two.said.some((line) => line.includes('the stream ends at #0, before the offset #3')), true)
+  const app = two.connect('a')
+  await until(() => two.said.some((line) => line.includes('stream ORDERS was made anew')), true)
+  expect(await app.payloads(1)).toBe('4')
 })
 
 describe('replies', () => {

@@ -108,12 +108,15 @@ describe('subscriptions', () => {
   )
 
   test('are kept in a bucket as other tools know it', async () => {
-    await registry.add(wish('a'))
+    const {subscription} = await registry.add(wish('a'))
     expect((await bus.streams.info('KV_bus-events')).config).toMatchObject({
       subjects: ['$KV.bus-events.>'],
       maxMsgsPerSubject: 1,
     })
-    expect([...(await bus.streams.subjects('KV_bus-events')).keys()]).toEqual(['$KV.bus-events.subscription.ORDERS.a'])
+    expect([...(await bus.streams.subjects('KV_bus-events')).keys()]).toEqual([
+      '$KV.bus-events.subscription.ORDERS.a',
+      `$KV.bus-events.offset.${subscription.id}`,
+    ])
   })
 })
 

@@ -26,6 +26,7 @@ export async function read(
   const endSeq = follow ? Number.POSITIVE_INFINITY : info.state.last_seq
   const plan: ReadPlan = {
     stream,
+    created: info.created,
     filters: filters.includes('>') ? [] : filters,
     start: lastPerSubject ? startJson('lastPerSubject') : startOf(from),
     fromSeq: from !== undefined && 'seq' in from ? Math.max(1, from.seq) : 1,

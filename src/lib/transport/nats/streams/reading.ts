@@ -5,12 +5,14 @@
 import {Message, noHeaders} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {Mailbox} from '../../shared/mailbox.ts'
+import {madeAnew} from '../../shared/stream-errors.ts'
 import {subscribeDenied} from '../failures.ts'
 import {parseHeaders} from '../headers.ts'
 import type {MessageHandler} from '../protocol.ts'
 import {subjectReader} from '../subscription.ts'
 import {AckSubject} from './ack-subject.ts'
 import {apiRequest, isPassing} from './api.ts'
+import {fetchStream} from './catalogue.ts'
 import {type Ephemeral, makeEphemeral, matcher} from './ephemeral.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {Pulls} from './pulls.ts'
@@ -19,6 +21,8 @@ import type {JetStreamSession} from './session.ts'
 /** What to read, in sequences. */
 export interface ReadPlan {
   readonly stream: string
+  /** When the stream was made, as the server says it: one that was made later is another one. */
+  readonly created: string
   readonly filters: readonly string[]
   /** As the first consumer has it. */
   readonly start: ConsumerConfigJson
@@ -202,16 +206,15 @@ export class NatsReading extends Mailbox {
 
   /** A consumer that goes on where the last one was. */
   async #another(): Promise<Ephemeral> {
-    const {stream, filters, start, lastPerSubject, fromSeq} = this.#plan
+    const {stream, filters, start, lastPerSubject, fromSeq, created} = this.#plan
+    const info = await fetchStream(this.#session, stream)
+    if (info.created !== created) throw madeAnew(this.#session.url, stream)
     if (this.#lastSeq < fromSeq) return makeEphemeral(this.#session, stream, start, filters)
     if (!lastPerSubject) {
       const next = {deliver_policy: 'by_start_sequence', opt_start_seq: this.#lastSeq + 1}
       return makeEphemeral(this.#session, stream, next, filters)
     }
     // What is the last of its subject may have changed; so that no subject is missing, it is so as of now.
-    const info = await apiRequest<{state: {last_seq: number}}>(this.#session, `STREAM.INFO.${stream}`, undefined, {
-      stream,
-    })
     if (this.#endSeq === this.#plan.endSeq) this.#endSeq = info.state.last_seq
     return makeEphemeral(this.#session, stream, start, filters)
   }

@@ -5,8 +5,9 @@
 import type {Message} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {Mailbox} from '../../shared/mailbox.ts'
+import {madeAnew} from '../../shared/stream-errors.ts'
 import {isPassing} from './api.ts'
-import {stored} from './catalogue.ts'
+import {fetchStream, stored} from './catalogue.ts'
 import {matcher} from './ephemeral.ts'
 import type {ReadPlan} from './reading.ts'
 import type {JetStreamSession} from './session.ts'
@@ -15,6 +16,8 @@ import type {JetStreamSession} from './session.ts'
 const ahead = 256
 /** Between two looks for something new. */
 const lookMs = 200
+/** After so many of them one at the stream: is it still the same? */
+const looksPerCheck = 5
 
 export class Walk extends Mailbox {
   readonly #session: JetStreamSession
@@ -23,6 +26,7 @@ export class Walk extends Mailbox {
   #isWalking = false
   #isOver = false
   #next: number
+  #waits = 0
   #lastOf: Map<string, number> | undefined
 
   constructor(session: JetStreamSession, plan: ReadPlan) {
@@ -67,11 +71,23 @@ export class Walk extends Mailbox {
     const message = this.#next > endSeq ? undefined : await this.#get()
     if (this.#isOver) return
     const {seq = 0, time = 0} = message ?? {}
-    if (message === undefined) return follow ? sleep(lookMs) : this.drain()
+    if (message === undefined) return follow ? this.#wait() : this.drain()
     if (seq > endSeq || time >= endTime) return this.drain()
     this.#next = seq + 1
     const isLast = this.#lastOf === undefined || this.#lastOf.get(message.subject) === seq
     if (time >= fromTime && isLast && (filters.length < 2 || matcher(filters)(message.subject))) this.push(message)
+  }
+
+  async #wait(): Promise<void> {
+    await sleep(lookMs)
+    if (this.#isOver || ++this.#waits % looksPerCheck !== 0) return
+    const {stream, created} = this.#plan
+    try {
+      if ((await fetchStream(this.#session, stream)).created !== created) throw madeAnew(this.#session.url, stream)
+    } catch (error) {
+      // A look that fails for a moment is made again.
+      if (!isPassing(error, 0)) throw error
+    }
   }
 
   /** The next message that is there. */
