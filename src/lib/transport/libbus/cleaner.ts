@@ -1,5 +1,4 @@
-import type {Db} from '../sqlite/file.ts'
-import type {Lock} from '../sqlite/lock.ts'
+import type {Db, Lock} from '../sqlite/db.ts'
 
 const everyMs = 60_000
 const ageSeconds = 300

@@ -6,8 +6,7 @@ import {closeSync, existsSync, openSync} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
-import {type Db, fileError} from '../sqlite/file.ts'
-import {applicationId} from '../sqlite/schema.ts'
+import {applicationId, type Db, databaseError} from '../sqlite/db.ts'
 import type {Address} from './address.ts'
 
 const schema = `
@@ -64,7 +63,7 @@ export function openDatabase({path, create}: Address): Db {
 /** One sentence for whatever the file system or SQLite said. */
 export function libbusError(path: string, error: unknown): unknown {
   const isMissing = error instanceof Error && /^no such (table|column)/.test(error.message)
-  if (!isMissing) return fileError(path, error, 'libbus database')
+  if (!isMissing) return databaseError(path, error, 'libbus database')
   return new BusError('notFound', `${path} has lost a table of libbus: ${error.message}`, {cause: error})
 }
 

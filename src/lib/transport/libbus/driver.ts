@@ -17,18 +17,16 @@ import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing} from '../shared/outgoing.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
-import type {Db} from '../sqlite/file.ts'
-import {busy, Lock} from '../sqlite/lock.ts'
+import {busy, type Db, isBusy, Lock} from '../sqlite/db.ts'
 import {type Address, parseAddress} from './address.ts'
-import {isBusy} from './busy.ts'
 import {startCleaning} from './cleaner.ts'
 import {libbusError, openDatabase} from './database.ts'
 import {errorHeaders, errorReply} from './error-replies.ts'
 import {EventReader, Events} from './events.ts'
-import {Outbox} from './outbox.ts'
 import {Poll} from './poll.ts'
 import {Requested, Server} from './requested.ts'
 import {blobOf, inboxPrefix, payloadOf} from './rows.ts'
+import {WriteQueue} from './write-queue.ts'
 
 const maxPayload = 64 * 1024 * 1024
 
@@ -58,7 +56,7 @@ class Libbus implements Transport {
   readonly #db: Db
   readonly #options: OpenOptions
   readonly #lock: Lock
-  readonly #outbox: Outbox
+  readonly #writes: WriteQueue
   readonly #events: Events
   readonly #requested: Requested
   readonly #requests: Requests
@@ -82,7 +80,7 @@ class Libbus implements Transport {
     this.#events = new Events(db)
     this.#requested = new Requested(db)
     this.#addEvent = db.prepare<[string, Uint8Array]>('INSERT INTO bus_events (subject, data) VALUES (?, ?)')
-    this.#outbox = new Outbox({
+    this.#writes = new WriteQueue({
       lock: this.#lock,
       committed: () => this.#look(),
       failed: (error) => {
@@ -110,13 +108,13 @@ class Libbus implements Transport {
     const error = isReply && message.headers ? errorReply(message.headers) : undefined
     const {subject, data} = error === undefined ? this.#plain(message) : {...message, data: error}
     if (message.reply !== undefined) throw this.#cannot('a message has no reply subject', `bus req ${subject}`)
-    if (isReply) this.#outbox.push(() => this.#requested.answer(subject.slice(inboxPrefix.length), data))
-    else this.#outbox.push(() => this.#addEvent.run(subject, blobOf(data)))
+    if (isReply) this.#writes.push(() => this.#requested.answer(subject.slice(inboxPrefix.length), data))
+    else this.#writes.push(() => this.#addEvent.run(subject, blobOf(data)))
   }
 
   async flush(): Promise<void> {
     this.#check()
-    return this.#outbox.flush()
+    return this.#writes.flush()
   }
 
   async subscribe(patterns: string | readonly string[], options: SubscribeOptions = {}): Promise<Subscription> {
@@ -132,7 +130,7 @@ class Libbus implements Transport {
     }
     if (options.signal?.aborted) throw interruptedError()
     try {
-      return isServer ? this.#serve(subjects, options) : this.#lock.look(() => this.#follow(subjects, options))
+      return isServer ? this.#serve(subjects, options) : this.#lock.readStatement(() => this.#follow(subjects, options))
     } catch (error) {
       throw libbusError(this.#path, error)
     }
@@ -151,7 +149,7 @@ class Libbus implements Transport {
 
   async facts(): Promise<Facts> {
     this.#check()
-    await this.#outbox.flush()
+    await this.#writes.flush()
     const number = (sql: string) => Number(this.#db.prepare(sql).pluck().get())
     try {
       return {
@@ -172,7 +170,7 @@ class Libbus implements Transport {
     this.#requests.failAll(closedError(this.url))
     for (const mailbox of [...this.#subscribers, ...this.#servers]) await mailbox.close()
     try {
-      await this.#outbox.flush()
+      await this.#writes.flush()
     } finally {
       this.#eventPoll.stop()
       this.#requestPoll.stop()
@@ -203,14 +201,14 @@ class Libbus implements Transport {
   #ask(message: Outgoing): void {
     const {subject, data} = this.#plain(message)
     const id = message.reply?.slice(inboxPrefix.length) ?? ''
-    this.#outbox.push(() => this.#requested.ask(id, subject, data))
+    this.#writes.push(() => this.#requested.ask(id, subject, data))
     this.#asked.add(id)
     this.#runPolls()
   }
 
   #forget(id: string): void {
     if (!this.#asked.delete(id)) return
-    this.#outbox.push(() => this.#requested.forget(id))
+    this.#writes.push(() => this.#requested.forget(id))
     this.#runPolls()
   }
 
@@ -220,13 +218,25 @@ class Libbus implements Transport {
       notify?.({kind: 'gap', text: `the events ${first} to ${last} were cleaned up before they were read`}),
     )
     const next = (max: number) => reader.next(max)
-    return this.#mailbox(this.#subscribers, this.#eventPoll, next, () => this.#lock.look(() => reader.drain()), signal)
+    return this.#mailbox(
+      this.#subscribers,
+      this.#eventPoll,
+      next,
+      () => this.#lock.readStatement(() => reader.drain()),
+      signal,
+    )
   }
 
   #serve(subjects: readonly string[], {signal}: SubscribeOptions): Mailbox {
     const server = new Server(this.#requested, this.#lock, subjects)
     const next = (max: number) => server.claim(max)
-    return this.#mailbox(this.#servers, this.#requestPoll, next, () => this.#lock.look(() => server.drain()), signal)
+    return this.#mailbox(
+      this.#servers,
+      this.#requestPoll,
+      next,
+      () => this.#lock.readStatement(() => server.drain()),
+      signal,
+    )
   }
 
   /** A mailbox that is filled by `next` when somebody takes, and when its poll finds that something has changed. */

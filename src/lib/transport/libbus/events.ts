@@ -1,5 +1,5 @@
 import type {Message} from '../../core/message.ts'
-import type {Db} from '../sqlite/file.ts'
+import type {Db} from '../sqlite/db.ts'
 import {type EventRow, eventOf} from './rows.ts'
 
 /** Bytes after which a reading ends, however many more messages were asked for. */

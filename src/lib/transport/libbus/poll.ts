@@ -1,5 +1,4 @@
-import type {Db} from '../sqlite/file.ts'
-import {isBusy} from './busy.ts'
+import {type Db, isBusy} from '../sqlite/db.ts'
 
 export interface PollOptions {
   readonly db: Db

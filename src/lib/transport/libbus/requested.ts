@@ -1,7 +1,6 @@
 /** The tables of requests and replies, from both sides: a request is deleted by who answers it, before it is handled. */
 import type {Message} from '../../core/message.ts'
-import type {Db} from '../sqlite/file.ts'
-import type {busy, Lock} from '../sqlite/lock.ts'
+import type {busy, Db, Lock} from '../sqlite/db.ts'
 import {blobOf, type Data, type RequestRow, requestOf} from './rows.ts'
 
 /** As many as a libbus server claims in one go, so that the others get their share. */

@@ -1,30 +1,30 @@
-/** Listens for commits of other processes: by the bells, and by looking now and then for what no bell told. */
+/** Notices the commits of other processes: by the wake files, and by a look now and then for what no wake file reported. */
+import type {BusFile} from './file.ts'
+import type {WakeFiles} from './wake-files.ts'
 
-import type {Log} from './log.ts'
-import type {Bells} from './wake-files.ts'
-
-const safetyMs = 100
-const deafMs = 2
-/** So many commits that no bell told make a file system deaf. */
-const deafAfter = 3
-/** So often it looks whether the file is still there. */
+const pollMs = 100
+const unreliablePollMs = 2
+/** After this many commits that no wake file reported, a file system counts as unreliable. */
+const unreliableAfter = 3
+/** How often it checks that the file is still there. */
 const checkMs = 1000
-/** In the middle of a conversation looking at the file for so long beats sleeping until the bell. */
+/** In the middle of a conversation looking at the file for this long beats sleeping until the wake-up. */
 const spinMs = 1
 
-export interface EarsParts {
-  /** Reads whatever is new, and answers whether there was anything. */
-  readonly wake: () => boolean
-  /** Throws when the file is no longer the one that was opened. */
-  readonly check: () => void
-  /** Told of what either throws. */
-  readonly failed: (error: unknown) => void
+/** Learns of changes. */
+export interface ChangeListener {
+  /** Somebody committed: reads what is new; false when there was nothing for it. */
+  changed(): boolean
+  /** The file can no longer be read. */
+  unreadable(error: unknown): void
 }
 
-export class Ears {
-  readonly #bells: Bells
-  readonly #log: Log
-  readonly #parts: EarsParts
+export class ChangeWatcher {
+  readonly #file: BusFile
+  readonly #wakeFiles: WakeFiles
+  readonly #listener: ChangeListener
+  /** Changes whenever another connection has committed. */
+  readonly #dataVersion
   #timer: NodeJS.Timeout | undefined
   #version = 0
   #checkAt = 0
@@ -32,19 +32,20 @@ export class Ears {
   #spinUntil = 0
   #isSpinning = false
 
-  constructor(bells: Bells, log: Log, parts: EarsParts) {
-    this.#bells = bells
-    this.#log = log
-    this.#parts = parts
+  constructor(file: BusFile, wakeFiles: WakeFiles, listener: ChangeListener) {
+    this.#file = file
+    this.#wakeFiles = wakeFiles
+    this.#listener = listener
+    this.#dataVersion = file.db.prepare<[], number>('PRAGMA data_version').pluck()
   }
 
-  /** Armed before the first read, so that nothing falls between. */
-  listen(bells: readonly string[] | 'all'): void {
-    this.#bells.listen(bells, this.#heard)
-    this.#start(safetyMs)
+  /** To be called before the first read, so that nothing falls between. */
+  watch(names: readonly string[] | 'all'): void {
+    this.#wakeFiles.watch(names, this.#touched)
+    this.#poll(pollMs)
   }
 
-  /** The other side is about to answer: for a moment, watches for it without pause. */
+  /** The other side is about to answer: for a moment, looks without pause. */
   expect(): void {
     this.#spinUntil = performance.now() + spinMs
     if (this.#isSpinning) return
@@ -62,44 +63,41 @@ export class Ears {
       this.#isSpinning = false
       return
     }
-    if (this.#hasChanged()) this.#parts.wake()
+    this.#look()
     setImmediate(this.#spin)
   }
 
-  readonly #heard = (): void => {
-    if (this.#missed >= deafAfter) this.#start(safetyMs)
+  readonly #touched = (): void => {
+    if (this.#missed >= unreliableAfter) this.#poll(pollMs)
     this.#missed = 0
-    this.#parts.wake()
+    this.#listener.changed()
   }
 
-  #start(everyMs: number): void {
-    if (everyMs === safetyMs && this.#timer !== undefined && this.#missed < deafAfter) return
+  #poll(everyMs: number): void {
+    if (everyMs === pollMs && this.#timer !== undefined && this.#missed < unreliableAfter) return
     clearInterval(this.#timer)
-    this.#timer = setInterval(() => this.#look(), everyMs)
+    this.#timer = setInterval(this.#tick, everyMs)
   }
 
-  #look(): void {
-    if (this.#hasChanged() && this.#parts.wake() && ++this.#missed === deafAfter) this.#start(deafMs)
+  readonly #tick = (): void => {
+    if (this.#look() && ++this.#missed === unreliableAfter) this.#poll(unreliablePollMs)
   }
 
-  /** Has anybody else committed since the last look? */
-  #hasChanged(): boolean {
+  /** Has anybody else committed since the last look, and was there something for us? */
+  #look(): boolean {
     try {
-      this.#checkNowAndThen()
-      const version = this.#log.version()
+      const now = performance.now()
+      if (now >= this.#checkAt) {
+        this.#checkAt = now + checkMs
+        this.#file.check()
+      }
+      const version = this.#dataVersion.get() as number
       if (version === this.#version) return false
       this.#version = version
-      return true
+      return this.#listener.changed()
     } catch (error) {
-      this.#parts.failed(error)
+      this.#listener.unreadable(error)
       return false
     }
-  }
-
-  #checkNowAndThen(): void {
-    const now = performance.now()
-    if (now < this.#checkAt) return
-    this.#checkAt = now + checkMs
-    this.#parts.check()
   }
 }

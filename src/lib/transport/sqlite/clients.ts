@@ -5,9 +5,8 @@
  */
 import {SubjectTrie} from '../../core/subject.ts'
 import type {ClientFacts} from '../examination.ts'
-import type {Db} from './file.ts'
+import type {Db, Lock} from './db.ts'
 import {hostIdentity, processIdentity} from './identity.ts'
-import type {Lock} from './lock.ts'
 
 const beatMs = 10_000
 const deadAfterMs = 30_000
@@ -60,6 +59,16 @@ export class Clients {
     this.#changed()
   }
 
+  /** Others see something of this client. */
+  get isPresent(): boolean {
+    return this.#rows.size > 0
+  }
+
+  /** Others see that this interest is ours. */
+  has(interest: Interest): boolean {
+    return this.#rows.has(interest)
+  }
+
   /** Within a write transaction: others can see from now on whether we live. */
   attend(): void {
     if (this.#presence !== undefined) return
@@ -71,8 +80,8 @@ export class Clients {
   remove(interest: Interest): void {
     const rows = this.#rows.get(interest)
     if (rows === undefined) return
-    const remove = this.#db.prepare('DELETE FROM interest WHERE id = ?')
-    for (const row of rows) remove.run(row)
+    const remove = this.#db.prepare('DELETE FROM interest WHERE id = ? AND client = ?')
+    for (const row of rows) remove.run(row, this.id)
     this.#rows.delete(interest)
     this.#changed()
     if (this.#rows.size === 0) this.#leave()
@@ -80,7 +89,6 @@ export class Clients {
 
   /** Within a write transaction: as if the process had ended. */
   removeAll(): void {
-    if (this.#rows.size === 0) return
     this.#db.prepare('DELETE FROM interest WHERE client = ?').run(this.id)
     this.#rows.clear()
     this.#changed()

@@ -1,17 +1,32 @@
-/** What a bus file tells to who looks for something wrong. Nothing is written. */
-import {lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync} from 'node:fs'
+/** What a bus file says of itself, what may be wrong with it, and repairs that are safe at any time. */
+import {chmodSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync} from 'node:fs'
 import {resolve} from 'node:path'
+import type {Facts} from '../contract.ts'
 import type {Examination, Exposed, FileFacts, Holder} from '../examination.ts'
-import type {Clients} from './clients.ts'
-import type {Db} from './file.ts'
-import type {Lock} from './lock.ts'
+import {timeRoundTrips} from '../shared/round-trips.ts'
+import type {FileConnection} from './connection.ts'
+import type {Db} from './db.ts'
+import type {BusFile} from './file.ts'
 
 const mostDamage = 20
 
-/** The newest message says what the clock of its publisher was: only one that is ahead of ours can be told. */
-export function examineFile(path: string, db: Db, lock: Lock, clients: Clients): Examination {
+/** A round trip is a write transaction with nothing in it: what every publish waits for. */
+export async function sqliteFacts({db, lock}: BusFile): Promise<Facts> {
+  const roundTripsMs = await timeRoundTrips(() => lock.write(() => undefined))
+  const number = (sql: string) => Number(db.prepare(sql).pluck().get())
+  return {
+    software: 'SQLite',
+    version: String(db.prepare('SELECT sqlite_version()').pluck().get()),
+    roundTripsMs,
+    bytes: number('SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()'),
+    messages: number('SELECT count(*) FROM msg'),
+  }
+}
+
+/** Writes nothing. The newest message says what the clock of its publisher was: only one that is ahead of ours can be told. */
+export function examineFile({file: {path, db, lock}, clients}: FileConnection): Examination {
   const full = resolve(path)
-  const number = (sql: string) => Number(lock.look(() => db.prepare(sql).pluck().get()) ?? 0)
+  const number = (sql: string) => Number(lock.readStatement(() => db.prepare(sql).pluck().get()) ?? 0)
   const newestMs = number('SELECT ts FROM msg ORDER BY seq DESC LIMIT 1') / 1000
   const ahead = Math.max(0, Math.round(newestMs - Date.now()))
   const {live, dead} = clients.census()
@@ -43,9 +58,15 @@ function damageOf(db: Db): string[] {
 }
 
 /** Paths that others than their owner can use. */
-export function exposedOf(full: string): Exposed[] {
-  const bells = `${full}.bells`
-  const paths = [full, `${full}-wal`, `${full}-shm`, bells, ...entriesOf(bells).map((bell) => `${bells}/${bell}`)]
+function exposedOf(full: string): Exposed[] {
+  const wakeFiles = `${full}.bells`
+  const paths = [
+    full,
+    `${full}-wal`,
+    `${full}-shm`,
+    wakeFiles,
+    ...entriesOf(wakeFiles).map((name) => `${wakeFiles}/${name}`),
+  ]
   return paths.flatMap((path): Exposed[] => {
     const stat = lstatSync(path, {throwIfNoEntry: false})
     if (stat === undefined) return []
@@ -88,4 +109,22 @@ function commandOf(pid: string): string {
   } catch {
     return ''
   }
+}
+
+/** Answers a sentence for each thing that was done. */
+export async function repairFile({file, clients}: FileConnection): Promise<string[]> {
+  const {path, db, lock} = file
+  const done: string[] = []
+  const dead = await lock.write(() => clients.forgetDead())
+  if (dead > 0) done.push(`forgot ${dead} ${dead === 1 ? 'client that is' : 'clients that are'} gone`)
+  for (const {path: exposed, problem} of exposedOf(resolve(path))) {
+    if (problem !== 'open to others') continue
+    const mode = statSync(exposed).isDirectory() ? 0o700 : 0o600
+    chmodSync(exposed, mode)
+    done.push(`chmod ${mode.toString(8)} ${exposed}`)
+  }
+  const before = statSync(`${resolve(path)}-wal`, {throwIfNoEntry: false})?.size ?? 0
+  const [state] = db.pragma('wal_checkpoint(TRUNCATE)') as {busy: number}[]
+  if (before > 0 && state?.busy === 0) done.push(`wrote the WAL of ${before} bytes into the file`)
+  return done
 }

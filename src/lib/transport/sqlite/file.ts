@@ -1,22 +1,113 @@
 /**
- * Opens a bus file, or says in one sentence why not. No descriptor of it is ever closed but by SQLite: that would drop
- * SQLite's POSIX locks for the whole process, and acknowledged rows with them. So a file is made by an exclusive create,
- * which never opens one that exists, and is looked at by `stat`, and by a descriptor that stays (chain.ts).
+ * Opens a bus file, or says in one sentence why not, and watches that it stays the one that was opened.
+ *
+ * No descriptor of it is ever closed but by SQLite: that would drop SQLite's POSIX locks for the whole process, and
+ * acknowledged rows with them. So a file is made by an exclusive create, which never opens one that exists, and is looked
+ * at by `stat`, and by a descriptor that stays (wal-chain.ts).
  */
-import {closeSync, openSync, realpathSync, statSync} from 'node:fs'
+import {closeSync, openSync, realpathSync, renameSync, rmSync, statSync} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
-import {applicationId, schema, schemaVersion} from './schema.ts'
-import {checkLog} from './wal-chain.ts'
+import {applicationId, type Db, damageError, databaseError, Lock, systemCode} from './db.ts'
+import {schema, schemaVersion} from './schema.ts'
+import {checkLog, WalChain} from './wal-chain.ts'
 
-export type Db = Database.Database
+/** A look costs as much as a tenth of a commit: a process that commits without pause looks no more often. */
+const restMs = 5
+
+type Suffix = '' | '-wal' | '-shm'
+
+/**
+ * An open bus file. A file that is deleted or replaced leaves the processes that have it open with one that nobody else
+ * will ever see: nothing is acknowledged there. Its `-wal` is as much a part of it, and exists for as long as a process
+ * has the file open; beside another file it would be taken for that one's, so it is put away.
+ */
+export class BusFile {
+  readonly path: string
+  readonly db: Db
+  readonly lock: Lock
+  /** Where the file really lies when `path` is a symbolic link: SQLite has its log beside this one. */
+  readonly real: string
+  readonly #full: string
+  readonly #chain: WalChain
+  readonly #was: Readonly<Record<Suffix, string | undefined>>
+  #restUntil = 0
+  #isLost = false
+
+  /** For a database that `openFile` has opened. */
+  constructor(path: string, db: Db) {
+    this.path = path
+    this.db = db
+    this.#full = resolve(path)
+    this.real = realpathSync.native(path)
+    this.#was = {
+      '': identityOf(this.#full),
+      '-wal': identityOf(`${this.real}-wal`),
+      '-shm': identityOf(`${this.real}-shm`),
+    }
+    this.#chain = new WalChain(db)
+    this.lock = new Lock(db, path, () => {
+      this.check()
+      this.#chain.extend()
+    })
+  }
+
+  /** Throws `connect` once the file is gone from its path. */
+  check(): void {
+    const now = performance.now()
+    if (now < this.#restUntil) return
+    for (const suffix of ['', '-wal'] as const) {
+      const is = identityOf(suffix === '' ? this.#full : `${this.real}-wal`)
+      if (is !== this.#was[suffix] && this.#was[suffix] !== undefined) this.#lost(suffix, is === undefined)
+    }
+    this.#restUntil = now + restMs
+  }
+
+  /** One sentence for a failure. In a damaged file a value may be anything: what fails on one is a bug only in a file that is whole. */
+  failure(error: unknown): unknown {
+    return databaseError(
+      this.path,
+      error instanceof TypeError && isDamaged(this.db) ? damageError(error.message, error) : error,
+    )
+  }
+
+  close(): void {
+    this.db.close()
+    if (!this.#isLost) return
+    try {
+      if (this.#isOurs('-shm')) rmSync(`${this.real}-shm`)
+      if (this.#isOurs('-wal')) renameSync(`${this.real}-wal`, `${this.real}-wal.lost`)
+    } catch {
+      // Another process that lost it did so first.
+    }
+  }
+
+  #lost(suffix: Suffix, isGone: boolean): never {
+    this.#isLost = true
+    const what = `the bus file ${this.path}${suffix} was ${isGone ? 'deleted' : 'replaced'} while it was open`
+    throw new BusError('connect', what, {
+      try: ['run this again: it takes the file that is there now'],
+      data: {lost: true},
+    })
+  }
+
+  #isOurs(suffix: Suffix): boolean {
+    return this.#was[suffix] !== undefined && identityOf(this.real + suffix) === this.#was[suffix]
+  }
+}
+
+/** Undefined when there is none. */
+function identityOf(path: string): string | undefined {
+  const stat = statSync(path, {throwIfNoEntry: false})
+  return stat && `${stat.dev}:${stat.ino}`
+}
 
 /**
  * Opens the bus file at `path`, made on first use; with `isSynchronous` its commits wait for the disk. Fails with `connect`
- * or `denied`; what is no bus file stays untouched.
+ * or `denied`; a file that is no bus file stays untouched.
  */
-export function openFile(path: string, isSynchronous = false): Db {
+export function openFile(path: string, isSynchronous = false): BusFile {
   const full = resolve(path)
   const isNew = create(full)
   let db: Db
@@ -24,16 +115,16 @@ export function openFile(path: string, isSynchronous = false): Db {
     checkLog(realpathSync.native(full))
     db = new Database(full, {fileMustExist: true, timeout: 5000})
   } catch (error) {
-    throw fileError(path, error)
+    throw databaseError(path, error)
   }
   try {
     if (isNew || !isBusFile(db, path)) initialise(db)
     db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
-    return db
+    return new BusFile(path, db)
   } catch (error) {
     closeUntouched(db, full)
-    throw fileError(path, error)
+    throw databaseError(path, error)
   }
 }
 
@@ -47,7 +138,7 @@ function create(full: string): boolean {
     closeSync(openSync(full, 'wx', 0o600))
     return true
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw fileError(full, error)
+    if (systemCode(error) !== 'EEXIST') throw databaseError(full, error)
     if (statSync(full, {throwIfNoEntry: false}) !== undefined) return false
     throw new BusError('connect', `${full} is a symbolic link to a file that is not there`, {
       try: ['make that file, empty, or remove the link'],
@@ -57,7 +148,7 @@ function create(full: string): boolean {
 
 /** True for a bus file that we can work with, false for an empty database. */
 function isBusFile(db: Db, path: string): boolean {
-  const {id, version, tables} = readIdentity(db)
+  const [id, version, tables] = readIdentity(db)
   if (id === applicationId) {
     if (version < schemaVersion + 1000 - (schemaVersion % 1000)) return true
     throw new BusError('connect', `${path} was made by a newer busline (file version ${version / 1000})`, {
@@ -71,12 +162,15 @@ function isBusFile(db: Db, path: string): boolean {
 }
 
 /** From one snapshot: another process may be making the file just now. */
-const readIdentity = (db: Db) =>
-  db.transaction(() => ({
-    id: db.pragma('application_id', {simple: true}),
-    version: Number(db.pragma('user_version', {simple: true})),
-    tables: db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get(),
-  }))()
+function readIdentity(db: Db): [id: number, version: number, tables: number] {
+  return db
+    .prepare(
+      `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+       FROM pragma_application_id(), pragma_user_version()`,
+    )
+    .raw()
+    .get() as [number, number, number]
+}
 
 /** Two processes may come here at once: the second finds the first one's work. */
 function initialise(db: Db): void {
@@ -86,7 +180,7 @@ function initialise(db: Db): void {
   db.exec('BEGIN IMMEDIATE')
   if (db.pragma('application_id', {simple: true}) !== applicationId) db.exec(schema)
   db.exec('COMMIT')
-  // From now on the file itself has a link, by which a log is known for its own.
+  // From now on the file itself has a link, by which a log is recognised as its own.
   db.pragma('wal_checkpoint(PASSIVE)')
 }
 
@@ -102,76 +196,10 @@ function closeUntouched(db: Db, full: string): void {
   }
 }
 
-/** As `fileError`. In a damaged file a value may be anything: what fails on one is a bug only in a file that is whole. */
-export function rowError(db: Db, path: string, error: unknown): unknown {
-  return fileError(path, error instanceof TypeError && isDamaged(db) ? damageError(error.message, error) : error)
-}
-
 function isDamaged(db: Db): boolean {
   try {
     return db.pragma('quick_check(1)', {simple: true}) !== 'ok'
   } catch (error) {
-    return codeOf(error).startsWith('SQLITE_CORRUPT')
+    return systemCode(error).startsWith('SQLITE_CORRUPT')
   }
-}
-
-/** What SQLite itself would say of a damaged file. */
-export function damageError(what: string, cause?: unknown): Error {
-  return Object.assign(new Error(what, {cause}), {code: 'SQLITE_CORRUPT'})
-}
-
-/** One sentence for whatever the file system or SQLite said of a `kind` of file. Errors that are ours already pass through. */
-export function fileError(path: string, error: unknown, kind = 'bus file'): unknown {
-  if (error instanceof BusError) return error
-  const code = isSchemaError(error) ? 'SQLITE_CORRUPT' : codeOf(error)
-  const known = sentences.find(([pattern]) => pattern.test(code))
-  if (known === undefined) return error
-  const [, failure, text, hint] = known
-  return new BusError(failure, `the ${kind} ${path} ${text.replace('{kind}', kind)}`, {
-    cause: error,
-    ...(hint === undefined ? {} : {try: [hint]}),
-  })
-}
-
-/** First match wins. `{kind}` is that of the file. */
-const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, string?])[] = [
-  [/^ENOENT$/, 'connect', 'cannot be made: its folder does not exist', 'make the folder first'],
-  [/^(EACCES|EPERM|EROFS|SQLITE_PERM|SQLITE_AUTH)/, 'denied', 'cannot be opened: permission denied'],
-  [
-    /^SQLITE_READONLY/,
-    'denied',
-    'is not writable',
-    'it is written by readers too: see its permissions and its folder’s',
-  ],
-  [/^(ENOSPC|EDQUOT|SQLITE_FULL)/, 'connect', 'cannot be written: the disk is full', 'make room and run this again'],
-  [/^SQLITE_NOTADB/, 'connect', 'is not a {kind}, left untouched', 'another path: --bus ./bus.db'],
-  [/^SQLITE_CORRUPT/, 'connect', 'is damaged', 'copy it away before anything else, then see PRAGMA integrity_check'],
-  [/^SQLITE_BUSY/, 'connect', 'is locked by another process', 'see who holds it: lsof, and try again'],
-  [
-    /^(SQLITE_CANTOPEN|ENOTDIR|ENAMETOOLONG|ELOOP|EISDIR|ENXIO)/,
-    'connect',
-    'cannot be opened',
-    'see the path and its permissions',
-  ],
-  [
-    /^(SQLITE_IOERR|EIO)/,
-    'connect',
-    'cannot be read or written: the disk reports an error',
-    'see the disk, or whether it is full',
-  ],
-]
-
-/** A table, a row or a JSON value of a bus file that is not as we wrote it. */
-function isSchemaError(error: unknown): boolean {
-  if (error instanceof SyntaxError || codeOf(error).startsWith('SQLITE_CONSTRAINT')) return true
-  return (
-    codeOf(error) === 'SQLITE_ERROR' &&
-    /^(no such (table|column)|malformed|unsupported file format|table \w+ (has no column|already exists))/.test(
-      (error as Error).message,
-    )
-  )
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

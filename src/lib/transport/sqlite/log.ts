@@ -1,8 +1,7 @@
 /** Reads the log page by page. No read is ever left open: an open one lets the write-ahead log grow without bound. */
 import type {Message} from '../../core/message.ts'
 import {SubjectTrie} from '../../core/subject.ts'
-import type {Db} from './file.ts'
-import type {Lock} from './lock.ts'
+import type {Db, Lock} from './db.ts'
 import {type Filled, Pages} from './pages.ts'
 import {type Row, toMessage} from './rows.ts'
 
@@ -64,7 +63,6 @@ export class Log {
       subjects: db.prepare('SELECT id, name FROM subject WHERE id > +? ORDER BY id').raw(),
       end: db.prepare('SELECT ifnull((SELECT max(seq) FROM msg), 0), ifnull((SELECT max(seq) FROM eph), 0)').raw(),
       want: db.prepare('INSERT INTO temp.want VALUES (?)'),
-      version: db.prepare('PRAGMA data_version').pluck(),
     }
   }
 
@@ -76,11 +74,6 @@ export class Log {
   end(): Cursor {
     const [seq, passing] = this.#statements.end.get() as [number, number]
     return {seq, passing}
-  }
-
-  /** Changes whenever another connection has committed. */
-  version(): number {
-    return this.#statements.version.get() as number
   }
 
   /** From now on `page` gives what these patterns match. */
@@ -119,7 +112,7 @@ export class Log {
 
   /** What came to one client's inbox after `from`, `inboxRows` of it at most. */
   inbox(client: number, from: number): Row<string>[] {
-    return this.#lock.look(() => this.#statements.inbox.all(from, client) as Row<string>[])
+    return this.#lock.readStatement(() => this.#statements.inbox.all(from, client) as Row<string>[])
   }
 
   #storedPage({rows, isFull}: Filled, from: Cursor, to: Cursor): Page {

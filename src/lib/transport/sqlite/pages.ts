@@ -2,7 +2,7 @@
  * Reads rows of the log a page at a time. To make a buffer for each payload costs more than everything else together,
  * so the small binary payloads of a page come as one buffer, and each is a part of it: twice as fast.
  */
-import {type Db, damageError} from './file.ts'
+import {type Db, damageError} from './db.ts'
 import type {Row} from './rows.ts'
 
 /** A page ends with the row that reaches so many bytes. */

@@ -7,8 +7,7 @@
 import type {Message} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
 import type {Clients} from './clients.ts'
-import type {Db} from './file.ts'
-import type {busy, Lock} from './lock.ts'
+import type {busy, Db, Lock} from './db.ts'
 import {type Cursor, type Entry, everything, type Log, type Page} from './log.ts'
 
 /** Pages for one claim: the lock is not held for long. */

@@ -56,11 +56,12 @@ export class Reader {
   readonly #takers = new Map<number, Subscriber[]>()
   #head: Cursor = everything
   #isScheduled = false
-  readonly #failed: (error: unknown) => void
+  readonly #listener: {unreadable(error: unknown): void}
 
-  constructor(log: Log, failed: (error: unknown) => void) {
+  /** `listener` learns when the log can no longer be read. */
+  constructor(log: Log, listener: {unreadable(error: unknown): void}) {
     this.#log = log
-    this.#failed = failed
+    this.#listener = listener
   }
 
   add(subscriber: Subscriber): void {
@@ -91,7 +92,7 @@ export class Reader {
     try {
       return this.#run()
     } catch (error) {
-      this.#failed(error)
+      this.#listener.unreadable(error)
       return false
     }
   }

@@ -4,9 +4,8 @@
  * needs no other keeper. `meta.pruned` is how far the log was looked through; what leaves a stream before that goes
  * with it.
  */
-import type {Db} from './file.ts'
-import type {Catalogue} from './streams/catalogue.ts'
-import type {Limits} from './streams/limits.ts'
+import type {Db} from './db.ts'
+import type {StreamTables} from './streams/intake.ts'
 
 const coreRetentionMs = 60 * 60 * 1000
 const inboxRetentionMs = 60 * 1000
@@ -20,28 +19,29 @@ const pagesAtOnce = 128
 
 /** Is there anything to remove? A look, so that those who publish little write no more than they publish. */
 export function hasDue(db: Db, now: number): boolean {
-  const [stored, passing, id, streams] = db
+  const due = db
     .prepare(
-      `SELECT (SELECT ts FROM msg WHERE seq > (SELECT v FROM meta WHERE k = 'pruned') ORDER BY seq LIMIT 1),
-              (SELECT ts FROM eph ORDER BY seq LIMIT 1), (SELECT min(until) FROM dedup), (SELECT count(*) FROM stream)`,
+      `SELECT ifnull((SELECT ts FROM msg WHERE seq > (SELECT v FROM meta WHERE k = 'pruned') ORDER BY seq LIMIT 1) < ?, 0)
+           OR ifnull((SELECT ts FROM eph ORDER BY seq LIMIT 1) < ?, 0)
+           OR ifnull((SELECT min(until) FROM dedup) < ?, 0)
+           OR EXISTS (SELECT 1 FROM stream)
+           OR ${hasRoom}`,
     )
-    .raw()
-    .get() as [number | null, number | null, number | null, number]
-  const isBefore = (ts: number | null, ms: number) => ts !== null && ts < ms * 1000
-  return (
-    streams > 0 ||
-    isBefore(stored, now - coreRetentionMs) ||
-    isBefore(passing, now - inboxRetentionMs) ||
-    isBefore(id, now) ||
-    hasRoom(db)
-  )
+    .pluck()
+    .get((now - coreRetentionMs) * 1000, (now - inboxRetentionMs) * 1000, now * 1000)
+  return due === 1
 }
 
 /** Within a write transaction: removes one chunk of each kind that is due; true when no more is. */
-export function prune(db: Db, streams: {catalogue: Catalogue; limits: Limits}, now: number): boolean {
-  const expired = streams.catalogue.all().map((stream) => streams.limits.expire(stream, now))
+export function prune(db: Db, connection: {readonly streams: StreamTables}, now: number): boolean {
+  const hasStreams = db.prepare('SELECT EXISTS (SELECT 1 FROM stream)').pluck().get() === 1
+  const expired = hasStreams ? expireStreams(connection.streams, now) : []
   const parts = [...expired, pruneLog(db, now), prunePassing(db, now), pruneIds(db, now), giveBack(db)]
   return parts.every((isDone) => isDone)
+}
+
+function expireStreams({catalogue, limits}: StreamTables, now: number): boolean[] {
+  return catalogue.all().map((stream) => limits.expire(stream, now))
 }
 
 /** The newest row always stays: SQLite would hand out its sequence again. */
@@ -93,14 +93,12 @@ function pruneIds(db: Db, now: number): boolean {
   return removed.changes < chunk
 }
 
-function hasRoom(db: Db): boolean {
-  const free = db.pragma('freelist_count', {simple: true}) as number
-  return free > sparePages && free > (db.pragma('page_count', {simple: true}) as number) / 2
-}
+const hasRoom = `(SELECT freelist_count > ${sparePages} AND freelist_count > page_count / 2
+                  FROM pragma_freelist_count(), pragma_page_count())`
 
 /** Cuts a piece off a file that is mostly empty. */
 function giveBack(db: Db): boolean {
-  if (!hasRoom(db)) return true
+  if (db.prepare(`SELECT ${hasRoom}`).pluck().get() !== 1) return true
   db.pragma(`incremental_vacuum(${pagesAtOnce})`)
   return false
 }

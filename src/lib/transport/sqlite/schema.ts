@@ -10,11 +10,9 @@
  * where a stream has a limit for that. What is between delivery and acknowledgement is a `flight`: a range of the
  * consumer's messages, its owner (NULL when it waits to be delivered again) and when it is due, in milliseconds.
  *
- * `chain` comes first, so that its one row is on page 3, after SQLite's own two (chain.ts).
+ * `chain` comes first, so that its one row is on page 3, after SQLite's own two (wal-chain.ts).
  */
-
-/** "NBUS": how a bus file is told from any other SQLite database. */
-export const applicationId = 0x4e425553
+import {applicationId} from './db.ts'
 
 /** Major * 1000 + minor. A newer minor only adds; a newer major is refused. */
 export const schemaVersion = 1001

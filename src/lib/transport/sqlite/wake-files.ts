@@ -1,8 +1,9 @@
 /**
  * How a process learns that another one committed: after COMMIT the publisher writes one byte to a small file that the
- * subscribers watch. Sixteen shared bells by the first token of the subject, and one for each client's inbox. The `-wal`
- * file itself is no bell: it changes before the commit can be seen. A bell is a hint; what it misses (a publisher killed
- * between COMMIT and the ring, a file system that tells nothing) the safety poll of the reader finds.
+ * subscribers watch. There are sixteen shared files, chosen by the first token of the subject, and one for each client's
+ * inbox. The `-wal` file itself would not do: it changes before the commit can be seen. A wake-up is a hint; one that is
+ * missed (a publisher killed between COMMIT and the write, a file system that reports nothing) is made up for by the
+ * poll of the change watcher.
  */
 import {
   closeSync,
@@ -20,64 +21,54 @@ import {BusError} from '../../core/errors.ts'
 
 const shared = 16
 const mostInboxes = 64
-/** Watching so many shared bells one by one costs more than watching the folder. */
+/** To watch more shared files than this one by one costs more than to watch the folder. */
 const mostWatched = 4
 const byte = new Uint8Array([0x21])
 
-export class Bells {
+export class WakeFiles {
   readonly #folder: string
   readonly #fds = new Map<string, number>()
   readonly #watchers = new Map<string, FSWatcher>()
   #own: string | undefined
 
+  /** For the bus file at `path`. */
   constructor(path: string) {
     this.#folder = `${path}.bells`
   }
 
-  /** Makes the folder. Fails when it is a symbolic link, which another user could point anywhere. */
-  prepare(): void {
-    try {
-      mkdirSync(this.#folder, {mode: 0o700})
-    } catch {
-      if (!lstatSync(this.#folder, {throwIfNoEntry: false})?.isDirectory()) {
-        throw new BusError('connect', `${this.#folder} is not a folder`, {try: ['remove it: busline makes its own']})
-      }
-    }
-  }
-
-  /** Rings after a COMMIT; a bell that cannot be rung is left to the safety poll. */
-  ring(bell: string): void {
-    const fd = this.#fds.get(bell) ?? this.#open(bell)
+  /** Wakes those who watch this file, after a COMMIT; when it cannot be written, their poll finds the commit. */
+  touch(name: string): void {
+    const fd = this.#fds.get(name) ?? this.#open(name)
     if (fd === undefined) return
     try {
       writeSync(fd, byte, 0, 1, 0)
     } catch {
-      this.#fds.delete(bell)
+      this.#fds.delete(name)
       closeSync(fd)
     }
   }
 
-  /** Calls `heard` after each ring of these bells; of all of them when there are many, or none is named. */
-  listen(bells: readonly string[] | 'all', heard: () => void): void {
-    this.prepare()
+  /** Calls `touched` after each touch of these files; of any of them when there are many, or none is named. */
+  watch(names: readonly string[] | 'all', touched: () => void): void {
+    this.#makeFolder()
     if (this.#watchers.has('')) return
-    const watched = new Set([...this.#watchers.keys(), ...(bells === 'all' ? [] : bells)])
-    if (bells !== 'all' && watched.size <= mostWatched) {
-      for (const bell of bells) this.#watch(bell, heard)
+    const watched = new Set([...this.#watchers.keys(), ...(names === 'all' ? [] : names)])
+    if (names !== 'all' && watched.size <= mostWatched) {
+      for (const name of names) this.#watch(name, touched)
       return
     }
-    this.#watch('', heard)
-    for (const [bell, watcher] of this.#watchers) {
-      if (bell === '') continue
+    this.#watch('', touched)
+    for (const [name, watcher] of this.#watchers) {
+      if (name === '') continue
       watcher.close()
-      this.#watchers.delete(bell)
+      this.#watchers.delete(name)
     }
   }
 
-  /** Makes this client's inbox bell, to be removed when it leaves. */
+  /** Makes the file of this client's inbox, which is removed when it closes. */
   makeInbox(id: number): void {
-    this.#own = inboxBell(id)
-    this.prepare()
+    this.#own = inboxWakeFile(id)
+    this.#makeFolder()
     this.#open(this.#own, constants.O_CREAT)
   }
 
@@ -90,59 +81,65 @@ export class Bells {
     try {
       unlinkSync(join(this.#folder, this.#own))
     } catch {
-      // Somebody tidied up before us.
+      // Somebody removed it before us.
     }
   }
 
-  #watch(bell: string, heard: () => void): void {
-    if (this.#watchers.has(bell)) return
-    if (bell !== '') this.#open(bell, constants.O_CREAT)
+  /** Fails when it is a symbolic link, which another user could point anywhere. */
+  #makeFolder(): void {
     try {
-      const watcher = watch(join(this.#folder, bell), heard)
-      watcher.on('error', () => watcher.close())
-      this.#watchers.set(bell, watcher)
+      mkdirSync(this.#folder, {mode: 0o700})
     } catch {
-      // Out of watches, or a file system without them: the safety poll is what remains.
+      if (!lstatSync(this.#folder, {throwIfNoEntry: false})?.isDirectory()) {
+        throw new BusError('connect', `${this.#folder} is not a folder`, {try: ['remove it: busline makes its own']})
+      }
     }
   }
 
-  /** An inbox bell that is not there belongs to a client that left: it is not made again. */
-  #open(bell: string, create = bell.startsWith('in-') ? 0 : constants.O_CREAT): number | undefined {
-    const have = this.#fds.get(bell)
+  #watch(name: string, touched: () => void): void {
+    if (this.#watchers.has(name)) return
+    if (name !== '') this.#open(name, constants.O_CREAT)
+    try {
+      const watcher = watch(join(this.#folder, name), touched)
+      watcher.on('error', () => watcher.close())
+      this.#watchers.set(name, watcher)
+    } catch {
+      // Out of watches, or a file system without them: the poll remains.
+    }
+  }
+
+  /** The file of an inbox that is not there belongs to a client that left: it is not made again. */
+  #open(name: string, create = name.startsWith('in-') ? 0 : constants.O_CREAT): number | undefined {
+    const have = this.#fds.get(name)
     if (have !== undefined) return have
-    if (!this.#isOurFolder()) return undefined
+    // In a folder that is a symbolic link what we write would land elsewhere.
+    if (lstatSync(this.#folder, {throwIfNoEntry: false})?.isSymbolicLink() === true) return undefined
     // Whatever else lies there under this name, we neither follow it nor wait for it.
     const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | create
-    const fd = openQuietly(join(this.#folder, bell), flags) ?? this.#openAgain(bell, flags, create)
+    const fd = openQuietly(join(this.#folder, name), flags) ?? this.#openAgain(name, flags, create)
     if (fd === undefined) return undefined
-    this.#forgetInboxes()
-    this.#fds.set(bell, fd)
+    if (this.#fds.size >= shared + mostInboxes) this.#closeInboxes()
+    this.#fds.set(name, fd)
     return fd
   }
 
-  #openAgain(bell: string, flags: number, create: number): number | undefined {
+  #openAgain(name: string, flags: number, create: number): number | undefined {
     if (create === 0) return undefined
-    this.prepare()
-    return openQuietly(join(this.#folder, bell), flags)
+    this.#makeFolder()
+    return openQuietly(join(this.#folder, name), flags)
   }
 
-  /** False when it is a symbolic link: what we write would land elsewhere. */
-  #isOurFolder(): boolean {
-    return lstatSync(this.#folder, {throwIfNoEntry: false})?.isSymbolicLink() !== true
-  }
-
-  #forgetInboxes(): void {
-    if (this.#fds.size < shared + mostInboxes) return
-    for (const [bell, fd] of this.#fds) {
-      if (!bell.startsWith('in-') || bell === this.#own) continue
+  #closeInboxes(): void {
+    for (const [name, fd] of this.#fds) {
+      if (!name.startsWith('in-') || name === this.#own) continue
       closeSync(fd)
-      this.#fds.delete(bell)
+      this.#fds.delete(name)
     }
   }
 }
 
-/** The bell of a subject, by its first token. */
-export function bellOf(subject: string): string {
+/** The shared wake file of a subject, by its first token. */
+export function wakeFileOf(subject: string): string {
   let hash = 0
   for (let i = 0; i < subject.length; i++) {
     const code = subject.charCodeAt(i)
@@ -152,7 +149,8 @@ export function bellOf(subject: string): string {
   return String((hash >>> 0) % shared).padStart(2, '0')
 }
 
-export function inboxBell(id: number): string {
+/** The wake file of a client's inbox. */
+export function inboxWakeFile(id: number): string {
   return `in-${id.toString(36)}`
 }
 

@@ -6,15 +6,15 @@
  */
 import {closeSync, openSync, readSync, statSync} from 'node:fs'
 import {BusError} from '../../core/errors.ts'
-import type {Db} from './file.ts'
-import {applicationId, chainVersion} from './schema.ts'
+import {applicationId, type Db} from './db.ts'
+import {chainVersion} from './schema.ts'
 
 const chainPage = 3
 /** What comes before the first commit of all. */
 const noLink = '\0'.repeat(8)
 
 /** Lengthens the chain in each transaction that changes something. */
-export class Chain {
+export class WalChain {
   readonly #changes
   readonly #extend
   #known = 0
@@ -26,14 +26,11 @@ export class Chain {
   }
 
   /** To be called before each commit. */
-  readonly extend = (): void => {
-    if (this.#extend === undefined || this.#count() === this.#known) return
+  extend(): void {
+    const changes = this.#changes.get() as number
+    if (this.#extend === undefined || changes === this.#known) return
     this.#extend.run()
-    this.#known = this.#count()
-  }
-
-  #count(): number {
-    return this.#changes.get() as number
+    this.#known = changes + 1
   }
 }
 

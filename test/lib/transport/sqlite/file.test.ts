@@ -35,9 +35,9 @@ describe('a bus file', () => {
   test('waits for the disk at each commit when its URL says so', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const levelOf = (isSynchronous: boolean) => {
-      const db = openFile(path, isSynchronous)
-      const level = db.pragma('synchronous', {simple: true})
-      db.close()
+      const file = openFile(path, isSynchronous)
+      const level = file.db.pragma('synchronous', {simple: true})
+      file.close()
       return level
     }
     expect([levelOf(true), levelOf(false)]).toEqual([2, 1])
@@ -156,7 +156,7 @@ describe('what is no bus file is refused', () => {
     chmodSync(folder, 0o755)
   })
 
-  test('a bells folder that is a symbolic link', async () => {
+  test('a folder of wake files that is a symbolic link', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'bus.db')
     symlinkSync(folder, `${path}.bells`)

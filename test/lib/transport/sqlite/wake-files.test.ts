@@ -3,7 +3,7 @@ import {existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFile
 import {join} from 'node:path'
 import {expect, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
-import {bellOf} from '../../../../src/lib/transport/sqlite/wake-files.ts'
+import {wakeFileOf} from '../../../../src/lib/transport/sqlite/wake-files.ts'
 import {temporaryFolder} from './processes.ts'
 
 async function publishOnce(path: string): Promise<void> {
@@ -12,7 +12,7 @@ async function publishOnce(path: string): Promise<void> {
   await bus.close()
 }
 
-test('a publisher writes nothing through a folder of bells that is a symbolic link', async () => {
+test('a publisher writes nothing through a folder of wake files that is a symbolic link', async () => {
   const folder = temporaryFolder()
   const path = join(folder, 'bus.db')
   const target = join(folder, 'target')
@@ -22,7 +22,7 @@ test('a publisher writes nothing through a folder of bells that is a symbolic li
   expect(readdirSync(target)).toEqual([])
 })
 
-test('a publisher writes nothing through a bell that is a symbolic link, also to what is not there', async () => {
+test('a publisher writes nothing through a wake file that is a symbolic link, whether its target exists or not', async () => {
   const folder = temporaryFolder()
   const path = join(folder, 'bus.db')
   for (const [name, text] of [['there', 'precious'], ['missing']] as const) {
@@ -30,17 +30,17 @@ test('a publisher writes nothing through a bell that is a symbolic link, also to
     const bells = `${path}.bells`
     if (text !== undefined) writeFileSync(target, text)
     mkdirSync(bells, {recursive: true, mode: 0o700})
-    execFileSync('rm', ['-f', join(bells, bellOf('a'))])
-    symlinkSync(target, join(bells, bellOf('a')))
+    execFileSync('rm', ['-f', join(bells, wakeFileOf('a'))])
+    symlinkSync(target, join(bells, wakeFileOf('a')))
     await publishOnce(path)
     if (text === undefined) expect(existsSync(target)).toBe(false)
     else expect(readFileSync(target, 'utf8')).toBe(text)
   }
 })
 
-test('a publisher does not wait for a bell that is a pipe', async () => {
+test('a publisher does not wait for a wake file that is a pipe', async () => {
   const path = join(temporaryFolder(), 'bus.db')
   mkdirSync(`${path}.bells`, {mode: 0o700})
-  execFileSync('mkfifo', [join(`${path}.bells`, bellOf('a'))])
+  execFileSync('mkfifo', [join(`${path}.bells`, wakeFileOf('a'))])
   await publishOnce(path)
 })

@@ -7,7 +7,7 @@ import {SubjectTrie} from '../../../core/subject.ts'
 import {noStream, otherStream} from '../../shared/stream-errors.ts'
 import {checkApartFrom, isSameConfig} from '../../shared/stream-settings.ts'
 import type {StreamConfig} from '../../streams-contract.ts'
-import {type Db, damageError} from '../file.ts'
+import {type Db, damageError} from '../db.ts'
 
 export interface KeptStream {
   readonly id: number

@@ -12,7 +12,7 @@ import type {
   Start,
 } from '../../streams-contract.ts'
 import type {Clients} from '../clients.ts'
-import type {Lock} from '../lock.ts'
+import type {Lock} from '../db.ts'
 import {Backlog} from './backlog.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import type {Durable, Durables} from './durable.ts'
@@ -31,8 +31,8 @@ export interface ConsumersDeps {
   readonly members: Set<SqliteMember>
   /** The stream, without what is too old. Fails with `notFound`. */
   readonly settle: (stream: string) => Promise<KeptStream>
-  readonly ring: (stream: KeptStream) => void
-  readonly listen: (patterns: readonly string[]) => void
+  readonly notify: (stream: KeptStream) => void
+  readonly watch: (patterns: readonly string[]) => void
   /** Translates what SQLite throws. */
   readonly failure: (error: unknown) => unknown
 }
@@ -69,14 +69,14 @@ export class SqliteConsumers implements Consumers {
   }
 
   async remove(name: string, consumer: string): Promise<void> {
-    const {durables, lock, settle, ring} = this.#deps
+    const {durables, lock, settle, notify} = this.#deps
     const stream = await settle(name)
     await lock.write(() => durables.remove(durables.get(stream, consumer)))
-    ring(stream)
+    notify(stream)
   }
 
   async reset(name: string, consumer: string, to: Start | undefined): Promise<ConsumerInfo> {
-    const {durables, lock, settle, ring} = this.#deps
+    const {durables, lock, settle, notify} = this.#deps
     const stream = await settle(name)
     await lock.write(() => {
       const durable = durables.get(stream, consumer)
@@ -84,23 +84,23 @@ export class SqliteConsumers implements Consumers {
       durables.restart(durable)
       this.#begin(stream, durable, to ?? 'new')
     })
-    ring(stream)
+    notify(stream)
     return this.info(name, consumer)
   }
 
   async consume(name: string, consumer: string, options: ConsumeOptions = {}): Promise<Consuming> {
-    const {durables, clients, lock, members, settle, ring, listen} = this.#deps
+    const {durables, clients, lock, members, settle, notify, watch} = this.#deps
     const stream = await settle(name)
     const durable = durables.get(stream, consumer)
     if (options.signal?.aborted) throw interruptedError()
-    listen(stream.config.subjects)
+    watch(stream.config.subjects)
     await lock.write(() => clients.attend())
     const own = {stream, durable, view: this.#view(stream, durable), inFlight: this.#inFlight(stream, durable)}
     const member = new SqliteMember(
       {
         ...this.#deps,
         ...own,
-        ring: () => ring(stream),
+        notify: () => notify(stream),
         onClose: (self) => members.delete(self),
         onUnwritten: (self) => members.add(self),
       },

@@ -2,7 +2,7 @@
 import {BusError} from '../../../core/errors.ts'
 import {noConsumer} from '../../shared/stream-errors.ts'
 import type {ConsumerConfig} from '../../streams-contract.ts'
-import {type Db, damageError} from '../file.ts'
+import {type Db, damageError} from '../db.ts'
 import type {KeptStream} from './catalogue.ts'
 
 export interface Durable {

@@ -3,7 +3,7 @@
  * acknowledged in part is cut. All within a write transaction, unless it only reads.
  */
 import type {Clients} from '../clients.ts'
-import type {Db} from '../file.ts'
+import type {Db} from '../db.ts'
 import type {Row} from '../rows.ts'
 import type {State} from './catalogue.ts'
 import type {Durable} from './durable.ts'

@@ -7,12 +7,26 @@ import type {BusError} from '../../../core/errors.ts'
 import {type Outgoing, sizeOf} from '../../../core/message.ts'
 import {brokenLimit, msgIdOf, unlessExpected} from '../../shared/expectations.ts'
 import type {Stored} from '../../streams-contract.ts'
-import type {Db} from '../file.ts'
-import type {Catalogue, KeptStream, State} from './catalogue.ts'
-import type {Limits} from './limits.ts'
+import type {Db} from '../db.ts'
+import {Catalogue, type KeptStream, type State} from './catalogue.ts'
+import {Limits} from './limits.ts'
 
 /** What became of a message; undefined when no stream keeps its subject. */
 export type StoreOutcome = Stored | BusError | undefined
+
+/** The streams of a file as those who publish and who prune need them. */
+export interface StreamTables {
+  readonly catalogue: Catalogue
+  readonly limits: Limits
+  readonly intake: Intake
+}
+
+/** For the bus with this URL. */
+export function openStreamTables(url: string, db: Db): StreamTables {
+  const catalogue = new Catalogue(url, db)
+  const limits = new Limits(db, catalogue)
+  return {catalogue, limits, intake: new Intake(db, catalogue, limits)}
+}
 
 interface SubjectCount {
   readonly stream: KeptStream

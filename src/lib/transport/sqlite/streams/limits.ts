@@ -4,7 +4,7 @@
  * is a little late still gets it, or goes at once when core retention has passed there already. All within a write
  * transaction, in chunks.
  */
-import type {Db} from '../file.ts'
+import type {Db} from '../db.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 
 const chunk = 10_000

@@ -8,7 +8,7 @@ import {Timer} from '../../../core/time/timer.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
 import {type ConsumeOptions, type Consuming, Delivery} from '../../streams-contract.ts'
 import type {Clients} from '../clients.ts'
-import {busy, type Lock} from '../lock.ts'
+import {busy, type Lock} from '../db.ts'
 import {type Row, toMessage} from '../rows.ts'
 import {type AckAnswer, ClaimedRange, PendingAcks} from './acks.ts'
 import {Backlog} from './backlog.ts'
@@ -41,7 +41,7 @@ export interface MemberDeps {
   readonly view: StreamView
   readonly inFlight: InFlight
   /** Wakes the members of all processes. */
-  readonly ring: () => void
+  readonly notify: () => void
   /** Called when there is nothing left to write. */
   readonly onClose: (member: SqliteMember) => void
   /** Called when it is closed and yet has something to write. */
@@ -162,7 +162,7 @@ export class SqliteMember implements Consuming {
     } finally {
       this.#deps.onClose(this)
     }
-    if (back.length > 0) this.#deps.ring()
+    if (back.length > 0) this.#deps.notify()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -327,7 +327,7 @@ export class SqliteMember implements Consuming {
   /** After the commit. */
   #settled(): void {
     if (this.#queue.closed) this.#deps.onClose(this)
-    if (this.#acks.committed()) this.#deps.ring()
+    if (this.#acks.committed()) this.#deps.notify()
   }
 
   /** Within a write transaction: what nobody took was never delivered. */

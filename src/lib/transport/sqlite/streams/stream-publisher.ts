@@ -5,13 +5,13 @@ import {Timer} from '../../../core/time/timer.ts'
 import {ackTimeoutMs, PublishWindow} from '../../shared/publish-window.ts'
 import {lateError, notKept} from '../../shared/stream-errors.ts'
 import type {PublisherOptions, Stored} from '../../streams-contract.ts'
-import type {Sink} from '../publisher.ts'
+import type {CommitListener} from '../batch-publisher.ts'
 import type {StoreOutcome} from './intake.ts'
 
 /** Checks a message and queues it for the file; throws as `publish` does. */
-export type Push = (message: Outgoing, sink: Sink) => void
+export type Push = (message: Outgoing, listener: CommitListener) => void
 
-export class SqliteStreamPublisher extends PublishWindow implements Sink {
+export class SqliteStreamPublisher extends PublishWindow implements CommitListener {
   readonly #push: Push
   /** Of the messages without their acknowledgement. */
   #subjects: string[] = []

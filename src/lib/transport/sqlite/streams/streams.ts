@@ -16,10 +16,9 @@ import type {
 } from '../../streams-contract.ts'
 import type {Subscription} from '../../subscription.ts'
 import type {Clients} from '../clients.ts'
-import type {Db} from '../file.ts'
-import type {Lock} from '../lock.ts'
+import type {Db, Lock} from '../db.ts'
 import type {Log} from '../log.ts'
-import {bellOf} from '../wake-files.ts'
+import {wakeFileOf} from '../wake-files.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import {SqliteConsumers} from './consumers.ts'
 import {Durables} from './durable.ts'
@@ -41,9 +40,9 @@ export interface StreamsDeps {
   readonly push: Push
   /** Translates what SQLite throws. */
   readonly failure: (error: unknown) => unknown
-  readonly ring: (bell: string) => void
+  readonly touch: (wakeFile: string) => void
   /** Watches for commits that have to do with these subjects. */
-  readonly listen: (patterns: readonly string[]) => void
+  readonly watch: (patterns: readonly string[]) => void
   /** Readers and members that are woken after every commit. */
   readonly readers: Set<Mailbox>
   readonly members: Set<SqliteMember>
@@ -65,7 +64,7 @@ export class SqliteStreams implements StoredStreams {
       durables: this.#durables,
       statements: prepareInFlight(deps.db),
       settle: (name) => this.#settle(name),
-      ring: (stream) => this.#ring(stream),
+      notify: (stream) => this.#notify(stream),
     })
   }
 
@@ -108,7 +107,7 @@ export class SqliteStreams implements StoredStreams {
       limits.leaveToRetention(catalogue.state(stream).first)
       catalogue.remove(stream)
     })
-    this.#ring(stream)
+    this.#notify(stream)
   }
 
   async purge(name: string, which: PurgeOptions = {}): Promise<number> {
@@ -152,7 +151,7 @@ export class SqliteStreams implements StoredStreams {
     if (range.signal?.aborted) throw interruptedError()
     checkRead(range)
     const stream = await this.#settle(name)
-    if (range.follow === true) this.#deps.listen(stream.config.subjects)
+    if (range.follow === true) this.#deps.watch(stream.config.subjects)
     return readRange(this.#views.of(stream, range.filters), range, this.#deps)
   }
 
@@ -171,9 +170,9 @@ export class SqliteStreams implements StoredStreams {
   }
 
   /** Wakes all that wait for something of the stream. */
-  #ring({config}: KeptStream): void {
+  #notify({config}: KeptStream): void {
     const subject = config.subjects.find((each) => !hasWildcard(each.split('.', 1)[0] ?? ''))
-    this.#deps.ring(bellOf(subject ?? config.name))
+    this.#deps.touch(wakeFileOf(subject ?? config.name))
   }
 }
 

@@ -1,6 +1,6 @@
-import type {Lock} from '../sqlite/lock.ts'
+import type {Lock} from '../sqlite/db.ts'
 
-export interface OutboxOptions {
+export interface WriteQueueOptions {
   readonly lock: Lock
   /** Told after each commit. */
   readonly committed: () => void
@@ -13,15 +13,15 @@ type Write = () => void
 const mostWrites = 1000
 
 /** What is to be written, in order: what one turn of the event loop brings is one transaction. */
-export class Outbox {
-  readonly #options: OutboxOptions
+export class WriteQueue {
+  readonly #options: WriteQueueOptions
   #waiting: Write[] = []
   #batch: Promise<void> | undefined
   #pushed = 0
   #done = 0
   #failure: {readonly error: unknown} | undefined
 
-  constructor(options: OutboxOptions) {
+  constructor(options: WriteQueueOptions) {
     this.#options = options
   }
 

@@ -1,0 +1,216 @@
+/**
+ * Publishing by group commit: what one turn of the event loop publishes goes into the file in one transaction, so a
+ * lone message waits for nobody and a thousand cost little more than one.
+ */
+import type {Outgoing} from '../../core/message.ts'
+import {BatchWriter, type WrittenBatch} from './batch-writer.ts'
+import type {FileConnection} from './connection.ts'
+import {busy} from './db.ts'
+import {hasDue, prune, restartLog} from './retention.ts'
+import type {StoreOutcome} from './streams/intake.ts'
+
+const batchMessages = 1000
+const batchBytes = 1024 * 1024
+/** Batches for one turn of the event loop. */
+const batchesPerTurn = 8
+const patienceMs = 10_000
+const pruneEveryMs = 10_000
+/** After this many bytes a look at how long the write-ahead log has become. */
+const logLookBytes = 8 * 1024 * 1024
+
+/** Learns what became of its messages: in their order, after the commit. */
+export interface CommitListener {
+  settled(outcome: (index: number) => StoreOutcome, count: number): void
+  failed(error: unknown, count: number): void
+}
+
+/** What the publishing half of a connection says to the reading half. */
+export interface PublishEvents {
+  /** Something was committed, which subscribers on this connection see at once. */
+  changed(): void
+  /** Messages could not be committed. Answers the error in one sentence. */
+  failed(error: unknown): unknown
+  /** Nobody serves this request of ours. */
+  noResponders(request: Outgoing): void
+}
+
+/** Messages of one listener in a row, by their places among all that were pushed. */
+interface Watched {
+  readonly listener: CommitListener
+  from: number
+  to: number
+}
+
+interface Flush {
+  readonly upTo: number
+  readonly settled: PromiseWithResolvers<void>
+}
+
+export class BatchPublisher {
+  readonly #connection: FileConnection
+  readonly #events: PublishEvents
+  readonly #writer: BatchWriter
+  readonly #flushes: Flush[] = []
+  readonly #watched: Watched[] = []
+  #queue: Outgoing[] = []
+  #first = 0
+  #pushed = 0
+  #done = 0
+  #armed = false
+  #error: unknown
+  #busySince: number | undefined
+  #nextPrune = performance.now()
+  #sinceLogLook = 0
+
+  constructor(connection: FileConnection, events: PublishEvents) {
+    this.#connection = connection
+    this.#events = events
+    this.#writer = new BatchWriter(connection)
+  }
+
+  /** True for a subject that was published before, so that it needs no check. */
+  knows(subject: string): boolean {
+    return this.#writer.knows(subject)
+  }
+
+  push(message: Outgoing, listener?: CommitListener): void {
+    this.#queue.push(message)
+    if (listener !== undefined) this.#watch(listener)
+    this.#pushed++
+    if (this.#armed) return
+    this.#armed = true
+    setImmediate(this.#run)
+  }
+
+  /** Resolves when all that was pushed before is committed; rejects when some of it could not be. */
+  flush(): Promise<void> {
+    if (this.#error !== undefined) return Promise.reject(this.#takeError())
+    if (this.#done === this.#pushed) return Promise.resolve()
+    const settled = Promise.withResolvers<void>()
+    this.#flushes.push({upTo: this.#pushed, settled})
+    return settled.promise
+  }
+
+  #watch(listener: CommitListener): void {
+    const last = this.#watched.at(-1)
+    if (last?.listener === listener && last.to === this.#pushed) last.to++
+    else this.#watched.push({listener, from: this.#pushed, to: this.#pushed + 1})
+  }
+
+  /** Commits what is queued, or as much as a turn allows. */
+  readonly #run = (): void => {
+    for (let i = 0; i < batchesPerTurn && this.#first < this.#queue.length; i++) {
+      if (!this.#commitBatch()) break
+    }
+    this.#armed = this.#first < this.#queue.length
+    if (this.#armed) setImmediate(this.#run)
+    else {
+      this.#queue = []
+      this.#first = 0
+    }
+    if (this.#flushes.length > 0) this.#settleFlushes()
+  }
+
+  /** False when others hold the file. */
+  #commitBatch(): boolean {
+    const {batch, bytes} = this.#nextBatch()
+    let written: WrittenBatch | undefined
+    try {
+      const result = this.#connection.file.lock.tryWrite(() => this.#writer.write(batch))
+      if (result === busy) return this.#isBusy()
+      this.#busySince = undefined
+      written = result
+      this.#afterCommit(written, bytes)
+    } catch (error) {
+      this.#writer.forget()
+      const failure = this.#fail(error)
+      if (written === undefined) this.#tellFailed(batch.length, failure)
+    }
+    if (written !== undefined && this.#watched.length > 0) this.#tellSettled(batch.length, written.outcome)
+    this.#first += batch.length
+    this.#done += batch.length
+    return true
+  }
+
+  #nextBatch(): {batch: Outgoing[]; bytes: number} {
+    let bytes = 0
+    let end = this.#first
+    while (end < this.#queue.length && end - this.#first < batchMessages && bytes < batchBytes) {
+      bytes += this.#queue[end++]?.data?.length ?? 0
+    }
+    return {batch: this.#queue.slice(this.#first, end), bytes}
+  }
+
+  #afterCommit({wakeFiles, unserved}: WrittenBatch, bytes: number): void {
+    for (const name of wakeFiles) this.#connection.wakeFiles.touch(name)
+    this.#events.changed()
+    for (const request of unserved) this.#events.noResponders(request)
+    const now = performance.now()
+    if (now >= this.#nextPrune && this.#prune()) this.#nextPrune = now + pruneEveryMs
+    this.#sinceLogLook += bytes
+    if (this.#sinceLogLook <= logLookBytes) return
+    this.#sinceLogLook = 0
+    restartLog(this.#connection.file.db)
+  }
+
+  /** While it goes on publishing a process also removes what has passed its time, a little after each commit; true when no more is due. */
+  #prune(): boolean {
+    const {lock, db} = this.#connection.file
+    const wall = Date.now()
+    if (!lock.readStatement(() => hasDue(db, wall))) return true
+    return lock.tryWrite(() => prune(db, this.#connection, wall)) === true
+  }
+
+  #isBusy(): false {
+    this.#busySince ??= performance.now()
+    if (performance.now() - this.#busySince > patienceMs) {
+      this.#busySince = undefined
+      const left = this.#queue.length - this.#first
+      this.#tellFailed(left, this.#fail(this.#connection.file.lock.lockedError()))
+      this.#done += left
+      this.#first = this.#queue.length
+    }
+    return false
+  }
+
+  #fail(error: unknown): unknown {
+    const failure = this.#events.failed(error)
+    this.#error ??= failure
+    return failure
+  }
+
+  #tellSettled(count: number, outcome: WrittenBatch['outcome']): void {
+    for (const {listener, from, to} of this.#watchedNext(count)) listener.settled((i) => outcome(from + i), to - from)
+  }
+
+  #tellFailed(count: number, failure: unknown): void {
+    for (const {listener, from, to} of this.#watchedNext(count)) listener.failed(failure, to - from)
+  }
+
+  /** The watched messages among the next `count`, by their places among these; no longer watched then. */
+  *#watchedNext(count: number): Iterable<Watched> {
+    const [begin, end] = [this.#done, this.#done + count]
+    for (let next = this.#watched[0]; next !== undefined && next.from < end; next = this.#watched[0]) {
+      const {listener, from} = next
+      const to = Math.min(next.to, end)
+      if (to === next.to) this.#watched.shift()
+      else next.from = to
+      yield {listener, from: from - begin, to: to - begin}
+    }
+  }
+
+  #settleFlushes(): void {
+    const error = this.#takeError()
+    while (this.#flushes[0] !== undefined && (error !== undefined || this.#flushes[0].upTo <= this.#done)) {
+      const {settled} = this.#flushes.shift() as Flush
+      if (error === undefined) settled.resolve()
+      else settled.reject(error)
+    }
+  }
+
+  #takeError(): unknown {
+    const error = this.#error
+    this.#error = undefined
+    return error
+  }
+}

@@ -1,0 +1,250 @@
+/** What a batch of messages becomes in the tables, within the publisher's transaction. */
+import type {Outgoing} from '../../core/message.ts'
+import {noRespondersHeaders, streamInboxPrefix} from '../shared/outgoing.ts'
+import type {FileConnection} from './connection.ts'
+import type {Db} from './db.ts'
+import {inboxOwner, passesBy, storedData, storedHeaders} from './rows.ts'
+import type {KeptStream} from './streams/catalogue.ts'
+import type {Intake, StoreOutcome} from './streams/intake.ts'
+import {inboxWakeFile, wakeFileOf} from './wake-files.ts'
+
+const mostInterned = 100_000
+
+interface Interned {
+  readonly id: number
+  readonly wakeFile: string
+  readonly stream: KeptStream | undefined
+}
+
+/** A batch that is in the tables. */
+export interface WrittenBatch {
+  readonly wakeFiles: Iterable<string>
+  /** Requests of this client that nobody serves. */
+  readonly unserved: readonly Outgoing[]
+  /** By the place in the batch. */
+  readonly outcome: (index: number) => StoreOutcome
+}
+
+/** A batch as it is being written. */
+interface Draft {
+  /** Microseconds. */
+  readonly ts: number
+  readonly wakeFiles: Set<string>
+  readonly stored: unknown[]
+  readonly passing: unknown[]
+  readonly unserved: Outgoing[]
+}
+
+export class BatchWriter {
+  readonly #connection: FileConnection
+  readonly #interned = new Map<string, Interned>()
+  readonly #clock = makeClock()
+  readonly #last
+  readonly #findSubject
+  readonly #insertSame: MultiRowInsert
+  readonly #insertPlain: MultiRowInsert
+  readonly #insertAny: MultiRowInsert
+  readonly #insertInbox: MultiRowInsert
+  #addSubject: {run(name: string): {lastInsertRowid: number | bigint}} | undefined
+  /** As of which change of the streams a subject's stream is known; 0 when there has never been one. */
+  #generation = 0
+  #intake: Intake | undefined
+
+  constructor(connection: FileConnection) {
+    this.#connection = connection
+    const {db} = connection.file
+    this.#last = db
+      .prepare(
+        `SELECT max(ifnull((SELECT ts FROM msg ORDER BY seq DESC LIMIT 1), 0),
+                    ifnull((SELECT ts FROM eph ORDER BY seq DESC LIMIT 1), 0)),
+                ifnull((SELECT max(seq) FROM msg), 0),
+                (SELECT v FROM meta WHERE k = 'streams')`,
+      )
+      .raw()
+    this.#findSubject = db.prepare<[name: string], number>('SELECT id FROM subject WHERE name = ?').pluck()
+    this.#insertSame = new MultiRowInsert(db, 'msg(sid, ts, data)', '(@sid, @ts, ?)', [64, 8, 1])
+    this.#insertPlain = new MultiRowInsert(db, 'msg(sid, ts, data)', '(?, @ts, ?)', [64, 8, 1])
+    this.#insertAny = new MultiRowInsert(db, 'msg(sid, ts, reply, hdr, data)', '(?, ?, ?, ?, ?)', [32, 4, 1])
+    this.#insertInbox = new MultiRowInsert(db, 'eph(dst, subject, ts, reply, hdr, data)', '(?, ?, ?, ?, ?, ?)', [16, 1])
+  }
+
+  /** True for a subject that was published before, so that it needs no check. */
+  knows(subject: string): boolean {
+    return this.#interned.has(subject)
+  }
+
+  /** After a transaction that failed: the numbers of its new subjects are not those of the file. */
+  forget(): void {
+    this.#interned.clear()
+  }
+
+  write(batch: readonly Outgoing[]): WrittenBatch {
+    const [time, end, generation] = this.#last.get() as [number, number, number]
+    if (generation !== this.#generation) this.#refresh(generation)
+    const ts = Math.max(this.#clock(), time + 1)
+    this.#intake?.begin(ts)
+    const written = batch.every(isPlain) ? this.#writePlain(batch, ts, end + 1) : this.#writeEach(batch, ts, end + 1)
+    this.#intake?.finish()
+    return written
+  }
+
+  #refresh(generation: number): void {
+    const {catalogue, intake} = this.#connection.streams
+    catalogue.refresh(generation)
+    this.#intake = intake
+    this.#generation = generation
+    this.#interned.clear()
+  }
+
+  /** Messages of nothing but a subject and a payload. */
+  #writePlain(batch: readonly Outgoing[], ts: number, first: number): WrittenBatch {
+    const subject = batch[0]?.subject ?? ''
+    const same = batch.every((message) => message.subject === subject) ? this.#intern(subject) : undefined
+    if (same !== undefined && (same.stream === undefined || same.stream.isOpen))
+      return this.#writeSame(batch, same, ts, first)
+    const wakeFiles = new Set<string>()
+    const outcomes: StoreOutcome[] = []
+    const values: unknown[] = []
+    for (const [i, message] of batch.entries()) {
+      const {id, wakeFile, stream} = this.#intern(message.subject)
+      const outcome = stream && this.#intake?.take(stream, id, first + i, message, null)
+      values.push(signed(id, stream, outcome), storedData(message.data))
+      outcomes.push(outcome)
+      wakeFiles.add(wakeFile)
+    }
+    this.#insertPlain.run(values, {ts})
+    return {wakeFiles, unserved: [], outcome: (i) => outcomes[i]}
+  }
+
+  /** Messages to one subject without headers, of which no stream refuses any. */
+  #writeSame(batch: readonly Outgoing[], {id, wakeFile, stream}: Interned, ts: number, first: number): WrittenBatch {
+    const values: unknown[] = []
+    for (const {data} of batch) values.push(storedData(data))
+    this.#insertSame.run(values, {sid: id, ts})
+    const written = {wakeFiles: [wakeFile], unserved: []}
+    if (stream === undefined) return {...written, outcome: () => undefined}
+    this.#intake?.takeAll(stream, id, first, batch)
+    const {name} = stream.config
+    return {...written, outcome: (i) => ({stream: name, seq: first + i, duplicate: false})}
+  }
+
+  #writeEach(batch: readonly Outgoing[], time: number, first: number): WrittenBatch {
+    const {clients, inbox} = this.#connection
+    const draft: Draft = {ts: time, wakeFiles: new Set(), stored: [], passing: [], unserved: []}
+    const outcomes: StoreOutcome[] = []
+    let seq = first
+    for (const [i, message] of batch.entries()) {
+      // Each a microsecond later, so that what passes by keeps its place among what is stored.
+      const ts = time + i
+      if (passesBy(message.subject)) placePassing(draft, message, ts)
+      else outcomes[i] = this.#placeStored(draft, message, ts, seq++)
+      const {reply} = message
+      if (reply === undefined || (!reply.startsWith(inbox) && !reply.startsWith(streamInboxPrefix))) continue
+      if (clients.listens(message.subject)) continue
+      if (reply.startsWith(inbox)) draft.unserved.push(message)
+      else placePassing(draft, {subject: reply, headers: noRespondersHeaders}, ts)
+    }
+    this.#insertAny.run(draft.stored)
+    this.#insertInbox.run(draft.passing)
+    return {...draft, outcome: (i) => outcomes[i]}
+  }
+
+  #placeStored({stored, wakeFiles}: Draft, message: Outgoing, ts: number, seq: number): StoreOutcome {
+    const {id, wakeFile, stream} = this.#intern(message.subject)
+    const headers = storedHeaders(message.headers)
+    const outcome = stream && this.#intake?.take(stream, id, seq, message, headers)
+    stored.push(signed(id, stream, outcome), ts, message.reply ?? null, headers, storedData(message.data))
+    wakeFiles.add(wakeFile)
+    return outcome
+  }
+
+  /** The subject's number, known past this transaction only when it commits: a failure forgets them all. */
+  #intern(subject: string): Interned {
+    const known = this.#interned.get(subject)
+    if (known !== undefined) return known
+    if (this.#interned.size >= mostInterned) this.#interned.clear()
+    const id = this.#findSubject.get(subject) ?? this.#add(subject)
+    const stream = this.#generation === 0 ? undefined : this.#connection.streams.catalogue.keeper(subject)
+    const interned = {id, wakeFile: wakeFileOf(subject), stream}
+    this.#interned.set(subject, interned)
+    return interned
+  }
+
+  #add(subject: string): number {
+    this.#addSubject ??= this.#connection.file.db.prepare('INSERT INTO subject(name) VALUES (?)')
+    return Number(this.#addSubject.run(subject).lastInsertRowid)
+  }
+}
+
+function placePassing({passing, wakeFiles}: Draft, message: Outgoing, ts: number): void {
+  const {subject} = message
+  const owner = inboxOwner(subject)
+  passing.push(owner, subject, ts, message.reply ?? null, storedHeaders(message.headers), storedData(message.data))
+  wakeFiles.add(owner === 0 ? wakeFileOf(subject) : inboxWakeFile(owner))
+}
+
+/** What a stream refuses goes into the log as its subject's negative number, so that it is in no stream. */
+function signed(id: number, stream: KeptStream | undefined, outcome: StoreOutcome): number {
+  const isTaken = stream === undefined || (outcome !== undefined && 'seq' in outcome && !outcome.duplicate)
+  return isTaken ? id : -id
+}
+
+function isPlain({subject, reply, headers}: Outgoing): boolean {
+  return reply === undefined && (headers === undefined || headers.length === 0) && !passesBy(subject)
+}
+
+interface RowsStatement {
+  run(values: readonly unknown[], named?: Record<string, unknown>): unknown
+}
+
+/** Inserts any number of rows by statements of several rows: twice as fast as one by one. */
+class MultiRowInsert {
+  readonly #db: Db
+  readonly #into: string
+  readonly #row: string
+  readonly #sizes: readonly number[]
+  readonly #perRow: number
+  readonly #statements = new Map<number, RowsStatement>()
+
+  /** `row` is what stands for one row; `sizes` are the numbers of rows of a statement, largest first, 1 at the end. */
+  constructor(db: Db, into: string, row: string, sizes: readonly number[]) {
+    this.#db = db
+    this.#into = into
+    this.#row = row
+    this.#sizes = sizes
+    this.#perRow = row.split('?').length - 1
+  }
+
+  /** `values` are those of the `?` of all rows, `named` those that all rows share. */
+  run(values: readonly unknown[], named?: Record<string, unknown>): void {
+    let at = 0
+    for (const size of this.#sizes) {
+      const length = size * this.#perRow
+      for (; values.length - at >= length; at += length) {
+        const statement = this.#statements.get(size) ?? this.#prepare(size)
+        const part = length === values.length ? values : values.slice(at, at + length)
+        if (named === undefined) statement.run(part)
+        else statement.run(part, named)
+      }
+    }
+  }
+
+  #prepare(size: number): RowsStatement {
+    const sql = `INSERT INTO ${this.#into} VALUES ${Array(size).fill(this.#row).join(', ')}`
+    const statement: RowsStatement = this.#db.prepare<unknown[]>(sql)
+    this.#statements.set(size, statement)
+    return statement
+  }
+}
+
+/** Unix time in microseconds: the wall clock's milliseconds, refined by the steady clock between its ticks. */
+function makeClock(): () => number {
+  let origin = performance.timeOrigin
+  return () => {
+    const wall = Date.now()
+    const fine = origin + performance.now()
+    if (fine >= wall - 1 && fine < wall + 2) return Math.floor(fine * 1000)
+    origin += wall - fine
+    return wall * 1000
+  }
+}

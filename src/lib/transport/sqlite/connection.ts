@@ -1,0 +1,50 @@
+import {Clients} from './clients.ts'
+import type {BusFile} from './file.ts'
+import {inboxPrefix} from './rows.ts'
+import {openStreamTables, type StreamTables} from './streams/intake.ts'
+import {WakeFiles} from './wake-files.ts'
+
+/** What the two halves of a connection to a bus file share. Each part is built when it is first used. */
+export class FileConnection {
+  readonly url: string
+  readonly file: BusFile
+  readonly wakeFiles: WakeFiles
+  readonly #name: string | undefined
+  #clients: Clients | undefined
+  #streams: StreamTables | undefined
+
+  /** `name` is shown to those who look at the clients of the bus. */
+  constructor(file: BusFile, name: string | undefined) {
+    this.url = `sqlite:${file.path}`
+    this.file = file
+    this.wakeFiles = new WakeFiles(file.real)
+    this.#name = name
+  }
+
+  get clients(): Clients {
+    this.#clients ??= new Clients(this.file.db, this.file.lock, this.#name)
+    return this.#clients
+  }
+
+  /** This client's inbox with its trailing dot. */
+  get inbox(): string {
+    return `${inboxPrefix}${this.clients.id.toString(36)}.`
+  }
+
+  get streams(): StreamTables {
+    this.#streams ??= openStreamTables(this.url, this.file.db)
+    return this.#streams
+  }
+
+  /** Takes away what others see of this client. */
+  async leave(): Promise<void> {
+    const clients = this.#clients
+    if (clients?.isPresent) await this.file.lock.write(() => clients.removeAll())
+  }
+
+  close(): void {
+    this.#clients?.stop()
+    this.wakeFiles.close()
+    this.file.close()
+  }
+}

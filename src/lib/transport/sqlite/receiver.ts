@@ -1,0 +1,215 @@
+/** The reading half of a connection to a bus file: its subscriptions, its queue members, and the replies to its requests. */
+import type {Message, Outgoing} from '../../core/message.ts'
+import {hasWildcard} from '../../core/subject.ts'
+import type {ManyOptions, RequestOptions, SubscribeOptions, Subscription} from '../contract.ts'
+import {Mailbox} from '../shared/mailbox.ts'
+import {Requests} from '../shared/requests.ts'
+import {ChangeWatcher} from './change-watcher.ts'
+import type {Interest} from './clients.ts'
+import type {FileConnection} from './connection.ts'
+import {busy} from './db.ts'
+import {type Cursor, inboxRows, Log} from './log.ts'
+import {QueueMember} from './queue.ts'
+import {Reader, Subscriber} from './reader.ts'
+import {inboxPrefix, toMessage} from './rows.ts'
+import type {SqliteMember} from './streams/member.ts'
+import {inboxWakeFile, wakeFileOf} from './wake-files.ts'
+
+export class Receiver {
+  readonly log: Log
+  /** Woken after every commit: members of queue groups, and readers of streams that follow. */
+  readonly members = new Set<Mailbox>()
+  readonly consuming = new Set<SqliteMember>()
+  readonly #connection: FileConnection
+  readonly #send: (message: Outgoing) => void
+  readonly #reader: Reader
+  readonly #watcher: ChangeWatcher
+  readonly #open = new Set<Mailbox>()
+  #requests: Requests | undefined
+  #inboxSeen = 0
+  #isClosed = false
+
+  /** `send` publishes a request and may throw. */
+  constructor(connection: FileConnection, send: (message: Outgoing) => void) {
+    const {file, wakeFiles} = connection
+    this.#connection = connection
+    this.#send = send
+    this.log = new Log(file.db, file.lock)
+    this.#reader = new Reader(this.log, this)
+    this.#watcher = new ChangeWatcher(file, wakeFiles, this)
+  }
+
+  /** Somebody committed: hands on what is new. False when there was nothing for this connection. */
+  changed(): boolean {
+    if (this.#isClosed) return false
+    try {
+      let any = this.#requests !== undefined && this.#requests.size > 0 && this.#readInbox(this.#requests)
+      any = this.#reader.run() || any
+      for (const mailbox of this.members) any = mailbox.wake() || any
+      for (const member of this.consuming) any = member.wake() || any
+      return any
+    } catch (error) {
+      this.unreadable(error)
+      return false
+    }
+  }
+
+  /** A file that can no longer be read ends every wait on it. */
+  unreadable(error: unknown): void {
+    if (this.#isClosed) return
+    const failure = this.#connection.file.failure(error)
+    for (const mailbox of [...this.#open, ...this.members]) mailbox.fail(failure)
+    for (const member of this.consuming) member.fail(failure)
+    this.failRequests(failure)
+  }
+
+  failRequests(failure: unknown): void {
+    this.#requests?.failAll(failure)
+  }
+
+  noResponders({reply = '', subject}: Outgoing): void {
+    this.#requests?.noResponders(reply, subject)
+  }
+
+  /** A reply was sent: the other side may answer in turn. */
+  expect(): void {
+    this.#watcher.expect()
+  }
+
+  /** From now on wakes up for commits that have to do with these subjects. */
+  watch(patterns: readonly string[]): void {
+    const isLiteral = patterns.every(
+      (pattern) => !hasWildcard(pattern.split('.', 1)[0] ?? '') && !pattern.startsWith(inboxPrefix),
+    )
+    this.#watcher.watch(isLiteral ? patterns.map(wakeFileOf) : 'all')
+  }
+
+  subscribe(patterns: readonly string[], options: SubscribeOptions): Promise<Subscription> {
+    this.watch(patterns)
+    return options.queue === undefined
+      ? this.#subscribe(patterns, options)
+      : this.#join(patterns, options.queue, options)
+  }
+
+  request(message: Outgoing, options: RequestOptions | undefined): Promise<Message> {
+    return this.#openInbox().one(message, options)
+  }
+
+  requestMany(message: Outgoing, options: ManyOptions | undefined): AsyncIterable<Message> {
+    return this.#openInbox().many(message, options)
+  }
+
+  /** Ends all that waits, in order. */
+  async end(closed: unknown): Promise<void> {
+    this.#isClosed = true
+    this.failRequests(closed)
+    for (const mailbox of [...this.#open, ...this.members]) await mailbox.close()
+  }
+
+  close(): void {
+    this.#watcher.close()
+  }
+
+  async #subscribe(patterns: readonly string[], options: SubscribeOptions): Promise<Subscription> {
+    const reader = this.#reader
+    const interest: Interest = {patterns, queue: undefined}
+    const start = await this.#announce(interest)
+    const mailbox: Mailbox = new Mailbox({
+      signal: options.signal,
+      failure: (error) => this.#connection.file.failure(error),
+      refill: () => {
+        reader.refill(subscriber)
+        return undefined
+      },
+      onDrain: () => {
+        reader.drain(subscriber)
+        this.#leave(interest)
+      },
+      onClose: () => {
+        this.#open.delete(mailbox)
+        reader.remove(subscriber)
+        this.#leave(interest)
+      },
+    })
+    const subscriber = new Subscriber(patterns, start, mailbox)
+    reader.add(subscriber)
+    this.#open.add(mailbox)
+    return mailbox
+  }
+
+  async #join(patterns: readonly string[], queue: string, options: SubscribeOptions): Promise<Subscription> {
+    const {log} = this
+    const {file, clients} = this.#connection
+    const member = new QueueMember({db: file.db, lock: file.lock, clients, log}, queue, patterns)
+    const interest = {patterns, queue}
+    log.want(patterns)
+    await this.#announce(interest, (end) => member.join(end))
+    const mailbox: Mailbox = new Mailbox({
+      signal: options.signal,
+      failure: (error) => file.failure(error),
+      refill: (max) => {
+        const claimed = member.claim(max)
+        if (claimed === busy) {
+          setImmediate(() => mailbox.wake())
+          return 'later'
+        }
+        for (const message of claimed) mailbox.hold(message)
+        return undefined
+      },
+      onDrain: () => {
+        member.end = log.end()
+        this.#leave(interest)
+      },
+      onClose: () => {
+        this.#open.delete(mailbox)
+        this.members.delete(mailbox)
+        log.unwant(patterns)
+        this.#leave(interest)
+      },
+    })
+    this.members.add(mailbox)
+    this.#open.add(mailbox)
+    return mailbox
+  }
+
+  /** Makes an interest known; what is committed after the cursor it answers is for it too. */
+  #announce(interest: Interest, also?: (end: Cursor) => void): Promise<Cursor> {
+    const {file, clients} = this.#connection
+    return file.lock.write(() => {
+      const end = this.log.end()
+      also?.(end)
+      clients.add(interest)
+      return end
+    })
+  }
+
+  #leave(interest: Interest): void {
+    const {file, clients} = this.#connection
+    if (this.#isClosed || !clients.has(interest)) return
+    file.lock.write(() => clients.remove(interest)).catch((error) => this.unreadable(error))
+  }
+
+  #openInbox(): Requests {
+    const {clients, wakeFiles, inbox, url} = this.#connection
+    if (this.#requests === undefined) {
+      wakeFiles.makeInbox(clients.id)
+      this.#watcher.watch([inboxWakeFile(clients.id)])
+      this.#inboxSeen = this.log.end().passing
+      this.#requests = new Requests(url, inbox, this.#send)
+    }
+    this.#watcher.expect()
+    return this.#requests
+  }
+
+  #readInbox(requests: Requests): boolean {
+    const before = this.#inboxSeen
+    for (;;) {
+      const rows = this.log.inbox(this.#connection.clients.id, this.#inboxSeen)
+      for (const row of rows) {
+        this.#inboxSeen = row[0]
+        requests.arrived(toMessage(row, row[1], false))
+      }
+      if (rows.length < inboxRows) return before !== this.#inboxSeen
+    }
+  }
+}
