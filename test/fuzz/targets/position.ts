@@ -4,7 +4,7 @@ import {formatPosition, parseEnd, parsePosition, parseRange} from '../../../src/
 import {durationMs, durationText} from '../../../src/lib/core/time/duration.ts'
 import {isoClock, localCalendarClock, unixSeconds} from '../../../src/lib/core/time/timestamp.ts'
 import {parseAddress as parseListen} from '../../../src/lib/protocols/event-delivery/admission.ts'
-import {parseAddress} from '../../../src/lib/transport/libbus/address.ts'
+import {parseLibbusUrl} from '../../../src/lib/transport/libbus/address.ts'
 import {timeOf} from '../../../src/lib/transport/nats/streams/settings.ts'
 import {refused, type Target, textOf} from '../target.ts'
 
@@ -53,7 +53,7 @@ export const target: Target = {
     const range = refused(() => units.parseDurationRange(text))
     if (range !== undefined) assert.ok(range.fromMs <= range.toMs)
     refused(() => parseListen(text))
-    refused(() => parseAddress(`libbus:${text}`))
+    refused(() => parseLibbusUrl(`libbus:${text}`))
     for (const time of [timeOf(text), Number(text)])
       for (const clock of [isoClock(), localCalendarClock(), unixSeconds]) clock(time)
   },

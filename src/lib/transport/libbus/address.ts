@@ -2,7 +2,7 @@ import {BusError} from '../../core/errors.ts'
 import {durationMs} from '../../core/time/duration.ts'
 
 /** What a `libbus:` URL says. */
-export interface Address {
+export interface LibbusAddress {
   readonly path: string
   /** Make the file and its tables where they are missing. */
   readonly create: boolean
@@ -12,7 +12,7 @@ export interface Address {
 }
 
 /** `libbus:PATH`, and after `?`, joined by `&`: `create`, and `poll=20ms` for both polls. Throws `usage`. */
-export function parseAddress(url: string): Address {
+export function parseLibbusUrl(url: string): LibbusAddress {
   const [path = '', query = ''] = url.slice('libbus:'.length).split(/\?(.*)/s)
   if (path === '') throw bad(url, 'has no path')
   const options = new URLSearchParams(query)

@@ -7,7 +7,7 @@ import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {applicationId, type Db, databaseError} from '../sqlite/db.ts'
-import type {Address} from './address.ts'
+import type {LibbusAddress} from './address.ts'
 
 const schema = `
   CREATE TABLE IF NOT EXISTS bus_events (
@@ -40,7 +40,7 @@ const columns: Readonly<Record<string, readonly string[]>> = {
  * Opens the database. Fails with `notFound` when it, or one of the tables, is not there and was not to be made; else
  * with `connect` or `denied`.
  */
-export function openDatabase({path, create}: Address): Db {
+export function openDatabase({path, create}: LibbusAddress): Db {
   const isNew = create && createFile(path)
   let db: Db
   try {

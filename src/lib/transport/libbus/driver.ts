@@ -18,14 +18,14 @@ import {checkOutgoing} from '../shared/outgoing.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
 import {busy, type Db, isBusy, Lock} from '../sqlite/db.ts'
-import {type Address, parseAddress} from './address.ts'
+import {type LibbusAddress, parseLibbusUrl} from './address.ts'
 import {startCleaning} from './cleaner.ts'
 import {libbusError, openDatabase} from './database.ts'
 import {errorHeaders, errorReply} from './error-replies.ts'
 import {EventReader, Events} from './events.ts'
 import {Poll} from './poll.ts'
 import {Requested, Server} from './requested.ts'
-import {blobOf, inboxPrefix, payloadOf} from './rows.ts'
+import {blobOf, payloadOf, replyPrefix} from './rows.ts'
 import {WriteQueue} from './write-queue.ts'
 
 const maxPayload = 64 * 1024 * 1024
@@ -35,7 +35,7 @@ const maxPayload = 64 * 1024 * 1024
  * its tables are not there, with `connect` or `denied`.
  */
 export async function openLibbus(url: string, options: OpenOptions = {}): Promise<Transport> {
-  const address = parseAddress(url)
+  const address = parseLibbusUrl(url)
   return new Libbus(address, openDatabase(address), options)
 }
 
@@ -70,7 +70,7 @@ class Libbus implements Transport {
   readonly #asked = new Set<string>()
   #isClosed = false
 
-  constructor({path, eventsMs, requestsMs}: Address, db: Db, options: OpenOptions) {
+  constructor({path, eventsMs, requestsMs}: LibbusAddress, db: Db, options: OpenOptions) {
     this.url = `libbus:${path}`
     this.streams = noStreams(this.url)
     this.#path = path
@@ -89,9 +89,9 @@ class Libbus implements Transport {
         return failure
       },
     })
-    this.#requests = new Requests(this.url, inboxPrefix, (message) => this.#ask(message), {
+    this.#requests = new Requests(this.url, replyPrefix, (message) => this.#ask(message), {
       token: randomUUID,
-      over: (reply) => this.#forget(reply.slice(inboxPrefix.length)),
+      over: (reply) => this.#forget(reply.slice(replyPrefix.length)),
     })
     const failed = (error: unknown) => this.#fail(error)
     this.#eventPoll = new Poll({db, everyMs: eventsMs, failed, look: () => wake(this.#subscribers)})
@@ -104,11 +104,11 @@ class Libbus implements Transport {
 
   publish(message: Outgoing): void {
     this.#check()
-    const isReply = message.subject.startsWith(inboxPrefix)
+    const isReply = message.subject.startsWith(replyPrefix)
     const error = isReply && message.headers ? errorReply(message.headers) : undefined
     const {subject, data} = error === undefined ? this.#plain(message) : {...message, data: error}
     if (message.reply !== undefined) throw this.#cannot('a message has no reply subject', `bus req ${subject}`)
-    if (isReply) this.#writes.push(() => this.#requested.answer(subject.slice(inboxPrefix.length), data))
+    if (isReply) this.#writes.push(() => this.#requested.answer(subject.slice(replyPrefix.length), data))
     else this.#writes.push(() => this.#addEvent.run(subject, blobOf(data)))
   }
 
@@ -200,7 +200,7 @@ class Libbus implements Transport {
 
   #ask(message: Outgoing): void {
     const {subject, data} = this.#plain(message)
-    const id = message.reply?.slice(inboxPrefix.length) ?? ''
+    const id = message.reply?.slice(replyPrefix.length) ?? ''
     this.#writes.push(() => this.#requested.ask(id, subject, data))
     this.#asked.add(id)
     this.#runPolls()
@@ -300,7 +300,7 @@ class Libbus implements Transport {
     if (this.#asked.size === 0) return
     for (const [id, data] of this.#requested.replies(this.#asked)) {
       const payload = payloadOf(data)
-      this.#requests.arrived(new Message(inboxPrefix + id, payload, errorHeaders(payload)))
+      this.#requests.arrived(new Message(replyPrefix + id, payload, errorHeaders(payload)))
     }
   }
 

@@ -1,6 +1,6 @@
 import type {Message} from '../../core/message.ts'
 import type {Db} from '../sqlite/db.ts'
-import {type EventRow, eventOf} from './rows.ts'
+import {type EventRow, eventMessage} from './rows.ts'
 
 /** Bytes after which a reading ends, however many more messages were asked for. */
 const mostBytes = 4 * 1024 * 1024
@@ -90,7 +90,7 @@ export class EventReader {
     const taken: Message[] = []
     let bytes = 0
     for (const row of this.#events.rows(this.#subjects, this.#cursor, end)) {
-      const message = eventOf(row)
+      const message = eventMessage(row)
       taken.push(message)
       bytes += message.payload.length
       this.#cursor = row[0]

@@ -1,7 +1,7 @@
 /** The tables of requests and replies, from both sides: a request is deleted by who answers it, before it is handled. */
 import type {Message} from '../../core/message.ts'
 import type {busy, Db, Lock} from '../sqlite/db.ts'
-import {blobOf, type Data, type RequestRow, requestOf} from './rows.ts'
+import {blobOf, type Data, type RequestRow, requestMessage} from './rows.ts'
 
 /** As many as a libbus server claims in one go, so that the others get their share. */
 const mostClaims = 10
@@ -62,7 +62,7 @@ export class Requested {
 
   take(id: string): Message | undefined {
     const row = this.#take.get(id)
-    return row && requestOf(row)
+    return row && requestMessage(row)
   }
 }
 

@@ -8,14 +8,14 @@ export type EventRow = [id: number, subject: Data, data: Data, createdAt: Data]
 export type RequestRow = [id: string, subject: Data, data: Data, createdAt: Data]
 
 /** What is published to this prefix and the id of a request is its reply. */
-export const inboxPrefix = '_INBOX.'
+export const replyPrefix = '_INBOX.'
 
-export function eventOf([id, subject, data, createdAt]: EventRow): Message {
+export function eventMessage([id, subject, data, createdAt]: EventRow): Message {
   return new Message(textOf(subject), payloadOf(data), undefined, undefined, id, timeOf(createdAt))
 }
 
-export function requestOf([id, subject, data, createdAt]: RequestRow): Message {
-  return new Message(textOf(subject), payloadOf(data), undefined, inboxPrefix + id, undefined, timeOf(createdAt))
+export function requestMessage([id, subject, data, createdAt]: RequestRow): Message {
+  return new Message(textOf(subject), payloadOf(data), undefined, replyPrefix + id, undefined, timeOf(createdAt))
 }
 
 export function payloadOf(data: Data): Uint8Array | string {

@@ -22,7 +22,7 @@ import type {Streams} from '../streams-contract.ts'
 import {BatchPublisher, type CommitListener, type PublishEvents} from './batch-publisher.ts'
 import {FileConnection} from './connection.ts'
 import {openFile} from './file.ts'
-import {Receiver} from './receiver.ts'
+import {FileReceiver} from './receiver.ts'
 import {inboxPrefix} from './rows.ts'
 import {SqliteStreamPublisher} from './streams/stream-publisher.ts'
 
@@ -47,7 +47,7 @@ class SqliteBus implements Transport, PublishEvents {
   readonly maxPayload = maxPayload
   readonly #connection: FileConnection
   #publisher: BatchPublisher | undefined
-  #receiver: Receiver | undefined
+  #receiver: FileReceiver | undefined
   #streams: Streams | undefined
   #stored: StoredStreams | undefined
   #isClosed = false
@@ -170,9 +170,9 @@ class SqliteBus implements Transport, PublishEvents {
     }
   }
 
-  #reading(): Receiver {
+  #reading(): FileReceiver {
     try {
-      this.#receiver ??= new Receiver(this.#connection, this.#push)
+      this.#receiver ??= new FileReceiver(this.#connection, this.#push)
       return this.#receiver
     } catch (error) {
       throw this.#failure(error)

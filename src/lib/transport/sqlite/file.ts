@@ -10,7 +10,7 @@ import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {applicationId, type Db, damageError, databaseError, Lock, systemCode} from './db.ts'
-import {schema, schemaVersion} from './schema.ts'
+import {busFileSchema, schemaVersion} from './schema.ts'
 import {checkLog, WalChain} from './wal-chain.ts'
 
 /** A look costs as much as a tenth of a commit: a process that commits without pause looks no more often. */
@@ -178,7 +178,7 @@ function initialise(db: Db): void {
   db.pragma('auto_vacuum = INCREMENTAL')
   db.pragma('journal_mode = WAL')
   db.exec('BEGIN IMMEDIATE')
-  if (db.pragma('application_id', {simple: true}) !== applicationId) db.exec(schema)
+  if (db.pragma('application_id', {simple: true}) !== applicationId) db.exec(busFileSchema)
   db.exec('COMMIT')
   // From now on the file itself has a link, by which a log is recognised as its own.
   db.pragma('wal_checkpoint(PASSIVE)')

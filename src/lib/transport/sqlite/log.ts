@@ -13,7 +13,7 @@ export interface Cursor {
 
 export const everything: Cursor = {seq: Number.MAX_SAFE_INTEGER, passing: Number.MAX_SAFE_INTEGER}
 
-export interface Entry {
+export interface LogEntry {
   readonly message: Message
   /** The subject's number; 0 for what passes through an inbox. */
   readonly sid: number
@@ -21,8 +21,8 @@ export interface Entry {
   readonly cursor: Cursor
 }
 
-export interface Page {
-  readonly entries: readonly Entry[]
+export interface LogPage {
+  readonly entries: readonly LogEntry[]
   readonly cursor: Cursor
   /** There may be more. */
   readonly isFull: boolean
@@ -101,7 +101,7 @@ export class Log {
    * What comes after `from` up to `to`, oldest first, from one snapshot: what is wanted by somebody, or all; and what
    * passes through inboxes when `passing` is set.
    */
-  page(from: Cursor, to: Cursor, what: {all: boolean; passing: boolean; rows?: number}): Page {
+  page(from: Cursor, to: Cursor, what: {all: boolean; passing: boolean; rows?: number}): LogPage {
     return this.#lock.read(() => {
       this.learn()
       const stored = (what.all ? this.#all : this.#wantedRows).read(from.seq + 1, to.seq, what.rows ?? pageRows)
@@ -115,7 +115,7 @@ export class Log {
     return this.#lock.readStatement(() => this.#statements.inbox.all(from, client) as Row<string>[])
   }
 
-  #storedPage({rows, isFull}: Filled, from: Cursor, to: Cursor): Page {
+  #storedPage({rows, isFull}: Filled, from: Cursor, to: Cursor): LogPage {
     const entries = rows.map((row) => this.#stored(row, from.passing))
     const last = rows.at(-1)?.[0] ?? from.seq
     const seq = isFull ? last : Math.max(from.seq, Math.min(this.end().seq, to.seq))
@@ -123,8 +123,8 @@ export class Log {
   }
 
   /** By time; where one of the two has more to come, the other waits at that point. */
-  #mergedPage(stored: Filled, passing: ReturnType<typeof fill>, from: Cursor, to: Cursor): Page {
-    const entries: Entry[] = []
+  #mergedPage(stored: Filled, passing: ReturnType<typeof fill>, from: Cursor, to: Cursor): LogPage {
+    const entries: LogEntry[] = []
     let {seq, passing: pass} = from
     let s = 0
     let p = 0
@@ -152,7 +152,7 @@ export class Log {
     return {entries, cursor, isFull}
   }
 
-  #stored(row: Row<number>, passing: number): Entry {
+  #stored(row: Row<number>, passing: number): LogEntry {
     return {message: toMessage(row, this.nameOf(row[1]), true), sid: row[1], cursor: {seq: row[0], passing}}
   }
 

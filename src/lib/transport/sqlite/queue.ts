@@ -8,7 +8,7 @@ import type {Message} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
 import type {Clients} from './clients.ts'
 import type {busy, Db, Lock} from './db.ts'
-import {type Cursor, type Entry, everything, type Log, type Page} from './log.ts'
+import {type Cursor, everything, type Log, type LogEntry, type LogPage} from './log.ts'
 
 /** Pages for one claim: the lock is not held for long. */
 const mostPages = 16
@@ -99,8 +99,8 @@ export class QueueMember {
   }
 
   /** What comes next for one pattern, `max` at most, and how far that goes. */
-  #offer(place: Place, owners: readonly Owner[], max: number): {entries: Entry[]; seq: number} {
-    const entries: Entry[] = []
+  #offer(place: Place, owners: readonly Owner[], max: number): {entries: LogEntry[]; seq: number} {
+    const entries: LogEntry[] = []
     let seq = this.#from(place)
     for (let pages = 0; pages < mostPages; pages++) {
       const page = this.#page(seq, Math.max(max, leastRows))
@@ -119,12 +119,12 @@ export class QueueMember {
     return Math.max(place.scanned, Number(this.#statements.next.get(this.#name, place.pattern) ?? 1) - 1)
   }
 
-  #page(seq: number, rows: number): Page {
+  #page(seq: number, rows: number): LogPage {
     return this.#parts.log.page({seq, passing: 0}, this.end, {all: false, passing: false, rows})
   }
 }
 
-function owns(pattern: string, owners: readonly Owner[], {message, cursor}: Entry): boolean {
+function owns(pattern: string, owners: readonly Owner[], {message, cursor}: LogEntry): boolean {
   if (!matches(pattern, message.subject)) return false
   const owner = owners.find(
     ([other, first, next]) => first <= cursor.seq && cursor.seq < next && matches(other, message.subject),

@@ -5,7 +5,7 @@
  */
 import {SubjectTrie} from '../../core/subject.ts'
 import type {Mailbox} from '../shared/mailbox.ts'
-import {type Cursor, type Entry, everything, type Log, type Page} from './log.ts'
+import {type Cursor, everything, type Log, type LogEntry, type LogPage} from './log.ts'
 import {seesPassing} from './rows.ts'
 
 const mostHeld = 1024
@@ -33,7 +33,7 @@ export class Subscriber {
   }
 
   /** Takes an entry of the shared reading, or steps out of it before this entry when it holds enough. */
-  accept(entry: Entry, before: Cursor): boolean {
+  accept(entry: LogEntry, before: Cursor): boolean {
     const {mailbox} = this
     const isSeen = entry.sid === 0 ? entry.cursor.passing <= this.cursor.passing : entry.cursor.seq <= this.cursor.seq
     if (isSeen) return false
@@ -130,7 +130,7 @@ export class Reader {
     return page.entries.length > 0
   }
 
-  #deliver(page: Page): void {
+  #deliver(page: LogPage): void {
     const touched = new Set<Subscriber>()
     let before = this.#head
     for (const entry of page.entries) {
@@ -142,7 +142,7 @@ export class Reader {
     for (const subscriber of touched) subscriber.mailbox.wake()
   }
 
-  #takersOf(entry: Entry): Subscriber[] {
+  #takersOf(entry: LogEntry): Subscriber[] {
     if (entry.sid === 0) return [...new Set(this.#trie.match(entry.message.subject))]
     let takers = this.#takers.get(entry.sid)
     if (takers === undefined) {

@@ -15,7 +15,7 @@ import {inboxPrefix, toMessage} from './rows.ts'
 import type {SqliteMember} from './streams/member.ts'
 import {inboxWakeFile, wakeFileOf} from './wake-files.ts'
 
-export class Receiver {
+export class FileReceiver {
   readonly log: Log
   /** Woken after every commit: members of queue groups, and readers of streams that follow. */
   readonly members = new Set<Mailbox>()

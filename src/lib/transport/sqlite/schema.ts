@@ -20,7 +20,7 @@ export const schemaVersion = 1001
 export const chainVersion = 1001
 
 /** Times are Unix microseconds. A payload is TEXT when it was published as text, else BLOB; NULL when empty. */
-export const schema = `
+export const busFileSchema = `
 CREATE TABLE chain(link BLOB NOT NULL, previous BLOB NOT NULL) STRICT;
 INSERT INTO chain VALUES (randomblob(8), zeroblob(8));
 
