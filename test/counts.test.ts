@@ -4,6 +4,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import Database from 'better-sqlite3'
 import {afterAll, describe, expect, it, vi} from 'vitest'
+import type {Transport} from '../src/lib/transport/contract.ts'
 import {open} from '../src/lib/transport/open.ts'
 import {bus, start} from './bus.ts'
 
@@ -132,5 +133,47 @@ describe('statements for ten thousand messages, on a bus file', () => {
         await consuming.close()
       }),
     ).toBeLessThan(1000)
+  })
+})
+
+describe('write transactions on a bus file', () => {
+  const file = join(folder, 'transactions.db')
+  const statement = Object.getPrototypeOf(new Database(':memory:').prepare('SELECT 1'))
+
+  /** How many this process begins meanwhile. */
+  async function counting(work: () => Promise<void>): Promise<number> {
+    const spy = vi.spyOn(statement, 'run')
+    await work()
+    const begun = spy.mock.contexts.filter((each) => (each as {source: string}).source === 'BEGIN IMMEDIATE').length
+    spy.mockRestore()
+    return begun
+  }
+
+  it.each([
+    ['none to open and close it', 0, async () => {}],
+    [
+      'one to publish',
+      1,
+      async (transport: Transport) => {
+        transport.publish({subject: 'a', data: 'x'})
+        await transport.flush()
+      },
+    ],
+    [
+      'two to subscribe and leave',
+      2,
+      async (transport: Transport) => {
+        const subscription = await transport.subscribe('a')
+        await subscription.drain()
+        await subscription.close()
+      },
+    ],
+  ])('are %s', async (_, transactions, use) => {
+    await (await open(file)).close()
+    const begun = await counting(async () => {
+      await using transport = await open(file)
+      await use(transport)
+    })
+    expect(begun).toBe(transactions)
   })
 })

@@ -26,8 +26,8 @@ export class ChangeWatcher {
   /** Changes whenever another connection has committed. */
   readonly #dataVersion
   #timer: NodeJS.Timeout | undefined
-  #version = 0
-  #checkAt = 0
+  #version: number | undefined
+  #checkAt = performance.now() + checkMs
   #missed = 0
   #spinUntil = 0
   #isSpinning = false
@@ -37,6 +37,7 @@ export class ChangeWatcher {
     this.#wakeFiles = wakeFiles
     this.#listener = listener
     this.#dataVersion = file.db.prepare<[], number>('PRAGMA data_version').pluck()
+    this.#version = this.#dataVersion.get()
   }
 
   /** To be called before the first read, so that nothing falls between. */
@@ -76,28 +77,24 @@ export class ChangeWatcher {
   #poll(everyMs: number): void {
     if (everyMs === pollMs && this.#timer !== undefined && this.#missed < unreliableAfter) return
     clearInterval(this.#timer)
-    this.#timer = setInterval(this.#tick, everyMs)
-  }
-
-  readonly #tick = (): void => {
-    if (this.#look() && ++this.#missed === unreliableAfter) this.#poll(unreliablePollMs)
+    this.#timer = setInterval(this.#look, everyMs)
   }
 
   /** Has anybody else committed since the last look, and was there something for us? */
-  #look(): boolean {
+  readonly #look = (): void => {
     try {
       const now = performance.now()
       if (now >= this.#checkAt) {
         this.#checkAt = now + checkMs
         this.#file.check()
       }
-      const version = this.#dataVersion.get() as number
-      if (version === this.#version) return false
+      const version = this.#dataVersion.get()
+      if (version === this.#version) return
       this.#version = version
-      return this.#listener.changed()
+      if (!this.#listener.changed() || this.#isSpinning) return
+      if (++this.#missed === unreliableAfter) this.#poll(unreliablePollMs)
     } catch (error) {
       this.#listener.unreadable(error)
-      return false
     }
   }
 }
