@@ -6,7 +6,7 @@ import type {ClientResult} from '../../lib/bench/meter.ts'
 import {errorJson} from '../../lib/cli/base/error-report.ts'
 import {makeLatencies} from '../../lib/cli/render/histogram.ts'
 import {BusError, type FailureKind} from '../../lib/core/errors.ts'
-import type {ServerOptions} from '../../lib/transport/contract.ts'
+import type {Notice, ServerOptions} from '../../lib/transport/contract.ts'
 import {open} from '../../lib/transport/open.ts'
 import {workloadOf} from './workloads.ts'
 
@@ -22,6 +22,7 @@ type ToWorker = Assignment | 'go' | 'quiet' | 'stop'
 type FromWorker =
   | 'ready'
   | {readonly done: number}
+  | {readonly notice: string}
   | {readonly result: ClientResult}
   | {readonly failure: WorkerFailure}
 
@@ -36,15 +37,16 @@ interface WorkerFailure {
 const reportMs = 100
 
 /** A client in this process, for a bus that no other process can reach. */
-export async function localClient({job, url, server}: Assignment): Promise<BenchClient> {
+export async function localClient({job, url, server}: Assignment, say: (line: string) => void): Promise<BenchClient> {
   const latencies = await makeLatencies()
   const name = `bus bench ${job.role}`
   const workload = workloadOf(job)
-  return startClient(() => open(url, {name, maxReconnects: 0, ...server}), {job, workload, latencies})
+  const notify = ({kind, text}: Notice) => void (kind === 'election' && say(text))
+  return startClient(() => open(url, {name, notify, maxReconnects: 0, ...server}), {job, workload, latencies})
 }
 
 /** A client in a new process that runs this program. */
-export function workerClient(assignment: Assignment): BenchClient {
+export function workerClient(assignment: Assignment, say: (line: string) => void): BenchClient {
   const [, program = ''] = process.argv
   // In a process group of its own: Ctrl-C reaches only the parent, which then stops its workers.
   const child = fork(program, ['bench', 'worker'], {detached: true, stdio: ['ignore', 'ignore', 'inherit', 'ipc']})
@@ -54,6 +56,7 @@ export function workerClient(assignment: Assignment): BenchClient {
   const send = (message: ToWorker) => void (child.connected && child.send(message, () => undefined))
   const ended = resultOf(child, (message) => {
     if (message === 'ready') ready.resolve()
+    else if ('notice' in message) say(message.notice)
     else done = message.done
   })
   ended.catch(() => ready.resolve())
@@ -72,11 +75,11 @@ export function workerClient(assignment: Assignment): BenchClient {
 
 function resultOf(
   child: ChildProcess,
-  onProgress: (message: 'ready' | {readonly done: number}) => void,
+  onProgress: (message: 'ready' | {readonly done: number} | {readonly notice: string}) => void,
 ): Promise<ClientResult> {
   return new Promise((resolve, reject) => {
     child.on('message', (message: FromWorker) => {
-      if (message === 'ready' || 'done' in message) onProgress(message)
+      if (message === 'ready' || 'done' in message || 'notice' in message) onProgress(message)
       else if ('result' in message) resolve(message.result)
       else reject(errorOf(message.failure))
     })
@@ -100,7 +103,7 @@ export async function runWorker(): Promise<void> {
       client?.[message]()
       return
     }
-    starting = localClient(message)
+    starting = localClient(message, (notice) => void send({notice} satisfies FromWorker))
     const client = await starting
     client.ready.then(() => send('ready' satisfies FromWorker))
     const timer = setInterval(() => send({done: client.done} satisfies FromWorker), reportMs)

@@ -74,8 +74,16 @@ const temporaryCount = 100_000
 
 async function measure(plan: BenchPlan, {quiet}: RunFlags, environment: BenchEnvironment): Promise<MeasuredSide[]> {
   const {url, server, stop} = environment
-  const start = async (job: Job): Promise<BenchClient> =>
-    schemeOf(url)?.place === 'process' ? await localClient({job, url, server}) : workerClient({job, url, server})
+  const said = new Set<string>()
+  // Each client has a connection of its own; what they all notice is said once.
+  const say = (line: string) => {
+    if (!said.has(line)) environment.say(line)
+    said.add(line)
+  }
+  const start = async (job: Job): Promise<BenchClient> => {
+    const assignment = {job, url, server}
+    return schemeOf(url)?.place === 'process' ? await localClient(assignment, say) : workerClient(assignment, say)
+  }
   const receivers = await Promise.all(plan.receivers.map(start))
   const senders = await Promise.all(plan.senders.map(start))
   const shown = senders.length > 0 ? senders : receivers

@@ -5,7 +5,7 @@ import {startProgress} from '../../lib/cli/render/progress.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {counted, formatBytes, formatCount} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
-import {acknowledged} from '../../lib/messaging/pubsub/acknowledged.ts'
+import {AcknowledgedSink} from '../../lib/messaging/pubsub/acknowledged.ts'
 import {type Published, publishAll} from '../../lib/messaging/pubsub/publish.ts'
 import type {StreamPublisher} from '../../lib/transport/streams-contract.ts'
 import {planPublish} from './plan.ts'
@@ -84,9 +84,11 @@ export default class Pub extends BusCommand<PubResult> {
     const {unit, total, value} = plan.progress
     using bar = flags.quiet ? undefined : startProgress(unit, total)
     const {window = 1000, timeout: timeoutMs} = flags
-    await using publisher = flags.ack ? bus.streams.publisher({window, timeoutMs}) : undefined
-    const sink = publisher === undefined ? bus : acknowledged(publisher, window)
-    const done = await publishAll(sink, plan.source(bus), {
+    const stored = flags.ack
+      ? new AcknowledgedSink((options) => bus.streams.publisher({...options, timeoutMs}), window)
+      : undefined
+    await using publisher = stored?.publisher
+    const done = await publishAll(stored ?? bus, plan.source(bus), {
       pace: plan.pace,
       signal: this.stop,
       onProgress: (done) => bar?.update(value(done)),
@@ -97,8 +99,8 @@ export default class Pub extends BusCommand<PubResult> {
     const {published, bytes, ms} = done
     const result = {published, subject: args.subject, bytes, ms: Math.round(ms * 1000) / 1000}
     if (publisher === undefined) return result
-    const {acknowledged: stored, duplicates, last} = publisher
-    return {...result, acknowledged: stored, duplicates, stream: last?.stream, seq: last?.seq}
+    const {acknowledged, duplicates, last} = publisher
+    return {...result, acknowledged, duplicates, stream: last?.stream, seq: last?.seq}
   }
 }
 

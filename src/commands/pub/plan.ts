@@ -5,7 +5,7 @@ import {checkOneBody, fileError, inputName, readBody, readChunks} from '../../li
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {unescapeText} from '../../lib/cli/render/template.ts'
 import {BusError} from '../../lib/core/errors.ts'
-import {checkHeader, type Headers, type Outgoing} from '../../lib/core/message.ts'
+import {checkHeader, type Headers, headerOf, type Outgoing} from '../../lib/core/message.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import type {Encoding} from '../../lib/core/text/encoding.ts'
 import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
@@ -64,6 +64,7 @@ export interface Plan {
 export async function planPublish(given: PubFlags, signal: AbortSignal): Promise<Plan> {
   checkFlags(given)
   const flags = {...given, header: headersOf(given)}
+  checkMessageId(flags)
   const pace = paceOf(flags)
   if (flags.records !== undefined) return planRecords(flags, flags.records, pace, signal)
   if (flags.lines) return planLines(flags, pace, signal)
@@ -112,6 +113,17 @@ function checkFlags(flags: PubFlags): void {
     throw new BusError('usage', 'SUBJECT is missing', {try: ['bus pub orders.created \'{"id":1}\'']})
   if (!template) checkSubject(subject)
   if (reply !== undefined) checkSubject(reply)
+}
+
+/** One id for several messages would store the first and drop the others as duplicates. */
+function checkMessageId({header = [], lines, records, count, every, rate, template}: PubFlags): void {
+  const id = headerOf(header, storeHeaders.msgId)
+  const isRepeated = (count ?? 1) > 1 || (count === undefined && (every !== undefined || rate !== undefined))
+  const isMany = lines || records !== undefined || isRepeated
+  if (id === undefined || !isMany || (template && /[{]/.test(id))) return
+  throw new BusError('usage', `all messages would have the id ${JSON.stringify(id)}: a stream stores only the first`, {
+    try: ["--template --msg-id 'NAME-{n}'"],
+  })
 }
 
 /** Those that were given, and what a stream is to know. */

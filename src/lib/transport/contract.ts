@@ -139,7 +139,7 @@ export interface Usage {
 
 /** Something that happened to the connection, for people to know of. */
 export interface Notice {
-  readonly kind: 'slowConsumer' | 'disconnected' | 'reconnected' | 'lameDuck' | 'gap' | 'error'
+  readonly kind: 'slowConsumer' | 'disconnected' | 'reconnected' | 'lameDuck' | 'election' | 'gap' | 'error'
   readonly text: string
 }
 

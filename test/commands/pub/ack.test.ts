@@ -67,12 +67,40 @@ onBothBuses((newScene) => {
     const stdin = `one\n${'x'.repeat(200)}\nthree\n`
     const {code, stdout, stderr} = await scene.run(['pub', 's.a', '--lines', '--ack'], {stdin})
     expect([code, stdout]).toEqual([8, ''])
-    expect(stderr).toMatch(/^bus: line 2: .*; 2 messages were acknowledged\n/)
+    expect(stderr).toMatch(/^bus: line 2: .*; stored: lines 1, 3\n/)
     const json = await scene.run(['pub', 's.a', '--lines', '--ack', '--json'], {stdin})
     expect(JSON.parse(json.stderr).error).toMatchObject({
       kind: 'remote',
-      data: {index: 1, line: 2, acknowledged: 2, code: 10054},
+      data: {
+        index: 1,
+        line: 2,
+        acknowledged: 2,
+        code: 10054,
+        stored: [
+          [1, 1],
+          [3, 3],
+        ],
+        unknown: [],
+      },
     })
+  })
+
+  test('through a window of one stops at the first refused message, so that the order is kept', async () => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'S', subjects: ['s.>'], maxMsgSize: 100})
+    const stdin = `one\ntwo\n${'x'.repeat(200)}\nfour\n`
+    const {code, stderr} = await scene.run(['pub', 's.a', '--lines', '--ack', '--window', '1'], {stdin})
+    expect([code, stderr]).toEqual([8, expect.stringMatching(/^bus: line 3: .*; stored: lines 1-2\n/)])
+    expect((await state(scene)).messages).toBe(2)
+  })
+
+  test('one id for all lines is refused before anything is sent', async () => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
+    const args = ['pub', 's.a', '--lines', '--ack', '--msg-id', 'a-{n}']
+    const {code, stderr} = await scene.run(args, {stdin: 'one\ntwo\n'})
+    expect([code, stderr]).toEqual([2, expect.stringContaining('all messages would have the id "a-{n}"')])
+    expect((await state(scene)).messages).toBe(0)
   })
 
   test('records go into a stream and come out of it again', async () => {

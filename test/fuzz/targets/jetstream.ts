@@ -4,6 +4,7 @@ import {discover} from '../../../src/lib/protocols/loom-rpc/discover.ts'
 import {AckSubject} from '../../../src/lib/transport/nats/streams/ack-subject.ts'
 import {catalogue} from '../../../src/lib/transport/nats/streams/catalogue.ts'
 import {consumers} from '../../../src/lib/transport/nats/streams/consumers.ts'
+import {Elections} from '../../../src/lib/transport/nats/streams/elections.ts'
 import type {JetStreamSession} from '../../../src/lib/transport/nats/streams/session.ts'
 import {StoredReader} from '../../../src/lib/transport/nats/streams/stored.ts'
 import {refusedLater, type Target} from '../target.ts'
@@ -89,7 +90,13 @@ export const target: Target = {
 function lineThatAnswers(bytes: Uint8Array): JetStreamSession {
   let left = 40
   const request = async () => new Message('_INBOX.1', --left > 0 ? bytes : '{"error":{"code":500}}')
-  return {url: 'nats://fuzz', version: () => [2, 12, 0], check: () => undefined, request} as unknown as JetStreamSession
+  const elections = new Elections(
+    () => false,
+    () => undefined,
+    undefined,
+  )
+  const session = {url: 'nats://fuzz', version: () => [2, 12, 0], check: () => undefined, request, elections}
+  return session as unknown as JetStreamSession
 }
 
 function lineAsBus(bytes: Uint8Array): Parameters<typeof discover>[0] {

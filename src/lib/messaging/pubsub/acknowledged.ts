@@ -1,49 +1,142 @@
-/** Publishing with the acknowledgements of streams; a message that was not stored is named. */
-import {BusError} from '../../core/errors.ts'
-import type {StreamPublisher} from '../../transport/streams-contract.ts'
+/**
+ * Publishing with the acknowledgements of streams. Ends at the first message that was not stored, and then names it and
+ * says exactly which messages are stored: those in flight at that moment may be, too.
+ */
+import {BusError, type FailureKind} from '../../core/errors.ts'
+import type {Outgoing} from '../../core/message.ts'
+import type {PublisherOptions, StreamPublisher} from '../../transport/streams-contract.ts'
 import type {Sink} from './publish.ts'
+import type {Numbered} from './sources.ts'
 
-/** Payloads that may be under way: the publisher counts messages, and those may be large. */
+/** Bytes of payload that may be in flight: the publisher counts messages, and those may be large. */
 const mostBytes = 16 * 1024 * 1024
 
-/** `window` is the publisher's own. */
-export function acknowledged(publisher: StreamPublisher, window: number): Sink {
-  let pushed = 0
-  /** The lines that the last messages came from: a message that fails is among those under way. */
-  const lines = new Float64Array(window + 1)
+/** A message that failed in one of these ways may be stored. */
+const unknownKinds: ReadonlySet<FailureKind> = new Set(['timeout', 'connect', 'interrupted'])
 
-  /** Where the message came from, as far as that is not plain. */
-  function placeOf(index: number): string | undefined {
-    const line = index > pushed - lines.length ? lines[index % lines.length] : 0
-    if (line) return `line ${line}`
-    return pushed > 1 ? `message ${index + 1}` : undefined
-  }
+interface Failed {
+  readonly index: number
+  readonly error: unknown
+}
 
-  async function named(error: unknown): Promise<never> {
-    const index = error instanceof BusError ? error.data?.['index'] : undefined
-    if (!(error instanceof BusError) || typeof index !== 'number') throw error
-    // Those under way are not given up: how many were stored is known when all are settled.
-    await publisher.flush().catch(() => {})
-    const place = placeOf(index)
-    const {kind, message, cause, try: hints, data} = error
-    const stored = publisher.acknowledged === 1 ? '1 message was' : `${publisher.acknowledged} messages were`
-    const sentence = place === undefined ? message : `${place}: ${message}; ${stored} acknowledged`
-    const line = place?.startsWith('line') ? {line: lines[index % lines.length]} : {}
-    throw new BusError(kind, sentence, {
-      cause,
-      try: hints,
-      data: {...data, ...line, acknowledged: publisher.acknowledged},
+/** First and last of several numbers in a row. */
+type Run = readonly [first: number, last: number]
+
+export class AcknowledgedSink implements Sink {
+  readonly publisher: StreamPublisher
+  readonly flushAfterBytes = mostBytes
+  /** The lines of the last messages; 0 for a message that came from no line. */
+  readonly #lines: Float64Array
+  #firstLine = 0
+  #pushed = 0
+  /** All messages before this one are stored. */
+  #floor = 0
+  /** Messages after it that are stored (true) or refused (false); the others are unknown. */
+  readonly #known = new Map<number, boolean>()
+  #failed: Failed | undefined
+
+  /** `make` makes the publisher, with this window. */
+  constructor(make: (options: PublisherOptions) => StreamPublisher, window: number) {
+    // A message that fails is among those in flight; the one before it is named as well.
+    this.#lines = new Float64Array(window + 2)
+    this.publisher = make({
+      window,
+      onStored: (index) => this.#onStored(index),
+      onRefused: (index, error) => this.#onRefused(index, error),
     })
   }
 
-  return {
-    flushAfterBytes: mostBytes,
-    publish(message) {
-      lines[pushed % lines.length] = message.line ?? 0
-      const room = publisher.push(message)
-      pushed++
-      return room?.catch(named)
-    },
-    flush: () => publisher.flush().catch(named),
+  publish(message: Outgoing & Partial<Numbered>): Promise<void> | undefined {
+    if (this.#failed !== undefined) return this.#fail(this.#failed)
+    if (this.#pushed === 0) this.#firstLine = message.line ?? 0
+    this.#lines[this.#pushed % this.#lines.length] = message.line ?? 0
+    const room = this.publisher.push(message)
+    this.#pushed++
+    return room === undefined ? undefined : this.#checked(room)
   }
+
+  flush(): Promise<void> {
+    return this.#checked(this.publisher.flush())
+  }
+
+  async #checked(done: Promise<void>): Promise<void> {
+    try {
+      await done
+    } catch (error) {
+      const index = error instanceof BusError ? error.data?.['index'] : undefined
+      this.#failed ??= {index: typeof index === 'number' ? index : this.#floor, error}
+    }
+    if (this.#failed !== undefined) await this.#fail(this.#failed)
+  }
+
+  #onStored(index: number): void {
+    if (index !== this.#floor) return void this.#known.set(index, true)
+    do this.#floor++
+    while (this.#known.size > 0 && this.#known.get(this.#floor) === true && this.#known.delete(this.#floor))
+  }
+
+  #onRefused(index: number, error: unknown): void {
+    if (!(error instanceof BusError && unknownKinds.has(error.kind))) this.#known.set(index, false)
+    this.#failed ??= {index, error}
+  }
+
+  /** Those in flight are waited for: only then it is known what is stored. Always rejects. */
+  async #fail({index, error}: Failed): Promise<never> {
+    await this.publisher.flush().catch(() => {})
+    if (!(error instanceof BusError)) throw error
+    const {kind, message, cause, try: hints} = error
+    const line = this.#lineOf(index)
+    const place = line > 0 ? `line ${line}: ` : this.#pushed > 1 ? `message ${index + 1}: ` : ''
+    const [stored, unknown] = [this.#runs(true), this.#runs(undefined)]
+    const sentence = this.#pushed > 1 ? `${place}${message}${this.#summary(stored, unknown)}` : `${place}${message}`
+    throw new BusError(kind, sentence, {
+      cause,
+      try: hints,
+      data: {
+        ...error.data,
+        index,
+        ...(line > 0 && {line}),
+        acknowledged: this.publisher.acknowledged,
+        stored,
+        unknown,
+      },
+    })
+  }
+
+  #summary(stored: readonly Run[], unknown: readonly Run[]): string {
+    const unit = this.#firstLine > 0 ? 'line' : 'message'
+    const kept = stored.length === 0 ? 'nothing is stored' : `stored: ${runsText(unit, stored)}`
+    return unknown.length === 0 ? `; ${kept}` : `; ${kept}; not known: ${runsText(unit, unknown)}`
+  }
+
+  /** The stored messages, or those of which nothing is known, as lines or counted from 1. */
+  #runs(state: true | undefined): Run[] {
+    const runs: Run[] = []
+    if (state && this.#floor > 0) runs.push([this.#numberOf(0), this.#numberOf(this.#floor - 1)])
+    for (let index = this.#floor; index < this.#pushed; index++) {
+      if (this.#known.get(index) !== state) continue
+      const from = index
+      while (index + 1 < this.#pushed && this.#known.get(index + 1) === state) index++
+      runs.push([this.#numberOf(from), this.#numberOf(index)])
+    }
+    return runs
+  }
+
+  #numberOf(index: number): number {
+    if (this.#firstLine === 0) return index + 1
+    return index === 0 ? this.#firstLine : this.#lineOf(index)
+  }
+
+  /** 0 where it came from no line, or from one long before. */
+  #lineOf(index: number): number {
+    return index >= this.#pushed - this.#lines.length ? (this.#lines[index % this.#lines.length] ?? 0) : 0
+  }
+}
+
+/** `lines 1-3, 5`. */
+function runsText(unit: string, runs: readonly Run[]): string {
+  const texts = runs.map(([first, last]) => (first === last ? String(first) : `${first}-${last}`))
+  const [only] = runs
+  const isOne = runs.length === 1 && only?.[0] === only?.[1]
+  return `${unit}${isOne ? '' : 's'} ${texts.join(', ')}`
 }

@@ -22,6 +22,7 @@ import {publishDenied, subscribeDenied, tooManySubscriptions, unconfirmedFailure
 import {Inbox} from './inbox.ts'
 import type {NatsProtocol} from './protocol.ts'
 import {SendBuffer} from './send-buffer.ts'
+import {Elections} from './streams/elections.ts'
 import type {ConnectionListener, JetStreamSession} from './streams/session.ts'
 import {natsStreams} from './streams/streams.ts'
 import {NatsSubscription} from './subscription.ts'
@@ -217,6 +218,7 @@ class NatsBus implements Transport {
     const listeners = this.#listeners
     const version = () => (protocol.info ?? this.#info).version.split(/[.-]/).map(Number)
     const maxPayload = () => this.maxPayload
+    const isClustered = () => (protocol.info ?? this.#info).cluster !== undefined
     return {
       url: this.url,
       get isUp() {
@@ -246,6 +248,7 @@ class NatsBus implements Transport {
         return () => listeners.delete(listener)
       },
       notify: (kind, text) => connection.notify(kind, text),
+      elections: new Elections(isClustered, (text) => connection.notify('election', text), options.signal),
     }
   }
 

@@ -104,6 +104,13 @@ export abstract class PublishWindow implements StreamPublisher {
     }
   }
 
+  /** The acknowledgement of a message that has failed already. */
+  protected storedLate(index: number, stored: Stored): void {
+    this.acknowledged++
+    if (stored.duplicate) this.duplicates++
+    this.#options.onStored?.(index, stored)
+  }
+
   /** A message was not stored; the others are still waited for. */
   protected refuse(index: number, error: unknown): void {
     this.#settled++

@@ -43,6 +43,7 @@ describe('what answers for JetStream', () => {
   const session = (text: string) => ({
     ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined},
     request: async () => new Message('_INBOX.1', text),
+    elections: {isClustered: false},
   })
   const answers = ['', 'hello', 'null', '[]', '{}', '{"error":null}', '{"config":{},"state":7}', '{"streams":[7]}']
 

@@ -1,6 +1,8 @@
 /** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
 import {BusError, type FailureKind} from '../../../core/errors.ts'
+import {sleep} from '../../../core/time/timer.ts'
 import {noConsumer, noStream} from '../../shared/stream-errors.ts'
+import {isPassingCode, leaderWaitMs} from './elections.ts'
 import type {ErrorJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
 
@@ -13,6 +15,8 @@ export interface ApiTarget {
 export interface ApiOptions extends ApiTarget {
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Until when to wait for a leader, by `performance.now`. */
+  readonly deadline?: number | undefined
 }
 
 /** JetStream's `err_code`s that somebody looks for. */
@@ -31,24 +35,101 @@ export const codes = {
   resetNotAllowed: 10204,
 } as const
 
-/** Asks `$JS.API.<operation>`. Fails as `Streams` says; `data.code` is then JetStream's `err_code`. */
+/**
+ * Asks `$JS.API.<operation>`, and waits while a leader is being elected. Fails as `Streams` says; `data.code` is then
+ * JetStream's `err_code`.
+ */
 export async function apiRequest<T>(
   session: JetStreamSession,
   operation: string,
   body?: unknown,
   options: ApiOptions = {},
 ): Promise<T> {
+  const {elections} = session
+  const {deadline = performance.now() + leaderWaitMs} = options
+  const since = performance.now()
+  for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 1000)) {
+    const hasWaited = waitMs > 100
+    try {
+      const signal = options.signal ?? (hasWaited ? elections.signal : undefined)
+      const answer = await attempt<T>(session, operation, body, {...options, signal})
+      if (hasWaited) elections.over()
+      return answer
+    } catch (error) {
+      const sign = elections.signal?.aborted ? undefined : await electionSign(session, error)
+      if (sign === undefined) throw error
+      if (sign === 'silent' && !isRepeatable(operation)) throw unknownOutcome(error as BusError)
+      if (performance.now() >= deadline) throw noLeader(session.url, error as BusError)
+      elections.waiting(since)
+      if (sign === 'refused') await sleep(Math.min(waitMs, deadline - performance.now()), elections.signal)
+    }
+  }
+}
+
+async function attempt<T>(
+  session: JetStreamSession,
+  operation: string,
+  body: unknown,
+  options: ApiOptions,
+): Promise<T> {
   const data = body === undefined ? '' : JSON.stringify(body)
-  const {timeoutMs, signal} = options
+  const {deadline, signal} = options
+  // A list takes a cluster four seconds when a server is down.
+  const answerMs = options.timeoutMs ?? (operation.includes('LIST') && session.elections.isClustered ? 10_000 : 5000)
+  const leftMs = deadline === undefined ? answerMs : Math.max(250, deadline - performance.now())
+  const timeoutMs = Math.min(answerMs, leftMs)
   const reply = await session.request({subject: `$JS.API.${operation}`, data}, {timeoutMs, signal}).catch((error) => {
     throw error instanceof BusError ? noAnswer(session.url, error) : error
   })
   const answer = objectIn(reply.text)
   const {error} = (answer ?? {}) as {readonly error?: ErrorJson | null}
   if (error) throw apiFailure(session.url, error, options)
-  if (answer !== undefined && isAnswer(operation, answer)) return answer as T
+  if (answer !== undefined && isAnswer(operation, answer)) {
+    session.elections.hasAnswered = true
+    return answer as T
+  }
   const sentence = `what answered for JetStream on ${session.url} is something else: ${JSON.stringify(reply.text.slice(0, 60))}`
   throw new BusError('remote', sentence, {try: ['see who else subscribes to $JS.API.>']})
+}
+
+/** `refused`: it was not done; `silent`: it may have been done; undefined: the failure is no sign of an election. */
+async function electionSign(session: JetStreamSession, error: unknown): Promise<'refused' | 'silent' | undefined> {
+  if (!(error instanceof BusError)) return undefined
+  if (isPassingCode(error)) return 'refused'
+  if (!session.elections.isClustered) return undefined
+  if (error.kind === 'timeout') return 'silent'
+  const isUnheard = error.kind === 'notFound' && error.cause instanceof BusError && error.cause.kind === 'noResponders'
+  return isUnheard && (await isEnabled(session)) ? 'refused' : undefined
+}
+
+/** Does this login have JetStream? Where it has none, no server of the cluster takes the request. */
+async function isEnabled(session: JetStreamSession): Promise<boolean> {
+  if (session.elections.hasAnswered) return true
+  try {
+    await session.request({subject: '$JS.API.STREAM.NAMES'}, {timeoutMs: 2000})
+    return true
+  } catch (error) {
+    return error instanceof BusError && error.kind === 'timeout'
+  }
+}
+
+/** Repeated, it does what it would have done once. */
+function isRepeatable(operation: string): boolean {
+  return !/^(STREAM\.(DELETE|PURGE)|CONSUMER\.(DELETE|RESET))\./.test(operation)
+}
+
+function unknownOutcome(error: BusError): BusError {
+  const sentence = `${error.message}: it may have been carried out or not`
+  return new BusError('timeout', sentence, {cause: error, try: ['bus stream ls', 'bus consumer ls']})
+}
+
+/** No leader was elected in time. */
+export function noLeader(url: string, cause: unknown): BusError {
+  const reason = cause instanceof BusError ? ` (${cause.message})` : ''
+  return new BusError('timeout', `no leader was elected on ${url} within ${leaderWaitMs / 1000} s${reason}`, {
+    cause,
+    try: ['see which servers of the cluster are running: bus doctor'],
+  })
 }
 
 /** The object that a text is in JSON. */
@@ -59,12 +140,6 @@ export function objectIn(text: string): object | undefined {
   } catch {
     return undefined
   }
-}
-
-/** The `err_code` behind a failure. */
-export function codeOf(error: unknown): number | undefined {
-  const code = error instanceof BusError ? error.data?.['code'] : undefined
-  return typeof code === 'number' ? code : undefined
 }
 
 export function apiFailure(url: string, error: ErrorJson, about: ApiTarget = {}): BusError {
@@ -94,14 +169,11 @@ function noJetStream(url: string, data?: {readonly code: number}, cause?: unknow
   })
 }
 
-/** Servers that are restarted or choose a leader refuse for a while, or say nothing. */
+/** A server that restarts or elects a leader: refuses for a while, or is silent. For loops without an end of their own. */
 export function isPassing(error: unknown, forMs: number): boolean {
   if (!(error instanceof BusError)) return false
-  return error.kind === 'timeout' || error.kind === 'noResponders' || (error.kind === 'remote' && forMs < refusalMs)
+  return error.kind === 'timeout' || error.kind === 'noResponders' || (error.kind === 'remote' && forMs < leaderWaitMs)
 }
-
-/** How long a server may refuse for reasons of its own before it is told. */
-const refusalMs = 30_000
 
 /** What is the asker's to mend; all else is `remote`. */
 const kinds: Readonly<Record<number, FailureKind>> = {

@@ -6,7 +6,8 @@ import {noMessage, notKept, otherStream, overlapping} from '../../shared/stream-
 import {checkPurge, checkStoreName} from '../../shared/stream-settings.ts'
 import type {PurgeOptions, StreamInfo, StreamSettings} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
-import {apiRequest, codeOf, codes} from './api.ts'
+import {apiRequest, codes} from './api.ts'
+import {codeOf} from './elections.ts'
 import type {PageJson, StoredJson, StreamJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
 import {isAsWanted, streamInfo, streamJson, timeOf} from './settings.ts'
@@ -158,8 +159,10 @@ function missing(
   return noMessage(session.url, stream, which, {data: {code: codes.messageNotFound, ...data}})
 }
 
-/** Fails with `notFound` when no stream keeps the subject. */
-export async function mustBeKept(session: JetStreamSession, subject: string): Promise<void> {
-  if ((await keeping(session, subject)).length > 0) return
+/** Fails with `notFound` when no stream keeps the subject. Waits for a leader until the deadline. */
+export async function mustBeKept(session: JetStreamSession, subject: string, deadline?: number): Promise<void> {
+  const body = {subject}
+  const {streams} = await apiRequest<{streams: readonly string[] | null}>(session, 'STREAM.NAMES', body, {deadline})
+  if (streams !== null && streams.length > 0) return
   throw notKept(session.url, subject)
 }

@@ -12,8 +12,9 @@ import type {
   Consuming,
   Start,
 } from '../../streams-contract.ts'
-import {apiRequest, codeOf, codes} from './api.ts'
+import {apiRequest, codes} from './api.ts'
 import {fetchStream, pages} from './catalogue.ts'
+import {codeOf} from './elections.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {read} from './open-reading.ts'
 import {PullMember} from './pull-member.ts'

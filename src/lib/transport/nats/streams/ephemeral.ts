@@ -1,7 +1,8 @@
 /** The consumer that a reading has for itself: it acknowledges nothing, and goes when nobody pulls. */
 import {createInbox} from '@nats-io/transport-node'
 import {matches} from '../../../core/subject.ts'
-import {apiRequest, codeOf, codes} from './api.ts'
+import {apiRequest, codes} from './api.ts'
+import {codeOf} from './elections.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {isSince, type JetStreamSession} from './session.ts'
 import {needed} from './settings.ts'

@@ -1,9 +1,9 @@
 /**
  * Many messages for streams, pipelined: an entry of a map each, one share of the inbox, and one timer for the oldest.
- * When the connection is lost, those that are on their way may be stored or not. With a `Nats-Msg-Id` they are sent again
- * once the connection is back, and the stream stores them once as long as it remembers the id (its duplicate window);
- * without one they fail. With an id they are also sent again when no answer comes for a while, as when a stream's leader
- * dies. What is pushed meanwhile waits, so that the order stays.
+ * When the connection is lost, messages in flight may be stored or not. With a `Nats-Msg-Id` they are sent again after the
+ * reconnect, and the stream stores them once as long as it remembers the id (its duplicate window); without one they
+ * fail. With an id they are also sent again when no answer comes for a while, as when a stream's leader dies. What a stream
+ * refuses because of an election is sent again. New messages wait meanwhile, so that the order stays.
  */
 import {BusError} from '../../../core/errors.ts'
 import {headerOf, type Outgoing} from '../../../core/message.ts'
@@ -12,8 +12,9 @@ import {checkOutgoing} from '../../shared/outgoing.ts'
 import {PublishWindow} from '../../shared/publish-window.ts'
 import {lateError} from '../../shared/stream-errors.ts'
 import {type PublisherOptions, storeHeaders} from '../../streams-contract.ts'
-import {isPassing} from './api.ts'
+import {isPassing, noLeader} from './api.ts'
 import {electionMs, mustBeKept} from './catalogue.ts'
+import {isPassingCode, leaderWaitMs} from './elections.ts'
 import type {InboxShare, JetStreamSession} from './session.ts'
 import {StoredReader} from './stored.ts'
 
@@ -23,10 +24,12 @@ interface Sent {
   at: number
   /** When it was sent; undefined: it is still to be sent. */
   sentAt: number | undefined
+  /** Since when an election keeps it from being stored. */
+  refusedAt?: number | undefined
 }
 
 /** How long a message with an id may be without an answer before it is sent again. */
-const againMs = 2000
+export const repeatMs = 2000
 
 export class NatsStreamPublisher extends PublishWindow {
   readonly #session: JetStreamSession
@@ -35,8 +38,12 @@ export class NatsStreamPublisher extends PublishWindow {
   readonly #leave: () => void
   /** Not acknowledged, the oldest first. */
   readonly #sent = new Map<number, Sent>()
+  /** Failed without an answer: it may still come. */
+  readonly #late = new Set<number>()
+  /** Subjects that nobody listens to. */
+  readonly #unheard = new Set<string>()
   #isBusClosing = false
-  /** A stream chooses its leader. */
+  /** A stream elects its leader. */
   #isPausing = false
 
   constructor(session: JetStreamSession, options: PublisherOptions) {
@@ -79,15 +86,30 @@ export class NatsStreamPublisher extends PublishWindow {
   protected override look(): number | undefined {
     if (!this.#session.isUp) return undefined
     const now = performance.now()
-    for (const [index, {message, at, sentAt = at}] of this.#sent) {
-      const left = at + this.timeoutMs - now
-      if (left > 0) {
-        if (now - sentAt >= againMs) this.#sendAgain(now)
-        return Math.min(left, againMs)
-      }
-      this.#fail(index, lateError(this.url, message.subject, this.timeoutMs))
+    let wait = repeatMs
+    for (const [index, sent] of this.#sent) {
+      const left = this.#dueAt(sent) - now
+      if (left > 0) wait = Math.min(wait, left)
+      else this.#giveUpOn(index, sent)
     }
-    return undefined
+    this.#sendAgain(now)
+    return this.#sent.size === 0 ? undefined : wait
+  }
+
+  /** Until when an answer is waited for. */
+  #dueAt({message, at, sentAt, refusedAt}: Sent): number {
+    const leaderMs = Math.max(this.timeoutMs, leaderWaitMs)
+    if (this.#session.elections.isClustered && hasMsgId(message)) return at + leaderMs
+    // Without an id what may be stored is not sent again.
+    return refusedAt === undefined || sentAt !== undefined ? (sentAt ?? at) + this.timeoutMs : refusedAt + leaderMs
+  }
+
+  #giveUpOn(index: number, {message, sentAt, refusedAt}: Sent): void {
+    const late = lateError(this.url, message.subject, this.timeoutMs)
+    const isSilent = sentAt !== undefined
+    if (isSilent) this.#late.add(index)
+    const isElection = refusedAt !== undefined || (this.#session.elections.isClustered && hasMsgId(message))
+    this.#fail(index, isElection ? noLeader(this.url, isSilent ? late : undefined) : late)
   }
 
   protected override closed(): void {
@@ -104,33 +126,47 @@ export class NatsStreamPublisher extends PublishWindow {
 
   #arrived(index: number, data: Uint8Array, headerSize: number): void {
     const sent = this.#sent.get(index)
-    if (sent === undefined) return
+    if (sent === undefined) return this.#arrivedLate(index, data, headerSize)
     const refusal = this.#reader.read(data, headerSize)
-    if (refusal === 'nobody') void this.#pause(sent)
+    if (refusal === 'nobody' || isPassingCode(refusal)) void this.#pause(sent, refusal === 'nobody')
     else if (refusal !== undefined) this.#fail(index, refusal)
     else {
       this.#sent.delete(index)
+      if (sent.refusedAt !== undefined) this.#session.elections.over()
       this.settle(index, this.#reader.stored)
     }
   }
 
-  /** Nobody listens to its subject: no stream keeps it, or one does and chooses its leader. */
-  async #pause(sent: Sent): Promise<void> {
+  #arrivedLate(index: number, data: Uint8Array, headerSize: number): void {
+    if (!this.#late.has(index) || this.#reader.read(data, headerSize) !== undefined) return
+    this.#late.delete(index)
+    this.storedLate(index, this.#reader.stored)
+  }
+
+  /** The stream of its subject elects its leader; or, when nobody listens there, no stream keeps it. */
+  async #pause(sent: Sent, isUnheard: boolean): Promise<void> {
+    const {elections} = this.#session
     sent.sentAt = undefined
+    if (!isUnheard || elections.isClustered) {
+      sent.refusedAt ??= performance.now()
+      elections.waiting(sent.refusedAt)
+    }
+    if (isUnheard) this.#unheard.add(sent.message.subject)
     if (this.#isPausing) return
     this.#isPausing = true
     await sleep(electionMs)
-    const subjects = new Set([...this.#unsent()].map(([, {message}]) => message.subject))
-    await Promise.all([...subjects].map((subject) => this.#check(subject)))
+    const subjects = [...this.#unheard]
+    this.#unheard.clear()
+    await Promise.all(subjects.map((subject) => this.#check(subject)))
     this.#isPausing = false
     this.#sendUnsent()
   }
 
   async #check(subject: string): Promise<void> {
     try {
-      await mustBeKept(this.#session, subject)
+      await mustBeKept(this.#session, subject, performance.now() + repeatMs)
     } catch (error) {
-      // Servers that choose a leader may also not answer; then the message's own time ends.
+      // JetStream may have no leader either; then the message's own time ends.
       if (isPassing(error, 0)) return
       for (const [index, {message}] of this.#unsent()) if (message.subject === subject) this.#fail(index, error)
     }
@@ -153,7 +189,7 @@ export class NatsStreamPublisher extends PublishWindow {
     }
   }
 
-  /** One message was not stored; the others go on. */
+  /** One message was not stored; the others are still waited for. */
   #fail(index: number, error: unknown): void {
     this.#sent.delete(index)
     this.refuse(index, error)
@@ -171,12 +207,12 @@ export class NatsStreamPublisher extends PublishWindow {
   /** Those with an id that have waited for long. */
   #sendAgain(now: number): void {
     for (const sent of this.#sent.values())
-      if (hasId(sent) && sent.sentAt !== undefined && now - sent.sentAt >= againMs) sent.sentAt = undefined
+      if (hasMsgId(sent.message) && sent.sentAt !== undefined && now - sent.sentAt >= repeatMs) sent.sentAt = undefined
     this.#sendUnsent()
   }
 
   #lost(): void {
-    const unknown = [...this.#sent].filter(([, sent]) => sent.sentAt !== undefined && !hasId(sent))
+    const unknown = [...this.#sent].filter(([, sent]) => sent.sentAt !== undefined && !hasMsgId(sent.message))
     const failure = unconfirmedFailure(this.url, unknown.length)
     for (const [index] of unknown) this.#fail(index, failure)
     for (const sent of this.#sent.values()) sent.sentAt = undefined
@@ -191,8 +227,8 @@ export class NatsStreamPublisher extends PublishWindow {
   }
 }
 
-function hasId({message}: Sent): boolean {
-  return headerOf(message.headers ?? [], storeHeaders.msgId) !== undefined
+export function hasMsgId({headers = []}: Outgoing): boolean {
+  return headerOf(headers, storeHeaders.msgId) !== undefined
 }
 
 function neverSent(url: string, count: number): BusError {

@@ -1,6 +1,7 @@
 import type {Message, Outgoing} from '../../../core/message.ts'
 import type {Notice, RequestOptions} from '../../contract.ts'
 import type {MessageHandler, ServerSubscription} from '../protocol.ts'
+import type {Elections} from './elections.ts'
 
 /** What streams need of the connection that they are on. */
 export interface JetStreamSession {
@@ -35,6 +36,7 @@ export interface JetStreamSession {
   /** Adds a listener; answers how to remove it. */
   listen(listener: ConnectionListener): () => void
   notify(kind: Notice['kind'], text: string): void
+  readonly elections: Elections
 }
 
 /** Told how the connection fares. */

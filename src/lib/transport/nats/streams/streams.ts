@@ -5,10 +5,12 @@ import {sleep} from '../../../core/time/timer.ts'
 import {ackTimeoutMs} from '../../shared/publish-window.ts'
 import {lateError} from '../../shared/stream-errors.ts'
 import type {Stored, Streams} from '../../streams-contract.ts'
+import {noLeader} from './api.ts'
 import {catalogue, electionMs, mustBeKept} from './catalogue.ts'
 import {consumers} from './consumers.ts'
+import {isPassingCode, leaderWaitMs} from './elections.ts'
 import {read} from './open-reading.ts'
-import {NatsStreamPublisher} from './publisher.ts'
+import {hasMsgId, NatsStreamPublisher, repeatMs} from './publisher.ts'
 import type {JetStreamSession} from './session.ts'
 import {StoredReader} from './stored.ts'
 
@@ -22,33 +24,42 @@ export function natsStreams(session: JetStreamSession): Streams {
   }
 }
 
+/** Publishes until it is stored or refused, or until the wait for a leader is over. */
 async function publish(session: JetStreamSession, message: Outgoing, timeoutMs = ackTimeoutMs): Promise<Stored> {
-  const deadline = performance.now() + timeoutMs
+  const {elections} = session
+  const isRepeatable = elections.isClustered && hasMsgId(message)
+  const since = performance.now()
+  const deadline = since + Math.max(timeoutMs, leaderWaitMs)
   for (;;) {
-    const stored = await attempt(session, message, Math.max(1, deadline - performance.now()), timeoutMs)
-    if (stored !== undefined) return stored
-    await mustBeKept(session, message.subject)
-    if (performance.now() + electionMs > deadline) throw lateError(session.url, message.subject, timeoutMs)
-    await sleep(electionMs)
+    const stored = await attempt(session, message, isRepeatable ? Math.min(timeoutMs, repeatMs) : timeoutMs)
+    if (!(stored instanceof BusError)) {
+      elections.over()
+      return stored
+    }
+    const now = performance.now()
+    const isSilent = stored.kind === 'timeout'
+    // Without an id a message that may be stored is not sent again.
+    if (isSilent && !isRepeatable) throw lateError(session.url, message.subject, timeoutMs)
+    if (stored.kind === 'noResponders') await mustBeKept(session, message.subject, deadline)
+    const isUnheard = stored.kind === 'noResponders' && !elections.isClustered
+    if (isUnheard && now + electionMs > since + timeoutMs) throw lateError(session.url, message.subject, timeoutMs)
+    if (now >= deadline || elections.signal?.aborted) throw noLeader(session.url, stored)
+    if (!isUnheard) elections.waiting(since)
+    if (!isSilent) await sleep(electionMs, elections.signal)
   }
 }
 
-/** Undefined: nobody listens there. */
-async function attempt(
-  session: JetStreamSession,
-  message: Outgoing,
-  leftMs: number,
-  timeoutMs: number,
-): Promise<Stored | undefined> {
+/** The acknowledgement, or a failure that passes: `noResponders`, `timeout`, or a code of an election. */
+async function attempt(session: JetStreamSession, message: Outgoing, timeoutMs: number): Promise<Stored | BusError> {
   try {
-    const reply = await session.request(message, {timeoutMs: leftMs})
+    const reply = await session.request(message, {timeoutMs})
     const reader = new StoredReader(session.url)
     const refusal = reader.read(reply.data, 0)
     if (refusal === undefined) return reader.stored
     throw refusal
   } catch (error) {
     if (!(error instanceof BusError)) throw error
-    if (error.kind === 'noResponders') return undefined
-    throw error.kind === 'timeout' ? lateError(session.url, message.subject, timeoutMs) : error
+    if (error.kind === 'noResponders' || error.kind === 'timeout' || isPassingCode(error)) return error
+    throw error
   }
 }
