@@ -89,11 +89,11 @@ describe('publishing with acknowledgements', () => {
       data: {
         index: 6,
         line: 14,
-        acknowledged: 8,
+        acknowledged: 7,
         code: 10077,
         stored: [
           [2, 12],
-          [16, 18],
+          [16, 16],
         ],
         unknown: [],
       },

@@ -126,7 +126,10 @@ export class NatsStreamPublisher extends PublishWindow {
 
   #arrived(index: number, data: Uint8Array, headerSize: number): void {
     const sent = this.#sent.get(index)
-    if (sent === undefined) return this.#arrivedLate(index, data, headerSize)
+    if (sent === undefined) {
+      this.#arrivedLate(index, data, headerSize)
+      return
+    }
     const refusal = this.#reader.read(data, headerSize)
     if (refusal === 'nobody' || isPassingCode(refusal)) void this.#pause(sent, refusal === 'nobody')
     else if (refusal !== undefined) this.#fail(index, refusal)
