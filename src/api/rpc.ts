@@ -9,4 +9,4 @@ export {
   subject as methodSubject,
   wildcardSubject as methodPattern,
 } from '../lib/protocols/loom-rpc/names.ts'
-export {type MethodHandler, type Registration, register} from '../lib/protocols/loom-rpc/serve.ts'
+export {type MethodHandler, type RegisterOptions, type Registration, register} from '../lib/protocols/loom-rpc/serve.ts'

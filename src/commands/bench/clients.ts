@@ -59,6 +59,7 @@ export function workerClient(assignment: Assignment, say: (line: string) => void
     else if ('notice' in message) say(message.notice)
     else done = message.done
   })
+  // A worker that failed before it was ready holds up no other; `ended` has the error.
   ended.catch(() => ready.resolve())
   send(assignment)
   return {

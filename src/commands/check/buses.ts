@@ -61,6 +61,7 @@ export class Buses implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Each check has flushed what it published.
     await Promise.allSettled([...this.#found.keys()].map((bus) => bus.close()))
   }
 

@@ -85,6 +85,7 @@ export class LazyProtocols implements CheckProtocols, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // A broker that could not start failed its checks; one that does not stop loses nothing of theirs.
     await Promise.allSettled([...this.#brokers.values()].map(async (broker) => (await broker).stop()))
   }
 

@@ -90,7 +90,9 @@ export async function subscriptionDocument(
   currentOffset: number,
   streams: Streams,
 ): Promise<SubscriptionDocument> {
-  const info = await streams.info(subscription.namespace).catch(() => undefined)
+  const info = await streams.info(subscription.namespace).catch((error: unknown) => {
+    if (!(error instanceof BusError) || error.kind !== 'notFound') throw error
+  })
   return {...subscriptionJson(subscription), status: {currentOffset, lastSequence: info?.state.lastSeq}}
 }
 

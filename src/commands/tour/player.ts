@@ -116,6 +116,7 @@ function start(options: TourOptions, args: readonly string[]): StepProcess {
     stderr += chunk
     if (stderr.includes('listening on')) live.resolve(undefined)
   })
+  // A program that does not start closes, with a code below 0.
   child.on('error', () => {})
   const ended = new Promise<StepResult>((resolve) => {
     child.on('close', (code) => {

@@ -31,6 +31,7 @@ async function flushed(bus: Transport, job: Job, meter: Meter, schedule: Schedul
       if (begun !== undefined) meter.latencies.record(at - begun, count)
       else for (let i = 0; i < count; i++) meter.latencies.record(at - schedule.due(first + i))
     })
+    // Waited for below, in the next round.
     flushing.catch(() => undefined)
     await before
     before = flushing

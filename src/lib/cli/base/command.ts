@@ -170,6 +170,7 @@ export abstract class BusCommand<Result = void> extends Command {
     const error = firstFailure(thrown)
     const output = this.#output
     this.#output = undefined
+    // The error at hand came first, and is reported.
     await output?.end().catch(() => undefined)
     const isOver = output?.closed.aborted && error instanceof BusError && error.kind === 'interrupted'
     process.exitCode = isOver ? 0 : report(error, this.jsonEnabled())

@@ -76,8 +76,14 @@ export function usedFile(env: Env): string {
 export function usedContext(env: Env): string | undefined {
   try {
     return readFileSync(usedFile(env), 'utf8').trim() || undefined
-  } catch {
-    return undefined
+  } catch (cause) {
+    const {code, message} = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    // Another bus would be used without a word.
+    throw new BusError('usage', `which context is used cannot be read: ${message}`, {
+      cause,
+      try: ['bus context use NAME', '--bus URL'],
+    })
   }
 }
 

@@ -10,30 +10,6 @@ export function utf8Text(payload: string | Uint8Array): string | undefined {
   return isUtf8(payload) ? bufferOver(payload).toString('utf8') : undefined
 }
 
-/**
- * Bytes that should be UTF-8 as text that loses none of them: a byte that is not part of UTF-8 becomes the lone surrogate
- * U+DC00 plus the byte (as `surrogateescape` of Python, PEP 383), which JSON keeps as `\udcff`.
- */
-export function exactText(bytes: Uint8Array): string {
-  const buffer = bufferOver(bytes)
-  const text = buffer.toString('utf8')
-  if (!text.includes('\ufffd') || isUtf8(buffer)) return text
-  let exact = ''
-  for (let at = 0; at < buffer.length; ) {
-    const size = sequenceSize(buffer, at)
-    exact += size === 0 ? String.fromCharCode(0xdc00 + (buffer[at] ?? 0)) : buffer.toString('utf8', at, at + size)
-    at += Math.max(1, size)
-  }
-  return exact
-}
-
-/** Bytes of the UTF-8 sequence that begins here; 0 for none. */
-function sequenceSize(buffer: Buffer, at: number): number {
-  for (let size = 1; size <= 4 && at + size <= buffer.length; size++)
-    if (isUtf8(buffer.subarray(at, at + size))) return size
-  return 0
-}
-
 /** Text where the bytes are UTF-8, else the bytes: buses carry text in a faster form. */
 export function textWherePossible(bytes: Uint8Array): string | Uint8Array {
   return bytes.length <= longestText ? (utf8Text(bytes) ?? bytes) : bytes

@@ -99,6 +99,7 @@ export async function advertise(bus: Transport, options: AdvertiseOptions): Prom
     await subscription.close()
     await answering
   }
+  // What kept it from answering has been given to `onFailure`.
   return {close, [Symbol.asyncDispose]: () => close().catch(() => undefined)}
 }
 

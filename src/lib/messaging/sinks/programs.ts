@@ -65,7 +65,8 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
     fail(`${file} did not start: ${error.code === 'ENOENT' ? 'no such program' : error.message}`),
   )
   child.on('close', (code, signal) => fail(`${file} ended (${signal ?? `exit code ${code}`}) with messages to come`))
-  child.stdin.on('error', () => {})
+  // A program that ends closes its stdin first: how it ended says more.
+  child.stdin.on('error', () => setTimeout(() => fail(`${file} reads no more of its stdin`), endingMs).unref())
   child.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
   createInterface({input: child.stdout}).on('line', (line) => {
     const answer = answerOf(line)
@@ -92,6 +93,8 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
 }
 
 const graceMs = 2000
+/** Between the end of a program's stdin and its own. */
+const endingMs = 500
 
 /** Closes its stdin, by which a program learns that it is over; one that stays is ended. */
 async function ended(child: ChildProcess): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
@@ -19,7 +20,7 @@ export type SubjectHandler = (subject: string, data: Uint8Array, message: Messag
 
 /** How to reach the bus, and who is told what goes on. */
 export interface BrokerOptions extends Pick<OpenOptions, 'login' | 'tls' | 'name' | 'signal'> {
-  /** Told what does not end anything: a handler that failed, a stream configured otherwise, a lost connection. */
+  /** Told what ended a subscription, or else the process emits a warning; and what does not end anything: a handler that failed, a stream configured otherwise, a lost connection. */
   readonly onNotice?: ((text: string) => void) | undefined
 }
 
@@ -57,6 +58,7 @@ export class Broker implements AsyncDisposable {
    * with their progress.
    */
   async stop(): Promise<void> {
+    // A start that fails is reported to its caller.
     await this.#starting?.catch(() => {})
     const bus = this.#bus
     await Promise.all([...this.#subscriptions].map((end) => end()))
@@ -193,7 +195,10 @@ export class Broker implements AsyncDisposable {
   }
 
   #run(pump: Promise<void>, stop: () => Promise<void>): () => Promise<void> {
-    const done = pump.catch((error: unknown) => this.#options.onNotice?.(String(error)))
+    const done = pump.catch((error: unknown) => {
+      if (this.#options.onNotice === undefined) warnOfFailure('a subscription of the broker', error)
+      else this.#options.onNotice(String(error))
+    })
     // It counts as running until it is done, so that a second `stop` waits for it too.
     const end = async () => {
       await stop()

@@ -93,6 +93,7 @@ class Client implements EventClient {
       if (this.#waiting.length >= mostWaiting) socket.pause()
       this.#wake?.()
     })
+    // After an error the socket closes, which is reported.
     socket.on('error', () => undefined)
     socket.on('close', (code: number) => {
       signal?.removeEventListener('abort', stop)

@@ -84,6 +84,7 @@ export class Line {
         await sleep(troublePauseMs, this.#closed.signal)
       }
     }
+    // A lease that is not given back is taken over: its holder no longer answers for it.
     await stored?.leases.release(this.subscription).catch(() => undefined)
     this.#running = undefined
     if (this.#members.length > 0 && !this.#halted && !this.#closed.signal.aborted) this.#running = this.#run()

@@ -6,7 +6,7 @@
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
-import type {Transport} from '../../transport/contract.ts'
+import type {Subscription, Transport} from '../../transport/contract.ts'
 import type {SubscriptionRef} from './event.ts'
 
 /** Between two looks at who holds it. */
@@ -29,13 +29,46 @@ export class Leases implements AsyncDisposable {
     this.#self = self
   }
 
-  static async open(bus: Transport, bucket: Bucket, self: string): Promise<Leases> {
+  /** `warn` hears what kept it from answering other gateways, which then take what it holds. */
+  static async open(
+    bus: Transport,
+    bucket: Bucket,
+    {self, warn}: {readonly self: string; readonly warn: (line: string) => void},
+  ): Promise<Leases> {
     const leases = new Leases(bus, bucket, self)
-    const questions = await bus.subscribe(aliveSubject(self), {signal: leases.#stop.signal})
-    void (async () => {
-      for await (const {reply} of questions) if (reply !== undefined) bus.publish({subject: reply, data: 'alive'})
-    })().catch(() => undefined)
+    const questions = await leases.#questions()
+    // It catches what it meets, and ends when it is to.
+    void leases.#answer(questions, warn)
     return leases
+  }
+
+  #questions(): Promise<Subscription> {
+    return this.#bus.subscribe(aliveSubject(this.#self), {signal: this.#stop.signal})
+  }
+
+  /** A gateway that does not answer is taken for dead: whatever fails, or ends too early, is begun again. */
+  async #answer(first: Subscription, warn: (line: string) => void): Promise<void> {
+    let questions: Subscription | undefined = first
+    while (!this.#stop.signal.aborted) {
+      try {
+        questions ??= await this.#questions()
+        for await (const {reply} of questions) if (reply !== undefined) this.#sayAlive(reply, warn)
+        if (!this.#stop.signal.aborted) warn('questions of other gateways no longer come; asking for them again')
+      } catch (error) {
+        if (this.#stop.signal.aborted) return
+        warn(`questions of other gateways: ${(error as Error).message}`)
+      }
+      questions = undefined
+      await sleep(lookMs, this.#stop.signal)
+    }
+  }
+
+  #sayAlive(reply: string, warn: (line: string) => void): void {
+    try {
+      this.#bus.publish({subject: reply, data: 'alive'})
+    } catch (error) {
+      warn(`a question of another gateway could not be answered: ${(error as Error).message}`)
+    }
   }
 
   /** Resolves when this gateway may deliver the subscription: true; false when the signal aborted first. */

@@ -62,7 +62,7 @@ export class EventManager implements AsyncDisposable {
   /** Loads the durable subscriptions and follows their changes. Fails as the bus does. */
   static async start(bus: Transport, {warn, maxInFlight = mostInFlight}: ManagerOptions): Promise<EventManager> {
     const registry = await openRegistry(bus.streams)
-    const leases = await Leases.open(bus, registry.bucket, randomUUID())
+    const leases = await Leases.open(bus, registry.bucket, {self: randomUUID(), warn})
     const manager = new EventManager(
       bus,
       registry,
@@ -71,6 +71,7 @@ export class EventManager implements AsyncDisposable {
     )
     const revision = await manager.#load()
     manager.#following = manager.#follow(revision)
+    // `ended` reports it.
     manager.#following.catch(() => undefined)
     return manager
   }

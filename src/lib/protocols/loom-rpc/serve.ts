@@ -1,6 +1,7 @@
 /** Answering RPC methods: envelopes taken off requests and put around answers. */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {warnOfFailure} from '../../core/process/background-failure.ts'
 import type {SubscribeOptions, Transport} from '../../transport/contract.ts'
 import {decodeRequest, err, ok, type RpcRequest} from './envelope.ts'
 
@@ -34,6 +35,12 @@ export interface Registration extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** How calls are taken. */
+export interface RegisterOptions extends Pick<SubscribeOptions, 'queue'> {
+  /** Told what keeps it from serving any longer. Without it the process emits a warning. */
+  readonly onFailure?: ((error: unknown) => void) | undefined
+}
+
 /** Calls that are taken at once. */
 const batchSize = 64
 
@@ -42,7 +49,7 @@ export async function register(
   bus: Transport,
   subject: string,
   handle: MethodHandler,
-  options: Pick<SubscribeOptions, 'queue'> = {},
+  options: RegisterOptions = {},
 ): Promise<Registration> {
   const subscription = await bus.subscribe(subject, options)
   const open = new Set<Promise<void>>()
@@ -58,13 +65,20 @@ export async function register(
     }
     await Promise.all(open)
   })()
-  serving.catch(() => undefined)
+  let isClosing = false
+  serving.catch((error: unknown) => {
+    // `close` fails with it too.
+    if (isClosing) return
+    if (options.onFailure === undefined) warnOfFailure(`calls on "${subject}"`, error)
+    else options.onFailure(error)
+  })
   const close = async () => {
+    isClosing = true
     await subscription.drain()
     await serving
     await bus.flush()
   }
-  return {close, [Symbol.asyncDispose]: () => close().catch(() => undefined)}
+  return {close, [Symbol.asyncDispose]: close}
 }
 
 /** An answer that is too large becomes an error; a reply subject that is not one is the caller's fault. */

@@ -1,4 +1,6 @@
 /** Five words over any bus: publish, stream, request, serve, close. Payloads are bytes; there is nothing else to know. */
+
+import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
@@ -38,7 +40,7 @@ export type Unsubscribe = () => Promise<void>
 export interface MessengerOptions extends OpenOptions {
   /** Milliseconds for a request without its own; default 10,000. */
   readonly timeoutMs?: number | undefined
-  /** Told what a receiver threw. */
+  /** Told what a receiver threw, and what ended a subscription. Without it the process emits a warning. */
   readonly onError?: ((error: unknown) => void) | undefined
 }
 
@@ -78,7 +80,7 @@ export class Messenger implements AsyncDisposable {
       try {
         await receive(data)
       } catch (error) {
-        this.#options.onError?.(error)
+        this.#failed(subject, error)
       }
     })
   }
@@ -142,13 +144,18 @@ export class Messenger implements AsyncDisposable {
     const run = async () => {
       for await (const message of subscription) await handle(message)
     }
-    const loop = {subscription, done: run().catch((error: unknown) => this.#options.onError?.(error))}
+    const loop = {subscription, done: run().catch((error: unknown) => this.#failed(subject, error))}
     this.#loops.add(loop)
     return async () => {
       this.#loops.delete(loop)
       await subscription.drain()
       await loop.done
     }
+  }
+
+  #failed(subject: string, error: unknown): void {
+    if (this.#options.onError === undefined) warnOfFailure(`messages on "${subject}"`, error)
+    else this.#options.onError(error)
   }
 
   #check(): void {

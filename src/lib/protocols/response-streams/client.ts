@@ -93,6 +93,7 @@ export class StreamClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Nothing is sent any more: what fails here loses nothing.
     await this.close().catch(() => undefined)
   }
 
@@ -177,6 +178,7 @@ export class StreamClient implements AsyncDisposable {
     if (active === undefined || reply === undefined) return
     try {
       this.#bus.publish({subject: reply, data: encodeHeartbeatReply(this.#unwanted(active))})
+      // A producer that hears nothing asks again.
       this.#bus.flush().catch(() => undefined)
     } catch (error) {
       // A reply subject that is not one, or a closed bus: the producer's heartbeat goes without an answer.

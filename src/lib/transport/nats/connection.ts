@@ -117,6 +117,7 @@ export class NatsConnection {
       this.notify('reconnected', `reconnected after ${seconds} s to ${protocol.getServer()?.listen}`)
       if (isListening()) this.notify('gap', `messages published during these ${seconds} s were not received`)
     }
+    // Lost again before it answered: the next return is reported.
     protocol.flush().then(report, () => {})
   }
 

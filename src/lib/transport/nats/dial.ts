@@ -87,6 +87,7 @@ async function dialWithin(protocol: NatsProtocol, timeoutMs: number, signal: Abo
     protocol.abortConnect(error as Error)
     connected.then(
       () => protocol.close(),
+      // What the attempt ended with is thrown below.
       () => {},
     )
     throw error

@@ -3,7 +3,7 @@
  * space around values; here both are kept.
  */
 import {type Headers, noHeaders} from '../../core/message.ts'
-import {exactText} from '../../core/text/encoding.ts'
+import {exactText} from '../../core/text/exact-text.ts'
 
 const version = 'NATS/1.0'
 

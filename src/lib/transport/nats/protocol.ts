@@ -86,7 +86,7 @@ export class NatsProtocol extends ProtocolHandler {
         if (this.#handlers.delete(sid)) subscription.unsubscribe()
       },
       drain: async () => {
-        // Nothing more can arrive without a connection.
+        // Nothing more can arrive without a connection, or once it is lost.
         if (!this.connected) subscription.unsubscribe()
         else if (this.#handlers.has(sid)) await subscription.drain().catch(() => {})
         this.#handlers.delete(sid)

@@ -1,7 +1,7 @@
 import type {BusError} from '../../core/errors.ts'
 import {Message, noHeaders} from '../../core/message.ts'
 import {hasWildcard, matches, overlaps} from '../../core/subject.ts'
-import {exactText} from '../../core/text/encoding.ts'
+import {exactText} from '../../core/text/exact-text.ts'
 import {Mailbox, type MailboxOptions} from '../shared/mailbox.ts'
 import {parseHeaders} from './headers.ts'
 import type {MessageHandler, NatsProtocol, ServerSubscription} from './protocol.ts'

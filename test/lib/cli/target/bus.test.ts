@@ -34,6 +34,15 @@ describe('which bus is meant', () => {
     expect(chooseBus({}, without('BUS_URL', 'BUS_CONTEXT'))).toEqual({url: 'nats://n:4222', why: 'NATS_URL'})
   })
 
+  it('is refused, and not another one, where the chosen context cannot be read', () => {
+    const config = mkdtempSync(join(tmpdir(), 'unreadable-'))
+    mkdirSync(join(config, 'busline', 'context.txt'), {recursive: true})
+    expect(() => chooseBus({}, {XDG_CONFIG_HOME: config, HOME: '/home/ann'})).toThrow(
+      'which context is used cannot be read',
+    )
+    rmSync(config, {recursive: true})
+  })
+
   it('takes host:port in NATS_URL, as the NATS tools do', () => {
     expect(chooseBus({}, {NATS_URL: 'h1:4222,tls://h2'}).url).toBe('nats://h1:4222,tls://h2')
   })

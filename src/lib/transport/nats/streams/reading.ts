@@ -2,6 +2,7 @@
  * Reads a stream in order through a consumer of its own, with pulls ahead of the reader. The consumer counts what it gives:
  * where a number is missing, after a reconnect, or when the consumer has gone, another one goes on after the last message.
  */
+import {BusError} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {Mailbox} from '../../shared/mailbox.ts'
@@ -181,8 +182,15 @@ export class NatsReading extends Mailbox {
         const isSame = this.#consumer?.name === consumer && !this.#isRestarting
         if (isSame && info.num_pending === 0 && info.delivered.consumer_seq === this.#expected - 1) void this.drain()
       },
-      () => {},
+      (error) => this.#notTold(error),
     )
+  }
+
+  /** Whether there is more cannot be told now, or ever. */
+  #notTold(error: unknown): void {
+    if (this.#isOver || this.#isRestarting || isPassing(error, 0)) return
+    if (error instanceof BusError && error.kind === 'notFound') void this.#restart()
+    else this.fail(error)
   }
 
   async #restart(): Promise<void> {

@@ -109,6 +109,7 @@ export class SqliteMember implements Consuming {
     this.#queue = new TakeQueue({
       max: options.max,
       signal: options.signal,
+      // What could not be written is written, or reported, by the reader's own `close`.
       onAbort: () => void this.close().catch(() => {}),
       refill: (most) => this.#claim(most),
       failure: deps.failure,

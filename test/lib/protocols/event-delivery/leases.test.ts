@@ -1,0 +1,68 @@
+import {describe, expect, test} from 'vitest'
+import {openBucket} from '../../../../src/lib/messaging/stored/kv-bucket.ts'
+import {Leases} from '../../../../src/lib/protocols/event-delivery/leases.ts'
+import type {Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
+import {open} from '../../../../src/lib/transport/open.ts'
+
+const subject = 'bus-events.gateway.one'
+
+/** Leases of the gateway `one` on a bus with a fault, the bus without it, and what was warned of. */
+async function leasesOn(fault: (sound: Transport) => Partial<Transport>) {
+  const sound = await open(`memory:${crypto.randomUUID()}`)
+  const said: string[] = []
+  const warn = (line: string) => void said.push(line)
+  const bucket = await openBucket(sound.streams, 'b', {make: true})
+  const leases = await Leases.open({...bound(sound), ...fault(sound)}, bucket, {self: 'one', warn})
+  return {sound, said, leases}
+}
+
+function bound(bus: Transport): Transport {
+  return {
+    ...bus,
+    publish: (message) => bus.publish(message),
+    subscribe: (patterns, options) => bus.subscribe(patterns, options),
+  }
+}
+
+const asked = async (bus: Transport) => (await bus.request({subject}, {timeoutMs: 300})).text
+
+describe('the leases of a gateway', () => {
+  test('answer the next question, and warn, after an answer that could not be sent', async () => {
+    let failures = 1
+    const {sound, said, leases} = await leasesOn((bus) => ({
+      publish(message) {
+        if (failures-- > 0) throw new Error('no room')
+        bus.publish(message)
+      },
+    }))
+    await expect(asked(sound)).rejects.toMatchObject({kind: 'timeout'})
+    expect(await asked(sound)).toBe('alive')
+    expect(said).toEqual(['a question of another gateway could not be answered: no room'])
+    await leases[Symbol.asyncDispose]()
+  })
+
+  test.each([
+    ['fails', 'questions of other gateways: lost'],
+    ['ends', 'questions of other gateways no longer come; asking for them again'],
+  ])('ask for questions again, and warn, when their subscription %s', async (how, line) => {
+    let failures = 1
+    const {sound, said, leases} = await leasesOn((bus) => ({
+      async subscribe(patterns, options): Promise<Subscription> {
+        const subscription = await bus.subscribe(patterns, options)
+        if (failures-- <= 0) return subscription
+        await subscription.close()
+        if (how === 'ends') return subscription
+        return {
+          ...subscription,
+          // biome-ignore lint/correctness/useYield: it fails before it has something
+          async *[Symbol.asyncIterator]() {
+            throw new Error('lost')
+          },
+        }
+      },
+    }))
+    await expect.poll(() => asked(sound).catch(() => ''), {timeout: 3000}).toBe('alive')
+    expect(said).toEqual([line])
+    await leases[Symbol.asyncDispose]()
+  })
+})
