@@ -99,6 +99,11 @@ async function copies(flags: ReplayFlags, {bus, target, say, confirm}: SinkConte
     confirm,
   })
   if (sink.isResumed) say(`stream ${sink.stream} has copies of ${stream}: copying what is missing`)
+  const {firstSeq} = info.state
+  if (sink.lastCopied > 0 && firstSeq > sink.lastCopied + 1)
+    say(
+      `messages of ${stream} between #${sink.lastCopied} and #${firstSeq}, if there were any, are gone and were not copied`,
+    )
   return sink
 }
 

@@ -244,6 +244,38 @@ describe.each([
     expect(await contents(source)).toEqual(['1', '2', '3'])
   })
 
+  test('two streams that are copied into each other have each message once', async () => {
+    await fill(source, add(), numbered(3, 'a'))
+    await fill(target, add(), numbered(2, 'b'))
+    const back = (...args: string[]) => bus(['consumer', 'replay', 'S', ...args, '--into', source, '-b', target])
+    expect(result(await into('--yes', '--json'))).toMatchObject({handled: 3})
+    expect(result(await back('--yes', '--json'))).toMatchObject({read: 5, handled: 2, alreadyThere: 3})
+    expect(result(await into('--json'))).toMatchObject({read: 5, handled: 0, alreadyThere: 5})
+    expect(result(await back('--json'))).toMatchObject({read: 5, handled: 0, alreadyThere: 5})
+    const all = ['a1', 'a2', 'a3', 'b1', 'b2']
+    expect([(await contents(source)).sort(), (await contents(target)).sort()]).toEqual([all, all])
+    await withBus(source, ({streams}) => streams.purge('S'))
+    expect(result(await back('--json'))).toMatchObject({handled: 5, alreadyThere: 0})
+    expect((await contents(source)).sort()).toEqual(all)
+  })
+
+  test('what was removed from the source before it was copied is told', async () => {
+    await fill(source, add(), numbered(3))
+    expect((await into('--create')).code).toBe(0)
+    const last = await withBus(source, async ({streams}) => {
+      for (const data of ['4', '5']) await streams.publish({subject: 's.a', data})
+      const {seq} = await streams.publish({subject: 's.a', data: '6'})
+      await streams.purge('S', {beforeSeq: seq})
+      return seq
+    })
+    const {code, stderr} = await into()
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(`between #\\d+ and #${last}, if there were any, are gone`),
+    ])
+    expect(await contents(target)).toEqual(['1', '2', '3', '6'])
+  })
+
   test('a target that holds other messages is asked about', async () => {
     await fill(source, add(), numbered(3))
     await fill(target, add(), [['s.x', 'theirs']])

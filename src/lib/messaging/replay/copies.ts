@@ -117,6 +117,8 @@ export interface IntoSink extends CopySink {
   readonly stream: string
   /** The target had copies of the source when it began. */
   readonly isResumed: boolean
+  /** The highest sequence of the source that was copied before; 0 for none. */
+  readonly lastCopied: number
 }
 
 /** What is copied, and how. */
@@ -147,7 +149,7 @@ export async function intoSink(
       try: ['--into another bus', '--republish, to publish under other subjects'],
     })
   }
-  const id = hash('sha256', info.id, 'base64url').slice(0, 22)
+  const id = shortId(info)
   const {name} = stream.config
   const copies = new TargetCopies(target, name, id)
   const found = await copies.find((await options.floor?.()) ?? 0)
@@ -156,7 +158,11 @@ export async function intoSink(
     const has = `${stream.state.messages} ${stream.state.messages === 1 ? 'message' : 'messages'} from elsewhere`
     await options.confirm(`copy stream ${info.config.name} into stream ${name} of ${target.url}, which has ${has}`)
   }
-  return new StreamCopier({id, info, target, name, copies}, options, found.length > 0)
+  return new StreamCopier({id, targetId: shortId(stream), info, target, name, copies}, options, found.length > 0)
+}
+
+function shortId({id}: StreamInfo): string {
+  return hash('sha256', id, 'base64url').slice(0, 22)
 }
 
 /** Two copies of a bus file have the same id: their streams are told apart by what is in them. */
@@ -166,10 +172,7 @@ async function mustBeOf(
   target: Transport,
 ): Promise<void> {
   const {name} = info.config
-  const original = await bus.streams.get(name, seq).catch((error: unknown) => {
-    if (error instanceof BusError && error.kind === 'notFound') return undefined
-    throw error
-  })
+  const original = await messageAt(bus, name, seq)
   // What was removed since cannot be compared.
   if (original === undefined ? seq <= (await bus.streams.info(name)).state.lastSeq : isoTime(original) === time) return
   throw new BusError('remote', `${target.url} has a copy of #${seq} of ${name} that is of another history of it`, {
@@ -178,9 +181,20 @@ async function mustBeOf(
   })
 }
 
+async function messageAt(bus: Transport, stream: string, seq: number): Promise<Message | undefined> {
+  try {
+    return await bus.streams.get(stream, seq)
+  } catch (error) {
+    if (error instanceof BusError && error.kind === 'notFound') return undefined
+    throw error
+  }
+}
+
 interface CopierParts {
   /** The source's id, in short. */
   readonly id: string
+  /** The same of the target's stream. */
+  readonly targetId: string
   readonly info: StreamInfo
   readonly target: Transport
   /** The target's stream. */
@@ -193,12 +207,14 @@ class StreamCopier implements IntoSink {
   readonly depth = depth
   readonly stream: string
   readonly isResumed: boolean
+  readonly lastCopied: number
   readonly #parts: CopierParts
   readonly #options: IntoOptions
   readonly #position: CopyPosition
   readonly #storing: Storing
   #claim: string
   #sinceClaim = 0
+  #looked: Promise<ReadonlySet<Message>> = Promise.resolve(new Set())
   /** The last message that was given for the first time. */
   #last: number | undefined
   /** Of those that were refused: the message before it. */
@@ -212,6 +228,7 @@ class StreamCopier implements IntoSink {
     this.#claim = this.#position.claim()
     this.stream = parts.name
     this.isResumed = isResumed
+    this.lastCopied = this.#position.last
   }
 
   async copy(messages: readonly Message[]): Promise<Copied> {
@@ -221,8 +238,12 @@ class StreamCopier implements IntoSink {
     for (const message of messages) {
       const after = this.#precedes(message)
       if (after !== undefined) before.set(message, after)
-      if (!this.#position.has(message.seq ?? 0)) toStore.push([message, this.#copyOf(message)])
     }
+    // One after the other, so that the order stays.
+    this.#looked = this.#looked.then(() => this.#comeBack(messages))
+    const isBack = await this.#looked
+    for (const message of messages)
+      if (!this.#position.has(message.seq ?? 0) && !isBack.has(message)) toStore.push([message, this.#copyOf(message)])
     let stored = 0
     const duplicates: [Message, Stored][] = []
     await this.#storing.store(toStore, refused, (message, at) => {
@@ -238,6 +259,21 @@ class StreamCopier implements IntoSink {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#storing[Symbol.asyncDispose]()
+  }
+
+  /** Those that came from the target, and are still there: two streams may be copied into each other. */
+  async #comeBack(messages: readonly Message[]): Promise<ReadonlySet<Message>> {
+    const {target, targetId, name} = this.#parts
+    const back = new Set<Message>()
+    const copies = messages.filter((message) => sequenceOf(message, targetId) !== undefined)
+    await Promise.all(
+      copies.map(async (message) => {
+        const seq = sequenceOf(message, targetId) ?? 0
+        const original = await messageAt(target, name, seq)
+        if (original !== undefined && isoTime(original) === message.header(copyHeaders.time)) back.add(message)
+      }),
+    )
+    return back
   }
 
   /** The message before this one in the source, where that is known. */
@@ -266,10 +302,7 @@ class StreamCopier implements IntoSink {
     const missing: [Message, Outgoing][] = []
     await Promise.all(
       duplicates.map(async ([message, {seq: at}]) => {
-        const known = await target.streams.get(name, at).catch((error: unknown) => {
-          if (error instanceof BusError && error.kind === 'notFound') return undefined
-          throw error
-        })
+        const known = await messageAt(target, name, at)
         const isOurs = known !== undefined && sequenceOf(known, id) === message.seq
         if (isOurs && known.header(copyHeaders.time) === isoTime(message)) this.#position.found(message.seq ?? 0, at)
         else missing.push([message, this.#copyOf(message, `/${crypto.randomUUID()}`)])

@@ -58,6 +58,13 @@ export class CopyPosition {
   /** Our own copies beyond that. */
   #own: number[] = []
 
+  /** The highest sequence that is copied; 0 for none. */
+  get last(): number {
+    let last = this.#ranges.at(-1)?.hi ?? 0
+    for (const seq of this.#points.keys()) last = Math.max(last, seq)
+    return last
+  }
+
   has(seq: number): boolean {
     if (this.#points.has(seq)) return true
     const range = this.#ranges[this.#at(seq)]
