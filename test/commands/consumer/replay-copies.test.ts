@@ -259,6 +259,23 @@ describe.each([
     expect((await contents(source)).sort()).toEqual(all)
   })
 
+  test('behind a refused message nothing is acknowledged on a consumer that acknowledges all before', async () => {
+    const seqs = await fill(
+      source,
+      add(),
+      numbered(10).map(([subject, data]) => [subject, data === '5' ? 'large'.repeat(600) : data]),
+    )
+    await fill(target, add({maxMsgSize: 1200}), [])
+    await withBus(source, ({streams}) => streams.consumers.add('S', {name: 'all', ack: 'all', ackWaitMs: 2000}))
+    for (let run = 0; run < 2; run++) {
+      const {code, stderr} = await into('all', '--max-deliver', '1')
+      expect([code, stderr]).toEqual([8, expect.stringContaining(`stopped at message ${seqs[4]}`)])
+      expect(await floor('all')).toBe(seqs[3])
+    }
+    expect((await into('all', '--on-error', 'term')).code).toBe(8)
+    expect(await floor('all')).toBe(seqs[9])
+  })
+
   test('what was removed from the source before it was copied is told', async () => {
     await fill(source, add(), numbered(3))
     expect((await into('--create')).code).toBe(0)

@@ -105,6 +105,8 @@ class DurableSource implements Source {
   readonly #options: DurableOptions
   /** Taken and not settled. */
   readonly #inHand = new Set<Delivery>()
+  /** Only where an acknowledgement covers all earlier messages. */
+  readonly #prefix: SettledPrefix | undefined
   /** Keeps what is in hand from being delivered again. */
   readonly #alive: NodeJS.Timeout
   #isWaiting = false
@@ -123,6 +125,7 @@ class DurableSource implements Source {
     this.#consuming = consuming
     this.#options = options
     this.total = total
+    this.#prefix = info.config.ack === 'all' ? new SettledPrefix() : undefined
     const {ackWaitMs, backoffMs} = info.config
     this.#alive = setInterval(() => this.#stillAtWork(), Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3))
     this.#alive.unref()
@@ -134,6 +137,7 @@ class DurableSource implements Source {
       const taken = await consuming.take(max, silenceMs)
       for (const delivery of taken) {
         this.#inHand.add(delivery)
+        this.#prefix?.add(delivery)
         if (delivery.deliveries > 1) this.redelivered++
       }
       if (taken.length > 0) return taken
@@ -148,14 +152,20 @@ class DurableSource implements Source {
 
   done(messages: readonly Delivery[]): void {
     for (const message of messages) {
-      this.#consuming?.ack(message)
+      if (this.#prefix === undefined) this.#consuming?.ack(message)
       this.#inHand.delete(message)
     }
+    this.#acknowledgeUpTo(this.#prefix?.settle(messages))
   }
 
   term(message: Delivery, reason: string): void {
-    this.#consuming?.term(message, reason)
+    if (this.#prefix === undefined) this.#consuming?.term(message, reason)
     this.#inHand.delete(message)
+    this.#acknowledgeUpTo(this.#prefix?.settle([message]))
+  }
+
+  #acknowledgeUpTo(message: Delivery | undefined): void {
+    if (message !== undefined) this.#consuming?.ack(message)
   }
 
   leave(message: Delivery): void {
@@ -172,7 +182,7 @@ class DurableSource implements Source {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#alive)
-    for (const message of [...this.#left, ...this.#inHand]) this.#consuming?.nak(message)
+    for (const message of [...this.#left, ...this.#inHand, ...this.#unacknowledged]) this.#consuming?.nak(message)
     await this.#consuming?.close()
   }
 
@@ -181,7 +191,7 @@ class DurableSource implements Source {
     if (this.#inHand.size > 0) return false
     await this.#consuming?.flush()
     const info = await this.#streams.consumers.info(this.#info.stream, this.#info.config.name)
-    const others = info.ackPending - this.#left.length
+    const others = info.ackPending - this.#left.length - this.#unacknowledged.length
     if (info.pending === 0 && others <= 0) return true
     if (!this.#isWaiting && others > 0) this.#options.onWaiting?.(info)
     this.#isWaiting = true
@@ -189,7 +199,40 @@ class DurableSource implements Source {
   }
 
   #stillAtWork(): void {
-    for (const delivery of [...this.#inHand, ...this.#left]) this.#consuming?.working(delivery)
+    for (const delivery of [...this.#inHand, ...this.#left, ...this.#unacknowledged]) this.#consuming?.working(delivery)
+  }
+
+  get #unacknowledged(): readonly Delivery[] {
+    return this.#prefix?.waiting ?? []
+  }
+}
+
+/** What was taken, in order, and how far all of it is settled. */
+class SettledPrefix {
+  readonly #taken: Delivery[] = []
+  readonly #settled = new Set<Delivery>()
+
+  /** Settled behind one that is not. */
+  get waiting(): readonly Delivery[] {
+    return [...this.#settled]
+  }
+
+  add(delivery: Delivery): void {
+    this.#taken.push(delivery)
+  }
+
+  /** Answers the last message that has nothing unsettled before it, where that is another one than before. */
+  settle(messages: readonly Delivery[]): Delivery | undefined {
+    for (const message of messages) this.#settled.add(message)
+    let count = 0
+    let last: Delivery | undefined
+    for (const message of this.#taken) {
+      if (!this.#settled.delete(message)) break
+      last = message
+      count++
+    }
+    this.#taken.splice(0, count)
+    return last
   }
 }
 
