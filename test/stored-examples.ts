@@ -62,7 +62,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     before: orders,
     sees: '"subjects":["orders.>"]',
     // The order of members is no promise.
-    masks: [[/^\{"config".*$/gm, 'DOCUMENT']],
+    masks: [[/^\{"id":.*$/gm, 'DOCUMENT']],
   },
   'bus stream subjects ORDERS': {before: orders, sees: '       1  orders.7.paid\n       3  orders.new\n'},
   [`bus stream subjects ORDERS 'orders.*.paid'`]: {before: orders, sees: '       1  orders.7.paid\n'},
