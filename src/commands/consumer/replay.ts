@@ -97,7 +97,11 @@ export default class ConsumerReplay extends BusCommand<unknown> {
         })
       : await rangeSource(bus, flags.stream, range, flags.count)
     staySmall()
-    const done = await this.#replay(source, sink, flags, consumer)
+    const done = await this.#replay(source, sink, flags, consumer).catch((error: unknown) => {
+      if (error instanceof BusError && error.data?.['read'] !== undefined)
+        this.say(replayLine(error.data as unknown as Replayed, undefined))
+      throw error
+    })
     const after = isDurable ? (await bus.streams.consumers.info(flags.stream, consumer.config.name)).ackFloor : 0
     return this.#sumUp(
       done,

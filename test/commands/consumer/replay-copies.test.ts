@@ -105,6 +105,9 @@ describe.each([
       expect([range.code, range.stderr]).toEqual([8, expect.stringContaining(`stopped at message ${seqs[4]} on "s.a"`)])
     }
     expect((await contents(target)).sort()).toEqual(['1', '10', '2', '3', '4', '6', '7', '8', '9'])
+    const stopped = await into('--max-deliver', '1', '--json')
+    expect(stopped.stderr).toContain('10 read · 0 handled · 9 already there · 1 failed')
+    expect(result(stopped)).toMatchObject({seq: seqs[4], subject: 's.a', read: 10, alreadyThere: 9, failed: 1})
     const skipping = await into('--on-error', 'skip', '--json')
     expect(skipping.code).toBe(8)
     expect(result(skipping)).toMatchObject({read: 10, handled: 0, alreadyThere: 9, skipped: 1})

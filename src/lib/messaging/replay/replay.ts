@@ -81,6 +81,8 @@ class Run implements Counts {
   readonly #underWay = new Set<Promise<void>>()
   readonly #stopped = new AbortController()
   #failure: {error: unknown} | undefined
+  /** The message that ended it. */
+  #stop: {readonly message: Message; readonly reason: string} | undefined
   read = 0
   handled = 0
   alreadyThere = 0
@@ -111,11 +113,12 @@ class Run implements Counts {
     }
     await Promise.all(this.#underWay)
     await this.#source.flush().catch((error) => this.#fail(error))
-    if (this.#failure !== undefined) throw this.#failure.error
     const {read, handled, alreadyThere, unmatched, failed, skipped, givenUp} = this
     const ms = performance.now() - this.#started
-    const counts = {read, handled, alreadyThere, unmatched, failed, skipped, givenUp}
-    return {...counts, ms, complete, unhandled: this.#unhandled}
+    const done = {read, handled, alreadyThere, unmatched, failed, skipped, givenUp, ms, unhandled: this.#unhandled}
+    if (this.#stop !== undefined) throw stoppedAt(this.#stop, done)
+    if (this.#failure !== undefined) throw this.#failure.error
+    return {...done, complete}
   }
 
   /** True when the source has ended. */
@@ -220,7 +223,8 @@ class Run implements Counts {
     } else {
       this.#source.leave(message)
       this.#list(message, reason, 'stopped')
-      this.#fail(stoppedAt(message, reason))
+      if (this.#failure === undefined) this.#stop = {message, reason}
+      this.#fail(undefined)
     }
   }
 
@@ -238,11 +242,14 @@ function isWorthRetrying({verdict, isFinal}: Refusal): boolean {
   return verdict === undefined && isFinal !== true
 }
 
-function stoppedAt(message: Message, reason: string): BusError {
+function stoppedAt(
+  {message, reason}: {readonly message: Message; readonly reason: string},
+  done: Omit<Replayed, 'complete'>,
+): BusError {
   const {subject, seq} = message
   const fate = message instanceof Delivery ? ', which is not acknowledged' : ''
   return new BusError('remote', `stopped at message ${seq} on "${subject}"${fate}: ${reason}`, {
-    data: {seq, subject, reason},
+    data: {seq, subject, reason, ...done},
     try: ['--on-error skip or term', '--dead FILE, to put such messages aside and go on'],
   })
 }
