@@ -19,7 +19,7 @@ import {describe, expect, test} from 'vitest'
 import {BusError} from '../../src/lib/core/errors.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {root, bus as run} from '../bus.ts'
-import {start, startCommand, temporaryFolder} from '../lib/transport/sqlite/processes.ts'
+import {start, startCommand, temporaryFolder, withoutPrivileges} from '../lib/transport/sqlite/processes.ts'
 import {fill, rounds, sequences, tally, until} from './tally.ts'
 
 const program = join(root, 'bin', 'run.js')
@@ -64,15 +64,12 @@ describe('a bus file', () => {
     await publisher.atLeast(100)
     for (const each of [path, `${path}-wal`, `${path}-shm`]) chmodSync(each, 0o444)
     chmodSync(folder, 0o555)
-    // Root may write everywhere: then a plain user asks.
-    const asUser = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--clear-groups'] : ['env']
     for (const args of [
       ['pub', 's.a', 'x', '--ack'],
       ['sub', 's.>', '--durable', 'c'],
       ['serve', 'echo', '--echo'],
     ]) {
-      const [command = '', ...first] = [...asUser, process.execPath, program]
-      const other = startCommand(command, [...first, ...args, '-b', path])
+      const other = startCommand(...withoutPrivileges(process.execPath, program, ...args, '-b', path))
       expect(await other.ended, other.stderr()).toBe(4)
       expect(other.stderr()).toMatch(/is not writable|permission denied/)
     }

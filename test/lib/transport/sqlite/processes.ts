@@ -1,5 +1,5 @@
 import {type ChildProcess, spawn} from 'node:child_process'
-import {mkdtempSync, rmSync} from 'node:fs'
+import {mkdtempSync, rmSync, statSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {createInterface} from 'node:readline'
@@ -10,6 +10,18 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'busline-'))
   onTestFinished(() => rmSync(folder, {recursive: true, force: true}))
   return folder
+}
+
+/**
+ * A command line that is bound by the permissions of files, also where the tests run as root. It stays the owner of the
+ * checkout, which may lie in a folder that nobody else can enter.
+ */
+export function withoutPrivileges(...command: string[]): [command: string, args: string[]] {
+  const owner = statSync(new URL(import.meta.url)).uid
+  const none = '-dac_override,-dac_read_search'
+  const limits = [`--reuid=${owner}`, '--clear-groups', `--bounding-set=${none}`, `--inh-caps=${none}`]
+  const [first = '', ...rest] = process.getuid?.() === 0 ? ['setpriv', ...limits, ...command] : command
+  return [first, rest]
 }
 
 export interface Program {
