@@ -142,7 +142,11 @@ export class Messenger implements AsyncDisposable {
       throw new MessengerError('stream', error)
     }
     const run = async () => {
-      for await (const message of subscription) await handle(message)
+      // A request that is taken ahead of its turn is lost to the other servers, and with this process.
+      const most = queue === undefined ? 256 : 1
+      for (let taken = await subscription.take(most); taken.length > 0; taken = await subscription.take(most)) {
+        for (const message of taken) await handle(message)
+      }
     }
     const loop = {subscription, done: run().catch((error: unknown) => this.#failed(subject, error))}
     this.#loops.add(loop)

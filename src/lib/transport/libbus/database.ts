@@ -6,7 +6,7 @@ import {closeSync, existsSync, openSync} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
-import {applicationId, type Db, databaseError} from '../sqlite/db.ts'
+import {applicationId, type Db, databaseError, whenFree} from '../sqlite/db.ts'
 import type {LibbusAddress} from './address.ts'
 
 const schema = `
@@ -38,26 +38,31 @@ const columns: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Opens the database. Fails with `notFound` when it, or one of the tables, is not there and was not to be made; else
- * with `connect` or `denied`.
+ * with `connect` or `denied`, also when others hold it for ten seconds.
  */
-export function openDatabase({path, create}: LibbusAddress): Db {
-  const isNew = create && createFile(path)
+export async function openDatabase({path, create}: LibbusAddress): Promise<Db> {
+  const what = nameOf(path)
+  if (create) createFile(path)
   let db: Db
   try {
-    db = new Database(resolve(path), {fileMustExist: true, timeout: 5000})
+    db = new Database(resolve(path), {fileMustExist: true, timeout: 0})
   } catch (error) {
     throw missingFile(path, error)
   }
   try {
-    if (isNew) db.pragma('journal_mode = WAL')
-    if (create) makeTables(db, path)
-    checkTables(db, path)
-    db.exec('PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0')
+    if (create) await whenFree(what, () => makeTables(db, path))
+    await whenFree(what, () => checkTables(db, path))
+    db.exec('PRAGMA trusted_schema = OFF')
     return db
   } catch (error) {
     db.close()
     throw libbusError(path, error)
   }
+}
+
+/** What failures call it. */
+export function nameOf(path: string): string {
+  return `the libbus database ${path}`
 }
 
 /** One sentence for whatever the file system or SQLite said. */
@@ -67,24 +72,25 @@ export function libbusError(path: string, error: unknown): unknown {
   return new BusError('notFound', `${path} has lost a table of libbus: ${error.message}`, {cause: error})
 }
 
-/** Makes an empty file that only its owner can read; false when there is one. */
-function createFile(path: string): boolean {
+/** Makes an empty file that only its owner can read, unless there is one. */
+function createFile(path: string): void {
   try {
     closeSync(openSync(resolve(path), 'wx', 0o600))
-    return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw libbusError(path, error)
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw libbusError(path, error)
   }
 }
 
+/** A database without any table is new, whoever made the file: it gets a write-ahead log, which SQLite sets without waiting. */
 function makeTables(db: Db, path: string): void {
   if (db.pragma('application_id', {simple: true}) === applicationId) {
     throw new BusError('usage', `${path} is a bus file of busline: it gets no tables of libbus`, {
       try: [`sqlite:${path}`, 'another path'],
     })
   }
-  db.exec(`BEGIN IMMEDIATE; ${schema}; COMMIT`)
+  if (db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0) db.pragma('journal_mode = WAL')
+  const make = db.transaction(() => void db.exec(schema))
+  make.immediate()
 }
 
 function checkTables(db: Db, path: string): void {

@@ -17,10 +17,10 @@ import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing} from '../shared/outgoing.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
-import {busy, type Db, isBusy, Lock} from '../sqlite/db.ts'
+import {busy, type Db, isBusy, Lock, whenFree} from '../sqlite/db.ts'
 import {type LibbusAddress, parseLibbusUrl} from './address.ts'
 import {startCleaning} from './cleaner.ts'
-import {libbusError, openDatabase} from './database.ts'
+import {libbusError, nameOf, openDatabase} from './database.ts'
 import {errorHeaders, errorReply} from './error-replies.ts'
 import {EventReader, Events} from './events.ts'
 import {Poll} from './poll.ts'
@@ -36,7 +36,14 @@ const maxPayload = 64 * 1024 * 1024
  */
 export async function openLibbus(url: string, options: OpenOptions = {}): Promise<Transport> {
   const address = parseLibbusUrl(url)
-  return new Libbus(address, openDatabase(address), options)
+  const db = await openDatabase(address)
+  try {
+    // To prepare a statement reads the tables.
+    return await whenFree(nameOf(address.path), () => new Libbus(address, db, options))
+  } catch (error) {
+    db.close()
+    throw libbusError(address.path, error)
+  }
 }
 
 class Libbus implements Transport {
@@ -66,8 +73,8 @@ class Libbus implements Transport {
   readonly #cleaning: Disposable
   readonly #subscribers = new Set<Mailbox>()
   readonly #servers = new Set<Mailbox>()
-  /** The ids of requests that wait for their reply. */
-  readonly #asked = new Set<string>()
+  /** Requests that wait for their reply: their ids, and what writes them. */
+  readonly #asked = new Map<string, () => void>()
   #isClosed = false
 
   constructor({path, eventsMs, requestsMs}: LibbusAddress, db: Db, options: OpenOptions) {
@@ -76,7 +83,7 @@ class Libbus implements Transport {
     this.#path = path
     this.#db = db
     this.#options = options
-    this.#lock = new Lock(db, path)
+    this.#lock = new Lock(db, nameOf(path))
     this.#events = new Events(db)
     this.#requested = new Requested(db)
     this.#addEvent = db.prepare<[string, Uint8Array]>('INSERT INTO bus_events (subject, data) VALUES (?, ?)')
@@ -86,11 +93,13 @@ class Libbus implements Transport {
       failed: (error) => {
         const failure = libbusError(path, error)
         this.#requests.failAll(failure)
+        options.notify?.({kind: 'error', text: `not written: ${(failure as Error).message}`})
         return failure
       },
     })
     this.#requests = new Requests(this.url, replyPrefix, (message) => this.#ask(message), {
       token: randomUUID,
+      late: (reply, timeoutMs) => this.#unwritten(reply.slice(replyPrefix.length), timeoutMs),
       over: (reply) => this.#forget(reply.slice(replyPrefix.length)),
     })
     const failed = (error: unknown) => this.#fail(error)
@@ -130,7 +139,9 @@ class Libbus implements Transport {
     }
     if (options.signal?.aborted) throw interruptedError()
     try {
-      return isServer ? this.#serve(subjects, options) : this.#lock.readStatement(() => this.#follow(subjects, options))
+      return await whenFree(nameOf(this.#path), () =>
+        isServer ? this.#serve(subjects, options) : this.#follow(subjects, options),
+      )
     } catch (error) {
       throw libbusError(this.#path, error)
     }
@@ -150,14 +161,14 @@ class Libbus implements Transport {
   async facts(): Promise<Facts> {
     this.#check()
     await this.#writes.flush()
-    const number = (sql: string) => Number(this.#db.prepare(sql).pluck().get())
+    const value = (sql: string) => whenFree(nameOf(this.#path), () => this.#db.prepare(sql).pluck().get())
     try {
       return {
         software: 'SQLite',
-        version: String(this.#db.prepare('SELECT sqlite_version()').pluck().get()),
+        version: String(await value('SELECT sqlite_version()')),
         roundTripsMs: await timeRoundTrips(() => this.#lock.write(() => undefined)),
-        bytes: number('SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()'),
-        messages: number('SELECT count(*) FROM bus_events'),
+        bytes: Number(await value('SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()')),
+        messages: Number(await value('SELECT count(*) FROM bus_events')),
       }
     } catch (error) {
       throw libbusError(this.#path, error)
@@ -201,14 +212,26 @@ class Libbus implements Transport {
   #ask(message: Outgoing): void {
     const {subject, data} = this.#plain(message)
     const id = message.reply?.slice(replyPrefix.length) ?? ''
-    this.#writes.push(() => this.#requested.ask(id, subject, data))
-    this.#asked.add(id)
+    const write = () => this.#requested.ask(id, subject, data)
+    this.#writes.push(write)
+    this.#asked.set(id, write)
     this.#runPolls()
   }
 
+  /** A request that could not even be written in its time has nothing to say of who serves it. */
+  #unwritten(id: string, timeoutMs: number): BusError | undefined {
+    const write = this.#asked.get(id)
+    if (write === undefined || !this.#writes.withdraw(write)) return undefined
+    this.#asked.delete(id)
+    const text = `the request was not sent within ${timeoutMs} ms: ${nameOf(this.#path)} is locked by another process`
+    return new BusError('timeout', text, {try: ['see who holds it: lsof']})
+  }
+
   #forget(id: string): void {
-    if (!this.#asked.delete(id)) return
-    this.#writes.push(() => this.#requested.forget(id))
+    const write = this.#asked.get(id)
+    if (write === undefined) return
+    this.#asked.delete(id)
+    if (!this.#writes.withdraw(write)) this.#writes.push(() => this.#requested.forget(id))
     this.#runPolls()
   }
 
@@ -218,25 +241,13 @@ class Libbus implements Transport {
       notify?.({kind: 'gap', text: `the events ${first} to ${last} were cleaned up before they were read`}),
     )
     const next = (max: number) => reader.next(max)
-    return this.#mailbox(
-      this.#subscribers,
-      this.#eventPoll,
-      next,
-      () => this.#lock.readStatement(() => reader.drain()),
-      signal,
-    )
+    return this.#mailbox(this.#subscribers, this.#eventPoll, next, () => this.#drained(() => reader.drain()), signal)
   }
 
   #serve(subjects: readonly string[], {signal}: SubscribeOptions): Mailbox {
     const server = new Server(this.#requested, this.#lock, subjects)
-    const next = (max: number) => server.claim(max)
-    return this.#mailbox(
-      this.#servers,
-      this.#requestPoll,
-      next,
-      () => this.#lock.readStatement(() => server.drain()),
-      signal,
-    )
+    const next = () => server.claim()
+    return this.#mailbox(this.#servers, this.#requestPoll, next, () => this.#drained(() => server.drain()), signal)
   }
 
   /** A mailbox that is filled by `next` when somebody takes, and when its poll finds that something has changed. */
@@ -269,6 +280,14 @@ class Libbus implements Transport {
     return mailbox
   }
 
+  #drained(drain: () => void): void {
+    try {
+      this.#lock.readStatement(drain)
+    } catch (error) {
+      throw libbusError(this.#path, error)
+    }
+  }
+
   #unlessBusy<T>(read: () => T): T | typeof busy {
     try {
       return read()
@@ -298,7 +317,7 @@ class Libbus implements Transport {
   #lookForRequests(): void {
     wake(this.#servers)
     if (this.#asked.size === 0) return
-    for (const [id, data] of this.#requested.replies(this.#asked)) {
+    for (const [id, data] of this.#requested.replies(this.#asked.keys())) {
       const payload = payloadOf(data)
       this.#requests.arrived(new Message(replyPrefix + id, payload, errorHeaders(payload)))
     }

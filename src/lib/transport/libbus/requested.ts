@@ -1,10 +1,7 @@
 /** The tables of requests and replies, from both sides: a request is deleted by who answers it, before it is handled. */
 import type {Message} from '../../core/message.ts'
-import type {busy, Db, Lock} from '../sqlite/db.ts'
+import {busy, type Db, type Lock} from '../sqlite/db.ts'
 import {blobOf, type Data, type RequestRow, requestMessage} from './rows.ts'
-
-/** As many as a libbus server claims in one go, so that the others get their share. */
-const mostClaims = 10
 
 export class Requested {
   readonly #add
@@ -84,20 +81,23 @@ export class Server {
     this.#left = this.#requested.pending(this.#subjects, -1)
   }
 
-  /** Claims requests, `max` at most; each is gone from the table when it is given. */
-  claim(max: number): Message[] | typeof busy {
-    const most = Math.min(max, mostClaims)
+  /**
+   * Claims the oldest request, which is gone from the table when it is given. One at a time, as libbus does: a request
+   * that is claimed before it can be handled is lost with this server, and handled after its requester has given up.
+   */
+  claim(): Message[] | typeof busy {
     if ((this.#left ?? this.#requested.pending(this.#subjects, 1)).length === 0) return []
-    return this.#lock.tryWrite(() => {
-      const ids = this.#left ?? this.#requested.pending(this.#subjects, most)
-      const claimed: Message[] = []
-      while (ids.length > 0 && claimed.length < most) claimed.push(...this.#takeNext(ids))
-      return claimed
+    let passed = 0
+    const claimed = this.#lock.tryWrite((): Message[] => {
+      passed = 0
+      for (const id of this.#left ?? this.#requested.pending(this.#subjects, 1)) {
+        passed++
+        const request = this.#requested.take(id)
+        if (request !== undefined) return [request]
+      }
+      return []
     })
-  }
-
-  #takeNext(ids: string[]): Message[] {
-    const request = this.#requested.take(ids.shift() ?? '')
-    return request === undefined ? [] : [request]
+    if (claimed !== busy) this.#left?.splice(0, passed)
+    return claimed
   }
 }

@@ -1,24 +1,31 @@
-import type {Lock} from '../sqlite/db.ts'
+import {busy, type Lock} from '../sqlite/db.ts'
 
 export interface WriteQueueOptions {
   readonly lock: Lock
-  /** Told after each commit. */
+  /** Called after each commit, and after a failure. */
   readonly committed: () => void
   /** Makes the failure that the next flush meets. */
   readonly failed: (error: unknown) => unknown
 }
 
+/** Within a write transaction; run again when that could not be committed. */
 type Write = () => void
 
-const mostWrites = 1000
+interface QueuedWrite {
+  readonly write: Write
+  /** Called when it is committed, or given up. */
+  readonly settled?: () => void
+}
 
-/** What is to be written, in order: what one turn of the event loop brings is one transaction. */
+const mostWrites = 1000
+const patienceMs = 10_000
+
+/** What is to be written, in order: everything of one turn of the event loop is one transaction. */
 export class WriteQueue {
   readonly #options: WriteQueueOptions
-  #waiting: Write[] = []
-  #batch: Promise<void> | undefined
-  #pushed = 0
-  #done = 0
+  #waiting: QueuedWrite[] = []
+  #isRunning = false
+  #busySince: number | undefined
   #failure: {readonly error: unknown} | undefined
 
   constructor(options: WriteQueueOptions) {
@@ -26,32 +33,64 @@ export class WriteQueue {
   }
 
   push(write: Write): void {
-    this.#waiting.push(write)
-    this.#pushed++
-    this.#batch ??= this.#next()
+    this.#add({write})
+  }
+
+  /** Takes back what was pushed; false when it is committed already. */
+  withdraw(write: Write): boolean {
+    const at = this.#waiting.findIndex((entry) => entry.write === write)
+    if (at >= 0) this.#waiting.splice(at, 1)
+    return at >= 0
   }
 
   /** Resolves when all that was pushed so far is committed; rejects when some of it could not be. */
   async flush(): Promise<void> {
-    const upTo = this.#pushed
-    while (this.#done < upTo && this.#batch !== undefined) await this.#batch
+    if (this.#waiting.length > 0) {
+      const {promise, resolve} = Promise.withResolvers<void>()
+      this.#add({write: () => {}, settled: resolve})
+      await promise
+    }
     const failure = this.#failure
     this.#failure = undefined
     if (failure !== undefined) throw failure.error
   }
 
-  async #next(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve))
-    const writes = this.#waiting.splice(0, mostWrites)
+  #add(entry: QueuedWrite): void {
+    this.#waiting.push(entry)
+    if (this.#isRunning) return
+    this.#isRunning = true
+    setImmediate(this.#run)
+  }
+
+  readonly #run = (): void => {
+    const batch = this.#waiting.slice(0, mostWrites)
     try {
-      await this.#options.lock.write(() => {
-        for (const write of writes) write()
-      })
+      const isBusy = this.#options.lock.tryWrite(() => batch.forEach(({write}) => void write())) === busy
+      if (isBusy) this.#checkPatience()
+      else this.#settle(batch.length)
     } catch (error) {
-      this.#failure ??= {error: this.#options.failed(error)}
+      this.#fail(error, batch.length)
     }
-    this.#done += writes.length
-    this.#batch = this.#waiting.length > 0 ? this.#next() : undefined
+    this.#isRunning = this.#waiting.length > 0
+    if (this.#isRunning) setImmediate(this.#run)
+  }
+
+  /** A batch that cannot be committed for too long is given up, and so are those behind it. */
+  #checkPatience(): void {
+    const now = performance.now()
+    this.#busySince ??= now
+    if (now - this.#busySince > patienceMs) this.#fail(this.#options.lock.lockedError(), this.#waiting.length)
+  }
+
+  #fail(error: unknown, count: number): void {
+    this.#failure ??= {error: this.#options.failed(error)}
+    this.#settle(count)
+  }
+
+  #settle(count: number): void {
+    this.#busySince = undefined
+    const settled = this.#waiting.splice(0, count)
     this.#options.committed()
+    for (const entry of settled) entry.settled?.()
   }
 }

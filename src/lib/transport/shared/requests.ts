@@ -17,6 +17,8 @@ interface Pending {
 export interface RequestsOptions {
   /** Makes the last token of the next reply subject; else they are counted. */
   readonly token?: (() => string) | undefined
+  /** What a request fails with whose time is up, when the bus knows better than that no reply came. */
+  readonly late?: ((reply: string, timeoutMs: number) => unknown) | undefined
   /** Told of each reply subject that is waited for no more, whether a reply came or not. */
   readonly over?: ((reply: string) => void) | undefined
 }
@@ -86,7 +88,10 @@ export class Requests {
         reject(error)
       }
       const abort = () => failed(interruptedError())
-      const late = () => failed(timeoutError(this.#url, message.subject, timeoutMs))
+      const late = () =>
+        failed(
+          this.#options.late?.(this.#prefix + token, timeoutMs) ?? timeoutError(this.#url, message.subject, timeoutMs),
+        )
       const timer = new Timer(timeoutMs, late)
       signal?.addEventListener('abort', abort)
       this.#pending.set(token, {

@@ -7,6 +7,7 @@
  */
 import type Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
+import {sleep} from '../../core/time/timer.ts'
 
 export type Db = Database.Database
 
@@ -22,41 +23,37 @@ const patienceMs = 10_000
 /** Transactions on the one connection. */
 export class Lock {
   readonly #db: Db
-  readonly #path: string
+  readonly #what: string
   readonly #beforeCommit: () => void
   readonly #begin
   readonly #commit
   #read: {run(): unknown} | undefined
   readonly #cell = new Int32Array(new SharedArrayBuffer(4))
 
-  /** `beforeCommit` throws when nothing may be written any more. */
-  constructor(db: Db, path: string, beforeCommit: () => void = () => {}) {
+  /** `what` names the file in failures; `beforeCommit` throws when nothing may be written any more. */
+  constructor(db: Db, what: string, beforeCommit: () => void = () => {}) {
     this.#db = db
-    this.#path = path
+    this.#what = what
     this.#beforeCommit = beforeCommit
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
   }
 
-  /** Runs `work` in a write transaction; blocks for at most about 3 ms, then answers `busy`. */
+  /**
+   * Runs `work` in a write transaction; blocks for at most about 3 ms at its begin and at its commit, then answers `busy`.
+   * Without a write-ahead log it is the commit that waits for readers: then `work` has run in vain, and is run again.
+   */
   tryWrite<T>(work: () => T): T | typeof busy {
-    for (let i = 0; ; i++) {
-      try {
-        this.#begin.run()
-        break
-      } catch (error) {
-        if (!isBusy(error)) throw error
-        if (i === tries) return busy
-        this.#pause()
-      }
-    }
+    if (!this.#runSoon(this.#begin)) return busy
     try {
       const result = work()
       this.#beforeCommit()
-      this.#commit.run()
-      return result
+      if (this.#runSoon(this.#commit)) return result
+      this.#rollBack()
+      return busy
     } catch (error) {
       this.#rollBack()
+      if (isBusy(error)) return busy
       throw error
     }
   }
@@ -115,13 +112,21 @@ export class Lock {
   }
 
   lockedError(): BusError {
-    return new BusError(
-      'connect',
-      `the bus file ${this.#path} was locked by another process for ${patienceMs / 1000} s`,
-      {
-        try: ['see who holds it: lsof'],
-      },
-    )
+    return lockedError(this.#what)
+  }
+
+  /** False when others hold the file. */
+  #runSoon(statement: {run(): unknown}): boolean {
+    for (let i = 0; ; i++) {
+      try {
+        statement.run()
+        return true
+      } catch (error) {
+        if (!isBusy(error)) throw error
+        if (i === tries) return false
+        this.#pause()
+      }
+    }
   }
 
   #rollBack(): void {
@@ -130,6 +135,26 @@ export class Lock {
 
   #pause(): void {
     Atomics.wait(this.#cell, 0, 0, 0.05 + Math.random() * 0.1)
+  }
+}
+
+function lockedError(what: string): BusError {
+  return new BusError('connect', `${what} was locked by another process for ${patienceMs / 1000} s`, {
+    try: ['see who holds it: lsof'],
+  })
+}
+
+/** Runs `work`, and again while others hold the file; it must leave nothing behind when it throws. Fails with `connect` after 10 s. */
+export async function whenFree<T>(what: string, work: () => T): Promise<T> {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (!isBusy(error)) throw error
+    }
+    if (performance.now() > deadline) throw lockedError(what)
+    await sleep(1 + Math.random())
   }
 }
 

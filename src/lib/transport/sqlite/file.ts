@@ -47,7 +47,7 @@ export class BusFile {
       '-shm': identityOf(`${this.real}-shm`),
     }
     this.#chain = new WalChain(db)
-    this.lock = new Lock(db, path, () => {
+    this.lock = new Lock(db, `the bus file ${path}`, () => {
       this.check()
       this.#chain.extend()
     })

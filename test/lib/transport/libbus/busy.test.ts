@@ -1,0 +1,158 @@
+import {fork} from 'node:child_process'
+import {existsSync, rmSync} from 'node:fs'
+import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {describe, expect, onTestFinished, test} from 'vitest'
+import type {Notice, Transport} from '../../../../src/lib/transport/contract.ts'
+import {open} from '../../../../src/lib/transport/open.ts'
+import {temporaryFolder} from '../sqlite/processes.ts'
+import {lookInto, startPeer} from './peers.ts'
+
+/** A database with the tables of libbus that keeps no write-ahead log. */
+async function rollbackDatabase(): Promise<string> {
+  const path = join(temporaryFolder(), 'local.db')
+  await (await open(`libbus:${path}?create`)).close()
+  const db = lookInto(path)
+  db.pragma('journal_mode = DELETE')
+  db.close()
+  return path
+}
+
+/** Holds a snapshot open, which in a rollback journal keeps every commit waiting. */
+function hold(path: string): () => void {
+  const db = lookInto(path)
+  db.exec('BEGIN')
+  db.prepare('SELECT count(*) FROM bus_events').get()
+  return () => db.exec('COMMIT')
+}
+
+describe('a libbus database without a write-ahead log', () => {
+  test('commits an event once the reader that holds it lets go', async () => {
+    const path = await rollbackDatabase()
+    await using bus = await open(`libbus:${path}`)
+    const release = hold(path)
+    bus.publish({subject: 'a', data: 'kept'})
+    const flushed = bus.flush()
+    await sleep(600)
+    release()
+    await flushed
+    expect(lookInto(path).prepare('SELECT CAST(data AS TEXT) FROM bus_events').pluck().all()).toEqual(['kept'])
+  })
+
+  test('answers every request of several servers and requesters', async () => {
+    const path = await rollbackDatabase()
+    const url = `libbus:${path}?poll=1ms`
+    const servers = await Promise.all([open(url), open(url)])
+    const served = servers.map(async (bus) => {
+      for await (const {reply, text} of await bus.subscribe('s', {queue: 'q'}))
+        bus.publish({subject: reply ?? '', data: `re ${text}`})
+    })
+    const asking = Array.from({length: 5}, () => startPeer('request', path, 's', 'hi', '10000'))
+    await using bus = await open(url)
+    for (let n = 0; n < 10; n++) {
+      const replies = Array.from({length: 10}, (_, i) => bus.request({subject: 's', data: `${n}.${i}`}))
+      expect((await Promise.all(replies)).map(({text}) => text)).toEqual(
+        Array.from({length: 10}, (_, i) => `re ${n}.${i}`),
+      )
+    }
+    for (const {ended, stderr} of asking) expect(await ended, stderr()).toBe(0)
+    for (const each of servers) await each.close()
+    await Promise.all(served)
+  })
+
+  test('that stays locked for ten seconds is reported to those who flush and to those who do not', async () => {
+    const path = await rollbackDatabase()
+    const notices: Notice[] = []
+    await using bus = await open(`libbus:${path}`, {notify: (notice) => notices.push(notice)})
+    const release = hold(path)
+    bus.publish({subject: 'a', data: 'lost'})
+    await expect(bus.flush()).rejects.toMatchObject({
+      kind: 'connect',
+      message: `the libbus database ${path} was locked by another process for 10 s`,
+    })
+    expect(notices).toMatchObject([{kind: 'error', text: expect.stringContaining('locked by another process')}])
+    release()
+  }, 20_000)
+})
+
+describe('a libbus database that is being created', () => {
+  test('is created by three processes at one instant, and has a write-ahead log', async () => {
+    const creators = Array.from({length: 3}, () => creator())
+    for (let round = 0; round < 30; round++) {
+      const path = join(temporaryFolder(), 'local.db')
+      const at = Date.now() + 20
+      const failures = await Promise.all(creators.map((create) => create(path, at)))
+      expect(failures.filter(Boolean), `round ${round}`).toEqual([])
+      expect(lookInto(path).pragma('journal_mode', {simple: true})).toBe('wal')
+      rmSync(path)
+    }
+  }, 60_000)
+
+  test('waits for the one who holds it', async () => {
+    const path = join(temporaryFolder(), 'local.db')
+    const db = lookInto(path)
+    db.exec('BEGIN EXCLUSIVE')
+    const opening = open(`libbus:${path}?create`)
+    await sleep(300)
+    db.exec('COMMIT')
+    await using bus = await opening
+    expect(existsSync(path)).toBe(true)
+    bus.publish({subject: 'a', data: 'x'})
+    await bus.flush()
+  })
+})
+
+/** A process that opens a database with `create` at a given time, and answers what failed. */
+function creator(): (path: string, at: number) => Promise<string> {
+  const child = fork(new URL('creator.ts', import.meta.url).pathname)
+  onTestFinished(() => void child.kill('SIGKILL'))
+  return (path, at) =>
+    new Promise((resolve) => {
+      child.once('message', resolve)
+      child.send({path, at})
+    })
+}
+
+describe('requests in a libbus database', () => {
+  async function withRequests(count: number): Promise<{path: string; left: () => unknown}> {
+    const path = join(temporaryFolder(), 'local.db')
+    await (await open(`libbus:${path}?create`)).close()
+    const db = lookInto(path)
+    const add = db.prepare("INSERT INTO bus_requests (id, subject, data) VALUES (?, 's', x'')")
+    for (let id = 1; id <= count; id++) add.run(`r${id}`)
+    const left = () => db.prepare('SELECT count(*) FROM bus_requests').pluck().get()
+    return {path, left}
+  }
+
+  test('are claimed one at a time, however many a server asks for', async () => {
+    const {path, left} = await withRequests(10)
+    await using bus = await open(`libbus:${path}`)
+    const subscription = await bus.subscribe('s', {queue: 'q'})
+    expect(await subscription.take(64)).toHaveLength(1)
+    expect(left()).toBe(9)
+    expect(await subscription.take(64)).toHaveLength(1)
+    expect(left()).toBe(8)
+    await subscription.close()
+    expect(left()).toBe(8)
+  })
+
+  test('that could not be written in time blame the lock, end in time, and are never written', async () => {
+    const {path, left} = await withRequests(0)
+    const db = lookInto(path)
+    db.exec('BEGIN IMMEDIATE')
+    const began = performance.now()
+    await expect(ask(await open(`libbus:${path}`))).rejects.toMatchObject({
+      kind: 'timeout',
+      message: expect.stringContaining('locked by another process'),
+    })
+    expect(performance.now() - began).toBeLessThan(5000)
+    db.exec('COMMIT')
+    await sleep(100)
+    expect(left()).toBe(0)
+  }, 20_000)
+
+  async function ask(opened: Transport): Promise<void> {
+    await using bus = opened
+    await bus.request({subject: 's', data: 'x'}, {timeoutMs: 500})
+  }
+})
