@@ -19,7 +19,9 @@ export function readBaseline(path: string): BenchReport {
   try {
     const report = JSON.parse(text) as BenchReport
     if (Array.isArray(report.sides) && typeof report.bench === 'string') return report
-  } catch {}
+  } catch {
+    // Reported below.
+  }
   throw new BusError('usage', `${path} is not the output of bus bench --json`)
 }
 

@@ -134,6 +134,7 @@ function decodedUrl(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
+    // Not encoded: taken as it is.
     return text
   }
 }

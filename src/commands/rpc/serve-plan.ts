@@ -60,6 +60,7 @@ function jsonOf(data: Uint8Array | string): string | undefined {
     JSON.parse(text)
     return compactJson(text)
   } catch {
+    // Not JSON, so it is text.
     return JSON.stringify(text.replace(/\r?\n$/, ''))
   }
 }

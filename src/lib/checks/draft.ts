@@ -144,6 +144,7 @@ function memberNames(text: string): string[] {
     const isObject = json !== null && typeof json === 'object' && !Array.isArray(json)
     return isObject ? Object.keys(json).filter((key) => /^[\w-]+$/.test(key)) : []
   } catch {
+    // Not JSON, so it has no members.
     return []
   }
 }

@@ -47,6 +47,7 @@ async function whatWasSeen(source: string, context: object): Promise<Record<stri
     try {
       return await (await parseJsonata(part)).evaluate(context, {})
     } catch {
+      // Shown as a part without a value.
       return undefined
     }
   }

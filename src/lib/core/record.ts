@@ -72,6 +72,7 @@ function inCompactForm(text: string): string | undefined {
   try {
     return JSON.stringify(JSON.parse(text))
   } catch {
+    // Written as text.
     return undefined
   }
 }

@@ -43,6 +43,7 @@ function parseInfo(text: string): AnnouncedService | undefined {
     const subjects = endpoints.map((endpoint: {readonly subject?: unknown} | null) => endpoint?.subject)
     return {name, id, version, subjects: subjects.filter((subject) => typeof subject === 'string')}
   } catch {
+    // Not the answer of a service.
     return undefined
   }
 }

@@ -18,6 +18,7 @@ function isProgram(path: string): boolean {
     accessSync(path, constants.X_OK)
     return statSync(path).isFile()
   } catch {
+    // The caller reports that it cannot be run.
     return false
   }
 }

@@ -12,6 +12,7 @@ export function isTerminal(fd: number): boolean {
     const file = fstatSync(fd)
     return file.isCharacterDevice() && !isNull(file) && process.getBuiltinModule('node:tty').isatty(fd)
   } catch {
+    // A closed descriptor is no terminal.
     return false
   }
 }
@@ -49,7 +50,9 @@ export function writeAll(fd: number, data: string | Uint8Array): boolean {
 export function tell(text: string | Uint8Array): void {
   try {
     writeAll(2, text)
-  } catch {}
+  } catch {
+    // There is nowhere else to say it.
+  }
 }
 
 /** The failure of a write to stdout that the system refuses, as on a full disk. */

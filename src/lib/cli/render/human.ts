@@ -109,6 +109,7 @@ function isLongJson(text: string): boolean {
     JSON.parse(text)
     return true
   } catch {
+    // Shown as text.
     return false
   }
 }

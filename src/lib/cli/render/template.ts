@@ -115,6 +115,7 @@ function jsonText(payload: string | Uint8Array): string {
     JSON.parse(text)
     return compactJson(text)
   } catch {
+    // Not JSON: the placeholder is empty.
     return ''
   }
 }
@@ -139,6 +140,7 @@ function parse(text: string): unknown {
   try {
     return parseExact(text)
   } catch {
+    // Not JSON: it has no members.
     return undefined
   }
 }

@@ -120,6 +120,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
+    // Not JSON: `json` is absent.
     return undefined
   }
 }

@@ -95,6 +95,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
+    // Not JSON, so it is text.
     return text
   }
 }

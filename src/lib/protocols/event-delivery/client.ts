@@ -175,6 +175,7 @@ function objectIn(text: string): Record<string, unknown> | undefined {
     const json: unknown = JSON.parse(text)
     return isObject(json) ? json : undefined
   } catch {
+    // The caller reports what is no JSON object.
     return undefined
   }
 }

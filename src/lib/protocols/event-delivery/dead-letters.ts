@@ -79,6 +79,7 @@ function canBeSent([name, value]: Headers[number]): boolean {
     checkHeader(name, value)
     return true
   } catch {
+    // Left out, so that the event can be buried.
     return false
   }
 }

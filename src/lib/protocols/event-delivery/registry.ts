@@ -191,6 +191,7 @@ export function storedOffset(value: string): {
     const json: unknown = JSON.parse(value)
     return typeof json === 'object' && json !== null ? json : {offset: null}
   } catch {
+    // No offset: the reader reports it.
     return {offset: null}
   }
 }

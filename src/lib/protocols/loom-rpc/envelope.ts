@@ -85,6 +85,7 @@ function plainPayload(text: string): string | undefined {
     JSON.parse(payload)
     return payload
   } catch {
+    // Taken apart as a whole.
     return undefined
   }
 }

@@ -70,6 +70,7 @@ function laterRequest(payload: Uint8Array | string): object | undefined {
       ? request
       : undefined
   } catch {
+    // Not JSON: the body of a request of the first dialect.
     return undefined
   }
 }

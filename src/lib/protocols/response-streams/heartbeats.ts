@@ -38,6 +38,7 @@ function decodeTokens(payload: Uint8Array | string, name: string): TokensBySubje
     const entries = Object.entries(bySubject).map(([subject, list]) => [subject, list ?? []] as const)
     return entries.every((entry): entry is [string, string[]] => isTexts(entry[1])) ? new Map(entries) : undefined
   } catch {
+    // Not a heartbeat, and not answered.
     return undefined
   }
 }

@@ -48,6 +48,7 @@ function expiry(jwt = ''): string {
     const isOver = typeof exp === 'number' && exp * 1000 < Date.now()
     return isOver ? ` (expired ${new Date(exp * 1000).toISOString().replace('.000', '')})` : ''
   } catch {
+    // The server says what is wrong with the token.
     return ''
   }
 }
@@ -119,6 +120,7 @@ function isSeed(seed: string): boolean {
     nkeys.fromSeed(new TextEncoder().encode(seed))
     return true
   } catch {
+    // The caller says that it is no seed.
     return false
   }
 }

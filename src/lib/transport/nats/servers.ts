@@ -64,6 +64,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
+    // Not encoded: taken as it is.
     return text
   }
 }

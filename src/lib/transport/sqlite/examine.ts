@@ -79,6 +79,7 @@ function entriesOf(folder: string): string[] {
   try {
     return lstatSync(folder).isDirectory() ? readdirSync(folder) : []
   } catch {
+    // Of another user, or gone.
     return []
   }
 }
@@ -97,6 +98,7 @@ function holds(pid: string, path: string): boolean {
     try {
       return readlinkSync(`/proc/${pid}/fd/${fd}`) === path
     } catch {
+      // Closed meanwhile.
       return false
     }
   })
@@ -107,6 +109,7 @@ function commandOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
   } catch {
+    // Ended meanwhile: the number alone is shown.
     return ''
   }
 }
