@@ -9,6 +9,8 @@ import {needed} from './settings.ts'
 
 export interface Ephemeral {
   readonly name: string
+  /** The server that it is on, in a cluster. */
+  readonly leader: string | undefined
   /** How many messages it will give, as of its making. */
   readonly pending: number
   /** It gives more than was wanted: the filters are to be applied here. */
@@ -59,7 +61,7 @@ async function make(session: JetStreamSession, stream: string, start: ConsumerCo
   const body = {stream_name: stream, config}
   const made = await apiRequest<ConsumerJson>(session, `CONSUMER.CREATE.${stream}.${name}`, body, {stream})
   const remove = () => void apiRequest(session, `CONSUMER.DELETE.${stream}.${name}`).catch(() => {})
-  return {name, pending: made.num_pending, remove}
+  return {name, leader: made.cluster?.leader, pending: made.num_pending, remove}
 }
 
 /** A pattern that matches whatever one of these does. */

@@ -80,6 +80,7 @@ export interface ConsumerJson {
   readonly num_redelivered: number
   readonly num_pending: number
   readonly push_bound?: boolean
+  readonly cluster?: {readonly leader?: string}
 }
 
 interface PlaceJson {

@@ -37,6 +37,7 @@ export async function read(
     skip: 0,
     lastPerSubject,
     follow,
+    isReplicated: info.config.num_replicas > 1,
     signal,
   }
   // A consumer of ours would change what other consumers leave in the stream, or is not even possible.
@@ -60,15 +61,26 @@ function begin(session: JetStreamSession, plan: ReadPlan, consumer: Ephemeral): 
   return new NatsReading(session, plan, consumer)
 }
 
-/** The last so many as of the moment when the consumer is made. */
+/** Each consumer is placed on a replica by chance. */
+const mostAttempts = 12
+
+/** The last `count` messages at the moment when the consumer is made. */
 async function readLast(
   session: JetStreamSession,
   plan: ReadPlan,
-  {state}: StreamJson,
+  {state, cluster}: StreamJson,
   count: number,
 ): Promise<Subscription> {
   const {stream, filters, follow} = plan
-  const make = (seq: number) => makeEphemeral(session, stream, startJson({seq}), filters)
+  // A replica that is behind counts fewer messages than the leader of the stream.
+  const make = async (seq: number) => {
+    for (let attempt = 1; ; attempt++) {
+      const consumer = await makeEphemeral(session, stream, startJson({seq}), filters)
+      const isExact = !plan.isReplicated || consumer.leader === cluster?.leader
+      if (isExact || attempt === mostAttempts) return consumer
+      consumer.remove()
+    }
+  }
   const list = async (fromSeq: number) => {
     const range = {...plan, start: startJson({seq: fromSeq}), fromSeq, endSeq: state.last_seq, follow: false}
     return seqsOf(begin(session, range, await make(fromSeq)))

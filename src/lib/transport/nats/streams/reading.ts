@@ -13,7 +13,7 @@ import type {MessageHandler} from '../protocol.ts'
 import {subjectReader} from '../subscription.ts'
 import {AckSubject} from './ack-subject.ts'
 import {apiRequest, isPassing} from './api.ts'
-import {fetchStream} from './catalogue.ts'
+import {fetchStream, stored} from './catalogue.ts'
 import {type Ephemeral, makeEphemeral, matcher} from './ephemeral.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {Pulls} from './pulls.ts'
@@ -38,10 +38,14 @@ export interface ReadPlan {
   readonly skip: number
   readonly lastPerSubject: boolean
   readonly follow: boolean
+  /** The stream has replicas: a consumer on one that is behind has fewer messages than the stream. */
+  readonly isReplicated: boolean
   readonly signal: AbortSignal | undefined
 }
 
-/** Messages that are held or on their way. */
+/** How long a replica that is behind is given to catch up before another consumer is tried. */
+const behindMs = 200
+/** Messages that are held or in flight. */
 const window = 8192
 const leastBatch = 1024
 const leastBytes = 8 * 1024 * 1024
@@ -64,6 +68,7 @@ export class NatsReading extends Mailbox {
   #skip: number
   #isWaking = false
   #isRestarting = false
+  #isConfirming = false
   #isOver = false
 
   constructor(session: JetStreamSession, plan: ReadPlan, consumer: Ephemeral) {
@@ -106,7 +111,7 @@ export class NatsReading extends Mailbox {
     this.#consumer = consumer
     this.#expected = 1
     this.#pending = consumer.pending
-    if (this.#left() <= 0) return void this.drain()
+    if (this.#left() <= 0) return this.#atEnd()
     const {name} = consumer
     this.#pulls = new Pulls({
       session: this.#session,
@@ -133,7 +138,39 @@ export class NatsReading extends Mailbox {
     if (seq > this.#endSeq || time >= endTime) return void this.drain()
     if (seq > this.#lastSeq && time >= fromTime) this.#keep(this.#subjectOf(subject), seq, time, data, hdr)
     this.#lastSeq = Math.max(seq, this.#lastSeq)
-    if (!follow && (pending === 0 || seq >= this.#endSeq || this.#limit === 0)) void this.drain()
+    if (!follow && (pending === 0 || seq >= this.#endSeq || this.#limit === 0)) this.#atEnd()
+  }
+
+  /** The consumer has nothing more: ends, unless its replica is behind and the stream has more. */
+  #atEnd(): void {
+    const {isReplicated} = this.#plan
+    if (!isReplicated || this.#lastSeq >= this.#endSeq || this.#limit === 0) void this.drain()
+    else void this.#confirmEnd()
+  }
+
+  async #confirmEnd(): Promise<void> {
+    if (this.#isOver || this.#isConfirming) return
+    this.#isConfirming = true
+    try {
+      const hasMore = await this.#hasMore()
+      if (this.#isOver) return
+      if (!hasMore) return void this.drain()
+      await sleep(behindMs)
+      this.#isConfirming = false
+      await this.#restart()
+    } catch (error) {
+      this.fail(error)
+    } finally {
+      this.#isConfirming = false
+    }
+  }
+
+  /** The leader of the stream has a message after the last one. Beyond the end of the range, the consumer will give it, too. */
+  async #hasMore(): Promise<boolean> {
+    const {stream, filters, fromTime} = this.#plan
+    const subjects = filters.length === 0 ? ['>'] : filters
+    const lasts = await Promise.all(subjects.map((subject) => stored(this.#session, stream, {last_by_subj: subject})))
+    return lasts.some((last) => last !== undefined && (last.seq ?? 0) > this.#lastSeq && last.time >= fromTime)
   }
 
   #keep(subject: string, seq: number, time: number, data: Uint8Array, hdr: number): void {
@@ -180,7 +217,7 @@ export class NatsReading extends Mailbox {
     apiRequest<ConsumerJson>(this.#session, `CONSUMER.INFO.${stream}.${consumer}`, undefined, {stream, consumer}).then(
       (info) => {
         const isSame = this.#consumer?.name === consumer && !this.#isRestarting
-        if (isSame && info.num_pending === 0 && info.delivered.consumer_seq === this.#expected - 1) void this.drain()
+        if (isSame && info.num_pending === 0 && info.delivered.consumer_seq === this.#expected - 1) this.#atEnd()
       },
       (error) => this.#notTold(error),
     )
