@@ -111,7 +111,10 @@ export class NatsReading extends Mailbox {
     this.#consumer = consumer
     this.#expected = 1
     this.#pending = consumer.pending
-    if (this.#left() <= 0) return this.#atEnd()
+    if (this.#left() <= 0) {
+      this.#atEnd()
+      return
+    }
     const {name} = consumer
     this.#pulls = new Pulls({
       session: this.#session,
