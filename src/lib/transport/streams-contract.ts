@@ -83,7 +83,7 @@ export interface StreamConfig extends StreamSettings {
 /** A stream as it is now. */
 export interface StreamInfo {
   /**
-   * Tells the stream from every other one: of another bus, or of the same name after it was removed and made anew. The
+   * Tells the stream from every other one: of another bus, or of the same name after it was recreated. The
    * same for every connection and as long as the stream exists.
    */
   readonly id: string

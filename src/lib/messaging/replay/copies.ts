@@ -13,7 +13,7 @@ import {keeping, targetStream} from './target-stream.ts'
 
 const batch = 512
 const depth = 4
-/** After so many copies the position that they carry is looked at anew. */
+/** Copies between two updates of the position that they carry. */
 const claimEvery = 500
 
 /** Subjects of which it is remembered whether a stream keeps them. */
@@ -165,7 +165,7 @@ function shortId({id}: StreamInfo): string {
   return hash('sha256', id, 'base64url').slice(0, 22)
 }
 
-/** Two copies of a bus file have the same id: their streams are told apart by what is in them. */
+/** Two copies of a bus file have the same id; what is in their streams tells them apart. */
 async function mustBeOf(
   {bus, info}: {readonly bus: Transport; readonly info: StreamInfo},
   {seq, time}: {readonly seq: number; readonly time: string | undefined},

@@ -112,7 +112,7 @@ export class Dispatcher {
     // An offset without a stream that this one never got to is of another one as well.
     const isOther = place.stream !== undefined || (offset > state.lastSeq && offset > Number(options.firstEvent))
     if (isOther) {
-      warn(`subscription ${name}: stream ${subscription.namespace} was made anew; it is delivered from its first event`)
+      warn(`subscription ${name}: stream ${subscription.namespace} was recreated; it is delivered from its first event`)
       this.#forget()
       this.#dead.forget()
       this.#flights.restart(0)

@@ -53,7 +53,7 @@ export function eventOf(namespace: string, message: Message): Event {
 /** The namespace of our ids, as RFC 9562 wants one for version 5. */
 const space = Buffer.from('6f0c3f6a5d0b4c0e9a5b2f6b5c1d7e83', 'hex').toString('latin1')
 
-/** Version 5 of RFC 9562 over `STREAM:SEQUENCE:MILLISECONDS`; a stream that is made anew counts from 1 again. */
+/** Version 5 of RFC 9562 over `STREAM:SEQUENCE:MILLISECONDS`; a recreated stream counts from 1 again. */
 export function eventId(stream: string, {seq = 0, time}: Pick<Message, 'seq' | 'time'>): string {
   const name = space + Buffer.from(`${stream}:${seq}:${Math.floor(time)}`).toString('latin1')
   const hex = hash('sha1', Buffer.from(name, 'latin1'), 'hex')

@@ -11,7 +11,7 @@ export function noStream(url: string, stream: string, known: Known = {}): BusErr
 }
 
 /** What was read of a stream does not go on in another one of its name. */
-export function madeAnew(url: string, stream: string): BusError {
+export function recreated(url: string, stream: string): BusError {
   return new BusError('notFound', `the stream ${stream} on ${url} was removed, and another one made in its place`, {
     try: ['the same again, which reads the new one'],
   })

@@ -370,7 +370,7 @@ test('a stream that was made anew is named, and delivered from its first event',
   await store(bus, 4, 4)
   await using two = await gateway(bus)
   const app = two.connect('a')
-  await until(() => two.said.some((line) => line.includes('stream ORDERS was made anew')), true)
+  await until(() => two.said.some((line) => line.includes('stream ORDERS was recreated')), true)
   expect(await app.payloads(1)).toBe('4')
 })
 

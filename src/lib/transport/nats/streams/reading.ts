@@ -6,7 +6,7 @@ import {BusError} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {Mailbox} from '../../shared/mailbox.ts'
-import {madeAnew} from '../../shared/stream-errors.ts'
+import {recreated} from '../../shared/stream-errors.ts'
 import {subscribeDenied} from '../failures.ts'
 import {parseHeaders} from '../headers.ts'
 import type {MessageHandler} from '../protocol.ts'
@@ -256,7 +256,7 @@ export class NatsReading extends Mailbox {
   async #another(): Promise<Ephemeral> {
     const {stream, filters, start, lastPerSubject, fromSeq, created} = this.#plan
     const info = await fetchStream(this.#session, stream)
-    if (info.created !== created) throw madeAnew(this.#session.url, stream)
+    if (info.created !== created) throw recreated(this.#session.url, stream)
     if (this.#lastSeq < fromSeq) return makeEphemeral(this.#session, stream, start, filters)
     if (!lastPerSubject) {
       const next = {deliver_policy: 'by_start_sequence', opt_start_seq: this.#lastSeq + 1}

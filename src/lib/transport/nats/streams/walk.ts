@@ -5,7 +5,7 @@
 import type {Message} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {Mailbox} from '../../shared/mailbox.ts'
-import {madeAnew} from '../../shared/stream-errors.ts'
+import {recreated} from '../../shared/stream-errors.ts'
 import {isPassing} from './api.ts'
 import {fetchStream, stored} from './catalogue.ts'
 import {matcher} from './ephemeral.ts'
@@ -16,7 +16,7 @@ import type {JetStreamSession} from './session.ts'
 const ahead = 256
 /** Between two looks for something new. */
 const lookMs = 200
-/** After so many of them one at the stream: is it still the same? */
+/** Looks between two checks whether the stream is still the same. */
 const looksPerCheck = 5
 
 export class Walk extends Mailbox {
@@ -83,7 +83,7 @@ export class Walk extends Mailbox {
     if (this.#isOver || ++this.#waits % looksPerCheck !== 0) return
     const {stream, created} = this.#plan
     try {
-      if ((await fetchStream(this.#session, stream)).created !== created) throw madeAnew(this.#session.url, stream)
+      if ((await fetchStream(this.#session, stream)).created !== created) throw recreated(this.#session.url, stream)
     } catch (error) {
       // A look that fails for a moment is made again.
       if (!isPassing(error, 0)) throw error
