@@ -31,7 +31,7 @@ export function loadReport(
   return {subject, requests, ok, errors, ms: round(ms, 3), rate, concurrency, ...(latencyMs && {latencyMs})}
 }
 
-/** Two lines, and on a terminal so many columns wide the histogram below them. */
+/** Two lines, and on a terminal the histogram below them, in this width. */
 export function loadLines(report: LoadReport, latencies: Latencies, columns: number | undefined): string[] {
   const {requests, ok, errors, ms, rate, latencyMs} = report
   const kinds = Object.entries(errors).map(([kind, count]) => `${formatCount(count)} ${words[kind] ?? kind}`)

@@ -111,7 +111,7 @@ function cutterOf({chunk, delimiter: given = '\\n'}: StreamFlags): Cut {
   return (chunks, longest) => splitLines(chunks, {delimiter, longest})
 }
 
-/** What comes, as it comes, in pieces of so many bytes at most. */
+/** The output as it arrives, in pieces of at most this many bytes. */
 async function* pieces(chunks: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<readonly Line[]> {
   for await (const chunk of chunks) {
     const batch: Uint8Array[] = []

@@ -109,7 +109,7 @@ export function readingLine(subjects: readonly string[], {stream, isLive}: Readi
   return `${isLive ? 'listening on' : 'reading'} ${subjects.join(' ')} from stream ${stream}, at ${formatPosition(from)}`
 }
 
-/** `listening on orders.> as consumer billing of ORDERS, 12 pending`; what is in other hands counts. */
+/** `listening on orders.> as consumer billing of ORDERS, 12 pending`; messages in flight to others are included. */
 export function durableLine(subjects: readonly string[], {stream, config, pending, ackPending}: ConsumerInfo): string {
   const what = `listening on ${subjects.join(' ')} as consumer ${config.name} of ${stream}`
   return `${what}, ${formatCount(pending + ackPending)} pending`

@@ -42,7 +42,7 @@ export function recordWriter(options: RecordOptions = {}): (message: Message) =>
   }
 }
 
-/** Reads one record. Throws `usage`, saying what is wrong with it. Members that it does not know are let be. */
+/** Reads one record. Throws `usage`, saying what is wrong with it. Unknown members are ignored. */
 export function parseRecord(line: string): Recorded {
   const record = parseObject(line)
   const {subject, reply, headers, time} = record

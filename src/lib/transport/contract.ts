@@ -98,9 +98,9 @@ export interface RequestOptions {
 
 /** When the replies to a request are enough. */
 export interface ManyOptions extends RequestOptions {
-  /** End after so many replies. */
+  /** End after this many replies. */
   readonly count?: number | undefined
-  /** End when no reply came for so many milliseconds after the last one. */
+  /** End after this many milliseconds without a further reply. */
   readonly idleMs?: number | undefined
   /** End at the first reply with an empty payload, which is not delivered. */
   readonly untilEmpty?: boolean | undefined
@@ -143,9 +143,9 @@ export interface Notice {
   readonly text: string
 }
 
-/** How to open a bus, and who is told what goes on. */
+/** How to open a bus, and the callback for events. */
 export interface OpenOptions extends ServerOptions {
-  /** Shown to whoever looks at the bus's clients, as `bus sub`. */
+  /** Name shown in lists of clients, such as `bus sub`. */
   readonly name?: string | undefined
   readonly notify?: ((notice: Notice) => void) | undefined
   /**
@@ -174,7 +174,7 @@ export interface Login {
   readonly user?: string | undefined
   readonly password?: string | undefined
   readonly token?: string | undefined
-  /** Path of a credentials file (JWT and seed). It is read again whenever the connection is made anew. */
+  /** Path of a credentials file (JWT and seed). It is read again at each reconnect. */
   readonly credsFile?: string | undefined
   /** The text of a credentials file. */
   readonly creds?: string | undefined

@@ -115,7 +115,7 @@ export interface PurgeOptions {
   readonly pattern?: string | undefined
   /** Only what comes before this sequence. */
   readonly beforeSeq?: number | undefined
-  /** All but the last so many. Not together with `beforeSeq`. */
+  /** Number of newest messages to keep. Not together with `beforeSeq`. */
   readonly keep?: number | undefined
 }
 
@@ -168,7 +168,7 @@ export interface StreamPublisher extends AsyncDisposable {
 }
 
 /**
- * Where to begin: at a sequence or the next one that is there, at a time or the first message after, or the last so many
+ * Where to begin: at a sequence or the next one that is there, at a time or the first message after, or the last N
  * (where there are filters: of those that match).
  */
 export type Start = {readonly seq: number} | {readonly timeMs: number} | {readonly last: number}
@@ -183,7 +183,7 @@ export interface ReadOptions {
   readonly filters?: readonly string[] | undefined
   /** Only the last message of each subject, as it is when the reading begins. Not together with `from`, `to` by time, or `follow`. */
   readonly lastPerSubject?: boolean | undefined
-  /** Goes on with what is stored later. Not together with `to`. */
+  /** Continues with messages stored later. Not together with `to`. */
   readonly follow?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -201,7 +201,7 @@ export interface Consumers {
   remove(stream: string, consumer: string): Promise<void>
   /**
    * Moves a durable consumer: the next message is the one at `to`, whatever was acknowledged before; `undefined` is the
-   * end. What was in flight no longer counts. On servers that cannot do it the consumer is made anew with its
+   * end. What was in flight no longer counts. On servers that cannot do it the consumer is recreated with its
    * configuration, so that only its start is another.
    */
   reset(stream: string, consumer: string, to: Start | undefined): Promise<ConsumerInfo>
@@ -272,7 +272,7 @@ export interface ConsumerInfo {
 export interface ConsumeOptions {
   /** Messages to have ready beyond those that were taken; default 512, and not more than `max`. */
   readonly prefetch?: number | undefined
-  /** Take so many in all, and claim no more. */
+  /** Total number to take; no more are claimed. */
   readonly max?: number | undefined
   readonly signal?: AbortSignal | undefined
 }

@@ -1,6 +1,6 @@
 import type {Message} from '../core/message.ts'
 
-/** Messages as they come. Leaving a `for await` closes it. One reader at a time. */
+/** Messages as they arrive. Leaving a `for await` closes it. One reader at a time. */
 export interface Subscription extends AsyncIterable<Message>, AsyncDisposable {
   /** Messages that a slow reader lost. */
   readonly dropped: number

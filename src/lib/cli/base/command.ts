@@ -93,7 +93,7 @@ export abstract class BusCommand<Result = void> extends Command {
     return bus
   }
 
-  /** Talk on stderr, whoever's words are in it; nothing with --quiet. */
+  /** Talk on stderr, whatever text it contains; nothing with --quiet. */
   protected say(line: string, paint: (text: string) => string = (text) => text): void {
     if (!this.#globals.quiet) tell(`${paint(talk(line))}\n`)
   }
@@ -146,7 +146,7 @@ export abstract class BusCommand<Result = void> extends Command {
     return `bus ${this.id?.replaceAll(':', ' ')}`
   }
 
-  /** What is wrong with the context is told by who needs its bus. */
+  /** Problems of the context are reported when its bus is needed. */
   async #timeoutOfContext(): Promise<number | undefined> {
     if (chooseBus(this.#globals, process.env).context === undefined) return undefined
     const found = await findBus(this.#globals, process.env).catch(() => undefined)
@@ -218,7 +218,7 @@ function hasSecret(flags: Values, args: Values): boolean {
 const secretText =
   /^data:|:\/\/[^/\s]*@|[?&][\w-]*(?:token|secret|password|key)=|^[\w-]*(?:auth|cookie|token|secret|passw|key|cred)[\w-]*\s*(?:[:=]|$)/i
 
-/** What stands for a bus where no login flags of the command are meant: a URL, a path, or the name of a context. */
+/** A bus to which the login flags of the command do not apply: a URL, a path, or the name of a context. */
 function otherBus(text: string): BusFlags {
   return /[:/]/.test(text) || schemeOf(text) !== undefined ? {bus: text} : {context: text}
 }

@@ -9,7 +9,7 @@ export function checkProgram(argv: readonly string[], path: string): void {
   if (process.platform === 'win32' || places.some(isProgram)) return
   const where = file.includes('/') ? 'there is no such program' : 'it is not on the PATH'
   throw new BusError('usage', `cannot run ${JSON.stringify(file)}: ${where}, or it may not be executed`, {
-    try: ['the program and its arguments as separate words', "--exec -- sh -c '…', if it is meant for a shell"],
+    try: ['the program and its arguments as separate words', "--exec -- sh -c '…', if a shell should run it"],
   })
 }
 

@@ -15,7 +15,7 @@ interface Deciding {
 
 type Decision = 'ack' | 'nak' | 'term' | 'skip' | 'hex' | 'quit'
 
-/** Shows each message and asks what becomes of it. */
+/** Shows each message and asks what to do with it. */
 export function stepSink({signal, paint, quit}: Deciding): Sink {
   const human = humanView({paint})
   let n = 0
@@ -40,8 +40,8 @@ export function stepSink({signal, paint, quit}: Deciding): Sink {
 
 function refusalOf(decision: Exclude<Decision, 'hex' | 'quit'>): Refusal | undefined {
   if (decision === 'ack') return undefined
-  if (decision === 'term') return {reason: 'terminated by hand', verdict: 'term'}
-  return {reason: decision === 'nak' ? 'given back by hand' : 'skipped by hand', verdict: 'leave'}
+  if (decision === 'term') return {reason: 'terminated by the user', verdict: 'term'}
+  return {reason: decision === 'nak' ? 'returned by the user' : 'skipped by the user', verdict: 'leave'}
 }
 
 async function ask(signal: AbortSignal): Promise<Decision> {

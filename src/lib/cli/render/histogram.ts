@@ -22,7 +22,7 @@ export interface Latencies {
   add(counts: Counts): void
   /** Nothing when nothing was recorded. */
   summary(): LatencySummary | undefined
-  /** Lines of a histogram for a terminal so many columns wide. */
+  /** Lines of a histogram for a terminal of this width. */
   draw(columns: number): string[]
 }
 

@@ -45,7 +45,7 @@ export function humanView({paint, headersOnly = false, stored = false}: HumanOpt
     return `${dim(`${stored ? `#${seq}` : `[${n}]`} ${clock(time) ?? '--:--:--'}`)} ${paint?.bold(name) ?? name}`
   }
 
-  /** What stands below a first line, and the payload if it goes on that line. */
+  /** What is below a first line, and the payload if it fits on that line. */
   function parts(message: Message): {inline: string; below: string[]} {
     const headers = message.headers.map(header)
     if (headersOnly) return {inline: '', below: headers}

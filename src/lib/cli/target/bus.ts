@@ -1,4 +1,4 @@
-/** Which bus is meant, and why. The first that is given wins; the order stands in the README. */
+/** Which bus to use, and why. The first that is given wins; the README lists the order. */
 import {mkdirSync, readFileSync} from 'node:fs'
 import {homedir} from 'node:os'
 import {dirname, join} from 'node:path'

@@ -199,7 +199,7 @@ function tlsFiles(sources: readonly Source[], env: Env): TlsOptions {
   }
 }
 
-/** What was typed together with the URL, or stands beside it, is meant for it. */
+/** A login that was given together with the URL belongs to it. */
 function placeOfUrl({url, context, why}: Choice): (source: Source) => boolean {
   return ({kind}) => {
     if (kind === 'flags') return true

@@ -1,7 +1,7 @@
 /**
  * Running a program for a message: argv as given and no shell, the payload on its stdin, its stdout as bytes, the last
  * line of its stderr as the reason when it fails. Each program leads its own process group: so Ctrl-C on the terminal
- * reaches only us and work in hand is finished, and a timeout takes the program's children along.
+ * reaches only us and work in progress is finished, and a timeout takes the program's children along.
  */
 import type {ChildProcess} from 'node:child_process'
 

@@ -1,6 +1,6 @@
 /**
  * Members of JSON objects that implementations in Go write and read: names without regard to case, `null` for what is
- * absent. What is wrong is a plain sentence in an `Error`, for whoever answers the other side with it.
+ * absent. What is wrong is a plain sentence in an `Error`, which is sent to the other side.
  */
 
 /** A member by its name, else by its name in another case. Only own members: a name such as `__proto__` is no more than one. */

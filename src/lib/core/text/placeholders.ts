@@ -44,6 +44,6 @@ export function unknownPlaceholder(what: string, {name, position}: Placeholder, 
 function fault(sentence: string, at: number, hints: readonly string[] = []): BusError {
   return new BusError('usage', `${sentence}, at position ${at + 1}`, {
     data: {position: at + 1},
-    try: [...hints, '"{{" for a brace that is meant as one'],
+    try: [...hints, '"{{" for a literal brace'],
   })
 }

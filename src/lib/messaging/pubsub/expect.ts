@@ -36,7 +36,7 @@ export async function compileExpectations(sources: readonly string[], subject: s
   }
 }
 
-/** What an expectation sees. `onStatus` is told when it asks whether this is a service error. */
+/** What an expectation sees. `onStatus` is called when it uses `status`. */
 function resultContext(answers: readonly Answer[], onStatus: () => void): object {
   const messages = answers.map((answer) => replyContext(answer, onStatus))
   const first = answers[0]

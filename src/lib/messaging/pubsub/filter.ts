@@ -44,7 +44,7 @@ export function compileRegex(source: string, flag: string): RegExp {
   const where = at === undefined ? '' : ` at position ${at}`
   throw new BusError('usage', `${flag} /${source}/ is not a regular expression: ${fault}${where}`, {
     ...(at !== undefined && {data: {position: at}}),
-    try: ['"\\\\" before a character that is meant as itself'],
+    try: ['"\\\\" before a character that should match itself'],
   })
 }
 

@@ -88,7 +88,7 @@ export function program(options: ProgramOptions): Handler {
   }
 }
 
-/** Adds headers to each reply, made anew; a service error has its own. */
+/** Adds headers, computed per reply; a service error has its own. */
 export function withHeaders(handler: Handler, make: () => Headers): Handler {
   const add = (outcome: Outcome): Outcome =>
     'fault' in outcome ? outcome : {data: outcome.data, headers: [...(outcome.headers ?? []), ...make()]}

@@ -1,4 +1,4 @@
-/** Bytes as they come, cut at a delimiter; in batches, because a promise a line would cost more than the line. */
+/** Bytes as they arrive, split at a delimiter; in batches, because a promise per line would cost more than the line. */
 
 import {BusError} from '../../core/errors.ts'
 import {utf8Text} from '../../core/text/encoding.ts'

@@ -23,7 +23,7 @@ export class Pairs {
   readonly #mostOpen: number
   unanswered = 0
 
-  /** Remembers so many requests; older ones count as unanswered. */
+  /** Number of requests to remember; older ones count as unanswered. */
   constructor(mostOpen = 8192) {
     this.#mostOpen = mostOpen
   }

@@ -11,7 +11,7 @@ export interface Sink {
   publish(message: Outgoing & Partial<Numbered>): Promise<void> | void
   /** All earlier messages have arrived. */
   flush(): Promise<void>
-  /** Bounds by itself how many are under way, and is flushed after so many bytes; else it is flushed all the time. */
+  /** Limits by itself how many are in flight, and is flushed after this many bytes; otherwise it is flushed continuously. */
   readonly flushAfterBytes?: number
 }
 
@@ -19,7 +19,7 @@ export interface PublishOptions {
   readonly pace?: Pace | undefined
   /** Ends it early, between two messages. */
   readonly signal?: AbortSignal | undefined
-  /** Told now and then how far it is. */
+  /** Called now and then with the progress. */
   readonly onProgress?: ((done: Done) => void) | undefined
 }
 

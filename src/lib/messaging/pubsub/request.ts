@@ -8,7 +8,7 @@ export interface Question {
   readonly timeoutMs: number
   /** How many replies are wanted; fewer in time is a failure. */
   readonly replies?: number | undefined
-  /** End when no reply came for so many milliseconds after the last one. */
+  /** End after this many milliseconds without a further reply. */
   readonly idleMs?: number | undefined
   /** End at the first empty reply, which is not delivered. */
   readonly untilEmpty?: boolean | undefined
@@ -22,7 +22,7 @@ export interface Answer {
 }
 
 /**
- * The replies to one request, as they come; one unless the question asks for more. Fails with `noResponders`, or with
+ * The replies to one request, as they arrive; one unless the options ask for more. Fails with `noResponders`, or with
  * `timeout` when none or fewer than asked came in time, after those that came.
  */
 export async function* ask(bus: Transport, question: Question): AsyncGenerator<Answer> {

@@ -12,17 +12,17 @@ export interface Service {
   readonly identity?: Identity | undefined
   /** Requests in work at the same time. */
   readonly concurrency: number
-  /** End after so many requests. */
+  /** End after this many requests. */
   readonly count?: number | undefined
-  /** End after so many milliseconds. */
+  /** End after this many milliseconds. */
   readonly forMs?: number | undefined
-  /** End when no request came for so many milliseconds. */
+  /** End after this many milliseconds without a request. */
   readonly idleMs?: number | undefined
   /** Drains: takes no more requests and finishes what was taken. */
   readonly signal?: AbortSignal | undefined
   /** Told once, when requests arrive from now on. */
   readonly onLive?: (() => void) | undefined
-  /** Told when the signal aborts while so many requests are in hand. */
+  /** Called with the number of requests in progress when the signal aborts. */
   readonly onDrain?: ((open: number) => void) | undefined
   /** Told of each request that was handled, which keeps its place until the promise resolves. */
   readonly onServed?: ((served: Served) => Promise<void> | undefined) | undefined
@@ -41,7 +41,7 @@ export interface ServeResult {
 const instantBatch = 256
 
 /**
- * Serves requests until one of the bounds is met or the signal aborts, finishes those in hand and flushes. A message
+ * Serves requests until one of the bounds is met or the signal aborts, finishes those in progress and flushes. A message
  * without a reply subject is handled and counted as well: nothing can be sent back.
  */
 export async function serve(bus: Transport, service: Service): Promise<ServeResult> {
@@ -70,7 +70,7 @@ export async function serve(bus: Transport, service: Service): Promise<ServeResu
   return {served, failed, dropped: subscription.dropped, ms: performance.now() - started}
 }
 
-/** Fails with `timeout` when time ran out before so many requests were served as was asked. */
+/** Fails with `timeout` if time ran out before the requested number was served. */
 export function checkServed(served: number, {subject, count, forMs, idleMs, signal}: Service): void {
   const isBound = forMs !== undefined || idleMs !== undefined
   if (count === undefined || !isBound || served >= count || signal?.aborted) return

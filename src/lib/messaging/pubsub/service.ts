@@ -44,7 +44,7 @@ export interface AdvertiseOptions {
   readonly identity: Identity
   readonly endpoint: Endpoint
   readonly tally: () => Tally
-  /** Told when it cannot go on: `close` then rejects. */
+  /** Called when it cannot continue: `close` then rejects. */
   readonly onFailure: () => void
 }
 

@@ -7,11 +7,11 @@ export interface WatchOptions {
   readonly keep?: Filter | undefined
   /** Shows messages, `limit` at most; resolves with how many it showed. */
   readonly show: (batch: readonly Message[], limit: number) => number | Promise<number>
-  /** End when so many were shown. */
+  /** End after this many were shown. */
   readonly count?: number | undefined
-  /** End after so many milliseconds. */
+  /** End after this many milliseconds. */
   readonly forMs?: number | undefined
-  /** End when nothing was shown for so many milliseconds. */
+  /** End after this many milliseconds without output. */
   readonly idleMs?: number | undefined
   /** Ask for no more messages than may be shown: in a queue group what was taken is lost to the others. */
   readonly sparing?: boolean | undefined

@@ -18,18 +18,18 @@ export interface WorkOptions {
   readonly concurrency: number
   /** Told of each request that was handled, which keeps its place until the promise resolves. */
   readonly onServed?: ((served: Served) => Promise<void> | undefined) | undefined
-  /** Told when it cannot go on: `finished` then rejects. */
+  /** Called when it cannot continue: `finished` then rejects. */
   readonly onFailure: () => void
 }
 
-/** The requests in hand: hands them to the handler, sends what it gives, and counts. */
+/** The requests in progress: passes them to the handler, sends its replies, and counts. */
 export class Work {
   readonly #bus: Transport
   readonly #options: WorkOptions
   #wake: (() => void) | undefined
   #flushing = false
   #failure: {error: unknown} | undefined
-  /** Requests in hand. */
+  /** Requests in progress. */
   open = 0
   served = 0
   failed = 0
@@ -48,7 +48,7 @@ export class Work {
     return this.#options.concurrency - this.open
   }
 
-  /** Hands requests to the handler; waits only for whoever is told of them. */
+  /** Passes requests to the handler; waits only for the listener that is notified of them. */
   async begin(requests: readonly Message[]): Promise<void> {
     const done: Served[] = []
     for (const request of requests) {
@@ -61,7 +61,7 @@ export class Work {
     if (done.length > 0) await this.#tell(done)
   }
 
-  /** Resolves when nothing is in hand any more; rejects with what went wrong, if anything did. */
+  /** Resolves when no request is in progress; rejects with the first failure, if any. */
   async finished(): Promise<void> {
     while (this.open > 0) await this.#change()
     if (this.#failure !== undefined) throw this.#failure.error

@@ -10,7 +10,7 @@ import {Delivery} from '../../transport/streams-contract.ts'
 import type {Copied, CopySink, Refusal, Sink} from '../sinks/sink.ts'
 import type {Source} from './source.ts'
 
-/** What becomes of a message that its sink refuses. */
+/** What happens to a message that its sink refuses. */
 export interface Policy {
   /**
    * `retry`: again and again with a growing pause, up to `maxAttempts`; then it is given up if there is a place for it
@@ -26,7 +26,7 @@ export interface ReplayOptions {
   readonly pace?: Pace | undefined
   /** Keeps those that should be handed to the sink at all; the others are done. */
   readonly keep?: ((batch: readonly Message[]) => readonly Message[] | Promise<readonly Message[]>) | undefined
-  /** Takes no more and finishes what is in hand. */
+  /** Takes no more and finishes the messages in progress. */
   readonly stop?: AbortSignal | undefined
   /** Writes down a message that is given up, before it is. */
   readonly onGivenUp?: ((message: Message, reason: string) => void) | undefined
@@ -250,6 +250,6 @@ function stoppedAt(
   const fate = message instanceof Delivery ? ', which is not acknowledged' : ''
   return new BusError('remote', `stopped at message ${seq} on "${subject}"${fate}: ${reason}`, {
     data: {seq, subject, reason, ...done},
-    try: ['--on-error skip or term', '--dead FILE, to put such messages aside and go on'],
+    try: ['--on-error skip or term', '--dead FILE, to set such messages aside and continue'],
   })
 }

@@ -17,7 +17,7 @@ export interface Source extends AsyncDisposable {
   done(messages: readonly Message[]): void
   /** It is given up for good. */
   term(message: Message, reason: string): void
-  /** It was not handled, and comes again to whoever takes next. */
+  /** It was not handled and will be redelivered. */
   leave(message: Message): void
   /** All of these are with the bus. */
   flush(): Promise<void>
@@ -75,10 +75,10 @@ export interface DurableOptions {
   readonly prefetch: number
   /** Goes on when nothing is left to do. */
   readonly follow?: boolean | undefined
-  /** Take so many at most. */
+  /** Take at most this many. */
   readonly count?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Told once when all that is left is in other hands. */
+  /** Called once when all remaining messages are in flight to other members. */
   readonly onWaiting?: ((info: ConsumerInfo) => void) | undefined
 }
 
@@ -107,7 +107,7 @@ class DurableSource implements Source {
   readonly #inHand = new Set<Delivery>()
   /** Only where an acknowledgement covers all earlier messages. */
   readonly #prefix: SettledPrefix | undefined
-  /** Keeps what is in hand from being delivered again. */
+  /** Extends the ack wait of messages in progress. */
   readonly #alive: NodeJS.Timeout
   #isWaiting = false
   #isEnding = false
@@ -186,7 +186,7 @@ class DurableSource implements Source {
     await this.#consuming?.close()
   }
 
-  /** Nothing is left for us: what others have in hand may still come back. */
+  /** Nothing is left for us: messages in flight to others may still be redelivered. */
   async #isOver(): Promise<boolean> {
     if (this.#inHand.size > 0) return false
     await this.#consuming?.flush()

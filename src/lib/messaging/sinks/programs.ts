@@ -52,7 +52,7 @@ export interface LinesOptions {
  */
 export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
   const [file = '', ...args] = argv
-  // It leads its own process group: Ctrl-C on the terminal is for us, and what is in hand is finished.
+  // It leads its own process group: Ctrl-C on the terminal is for us, and work in progress is finished.
   const child = spawn(file, args, {stdio: ['pipe', 'pipe', 'pipe'], detached: true})
   const waiting: {resolve(refusal: Refusal | undefined): void; reject(error: unknown): void}[] = []
   const write = recordWriter()

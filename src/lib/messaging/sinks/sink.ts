@@ -34,9 +34,9 @@ export interface Copied {
 export interface Refusal {
   /** One sentence, for people. */
   readonly reason: string
-  /** Not before so many milliseconds again. */
+  /** Earliest time for the next attempt, in milliseconds from now. */
   readonly retryAfterMs?: number | undefined
-  /** The sink decides what becomes of the message; else the policy does. */
+  /** The sink decides what happens to the message; otherwise the policy does. */
   readonly verdict?: 'leave' | 'term' | undefined
   /** Another attempt would fail in the same way. */
   readonly isFinal?: boolean | undefined

@@ -71,7 +71,7 @@ export class DurableReading implements Subscription {
   readonly #consuming: Consuming
   /** Taken and neither acknowledged nor given back. */
   readonly #inHand = new Set<Delivery>()
-  /** Keeps what is in hand from being delivered again while it is shown. */
+  /** Extends the ack wait of messages while they are shown. */
   readonly #alive: NodeJS.Timeout
   #isEnding = false
 

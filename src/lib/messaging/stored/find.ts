@@ -1,4 +1,4 @@
-/** Which stream is meant, when people name subjects; and making what may be there already. */
+/** Finds the stream of given subjects; and creates what may exist already. */
 import {BusError} from '../../core/errors.ts'
 import type {ConsumerInfo, Streams} from '../../transport/streams-contract.ts'
 

@@ -26,7 +26,7 @@ export interface Bucket {
   remove(key: string): Promise<void>
   /** What there is under a pattern of keys, in the order of its last changes. */
   entries(pattern: string): Promise<readonly Entry[]>
-  /** Changes after this revision, as they come, until the signal. */
+  /** Changes after this revision, as they arrive, until the signal. */
   changes(pattern: string, after: number, signal: AbortSignal): AsyncIterable<Entry>
 }
 

@@ -10,7 +10,7 @@ export interface NextOptions {
   readonly settle: 'ack' | 'nak' | 'term'
   /** With `nak`: how long until it is delivered again. */
   readonly delayMs?: (() => number) | undefined
-  /** Shows messages; false when they have not reached whoever they are for. */
+  /** Shows messages; false if they were not delivered to the reader. */
   readonly show: (batch: readonly Delivery[]) => Promise<boolean>
   readonly signal?: AbortSignal | undefined
 }
@@ -57,7 +57,7 @@ export async function takeNext(
   return {taken, redelivered, pending}
 }
 
-/** Ended while it waits, and not while messages are in hand: they are still to be settled. */
+/** Ended while it waits, but not while messages are in progress: they have to be settled. */
 async function takeUnlessStopped(
   consuming: Consuming,
   max: number,

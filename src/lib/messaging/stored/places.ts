@@ -15,7 +15,7 @@ export function resetAt(position: Position): Start | undefined {
   return position === 'end' ? undefined : position
 }
 
-/** Where a new consumer begins. The last so many are counted now, among those that pass its filters. */
+/** Where a new consumer begins. The last N are counted now, among those that pass its filters. */
 export async function deliverAt(
   streams: Streams,
   stream: string,

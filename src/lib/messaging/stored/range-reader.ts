@@ -8,7 +8,7 @@ import {startAt} from './places.ts'
 
 export interface ReadingWishes {
   readonly from: Position
-  /** `end` is that of the stream as it is now; without it the reading goes on live. */
+  /** `end` is the current end of the stream; without it reading continues live. */
   readonly to?: Range['to'] | 'end'
   /** Default the one that keeps the subjects. */
   readonly stream?: string | undefined

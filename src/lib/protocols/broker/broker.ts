@@ -18,7 +18,7 @@ export type Handler = (data: Uint8Array, message: Message) => void | Promise<voi
 /** Handles a message, told its whole subject. */
 export type SubjectHandler = (subject: string, data: Uint8Array, message: Message) => void | Promise<void>
 
-/** How to reach the bus, and who is told what goes on. */
+/** How to reach the bus, and the callbacks for events. */
 export interface BrokerOptions extends Pick<OpenOptions, 'login' | 'tls' | 'name' | 'signal'> {
   /** Told what ended a subscription, or else the process emits a warning; and what does not end anything: a handler that failed, a stream configured otherwise, a lost connection. */
   readonly onNotice?: ((text: string) => void) | undefined
@@ -97,7 +97,7 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Everything in the stream, from the first message on, and each message until its handler has succeeded; goes on
+   * Everything in the stream, from the first message on, and each message until its handler has succeeded; resumes
    * where the consumer of this name stopped, in this process or another. One message at a time, in order but for what
    * comes again. Fails with `usage` without `jetstream` and when the consumer has another subject, with `notFound` for a
    * subject outside the stream.

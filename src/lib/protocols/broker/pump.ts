@@ -1,10 +1,10 @@
 /**
  * A durable subscription at work: one message at a time goes to the handler, and while it works some more are fetched,
- * so that a far server costs no round trip a message. All that is in hand is kept from being delivered again.
+ * so that a distant server costs no round trip per message. The ack wait of all messages in progress is extended.
  */
 import type {ConsumerInfo, Consuming, Delivery} from '../../transport/streams-contract.ts'
 
-/** Messages in hand, at most. */
+/** Largest number of messages in progress. */
 const mostInHand = 32
 
 /** How often it looks whether it is to stop. */
@@ -18,7 +18,7 @@ export interface PumpParts {
   readonly config: ConsumerInfo['config']
   readonly handle: (delivery: Delivery) => void | Promise<void>
   readonly onFailure: (delivery: Delivery, error: unknown) => void
-  /** Ends it once the handler at work is done; what is in hand is given back. */
+  /** Ends it once the running handler is done; other messages are returned. */
   readonly stop: AbortSignal
 }
 

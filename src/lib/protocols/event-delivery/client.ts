@@ -1,4 +1,4 @@
-/** A WebSocket client of a gateway: events as they come, and answers to them. */
+/** A WebSocket client of a gateway: events as they arrive, and answers to them. */
 import type {WebSocket} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'

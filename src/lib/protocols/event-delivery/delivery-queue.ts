@@ -66,7 +66,7 @@ export class Line {
     else this.#parts.warn(`subscription ${this.subscription.name}: a response of a connection that is not served`)
   }
 
-  /** Resolves when the offset is written and another gateway may go on. */
+  /** Resolves when the offset is written and another gateway may take over. */
   async close(): Promise<void> {
     this.#closed.abort()
     await this.#running

@@ -1,5 +1,5 @@
 /**
- * Reads a stream for one subscription and hands its events to one connection: so many at once as it may have in flight,
+ * Reads a stream for one subscription and passes its events to one connection: as many at once as may be in flight,
  * again from the offset after a rejection, and with growing pauses while it rejects without getting on.
  */
 import {BusError} from '../../core/errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Who delivers a subscription, where several gateways serve one bus. The holder's name stands in the bucket; who wants it
+ * Who delivers a subscription, where several gateways serve one bus. The bucket contains the holder's name; a gateway that wants it
  * asks the holder itself whether it is still there, which a bus tells at once of a dead one. So nothing is written while
  * all is well, and another one takes over in half a second.
  */
@@ -11,7 +11,7 @@ import type {SubscriptionRef} from './event.ts'
 
 /** Between two looks at who holds it. */
 const lookMs = 400
-/** A holder that is silent for so long is stopped or cut off. */
+/** A holder that does not respond for this long is stopped or cut off. */
 const patienceMs = 3000
 
 export class Leases implements AsyncDisposable {

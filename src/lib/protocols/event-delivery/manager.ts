@@ -1,4 +1,4 @@
-/** Brings subscriptions, connections and plugins together: who matches what, who is served, and what becomes of answers. */
+/** Brings subscriptions, connections and plugins together: which subscriptions match, which connection is served, and what is done with answers. */
 import {randomUUID} from 'node:crypto'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
@@ -22,7 +22,7 @@ type Stored = {readonly offsets: Offsets; readonly leases: Leases}
 const troublePauseMs = 1000
 const mostInFlight = 65_536
 
-/** What a gateway is allowed, and who is told what goes on. */
+/** The limits of a gateway, and the callbacks for events. */
 export interface ManagerOptions {
   /** Told what people should know of: rejections, takeovers, troubles. */
   readonly warn: (line: string) => void
@@ -207,7 +207,7 @@ export class EventManager implements AsyncDisposable {
     }
   }
 
-  /** A new one, or a changed one, which goes on where it was. */
+  /** A new one, or a changed one, which keeps its offset. */
   async #put(subscription: Subscription): Promise<void> {
     const key = keyOf(subscription)
     const before = this.#durable.get(key)

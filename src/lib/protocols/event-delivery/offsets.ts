@@ -151,7 +151,7 @@ class StoredPlace implements Place {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  /** Lets those that wait for it to be written go on. */
+  /** Releases those that wait for it to be written. */
   giveUp(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }

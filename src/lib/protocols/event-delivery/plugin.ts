@@ -68,7 +68,7 @@ export interface DeliveryResponse {
   readonly rejected?: boolean | undefined
   /** Why it was rejected, for people. */
   readonly info?: string | undefined
-  /** Not before so many milliseconds again. */
+  /** Earliest time for the next attempt, in milliseconds from now. */
   readonly retryAfterMs?: number | undefined
   readonly subscription: Pick<SubscriptionRef, 'namespace' | 'name'>
   /** Published with the event's id as its correlation id; its default subject stands in a header of the event. */

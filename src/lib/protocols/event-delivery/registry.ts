@@ -43,7 +43,7 @@ export class Registry {
 
   /**
    * Makes a subscription; `firstEvent` is locked in as the number that it is now. One of the same name is answered as it is
-   * when it wants the same, is changed with `replace` (it goes on where it was), and is refused with `usage` otherwise.
+   * when it wants the same, is changed with `replace` (it keeps its offset), and is refused with `usage` otherwise.
    */
   async add(
     wish: Wish,
@@ -70,7 +70,7 @@ export class Registry {
     if (replace)
       return {subscription: await this.#put({...wanted, updated: new Date().toISOString()}, revision), made: false}
     throw new BusError('usage', `subscription ${wish.name} of ${wish.namespace} exists and wants something else`, {
-      try: ['--replace, to change it: it goes on where it is', `bus events info ${wish.namespace} ${wish.name}`],
+      try: ['--replace, to change it and keep its offset', `bus events info ${wish.namespace} ${wish.name}`],
     })
   }
 

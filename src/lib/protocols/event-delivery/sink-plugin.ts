@@ -26,7 +26,7 @@ export interface Target {
   readonly replyTo?: ((message: Message) => DeliveryResponse['reply']) | undefined
 }
 
-/** Who is told what goes wrong. */
+/** The callbacks for failures. */
 export interface SinkPluginConfig {
   readonly warn: (line: string) => void
 }

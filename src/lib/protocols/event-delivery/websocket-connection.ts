@@ -45,7 +45,7 @@ export class Connection {
     return this.#started.size > 0
   }
 
-  /** What it says. What is wrong is told to it, and ends the connection. */
+  /** Handles a text of the client. An error is sent to it, and ends the connection. */
   take(action: string | Start): void {
     if (typeof action === 'string') {
       // Answers are not worth a promise each.

@@ -18,7 +18,7 @@ export interface Answer {
   /** Absent: the one in flight that waits longest. */
   readonly id: string | undefined
   readonly subscription: {readonly namespace: string; readonly name: string} | undefined
-  /** Of a `nack`: why, and not before so many milliseconds again. */
+  /** Of a `nack`: why, and the minimum delay in milliseconds. */
   readonly info: string | undefined
   readonly retryAfterMs: number | undefined
 }

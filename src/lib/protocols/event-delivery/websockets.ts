@@ -16,7 +16,7 @@ export interface WebSocketsConfig {
   readonly maxSubscriptions: number
   /** Bytes of what a client sends. */
   readonly maxFrame: number
-  /** A client that starts nothing for so long, or is not there any more, is let go. */
+  /** How long a client may start nothing, or not respond, before it is disconnected. */
   readonly idleMs: number
   readonly warn: (line: string) => void
 }

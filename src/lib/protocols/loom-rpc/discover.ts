@@ -1,5 +1,5 @@
 /**
- * Who serves RPC methods, as far as a bus can tell: by the interests that a bus file knows, and by NATS services, which
+ * Who serves RPC methods, as far as a bus can tell: from the interests that a bus file knows, and from NATS services, which
  * name the subjects of their endpoints when asked ($SRV.INFO).
  */
 import type {Message} from '../../core/message.ts'

@@ -31,7 +31,7 @@ export function badEnvelope(reason: string): string {
 
 /** A method that is served. Leaving `await using` closes it. */
 export interface Registration extends AsyncDisposable {
-  /** Takes no more calls and answers those in hand. Rejects with what kept it from serving, if anything did. */
+  /** Takes no more calls and answers those in progress. Rejects with what kept it from serving, if anything did. */
   close(): Promise<void>
 }
 

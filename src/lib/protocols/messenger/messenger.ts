@@ -27,13 +27,13 @@ export class MessengerError extends Error {
 
 const patienceMs = 1000
 
-/** Takes one payload at a time; what it throws is told to `onError`, and the next one follows. */
+/** Takes one payload at a time; what it throws is passed to `onError`, and the next one follows. */
 export type Receiver = (data: Uint8Array) => void | Promise<void>
 
 /** Answers a request. What it throws becomes the reply `error: <message>`, which no requester can tell from data. */
 export type Responder = (data: Uint8Array) => Uint8Array | string | Promise<Uint8Array | string>
 
-/** Ends what it was returned for, once the payload in hand is handled. */
+/** Ends the subscription or service, once the current payload is handled. */
 export type Unsubscribe = () => Promise<void>
 
 /** How to reach the bus, and the patience of requests. */
@@ -113,7 +113,7 @@ export class Messenger implements AsyncDisposable {
     })
   }
 
-  /** Ends everything, waits a second at most for what is in hand, and closes the bus. May be called again. */
+  /** Ends everything, waits at most one second for handlers, and closes the bus. May be called again. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true

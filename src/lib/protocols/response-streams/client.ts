@@ -14,7 +14,7 @@ import {decodeHeartbeat, encodeHeartbeatReply, type TokensBySubject} from './hea
 import {type BufferOptions, ResponseStream} from './response-stream.ts'
 import {newInbox, newToken} from './tokens.ts'
 
-/** What a client is told of, and its patience. */
+/** The callbacks of a client, and its timeouts. */
 export interface StreamClientOptions {
   /** Told of what is passed over: a frame of an unknown type. */
   readonly warn?: ((sentence: string) => void) | undefined

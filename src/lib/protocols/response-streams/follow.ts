@@ -12,11 +12,11 @@ export interface FollowOptions extends StreamOptions {
   readonly open: number
   /** Shows frames of one stream, `first` the number of the first of them; resolves with how many it showed. */
   readonly show: (frames: readonly Message[], stream: ResponseStream, first: number) => number | Promise<number>
-  /** End when so many were shown. */
+  /** End after this many were shown. */
   readonly count?: number | undefined
-  /** End after so many milliseconds. */
+  /** End after this many milliseconds. */
   readonly forMs?: number | undefined
-  /** End when nothing came for so many milliseconds. */
+  /** End after this many milliseconds without a frame. */
   readonly idleMs?: number | undefined
   /** Ends it. */
   readonly stop?: AbortSignal | undefined

@@ -26,7 +26,7 @@ export function encodeData(data: Uint8Array | string): string {
   return dataHead + (isAscii ? btoa(data) : toBase64(data)) + dataTail
 }
 
-/** Bytes of the data frame for so many bytes of data. */
+/** Size of the data frame for this many bytes of data. */
 export function dataFrameSize(bytes: number): number {
   return bytes === 0 ? '{"type":1}'.length : 4 * Math.ceil(bytes / 3) + dataHead.length + dataTail.length
 }

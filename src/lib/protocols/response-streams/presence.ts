@@ -2,7 +2,7 @@
  * Whether anybody still reads the streams that we write. A consumer of the later dialect is asked by heartbeats. One of
  * the first dialect cannot be asked, and its producers went on for ever; but its inbox is a wildcard subscription that
  * passes over what it does not know. So a request to a token that no stream has is answered by nobody while it is
- * there, and fails for want of responders once it has gone.
+ * there, and fails with no responders once it has gone.
  */
 import {BusError} from '../../core/errors.ts'
 import type {Transport} from '../../transport/contract.ts'

@@ -3,13 +3,13 @@ import {Message} from '../../core/message.ts'
 import {Mailbox} from '../../transport/shared/mailbox.ts'
 import {type Close, closeCodes, closeError} from './close-reasons.ts'
 
-/** What waits for a slow reader, and what becomes of it. */
+/** What is buffered for a slow reader, and what happens when the buffer is full. */
 export interface BufferOptions {
   /** Frames that may wait to be read (default 16); see `whenFull`. */
   readonly buffer?: number | undefined
   /**
-   * What becomes of a stream that is read too slowly: it fails (`overrun`), or what does not fit is held in memory
-   * (`hold`, the default), 64 MiB of data at most. The other streams go on either way: the protocol has no word to slow
+   * What happens to a stream that is read too slowly: it fails (`overrun`), or what does not fit is held in memory
+   * (`hold`, the default), 64 MiB of data at most. The other streams continue either way: the protocol has no word to slow
    * down a producer, and to stop reading would stop all of them.
    */
   readonly whenFull?: 'overrun' | 'hold' | undefined

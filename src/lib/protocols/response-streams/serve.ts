@@ -20,9 +20,9 @@ export interface StreamService {
   readonly producer: Producer
   /** Streams that are written at the same time. */
   readonly concurrency: number
-  /** End after so many milliseconds. */
+  /** End after this many milliseconds. */
   readonly forMs?: number | undefined
-  /** End when no request came for so many milliseconds. */
+  /** End after this many milliseconds without a request. */
   readonly idleMs?: number | undefined
   readonly presence?: PresenceOptions | undefined
   /** Shuts down: open streams are closed with 1001. */
@@ -173,7 +173,7 @@ function withBody({subject, payload, headers, seq, time}: Message, reply: string
   return new Message(subject, typeof read === 'string' ? payload : read.body, headers, reply, seq, time)
 }
 
-/** What ends a service. A bound lets streams that are open go on to their end; the signal does not. */
+/** What ends a service. A bound lets open streams run to their end; the signal does not. */
 class Bounds implements Disposable {
   readonly #subscription: Subscription
   readonly #signal: AbortSignal | undefined

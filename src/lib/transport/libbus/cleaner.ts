@@ -5,7 +5,7 @@ const ageSeconds = 300
 
 /**
  * Does what every bus of libbus does for as long as it is open: each minute it removes what is older than five minutes
- * from the three tables. `failed` is told when it cannot, and then it is over.
+ * from the three tables. `failed` is called when it cannot, and it stops.
  */
 export function startCleaning(db: Db, lock: Lock, failed: (error: unknown) => void): Disposable {
   const deletes = ['bus_events', 'bus_requests', 'bus_replies'].map((table) =>

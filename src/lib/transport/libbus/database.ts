@@ -81,7 +81,7 @@ function createFile(path: string): void {
   }
 }
 
-/** A database without any table is new, whoever made the file: it gets a write-ahead log, which SQLite sets without waiting. */
+/** A database without any table is new, whatever created the file: it gets a write-ahead log, which SQLite sets without waiting. */
 function makeTables(db: Db, path: string): void {
   if (db.pragma('application_id', {simple: true}) === applicationId) {
     throw new BusError('usage', `${path} is a bus file of busline: it gets no tables of libbus`, {

@@ -134,7 +134,7 @@ class Libbus implements Transport {
     if (wild !== undefined && (isServer || wild !== '>')) {
       const which = isServer
         ? 'requests are served by exact subjects'
-        : 'events are told by exact subjects, or all by ">"'
+        : 'events have exact subjects; ">" subscribes to all'
       throw this.#cannot(`${which}, not by ${JSON.stringify(wild)}`)
     }
     if (options.signal?.aborted) throw interruptedError()

@@ -1,4 +1,4 @@
-/** One durable consumer: how far it is, and what is in flight. */
+/** One durable consumer: its position, and what is in flight. */
 import type {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {Timer} from '../../core/time/timer.ts'
@@ -87,7 +87,7 @@ export class MemoryConsumer {
     this.#wake()
   }
 
-  /** Delivers it again after so long; by default, when the time to acknowledge is over. */
+  /** Redelivers it after this delay; by default, after the ack wait. */
   postpone(seq: number, delayMs?: number): void {
     const found = this.#inFlight.get(seq)
     if (found === undefined) return

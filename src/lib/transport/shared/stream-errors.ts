@@ -10,7 +10,7 @@ export function noStream(url: string, stream: string, known: Known = {}): BusErr
   return new BusError('notFound', `there is no stream ${stream} on ${url}`, {...known, try: ['bus stream ls']})
 }
 
-/** What was read of a stream does not go on in another one of its name. */
+/** A reading does not continue in another stream of the same name. */
 export function recreated(url: string, stream: string): BusError {
   return new BusError('notFound', `the stream ${stream} on ${url} was removed, and another one made in its place`, {
     try: ['the same again, which reads the new one'],

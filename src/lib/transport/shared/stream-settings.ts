@@ -93,7 +93,7 @@ export function checkRead({from, to, filters = [], lastPerSubject, follow}: Read
 export function checkPurge({pattern, beforeSeq, keep}: PurgeOptions): void {
   if (pattern !== undefined) checkPattern(pattern)
   if (beforeSeq !== undefined && keep !== undefined)
-    throw new BusError('usage', 'a purge goes up to a sequence or keeps the last so many, not both')
+    throw new BusError('usage', 'a purge removes messages before a sequence or keeps a number of them, not both')
 }
 
 /** Answers the name of a stream or consumer. Throws `usage` for one that no bus takes. */
@@ -133,7 +133,7 @@ function checkApart(patterns: readonly string[]): readonly string[] {
 export function checkDeliver(deliver: DeliverPolicy): DeliverPolicy {
   if (typeof deliver === 'string') return deliver
   if ('last' in deliver)
-    throw new BusError('usage', 'a consumer cannot begin at the last so many messages', {try: ['a sequence or a time']})
+    throw new BusError('usage', 'a consumer cannot begin at a number of last messages', {try: ['a sequence or a time']})
   if ('seq' in deliver && deliver.seq < 1)
     throw new BusError('usage', `there is no sequence ${deliver.seq}: they begin at 1`)
   return deliver

@@ -10,7 +10,7 @@ import {hostIdentity, processIdentity} from './identity.ts'
 
 const beatMs = 10_000
 const deadAfterMs = 30_000
-/** For so long a process once seen alive is not looked at again. */
+/** How long a process that was alive is not checked again. */
 const trustMs = 5
 
 interface Client {
@@ -93,7 +93,7 @@ export class Clients {
     this.#rows.clear()
     this.#changed()
     this.#leave()
-    // Unlike what a dead process had, what was in hand comes back when its time is up.
+    // Unlike those of a dead process, messages in flight are redelivered after their ack wait.
     if (this.#presence !== undefined) this.#db.prepare('UPDATE flight SET owner = NULL WHERE owner = ?').run(this.id)
   }
 

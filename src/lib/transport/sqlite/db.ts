@@ -11,7 +11,7 @@ import {sleep} from '../../core/time/timer.ts'
 
 export type Db = Database.Database
 
-/** "NBUS": how a bus file is told from any other SQLite database. */
+/** "NBUS": distinguishes a bus file from any other SQLite database. */
 export const applicationId = 0x4e425553
 
 /** What `tryWrite` answers when others hold the lock. */

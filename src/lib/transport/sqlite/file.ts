@@ -21,7 +21,7 @@ type Suffix = '' | '-wal' | '-shm'
 /**
  * An open bus file. A file that is deleted or replaced leaves the processes that have it open with one that nobody else
  * will ever see: nothing is acknowledged there. Its `-wal` is as much a part of it, and exists for as long as a process
- * has the file open; beside another file it would be taken for that one's, so it is put away.
+ * has the file open; beside another file it would be taken for that one's, so it is renamed.
  */
 export class BusFile {
   readonly path: string

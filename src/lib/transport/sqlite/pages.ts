@@ -5,7 +5,7 @@
 import {type Db, damageError} from './db.ts'
 import type {Row} from './rows.ts'
 
-/** A page ends with the row that reaches so many bytes. */
+/** A page ends with the row that reaches this many bytes. */
 const pageBytes = 4 * 1024 * 1024
 /** Larger payloads are read one by one, as far as the page goes. */
 const largeBytes = 16 * 1024

@@ -1,6 +1,6 @@
 /**
  * What no stream keeps goes after an hour, what passed through an inbox after a minute, what is in a stream by the
- * stream's limits. Whoever publishes also prunes, a chunk at a time: a file grows only while somebody publishes, so it
+ * stream's limits. Publishers also prune, a chunk at a time: a file grows only while somebody publishes, so it
  * needs no other keeper. `meta.pruned` is how far the log was looked through; what leaves a stream before that goes
  * with it.
  */

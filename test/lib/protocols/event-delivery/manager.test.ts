@@ -356,7 +356,7 @@ describe('connections', () => {
   })
 })
 
-test('a stream that was made anew is named, and delivered from its first event', async () => {
+test('a stream that was removed and created again is named, and delivered from its first event', async () => {
   const bus = await memoryBus()
   await store(bus, 1, 3)
   {

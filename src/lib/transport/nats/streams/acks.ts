@@ -9,7 +9,7 @@ interface Said {
   readonly word: string
 }
 
-/** So many words, and the server is asked whether it has them. */
+/** Number of acknowledgements after which the server is asked to confirm them. */
 const mostUnconfirmed = 1024
 
 export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {

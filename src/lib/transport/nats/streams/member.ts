@@ -16,7 +16,7 @@ import {isSince, type JetStreamSession} from './session.ts'
 
 /** Between two looks at a consumer that has trouble. */
 const lookMs = 100
-/** A consumer that is made anew is away for a moment. */
+/** A consumer that is being recreated does not exist for a moment. */
 const awayMs = 500
 
 export abstract class NatsMember implements Consuming {
@@ -54,7 +54,7 @@ export abstract class NatsMember implements Consuming {
     })
   }
 
-  /** There is room for more, or somebody waits for so many. */
+  /** There is room for more, or a reader waits for this many. */
   protected abstract refill(wanted?: number): void
   /** Whatever was asked for will not come. */
   protected abstract lost(): void
@@ -135,7 +135,7 @@ export abstract class NatsMember implements Consuming {
     this.queue.fail(error)
   }
 
-  /** Something is wrong: is the consumer still there? Then it goes on. */
+  /** Something is wrong: if the consumer still exists, it continues. */
   protected async look(): Promise<void> {
     if (this.#isLooking || this.queue.closed) return
     this.#isLooking = true

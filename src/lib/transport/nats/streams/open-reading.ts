@@ -117,7 +117,7 @@ interface LastStart {
   readonly consumer: Ephemeral
 }
 
-/** So many are rather passed over than looked for. */
+/** Up to this many messages are skipped instead of searched for. */
 const mostSkipped = 4096
 
 /**

@@ -192,7 +192,7 @@ export class NatsStreamPublisher extends PublishWindow {
     }
   }
 
-  /** One message was not stored; the others are still waited for. */
+  /** One message was not stored; the others are not affected. */
   #fail(index: number, error: unknown): void {
     this.#sent.delete(index)
     this.refuse(index, error)

@@ -17,7 +17,7 @@ export interface PullDeps {
   readonly maxBytes?: number | undefined
   readonly group?: string | undefined
   readonly onMessage: MessageHandler
-  /** A sign of life, and that nothing was to be had. */
+  /** A heartbeat, and a pull that found nothing. */
   readonly onIdle?: (() => void) | undefined
   /** Pulls are over that should not be, or the server is silent. What was asked for may come or not. */
   readonly onTrouble: (reason: string) => void
@@ -59,7 +59,7 @@ export class Pulls {
     return this.#subject
   }
 
-  /** Asks for so many messages, to come within the time. */
+  /** Requests this many messages within the time. */
   ask(batch: number, expiresMs = longestPullMs): void {
     const {session, maxBytes, group} = this.#deps
     const token = String(this.#count++)

@@ -1,4 +1,4 @@
-/** A member of a push consumer, which another client has made: its server sends to a subject, and is told to go on. */
+/** A member of a push consumer, which another client has made: its server sends to a subject, under flow control. */
 import {headerOf} from '../../../core/message.ts'
 import type {ConsumeOptions} from '../../streams-contract.ts'
 import {subscribeDenied} from '../failures.ts'
@@ -8,7 +8,7 @@ import type {ConsumerJson} from './json.ts'
 import {NatsMember} from './member.ts'
 import type {JetStreamSession} from './session.ts'
 
-/** Held for the taker; the server is told to go on when there are fewer. */
+/** Buffered messages below which the server is asked for more. */
 const enough = 8192
 /** Held at most, when the server cannot be held back. */
 const mostHeld = 65_536
@@ -41,7 +41,7 @@ export class PushMember extends NatsMember {
     if (this.#dropped === 1) this.session.notify('slowConsumer', text)
   }
 
-  /** A sign of life, or the question whether to go on. */
+  /** A heartbeat, or a flow control request. */
   #word(reply: Uint8Array | undefined, bytes: Uint8Array): void {
     const asks = reply === undefined ? undefined : Buffer.from(reply).toString('utf8')
     this.#goOn = asks ?? headerOf(parseHeaders(bytes), 'Nats-Consumer-Stalled') ?? this.#goOn

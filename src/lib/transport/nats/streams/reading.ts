@@ -1,6 +1,6 @@
 /**
  * Reads a stream in order through a consumer of its own, with pulls ahead of the reader. The consumer counts what it gives:
- * where a number is missing, after a reconnect, or when the consumer has gone, another one goes on after the last message.
+ * where a number is missing, after a reconnect, or when the consumer is gone, another one continues after the last message.
  */
 import {BusError} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
@@ -33,7 +33,7 @@ export interface ReadPlan {
   /** The last sequence, and the time that nothing of it reaches. */
   readonly endSeq: number
   readonly endTime: number
-  /** Messages in all, after so many that are passed over. */
+  /** Total number of messages, after skipping some. */
   readonly limit: number
   readonly skip: number
   readonly lastPerSubject: boolean
@@ -252,7 +252,7 @@ export class NatsReading extends Mailbox {
     }
   }
 
-  /** A consumer that goes on where the last one was. */
+  /** A consumer that continues where the last one stopped. */
   async #another(): Promise<Ephemeral> {
     const {stream, filters, start, lastPerSubject, fromSeq, created} = this.#plan
     const info = await fetchStream(this.#session, stream)

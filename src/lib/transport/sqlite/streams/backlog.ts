@@ -27,7 +27,7 @@ export class Backlog {
     this.#known = {next: place.next, upTo: state.last, removed: state.stored - state.messages}
   }
 
-  /** So many were delivered, and the consumer is now at `next`. */
+  /** Records that messages were delivered, and that the consumer is now at `next`. */
   took(messages: number, next: number): void {
     this.count = Math.max(0, this.count - messages)
     if (this.#known !== undefined) this.#known.next = next

@@ -1,5 +1,5 @@
 /**
- * The streams of the file, as every process knows them: read again when `meta.streams` has moved on, which whoever
+ * The streams of the file, as every process knows them: read again when `meta.streams` has changed, which a process that
  * publishes sees within the transaction.
  */
 import {BusError} from '../../../core/errors.ts'

@@ -20,7 +20,7 @@ import type {StreamView} from './view.ts'
 import {afterOthers, YieldCheck} from './yield-check.ts'
 
 const prefetch = 512
-/** Acknowledgements wait so long for the next claim. */
+/** How long acknowledgements wait for the next claim. */
 const idleMs = 5
 /** Whether a member that has messages was killed is looked at so often. */
 const othersMs = 100
@@ -284,7 +284,7 @@ export class SqliteMember implements Consuming {
     return this.#deps.durable.config.ack === 'none' ? undefined : delivery
   }
 
-  /** Whoever waits may do so for the room that these make: then they are written with the claim, at once. */
+  /** A waiting reader may need the space that these free: then they are written immediately, with the claim. */
   #armAcks(): void {
     if (this.#queue.closed) this.#deps.onUnwritten(this)
     if (this.#queue.isWaiting && !this.#isWaking) {

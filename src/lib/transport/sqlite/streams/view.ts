@@ -104,7 +104,7 @@ export class StreamView {
     return first > to ? undefined : (this.#statements.next.get(first, to) as number | undefined)
   }
 
-  /** The sequence of the last message up to `to`, or the one so many before it. */
+  /** The sequence of the last message up to `to`, or of a message before it. */
   last(state: State, to: number, before = 0): number | undefined {
     return this.#statements.last.get(state.first, Math.min(to, state.last), before) as number | undefined
   }

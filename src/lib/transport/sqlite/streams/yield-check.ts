@@ -1,7 +1,7 @@
 const longestMs = 10
 
 /**
- * Whoever reads what is already there never waits for anything, so timers, signals and other readers would starve. This
+ * A reader of stored messages never waits for anything, so timers, signals and other readers would starve. This
  * tells when they should have their turn.
  */
 export class YieldCheck {
