@@ -15,7 +15,21 @@ const refusals = {
   tooLarge: [10054, 'message size exceeds maximum allowed'],
   tooMany: [10077, 'maximum messages exceeded'],
   tooManyBytes: [10077, 'maximum bytes exceeded'],
+  ttl: [10166, 'per-message TTL is disabled'],
+  rollup: [10111, 'rollup not permitted'],
+  counter: [10168, 'message counters is disabled'],
+  schedule: [10188, 'message schedules is disabled'],
+  batch: [10174, 'atomic publish is disabled'],
 } as const
+
+/** Headers that ask for what no stream here does. To store such a message would be to promise it. */
+const unfulfilled: readonly (readonly [header: RegExp, why: keyof typeof refusals])[] = [
+  [/^nats-ttl$/i, 'ttl'],
+  [/^nats-rollup$/i, 'rollup'],
+  [/^nats-incr$/i, 'counter'],
+  [/^nats-schedule(r|-.+)?$/i, 'schedule'],
+  [/^nats-batch-.+$/i, 'batch'],
+]
 
 /** The stream that a message is for, as it is now. */
 export interface StreamNow {
@@ -35,9 +49,13 @@ export function msgIdOf(headers: Headers): string | undefined {
   return headerOf(headers, storeHeaders.msgId) || undefined
 }
 
-/** Why the message is not to be stored: an expectation is not met, or it is there already. */
+/** Why the message is not to be stored: it asks for what is not done here, an expectation is not met, or it is there already. */
 export function unlessExpected(headers: Headers, stream: StreamNow): Stored | BusError | undefined {
   if (headers.length === 0) return undefined
+  for (const [header] of headers) {
+    const wish = unfulfilled.find(([pattern]) => pattern.test(header))
+    if (wish !== undefined) return refusal(stream, wish[1])
+  }
   const {name} = stream.config
   const expected = (header: string, actual: () => number | string) => {
     const value = headerOf(headers, header)

@@ -1,12 +1,13 @@
 /**
  * Who is attached to the file, and what each listens to. A request that no live client listens for fails at once,
  * instead of waiting for its timeout. On one host a client is alive while its process is, told from a later one with the
- * same number by its start time; a client elsewhere (another container on the same volume) is alive while its beat is.
+ * same number by its start time; a client elsewhere (another container on the same volume), and one whose process cannot be
+ * looked at, is alive while its beat is.
  */
 import {SubjectTrie} from '../../core/subject.ts'
 import type {ClientFacts} from '../examination.ts'
 import type {Db, Lock} from './db.ts'
-import {hostIdentity, processIdentity} from './identity.ts'
+import {hostIdentity, ownStart, processState} from './identity.ts'
 
 const beatMs = 10_000
 const deadAfterMs = 30_000
@@ -152,10 +153,9 @@ export class Clients {
 
   #enter(): void {
     this.forgetDead()
-    const self = processIdentity(process.pid)
     this.#db
       .prepare('INSERT INTO client(id, host, pid, started, name, beat) VALUES (?, ?, ?, ?, ?, ?)')
-      .run(this.id, this.#ownHost(), process.pid, self ?? '', this.#name ?? null, Date.now())
+      .run(this.id, this.#ownHost(), process.pid, ownStart(), this.#name ?? null, Date.now())
     this.#beat = setInterval(() => this.#keepAlive(), beatMs).unref()
   }
 
@@ -226,17 +226,18 @@ export class Clients {
 
   #isAlive(client: Client): boolean {
     if (client.id === this.id) return true
-    if (client.host !== this.#ownHost()) return Date.now() - this.#lastBeat(client) < deadAfterMs
+    if (client.host !== this.#ownHost()) return this.#isBeating(client)
     const now = performance.now()
     if ((this.#alive.get(client.id) ?? 0) > now) return true
-    const alive = processIdentity(client.pid) === client.started
+    const state = processState(client.pid, client.started)
+    const alive = state === 'running' || (state === 'hidden' && this.#isBeating(client))
     if (alive) this.#alive.set(client.id, now + trustMs)
     return alive
   }
 
-  #lastBeat(client: Client): number {
+  #isBeating(client: Client): boolean {
     const beat = this.#db.prepare('SELECT beat FROM client WHERE id = ?').pluck().get(client.id)
-    return typeof beat === 'number' ? beat : 0
+    return typeof beat === 'number' && Date.now() - beat < deadAfterMs
   }
 
   #ownHost(): string {

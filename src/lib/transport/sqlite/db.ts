@@ -195,6 +195,8 @@ const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, strin
   [/^SQLITE_NOTADB/, 'connect', 'is not a {kind}, left untouched', 'another path: --bus ./bus.db'],
   [/^SQLITE_CORRUPT/, 'connect', 'is damaged', 'copy it away before anything else, then see PRAGMA integrity_check'],
   [/^SQLITE_BUSY/, 'connect', 'is locked by another process', 'see who holds it: lsof, and try again'],
+  [/^(EMFILE|ENFILE)/, 'connect', 'cannot be opened: no file descriptor is free', 'raise the limit: ulimit -n'],
+  [/^ENOINODE/, 'connect', 'cannot be opened: the disk has no free inode', 'remove files and run this again'],
   [
     /^(SQLITE_CANTOPEN|ENOTDIR|ENAMETOOLONG|ELOOP|EISDIR|ENXIO)/,
     'connect',

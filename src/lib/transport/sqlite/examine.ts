@@ -57,7 +57,12 @@ function damageOf(db: Db): string[] {
   return rows.length === 1 && rows[0] === 'ok' ? [] : rows
 }
 
-/** Paths that others than their owner can use. */
+/** The permissions of those who have no business here. A file that its group may write is meant for the group. */
+function strangers(mode: number): number {
+  return (mode & 0o020) === 0 ? 0o077 : 0o007
+}
+
+/** Paths that others than their owner can use, or than their group where they are shared with it. */
 function exposedOf(full: string): Exposed[] {
   const wakeFiles = `${full}.bells`
   const paths = [
@@ -71,7 +76,9 @@ function exposedOf(full: string): Exposed[] {
     const stat = lstatSync(path, {throwIfNoEntry: false})
     if (stat === undefined) return []
     if (stat.isSymbolicLink()) return path === full ? [] : [{path, problem: 'a symbolic link'}]
-    return process.platform !== 'win32' && (stat.mode & 0o077) !== 0 ? [{path, problem: 'open to others'}] : []
+    return process.platform !== 'win32' && (stat.mode & strangers(stat.mode)) !== 0
+      ? [{path, problem: 'open to others'}]
+      : []
   })
 }
 
@@ -122,7 +129,8 @@ export async function repairFile({file, clients}: FileConnection): Promise<strin
   if (dead > 0) done.push(`forgot ${dead} ${dead === 1 ? 'client that is' : 'clients that are'} gone`)
   for (const {path: exposed, problem} of exposedOf(resolve(path))) {
     if (problem !== 'open to others') continue
-    const mode = statSync(exposed).isDirectory() ? 0o700 : 0o600
+    const {mode: was} = statSync(exposed)
+    const mode = was & 0o7777 & ~strangers(was)
     chmodSync(exposed, mode)
     done.push(`chmod ${mode.toString(8)} ${exposed}`)
   }

@@ -5,11 +5,22 @@
  * acknowledged rows with them. So a file is made by an exclusive create, which never opens one that exists, and is looked
  * at by `stat`, and by a descriptor that stays (wal-chain.ts).
  */
-import {closeSync, openSync, realpathSync, renameSync, rmSync, statSync} from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
-import {applicationId, type Db, damageError, databaseError, Lock, systemCode} from './db.ts'
+import {applicationId, type Db, damageError, databaseError, isBusy, Lock, systemCode} from './db.ts'
 import {busFileSchema, schemaVersion} from './schema.ts'
 import {checkLog, WalChain} from './wal-chain.ts'
 
@@ -57,8 +68,8 @@ export class BusFile {
   check(): void {
     const now = performance.now()
     if (now < this.#restUntil) return
-    for (const suffix of ['', '-wal'] as const) {
-      const is = identityOf(suffix === '' ? this.#full : `${this.real}-wal`)
+    for (const suffix of ['', '-wal', '-shm'] as const) {
+      const is = identityOf(suffix === '' ? this.#full : this.real + suffix)
       if (is !== this.#was[suffix] && this.#was[suffix] !== undefined) this.#lost(suffix, is === undefined)
     }
     this.#restUntil = now + restMs
@@ -74,7 +85,8 @@ export class BusFile {
 
   close(): void {
     this.db.close()
-    if (!this.#isLost) return
+    // A link that leads elsewhere now leaves the file itself, and those who use it, as they are.
+    if (!this.#isLost || this.#isOurs('')) return
     try {
       if (this.#isOurs('-shm')) rmSync(`${this.real}-shm`)
       if (this.#isOurs('-wal')) renameSync(`${this.real}-wal`, `${this.real}-wal.lost`)
@@ -112,19 +124,81 @@ export function openFile(path: string, isSynchronous = false): BusFile {
   const isNew = create(full)
   let db: Db
   try {
-    checkLog(realpathSync.native(full))
+    const real = realpathSync.native(full)
+    checkOneName(path, real)
+    checkLog(real)
     db = new Database(full, {fileMustExist: true, timeout: 5000})
   } catch (error) {
-    throw databaseError(path, error)
+    throw openError(path, error)
   }
   try {
     if (isNew || !isBusFile(db, path)) initialise(db)
+    else if (db.pragma('journal_mode', {simple: true}) !== 'wal') startLog(db)
     db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
     return new BusFile(path, db)
   } catch (error) {
     closeUntouched(db, full)
-    throw databaseError(path, error)
+    throw openError(path, error)
+  }
+}
+
+/**
+ * SQLite keeps the log of a file beside the name by which it was opened: two names, other than by a symbolic link, are two
+ * logs of one file, each of which would destroy what the other has.
+ */
+function checkOneName(path: string, real: string): void {
+  if (statSync(real).nlink > 1) {
+    throw new BusError('connect', `${path} has another name as well (a hard link): a bus file must have one`, {
+      try: ['a symbolic link instead: ln -s', `a copy of its own: sqlite3 '${path}' "VACUUM INTO 'copy.db'"`],
+    })
+  }
+  if (isMountPoint(real)) {
+    throw new BusError('connect', `${path} is mounted as a single file, without the log that lies beside it`, {
+      try: ['mount the folder that it is in'],
+    })
+  }
+}
+
+function isMountPoint(real: string): boolean {
+  if (process.platform !== 'linux') return false
+  try {
+    const escaped = real.replace(/[\s\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
+    return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${escaped} `)
+  } catch {
+    return false
+  }
+}
+
+/** As `databaseError`, with the reason where SQLite only says that it cannot open something. */
+function openError(path: string, error: unknown): unknown {
+  return databaseError(path, systemCode(error).startsWith('SQLITE_CANTOPEN') ? reasonOf(path, error) : error)
+}
+
+function reasonOf(path: string, error: unknown): unknown {
+  try {
+    accessSync(path, constants.R_OK)
+    // A descriptor of the bus file itself must not be closed.
+    closeSync(openSync('/dev/null', 'r'))
+    if (statfsSync(path).files > 0 && statfsSync(path).ffree === 0)
+      return Object.assign(new Error('no free inode'), {code: 'ENOINODE'})
+    return error
+  } catch (reason) {
+    return reason
+  }
+}
+
+/** SQLite answers at once that others hold the file, so this asks again for as long as it would wait elsewhere. */
+function startLog(db: Db): void {
+  const deadline = performance.now() + 10_000
+  for (;;) {
+    try {
+      db.pragma('journal_mode = WAL')
+      return
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1 + Math.random())
+    }
   }
 }
 
@@ -138,7 +212,7 @@ function create(full: string): boolean {
     closeSync(openSync(full, 'wx', 0o600))
     return true
   } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw databaseError(full, error)
+    if (systemCode(error) !== 'EEXIST') throw openError(full, error)
     if (statSync(full, {throwIfNoEntry: false}) !== undefined) return false
     throw new BusError('connect', `${full} is a symbolic link to a file that is not there`, {
       try: ['make that file, empty, or remove the link'],
@@ -176,7 +250,7 @@ function readIdentity(db: Db): [id: number, version: number, tables: number] {
 function initialise(db: Db): void {
   if (db.pragma('application_id', {simple: true}) === applicationId) return
   db.pragma('auto_vacuum = INCREMENTAL')
-  db.pragma('journal_mode = WAL')
+  startLog(db)
   db.exec('BEGIN IMMEDIATE')
   if (db.pragma('application_id', {simple: true}) !== applicationId) db.exec(busFileSchema)
   db.exec('COMMIT')

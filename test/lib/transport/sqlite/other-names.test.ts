@@ -1,0 +1,171 @@
+import {spawnSync} from 'node:child_process'
+import {chmodSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync} from 'node:fs'
+import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
+import Database from 'better-sqlite3'
+import {describe, expect, test} from 'vitest'
+import {open} from '../../../../src/lib/transport/open.ts'
+import {start, startCommand, temporaryFolder, withoutPrivileges} from './processes.ts'
+
+const programs = new URL('programs.ts', import.meta.url).pathname
+
+async function withStream(path: string): Promise<string> {
+  await using bus = await open(path)
+  await bus.streams.add({name: 'S', subjects: ['s.>']})
+  return path
+}
+
+async function stored(path: string): Promise<number> {
+  await using bus = await open(path)
+  return (await bus.streams.info('S')).state.messages
+}
+
+describe('a bus file that is used by a symbolic link', () => {
+  test.each(['switched to another file', 'removed'])(
+    'that is %s keeps its log, and all that was stored',
+    async (fate) => {
+      const folder = temporaryFolder()
+      for (const name of ['v1', 'v2']) mkdirSync(join(folder, name))
+      const [real, link] = [join(folder, 'v1', 'bus.db'), join(folder, 'current')]
+      symlinkSync('v1', link)
+      await withStream(real)
+      await using bus = await open(real)
+      const linked = await open(join(link, 'bus.db'))
+      const told = expect((await linked.subscribe('s.>')).take(1)).rejects.toMatchObject({exitCode: 3})
+      rmSync(link)
+      if (fate !== 'removed') symlinkSync('v2', link)
+      await told
+      for (let n = 1; n <= 10; n++) await bus.streams.publish({subject: 's.a', data: 'x'})
+      await linked.close().catch(() => {})
+      await bus.streams.publish({subject: 's.a', data: 'x'})
+      expect(existsSync(`${real}-wal.lost`)).toBe(false)
+      expect(await stored(real)).toBe(11)
+    },
+  )
+})
+
+describe('a bus file that has', () => {
+  test('a second name by a hard link is refused, by either', async () => {
+    const folder = temporaryFolder()
+    const path = await withStream(join(folder, 'a.db'))
+    linkSync(path, join(folder, 'b.db'))
+    for (const name of ['a.db', 'b.db']) {
+      await expect(open(join(folder, name))).rejects.toMatchObject({
+        kind: 'connect',
+        message: expect.stringContaining('hard link'),
+      })
+    }
+    rmSync(join(folder, 'b.db'))
+    expect(await stored(path)).toBe(0)
+  })
+
+  test('a second name by a bind mount is refused by that one', async (context) => {
+    const folder = temporaryFolder()
+    const path = await withStream(join(folder, 'host.db'))
+    mkdirSync(join(folder, 'a box'))
+    const box = join(folder, 'a box', 'bus.db')
+    const script = 'touch "$1" && mount --bind "$0" "$1" && exec "$2" "$3" once "$1" s.a'
+    const {status, stderr} = spawnSync('unshare', ['-m', 'sh', '-c', script, path, box, process.execPath, programs], {
+      encoding: 'utf8',
+    })
+    if (/unshare|mount:/.test(stderr)) return context.skip()
+    expect([status, stderr]).toEqual([3, expect.stringContaining('mounted as a single file')])
+  })
+
+  test('lost its -shm acknowledges nothing more, and nothing acknowledged before is lost', async () => {
+    const path = await withStream(join(temporaryFolder(), 'bus.db'))
+    const bus = await open(path)
+    for (let n = 1; n <= 20; n++) await bus.streams.publish({subject: 's.a', data: 'x'})
+    rmSync(`${path}-shm`)
+    await sleep(10)
+    await expect(bus.streams.publish({subject: 's.a', data: 'x'})).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining('bus.db-shm was deleted while it was open'),
+    })
+    const other = start('store', path, 's.b')
+    await other.atLeast(100)
+    await bus.close().catch(() => {})
+    other.child.kill('SIGKILL')
+    await other.ended
+    const db = new Database(path, {readonly: true})
+    expect(db.pragma('integrity_check', {simple: true})).toBe('ok')
+    db.close()
+    expect(await stored(path)).toBeGreaterThanOrEqual(20 + other.lines.length)
+  })
+
+  test.each([
+    ['VACUUM INTO', (from: Database.Database, to: string) => void from.exec(`VACUUM INTO '${to}'`)],
+    [
+      'journal_mode = DELETE',
+      (from: Database.Database, to: string) => {
+        from.pragma('journal_mode = DELETE')
+        renameSync(from.name, to)
+      },
+    ],
+  ])('no write-ahead log after %s gets one again, and messages with it', async (_, make) => {
+    const folder = temporaryFolder()
+    const from = await withStream(join(folder, 'from.db'))
+    const path = join(folder, 'bus.db')
+    const db = new Database(from)
+    make(db, path)
+    db.close()
+    const publishers = Array.from({length: 3}, () => start('once', path, 's.a'))
+    for (const {ended, stderr} of publishers) expect(await ended, stderr()).toBe(0)
+    const look = new Database(path, {readonly: true})
+    expect(look.pragma('journal_mode', {simple: true})).toBe('wal')
+    look.close()
+    expect(await stored(path)).toBe(3)
+  })
+
+  test('nothing in it for this user to read is refused as not permitted', async () => {
+    const path = await withStream(join(temporaryFolder(), 'bus.db'))
+    chmodSync(path, 0)
+    const program = startCommand(...withoutPrivileges(process.execPath, programs, 'once', path, 's.a'))
+    expect(await program.ended, program.stderr()).toBe(4)
+    expect(program.stderr()).toContain('permission denied')
+  })
+
+  test('a group to share it with stays the group’s after repairs', async () => {
+    const path = await withStream(join(temporaryFolder(), 'bus.db'))
+    chmodSync(path, 0o664)
+    await using bus = await open(path)
+    await bus.mend?.()
+    expect(statSync(path).mode & 0o777).toBe(0o660)
+  })
+})
+
+describe('a process that cannot look at others', () => {
+  test('takes nobody who is alive for dead', async (context) => {
+    const path = join(temporaryFolder(), 'bus.db')
+    const server = start('serve', path, 'echo')
+    await server.atLeast(1)
+    const script = 'mount -t tmpfs none /proc && exec "$0" --input-type=module -e "$1" "$2" "$3"'
+    const ask = `const {open} = await import(process.argv[1]); const bus = await open(process.argv[2])
+      try { console.log((await bus.request({subject: 'echo', data: 'hello'})).text) } catch (error) { console.log(error.message) }
+      await bus.close()`
+    const opener = new URL('../../../../src/lib/transport/open.ts', import.meta.url).pathname
+    const {stdout, stderr} = spawnSync('unshare', ['-m', 'sh', '-c', script, process.execPath, ask, opener, path], {
+      encoding: 'utf8',
+    })
+    if (/unshare|mount:/.test(stderr)) return context.skip()
+    expect(stdout).toBe('hello\n')
+  })
+})
+
+describe('a stream of a bus file', () => {
+  test.each([
+    ['Nats-TTL', '1s', 'per-message TTL is disabled'],
+    ['Nats-Rollup', 'sub', 'rollup not permitted'],
+    ['Nats-Incr', '+1', 'message counters is disabled'],
+    ['Nats-Schedule', '@at 2030-01-01T00:00:00Z', 'message schedules is disabled'],
+    ['Nats-Batch-Id', 'b', 'atomic publish is disabled'],
+  ])('refuses %s, which it does not do, as a server refuses it', async (name, value, message) => {
+    const path = await withStream(join(temporaryFolder(), 'bus.db'))
+    await using bus = await open(path)
+    await expect(bus.streams.publish({subject: 's.a', data: 'x', headers: [[name, value]]})).rejects.toMatchObject({
+      kind: 'remote',
+      message: expect.stringContaining(message),
+    })
+    expect((await bus.streams.info('S')).state.messages).toBe(0)
+  })
+})
