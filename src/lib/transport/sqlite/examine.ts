@@ -57,7 +57,7 @@ function damageOf(db: Db): string[] {
   return rows.length === 1 && rows[0] === 'ok' ? [] : rows
 }
 
-/** The permissions of those who have no business here. A file that its group may write is meant for the group. */
+/** The permissions of those who have no business here. A file that its group may write is shared with the group. */
 function strangers(mode: number): number {
   return (mode & 0o020) === 0 ? 0o077 : 0o007
 }
