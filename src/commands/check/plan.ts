@@ -1,4 +1,5 @@
 /** `check`: from the flags to files, buses and runs; --repeat and --watch run again. */
+
 import {watch} from 'node:fs'
 import type {Check, CheckFile} from '../../lib/checks/check.ts'
 import type {CheckEvent, FileResult, Reporter, Totals} from '../../lib/checks/events.ts'
@@ -8,7 +9,7 @@ import {parseVariable} from '../../lib/checks/variables.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
 import {BusError} from '../../lib/core/errors.ts'
-import {recordWriter} from '../../lib/core/record.ts'
+import {recordWriter, roundedMs} from '../../lib/core/record.ts'
 import {nearest} from '../../lib/core/text/nearest.ts'
 import {interruptedError} from '../../lib/transport/shared/requests.ts'
 import {Buses} from './buses.ts'
@@ -106,7 +107,12 @@ export function failureOfRuns(ends: readonly RunEnd[]): BusError | undefined {
 export function checksJson(ends: readonly RunEnd[]): object {
   const sum = (key: keyof Totals) => ends.reduce((total, {totals}) => total + totals[key], 0)
   const totals = {passed: sum('passed'), failed: sum('failed'), errors: sum('errors'), skipped: sum('skipped')}
-  return {...totals, ms: rounded(sum('ms')), rounds: ends.length, files: ends.flatMap(({files}) => files.map(fileJson))}
+  return {
+    ...totals,
+    ms: roundedMs(sum('ms')),
+    rounds: ends.length,
+    files: ends.flatMap(({files}) => files.map(fileJson)),
+  }
 }
 
 /** Resolves at the next change of a YAML file in the folders of the check files, or when stopped. */
@@ -170,16 +176,12 @@ function fileJson({file, name, results, ...totals}: FileResult): object {
   const write = recordWriter()
   const record = (message: Parameters<typeof write>[0]): unknown => JSON.parse(write(message))
   return {
-    ...{file, name, ...totals, ms: rounded(totals.ms)},
+    ...{file, name, ...totals, ms: roundedMs(totals.ms)},
     checks: results.map(({failures, messages, ms, file: _file, ...result}) => ({
       ...result,
-      ms: rounded(ms),
+      ms: roundedMs(ms),
       failures: failures.map(({message, ...failure}) => ({...failure, ...(message && {message: record(message)})})),
       messages: messages.length,
     })),
   }
-}
-
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000
 }

@@ -6,7 +6,7 @@ import type {FlagValues} from '../../lib/cli/flags/values.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {table} from '../../lib/cli/render/table.ts'
 import {formatBytes, formatCount} from '../../lib/cli/render/units.ts'
-import {BusError} from '../../lib/core/errors.ts'
+import {BusError, isFailure} from '../../lib/core/errors.ts'
 import {type Position, parseRange, type Range} from '../../lib/core/position.ts'
 import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
@@ -135,7 +135,7 @@ export async function openConsumer(streams: Streams, values: ReplayFlags): Promi
 
 /** A consumer with a different configuration is accepted. */
 function unlessThere(error: unknown): void {
-  if (!(error instanceof BusError) || error.kind !== 'usage') throw error
+  if (!isFailure(error, 'usage')) throw error
 }
 
 /** The last line: `12 read · 12 handled · 0 redelivered · ack floor #0 → #12 · 4.1 s · 2.9/s`. */

@@ -1,9 +1,11 @@
 /** The sink of `consumer replay`: where its messages go. */
+
 import type {ChalkInstance} from 'chalk'
 import type {Output} from '../../lib/cli/io/output.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {chooseView, type View} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {programTimeoutMs} from '../../lib/core/process/exec.ts'
 import {matches} from '../../lib/core/subject.ts'
 import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
@@ -30,8 +32,6 @@ interface ChosenSink {
   /** Whether the messages are shown on stdout. */
   readonly shows: boolean
 }
-
-const execTimeoutMs = 30_000
 
 /** The sink that the flags ask for; stdout by default. Fails with `usage`. */
 export async function chooseSink(
@@ -70,7 +70,7 @@ async function programs(flags: ReplayFlags, {argv, output}: SinkContext): Promis
   return programSink({
     argv,
     concurrency: flags.concurrency ?? 1,
-    timeoutMs: flags['exec-timeout'] ?? execTimeoutMs,
+    timeoutMs: flags['exec-timeout'] ?? programTimeoutMs,
     onStderr,
     onStdout(data) {
       // With --json stdout has the result.

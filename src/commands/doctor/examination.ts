@@ -6,7 +6,7 @@ import {counted, formatDuration} from '../../lib/cli/render/units.ts'
 import {usedContext} from '../../lib/cli/target/bus.ts'
 import {contextFolder, type Entry, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
 import {configFolder} from '../../lib/cli/target/urls.ts'
-import {BusError} from '../../lib/core/errors.ts'
+import {BusError, isFailure} from '../../lib/core/errors.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
 import type {Facts, Transport} from '../../lib/transport/contract.ts'
 import type {Examination} from '../../lib/transport/examination.ts'
@@ -80,7 +80,7 @@ async function examineBus(
   if (isServer(url)) await resolveHosts(url, report)
   const began = performance.now()
   const opened = await options.open().catch((error: unknown) => {
-    if (error instanceof BusError && (error.kind === 'connect' || error.kind === 'denied')) return error
+    if (isFailure(error, 'connect', 'denied')) return error
     throw error
   })
   if (opened instanceof BusError) {

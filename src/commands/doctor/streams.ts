@@ -1,6 +1,6 @@
 /** The findings about streams and consumers, and about how fast messages are received. */
 import {counted, formatBytes, formatCount, formatRate} from '../../lib/cli/render/units.ts'
-import {BusError} from '../../lib/core/errors.ts'
+import {isFailure} from '../../lib/core/errors.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ConsumerInfo, StreamInfo} from '../../lib/transport/streams-contract.ts'
 import {type Finding, good, type ReportFinding, warning} from './finding.ts'
@@ -30,7 +30,7 @@ async function list(bus: Transport): Promise<readonly StreamInfo[]> {
   try {
     return await bus.streams.list()
   } catch (error) {
-    if (error instanceof BusError && ['notFound', 'denied', 'timeout', 'remote'].includes(error.kind)) return []
+    if (isFailure(error, 'notFound', 'denied', 'timeout', 'remote')) return []
     throw error
   }
 }
@@ -69,8 +69,7 @@ export async function examineSpeed(bus: Transport, inboxPrefix = '_INBOX'): Prom
     const lost = `${formatCount(burst - got)} of a burst of ${formatCount(burst)} did not arrive`
     return warning('slow consumer', lost, 'check the load of this machine and of the network')
   } catch (error) {
-    if (error instanceof BusError && error.kind === 'denied')
-      return good('slow consumer', `not measured: no permission for ${inboxPrefix}`)
+    if (isFailure(error, 'denied')) return good('slow consumer', `not measured: no permission for ${inboxPrefix}`)
     throw error
   }
 }

@@ -2,6 +2,7 @@
 import type {Output} from '../../lib/cli/io/output.ts'
 import {tell} from '../../lib/cli/io/terminal.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {programTimeoutMs} from '../../lib/core/process/exec.ts'
 import {recordWriter} from '../../lib/core/record.ts'
 import {checkExposure, parseAddress} from '../../lib/protocols/event-delivery/admission.ts'
 import type {EventPlugin} from '../../lib/protocols/event-delivery/plugin.ts'
@@ -23,8 +24,6 @@ export interface GatewayFlags {
   readonly 'idle-timeout'?: number | undefined
   readonly timeoutMs: number
 }
-
-const execTimeoutMs = 30_000
 
 /** The configuration of WebSockets, if they are served. Throws `usage`, and `denied` for an exposed address without protection. */
 export function socketsConfig(
@@ -55,7 +54,7 @@ export async function localPlugins(
   }
   if (flags.exec) {
     const {programSink} = await import('../../lib/messaging/sinks/programs.ts')
-    const timeoutMs = flags['exec-timeout'] ?? execTimeoutMs
+    const timeoutMs = flags['exec-timeout'] ?? programTimeoutMs
     const onStdout = (data: Uint8Array) => {
       output.write(data)
       return output.ready()

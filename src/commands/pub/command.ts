@@ -5,6 +5,7 @@ import {startProgress} from '../../lib/cli/render/progress.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {counted, formatBytes, formatCount} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {roundedMs} from '../../lib/core/record.ts'
 import {AcknowledgedSink} from '../../lib/messaging/pubsub/acknowledged.ts'
 import {type Published, publishAll} from '../../lib/messaging/pubsub/publish.ts'
 import type {StreamPublisher} from '../../lib/transport/streams-contract.ts'
@@ -97,7 +98,7 @@ export default class Pub extends BusCommand<PubResult> {
     if (!done.complete && !plan.endless) throw interrupted(done)
     if (!this.jsonEnabled()) this.say(publisher ? storedText(done, publisher) : sentence(done, args.subject))
     const {published, bytes, ms} = done
-    const result = {published, subject: args.subject, bytes, ms: Math.round(ms * 1000) / 1000}
+    const result = {published, subject: args.subject, bytes, ms: roundedMs(ms)}
     if (publisher === undefined) return result
     const {acknowledged, duplicates, last} = publisher
     return {...result, acknowledged, duplicates, stream: last?.stream, seq: last?.seq}

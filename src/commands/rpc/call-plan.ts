@@ -5,6 +5,7 @@ import type {ReplyView} from '../../lib/cli/render/reply-view.ts'
 import type {ViewFlags} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {Message} from '../../lib/core/message.ts'
+import {reworded} from '../../lib/core/rewording.ts'
 import {checkPattern, hasWildcard} from '../../lib/core/subject.ts'
 import {compileExpectations, type Judge} from '../../lib/messaging/pubsub/expect.ts'
 import {type Answered, call, RpcError} from '../../lib/protocols/loom-rpc/call.ts'
@@ -156,9 +157,6 @@ function capturedLine(stream: string, called: string): string {
 function ofMany(failures: readonly unknown[], calls: number): unknown {
   const [first] = failures
   if (!(first instanceof BusError)) return first
-  return new BusError(first.kind, `${failures.length} of ${calls} calls failed, the first: ${first.message}`, {
-    cause: first,
-    try: first.try,
-    data: {...first.data, failed: failures.length, calls},
-  })
+  const sentence = `${failures.length} of ${calls} calls failed, the first: ${first.message}`
+  return reworded(first, sentence, {failed: failures.length, calls})
 }

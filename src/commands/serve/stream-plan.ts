@@ -1,4 +1,5 @@
 /** `serve --stream`: from the flags to what the frames of each stream are, and how streams that ended are shown. */
+
 import {accessSync, constants} from 'node:fs'
 import type {ChalkInstance} from 'chalk'
 import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
@@ -12,7 +13,7 @@ import type {Sink} from '../../lib/cli/render/view.ts'
 import {messageEnvironment} from '../../lib/core/environment.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {type Ending, failureOf, start} from '../../lib/core/process/exec.ts'
-import {recordWriter} from '../../lib/core/record.ts'
+import {recordWriter, roundedMs} from '../../lib/core/record.ts'
 import {steadyPace} from '../../lib/core/time/pace.ts'
 import {sleep} from '../../lib/core/time/timer.ts'
 import {localClock} from '../../lib/core/time/timestamp.ts'
@@ -202,7 +203,7 @@ function streamedRecords(safe: boolean): StreamedView {
   const write = recordWriter()
   return ({request, frames, bytes, close, isLeft, ms}, sink) => {
     const became = {
-      ms: Math.round(ms * 1000) / 1000,
+      ms: roundedMs(ms),
       frames,
       bytes,
       ...(isLeft ? {left: true} : {close: closeJson(close)}),

@@ -10,6 +10,7 @@ import {chooseView, type Screen, type Sink, type ViewFlags} from '../../lib/cli/
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {recordWriter} from '../../lib/core/record.ts'
+import {reworded} from '../../lib/core/rewording.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import type {Encoding} from '../../lib/core/text/encoding.ts'
 import {closeJson, closeName} from '../../lib/protocols/response-streams/close-reasons.ts'
@@ -104,11 +105,7 @@ export function checkFollowed({failures, shown, endedBy, ended}: Followed, flags
 function ofMany(error: unknown, failed: number, open: number): unknown {
   if (!(error instanceof BusError)) return error
   const sentence = `${formatCount(failed)} of ${formatCount(open)} response streams failed, the first: ${error.message}`
-  return new BusError(error.kind, sentence, {
-    cause: error,
-    try: error.try,
-    data: {...error.data, failed, responseStreams: open},
-  })
+  return reworded(error, sentence, {failed, responseStreams: open})
 }
 
 async function chooseFrameView(flags: OpenFlags, isMany: boolean, screen: Screen): Promise<FrameView> {

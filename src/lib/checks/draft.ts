@@ -1,8 +1,10 @@
 /** Drafts a first check file from what is found on a bus. */
+
 import {stringify} from 'yaml'
-import {BusError} from '../core/errors.ts'
+import {isFailure} from '../core/errors.ts'
 import {type Message, serviceError} from '../core/message.ts'
 import {hasWildcard} from '../core/subject.ts'
+import {objectIn} from '../core/text/json-text.ts'
 import {discoverServices} from '../messaging/service-discovery.ts'
 import type {Transport} from '../transport/contract.ts'
 import type {CheckShape} from './shape.ts'
@@ -77,7 +79,7 @@ async function findStreams(bus: Transport): Promise<FoundStream[]> {
 
 /** There is nothing to check: no JetStream, no permission to ask, or no services. */
 function isNone(error: unknown): boolean {
-  return error instanceof BusError && ['noResponders', 'notFound', 'denied', 'timeout'].includes(error.kind)
+  return isFailure(error, 'noResponders', 'notFound', 'denied', 'timeout')
 }
 
 export type Draft = readonly CheckShape[]
@@ -139,12 +141,5 @@ function streamChecks({name, subjects, consumers}: FoundStream): CheckShape[] {
 }
 
 function memberNames(text: string): string[] {
-  try {
-    const json: unknown = JSON.parse(text)
-    const isObject = json !== null && typeof json === 'object' && !Array.isArray(json)
-    return isObject ? Object.keys(json).filter((key) => /^[\w-]+$/.test(key)) : []
-  } catch {
-    // Not JSON, so it has no members.
-    return []
-  }
+  return Object.keys(objectIn(text) ?? {}).filter((key) => /^[\w-]+$/.test(key))
 }

@@ -1,7 +1,9 @@
 /** From the outcome of a check to its failures. */
+
 import {isDeepStrictEqual} from 'node:util'
 import type {BusError, FailureKind} from '../core/errors.ts'
 import {shown} from '../core/expectation.ts'
+import {roundedMs} from '../core/record.ts'
 import type {Check, CheckOutcome, Expected} from './check.ts'
 import type {Failure} from './events.ts'
 import type {Variables} from './variables.ts'
@@ -74,7 +76,7 @@ class ResultView {
         return value
       },
     })
-    const members = {ms: Math.round(ms * 1000) / 1000, ...result, vars: variables.all}
+    const members = {ms: roundedMs(ms), ...result, vars: variables.all}
     this.context = Object.defineProperties(members, {
       status: observed(error === undefined ? 'ok' : (statuses[error.kind] ?? 'error')),
       error: observed(error && errorOf(error)),

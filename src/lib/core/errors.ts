@@ -44,6 +44,11 @@ export class BusError extends Error {
   }
 }
 
+/** Whether an error is an expected failure of one of these kinds. */
+export function isFailure(error: unknown, ...kinds: readonly FailureKind[]): error is BusError {
+  return error instanceof BusError && kinds.includes(error.kind)
+}
+
 /** The failure of whatever was asked of a bus after `close()`. */
 export function closedError(url: string): BusError {
   return new BusError('usage', `the bus ${url} is closed`)

@@ -6,7 +6,7 @@
 
 import {BusError} from './errors.ts'
 import {durationMs} from './time/duration.ts'
-import {farthestMs} from './time/timestamp.ts'
+import {farthestMs, isoTime} from './time/timestamp.ts'
 
 /** Where something begins; `first` and `end` are those of the stream when it is asked. Times are Unix milliseconds. */
 export type Position = 'first' | 'end' | {readonly seq: number} | {readonly timeMs: number} | {readonly last: number}
@@ -51,7 +51,7 @@ export function formatPosition(position: Position): string {
   if (typeof position === 'string') return position
   if ('seq' in position) return String(position.seq)
   if ('last' in position) return position.last === 1 ? 'last' : `-${position.last}`
-  return `@${new Date(position.timeMs).toISOString()}`
+  return `@${isoTime(position.timeMs)}`
 }
 
 const hints = ['first, last, end', 'a sequence: 1042', 'the last 100: -100', 'a time: @2026-11-20T10:00Z or @-15m']

@@ -8,7 +8,7 @@ import {BusError} from './errors.ts'
 import {checkHeader, type Headers, type Message, type Outgoing, sizeOf} from './message.ts'
 import {checkSubject} from './subject.ts'
 import {decode, toBase64, utf8Text} from './text/encoding.ts'
-import {compactJson, looksLikeJson, parseExact} from './text/json-text.ts'
+import {compactJson, isObject, looksLikeJson, parseExact} from './text/json-text.ts'
 import {isoClock} from './time/timestamp.ts'
 
 /** What a record says: a message to publish, and when it was first sent (Unix milliseconds). */
@@ -56,6 +56,11 @@ export function parseRecord(line: string): Recorded {
     headers: headers === undefined || headers === null ? undefined : headersOf(headers),
     timeMs: time === undefined || time === null ? undefined : timeOf(time),
   }
+}
+
+/** Milliseconds as records and results have them: to the microsecond. */
+export function roundedMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000
 }
 
 /** `,"json":…`, `,"text":…` or `,"base64":…`: what a record has of a payload. */
@@ -145,10 +150,6 @@ function timeOf(time: unknown): number {
   const timeMs = typeof time === 'string' ? Date.parse(time) : Number.NaN
   if (!Number.isNaN(timeMs)) return timeMs
   throw bad(`has a "time" that is not ISO 8601: ${JSON.stringify(time).slice(0, 80)}`)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 const hints = ['a record is a line such as {"subject":"a.b","json":{"n":1}}', 'bus sub --json writes them']

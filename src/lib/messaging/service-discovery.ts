@@ -1,5 +1,5 @@
 /** Which NATS services are on a bus: they announce themselves when asked on `$SRV.INFO` (ADR-32). */
-import {BusError} from '../core/errors.ts'
+import {isFailure} from '../core/errors.ts'
 import type {Transport} from '../transport/contract.ts'
 
 /** As a service describes itself, which may be anything. */
@@ -31,7 +31,7 @@ export async function discoverServices(
       if (service !== undefined) found.push(service)
     }
   } catch (error) {
-    if (!(error instanceof BusError && error.kind === 'noResponders')) throw error
+    if (!isFailure(error, 'noResponders')) throw error
   }
   return found
 }

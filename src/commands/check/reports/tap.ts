@@ -1,9 +1,10 @@
 /** TAP 14: a line per check as it ends, with a YAML block that explains a failure. */
+
 import {stringify} from 'yaml'
 import type {CheckEvent, CheckResult} from '../../../lib/checks/events.ts'
 import {printable, printableLines} from '../../../lib/cli/render/printable.ts'
 import type {Message} from '../../../lib/core/message.ts'
-import {recordWriter} from '../../../lib/core/record.ts'
+import {recordWriter, roundedMs} from '../../../lib/core/record.ts'
 import {isBad} from './rounds.ts'
 
 /** Returns the text for each event. The plan comes last, because with --repeat it is not known before. */
@@ -25,14 +26,14 @@ function testPoint(result: CheckResult, file: string, number: number): string {
   const {name, status, reason, ms} = result
   const head = `${isBad(result) ? 'not ok' : 'ok'} ${number} - ${described(`${file}: ${name}`)}`
   if (status === 'skipped') return `${head} # SKIP ${described(reason ?? '')}\n`
-  const block = isBad(result) ? failureBlock(result) : {duration_ms: rounded(ms)}
+  const block = isBad(result) ? failureBlock(result) : {duration_ms: roundedMs(ms)}
   const yaml = stringify(block, {lineWidth: 0, aliasDuplicateObjects: false}).trimEnd()
   return `${head}\n${['---', ...yaml.split('\n'), '...'].map((line) => `  ${line}`).join('\n')}\n`
 }
 
 function failureBlock({file, line, status, ms, attempts, failures}: CheckResult): object {
   return {
-    duration_ms: rounded(ms),
+    duration_ms: roundedMs(ms),
     severity: status === 'error' ? 'error' : 'fail',
     at: {file, line},
     attempts,
@@ -54,8 +55,4 @@ function recordOf(message: Message): unknown {
 /** Escapes `#`, which would begin a directive. */
 function described(text: string): string {
   return printable(text).replace(/[\\#]/g, '\\$&')
-}
-
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000
 }

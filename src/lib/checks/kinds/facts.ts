@@ -1,5 +1,5 @@
 /** Checks of the state of a bus: `stream`, `consumer`, `interest`. */
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import {checkSubject, matches} from '../../core/subject.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
 import {discoverServices} from '../../messaging/service-discovery.ts'
@@ -82,7 +82,7 @@ async function probe(
     return {result: {by: 'probe', answered: true, services: []}, message: reply}
   } catch (error) {
     // It was not refused, so someone has received it.
-    const isThere = error instanceof BusError && error.kind === 'timeout' && bus.features.noResponders
+    const isThere = isFailure(error, 'timeout') && bus.features.noResponders
     if (isThere) return {result: {by: 'probe', answered: false, services: []}}
     throw error
   }

@@ -1,6 +1,8 @@
 /** Checks that send a request and judge the answer: `req`, `rpc`, `open`, `latency`. */
+
 import {BusError} from '../../core/errors.ts'
 import {serviceFailure} from '../../core/message.ts'
+import {roundedMs} from '../../core/record.ts'
 import {contextOf} from '../../core/text/jsonata.ts'
 import {type Answer, ask} from '../../messaging/pubsub/request.ts'
 import {type CheckEnvironment, type CheckOutcome, msOf} from '../check.ts'
@@ -90,7 +92,7 @@ export async function checkLatency(spec: Shapes['latency'], environment: CheckEn
 }
 
 function withMs({message, ms}: Answer): object {
-  return {...contextOf(message), ms: Math.round(ms * 1000) / 1000}
+  return {...contextOf(message), ms: roundedMs(ms)}
 }
 
 /** A failure of the bus, which can be judged; any other error is thrown. */

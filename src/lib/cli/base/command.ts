@@ -3,7 +3,7 @@ import {Command} from '@oclif/core/command'
 import type {Config} from '@oclif/core/config'
 import type {Input, ParserOutput} from '@oclif/core/interfaces'
 import type {ChalkInstance} from 'chalk'
-import {BusError, firstFailure} from '../../core/errors.ts'
+import {BusError, firstFailure, isFailure} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
 import type {OpenOptions, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
@@ -172,7 +172,7 @@ export abstract class BusCommand<Result = void> extends Command {
     this.#output = undefined
     // The error at hand came first, and is reported.
     await output?.end().catch(() => undefined)
-    const isOver = output?.closed.aborted && error instanceof BusError && error.kind === 'interrupted'
+    const isOver = output?.closed.aborted && isFailure(error, 'interrupted')
     process.exitCode = isOver ? 0 : report(error, this.jsonEnabled())
   }
 

@@ -1,6 +1,8 @@
 /** From the flags of `serve` and `rpc serve` to what answers requests. */
+
 import {BusError} from '../../core/errors.ts'
 import type {Headers} from '../../core/message.ts'
+import {programTimeoutMs} from '../../core/process/exec.ts'
 import type {Encoding} from '../../core/text/encoding.ts'
 import {
   delayed,
@@ -45,8 +47,6 @@ export interface ProgramWishes {
   readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
 }
 
-const execTimeoutMs = 30_000
-
 /** The handler that the flags describe, with everything read and compiled. Fails with `usage`. */
 export async function chooseHandler(flags: ServeFlags, wishes: ProgramWishes, signal: AbortSignal): Promise<Handler> {
   checkFlags(flags)
@@ -89,7 +89,7 @@ async function computed(flags: ServeFlags, {argv, path, kill, onStderr}: Program
   if (flags.expr !== undefined) return expression(flags.expr)
   if (!flags.exec) return echo()
   checkProgram(argv, path)
-  return program({argv, timeoutMs: flags['exec-timeout'] ?? execTimeoutMs, signal: kill, onStderr})
+  return program({argv, timeoutMs: flags['exec-timeout'] ?? programTimeoutMs, signal: kill, onStderr})
 }
 
 function replyOf(make: Maker): {data: Uint8Array | string; headers: Headers | undefined} {

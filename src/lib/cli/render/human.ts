@@ -5,7 +5,7 @@
 import type {ChalkInstance} from 'chalk'
 import {type Message, sizeOf} from '../../core/message.ts'
 import {hexPreview, utf8Text} from '../../core/text/encoding.ts'
-import {looksLikeJson, prettyJson} from '../../core/text/json-text.ts'
+import {looksLikeJson, parseJson, prettyJson} from '../../core/text/json-text.ts'
 import {localCalendarClock, localClock} from '../../core/time/timestamp.ts'
 import type {Exchange} from '../../messaging/pubsub/pairs.ts'
 import {printable, printableLines} from './printable.ts'
@@ -104,12 +104,6 @@ function binaryText(bytes: Uint8Array, dim: (text: string) => string): string {
 }
 
 function isLongJson(text: string): boolean {
-  if (text.length > longestLaidOut || text.includes('\n') || !/^[[{]/.test(text) || !looksLikeJson(text)) return false
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    // Shown as text.
-    return false
-  }
+  const isShort = text.length <= longestLaidOut && !text.includes('\n')
+  return isShort && /^[[{]/.test(text) && looksLikeJson(text) && parseJson(text) !== undefined
 }

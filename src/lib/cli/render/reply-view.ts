@@ -1,6 +1,7 @@
 /** How the replies to a request are shown. */
+
 import type {ChalkInstance} from 'chalk'
-import {recordWriter} from '../../core/record.ts'
+import {recordWriter, roundedMs} from '../../core/record.ts'
 import type {Answer} from '../../messaging/pubsub/request.ts'
 import {needing} from '../base/flag-rules.ts'
 import {humanView} from './human.ts'
@@ -36,7 +37,7 @@ export function asksForView(flags: ViewFlags): boolean {
 function timedRecords(headersOnly: boolean | undefined, safe: boolean): ReplyView {
   const write = recordWriter({headersOnly})
   return ({message, ms}, sink) => {
-    const line = `${write(message).slice(0, -1)},"ms":${Math.round(ms * 1000) / 1000}}`
+    const line = `${write(message).slice(0, -1)},"ms":${roundedMs(ms)}}`
     sink.write(`${safe ? printableJson(line) : line}\n`)
   }
 }

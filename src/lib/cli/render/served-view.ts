@@ -1,6 +1,7 @@
 /** How served requests are shown. */
+
 import type {ChalkInstance} from 'chalk'
-import {recordWriter} from '../../core/record.ts'
+import {recordWriter, roundedMs} from '../../core/record.ts'
 import {localClock} from '../../core/time/timestamp.ts'
 import type {Identity} from '../../messaging/pubsub/service.ts'
 import type {Served} from '../../messaging/pubsub/work.ts'
@@ -40,7 +41,7 @@ function servedLines(paint: ChalkInstance | undefined): ServedView {
 function servedRecords(safe: boolean): ServedView {
   const write = recordWriter()
   return ({request, bytes, fault, ms}, sink) => {
-    const became = {ms: Math.round(ms * 1000) / 1000, ...(fault === undefined ? {replyBytes: bytes} : {error: fault})}
+    const became = {ms: roundedMs(ms), ...(fault === undefined ? {replyBytes: bytes} : {error: fault})}
     const line = `${write(request).slice(0, -1)},${JSON.stringify(became).slice(1)}`
     sink.write(`${safe ? printableJson(line) : line}\n`)
   }

@@ -1,4 +1,5 @@
 /** The last line of a stream, on stderr: `12 received · 3 kept · 0 dropped · 4.1 s · 2.9/s`. */
+import {roundedMs} from '../../core/record.ts'
 import {formatCount, formatDuration, formatRate} from './units.ts'
 
 /** Counts in their order, then `facts`, the time, and the rate of the first count. */
@@ -16,6 +17,6 @@ export function summaryLine(
 
 /** Least, median and greatest of these milliseconds, rounded to microseconds. */
 export function spread(values: readonly number[]): {min: number; median: number; max: number} {
-  const sorted = [...values].sort((a, b) => a - b).map((ms) => Math.round(ms * 1000) / 1000)
+  const sorted = [...values].sort((a, b) => a - b).map(roundedMs)
   return {min: sorted[0] ?? 0, median: sorted[Math.floor(sorted.length / 2)] ?? 0, max: sorted.at(-1) ?? 0}
 }

@@ -4,7 +4,7 @@ import {BusError} from '../../core/errors.ts'
 import {headerOf, type Message, sizeOf} from '../../core/message.ts'
 import {headersJson} from '../../core/record.ts'
 import {toBase64, utf8Text} from '../../core/text/encoding.ts'
-import {compactJson, looksLikeJson, parseExact} from '../../core/text/json-text.ts'
+import {compactJson, looksLikeJson, parseExact, parseJson} from '../../core/text/json-text.ts'
 import {type Placeholder, splitPlaceholders, unknownPlaceholder} from '../../core/text/placeholders.ts'
 import {isoClock, unixSeconds} from '../../core/time/timestamp.ts'
 import {printable} from './printable.ts'
@@ -111,13 +111,7 @@ const fields = new Map<string, () => Format>([
 
 function jsonText(payload: string | Uint8Array): string {
   const text = utf8Text(payload) ?? ''
-  try {
-    JSON.parse(text)
-    return compactJson(text)
-  } catch {
-    // Not JSON: the placeholder is empty.
-    return ''
-  }
+  return parseJson(text) === undefined ? '' : compactJson(text)
 }
 
 function jsonPath(path: string): Format {

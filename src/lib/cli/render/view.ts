@@ -1,7 +1,8 @@
 /** The ways in which messages are shown, and which one the flags ask for. */
+
 import type {ChalkInstance} from 'chalk'
 import type {Message} from '../../core/message.ts'
-import {recordWriter} from '../../core/record.ts'
+import {recordWriter, roundedMs} from '../../core/record.ts'
 import {compileJsonata, contextOf, resultText} from '../../core/text/jsonata.ts'
 import type {Exchange} from '../../messaging/pubsub/pairs.ts'
 import {excluding, needing} from '../base/flag-rules.ts'
@@ -110,7 +111,7 @@ function jsonView(options: {
     ...perMessage(line ?? ((message) => `${write(message)}\n`)),
     showExchange({request, reply, ms}, sink) {
       const answer = reply === undefined ? 'null' : write(reply)
-      const took = ms === undefined ? '' : `,"ms":${Math.round(ms * 1000) / 1000}`
+      const took = ms === undefined ? '' : `,"ms":${roundedMs(ms)}`
       const text = `{"request":${write(request)},"reply":${answer}${took}}\n`
       sink.write(options.safe ? `${printableJson(text.slice(0, -1))}\n` : text)
     },

@@ -1,5 +1,6 @@
 /** One context: a bus by a name, with the login for it. Our files have the form of the NATS CLI's, with a few fields more. */
 import {BusError} from '../../core/errors.ts'
+import {isObject, parseJson} from '../../core/text/json-text.ts'
 import {isServer, schemeOf} from '../../transport/schemes.ts'
 import {withScheme} from '../../transport/server-urls.ts'
 import {parseDuration} from '../render/units.ts'
@@ -66,13 +67,9 @@ const unsupported: Readonly<Record<string, string>> = {
 /** From the text of a file. Throws `usage`, naming the file. */
 export function parseFields(text: string, path: string): ContextFields {
   const bad = (what: string) => new BusError('usage', `the context file ${path} ${what}`, {try: ['see the file']})
-  let data: unknown
-  try {
-    data = JSON.parse(text)
-  } catch {
-    throw bad('is not JSON')
-  }
-  if (typeof data !== 'object' || data === null || Array.isArray(data)) throw bad('holds no JSON object')
+  const data = parseJson(text)
+  if (data === undefined) throw bad('is not JSON')
+  if (!isObject(data)) throw bad('holds no JSON object')
   const found = new Map<string, unknown>(Object.entries(data).filter(([, value]) => value !== '' && value !== null))
   for (const name of textFields) {
     if (found.has(name) && typeof found.get(name) !== 'string') throw bad(`has a ${name} that is no text`)

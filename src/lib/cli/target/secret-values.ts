@@ -37,9 +37,11 @@ export function textOf(value: string, place: Place, env: Env): string {
   return withoutLineEnd(referred(value, place, env) ?? value)
 }
 
-/** For a JWT or seed on the command line: a plain value is the text if `isText`, else a path. Throws as `textOf`. */
-export function textOrFile(value: string, isText: RegExp, place: Place, env: Env): string {
-  if (schemeOf(value) !== undefined || isText.test(value)) return textOf(value, place, env)
+const longTexts = {jwt: /^[\w-]+\.[\w-]+\.[\w-]+$/, seed: /^S[A-Z2-7]{20,}$/} as const
+
+/** Of a JWT or a seed: a plain value that looks like one is the text itself, any other a path. Throws as `textOf`. */
+export function textOrFile(value: string, kind: keyof typeof longTexts, place: Place, env: Env): string {
+  if (schemeOf(value) !== undefined || longTexts[kind].test(value)) return textOf(value, place, env)
   return readText(expandPath(value, place, env), place).trim()
 }
 
@@ -113,7 +115,7 @@ export function lastingPath(value: string): string {
 }
 
 /** As `lastingPath`, for a value that is either the text itself or the path of a file with it. */
-export function lastingText(value: string, isText: RegExp): string {
-  if (schemeOf(value) !== undefined || isText.test(value)) return value
+export function lastingText(value: string, kind: keyof typeof longTexts): string {
+  if (schemeOf(value) !== undefined || longTexts[kind].test(value)) return value
   return `file://${lastingPath(value)}`
 }

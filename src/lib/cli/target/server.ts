@@ -154,9 +154,6 @@ function chooseLogin(sources: readonly Source[]): Map<Part, Given> {
   }
 }
 
-const jwtText = /^[\w-]+\.[\w-]+\.[\w-]+$/
-const seedText = /^S[A-Z2-7]{20,}$/
-
 function loginOf(parts: ReadonlyMap<Part, Given>, env: Env): Login {
   const text = (part: Part) => {
     const given = parts.get(part)
@@ -166,9 +163,9 @@ function loginOf(parts: ReadonlyMap<Part, Given>, env: Env): Login {
     const given = parts.get(part)
     return given && material(given.value, given.source.place(part), env)
   }
-  const longText = (part: 'jwt' | 'seed', isText: RegExp) => {
+  const longText = (part: 'jwt' | 'seed') => {
     const given = parts.get(part)
-    return given && textOrFile(given.value, isText, given.source.place(part), env)
+    return given && textOrFile(given.value, part, given.source.place(part), env)
   }
   const [user, password, token] = [text('user'), text('password'), text('token')]
   const [creds, nkey] = [file('creds'), file('nkey')]
@@ -177,8 +174,8 @@ function loginOf(parts: ReadonlyMap<Part, Given>, env: Env): Login {
     ...(user !== undefined && password === undefined ? {token: user} : {user, password, token}),
     ...(creds && ('path' in creds ? {credsFile: creds.path} : {creds: creds.text})),
     ...(nkey && ('path' in nkey ? {nkeyFile: nkey.path} : {seed: nkey.text})),
-    ...(parts.has('jwt') && {jwt: longText('jwt', jwtText)}),
-    ...(parts.has('seed') && {seed: longText('seed', seedText)}),
+    ...(parts.has('jwt') && {jwt: longText('jwt')}),
+    ...(parts.has('seed') && {seed: longText('seed')}),
   }
 }
 

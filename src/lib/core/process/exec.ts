@@ -5,6 +5,9 @@
  */
 import type {ChildProcess} from 'node:child_process'
 
+/** The default of --exec-timeout. */
+export const programTimeoutMs = 30_000
+
 export interface Program {
   /** The program and its arguments, never empty. */
   readonly argv: readonly string[]

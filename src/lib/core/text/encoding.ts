@@ -44,6 +44,7 @@ export function decode(text: string, encoding: Encoding, what: string): Uint8Arr
 /** Below the longest string of V8, with room. */
 const longestText = 256 * 1024 * 1024
 
-function bufferOver(bytes: Uint8Array): Buffer {
+/** A buffer over the same memory. */
+export function bufferOver(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

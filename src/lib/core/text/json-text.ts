@@ -3,6 +3,26 @@
  * so what is shown or sent on is made from the source text.
  */
 
+/** An object of JSON: neither null nor an array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The object that a text is in JSON; undefined for any other text. */
+export function objectIn(text: string): Record<string, unknown> | undefined {
+  const value = parseJson(text)
+  return isObject(value) ? value : undefined
+}
+
+/** The value that a text is in JSON; undefined for a text that is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** Takes the white space out and leaves every token as it stands. `text` must be valid JSON. */
 export function compactJson(text: string): string {
   if (!/[ \t\r\n]/.test(text)) return text

@@ -5,7 +5,9 @@
 import type {Expression as Parsed} from 'jsonata'
 import {BusError} from '../errors.ts'
 import {type Headers, type Message, sizeOf} from '../message.ts'
+import {isoTime} from '../time/timestamp.ts'
 import {BoundedRegExp} from './bounded-regex.ts'
+import {parseJson} from './json-text.ts'
 
 /** Evaluates a compiled expression. Fails with `usage` when it cannot be applied to this context. */
 export type Expression = (context: object) => Promise<unknown>
@@ -53,7 +55,7 @@ export function contextOf(message: Message): MessageContext {
     reply: message.reply,
     seq: message.seq,
     get time() {
-      return new Date(message.time).toISOString()
+      return isoTime(message.time)
     },
     get headers() {
       return headersObject(message.headers)
@@ -65,7 +67,7 @@ export function contextOf(message: Message): MessageContext {
       return message.text
     },
     get json() {
-      parsed ??= {json: parse(message.text)}
+      parsed ??= {json: parseJson(message.text)}
       return parsed.json
     },
   }
@@ -114,15 +116,6 @@ function headersObject(headers: Headers): Record<string, string | string[]> {
     else values.set(name, earlier === undefined ? value : [earlier, value])
   }
   return Object.fromEntries(values)
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Not JSON: `json` is absent.
-    return undefined
-  }
 }
 
 /** JSONata throws plain objects with a message and the offset behind the token where it stopped. */

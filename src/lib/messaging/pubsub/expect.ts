@@ -2,9 +2,11 @@
  * Expectations about replies. An expression sees the first reply as every expression sees a message, and beside it
  * `ms`, `status` (`ok`, or `error` for a service error), `error` (its code and text) and `messages`: all replies.
  */
+
 import {BusError} from '../../core/errors.ts'
 import {compileExpectation, type Expectation, type Miss} from '../../core/expectation.ts'
 import {serviceError, serviceFailure} from '../../core/message.ts'
+import {roundedMs} from '../../core/record.ts'
 import {contextOf} from '../../core/text/jsonata.ts'
 import type {Answer} from './request.ts'
 
@@ -53,7 +55,7 @@ function replyContext({message, ms}: Answer, onStatus: () => void): object {
       return value
     },
   })
-  return Object.defineProperties(Object.assign(contextOf(message), {ms: Math.round(ms * 1000) / 1000}), {
+  return Object.defineProperties(Object.assign(contextOf(message), {ms: roundedMs(ms)}), {
     status: told(error === undefined ? 'ok' : 'error'),
     error: told(error && {code: Number.isInteger(code) && error.code !== '' ? code : error.code, text: error.text}),
   })

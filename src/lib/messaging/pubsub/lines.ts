@@ -1,7 +1,7 @@
 /** Bytes as they arrive, split at a delimiter; in batches, because a promise per line would cost more than the line. */
 
 import {BusError} from '../../core/errors.ts'
-import {utf8Text} from '../../core/text/encoding.ts'
+import {bufferOver, utf8Text} from '../../core/text/encoding.ts'
 
 /** Lines without their delimiter: text where they are UTF-8, else bytes. */
 export type Line = string | Uint8Array
@@ -91,10 +91,6 @@ function lastMark(block: Buffer, mark: Buffer): number {
 
 function lineOf(bytes: Uint8Array): Line {
   return utf8Text(bytes) ?? bytes
-}
-
-function bufferOver(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function tooLong(line: number, longest: number): BusError {

@@ -1,6 +1,7 @@
 /** Publishing many: as fast as the bus takes them, or at a pace; what was published before a failure stays published. */
 import {BusError} from '../../core/errors.ts'
 import {type Outgoing, sizeOf} from '../../core/message.ts'
+import {reworded} from '../../core/rewording.ts'
 import type {Pace} from '../../core/time/pace.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Numbered, Source} from './sources.ts'
@@ -96,11 +97,7 @@ class Run {
     await this.flush()
     if (this.published === 0) throw error
     const kept = this.published === 1 ? 'the message before it was' : `the ${this.published} messages before it were`
-    throw new BusError(error.kind, `${error.message}; ${kept} published`, {
-      cause: error,
-      try: error.try,
-      data: {...error.data, published: this.published},
-    })
+    throw reworded(error, `${error.message}; ${kept} published`, {published: this.published})
   }
 
   async flush(): Promise<void> {
@@ -114,12 +111,7 @@ class Run {
       room = this.#sink.publish(message) ?? undefined
     } catch (error) {
       if (message.line === undefined || !(error instanceof BusError)) throw error
-      const {kind, data} = error
-      throw new BusError(kind, `line ${message.line}: ${error.message}`, {
-        cause: error,
-        try: error.try,
-        data: {...data, line: message.line},
-      })
+      throw reworded(error, `line ${message.line}: ${error.message}`, {line: message.line})
     }
     this.published++
     this.bytes += sizeOf(message.data)

@@ -4,6 +4,7 @@ import {directivesAsData, directivesRestored} from '../../core/directives.ts'
 import {BusError} from '../../core/errors.ts'
 import {type Headers, noHeaders, type Outgoing} from '../../core/message.ts'
 import {parseRecord, type Recorded} from '../../core/record.ts'
+import {reworded} from '../../core/rewording.ts'
 import {decode, type Encoding} from '../../core/text/encoding.ts'
 import type {Line} from './lines.ts'
 import type {Maker} from './template.ts'
@@ -78,10 +79,6 @@ function recordOf(text: Line, line: number, name: string): (Recorded & Numbered)
     return Object.assign(parseRecord(json), {line})
   } catch (error) {
     if (!(error instanceof BusError)) throw error
-    throw new BusError(error.kind, `line ${line} of ${name} ${error.message}`, {
-      cause: error,
-      try: error.try,
-      data: {...error.data, line},
-    })
+    throw reworded(error, `line ${line} of ${name} ${error.message}`, {line})
   }
 }

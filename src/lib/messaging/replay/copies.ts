@@ -1,10 +1,11 @@
 /** Buses as sinks: another subject of the same bus, or a stream of another one, resumable without loss or doubles. */
 import {hash} from 'node:crypto'
 import {directivesAsData, directivesRestored} from '../../core/directives.ts'
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import {type Headers, headerOf, type Message, type Outgoing} from '../../core/message.ts'
 import {checkSubject} from '../../core/subject.ts'
 import {splitPlaceholders, unknownPlaceholder} from '../../core/text/placeholders.ts'
+import {isoTime} from '../../core/time/timestamp.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {type Stored, type StreamInfo, type StreamPublisher, storeHeaders} from '../../transport/streams-contract.ts'
 import type {Copied, CopySink, Refusal} from '../sinks/sink.ts'
@@ -174,7 +175,8 @@ async function mustBeOf(
   const {name} = info.config
   const original = await messageAt(bus, name, seq)
   // What was removed since cannot be compared.
-  if (original === undefined ? seq <= (await bus.streams.info(name)).state.lastSeq : isoTime(original) === time) return
+  if (original === undefined ? seq <= (await bus.streams.info(name)).state.lastSeq : isoTime(original.time) === time)
+    return
   throw new BusError('remote', `${target.url} has a copy of #${seq} of ${name} that is of another history of it`, {
     data: {seq},
     try: ['another target: this bus was copied or set back'],
@@ -185,7 +187,7 @@ async function messageAt(bus: Transport, stream: string, seq: number): Promise<M
   try {
     return await bus.streams.get(stream, seq)
   } catch (error) {
-    if (error instanceof BusError && error.kind === 'notFound') return undefined
+    if (isFailure(error, 'notFound')) return undefined
     throw error
   }
 }
@@ -270,7 +272,7 @@ class StreamCopier implements IntoSink {
       copies.map(async (message) => {
         const seq = sequenceOf(message, targetId) ?? 0
         const original = await messageAt(target, name, seq)
-        if (original !== undefined && isoTime(original) === message.header(copyHeaders.time)) back.add(message)
+        if (original !== undefined && isoTime(original.time) === message.header(copyHeaders.time)) back.add(message)
       }),
     )
     return back
@@ -304,7 +306,8 @@ class StreamCopier implements IntoSink {
       duplicates.map(async ([message, {seq: at}]) => {
         const known = await messageAt(target, name, at)
         const isOurs = known !== undefined && sequenceOf(known, id) === message.seq
-        if (isOurs && known.header(copyHeaders.time) === isoTime(message)) this.#position.found(message.seq ?? 0, at)
+        if (isOurs && known.header(copyHeaders.time) === isoTime(message.time))
+          this.#position.found(message.seq ?? 0, at)
         else missing.push([message, this.#copyOf(message, `/${crypto.randomUUID()}`)])
       }),
     )
@@ -339,7 +342,7 @@ class StreamCopier implements IntoSink {
         [copyHeaders.stream, info.config.name],
         [copyHeaders.source, id],
         [copyHeaders.seq, String(seq)],
-        [copyHeaders.time, isoTime(message)],
+        [copyHeaders.time, isoTime(message.time)],
         [copyHeaders.copied, this.#claim],
         ...asCopied(headers, this.#options),
       ],
@@ -440,10 +443,6 @@ const ofCopy: ReadonlySet<string> = new Set(
     name.toLowerCase(),
   ),
 )
-
-function isoTime({time}: Message): string {
-  return new Date(time).toISOString()
-}
 
 function compileSubject(template: string): (message: Message) => string {
   const what = '--republish'

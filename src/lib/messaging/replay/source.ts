@@ -1,5 +1,5 @@
 /** What is replayed: a range of a stream, which disturbs nobody, or what a durable consumer has still to do. */
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
@@ -241,7 +241,7 @@ export async function findConsumer(streams: Streams, stream: string, name: strin
   try {
     return await streams.consumers.info(stream, name)
   } catch (error) {
-    if (!(error instanceof BusError) || error.kind !== 'notFound') throw error
+    if (!isFailure(error, 'notFound')) throw error
     throw new BusError('notFound', error.message, {
       cause: error,
       data: {...error.data},

@@ -3,9 +3,9 @@ import {type ChildProcess, spawn} from 'node:child_process'
 import {createInterface} from 'node:readline'
 import {messageEnvironment} from '../../core/environment.ts'
 import {BusError} from '../../core/errors.ts'
-import type {Message} from '../../core/message.ts'
 import {failureOf, run} from '../../core/process/exec.ts'
 import {recordWriter} from '../../core/record.ts'
+import {isoTime} from '../../core/time/timestamp.ts'
 import type {Refusal, Sink} from './sink.ts'
 
 export interface ProgramOptions {
@@ -28,7 +28,7 @@ export function programSink({argv, concurrency, onStdout, ...options}: ProgramOp
     depth: concurrency,
     async take([message]) {
       if (message === undefined) return undefined
-      const env = {...messageEnvironment(message), BUS_SEQ: String(message.seq ?? ''), BUS_TIME: isoTime(message)}
+      const env = {...messageEnvironment(message), BUS_SEQ: String(message.seq ?? ''), BUS_TIME: isoTime(message.time)}
       const {ending, stdout, overflow} = await run({argv, env, input: message.payload, ...options}, mostBytes)
       const failure = overflow ? `${argv[0]} wrote more than ${mostBytes} bytes` : failureOf(ending, argv)
       if (failure === undefined) await onStdout(stdout)
@@ -112,8 +112,4 @@ function answerOf(line: string): {refusal: Refusal | undefined} | undefined {
   if (word === 'ack') return {refusal: undefined}
   const refusal = {reason: reason === '' ? `the program said ${word}` : reason}
   return {refusal: word === 'term' ? {...refusal, verdict: 'term'} : refusal}
-}
-
-function isoTime({time}: Message): string {
-  return new Date(time).toISOString()
 }

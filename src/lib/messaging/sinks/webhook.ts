@@ -3,6 +3,7 @@ import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {headersJson} from '../../core/record.ts'
 import {looksLikeJson} from '../../core/text/json-text.ts'
+import {isoTime} from '../../core/time/timestamp.ts'
 import {Delivery} from '../../transport/streams-contract.ts'
 import type {Refusal, Sink} from './sink.ts'
 
@@ -77,7 +78,7 @@ function webhookHeaders(message: Message): Record<string, string> {
     'Content-Type': contentType(message),
     'Bus-Subject': encodeURI(message.subject.toWellFormed()),
     'Bus-Sequence': String(message.seq ?? ''),
-    'Bus-Time': new Date(message.time).toISOString(),
+    'Bus-Time': isoTime(message.time),
     'Bus-Headers': ascii(headersJson(message.headers)),
   }
   if (message instanceof Delivery) {

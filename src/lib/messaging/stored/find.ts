@@ -1,5 +1,5 @@
 /** Finds the stream of given subjects; and creates what may exist already. */
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import type {ConsumerInfo, Streams} from '../../transport/streams-contract.ts'
 
 /**
@@ -46,7 +46,7 @@ export async function findOrMake<T>(
   try {
     return {found: true, info: await find()}
   } catch (error) {
-    if (!(error instanceof BusError) || error.kind !== 'notFound') throw error
+    if (!isFailure(error, 'notFound')) throw error
     return {found: false, info: await make()}
   }
 }

@@ -3,7 +3,7 @@
  * subject `$KV.<bucket>.<key>`. So one implementation serves all buses, and the tools of NATS see the bucket. It is ours
  * and not `@nats-io/kv`, which wants a connection of nats.js and would leave the bus file without.
  */
-import {BusError} from '../../core/errors.ts'
+import {isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import {type Streams, storeHeaders} from '../../transport/streams-contract.ts'
@@ -40,12 +40,12 @@ export async function openBucket(streams: Streams, name: string, {make}: {readon
   const stream = `KV_${name}`
   const settings = {name: stream, subjects: [`$KV.${name}.>`], maxMsgsPerSubject: 1, discard: 'new'} as const
   await streams.info(stream).catch(async (error: unknown) => {
-    if (!isKind(error, 'notFound')) throw error
+    if (!isFailure(error, 'notFound')) throw error
     // Fails on a bus that keeps no streams at all.
     if (!make) return void (await streams.keeping(settings.subjects[0]))
     await streams.add({...settings, description: 'subscriptions of bus events'}).catch((failure: unknown) => {
       // Another one made it at the same time.
-      if (!isKind(failure, 'usage')) throw failure
+      if (!isFailure(failure, 'usage')) throw failure
     })
   })
   return new StreamBucket(streams, name)
@@ -93,7 +93,7 @@ class StreamBucket implements Bucket {
     const found: Entry[] = []
     const range = {filters: [this.#prefix + pattern], lastPerSubject: true}
     await using reading = await this.#streams.read(this.#stream, range).catch((error: unknown) => {
-      if (isKind(error, 'notFound')) return undefined
+      if (isFailure(error, 'notFound')) return undefined
       throw error
     })
     if (reading === undefined) return found
@@ -124,7 +124,7 @@ class StreamBucket implements Bucket {
     try {
       return this.#entry(await this.#streams.last(this.#stream, this.#prefix + key))
     } catch (error) {
-      if (isKind(error, 'notFound')) return undefined
+      if (isFailure(error, 'notFound')) return undefined
       throw error
     }
   }
@@ -134,7 +134,7 @@ class StreamBucket implements Bucket {
     try {
       return (await this.#streams.publish({subject: this.#prefix + key, data: value, headers})).seq
     } catch (error) {
-      if (isKind(error, 'remote') && wrongLastSequence.has(Number(error.data?.['code']))) return undefined
+      if (isFailure(error, 'remote') && wrongLastSequence.has(Number(error.data?.['code']))) return undefined
       throw error
     }
   }
@@ -144,8 +144,4 @@ class StreamBucket implements Bucket {
     const value = removed ? undefined : message.text
     return {key: message.subject.slice(this.#prefix.length), value, revision: message.seq ?? 0}
   }
-}
-
-function isKind(error: unknown, kind: BusError['kind']): error is BusError {
-  return error instanceof BusError && error.kind === kind
 }

@@ -2,7 +2,7 @@
  * A broker for applications: publish, subscribe, and durable subscriptions whose progress outlives a restart, on any
  * bus that keeps streams.
  */
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
@@ -160,7 +160,7 @@ export class Broker implements AsyncDisposable {
       const otherwise = differences(config, stream)
       if (otherwise !== '') this.#options.onNotice?.(`stream ${stream} is there with ${otherwise}`)
     } catch (error) {
-      if (!isNotFound(error)) throw error
+      if (!isFailure(error, 'notFound')) throw error
       const {config} = await bus.streams.add(settingsOf(stream))
       this.#subjects = config.subjects
     }
@@ -179,7 +179,7 @@ export class Broker implements AsyncDisposable {
       const what = filters.join(' ') || 'the whole stream'
       throw new BusError('usage', `broker: consumer ${name} is for ${what}, not for ${pattern}`)
     } catch (error) {
-      if (!isNotFound(error)) throw error
+      if (!isFailure(error, 'notFound')) throw error
       return consumers.add(stream, {name, filters: [pattern], deliver: 'all', ack: 'explicit'})
     }
   }
@@ -225,8 +225,4 @@ export class Broker implements AsyncDisposable {
       `the handler failed on ${which}: ${error instanceof Error ? error.message : String(error)}`,
     )
   }
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof BusError && error.kind === 'notFound'
 }

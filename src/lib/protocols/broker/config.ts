@@ -1,5 +1,6 @@
 import {BusError} from '../../core/errors.ts'
 import {checkPattern} from '../../core/subject.ts'
+import {isObject} from '../../core/text/json-text.ts'
 import type {StreamConfig, StreamSettings} from '../../transport/streams-contract.ts'
 
 /** How a broker is configured. Empty texts count as absent. */
@@ -20,8 +21,8 @@ const defaults: FullBrokerConfig = {url: 'nats://127.0.0.1:4222', stream: 'GAME_
 /** Checks a configuration, as it may come from a file, and fills in the defaults. Throws `usage`, naming the key. */
 export function validate(config: unknown): FullBrokerConfig {
   if (config === undefined || config === null) return defaults
-  if (typeof config !== 'object' || Array.isArray(config)) throw bad('the configuration is not an object')
-  const {url = '', stream = '', jetstream = defaults.jetstream} = config as Readonly<Record<string, unknown>>
+  if (!isObject(config)) throw bad('the configuration is not an object')
+  const {url = '', stream = '', jetstream = defaults.jetstream} = config
   if (typeof url !== 'string') throw bad('"url" is not text')
   if (typeof stream !== 'string') throw bad('"stream" is not text')
   if (typeof jetstream !== 'boolean') throw bad('"jetstream" is neither true nor false')

@@ -1,5 +1,7 @@
 /** A broker's two steps of a pipeline: parameters in, output out. */
 import {BusError} from '../../core/errors.ts'
+import {reworded} from '../../core/rewording.ts'
+import {parseJson} from '../../core/text/json-text.ts'
 import type {Broker} from './broker.ts'
 
 /** What a publish step is given. */
@@ -72,7 +74,8 @@ export class SubscribeStep {
     const message = await this.#broker
       .next(topic, consumer, timeoutMs)
       .catch((error: unknown) => Promise.reject(named(name, error)))
-    return {topic: message.subject, consumer, payload: parsed(message.text)}
+    const json = parseJson(message.text)
+    return {topic: message.subject, consumer, payload: json === undefined ? message.text : json}
   }
 }
 
@@ -91,16 +94,6 @@ function bytesOf(payload: unknown, name: string): Uint8Array {
   }
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // Not JSON, so it is text.
-    return text
-  }
-}
-
 function named(name: string, error: unknown): unknown {
-  if (!(error instanceof BusError)) return error
-  return new BusError(error.kind, `${name}: ${error.message}`, {cause: error, try: error.try, data: {...error.data}})
+  return error instanceof BusError ? reworded(error, `${name}: ${error.message}`) : error
 }

@@ -3,6 +3,7 @@ import type {WebSocket} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
 import {decode} from '../../core/text/encoding.ts'
+import {isObject, objectIn} from '../../core/text/json-text.ts'
 import type {SubscriptionRef} from './event.ts'
 
 /** An event as it stands on the wire; what it has beside these is in `json`. */
@@ -168,20 +169,6 @@ function isHeaders(json: unknown): boolean {
   const isText = (value: unknown) => typeof value === 'string'
   if (Array.isArray(json)) return json.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isText))
   return isObject(json) && Object.values(json).flat().every(isText)
-}
-
-function objectIn(text: string): Record<string, unknown> | undefined {
-  try {
-    const json: unknown = JSON.parse(text)
-    return isObject(json) ? json : undefined
-  } catch {
-    // The caller reports what is no JSON object.
-    return undefined
-  }
-}
-
-function isObject(json: unknown): json is Record<string, unknown> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
 function opened(socket: WebSocket, url: string): Promise<void> {

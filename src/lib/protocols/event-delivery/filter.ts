@@ -5,6 +5,7 @@
  */
 import {BusError} from '../../core/errors.ts'
 import {headerOf} from '../../core/message.ts'
+import {isObject} from '../../core/text/json-text.ts'
 import {type Event, eventHeaders} from './event.ts'
 
 /** Absent is not looked at. What an event has not is the empty text: `^red$` leaves it out, `.*` does not. */
@@ -84,7 +85,7 @@ export async function compileFilter(filter: Filter): Promise<Matcher | undefined
 /** `[['message.tag', '^red$'], …]`. Throws `usage` for what is no filter. */
 function flatten(json: unknown, prefix = ''): (readonly [name: string, pattern: string])[] {
   if (json === undefined || json === null) return []
-  if (typeof json !== 'object' || Array.isArray(json)) throw bad('is not an object')
+  if (!isObject(json)) throw bad('is not an object')
   return Object.entries(json).flatMap(([name, value]) => {
     if (value === undefined || value === null) return []
     if (typeof value === 'string') return [[prefix + name, value] as const]

@@ -3,7 +3,7 @@
  * asks the holder itself whether it is still there, which a bus tells at once of a dead one. So nothing is written while
  * all is well, and another one takes over in half a second.
  */
-import {BusError} from '../../core/errors.ts'
+import {isFailure} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
@@ -114,7 +114,7 @@ export class Leases implements AsyncDisposable {
       return true
     } catch (error) {
       // Anything else is our own trouble, and says nothing of the other.
-      return !(error instanceof BusError && (error.kind === 'noResponders' || error.kind === 'timeout'))
+      return !isFailure(error, 'noResponders', 'timeout')
     }
   }
 }

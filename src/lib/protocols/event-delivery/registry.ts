@@ -1,6 +1,7 @@
 /** Durable subscriptions and how far they got, in a bucket on the bus: `subscription.<namespace>.<name>`, `offset.<id>`. */
 import {randomUUID} from 'node:crypto'
 import {BusError} from '../../core/errors.ts'
+import {isObject, objectIn, parseJson} from '../../core/text/json-text.ts'
 import {type Bucket, type Entry, keyPart, openBucket} from '../../messaging/stored/kv-bucket.ts'
 import type {Streams} from '../../transport/streams-contract.ts'
 import {compileFilter, type Filter} from './filter.ts'
@@ -187,13 +188,7 @@ export function storedOffset(value: string): {
   readonly stream?: unknown
   readonly writer?: unknown
 } {
-  try {
-    const json: unknown = JSON.parse(value)
-    return typeof json === 'object' && json !== null ? json : {offset: null}
-  } catch {
-    // No offset: the reader reports it.
-    return {offset: null}
-  }
+  return objectIn(value) ?? {offset: null}
 }
 
 function keyOf(namespace: string, name: string): string {
@@ -203,7 +198,7 @@ function keyOf(namespace: string, name: string): string {
 /** Undefined for what was removed, and for what somebody else wrote there. */
 function subscriptionOf({value}: Entry): Subscription | undefined {
   try {
-    return value === undefined ? undefined : parseSubscription(JSON.parse(value))
+    return value === undefined ? undefined : parseSubscription(parseJson(value))
   } catch {
     return undefined
   }
@@ -218,7 +213,7 @@ function sameWish(a: Subscription, b: Subscription): boolean {
 }
 
 function sorted(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  if (!isObject(value)) return value
   return Object.fromEntries(
     Object.entries(value)
       .sort(([a], [b]) => order(a, b))

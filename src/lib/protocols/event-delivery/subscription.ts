@@ -1,6 +1,7 @@
 /** Subscriptions: what an application wants of a stream, how it is delivered, and how far it got. */
 import {BusError} from '../../core/errors.ts'
 import {checkSubject} from '../../core/subject.ts'
+import {isObject} from '../../core/text/json-text.ts'
 import {deadSubject} from './dead-letters.ts'
 import type {SubscriptionRef} from './event.ts'
 import {type Filter, parseFilter} from './filter.ts'
@@ -44,10 +45,8 @@ const longestBatchMs = 60_000
  * Throws `usage`.
  */
 export function parseOptions(json: unknown, defaults: {readonly withData: boolean}): Options {
-  if (json !== undefined && (typeof json !== 'object' || json === null || Array.isArray(json)))
-    throw new BusError('usage', 'the options are not an object')
-  const {firstEvent, readAhead, withData, batch, batchTimeout, maxRejects, deadLetter, ...plugin} = (json ??
-    {}) as Record<string, unknown>
+  if (json !== undefined && !isObject(json)) throw new BusError('usage', 'the options are not an object')
+  const {firstEvent, readAhead, withData, batch, batchTimeout, maxRejects, deadLetter, ...plugin} = json ?? {}
   const isBatch = bool('batch', batch) ?? false
   const options = {
     firstEvent: parseFirstEvent(firstEvent),

@@ -1,5 +1,6 @@
 /** What a WebSocket client says: JSON in text frames, or the query of its URL for the first `start`. */
 import {BusError} from '../../core/errors.ts'
+import {isObject} from '../../core/text/json-text.ts'
 import {type Filter, parseFilter} from './filter.ts'
 
 export interface Start {
@@ -119,7 +120,7 @@ function refOf(json: unknown): {namespace: string; name: string} {
 }
 
 function objectOf(json: unknown, what: string): Record<string, unknown> {
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>
+  if (isObject(json)) return json
   throw bad(`${what} is not a JSON object`)
 }
 

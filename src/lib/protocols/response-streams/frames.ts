@@ -2,7 +2,7 @@
  * The frames of a response stream: JSON, one message each. Written exactly as the first implementation (in Go) writes
  * them, and read as leniently as it reads them: member names without regard to case, `null` for what is absent.
  */
-import {toBase64, utf8Text} from '../../core/text/encoding.ts'
+import {bufferOver, toBase64, utf8Text} from '../../core/text/encoding.ts'
 import {kindOf, member, objectOf, textOf} from '../../core/text/json-members.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
 
@@ -54,13 +54,9 @@ export function decodeFrame(payload: Uint8Array | string): Frame {
 /** The data of a frame in the form in which it is always written; undefined for any other, which is parsed. */
 function plainData(payload: Uint8Array | string): Uint8Array | undefined {
   // Base64 is ASCII: other letters of Latin-1 are none of it, and no time is lost on UTF-8.
-  const text = typeof payload === 'string' ? payload : latin1(payload)
+  const text = typeof payload === 'string' ? payload : bufferOver(payload).toString('latin1')
   if (!text.startsWith(dataHead) || !text.endsWith(dataTail)) return undefined
   return fromBase64(text.slice(dataHead.length, -dataTail.length))
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 function frameOf(text: string): Frame {

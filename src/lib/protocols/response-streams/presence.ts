@@ -4,7 +4,7 @@
  * passes over what it does not know. So a request to a token that no stream has is answered by nobody while it is
  * there, and fails with no responders once it has gone.
  */
-import {BusError} from '../../core/errors.ts'
+import {isFailure} from '../../core/errors.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {streamInboxPrefix} from '../../transport/shared/outgoing.ts'
 import type {Consumer} from './dialects.ts'
@@ -80,7 +80,7 @@ export class Presence implements Disposable {
       const unwanted = decodeHeartbeatReply(payload)
       this.#gone(streams.filter((one) => unwanted?.get(one.subject)?.includes(one.consumer?.token ?? '')))
     } catch (error) {
-      if (isAbout(error, 'timeout', 'noResponders')) this.#gone(streams)
+      if (isFailure(error, 'timeout', 'noResponders')) this.#gone(streams)
     }
   }
 
@@ -88,7 +88,7 @@ export class Presence implements Disposable {
     try {
       await this.#bus.request({subject}, {timeoutMs: this.#timeoutMs})
     } catch (error) {
-      if (isAbout(error, 'noResponders')) this.#gone(streams)
+      if (isFailure(error, 'noResponders')) this.#gone(streams)
     }
   }
 
@@ -104,8 +104,4 @@ function questionFor({reply, consumer}: Written): string | undefined {
   if (consumer !== undefined) return consumer.heartbeat === '' ? undefined : consumer.heartbeat
   const inbox = reply.slice(0, reply.lastIndexOf('.') + 1)
   return inbox.startsWith(streamInboxPrefix) && inbox.length > streamInboxPrefix.length ? inbox + noStream : undefined
-}
-
-function isAbout(error: unknown, ...kinds: BusError['kind'][]): boolean {
-  return error instanceof BusError && kinds.includes(error.kind)
 }

@@ -1,8 +1,8 @@
 /** What JetStream says about the account of this login. */
 
 import {BusError} from '../../core/errors.ts'
+import {objectIn} from '../../core/text/json-text.ts'
 import type {Facts, Transport, Usage} from '../contract.ts'
-import {objectIn} from './streams/api.ts'
 
 /** Usage of a tier or of the whole account; a limit of -1 is no limit. */
 interface Tier {

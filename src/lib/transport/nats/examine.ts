@@ -1,5 +1,5 @@
 /** What a server says about a connection: its login, its clock, what its version lacks. */
-import {BusError} from '../../core/errors.ts'
+import {isFailure} from '../../core/errors.ts'
 import type {Transport} from '../contract.ts'
 import type {Examination, TlsFacts} from '../examination.ts'
 
@@ -39,7 +39,7 @@ async function userInfo(bus: Pick<Transport, 'request'>): Promise<UserInfo | und
     const reply = await bus.request({subject: '$SYS.REQ.USER.INFO'}, {timeoutMs: 2000})
     return JSON.parse(reply.text) as UserInfo
   } catch (error) {
-    const isSilent = error instanceof BusError && ['noResponders', 'denied', 'timeout'].includes(error.kind)
+    const isSilent = isFailure(error, 'noResponders', 'denied', 'timeout')
     if (isSilent || error instanceof SyntaxError) return undefined
     throw error
   }

@@ -1,5 +1,6 @@
 /** What streams and consumers fail with: one sentence for each fault, whichever bus it is on. */
 import {BusError, type FailureDetails} from '../../core/errors.ts'
+import {reworded} from '../../core/rewording.ts'
 
 /** JetStream's `err_code` and the foreign error, where there are such. */
 type Known = Pick<FailureDetails, 'cause' | 'data'>
@@ -70,7 +71,5 @@ export function otherConsumer(url: string, stream: string, consumer: string, kno
 
 /** The failure of the message with this place among those that were pushed. */
 export function placed<T>(error: T, index: number): T | BusError {
-  if (!(error instanceof BusError)) return error
-  const {kind, message, data} = error
-  return new BusError(kind, message, {try: error.try, cause: error, data: {...data, index}})
+  return error instanceof BusError ? reworded(error, error.message, {index}) : error
 }

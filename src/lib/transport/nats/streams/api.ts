@@ -1,5 +1,6 @@
 /** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
 import {BusError, type FailureKind} from '../../../core/errors.ts'
+import {objectIn} from '../../../core/text/json-text.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {noConsumer, noStream} from '../../shared/stream-errors.ts'
 import {isPassingCode, leaderWaitMs} from './elections.ts'
@@ -130,16 +131,6 @@ export function noLeader(url: string, cause: unknown): BusError {
     cause,
     try: ['see which servers of the cluster are running: bus doctor'],
   })
-}
-
-/** The object that a text is in JSON. */
-export function objectIn(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? value : undefined
-  } catch {
-    return undefined
-  }
 }
 
 export function apiFailure(url: string, error: ErrorJson, about: ApiTarget = {}): BusError {

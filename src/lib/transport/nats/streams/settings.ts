@@ -1,4 +1,5 @@
 /** Configurations and states in the contract's words and in JetStream's. */
+import {isoTime} from '../../../core/time/timestamp.ts'
 import type {
   ConsumerConfig,
   ConsumerInfo,
@@ -110,8 +111,7 @@ export function startJson(deliver: DeliverPolicy): ConsumerConfigJson {
   if (deliver === 'lastPerSubject') return {deliver_policy: 'last_per_subject'}
   if (typeof deliver === 'string') return {deliver_policy: deliver}
   if ('seq' in deliver) return {deliver_policy: 'by_start_sequence', opt_start_seq: Math.max(1, deliver.seq)}
-  if ('timeMs' in deliver)
-    return {deliver_policy: 'by_start_time', opt_start_time: new Date(deliver.timeMs).toISOString()}
+  if ('timeMs' in deliver) return {deliver_policy: 'by_start_time', opt_start_time: isoTime(deliver.timeMs)}
   return {deliver_policy: 'all'}
 }
 

@@ -1,8 +1,9 @@
 /** What a stream answers to a publish: an acknowledgement, or why it did not store the message. */
 import {BusError} from '../../../core/errors.ts'
+import {objectIn} from '../../../core/text/json-text.ts'
 import type {Stored} from '../../streams-contract.ts'
 import {isNoResponders} from '../headers.ts'
-import {apiFailure, objectIn} from './api.ts'
+import {apiFailure} from './api.ts'
 import type {ErrorJson} from './json.ts'
 
 interface AnswerJson {
