@@ -1,5 +1,8 @@
 import {string} from '@oclif/core/args'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {msgs, withServe} from '../../lib/cli/flags/bench.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {count, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {BenchCommand} from './bench-command.ts'
 
 export default class BenchOpen extends BenchCommand {
@@ -16,14 +19,18 @@ export default class BenchOpen extends BenchCommand {
     subject: string({description: 'subject to send the requests to (default: bench)'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'number of response streams in total (default: 100, or as many as --for allows)'}),
-    size: flags.size({description: 'size of a request, and with --with-serve of a frame, in bytes (default: 128)'}),
-    frames: flags.frames({description: 'with --with-serve: frames per response stream (default: 1)'}),
-    rate: flags.rate({description: 'response streams per second, minute or hour, all clients together'}),
-    window: flags.window({
+    msgs: variant(msgs, {
+      description: 'number of response streams in total (default: 100, or as many as --for allows)',
+    }),
+    size: variant(bodyFlags.size, {
+      description: 'size of a request, and with --with-serve of a frame, in bytes (default: 128)',
+    }),
+    frames: count('with --with-serve: frames per response stream (default: 1)'),
+    rate: variant(pacingFlags.rate, {description: 'response streams per second, minute or hour, all clients together'}),
+    window: variant(pacingFlags.window, {
       description: 'response streams open at the same time per client (default: 1, with --rate 1000)',
     }),
-    'with-serve': flags.withServe(),
+    'with-serve': withServe,
   }
 
   async run(): Promise<void> {

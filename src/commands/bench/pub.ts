@@ -1,5 +1,9 @@
 import {string} from '@oclif/core/args'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {batchSize, msgs, subjects} from '../../lib/cli/flags/bench.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {BenchCommand} from './bench-command.ts'
 
 export default class BenchPub extends BenchCommand {
@@ -18,14 +22,14 @@ export default class BenchPub extends BenchCommand {
     subject: string({description: 'subject to publish to (default: bench)'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'number of messages in total (default: 100000, or as many as --for allows)'}),
-    size: flags.size({description: 'size of a message in bytes (default: 128)'}),
-    rate: flags.rate({description: 'messages per second, minute or hour, all clients together'}),
-    subjects: flags.subjects(),
-    batch: flags.batchSize(),
-    ack: flags.ack({description: 'wait until a stream has stored each message'}),
-    window: flags.window(),
-    'with-sub': flags.withSub(),
+    msgs: variant(msgs, {description: 'number of messages in total (default: 100000, or as many as --for allows)'}),
+    size: variant(bodyFlags.size, {description: 'size of a message in bytes (default: 128)'}),
+    rate: variant(pacingFlags.rate, {description: 'messages per second, minute or hour, all clients together'}),
+    subjects: subjects,
+    batch: batchSize,
+    ack: variant(consumerFlags.ack, {description: 'wait until a stream has stored each message'}),
+    window: pacingFlags.window,
+    'with-sub': toggle('also subscribe, and measure delivery times'),
   }
 
   async run(): Promise<void> {

@@ -1,5 +1,9 @@
 import {string} from '@oclif/core/args'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {batchSize, msgs} from '../../lib/cli/flags/bench.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {BenchCommand} from './bench-command.ts'
 
 export default class BenchReplay extends BenchCommand {
@@ -15,11 +19,11 @@ export default class BenchReplay extends BenchCommand {
     stream: string({description: 'name of the stream'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'number of messages (default: all; 100000 in a temporary stream)'}),
-    size: flags.size({description: 'size of a message in a temporary stream, in bytes (default: 128)'}),
-    batch: flags.batchSize({description: 'messages to take at a time (default: 1000)'}),
-    durable: flags.durable(),
-    window: flags.window({description: 'messages to prefetch (default: 1000)'}),
+    msgs: variant(msgs, {description: 'number of messages (default: all; 100000 in a temporary stream)'}),
+    size: variant(bodyFlags.size, {description: 'size of a message in a temporary stream, in bytes (default: 128)'}),
+    batch: variant(batchSize, {description: 'messages to take at a time (default: 1000)'}),
+    durable: streamFlags.durable,
+    window: variant(pacingFlags.window, {description: 'messages to prefetch (default: 1000)'}),
   }
 
   async run(): Promise<void> {

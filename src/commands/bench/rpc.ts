@@ -1,5 +1,8 @@
 import {string} from '@oclif/core/args'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {msgs, subjects, withServe} from '../../lib/cli/flags/bench.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {BenchCommand} from './bench-command.ts'
 
 export default class BenchRpc extends BenchCommand {
@@ -16,12 +19,14 @@ export default class BenchRpc extends BenchCommand {
     subject: string({description: 'subject of the method (default: bench)'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'number of calls in total (default: 10000, or as many as --for allows)'}),
-    size: flags.size({description: 'size of a request, and with --with-serve of a reply, in bytes (default: 128)'}),
-    rate: flags.rate({description: 'calls per second, minute or hour, all clients together'}),
-    subjects: flags.subjects(),
-    window: flags.window({description: 'calls in flight per client (default: 1, with --rate 1000)'}),
-    'with-serve': flags.withServe(),
+    msgs: variant(msgs, {description: 'number of calls in total (default: 10000, or as many as --for allows)'}),
+    size: variant(bodyFlags.size, {
+      description: 'size of a request, and with --with-serve of a reply, in bytes (default: 128)',
+    }),
+    rate: variant(pacingFlags.rate, {description: 'calls per second, minute or hour, all clients together'}),
+    subjects: subjects,
+    window: variant(pacingFlags.window, {description: 'calls in flight per client (default: 1, with --rate 1000)'}),
+    'with-serve': withServe,
   }
 
   async run(): Promise<void> {

@@ -1,5 +1,7 @@
 import {string} from '@oclif/core/args'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {msgs, subjects} from '../../lib/cli/flags/bench.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {variant} from '../../lib/cli/flags/kinds.ts'
 import {BenchCommand} from './bench-command.ts'
 
 export default class BenchServe extends BenchCommand {
@@ -16,9 +18,9 @@ export default class BenchServe extends BenchCommand {
     subject: string({description: 'subject to serve (default: bench)'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'end after this many requests, all clients together'}),
-    size: flags.size({description: 'size of a reply in bytes (default: 128)'}),
-    subjects: flags.subjects(),
+    msgs: variant(msgs, {description: 'end after this many requests, all clients together'}),
+    size: variant(bodyFlags.size, {description: 'size of a reply in bytes (default: 128)'}),
+    subjects: subjects,
   }
 
   async run(): Promise<void> {

@@ -1,5 +1,6 @@
 import {string} from '@oclif/core/args'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {msgs, subjects} from '../../lib/cli/flags/bench.ts'
+import {variant} from '../../lib/cli/flags/kinds.ts'
 import {BenchCommand} from './bench-command.ts'
 
 export default class BenchSub extends BenchCommand {
@@ -13,8 +14,8 @@ export default class BenchSub extends BenchCommand {
     subject: string({description: 'subject to subscribe to (default: bench)'}),
   }
   static override flags = {
-    msgs: flags.msgs({description: 'end after this many messages in each client'}),
-    subjects: flags.subjects(),
+    msgs: variant(msgs, {description: 'end after this many messages in each client'}),
+    subjects: subjects,
   }
 
   async run(): Promise<void> {

@@ -1,7 +1,9 @@
 import {string} from '@oclif/core/args'
 import type {Reporter} from '../../lib/checks/events.ts'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import {count, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {record} from '../../lib/cli/flags/view.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {
@@ -44,17 +46,20 @@ export default class Check extends BusCommand {
     file: string({description: 'files, folders or globs (default: checks)', required: false, multiple: true}),
   }
   static override flags = {
-    tag: flags.checkTag(),
-    only: flags.only(),
-    var: flags.variable(),
-    jobs: flags.jobs(),
-    bail: flags.bail(),
-    repeat: flags.repeat(),
-    'dry-run': flags.dryRun({description: 'list the checks that would run'}),
-    watch: flags.watch(),
-    schema: flags.schema(),
-    report: flags.report(),
-    record: flags.record({
+    tag: texts('only checks with this tag, or without it as !slow', '<tag>'),
+    only: texts('run only checks whose name contains this', '<name>'),
+    var: texts('set the variable {name} of the files', '<name=value>'),
+    jobs: count('files to run at the same time (default: 4)'),
+    bail: toggle('stop after the first check that does not pass'),
+    repeat: count('run everything this many times'),
+    'dry-run': variant(consumerFlags['dry-run'], {description: 'list the checks that would run'}),
+    watch: toggle('run again when a file changes'),
+    schema: toggle('print the JSON Schema of check files, for completion in editors'),
+    report: texts(
+      'also write a report: junit, tap, json, github or prometheus, to stdout or to a file',
+      '<kind[=file]>',
+    ),
+    record: variant(record, {
       description: 'save the messages seen by failed checks in this folder, as records',
       helpValue: '<folder>',
     }),

@@ -2,7 +2,8 @@ import {existsSync} from 'node:fs'
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {text, texts, variant} from '../../lib/cli/flags/kinds.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
@@ -32,9 +33,9 @@ export default class CheckInit extends BusCommand<InitResult> {
   ]
   static override args = {file: string({description: 'file to write (default: checks/bus.yaml)'})}
   static override flags = {
-    name: flags.name({description: 'name of the file in reports (default: the bus)'}),
-    request: flags.requestTo(),
-    yes: flags.yes({description: 'replace the file without asking'}),
+    name: text('name of the file in reports (default: the bus)', '<name>'),
+    request: texts('subject to send an empty request to, and to check that it is answered', '<subject>'),
+    yes: variant(streamFlags.yes, {description: 'replace the file without asking'}),
   }
 
   async run(): Promise<InitResult> {

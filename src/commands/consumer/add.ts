@@ -1,6 +1,7 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {text} from '../../lib/cli/flags/kinds.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {deliverAt} from '../../lib/messaging/stored/places.ts'
@@ -33,8 +34,8 @@ export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
   }
   static override flags = {
     ...consumerSettingFlags,
-    deliver: flags.deliver(),
-    'if-missing': flags.ifMissing(),
+    deliver: text('deliver policy: all, new, last, last-per-subject, 1042, -100 or @-15m', '<position>'),
+    'if-missing': streamFlags['if-missing'],
   }
 
   async run(): Promise<ConsumerDocument> {

@@ -1,6 +1,10 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {answerFlags} from '../../lib/cli/flags/answer.ts'
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {peekNext, takeNext} from '../../lib/messaging/stored/next.ts'
 import {checkTaken, planNext, takenText} from './next-plan.ts'
@@ -29,21 +33,21 @@ export default class ConsumerNext extends BusCommand {
     consumer: string({description: 'name of the consumer', required: true}),
   }
   static override flags = {
-    count: flags.count({description: 'number of messages (default: 1)'}),
-    ack: flags.ack({exclusive: ['nak', 'term']}),
-    nak: flags.nak({exclusive: ['term']}),
-    delay: flags.delay({
+    count: variant(pacingFlags.count, {description: 'number of messages (default: 1)'}),
+    ack: variant(consumerFlags.ack, {exclusive: ['nak', 'term']}),
+    nak: variant(consumerFlags.nak, {exclusive: ['term']}),
+    delay: variant(answerFlags.delay, {
       description: 'with --nak: redeliver after this long, a duration or a range',
       dependsOn: ['nak'],
     }),
-    term: flags.term(),
-    peek: flags.peek({exclusive: ['ack', 'nak', 'term']}),
-    raw: flags.raw(),
-    delimiter: flags.delimiter(),
-    format: flags.format(),
-    'headers-only': flags.headersOnly(),
-    'subjects-only': flags.subjectsOnly(),
-    select: flags.select(),
+    term: toggle('terminate each message: it is never redelivered'),
+    peek: variant(consumerFlags.peek, {exclusive: ['ack', 'nak', 'term']}),
+    raw: viewFlags.raw,
+    delimiter: viewFlags.delimiter,
+    format: viewFlags.format,
+    'headers-only': viewFlags['headers-only'],
+    'subjects-only': viewFlags['subjects-only'],
+    select: viewFlags.select,
   }
 
   async run(): Promise<void> {

@@ -1,13 +1,19 @@
 /** `consumer replay`: from flags to a range or consumer, a policy and a pace, and the texts about them. */
 import type {ChalkInstance} from 'chalk'
 import {checkProgram} from '../../lib/cli/base/program.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
-import type {FlagValues} from '../../lib/cli/flags/values.ts'
+import {answerFlags} from '../../lib/cli/flags/answer.ts'
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import {filterFlags} from '../../lib/cli/flags/filter.ts'
+import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
+import {choice, duration, text, toggle, value, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {table} from '../../lib/cli/render/table.ts'
 import {formatBytes, formatCount} from '../../lib/cli/render/units.ts'
 import {BusError, isFailure} from '../../lib/core/errors.ts'
-import {type Position, parseRange, type Range} from '../../lib/core/position.ts'
+import {type Position, parsePosition, parseRange, type Range} from '../../lib/core/position.ts'
 import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {Policy, Replayed} from '../../lib/messaging/replay/replay.ts'
@@ -25,41 +31,60 @@ function sink(name: string): {exclusive: string[]} {
 }
 
 export const replayFlags = {
-  from: flags.from(),
-  to: flags.to(),
-  range: flags.range({exclusive: ['from', 'to']}),
-  filter: flags.filter(),
-  'last-per-subject': flags.lastPerSubject({exclusive: ['from', 'range', 'follow', 'count']}),
-  match: flags.match(),
-  where: flags.where(),
-  follow: flags.follow({exclusive: ['to', 'range', 'peek', 'dry-run']}),
-  count: flags.count(),
-  peek: flags.peek({exclusive: [...sinks.filter((name) => name !== 'dry-run'), 'reset', 'create']}),
-  reset: flags.reset(),
-  create: flags.create(),
-  speed: flags.speed(),
-  rate: flags.rate({exclusive: ['speed', 'max-gap']}),
-  'max-gap': flags.maxGap({dependsOn: ['speed']}),
-  raw: flags.raw(),
-  delimiter: flags.delimiter(),
-  format: flags.format(),
-  'headers-only': flags.headersOnly(),
-  'subjects-only': flags.subjectsOnly(),
-  select: flags.select(),
-  exec: flags.exec({description: 'run the program after -- for each message', ...sink('exec')}),
-  'exec-lines': flags.execLines(sink('exec-lines')),
-  'exec-timeout': flags.execTimeout({dependsOn: ['exec']}),
-  webhook: flags.webhook(sink('webhook')),
-  republish: flags.republish(sink('republish')),
-  into: flags.into(sink('into')),
-  'obey-headers': flags.obeyHeaders({relationships: [{type: 'some', flags: ['into', 'republish']}]}),
-  step: flags.step(sink('step')),
-  'dry-run': flags.dryRun(sink('dry-run')),
-  concurrency: flags.concurrency({relationships: [{type: 'some', flags: ['exec', 'exec-lines', 'webhook']}]}),
-  'on-error': flags.onError(),
-  'max-deliver': flags.maxDeliver({description: 'try a message at most this many times (default: 5)'}),
-  dead: flags.dead(),
-  yes: flags.yes(),
+  from: streamFlags.from,
+  to: streamFlags.to,
+  range: text('a range, instead of --from and --to: 500..900, @-1h..@-30m, ..1042', '<from..to>', {
+    exclusive: ['from', 'to'],
+  }),
+  filter: filterFlags.filter,
+  'last-per-subject': toggle('only the last message of each subject', {
+    exclusive: ['from', 'range', 'follow', 'count'],
+  }),
+  match: filterFlags.match,
+  where: filterFlags.where,
+  follow: toggle('continue with new messages', {exclusive: ['to', 'range', 'peek', 'dry-run']}),
+  count: pacingFlags.count,
+  peek: variant(consumerFlags.peek, {exclusive: [...sinks.filter((name) => name !== 'dry-run'), 'reset', 'create']}),
+  reset: value('first move the consumer to this position', '<position>', (text): Position => parsePosition(text)),
+  create: streamFlags.create,
+  speed: pacingFlags.speed,
+  rate: variant(pacingFlags.rate, {exclusive: ['speed', 'max-gap']}),
+  'max-gap': duration('longest pause between two messages', {dependsOn: ['speed']}),
+  raw: viewFlags.raw,
+  delimiter: viewFlags.delimiter,
+  format: viewFlags.format,
+  'headers-only': viewFlags['headers-only'],
+  'subjects-only': viewFlags['subjects-only'],
+  select: viewFlags.select,
+  exec: variant(answerFlags.exec, {description: 'run the program after -- for each message', ...sink('exec')}),
+  'exec-lines': toggle('send records to one long-running program after --, which answers each with a line', {
+    ...sink('exec-lines'),
+  }),
+  'exec-timeout': variant(answerFlags['exec-timeout'], {dependsOn: ['exec']}),
+  webhook: variant(consumerFlags.webhook, sink('webhook')),
+  republish: text('publish each message on this bus to another subject, such as copy.{subject}', '<subject>', {
+    ...sink('republish'),
+  }),
+  into: text('copy each message to another bus: a URL or a context', '<bus>', {...sink('into')}),
+  'obey-headers': variant(consumerFlags['obey-headers'], {
+    relationships: [{type: 'some', flags: ['into', 'republish']}],
+  }),
+  step: variant(consumerFlags.step, sink('step')),
+  'dry-run': variant(consumerFlags['dry-run'], sink('dry-run')),
+  concurrency: variant(pacingFlags.concurrency, {
+    relationships: [{type: 'some', flags: ['exec', 'exec-lines', 'webhook']}],
+  }),
+  'on-error': choice('what to do with a message that cannot be handled (default: retry)', [
+    'retry',
+    'skip',
+    'term',
+    'stop',
+  ]),
+  'max-deliver': variant(consumerFlags['max-deliver'], {
+    description: 'try a message at most this many times (default: 5)',
+  }),
+  dead: text('write messages that could not be handled to this new file, as records (NDJSON)', '<path>'),
+  yes: streamFlags.yes,
 }
 
 export type ReplayFlags = FlagValues<typeof replayFlags> & {

@@ -1,7 +1,9 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {required, value} from '../../lib/cli/flags/kinds.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {type Position, parsePosition} from '../../lib/core/position.ts'
 import {firstFrom, resetAt} from '../../lib/messaging/stored/places.ts'
 import {type ConsumerDocument, consumerDocument, movedText, moveText} from './settings.ts'
 
@@ -25,7 +27,16 @@ export default class ConsumerReset extends BusCommand<ConsumerResetResult> {
     stream: string({description: 'name of the stream', required: true}),
     consumer: string({description: 'name of the consumer', required: true}),
   }
-  static override flags = {to: flags.toPosition(), yes: flags.yes()}
+  static override flags = {
+    to: required(
+      value(
+        'position of the next message: first, last, end, 1042, -100, @2026-11-20T10:00Z or @-15m',
+        '<position>',
+        (text): Position => parsePosition(text),
+      ),
+    ),
+    yes: streamFlags.yes,
+  }
 
   async run(): Promise<ConsumerResetResult> {
     const {args, flags} = await this.parse(ConsumerReset)

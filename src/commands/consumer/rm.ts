@@ -1,7 +1,7 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 
 /** What `--json` prints. */
 export interface ConsumerRmResult {
@@ -19,7 +19,7 @@ export default class ConsumerRm extends BusCommand<ConsumerRmResult> {
     stream: string({description: 'name of the stream', required: true}),
     consumer: string({description: 'name of the consumer', required: true}),
   }
-  static override flags = {yes: flags.yes()}
+  static override flags = {yes: streamFlags.yes}
 
   async run(): Promise<ConsumerRmResult> {
     const {args, flags} = await this.parse(ConsumerRm)

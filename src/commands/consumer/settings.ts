@@ -1,8 +1,12 @@
 /** The configuration of a durable consumer from flags, and a consumer as text and JSON. */
-import * as flags from '../../lib/cli/flags/flags.ts'
-import type {FlagValues} from '../../lib/cli/flags/values.ts'
+
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import {filterFlags} from '../../lib/cli/flags/filter.ts'
+import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
+import {age, choice, count, value} from '../../lib/cli/flags/kinds.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
-import {formatAgo, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
+import {formatAgo, formatCount, formatMoment, parseAge} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {formatPosition, type Position, parsePosition} from '../../lib/core/position.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
@@ -16,13 +20,21 @@ import type {
 
 /** The flags for the configuration of a consumer, apart from where it begins. */
 export const consumerSettingFlags = {
-  filter: flags.filter(),
-  ack: flags.ackPolicy(),
-  'ack-wait': flags.ackWait(),
-  'max-deliver': flags.maxDeliver(),
-  'max-ack-pending': flags.maxAckPending(),
-  backoff: flags.backoff(),
-  description: flags.description(),
+  filter: filterFlags.filter,
+  ack: choice('ack policy: every message, the last one for all before it, or none (default: explicit)', [
+    'explicit',
+    'all',
+    'none',
+  ]),
+  'ack-wait': age('redeliver messages that are not acknowledged in this time (default: 30s)'),
+  'max-deliver': consumerFlags['max-deliver'],
+  'max-ack-pending': count('largest number of unacknowledged messages (default: 1000)'),
+  backoff: value(
+    'ack wait of the first, second, … delivery, instead of --ack-wait: 1s,5s,30s',
+    '<durations>',
+    (text): readonly number[] => text.split(',').map(parseAge),
+  ),
+  description: streamFlags.description,
 }
 
 /** A consumer in JSON output; see docs/json-output.md. Times are ISO 8601, durations milliseconds. */

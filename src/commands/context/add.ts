@@ -1,7 +1,8 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
 
 /** What `--json` prints. */
@@ -35,9 +36,9 @@ export default class ContextAdd extends BusCommand<ContextAddResult> {
   ]
   static override args = {name: string({description: 'name of the new context'})}
   static override flags = {
-    description: flags.description(),
-    use: flags.use(),
-    yes: flags.yes({description: 'replace a context of the same name without asking'}),
+    description: streamFlags.description,
+    use: toggle('use this context by default from now on'),
+    yes: variant(streamFlags.yes, {description: 'replace a context of the same name without asking'}),
   }
 
   async run(): Promise<ContextAddResult> {

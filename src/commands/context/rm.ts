@@ -1,7 +1,7 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {BusError} from '../../lib/core/errors.ts'
 
 /** What `--json` prints. */
@@ -14,7 +14,7 @@ export default class ContextRm extends BusCommand<ContextRmResult> {
   static override description = 'Contexts of the NATS CLI cannot be removed here.'
   static override examples = [{description: 'without confirmation', command: '<%= config.bin %> context rm old --yes'}]
   static override args = {name: string({description: 'name of the context', required: true})}
-  static override flags = {yes: flags.yes()}
+  static override flags = {yes: streamFlags.yes}
 
   async run(): Promise<ContextRmResult> {
     const {args, flags} = await this.parse(ContextRm)

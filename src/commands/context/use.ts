@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {toggle} from '../../lib/cli/flags/kinds.ts'
 import {BusError} from '../../lib/core/errors.ts'
 
 /** What `--json` prints. */
@@ -18,7 +18,7 @@ export default class ContextUse extends BusCommand<ContextUseResult> {
     {description: 'back to your own bus file', command: '<%= config.bin %> context use --none'},
   ]
   static override args = {name: string({description: 'name of the context'})}
-  static override flags = {none: flags.none()}
+  static override flags = {none: toggle('select no context: use your own bus file again')}
 
   async run(): Promise<ContextUseResult> {
     const {args, flags} = await this.parse(ContextUse)

@@ -1,5 +1,5 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {toggle} from '../../lib/cli/flags/kinds.ts'
 import {findBus} from '../../lib/cli/target/bus.ts'
 import {findingLines} from './finding.ts'
 
@@ -18,7 +18,7 @@ export default class Doctor extends BusCommand {
       command: `<%= config.bin %> doctor --json | jq -r '.findings[] | select(.verdict != "ok") | .text'`,
     },
   ]
-  static override flags = {fix: flags.fix()}
+  static override flags = {fix: toggle('make the safe repairs, and report each one')}
 
   async run(): Promise<void> {
     const {flags} = await this.parse(Doctor)

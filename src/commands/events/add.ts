@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {toggle} from '../../lib/cli/flags/kinds.ts'
 import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 import {durableFlags, type SubscriptionDocument, subscriptionDocument, wishOf} from './subscriptions.ts'
 
@@ -25,7 +25,7 @@ export default class EventsAdd extends BusCommand<SubscriptionDocument> {
   }
   static override flags = {
     ...durableFlags,
-    replace: flags.replace(),
+    replace: toggle('change an existing subscription and keep its offset'),
   }
 
   async run(): Promise<SubscriptionDocument> {

@@ -1,6 +1,10 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import {gatewayToken} from '../../lib/cli/flags/events.ts'
+import {text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseView} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -28,16 +32,18 @@ export default class EventsListen extends BusCommand {
   ]
   static override args = {url: string({description: 'gateway to connect to (default: ws://127.0.0.1:5599)'})}
   static override flags = {
-    namespace: flags.namespace(),
-    name: flags.name(),
+    namespace: text('the stream', '<name>'),
+    name: text('name of the durable subscription (default: an ephemeral one)', '<name>'),
     ...subscriptionFlags,
-    'auto-ack': flags.autoAck({exclusive: ['nak', 'step']}),
-    nak: flags.nak({exclusive: ['step']}),
-    step: flags.step(),
-    token: flags.gatewayToken({description: 'bearer token for the gateway; safer in BUS_EVENTS_TOKEN'}),
-    count: flags.count(),
-    raw: flags.raw(),
-    format: flags.format(),
+    'auto-ack': toggle('let the gateway acknowledge each event as soon as it is sent; events in flight can be lost', {
+      exclusive: ['nak', 'step'],
+    }),
+    nak: variant(consumerFlags.nak, {exclusive: ['step']}),
+    step: consumerFlags.step,
+    token: variant(gatewayToken, {description: 'bearer token for the gateway; safer in BUS_EVENTS_TOKEN'}),
+    count: pacingFlags.count,
+    raw: viewFlags.raw,
+    format: viewFlags.format,
   }
 
   async run(): Promise<void> {

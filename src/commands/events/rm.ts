@@ -1,7 +1,7 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 
 /** What `--json` prints. */
@@ -18,7 +18,7 @@ export default class EventsRm extends BusCommand<EventsRmResult> {
     namespace: string({description: 'name of the stream', required: true}),
     name: string({description: 'name of the subscription', required: true}),
   }
-  static override flags = {yes: flags.yes()}
+  static override flags = {yes: streamFlags.yes}
 
   async run(): Promise<EventsRmResult> {
     const {args, flags} = await this.parse(EventsRm)

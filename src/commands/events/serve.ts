@@ -2,7 +2,9 @@ import {once} from 'node:events'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
 import {checkProgram} from '../../lib/cli/base/program.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {answerFlags} from '../../lib/cli/flags/answer.ts'
+import {gatewayToken} from '../../lib/cli/flags/events.ts'
+import {count, duration, size, text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {EventManager} from '../../lib/protocols/event-delivery/manager.ts'
 import {type GatewayFlags, localPlugins, socketsConfig} from './serve-plan.ts'
 
@@ -22,18 +24,20 @@ export default class EventsServe extends BusCommand {
     {description: 'a program for each event', command: '<%= config.bin %> events serve --exec -- ./bill.sh'},
   ]
   static override flags = {
-    ws: flags.ws(),
-    webhooks: flags.webhooks(),
-    exec: flags.exec({description: 'run the program after -- for each event'}),
-    'exec-timeout': flags.execTimeout({dependsOn: ['exec']}),
-    stdout: flags.stdout({exclusive: ['exec']}),
-    token: flags.gatewayToken(),
-    'allow-anonymous': flags.allowAnonymous(),
-    'allow-origin': flags.allowOrigin(),
-    'max-connections': flags.maxConnections(),
-    'max-frame': flags.maxFrame(),
-    'max-in-flight': flags.maxInFlight(),
-    'idle-timeout': flags.idleTimeout(),
+    ws: text('listen for WebSocket clients on this address (default: 127.0.0.1:5599)', '<address>'),
+    webhooks: toggle('deliver the subscriptions that have a webhook'),
+    exec: variant(answerFlags.exec, {description: 'run the program after -- for each event'}),
+    'exec-timeout': variant(answerFlags['exec-timeout'], {dependsOn: ['exec']}),
+    stdout: toggle('deliver the subscriptions of transport stdout, as records', {exclusive: ['exec']}),
+    token: gatewayToken,
+    'allow-anonymous': toggle('accept clients without a token'),
+    'allow-origin': texts('accept browser pages of this origin, such as https://app.example', '<origin>'),
+    'max-connections': count('largest number of connected clients (default: 1000)'),
+    'max-frame': size('largest WebSocket frame accepted from a client (default: 1MiB)'),
+    'max-in-flight': count('largest number of unacknowledged events per subscription (default: 65536)'),
+    'idle-timeout': duration(
+      'disconnect clients that start no subscription or do not respond for this long (default: 1m)',
+    ),
   }
 
   async run(): Promise<void> {

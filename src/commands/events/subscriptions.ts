@@ -1,6 +1,9 @@
 /** Event subscriptions from flags, and as text and JSON. */
-import * as flags from '../../lib/cli/flags/flags.ts'
-import type {FlagValues} from '../../lib/cli/flags/values.ts'
+
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
+import {choice, count, countOrZero, duration, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -11,29 +14,46 @@ import type {Streams} from '../../lib/transport/streams-contract.ts'
 
 /** The flags for the filter and options of a subscription. */
 export const subscriptionFlags = {
-  topic: flags.topic(),
-  events: flags.eventTypes(),
-  tag: flags.tag(),
-  group: flags.group(),
-  author: flags.author(),
-  'transaction-type': flags.transactionType(),
-  'first-event': flags.firstEvent(),
-  'read-ahead': flags.readAhead(),
-  batch: flags.batch(),
-  'batch-timeout': flags.batchTimeout({dependsOn: ['batch']}),
+  topic: text('only events whose subject matches this regular expression', '<regex>'),
+  events: text('only events whose type matches', '<regex>'),
+  tag: text('only events whose header Bus-Tag matches', '<regex>'),
+  group: text('only events whose header Bus-Group matches', '<regex>'),
+  author: text('only events whose header Bus-Author matches', '<regex>'),
+  'transaction-type': text('only events whose header Bus-Transaction-Type matches', '<regex>'),
+  'first-event': text('where to start: oldest, newest, or after a sequence (default: newest)', '<place>'),
+  'read-ahead': countOrZero('events to send ahead of the first unacknowledged one (default: 0)'),
+  batch: toggle('deliver several events at a time'),
+  'batch-timeout': duration('how long to collect events for a batch (default: 50ms)', {dependsOn: ['batch']}),
 }
 
 /** The flags of a durable subscription. */
 export const durableFlags = {
   ...subscriptionFlags,
-  'with-data': flags.withData({allowNo: true}),
-  'max-rejects': flags.maxRejects(),
-  'dead-letter': flags.deadLetter({dependsOn: ['max-rejects']}),
-  transport: flags.transport(),
-  webhook: flags.webhook(),
-  fastack: flags.fastack({dependsOn: ['webhook'], exclusive: ['with-reply', 'reply']}),
-  'with-reply': flags.withReply({dependsOn: ['webhook']}),
-  reply: flags.reply({description: 'publish the reply of the webhook to this subject', dependsOn: ['webhook']}),
+  'with-data': toggle('include payload and headers in events', {allowNo: true}),
+  'max-rejects': count('give an event up after this many rejections (default: never)'),
+  'dead-letter': text(
+    'publish events that are given up to this subject, such as dead.{subject} (default: stop the subscription)',
+    '<subject>',
+    {dependsOn: ['max-rejects']},
+  ),
+  transport: choice('how events are delivered (default: websockets)', [
+    'websockets',
+    'webhooks',
+    'exec',
+    'stdout',
+  ] as string[]),
+  webhook: consumerFlags.webhook,
+  fastack: toggle('acknowledge before the webhook is called', {
+    dependsOn: ['webhook'],
+    exclusive: ['with-reply', 'reply'],
+  }),
+  'with-reply': toggle('publish the response of the webhook to the reply subject of the event', {
+    dependsOn: ['webhook'],
+  }),
+  reply: variant(bodyFlags.reply, {
+    description: 'publish the reply of the webhook to this subject',
+    dependsOn: ['webhook'],
+  }),
 }
 
 type SubscriptionFlags = FlagValues<typeof subscriptionFlags>

@@ -1,6 +1,10 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import {countOrZero, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {counted, formatBytes, formatCount} from '../../lib/cli/render/units.ts'
@@ -57,24 +61,24 @@ export default class Pub extends BusCommand<PubResult> {
     body: string({description: 'body to publish; - for stdin'}),
   }
   static override flags = {
-    header: flags.header(),
-    reply: flags.reply(),
-    count: flags.count(),
-    every: flags.every(),
-    rate: flags.rate(),
-    file: flags.file(),
-    encoding: flags.encoding(),
-    size: flags.size(),
-    template: flags.template(),
-    lines: flags.lines(),
-    delimiter: flags.delimiter(),
-    records: flags.records(),
-    'obey-headers': flags.obeyHeaders(),
-    speed: flags.speed(),
-    ack: flags.ack({description: 'wait until a stream has stored each message'}),
-    'msg-id': flags.msgId(),
-    'expect-last-seq': flags.expectLastSeq(),
-    window: flags.window(),
+    header: bodyFlags.header,
+    reply: bodyFlags.reply,
+    count: pacingFlags.count,
+    every: pacingFlags.every,
+    rate: pacingFlags.rate,
+    file: bodyFlags.file,
+    encoding: bodyFlags.encoding,
+    size: bodyFlags.size,
+    template: bodyFlags.template,
+    lines: toggle('each line of stdin or --file is a message'),
+    delimiter: viewFlags.delimiter,
+    records: text('publish the records (NDJSON) of this file; - for stdin', '<path>'),
+    'obey-headers': consumerFlags['obey-headers'],
+    speed: pacingFlags.speed,
+    ack: variant(consumerFlags.ack, {description: 'wait until a stream has stored each message'}),
+    'msg-id': text('message id, which a stream uses to store a message only once', '<id>'),
+    'expect-last-seq': countOrZero('store the message only if this is the last sequence of the stream'),
+    window: pacingFlags.window,
   }
 
   async run(): Promise<PubResult> {

@@ -1,6 +1,9 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {bodyFlags, expect} from '../../lib/cli/flags/body.ts'
+import {count, duration, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseReplyView, type ReplyView} from '../../lib/cli/render/reply-view.ts'
 import {type Answer, ask} from '../../lib/messaging/pubsub/request.ts'
@@ -31,22 +34,24 @@ export default class Req extends BusCommand {
     body: string({description: 'the request; - for stdin'}),
   }
   static override flags = {
-    header: flags.header(),
-    file: flags.file(),
-    encoding: flags.encoding(),
-    size: flags.size(),
-    template: flags.template(),
-    replies: flags.replies(),
-    'until-idle': flags.untilIdle(),
-    'until-empty': flags.untilEmpty(),
-    count: flags.count({description: 'send this many requests and show their latencies'}),
-    concurrency: flags.concurrency({description: 'with --count: how many at the same time (default: 1)'}),
-    raw: flags.raw(),
-    delimiter: flags.delimiter(),
-    format: flags.format(),
-    'headers-only': flags.headersOnly(),
-    select: flags.select(),
-    expect: flags.expect({multiple: true, multipleNonGreedy: true}),
+    header: bodyFlags.header,
+    file: bodyFlags.file,
+    encoding: bodyFlags.encoding,
+    size: bodyFlags.size,
+    template: bodyFlags.template,
+    replies: count('end after this many replies'),
+    'until-idle': duration('end when no reply came for this long'),
+    'until-empty': toggle('end at the first empty reply'),
+    count: variant(pacingFlags.count, {description: 'send this many requests and show their latencies'}),
+    concurrency: variant(pacingFlags.concurrency, {
+      description: 'with --count: how many at the same time (default: 1)',
+    }),
+    raw: viewFlags.raw,
+    delimiter: viewFlags.delimiter,
+    format: viewFlags.format,
+    'headers-only': viewFlags['headers-only'],
+    select: viewFlags.select,
+    expect: expect,
   }
 
   async run(): Promise<void> {

@@ -1,6 +1,10 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {bodyFlags, expect} from '../../lib/cli/flags/body.ts'
+import {timeoutFlag} from '../../lib/cli/flags/global.ts'
+import {text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {instance, prefix} from '../../lib/cli/flags/rpc.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseReplyView} from '../../lib/cli/render/reply-view.ts'
 import {planCall, runCall} from './call-plan.ts'
@@ -33,21 +37,21 @@ export default class RpcCall extends BusCommand {
     payload: string({description: 'payload as JSON; - for stdin'}),
   }
   static override flags = {
-    timeout: flags.rpcTimeout,
-    instance: flags.instance({exclusive: ['any', 'all']}),
-    any: flags.any({exclusive: ['all']}),
-    all: flags.all(),
-    prefix: flags.prefix(),
-    caller: flags.caller(),
-    'trace-id': flags.traceId(),
-    file: flags.file({description: 'read the payload from this file'}),
-    envelope: flags.envelope(),
-    raw: flags.raw(),
-    delimiter: flags.delimiter(),
-    format: flags.format(),
-    'headers-only': flags.headersOnly(),
-    select: flags.select(),
-    expect: flags.expect({multiple: true, multipleNonGreedy: true}),
+    timeout: timeoutFlag(30_000),
+    instance: variant(instance, {exclusive: ['any', 'all']}),
+    any: toggle('discover an instance and call it', {exclusive: ['all']}),
+    all: toggle('call every available instance'),
+    prefix: prefix,
+    caller: text('name of the caller (default: busline)', '<id>'),
+    'trace-id': text('trace id of the call (default: a new one)', '<id>'),
+    file: variant(bodyFlags.file, {description: 'read the payload from this file'}),
+    envelope: toggle('show the whole envelope, not only the payload'),
+    raw: viewFlags.raw,
+    delimiter: viewFlags.delimiter,
+    format: viewFlags.format,
+    'headers-only': viewFlags['headers-only'],
+    select: viewFlags.select,
+    expect: expect,
   }
 
   async run(): Promise<void> {

@@ -1,5 +1,7 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {prefix} from '../../lib/cli/flags/rpc.ts'
 import {printableJson} from '../../lib/cli/render/printable.ts'
 import {table} from '../../lib/cli/render/table.ts'
 import {Timer} from '../../lib/core/time/timer.ts'
@@ -19,9 +21,9 @@ export default class RpcLs extends BusCommand<Found[] | undefined> {
     },
   ]
   static override flags = {
-    prefix: flags.prefix(),
-    watch: flags.watch({description: 'keep running, and also show methods when they are called'}),
-    for: flags.for({description: 'with --watch: end after this long', dependsOn: ['watch']}),
+    prefix: prefix,
+    watch: toggle('keep running, and also show methods when they are called'),
+    for: variant(pacingFlags.for, {description: 'with --watch: end after this long', dependsOn: ['watch']}),
   }
 
   async run(): Promise<Found[] | undefined> {

@@ -1,7 +1,12 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {whenLeaving} from '../../lib/cli/base/signals.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {answerFlags} from '../../lib/cli/flags/answer.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {filterFlags} from '../../lib/cli/flags/filter.ts'
+import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {instance, prefix} from '../../lib/cli/flags/rpc.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
@@ -30,23 +35,23 @@ export default class RpcServe extends BusCommand {
     body: string({description: 'payload of each answer; - for stdin'}),
   }
   static override flags = {
-    instance: flags.instance({description: 'id of this instance (default: a new id)'}),
-    wildcard: flags.wildcard(),
-    prefix: flags.prefix(),
-    queue: flags.queue({description: 'queue group: each call goes to one member (default: none)'}),
-    file: flags.file({description: 'read the payload of each answer from this file'}),
-    encoding: flags.encoding({exclusive: ['echo', 'expr', 'exec', 'template']}),
-    echo: flags.echo(),
-    expr: flags.expr(),
-    exec: flags.exec(),
-    'exec-timeout': flags.execTimeout({description: 'time limit for the program (default: 30s)'}),
-    template: flags.template(),
-    concurrency: flags.concurrency({description: 'calls to handle at the same time', default: 16}),
-    delay: flags.delay(),
-    fail: flags.fail(),
-    count: flags.count({description: 'end after this many calls'}),
-    for: flags.for(),
-    idle: flags.idle(),
+    instance: variant(instance, {description: 'id of this instance (default: a new id)'}),
+    wildcard: toggle('also answer calls to other instances'),
+    prefix: prefix,
+    queue: variant(filterFlags.queue, {description: 'queue group: each call goes to one member (default: none)'}),
+    file: variant(bodyFlags.file, {description: 'read the payload of each answer from this file'}),
+    encoding: variant(bodyFlags.encoding, {exclusive: ['echo', 'expr', 'exec', 'template']}),
+    echo: answerFlags.echo,
+    expr: answerFlags.expr,
+    exec: answerFlags.exec,
+    'exec-timeout': variant(answerFlags['exec-timeout'], {description: 'time limit for the program (default: 30s)'}),
+    template: bodyFlags.template,
+    concurrency: variant(pacingFlags.concurrency, {description: 'calls to handle at the same time', default: 16}),
+    delay: answerFlags.delay,
+    fail: answerFlags.fail,
+    count: variant(pacingFlags.count, {description: 'end after this many calls'}),
+    for: pacingFlags.for,
+    idle: pacingFlags.idle,
   }
 
   async run(): Promise<void> {
@@ -63,7 +68,7 @@ export default class RpcServe extends BusCommand {
     using _ = whenLeaving(this.stop, () => kill.abort())
     await using bus = await this.openBus({stream: true})
     const served: Service = {
-      ...{subject, queue, handler, signal: this.stop, concurrency: flags.concurrency, count: flags.count},
+      ...{subject, queue, handler, signal: this.stop, concurrency: flags.concurrency ?? 16, count: flags.count},
       ...{forMs: flags.for, idleMs: flags.idle},
       identity: {name: nameOf(service), id: nameOf(instance), version: '0.0.0', description: `bus rpc serve ${own}`},
       onLive: () => this.say(`${liveLine(subject, queue, undefined)} as instance ${instance}`),

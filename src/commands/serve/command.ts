@@ -1,8 +1,13 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {whenLeaving} from '../../lib/cli/base/signals.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {answerFlags} from '../../lib/cli/flags/answer.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {filterFlags} from '../../lib/cli/flags/filter.ts'
+import {size, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {chooseHandler, type ProgramWishes} from '../../lib/cli/flags/reply-handler.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
@@ -47,30 +52,32 @@ export default class Serve extends BusCommand {
     body: string({description: 'the reply; - for stdin'}),
   }
   static override flags = {
-    file: flags.file({description: 'read the reply from this file'}),
-    encoding: flags.encoding(),
-    echo: flags.echo(),
-    expr: flags.expr(),
-    exec: flags.exec(),
-    'exec-timeout': flags.execTimeout({description: 'time limit for the program (default: 30s)'}),
-    header: flags.header({description: "header line 'Name: value' of each reply; may be repeated"}),
-    template: flags.template(),
-    queue: flags.queue({description: 'queue group: each request goes to one of its members (default: busline)'}),
-    'no-queue': flags.noQueue(),
-    service: flags.service(),
-    version: flags.version(),
-    stream: flags.stream(),
-    chunk: flags.chunk(),
-    delimiter: flags.delimiter(),
-    every: flags.every({description: 'with --stream: interval between frames'}),
-    concurrency: flags.concurrency({
+    file: variant(bodyFlags.file, {description: 'read the reply from this file'}),
+    encoding: bodyFlags.encoding,
+    echo: answerFlags.echo,
+    expr: answerFlags.expr,
+    exec: answerFlags.exec,
+    'exec-timeout': variant(answerFlags['exec-timeout'], {description: 'time limit for the program (default: 30s)'}),
+    header: variant(bodyFlags.header, {description: "header line 'Name: value' of each reply; may be repeated"}),
+    template: bodyFlags.template,
+    queue: variant(filterFlags.queue, {
+      description: 'queue group: each request goes to one of its members (default: busline)',
+    }),
+    'no-queue': toggle('join no queue group: every server gets every request'),
+    service: text('announce a NATS service of this name', '<name>'),
+    version: text('version of the service (default: 0.0.0)', '<semver>'),
+    stream: toggle('answer each request with a stream: every line is a frame'),
+    chunk: size('send output as it arrives, in frames of at most this many bytes, instead of lines'),
+    delimiter: viewFlags.delimiter,
+    every: variant(pacingFlags.every, {description: 'with --stream: interval between frames'}),
+    concurrency: variant(pacingFlags.concurrency, {
       description: 'requests to handle at the same time (default: 16, or 1024 streams)',
     }),
-    delay: flags.delay(),
-    fail: flags.fail(),
-    count: flags.count({description: 'end after this many requests; with --stream: frames per stream'}),
-    for: flags.for(),
-    idle: flags.idle(),
+    delay: answerFlags.delay,
+    fail: answerFlags.fail,
+    count: variant(pacingFlags.count, {description: 'end after this many requests; with --stream: frames per stream'}),
+    for: pacingFlags.for,
+    idle: pacingFlags.idle,
   }
 
   async run(): Promise<void> {

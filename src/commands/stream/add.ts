@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {type StreamDocument, streamDocument, streamSettingFlags, streamSettings} from './settings.ts'
 
@@ -24,7 +24,7 @@ export default class StreamAdd extends BusCommand<StreamDocument> {
   }
   static override flags = {
     ...streamSettingFlags,
-    'if-missing': flags.ifMissing(),
+    'if-missing': streamFlags['if-missing'],
   }
 
   async run(): Promise<StreamDocument> {

@@ -1,6 +1,7 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {text} from '../../lib/cli/flags/kinds.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseView, type Screen, type View, type ViewFlags} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -24,13 +25,13 @@ export default class StreamGet extends BusCommand {
     seq: string({description: 'sequence number of the message'}),
   }
   static override flags = {
-    'last-for': flags.lastFor(),
-    raw: flags.raw(),
-    delimiter: flags.delimiter(),
-    format: flags.format(),
-    'headers-only': flags.headersOnly(),
-    'subjects-only': flags.subjectsOnly(),
-    select: flags.select(),
+    'last-for': text('the last message of this subject or pattern', '<subject>'),
+    raw: viewFlags.raw,
+    delimiter: viewFlags.delimiter,
+    format: viewFlags.format,
+    'headers-only': viewFlags['headers-only'],
+    'subjects-only': viewFlags['subjects-only'],
+    select: viewFlags.select,
   }
 
   async run(): Promise<void> {

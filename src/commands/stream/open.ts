@@ -1,6 +1,9 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {choice, count, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {record, viewFlags} from '../../lib/cli/flags/view.ts'
 import {openTape} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {StreamClient} from '../../lib/protocols/response-streams/client.ts'
@@ -30,21 +33,24 @@ export default class StreamOpen extends BusCommand {
     body: string({description: 'body of the request; - for stdin'}),
   }
   static override flags = {
-    file: flags.file(),
-    encoding: flags.encoding(),
-    count: flags.count({description: 'end after this many frames'}),
-    for: flags.for(),
-    idle: flags.idle({description: 'fail if no frame arrives for this long'}),
-    open: flags.open(),
-    dialect: flags.dialect(),
-    buffer: flags.buffer(),
-    raw: flags.raw(),
-    delimiter: flags.delimiter(),
-    format: flags.format(),
-    'headers-only': flags.headersOnly(),
-    'subjects-only': flags.subjectsOnly(),
-    select: flags.select(),
-    record: flags.record(),
+    file: bodyFlags.file,
+    encoding: bodyFlags.encoding,
+    count: variant(pacingFlags.count, {description: 'end after this many frames'}),
+    for: pacingFlags.for,
+    idle: variant(pacingFlags.idle, {description: 'fail if no frame arrives for this long'}),
+    open: count('response streams to open at the same time (default: 1)'),
+    dialect: choice(
+      'version of the protocol: first sends the body alone, later sends JSON and uses heartbeats (default: first)',
+      ['first', 'later'],
+    ),
+    buffer: count('fail if more than this many frames are buffered (default: up to 64 MiB)'),
+    raw: viewFlags.raw,
+    delimiter: viewFlags.delimiter,
+    format: viewFlags.format,
+    'headers-only': viewFlags['headers-only'],
+    'subjects-only': viewFlags['subjects-only'],
+    select: viewFlags.select,
+    record: record,
   }
 
   async run(): Promise<void> {

@@ -1,8 +1,10 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
-import type {FlagValues} from '../../lib/cli/flags/values.ts'
+import {filterFlags} from '../../lib/cli/flags/filter.ts'
+import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
+import {count} from '../../lib/cli/flags/kinds.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {counted, formatCount} from '../../lib/cli/render/units.ts'
 
 /** What `--json` prints. */
@@ -25,10 +27,10 @@ export default class StreamPurge extends BusCommand<StreamPurgeResult> {
   ]
   static override args = {stream: string({description: 'name of the stream', required: true})}
   static override flags = {
-    filter: flags.filter(),
-    before: flags.before({exclusive: ['keep']}),
-    keep: flags.keep(),
-    yes: flags.yes(),
+    filter: filterFlags.filter,
+    before: count('only messages before this sequence', {exclusive: ['keep']}),
+    keep: count('keep this many of the newest messages'),
+    yes: streamFlags.yes,
   }
 
   async run(): Promise<StreamPurgeResult> {

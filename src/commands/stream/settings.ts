@@ -1,6 +1,8 @@
 /** The configuration of a stream from flags, and a stream as text and JSON. */
-import * as flags from '../../lib/cli/flags/flags.ts'
-import type {FlagValues} from '../../lib/cli/flags/values.ts'
+
+import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
+import {age, choice, count, size} from '../../lib/cli/flags/kinds.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatAgo, formatBytes, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
@@ -9,16 +11,19 @@ import type {StreamConfig, StreamInfo, StreamSettings, StreamState} from '../../
 
 /** The flags for the configuration of a stream. */
 export const streamSettingFlags = {
-  'max-age': flags.maxAge(),
-  'max-msgs': flags.maxMsgs(),
-  'max-bytes': flags.maxBytes(),
-  'max-msgs-per-subject': flags.maxMsgsPerSubject(),
-  'max-msg-size': flags.maxMsgSize(),
-  discard: flags.discard(),
-  dedupe: flags.dedupe(),
-  storage: flags.storage(),
-  replicas: flags.replicas(),
-  description: flags.description(),
+  'max-age': age('remove messages older than this'),
+  'max-msgs': count('largest number of messages'),
+  'max-bytes': size('largest total size'),
+  'max-msgs-per-subject': count('largest number of messages per subject'),
+  'max-msg-size': size('refuse larger messages'),
+  discard: choice('discard policy at a limit: remove the oldest messages, or refuse new ones (default: old)', [
+    'old',
+    'new',
+  ]),
+  dedupe: age('how long message ids are remembered (default: 2m)'),
+  storage: choice('where the server stores messages (default: file)', ['file', 'memory']),
+  replicas: count('number of replicas in a cluster (default: 1)'),
+  description: streamFlags.description,
 }
 
 /** A stream in JSON output; see docs/json-output.md. Times are ISO 8601, durations milliseconds. */

@@ -1,7 +1,11 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {filterFlags} from '../../lib/cli/flags/filter.ts'
+import {percent, text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {record, viewFlags} from '../../lib/cli/flags/view.ts'
 import {openTape} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
@@ -53,28 +57,28 @@ export default class Sub extends BusCommand {
     }),
   }
   static override flags = {
-    queue: flags.queue(),
-    count: flags.count(),
-    for: flags.for(),
-    idle: flags.idle(),
-    raw: flags.raw(),
-    delimiter: flags.delimiter(),
-    format: flags.format(),
-    'headers-only': flags.headersOnly(),
-    'subjects-only': flags.subjectsOnly(),
-    match: flags.match(),
-    where: flags.where(),
-    select: flags.select(),
-    ignore: flags.ignore(),
-    pair: flags.pair(),
-    record: flags.record(),
-    sample: flags.sample(),
-    from: flags.from(),
-    to: flags.to(),
-    end: flags.end(),
-    stream: flags.keptBy(),
-    durable: flags.durable(),
-    create: flags.create({description: 'create the durable consumer if it does not exist'}),
+    queue: filterFlags.queue,
+    count: pacingFlags.count,
+    for: pacingFlags.for,
+    idle: pacingFlags.idle,
+    raw: viewFlags.raw,
+    delimiter: viewFlags.delimiter,
+    format: viewFlags.format,
+    'headers-only': viewFlags['headers-only'],
+    'subjects-only': viewFlags['subjects-only'],
+    match: filterFlags.match,
+    where: filterFlags.where,
+    select: viewFlags.select,
+    ignore: texts('exclude subjects that match', '<subject>'),
+    pair: toggle('show each request with its reply'),
+    record: record,
+    sample: percent('keep this share of the messages, picked at random'),
+    from: streamFlags.from,
+    to: streamFlags.to,
+    end: toggle('stop at the current end of the stream, like --to end'),
+    stream: text('which stream, if several store the subjects', '<name>'),
+    durable: streamFlags.durable,
+    create: variant(streamFlags.create, {description: 'create the durable consumer if it does not exist'}),
   }
 
   async run(): Promise<void> {

@@ -1,7 +1,7 @@
 /** From the flags of `sub` to what is kept and how it is shown. */
 
 import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
-import type {RangeEnd} from '../../lib/cli/flags/flags.ts'
+import type {RangeEnd} from '../../lib/cli/flags/stream.ts'
 import type {Tape} from '../../lib/cli/io/record-file.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'

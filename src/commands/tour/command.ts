@@ -2,7 +2,7 @@ import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import * as flags from '../../lib/cli/flags/flags.ts'
+import {toggle} from '../../lib/cli/flags/kinds.ts'
 import {isTerminal, writeAll} from '../../lib/cli/io/terminal.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
@@ -16,7 +16,7 @@ export default class Tour extends BusCommand {
     {description: 'on a temporary bus file', command: '<%= config.bin %> tour'},
     {description: 'one step at a time', command: '<%= config.bin %> tour --pause'},
   ]
-  static override flags = {pause: flags.pause()}
+  static override flags = {pause: toggle('wait for a key before each step')}
 
   async run(): Promise<void> {
     const {flags} = await this.parse(Tour)

@@ -2,7 +2,9 @@ import {string} from '@oclif/core/args'
 import {describe, expect, it} from 'vitest'
 import {BusCommand} from '../../../../src/lib/cli/base/command.ts'
 import {leanConfig} from '../../../../src/lib/cli/base/oclif-config.ts'
-import * as flags from '../../../../src/lib/cli/flags/flags.ts'
+import {answerFlags} from '../../../../src/lib/cli/flags/answer.ts'
+import {bodyFlags} from '../../../../src/lib/cli/flags/body.ts'
+import {pacingFlags} from '../../../../src/lib/cli/flags/pacing.ts'
 import type {BusError} from '../../../../src/lib/core/errors.ts'
 
 interface Seen {
@@ -17,7 +19,7 @@ async function seenBy(...argv: string[]): Promise<Seen> {
   const failures: unknown[] = []
   class Probe extends BusCommand {
     static override args = {subject: string({required: true}), body: string()}
-    static override flags = {exec: flags.exec(), header: flags.header(), count: flags.count()}
+    static override flags = {exec: answerFlags.exec, header: bodyFlags.header, count: pacingFlags.count}
 
     async run(): Promise<void> {
       try {

@@ -3,14 +3,16 @@ import {boolean, string as text} from '@oclif/core/flags'
 import {parse} from '@oclif/core/parser'
 import {describe, expect, it} from 'vitest'
 import {usageError} from '../../../../src/lib/cli/base/usage-errors.ts'
-import {count, encoding, globalFlags, header} from '../../../../src/lib/cli/flags/flags.ts'
+import {bodyFlags} from '../../../../src/lib/cli/flags/body.ts'
+import {globalFlags} from '../../../../src/lib/cli/flags/global.ts'
+import {pacingFlags} from '../../../../src/lib/cli/flags/pacing.ts'
 import {BusError} from '../../../../src/lib/core/errors.ts'
 
 const flags = {
   ...globalFlags,
-  count: count(),
-  encoding: encoding(),
-  header: header(),
+  count: pacingFlags.count,
+  encoding: bodyFlags.encoding,
+  header: bodyFlags.header,
   file: text({exclusive: ['size']}),
   size: text(),
   lines: boolean({dependsOn: ['file']}),

@@ -1,0 +1,15 @@
+/** What happens to stored messages. */
+import {count, text, toggle} from './kinds.ts'
+
+export const consumerFlags = {
+  'max-deliver': count('deliver a message at most this many times'),
+  ack: toggle('acknowledge each message once it is written (the default)'),
+  nak: toggle('return each message for redelivery'),
+  peek: toggle('show unacknowledged messages without changing the consumer'),
+  webhook: text('send each message to this URL with HTTP POST', '<url>'),
+  'obey-headers': toggle(
+    'let stores act on Nats-TTL, Nats-Rollup and similar headers (default: kept as data, under Bus- names)',
+  ),
+  step: toggle('ask what to do with each message'),
+  'dry-run': toggle('only show what would be replayed'),
+}

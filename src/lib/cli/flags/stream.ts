@@ -1,0 +1,24 @@
+/** Streams, and positions in them. */
+import {type Position, parseEnd, parsePosition, type Range} from '../../core/position.ts'
+import {text, toggle, value} from './kinds.ts'
+
+/** Where a range ends; `end` is that of the stream when it is asked. */
+export type RangeEnd = NonNullable<Range['to']> | 'end'
+
+export const streamFlags = {
+  from: value(
+    'where to start: first, last, new, 1042, -100 (the last 100), @2026-11-20T10:00Z or @-15m',
+    '<position>',
+    (text): Position => parsePosition(text),
+  ),
+  to: value(
+    'stop after this sequence, at this time, or at the current end (end)',
+    '<position>',
+    (text): RangeEnd => parseEnd(text) ?? 'end',
+  ),
+  durable: text('take from this durable consumer of the stream, and acknowledge what is written', '<name>'),
+  create: toggle('create the consumer, or with --into the stream, if it does not exist'),
+  description: text('description in words', '<text>'),
+  'if-missing': toggle('succeed if one of this name exists, whatever its configuration'),
+  yes: toggle('do not ask'),
+}
