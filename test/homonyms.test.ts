@@ -25,14 +25,8 @@ const toRename: readonly string[] = [
   'checkName',
   'compileFilter',
   'decodeRequest',
-  'echo',
   'encodeRequest',
-  'follow',
-  'open',
-  'report',
   'textOf',
-  'watch',
-  'webhooks',
 ]
 
 const declared =
