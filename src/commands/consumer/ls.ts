@@ -2,6 +2,7 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {table} from '../../lib/cli/render/table.ts'
 import {listConsumers} from '../../lib/messaging/stored/find.ts'
+import {unreachableError} from '../../lib/transport/shared/stream-errors.ts'
 import {type ConsumerDocument, consumerColumns, consumerDocument, consumerRow} from './settings.ts'
 
 export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
@@ -17,10 +18,16 @@ export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
   async run(): Promise<ConsumerDocument[]> {
     const {args} = await this.parse(ConsumerLs)
     await using bus = await this.openBus()
-    const consumers = await listConsumers(bus.streams, args.stream)
-    if (consumers.length === 0) this.say(`no consumers${args.stream === undefined ? '' : ` of stream ${args.stream}`}`)
+    const unreachable: string[] = []
+    const consumers = await listConsumers(bus.streams, args.stream, {
+      onUnreachable: (names) => unreachable.push(...names),
+    })
+    if (consumers.length === 0 && unreachable.length === 0)
+      this.say(`no consumers${args.stream === undefined ? '' : ` of stream ${args.stream}`}`)
     else if (!this.jsonEnabled())
       this.print(await table(consumerColumns, consumers.map(consumerRow), await this.paint(1)))
-    return consumers.map(consumerDocument)
+    if (unreachable.length === 0) return consumers.map(consumerDocument)
+    if (this.jsonEnabled()) this.logJson(consumers.map(consumerDocument))
+    throw unreachableError(bus.url, unreachable)
   }
 }

@@ -2,8 +2,8 @@
 import {counted, formatBytes, formatCount, formatRate} from '../../lib/cli/render/units.ts'
 import {isFailure} from '../../lib/core/errors.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
-import type {ConsumerInfo, StreamInfo} from '../../lib/transport/streams-contract.ts'
-import {type Finding, good, type ReportFinding, warning} from './finding.ts'
+import type {ConsumerInfo, ListOptions, StreamInfo} from '../../lib/transport/streams-contract.ts'
+import {type Finding, failure, good, type ReportFinding, warning} from './finding.ts'
 
 /** How many streams are examined; further ones are only counted. */
 const mostStreams = 50
@@ -13,22 +13,26 @@ const burstMs = 5000
 /** Streams and their consumers with their lag. */
 export async function examineStreams(bus: Transport, report: ReportFinding): Promise<void> {
   if (!bus.features.streams) return
-  const streams = await list(bus)
-  if (streams.length === 0) report(good('streams', 'none'))
+  const unreachable: string[] = []
+  const options = {onUnreachable: (names: readonly string[]) => unreachable.push(...names)}
+  const streams = await list(bus, options)
+  if (streams.length === 0 && unreachable.length === 0) report(good('streams', 'none'))
   for (const stream of streams.slice(0, mostStreams)) {
     const {name} = stream.config
     const {messages, bytes, consumers} = stream.state
     report(good('stream', `${name}: ${counted(messages, 'message')}, ${formatBytes(bytes)}`))
     if (consumers === 0) continue
-    for (const consumer of await bus.streams.consumers.list(name)) report(consumerFinding(consumer))
+    for (const consumer of await bus.streams.consumers.list(name, options)) report(consumerFinding(consumer))
   }
+  if (unreachable.length > 0)
+    report(failure('streams', `no server answers for ${unreachable.join(', ')}`, 'check the servers of the cluster'))
   if (streams.length > mostStreams) report(good('streams', `and ${formatCount(streams.length - mostStreams)} more`))
 }
 
 /** A missing JetStream has been reported already. */
-async function list(bus: Transport): Promise<readonly StreamInfo[]> {
+async function list(bus: Transport, options: ListOptions): Promise<readonly StreamInfo[]> {
   try {
-    return await bus.streams.list()
+    return await bus.streams.list(options)
   } catch (error) {
     if (isFailure(error, 'notFound', 'denied', 'timeout', 'remote')) return []
     throw error

@@ -1,5 +1,6 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {table} from '../../lib/cli/render/table.ts'
+import {unreachableError} from '../../lib/transport/shared/stream-errors.ts'
 import {type StreamDocument, streamColumns, streamDocument, streamRow} from './settings.ts'
 
 export default class StreamLs extends BusCommand<StreamDocument[]> {
@@ -12,9 +13,12 @@ export default class StreamLs extends BusCommand<StreamDocument[]> {
   async run(): Promise<StreamDocument[]> {
     await this.parse(StreamLs)
     await using bus = await this.openBus()
-    const streams = await bus.streams.list()
-    if (streams.length === 0) this.say('no streams; bus stream add creates one')
+    const unreachable: string[] = []
+    const streams = await bus.streams.list({onUnreachable: (names) => unreachable.push(...names)})
+    if (streams.length === 0 && unreachable.length === 0) this.say('no streams; bus stream add creates one')
     else if (!this.jsonEnabled()) this.print(await table(streamColumns, streams.map(streamRow), await this.paint(1)))
-    return streams.map(streamDocument)
+    if (unreachable.length === 0) return streams.map(streamDocument)
+    if (this.jsonEnabled()) this.logJson(streams.map(streamDocument))
+    throw unreachableError(bus.url, unreachable)
   }
 }

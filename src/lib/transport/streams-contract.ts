@@ -15,7 +15,7 @@ export interface Streams {
   add(config: StreamSettings): Promise<StreamInfo>
   info(stream: string): Promise<StreamInfo>
   /** By name. */
-  list(): Promise<readonly StreamInfo[]>
+  list(options?: ListOptions): Promise<readonly StreamInfo[]>
   /** The names of the streams that keep a message to this subject or, for a pattern, some that it matches. */
   keeping(pattern: string): Promise<readonly string[]>
   /** How many messages it has of each subject that matches. */
@@ -109,6 +109,12 @@ export interface StreamState {
   readonly consumers: number
 }
 
+/** What to do about streams and consumers of servers that do not answer. */
+export interface ListOptions {
+  /** Called with their names; without it the list fails with `timeout`. */
+  readonly onUnreachable?: ((names: readonly string[]) => void) | undefined
+}
+
 /** Which messages go; without any, all of them. */
 export interface PurgeOptions {
   /** Only what matches. */
@@ -197,7 +203,7 @@ export interface Consumers {
   add(stream: string, config: ConsumerSettings): Promise<ConsumerInfo>
   info(stream: string, consumer: string): Promise<ConsumerInfo>
   /** By name. */
-  list(stream: string): Promise<readonly ConsumerInfo[]>
+  list(stream: string, options?: ListOptions): Promise<readonly ConsumerInfo[]>
   remove(stream: string, consumer: string): Promise<void>
   /**
    * Moves a durable consumer: the next message is the one at `to`, whatever was acknowledged before; `undefined` is the

@@ -1,6 +1,6 @@
 /** Finds the stream of given subjects; and creates what may exist already. */
 import {BusError, isFailure} from '../../core/errors.ts'
-import type {ConsumerInfo, Streams} from '../../transport/streams-contract.ts'
+import type {ConsumerInfo, ListOptions, Streams} from '../../transport/streams-contract.ts'
 
 /**
  * The one stream that keeps, or else holds, the subjects; `wanted` is taken as it is. Fails with `notFound` when none keeps one of them,
@@ -52,9 +52,13 @@ export async function findOrMake<T>(
 }
 
 /** The consumers of one stream, or of all of them, by name. */
-export async function listConsumers(streams: Streams, stream?: string | undefined): Promise<readonly ConsumerInfo[]> {
-  const names = stream === undefined ? (await streams.list()).map(({config}) => config.name) : [stream]
+export async function listConsumers(
+  streams: Streams,
+  stream?: string | undefined,
+  options?: ListOptions,
+): Promise<readonly ConsumerInfo[]> {
+  const names = stream === undefined ? (await streams.list(options)).map(({config}) => config.name) : [stream]
   const lists: ConsumerInfo[] = []
-  for (const name of names) lists.push(...(await streams.consumers.list(name)))
+  for (const name of names) lists.push(...(await streams.consumers.list(name, options)))
   return lists
 }

@@ -34,6 +34,14 @@ export function overlapping(url: string, subject: string, other: string, cause?:
   })
 }
 
+/** Streams or consumers whose servers do not answer, so that a list is not complete. */
+export function unreachableError(url: string, names: readonly string[]): BusError {
+  return new BusError('timeout', `no server answers on ${url} for ${names.join(', ')}`, {
+    data: {unreachable: names},
+    try: ['see which servers of the cluster are running: bus doctor'],
+  })
+}
+
 /** No stream keeps the subject of a message. */
 export function notKept(url: string, subject: string): BusError {
   return new BusError('notFound', `no stream on ${url} keeps "${subject}"`, {try: [`bus stream add NAME ${subject}`]})

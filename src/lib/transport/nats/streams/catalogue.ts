@@ -2,9 +2,9 @@
 import type {BusError} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
-import {noMessage, notKept, otherStream, overlapping} from '../../shared/stream-errors.ts'
+import {noMessage, notKept, otherStream, overlapping, unreachableError} from '../../shared/stream-errors.ts'
 import {checkPurge, checkStoreName} from '../../shared/stream-settings.ts'
-import type {PurgeOptions, StreamInfo, StreamSettings} from '../../streams-contract.ts'
+import type {ListOptions, PurgeOptions, StreamInfo, StreamSettings} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
 import {apiRequest, codes} from './api.ts'
 import {codeOf} from './elections.ts'
@@ -20,8 +20,8 @@ export function catalogue(session: JetStreamSession) {
     add: (settings: StreamSettings) => add(session, settings),
 
     info: async (stream: string): Promise<StreamInfo> => streamInfo(await fetchStream(session, stream)),
-    async list() {
-      const found = await pages<StreamJson, 'streams'>(session, 'STREAM.LIST', 'streams', {})
+    async list(options?: ListOptions) {
+      const found = await listAll(session, streamList, options)
       return found.map(streamInfo).sort((a, b) => (a.config.name < b.config.name ? -1 : 1))
     },
     keeping: (pattern: string) => keeping(session, checkPattern(pattern)),
@@ -66,30 +66,78 @@ export async function stored(session: JetStreamSession, stream: string, which: o
   }
 }
 
-/** All of a list that comes in pages. */
-export async function pages<T, K extends string>(
+interface Listing<T> {
+  /** One page of the list. */
+  readonly operation: string
+  readonly body?: object
+  readonly stream?: string
+  readonly items: (page: PageJson) => readonly T[]
+  readonly nameOf: (item: T) => string
+}
+
+/** A list that comes in pages: each item once, and the names of those whose servers did not answer. */
+export async function listed<T>(
   session: JetStreamSession,
-  operation: string,
-  key: K,
-  body: object,
-  stream?: string,
-) {
-  const all: T[] = []
-  for (;;) {
-    type Answer = PageJson & Readonly<Record<K, readonly T[] | null>>
-    const page: Answer = await apiRequest(session, operation, {...body, offset: all.length}, {stream})
-    const some: readonly T[] = page[key] ?? []
-    all.push(...some)
-    if (some.length === 0 || all.length >= page.total) return all
+  {operation, body = {}, stream, items, nameOf}: Listing<T>,
+): Promise<{readonly found: readonly T[]; readonly unreachable: readonly string[]}> {
+  const found = new Map<string, T>()
+  const unreachable = new Set<string>()
+  for (let offset = 0; ; ) {
+    const page = await apiRequest<PageJson>(session, operation, {...body, offset}, {stream})
+    const some = items(page)
+    for (const item of some) found.set(nameOf(item), item)
+    const missing = [...(page.missing ?? []), ...Object.keys(page.offline ?? {})]
+    for (const name of missing) unreachable.add(name)
+    // Offsets count the whole list, with those that are missing in a page.
+    const size = some.length + missing.length
+    offset += page.limit > 0 ? page.limit : size
+    if (size > 0 && offset < page.total) continue
+    return {found: [...found.values()], unreachable: [...unreachable].filter((name) => !found.has(name)).sort()}
   }
 }
 
-/** The server finds streams by a subject, but with a pattern only those whose subjects lie within it or around it. */
+/** All of a list; tells of the unreachable ones, or fails with `timeout`. */
+export async function listAll<T>(
+  session: JetStreamSession,
+  listing: Listing<T>,
+  {onUnreachable}: ListOptions = {},
+): Promise<readonly T[]> {
+  const {found, unreachable} = await listed(session, listing)
+  if (unreachable.length > 0) {
+    if (onUnreachable === undefined) throw unreachableError(session.url, unreachable)
+    onUnreachable(unreachable)
+  }
+  return found
+}
+
+const streamList: Listing<StreamJson> = {
+  operation: 'STREAM.LIST',
+  items: (page) => (page as PageJson & {streams: readonly StreamJson[] | null}).streams ?? [],
+  nameOf: ({config}) => config.name,
+}
+
+function namesOf(session: JetStreamSession, subject: string): Promise<readonly string[]> {
+  return listAll<string>(session, {
+    operation: 'STREAM.NAMES',
+    body: {subject},
+    items: (page) => (page as PageJson & {streams: readonly string[] | null}).streams ?? [],
+    nameOf: (name) => name,
+  })
+}
+
+/**
+ * The server finds streams by a subject, but older ones with a pattern only those whose subjects lie within it or around
+ * it. Fails with `timeout` when none is found and some that may keep it cannot be reached.
+ */
 async function keeping(session: JetStreamSession, pattern: string): Promise<string[]> {
-  if (!hasWildcard(pattern)) return pages<string, 'streams'>(session, 'STREAM.NAMES', 'streams', {subject: pattern})
-  const all = await pages<StreamJson, 'streams'>(session, 'STREAM.LIST', 'streams', {})
-  const found = all.filter(({config}) => config.subjects?.some((subject) => overlaps(subject, pattern)))
-  return found.map(({config}) => config.name).sort()
+  if (!hasWildcard(pattern)) return [...(await namesOf(session, pattern))]
+  const {found, unreachable} = await listed(session, streamList)
+  const names = new Set<string>()
+  for (const {config} of found)
+    if (config.subjects?.some((subject) => overlaps(subject, pattern))) names.add(config.name)
+  if (unreachable.length > 0) for (const name of await namesOf(session, pattern)) names.add(name)
+  if (names.size === 0 && unreachable.length > 0) throw unreachableError(session.url, unreachable)
+  return [...names].sort()
 }
 
 async function add(session: JetStreamSession, settings: StreamSettings): Promise<StreamInfo> {

@@ -13,9 +13,9 @@ import type {
   Start,
 } from '../../streams-contract.ts'
 import {apiRequest, codes} from './api.ts'
-import {fetchStream, pages} from './catalogue.ts'
+import {fetchStream, listAll} from './catalogue.ts'
 import {codeOf} from './elections.ts'
-import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
+import type {ConsumerConfigJson, ConsumerJson, PageJson} from './json.ts'
 import {read} from './open-reading.ts'
 import {PullMember} from './pull-member.ts'
 import {PushMember} from './push-member.ts'
@@ -26,9 +26,10 @@ export function consumers(session: JetStreamSession): Consumers {
   return {
     add: (stream, settings) => add(session, checkStoreName('stream', stream), settings),
     info: async (stream, consumer) => consumerInfo(await find(session, stream, consumer)),
-    async list(stream) {
+    async list(stream, options) {
       const operation = `CONSUMER.LIST.${checkStoreName('stream', stream)}`
-      const found = await pages<ConsumerJson, 'consumers'>(session, operation, 'consumers', {}, stream)
+      const items = (page: PageJson) => (page as PageJson & {consumers: readonly ConsumerJson[] | null}).consumers ?? []
+      const found = await listAll(session, {operation, stream, items, nameOf: ({name}) => name}, options)
       return found.map(consumerInfo).sort((a, b) => (a.config.name < b.config.name ? -1 : 1))
     },
     async remove(stream, consumer) {

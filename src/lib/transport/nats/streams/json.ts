@@ -39,6 +39,9 @@ export interface PageJson {
   readonly total: number
   readonly offset: number
   readonly limit: number
+  /** Names whose servers did not answer, and those that are offline with the reason. */
+  readonly missing?: readonly string[] | null
+  readonly offline?: Readonly<Record<string, string>> | null
 }
 
 export interface ConsumerConfigJson {
