@@ -76,7 +76,7 @@ interface Listing<T> {
 }
 
 /** A list that comes in pages: each item once, and the names of those whose servers did not answer. */
-export async function listed<T>(
+async function listed<T>(
   session: JetStreamSession,
   {operation, body = {}, stream, items, nameOf}: Listing<T>,
 ): Promise<{readonly found: readonly T[]; readonly unreachable: readonly string[]}> {
