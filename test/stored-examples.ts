@@ -137,7 +137,7 @@ export const storedFailures: Readonly<Record<string, StoredExample>> = {
     code: 8,
     sees: '"code":10054',
   },
-  [`bus sub 'payments.>' --from first`]: {before: orders, code: 5, sees: 'no stream keeps payments.>'},
+  [`bus sub 'payments.>' --from first`]: {before: orders, code: 5, sees: 'no stream stores payments.>'},
   [`bus stream add PAID 'orders.*.paid'`]: {before: orders, code: 2, sees: 'ORDERS'},
   [`bus stream add ORDERS 'orders.>' --max-msgs 5`]: {before: orders, code: 2, sees: 'ORDERS'},
   'bus stream info NONE': {before: orders, code: 5, sees: 'NONE'},

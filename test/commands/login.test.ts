@@ -90,7 +90,7 @@ describe('a login by flags', () => {
   it.each<[readonly string[], string]>([
     [['--creds', '/nowhere/x.creds'], 'cannot read the credentials /nowhere/x.creds: there is no such file'],
     [['--token', 'hunter2', '--creds', files.creds, '--user', 'ann'], '--user and --creds are two logins'],
-    [['--creds', 'op://vault/item'], '--creds is kept by 1Password (op://), which bus does not ask'],
+    [['--creds', 'op://vault/item'], '--creds is stored by 1Password (op://), which bus does not support'],
     [['--password', 'env://NOPE', '--user', 'ann'], '--password names the variable NOPE, which is not set'],
   ])('that makes no sense is exit code 2: %j', async (args, sentence) => {
     expect(await pub(servers.open.url(), args)).toMatchObject({code: 2, stderr: expect.stringContaining(sentence)})
@@ -160,7 +160,7 @@ describe('TLS', () => {
     const url = servers.tls.url()
     expect(await pub(url, ['--insecure'])).toMatchObject({
       code: 0,
-      stderr: `warning: any certificate of ${url} is taken: it may be somebody else\npublished 1 B to a\n`,
+      stderr: `warning: any certificate of ${url} is accepted: the server may be an impostor\npublished 1 B to a\n`,
     })
   })
 

@@ -77,10 +77,7 @@ export function sizeOf(data: Uint8Array | string | undefined): number {
  */
 export function checkHeader(name: string, value: string): readonly [string, string] {
   if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) {
-    throw new BusError(
-      'usage',
-      `header name ${JSON.stringify(name)} is not made of printable ASCII without ":" or spaces`,
-    )
+    throw new BusError('usage', `header name ${JSON.stringify(name)} must be printable ASCII without ":" or spaces`)
   }
   if (/[\r\n\0]/.test(value)) {
     throw new BusError('usage', `the value of header ${JSON.stringify(name)} has a line break or NUL`)

@@ -43,7 +43,9 @@ export function parseEnd(text: string, now: number = Date.now()): Range['to'] {
   const position = parsePosition(text, now)
   if (position === 'end') return undefined
   if (typeof position === 'object' && !('last' in position)) return position
-  throw new BusError('usage', `${JSON.stringify(text)} is no place to end at`, {try: ['a sequence, a time, or end']})
+  throw new BusError('usage', `${JSON.stringify(text)} is not a position to end at`, {
+    try: ['a sequence, a time, or end'],
+  })
 }
 
 /** A position as it is written. */

@@ -10,7 +10,7 @@ export function checkSubject(subject: string): string {
   const wildcard = findWildcard(subject)
   if (wildcard >= 0) {
     throw fault('subject', subject, wildcard, `wildcard "${subject[wildcard]}"`, [
-      'wildcards are for subscribing: bus sub',
+      'wildcards are only for subscribing: bus sub',
     ])
   }
   return subject
@@ -150,7 +150,7 @@ function checkTokens(text: string, what: string): void {
   }
   const bad = text.search(/[\p{Cc} \u00a0\u2028\u2029\p{Cs}]/u)
   if (bad >= 0)
-    throw fault(what, text, bad, nameOf(text.charCodeAt(bad)), ['subjects are tokens split by ".", without spaces'])
+    throw fault(what, text, bad, nameOf(text.charCodeAt(bad)), ['subjects are tokens separated by ".", without spaces'])
   if (text.startsWith('.')) throw fault(what, text, 0, 'a leading "."', ['remove it'])
   if (text.endsWith('.')) throw fault(what, text, text.length - 1, 'a trailing "."', ['remove it, or end with ".>"'])
   const empty = text.indexOf('..')

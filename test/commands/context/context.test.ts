@@ -225,8 +225,8 @@ describe('a context of the NATS CLI', () => {
   })
 
   it.each([
-    [{creds: 'op://vault/item'}, 'creds of the context "theirs" is kept by 1Password (op://)'],
-    [{creds: 'nsc://op/acct/user'}, 'creds of the context "theirs" is kept by nsc (nsc://)'],
+    [{creds: 'op://vault/item'}, 'creds of the context "theirs" is stored by 1Password (op://)'],
+    [{creds: 'nsc://op/acct/user'}, 'creds of the context "theirs" is stored by nsc (nsc://)'],
     [{nsc: 'nsc://op/acct/user'}, 'asks for nsc (nsc://), which bus does not support'],
     [{token: 'env://NOPE'}, 'token of the context "theirs" names the variable NOPE, which is not set'],
   ])('that cannot be used is exit code 2: %j', async (fields, sentence) => {

@@ -66,7 +66,7 @@ onBothBuses((newScene) => {
     const again = await scene.run(['events', 'add', 'ORDERS', 'app', '--with-data', '--read-ahead', '9'])
     expect(again.stderr).toContain('subscription app of ORDERS resumes after #0')
     const other = await scene.run(['events', 'add', 'ORDERS', 'app', '--topic', 'paid$'])
-    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('exists and wants something else')])
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('exists with other settings')])
     const changed = await scene.run(['events', 'add', 'ORDERS', 'app', '--topic', 'paid$', '--replace', '--json'])
     expect(JSON.parse(changed.stdout)).toMatchObject({
       filter: {topic: 'paid$'},

@@ -83,7 +83,7 @@ describe('a program', () => {
     })
     expect(await req('orders', 'slow')).toMatchObject({
       code: 8,
-      stderr: expect.stringContaining('error 504: sh did not end within 1900 ms: talk\n'),
+      stderr: expect.stringContaining('error 504: sh did not exit within 1900 ms: talk\n'),
     })
     expect(await req('orders', 'well')).toMatchObject({code: 0, stdout: 'fine\n\n'})
     await server.stderrLine('no such order')

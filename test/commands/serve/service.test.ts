@@ -133,12 +133,12 @@ test('another library finds it on NATS', async () => {
 
 describe('bad usage is exit 2 with a sentence', () => {
   test.each([
-    [['--service', 'a b'], 'the service name "a b" is not made of letters, digits, "_" and "-"'],
-    [['--service', 'a.b'], 'the service name "a.b" is not made of letters, digits, "_" and "-"'],
-    [['--service', ''], 'the service name "" is not made of letters, digits, "_" and "-"'],
-    [['--service', 'a', '--version', '1.2'], 'the version "1.2" is not one by semver.org'],
-    [['--service', 'a', '--version', 'v1.2.3'], 'the version "v1.2.3" is not one by semver.org'],
-    [['--service', 'a', '--version', '01.2.3'], 'the version "01.2.3" is not one by semver.org'],
+    [['--service', 'a b'], 'the service name "a b" may contain only letters, digits, "_" and "-"'],
+    [['--service', 'a.b'], 'the service name "a.b" may contain only letters, digits, "_" and "-"'],
+    [['--service', ''], 'the service name "" may contain only letters, digits, "_" and "-"'],
+    [['--service', 'a', '--version', '1.2'], 'the version "1.2" is not a semantic version'],
+    [['--service', 'a', '--version', 'v1.2.3'], 'the version "v1.2.3" is not a semantic version'],
+    [['--service', 'a', '--version', '01.2.3'], 'the version "01.2.3" is not a semantic version'],
     [['--version', '1.2.3'], '--version goes with --service'],
   ])('%j', async (args, sentence) => {
     const {code, stdout, stderr} = await bus(['serve', 'x', 'y', ...args, '--bus', join(folder, 'bus.db')])

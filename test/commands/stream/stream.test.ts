@@ -108,7 +108,7 @@ onBothBuses((newScene) => {
         'consumer add ORDERS mail --max-deliver 2',
         `the stream ORDERS on ${url} has a consumer mail with another configuration`,
       ],
-      ['pub paid 1 --ack', `no stream on ${url} keeps "paid"`],
+      ['pub paid 1 --ack', `no stream on ${url} stores "paid"`],
     ]
     for (const [args, sentence] of faults) {
       const {stderr} = await scene.run(args.split(' '))

@@ -213,7 +213,7 @@ describe('bus sub', () => {
     const before = readFileSync(tape, 'utf8')
     expect(await bus(['sub', '>', '--record', tape, '-b', again])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining(`bus: ${tape} has a recording in it already\n`),
+      stderr: expect.stringContaining(`bus: ${tape} already contains a recording\n`),
     })
     expect(readFileSync(tape, 'utf8')).toBe(before)
   })

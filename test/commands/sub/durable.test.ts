@@ -97,7 +97,7 @@ onBothBuses((newScene) => {
   test('a consumer that is missing is exit 5 with what to do; without a stream there is none', async () => {
     await using scene = await newScene()
     const none = await scene.run(durable)
-    expect([none.code, none.stderr]).toEqual([5, expect.stringContaining('bus: no stream keeps s.>')])
+    expect([none.code, none.stderr]).toEqual([5, expect.stringContaining('bus: no stream stores s.>')])
     await filled(scene, 1)
     const {code, stderr} = await scene.run(durable)
     expect(code).toBe(5)

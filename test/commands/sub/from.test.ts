@@ -111,7 +111,7 @@ onBothBuses((newScene) => {
     expect(both).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: 'bus: s.a t.a is kept by several streams: S, T\n  try: --stream S\n  try: --stream T\n',
+      stderr: 'bus: s.a t.a is stored by several streams: S, T\n  try: --stream S\n  try: --stream T\n',
     })
     expect((await scene.run(['sub', '>', '--from', 'first', '--end', '--stream', 'T', '--raw'])).stdout).toBe('other\n')
     expect(await scene.run(['sub', '>', '--from', 'first', '--stream', 'NONE'])).toMatchObject({code: 5, stdout: ''})
@@ -119,7 +119,7 @@ onBothBuses((newScene) => {
 
   test.each([
     [['--from', 'somewhere'], '--from: "somewhere" is not a position in a stream'],
-    [['--from', 'first', '--to', '-5'], '--to: "-5" is no place to end at'],
+    [['--from', 'first', '--to', '-5'], '--to: "-5" is not a position to end at'],
     [['--to', '5'], '--to goes with --from'],
     [['--from', 'first', '--queue', 'q'], '--from and --queue exclude each other'],
   ])('a mistake is usage: %j', async (flags, sentence) => {

@@ -201,7 +201,7 @@ describe('a record from elsewhere', () => {
     ['{"subject":"a","text":1}', 'has a "text" that is not text'],
     ['{"subject":"a","base64":1}', 'has a "base64" that is not text'],
     ['{"subject":"a","base64":"a*b="}', 'has a "base64" that is not base64: "*" at position 2'],
-    ['{"subject":"a","base64":"a"}', 'has a "base64" that is not base64: it ends in the middle of a byte'],
+    ['{"subject":"a","base64":"a"}', 'has a "base64" that is not base64: it ends within a byte'],
     ['{"subject":"a","time":"yesterday"}', 'has a "time" that is not ISO 8601: "yesterday"'],
     ['{"subject":"a","time":1763632800}', 'has a "time" that is not ISO 8601: 1763632800'],
     [`{"subject":"a","json":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'has a "json" that is nested too deep'],

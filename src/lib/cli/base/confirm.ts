@@ -14,5 +14,5 @@ export async function confirm(question: string, {yes, signal}: {yes: boolean; si
   }
   const {default: ask} = await import('@inquirer/confirm')
   const answer = await prompting(() => ask({message: `${question}?`, default: false}, {output: process.stderr, signal}))
-  if (!answer) throw new BusError('interrupted', 'nothing was done: the answer was no')
+  if (!answer) throw new BusError('interrupted', 'cancelled')
 }

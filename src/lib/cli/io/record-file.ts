@@ -17,7 +17,7 @@ export interface Tape extends Disposable {
 export function openTape(path: string): Tape {
   const size = statSync(path, {throwIfNoEntry: false})?.size ?? 0
   if (size > 0) {
-    throw new BusError('usage', `${path} has a recording in it already`, {try: ['another name', `rm ${path}`]})
+    throw new BusError('usage', `${path} already contains a recording`, {try: ['another name', `rm ${path}`]})
   }
   const fd = guarded(path, () => openSync(path, 'w', 0o600))
   const write = recordWriter()

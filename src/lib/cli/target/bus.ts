@@ -62,7 +62,7 @@ export function prepareBus({url, why}: Pick<FoundBus, 'url' | 'why'>): void {
     const reason = (cause as Error).message
     throw new BusError('denied', `cannot make the folder of your bus file, ${folder}: ${reason}`, {
       cause,
-      try: ['--bus sqlite:./bus.db', 'XDG_STATE_HOME set to a folder of yours'],
+      try: ['--bus sqlite:./bus.db', 'set XDG_STATE_HOME to a folder that you can write to'],
     })
   }
 }
@@ -80,7 +80,7 @@ export function usedContext(env: Env): string | undefined {
     const {code, message} = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     // Another bus would be used without a word.
-    throw new BusError('usage', `which context is used cannot be read: ${message}`, {
+    throw new BusError('usage', `cannot read which context is used: ${message}`, {
       cause,
       try: ['bus context use NAME', '--bus URL'],
     })

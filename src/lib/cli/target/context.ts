@@ -69,10 +69,10 @@ export function parseFields(text: string, path: string): ContextFields {
   const bad = (what: string) => new BusError('usage', `the context file ${path} ${what}`, {try: ['see the file']})
   const data = parseJson(text)
   if (data === undefined) throw bad('is not JSON')
-  if (!isObject(data)) throw bad('holds no JSON object')
+  if (!isObject(data)) throw bad('is not a JSON object')
   const found = new Map<string, unknown>(Object.entries(data).filter(([, value]) => value !== '' && value !== null))
   for (const name of textFields) {
-    if (found.has(name) && typeof found.get(name) !== 'string') throw bad(`has a ${name} that is no text`)
+    if (found.has(name) && typeof found.get(name) !== 'string') throw bad(`has a ${name} that is not text`)
   }
   for (const name of switchFields) {
     if (found.has(name) && typeof found.get(name) !== 'boolean')

@@ -92,7 +92,7 @@ function decoded(value: string, place: Place): string {
 function unsupported(scheme: 'op' | 'nsc', place: Place): BusError {
   const program = scheme === 'op' ? '1Password (op://)' : 'nsc (nsc://)'
   const instead = scheme === 'op' ? 'op read op://… > FILE' : 'nsc generate creds --output-file FILE'
-  return new BusError('usage', `${place} is kept by ${program}, which bus does not ask`, {
+  return new BusError('usage', `${place} is stored by ${program}, which bus does not support`, {
     try: [`${instead}, and --creds FILE`, 'env://NAME, and the secret in that variable'],
   })
 }

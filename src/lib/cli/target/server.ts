@@ -81,7 +81,7 @@ export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundB
     } satisfies ServerOptions,
     warnings: [
       ...[...strangers].map((source) => `the login of ${source.name} goes to ${withoutSecrets(url)} (${choice.why})`),
-      ...(insecure ? [`any certificate of ${withoutSecrets(url)} is taken: it may be somebody else`] : []),
+      ...(insecure ? [`any certificate of ${withoutSecrets(url)} is accepted: the server may be an impostor`] : []),
       ...looseWarning(context),
     ],
   }
@@ -92,7 +92,9 @@ export function checkLogin(context: Context): void {
   const {place} = fromContext(context)
   const [part] = chooseLogin([fromContext(context)]).keys()
   if (part === undefined || isServer(context.url)) return
-  throw new BusError('usage', `${place(part)} is for servers, and ${context.url} is none`, {try: ['leave it out']})
+  throw new BusError('usage', `${place(part)} is for servers, and ${context.url} is not a server`, {
+    try: ['leave it out'],
+  })
 }
 
 function fromFlags(flags: ServerFlags): Source {
@@ -215,7 +217,7 @@ function checkUnused(url: string, flags: ServerFlags): void {
   const part = (Object.keys(values) as Part[]).find((name) => values[name] !== undefined)
   const flag = part ? place(part) : flags['tls-first'] ? '--tls-first' : flags.insecure ? '--insecure' : undefined
   if (flag === undefined) return
-  throw new BusError('usage', `${flag} is for servers, and ${url} is none`, {
+  throw new BusError('usage', `${flag} is for servers, and ${url} is not a server`, {
     try: [`leave ${flag} out`, '--bus nats://127.0.0.1:4222'],
   })
 }

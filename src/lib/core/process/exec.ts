@@ -120,7 +120,7 @@ export function failureOf(ending: Ending, argv: readonly string[]): string | und
     case 'killed':
       return `${name} was killed by ${ending.by}${because}`
     case 'timeout':
-      return `${name} did not end within ${ending.timeoutMs} ms${because}`
+      return `${name} did not exit within ${ending.timeoutMs} ms${because}`
     case 'stopped':
       return `${name} was stopped${because}`
     case 'notStarted':

@@ -37,7 +37,7 @@ export function decode(text: string, encoding: Encoding, what: string): Uint8Arr
   }
   const packed = text.replace(/[\s=]+/g, '')
   const isWhole = encoding === 'hex' ? packed.length % 2 === 0 : packed.length % 4 !== 1
-  if (!isWhole) throw new BusError('usage', `${what} is not ${encoding}: it ends in the middle of a byte`)
+  if (!isWhole) throw new BusError('usage', `${what} is not ${encoding}: it ends within a byte`)
   return Uint8Array.from(Buffer.from(packed, encoding))
 }
 

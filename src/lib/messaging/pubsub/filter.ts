@@ -78,7 +78,7 @@ function matching(regex: RegExp, onFailure: FilterOptions['onFailure']): (messag
     try {
       return regex.test(text)
     } catch (error) {
-      if (!failed) onFailure?.(`--match: ${(error as Error).message} (on ${subject}; such messages are left out)`)
+      if (!failed) onFailure?.(`--match: ${(error as Error).message} (on ${subject}; such messages are skipped)`)
       failed = true
       return false
     }
@@ -110,7 +110,7 @@ async function whereTrue(
     try {
       return isTruthy(await evaluate(contextOf(message)))
     } catch (error) {
-      if (!failed) onFailure?.(`${(error as Error).message} (on ${message.subject}; such messages are left out)`)
+      if (!failed) onFailure?.(`${(error as Error).message} (on ${message.subject}; such messages are skipped)`)
       failed = true
       return false
     }

@@ -94,8 +94,8 @@ function lineOf(bytes: Uint8Array): Line {
 }
 
 function tooLong(line: number, longest: number): BusError {
-  return new BusError('usage', `line ${line} has more than ${longest} bytes, the most that the bus takes`, {
-    try: ['--delimiter, if the lines end in another way'],
+  return new BusError('usage', `line ${line} has more than ${longest} bytes, the limit of the bus`, {
+    try: ['--delimiter, if the lines have another delimiter'],
     data: {line},
   })
 }

@@ -60,14 +60,14 @@ export function checkIdentity<T extends Pick<Identity, 'name' | 'version'>>(iden
   if (!/^[\w-]+$/.test(name)) {
     throw new BusError(
       'usage',
-      `the service name ${JSON.stringify(name)} is not made of letters, digits, "_" and "-"`,
+      `the service name ${JSON.stringify(name)} may contain only letters, digits, "_" and "-"`,
       {
         try: ['--service greeter'],
       },
     )
   }
   if (!semver.test(version)) {
-    throw new BusError('usage', `the version ${JSON.stringify(version)} is not one by semver.org`, {
+    throw new BusError('usage', `the version ${JSON.stringify(version)} is not a semantic version`, {
       try: ['--version 1.2.3'],
     })
   }

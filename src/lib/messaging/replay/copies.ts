@@ -135,7 +135,7 @@ export interface IntoOptions extends CopyOptions {
 }
 
 /**
- * Copies messages into the stream of another bus that keeps their subjects. What that has already is passed over. Fails
+ * Copies messages into the stream of another bus that keeps their subjects. What that has already is ignored. Fails
  * with `notFound` without such a stream, with `usage` when it is the source itself.
  */
 export async function intoSink(

@@ -245,7 +245,7 @@ export async function findConsumer(streams: Streams, stream: string, name: strin
     throw new BusError('notFound', error.message, {
       cause: error,
       data: {...error.data},
-      try: [...error.try, 'make it, to get everything from the first message: --create'],
+      try: [...error.try, '--create, to create it and start with the first message'],
     })
   }
 }

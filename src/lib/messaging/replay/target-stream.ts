@@ -21,12 +21,12 @@ export async function targetStream(
   for (const subject of subjects) for (const stream of await keeping(target, subject)) found.add(stream)
   const [stream, other] = found
   if (other !== undefined) {
-    throw new BusError('usage', `several streams of ${target.url} keep these subjects: ${[...found].join(', ')}`)
+    throw new BusError('usage', `several streams of ${target.url} store these subjects: ${[...found].join(', ')}`)
   }
   if (stream !== undefined) return await target.streams.info(stream)
   const {name} = info.config
   if (!create) {
-    throw new BusError('notFound', `no stream of ${target.url} keeps ${subjects.join(' ')}`, {
+    throw new BusError('notFound', `no stream of ${target.url} stores ${subjects.join(' ')}`, {
       try: ['--create, to make one like the source', `bus stream add ${name} ${subjects.join(' ')}`],
     })
   }

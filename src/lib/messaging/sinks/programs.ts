@@ -32,7 +32,7 @@ export function programSink({argv, concurrency, onStdout, ...options}: ProgramOp
       const {ending, stdout, overflow} = await run({argv, env, input: message.payload, ...options}, mostBytes)
       const failure = overflow ? `${argv[0]} wrote more than ${mostBytes} bytes` : failureOf(ending, argv)
       if (failure === undefined) await onStdout(stdout)
-      if (ending.kind === 'notStarted') throw new BusError('usage', failure ?? '', {try: ['see the name and PATH']})
+      if (ending.kind === 'notStarted') throw new BusError('usage', failure ?? '', {try: ['check the name and PATH']})
       return failure === undefined ? undefined : {reason: failure}
     },
     async [Symbol.asyncDispose]() {},
@@ -58,7 +58,7 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
   const write = recordWriter()
   let failure: BusError | undefined
   const fail = (sentence: string) => {
-    failure ??= new BusError('remote', sentence, {try: ['see what it wrote to stderr']})
+    failure ??= new BusError('remote', sentence, {try: ['check what it wrote to stderr']})
     for (const {reject} of waiting.splice(0)) reject(failure)
   }
   child.on('error', (error: NodeJS.ErrnoException) =>
@@ -66,7 +66,7 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
   )
   child.on('close', (code, signal) => fail(`${file} ended (${signal ?? `exit code ${code}`}) with messages to come`))
   // A program that ends closes its stdin first: how it ended says more.
-  child.stdin.on('error', () => setTimeout(() => fail(`${file} reads no more of its stdin`), endingMs).unref())
+  child.stdin.on('error', () => setTimeout(() => fail(`${file} closed its stdin`), endingMs).unref())
   child.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
   createInterface({input: child.stdout}).on('line', (line) => {
     const answer = answerOf(line)
@@ -110,6 +110,6 @@ function answerOf(line: string): {refusal: Refusal | undefined} | undefined {
   const [, word, reason = ''] = /^(ack|nak|term)(?:\s+(.*))?$/.exec(line.trim()) ?? []
   if (word === undefined) return undefined
   if (word === 'ack') return {refusal: undefined}
-  const refusal = {reason: reason === '' ? `the program said ${word}` : reason}
+  const refusal = {reason: reason === '' ? `the program answered ${word}` : reason}
   return {refusal: word === 'term' ? {...refusal, verdict: 'term'} : refusal}
 }

@@ -38,7 +38,7 @@ export async function openDurable(
     () => {
       if (create) return streams.consumers.add(stream, {name: durable, filters, deliver: 'all', ack: 'explicit'})
       throw new BusError('notFound', `stream ${stream} has no consumer ${durable}`, {
-        try: ['make it, to get everything from the first message: --create', `bus consumer ls ${stream}`],
+        try: ['--create, to create it and start with the first message', `bus consumer ls ${stream}`],
         data: {stream, consumer: durable},
       })
     },

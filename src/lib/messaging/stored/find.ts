@@ -15,7 +15,7 @@ export async function findStream(
   const found = await Promise.all(patterns.map((pattern) => keepingOrHolding(streams, pattern)))
   const missing = patterns.find((_, at) => found[at]?.length === 0)
   if (missing !== undefined) {
-    throw new BusError('notFound', `no stream keeps ${missing}`, {
+    throw new BusError('notFound', `no stream stores ${missing}`, {
       try: [`bus stream add NAME '${missing}'`, 'bus stream ls'],
       data: {subject: missing},
     })
@@ -23,7 +23,7 @@ export async function findStream(
   const names = [...new Set(found.flat())].sort()
   const [name = '', ...others] = names
   if (others.length === 0) return name
-  throw new BusError('usage', `${patterns.join(' ')} is kept by several streams: ${names.join(', ')}`, {
+  throw new BusError('usage', `${patterns.join(' ')} is stored by several streams: ${names.join(', ')}`, {
     try: names.map((one) => `--stream ${one}`),
     data: {streams: names},
   })

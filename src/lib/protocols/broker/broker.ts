@@ -158,7 +158,7 @@ export class Broker implements AsyncDisposable {
       const {config} = await bus.streams.info(stream)
       this.#subjects = config.subjects
       const otherwise = differences(config, stream)
-      if (otherwise !== '') this.#options.onNotice?.(`stream ${stream} is there with ${otherwise}`)
+      if (otherwise !== '') this.#options.onNotice?.(`stream ${stream} exists with ${otherwise}`)
     } catch (error) {
       if (!isFailure(error, 'notFound')) throw error
       const {config} = await bus.streams.add(settingsOf(stream))
@@ -190,7 +190,7 @@ export class Broker implements AsyncDisposable {
     const {stream} = this.config
     throw new BusError(
       'notFound',
-      `broker: ${pattern} is outside stream ${stream}, which keeps ${this.#subjects.join(' ')}`,
+      `broker: ${pattern} is outside stream ${stream}, which stores ${this.#subjects.join(' ')}`,
     )
   }
 

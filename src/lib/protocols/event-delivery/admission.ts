@@ -24,7 +24,9 @@ export function parseAddress(text: string): Address {
   const host = bracketed ?? plain
   const port = Number(digits)
   if (digits === '' || port > 65_535) {
-    throw new BusError('usage', `${JSON.stringify(text)} is no address to listen on`, {try: ['127.0.0.1:5599', '5599']})
+    throw new BusError('usage', `${JSON.stringify(text)} is not an address to listen on`, {
+      try: ['127.0.0.1:5599', '5599'],
+    })
   }
   return {host: host === undefined || host === '' ? '127.0.0.1' : host, port}
 }
@@ -32,7 +34,7 @@ export function parseAddress(text: string): Address {
 /** Throws `denied` when others than this machine's own could come in unasked. */
 export function checkExposure({host}: Address, token: string | undefined, anonymous: boolean): void {
   if (isLoopback(host) || token !== undefined || anonymous) return
-  throw new BusError('denied', `anybody who reaches ${host} could read events: that needs a token`, {
+  throw new BusError('denied', `anybody who reaches ${host} could read events: use a token`, {
     try: ['--token SECRET, or BUS_EVENTS_TOKEN', '--allow-anonymous', '127.0.0.1, to serve this machine only'],
   })
 }

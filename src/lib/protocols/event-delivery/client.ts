@@ -153,7 +153,7 @@ export function deliveredOf(text: string): Delivered {
   const {id, subscription, events} = json?.['type'] === 'event_batch' ? json : {...json, events: [json]}
   if (typeof id === 'string' && isObject(subscription) && Array.isArray(events) && events.every(isEvent))
     return {id, subscription: subscription as unknown as SubscriptionRef, events}
-  throw new BusError('remote', `what the gateway sent is no event: ${JSON.stringify(text.slice(0, 80))}`)
+  throw new BusError('remote', `the gateway sent something other than an event: ${JSON.stringify(text.slice(0, 80))}`)
 }
 
 function isEvent(json: unknown): json is DeliveredEvent {

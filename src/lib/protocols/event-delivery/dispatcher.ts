@@ -228,7 +228,7 @@ export class Dispatcher {
       if (event.message.header(eventHeaders.correlator) !== undefined)
         warn(`subscription ${subscription.name}: event ${event.sequence} is a reply itself, and is not replied to`)
       else if (subject === undefined)
-        warn(`subscription ${subscription.name}: event ${event.sequence} says nowhere to reply to`)
+        warn(`subscription ${subscription.name}: event ${event.sequence} has no reply subject`)
       else {
         const headers: Headers = [...(reply.headers ?? []), [eventHeaders.correlator, event.id]]
         bus.publish({...reply, subject, headers})

@@ -78,7 +78,7 @@ export class EventManager implements AsyncDisposable {
 
   /** Begins to take connections by a plugin. Throws `usage` for a bad configuration and a name that is taken. */
   async use<Config>(plugin: EventPlugin<Config>, config: Partial<Config>): Promise<void> {
-    if (this.#plugins.has(plugin.name)) throw new BusError('usage', `there is a plugin ${plugin.name} already`)
+    if (this.#plugins.has(plugin.name)) throw new BusError('usage', `a plugin ${plugin.name} already exists`)
     this.#plugins.set(plugin.name, plugin as EventPlugin)
     await plugin.init(plugin.initConfig(config), this.#callbacks(plugin as EventPlugin))
   }
@@ -169,7 +169,7 @@ export class EventManager implements AsyncDisposable {
       connection?.ephemeral.find(({subscription}) => subscription.name === name) ??
       this.#durable.get(keyOf(response.subscription))
     if (connection?.plugin === plugin && line !== undefined) line.respond(id, response)
-    else this.#warn(`a response for the subscription ${name} of ${namespace}, which the connection has not`)
+    else this.#warn(`a response for the subscription ${name} of ${namespace}, which the connection did not start`)
   }
 
   #line(subscription: Subscription, stored: Stored | undefined): Line {

@@ -70,7 +70,7 @@ export class Registry {
     if (sameWish(old, wanted)) return {subscription: old, made: false}
     if (replace)
       return {subscription: await this.#put({...wanted, updated: new Date().toISOString()}, revision), made: false}
-    throw new BusError('usage', `subscription ${wish.name} of ${wish.namespace} exists and wants something else`, {
+    throw new BusError('usage', `subscription ${wish.name} of ${wish.namespace} exists with other settings`, {
       try: ['--replace, to change it and keep its offset', `bus events info ${wish.namespace} ${wish.name}`],
     })
   }
@@ -135,9 +135,13 @@ export class Registry {
     const {namespace, name} = subscription
     const json = JSON.stringify(subscriptionJson(subscription))
     if ((await this.bucket.update(keyOf(namespace, name), json, revision)) !== undefined) return subscription
-    throw new BusError('remote', `subscription ${name} of ${namespace} was changed by another at the same time`, {
-      try: ['the same again'],
-    })
+    throw new BusError(
+      'remote',
+      `subscription ${name} of ${namespace} was changed by another client at the same time`,
+      {
+        try: ['the same again'],
+      },
+    )
   }
 }
 
@@ -175,9 +179,9 @@ export function offsetIn(entry: Entry | undefined, {namespace, name, options}: S
     return {offset: Number(offset), stream: typeof stream === 'string' ? stream : undefined}
   throw new BusError(
     'remote',
-    `somebody else wrote the offset of ${name}: ${JSON.stringify(entry.value.slice(0, 60))}`,
+    `another program wrote the offset of ${name}: ${JSON.stringify(entry.value.slice(0, 60))}`,
     {
-      try: [`bus events rm ${namespace} ${name}, and add it anew`],
+      try: [`bus events rm ${namespace} ${name}, and add it again`],
     },
   )
 }

@@ -77,7 +77,7 @@ export function lockFirstEvent(firstEvent: string, lastSeq: number): number {
 /** Letters, digits, `.`, `_` and `-`, up to 64. Throws `usage`. */
 export function checkName(name: string): string {
   if (/^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}[A-Za-z0-9_-]$|^[A-Za-z0-9]$/.test(name)) return name
-  throw new BusError('usage', `${JSON.stringify(name.slice(0, 100))} is no name for a subscription`, {
+  throw new BusError('usage', `${JSON.stringify(name.slice(0, 100))} is not a valid subscription name`, {
     try: ['up to 64 letters, digits, ".", "_" and "-"'],
   })
 }
@@ -110,7 +110,10 @@ function parseFirstEvent(value: unknown): string {
   const text = String(value)
   if (text === 'oldest' || text === 'newest') return text
   if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
-    throw new BusError('usage', `${JSON.stringify(text)} is no "firstEvent": it is newest, oldest or a sequence`)
+    throw new BusError(
+      'usage',
+      `${JSON.stringify(text)} is not a "firstEvent": it must be newest, oldest or a sequence`,
+    )
   if (Number(text) < -1) throw new BusError('usage', 'a "firstEvent" must be greater than or equal to -1')
   return text
 }
@@ -119,9 +122,13 @@ function parseBatchTimeout(value: unknown): number {
   const [, amount, unit = 'ms'] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(String(value)) ?? []
   const ms = Number(amount) * (unit === 'm' ? 60_000 : unit === 's' ? 1000 : 1)
   if (ms >= 0 && ms <= longestBatchMs) return ms
-  throw new BusError('usage', `${JSON.stringify(value)} is no "batchTimeout": it is a duration up to a minute`, {
-    try: ['"batchTimeout": "50ms"'],
-  })
+  throw new BusError(
+    'usage',
+    `${JSON.stringify(value)} is not a "batchTimeout": it must be a duration up to a minute`,
+    {
+      try: ['"batchTimeout": "50ms"'],
+    },
+  )
 }
 
 /** A number, or one as text: URLs have no numbers. */

@@ -112,7 +112,8 @@ export class Connection {
     const {id, callbacks, maxSubscriptions} = this.#parts
     if (this.#autoack !== undefined && this.#autoack !== autoack)
       throw bad('the autoack option must be the same for all subscriptions of a connection')
-    if (this.#started.size >= maxSubscriptions) throw bad(`a connection has ${maxSubscriptions} subscriptions at most`)
+    if (this.#started.size >= maxSubscriptions)
+      throw bad(`a connection can have at most ${maxSubscriptions} subscriptions`)
     this.#autoack = autoack
     if (name === undefined) {
       const ref = await callbacks.ephemeralSubscription(id, namespace, filter, websocketOptions(options))

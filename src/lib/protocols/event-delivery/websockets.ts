@@ -65,7 +65,9 @@ class WebSocketsPlugin implements WebSockets {
     const {WebSocketServer: Sockets} = await import('ws')
     const sockets = new Sockets({noServer: true, maxPayload: config.maxFrame, perMessageDeflate: false})
     const server = createServer({headersTimeout: 10_000, requestTimeout: 10_000}, (_request, response) => {
-      response.writeHead(426, {Upgrade: 'websocket', 'Content-Type': 'text/plain'}).end('a WebSocket is spoken here\n')
+      response
+        .writeHead(426, {Upgrade: 'websocket', 'Content-Type': 'text/plain'})
+        .end('this is a WebSocket endpoint\n')
     })
     server.maxConnections = 2 * config.maxConnections + 64
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
@@ -165,7 +167,7 @@ function watch(client: WebSocket, connection: Connection, idleMs: number): NodeJ
     isThere = true
   })
   return setInterval(() => {
-    if (!connection.hasStarted) return connection.fail(`nothing was started for ${idleMs} ms`)
+    if (!connection.hasStarted) return connection.fail(`no subscription was started within ${idleMs} ms`)
     if (!isThere) return client.terminate()
     isThere = false
     client.ping()
@@ -175,7 +177,7 @@ function watch(client: WebSocket, connection: Connection, idleMs: number): NodeJ
 function listening(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'EADDRINUSE' ? 'somebody else listens there' : error.message
+      const reason = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message
       reject(
         new BusError('denied', `cannot listen on ${host}:${port}: ${reason}`, {cause: error, try: ['another port']}),
       )

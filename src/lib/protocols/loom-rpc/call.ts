@@ -71,7 +71,7 @@ function answered(subject: string, response: RpcResponse, reply: Message, ms: nu
 function remoteError(subject: string, response: RpcResponse, reply: Message): RpcError {
   if (response.kind !== 'error') {
     const reason = response.kind === 'bad' ? response.reason : 'it is the acknowledgement of a stream'
-    return new RpcError(`the answer of "${subject}" is no RPC envelope: ${reason}`, reply, {subject, reason})
+    return new RpcError(`the answer of "${subject}" is not an RPC envelope: ${reason}`, reply, {subject, reason})
   }
   const {error} = response
   return new RpcError(`"${subject}" answered with an error: ${error === '' ? '(no text)' : error}`, reply, {
@@ -81,7 +81,7 @@ function remoteError(subject: string, response: RpcResponse, reply: Message): Rp
 }
 
 function timeoutError(url: string, subject: string, timeoutMs: number, streams: readonly string[]): BusError {
-  const only = streams.length === 0 ? '' : `; only ${streams.join(', ')} stored the request, which is no answer`
+  const only = streams.length === 0 ? '' : `; only ${streams.join(', ')} stored the request, which is not an answer`
   return new BusError('timeout', `no answer on "${subject}" within ${timeoutMs} ms from ${url}${only}`, {
     try: streams.length === 0 ? ['a longer --timeout', 'bus rpc ls'] : ['bus rpc ls, to see who serves it'],
     data: {subject, streams},

@@ -16,7 +16,7 @@ import {newInbox, newToken} from './tokens.ts'
 
 /** The callbacks of a client, and its timeouts. */
 export interface StreamClientOptions {
-  /** Told of what is passed over: a frame of an unknown type. */
+  /** Told of what is ignored: a frame of an unknown type. */
   readonly warn?: ((sentence: string) => void) | undefined
   /** How long a producer that has sent heartbeats may be silent; default 30 s, three of them. */
   readonly silenceMs?: number | undefined
@@ -149,9 +149,7 @@ export class StreamClient implements AsyncDisposable {
     if (this.#alarms.size > 0) this.#alarms.get(stream)?.refresh()
     if (frame.kind === 'close') stream.end(frame.close)
     else if (frame.kind === 'unknown') {
-      this.#options.warn?.(
-        `a frame of the unknown type ${frame.type} on the stream of "${stream.subject}" is passed over`,
-      )
+      this.#options.warn?.(`a frame of the unknown type ${frame.type} on the stream of "${stream.subject}" is ignored`)
     } else if (!stream.isFull) stream.push(frame.data, message.time)
     else return this.#pushLater(stream, frame.data, message.time)
     return undefined
@@ -219,6 +217,6 @@ function noRespondersError(url: string, subject: string): BusError {
 }
 
 function vanishedError({subject, token}: ResponseStream, ms: number): BusError {
-  const sentence = `the producer of the stream of "${subject}" has vanished: neither a frame nor a heartbeat for ${ms} ms`
+  const sentence = `the producer of the stream of "${subject}" has disappeared: neither a frame nor a heartbeat for ${ms} ms`
   return new BusError('timeout', sentence, {data: {stream: token}})
 }

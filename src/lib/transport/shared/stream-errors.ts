@@ -44,7 +44,7 @@ export function unreachableError(url: string, names: readonly string[]): BusErro
 
 /** No stream keeps the subject of a message. */
 export function notKept(url: string, subject: string): BusError {
-  return new BusError('notFound', `no stream on ${url} keeps "${subject}"`, {try: [`bus stream add NAME ${subject}`]})
+  return new BusError('notFound', `no stream on ${url} stores "${subject}"`, {try: [`bus stream add NAME ${subject}`]})
 }
 
 /** As JetStream refuses a message: its `err_code`, and its sentence. */

@@ -25,7 +25,7 @@ describe('a tape', () => {
     writeFileSync(path, '')
     openTape(path)[Symbol.dispose]()
     writeFileSync(path, 'x')
-    expect(() => openTape(path)).toThrow(`${path} has a recording in it already`)
+    expect(() => openTape(path)).toThrow(`${path} already contains a recording`)
     expect(readFileSync(path, 'utf8')).toBe('x')
   })
 

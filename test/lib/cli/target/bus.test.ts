@@ -38,7 +38,7 @@ describe('which bus is meant', () => {
     const config = mkdtempSync(join(tmpdir(), 'unreadable-'))
     mkdirSync(join(config, 'busline', 'context.txt'), {recursive: true})
     expect(() => chooseBus({}, {XDG_CONFIG_HOME: config, HOME: '/home/ann'})).toThrow(
-      'which context is used cannot be read',
+      'cannot read which context is used',
     )
     rmSync(config, {recursive: true})
   })

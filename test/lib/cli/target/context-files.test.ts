@@ -81,8 +81,8 @@ describe('a context', () => {
 
   it.each([
     ['no JSON', '{"url', 'is not JSON'],
-    ['a list', '[]', 'holds no JSON object'],
-    ['a user that is a number', '{"user": 1}', 'has a user that is no text'],
+    ['a list', '[]', 'is not a JSON object'],
+    ['a user that is a number', '{"user": 1}', 'has a user that is not text'],
     ['a switch that is a text', '{"tls_first": "yes"}', 'has a tls_first that is neither true nor false'],
     ['a proxy', '{"socks_proxy": "socks5://x"}', 'a SOCKS proxy, which bus does not support'],
     ['nsc', '{"nsc": "nsc://a/b/c"}', 'nsc (nsc://), which bus does not support'],

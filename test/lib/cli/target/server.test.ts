@@ -107,7 +107,7 @@ describe('TLS', () => {
   })
 
   it('without a look at the certificate is told', () => {
-    const warning = ['any certificate of nats://a:4222 is taken: it may be somebody else']
+    const warning = ['any certificate of nats://a:4222 is accepted: the server may be an impostor']
     expect(given({insecure: true})).toMatchObject({server: {tls: {insecure: true}}, warnings: warning})
     expect(inContext({insecure: true}).warnings).toHaveLength(1)
   })
@@ -141,7 +141,7 @@ describe('a bus without a server', () => {
     const failing = findBus({...flags, bus: 'sqlite:./x.db'}, {})
     await expect(failing).rejects.toMatchObject({
       kind: 'usage',
-      message: `${name} is for servers, and sqlite:./x.db is none`,
+      message: `${name} is for servers, and sqlite:./x.db is not a server`,
     })
   })
 

@@ -114,7 +114,7 @@ describe('a program that fails', () => {
   test('within its timeout says so', async () => {
     const {ending} = await capture({argv: script('console.error("busy"); setInterval(() => {}, 1000)'), timeoutMs: 300})
     expect(ending.kind).toBe('timeout')
-    expect(failureOf(ending, ['slow'])).toMatch(/^slow did not end within 300 ms/)
+    expect(failureOf(ending, ['slow'])).toMatch(/^slow did not exit within 300 ms/)
   })
 
   test('to heed SIGTERM is killed all the same', async () => {

@@ -25,9 +25,9 @@ describe('encoded bytes', () => {
     ['base64', 'aGk=a', 'the body is not base64: "=" at position 4'],
     ['base64', 'aGk=😀', 'the body is not base64: "=" at position 4'],
     ['base64', '😀', 'the body is not base64: "😀" at position 1'],
-    ['base64', 'aGkaa', 'the body is not base64: it ends in the middle of a byte'],
+    ['base64', 'aGkaa', 'the body is not base64: it ends within a byte'],
     ['hex', '0x41', 'the body is not hex: "x" at position 2'],
-    ['hex', '414', 'the body is not hex: it ends in the middle of a byte'],
+    ['hex', '414', 'the body is not hex: it ends within a byte'],
   ] as const)('as %s are refused in %j', (encoding, text, sentence) => {
     expect(() => decode(text, encoding, 'the body')).toThrow(sentence)
   })

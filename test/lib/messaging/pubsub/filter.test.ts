@@ -53,7 +53,7 @@ describe('a filter', () => {
     const options = {where: '$length(json.total) > 0 or true', onFailure: (sentence: string) => said.push(sentence)}
     expect(await kept(options)).toEqual([2, 3])
     expect(said).toEqual([
-      expect.stringMatching(/^--where .* fails on a message: .*\(on orders.created; such messages are left out\)$/),
+      expect.stringMatching(/^--where .* fails on a message: .*\(on orders.created; such messages are skipped\)$/),
     ])
   })
 
@@ -69,7 +69,7 @@ describe('a filter', () => {
     const hostile = new Message('logs.a', `${'a'.repeat(50)}!`)
     expect(await filter?.([hostile, new Message('logs.b', 'aa'), hostile])).toHaveLength(1)
     expect(said).toEqual([
-      '--match: the pattern /(b|a+)+$/ takes more than 1000 ms on a text (on logs.a; such messages are left out)',
+      '--match: the pattern /(b|a+)+$/ takes more than 1000 ms on a text (on logs.a; such messages are skipped)',
     ])
   })
 

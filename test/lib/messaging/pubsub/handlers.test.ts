@@ -123,7 +123,7 @@ describe('a program', () => {
   test('that takes too long is fault 504', async () => {
     expect(await run(['sleep', '20'], request(''), {timeoutMs: 50})).toEqual({
       code: 504,
-      text: 'sleep did not end within 50 ms',
+      text: 'sleep did not exit within 50 ms',
     })
   })
 

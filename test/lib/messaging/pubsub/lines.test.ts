@@ -84,7 +84,7 @@ describe('lines', () => {
     }
     await expect(read()).rejects.toMatchObject({
       kind: 'usage',
-      message: 'line 3 has more than 5000 bytes, the most that the bus takes',
+      message: 'line 3 has more than 5000 bytes, the limit of the bus',
       data: {line: 3},
     })
   })

@@ -56,5 +56,5 @@ test.each(['0.0.0', '1.2.3-rc.1', '1.2.3+b.1', '10.20.30-a-b.0x+z'])('%s is a ve
 })
 
 test.each(['1', '1.2', '1.2.3.4', '1.2.3-', '1.2.3-01', ' 1.2.3', '1.2.3\n'])('%j is none', (version) => {
-  expect(() => checkIdentity({name: 'a', version})).toThrow('is not one by semver.org')
+  expect(() => checkIdentity({name: 'a', version})).toThrow('is not a semantic version')
 })

@@ -107,7 +107,7 @@ describe('a program that stays', () => {
     expect(outcomes).toEqual([
       undefined,
       {reason: 'not now'},
-      {reason: 'the program said term', verdict: 'term'},
+      {reason: 'the program answered term', verdict: 'term'},
       undefined,
     ])
   })
@@ -115,7 +115,7 @@ describe('a program that stays', () => {
   test.each([
     [['sh', '-c', 'read -r line; exit 4'], /^sh ended \(exit code 4\) with messages to come$/],
     [['sh', '-c', 'read -r line; echo hello; cat'], /^sh wrote "hello" instead of ack, nak or term$/],
-    [['sh', '-c', 'exec 0<&-; sleep 3'], /^sh reads no more of its stdin$/],
+    [['sh', '-c', 'exec 0<&-; sleep 3'], /^sh closed its stdin$/],
     [['/no/such/program'], /^\/no\/such\/program did not start: no such program$/],
   ])('fails when it does not keep to that: %j', async (argv, sentence) => {
     await using sink = linesSink({argv, window: 10})

@@ -9,13 +9,13 @@ test('a stream is found by the subjects that it keeps', async () => {
   expect(await findStream(bus.streams, ['x'], 'OTHER')).toBe('OTHER')
   await expect(findStream(bus.streams, ['s.a', 't.a'])).rejects.toMatchObject({
     kind: 'notFound',
-    message: 'no stream keeps t.a',
+    message: 'no stream stores t.a',
     try: ["bus stream add NAME 't.a'", 'bus stream ls'],
   })
   await bus.streams.add({name: 'T', subjects: ['t.>']})
   await expect(findStream(bus.streams, ['s.a', 't.a'])).rejects.toMatchObject({
     kind: 'usage',
-    message: 's.a t.a is kept by several streams: S, T',
+    message: 's.a t.a is stored by several streams: S, T',
     data: {streams: ['S', 'T']},
   })
 })

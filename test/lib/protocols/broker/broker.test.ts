@@ -25,7 +25,7 @@ onThreeBuses((place) => {
     expect(notices).toEqual([])
     await bus.streams.add({name: 'OLD', subjects: ['OLD.a', 'b'], maxMsgs: 10})
     const broker = await started({url, stream: 'OLD'}, {onNotice})
-    expect(notices).toEqual(['stream OLD is there with subjects OLD.a b instead of OLD.>, maxMsgs 10 instead of none'])
+    expect(notices).toEqual(['stream OLD exists with subjects OLD.a b instead of OLD.>, maxMsgs 10 instead of none'])
     expect((await bus.streams.info('OLD')).config).toMatchObject({subjects: ['OLD.a', 'b'], maxMsgs: 10})
     await broker.publish('b', 'it counts what the stream keeps')
   })
@@ -37,7 +37,7 @@ onThreeBuses((place) => {
     const broker = await started({url})
     const outside = (subject: string) => ({
       kind: 'notFound',
-      message: `broker: ${subject} is outside stream GAME_EVENTS, which keeps GAME_EVENTS.>`,
+      message: `broker: ${subject} is outside stream GAME_EVENTS, which stores GAME_EVENTS.>`,
     })
     await expect(broker.publish('other.a', 'x')).rejects.toMatchObject(outside('other.a'))
     await expect(broker.publish('GAME_EVENTS', 'x')).rejects.toMatchObject(outside('GAME_EVENTS'))

@@ -302,7 +302,7 @@ describe('connections', () => {
     expect(await second.payloads(1)).toBe('2')
     expect(performance.now() - start).toBeLessThan(2900)
     first.ack('2')
-    expect(one.said.at(-1)).toContain('which the connection has not')
+    expect(one.said.at(-1)).toContain('which the connection did not start')
   })
 
   test('may change what they match', async () => {

@@ -48,9 +48,9 @@ describe('subscriptions', () => {
   })
 
   test.each([
-    ['x', 'it is newest, oldest or a sequence'],
+    ['x', 'it must be newest, oldest or a sequence'],
     ['-2', 'greater than or equal to -1'],
-    ['1.5', 'it is newest, oldest or a sequence'],
+    ['1.5', 'it must be newest, oldest or a sequence'],
   ])('refuse the first event %s', (firstEvent, reason) => {
     expect(() => parseOptions({firstEvent}, {withData: false})).toThrow(reason)
   })
@@ -95,14 +95,14 @@ describe('subscriptions', () => {
   })
 
   test.each(['hello', 'null', '7', '{"offset":"x"}', '{"offset":1.5}'])(
-    'whose offset somebody else wrote are told of in a sentence: %s',
+    'whose offset another program wrote are reported in a sentence: %s',
     async (value) => {
       await registry.add(wish('a'))
       const subscription = await registry.get('ORDERS', 'a')
       await bus.streams.publish({subject: `$KV.bus-events.${offsetKey(subscription)}`, data: value})
       await expect(registry.offset(subscription)).rejects.toMatchObject({
         kind: 'remote',
-        message: expect.stringContaining('somebody else wrote the offset of a'),
+        message: expect.stringContaining('another program wrote the offset of a'),
       })
     },
   )

@@ -268,20 +268,20 @@ describe('the gate', () => {
     expect(await large.closed).toBe(1009)
     await using many = await Socket.open(url)
     for (const name of ['a', 'b', 'c']) many.start({name})
-    expect(await many.refused()).toContain('2 subscriptions at most')
+    expect(await many.refused()).toContain('at most 2 subscriptions')
   })
 
   test('lets go who starts nothing', async () => {
     const {url} = await served({idleMs: 400})
     await using socket = await Socket.open(url)
-    expect(await socket.refused()).toContain('nothing was started for 400 ms')
+    expect(await socket.refused()).toContain('no subscription was started within 400 ms')
     await using busy = await Socket.open(url)
     busy.start()
     await new Promise((resolve) => setTimeout(resolve, 800))
     busy.ack(await busy.last(1))
   })
 
-  test('tells others that a WebSocket is spoken here', async () => {
+  test('tells others that this is a WebSocket endpoint', async () => {
     const {url} = await served()
     const status = await new Promise((resolve) =>
       request(url.replace('ws:', 'http:'), (response) => resolve(response.statusCode)).end(),
