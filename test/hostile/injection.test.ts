@@ -164,7 +164,7 @@ describe('a hostile header', () => {
     await using copies = await transport.subscribe('copy.>')
     const ended = await bus(['consumer', 'replay', 'E', '--republish', 'copy.{subject}', ...at])
     expect(ended.stderr).not.toContain('    at ')
-    expect(ended).toMatchObject({code: 2, stderr: expect.stringContaining('has a line break or NUL')})
+    expect(ended).toMatchObject({code: 8, stderr: expect.stringContaining('has a line break or NUL')})
     await copies.drain()
     expect(await copies.take(1)).toEqual([])
   })

@@ -478,11 +478,13 @@ test('pub --records carries out what a record asks of a store only with --obey-h
 })
 
 /** Asks a server for what the contract has no words for. */
-async function asked(url: string, operation: string, body: object): Promise<void> {
+async function asked(url: string, operation: string, body: object): Promise<{readonly config?: object}> {
   const reply = await withBus(url, (transport) =>
     transport.request({subject: `$JS.API.${operation}`, data: JSON.stringify(body)}),
   )
-  expect(JSON.parse(reply.text).error).toBeUndefined()
+  const answer = JSON.parse(reply.text)
+  expect(answer.error).toBeUndefined()
+  return answer
 }
 
 describe('streams that hold other subjects than they keep', () => {
@@ -497,7 +499,14 @@ describe('streams that hold other subjects than they keep', () => {
     async (_what, settings, subject) => {
       const source = await fresh('nats', 0)
       await fill(source, {name: 'S', subjects: ['s.>']}, numbered(3))
-      await asked(source, 'STREAM.CREATE.M', {name: 'M', storage: 'file', retention: 'limits', ...settings})
+      const {config} = await asked(source, 'STREAM.CREATE.M', {
+        name: 'M',
+        storage: 'file',
+        retention: 'limits',
+        ...settings,
+      })
+      // A server before 2.10 leaves out a transform.
+      if (Object.keys(settings).some((name) => !Object.hasOwn(config ?? {}, name))) return
       await withBus(source, async ({streams}) => {
         if (subject === 'out.a') for (const data of ['1', '2', '3']) await streams.publish({subject: 'in.a', data})
         await expect.poll(async () => (await streams.info('M')).state.messages).toBe(3)

@@ -3,6 +3,7 @@ import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
+import {Deliveries} from '../stored/deliveries.ts'
 
 export interface Source extends AsyncDisposable {
   /** Messages to come, as far as it is known. */
@@ -25,6 +26,8 @@ export interface Source extends AsyncDisposable {
 
 /** How long a consumer may be silent before it is looked at. */
 const silenceMs = 500
+/** The longest interval of a timer of Node. */
+const longestMs = 2 ** 31 - 1
 
 /** Reads a range, at most `count` messages of it. An `undefined` range is empty. */
 export async function rangeSource(
@@ -82,128 +85,168 @@ export interface DurableOptions {
   readonly onWaiting?: ((info: ConsumerInfo) => void) | undefined
 }
 
-/** Takes from a durable consumer what it had to do when it began, in all its members' hands; or without end. */
+/**
+ * Takes from a durable consumer what it had to do when it began, also what other members have in flight; or without end.
+ * The end is a state of the consumer, not a number of deliveries: everything up to the last message of the stream at the
+ * start was delivered, and nothing is unacknowledged but what was left here.
+ */
 export async function durableSource(bus: Transport, info: ConsumerInfo, options: DurableOptions): Promise<Source> {
-  const {stream, config} = info
-  const todo = Math.min(
-    options.follow ? Number.POSITIVE_INFINITY : info.pending + info.ackPending,
-    options.count ?? Number.POSITIVE_INFINITY,
-  )
-  const {prefetch, signal} = options
-  const max = todo === Number.POSITIVE_INFINITY ? undefined : todo
-  // Nothing to do: to claim `0` is not to claim.
-  const consuming =
-    todo === 0 ? undefined : await bus.streams.consumers.consume(stream, config.name, {prefetch, max, signal})
-  return new DurableSource(bus.streams, info, consuming, options, max)
+  const endSeq = options.follow ? Number.POSITIVE_INFINITY : await lastSequence(bus, info)
+  return new DurableSource(bus.streams, info, endSeq, options)
+}
+
+/** Of the stream; without end where this login may not know it: then a busy stream prolongs the replay. */
+async function lastSequence(bus: Transport, {stream}: ConsumerInfo): Promise<number> {
+  try {
+    return (await bus.streams.info(stream)).state.lastSeq
+  } catch (error) {
+    if (error instanceof BusError && error.kind === 'denied') return Number.POSITIVE_INFINITY
+    throw error
+  }
 }
 
 class DurableSource implements Source {
   readonly total: number | undefined
   readonly #streams: Streams
   readonly #info: ConsumerInfo
-  readonly #consuming: Consuming | undefined
   readonly #options: DurableOptions
-  /** Taken and not settled. */
-  readonly #inHand = new Set<Delivery>()
+  readonly #endSeq: number
+  readonly #deliveries = new Deliveries()
+  /** Not handled, and given back at the end: until then they would come again and again. */
+  readonly #left = new Set<Delivery>()
   /** Only where an acknowledgement covers all earlier messages. */
   readonly #prefix: SettledPrefix | undefined
   /** Extends the ack wait of messages in progress. */
   readonly #alive: NodeJS.Timeout
+  readonly #members: Consuming[] = []
+  /** Messages still to take by `count`. */
+  #wanted: number
+  /** Messages that may be taken before the consumer is asked whether this is the end. */
+  #expected: number
+  #settled = Promise.withResolvers<void>()
   #isWaiting = false
   #isEnding = false
   redelivered = 0
 
-  constructor(
-    streams: Streams,
-    info: ConsumerInfo,
-    consuming: Consuming | undefined,
-    options: DurableOptions,
-    total: number | undefined,
-  ) {
+  constructor(streams: Streams, info: ConsumerInfo, endSeq: number, options: DurableOptions) {
     this.#streams = streams
     this.#info = info
-    this.#consuming = consuming
+    this.#endSeq = endSeq
     this.#options = options
-    this.total = total
+    this.#wanted = options.count ?? Number.POSITIVE_INFINITY
+    this.#expected = Math.min(this.#wanted, options.follow ? Number.POSITIVE_INFINITY : info.pending + info.ackPending)
+    this.total = this.#expected === Number.POSITIVE_INFINITY ? undefined : this.#expected
     this.#prefix = info.config.ack === 'all' ? new SettledPrefix() : undefined
     const {ackWaitMs, backoffMs} = info.config
-    this.#alive = setInterval(() => this.#stillAtWork(), Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3))
+    this.#alive = setInterval(
+      () => this.#deliveries.working(),
+      Math.max(20, Math.min(ackWaitMs, ...backoffMs, longestMs) / 3),
+    )
     this.#alive.unref()
   }
 
   async take(max: number): Promise<readonly Message[]> {
-    const consuming = this.#consuming
-    while (consuming !== undefined && !consuming.ended && !this.#isEnding) {
-      const taken = await consuming.take(max, silenceMs)
+    while (!this.#isEnding && !this.#options.signal?.aborted) {
+      const member = await this.#member()
+      if (member === undefined) break
+      const taken = this.#deliveries.add(await member.take(Math.min(max, this.#expected), silenceMs))
       for (const delivery of taken) {
-        this.#inHand.add(delivery)
         this.#prefix?.add(delivery)
         if (delivery.deliveries > 1) this.redelivered++
       }
+      this.#wanted -= taken.length
+      this.#expected -= taken.length
       if (taken.length > 0) return taken
-      if (!consuming.ended && !this.#options.follow && (await this.#isOver())) break
+      if (!member.ended && !this.#options.follow && (await this.#rest()) === 0) break
     }
     return []
   }
 
   end(): void {
     this.#isEnding = true
+    this.#settled.resolve()
   }
 
   done(messages: readonly Delivery[]): void {
-    for (const message of messages) {
-      if (this.#prefix === undefined) this.#consuming?.ack(message)
-      this.#inHand.delete(message)
-    }
-    this.#acknowledgeUpTo(this.#prefix?.settle(messages))
+    this.#settle(messages, (message) => this.#deliveries.settle(message, 'ack'))
   }
 
   term(message: Delivery, reason: string): void {
-    if (this.#prefix === undefined) this.#consuming?.term(message, reason)
-    this.#inHand.delete(message)
-    this.#acknowledgeUpTo(this.#prefix?.settle([message]))
+    this.#settle([message], () => this.#deliveries.settle(message, 'term', reason))
   }
 
-  #acknowledgeUpTo(message: Delivery | undefined): void {
-    if (message !== undefined) this.#consuming?.ack(message)
+  #settle(messages: readonly Delivery[], settle: (message: Delivery) => void): void {
+    if (this.#prefix === undefined) for (const message of messages) settle(message)
+    else {
+      const covered = this.#prefix.settle(messages)
+      const last = covered.at(-1)
+      for (const message of covered)
+        if (message !== last && message.seq !== undefined) this.#deliveries.remove(message.seq, 'ack')
+      if (last !== undefined) this.#deliveries.settle(last, 'ack')
+    }
+    this.#settled.resolve()
   }
 
   leave(message: Delivery): void {
-    this.#inHand.delete(message)
-    this.#left.push(message)
+    this.#left.add(message)
+    this.#settled.resolve()
   }
 
-  /** Given back at the end: until then they would come again and again. */
-  readonly #left: Delivery[] = []
-
   async flush(): Promise<void> {
-    await this.#consuming?.flush()
+    await Promise.all(this.#members.map((member) => member.flush()))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#alive)
-    for (const message of [...this.#left, ...this.#inHand, ...this.#unacknowledged]) this.#consuming?.nak(message)
-    await this.#consuming?.close()
+    this.#deliveries.giveAllBack()
+    await Promise.all(this.#members.map((member) => member.close()))
   }
 
-  /** Nothing is left for us: messages in flight to others may still be redelivered. */
-  async #isOver(): Promise<boolean> {
-    if (this.#inHand.size > 0) return false
-    await this.#consuming?.flush()
+  /** The member to take from, a new one after the last one has given what it was asked for; undefined at the end. */
+  async #member(): Promise<Consuming | undefined> {
+    const member = this.#members.at(-1)
+    if (member !== undefined && !member.ended && this.#expected > 0) return member
+    if (this.#wanted <= 0 || (member === undefined && this.#expected === 0)) return undefined
+    if (member !== undefined && this.#expected <= 0) {
+      while (this.#inProgress > 0 && !this.#isEnding) {
+        this.#settled = Promise.withResolvers()
+        await this.#settled.promise
+      }
+      const rest = this.#isEnding ? 0 : await this.#rest()
+      if (rest === 0) return undefined
+      this.#expected = Math.min(rest, this.#wanted)
+    }
+    return member !== undefined && !member.ended ? member : this.#join()
+  }
+
+  async #join(): Promise<Consuming> {
+    const {stream, config, bound} = this.#info
+    const {prefetch, signal} = this.#options
+    // What a push consumer delivers is not bounded by its member.
+    const max = bound === undefined && this.#expected < Number.POSITIVE_INFINITY ? this.#expected : undefined
+    const member = await this.#streams.consumers.consume(stream, config.name, {prefetch, max, signal})
+    this.#members.push(member)
+    return member
+  }
+
+  /** Taken, and neither handled nor left. */
+  get #inProgress(): number {
+    return this.#deliveries.size - this.#left.size - (this.#prefix?.waiting ?? 0)
+  }
+
+  /** Messages that are still to come; 0 at the end. What others have in flight may come back. */
+  async #rest(): Promise<number> {
+    if (this.#inProgress > 0) return this.#inProgress
+    await this.flush()
     const info = await this.#streams.consumers.info(this.#info.stream, this.#info.config.name)
-    const others = info.ackPending - this.#left.length - this.#unacknowledged.length
-    if (info.pending === 0 && others <= 0) return true
-    if (!this.#isWaiting && others > 0) this.#options.onWaiting?.(info)
-    this.#isWaiting = true
-    return false
-  }
-
-  #stillAtWork(): void {
-    for (const delivery of [...this.#inHand, ...this.#left, ...this.#unacknowledged]) this.#consuming?.working(delivery)
-  }
-
-  get #unacknowledged(): readonly Delivery[] {
-    return this.#prefix?.waiting ?? []
+    const others = Math.max(0, info.ackPending - this.#deliveries.size)
+    const isDelivered = info.pending === 0 || info.deliveredSeq >= this.#endSeq
+    if (info.ackFloor >= this.#endSeq || (isDelivered && others === 0)) return 0
+    if (isDelivered && !this.#isWaiting) {
+      this.#options.onWaiting?.(info)
+      this.#isWaiting = true
+    }
+    return others + (isDelivered ? 0 : info.pending)
   }
 }
 
@@ -213,26 +256,21 @@ class SettledPrefix {
   readonly #settled = new Set<Delivery>()
 
   /** Settled behind one that is not. */
-  get waiting(): readonly Delivery[] {
-    return [...this.#settled]
+  get waiting(): number {
+    return this.#settled.size
   }
 
   add(delivery: Delivery): void {
     this.#taken.push(delivery)
   }
 
-  /** Answers the last message that has nothing unsettled before it, where that is another one than before. */
-  settle(messages: readonly Delivery[]): Delivery | undefined {
+  /** Returns the messages that have nothing unsettled before them any more. */
+  settle(messages: readonly Delivery[]): readonly Delivery[] {
     for (const message of messages) this.#settled.add(message)
-    let count = 0
-    let last: Delivery | undefined
-    for (const message of this.#taken) {
-      if (!this.#settled.delete(message)) break
-      last = message
-      count++
-    }
-    this.#taken.splice(0, count)
-    return last
+    const covered = this.#taken.findIndex((message) => !this.#settled.has(message))
+    const all = this.#taken.splice(0, covered < 0 ? this.#taken.length : covered)
+    for (const message of all) this.#settled.delete(message)
+    return all
   }
 }
 

@@ -4,6 +4,7 @@ import type {Message} from '../../core/message.ts'
 import {checkPatterns, covers} from '../../core/subject.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
+import {Deliveries} from './deliveries.ts'
 import {findOrMake, findStream} from './find.ts'
 
 export interface DurableWishes {
@@ -20,6 +21,8 @@ type Show = (batch: readonly Message[], limit: number) => number | Promise<numbe
 
 /** How often it looks whether it is to end. */
 const lookMs = 100
+/** The longest interval of a timer of Node. */
+const longestMs = 2 ** 31 - 1
 
 /**
  * Fails as `findStream` does, with `notFound` where the consumer is missing, with `usage` when it is for other subjects,
@@ -69,8 +72,7 @@ export class DurableReading implements Subscription {
   /** Deliveries of messages that were delivered before. */
   redelivered = 0
   readonly #consuming: Consuming
-  /** Taken and neither acknowledged nor given back. */
-  readonly #inHand = new Set<Delivery>()
+  readonly #deliveries = new Deliveries()
   /** Extends the ack wait of messages while they are shown. */
   readonly #alive: NodeJS.Timeout
   #isEnding = false
@@ -79,10 +81,8 @@ export class DurableReading implements Subscription {
     this.info = info
     this.#consuming = consuming
     const {ackWaitMs, backoffMs} = info.config
-    const everyMs = Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3)
-    this.#alive = setInterval(() => {
-      for (const delivery of this.#inHand) consuming.working(delivery)
-    }, everyMs)
+    const everyMs = Math.max(20, Math.min(ackWaitMs, ...backoffMs, longestMs) / 3)
+    this.#alive = setInterval(() => this.#deliveries.working(), everyMs)
   }
 
   /** `show`, after which all of the batch is acknowledged, once `written` says that it is where it should be. */
@@ -90,20 +90,15 @@ export class DurableReading implements Subscription {
     return async (batch, limit) => {
       const shown = await show(batch, limit)
       if (!(await written())) return shown
-      for (const delivery of batch as readonly Delivery[]) {
-        if (this.#inHand.delete(delivery)) this.#consuming.ack(delivery)
-      }
+      for (const delivery of batch as readonly Delivery[]) this.#deliveries.settle(delivery, 'ack')
       return shown
     }
   }
 
   async take(max: number): Promise<readonly Delivery[]> {
     while (!this.#isEnding && !this.#consuming.ended) {
-      const taken = await this.#consuming.take(max, lookMs)
-      for (const delivery of taken) {
-        this.#inHand.add(delivery)
-        if (delivery.deliveries > 1) this.redelivered++
-      }
+      const taken = this.#deliveries.add(await this.#consuming.take(max, lookMs))
+      for (const {deliveries} of taken) if (deliveries > 1) this.redelivered++
       if (taken.length > 0) return taken
     }
     return []
@@ -116,8 +111,7 @@ export class DurableReading implements Subscription {
   async close(): Promise<void> {
     this.#isEnding = true
     clearInterval(this.#alive)
-    for (const delivery of this.#inHand) this.#consuming.nak(delivery)
-    this.#inHand.clear()
+    this.#deliveries.giveAllBack()
     await this.#consuming.close()
   }
 

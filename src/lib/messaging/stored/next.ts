@@ -1,6 +1,7 @@
 /** The next messages of a durable consumer: taken, shown, and only then settled. */
 import type {Message} from '../../core/message.ts'
 import type {Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
+import {Deliveries} from './deliveries.ts'
 import {unacknowledged} from './places.ts'
 
 export interface NextOptions {
@@ -37,22 +38,32 @@ export async function takeNext(
 ): Promise<Taken> {
   const {count, timeoutMs, signal, show} = options
   const deadline = performance.now() + timeoutMs
-  const prefetch = Math.min(count, 2 * batchSize)
-  await using consuming = await streams.consumers.consume(stream, consumer, {prefetch, max: count})
+  const deliveries = new Deliveries()
+  await using members = new AsyncDisposableStack()
+  const join = async (max: number) =>
+    members.use(await streams.consumers.consume(stream, consumer, {prefetch: Math.min(max, 2 * batchSize), max}))
+  let consuming = await join(count)
   let taken = 0
   let redelivered = 0
   let pending: number | undefined
   while (taken < count && !signal?.aborted) {
     const waitMs = deadline - performance.now()
-    const batch = await takeUnlessStopped(consuming, Math.min(batchSize, count - taken), Math.max(1, waitMs), signal)
-    if (batch.length === 0) break
-    const shown = await shownOrGivenBack(consuming, batch, show)
-    if (!shown) break
-    settleAll(consuming, batch, options)
-    await consuming.flush()
+    if (waitMs <= 0 && taken > 0) break
+    const all = await takeUnlessStopped(consuming, Math.min(batchSize, count - taken), Math.max(1, waitMs), signal)
+    const batch = deliveries.add(all)
+    if (all.length === 0) break
+    if (batch.length > 0) {
+      if (!(await shownOrGivenBack(deliveries, batch, show))) break
+      for (const delivery of batch) settle(deliveries, delivery, options)
+      await consuming.flush()
+    }
+    // Copies took the place of some.
+    if (consuming.ended && taken + batch.length < count && !signal?.aborted) {
+      consuming = await join(count - taken - batch.length)
+    }
     taken += batch.length
     redelivered += batch.filter(({deliveries}) => deliveries > 1).length
-    pending = batch.at(-1)?.pending
+    pending = batch.at(-1)?.pending ?? pending
   }
   return {taken, redelivered, pending}
 }
@@ -73,15 +84,13 @@ async function takeUnlessStopped(
   }
 }
 
-function settleAll(consuming: Consuming, batch: readonly Delivery[], {settle, delayMs}: NextOptions): void {
-  for (const delivery of batch) {
-    if (settle === 'nak') consuming.nak(delivery, delayMs?.())
-    else consuming[settle](delivery)
-  }
+function settle(deliveries: Deliveries, delivery: Delivery, {settle, delayMs}: NextOptions): void {
+  if (settle === 'nak') deliveries.giveBack(delivery, delayMs?.())
+  else deliveries.settle(delivery, settle)
 }
 
 async function shownOrGivenBack(
-  consuming: Consuming,
+  deliveries: Deliveries,
   batch: readonly Delivery[],
   show: NextOptions['show'],
 ): Promise<boolean> {
@@ -89,7 +98,7 @@ async function shownOrGivenBack(
   try {
     shown = await show(batch)
   } finally {
-    if (!shown) for (const delivery of batch) consuming.nak(delivery)
+    if (!shown) for (const delivery of batch) deliveries.giveBack(delivery)
   }
   return shown
 }

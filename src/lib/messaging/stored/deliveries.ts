@@ -1,0 +1,78 @@
+/** What a reader of a durable consumer has taken and not yet settled, each message once. */
+import type {Delivery} from '../../transport/streams-contract.ts'
+
+type Settlement = 'ack' | 'term'
+
+/** Settled messages that are remembered, to recognize a copy that was sent before the settlement arrived. */
+const mostRemembered = 65_536
+
+/**
+ * A server delivers a message again when its ack wait has ended or when it lost the acknowledgement. Such a copy is not
+ * handled again: the newest copy of what is in progress takes the place of the earlier one, and what was settled is
+ * settled again. A first delivery is always new: the consumer was reset.
+ */
+export class Deliveries {
+  readonly #inProgress = new Map<number, Delivery>()
+  readonly #settled = new Map<number, Settlement>()
+
+  get size(): number {
+    return this.#inProgress.size
+  }
+
+  /** The newest copy of each. */
+  all(): IterableIterator<Delivery> {
+    return this.#inProgress.values()
+  }
+
+  /** Adds what was taken, and returns those that are no copies. */
+  add(taken: readonly Delivery[]): readonly Delivery[] {
+    return taken.filter((delivery) => {
+      const {seq = 0, deliveries} = delivery
+      const settlement = deliveries > 1 ? this.#settled.get(seq) : undefined
+      if (settlement !== undefined) {
+        delivery.from[settlement](delivery)
+        return false
+      }
+      const isCopy = this.#inProgress.has(seq)
+      this.#inProgress.set(seq, delivery)
+      return !isCopy
+    })
+  }
+
+  /** Acknowledges a message, or ends its deliveries. */
+  settle({seq = 0}: Delivery, settlement: Settlement, reason?: string): void {
+    const delivery = this.remove(seq, settlement)
+    if (settlement === 'term') delivery?.from.term(delivery, reason)
+    else delivery?.from.ack(delivery)
+  }
+
+  /** Gives a message back, to be delivered again. */
+  giveBack({seq = 0}: Delivery, delayMs?: number): void {
+    const delivery = this.#inProgress.get(seq)
+    this.#inProgress.delete(seq)
+    delivery?.from.nak(delivery, delayMs)
+  }
+
+  giveAllBack(): void {
+    for (const delivery of this.#inProgress.values()) delivery.from.nak(delivery)
+    this.#inProgress.clear()
+  }
+
+  /** Extends the ack wait of all. */
+  working(): void {
+    for (const delivery of this.#inProgress.values()) delivery.from.working(delivery)
+  }
+
+  /** Forgets a message that was settled, by itself or by the acknowledgement of a later one. */
+  remove(seq: number, settlement: Settlement): Delivery | undefined {
+    const delivery = this.#inProgress.get(seq)
+    this.#inProgress.delete(seq)
+    this.#settled.delete(seq)
+    this.#settled.set(seq, settlement)
+    if (this.#settled.size > mostRemembered) {
+      const [oldest] = this.#settled.keys()
+      if (oldest !== undefined) this.#settled.delete(oldest)
+    }
+    return delivery
+  }
+}
