@@ -1,3 +1,4 @@
+import type {Notice, OpenOptions} from '../contract.ts'
 import {Clients} from './clients.ts'
 import type {BusFile} from './file.ts'
 import {inboxPrefix} from './rows.ts'
@@ -9,15 +10,16 @@ export class FileConnection {
   readonly url: string
   readonly file: BusFile
   readonly wakeFiles: WakeFiles
+  readonly notify: (notice: Notice) => void
   readonly #name: string | undefined
   #clients: Clients | undefined
   #streams: StreamTables | undefined
 
-  /** `name` is shown to those who look at the clients of the bus. */
-  constructor(file: BusFile, name: string | undefined) {
+  constructor(file: BusFile, {name, notify}: OpenOptions) {
     this.url = `sqlite:${file.path}`
     this.file = file
     this.wakeFiles = new WakeFiles(file.real)
+    this.notify = (notice) => notify?.(notice)
     this.#name = name
   }
 

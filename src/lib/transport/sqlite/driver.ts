@@ -30,7 +30,7 @@ const maxPayload = 64 * 1024 * 1024
 
 /** Opens the bus file at `path`, made on first use. Fails with `connect` or `denied`. `isSynchronous` as for `openFile`. */
 export async function openSqlite(path: string, options: OpenOptions = {}, isSynchronous = false): Promise<Transport> {
-  return new SqliteBus(new FileConnection(openFile(path, isSynchronous), options.name))
+  return new SqliteBus(new FileConnection(openFile(path, isSynchronous), options))
 }
 
 class SqliteBus implements Transport, PublishEvents {

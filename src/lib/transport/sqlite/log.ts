@@ -26,6 +26,23 @@ export interface LogPage {
   readonly cursor: Cursor
   /** There may be more. */
   readonly isFull: boolean
+  /** What core retention has gone through of what comes after the beginning. */
+  readonly gap?: Gap | undefined
+}
+
+export interface PageOptions {
+  readonly all: boolean
+  readonly passing: boolean
+  readonly rows?: number
+  /** Also look for what was removed. */
+  readonly gaps?: boolean
+}
+
+/** Sequences from `first` to `last`, of which `messages` are gone, perhaps none. */
+export interface Gap {
+  readonly first: number
+  readonly last: number
+  readonly messages: number
 }
 
 const pageRows = 512
@@ -62,6 +79,8 @@ export class Log {
         .raw(),
       subjects: db.prepare('SELECT id, name FROM subject WHERE id > +? ORDER BY id').raw(),
       end: db.prepare('SELECT ifnull((SELECT max(seq) FROM msg), 0), ifnull((SELECT max(seq) FROM eph), 0)').raw(),
+      pruned: db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck(),
+      left: db.prepare('SELECT count(*) FROM msg WHERE seq > +? AND seq <= +?').pluck(),
       want: db.prepare('INSERT INTO temp.want VALUES (?)'),
     }
   }
@@ -101,18 +120,26 @@ export class Log {
    * What comes after `from` up to `to`, oldest first, from one snapshot: what is wanted by somebody, or all; and what
    * passes through inboxes when `passing` is set.
    */
-  page(from: Cursor, to: Cursor, what: {all: boolean; passing: boolean; rows?: number}): LogPage {
+  page(from: Cursor, to: Cursor, what: PageOptions): LogPage {
     return this.#lock.read(() => {
       this.learn()
+      const gap = what.gaps === true ? this.#gap(from.seq, to.seq) : undefined
       const stored = (what.all ? this.#all : this.#wantedRows).read(from.seq + 1, to.seq, what.rows ?? pageRows)
-      if (!what.passing) return this.#storedPage(stored, from, to)
-      return this.#mergedPage(stored, fill(this.#statements.passing, from.passing, to.passing), from, to)
+      if (!what.passing) return {...this.#storedPage(stored, from, to), gap}
+      const passing = fill(this.#statements.passing, from.passing, to.passing)
+      return {...this.#mergedPage(stored, passing, from, to), gap}
     })
   }
 
   /** What came to one client's inbox after `from`, `inboxRows` of it at most. */
   inbox(client: number, from: number): Row<string>[] {
     return this.#lock.readStatement(() => this.#statements.inbox.all(from, client) as Row<string>[])
+  }
+
+  #gap(from: number, to: number): Gap | undefined {
+    const last = Math.min(this.#statements.pruned.get() as number, to)
+    if (from >= last) return undefined
+    return {first: from + 1, last, messages: last - from - (this.#statements.left.get(from, last) as number)}
   }
 
   #storedPage({rows, isFull}: Filled, from: Cursor, to: Cursor): LogPage {

@@ -5,7 +5,7 @@
  */
 import {SubjectTrie} from '../../core/subject.ts'
 import type {Mailbox} from '../shared/mailbox.ts'
-import {type Cursor, everything, type Log, type LogEntry, type LogPage} from './log.ts'
+import {type Cursor, everything, type Gap, type Log, type LogEntry, type LogPage} from './log.ts'
 import {seesPassing} from './rows.ts'
 
 const mostHeld = 1024
@@ -49,6 +49,14 @@ export class Subscriber {
   }
 }
 
+/** Learns what becomes of reading. */
+export interface ReadListener {
+  /** The log can no longer be read. */
+  unreadable(error: unknown): void
+  /** Messages were removed before a subscription has read them. */
+  missed(gap: Gap): void
+}
+
 export class Reader {
   readonly #log: Log
   readonly #subscribers = new Set<Subscriber>()
@@ -56,10 +64,11 @@ export class Reader {
   readonly #takers = new Map<number, Subscriber[]>()
   #head: Cursor = everything
   #isScheduled = false
-  readonly #listener: {unreadable(error: unknown): void}
+  readonly #listener: ReadListener
+  /** Up to here gaps have been reported. */
+  #reported = 0
 
-  /** `listener` learns when the log can no longer be read. */
-  constructor(log: Log, listener: {unreadable(error: unknown): void}) {
+  constructor(log: Log, listener: ReadListener) {
     this.#log = log
     this.#listener = listener
   }
@@ -100,7 +109,12 @@ export class Reader {
   /** Fills the mailbox of a subscriber that has fallen behind. Back at the end, it joins the others again. */
   refill(subscriber: Subscriber): void {
     while (!subscriber.isLive && subscriber.mailbox.length === 0) {
-      const page = this.#log.page(subscriber.cursor, subscriber.end, subscriber)
+      const page = this.#log.page(subscriber.cursor, subscriber.end, {
+        all: subscriber.all,
+        passing: subscriber.passing,
+        gaps: subscriber.cursor.seq >= this.#reported,
+      })
+      if (page.gap !== undefined) this.#report(page.gap)
       for (const entry of page.entries) {
         if (this.#takersOf(entry).includes(subscriber)) subscriber.mailbox.hold(entry.message)
       }
@@ -123,7 +137,8 @@ export class Reader {
     if (live.length === 0) return false
     const all = live.some((subscriber) => subscriber.all)
     const passing = live.some((subscriber) => subscriber.passing)
-    const page = this.#log.page(this.#head, everything, {all, passing})
+    const page = this.#log.page(this.#head, everything, {all, passing, gaps: this.#head.seq >= this.#reported})
+    if (page.gap !== undefined) this.#report(page.gap)
     this.#deliver(page)
     this.#head = page.cursor
     if (page.isFull) this.#schedule()
@@ -140,6 +155,11 @@ export class Reader {
       before = entry.cursor
     }
     for (const subscriber of touched) subscriber.mailbox.wake()
+  }
+
+  #report(gap: Gap): void {
+    this.#reported = gap.last
+    if (gap.messages > 0) this.#listener.missed(gap)
   }
 
   #takersOf(entry: LogEntry): Subscriber[] {

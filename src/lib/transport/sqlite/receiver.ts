@@ -8,7 +8,7 @@ import {ChangeWatcher} from './change-watcher.ts'
 import type {Interest} from './clients.ts'
 import type {FileConnection} from './connection.ts'
 import {busy} from './db.ts'
-import {type Cursor, inboxRows, Log} from './log.ts'
+import {type Cursor, type Gap, inboxRows, Log} from './log.ts'
 import {QueueMember} from './queue.ts'
 import {Reader, Subscriber} from './reader.ts'
 import {inboxPrefix, toMessage} from './rows.ts'
@@ -61,6 +61,11 @@ export class FileReceiver {
     for (const mailbox of [...this.#open, ...this.members]) mailbox.fail(failure)
     for (const member of this.consuming) member.fail(failure)
     this.failRequests(failure)
+  }
+
+  missed({first, last, messages}: Gap): void {
+    const text = `${messages} messages between #${first} and #${last} were removed before they were read`
+    this.#connection.notify({kind: 'gap', text})
   }
 
   failRequests(failure: unknown): void {
