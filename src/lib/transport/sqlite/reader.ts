@@ -49,7 +49,7 @@ export class Subscriber {
   }
 }
 
-/** Learns what becomes of reading. */
+/** Learns of failures and gaps of reading. */
 export interface ReadListener {
   /** The log can no longer be read. */
   unreadable(error: unknown): void
