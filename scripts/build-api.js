@@ -11,6 +11,9 @@ import {build} from 'esbuild'
 
 const run = promisify(execFile)
 
+/** The suite that drivers are tested with, `busline/transport/testing`: the one that our own pass. */
+const testing = 'test/conformance/suite.ts'
+
 /** The parts: `broker` for src/api/broker.ts. */
 export function partsIn(root) {
   return readdirSync(join(root, 'src/api')).map((file) => file.replace(/\.ts$/, ''))
@@ -25,7 +28,7 @@ async function bundle(root, work) {
   const parts = partsIn(root).map((part) => [part, `src/api/${part}.ts`])
   await build({
     absWorkingDir: root,
-    entryPoints: Object.fromEntries([['index', 'src/index.ts'], ...parts]),
+    entryPoints: Object.fromEntries([['index', 'src/index.ts'], ['transport/testing', testing], ...parts]),
     outdir: join(work, 'api'),
     chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
@@ -49,28 +52,38 @@ async function declare(root, work) {
     declaration: true,
     emitDeclarationOnly: true,
     noCheck: true,
-    rootDir: join(root, 'src'),
+    rootDir: root,
     outDir: all,
     typeRoots: [join(root, 'node_modules/@types')],
   }
-  const files = [join(root, 'src/index.ts')]
+  const files = [join(root, 'src/index.ts'), join(root, testing)]
   writeFileSync(config, JSON.stringify({extends: join(root, 'tsconfig.json'), compilerOptions, include: [], files}))
   await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config])
   rmSync(config)
-  copyReached(all, join(work, 'types'), 'index.d.ts')
+  const done = new Set()
+  for (const file of ['src/index.ts', testing]) copyReached(all, join(work, 'types'), file.replace(/ts$/, 'd.ts'), done)
   rmSync(all, {recursive: true})
 }
 
-/** Copies a declaration file and those that it imports, which then name each other as the modules that they stand for. */
-function copyReached(from, to, file, done = new Set()) {
+/**
+ * Copies a declaration file and those that it imports, which then name each other as the modules that they stand for.
+ * What is in `src` is at the top of `to`.
+ */
+function copyReached(from, to, file, done) {
   if (done.has(file)) return
   done.add(file)
   const text = readFileSync(join(from, file), 'utf8')
-  mkdirSync(dirname(join(to, file)), {recursive: true})
-  writeFileSync(join(to, file), text.replace(relativeImport, '$1$2.js$3'))
-  for (const [, , path = ''] of text.matchAll(relativeImport)) {
-    copyReached(from, to, relative(from, join(from, dirname(file), `${path}.d.ts`)), done)
-  }
+  const place = (path) => relative('src', path).replace(/^\.\.\//, '')
+  const targets = []
+  const moved = text.replace(relativeImport, (_, before, path, after) => {
+    const target = join(dirname(file), path)
+    targets.push(`${target}.d.ts`)
+    const way = relative(dirname(place(file)), place(target))
+    return `${before}${way.startsWith('.') ? way : `./${way}`}.js${after}`
+  })
+  mkdirSync(dirname(join(to, place(file))), {recursive: true})
+  writeFileSync(join(to, place(file)), moved)
+  for (const target of targets) copyReached(from, to, target, done)
 }
 
 const relativeImport = /((?:from |import\()['"])(\.[^'"]+)\.ts(['"])/g

@@ -21,6 +21,10 @@ test('every part is a module of the package, and no other', () => {
   expect(pjson.exports).toEqual({
     '.': {types: './dist/types/index.d.ts', default: './dist/api/index.js'},
     ...Object.fromEntries(wanted),
+    './transport/testing': {
+      types: './dist/types/test/conformance/suite.d.ts',
+      default: './dist/api/transport/testing.js',
+    },
     './package.json': './package.json',
   })
 })
@@ -57,5 +61,9 @@ function page(all: readonly Part[]): string {
     'any bus. Expected failures are `BusError`: one sentence, a `kind`, and what to `try` next. This page is made from the sources.',
     '',
     ...sections,
+    '## busline/transport/testing',
+    '',
+    'The conformance suite for drivers, run by vitest: `conformance(NAME, HARNESS)`. See docs/driver-guide.md.',
+    '',
   ].join('\n')
 }

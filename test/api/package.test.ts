@@ -1,6 +1,6 @@
 /** The package as others get it: packed, unpacked elsewhere, imported by its name. */
 import {execFile} from 'node:child_process'
-import {readdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {readdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {promisify} from 'node:util'
@@ -18,6 +18,8 @@ let installed: Installed
 let server: NatsServer
 beforeAll(async () => {
   installed = await installPackage()
+  symlinkSync(join(root, 'node_modules/vitest'), join(installed.folder, 'node_modules/vitest'))
+  writeFileSync(join(installed.folder, 'driver.test.ts'), driverTest)
   server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
 })
 afterAll(async () => {
@@ -74,7 +76,7 @@ describe('the package', () => {
   test('is as "are the types wrong" wants a package of ES modules', async () => {
     const analysis = await checkPackage(createPackageFromTarballData(readFileSync(installed.tarball)))
     if (analysis.types === false) throw new Error('the package has no types')
-    expect(Object.keys(analysis.entrypoints)).toHaveLength(parts.length + 2)
+    expect(Object.keys(analysis.entrypoints)).toHaveLength(parts.length + 3)
     expect(analysis.problems.filter(({kind}) => !expected.has(kind))).toEqual([])
   })
 })
@@ -86,6 +88,45 @@ console.log = (...words) => printed.resolve(log(...words))`
 
 /** Who resolves modules as before ES modules, or requires them, as older Nodes could not. */
 const expected = new Set(['NoResolution', 'CJSResolvesToESM'])
+
+describe('the conformance suite of the package', () => {
+  test('is passed by a driver of another project', {timeout: 120_000}, async () => {
+    const report = join(installed.folder, 'report.json')
+    await node([
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      ...['run', '--root', '.', '--reporter', 'json', '--outputFile', report, 'driver.test.ts'],
+    ])
+    const {success, numPassedTests} = JSON.parse(readFileSync(report, 'utf8')) as {
+      success: boolean
+      numPassedTests: number
+    }
+    expect(success).toBe(true)
+    expect(numPassedTests).toBeGreaterThan(150)
+  })
+})
+
+const driverTest = `
+import {open} from 'busline/transport'
+import {conformance, type Harness} from 'busline/transport/testing'
+
+let count = 0
+const harness: Harness = {
+  features: {
+    wildcards: true,
+    headers: true,
+    queues: true,
+    keepsForSlow: false,
+    noResponders: true,
+    requestsAreMessages: true,
+    streams: true,
+  },
+  async fresh() {
+    const url = 'memory:' + ++count
+    return {open: (options) => open(url, options), async [Symbol.asyncDispose]() {}}
+  },
+}
+conformance('memory', harness)
+`
 
 describe('a part loads nothing of the others', () => {
   /** Most kilobytes of code that it loads before it is used. */

@@ -3,8 +3,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import type {OpenOptions} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
-import type {Bus, Harness} from './scene.ts'
-import {conformance} from './suite.ts'
+import {type Bus, conformance, type Harness} from './suite.ts'
 
 const libbus: Harness = {
   features: {

@@ -1,7 +1,6 @@
 import type {OpenOptions} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
-import type {Bus, Harness} from './scene.ts'
-import {conformance} from './suite.ts'
+import {type Bus, conformance, type Harness} from './suite.ts'
 
 let count = 0
 

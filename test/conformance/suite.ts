@@ -80,6 +80,8 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: resetting': resetting,
 }
 
+export type {Bus, Harness} from './scene.ts'
+
 /** Registers the whole suite for one driver. */
 export function conformance(name: string, harness: Harness): void {
   describe(`${name} keeps the contract`, () => {
