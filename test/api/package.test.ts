@@ -40,7 +40,7 @@ describe('the examples', () => {
     }
   })
 
-  test('the one of the README goes on after a restart', async () => {
+  test('the one of the README resumes after a restart', async () => {
     const readme = readFileSync(join(root, 'README.md'), 'utf8')
     const [, program = ''] = /^```ts\n([\s\S]*?)^```$/m.exec(readme) ?? []
     const path = join(installed.folder, 'readme.mts')

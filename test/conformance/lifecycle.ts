@@ -142,7 +142,7 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
-    name: 'a bus that is closed says so, with its name, to whoever uses it',
+    name: 'a bus that is closed says so, with its name, when it is used',
     async run(scene) {
       const bus = await scene.connect()
       await bus.close()

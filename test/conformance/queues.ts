@@ -173,7 +173,7 @@ export const queues: readonly Case[] = [
     },
   },
   {
-    name: 'a group that was empty starts anew: what passed in the meantime is not for it',
+    name: 'a group that was empty starts again: what passed in the meantime is not for it',
     needs: {queues: true},
     async run(scene) {
       const [bus, reader] = [await scene.connect(), await scene.connect()]

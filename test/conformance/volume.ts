@@ -72,7 +72,7 @@ export const volume: readonly Case[] = [
     },
   },
   {
-    name: 'a slow subscriber loses what passes its limit, counted and told',
+    name: 'a slow subscriber loses what exceeds its limit, counted and reported',
     needs: {keepsForSlow: false},
     async run(scene) {
       const notices: Notice[] = []

@@ -67,7 +67,7 @@ export function parseBusFile(url: string): {path: string; isSynchronous: boolean
   const {path = url, options = ''} = fileIn(url) ?? {}
   const asked = options.slice('?synchronous='.length) || 'normal'
   if (asked !== 'full' && asked !== 'normal')
-    throw new BusError('usage', `synchronous=${asked} is neither full nor normal`, {try: ['?synchronous=full']})
+    throw new BusError('usage', `synchronous=${asked} must be full or normal`, {try: ['?synchronous=full']})
   return {path, isSynchronous: asked === 'full'}
 }
 

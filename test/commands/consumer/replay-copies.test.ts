@@ -175,7 +175,7 @@ describe.each([
     expect(result(await into('c', '--reset', 'first', '--json'))).toMatchObject({handled: 0, alreadyThere: 12})
   })
 
-  test('a stream that was made anew is another source', async () => {
+  test('a stream that was removed and created again is another source', async () => {
     await fill(source, add(), numbered(10, 'old'))
     expect((await into('--create')).code).toBe(0)
     await withBus(source, ({streams}) => streams.remove('S'))
@@ -279,7 +279,7 @@ describe.each([
     expect(await floor('all')).toBe(seqs[9])
   })
 
-  test('what was removed from the source before it was copied is told', async () => {
+  test('what was removed from the source before it was copied is reported', async () => {
     await fill(source, add(), numbered(3))
     expect((await into('--create')).code).toBe(0)
     const last = await withBus(source, async ({streams}) => {

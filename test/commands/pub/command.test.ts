@@ -151,7 +151,7 @@ describe('the stdin of bus pub', () => {
 })
 
 describe('bus pub --lines', () => {
-  test('publishes each line while stdin goes on', async () => {
+  test('publishes each line while stdin stays open', async () => {
     const db = newBus()
     await using sub = start(['sub', 'a', '-b', db, '--raw'])
     await sub.stderrLine('listening on ')
@@ -246,7 +246,7 @@ describe('bus pub --records', () => {
   })
 })
 
-describe('bus pub that goes on', () => {
+describe('bus pub without an end', () => {
   test('with --every ends with 0 at Ctrl-C, and sums up', async () => {
     const db = newBus()
     await using sub = start(['sub', 'a', '-b', db, '--raw'])

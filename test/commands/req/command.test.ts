@@ -92,7 +92,7 @@ describe('the reply', () => {
 describe('several replies', () => {
   serving('one', 'two')
 
-  test('come until so many, until silence, each on a line', async () => {
+  test('arrive until the given number, until silence, each on a line', async () => {
     expect(await req(['everybody', '', '--replies', '2'])).toMatchObject({code: 0, stdout: 'one\n{"n":2}\n'})
     const {stdout, stderr} = await req(['everybody', '', '--until-idle', '2s', '--json'])
     expect(

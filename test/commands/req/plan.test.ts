@@ -66,7 +66,7 @@ describe('requests', () => {
     expect(bounds).toMatchObject({timeoutMs: 5000, replies: 2, idleMs: 30, untilEmpty: undefined})
   })
 
-  test('are filled in anew each time', async () => {
+  test('are filled in again each time', async () => {
     const {make} = await plan({subject: 'svc.{n}', body: '{n}', template: true})
     expect([make(), make()]).toMatchObject([
       {subject: 'svc.1', data: '1'},

@@ -34,7 +34,7 @@ describe('the reply', () => {
     expect([...(await req('hex', '', '--raw', '--delimiter', '')).bytes]).toEqual([0, 255])
   })
 
-  test('is a template filled in anew', async () => {
+  test('is a template filled in again', async () => {
     await using _ = await serve('count', 'reply {n}', '-H', 'N: {n}', '--template')
     expect((await req('count', '', '-f', '{text} {headers.N}\\n')).stdout).toBe('reply 1 1\n')
     expect((await req('count', '', '-f', '{text} {headers.N}\\n')).stdout).toBe('reply 2 2\n')
@@ -139,7 +139,7 @@ describe('several servers', () => {
   })
 })
 
-describe('what is told', () => {
+describe('what is reported', () => {
   test('is one line a request, with its duration', async () => {
     await using server = await serve('told', 'four')
     await req('told', 'twelve bytes')
@@ -175,7 +175,7 @@ describe('what is told', () => {
 })
 
 describe('it ends', () => {
-  test('after so many requests, with a summary', async () => {
+  test('after the given number of requests, with a summary', async () => {
     await using server = await serve('few', 'x', '-n', '2')
     await req('few', '')
     await req('few', '')

@@ -137,7 +137,7 @@ describe('bus sub', () => {
     expect(stderr).toContain(`4 received · ${kept.length} kept · 0 dropped`)
   })
 
-  test('says when an expression cannot be applied, and goes on', async () => {
+  test('says when an expression cannot be applied, and continues', async () => {
     const db = newBus()
     await using running = start(['sub', '>', '--where', '$uppercase(json.id)', '-b', db])
     await running.stderrLine('listening on ')

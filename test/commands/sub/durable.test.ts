@@ -29,7 +29,7 @@ onBothBuses((newScene) => {
     expect(await info(scene)).toMatchObject({pending: 0, ackPending: 0, config: {ack: 'explicit', deliver: 'all'}})
   })
 
-  test('it goes on where it stopped: by --count, by Ctrl-C, by a reader that has gone', async () => {
+  test('it resumes where it stopped: by --count, by Ctrl-C, by a reader that has gone', async () => {
     await using scene = await newScene()
     await filled(scene, 6)
     expect((await scene.run([...durable, '--create', '-n', '2'])).stdout).toBe('1\n2\n')

@@ -25,7 +25,7 @@ async function laterThan(scene: StoredScene, seq: number): Promise<number> {
 }
 
 onBothBuses((newScene) => {
-  test('sub --from shows what is stored and goes on live', async () => {
+  test('sub --from shows stored messages and continues live', async () => {
     await using scene = await newScene()
     await filled(scene, 3)
     await using sub = scene.start(['sub', 's.>', '--from', 'first', '--raw', '-n', '5'])

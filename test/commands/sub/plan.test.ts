@@ -70,7 +70,7 @@ describe('what sub shows', () => {
     expect(on.taped.at(-1)).toBe('3')
   })
 
-  test('is so many pairs and no more', async () => {
+  test('is the given number of pairs and no more', async () => {
     const batch = ['1', '2', '3'].flatMap((id) => [ask(id), answer(id)])
     const {count, on} = await shown({json: true, pair: true}, batch, 2)
     expect(count).toBe(2)

@@ -174,7 +174,7 @@ export const deliveryFaults: readonly Fault[] = [
     name: 'shows a new subscription the last message from before',
     fails: [
       'a subscription sees nothing from before it',
-      'a group that was empty starts anew: what passed in the meantime is not for it',
+      'a group that was empty starts again: what passed in the meantime is not for it',
     ],
     bend: (sound, {memory}) => ({
       ...bentSubscriptions(sound, (subscription, patterns) => {

@@ -19,7 +19,7 @@ export const lifecycleFaults: readonly Fault[] = [
     bend: () => ({facts: async () => ({software: 'memory', roundTripsMs: []})}),
   },
   {
-    name: 'goes on after a loop was left',
+    name: 'continues after a loop was left',
     fails: ['leaving a loop closes the subscription'],
     bend: (sound) =>
       bentSubscriptions(sound, (subscription) => ({
@@ -109,7 +109,7 @@ export const lifecycleFaults: readonly Fault[] = [
   },
   {
     name: 'says nothing when it is used after its end',
-    fails: ['a bus that is closed says so, with its name, to whoever uses it'],
+    fails: ['a bus that is closed says so, with its name, when it is used'],
     bend(sound) {
       let isClosed = false
       return {
@@ -152,12 +152,12 @@ export const lifecycleFaults: readonly Fault[] = [
   },
   {
     name: 'does not count what it drops',
-    fails: ['a slow subscriber loses what passes its limit, counted and told'],
+    fails: ['a slow subscriber loses what exceeds its limit, counted and reported'],
     bend: (sound) => bentSubscriptions(sound, () => ({dropped: 0})),
   },
   {
     name: 'does not tell that it drops',
-    fails: ['a slow subscriber loses what passes its limit, counted and told'],
+    fails: ['a slow subscriber loses what exceeds its limit, counted and reported'],
     bend(_sound, _world, options) {
       if (options !== undefined) Object.assign(options, {notify: undefined})
       return {}
@@ -165,7 +165,7 @@ export const lifecycleFaults: readonly Fault[] = [
   },
   {
     name: 'does not mind the pending limit',
-    fails: ['a slow subscriber loses what passes its limit, counted and told'],
+    fails: ['a slow subscriber loses what exceeds its limit, counted and reported'],
     bend: (sound) => ({subscribe: (patterns, {pendingLimit, ...rest} = {}) => sound.subscribe(patterns, rest)}),
   },
   {

@@ -133,7 +133,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'no more are in hand than the consumer allows, over all its members',
+    name: 'no more are in flight than the consumer allows, over all its members',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(6), {maxAckPending: 2})
@@ -152,7 +152,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'with one message in hand at a time they come strictly one after another',
+    name: 'with one message in flight at a time they arrive strictly one after another',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(20), {maxAckPending: 1})

@@ -155,7 +155,7 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
-    name: 'a bus that is closed says so, with its name, to whoever uses its streams',
+    name: 'a bus that is closed says so, with its name, when its streams are used',
     needs,
     async run(scene) {
       const bus = await scene.connect()

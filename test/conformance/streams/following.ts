@@ -8,7 +8,7 @@ const needs = {streams: true}
 
 export const following: readonly Case[] = [
   {
-    name: 'reading that follows goes on with what is stored later',
+    name: 'reading that follows continues with messages stored later',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -55,7 +55,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'reading that follows goes on over a purge',
+    name: 'reading that follows continues over a purge',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -125,7 +125,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'a stream that is removed and made anew fails who follows it',
+    name: 'a stream that is removed and created again fails its followers',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]

@@ -20,7 +20,7 @@ async function kept(scene: Scene, bus: Transport): Promise<string[]> {
 
 export const limits: readonly Case[] = [
   {
-    name: 'a stream of so many messages lets the oldest go',
+    name: 'a stream with a limit of messages removes the oldest',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxMsgs: 3})
@@ -33,7 +33,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a stream of so many messages refuses new ones, when it is told to, until there is room',
+    name: 'a stream with a limit of messages refuses new ones, if configured so, until there is room',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxMsgs: 2, discard: 'new'})
@@ -48,7 +48,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a stream of so many bytes lets the oldest go',
+    name: 'a stream with a limit of bytes removes the oldest',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxBytes: 10_000})
@@ -62,7 +62,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a stream of so many bytes refuses new messages, when it is told to',
+    name: 'a stream with a limit of bytes refuses new messages, if configured so',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxBytes: 10_000, discard: 'new'})
@@ -73,7 +73,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a stream of so many messages a subject lets the oldest of a subject go, also where it refuses new ones',
+    name: 'a stream with a limit of messages per subject removes the oldest of a subject, also where it refuses new ones',
     needs,
     async run(scene) {
       for (const discard of ['old', 'new'] as const) {
@@ -121,7 +121,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer goes on past what limits have removed',
+    name: 'a consumer continues past what limits have removed',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxMsgs: 3})

@@ -125,7 +125,7 @@ export const publishers: readonly Case[] = [
     },
   },
   {
-    name: 'a publisher refuses a bad message at once and goes on with the next',
+    name: 'a publisher refuses a bad message at once and continues with the next',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)

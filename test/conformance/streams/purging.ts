@@ -50,12 +50,12 @@ export const purging: readonly Case[] = [
     },
   },
   {
-    name: 'a purge may keep the last so many',
+    name: 'a purge may keep a number of last messages',
     needs,
     run: async (scene) => expect(await purged(scene, () => ({keep: 2}))).toEqual([4, ['5', '6']]),
   },
   {
-    name: 'a purge may take what matches a pattern, but the last so many or what comes later',
+    name: 'a purge may remove what matches a pattern, except a number of last messages or later ones',
     needs,
     async run(scene) {
       expect(await purged(scene, () => ({pattern: 'a.y', keep: 1}))).toEqual([2, ['1', '3', '5', '6']])
@@ -65,7 +65,7 @@ export const purging: readonly Case[] = [
     },
   },
   {
-    name: 'a purge before a sequence that keeps the last so many is refused',
+    name: 'a purge before a sequence that keeps a number of last messages is refused',
     needs,
     async run(scene) {
       await expect(purged(scene, () => ({beforeSeq: 5, keep: 2}))).rejects.toMatchObject({kind: 'usage'})

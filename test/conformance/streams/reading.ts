@@ -109,7 +109,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'reading begins with the last so many, of those that match',
+    name: 'reading begins with a number of last messages, of those that match',
     needs,
     async run(scene) {
       const bus = await scene.connect()

@@ -26,7 +26,7 @@ async function afterReset(scene: Scene, bus: Transport, to: Start | undefined): 
 
 export const resetting: readonly Case[] = [
   {
-    name: 'a consumer is moved to the first message, a sequence, the last so many, or the end',
+    name: 'a consumer is moved to the first message, a sequence, a number of last messages, or the end',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [])

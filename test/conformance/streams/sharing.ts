@@ -42,7 +42,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer goes on where the connection before it stopped',
+    name: 'a consumer resumes where the connection before it stopped',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(30))
@@ -98,7 +98,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a member that wants so many claims no more and ends with them',
+    name: 'a member that wants a number of messages claims no more and ends with them',
     needs,
     async run(scene) {
       const [bus, other] = [await busWithConsumer(scene, numbers(10)), await scene.connect()]
@@ -114,7 +114,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a take waits as long as it is told, or until something comes, and gives what is there at once',
+    name: 'a take waits for the given time, or until something arrives, and gives what is there at once',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [])
@@ -141,7 +141,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a second take while one waits is refused at once, and the first goes on',
+    name: 'a second take while one waits is refused at once, and the first continues',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [])

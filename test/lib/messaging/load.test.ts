@@ -60,7 +60,7 @@ test('no more are in flight than asked', async () => {
   expect(most).toBe(7)
 })
 
-test('progress is told', async () => {
+test('progress is reported', async () => {
   const seen: number[] = []
   await serve()
   await runRequests(bus, load({count: 3, onProgress: (done) => seen.push(done)}))

@@ -19,7 +19,7 @@ test('members of a group take turns', async () => {
   expect(got.map((messages) => messages.map((message) => message.text).join(''))).toEqual(['036', '147', '258'])
 })
 
-test('a slow consumer is told of once until it reads again', async () => {
+test('a slow consumer is reported once until it reads again', async () => {
   const notices: Notice[] = []
   await using bus = openMemory('memory:slow', {notify: (notice) => notices.push(notice)})
   const slow = await bus.subscribe('a', {pendingLimit: 2})

@@ -18,7 +18,7 @@ export function parseLibbusUrl(url: string): LibbusAddress {
   const options = new URLSearchParams(query)
   for (const name of options.keys()) {
     if (name !== 'create' && name !== 'poll')
-      throw bad(url, `has the option ${JSON.stringify(name)}, which nobody knows`)
+      throw bad(url, `has the option ${JSON.stringify(name)}, which does not exist`)
   }
   const poll = options.get('poll')
   const pollMs = poll === null ? undefined : durationMs(poll)

@@ -84,7 +84,7 @@ function createFile(path: string): void {
 /** A database without any table is new, whatever created the file: it gets a write-ahead log, which SQLite sets without waiting. */
 function makeTables(db: Db, path: string): void {
   if (db.pragma('application_id', {simple: true}) === applicationId) {
-    throw new BusError('usage', `${path} is a bus file of busline: it gets no tables of libbus`, {
+    throw new BusError('usage', `${path} is a bus file of busline: it cannot contain tables of libbus`, {
       try: [`sqlite:${path}`, 'another path'],
     })
   }
@@ -101,8 +101,8 @@ function checkTables(db: Db, path: string): void {
     return wanted.filter((name) => !found.has(name)).map((name) => `the column ${table}.${name}`)
   })
   if (missing.length === 0) return
-  throw new BusError('notFound', `${path} is no libbus database: it has not ${missing.join(', ')}`, {
-    try: [`libbus:${path}?create, to make the tables`, 'the database of contenox: libbus:.contenox/local.db'],
+  throw new BusError('notFound', `${path} is not a libbus database: it lacks ${missing.join(', ')}`, {
+    try: [`libbus:${path}?create, to create the tables`, 'the database of contenox: libbus:.contenox/local.db'],
     data: {missing},
   })
 }
@@ -111,6 +111,6 @@ function missingFile(path: string, error: unknown): unknown {
   if (existsSync(resolve(path))) return libbusError(path, error)
   return new BusError('notFound', `there is no database at ${path}`, {
     cause: error,
-    try: [`libbus:${path}?create, to make it`, 'the database of contenox: libbus:.contenox/local.db'],
+    try: [`libbus:${path}?create, to create it`, 'the database of contenox: libbus:.contenox/local.db'],
   })
 }

@@ -106,7 +106,7 @@ class Libbus implements Transport {
     this.#eventPoll = new Poll({db, everyMs: eventsMs, failed, look: () => wake(this.#subscribers)})
     this.#requestPoll = new Poll({db, everyMs: requestsMs, failed, look: () => this.#lookForRequests()})
     this.#cleaning = startCleaning(db, this.#lock, (error) => {
-      const text = `what is old is not cleaned up: ${(libbusError(path, error) as Error).message}`
+      const text = `old rows are not cleaned up: ${(libbusError(path, error) as Error).message}`
       options.notify?.({kind: 'error', text})
     })
   }
@@ -224,7 +224,7 @@ class Libbus implements Transport {
     if (write === undefined || !this.#writes.withdraw(write)) return undefined
     this.#asked.delete(id)
     const text = `the request was not sent within ${timeoutMs} ms: ${nameOf(this.#path)} is locked by another process`
-    return new BusError('timeout', text, {try: ['see who holds it: lsof']})
+    return new BusError('timeout', text, {try: ['find the process that locks it: lsof']})
   }
 
   #forget(id: string): void {

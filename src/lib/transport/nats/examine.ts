@@ -49,7 +49,7 @@ async function userInfo(bus: Pick<Transport, 'request'>): Promise<UserInfo | und
 const features: readonly (readonly [major: number, minor: number, what: string])[] = [
   [2, 9, 'busline is tested with 2.9 and later'],
   [2, 10, 'several filters of one consumer'],
-  [2, 14, 'moving a consumer without making it anew'],
+  [2, 14, 'moving a consumer without recreating it'],
 ]
 
 function lacksOf(version: string): string[] {

@@ -31,7 +31,7 @@ export interface ServerSubscription {
 
 const nobody = {
   publish(): never {
-    throw new Error('nats.js does not publish by itself here')
+    throw new Error('nats.js does not publish by itself')
   },
 }
 

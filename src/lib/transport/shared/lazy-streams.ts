@@ -23,7 +23,7 @@ export function lazyStreams(
 
 /** The streams of a bus that keeps none: everything fails with `notFound`. */
 export function noStreams(url: string): Streams {
-  const refusal = () => new BusError('notFound', `${url} keeps no streams`)
+  const refusal = () => new BusError('notFound', `${url} has no streams`)
   return lazyStreams(
     () => Promise.reject(refusal()),
     () => {

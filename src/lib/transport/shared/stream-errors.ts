@@ -13,9 +13,13 @@ export function noStream(url: string, stream: string, known: Known = {}): BusErr
 
 /** A reading does not continue in another stream of the same name. */
 export function recreated(url: string, stream: string): BusError {
-  return new BusError('notFound', `the stream ${stream} on ${url} was removed, and another one made in its place`, {
-    try: ['the same again, which reads the new one'],
-  })
+  return new BusError(
+    'notFound',
+    `the stream ${stream} on ${url} was removed, and another one was created in its place`,
+    {
+      try: ['run it again to read the new one'],
+    },
+  )
 }
 
 export function otherStream(url: string, stream: string, known: Known = {}): BusError {
@@ -38,7 +42,7 @@ export function overlapping(url: string, subject: string, other: string, cause?:
 export function unreachableError(url: string, names: readonly string[]): BusError {
   return new BusError('timeout', `no server answers on ${url} for ${names.join(', ')}`, {
     data: {unreachable: names},
-    try: ['see which servers of the cluster are running: bus doctor'],
+    try: ['check which servers of the cluster are running: bus doctor'],
   })
 }
 

@@ -50,7 +50,7 @@ export function consumerConfig(settings: ConsumerSettings, subjects: readonly st
   const filters = checkApart(settings.filters ?? [])
   const stray = filters.find((filter) => !subjects.some((subject) => overlaps(subject, filter)))
   if (stray !== undefined) {
-    throw new BusError('usage', `the stream keeps nothing that ${JSON.stringify(stray)} matches`, {
+    throw new BusError('usage', `the stream stores nothing that ${JSON.stringify(stray)} matches`, {
       try: [`its subjects: ${subjects.join(', ')}`],
     })
   }
@@ -84,7 +84,7 @@ export function isSameConfig<T extends StreamConfig | ConsumerConfig>(one: T, ot
 /** Refuses what does not go together. Throws `usage`. */
 export function checkRead({from, to, filters = [], lastPerSubject, follow}: ReadOptions): void {
   for (const filter of filters) checkPattern(filter)
-  if (follow && to !== undefined) throw new BusError('usage', 'reading that follows has no end')
+  if (follow && to !== undefined) throw new BusError('usage', 'a reading that follows cannot have an end')
   if (lastPerSubject && (from !== undefined || follow || (to !== undefined && 'timeMs' in to)))
     throw new BusError('usage', 'the last message of each subject is read of the stream as it is')
 }
@@ -114,7 +114,7 @@ function characterName(char: string): string {
 function checkCounts(counts: Readonly<Record<string, number | undefined>>, least = 1): void {
   for (const [what, count] of Object.entries(counts)) {
     if (count === undefined || (count >= least && Number.isSafeInteger(count))) continue
-    throw new BusError('usage', `${what} is ${count}, and should be a whole number from ${least} on`)
+    throw new BusError('usage', `${what} is ${count}, but must be a whole number of at least ${least}`)
   }
 }
 
@@ -135,7 +135,7 @@ export function checkDeliver(deliver: DeliverPolicy): DeliverPolicy {
   if ('last' in deliver)
     throw new BusError('usage', 'a consumer cannot begin at a number of last messages', {try: ['a sequence or a time']})
   if ('seq' in deliver && deliver.seq < 1)
-    throw new BusError('usage', `there is no sequence ${deliver.seq}: they begin at 1`)
+    throw new BusError('usage', `there is no sequence ${deliver.seq}: sequences start at 1`)
   return deliver
 }
 

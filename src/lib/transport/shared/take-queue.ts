@@ -114,7 +114,7 @@ export class TakeQueue<T> {
 
   /** Up to `max` items as soon as there is one; none when nothing came for `waitMs`, and at the end. */
   take(max: number, waitMs?: number): Promise<readonly T[]> {
-    if (this.#wait !== undefined) return Promise.reject(new Error('one reader at a time: another one waits already'))
+    if (this.#wait !== undefined) return Promise.reject(new Error('one reader at a time: another one is waiting'))
     let taken: readonly T[]
     try {
       taken = this.#takeNow(max)

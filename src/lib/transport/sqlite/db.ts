@@ -140,7 +140,7 @@ export class Lock {
 
 function lockedError(what: string): BusError {
   return new BusError('connect', `${what} was locked by another process for ${patienceMs / 1000} s`, {
-    try: ['see who holds it: lsof'],
+    try: ['find the process that locks it: lsof'],
   })
 }
 
@@ -183,31 +183,36 @@ export function databaseError(path: string, error: unknown, kind = 'bus file'): 
 
 /** First match wins. `{kind}` is that of the file. */
 const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, string?])[] = [
-  [/^ENOENT$/, 'connect', 'cannot be made: its folder does not exist', 'make the folder first'],
+  [/^ENOENT$/, 'connect', 'cannot be created: its folder does not exist', 'create the folder first'],
   [/^(EACCES|EPERM|EROFS|SQLITE_PERM|SQLITE_AUTH)/, 'denied', 'cannot be opened: permission denied'],
   [
     /^SQLITE_READONLY/,
     'denied',
     'is not writable',
-    'it is written by readers too: see its permissions and its folder’s',
+    'readers write to it too: check its permissions and those of its folder',
   ],
-  [/^(ENOSPC|EDQUOT|SQLITE_FULL)/, 'connect', 'cannot be written: the disk is full', 'make room and run this again'],
+  [
+    /^(ENOSPC|EDQUOT|SQLITE_FULL)/,
+    'connect',
+    'cannot be written: the disk is full',
+    'free some space and run this again',
+  ],
   [/^SQLITE_NOTADB/, 'connect', 'is not a {kind}, left untouched', 'another path: --bus ./bus.db'],
   [/^SQLITE_CORRUPT/, 'connect', 'is damaged', 'copy it away before anything else, then see PRAGMA integrity_check'],
-  [/^SQLITE_BUSY/, 'connect', 'is locked by another process', 'see who holds it: lsof, and try again'],
+  [/^SQLITE_BUSY/, 'connect', 'is locked by another process', 'find the process that locks it: lsof, and try again'],
   [/^(EMFILE|ENFILE)/, 'connect', 'cannot be opened: no file descriptor is free', 'raise the limit: ulimit -n'],
   [/^ENOINODE/, 'connect', 'cannot be opened: the disk has no free inode', 'remove files and run this again'],
   [
     /^(SQLITE_CANTOPEN|ENOTDIR|ENAMETOOLONG|ELOOP|EISDIR|ENXIO)/,
     'connect',
     'cannot be opened',
-    'see the path and its permissions',
+    'check the path and its permissions',
   ],
   [
     /^(SQLITE_IOERR|EIO)/,
     'connect',
     'cannot be read or written: the disk reports an error',
-    'see the disk, or whether it is full',
+    'check the disk, and whether it is full',
   ],
 ]
 

@@ -214,7 +214,7 @@ function create(full: string): boolean {
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw openError(full, error)
     if (statSync(full, {throwIfNoEntry: false}) !== undefined) return false
-    throw new BusError('connect', `${full} is a symbolic link to a file that is not there`, {
+    throw new BusError('connect', `${full} is a symbolic link to a file that does not exist`, {
       try: ['make that file, empty, or remove the link'],
     })
   }
@@ -225,7 +225,7 @@ function isBusFile(db: Db, path: string): boolean {
   const [id, version, tables] = readIdentity(db)
   if (id === applicationId) {
     if (version < schemaVersion + 1000 - (schemaVersion % 1000)) return true
-    throw new BusError('connect', `${path} was made by a newer busline (file version ${version / 1000})`, {
+    throw new BusError('connect', `${path} was created by a newer busline (file version ${version / 1000})`, {
       try: ['upgrade busline', 'another file: --bus ./other.db'],
     })
   }

@@ -37,8 +37,8 @@ export const consumerFaults: readonly Fault[] = [
       'a consumer with several filters gets what one of them matches, or says that the server is too old',
       'on a consumer that acknowledges all, one acknowledgement stands for those before it',
       'a consumer without acknowledgements delivers each message once',
-      'no more are in hand than the consumer allows, over all its members',
-      'with one message in hand at a time they come strictly one after another',
+      'no more are in flight than the consumer allows, over all its members',
+      'with one message in flight at a time they arrive strictly one after another',
       'what is not acknowledged in time is delivered again, and counted',
       'what another member does not acknowledge comes to those that are there',
       'a message is delivered so often and no more, and others go on',
@@ -48,7 +48,7 @@ export const consumerFaults: readonly Fault[] = [
     bend: (sound) => misconfigured(sound, ({name}) => ({name})),
   },
   {
-    name: 'makes a consumer anew when it is added again',
+    name: 'makes a new consumer when it is added again',
     fails: [
       'adding a consumer again with the same settings answers it as it is',
       'a consumer of a name that is taken with other settings is refused, and the first stays as it was',
@@ -105,8 +105,8 @@ export const consumerFaults: readonly Fault[] = [
     bend: (sound) => misconfigured(sound, ({backoffMs, ...settings}) => ({...settings, ackWaitMs: backoffMs?.[0]})),
   },
   {
-    name: 'begins anew with each connection',
-    fails: ['a consumer goes on where the connection before it stopped'],
+    name: 'starts again with each connection',
+    fails: ['a consumer resumes where the connection before it stopped'],
     bend: (sound) =>
       bentConsume(sound, ({consume, reset}) => async (stream, consumer, options) => {
         await reset(stream, consumer, {seq: 1})
@@ -117,7 +117,7 @@ export const consumerFaults: readonly Fault[] = [
     name: 'gives everything to each member',
     fails: [
       'members of a consumer share its messages, each going to one of them',
-      'a member that wants so many claims no more and ends with them',
+      'a member that wants a number of messages claims no more and ends with them',
     ],
     bend(sound, {memory}) {
       return bentConsume(sound, ({add, consume, info}) => async (stream, consumer, options) => {
@@ -142,7 +142,7 @@ export const consumerFaults: readonly Fault[] = [
   },
   {
     name: 'claims more than a member wants',
-    fails: ['a member that wants so many claims no more and ends with them'],
+    fails: ['a member that wants a number of messages claims no more and ends with them'],
     bend: (sound) =>
       bentConsume(sound, ({consume}) => (stream, consumer, options) => {
         return consume(stream, consumer, {...options, max: undefined})
@@ -160,7 +160,7 @@ export const consumerFaults: readonly Fault[] = [
     name: 'moves no consumer',
     fails: [
       'after a reset nothing from where it begins counts as acknowledged',
-      'a consumer is moved to the first message, a sequence, the last so many, or the end',
+      'a consumer is moved to the first message, a sequence, a number of last messages, or the end',
       'a consumer is moved to a time',
       'a reset keeps the configuration and goes past what is gone, by the filters',
       'a reset forgets what is in flight: it is delivered as if for the first time',

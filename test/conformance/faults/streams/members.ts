@@ -20,7 +20,7 @@ export const memberFaults: readonly Fault[] = [
       'what is delivered counts as pending until it is acknowledged',
       'the acknowledgement floor rises only over what is acknowledged without a gap',
       'what was acknowledged is with the bus when a flush or a close resolves, for other connections too',
-      'a consumer goes on where the connection before it stopped',
+      'a consumer resumes where the connection before it stopped',
       'members of a consumer share its messages, each going to one of them',
     ],
     bend: (sound) => bentMembers(sound, () => ({ack() {}})),
@@ -61,7 +61,7 @@ export const memberFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'takes a rejection for work that goes on',
+    name: 'takes a rejection for work that continues',
     fails: ['what is rejected is delivered again at once'],
     bend: (sound) => bentMembers(sound, (member) => ({nak: (delivery) => member.working(delivery)})),
   },
@@ -124,7 +124,7 @@ export const memberFaults: readonly Fault[] = [
   },
   {
     name: 'waits for deliveries without end',
-    fails: ['a take waits as long as it is told, or until something comes, and gives what is there at once'],
+    fails: ['a take waits for the given time, or until something arrives, and gives what is there at once'],
     bend: (sound) => bentMembers(sound, (member) => ({take: (max) => member.take(max)})),
   },
   {
@@ -137,7 +137,7 @@ export const memberFaults: readonly Fault[] = [
   },
   {
     name: 'lets a second reader wait behind the first',
-    fails: ['a second take while one waits is refused at once, and the first goes on'],
+    fails: ['a second take while one waits is refused at once, and the first continues'],
     bend: (sound) =>
       bentMembers(sound, (member) => {
         let before: Promise<unknown> = Promise.resolve()

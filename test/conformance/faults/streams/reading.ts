@@ -20,7 +20,7 @@ export const readingFaults: readonly Fault[] = [
       'ten thousand messages are read in order, by loop and by batch',
       'reading begins at a sequence, or at the next one that is there',
       'reading begins at a time, or at the first message after it',
-      'reading begins with the last so many, of those that match',
+      'reading begins with a number of last messages, of those that match',
       'reading that follows may begin at the end',
     ],
     bend: (sound) => misread(sound, ({from, ...range}) => range),
@@ -34,7 +34,7 @@ export const readingFaults: readonly Fault[] = [
     name: 'reads everything, whatever the filters',
     fails: [
       'reading takes only what matches one of its filters, each message once',
-      'reading begins with the last so many, of those that match',
+      'reading begins with a number of last messages, of those that match',
     ],
     bend: (sound) => misread(sound, ({filters, ...range}) => range),
   },
@@ -46,9 +46,9 @@ export const readingFaults: readonly Fault[] = [
   {
     name: 'ends reading that should follow',
     fails: [
-      'reading that follows goes on with what is stored later',
+      'reading that follows continues with messages stored later',
       'nothing is lost or doubled where stored messages end and live ones begin',
-      'reading that follows goes on over a purge',
+      'reading that follows continues over a purge',
     ],
     bend: (sound) => misread(sound, ({follow, ...range}) => range),
   },

@@ -152,7 +152,7 @@ export const storingFaults: readonly Fault[] = [
   },
   {
     name: 'lets a bad message of a publisher go unseen',
-    fails: ['a publisher refuses a bad message at once and goes on with the next'],
+    fails: ['a publisher refuses a bad message at once and continues with the next'],
     bend: (sound) =>
       bentPublishers(sound, (publisher) => ({
         push(message) {

@@ -43,14 +43,14 @@ export const streamFaults: readonly Fault[] = [
       'a bad name or bad settings of a stream are refused, and nothing is made',
       'a message id is forgotten after its time',
       'the first message that a stream refuses fails the flush and is named by its index',
-      'a stream of so many messages lets the oldest go',
-      'a stream of so many messages refuses new ones, when it is told to, until there is room',
-      'a stream of so many bytes lets the oldest go',
-      'a stream of so many bytes refuses new messages, when it is told to',
-      'a stream of so many messages a subject lets the oldest of a subject go, also where it refuses new ones',
+      'a stream with a limit of messages removes the oldest',
+      'a stream with a limit of messages refuses new ones, if configured so, until there is room',
+      'a stream with a limit of bytes removes the oldest',
+      'a stream with a limit of bytes refuses new messages, if configured so',
+      'a stream with a limit of messages per subject removes the oldest of a subject, also where it refuses new ones',
       'a stream refuses a message that is too large for it, headers counted',
       'a stream lets go what is too old',
-      'a consumer goes on past what limits have removed',
+      'a consumer continues past what limits have removed',
     ],
     bend: (sound) =>
       bentAdd(
@@ -61,7 +61,7 @@ export const streamFaults: readonly Fault[] = [
       ),
   },
   {
-    name: 'makes a stream anew when it is added again',
+    name: 'makes a new stream when it is added again',
     fails: [
       'adding a stream again with the same settings answers it as it is',
       'a stream of a name that is taken with other settings is refused, and the first stays as it was',
@@ -108,7 +108,7 @@ export const streamFaults: readonly Fault[] = [
     name: 'counts the subjects of a stream that is not there, or of a bus that is closed',
     fails: [
       'a stream that is not there is not found, with its name, whatever is asked of it',
-      'a bus that is closed says so, with its name, to whoever uses its streams',
+      'a bus that is closed says so, with its name, when its streams are used',
     ],
     bend: (sound) =>
       bentStreams(sound, ({subjects}) => ({subjects: (...given) => subjects(...given).catch(() => new Map())})),
@@ -139,7 +139,7 @@ export const streamFaults: readonly Fault[] = [
     fails: [
       'a stream that is removed is gone with its messages and consumers, and its subjects are free',
       'a stream that is removed fails who follows it',
-      'a stream that is removed and made anew fails who follows it',
+      'a stream that is removed and created again fails its followers',
       'a consumer that is removed fails its members, and so does its stream',
     ],
     bend: (sound) =>
@@ -172,7 +172,7 @@ export const streamFaults: readonly Fault[] = [
     name: 'purges whatever the subject',
     fails: [
       'a purge may take only what matches a pattern',
-      'a purge may take what matches a pattern, but the last so many or what comes later',
+      'a purge may remove what matches a pattern, except a number of last messages or later ones',
     ],
     bend: (sound) => bentPurge(sound, ({pattern, ...which}) => which),
   },
@@ -180,13 +180,13 @@ export const streamFaults: readonly Fault[] = [
     name: 'purges beyond the sequence',
     fails: [
       'a purge may take only what comes before a sequence',
-      'a purge before a sequence that keeps the last so many is refused',
+      'a purge before a sequence that keeps a number of last messages is refused',
     ],
     bend: (sound) => bentPurge(sound, ({beforeSeq, ...which}) => which),
   },
   {
     name: 'keeps one message more in a purge',
-    fails: ['a purge may keep the last so many'],
+    fails: ['a purge may keep a number of last messages'],
     bend: (sound) => bentPurge(sound, (which) => ({...which, keep: (which.keep ?? 0) + 1})),
   },
 ]

@@ -9,7 +9,7 @@ it('a failure as JSON has its kind, exit code, sentence and hints, and data if t
   })
 })
 
-it('what failed first is told, where leaving failed as well', () => {
+it('the first failure is reported, where leaving failed as well', () => {
   const first = new BusError('connect', 'the disk is full')
   const last = new SuppressedError(new Error('again'), new SuppressedError(new Error('also'), first))
   expect(errorJson(last)).toMatchObject({error: {kind: 'connect', message: 'the disk is full'}})

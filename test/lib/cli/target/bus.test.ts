@@ -8,7 +8,7 @@ const all = {BUS_URL: 'memory:env', BUS_CONTEXT: 'prod', NATS_URL: 'nats://n:422
 const without = (...names: (keyof typeof all)[]) =>
   Object.fromEntries(Object.entries(all).filter(([name]) => !names.includes(name as keyof typeof all)))
 
-describe('which bus is meant', () => {
+describe('the chosen bus', () => {
   it('is what --bus says, before all else', () => {
     expect(chooseBus({bus: 'memory:flag'}, all)).toEqual({url: 'memory:flag', why: '--bus'})
   })

@@ -73,7 +73,7 @@ describe('a login that goes to a bus from elsewhere', () => {
     why,
   })
 
-  it('of the environment is told', () => {
+  it('of the environment is reported', () => {
     const env = {NATS_TOKEN: 'hunter2'}
     const warning = 'the login of the environment goes to nats://a:4222 (--bus)'
     expect(given({}, env).warnings).toEqual([warning])
@@ -83,7 +83,7 @@ describe('a login that goes to a bus from elsewhere', () => {
     for (const why of ['BUS_URL', 'NATS_URL']) expect(reach(chosen(why, url), {}, env).warnings).toEqual([])
   })
 
-  it('of a context is told, unless it is its URL', () => {
+  it('of a context is reported, unless it is its URL', () => {
     const fields = {user: 'ann', password: 'hunter2'}
     expect(reach(chosen('--bus', url, fields), {}, {}).warnings).toEqual([
       'the login of the context "prod" goes to nats://a:4222 (--bus)',
@@ -106,7 +106,7 @@ describe('TLS', () => {
     expect(inContext(fields).server.tls).toMatchObject({caFile: '/c/ca', certFile: '/c/cert', keyFile: '/c/key'})
   })
 
-  it('without a look at the certificate is told', () => {
+  it('without a look at the certificate is reported', () => {
     const warning = ['any certificate of nats://a:4222 is accepted: the server may be an impostor']
     expect(given({insecure: true})).toMatchObject({server: {tls: {insecure: true}}, warnings: warning})
     expect(inContext({insecure: true}).warnings).toHaveLength(1)

@@ -36,7 +36,7 @@ async function failing(): Promise<Transport> {
   }
 }
 
-describe('a subscription that fails in the background becomes a warning where nobody is told', () => {
+describe('a subscription that fails in the background becomes a warning where nobody listens', () => {
   test('of a messenger', async () => {
     const all = warnings()
     await new Messenger(await failing(), {}).stream('a', () => {})

@@ -27,7 +27,7 @@ test('echo answers with the bytes and headers of the request', () => {
   expect(echo().handle(request(bytes, headers))).toEqual({data: bytes, headers})
 })
 
-test('a fixed reply is made anew each time', () => {
+test('a fixed reply is a new message each time', () => {
   let n = 0
   const handler = fixed(() => ({data: String(++n)}))
   expect([handler.handle(request('')), handler.handle(request(''))]).toEqual([{data: '1'}, {data: '2'}])

@@ -51,7 +51,7 @@ test('a request without a reply in time is a timeout', async () => {
   )
 })
 
-test('so many replies end it', async () => {
+test('ends after the given number of replies', async () => {
   await answerWith('one', 'two', 'three')
   expect(await answersTo({replies: 2})).toEqual({texts: ['one', 'two'], error: undefined})
 })

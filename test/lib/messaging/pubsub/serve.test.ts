@@ -70,7 +70,7 @@ function byHand() {
 
 const ask = (data: string, subject = 'svc') => bus.request({subject, data}, {timeoutMs: 2000})
 
-test('every request gets its reply, and is told with its size and duration', async () => {
+test('every request gets its reply, and is reported with its size and duration', async () => {
   const {served, ended} = await started()
   expect((await ask('one')).text).toBe('one')
   expect((await ask('')).text).toBe('')
@@ -135,7 +135,7 @@ test('a bad reply subject does not end the service', async () => {
 })
 
 describe('bounds', () => {
-  test('so many requests end it, and not one more is answered', async () => {
+  test('the given number of requests ends it, and no further one is answered', async () => {
     const {ended} = await started({count: 2})
     const answers = await Promise.allSettled(
       ['1', '2', '3'].map((data) => bus.request({subject: 'svc', data}, {timeoutMs: 50})),
@@ -225,7 +225,7 @@ describe('work', () => {
     expect((await slow).text).toBe('slow')
   })
 
-  test('what is in hand when the signal aborts is answered', async () => {
+  test('requests in progress when the signal aborts are answered', async () => {
     const {handler, open, holds} = byHand()
     const {ended} = await started({handler})
     const reply = ask('1')
@@ -265,7 +265,7 @@ describe('work', () => {
     await expect(ended).rejects.toBe(full)
   })
 
-  test('a request keeps its place until whoever is told of it is ready', async () => {
+  test('a request keeps its place until its listener is ready', async () => {
     const told = deferred()
     const {ended} = await started({onServed: () => told.promise, count: 2})
     expect((await ask('1')).text).toBe('1')

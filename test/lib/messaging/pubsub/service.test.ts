@@ -36,7 +36,7 @@ test('who asks without a reply subject, or with a bad one, does no harm', async 
   expect(JSON.parse((await bus.request({subject: '$SRV.PING'})).text)).toMatchObject({name: 'greeter'})
 })
 
-test('what keeps it from answering is told, and again when it is closed', async () => {
+test('what keeps it from answering is reported, and again when it is closed', async () => {
   await using bus = openMemory(`memory:${randomUUID()}`)
   const full = new BusError('denied', 'the disk is full')
   const broken: Transport = {...bus, flush: () => Promise.reject(full)}

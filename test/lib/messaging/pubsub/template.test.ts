@@ -25,7 +25,7 @@ describe('a template', () => {
     expect(other.subject).not.toBe(one.subject)
   })
 
-  test('rolls each random number anew, from the first to the last', () => {
+  test('rolls a new random number each time, from the first to the last', () => {
     const make = compileTemplate({subject: 'a', data: '{random:-1-1}'})
     const rolled = new Set(Array.from({length: 500}, () => make().data))
     expect([...rolled].sort()).toEqual(['-1', '0', '1'])

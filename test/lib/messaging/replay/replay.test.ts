@@ -144,7 +144,7 @@ describe('a replay', () => {
     expect(await replay(source, sink, options())).toMatchObject({handled: 1, skipped: 2})
   })
 
-  test('a sink that breaks leaves what it had in hand unsettled', async () => {
+  test('a sink that breaks leaves its messages in progress unsettled', async () => {
     const source = new Remembering(10)
     const sink: Sink = {
       batch: 2,

@@ -16,7 +16,7 @@ test('a consumer is moved to the first message, the end, or a place', () => {
   expect(resetAt({timeMs: 5})).toEqual({timeMs: 5})
 })
 
-test('a new consumer begins at the last so many of what passes its filters', async () => {
+test('a new consumer begins at a number of last messages that pass its filters', async () => {
   const {bus, seqs} = await filled(6)
   await using _ = bus
   expect(await deliverAt(bus.streams, 'S', 'new', undefined)).toBe('new')

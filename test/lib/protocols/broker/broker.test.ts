@@ -14,7 +14,7 @@ onThreeBuses((place) => {
     await expect.poll(() => seen.toSorted()).toEqual(['GAME_EVENTS.state.changed {"level":1}', 'a {"level":1}'])
   })
 
-  test('the stream is made when it is missing, left as it is when not, and what differs is told', async () => {
+  test('the stream is made when it is missing, left unchanged when not, and differences are reported', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const notices: string[] = []
@@ -61,7 +61,7 @@ onThreeBuses((place) => {
     })
   })
 
-  test('who starts it twice at once has one connection, and whoever stops it meanwhile closes that', async () => {
+  test('starting it twice at once opens one connection, and stopping it meanwhile closes that', async () => {
     const url = await place.fresh()
     const broker = new Broker({url})
     await Promise.all([broker.start(), broker.start()])
@@ -101,7 +101,7 @@ onThreeBuses((place) => {
   })
 })
 
-test('a bus that keeps no streams is told at the start', async () => {
+test('a bus without streams is reported at the start', async () => {
   const broker = new Broker({url: 'libbus:/nonexistent/x.db?create', jetstream: true})
   await expect(broker.start()).rejects.toMatchObject({name: 'BusError'})
 })

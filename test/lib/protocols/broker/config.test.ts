@@ -22,7 +22,7 @@ test.each([
   expect(() => validate(config)).toThrow(expect.objectContaining({kind: 'usage', message}))
 })
 
-test('a stream is told by what it has otherwise', () => {
+test('a stream with other settings is described by the differences', () => {
   const made = {
     ...settingsOf('A'),
     storage: 'file',

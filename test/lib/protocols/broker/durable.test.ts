@@ -43,7 +43,7 @@ onThreeBuses((place) => {
     expect([pending, ackPending]).toEqual([0, 0])
   })
 
-  test('a message whose handler throws comes again and is not acknowledged; the others go on', async () => {
+  test('a message whose handler throws is redelivered and not acknowledged; the others continue', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const notices: string[] = []
@@ -112,7 +112,7 @@ onThreeBuses((place) => {
     await (await broker.subscribeDurable('GAME_EVENTS.>', 'all', () => {}))()
   })
 
-  test('a subscription that is ended hears nothing more, and another goes on where it was', async () => {
+  test('a subscription that has ended receives nothing more, and another resumes where it stopped', async () => {
     const broker = await started({url: await place.fresh()})
     const seen: string[] = []
     const end = await broker.subscribeDurable('GAME_EVENTS.>', 'e', (data) => void seen.push(textOf(data)))
@@ -124,7 +124,7 @@ onThreeBuses((place) => {
     await expect.poll(() => seen).toEqual(['1', '22'])
   })
 
-  test('a consumer that is removed ends its subscription, which is told', async () => {
+  test('a consumer that is removed ends its subscription, which is reported', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const notices: string[] = []
@@ -135,7 +135,7 @@ onThreeBuses((place) => {
   })
 
   if (place.kind !== 'memory') {
-    test('progress survives kill -9: only what was in hand comes again', async () => {
+    test('progress survives kill -9: only messages in flight are redelivered', async () => {
       const url = await place.fresh()
       const bus = await opened(url)
       const broker = await started({url})

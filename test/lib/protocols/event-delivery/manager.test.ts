@@ -94,7 +94,7 @@ describe('a subscription', () => {
     await until(() => offsetOf(one), 2)
   })
 
-  test('goes on where it was with the next gateway', async () => {
+  test('resumes where it stopped with the next gateway', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 4)
     {
@@ -211,7 +211,7 @@ describe('a rejection', () => {
     expect(performance.now() - start).toBeGreaterThan(280)
   })
 
-  test('too often sends the event where such events go, and goes on', async () => {
+  test('too often sends the event to the dead letters, and continues', async () => {
     const bus = await memoryBus()
     await bus.streams.add({name: 'DEAD', subjects: ['dead.>']})
     await store(bus, 1, 3)

@@ -134,7 +134,7 @@ describe('the subject of a method', () => {
     expect(parseSubject('loom.rpc.agent-coder.*.task.assign')).toEqual({...method, instance: '*'})
   })
 
-  test('is told from other subjects', () => {
+  test('is distinguished from other subjects', () => {
     for (const text of [
       'loom.rpc',
       'loom.rpc.a',

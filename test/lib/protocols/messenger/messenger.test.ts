@@ -50,7 +50,7 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     expect(seen).toEqual(['heard'])
   })
 
-  test('goes on after a receiver that throws', async () => {
+  test('continues after a receiver that throws', async () => {
     const [one, two] = await pair()
     const seen: string[] = []
     await one.stream('a', (data) => {

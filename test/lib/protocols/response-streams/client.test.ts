@@ -121,7 +121,7 @@ describe.each(busNames)('on %s, a stream', (name) => {
     await expect(textsOf(stream)).rejects.toMatchObject({kind: 'noResponders'})
   })
 
-  test('ends when its signal aborts, and the others go on', async () => {
+  test('ends when its signal aborts, and the others continue', async () => {
     await using client = new StreamClient(near)
     const stop = new AbortController()
     const [left, other] = [await client.open('logs', 'a', {signal: stop.signal}), await client.open('logs', 'b')]

@@ -92,7 +92,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     expect(await service.end()).toMatchObject({streams: 1, failed: 1, ignored: 1})
   })
 
-  test('closes with 5000 when the frames cannot be made, and goes on', async () => {
+  test('closes with 5000 when the frames cannot be made, and continues', async () => {
     const service = await running(async (_request, writer) => {
       writer.write('one')
       writer.write(Buffer.alloc(writer.mostData + 1))
@@ -163,7 +163,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     await service.end()
   })
 
-  test('works on so many at a time, and on the others after them', async () => {
+  test('works on a limited number at a time, and on the others after them', async () => {
     let open = 0
     let most = 0
     const service = await running(
@@ -183,7 +183,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     expect(await service.end()).toMatchObject({streams: 20})
   })
 
-  test('ends when no request comes for so long', async () => {
+  test('ends when no request arrives for the given time', async () => {
     const service = await running(three, {idleMs: 50})
     expect(await service.served).toMatchObject({streams: 0})
     await service.end()

@@ -44,7 +44,7 @@ describe('a libbus database', () => {
     const before = readFileSync(path)
     expect(await refusal(`libbus:${path}`)).toMatchObject({
       kind: 'notFound',
-      message: `${path} is no libbus database: it has not the table bus_events, the column bus_requests.created_at, the table bus_replies`,
+      message: `${path} is not a libbus database: it lacks the table bus_events, the column bus_requests.created_at, the table bus_replies`,
       data: {missing: ['the table bus_events', 'the column bus_requests.created_at', 'the table bus_replies']},
     })
     expect(readFileSync(path).equals(before)).toBe(true)
@@ -194,7 +194,7 @@ describe('cleaning up', () => {
     expect(left(path)).toEqual([1, 1, 1])
   })
 
-  test('that takes what a slow subscriber has not read is told to it', async () => {
+  test('that takes what a slow subscriber has not read is reported to it', async () => {
     const path = await peersDatabase()
     const notices: Notice[] = []
     await using bus = await open(`libbus:${path}?poll=2ms`, {notify: (notice) => notices.push(notice)})

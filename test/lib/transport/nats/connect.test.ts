@@ -112,7 +112,7 @@ describe('a connect', () => {
     expect(performance.now() - began).toBeLessThan(10_000)
   })
 
-  it('goes on to the next server of the list', async () => {
+  it('tries the next server of the list', async () => {
     const ports = [nowhere, silent, hangsUp, endsLater, web]
     const url = `${ports.map((port) => `nats://127.0.0.1:${port}`).join(',')},${server.url()}`
     await using bus = await open(url, {connectTimeoutMs: 300})

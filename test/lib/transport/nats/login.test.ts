@@ -139,7 +139,7 @@ describe('a login', () => {
     expect(error.message).not.toContain('SECRET')
   })
 
-  it('is read from its file again when the connection is made anew', async () => {
+  it('is read from its file again at a reconnect', async () => {
     await using server = await NatsServer.start(operator.config)
     const path = file('renewed.creds', operator.user().creds)
     await using bus = await open(server.url(), {login: {credsFile: path}})

@@ -5,7 +5,7 @@ import {NatsServer} from '../../../nats-server.ts'
 import {numbers, take, Watched} from './watched.ts'
 
 describe('when the server is restarted', () => {
-  it('a subscription goes on, misses nothing from then on, and the gap is told', async () => {
+  it('a subscription continues, misses nothing from then on, and the gap is reported', async () => {
     await using server = await NatsServer.start()
     await using watched = await Watched.open(server.url())
     const subscription = await watched.bus.subscribe(['a', 'b.*'], {queue: 'q'})
@@ -42,7 +42,7 @@ describe('when the server is restarted', () => {
     expect(watched.notices[1]?.text).toContain(`:${port}`)
   })
 
-  it('no gap is told to who did not listen', async () => {
+  it('no gap is reported without a subscription', async () => {
     await using server = await NatsServer.start()
     await using watched = await Watched.open(server.url())
     await server.stop()
@@ -52,7 +52,7 @@ describe('when the server is restarted', () => {
     expect(watched.kinds).toEqual(['disconnected', 'reconnected'])
   })
 
-  it('nothing is waited for once whoever opened the bus wants to end', async () => {
+  it('nothing is waited for once the caller wants to end', async () => {
     await using server = await NatsServer.start()
     const stop = new AbortController()
     await using watched = await Watched.open(server.url(), {signal: stop.signal})
@@ -181,7 +181,7 @@ describe('when the server does not come back', () => {
 })
 
 describe('a connection that is in trouble', () => {
-  it('to a server that falls silent is found out, told, and made anew', async () => {
+  it('to a server that falls silent is detected, reported, and replaced', async () => {
     await using server = await NatsServer.start()
     await using proxy = await FaultyProxy.before(server)
     await using watched = await Watched.open(proxy.url, {heartbeatMs: 40, connectTimeoutMs: 100})
@@ -210,7 +210,7 @@ describe('a connection that is in trouble', () => {
     })
   })
 
-  it('to a server that shuts down slowly is told so, once', async () => {
+  it('to a server that shuts down slowly is reported, once', async () => {
     await using server = await NatsServer.start('lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"')
     await using watched = await Watched.open(server.url())
     await watched.bus.subscribe('a')
@@ -222,7 +222,7 @@ describe('a connection that is in trouble', () => {
     expect(watched.notices[0]?.text).toMatch(/127\.0\.0\.1:\d+ is shutting down/)
   })
 
-  it('with a server that speaks nonsense is made anew, and nothing is written on stdout', async () => {
+  it('with a server that sends nonsense is replaced, and nothing is written to stdout', async () => {
     await using server = await NatsServer.start()
     await using proxy = await FaultyProxy.before(server)
     await using watched = await Watched.open(proxy.url)

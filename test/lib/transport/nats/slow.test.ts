@@ -18,7 +18,7 @@ async function publishBurst(bus: Transport): Promise<void> {
 
 describe('a reader who falls behind', () => {
   // How long a server waits for its reader is not ours to say: on a machine that stalls it may be too short.
-  it.each(['nats', 'ws'])('in a burst, but goes on reading, loses nothing: %s', {retry: 2}, async (scheme) => {
+  it.each(['nats', 'ws'])('in a burst, but continues to read, loses nothing: %s', {retry: 2}, async (scheme) => {
     await using publisher = await open(server.url())
     await using watched = await Watched.open(server.url({scheme}))
     const subscription = await watched.bus.subscribe('a')

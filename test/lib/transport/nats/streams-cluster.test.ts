@@ -6,7 +6,7 @@ import {ask} from './streams.ts'
 import {numbers, take, Watched} from './watched.ts'
 
 describe('in a cluster of three that keeps a stream three times', () => {
-  it('reading, consuming and publishing go on when leaders step down and a server dies', async () => {
+  it('reading, consuming and publishing continue when leaders step down and a server dies', async () => {
     await using cluster = await Cluster.start()
     const [one, two, three] = cluster.servers
     await using watched = await Watched.open(one.url())

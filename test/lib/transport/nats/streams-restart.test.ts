@@ -4,7 +4,7 @@ import {startStreams, store} from './streams.ts'
 import {numbers, take, Watched} from './watched.ts'
 
 describe('when the server of a stream is restarted', () => {
-  it('a reading in its middle goes on, and nothing is lost or doubled', async () => {
+  it('a reading in its middle continues, and nothing is lost or doubled', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {bus} = watched
@@ -20,7 +20,7 @@ describe('when the server of a stream is restarted', () => {
     expect(await reading.take(1)).toEqual([])
   })
 
-  it('a reading that follows goes on with what is stored later', async () => {
+  it('a reading that follows continues with messages stored later', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {bus} = watched
@@ -36,7 +36,7 @@ describe('when the server of a stream is restarted', () => {
     expect(await take(reading, 490)).toEqual(numbers(11, 500))
   })
 
-  it('a member goes on, and what it had acknowledged does not come again', async () => {
+  it('a member continues, and what it had acknowledged is not redelivered', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {streams} = watched.bus
@@ -106,7 +106,7 @@ describe('when the server of a stream is restarted', () => {
     await expect(publisher.push({subject: 'a'})).rejects.toBe(failure)
   })
 
-  it('a bus can be closed while the connection is lost, whatever goes on', async () => {
+  it('a bus can be closed while the connection is lost, whatever else happens', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {streams} = watched.bus

@@ -47,7 +47,7 @@ describe('what answers for JetStream', () => {
   })
   const answers = ['', 'hello', 'null', '[]', '{}', '{"error":null}', '{"config":{},"state":7}', '{"streams":[7]}']
 
-  it.each(answers)('and is none is told of in a sentence: %s', async (text) => {
+  it.each(answers)('but is not is reported in a sentence: %s', async (text) => {
     const streams = catalogue(session(text) as unknown as JetStreamSession)
     const failure = {kind: 'remote', message: expect.stringContaining('what answered for JetStream on nats://x')}
     await expect(streams.info('S')).rejects.toMatchObject(failure)

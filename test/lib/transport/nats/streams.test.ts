@@ -27,7 +27,7 @@ describe('a server without JetStream', () => {
       () => streams.consumers.consume('A', 'c'),
       () => publisher.flush(),
     ]) {
-      const message = expect.stringContaining(`${bus.url} keeps no streams`)
+      const message = expect.stringContaining(`${bus.url} has no streams`)
       await expect(use()).rejects.toMatchObject({
         kind: 'notFound',
         message,
@@ -86,7 +86,7 @@ describe('reading', () => {
     ])
   })
 
-  it('finds the last so many among many others and over gaps', async () => {
+  it('finds a number of last messages among many others and over gaps', async () => {
     await using server = await startStreams()
     await using bus = await open(server.url())
     await bus.streams.add({name: 'A', subjects: ['a.*']})

@@ -91,7 +91,7 @@ describe('taking', () => {
 })
 
 describe('a slow reader', () => {
-  test('loses what passes the limit, counted, and is told once until it reads again', async () => {
+  test('loses and counts what exceeds the limit, and is notified once until it reads again', async () => {
     const told: number[] = []
     const mailbox = filled(5, {limit: 2, onDrop: (dropped) => told.push(dropped)})
     expect(mailbox.push(message(6))).toBe(false)

@@ -67,7 +67,7 @@ describe('a request', () => {
     expect(reply(0, 'late')).toBe(false)
   })
 
-  test('may have a token of the bus, which is told when nobody waits any more', async () => {
+  test('may have a token of the bus, which is notified when nobody waits any more', async () => {
     const over: string[] = []
     const tokens = ['x', 'y', 'z']
     const token = () => tokens.shift() ?? ''

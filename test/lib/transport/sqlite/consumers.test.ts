@@ -84,7 +84,7 @@ describe('members in several processes', () => {
     expect(performance.now() - killed).toBeLessThan(6000)
   })
 
-  test('that leave in order leave what is in hand until its time is up', async () => {
+  test('that leave in order leave their messages in flight until the ack wait is over', async () => {
     const {path, bus, info} = await freshConsumer(5, {ackWaitMs: 1500})
     const begun = performance.now()
     const hoarder = start('hoard', path, 'S', 'c', '3', 'leave')
@@ -158,7 +158,7 @@ describe('a member', () => {
     expect((await bus.streams.info('S')).state.messages).toBe(3)
   })
 
-  test('that holds all it may goes on as soon as another acknowledges', async () => {
+  test('that holds all it may continues as soon as another acknowledges', async () => {
     const {path, bus} = await freshConsumer(4, {maxAckPending: 2})
     await using other = await open(path)
     await using first = await bus.streams.consumers.consume('S', 'c')

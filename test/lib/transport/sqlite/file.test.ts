@@ -164,26 +164,29 @@ describe('what is no bus file is refused', () => {
 })
 
 describe('a file that is open, and is', () => {
-  test.each(['deleted', 'replaced'])('%s: who listens is told, and nothing is acknowledged any more', async (fate) => {
-    const folder = temporaryFolder()
-    const [path, other] = [join(folder, 'bus.db'), join(folder, 'other.db')]
-    const bus = await open(path)
-    await bus.streams.add({name: 'S', subjects: ['s']})
-    const subscription = await bus.subscribe('a')
-    const told = expect(subscription.take(1)).rejects.toMatchObject({
-      exitCode: 3,
-      message: expect.stringContaining(`was ${fate} while it was open`),
-    })
-    await (await open(other)).close()
-    if (fate === 'deleted') rmSync(path)
-    else renameSync(other, path)
-    await told
-    await expect(bus.streams.publish({subject: 's', data: 'x'})).rejects.toMatchObject({exitCode: 3})
-    await expect(bus.close()).rejects.toMatchObject({exitCode: 3})
-    await using next = await open(path)
-    expect(await next.streams.list()).toEqual([])
-    expect(existsSync(`${path}-wal.lost`)).toBe(true)
-  })
+  test.each(['deleted', 'replaced'])(
+    '%s: listeners are notified, and nothing is acknowledged any more',
+    async (fate) => {
+      const folder = temporaryFolder()
+      const [path, other] = [join(folder, 'bus.db'), join(folder, 'other.db')]
+      const bus = await open(path)
+      await bus.streams.add({name: 'S', subjects: ['s']})
+      const subscription = await bus.subscribe('a')
+      const told = expect(subscription.take(1)).rejects.toMatchObject({
+        exitCode: 3,
+        message: expect.stringContaining(`was ${fate} while it was open`),
+      })
+      await (await open(other)).close()
+      if (fate === 'deleted') rmSync(path)
+      else renameSync(other, path)
+      await told
+      await expect(bus.streams.publish({subject: 's', data: 'x'})).rejects.toMatchObject({exitCode: 3})
+      await expect(bus.close()).rejects.toMatchObject({exitCode: 3})
+      await using next = await open(path)
+      expect(await next.streams.list()).toEqual([])
+      expect(existsSync(`${path}-wal.lost`)).toBe(true)
+    },
+  )
 
   test('moved away for a moment: acknowledgements that could not be written then are written by flush', async () => {
     const path = join(temporaryFolder(), 'bus.db')

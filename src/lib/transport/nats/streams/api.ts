@@ -89,8 +89,8 @@ async function attempt<T>(
     session.elections.hasAnswered = true
     return answer as T
   }
-  const sentence = `what answered for JetStream on ${session.url} is something else: ${JSON.stringify(reply.text.slice(0, 60))}`
-  throw new BusError('remote', sentence, {try: ['see who else subscribes to $JS.API.>']})
+  const sentence = `what answered for JetStream on ${session.url} is not JetStream: ${JSON.stringify(reply.text.slice(0, 60))}`
+  throw new BusError('remote', sentence, {try: ['check who else subscribes to $JS.API.>']})
 }
 
 /** `refused`: it was not done; `silent`: it may have been done; undefined: the failure is no sign of an election. */
@@ -129,7 +129,7 @@ export function noLeader(url: string, cause: unknown): BusError {
   const reason = cause instanceof BusError ? ` (${cause.message})` : ''
   return new BusError('timeout', `no leader was elected on ${url} within ${leaderWaitMs / 1000} s${reason}`, {
     cause,
-    try: ['see which servers of the cluster are running: bus doctor'],
+    try: ['check which servers of the cluster are running: bus doctor'],
   })
 }
 
@@ -153,7 +153,7 @@ function noAnswer(url: string, error: BusError): BusError {
 }
 
 function noJetStream(url: string, data?: {readonly code: number}, cause?: unknown): BusError {
-  return new BusError('notFound', `${url} keeps no streams: JetStream is not enabled there for this login`, {
+  return new BusError('notFound', `${url} has no streams: JetStream is not enabled there for this login`, {
     cause,
     try: ['nats-server --jetstream', 'a login whose account has JetStream'],
     ...(data && {data}),

@@ -155,7 +155,7 @@ async function consume(
   if (options.signal?.aborted) throw interruptedError()
   if (info.config.deliver_subject === undefined) return new PullMember(session, info, options)
   if (info.push_bound && !info.config.deliver_group) {
-    const sentence = `the push consumer ${consumer} of ${stream} on ${session.url} is bound: its messages go to somebody else`
+    const sentence = `the push consumer ${consumer} of ${stream} on ${session.url} is bound: its messages go to another client`
     throw new BusError('denied', sentence, {try: ['end the other one', 'a pull consumer: several share it']})
   }
   const member = new PushMember(session, info, options)

@@ -186,12 +186,12 @@ export abstract class NatsMember implements Consuming {
 
   #notGivenBack(count: number): void {
     const what = `the consumer ${this.consumer} of ${this.stream} takes no acknowledgements`
-    this.session.notify('gap', `${what}: ${count} messages were delivered and not taken, and will not come again`)
+    this.session.notify('gap', `${what}: ${count} messages were delivered and not taken, and will not be redelivered`)
   }
 
   #tellUnsaid(count: number): void {
     const what = count === 1 ? 'an acknowledgement' : `${count} acknowledgements`
-    this.session.notify('error', `${what} to ${this.session.url} may not have arrived: the messages may come again`)
+    this.session.notify('error', `${what} to ${this.session.url} may not have arrived: the messages may be redelivered`)
   }
 }
 

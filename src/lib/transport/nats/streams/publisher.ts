@@ -242,8 +242,12 @@ function neverSent(url: string, count: number): BusError {
 
 function unconfirmedFailure(url: string, count: number): BusError {
   const what = count === 1 ? 'a message was' : `${count} messages were`
-  return new BusError('connect', `the connection to ${url} broke while ${what} on the way, stored or not`, {
-    try: ['a Nats-Msg-Id in each message: they are then sent again and stored once'],
-    data: {unconfirmed: count},
-  })
+  return new BusError(
+    'connect',
+    `the connection to ${url} broke while ${what} in flight: they may or may not be stored`,
+    {
+      try: ['a Nats-Msg-Id in each message: they are then resent and stored once'],
+      data: {unconfirmed: count},
+    },
+  )
 }

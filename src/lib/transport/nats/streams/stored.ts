@@ -88,5 +88,5 @@ export class StoredReader {
 const longest = 512
 
 function notAStream(url: string, text: string): BusError {
-  return new BusError('remote', `what answered on ${url} is no stream: ${JSON.stringify(text.slice(0, 60))}`)
+  return new BusError('remote', `what answered on ${url} is not a stream: ${JSON.stringify(text.slice(0, 60))}`)
 }
