@@ -4,6 +4,7 @@
  * reaches only us and work in progress is finished, and a timeout takes the program's children along.
  */
 import type {ChildProcess} from 'node:child_process'
+import {Timer} from '../time/timer.ts'
 
 /** The default of --exec-timeout. */
 export const programTimeoutMs = 30_000
@@ -72,7 +73,7 @@ export function start(program: Program): Running {
     killGroup(child, why === 'timeout' ? graceMs : 0)
   }
   const stop = () => kill('stopped')
-  const timer = program.timeoutMs === undefined ? undefined : setTimeout(() => kill('timeout'), program.timeoutMs)
+  const timer = program.timeoutMs === undefined ? undefined : new Timer(program.timeoutMs, () => kill('timeout'))
   program.signal?.addEventListener('abort', stop)
   child.stderr?.on('data', (chunk: Buffer) => {
     tail.add(chunk)
@@ -83,7 +84,7 @@ export function start(program: Program): Running {
   child.stdin?.end(program.input ?? '')
   const ended = endOf(child, () => cut !== undefined).then((end): Ending => {
     over = true
-    clearTimeout(timer)
+    timer?.cancel()
     program.signal?.removeEventListener('abort', stop)
     const reason = tail.lastLine()
     if (end.error !== undefined) return {kind: 'notStarted', reason: spawnReason(end.error)}

@@ -3,11 +3,26 @@ const longestMs = 2 ** 31 - 1
 
 /** A timeout of any length, in milliseconds. It keeps the process alive until it fires or is cancelled, unless `unref` is called. */
 export class Timer implements Disposable {
+  readonly #ms: number
+  readonly #action: () => void
   #handle: NodeJS.Timeout
   #isUnref = false
 
   constructor(ms: number, action: () => void) {
-    this.#handle = this.#start(ms, action)
+    this.#ms = ms
+    this.#action = action
+    this.#handle = this.#start(ms)
+  }
+
+  /** Begins the whole wait again, also after it fired. */
+  refresh(): void {
+    if (!(this.#ms > longestMs)) {
+      this.#handle.refresh()
+      return
+    }
+    this.cancel()
+    this.#handle = this.#start(this.#ms)
+    if (this.#isUnref) this.#handle.unref()
   }
 
   cancel(): void {
@@ -24,12 +39,37 @@ export class Timer implements Disposable {
     this.cancel()
   }
 
-  #start(ms: number, action: () => void): NodeJS.Timeout {
-    if (!(ms > longestMs)) return setTimeout(action, ms)
+  #start(ms: number): NodeJS.Timeout {
+    if (!(ms > longestMs)) return setTimeout(this.#action, ms)
     return setTimeout(() => {
-      this.#handle = this.#start(ms - longestMs, action)
+      this.#handle = this.#start(ms - longestMs)
       if (this.#isUnref) this.#handle.unref()
     }, longestMs)
+  }
+}
+
+/** Repeats an action every `ms` milliseconds, however long that is. It keeps the process alive as a `Timer` does. */
+export class Interval implements Disposable {
+  readonly #timer: Timer
+
+  constructor(ms: number, action: () => void) {
+    this.#timer = new Timer(ms, () => {
+      this.#timer.refresh()
+      action()
+    })
+  }
+
+  cancel(): void {
+    this.#timer.cancel()
+  }
+
+  unref(): this {
+    this.#timer.unref()
+    return this
+  }
+
+  [Symbol.dispose](): void {
+    this.cancel()
   }
 }
 

@@ -1,4 +1,5 @@
 import {BusError} from '../../core/errors.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import type {Handler} from './handlers.ts'
 import {advertise, type Identity} from './service.ts'
@@ -84,8 +85,8 @@ export function checkServed(served: number, {subject, count, forMs, idleMs, sign
 class Bounds implements Disposable {
   readonly #signal: AbortSignal | undefined
   readonly #stop: () => void
-  readonly #for: NodeJS.Timeout | undefined
-  readonly #idle: NodeJS.Timeout | undefined
+  readonly #for: Timer | undefined
+  readonly #idle: Timer | undefined
 
   constructor(subscription: Subscription, {signal, forMs, idleMs, onDrain}: Service, open: () => number) {
     const drain = () => void subscription.drain()
@@ -96,8 +97,8 @@ class Bounds implements Disposable {
     }
     if (signal?.aborted) drain()
     else signal?.addEventListener('abort', this.#stop)
-    if (forMs !== undefined) this.#for = setTimeout(drain, forMs)
-    if (idleMs !== undefined) this.#idle = setTimeout(drain, idleMs)
+    if (forMs !== undefined) this.#for = new Timer(forMs, drain)
+    if (idleMs !== undefined) this.#idle = new Timer(idleMs, drain)
   }
 
   heard(): void {
@@ -106,7 +107,7 @@ class Bounds implements Disposable {
 
   [Symbol.dispose](): void {
     this.#signal?.removeEventListener('abort', this.#stop)
-    clearTimeout(this.#for)
-    clearTimeout(this.#idle)
+    this.#for?.cancel()
+    this.#idle?.cancel()
   }
 }

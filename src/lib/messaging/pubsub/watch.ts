@@ -1,5 +1,7 @@
 /** Following a subscription within bounds: what `sub` does, without its looks. Works on batches from end to end. */
+
 import type {Message} from '../../core/message.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import type {Filter} from './filter.ts'
 
@@ -65,16 +67,16 @@ export async function watch(subscription: Subscription, options: WatchOptions): 
 class Bounds implements Disposable {
   readonly #subscription: Subscription
   readonly #options: WatchOptions
-  readonly #for: NodeJS.Timeout | undefined
-  readonly #idle: NodeJS.Timeout | undefined
+  readonly #for: Timer | undefined
+  readonly #idle: Timer | undefined
   endedBy: Watched['endedBy'] = 'closed'
 
   constructor(subscription: Subscription, options: WatchOptions) {
     this.#subscription = subscription
     this.#options = options
     const {forMs, idleMs, stop, gone} = options
-    if (forMs !== undefined) this.#for = setTimeout(() => this.end('for'), forMs)
-    if (idleMs !== undefined) this.#idle = setTimeout(() => this.end('idle'), idleMs)
+    if (forMs !== undefined) this.#for = new Timer(forMs, () => this.end('for'))
+    if (idleMs !== undefined) this.#idle = new Timer(idleMs, () => this.end('idle'))
     stop?.addEventListener('abort', this.#stop)
     gone?.addEventListener('abort', this.#gone)
     if (stop?.aborted) this.#stop()
@@ -92,8 +94,8 @@ class Bounds implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#for)
-    clearTimeout(this.#idle)
+    this.#for?.cancel()
+    this.#idle?.cancel()
     this.#options.stop?.removeEventListener('abort', this.#stop)
     this.#options.gone?.removeEventListener('abort', this.#gone)
   }

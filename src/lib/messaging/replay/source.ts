@@ -1,6 +1,8 @@
 /** What is replayed: a range of a stream, which disturbs nobody, or what a durable consumer has still to do. */
+
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {Interval} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
 import {Deliveries} from '../stored/deliveries.ts'
@@ -26,9 +28,6 @@ export interface Source extends AsyncDisposable {
 
 /** How long a consumer may be silent before it is looked at. */
 const silenceMs = 500
-/** The longest interval of a timer of Node. */
-const longestMs = 2 ** 31 - 1
-
 /** Reads a range, at most `count` messages of it. An `undefined` range is empty. */
 export async function rangeSource(
   bus: Transport,
@@ -117,7 +116,7 @@ class DurableSource implements Source {
   /** Only where an acknowledgement covers all earlier messages. */
   readonly #prefix: SettledPrefix | undefined
   /** Extends the ack wait of messages in progress. */
-  readonly #alive: NodeJS.Timeout
+  readonly #alive: Interval
   readonly #members: Consuming[] = []
   /** Messages still to take by `count`. */
   #wanted: number
@@ -138,10 +137,7 @@ class DurableSource implements Source {
     this.total = this.#expected === Number.POSITIVE_INFINITY ? undefined : this.#expected
     this.#prefix = info.config.ack === 'all' ? new SettledPrefix() : undefined
     const {ackWaitMs, backoffMs} = info.config
-    this.#alive = setInterval(
-      () => this.#deliveries.working(),
-      Math.max(20, Math.min(ackWaitMs, ...backoffMs, longestMs) / 3),
-    )
+    this.#alive = new Interval(Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3), () => this.#deliveries.working())
     this.#alive.unref()
   }
 
@@ -197,7 +193,7 @@ class DurableSource implements Source {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#alive)
+    this.#alive.cancel()
     this.#deliveries.giveAllBack()
     await Promise.all(this.#members.map((member) => member.close()))
   }

@@ -1,7 +1,9 @@
 /** Following a durable consumer: what `sub --durable` shows. What was shown is acknowledged, the rest is given back. */
+
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkPatterns, covers} from '../../core/subject.ts'
+import {Interval} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {Deliveries} from './deliveries.ts'
@@ -21,9 +23,6 @@ type Show = (batch: readonly Message[], limit: number) => number | Promise<numbe
 
 /** How often it looks whether it is to end. */
 const lookMs = 100
-/** The longest interval of a timer of Node. */
-const longestMs = 2 ** 31 - 1
-
 /**
  * Fails as `findStream` does, with `notFound` where the consumer is missing, with `usage` when it is for other subjects,
  * with `denied` when it belongs to somebody else.
@@ -74,15 +73,15 @@ export class DurableReading implements Subscription {
   readonly #consuming: Consuming
   readonly #deliveries = new Deliveries()
   /** Extends the ack wait of messages while they are shown. */
-  readonly #alive: NodeJS.Timeout
+  readonly #alive: Interval
   #isEnding = false
 
   constructor(info: ConsumerInfo, consuming: Consuming) {
     this.info = info
     this.#consuming = consuming
     const {ackWaitMs, backoffMs} = info.config
-    const everyMs = Math.max(20, Math.min(ackWaitMs, ...backoffMs, longestMs) / 3)
-    this.#alive = setInterval(() => this.#deliveries.working(), everyMs)
+    const everyMs = Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3)
+    this.#alive = new Interval(everyMs, () => this.#deliveries.working())
   }
 
   /** `show`, after which all of the batch is acknowledged, once `written` says that it is where it should be. */
@@ -110,7 +109,7 @@ export class DurableReading implements Subscription {
 
   async close(): Promise<void> {
     this.#isEnding = true
-    clearInterval(this.#alive)
+    this.#alive.cancel()
     this.#deliveries.giveAllBack()
     await this.#consuming.close()
   }

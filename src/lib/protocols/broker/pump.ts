@@ -2,6 +2,7 @@
  * A durable subscription at work: one message at a time goes to the handler, and while it works some more are fetched,
  * so that a distant server costs no round trip per message. The ack wait of all messages in progress is extended.
  */
+import {Interval} from '../../core/time/timer.ts'
 import type {ConsumerInfo, Consuming, Delivery} from '../../transport/streams-contract.ts'
 
 /** Largest number of messages in progress. */
@@ -35,11 +36,11 @@ export class Pump {
   /** Resolves when it was stopped, all that it said is with the bus, and the consumer is left. Fails as `take` does. */
   async run(): Promise<void> {
     const {consuming, config} = this.#parts
-    const alive = setInterval(() => this.#stillAtWork(), Math.min(config.ackWaitMs, ...config.backoffMs) / 3)
+    const alive = new Interval(Math.min(config.ackWaitMs, ...config.backoffMs) / 3, () => this.#stillAtWork())
     try {
       await Promise.all([this.#fetch(), this.#handle()])
     } finally {
-      clearInterval(alive)
+      alive.cancel()
       for (const delivery of this.#inHand) delivery.nak()
       await consuming.close()
     }

@@ -1,4 +1,5 @@
 import type {Message} from '../../core/message.ts'
+import {Timer} from '../../core/time/timer.ts'
 
 /** Messages read ahead of who hands them on one by one. */
 export class Page {
@@ -29,13 +30,13 @@ export class Page {
 }
 
 async function until<T>(promise: Promise<T>, dueMs: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, dueMs - performance.now()), undefined)
+    timer = new Timer(Math.max(0, dueMs - performance.now()), () => resolve(undefined))
   })
   try {
     return await Promise.race([promise, late])
   } finally {
-    clearTimeout(timer)
+    timer?.cancel()
   }
 }

@@ -3,9 +3,11 @@
  * of all streams, and the last token of the subject says whose they are. It reads on whatever the readers of the single
  * streams do, so a slow one blocks nobody; in the first implementation it blocked them all.
  */
+
 import {BusError, closedError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkSubject} from '../../core/subject.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {interruptedError} from '../../transport/shared/requests.ts'
 import {type Dialect, encodeRequest, heartbeatSubject} from './dialects.ts'
@@ -41,7 +43,7 @@ export class StreamClient implements AsyncDisposable {
   readonly #options: StreamClientOptions
   readonly #streams = new Map<string, ResponseStream>()
   /** For each stream whose producer sends heartbeats: what ends it when they no longer come. */
-  readonly #alarms = new Map<ResponseStream, NodeJS.Timeout>()
+  readonly #alarms = new Map<ResponseStream, Timer>()
   #frames: Promise<Subscription> | undefined
   #heartbeats: Promise<Subscription> | undefined
   #last: {readonly subject: string; readonly stream: ResponseStream | undefined} = {subject: '', stream: undefined}
@@ -103,7 +105,7 @@ export class StreamClient implements AsyncDisposable {
     const abort = () => stream.fail(interruptedError())
     const onEnd = () => {
       this.#streams.delete(token)
-      clearTimeout(this.#alarms.get(stream))
+      this.#alarms.get(stream)?.cancel()
       this.#alarms.delete(stream)
       signal?.removeEventListener('abort', abort)
     }
@@ -201,7 +203,7 @@ export class StreamClient implements AsyncDisposable {
     const {silenceMs = defaultSilenceMs} = this.#options
     const alarm = this.#alarms.get(stream)
     if (alarm !== undefined) alarm.refresh()
-    else this.#alarms.set(stream, setTimeout(() => stream.fail(vanishedError(stream, silenceMs)), silenceMs).unref())
+    else this.#alarms.set(stream, new Timer(silenceMs, () => stream.fail(vanishedError(stream, silenceMs))).unref())
   }
 }
 

@@ -1,6 +1,8 @@
 /** Following response streams within bounds: what `stream open` does, without its looks. */
+
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {StreamClient, StreamOptions} from './client.ts'
 import type {Close} from './close-reasons.ts'
 import type {ResponseStream} from './response-stream.ts'
@@ -51,7 +53,7 @@ class Following {
   readonly #streams: ResponseStream[] = []
   readonly #failures: unknown[] = []
   readonly #closes: Close[] = []
-  #idle: NodeJS.Timeout | undefined
+  #idle: Timer | undefined
   #left: number
   #frames = 0
   #shown = 0
@@ -68,8 +70,8 @@ class Following {
     const {forMs, idleMs, stop, onOpen} = this.#options
     const onStop = () => this.#end('stop')
     stop?.addEventListener('abort', onStop)
-    const timer = forMs === undefined ? undefined : setTimeout(() => this.#end('for'), forMs)
-    if (idleMs !== undefined) this.#idle = setTimeout(() => this.#end('idle'), idleMs)
+    const timer = forMs === undefined ? undefined : new Timer(forMs, () => this.#end('for'))
+    if (idleMs !== undefined) this.#idle = new Timer(idleMs, () => this.#end('idle'))
     try {
       const {subject, body, open, dialect, buffer, whenFull} = this.#options
       const opened = Array.from({length: open}, () => this.#client.open(subject, body, {dialect, buffer, whenFull}))
@@ -78,8 +80,8 @@ class Following {
       if (this.#endedBy !== 'close') this.#leave()
       await Promise.all(this.#streams.map((stream) => this.#read(stream)))
     } finally {
-      clearTimeout(timer)
-      clearTimeout(this.#idle)
+      timer?.cancel()
+      this.#idle?.cancel()
       stop?.removeEventListener('abort', onStop)
     }
     return {

@@ -1,5 +1,6 @@
 import {BusError} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
 import {decodeRequest, type ReadRequest} from './dialects.ts'
@@ -177,8 +178,8 @@ function withBody({subject, payload, headers, seq, time}: Message, reply: string
 class Bounds implements Disposable {
   readonly #subscription: Subscription
   readonly #signal: AbortSignal | undefined
-  readonly #for: NodeJS.Timeout | undefined
-  readonly #idle: NodeJS.Timeout | undefined
+  readonly #for: Timer | undefined
+  readonly #idle: Timer | undefined
   readonly #stopped = new AbortController()
 
   constructor(subscription: Subscription, {signal, forMs, idleMs}: StreamService) {
@@ -186,8 +187,8 @@ class Bounds implements Disposable {
     this.#signal = signal
     if (signal?.aborted) this.end()
     else signal?.addEventListener('abort', this.end)
-    if (forMs !== undefined) this.#for = setTimeout(this.end, forMs)
-    if (idleMs !== undefined) this.#idle = setTimeout(() => void subscription.drain(), idleMs)
+    if (forMs !== undefined) this.#for = new Timer(forMs, this.end)
+    if (idleMs !== undefined) this.#idle = new Timer(idleMs, () => void subscription.drain())
   }
 
   /** Aborts when open streams must end. */
@@ -201,8 +202,8 @@ class Bounds implements Disposable {
 
   [Symbol.dispose](): void {
     this.#signal?.removeEventListener('abort', this.end)
-    clearTimeout(this.#for)
-    clearTimeout(this.#idle)
+    this.#for?.cancel()
+    this.#idle?.cancel()
   }
 
   readonly end = (): void => {

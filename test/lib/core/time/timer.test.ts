@@ -1,5 +1,5 @@
 import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest'
-import {sleep, Timer} from '../../../../src/lib/core/time/timer.ts'
+import {Interval, sleep, Timer} from '../../../../src/lib/core/time/timer.ts'
 
 const day = 86_400_000
 
@@ -36,6 +36,38 @@ describe('Timer', () => {
     timer.cancel()
     vi.advanceTimersByTime(60 * day)
     expect(action).not.toHaveBeenCalled()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('Timer.refresh', () => {
+  it.each([10, 30 * day])('begins a wait of %d ms again, before and after it fired', (ms) => {
+    const action = vi.fn()
+    const timer = new Timer(ms, action)
+    vi.advanceTimersByTime(ms - 1)
+    timer.refresh()
+    vi.advanceTimersByTime(ms - 1)
+    expect(action).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    timer.refresh()
+    vi.advanceTimersByTime(ms)
+    expect(action).toHaveBeenCalledTimes(2)
+  })
+})
+
+describe('Interval', () => {
+  it.each([10, 24 * day, 30 * day, 100 * day])('of %d ms fires after each of them until it is cancelled', (ms) => {
+    const action = vi.fn()
+    const interval = new Interval(ms, action)
+    vi.advanceTimersByTime(ms - 1)
+    expect(action).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(action).toHaveBeenCalledTimes(1)
+    vi.advanceTimersByTime(2 * ms)
+    expect(action).toHaveBeenCalledTimes(3)
+    interval.cancel()
+    vi.advanceTimersByTime(2 * ms)
+    expect(action).toHaveBeenCalledTimes(3)
     expect(vi.getTimerCount()).toBe(0)
   })
 })

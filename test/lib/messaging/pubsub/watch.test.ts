@@ -35,6 +35,16 @@ describe('watching', () => {
     expect(watched).toEqual({shown: ['1', '2', '3'], received: 5, kept: 3, endedBy: 'count'})
   })
 
+  test('does not end early when its time or its idle time is longer than a timer of Node holds', async () => {
+    const month = 30 * 86_400_000
+    const watched = await watching({count: 2, forMs: month, idleMs: month}, async (bus) => {
+      publish(bus, '1')
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      publish(bus, '2')
+    })
+    expect(watched).toMatchObject({shown: ['1', '2'], endedBy: 'count'})
+  })
+
   test('counts what is shown, not what is filtered out', async () => {
     const keep = (batch: readonly Message[]) => batch.filter(({text}) => text.startsWith('x'))
     const watched = await watching({count: 2, keep}, (bus) => publish(bus, '1', 'x2', '3', 'x4', 'x5'))

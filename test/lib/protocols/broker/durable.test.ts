@@ -1,6 +1,6 @@
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {expect, test} from 'vitest'
+import {expect, test, vi} from 'vitest'
 import {onThreeBuses, opened, started} from './buses.ts'
 
 const textOf = (data: Uint8Array) => Buffer.from(data).toString()
@@ -78,6 +78,21 @@ onThreeBuses((place) => {
     await expect.poll(() => seen.length, {timeout: 10_000}).toBe(5)
     await broker.stop()
     expect(seen).toEqual(['1', '2', '3', '4', '5'])
+  })
+
+  test('messages are kept in flight without a flood of signals, however long the ack wait', async () => {
+    const url = await place.fresh()
+    const bus = await opened(url)
+    const broker = await started({url})
+    await bus.streams.consumers.add('GAME_EVENTS', {name: 'l', filters: ['GAME_EVENTS.x'], ackWaitMs: 100 * 86_400_000})
+    const warnings = vi.spyOn(process, 'emitWarning')
+    const seen: string[] = []
+    await broker.subscribeDurable('GAME_EVENTS.x', 'l', (data) => void seen.push(textOf(data)))
+    await broker.publish('GAME_EVENTS.x', 'one')
+    await expect.poll(() => seen).toEqual(['one'])
+    await broker.stop()
+    expect(warnings.mock.calls).toEqual([])
+    warnings.mockRestore()
   })
 
   test('two brokers on one durable consumer share the work', async () => {

@@ -1,0 +1,16 @@
+import {expect, it, vi} from 'vitest'
+import {openDurable} from '../../../../src/lib/messaging/stored/durable.ts'
+import {openMemory} from '../../../../src/lib/transport/memory/driver.ts'
+
+it('a durable reading keeps its messages in flight without a flood of signals, however long the ack wait', async () => {
+  await using bus = openMemory('memory:durable-ack-wait')
+  await bus.streams.add({name: 'S', subjects: ['s']})
+  await bus.streams.consumers.add('S', {name: 'd', ackWaitMs: 100 * 86_400_000})
+  await bus.streams.publish({subject: 's', data: 'x'})
+  const warnings = vi.spyOn(process, 'emitWarning')
+  const reading = await openDurable(bus.streams, ['s'], {durable: 'd'})
+  expect(await reading.take(1)).toHaveLength(1)
+  await reading.close()
+  expect(warnings.mock.calls).toEqual([])
+  warnings.mockRestore()
+})
