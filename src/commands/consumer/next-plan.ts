@@ -1,7 +1,9 @@
 /** `consumer next`: from flags to how messages are settled and shown, and the result. */
+
+import type {ViewFlags} from '../../lib/cli/flags/view.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
 import {type DurationRange, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
-import {chooseView, type Screen, type ViewFlags} from '../../lib/cli/render/view.ts'
+import {chooseView, type Screen} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import type {NextOptions, Taken} from '../../lib/messaging/stored/next.ts'

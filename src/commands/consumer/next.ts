@@ -42,12 +42,7 @@ export default class ConsumerNext extends BusCommand {
     }),
     term: toggle('terminate each message: it is never redelivered'),
     peek: variant(consumerFlags.peek, {exclusive: ['ack', 'nak', 'term']}),
-    raw: viewFlags.raw,
-    delimiter: viewFlags.delimiter,
-    format: viewFlags.format,
-    'headers-only': viewFlags['headers-only'],
-    'subjects-only': viewFlags['subjects-only'],
-    select: viewFlags.select,
+    ...viewFlags,
   }
 
   async run(): Promise<void> {

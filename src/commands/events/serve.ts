@@ -27,7 +27,7 @@ export default class EventsServe extends BusCommand {
     ws: text('listen for WebSocket clients on this address (default: 127.0.0.1:5599)', '<address>'),
     webhooks: toggle('deliver the subscriptions that have a webhook'),
     exec: variant(answerFlags.exec, {description: 'run the program after -- for each event'}),
-    'exec-timeout': variant(answerFlags['exec-timeout'], {dependsOn: ['exec']}),
+    'exec-timeout': answerFlags['exec-timeout'],
     stdout: toggle('deliver the subscriptions of transport stdout, as records', {exclusive: ['exec']}),
     token: gatewayToken,
     'allow-anonymous': toggle('accept clients without a token'),

@@ -1,6 +1,5 @@
 /** From the flags of `pub` to what is published, and when. */
 import {accessSync, constants, type Stats, statSync} from 'node:fs'
-import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
 import {checkOneBody, fileError, inputName, readBody, readChunks} from '../../lib/cli/io/input.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {unescapeText} from '../../lib/cli/render/template.ts'
@@ -82,21 +81,6 @@ export async function planPublish(given: PubFlags, signal: AbortSignal): Promise
 
 function checkFlags(flags: PubFlags): void {
   const {subject, body, records, lines, template, reply} = flags
-  excluding(flags, 'records', 'lines', 'file', 'size', 'count', 'encoding', 'template', 'reply')
-  excluding(flags, 'lines', 'size', 'count')
-  excluding(flags, 'every', 'rate', 'speed')
-  excluding(flags, 'rate', 'speed')
-  excluding(flags, 'encoding', 'size', 'template')
-  needing(flags, 'speed', 'records')
-  needing(flags, 'obey-headers', 'records')
-  needing(flags, 'delimiter', 'lines')
-  needing(flags, 'msg-id', 'ack')
-  needing(flags, 'expect-last-seq', 'ack')
-  needing(flags, 'window', 'ack')
-  // The stream answers to where a reply would go.
-  excluding(flags, 'ack', 'reply')
-  excluding(flags, 'records', 'msg-id')
-  excluding(flags, 'expect-last-seq', 'lines', 'records', 'count', 'every', 'rate')
   if (records !== undefined && subject !== undefined) {
     throw new BusError('usage', 'records have their own subjects: SUBJECT and --records exclude each other', {
       try: [`bus pub --records ${records}`],

@@ -3,7 +3,7 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {bodyFlags, expect} from '../../lib/cli/flags/body.ts'
 import {count, duration, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
-import {viewFlags} from '../../lib/cli/flags/view.ts'
+import {replyViewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseReplyView, type ReplyView} from '../../lib/cli/render/reply-view.ts'
 import {type Answer, ask} from '../../lib/messaging/pubsub/request.ts'
@@ -42,16 +42,16 @@ export default class Req extends BusCommand {
     replies: count('end after this many replies'),
     'until-idle': duration('end when no reply came for this long'),
     'until-empty': toggle('end at the first empty reply'),
-    count: variant(pacingFlags.count, {description: 'send this many requests and show their latencies'}),
+    count: variant(pacingFlags.count, {
+      description: 'send this many requests and show their latencies',
+      exclusive: ['replies', 'until-idle', 'until-empty'],
+    }),
     concurrency: variant(pacingFlags.concurrency, {
       description: 'with --count: how many at the same time (default: 1)',
+      dependsOn: ['count'],
     }),
-    raw: viewFlags.raw,
-    delimiter: viewFlags.delimiter,
-    format: viewFlags.format,
-    'headers-only': viewFlags['headers-only'],
-    select: viewFlags.select,
-    expect: expect,
+    ...replyViewFlags,
+    expect,
   }
 
   async run(): Promise<void> {

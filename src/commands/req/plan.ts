@@ -1,8 +1,7 @@
-import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
+import type {ViewFlags} from '../../lib/cli/flags/view.ts'
 import {checkOneBody, readBody} from '../../lib/cli/io/input.ts'
 import {asksForView} from '../../lib/cli/render/reply-view.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
-import type {ViewFlags} from '../../lib/cli/render/view.ts'
 import type {Headers, Outgoing} from '../../lib/core/message.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import type {Encoding} from '../../lib/core/text/encoding.ts'
@@ -38,9 +37,6 @@ export interface ReqPlan {
 
 /** Checks the flags, compiles the expectations and reads the body, all before a bus is opened. Fails with `usage`. */
 export async function planRequests(flags: ReqFlags, signal: AbortSignal): Promise<ReqPlan> {
-  excluding(flags, 'count', 'replies', 'until-idle', 'until-empty')
-  excluding(flags, 'encoding', 'size', 'template')
-  needing(flags, 'concurrency', 'count')
   checkOneBody(flags)
   if (!flags.template) checkSubject(flags.subject)
   const {expect = [], timeout, replies, size} = flags

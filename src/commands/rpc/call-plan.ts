@@ -1,8 +1,9 @@
 /** `rpc call`: from flags to the methods to call, and to their answers. */
+
+import type {ViewFlags} from '../../lib/cli/flags/view.ts'
 import {readBody} from '../../lib/cli/io/input.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
 import type {ReplyView} from '../../lib/cli/render/reply-view.ts'
-import type {ViewFlags} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {Message} from '../../lib/core/message.ts'
 import {reworded} from '../../lib/core/rewording.ts'

@@ -4,7 +4,7 @@ import {bodyFlags, expect} from '../../lib/cli/flags/body.ts'
 import {timeoutFlag} from '../../lib/cli/flags/global.ts'
 import {text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {instance, prefix} from '../../lib/cli/flags/rpc.ts'
-import {viewFlags} from '../../lib/cli/flags/view.ts'
+import {replyViewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseReplyView} from '../../lib/cli/render/reply-view.ts'
 import {planCall, runCall} from './call-plan.ts'
@@ -46,12 +46,8 @@ export default class RpcCall extends BusCommand {
     'trace-id': text('trace id of the call (default: a new one)', '<id>'),
     file: variant(bodyFlags.file, {description: 'read the payload from this file'}),
     envelope: toggle('show the whole envelope, not only the payload'),
-    raw: viewFlags.raw,
-    delimiter: viewFlags.delimiter,
-    format: viewFlags.format,
-    'headers-only': viewFlags['headers-only'],
-    select: viewFlags.select,
-    expect: expect,
+    ...replyViewFlags,
+    expect,
   }
 
   async run(): Promise<void> {

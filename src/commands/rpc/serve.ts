@@ -40,7 +40,7 @@ export default class RpcServe extends BusCommand {
     prefix: prefix,
     queue: variant(filterFlags.queue, {description: 'queue group: each call goes to one member (default: none)'}),
     file: variant(bodyFlags.file, {description: 'read the payload of each answer from this file'}),
-    encoding: variant(bodyFlags.encoding, {exclusive: ['echo', 'expr', 'exec', 'template']}),
+    encoding: bodyFlags.encoding,
     echo: answerFlags.echo,
     expr: answerFlags.expr,
     exec: answerFlags.exec,

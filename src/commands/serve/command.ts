@@ -13,7 +13,7 @@ import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 import {checkServed, type Service, serve} from '../../lib/messaging/pubsub/serve.ts'
-import {checkNoStream, identityOf, queueOf, type StreamFlags} from './plan.ts'
+import {identityOf, queueOf, type StreamFlags} from './plan.ts'
 
 export default class Serve extends BusCommand {
   static override summary = 'answer requests'
@@ -63,13 +63,22 @@ export default class Serve extends BusCommand {
     queue: variant(filterFlags.queue, {
       description: 'queue group: each request goes to one of its members (default: busline)',
     }),
-    'no-queue': toggle('join no queue group: every server gets every request'),
+    'no-queue': toggle('join no queue group: every server gets every request', {exclusive: ['queue']}),
     service: text('announce a NATS service of this name', '<name>'),
-    version: text('version of the service (default: 0.0.0)', '<semver>'),
-    stream: toggle('answer each request with a stream: every line is a frame'),
-    chunk: size('send output as it arrives, in frames of at most this many bytes, instead of lines'),
-    delimiter: viewFlags.delimiter,
-    every: variant(pacingFlags.every, {description: 'with --stream: interval between frames'}),
+    version: text('version of the service (default: 0.0.0)', '<semver>', {dependsOn: ['service']}),
+    stream: toggle('answer each request with a stream: every line is a frame', {
+      exclusive: ['echo', 'expr', 'header', 'delay', 'fail', 'service', 'version'],
+    }),
+    chunk: size('send output as it arrives, in frames of at most this many bytes, instead of lines', {
+      exclusive: ['delimiter'],
+      relationships: [{type: 'some', flags: ['exec', 'file']}],
+      dependsOn: ['stream'],
+    }),
+    delimiter: variant(viewFlags.delimiter, {
+      relationships: [{type: 'some', flags: ['exec', 'file']}],
+      dependsOn: ['stream'],
+    }),
+    every: variant(pacingFlags.every, {description: 'with --stream: interval between frames', dependsOn: ['stream']}),
     concurrency: variant(pacingFlags.concurrency, {
       description: 'requests to handle at the same time (default: 16, or 1024 streams)',
     }),
@@ -84,7 +93,6 @@ export default class Serve extends BusCommand {
     const {args, flags} = await this.parse(Serve)
     const subject = checkPattern(args.subject)
     if (flags.stream) return await this.#stream({...flags, subject, body: args.body})
-    checkNoStream({...flags, subject})
     const queue = queueOf(flags)
     const identity = identityOf({...flags, subject})
     const kill = new AbortController()

@@ -1,5 +1,4 @@
 /** From the flags of `serve` to its queue group and identity. */
-import {needing} from '../../lib/cli/base/flag-rules.ts'
 import type {ServeFlags} from '../../lib/cli/flags/reply-handler.ts'
 import {checkIdentity, type Identity} from '../../lib/messaging/pubsub/service.ts'
 
@@ -22,12 +21,6 @@ export function queueOf(flags: Pick<ServeFlags, 'queue' | 'no-queue'>): string |
 /** What the flags make it known by, if they do. Fails with `usage`. */
 export function identityOf(flags: Pick<ServeFlags, 'subject' | 'service' | 'version'>): Identity | undefined {
   const {subject, service: name, version = '0.0.0'} = flags
-  needing(flags, 'version', 'service')
   if (name === undefined) return undefined
   return checkIdentity({name, id: crypto.randomUUID(), version, description: `bus serve ${subject}`})
-}
-
-/** Throws `usage` for a flag that needs `--stream`, on a service that answers requests. */
-export function checkNoStream(flags: StreamFlags): void {
-  for (const name of ['chunk', 'delimiter', 'every'] as const) needing(flags, name, 'stream')
 }

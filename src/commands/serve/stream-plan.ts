@@ -2,7 +2,6 @@
 
 import {accessSync, constants} from 'node:fs'
 import type {ChalkInstance} from 'chalk'
-import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
 import {checkProgram} from '../../lib/cli/base/program.ts'
 import type {ProgramWishes} from '../../lib/cli/flags/reply-handler.ts'
 import {fileError, readBody, readChunks} from '../../lib/cli/io/input.ts'
@@ -67,15 +66,9 @@ export function streamedView(json: boolean, terminal: boolean, paint: ChalkInsta
 }
 
 function checkFlags(flags: StreamFlags): void {
-  excluding(flags, 'stream', 'echo', 'expr', 'header', 'delay', 'fail', 'service', 'version')
-  excluding(flags, 'queue', 'no-queue')
-  excluding(flags, 'exec', 'file', 'encoding', 'template', 'every', 'count')
-  excluding(flags, 'file', 'encoding', 'template', 'count')
-  excluding(flags, 'chunk', 'delimiter')
-  excluding(flags, 'encoding', 'template')
-  needing(flags, 'exec-timeout', 'exec')
-  needing(flags, 'chunk', 'exec', 'file')
-  needing(flags, 'delimiter', 'exec', 'file')
+  // Without --stream these go together, which oclif cannot express.
+  if (flags.exec) checkWithout(flags, 'exec', 'file', 'encoding', 'template', 'every', 'count')
+  if (flags.file !== undefined) checkWithout(flags, 'file', 'encoding', 'template', 'count')
   const {subject, body, file} = flags
   if (body !== undefined && (flags.exec || file !== undefined)) {
     const other = flags.exec ? '--exec' : '--file'
@@ -95,6 +88,13 @@ function checkFlags(flags: StreamFlags): void {
   if (file === '-') throw new BusError('usage', 'each stream reads the file anew, which stdin cannot be')
   if (file !== undefined) checkReadable(file)
   if (flags.chunk === 0) throw new BusError('usage', '--chunk is 0 bytes, so there would be no frames')
+}
+
+/** Throws `usage` when one of `others` is given, which `name` excludes. */
+function checkWithout(flags: StreamFlags, name: string, ...others: readonly (keyof StreamFlags)[]): void {
+  const other = others.find((one) => flags[one] !== undefined && flags[one] !== false)
+  if (other === undefined) return
+  throw new BusError('usage', `--${name} and --${other} exclude each other`, {try: ['leave one of them out']})
 }
 
 function checkReadable(path: string): void {

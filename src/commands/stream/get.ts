@@ -1,9 +1,10 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {text} from '../../lib/cli/flags/kinds.ts'
+import type {ViewFlags} from '../../lib/cli/flags/view.ts'
 import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
-import {chooseView, type Screen, type View, type ViewFlags} from '../../lib/cli/render/view.ts'
+import {chooseView, type Screen, type View} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
@@ -26,12 +27,7 @@ export default class StreamGet extends BusCommand {
   }
   static override flags = {
     'last-for': text('the last message of this subject or pattern', '<subject>'),
-    raw: viewFlags.raw,
-    delimiter: viewFlags.delimiter,
-    format: viewFlags.format,
-    'headers-only': viewFlags['headers-only'],
-    'subjects-only': viewFlags['subjects-only'],
-    select: viewFlags.select,
+    ...viewFlags,
   }
 
   async run(): Promise<void> {

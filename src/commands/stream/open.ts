@@ -44,12 +44,7 @@ export default class StreamOpen extends BusCommand {
       ['first', 'later'],
     ),
     buffer: count('fail if more than this many frames are buffered (default: up to 64 MiB)'),
-    raw: viewFlags.raw,
-    delimiter: viewFlags.delimiter,
-    format: viewFlags.format,
-    'headers-only': viewFlags['headers-only'],
-    'subjects-only': viewFlags['subjects-only'],
-    select: viewFlags.select,
+    ...viewFlags,
     record: record,
   }
 

@@ -61,24 +61,27 @@ export default class Sub extends BusCommand {
     count: pacingFlags.count,
     for: pacingFlags.for,
     idle: pacingFlags.idle,
-    raw: viewFlags.raw,
-    delimiter: viewFlags.delimiter,
-    format: viewFlags.format,
-    'headers-only': viewFlags['headers-only'],
-    'subjects-only': viewFlags['subjects-only'],
+    ...viewFlags,
     match: filterFlags.match,
     where: filterFlags.where,
-    select: viewFlags.select,
     ignore: texts('exclude subjects that match', '<subject>'),
-    pair: toggle('show each request with its reply'),
-    record: record,
+    pair: toggle('show each request with its reply', {
+      exclusive: ['raw', 'format', 'subjects-only', 'select', 'queue'],
+    }),
+    record,
     sample: percent('keep this share of the messages, picked at random'),
-    from: streamFlags.from,
-    to: streamFlags.to,
-    end: toggle('stop at the current end of the stream, like --to end'),
-    stream: text('which stream, if several store the subjects', '<name>'),
-    durable: streamFlags.durable,
-    create: variant(streamFlags.create, {description: 'create the durable consumer if it does not exist'}),
+    from: variant(streamFlags.from, {exclusive: ['queue', 'pair']}),
+    to: variant(streamFlags.to, {exclusive: ['end'], dependsOn: ['from']}),
+    end: toggle('stop at the current end of the stream, like --to end', {dependsOn: ['from']}),
+    stream: text('which stream, if several store the subjects', '<name>', {
+      relationships: [{type: 'some', flags: ['from', 'durable']}],
+    }),
+    // Messages that are left out would be acknowledged too.
+    durable: variant(streamFlags.durable, {exclusive: ['from', 'queue', 'pair', 'match', 'where', 'ignore', 'sample']}),
+    create: variant(streamFlags.create, {
+      description: 'create the durable consumer if it does not exist',
+      dependsOn: ['durable'],
+    }),
   }
 
   async run(): Promise<void> {

@@ -1,11 +1,11 @@
 /** From the flags of `sub` to what is kept and how it is shown. */
 
-import {excluding, needing} from '../../lib/cli/base/flag-rules.ts'
 import type {RangeEnd} from '../../lib/cli/flags/stream.ts'
+import type {ViewFlags} from '../../lib/cli/flags/view.ts'
 import type {Tape} from '../../lib/cli/io/record-file.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
-import {chooseView, type Screen, type Sink, type View, type ViewFlags} from '../../lib/cli/render/view.ts'
+import {chooseView, type Screen, type Sink, type View} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {formatPosition, type Position} from '../../lib/core/position.ts'
@@ -50,14 +50,6 @@ export interface Stage {
 
 /** Compiles filters and view. Fails with `usage` for flags that do not go together and for what does not compile. */
 export async function planWatch(flags: SubFlags, screen: Screen): Promise<Showing> {
-  excluding(flags, 'pair', 'raw', 'format', 'subjects-only', 'select', 'queue')
-  excluding(flags, 'from', 'queue', 'pair')
-  excluding(flags, 'to', 'end')
-  // What is left out would be acknowledged all the same.
-  excluding(flags, 'durable', 'from', 'queue', 'pair', 'match', 'where', 'ignore', 'sample')
-  for (const name of ['to', 'end'] as const) needing(flags, name, 'from')
-  needing(flags, 'stream', 'from', 'durable')
-  needing(flags, 'create', 'durable')
   const {match, where, ignore, sample} = flags
   return {
     view: await chooseView(flags, {...screen, stored: (flags.from ?? flags.durable) !== undefined}),

@@ -42,13 +42,6 @@ describe('consumer next', () => {
     expect(await show([new Message('a', 'two')])).toBe(false)
     expect(out.written.join('')).toBe('one\ntwo\n')
   })
-
-  test.each<[NextFlags, string]>([[{raw: true, json: true}, '--raw and --json exclude each other']])(
-    'cannot be chosen by %j: %s',
-    async (flags, sentence) => {
-      await expect(planNext(flags, screen, output())).rejects.toThrow(sentence)
-    },
-  )
 })
 
 describe('the result of consumer next', () => {

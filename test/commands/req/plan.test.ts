@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {planRequests, type ReqFlags, repliesLine, showsReplies} from '../../../src/commands/req/plan.ts'
+import type {ViewFlags} from '../../../src/lib/cli/flags/view.ts'
 import {chooseReplyView} from '../../../src/lib/cli/render/reply-view.ts'
-import type {ViewFlags} from '../../../src/lib/cli/render/view.ts'
 import {type Headers, Message} from '../../../src/lib/core/message.ts'
 
 const signal = new AbortController().signal

@@ -103,7 +103,6 @@ describe('stream get', () => {
     [{seq: '0'}, '"0" is not a sequence number'],
     [{seq: 'last'}, '"last" is not a sequence number'],
     [{'last-for': 'a..b'}, 'has an empty token'],
-    [{seq: '1', raw: true, json: true}, '--raw and --json exclude each other'],
   ])('refuses %j: %s', async (flags, sentence) => {
     await expect(planGet({stream: 'S', ...flags}, {terminal: false})).rejects.toThrow(sentence)
   })

@@ -94,14 +94,6 @@ describe('what sub shows', () => {
   })
 
   test.each<[SubFlags, string]>([
-    [{pair: true, raw: true}, '--pair and --raw exclude each other'],
-    [{pair: true, queue: 'q'}, '--pair and --queue exclude each other'],
-    [{from: 'first', queue: 'q'}, '--from and --queue exclude each other'],
-    [{from: 'first', pair: true}, '--from and --pair exclude each other'],
-    [{from: 'first', to: 'end', end: true}, '--to and --end exclude each other'],
-    [{to: {seq: 5}}, '--to goes with --from'],
-    [{end: true}, '--end goes with --from'],
-    [{stream: 'S'}, '--stream goes with --from'],
     [{where: 'a ='}, '--where "a =" is not JSONata'],
     [{match: '('}, 'Unterminated group at position 1'],
   ])('%j is refused: %s', async (flags, sentence) => {

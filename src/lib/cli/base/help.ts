@@ -1,7 +1,7 @@
 /** Help, topics and unknown commands: what oclif does for us. */
 import type {Command} from '@oclif/core/command'
 import {Config} from '@oclif/core/config'
-import {Help, normalizeArgv} from '@oclif/core/help'
+import {CommandHelp, Help, normalizeArgv} from '@oclif/core/help'
 import type {Logger, PJSON} from '@oclif/core/interfaces'
 import {setLogger} from '@oclif/core/logger'
 import {settings} from '@oclif/core/settings'
@@ -24,9 +24,31 @@ const silent: Logger = {
 
 /** Without Node's stream of stdout, which takes longer to make than most texts take to write. */
 class PlainHelp extends Help {
+  protected override CommandHelpClass = HelpWithRelations
+
   protected override log(...texts: string[]): void {
     writeAll(1, `${texts.join(' ')}\n`)
   }
+}
+
+/** Shows below each flag which others it needs and excludes, which oclif checks but does not show. */
+class HelpWithRelations extends CommandHelp {
+  protected override flags(flags: Command.Flag.Any[]): [string, string | undefined][] | undefined {
+    const isKnown = (name: string) => name in this.command.flags
+    return super.flags(flags.map((flag) => ({...flag, description: `${flag.description}${relations(flag, isKnown)}`})))
+  }
+}
+
+/** ` (needs --raw or --select; not with --json)` */
+function relations(flag: Command.Flag.Any, isKnown: (name: string) => boolean): string {
+  const {dependsOn = [], exclusive = [], relationships = []} = flag
+  const named = (flags: readonly (string | {readonly name: string})[]) =>
+    flags.flatMap((other) => (typeof other === 'string' && isKnown(other) ? `--${other}` : []))
+  const needed = [...dependsOn.map((one) => [one]), ...relationships.map(({flags}) => flags)].map(named)
+  const parts = needed.map((flags) => `needs ${flags.join(' or ')}`)
+  const excluded = named(exclusive)
+  if (excluded.length > 0) parts.push(`not with ${excluded.join(', ')}`)
+  return parts.length === 0 ? '' : ` (${parts.join('; ')})`
 }
 
 /**

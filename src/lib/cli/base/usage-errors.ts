@@ -48,11 +48,11 @@ const rules: readonly Rule[] = [
   [/^Expected (.*) to be one of: (.*)/, ([, value, all]) => ({sentence: `"${value}" is not one of ${all}`})],
   [
     /(--[^=\s]+)=[\s\S]*? cannot also be provided when using (--\S+)/,
-    ([, a, b]) => ({sentence: `${b} and ${a} exclude each other`}),
+    ([, a, b]) => ({sentence: `${b} and ${a} exclude each other`, hint: 'leave one of them out'}),
   ],
   [
     /(?:All|One) of the following must be provided when using (--\S+): (.*)/,
-    ([, a, b = '']) => ({sentence: `${a} goes with ${b.replaceAll(', ', ' or ')}`}),
+    ([, flag = '', others = ''], {flags}) => companions(flag, others.split(', '), flags),
   ],
   [/Exactly one of the following must be provided: (.*)/, ([, all]) => ({sentence: `one of ${all} is needed`})],
   [/At least one of the following must be provided: (.*)/, ([, all]) => ({sentence: `one of ${all} is needed`})],
@@ -67,6 +67,12 @@ function reword(complaint: string, grammar: Grammar): Wording {
     if (found) return words(found, grammar)
   }
   return {sentence: complaint.replace(/\nSee more help with --help$/, '').replace(/\s*\n\s*/g, ' ')}
+}
+
+/** Of the flags that one needs, those that the command has. */
+function companions(flag: string, others: readonly string[], known: readonly string[]): Wording {
+  const all = others.filter((other) => known.includes(other.slice(2))).join(' or ')
+  return {sentence: `${flag} goes with ${all}`, hint: `add ${all}, or leave ${flag} out`}
 }
 
 function missing(list: string): Wording {

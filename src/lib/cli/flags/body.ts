@@ -6,7 +6,9 @@ export const bodyFlags = {
   header: values("header line 'Name: value'", '<line>', parseHeader, {char: 'H'}),
   reply: text('subject for replies', '<subject>'),
   file: text('read the body from this file', '<path>'),
-  encoding: choice('encoding of the given body', ['base64', 'hex']),
+  encoding: choice('encoding of the given body', ['base64', 'hex'], {
+    exclusive: ['size', 'echo', 'expr', 'exec', 'template'],
+  }),
   size: size('a random body of this size'),
   template: toggle('fill in {n} {id} {time} {unix} {random:1-100} in body, subject and headers'),
 }

@@ -15,7 +15,6 @@ import {
   withHeaders,
 } from '../../messaging/pubsub/handlers.ts'
 import {compileTemplate, type Maker} from '../../messaging/pubsub/template.ts'
-import {excluding, needing} from '../base/flag-rules.ts'
 import {checkProgram} from '../base/program.ts'
 import {readBody} from '../io/input.ts'
 import type {DurationRange} from '../render/units.ts'
@@ -80,9 +79,6 @@ function checkFlags(flags: ServeFlags): void {
       try: [`bus serve ${flags.subject} 'a reply'`, '--echo', "--expr 'json.total * 2'", '--exec -- jq .total'],
     })
   }
-  excluding(flags, 'queue', 'no-queue')
-  excluding(flags, 'encoding', 'echo', 'expr', 'exec', 'template')
-  needing(flags, 'exec-timeout', 'exec')
 }
 
 async function computed(flags: ServeFlags, {argv, path, kill, onStderr}: ProgramWishes): Promise<Handler> {

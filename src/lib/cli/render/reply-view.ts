@@ -3,10 +3,10 @@
 import type {ChalkInstance} from 'chalk'
 import {recordWriter, roundedMs} from '../../core/record.ts'
 import type {Answer} from '../../messaging/pubsub/request.ts'
-import {needing} from '../base/flag-rules.ts'
+import type {ViewFlags} from '../flags/view.ts'
 import {humanView} from './human.ts'
 import {printableJson} from './printable.ts'
-import {chooseView, type Sink, type ViewFlags} from './view.ts'
+import {chooseView, type Sink} from './view.ts'
 
 /** Shows one reply. */
 export type ReplyView = (answer: Answer, sink: Sink) => unknown
@@ -20,7 +20,6 @@ export async function chooseReplyView(
   {terminal, paint}: {readonly terminal: boolean; readonly paint?: ChalkInstance | undefined},
 ): Promise<ReplyView> {
   const isPlain = !asksForView(flags) && !flags['headers-only']
-  needing(flags, 'delimiter', 'raw', 'select')
   const view = await chooseView(isPlain && !terminal ? {...flags, raw: true} : flags, {terminal, paint})
   if (flags.json && flags.select === undefined) return timedRecords(flags['headers-only'], terminal)
   if (asksForView(flags) || (isPlain && !terminal)) return ({message}, sink) => view.show([message], sink)

@@ -5,7 +5,7 @@ import type {Message} from '../../core/message.ts'
 import {recordWriter, roundedMs} from '../../core/record.ts'
 import {compileJsonata, contextOf, resultText} from '../../core/text/jsonata.ts'
 import type {Exchange} from '../../messaging/pubsub/pairs.ts'
-import {excluding, needing} from '../base/flag-rules.ts'
+import type {ViewFlags} from '../flags/view.ts'
 import {humanView} from './human.ts'
 import {printable, printableJson, printableLines} from './printable.ts'
 import {compileFormat, unescapeText} from './template.ts'
@@ -22,16 +22,6 @@ export interface View {
   showExchange?(exchange: Exchange, sink: Sink): void
 }
 
-export interface ViewFlags {
-  readonly raw?: boolean | undefined
-  readonly delimiter?: string | undefined
-  readonly json?: boolean | undefined
-  readonly format?: string | undefined
-  readonly 'headers-only'?: boolean | undefined
-  readonly 'subjects-only'?: boolean | undefined
-  readonly select?: string | undefined
-}
-
 export interface Screen {
   /** A person looks at it: what strangers wrote is made safe. */
   readonly terminal: boolean
@@ -44,11 +34,6 @@ export interface Screen {
 
 /** The view that the flags ask for. Fails with `usage` for flags that exclude each other and for what does not compile. */
 export async function chooseView(flags: ViewFlags, {terminal, paint, stored, onFailure}: Screen): Promise<View> {
-  excluding(flags, 'raw', 'json', 'format', 'headers-only', 'subjects-only')
-  excluding(flags, 'format', 'json', 'headers-only', 'subjects-only', 'select')
-  excluding(flags, 'subjects-only', 'headers-only', 'select')
-  excluding(flags, 'select', 'headers-only')
-  needing(flags, 'delimiter', 'raw', 'select', 'subjects-only')
   const safe = terminal && !flags.raw
   const delimiter = flags.delimiter === undefined ? '\n' : unescapeText(flags.delimiter, '--delimiter')
   if (flags.select !== undefined) return selected(flags.select, {json: flags.json === true, delimiter, safe, onFailure})

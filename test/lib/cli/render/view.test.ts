@@ -1,5 +1,6 @@
 import {describe, expect, test} from 'vitest'
-import {chooseView, type ViewFlags} from '../../../../src/lib/cli/render/view.ts'
+import type {ViewFlags} from '../../../../src/lib/cli/flags/view.ts'
+import {chooseView} from '../../../../src/lib/cli/render/view.ts'
 import {BusError} from '../../../../src/lib/core/errors.ts'
 import {Message} from '../../../../src/lib/core/message.ts'
 import {recordWriter} from '../../../../src/lib/core/record.ts'
@@ -120,13 +121,6 @@ describe('a view', () => {
   })
 
   test.each<[ViewFlags, string]>([
-    [{raw: true, json: true}, '--raw and --json exclude each other'],
-    [{raw: true, format: '{text}'}, '--raw and --format exclude each other'],
-    [{format: 'x', json: true}, '--format and --json exclude each other'],
-    [{format: 'x', select: 'json'}, '--format and --select exclude each other'],
-    [{'headers-only': true, 'subjects-only': true}, '--subjects-only and --headers-only exclude each other'],
-    [{'headers-only': true, select: 'json'}, '--select and --headers-only exclude each other'],
-    [{delimiter: ','}, '--delimiter goes with --raw or --select or --subjects-only'],
     [{format: '{x}'}, '--format has the unknown "{x}", at position 1'],
     [{select: 'a..b'}, '--select "a..b" is not JSONata'],
   ])('for %j is refused: %s', async (flags, sentence) => {
