@@ -62,8 +62,9 @@ export default class Serve extends BusCommand {
     template: bodyFlags.template,
     queue: variant(filterFlags.queue, {
       description: 'queue group: each request goes to one of its members (default: busline)',
+      exclusive: ['no-queue'],
     }),
-    'no-queue': toggle('join no queue group: every server gets every request', {exclusive: ['queue']}),
+    'no-queue': toggle('join no queue group: every server gets every request'),
     service: text('announce a NATS service of this name', '<name>'),
     version: text('version of the service (default: 0.0.0)', '<semver>', {dependsOn: ['service']}),
     stream: toggle('answer each request with a stream: every line is a frame', {
