@@ -2,7 +2,7 @@
 import {checkHeader, type Headers} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {Event} from './event.ts'
-import type {Subscription} from './subscription.ts'
+import {deadSubject, type Subscription} from './subscription.ts'
 
 export class DeadLetters {
   readonly #bus: Transport
@@ -82,9 +82,4 @@ function canBeSent([name, value]: Headers[number]): boolean {
     // Left out, so that the event can be buried.
     return false
   }
-}
-
-/** `dead.{subject}` for `orders.created` is `dead.orders.created`. */
-export function deadSubject(template: string, subject: string): string {
-  return template.replaceAll('{subject}', subject)
 }

@@ -2,7 +2,6 @@
 import {BusError} from '../../core/errors.ts'
 import {checkSubject} from '../../core/subject.ts'
 import {isObject} from '../../core/text/json-text.ts'
-import {deadSubject} from './dead-letters.ts'
 import type {SubscriptionRef} from './event.ts'
 import {type Filter, parseFilter} from './filter.ts'
 
@@ -66,6 +65,11 @@ export function parseOptions(json: unknown, defaults: {readonly withData: boolea
 /** The options as they were given, which is how they are stored and shown. */
 function optionsJson({plugin, batchTimeoutMs, ...options}: Options): Record<string, unknown> {
   return {...options, ...(options.batch && {batchTimeout: `${batchTimeoutMs}ms`}), ...plugin}
+}
+
+/** `dead.{subject}` for `orders.created` is `dead.orders.created`. */
+export function deadSubject(template: string, subject: string): string {
+  return template.replaceAll('{subject}', subject)
 }
 
 /** A number after which the next event is the first. `bounds` are those of the stream when the subscription is made. */

@@ -1,6 +1,6 @@
 import {BusError} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
-import {Mailbox} from '../../transport/shared/mailbox.ts'
+import {eachTaken, Mailbox} from '../../transport/shared/mailbox.ts'
 import {type Close, closeCodes, closeError} from './close-reasons.ts'
 
 /** What is buffered for a slow reader, and what happens when the buffer is full. */
@@ -113,16 +113,8 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
     )
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<Message> {
-    try {
-      for (;;) {
-        const taken = await this.take(256)
-        if (taken.length === 0) return
-        yield* taken
-      }
-    } finally {
-      this.close()
-    }
+  [Symbol.asyncIterator](): AsyncIterator<Message> {
+    return eachTaken(this)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,6 +13,19 @@ export interface MailboxOptions extends Pick<TakeQueueOptions, 'refill' | 'failu
   readonly onDrop?: ((dropped: number) => void) | undefined
 }
 
+/** What is taken, message by message, to its end; leaving the loop closes the source. */
+export async function* eachTaken(source: Pick<Mailbox, 'take'> & {close(): unknown}): AsyncGenerator<Message, void> {
+  try {
+    for (;;) {
+      const taken = await source.take(256)
+      if (taken.length === 0) return
+      yield* taken
+    }
+  } finally {
+    void source.close()
+  }
+}
+
 /** The reader's half of every subscription. */
 export class Mailbox extends TakeQueue<Message> implements Subscription {
   readonly #options: MailboxOptions
@@ -72,16 +85,8 @@ export class Mailbox extends TakeQueue<Message> implements Subscription {
     this.#options.onClose?.()
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<Message> {
-    try {
-      for (;;) {
-        const taken = await this.take(256)
-        if (taken.length === 0) return
-        yield* taken
-      }
-    } finally {
-      this.end()
-    }
+  [Symbol.asyncIterator](): AsyncIterator<Message> {
+    return eachTaken(this)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
