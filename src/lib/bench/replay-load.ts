@@ -6,7 +6,7 @@ import type {Job} from './job.ts'
 import type {Meter} from './meter.ts'
 import {plainPayload} from './payload.ts'
 
-/** A consumer without a message for this long is at its end. */
+/** A consumer without a message for this long is asked whether it is at its end. */
 const idleMs = 500
 
 /** Reads a stream: each client all of it, or all as members of one durable consumer, acknowledging. */
@@ -42,9 +42,13 @@ async function consume(
   await using consuming = await bus.streams.consumers.consume(stream, durable, {prefetch, max, signal})
   while (!consuming.ended) {
     const deliveries = await consuming.take(batch, idleMs)
-    if (deliveries.length === 0) break
+    if (deliveries.length === 0) {
+      await consuming.flush()
+      const {pending, ackPending} = await bus.streams.consumers.info(stream, durable)
+      if (pending === 0 && ackPending === 0) break
+    }
     for (const delivery of deliveries) consuming.ack(delivery)
-    meter.add(deliveries.length, bytesOf(deliveries), meter.now())
+    if (deliveries.length > 0) meter.add(deliveries.length, bytesOf(deliveries), meter.now())
   }
   await consuming.flush()
 }
