@@ -11,3 +11,79 @@ it('a replay keeps its messages in flight without a flood of signals, however lo
   expect(warnings.mock.calls).toEqual([])
   warnings.mockRestore()
 })
+
+async function filledConsumer(name: string, messages: number, config: object = {}) {
+  const bus = openMemory(`memory:${name}`)
+  await bus.streams.add({name: 'S', subjects: ['s']})
+  for (let n = 1; n <= messages; n++) await bus.streams.publish({subject: 's', data: String(n)})
+  return {bus, info: await bus.streams.consumers.add('S', {name: 'd', ...config})}
+}
+
+it('a source waits for what another member has in flight, and ends when that is handled', async () => {
+  const {bus, info} = await filledConsumer('source-others', 3, {ackWaitMs: 200})
+  await using other = await bus.streams.consumers.consume('S', 'd', {prefetch: 0})
+  await other.take(1)
+  const waiting = vi.fn()
+  await using source = await durableSource(bus, await bus.streams.consumers.info('S', 'd'), {
+    prefetch: 0,
+    onWaiting: waiting,
+  })
+  const seen: number[] = []
+  for (let taken = await source.take(2); taken.length > 0; taken = await source.take(2)) {
+    seen.push(...taken.map(({seq = 0}) => seq))
+    source.done(taken)
+  }
+  expect(seen.sort()).toEqual([1, 2, 3])
+  expect(source.redelivered).toBe(1)
+  await source.flush()
+  expect(await bus.streams.consumers.info('S', info.config.name)).toMatchObject({ackFloor: 3, ackPending: 0})
+  await bus[Symbol.asyncDispose]()
+})
+
+it('what is left is given back at the end, and what is terminated is not', async () => {
+  const {bus, info} = await filledConsumer('source-left', 3)
+  {
+    await using source = await durableSource(bus, info, {prefetch: 0})
+    const [first, second, third] = await source.take(3)
+    if (first && second && third) {
+      source.leave(first)
+      source.term(second, 'broken')
+      source.done([third])
+    }
+    expect(await source.take(1)).toEqual([])
+  }
+  await using again = await durableSource(bus, await bus.streams.consumers.info('S', 'd'), {prefetch: 0})
+  expect((await again.take(5)).map(({seq}) => seq)).toEqual([1])
+  again.end()
+  expect(await again.take(1)).toEqual([])
+  await bus[Symbol.asyncDispose]()
+})
+
+it('with ack policy all only what has nothing unhandled before it is acknowledged', async () => {
+  const {bus, info} = await filledConsumer('source-all', 3, {ack: 'all'})
+  await using source = await durableSource(bus, info, {prefetch: 0, count: 3})
+  const [first, second, third] = await source.take(3)
+  if (first && second && third) {
+    source.done([third])
+    await source.flush()
+    expect((await bus.streams.consumers.info('S', 'd')).ackFloor).toBe(0)
+    source.done([first])
+    await source.flush()
+    expect((await bus.streams.consumers.info('S', 'd')).ackFloor).toBe(1)
+    source.term(second, '')
+    await source.flush()
+    expect((await bus.streams.consumers.info('S', 'd')).ackFloor).toBe(3)
+  }
+  await bus[Symbol.asyncDispose]()
+})
+
+it('a source without anything to do ends at once, and one that follows does not', async () => {
+  const {bus, info} = await filledConsumer('source-empty', 0)
+  await using source = await durableSource(bus, info, {prefetch: 0})
+  expect(await source.take(1)).toEqual([])
+  await using following = await durableSource(bus, info, {prefetch: 0, follow: true})
+  const taking = following.take(1)
+  await bus.streams.publish({subject: 's', data: 'x'})
+  expect(await taking).toHaveLength(1)
+  await bus[Symbol.asyncDispose]()
+})

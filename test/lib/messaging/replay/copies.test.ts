@@ -1,0 +1,218 @@
+import {describe, expect, it, onTestFinished} from 'vitest'
+import {BusError} from '../../../../src/lib/core/errors.ts'
+import type {Headers} from '../../../../src/lib/core/message.ts'
+import {type IntoOptions, intoSink, republishSink} from '../../../../src/lib/messaging/replay/copies.ts'
+import {CopyPosition} from '../../../../src/lib/messaging/replay/copy-position.ts'
+import {type Replayed, replay} from '../../../../src/lib/messaging/replay/replay.ts'
+import {durableSource, rangeSource} from '../../../../src/lib/messaging/replay/source.ts'
+import type {Transport} from '../../../../src/lib/transport/contract.ts'
+import {open} from '../../../../src/lib/transport/open.ts'
+import {temporaryFolder} from '../../transport/sqlite/processes.ts'
+
+let count = 0
+
+const buses: Record<string, () => Promise<Transport>> = {
+  memory: () => open(`memory:copies-${++count}`),
+  file: () => open(`sqlite:${temporaryFolder()}/copies.db`),
+}
+
+async function opened(kind: string): Promise<Transport> {
+  const bus = await (buses[kind] as () => Promise<Transport>)()
+  onTestFinished(() => bus[Symbol.asyncDispose]())
+  return bus
+}
+
+async function filled(bus: Transport, messages: number, headers?: (n: number) => Headers): Promise<Transport> {
+  await bus.streams.add({name: 'S', subjects: ['s.>']})
+  await publish(bus, 1, messages, headers)
+  return bus
+}
+
+async function publish(bus: Transport, from: number, to: number, headers?: (n: number) => Headers): Promise<void> {
+  for (let n = from; n <= to; n++) {
+    await bus.streams.publish({subject: `s.${n % 3}`, data: String(n), ...(headers && {headers: headers(n)})})
+  }
+}
+
+const plain: IntoOptions = {obeyHeaders: false, create: true, isWhole: true, confirm: async () => {}}
+const policy = {onError: 'skip', maxAttempts: 1} as const
+
+async function copy(from: Transport, to: Transport, options: Partial<IntoOptions> = {}): Promise<Replayed> {
+  const info = await from.streams.info('S')
+  await using sink = await intoSink({bus: from, info}, to, {...plain, ...options})
+  return await replay(await rangeSource(from, 'S', {from: {seq: 1}}), sink, {policy})
+}
+
+async function contents(bus: Transport, stream = 'S'): Promise<string[]> {
+  const all: string[] = []
+  await using reading = await bus.streams.read(stream, {from: {seq: 1}})
+  for (let taken = await reading.take(512); taken.length > 0; taken = await reading.take(512)) {
+    all.push(...taken.map(({text}) => text))
+  }
+  return all
+}
+
+const numbers = (last: number) => Array.from({length: last}, (_, i) => String(i + 1))
+
+describe.each([
+  ['memory', 'file'],
+  ['file', 'memory'],
+  ['file', 'file'],
+])('a copy of a stream from %s into %s', (here, there) => {
+  it('has every message once, and a second run adds only what is new', async () => {
+    const from = await filled(await opened(here), 1200)
+    const to = await opened(there)
+    expect(await copy(from, to)).toMatchObject({read: 1200, handled: 1200, alreadyThere: 0})
+    await publish(from, 1201, 1300)
+    expect(await copy(from, to)).toMatchObject({read: 1300, handled: 100, alreadyThere: 1200})
+    expect(await contents(to)).toEqual(numbers(1300))
+  })
+
+  it('is completed by two runs at once that each copy a part', async () => {
+    const from = await filled(await opened(here), 700)
+    const to = await opened(there)
+    await to.streams.add({name: 'S', subjects: ['s.>']})
+    await Promise.all([copy(from, to), copy(from, to)])
+    expect((await contents(to)).sort()).toEqual(numbers(700).sort())
+    expect(await copy(from, to)).toMatchObject({handled: 0, alreadyThere: 700})
+  })
+
+  it('keeps headers that ask something of a store as data, unless they are to be obeyed', async () => {
+    const from = await filled(await opened(here), 2, (n) => [
+      ['Bus-Rollup', 'all'],
+      ['Nats-Msg-Id', `id-${n}`],
+      ['a', 'b'],
+    ])
+    const to = await opened(there)
+    await copy(from, to)
+    const {headers} = await to.streams.get('S', 2)
+    expect(headers).toEqual(
+      expect.arrayContaining([
+        ['Bus-Rollup', 'all'],
+        ['Bus-Msg-Id', 'id-2'],
+        ['a', 'b'],
+      ]),
+    )
+    const other = await opened(there)
+    expect(await copy(from, other, {obeyHeaders: true})).toMatchObject({handled: 0, failed: 2, skipped: 2})
+  })
+
+  it('does not return to the stream that it came from', async () => {
+    const from = await filled(await opened(here), 20)
+    const to = await opened(there)
+    await copy(from, to)
+    expect(await copy(to, from)).toMatchObject({read: 20, handled: 0, alreadyThere: 20})
+    expect(await contents(from)).toEqual(numbers(20))
+  })
+
+  it('asks before it writes to a stream with messages from elsewhere', async () => {
+    const from = await filled(await opened(here), 3)
+    const to = await filled(await opened(there), 5)
+    const questions: string[] = []
+    const confirm = async (question: string) => void questions.push(question)
+    await copy(from, to, {confirm})
+    expect(questions).toEqual([expect.stringContaining('5 messages from elsewhere')])
+  })
+
+  it('is refused without a stream that keeps the subjects, and into several streams', async () => {
+    const from = await filled(await opened(here), 1)
+    const to = await opened(there)
+    await expect(copy(from, to, {create: false})).rejects.toMatchObject({kind: 'notFound'})
+    await to.streams.add({name: 'A', subjects: ['s.1']})
+    await to.streams.add({name: 'B', subjects: ['s.2']})
+    await expect(copy(from, to)).rejects.toMatchObject({kind: 'usage'})
+  })
+
+  it('with a consumer as its source goes from the ack floor, and leaves nothing unacknowledged', async () => {
+    const from = await filled(await opened(here), 300)
+    const to = await opened(there)
+    const consumer = await from.streams.consumers.add('S', {name: 'c'})
+    const info = await from.streams.info('S')
+    const floor = async () => (await from.streams.consumers.info('S', 'c')).ackFloor
+    const run = async (limit?: number) => {
+      await using sink = await intoSink({bus: from, info}, to, {...plain, isWhole: false, floor})
+      await using source = await durableSource(from, consumer, {prefetch: 10, count: limit})
+      return await replay(source, sink, {policy})
+    }
+    expect(await run(100)).toMatchObject({handled: 100})
+    expect(await run()).toMatchObject({handled: 200, complete: true})
+    expect(await floor()).toBe(300)
+    expect(await contents(to)).toEqual(numbers(300))
+  })
+})
+
+describe('a copy', () => {
+  it('of a stream into itself is refused', async () => {
+    const bus = await filled(await opened('file'), 1)
+    await expect(copy(bus, bus)).rejects.toMatchObject({kind: 'usage'})
+  })
+
+  it('of a source that was set back is refused', async () => {
+    const from = await filled(await opened('memory'), 5)
+    const to = await opened('memory')
+    await copy(from, to)
+    await from.streams.purge('S')
+    await expect(copy(from, to)).resolves.toMatchObject({read: 0})
+  })
+})
+
+describe.each(Object.keys(buses))('republishing on a bus of kind %s', (kind) => {
+  it('stores the copies where a stream keeps their subjects, and publishes the others', async () => {
+    const bus = await filled(await opened(kind), 30)
+    await bus.streams.add({name: 'C', subjects: ['kept.s.1']})
+    await using others = await bus.subscribe('kept.s.0')
+    await using sink = republishSink(bus, 'kept.{subject}', {obeyHeaders: false, wouldReturn: () => false})
+    const done = await replay(await rangeSource(bus, 'S', {from: {seq: 1}}), sink, {policy})
+    expect(done).toMatchObject({read: 30, handled: 30})
+    expect((await bus.streams.info('C')).state.messages).toBe(10)
+    expect(await others.take(20)).not.toHaveLength(0)
+  })
+
+  it('fails for a subject that would come back, an unknown placeholder and an invalid subject', async () => {
+    const bus = await filled(await opened(kind), 1)
+    const options = {obeyHeaders: false, wouldReturn: () => true}
+    await using sink = republishSink(bus, 'copy.{subject}', options)
+    const source = await rangeSource(bus, 'S', {from: {seq: 1}})
+    await expect(replay(source, sink, {policy})).rejects.toMatchObject({kind: 'usage'})
+    expect(() => republishSink(bus, 'copy.{what}', options)).toThrow(BusError)
+    expect(() => republishSink(bus, 'copy..{subject}', options)).toThrow(BusError)
+  })
+})
+
+describe('the position of a copy', () => {
+  it('claims only what was stored, in whatever order', () => {
+    const position = new CopyPosition()
+    for (const seq of [3, 1, 5]) position.sent(seq, seq + 10)
+    expect([1, 2, 3, 4, 5].filter((seq) => position.has(seq))).toEqual([1, 3, 5])
+    position.joined(0, 1)
+    position.joined(2, 3)
+    expect(position.claim()).toBe('1-1,3-3;since=1')
+    position.sent(2, 20)
+    position.joined(1, 2)
+    expect(position.claim()).toBe('1-3;since=1')
+    expect(position.last).toBe(5)
+    expect(position.has(4)).toBe(false)
+  })
+
+  it('reads back what others may have stored between its own copies', () => {
+    const position = new CopyPosition()
+    position.knowTo(10)
+    position.sent(1, 11)
+    position.sent(2, 12)
+    expect(position.unknown).toBeUndefined()
+    position.sent(3, 15)
+    expect(position.unknown).toEqual({from: 13, to: 15})
+    position.knowTo(15)
+    expect(position.claim()).toBe(';since=11')
+  })
+
+  it('forgets what is below the floor of a consumer', () => {
+    const position = new CopyPosition()
+    position.sent(4, 1)
+    position.raiseFloor(10)
+    position.raiseFloor(5)
+    position.found(7, 2)
+    expect(position.has(4)).toBe(false)
+    expect(position.claim()).toBe(';since=1;floor=10')
+  })
+})
