@@ -17,8 +17,8 @@ export default defineConfig({
       include: ['src/lib/**/*.ts'],
       exclude: ['src/lib/cli/**'],
       reporter: ['text-summary', 'html'],
-      // Today's values, rounded down. Raise them when they rise.
-      thresholds: {lines: 88, functions: 87, branches: 81, statements: 86},
+      // Today's values less what differs from run to run. Raise them when they rise.
+      thresholds: {lines: 89, functions: 89, branches: 81, statements: 87},
     },
   },
 })

@@ -24,7 +24,7 @@ describe('a reader who falls behind', () => {
     const subscription = await watched.bus.subscribe('a')
     const flushed = publishBurst(publisher)
     for (let got = 0; got < burst && subscription.dropped === 0; ) {
-      got += (await subscription.take(100)).length
+      got += (await subscription.take(1000)).length
       await turn()
     }
     await flushed
