@@ -3,8 +3,8 @@ import type {Delivery} from '../../transport/streams-contract.ts'
 
 type Settlement = 'ack' | 'term'
 
-/** Settled messages that are remembered, to recognize a copy that was sent before the settlement arrived. */
-const mostRemembered = 65_536
+/** Settled messages that are remembered at least, to recognize a copy that was sent before the settlement arrived. */
+const remembered = 65_536
 
 /**
  * A server delivers a message again when its ack wait has ended or when it lost the acknowledgement. Such a copy is not
@@ -13,29 +13,23 @@ const mostRemembered = 65_536
  */
 export class Deliveries {
   readonly #inProgress = new Map<number, Delivery>()
-  readonly #settled = new Map<number, Settlement>()
+  /** The last messages that were settled, and those before them: to drop all of the earlier ones costs less than one by one. */
+  #settled = new Map<number, Settlement>()
+  #settledBefore = new Map<number, Settlement>()
 
   get size(): number {
     return this.#inProgress.size
-  }
-
-  /** The newest copy of each. */
-  all(): IterableIterator<Delivery> {
-    return this.#inProgress.values()
   }
 
   /** Adds what was taken, and returns those that are no copies. */
   add(taken: readonly Delivery[]): readonly Delivery[] {
     return taken.filter((delivery) => {
       const {seq = 0, deliveries} = delivery
-      const settlement = deliveries > 1 ? this.#settled.get(seq) : undefined
-      if (settlement !== undefined) {
-        delivery.from[settlement](delivery)
-        return false
-      }
-      const isCopy = this.#inProgress.has(seq)
-      this.#inProgress.set(seq, delivery)
-      return !isCopy
+      const isInProgress = this.#inProgress.has(seq)
+      const settlement = deliveries > 1 && !isInProgress ? this.#settlementOf(seq) : undefined
+      if (settlement === undefined) this.#inProgress.set(seq, delivery)
+      else delivery.from[settlement](delivery)
+      return settlement === undefined && !isInProgress
     })
   }
 
@@ -50,6 +44,9 @@ export class Deliveries {
   giveBack({seq = 0}: Delivery, delayMs?: number): void {
     const delivery = this.#inProgress.get(seq)
     this.#inProgress.delete(seq)
+    // It may have been settled before the consumer was reset.
+    this.#settled.delete(seq)
+    this.#settledBefore.delete(seq)
     delivery?.from.nak(delivery, delayMs)
   }
 
@@ -67,12 +64,15 @@ export class Deliveries {
   remove(seq: number, settlement: Settlement): Delivery | undefined {
     const delivery = this.#inProgress.get(seq)
     this.#inProgress.delete(seq)
-    this.#settled.delete(seq)
-    this.#settled.set(seq, settlement)
-    if (this.#settled.size > mostRemembered) {
-      const [oldest] = this.#settled.keys()
-      if (oldest !== undefined) this.#settled.delete(oldest)
+    if (this.#settled.size === remembered) {
+      this.#settledBefore = this.#settled
+      this.#settled = new Map()
     }
+    this.#settled.set(seq, settlement)
     return delivery
+  }
+
+  #settlementOf(seq: number): Settlement | undefined {
+    return this.#settled.get(seq) ?? this.#settledBefore.get(seq)
   }
 }
