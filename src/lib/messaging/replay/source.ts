@@ -2,7 +2,7 @@
 
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
-import {Interval} from '../../core/time/timer.ts'
+import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
 import {Deliveries} from '../stored/deliveries.ts'
@@ -99,7 +99,7 @@ async function lastSequence(bus: Transport, {stream}: ConsumerInfo): Promise<num
   try {
     return (await bus.streams.info(stream)).state.lastSeq
   } catch (error) {
-    if (error instanceof BusError && error.kind === 'denied') return Number.POSITIVE_INFINITY
+    if (isFailure(error, 'denied')) return Number.POSITIVE_INFINITY
     throw error
   }
 }
@@ -136,9 +136,7 @@ class DurableSource implements Source {
     this.#expected = Math.min(this.#wanted, options.follow ? Number.POSITIVE_INFINITY : info.pending + info.ackPending)
     this.total = this.#expected === Number.POSITIVE_INFINITY ? undefined : this.#expected
     this.#prefix = info.config.ack === 'all' ? new SettledPrefix() : undefined
-    const {ackWaitMs, backoffMs} = info.config
-    this.#alive = new Interval(Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3), () => this.#deliveries.working())
-    this.#alive.unref()
+    this.#alive = this.#deliveries.keepAlive(info.config).unref()
   }
 
   async take(max: number): Promise<readonly Message[]> {

@@ -1,5 +1,6 @@
 /** What a reader of a durable consumer has taken and not yet settled, each message once. */
-import type {Delivery} from '../../transport/streams-contract.ts'
+import {Interval} from '../../core/time/timer.ts'
+import type {ConsumerConfig, Delivery} from '../../transport/streams-contract.ts'
 
 type Settlement = 'ack' | 'term'
 
@@ -55,9 +56,12 @@ export class Deliveries {
     this.#inProgress.clear()
   }
 
-  /** Extends the ack wait of all. */
-  working(): void {
-    for (const delivery of this.#inProgress.values()) delivery.from.working(delivery)
+  /** Extends the ack wait of all again and again, until it is cancelled. */
+  keepAlive({ackWaitMs, backoffMs}: Pick<ConsumerConfig, 'ackWaitMs' | 'backoffMs'>): Interval {
+    const everyMs = Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3)
+    return new Interval(everyMs, () => {
+      for (const delivery of this.#inProgress.values()) delivery.from.working(delivery)
+    })
   }
 
   /** Forgets a message that was settled, by itself or by the acknowledgement of a later one. */

@@ -3,7 +3,7 @@
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkPatterns, covers} from '../../core/subject.ts'
-import {Interval} from '../../core/time/timer.ts'
+import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {Deliveries} from './deliveries.ts'
@@ -79,9 +79,7 @@ export class DurableReading implements Subscription {
   constructor(info: ConsumerInfo, consuming: Consuming) {
     this.info = info
     this.#consuming = consuming
-    const {ackWaitMs, backoffMs} = info.config
-    const everyMs = Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3)
-    this.#alive = new Interval(everyMs, () => this.#deliveries.working())
+    this.#alive = this.#deliveries.keepAlive(info.config)
   }
 
   /** `show`, after which all of the batch is acknowledged, once `written` says that it is where it should be. */

@@ -2,11 +2,11 @@
  * A durable subscription at work: one message at a time goes to the handler, and while it works some more are fetched,
  * so that a distant server costs no round trip per message. The ack wait of all messages in progress is extended.
  */
-import {Interval} from '../../core/time/timer.ts'
+import {Deliveries} from '../../messaging/stored/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery} from '../../transport/streams-contract.ts'
 
 /** Largest number of messages in progress. */
-const mostInHand = 32
+const mostInProgress = 32
 
 /** How often it looks whether it is to stop. */
 const lookMs = 100
@@ -25,7 +25,9 @@ export interface PumpParts {
 
 export class Pump {
   readonly #parts: PumpParts
-  readonly #inHand: Delivery[] = []
+  readonly #deliveries = new Deliveries()
+  /** In progress, in order; the first is with the handler. */
+  readonly #waiting: Delivery[] = []
   #isOver = false
   #wake: () => void = () => {}
 
@@ -36,12 +38,12 @@ export class Pump {
   /** Resolves when it was stopped, all that it said is with the bus, and the consumer is left. Fails as `take` does. */
   async run(): Promise<void> {
     const {consuming, config} = this.#parts
-    const alive = new Interval(Math.min(config.ackWaitMs, ...config.backoffMs) / 3, () => this.#stillAtWork())
+    const alive = this.#deliveries.keepAlive(config)
     try {
       await Promise.all([this.#fetch(), this.#handle()])
     } finally {
       alive.cancel()
-      for (const delivery of this.#inHand) delivery.nak()
+      this.#deliveries.giveAllBack()
       await consuming.close()
     }
   }
@@ -50,9 +52,9 @@ export class Pump {
     const {consuming, stop} = this.#parts
     try {
       while (!stop.aborted && !consuming.ended) {
-        const room = mostInHand - this.#inHand.length
+        const room = mostInProgress - this.#waiting.length
         if (room === 0) await this.#change()
-        else this.#inHand.push(...(await consuming.take(room, lookMs)))
+        else this.#waiting.push(...this.#deliveries.add(await consuming.take(room, lookMs)))
         this.#wake()
       }
     } finally {
@@ -63,13 +65,13 @@ export class Pump {
 
   async #handle(): Promise<void> {
     while (!this.#parts.stop.aborted) {
-      const [next] = this.#inHand
+      const [next] = this.#waiting
       if (next === undefined) {
         if (this.#isOver) return
         await this.#change()
       } else {
         await this.#deliver(next)
-        this.#inHand.shift()
+        this.#waiting.shift()
         this.#wake()
       }
     }
@@ -79,15 +81,11 @@ export class Pump {
   async #deliver(delivery: Delivery): Promise<void> {
     try {
       await this.#parts.handle(delivery)
-      delivery.ack()
+      this.#deliveries.settle(delivery, 'ack')
     } catch (error) {
-      delivery.nak(pauseMs[Math.min(delivery.deliveries, pauseMs.length) - 1])
+      this.#deliveries.giveBack(delivery, pauseMs[Math.min(delivery.deliveries, pauseMs.length) - 1])
       this.#parts.onFailure(delivery, error)
     }
-  }
-
-  #stillAtWork(): void {
-    for (const delivery of this.#inHand) delivery.working()
   }
 
   /** One of the two waits for the other, never both. */

@@ -1,4 +1,4 @@
-import {describe, expect, it} from 'vitest'
+import {describe, expect, it, vi} from 'vitest'
 import {Deliveries} from '../../../../src/lib/messaging/stored/deliveries.ts'
 import {type Consuming, Delivery} from '../../../../src/lib/transport/streams-contract.ts'
 
@@ -24,16 +24,26 @@ class Told implements Pick<Consuming, 'ack' | 'nak' | 'term' | 'working'> {
   }
 }
 
+const config = {backoffMs: []}
+
 describe('what was taken from a consumer', () => {
   it('is handled once: the newest copy of a message in progress is the one that is acknowledged', () => {
     const [told, deliveries] = [new Told(), new Deliveries()]
     const first = told.give(1, 1)
     expect(deliveries.add([first])).toEqual([first])
     expect(deliveries.add([told.give(1, 2)])).toEqual([])
-    deliveries.working()
     deliveries.settle(first, 'ack')
-    expect(told.words).toEqual(['working 1/2', 'ack 1/2'])
+    expect(told.words).toEqual(['ack 1/2'])
     expect(deliveries.size).toBe(0)
+  })
+
+  it('has its ack wait extended until the end', async () => {
+    const [told, deliveries] = [new Told(), new Deliveries()]
+    deliveries.add([told.give(1, 1), told.give(1, 2)])
+    const alive = deliveries.keepAlive({...config, ackWaitMs: 60})
+    await vi.waitUntil(() => told.words.length >= 2)
+    alive.cancel()
+    expect(new Set(told.words)).toEqual(new Set(['working 1/2']))
   })
 
   it('is settled again when a copy comes after that, in the same way', () => {

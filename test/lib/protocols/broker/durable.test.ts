@@ -1,5 +1,6 @@
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
+import {setTimeout as sleep} from 'node:timers/promises'
 import {expect, test, vi} from 'vitest'
 import {onThreeBuses, opened, started} from './buses.ts'
 
@@ -78,6 +79,24 @@ onThreeBuses((place) => {
     await expect.poll(() => seen.length, {timeout: 10_000}).toBe(5)
     await broker.stop()
     expect(seen).toEqual(['1', '2', '3', '4', '5'])
+  })
+
+  test('a message whose ack wait ends while the process is blocked is handled once', async () => {
+    const url = await place.fresh()
+    const bus = await opened(url)
+    const broker = await started({url})
+    for (let n = 1; n <= 5; n++) await broker.publish('GAME_EVENTS.x', String(n))
+    await bus.streams.consumers.add('GAME_EVENTS', {name: 'b', filters: ['GAME_EVENTS.x'], ackWaitMs: 200})
+    const seen: string[] = []
+    await broker.subscribeDurable('GAME_EVENTS.x', 'b', async (data) => {
+      seen.push(textOf(data))
+      await sleep(50)
+      if (seen.length === 2) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
+      await sleep(50)
+    })
+    await expect.poll(async () => (await bus.streams.consumers.info('GAME_EVENTS', 'b')).ackFloor).toBe(5)
+    expect(seen).toEqual(['1', '2', '3', '4', '5'])
+    await broker.stop()
   })
 
   test('messages are kept in flight without a flood of signals, however long the ack wait', async () => {
