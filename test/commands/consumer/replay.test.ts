@@ -221,6 +221,24 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     })
   })
 
+  test('acknowledges nothing before what a client that is gone has in flight, where one acknowledgement covers all', async () => {
+    const here = await scene(kind, 10)
+    {
+      await using connection = await open(here.url)
+      const {consumers} = connection.streams
+      await consumers.add(here.stream, {name: 'd', ack: 'all', ackWaitMs: 1500})
+      const gone = await consumers.consume(here.stream, 'd', {max: 4})
+      expect(await gone.take(4)).toHaveLength(4)
+    }
+    const stopped = await here.replay('d', '--raw', '-n', '6')
+    expect(stopped.stdout).toBe(numbers(5, 10))
+    expect((await floor(here, 'd')).floor).toBeLessThan(here.seqs[0] ?? 0)
+    const {code, stdout} = await here.replay('d', '--raw')
+    expect(code).toBe(0)
+    expect(new Set(stdout.split('\n'))).toEqual(new Set(numbers(1, 10).split('\n')))
+    expect(await floor(here, 'd')).toEqual({floor: here.seqs[9], pending: 0, ackPending: 0})
+  })
+
   test('with --dry-run only counts messages', async () => {
     const here = await scene(kind, 9, 'd')
     const {stdout, code} = await here.replay('d', '--dry-run', '--json')

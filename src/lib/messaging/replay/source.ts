@@ -135,7 +135,7 @@ class DurableSource implements Source {
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY
     this.#expected = Math.min(this.#wanted, options.follow ? Number.POSITIVE_INFINITY : info.pending + info.ackPending)
     this.total = this.#expected === Number.POSITIVE_INFINITY ? undefined : this.#expected
-    this.#prefix = info.config.ack === 'all' ? new SettledPrefix() : undefined
+    this.#prefix = info.config.ack === 'all' ? new SettledPrefix(info) : undefined
     this.#alive = this.#deliveries.keepAlive(info.config).unref()
   }
 
@@ -162,23 +162,23 @@ class DurableSource implements Source {
   }
 
   done(messages: readonly Delivery[]): void {
-    this.#settle(messages, (message) => this.#deliveries.settle(message, 'ack'))
+    if (this.#prefix === undefined) for (const message of messages) this.#deliveries.settle(message, 'ack')
+    else this.#acknowledge(this.#prefix.settle(messages))
+    this.#settled.resolve()
   }
 
   term(message: Delivery, reason: string): void {
-    this.#settle([message], () => this.#deliveries.settle(message, 'term', reason))
+    // Where an acknowledgement covers all earlier messages, a message that is given up is acknowledged with them.
+    if (this.#prefix === undefined) this.#deliveries.settle(message, 'term', reason)
+    else this.#acknowledge(this.#prefix.settle([message]))
+    this.#settled.resolve()
   }
 
-  #settle(messages: readonly Delivery[], settle: (message: Delivery) => void): void {
-    if (this.#prefix === undefined) for (const message of messages) settle(message)
-    else {
-      const covered = this.#prefix.settle(messages)
-      const last = covered.at(-1)
-      for (const message of covered)
-        if (message !== last && message.seq !== undefined) this.#deliveries.remove(message.seq, 'ack')
-      if (last !== undefined) this.#deliveries.settle(last, 'ack')
-    }
-    this.#settled.resolve()
+  /** Acknowledges the last of these, and with it those before it. */
+  #acknowledge(covered: readonly Delivery[]): void {
+    const last = covered.at(-1)
+    for (const message of covered) if (message !== last) this.#deliveries.forget(message)
+    if (last !== undefined) this.#deliveries.settle(last, 'ack')
   }
 
   leave(message: Delivery): void {
@@ -234,6 +234,7 @@ class DurableSource implements Source {
     await this.flush()
     const info = await this.#streams.consumers.info(this.#info.stream, this.#info.config.name)
     const others = Math.max(0, info.ackPending - this.#deliveries.size)
+    if (others === 0 && this.#prefix !== undefined) this.#acknowledge(this.#prefix.release())
     const isDelivered = info.pending === 0 || info.deliveredSeq >= this.#endSeq
     if (info.ackFloor >= this.#endSeq || (isDelivered && others === 0)) return 0
     if (isDelivered && !this.#isWaiting) {
@@ -244,10 +245,21 @@ class DurableSource implements Source {
   }
 }
 
-/** What was taken, in order, and how far all of it is settled. */
+/**
+ * What was taken, in the order of the stream, and how far all of it is settled. Nothing is before what other members had
+ * in flight at the start has come here too, or `release` says that they settled it.
+ */
 class SettledPrefix {
   readonly #taken: Delivery[] = []
   readonly #settled = new Set<Delivery>()
+  readonly #deliveredSeq: number
+  /** Messages that others had in flight at the start, and that have not come here. */
+  #outstanding: number
+
+  constructor({deliveredSeq, ackPending}: ConsumerInfo) {
+    this.#deliveredSeq = deliveredSeq
+    this.#outstanding = ackPending
+  }
 
   /** Settled behind one that is not. */
   get waiting(): number {
@@ -255,16 +267,26 @@ class SettledPrefix {
   }
 
   add(delivery: Delivery): void {
-    this.#taken.push(delivery)
+    const {seq = 0} = delivery
+    if (seq <= this.#deliveredSeq) this.#outstanding--
+    const after = this.#taken.findLastIndex((other) => (other.seq ?? 0) < seq)
+    this.#taken.splice(after + 1, 0, delivery)
   }
 
   /** Returns the messages that have nothing unsettled before them any more. */
   settle(messages: readonly Delivery[]): readonly Delivery[] {
     for (const message of messages) this.#settled.add(message)
+    if (this.#outstanding > 0) return []
     const covered = this.#taken.findIndex((message) => !this.#settled.has(message))
     const all = this.#taken.splice(0, covered < 0 ? this.#taken.length : covered)
     for (const message of all) this.#settled.delete(message)
     return all
+  }
+
+  /** As `settle`: the other members have nothing in flight any more. */
+  release(): readonly Delivery[] {
+    this.#outstanding = 0
+    return this.settle([])
   }
 }
 

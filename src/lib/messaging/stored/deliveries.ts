@@ -36,7 +36,7 @@ export class Deliveries {
 
   /** Acknowledges a message, or ends its deliveries. */
   settle({seq = 0}: Delivery, settlement: Settlement, reason?: string): void {
-    const delivery = this.remove(seq, settlement)
+    const delivery = this.#remove(seq, settlement)
     if (settlement === 'term') delivery?.from.term(delivery, reason)
     else delivery?.from.ack(delivery)
   }
@@ -64,8 +64,12 @@ export class Deliveries {
     })
   }
 
-  /** Forgets a message that was settled, by itself or by the acknowledgement of a later one. */
-  remove(seq: number, settlement: Settlement): Delivery | undefined {
+  /** A message that is acknowledged with a later one. */
+  forget({seq = 0}: Delivery): void {
+    this.#remove(seq, 'ack')
+  }
+
+  #remove(seq: number, settlement: Settlement): Delivery | undefined {
     const delivery = this.#inProgress.get(seq)
     this.#inProgress.delete(seq)
     if (this.#settled.size === remembered) {

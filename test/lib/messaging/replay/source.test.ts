@@ -77,6 +77,33 @@ it('with ack policy all only what has nothing unhandled before it is acknowledge
   await bus[Symbol.asyncDispose]()
 })
 
+it('with ack policy all nothing is acknowledged before what another member had in flight at the start', async () => {
+  for (const end of ['redelivered', 'acknowledged'] as const) {
+    const {bus} = await filledConsumer(`source-all-${end}`, 3, {ack: 'all', ackWaitMs: 300})
+    await using other = await bus.streams.consumers.consume('S', 'd', {prefetch: 0})
+    const [held] = await other.take(1)
+    const info = await bus.streams.consumers.info('S', 'd')
+    await using source = await durableSource(bus, info, {prefetch: 0})
+    const floor = async () => (await bus.streams.consumers.info('S', 'd')).ackFloor
+    const first = await source.take(3)
+    expect(first.map(({seq}) => seq)).toEqual([2, 3])
+    source.done(first)
+    await source.flush()
+    expect(await floor(), end).toBe(0)
+    if (end === 'acknowledged' && held) other.ack(held)
+    const rest = await source.take(3)
+    expect(
+      rest.map(({seq}) => seq),
+      end,
+    ).toEqual(end === 'redelivered' ? [1] : [])
+    source.done(rest)
+    await source.flush()
+    expect(await floor(), end).toBe(3)
+    expect(await source.take(1)).toEqual([])
+    await bus[Symbol.asyncDispose]()
+  }
+})
+
 it('a source without anything to do ends at once, and one that follows does not', async () => {
   const {bus, info} = await filledConsumer('source-empty', 0)
   await using source = await durableSource(bus, info, {prefetch: 0})
