@@ -82,14 +82,15 @@ async function programs(flags: ReplayFlags, {argv, output}: SinkContext): Promis
 }
 
 async function copies(flags: ReplayFlags, {bus, target, say, confirm}: SinkContext): Promise<CopySink> {
-  const {intoSink, republishSink} = await import('../../lib/messaging/replay/copies.ts')
   const {stream, consumer, 'obey-headers': obeyHeaders = false} = flags
   const info = await bus.streams.info(stream)
   if (target === undefined) {
     const isOwn = (subject: string) => info.config.subjects.some((pattern) => matches(pattern, subject))
     const wouldReturn = (subject: string) => flags.follow === true && isOwn(subject)
+    const {republishSink} = await import('../../lib/messaging/replay/republish.ts')
     return republishSink(bus, flags.republish ?? '', {obeyHeaders, wouldReturn})
   }
+  const {intoSink} = await import('../../lib/messaging/replay/copies.ts')
   const sink = await intoSink({bus, info}, target, {
     obeyHeaders,
     create: flags.create === true,

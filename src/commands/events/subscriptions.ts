@@ -6,7 +6,7 @@ import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {choice, count, countOrZero, duration, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
-import {BusError} from '../../lib/core/errors.ts'
+import {BusError, isFailure} from '../../lib/core/errors.ts'
 import {type Filter, parseFilter} from '../../lib/protocols/event-delivery/filter.ts'
 import type {Wish} from '../../lib/protocols/event-delivery/registry.ts'
 import {parseOptions, type Subscription, subscriptionJson} from '../../lib/protocols/event-delivery/subscription.ts'
@@ -111,7 +111,7 @@ export async function subscriptionDocument(
   streams: Streams,
 ): Promise<SubscriptionDocument> {
   const info = await streams.info(subscription.namespace).catch((error: unknown) => {
-    if (!(error instanceof BusError) || error.kind !== 'notFound') throw error
+    if (!isFailure(error, 'notFound')) throw error
   })
   return {...subscriptionJson(subscription), status: {currentOffset, lastSequence: info?.state.lastSeq}}
 }

@@ -1,118 +1,17 @@
-/** Buses as sinks: another subject of the same bus, or a stream of another one, resumable without loss or doubles. */
+/** A stream of another bus as a sink, resumable without loss or doubles. */
 import {hash} from 'node:crypto'
-import {directivesAsData, directivesRestored} from '../../core/directives.ts'
 import {BusError, isFailure} from '../../core/errors.ts'
-import {type Headers, headerOf, type Message, type Outgoing} from '../../core/message.ts'
-import {checkSubject} from '../../core/subject.ts'
-import {splitPlaceholders, unknownPlaceholder} from '../../core/text/placeholders.ts'
+import type {Message, Outgoing} from '../../core/message.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
 import type {Transport} from '../../transport/contract.ts'
-import {type Stored, type StreamInfo, type StreamPublisher, storeHeaders} from '../../transport/streams-contract.ts'
+import {type Stored, type StreamInfo, storeHeaders} from '../../transport/streams-contract.ts'
 import type {Copied, CopySink, Refusal} from '../sinks/sink.ts'
 import {type CopyPosition, copyHeaders, sequenceOf, TargetCopies} from './copy-position.ts'
-import {keeping, targetStream} from './target-stream.ts'
+import {asCopied, type CopyOptions, copyBatch, copyDepth, Storing} from './copy-storage.ts'
+import {targetStream} from './target-stream.ts'
 
-const batch = 512
-const depth = 4
 /** Copies between two updates of the position that they carry. */
 const claimEvery = 500
-
-/** Subjects of which it is remembered whether a stream keeps them. */
-const mostSubjects = 10_000
-
-/** What copies are like. */
-export interface CopyOptions {
-  /** Headers that ask something of a store are carried out at the target; otherwise they become data. */
-  readonly obeyHeaders: boolean
-}
-
-export interface RepublishOptions extends CopyOptions {
-  /** Says which subjects would be replayed again, without end. */
-  readonly wouldReturn: (subject: string) => boolean
-}
-
-/**
- * Publishes each message on this bus under another subject, `copy.{subject}`. Where a stream keeps the subject its
- * acknowledgement is waited for. Throws `usage`.
- */
-export function republishSink(bus: Transport, template: string, options: RepublishOptions): CopySink {
-  return new RepublishSink(bus, compileSubject(template), options)
-}
-
-class RepublishSink implements CopySink {
-  readonly batch = batch
-  readonly depth = depth
-  readonly #bus: Transport
-  readonly #subjectOf: (message: Message) => string
-  readonly #options: RepublishOptions
-  /** Whether a stream keeps a subject. */
-  readonly #kept = new Map<string, boolean>()
-  #storing: Storing | undefined
-
-  constructor(bus: Transport, subjectOf: (message: Message) => string, options: RepublishOptions) {
-    this.#bus = bus
-    this.#subjectOf = subjectOf
-    this.#options = options
-  }
-
-  async copy(messages: readonly Message[]): Promise<Copied> {
-    const refused = new Map<Message, Refusal>()
-    const copies: [Message, Outgoing][] = []
-    for (const message of messages) {
-      try {
-        const {payload, headers} = message
-        const subject = this.#checked(this.#subjectOf(message))
-        copies.push([message, {subject, data: payload, headers: asCopied(headers, this.#options)}])
-      } catch (error) {
-        refused.set(message, refusalOf(error))
-      }
-    }
-    await this.#learn(copies.map(([, {subject}]) => subject))
-    const isKept = ({subject}: Outgoing) => this.#kept.get(subject) === true
-    for (const [message, copy] of copies) {
-      try {
-        if (!isKept(copy)) this.#bus.publish(copy)
-      } catch (error) {
-        refused.set(message, refusalOf(error))
-      }
-    }
-    const toStore = copies.filter(([, copy]) => isKept(copy))
-    if (toStore.length > 0) {
-      this.#storing ??= new Storing(this.#bus)
-      await this.#storing.store(toStore, refused)
-    }
-    await this.#bus.flush()
-    return {refused, alreadyThere: 0}
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#storing?.[Symbol.asyncDispose]()
-  }
-
-  async #learn(subjects: readonly string[]): Promise<void> {
-    if (this.#kept.size > mostSubjects) this.#kept.clear()
-    const fresh = [...new Set(subjects)].filter((subject) => !this.#kept.has(subject))
-    await Promise.all(
-      fresh.map(async (subject) => {
-        this.#kept.set(subject, (await keeping(this.#bus, subject)).length > 0)
-      }),
-    )
-  }
-
-  #checked(subject: string): string {
-    if (!this.#options.wouldReturn(subject)) return subject
-    throw new EndlessError(subject)
-  }
-}
-
-/** A mistake of the user, which no message is to be blamed for. */
-class EndlessError extends BusError {
-  constructor(subject: string) {
-    super('usage', `"${subject}" is a subject of what is replayed: it would never end`, {
-      try: ['another subject', 'a replay without --follow'],
-    })
-  }
-}
 
 export interface IntoSink extends CopySink {
   readonly stream: string
@@ -205,8 +104,8 @@ interface CopierParts {
 }
 
 class StreamCopier implements IntoSink {
-  readonly batch = batch
-  readonly depth = depth
+  readonly batch = copyBatch
+  readonly depth = copyDepth
   readonly stream: string
   readonly isResumed: boolean
   readonly lastCopied: number
@@ -347,117 +246,5 @@ class StreamCopier implements IntoSink {
         ...asCopied(headers, this.#options),
       ],
     }
-  }
-}
-
-/** Messages that a stream acknowledges, each by itself. */
-class Storing implements AsyncDisposable {
-  readonly #publisher: StreamPublisher
-  readonly #open = new Map<number, (outcome: Stored | {readonly error: unknown}) => void>()
-  #pushed = 0
-
-  constructor(bus: Transport) {
-    this.#publisher = bus.streams.publisher({
-      window: depth * batch,
-      onStored: (index, stored) => this.#settle(index, stored),
-      onRefused: (index, error) => this.#settle(index, {error}),
-    })
-  }
-
-  /** Resolves when each is stored or refused; rejects when the bus fails. */
-  async store(
-    messages: readonly (readonly [Message, Outgoing])[],
-    refused: Map<Message, Refusal>,
-    onStored?: (message: Message, stored: Stored) => void,
-  ): Promise<void> {
-    if (messages.length === 0) return
-    const all = Promise.withResolvers<void>()
-    // Waited for below, unless `push` fails before.
-    all.promise.catch(() => {})
-    let open = messages.length
-    const settle = (message: Message, outcome: Stored | {readonly error: unknown}) => {
-      try {
-        if ('error' in outcome) refused.set(message, refusalOf(outcome.error))
-        else onStored?.(message, outcome)
-      } catch (error) {
-        all.reject(error)
-      }
-      if (--open === 0) all.resolve()
-    }
-    for (const [message, copy] of messages) {
-      const room = this.#push(copy, (outcome) => settle(message, outcome))
-      if (room !== undefined) await room
-    }
-    await Promise.race([all.promise, this.#publisher.flush()])
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#publisher[Symbol.asyncDispose]()
-  }
-
-  #push(copy: Outgoing, settle: (outcome: Stored | {readonly error: unknown}) => void): Promise<void> | undefined {
-    this.#open.set(this.#pushed, settle)
-    try {
-      const room = this.#publisher.push(copy)
-      this.#pushed++
-      return room
-    } catch (error) {
-      this.#open.delete(this.#pushed)
-      settle({error})
-      return undefined
-    }
-  }
-
-  #settle(index: number, outcome: Stored | {readonly error: unknown}): void {
-    const settle = this.#open.get(index)
-    this.#open.delete(index)
-    settle?.(outcome)
-  }
-}
-
-/** Kinds of failures that are of one message; all others are of the bus. */
-const ofMessage: ReadonlySet<string> = new Set(['usage', 'remote', 'notFound', 'denied'])
-
-function refusalOf(error: unknown): Refusal {
-  if (!(error instanceof BusError) || error instanceof EndlessError || !ofMessage.has(error.kind)) throw error
-  return {reason: error.message, isFinal: error.kind === 'usage'}
-}
-
-/** The headers of a message as its copy has them, without those of an earlier copy. */
-function asCopied(headers: Headers, {obeyHeaders}: CopyOptions): Headers {
-  if (headers.length === 0) return headers
-  const isCopy = headerOf(headers, copyHeaders.source) !== undefined
-  const own = isCopy ? headers.filter(([name]) => !ofCopy.has(name.toLowerCase())) : headers
-  const kept = obeyHeaders ? directivesRestored(own) : directivesAsData(own)
-  return kept.map(([name, value]) => [isMsgId(name) ? copyHeaders.msgId : name, value])
-}
-
-function isMsgId(name: string): boolean {
-  return name.toLowerCase() === msgId
-}
-
-const msgId = storeHeaders.msgId.toLowerCase()
-/** What an earlier copy has of its own; the message's own id is kept through all copies. */
-const ofCopy: ReadonlySet<string> = new Set(
-  [storeHeaders.msgId, ...Object.values(copyHeaders).filter((name) => name !== copyHeaders.msgId)].map((name) =>
-    name.toLowerCase(),
-  ),
-)
-
-function compileSubject(template: string): (message: Message) => string {
-  const what = '--republish'
-  const parts = splitPlaceholders(template, what)
-  for (const part of parts) {
-    if (typeof part !== 'string' && part.name !== 'subject') throw unknownPlaceholder(what, part, 'there is {subject}')
-  }
-  checkSubject(parts.map((part) => (typeof part === 'string' ? part : 'a')).join(''))
-  let last = ''
-  let made = ''
-  return ({subject}) => {
-    if (subject !== last) {
-      made = checkSubject(parts.map((part) => (typeof part === 'string' ? part : subject)).join(''))
-      last = subject
-    }
-    return made
   }
 }

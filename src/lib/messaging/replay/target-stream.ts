@@ -1,5 +1,5 @@
 /** Which stream of a target takes the copies of another one, and making it. */
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import {matches, overlaps} from '../../core/subject.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
@@ -61,7 +61,7 @@ export async function keeping(bus: Transport, pattern: string): Promise<readonly
   try {
     return await bus.streams.keeping(pattern)
   } catch (error) {
-    if (error instanceof BusError && error.kind === 'notFound') return []
+    if (isFailure(error, 'notFound')) return []
     throw error
   }
 }

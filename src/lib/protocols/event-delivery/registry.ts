@@ -1,6 +1,6 @@
 /** Durable subscriptions and how far they got, in a bucket on the bus: `subscription.<namespace>.<name>`, `offset.<id>`. */
 import {randomUUID} from 'node:crypto'
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import {isObject, objectIn, parseJson} from '../../core/text/json-text.ts'
 import {type Bucket, type Entry, keyPart, openBucket} from '../../messaging/stored/kv-bucket.ts'
 import type {Streams} from '../../transport/streams-contract.ts'
@@ -235,5 +235,5 @@ function missing(namespace: string, name: string): never {
 }
 
 function unlessMissing(error: unknown): undefined {
-  if (!(error instanceof BusError) || error.kind !== 'notFound') throw error
+  if (!isFailure(error, 'notFound')) throw error
 }

@@ -1,4 +1,4 @@
-import {type Db, isBusy} from '../sqlite/db.ts'
+import {type Db, isBusy, patienceMs} from '../sqlite/db.ts'
 
 export interface PollOptions {
   readonly db: Db
@@ -8,8 +8,6 @@ export interface PollOptions {
   /** Told when it cannot look any more. */
   readonly failed: (error: unknown) => void
 }
-
-const patienceMs = 10_000
 
 /** Looks at an interval, and then only when somebody else has committed: that costs microseconds, not a query a subject. */
 export class Poll {

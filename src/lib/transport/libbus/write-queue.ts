@@ -1,4 +1,4 @@
-import {busy, type Lock} from '../sqlite/db.ts'
+import {busy, type Lock, patienceMs} from '../sqlite/db.ts'
 
 export interface WriteQueueOptions {
   readonly lock: Lock
@@ -18,7 +18,6 @@ interface QueuedWrite {
 }
 
 const mostWrites = 1000
-const patienceMs = 10_000
 
 /** What is to be written, in order: everything of one turn of the event loop is one transaction. */
 export class WriteQueue {

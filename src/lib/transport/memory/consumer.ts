@@ -1,7 +1,9 @@
 /** One durable consumer: its position, and what is in flight. */
+
 import type {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {Timer} from '../../core/time/timer.ts'
+import {ackWaitOf} from '../shared/stream-settings.ts'
 import type {ConsumerConfig, ConsumerInfo, Start} from '../streams-contract.ts'
 import {filterBy, type KeptMessage, type MemoryStream, type MessageFilter} from './stream.ts'
 
@@ -91,7 +93,7 @@ export class MemoryConsumer {
   postpone(seq: number, delayMs?: number): void {
     const found = this.#inFlight.get(seq)
     if (found === undefined) return
-    found.dueMs = Date.now() + (delayMs ?? this.#waitMs(found.deliveries))
+    found.dueMs = Date.now() + (delayMs ?? ackWaitOf(this.config, found.deliveries))
     this.#wake()
   }
 
@@ -155,15 +157,11 @@ export class MemoryConsumer {
   #deliver({seq, message}: KeptMessage, pending: number): ClaimedMessage {
     const deliveries = (this.#inFlight.get(seq)?.deliveries ?? 0) + 1
     const now = Date.now()
-    if (this.config.ack !== 'none') this.#inFlight.set(seq, {deliveries, dueMs: now + this.#waitMs(deliveries)})
+    if (this.config.ack !== 'none')
+      this.#inFlight.set(seq, {deliveries, dueMs: now + ackWaitOf(this.config, deliveries)})
     this.#delivered = Math.max(this.#delivered, seq)
     this.#lastActive = now
     return {seq, message, deliveries, pending}
-  }
-
-  #waitMs(deliveries: number): number {
-    const {backoffMs, ackWaitMs} = this.config
-    return backoffMs[Math.min(deliveries, backoffMs.length) - 1] ?? ackWaitMs
   }
 
   /** What the stream no longer has need not be acknowledged. */

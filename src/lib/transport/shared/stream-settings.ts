@@ -76,6 +76,11 @@ export function checkApartFrom(url: string, {subjects}: StreamConfig, others: re
   }
 }
 
+/** Milliseconds that a member has for a delivery, the first of which is 1. */
+export function ackWaitOf({backoffMs, ackWaitMs}: ConsumerConfig, delivery: number): number {
+  return backoffMs[Math.min(delivery, backoffMs.length) - 1] ?? ackWaitMs
+}
+
 /** Both made here, so that their keys have one order. */
 export function isSameConfig<T extends StreamConfig | ConsumerConfig>(one: T, other: T): boolean {
   return JSON.stringify(one) === JSON.stringify(other)

@@ -5,7 +5,7 @@
 import type {Outgoing} from '../../core/message.ts'
 import {BatchWriter, type WrittenBatch} from './batch-writer.ts'
 import type {FileConnection} from './connection.ts'
-import {busy} from './db.ts'
+import {busy, patienceMs} from './db.ts'
 import {hasDue, prune, restartLog} from './retention.ts'
 import type {StoreOutcome} from './streams/intake.ts'
 
@@ -13,7 +13,6 @@ const batchMessages = 1000
 const batchBytes = 1024 * 1024
 /** Batches for one turn of the event loop. */
 const batchesPerTurn = 8
-const patienceMs = 10_000
 const pruneEveryMs = 10_000
 /** After this many bytes a look at how long the write-ahead log has become. */
 const logLookBytes = 8 * 1024 * 1024

@@ -18,7 +18,8 @@ export const applicationId = 0x4e425553
 export const busy = Symbol('busy')
 
 const tries = 20
-const patienceMs = 10_000
+/** How long anything waits for others that hold the lock. */
+export const patienceMs = 10_000
 
 /** Transactions on the one connection. */
 export class Lock {

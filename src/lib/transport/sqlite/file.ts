@@ -20,7 +20,7 @@ import {
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
-import {applicationId, type Db, damageError, databaseError, isBusy, Lock, systemCode} from './db.ts'
+import {applicationId, type Db, damageError, databaseError, isBusy, Lock, patienceMs, systemCode} from './db.ts'
 import {busFileSchema, schemaVersion} from './schema.ts'
 import {checkLog, WalChain} from './wal-chain.ts'
 
@@ -190,7 +190,7 @@ function reasonOf(path: string, error: unknown): unknown {
 
 /** SQLite answers at once that others hold the file, so this asks again for as long as it would wait elsewhere. */
 function startLog(db: Db): void {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + patienceMs
   for (;;) {
     try {
       db.pragma('journal_mode = WAL')

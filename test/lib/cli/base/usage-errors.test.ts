@@ -55,7 +55,7 @@ describe('a command line that oclif refuses', () => {
     [['--all', 'a', '-t', '-5s'], '--timeout: "-5s" is not a duration: it cannot be negative'],
     [['--all', 'a', '-H', 'no colon'], '--header: header "no colon" has no "name:"'],
     [['--all', 'a', '-H', 'a: b\nc: d'], '--header: the value of header "a" has a line break or NUL'],
-  ])('%j is told: %s', async (argv, sentence) => {
+  ])('%j fails with: %s', async (argv, sentence) => {
     const error = await failure(...argv)
     expect(error.message).toBe(sentence)
     expect(error.kind).toBe('usage')
@@ -66,7 +66,7 @@ describe('a command line that oclif refuses', () => {
     ['--cuont=3', 'there is no flag --cuont', '--count'],
     ['--heders', 'there is no flag --heders', '--header'],
     ['-x', 'there is no flag -x', '-- before anything that starts with "-" and is no flag'],
-  ])('%s is told that %s, and of %s', async (flag, sentence, hint) => {
+  ])('%s fails with "%s" and suggests %s', async (flag, sentence, hint) => {
     const error = await failure('--all', 'a', flag)
     expect(error.message).toBe(sentence)
     expect(error.try[0]).toBe(hint)

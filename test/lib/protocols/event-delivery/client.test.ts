@@ -28,7 +28,7 @@ describe('a frame of a gateway', () => {
       {...event, data: {headers: [['A']]}},
     ].map((json) => JSON.stringify(json)),
     JSON.stringify({type: 'event_batch', id: 'b', subscription, events: [null]}),
-  ])('that is none is told of in a sentence: %s', (text) => {
+  ])('that is not an event fails with one sentence: %s', (text) => {
     expect(() => deliveredOf(text)).toThrow(
       expect.objectContaining({
         kind: 'remote',

@@ -183,7 +183,7 @@ describe('a fault of the client', () => {
     ['too much read-ahead', {type: 'start', namespace: 'ORDERS', ephemeral: true, options: {readAhead: 1e9}}, '65535'],
     ['an acknowledgement of nothing', {type: 'ack'}, 'does not match an inflight event'],
     ['an acknowledgement of what is not in flight', {type: 'ack', id: 'x'}, 'does not match an inflight event'],
-  ])('is told and closes the connection: %s', async (_, action, sentence) => {
+  ])('is answered with an error and closes the connection: %s', async (_, action, sentence) => {
     const {url} = await served()
     await using socket = await Socket.open(url)
     socket.say(action)

@@ -6,7 +6,7 @@ import {open} from '../../../../src/lib/transport/open.ts'
 import {temporaryFolder} from './processes.ts'
 
 describe('a subscriber that was away for longer than messages are kept', () => {
-  test('is told how many it missed, once', async () => {
+  test('gets one notice of how many messages it missed', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const notices: Notice[] = []
     await using bus = await open(path, {notify: (notice) => notices.push(notice)})

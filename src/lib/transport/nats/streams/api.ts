@@ -1,5 +1,5 @@
 /** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
-import {BusError, type FailureKind} from '../../../core/errors.ts'
+import {BusError, type FailureKind, isFailure} from '../../../core/errors.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {noConsumer, noStream} from '../../shared/stream-errors.ts'
@@ -110,7 +110,7 @@ async function isEnabled(session: JetStreamSession): Promise<boolean> {
     await session.request({subject: '$JS.API.STREAM.NAMES'}, {timeoutMs: 2000})
     return true
   } catch (error) {
-    return error instanceof BusError && error.kind === 'timeout'
+    return isFailure(error, 'timeout')
   }
 }
 

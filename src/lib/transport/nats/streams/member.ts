@@ -1,5 +1,5 @@
 /** A member of a durable consumer: what pulling and being pushed to have in common. */
-import {BusError} from '../../../core/errors.ts'
+import {isFailure} from '../../../core/errors.ts'
 import {noHeaders} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
@@ -148,7 +148,7 @@ export abstract class NatsMember implements Consuming {
         break
       } catch (error) {
         const forMs = performance.now() - since
-        const isAway = error instanceof BusError && error.kind === 'notFound' && forMs < awayMs
+        const isAway = isFailure(error, 'notFound') && forMs < awayMs
         if (!isAway && !isPassing(error, forMs)) this.fail(error)
       }
     }

@@ -2,7 +2,7 @@
  * Reads a stream in order through a consumer of its own, with pulls ahead of the reader. The consumer counts what it gives:
  * where a number is missing, after a reconnect, or when the consumer is gone, another one continues after the last message.
  */
-import {BusError} from '../../../core/errors.ts'
+import {isFailure} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {Mailbox} from '../../shared/mailbox.ts'
@@ -229,7 +229,7 @@ export class NatsReading extends Mailbox {
   /** Whether there is more cannot be told now, or ever. */
   #notTold(error: unknown): void {
     if (this.#isOver || this.#isRestarting || isPassing(error, 0)) return
-    if (error instanceof BusError && error.kind === 'notFound') void this.#restart()
+    if (isFailure(error, 'notFound')) void this.#restart()
     else this.fail(error)
   }
 

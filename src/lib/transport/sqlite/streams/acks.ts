@@ -1,9 +1,10 @@
 /** Acknowledgements of a member, kept in memory until they are written: with the next claim, or a little later. */
+import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
 import type {State} from './catalogue.ts'
 import type {ConsumerPlace, Durable, Durables} from './durable.ts'
-import {ackWaitOf, type InFlight, type InFlightRange} from './in-flight.ts'
+import type {InFlight, InFlightRange} from './in-flight.ts'
 import type {StreamView} from './view.ts'
 
 export type AckAnswer =
@@ -187,7 +188,7 @@ export class PendingAcks {
       }
       const messages = view.count(state, lo, hi)
       if (answer.kind === 'working') {
-        const due = part.owner === clients.id ? now + ackWaitOf(durable, tries) : part.due
+        const due = part.owner === clients.id ? now + ackWaitOf(durable.config, tries) : part.due
         inFlight.add({...part, messages, due})
       } else if (tries >= (durable.config.maxDeliver ?? Infinity)) {
         inFlight.giveUp(state, part, 'max deliver')

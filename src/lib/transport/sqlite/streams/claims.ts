@@ -1,10 +1,11 @@
 /** Claims messages for a member, within its write transaction: what is due to be delivered again, else what comes next. */
+import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
 import type {Backlog} from './backlog.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import type {ConsumerPlace, Durable, Durables} from './durable.ts'
-import {ackWaitOf, type InFlight} from './in-flight.ts'
+import type {InFlight} from './in-flight.ts'
 import type {StreamView} from './view.ts'
 
 export interface ClaimedRows {
@@ -77,7 +78,7 @@ export class Claims {
     const passed = Math.max(place.passed, state.stored - state.messages) + rows.length
     durables.move(durable, {next, passed, delivered: hi, active: now})
     if (durable.config.ack !== 'none') {
-      const due = now + ackWaitOf(durable, 1)
+      const due = now + ackWaitOf(durable.config, 1)
       inFlight.add({lo, hi, messages: rows.length, tries: 1, owner: clients.id, due})
     }
     this.#backlog.took(rows.length, next)

@@ -2,6 +2,7 @@
  * What is between delivery and acknowledgement: ranges of a consumer's messages, which never overlap. A range that is
  * acknowledged in part is cut. All within a write transaction, unless it only reads.
  */
+import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
 import type {Db} from '../db.ts'
 import type {Row} from '../rows.ts'
@@ -154,7 +155,7 @@ export class InFlight {
     this.#keepPart(state, range, (last ?? upTo) + 1, range.hi)
     const tries = range.tries + 1
     if (last !== undefined && config.ack !== 'none') {
-      const due = now + ackWaitOf(this.#durable, tries)
+      const due = now + ackWaitOf(this.#durable.config, tries)
       this.add({lo: rows[0]?.[0] ?? last, hi: last, messages: rows.length, tries, owner: this.#clients.id, due})
     }
     return {rows, tries}
@@ -189,10 +190,4 @@ function select(db: Db, where: string): Select {
     (statement.all(...values) as RangeRow[]).map(([lo, hi, messages, tries, owner, due]) => {
       return {lo, hi, messages, tries, owner, due}
     })
-}
-
-/** How long the member has for a delivery, the first of which is 1. */
-export function ackWaitOf({config}: Durable, delivery: number): number {
-  const {backoffMs, ackWaitMs} = config
-  return backoffMs[Math.min(delivery, backoffMs.length) - 1] ?? ackWaitMs
 }
