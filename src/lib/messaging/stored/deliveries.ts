@@ -4,7 +4,7 @@ import type {ConsumerConfig, Delivery} from '../../transport/streams-contract.ts
 
 type Settlement = 'ack' | 'term'
 
-/** Settled messages that are remembered at least, to recognize a copy that was sent before the settlement arrived. */
+/** Settled messages that are remembered, to recognize a copy that was sent before the settlement arrived. */
 const remembered = 65_536
 
 /**
@@ -14,9 +14,8 @@ const remembered = 65_536
  */
 export class Deliveries {
   readonly #inProgress = new Map<number, Delivery>()
-  /** The last messages that were settled, and those before them: to drop all of the earlier ones costs less than one by one. */
-  #settled = new Map<number, Settlement>()
-  #settledBefore = new Map<number, Settlement>()
+  /** Sequences that were settled, each at its remainder, so that a later one takes the place of one long before it; negative for `term`. */
+  readonly #settled = new Float64Array(remembered)
 
   get size(): number {
     return this.#inProgress.size
@@ -24,14 +23,9 @@ export class Deliveries {
 
   /** Adds what was taken, and returns those that are no copies. */
   add(taken: readonly Delivery[]): readonly Delivery[] {
-    return taken.filter((delivery) => {
-      const {seq = 0, deliveries} = delivery
-      const isInProgress = this.#inProgress.has(seq)
-      const settlement = deliveries > 1 && !isInProgress ? this.#settlementOf(seq) : undefined
-      if (settlement === undefined) this.#inProgress.set(seq, delivery)
-      else delivery.from[settlement](delivery)
-      return settlement === undefined && !isInProgress
-    })
+    let copies: Set<Delivery> | undefined
+    for (const delivery of taken) if (!this.#isNew(delivery)) copies = (copies ?? new Set()).add(delivery)
+    return copies === undefined ? taken : taken.filter((delivery) => !copies.has(delivery))
   }
 
   /** Acknowledges a message, or ends its deliveries. */
@@ -46,8 +40,8 @@ export class Deliveries {
     const delivery = this.#inProgress.get(seq)
     this.#inProgress.delete(seq)
     // It may have been settled before the consumer was reset.
-    this.#settled.delete(seq)
-    this.#settledBefore.delete(seq)
+    const at = seq % remembered
+    if (Math.abs(this.#settled[at] ?? 0) === seq) this.#settled[at] = 0
     delivery?.from.nak(delivery, delayMs)
   }
 
@@ -72,15 +66,20 @@ export class Deliveries {
   #remove(seq: number, settlement: Settlement): Delivery | undefined {
     const delivery = this.#inProgress.get(seq)
     this.#inProgress.delete(seq)
-    if (this.#settled.size === remembered) {
-      this.#settledBefore = this.#settled
-      this.#settled = new Map()
-    }
-    this.#settled.set(seq, settlement)
+    this.#settled[seq % remembered] = settlement === 'ack' ? seq : -seq
     return delivery
   }
 
-  #settlementOf(seq: number): Settlement | undefined {
-    return this.#settled.get(seq) ?? this.#settledBefore.get(seq)
+  /** Keeps a delivery as the newest of its message, or settles it again; false for a copy. */
+  #isNew(delivery: Delivery): boolean {
+    const {seq = 0, deliveries} = delivery
+    const settled = deliveries > 1 ? (this.#settled[seq % remembered] ?? 0) : 0
+    if (settled !== 0 && Math.abs(settled) === seq && !this.#inProgress.has(seq)) {
+      delivery.from[settled > 0 ? 'ack' : 'term'](delivery)
+      return false
+    }
+    const before = this.#inProgress.size
+    this.#inProgress.set(seq, delivery)
+    return this.#inProgress.size > before
   }
 }
