@@ -45,7 +45,7 @@ export class Storing implements AsyncDisposable {
     let open = messages.length
     const settle = (message: Message, outcome: Stored | {readonly error: unknown}) => {
       try {
-        if ('error' in outcome) refused.set(message, refusalOf(outcome.error))
+        if ('error' in outcome) refused.set(message, copyRefusal(outcome.error))
         else onStored?.(message, outcome)
       } catch (error) {
         all.reject(error)
@@ -86,7 +86,7 @@ export class Storing implements AsyncDisposable {
 /** Kinds of failures that are of one message; all others are of the bus. */
 const ofMessage: ReadonlySet<string> = new Set(['usage', 'remote', 'notFound', 'denied'])
 
-export function refusalOf(error: unknown): Refusal {
+export function copyRefusal(error: unknown): Refusal {
   if (!(error instanceof BusError) || !ofMessage.has(error.kind)) throw error
   return {reason: error.message, isFinal: error.kind === 'usage'}
 }

@@ -5,7 +5,7 @@ import {checkSubject} from '../../core/subject.ts'
 import {splitPlaceholders, unknownPlaceholder} from '../../core/text/placeholders.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {Copied, CopySink, Refusal} from '../sinks/sink.ts'
-import {asCopied, type CopyOptions, copyBatch, copyDepth, refusalOf, Storing} from './copy-storage.ts'
+import {asCopied, type CopyOptions, copyBatch, copyDepth, copyRefusal, Storing} from './copy-storage.ts'
 import {keeping} from './target-stream.ts'
 
 /** Subjects of which it is remembered whether a stream keeps them. */
@@ -50,7 +50,7 @@ class RepublishSink implements CopySink {
         copies.push([message, {subject, data: payload, headers: asCopied(headers, this.#options)}])
       } catch (error) {
         if (error instanceof EndlessError) throw error
-        refused.set(message, refusalOf(error))
+        refused.set(message, copyRefusal(error))
       }
     }
     await this.#learn(copies.map(([, {subject}]) => subject))
@@ -59,7 +59,7 @@ class RepublishSink implements CopySink {
       try {
         if (!isKept(copy)) this.#bus.publish(copy)
       } catch (error) {
-        refused.set(message, refusalOf(error))
+        refused.set(message, copyRefusal(error))
       }
     }
     const toStore = copies.filter(([, copy]) => isKept(copy))

@@ -4,8 +4,8 @@ import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
+import {Deliveries} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
-import {Deliveries} from '../stored/deliveries.ts'
 
 export interface Source extends AsyncDisposable {
   /** Messages to come, as far as it is known. */

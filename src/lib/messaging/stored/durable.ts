@@ -5,8 +5,8 @@ import type {Message} from '../../core/message.ts'
 import {checkPatterns, covers} from '../../core/subject.ts'
 import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
+import {Deliveries} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
-import {Deliveries} from './deliveries.ts'
 import {findOrMake, findStream} from './find.ts'
 
 export interface DurableWishes {

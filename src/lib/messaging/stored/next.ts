@@ -1,7 +1,7 @@
 /** The next messages of a durable consumer: taken, shown, and only then settled. */
 import type {Message} from '../../core/message.ts'
+import {Deliveries} from '../../transport/deliveries.ts'
 import type {Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
-import {Deliveries} from './deliveries.ts'
 import {unacknowledged} from './places.ts'
 
 export interface NextOptions {

@@ -2,7 +2,7 @@
  * A durable subscription at work: one message at a time goes to the handler, and while it works some more are fetched,
  * so that a distant server costs no round trip per message. The ack wait of all messages in progress is extended.
  */
-import {Deliveries} from '../../messaging/stored/deliveries.ts'
+import {Deliveries} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery} from '../../transport/streams-contract.ts'
 
 /** Largest number of messages in progress. */

@@ -1,6 +1,6 @@
 import {describe, expect, it, vi} from 'vitest'
-import {Deliveries} from '../../../../src/lib/messaging/stored/deliveries.ts'
-import {type Consuming, Delivery} from '../../../../src/lib/transport/streams-contract.ts'
+import {Deliveries} from '../../../src/lib/transport/deliveries.ts'
+import {type Consuming, Delivery} from '../../../src/lib/transport/streams-contract.ts'
 
 /** A consumer that remembers what it was told, each with the number of the delivery. */
 class Told implements Pick<Consuming, 'ack' | 'nak' | 'term' | 'working'> {

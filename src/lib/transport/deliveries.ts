@@ -1,6 +1,6 @@
 /** What a reader of a durable consumer has taken and not yet settled, each message once. */
-import {Interval} from '../../core/time/timer.ts'
-import type {ConsumerConfig, Delivery} from '../../transport/streams-contract.ts'
+import {Interval} from '../core/time/timer.ts'
+import type {ConsumerConfig, Delivery} from './streams-contract.ts'
 
 type Settlement = 'ack' | 'term'
 
