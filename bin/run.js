@@ -10,6 +10,6 @@ if (!launch.ready()) {
 } else if (!require('fs').existsSync(main)) {
   launch.refuse('this checkout of busline is not built', 'npm run build')
 } else {
-  require('module').enableCompileCache()
+  require('./cache.js').enable()
   require(main)
 }
