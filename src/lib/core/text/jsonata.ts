@@ -2,12 +2,12 @@
  * JSONata over messages. Every flag that takes an expression (--where, --select, --expect, --expr) looks at the same
  * context, so that what was tried with one works with the others.
  */
-import type {Expression as Parsed} from 'jsonata'
+import type {JsonataOptions, Expression as Parsed} from 'jsonata'
 import {BusError} from '../errors.ts'
 import {type Headers, type Message, sizeOf} from '../message.ts'
 import {isoTime} from '../time/timestamp.ts'
-import {BoundedRegExp} from './bounded-regex.ts'
 import {parseJson} from './json-text.ts'
+import {loadRegexEngine, type RegexEngine, RegexError} from './regex.ts'
 
 /** Evaluates a compiled expression. Fails with `usage` when it cannot be applied to this context. */
 export type Expression = (context: object) => Promise<unknown>
@@ -20,15 +20,62 @@ const limits = {
   timeout: 2000,
   stack: 10_000,
   sequence: 1_000_000,
-  RegexEngine: BoundedRegExp as unknown as RegExpConstructor,
 }
 
-/** Reads an expression. Throws what JSONata throws. */
+/** Reads an expression. Throws what JSONata throws, and `RefusedPattern` for a regular expression that is not taken. */
 export async function parseJsonata(source: string): Promise<Parsed> {
   const {default: jsonata} = await import('jsonata')
-  const parsed = jsonata(source, limits)
+  const options: JsonataOptions = {...limits}
+  const parsed = jsonata(source, options)
+  const {literals, isOpen} = regexesOf(parsed.ast())
+  if (literals.length > 0 || isOpen) {
+    const RegexEngine = await loadRegexEngine()
+    for (const literal of literals) refuseUnusable(literal, RegexEngine)
+    // JSONata looks for its engine when it evaluates.
+    options.RegexEngine = RegexEngine as unknown as RegExpConstructor
+  }
   parsed.registerFunction('distinct', distinct, '<x:x>')
   return parsed
+}
+
+interface Literal {
+  readonly value: RegExp
+  readonly position: number | undefined
+}
+
+class RefusedPattern extends Error {
+  readonly position: number | undefined
+
+  constructor({value, position}: Literal, cause: RegexError) {
+    super(`${cause.message} in /${value.source}/`, {cause})
+    this.position = position
+  }
+}
+
+function refuseUnusable(literal: Literal, Engine: RegexEngine): void {
+  try {
+    new Engine(literal.value)
+  } catch (error) {
+    if (!(error instanceof RegexError)) throw error
+    throw new RefusedPattern(literal, error)
+  }
+}
+
+/** The regular expressions of an expression; it is open when `$eval` may add others. */
+function regexesOf(ast: unknown): {readonly literals: readonly Literal[]; readonly isOpen: boolean} {
+  const literals: Literal[] = []
+  let isOpen = false
+  const seen = new Set<unknown>([ast])
+  // A set is iterated in order of insertion, and what is added meanwhile comes last.
+  for (const node of seen) {
+    const {type, value, position} = node as {type?: string; value?: unknown; position?: number}
+    if (value instanceof RegExp) literals.push({value, position})
+    if (type === 'variable' && value === 'eval') isOpen = true
+    for (const child of Object.values(node as object)) {
+      if (typeof child === 'object' && child !== null) seen.add(child)
+    }
+  }
+  return {literals, isOpen}
 }
 
 /** Compiles `source`; `flag` is what it was given with, as `--where`. Fails with `usage`, naming the position (1-based). */
@@ -43,7 +90,7 @@ export async function compileJsonata(source: string, flag: string): Promise<Expr
       }
     }
   } catch (error) {
-    throw fault(error, source, flag, 'is not JSONata')
+    throw fault(error, source, flag, error instanceof RefusedPattern ? 'is refused' : 'is not JSONata')
   }
 }
 

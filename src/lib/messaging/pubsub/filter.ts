@@ -3,8 +3,8 @@
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkPattern, SubjectTrie} from '../../core/subject.ts'
-import {BoundedRegExp} from '../../core/text/bounded-regex.ts'
 import {compileJsonata, contextOf, isTruthy} from '../../core/text/jsonata.ts'
+import {compilePattern, type Regex, RegexError} from '../../core/text/regex.ts'
 
 export interface FilterOptions {
   /** Patterns of subjects to leave out. */
@@ -30,19 +30,36 @@ export async function compileFilter(options: FilterOptions): Promise<Filter | un
   if (ignore.length > 0) tests.push(notIgnored(ignore))
   if (sample !== undefined) tests.push(() => random() < sample)
   if (match !== undefined) {
-    tests.push(matching(compileRegex(match, '--match'), options.onFailure))
+    const regex = await compileRegex(match, '--match')
+    tests.push(({text}) => regex.test(text))
   }
   const quick = tests.length === 0 ? undefined : keeping(tests)
   return where === undefined ? quick : whereTrue(where, quick, options.onFailure)
 }
 
-/** Compiles a regular expression; `flag` is what it was given with. Throws `usage`, naming the position (1-based). */
-export function compileRegex(source: string, flag: string): RegExp {
+/** Compiles a regular expression; `flag` is what it was given with. Fails with `usage`, naming the position (1-based). */
+export async function compileRegex(source: string, flag: string): Promise<Regex> {
+  try {
+    return await compilePattern(source)
+  } catch (error) {
+    if (!(error instanceof RegexError)) throw error
+    throw refusal(source, flag, error)
+  }
+}
+
+/** The reason in the words of JavaScript, with the position, where it does not know the pattern either. */
+function refusal(source: string, flag: string, cause: RegexError): BusError {
   const fault = regexFault(source)
-  if (fault === undefined) return new BoundedRegExp(source)
+  if (fault === undefined) {
+    return new BusError('usage', `${flag} /${source}/ is not a regular expression of RE2: ${cause.message}`, {
+      cause,
+      try: ['a pattern in the syntax of RE2, without lookaround and backreferences'],
+    })
+  }
   const at = source.length > longestSearched ? undefined : placeOf(fault, source)
   const where = at === undefined ? '' : ` at position ${at}`
-  throw new BusError('usage', `${flag} /${source}/ is not a regular expression: ${fault}${where}`, {
+  return new BusError('usage', `${flag} /${source}/ is not a regular expression: ${fault}${where}`, {
+    cause,
     ...(at !== undefined && {data: {position: at}}),
     try: ['"\\\\" before a character that should match itself'],
   })
@@ -60,8 +77,7 @@ function placeOf(fault: string, source: string): number {
 
 function regexFault(source: string): string | undefined {
   try {
-    // One that is too large is found when it is used.
-    new RegExp(source).test('')
+    new RegExp(source)
     return undefined
   } catch (error) {
     return (error as Error).message.replace(/^.*\/: /s, '')
@@ -70,19 +86,6 @@ function regexFault(source: string): string | undefined {
 
 function keeping(tests: readonly ((message: Message) => boolean)[]): (batch: readonly Message[]) => readonly Message[] {
   return (batch) => batch.filter((message) => tests.every((test) => test(message)))
-}
-
-function matching(regex: RegExp, onFailure: FilterOptions['onFailure']): (message: Message) => boolean {
-  let failed = false
-  return ({text, subject}) => {
-    try {
-      return regex.test(text)
-    } catch (error) {
-      if (!failed) onFailure?.(`--match: ${(error as Error).message} (on ${subject}; such messages are skipped)`)
-      failed = true
-      return false
-    }
-  }
 }
 
 function notIgnored(patterns: readonly string[]): (message: Message) => boolean {

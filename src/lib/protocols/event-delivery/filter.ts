@@ -1,11 +1,12 @@
 /**
  * Which events a subscription wants: regular expressions, of which all must match somewhere in their text (RE2's syntax,
- * unanchored). They come from the network, so they run on an engine whose time is linear in the text (`re2js`), and what
- * they compile to is bounded: `\\pL{999}` many times over would take seconds for its first text.
+ * unanchored). They come from the network, so what they compile to is bounded: `\\pL{999}` many times over would take
+ * seconds for its first text.
  */
 import {BusError} from '../../core/errors.ts'
 import {headerOf} from '../../core/message.ts'
 import {isObject} from '../../core/text/json-text.ts'
+import {compilePattern, RegexError} from '../../core/text/regex.ts'
 import {type Event, eventHeaders} from './event.ts'
 
 /** Absent is not looked at. What an event has not is the empty text: `^red$` leaves it out, `.*` does not. */
@@ -25,8 +26,7 @@ export interface Filter {
 export type Matcher = (event: Event) => boolean
 
 const longest = 512
-/** Instructions of a compiled pattern. */
-const largest = 2000
+const mostInstructions = 2000
 
 const texts: Readonly<Record<string, (event: Event) => string>> = {
   events: ({type}) => type,
@@ -66,20 +66,23 @@ export function parseFilter(json: unknown): Filter {
 export async function compileFilter(filter: Filter): Promise<Matcher | undefined> {
   const patterns = flatten(filter)
   if (patterns.length === 0) return undefined
-  const {RE2JS} = await import('re2js')
-  const tests = patterns.map(([name, pattern]) => {
-    const textOf = texts[name]
-    if (textOf === undefined) throw bad(`has no "${name}"`)
-    try {
-      const compiled = RE2JS.compile(pattern)
-      if (compiled.programSize() > largest) throw new Error('it repeats too much')
-      return (event: Event) => compiled.test(textOf(event))
-    } catch (cause) {
-      const sentence = `the filter "${name}" is not a regular expression of RE2: ${(cause as Error).message}`
-      throw new BusError('usage', sentence, {cause, try: ['a pattern without lookahead and back references']})
-    }
-  })
+  const tests = await Promise.all(patterns.map(([name, pattern]) => testOf(name, pattern)))
   return (event) => tests.every((test) => test(event))
+}
+
+async function testOf(name: string, pattern: string): Promise<Matcher> {
+  const textOf = texts[name]
+  if (textOf === undefined) throw bad(`has no "${name}"`)
+  try {
+    const regex = await compilePattern(pattern, mostInstructions)
+    return (event) => regex.test(textOf(event))
+  } catch (cause) {
+    if (!(cause instanceof RegexError)) throw cause
+    throw new BusError('usage', `the filter "${name}" is not a regular expression of RE2: ${cause.message}`, {
+      cause,
+      try: ['a pattern without lookahead and back references'],
+    })
+  }
 }
 
 /** `[['message.tag', '^red$'], …]`. Throws `usage` for what is no filter. */

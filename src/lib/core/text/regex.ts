@@ -1,0 +1,116 @@
+/**
+ * Regular expressions in the syntax of RE2, by re2js: the time of a search is linear in the length of the text. The
+ * library is loaded when the first pattern is compiled.
+ */
+import type {Matcher, RE2JS} from 're2js'
+import {BusError} from '../errors.ts'
+
+/** A compiled pattern. */
+export type Regex = Pick<RE2JS, 'test'>
+
+/** Instructions that a pattern may compile to. */
+const mostInstructions = 20_000
+/** How long one literal may search during one evaluation of an expression. */
+const longestMs = 2000
+
+/** A pattern that is not taken; its message is the reason. */
+export class RegexError extends Error {}
+
+type Compile = (pattern: string, flags?: number) => RE2JS
+
+/** Compiles a pattern to at most `most` instructions. Fails with a `RegexError`. */
+export async function compilePattern(pattern: string, most = mostInstructions): Promise<Regex> {
+  return (await loadCompiler(most))(pattern)
+}
+
+/** The engine of JSONata: as much of `RegExp` as it calls. */
+export async function loadRegexEngine(): Promise<RegexEngine> {
+  engine ??= makeEngine()
+  return engine
+}
+
+/** Constructs what searches for a literal. Throws a `RegexError`. */
+export type RegexEngine = new (literal: RegExp) => {lastIndex: number; exec(text: string): RegExpExecArray | null}
+
+let engine: Promise<RegexEngine> | undefined
+
+async function loadCompiler(most: number): Promise<Compile> {
+  const {RE2JS: library, RE2JSException} = await import('re2js')
+  return (pattern, flags) => {
+    try {
+      const compiled = library.compile(withCodePoints(pattern), flags)
+      if (compiled.programSize() <= most) return compiled
+    } catch (cause) {
+      // V8 throws a RangeError where the stack ends.
+      if (!(cause instanceof RE2JSException || cause instanceof RangeError)) throw cause
+      throw new RegexError(reasonOf(cause), {cause})
+    }
+    throw new RegexError('it repeats too much')
+  }
+}
+
+async function makeEngine(): Promise<RegexEngine> {
+  const {RE2JS: library} = await import('re2js')
+  const compile = await loadCompiler(mostInstructions)
+  const compiled = new WeakMap<RegExp, RE2JS>()
+
+  return class {
+    lastIndex = 0
+    readonly #regex: RE2JS
+    #matcher: Matcher | undefined
+    #text: string | undefined
+    #spentMs = 0
+
+    constructor(literal: RegExp) {
+      const {source, ignoreCase, multiline} = literal
+      const flags = (ignoreCase ? library.CASE_INSENSITIVE : 0) | (multiline ? library.MULTILINE : 0)
+      this.#regex = compiled.get(literal) ?? compile(source, flags)
+      compiled.set(literal, this.#regex)
+    }
+
+    exec(given: string): RegExpExecArray | null {
+      const text = String(given)
+      const from = Math.max(0, Math.trunc(this.lastIndex) || 0)
+      const began = performance.now()
+      if (this.#spentMs > longestMs) {
+        const sentence = `the pattern /${this.#regex.pattern()}/ takes more than ${longestMs} ms on a text`
+        throw new BusError('usage', sentence, {try: ['a pattern that needs less of the text for each match']})
+      }
+      if (text !== this.#text) this.#matcher = this.#regex.matcher(text)
+      this.#text = text
+      const found = from <= text.length && this.#matcher?.find(from) ? arrayOf(this.#matcher, text) : null
+      this.#spentMs += performance.now() - began
+      this.lastIndex = found === null ? 0 : found.index + (found[0]?.length ?? 0)
+      return found
+    }
+  }
+}
+
+function arrayOf(matcher: Matcher, text: string): RegExpExecArray {
+  const groups = Array.from({length: matcher.groupCount() + 1}, (_, at) => matcher.group(at) ?? undefined)
+  return Object.assign(groups, {index: matcher.start(), input: text}) as RegExpExecArray
+}
+
+/** `\u0041` of JavaScript is `\x{0041}` in RE2. */
+function withCodePoints(pattern: string): string {
+  return pattern.replace(/\\(?:u([0-9a-fA-F]{4})|.)/gs, (whole, digits) =>
+    digits === undefined ? whole : `\\x{${digits}}`,
+  )
+}
+
+function reasonOf(error: Error): string {
+  const {description, fragment} = partsOf(error)
+  if (/^\(\?[=!]/.test(fragment)) return 'lookahead is not supported'
+  if (/^\(\?<[=!]/.test(fragment)) return 'lookbehind is not supported'
+  if (/^\\[1-9k]/.test(fragment)) return 'backreferences are not supported'
+  return fragment === '' ? description : `${description}: ${fragment}`
+}
+
+function partsOf(error: Error): {readonly description: string; readonly fragment: string} {
+  if (error instanceof RangeError) return {description: 'it is nested too deeply', fragment: ''}
+  const {getDescription, getPattern} = error as Partial<import('re2js').RE2JSSyntaxException>
+  return {
+    description: getDescription?.call(error) ?? error.message,
+    fragment: getPattern?.call(error) ?? '',
+  }
+}
