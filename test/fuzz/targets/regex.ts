@@ -7,7 +7,7 @@ import {partsOf, refused, refusedLater, type Target} from '../target.ts'
 
 /** A pattern and a text, for `--match` and for the filters of applications. */
 export const target: Target = {
-  // What takes longer than two seconds is ended.
+  // A pattern of many thousand instructions takes a second or two to be compiled and searched for.
   slowMs: 5000,
   seeds: [
     '^a(b|c)*$\nabcb',

@@ -45,7 +45,7 @@ async function loadCompiler(most: number): Promise<Compile> {
       if (!(cause instanceof RE2JSException || cause instanceof RangeError)) throw cause
       throw new RegexError(reasonOf(cause), {cause})
     }
-    throw new RegexError('it repeats too much')
+    throw new RegexError('it is too long or repeats too much')
   }
 }
 

@@ -90,7 +90,7 @@ describe('an expression', () => {
     ['$count($match("aaa", /^a/))', 1],
     ['$match("é😀x", /😀(x)/).[index, groups]', [1, 'x']],
     ['$replace("a/b", /a\\/b/, "x")', 'x'],
-    ['/(z)?b/("ab").groups', []],
+    ['/(z)?b/("ab").groups', [null]],
   ])('%s is %j', async (source, value) => {
     expect(JSON.stringify(await evaluate(source))).toBe(JSON.stringify(value))
   })
@@ -98,7 +98,7 @@ describe('an expression', () => {
   test.each([
     [
       '$contains(text, /a(?=b)/)',
-      /^--where .* is refused: lookahead is not supported in \/a\(\?=b\)\/ at position 25$/,
+      /^--where .* is refused: lookahead is not supported in \/a\(\?=b\)\/ at position 24$/,
     ],
     ['$contains(text, /(?<!a)b/)', /is refused: lookbehind is not supported/],
     ['$contains(text, /(a)\\1/)', /is refused: backreferences are not supported/],
