@@ -5,6 +5,7 @@ import {BusError} from '../../core/errors.ts'
 import type {Headers, Message} from '../../core/message.ts'
 import {type Captured, failureOf, run} from '../../core/process/exec.ts'
 import {compileJsonata, contextOf, resultText} from '../../core/text/jsonata.ts'
+import {sleep} from '../../core/time/timer.ts'
 
 /** What a request is answered with: a reply, or a service error (ADR-32). */
 export type Outcome = Reply | {readonly fault: Fault}
@@ -107,7 +108,7 @@ export function delayed(handler: Handler, {fromMs, toMs}: Range, random: () => n
     instant: false,
     async handle(request) {
       const ms = fromMs + random() * (toMs - fromMs)
-      await new Promise((resolve) => setTimeout(resolve, ms))
+      await sleep(ms)
       return handler.handle(request)
     },
   }

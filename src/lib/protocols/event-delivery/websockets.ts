@@ -3,6 +3,7 @@ import {createServer, type IncomingMessage, type Server} from 'node:http'
 import type {AddressInfo, Socket} from 'node:net'
 import type {WebSocket, WebSocketServer} from 'ws'
 import {BusError} from '../../core/errors.ts'
+import {Interval} from '../../core/time/timer.ts'
 import {type Address, type Admission, refusalOf} from './admission.ts'
 import type {Callbacks, EventPlugin} from './plugin.ts'
 import {Connection, websocketOptions} from './websocket-connection.ts'
@@ -130,7 +131,7 @@ class WebSocketsPlugin implements WebSockets {
     client.on('message', (data) => connection.take(String(data)))
     client.on('error', ({message}) => warn(`connection ${id}: ${message}`))
     client.on('close', () => {
-      clearInterval(watching)
+      watching.cancel()
       this.#connections.delete(id)
       callbacks.connectionClosed(id)
     })
@@ -161,17 +162,17 @@ function gathering(socket: Socket): () => void {
 }
 
 /** Asks whether the client is still there, and lets it go when it is not or has no use for us. */
-function watch(client: WebSocket, connection: Connection, idleMs: number): NodeJS.Timeout {
+function watch(client: WebSocket, connection: Connection, idleMs: number): Interval {
   let isThere = true
   client.on('pong', () => {
     isThere = true
   })
-  return setInterval(() => {
+  return new Interval(idleMs, () => {
     if (!connection.hasStarted) return connection.fail(`no subscription was started within ${idleMs} ms`)
     if (!isThere) return client.terminate()
     isThere = false
     client.ping()
-  }, idleMs)
+  })
 }
 
 function listening(server: Server, host: string, port: number): Promise<void> {

@@ -1,4 +1,4 @@
-import {describe, expect, test} from 'vitest'
+import {describe, expect, onTestFinished, test, vi} from 'vitest'
 import {type Headers, Message} from '../../../../src/lib/core/message.ts'
 import {
   delayed,
@@ -152,5 +152,18 @@ describe('fault injection', () => {
     const from = performance.now()
     await delayed(echo(), {fromMs: 20, toMs: 40}, () => 0.5).handle(request('x'))
     expect(performance.now() - from).toBeGreaterThanOrEqual(28)
+  })
+
+  test('that waits 30 days does not answer before', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const days = 86_400_000
+    const answered = vi.fn()
+    const handler = delayed(echo(), {fromMs: 30 * days, toMs: 30 * days}, () => 0.5)
+    Promise.resolve(handler.handle(request('x'))).then(answered)
+    await vi.advanceTimersByTimeAsync(29 * days)
+    expect(answered).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(2 * days)
+    expect(answered).toHaveBeenCalledOnce()
   })
 })

@@ -281,6 +281,14 @@ describe('the gate', () => {
     busy.ack(await busy.last(1))
   })
 
+  test('that has 30 days to start a subscription is not disconnected before', async () => {
+    const {url} = await served({idleMs: 30 * 86_400_000})
+    await using socket = await Socket.open(url)
+    await quiet()
+    socket.start()
+    expect(await socket.got(3)).toHaveLength(3)
+  })
+
   test('tells others that this is a WebSocket endpoint', async () => {
     const {url} = await served()
     const status = await new Promise((resolve) =>
