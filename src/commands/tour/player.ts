@@ -118,14 +118,13 @@ function start(options: TourOptions, args: readonly string[]): StepProcess {
   })
   // A program that does not start closes, with a code below 0.
   child.on('error', () => {})
-  const ended = new Promise<StepResult>((resolve) => {
-    child.on('close', (code) => {
-      const end = {code, stdout, stderr}
-      live.resolve(end)
-      resolve(end)
-    })
+  const ended = Promise.withResolvers<StepResult>()
+  child.on('close', (code) => {
+    const end = {code, stdout, stderr}
+    live.resolve(end)
+    ended.resolve(end)
   })
-  return {child, live: live.promise, ended}
+  return {child, live: live.promise, ended: ended.promise}
 }
 
 function commandLine({args}: TourStep): string {

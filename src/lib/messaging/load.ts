@@ -162,9 +162,9 @@ class CallRun<A> {
 
   /** Resolves when the next call has ended. */
   #ended(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onEnded = resolve
-    })
+    const {promise, resolve} = Promise.withResolvers<void>()
+    this.#onEnded = resolve
+    return promise
   }
 }
 

@@ -103,9 +103,8 @@ class Arrivals {
     const left = until - performance.now()
     if (left <= 0 || this.#signal.aborted) return false
     const timer = new AbortController()
-    const woken = new Promise<true>((resolve) => {
-      this.#wake = () => resolve(true)
-    })
+    const {promise: woken, resolve} = Promise.withResolvers<true>()
+    this.#wake = () => resolve(true)
     const ended = this.#done.then(
       () => false,
       () => false,

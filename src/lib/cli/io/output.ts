@@ -77,7 +77,9 @@ export class Output {
     if (this.closed.aborted || this.#terminal) return Promise.resolve(!this.closed.aborted)
     const upTo = this.#filled
     if (this.#written >= upTo) return Promise.resolve(true)
-    return new Promise((resolve, reject) => this.#waiting.push({upTo, resolve, reject}))
+    const {promise, resolve, reject} = Promise.withResolvers<boolean>()
+    this.#waiting.push({upTo, resolve, reject})
+    return promise
   }
 
   /** Resolves when all of it is written. Fails as `ready` does. */

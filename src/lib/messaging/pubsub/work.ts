@@ -97,9 +97,9 @@ export class Work {
   }
 
   #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
+    const {promise, resolve} = Promise.withResolvers<void>()
+    this.#wake = resolve
+    return promise
   }
 
   #finish(request: Message, outcome: Outcome, from: number): Served {

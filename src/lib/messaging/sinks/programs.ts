@@ -80,11 +80,11 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
     batch: 1,
     depth: window,
     take([message]) {
-      return new Promise((resolve, reject) => {
-        if (failure !== undefined || message === undefined) return reject(failure)
-        waiting.push({resolve, reject})
-        child.stdin.write(`${write(message)}\n`)
-      })
+      if (failure !== undefined || message === undefined) return Promise.reject(failure)
+      const {promise, resolve, reject} = Promise.withResolvers<Refusal | undefined>()
+      waiting.push({resolve, reject})
+      child.stdin.write(`${write(message)}\n`)
+      return promise
     },
     async [Symbol.asyncDispose]() {
       await ended(child)

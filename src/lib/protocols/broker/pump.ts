@@ -90,8 +90,8 @@ export class Pump {
 
   /** One of the two waits for the other, never both. */
   #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
+    const {promise, resolve} = Promise.withResolvers<void>()
+    this.#wake = resolve
+    return promise
   }
 }

@@ -113,9 +113,9 @@ class Client implements EventClient {
         if (this.#ended?.error !== undefined && !this.#signal?.aborted) throw this.#ended.error
         return
       } else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve
-        })
+        const {promise, resolve} = Promise.withResolvers<void>()
+        this.#wake = resolve
+        await promise
       }
     }
   }

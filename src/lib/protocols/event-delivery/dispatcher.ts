@@ -154,15 +154,15 @@ export class Dispatcher {
 
   #room(signal: AbortSignal): Promise<void> | undefined {
     if (this.#flights.hasRoom || signal.aborted) return undefined
-    return new Promise((resolve) => {
-      const done = () => {
-        signal.removeEventListener('abort', done)
-        this.#wake = undefined
-        resolve()
-      }
-      this.#wake = done
-      signal.addEventListener('abort', done)
-    })
+    const {promise, resolve} = Promise.withResolvers<void>()
+    const done = () => {
+      signal.removeEventListener('abort', done)
+      this.#wake = undefined
+      resolve()
+    }
+    this.#wake = done
+    signal.addEventListener('abort', done)
+    return promise
   }
 
   #send({events, upTo}: {events: readonly Event[]; upTo: number}): void {

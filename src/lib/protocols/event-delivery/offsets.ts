@@ -148,7 +148,9 @@ class StoredPlace implements Place {
 
   flush(): Promise<void> {
     if (this.#written === this.#wanted || this.#lost.signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => this.#waiting.push(resolve))
+    const {promise, resolve} = Promise.withResolvers<void>()
+    this.#waiting.push(resolve)
+    return promise
   }
 
   /** Releases those that wait for it to be written. */

@@ -30,13 +30,7 @@ export class Page {
 }
 
 async function until<T>(promise: Promise<T>, dueMs: number): Promise<T | undefined> {
-  let timer: Timer | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = new Timer(Math.max(0, dueMs - performance.now()), () => resolve(undefined))
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    timer?.cancel()
-  }
+  const {promise: late, resolve} = Promise.withResolvers<undefined>()
+  using _timer = new Timer(Math.max(0, dueMs - performance.now()), () => resolve(undefined))
+  return await Promise.race([promise, late])
 }

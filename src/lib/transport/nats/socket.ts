@@ -109,8 +109,8 @@ export abstract class NatsSocket implements NatsTransport {
   }
 
   #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
+    const {promise, resolve} = Promise.withResolvers<void>()
+    this.#wake = resolve
+    return promise
   }
 }

@@ -93,10 +93,10 @@ export class TcpSocket extends NatsSocket {
   }
 
   #step<T>(act: (done: (value: T) => void) => void): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#failed = reject
-      act(resolve)
-    })
+    const {promise, resolve, reject} = Promise.withResolvers<T>()
+    this.#failed = reject
+    act(resolve)
+    return promise
   }
 
   #secure({hostname, tlsName}: Server): Promise<void> {
