@@ -7,7 +7,7 @@ import {BusError} from '../errors.ts'
 import {type Headers, type Message, sizeOf} from '../message.ts'
 import {isoTime} from '../time/timestamp.ts'
 import {parseJson} from './json-text.ts'
-import {loadRegexEngine, type RegexEngine, RegexError} from './regex.ts'
+import {loadRegexEngine, type RegexEngine, RegexError, regexHint} from './regex.ts'
 
 /** Evaluates a compiled expression. Fails with `usage` when it cannot be applied to this context. */
 export type Expression = (context: object) => Promise<unknown>
@@ -173,7 +173,7 @@ function fault(error: unknown, source: string, flag: string, what: string): BusE
   return new BusError('usage', `${flag} ${JSON.stringify(source)} ${what}: ${message}${where}`, {
     cause: error,
     data: {position: at},
-    try: [`${flag} 'json.total > 100 and headers.Trace'`],
+    try: [error instanceof RefusedPattern ? regexHint : `${flag} 'json.total > 100 and headers.Trace'`],
   })
 }
 

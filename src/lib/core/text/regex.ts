@@ -8,6 +8,9 @@ import {BusError} from '../errors.ts'
 /** A compiled pattern. */
 export type Regex = Pick<RE2JS, 'test'>
 
+/** What to try instead of a pattern that is refused. */
+export const regexHint = 'a pattern in the syntax of RE2, without lookahead, lookbehind and backreferences'
+
 /** Instructions that a pattern may compile to. */
 const mostInstructions = 20_000
 /** How long one literal may search during one evaluation of an expression. */

@@ -4,7 +4,7 @@ import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkPattern, SubjectTrie} from '../../core/subject.ts'
 import {compileJsonata, contextOf, isTruthy} from '../../core/text/jsonata.ts'
-import {compilePattern, type Regex, RegexError} from '../../core/text/regex.ts'
+import {compilePattern, type Regex, RegexError, regexHint} from '../../core/text/regex.ts'
 
 export interface FilterOptions {
   /** Patterns of subjects to leave out. */
@@ -53,7 +53,7 @@ function refusal(source: string, flag: string, cause: RegexError): BusError {
   if (fault === undefined) {
     return new BusError('usage', `${flag} /${source}/ is not a regular expression of RE2: ${cause.message}`, {
       cause,
-      try: ['a pattern in the syntax of RE2, without lookaround and backreferences'],
+      try: [regexHint],
     })
   }
   const at = source.length > longestSearched ? undefined : placeOf(fault, source)

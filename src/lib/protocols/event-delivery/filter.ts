@@ -6,7 +6,7 @@
 import {BusError} from '../../core/errors.ts'
 import {headerOf} from '../../core/message.ts'
 import {isObject} from '../../core/text/json-text.ts'
-import {compilePattern, RegexError} from '../../core/text/regex.ts'
+import {compilePattern, RegexError, regexHint} from '../../core/text/regex.ts'
 import {type Event, eventHeaders} from './event.ts'
 
 /** Absent is not looked at. What an event has not is the empty text: `^red$` leaves it out, `.*` does not. */
@@ -80,7 +80,7 @@ async function testOf(name: string, pattern: string): Promise<Matcher> {
     if (!(cause instanceof RegexError)) throw cause
     throw new BusError('usage', `the filter "${name}" is not a regular expression of RE2: ${cause.message}`, {
       cause,
-      try: ['a pattern without lookahead and back references'],
+      try: [regexHint],
     })
   }
 }
