@@ -33,9 +33,8 @@ class Group {
   /** Resolves when so many messages were got by all members together. */
   async got(count: number): Promise<void> {
     while (this.seen.length < count) {
-      const more = new Promise<void>((resolve) => {
-        this.#arrived = resolve
-      })
+      const {promise: more, resolve} = Promise.withResolvers<void>()
+      this.#arrived = resolve
       await this.#scene.within(more, `message ${this.seen.length + 1} of ${count} of the group`)
     }
   }

@@ -79,10 +79,7 @@ describe('what sub shows', () => {
 
   test('holds the bus back while the reader of stdout is slower', async () => {
     const on = stage()
-    let release = () => {}
-    const slow = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    const {promise: slow, resolve: release} = Promise.withResolvers<void>()
     const {show} = showOn(
       {...on, output: {...on.output, ready: () => slow}},
       await planWatch({raw: true}, {terminal: false}),

@@ -25,7 +25,7 @@ afterEach(async () => {
 /** Starts a service and resolves when it is live. */
 async function started(options: Partial<Service> & {on?: Transport} = {}) {
   const served: Served[] = []
-  const live = deferred()
+  const live = Promise.withResolvers<void>()
   const service: Service = {
     subject: 'svc',
     handler: echo(),
@@ -38,14 +38,6 @@ async function started(options: Partial<Service> & {on?: Transport} = {}) {
   const ended: Promise<ServeResult> = serve(options.on ?? server, service)
   await Promise.race([live.promise, ended])
   return {served, ended, service}
-}
-
-function deferred() {
-  let resolve = () => {}
-  const promise = new Promise<void>((resolve_) => {
-    resolve = resolve_
-  })
-  return {promise, resolve}
 }
 
 /** A handler whose answers are given by hand. */
@@ -266,7 +258,7 @@ describe('work', () => {
   })
 
   test('a request keeps its place until its listener is ready', async () => {
-    const told = deferred()
+    const told = Promise.withResolvers<void>()
     const {ended} = await started({onServed: () => told.promise, count: 2})
     expect((await ask('1')).text).toBe('1')
     const second = ask('2')

@@ -31,9 +31,9 @@ export class Application {
   /** The payloads of what came, once there are so many. */
   async payloads(count: number): Promise<string> {
     while (this.got.length < count) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
+      const {promise, resolve} = Promise.withResolvers<void>()
+      this.#wake = resolve
+      await promise
     }
     return this.got.flatMap(({events}) => events.map(({message}) => message.text)).join(' ')
   }

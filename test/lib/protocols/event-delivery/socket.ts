@@ -57,9 +57,9 @@ export class Socket implements AsyncDisposable {
   /** So many frames in all, once they are there. */
   async got(count: number): Promise<readonly Frame[]> {
     while (this.frames.length < count) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
+      const {promise, resolve} = Promise.withResolvers<void>()
+      this.#wake = resolve
+      await promise
     }
     return this.frames.slice(0, count)
   }

@@ -41,10 +41,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     const bus: Transport = await fresh.open()
     const stop = new AbortController()
     const streamed: Streamed[] = []
-    let live = () => {}
-    const isLive = new Promise<void>((resolve) => {
-      live = resolve
-    })
+    const {promise: isLive, resolve: live} = Promise.withResolvers<void>()
     const served = serveStreams(bus, {
       ...{subject: 'logs', producer, concurrency: 64, signal: stop.signal},
       onLive: live,
@@ -117,13 +114,10 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
   })
 
   test.each(['first', 'later'] as const)('notices that a consumer of the %s dialect has gone', async (dialect) => {
-    let streamed = (_: Streamed) => {}
-    const left = new Promise<Streamed>((resolve) => {
-      streamed = resolve
-    })
+    const {promise: left, resolve: streamed} = Promise.withResolvers<Streamed>()
     const service = await running(endless, {
       presence: {everyMs: 30, timeoutMs: 1000},
-      onStreamed: (one) => streamed(one),
+      onStreamed: streamed,
     })
     await using staying = await fresh.open()
     await using stays = new StreamClient(staying)
@@ -142,13 +136,10 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
   })
 
   test('in the later dialect ends a single stream that its consumer has left', async () => {
-    let streamed = (_: Streamed) => {}
-    const left = new Promise<Streamed>((resolve) => {
-      streamed = resolve
-    })
+    const {promise: left, resolve: streamed} = Promise.withResolvers<Streamed>()
     const service = await running(endless, {
       presence: {everyMs: 30, timeoutMs: 1000},
-      onStreamed: (one) => streamed(one),
+      onStreamed: streamed,
     })
     await using bus = await fresh.open()
     await using client = new StreamClient(bus)
