@@ -38,7 +38,12 @@ export type RegexEngine = new (literal: RegExp) => {lastIndex: number; exec(text
 let engine: Promise<RegexEngine> | undefined
 
 async function loadCompiler(most: number): Promise<Compile> {
-  const {RE2JS: library, RE2JSException} = await import('re2js')
+  const {RE2JS: library, RE2JSException, RE2JSSyntaxException} = await import('re2js')
+  const reasonOf = (error: Error) => {
+    if (error instanceof RangeError) return 'it is nested too deeply'
+    if (!(error instanceof RE2JSSyntaxException)) return error.message
+    return syntaxReason(error.getDescription(), error.getPattern() ?? '')
+  }
   return (pattern, flags) => {
     try {
       const compiled = library.compile(withCodePoints(pattern), flags)
@@ -50,6 +55,13 @@ async function loadCompiler(most: number): Promise<Compile> {
     }
     throw new RegexError('it is too long or repeats too much')
   }
+}
+
+function syntaxReason(description: string, fragment: string): string {
+  if (/^\(\?[=!]/.test(fragment)) return 'lookahead is not supported'
+  if (/^\(\?<[=!]/.test(fragment)) return 'lookbehind is not supported'
+  if (/^\\[1-9k]/.test(fragment)) return 'backreferences are not supported'
+  return fragment === '' ? description : `${description}: ${fragment}`
 }
 
 async function makeEngine(): Promise<RegexEngine> {
@@ -99,21 +111,4 @@ function withCodePoints(pattern: string): string {
   return pattern.replace(/\\(?:u([0-9a-fA-F]{4})|.)/gs, (whole, digits) =>
     digits === undefined ? whole : `\\x{${digits}}`,
   )
-}
-
-function reasonOf(error: Error): string {
-  const {description, fragment} = partsOf(error)
-  if (/^\(\?[=!]/.test(fragment)) return 'lookahead is not supported'
-  if (/^\(\?<[=!]/.test(fragment)) return 'lookbehind is not supported'
-  if (/^\\[1-9k]/.test(fragment)) return 'backreferences are not supported'
-  return fragment === '' ? description : `${description}: ${fragment}`
-}
-
-function partsOf(error: Error): {readonly description: string; readonly fragment: string} {
-  if (error instanceof RangeError) return {description: 'it is nested too deeply', fragment: ''}
-  const {getDescription, getPattern} = error as Partial<import('re2js').RE2JSSyntaxException>
-  return {
-    description: getDescription?.call(error) ?? error.message,
-    fragment: getPattern?.call(error) ?? '',
-  }
 }
