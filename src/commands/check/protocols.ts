@@ -50,7 +50,7 @@ export class LazyProtocols implements CheckProtocols, AsyncDisposable {
     const frames: Message[] = []
     const {closes, failures, endedBy} = await follow(client, {
       ...{subject: options.subject, body: options.body, dialect: options.dialect, open: 1},
-      ...{count: options.frames, forMs: options.timeoutMs, idleMs: options.idleMs, stop: options.signal},
+      ...{count: options.frames, forMs: options.timeoutMs, idleMs: options.idleMs, signal: options.signal},
       show: (batch) => frames.push(...batch) && batch.length,
     })
     const [close] = closes

@@ -4,7 +4,7 @@ import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {prefix} from '../../lib/cli/flags/rpc.ts'
 import {printableJson} from '../../lib/cli/render/printable.ts'
 import {table} from '../../lib/cli/render/table.ts'
-import {Timer} from '../../lib/core/time/timer.ts'
+import {Bounds} from '../../lib/messaging/bounds.ts'
 import {discover, type Found, seenIn} from '../../lib/protocols/loom-rpc/discover.ts'
 import {defaultPrefix} from '../../lib/protocols/loom-rpc/names.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
@@ -38,10 +38,7 @@ export default class RpcLs extends BusCommand<Found[] | undefined> {
       return found
     }
     for (const one of found) this.#show(one)
-    const end = () => void calls.drain()
-    this.stop.addEventListener('abort', end)
-    using _timer = flags.for === undefined ? undefined : new Timer(flags.for, end)
-    if (this.stop.aborted) end()
+    using _bounds = new Bounds({forMs: flags.for, signal: this.stop}, () => void calls.drain())
     const seen = new Set(found.map(({subject}) => subject))
     for await (const message of calls) {
       const one = seenIn(message, prefix)

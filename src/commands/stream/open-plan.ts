@@ -49,7 +49,7 @@ export async function planOpen(flags: OpenFlags, screen: Screen, signal: AbortSi
   checkSubject(subject)
   const view = await chooseFrameView(flags, open > 1, screen)
   const body = await readBody(flags, signal)
-  const bounds = {count, forMs: flags.for, idleMs: flags.idle, stop: signal}
+  const bounds = {count, forMs: flags.for, idleMs: flags.idle, signal}
   const whenFull = buffer === undefined ? 'hold' : 'overrun'
   return {view, options: {subject, body, open, dialect, buffer, whenFull, ...bounds}}
 }

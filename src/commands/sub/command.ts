@@ -111,7 +111,7 @@ export default class Sub extends BusCommand {
       ...boundsOf(flags),
       keep,
       show: durable?.acknowledging(show, () => this.output.written()) ?? show,
-      stop: this.stop,
+      signal: this.stop,
       gone: this.output.closed,
       onEnd: (ended) =>
         say(sumUp(ended, stage, showing, {dropped: subscription.dropped, redelivered: durable?.redelivered, notices})),

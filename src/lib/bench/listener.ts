@@ -1,5 +1,5 @@
 import {sizeOf} from '../core/message.ts'
-import {Timer} from '../core/time/timer.ts'
+import {Bounds} from '../messaging/bounds.ts'
 import type {Subscription} from '../transport/contract.ts'
 import type {ClientControl, Workload} from './client.ts'
 import {type Job, patternsOf} from './job.ts'
@@ -71,11 +71,11 @@ function endWhenQuiet(
     if (meter.messages !== seen) [seen, since] = [meter.messages, performance.now()]
     else if (quiet.aborted && performance.now() - since >= afterMs) void subscription.close()
   }, quietMs / 10)
-  const end = forMs === undefined ? undefined : new Timer(forMs, () => void subscription.close())
+  const bounds = new Bounds({forMs}, () => void subscription.close())
   return {
     [Symbol.dispose]() {
       clearInterval(timer)
-      end?.cancel()
+      bounds[Symbol.dispose]()
     },
   }
 }

@@ -1,6 +1,6 @@
 import {BusError} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
-import {Timer} from '../../core/time/timer.ts'
+import {type BoundOptions, Bounds} from '../../messaging/bounds.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
 import {decodeRequest, type ReadRequest} from './dialects.ts'
@@ -14,20 +14,17 @@ import {StreamWriter} from './writer.ts'
  */
 export type Producer = (request: Message, writer: StreamWriter, signal: AbortSignal) => Promise<Close | undefined>
 
-/** A service of response streams: its subject, who writes them, and when it ends. */
-export interface StreamService {
+/**
+ * A service of response streams: its subject, who writes them, and when it ends. After `idleMs` without a request open
+ * streams run to their end; when `forMs` are over or `signal` aborts they are closed with 1001.
+ */
+export interface StreamService extends Omit<BoundOptions, 'count'> {
   readonly subject: string
   readonly queue?: string | undefined
   readonly producer: Producer
   /** Streams that are written at the same time. */
   readonly concurrency: number
-  /** End after this many milliseconds. */
-  readonly forMs?: number | undefined
-  /** End after this many milliseconds without a request. */
-  readonly idleMs?: number | undefined
   readonly presence?: PresenceOptions | undefined
-  /** Shuts down: open streams are closed with 1001. */
-  readonly signal?: AbortSignal | undefined
   readonly onLive?: (() => void) | undefined
   /** Told of each stream when it has ended. */
   readonly onStreamed?: ((streamed: Streamed) => void) | undefined
@@ -67,12 +64,17 @@ interface Open {
   readonly stop: AbortSignal
 }
 
-/** Serves streams until a bound is met or the signal aborts; then closes those that are open, and flushes. */
+/** Serves streams until a bound is met or `signal` aborts; then closes those that are open, and flushes. */
 export async function serveStreams(bus: Transport, service: StreamService): Promise<StreamsServed> {
   const started = performance.now()
   await using subscription = await bus.subscribe(service.subject, {queue: service.queue})
   using presence = new Presence(bus, service.presence)
-  using bounds = new Bounds(subscription, service)
+  const shutdown = new AbortController()
+  const shutDown = () => {
+    shutdown.abort()
+    void subscription.drain()
+  }
+  using bounds = new Bounds(service, (reason) => (reason === 'idle' ? void subscription.drain() : shutDown()))
   const counts = {streams: 0, failed: 0, left: 0, ignored: 0}
   const open = new Set<Promise<void>>()
   let failure: {error: unknown} | undefined
@@ -92,13 +94,13 @@ export async function serveStreams(bus: Transport, service: StreamService): Prom
     }
     const requests = await subscription.take(room)
     if (requests.length === 0) break
-    bounds.heard()
+    bounds.came(0)
     for (const request of requests) {
-      const one: Promise<void> = stream(request, {bus, service, presence, stop: bounds.stop})
+      const one: Promise<void> = stream(request, {bus, service, presence, stop: shutdown.signal})
         .then(count)
         .catch((error) => {
           failure ??= {error}
-          bounds.end()
+          shutDown()
         })
         .finally(() => open.delete(one))
       open.add(one)
@@ -172,42 +174,4 @@ function replyOf(read: ReadRequest | string): string | undefined {
 
 function withBody({subject, payload, headers, seq, time}: Message, reply: string, read: ReadRequest | string): Message {
   return new Message(subject, typeof read === 'string' ? payload : read.body, headers, reply, seq, time)
-}
-
-/** What ends a service. A bound lets open streams run to their end; the signal does not. */
-class Bounds implements Disposable {
-  readonly #subscription: Subscription
-  readonly #signal: AbortSignal | undefined
-  readonly #for: Timer | undefined
-  readonly #idle: Timer | undefined
-  readonly #stopped = new AbortController()
-
-  constructor(subscription: Subscription, {signal, forMs, idleMs}: StreamService) {
-    this.#subscription = subscription
-    this.#signal = signal
-    if (signal?.aborted) this.end()
-    else signal?.addEventListener('abort', this.end)
-    if (forMs !== undefined) this.#for = new Timer(forMs, this.end)
-    if (idleMs !== undefined) this.#idle = new Timer(idleMs, () => void subscription.drain())
-  }
-
-  /** Aborts when open streams must end. */
-  get stop(): AbortSignal {
-    return this.#stopped.signal
-  }
-
-  heard(): void {
-    this.#idle?.refresh()
-  }
-
-  [Symbol.dispose](): void {
-    this.#signal?.removeEventListener('abort', this.end)
-    this.#for?.cancel()
-    this.#idle?.cancel()
-  }
-
-  readonly end = (): void => {
-    this.#stopped.abort()
-    void this.#subscription.drain()
-  }
 }

@@ -108,7 +108,7 @@ describe('watching', () => {
 
   test('ends after what had arrived when it is stopped', async () => {
     const stop = new AbortController()
-    const watched = await watching({stop: stop.signal}, (bus) => {
+    const watched = await watching({signal: stop.signal}, (bus) => {
       publish(bus, '1', '2')
       stop.abort()
     })
@@ -116,7 +116,7 @@ describe('watching', () => {
   })
 
   test('ends when it was stopped before it began', async () => {
-    expect(await watching({stop: AbortSignal.abort()}, () => undefined)).toMatchObject({kept: 0, endedBy: 'stop'})
+    expect(await watching({signal: AbortSignal.abort()}, () => undefined)).toMatchObject({kept: 0, endedBy: 'stop'})
   })
 
   test('ends at once when nobody looks any more', async () => {
