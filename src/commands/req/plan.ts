@@ -1,7 +1,7 @@
 import type {ViewFlags} from '../../lib/cli/flags/view.ts'
 import {checkOneBody, readBody} from '../../lib/cli/io/input.ts'
-import {asksForView} from '../../lib/cli/render/reply-view.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {viewKindOf} from '../../lib/cli/render/view.ts'
 import type {Headers, Outgoing} from '../../lib/core/message.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import type {Encoding} from '../../lib/core/text/encoding.ts'
@@ -54,7 +54,7 @@ export async function planRequests(flags: ReqFlags, signal: AbortSignal): Promis
 
 /** Whether the replies of a load run are shown, or only counted. */
 export function showsReplies(flags: ViewFlags): boolean {
-  return !flags.json && (asksForView(flags) || flags['headers-only'] === true)
+  return !flags.json && viewKindOf(flags) !== undefined
 }
 
 /** `3 replies · 12 ms`. */

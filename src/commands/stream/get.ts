@@ -4,7 +4,7 @@ import {text} from '../../lib/cli/flags/kinds.ts'
 import type {ViewFlags} from '../../lib/cli/flags/view.ts'
 import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
-import {chooseView, type Screen, type View} from '../../lib/cli/render/view.ts'
+import {chooseView, type Screen, type View, viewKindOf} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
@@ -49,10 +49,8 @@ export async function planGet(
   flags: GetFlags,
   screen: Screen,
 ): Promise<{readonly view: View; fetch(streams: Streams): Promise<Message>}> {
-  const view = await chooseView(asksForView(flags) || screen.terminal ? flags : {...flags, raw: true}, {
-    ...screen,
-    stored: true,
-  })
+  const isRaw = viewKindOf(flags) === undefined && !screen.terminal
+  const view = await chooseView(isRaw ? {...flags, raw: true} : flags, {...screen, stored: true})
   const {stream, seq, 'last-for': lastFor} = flags
   if ((seq === undefined) === (lastFor === undefined)) {
     throw new BusError('usage', 'one of SEQ and --last-for is needed', {
@@ -65,12 +63,6 @@ export async function planGet(
   }
   const number = checkSeq(seq)
   return {view, fetch: (streams) => streams.get(stream, number)}
-}
-
-function asksForView(flags: ViewFlags): boolean {
-  const {format, select, delimiter} = flags
-  const toggles = flags.raw || flags.json || flags['headers-only'] || flags['subjects-only']
-  return Boolean(toggles) || [format, select, delimiter].some((text) => text !== undefined)
 }
 
 function checkSeq(text: string): number {

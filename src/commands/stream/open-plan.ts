@@ -7,7 +7,7 @@ import type {Tape} from '../../lib/cli/io/record-file.ts'
 import {printable, printableJson} from '../../lib/cli/render/printable.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
-import {chooseView, type Screen, type Sink} from '../../lib/cli/render/view.ts'
+import {chooseView, type Screen, type Sink, viewKindOf} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {recordWriter} from '../../lib/core/record.ts'
@@ -111,9 +111,10 @@ function ofMany(error: unknown, failed: number, open: number): unknown {
 
 async function chooseFrameView(flags: OpenFlags, isMany: boolean, screen: Screen): Promise<FrameView> {
   const view = await chooseView(flags, screen)
-  if (flags.json && flags.select === undefined) return frameRecords(flags, screen.terminal)
-  const isPlain = flags.format === undefined && flags.select === undefined && !flags.raw && !flags['subjects-only']
-  if (!isMany || !isPlain) return {show: (frames, _stream, _first, sink) => view.show(frames, sink), end() {}}
+  const kind = viewKindOf(flags)
+  if (kind === 'json') return frameRecords(flags, screen.terminal)
+  const isForPeople = kind === undefined || kind === 'headers'
+  if (!isMany || !isForPeople) return {show: (frames, _stream, _first, sink) => view.show(frames, sink), end() {}}
   return {
     async show(frames, {token}, _first, sink) {
       for (const frame of frames) {

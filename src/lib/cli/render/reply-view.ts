@@ -6,7 +6,7 @@ import type {Answer} from '../../messaging/pubsub/request.ts'
 import type {ViewFlags} from '../flags/view.ts'
 import {humanView} from './human.ts'
 import {printableJson} from './printable.ts'
-import {chooseView, type Sink} from './view.ts'
+import {chooseView, type Sink, viewKindOf} from './view.ts'
 
 /** Shows one reply. */
 export type ReplyView = (answer: Answer, sink: Sink) => unknown
@@ -19,17 +19,12 @@ export async function chooseReplyView(
   flags: ViewFlags,
   {terminal, paint}: {readonly terminal: boolean; readonly paint?: ChalkInstance | undefined},
 ): Promise<ReplyView> {
-  const isPlain = !asksForView(flags) && !flags['headers-only']
-  const view = await chooseView(isPlain && !terminal ? {...flags, raw: true} : flags, {terminal, paint})
-  if (flags.json && flags.select === undefined) return timedRecords(flags['headers-only'], terminal)
-  if (asksForView(flags) || (isPlain && !terminal)) return ({message}, sink) => view.show([message], sink)
+  const kind = viewKindOf(flags) ?? (terminal ? undefined : 'raw')
+  const view = await chooseView(kind === 'raw' ? {...flags, raw: true} : flags, {terminal, paint})
+  if (kind === 'json') return timedRecords(flags['headers-only'], terminal)
+  if (kind !== undefined && kind !== 'headers') return ({message}, sink) => view.show([message], sink)
   const human = humanView({paint, headersOnly: flags['headers-only']})
   return ({message}, sink) => sink.write(human.content(message))
-}
-
-/** Whether the flags ask for a view of their own. */
-export function asksForView(flags: ViewFlags): boolean {
-  return Boolean(flags.raw || flags.json) || flags.format !== undefined || flags.select !== undefined
 }
 
 /** Records with `ms`, the milliseconds from the request to this reply. */

@@ -32,16 +32,37 @@ export interface Screen {
   readonly onFailure?: ((sentence: string) => void) | undefined
 }
 
+export type ViewKind = 'select' | 'raw' | 'json' | 'subjects' | 'format' | 'headers'
+
+/** The kind of view that the flags ask for; undefined if they leave it to the command. */
+export function viewKindOf(flags: ViewFlags): ViewKind | undefined {
+  if (flags.select !== undefined) return 'select'
+  if (flags.raw) return 'raw'
+  if (flags.json) return 'json'
+  if (flags['subjects-only']) return 'subjects'
+  if (flags.format !== undefined) return 'format'
+  return flags['headers-only'] ? 'headers' : undefined
+}
+
 /** The view that the flags ask for. Fails with `usage` for flags that exclude each other and for what does not compile. */
 export async function chooseView(flags: ViewFlags, {terminal, paint, stored, onFailure}: Screen): Promise<View> {
   const safe = terminal && !flags.raw
   const delimiter = flags.delimiter === undefined ? '\n' : unescapeText(flags.delimiter, '--delimiter')
-  if (flags.select !== undefined) return selected(flags.select, {json: flags.json === true, delimiter, safe, onFailure})
-  if (flags.raw) return rawView(delimiter)
-  if (flags.json) return jsonView({safe, headersOnly: flags['headers-only'], subjectsOnly: flags['subjects-only']})
-  if (flags['subjects-only']) return perMessage(({subject}) => (safe ? printable(subject) : subject) + delimiter)
-  if (flags.format !== undefined) return perMessage(compileFormat(flags.format, {safe}))
-  return peopleView({paint, stored, headersOnly: flags['headers-only']})
+  const {select = '', format = '', json = false, 'headers-only': headersOnly, 'subjects-only': subjectsOnly} = flags
+  switch (viewKindOf(flags)) {
+    case 'select':
+      return selected(select, {json, delimiter, safe, onFailure})
+    case 'raw':
+      return rawView(delimiter)
+    case 'json':
+      return jsonView({safe, headersOnly, subjectsOnly})
+    case 'subjects':
+      return perMessage(({subject}) => (safe ? printable(subject) : subject) + delimiter)
+    case 'format':
+      return perMessage(compileFormat(format, {safe}))
+    default:
+      return peopleView({paint, stored, headersOnly})
+  }
 }
 
 function perMessage(text: (message: Message, n: number) => string): View {
