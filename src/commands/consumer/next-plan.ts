@@ -1,21 +1,32 @@
 /** `consumer next`: from flags to how messages are settled and shown, and the result. */
 
-import type {ViewFlags} from '../../lib/cli/flags/view.ts'
+import {answerFlags} from '../../lib/cli/flags/answer.ts'
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import {type FlagValues, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
-import {type DurationRange, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {chooseView, type Screen} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import type {NextOptions, Taken} from '../../lib/messaging/stored/next.ts'
 import {interruptedError} from '../../lib/transport/shared/requests.ts'
 
-export interface NextFlags extends ViewFlags {
-  readonly ack?: boolean | undefined
-  readonly nak?: boolean | undefined
-  readonly term?: boolean | undefined
-  readonly peek?: boolean | undefined
-  readonly delay?: DurationRange | undefined
+export const nextFlags = {
+  count: variant(pacingFlags.count, {description: 'number of messages (default: 1)'}),
+  ack: variant(consumerFlags.ack, {exclusive: ['nak', 'term']}),
+  nak: variant(consumerFlags.nak, {exclusive: ['term']}),
+  delay: variant(answerFlags.delay, {
+    description: 'with --nak: redeliver after this long, a duration or a range',
+    dependsOn: ['nak'],
+  }),
+  term: toggle('terminate each message: it is never redelivered'),
+  peek: variant(consumerFlags.peek, {exclusive: ['ack', 'nak', 'term']}),
+  ...viewFlags,
 }
+
+export type NextFlags = FlagValues<typeof nextFlags> & {readonly json?: boolean | undefined}
 
 /** Undefined with --peek. */
 type Settlement = NextOptions['settle'] | undefined

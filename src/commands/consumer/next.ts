@@ -1,13 +1,8 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {answerFlags} from '../../lib/cli/flags/answer.ts'
-import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
-import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
-import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
-import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {peekNext, takeNext} from '../../lib/messaging/stored/next.ts'
-import {checkTaken, planNext, takenText} from './next-plan.ts'
+import {checkTaken, nextFlags, planNext, takenText} from './next-plan.ts'
 
 export default class ConsumerNext extends BusCommand {
   static override summary = 'show the next messages of a durable consumer and acknowledge them'
@@ -32,18 +27,7 @@ export default class ConsumerNext extends BusCommand {
     stream: string({description: 'name of the stream', required: true}),
     consumer: string({description: 'name of the consumer', required: true}),
   }
-  static override flags = {
-    count: variant(pacingFlags.count, {description: 'number of messages (default: 1)'}),
-    ack: variant(consumerFlags.ack, {exclusive: ['nak', 'term']}),
-    nak: variant(consumerFlags.nak, {exclusive: ['term']}),
-    delay: variant(answerFlags.delay, {
-      description: 'with --nak: redeliver after this long, a duration or a range',
-      dependsOn: ['nak'],
-    }),
-    term: toggle('terminate each message: it is never redelivered'),
-    peek: variant(consumerFlags.peek, {exclusive: ['ack', 'nak', 'term']}),
-    ...viewFlags,
-  }
+  static override flags = nextFlags
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(ConsumerNext)

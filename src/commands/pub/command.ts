@@ -1,10 +1,5 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
-import {countOrZero, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
-import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
-import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {counted, formatBytes, formatCount} from '../../lib/cli/render/units.ts'
@@ -13,7 +8,7 @@ import {roundedMs} from '../../lib/core/record.ts'
 import {AcknowledgedSink} from '../../lib/messaging/pubsub/acknowledged.ts'
 import {type Published, publishAll} from '../../lib/messaging/pubsub/publish.ts'
 import type {StreamPublisher} from '../../lib/transport/streams-contract.ts'
-import {planPublish} from './plan.ts'
+import {planPublish, pubFlags} from './plan.ts'
 
 /** What `--json` prints. */
 export interface PubResult {
@@ -60,31 +55,7 @@ export default class Pub extends BusCommand<PubResult> {
     subject: string({description: 'subject to publish to; records have their own'}),
     body: string({description: 'body to publish; - for stdin'}),
   }
-  static override flags = {
-    header: bodyFlags.header,
-    reply: bodyFlags.reply,
-    count: pacingFlags.count,
-    every: variant(pacingFlags.every, {exclusive: ['rate', 'speed']}),
-    rate: variant(pacingFlags.rate, {exclusive: ['speed']}),
-    file: bodyFlags.file,
-    encoding: bodyFlags.encoding,
-    size: bodyFlags.size,
-    template: bodyFlags.template,
-    lines: toggle('each line of stdin or --file is a message', {exclusive: ['size', 'count']}),
-    delimiter: variant(viewFlags.delimiter, {relationships: [], dependsOn: ['lines']}),
-    records: text('publish the records (NDJSON) of this file; - for stdin', '<path>', {
-      exclusive: ['lines', 'file', 'size', 'count', 'encoding', 'template', 'reply', 'msg-id'],
-    }),
-    'obey-headers': consumerFlags['obey-headers'],
-    speed: variant(pacingFlags.speed, {dependsOn: ['records']}),
-    ack: variant(consumerFlags.ack, {description: 'wait until a stream has stored each message', exclusive: ['reply']}),
-    'msg-id': text('message id, which a stream uses to store a message only once', '<id>', {dependsOn: ['ack']}),
-    'expect-last-seq': countOrZero('store the message only if this is the last sequence of the stream', {
-      dependsOn: ['ack'],
-      exclusive: ['lines', 'records', 'count', 'every', 'rate'],
-    }),
-    window: variant(pacingFlags.window, {dependsOn: ['ack']}),
-  }
+  static override flags = pubFlags
 
   async run(): Promise<PubResult> {
     const {args, flags} = await this.parse(Pub)

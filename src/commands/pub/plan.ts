@@ -1,12 +1,17 @@
 /** From the flags of `pub` to what is published, and when. */
+
 import {accessSync, constants, type Stats, statSync} from 'node:fs'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import {countOrZero, type FlagValues, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {checkOneBody, fileError, inputName, readBody, readChunks} from '../../lib/cli/io/input.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {unescapeText} from '../../lib/cli/render/template.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {checkHeader, type Headers, headerOf, type Outgoing} from '../../lib/core/message.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
-import type {Encoding} from '../../lib/core/text/encoding.ts'
 import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
 import {splitLines} from '../../lib/messaging/pubsub/lines.ts'
 import type {Done} from '../../lib/messaging/pubsub/publish.ts'
@@ -15,27 +20,35 @@ import {compileTemplate, type Maker, randomPayloads} from '../../lib/messaging/p
 import type {Transport} from '../../lib/transport/contract.ts'
 import {storeHeaders} from '../../lib/transport/streams-contract.ts'
 
-export interface PubFlags {
+export const pubFlags = {
+  header: bodyFlags.header,
+  reply: bodyFlags.reply,
+  count: pacingFlags.count,
+  every: variant(pacingFlags.every, {exclusive: ['rate', 'speed']}),
+  rate: variant(pacingFlags.rate, {exclusive: ['speed']}),
+  file: bodyFlags.file,
+  encoding: bodyFlags.encoding,
+  size: bodyFlags.size,
+  template: bodyFlags.template,
+  lines: toggle('each line of stdin or --file is a message', {exclusive: ['size', 'count']}),
+  delimiter: variant(viewFlags.delimiter, {relationships: [], dependsOn: ['lines']}),
+  records: text('publish the records (NDJSON) of this file; - for stdin', '<path>', {
+    exclusive: ['lines', 'file', 'size', 'count', 'encoding', 'template', 'reply', 'msg-id'],
+  }),
+  'obey-headers': consumerFlags['obey-headers'],
+  speed: variant(pacingFlags.speed, {dependsOn: ['records']}),
+  ack: variant(consumerFlags.ack, {description: 'wait until a stream has stored each message', exclusive: ['reply']}),
+  'msg-id': text('message id, which a stream uses to store a message only once', '<id>', {dependsOn: ['ack']}),
+  'expect-last-seq': countOrZero('store the message only if this is the last sequence of the stream', {
+    dependsOn: ['ack'],
+    exclusive: ['lines', 'records', 'count', 'every', 'rate'],
+  }),
+  window: variant(pacingFlags.window, {dependsOn: ['ack']}),
+}
+
+export type PubFlags = FlagValues<typeof pubFlags> & {
   readonly subject?: string | undefined
   readonly body?: string | undefined
-  readonly header?: Headers | undefined
-  readonly reply?: string | undefined
-  readonly count?: number | undefined
-  readonly every?: number | undefined
-  readonly rate?: number | undefined
-  readonly file?: string | undefined
-  readonly encoding?: Encoding | undefined
-  readonly size?: number | undefined
-  readonly template?: boolean | undefined
-  readonly lines?: boolean | undefined
-  readonly delimiter?: string | undefined
-  readonly records?: string | undefined
-  readonly 'obey-headers'?: boolean | undefined
-  readonly speed?: number | undefined
-  readonly ack?: boolean | undefined
-  readonly 'msg-id'?: string | undefined
-  readonly 'expect-last-seq'?: number | undefined
-  readonly window?: number | undefined
 }
 
 type Bus = Pick<Transport, 'url' | 'maxPayload'>

@@ -1,14 +1,10 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {bodyFlags, expect} from '../../lib/cli/flags/body.ts'
-import {count, duration, toggle, variant} from '../../lib/cli/flags/kinds.ts'
-import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
-import {replyViewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseReplyView, type ReplyView} from '../../lib/cli/render/reply-view.ts'
 import {type Answer, ask} from '../../lib/messaging/pubsub/request.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
-import {planRequests, type ReqPlan, repliesLine, showsReplies} from './plan.ts'
+import {planRequests, type ReqPlan, repliesLine, reqFlags, showsReplies} from './plan.ts'
 
 export default class Req extends BusCommand {
   static override summary = 'send a request and show the reply'
@@ -33,26 +29,7 @@ export default class Req extends BusCommand {
     subject: string({description: 'where to send the request', required: true}),
     body: string({description: 'the request; - for stdin'}),
   }
-  static override flags = {
-    header: bodyFlags.header,
-    file: bodyFlags.file,
-    encoding: bodyFlags.encoding,
-    size: bodyFlags.size,
-    template: bodyFlags.template,
-    replies: count('end after this many replies'),
-    'until-idle': duration('end when no reply came for this long'),
-    'until-empty': toggle('end at the first empty reply'),
-    count: variant(pacingFlags.count, {
-      description: 'send this many requests and show their latencies',
-      exclusive: ['replies', 'until-idle', 'until-empty'],
-    }),
-    concurrency: variant(pacingFlags.concurrency, {
-      description: 'with --count: how many at the same time (default: 1)',
-      dependsOn: ['count'],
-    }),
-    ...replyViewFlags,
-    expect,
-  }
+  static override flags = reqFlags
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(Req)

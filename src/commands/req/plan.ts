@@ -1,29 +1,42 @@
-import type {ViewFlags} from '../../lib/cli/flags/view.ts'
+import {bodyFlags, expect} from '../../lib/cli/flags/body.ts'
+import {count, duration, type FlagValues, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {replyViewFlags, type ViewFlags} from '../../lib/cli/flags/view.ts'
 import {checkOneBody, readBody} from '../../lib/cli/io/input.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {viewKindOf} from '../../lib/cli/render/view.ts'
-import type {Headers, Outgoing} from '../../lib/core/message.ts'
+import type {Outgoing} from '../../lib/core/message.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
-import type {Encoding} from '../../lib/core/text/encoding.ts'
 import {compileExpectations, type Judge} from '../../lib/messaging/pubsub/expect.ts'
 import type {Answer, Question} from '../../lib/messaging/pubsub/request.ts'
 import {compileTemplate, type Maker, randomPayloads} from '../../lib/messaging/pubsub/template.ts'
 
-export interface ReqFlags extends ViewFlags {
+export const reqFlags = {
+  header: bodyFlags.header,
+  file: bodyFlags.file,
+  encoding: bodyFlags.encoding,
+  size: bodyFlags.size,
+  template: bodyFlags.template,
+  replies: count('end after this many replies'),
+  'until-idle': duration('end when no reply came for this long'),
+  'until-empty': toggle('end at the first empty reply'),
+  count: variant(pacingFlags.count, {
+    description: 'send this many requests and show their latencies',
+    exclusive: ['replies', 'until-idle', 'until-empty'],
+  }),
+  concurrency: variant(pacingFlags.concurrency, {
+    description: 'with --count: how many at the same time (default: 1)',
+    dependsOn: ['count'],
+  }),
+  ...replyViewFlags,
+  expect,
+}
+
+export type ReqFlags = FlagValues<typeof reqFlags> & {
   readonly subject: string
   readonly body?: string | undefined
-  readonly header?: Headers | undefined
-  readonly file?: string | undefined
-  readonly encoding?: Encoding | undefined
-  readonly size?: number | undefined
-  readonly template?: boolean | undefined
+  readonly json?: boolean | undefined
   readonly timeout: number
-  readonly count?: number | undefined
-  readonly concurrency?: number | undefined
-  readonly replies?: number | undefined
-  readonly 'until-idle'?: number | undefined
-  readonly 'until-empty'?: boolean | undefined
-  readonly expect?: readonly string[] | undefined
 }
 
 export interface ReqPlan {

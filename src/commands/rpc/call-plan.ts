@@ -1,6 +1,10 @@
 /** `rpc call`: from flags to the methods to call, and to their answers. */
 
-import type {ViewFlags} from '../../lib/cli/flags/view.ts'
+import {bodyFlags, expect} from '../../lib/cli/flags/body.ts'
+import {timeoutFlag} from '../../lib/cli/flags/global.ts'
+import {type FlagValues, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {instance, prefix} from '../../lib/cli/flags/rpc.ts'
+import {replyViewFlags} from '../../lib/cli/flags/view.ts'
 import {readBody} from '../../lib/cli/io/input.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
 import type {ReplyView} from '../../lib/cli/render/reply-view.ts'
@@ -14,19 +18,25 @@ import {discover, instancesOf} from '../../lib/protocols/loom-rpc/discover.ts'
 import {defaultPrefix, type Method, parseSubject, subject, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 
-export interface CallFlags extends ViewFlags {
+export const callFlags = {
+  timeout: timeoutFlag(30_000),
+  instance: variant(instance, {exclusive: ['any', 'all']}),
+  any: toggle('discover an instance and call it', {exclusive: ['all']}),
+  all: toggle('call every available instance'),
+  prefix: prefix,
+  caller: text('name of the caller (default: busline)', '<id>'),
+  'trace-id': text('trace id of the call (default: a new one)', '<id>'),
+  file: variant(bodyFlags.file, {description: 'read the payload from this file'}),
+  envelope: toggle('show the whole envelope, not only the payload'),
+  ...replyViewFlags,
+  expect,
+}
+
+export type CallFlags = FlagValues<typeof callFlags> & {
   /** SUBJECT [PAYLOAD], or SERVICE METHOD [PAYLOAD]. */
   readonly words: readonly string[]
-  readonly file?: string | undefined
-  readonly prefix?: string | undefined
-  readonly instance?: string | undefined
-  readonly any?: boolean | undefined
-  readonly all?: boolean | undefined
-  readonly caller?: string | undefined
-  readonly 'trace-id'?: string | undefined
-  readonly envelope?: boolean | undefined
+  readonly json?: boolean | undefined
   readonly timeout: number
-  readonly expect?: readonly string[] | undefined
 }
 
 export interface CallPlan {

@@ -1,13 +1,8 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {bodyFlags, expect} from '../../lib/cli/flags/body.ts'
-import {timeoutFlag} from '../../lib/cli/flags/global.ts'
-import {text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
-import {instance, prefix} from '../../lib/cli/flags/rpc.ts'
-import {replyViewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseReplyView} from '../../lib/cli/render/reply-view.ts'
-import {planCall, runCall} from './call-plan.ts'
+import {callFlags, planCall, runCall} from './call-plan.ts'
 
 export default class RpcCall extends BusCommand {
   static override summary = 'call an RPC method and show the answer'
@@ -36,19 +31,7 @@ export default class RpcCall extends BusCommand {
     method: string({description: 'method of the service; after a subject, the payload'}),
     payload: string({description: 'payload as JSON; - for stdin'}),
   }
-  static override flags = {
-    timeout: timeoutFlag(30_000),
-    instance: variant(instance, {exclusive: ['any', 'all']}),
-    any: toggle('discover an instance and call it', {exclusive: ['all']}),
-    all: toggle('call every available instance'),
-    prefix: prefix,
-    caller: text('name of the caller (default: busline)', '<id>'),
-    'trace-id': text('trace id of the call (default: a new one)', '<id>'),
-    file: variant(bodyFlags.file, {description: 'read the payload from this file'}),
-    envelope: toggle('show the whole envelope, not only the payload'),
-    ...replyViewFlags,
-    expect,
-  }
+  static override flags = callFlags
 
   async run(): Promise<void> {
     const {args, flags: given} = await this.parse(RpcCall)

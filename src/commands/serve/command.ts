@@ -1,19 +1,13 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {whenLeaving} from '../../lib/cli/base/signals.ts'
-import {answerFlags} from '../../lib/cli/flags/answer.ts'
-import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {filterFlags} from '../../lib/cli/flags/filter.ts'
-import {size, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
-import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {chooseHandler, type ProgramWishes} from '../../lib/cli/flags/reply-handler.ts'
-import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 import {checkServed, type Service, serve} from '../../lib/messaging/pubsub/serve.ts'
-import {identityOf, queueOf, type StreamFlags} from './plan.ts'
+import {identityOf, queueOf, type StreamFlags, serveFlags} from './plan.ts'
 
 export default class Serve extends BusCommand {
   static override summary = 'answer requests'
@@ -51,44 +45,7 @@ export default class Serve extends BusCommand {
     subject: string({description: 'subject to serve; may have wildcards', required: true}),
     body: string({description: 'the reply; - for stdin'}),
   }
-  static override flags = {
-    file: variant(bodyFlags.file, {description: 'read the reply from this file'}),
-    encoding: bodyFlags.encoding,
-    echo: answerFlags.echo,
-    expr: answerFlags.expr,
-    exec: answerFlags.exec,
-    'exec-timeout': variant(answerFlags['exec-timeout'], {description: 'time limit for the program (default: 30s)'}),
-    header: variant(bodyFlags.header, {description: "header line 'Name: value' of each reply; may be repeated"}),
-    template: bodyFlags.template,
-    queue: variant(filterFlags.queue, {
-      description: 'queue group: each request goes to one of its members (default: busline)',
-      exclusive: ['no-queue'],
-    }),
-    'no-queue': toggle('join no queue group: every server gets every request'),
-    service: text('announce a NATS service of this name', '<name>'),
-    version: text('version of the service (default: 0.0.0)', '<semver>', {dependsOn: ['service']}),
-    stream: toggle('answer each request with a stream: every line is a frame', {
-      exclusive: ['echo', 'expr', 'header', 'delay', 'fail', 'service', 'version'],
-    }),
-    chunk: size('send output as it arrives, in frames of at most this many bytes, instead of lines', {
-      exclusive: ['delimiter'],
-      relationships: [{type: 'some', flags: ['exec', 'file']}],
-      dependsOn: ['stream'],
-    }),
-    delimiter: variant(viewFlags.delimiter, {
-      relationships: [{type: 'some', flags: ['exec', 'file']}],
-      dependsOn: ['stream'],
-    }),
-    every: variant(pacingFlags.every, {description: 'with --stream: interval between frames', dependsOn: ['stream']}),
-    concurrency: variant(pacingFlags.concurrency, {
-      description: 'requests to handle at the same time (default: 16, or 1024 streams)',
-    }),
-    delay: answerFlags.delay,
-    fail: answerFlags.fail,
-    count: variant(pacingFlags.count, {description: 'end after this many requests; with --stream: frames per stream'}),
-    for: pacingFlags.for,
-    idle: pacingFlags.idle,
-  }
+  static override flags = serveFlags
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(Serve)

@@ -1,6 +1,10 @@
 /** `stream open`: from flags to a request, to the view of its frames, and to the result. */
+
 import type {ChalkInstance} from 'chalk'
-import type {ViewFlags} from '../../lib/cli/flags/view.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {choice, count, type FlagValues, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {record, viewFlags} from '../../lib/cli/flags/view.ts'
 import {readBody} from '../../lib/cli/io/input.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
 import type {Tape} from '../../lib/cli/io/record-file.ts'
@@ -13,23 +17,30 @@ import type {Message} from '../../lib/core/message.ts'
 import {recordWriter} from '../../lib/core/record.ts'
 import {reworded} from '../../lib/core/rewording.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
-import type {Encoding} from '../../lib/core/text/encoding.ts'
 import {closeJson, closeName} from '../../lib/protocols/response-streams/close-reasons.ts'
-import type {Dialect} from '../../lib/protocols/response-streams/dialects.ts'
 import type {Followed, FollowOptions} from '../../lib/protocols/response-streams/follow.ts'
 import type {ResponseStream} from '../../lib/protocols/response-streams/response-stream.ts'
 
-export interface OpenFlags extends ViewFlags {
+export const streamOpenFlags = {
+  file: bodyFlags.file,
+  encoding: bodyFlags.encoding,
+  count: variant(pacingFlags.count, {description: 'end after this many frames'}),
+  for: pacingFlags.for,
+  idle: variant(pacingFlags.idle, {description: 'fail if no frame arrives for this long'}),
+  open: count('response streams to open at the same time (default: 1)'),
+  dialect: choice(
+    'version of the protocol: first sends the body alone, later sends JSON and uses heartbeats (default: first)',
+    ['first', 'later'],
+  ),
+  buffer: count('fail if more than this many frames are buffered (default: up to 64 MiB)'),
+  ...viewFlags,
+  record: record,
+}
+
+export type OpenFlags = FlagValues<typeof streamOpenFlags> & {
   readonly subject: string
   readonly body?: string | undefined
-  readonly file?: string | undefined
-  readonly encoding?: Encoding | undefined
-  readonly count?: number | undefined
-  readonly for?: number | undefined
-  readonly idle?: number | undefined
-  readonly open?: number | undefined
-  readonly dialect?: Dialect | undefined
-  readonly buffer?: number | undefined
+  readonly json?: boolean | undefined
 }
 
 /** Shows frames and the end of each response stream. */

@@ -1,14 +1,10 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {choice, count, variant} from '../../lib/cli/flags/kinds.ts'
-import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
-import {record, viewFlags} from '../../lib/cli/flags/view.ts'
 import {openTape} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {StreamClient} from '../../lib/protocols/response-streams/client.ts'
 import {follow} from '../../lib/protocols/response-streams/follow.ts'
-import {checkFollowed, openedLine, openSummary, planOpen, showFrames} from './open-plan.ts'
+import {checkFollowed, openedLine, openSummary, planOpen, showFrames, streamOpenFlags} from './open-plan.ts'
 
 export default class StreamOpen extends BusCommand {
   static override summary = 'request a response stream and show its frames'
@@ -32,21 +28,7 @@ export default class StreamOpen extends BusCommand {
     subject: string({description: 'subject to send the request to', required: true}),
     body: string({description: 'body of the request; - for stdin'}),
   }
-  static override flags = {
-    file: bodyFlags.file,
-    encoding: bodyFlags.encoding,
-    count: variant(pacingFlags.count, {description: 'end after this many frames'}),
-    for: pacingFlags.for,
-    idle: variant(pacingFlags.idle, {description: 'fail if no frame arrives for this long'}),
-    open: count('response streams to open at the same time (default: 1)'),
-    dialect: choice(
-      'version of the protocol: first sends the body alone, later sends JSON and uses heartbeats (default: first)',
-      ['first', 'later'],
-    ),
-    buffer: count('fail if more than this many frames are buffered (default: up to 64 MiB)'),
-    ...viewFlags,
-    record: record,
-  }
+  static override flags = streamOpenFlags
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(StreamOpen)

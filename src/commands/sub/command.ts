@@ -1,11 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
-import {filterFlags} from '../../lib/cli/flags/filter.ts'
-import {percent, text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
-import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
-import {streamFlags} from '../../lib/cli/flags/stream.ts'
-import {record, viewFlags} from '../../lib/cli/flags/view.ts'
 import {openTape} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
@@ -13,7 +8,17 @@ import {watch} from '../../lib/messaging/pubsub/watch.ts'
 import {openDurable} from '../../lib/messaging/stored/durable.ts'
 import {openReading} from '../../lib/messaging/stored/range-reader.ts'
 import type {Notice} from '../../lib/transport/contract.ts'
-import {boundsOf, checkEnough, durableLine, listeningLine, planWatch, readingLine, showOn, sumUp} from './plan.ts'
+import {
+  boundsOf,
+  checkEnough,
+  durableLine,
+  listeningLine,
+  planWatch,
+  readingLine,
+  showOn,
+  subFlags,
+  sumUp,
+} from './plan.ts'
 
 export default class Sub extends BusCommand {
   static override summary = 'show messages as they arrive'
@@ -56,33 +61,7 @@ export default class Sub extends BusCommand {
       multiple: true,
     }),
   }
-  static override flags = {
-    queue: filterFlags.queue,
-    count: pacingFlags.count,
-    for: pacingFlags.for,
-    idle: pacingFlags.idle,
-    ...viewFlags,
-    match: filterFlags.match,
-    where: filterFlags.where,
-    ignore: texts('exclude subjects that match', '<subject>'),
-    pair: toggle('show each request with its reply', {
-      exclusive: ['raw', 'format', 'subjects-only', 'select', 'queue'],
-    }),
-    record,
-    sample: percent('keep this share of the messages, picked at random'),
-    from: variant(streamFlags.from, {exclusive: ['queue', 'pair']}),
-    to: variant(streamFlags.to, {exclusive: ['end'], dependsOn: ['from']}),
-    end: toggle('stop at the current end of the stream, like --to end', {dependsOn: ['from']}),
-    stream: text('which stream, if several store the subjects', '<name>', {
-      relationships: [{type: 'some', flags: ['from', 'durable']}],
-    }),
-    // Messages that are left out would be acknowledged too.
-    durable: variant(streamFlags.durable, {exclusive: ['from', 'queue', 'pair', 'match', 'where', 'ignore', 'sample']}),
-    create: variant(streamFlags.create, {
-      description: 'create the durable consumer if it does not exist',
-      dependsOn: ['durable'],
-    }),
-  }
+  static override flags = subFlags
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(Sub)

@@ -1,7 +1,10 @@
 /** From the flags of `sub` to what is kept and how it is shown. */
 
-import type {RangeEnd} from '../../lib/cli/flags/stream.ts'
-import type {ViewFlags} from '../../lib/cli/flags/view.ts'
+import {filterFlags} from '../../lib/cli/flags/filter.ts'
+import {type FlagValues, percent, text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {record, viewFlags} from '../../lib/cli/flags/view.ts'
 import type {Tape} from '../../lib/cli/io/record-file.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
@@ -15,23 +18,35 @@ import type {Watched, WatchOptions} from '../../lib/messaging/pubsub/watch.ts'
 import type {Reading} from '../../lib/messaging/stored/range-reader.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
 
-export interface SubFlags extends ViewFlags {
-  readonly queue?: string | undefined
-  readonly count?: number | undefined
-  readonly for?: number | undefined
-  readonly idle?: number | undefined
-  readonly match?: string | undefined
-  readonly where?: string | undefined
-  readonly ignore?: readonly string[] | undefined
-  readonly sample?: number | undefined
-  readonly pair?: boolean | undefined
-  readonly from?: Position | undefined
-  readonly to?: RangeEnd | undefined
-  readonly end?: boolean | undefined
-  readonly stream?: string | undefined
-  readonly durable?: string | undefined
-  readonly create?: boolean | undefined
+export const subFlags = {
+  queue: filterFlags.queue,
+  count: pacingFlags.count,
+  for: pacingFlags.for,
+  idle: pacingFlags.idle,
+  ...viewFlags,
+  match: filterFlags.match,
+  where: filterFlags.where,
+  ignore: texts('exclude subjects that match', '<subject>'),
+  pair: toggle('show each request with its reply', {
+    exclusive: ['raw', 'format', 'subjects-only', 'select', 'queue'],
+  }),
+  record,
+  sample: percent('keep this share of the messages, picked at random'),
+  from: variant(streamFlags.from, {exclusive: ['queue', 'pair']}),
+  to: variant(streamFlags.to, {exclusive: ['end'], dependsOn: ['from']}),
+  end: toggle('stop at the current end of the stream, like --to end', {dependsOn: ['from']}),
+  stream: text('which stream, if several store the subjects', '<name>', {
+    relationships: [{type: 'some', flags: ['from', 'durable']}],
+  }),
+  // Messages that are left out would be acknowledged too.
+  durable: variant(streamFlags.durable, {exclusive: ['from', 'queue', 'pair', 'match', 'where', 'ignore', 'sample']}),
+  create: variant(streamFlags.create, {
+    description: 'create the durable consumer if it does not exist',
+    dependsOn: ['durable'],
+  }),
 }
+
+export type SubFlags = FlagValues<typeof subFlags> & {readonly json?: boolean | undefined}
 
 export interface Showing {
   readonly view: View

@@ -16,7 +16,12 @@ export type FlagValues<Flags> = {
     : never
 }
 type ValueOf<Flag> =
-  Flag extends BooleanFlag<boolean> ? boolean : Flag extends OptionFlag<infer Value> ? Exclude<Value, undefined> : never
+  Flag extends BooleanFlag<boolean>
+    ? boolean
+    : Flag extends OptionFlag<infer Value>
+      ? Unchangeable<Exclude<Value, undefined>>
+      : never
+type Unchangeable<Value> = Value extends readonly (infer One)[] ? readonly One[] : Value
 
 export function toggle(description: string, more: More = {}): BooleanFlag<boolean> {
   return {
