@@ -1,7 +1,7 @@
 /** What all `bus bench` commands share. */
 import type {Role} from '../../lib/bench/job.ts'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {count, percent, text, toggle} from '../../lib/cli/flags/kinds.ts'
+import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {type BusFlags, findBus} from '../../lib/cli/target/bus.ts'
@@ -10,11 +10,11 @@ import type {RunFlags} from './run.ts'
 export abstract class BenchCommand extends BusCommand {
   static override baseFlags = {
     ...BusCommand.baseFlags,
-    clients: count('number of clients, each in its own process (default: 1)'),
+    clients: benchFlags.clients,
     for: pacingFlags.for,
-    csv: toggle('print CSV with a header line and one line per side', {exclusive: ['json']}),
-    baseline: text('compare with the --json output of an earlier run; exit code 9 if this run is slower', '<path>'),
-    'max-regression': percent('how much slower than the baseline it may be (default: 10%)', {dependsOn: ['baseline']}),
+    csv: benchFlags.csv,
+    baseline: benchFlags.baseline,
+    'max-regression': benchFlags['max-regression'],
   }
 
   /** Measures and prints as the flags ask. */

@@ -1,7 +1,7 @@
 import {string} from '@oclif/core/args'
-import {msgs, withServe} from '../../lib/cli/flags/bench.ts'
+import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {count, variant} from '../../lib/cli/flags/kinds.ts'
+import {variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {BenchCommand} from './bench-command.ts'
 
@@ -19,18 +19,18 @@ export default class BenchOpen extends BenchCommand {
     subject: string({description: 'subject to send the requests to (default: bench)'}),
   }
   static override flags = {
-    msgs: variant(msgs, {
+    msgs: variant(benchFlags.msgs, {
       description: 'number of response streams in total (default: 100, or as many as --for allows)',
     }),
     size: variant(bodyFlags.size, {
       description: 'size of a request, and with --with-serve of a frame, in bytes (default: 128)',
     }),
-    frames: count('with --with-serve: frames per response stream (default: 1)'),
+    frames: variant(benchFlags.frames, {description: 'with --with-serve: frames per response stream (default: 1)'}),
     rate: variant(pacingFlags.rate, {description: 'response streams per second, minute or hour, all clients together'}),
     window: variant(pacingFlags.window, {
       description: 'response streams open at the same time per client (default: 1, with --rate 1000)',
     }),
-    'with-serve': withServe,
+    'with-serve': benchFlags['with-serve'],
   }
 
   async run(): Promise<void> {

@@ -1,27 +1,23 @@
 import type {Job, Role} from '../../lib/bench/job.ts'
 import {stampBytes} from '../../lib/bench/payload.ts'
+import type {benchFlags} from '../../lib/cli/flags/bench.ts'
+import type {bodyFlags} from '../../lib/cli/flags/body.ts'
+import type {consumerFlags} from '../../lib/cli/flags/consumer.ts'
+import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
+import type {pacingFlags} from '../../lib/cli/flags/pacing.ts'
+import type {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {formatBytes} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 
-export interface BenchFlags {
-  readonly subject?: string | undefined
-  readonly stream?: string | undefined
-  readonly msgs?: number | undefined
-  readonly size?: number | undefined
-  readonly clients?: number | undefined
-  readonly rate?: number | undefined
-  readonly subjects?: number | undefined
-  readonly batch?: number | undefined
-  readonly window?: number | undefined
-  readonly for?: number | undefined
-  readonly frames?: number | undefined
-  readonly ack?: boolean | undefined
-  readonly durable?: string | undefined
-  readonly 'with-sub'?: boolean | undefined
-  readonly 'with-serve'?: boolean | undefined
-  readonly timeout: number
-}
+export type BenchFlags = FlagValues<
+  typeof benchFlags & Pick<typeof pacingFlags, 'rate' | 'window' | 'for'> & Pick<typeof bodyFlags, 'size'>
+> &
+  FlagValues<Pick<typeof consumerFlags, 'ack'> & Pick<typeof streamFlags, 'durable'>> & {
+    readonly subject?: string | undefined
+    readonly stream?: string | undefined
+    readonly timeout: number
+  }
 
 export interface BenchPlan {
   readonly role: Role

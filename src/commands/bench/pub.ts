@@ -1,8 +1,8 @@
 import {string} from '@oclif/core/args'
-import {batchSize, msgs, subjects} from '../../lib/cli/flags/bench.ts'
+import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
 import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
-import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {BenchCommand} from './bench-command.ts'
 
@@ -22,14 +22,16 @@ export default class BenchPub extends BenchCommand {
     subject: string({description: 'subject to publish to (default: bench)'}),
   }
   static override flags = {
-    msgs: variant(msgs, {description: 'number of messages in total (default: 100000, or as many as --for allows)'}),
+    msgs: variant(benchFlags.msgs, {
+      description: 'number of messages in total (default: 100000, or as many as --for allows)',
+    }),
     size: variant(bodyFlags.size, {description: 'size of a message in bytes (default: 128)'}),
     rate: variant(pacingFlags.rate, {description: 'messages per second, minute or hour, all clients together'}),
-    subjects: subjects,
-    batch: batchSize,
+    subjects: benchFlags.subjects,
+    batch: benchFlags.batch,
     ack: variant(consumerFlags.ack, {description: 'wait until a stream has stored each message'}),
     window: pacingFlags.window,
-    'with-sub': toggle('also subscribe, and measure delivery times'),
+    'with-sub': benchFlags['with-sub'],
   }
 
   async run(): Promise<void> {

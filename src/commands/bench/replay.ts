@@ -1,5 +1,5 @@
 import {string} from '@oclif/core/args'
-import {batchSize, msgs} from '../../lib/cli/flags/bench.ts'
+import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
 import {variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
@@ -19,9 +19,9 @@ export default class BenchReplay extends BenchCommand {
     stream: string({description: 'name of the stream'}),
   }
   static override flags = {
-    msgs: variant(msgs, {description: 'number of messages (default: all; 100000 in a temporary stream)'}),
+    msgs: variant(benchFlags.msgs, {description: 'number of messages (default: all; 100000 in a temporary stream)'}),
     size: variant(bodyFlags.size, {description: 'size of a message in a temporary stream, in bytes (default: 128)'}),
-    batch: variant(batchSize, {description: 'messages to take at a time (default: 1000)'}),
+    batch: variant(benchFlags.batch, {description: 'messages to take at a time (default: 1000)'}),
     durable: streamFlags.durable,
     window: variant(pacingFlags.window, {description: 'messages to prefetch (default: 1000)'}),
   }

@@ -1,5 +1,5 @@
 import {string} from '@oclif/core/args'
-import {msgs, subjects, withServe} from '../../lib/cli/flags/bench.ts'
+import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
 import {variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
@@ -23,14 +23,16 @@ export default class BenchReq extends BenchCommand {
     subject: string({description: 'subject to send requests to (default: bench)'}),
   }
   static override flags = {
-    msgs: variant(msgs, {description: 'number of requests in total (default: 10000, or as many as --for allows)'}),
+    msgs: variant(benchFlags.msgs, {
+      description: 'number of requests in total (default: 10000, or as many as --for allows)',
+    }),
     size: variant(bodyFlags.size, {
       description: 'size of a request, and with --with-serve of a reply, in bytes (default: 128)',
     }),
     rate: variant(pacingFlags.rate, {description: 'requests per second, minute or hour, all clients together'}),
-    subjects: subjects,
+    subjects: benchFlags.subjects,
     window: variant(pacingFlags.window, {description: 'requests in flight per client (default: 1, with --rate 1000)'}),
-    'with-serve': withServe,
+    'with-serve': benchFlags['with-serve'],
   }
 
   async run(): Promise<void> {

@@ -13,9 +13,6 @@ import {type BenchFlags, type BenchPlan, planBench} from './plan.ts'
 import {benchCsv, benchLines, type MeasuredSide, sideOf} from './report.ts'
 
 export interface RunFlags extends BenchFlags {
-  readonly baseline?: string | undefined
-  readonly 'max-regression'?: number | undefined
-  readonly csv?: boolean | undefined
   readonly json: boolean
   readonly quiet: boolean
 }

@@ -1,5 +1,5 @@
 import {string} from '@oclif/core/args'
-import {msgs, subjects} from '../../lib/cli/flags/bench.ts'
+import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
 import {variant} from '../../lib/cli/flags/kinds.ts'
 import {BenchCommand} from './bench-command.ts'
@@ -18,9 +18,9 @@ export default class BenchServe extends BenchCommand {
     subject: string({description: 'subject to serve (default: bench)'}),
   }
   static override flags = {
-    msgs: variant(msgs, {description: 'end after this many requests, all clients together'}),
+    msgs: variant(benchFlags.msgs, {description: 'end after this many requests, all clients together'}),
     size: variant(bodyFlags.size, {description: 'size of a reply in bytes (default: 128)'}),
-    subjects: subjects,
+    subjects: benchFlags.subjects,
   }
 
   async run(): Promise<void> {

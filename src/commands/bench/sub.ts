@@ -1,5 +1,5 @@
 import {string} from '@oclif/core/args'
-import {msgs, subjects} from '../../lib/cli/flags/bench.ts'
+import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {variant} from '../../lib/cli/flags/kinds.ts'
 import {BenchCommand} from './bench-command.ts'
 
@@ -14,8 +14,8 @@ export default class BenchSub extends BenchCommand {
     subject: string({description: 'subject to subscribe to (default: bench)'}),
   }
   static override flags = {
-    msgs: variant(msgs, {description: 'end after this many messages in each client'}),
-    subjects: subjects,
+    msgs: variant(benchFlags.msgs, {description: 'end after this many messages in each client'}),
+    subjects: benchFlags.subjects,
   }
 
   async run(): Promise<void> {

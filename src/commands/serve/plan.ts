@@ -4,7 +4,6 @@ import {bodyFlags} from '../../lib/cli/flags/body.ts'
 import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import {type FlagValues, size, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
-import type {ServeFlags} from '../../lib/cli/flags/reply-handler.ts'
 import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {checkIdentity, type Identity} from '../../lib/messaging/pubsub/service.ts'
 
@@ -50,12 +49,12 @@ export const serveFlags = {
 export type StreamFlags = FlagValues<typeof serveFlags> & {readonly subject: string; readonly body?: string | undefined}
 
 /** The queue group that the flags ask for. */
-export function queueOf(flags: Pick<ServeFlags, 'queue' | 'no-queue'>): string | undefined {
+export function queueOf(flags: Pick<StreamFlags, 'queue' | 'no-queue'>): string | undefined {
   return flags['no-queue'] ? undefined : (flags.queue ?? 'busline')
 }
 
 /** What the flags make it known by, if they do. Fails with `usage`. */
-export function identityOf(flags: Pick<ServeFlags, 'subject' | 'service' | 'version'>): Identity | undefined {
+export function identityOf(flags: Pick<StreamFlags, 'subject' | 'service' | 'version'>): Identity | undefined {
   const {subject, service: name, version = '0.0.0'} = flags
   if (name === undefined) return undefined
   return checkIdentity({name, id: crypto.randomUUID(), version, description: `bus serve ${subject}`})

@@ -3,7 +3,6 @@
 import {BusError} from '../../core/errors.ts'
 import type {Headers} from '../../core/message.ts'
 import {programTimeoutMs} from '../../core/process/exec.ts'
-import type {Encoding} from '../../core/text/encoding.ts'
 import {
   delayed,
   echo,
@@ -17,25 +16,13 @@ import {
 import {compileTemplate, type Maker} from '../../messaging/pubsub/template.ts'
 import {checkProgram} from '../base/program.ts'
 import {readBody} from '../io/input.ts'
-import type {DurationRange} from '../render/units.ts'
+import type {answerFlags} from './answer.ts'
+import type {bodyFlags} from './body.ts'
+import type {FlagValues} from './kinds.ts'
 
-export interface ServeFlags {
+export type ServeFlags = FlagValues<typeof answerFlags & Omit<typeof bodyFlags, 'reply' | 'size'>> & {
   readonly subject: string
   readonly body?: string | undefined
-  readonly file?: string | undefined
-  readonly encoding?: Encoding | undefined
-  readonly echo?: boolean | undefined
-  readonly expr?: string | undefined
-  readonly exec?: boolean | undefined
-  readonly 'exec-timeout'?: number | undefined
-  readonly header?: Headers | undefined
-  readonly template?: boolean | undefined
-  readonly queue?: string | undefined
-  readonly 'no-queue'?: boolean | undefined
-  readonly service?: string | undefined
-  readonly version?: string | undefined
-  readonly delay?: DurationRange | undefined
-  readonly fail?: number | undefined
 }
 
 export interface ProgramWishes {
