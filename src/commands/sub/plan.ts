@@ -18,6 +18,9 @@ import type {Watched, WatchOptions} from '../../lib/messaging/pubsub/watch.ts'
 import type {Reading} from '../../lib/messaging/stored/range-reader.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
 
+/** The views that show one message each, and no request with its reply. */
+const formats = Object.keys(viewFlags).filter((name) => name !== 'delimiter' && name !== 'headers-only')
+
 export const subFlags = {
   queue: filterFlags.queue,
   count: pacingFlags.count,
@@ -28,7 +31,7 @@ export const subFlags = {
   where: filterFlags.where,
   ignore: texts('exclude subjects that match', '<subject>'),
   pair: toggle('show each request with its reply', {
-    exclusive: ['raw', 'format', 'subjects-only', 'select', 'queue'],
+    exclusive: [...formats, 'queue'],
   }),
   record,
   sample: percent('keep this share of the messages, picked at random'),
