@@ -89,9 +89,7 @@ describe('a header with a line break is never sent', () => {
     await using all = await transport.subscribe('>')
     const {code, stderr, stdout} = await bus([...args(), ...at], {stdin})
     expect([2, 9]).toContain(code)
-    expect(stdout + stderr).toMatch(
-      /line break|must be printable|newline|carriage return|has a space|no name|is not/,
-    )
+    expect(stdout + stderr).toMatch(/line break|must be printable|newline|carriage return|has a space|no name|is not/)
     expect(stderr).not.toContain('    at ')
     await transport.flush()
     transport.publish({subject: 'over'})
