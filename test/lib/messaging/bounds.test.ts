@@ -1,0 +1,61 @@
+import {once} from 'node:events'
+import {describe, expect, it} from 'vitest'
+import {type BoundOptions, type BoundReason, Bounds} from '../../../src/lib/messaging/bounds.ts'
+
+/** Bounds with the reasons that they gave. */
+function bounded(options: BoundOptions) {
+  const reasons: BoundReason[] = []
+  const met = new EventTarget()
+  const bounds = new Bounds(options, (reason) => {
+    reasons.push(reason)
+    met.dispatchEvent(new Event('met'))
+  })
+  return {bounds, reasons, next: () => once(met, 'met')}
+}
+
+describe('bounds', () => {
+  it('end with "count" when as many have come, whatever else came', () => {
+    const {bounds, reasons} = bounded({count: 3})
+    bounds.came(2)
+    bounds.came(0)
+    expect([bounds.left, bounds.endedBy, reasons]).toEqual([1, undefined, []])
+    bounds.came(1)
+    expect([bounds.left, bounds.endedBy, reasons]).toEqual([0, 'count', ['count']])
+  })
+
+  it.each([
+    [{forMs: 10}, 'for'],
+    [{idleMs: 10}, 'idle'],
+    [{forMs: 10, idleMs: 60_000}, 'for'],
+  ] as const)('end by the shorter time of %j', async (options, reason) => {
+    const {bounds, next} = bounded(options)
+    using _ = bounds
+    await next()
+    expect(bounds.endedBy).toBe(reason)
+  })
+
+  it('end when the signal aborts, immediately if it already has', () => {
+    const stop = new AbortController()
+    const [later, now] = [bounded({signal: stop.signal}), bounded({signal: AbortSignal.abort()})]
+    expect([later.reasons, now.reasons]).toEqual([[], ['stop']])
+    stop.abort()
+    expect(later.bounds.endedBy).toBe('stop')
+  })
+
+  it('name each bound that is met, and remember the first', () => {
+    const stop = new AbortController()
+    const {bounds, reasons} = bounded({count: 1, signal: stop.signal})
+    bounds.came(1)
+    stop.abort()
+    expect([bounds.endedBy, reasons]).toEqual(['count', ['count', 'stop']])
+  })
+
+  it('are met no more once they are disposed of', async () => {
+    const stop = new AbortController()
+    const {bounds, reasons} = bounded({forMs: 5, idleMs: 5, signal: stop.signal})
+    bounds[Symbol.dispose]()
+    stop.abort()
+    await bounded({forMs: 20}).next()
+    expect(reasons).toEqual([])
+  })
+})
