@@ -153,6 +153,7 @@ describe('a part loads nothing of the others', () => {
   /** What it uses of the layer below the protocols. */
   const messaging: Readonly<Record<string, readonly string[]>> = {
     delivery: ['messaging/sinks', 'messaging/stored'],
+    'response-stream': ['messaging/bounds'],
     rpc: ['messaging/service-discovery'],
   }
 
