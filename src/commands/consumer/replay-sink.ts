@@ -94,7 +94,7 @@ async function copies(flags: ReplayFlags, {bus, target, say, confirm}: SinkConte
   const sink = await intoSink({bus, info}, target, {
     obeyHeaders,
     create: flags.create === true,
-    isWhole: isWhole(flags),
+    filters: filtersOf(flags),
     floor:
       consumer === undefined ? undefined : async () => (await bus.streams.consumers.info(stream, consumer)).ackFloor,
     confirm,
@@ -108,10 +108,10 @@ async function copies(flags: ReplayFlags, {bus, target, say, confirm}: SinkConte
   return sink
 }
 
-/** Messages come in order, and no flag leaves some of them out. */
-function isWhole(flags: ReplayFlags): boolean {
-  const {consumer, filter, match, where, 'last-per-subject': lastPerSubject} = flags
-  return [consumer, filter, match, where, lastPerSubject].every((flag) => flag === undefined)
+/** What `--filter` says, when nothing else chooses among the messages. */
+function filtersOf(flags: ReplayFlags): readonly string[] | undefined {
+  const {consumer, filter = [], match, where, 'last-per-subject': lastPerSubject} = flags
+  return [consumer, match, where, lastPerSubject].every((flag) => flag === undefined) ? filter : undefined
 }
 
 /** stdout as a sink: a message is handled when the system has accepted its output. */

@@ -262,6 +262,35 @@ describe.each([
     expect((await contents(source)).sort()).toEqual(all)
   })
 
+  test('streams that are copied in a ring have each message once', async () => {
+    const third = await fresh('file', 0)
+    await fill(source, add(), numbered(3))
+    const ring = [source, target, third]
+    for (let round = 0; round < 2; round++) {
+      for (const [i, url] of ring.entries()) {
+        const next = ring[(i + 1) % 3] ?? ''
+        const args = ['consumer', 'replay', 'S', '--create', '--yes', '--into', next, '--json', '-b', url]
+        const handled = round === 0 && i < 2 ? 3 : 0
+        expect(result(await bus(args))).toMatchObject({read: 3, handled, alreadyThere: 3 - handled})
+      }
+    }
+    for (const url of ring) expect(await contents(url)).toEqual(['1', '2', '3'])
+  })
+
+  test('two runs at once that take longer than the duplicate window copy each message once', async () => {
+    await fill(source, add(), numbered(60))
+    await fill(target, add({dedupeMs: 200}), [])
+    const args = ['consumer', 'replay', 'S', '--into', target, '-b', source, '--json']
+    const slow = start([...args, '--rate', '40/s'])
+    await expect.poll(async () => (await contents(target)).length, {interval: 20, timeout: 10_000}).toBeGreaterThan(2)
+    expect((await bus(args)).code).toBe(0)
+    const {code} = await slow.ended
+    expect(code).toBe(0)
+    expect((await contents(target)).map(Number).sort((a, b) => a - b)).toEqual(
+      Array.from({length: 60}, (_, i) => i + 1),
+    )
+  })
+
   test('behind a refused message nothing is acknowledged on a consumer that acknowledges all before', async () => {
     const seqs = await fill(
       source,
@@ -377,6 +406,15 @@ test('consumer replay --into refuses copies of another history: a bus file that 
   const {code, stderr} = await into(other)
   expect([code, stderr]).toEqual([8, expect.stringContaining('of another history')])
   expect(await contents(target)).toEqual(['1', '2', '3', 'a', 'b'])
+})
+
+test('consumer replay --into refuses a stream that was restored from a backup of its source', async () => {
+  const [one, restored] = [1, 2].map(() => join(folder, `${++files}.db`)) as [string, string]
+  await fill(one, {name: 'S', subjects: ['s.>']}, numbered(3))
+  copyFileSync(one, restored)
+  const {code, stderr} = await bus(['consumer', 'replay', 'S', '--yes', '--into', restored, '-b', one])
+  expect([code, stderr]).toEqual([2, expect.stringContaining('or was restored from a backup of it')])
+  expect(await contents(restored)).toEqual(['1', '2', '3'])
 })
 
 describe('consumer replay of messages that cannot be sent as they are', () => {

@@ -4,9 +4,9 @@ import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
 import type {Transport} from '../../transport/contract.ts'
-import {type Stored, type StreamInfo, storeHeaders} from '../../transport/streams-contract.ts'
+import {type StreamInfo, storeHeaders} from '../../transport/streams-contract.ts'
 import type {Copied, CopySink, Refusal} from '../sinks/sink.ts'
-import {type CopyPosition, copyHeaders, sequenceOf, TargetCopies} from './copy-position.ts'
+import {type CopyPosition, copiedFrom, copyHeaders, sequenceOf, TargetCopies} from './copy-position.ts'
 import {asCopied, type CopyOptions, copyBatch, copyDepth, Storing} from './copy-storage.ts'
 import {targetStream} from './target-stream.ts'
 
@@ -25,8 +25,11 @@ export interface IntoSink extends CopySink {
 export interface IntoOptions extends CopyOptions {
   /** Makes the target's stream where there is none. */
   readonly create: boolean
-  /** Messages come in the order of the source, and none between them is left out. */
-  readonly isWhole: boolean
+  /**
+   * The messages come in the order of the source, and all of them between the first and the last that match one of these
+   * patterns, without any all. Undefined when something else chooses among them.
+   */
+  readonly filters: readonly string[] | undefined
   /** Up to where a consumer has acknowledged everything; undefined for a range of the stream. */
   readonly floor?: (() => Promise<number>) | undefined
   /** Rejects when a target with messages from elsewhere is not to be written to. */
@@ -45,20 +48,25 @@ export async function intoSink(
   const {info} = source
   const stream = await targetStream(source, target, options.create)
   if (stream.id === info.id) {
-    throw new BusError('usage', `${stream.config.name} of ${target.url} is the stream that is copied`, {
+    const sentence = `${stream.config.name} of ${target.url} is the stream that is copied, or was restored from a backup of it`
+    throw new BusError('usage', sentence, {
       try: ['--into another bus', '--republish, to publish under other subjects'],
     })
   }
   const id = shortId(info)
-  const {name} = stream.config
-  const copies = new TargetCopies(target, name, id)
+  const {name, dedupeMs} = stream.config
+  const copies = new TargetCopies(target, name, id, options.filters)
   const found = await copies.find((await options.floor?.()) ?? 0)
   for (const copy of found) await mustBeOf(source, copy, target)
   if (found.length === 0 && stream.state.messages > 0) {
     const has = `${stream.state.messages} ${stream.state.messages === 1 ? 'message' : 'messages'} from elsewhere`
     await options.confirm(`copy stream ${info.config.name} into stream ${name} of ${target.url}, which has ${has}`)
   }
-  return new StreamCopier({id, targetId: shortId(stream), info, target, name, copies}, options, found.length > 0)
+  return new StreamCopier(
+    {id, targetId: shortId(stream), info, target, name, dedupeMs, copies},
+    options,
+    found.length > 0,
+  )
 }
 
 function shortId({id}: StreamInfo): string {
@@ -91,6 +99,9 @@ async function messageAt(bus: Transport, stream: string, seq: number): Promise<M
   }
 }
 
+/** A message whose id is known, where that is stored, and what followed the place in the id. */
+type Duplicate = readonly [message: Message, at: number, suffix: string]
+
 interface CopierParts {
   /** The source's id, in short. */
   readonly id: string
@@ -100,6 +111,8 @@ interface CopierParts {
   readonly target: Transport
   /** The target's stream. */
   readonly name: string
+  /** How long it remembers message ids. */
+  readonly dedupeMs: number
   readonly copies: TargetCopies
 }
 
@@ -115,6 +128,7 @@ class StreamCopier implements IntoSink {
   readonly #storing: Storing
   #claim: string
   #sinceClaim = 0
+  #caughtUp: Promise<void> | undefined
   #looked: Promise<ReadonlySet<Message>> = Promise.resolve(new Set())
   /** The last message that was given for the first time. */
   #last: number | undefined
@@ -143,18 +157,19 @@ class StreamCopier implements IntoSink {
     // One after the other, so that the order stays.
     this.#looked = this.#looked.then(() => this.#comeBack(messages))
     const isBack = await this.#looked
+    await this.#refresh()
     for (const message of messages)
       if (!this.#position.has(message.seq ?? 0) && !isBack.has(message)) toStore.push([message, this.#copyOf(message)])
     let stored = 0
-    const duplicates: [Message, Stored][] = []
+    const duplicates: Duplicate[] = []
     await this.#storing.store(toStore, refused, (message, at) => {
-      if (at.duplicate) return void duplicates.push([message, at])
+      if (at.duplicate) return void duplicates.push([message, at.seq, ''])
       this.#position.sent(message.seq ?? 0, at.seq)
       stored++
     })
     stored += await this.#settleDuplicates(duplicates, refused)
     for (const message of messages) this.#join(message, before.get(message), refused.has(message))
-    await this.#look(stored)
+    await this.#look(messages.length - refused.size)
     return {refused, alreadyThere: messages.length - refused.size - stored}
   }
 
@@ -162,16 +177,16 @@ class StreamCopier implements IntoSink {
     return this.#storing[Symbol.asyncDispose]()
   }
 
-  /** Those that came from the target, and are still there: two streams may be copied into each other. */
+  /** Those that came from the target, and are still there: streams may be copied into each other, also in a ring. */
   async #comeBack(messages: readonly Message[]): Promise<ReadonlySet<Message>> {
     const {target, targetId, name} = this.#parts
     const back = new Set<Message>()
-    const copies = messages.filter((message) => sequenceOf(message, targetId) !== undefined)
     await Promise.all(
-      copies.map(async (message) => {
-        const seq = sequenceOf(message, targetId) ?? 0
-        const original = await messageAt(target, name, seq)
-        if (original !== undefined && isoTime(original.time) === message.header(copyHeaders.time)) back.add(message)
+      messages.map(async (message) => {
+        const place = copiedFrom(message).find(({source}) => source === targetId)
+        if (place === undefined) return
+        const original = await messageAt(target, name, place.seq)
+        if (original !== undefined && isoTime(original.time) === place.time) back.add(message)
       }),
     )
     return back
@@ -179,7 +194,7 @@ class StreamCopier implements IntoSink {
 
   /** The message before this one in the source, where that is known. */
   #precedes({seq = 0}: Message): number | undefined {
-    if (!this.#options.isWhole) return undefined
+    if (this.#options.filters === undefined) return undefined
     const earlier = this.#before.get(seq)
     if (earlier !== undefined) return earlier
     const last = this.#last ?? seq - 1
@@ -196,31 +211,49 @@ class StreamCopier implements IntoSink {
     }
   }
 
-  /** A message id that the target knows need not stand for a message that it has, or for ours. */
-  async #settleDuplicates(duplicates: [Message, Stored][], refused: Map<Message, Refusal>): Promise<number> {
-    if (duplicates.length === 0) return 0
-    const {id, target, name} = this.#parts
-    const missing: [Message, Outgoing][] = []
-    await Promise.all(
-      duplicates.map(async ([message, {seq: at}]) => {
-        const known = await messageAt(target, name, at)
-        const isOurs = known !== undefined && sequenceOf(known, id) === message.seq
-        if (isOurs && known.header(copyHeaders.time) === isoTime(message.time))
-          this.#position.found(message.seq ?? 0, at)
-        else missing.push([message, this.#copyOf(message, `/${crypto.randomUUID()}`)])
-      }),
-    )
-    let stored = 0
-    await this.#storing.store(missing, refused, (message, at) => {
-      this.#position.sent(message.seq ?? 0, at.seq)
-      stored++
+  /**
+   * A copy of another run that was stored before this is known by reading, a later one by its message id: what is known of
+   * the target is never older than half the time for which ids are remembered.
+   */
+  async #refresh(): Promise<void> {
+    if (this.#parts.copies.ageMs < this.#parts.dedupeMs / 2) return
+    this.#caughtUp ??= this.#parts.copies.catchUp().finally(() => {
+      this.#caughtUp = undefined
     })
+    await this.#caughtUp
+  }
+
+  /** A message id that the target knows need not stand for a message that it has, or for ours. */
+  async #settleDuplicates(duplicates: readonly Duplicate[], refused: Map<Message, Refusal>): Promise<number> {
+    const {id, target, name} = this.#parts
+    let stored = 0
+    for (let open = duplicates; open.length > 0; ) {
+      const missing = new Map<Message, string>()
+      await Promise.all(
+        open.map(async ([message, at, suffix]) => {
+          const known = await messageAt(target, name, at)
+          const isOurs = known !== undefined && sequenceOf(known, id) === message.seq
+          if (isOurs && known.header(copyHeaders.time) === isoTime(message.time))
+            this.#position.found(message.seq ?? 0, at)
+          // The same id in each run, so that two of them do not both store it.
+          else missing.set(message, `${suffix}/${at}`)
+        }),
+      )
+      const again: Duplicate[] = []
+      const copies = [...missing].map(([message, suffix]) => [message, this.#copyOf(message, suffix)] as const)
+      await this.#storing.store(copies, refused, (message, at) => {
+        if (at.duplicate) return void again.push([message, at.seq, missing.get(message) ?? ''])
+        this.#position.sent(message.seq ?? 0, at.seq)
+        stored++
+      })
+      open = again
+    }
     return stored
   }
 
   /** What the next copies carry. */
-  async #look(stored: number): Promise<void> {
-    this.#sinceClaim += stored
+  async #look(settled: number): Promise<void> {
+    this.#sinceClaim += settled
     if (this.#sinceClaim < claimEvery) return
     this.#sinceClaim = 0
     await this.#parts.copies.catchUp()
@@ -243,6 +276,10 @@ class StreamCopier implements IntoSink {
         [copyHeaders.seq, String(seq)],
         [copyHeaders.time, isoTime(message.time)],
         [copyHeaders.copied, this.#claim],
+        ...copiedFrom(message).map(({source, seq, time}): [string, string] => [
+          copyHeaders.via,
+          `${source}/${seq}/${time}`,
+        ]),
         ...asCopied(headers, this.#options),
       ],
     }
