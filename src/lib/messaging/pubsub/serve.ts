@@ -1,5 +1,5 @@
 import {BusError} from '../../core/errors.ts'
-import type {Subscription, Transport} from '../../transport/contract.ts'
+import type {Transport} from '../../transport/contract.ts'
 import {type BoundOptions, Bounds} from '../bounds.ts'
 import type {Handler} from './handlers.ts'
 import {advertise, type Identity} from './service.ts'

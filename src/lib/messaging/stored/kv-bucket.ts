@@ -6,6 +6,7 @@
 import {isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Subscription} from '../../transport/contract.ts'
+import {jetStreamErrors} from '../../transport/shared/jetstream-errors.ts'
 import {type Streams, storeHeaders} from '../../transport/streams-contract.ts'
 
 export interface Entry {
@@ -52,7 +53,10 @@ export async function openBucket(streams: Streams, name: string, {make}: {readon
 }
 
 /** JetStream's `err_code` for a key that another has changed: before 2.12, and since. */
-const wrongLastSequence: ReadonlySet<number> = new Set([10071, 10164])
+const wrongLastSequence: ReadonlySet<number> = new Set<number>([
+  jetStreamErrors.wrongSeq.code,
+  jetStreamErrors.wrongSeqUnsaid.code,
+])
 
 const operation = 'KV-Operation'
 const pageSize = 256

@@ -1,7 +1,7 @@
 import {BusError} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
 import {type BoundOptions, Bounds} from '../../messaging/bounds.ts'
-import type {Subscription, Transport} from '../../transport/contract.ts'
+import type {Transport} from '../../transport/contract.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
 import {decodeRequest, type ReadRequest} from './dialects.ts'
 import {Presence, type PresenceOptions, type Written} from './presence.ts'

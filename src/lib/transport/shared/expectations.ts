@@ -5,25 +5,16 @@
 import type {BusError} from '../../core/errors.ts'
 import {type Headers, headerOf, type Outgoing, sizeOf} from '../../core/message.ts'
 import {type Stored, type StreamConfig, storeHeaders} from '../streams-contract.ts'
+import {jetStreamErrors} from './jetstream-errors.ts'
 import {refused} from './stream-errors.ts'
 
-/** JetStream's `err_code`s and sentences. */
-const refusals = {
-  otherStream: [10060, 'expected stream does not match'],
-  wrongSeq: [10071, 'wrong last sequence'],
-  wrongMsgId: [10070, 'wrong last msg ID'],
-  tooLarge: [10054, 'message size exceeds maximum allowed'],
-  tooMany: [10077, 'maximum messages exceeded'],
-  tooManyBytes: [10077, 'maximum bytes exceeded'],
-  ttl: [10166, 'per-message TTL is disabled'],
-  rollup: [10111, 'rollup not permitted'],
-  counter: [10168, 'message counters is disabled'],
-  schedule: [10188, 'message schedules is disabled'],
-  batch: [10174, 'atomic publish is disabled'],
-} as const
+/** Why a message is refused. */
+type Refusal = {
+  [Name in keyof typeof jetStreamErrors]: (typeof jetStreamErrors)[Name] extends {readonly text: string} ? Name : never
+}[keyof typeof jetStreamErrors]
 
 /** Headers that ask for what no stream here does. To store such a message would be to promise it. */
-const unfulfilled: readonly (readonly [header: RegExp, why: keyof typeof refusals])[] = [
+const unfulfilled: readonly (readonly [header: RegExp, why: Refusal])[] = [
   [/^nats-ttl$/i, 'ttl'],
   [/^nats-rollup$/i, 'rollup'],
   [/^nats-incr$/i, 'counter'],
@@ -63,7 +54,7 @@ export function unlessExpected(headers: Headers, stream: StreamNow): Stored | Bu
     const is = actual()
     return (typeof is === 'number' ? Number(value) : value) === is ? undefined : String(is)
   }
-  if (expected(storeHeaders.expectedStream, () => name) !== undefined) return refusal(stream, 'otherStream')
+  if (expected(storeHeaders.expectedStream, () => name) !== undefined) return refusal(stream, 'wrongStream')
   const id = msgIdOf(headers)
   const known = id === undefined ? undefined : stream.seqOf(id)
   if (known !== undefined) return {stream: name, seq: known, duplicate: true}
@@ -97,11 +88,7 @@ export function wireSize({data, headers = []}: Outgoing): number {
   return size
 }
 
-function refusal(
-  {url, config}: Pick<StreamNow, 'url' | 'config'>,
-  why: keyof typeof refusals,
-  actual?: string,
-): BusError {
-  const [code, text] = refusals[why]
+function refusal({url, config}: Pick<StreamNow, 'url' | 'config'>, why: Refusal, actual?: string): BusError {
+  const {code, text} = jetStreamErrors[why]
   return refused(url, config.name, code, actual === undefined ? text : `${text}: ${actual}`)
 }

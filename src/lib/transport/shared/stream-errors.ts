@@ -1,11 +1,10 @@
 /** What streams and consumers fail with: one sentence for each fault, whichever bus it is on. */
 import {BusError, type FailureDetails} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
+import {jetStreamErrors} from './jetstream-errors.ts'
 
 /** JetStream's `err_code` and the foreign error, where there are such. */
 type Known = Pick<FailureDetails, 'cause' | 'data'>
-
-const overlapCode = 10065
 
 export function noStream(url: string, stream: string, known: Known = {}): BusError {
   return new BusError('notFound', `there is no stream ${stream} on ${url}`, {...known, try: ['bus stream ls']})
@@ -33,7 +32,7 @@ export function overlapping(url: string, subject: string, other: string, cause?:
   const sentence = `the subject "${subject}" overlaps with those of the stream ${other} on ${url}`
   return new BusError('usage', sentence, {
     cause,
-    data: {code: overlapCode, stream: other},
+    data: {code: jetStreamErrors.overlap.code, stream: other},
     try: [`bus stream info ${other}`],
   })
 }

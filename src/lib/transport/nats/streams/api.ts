@@ -1,9 +1,10 @@
 /** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
-import {BusError, type FailureKind, isFailure} from '../../../core/errors.ts'
+import {BusError, isFailure} from '../../../core/errors.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
 import {sleep} from '../../../core/time/timer.ts'
+import {isPassingCode, jetStreamErrors, kindOfCode} from '../../shared/jetstream-errors.ts'
 import {noConsumer, noStream} from '../../shared/stream-errors.ts'
-import {isPassingCode, leaderWaitMs} from './elections.ts'
+import {leaderWaitMs} from './elections.ts'
 import type {ErrorJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
 
@@ -19,22 +20,6 @@ export interface ApiOptions extends ApiTarget {
   /** Until when to wait for a leader, by `performance.now`. */
   readonly deadline?: number | undefined
 }
-
-/** JetStream's `err_code`s that somebody looks for. */
-export const codes = {
-  notEnabled: 10039,
-  streamNotFound: 10059,
-  consumerNotFound: 10014,
-  messageNotFound: 10037,
-  nameInUse: 10058,
-  overlap: 10065,
-  badSubjects: 10052,
-  consumerExists: 10148,
-  filterNotSubset: 10093,
-  filtersOverlap: 10138,
-  backoffTooLong: 10116,
-  resetNotAllowed: 10204,
-} as const
 
 /**
  * Asks `$JS.API.<operation>`, and waits while a leader is being elected. Fails as `Streams` says; `data.code` is then
@@ -137,12 +122,13 @@ export function apiFailure(url: string, error: ErrorJson, about: ApiTarget = {})
   const code = error.err_code ?? error.code
   const said = error.description ?? `error ${code}`
   const data = {code}
-  if (code === codes.notEnabled) return noJetStream(url, data)
+  if (code === jetStreamErrors.notEnabled.code) return noJetStream(url, data)
   const {stream, consumer} = about
-  if (code === codes.streamNotFound && stream !== undefined) return noStream(url, stream, {data})
-  if (code === codes.consumerNotFound && stream !== undefined && consumer !== undefined)
+  if (code === jetStreamErrors.streamNotFound.code && stream !== undefined) return noStream(url, stream, {data})
+  if (code === jetStreamErrors.consumerNotFound.code && stream !== undefined && consumer !== undefined)
     return noConsumer(url, stream, consumer, {data})
-  const kind = kinds[code] ?? (error.code === 403 ? 'denied' : 'remote')
+  const known = kindOfCode(code)
+  const kind = known === 'usage' || known === 'notFound' ? known : error.code === 403 ? 'denied' : 'remote'
   return new BusError(kind, `${url} says: ${said}`, {data})
 }
 
@@ -164,28 +150,6 @@ function noJetStream(url: string, data?: {readonly code: number}, cause?: unknow
 export function isPassing(error: unknown, forMs: number): boolean {
   if (!(error instanceof BusError)) return false
   return error.kind === 'timeout' || error.kind === 'noResponders' || (error.kind === 'remote' && forMs < leaderWaitMs)
-}
-
-/** What is the asker's to mend; all else is `remote`. */
-const kinds: Readonly<Record<number, FailureKind>> = {
-  10014: 'notFound',
-  10059: 'notFound',
-  10003: 'usage',
-  10012: 'usage',
-  10013: 'usage',
-  10025: 'usage',
-  10049: 'usage',
-  10052: 'usage',
-  10058: 'usage',
-  10065: 'usage',
-  10074: 'usage',
-  10093: 'usage',
-  10094: 'usage',
-  10116: 'usage',
-  10117: 'usage',
-  10136: 'usage',
-  10138: 'usage',
-  10148: 'usage',
 }
 
 /**

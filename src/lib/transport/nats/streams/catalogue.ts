@@ -2,12 +2,12 @@
 import type {BusError} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
+import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
 import {noMessage, notKept, otherStream, overlapping, unreachableError} from '../../shared/stream-errors.ts'
 import {checkPurge, checkStoreName} from '../../shared/stream-settings.ts'
 import type {ListOptions, PurgeOptions, StreamInfo, StreamSettings} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
-import {apiRequest, codes} from './api.ts'
-import {codeOf} from './elections.ts'
+import {apiRequest} from './api.ts'
 import type {PageJson, StoredJson, StreamJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
 import {isAsWanted, streamInfo, streamJson, timeOf} from './settings.ts'
@@ -61,7 +61,7 @@ export async function stored(session: JetStreamSession, stream: string, which: o
     const headers = hdrs === undefined ? noHeaders : parseHeaders(Buffer.from(hdrs, 'base64'))
     return new Message(subject, Buffer.from(data, 'base64'), headers, undefined, seq, timeOf(time))
   } catch (error) {
-    if (codeOf(error) === codes.messageNotFound) return undefined
+    if (codeOf(error) === jetStreamErrors.messageNotFound.code) return undefined
     throw error
   }
 }
@@ -148,12 +148,12 @@ async function add(session: JetStreamSession, settings: StreamSettings): Promise
     return streamInfo(await apiRequest<StreamJson>(session, `STREAM.CREATE.${stream}`, config, {stream}))
   } catch (error) {
     const code = codeOf(error)
-    if (code === codes.nameInUse) {
+    if (code === jetStreamErrors.nameInUse.code) {
       const has = await fetchStream(session, stream)
       if (isAsWanted(settings, has.config)) return streamInfo(has)
       throw otherStream(session.url, stream, {cause: error, data: {code}})
     }
-    if (code === codes.overlap || code === codes.badSubjects)
+    if (code === jetStreamErrors.overlap.code || code === jetStreamErrors.badSubjects.code)
       throw await overlap(session, stream, config.subjects ?? [], error)
     throw error
   }
@@ -204,7 +204,7 @@ function missing(
   which: string,
   data: {readonly seq?: number} = {},
 ): BusError {
-  return noMessage(session.url, stream, which, {data: {code: codes.messageNotFound, ...data}})
+  return noMessage(session.url, stream, which, {data: {code: jetStreamErrors.messageNotFound.code, ...data}})
 }
 
 /** Fails with `notFound` when no stream keeps the subject. Waits for a leader until the deadline. */

@@ -1,6 +1,7 @@
 /** Durable consumers by name: making, finding, moving and removing them, and becoming a member. */
 import {BusError} from '../../../core/errors.ts'
 import {checkPattern} from '../../../core/subject.ts'
+import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
 import {interruptedError} from '../../shared/requests.ts'
 import {otherConsumer} from '../../shared/stream-errors.ts'
 import {checkDeliver, checkStoreName} from '../../shared/stream-settings.ts'
@@ -12,9 +13,8 @@ import type {
   Consuming,
   Start,
 } from '../../streams-contract.ts'
-import {apiRequest, codes} from './api.ts'
+import {apiRequest} from './api.ts'
 import {fetchStream, listAll} from './catalogue.ts'
-import {codeOf} from './elections.ts'
 import type {ConsumerConfigJson, ConsumerJson, PageJson} from './json.ts'
 import {read} from './open-reading.ts'
 import {PullMember} from './pull-member.ts'
@@ -55,9 +55,9 @@ async function add(session: JetStreamSession, stream: string, settings: Consumer
   try {
     return consumerInfo(await create(session, stream, consumerJson(settings)))
   } catch (error) {
-    if (codeOf(error) === codes.backoffTooLong && settings.maxDeliver === undefined)
+    if (codeOf(error) === jetStreamErrors.backoffTooLong.code && settings.maxDeliver === undefined)
       return consumerInfo(await create(session, stream, {...consumerJson(settings), max_deliver: manyDeliveries}))
-    if (codeOf(error) !== codes.consumerExists) throw error
+    if (codeOf(error) !== jetStreamErrors.consumerExists.code) throw error
     return asWanted(session, settings, await find(session, stream, consumer))
   }
 }
@@ -81,7 +81,7 @@ async function existing(
   try {
     return await find(session, stream, consumer)
   } catch (error) {
-    if (codeOf(error) === codes.consumerNotFound) return undefined
+    if (codeOf(error) === jetStreamErrors.consumerNotFound.code) return undefined
     throw error
   }
 }
@@ -89,7 +89,7 @@ async function existing(
 function asWanted(session: JetStreamSession, settings: ConsumerSettings, json: ConsumerJson): ConsumerInfo {
   const has = consumerInfo(json)
   if (isConsumerAsWanted(settings, has)) return has
-  throw otherConsumer(session.url, has.stream, settings.name, {data: {code: codes.consumerExists}})
+  throw otherConsumer(session.url, has.stream, settings.name, {data: {code: jetStreamErrors.consumerExists.code}})
 }
 
 function create(session: JetStreamSession, stream: string, config: ConsumerConfigJson): Promise<ConsumerJson> {
@@ -117,7 +117,7 @@ async function reset(
       return consumerInfo(json)
     } catch (error) {
       // It goes only to where a new consumer with this configuration might begin.
-      if (codeOf(error) !== codes.resetNotAllowed) throw error
+      if (codeOf(error) !== jetStreamErrors.resetNotAllowed.code) throw error
     }
   }
   await apiRequest(session, `CONSUMER.DELETE.${stream}.${consumer}`, undefined, {stream, consumer})

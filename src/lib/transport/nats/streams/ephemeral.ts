@@ -1,8 +1,8 @@
 /** The consumer that a reading has for itself: it acknowledges nothing, and goes when nobody pulls. */
 import {createInbox} from '@nats-io/transport-node'
 import {matches} from '../../../core/subject.ts'
-import {apiRequest, codes} from './api.ts'
-import {codeOf} from './elections.ts'
+import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
+import {apiRequest} from './api.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {isSince, type JetStreamSession} from './session.ts'
 import {needed} from './settings.ts'
@@ -42,7 +42,7 @@ export async function makeEphemeral(
 /** Some servers take only filters that lie within the stream's subjects, or that do not overlap. */
 function unlessFilters(error: unknown): undefined {
   const code = codeOf(error)
-  if (code !== codes.filterNotSubset && code !== codes.filtersOverlap) throw error
+  if (code !== jetStreamErrors.filterNotSubset.code && code !== jetStreamErrors.filtersOverlap.code) throw error
 }
 
 async function make(session: JetStreamSession, stream: string, start: ConsumerConfigJson, filters: readonly string[]) {

@@ -1,0 +1,70 @@
+/** JetStream's errors that busline looks for, sorts by kind, or reports itself where the bus is its own server. */
+import {BusError, type FailureKind} from '../../core/errors.ts'
+
+export interface JetStreamError {
+  /** JetStream's `err_code`. */
+  readonly code: number
+  /** Whose the fault is, `remote` by default; `passing`: the server accepts the same request a moment later. */
+  readonly kind?: FailureKind | 'passing'
+  /** The server's description, for buses that are their own server. */
+  readonly text?: string
+}
+
+export const jetStreamErrors = {
+  badRequest: {code: 10003, kind: 'usage'},
+  unavailable: {code: 10008, kind: 'passing'},
+  notLeader: {code: 10009, kind: 'passing'},
+  consumerCreation: {code: 10012, kind: 'usage'},
+  consumerNameInUse: {code: 10013, kind: 'usage'},
+  consumerNotFound: {code: 10014, kind: 'notFound'},
+  invalidJson: {code: 10025, kind: 'usage'},
+  messageNotFound: {code: 10037},
+  notEnabled: {code: 10039},
+  streamCreation: {code: 10049, kind: 'usage'},
+  badSubjects: {code: 10052, kind: 'usage'},
+  tooLarge: {code: 10054, text: 'message size exceeds maximum allowed'},
+  nameInUse: {code: 10058, kind: 'usage'},
+  streamNotFound: {code: 10059, kind: 'notFound'},
+  wrongStream: {code: 10060, text: 'expected stream does not match'},
+  overlap: {code: 10065, kind: 'usage'},
+  wrongMsgId: {code: 10070, text: 'wrong last msg ID'},
+  wrongSeq: {code: 10071, text: 'wrong last sequence'},
+  replicasNotSupported: {code: 10074, kind: 'usage'},
+  tooMany: {code: 10077, text: 'maximum messages exceeded'},
+  tooManyBytes: {code: 10077, text: 'maximum bytes exceeded'},
+  filterNotSubset: {code: 10093, kind: 'usage'},
+  invalidPolicy: {code: 10094, kind: 'usage'},
+  rollup: {code: 10111, text: 'rollup not permitted'},
+  backoffTooLong: {code: 10116, kind: 'usage'},
+  tooManySubjects: {code: 10117, kind: 'usage'},
+  twoFilterFields: {code: 10136, kind: 'usage'},
+  filtersOverlap: {code: 10138, kind: 'usage'},
+  consumerExists: {code: 10148, kind: 'usage'},
+  duplicateInProcess: {code: 10158, kind: 'passing'},
+  /** As `wrongSeq`, from 2.12 on. */
+  wrongSeqUnsaid: {code: 10164},
+  ttl: {code: 10166, text: 'per-message TTL is disabled'},
+  tooManyRequests: {code: 10167, kind: 'passing'},
+  counter: {code: 10168, text: 'message counters is disabled'},
+  batch: {code: 10174, text: 'atomic publish is disabled'},
+  schedule: {code: 10188, text: 'message schedules is disabled'},
+  resetNotAllowed: {code: 10204},
+} as const satisfies Readonly<Record<string, JetStreamError>>
+
+/** The `err_code` behind a failure. */
+export function codeOf(error: unknown): number | undefined {
+  const code = error instanceof BusError ? error.data?.['code'] : undefined
+  return typeof code === 'number' ? code : undefined
+}
+
+/** Whose fault an `err_code` is. */
+export function kindOfCode(code: number): FailureKind | 'passing' {
+  const rows: readonly JetStreamError[] = Object.values(jetStreamErrors)
+  return rows.find((row) => row.code === code)?.kind ?? 'remote'
+}
+
+/** The server says: wait, and send it again. */
+export function isPassingCode(error: unknown): boolean {
+  const code = codeOf(error)
+  return code !== undefined && kindOfCode(code) === 'passing'
+}
