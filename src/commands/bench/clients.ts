@@ -41,7 +41,7 @@ export async function localClient({job, url, server}: Assignment, say: (line: st
   const latencies = await makeLatencies()
   const name = `bus bench ${job.role}`
   const workload = workloadOf(job)
-  const notify = ({kind, text}: Notice) => void (kind === 'election' && say(text))
+  const notify = ({kind, text}: Notice) => void ((kind === 'election' || kind === 'stored') && say(text))
   return startClient(() => open(url, {name, notify, maxReconnects: 0, ...server}), {job, workload, latencies})
 }
 

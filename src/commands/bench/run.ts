@@ -4,13 +4,14 @@ import type {Job, Role} from '../../lib/bench/job.ts'
 import {withTemporaryStream} from '../../lib/bench/replay-load.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
-import {BusError} from '../../lib/core/errors.ts'
+import {BusError, type FailureKind} from '../../lib/core/errors.ts'
+import {gravestOf} from '../../lib/messaging/load.ts'
 import type {ServerOptions, Transport} from '../../lib/transport/contract.ts'
 import {schemeOf} from '../../lib/transport/schemes.ts'
 import {checkComparable, checkRegression, readBaseline} from './baseline.ts'
 import {localClient, workerClient} from './clients.ts'
 import {type BenchFlags, type BenchPlan, planBench} from './plan.ts'
-import {benchCsv, benchLines, type MeasuredSide, sideOf} from './report.ts'
+import {type BenchSide, benchCsv, benchLines, type MeasuredSide, sideOf} from './report.ts'
 
 export interface RunFlags extends BenchFlags {
   readonly json: boolean
@@ -33,8 +34,8 @@ export interface BenchEnvironment {
 const defaultRegression = 0.1
 
 /**
- * Measures and prints the report, with `--json` too, and then fails: with `timeout` if messages were lost, with
- * `interrupted` if it was stopped early, or as `checkRegression` does. Fails without a report if a client fails.
+ * Measures and prints the report, with `--json` too, and then fails: with `timeout` if messages were lost, with the
+ * gravest kind of failure if requests failed, with `interrupted` if it was stopped early, or as `checkRegression` does. Fails without a report if a client fails.
  */
 export async function runBench(role: Role, flags: RunFlags, environment: BenchEnvironment): Promise<void> {
   const plan = planBench(role, flags)
@@ -49,6 +50,8 @@ export async function runBench(role: Role, flags: RunFlags, environment: BenchEn
   else environment.print(`${JSON.stringify(report)}\n`)
   for (const {side} of sides) {
     if (side.lost > 0) throw lostError(side.lost, side.messages)
+    const kind = gravestOf(side.errors)
+    if (kind !== undefined) throw failedCalls(kind, side)
   }
   const [messages, total] = [sides[0]?.side.messages ?? 0, totalOf(plan)]
   if (environment.stop.aborted && total !== undefined && messages < total)
@@ -109,6 +112,12 @@ const progressMs = 100
 function totalOf({role, total, receivers, common}: BenchPlan): number | undefined {
   const isShared = role !== 'sub' && !(role === 'replay' && common.durable === undefined)
   return total === undefined || isShared ? total : total * receivers.length
+}
+
+function failedCalls(kind: FailureKind, {messages, errors}: BenchSide): BusError {
+  const failed = Object.values(errors).reduce((sum, count) => sum + count, 0)
+  const sentence = `${formatCount(failed)} of ${formatCount(failed + messages)} requests failed`
+  return new BusError(kind, sentence, {data: {failed, errors}})
 }
 
 function lostError(lost: number, messages: number): BusError {

@@ -33,7 +33,7 @@ export async function measure(bus: Transport, plan: ReqPlan, run: LoadRun, scree
   const {subject, count, concurrency, json, show} = run
   const {output} = screen
   const latencies = await makeLatencies()
-  const {timeoutMs, signal} = plan.bounds
+  const {timeoutMs, ackIsReply, signal} = plan.bounds
   const result = await withProgress(count, screen.quiet, (onProgress) => {
     const judge = judgeOf(plan, run, output)
     const {make: next} = plan
@@ -41,6 +41,7 @@ export async function measure(bus: Transport, plan: ReqPlan, run: LoadRun, scree
       count,
       concurrency,
       timeoutMs,
+      ackIsReply,
       next,
       onLatency: latencies.record,
       judge,

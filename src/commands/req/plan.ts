@@ -28,6 +28,7 @@ export const reqFlags = {
     description: 'with --count: how many at the same time (default: 1)',
     dependsOn: ['count'],
   }),
+  'ack-is-reply': toggle('take the acknowledgement of a stream that stores the request for a reply'),
   ...replyViewFlags,
   expect,
 }
@@ -59,7 +60,14 @@ export async function planRequests(flags: ReqFlags, signal: AbortSignal): Promis
   const make = flags.template ? compileTemplate(pattern) : () => pattern
   return {
     make: size === undefined ? make : randomPayloads(make, size),
-    bounds: {timeoutMs: timeout, replies, idleMs: flags['until-idle'], untilEmpty: flags['until-empty'], signal},
+    bounds: {
+      timeoutMs: timeout,
+      replies,
+      idleMs: flags['until-idle'],
+      untilEmpty: flags['until-empty'],
+      ackIsReply: flags['ack-is-reply'],
+      signal,
+    },
     judge,
     expectsNothing: expect.length === 0,
   }
@@ -68,6 +76,13 @@ export async function planRequests(flags: ReqFlags, signal: AbortSignal): Promis
 /** Whether the replies of a load run are shown, or only counted. */
 export function showsReplies(flags: ViewFlags): boolean {
   return !flags.json && viewKindOf(flags) !== undefined
+}
+
+/** The status of a reply that has nothing else, such as `404 No Messages`. */
+export function statusOnly({message}: Answer): string | undefined {
+  if (message.payload.length > 0) return undefined
+  const status = message.header('Status')
+  return status === undefined ? undefined : [status, message.header('Description') ?? []].flat().join(' ')
 }
 
 /** `3 replies · 12 ms`. */

@@ -51,7 +51,7 @@ export class Message {
     return typeof this.payload === 'string' ? this.payload : decoder.decode(this.payload)
   }
 
-  /** The first value of a header, matched without regard to case. */
+  /** As `headerOf`. */
   header(name: string): string | undefined {
     return headerOf(this.headers, name)
   }
@@ -59,8 +59,10 @@ export class Message {
 
 export const noHeaders: Headers = Object.freeze([])
 
-/** The first value of a header, matched without regard to case. */
+/** The first value of the header with exactly this name, else with this name in another case. */
 export function headerOf(headers: Headers, name: string): string | undefined {
+  const exact = headers.find(([have]) => have === name)
+  if (exact !== undefined) return exact[1]
   const wanted = name.toLowerCase()
   return headers.find(([have]) => have.toLowerCase() === wanted)?.[1]
 }

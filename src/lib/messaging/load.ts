@@ -23,6 +23,7 @@ export interface RequestLoad extends Pick<CallLoad<Message>, 'concurrency' | 'on
   readonly count: number
   /** Timeout of each request. */
   readonly timeoutMs: number
+  readonly ackIsReply?: boolean | undefined
   /** Makes the next request. */
   readonly next: () => Outgoing
   /** Told the latency of each request that was answered, before the reply is judged. */
@@ -49,7 +50,8 @@ const countedKinds: readonly FailureKind[] = ['noResponders', 'timeout', 'remote
 /** Sends `count` requests. The overhead for each is one clock reading. Fails as `runCalls` does. */
 export function runRequests(bus: Transport, load: RequestLoad): Promise<LoadResult> {
   const {count, next, onLatency, judge} = load
-  const options = {timeoutMs: load.timeoutMs}
+  const {timeoutMs, ackIsReply} = load
+  const options = {timeoutMs, ackIsReply}
   return runCalls({
     ...load,
     due: (index) => index < count,
@@ -168,12 +170,17 @@ class CallRun<A> {
   }
 }
 
+/** The gravest kind of the failures that were counted. */
+export function gravestOf(errors: Readonly<Record<string, number>>): FailureKind | undefined {
+  return countedKinds.find((kind) => errors[kind] !== undefined)
+}
+
 /** The failure of a run that was interrupted or in which requests failed; of several kinds the gravest. */
 export function failureOfLoad(result: LoadResult, asked: number): BusError | undefined {
   if (result.requests < asked) {
     return new BusError('interrupted', `interrupted after ${result.requests} of ${asked} requests`)
   }
-  const kind = countedKinds.find((candidate) => result.errors[candidate] !== undefined)
+  const kind = gravestOf(result.errors)
   if (kind === undefined) return undefined
   const example = result.examples.find((error) => error.kind === kind)
   const failures = result.requests - result.ok

@@ -92,8 +92,13 @@ export interface RequestOptions {
   /** Milliseconds; default 5,000. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** For `request`: false passes a reply over and waits on. */
+  /** Returns false for a message that is not a reply: it is passed over, and the wait continues. */
   readonly accept?: ((reply: Message) => boolean) | undefined
+  /**
+   * Takes the acknowledgement of a stream that stored the request for a reply (ADR-13). Otherwise it is passed over with
+   * a notice of the kind `stored`.
+   */
+  readonly ackIsReply?: boolean | undefined
 }
 
 /** When the replies to a request are enough. */
@@ -139,7 +144,7 @@ export interface Usage {
 
 /** Something that happened to the connection, for people to know of. */
 export interface Notice {
-  readonly kind: 'slowConsumer' | 'disconnected' | 'reconnected' | 'lameDuck' | 'election' | 'gap' | 'error'
+  readonly kind: 'slowConsumer' | 'disconnected' | 'reconnected' | 'lameDuck' | 'election' | 'gap' | 'stored' | 'error'
   readonly text: string
 }
 

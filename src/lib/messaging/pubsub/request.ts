@@ -12,6 +12,8 @@ export interface Question {
   readonly idleMs?: number | undefined
   /** End at the first empty reply, which is not delivered. */
   readonly untilEmpty?: boolean | undefined
+  /** Takes the acknowledgement of a stream for a reply. */
+  readonly ackIsReply?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -28,16 +30,16 @@ export interface Answer {
 export async function* ask(bus: Transport, question: Question): AsyncGenerator<Answer> {
   const started = performance.now()
   const since = () => performance.now() - started
-  const {message, timeoutMs, signal} = question
+  const {message, timeoutMs, ackIsReply, signal} = question
   if (!asksForMany(question)) {
-    const reply = await bus.request(message, {timeoutMs, signal})
+    const reply = await bus.request(message, {timeoutMs, ackIsReply, signal})
     yield {message: reply, ms: since()}
     return
   }
   let came = 0
   let ended = false
   // The end mark and the number are looked for here: the contract ends quietly on them and on the deadline alike.
-  for await (const reply of bus.requestMany(message, {timeoutMs, signal, idleMs: question.idleMs})) {
+  for await (const reply of bus.requestMany(message, {timeoutMs, ackIsReply, signal, idleMs: question.idleMs})) {
     ended = question.untilEmpty === true && reply.payload.length === 0
     if (ended) break
     yield {message: reply, ms: since()}

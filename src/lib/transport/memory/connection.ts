@@ -3,6 +3,7 @@ import {type BusError, closedError} from '../../core/errors.ts'
 import {Message, noHeaders, type Outgoing} from '../../core/message.ts'
 import {checkPatterns, SubjectTrie} from '../../core/subject.ts'
 import type {OpenOptions, SubscribeOptions} from '../contract.ts'
+import {withServerSpelling} from '../shared/header-names.ts'
 import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing, noRespondersHeaders, streamInboxPrefix} from '../shared/outgoing.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
@@ -119,7 +120,7 @@ export class MemoryConnection {
     // Copied, as on the other buses: the publisher may use its buffer again.
     const data = typeof message.data === 'string' ? message.data : new Uint8Array(message.data ?? [])
     const {reply} = message
-    const sent = new Message(message.subject, data, message.headers ?? noHeaders, reply)
+    const sent = new Message(message.subject, data, withServerSpelling(message.headers ?? noHeaders), reply)
     const outcome = this.#hub.store(sent)
     const isServed = this.#hub.deliver(sent)
     if (!isServed && reply?.startsWith(streamInboxPrefix))

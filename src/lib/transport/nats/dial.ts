@@ -42,19 +42,20 @@ export async function dial(url: string, options: OpenOptions, onStatus: (status:
   } catch (error) {
     throw connectFailure(servers.shown, error, name(), connectTimeoutMs)
   }
-  protocol.addServers(servers.list)
+  protocol.beginReconnects(servers.list, options.maxReconnects ?? -1)
   return {protocol, shown: servers.shown, login: name}
 }
 
 function connectionOptions(servers: Servers, options: OpenOptions, tls: Tls, backoff: Backoff): ConnectionOptions {
-  const {login = {}, connectTimeoutMs = defaultTimeoutMs, maxReconnects = -1, heartbeatMs, name} = options
+  const {login = {}, connectTimeoutMs = defaultTimeoutMs, maxReconnects, heartbeatMs, name} = options
   return {
     servers: [...servers.list],
     noRandomize: true,
     resolve: !servers.webSocket,
     timeout: connectTimeoutMs,
     reconnect: maxReconnects !== 0,
-    maxReconnectAttempts: maxReconnects,
+    // Of the first connect: each server of the list is tried once.
+    maxReconnectAttempts: -1,
     reconnectDelayHandler: () => backoff.delayMs(),
     pingInterval: heartbeatMs ?? 10_000,
     maxPingOut: 2,

@@ -1,7 +1,7 @@
 /** A NATS server or cluster, by nats.js. Operations started while the connection is lost wait for the reconnect. */
 import {createInbox, errors, type PermissionViolationError, type ServerInfo} from '@nats-io/transport-node'
 import {BusError, closedError} from '../../core/errors.ts'
-import type {Outgoing} from '../../core/message.ts'
+import type {Message, Outgoing} from '../../core/message.ts'
 import {checkPatterns} from '../../core/subject.ts'
 import type {
   Facts,
@@ -22,6 +22,7 @@ import {publishDenied, subscribeDenied, tooManySubscriptions, unconfirmedFailure
 import {Inbox} from './inbox.ts'
 import type {NatsProtocol} from './protocol.ts'
 import {SendBuffer} from './send-buffer.ts'
+import {storedReply} from './stored-replies.ts'
 import {Elections} from './streams/elections.ts'
 import type {ConnectionListener, JetStreamSession} from './streams/session.ts'
 import {natsStreams} from './streams/streams.ts'
@@ -58,6 +59,8 @@ class NatsBus implements Transport {
   readonly #open = new Set<NatsSubscription>()
   readonly #opening = new Set<NatsSubscription>()
   readonly #listeners = new Set<ConnectionListener>()
+  /** Streams that acknowledged a request, and were reported. */
+  readonly #storing = new Set<string>()
   #info: ServerInfo
   /** Why a published message did not arrive; the next flush throws it. */
   #publishFailure: unknown
@@ -90,7 +93,14 @@ class NatsBus implements Transport {
     })
     protocol.beforeCommand = () => void this.#sendBuffer.send()
     this.#requests = new Requests(shown, inbox, (message) => this.#sendBuffer.request(message))
-    this.#inbox = new Inbox(shown, inbox, protocol, this.#requests)
+    this.#inbox = new Inbox({
+      url: shown,
+      prefix: inbox,
+      protocol,
+      requests: this.#requests,
+      onUnclaimed: ({subject}) =>
+        this.connection.notify('error', `a reply came as "${subject}"; which request it is for cannot be known`),
+    })
     this.streams = natsStreams(this.#session(options))
   }
 
@@ -142,13 +152,33 @@ class NatsBus implements Transport {
   async request(message: Outgoing, options?: RequestOptions) {
     this.#check()
     this.#inbox.open()
-    return this.#requests.one(message, options)
+    return this.#requests.one(message, this.#withoutStored(message, options))
   }
 
   requestMany(message: Outgoing, options?: ManyOptions) {
     this.#check()
     this.#inbox.open()
-    return this.#requests.many(message, options)
+    return this.#requests.many(message, this.#withoutStored(message, options))
+  }
+
+  /** Options with which the acknowledgement of a stream is passed over, and reported once for each stream. */
+  #withoutStored<O extends RequestOptions>({subject}: Outgoing, options?: O): O {
+    if (options?.ackIsReply) return options
+    const accept = (reply: Message) => {
+      const stored = storedReply(reply)
+      if (stored === undefined) return options?.accept?.(reply) ?? true
+      const {stream, refusal} = stored
+      if (this.#storing.has(stream)) return false
+      this.#storing.add(stream)
+      const what = refusal === undefined ? 'stored' : 'refused'
+      const why = refusal === undefined ? '' : ` (${refusal})`
+      this.connection.notify(
+        'stored',
+        `the stream ${stream} ${what} the request on "${subject}"${why}; its acknowledgement is not a reply (--ack-is-reply makes it one)`,
+      )
+      return false
+    }
+    return {...options, accept} as O
   }
 
   async facts(): Promise<Facts> {

@@ -4,13 +4,14 @@
  */
 import {type Headers, noHeaders} from '../../core/message.ts'
 import {exactText} from '../../core/text/exact-text.ts'
+import {serverSpelling} from '../shared/header-names.ts'
 
 const version = 'NATS/1.0'
 
 /** `NATS/1.0`, the lines, an empty line. */
 export function headerText(headers: Headers): string {
   let text = `${version}\r\n`
-  for (const [name, value] of headers) text += `${name}: ${value}\r\n`
+  for (const [name, value] of headers) text += `${serverSpelling(name)}: ${value}\r\n`
   return `${text}\r\n`
 }
 

@@ -2,6 +2,7 @@
  * The one subscription that receives all replies. The last token of the subject says which request a reply belongs to;
  * `-<share>-<number>` is a share of the inbox, for senders with too many requests for a promise each.
  */
+import type {Message} from '../../core/message.ts'
 import type {Requests} from '../shared/requests.ts'
 import {inboxDenied} from './failures.ts'
 import {isNoResponders} from './headers.ts'
@@ -9,42 +10,46 @@ import type {NatsProtocol, ServerSubscription} from './protocol.ts'
 import type {InboxShare, ReplyHandler} from './streams/session.ts'
 import {messageReader} from './subscription.ts'
 
+export interface InboxOptions {
+  readonly url: string
+  /** With its trailing dot. */
+  readonly prefix: string
+  readonly protocol: NatsProtocol
+  readonly requests: Requests
+  /** Called with a message under another subject, of which it is not known to which request it is the reply. */
+  readonly onUnclaimed: (message: Message) => void
+}
+
 export class Inbox {
-  readonly #url: string
-  readonly #prefix: string
-  readonly #prefixBytes: number
-  readonly #protocol: NatsProtocol
-  readonly #requests: Requests
+  readonly #options: InboxOptions
+  readonly #prefix: Uint8Array
   readonly #shares = new Map<number, ReplyHandler>()
   #subscription: ServerSubscription | undefined
   #count = 0
 
-  /** `prefix` with its trailing dot. */
-  constructor(url: string, prefix: string, protocol: NatsProtocol, requests: Requests) {
-    this.#url = url
-    this.#prefix = prefix
-    this.#prefixBytes = Buffer.byteLength(prefix)
-    this.#protocol = protocol
-    this.#requests = requests
+  constructor(options: InboxOptions) {
+    this.#options = options
+    this.#prefix = Buffer.from(options.prefix)
   }
 
   open(): void {
     if (this.#subscription !== undefined) return
+    const {url, prefix, protocol, requests, onUnclaimed} = this.#options
     const read = messageReader()
-    const pattern = `${this.#prefix}*`
-    this.#subscription = this.#protocol.addSubscription(
+    const pattern = `${prefix}*`
+    this.#subscription = protocol.addSubscription(
       pattern,
       undefined,
       (arg, data) => {
-        if (arg.subject[this.#prefixBytes] === dash) return this.#arrived(arg.subject, data, arg.hdr)
+        if (this.#isOfShare(arg.subject)) return this.#arrived(arg.subject, data, arg.hdr)
         const message = read(arg, data)
-        if (isNoResponders(data, arg.hdr)) this.#requests.noResponders(message.subject)
-        else this.#requests.arrived(message)
+        if (isNoResponders(data, arg.hdr)) requests.noResponders(message.subject)
+        else if (!requests.arrived(message) && !message.subject.startsWith(prefix)) onUnclaimed(message)
       },
       (error) => {
         this.#subscription = undefined
-        const failure = inboxDenied(this.#url, pattern, error)
-        this.#requests.failAll(failure)
+        const failure = inboxDenied(url, pattern, error)
+        requests.failAll(failure)
         for (const each of [...this.#shares.values()]) each.refused(failure)
       },
     )
@@ -54,11 +59,19 @@ export class Inbox {
     this.open()
     const id = this.#count++
     this.#shares.set(id, route)
-    return {prefix: `${this.#prefix}-${id}-`, close: () => this.#shares.delete(id)}
+    return {prefix: `${this.#options.prefix}-${id}-`, close: () => this.#shares.delete(id)}
+  }
+
+  /** A message under another subject than ours may have a dash there too. */
+  #isOfShare(subject: Uint8Array): boolean {
+    const at = this.#prefix.length
+    if (subject[at] !== dash) return false
+    for (let i = at - 1; i >= at - distinctBytes; i--) if (subject[i] !== this.#prefix[i]) return false
+    return true
   }
 
   #arrived(subject: Uint8Array, data: Uint8Array, headerSize: number): void {
-    let at = this.#prefixBytes + 1
+    let at = this.#prefix.length + 1
     const number = () => {
       let value = 0
       for (let byte = subject[at]; byte !== undefined && byte !== dash; byte = subject[++at])
@@ -71,4 +84,6 @@ export class Inbox {
 }
 
 const dash = 45
+/** The end of the prefix that no other connection and no stored message has: digits of a NUID, and a dot. */
+const distinctBytes = 8
 const zero = 48

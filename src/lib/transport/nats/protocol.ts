@@ -130,8 +130,9 @@ export class NatsProtocol extends ProtocolHandler {
   }
 
   /** Call after the first connect: servers that failed then may be up when the connection is lost. */
-  addServers(addresses: readonly string[]): void {
+  beginReconnects(addresses: readonly string[], maxReconnects: number): void {
     setTransportFactory(this.#factory)
+    this.options.maxReconnectAttempts = maxReconnects
     const known = new Set(this.servers.getServers().map(({src}) => src))
     for (const address of addresses) if (!known.has(address)) this.servers.addServer(address)
   }

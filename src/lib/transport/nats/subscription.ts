@@ -100,17 +100,20 @@ export class NatsSubscription extends Mailbox {
  * matches: the first of them delivers it. To a queue group it sends a message once.
  */
 function makeHandler(pattern: string, earlier: readonly string[], push: (message: Message) => void): MessageHandler {
-  const toMessage = hasWildcard(pattern) ? messageReader() : messageReader(pattern)
+  const toMessage = messageReader()
   if (earlier.length === 0) return (arg, data) => push(toMessage(arg, data))
+  const literal = hasWildcard(pattern) ? undefined : pattern
   return (arg, data) => {
     const message = toMessage(arg, data)
-    if (!earlier.some((other) => matches(other, message.subject))) push(message)
+    // The subject to which a consumer sent it is unknown if the pattern has a wildcard.
+    const sentTo = literal ?? message.subject
+    if (!matches(pattern, sentTo) || !earlier.some((other) => matches(other, sentTo))) push(message)
   }
 }
 
-/** Makes messages of what comes off the wire; the subject need not be read when it is always the same. */
-export function messageReader(fixed?: string): (...args: Parameters<MessageHandler>) => Message {
-  const readSubject = fixed === undefined ? subjectReader() : () => fixed
+/** Makes messages of what comes off the wire. A consumer sends them under other subjects than the one subscribed to. */
+export function messageReader(): (...args: Parameters<MessageHandler>) => Message {
+  const readSubject = subjectReader()
   return ({subject, reply, hdr}, data) => {
     const text = reply === undefined ? undefined : exactText(reply)
     if (hdr < 0) return new Message(readSubject(subject), data, noHeaders, text)

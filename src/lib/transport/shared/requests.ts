@@ -43,9 +43,15 @@ export class Requests {
     return this.#pending.size
   }
 
-  /** Hands in what came to the inbox; false when nobody waits for it any more. */
+  /**
+   * Hands in what came to the inbox; false when nobody waits for it. A consumer replies under the subject of the stored
+   * message: that is the reply to the oldest request for such a message, or to the only request.
+   */
   arrived(message: Message): boolean {
-    const pending = this.#pending.get(message.subject.slice(this.#prefix.length))
+    const {subject} = message
+    const pending = subject.startsWith(this.#prefix)
+      ? this.#pending.get(subject.slice(this.#prefix.length))
+      : this.#oldestPull()
     pending?.arrived(message)
     return pending !== undefined
   }
@@ -120,6 +126,7 @@ export class Requests {
       subject: message.subject,
       failed: (error) => replies.fail(error),
       arrived(reply) {
+        if (options.accept?.(reply) === false) return
         if (untilEmpty && reply.payload.length === 0) return void replies.drain()
         replies.push(reply)
         if (idleMs === undefined) return
@@ -143,6 +150,11 @@ export class Requests {
     }
   }
 
+  #oldestPull(): Pending | undefined {
+    const [first, ...others] = this.#pending.values()
+    return others.length === 0 ? first : [first, ...others].find((each) => each?.subject.includes(pull))
+  }
+
   #token(): string {
     return this.#options.token?.() ?? (++this.#count).toString(36)
   }
@@ -159,6 +171,9 @@ export class Requests {
     }
   }
 }
+
+/** In the subject of a request for the next messages of a consumer, with any prefix of the JetStream API. */
+const pull = '.CONSUMER.MSG.NEXT.'
 
 function noRespondersError(url: string, subject: string): BusError {
   return new BusError('noResponders', `nobody serves "${subject}" on ${url}`, {try: [`bus serve ${subject} --echo`]})

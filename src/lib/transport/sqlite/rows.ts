@@ -1,6 +1,7 @@
 import type {Outgoing} from '../../core/message.ts'
 import {type Headers, Message, noHeaders} from '../../core/message.ts'
 import {overlaps} from '../../core/subject.ts'
+import {withServerSpelling} from '../shared/header-names.ts'
 import {streamInboxPrefix} from '../shared/outgoing.ts'
 
 /** A stored message as SQLite gives it in raw mode; `key` is the subject's id in `msg`, the subject itself in `eph`. */
@@ -29,7 +30,7 @@ export function toMessage(row: Row<unknown>, subject: string, isStored: boolean)
 
 /** Headers as they are stored: a JSON array of pairs, which keeps order, case and repeats. */
 export function storedHeaders(headers: Headers | undefined): string | null {
-  return headers === undefined || headers.length === 0 ? null : JSON.stringify(headers)
+  return headers === undefined || headers.length === 0 ? null : JSON.stringify(withServerSpelling(headers))
 }
 
 export function storedData(data: Outgoing['data']): string | Uint8Array | null {

@@ -1,0 +1,52 @@
+/**
+ * Header names that a NATS server, JetStream or a NATS service knows. A server compares them with regard to case
+ * (nats-server, `server/stream.go`), so every driver writes them as it does.
+ */
+import type {Headers} from '../../core/message.ts'
+
+const names = [
+  'Nats-Batch-Commit',
+  'Nats-Batch-Id',
+  'Nats-Batch-Sequence',
+  'Nats-Counter-Sources',
+  'Nats-Expected-Last-Msg-Id',
+  'Nats-Expected-Last-Sequence',
+  'Nats-Expected-Last-Subject-Sequence',
+  'Nats-Expected-Last-Subject-Sequence-Subject',
+  'Nats-Expected-Stream',
+  'Nats-Incr',
+  'Nats-Marker-Reason',
+  'Nats-Msg-Id',
+  'Nats-Pin-Id',
+  'Nats-Required-Api-Level',
+  'Nats-Response-Type',
+  'Nats-Rollup',
+  'Nats-Schedule',
+  'Nats-Schedule-Next',
+  'Nats-Schedule-Rollup',
+  'Nats-Schedule-Source',
+  'Nats-Schedule-Target',
+  'Nats-Schedule-TTL',
+  'Nats-Schedule-Time-Zone',
+  'Nats-Scheduler',
+  'Nats-Service-Error',
+  'Nats-Service-Error-Code',
+  'Nats-Stream-Source',
+  'Nats-Trace-Dest',
+  'Nats-Trace-Only',
+  'Nats-TTL',
+]
+const spelling = new Map(names.map((name) => [name.toLowerCase(), name]))
+const dash = 45
+
+/** The name as the server writes it; any other name as it is. */
+export function serverSpelling(name: string): string {
+  return name.charCodeAt(4) === dash ? (spelling.get(name.toLowerCase()) ?? name) : name
+}
+
+/** The headers with such names as the server writes them. */
+export function withServerSpelling(headers: Headers): Headers {
+  return headers.every(([name]) => serverSpelling(name) === name)
+    ? headers
+    : headers.map(([name, value]) => [serverSpelling(name), value])
+}
