@@ -84,6 +84,6 @@ export class Inbox {
 }
 
 const dash = 45
-/** The end of the prefix that no other connection and no stored message has: digits of a NUID, and a dot. */
+/** The end of the prefix that no other connection and no stored message has: digits of a unique id, and a dot. */
 const distinctBytes = 8
 const zero = 48
