@@ -32,7 +32,8 @@ export async function watch(subscription: Subscription, options: WatchOptions): 
   const {keep, show, sparing, gone} = options
   const started = performance.now()
   using bounds = new Bounds(options, () => void subscription.drain())
-  const close = () => void subscription.close()
+  // It is closed again below, and fails there.
+  const close = () => void subscription.close().catch(() => {})
   gone?.addEventListener('abort', close)
   let received = 0
   let kept = 0

@@ -75,6 +75,7 @@ export class DurableReading implements Subscription {
   /** Extends the ack wait of messages while they are shown. */
   readonly #alive: Interval
   #isEnding = false
+  #closing: Promise<void> | undefined
 
   constructor(info: ConsumerInfo, consuming: Consuming) {
     this.info = info
@@ -105,11 +106,21 @@ export class DurableReading implements Subscription {
     this.#isEnding = true
   }
 
-  async close(): Promise<void> {
+  /** Fails when an acknowledgement was refused or not confirmed. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#isEnding = true
     this.#alive.cancel()
     this.#deliveries.giveAllBack()
-    await this.#consuming.close()
+    try {
+      await this.#consuming.flush()
+    } finally {
+      await this.#consuming.close()
+    }
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Delivery, void, undefined> {

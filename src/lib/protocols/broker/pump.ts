@@ -41,6 +41,7 @@ export class Pump {
     const alive = this.#deliveries.keepAlive(config)
     try {
       await Promise.all([this.#fetch(), this.#handle()])
+      await consuming.flush()
     } finally {
       alive.cancel()
       this.#deliveries.giveAllBack()

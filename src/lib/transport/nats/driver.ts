@@ -267,7 +267,7 @@ class NatsBus implements Transport {
       },
       send: (message) => sendBuffer.request(message),
       store: (message, reply) => sendBuffer.store(message, reply),
-      answer: (subject, word) => sendBuffer.answer(subject, word),
+      answer: (subject, word, reply) => sendBuffer.answer(subject, word, reply),
       ready: () => connection.ready(),
       answered: () => connection.answered(),
       addSubscription: (subject, queue, handler, refused) => protocol.addSubscription(subject, queue, handler, refused),

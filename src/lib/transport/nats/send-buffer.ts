@@ -67,11 +67,12 @@ export class SendBuffer {
   }
 
   /** Publishes a word to a subject that came from the server. */
-  answer(subject: Uint8Array, word: string): void {
-    this.#room(subject.length + word.length * 3 + framing)
+  answer(subject: Uint8Array, word: string, reply?: string): void {
+    this.#room(subject.length + (word.length + (reply?.length ?? 0)) * 3 + framing)
     this.#bytes(pub)
     this.#bytes(subject)
     this.#bytes(space)
+    if (reply !== undefined) this.#text(`${reply} `)
     this.#number(sizeOf(word), newline)
     if (word !== '') this.#text(word)
     this.#bytes(newline)

@@ -13,17 +13,33 @@ export class AckSubject {
   /** Where the numbers begin in subjects of this length or another: that does not change within a consumer. */
   #begin = -1
   #at = 0
+  /** `.<stream>.<consumer>.`, which ends where the numbers begin. */
+  readonly #owner: Uint8Array
 
-  /** Reads the numbers; false when it is no such subject. All subjects that one reader is given are of one consumer. */
+  /** With an owner it reads subjects of that consumer only; without one all subjects must be of one consumer. */
+  constructor(owner?: {readonly stream: string; readonly consumer: string}) {
+    this.#owner = Buffer.from(owner === undefined ? '.' : `.${owner.stream}.${owner.consumer}.`)
+  }
+
+  /** Reads the numbers; false when it is no such subject. */
   read(bytes: Uint8Array): boolean {
-    if (this.#begin < 0 || bytes[this.#begin - 1] !== dot) this.#begin = beginOf(bytes)
-    if (this.#begin < 0) return false
+    if (this.#begin < 0 || !this.#isOwn(bytes)) {
+      this.#begin = beginOf(bytes)
+      if (this.#begin < 0 || !this.#isOwn(bytes)) return false
+    }
     this.#at = this.#begin
     this.deliveries = this.#number(bytes)
     this.seq = this.#number(bytes)
     this.consumerSeq = this.#number(bytes)
     this.time = this.#millis(bytes)
     this.pending = this.#number(bytes)
+    return true
+  }
+
+  #isOwn(bytes: Uint8Array): boolean {
+    const owner = this.#owner
+    const start = this.#begin - owner.length
+    for (let at = owner.length - 1; at >= 0; at--) if (bytes[start + at] !== owner[at]) return false
     return true
   }
 

@@ -1,80 +1,175 @@
 /**
- * What is said of deliveries. Words that were on their way when the connection was lost are said again once it is back;
- * those that would only have a message come sooner or later are not.
+ * Acknowledgements of deliveries, each kept until the server has confirmed it. Those that end the work on a message are
+ * confirmed together: a server handles them in order, so that its answer to one covers the earlier ones. A negative
+ * acknowledgement and a termination have consequences each time they arrive, so each is sent once, with a reply subject
+ * of its own. What was not confirmed when the connection was lost is sent again after the reconnect.
  */
-import type {ConnectionListener, JetStreamSession} from './session.ts'
+import {BusError} from '../../../core/errors.ts'
+import {sleep} from '../../../core/time/timer.ts'
+import {isNoResponders} from '../headers.ts'
+import {leaderWaitMs} from './elections.ts'
+import type {ConnectionListener, InboxShare, JetStreamSession} from './session.ts'
 
-interface Said {
+interface Acknowledgement {
   readonly subject: Uint8Array
   readonly word: string
+  /** It must not be sent twice over one connection. */
+  readonly isOnce: boolean
 }
 
 /** Number of acknowledgements after which the server is asked to confirm them. */
 const mostUnconfirmed = 1024
+/** How long a server may take to confirm. */
+const answerMs = 5000
+/** Between two requests to confirm while a leader is elected. */
+const repeatMs = 250
 
 export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   readonly #session: JetStreamSession
-  #said: Said[] = []
-  #asking: Said[] | undefined
-  /** The last word that ended the work on a message and was not yet answered. */
-  #last: Said | undefined
+  readonly #consumer: string
+  /** Not confirmed, in the order in which they were sent. */
+  readonly #waiting = new Map<number, Acknowledgement>()
+  #share: InboxShare | undefined
+  #sent = 0
+  /** The last acknowledgement whose confirmation was requested. */
+  #asked = -1
+  #answered = Promise.withResolvers<void>()
+  /** The server refuses acknowledgements. */
+  #failure: unknown
+  /** Nobody received the last request to confirm. */
+  #isUnheard = false
 
-  constructor(session: JetStreamSession) {
+  /** `consumer` as errors name it. */
+  constructor(session: JetStreamSession, consumer: string) {
     this.#session = session
+    this.#consumer = consumer
   }
 
-  /** Ends the work on a message: it must arrive. */
-  settle(subject: Uint8Array, word: string): void {
-    this.#session.answer(subject, word)
-    const said = {subject, word}
-    this.#last = said
-    this.#said.push(said)
-    if (this.#said.length >= mostUnconfirmed && this.#asking === undefined) void this.#confirm()
+  /** The work on a message is done. */
+  ack(subject: Uint8Array): void {
+    const index = this.#add({subject, word: '', isOnce: false})
+    if (index - this.#asked >= mostUnconfirmed) this.#send(index, true)
+    else this.#send(index, false)
   }
 
+  /** Sends a word that has its own confirmation: the message comes again, or never again. */
+  once(subject: Uint8Array, word: string): void {
+    this.#send(this.#add({subject, word, isOnce: true}), true)
+  }
+
+  /** Sends a word that may be lost. */
   say(subject: Uint8Array, word: string): void {
     this.#session.answer(subject, word)
   }
 
+  /** The server refuses them: nothing more will be confirmed. */
+  refused(failure: unknown): void {
+    this.#failure ??= failure
+    this.#answered.resolve()
+  }
+
   onReconnect(): void {
-    for (const {subject, word} of [...(this.#asking ?? []), ...this.#said]) this.#session.answer(subject, word)
+    for (const index of this.#waiting.keys()) this.#send(index, true)
   }
 
-  /** All of it is with the server, and the consumer has worked on it. */
+  /** Resolves when all are confirmed. Fails with `denied` where they are refused, with `timeout` where nobody confirms. */
   async flush(): Promise<void> {
-    do await this.#session.ready()
-    while (!(await this.#confirm()))
-    await this.#worked()
+    if (this.#waiting.size > 0) await this.#confirmed(() => this.#session.ready())
   }
 
-  /** As `flush`, but waits for no connection. Answers how many words may not have arrived. */
+  /** As `flush`, but waits for no connection and does not fail. Returns how many are not confirmed. */
   async close(): Promise<number> {
-    const isDone = this.#session.isUp && (await this.#confirm())
-    if (isDone) await this.#worked()
-    return isDone ? 0 : this.#said.length + (this.#asking?.length ?? 0)
-  }
-
-  async #worked(): Promise<void> {
-    const last = this.#last
-    this.#last = undefined
-    if (last === undefined) return
-    const subject = Buffer.from(last.subject).toString('utf8')
-    // Said again with a reply, it is answered after all that came before. A consumer that has gone does not answer.
-    await this.#session.request({subject, data: last.word}, {timeoutMs: answerMs}).catch(() => {})
-  }
-
-  async #confirm(): Promise<boolean> {
-    const said = this.#said
-    this.#said = []
-    this.#asking = [...(this.#asking ?? []), ...said]
-    const all = this.#asking
-    const isDone = await this.#session.answered()
-    if (this.#asking === all) {
-      if (!isDone) this.#said = [...all, ...this.#said]
-      this.#asking = undefined
+    const isRefused = this.#failure !== undefined
+    if (this.#waiting.size > 0 && this.#session.isUp && !isRefused) {
+      // The caller reports what is left.
+      await this.#confirmed(async () => this.#session.check()).catch(() => {})
     }
-    return isDone
+    this.#share?.close()
+    return isRefused ? 0 : this.#waiting.size
+  }
+
+  async #confirmed(connected: () => Promise<void>): Promise<void> {
+    let since = performance.now()
+    this.#isUnheard = false
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure
+      if (this.#waiting.size === 0) return
+      if (!this.#session.isUp) {
+        await connected()
+        since = performance.now()
+      }
+      const before = this.#waiting.size
+      const isClustered = this.#session.elections.isClustered
+      const forMs = performance.now() - since
+      if (forMs >= (isClustered ? leaderWaitMs : answerMs) || (this.#isUnheard && !isClustered)) throw this.#late(forMs)
+      this.#ask(isClustered && forMs >= repeatMs)
+      this.#answered = Promise.withResolvers()
+      using stop = new Stop()
+      await Promise.race([this.#answered.promise, sleep(repeatMs, stop.signal)])
+      if (this.#waiting.size < before) since = performance.now()
+    }
+  }
+
+  /** Requests a confirmation of the last one, unless that was done; with `again` also of those that are sent once. */
+  #ask(again: boolean): void {
+    if (!this.#session.isUp) return
+    const last = [...this.#waiting].findLast(([, {isOnce}]) => !isOnce)?.[0]
+    if (last !== undefined && (again || this.#asked < last)) this.#send(last, true)
+    if (again && this.#isUnheard) {
+      this.#isUnheard = false
+      for (const [index, {isOnce}] of this.#waiting) if (isOnce) this.#send(index, true)
+    }
+  }
+
+  #add(acknowledgement: Acknowledgement): number {
+    const index = this.#sent++
+    this.#waiting.set(index, acknowledgement)
+    return index
+  }
+
+  /** While the connection is lost nothing is sent: the reconnect sends all. */
+  #send(index: number, confirm: boolean): void {
+    const acknowledgement = this.#waiting.get(index)
+    if (acknowledgement === undefined || !this.#session.isUp) return
+    const {subject, word, isOnce} = acknowledgement
+    if (!confirm) return this.#session.answer(subject, word)
+    this.#share ??= this.#session.route({
+      arrived: (at, data, headerSize) => this.#arrived(at, isNoResponders(data, headerSize)),
+      refused: (failure) => this.refused(failure),
+    })
+    if (!isOnce) this.#asked = index
+    this.#session.answer(subject, word, this.#share.prefix + index)
+  }
+
+  #arrived(index: number, isUnheard: boolean): void {
+    this.#isUnheard = isUnheard
+    if (!isUnheard) {
+      const isOnce = this.#waiting.get(index)?.isOnce
+      this.#waiting.delete(index)
+      if (isOnce === false)
+        for (const [at, each] of this.#waiting) if (at < index && !each.isOnce) this.#waiting.delete(at)
+    }
+    this.#answered.resolve()
+  }
+
+  #late(forMs: number): BusError {
+    const count = this.#waiting.size
+    const what = count === 1 ? 'an acknowledgement' : `${count} acknowledgements`
+    const why = this.#isUnheard ? 'nobody receives them' : `no answer within ${(forMs / 1000).toFixed(1)} s`
+    const sentence = `${this.#session.url} did not confirm ${what} to ${this.#consumer}: ${why}; the messages may be redelivered`
+    return new BusError('timeout', sentence, {data: {unconfirmed: count}})
   }
 }
 
-const answerMs = 2000
+/** Aborts when it is left. */
+class Stop implements Disposable {
+  readonly #controller = new AbortController()
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  [Symbol.dispose](): void {
+    this.#controller.abort()
+  }
+}

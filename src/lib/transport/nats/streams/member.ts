@@ -44,7 +44,7 @@ export abstract class NatsMember implements Consuming {
       onTaken: () => this.refill(),
     })
     this.#read = deliveryReader(this, info.stream_name, info.name)
-    this.#acks = new NatsAcks(session)
+    this.#acks = new NatsAcks(session, `${info.name} of ${info.stream_name}`)
     this.#leave = session.listen({
       onLost: () => this.lost(),
       onReconnect: () => this.#returned(),
@@ -94,19 +94,19 @@ export abstract class NatsMember implements Consuming {
   }
 
   ack(delivery: Delivery): void {
-    if (this.config.ack_policy !== 'none') this.#acks.settle(ackSubject(delivery), '')
+    if (this.config.ack_policy !== 'none') this.#acks.ack(ackSubject(delivery))
   }
 
   nak(delivery: Delivery, delayMs?: number): void {
     if (this.config.ack_policy === 'none') return
     const word = delayMs === undefined ? '-NAK' : `-NAK {"delay": ${Math.round(delayMs * 1e6)}}`
-    this.#acks.say(ackSubject(delivery), word)
+    this.#acks.once(ackSubject(delivery), word)
   }
 
   term(delivery: Delivery, reason?: string): void {
     if (this.config.ack_policy === 'none') return
     const word = reason !== undefined && isSince(this.session, 2, 10, 4) ? `+TERM ${reason}` : '+TERM'
-    this.#acks.settle(ackSubject(delivery), word)
+    this.#acks.once(ackSubject(delivery), word)
   }
 
   working(delivery: Delivery): void {
@@ -168,7 +168,9 @@ export abstract class NatsMember implements Consuming {
   }
 
   #refused(subject: string, failure: unknown): boolean {
-    const isMine = this.isOwn(subject) || subject.startsWith(`$JS.ACK.${this.stream}.${this.consumer}.`)
+    const isAck = subject.startsWith('$JS.ACK.') && subject.includes(`.${this.stream}.${this.consumer}.`)
+    if (isAck) this.#acks.refused(failure)
+    const isMine = isAck || this.isOwn(subject)
     if (isMine) this.fail(failure)
     return isMine
   }
@@ -210,14 +212,14 @@ class NatsDelivery extends Delivery {
   }
 }
 
-/** Makes deliveries of what comes off the protocol; undefined for what is none. */
+/** Makes deliveries of what comes off the protocol; undefined for what is none, or is of another consumer. */
 function deliveryReader(
   from: Consuming,
   stream: string,
   consumer: string,
 ): (...args: Parameters<MessageHandler>) => NatsDelivery | undefined {
   const subjectOf = subjectReader()
-  const ack = new AckSubject()
+  const ack = new AckSubject({stream, consumer})
   return ({subject, reply, hdr}, data) => {
     if (reply === undefined || !ack.read(reply)) return undefined
     const {seq, time, deliveries, pending} = ack

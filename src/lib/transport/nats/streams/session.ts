@@ -17,8 +17,8 @@ export interface JetStreamSession {
   send(message: Outgoing): void
   /** As `send`, with a reply subject of our own making. */
   store(message: Outgoing, reply: string): void
-  /** Publishes a word to a subject that the server gave. */
-  answer(subject: Uint8Array, word: string): void
+  /** Publishes a word to a subject that the server gave, with a reply subject of our own making. */
+  answer(subject: Uint8Array, word: string, reply?: string): void
   /** Resolves when there is a connection; rejects when there will be none. */
   ready(): Promise<void>
   /** The server has answered to all that was sent; false when the connection was lost before. */

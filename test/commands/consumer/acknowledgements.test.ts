@@ -1,0 +1,303 @@
+/** An acknowledgement is told only when the server has it, goes out once, and never covers what was not handled. */
+import {setTimeout as sleep} from 'node:timers/promises'
+import {afterAll, beforeAll, describe, expect, onTestFinished, test} from 'vitest'
+import {Broker} from '../../../src/lib/protocols/broker/broker.ts'
+import type {Transport} from '../../../src/lib/transport/contract.ts'
+import {open} from '../../../src/lib/transport/open.ts'
+import {onBothBuses, type StoredScene} from '../../both-buses.ts'
+import {bus, start} from '../../bus.ts'
+import {NatsServer} from '../../nats-server.ts'
+
+function numbers(from: number, to: number): string[] {
+  return Array.from({length: to - from + 1}, (_, i) => String(from + i))
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n').filter(Boolean)
+}
+
+/** A stream `S` with messages `1`, `2`, … and its sequences. */
+async function filled({streams}: Transport, count: number): Promise<number[]> {
+  await streams.add({name: 'S', subjects: ['s.>']})
+  const seqs: number[] = []
+  for (const data of numbers(1, count)) seqs.push((await streams.publish({subject: 's.a', data})).seq)
+  return seqs
+}
+
+describe('a login that may not acknowledge', () => {
+  let server: NatsServer
+  let full: Transport
+  beforeAll(async () => {
+    server = await NatsServer.start(
+      (home) => `jetstream {store_dir: "${home}"}
+        authorization {users: [
+          {user: full, password: p}
+          {user: noack, password: p, permissions: {publish: {deny: ["$JS.ACK.>"]}}}
+          {user: few, password: p, permissions: {
+            publish: {allow: ["$JS.API.CONSUMER.MSG.NEXT.S.c", "$JS.API.CONSUMER.INFO.S.c", "$JS.ACK.S.c.>"]}}}
+        ]}`,
+    )
+    full = await open(server.url({login: 'full:p'}))
+    await filled(full, 20)
+  })
+  afterAll(async () => {
+    await full.close()
+    await server[Symbol.asyncDispose]()
+  })
+
+  const ways: readonly (readonly string[])[] = [
+    ['consumer', 'next', 'S', 'c', '--ack', '-n', '3'],
+    ['consumer', 'next', 'S', 'c', '--nak'],
+    ['consumer', 'next', 'S', 'c', '--nak', '--delay', '1s'],
+    ['consumer', 'next', 'S', 'c', '--term'],
+    ['sub', 's.>', '--durable', 'c', '-n', '1'],
+    ['sub', 's.>', '--durable', 'c', '--for', '1s'],
+    ['consumer', 'replay', 'S', 'c', '--raw'],
+    ['consumer', 'replay', 'S', 'c', '--raw', '-n', '1'],
+    ['consumer', 'replay', 'S', 'c', '--exec', '-n', '1', '--', 'true'],
+  ]
+  test.each(ways.map((way) => [way.join(' '), way] as const))('fails with 4: %s', async (_, args) => {
+    await full.streams.consumers.remove('S', 'c').catch(() => {})
+    await full.streams.consumers.add('S', {name: 'c'})
+    const [split, rest] = args.includes('--')
+      ? [args.slice(0, args.indexOf('--')), args.slice(args.indexOf('--'))]
+      : [args, []]
+    const {code, stderr} = await bus([...split, '-b', server.url({login: 'noack:p'}), ...rest])
+    expect(code, stderr).toBe(4)
+    expect(stderr).toContain('not allowed to publish to "$JS.ACK.S.c.')
+    expect(stderr).not.toMatch(/\d acknowledged|given back ·|given up ·/)
+    expect(await full.streams.consumers.info('S', 'c')).toMatchObject({ackFloor: 0})
+  })
+
+  test('fails in the library', async () => {
+    await full.streams.consumers.remove('S', 'c').catch(() => {})
+    await full.streams.consumers.add('S', {name: 'c'})
+    await using limited = await open(server.url({login: 'noack:p'}))
+    const member = await limited.streams.consumers.consume('S', 'c', {max: 1})
+    const [delivery] = await member.take(1)
+    delivery?.ack()
+    await expect(member.flush()).rejects.toMatchObject({kind: 'denied'})
+    await member.close()
+    const told: string[] = []
+    const url = server.url({login: 'noack:p'})
+    const broker = new Broker({url, stream: 'S', jetstream: true}, {onNotice: (text) => told.push(text)})
+    onTestFinished(() => broker.stop())
+    await broker.start()
+    await expect(broker.next('s.>', 'c', 1000)).rejects.toMatchObject({kind: 'denied'})
+  })
+
+  test('but the consumer’s own subjects only, is enough for sub --durable, next and replay', async () => {
+    await full.streams.consumers.remove('S', 'c').catch(() => {})
+    await full.streams.consumers.add('S', {name: 'c'})
+    const login = ['-b', server.url({login: 'few:p'})]
+    const next = await bus(['consumer', 'next', 'S', 'c', '--raw', ...login])
+    expect([next.code, next.stdout], next.stderr).toEqual([0, '1\n'])
+    const sub = await bus(['sub', 's.>', '--stream', 'S', '--durable', 'c', '-n', '1', '--raw', ...login])
+    expect([sub.code, sub.stdout], sub.stderr).toEqual([0, '2\n'])
+    const replay = await bus(['consumer', 'replay', 'S', 'c', '--raw', ...login])
+    expect([replay.code, linesOf(replay.stdout)], replay.stderr).toEqual([0, numbers(3, 20)])
+  })
+
+  test.each([
+    ['--term', '$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.S.c'],
+    ['--nak', '$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.S.c'],
+  ])('%s goes out once for each message', async (flag, advisory) => {
+    await full.streams.consumers.remove('S', 'c').catch(() => {})
+    await full.streams.consumers.add('S', {name: 'c'})
+    const told: number[] = []
+    const subscription = await full.subscribe(advisory)
+    void (async () => {
+      for await (const message of subscription) told.push(JSON.parse(message.text).stream_seq)
+    })()
+    const {code} = await bus(['consumer', 'next', 'S', 'c', flag, '-n', '3', '-b', server.url({login: 'full:p'})])
+    expect(code).toBe(0)
+    await sleep(500)
+    await subscription.close()
+    expect(told.sort()).toEqual([1, 2, 3])
+  })
+})
+
+test('acknowledgements that nobody confirms are exit code 6', async () => {
+  // JetStream as far as it is asked for, but for acknowledgements.
+  await using server = await NatsServer.start()
+  await using fake = await open(server.url())
+  const info = {
+    stream_name: 'S',
+    name: 'c',
+    created: new Date().toISOString(),
+    config: {durable_name: 'c', ack_policy: 'explicit', ack_wait: 30e9, max_deliver: -1, max_ack_pending: 1000},
+    delivered: {consumer_seq: 0, stream_seq: 0},
+    ack_floor: {consumer_seq: 0, stream_seq: 0},
+    num_pending: 1,
+    num_ack_pending: 0,
+    num_redelivered: 0,
+    num_waiting: 0,
+  }
+  const subscription = await fake.subscribe(['$JS.API.CONSUMER.INFO.S.c', '$JS.API.CONSUMER.MSG.NEXT.S.c', '$JS.ACK.>'])
+  void (async () => {
+    for await (const {subject, reply = ''} of subscription) {
+      if (subject.startsWith('$JS.API.CONSUMER.INFO')) fake.publish({subject: reply, data: JSON.stringify(info)})
+      else if (subject.startsWith('$JS.API.CONSUMER.MSG')) {
+        fake.publish({subject: reply, data: 'x', reply: `$JS.ACK.S.c.1.1.1.${Date.now()}000000.0`})
+      }
+    }
+  })()
+  const {code, stderr} = await bus(['consumer', 'next', 'S', 'c', '-b', server.url()])
+  expect(code, stderr).toBe(6)
+  expect(stderr).toContain('confirm')
+  expect(stderr).not.toContain('1 acknowledged')
+}, 60_000)
+
+onBothBuses((newScene) => {
+  async function allConsumer(scene: StoredScene, count: number): Promise<number[]> {
+    const seqs = await filled(scene.transport, count)
+    await scene.transport.streams.consumers.add('S', {name: 'c', ack: 'all', ackWaitMs: 1000})
+    return seqs
+  }
+
+  async function left(scene: StoredScene): Promise<string[]> {
+    const {code, stdout, stderr} = await scene.run(['consumer', 'replay', 'S', 'c', '--raw'])
+    expect(code, stderr).toBe(0)
+    return [...new Set(linesOf(stdout))]
+  }
+
+  describe('ack policy "all"', () => {
+    test.each([
+      [
+        '--exec-lines',
+        ['--exec-lines'],
+        'while read -r line; do case "$line" in *\'"json":3\'[,}]*) sleep 0.3; echo "nak not now";; *) echo ack;; esac; done',
+        3,
+      ],
+      ['--exec -c 4', ['--exec', '-c', '4'], 'read -r n; [ "$n" = 1 ] && { sleep 1; exit 1; }; exit 0', 1],
+    ] as const)('acknowledges nothing behind a message that %s refuses', async (_, flags, script, refused) => {
+      await using scene = await newScene()
+      await allConsumer(scene, 10)
+      const short = flags.map((flag) => (flag === '-c' ? '--concurrency' : flag))
+      const args = [
+        'consumer',
+        'replay',
+        'S',
+        'c',
+        '--on-error',
+        'stop',
+        '-b',
+        scene.url,
+        ...short,
+        '--',
+        'sh',
+        '-c',
+        script,
+      ]
+      const {code, stderr} = await bus(args)
+      expect([code, stderr]).toEqual([8, expect.stringContaining('stopped at message')])
+      await sleep(1200)
+      expect((await left(scene))[0]).toBe(String(refused))
+    })
+
+    test('acknowledges nothing that a killed replay has not handled', async () => {
+      await using scene = await newScene()
+      await allConsumer(scene, 20)
+      const first = start([
+        'consumer',
+        'replay',
+        'S',
+        'c',
+        '--concurrency',
+        '4',
+        '-b',
+        scene.url,
+        '--exec',
+        '--',
+        'sleep',
+        '30',
+      ])
+      await expect
+        .poll(async () => (await scene.transport.streams.consumers.info('S', 'c')).ackPending)
+        .toBeGreaterThanOrEqual(4)
+      first.kill('SIGKILL')
+      await first.ended
+      expect((await left(scene)).sort((a, b) => Number(a) - Number(b))).toEqual(numbers(1, 20))
+    })
+
+    test('is settled to the end by every sink, whatever the concurrency', async () => {
+      for (const flags of [['--exec-lines'], ['--exec', '--concurrency', '4']]) {
+        await using scene = await newScene()
+        const seqs = await allConsumer(scene, 50)
+        const script = flags[0] === '--exec' ? 'true' : 'while read -r line; do echo ack; done'
+        const {code, stderr} = await bus([
+          'consumer',
+          'replay',
+          'S',
+          'c',
+          '-b',
+          scene.url,
+          ...flags,
+          '--',
+          'sh',
+          '-c',
+          script,
+        ])
+        expect(code, stderr).toBe(0)
+        expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({
+          ackFloor: seqs.at(-1),
+          ackPending: 0,
+        })
+      }
+    })
+  })
+
+  describe('ack policy "none"', () => {
+    async function noneConsumer(scene: StoredScene): Promise<void> {
+      await filled(scene.transport, 5)
+      await scene.transport.streams.consumers.add('S', {name: 'c', ack: 'none'})
+    }
+
+    test.each([['--nak'], ['--term']])('refuses consumer next %s and delivers nothing', async (flag) => {
+      await using scene = await newScene()
+      await noneConsumer(scene)
+      const {code, stdout, stderr} = await scene.run(['consumer', 'next', 'S', 'c', flag])
+      expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(flag)])
+      expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({pending: 5})
+    })
+
+    test('is taken from without a word of acknowledging', async () => {
+      await using scene = await newScene()
+      await noneConsumer(scene)
+      expect(await scene.run(['consumer', 'next', 'S', 'c', '--raw'])).toMatchObject({
+        code: 0,
+        stdout: '1\n',
+        stderr: '1 taken · 4 pending\n',
+      })
+    })
+
+    test('refuses --on-error, and says that a message will not come again', async () => {
+      await using scene = await newScene()
+      await noneConsumer(scene)
+      const replay = (...flags: string[]) =>
+        bus([
+          'consumer',
+          'replay',
+          'S',
+          'c',
+          '-b',
+          scene.url,
+          ...flags,
+          '--exec',
+          '--',
+          'sh',
+          '-c',
+          'read n; [ $n != 3 ]',
+        ])
+      for (const policy of ['skip', 'term', 'retry', 'stop']) {
+        const {code, stderr} = await replay('--on-error', policy)
+        expect([code, stderr]).toEqual([2, expect.stringContaining('--on-error')])
+      }
+      expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({pending: 5})
+      const {code, stderr} = await replay('--max-deliver', '1')
+      expect(code).toBe(8)
+      expect(stderr).not.toContain('not acknowledged')
+      expect(stderr).toContain('does not come again')
+    })
+  })
+})
