@@ -132,7 +132,10 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     const acknowledgement = this.#waiting.get(index)
     if (acknowledgement === undefined || !this.#session.isUp) return
     const {subject, word, isOnce} = acknowledgement
-    if (!confirm) return this.#session.answer(subject, word)
+    if (!confirm) {
+      this.#session.answer(subject, word)
+      return
+    }
     this.#share ??= this.#session.route({
       arrived: (at, data, headerSize) => this.#arrived(at, isNoResponders(data, headerSize)),
       refused: (failure) => this.refused(failure),
