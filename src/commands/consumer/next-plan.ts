@@ -24,6 +24,7 @@ export const nextFlags = {
   term: toggle('terminate each message: it is never redelivered'),
   peek: variant(consumerFlags.peek, {exclusive: ['ack', 'nak', 'term']}),
   ...viewFlags,
+  yes: consumerFlags['accept-loss'],
 }
 
 export type NextFlags = FlagValues<typeof nextFlags> & {readonly json?: boolean | undefined}
@@ -57,8 +58,8 @@ export async function planNext(
 }
 
 /** `3 acknowledged · 1 redelivered · 12 pending` */
-export function takenText({taken, redelivered, pending}: Taken, settle: Settlement): string {
-  const verbs = {ack: 'acknowledged', nak: 'returned', term: 'terminated'}
+export function takenText({taken, redelivered, pending, isAcknowledged}: Taken, settle: Settlement): string {
+  const verbs = {ack: isAcknowledged ? 'acknowledged' : 'taken', nak: 'returned', term: 'terminated'}
   const facts = [`${formatCount(taken)} ${settle === undefined ? 'shown' : verbs[settle]}`]
   if (redelivered > 0) facts.push(`${formatCount(redelivered)} redelivered`)
   if (pending !== undefined) facts.push(`${formatCount(pending)} pending`)

@@ -40,7 +40,13 @@ export default class ConsumerNext extends BusCommand {
     const taken =
       settle === undefined
         ? await peekNext(bus.streams, stream, consumer, options)
-        : await takeNext(bus.streams, stream, consumer, {...options, timeoutMs: flags.timeout, settle, delayMs})
+        : await takeNext(bus.streams, stream, consumer, {
+            ...options,
+            timeoutMs: flags.timeout,
+            settle,
+            delayMs,
+            acceptLoss: flags.yes,
+          })
     this.say(takenText(taken, settle))
     checkTaken(taken, {count, stream, consumer, timeoutMs: flags.timeout, settle, stopped: this.stop.aborted})
   }

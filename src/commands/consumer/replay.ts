@@ -9,6 +9,7 @@ import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
 import {type Counts, type Replayed, replay} from '../../lib/messaging/replay/replay.ts'
 import {durableSource, rangeSource, type Source} from '../../lib/messaging/replay/source.ts'
 import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
+import {checkNoneLost} from '../../lib/transport/deliveries.ts'
 import {unacknowledged} from '../../lib/messaging/stored/places.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
@@ -84,6 +85,8 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     const {sink, shows} = await chooseSink(flags, this.#sinkContext(flags, bus, target))
     await using _sink = sink
     const isDurable = consumer !== undefined && !flags.peek
+    policyOf(flags, consumer)
+    if (isDurable && flags.count !== undefined && !flags.yes) checkNoneLost(consumer, flags.count)
     const source = isDurable
       ? await durableSource(bus, consumer, {
           prefetch: sink.batch === 1 ? 0 : 4 * sink.batch,

@@ -77,7 +77,13 @@ export default class Sub extends BusCommand {
     await using bus = await this.openBus({stream: true, notify})
     const {from, stream, durable: name, create, count, to = flags.end ? 'end' : undefined} = flags
     const reading = from && (await openReading(bus.streams, subjects, {from, to, stream}))
-    const wishes = {durable: name ?? '', create, stream, sparing: count !== undefined}
+    const wishes = {
+      durable: name ?? '',
+      create,
+      stream,
+      sparing: count !== undefined,
+      most: flags.yes ? undefined : count,
+    }
     const durable = name === undefined ? undefined : await openDurable(bus.streams, subjects, wishes)
     const patterns = [...subjects, ...showing.alsoPatterns]
     const subscription = durable ?? reading?.subscription ?? (await bus.subscribe(patterns, {queue: flags.queue}))

@@ -1,5 +1,6 @@
 /** From the flags of `sub` to what is kept and how it is shown. */
 
+import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import {type FlagValues, percent, text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
@@ -47,6 +48,7 @@ export const subFlags = {
     description: 'create the durable consumer if it does not exist',
     dependsOn: ['durable'],
   }),
+  yes: variant(consumerFlags['accept-loss'], {dependsOn: ['durable']}),
 }
 
 export type SubFlags = FlagValues<typeof subFlags> & {readonly json?: boolean | undefined}

@@ -1,11 +1,34 @@
 /** What a reader of a durable consumer has taken and not yet settled, each message once. */
+import {BusError} from '../core/errors.ts'
 import {Interval} from '../core/time/timer.ts'
-import type {ConsumerConfig, Delivery} from './streams-contract.ts'
+import type {ConsumerConfig, ConsumerInfo, Delivery} from './streams-contract.ts'
 
 type Settlement = 'ack' | 'term'
 
 /** Settled messages that are remembered, to recognize a copy that was sent before the settlement arrived. */
 const remembered = 65_536
+
+/**
+ * The server of a push consumer sends everything at once. What is not taken cannot be given back where nothing is
+ * acknowledged, and loses a delivery where they are limited. Fails with `usage` when more than `count` would be sent.
+ */
+export function checkNoneLost({stream, config, pending, ackPending}: ConsumerInfo, count: number): void {
+  const {name, push, ack, maxDeliver} = config
+  const sent = pending + ackPending
+  if (push === undefined || sent <= count || (ack !== 'none' && maxDeliver === undefined)) return
+  const loss =
+    ack === 'none'
+      ? 'what is not taken would not be delivered again (ack policy none)'
+      : `each that is not taken would lose one of its ${maxDeliver} deliveries`
+  throw new BusError(
+    'usage',
+    `the push consumer ${name} of ${stream} would send all of its ${sent} messages: ${loss}`,
+    {
+      data: {stream, consumer: name, pending, ackPending},
+      try: [`bus consumer next ${stream} ${name} --peek`, 'a pull consumer: bus consumer add', '--yes, to accept that'],
+    },
+  )
+}
 
 /**
  * A server delivers a message again when its ack wait has ended or when it lost the acknowledgement. Such a copy is not

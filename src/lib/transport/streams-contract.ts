@@ -208,7 +208,8 @@ export interface Consumers {
   /**
    * Moves a durable consumer: the next message is the one at `to`, whatever was acknowledged before; `undefined` is the
    * end. What was in flight no longer counts. On servers that cannot do it the consumer is recreated with its
-   * configuration, so that only its start is another.
+   * configuration, so that only its start is another. Fails with `denied`, before anything is done, when a server knows
+   * that a client uses it.
    */
   reset(stream: string, consumer: string, to: Start | undefined): Promise<ConsumerInfo>
   /** Takes messages as a member of the consumer; several members share the work. A push consumer must not be bound elsewhere (`denied`). */

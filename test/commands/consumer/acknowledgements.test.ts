@@ -297,7 +297,7 @@ onBothBuses((newScene) => {
       const {code, stderr} = await replay('--max-deliver', '1')
       expect(code).toBe(8)
       expect(stderr).not.toContain('not acknowledged')
-      expect(stderr).toContain('does not come again')
+      expect(stderr).toContain('will not be redelivered')
     })
   })
 })

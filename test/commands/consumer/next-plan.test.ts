@@ -46,15 +46,19 @@ describe('consumer next', () => {
 
 describe('the result of consumer next', () => {
   test.each([
-    [{taken: 3, redelivered: 1, pending: 1200}, 'ack', '3 acknowledged · 1 redelivered · 1,200 pending'],
-    [{taken: 1, redelivered: 0, pending: 0}, 'nak', '1 returned · 0 pending'],
-    [{taken: 1, redelivered: 0, pending: undefined}, undefined, '1 shown'],
+    [
+      {taken: 3, redelivered: 1, pending: 1200, isAcknowledged: true},
+      'ack',
+      '3 acknowledged · 1 redelivered · 1,200 pending',
+    ],
+    [{taken: 1, redelivered: 0, pending: 0, isAcknowledged: true}, 'nak', '1 returned · 0 pending'],
+    [{taken: 1, redelivered: 0, pending: undefined, isAcknowledged: true}, undefined, '1 shown'],
   ] as const)('%j after %s is: %s', (taken, settle, text) => {
     expect(takenText(taken, settle)).toBe(text)
   })
 
   const wanted = {count: 3, stream: 'S', consumer: 'c', timeoutMs: 500, settle: 'ack', stopped: false} as const
-  const took = (taken: number) => ({taken, redelivered: 0, pending: undefined})
+  const took = (taken: number) => ({taken, redelivered: 0, pending: undefined, isAcknowledged: true})
 
   test('is a timeout if there were fewer messages than requested', () => {
     const check = (taken: number, more: object = {}) => checkTaken(took(taken), {...wanted, ...more})

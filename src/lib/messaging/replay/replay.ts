@@ -6,7 +6,6 @@ import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Pace} from '../../core/time/pace.ts'
 import {sleep} from '../../core/time/timer.ts'
-import {Delivery} from '../../transport/streams-contract.ts'
 import type {Copied, CopySink, Refusal, Sink} from '../sinks/sink.ts'
 import type {Source} from './source.ts'
 
@@ -116,7 +115,7 @@ class Run implements Counts {
     const {read, handled, alreadyThere, unmatched, failed, skipped, givenUp} = this
     const ms = performance.now() - this.#started
     const done = {read, handled, alreadyThere, unmatched, failed, skipped, givenUp, ms, unhandled: this.#unhandled}
-    if (this.#stop !== undefined) throw stoppedAt(this.#stop, done)
+    if (this.#stop !== undefined) throw stoppedAt(this.#stop, this.#source.ackPolicy, done)
     if (this.#failure !== undefined) throw this.#failure.error
     return {...done, complete}
   }
@@ -244,12 +243,14 @@ function isWorthRetrying({verdict, isFinal}: Refusal): boolean {
 
 function stoppedAt(
   {message, reason}: {readonly message: Message; readonly reason: string},
+  ackPolicy: Source['ackPolicy'],
   done: Omit<Replayed, 'complete'>,
 ): BusError {
   const {subject, seq} = message
-  const fate = message instanceof Delivery ? ', which is not acknowledged' : ''
-  return new BusError('remote', `stopped at message ${seq} on "${subject}"${fate}: ${reason}`, {
+  const isLost = ackPolicy === 'none'
+  const fate = isLost ? ', which will not be redelivered' : ackPolicy && ', which is not acknowledged'
+  return new BusError('remote', `stopped at message ${seq} on "${subject}"${fate ?? ''}: ${reason}`, {
     data: {seq, subject, reason, ...done},
-    try: ['--on-error skip or term', '--dead FILE, to set such messages aside and continue'],
+    try: [...(isLost ? [] : ['--on-error skip or term']), '--dead FILE, to set such messages aside and continue'],
   })
 }

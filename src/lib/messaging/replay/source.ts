@@ -10,6 +10,8 @@ import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../.
 export interface Source extends AsyncDisposable {
   /** Messages to come, as far as it is known. */
   readonly total: number | undefined
+  /** Undefined for a range. With `none` no message is delivered again. */
+  readonly ackPolicy?: ConsumerInfo['config']['ack'] | undefined
   /** Deliveries of messages that were delivered before. */
   readonly redelivered: number
   /** Up to `max` messages as soon as there is one; none at the end. */
@@ -106,6 +108,7 @@ async function lastSequence(bus: Transport, {stream}: ConsumerInfo): Promise<num
 
 class DurableSource implements Source {
   readonly total: number | undefined
+  readonly ackPolicy: ConsumerInfo['config']['ack']
   readonly #streams: Streams
   readonly #info: ConsumerInfo
   readonly #options: DurableOptions
@@ -130,6 +133,7 @@ class DurableSource implements Source {
   constructor(streams: Streams, info: ConsumerInfo, endSeq: number, options: DurableOptions) {
     this.#streams = streams
     this.#info = info
+    this.ackPolicy = info.config.ack
     this.#endSeq = endSeq
     this.#options = options
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY

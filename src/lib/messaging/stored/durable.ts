@@ -1,11 +1,11 @@
 /** Following a durable consumer: what `sub --durable` shows. What was shown is acknowledged, the rest is given back. */
 
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkPatterns, covers} from '../../core/subject.ts'
 import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
-import {Deliveries} from '../../transport/deliveries.ts'
+import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {findOrMake, findStream} from './find.ts'
 
@@ -17,6 +17,8 @@ export interface DurableWishes {
   readonly stream?: string | undefined
   /** Take no more at a time than is asked for. */
   readonly sparing?: boolean | undefined
+  /** How many will be taken; more that are sent are lost, or lose a delivery, which fails with `usage`. */
+  readonly most?: number | undefined
 }
 
 type Show = (batch: readonly Message[], limit: number) => number | Promise<number>
@@ -30,10 +32,10 @@ const lookMs = 100
 export async function openDurable(
   streams: Streams,
   patterns: readonly string[],
-  {durable, create, stream: wanted, sparing}: DurableWishes,
+  {durable, create, stream: wanted, sparing, most}: DurableWishes,
 ): Promise<DurableReading> {
   const stream = await findStream(streams, patterns, wanted)
-  const kept = (await streams.info(stream)).config.subjects
+  const kept = await subjectsOf(streams, stream)
   const filters = essential(patterns, kept)
   const {info} = await findOrMake(
     () => streams.consumers.info(stream, durable),
@@ -46,7 +48,8 @@ export async function openDurable(
     },
   )
   const have = essential(info.config.filters, kept)
-  if (have.join(' ') !== filters.join(' ')) {
+  const isUnknown = kept.length === 0 && have.length === 0
+  if (!isUnknown && have.join(' ') !== filters.join(' ')) {
     const wish = filters.join(' ') || 'everything'
     throw new BusError(
       'usage',
@@ -56,12 +59,27 @@ export async function openDurable(
       },
     )
   }
+  if (most !== undefined) checkNoneLost(info, most)
   return new DurableReading(info, await streams.consumers.consume(stream, durable, sparing ? {prefetch: 0} : {}))
+}
+
+/** What a stream keeps; nothing where this login may not ask: its right to use the consumer is enough. */
+async function subjectsOf(streams: Streams, stream: string): Promise<readonly string[]> {
+  try {
+    return (await streams.info(stream)).config.subjects
+  } catch (error) {
+    if (isFailure(error, 'denied')) return []
+    throw error
+  }
 }
 
 /** The patterns as filters, in one order; none when they match all that a stream keeps. */
 function essential(patterns: readonly string[], kept: readonly string[]): readonly string[] {
-  if (patterns.length === 0 || kept.every((subject) => patterns.some((wide) => covers(wide, subject)))) return []
+  if (
+    patterns.length === 0 ||
+    (kept.length > 0 && kept.every((subject) => patterns.some((wide) => covers(wide, subject))))
+  )
+    return []
   return checkPatterns(patterns).sort()
 }
 

@@ -1,6 +1,7 @@
 /** The next messages of a durable consumer: taken, shown, and only then settled. */
+import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
-import {Deliveries} from '../../transport/deliveries.ts'
+import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import type {Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {unacknowledged} from './places.ts'
 
@@ -11,6 +12,8 @@ export interface NextOptions {
   readonly settle: 'ack' | 'nak' | 'term'
   /** With `nak`: how long until it is delivered again. */
   readonly delayMs?: (() => number) | undefined
+  /** Take from a push consumer although the rest of what it sends is lost, or loses a delivery. */
+  readonly acceptLoss?: boolean | undefined
   /** Shows messages; false if they were not delivered to the reader. */
   readonly show: (batch: readonly Delivery[]) => Promise<boolean>
   readonly signal?: AbortSignal | undefined
@@ -22,6 +25,8 @@ export interface Taken {
   readonly redelivered: number
   /** How many more the consumer has, as of the last one. */
   readonly pending: number | undefined
+  /** False when the consumer has no acknowledgements. */
+  readonly isAcknowledged: boolean
 }
 
 const batchSize = 256
@@ -37,6 +42,7 @@ export async function takeNext(
   options: NextOptions,
 ): Promise<Taken> {
   const {count, timeoutMs, signal, show} = options
+  const isAcknowledged = await checkedPolicy(streams, stream, consumer, options)
   const deadline = performance.now() + timeoutMs
   const deliveries = new Deliveries()
   await using members = new AsyncDisposableStack()
@@ -65,7 +71,24 @@ export async function takeNext(
     redelivered += batch.filter(({deliveries}) => deliveries > 1).length
     pending = batch.at(-1)?.pending ?? pending
   }
-  return {taken, redelivered, pending}
+  return {taken, redelivered, pending, isAcknowledged}
+}
+
+/** Does the consumer have acknowledgements? Fails before anything is delivered. */
+async function checkedPolicy(
+  streams: Streams,
+  stream: string,
+  consumer: string,
+  {settle, count, acceptLoss}: NextOptions,
+): Promise<boolean> {
+  const info = await streams.consumers.info(stream, consumer)
+  const isAcknowledged = info.config.ack !== 'none'
+  if (!isAcknowledged && settle !== 'ack') {
+    const sentence = `--${settle} is not possible: the consumer ${consumer} of ${stream} has ack policy none, so that each message is delivered once`
+    throw new BusError('usage', sentence, {try: [`bus consumer next ${stream} ${consumer} --peek`]})
+  }
+  if (!acceptLoss) checkNoneLost(info, count)
+  return isAcknowledged
 }
 
 /** Ended while it waits, but not while messages are in progress: they have to be settled. */
@@ -121,12 +144,12 @@ export async function peekNext(
 ): Promise<Taken> {
   const range = unacknowledged(await streams.consumers.info(stream, consumer))
   let taken = 0
-  if (range === undefined) return {taken, redelivered: 0, pending: undefined}
+  if (range === undefined) return {taken, redelivered: 0, pending: undefined, isAcknowledged: true}
   await using reading = await streams.read(stream, {...range, signal})
   while (taken < count) {
     const batch = await reading.take(Math.min(batchSize, count - taken))
     if (batch.length === 0 || !(await show(batch))) break
     taken += batch.length
   }
-  return {taken, redelivered: 0, pending: undefined}
+  return {taken, redelivered: 0, pending: undefined, isAcknowledged: true}
 }

@@ -6,6 +6,7 @@ import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
+import {checkNoneLost} from '../../transport/deliveries.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
 import type {ConsumerInfo} from '../../transport/streams-contract.ts'
@@ -123,7 +124,7 @@ export class Broker implements AsyncDisposable {
    */
   async next(pattern: string, consumer: string, timeoutMs: number): Promise<Message> {
     const bus = this.#started()
-    await this.#ensureConsumer(bus, pattern, consumer)
+    checkNoneLost(await this.#ensureConsumer(bus, pattern, consumer), 1)
     await using consuming = await bus.streams.consumers.consume(this.config.stream, consumer, {max: 1})
     const [delivery] = await consuming.take(1, timeoutMs)
     if (delivery === undefined) {

@@ -104,7 +104,9 @@ async function reset(
   consumer: string,
   to: Start | undefined,
 ): Promise<ConsumerInfo> {
-  const {config} = await find(session, stream, consumer)
+  const info = await find(session, stream, consumer)
+  const {config} = info
+  if (isInUse(info)) throw inUse(session.url, stream, consumer)
   const seq = await seqOf(session, stream, config, to)
   if (isSince(session, 2, 14)) {
     try {
@@ -123,6 +125,18 @@ async function reset(
   await apiRequest(session, `CONSUMER.DELETE.${stream}.${consumer}`, undefined, {stream, consumer})
   const {opt_start_seq: _seq, opt_start_time: _time, ...rest} = config
   return consumerInfo(await create(session, stream, {...rest, ...startJson({seq})}))
+}
+
+/** Another client would get the messages again, or not at all. */
+function isInUse({push_bound: isBound, num_waiting: waiting = 0}: ConsumerJson): boolean {
+  return isBound === true || waiting > 0
+}
+
+function inUse(url: string, stream: string, consumer: string): BusError {
+  return new BusError('denied', `the consumer ${consumer} of ${stream} on ${url} is in use: it was not moved`, {
+    data: {stream, consumer},
+    try: ['stop the other client first', `bus consumer info ${stream} ${consumer}`],
+  })
 }
 
 /** The sequence from which on the consumer is to deliver. */
