@@ -105,11 +105,17 @@ export default class ConsumerReplay extends BusCommand<unknown> {
         this.say(replayLine(error.data as unknown as Replayed, undefined))
       throw error
     })
-    const after = isDurable ? (await bus.streams.consumers.info(flags.stream, consumer.config.name)).ackFloor : 0
+    const after = isDurable ? await bus.streams.consumers.info(flags.stream, consumer.config.name) : undefined
     return this.#sumUp(
       done,
       flags,
-      isDurable ? {redelivered: source.redelivered, before: consumer.ackFloor, after} : undefined,
+      after &&
+        consumer && {
+          redelivered: source.redelivered,
+          before: consumer.ackFloor,
+          after: after.ackFloor,
+          outOfDeliveries: Math.max(consumer.givenUp ?? 0, after.givenUp ?? 0),
+        },
       shows,
     )
   }
@@ -162,7 +168,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
   #sumUp(
     done: Replayed,
     flags: Flags,
-    durable: Parameters<typeof replayLine>[1],
+    durable: (NonNullable<Parameters<typeof replayLine>[1]> & {readonly outOfDeliveries: number}) | undefined,
     shows: boolean,
   ): ReplayResult | undefined {
     const {complete, ...counts} = done
@@ -181,6 +187,21 @@ export default class ConsumerReplay extends BusCommand<unknown> {
         data: result,
         try: ['the messages are listed above'],
       })
+    }
+    const lost = durable?.outOfDeliveries ?? 0
+    if (lost > 0) {
+      const what = lost === 1 ? '1 message was' : `${lost} messages were`
+      throw new BusError(
+        'remote',
+        `${what} given up by the consumer: delivered as often as allowed, never acknowledged`,
+        {
+          data: {...result, outOfDeliveries: lost},
+          try: [
+            `bus consumer replay ${stream} ${consumer} --reset first`,
+            `bus consumer next ${stream} ${consumer} --peek`,
+          ],
+        },
+      )
     }
     if (!complete && !flags.follow && !shows) {
       throw new BusError('interrupted', `interrupted after ${done.handled} messages were handled`, {data: result})

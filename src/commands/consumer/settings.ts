@@ -130,6 +130,7 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     pending: formatCount(pending),
     'ack pending': formatCount(ackPending),
     redelivered: formatCount(redelivered),
+    'given up': info.givenUp === undefined ? undefined : formatCount(info.givenUp),
     delivered: `#${deliveredSeq}`,
     'ack floor': `#${ackFloor}`,
     'last active': lastActive === undefined ? 'never' : formatMoment(lastActive),

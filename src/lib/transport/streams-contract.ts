@@ -269,6 +269,11 @@ export interface ConsumerInfo {
   readonly ackPending: number
   /** Of those, delivered more than once. */
   readonly redelivered: number
+  /**
+   * Delivered as often as allowed and never acknowledged, as far as it is known: a server forgets them once a later
+   * message is acknowledged.
+   */
+  readonly givenUp?: number | undefined
   /** When it last delivered or was acknowledged. */
   readonly lastActive?: number | undefined
   /** For a push consumer: somebody listens. */

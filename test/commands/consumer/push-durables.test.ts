@@ -57,7 +57,7 @@ describe('a push durable whose messages wait longer than its ack wait', () => {
     const stream = await pushDurable(60, ackWait)
     const {code, stdout, stderr} = await run('consumer', 'replay', stream, 'c', ...slowly)
     expect([code, linesOf(stdout)], stderr).toEqual([0, numbers(60)])
-    expect(stderr).toContain('60 read · 60 handled · 0 redelivered · floor 0 → 60')
+    expect(stderr).toContain('60 read · 60 handled · 0 redelivered · ack floor #0 → #60')
     expect(await transport.streams.consumers.info(stream, 'c')).toMatchObject({pending: 0, ackPending: 0, ackFloor: 60})
   })
 

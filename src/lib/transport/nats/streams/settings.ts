@@ -117,6 +117,7 @@ export function startJson(deliver: DeliverPolicy): ConsumerConfigJson {
 
 export function consumerInfo(json: ConsumerJson): ConsumerInfo {
   const {delivered, ack_floor, config} = json
+  const lost = givenUp(json)
   const active = [delivered.last_active, ack_floor.last_active].flatMap((text) =>
     text === undefined ? [] : timeOf(text),
   )
@@ -129,9 +130,18 @@ export function consumerInfo(json: ConsumerJson): ConsumerInfo {
     pending: json.num_pending,
     ackPending: json.num_ack_pending,
     redelivered: json.num_redelivered,
+    ...(lost > 0 && {givenUp: lost}),
     ...(active.length > 0 && {lastActive: Math.max(...active)}),
     ...(config.deliver_subject !== undefined && {bound: json.push_bound === true}),
   }
+}
+
+/** With nothing in flight the ack floor stays behind the last delivery only where messages ran out of deliveries. */
+function givenUp({delivered, ack_floor, config, num_ack_pending, num_redelivered}: ConsumerJson): number {
+  const {max_deliver: most = -1, ack_policy: policy} = config
+  if (most < 1 || policy !== 'explicit' || num_ack_pending > 0) return 0
+  if (ack_floor.stream_seq >= delivered.stream_seq) return 0
+  return most === 1 ? delivered.consumer_seq - ack_floor.consumer_seq : num_redelivered
 }
 
 function consumerConfig(name: string, config: ConsumerConfigJson): ConsumerConfig {
