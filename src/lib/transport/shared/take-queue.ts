@@ -51,6 +51,11 @@ export class TakeQueue<T> {
     return this.#held.length - this.#first
   }
 
+  /** What is held, the oldest first. */
+  held(): readonly T[] {
+    return this.#held.slice(this.#first)
+  }
+
   /** Items that may still be taken beyond those that are held. */
   get room(): number {
     return this.#left - this.length

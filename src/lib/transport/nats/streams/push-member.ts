@@ -1,5 +1,9 @@
-/** A member of a push consumer, which another client has made: its server sends to a subject, under flow control. */
+/**
+ * A member of a push consumer, which another client has made: its server sends to a subject, under flow control. The ack
+ * wait of messages that are held is extended, and a slow reader asks for no more than it takes in half an ack wait.
+ */
 import {headerOf} from '../../../core/message.ts'
+import {Interval} from '../../../core/time/timer.ts'
 import type {ConsumeOptions} from '../../streams-contract.ts'
 import {subscribeDenied} from '../failures.ts'
 import {parseHeaders} from '../headers.ts'
@@ -8,8 +12,12 @@ import type {ConsumerJson} from './json.ts'
 import {NatsMember} from './member.ts'
 import type {JetStreamSession} from './session.ts'
 
-/** Buffered messages below which the server is asked for more. */
+/** Held messages below which the server is asked for more. */
 const enough = 8192
+/** The same for the slowest reader. */
+const least = 16
+/** Between two extensions of the ack wait, at least. */
+const leastAliveMs = 20
 /** Held at most, when the server cannot be held back. */
 const mostHeld = 65_536
 const lookMs = 5000
@@ -22,6 +30,12 @@ export class PushMember extends NatsMember {
   #heardAt = performance.now()
   #dropped = 0
   #timer: NodeJS.Timeout
+  /** Below this many held messages the server is asked for more. */
+  #wanted = enough
+  #received = 0
+  /** Messages that were taken until the last look. */
+  #taken = 0
+  readonly #timers: readonly Interval[]
 
   constructor(session: JetStreamSession, info: ConsumerJson, options: ConsumeOptions) {
     super(session, info, options)
@@ -31,12 +45,38 @@ export class PushMember extends NatsMember {
       this.fail(subscribeDenied(session.url, subject, error)),
     )
     this.#timer = setTimeout(this.#watch, this.#lookMs)
+    this.#timers = this.#keepAlive()
+  }
+
+  #keepAlive(): readonly Interval[] {
+    const {ack_policy: policy, ack_wait: ackWait = 30e9, backoff = []} = this.config
+    if (policy === 'none') return []
+    const waitMs = Math.min(ackWait, ...backoff) / 1e6
+    const extend = new Interval(Math.max(leastAliveMs, waitMs / 3), () => {
+      for (const delivery of this.queue.held()) this.working(delivery)
+    })
+    const measure = new Interval(Math.max(leastAliveMs, waitMs / 2), () => this.#measure())
+    return [extend.unref(), measure.unref()]
+  }
+
+  /** How many were taken since the last look, half an ack wait ago; a reader that waits for messages may have all. */
+  #measure(): void {
+    const taken = this.#received - this.queue.length
+    const isSlow = this.queue.length > 0
+    this.#wanted = isSlow ? Math.min(enough, Math.max(least, taken - this.#taken)) : enough
+    this.#taken = taken
+    this.refill()
   }
 
   readonly #arrived: MessageHandler = (arg, data) => {
     this.#heardAt = performance.now()
     if (arg.hdr > 0 && data[8] === space) return this.#word(arg.reply, data.subarray(0, arg.hdr))
-    if (this.queue.length < mostHeld) return this.receive(arg, data)
+    if (this.queue.length < mostHeld) {
+      const before = this.queue.length
+      this.receive(arg, data)
+      this.#received += this.queue.length - before
+      return
+    }
     const text = `slow consumer: ${++this.#dropped} dropped so far from ${this.consumer} of ${this.stream}`
     if (this.#dropped === 1) this.session.notify('slowConsumer', text)
   }
@@ -50,7 +90,7 @@ export class PushMember extends NatsMember {
 
   protected refill(): void {
     const subject = this.#goOn
-    if (subject === undefined || this.queue.length >= enough) return
+    if (subject === undefined || this.queue.length >= this.#wanted) return
     this.#goOn = undefined
     this.session.send({subject})
   }
@@ -61,6 +101,7 @@ export class PushMember extends NatsMember {
 
   protected async stop(): Promise<void> {
     clearTimeout(this.#timer)
+    for (const timer of this.#timers) timer.cancel()
     await this.#subscription.drain()
   }
 
