@@ -117,36 +117,33 @@ describe('a login that may not acknowledge', () => {
   })
 })
 
-test('acknowledgements that nobody confirms are exit code 6', async () => {
-  // JetStream as far as it is asked for, but for acknowledgements.
-  await using server = await NatsServer.start()
-  await using fake = await open(server.url())
-  const info = {
-    stream_name: 'S',
-    name: 'c',
-    created: new Date().toISOString(),
-    config: {durable_name: 'c', ack_policy: 'explicit', ack_wait: 30e9, max_deliver: -1, max_ack_pending: 1000},
-    delivered: {consumer_seq: 0, stream_seq: 0},
-    ack_floor: {consumer_seq: 0, stream_seq: 0},
-    num_pending: 1,
-    num_ack_pending: 0,
-    num_redelivered: 0,
-    num_waiting: 0,
-  }
-  const subscription = await fake.subscribe(['$JS.API.CONSUMER.INFO.S.c', '$JS.API.CONSUMER.MSG.NEXT.S.c', '$JS.ACK.>'])
-  void (async () => {
-    for await (const {subject, reply = ''} of subscription) {
-      if (subject.startsWith('$JS.API.CONSUMER.INFO')) fake.publish({subject: reply, data: JSON.stringify(info)})
-      else if (subject.startsWith('$JS.API.CONSUMER.MSG')) {
-        fake.publish({subject: reply, data: 'x', reply: `$JS.ACK.S.c.1.1.1.${Date.now()}000000.0`})
-      }
-    }
-  })()
-  const {code, stderr} = await bus(['consumer', 'next', 'S', 'c', '-b', server.url()])
-  expect(code, stderr).toBe(6)
-  expect(stderr).toContain('confirm')
-  expect(stderr).not.toContain('1 acknowledged')
-}, 60_000)
+describe('acknowledgements that are not confirmed', () => {
+  const ways: readonly (readonly string[])[] = [
+    ['consumer', 'next', 'S', 'c'],
+    ['consumer', 'next', 'S', 'c', '--term'],
+    ['sub', 's.>', '--durable', 'c', '-n', '1'],
+    ['consumer', 'replay', 'S', 'c', '--raw', '-n', '1'],
+  ]
+  test.each(ways.map((way) => [way.join(' '), way] as const))(
+    'are exit code 6: %s',
+    async (_, args) => {
+      await using server = await NatsServer.start(
+        (home) => `jetstream {store_dir: "${home}"}
+        mappings = {"$JS.ACK.S.c.>": "lost.>"}`,
+      )
+      await using full = await open(server.url())
+      await filled(full, 3)
+      await full.streams.consumers.add('S', {name: 'c'})
+      const unheard = await bus([...args, '-b', server.url()])
+      expect([unheard.code, unheard.stderr]).toEqual([6, expect.stringContaining('nobody receives them')])
+      await full.subscribe('lost.>')
+      const silent = await bus([...args, '-b', server.url()])
+      expect([silent.code, silent.stderr]).toEqual([6, expect.stringContaining('did not confirm')])
+      expect(silent.stderr).not.toContain('1 acknowledged')
+    },
+    60_000,
+  )
+})
 
 onBothBuses((newScene) => {
   async function allConsumer(scene: StoredScene, count: number): Promise<number[]> {

@@ -36,6 +36,8 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   #answered = Promise.withResolvers<void>()
   /** The server refuses acknowledgements. */
   #failure: unknown
+  /** `flush` has failed: what is not confirmed was reported. */
+  #isReported = false
   /** Nobody received the last request to confirm. */
   #isUnheard = false
 
@@ -74,18 +76,23 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
 
   /** Resolves when all are confirmed. Fails with `denied` where they are refused, with `timeout` where nobody confirms. */
   async flush(): Promise<void> {
-    if (this.#waiting.size > 0) await this.#confirmed(() => this.#session.ready())
+    if (this.#waiting.size === 0) return
+    try {
+      await this.#confirmed(() => this.#session.ready())
+    } catch (error) {
+      this.#isReported = true
+      throw error
+    }
   }
 
   /** As `flush`, but waits for no connection and does not fail. Returns how many are not confirmed. */
   async close(): Promise<number> {
-    const isRefused = this.#failure !== undefined
-    if (this.#waiting.size > 0 && this.#session.isUp && !isRefused) {
+    if (this.#waiting.size > 0 && this.#session.isUp && this.#failure === undefined && !this.#isReported) {
       // The caller reports what is left.
       await this.#confirmed(async () => this.#session.check()).catch(() => {})
     }
     this.#share?.close()
-    return isRefused ? 0 : this.#waiting.size
+    return this.#failure !== undefined || this.#isReported ? 0 : this.#waiting.size
   }
 
   async #confirmed(connected: () => Promise<void>): Promise<void> {
