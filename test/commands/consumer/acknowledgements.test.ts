@@ -71,7 +71,7 @@ describe('a login that may not acknowledge', () => {
 
   test('fails in the library', async () => {
     await full.streams.consumers.remove('S', 'c').catch(() => {})
-    await full.streams.consumers.add('S', {name: 'c'})
+    await full.streams.consumers.add('S', {name: 'c', filters: ['s.>']})
     await using limited = await open(server.url({login: 'noack:p'}))
     const member = await limited.streams.consumers.consume('S', 'c', {max: 1})
     const [delivery] = await member.take(1)
