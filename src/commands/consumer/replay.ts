@@ -9,9 +9,9 @@ import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
 import {type Counts, type Replayed, replay} from '../../lib/messaging/replay/replay.ts'
 import {durableSource, rangeSource, type Source} from '../../lib/messaging/replay/source.ts'
 import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
-import {checkNoneLost} from '../../lib/transport/deliveries.ts'
 import {unacknowledged} from '../../lib/messaging/stored/places.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
+import {checkNoneLost} from '../../lib/transport/deliveries.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
 import {
   checkReplayFlags,
