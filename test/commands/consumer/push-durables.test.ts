@@ -37,7 +37,12 @@ async function pushDurable(count: number, config: object = {}): Promise<string> 
 }
 
 function run(...args: string[]): Promise<Ended> {
-  return bus([...args, '-b', server.url()])
+  return bus(onServer(args))
+}
+
+/** Flags end where the command of `--exec` begins. */
+function onServer(args: readonly string[]): string[] {
+  return [...args.slice(0, 2), '-b', server.url(), ...args.slice(2)]
 }
 
 function numbers(count: number): string[] {
@@ -63,7 +68,7 @@ describe('a push durable whose messages wait longer than its ack wait', () => {
 
   test('is followed without handling a message twice', async () => {
     const stream = await pushDurable(60, ackWait)
-    await using following = start(['consumer', 'replay', stream, 'c', '--follow', ...slowly, '-b', server.url()])
+    await using following = start(onServer(['consumer', 'replay', stream, 'c', '--follow', ...slowly]))
     await following.stdoutLine('60')
     await sleep(1500)
     following.interrupt()
