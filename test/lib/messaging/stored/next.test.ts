@@ -24,7 +24,12 @@ describe('the next messages', () => {
     await using _ = bus
     await bus.streams.consumers.add('S', {name: 'c'})
     const {seen, show} = screen()
-    expect(await takeNext(bus.streams, 'S', 'c', {...wanted, show})).toEqual({taken: 3, redelivered: 0, pending: 2})
+    expect(await takeNext(bus.streams, 'S', 'c', {...wanted, show})).toEqual({
+      taken: 3,
+      redelivered: 0,
+      pending: 2,
+      isAcknowledged: true,
+    })
     expect(seen).toEqual(['1', '2', '3'])
     expect(await bus.streams.consumers.info('S', 'c')).toMatchObject({ackFloor: seqs[2], pending: 2, ackPending: 0})
   })
@@ -39,6 +44,7 @@ describe('the next messages', () => {
       taken: 0,
       redelivered: 0,
       pending: undefined,
+      isAcknowledged: true,
     })
   })
 
