@@ -32,7 +32,7 @@ describe('a login that may not acknowledge', () => {
       (home) => `jetstream {store_dir: "${home}"}
         authorization {users: [
           {user: full, password: p}
-          {user: noack, password: p, permissions: {publish: {deny: ["$JS.ACK.>"]}}}
+          {user: restricted, password: p, permissions: {publish: {deny: ["$JS.ACK.>"]}}}
           {user: few, password: p, permissions: {
             publish: {allow: ["$JS.API.CONSUMER.MSG.NEXT.S.c", "$JS.API.CONSUMER.INFO.S.c", "$JS.ACK.S.c.>"]}}}
         ]}`,
@@ -62,7 +62,7 @@ describe('a login that may not acknowledge', () => {
     const [split, rest] = args.includes('--')
       ? [args.slice(0, args.indexOf('--')), args.slice(args.indexOf('--'))]
       : [args, []]
-    const {code, stderr} = await bus([...split, '-b', server.url({login: 'noack:p'}), ...rest])
+    const {code, stderr} = await bus([...split, '-b', server.url({login: 'restricted:p'}), ...rest])
     expect(code, stderr).toBe(4)
     expect(stderr).toContain('not allowed to publish to "$JS.ACK.S.c.')
     expect(stderr).not.toMatch(/\d acknowledged|given back ·|given up ·/)
@@ -72,14 +72,14 @@ describe('a login that may not acknowledge', () => {
   test('fails in the library', async () => {
     await full.streams.consumers.remove('S', 'c').catch(() => {})
     await full.streams.consumers.add('S', {name: 'c', filters: ['s.>']})
-    await using limited = await open(server.url({login: 'noack:p'}))
+    await using limited = await open(server.url({login: 'restricted:p'}))
     const member = await limited.streams.consumers.consume('S', 'c', {max: 1})
     const [delivery] = await member.take(1)
     delivery?.ack()
     await expect(member.flush()).rejects.toMatchObject({kind: 'denied'})
     await member.close()
     const told: string[] = []
-    const url = server.url({login: 'noack:p'})
+    const url = server.url({login: 'restricted:p'})
     const broker = new Broker({url, stream: 'S', jetstream: true}, {onNotice: (text) => told.push(text)})
     onTestFinished(() => broker.stop())
     await broker.start()
