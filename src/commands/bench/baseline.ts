@@ -1,15 +1,16 @@
 /** Compares a measurement with an earlier one. */
-import {readFileSync} from 'node:fs'
 import {formatDuration, formatRate} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {readTrusted} from '../../lib/core/trusted-file.ts'
 import type {BenchReport, BenchSide} from './report.ts'
 
 /** Reads the `--json` output of an earlier run. Fails with `notFound` or `usage`. */
 export function readBaseline(path: string): BenchReport {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readTrusted(path, `the baseline ${path}`).toString()
   } catch (cause) {
+    if (cause instanceof BusError) throw cause
     const hint = `create it: bus bench … --json > ${path}`
     throw new BusError('notFound', `cannot read the baseline ${path}: ${(cause as Error).message}`, {
       cause,

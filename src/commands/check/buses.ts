@@ -1,11 +1,12 @@
 /** The buses of check files: flags override what a file says, and files on the same bus share a connection. */
-import {readFileSync} from 'node:fs'
+
 import type {CheckFile} from '../../lib/checks/check.ts'
 import type {Scrubber} from '../../lib/checks/scrub.ts'
 import {Variables} from '../../lib/checks/variables.ts'
 import {type BusFlags, findBus, prepareBus} from '../../lib/cli/target/bus.ts'
 import type {FoundBus} from '../../lib/cli/target/urls.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
+import {readTrusted} from '../../lib/core/trusted-file.ts'
 import type {Login, Transport} from '../../lib/transport/contract.ts'
 import {open} from '../../lib/transport/open.ts'
 import {isServer} from '../../lib/transport/schemes.ts'
@@ -124,7 +125,7 @@ function keysIn({creds, credsFile, nkeyFile}: Login): string[] {
 /** An unreadable file is reported by the login that uses it. */
 function contentOf(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readTrusted(path).toString()
   } catch {
     return ''
   }

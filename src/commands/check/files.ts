@@ -1,11 +1,12 @@
 /** Finds check files and loads them. */
-import {globSync, readdirSync, readFileSync, statSync} from 'node:fs'
+import {globSync, readdirSync, statSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import type {CheckFile} from '../../lib/checks/check.ts'
 import {loadFile} from '../../lib/checks/load.ts'
 import type {FileFault} from '../../lib/checks/yaml.ts'
 import {fileError} from '../../lib/cli/io/input.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {readTrusted} from '../../lib/core/trusted-file.ts'
 
 const defaultFolder = 'checks'
 
@@ -82,7 +83,7 @@ function exists(path: string): boolean {
 
 function textOf(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readTrusted(path).toString()
   } catch (error) {
     throw fileError(error, 'read', path)
   }

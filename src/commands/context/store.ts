@@ -1,17 +1,18 @@
 /** Writes the contexts of busline, atomically and readable by their owner only. Those of the NATS CLI are never changed. */
-import {closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdirSync, rmSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {fileError} from '../../lib/cli/io/input.ts'
 import {usedContext, usedFile} from '../../lib/cli/target/bus.ts'
 import {type ContextFields, checkName} from '../../lib/cli/target/context.ts'
 import {contextFolder} from '../../lib/cli/target/context-files.ts'
+import {replaceFile} from '../../lib/core/trusted-file.ts'
 
 type Env = NodeJS.ProcessEnv
 
 /** Returns the path of the file. Fails with `denied`, or with `usage` for an invalid name. */
 export function saveContext(name: string, fields: ContextFields, env: Env): string {
   const path = ownPath(name, env)
-  replaceFile(path, `${JSON.stringify(fields, null, 2)}\n`)
+  writeOwn(path, `${JSON.stringify(fields, null, 2)}\n`)
   return path
 }
 
@@ -36,29 +37,18 @@ export function removeContext(name: string, env: Env): boolean {
 /** Selects the context to use by default; undefined for none. */
 export function useContext(name: string | undefined, env: Env): void {
   if (name === undefined) rmSync(usedFile(env), {force: true})
-  else replaceFile(usedFile(env), `${name}\n`)
+  else writeOwn(usedFile(env), `${name}\n`)
 }
 
 function ownPath(name: string, env: Env): string {
   return join(contextFolder('busline', env), `${checkName(name)}.json`)
 }
 
-function replaceFile(path: string, text: string): void {
-  const temporary = join(dirname(path), `.${process.pid}.tmp`)
+function writeOwn(path: string, text: string): void {
   try {
     mkdirSync(dirname(path), {recursive: true, mode: 0o700})
-    // A leftover of an earlier process with this id: never write through an existing file or link.
-    rmSync(temporary, {force: true})
-    const fd = openSync(temporary, 'wx', 0o600)
-    try {
-      writeFileSync(fd, text)
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    renameSync(temporary, path)
+    replaceFile(path, text)
   } catch (error) {
-    rmSync(temporary, {force: true})
     throw fileError(error, 'write', path)
   }
 }

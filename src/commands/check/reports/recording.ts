@@ -1,10 +1,11 @@
 /** `--record DIR`: the messages seen by failed checks, as records that `bus pub --records` can publish again. */
-import {mkdirSync, writeFileSync} from 'node:fs'
+import {mkdirSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import type {CheckResult, Reporter} from '../../../lib/checks/events.ts'
 import {fileError} from '../../../lib/cli/io/input.ts'
 import {counted} from '../../../lib/cli/render/units.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
+import {replaceFile} from '../../../lib/core/trusted-file.ts'
 import {isBad} from './rounds.ts'
 
 const longestName = 80
@@ -56,7 +57,7 @@ function make(folder: string): void {
 
 function writeTo(path: string, text: string): void {
   try {
-    writeFileSync(path, text, {mode: 0o600})
+    replaceFile(path, text)
   } catch (error) {
     throw fileError(error, 'write', path)
   }

@@ -1,11 +1,12 @@
 /** The reports that the flags ask for: one for people, those of `--report`, and that of `--record`. */
-import {mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {accessSync, constants, mkdirSync, statSync} from 'node:fs'
 import {dirname} from 'node:path'
 import type {ChalkInstance} from 'chalk'
 import type {CheckEvent, Reporter} from '../../../lib/checks/events.ts'
 import {fileError} from '../../../lib/cli/io/input.ts'
 import {BusError} from '../../../lib/core/errors.ts'
 import {nearest} from '../../../lib/core/text/nearest.ts'
+import {checkTrusted, openInPlace, replaceFile} from '../../../lib/core/trusted-file.ts'
 import {checksJson} from '../plan.ts'
 import {collectRounds, type ReportOutput, type Rounds} from './rounds.ts'
 
@@ -141,36 +142,30 @@ function write(target: ReportTarget, text: string, isLast = false): void {
  */
 function fileTarget(path: string): ReportTarget {
   let text = ''
-  const before = statSync(path, {throwIfNoEntry: false})
-  const isPlain = before?.isFile() ?? true
-  const mode = before === undefined ? 0o600 : before.mode & 0o777
-  const beside = isPlain ? `${path}.${process.pid}.part` : path
-  const put = (all: string) => {
-    // Never write through an existing file or link.
-    if (isPlain) rmSync(beside, {force: true})
-    writeFileSync(beside, all, {mode, flag: isPlain ? 'wx' : 'w'})
-  }
-  guarded(path, () => {
-    mkdirSync(dirname(path), {recursive: true, mode: 0o700})
-    put('')
-    if (isPlain) rmSync(beside)
-  })
+  const put = guarded(path, () => replacement(path))
   return {
     write: (more) => {
       text += more
     },
     ready() {},
-    done: () =>
-      guarded(path, () => {
-        put(text)
-        if (isPlain) renameSync(beside, path)
-      }),
+    done: () => guarded(path, () => put(text)),
   }
 }
 
-function guarded(path: string, work: () => void): void {
+function replacement(path: string): (text: string) => void {
+  const before = statSync(path, {throwIfNoEntry: false})
+  if (before?.isFile() === false) return openInPlace(path)
+  if (before !== undefined) checkTrusted(before, 'write', path)
+  mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+  accessSync(dirname(path), constants.W_OK)
+  // For root: the mode of another user's file decides nothing.
+  const mode = before?.uid === process.geteuid?.() ? (before?.mode ?? 0o600) & 0o777 : 0o600
+  return (text) => replaceFile(path, text, mode)
+}
+
+function guarded<T>(path: string, work: () => T): T {
   try {
-    work()
+    return work()
   } catch (error) {
     throw fileError(error, 'write', path)
   }

@@ -1,9 +1,9 @@
 /** Checks that publish: `pub`, and the broker steps `publish` and `subscribe`; also what any check sends. */
-import {readFileSync} from 'node:fs'
 import {resolve} from 'node:path'
 import {BusError} from '../../core/errors.ts'
 import {checkHeader, type Headers} from '../../core/message.ts'
 import {decode, textWherePossible} from '../../core/text/encoding.ts'
+import {readTrusted} from '../../core/trusted-file.ts'
 import type {Outgoing} from '../../transport/contract.ts'
 import {storeHeaders} from '../../transport/streams-contract.ts'
 import type {CheckEnvironment, CheckOutcome} from '../check.ts'
@@ -76,8 +76,9 @@ export function headersOf(headers: HeaderLines | undefined, variables: Variables
 
 function contentOf(path: string): Uint8Array | string {
   try {
-    return textWherePossible(readFileSync(path))
+    return textWherePossible(readTrusted(path))
   } catch (cause) {
+    if (cause instanceof BusError) throw cause
     throw new BusError('usage', `cannot read ${path}: ${(cause as Error).message}`, {cause})
   }
 }

@@ -2,7 +2,7 @@
  * What is published: the argument, a file, stdin or random bytes. stdin is read only when no body is given and stdin is
  * no terminal, or when the body (or the file) is `-`; what stdout is makes no difference.
  */
-import {closeSync, createReadStream, fstatSync, open, openSync, readSync, statSync} from 'node:fs'
+import {closeSync, constants, createReadStream, fstatSync, open, openSync, readSync, statSync} from 'node:fs'
 import type {Readable} from 'node:stream'
 import {promisify} from 'node:util'
 import {BusError} from '../../core/errors.ts'
@@ -60,11 +60,12 @@ export async function readAll(path: string, signal: AbortSignal): Promise<Uint8A
 
 /** A file, or stdin for `-`, piece by piece; ends early when the signal aborts. Fails as `fileError` says. */
 export async function* readChunks(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (signal.aborted) return
   try {
     const stat = path === '-' ? fstatSync(0) : statSync(path)
     if (stat.isDirectory()) throw new BusError('usage', `cannot read ${inputName(path)}: it is a folder`)
     if (stat.isFile()) yield* readFile(path, signal)
-    else yield* readStream(path === '-' ? process.stdin : await openStream(path, stat.isFIFO()), signal)
+    else yield* readStream(path === '-' ? process.stdin : await openStream(path, stat.isFIFO(), signal), signal)
   } catch (error) {
     throw fileError(error, 'read', inputName(path))
   }
@@ -106,10 +107,13 @@ function* readFile(path: string, signal: AbortSignal): Generator<Uint8Array> {
 }
 
 /** A pipe is read by the event loop, a device by a thread: a read that blocks here could not be interrupted. */
-async function openStream(path: string, isPipe: boolean): Promise<Readable> {
+async function openStream(path: string, isPipe: boolean, signal: AbortSignal): Promise<Readable> {
   if (!isPipe) return createReadStream(path)
   const {Socket} = await import('node:net')
-  const fd = await promisify(open)(path, 'r')
+  // To open a pipe waits for its writer; on Ctrl-C we are that writer.
+  const stop = () => closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK))
+  signal.addEventListener('abort', stop)
+  const fd = await promisify(open)(path, 'r').finally(() => signal.removeEventListener('abort', stop))
   return new Socket({fd, readable: true, writable: false})
 }
 

@@ -1,8 +1,9 @@
 /** `--record FILE`: what was shown, as records, in a file of its own. */
-import {closeSync, openSync, statSync, writeSync} from 'node:fs'
+import {closeSync, writeSync} from 'node:fs'
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {recordWriter} from '../../core/record.ts'
+import {openEmpty} from '../../core/trusted-file.ts'
 import {fileError} from './input.ts'
 
 export interface Tape extends Disposable {
@@ -11,15 +12,11 @@ export interface Tape extends Disposable {
 }
 
 /**
- * Opens a new tape. A file with something in it is refused with `usage`: neither a mixed tape nor a lost one is what
- * anybody wants.
+ * Opens a new tape. Fails with `usage` for a file that is not empty, for a pipe and for a symbolic link, and with `denied` for
+ * a file of another user.
  */
 export function openTape(path: string): Tape {
-  const size = statSync(path, {throwIfNoEntry: false})?.size ?? 0
-  if (size > 0) {
-    throw new BusError('usage', `${path} already contains a recording`, {try: ['another name', `rm ${path}`]})
-  }
-  const fd = guarded(path, () => openSync(path, 'w', 0o600))
+  const fd = guarded(path, () => openEmpty(path))
   const write = recordWriter()
   return {
     record(messages) {
@@ -36,6 +33,10 @@ function guarded<T>(path: string, write: () => T): T {
   try {
     return write()
   } catch (error) {
-    throw fileError(error, 'write', path)
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(error, 'write', path)
+    throw new BusError('usage', `${path} already contains a recording`, {
+      try: ['another name', `rm ${path}`],
+      cause: error,
+    })
   }
 }

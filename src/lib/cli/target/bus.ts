@@ -1,8 +1,9 @@
 /** Which bus to use, and why. The first that is given wins; the README lists the order. */
-import {mkdirSync, readFileSync} from 'node:fs'
+import {mkdirSync} from 'node:fs'
 import {homedir} from 'node:os'
 import {dirname, join} from 'node:path'
 import {BusError} from '../../core/errors.ts'
+import {readTrusted} from '../../core/trusted-file.ts'
 import {fileIn, isServer} from '../../transport/schemes.ts'
 import {withScheme} from '../../transport/server-urls.ts'
 import type {ServerFlags} from './server.ts'
@@ -75,7 +76,7 @@ export function usedFile(env: Env): string {
 /** The name of the context that `bus context use` chose. */
 export function usedContext(env: Env): string | undefined {
   try {
-    return readFileSync(usedFile(env), 'utf8').trim() || undefined
+    return readTrusted(usedFile(env)).toString().trim() || undefined
   } catch (cause) {
     const {code, message} = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined

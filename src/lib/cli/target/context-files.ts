@@ -1,8 +1,9 @@
 /** Contexts by name: ours first, then those of the NATS CLI, which are only ever read. */
-import {readdirSync, readFileSync, statSync} from 'node:fs'
+import {readdirSync, statSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import {BusError} from '../../core/errors.ts'
 import {nearest} from '../../core/text/nearest.ts'
+import {readTrusted} from '../../core/trusted-file.ts'
 import {hasLogin} from '../../transport/schemes.ts'
 import {withScheme} from '../../transport/server-urls.ts'
 import {fileError} from '../io/input.ts'
@@ -82,7 +83,7 @@ function readFolder(folder: string): string[] {
 
 function readFile(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readTrusted(path, `the context file ${path}`).toString()
   } catch (error) {
     throw fileError(error, 'read', `the context file ${path}`)
   }

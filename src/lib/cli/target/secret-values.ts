@@ -3,10 +3,10 @@
  * name a secret that stands elsewhere; a path may begin with `~` and have `$VAR` in it. Errors name the value's place,
  * never the value.
  */
-import {readFileSync} from 'node:fs'
 import {homedir} from 'node:os'
 import {resolve} from 'node:path'
 import {BusError} from '../../core/errors.ts'
+import {readTrusted} from '../../core/trusted-file.ts'
 import {fileError} from '../io/input.ts'
 
 type Env = NodeJS.ProcessEnv
@@ -99,7 +99,7 @@ function unsupported(scheme: 'op' | 'nsc', place: Place): BusError {
 
 function readText(path: string, place: Place): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readTrusted(path, `${path} (${place})`).toString()
   } catch (error) {
     throw fileError(error, 'read', `${path} (${place})`)
   }

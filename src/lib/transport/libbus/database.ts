@@ -6,6 +6,7 @@ import {closeSync, existsSync, openSync} from 'node:fs'
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
+import {checkDatabaseFiles} from '../sqlite/database-files.ts'
 import {applicationId, type Db, databaseError, whenFree} from '../sqlite/db.ts'
 import type {LibbusAddress} from './address.ts'
 
@@ -42,9 +43,10 @@ const columns: Readonly<Record<string, readonly string[]>> = {
  */
 export async function openDatabase({path, create}: LibbusAddress): Promise<Db> {
   const what = nameOf(path)
-  if (create) createFile(path)
   let db: Db
   try {
+    checkDatabaseFiles(resolve(path), path)
+    if (create) createFile(path)
     db = new Database(resolve(path), {fileMustExist: true, timeout: 0})
   } catch (error) {
     throw missingFile(path, error)
@@ -108,7 +110,7 @@ function checkTables(db: Db, path: string): void {
 }
 
 function missingFile(path: string, error: unknown): unknown {
-  if (existsSync(resolve(path))) return libbusError(path, error)
+  if (error instanceof BusError || existsSync(resolve(path))) return libbusError(path, error)
   return new BusError('notFound', `there is no database at ${path}`, {
     cause: error,
     try: [`libbus:${path}?create, to create it`, 'the database of contenox: libbus:.contenox/local.db'],

@@ -1,5 +1,4 @@
 /** Logins of every kind, as authenticators of nats.js. */
-import {readFileSync} from 'node:fs'
 import {
   type Authenticator,
   jwtAuthenticator,
@@ -9,6 +8,7 @@ import {
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node'
 import {BusError} from '../../core/errors.ts'
+import {readTrusted} from '../../core/trusted-file.ts'
 import type {Login} from '../contract.ts'
 
 /**
@@ -91,8 +91,9 @@ function fresh(read: () => Key): Authenticator {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readTrusted(path, `the credentials ${path}`).toString()
   } catch (cause) {
+    if (cause instanceof BusError) throw cause
     const reason =
       (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message
     throw new BusError('usage', `cannot read the credentials ${path}: ${reason}`, {cause})

@@ -1,6 +1,6 @@
-import {readFileSync} from 'node:fs'
 import {createSecureContext, type TLSSocket} from 'node:tls'
 import {BusError} from '../../core/errors.ts'
+import {readTrusted} from '../../core/trusted-file.ts'
 import type {TlsOptions} from '../contract.ts'
 import type {TlsFacts} from '../examination.ts'
 
@@ -61,8 +61,9 @@ function nameOf(certified: {readonly CN?: string | string[]; readonly O?: string
 
 function readPem(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readTrusted(path, `the TLS file ${path}`).toString()
   } catch (cause) {
+    if (cause instanceof BusError) throw cause
     const reason =
       (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message
     throw new BusError('usage', `cannot read the TLS file ${path}: ${reason}`, {cause})

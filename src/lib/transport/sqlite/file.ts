@@ -20,6 +20,7 @@ import {
 import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
+import {checkDatabaseFiles} from './database-files.ts'
 import {applicationId, type Db, damageError, databaseError, isBusy, Lock, patienceMs, systemCode} from './db.ts'
 import {busFileSchema, schemaVersion} from './schema.ts'
 import {checkLog, WalChain} from './wal-chain.ts'
@@ -121,9 +122,11 @@ function identityOf(path: string): string | undefined {
  */
 export function openFile(path: string, isSynchronous = false): BusFile {
   const full = resolve(path)
-  const isNew = create(full)
+  let isNew = false
   let db: Db
   try {
+    checkDatabaseFiles(full, path)
+    isNew = create(full)
     const real = realpathSync.native(full)
     checkOneName(path, real)
     checkLog(real)
@@ -136,7 +139,10 @@ export function openFile(path: string, isSynchronous = false): BusFile {
     else if (db.pragma('journal_mode', {simple: true}) !== 'wal') startLog(db)
     db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
-    return new BusFile(path, db)
+    const file = new BusFile(path, db)
+    // SQLite has opened or made the log meanwhile, and nothing is in it yet.
+    checkDatabaseFiles(full, path)
+    return file
   } catch (error) {
     closeUntouched(db, full)
     throw openError(path, error)

@@ -71,6 +71,14 @@ describe('a file that is read', () => {
     writer.destroy()
   })
 
+  test('may be a pipe that nobody writes to, until it is interrupted', async () => {
+    const path = join(folder, 'lonely')
+    execFileSync('mkfifo', [path])
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(), 50)
+    await expect(readAll(path, stop.signal)).rejects.toMatchObject({kind: 'interrupted'})
+  })
+
   test('may be a device', async () => {
     expect(await readAll('/dev/null', signal)).toHaveLength(0)
   })

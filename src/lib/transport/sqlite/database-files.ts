@@ -1,0 +1,78 @@
+/**
+ * Whose the files of a database are. In a folder where other users can write, one of them may have put a log beside the
+ * database, to read what is written there, or a pipe, on which SQLite would wait forever. So each must be a regular file
+ * of this user, of root, of the owner of the database, or of the group that the database is shared with.
+ */
+import {lstatSync, realpathSync, type Stats, statSync} from 'node:fs'
+import {dirname} from 'node:path'
+import {BusError} from '../../core/errors.ts'
+import {kindOf} from '../../core/trusted-file.ts'
+
+const groupWrites = 0o020
+const othersWrite = 0o002
+
+/** Fails with `connect` or `denied` before anything is opened. `full` need not exist; `path` names it in the sentence. */
+export function checkDatabaseFiles(full: string, path: string): void {
+  const link = statOf(full)
+  const main = link?.isSymbolicLink() ? statSync(full, {throwIfNoEntry: false}) : link
+  if (link === undefined || main === undefined) {
+    // A link to nothing is reported by the caller.
+    checkParts(full, path, undefined)
+    return
+  }
+  const real = link.isSymbolicLink() ? realpathSync.native(full) : full
+  if (!main.isFile() && !main.isDirectory()) throw irregular(path, main)
+  if (process.geteuid === undefined) return
+  if (link !== main && ![process.geteuid(), 0, main.uid].includes(link.uid)) throw foreign(path, link)
+  if (isForeignDatabase(real, main)) throw foreign(path, main)
+  checkParts(real, path, main)
+}
+
+function checkParts(real: string, path: string, main: Stats | undefined): void {
+  for (const suffix of ['-wal', '-shm', '-journal', '.bells']) {
+    const stat = statOf(real + suffix)
+    if (stat === undefined) continue
+    // Wake files have no data, and are not used where the folder is none.
+    if (suffix === '.bells' && !stat.isDirectory()) continue
+    if (suffix !== '.bells' && !stat.isFile()) throw irregular(path + suffix, stat)
+    if (isForeignPart(stat, main)) throw foreign(path + suffix, stat)
+  }
+}
+
+/** Where anybody can write, sharing with a group says nothing, and root too uses only its own. */
+function isForeignDatabase(real: string, main: Stats): boolean {
+  const own = process.geteuid?.() ?? 0
+  if (main.uid === own || main.uid === 0) return false
+  if ((statSync(dirname(real)).mode & othersWrite) !== 0) return true
+  return own !== 0 && !isShared(main)
+}
+
+function isForeignPart(stat: Stats, main: Stats | undefined): boolean {
+  if (process.geteuid === undefined || [process.geteuid(), 0, main?.uid].includes(stat.uid)) return false
+  return main === undefined || !isShared(main) || stat.gid !== main.gid
+}
+
+/** With a group that this user is in; root is in all. */
+function isShared({mode, gid}: Stats): boolean {
+  if ((mode & groupWrites) === 0) return false
+  return process.geteuid?.() === 0 || process.getegid?.() === gid || (process.getgroups?.() ?? []).includes(gid)
+}
+
+function statOf(path: string): Stats | undefined {
+  return lstatSync(path, {throwIfNoEntry: false})
+}
+
+function irregular(path: string, stat: Stats): BusError {
+  return new BusError('connect', `${path} is ${kindOf(stat)}, not a regular file`, {
+    try: ['another path: --bus ./bus.db'],
+  })
+}
+
+function foreign(path: string, {uid}: Stats): BusError {
+  return new BusError('denied', `${path} belongs to another user (uid ${uid})`, {
+    try: [
+      'a bus file in a folder where only you can write',
+      'to share one: a group that may write, and a folder of that group',
+    ],
+  })
+}
