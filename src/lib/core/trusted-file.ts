@@ -46,7 +46,7 @@ export function checkTrusted(stat: Stats, verb: Verb, name: string): void {
 }
 
 /** Whether a file belongs to neither this user nor root. Never true for root, and on Windows. */
-export function isForeign({uid}: Pick<Stats, 'uid'>): boolean {
+function isForeign({uid}: Pick<Stats, 'uid'>): boolean {
   const own = process.geteuid?.() ?? 0
   return own !== 0 && uid !== own && uid !== 0
 }
