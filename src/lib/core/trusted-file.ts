@@ -38,7 +38,7 @@ export function readTrusted(path: string, name = path): Buffer {
 
 /** Throws `usage` unless it is a regular file, `denied` if it belongs to another user. Root may use the files of all. */
 export function checkTrusted(stat: Stats, verb: Verb, name: string): void {
-  if (!stat.isFile()) throw new BusError('usage', `cannot ${verb} ${name}: it is ${kindOf(stat)}, not a regular file`)
+  if (!stat.isFile()) throw new BusError('usage', `cannot ${verb} ${name}: it is ${fileKind(stat)}, not a regular file`)
   if (!isForeign(stat)) return
   throw new BusError('denied', `cannot ${verb} ${name}: it belongs to another user (uid ${stat.uid})`, {
     try: [verb === 'read' ? 'a copy that is yours, made with cp' : 'a folder where only you can write'],
@@ -52,7 +52,7 @@ function isForeign({uid}: Pick<Stats, 'uid'>): boolean {
 }
 
 /** In words, with an article. */
-export function kindOf(stat: Stats): string {
+export function fileKind(stat: Stats): string {
   if (stat.isDirectory()) return 'a folder'
   if (stat.isFIFO()) return 'a named pipe'
   if (stat.isSymbolicLink()) return 'a symbolic link'

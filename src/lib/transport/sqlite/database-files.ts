@@ -6,7 +6,7 @@
 import {lstatSync, realpathSync, type Stats, statSync} from 'node:fs'
 import {dirname} from 'node:path'
 import {BusError} from '../../core/errors.ts'
-import {kindOf} from '../../core/trusted-file.ts'
+import {fileKind} from '../../core/trusted-file.ts'
 
 const groupWrites = 0o020
 const othersWrite = 0o002
@@ -63,7 +63,7 @@ function statOf(path: string): Stats | undefined {
 }
 
 function irregular(path: string, stat: Stats): BusError {
-  return new BusError('connect', `${path} is ${kindOf(stat)}, not a regular file`, {
+  return new BusError('connect', `${path} is ${fileKind(stat)}, not a regular file`, {
     try: ['another path: --bus ./bus.db'],
   })
 }
