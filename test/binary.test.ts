@@ -165,11 +165,17 @@ describe.runIf(existsSync('/dev/full') && isCheckout)('a full disk', () => {
   it.each([
     ['a word', '--version'],
     ['help', '--help'],
+    ['help of a command', 'sub --help'],
     ['a result', 'pub a.b hi --json --quiet'],
+    ['a table', 'stream ls'],
+    ['a report', 'doctor'],
+    ['the end of a stream of messages', 'sub full --for 2s --json'],
+    ['messages to a bound', 'sub full -n 1 --raw'],
   ])('is a failure in one sentence: %s', (_, args) => {
-    const line = `'${process.execPath}' '${bin}' ${args} > /dev/full`
+    const publish = `(sleep 1; '${process.execPath}' '${bin}' pub full x -q) &`
+    const line = `${args.startsWith('sub full') ? publish : ''} '${process.execPath}' '${bin}' ${args} > /dev/full`
     const {status, stderr} = spawnSync('sh', ['-c', line], {encoding: 'utf8', env: {HOME: folder}})
-    expect([status, stderr]).toEqual([4, expect.stringMatching(/cannot write to stdout: ENOSPC/)])
+    expect([status, stderr]).toEqual([10, expect.stringMatching(/cannot write to stdout: the disk is full\n/)])
   })
 })
 

@@ -9,6 +9,7 @@ export const exitCodes = {
   noResponders: 7,
   remote: 8,
   expectation: 9,
+  output: 10,
   interrupted: 130,
 } as const
 

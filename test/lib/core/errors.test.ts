@@ -13,6 +13,7 @@ describe('exit codes', () => {
       noResponders: 7,
       remote: 8,
       expectation: 9,
+      output: 10,
       interrupted: 130,
     })
   })

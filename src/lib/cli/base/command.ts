@@ -170,10 +170,11 @@ export abstract class BusCommand<Result = void> extends Command {
     const error = firstFailure(thrown)
     const output = this.#output
     this.#output = undefined
-    // The error at hand came first, and is reported.
-    await output?.end().catch(() => undefined)
-    const isOver = output?.closed.aborted && isFailure(error, 'interrupted')
-    process.exitCode = isOver ? 0 : report(error, this.jsonEnabled())
+    const unwritten: unknown = await output?.end().catch((failure) => failure)
+    const isStopped = output?.closed.aborted && isFailure(error, 'interrupted')
+    // An error of the command came first and is reported, unless the command only stopped because of its output.
+    if (isStopped && unwritten === undefined) process.exitCode = 0
+    else process.exitCode = report(isStopped ? unwritten : error, this.jsonEnabled())
   }
 
   protected override async finally(): Promise<void> {

@@ -5,10 +5,10 @@
 import {closeSync, constants, createReadStream, fstatSync, open, openSync, readSync, statSync} from 'node:fs'
 import type {Readable} from 'node:stream'
 import {promisify} from 'node:util'
-import {BusError} from '../../core/errors.ts'
+import {BusError, type FailureKind} from '../../core/errors.ts'
 import {decode, type Encoding, textWherePossible} from '../../core/text/encoding.ts'
 import {interruptedError} from '../../transport/shared/requests.ts'
-import {isTerminal} from './terminal.ts'
+import {isFull, isTerminal} from './terminal.ts'
 
 export interface BodyWishes {
   readonly body?: string | undefined
@@ -76,7 +76,7 @@ export function inputName(path: string): string {
   return path === '-' ? 'stdin' : path
 }
 
-/** The failure that a file error means: `notFound`, `denied`, else `usage`. What is no file error is returned as it is. */
+/** The failure that a file error means: `notFound`, `denied`, `output` on a full disk, else `usage`. What is no file error is returned as it is. */
 export function fileError(error: unknown, verb: string, name: string): unknown {
   const {code, syscall} = error as NodeJS.ErrnoException
   if (error instanceof BusError || code === undefined || syscall === undefined) return error
@@ -85,11 +85,15 @@ export function fileError(error: unknown, verb: string, name: string): unknown {
     EISDIR: 'it is a folder',
     EACCES: 'permission denied',
     EPERM: 'permission denied',
-    ENOSPC: 'the disk is full',
     EROFS: 'the disk is read-only',
   }
-  const kind = code === 'ENOENT' ? 'notFound' : code === 'EISDIR' ? 'usage' : 'denied'
-  return new BusError(kind, `cannot ${verb} ${name}: ${reasons[code] ?? (error as Error).message}`, {cause: error})
+  const why = isFull(error) ? 'the disk is full' : (reasons[code] ?? (error as Error).message)
+  return new BusError(kindOf(code, error), `cannot ${verb} ${name}: ${why}`, {cause: error})
+}
+
+function kindOf(code: string, error: unknown): FailureKind {
+  if (isFull(error)) return 'output'
+  return code === 'ENOENT' ? 'notFound' : code === 'EISDIR' ? 'usage' : 'denied'
 }
 
 function* readFile(path: string, signal: AbortSignal): Generator<Uint8Array> {

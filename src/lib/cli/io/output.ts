@@ -54,7 +54,7 @@ export class Output {
 
   /**
    * Sends off what was collected. Returns a promise when the caller should wait before it writes more.
-   * Throws `denied` when an earlier write failed, as on a full disk.
+   * Throws `output` when an earlier write failed, as on a full disk.
    */
   ready(): Promise<void> | undefined {
     if (this.#failure) throw this.#failure

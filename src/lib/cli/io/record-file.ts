@@ -7,7 +7,7 @@ import {openEmpty} from '../../core/trusted-file.ts'
 import {fileError} from './input.ts'
 
 export interface Tape extends Disposable {
-  /** Written when it returns. Fails with `denied`, as on a full disk. */
+  /** Written when it returns. Fails with `denied`, or with `output` on a full disk. */
   record(messages: readonly Message[]): void
 }
 

@@ -29,7 +29,7 @@ export function wantsColour(fd: number, noColour: boolean, env: NodeJS.ProcessEn
   return env['TERM'] !== 'dumb' && isTerminal(fd)
 }
 
-/** Writes all of it before it returns. False when the reader has gone; fails with `denied` when it cannot be written. */
+/** Writes all of it before it returns. False when the reader has gone; fails with `output` when it cannot be written. */
 export function writeAll(fd: number, data: string | Uint8Array): boolean {
   let rest = typeof data === 'string' ? Buffer.from(data) : data
   while (rest.length > 0) {
@@ -57,5 +57,11 @@ export function tell(text: string | Uint8Array): void {
 
 /** The failure of a write to stdout that the system refuses, as on a full disk. */
 export function cannotWrite(cause: Error): BusError {
-  return new BusError('denied', `cannot write to stdout: ${cause.message}`, {cause})
+  const text = isFull(cause) ? 'the disk is full' : cause.message
+  return new BusError('output', `cannot write to stdout: ${text}`, {cause})
+}
+
+/** Whether the system says that there is no room for what is written. */
+export function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')
 }
