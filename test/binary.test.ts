@@ -167,12 +167,12 @@ describe.runIf(existsSync('/dev/full') && isCheckout)('a full disk', () => {
     ['help', '--help'],
     ['help of a command', 'sub --help'],
     ['a result', 'pub a.b hi --json --quiet'],
-    ['a table', 'stream ls'],
+    ['a table', 'stream ls --json'],
     ['a report', 'doctor'],
     ['the end of a stream of messages', 'sub full --for 2s --json'],
-    ['messages to a bound', 'sub full -n 1 --raw'],
+    ['messages to a bound', 'sub full -n 1 --for 10s --raw'],
   ])('is a failure in one sentence: %s', (_, args) => {
-    const publish = `(sleep 1; '${process.execPath}' '${bin}' pub full x -q) &`
+    const publish = `(sleep 1; '${process.execPath}' '${bin}' pub full x --quiet) &`
     const line = `${args.startsWith('sub full') ? publish : ''} '${process.execPath}' '${bin}' ${args} > /dev/full`
     const {status, stderr} = spawnSync('sh', ['-c', line], {encoding: 'utf8', env: {HOME: folder}})
     expect([status, stderr]).toEqual([10, expect.stringMatching(/cannot write to stdout: the disk is full\n/)])
