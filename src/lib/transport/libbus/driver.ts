@@ -17,7 +17,7 @@ import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing} from '../shared/outgoing.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
-import {busy, type Db, isBusy, Lock, whenFree} from '../sqlite/db.ts'
+import {busy, type Db, isBusy, Lock, unsentError, whenFree} from '../sqlite/db.ts'
 import {type LibbusAddress, parseLibbusUrl} from './address.ts'
 import {startCleaning} from './cleaner.ts'
 import {libbusError, nameOf, openDatabase} from './database.ts'
@@ -223,8 +223,7 @@ class Libbus implements Transport {
     const write = this.#asked.get(id)
     if (write === undefined || !this.#writes.withdraw(write)) return undefined
     this.#asked.delete(id)
-    const text = `the request was not sent within ${timeoutMs} ms: ${nameOf(this.#path)} is locked by another process`
-    return new BusError('timeout', text, {try: ['find the process that locks it: lsof']})
+    return unsentError(nameOf(this.#path), timeoutMs)
   }
 
   #forget(id: string): void {

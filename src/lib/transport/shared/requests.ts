@@ -118,7 +118,11 @@ export class Requests {
     if (signal?.aborted) throw interruptedError()
     const token = this.#token()
     const replies = new Mailbox({limit: Number.POSITIVE_INFINITY})
-    const deadline = new Timer(timeoutMs, () => void replies.drain())
+    const deadline = new Timer(timeoutMs, () => {
+      const failure = this.#options.late?.(this.#prefix + token, timeoutMs)
+      if (failure === undefined) void replies.drain()
+      else replies.fail(failure)
+    })
     const abort = () => replies.fail(interruptedError())
     signal?.addEventListener('abort', abort)
     let idle: Timer | undefined

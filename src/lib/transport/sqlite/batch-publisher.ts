@@ -41,7 +41,7 @@ interface Watched {
 }
 
 interface Flush {
-  readonly upTo: number
+  upTo: number
   readonly settled: PromiseWithResolvers<void>
 }
 
@@ -88,6 +88,21 @@ export class BatchPublisher {
     const settled = Promise.withResolvers<void>()
     this.#flushes.push({upTo: this.#pushed, settled})
     return settled.promise
+  }
+
+  /** Takes back the request with this reply subject; false when it is in the file already. Requests have no listener. */
+  withdraw(reply: string): boolean {
+    const at = this.#queue.findIndex((message, i) => i >= this.#first && message.reply === reply)
+    if (at < 0) return false
+    const place = this.#done + at - this.#first
+    this.#queue.splice(at, 1)
+    this.#pushed--
+    for (const watched of this.#watched) {
+      if (watched.from > place) watched.from--
+      if (watched.to > place) watched.to--
+    }
+    for (const flush of this.#flushes) if (flush.upTo > place) flush.upTo--
+    return true
   }
 
   #watch(listener: CommitListener): void {

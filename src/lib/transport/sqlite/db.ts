@@ -139,6 +139,12 @@ export class Lock {
   }
 }
 
+/** The failure of a request that the lock of others kept out of the file called `name`. */
+export function unsentError(name: string, timeoutMs: number): BusError {
+  const text = `the request was not sent within ${timeoutMs} ms: ${name} is locked by another process`
+  return new BusError('timeout', text, {try: ['find the process that locks it: lsof']})
+}
+
 function lockedError(what: string): BusError {
   return new BusError('connect', `${what} was locked by another process for ${patienceMs / 1000} s`, {
     try: ['find the process that locks it: lsof'],

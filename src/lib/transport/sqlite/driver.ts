@@ -172,7 +172,11 @@ class SqliteBus implements Transport, PublishEvents {
 
   #reading(): FileReceiver {
     try {
-      this.#receiver ??= new FileReceiver(this.#connection, this.#push)
+      this.#receiver ??= new FileReceiver(
+        this.#connection,
+        this.#push,
+        (reply) => this.#publisher?.withdraw(reply) ?? false,
+      )
       return this.#receiver
     } catch (error) {
       throw this.#failure(error)

@@ -7,7 +7,7 @@ import {Requests} from '../shared/requests.ts'
 import {ChangeWatcher} from './change-watcher.ts'
 import type {Interest} from './clients.ts'
 import type {FileConnection} from './connection.ts'
-import {busy} from './db.ts'
+import {busy, unsentError} from './db.ts'
 import {type Cursor, type Gap, inboxRows, Log} from './log.ts'
 import {QueueMember} from './queue.ts'
 import {Reader, Subscriber} from './reader.ts'
@@ -22,6 +22,7 @@ export class FileReceiver {
   readonly consuming = new Set<SqliteMember>()
   readonly #connection: FileConnection
   readonly #send: (message: Outgoing) => void
+  readonly #withdraw: (reply: string) => boolean
   readonly #reader: Reader
   readonly #watcher: ChangeWatcher
   readonly #open = new Set<Mailbox>()
@@ -29,11 +30,12 @@ export class FileReceiver {
   #inboxSeen = 0
   #isClosed = false
 
-  /** `send` publishes a request and may throw. */
-  constructor(connection: FileConnection, send: (message: Outgoing) => void) {
+  /** `send` publishes a request and may throw; `withdraw` takes back one by its reply subject, unless it is committed. */
+  constructor(connection: FileConnection, send: (message: Outgoing) => void, withdraw: (reply: string) => boolean) {
     const {file, wakeFiles} = connection
     this.#connection = connection
     this.#send = send
+    this.#withdraw = withdraw
     this.log = new Log(file.db, file.lock)
     this.#reader = new Reader(this.log, this)
     this.#watcher = new ChangeWatcher(file, wakeFiles, this)
@@ -195,12 +197,16 @@ export class FileReceiver {
   }
 
   #openInbox(): Requests {
-    const {clients, wakeFiles, inbox, url} = this.#connection
+    const {file, clients, wakeFiles, inbox, url} = this.#connection
     if (this.#requests === undefined) {
       wakeFiles.makeInbox(clients.id)
       this.#watcher.watch([inboxWakeFile(clients.id)])
       this.#inboxSeen = this.log.end().passing
-      this.#requests = new Requests(url, inbox, this.#send)
+      this.#requests = new Requests(url, inbox, this.#send, {
+        late: (reply, timeoutMs) =>
+          this.#withdraw(reply) ? unsentError(`the bus file ${file.path}`, timeoutMs) : undefined,
+        over: (reply) => void this.#withdraw(reply),
+      })
     }
     this.#watcher.expect()
     return this.#requests

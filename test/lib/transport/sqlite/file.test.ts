@@ -73,6 +73,35 @@ describe('a bus file', () => {
   })
 })
 
+describe('a request to a bus file that another process has locked', () => {
+  test.each(['one', 'many'] as const)(
+    'fails when its time is up, says so, and is not written later: %s',
+    async (kind) => {
+      const path = join(temporaryFolder(), 'bus.db')
+      await using server = await open(path)
+      const heard = await server.subscribe('a')
+      const other = new Database(path)
+      await using bus = await open(path)
+      other.exec('BEGIN IMMEDIATE')
+      const began = performance.now()
+      const failure = {
+        kind: 'timeout',
+        message: expect.stringMatching(/not sent within 300 ms: the bus file .* is locked/),
+      }
+      const request = {subject: 'a', data: 'x'}
+      const many = bus.requestMany(request, {timeoutMs: 300})[Symbol.asyncIterator]()
+      const reply = kind === 'one' ? bus.request(request, {timeoutMs: 300}) : many.next()
+      await expect(reply).rejects.toMatchObject(failure)
+      await bus.close()
+      expect(performance.now() - began).toBeLessThan(3000)
+      other.exec('COMMIT')
+      other.close()
+      server.publish({subject: 'a', data: 'after'})
+      expect((await heard.take(2)).map(({text}) => text)).toEqual(['after'])
+    },
+  )
+})
+
 describe('what is no bus file is refused', () => {
   function refusal(path: string) {
     return open(`sqlite:${path}`).then(
