@@ -42,6 +42,22 @@ onBothBuses((newScene) => {
     expect((await state(scene)).messages).toBe(2)
   })
 
+  test.each([
+    ['Nats-Rollup: sub', 10111, 'rollup not permitted'],
+    ['Nats-Expected-Stream: T', 10060, 'expected stream does not match'],
+  ])(
+    'a header that the stream refuses is an error of the other side, and nothing is stored: %s',
+    async (header, code, why) => {
+      await using scene = await newScene()
+      await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
+      const refused = await scene.run(['pub', 's.a', 'x', '--ack', '-H', header])
+      expect([refused.code, refused.stdout, refused.stderr]).toEqual([8, '', expect.stringContaining(why)])
+      const {stdout} = await scene.run(['pub', 's.a', '--lines', '--ack', '-H', header, '--json'], {stdin: 'a\nb\n'})
+      expect(JSON.parse(stdout)).toMatchObject({error: {kind: 'remote', exitCode: 8, data: {code, stored: []}}})
+      expect((await state(scene)).messages).toBe(0)
+    },
+  )
+
   test('no stream is not found', async () => {
     await using scene = await newScene()
     const {code, stdout, stderr} = await scene.run(['pub', 'nobody.keeps', 'x', '--ack'])

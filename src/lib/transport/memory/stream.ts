@@ -65,7 +65,7 @@ export class MemoryStream {
     const timeMs = Date.now()
     const {subject, payload, headers} = message
     const unexpected = unlessExpected(headers, {
-      ...{url: this.url, config: this.config, lastSeq: this.#lastSeq, lastId: this.#lastId},
+      ...{url: this.url, config: this.config, subject, lastSeq: this.#lastSeq, lastId: this.#lastId},
       lastOfSubject: () => this.#all().findLast((kept) => kept.message.subject === subject)?.seq ?? 0,
       seqOf: (id) => this.#seqOf(id, timeMs),
     })

@@ -13,6 +13,9 @@ type Refusal = {
   [Name in keyof typeof jetStreamErrors]: (typeof jetStreamErrors)[Name] extends {readonly text: string} ? Name : never
 }[keyof typeof jetStreamErrors]
 
+/** The subject that an expected last sequence of a subject is about; by default that of the message. */
+const expectedSubject = 'Nats-Expected-Last-Subject-Sequence-Subject'
+
 /** Headers that ask for what no stream here does. To store such a message would be to promise it. */
 const unfulfilled: readonly (readonly [header: RegExp, why: Refusal])[] = [
   [/^nats-ttl$/i, 'ttl'],
@@ -20,12 +23,15 @@ const unfulfilled: readonly (readonly [header: RegExp, why: Refusal])[] = [
   [/^nats-incr$/i, 'counter'],
   [/^nats-schedule(r|-.+)?$/i, 'schedule'],
   [/^nats-batch-.+$/i, 'batch'],
+  [/^nats-stream-source$/i, 'source'],
 ]
 
 /** The stream that a message is for, as it is now. */
 export interface StreamNow {
   readonly url: string
   readonly config: StreamConfig
+  /** The subject of the message. */
+  readonly subject: string
   readonly lastSeq: number
   /** Message id of the last message, or empty. */
   readonly lastId: string
@@ -46,6 +52,11 @@ export function unlessExpected(headers: Headers, stream: StreamNow): Stored | Bu
   for (const [header] of headers) {
     const wish = unfulfilled.find(([pattern]) => pattern.test(header))
     if (wish !== undefined) return refusal(stream, wish[1])
+  }
+  const subject = headerOf(headers, expectedSubject)
+  if (subject !== undefined) {
+    if (headerOf(headers, storeHeaders.expectedLastSubjectSeq) === undefined) return refusal(stream, 'noSubjectSeq')
+    if (subject !== stream.subject) return refusal(stream, 'otherSubject')
   }
   const {name} = stream.config
   const expected = (header: string, actual: () => number | string) => {

@@ -48,7 +48,13 @@ export const jetStreamErrors = {
   counter: {code: 10168, text: 'message counters is disabled'},
   batch: {code: 10174, text: 'atomic publish is disabled'},
   schedule: {code: 10188, text: 'message schedules is disabled'},
+  noSubjectSeq: {code: 10193, text: 'missing sequence for expected last sequence per subject'},
+  otherSubject: {
+    code: 10193,
+    text: 'expected last sequence per subject is only supported for the subject of the message',
+  },
   resetNotAllowed: {code: 10204},
+  source: {code: 10227, text: 'message stream source header is not allowed'},
 } as const satisfies Readonly<Record<string, JetStreamError>>
 
 /** The `err_code` behind a failure. */

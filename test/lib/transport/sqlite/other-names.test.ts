@@ -159,6 +159,8 @@ describe('a stream of a bus file', () => {
     ['Nats-Incr', '+1', 'message counters is disabled'],
     ['Nats-Schedule', '@at 2030-01-01T00:00:00Z', 'message schedules is disabled'],
     ['Nats-Batch-Id', 'b', 'atomic publish is disabled'],
+    ['Nats-Stream-Source', 'S 1 > > s.a', 'message stream source header is not allowed'],
+    ['Nats-Expected-Last-Subject-Sequence-Subject', 's.a', 'missing sequence for expected last sequence per subject'],
   ])('refuses %s, which it does not do, as a server refuses it', async (name, value, message) => {
     const path = await withStream(join(temporaryFolder(), 'bus.db'))
     await using bus = await open(path)
@@ -167,5 +169,20 @@ describe('a stream of a bus file', () => {
       message: expect.stringContaining(message),
     })
     expect((await bus.streams.info('S')).state.messages).toBe(0)
+  })
+
+  test('refuses an expectation about another subject, which it does not check', async () => {
+    const path = await withStream(join(temporaryFolder(), 'bus.db'))
+    await using bus = await open(path)
+    const publish = (about: string) =>
+      bus.streams.publish({
+        subject: 's.a',
+        headers: [
+          ['Nats-Expected-Last-Subject-Sequence', '0'],
+          ['Nats-Expected-Last-Subject-Sequence-Subject', about],
+        ],
+      })
+    await expect(publish('s.b')).rejects.toMatchObject({kind: 'remote', data: {code: 10193}})
+    await expect(publish('s.a')).resolves.toMatchObject({seq: 1})
   })
 })

@@ -89,7 +89,7 @@ export class Intake {
     const state = this.#state(stream)
     if (message.headers !== undefined) {
       const unexpected = unlessExpected(message.headers, {
-        ...{url: stream.url, config, lastSeq: state.last, lastId: state.mid},
+        ...{url: stream.url, config, subject: message.subject, lastSeq: state.last, lastId: state.mid},
         lastOfSubject: () => this.#lastOf(sid),
         seqOf: (id) => this.#seen(stream, id),
       })
