@@ -17,7 +17,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs'
-import {resolve} from 'node:path'
+import {dirname, resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {checkDatabaseFiles} from './database-files.ts'
@@ -176,18 +176,19 @@ function isMountPoint(real: string): boolean {
   }
 }
 
-/** As `databaseError`, with the reason where SQLite only says that it cannot open something. */
+/** As `databaseError`, with the reason where SQLite or the system only says that something cannot be opened or loaded. */
 function openError(path: string, error: unknown): unknown {
-  return databaseError(path, systemCode(error).startsWith('SQLITE_CANTOPEN') ? reasonOf(path, error) : error)
+  const isVague = /^(SQLITE_CANTOPEN|ENOSPC|ERR_DLOPEN_FAILED)/.test(systemCode(error))
+  return databaseError(path, isVague ? reasonOf(path, error) : error)
 }
 
 function reasonOf(path: string, error: unknown): unknown {
   try {
-    accessSync(path, constants.R_OK)
+    if (systemCode(error).startsWith('SQLITE')) accessSync(path, constants.R_OK)
     // A descriptor of the bus file itself must not be closed.
     closeSync(openSync('/dev/null', 'r'))
-    if (statfsSync(path).files > 0 && statfsSync(path).ffree === 0)
-      return Object.assign(new Error('no free inode'), {code: 'ENOINODE'})
+    const {files, ffree} = statfsSync(dirname(resolve(path)))
+    if (files > 0 && ffree === 0) return Object.assign(new Error('no free inode'), {code: 'ENOINODE'})
     return error
   } catch (reason) {
     return reason

@@ -152,6 +152,57 @@ describe('a process that cannot look at others', () => {
   })
 })
 
+describe.runIf(process.platform === 'linux')('opening a bus file', () => {
+  const opener = new URL('../../../../src/lib/transport/open.ts', import.meta.url).pathname
+  const openAndSay = `const {open} = await import(process.argv[1])
+    for (const path of process.argv.slice(2)) await open(path).then(
+      (bus) => { console.log('opened'); return bus.close() }, ({kind, message}) => console.log(kind, message))`
+
+  test('says that no descriptor is free, for a new file and for one that exists', async () => {
+    const folder = temporaryFolder()
+    const old = await withStream(join(folder, 'old.db'))
+    const crowd = `const {openSync} = await import('node:fs')
+      await import(new URL('./sqlite/driver.ts', 'file://' + process.argv[1]))
+      try { for (;;) openSync('/dev/null', 'r') } catch {}`
+    const script = `ulimit -n 128; exec "$0" --input-type=module -e "$1" "$2" "$3" "$4"`
+    const {stdout} = spawnSync(
+      'sh',
+      [
+        '-c',
+        script,
+        process.execPath,
+        `await import(process.argv[1])\n${crowd}\n${openAndSay}`,
+        opener,
+        join(folder, 'new.db'),
+        old,
+      ],
+      {encoding: 'utf8'},
+    )
+    expect(stdout.trim().split('\n')).toEqual(
+      [join(folder, 'new.db'), old].map(
+        (path) => `connect the bus file ${path} cannot be opened: no file descriptor is free`,
+      ),
+    )
+  })
+
+  test('says that the disk has no free inode, for a new file and for the log of one that exists', async (context) => {
+    const folder = temporaryFolder()
+    const script = `mount -t tmpfs -o size=4m,nr_inodes=8 none ${folder} && cd ${folder} &&
+      "$0" --input-type=module -e "$1" "$2" old.db && rm -rf old.db.bells &&
+      i=0; while : > f$i; do i=$((i+1)); done 2>/dev/null; "$0" --input-type=module -e "$1" "$2" "$PWD/new.db" "$PWD/old.db"`
+    const {stdout, stderr} = spawnSync('unshare', ['-m', 'sh', '-c', script, process.execPath, openAndSay, opener], {
+      encoding: 'utf8',
+    })
+    if (/unshare|mount:/.test(stderr ?? 'unshare')) return context.skip()
+    expect(stdout.trim().split('\n')).toEqual([
+      'opened',
+      ...['new.db', 'old.db'].map(
+        (name) => `connect the bus file ${join(folder, name)} cannot be opened: the disk has no free inode`,
+      ),
+    ])
+  })
+})
+
 describe('a stream of a bus file', () => {
   test.each([
     ['Nats-TTL', '1s', 'per-message TTL is disabled'],
