@@ -52,8 +52,8 @@ onBothBuses((newScene) => {
       await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
       const refused = await scene.run(['pub', 's.a', 'x', '--ack', '-H', header])
       expect([refused.code, refused.stdout, refused.stderr]).toEqual([8, '', expect.stringContaining(why)])
-      const {stdout} = await scene.run(['pub', 's.a', '--lines', '--ack', '-H', header, '--json'], {stdin: 'a\nb\n'})
-      expect(JSON.parse(stdout)).toMatchObject({error: {kind: 'remote', exitCode: 8, data: {code, stored: []}}})
+      const {stderr} = await scene.run(['pub', 's.a', '--lines', '--ack', '-H', header, '--json'], {stdin: 'a\nb\n'})
+      expect(JSON.parse(stderr)).toMatchObject({error: {kind: 'remote', exitCode: 8, data: {code, stored: []}}})
       expect((await state(scene)).messages).toBe(0)
     },
   )

@@ -55,6 +55,8 @@ export class BatchPublisher {
   #first = 0
   #pushed = 0
   #done = 0
+  /** The number of queued messages that a commit, or a failure, is taking away: they can no longer be withdrawn. */
+  #settling = 0
   #armed = false
   #error: unknown
   #busySince: number | undefined
@@ -92,7 +94,7 @@ export class BatchPublisher {
 
   /** Takes back the request with this reply subject; false when it is in the file already. Requests have no listener. */
   withdraw(reply: string): boolean {
-    const at = this.#queue.findIndex((message, i) => i >= this.#first && message.reply === reply)
+    const at = this.#queue.findIndex((message, i) => i >= this.#first + this.#settling && message.reply === reply)
     if (at < 0) return false
     const place = this.#done + at - this.#first
     this.#queue.splice(at, 1)
@@ -128,10 +130,14 @@ export class BatchPublisher {
   /** False when others hold the file. */
   #commitBatch(): boolean {
     const {batch, bytes} = this.#nextBatch()
+    this.#settling = batch.length
     let written: WrittenBatch | undefined
     try {
       const result = this.#connection.file.lock.tryWrite(() => this.#writer.write(batch))
-      if (result === busy) return this.#isBusy()
+      if (result === busy) {
+        this.#isBusy()
+        return false
+      }
       this.#busySince = undefined
       written = result
       this.#afterCommit(written, bytes)
@@ -141,8 +147,7 @@ export class BatchPublisher {
       if (written === undefined) this.#tellFailed(batch.length, failure)
     }
     if (written !== undefined && this.#watched.length > 0) this.#tellSettled(batch.length, written.outcome)
-    this.#first += batch.length
-    this.#done += batch.length
+    this.#settled(batch.length)
     return true
   }
 
@@ -175,16 +180,22 @@ export class BatchPublisher {
     return lock.tryWrite(() => prune(db, this.#connection, wall)) === true
   }
 
-  #isBusy(): false {
+  /** Others hold the file: after a while all that is queued fails. */
+  #isBusy(): void {
+    this.#settling = 0
     this.#busySince ??= performance.now()
-    if (performance.now() - this.#busySince > patienceMs) {
-      this.#busySince = undefined
-      const left = this.#queue.length - this.#first
-      this.#tellFailed(left, this.#fail(this.#connection.file.lock.lockedError()))
-      this.#done += left
-      this.#first = this.#queue.length
-    }
-    return false
+    if (performance.now() - this.#busySince <= patienceMs) return
+    this.#busySince = undefined
+    const left = this.#queue.length - this.#first
+    this.#settling = left
+    this.#tellFailed(left, this.#fail(this.#connection.file.lock.lockedError()))
+    this.#settled(left)
+  }
+
+  #settled(count: number): void {
+    this.#first += count
+    this.#done += count
+    this.#settling = 0
   }
 
   #fail(error: unknown): unknown {
