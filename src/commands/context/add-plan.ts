@@ -46,7 +46,7 @@ export function fieldsOf(flags: ContextFlags): ContextFields {
 /** Builds the context. Throws `usage` for an invalid name or login. */
 export function checkContext(name: string, fields: ContextFields): Context {
   const context: Context = {
-    ...{name: checkName(name), from: 'busline', path: '', fields, isLoose: false},
+    ...{name: checkName(name), from: 'busline', path: '', fields, isLoose: false, unknown: []},
     ...readTarget(fields, 'to be'),
   }
   checkLogin(context)

@@ -44,6 +44,7 @@ export default class ContextAdd extends BusCommand<ContextAddResult> {
   async run(): Promise<ContextAddResult> {
     const {args, flags, metadata} = await this.parse(ContextAdd)
     const {askForMissing, checkContext, fieldsOf} = await import('./add-plan.ts')
+    const {isHidden} = await import('../../lib/cli/target/context-files.ts')
     const {hasOwn, saveContext, useContext} = await import('./store.ts')
     const timeoutMs = metadata.flags['timeout']?.setFromDefault ? undefined : flags.timeout
     const complete = await askForMissing({name: args.name, flags: {...flags, timeoutMs}}, process.env, this.stop)
@@ -53,6 +54,8 @@ export default class ContextAdd extends BusCommand<ContextAddResult> {
     const path = saveContext(name, fields, process.env)
     if (flags.use) useContext(name, process.env)
     this.say(`saved ${name} in ${path}`)
+    if (isHidden(name, process.env))
+      this.say(`the context ${name} of the NATS CLI is now hidden: --context ${name} means this one`)
     this.say(flags.use ? `now using context ${name}` : `try: bus context check ${name}`)
     return {name, path, url: withoutSecrets(url), used: flags.use}
   }

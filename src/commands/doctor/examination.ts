@@ -133,7 +133,8 @@ function contextFindings(entry: Entry): Finding[] {
     readEntry(entry)
     return []
   } catch (error) {
-    return [warning('contexts', (error as Error).message, `bus context rm ${entry.name}`)]
+    const hints = entry.from === 'busline' ? [`bus context rm ${entry.name}`] : []
+    return [warning('contexts', (error as Error).message, ...hints)]
   }
 }
 

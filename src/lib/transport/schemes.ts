@@ -23,7 +23,7 @@ const nats: Scheme = {
 
 const schemes: Readonly<Record<string, Scheme>> = {
   ...Object.fromEntries(Object.keys(serverSchemes).map((name) => [name, nats])),
-  sqlite: {place: 'file', options: /\?synchronous=\w*$/, check: parseBusFile, open: openBusFile},
+  sqlite: {place: 'file', options: /\?[\w-]+(=[^/?]*)?$/, check: parseBusFile, open: openBusFile},
   libbus: {
     place: 'file',
     options: /\?.*$/s,
@@ -65,7 +65,10 @@ export function fileIn(url: string): {scheme: string; path: string; options: str
 /** The path of a bus file, and whether each commit waits for the disk. Throws `usage` for an unknown option. */
 export function parseBusFile(url: string): {path: string; isSynchronous: boolean} {
   const {path = url, options = ''} = fileIn(url) ?? {}
-  const asked = options.slice('?synchronous='.length) || 'normal'
+  if (path === ':memory:') throw new BusError('usage', 'a bus file has a name', {try: ['memory:NAME']})
+  const [option, asked = 'normal'] = options.slice(1).split('=')
+  if (option !== '' && option !== 'synchronous')
+    throw new BusError('usage', `a bus file has no option ${option}`, {try: ['?synchronous=full', `sqlite:${path}`]})
   if (asked !== 'full' && asked !== 'normal')
     throw new BusError('usage', `synchronous=${asked} must be full or normal`, {try: ['?synchronous=full']})
   return {path, isSynchronous: asked === 'full'}

@@ -53,5 +53,10 @@ export function serverScheme(name: string): ServerScheme {
 
 /** The NATS tools take `host:port` and comma lists of it in NATS_URL and in contexts. */
 export function withScheme(servers: string): string {
-  return servers.replace(/(^|,)(?![a-z]+:\/\/)/g, '$1nats://')
+  return servers
+    .split(',')
+    .map((server) => server.trim())
+    .filter((server) => server !== '')
+    .map((server) => (/^[a-z]+:\/\//i.test(server) ? server : `nats://${server}`))
+    .join(',')
 }

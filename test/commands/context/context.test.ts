@@ -243,6 +243,53 @@ describe('a context of the NATS CLI', () => {
     }
   })
 
+  it('with a JetStream domain is refused before anything is done', async () => {
+    natsContext('theirs', {url: servers.users.url(), user: 'ann', password: 's3cret-pass', jetstream_domain: 'spoke'})
+    const ended = await safely(['stream', 'purge', 'S', '--yes', '--context', 'theirs'])
+    expect(ended).toMatchObject({code: 2, stderr: expect.stringContaining('asks for a JetStream domain')})
+  })
+
+  it('with fields that bus does not know works, and names them', async () => {
+    const color = {color_scheme: 'dark', windows_cert_match: 'x'}
+    natsContext('theirs', {url: servers.users.url(), user: 'ann', password: 's3cret-pass', shiny: 1, ...color})
+    const ended = await safely(['pub', 'a', 'x', '--context', 'theirs'])
+    expect(ended).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('"theirs" has a field that bus does not know: shiny'),
+    })
+    expect(ended.stderr).not.toContain('color_scheme')
+  })
+
+  it('with a list of servers may have spaces in it, and schemes in upper case', async () => {
+    const url = `NATS://127.0.0.1:1, ${servers.users.url().replace('nats', 'NATS')}`
+    natsContext('theirs', {url, user: 'ann', password: 's3cret-pass'})
+    expect(await safely(['pub', 'a', 'x', '--context', 'theirs'])).toMatchObject({code: 0})
+    const byVariable = {env: {NATS_URL: url, NATS_USER: 'ann', NATS_PASSWORD: 's3cret-pass'}}
+    expect(await safely(['pub', 'a', 'x'], byVariable)).toMatchObject({code: 0})
+  })
+
+  it('with a token in its URL and credentials sends both', async () => {
+    natsContext('theirs', {url: servers.operator.url().replace('://', '://tok@'), creds: at('y.creds', user.creds)})
+    expect(await safely(['pub', 'a', 'x', '--context', 'theirs'])).toMatchObject({code: 0})
+  })
+
+  it('that a new context hides is named', async () => {
+    natsContext('theirs', {url: servers.users.url()})
+    const added = await context('add', 'theirs', '--bus', 'nats://ours')
+    expect(added).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('the context theirs of the NATS CLI is now hidden'),
+    })
+    expect((await context('rm', 'theirs', '--yes')).code).toBe(0)
+  })
+
+  it('that cannot be used is not to be removed, says doctor', async () => {
+    natsContext('broken', {socks_proxy: 'socks5://x'})
+    const {stdout} = await safely(['doctor'])
+    expect(stdout).toContain('SOCKS proxy')
+    expect(stdout).not.toContain('context rm broken')
+  })
+
   it('can be selected here, whichever is selected there', async () => {
     natsContext('theirs', {url: servers.token.url(), token: 's3cret-token'})
     writeFileSync(join(config, 'nats', 'context.txt'), 'theirs')

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict'
-import {busUrl, type Context, checkName, parseFields, readTarget} from '../../../src/lib/cli/target/context.ts'
+import {
+  busUrl,
+  type Context,
+  type ContextFields,
+  checkName,
+  parseFields,
+  readTarget,
+} from '../../../src/lib/cli/target/context.ts'
 import {
   isReference,
   lastingPath,
@@ -53,8 +60,8 @@ export const target: Target = {
   ],
   run(bytes) {
     const text = textOf(bytes)
-    const fields = refused(() => parseFields(text, '/c.json'))
-    if (fields !== undefined) assertContext(fields)
+    const parsed = refused(() => parseFields(text, '/c.json'))
+    if (parsed !== undefined) assertContext(parsed.fields)
     const [first = '', second = ''] = partsOf(bytes, 2)
     refused(() => checkName(first))
     refused(() => busUrl(first))
@@ -67,10 +74,10 @@ export const target: Target = {
   },
 }
 
-function assertContext(fields: ReturnType<typeof parseFields>): void {
+function assertContext(fields: ContextFields): void {
   const where = refused(() => readTarget(fields, '/c.json'))
   if (where === undefined || Object.values(fields).some((value) => /file:/i.test(String(value)))) return
-  const context: Context = {name: 'c', from: 'nats', path: '/c.json', ...where, fields, isLoose: false}
+  const context: Context = {name: 'c', from: 'nats', path: '/c.json', ...where, fields, isLoose: false, unknown: []}
   refused(() => reach({url: undefined, context, why: 'the context'}, {}, env))
 }
 

@@ -42,6 +42,10 @@ describe('the file in the URL', () => {
     expect(fileIn(url)).toBeUndefined()
   })
 
+  it.each(['sqlite:a.db?mode=ro', 'a.db?bogus=1', 'sqlite:a.db?bogus', 'sqlite::memory:'])('%s is refused', (url) => {
+    expect(() => parseBusFile(url)).toThrow(expect.objectContaining({kind: 'usage'}))
+  })
+
   it('waits for the disk only with synchronous=full', () => {
     expect(parseBusFile('sqlite:a?synchronous=full')).toEqual({path: 'a', isSynchronous: true})
     expect(parseBusFile('a.db?synchronous=normal')).toEqual({path: 'a.db', isSynchronous: false})

@@ -35,6 +35,11 @@ export function listEntries(env: Env): Entry[] {
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
+/** Whether the NATS CLI has a context of this name, which one of busline hides. */
+export function isHidden(name: string, env: Env): boolean {
+  return entriesOf('nats', env).some((entry) => entry.name === name)
+}
+
 /** Where the context of this name stands. Fails with `notFound`, naming the nearest. */
 export function findEntry(name: string, env: Env): Entry {
   checkName(name)
@@ -58,10 +63,10 @@ export function findContext(name: string, env: Env): Context {
 
 /** Fails with `usage` for what cannot be understood. */
 export function readEntry(entry: Entry): Context {
-  const fields = parseFields(readFile(entry.path), entry.path)
+  const {fields, unknown} = parseFields(readFile(entry.path), entry.path)
   const holdsSecrets = secretsIn(fields).length > 0 || hasLogin(withScheme(fields.url ?? ''))
   const isLoose = entry.from === 'busline' && holdsSecrets && isOpenToOthers(entry.path)
-  return {...entry, ...readTarget(fields, entry.path), fields, isLoose}
+  return {...entry, ...readTarget(fields, entry.path), fields, isLoose, unknown}
 }
 
 function entriesOf(from: Owner, env: Env): Entry[] {

@@ -37,6 +37,8 @@ export interface Context {
   readonly fields: ContextFields
   /** Can others read the secrets in our file? */
   readonly isLoose: boolean
+  /** Fields of the file that are neither used nor known to be without effect here. */
+  readonly unknown: readonly string[]
 }
 
 /** In the order in which they are shown. */
@@ -62,10 +64,19 @@ const unsupported: Readonly<Record<string, string>> = {
   nsc: 'nsc (nsc://)',
   socks_proxy: 'a SOCKS proxy',
   windows_cert_store: 'the certificate store of Windows',
+  // With them the same name means a stream of another server or account.
+  jetstream_domain: 'a JetStream domain',
+  jetstream_api_prefix: 'a prefix of the JetStream API',
+  jetstream_event_prefix: 'a prefix of JetStream events',
 }
 
+/** Fields of the NATS CLI that change nothing here; those of Windows only with `windows_cert_store`. */
+const withoutEffect: readonly string[] = [
+  ...['name', 'color_scheme', 'windows_cert_match_by', 'windows_cert_match', 'windows_ca_certs_match'],
+]
+
 /** From the text of a file. Throws `usage`, naming the file. */
-export function parseFields(text: string, path: string): ContextFields {
+export function parseFields(text: string, path: string): {fields: ContextFields; unknown: string[]} {
   const bad = (what: string) => new BusError('usage', `the context file ${path} ${what}`, {try: ['see the file']})
   const data = parseJson(text)
   if (data === undefined) throw bad('is not JSON')
@@ -82,7 +93,11 @@ export function parseFields(text: string, path: string): ContextFields {
     if (found.has(name)) throw bad(`asks for ${what}, which bus does not support`)
   }
   const known = [...textFields, ...switchFields].filter((name) => found.has(name) && found.get(name) !== false)
-  return Object.fromEntries(known.map((name) => [name, found.get(name)])) as ContextFields
+  const all: readonly string[] = [...textFields, ...switchFields, ...withoutEffect]
+  return {
+    fields: Object.fromEntries(known.map((name) => [name, found.get(name)])) as ContextFields,
+    unknown: [...found.keys()].filter((name) => !all.includes(name)),
+  }
 }
 
 /** The fields whose value is a secret itself, rather than the place of one. */
@@ -114,7 +129,7 @@ export function busUrl(text: string): string {
   scheme?.check?.(url)
   if (scheme !== undefined && scheme.place !== 'server') return url
   const servers = withScheme(url)
-  if (isServer(servers) && !/\s|:\/\/$/.test(servers)) return servers
+  if (isServer(servers) && !/\s|:\/\/(,|$)/.test(servers)) return servers
   throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
     try: ['a server: nats://127.0.0.1:4222', 'a file: sqlite:/path/to/bus.db'],
   })

@@ -60,12 +60,11 @@ export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundB
   const url = choice.url ?? context?.url ?? ''
   if (!isServer(url)) {
     checkUnused(url, flags)
-    return {url, server: {}, warnings: looseWarning(context)}
+    return {url, server: {}, warnings: contextWarnings(context)}
   }
   const all = [fromFlags(flags), fromEnvironment(env), ...(context === undefined ? [] : [fromContext(context)])]
   const isFromUrlsPlace = placeOfUrl(choice)
-  // Who one is stands in the URL already: only what was typed beside it counts.
-  const sources = hasLogin(url) ? all.filter(({kind}) => kind === 'flags') : all
+  const sources = hasLogin(url) ? besideUrl(all, isFromUrlsPlace) : all
   const parts = chooseLogin(sources)
   const strangers = new Set([...parts.values()].map(({source}) => source).filter((source) => !isFromUrlsPlace(source)))
   const insecure = flags.insecure || context?.fields.insecure
@@ -82,9 +81,23 @@ export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundB
     warnings: [
       ...[...strangers].map((source) => `the login of ${source.name} goes to ${withoutSecrets(url)} (${choice.why})`),
       ...(insecure ? [`any certificate of ${withoutSecrets(url)} is accepted: the server may be an impostor`] : []),
-      ...looseWarning(context),
+      ...contextWarnings(context),
     ],
   }
+}
+
+/**
+ * The sources that count when the URL has a login: the command line, and the keys that were given together with the URL,
+ * which the server gets as well.
+ */
+function besideUrl(all: readonly Source[], isFromUrlsPlace: (source: Source) => boolean): Source[] {
+  return all
+    .filter((source) => source.kind === 'flags' || isFromUrlsPlace(source))
+    .map((source) => {
+      if (source.kind === 'flags') return source
+      const {creds, nkey, jwt, seed} = source.values
+      return {...source, values: {creds, nkey, jwt, seed}}
+    })
 }
 
 /** Throws `usage` for a context whose login cannot be understood, or is for a bus that asks for none. */
@@ -207,9 +220,14 @@ function placeOfUrl({url, context, why}: Choice): (source: Source) => boolean {
   }
 }
 
-function looseWarning(context: Context | undefined): string[] {
-  if (!context?.isLoose) return []
-  return [`others can read the secrets of the context "${context.name}": chmod 600 ${context.path}`]
+function contextWarnings(context: Context | undefined): string[] {
+  if (context === undefined) return []
+  const {name, path, isLoose, unknown} = context
+  const what = unknown.length === 1 ? 'a field' : 'fields'
+  return [
+    ...(isLoose ? [`others can read the secrets of the context "${name}": chmod 600 ${path}`] : []),
+    ...(unknown.length > 0 ? [`the context "${name}" has ${what} that bus does not know: ${unknown.join(', ')}`] : []),
+  ]
 }
 
 function checkUnused(url: string, flags: ServerFlags): void {

@@ -42,7 +42,15 @@ describe('a context', () => {
   it('of the NATS CLI is read as it is, its empty fields left out', () => {
     const path = nats('prod', {url: 'nats://a:4222,b:4222', creds: '~/x.creds', tls_first: true})
     expect(findContext('prod', env)).toEqual({
-      ...{name: 'prod', from: 'nats', path, url: 'nats://a:4222,nats://b:4222', timeoutMs: undefined, isLoose: false},
+      ...{
+        name: 'prod',
+        from: 'nats',
+        path,
+        url: 'nats://a:4222,nats://b:4222',
+        timeoutMs: undefined,
+        isLoose: false,
+        unknown: [],
+      },
       fields: {url: 'nats://a:4222,b:4222', creds: '~/x.creds', tls_first: true},
     })
   })
@@ -85,6 +93,13 @@ describe('a context', () => {
     ['a user that is a number', '{"user": 1}', 'has a user that is not text'],
     ['a switch that is a text', '{"tls_first": "yes"}', 'has a tls_first that is neither true nor false'],
     ['a proxy', '{"socks_proxy": "socks5://x"}', 'a SOCKS proxy, which bus does not support'],
+    ['a JetStream domain', '{"jetstream_domain": "hub"}', 'asks for a JetStream domain, which bus does not support'],
+    [
+      'a prefix',
+      '{"jetstream_api_prefix": "JS.x"}',
+      'asks for a prefix of the JetStream API, which bus does not support',
+    ],
+    ['an event prefix', '{"jetstream_event_prefix": "E"}', 'asks for a prefix of JetStream events'],
     ['nsc', '{"nsc": "nsc://a/b/c"}', 'nsc (nsc://), which bus does not support'],
     ['a bus of no kind', '{"url": "gopher://x"}', '"gopher://x" is not a bus'],
     ['a bad timeout', '{"timeout": "5"}', 'it has no unit'],
@@ -123,6 +138,8 @@ describe('the bus of a context', () => {
   it.each([
     ['nats://a:4222', 'nats://a:4222'],
     ['a:4222,b', 'nats://a:4222,nats://b'],
+    ['nats://a, nats://b ,, c', 'nats://a,nats://b,nats://c'],
+    ['NATS://a:4222', 'NATS://a:4222'],
     [' wss://a/x ', 'wss://a/x'],
     ['sqlite:/a/b', 'sqlite:/a/b'],
     ['/a/bus.db', '/a/bus.db'],

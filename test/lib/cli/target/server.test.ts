@@ -7,7 +7,16 @@ const url = 'nats://a:4222'
 
 function context(fields: ContextFields): Context {
   const path = '/c/prod.json'
-  return {name: 'prod', from: 'busline', path, url: 'nats://prod:4222', timeoutMs: undefined, isLoose: false, fields}
+  return {
+    name: 'prod',
+    from: 'busline',
+    path,
+    url: 'nats://prod:4222',
+    timeoutMs: undefined,
+    isLoose: false,
+    unknown: [],
+    fields,
+  }
 }
 
 /** The login, TLS and warnings for a URL of `--bus`. */

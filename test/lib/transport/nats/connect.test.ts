@@ -57,6 +57,15 @@ const endsLater = await listener((socket) => {
   socket.once('data', () => socket.end())
 })
 
+it('wss:// to a WebSocket listener without TLS fails with a sentence of its own', async () => {
+  const url = server.url({scheme: 'wss'})
+  const failing = open(url, {connectTimeoutMs: 5000})
+  await expect(failing).rejects.toMatchObject({
+    kind: 'connect',
+    message: `cannot connect to ${url}: it does not speak TLS there`,
+  })
+})
+
 describe('a connect', () => {
   it.each<[string, string, string]>([
     ['to a port where nothing listens', `nats://127.0.0.1:${nowhere}`, 'nothing listens there'],
