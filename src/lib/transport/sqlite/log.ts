@@ -4,6 +4,7 @@ import {SubjectTrie} from '../../core/subject.ts'
 import type {Db, Lock} from './db.ts'
 import {type Filled, Pages} from './pages.ts'
 import {type Row, toMessage} from './rows.ts'
+import {type KnownSubject, mostKnownSubjects, SubjectNames} from './subject-names.ts'
 
 /** How far someone has read: the last sequence seen of what is stored, and of what passes through inboxes. */
 export interface Cursor {
@@ -53,21 +54,23 @@ const pageBytes = 4 * 1024 * 1024
 export class Log {
   readonly #db: Db
   readonly #lock: Lock
-  readonly #names: string[] = []
-  readonly #wanted = new Set<number>()
+  readonly #names: SubjectNames
   readonly #patterns = new SubjectTrie<true>()
+  /** Changes with what is wanted. The rows of a subject that nobody wants are read once, and then no more. */
+  #wantedAsOf = 1
+  #unwanted = 0
   readonly #all: Pages
-  readonly #wantedRows: Pages
+  readonly #maybeWanted: Pages
   readonly #statements
-  #last = 0
 
   constructor(db: Db, lock: Lock) {
     this.#db = db
     this.#lock = lock
-    db.exec('CREATE TEMP TABLE want(sid INTEGER PRIMARY KEY)')
+    this.#names = new SubjectNames(db)
+    db.exec('CREATE TEMP TABLE unwanted(sid INTEGER PRIMARY KEY)')
     const rows = 'FROM msg m WHERE m.seq >= ? AND m.seq <= ?'
     this.#all = new Pages(db, rows)
-    this.#wantedRows = new Pages(db, `${rows} AND m.sid IN temp.want`)
+    this.#maybeWanted = new Pages(db, `${rows} AND m.sid NOT IN temp.unwanted`)
     this.#statements = {
       passing: db
         .prepare('SELECT seq, subject, ts, reply, hdr, data FROM eph WHERE seq > +? AND seq <= +? ORDER BY seq')
@@ -77,16 +80,16 @@ export class Log {
           `SELECT seq, subject, ts, reply, hdr, data FROM eph WHERE seq > +? AND dst = +? ORDER BY seq LIMIT ${inboxRows}`,
         )
         .raw(),
-      subjects: db.prepare('SELECT id, name FROM subject WHERE id > +? ORDER BY id').raw(),
       end: db.prepare('SELECT ifnull((SELECT max(seq) FROM msg), 0), ifnull((SELECT max(seq) FROM eph), 0)').raw(),
       pruned: db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck(),
       left: db.prepare('SELECT count(*) FROM msg WHERE seq > +? AND seq <= +?').pluck(),
-      want: db.prepare('INSERT INTO temp.want VALUES (?)'),
+      unwanted: db.prepare('INSERT OR IGNORE INTO temp.unwanted VALUES (?)'),
     }
   }
 
+  /** Within the transaction that the number was read in. */
   nameOf(sid: number): string {
-    return this.#names[Math.abs(sid)] ?? ''
+    return this.#names.of(sid).name
   }
 
   /** The end of the log as it is now. */
@@ -97,23 +100,14 @@ export class Log {
 
   /** From now on `page` gives what these patterns match. */
   want(patterns: readonly string[]): void {
-    this.#lock.read(() => this.learn())
-    const added = new SubjectTrie<true>()
-    for (const pattern of patterns) {
-      added.add(pattern, true)
-      this.#patterns.add(pattern, true)
-    }
-    for (const [sid, name] of this.#names.entries()) {
-      if (name !== undefined && !this.#wanted.has(sid) && added.match(name).length > 0) this.#add(sid)
-    }
+    for (const pattern of patterns) this.#patterns.add(pattern, true)
+    this.#forgetWanted()
   }
 
-  /** Takes back one `want`. Until the last is taken back a page may give more than is wanted. */
+  /** Takes back one `want`. */
   unwant(patterns: readonly string[]): void {
     for (const pattern of patterns) this.#patterns.remove(pattern, true)
-    if (this.#patterns.size > 0) return
-    this.#wanted.clear()
-    this.#db.exec('DELETE FROM temp.want')
+    this.#forgetWanted()
   }
 
   /**
@@ -122,12 +116,12 @@ export class Log {
    */
   page(from: Cursor, to: Cursor, what: PageOptions): LogPage {
     return this.#lock.read(() => {
-      this.learn()
       const gap = what.gaps === true ? this.#gap(from.seq, to.seq) : undefined
-      const stored = (what.all ? this.#all : this.#wantedRows).read(from.seq + 1, to.seq, what.rows ?? pageRows)
-      if (!what.passing) return {...this.#storedPage(stored, from, to), gap}
+      const stored = (what.all ? this.#all : this.#maybeWanted).read(from.seq + 1, to.seq, what.rows ?? pageRows)
+      const rows = {...stored, all: what.all}
+      if (!what.passing) return {...this.#storedPage(rows, from, to), gap}
       const passing = fill(this.#statements.passing, from.passing, to.passing)
-      return {...this.#mergedPage(stored, passing, from, to), gap}
+      return {...this.#mergedPage(rows, passing, from, to), gap}
     })
   }
 
@@ -142,15 +136,16 @@ export class Log {
     return {first: from + 1, last, messages: last - from - (this.#statements.left.get(from, last) as number)}
   }
 
-  #storedPage({rows, isFull}: Filled, from: Cursor, to: Cursor): LogPage {
-    const entries = rows.map((row) => this.#stored(row, from.passing))
+  #storedPage({rows, isFull, all}: StoredRows, from: Cursor, to: Cursor): LogPage {
+    const entries: LogEntry[] = []
+    for (const row of rows) this.#add(entries, row, from.passing, all)
     const last = rows.at(-1)?.[0] ?? from.seq
     const seq = isFull ? last : Math.max(from.seq, Math.min(this.end().seq, to.seq))
     return {entries, cursor: {seq, passing: from.passing}, isFull}
   }
 
   /** By time; where one of the two has more to come, the other waits at that point. */
-  #mergedPage(stored: Filled, passing: ReturnType<typeof fill>, from: Cursor, to: Cursor): LogPage {
+  #mergedPage(stored: StoredRows, passing: ReturnType<typeof fill>, from: Cursor, to: Cursor): LogPage {
     const entries: LogEntry[] = []
     let {seq, passing: pass} = from
     let s = 0
@@ -162,7 +157,7 @@ export class Log {
       if (a !== undefined && (b === undefined || a[2] <= b[2])) {
         seq = a[0]
         s++
-        entries.push(this.#stored(a, pass))
+        this.#add(entries, a, pass, stored.all)
       } else if (b !== undefined) {
         pass = b[0]
         p++
@@ -179,32 +174,36 @@ export class Log {
     return {entries, cursor, isFull}
   }
 
-  #stored(row: Row<number>, passing: number): LogEntry {
-    return {message: toMessage(row, this.nameOf(row[1]), true), sid: row[1], cursor: {seq: row[0], passing}}
+  /** Adds an entry if somebody wants it. */
+  #add(entries: LogEntry[], row: Row<number>, passing: number, all: boolean): void {
+    const subject = this.#names.of(row[1])
+    if (!all && !this.#wants(subject)) return
+    entries.push({message: toMessage(row, subject.name, true), sid: row[1], cursor: {seq: row[0], passing}})
   }
 
-  /** The subjects with their numbers, from a number on, as of the last `learn`. */
-  *subjectsFrom(sid: number): Iterable<[sid: number, name: string]> {
-    for (let i = sid; i < this.#names.length; i++) {
-      const name = this.#names[i]
-      if (name !== undefined) yield [i, name]
+  #wants(subject: KnownSubject): boolean {
+    if (subject.wantedAsOf === this.#wantedAsOf) return subject.isWanted
+    subject.isWanted = this.#patterns.match(subject.name).length > 0
+    if (!subject.isWanted) {
+      if (this.#unwanted >= mostKnownSubjects) this.#forgetWanted()
+      this.#unwanted++
+      this.#statements.unwanted.run(subject.id)
+      this.#statements.unwanted.run(-subject.id)
     }
+    subject.wantedAsOf = this.#wantedAsOf
+    return subject.isWanted
   }
 
-  /** Gets to know new subjects. */
-  learn(): void {
-    for (const [sid, name] of this.#statements.subjects.all(this.#last) as [number, string][]) {
-      this.#names[sid] = name
-      this.#last = sid
-      if (this.#patterns.match(name).length > 0) this.#add(sid)
-    }
+  #forgetWanted(): void {
+    this.#wantedAsOf++
+    this.#unwanted = 0
+    this.#db.exec('DELETE FROM temp.unwanted')
   }
+}
 
-  #add(sid: number): void {
-    this.#wanted.add(sid)
-    this.#statements.want.run(sid)
-    this.#statements.want.run(-sid)
-  }
+interface StoredRows extends Filled {
+  /** Whether all are wanted. */
+  readonly all: boolean
 }
 
 /** Rows until the page has enough of them, or enough bytes: a page of large payloads is a short one. */

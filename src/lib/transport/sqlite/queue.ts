@@ -7,7 +7,7 @@
 import type {Message} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
 import type {Clients} from './clients.ts'
-import type {busy, Db, Lock} from './db.ts'
+import {busy, type Db, type Lock} from './db.ts'
 import {type Cursor, everything, type Log, type LogEntry, type LogPage} from './log.ts'
 
 /** Pages for one claim: the lock is not held for long. */
@@ -25,6 +25,8 @@ interface Place {
   readonly pattern: string
   /** Up to here there is nothing for this pattern; known to this member alone. */
   scanned: number
+  /** What the group had to read next when this member looked last. */
+  next: number
 }
 
 /** A pattern of the group, and the sequences that may be its own: once nobody has it, only what was claimed. */
@@ -41,11 +43,15 @@ export class QueueMember {
   constructor(parts: QueueParts, name: string, patterns: readonly string[]) {
     this.#parts = parts
     this.#name = name
-    this.#places = patterns.map((pattern) => ({pattern, scanned: 0}))
+    this.#places = patterns.map((pattern) => ({pattern, scanned: 0, next: 1}))
     this.#statements = {
       next: parts.db.prepare('SELECT next FROM qgroup WHERE name = ? AND pattern = ?').pluck(),
       owners: parts.db.prepare('SELECT pattern, first, next FROM qgroup WHERE name = +? ORDER BY pattern').raw(),
-      move: parts.db.prepare('UPDATE qgroup SET next = max(next, ?) WHERE name = ? AND pattern = ?'),
+      // A group whose members were all away for long has no row any more (unused-names.ts).
+      move: parts.db.prepare(
+        `INSERT INTO qgroup(name, pattern, first, next) VALUES (?, ?, ?, ?)
+         ON CONFLICT(name, pattern) DO UPDATE SET next = max(next, excluded.next)`,
+      ),
     }
   }
 
@@ -56,7 +62,8 @@ export class QueueMember {
       'INSERT OR REPLACE INTO qgroup(name, pattern, first, next) VALUES (?, ?, ?, ?)',
     )
     for (const place of this.#places) {
-      if (!live.includes(place.pattern)) insert.run(this.#name, place.pattern, end.seq + 1, end.seq + 1)
+      place.next = end.seq + 1
+      if (!live.includes(place.pattern)) insert.run(this.#name, place.pattern, place.next, place.next)
     }
   }
 
@@ -64,14 +71,17 @@ export class QueueMember {
   claim(max: number): Message[] | typeof busy {
     const places = this.#places.filter((place) => this.#hasMore(place))
     if (places.length === 0) return []
-    return this.#parts.lock.tryWrite(() => this.#take(places, max))
+    const taken = this.#parts.lock.tryWrite(() => this.#take(places, max))
+    if (taken === busy) return busy
+    for (const [place, next] of taken.moved) place.next = next
+    return taken.messages
   }
 
   /** Looks without the lock, so that a group where nothing happens never writes. */
   #hasMore(place: Place): boolean {
     return this.#parts.lock.read(() => {
       for (;;) {
-        const page = this.#page(this.#from(place), 1)
+        const page = this.#page(this.#from(place), leastRows)
         if (page.entries.some((entry) => matches(place.pattern, entry.message.subject))) return true
         place.scanned = page.cursor.seq
         if (!page.isFull) return false
@@ -79,7 +89,7 @@ export class QueueMember {
     })
   }
 
-  #take(places: readonly Place[], max: number): Message[] {
+  #take(places: readonly Place[], max: number): {messages: Message[]; moved: [Place, next: number][]} {
     const live = new Set(this.#parts.clients.patternsOf(this.#name))
     const rows = this.#statements.owners.all(this.#name) as Owner[]
     const owners = rows.map(
@@ -91,11 +101,13 @@ export class QueueMember {
       .sort((a, b) => a.cursor.seq - b.cursor.seq)
       .slice(0, max)
     const last = taken.length < max ? Number.POSITIVE_INFINITY : (taken.at(-1)?.cursor.seq ?? 0)
-    for (const {place, entries, seq} of offers) {
+    const moved = offers.map(({place, entries, seq}): [Place, number] => {
       const left = entries.find((entry) => entry.cursor.seq > last)
-      this.#statements.move.run(left === undefined ? seq + 1 : left.cursor.seq, this.#name, place.pattern)
-    }
-    return taken.map((entry) => entry.message)
+      const next = left === undefined ? seq + 1 : left.cursor.seq
+      this.#statements.move.run(this.#name, place.pattern, place.next, next)
+      return [place, next]
+    })
+    return {messages: taken.map((entry) => entry.message), moved}
   }
 
   /** What comes next for one pattern, `max` at most, and how far that goes. */
@@ -116,7 +128,8 @@ export class QueueMember {
   }
 
   #from(place: Place): number {
-    return Math.max(place.scanned, Number(this.#statements.next.get(this.#name, place.pattern) ?? 1) - 1)
+    place.next = Number(this.#statements.next.get(this.#name, place.pattern) ?? place.next)
+    return Math.max(place.scanned, place.next - 1)
   }
 
   #page(seq: number, rows: number): LogPage {

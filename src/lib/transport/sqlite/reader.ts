@@ -7,6 +7,7 @@ import {SubjectTrie} from '../../core/subject.ts'
 import type {Mailbox} from '../shared/mailbox.ts'
 import {type Cursor, everything, type Gap, type Log, type LogEntry, type LogPage} from './log.ts'
 import {seesPassing} from './rows.ts'
+import {mostKnownSubjects} from './subject-names.ts'
 
 const mostHeld = 1024
 const mostHeldBytes = 4 * 1024 * 1024
@@ -166,6 +167,7 @@ export class Reader {
     if (entry.sid === 0) return [...new Set(this.#trie.match(entry.message.subject))]
     let takers = this.#takers.get(entry.sid)
     if (takers === undefined) {
+      if (this.#takers.size >= mostKnownSubjects) this.#takers.clear()
       takers = [...new Set(this.#trie.match(entry.message.subject))]
       this.#takers.set(entry.sid, takers)
     }

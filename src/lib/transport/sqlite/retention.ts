@@ -6,6 +6,7 @@
  */
 import type {Db} from './db.ts'
 import type {StreamTables} from './streams/intake.ts'
+import {countRemoved, hasUnusedNames, removeUnusedGroups, removeUnusedNames, unusedGroups} from './unused-names.ts'
 
 const coreRetentionMs = 60 * 60 * 1000
 const inboxRetentionMs = 60 * 1000
@@ -25,18 +26,22 @@ export function hasDue(db: Db, now: number): boolean {
            OR ifnull((SELECT ts FROM eph ORDER BY seq LIMIT 1) < ?, 0)
            OR ifnull((SELECT min(until) FROM dedup) < ?, 0)
            OR EXISTS (SELECT 1 FROM stream)
+           OR ${hasUnusedNames}
            OR ${hasRoom}`,
     )
     .pluck()
     .get((now - coreRetentionMs) * 1000, (now - inboxRetentionMs) * 1000, now * 1000)
-  return due === 1
+  return due === 1 || unusedGroups(db).length > 0
 }
 
 /** Within a write transaction: removes one chunk of each kind that is due; true when no more is. */
 export function prune(db: Db, connection: {readonly streams: StreamTables}, now: number): boolean {
   const hasStreams = db.prepare('SELECT EXISTS (SELECT 1 FROM stream)').pluck().get() === 1
   const expired = hasStreams ? expireStreams(connection.streams, now) : []
-  const parts = [...expired, pruneLog(db, now), prunePassing(db, now), pruneIds(db, now), giveBack(db)]
+  const isPruned = pruneLog(db, now)
+  const isNamed = isPruned && removeUnusedNames(db)
+  const parts = [...expired, isNamed, prunePassing(db, now), pruneIds(db, now), giveBack(db)]
+  removeUnusedGroups(db)
   return parts.every((isDone) => isDone)
 }
 
@@ -56,7 +61,8 @@ function pruneLog(db: Db, now: number): boolean {
     .get(pruned, (now - coreRetentionMs) * 1000) as [number, number]
   if (rows === 0) return true
   const upTo = rows <= chunk ? last : chunkEnd(db, pruned, last)
-  db.prepare(`DELETE FROM msg WHERE seq > ? AND seq <= ? AND NOT ${isKept}`).run(pruned, upTo)
+  const removed = db.prepare(`DELETE FROM msg WHERE seq > ? AND seq <= ? AND NOT ${isKept}`).run(pruned, upTo)
+  countRemoved(db, removed.changes)
   db.prepare("UPDATE meta SET v = ? WHERE k = 'pruned'").run(upTo)
   return upTo === last && rows < looks
 }

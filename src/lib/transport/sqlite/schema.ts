@@ -10,13 +10,16 @@
  * where a stream has a limit for that. What is between delivery and acknowledgement is a `flight`: a range of the
  * consumer's messages, its owner (NULL when it waits to be delivered again) and when it is due, in milliseconds.
  *
+ * `subject` has the names that messages and streams have, and loses the others after a while, but never the newest, so that
+ * no number is given out twice; `idle` lists those that are being examined (unused-names.ts).
+ *
  * `chain` comes first, so that its one row is on page 3, after SQLite's own two (wal-chain.ts).
  */
 import {applicationId} from './db.ts'
 
 /** Major * 1000 + minor. A newer minor only adds; a newer major is refused. */
-export const schemaVersion = 1001
-/** From this one on there is `chain`. */
+export const schemaVersion = 1002
+/** From this one on there is `chain`; `idle`, which 1002 added, is made when it is missing. */
 export const chainVersion = 1001
 
 /** Times are Unix microseconds. A payload is TEXT when it was published as text, else BLOB; NULL when empty. */
@@ -26,6 +29,7 @@ INSERT INTO chain VALUES (randomblob(8), zeroblob(8));
 
 CREATE TABLE meta(k TEXT PRIMARY KEY, v ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE subject(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE idle(sid INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE msg(seq INTEGER PRIMARY KEY, sid INTEGER NOT NULL, ts INTEGER NOT NULL,
                  reply TEXT, hdr TEXT, data ANY) STRICT;
 CREATE TABLE eph(seq INTEGER PRIMARY KEY, dst INTEGER NOT NULL, subject TEXT NOT NULL, ts INTEGER NOT NULL,

@@ -15,6 +15,20 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     }
   },
 
+  /** Publishes ever new subjects and ever the same ones, each with its name, and says so after a hundred. */
+  async names(bus, prefix = '') {
+    for (let n = 0; ; n++) {
+      for (let i = 0; i < 50; i++) {
+        for (const subject of [`${prefix}.same.${i}`, `${prefix}.once.${Date.now()}.${n}.${i}`]) {
+          bus.publish({subject, data: subject})
+        }
+      }
+      await bus.flush()
+      say(String(n))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  },
+
   /** Publishes so many numbered messages as fast as it can. */
   async load(bus, subject = '', count = '0', payload = '') {
     for (let n = 1; n <= Number(count); n++) {

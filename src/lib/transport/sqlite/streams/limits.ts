@@ -5,6 +5,7 @@
  * transaction, in chunks.
  */
 import type {Db} from '../db.ts'
+import {countRemoved} from '../unused-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 
 const chunk = 10_000
@@ -152,10 +153,14 @@ export class Limits {
       }
       if (stream.config.maxMsgsPerSubject !== undefined) this.#statements.unkeep.run(sid, seq)
     }
+    let forgotten = 0
     for (const [sid, {messages, bytes}] of bySubject) {
       const left = this.#statements.uncount.get(messages, bytes, first, sid) as {messages: number} | undefined
-      if (left?.messages === 0) this.#statements.forget.run(sid)
+      if (left?.messages !== 0) continue
+      this.#statements.forget.run(sid)
+      forgotten++
     }
+    countRemoved(this.#db, forgotten)
   }
 
   /** Rows that core retention has passed: nobody else removes them. The newest row is never among these. */

@@ -50,6 +50,8 @@ export interface MemberDeps {
   readonly failure: (error: unknown) => unknown
 }
 
+type NamedRows = ClaimedRows & {readonly names: readonly string[]}
+
 /** A delivery with its place among those claimed with it. */
 class DeliveredRow extends Delivery {
   readonly range: ClaimedRange
@@ -196,7 +198,7 @@ export class SqliteMember implements Consuming {
     if (look.isIdle) return look.lookAgainMs === undefined ? undefined : this.#lookAgain(look.lookAgainMs)
     const claims = this.#deps.lock.tryWrite(() => {
       this.#writeAcks()
-      return this.#claims.take(want, look.page, now)
+      return this.#claims.take(want, look.page, now).map((claim) => this.#named(claim))
     })
     if (claims !== busy) {
       this.#settled()
@@ -236,14 +238,19 @@ export class SqliteMember implements Consuming {
     return this.#hasOthers ? Math.min(wait, othersMs) : wait
   }
 
-  #hold(claims: readonly ClaimedRows[]): void {
+  /** Within the transaction of a claim: while the names of its subjects are sure to be there. */
+  #named(claim: ClaimedRows): NamedRows {
+    return {...claim, names: claim.rows.map((row) => this.#deps.view.nameOf(row))}
+  }
+
+  #hold(claims: readonly NamedRows[]): void {
     const first = claims.reduce((sum, {tries, rows}) => sum + (tries === 1 ? rows.length : 0), 0)
     let pending = this.#backlog.count + this.#deps.inFlight.waiting() + first
-    for (const {rows, tries, moved} of claims) {
+    for (const {rows, names, tries, moved} of claims) {
       const range = new ClaimedRange(this.#epoch, rows, tries, moved)
       for (const [i, row] of rows.entries()) {
         if (tries === 1) pending--
-        this.#queue.hold(new DeliveredRow(this, range, i, pending, row, this.#deps.view.nameOf(row)))
+        this.#queue.hold(new DeliveredRow(this, range, i, pending, row, names[i] ?? ''))
       }
     }
   }

@@ -42,13 +42,13 @@ function allMessages(view: StreamView, {from, to, follow = false}: ReadOptions):
   let next = first
   return (mailbox, most) => {
     if (next > until) return 'end'
-    const {rows, upTo, isEnd} = view.read((state) => {
+    const {messages, upTo, isEnd} = view.read((state) => {
       const page = view.page(state, next, until, most)
-      return {...page, isEnd: page.upTo >= state.last}
+      return {...page, messages: page.rows.map((row) => view.message(row)), isEnd: page.upTo >= state.last}
     })
     next = upTo + 1
-    for (const row of rows) mailbox.hold(view.message(row))
-    if (rows.length > 0) return 'held'
+    for (const message of messages) mailbox.hold(message)
+    if (messages.length > 0) return 'held'
     if (next > until) return 'end'
     return isEnd ? 'wait' : 'more'
   }

@@ -6,6 +6,7 @@ import type {Db, Lock} from '../db.ts'
 import type {Log} from '../log.ts'
 import {Pages} from '../pages.ts'
 import {type Row, toMessage} from '../rows.ts'
+import {nameRange} from '../subject-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 
 export interface ViewDeps {
@@ -32,6 +33,7 @@ export class StreamView {
   readonly #filters: readonly string[]
   /** The temporary table of the subjects, when it is not the whole stream. */
   readonly table: string | undefined
+  /** The newest subject that is known to be in the table or not to be. */
   #known = 0
 
   constructor(deps: ViewDeps, stream: KeptStream, filters: readonly string[], table: string | undefined) {
@@ -55,9 +57,11 @@ export class StreamView {
       newest: db.prepare(`SELECT max(last) ${held}`).pluck(),
       oldest: db.prepare(`SELECT min(first) ${held}`).pluck(),
       subjects: db.prepare(`SELECT count(*) ${held}`).pluck(),
-      bySubject: db.prepare(`SELECT sid, messages ${held}`).raw(),
+      bySubject: db
+        .prepare(`SELECT s.name, h.messages FROM (SELECT sid, messages ${held}) h JOIN subject s ON s.id = h.sid`)
+        .raw(),
       time: db.prepare('SELECT seq, ts FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1').raw(),
-      want: table === undefined ? undefined : db.prepare(`INSERT OR IGNORE INTO temp.${table} VALUES (?)`),
+      filtered: table === undefined ? undefined : prepareFiltered(db, table),
     }
   }
 
@@ -71,14 +75,17 @@ export class StreamView {
 
   /** Within a transaction: gets to know new subjects. */
   learn(): void {
-    const {log} = this.#deps
-    log.learn()
-    const {want} = this.#statements
-    if (want === undefined) return
-    for (const [sid, name] of log.subjectsFrom(this.#known)) {
-      this.#known = sid + 1
-      if (this.#filters.some((filter) => matches(filter, name))) want.run(sid)
+    const {filtered} = this.#statements
+    if (filtered === undefined) return
+    const newest = filtered.newest.get() as number
+    if (newest === this.#known) return
+    for (const filter of this.#known === 0 ? this.#filters : []) {
+      for (const [sid, name] of filtered.within.all(...nameRange(filter)) as [number, string][])
+        if (matches(filter, name)) filtered.want.run(sid)
     }
+    for (const [sid, name] of this.#known === 0 ? [] : (filtered.later.all(this.#known) as [number, string][]))
+      if (this.#filters.some((filter) => matches(filter, name))) filtered.want.run(sid)
+    this.#known = newest
   }
 
   /** Up to `most` rows from one sequence to another, both of them included. It may end before. */
@@ -90,10 +97,12 @@ export class StreamView {
     return {rows, upTo: isFull ? (rows.at(-1)?.[0] ?? first) : end}
   }
 
+  /** Within the transaction that the row was read in. */
   nameOf(row: Row<number>): string {
     return this.#deps.log.nameOf(row[1])
   }
 
+  /** Within the transaction that the row was read in. */
   message(row: Row<number>): Message {
     return toMessage(row, this.nameOf(row), true)
   }
@@ -145,8 +154,7 @@ export class StreamView {
   }
 
   bySubject(): Map<string, number> {
-    const rows = this.#statements.bySubject.all() as [number, number][]
-    return new Map(rows.map(([sid, messages]) => [this.#deps.log.nameOf(sid), messages]))
+    return new Map(this.#statements.bySubject.all() as [string, number][])
   }
 
   /** The sequence where it begins; past the end when there is nothing. */
@@ -167,6 +175,15 @@ export class StreamView {
       else low = seq + 1
     }
     return low
+  }
+}
+
+function prepareFiltered(db: Db, table: string) {
+  return {
+    newest: db.prepare('SELECT ifnull(max(id), 0) FROM subject').pluck(),
+    within: db.prepare('SELECT id, name FROM subject WHERE name >= ? AND name <= ?').raw(),
+    later: db.prepare('SELECT id, name FROM subject WHERE id > ?').raw(),
+    want: db.prepare(`INSERT OR IGNORE INTO temp.${table} VALUES (?)`),
   }
 }
 
