@@ -1,9 +1,5 @@
 import {string} from '@oclif/core/args'
-import {benchFlags} from '../../lib/cli/flags/bench.ts'
-import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {variant} from '../../lib/cli/flags/kinds.ts'
-import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
-import {BenchCommand} from './bench-command.ts'
+import {BenchCommand, benchCallFlags} from './bench-command.ts'
 
 export default class BenchReq extends BenchCommand {
   static override summary = 'measure how fast requests are answered'
@@ -22,18 +18,7 @@ export default class BenchReq extends BenchCommand {
   static override args = {
     subject: string({description: 'subject to send requests to (default: bench)'}),
   }
-  static override flags = {
-    msgs: variant(benchFlags.msgs, {
-      description: 'number of requests in total (default: 10000, or as many as --for allows)',
-    }),
-    size: variant(bodyFlags.size, {
-      description: 'size of a request, and with --with-serve of a reply, in bytes (default: 128)',
-    }),
-    rate: variant(pacingFlags.rate, {description: 'requests per second, minute or hour, all clients together'}),
-    subjects: benchFlags.subjects,
-    window: variant(pacingFlags.window, {description: 'requests in flight per client (default: 1, with --rate 1000)'}),
-    'with-serve': benchFlags['with-serve'],
-  }
+  static override flags = benchCallFlags('requests')
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(BenchReq)

@@ -4,6 +4,30 @@ import {reworded} from '../../core/rewording.ts'
 import {parseJson} from '../../core/text/json-text.ts'
 import type {Broker} from './broker.ts'
 
+abstract class Step<Params extends object, Output> {
+  protected readonly broker: Broker
+  readonly #params: Params
+  protected abstract readonly name: string
+
+  constructor(broker: Broker, params: Params = {} as Params) {
+    this.broker = broker
+    this.#params = params
+  }
+
+  /** Of the step's own parameters and those given here, the last that is set counts. */
+  async execute(...given: readonly Params[]): Promise<Output> {
+    const all = [this.#params, ...given].flatMap((params) => Object.entries(params))
+    const set = all.filter(([, value]) => value !== undefined)
+    try {
+      return await this.run(Object.fromEntries(set) as Params)
+    } catch (error) {
+      throw error instanceof BusError ? reworded(error, `${this.name}: ${error.message}`) : error
+    }
+  }
+
+  protected abstract run(params: Params): Promise<Output>
+}
+
 /** What a publish step is given. */
 export interface PublishParams {
   readonly topic?: string | undefined
@@ -19,22 +43,13 @@ export interface PublishOutput {
 }
 
 /** Publishes one message. Fails with the sentences of `step.broker_publish`. */
-export class PublishStep {
-  readonly #broker: Broker
-  readonly #params: PublishParams
+export class PublishStep extends Step<PublishParams, PublishOutput> {
+  protected readonly name = 'step.broker_publish'
 
-  constructor(broker: Broker, params: PublishParams = {}) {
-    this.#broker = broker
-    this.#params = params
-  }
-
-  /** Of the step's own parameters and those given here, the last that is set counts. */
-  async execute(...given: readonly PublishParams[]): Promise<PublishOutput> {
-    const name = 'step.broker_publish'
-    const {topic, payload} = merged([this.#params, ...given])
-    if (!topic) throw new BusError('usage', `${name}: topic is required`)
-    const data = bytesOf(payload, name)
-    await this.#broker.publish(topic, data).catch((error: unknown) => Promise.reject(named(name, error)))
+  protected async run(params: PublishParams): Promise<PublishOutput> {
+    const topic = required('topic', params.topic)
+    const data = bytesOf(params.payload)
+    await this.broker.publish(topic, data)
     return {topic, bytes: data.length, published: true}
   }
 }
@@ -56,44 +71,29 @@ export interface SubscribeOutput {
 }
 
 /** Takes the next message of a durable consumer, and acknowledges it. Fails with the sentences of `step.broker_subscribe`. */
-export class SubscribeStep {
-  readonly #broker: Broker
-  readonly #params: SubscribeParams
+export class SubscribeStep extends Step<SubscribeParams, SubscribeOutput> {
+  protected readonly name = 'step.broker_subscribe'
 
-  constructor(broker: Broker, params: SubscribeParams = {}) {
-    this.#broker = broker
-    this.#params = params
-  }
-
-  /** Of the step's own parameters and those given here, the last that is set counts. */
-  async execute(...given: readonly SubscribeParams[]): Promise<SubscribeOutput> {
-    const name = 'step.broker_subscribe'
-    const {topic, consumer_name: consumer, timeoutMs = 5000} = merged([this.#params, ...given])
-    if (!topic) throw new BusError('usage', `${name}: topic is required`)
-    if (!consumer) throw new BusError('usage', `${name}: consumer_name is required`)
-    const message = await this.#broker
-      .next(topic, consumer, timeoutMs)
-      .catch((error: unknown) => Promise.reject(named(name, error)))
+  protected async run({topic, consumer_name, timeoutMs = 5000}: SubscribeParams): Promise<SubscribeOutput> {
+    const pattern = required('topic', topic)
+    const consumer = required('consumer_name', consumer_name)
+    const message = await this.broker.next(pattern, consumer, timeoutMs)
     const json = parseJson(message.text)
     return {topic: message.subject, consumer, payload: json === undefined ? message.text : json}
   }
 }
 
-function merged<T extends object>(given: readonly T[]): Partial<T> {
-  const set = given.flatMap((params) => Object.entries(params)).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(set) as Partial<T>
+function required(name: string, value: string | undefined): string {
+  if (!value) throw new BusError('usage', `${name} is required`)
+  return value
 }
 
-function bytesOf(payload: unknown, name: string): Uint8Array {
+function bytesOf(payload: unknown): Uint8Array {
   if (payload instanceof Uint8Array) return payload
   if (typeof payload === 'string') return Buffer.from(payload)
   try {
     return Buffer.from(payload === undefined || payload === null ? '{}' : (JSON.stringify(payload) ?? '{}'))
   } catch (cause) {
-    throw new BusError('usage', `${name}: marshal payload: ${(cause as Error).message}`, {cause})
+    throw new BusError('usage', `marshal payload: ${(cause as Error).message}`, {cause})
   }
-}
-
-function named(name: string, error: unknown): unknown {
-  return error instanceof BusError ? reworded(error, `${name}: ${error.message}`) : error
 }
