@@ -61,8 +61,7 @@ function regressions(now: BenchSide, before: BenchSide): Regression[] {
   const {role} = now
   const regression = (
     what: string,
-    was: number,
-    is: number,
+    [was, is]: readonly [number, number],
     by: number,
     show: (value: number) => string,
   ): Regression => {
@@ -71,10 +70,10 @@ function regressions(now: BenchSide, before: BenchSide): Regression[] {
   }
   const [is, was] = [now.latencyMs, before.latencyMs]
   return [
-    regression('rate', before.rate, now.rate, 1 - now.rate / before.rate, formatRate),
+    regression('rate', [before.rate, now.rate], 1 - now.rate / before.rate, formatRate),
     ...(is && was
       ? (['p50', 'p99'] as const).map((name) =>
-          regression(name, was[name], is[name], is[name] / was[name] - 1, formatDuration),
+          regression(name, [was[name], is[name]], is[name] / was[name] - 1, formatDuration),
         )
       : []),
   ]

@@ -17,7 +17,7 @@ export const subscribeLoad: Workload = async (bus, job, meter, control) => {
   const patterns = patternsOf(job, bus.features.wildcards)
   await using subscription = await bus.subscribe(patterns, {pendingLimit, signal: control.stop})
   await control.ready()
-  using _bounds = endWhenQuiet(subscription, job, meter, control)
+  using _bounds = endWhenQuiet(subscription, meter, {...job, ...control})
   const read = stampReader()
   for (let left = job.count ?? Number.POSITIVE_INFINITY; left > 0; ) {
     const messages = await subscription.take(Math.min(left, mostTaken))
@@ -46,7 +46,7 @@ export async function answerRequests(
   const patterns = patternsOf(job, bus.features.wildcards)
   await using subscription = await bus.subscribe(patterns, {queue: 'bench', pendingLimit, signal: control.stop})
   await control.ready()
-  using _bounds = endWhenQuiet(subscription, job, meter, control, 0)
+  using _bounds = endWhenQuiet(subscription, meter, {...job, ...control, afterMs: 0})
   for (let left = job.count ?? Number.POSITIVE_INFINITY; left > 0; ) {
     const requests = await subscription.take(Math.min(left, mostTaken))
     if (requests.length === 0) break
@@ -61,10 +61,8 @@ export async function answerRequests(
 /** Closes a subscription after `forMs`, or once the senders are done and nothing more arrives. */
 function endWhenQuiet(
   subscription: Subscription,
-  {forMs}: Job,
   meter: Meter,
-  {quiet}: ClientControl,
-  afterMs: number = quietMs,
+  {forMs, quiet, afterMs = quietMs}: Pick<Job, 'forMs'> & Pick<ClientControl, 'quiet'> & {afterMs?: number},
 ): Disposable {
   let [seen, since] = [-1, 0]
   const timer = setInterval(() => {

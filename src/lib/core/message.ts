@@ -26,6 +26,7 @@ export class Message {
   /** Unix time in milliseconds, with fractions: when it was stored, else when it arrived. */
   readonly time: number
 
+  // biome-ignore lint/complexity/useMaxParams: one is made for each message, and an object of options for each would cost
   constructor(
     subject: string,
     payload: Uint8Array | string,

@@ -6,23 +6,21 @@ import {BusError} from './errors.ts'
 
 /** Checks a subject to publish to. Throws `usage`, naming the fault and its position (1-based). */
 export function checkSubject(subject: string): string {
-  checkTokens(subject, 'subject')
+  checkTokens(subject)
   const wildcard = findWildcard(subject)
   if (wildcard >= 0) {
-    throw fault('subject', subject, wildcard, `wildcard "${subject[wildcard]}"`, [
-      'wildcards are only for subscribing: bus sub',
-    ])
+    throw fault(subject, wildcard, `wildcard "${subject[wildcard]}"`, 'wildcards are only for subscribing: bus sub')
   }
   return subject
 }
 
 /** Checks a pattern to subscribe to. Throws `usage`, naming the fault and its position (1-based). */
 export function checkPattern(pattern: string): string {
-  checkTokens(pattern, 'subject')
+  checkTokens(pattern)
   const rest = pattern.search(/(^|\.)>\./)
   if (rest >= 0) {
     const at = pattern[rest] === '>' ? rest : rest + 1
-    throw fault('subject', pattern, at, '">" before the last token', ['use "*" for one token in the middle'])
+    throw fault(pattern, at, '">" before the last token', 'use "*" for one token in the middle')
   }
   return pattern
 }
@@ -144,17 +142,17 @@ function collect<T>(node: Node<T>, tokens: readonly string[], at: number, found:
   if (same !== undefined && same !== any && same !== rest) collect(same, tokens, at + 1, found)
 }
 
-function checkTokens(text: string, what: string): void {
+function checkTokens(text: string): void {
   if (text === '') {
-    throw new BusError('usage', `the ${what} is empty`, {try: ["orders.created, or '>' to see everything"]})
+    throw new BusError('usage', 'the subject is empty', {try: ["orders.created, or '>' to see everything"]})
   }
   const bad = text.search(/[\p{Cc} \u00a0\u2028\u2029\p{Cs}]/u)
   if (bad >= 0)
-    throw fault(what, text, bad, nameOf(text.charCodeAt(bad)), ['subjects are tokens separated by ".", without spaces'])
-  if (text.startsWith('.')) throw fault(what, text, 0, 'a leading "."', ['remove it'])
-  if (text.endsWith('.')) throw fault(what, text, text.length - 1, 'a trailing "."', ['remove it, or end with ".>"'])
+    throw fault(text, bad, nameOf(text.charCodeAt(bad)), 'subjects are tokens separated by ".", without spaces')
+  if (text.startsWith('.')) throw fault(text, 0, 'a leading "."', 'remove it')
+  if (text.endsWith('.')) throw fault(text, text.length - 1, 'a trailing "."', 'remove it, or end with ".>"')
   const empty = text.indexOf('..')
-  if (empty >= 0) throw fault(what, text, empty + 1, 'an empty token', ['tokens between "." must not be empty'])
+  if (empty >= 0) throw fault(text, empty + 1, 'an empty token', 'tokens between "." must not be empty')
 }
 
 function findWildcard(subject: string): number {
@@ -170,7 +168,7 @@ function nameOf(code: number): string {
   return names[code] ?? `the ${kind} U+${code.toString(16).toUpperCase().padStart(4, '0')}`
 }
 
-function fault(what: string, text: string, at: number, found: string, hints: string[]): BusError {
-  const sentence = `${what} ${JSON.stringify(text)} has ${found} at position ${at + 1}`
-  return new BusError('usage', sentence, {try: hints, data: {position: at + 1}})
+function fault(text: string, at: number, found: string, hint: string): BusError {
+  const sentence = `subject ${JSON.stringify(text)} has ${found} at position ${at + 1}`
+  return new BusError('usage', sentence, {try: [hint], data: {position: at + 1}})
 }

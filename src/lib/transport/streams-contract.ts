@@ -3,7 +3,7 @@
  * (docs.nats.io, "JetStream"; ADR-8, ADR-13, ADR-15) on every bus. `test/conformance/streams/` is its executable form.
  * Times are Unix milliseconds, durations milliseconds; an absent limit is none.
  */
-import {type Headers, Message, type Outgoing} from '../core/message.ts'
+import {Message, type Outgoing} from '../core/message.ts'
 import type {Subscription} from './subscription.ts'
 
 /** Everything fails with `notFound` for a stream or consumer that is not there, or when the bus keeps no streams. */
@@ -329,12 +329,9 @@ export class Delivery extends Message {
       readonly deliveries: number
       readonly pending: number
     },
-    subject: string,
-    payload: Uint8Array | string,
-    headers?: Headers,
-    reply?: string,
+    message: Pick<Message, 'subject' | 'payload'> & Partial<Pick<Message, 'headers' | 'reply'>>,
   ) {
-    super(subject, payload, headers, reply, place.seq, place.time)
+    super(message.subject, message.payload, message.headers, message.reply, place.seq, place.time)
     this.from = from
     this.stream = place.stream
     this.consumer = place.consumer

@@ -20,7 +20,7 @@ class Told implements Pick<Consuming, 'ack' | 'nak' | 'term' | 'working'> {
 
   give(seq: number, deliveries: number): Delivery {
     const place = {stream: 'S', consumer: 'c', seq, time: 0, deliveries, pending: 0}
-    return new Delivery(this as unknown as Consuming, place, 's', '')
+    return new Delivery(this as unknown as Consuming, place, {subject: 's', payload: ''})
   }
 }
 

@@ -75,9 +75,7 @@ class WebSocketsPlugin implements WebSockets {
       const status =
         this.#connections.size >= config.maxConnections ? 503 : refusalOf(request.headers, config.admission)
       if (status !== undefined) return refuse(socket, status)
-      sockets.handleUpgrade(request, socket, head, (client) =>
-        this.#connect(client, socket, request, config, callbacks),
-      )
+      sockets.handleUpgrade(request, socket, head, (client) => this.#connect(client, request, config, callbacks))
     })
     const {host, port} = config.address
     await listening(server, host, port)
@@ -111,8 +109,7 @@ class WebSocketsPlugin implements WebSockets {
 
   #connect(
     client: WebSocket,
-    socket: Socket,
-    {url = '/'}: IncomingMessage,
+    {socket, url = '/'}: IncomingMessage,
     config: WebSocketsConfig,
     callbacks: Callbacks,
   ): void {

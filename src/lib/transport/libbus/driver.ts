@@ -46,6 +46,16 @@ export async function openLibbus(url: string, options: OpenOptions = {}): Promis
   }
 }
 
+/** How a mailbox is filled. */
+interface MailboxSource {
+  /** All those that are filled as this one. */
+  readonly among: Set<Mailbox>
+  readonly poll: Poll
+  readonly next: (max: number) => readonly Message[] | typeof busy
+  readonly drain: () => void
+  readonly signal: AbortSignal | undefined
+}
+
 class Libbus implements Transport {
   readonly url: string
   readonly features = {
@@ -240,23 +250,19 @@ class Libbus implements Transport {
       notify?.({kind: 'gap', text: `the events ${first} to ${last} were cleaned up before they were read`}),
     )
     const next = (max: number) => reader.next(max)
-    return this.#mailbox(this.#subscribers, this.#eventPoll, next, () => this.#drained(() => reader.drain()), signal)
+    const drain = () => this.#drained(() => reader.drain())
+    return this.#mailbox({among: this.#subscribers, poll: this.#eventPoll, next, drain, signal})
   }
 
   #serve(subjects: readonly string[], {signal}: SubscribeOptions): Mailbox {
     const server = new Server(this.#requested, this.#lock, subjects)
     const next = () => server.claim()
-    return this.#mailbox(this.#servers, this.#requestPoll, next, () => this.#drained(() => server.drain()), signal)
+    const drain = () => this.#drained(() => server.drain())
+    return this.#mailbox({among: this.#servers, poll: this.#requestPoll, next, drain, signal})
   }
 
   /** A mailbox that is filled by `next` when somebody takes, and when its poll finds that something has changed. */
-  #mailbox(
-    among: Set<Mailbox>,
-    poll: Poll,
-    next: (max: number) => readonly Message[] | typeof busy,
-    drain: () => void,
-    signal: AbortSignal | undefined,
-  ): Mailbox {
+  #mailbox({among, poll, next, drain, signal}: MailboxSource): Mailbox {
     const mailbox: Mailbox = new Mailbox({
       signal,
       refill: (max) => {

@@ -31,7 +31,7 @@ export function errorReply(headers: Headers): string | undefined {
 /** Undoes both Go's %q and JSON. */
 function unquoted(text: string): string {
   const escaped = /\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|(.))/gs
-  return text.replace(escaped, (_, byte?: string, unit?: string, point?: string, other = '') => {
+  return text.replace(escaped, (_, ...[byte, unit, point, other = '']: (string | undefined)[]) => {
     if (byte !== undefined) return ascii(Number.parseInt(byte, 16))
     if (unit !== undefined) return String.fromCharCode(Number.parseInt(unit, 16))
     if (point !== undefined) return character(Number.parseInt(point, 16))

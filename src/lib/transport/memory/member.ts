@@ -72,8 +72,7 @@ export class MemoryMember implements Consuming, ConsumerMember {
   #claim(max: number): void {
     const place = {stream: this.#stream, consumer: this.#consumer.config.name}
     for (const {message, ...claim} of this.#consumer.claim(Math.min(max, this.#queue.room))) {
-      const {subject, payload, headers, time} = message
-      this.#queue.hold(new Delivery(this, {...place, ...claim, time}, subject, payload, headers))
+      this.#queue.hold(new Delivery(this, {...place, ...claim, time: message.time}, message))
     }
   }
 }

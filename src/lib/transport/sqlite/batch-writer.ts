@@ -3,16 +3,13 @@ import type {Outgoing} from '../../core/message.ts'
 import {noRespondersHeaders, streamInboxPrefix} from '../shared/outgoing.ts'
 import type {FileConnection} from './connection.ts'
 import {inboxOwner, passesBy, storedData, storedHeaders} from './rows.ts'
-import type {KeptStream} from './streams/catalogue.ts'
-import type {Intake, StoreOutcome} from './streams/intake.ts'
+import type {Intake, KeptSubject, StoreOutcome} from './streams/intake.ts'
 import {inboxWakeFile, wakeFileOf} from './wake-files.ts'
 
 const mostInterned = 100_000
 
-interface Interned {
-  readonly id: number
+interface Interned extends KeptSubject {
   readonly wakeFile: string
-  readonly stream: KeptStream | undefined
 }
 
 /** A batch that is in the tables. */
@@ -127,11 +124,11 @@ export class BatchWriter {
     const outcomes: StoreOutcome[] = []
     const values: unknown[] = []
     for (const [i, message] of batch.entries()) {
-      const {id, wakeFile, stream} = this.#intern(message.subject)
-      const outcome = stream && this.#intake?.take(stream, id, first + i, message, null)
-      values.push(signed(id, stream, outcome), storedData(message.data))
+      const interned = this.#intern(message.subject)
+      const outcome = this.#intake?.take(interned, first + i, message, null)
+      values.push(signed(interned, outcome), storedData(message.data))
       outcomes.push(outcome)
-      wakeFiles.add(wakeFile)
+      wakeFiles.add(interned.wakeFile)
     }
     this.#insert(plainRow, values, {ts})
     return {wakeFiles, unserved: [], outcome: (i) => outcomes[i]}
@@ -171,11 +168,11 @@ export class BatchWriter {
   }
 
   #placeStored({stored, wakeFiles}: Draft, message: Outgoing, ts: number, seq: number): StoreOutcome {
-    const {id, wakeFile, stream} = this.#intern(message.subject)
+    const interned = this.#intern(message.subject)
     const headers = storedHeaders(message.headers)
-    const outcome = stream && this.#intake?.take(stream, id, seq, message, headers)
-    stored.push(signed(id, stream, outcome), ts, message.reply ?? null, headers, storedData(message.data))
-    wakeFiles.add(wakeFile)
+    const outcome = this.#intake?.take(interned, seq, message, headers)
+    stored.push(signed(interned, outcome), ts, message.reply ?? null, headers, storedData(message.data))
+    wakeFiles.add(interned.wakeFile)
     return outcome
   }
 
@@ -226,7 +223,7 @@ function placePassing({passing, wakeFiles}: Draft, message: Outgoing, ts: number
 }
 
 /** What a stream refuses goes into the log as its subject's negative number, so that it is in no stream. */
-function signed(id: number, stream: KeptStream | undefined, outcome: StoreOutcome): number {
+function signed({id, stream}: KeptSubject, outcome: StoreOutcome): number {
   const isTaken = stream === undefined || (outcome !== undefined && 'seq' in outcome && !outcome.duplicate)
   return isTaken ? id : -id
 }

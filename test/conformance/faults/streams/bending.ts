@@ -76,8 +76,8 @@ export function bentMembers(sound: Transport, change: (member: Consuming) => Par
 
 /** A delivery from a member, with some facts changed. */
 export function delivered(from: Consuming, delivery: Delivery, facts: {deliveries?: number} = {}): Delivery {
-  const {stream, consumer, seq = 0, time, deliveries, pending, subject, payload, headers} = delivery
-  return new Delivery(from, {stream, consumer, seq, time, deliveries, pending, ...facts}, subject, payload, headers)
+  const {stream, consumer, seq = 0, time, deliveries, pending} = delivery
+  return new Delivery(from, {stream, consumer, seq, time, deliveries, pending, ...facts}, delivery)
 }
 
 function bentMember(sound: Consuming, changes: Partial<Consuming>): Consuming {

@@ -77,7 +77,7 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
   },
 
   /** Says the sequence of each message before it acknowledges it; ends when there is none for so many milliseconds. */
-  async consume(bus, stream = '', consumer = '', batch = '1', waitMs = 'Infinity') {
+  async consume(bus, ...[stream = '', consumer = '', batch = '1', waitMs = 'Infinity']: string[]) {
     await using member = await bus.streams.consumers.consume(stream, consumer)
     say('live')
     for (;;) {
@@ -107,7 +107,7 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
   },
 
   /** Takes so many messages and acknowledges none. */
-  async hoard(bus, stream = '', consumer = '', count = '1', leave?: string) {
+  async hoard(bus, ...[stream = '', consumer = '', count = '1', leave]: string[]) {
     const member = await bus.streams.consumers.consume(stream, consumer)
     let taken = 0
     while (taken < Number(count)) taken += (await member.take(Number(count) - taken)).length

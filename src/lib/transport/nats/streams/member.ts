@@ -86,11 +86,11 @@ export abstract class NatsMember implements Consuming {
   }
 
   async #wholeOf(delivery: NatsDelivery): Promise<NatsDelivery | undefined> {
-    const {stream, consumer, seq = 0, time, deliveries, pending, subject} = delivery
+    const {stream, consumer, seq = 0, time, deliveries, pending} = delivery
     const message = await stored(this.session, stream, {seq})
     if (message === undefined) return void this.term(delivery, 'removed from the stream')
     const place = {stream, consumer, seq, time, deliveries, pending}
-    return new NatsDelivery(delivery.ackSubject, this, place, subject, message.payload, message.headers)
+    return new NatsDelivery(delivery.ackSubject, this, place, message)
   }
 
   ack(delivery: Delivery): void {
@@ -225,6 +225,7 @@ function deliveryReader(
     const {seq, time, deliveries, pending} = ack
     const place = {stream, consumer, seq, time, deliveries, pending}
     const headers = hdr < 0 ? noHeaders : parseHeaders(data.subarray(0, hdr))
-    return new NatsDelivery(reply, from, place, subjectOf(subject), hdr < 0 ? data : data.subarray(hdr), headers)
+    const payload = hdr < 0 ? data : data.subarray(hdr)
+    return new NatsDelivery(reply, from, place, {subject: subjectOf(subject), payload, headers})
   }
 }

@@ -139,7 +139,7 @@ export class NatsReading extends Mailbox {
     const {endTime, fromTime, follow} = this.#plan
     this.#pending = pending
     if (seq > this.#endSeq || time >= endTime) return void this.drain()
-    if (seq > this.#lastSeq && time >= fromTime) this.#keep(this.#subjectOf(subject), seq, time, data, hdr)
+    if (seq > this.#lastSeq && time >= fromTime) this.#keep(this.#subjectOf(subject), ack, data, hdr)
     this.#lastSeq = Math.max(seq, this.#lastSeq)
     if (!follow && (pending === 0 || seq >= this.#endSeq || this.#limit === 0)) this.#atEnd()
   }
@@ -176,7 +176,7 @@ export class NatsReading extends Mailbox {
     return lasts.some((last) => last !== undefined && (last.seq ?? 0) > this.#lastSeq && last.time >= fromTime)
   }
 
-  #keep(subject: string, seq: number, time: number, data: Uint8Array, hdr: number): void {
+  #keep(subject: string, {seq, time}: Pick<AckSubject, 'seq' | 'time'>, data: Uint8Array, hdr: number): void {
     const isWanted = !this.#consumer?.isWide || this.#matches(subject)
     if (!isWanted || this.#skip > 0) {
       if (isWanted) this.#skip--

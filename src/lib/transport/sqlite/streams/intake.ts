@@ -14,6 +14,12 @@ import {Limits} from './limits.ts'
 /** What became of a message; undefined when no stream keeps its subject. */
 export type StoreOutcome = Stored | BusError | undefined
 
+/** The number of a subject in the file, and the stream that keeps it. */
+export interface KeptSubject {
+  readonly id: number
+  readonly stream: KeptStream | undefined
+}
+
 /** The streams of a file as those who publish and who prune need them. */
 export interface StreamTables {
   readonly catalogue: Catalogue
@@ -78,13 +84,16 @@ export class Intake {
     count.bytes += bytes
     count.messages += messages.length
     count.last = first + messages.length - 1
-    this.#stored(this.#state(stream), count.last, messages.length, bytes, '')
+    const state = this.#state(stream)
+    state.mid = ''
+    this.#stored(state, count.last, messages.length, bytes)
     if (stream.config.maxMsgsPerSubject === undefined) return
     for (let i = 0; i < messages.length; i++) this.#statements.keep.run(sid, first + i)
   }
 
-  /** Has the stream take a message as `seq`, or says why it does not. `headers` as they are stored. */
-  take(stream: KeptStream, sid: number, seq: number, message: Outgoing, headers: string | null): StoreOutcome {
+  /** Has the stream of a subject, if there is one, take a message as `seq`, or says why it does not. `headers` as they are stored. */
+  take({stream, id: sid}: KeptSubject, seq: number, message: Outgoing, headers: string | null): StoreOutcome {
+    if (stream === undefined) return undefined
     const {config} = stream
     const state = this.#state(stream)
     if (message.headers !== undefined) {
@@ -103,7 +112,8 @@ export class Intake {
     count.bytes += bytes
     count.last = seq
     const id = message.headers === undefined ? undefined : msgIdOf(message.headers)
-    this.#stored(state, seq, 1, bytes, id ?? '')
+    state.mid = id ?? ''
+    this.#stored(state, seq, 1, bytes)
     if (id !== undefined) this.#remember(stream, id, seq)
     if (config.maxMsgsPerSubject !== undefined) this.#statements.keep.run(sid, seq)
     return {stream: config.name, seq, duplicate: false}
@@ -141,10 +151,9 @@ export class Intake {
     return count
   }
 
-  #stored(state: Mutable<State>, last: number, messages: number, bytes: number, mid: string): void {
+  #stored(state: Mutable<State>, last: number, messages: number, bytes: number): void {
     state.last = last
     state.ts = this.#batch.ts
-    state.mid = mid
     state.stored += messages
     state.messages += messages
     state.bytes += bytes

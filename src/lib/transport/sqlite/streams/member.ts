@@ -4,12 +4,13 @@
  * A member that finds nothing only looks, and never writes.
  */
 import {BusError} from '../../../core/errors.ts'
+import type {Message} from '../../../core/message.ts'
 import {Timer} from '../../../core/time/timer.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
 import {type ConsumeOptions, type Consuming, Delivery} from '../../streams-contract.ts'
 import type {Clients} from '../clients.ts'
 import {busy, type Lock} from '../db.ts'
-import {type Row, toMessage} from '../rows.ts'
+import {toMessage} from '../rows.ts'
 import {type AckAnswer, ClaimedRange, PendingAcks} from './acks.ts'
 import {Backlog} from './backlog.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
@@ -57,26 +58,12 @@ class DeliveredRow extends Delivery {
   readonly range: ClaimedRange
   readonly index: number
 
-  constructor(
-    from: SqliteMember,
-    range: ClaimedRange,
-    index: number,
-    pending: number,
-    row: Row<number>,
-    subject: string,
-  ) {
-    const {payload, headers, reply, time} = toMessage(row, subject, true)
+  constructor(from: SqliteMember, range: ClaimedRange, place: {index: number; pending: number}, message: Message) {
     const {stream, consumer} = from
-    super(
-      from,
-      {stream, consumer, seq: row[0], time, deliveries: range.tries, pending},
-      subject,
-      payload,
-      headers,
-      reply,
-    )
+    const {seq = 0, time} = message
+    super(from, {stream, consumer, seq, time, deliveries: range.tries, pending: place.pending}, message)
     this.range = range
-    this.index = index
+    this.index = place.index
   }
 }
 
@@ -248,9 +235,10 @@ export class SqliteMember implements Consuming {
     let pending = this.#backlog.count + this.#deps.inFlight.waiting() + first
     for (const {rows, names, tries, moved} of claims) {
       const range = new ClaimedRange(this.#epoch, rows, tries, moved)
-      for (const [i, row] of rows.entries()) {
+      for (const [index, row] of rows.entries()) {
         if (tries === 1) pending--
-        this.#queue.hold(new DeliveredRow(this, range, i, pending, row, names[i] ?? ''))
+        const message = toMessage(row, names[index] ?? '', true)
+        this.#queue.hold(new DeliveredRow(this, range, {index, pending}, message))
       }
     }
   }
