@@ -3,32 +3,6 @@ import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {root} from './bus.ts'
 
-/** Names that several files export for the same thing, with what it is. */
-const sameThing: Readonly<Record<string, string>> = {}
-
-/** Names that still have several meanings. Rename them; add none. */
-const toRename: readonly string[] = [
-  'Entry',
-  'Answer',
-  'Counts',
-  'Delivery',
-  'Filter',
-  'Handler',
-  'Line',
-  'ProgramOptions',
-  'Range',
-  'Sink',
-  'Source',
-  'Start',
-  'Subscription',
-  'Tally',
-  'checkName',
-  'compileFilter',
-  'decodeRequest',
-  'encodeRequest',
-  'textOf',
-]
-
 const declared =
   /^export (?:declare )?(?:abstract )?(?:async )?(?:const|let|function\*?|class|interface|type|enum) ([\w$]+)/gm
 
@@ -43,14 +17,9 @@ function homonyms(sources: ReadonlyMap<string, string>): Map<string, string[]> {
 describe('an exported name', () => {
   const paths = globSync('src/**/*.ts', {cwd: root})
   const found = homonyms(new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')])))
-  const allowed = new Set([...Object.keys(sameThing), ...toRename])
 
   it('has one meaning in all of src', () => {
-    expect(Object.fromEntries([...found].filter(([name]) => !allowed.has(name)))).toEqual({})
-  })
-
-  it('is listed only while it has several meanings', () => {
-    expect([...allowed].filter((name) => !found.has(name))).toEqual([])
+    expect(Object.fromEntries(found)).toEqual({})
   })
 
   it('that two files declare is found, overloads in one file and imports are not', () => {

@@ -8,13 +8,13 @@ export {
   type EventClient,
 } from '../lib/protocols/event-delivery/client.ts'
 export {type Event as BusEvent, eventHeaders, type SubscriptionRef} from '../lib/protocols/event-delivery/event.ts'
-export {type Filter as EventFilter, parseFilter as parseEventFilter} from '../lib/protocols/event-delivery/filter.ts'
+export {type EventFilter, parseEventFilter} from '../lib/protocols/event-delivery/filter.ts'
 export {EventManager, type ManagerOptions} from '../lib/protocols/event-delivery/manager.ts'
 export type {
   Callbacks,
   Capabilities,
-  Delivery as EventDelivery,
   DeliveryResponse,
+  EventDelivery,
   EventPlugin,
 } from '../lib/protocols/event-delivery/plugin.ts'
 export {openRegistry, Registry, type Wish as EventWish} from '../lib/protocols/event-delivery/registry.ts'
@@ -25,9 +25,9 @@ export {
   type Target,
 } from '../lib/protocols/event-delivery/sink-plugin.ts'
 export {
+  type EventSubscription,
   type Options as EventOptions,
   parseOptions as parseEventOptions,
-  type Subscription as EventSubscription,
 } from '../lib/protocols/event-delivery/subscription.ts'
 export {webhooks} from '../lib/protocols/event-delivery/webhooks.ts'
 export {type WebSockets, type WebSocketsConfig, websockets} from '../lib/protocols/event-delivery/websockets.ts'

@@ -18,7 +18,7 @@ import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {Policy, Replayed} from '../../lib/messaging/replay/replay.ts'
 import {findConsumer} from '../../lib/messaging/replay/source.ts'
-import type {Survey, Tally} from '../../lib/messaging/replay/survey.ts'
+import type {MessageCounts, Survey} from '../../lib/messaging/replay/survey.ts'
 import {resetAt, startAt} from '../../lib/messaging/stored/places.ts'
 import type {ConsumerInfo, ReadOptions, Streams} from '../../lib/transport/streams-contract.ts'
 
@@ -206,12 +206,12 @@ export function surveyJson(
   return {stream, consumer, ...tallyJson(total), firstSeq, lastSeq, subjects: each}
 }
 
-function tallyJson({messages, bytes, firstTime, lastTime}: Tally): object {
+function tallyJson({messages, bytes, firstTime, lastTime}: MessageCounts): object {
   return messages === 0
     ? {messages, bytes}
     : {messages, bytes, firstTime: isoTime(firstTime), lastTime: isoTime(lastTime)}
 }
 
-function row(subject: string, {messages, bytes, firstTime, lastTime}: Tally): string[] {
+function row(subject: string, {messages, bytes, firstTime, lastTime}: MessageCounts): string[] {
   return [subject, formatCount(messages), formatBytes(bytes), isoTime(firstTime), isoTime(lastTime)]
 }

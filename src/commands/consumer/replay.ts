@@ -6,8 +6,8 @@ import {openTape} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
-import {type Counts, type Replayed, replay} from '../../lib/messaging/replay/replay.ts'
-import {durableSource, rangeSource, type Source} from '../../lib/messaging/replay/source.ts'
+import {type ReplayCounts, type Replayed, replay} from '../../lib/messaging/replay/replay.ts'
+import {durableSource, type ReplaySource, rangeSource} from '../../lib/messaging/replay/source.ts'
 import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import {unacknowledged} from '../../lib/messaging/stored/places.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
@@ -121,7 +121,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
   }
 
   async #replay(
-    source: Source,
+    source: ReplaySource,
     sink: Sink | CopySink,
     flags: Flags,
     consumer: ConsumerInfo | undefined,
@@ -139,7 +139,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       keep: await compileFilter({match: flags.match, where: flags.where, onFailure: (line) => this.say(line)}),
       stop: AbortSignal.any([this.stop, this.#quit.signal]),
       onGivenUp: deadLetters && ((message) => deadLetters.record([message])),
-      onProgress: ({read}: Counts) => bar?.update(read),
+      onProgress: ({read}: ReplayCounts) => bar?.update(read),
     })
   }
 
@@ -157,7 +157,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     }
   }
 
-  async #survey(source: Source, flags: Flags): Promise<unknown> {
+  async #survey(source: ReplaySource, flags: Flags): Promise<unknown> {
     await using _source = source
     const {survey} = await import('../../lib/messaging/replay/survey.ts')
     const found = await survey(source, this.stop)

@@ -2,7 +2,7 @@
 import {resolve} from 'node:path'
 import {prompting, validation} from '../../lib/cli/base/prompt.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
-import {busUrl, type Context, type ContextFields, checkName, readTarget} from '../../lib/cli/target/context.ts'
+import {busUrl, type Context, type ContextFields, checkContextName, readTarget} from '../../lib/cli/target/context.ts'
 import {lastingPath, lastingText} from '../../lib/cli/target/secret-values.ts'
 import {checkLogin, type ServerFlags} from '../../lib/cli/target/server.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -46,7 +46,7 @@ export function fieldsOf(flags: ContextFlags): ContextFields {
 /** Builds the context. Throws `usage` for an invalid name or login. */
 export function checkContext(name: string, fields: ContextFields): Context {
   const context: Context = {
-    ...{name: checkName(name), from: 'busline', path: '', fields, isLoose: false, unknown: []},
+    ...{name: checkContextName(name), from: 'busline', path: '', fields, isLoose: false, unknown: []},
     ...readTarget(fields, 'to be'),
   }
   checkLogin(context)
@@ -90,7 +90,7 @@ export async function askForMissing(
   return await prompting(async () => {
     const ask = await prompts(signal)
     if (isComplete) return {name, flags: {...flags, password: await ask.secret('Password')}}
-    const given = name ?? (await ask.text('Name', {check: checkName}))
+    const given = name ?? (await ask.text('Name', {check: checkContextName}))
     const bus = flags.bus ?? (await ask.text('Bus', {suggestion: 'nats://127.0.0.1:4222', check: busUrl}))
     const description = flags.description ?? (await ask.text('Description'))
     const asksLogin = isServer(busUrl(bus)) && loginFlags.every((flag) => flags[flag] === undefined)

@@ -1,7 +1,7 @@
 /** Contexts as they are shown, without their secrets. */
 import {usedContext} from '../../lib/cli/target/bus.ts'
 import {type Context, type ContextFields, secretsIn, switchFields, textFields} from '../../lib/cli/target/context.ts'
-import {type Entry, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
+import {type ContextEntry, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
 import {hasLogin} from '../../lib/transport/schemes.ts'
@@ -47,7 +47,7 @@ export function shownContext({name, from, path, fields, url}: Context, env: Node
   return {name, from, path, used: usedContext(env) === name, ...all}
 }
 
-function contentOf(entry: Entry): Omit<ListedContext, 'name' | 'from' | 'used'> {
+function contentOf(entry: ContextEntry): Omit<ListedContext, 'name' | 'from' | 'used'> {
   try {
     const {url, fields} = readEntry(entry)
     const {description} = fields

@@ -3,7 +3,7 @@ import {existsSync, mkdirSync, rmSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {fileError} from '../../lib/cli/io/input.ts'
 import {usedContext, usedFile} from '../../lib/cli/target/bus.ts'
-import {type ContextFields, checkName} from '../../lib/cli/target/context.ts'
+import {type ContextFields, checkContextName} from '../../lib/cli/target/context.ts'
 import {contextFolder} from '../../lib/cli/target/context-files.ts'
 import {replaceFile} from '../../lib/core/trusted-file.ts'
 
@@ -41,7 +41,7 @@ export function useContext(name: string | undefined, env: Env): void {
 }
 
 function ownPath(name: string, env: Env): string {
-  return join(contextFolder('busline', env), `${checkName(name)}.json`)
+  return join(contextFolder('busline', env), `${checkContextName(name)}.json`)
 }
 
 function writeOwn(path: string, text: string): void {

@@ -4,7 +4,7 @@ import {dirname} from 'node:path'
 import {spread} from '../../lib/cli/render/summary.ts'
 import {counted, formatDuration} from '../../lib/cli/render/units.ts'
 import {usedContext} from '../../lib/cli/target/bus.ts'
-import {contextFolder, type Entry, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
+import {type ContextEntry, contextFolder, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
 import {configFolder} from '../../lib/cli/target/urls.ts'
 import {BusError, isFailure} from '../../lib/core/errors.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
@@ -128,7 +128,7 @@ function examineInstallation(
   for (const path of [`${configFolder(env)}/busline`, ours, ...own]) examinePath(path, report, repair)
 }
 
-function contextFindings(entry: Entry): Finding[] {
+function contextFindings(entry: ContextEntry): Finding[] {
   try {
     readEntry(entry)
     return []

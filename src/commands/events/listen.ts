@@ -9,7 +9,7 @@ import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseView} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {connectEvents, type Delivered, messageOf} from '../../lib/protocols/event-delivery/client.ts'
-import type {Filter} from '../../lib/protocols/event-delivery/filter.ts'
+import type {EventFilter} from '../../lib/protocols/event-delivery/filter.ts'
 import {filterOf, optionsOf, subscriptionFlags} from './subscriptions.ts'
 
 export default class EventsListen extends BusCommand {
@@ -108,7 +108,7 @@ function startAction(
     readonly name?: string | undefined
     readonly 'auto-ack'?: boolean | undefined
   },
-  filter: Filter,
+  filter: EventFilter,
   options: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> | undefined {
   const {namespace, name, 'auto-ack': autoack = false} = flags

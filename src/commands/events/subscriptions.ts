@@ -7,9 +7,13 @@ import {choice, count, countOrZero, duration, text, toggle, variant} from '../..
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {BusError, isFailure} from '../../lib/core/errors.ts'
-import {type Filter, parseFilter} from '../../lib/protocols/event-delivery/filter.ts'
+import {type EventFilter, parseEventFilter} from '../../lib/protocols/event-delivery/filter.ts'
 import type {Wish} from '../../lib/protocols/event-delivery/registry.ts'
-import {parseOptions, type Subscription, subscriptionJson} from '../../lib/protocols/event-delivery/subscription.ts'
+import {
+  type EventSubscription,
+  parseOptions,
+  subscriptionJson,
+} from '../../lib/protocols/event-delivery/subscription.ts'
 import type {Streams} from '../../lib/transport/streams-contract.ts'
 
 /** The flags for the filter and options of a subscription. */
@@ -64,9 +68,9 @@ export interface SubscriptionDocument {
   readonly status: {readonly currentOffset: number; readonly lastSequence?: number | undefined}
 }
 
-export function filterOf(values: SubscriptionFlags): Filter {
+export function filterOf(values: SubscriptionFlags): EventFilter {
   const {topic, events, tag, group, author, 'transaction-type': type} = values
-  return parseFilter({topic, events, message: {tag, group, author}, transaction: {type}})
+  return parseEventFilter({topic, events, message: {tag, group, author}, transaction: {type}})
 }
 
 /** The options of the protocol. */
@@ -106,7 +110,7 @@ export async function wishOf(namespace: string, name: string, values: FlagValues
 
 /** A subscription with its offset and the last sequence of its stream, if that still exists. */
 export async function subscriptionDocument(
-  subscription: Subscription,
+  subscription: EventSubscription,
   currentOffset: number,
   streams: Streams,
 ): Promise<SubscriptionDocument> {

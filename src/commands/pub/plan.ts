@@ -15,7 +15,7 @@ import {checkSubject} from '../../lib/core/subject.ts'
 import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
 import {splitLines} from '../../lib/messaging/pubsub/lines.ts'
 import type {Done} from '../../lib/messaging/pubsub/publish.ts'
-import {fromLines, fromRecords, repeated, type Source} from '../../lib/messaging/pubsub/sources.ts'
+import {fromLines, fromRecords, type MessageSource, repeated} from '../../lib/messaging/pubsub/sources.ts'
 import {compileTemplate, type Maker, randomPayloads} from '../../lib/messaging/pubsub/template.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import {storeHeaders} from '../../lib/transport/streams-contract.ts'
@@ -55,7 +55,7 @@ type Bus = Pick<Transport, 'url' | 'maxPayload'>
 
 export interface Plan {
   /** Made when the bus is known, for its limit. Fails with `usage` when that is passed for sure. */
-  readonly source: (bus: Bus) => Source
+  readonly source: (bus: Bus) => MessageSource
   readonly pace: Pace | undefined
   readonly progress: {
     readonly unit: 'messages' | 'bytes'

@@ -2,7 +2,7 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseReplyView, type ReplyView} from '../../lib/cli/render/reply-view.ts'
-import {type Answer, ask} from '../../lib/messaging/pubsub/request.ts'
+import {ask, type TimedReply} from '../../lib/messaging/pubsub/request.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import {planRequests, type ReqPlan, repliesLine, reqFlags, showsReplies, statusOnly} from './plan.ts'
 
@@ -48,7 +48,7 @@ export default class Req extends BusCommand {
   }
 
   async #ask(bus: Transport, {make, bounds, judge}: ReqPlan, show: ReplyView, json: boolean): Promise<void> {
-    const answers: Answer[] = []
+    const answers: TimedReply[] = []
     try {
       for await (const answer of ask(bus, {message: make(), ...bounds})) {
         answers.push(answer)

@@ -8,7 +8,7 @@ import {viewKindOf} from '../../lib/cli/render/view.ts'
 import type {Outgoing} from '../../lib/core/message.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import {compileExpectations, type Judge} from '../../lib/messaging/pubsub/expect.ts'
-import type {Answer, Question} from '../../lib/messaging/pubsub/request.ts'
+import type {Question, TimedReply} from '../../lib/messaging/pubsub/request.ts'
 import {compileTemplate, type Maker, randomPayloads} from '../../lib/messaging/pubsub/template.ts'
 
 export const reqFlags = {
@@ -86,7 +86,7 @@ export function statusOnly({message}: Answer): string | undefined {
 }
 
 /** `3 replies · 12 ms`. */
-export function repliesLine(answers: readonly Answer[]): string {
+export function repliesLine(answers: readonly TimedReply[]): string {
   const count = answers.length === 1 ? '1 reply' : `${formatCount(answers.length)} replies`
   const last = answers.at(-1)
   return last === undefined ? count : `${count} · ${formatDuration(last.ms)}`

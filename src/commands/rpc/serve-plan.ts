@@ -4,12 +4,16 @@ import {Message} from '../../lib/core/message.ts'
 import {utf8Text} from '../../lib/core/text/encoding.ts'
 import {compactJson} from '../../lib/core/text/json-text.ts'
 import {compileJsonata, contextOf} from '../../lib/core/text/jsonata.ts'
-import {delayed, failing, type Handler, type Outcome} from '../../lib/messaging/pubsub/handlers.ts'
+import {delayed, failing, type Outcome, type RequestHandler} from '../../lib/messaging/pubsub/handlers.ts'
 import {decodeRequest, err, ok, type RpcRequest} from '../../lib/protocols/loom-rpc/envelope.ts'
 import {badEnvelope} from '../../lib/protocols/loom-rpc/serve.ts'
 
 /** The handler that the flags describe. Fails with `usage`. */
-export async function chooseMethod(flags: ServeFlags, options: ProgramWishes, signal: AbortSignal): Promise<Handler> {
+export async function chooseMethod(
+  flags: ServeFlags,
+  options: ProgramWishes,
+  signal: AbortSignal,
+): Promise<RequestHandler> {
   const {delay, fail, ...rest} = flags
   const chosen = await chooseHandler(rest, options, signal)
   const plain = flags.expr === undefined ? chosen : await jsonExpression(flags.expr)
@@ -18,7 +22,7 @@ export async function chooseMethod(flags: ServeFlags, options: ProgramWishes, si
 }
 
 /** Lets a handler answer the payloads of envelopes. */
-function enveloped(inner: Handler): Handler {
+function enveloped(inner: RequestHandler): RequestHandler {
   return {
     instant: inner.instant,
     handle(message) {
@@ -66,7 +70,7 @@ function jsonOf(data: Uint8Array | string): string | undefined {
 }
 
 /** The value of an expression over the payload. A string stays a string, even if it looks like a number. */
-async function jsonExpression(source: string): Promise<Handler> {
+async function jsonExpression(source: string): Promise<RequestHandler> {
   const evaluate = await compileJsonata(source, '--expr')
   return {
     instant: false,

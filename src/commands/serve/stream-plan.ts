@@ -8,7 +8,7 @@ import {fileError, readBody, readChunks} from '../../lib/cli/io/input.ts'
 import {printable, printableJson} from '../../lib/cli/render/printable.ts'
 import {unescapeText} from '../../lib/cli/render/template.ts'
 import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
-import type {Sink} from '../../lib/cli/render/view.ts'
+import type {ViewTarget} from '../../lib/cli/render/view.ts'
 import {messageEnvironment} from '../../lib/core/environment.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {type Ending, failureOf, start} from '../../lib/core/process/exec.ts'
@@ -16,14 +16,14 @@ import {recordWriter, roundedMs} from '../../lib/core/record.ts'
 import {steadyPace} from '../../lib/core/time/pace.ts'
 import {sleep} from '../../lib/core/time/timer.ts'
 import {localClock} from '../../lib/core/time/timestamp.ts'
-import {type Line, splitLines} from '../../lib/messaging/pubsub/lines.ts'
+import {splitLines, type TextLine} from '../../lib/messaging/pubsub/lines.ts'
 import {compileTemplate} from '../../lib/messaging/pubsub/template.ts'
 import {type Close, closeCodes, closeJson, closeText} from '../../lib/protocols/response-streams/close-reasons.ts'
 import type {Producer, Streamed} from '../../lib/protocols/response-streams/serve.ts'
 import type {StreamWriter} from '../../lib/protocols/response-streams/writer.ts'
 import type {StreamFlags} from './plan.ts'
 
-type Cut = (chunks: AsyncIterable<Uint8Array>, longest: number) => AsyncIterable<readonly Line[]>
+type Cut = (chunks: AsyncIterable<Uint8Array>, longest: number) => AsyncIterable<readonly TextLine[]>
 
 /** Frames that are written before somebody waits for the bus. */
 const bodiesAtOnce = 256
@@ -58,7 +58,7 @@ export async function chooseProducer(
 }
 
 /** Shows a stream that ended. */
-export type StreamedView = (streamed: Streamed, sink: Sink) => void
+export type StreamedView = (streamed: Streamed, sink: ViewTarget) => void
 
 /** `[3] 10:24:31.482 logs.app 12 B → 42 frames, 3.1 KiB · 1.2 s`, or with --json the request as a record with what became of it. */
 export function streamedView(json: boolean, terminal: boolean, paint: ChalkInstance | undefined): StreamedView {
@@ -113,7 +113,7 @@ function cutterOf({chunk, delimiter: given = '\\n'}: StreamFlags): Cut {
 }
 
 /** The output as it arrives, in pieces of at most this many bytes. */
-async function* pieces(chunks: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<readonly Line[]> {
+async function* pieces(chunks: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<readonly TextLine[]> {
   for await (const chunk of chunks) {
     const batch: Uint8Array[] = []
     for (let at = 0; at < chunk.length; at += size) batch.push(chunk.subarray(at, at + size))
@@ -150,13 +150,13 @@ function fileFrames(path: string, cut: Cut, {every}: StreamFlags): Producer {
   }
 }
 
-function* bodies(make: () => Line, count: number, atOnce: number): Generator<readonly Line[]> {
+function* bodies(make: () => TextLine, count: number, atOnce: number): Generator<readonly TextLine[]> {
   for (let n = 0; n < count; n += atOnce) yield Array.from({length: Math.min(atOnce, count - n)}, make)
 }
 
 /** Writes frames, one each `everyMs` when that is given, as fast as the bus takes them. */
 async function pump(
-  batches: AsyncIterable<readonly Line[]> | Iterable<readonly Line[]>,
+  batches: AsyncIterable<readonly TextLine[]> | Iterable<readonly TextLine[]>,
   writer: StreamWriter,
   {everyMs, signal}: {readonly everyMs: number | undefined; readonly signal: AbortSignal},
 ): Promise<void> {

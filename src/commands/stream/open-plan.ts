@@ -11,7 +11,7 @@ import type {Tape} from '../../lib/cli/io/record-file.ts'
 import {printable, printableJson} from '../../lib/cli/render/printable.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
-import {chooseView, type Screen, type Sink, viewKindOf} from '../../lib/cli/render/view.ts'
+import {chooseView, type Screen, type ViewTarget, viewKindOf} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {recordWriter} from '../../lib/core/record.ts'
@@ -45,8 +45,8 @@ export type OpenFlags = FlagValues<typeof streamOpenFlags> & {
 
 /** Shows frames and the end of each response stream. */
 export interface FrameView {
-  show(frames: readonly Message[], stream: ResponseStream, first: number, sink: Sink): number | Promise<number>
-  end(stream: ResponseStream, sink: Sink): void
+  show(frames: readonly Message[], stream: ResponseStream, first: number, sink: ViewTarget): number | Promise<number>
+  end(stream: ResponseStream, sink: ViewTarget): void
 }
 
 export interface OpenPlan {

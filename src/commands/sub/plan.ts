@@ -9,7 +9,7 @@ import {record, viewFlags} from '../../lib/cli/flags/view.ts'
 import type {Tape} from '../../lib/cli/io/record-file.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
-import {chooseView, type Screen, type Sink, type View} from '../../lib/cli/render/view.ts'
+import {chooseView, type Screen, type View, type ViewTarget} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {formatPosition, type Position} from '../../lib/core/position.ts'
@@ -64,7 +64,7 @@ export interface Showing {
 
 /** Where shown messages go: stdout, and the tape if there is one. */
 export interface Stage {
-  readonly output: Sink & {ready(): Promise<void> | undefined}
+  readonly output: ViewTarget & {ready(): Promise<void> | undefined}
   readonly tape: Tape | undefined
 }
 

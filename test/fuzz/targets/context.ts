@@ -3,7 +3,7 @@ import {
   busUrl,
   type Context,
   type ContextFields,
-  checkName,
+  checkContextName,
   parseFields,
   readTarget,
 } from '../../../src/lib/cli/target/context.ts'
@@ -12,7 +12,7 @@ import {
   lastingPath,
   material,
   pathOf,
-  textOf as secretOf,
+  readSecretText as secretOf,
 } from '../../../src/lib/cli/target/secret-values.ts'
 import {reach} from '../../../src/lib/cli/target/server.ts'
 import {withoutSecrets} from '../../../src/lib/core/secrets.ts'
@@ -63,7 +63,7 @@ export const target: Target = {
     const parsed = refused(() => parseFields(text, '/c.json'))
     if (parsed !== undefined) assertContext(parsed.fields)
     const [first = '', second = ''] = partsOf(bytes, 2)
-    refused(() => checkName(first))
+    refused(() => checkContextName(first))
     refused(() => busUrl(first))
     lastingPath(first)
     isReference(first)

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import {Message} from '../../../src/lib/core/message.ts'
 import {compileFilter} from '../../../src/lib/messaging/pubsub/filter.ts'
 import {eventOf} from '../../../src/lib/protocols/event-delivery/event.ts'
-import {compileFilter as compileEvents, parseFilter} from '../../../src/lib/protocols/event-delivery/filter.ts'
+import {
+  compileEventFilter as compileEvents,
+  parseEventFilter,
+} from '../../../src/lib/protocols/event-delivery/filter.ts'
 import {partsOf, refused, refusedLater, type Target} from '../target.ts'
 
 /** A pattern and a text, for `--match` and for the filters of applications. */
@@ -47,7 +50,7 @@ export const target: Target = {
     const keep = await refusedLater(async () => compileFilter({match: pattern}))
     const kept = await keep?.([message])
     assert.ok((kept?.length ?? 0) <= 1)
-    const filter = refused(() => parseFilter({topic: pattern, message: {tag: pattern}}))
+    const filter = refused(() => parseEventFilter({topic: pattern, message: {tag: pattern}}))
     if (filter === undefined) return
     const matches = await refusedLater(() => compileEvents(filter))
     matches?.(eventOf('S', message))

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
-import {decodeRequest, encodeRequest, type ReadRequest} from '../../../src/lib/protocols/response-streams/dialects.ts'
+import {
+  decodeOpenRequest,
+  encodeOpenRequest,
+  type ReadRequest,
+} from '../../../src/lib/protocols/response-streams/dialects.ts'
 import {decodeFrame, encodeClose, encodeData, mostData} from '../../../src/lib/protocols/response-streams/frames.ts'
 import {type Target, textOf} from '../target.ts'
 
@@ -48,7 +52,7 @@ function assertData(data: Uint8Array | string): void {
 }
 
 function assertRequest(payload: Uint8Array | string): void {
-  const read = decodeRequest(payload)
+  const read = decodeOpenRequest(payload)
   if (typeof read === 'string') assert.notEqual(read, '')
   else if (read.dialect === 'first') assert.equal(read.body, payload)
   else assertLater(read)
@@ -56,7 +60,7 @@ function assertRequest(payload: Uint8Array | string): void {
 
 function assertLater({consumer, body}: ReadRequest): void {
   const {inbox = '', token = ''} = consumer ?? {}
-  const again = decodeRequest(encodeRequest('later', {inbox, token, body}))
+  const again = decodeOpenRequest(encodeOpenRequest('later', {inbox, token, body}))
   assert.ok(typeof again === 'object' && again.consumer?.inbox === inbox && again.consumer.token === token)
   assert.ok(Buffer.from(again.body).equals(Buffer.from(body)))
 }

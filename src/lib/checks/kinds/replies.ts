@@ -4,7 +4,7 @@ import {BusError} from '../../core/errors.ts'
 import {serviceFailure} from '../../core/message.ts'
 import {roundedMs} from '../../core/record.ts'
 import {contextOf} from '../../core/text/jsonata.ts'
-import {type Answer, ask} from '../../messaging/pubsub/request.ts'
+import {ask, type TimedReply} from '../../messaging/pubsub/request.ts'
 import {type CheckEnvironment, type CheckOutcome, msOf} from '../check.ts'
 import type {Shapes} from '../shape.ts'
 import {bodyOf, headersOf} from './publish.ts'
@@ -12,7 +12,7 @@ import {bodyOf, headersOf} from './publish.ts'
 export async function checkReq(spec: Shapes['req'], environment: CheckEnvironment): Promise<CheckOutcome> {
   const {bus, variables, folder, signal} = environment
   const subject = variables.text(spec.subject)
-  const answers: Answer[] = []
+  const answers: TimedReply[] = []
   let error: BusError | undefined
   try {
     const idle = spec['until-idle']
@@ -91,7 +91,7 @@ export async function checkLatency(spec: Shapes['latency'], environment: CheckEn
   return {result: measured, misses, error: failed > mostFailed ? judgeable(failure) : undefined}
 }
 
-function withMs({message, ms}: Answer): object {
+function withMs({message, ms}: TimedReply): object {
   return {...contextOf(message), ms: roundedMs(ms)}
 }
 

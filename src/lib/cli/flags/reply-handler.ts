@@ -9,8 +9,8 @@ import {
   expression,
   failing,
   fixed,
-  type Handler,
   program,
+  type RequestHandler,
   withHeaders,
 } from '../../messaging/pubsub/handlers.ts'
 import {compileTemplate, type Maker} from '../../messaging/pubsub/template.ts'
@@ -34,7 +34,11 @@ export interface ProgramWishes {
 }
 
 /** The handler that the flags describe, with everything read and compiled. Fails with `usage`. */
-export async function chooseHandler(flags: ServeFlags, wishes: ProgramWishes, signal: AbortSignal): Promise<Handler> {
+export async function chooseHandler(
+  flags: ServeFlags,
+  wishes: ProgramWishes,
+  signal: AbortSignal,
+): Promise<RequestHandler> {
   checkFlags(flags)
   const {header = [], delay, fail, template} = flags
   const hasBody = flags.body !== undefined || flags.file !== undefined
@@ -68,7 +72,7 @@ function checkFlags(flags: ServeFlags): void {
   }
 }
 
-async function computed(flags: ServeFlags, {argv, path, kill, onStderr}: ProgramWishes): Promise<Handler> {
+async function computed(flags: ServeFlags, {argv, path, kill, onStderr}: ProgramWishes): Promise<RequestHandler> {
   if (flags.expr !== undefined) return expression(flags.expr)
   if (!flags.exec) return echo()
   checkProgram(argv, path)

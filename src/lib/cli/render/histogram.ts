@@ -1,4 +1,5 @@
 /** Latencies of a load run: percentiles for everybody, a drawn histogram for people. */
+import type {LatencyCounts, LatencySink} from '../../bench/meter.ts'
 import {formatCount, formatDuration} from './units.ts'
 
 /** In milliseconds, each value exact to three digits. */
@@ -13,20 +14,14 @@ export interface LatencySummary {
   readonly max: number
 }
 
-export interface Latencies {
-  /** Milliseconds; several that are the same at once. */
-  record(ms: number, count?: number): void
-  /** What was recorded: values in its own steps, each with how often it came. */
-  counts(): Counts
+export interface Latencies extends LatencySink {
   /** Takes in what another one recorded. */
-  add(counts: Counts): void
+  add(counts: LatencyCounts): void
   /** Nothing when nothing was recorded. */
   summary(): LatencySummary | undefined
   /** Lines of a histogram for a terminal of this width. */
   draw(columns: number): string[]
 }
-
-export type Counts = readonly (readonly [steps: number, count: number])[]
 
 /** What one step of the histogram stands for. */
 const stepsPerMs = 10_000

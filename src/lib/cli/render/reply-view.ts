@@ -2,14 +2,14 @@
 
 import type {ChalkInstance} from 'chalk'
 import {recordWriter, roundedMs} from '../../core/record.ts'
-import type {Answer} from '../../messaging/pubsub/request.ts'
+import type {TimedReply} from '../../messaging/pubsub/request.ts'
 import type {ViewFlags} from '../flags/view.ts'
 import {humanView} from './human.ts'
 import {printableJson} from './printable.ts'
-import {chooseView, type Sink, viewKindOf} from './view.ts'
+import {chooseView, type ViewTarget, viewKindOf} from './view.ts'
 
 /** Shows one reply. */
-export type ReplyView = (answer: Answer, sink: Sink) => unknown
+export type ReplyView = (answer: TimedReply, sink: ViewTarget) => unknown
 
 /**
  * How replies are shown: as the flags say; else headers and payload to a person, and to a program the payload alone,

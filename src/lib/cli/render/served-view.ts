@@ -7,10 +7,10 @@ import type {Identity} from '../../messaging/pubsub/service.ts'
 import type {Served} from '../../messaging/pubsub/work.ts'
 import {printable, printableJson} from './printable.ts'
 import {formatBytes, formatDuration} from './units.ts'
-import type {Sink} from './view.ts'
+import type {ViewTarget} from './view.ts'
 
 /** Shows one request that was served. */
-export type ServedView = (served: Served, sink: Sink) => void
+export type ServedView = (served: Served, sink: ViewTarget) => void
 
 /** `listening on greet in queue busline as greeter 1.2.3, id …` */
 export function liveLine(subject: string, queue: string | undefined, identity: Identity | undefined): string {

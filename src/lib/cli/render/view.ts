@@ -11,15 +11,15 @@ import {printable, printableJson, printableLines} from './printable.ts'
 import {compileFormat, unescapeText} from './template.ts'
 
 /** Where a view writes; `Output` is one. */
-export interface Sink {
+export interface ViewTarget {
   write(data: string | Uint8Array): void
 }
 
 export interface View {
   /** Shows messages and says how many of them it showed. */
-  show(messages: readonly Message[], sink: Sink): number | Promise<number>
+  show(messages: readonly Message[], sink: ViewTarget): number | Promise<number>
   /** Shows a request with its reply; absent where that makes no sense. */
-  showExchange?(exchange: Exchange, sink: Sink): void
+  showExchange?(exchange: Exchange, sink: ViewTarget): void
 }
 
 export interface Screen {

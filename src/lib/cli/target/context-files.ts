@@ -7,13 +7,13 @@ import {readTrusted} from '../../core/trusted-file.ts'
 import {hasLogin} from '../../transport/schemes.ts'
 import {withScheme} from '../../transport/server-urls.ts'
 import {fileError} from '../io/input.ts'
-import {type Context, checkName, parseFields, readTarget, secretsIn} from './context.ts'
+import {type Context, checkContextName, parseFields, readTarget, secretsIn} from './context.ts'
 import {configFolder} from './urls.ts'
 
 type Env = NodeJS.ProcessEnv
 type Owner = Context['from']
 
-export interface Entry {
+export interface ContextEntry {
   readonly name: string
   readonly from: Owner
   readonly path: string
@@ -27,8 +27,8 @@ export function contextFolder(from: Owner, env: Env): string {
 }
 
 /** All contexts that can be asked for, by name; one of ours hides one of the NATS CLI of the same name. */
-export function listEntries(env: Env): Entry[] {
-  const found = new Map<string, Entry>()
+export function listEntries(env: Env): ContextEntry[] {
+  const found = new Map<string, ContextEntry>()
   for (const from of ['nats', 'busline'] as const) {
     for (const entry of entriesOf(from, env)) found.set(entry.name, entry)
   }
@@ -41,8 +41,8 @@ export function isHidden(name: string, env: Env): boolean {
 }
 
 /** Where the context of this name stands. Fails with `notFound`, naming the nearest. */
-export function findEntry(name: string, env: Env): Entry {
-  checkName(name)
+export function findEntry(name: string, env: Env): ContextEntry {
+  checkContextName(name)
   const entries = listEntries(env)
   const entry = entries.find((each) => each.name === name)
   if (entry !== undefined) return entry
@@ -62,14 +62,14 @@ export function findContext(name: string, env: Env): Context {
 }
 
 /** Fails with `usage` for what cannot be understood. */
-export function readEntry(entry: Entry): Context {
+export function readEntry(entry: ContextEntry): Context {
   const {fields, unknown} = parseFields(readFile(entry.path), entry.path)
   const holdsSecrets = secretsIn(fields).length > 0 || hasLogin(withScheme(fields.url ?? ''))
   const isLoose = entry.from === 'busline' && holdsSecrets && isOpenToOthers(entry.path)
   return {...entry, ...readTarget(fields, entry.path), fields, isLoose, unknown}
 }
 
-function entriesOf(from: Owner, env: Env): Entry[] {
+function entriesOf(from: Owner, env: Env): ContextEntry[] {
   const folder = contextFolder(from, env)
   const files = readFolder(folder).filter((file) => file.endsWith('.json') && !file.startsWith('.'))
   const entries = files.map((file) => ({name: file.slice(0, -'.json'.length), from, path: join(folder, file)}))

@@ -136,7 +136,7 @@ export function busUrl(text: string): string {
 }
 
 /** Throws `usage` for a name that cannot be that of a file. */
-export function checkName(name: string): string {
+export function checkContextName(name: string): string {
   const why = /[/\\]|\.\./.test(name)
     ? 'has a slash or ".." in it'
     : /[\p{Cc}]/u.test(name)

@@ -32,16 +32,16 @@ export function pathOf(value: string, place: Place, env: Env): string {
 }
 
 /** For passwords, tokens, JWTs and seeds: a plain value is the text itself. Throws `usage`; `notFound` for a file. */
-export function textOf(value: string, place: Place, env: Env): string {
+export function readSecretText(value: string, place: Place, env: Env): string {
   if (value.startsWith('file://')) return withoutLineEnd(readText(expandPath(value, place, env), place))
   return withoutLineEnd(referred(value, place, env) ?? value)
 }
 
 const longTexts = {jwt: /^[\w-]+\.[\w-]+\.[\w-]+$/, seed: /^S[A-Z2-7]{20,}$/} as const
 
-/** Of a JWT or a seed: a plain value that looks like one is the text itself, any other a path. Throws as `textOf`. */
+/** Of a JWT or a seed: a plain value that looks like one is the text itself, any other a path. Throws as `readSecretText`. */
 export function textOrFile(value: string, kind: keyof typeof longTexts, place: Place, env: Env): string {
-  if (schemeOf(value) !== undefined || longTexts[kind].test(value)) return textOf(value, place, env)
+  if (schemeOf(value) !== undefined || longTexts[kind].test(value)) return readSecretText(value, place, env)
   return readText(expandPath(value, place, env), place).trim()
 }
 

@@ -7,7 +7,7 @@ import {withoutSecrets} from '../../core/secrets.ts'
 import type {Login, ServerOptions, TlsOptions} from '../../transport/contract.ts'
 import {hasLogin, isServer} from '../../transport/schemes.ts'
 import type {Context} from './context.ts'
-import {material, pathOf, textOf, textOrFile} from './secret-values.ts'
+import {material, pathOf, readSecretText, textOrFile} from './secret-values.ts'
 import type {FoundBus} from './urls.ts'
 
 export interface ServerFlags {
@@ -172,7 +172,7 @@ function chooseLogin(sources: readonly Source[]): Map<Part, Given> {
 function loginOf(parts: ReadonlyMap<Part, Given>, env: Env): Login {
   const text = (part: Part) => {
     const given = parts.get(part)
-    return given && textOf(given.value, given.source.place(part), env)
+    return given && readSecretText(given.value, given.source.place(part), env)
   }
   const file = (part: 'creds' | 'nkey') => {
     const given = parts.get(part)

@@ -5,7 +5,7 @@
 import {BusError, type FailureKind} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
 import type {PublisherOptions, StreamPublisher} from '../../transport/streams-contract.ts'
-import type {Sink} from './publish.ts'
+import type {PublishTarget} from './publish.ts'
 import type {Numbered} from './sources.ts'
 
 /** Bytes of payload that may be in flight: the publisher counts messages, and those may be large. */
@@ -22,7 +22,7 @@ interface Failed {
 /** First and last of several numbers in a row. */
 type Run = readonly [first: number, last: number]
 
-export class AcknowledgedSink implements Sink {
+export class AcknowledgedSink implements PublishTarget {
   readonly publisher: StreamPublisher
   readonly flushAfterBytes = mostBytes
   /** The lines of the last messages; 0 for a message that came from no line. */

@@ -8,12 +8,12 @@ import {compileExpectation, type Expectation, type Miss} from '../../core/expect
 import {serviceError, serviceFailure} from '../../core/message.ts'
 import {roundedMs} from '../../core/record.ts'
 import {contextOf} from '../../core/text/jsonata.ts'
-import type {Answer} from './request.ts'
+import type {TimedReply} from './request.ts'
 
 const flag = '--expect'
 
 /** Judges the replies to one request: rejects with what is wrong with them. */
-export type Judge = (answers: readonly Answer[]) => Promise<void>
+export type Judge = (answers: readonly TimedReply[]) => Promise<void>
 
 /**
  * A judge of what came back on `subject`. It fails with `expectation` when an expression does not hold, and with
@@ -39,13 +39,13 @@ export async function compileExpectations(sources: readonly string[], subject: s
 }
 
 /** What an expectation sees. `onStatus` is called when it uses `status`. */
-function resultContext(answers: readonly Answer[], onStatus: () => void): object {
+function resultContext(answers: readonly TimedReply[], onStatus: () => void): object {
   const messages = answers.map((answer) => replyContext(answer, onStatus))
   const first = answers[0]
   return Object.assign(first === undefined ? {} : replyContext(first, onStatus), {messages})
 }
 
-function replyContext({message, ms}: Answer, onStatus: () => void): object {
+function replyContext({message, ms}: TimedReply, onStatus: () => void): object {
   const error = serviceError(message)
   const code = Number(error?.code)
   const told = <T>(value: T) => ({

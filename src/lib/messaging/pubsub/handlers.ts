@@ -23,14 +23,14 @@ export interface Fault {
   readonly text: string
 }
 
-export interface Handler {
+export interface RequestHandler {
   /** It answers without waiting for anything. */
   readonly instant: boolean
   /** What it throws is a bug: a request that cannot be answered is a fault. */
   handle(request: Message): Outcome | Promise<Outcome>
 }
 
-export interface Range {
+export interface DelayRange {
   readonly fromMs: number
   readonly toMs: number
 }
@@ -49,17 +49,17 @@ export interface ProgramOptions {
 const mostBytes = 64 * 1024 * 1024
 
 /** Answers with headers and payload of the request. */
-export function echo(): Handler {
+export function echo(): RequestHandler {
   return {instant: true, handle: ({payload, headers}) => ({data: payload, headers})}
 }
 
 /** Answers with what `make` gives, anew each time. */
-export function fixed(make: () => Reply): Handler {
+export function fixed(make: () => Reply): RequestHandler {
   return {instant: true, handle: make}
 }
 
 /** Answers with the value of an expression over the request: a string as it stands, anything else as JSON. */
-export async function expression(source: string): Promise<Handler> {
+export async function expression(source: string): Promise<RequestHandler> {
   const flag = '--expr'
   const evaluate = await compileJsonata(source, flag)
   return {
@@ -77,7 +77,7 @@ export async function expression(source: string): Promise<Handler> {
 }
 
 /** Answers with what a program writes to stdout, the request on its stdin. */
-export function program(options: ProgramOptions): Handler {
+export function program(options: ProgramOptions): RequestHandler {
   const {argv, timeoutMs, maxBytes = mostBytes, signal, onStderr} = options
   return {
     instant: false,
@@ -90,7 +90,7 @@ export function program(options: ProgramOptions): Handler {
 }
 
 /** Adds headers, computed per reply; a service error has its own. */
-export function withHeaders(handler: Handler, make: () => Headers): Handler {
+export function withHeaders(handler: RequestHandler, make: () => Headers): RequestHandler {
   const add = (outcome: Outcome): Outcome =>
     'fault' in outcome ? outcome : {data: outcome.data, headers: [...(outcome.headers ?? []), ...make()]}
   return {
@@ -103,7 +103,7 @@ export function withHeaders(handler: Handler, make: () => Headers): Handler {
 }
 
 /** Waits before each answer, as long as a slow service would. */
-export function delayed(handler: Handler, {fromMs, toMs}: Range, random: () => number): Handler {
+export function delayed(handler: RequestHandler, {fromMs, toMs}: DelayRange, random: () => number): RequestHandler {
   return {
     instant: false,
     async handle(request) {
@@ -115,7 +115,7 @@ export function delayed(handler: Handler, {fromMs, toMs}: Range, random: () => n
 }
 
 /** Fails this share of the requests instead of handling them. */
-export function failing(handler: Handler, share: number, random: () => number): Handler {
+export function failing(handler: RequestHandler, share: number, random: () => number): RequestHandler {
   return {
     instant: handler.instant,
     handle: (request) => (random() < share ? fault(500, 'injected') : handler.handle(request)),

@@ -4,7 +4,7 @@ import {BusError} from '../../core/errors.ts'
 import {bufferOver, utf8Text} from '../../core/text/encoding.ts'
 
 /** Lines without their delimiter: text where they are UTF-8, else bytes. */
-export type Line = string | Uint8Array
+export type TextLine = string | Uint8Array
 
 export interface LineOptions {
   /** Not empty. */
@@ -17,7 +17,7 @@ export interface LineOptions {
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   {delimiter, longest}: LineOptions,
-): AsyncGenerator<readonly Line[]> {
+): AsyncGenerator<readonly TextLine[]> {
   const mark = Buffer.from(delimiter)
   const carried = new Carried(mark.length)
   let count = 0
@@ -69,10 +69,10 @@ class Carried {
   }
 }
 
-function cutBlock(block: Buffer, delimiter: string, mark: Buffer): Line[] {
+function cutBlock(block: Buffer, delimiter: string, mark: Buffer): TextLine[] {
   const text = utf8Text(block)
   if (text !== undefined) return text.split(delimiter)
-  const lines: Line[] = []
+  const lines: TextLine[] = []
   let from = 0
   for (let at = block.indexOf(mark); at >= 0; at = block.indexOf(mark, from)) {
     lines.push(lineOf(block.subarray(from, at)))
@@ -89,7 +89,7 @@ function lastMark(block: Buffer, mark: Buffer): number {
   return last
 }
 
-function lineOf(bytes: Uint8Array): Line {
+function lineOf(bytes: Uint8Array): TextLine {
   return utf8Text(bytes) ?? bytes
 }
 

@@ -4,10 +4,10 @@ import {type Outgoing, sizeOf} from '../../core/message.ts'
 import {reworded} from '../../core/rewording.ts'
 import type {Pace} from '../../core/time/pace.ts'
 import {sleep} from '../../core/time/timer.ts'
-import type {Numbered, Source} from './sources.ts'
+import type {MessageSource, Numbered} from './sources.ts'
 
 /** Where messages go: a bus, or what waits for the acknowledgements of its streams. */
-export interface Sink {
+export interface PublishTarget {
   /** Returns a promise when the next message should wait for it. */
   publish(message: Outgoing & Partial<Numbered>): Promise<void> | void
   /** All earlier messages have arrived. */
@@ -40,7 +40,11 @@ export interface Published extends Done {
  * Publishes all that `source` gives and flushes. Fails as the sink or the source does; the sentence then says how many
  * messages were published before.
  */
-export async function publishAll(sink: Sink, source: Source, options: PublishOptions = {}): Promise<Published> {
+export async function publishAll(
+  sink: PublishTarget,
+  source: MessageSource,
+  options: PublishOptions = {},
+): Promise<Published> {
   const started = performance.now()
   const run = new Run(sink, options, started)
   let complete = false
@@ -58,7 +62,7 @@ const windowMessages = 4096
 const windowBytes = 1024 * 1024
 
 class Run {
-  readonly #sink: Sink
+  readonly #sink: PublishTarget
   readonly #options: PublishOptions
   readonly #started: number
   /** Aborted when the sink has failed. */
@@ -70,14 +74,14 @@ class Run {
   published = 0
   bytes = 0
 
-  constructor(sink: Sink, options: PublishOptions, started: number) {
+  constructor(sink: PublishTarget, options: PublishOptions, started: number) {
     this.#sink = sink
     this.#options = options
     this.#started = started
   }
 
   /** False when the signal ended it. */
-  async all(source: Source): Promise<boolean> {
+  async all(source: MessageSource): Promise<boolean> {
     const {pace, signal} = this.#options
     for await (const batch of source) {
       for (const message of batch) {

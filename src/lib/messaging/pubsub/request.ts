@@ -17,7 +17,7 @@ export interface Question {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface Answer {
+export interface TimedReply {
   readonly message: Message
   /** Milliseconds from the request to this reply. */
   readonly ms: number
@@ -27,7 +27,7 @@ export interface Answer {
  * The replies to one request, as they arrive; one unless the options ask for more. Fails with `noResponders`, or with
  * `timeout` when none or fewer than asked came in time, after those that came.
  */
-export async function* ask(bus: Transport, question: Question): AsyncGenerator<Answer> {
+export async function* ask(bus: Transport, question: Question): AsyncGenerator<TimedReply> {
   const started = performance.now()
   const since = () => performance.now() - started
   const {message, timeoutMs, ackIsReply, signal} = question

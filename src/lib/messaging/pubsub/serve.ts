@@ -1,7 +1,7 @@
 import {BusError} from '../../core/errors.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {type BoundOptions, Bounds} from '../bounds.ts'
-import type {Handler} from './handlers.ts'
+import type {RequestHandler} from './handlers.ts'
 import {advertise, type Identity} from './service.ts'
 import {type Served, Work} from './work.ts'
 
@@ -9,7 +9,7 @@ import {type Served, Work} from './work.ts'
 export interface Service extends BoundOptions {
   readonly subject: string
   readonly queue?: string | undefined
-  readonly handler: Handler
+  readonly handler: RequestHandler
   /** Can be found and measured as a NATS service. */
   readonly identity?: Identity | undefined
   /** Requests in work at the same time. */

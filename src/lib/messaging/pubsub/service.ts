@@ -26,7 +26,7 @@ export interface Endpoint {
 }
 
 /** What it has done so far. */
-export interface Tally {
+export interface ServiceCounts {
   readonly served: number
   /** Those answered with a service error. */
   readonly failed: number
@@ -43,7 +43,7 @@ export interface Advertised extends AsyncDisposable {
 export interface AdvertiseOptions {
   readonly identity: Identity
   readonly endpoint: Endpoint
-  readonly tally: () => Tally
+  readonly tally: () => ServiceCounts
   /** Called when it cannot continue: `close` then rejects. */
   readonly onFailure: () => void
 }
@@ -121,7 +121,7 @@ function answerTo(subject: string, {identity, endpoint, tally}: AdvertiseOptions
 }
 
 /** Times are in nanoseconds. */
-function figures({served, failed, lastFault, spentMs}: Tally): object {
+function figures({served, failed, lastFault, spentMs}: ServiceCounts): object {
   const nanos = Math.round(spentMs * nanosInMs)
   return {
     num_requests: served,

@@ -6,11 +6,11 @@ import {type Headers, noHeaders, type Outgoing} from '../../core/message.ts'
 import {parseRecord, type Recorded} from '../../core/record.ts'
 import {reworded} from '../../core/rewording.ts'
 import {decode, type Encoding} from '../../core/text/encoding.ts'
-import type {Line} from './lines.ts'
+import type {TextLine} from './lines.ts'
 import type {Maker} from './template.ts'
 
 /** Batches of messages; each message is made when it is its turn. */
-export type Source = AsyncIterable<Iterable<Outgoing>> | Iterable<Iterable<Outgoing>>
+export type MessageSource = AsyncIterable<Iterable<Outgoing>> | Iterable<Iterable<Outgoing>>
 
 /** The line of the input that a message came from. */
 export interface Numbered {
@@ -18,7 +18,7 @@ export interface Numbered {
 }
 
 /** `count` messages, which may be without end. */
-export function repeated(make: Maker, count: number): Source {
+export function repeated(make: Maker, count: number): MessageSource {
   return [messages()]
   function* messages(): Generator<Outgoing> {
     for (let n = 0; n < count; n++) yield make()
@@ -27,13 +27,13 @@ export function repeated(make: Maker, count: number): Source {
 
 /** One message a line; all but the payload comes from `make`. `name` is the input's, for failures. */
 export async function* fromLines(
-  batches: AsyncIterable<readonly Line[]>,
+  batches: AsyncIterable<readonly TextLine[]>,
   make: Maker,
   {encoding, name}: {readonly encoding?: Encoding | undefined; readonly name: string},
 ): AsyncGenerator<Iterable<Outgoing & Numbered>> {
   let line = 0
   for await (const batch of batches) yield messages(batch)
-  function* messages(batch: readonly Line[]): Generator<Outgoing & Numbered> {
+  function* messages(batch: readonly TextLine[]): Generator<Outgoing & Numbered> {
     for (const text of batch) {
       line++
       const data = encoding === undefined ? text : decode(String(text), encoding, `line ${line} of ${name}`)
@@ -54,12 +54,12 @@ export interface RecordSource {
 
 /** One message a record; blank lines are passed over. Fails with `usage`, naming the line. */
 export async function* fromRecords(
-  batches: AsyncIterable<readonly Line[]>,
+  batches: AsyncIterable<readonly TextLine[]>,
   {name, headers: added = noHeaders, obeyHeaders}: RecordSource,
 ): AsyncGenerator<Iterable<Recorded & Numbered>> {
   let line = 0
   for await (const batch of batches) yield messages(batch)
-  function* messages(batch: readonly Line[]): Generator<Recorded & Numbered> {
+  function* messages(batch: readonly TextLine[]): Generator<Recorded & Numbered> {
     for (const text of batch) {
       line++
       const record = recordOf(text, line, name)
@@ -71,7 +71,7 @@ export async function* fromRecords(
   }
 }
 
-function recordOf(text: Line, line: number, name: string): (Recorded & Numbered) | undefined {
+function recordOf(text: TextLine, line: number, name: string): (Recorded & Numbered) | undefined {
   if (typeof text !== 'string') throw new BusError('usage', `line ${line} of ${name} is not UTF-8`, {data: {line}})
   const json = line === 1 && text.startsWith('\ufeff') ? text.slice(1) : text
   if (json.trim() === '') return undefined

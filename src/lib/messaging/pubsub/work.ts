@@ -1,7 +1,7 @@
 import {BusError} from '../../core/errors.ts'
 import {type Headers, type Message, type Outgoing, sizeOf} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
-import type {Fault, Handler, Outcome} from './handlers.ts'
+import type {Fault, Outcome, RequestHandler} from './handlers.ts'
 
 export interface Served {
   readonly request: Message
@@ -13,7 +13,7 @@ export interface Served {
 }
 
 export interface WorkOptions {
-  readonly handler: Handler
+  readonly handler: RequestHandler
   /** Requests in work at the same time. */
   readonly concurrency: number
   /** Told of each request that was handled, which keeps its place until the promise resolves. */

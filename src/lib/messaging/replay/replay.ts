@@ -7,7 +7,7 @@ import type {Message} from '../../core/message.ts'
 import type {Pace} from '../../core/time/pace.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Copied, CopySink, Refusal, Sink} from '../sinks/sink.ts'
-import type {Source} from './source.ts'
+import type {ReplaySource} from './source.ts'
 
 /** What happens to a message that its sink refuses. */
 export interface Policy {
@@ -29,10 +29,10 @@ export interface ReplayOptions {
   readonly stop?: AbortSignal | undefined
   /** Writes down a message that is given up, before it is. */
   readonly onGivenUp?: ((message: Message, reason: string) => void) | undefined
-  readonly onProgress?: ((counts: Counts) => void) | undefined
+  readonly onProgress?: ((counts: ReplayCounts) => void) | undefined
 }
 
-export interface Counts {
+export interface ReplayCounts {
   read: number
   /** Taken by the sink, in this run. */
   handled: number
@@ -54,7 +54,7 @@ export interface Unhandled {
   readonly fate: 'skipped' | 'given up' | 'stopped'
 }
 
-export interface Replayed extends Counts {
+export interface Replayed extends ReplayCounts {
   readonly ms: number
   /** The source came to its end. */
   readonly complete: boolean
@@ -66,13 +66,13 @@ const longestPauseMs = 30_000
 const mostListed = 100
 
 /** Replays until the source ends or the signal aborts. Fails as source and sink do, after settling what was handled. */
-export async function replay(source: Source, sink: Sink | CopySink, options: ReplayOptions): Promise<Replayed> {
+export async function replay(source: ReplaySource, sink: Sink | CopySink, options: ReplayOptions): Promise<Replayed> {
   const run = new Run(source, sink, options)
   return run.all()
 }
 
-class Run implements Counts {
-  readonly #source: Source
+class Run implements ReplayCounts {
+  readonly #source: ReplaySource
   readonly #sink: Sink | CopySink
   readonly #options: ReplayOptions
   readonly #started = performance.now()
@@ -90,7 +90,7 @@ class Run implements Counts {
   skipped = 0
   givenUp = 0
 
-  constructor(source: Source, sink: Sink | CopySink, options: ReplayOptions) {
+  constructor(source: ReplaySource, sink: Sink | CopySink, options: ReplayOptions) {
     this.#source = source
     this.#sink = sink
     this.#options = options

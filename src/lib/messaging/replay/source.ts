@@ -7,7 +7,7 @@ import type {Subscription, Transport} from '../../transport/contract.ts'
 import {Deliveries} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
 
-export interface Source extends AsyncDisposable {
+export interface ReplaySource extends AsyncDisposable {
   /** Messages to come, as far as it is known. */
   readonly total: number | undefined
   /** Undefined for a range. With `none` no message is delivered again. */
@@ -36,11 +36,11 @@ export async function rangeSource(
   stream: string,
   range: ReadOptions | undefined,
   count?: number,
-): Promise<Source> {
+): Promise<ReplaySource> {
   return new RangeSource(range && (await bus.streams.read(stream, range)), count)
 }
 
-class RangeSource implements Source {
+class RangeSource implements ReplaySource {
   readonly total: number | undefined
   readonly redelivered = 0
   readonly #subscription: Subscription | undefined
@@ -91,7 +91,11 @@ export interface DurableOptions {
  * The end is a state of the consumer, not a number of deliveries: everything up to the last message of the stream at the
  * start was delivered, and nothing is unacknowledged but what was left here.
  */
-export async function durableSource(bus: Transport, info: ConsumerInfo, options: DurableOptions): Promise<Source> {
+export async function durableSource(
+  bus: Transport,
+  info: ConsumerInfo,
+  options: DurableOptions,
+): Promise<ReplaySource> {
   const endSeq = options.follow ? Number.POSITIVE_INFINITY : await lastSequence(bus, info)
   return new DurableSource(bus.streams, info, endSeq, options)
 }
@@ -106,7 +110,7 @@ async function lastSequence(bus: Transport, {stream}: ConsumerInfo): Promise<num
   }
 }
 
-class DurableSource implements Source {
+class DurableSource implements ReplaySource {
   readonly total: number | undefined
   readonly ackPolicy: ConsumerInfo['config']['ack']
   readonly #streams: Streams

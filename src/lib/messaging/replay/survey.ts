@@ -1,8 +1,8 @@
 /** What a replay would handle, without handling it. */
 import {type Message, sizeOf} from '../../core/message.ts'
-import type {Source} from './source.ts'
+import type {ReplaySource} from './source.ts'
 
-export interface Tally {
+export interface MessageCounts {
   messages: number
   /** Of the payloads. */
   bytes: number
@@ -11,15 +11,15 @@ export interface Tally {
 }
 
 export interface Survey {
-  readonly total: Tally
-  readonly subjects: ReadonlyMap<string, Tally>
+  readonly total: MessageCounts
+  readonly subjects: ReadonlyMap<string, MessageCounts>
   readonly firstSeq: number | undefined
   readonly lastSeq: number | undefined
 }
 
 /** Reads the source to its end, or until the signal aborts. */
-export async function survey(source: Source, signal: AbortSignal): Promise<Survey> {
-  const subjects = new Map<string, Tally>()
+export async function survey(source: ReplaySource, signal: AbortSignal): Promise<Survey> {
+  const subjects = new Map<string, MessageCounts>()
   const total = emptyTally()
   let firstSeq: number | undefined
   let lastSeq: number | undefined
@@ -38,11 +38,11 @@ export async function survey(source: Source, signal: AbortSignal): Promise<Surve
   return {total, subjects, firstSeq, lastSeq}
 }
 
-function emptyTally(): Tally {
+function emptyTally(): MessageCounts {
   return {messages: 0, bytes: 0, firstTime: Number.POSITIVE_INFINITY, lastTime: 0}
 }
 
-function add(tally: Tally, {payload, time}: Message): void {
+function add(tally: MessageCounts, {payload, time}: Message): void {
   tally.messages++
   tally.bytes += sizeOf(payload)
   tally.firstTime = Math.min(tally.firstTime, time)

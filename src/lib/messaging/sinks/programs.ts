@@ -8,7 +8,7 @@ import {recordWriter} from '../../core/record.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
 import type {Refusal, Sink} from './sink.ts'
 
-export interface ProgramOptions {
+export interface ProgramSinkOptions {
   readonly argv: readonly string[]
   readonly concurrency: number
   readonly timeoutMs: number
@@ -22,7 +22,7 @@ export interface ProgramOptions {
 const mostBytes = 64 * 1024 * 1024
 
 /** One process a message: the payload on stdin, the rest in the environment as for `serve`; exit code 0 means taken. */
-export function programSink({argv, concurrency, onStdout, ...options}: ProgramOptions): Sink {
+export function programSink({argv, concurrency, onStdout, ...options}: ProgramSinkOptions): Sink {
   return {
     batch: 1,
     depth: concurrency,

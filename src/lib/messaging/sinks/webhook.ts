@@ -16,10 +16,10 @@ export interface WebhookOptions {
   /** Headers beside those that every message has. */
   readonly headers?: ((message: Message) => Readonly<Record<string, string>>) | undefined
   /** Told what it answered when it took a message. */
-  readonly onAnswer?: ((message: Message, answer: Answer) => void) | undefined
+  readonly onAnswer?: ((message: Message, answer: WebhookAnswer) => void) | undefined
 }
 
-export interface Answer {
+export interface WebhookAnswer {
   readonly text: string
   readonly contentType: string | undefined
 }

@@ -9,7 +9,7 @@ import type {Subscription} from '../../transport/contract.ts'
 import {jetStreamErrors} from '../../transport/shared/jetstream-errors.ts'
 import {type Streams, storeHeaders} from '../../transport/streams-contract.ts'
 
-export interface Entry {
+export interface BucketEntry {
   readonly key: string
   /** Undefined: it was removed. */
   readonly value: string | undefined
@@ -19,16 +19,16 @@ export interface Entry {
 
 export interface Bucket {
   /** Undefined for what is not there. */
-  get(key: string): Promise<Entry | undefined>
+  get(key: string): Promise<BucketEntry | undefined>
   /** Answers the revision. */
   put(key: string, value: string): Promise<number>
   /** As `put`, if the key still has this revision; 0: if it is not there. Undefined when it is otherwise. */
   update(key: string, value: string, revision: number): Promise<number | undefined>
   remove(key: string): Promise<void>
   /** What there is under a pattern of keys, in the order of its last changes. */
-  entries(pattern: string): Promise<readonly Entry[]>
+  entries(pattern: string): Promise<readonly BucketEntry[]>
   /** Changes after this revision, as they arrive, until the signal. */
-  changes(pattern: string, after: number, signal: AbortSignal): AsyncIterable<Entry>
+  changes(pattern: string, after: number, signal: AbortSignal): AsyncIterable<BucketEntry>
 }
 
 /** A part of a key: letters, digits, `-` and `_` as they are, `.` too, the rest as `=` and hexadecimal bytes. */
@@ -72,7 +72,7 @@ class StreamBucket implements Bucket {
     this.#prefix = `$KV.${name}.`
   }
 
-  async get(key: string): Promise<Entry | undefined> {
+  async get(key: string): Promise<BucketEntry | undefined> {
     const entry = await this.#last(key)
     return entry?.value === undefined ? undefined : entry
   }
@@ -93,8 +93,8 @@ class StreamBucket implements Bucket {
     await this.#streams.publish({subject: this.#prefix + key, headers: [[operation, 'DEL']]})
   }
 
-  async entries(pattern: string): Promise<readonly Entry[]> {
-    const found: Entry[] = []
+  async entries(pattern: string): Promise<readonly BucketEntry[]> {
+    const found: BucketEntry[] = []
     const range = {filters: [this.#prefix + pattern], lastPerSubject: true}
     await using reading = await this.#streams.read(this.#stream, range).catch((error: unknown) => {
       if (isFailure(error, 'notFound')) return undefined
@@ -105,7 +105,7 @@ class StreamBucket implements Bucket {
     return found
   }
 
-  async *changes(pattern: string, after: number, signal: AbortSignal): AsyncIterable<Entry> {
+  async *changes(pattern: string, after: number, signal: AbortSignal): AsyncIterable<BucketEntry> {
     const filters = [this.#prefix + pattern]
     await using reading = await this.#streams.read(this.#stream, {
       from: {seq: after + 1},
@@ -116,7 +116,7 @@ class StreamBucket implements Bucket {
     yield* this.#read(reading)
   }
 
-  async *#read(reading: Subscription): AsyncIterable<Entry> {
+  async *#read(reading: Subscription): AsyncIterable<BucketEntry> {
     for (;;) {
       const messages = await reading.take(pageSize)
       if (messages.length === 0) return
@@ -124,7 +124,7 @@ class StreamBucket implements Bucket {
     }
   }
 
-  async #last(key: string): Promise<Entry | undefined> {
+  async #last(key: string): Promise<BucketEntry | undefined> {
     try {
       return this.#entry(await this.#streams.last(this.#stream, this.#prefix + key))
     } catch (error) {
@@ -143,7 +143,7 @@ class StreamBucket implements Bucket {
     }
   }
 
-  #entry(message: Message): Entry {
+  #entry(message: Message): BucketEntry {
     const removed = message.headers.length > 0 && message.header(operation) !== undefined
     const value = removed ? undefined : message.text
     return {key: message.subject.slice(this.#prefix.length), value, revision: message.seq ?? 0}

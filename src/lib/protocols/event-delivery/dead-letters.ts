@@ -2,16 +2,16 @@
 import {checkHeader, type Headers} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {Event} from './event.ts'
-import {deadSubject, type Subscription} from './subscription.ts'
+import {deadSubject, type EventSubscription} from './subscription.ts'
 
 export class DeadLetters {
   readonly #bus: Transport
-  readonly #subscription: Subscription
+  readonly #subscription: EventSubscription
   readonly #rejections = new Map<number, number>()
   /** Sequence → why; empty once it is published. */
   readonly #givenUp = new Map<number, {readonly info: string; published: boolean}>()
 
-  constructor(bus: Transport, subscription: Subscription) {
+  constructor(bus: Transport, subscription: EventSubscription) {
     this.#bus = bus
     this.#subscription = subscription
   }

@@ -3,21 +3,21 @@
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {Dispatcher} from './dispatcher.ts'
-import {compileFilter} from './filter.ts'
+import {compileEventFilter} from './filter.ts'
 import type {Leases} from './leases.ts'
 import {type Offsets, type Place, passingPlace} from './offsets.ts'
-import type {Delivery, DeliveryResponse} from './plugin.ts'
-import type {Subscription} from './subscription.ts'
+import type {DeliveryResponse, EventDelivery} from './plugin.ts'
+import type {EventSubscription} from './subscription.ts'
 
 export interface Member {
   readonly connection: string
   /** Throwing is a rejection. */
-  deliver(delivery: Delivery): void
+  deliver(delivery: EventDelivery): void
   /** Nothing more comes on this subscription: why. */
-  stopped(subscription: Subscription, reason: string): void
+  stopped(subscription: EventSubscription, reason: string): void
 }
 
-export interface LineParts {
+export interface DeliveryQueueDeps {
   readonly bus: Transport
   /** Absent for an ephemeral subscription. */
   readonly stored?: {readonly offsets: Offsets; readonly leases: Leases} | undefined
@@ -27,16 +27,16 @@ export interface LineParts {
 
 const troublePauseMs = 1000
 
-export class Line {
-  readonly subscription: Subscription
-  readonly #parts: LineParts
+export class DeliveryQueue {
+  readonly subscription: EventSubscription
+  readonly #parts: DeliveryQueueDeps
   readonly #members: {readonly member: Member; readonly gone: AbortController}[] = []
   readonly #closed = new AbortController()
   #running: Promise<void> | undefined
   #dispatcher: {readonly connection: string; readonly dispatcher: Dispatcher} | undefined
   #halted = false
 
-  constructor(subscription: Subscription, parts: LineParts) {
+  constructor(subscription: EventSubscription, parts: DeliveryQueueDeps) {
     this.subscription = subscription
     this.#parts = parts
   }
@@ -96,8 +96,8 @@ export class Line {
     const ended = AbortSignal.any([gone.signal, this.#closed.signal])
     const place = await this.#place(ended)
     if (place === undefined) return
-    const matches = await compileFilter(subscription.filter)
-    const deliver = (delivery: Delivery) => member.deliver(delivery)
+    const matches = await compileEventFilter(subscription.filter)
+    const deliver = (delivery: EventDelivery) => member.deliver(delivery)
     const dispatcher = new Dispatcher({bus, subscription, matches, place, maxInFlight, deliver, warn})
     this.#dispatcher = {connection: member.connection, dispatcher}
     try {

@@ -13,17 +13,17 @@ import type {Matcher} from './filter.ts'
 import {Flights} from './in-flight.ts'
 import type {Place} from './offsets.ts'
 import {Page} from './page.ts'
-import type {Delivery, DeliveryResponse} from './plugin.ts'
-import type {Subscription} from './subscription.ts'
+import type {DeliveryResponse, EventDelivery} from './plugin.ts'
+import type {EventSubscription} from './subscription.ts'
 
 export interface DispatcherParts {
   readonly bus: Transport
-  readonly subscription: Subscription
+  readonly subscription: EventSubscription
   readonly matches: Matcher | undefined
   readonly place: Place
   readonly maxInFlight: number
   /** Throwing is a rejection. */
-  readonly deliver: (delivery: Delivery) => void
+  readonly deliver: (delivery: EventDelivery) => void
   readonly warn: (line: string) => void
 }
 

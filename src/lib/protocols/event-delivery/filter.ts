@@ -10,7 +10,7 @@ import {compilePattern, RegexError, regexHint} from '../../core/text/regex.ts'
 import {type Event, eventHeaders} from './event.ts'
 
 /** Absent is not looked at. What an event has not is the empty text: `^red$` leaves it out, `.*` does not. */
-export interface Filter {
+export interface EventFilter {
   /** The event's type. */
   readonly events?: string | undefined
   /** The subject. */
@@ -49,7 +49,7 @@ const older: Readonly<Record<string, string>> = {
 }
 
 /** Reads a filter from JSON, with what it was called before. Throws `usage` for a member that is none of it. */
-export function parseFilter(json: unknown): Filter {
+export function parseEventFilter(json: unknown): EventFilter {
   const given = flatten(json)
   const flat: Record<string, string> = {}
   for (const [name, pattern] of given) {
@@ -63,7 +63,7 @@ export function parseFilter(json: unknown): Filter {
 }
 
 /** Fails with `usage` for what is no regular expression of RE2. Undefined when every event is wanted. */
-export async function compileFilter(filter: Filter): Promise<Matcher | undefined> {
+export async function compileEventFilter(filter: EventFilter): Promise<Matcher | undefined> {
   const patterns = flatten(filter)
   if (patterns.length === 0) return undefined
   const tests = await Promise.all(patterns.map(([name, pattern]) => testOf(name, pattern)))
@@ -97,14 +97,14 @@ function flatten(json: unknown, prefix = ''): (readonly [name: string, pattern: 
   })
 }
 
-function nest(flat: Readonly<Record<string, string>>): Filter {
+function nest(flat: Readonly<Record<string, string>>): EventFilter {
   const nested: Record<string, string | Record<string, string>> = {}
   for (const [name, pattern] of Object.entries(flat)) {
     const [outer = '', inner] = name.split('.')
     if (inner === undefined) nested[outer] = pattern
     else nested[outer] = {...(nested[outer] as Record<string, string> | undefined), [inner]: pattern}
   }
-  return nested as Filter
+  return nested as EventFilter
 }
 
 function headerText(name: keyof typeof eventHeaders): (event: Event) => string {

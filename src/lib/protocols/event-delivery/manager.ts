@@ -3,18 +3,18 @@ import {randomUUID} from 'node:crypto'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
-import {Line, type Member} from './delivery-queue.ts'
-import {compileFilter} from './filter.ts'
+import {DeliveryQueue, type Member} from './delivery-queue.ts'
+import {compileEventFilter} from './filter.ts'
 import {Leases} from './leases.ts'
 import {Offsets} from './offsets.ts'
-import type {Callbacks, Delivery, DeliveryResponse, EventPlugin} from './plugin.ts'
+import type {Callbacks, DeliveryResponse, EventDelivery, EventPlugin} from './plugin.ts'
 import {openRegistry, type Registry} from './registry.ts'
-import {lockFirstEvent, type Subscription} from './subscription.ts'
+import {type EventSubscription, lockFirstEvent} from './subscription.ts'
 
 interface Connection {
   readonly plugin: EventPlugin
-  matches: (subscription: Subscription) => boolean
-  readonly ephemeral: Line[]
+  matches: (subscription: EventSubscription) => boolean
+  readonly ephemeral: DeliveryQueue[]
 }
 
 type Stored = {readonly offsets: Offsets; readonly leases: Leases}
@@ -42,7 +42,7 @@ export class EventManager implements AsyncDisposable {
   readonly #maxInFlight: number
   readonly #plugins = new Map<string, EventPlugin>()
   readonly #connections = new Map<string, Connection>()
-  readonly #durable = new Map<string, Line>()
+  readonly #durable = new Map<string, DeliveryQueue>()
   readonly #stop = new AbortController()
   #following: Promise<void> | undefined
 
@@ -91,8 +91,8 @@ export class EventManager implements AsyncDisposable {
   /** Ends all deliveries, writes the offsets, and gives the plugins back. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
-    const lines = [...this.#durable.values(), ...[...this.#connections.values()].flatMap(({ephemeral}) => ephemeral)]
-    const closing = lines.map((line) => line.close())
+    const queues = [...this.#durable.values(), ...[...this.#connections.values()].flatMap(({ephemeral}) => ephemeral)]
+    const closing = queues.map((queue) => queue.close())
     await this.#stored.offsets.close()
     await Promise.all(closing)
     for (const plugin of this.#plugins.values()) await plugin[Symbol.asyncDispose]()
@@ -106,7 +106,7 @@ export class EventManager implements AsyncDisposable {
       connectionClosed: (connection) => this.#closed(plugin, connection),
       deliveryResponse: (connection, response) => this.#respond(plugin, connection, response),
       ephemeralSubscription: async (id, namespace, filter, options) => {
-        await compileFilter(filter)
+        await compileEventFilter(filter)
         if (options.batch && !plugin.capabilities.batchDelivery)
           throw new BusError('usage', `${plugin.name} does not deliver batches`)
         const {state} = await this.#bus.streams.info(namespace)
@@ -115,16 +115,16 @@ export class EventManager implements AsyncDisposable {
         const uuid = randomUUID()
         const now = new Date().toISOString()
         const firstEvent = String(lockFirstEvent(options.firstEvent, state.lastSeq))
-        const line = this.#line(
+        const queue = this.#queue(
           {
             ...{id: uuid, namespace, name: uuid, transport: plugin.name, filter, ephemeral: true},
             ...{options: {...options, firstEvent}, created: now, updated: now},
           },
           undefined,
         )
-        connection.ephemeral.push(line)
-        line.join(this.#member(id, connection))
-        return line.subscription
+        connection.ephemeral.push(queue)
+        queue.join(this.#member(id, connection))
+        return queue.subscription
       },
     }
   }
@@ -136,20 +136,20 @@ export class EventManager implements AsyncDisposable {
     const connection = known ?? {plugin, matches, ephemeral: []}
     connection.matches = matches
     this.#connections.set(id, connection)
-    for (const line of this.#durable.values()) this.#match(line, id, connection)
+    for (const queue of this.#durable.values()) this.#match(queue, id, connection)
   }
 
-  #match(line: Line, id: string, connection: Connection): void {
-    const {subscription} = line
+  #match(queue: DeliveryQueue, id: string, connection: Connection): void {
+    const {subscription} = queue
     if (subscription.transport === connection.plugin.name && connection.matches(subscription))
-      line.join(this.#member(id, connection))
-    else line.leave(id)
+      queue.join(this.#member(id, connection))
+    else queue.leave(id)
   }
 
   #member(id: string, {plugin}: Connection): Member {
     return {
       connection: id,
-      deliver: (delivery: Delivery) => plugin.deliveryRequest(id, delivery),
+      deliver: (delivery: EventDelivery) => plugin.deliveryRequest(id, delivery),
       stopped: (subscription, reason) => plugin.subscriptionStopped?.(id, subscription, reason),
     }
   }
@@ -158,29 +158,29 @@ export class EventManager implements AsyncDisposable {
     const connection = this.#connections.get(id)
     if (connection?.plugin !== plugin) return
     this.#connections.delete(id)
-    for (const line of this.#durable.values()) line.leave(id)
-    for (const line of connection.ephemeral) void line.close()
+    for (const queue of this.#durable.values()) queue.leave(id)
+    for (const queue of connection.ephemeral) void queue.close()
   }
 
   #respond(plugin: EventPlugin, id: string, response: DeliveryResponse): void {
     const connection = this.#connections.get(id)
     const {namespace, name} = response.subscription
-    const line =
+    const queue =
       connection?.ephemeral.find(({subscription}) => subscription.name === name) ??
       this.#durable.get(keyOf(response.subscription))
-    if (connection?.plugin === plugin && line !== undefined) line.respond(id, response)
+    if (connection?.plugin === plugin && queue !== undefined) queue.respond(id, response)
     else this.#warn(`a response for the subscription ${name} of ${namespace}, which the connection did not start`)
   }
 
-  #line(subscription: Subscription, stored: Stored | undefined): Line {
-    return new Line(subscription, {bus: this.#bus, stored, warn: this.#warn, maxInFlight: this.#maxInFlight})
+  #queue(subscription: EventSubscription, stored: Stored | undefined): DeliveryQueue {
+    return new DeliveryQueue(subscription, {bus: this.#bus, stored, warn: this.#warn, maxInFlight: this.#maxInFlight})
   }
 
   async #load(): Promise<number> {
     const {subscriptions, revision} = await this.#registry.snapshot()
     const there = new Set(subscriptions.map(keyOf))
     for (const subscription of subscriptions) await this.#put(subscription)
-    for (const [key, line] of this.#durable) if (!there.has(key)) await this.#remove(key, line)
+    for (const [key, queue] of this.#durable) if (!there.has(key)) await this.#remove(key, queue)
     return revision
   }
 
@@ -193,9 +193,9 @@ export class EventManager implements AsyncDisposable {
           this.#stop.signal,
         )) {
           const key = keyOf(ref)
-          const line = this.#durable.get(key)
+          const queue = this.#durable.get(key)
           if (subscription !== undefined) await this.#put(subscription)
-          else if (line !== undefined) await this.#remove(key, line)
+          else if (queue !== undefined) await this.#remove(key, queue)
         }
       } catch (error) {
         if (this.#stop.signal.aborted) return
@@ -208,19 +208,19 @@ export class EventManager implements AsyncDisposable {
   }
 
   /** A new one, or a changed one, which keeps its offset. */
-  async #put(subscription: Subscription): Promise<void> {
+  async #put(subscription: EventSubscription): Promise<void> {
     const key = keyOf(subscription)
     const before = this.#durable.get(key)
     if (before !== undefined && JSON.stringify(before.subscription) === JSON.stringify(subscription)) return
     if (before !== undefined) await this.#remove(key, before)
-    const line = this.#line(subscription, this.#stored)
-    this.#durable.set(key, line)
-    for (const [id, connection] of this.#connections) this.#match(line, id, connection)
+    const queue = this.#queue(subscription, this.#stored)
+    this.#durable.set(key, queue)
+    for (const [id, connection] of this.#connections) this.#match(queue, id, connection)
   }
 
-  async #remove(key: string, line: Line): Promise<void> {
+  async #remove(key: string, queue: DeliveryQueue): Promise<void> {
     this.#durable.delete(key)
-    await line.close()
+    await queue.close()
   }
 }
 

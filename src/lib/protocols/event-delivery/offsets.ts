@@ -5,7 +5,7 @@
 import {sleep} from '../../core/time/timer.ts'
 import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
 import {offsetIn, offsetKey, offsetText, type StoredOffset, storedOffset} from './registry.ts'
-import type {Subscription} from './subscription.ts'
+import type {EventSubscription} from './subscription.ts'
 
 export interface Place {
   /** The last event that is done with. */
@@ -54,7 +54,7 @@ export class Offsets {
   }
 
   /** The place of a durable subscription; from now on only who opened it last can write it. */
-  async open(subscription: Subscription): Promise<Place> {
+  async open(subscription: EventSubscription): Promise<Place> {
     const key = offsetKey(subscription)
     for (;;) {
       const entry = await this.#bucket.get(key)

@@ -4,8 +4,8 @@
  */
 import type {Outgoing} from '../../core/message.ts'
 import type {Event, SubscriptionRef} from './event.ts'
-import type {Filter} from './filter.ts'
-import type {Options, Subscription} from './subscription.ts'
+import type {EventFilter} from './filter.ts'
+import type {EventSubscription, Options} from './subscription.ts'
 
 /** A way to reach applications. `init` gets the callbacks by which it tells of connections and answers. */
 export interface EventPlugin<Config = unknown> extends AsyncDisposable {
@@ -22,9 +22,9 @@ export interface EventPlugin<Config = unknown> extends AsyncDisposable {
    * Hands a delivery to a connection; the answer comes by `deliveryResponse`. Throwing is a rejection. It may be called
    * for a connection that has just been closed, and then does nothing.
    */
-  deliveryRequest(connection: string, delivery: Delivery): void
+  deliveryRequest(connection: string, delivery: EventDelivery): void
   /** Nothing more is delivered on this subscription until it is changed: why. */
-  subscriptionStopped?(connection: string, subscription: Subscription, reason: string): void
+  subscriptionStopped?(connection: string, subscription: EventSubscription, reason: string): void
 }
 
 /** What a plugin can carry. */
@@ -34,10 +34,10 @@ export interface Capabilities {
 }
 
 /** What a connection is handed: one event, or a batch that is answered as one. */
-export interface Delivery {
+export interface EventDelivery {
   /** What the response names: the id of the event or of the batch. */
   readonly id: string
-  readonly subscription: Subscription
+  readonly subscription: EventSubscription
   /** One, unless the subscription has batches. */
   readonly events: readonly Event[]
 }
@@ -47,12 +47,12 @@ export interface Callbacks {
   /**
    * A connection that takes what matches; again, to change what does. Throws `usage` for an id that another plugin has.
    */
-  registerConnection(connection: string, matches: (subscription: Subscription) => boolean): void
+  registerConnection(connection: string, matches: (subscription: EventSubscription) => boolean): void
   /** A subscription that lives as long as its connection, which must be registered. */
   ephemeralSubscription(
     connection: string,
     namespace: string,
-    filter: Filter,
+    filter: EventFilter,
     options: Options,
   ): Promise<SubscriptionRef>
   /** Whatever is in flight on it goes to whom stands by. */

@@ -2,15 +2,15 @@
 import {randomUUID} from 'node:crypto'
 import {BusError, isFailure} from '../../core/errors.ts'
 import {isObject, objectIn, parseJson} from '../../core/text/json-text.ts'
-import {type Bucket, type Entry, keyPart, openBucket} from '../../messaging/stored/kv-bucket.ts'
+import {type Bucket, type BucketEntry, keyPart, openBucket} from '../../messaging/stored/kv-bucket.ts'
 import type {Streams} from '../../transport/streams-contract.ts'
-import {compileFilter, type Filter} from './filter.ts'
+import {compileEventFilter, type EventFilter} from './filter.ts'
 import {
-  checkName,
+  checkSubscriptionName,
+  type EventSubscription,
   lockFirstEvent,
   type Options,
   parseSubscription,
-  type Subscription,
   subscriptionJson,
 } from './subscription.ts'
 
@@ -21,7 +21,7 @@ export interface Wish {
   readonly namespace: string
   readonly name: string
   readonly transport: string
-  readonly filter: Filter
+  readonly filter: EventFilter
   readonly options: Options
 }
 
@@ -29,7 +29,7 @@ export interface Change {
   readonly namespace: string
   readonly name: string
   /** Undefined: it was removed. */
-  readonly subscription: Subscription | undefined
+  readonly subscription: EventSubscription | undefined
 }
 
 /** The durable subscriptions of a bus: made, changed, listed and removed. */
@@ -49,9 +49,9 @@ export class Registry {
   async add(
     wish: Wish,
     {replace = false} = {},
-  ): Promise<{readonly subscription: Subscription; readonly made: boolean}> {
-    checkName(wish.name)
-    await compileFilter(wish.filter)
+  ): Promise<{readonly subscription: EventSubscription; readonly made: boolean}> {
+    checkSubscriptionName(wish.name)
+    await compileEventFilter(wish.filter)
     const {id: stream, state} = await this.#streams.info(wish.namespace)
     const before = await this.#entry(wish.namespace, wish.name)
     if (before === undefined) {
@@ -76,17 +76,17 @@ export class Registry {
   }
 
   /** Fails with `notFound`. */
-  async get(namespace: string, name: string): Promise<Subscription> {
+  async get(namespace: string, name: string): Promise<EventSubscription> {
     return (await this.#entry(namespace, name))?.subscription ?? missing(namespace, name)
   }
 
   /** By namespace and name. */
-  async list(): Promise<readonly Subscription[]> {
+  async list(): Promise<readonly EventSubscription[]> {
     return (await this.snapshot()).subscriptions
   }
 
   /** All there are, and the revision up to which they are known. */
-  async snapshot(): Promise<{readonly subscriptions: readonly Subscription[]; readonly revision: number}> {
+  async snapshot(): Promise<{readonly subscriptions: readonly EventSubscription[]; readonly revision: number}> {
     const entries = await this.bucket.entries('subscription.>')
     const subscriptions = entries.flatMap((entry) => subscriptionOf(entry) ?? [])
     subscriptions.sort((a, b) =>
@@ -107,7 +107,7 @@ export class Registry {
   }
 
   /** Fails with `notFound`. */
-  async remove(namespace: string, name: string): Promise<Subscription> {
+  async remove(namespace: string, name: string): Promise<EventSubscription> {
     const subscription = await this.get(namespace, name)
     await this.bucket.remove(keyOf(namespace, name))
     await this.bucket.remove(offsetKey(subscription))
@@ -115,7 +115,7 @@ export class Registry {
   }
 
   /** The last event that it is done with. */
-  async offset(subscription: Subscription): Promise<number> {
+  async offset(subscription: EventSubscription): Promise<number> {
     const {offset, stream} = offsetIn(await this.bucket.get(offsetKey(subscription)), subscription)
     if (stream === undefined) return offset
     const now = await this.#streams.info(subscription.namespace).catch(unlessMissing)
@@ -125,13 +125,13 @@ export class Registry {
   async #entry(
     namespace: string,
     name: string,
-  ): Promise<{readonly subscription: Subscription; readonly revision: number} | undefined> {
-    const entry = await this.bucket.get(keyOf(namespace, checkName(name)))
+  ): Promise<{readonly subscription: EventSubscription; readonly revision: number} | undefined> {
+    const entry = await this.bucket.get(keyOf(namespace, checkSubscriptionName(name)))
     const subscription = entry && subscriptionOf(entry)
     return entry === undefined || subscription === undefined ? undefined : {subscription, revision: entry.revision}
   }
 
-  async #put(subscription: Subscription, revision: number): Promise<Subscription> {
+  async #put(subscription: EventSubscription, revision: number): Promise<EventSubscription> {
     const {namespace, name} = subscription
     const json = JSON.stringify(subscriptionJson(subscription))
     if ((await this.bucket.update(keyOf(namespace, name), json, revision)) !== undefined) return subscription
@@ -153,7 +153,7 @@ export async function openRegistry(streams: Streams, {make = true} = {}): Promis
   return new Registry(await openBucket(streams, bucketName, {make}), streams)
 }
 
-export function offsetKey({id}: Pick<Subscription, 'id'>): string {
+export function offsetKey({id}: Pick<EventSubscription, 'id'>): string {
   return `offset.${keyPart(id)}`
 }
 
@@ -171,7 +171,7 @@ export function offsetText(stored: StoredOffset & {readonly writer: string}): st
 }
 
 /** The offset that is stored, or where the subscription begins. */
-export function offsetIn(entry: Entry | undefined, {namespace, name, options}: Subscription): StoredOffset {
+export function offsetIn(entry: BucketEntry | undefined, {namespace, name, options}: EventSubscription): StoredOffset {
   const first = Number(options.firstEvent)
   if (entry?.value === undefined) return {offset: first, stream: undefined}
   const {offset = first, stream} = storedOffset(entry.value)
@@ -200,7 +200,7 @@ function keyOf(namespace: string, name: string): string {
 }
 
 /** Undefined for what was removed, and for what somebody else wrote there. */
-function subscriptionOf({value}: Entry): Subscription | undefined {
+function subscriptionOf({value}: BucketEntry): EventSubscription | undefined {
   try {
     return value === undefined ? undefined : parseSubscription(parseJson(value))
   } catch {
@@ -208,8 +208,8 @@ function subscriptionOf({value}: Entry): Subscription | undefined {
   }
 }
 
-function sameWish(a: Subscription, b: Subscription): boolean {
-  const wish = (one: Subscription) => {
+function sameWish(a: EventSubscription, b: EventSubscription): boolean {
+  const wish = (one: EventSubscription) => {
     const {transport, filter, options} = subscriptionJson(one)
     return JSON.stringify([transport, sorted(filter), sorted(options)])
   }

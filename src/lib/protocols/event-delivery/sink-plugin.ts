@@ -5,8 +5,8 @@
 import {Message} from '../../core/message.ts'
 import type {Refusal, Sink} from '../../messaging/sinks/sink.ts'
 import {deliveryWriter} from './event.ts'
-import type {Callbacks, Delivery, DeliveryResponse, EventPlugin} from './plugin.ts'
-import {type Options, parseOptions, type Subscription} from './subscription.ts'
+import type {Callbacks, DeliveryResponse, EventDelivery, EventPlugin} from './plugin.ts'
+import {type EventSubscription, type Options, parseOptions} from './subscription.ts'
 
 /** What makes a plugin of a sink. */
 export interface SinkPluginParts {
@@ -14,7 +14,7 @@ export interface SinkPluginParts {
   /** Checks what only this plugin knows. Throws `usage`. */
   readonly checkOptions?: ((options: Options) => void) | undefined
   /** Where the deliveries of a subscription go. */
-  open(subscription: Subscription): Target
+  open(subscription: EventSubscription): Target
 }
 
 /** Where the deliveries of one subscription go. */
@@ -40,7 +40,7 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
   readonly name: string
   readonly capabilities = {batchDelivery: true}
   readonly #parts: SinkPluginParts
-  readonly #targets = new Map<string, {readonly subscription: Subscription; readonly target: Target}>()
+  readonly #targets = new Map<string, {readonly subscription: EventSubscription; readonly target: Target}>()
   #callbacks: Callbacks | undefined
   #warn: (line: string) => void = () => undefined
 
@@ -66,7 +66,7 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
     return options
   }
 
-  deliveryRequest(connection: string, delivery: Delivery): void {
+  deliveryRequest(connection: string, delivery: EventDelivery): void {
     void this.#hand(connection, delivery)
   }
 
@@ -75,7 +75,7 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
     for (const {target} of this.#targets.values()) await target.sink[Symbol.asyncDispose]()
   }
 
-  async #hand(connection: string, {id, subscription, events}: Delivery): Promise<void> {
+  async #hand(connection: string, {id, subscription, events}: EventDelivery): Promise<void> {
     const {namespace, name} = subscription
     const answer = (response: Partial<DeliveryResponse>) =>
       this.#callbacks?.deliveryResponse(connection, {id, subscription: {namespace, name}, ...response})
@@ -96,12 +96,12 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
     }
   }
 
-  #say({name}: Subscription, sequence: number, {reason}: Refusal): void {
+  #say({name}: EventSubscription, sequence: number, {reason}: Refusal): void {
     this.#warn(`subscription ${name}: event ${sequence} was not handled, and is given up: ${reason}`)
   }
 
   /** A changed subscription has another one. */
-  async #target(subscription: Subscription): Promise<Target> {
+  async #target(subscription: EventSubscription): Promise<Target> {
     const known = this.#targets.get(subscription.id)
     if (known?.subscription === subscription) return known.target
     const target = this.#parts.open(subscription)
@@ -112,7 +112,7 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
 }
 
 /** The message itself; without data its event as JSON, and for a batch the events as an array. */
-function messageOf({subscription, events}: Delivery): Message {
+function messageOf({subscription, events}: EventDelivery): Message {
   const {batch, withData} = subscription.options
   const [first] = events
   if (first === undefined) throw new Error('a delivery has an event')

@@ -3,13 +3,13 @@ import {BusError} from '../../core/errors.ts'
 import {checkSubject} from '../../core/subject.ts'
 import {isObject} from '../../core/text/json-text.ts'
 import type {SubscriptionRef} from './event.ts'
-import {type Filter, parseFilter} from './filter.ts'
+import {type EventFilter, parseEventFilter} from './filter.ts'
 
 /** A subscription to the events of a stream (its namespace), durable or with its connection. */
-export interface Subscription extends SubscriptionRef {
+export interface EventSubscription extends SubscriptionRef {
   /** The name of the plugin that delivers it. */
   readonly transport: string
-  readonly filter: Filter
+  readonly filter: EventFilter
   readonly options: Options
   /** Lives as long as its connection. */
   readonly ephemeral: boolean
@@ -79,7 +79,7 @@ export function lockFirstEvent(firstEvent: string, lastSeq: number): number {
 }
 
 /** Letters, digits, `.`, `_` and `-`, up to 64. Throws `usage`. */
-export function checkName(name: string): string {
+export function checkSubscriptionName(name: string): string {
   if (/^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,62}[A-Za-z0-9_-]$|^[A-Za-z0-9]$/.test(name)) return name
   throw new BusError('usage', `${JSON.stringify(name.slice(0, 100))} is not a valid subscription name`, {
     try: ['up to 64 letters, digits, ".", "_" and "-"'],
@@ -87,16 +87,16 @@ export function checkName(name: string): string {
 }
 
 /** A stored subscription. Throws `usage` for what is none. */
-export function parseSubscription(json: unknown): Subscription {
+export function parseSubscription(json: unknown): EventSubscription {
   const {id, namespace, name, transport, filter, options, created, updated} = (json ?? {}) as Record<string, unknown>
   if (typeof id !== 'string' || typeof namespace !== 'string' || typeof name !== 'string')
     throw new BusError('usage', 'a subscription has an "id", a "namespace" and a "name"')
   return {
     id,
     namespace,
-    name: checkName(name),
+    name: checkSubscriptionName(name),
     transport: typeof transport === 'string' ? transport : 'websockets',
-    filter: parseFilter(filter),
+    filter: parseEventFilter(filter),
     options: parseOptions(options, {withData: false}),
     ephemeral: false,
     created: typeof created === 'string' ? created : '',
@@ -105,7 +105,7 @@ export function parseSubscription(json: unknown): Subscription {
 }
 
 /** What is stored, and what `--json` shows. */
-export function subscriptionJson({ephemeral, options, ...rest}: Subscription): Record<string, unknown> {
+export function subscriptionJson({ephemeral, options, ...rest}: EventSubscription): Record<string, unknown> {
   return {...rest, options: optionsJson(options), ...(ephemeral && {ephemeral})}
 }
 

@@ -5,7 +5,7 @@ import {webhookSink} from '../../messaging/sinks/webhook.ts'
 import {eventId} from './event.ts'
 import type {DeliveryResponse, EventPlugin} from './plugin.ts'
 import {type SinkPluginConfig, sinkPlugin, type Target} from './sink-plugin.ts'
-import type {Options, Subscription} from './subscription.ts'
+import type {EventSubscription, Options} from './subscription.ts'
 
 interface WebhookOptions {
   readonly url: string
@@ -26,7 +26,7 @@ export function webhooks({timeoutMs}: {readonly timeoutMs: number}): EventPlugin
   })
 }
 
-function open(subscription: Subscription, timeoutMs: number): Target {
+function open(subscription: EventSubscription, timeoutMs: number): Target {
   const {url, fastack, reply, replySubject} = webhookOptions(subscription.options)
   const answers = new WeakMap<Message, NonNullable<DeliveryResponse['reply']>>()
   const {namespace, name} = subscription

@@ -2,9 +2,9 @@
 import type {WebSocket} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {deliveryWriter, type Event} from './event.ts'
-import type {Callbacks, Delivery} from './plugin.ts'
-import {type Options, parseOptions, type Subscription} from './subscription.ts'
-import {type Answer, bad, noMatch, parseAction, protocolError, type Start} from './websocket-protocol.ts'
+import type {Callbacks, EventDelivery} from './plugin.ts'
+import {type EventSubscription, type Options, parseOptions} from './subscription.ts'
+import {type AnswerAction, bad, noMatch, parseAction, protocolError, type StartAction} from './websocket-protocol.ts'
 
 interface Ref {
   readonly namespace: string
@@ -28,7 +28,7 @@ export class Connection {
   readonly #inFlight = new Map<string, {readonly ref: Ref; readonly id: string}>()
   /** Of flights that were rejected: answers to them come late, and are no fault. */
   readonly #rejected = new Set<string>()
-  readonly #writers = new WeakMap<Subscription, (event: Event) => string>()
+  readonly #writers = new WeakMap<EventSubscription, (event: Event) => string>()
   #autoack: boolean | undefined
   #starting = 0
   /** Actions are taken one after the other. */
@@ -46,7 +46,7 @@ export class Connection {
   }
 
   /** Handles a text of the client. An error is sent to it, and ends the connection. */
-  take(action: string | Start): void {
+  take(action: string | StartAction): void {
     if (typeof action === 'string') {
       // Answers are not worth a promise each.
       const parsed = this.#guarded(() => parseAction(action))
@@ -64,7 +64,7 @@ export class Connection {
   }
 
   /** Sends a delivery; does nothing when the client has just gone. */
-  send(delivery: Delivery): void {
+  send(delivery: EventDelivery): void {
     const {socket, callbacks, id: connection, gather} = this.#parts
     if (socket.readyState !== socket.OPEN) return
     gather()
@@ -90,7 +90,7 @@ export class Connection {
     socket.close(1008)
   }
 
-  #text({id, subscription, events}: Delivery): string {
+  #text({id, subscription, events}: EventDelivery): string {
     const write = this.#writer(subscription)
     const [first] = events
     if (!subscription.options.batch && first !== undefined) return write(first)
@@ -99,7 +99,7 @@ export class Connection {
     return `{"type":"event_batch","id":"${id}","subscription":${ref},"events":[${events.map(write).join(',')}]}`
   }
 
-  #writer(subscription: Subscription): (event: Event) => string {
+  #writer(subscription: EventSubscription): (event: Event) => string {
     let writer = this.#writers.get(subscription)
     if (writer === undefined) {
       writer = deliveryWriter(subscription, subscription.options.withData)
@@ -108,7 +108,7 @@ export class Connection {
     return writer
   }
 
-  async #start({autoack = false, namespace, name, filter, options}: Start): Promise<void> {
+  async #start({autoack = false, namespace, name, filter, options}: StartAction): Promise<void> {
     const {id, callbacks, maxSubscriptions} = this.#parts
     if (this.#autoack !== undefined && this.#autoack !== autoack)
       throw bad('the autoack option must be the same for all subscriptions of a connection')
@@ -125,7 +125,7 @@ export class Connection {
     }
   }
 
-  #answer(answer: Answer): void {
+  #answer(answer: AnswerAction): void {
     const {id: connection, callbacks, warn} = this.#parts
     if (this.#autoack) throw bad(`${answer.type} is not possible with autoack`)
     const found =

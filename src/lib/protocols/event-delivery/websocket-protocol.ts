@@ -1,19 +1,19 @@
 /** What a WebSocket client says: JSON in text frames, or the query of its URL for the first `start`. */
 import {BusError} from '../../core/errors.ts'
 import {isObject} from '../../core/text/json-text.ts'
-import {type Filter, parseFilter} from './filter.ts'
+import {type EventFilter, parseEventFilter} from './filter.ts'
 
-export interface Start {
+export interface StartAction {
   readonly type: 'start'
   readonly autoack: boolean | undefined
   readonly namespace: string
   /** Undefined for an ephemeral subscription, which has a filter and options. */
   readonly name: string | undefined
-  readonly filter: Filter
+  readonly filter: EventFilter
   readonly options: unknown
 }
 
-export interface Answer {
+export interface AnswerAction {
   /** `nack` is our addition: the original has no way to reject. */
   readonly type: 'ack' | 'nack'
   /** Absent: the one in flight that waits longest. */
@@ -25,7 +25,7 @@ export interface Answer {
 }
 
 /** Throws `usage` with the sentence for the client. */
-export function parseAction(text: string): Start | Answer {
+export function parseAction(text: string): StartAction | AnswerAction {
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -48,7 +48,7 @@ export function parseAction(text: string): Start | Answer {
  * The `start` of a URL such as `/?namespace=ORDERS&name=app&autoack&filter.topic=^orders`; undefined when it names none.
  * A switch that is there is on unless it is `false`. Throws `usage`.
  */
-export function parseQuery(query: URLSearchParams): Start | undefined {
+export function parseQuery(query: URLSearchParams): StartAction | undefined {
   if (!['namespace', 'name', 'ephemeral'].some((name) => query.has(name))) return undefined
   const flag = (name: string) => (query.has(name) ? query.get(name) !== 'false' : undefined)
   const filter: Record<string, string | Record<string, string>> = {}
@@ -84,7 +84,7 @@ export function protocolError(sentence: string): string {
 /** The original's sentence for an answer to nothing that is in flight. */
 export const noMatch = 'Acknowledgment does not match an inflight event + subscription'
 
-function startOf({autoack, namespace, name, ephemeral, filter, options}: Record<string, unknown>): Start {
+function startOf({autoack, namespace, name, ephemeral, filter, options}: Record<string, unknown>): StartAction {
   const isEphemeral = ephemeral === true
   const hasName = typeof name === 'string' && name !== ''
   if (typeof namespace !== 'string' || namespace === '' || isEphemeral === hasName)
@@ -96,12 +96,12 @@ function startOf({autoack, namespace, name, ephemeral, filter, options}: Record<
     autoack: autoack ?? undefined,
     namespace,
     name: isEphemeral ? undefined : String(name),
-    filter: isEphemeral ? parseFilter(filter) : {},
+    filter: isEphemeral ? parseEventFilter(filter) : {},
     options: options ?? {},
   }
 }
 
-function answerOf(type: 'ack' | 'nack', action: Record<string, unknown>): Answer {
+function answerOf(type: 'ack' | 'nack', action: Record<string, unknown>): AnswerAction {
   const {id, subscription, info, retryAfter} = action
   if (id !== undefined && id !== null && typeof id !== 'string') throw bad(`the "id" of an ${type} is not text`)
   return {

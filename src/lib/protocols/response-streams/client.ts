@@ -10,7 +10,7 @@ import {checkSubject} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {interruptedError} from '../../transport/shared/requests.ts'
-import {type Dialect, encodeRequest, heartbeatSubject} from './dialects.ts'
+import {type Dialect, encodeOpenRequest, heartbeatSubject} from './dialects.ts'
 import {decodeFrame} from './frames.ts'
 import {decodeHeartbeat, encodeHeartbeatReply, type TokensBySubject} from './heartbeats.ts'
 import {type BufferOptions, ResponseStream} from './response-stream.ts'
@@ -77,7 +77,7 @@ export class StreamClient implements AsyncDisposable {
     const stream = this.#add(subject, {buffer, whenFull}, signal)
     const {token} = stream
     try {
-      const data = encodeRequest(dialect, {inbox: this.inbox, token, body})
+      const data = encodeOpenRequest(dialect, {inbox: this.inbox, token, body})
       this.#bus.publish({subject, data, reply: this.inbox + token})
       await this.#bus.flush()
     } catch (error) {

@@ -38,14 +38,14 @@ export function heartbeatSubject(inbox: string): string {
 }
 
 /** The payload of a request for a stream. */
-export function encodeRequest(dialect: Dialect, {inbox, token, body}: OpenRequest): Uint8Array | string {
+export function encodeOpenRequest(dialect: Dialect, {inbox, token, body}: OpenRequest): Uint8Array | string {
   if (dialect === 'first') return body
   const head = JSON.stringify({consumerId: inbox, streamId: token, heartBeatRequestSub: heartbeatSubject(inbox)})
   return `${head.slice(0, -1)},"body":"${toBase64(body)}"}`
 }
 
 /** Reads a request in either dialect; a text that says what is wrong with one that is clearly of the later dialect. */
-export function decodeRequest(payload: Uint8Array | string): ReadRequest | string {
+export function decodeOpenRequest(payload: Uint8Array | string): ReadRequest | string {
   const request = laterRequest(payload)
   if (request === undefined) return {dialect: 'first', body: payload}
   try {

@@ -3,7 +3,7 @@ import {Message} from '../../core/message.ts'
 import {type BoundOptions, Bounds} from '../../messaging/bounds.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
-import {decodeRequest, type ReadRequest} from './dialects.ts'
+import {decodeOpenRequest, type ReadRequest} from './dialects.ts'
 import {Presence, type PresenceOptions, type Written} from './presence.ts'
 import {StreamWriter} from './writer.ts'
 
@@ -115,7 +115,7 @@ export async function serveStreams(bus: Transport, service: StreamService): Prom
 /** Writes one stream to its end; nothing for a request that names no place for the frames. */
 async function stream(message: Message, {bus, service, presence, stop}: Open): Promise<Streamed | undefined> {
   const from = performance.now()
-  const read = decodeRequest(message.payload)
+  const read = decodeOpenRequest(message.payload)
   const reply = message.reply ?? replyOf(read)
   if (reply === undefined) return undefined
   const writer = new StreamWriter(bus, reply)

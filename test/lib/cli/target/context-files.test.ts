@@ -2,7 +2,7 @@ import {chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
-import {busUrl, checkName} from '../../../../src/lib/cli/target/context.ts'
+import {busUrl, checkContextName} from '../../../../src/lib/cli/target/context.ts'
 import {findContext, listEntries} from '../../../../src/lib/cli/target/context-files.ts'
 
 const config = mkdtempSync(join(tmpdir(), 'bus-test-'))
@@ -126,11 +126,11 @@ describe('a context', () => {
 
 describe('a name', () => {
   it.each(['', ' ', 'a/b', 'a\\b', '..', '.hidden', '-x', 'a\nb'])('cannot be %j', (name) => {
-    expect(() => checkName(name)).toThrow(expect.objectContaining({kind: 'usage'}))
+    expect(() => checkContextName(name)).toThrow(expect.objectContaining({kind: 'usage'}))
   })
 
   it.each(['prod', 'eu-west.1', 'my server', 'größe'])('can be %j', (name) => {
-    expect(checkName(name)).toBe(name)
+    expect(checkContextName(name)).toBe(name)
   })
 })
 

@@ -8,7 +8,7 @@ import {
   lastingText,
   material,
   pathOf,
-  textOf,
+  readSecretText,
   textOrFile,
 } from '../../../../src/lib/cli/target/secret-values.ts'
 import {BusError} from '../../../../src/lib/core/errors.ts'
@@ -70,29 +70,34 @@ describe('a path', () => {
 describe('a secret', () => {
   it('stands in the environment', () => {
     expect(material('env://SECRET', 'creds', env)).toEqual({text: 'of the environment'})
-    expect(textOf('env://SECRET', 'token', env)).toBe('of the environment')
-    expect(failure(() => textOf('env://NOPE', 'token', env)).message).toContain('the variable NOPE, which is not set')
+    expect(readSecretText('env://SECRET', 'token', env)).toBe('of the environment')
+    expect(failure(() => readSecretText('env://NOPE', 'token', env)).message).toContain(
+      'the variable NOPE, which is not set',
+    )
   })
 
   it('stands in the value', () => {
     expect(material(inData, 'creds', env)).toEqual({text: 'inline'})
-    expect(textOf(inData.replace('data:', 'data:application/octet-stream'), 'token', env)).toBe('inline')
-    expect(failure(() => textOf('data:secret', 'token', env)).message).toBe('token begins with data: but is not base64')
+    expect(readSecretText(inData.replace('data:', 'data:application/octet-stream'), 'token', env)).toBe('inline')
+    expect(failure(() => readSecretText('data:secret', 'token', env)).message).toBe(
+      'token begins with data: but is not base64',
+    )
   })
 
   it('stands in a file, whose last line end is not part of it', () => {
-    expect(textOf(`file://${file}`, 'token', env)).toBe('from a file')
-    expect(textOf('file://$FOLDER/secret.txt', 'token', env)).toBe('from a file')
-    expect(failure(() => textOf('file:///nowhere/x', 'token', env))).toMatchObject({kind: 'notFound'})
+    expect(readSecretText(`file://${file}`, 'token', env)).toBe('from a file')
+    expect(readSecretText('file://$FOLDER/secret.txt', 'token', env)).toBe('from a file')
+    expect(failure(() => readSecretText('file:///nowhere/x', 'token', env))).toMatchObject({kind: 'notFound'})
   })
 
   it('is else the text itself, whatever is in it', () => {
-    for (const value of ['plain', '$DIR', '~/x', 'a:b://c', 'http://x']) expect(textOf(value, 'token', env)).toBe(value)
+    for (const value of ['plain', '$DIR', '~/x', 'a:b://c', 'http://x'])
+      expect(readSecretText(value, 'token', env)).toBe(value)
   })
 
   it.each(['op://vault/item', 'nsc://op/acct/user'])('that another program keeps is refused by name: %s', (value) => {
     const scheme = value.slice(0, value.indexOf('/') + 2)
-    for (const act of [() => material(value, 'creds', env), () => textOf(value, 'creds', env)]) {
+    for (const act of [() => material(value, 'creds', env), () => readSecretText(value, 'creds', env)]) {
       expect(failure(act)).toMatchObject({kind: 'usage', message: expect.stringContaining(`(${scheme})`)})
     }
   })

@@ -2,9 +2,9 @@ import {describe, expect, test} from 'vitest'
 import {BusError} from '../../../../src/lib/core/errors.ts'
 import {type Headers, Message, serviceFailure} from '../../../../src/lib/core/message.ts'
 import {compileExpectations} from '../../../../src/lib/messaging/pubsub/expect.ts'
-import type {Answer} from '../../../../src/lib/messaging/pubsub/request.ts'
+import type {TimedReply} from '../../../../src/lib/messaging/pubsub/request.ts'
 
-const reply = (payload: string, headers: Headers = [], ms = 1.5): Answer => ({
+const reply = (payload: string, headers: Headers = [], ms = 1.5): TimedReply => ({
   message: new Message('_INBOX.1', payload, headers),
   ms,
 })
@@ -13,7 +13,7 @@ const refused = reply('', [
   ['Nats-Service-Error-Code', '404'],
 ])
 
-async function judge(expressions: string | string[], ...answers: Answer[]): Promise<BusError | undefined> {
+async function judge(expressions: string | string[], ...answers: TimedReply[]): Promise<BusError | undefined> {
   const judged = await compileExpectations([expressions].flat(), 'svc')
   return judged(answers).then(
     () => undefined,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
-import {type Line, splitLines} from '../../../../src/lib/messaging/pubsub/lines.ts'
+import {splitLines, type TextLine} from '../../../../src/lib/messaging/pubsub/lines.ts'
 
 const longest = 1024 * 1024
 
@@ -13,8 +13,8 @@ async function* inChunks(bytes: Uint8Array, sizes: readonly number[]): AsyncGene
   }
 }
 
-async function linesOf(bytes: Uint8Array, delimiter = '\n', sizes = [64]): Promise<Line[]> {
-  const lines: Line[] = []
+async function linesOf(bytes: Uint8Array, delimiter = '\n', sizes = [64]): Promise<TextLine[]> {
+  const lines: TextLine[] = []
   for await (const batch of splitLines(inChunks(bytes, sizes), {delimiter, longest})) lines.push(...batch)
   return lines
 }
@@ -68,7 +68,7 @@ describe('lines', () => {
 
   test('of many chunks cost no more than their length', async () => {
     const bytes = Buffer.alloc(64 * 1024 * 1024, 'x')
-    const lines: Line[] = []
+    const lines: TextLine[] = []
     const batches = splitLines(inChunks(bytes, [4096]), {delimiter: '\n', longest: bytes.length})
     for await (const batch of batches) lines.push(...batch)
     expect(lines.map((line) => line.length)).toEqual([bytes.length])

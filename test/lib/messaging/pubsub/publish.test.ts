@@ -3,7 +3,7 @@ import {BusError} from '../../../../src/lib/core/errors.ts'
 import type {Outgoing} from '../../../../src/lib/core/message.ts'
 import {steadyPace} from '../../../../src/lib/core/time/pace.ts'
 import {publishAll} from '../../../../src/lib/messaging/pubsub/publish.ts'
-import {repeated, type Source} from '../../../../src/lib/messaging/pubsub/sources.ts'
+import {type MessageSource, repeated} from '../../../../src/lib/messaging/pubsub/sources.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {openMemory} from '../../../../src/lib/transport/memory/driver.ts'
 
@@ -28,7 +28,10 @@ function countingBus(
   return bus
 }
 
-async function* failing(messages: readonly Outgoing[], error: unknown): Source & AsyncGenerator<readonly Outgoing[]> {
+async function* failing(
+  messages: readonly Outgoing[],
+  error: unknown,
+): MessageSource & AsyncGenerator<readonly Outgoing[]> {
   yield messages
   throw error
 }

@@ -2,7 +2,7 @@ import {randomUUID} from 'node:crypto'
 import {afterEach, beforeEach, describe, expect, test} from 'vitest'
 import {BusError} from '../../../../src/lib/core/errors.ts'
 import {Message, serviceError} from '../../../../src/lib/core/message.ts'
-import {echo, fixed, type Handler, type Outcome} from '../../../../src/lib/messaging/pubsub/handlers.ts'
+import {echo, fixed, type Outcome, type RequestHandler} from '../../../../src/lib/messaging/pubsub/handlers.ts'
 import {checkServed, type ServeResult, type Service, serve} from '../../../../src/lib/messaging/pubsub/serve.ts'
 import type {Served} from '../../../../src/lib/messaging/pubsub/work.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
@@ -44,7 +44,7 @@ async function started(options: Partial<Service> & {on?: Transport} = {}) {
 function byHand() {
   const open: {request: Message; answer: (outcome: Outcome) => void}[] = []
   let waiting: {many: number; resolve: () => void} | undefined
-  const handler: Handler = {
+  const handler: RequestHandler = {
     instant: false,
     handle: (request) =>
       new Promise((resolve) => {
@@ -81,7 +81,7 @@ test('replies have the headers of the outcome', async () => {
 })
 
 test('a fault is a service error reply, on one line', async () => {
-  const handler: Handler = {instant: true, handle: () => ({fault: {code: 500, text: 'two\nlines'}})}
+  const handler: RequestHandler = {instant: true, handle: () => ({fault: {code: 500, text: 'two\nlines'}})}
   const {ended} = await started({handler})
   const reply = await ask('')
   expect(serviceError(reply)).toEqual({code: '500', text: 'two lines'})

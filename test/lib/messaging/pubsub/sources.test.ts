@@ -1,9 +1,9 @@
 import {describe, expect, test} from 'vitest'
 import type {Outgoing} from '../../../../src/lib/core/message.ts'
-import type {Line} from '../../../../src/lib/messaging/pubsub/lines.ts'
-import {fromLines, fromRecords, repeated, type Source} from '../../../../src/lib/messaging/pubsub/sources.ts'
+import type {TextLine} from '../../../../src/lib/messaging/pubsub/lines.ts'
+import {fromLines, fromRecords, type MessageSource, repeated} from '../../../../src/lib/messaging/pubsub/sources.ts'
 
-async function all(source: Source): Promise<Outgoing[]> {
+async function all(source: MessageSource): Promise<Outgoing[]> {
   const messages: Outgoing[] = []
   for await (const batch of source) messages.push(...batch)
   return messages
@@ -24,7 +24,7 @@ describe('messages to publish', () => {
 
   test('come from lines, with subject and headers of the pattern', async () => {
     const make = () => ({subject: 'a', headers: [['T', '1']] as const, reply: 'r'})
-    const messages = await all(fromLines(batches<Line>(['x', ''], [Buffer.from([0xff])]), make, {name: 'stdin'}))
+    const messages = await all(fromLines(batches<TextLine>(['x', ''], [Buffer.from([0xff])]), make, {name: 'stdin'}))
     expect(messages).toEqual([
       {...make(), data: 'x', line: 1},
       {...make(), data: '', line: 2},

@@ -2,7 +2,7 @@ import {describe, expect, test} from 'vitest'
 import {Message} from '../../../../src/lib/core/message.ts'
 import {recordedPace} from '../../../../src/lib/core/time/pace.ts'
 import {type Policy, type ReplayOptions, replay} from '../../../../src/lib/messaging/replay/replay.ts'
-import type {Source} from '../../../../src/lib/messaging/replay/source.ts'
+import type {ReplaySource} from '../../../../src/lib/messaging/replay/source.ts'
 import type {Refusal, Sink} from '../../../../src/lib/messaging/sinks/sink.ts'
 
 function messages(count: number): Message[] {
@@ -10,7 +10,7 @@ function messages(count: number): Message[] {
 }
 
 /** A source that remembers what became of each message. */
-class Remembering implements Source {
+class Remembering implements ReplaySource {
   readonly total: number
   readonly redelivered = 0
   readonly fates = new Map<number, string>()

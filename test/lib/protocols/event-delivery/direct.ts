@@ -1,16 +1,16 @@
 /** A plugin whose connections are in the test itself, and a gateway with it. */
 import {onTestFinished} from 'vitest'
 import {EventManager} from '../../../../src/lib/protocols/event-delivery/manager.ts'
-import type {Callbacks, Delivery, EventPlugin} from '../../../../src/lib/protocols/event-delivery/plugin.ts'
+import type {Callbacks, EventDelivery, EventPlugin} from '../../../../src/lib/protocols/event-delivery/plugin.ts'
 import {openRegistry} from '../../../../src/lib/protocols/event-delivery/registry.ts'
-import {parseOptions, type Subscription} from '../../../../src/lib/protocols/event-delivery/subscription.ts'
+import {type EventSubscription, parseOptions} from '../../../../src/lib/protocols/event-delivery/subscription.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 
 /** One application: what it was sent, and how it answers. */
 export class Application {
   readonly id: string
-  readonly got: Delivery[] = []
+  readonly got: EventDelivery[] = []
   readonly #callbacks: Callbacks
   #wake: () => void = () => undefined
 
@@ -20,9 +20,9 @@ export class Application {
   }
 
   /** Called with each delivery; may throw. */
-  onDelivery: (delivery: Delivery) => void = () => undefined
+  onDelivery: (delivery: EventDelivery) => void = () => undefined
 
-  take(delivery: Delivery): void {
+  take(delivery: EventDelivery): void {
     this.got.push(delivery)
     this.#wake()
     this.onDelivery(delivery)
@@ -79,7 +79,7 @@ export function directPlugin(name = 'direct') {
   return {
     plugin,
     callbacks: given,
-    connect(id: string, matches: (subscription: Subscription) => boolean = () => true): Application {
+    connect(id: string, matches: (subscription: EventSubscription) => boolean = () => true): Application {
       const application = new Application(id, given())
       applications.set(id, application)
       given().registerConnection(id, matches)

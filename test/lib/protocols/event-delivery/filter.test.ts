@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {Message} from '../../../../src/lib/core/message.ts'
 import {eventHeaders, eventOf} from '../../../../src/lib/protocols/event-delivery/event.ts'
-import {compileFilter, parseFilter} from '../../../../src/lib/protocols/event-delivery/filter.ts'
+import {compileEventFilter, parseEventFilter} from '../../../../src/lib/protocols/event-delivery/filter.ts'
 
 const red = eventOf(
   'ORDERS',
@@ -19,7 +19,7 @@ const red = eventOf(
 const plain = eventOf('ORDERS', new Message('orders.paid', '{}', [], undefined, 8))
 
 async function passes(json: unknown): Promise<string> {
-  const matches = await compileFilter(parseFilter(json))
+  const matches = await compileEventFilter(parseEventFilter(json))
   return [red, plain]
     .filter((event) => matches === undefined || matches(event))
     .map(({topic}) => topic)
@@ -57,7 +57,7 @@ describe('a filter', () => {
       {message: {author: pattern}},
       {transaction: {type: pattern}},
     ])
-      await expect(compileFilter(parseFilter(json))).rejects.toThrow(reason)
+      await expect(compileEventFilter(parseEventFilter(json))).rejects.toThrow(reason)
   })
 
   test.each([
@@ -67,11 +67,11 @@ describe('a filter', () => {
     ['x', 'is not an object'],
     [{topic: 'x'.repeat(513)}, 'more than 512'],
   ])('refuses %j', (json, reason) => {
-    expect(() => parseFilter(json)).toThrow(reason)
+    expect(() => parseEventFilter(json)).toThrow(reason)
   })
 
   test('does not hang on a pattern made to hang', async () => {
-    const matches = await compileFilter({topic: '^(a+)+$'})
+    const matches = await compileEventFilter({topic: '^(a+)+$'})
     const event = eventOf('S', new Message(`${'a'.repeat(50_000)}!`, '', [], undefined, 1))
     const started = performance.now()
     expect(matches?.(event)).toBe(false)

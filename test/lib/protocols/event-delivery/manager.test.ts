@@ -1,6 +1,6 @@
 import {describe, expect, test} from 'vitest'
 import {Message} from '../../../../src/lib/core/message.ts'
-import {compileFilter} from '../../../../src/lib/protocols/event-delivery/filter.ts'
+import {compileEventFilter} from '../../../../src/lib/protocols/event-delivery/filter.ts'
 import {parseOptions} from '../../../../src/lib/protocols/event-delivery/subscription.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {directPlugin, gateway, memoryBus, store} from './direct.ts'
@@ -421,7 +421,7 @@ describe('two gateways on one bus', () => {
 })
 
 test('a filter is compiled once and costs little', async () => {
-  const matches = await compileFilter({topic: '^orders\\.'})
+  const matches = await compileEventFilter({topic: '^orders\\.'})
   const message = new Message('orders.new', '', [], undefined, 1)
   expect(matches?.({id: '', sequence: 1, type: 'message', namespace: 'S', topic: 'orders.new', message})).toBe(true)
 })

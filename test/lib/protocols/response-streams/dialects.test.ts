@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
-import {decodeRequest, encodeRequest} from '../../../../src/lib/protocols/response-streams/dialects.ts'
+import {decodeOpenRequest, encodeOpenRequest} from '../../../../src/lib/protocols/response-streams/dialects.ts'
 import {
   decodeHeartbeat,
   decodeHeartbeatReply,
@@ -19,20 +19,20 @@ const consumer = {inbox, token, heartbeat: '_HEARTBEAT._SINBOX.GwLlKanYanG8WcN0t
 describe('a request', () => {
   test('of the first dialect is the body and nothing else', () => {
     const body = Uint8Array.from([0, 255, 123])
-    expect(encodeRequest('first', {inbox, token, body})).toBe(body)
-    expect(decodeRequest(body)).toEqual({dialect: 'first', body})
+    expect(encodeOpenRequest('first', {inbox, token, body})).toBe(body)
+    expect(decodeOpenRequest(body)).toEqual({dialect: 'first', body})
   })
 
   test('of the later dialect is the JSON of the later clients', () => {
-    expect(encodeRequest('later', {inbox, token, body: 'hi'})).toBe(later)
-    expect(decodeRequest(later)).toEqual({dialect: 'later', body: Buffer.from('hi'), consumer})
-    expect(decodeRequest(Buffer.from(later))).toEqual({dialect: 'later', body: Buffer.from('hi'), consumer})
+    expect(encodeOpenRequest('later', {inbox, token, body: 'hi'})).toBe(later)
+    expect(decodeOpenRequest(later)).toEqual({dialect: 'later', body: Buffer.from('hi'), consumer})
+    expect(decodeOpenRequest(Buffer.from(later))).toEqual({dialect: 'later', body: Buffer.from('hi'), consumer})
   })
 
   test('comes back as it was, and its dialect with it', () => {
     fc.assert(
       fc.property(fc.uint8Array({maxLength: 200}), fc.constantFrom('first', 'later' as const), (body, dialect) => {
-        const read = decodeRequest(encodeRequest(dialect, {inbox, token, body}))
+        const read = decodeOpenRequest(encodeOpenRequest(dialect, {inbox, token, body}))
         expect(typeof read === 'string' ? read : [read.dialect, ...Buffer.from(read.body)]).toEqual([dialect, ...body])
       }),
     )
@@ -47,7 +47,7 @@ describe('a request', () => {
     ['{"__proto__":{"consumerId":"a","streamId":"b","heartBeatRequestSub":"c"}}'],
     [''],
   ])('that only looks a little like the later dialect is the first: %s', (body) => {
-    expect(decodeRequest(body)).toEqual({dialect: 'first', body})
+    expect(decodeOpenRequest(body)).toEqual({dialect: 'first', body})
   })
 
   test.each([
@@ -56,18 +56,18 @@ describe('a request', () => {
     ['a stream that is a number', later.replace('"KK7F9jas"', '7')],
     ['a consumer that is an object', later.replace(`"${inbox}"`, '{}')],
   ])('of the later dialect that is broken says how: %s', (_, body) => {
-    expect(decodeRequest(body)).toEqual(expect.stringMatching(/body|streamId|consumerId/))
+    expect(decodeOpenRequest(body)).toEqual(expect.stringMatching(/body|streamId|consumerId/))
   })
 
   test('never makes decoding throw', () => {
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => void decodeRequest(bytes)))
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => void decodeOpenRequest(bytes)))
     const value = fc.jsonValue()
     fc.assert(
       fc.property(value, value, value, value, (consumerId, streamId, heartBeatRequestSub, body) => {
-        decodeRequest(JSON.stringify({consumerId, streamId, heartBeatRequestSub, body}))
+        decodeOpenRequest(JSON.stringify({consumerId, streamId, heartBeatRequestSub, body}))
       }),
     )
-    decodeRequest(later.replace('"aGk="', '['.repeat(100_000) + ']'.repeat(100_000)))
+    decodeOpenRequest(later.replace('"aGk="', '['.repeat(100_000) + ']'.repeat(100_000)))
   })
 })
 
