@@ -79,7 +79,7 @@ export function showsReplies(flags: ViewFlags): boolean {
 }
 
 /** The status of a reply that has nothing else, such as `404 No Messages`. */
-export function statusOnly({message}: Answer): string | undefined {
+export function statusOnly({message}: TimedReply): string | undefined {
   if (message.payload.length > 0) return undefined
   const status = message.header('Status')
   return status === undefined ? undefined : [status, message.header('Description') ?? []].flat().join(' ')

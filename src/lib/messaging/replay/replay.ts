@@ -243,7 +243,7 @@ function isWorthRetrying({verdict, isFinal}: Refusal): boolean {
 
 function stoppedAt(
   {message, reason}: {readonly message: Message; readonly reason: string},
-  ackPolicy: Source['ackPolicy'],
+  ackPolicy: ReplaySource['ackPolicy'],
   done: Omit<Replayed, 'complete'>,
 ): BusError {
   const {subject, seq} = message
