@@ -103,16 +103,21 @@ export class Dispatcher {
     }
   }
 
-  /** An offset is of one stream: when that was removed, and one of its name made, everything in the new one is to come. */
+  /**
+   * An offset is of one stream: when that was removed, and one of its name made, everything in the new one is to come. So it is
+   * when the stream never got as far as the offset: it was restored from a backup, or lost its memory.
+   */
   #placeIn({id, state}: StreamInfo): void {
     const {subscription, place, warn} = this.#parts
-    if (place.stream === id) return
     const {offset} = this.#flights
     const {name, options} = subscription
-    // An offset without a stream that this one never got to is of another one as well.
-    const isOther = place.stream !== undefined || (offset > state.lastSeq && offset > Number(options.firstEvent))
+    const isBeyond = offset > state.lastSeq && offset > Number(options.firstEvent)
+    if (place.stream === id && !isBeyond) return
+    const isOther = place.stream !== undefined || isBeyond
     if (isOther) {
-      warn(`subscription ${name}: stream ${subscription.namespace} was recreated; it is delivered from its first event`)
+      warn(
+        `subscription ${name}: stream ${subscription.namespace} was recreated or set back; it is delivered from its first event`,
+      )
       this.#forget()
       this.#dead.forget()
       this.#flights.restart(0)

@@ -1,6 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {Message} from '../../../../src/lib/core/message.ts'
 import {compileEventFilter} from '../../../../src/lib/protocols/event-delivery/filter.ts'
+import {openRegistry} from '../../../../src/lib/protocols/event-delivery/registry.ts'
 import {parseOptions} from '../../../../src/lib/protocols/event-delivery/subscription.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {directPlugin, gateway, memoryBus, store} from './direct.ts'
@@ -372,6 +373,24 @@ test('a stream that was removed and created again is named, and delivered from i
   const app = two.connect('a')
   await until(() => two.said.some((line) => line.includes('stream ORDERS was recreated')), true)
   expect(await app.payloads(1)).toBe('4')
+})
+
+test('a stream that was set back to before the offset is named, and delivered from its first event', async () => {
+  const bus = await memoryBus()
+  await store(bus, 1, 3)
+  {
+    await using one = await gateway(bus, {firstEvent: 'oldest', readAhead: 5})
+    const app = one.connect('a')
+    await app.payloads(3)
+    app.ack('1', '2', '3')
+  }
+  const {bucket} = await openRegistry(bus.streams)
+  const [entry] = await bucket.entries('offset.>')
+  await bucket.put(entry?.key ?? '', (entry?.value ?? '').replace('"offset":3', '"offset":9'))
+  await using two = await gateway(bus)
+  const app = two.connect('a')
+  await until(() => two.said.some((line) => line.includes('stream ORDERS was recreated or set back')), true)
+  expect(await app.payloads(3)).toBe('1 2 3')
 })
 
 describe('replies', () => {
