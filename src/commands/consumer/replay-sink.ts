@@ -1,12 +1,14 @@
 /** The sink of `consumer replay`: where its messages go. */
 
 import type {ChalkInstance} from 'chalk'
+import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {chooseView, type View} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {programTimeoutMs} from '../../lib/core/process/exec.ts'
 import {matches} from '../../lib/core/subject.ts'
+import {laterSignal} from '../../lib/core/time/timer.ts'
 import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ReplayFlags} from './replay-plan.ts'
@@ -81,18 +83,20 @@ async function programs(flags: ReplayFlags, {argv, output}: SinkContext): Promis
   })
 }
 
-async function copies(flags: ReplayFlags, {bus, target, say, confirm}: SinkContext): Promise<CopySink> {
+async function copies(flags: ReplayFlags, {bus, target, say, confirm, stop}: SinkContext): Promise<CopySink> {
   const {stream, consumer, 'obey-headers': obeyHeaders = false} = flags
   const info = await bus.streams.info(stream)
+  const signal = laterSignal(stop, lastAcksMs)
   if (target === undefined) {
     const isOwn = (subject: string) => info.config.subjects.some((pattern) => matches(pattern, subject))
     const wouldReturn = (subject: string) => flags.follow === true && isOwn(subject)
     const {republishSink} = await import('../../lib/messaging/replay/republish.ts')
-    return republishSink(bus, flags.republish ?? '', {obeyHeaders, wouldReturn})
+    return republishSink(bus, flags.republish ?? '', {obeyHeaders, wouldReturn, signal})
   }
   const {intoSink} = await import('../../lib/messaging/replay/copies.ts')
   const sink = await intoSink({bus, info}, target, {
     obeyHeaders,
+    signal,
     create: flags.create === true,
     filters: filtersOf(flags),
     floor:

@@ -1,10 +1,12 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {counted, formatBytes, formatCount} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {roundedMs} from '../../lib/core/record.ts'
+import {laterSignal} from '../../lib/core/time/timer.ts'
 import {AcknowledgedSink} from '../../lib/messaging/pubsub/acknowledged.ts'
 import {type Published, publishAll} from '../../lib/messaging/pubsub/publish.ts'
 import type {StreamPublisher} from '../../lib/transport/streams-contract.ts'
@@ -65,8 +67,9 @@ export default class Pub extends BusCommand<PubResult> {
     const {unit, total, value} = plan.progress
     using bar = flags.quiet ? undefined : startProgress(unit, total)
     const {window = 1000, timeout: timeoutMs} = flags
+    const signal = laterSignal(this.stop, lastAcksMs)
     const stored = flags.ack
-      ? new AcknowledgedSink((options) => bus.streams.publisher({...options, timeoutMs}), window)
+      ? new AcknowledgedSink((options) => bus.streams.publisher({...options, timeoutMs, signal}), window)
       : undefined
     await using publisher = stored?.publisher
     const done = await publishAll(stored ?? bus, plan.source(bus), {

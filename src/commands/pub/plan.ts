@@ -43,7 +43,11 @@ export const pubFlags = {
     dependsOn: ['ack'],
     exclusive: ['lines', 'records', 'count', 'every', 'rate'],
   }),
-  window: variant(pacingFlags.window, {dependsOn: ['ack']}),
+  window: variant(pacingFlags.window, {
+    description:
+      'largest number of unacknowledged messages (default: 1000); 1 keeps the order also when leaders change',
+    dependsOn: ['ack'],
+  }),
 }
 
 export type PubFlags = FlagValues<typeof pubFlags> & {

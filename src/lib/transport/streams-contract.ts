@@ -144,7 +144,10 @@ export interface Stored {
 
 /** How a publisher waits for acknowledgements. */
 export interface PublisherOptions {
-  /** Most messages that may be without their acknowledgement; default 1,000. */
+  /**
+   * Most messages that may be without their acknowledgement; default 1,000. Messages that are sent again, as during an
+   * election, are stored after others that were in flight with them: only 1 keeps the order always.
+   */
   readonly window?: number | undefined
   /** How long an acknowledgement may take; default 5,000. */
   readonly timeoutMs?: number | undefined

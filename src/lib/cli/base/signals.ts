@@ -1,3 +1,6 @@
+/** How long a command that was interrupted waits for the acknowledgements of what it sent, in milliseconds. */
+export const lastAcksMs = 500
+
 /** Aborts at the first SIGINT or SIGTERM. From then on both have their default action again: the second one kills. */
 export function stopOnSignal(controller: AbortController): Disposable {
   const release = () => {

@@ -85,3 +85,12 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.removeEventListener('abort', wake)
   })
 }
+
+/** Aborts `ms` after the other signal did. */
+export function laterSignal(signal: AbortSignal, ms: number): AbortSignal {
+  const later = new AbortController()
+  const begin = () => void new Timer(ms, () => later.abort()).unref()
+  if (signal.aborted) begin()
+  else signal.addEventListener('abort', begin, {once: true})
+  return later.signal
+}

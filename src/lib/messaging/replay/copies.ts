@@ -139,7 +139,7 @@ class StreamCopier implements IntoSink {
     this.#parts = parts
     this.#options = options
     this.#position = parts.copies.position
-    this.#storing = new Storing(parts.target)
+    this.#storing = new Storing(parts.target, options)
     this.#claim = this.#position.claim()
     this.stream = parts.name
     this.isResumed = isResumed

@@ -16,6 +16,8 @@ export const copyDepth = 4
 export interface CopyOptions {
   /** Headers that ask something of a store are carried out at the target; otherwise they become data. */
   readonly obeyHeaders: boolean
+  /** Acknowledgements are not waited for any more. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Messages that a stream acknowledges, each by itself. */
@@ -24,8 +26,9 @@ export class Storing implements AsyncDisposable {
   readonly #open = new Map<number, (outcome: Stored | {readonly error: unknown}) => void>()
   #pushed = 0
 
-  constructor(bus: Transport) {
+  constructor(bus: Transport, {signal}: CopyOptions) {
     this.#publisher = bus.streams.publisher({
+      signal,
       window: copyDepth * copyBatch,
       onStored: (index, stored) => this.#settle(index, stored),
       onRefused: (index, error) => this.#settle(index, {error}),

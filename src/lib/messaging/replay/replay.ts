@@ -2,7 +2,7 @@
  * Replaying: messages from a source into a sink, at a pace, each settled only after the sink has taken it. So what was
  * not handled is never acknowledged, whatever ends it.
  */
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Pace} from '../../core/time/pace.ts'
 import {sleep} from '../../core/time/timer.ts'
@@ -116,8 +116,9 @@ class Run implements ReplayCounts {
     const ms = performance.now() - this.#started
     const done = {read, handled, alreadyThere, unmatched, failed, skipped, givenUp, ms, unhandled: this.#unhandled}
     if (this.#stop !== undefined) throw stoppedAt(this.#stop, this.#source.ackPolicy, done)
-    if (this.#failure !== undefined) throw this.#failure.error
-    return {...done, complete}
+    const isCutShort = stop?.aborted === true && isFailure(this.#failure?.error, 'interrupted')
+    if (this.#failure !== undefined && !isCutShort) throw this.#failure.error
+    return {...done, complete: complete && !isCutShort}
   }
 
   /** True when the source has ended. */

@@ -64,7 +64,7 @@ class RepublishSink implements CopySink {
     }
     const toStore = copies.filter(([, copy]) => isKept(copy))
     if (toStore.length > 0) {
-      this.#storing ??= new Storing(this.#bus)
+      this.#storing ??= new Storing(this.#bus, this.#options)
       await this.#storing.store(toStore, refused)
     }
     await this.#bus.flush()

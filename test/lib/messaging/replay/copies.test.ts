@@ -1,7 +1,7 @@
 import {describe, expect, it, onTestFinished} from 'vitest'
 import {BusError} from '../../../../src/lib/core/errors.ts'
 import type {Headers, Message} from '../../../../src/lib/core/message.ts'
-import {sleep} from '../../../../src/lib/core/time/timer.ts'
+import {laterSignal, sleep} from '../../../../src/lib/core/time/timer.ts'
 import {type IntoOptions, intoSink} from '../../../../src/lib/messaging/replay/copies.ts'
 import {CopyPosition} from '../../../../src/lib/messaging/replay/copy-position.ts'
 import {type Replayed, replay} from '../../../../src/lib/messaging/replay/replay.ts'
@@ -9,6 +9,8 @@ import {republishSink} from '../../../../src/lib/messaging/replay/republish.ts'
 import {durableSource, rangeSource} from '../../../../src/lib/messaging/replay/source.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {PublishWindow} from '../../../../src/lib/transport/shared/publish-window.ts'
+import type {PublisherOptions} from '../../../../src/lib/transport/streams-contract.ts'
 import {temporaryFolder} from '../../transport/sqlite/processes.ts'
 
 let count = 0
@@ -72,13 +74,15 @@ function counted(bus: Transport, reads: number[]): Transport {
     }
     return reading
   }
-  const streams = new Proxy(bus.streams, {
-    get: (streams, name) => (name === 'read' ? read : Reflect.get(streams, name)),
-  })
-  return new Proxy(bus, {
-    get: (bus, name) => {
-      const value = name === 'streams' ? streams : Reflect.get(bus, name, bus)
-      return typeof value === 'function' ? value.bind(bus) : value
+  return instead(bus, 'streams', instead(bus.streams, 'read', read))
+}
+
+/** The same object with another member. */
+function instead<T extends object, N extends keyof T>(object: T, name: N, member: T[N]): T {
+  return new Proxy(object, {
+    get(object, wanted) {
+      const value = wanted === name ? member : Reflect.get(object, wanted, object)
+      return typeof value === 'function' ? value.bind(object) : value
     },
   })
 }
@@ -280,6 +284,26 @@ describe.each(Object.keys(buses))('republishing on a bus of kind %s', (kind) => 
     expect(() => republishSink(bus, 'copy.{what}', options)).toThrow(BusError)
     expect(() => republishSink(bus, 'copy..{subject}', options)).toThrow(BusError)
   })
+})
+
+/** Sends nothing, so that nothing is acknowledged. */
+class SilentPublisher extends PublishWindow {
+  protected override send(): void {}
+}
+
+it('a copy that is interrupted ends although the target is silent, and counts nothing as handled', async () => {
+  const from = await filled(await opened('memory'), 10)
+  const to = await opened('memory')
+  const publisher = (options?: PublisherOptions) => new SilentPublisher(to.url, options)
+  const silent = instead(to, 'streams', instead(to.streams, 'publisher', publisher))
+  const stop = new AbortController()
+  const info = await from.streams.info('S')
+  const options = {...plain, signal: laterSignal(stop.signal, 50)}
+  await using sink = await intoSink({bus: from, info}, silent, options)
+  const done = replay(await rangeSource(from, 'S', {from: {seq: 1}}), sink, {policy, stop: stop.signal})
+  await sleep(50)
+  stop.abort()
+  expect(await done).toMatchObject({read: 10, handled: 0, complete: false})
 })
 
 describe('the position of a copy', () => {

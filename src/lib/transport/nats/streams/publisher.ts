@@ -3,7 +3,8 @@
  * When the connection is lost, messages in flight may be stored or not. With a `Nats-Msg-Id` they are sent again after the
  * reconnect, and the stream stores them once as long as it remembers the id (its duplicate window); without one they
  * fail. With an id they are also sent again when no answer comes for a while, as when a stream's leader dies. What a stream
- * refuses because of an election is sent again. New messages wait meanwhile, so that the order stays.
+ * refuses because of an election is sent again, and new messages wait meanwhile. Of those in flight some may be stored
+ * before, so that only a window of one keeps the order.
  */
 import {BusError} from '../../../core/errors.ts'
 import {headerOf, type Outgoing} from '../../../core/message.ts'
