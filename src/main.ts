@@ -1,6 +1,6 @@
 /**
- * Hands a command line to its command. A known command is loaded and run by itself, which takes a third of the time
- * that oclif needs to look around first; help, topics and what is unknown go to oclif.
+ * Dispatches a command line to its command. A known command is loaded and run directly, which takes a third of the time that
+ * oclif needs to look it up; help, topics and unknown commands go to oclif.
  */
 import {dirname} from 'node:path'
 import pkg from '../package.json' with {type: 'json'}
@@ -9,7 +9,7 @@ import {report} from './lib/cli/base/error-report.ts'
 import {leanConfig, userAgent} from './lib/cli/base/oclif-config.ts'
 import {writeAll} from './lib/cli/io/terminal.ts'
 
-/** Global flags that take a value and may stand before the command. */
+/** Global flags that take a value and may precede the command. */
 const valued = new Set([
   ...['-b', '-s', '-t', '--bus', '--server', '--context', '--timeout', '--user', '--password', '--token', '--creds'],
   ...['--nkey', '--jwt', '--seed', '--tls-ca', '--tls-cert', '--tls-key', '--tlsca', '--tlscert', '--tlskey'],
@@ -52,7 +52,7 @@ const fail = (error: unknown) => {
   process.exitCode = report(error, process.argv.includes('--json'))
 }
 let isDone = false
-// Node ends a process in silence, with exit code 0, when nothing is left that could wake it.
+// Node would end the process silently, with exit code 0, if nothing is left that could wake it.
 process.once('beforeExit', () => {
   if (!isDone) fail(new Error('the command ended before it was done: nothing was left to wait for'))
 })

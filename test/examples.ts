@@ -234,7 +234,7 @@ export const failures: Readonly<Record<string, Example>> = {
   'bus stream open broken --raw': {
     beside: [`bus serve broken --stream --exec -- sh -c 'echo one; echo "disk full" >&2; exit 3'`],
     code: 8,
-    sees: 'bus: the stream of "broken" ended: nats stream: close 5000 (internal server error): disk full',
+    sees: 'bus: the response stream of "broken" ended: nats stream: close 5000 (internal server error): disk full',
     masks: [streamToken],
   },
   'bus rpc call math add 1 --instance none': {code: 7, sees: 'bus: nobody serves "loom.rpc.math.none.add"'},

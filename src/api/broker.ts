@@ -1,4 +1,4 @@
-/** Publish, subscribe and durable subscriptions for applications, from one small configuration; and the steps of a pipeline. */
+/** Publish, subscribe and durable subscriptions for applications, from one small configuration, and the steps of a pipeline. */
 export {Broker, type BrokerOptions, type Handler, type SubjectHandler} from '../lib/protocols/broker/broker.ts'
 export {type BrokerConfig, type FullBrokerConfig, validate as validateBroker} from '../lib/protocols/broker/config.ts'
 export {

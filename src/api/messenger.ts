@@ -1,4 +1,4 @@
-/** Five words over any bus, publish, stream, request, serve and close, with four errors. */
+/** Five operations on any bus: publish, stream, request, serve and close. There are four errors. */
 export {
   Messenger,
   MessengerError,

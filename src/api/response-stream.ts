@@ -1,4 +1,4 @@
-/** Many replies to one request until it is closed, by the protocol of bacalhau's response streams, in both its forms. */
+/** Many replies to one request until the server closes the response stream, in both versions of bacalhau's protocol. */
 export {StreamClient, type StreamClientOptions, type StreamOptions} from '../lib/protocols/response-streams/client.ts'
 export {type Close, closeCodes, closeName, closeText} from '../lib/protocols/response-streams/close-reasons.ts'
 export type {Dialect} from '../lib/protocols/response-streams/dialects.ts'

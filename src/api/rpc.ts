@@ -1,4 +1,4 @@
-/** Methods of services over request and reply, in Loom's envelopes: call, serve, and find who serves what. */
+/** RPC methods over request and reply, in Loom's envelopes: call them, serve them, and find out which are served. */
 export {type Answered, type Call, call, RpcError} from '../lib/protocols/loom-rpc/call.ts'
 export {type DiscoverOptions, discover, type Found, instancesOf} from '../lib/protocols/loom-rpc/discover.ts'
 export type {RpcRequest} from '../lib/protocols/loom-rpc/envelope.ts'

@@ -1,4 +1,4 @@
-/** Subjects and patterns by the rules of NATS: checked, compared, and many of them matched at once. */
+/** Subjects and patterns by the rules of NATS: validation, comparison, and matching against many patterns at once. */
 export {
   checkPattern,
   checkPatterns,

@@ -89,7 +89,7 @@ describe('a login by flags', () => {
 
   it.each<[readonly string[], string]>([
     [['--creds', '/nowhere/x.creds'], 'cannot read the credentials /nowhere/x.creds: there is no such file'],
-    [['--token', 'hunter2', '--creds', files.creds, '--user', 'ann'], '--user and --creds are two logins'],
+    [['--token', 'hunter2', '--creds', files.creds, '--user', 'ann'], '--user and --creds are different logins'],
     [['--creds', 'op://vault/item'], '--creds is stored by 1Password (op://), which bus does not support'],
     [['--password', 'env://NOPE', '--user', 'ann'], '--password names the variable NOPE, which is not set'],
   ])('that makes no sense is exit code 2: %j', async (args, sentence) => {
@@ -129,7 +129,7 @@ describe('a login by the environment', () => {
 
   it('goes to a URL of --bus only with a word, which --quiet does not silence', async () => {
     const url = servers.token.url()
-    const warning = `warning: the login of the environment goes to ${url} (--bus)\n`
+    const warning = `warning: the login from the environment is sent to ${url} (--bus)\n`
     expect((await pub(url, ['--quiet'], {NATS_TOKEN: 's3cret-token'})).stderr).toBe(warning)
   })
 

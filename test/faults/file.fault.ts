@@ -107,7 +107,10 @@ describe('a bus file', () => {
     copyFileSync(`${other}-wal`, `${path}-wal`)
     for (const args of [['pub', 's.a', 'x'], ['stream', 'info', 'S'], ['doctor']]) {
       const {code, stdout, stderr} = await run([...args, '-b', path])
-      expect([code, stdout + stderr]).toEqual([3, expect.stringContaining('has a -wal beside it that is not its own')])
+      expect([code, stdout + stderr]).toEqual([
+        3,
+        expect.stringContaining('has a -wal beside it that belongs to another file'),
+      ])
     }
     renameSync(`${path}-wal`, `${path}-wal.lost`)
     await using bus = await open(path)

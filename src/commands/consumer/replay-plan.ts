@@ -92,19 +92,19 @@ export type ReplayFlags = FlagValues<typeof replayFlags> & {
 export function checkReplayFlags(values: ReplayFlags, argv: readonly string[], path: string): void {
   if (values.exec || values['exec-lines']) checkProgram(argv, path)
   if (values.consumer === undefined) {
-    onlyWith(values, 'a CONSUMER', 'peek', 'reset')
-    if (values.into === undefined) onlyWith(values, 'a CONSUMER or --into', 'create')
+    onlyWith(values, 'needs a CONSUMER', 'peek', 'reset')
+    if (values.into === undefined) onlyWith(values, 'needs a CONSUMER or --into', 'create')
   } else {
-    onlyWith(values, 'a range: without CONSUMER', 'from', 'to', 'range', 'filter', 'last-per-subject')
+    onlyWith(values, 'is for a range, without CONSUMER', 'from', 'to', 'range', 'filter', 'last-per-subject')
     if (!values.peek)
-      onlyWith(values, 'a range or --peek: otherwise skipped messages would be acknowledged', 'match', 'where')
+      onlyWith(values, 'needs a range or --peek: otherwise skipped messages would be acknowledged', 'match', 'where')
   }
 }
 
-function onlyWith<F extends object>(values: F, what: string, ...names: (keyof F & string)[]): void {
+function onlyWith<F extends object>(values: F, rule: string, ...names: (keyof F & string)[]): void {
   for (const name of names) {
     if (values[name] === undefined) continue
-    throw new BusError('usage', `--${name} goes with ${what}`, {try: ['bus consumer replay --help']})
+    throw new BusError('usage', `--${name} ${rule}`, {try: ['bus consumer replay --help']})
   }
 }
 

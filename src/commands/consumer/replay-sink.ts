@@ -112,7 +112,7 @@ async function copies(flags: ReplayFlags, {bus, target, say, confirm, stop}: Sin
   return sink
 }
 
-/** What `--filter` says, when nothing else chooses among the messages. */
+/** The patterns of `--filter`, if no other flag selects messages. */
 function filtersOf(flags: ReplayFlags): readonly string[] | undefined {
   const {consumer, filter = [], match, where, 'last-per-subject': lastPerSubject} = flags
   return [consumer, match, where, lastPerSubject].every((flag) => flag === undefined) ? filter : undefined

@@ -29,7 +29,7 @@ export default class ContextCheck extends BusCommand<Health> {
     const {args, flags} = await this.parse(ContextCheck)
     const {name} = args
     if (name !== undefined && flags.context !== undefined)
-      throw new BusError('usage', 'NAME and --context exclude each other')
+      throw new BusError('usage', 'NAME and --context cannot be used together')
     await using bus = await this.openBus({context: name})
     const health = await healthOf(bus)
     if (!this.jsonEnabled()) this.print(await factSheet(healthFacts(health), await this.paint(1)))

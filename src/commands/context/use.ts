@@ -23,7 +23,7 @@ export default class ContextUse extends BusCommand<ContextUseResult> {
   async run(): Promise<ContextUseResult> {
     const {args, flags} = await this.parse(ContextUse)
     const {name} = args
-    if (name !== undefined && flags.none) throw new BusError('usage', 'NAME and --none exclude each other')
+    if (name !== undefined && flags.none) throw new BusError('usage', 'NAME and --none cannot be used together')
     if (name === undefined && !flags.none) throw new BusError('usage', 'NAME is missing', {try: ['bus context ls']})
     const {useContext} = await import('./store.ts')
     const {findEntry, readEntry} = await import('../../lib/cli/target/context-files.ts')

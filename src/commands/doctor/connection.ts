@@ -23,11 +23,11 @@ export async function resolveHosts(url: string, report: ReportFinding): Promise<
     try {
       const found = await lookup(host, {all: true})
       const took = formatDuration(performance.now() - began)
-      report(good('resolve', `${host} is ${found.map(({address}) => address).join(', ')}, resolved in ${took}`))
+      report(good('resolve', `${host} resolves to ${found.map(({address}) => address).join(', ')}, in ${took}`))
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message
       report(
-        failure('resolve', `${host} has no address: ${code}`, 'check the name and the DNS resolver of this machine'),
+        failure('resolve', `cannot resolve ${host}: ${code}`, 'check the name and the DNS resolver of this machine'),
       )
     }
   }

@@ -20,9 +20,9 @@ export interface PubResult {
   /** Bytes of all payloads. */
   readonly bytes: number
   readonly ms: number
-  /** With --ack: all that was published, and the highest place that one of them got. */
+  /** With --ack: the number of acknowledged messages, and the highest sequence assigned. */
   readonly acknowledged?: number | undefined
-  /** Of those, stored before by another message of the same id. */
+  /** How many of them the stream had stored before under the same message id. */
   readonly duplicates?: number | undefined
   readonly stream?: string | undefined
   readonly seq?: number | undefined
@@ -99,7 +99,7 @@ function storedText({published, bytes, ms}: Published, {duplicates, last}: Strea
     const facts = duplicates === 0 ? [] : [counted(duplicates, 'duplicate')]
     return summaryLine({acknowledged: published}, ms, [formatBytes(bytes), ...facts, `last is ${place}`])
   }
-  return duplicates === 0 ? `stored ${formatBytes(bytes)} as ${place}` : `nothing new: this message id is ${place}`
+  return duplicates === 0 ? `stored ${formatBytes(bytes)} as ${place}` : `already stored: this message id is ${place}`
 }
 
 function interrupted({published}: Published): BusError {

@@ -1,4 +1,4 @@
-/** From the flags of `pub` to what is published, and when. */
+/** From the flags of `pub` to the messages to publish, and when. */
 
 import {accessSync, constants, type Stats, statSync} from 'node:fs'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
@@ -63,20 +63,20 @@ export interface Plan {
   readonly pace: Pace | undefined
   readonly progress: {
     readonly unit: 'messages' | 'bytes'
-    /** Undefined when the end is not known. */
+    /** Undefined if the end is unknown. */
     readonly total: number | undefined
-    /** How far it is. */
+    /** The progress so far. */
     readonly value: (done: Done) => number
   }
-  /** Takes its time, so that a lost connection is worth waiting for. */
+  /** The command runs for a while, so a lost connection is worth waiting for. */
   readonly isStream: boolean
-  /** Goes on until Ctrl-C, which is then no interruption. */
+  /** Runs until Ctrl-C, which then does not count as an interruption. */
   readonly endless: boolean
-  /** What to tell the person who is to type the lines. */
+  /** Text to show before a user types lines. */
   readonly prompt?: string | undefined
 }
 
-/** Checks the flags and reads the body, all before a bus is opened. Fails with `usage` for flags that do not go together. */
+/** Checks the flags and reads the body before a bus is opened. Fails with `usage` for flags that cannot be combined. */
 export async function planPublish(given: PubFlags, signal: AbortSignal): Promise<Plan> {
   checkFlags(given)
   const flags = {...given, header: headersOf(given)}
@@ -99,7 +99,7 @@ export async function planPublish(given: PubFlags, signal: AbortSignal): Promise
 function checkFlags(flags: PubFlags): void {
   const {subject, body, records, lines, template, reply} = flags
   if (records !== undefined && subject !== undefined) {
-    throw new BusError('usage', 'records have their own subjects: SUBJECT and --records exclude each other', {
+    throw new BusError('usage', 'records have their own subjects: SUBJECT and --records cannot be used together', {
       try: [`bus pub --records ${records}`],
     })
   }
@@ -116,7 +116,7 @@ function checkFlags(flags: PubFlags): void {
   if (reply !== undefined) checkSubject(reply)
 }
 
-/** One id for several messages would store the first and drop the others as duplicates. */
+/** With one id for several messages, a stream would store the first and drop the others as duplicates. */
 function checkMessageId({header = [], lines, records, count, every, rate, template}: PubFlags): void {
   const id = headerOf(header, storeHeaders.msgId)
   const isRepeated = (count ?? 1) > 1 || (count === undefined && (every !== undefined || rate !== undefined))
@@ -127,7 +127,7 @@ function checkMessageId({header = [], lines, records, count, every, rate, templa
   })
 }
 
-/** Those that were given, and what a stream is to know. */
+/** The given headers, and those that carry expectations for the stream. */
 function headersOf({header = [], 'msg-id': msgId, 'expect-last-seq': lastSeq}: PubFlags): Headers {
   const headers = [...header]
   if (msgId !== undefined) headers.push(checkHeader(storeHeaders.msgId, msgId))
@@ -148,7 +148,7 @@ function makerOf(flags: PubFlags, data: Outgoing['data']): Maker {
 
 function sized(make: Maker, size: number, {url, maxPayload}: Bus): Maker {
   if (size <= maxPayload) return randomPayloads(make, size)
-  throw new BusError('usage', `--size asks for ${size} bytes, ${url} takes ${maxPayload} at most`, {
+  throw new BusError('usage', `--size is ${size} bytes, but ${url} accepts at most ${maxPayload}`, {
     data: {size, limit: maxPayload},
   })
 }
@@ -190,7 +190,7 @@ function planRecords(flags: PubFlags, path: string, pace: Pace | undefined, sign
   }
 }
 
-/** A payload may stand in a record twice, each byte as `\u00ff`; and it has headers. */
+/** A record may contain a payload twice, with each byte as `\u00ff`, and it has headers. */
 function longestRecord(maxPayload: number): number {
   return 12 * maxPayload + 16 * 1024 * 1024
 }
@@ -202,7 +202,7 @@ function typed(path: string): Pick<Plan, 'endless' | 'prompt'> {
 
 const byCount: Plan['progress'] = {unit: 'messages', total: undefined, value: ({published}) => published}
 
-/** An input that knows how much of it was read, where its size is known. */
+/** An input that reports how much of it was read, if its size is known. */
 function measured(path: string, signal: AbortSignal): {chunks: AsyncIterable<Uint8Array>; progress: Plan['progress']} {
   const stat = path === '-' ? undefined : readable(path)
   let read = 0
@@ -216,7 +216,7 @@ function measured(path: string, signal: AbortSignal): {chunks: AsyncIterable<Uin
   return {chunks: chunks(), progress}
 }
 
-/** Meets an unreadable file before a bus is opened. */
+/** Reports an unreadable file before a bus is opened. */
 function readable(path: string): Stats {
   try {
     accessSync(path, constants.R_OK)

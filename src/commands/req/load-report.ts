@@ -1,4 +1,4 @@
-/** What a load run came to, for people and for programs. */
+/** The report of a load run, as text and as JSON. */
 
 import {type Latencies, type LatencySummary, latencyLine} from '../../lib/cli/render/histogram.ts'
 import {formatCount, formatDuration, formatRate} from '../../lib/cli/render/units.ts'
@@ -9,14 +9,14 @@ export interface LoadReport {
   readonly subject: string
   readonly requests: number
   readonly ok: number
-  /** How many failed in each way: `timeout`, `noResponders`, `remote`, `expectation`. */
+  /** Number of failures of each kind: `timeout`, `noResponders`, `remote`, `expectation`. */
   readonly errors: Readonly<Record<string, number>>
   /** Milliseconds. */
   readonly ms: number
-  /** Requests a second. */
+  /** Requests per second. */
   readonly rate: number
   readonly concurrency: number
-  /** Of the requests that were answered; absent when none was. */
+  /** Of the requests that were answered; absent if none was. */
   readonly latencyMs?: LatencySummary
 }
 
@@ -31,7 +31,7 @@ export function loadReport(
   return {subject, requests, ok, errors, ms: round(ms, 3), rate, concurrency, ...(latencyMs && {latencyMs})}
 }
 
-/** Two lines, and on a terminal the histogram below them, in this width. */
+/** Two lines, followed on a terminal by a histogram of this width. */
 export function loadLines(report: LoadReport, latencies: Latencies, columns: number | undefined): string[] {
   const {requests, ok, errors, ms, rate, latencyMs} = report
   const kinds = Object.entries(errors).map(([kind, count]) => `${formatCount(count)} ${words[kind] ?? kind}`)

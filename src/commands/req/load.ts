@@ -15,20 +15,20 @@ export interface LoadRun {
   readonly count: number
   readonly concurrency: number
   readonly json: boolean
-  /** Shows each reply; the counts are then talk, not data. */
+  /** Shows each reply; the counts then go to stderr. */
   readonly show: ReplyView | undefined
 }
 
 export interface LoadScreen {
   readonly output: Output
-  /** One line of talk. */
+  /** Writes one line to stderr. */
   readonly say: (line: string) => void
-  /** The width of the terminal that stdout is, if it is one. */
+  /** The width of stdout, if it is a terminal. */
   readonly columns: number | undefined
   readonly quiet: boolean
 }
 
-/** Runs and reports. Fails as `failureOfLoad` says, after the report. */
+/** Runs the requests and prints the report. Fails after the report as `failureOfLoad` does. */
 export async function measure(bus: Transport, plan: ReqPlan, run: LoadRun, screen: LoadScreen): Promise<void> {
   const {subject, count, concurrency, json, show} = run
   const {output} = screen
@@ -70,7 +70,7 @@ async function withProgress<T>(
   return await work((done) => progress.update(done))
 }
 
-/** Judging without a promise where nothing is expected and nothing shown. */
+/** Judges without a promise if nothing is expected and nothing is shown. */
 function judgeOf({judge, expectsNothing}: ReqPlan, {subject, show}: LoadRun, output: Output): RequestLoad['judge'] {
   if (expectsNothing && show === undefined) {
     return (reply) => {

@@ -45,11 +45,11 @@ export interface ReqPlan {
   readonly make: Maker
   readonly bounds: Omit<Question, 'message'>
   readonly judge: Judge
-  /** Nothing but a service error can be wrong with a reply. */
+  /** Only a service error counts as a failure of a reply. */
   readonly expectsNothing: boolean
 }
 
-/** Checks the flags, compiles the expectations and reads the body, all before a bus is opened. Fails with `usage`. */
+/** Checks the flags, compiles the expectations and reads the body before a bus is opened. Fails with `usage`. */
 export async function planRequests(flags: ReqFlags, signal: AbortSignal): Promise<ReqPlan> {
   checkOneBody(flags)
   if (!flags.template) checkSubject(flags.subject)

@@ -5,6 +5,7 @@ import {chooseHandler, type ProgramWishes} from '../../lib/cli/flags/reply-handl
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
+import {counted} from '../../lib/cli/render/units.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 import {checkServed, type Service, serve} from '../../lib/messaging/pubsub/serve.ts'
 import {identityOf, queueOf, type StreamFlags, serveFlags} from './plan.ts'
@@ -62,7 +63,7 @@ export default class Serve extends BusCommand {
       ...{subject, queue, handler, identity, signal: this.stop},
       ...{concurrency: flags.concurrency ?? 16, count: flags.count, forMs: flags.for, idleMs: flags.idle},
       onLive: () => this.say(liveLine(subject, queue, identity)),
-      onDrain: (open) => this.say(`finishing ${open} in work; Ctrl-C again stops at once`),
+      onDrain: (open) => this.say(`finishing ${counted(open, 'request')}; press Ctrl-C again to stop immediately`),
       onServed: (served) => {
         show(served, this.output)
         return this.output.ready()

@@ -23,7 +23,7 @@ export const serveFlags = {
   'no-queue': toggle('join no queue group: every server gets every request'),
   service: text('announce a NATS service of this name', '<name>'),
   version: text('version of the service (default: 0.0.0)', '<semver>', {dependsOn: ['service']}),
-  stream: toggle('answer each request with a stream: every line is a frame', {
+  stream: toggle('answer each request with a response stream: every line is a frame', {
     exclusive: ['echo', 'expr', 'header', 'delay', 'fail', 'service', 'version'],
   }),
   chunk: size('send output as it arrives, in frames of at most this many bytes, instead of lines', {
@@ -37,11 +37,13 @@ export const serveFlags = {
   }),
   every: variant(pacingFlags.every, {description: 'with --stream: interval between frames', dependsOn: ['stream']}),
   concurrency: variant(pacingFlags.concurrency, {
-    description: 'requests to handle at the same time (default: 16, or 1024 streams)',
+    description: 'requests to handle at the same time (default: 16, or 1024 response streams)',
   }),
   delay: answerFlags.delay,
   fail: answerFlags.fail,
-  count: variant(pacingFlags.count, {description: 'end after this many requests; with --stream: frames per stream'}),
+  count: variant(pacingFlags.count, {
+    description: 'end after this many requests; with --stream: frames per response stream',
+  }),
   for: pacingFlags.for,
   idle: pacingFlags.idle,
 }
@@ -53,7 +55,7 @@ export function queueOf(flags: Pick<StreamFlags, 'queue' | 'no-queue'>): string 
   return flags['no-queue'] ? undefined : (flags.queue ?? 'busline')
 }
 
-/** What the flags make it known by, if they do. Fails with `usage`. */
+/** The identity of the service, if the flags ask for one. Fails with `usage`. */
 export function identityOf(flags: Pick<StreamFlags, 'subject' | 'service' | 'version'>): Identity | undefined {
   const {subject, service: name, version = '0.0.0'} = flags
   if (name === undefined) return undefined

@@ -1,4 +1,4 @@
-/** `serve --stream`: from the flags to what the frames of each stream are, and how streams that ended are shown. */
+/** `serve --stream`: from the flags to the frames of each response stream, and how ended response streams are shown. */
 
 import {accessSync, constants} from 'node:fs'
 import type {ChalkInstance} from 'chalk'
@@ -25,7 +25,7 @@ import type {StreamFlags} from './plan.ts'
 
 type Cut = (chunks: AsyncIterable<Uint8Array>, longest: number) => AsyncIterable<readonly TextLine[]>
 
-/** Frames that are written before somebody waits for the bus. */
+/** Frames to write between two waits for the bus. */
 const bodiesAtOnce = 256
 
 /** The producer that the flags describe, with everything read and compiled. Fails with `usage`. */
@@ -46,7 +46,7 @@ export async function chooseProducer(
   const count = flags.count ?? (flags.every === undefined ? 1 : Number.POSITIVE_INFINITY)
   return async (_request, writer, gone) => {
     const make = flags.template ? compileTemplate(pattern) : () => pattern
-    // One with a time in it is made when it is its turn.
+    // A body with a time in it is created when it is due.
     const atOnce = flags.every === undefined ? bodiesAtOnce : 1
     await pump(
       bodies(() => make().data ?? '', count, atOnce),
@@ -60,24 +60,24 @@ export async function chooseProducer(
 /** Shows a stream that ended. */
 export type StreamedView = (streamed: Streamed, sink: ViewTarget) => void
 
-/** `[3] 10:24:31.482 logs.app 12 B → 42 frames, 3.1 KiB · 1.2 s`, or with --json the request as a record with what became of it. */
+/** `[3] 10:24:31.482 logs.app 12 B → 42 frames, 3.1 KiB · 1.2 s`, or with --json the request as a record with the outcome. */
 export function streamedView(json: boolean, terminal: boolean, paint: ChalkInstance | undefined): StreamedView {
   return json ? streamedRecords(terminal) : streamedLines(paint)
 }
 
 function checkFlags(flags: StreamFlags): void {
-  // Without --stream these go together, which oclif cannot express.
+  // These flags may be combined without --stream, which oclif cannot express.
   if (flags.exec) checkWithout(flags, 'exec', 'file', 'encoding', 'template', 'every', 'count')
   if (flags.file !== undefined) checkWithout(flags, 'file', 'encoding', 'template', 'count')
   const {subject, body, file} = flags
   if (body !== undefined && (flags.exec || file !== undefined)) {
     const other = flags.exec ? '--exec' : '--file'
-    throw new BusError('usage', `the frames are given twice: by the argument and by ${other}`, {
+    throw new BusError('usage', `the frames are given twice, by the argument and by ${other}`, {
       try: ['leave one of them out'],
     })
   }
   if (body === undefined && file === undefined && !flags.exec) {
-    throw new BusError('usage', `nothing says what to stream on "${subject}"`, {
+    throw new BusError('usage', `no frames are given for "${subject}"`, {
       try: [
         `bus serve ${subject} --stream --exec -- tail -f app.log`,
         '--file app.log',
@@ -85,16 +85,17 @@ function checkFlags(flags: StreamFlags): void {
       ],
     })
   }
-  if (file === '-') throw new BusError('usage', 'each stream reads the file anew, which stdin cannot be')
+  if (file === '-')
+    throw new BusError('usage', 'every response stream reads the file from its start, which is impossible with stdin')
   if (file !== undefined) checkReadable(file)
   if (flags.chunk === 0) throw new BusError('usage', '--chunk is 0 bytes, so there would be no frames')
 }
 
-/** Throws `usage` when one of `others` is given, which `name` excludes. */
+/** Throws `usage` if one of `others` is given together with `name`. */
 function checkWithout(flags: StreamFlags, name: string, ...others: readonly (keyof StreamFlags)[]): void {
   const other = others.find((one) => flags[one] !== undefined && flags[one] !== false)
   if (other === undefined) return
-  throw new BusError('usage', `--${name} and --${other} exclude each other`, {try: ['leave one of them out']})
+  throw new BusError('usage', `--${name} and --${other} cannot be used together`, {try: ['leave one of them out']})
 }
 
 function checkReadable(path: string): void {
@@ -154,7 +155,7 @@ function* bodies(make: () => TextLine, count: number, atOnce: number): Generator
   for (let n = 0; n < count; n += atOnce) yield Array.from({length: Math.min(atOnce, count - n)}, make)
 }
 
-/** Writes frames, one each `everyMs` when that is given, as fast as the bus takes them. */
+/** Writes frames: one every `everyMs` if given, otherwise as fast as the bus accepts them. */
 async function pump(
   batches: AsyncIterable<readonly TextLine[]> | Iterable<readonly TextLine[]>,
   writer: StreamWriter,
@@ -193,7 +194,7 @@ function streamedLines(paint: ChalkInstance | undefined): StreamedView {
 }
 
 function outcomeOf(close: Close, isLeft: boolean, paint: ChalkInstance | undefined): string {
-  if (isLeft) return ', consumer left'
+  if (isLeft) return ', the consumer has gone'
   if (close.code === closeCodes.normal) return ''
   const text = printable(closeText(close).replace('nats stream: ', ''))
   return `, ${paint?.red(text) ?? text}`

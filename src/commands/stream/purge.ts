@@ -5,7 +5,7 @@ import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {count} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
-import {counted, formatCount} from '../../lib/cli/render/units.ts'
+import {counted} from '../../lib/cli/render/units.ts'
 
 /** What `--json` prints. */
 export interface StreamPurgeResult {
@@ -46,7 +46,7 @@ export default class StreamPurge extends BusCommand<StreamPurgeResult> {
   }
 }
 
-/** `remove from stream ORDERS all but the last 10 messages of orders.test (it has 1,234 in all)` */
+/** `remove all but the last 10 messages of orders.test from stream ORDERS, which has 1,234 messages` */
 export function purgeText(
   stream: string,
   messages: number,
@@ -59,5 +59,5 @@ export function purgeText(
         : `all messages before #${before}`
       : `all but the last ${counted(keep, 'message')}`
   const of = filter?.length ? ` of ${filter.join(' and ')}` : ''
-  return `remove from stream ${stream} ${which}${of} (it has ${formatCount(messages)} in all)`
+  return `remove ${which}${of} from stream ${stream}, which has ${counted(messages, 'message')}`
 }

@@ -1,4 +1,4 @@
-/** From the flags of `sub` to what is kept and how it is shown. */
+/** From the flags of `sub` to which messages are shown, and how. */
 
 import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import {filterFlags} from '../../lib/cli/flags/filter.ts'
@@ -19,7 +19,7 @@ import type {Watched, WatchOptions} from '../../lib/messaging/pubsub/watch.ts'
 import type {Reading} from '../../lib/messaging/stored/range-reader.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
 
-/** The views that show one message each, and no request with its reply. */
+/** Views of single messages, which cannot show a request with its reply. */
 const formats = Object.keys(viewFlags).filter((name) => name !== 'delimiter' && name !== 'headers-only')
 
 export const subFlags = {
@@ -58,17 +58,17 @@ export interface Showing {
   readonly keep: Filter | undefined
   /** With `--pair`. */
   readonly pairs: Pairs | undefined
-  /** Patterns to subscribe to beside those that were asked for. */
+  /** Patterns to subscribe to in addition to the requested ones. */
   readonly alsoPatterns: readonly string[]
 }
 
-/** Where shown messages go: stdout, and the tape if there is one. */
+/** Where shown messages go: stdout, and the record file if there is one. */
 export interface Stage {
   readonly output: ViewTarget & {ready(): Promise<void> | undefined}
   readonly tape: Tape | undefined
 }
 
-/** Compiles filters and view. Fails with `usage` for flags that do not go together and for what does not compile. */
+/** Compiles filters and view. Fails with `usage` for flags that cannot be combined and for expressions that do not compile. */
 export async function planWatch(flags: SubFlags, screen: Screen): Promise<Showing> {
   const {match, where, ignore, sample} = flags
   return {
@@ -79,7 +79,7 @@ export async function planWatch(flags: SubFlags, screen: Screen): Promise<Showin
   }
 }
 
-/** The bounds of the flags. */
+/** The bounds that the flags set. */
 export function boundsOf(flags: SubFlags): Pick<WatchOptions, 'count' | 'forMs' | 'idleMs' | 'sparing'> {
   return {
     count: flags.count,
@@ -116,7 +116,7 @@ export function listeningLine(subjects: readonly string[], queue: string | undef
   return `listening on ${subjects.join(' ')}${queue === undefined ? '' : ` in queue ${queue}`}`
 }
 
-/** `listening on orders.> from stream ORDERS, at first`; what ends by itself is only read. */
+/** `listening on orders.> from stream ORDERS, at first`, or `reading …` if it ends by itself. */
 export function readingLine(subjects: readonly string[], {stream, isLive}: Reading, from: Position): string {
   return `${isLive ? 'listening on' : 'reading'} ${subjects.join(' ')} from stream ${stream}, at ${formatPosition(from)}`
 }
@@ -127,7 +127,7 @@ export function durableLine(subjects: readonly string[], {stream, config, pendin
   return `${what}, ${formatCount(pending + ackPending)} pending`
 }
 
-/** Shows the requests that no reply came to, and returns the line that sums up. */
+/** Shows the requests without a reply, and returns the summary line. */
 export function sumUp(
   {received, kept, ms, endedBy}: Watched,
   {output, tape}: Stage,
@@ -149,7 +149,7 @@ export function sumUp(
   return summaryLine({received, kept, dropped}, ms, facts)
 }
 
-/** Fails with `timeout` when a bound ended it before `--count` messages were shown. */
+/** Fails with `timeout` if a bound was reached before `--count` messages were shown. */
 export function checkEnough({kept, endedBy}: Watched, flags: SubFlags): void {
   const {count, for: forMs = 0, idle = 0} = flags
   if (count === undefined || kept >= count) return
@@ -162,7 +162,7 @@ export function checkEnough({kept, endedBy}: Watched, flags: SubFlags): void {
   throw new BusError('timeout', `${got} ${bound}`, {data, try: [`a longer --${endedBy}`]})
 }
 
-/** A view may show less than it is given: then more is given to it, and never more than it may still show. */
+/** A view may show fewer messages than it is given. It is then given more, but never more than it may still show. */
 async function showUpTo(
   limit: number,
   batch: readonly Message[],

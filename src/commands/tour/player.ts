@@ -80,7 +80,7 @@ function checkTogether(step: TourStep, before: string, after: string): void {
   const seen = new Set(`${before}${after}`.split('\n'))
   const missing = step.completes?.lines.find((line) => !seen.has(line))
   if (missing === undefined) return
-  throw new BusError('expectation', `"${commandLine(step)}" has lost ${JSON.stringify(missing)}`)
+  throw new BusError('expectation', `"${commandLine(step)}" did not print ${JSON.stringify(missing)}`)
 }
 
 function check(options: TourOptions, step: TourStep, {code, stdout, stderr}: StepResult): void {

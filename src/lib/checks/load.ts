@@ -41,7 +41,8 @@ class Loader {
 
   async load(): Promise<CheckFile> {
     const {name = this.#path, vars, bus, context, always = []} = this.#shape
-    if (bus !== undefined && context !== undefined) this.#fault(['context'], '"bus" and "context" exclude each other')
+    if (bus !== undefined && context !== undefined)
+      this.#fault(['context'], '"bus" and "context" cannot be used together')
     this.#objections(unknownNames({vars, bus, context}, this.#names, []), [])
     const checks = await this.#checks(this.#shape.checks, ['checks'], 'checks')
     const clean = await this.#checks(always, ['always'], 'always')

@@ -65,7 +65,7 @@ function* objectionsToMessages(spec: Shapes['messages']): Generator<Objection> {
   const exact = ['exactly', 'none'].filter((name) => name in spec)
   const bounds = ['at-least', 'at-most'].filter((name) => name in spec)
   if (exact.length > 1 || (exact.length > 0 && bounds.length > 0))
-    yield [[exact[0] ?? ''], `"${exact[0]}" and "${exact[1] ?? bounds[0]}" exclude each other`]
+    yield [[exact[0] ?? ''], `"${exact[0]}" and "${exact[1] ?? bounds[0]}" cannot be used together`]
   const {'at-least': least = 0, 'at-most': most = Number.POSITIVE_INFINITY} = spec
   if (least > most) yield [['at-least'], '"at-least" is greater than "at-most"']
 }

@@ -2,8 +2,9 @@ import type {Message} from './message.ts'
 import {headersJson} from './record.ts'
 
 /**
- * What a program learns of its message: `BUS_SUBJECT`, `BUS_REPLY`, `BUS_HEADERS` (JSON, as in records) and the first
- * value of each header as `BUS_HEADER_<NAME>`, the name in upper case with `_` for all but letters and digits.
+ * The environment variables of a program that handles a message: `BUS_SUBJECT`, `BUS_REPLY`, `BUS_HEADERS` (JSON, as in
+ * records) and the first value of each header as `BUS_HEADER_<NAME>`, the name in upper case with `_` for everything except
+ * letters and digits.
  */
 export function messageEnvironment(message: Message): Record<string, string | undefined> {
   const env: Record<string, string | undefined> = {
@@ -12,7 +13,7 @@ export function messageEnvironment(message: Message): Record<string, string | un
     BUS_HEADERS: headersJson(message.headers),
   }
   for (const [name, value] of message.headers) {
-    // The environment cannot hold NUL; what is behind one would be lost, and the program not start.
+    // The environment cannot contain NUL: the value would be cut off there, and the program would not start.
     env[`BUS_HEADER_${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`] ??= value.replaceAll('\0', '')
   }
   return env

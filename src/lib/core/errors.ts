@@ -1,4 +1,4 @@
-/** What a script can branch on: each kind of expected failure and its exit code. Never renumbered. */
+/** The kinds of expected failures and their exit codes, for scripts. Never renumbered. */
 export const exitCodes = {
   bug: 1,
   usage: 2,
@@ -13,16 +13,16 @@ export const exitCodes = {
   interrupted: 130,
 } as const
 
-/** The kinds of expected failures: the names of `exitCodes` but `bug`. */
+/** The kinds of expected failures: the names of `exitCodes` except `bug`. */
 export type FailureKind = Exclude<keyof typeof exitCodes, 'bug'>
 
-/** What goes with the sentence of a `BusError`. */
+/** Optional details of a `BusError`. */
 export interface FailureDetails {
   /** What to try next, each a command or a short phrase. */
   readonly try?: readonly string[]
-  /** The foreign error this one was made from. */
+  /** The foreign error that caused this one. */
   readonly cause?: unknown
-  /** What a program may want beside the sentence: the close code, the line number, the value seen. */
+  /** Details for programs: the close code, the line number, the actual value. */
   readonly data?: Readonly<Record<string, unknown>>
 }
 
@@ -50,12 +50,12 @@ export function isFailure(error: unknown, ...kinds: readonly FailureKind[]): err
   return error instanceof BusError && kinds.includes(error.kind)
 }
 
-/** The failure of whatever was asked of a bus after `close()`. */
+/** The failure of an operation on a bus after `close()`. */
 export function closedError(url: string): BusError {
   return new BusError('usage', `the bus ${url} is closed`)
 }
 
-/** What failed first, where leaving (`await using`) failed as well. */
+/** The first failure, if leaving a scope (`await using`) failed as well. */
 export function firstFailure(error: unknown): unknown {
   let first = error
   while (first instanceof Error && first.name === 'SuppressedError' && 'suppressed' in first) first = first.suppressed

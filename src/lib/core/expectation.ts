@@ -1,6 +1,4 @@
-/**
- * JSONata that must be true. One that is not says why: the parts of it that made it false, and the values they had.
- */
+/** JSONata that must be true. If it is not, the failure names the parts of it that made it false, and their values. */
 import type {ExprNode, Expression as Parsed} from 'jsonata'
 import {BusError} from './errors.ts'
 import {compileJsonata, type Expression, isTruthy, parseJsonata} from './text/jsonata.ts'
@@ -9,11 +7,11 @@ const longestShown = 200
 
 export interface Expectation {
   readonly source: string
-  /** Nothing when it is true of the context. */
+  /** Undefined if the expression is true. */
   readonly missOf: (context: object) => Promise<Miss | undefined>
 }
 
-/** What did not hold, for people and for `data`. */
+/** An expectation that did not hold, as a sentence and as data. */
 export interface Miss {
   readonly expression: string
   /** `expected json.total = 42, but json.total is 41` */
@@ -21,7 +19,7 @@ export interface Miss {
   readonly seen: Readonly<Record<string, unknown>>
 }
 
-/** Compiles; `flag` is what it was given with, as `--expect`. Fails with `usage`, naming the position. */
+/** Compiles an expression; `flag` is its origin, such as `--expect`. Fails with `usage` and the position. */
 export async function compileExpectation(source: string, flag: string): Promise<Expectation> {
   const holds = await compileJsonata(source, flag)
   return {source, missOf: (context) => missOf(source, holds, context)}
@@ -35,11 +33,15 @@ async function missOf(source: string, holds: Expression, context: object): Promi
     return {expression: source, seen, sentence: `expected ${source}, but ${values.join(' and ')}`}
   } catch (error) {
     if (!(error instanceof BusError)) throw error
-    return {expression: source, seen: {}, sentence: `expected ${source}, but it cannot be told: ${reasonOf(error)}`}
+    return {
+      expression: source,
+      seen: {},
+      sentence: `expected ${source}, but it cannot be evaluated: ${reasonOf(error)}`,
+    }
   }
 }
 
-/** The values of those parts of an expression that made it false: `a` in `a > 1 and b`, when that is the false half. */
+/** The values of the parts of an expression that made it false: `a` in `a > 1 and b`, if the first half is false. */
 async function whatWasSeen(source: string, context: object): Promise<Record<string, unknown>> {
   const {default: parse} = await import('jsonata')
   const seen: Record<string, unknown> = {}
@@ -61,7 +63,7 @@ async function whatWasSeen(source: string, context: object): Promise<Record<stri
   return seen
 }
 
-/** The operands of the outermost of these operators, as they stand in the source; all of it when there is none. */
+/** The operands of the outermost of these operators, as written in the source; the whole source if there is none. */
 function operandsOf(source: string, operators: ReadonlySet<string>, parse: (source: string) => Parsed): string[] {
   const {type, value, position = 0} = parse(source).ast()
   if (type !== 'binary' || !operators.has(value)) return [source.trim()]

@@ -1,6 +1,6 @@
 import {BusError} from './errors.ts'
 
-/** Header lines in order, names in the case they were given; a name may come several times. */
+/** Header lines in order, with names in their original case; a name may occur several times. */
 export type Headers = readonly (readonly [name: string, value: string])[]
 
 /** A message to publish. A payload given as text is sent as UTF-8; absent means empty. */
@@ -14,16 +14,16 @@ export interface Outgoing {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', {ignoreBOM: true})
 
-/** A message as it arrived. Costs nothing for what is not looked at: bytes and text are made from each other on demand. */
+/** A message as it arrived. Unused parts cost nothing: bytes and text are converted on demand. */
 export class Message {
   readonly subject: string
-  /** The payload in the form in which the driver has it. */
+  /** The payload in the form in which the driver received it. */
   readonly payload: Uint8Array | string
   readonly headers: Headers
   readonly reply: string | undefined
-  /** Place in the bus file's log or in its stream; absent for what only passed by. */
+  /** Sequence in the stream, or in the log of the bus file; absent for messages that were not stored. */
   readonly seq: number | undefined
-  /** Unix time in milliseconds, with fractions: when it was stored, else when it arrived. */
+  /** Unix time in milliseconds, with fractions: when it was stored, or if it was not, when it arrived. */
   readonly time: number
 
   // biome-ignore lint/complexity/useMaxParams: one is made for each message, and an object of options for each would cost
@@ -47,7 +47,7 @@ export class Message {
     return typeof this.payload === 'string' ? encoder.encode(this.payload) : this.payload
   }
 
-  /** The payload as UTF-8 text, with U+FFFD where it is not. */
+  /** The payload as UTF-8 text, with U+FFFD for invalid bytes. */
   get text(): string {
     return typeof this.payload === 'string' ? this.payload : decoder.decode(this.payload)
   }
@@ -68,15 +68,15 @@ export function headerOf(headers: Headers, name: string): string | undefined {
   return headers.find(([have]) => have.toLowerCase() === wanted)?.[1]
 }
 
-/** Bytes of a payload on the wire. */
+/** Size of a payload in bytes. */
 export function sizeOf(data: Uint8Array | string | undefined): number {
   if (data === undefined) return 0
   return typeof data === 'string' ? Buffer.byteLength(data) : data.length
 }
 
 /**
- * Checks one header line by the rules of NATS headers (ADR-4): a name of printable ASCII without `:`,
- * a value without line breaks. Throws `usage`.
+ * Checks one header line by the rules of NATS headers (ADR-4): a name of printable ASCII without `:`, a value without line
+ * breaks. Throws `usage`.
  */
 export function checkHeader(name: string, value: string): readonly [string, string] {
   if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) {
@@ -91,7 +91,7 @@ export function checkHeader(name: string, value: string): readonly [string, stri
   return [name, value]
 }
 
-/** Parses `Name: value`, as it stands on a command line. Throws `usage`. */
+/** Parses `Name: value` from a command line. Throws `usage`. */
 export function parseHeader(line: string): readonly [string, string] {
   const colon = line.indexOf(':')
   if (colon <= 0)
@@ -99,7 +99,7 @@ export function parseHeader(line: string): readonly [string, string] {
   return checkHeader(line.slice(0, colon).trim(), line.slice(colon + 1).trim())
 }
 
-/** What a service says when it failed (ADR-32): the code and text of its error headers. */
+/** The code and text of the error headers of a service reply (ADR-32), if it has any. */
 export function serviceError(message: Message): {readonly code: string; readonly text: string} | undefined {
   if (message.headers.length === 0) return undefined
   const text = message.header('Nats-Service-Error')
@@ -108,7 +108,7 @@ export function serviceError(message: Message): {readonly code: string; readonly
   return {code: code ?? '', text: text ?? ''}
 }
 
-/** The failure that a service error reply to a request on `subject` stands for. */
+/** The failure for a service error in reply to a request on `subject`. */
 export function serviceFailure(reply: Message, subject: string): BusError | undefined {
   const error = serviceError(reply)
   if (error === undefined) return undefined

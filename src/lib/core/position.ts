@@ -1,17 +1,17 @@
 /**
- * Places in a stream as people write them, the same on every command: `first` `last` `new` `end`, a sequence `1042`,
- * the last N `-100`, a time `@2026-11-20T10:00Z` or `@1763632800`, a while ago `@-15m`; a range `FROM..TO`, either
- * side empty.
+ * Positions in a stream as text, the same on every command: `first` `last` `new` `end`, a sequence `1042`, the last N `-100`, a
+ * time `@2026-11-20T10:00Z` or `@1763632800`, a time relative to now `@-15m`; and ranges `FROM..TO`, where either side may be
+ * empty.
  */
 
 import {BusError} from './errors.ts'
 import {durationMs} from './time/duration.ts'
 import {farthestMs, isoTime} from './time/timestamp.ts'
 
-/** Where something begins; `first` and `end` are those of the stream when it is asked. Times are Unix milliseconds. */
+/** A start; `first` and `end` are resolved when the stream is read. Times are Unix milliseconds. */
 export type Position = 'first' | 'end' | {readonly seq: number} | {readonly timeMs: number} | {readonly last: number}
 
-/** Both ends are of it. Without `to` it ends where the stream does. */
+/** Both ends are inclusive. Without `to` it ends at the end of the stream. */
 export interface Range {
   readonly from: Position
   readonly to?: {readonly seq: number} | {readonly timeMs: number} | undefined
@@ -19,7 +19,7 @@ export interface Range {
 
 const words: Readonly<Record<string, Position>> = {first: 'first', last: {last: 1}, new: 'end', end: 'end'}
 
-/** A position as it stands on a command line; `now` is Unix milliseconds. Throws `usage`. */
+/** Parses a position; `now` is Unix milliseconds. Throws `usage`. */
 export function parsePosition(text: string, now: number = Date.now()): Position {
   const word = Object.hasOwn(words, text) ? words[text] : undefined
   if (word !== undefined) return word
@@ -29,7 +29,7 @@ export function parsePosition(text: string, now: number = Date.now()): Position 
   throw new BusError('usage', `${JSON.stringify(text)} is not a position in a stream`, {try: hints})
 }
 
-/** `FROM..TO`, either side empty. Throws `usage`. */
+/** Parses `FROM..TO`; either side may be empty. Throws `usage`. */
 export function parseRange(text: string, now: number = Date.now()): Range {
   const dots = text.indexOf('..')
   if (dots < 0) throw new BusError('usage', `${JSON.stringify(text)} is not a range`, {try: ['500..', '@-1h..@-30m']})
@@ -38,7 +38,7 @@ export function parseRange(text: string, now: number = Date.now()): Range {
   return {from: from === '' ? 'first' : parsePosition(from, now), to: to === '' ? undefined : parseEnd(to, now)}
 }
 
-/** Where something ends: a position that does not depend on the end. Throws `usage`. */
+/** Parses the end of a range: a position that is not relative to the end. Throws `usage`. */
 export function parseEnd(text: string, now: number = Date.now()): Range['to'] {
   const position = parsePosition(text, now)
   if (position === 'end') return undefined
@@ -48,7 +48,7 @@ export function parseEnd(text: string, now: number = Date.now()): Range['to'] {
   })
 }
 
-/** A position as it is written. */
+/** A position in text form. */
 export function formatPosition(position: Position): string {
   if (typeof position === 'string') return position
   if ('seq' in position) return String(position.seq)
@@ -66,7 +66,7 @@ function parseMoment(text: string, now: number): number {
   })
 }
 
-/** NaN for what is no time. */
+/** NaN for an invalid time. */
 function momentMs(moment: string, now: number): number {
   if (/^\d{1,12}(\.\d+)?$/.test(moment)) return Number(moment) * 1000
   const ago = moment.startsWith('-') ? durationMs(moment.slice(1)) : undefined

@@ -1,7 +1,7 @@
 /**
- * Records: a message as one line of JSON, and back without losing a byte. The payload is `json` whenever it is JSON,
- * so that `jq` and people can read it; `text` when it is not JSON or when JavaScript's compact form of it differs from
- * the bytes (white space, 1.0, repeated keys); `base64` when it is not UTF-8. Reading takes the most exact one there is.
+ * Records: a message as one line of JSON, and back without losing a byte. The payload is `json` if it is JSON, so that `jq` and
+ * people can read it; `text` if it is not JSON or if JavaScript's compact form differs from the bytes (white space, 1.0,
+ * repeated keys); `base64` if it is not UTF-8. Reading uses the most exact of them.
  */
 
 import {BusError} from './errors.ts'
@@ -11,18 +11,18 @@ import {decode, toBase64, utf8Text} from './text/encoding.ts'
 import {compactJson, isObject, looksLikeJson, parseExact} from './text/json-text.ts'
 import {isoClock} from './time/timestamp.ts'
 
-/** What a record says: a message to publish, and when it was first sent (Unix milliseconds). */
+/** The content of a record: a message to publish, and when it was first sent (Unix milliseconds). */
 export interface Recorded extends Outgoing {
   readonly timeMs: number | undefined
 }
 
-/** What of a message a record has. */
+/** Which parts of a message a record contains. */
 export interface RecordOptions {
-  /** Leaves the payload out and gives its size as `bytes`. */
+  /** Omits the payload and gives its size as `bytes`. */
   readonly headersOnly?: boolean | undefined
 }
 
-/** Writes records: message in, one line out, without its newline. One writer a stream, for what it remembers. */
+/** Writes records: message in, one line out, without its newline. Create one writer per stream of messages, because it caches. */
 export function recordWriter(options: RecordOptions = {}): (message: Message) => string {
   const iso = isoClock()
   let subject: string | undefined
@@ -42,7 +42,7 @@ export function recordWriter(options: RecordOptions = {}): (message: Message) =>
   }
 }
 
-/** Reads one record. Throws `usage`, saying what is wrong with it. Unknown members are ignored. */
+/** Parses one record. Throws `usage` with the reason. Unknown members are ignored. */
 export function parseRecord(line: string): Recorded {
   const record = parseObject(line)
   const {subject, reply, headers, time} = record
@@ -58,12 +58,12 @@ export function parseRecord(line: string): Recorded {
   }
 }
 
-/** Milliseconds as records and results have them: to the microsecond. */
+/** Milliseconds as in records and results, rounded to microseconds. */
 export function roundedMs(ms: number): number {
   return Math.round(ms * 1000) / 1000
 }
 
-/** `,"json":…`, `,"text":…` or `,"base64":…`: what a record has of a payload. */
+/** The members of a record for a payload: `,"json":…`, `,"text":…` or `,"base64":…`. */
 export function payloadJson(payload: string | Uint8Array): string {
   const text = utf8Text(payload)
   if (text === undefined) return `,"base64":"${toBase64(payload)}"`
@@ -72,17 +72,17 @@ export function payloadJson(payload: string | Uint8Array): string {
   return compact === text ? `,"json":${text}` : `,"json":${compactJson(text)},"text":${JSON.stringify(text)}`
 }
 
-/** JavaScript's own form of a JSON text; undefined for what is not JSON, or is nested beyond what can be written. */
+/** JavaScript's own form of a JSON text; undefined if it is not JSON or is nested too deeply to be written. */
 function inCompactForm(text: string): string | undefined {
   try {
     return JSON.stringify(JSON.parse(text))
   } catch {
-    // Written as text.
+    // It is written as text.
     return undefined
   }
 }
 
-/** An object in the order of the headers, or pairs where an object would lose the order or a name. */
+/** An object in the order of the headers, or pairs if an object would lose the order or a name. */
 export function headersJson(headers: Headers): string {
   const values = new Map<string, string[]>()
   let last: string | undefined
@@ -123,7 +123,7 @@ function payloadOf(record: Record<string, unknown>, line: string): string | Uint
   return 'json' in record ? jsonSource(record['json'], line) : ''
 }
 
-/** The compact form of the `json` member with its numbers as the line has them: JavaScript would round 12345678901234567890. */
+/** The compact form of the `json` member with its numbers as in the line: JavaScript would round 12345678901234567890. */
 function jsonSource(value: unknown, line: string): string {
   try {
     const compact = JSON.stringify(value)

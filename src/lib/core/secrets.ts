@@ -1,6 +1,6 @@
 /**
- * A text as it may be shown to people: passwords and tokens in the URLs in it are replaced by `***`. The user name of
- * `user:password@` stays; what stands alone before `@` is a token.
+ * The text with passwords and tokens in URLs replaced by `***`, so that it may be shown. The user name of `user:password@` is
+ * kept; a single word before `@` is a token.
  */
 export function withoutSecrets(text: string): string {
   if (!text.includes('://')) return text

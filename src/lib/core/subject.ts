@@ -1,10 +1,10 @@
 /**
- * Subjects and subject patterns, by the rules of NATS (docs.nats.io, "Subject-Based Messaging") on every bus:
- * tokens split by `.`; in a pattern `*` stands for one token and a last `>` for one or more.
+ * Subjects and patterns by the rules of NATS (docs.nats.io, "Subject-Based Messaging") on every bus: tokens separated by `.`;
+ * in a pattern `*` matches one token and a final `>` one or more.
  */
 import {BusError} from './errors.ts'
 
-/** Checks a subject to publish to. Throws `usage`, naming the fault and its position (1-based). */
+/** Checks a subject to publish to. Throws `usage` with the fault and its position (1-based). */
 export function checkSubject(subject: string): string {
   checkTokens(subject)
   const wildcard = findWildcard(subject)
@@ -14,7 +14,7 @@ export function checkSubject(subject: string): string {
   return subject
 }
 
-/** Checks a pattern to subscribe to. Throws `usage`, naming the fault and its position (1-based). */
+/** Checks a pattern to subscribe to. Throws `usage` with the fault and its position (1-based). */
 export function checkPattern(pattern: string): string {
   checkTokens(pattern)
   const rest = pattern.search(/(^|\.)>\./)
@@ -25,18 +25,18 @@ export function checkPattern(pattern: string): string {
   return pattern
 }
 
-/** True when the pattern has a wildcard token. */
+/** Whether the pattern has a wildcard token. */
 export function hasWildcard(pattern: string): boolean {
   return findWildcard(pattern) >= 0
 }
 
-/** Does `pattern` match `subject`? For one pair; use `SubjectTrie` for many patterns. */
+/** Whether `pattern` matches `subject`. For many patterns use `SubjectTrie`. */
 export function matches(pattern: string, subject: string): boolean {
   if (pattern === subject || pattern === '>') return true
   return covers(pattern, subject)
 }
 
-/** Does `wide` match every subject that `narrow` matches? Both may be patterns. */
+/** Whether `wide` matches every subject that `narrow` matches. Both may be patterns. */
 export function covers(wide: string, narrow: string): boolean {
   const want = wide.split('.')
   const have = narrow.split('.')
@@ -48,7 +48,7 @@ export function covers(wide: string, narrow: string): boolean {
   return want.length === have.length
 }
 
-/** Is there a subject that both patterns match? */
+/** Whether some subject matches both patterns. */
 export function overlaps(one: string, other: string): boolean {
   const a = one.split('.')
   const b = other.split('.')
@@ -61,8 +61,8 @@ export function overlaps(one: string, other: string): boolean {
 }
 
 /**
- * The patterns of one subscription, checked, without those that another one covers, so that a message comes once.
- * Throws `usage` for a bad pattern and when there is none.
+ * The valid patterns of one subscription without those that another one covers, so that each message arrives once. Throws
+ * `usage` for an invalid pattern and if there is none.
  */
 export function checkPatterns(patterns: string | readonly string[]): string[] {
   const unique = [...new Set([patterns].flat().map(checkPattern))]
@@ -70,7 +70,9 @@ export function checkPatterns(patterns: string | readonly string[]): string[] {
   return unique.filter((narrow) => !unique.some((wide) => wide !== narrow && covers(wide, narrow)))
 }
 
-/** Values filed under patterns; finds those whose pattern matches a subject in time by its tokens, not by their number. */
+/**
+ * Values stored under patterns. The time to find the matches of a subject depends on its tokens, not on the number of patterns.
+ */
 export class SubjectTrie<T> {
   readonly #root = new Node<T>()
   #size = 0
@@ -93,7 +95,7 @@ export class SubjectTrie<T> {
     this.#size++
   }
 
-  /** Removes one entry of `value` under `pattern`, and the branches that this leaves empty. */
+  /** Removes one entry of `value` under `pattern`, and branches that become empty. */
   remove(pattern: string, value: T): void {
     const path: [Node<T>, string][] = []
     let node = this.#root
@@ -114,7 +116,7 @@ export class SubjectTrie<T> {
     }
   }
 
-  /** The values of all patterns that match, in no promised order; one value filed twice comes twice. */
+  /** The values of all matching patterns, in no particular order; a value stored twice is returned twice. */
   match(subject: string): T[] {
     const found: T[] = []
     collect(this.#root, subject.split('.'), 0, found)
@@ -134,7 +136,7 @@ function collect<T>(node: Node<T>, tokens: readonly string[], at: number, found:
     return
   }
   const rest = node.children.get('>')
-  // Not `push(...values)`: a call takes some 120,000 arguments at most.
+  // Not `push(...values)`: a call accepts at most about 120,000 arguments.
   for (const value of rest?.values ?? []) found.push(value)
   const any = node.children.get('*')
   if (any !== undefined) collect(any, tokens, at + 1, found)

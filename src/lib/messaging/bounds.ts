@@ -1,4 +1,4 @@
-/** What ends work that has no end of its own: a number, a time, a pause, or a signal. */
+/** The bounds of work that has no end of its own: a number, a time, a pause, or a signal. */
 import {Timer} from '../core/time/timer.ts'
 
 export interface BoundOptions {
@@ -6,7 +6,7 @@ export interface BoundOptions {
   readonly count?: number | undefined
   /** End after this many milliseconds. */
   readonly forMs?: number | undefined
-  /** End after this many milliseconds in which nothing came. */
+  /** End after this many milliseconds in which nothing arrived. */
   readonly idleMs?: number | undefined
   /** Ends it. */
   readonly signal?: AbortSignal | undefined
@@ -14,13 +14,13 @@ export interface BoundOptions {
 
 export type BoundReason = 'count' | 'for' | 'idle' | 'stop'
 
-/** Calls `onEnd` for each bound that is met, immediately if the signal has already aborted; the first is `endedBy`. */
+/** Calls `onEnd` for each bound that is reached, immediately if the signal has already aborted; the first one is `endedBy`. */
 export class Bounds implements Disposable {
   readonly #onEnd: (reason: BoundReason) => void
   readonly #signal: AbortSignal | undefined
   readonly #for: Timer | undefined
   readonly #idle: Timer | undefined
-  /** How many of `count` are still wanted. */
+  /** How many of `count` are still missing. */
   left: number
   endedBy: BoundReason | undefined
 
@@ -34,7 +34,7 @@ export class Bounds implements Disposable {
     else signal?.addEventListener('abort', this.#stopped)
   }
 
-  /** Something came, which begins the wait of `idleMs` again; `counted` of it count. */
+  /** Something arrived, so the wait of `idleMs` restarts; `counted` of it count. */
   came(counted: number): void {
     this.#idle?.refresh()
     this.left -= counted

@@ -9,11 +9,11 @@ export interface CallLoad<A> {
   /** Resolves with true when the call with this index is due, with false at the end of the run. */
   readonly due: (index: number) => boolean | Promise<boolean>
   readonly call: (index: number) => Promise<A>
-  /** Told each answer. Throws what is wrong with it; a promise is waited for. */
+  /** Called with each answer. Throws if the answer is wrong; a promise is awaited. */
   readonly onAnswer: (answer: A) => Promise<void> | undefined
-  /** Told each failure that is counted. */
+  /** Called for each counted failure. */
   readonly onFailure?: ((kind: FailureKind) => void) | undefined
-  /** Told after each call how many are done. */
+  /** Called after each call with the number of finished calls. */
   readonly onProgress?: ((done: number) => void) | undefined
   /** Ends the run. Calls in flight are then not counted. */
   readonly signal?: AbortSignal | undefined
@@ -26,9 +26,9 @@ export interface RequestLoad extends Pick<CallLoad<Message>, 'concurrency' | 'on
   readonly ackIsReply?: boolean | undefined
   /** Makes the next request. */
   readonly next: () => Outgoing
-  /** Told the latency of each request that was answered, before the reply is judged. */
+  /** Called with the latency of each answered request, before the reply is judged. */
   readonly onLatency: (ms: number) => void
-  /** Throws what is wrong with a reply. A promise is waited for. */
+  /** Throws if a reply is wrong. A promise is awaited. */
   readonly judge?: ((reply: Message, ms: number) => Promise<void> | undefined) | undefined
 }
 
@@ -44,7 +44,7 @@ export interface LoadResult {
   readonly ms: number
 }
 
-/** Failures that say something about the service. They are counted; any other failure ends the run. The gravest first. */
+/** Failures of the service, the most serious first. They are counted; any other failure ends the run. */
 const countedKinds: readonly FailureKind[] = ['noResponders', 'timeout', 'remote', 'expectation']
 
 /** Sends `count` requests. The overhead for each is one clock reading. Fails as `runCalls` does. */
@@ -68,7 +68,7 @@ export function runRequests(bus: Transport, load: RequestLoad): Promise<LoadResu
   })
 }
 
-/** Makes calls until none is due. Fails with `noResponders` if that is the result before any answer has come. */
+/** Makes calls until none is due. Fails with `noResponders` if nobody responds before the first answer. */
 export async function runCalls<A>(load: CallLoad<A>): Promise<LoadResult> {
   const {signal} = load
   const run = new CallRun(load)
@@ -86,7 +86,7 @@ export async function runCalls<A>(load: CallLoad<A>): Promise<LoadResult> {
 }
 
 class CallRun<A> {
-  /** What ends from now on does not count. */
+  /** Calls that end from now on do not count. */
   stopped = false
   readonly #load: CallLoad<A>
   readonly #started = performance.now()

@@ -1,8 +1,8 @@
-/** Which NATS services are on a bus: they announce themselves when asked on `$SRV.INFO` (ADR-32). */
+/** Discovers the NATS services on a bus: they announce themselves in reply to `$SRV.INFO` (ADR-32). */
 import {isFailure} from '../core/errors.ts'
 import type {Transport} from '../transport/contract.ts'
 
-/** As a service describes itself, which may be anything. */
+/** The self-description of a service, which is not verified. */
 export interface AnnouncedService {
   readonly name: unknown
   readonly id: unknown
@@ -14,12 +14,12 @@ export interface AnnouncedService {
 export interface DiscoveryOptions {
   /** How long to wait for the first service. */
   readonly timeoutMs: number
-  /** How long to wait for each further one; default 300. */
+  /** How long to wait for each further service; default 300. */
   readonly idleMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/** Asks all services to announce themselves. Fails as `requestMany` does, except where there are none. */
+/** Asks all services to announce themselves. Fails as `requestMany` does, except if there are none. */
 export async function discoverServices(
   bus: Transport,
   {timeoutMs, idleMs = 300, signal}: DiscoveryOptions,
@@ -43,7 +43,7 @@ function parseInfo(text: string): AnnouncedService | undefined {
     const subjects = endpoints.map((endpoint: {readonly subject?: unknown} | null) => endpoint?.subject)
     return {name, id, version, subjects: subjects.filter((subject) => typeof subject === 'string')}
   } catch {
-    // Not the answer of a service.
+    // Not the reply of a service.
     return undefined
   }
 }

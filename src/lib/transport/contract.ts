@@ -1,6 +1,6 @@
 /**
- * The one contract that every bus keeps; `test/conformance/` is its executable form. What a driver cannot do stands in
- * its `features`. Nothing above this folder asks which driver it has.
+ * The contract of every bus; `test/conformance/` is its executable form. A driver declares what it cannot do in `features`.
+ * Nothing above this folder asks which driver it has.
  */
 import type {Headers, Message, Outgoing} from '../core/message.ts'
 import type {Examination} from './examination.ts'
@@ -14,80 +14,80 @@ export interface Features {
   readonly headers: boolean
   /** Queue groups. */
   readonly queues: boolean
-  /** A subscriber that falls behind gets everything later; otherwise what passes its pending limit is dropped and counted. */
+  /** A slow subscriber gets everything later; otherwise messages beyond its pending limit are dropped and counted. */
   readonly keepsForSlow: boolean
-  /** A request that nobody serves fails at once. */
+  /** A request that nobody serves fails immediately. */
   readonly noResponders: boolean
   /**
-   * A request is a message with a reply subject, as anybody may publish one: every subscription gets it, and it has as
-   * many replies as come. Otherwise one member of a queue group, whatever its name, gets it and nobody else, its first
-   * reply is the only one, and a published message has no reply subject.
+   * A request is an ordinary message with a reply subject: every subscription gets it, and it may have any number of replies.
+   * Otherwise only one member of a queue group, whatever the group's name, gets it, only its first reply counts, and a
+   * published message has no reply subject.
    */
   readonly requestsAreMessages: boolean
-  /** Stored messages; without them everything of `streams` fails with `notFound`. */
+  /** Stored messages; without them all methods of `streams` fail with `notFound`. */
   readonly streams: boolean
 }
 
-/** A bus, from `open`. Leaving `await using` closes it. */
+/** A bus, from `open`. It supports `await using`. */
 export interface Transport extends AsyncDisposable {
-  /** As shown to people: secrets removed. */
+  /** The URL without secrets. */
   readonly url: string
   readonly features: Features
   /** The largest payload in bytes. */
   readonly maxPayload: number
 
   /**
-   * Queues a message; it is on its way when `flush` resolves, and until then its bytes must not change. Throws `usage` for
-   * a bad subject, header or size and for a closed bus. Later failures reject the next `flush`.
+   * Queues a message, which has been sent when `flush` resolves; until then its bytes must not change. Throws `usage` for an
+   * invalid subject, header or size and for a closed bus. Later failures reject the next `flush`.
    */
   publish(message: Outgoing): void
 
-  /** Resolves when all earlier publishes are with the server (NATS) or committed (bus file). */
+  /** Resolves when the server (NATS) has all earlier messages, or they are committed (bus file). */
   flush(): Promise<void>
 
   /**
-   * Live when it resolves: whatever is published after that arrives. Several patterns deliver each message once; none
-   * at all is `usage`.
+   * Live when it resolves: messages published after that arrive. With several patterns each message is delivered once; without
+   * any it fails with `usage`.
    */
   subscribe(patterns: string | readonly string[], options?: SubscribeOptions): Promise<Subscription>
 
-  /** The first reply. Fails with `noResponders` at once when nobody serves the subject, with `timeout` when time is up. */
+  /** The first reply. Fails with `noResponders` immediately if nobody serves the subject, or with `timeout`. */
   request(message: Outgoing, options?: RequestOptions): Promise<Message>
 
   /**
-   * Replies until one of the bounds is met; the deadline ends it quietly. Fails with `noResponders` as `request` does.
-   * Leaving the loop early is fine.
+   * Replies until one of the bounds is reached; it ends without an error at the deadline. Fails with `noResponders` as
+   * `request` does. The loop may be left early.
    */
   requestMany(message: Outgoing, options?: ManyOptions): AsyncIterable<Message>
 
-  /** Patterns that clients listen to now; absent on a bus that does not know. */
+  /** Patterns to which clients are subscribed; absent on a bus that does not know them. */
   interests?(): Promise<readonly string[]>
 
   /** Stored messages. */
   readonly streams: Streams
 
-  /** What the bus tells of itself, asked of it now. Fails as `flush` does. */
+  /** The properties of the bus, requested now. Fails as `flush` does. */
   facts(): Promise<Facts>
-  /** What else may be wrong with it; takes longer than `facts` and writes nothing. Absent where there is no more to say. */
+  /** Examines the bus for problems; takes longer than `facts` and writes nothing. Absent if there is nothing to examine. */
   examine?(): Promise<Examination>
-  /** Does what repairs are safe at any time, and answers a sentence for each. */
+  /** Makes all repairs that are safe at any time, and returns a sentence for each. */
   mend?(): Promise<readonly string[]>
 
-  /** Flushes, ends all subscriptions and gives everything back. May be called again. */
+  /** Flushes, ends all subscriptions and releases all resources. May be called again. */
   close(): Promise<void>
 }
 
-/** How a subscription takes messages. */
+/** The options of a subscription. */
 export interface SubscribeOptions {
   /** Queue group: each message goes to one of its members. */
   readonly queue?: string | undefined
-  /** Most messages to hold for a slow reader (default 65,536). */
+  /** Largest number of messages held for a slow reader (default 65,536). */
   readonly pendingLimit?: number | undefined
   /** Ends the subscription as `close` does. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** How long a request waits. */
+/** The options of a request. */
 export interface RequestOptions {
   /** Milliseconds; default 5,000. */
   readonly timeoutMs?: number | undefined
@@ -101,17 +101,17 @@ export interface RequestOptions {
   readonly ackIsReply?: boolean | undefined
 }
 
-/** When the replies to a request are enough. */
+/** The bounds of the replies to a request. */
 export interface ManyOptions extends RequestOptions {
   /** End after this many replies. */
   readonly count?: number | undefined
   /** End after this many milliseconds without a further reply. */
   readonly idleMs?: number | undefined
-  /** End at the first reply with an empty payload, which is not delivered. */
+  /** End at the first reply with an empty payload, which is not returned. */
   readonly untilEmpty?: boolean | undefined
 }
 
-/** What keeps a bus, and how it is. What makes no sense for a bus is absent. */
+/** The properties of a bus. Properties that do not apply are absent. */
 export interface Facts {
   /** `nats-server`, `SQLite`, `memory`. */
   readonly software: string
@@ -119,16 +119,16 @@ export interface Facts {
   /** Names of the server and of its cluster. */
   readonly server?: string | undefined
   readonly cluster?: string | undefined
-  /** Milliseconds that the bus took to answer, or the file to be locked and written; several times in a row. */
+  /** Milliseconds of several round trips: a reply of the server, or locking and writing the file. */
   readonly roundTripsMs: readonly number[]
-  /** Size of the file, and how many messages are in its log now. */
+  /** Size of the file, and the number of messages in its log. */
   readonly bytes?: number | undefined
   readonly messages?: number | undefined
-  /** Stored messages on a server: what is used and how much may be, or why there are none. */
+  /** Usage and limits of JetStream on a server, or why it is missing. */
   readonly jetstream?: JetStreamFacts | {readonly missing: string} | undefined
 }
 
-/** What an account uses and what it may; a limit that is absent is none. Bytes. */
+/** Usage and limits of an account, in bytes; an absent limit means unlimited. */
 export interface JetStreamFacts {
   readonly memory: Usage
   readonly storage: Usage
@@ -136,13 +136,13 @@ export interface JetStreamFacts {
   readonly consumers: Usage
 }
 
-/** How much is used; an absent limit is none. */
+/** An amount in use and its limit; an absent limit means unlimited. */
 export interface Usage {
   readonly used: number
   readonly limit?: number | undefined
 }
 
-/** Something that happened to the connection, for people to know of. */
+/** An event of the connection to report to users. */
 export interface Notice {
   readonly kind: 'slowConsumer' | 'disconnected' | 'reconnected' | 'lameDuck' | 'election' | 'gap' | 'stored' | 'error'
   readonly text: string
@@ -153,28 +153,25 @@ export interface OpenOptions extends ServerOptions {
   /** Name shown in lists of clients, such as `bus sub`. */
   readonly name?: string | undefined
   readonly notify?: ((notice: Notice) => void) | undefined
-  /**
-   * Ends the attempt to open. A bus that is open is closed by `close`, but a flush no longer waits for a connection that is
-   * lost to come back.
-   */
+  /** Aborts opening. An open bus is closed by `close`; after an abort, a flush no longer waits for a lost connection. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** How to reach a server and who one is there; a bus without a server ignores it. */
+/** How to reach a server and log in; other buses ignore it. */
 export interface ServerOptions {
   /** Milliseconds for each server of the list; default 5,000. */
   readonly connectTimeoutMs?: number | undefined
-  /** Attempts for each server to come back once the connection is lost; 0 gives up at once; default without end. */
+  /** Reconnect attempts for each server after the connection is lost; 0 gives up immediately; unlimited by default. */
   readonly maxReconnects?: number | undefined
-  /** What the reply subjects of requests begin with; default `_INBOX`. */
+  /** The prefix of the reply subjects of requests; default `_INBOX`. */
   readonly inboxPrefix?: string | undefined
-  /** Milliseconds between two looks whether the server is still there; after two without an answer it is not. Default 10,000. */
+  /** Milliseconds between two heartbeats; after two without a reply the connection counts as lost. Default 10,000. */
   readonly heartbeatMs?: number | undefined
   readonly login?: Login | undefined
   readonly tls?: TlsOptions | undefined
 }
 
-/** Who one is. A user, password or token in the URL comes before those given here. Texts are secrets and never shown. */
+/** A login. A user, password or token in the URL takes precedence. All strings are secrets and are never shown. */
 export interface Login {
   readonly user?: string | undefined
   readonly password?: string | undefined
@@ -183,22 +180,22 @@ export interface Login {
   readonly credsFile?: string | undefined
   /** The text of a credentials file. */
   readonly creds?: string | undefined
-  /** Path of a file with an nkey seed, read as `credsFile` is. */
+  /** Path of a file with an nkey seed, read again like `credsFile`. */
   readonly nkeyFile?: string | undefined
   /** The nkey seed; with `jwt`, the seed that belongs to it. */
   readonly seed?: string | undefined
   readonly jwt?: string | undefined
 }
 
-/** How a connection is encrypted, and who is trusted. */
+/** Encryption of a connection, and trusted certificates. */
 export interface TlsOptions {
-  /** Paths of PEM files: who may vouch for the server (instead of the system's), and who we are. */
+  /** Paths of PEM files: trusted CA certificates (instead of the system's), and the client certificate and its key. */
   readonly caFile?: string | undefined
   readonly certFile?: string | undefined
   readonly keyFile?: string | undefined
-  /** The server expects TLS before it says anything. */
+  /** The server expects TLS before it sends anything. */
   readonly first?: boolean | undefined
-  /** Takes any certificate of the server. */
+  /** Accept any certificate of the server. */
   readonly insecure?: boolean | undefined
 }
 

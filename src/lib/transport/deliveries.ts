@@ -5,7 +5,7 @@ import type {ConsumerConfig, ConsumerInfo, Delivery} from './streams-contract.ts
 
 type Settlement = 'ack' | 'term'
 
-/** Settled messages that are remembered, to recognize a copy that was sent before the settlement arrived. */
+/** Number of settled messages to remember, in order to recognise a copy that was sent before the settlement arrived. */
 const remembered = 65_536
 
 /**
@@ -37,28 +37,31 @@ export function checkNoneLost({stream, config, pending, ackPending}: ConsumerInf
  */
 export class Deliveries {
   readonly #inProgress = new Map<number, Delivery>()
-  /** Sequences that were settled, each at its remainder, so that a later one takes the place of one long before it; negative for `term`. */
+  /**
+   * Sequences that were settled, at their index modulo the size, so that a later one replaces a much earlier one; negative for
+   * `term`.
+   */
   readonly #settled = new Float64Array(remembered)
 
   get size(): number {
     return this.#inProgress.size
   }
 
-  /** Adds what was taken, and returns those that are no copies. */
+  /** Adds deliveries, and returns those that are not copies. */
   add(taken: readonly Delivery[]): readonly Delivery[] {
     let copies: Set<Delivery> | undefined
     for (const delivery of taken) if (!this.#isNew(delivery)) copies = (copies ?? new Set()).add(delivery)
     return copies === undefined ? taken : taken.filter((delivery) => !copies.has(delivery))
   }
 
-  /** Acknowledges a message, or ends its deliveries. */
+  /** Acknowledges a message, or terminates it. */
   settle({seq = 0}: Delivery, settlement: Settlement, reason?: string): void {
     const delivery = this.#remove(seq, settlement)
     if (settlement === 'term') delivery?.from.term(delivery, reason)
     else delivery?.from.ack(delivery)
   }
 
-  /** Gives a message back, to be delivered again. */
+  /** Returns a message for redelivery. */
   giveBack({seq = 0}: Delivery, delayMs?: number): void {
     const delivery = this.#inProgress.get(seq)
     this.#inProgress.delete(seq)
@@ -73,7 +76,7 @@ export class Deliveries {
     this.#inProgress.clear()
   }
 
-  /** Extends the ack wait of all again and again, until it is cancelled. */
+  /** Extends the ack wait of all deliveries at an interval, until it is disposed. */
   keepAlive({ackWaitMs, backoffMs}: Pick<ConsumerConfig, 'ackWaitMs' | 'backoffMs'>): Interval {
     const everyMs = Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3)
     return new Interval(everyMs, () => {
@@ -81,7 +84,7 @@ export class Deliveries {
     })
   }
 
-  /** A message that is acknowledged with a later one. */
+  /** Removes a message that is acknowledged together with a later one. */
   forget({seq = 0}: Delivery): void {
     this.#remove(seq, 'ack')
   }

@@ -1,57 +1,57 @@
-/** What a bus tells of itself to who looks for something wrong: more than `facts`, and it may take a while. */
+/** The result of examining a bus for problems: more than `facts`, and it may take a while. */
 
-/** What makes no sense for a bus is absent. */
+/** Properties that do not apply are absent. */
 export interface Examination {
-  /** Milliseconds that the clock of the bus is ahead of ours; negative when behind. */
+  /** Milliseconds by which the clock of the bus is ahead of ours; negative if it is behind. */
   readonly clockAheadMs?: number | undefined
-  /** Who one is to the server, where it tells. */
+  /** The user as known to the server, if it reports that. */
   readonly login?: LoginFacts | undefined
   readonly tls?: TlsFacts | undefined
-  /** What the server cannot do, each with the version that it came with. */
+  /** Features that the server lacks, each with the version that introduced it. */
   readonly lacks?: readonly string[] | undefined
   readonly file?: FileFacts | undefined
 }
 
-/** As whom the server knows the connection. */
+/** The user and account of the connection. */
 export interface LoginFacts {
   readonly user?: string | undefined
   readonly account?: string | undefined
-  /** Milliseconds until the login is over. */
+  /** Milliseconds until the login expires. */
   readonly expiresInMs?: number | undefined
 }
 
-/** How a connection is encrypted. */
+/** Encryption of a connection. */
 export interface TlsFacts {
   /** `TLSv1.3` */
   readonly protocol: string
   readonly cipher: string
-  /** Whom the server's certificate names, and who vouches for it. */
+  /** The subject and the issuer of the server's certificate. */
   readonly subject: string
   readonly issuer: string
-  /** Its last moment, in Unix milliseconds. */
+  /** The end of its validity, in Unix milliseconds. */
   readonly validTo: number
-  /** Why it would not be taken if any were not. */
+  /** Why it would be refused without --insecure. */
   readonly distrust?: string | undefined
 }
 
-/** How a bus file is. Sizes are bytes. */
+/** The state of a bus file. Sizes are bytes. */
 export interface FileFacts {
   readonly path: string
-  /** As `PRAGMA user_version`: 1000 times the major number and the minor. */
+  /** As in `PRAGMA user_version`: 1000 times the major number plus the minor. */
   readonly version: number
   readonly bytes: number
   readonly freeBytes: number
   readonly walBytes: number
-  /** What is in the WAL and not yet in the file. */
+  /** Bytes in the WAL that are not yet in the file. */
   readonly unwrittenBytes: number
-  /** Processes that have the file open, where the system tells. */
+  /** Processes that have the file open, if the system reports them. */
   readonly holders: readonly Holder[]
-  /** What `quick_check` found; none when it is whole. */
+  /** The findings of `quick_check`; empty if the file is intact. */
   readonly damage: readonly string[]
   readonly clients: readonly ClientFacts[]
-  /** Clients that are gone without having said so. */
+  /** Clients that ended without unsubscribing. */
   readonly deadClients: number
-  /** Files and folders that others may read or write, or that are symbolic links. */
+  /** Files and folders that others can read or write, or that are symbolic links. */
   readonly exposed: readonly Exposed[]
 }
 
@@ -61,14 +61,14 @@ export interface Holder {
   readonly command: string
 }
 
-/** A live client and what it listens to. */
+/** A live client and its subscriptions. */
 export interface ClientFacts {
   readonly pid: number
   readonly name?: string | undefined
   readonly interests: readonly {readonly pattern: string; readonly queue?: string | undefined}[]
 }
 
-/** A path that is not as it should be. */
+/** A path with a problem. */
 export interface Exposed {
   readonly path: string
   readonly problem: 'open to others' | 'a symbolic link'

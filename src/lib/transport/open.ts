@@ -4,9 +4,9 @@ import {schemeOf} from './schemes.ts'
 
 /**
  * Opens a bus: `sqlite:PATH` or a path that ends in `.db` or `.sqlite`, `libbus:PATH`, `memory:NAME`, or a server:
- * `nats://HOST:PORT`, `tls://`, `ws://`, `wss://`, several separated by commas. With `?synchronous=full` after the path
- * of a bus file, what it acknowledges is on the disk and survives a power loss; the default is SQLite's `NORMAL`.
- * Fails with `usage` for any other URL, else as the driver does.
+ * `nats://HOST:PORT`, `tls://`, `ws://`, `wss://`, several separated by commas. With `?synchronous=full` after the path of a
+ * bus file, acknowledged messages are on the disk and survive a power loss; the default is SQLite's `NORMAL`. Fails with
+ * `usage` for any other URL, else as the driver does.
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Transport> {
   const scheme = schemeOf(url)

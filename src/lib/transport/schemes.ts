@@ -1,18 +1,18 @@
 /**
- * The registry of URL schemes: what each kind of bus is and how its driver loads. Whatever has to be known of the URL of
- * a bus is asked here. A new driver is one line in `schemes`; it is loaded when a bus of its kind is opened.
+ * The registry of URL schemes: what each kind of bus is and how its driver is loaded. It answers every question about the URL
+ * of a bus. A new driver is one line in `schemes`; it is loaded when a bus of its kind is opened.
  */
 import {BusError} from '../core/errors.ts'
 import type {OpenOptions, Transport} from './contract.ts'
 import {serverSchemes, serversIn} from './server-urls.ts'
 
 export interface Scheme {
-  /** Where the bus is: in this process only, in a file of this host, or behind a server. */
+  /** Where the bus is: only in this process, in a file on this host, or behind a server. */
   readonly place: 'process' | 'file' | 'server'
   open(url: string, options: OpenOptions): Promise<Transport>
-  /** For a file: what may follow its path in the URL. */
+  /** For a file: the options that may follow its path in the URL. */
   readonly options?: RegExp
-  /** Throws `usage` for options that the driver does not know, where this can be said without the driver. */
+  /** Throws `usage` for unknown options, if they can be checked without the driver. */
   readonly check?: (url: string) => void
 }
 
@@ -38,7 +38,7 @@ async function openBusFile(url: string, options: OpenOptions): Promise<Transport
   return openSqlite(path, options, isSynchronous)
 }
 
-/** What the URL of a bus is; undefined when it is none. The path of a bus file needs no scheme. */
+/** The scheme of the URL of a bus; undefined if it is not one. The path of a bus file needs no scheme. */
 export function schemeOf(url: string): Scheme | undefined {
   const name = nameOf(url)
   if (name === undefined) return fileIn(url) && schemes['sqlite']
@@ -51,7 +51,7 @@ export function isServer(url: string): boolean {
   return schemeOf(url)?.place === 'server'
 }
 
-/** The parts of a URL that names a file, or of the path of a bus file. `scheme` and `options` with their punctuation. */
+/** The parts of a URL that names a file, or of the path of a bus file. `scheme` and `options` include their punctuation. */
 export function fileIn(url: string): {scheme: string; path: string; options: string} | undefined {
   const name = nameOf(url) ?? 'sqlite'
   const file = Object.hasOwn(schemes, name) ? schemes[name] : undefined
@@ -74,12 +74,12 @@ export function parseBusFile(url: string): {path: string; isSynchronous: boolean
   return {path, isSynchronous: asked === 'full'}
 }
 
-/** Whether a login is in the URL. */
+/** Whether the URL contains a login. */
 export function hasLogin(url: string): boolean {
   return isServer(url) && serversIn(url).some(({login}) => login !== undefined)
 }
 
-/** The scheme of a URL in lower case. Two letters at least: `C:` is a drive. */
+/** The scheme of a URL in lower case. It has at least two letters: `C:` is a drive. */
 function nameOf(url: string): string | undefined {
   return /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase()
 }

@@ -1,8 +1,8 @@
-/** The URLs of servers: their schemes, and lists of them with commas. */
+/** The URLs of servers: their schemes, and comma-separated lists of them. */
 import {BusError} from '../core/errors.ts'
 
 export interface ServerScheme {
-  /** The port where the URL has none. */
+  /** The port if the URL has none. */
   readonly port: number
   readonly isEncrypted?: boolean
   readonly isWebSocket?: boolean
@@ -17,15 +17,15 @@ export const serverSchemes: Readonly<Record<string, ServerScheme>> = {
 
 /** One server of a URL. */
 export interface ServerUrl {
-  /** Undefined where it is not written; in lower case. */
+  /** Undefined if it is missing; in lower case. */
   readonly scheme: string | undefined
   /** What follows the scheme. */
   readonly rest: string
-  /** `user:password` or a token, as it is written. */
+  /** `user:password` or a token, as written. */
   readonly login: string | undefined
 }
 
-/** The servers of a URL, which may be a list with commas. */
+/** The servers of a URL, which may be a comma-separated list. */
 export function serversIn(url: string): readonly ServerUrl[] {
   const texts = url.split(',').map((text) => text.trim())
   return texts
@@ -51,7 +51,7 @@ export function serverScheme(name: string): ServerScheme {
   })
 }
 
-/** The NATS tools take `host:port` and comma lists of it in NATS_URL and in contexts. */
+/** The NATS tools accept `host:port` and comma-separated lists of it in NATS_URL and in contexts. */
 export function withScheme(servers: string): string {
   return servers
     .split(',')

@@ -1,51 +1,50 @@
 /**
- * Stored messages: streams, what is in them, and durable consumers, in JetStream's words and with its defaults
- * (docs.nats.io, "JetStream"; ADR-8, ADR-13, ADR-15) on every bus. `test/conformance/streams/` is its executable form.
- * Times are Unix milliseconds, durations milliseconds; an absent limit is none.
+ * Stored messages: streams, their messages, and durable consumers, in JetStream's terms and with its defaults (docs.nats.io,
+ * "JetStream"; ADR-8, ADR-13, ADR-15) on every bus. `test/conformance/streams/` is its executable form. Times are Unix
+ * milliseconds, durations milliseconds; an absent limit means unlimited.
  */
 import {Message, type Outgoing} from '../core/message.ts'
 import type {Subscription} from './subscription.ts'
 
-/** Everything fails with `notFound` for a stream or consumer that is not there, or when the bus keeps no streams. */
+/** Every method fails with `notFound` if the stream or consumer does not exist, or on a bus without streams. */
 export interface Streams {
   /**
-   * Makes a stream. Fails with `usage` for a bad configuration, when its subjects overlap another stream's (which is
-   * named), and when a stream of this name exists with another configuration; one with the same is answered as it is.
+   * Creates a stream. Fails with `usage` for an invalid configuration, if its subjects overlap with another stream's (which is
+   * named), and if a stream of this name exists with another configuration; one with the same configuration is returned.
    */
   add(config: StreamSettings): Promise<StreamInfo>
   info(stream: string): Promise<StreamInfo>
-  /** By name. */
+  /** Sorted by name. */
   list(options?: ListOptions): Promise<readonly StreamInfo[]>
-  /** The names of the streams that keep a message to this subject or, for a pattern, some that it matches. */
+  /** The names of the streams that store messages with this subject or, for a pattern, some subject that it matches. */
   keeping(pattern: string): Promise<readonly string[]>
-  /** How many messages it has of each subject that matches. */
+  /** The number of messages of each matching subject. */
   subjects(stream: string, pattern?: string): Promise<ReadonlyMap<string, number>>
   /** Removes the stream, its messages and its consumers. */
   remove(stream: string): Promise<void>
-  /** Removes messages and answers how many. */
+  /** Removes messages and returns their number. */
   purge(stream: string, which?: PurgeOptions): Promise<number>
 
   /**
-   * Publishes and waits until a stream has stored it. The headers `storeHeaders` of the message are obeyed. Fails with
-   * `notFound` when no stream keeps the subject, `timeout`, or `remote` when the stream refuses it; `data.code` is then
-   * JetStream's `err_code`.
+   * Publishes and waits until a stream has stored the message. Its headers `storeHeaders` are obeyed. Fails with `notFound` if
+   * no stream stores the subject, `timeout`, or `remote` if the stream refuses it; `data.code` is then JetStream's `err_code`.
    */
   publish(message: Outgoing, options?: {readonly timeoutMs?: number | undefined}): Promise<Stored>
-  /** Publishes many: pipelined, each acknowledged, at the cost of a counter a message. */
+  /** Publishes many messages: pipelined, each acknowledged, at the cost of a counter per message. */
   publisher(options?: PublisherOptions): StreamPublisher
 
   /** The message with this sequence. */
   get(stream: string, seq: number): Promise<Message>
   /** The last message of a subject, or of a pattern. */
   last(stream: string, pattern: string): Promise<Message>
-  /** Reads stored messages in order and disturbs nobody. Each has `seq` and `time`. Ends at the end, unless it follows. */
+  /** Reads stored messages in order without side effects. Each has `seq` and `time`. Ends at the end, unless it follows. */
   read(stream: string, range?: ReadOptions): Promise<Subscription>
 
   readonly consumers: Consumers
 }
 
 /**
- * How a stream is to be; what is absent has its default, an absent limit is none. Times are milliseconds, sizes
+ * The settings of a stream. Absent settings have their defaults, an absent limit means unlimited. Times are milliseconds, sizes
  * bytes.
  */
 export interface StreamSettings {
@@ -54,9 +53,9 @@ export interface StreamSettings {
   /** Patterns; default the name itself. */
   readonly subjects?: readonly string[] | undefined
   readonly description?: string | undefined
-  /** Default `file`. A bus file keeps everything in the file. */
+  /** Default `file`. A bus file stores everything in the file. */
   readonly storage?: 'file' | 'memory' | undefined
-  /** What goes when a limit is reached: the oldest, or the new one is refused. Default `old`. */
+  /** At a limit, remove the oldest messages or refuse new ones. Default `old`. */
   readonly discard?: 'old' | 'new' | undefined
   readonly maxAgeMs?: number | undefined
   readonly maxMsgs?: number | undefined
@@ -76,56 +75,56 @@ export interface StreamConfig extends StreamSettings {
   readonly discard: 'old' | 'new'
   readonly dedupeMs: number
   readonly replicas: number
-  /** Streams of other clients may remove what was consumed; those that we make keep to their limits. */
+  /** Streams of other clients may remove consumed messages; those created here keep to their limits. */
   readonly retention: 'limits' | 'interest' | 'workqueue'
 }
 
-/** A stream as it is now. */
+/** A stream and its current state. */
 export interface StreamInfo {
   /**
-   * Tells the stream from every other one: of another bus, or of the same name after it was recreated. The
-   * same for every connection and as long as the stream exists.
+   * Distinguishes the stream from every other one, including one of another bus, and one of the same name after it was
+   * recreated. The same for every connection and as long as the stream exists.
    */
   readonly id: string
   readonly config: StreamConfig
   readonly created: number
   readonly state: StreamState
-  /** Where it lives, on a cluster. */
+  /** The server that leads it, on a cluster. */
   readonly leader?: string | undefined
 }
 
-/** What is in a stream. Times are Unix milliseconds. */
+/** The state of a stream. Times are Unix milliseconds. */
 export interface StreamState {
   readonly messages: number
-  /** As its bus counts them: payloads, subjects and headers. */
+  /** As counted by the bus: payloads, subjects and headers. */
   readonly bytes: number
-  /** One more than `lastSeq` when it is empty. Sequences only grow; a bus file's have gaps between the stream's own. */
+  /** One more than `lastSeq` if it is empty. Sequences only grow; those of a bus file have gaps. */
   readonly firstSeq: number
   readonly lastSeq: number
   readonly firstTime?: number | undefined
   readonly lastTime?: number | undefined
-  /** Different subjects that it has messages of. */
+  /** The number of different subjects. */
   readonly subjects: number
   readonly consumers: number
 }
 
-/** What to do about streams and consumers of servers that do not answer. */
+/** How to handle streams and consumers of servers that do not answer. */
 export interface ListOptions {
   /** Called with their names; without it the list fails with `timeout`. */
   readonly onUnreachable?: ((names: readonly string[]) => void) | undefined
 }
 
-/** Which messages go; without any, all of them. */
+/** Which messages to remove; without options, all of them. */
 export interface PurgeOptions {
-  /** Only what matches. */
+  /** Only messages with matching subjects. */
   readonly pattern?: string | undefined
-  /** Only what comes before this sequence. */
+  /** Only messages before this sequence. */
   readonly beforeSeq?: number | undefined
   /** Number of newest messages to keep. Not together with `beforeSeq`. */
   readonly keep?: number | undefined
 }
 
-/** Headers by which a publisher says what it expects of a stream (ADR-13). */
+/** Headers with a publisher's expectations of a stream (ADR-13). */
 export const storeHeaders = {
   msgId: 'Nats-Msg-Id',
   expectedStream: 'Nats-Expected-Stream',
@@ -138,11 +137,11 @@ export const storeHeaders = {
 export interface Stored {
   readonly stream: string
   readonly seq: number
-  /** A message with this id was stored before, as `seq`; this one was not. */
+  /** A message with this id had been stored before, as `seq`; this one was not stored. */
   readonly duplicate: boolean
 }
 
-/** How a publisher waits for acknowledgements. */
+/** The options of a publisher. */
 export interface PublisherOptions {
   /**
    * Most messages that may be without their acknowledgement; default 1,000. Messages that are sent again, as during an
@@ -151,9 +150,9 @@ export interface PublisherOptions {
   readonly window?: number | undefined
   /** How long an acknowledgement may take; default 5,000. */
   readonly timeoutMs?: number | undefined
-  /** Told of each acknowledgement, in any order: the message's place among those pushed, from 0. */
+  /** Called for each acknowledgement, in any order, with the message's index among those pushed, from 0. */
   readonly onStored?: ((index: number, stored: Stored) => void) | undefined
-  /** Told of each message that was not stored, which then fails neither `push` nor `flush`. */
+  /** Called for each message that was not stored, which then fails neither `push` nor `flush`. */
   readonly onRefused?: ((index: number, error: unknown) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -161,36 +160,38 @@ export interface PublisherOptions {
 /** Publishes many messages, each acknowledged by a stream. */
 export interface StreamPublisher extends AsyncDisposable {
   /**
-   * Queues a message; its bytes must not change until it is acknowledged. Returns a promise when the window is full:
-   * wait for it before the next. Throws as `publish` does for a bad message.
+   * Queues a message; its bytes must not change until it is acknowledged. Returns a promise if the window is full: await it
+   * before the next. Throws as `publish` does for an invalid message.
    */
   push(message: Outgoing): Promise<void> | undefined
   /**
-   * Resolves when all that was pushed is acknowledged. Rejects with the first failure, as `Streams.publish` does;
-   * its `data.index` is the message's place among those pushed, from 0.
+   * Resolves when everything pushed is acknowledged. Rejects with the first failure, as `Streams.publish` does; its
+   * `data.index` is the message's index among those pushed, from 0.
    */
   flush(): Promise<void>
   readonly acknowledged: number
   readonly duplicates: number
-  /** The highest sequence that was acknowledged, and in which stream. */
+  /** The highest acknowledged sequence, and its stream. */
   readonly last: Stored | undefined
 }
 
 /**
- * Where to begin: at a sequence or the next one that is there, at a time or the first message after, or the last N
- * (where there are filters: of those that match).
+ * Where to start: at a sequence or the next existing one, at a time or the first message after it, or at the last N messages
+ * (that pass the filters, if there are any).
  */
 export type Start = {readonly seq: number} | {readonly timeMs: number} | {readonly last: number}
 
-/** What of a stream is read. */
+/** Which messages of a stream to read. */
 export interface ReadOptions {
-  /** Default the first message. */
+  /** By default the first message. */
   readonly from?: Start | undefined
-  /** Up to and including this sequence, or everything stored before this time. Default what is there when it begins. */
+  /**
+   * Up to and including this sequence, or everything stored before this time. By default the messages that exist at the start.
+   */
   readonly to?: {readonly seq: number} | {readonly timeMs: number} | undefined
-  /** Patterns; default everything. */
+  /** Patterns; by default everything. */
   readonly filters?: readonly string[] | undefined
-  /** Only the last message of each subject, as it is when the reading begins. Not together with `from`, `to` by time, or `follow`. */
+  /** Only the last message of each subject at the start. Not together with `from`, `to` by time, or `follow`. */
   readonly lastPerSubject?: boolean | undefined
   /** Continues with messages stored later. Not together with `to`. */
   readonly follow?: boolean | undefined
@@ -200,12 +201,12 @@ export interface ReadOptions {
 /** The durable consumers of streams. */
 export interface Consumers {
   /**
-   * Makes a durable consumer. Fails with `usage` for a bad configuration and when one of this name exists with another
-   * configuration; one with the same is answered as it is.
+   * Creates a durable consumer. Fails with `usage` for an invalid configuration and if one of this name exists with another
+   * configuration; one with the same configuration is returned.
    */
   add(stream: string, config: ConsumerSettings): Promise<ConsumerInfo>
   info(stream: string, consumer: string): Promise<ConsumerInfo>
-  /** By name. */
+  /** Sorted by name. */
   list(stream: string, options?: ListOptions): Promise<readonly ConsumerInfo[]>
   remove(stream: string, consumer: string): Promise<void>
   /**
@@ -215,31 +216,34 @@ export interface Consumers {
    * that a client uses it.
    */
   reset(stream: string, consumer: string, to: Start | undefined): Promise<ConsumerInfo>
-  /** Takes messages as a member of the consumer; several members share the work. A push consumer must not be bound elsewhere (`denied`). */
+  /**
+   * Takes messages as a member of the consumer; several members share the messages. A push consumer must not be bound elsewhere
+   * (`denied`).
+   */
   consume(stream: string, consumer: string, options?: ConsumeOptions): Promise<Consuming>
 }
 
-/** Where a consumer begins when it is made. */
+/** Where a new consumer starts. */
 export type DeliverPolicy = Start | 'all' | 'new' | 'last' | 'lastPerSubject'
 
-/** How a durable consumer is to be; what is absent has its default. Times are milliseconds. */
+/** The settings of a durable consumer. Absent settings have their defaults. Times are milliseconds. */
 export interface ConsumerSettings {
   /** The durable name; rules as for a stream's. */
   readonly name: string
   readonly description?: string | undefined
-  /** Patterns; default everything in the stream. Several need a server of 2.10 (`usage`). */
+  /** Patterns; by default everything in the stream. Several need a server of 2.10 or newer (`usage`). */
   readonly filters?: readonly string[] | undefined
-  /** Where it begins when it is made; default `all`. `{last}` is not possible here. */
+  /** Where it starts; default `all`. `{last}` is not possible here. */
   readonly deliver?: DeliverPolicy | undefined
-  /** Default `explicit`. `all`: acknowledging one acknowledges those before it. */
+  /** Default `explicit`. With `all`, an acknowledgement covers earlier messages. */
   readonly ack?: 'explicit' | 'all' | 'none' | undefined
-  /** Time to acknowledge before a message is delivered again; default 30,000. */
+  /** The ack wait: a message that is not acknowledged in this time is redelivered; default 30,000. */
   readonly ackWaitMs?: number | undefined
-  /** Deliveries of one message, at most. */
+  /** Largest number of deliveries of one message. */
   readonly maxDeliver?: number | undefined
-  /** Messages without acknowledgement, at most, in the hands of all members; default 1,000. */
+  /** Largest number of unacknowledged messages of all members together; default 1,000. */
   readonly maxAckPending?: number | undefined
-  /** Instead of `ackWaitMs` for the first, second, … delivery; the last one stays. */
+  /** Replaces `ackWaitMs` for the first, second, … delivery; the last value applies to all further ones. */
   readonly backoffMs?: readonly number[] | undefined
 }
 
@@ -252,25 +256,25 @@ export interface ConsumerConfig extends ConsumerSettings {
   readonly maxAckPending: number
   readonly backoffMs: readonly number[]
   readonly durable: boolean
-  /** Its server delivers headers only. A member reads the messages, so that its deliveries are whole. */
+  /** The server delivers headers only. A member reads the messages, so that its deliveries are complete. */
   readonly headersOnly?: boolean | undefined
-  /** A push consumer: where its server sends, and to which queue group. */
+  /** A push consumer: the subject to which the server sends, and its queue group. */
   readonly push?: {readonly subject: string; readonly queue?: string | undefined} | undefined
 }
 
-/** A consumer as it is now. Times are Unix milliseconds. */
+/** A consumer and its current state. Times are Unix milliseconds. */
 export interface ConsumerInfo {
   readonly stream: string
   readonly config: ConsumerConfig
   readonly created: number
-  /** The last message that was delivered, and up to where all are acknowledged without a gap: sequences of the stream, 0 for none. */
+  /** The last delivered message, and the ack floor: sequences of the stream, 0 for none. */
   readonly deliveredSeq: number
   readonly ackFloor: number
   /** Not yet delivered. */
   readonly pending: number
   /** Delivered and not yet acknowledged. */
   readonly ackPending: number
-  /** Of those, delivered more than once. */
+  /** How many of them were delivered more than once. */
   readonly redelivered: number
   /**
    * Delivered as often as allowed and never acknowledged, as far as it is known: a server forgets them once a later
@@ -279,47 +283,53 @@ export interface ConsumerInfo {
   readonly givenUp?: number | undefined
   /** When it last delivered or was acknowledged. */
   readonly lastActive?: number | undefined
-  /** For a push consumer: somebody listens. */
+  /** For a push consumer: whether a client is subscribed. */
   readonly bound?: boolean | undefined
 }
 
-/** How a member takes from its consumer. */
+/** The options of a member. */
 export interface ConsumeOptions {
-  /** Messages to have ready beyond those that were taken; default 512, and not more than `max`. */
+  /** Messages to fetch ahead of those taken; default 512, and not more than `max`. */
   readonly prefetch?: number | undefined
-  /** Total number to take; no more are claimed. */
+  /** Total number of messages to take; no more are claimed. */
   readonly max?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/** What a member has of its consumer. One reader at a time. */
+/** A member's access to its consumer. One reader at a time. */
 export interface Consuming extends AsyncDisposable {
-  /** Up to `max` deliveries as soon as there is one; none when nothing came for `waitMs` (default: without end), and when `ended`. */
+  /**
+   * Up to `max` deliveries as soon as there is one; none if nothing arrived for `waitMs` (unlimited by default), and when
+   * `ended`.
+   */
   take(max: number, waitMs?: number): Promise<readonly Delivery[]>
   /** It was closed, its signal aborted, or `max` were taken. */
   readonly ended: boolean
-  /** Done. On an `all` consumer with all before it; on a `none` consumer nothing. Queued: see `flush`. */
+  /**
+   * Acknowledges. On an `all` consumer this covers all earlier messages; on a `none` consumer it does nothing. Queued: see
+   * `flush`.
+   */
   ack(delivery: Delivery): void
-  /** Not done: deliver it again, now or after a while. */
+  /** Requests redelivery, immediately or after a delay. */
   nak(delivery: Delivery, delayMs?: number): void
-  /** Never deliver it again. */
+  /** Terminates the message: it is never redelivered. */
   term(delivery: Delivery, reason?: string): void
-  /** Still at work: the time to acknowledge begins anew. */
+  /** Reports progress: the ack wait starts again. */
   working(delivery: Delivery): void
-  /** All of these so far are with the server, or committed. */
+  /** Resolves when the server has all of these, or they are committed. */
   flush(): Promise<void>
-  /** Gives back what was not taken, flushes, and leaves the consumer as it is. */
+  /** Returns messages that were not taken, flushes, and leaves the consumer unchanged. */
   close(): Promise<void>
 }
 
-/** A message that came from a consumer. */
+/** A message delivered by a consumer. */
 export class Delivery extends Message {
   readonly from: Consuming
   readonly stream: string
   readonly consumer: string
-  /** 1 the first time. */
+  /** 1 for the first delivery. */
   readonly deliveries: number
-  /** How many more the consumer has that were not delivered, as of this one. */
+  /** How many undelivered messages the consumer has, as of this delivery. */
   readonly pending: number
 
   constructor(

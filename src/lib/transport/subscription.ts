@@ -1,16 +1,16 @@
 import type {Message} from '../core/message.ts'
 
-/** Messages as they arrive. Leaving a `for await` closes it. One reader at a time. */
+/** Messages as they arrive. Leaving a `for await` loop closes it. One reader at a time. */
 export interface Subscription extends AsyncIterable<Message>, AsyncDisposable {
-  /** Messages that a slow reader lost. */
+  /** Messages that were dropped because the reader was too slow. */
   readonly dropped: number
   /**
-   * Up to `max` messages as soon as there is one; none when the subscription has ended. On a queue group no more than
-   * `max` are claimed, so ask for what you can work on now.
+   * Up to `max` messages as soon as there is one; none if the subscription has ended. On a queue group no more than `max` are
+   * claimed, so request only what you can handle now.
    */
   take(max: number): Promise<readonly Message[]>
-  /** Takes no further messages; what was flushed before is still delivered, then it ends. Resolves at once. */
+  /** Takes no further messages; those flushed before are still delivered, then it ends. Resolves immediately. */
   drain(): Promise<void>
-  /** Ends at once; what was not taken is let go. */
+  /** Ends immediately; messages that were not taken are discarded. */
   close(): Promise<void>
 }

@@ -164,8 +164,8 @@ describe('bench', () => {
   test.each([
     [['pub', '--with-sub', '--size', '4'], 2, 'at least 8 B'],
     [['pub', '--msgs', '2', '--clients', '3'], 2, '3 clients cannot share 2 messages'],
-    [['pub', '--csv', '--json'], 2, 'exclude each other'],
-    [['pub', '--max-regression', '5%'], 2, '--max-regression goes with --baseline'],
+    [['pub', '--csv', '--json'], 2, 'cannot be used together'],
+    [['pub', '--max-regression', '5%'], 2, '--max-regression needs --baseline'],
     [['pub', '--baseline', 'none.json'], 5, 'cannot read the baseline none.json'],
     [['pub', 'a.*'], 2, 'has wildcard'],
     [['worker'], 2, 'is for bus bench itself'],

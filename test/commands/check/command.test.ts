@@ -180,7 +180,7 @@ const cases: readonly Case[] = [
         do: [{pub: {subject: 'm.a', json: 2}}, {pub: {subject: 'm.a', json: 1}}],
       },
     },
-    /json goes down at message 2: 1 after 2/,
+    /json decreases at message 2: 1 after 2/,
   ],
   ['messages, none', {messages: {subject: 'm.>', none: true, within: '300ms', do: [{pub: 'other'}]}}],
   [
@@ -218,7 +218,7 @@ const cases: readonly Case[] = [
   ['stream, not there', {stream: 'NOPE'}, /NOPE/],
   ['stream, not there as expected', {stream: 'NOPE', expect: {status: 'not-found'}}],
   ['stream, other subjects', {stream: {name: 'GAME', subjects: ['a', 'b']}}, /GAME stores GAME\.>, not a b/],
-  ['stream, stale', {stream: {name: 'GAME', fresh: '1us'}}, /the last message of GAME is \d+ ms old, over 1us/],
+  ['stream, stale', {stream: {name: 'GAME', fresh: '1us'}}, /the last message of GAME is \d+ ms old, more than 1us/],
   ['stream, empty', {stream: {name: 'GAME', 'at-least': 100_000}}, /fewer than 100000/],
   ['stream, full', {stream: {name: 'GAME', 'at-most': 0}}, /more than 0/],
   [
@@ -228,12 +228,12 @@ const cases: readonly Case[] = [
   [
     'consumer, lagging',
     {consumer: {stream: 'GAME', name: 'ci', 'max-lag': 0}},
-    /ci lags by 1 messages, over 0: 1 pending, 0 not acknowledged/,
+    /the lag of ci is 1, more than 0: 1 pending, 0 not acknowledged/,
   ],
   [
     'consumer, idle',
     {consumer: {stream: 'GAME', name: 'ci', active: '1us'}},
-    /ci was last active \d+ ms ago, over 1us/,
+    /ci was last active \d+ ms ago, more than 1us/,
   ],
   ['consumer, not there', {consumer: {stream: 'GAME', name: 'nope'}}, /nope/],
   ['interest in a service', {interest: 'named'}],
@@ -245,8 +245,12 @@ const cases: readonly Case[] = [
     'latency',
     {latency: {subject: 'echo', count: 50, concurrency: 4, p99: '5s', max: '5s'}, expect: ['ok = 50', 'p50 <= p99']},
   ],
-  ['latency, slow', {latency: {subject: 'echo', count: 20, p50: '1us'}}, /p50 is [\d.]+ ms, over 1us/],
-  ['latency, the very slowest', {latency: {subject: 'echo', count: 20, p9999: '1us'}}, /p9999 is [\d.]+ ms, over 1us/],
+  ['latency, slow', {latency: {subject: 'echo', count: 20, p50: '1us'}}, /p50 is [\d.]+ ms, more than 1us/],
+  [
+    'latency, the very slowest',
+    {latency: {subject: 'echo', count: 20, p9999: '1us'}},
+    /p9999 is [\d.]+ ms, more than 1us/,
+  ],
   ['latency, nobody', {latency: {subject: 'nobody'}}, /nobody serves "nobody"/],
   ['latency, failing', {latency: {subject: 'broken', count: 2}}, /2 of 2 requests failed/],
   [

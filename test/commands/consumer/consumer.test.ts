@@ -183,7 +183,9 @@ onBothBuses((newScene) => {
     const asked = await reset(String(third))
     expect([asked.code, asked.stderr]).toEqual([
       2,
-      expect.stringContaining(`this would move consumer c of stream S from #${(seqs.at(-1) ?? 0) + 1} to #${third};`),
+      expect.stringContaining(
+        `confirmation is needed to move consumer c of stream S from #${(seqs.at(-1) ?? 0) + 1} to #${third}: pass --yes`,
+      ),
     ])
     await expectAll('')
 
@@ -235,10 +237,10 @@ test.each([
   [['add', 'S'], 'CONSUMER is missing'],
   [['reset', 'S', 'c'], '--to'],
   [['reset', 'S', 'c', '--to', '@yesterday'], '--to: "@yesterday" is not a time'],
-  [['next', 'S', 'c', '--ack', '--nak'], '--ack and --nak exclude each other'],
-  [['next', 'S', 'c', '--peek', '--ack'], '--peek and --ack exclude each other'],
-  [['next', 'S', 'c', '--nak', '--term'], '--nak and --term exclude each other'],
-  [['next', 'S', 'c', '--delay', '1ms'], '--delay goes with --nak'],
+  [['next', 'S', 'c', '--ack', '--nak'], '--ack and --nak cannot be used together'],
+  [['next', 'S', 'c', '--peek', '--ack'], '--peek and --ack cannot be used together'],
+  [['next', 'S', 'c', '--nak', '--term'], '--nak and --term cannot be used together'],
+  [['next', 'S', 'c', '--delay', '1ms'], '--delay needs --nak'],
   [['next', 'S', 'c', '-n', '0'], '--count: "0" is not a whole number of at least 1'],
 ])('a usage error is exit code 2: consumer %j', async (words, sentence) => {
   const {code, stdout, stderr} = await bus(['consumer', ...words])

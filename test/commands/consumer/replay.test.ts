@@ -328,10 +328,10 @@ function lines(path: string): string[] {
 
 describe('consumer replay refuses', () => {
   test.each([
-    [['S', '--exec', '--webhook', 'http://x', '--', 'true'], '--webhook and --exec exclude each other'],
-    [['S', '--raw', '--webhook', 'http://x'], '--webhook and --raw exclude each other'],
-    [['S', '--peek'], '--peek goes with a CONSUMER'],
-    [['S', 'd', '--from', '1'], '--from goes with a range'],
+    [['S', '--exec', '--webhook', 'http://x', '--', 'true'], '--webhook and --exec cannot be used together'],
+    [['S', '--raw', '--webhook', 'http://x'], '--webhook and --raw cannot be used together'],
+    [['S', '--peek'], '--peek needs a CONSUMER'],
+    [['S', 'd', '--from', '1'], '--from is for a range'],
     [['S', 'd', '--where', 'true'], 'otherwise skipped messages would be acknowledged'],
     [['S', '--range', '5'], '"5" is not a range'],
     [['S', '--from', 'yesterday'], 'is not a position'],

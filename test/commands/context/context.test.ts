@@ -120,7 +120,7 @@ describe('context add', () => {
     [['a/b', '--bus', 'nats://a'], 'a context cannot be called "a/b"'],
     [['x', '--bus', 'gopher://a'], '"gopher://a" is not a bus'],
     [['x', '--bus', './a.db', '--creds', 'x'], 'creds of the context "x" is for servers'],
-    [['x', '--bus', 'nats://a', '--creds', 'x', '--nkey', 'y'], 'are two logins'],
+    [['x', '--bus', 'nats://a', '--creds', 'x', '--nkey', 'y'], 'are different logins'],
     [['x', '--bus', 'nats://a', '--max-reconnects', '3'], 'a context cannot contain --max-reconnects'],
   ])('refuses %j', async (args, sentence) => {
     expect(await context('add', ...args)).toMatchObject({code: 2, stderr: expect.stringContaining(sentence)})
@@ -181,7 +181,7 @@ describe('a context', () => {
     await context('add', 'one', '--bus', unreachable, '--token', 's3cret-token')
     const url = servers.token.url()
     const ended = await safely(['pub', 'a', 'x', '--context', 'one', '--bus', url])
-    const warning = `warning: the login of the context "one" goes to ${url} (--bus)\n`
+    const warning = `warning: the login from the context "one" is sent to ${url} (--bus)\n`
     expect(ended).toMatchObject({code: 0, stderr: `${warning}published 1 B to a\n`})
   })
 
@@ -403,7 +403,7 @@ describe('context check', () => {
       ...{memory: {used: 0, limit: 1048576}, storage: {used: 0, limit: 2097152}},
       ...{streams: {used: 0, limit: 5}, consumers: {used: 0, limit: 6}},
     })
-    expect(await check('b:p')).toEqual({missing: 'this login is not allowed to ask for it'})
+    expect(await check('b:p')).toEqual({missing: 'this login has no permission to request it'})
   })
 
   it('shows the state of a server as text', async () => {

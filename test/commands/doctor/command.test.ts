@@ -70,7 +70,7 @@ describe('bus doctor on a bus file', () => {
     expect(before.notWell).toEqual([expect.stringMatching(/^1 client ended/), `${file} is accessible to other users`])
     expect(statSync(file).mode & 0o777).toBe(0o644)
     const fixed = await doctor('-b', file, '--fix')
-    expect(fixed.report.repaired.slice(0, 2)).toEqual(['forgot 1 client that is gone', `chmod 600 ${file}`])
+    expect(fixed.report.repaired.slice(0, 2)).toEqual(['removed 1 client that has gone', `chmod 600 ${file}`])
     expect(fixed.notWell).toEqual([])
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })

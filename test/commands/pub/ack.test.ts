@@ -23,7 +23,7 @@ onBothBuses((newScene) => {
     await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
     const once = ['pub', 's.a', 'x', '--ack', '--msg-id', 'order-1']
     expect((await scene.run(once)).stderr).toMatch(/^stored 1 B as #\d+ of S\n$/)
-    expect((await scene.run(once)).stderr).toMatch(/^nothing new: this message id is #\d+ of S\n$/)
+    expect((await scene.run(once)).stderr).toMatch(/^already stored: this message id is #\d+ of S\n$/)
     const many = ['pub', 's.a', 'x', '--ack', '--template', '--msg-id', 'n-{n}', '-n']
     expect((await scene.run([...many, '3'])).stderr).toMatch(/^3 acknowledged · 3 B · last is #\d+ of S · /)
     const again = await scene.run([...many, '5', '--json'])

@@ -296,11 +296,11 @@ describe('bus pub refuses', () => {
     [2, '--speed: "slow" is not a speed', ['--records', 'x', '--speed', 'slow']],
     [2, '--header: header "nocolon" has no "name:"', ['a', 'x', '-H', 'nocolon']],
     [2, '--header: the value of header "A" has a line break or NUL', ['a', 'x', '-H', 'A: b\nc']],
-    [2, 'the body is given twice: by the argument and by --file', ['a', 'x', '--file', 'y']],
-    [2, '--lines and --count exclude each other', ['a', '--lines', '-n', '2']],
+    [2, 'the body is given twice, by the argument and by --file', ['a', 'x', '--file', 'y']],
+    [2, '--lines and --count cannot be used together', ['a', '--lines', '-n', '2']],
     [2, 'the body has the unknown "{x}", at position 1', ['a', '{x}', '--template']],
     [2, 'the body is not hex: "x" at position 1', ['a', 'xx', '--encoding', 'hex']],
-    [2, '--size asks for 1073741824 bytes, sqlite:', ['a', '--size', '1GiB']],
+    [2, '--size is 1073741824 bytes, but sqlite:', ['a', '--size', '1GiB']],
     [5, `cannot read ${missing}: there is no such file`, ['a', '--file', missing]],
     [5, `cannot read ${missing}: there is no such file`, ['--records', missing]],
     [2, `cannot read ${folder}: it is a folder`, ['a', '--file', folder]],
@@ -316,7 +316,7 @@ describe('bus pub refuses', () => {
     const {code, stderr} = await bus(['pub', 'a', '--file', large, '-b', newBus()])
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/^bus: the payload has 67108865 bytes, .* takes 67108864 at most\n/),
+      expect.stringMatching(/^bus: the payload has 67108865 bytes, .* accepts at most 67108864\n/),
     ])
   })
 

@@ -49,7 +49,7 @@ describe('what is published', () => {
   test('is random of the size that was asked for', async () => {
     expect((await published({subject: 'a', size: 100}))[0]?.data).toHaveLength(100)
     await expect(published({subject: 'a', size: 1001})).rejects.toThrow(
-      '--size asks for 1001 bytes, memory:x takes 1000 at most',
+      '--size is 1001 bytes, but memory:x accepts at most 1000',
     )
   })
 
@@ -98,14 +98,14 @@ describe('what is published', () => {
     [{}, 'SUBJECT is missing'],
     [{subject: 'a..b', body: 'x'}, 'subject "a..b" has an empty token at position 3'],
     [{subject: 'a', body: 'x', reply: 'b.*'}, 'subject "b.*" has wildcard "*" at position 3'],
-    [{subject: 'a', body: 'x', file: 'y'}, 'the body is given twice: by the argument and by --file'],
-    [{subject: 'a', body: 'x', size: 1}, 'the body is given twice: by the argument and by --size'],
+    [{subject: 'a', body: 'x', file: 'y'}, 'the body is given twice, by the argument and by --file'],
+    [{subject: 'a', body: 'x', size: 1}, 'the body is given twice, by the argument and by --size'],
     [
       {subject: 'a', body: 'x', lines: true},
       'with --lines the messages come from stdin or --file, not from the argument',
     ],
     [{subject: 'a', file: '/dev/null', lines: true, delimiter: ''}, '--delimiter is empty, so there would be no lines'],
-    [{subject: 'a', records: 'x'}, 'records have their own subjects: SUBJECT and --records exclude each other'],
+    [{subject: 'a', records: 'x'}, 'records have their own subjects: SUBJECT and --records cannot be used together'],
     [{subject: 'a', lines: true, ack: true, 'msg-id': 'a-{n}'}, 'all messages would have the id "a-{n}"'],
     [{subject: 'a', lines: true, ack: true, 'msg-id': 'a', template: true}, 'all messages would have the id "a"'],
     [{subject: 'a', body: 'x', count: 2, ack: true, 'msg-id': 'a'}, 'all messages would have the id "a"'],

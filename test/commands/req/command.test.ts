@@ -107,7 +107,7 @@ describe('several replies', () => {
   test('fewer than asked are shown, and it is exit 6', async () => {
     const {code, stdout, stderr} = await req(['everybody', '', '--replies', '3', '-t', '2s'])
     expect({code, stdout}).toEqual({code: 6, stdout: 'one\n{"n":2}\n'})
-    expect(stderr).toContain('bus: only 2 of 3 replies came in time on "everybody" from sqlite:')
+    expect(stderr).toContain('bus: only 2 of 3 replies arrived in time on "everybody" from sqlite:')
   })
 
   test('are judged together', async () => {
@@ -237,9 +237,9 @@ describe('bad usage is exit 2 with a sentence', () => {
     [['a', 'x', '--file', '/etc/hostname'], 'the body is given twice'],
     [['a', 'x', '--expect', 'json.'], '--expect "json." is not JSONata'],
     [['a', 'x', '--select', '('], '--select "(" is not JSONata'],
-    [['a', 'x', '-c', '2'], '--concurrency goes with --count'],
-    [['a', 'x', '-n', '2', '--replies', '2'], '--count and --replies exclude each other'],
-    [['a', 'x', '--raw', '-f', '{text}'], '--raw and --format exclude each other'],
+    [['a', 'x', '-c', '2'], '--concurrency needs --count'],
+    [['a', 'x', '-n', '2', '--replies', '2'], '--count and --replies cannot be used together'],
+    [['a', 'x', '--raw', '-f', '{text}'], '--raw and --format cannot be used together'],
     [['a', 'zz', '--encoding', 'hex'], 'the body is not hex: "z" at position 1'],
     [['a', 'x', '--size', '10'], 'the body is given twice'],
   ])('%j', async (args, sentence) => {
@@ -252,7 +252,9 @@ describe('bad usage is exit 2 with a sentence', () => {
   test('under --json it is one JSON object', async () => {
     const {code, stderr} = await req(['a', 'x', '--raw', '--json'])
     expect(code).toBe(2)
-    expect(JSON.parse(stderr)).toMatchObject({error: {kind: 'usage', message: '--raw and --json exclude each other'}})
+    expect(JSON.parse(stderr)).toMatchObject({
+      error: {kind: 'usage', message: '--raw and --json cannot be used together'},
+    })
   })
 
   test('so is a payload over the limit of the bus', async () => {
@@ -261,7 +263,7 @@ describe('bad usage is exit 2 with a sentence', () => {
     truncateSync(file, 65 * 1024 * 1024)
     const {code, stderr} = await req(['a', '--file', file])
     expect(code).toBe(2)
-    expect(stderr).toMatch(/^bus: the payload has 68157440 bytes, sqlite:.* takes \d+ at most\n/)
+    expect(stderr).toMatch(/^bus: the payload has 68157440 bytes, but sqlite:.* accepts at most \d+\n/)
   })
 
   test('a file that is not there is exit 5', async () => {

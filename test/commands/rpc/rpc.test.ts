@@ -105,7 +105,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       [['a'], 'METHOD is missing'],
       [['loom.rpc.a.b.c', '1', '2'], 'one payload'],
       [['loom.rpc.a.b.c', '--any'], 'already names an instance'],
-      [['a', 'b', '--any', '--all'], 'exclude each other'],
+      [['a', 'b', '--any', '--all'], 'cannot be used together'],
       [['a', 'b', '--instance', 'x.y'], 'not one token'],
     ])('refuses %j', async (args, sentence) => {
       expect(await call(...args)).toMatchObject({code: 2, stderr: expect.stringContaining(sentence)})

@@ -193,7 +193,7 @@ describe('it ends', () => {
     ])
     expect(some).toMatchObject({
       code: 6,
-      stderr: expect.stringContaining('bus: only 0 of 2 requests came on "none" in time\n'),
+      stderr: expect.stringContaining('bus: only 0 of 2 requests arrived on "none" in time\n'),
     })
     expect(idle.code).toBe(6)
     expect(free.code).toBe(0)
@@ -204,7 +204,7 @@ describe('it ends', () => {
     const reply = req('work', '')
     await server.stderrLine('started')
     server.interrupt()
-    await server.stderrLine('finishing 1 in work')
+    await server.stderrLine('finishing 1 request; press Ctrl-C again to stop immediately')
     expect((await req('work', '')).code).toBe(7)
     expect((await reply).stdout).toBe('done\n\n')
     expect(await server.ended).toMatchObject({code: 0, stderr: expect.stringContaining('\n1 served · ')})
@@ -215,7 +215,7 @@ describe('it ends', () => {
     const reply = bus(['req', 'work', '', '-t', '300ms'], {env})
     const pid = Number((await server.stderrLine('pid ')).slice(4))
     server.interrupt()
-    await server.stderrLine('finishing 1 in work')
+    await server.stderrLine('finishing 1 request; press Ctrl-C again to stop immediately')
     server.interrupt()
     expect(await server.ended).toMatchObject({signal: 'SIGINT'})
     await expect.poll(() => isAlive(pid)).toBe(false)
@@ -236,17 +236,17 @@ describe('it ends', () => {
 describe('bad usage is exit 2 with a sentence', () => {
   test.each([
     [[], 'SUBJECT'],
-    [['a'], 'nothing says what to reply on "a"'],
-    [['a', 'x', '--echo'], 'the reply is given twice: by the argument and by --echo'],
-    [['a', '--expr', '1', '--exec', '--', 'cat'], 'the reply is given twice: by --expr and by --exec'],
+    [['a'], 'no reply is given for "a"'],
+    [['a', 'x', '--echo'], 'the reply is given twice, by the argument and by --echo'],
+    [['a', '--expr', '1', '--exec', '--', 'cat'], 'the reply is given twice, by --expr and by --exec'],
     [['a', '--exec'], '--exec needs a program after --'],
     [['a', '--exec', '--'], '--exec needs a program after --'],
     [['a', '--exec', '--', 'no-such-program'], 'cannot run "no-such-program": it is not on the PATH'],
     [['a', '--expr', 'json.('], '--expr "json.(" is not JSONata'],
-    [['a', 'x', '--exec-timeout', '1s'], '--exec-timeout goes with --exec'],
+    [['a', 'x', '--exec-timeout', '1s'], '--exec-timeout needs --exec'],
     [['a..b', 'x'], 'an empty token at position 3'],
     [['a.>.b', 'x'], '">" before the last token at position 3'],
-    [['a', 'x', '-q', 'b', '--no-queue'], '--queue and --no-queue exclude each other'],
+    [['a', 'x', '-q', 'b', '--no-queue'], '--queue and --no-queue cannot be used together'],
     [['a', 'x', '--concurrency', '0'], '"0" is not a whole number of at least 1'],
     [['a', 'x', '--fail', '5'], '"5" is not a percentage'],
     [['a', 'x', '--fail', '101%'], '"101%" is not a percentage'],

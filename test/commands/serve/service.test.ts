@@ -106,7 +106,7 @@ describe.each([
     const reply = bus(['req', 'leave', 'x', '--bus', where()])
     await service.running.stderrLine('started')
     service.running.interrupt()
-    await service.running.stderrLine('finishing 1 in work')
+    await service.running.stderrLine('finishing 1 request; press Ctrl-C again to stop immediately')
     await expect.poll(async () => (await bus(['req', '$SRV.PING.leaver', '', '--bus', where()])).code).toBe(7)
     writeFileSync(mayEnd, '')
     expect((await reply).stdout).toBe('done\n\n')
@@ -139,7 +139,7 @@ describe('bad usage is exit 2 with a sentence', () => {
     [['--service', 'a', '--version', '1.2'], 'the version "1.2" is not a semantic version'],
     [['--service', 'a', '--version', 'v1.2.3'], 'the version "v1.2.3" is not a semantic version'],
     [['--service', 'a', '--version', '01.2.3'], 'the version "01.2.3" is not a semantic version'],
-    [['--version', '1.2.3'], '--version goes with --service'],
+    [['--version', '1.2.3'], '--version needs --service'],
   ])('%j', async (args, sentence) => {
     const {code, stdout, stderr} = await bus(['serve', 'x', 'y', ...args, '--bus', join(folder, 'bus.db')])
     expect({code, stdout}).toEqual({code: 2, stdout: ''})

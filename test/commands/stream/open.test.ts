@@ -183,8 +183,8 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
 
     test.each([
       [['x', '--stream'], 'stream', undefined],
-      [['x', 'body', '--stream', '--echo'], 'exclude each other', undefined],
-      [['x', 'body', '--chunk', '1KiB'], '--chunk goes with --stream', undefined],
+      [['x', 'body', '--stream', '--echo'], 'cannot be used together', undefined],
+      [['x', 'body', '--chunk', '1KiB'], '--chunk needs --stream', undefined],
       [['x', '--stream', '--file', '/nowhere/at/all'], 'cannot read', 5],
       [['x', 'body', '--stream', '--file', '/dev/null'], 'given twice', undefined],
     ])('refuses %j', async (args, sentence, code) => {

@@ -87,10 +87,10 @@ describe('a stream', () => {
 
 describe('the question of stream purge', () => {
   test.each([
-    [{}, 'remove from stream S all messages (it has 1,234 in all)'],
-    [{filter: ['a', 'b.*']}, 'remove from stream S all messages of a and b.* (it has 1,234 in all)'],
-    [{before: 7}, 'remove from stream S all messages before #7 (it has 1,234 in all)'],
-    [{keep: 1}, 'remove from stream S all but the last 1 message (it has 1,234 in all)'],
+    [{}, 'remove all messages from stream S, which has 1,234 messages'],
+    [{filter: ['a', 'b.*']}, 'remove all messages of a and b.* from stream S, which has 1,234 messages'],
+    [{before: 7}, 'remove all messages before #7 from stream S, which has 1,234 messages'],
+    [{keep: 1}, 'remove all but the last 1 message from stream S, which has 1,234 messages'],
   ])('with %j is: %s', (flags, text) => {
     expect(purgeText('S', 1234, flags)).toBe(text)
   })

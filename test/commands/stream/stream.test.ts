@@ -173,11 +173,13 @@ onBothBuses((newScene) => {
     const rm = await scene.run(['stream', 'rm', 'S'])
     expect(rm.code).toBe(2)
     expect(rm.stderr).toMatch(
-      /^bus: this would remove stream S with 1 message \(\d+ B\); without a terminal to ask on it needs --yes\n {2}try: --yes\n$/,
+      /^bus: confirmation is needed to remove stream S with 1 message \(\d+ B\): pass --yes\n {2}try: --yes\n$/,
     )
     expect(await scene.run(['stream', 'purge', 'S', '--keep', '5'])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('this would remove from stream S all but the last 5 messages (it has 1 in all)'),
+      stderr: expect.stringContaining(
+        'confirmation is needed to remove all but the last 5 messages from stream S, which has 1 message',
+      ),
     })
     expect(JSON.parse((await scene.run(['stream', 'info', 'S', '--json'])).stdout).state.messages).toBe(1)
   })
@@ -203,7 +205,7 @@ onBothBuses((newScene) => {
     [['add', 'A', '--discard', 'all'], '--discard: "all" is not one of old, new'],
     [['add'], 'STREAM is missing'],
     [['get', 'S'], 'one of SEQ and --last-for is needed'],
-    [['purge', 'S', '--before', '2', '--keep', '1'], '--before and --keep exclude each other'],
+    [['purge', 'S', '--before', '2', '--keep', '1'], '--before and --keep cannot be used together'],
   ])('a usage error is exit code 2: stream %j', async (words, sentence) => {
     await using scene = await newScene()
     const {code, stdout, stderr} = await scene.run(['stream', ...words])

@@ -277,9 +277,9 @@ describe('bus sub refuses', () => {
     [2, '--select "a..b" is not JSONata: Syntax error: ".." at position 3', ['a', '--select', 'a..b']],
     [2, '--format has the unknown "{subjct}", at position 3', ['a', '-f', 'x {subjct}']],
     [2, 'subject "b..c" has an empty token at position 3', ['a', '--ignore', 'b..c']],
-    [2, '--raw and --json exclude each other', ['a', '--raw', '--json']],
-    [2, '--pair and --queue exclude each other', ['a', '--pair', '-q', 'q']],
-    [2, '--delimiter goes with --raw or --select or --subjects-only', ['a', '--delimiter', ',']],
+    [2, '--raw and --json cannot be used together', ['a', '--raw', '--json']],
+    [2, '--pair and --queue cannot be used together', ['a', '--pair', '-q', 'q']],
+    [2, '--delimiter needs --raw or --select or --subjects-only', ['a', '--delimiter', ',']],
     [2, 'there is no flag --jsn', ['a', '--jsn']],
     [5, `cannot write ${folder}/no/such: there is no such folder`, ['a', '--record', `${folder}/no/such`]],
   ])('with exit code %i: %s', async (code, sentence, args) => {

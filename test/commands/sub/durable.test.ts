@@ -134,9 +134,9 @@ onBothBuses((newScene) => {
       ['--sample', '2%'],
     ]) {
       const {code, stderr} = await scene.run([...durable, ...flags])
-      expect([code, stderr]).toEqual([2, expect.stringContaining('exclude each other')])
+      expect([code, stderr]).toEqual([2, expect.stringContaining('cannot be used together')])
     }
     const {code, stderr} = await scene.run(['sub', 's.>', '--create'])
-    expect([code, stderr]).toEqual([2, expect.stringContaining('--create goes with --durable')])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--create needs --durable')])
   })
 })

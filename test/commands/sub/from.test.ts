@@ -120,8 +120,8 @@ onBothBuses((newScene) => {
   test.each([
     [['--from', 'somewhere'], '--from: "somewhere" is not a position in a stream'],
     [['--from', 'first', '--to', '-5'], '--to: "-5" is not a position to end at'],
-    [['--to', '5'], '--to goes with --from'],
-    [['--from', 'first', '--queue', 'q'], '--from and --queue exclude each other'],
+    [['--to', '5'], '--to needs --from'],
+    [['--from', 'first', '--queue', 'q'], '--from and --queue cannot be used together'],
   ])('a mistake is usage: %j', async (flags, sentence) => {
     await using scene = await newScene()
     const {code, stdout, stderr} = await scene.run(['sub', 's.>', ...flags])

@@ -101,7 +101,7 @@ describe('an error in a check file has its line and column:', () => {
     [
       'two exclusive counts',
       'checks:\n  - messages: {subject: a, exactly: 1, at-most: 2}',
-      [/^2:28 "exactly" and "at-most" exclude each other/],
+      [/^2:28 "exactly" and "at-most" cannot be used together/],
     ],
     [
       'an invalid step',
@@ -112,7 +112,7 @@ describe('an error in a check file has its line and column:', () => {
     [
       'a bus and a context',
       'bus: a.db\ncontext: b\nchecks: [{req: a}]',
-      [/^2:1 "bus" and "context" exclude each other/],
+      [/^2:1 "bus" and "context" cannot be used together/],
     ],
     ['an invalid header name', 'checks:\n  - req: {subject: a, headers: {"a b": c}}', [/^2:33 header name "a b"/]],
   ])('%s', async (_, text, faults) => {

@@ -177,7 +177,7 @@ async function risingMiss({source, read}: Check['order'][number], contexts: read
     if (typeof value !== 'number' && typeof value !== 'string')
       return [`${source} of message ${at + 1} is neither a number nor text`]
     if (last !== undefined && value < (last as typeof value))
-      return [`${source} goes down at message ${at + 1}: ${JSON.stringify(value)} after ${JSON.stringify(last)}`]
+      return [`${source} decreases at message ${at + 1}: ${JSON.stringify(value)} after ${JSON.stringify(last)}`]
     last = value
   }
   return []

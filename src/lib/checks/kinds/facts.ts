@@ -16,7 +16,7 @@ export async function checkStream(spec: Shapes['stream'], {bus, variables}: Chec
     misses.push(`${name} stores ${config.subjects.join(' ')}, not ${subjects.join(' ')}`)
   if (fresh !== undefined && ageMs === undefined) misses.push(`${name} has no messages, so none within ${fresh}`)
   else if (fresh !== undefined && (ageMs ?? 0) > msOf(fresh))
-    misses.push(`the last message of ${name} is ${Math.round(ageMs ?? 0)} ms old, over ${fresh}`)
+    misses.push(`the last message of ${name} is ${Math.round(ageMs ?? 0)} ms old, more than ${fresh}`)
   if (least !== undefined && messages < least) misses.push(`${name} has ${messages} messages, fewer than ${least}`)
   if (most !== undefined && messages > most) misses.push(`${name} has ${messages} messages, more than ${most}`)
   const times = {firstTime: optionalTime(firstTime), lastTime: optionalTime(lastTime)}
@@ -34,12 +34,14 @@ export async function checkConsumer(
   const idleMs = lastActive === undefined ? undefined : Date.now() - lastActive
   const misses: string[] = []
   if (mostLag !== undefined && lag > mostLag)
-    misses.push(`${name} lags by ${lag} messages, over ${mostLag}: ${pending} pending, ${ackPending} not acknowledged`)
+    misses.push(
+      `the lag of ${name} is ${lag}, more than ${mostLag}: ${pending} pending, ${ackPending} not acknowledged`,
+    )
   if (mostRedelivered !== undefined && redelivered > mostRedelivered)
-    misses.push(`${redelivered} messages of ${name} were redelivered, over ${mostRedelivered}`)
+    misses.push(`${redelivered} messages of ${name} were redelivered, more than ${mostRedelivered}`)
   if (active !== undefined && idleMs === undefined) misses.push(`${name} was never active`)
   else if (active !== undefined && (idleMs ?? 0) > msOf(active))
-    misses.push(`${name} was last active ${Math.round(idleMs ?? 0)} ms ago, over ${active}`)
+    misses.push(`${name} was last active ${Math.round(idleMs ?? 0)} ms ago, more than ${active}`)
   const times = {created: isoTime(info.created), lastActive: optionalTime(lastActive)}
   return {result: {...info, ...times, lag, idleMs}, misses}
 }

@@ -86,7 +86,7 @@ export async function checkLatency(spec: Shapes['latency'], environment: CheckEn
     const [most, seen] = [spec[bound], measured[bound]]
     return most === undefined || seen === undefined || seen <= msOf(most)
       ? []
-      : [`${bound} is ${seen} ms, over ${most}`]
+      : [`${bound} is ${seen} ms, more than ${most}`]
   })
   return {result: measured, misses, error: failed > mostFailed ? judgeable(failure) : undefined}
 }

@@ -30,41 +30,41 @@ export interface CommandModule {
 }
 
 interface BusWishes extends OpenOptions {
-  /** Goes on until it is ended, so a lost connection is waited for; else the command fails at once. */
+  /** The command runs until it is stopped, so it waits for a lost connection; otherwise it fails immediately. */
   readonly stream?: boolean | undefined
-  /** The name of a context, as `--context` would give it. */
+  /** The name of a context, as given to `--context`. */
   readonly context?: string | undefined
-  /** A URL or the name of a context, instead of those. */
+  /** A URL or the name of a context, which replaces the flags. */
   readonly bus?: string | undefined
 }
 
 type Startable = new (argv: string[], config: Config) => BusCommand<unknown>
 
-/** `Result` is what `--json` prints at the end; a command that writes as it goes returns nothing. */
+/** `Result` is what `--json` prints at the end; a command that writes continuously returns nothing. */
 export abstract class BusCommand<Result = void> extends Command {
   static override enableJsonFlag = true
   static override baseFlags = globalFlags
 
-  /** On a command with `--exec`: the program and its arguments, which stand after `--`. */
+  /** On a command with `--exec`: the program and its arguments after `--`. */
   protected program: readonly string[] = []
   readonly #stop = new AbortController()
   #signals: Disposable | undefined
   #output: Output | undefined
   #globals: Globals = {quiet: false, 'no-color': false}
 
-  /** Runs this command with the words that follow its name. Failures are reported here and set the exit code. */
+  /** Runs this command with the words after its name. Reports failures and sets the exit code. */
   static start(this: Startable, argv: string[], config: Config): Promise<unknown> {
     return new this(argv, config)._run()
   }
 
   abstract override run(): Promise<Result>
 
-  /** Aborted at the first Ctrl-C or SIGTERM, and when the reader of stdout has gone. */
+  /** Aborts at the first Ctrl-C or SIGTERM, and when the reader of stdout has gone. */
   protected get stop(): AbortSignal {
     return this.#stop.signal
   }
 
-  /** stdout for a stream of messages. What is left in it is written when the command ends. */
+  /** stdout for many messages. Its buffer is written when the command ends. */
   protected get output(): Output {
     if (!this.#output) {
       this.#output = new Output()
@@ -73,7 +73,7 @@ export abstract class BusCommand<Result = void> extends Command {
     return this.#output
   }
 
-  /** Opens the chosen bus. Says what must be known before, and on a terminal which bus it is and why. */
+  /** Opens the chosen bus. Prints warnings first, and on a terminal which bus it is and why. */
   protected async openBus({stream = false, context, bus: other, ...options}: BusWishes = {}): Promise<Transport> {
     const wanted = other === undefined ? {...this.#globals, ...(context !== undefined && {context})} : otherBus(other)
     const {url, why, server, warnings} = await findBus(wanted, process.env)
@@ -93,17 +93,17 @@ export abstract class BusCommand<Result = void> extends Command {
     return bus
   }
 
-  /** Talk on stderr, whatever text it contains; nothing with --quiet. */
+  /** Writes a line to stderr, escaped; nothing with --quiet. */
   protected say(line: string, paint: (text: string) => string = (text) => text): void {
     if (!this.#globals.quiet) tell(`${paint(talk(line))}\n`)
   }
 
-  /** Data on stdout, at once; for what is short. */
+  /** Writes to stdout immediately; for short output. */
   protected print(data: string | Uint8Array): void {
     writeAll(1, data)
   }
 
-  /** Colours for stdout (1) or stderr (2), if there should be any. */
+  /** Colours for stdout (1) or stderr (2), if they are to be used. */
   protected async paint(fd: 1 | 2): Promise<ChalkInstance | undefined> {
     if (!wantsColour(fd, this.#globals['no-color'], process.env)) return undefined
     const {Chalk} = await import('chalk')
@@ -118,20 +118,20 @@ export abstract class BusCommand<Result = void> extends Command {
     options: Input<F, B, A>,
     argv: string[] = this.argv,
   ): Promise<ParserOutput<F, B, A>> {
-    // Else, when it fails, oclif warns under NODE_ENV=development that the command forgot to parse.
+    // Otherwise oclif warns under NODE_ENV=development after a failure that the command forgot to parse.
     this.parsed = true
     const {flags, baseFlags, enableJsonFlag, strict, constraints} = options as Input<F, B, A> & {
       constraints?: undefined
     }
     try {
-      // oclif would read stdin for every argument that is absent: what stdin is for is decided in one place, input.ts.
+      // oclif would read stdin for every absent argument; input.ts alone decides when stdin is read.
       const args = Object.fromEntries(
         Object.entries(options.args ?? {}).map(([k, v]) => [k, {...v, ignoreStdin: true}]),
       )
       const ours = {args, flags, baseFlags, enableJsonFlag, strict, constraints} as unknown as Input<F, B, A>
       const parsed = await super.parse(ours, this.#takeProgram(argv))
       this.#globals = globalsOf(parsed.flags, flags)
-      // Out of the sight of `ps`, where the arguments stood.
+      // Hides the arguments from `ps`.
       if (hasSecret(parsed.flags, parsed.args)) process.title = this.#name
       const timeout = parsed.metadata.flags['timeout']?.setFromDefault ? await this.#timeoutOfContext() : undefined
       return timeout === undefined ? parsed : {...parsed, flags: {...parsed.flags, timeout}}
@@ -146,14 +146,14 @@ export abstract class BusCommand<Result = void> extends Command {
     return `bus ${this.id?.replaceAll(':', ' ')}`
   }
 
-  /** Problems of the context are reported when its bus is needed. */
+  /** Problems of the context are reported when the command needs its bus. */
   async #timeoutOfContext(): Promise<number | undefined> {
     if (chooseBus(this.#globals, process.env).context === undefined) return undefined
     const found = await findBus(this.#globals, process.env).catch(() => undefined)
     return found?.timeoutMs
   }
 
-  /** Cuts off what stands after `--` when the command takes a program. */
+  /** Removes the words after `--` if the command takes a program. */
   #takeProgram(argv: string[]): string[] {
     if (!('exec' in (this.ctor.flags ?? {}))) return argv
     const dashes = argv.indexOf('--')
@@ -165,7 +165,7 @@ export abstract class BusCommand<Result = void> extends Command {
     throw new BusError('usage', `${flag} needs a program after --`, {try: [`${flag} -- jq .total`]})
   }
 
-  // oclif's own `catch` loses the exit code under --json, and prints an error's whole insides.
+  // oclif's own `catch` loses the exit code with --json, and prints all properties of an error.
   protected override async catch(thrown: unknown): Promise<void> {
     const error = firstFailure(thrown)
     const output = this.#output
@@ -196,18 +196,18 @@ export abstract class BusCommand<Result = void> extends Command {
   }
 }
 
-/** What may stand on a terminal and in a log. */
+/** The line as it may appear on a terminal and in a log. */
 function talk(line: string): string {
   return withoutSecrets(printableLines(line))
 }
 
-/** A command may give the name of a global flag to one of its own: its value is no login then. */
+/** A command may use the name of a global flag for one of its own, whose value is not a login. */
 function globalsOf(values: Values, own: object = {}): Globals {
   const globals = Object.entries(values).filter(([name]) => !(name in own))
   return Object.fromEntries(globals) as unknown as Globals
 }
 
-/** Logins, secrets that a value brings along, URLs with a login, and headers and variables with such names. */
+/** Logins, values that contain a secret, URLs with a login, and headers and variables with secret names. */
 function hasSecret(flags: Values, args: Values): boolean {
   const {bus, user, password, token, seed, jwt} = flags as BusFlags
   if (bus?.includes('@') || [user, password, token, seed, jwt].some((value) => value !== undefined)) return true

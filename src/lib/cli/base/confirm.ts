@@ -1,16 +1,16 @@
-/** What cannot be undone is asked for on a terminal, and elsewhere done only with `--yes`. */
+/** Confirmation of changes that cannot be undone: a prompt on a terminal, or `--yes`. */
 import {BusError} from '../../core/errors.ts'
 import {isTerminal} from '../io/terminal.ts'
 import {prompting} from './prompt.ts'
 
 /**
- * Resolves when it may be done; `question` is what a person is asked, as `remove stream ORDERS with 12 messages`. Fails
- * with `usage` where nobody can be asked, with `interrupted` when the answer is no.
+ * Resolves if the user agrees; `question` completes the prompt, for example `remove stream ORDERS with 12 messages`. Fails with
+ * `usage` without a terminal, with `interrupted` if the answer is no.
  */
 export async function confirm(question: string, {yes, signal}: {yes: boolean; signal: AbortSignal}): Promise<void> {
   if (yes) return
   if (!isTerminal(0) || !isTerminal(2)) {
-    throw new BusError('usage', `this would ${question}; without a terminal to ask on it needs --yes`, {try: ['--yes']})
+    throw new BusError('usage', `confirmation is needed to ${question}: pass --yes`, {try: ['--yes']})
   }
   const {default: ask} = await import('@inquirer/confirm')
   const answer = await prompting(() => ask({message: `${question}?`, default: false}, {output: process.stderr, signal}))

@@ -1,4 +1,4 @@
-/** How failures reach people and scripts: one shape on stderr, one exit code each. */
+/** How failures are reported: one format on stderr, and an exit code for each kind. */
 import {BusError, exitCodeOf, exitCodes, firstFailure} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
 import {tell} from '../io/terminal.ts'
@@ -22,7 +22,7 @@ export function errorJson(thrown: unknown): object {
   return {error: {kind: 'bug', exitCode: exitCodes.bug, message, try: [bugHint], stack}}
 }
 
-const bugHint = 'report this: it is a bug in busline, not something you did'
+const bugHint = 'this is a bug in busline, not something you did: please report it'
 
 function errorText(error: unknown): string {
   if (error instanceof BusError)

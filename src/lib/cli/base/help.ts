@@ -1,4 +1,4 @@
-/** Help, topics and unknown commands: what oclif does for us. */
+/** Help, topics and unknown commands, by means of oclif. */
 import type {Command} from '@oclif/core/command'
 import {Config} from '@oclif/core/config'
 import {CommandHelp, Help, normalizeArgv} from '@oclif/core/help'
@@ -11,7 +11,7 @@ import {isTerminal, writeAll} from '../io/terminal.ts'
 
 type Package = typeof import('../../../../package.json', { with: {type: 'json'}})
 
-/** oclif's own talk for its developers, and the package behind it, are not loaded. */
+/** Avoids loading oclif's debug output and the package behind it. */
 const silent: Logger = {
   namespace: 'bus',
   child: () => silent,
@@ -22,7 +22,7 @@ const silent: Logger = {
   warn() {},
 }
 
-/** Without Node's stream of stdout, which takes longer to make than most texts take to write. */
+/** Avoids Node's stream for stdout, which takes longer to create than most texts take to write. */
 class PlainHelp extends Help {
   protected override CommandHelpClass = HelpWithRelations
 
@@ -31,7 +31,7 @@ class PlainHelp extends Help {
   }
 }
 
-/** Shows below each flag which others it needs and excludes, which oclif checks but does not show. */
+/** Shows which other flags each flag needs and excludes, which oclif checks but does not show. */
 class HelpWithRelations extends CommandHelp {
   protected override flags(flags: Command.Flag.Any[]): [string, string | undefined][] | undefined {
     const isKnown = (name: string) => name in this.command.flags
@@ -52,11 +52,11 @@ function relations(flag: Command.Flag.Any, isKnown: (name: string) => boolean): 
 }
 
 /**
- * Shows the help that a command line asks for, or that of its topic. `root` is the folder of package.json. Throws `usage`
- * when it names no command.
+ * Shows the help that a command line asks for, or that of its topic. `root` is the folder of package.json. Throws `usage` for
+ * an unknown command.
  */
 export async function help(argv: readonly string[], {oclif, ...rest}: Package, root: string): Promise<void> {
-  // NODE_ENV=test or development would have oclif look for a TypeScript runtime.
+  // With NODE_ENV=test or development oclif would look for a TypeScript runtime.
   settings.enableAutoTranspile = false
   if (!isTerminal(1)) settings.columns = 80
   const options = {root, pjson: {...rest, oclif} as unknown as PJSON, logger: silent}
@@ -70,7 +70,7 @@ export async function help(argv: readonly string[], {oclif, ...rest}: Package, r
   await new PlainHelp(config, oclif.helpOptions).showHelp(isAsked ? [...argv] : [id])
 }
 
-/** The manifest has the flags that all commands share in one place. */
+/** The manifest stores the flags of all commands once. */
 function addGlobalFlags({commands, plugins}: Config): void {
   const flags = [...plugins.values()].map((plugin) => (plugin as unknown as {manifest: Manifest}).manifest.globalFlags)
   for (const command of commands) command.flags = Object.assign({}, ...flags, command.flags)
@@ -80,12 +80,12 @@ interface Manifest {
   readonly globalFlags: Command.Cached['flags']
 }
 
-/** Says which one may have been meant. Never asks. */
+/** Suggests the nearest command. Never prompts. */
 function unknownCommand(id: string, ids: readonly string[]): BusError {
   const known = ids.map((command) => command.replaceAll(':', ' '))
   const [first = '', second = ''] = id.split(':')
   const isTopic = known.some((command) => command.startsWith(`${first} `))
-  // Without a topic, what follows the first word may be arguments: oclif joins all words when it knows none of them.
+  // Without a topic, the words after the first may be arguments; oclif joins all words if it knows none of them.
   const typed = isTopic ? `${first} ${second}` : first
   const meant = nearest(`${first} ${second}`, known) ?? nearest(first, known)
   return new BusError('usage', `there is no command ${JSON.stringify(typed)}`, {

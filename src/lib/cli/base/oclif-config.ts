@@ -5,14 +5,14 @@ export interface About {
   readonly version: string
 }
 
-/** What `--version` prints, as oclif would. */
+/** The text of `--version`, in oclif's format. */
 export function userAgent({name, version}: About): string {
   return `${name}/${version} ${process.platform}-${process.arch} node-${process.version}`
 }
 
 /**
- * The part of oclif's Config that running one command needs: no plugins, no hooks, no files read. The real one takes
- * longer to load than most commands take to run.
+ * The part of oclif's Config that running one command needs: no plugins, no hooks, no files. The original takes longer to load
+ * than most commands take to run.
  */
 export function leanConfig(about: About): Config {
   return {

@@ -1,4 +1,4 @@
-/** What prompts on a terminal have in common. */
+/** What prompts have in common. */
 import {BusError} from '../../core/errors.ts'
 import {interruptedError} from '../../transport/shared/requests.ts'
 

@@ -15,8 +15,8 @@ export function stopOnSignal(controller: AbortController): Disposable {
 }
 
 /**
- * Runs `last` when the scope is left and, once `stopped` has aborted, before a signal ends the process: what we
- * started outside our process group would outlive us.
+ * Runs `last` when the scope ends and, once `stopped` has aborted, before a signal ends the process: programs that we started
+ * outside our process group would survive us.
  */
 export function whenLeaving(stopped: AbortSignal, last: () => void): Disposable {
   const leave = () => {

@@ -1,4 +1,4 @@
-/** `--step`: a person decides on each message. */
+/** `--step`: the user decides on each message. */
 import type {ChalkInstance} from 'chalk'
 import type {Message} from '../../core/message.ts'
 import type {Refusal, Sink} from '../../messaging/sinks/sink.ts'
@@ -58,7 +58,7 @@ async function ask(signal: AbortSignal): Promise<Decision> {
   return await prompting(() => select<Decision>({message, choices: [...choices]}, {output: process.stderr, signal}))
 }
 
-/** Sixteen bytes a line: offset, hex, and what is printable. */
+/** Sixteen bytes per line: offset, hex, and printable characters. */
 function hexDump({data}: Message): string {
   const lines: string[] = []
   for (let at = 0; at < data.length; at += 16) {

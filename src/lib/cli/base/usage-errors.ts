@@ -1,6 +1,6 @@
 /**
- * What oclif's parser says, as one sentence and what to try: its own texts run over several lines, and its errors
- * carry the whole state of the parser. The patterns are those of @oclif/core 5; test/lib/cli/usage.test.ts meets each.
+ * Turns errors of oclif's parser into one sentence and a hint: the originals span several lines and carry the state of the
+ * parser. The patterns match @oclif/core 5; test/lib/cli/base/usage-errors.test.ts covers each of them.
  */
 import {stripVTControlCharacters} from 'node:util'
 import {BusError} from '../../core/errors.ts'
@@ -12,7 +12,7 @@ interface Grammar {
   readonly flags: readonly string[]
 }
 
-/** The usage failure that a complaint of the parser means; a bug is returned as it is. */
+/** The usage failure for an error of the parser; any other error is returned unchanged. */
 export function usageError(error: unknown, grammar: Grammar): unknown {
   if (!(error instanceof Error)) return error
   const [, flag, text] = /^Parsing --(\S+) \n\t([\s\S]*)\nSee more help with --help$/.exec(error.message) ?? []
@@ -48,7 +48,7 @@ const rules: readonly Rule[] = [
   [/^Expected (.*) to be one of: (.*)/, ([, value, all]) => ({sentence: `"${value}" is not one of ${all}`})],
   [
     /(--[^=\s]+)=[\s\S]*? cannot also be provided when using (--\S+)/,
-    ([, a, b]) => ({sentence: `${b} and ${a} exclude each other`, hint: 'leave one of them out'}),
+    ([, a, b]) => ({sentence: `${b} and ${a} cannot be used together`, hint: 'leave one of them out'}),
   ],
   [
     /(?:All|One) of the following must be provided when using (--\S+): (.*)/,
@@ -69,10 +69,10 @@ function reword(complaint: string, grammar: Grammar): Wording {
   return {sentence: complaint.replace(/\nSee more help with --help$/, '').replace(/\s*\n\s*/g, ' ')}
 }
 
-/** Of the flags that one needs, those that the command has. */
+/** The required companions of a flag that the command has. */
 function companions(flag: string, others: readonly string[], known: readonly string[]): Wording {
   const all = others.filter((other) => known.includes(other.slice(2))).join(' or ')
-  return {sentence: `${flag} goes with ${all}`, hint: `add ${all}, or leave ${flag} out`}
+  return {sentence: `${flag} needs ${all}`, hint: `add ${all}, or leave ${flag} out`}
 }
 
 function missing(list: string): Wording {
@@ -82,6 +82,6 @@ function missing(list: string): Wording {
 
 function unknownFlag(flag: string, grammar: Grammar): Wording {
   const meant = flag.startsWith('--') ? nearest(flag.slice(2).replace(/=.*/, ''), grammar.flags) : undefined
-  const hint = meant === undefined ? `-- before anything that starts with "-" and is no flag` : `--${meant}`
+  const hint = meant === undefined ? `put -- before arguments that start with "-"` : `--${meant}`
   return {sentence: `there is no flag ${flag.replace(/=.*/, '')}`, hint}
 }

@@ -1,4 +1,4 @@
-/** What is measured. */
+/** What to measure. */
 import {count, percent, text, toggle} from './kinds.ts'
 
 export const benchFlags = {

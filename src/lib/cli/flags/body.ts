@@ -1,4 +1,4 @@
-/** What a message is made of. */
+/** The body and the headers of a message. */
 import {parseHeader} from '../../core/message.ts'
 import {choice, size, text, texts, toggle, values} from './kinds.ts'
 

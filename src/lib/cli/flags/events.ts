@@ -1,5 +1,5 @@
 /** The gateway for events. */
 import {text} from './kinds.ts'
 
-/** On commands of events `--token` is this one; the login of the bus comes from NATS_TOKEN, the URL or a context. */
+/** On `events` commands `--token` is this one; the login for the bus comes from NATS_TOKEN, the URL or a context. */
 export const gatewayToken = text('bearer token that clients must present; safer in BUS_EVENTS_TOKEN', '<text>')

@@ -1,4 +1,4 @@
-/** Which messages. */
+/** Which messages to show or take. */
 import {checkPattern} from '../../core/subject.ts'
 import {text, values} from './kinds.ts'
 

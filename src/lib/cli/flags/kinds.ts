@@ -1,7 +1,7 @@
 /**
- * The kinds of flags: each function makes one flag as oclif wants it. Descriptions are lower-case fragments. `more` is for
- * what oclif knows beyond that: `char`, `default`, and the relations `exclusive`, `dependsOn` and `relationships`, which
- * help shows (see help.ts).
+ * The kinds of flags: each function creates one flag for oclif. Descriptions are lower-case fragments. `more` sets further
+ * properties: `char`, `default`, and the relations `exclusive`, `dependsOn` and `relationships`, which help shows (see
+ * help.ts).
  */
 import type {BooleanFlag, OptionFlag} from '@oclif/core/interfaces'
 import {BusError} from '../../core/errors.ts'
@@ -34,7 +34,7 @@ export function toggle(description: string, more: More = {}): BooleanFlag<boolea
   } as BooleanFlag<boolean>
 }
 
-/** A flag whose value `parse` reads, which throws `usage` for what it cannot read. */
+/** A flag whose value is read by `parse`, which throws `usage` for an invalid one. */
 export function value<Value>(
   description: string,
   helpValue: string,
@@ -65,9 +65,9 @@ export const texts = (description: string, helpValue: string, more?: More) =>
 export const count = (description: string, more?: More) => value(description, '<n>', parseCount, more)
 export const countOrZero = (description: string, more?: More) => value(description, '<n>', parseCountOrZero, more)
 export const size = (description: string, more?: More) => value(description, '<size>', parseSize, more)
-/** A duration in milliseconds that something waits for. */
+/** A duration in milliseconds that a timer waits for. */
 export const duration = (description: string, more?: More) => value(description, '<duration>', parseDuration, more)
-/** A duration in milliseconds of any length. */
+/** A duration in milliseconds without an upper limit. */
 export const age = (description: string, more?: More) => value(description, '<duration>', parseAge, more)
 export const percent = (description: string, more?: More) => value(description, '<percent>', parsePercent, more)
 export const rate = (description: string, more?: More) => value(description, '<n/s>', parseRate, more)
@@ -77,7 +77,7 @@ export function required<Value>(flag: OptionFlag<Value | undefined>): OptionFlag
   return {...flag, required: true} as OptionFlag<Value>
 }
 
-/** One of a few words. */
+/** One of several words. */
 export function choice<Word extends string>(
   description: string,
   options: readonly Word[],
@@ -102,7 +102,7 @@ function parseCountOrZero(input: string): number {
   return input === '0' ? 0 : parseCount(input)
 }
 
-/** A flag with another description or other relations on one command. */
+/** A flag with a different description or different relations on one command. */
 export function variant<Flag>(flag: Flag, more: More): Flag {
   return {...flag, ...more}
 }

@@ -13,7 +13,7 @@ export const pacingFlags = {
   window: count('largest number of unacknowledged messages (default: 1000)'),
 }
 
-/** How much faster than recorded; `max` is Infinity. Throws `usage`. */
+/** A multiple of the recorded speed; `max` is Infinity. Throws `usage`. */
 function parseSpeed(input: string): number {
   if (input === 'max') return Number.POSITIVE_INFINITY
   const value = /^\d+(\.\d+)?$/.test(input) ? Number(input) : 0

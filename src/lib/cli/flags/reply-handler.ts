@@ -1,4 +1,4 @@
-/** From the flags of `serve` and `rpc serve` to what answers requests. */
+/** From the flags of `serve` and `rpc serve` to the handler of requests. */
 
 import {BusError} from '../../core/errors.ts'
 import type {Headers} from '../../core/message.ts'
@@ -28,7 +28,7 @@ export type ServeFlags = FlagValues<typeof answerFlags & Omit<typeof bodyFlags, 
 export interface ProgramWishes {
   readonly argv: readonly string[]
   readonly path: string
-  /** Kills what is running. */
+  /** Kills running programs. */
   readonly kill: AbortSignal
   readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
 }
@@ -61,12 +61,12 @@ function checkFlags(flags: ServeFlags): void {
   }
   const [first, second] = Object.entries(sources).flatMap(([name, given]) => (given ? [name] : []))
   if (second !== undefined) {
-    throw new BusError('usage', `the reply is given twice: by ${first} and by ${second}`, {
+    throw new BusError('usage', `the reply is given twice, by ${first} and by ${second}`, {
       try: ['leave one of them out'],
     })
   }
   if (first === undefined) {
-    throw new BusError('usage', `nothing says what to reply on "${flags.subject}"`, {
+    throw new BusError('usage', `no reply is given for "${flags.subject}"`, {
       try: [`bus serve ${flags.subject} 'a reply'`, '--echo', "--expr 'json.total * 2'", '--exec -- jq .total'],
     })
   }

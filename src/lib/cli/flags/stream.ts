@@ -2,7 +2,7 @@
 import {type Position, parseEnd, parsePosition, type Range} from '../../core/position.ts'
 import {text, toggle, value} from './kinds.ts'
 
-/** Where a range ends; `end` is that of the stream when it is asked. */
+/** The end of a range; `end` is resolved when the stream is read. */
 export type RangeEnd = NonNullable<Range['to']> | 'end'
 
 export const streamFlags = {

@@ -19,7 +19,7 @@ export const viewFlags = {
 }
 
 const {'subjects-only': _, ...ofReplies} = viewFlags
-/** For replies, whose subjects say nothing. */
+/** For replies, whose subjects carry no information. */
 export const replyViewFlags = ofReplies
 
 export type ViewFlags = FlagValues<typeof viewFlags> & {readonly json?: boolean | undefined}

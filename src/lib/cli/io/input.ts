@@ -1,6 +1,6 @@
 /**
- * What is published: the argument, a file, stdin or random bytes. stdin is read only when no body is given and stdin is
- * no terminal, or when the body (or the file) is `-`; what stdout is makes no difference.
+ * The input to publish: the argument, a file, stdin or random bytes. stdin is read only if no body is given and stdin is not a
+ * terminal, or if the body or the file is `-`.
  */
 import {closeSync, constants, createReadStream, fstatSync, open, openSync, readSync, statSync} from 'node:fs'
 import type {Readable} from 'node:stream'
@@ -17,11 +17,11 @@ export interface BodyWishes {
   readonly encoding?: Encoding | undefined
 }
 
-/** More than any bus takes; reading ends there, so that an endless input cannot fill the memory. */
+/** More than any bus accepts. Reading stops here, so that an endless input cannot fill the memory. */
 const mostBytes = 256 * 1024 * 1024
 const chunkBytes = 256 * 1024
 
-/** Throws `usage` when there is more than one body. */
+/** Throws `usage` if more than one body is given. */
 export function checkOneBody({body, file, size}: BodyWishes): void {
   const given = [
     body === undefined ? '' : 'the argument',
@@ -30,10 +30,10 @@ export function checkOneBody({body, file, size}: BodyWishes): void {
   ]
   const [first, second] = given.filter(Boolean)
   if (second === undefined) return
-  throw new BusError('usage', `the body is given twice: by ${first} and by ${second}`, {try: ['leave one of them out']})
+  throw new BusError('usage', `the body is given twice, by ${first} and by ${second}`, {try: ['leave one of them out']})
 }
 
-/** The body by the rule above, decoded when asked; undefined when none is given. Not for `--size`. Fails as `readChunks` does. */
+/** The body by the rule above, decoded if requested; undefined if none is given. Not for `--size`. Fails as `readChunks` does. */
 export async function readBody(wishes: BodyWishes, signal: AbortSignal): Promise<string | Uint8Array | undefined> {
   checkOneBody(wishes)
   const {body, file, encoding} = wishes
@@ -44,7 +44,7 @@ export async function readBody(wishes: BodyWishes, signal: AbortSignal): Promise
   return decode(text, encoding, 'the body')
 }
 
-/** All of a file, or of stdin for `-`. Fails with `usage` beyond 256 MiB, with `interrupted` when stopped. */
+/** All of a file, or of stdin for `-`. Fails with `usage` beyond 256 MiB, with `interrupted` if the signal aborts. */
 export async function readAll(path: string, signal: AbortSignal): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -58,7 +58,7 @@ export async function readAll(path: string, signal: AbortSignal): Promise<Uint8A
   return Buffer.concat(chunks)
 }
 
-/** A file, or stdin for `-`, piece by piece; ends early when the signal aborts. Fails as `fileError` says. */
+/** A file, or stdin for `-`, in chunks; ends early if the signal aborts. Fails as `fileError` says. */
 export async function* readChunks(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   if (signal.aborted) return
   try {
@@ -71,7 +71,7 @@ export async function* readChunks(path: string, signal: AbortSignal): AsyncGener
   }
 }
 
-/** How an input is called in a sentence. */
+/** The name of an input for messages. */
 export function inputName(path: string): string {
   return path === '-' ? 'stdin' : path
 }

@@ -1,18 +1,18 @@
 /**
- * stdout for streams. What is written is collected; `ready` hands it to the system, one write at a time, and holds the
- * caller back while the reader is slower. So a message goes out at once when it is quiet, and when it is not, what
- * came during one write goes out with the next.
+ * stdout for many messages. Output is collected; `ready` passes it to the system, one write at a time, and makes the caller
+ * wait if the reader is slower. So a single message is written immediately, and under load everything collected during one
+ * write is written by the next.
  */
 import {write} from 'node:fs'
 import type {BusError} from '../../core/errors.ts'
 import {cannotWrite, isTerminal, writeAll} from './terminal.ts'
 
 const chunkBytes = 64 * 1024
-/** Full chunks that may wait while a write is under way, before the caller has to. */
+/** Full chunks that may be waiting during a write before the caller has to wait. */
 const mostChunks = 4
-/** Text is turned into bytes in pieces of this length: joining strings is cheaper than encoding each. */
+/** Text is encoded in pieces of this length: joining strings is cheaper than encoding each. */
 const textPiece = 16 * 1024
-/** How long to let a full non-blocking pipe be, in milliseconds. */
+/** How long to wait before writing to a full non-blocking pipe again, in milliseconds. */
 const retryMs = 5
 
 export class Output {
@@ -24,7 +24,7 @@ export class Output {
   #chunk: Uint8Array = Buffer.allocUnsafeSlow(chunkBytes)
   #used = 0
   #text = ''
-  /** Chunks that were filled, and chunks that the system has. */
+  /** Chunks that were filled, and chunks that were written. */
   #filled = 0
   #written = 0
   readonly #waiting: {upTo: number; resolve: (written: boolean) => void; reject: (error: unknown) => void}[] = []
@@ -36,12 +36,12 @@ export class Output {
     this.#terminal = isTerminal(fd)
   }
 
-  /** Aborted when the reader has gone (`| head -1`). What is written after that is let go. */
+  /** Aborts when the reader has gone (`| head -1`). Later output is discarded. */
   get closed(): AbortSignal {
     return this.#closed.signal
   }
 
-  /** Collects. Bytes are copied, so the caller may use its buffer again. */
+  /** Collects output. Bytes are copied, so the caller may reuse its buffer. */
   write(data: string | Uint8Array): void {
     if (typeof data === 'string') {
       this.#text += data
@@ -66,10 +66,7 @@ export class Output {
     return this.#full.length > mostChunks ? this.#writing : undefined
   }
 
-  /**
-   * Resolves when what was collected so far is with the system: true, or false when the reader has gone. Fails as
-   * `ready` does.
-   */
+  /** Resolves when everything collected so far is written: true, or false if the reader has gone. Fails as `ready` does. */
   written(): Promise<boolean> {
     if (this.#text !== '') this.#encodeText()
     if (this.#used > 0) this.#takeChunk()
@@ -82,7 +79,7 @@ export class Output {
     return promise
   }
 
-  /** Resolves when all of it is written. Fails as `ready` does. */
+  /** Resolves when everything is written. Fails as `ready` does. */
   async end(): Promise<void> {
     this.ready()
     await this.#writing
@@ -117,7 +114,7 @@ export class Output {
     this.#used = 0
   }
 
-  /** The next bytes to write: the oldest full chunk, else all that was collected so far. */
+  /** The next bytes to write: the oldest full chunk, else everything collected so far. */
   #next(): Uint8Array | undefined {
     if (this.#full.length === 0) {
       if (this.#text !== '') this.#encodeText()
@@ -148,7 +145,7 @@ export class Output {
     while (done < chunk.length && !this.closed.aborted) done += await this.#writeSome(chunk.subarray(done))
   }
 
-  /** Resolves with the bytes that the system took, which may be none. */
+  /** Resolves with the number of bytes written, which may be 0. */
   #writeSome(bytes: Uint8Array): Promise<number> {
     return new Promise((resolve) => {
       write(this.#fd, bytes, (error, written) => {

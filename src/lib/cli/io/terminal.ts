@@ -1,18 +1,15 @@
-/**
- * The three standard files without Node's stream objects, which cost more to make than all else that a one-shot
- * command does.
- */
+/** The standard files without Node's stream objects, which cost more to create than all the rest of a one-shot command. */
 import {fstatSync, type Stats, statSync, writeSync} from 'node:fs'
 import {BusError} from '../../core/errors.ts'
 
-/** Whether a person sits at the other end. */
+/** Whether this descriptor is a terminal. */
 export function isTerminal(fd: number): boolean {
   try {
-    // node:tty brings all of Node's networking with it; for a pipe, a file or /dev/null there is no need to ask.
+    // node:tty loads all of Node's networking; a pipe, a file or /dev/null can be recognised without it.
     const file = fstatSync(fd)
     return file.isCharacterDevice() && !isNull(file) && process.getBuiltinModule('node:tty').isatty(fd)
   } catch {
-    // A closed descriptor is no terminal.
+    // A closed descriptor is not a terminal.
     return false
   }
 }
@@ -21,7 +18,7 @@ function isNull({rdev}: Stats): boolean {
   return statSync('/dev/null', {throwIfNoEntry: false})?.rdev === rdev
 }
 
-/** Whether to colour what goes to a file: `--no-color`, then NO_COLOR, FORCE_COLOR, else only on a terminal. */
+/** Whether to use colour: `--no-color`, then NO_COLOR, FORCE_COLOR, else only on a terminal. */
 export function wantsColour(fd: number, noColour: boolean, env: NodeJS.ProcessEnv): boolean {
   if (noColour || env['NO_COLOR']) return false
   const forced = env['FORCE_COLOR']
@@ -46,7 +43,7 @@ export function writeAll(fd: number, data: string | Uint8Array): boolean {
   return true
 }
 
-/** Writes talk to stderr. That it cannot be heard is no failure. */
+/** Writes to stderr. Errors are ignored. */
 export function tell(text: string | Uint8Array): void {
   try {
     writeAll(2, text)
@@ -55,7 +52,7 @@ export function tell(text: string | Uint8Array): void {
   }
 }
 
-/** The failure of a write to stdout that the system refuses, as on a full disk. */
+/** The failure of a refused write to stdout, for example because the disk is full. */
 export function cannotWrite(cause: Error): BusError {
   const text = isFull(cause) ? 'the disk is full' : cause.message
   return new BusError('output', `cannot write to stdout: ${text}`, {cause})

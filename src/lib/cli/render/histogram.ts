@@ -2,7 +2,7 @@
 import type {LatencyCounts, LatencySink} from '../../bench/meter.ts'
 import {formatCount, formatDuration} from './units.ts'
 
-/** In milliseconds, each value exact to three digits. */
+/** In milliseconds, each value accurate to three digits. */
 export interface LatencySummary {
   readonly min: number
   readonly mean: number
@@ -35,11 +35,11 @@ export async function makeLatencies(): Promise<Latencies> {
   const histogram = new Int32Histogram(1, 2, 3)
   histogram.autoResize = true
   const toMs = (steps: number): number => Math.round((steps / stepsPerMs) * 10_000) / 10_000
-  // The library gives the upper end of a value's range, which may lie above the greatest value.
+  // The library returns the upper end of a value's range, which may exceed the greatest value.
   const at = (percentile: number): number =>
     toMs(Math.min(histogram.getValueAtPercentile(percentile), histogram.maxValue))
 
-  /** How many values lie below each edge, and not below the one before. */
+  /** How many values are below each edge and not below the previous one. */
   function countsBelow(edges: readonly number[]): number[] {
     const counts = edges.map(() => 0)
     const values = histogram.recordedValuesIterator
@@ -89,7 +89,7 @@ export function latencyLine(summary: LatencySummary): string {
   return parts.map(([name, ms]) => `${name} ${formatDuration(ms)}`).join(' · ')
 }
 
-/** Round numbers from above the least to above the greatest, as fine as the rows allow. */
+/** Round numbers from above the least to above the greatest value, as fine as the number of rows allows. */
 function edgesFor(leastMs: number, greatestMs: number): number[] {
   const [first, last] = [Math.floor(Math.log10(leastMs)), Math.floor(Math.log10(greatestMs)) + 1]
   let edges: number[] = []
@@ -118,7 +118,7 @@ function bars(edges: readonly number[], counts: readonly number[], total: number
   })
 }
 
-/** A bar in eighths of a character; whatever is not nothing shows. */
+/** A bar in eighths of a character; any non-zero share is visible. */
 function barOf(share: number, room: number): string {
   const eighths = share === 0 ? 0 : Math.max(1, Math.round(share * room * 8))
   return '█'.repeat(Math.floor(eighths / 8)) + ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8]

@@ -1,6 +1,6 @@
 /**
- * A message as people read it. What fits stands on one line; headers, a reply subject or a longer payload go below it.
- * Text is shown as it is but for control characters; only long JSON is laid out, token by token as it stands.
+ * A message for people. What fits is on one line; headers, a reply subject or a longer payload follow below. Text is shown
+ * unchanged except for control characters; only long JSON is formatted, with its tokens unchanged.
  */
 import type {ChalkInstance} from 'chalk'
 import {type Message, sizeOf} from '../../core/message.ts'
@@ -13,22 +13,22 @@ import {formatBytes, formatDuration} from './units.ts'
 
 export interface HumanOptions {
   readonly paint?: ChalkInstance | undefined
-  /** Leave payloads out. */
+  /** Omit payloads. */
   readonly headersOnly?: boolean | undefined
-  /** Messages of a stream: with their sequence instead of a number, and the date when that is not today's. */
+  /** Messages of a stream are shown with their sequence instead of a running number, and with the date if it is not today. */
   readonly stored?: boolean | undefined
 }
 
 export interface HumanView {
-  /** With its number, time and subject. Ends with a newline, as all of these do. */
+  /** With number, time and subject. Ends with a newline, like all of these. */
   message(message: Message, n: number): string
-  /** A request and below it its reply. */
+  /** A request, and its reply below it. */
   exchange(exchange: Exchange, n: number): string
-  /** Headers and payload alone, as for the one reply that was asked for. */
+  /** Headers and payload only, for the reply to a single request. */
   content(message: Message): string
 }
 
-/** The longest payload, in characters, that stands on the line of its subject. */
+/** The longest payload, in characters, that is shown on the line of its subject. */
 const longestInline = 100
 const longestLaidOut = 256 * 1024
 const previewBytes = 16
@@ -45,7 +45,7 @@ export function humanView({paint, headersOnly = false, stored = false}: HumanOpt
     return `${dim(`${stored ? `#${seq}` : `[${n}]`} ${clock(time) ?? '--:--:--'}`)} ${paint?.bold(name) ?? name}`
   }
 
-  /** What is below a first line, and the payload if it fits on that line. */
+  /** The lines below the first line, and the payload if it fits on the first line. */
   function parts(message: Message): {inline: string; below: string[]} {
     const headers = message.headers.map(header)
     if (headersOnly) return {inline: '', below: headers}

@@ -1,11 +1,11 @@
-/** What strangers wrote, made safe to show: nothing in a message may move the cursor or change the screen. */
+/** Makes untrusted text safe to show: nothing in a message may move the cursor or change the screen. */
 
 /** One line: control characters and direction marks become `\n`, `\x1b`, `\u202e`. */
 export function printable(text: string): string {
   return text.replace(unsafe, escapeOf)
 }
 
-/** Several lines: as `printable`, but line breaks and tabs stay. */
+/** Several lines: like `printable`, but line breaks and tabs are kept. */
 export function printableLines(text: string): string {
   return text.replace(unsafe, (character, at: number) => {
     if (character === '\n' || character === '\t') return character
@@ -13,12 +13,12 @@ export function printableLines(text: string): string {
   })
 }
 
-/** A line of JSON, which stays the same JSON. */
+/** A line of JSON; the result is equivalent JSON. */
 export function printableJson(line: string): string {
   return line.replace(unsafe, (character) => `\\u${hex(character, 4)}`)
 }
 
-/** Control characters of both sets, line and paragraph separator, and what turns the direction of writing. */
+/** Control characters of both sets, line and paragraph separators, and characters that change the text direction. */
 const unsafe = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
 
 const short: Readonly<Record<string, string>> = {'\n': '\\n', '\r': '\\r', '\t': '\\t', '\0': '\\0'}

@@ -1,4 +1,4 @@
-/** A progress bar on stderr, for what takes longer than a moment on a terminal. */
+/** A progress bar on stderr for work that takes a while. */
 import type {SingleBar} from 'cli-progress'
 import {isTerminal} from '../io/terminal.ts'
 import {formatBytes, formatCount} from './units.ts'
@@ -7,7 +7,10 @@ export interface Progress extends Disposable {
   update(done: number): void
 }
 
-/** Shown after half a second, and never when stderr is no terminal. The unit `bytes` is shown in KiB and so on; `total` may be unknown. */
+/**
+ * Appears after half a second, and only if stderr is a terminal. The unit `bytes` is shown in KiB and so on; `total` may be
+ * unknown.
+ */
 export function startProgress(unit: string, total: number | undefined): Progress {
   if (!isTerminal(2)) return {update() {}, [Symbol.dispose]() {}}
   let done = 0
@@ -43,7 +46,7 @@ async function makeBar(unit: string, total: number | undefined): Promise<SingleB
         return unit === 'bytes' ? formatBytes(value) : formatCount(value)
       },
       stream: process.stderr,
-      // A second Ctrl-C ends us on the spot: nothing may be left switched off on the terminal.
+      // A second Ctrl-C ends the process immediately, so nothing may stay hidden on the terminal.
       hideCursor: false,
       linewrap: true,
       barsize: 24,

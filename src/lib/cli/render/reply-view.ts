@@ -12,8 +12,8 @@ import {chooseView, type ViewTarget, viewKindOf} from './view.ts'
 export type ReplyView = (answer: TimedReply, sink: ViewTarget) => unknown
 
 /**
- * How replies are shown: as the flags say; else headers and payload to a person, and to a program the payload alone,
- * byte for byte and with a newline.
+ * How replies are shown: as the flags say; otherwise headers and payload on a terminal, and in a pipe the payload alone, byte
+ * for byte and with a newline.
  */
 export async function chooseReplyView(
   flags: ViewFlags,

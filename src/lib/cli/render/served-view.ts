@@ -18,7 +18,7 @@ export function liveLine(subject: string, queue: string | undefined, identity: I
   return `listening on ${subject}${group}${identity ? ` as ${identity.name} ${identity.version}, id ${identity.id}` : ''}`
 }
 
-/** `[3] 10:24:31.482 orders.new 12 B → 42 B · 1.2 ms`, or with --json the request as a record with what became of it. */
+/** `[3] 10:24:31.482 orders.new 12 B → 42 B · 1.2 ms`, or with --json the request as a record with the outcome. */
 export function servedView(json: boolean, terminal: boolean, paint: ChalkInstance | undefined): ServedView {
   return json ? servedRecords(terminal) : servedLines(paint)
 }

@@ -1,8 +1,8 @@
-/** The last line of a stream, on stderr: `12 received · 3 kept · 0 dropped · 4.1 s · 2.9/s`. */
+/** The summary line on stderr: `12 received · 3 kept · 0 dropped · 4.1 s · 2.9/s`. */
 import {roundedMs} from '../../core/record.ts'
 import {formatCount, formatDuration, formatRate} from './units.ts'
 
-/** Counts in their order, then `facts`, the time, and the rate of the first count. */
+/** The counts in the given order, then `facts`, the time, and the rate of the first count. */
 export function summaryLine(
   counts: Readonly<Record<string, number>>,
   ms: number,

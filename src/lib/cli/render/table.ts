@@ -1,14 +1,14 @@
-/** What is listed, in aligned columns without lines: the same on a terminal and in a pipe, but for colour. */
+/** Lists as aligned columns without rules: the same on a terminal and in a pipe, except for colour. */
 import type {ChalkInstance} from 'chalk'
 import {printable} from './printable.ts'
 
 export interface Column {
   readonly head: string
-  /** Default left. */
+  /** Left by default. */
   readonly align?: 'left' | 'right'
 }
 
-/** Rows below the heads of their columns. Ends with a newline. */
+/** Rows below column headings. Ends with a newline. */
 export async function table(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -21,7 +21,7 @@ export async function table(
   return [paint?.dim(heads) ?? heads, ...lines, ''].join('\n')
 }
 
-/** One fact a line, with its name before it; those without a text are left out. Ends with a newline. */
+/** One fact per line, after its name; facts without a text are omitted. Ends with a newline. */
 export async function factSheet(
   facts: Readonly<Record<string, string | undefined>>,
   paint?: ChalkInstance | undefined,

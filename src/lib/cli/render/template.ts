@@ -1,4 +1,4 @@
-/** `--format`: a message through a template such as `{time} {subject} {headers.Trace} {json.user.id} {bytes}\n`. */
+/** `--format`: renders a message with a template such as `{time} {subject} {headers.Trace} {json.user.id} {bytes}\n`. */
 
 import {BusError} from '../../core/errors.ts'
 import {headerOf, type Message, sizeOf} from '../../core/message.ts'
@@ -9,12 +9,12 @@ import {type Placeholder, splitPlaceholders, unknownPlaceholder} from '../../cor
 import {isoClock, unixSeconds} from '../../core/time/timestamp.ts'
 import {printable} from './printable.ts'
 
-/** Fills the template for a message, the `n`th that is shown. */
+/** Fills in the template for a message, the `n`th that is shown. */
 export type Format = (message: Message, n: number) => string
 
 /**
- * Compiles a template. With `safe` what comes from the message is made printable, for a terminal. Throws `usage` for an
- * unknown field or escape, naming its position (1-based). A field that a message does not have is empty.
+ * Compiles a template. With `safe`, text of the message is escaped for a terminal. Throws `usage` for an unknown field or
+ * escape, with its position (1-based). A field that a message does not have is empty.
  */
 export function compileFormat(template: string, options: {readonly safe?: boolean} = {}): Format {
   checkEscapes(template)
@@ -134,7 +134,7 @@ function parse(text: string): unknown {
   try {
     return parseExact(text)
   } catch {
-    // Not JSON: it has no members.
+    // Not JSON, so it has no members.
     return undefined
   }
 }

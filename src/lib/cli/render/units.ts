@@ -1,4 +1,4 @@
-/** What people write and read (`5s`, `1.5KiB`, `1000/s`) and what code counts in (milliseconds, bytes, per second). */
+/** Units as text (`5s`, `1.5KiB`, `1000/s`) and as numbers (milliseconds, bytes, per second). */
 
 import {BusError} from '../../core/errors.ts'
 import {durationMs} from '../../core/time/duration.ts'
@@ -16,7 +16,7 @@ const sizeUnits: Readonly<Record<string, number>> = {
 }
 const perUnits: Readonly<Record<string, number>> = {s: 1, m: 60, h: 3600}
 const multiples: Readonly<Record<string, number>> = {k: 1000, M: 1_000_000}
-/** What a timer of the platform can wait for. */
+/** The longest wait of a timer of the platform. */
 const longestMs = 2 ** 31 - 1
 
 export interface DurationRange {
@@ -31,7 +31,7 @@ export function parseDuration(text: string): number {
   return ms
 }
 
-/** As `parseDuration`, and as long as one likes: what no timer waits for. */
+/** Like `parseDuration`, without an upper limit: for durations that no timer waits for. */
 export function parseAge(text: string): number {
   const ms = durationMs(text)
   if (ms === undefined) throw bad(text, `a duration${reason(text)}`, '100ms, 5s, 1.5m or 1h30m')
@@ -84,14 +84,14 @@ export function formatDuration(ms: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
-/** `3 s ago`, `just now`, `in 2 min 5 s`: the other clock may be ahead. */
+/** `3 s ago`, `just now`, or `in 2 min 5 s` if the other clock is ahead. */
 export function formatAgo(timeMs: number, now: number = Date.now()): string {
   const ms = now - timeMs
   if (Math.abs(ms) < 1000) return 'just now'
   return ms > 0 ? `${formatDuration(ms)} ago` : `in ${formatDuration(-ms)}`
 }
 
-/** `2026-11-20T10:24:31.482Z (3.2 s ago)`: the exact time, and how long ago that is. */
+/** `2026-11-20T10:24:31.482Z (3.2 s ago)` */
 export function formatMoment(timeMs: number): string {
   return `${isoTime(timeMs)} (${formatAgo(timeMs)})`
 }

@@ -1,4 +1,4 @@
-/** The ways in which messages are shown, and which one the flags ask for. */
+/** The ways to show messages, and the choice between them by flags. */
 
 import type {ChalkInstance} from 'chalk'
 import type {Message} from '../../core/message.ts'
@@ -23,12 +23,12 @@ export interface View {
 }
 
 export interface Screen {
-  /** A person looks at it: what strangers wrote is made safe. */
+  /** The output is a terminal, so untrusted text is escaped. */
   readonly terminal: boolean
   readonly paint?: ChalkInstance | undefined
-  /** The messages come from a stream, which people see by their sequence. */
+  /** The messages come from a stream, so they are shown with their sequence. */
   readonly stored?: boolean | undefined
-  /** Told the first time that `--select` cannot be applied to a message, which is then not shown; else that is thrown. */
+  /** Called the first time that `--select` fails on a message, which is then not shown. Without it, the error is thrown. */
   readonly onFailure?: ((sentence: string) => void) | undefined
 }
 
@@ -44,7 +44,10 @@ export function viewKindOf(flags: ViewFlags): ViewKind | undefined {
   return flags['headers-only'] ? 'headers' : undefined
 }
 
-/** The view that the flags ask for. Fails with `usage` for flags that exclude each other and for what does not compile. */
+/**
+ * The view that the flags ask for. Fails with `usage` for flags that cannot be combined and for expressions that do not
+ * compile.
+ */
 export async function chooseView(flags: ViewFlags, {terminal, paint, stored, onFailure}: Screen): Promise<View> {
   const safe = terminal && !flags.raw
   const delimiter = flags.delimiter === undefined ? '\n' : unescapeText(flags.delimiter, '--delimiter')
@@ -124,7 +127,7 @@ function jsonView(options: {
   }
 }
 
-/** What an expression gives; nothing is shown where it gives nothing. */
+/** The result of an expression; nothing is shown if there is none. */
 async function selected(
   source: string,
   options: {readonly json: boolean; readonly delimiter: string; readonly safe: boolean} & Pick<Screen, 'onFailure'>,

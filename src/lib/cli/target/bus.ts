@@ -10,11 +10,11 @@ import type {ServerFlags} from './server.ts'
 import {configFolder, type FoundBus} from './urls.ts'
 
 export interface ChosenBus {
-  /** Absent where the context has it. */
+  /** Absent if the context has it. */
   readonly url?: string | undefined
   /** The name of a context. */
   readonly context?: string | undefined
-  /** Where the choice came from, as people would say it. */
+  /** The origin of the choice, in words. */
   readonly why: string
 }
 
@@ -26,8 +26,8 @@ export interface BusFlags extends ServerFlags {
 type Env = NodeJS.ProcessEnv
 
 /**
- * Chooses by `--bus`, `--context`, BUS_URL, BUS_CONTEXT, NATS_URL, NATS_CONTEXT, `bus context use`, else the per-user
- * file. `--bus` and `--context` together mean this URL with the login of the context.
+ * Chooses by `--bus`, `--context`, BUS_URL, BUS_CONTEXT, NATS_URL, NATS_CONTEXT, `bus context use`, else the per-user file.
+ * `--bus` and `--context` together combine this URL with the login of the context.
  */
 export function chooseBus({bus, context}: BusFlags, env: Env): ChosenBus {
   if (bus) return {url: bus, why: '--bus', context}
@@ -41,7 +41,10 @@ export function chooseBus({bus, context}: BusFlags, env: Env): ChosenBus {
   return {url: `sqlite:${perUserFile(env)}`, why: perUser}
 }
 
-/** Chooses, and finds out how to reach it. Fails with `notFound` or `usage` for a context, with `usage` for a login. */
+/**
+ * Chooses a bus and collects what is needed to reach it. Fails with `notFound` or `usage` for a context, with `usage` for a
+ * login.
+ */
 export async function findBus(flags: BusFlags, env: Env): Promise<FoundBus> {
   const {url, context: name, why} = chooseBus(flags, env)
   if (url !== undefined && name === undefined && !needsServerOptions(url, flags, env)) {
@@ -53,7 +56,7 @@ export async function findBus(flags: BusFlags, env: Env): Promise<FoundBus> {
   return {...found, why, timeoutMs: context?.timeoutMs}
 }
 
-/** Makes the folder of the per-user file, for its owner only. Any other bus is left to its driver. */
+/** Creates the folder of the per-user file, for its owner only. Any other bus is left to its driver. */
 export function prepareBus({url, why}: Pick<FoundBus, 'url' | 'why'>): void {
   if (why !== perUser) return
   const folder = dirname(fileIn(url)?.path ?? '')
@@ -61,27 +64,27 @@ export function prepareBus({url, why}: Pick<FoundBus, 'url' | 'why'>): void {
     mkdirSync(folder, {recursive: true, mode: 0o700})
   } catch (cause) {
     const reason = (cause as Error).message
-    throw new BusError('denied', `cannot make the folder of your bus file, ${folder}: ${reason}`, {
+    throw new BusError('denied', `cannot create the folder of your bus file, ${folder}: ${reason}`, {
       cause,
       try: ['--bus sqlite:./bus.db', 'set XDG_STATE_HOME to a folder that you can write to'],
     })
   }
 }
 
-/** The file that holds the name of the context that `bus context use` chose. */
+/** The file with the name of the context selected by `bus context use`. */
 export function usedFile(env: Env): string {
   return join(configFolder(env), 'busline', 'context.txt')
 }
 
-/** The name of the context that `bus context use` chose. */
+/** The name of the context selected by `bus context use`. */
 export function usedContext(env: Env): string | undefined {
   try {
     return readTrusted(usedFile(env)).toString().trim() || undefined
   } catch (cause) {
     const {code, message} = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    // Another bus would be used without a word.
-    throw new BusError('usage', `cannot read which context is used: ${message}`, {
+    // Otherwise another bus would be used silently.
+    throw new BusError('usage', `cannot read which context is selected: ${message}`, {
       cause,
       try: ['bus context use NAME', '--bus URL'],
     })
@@ -101,7 +104,7 @@ const serverFlags: readonly (keyof ServerFlags)[] = [
   ...(['connect-timeout', 'max-reconnects', 'inbox-prefix'] as const),
 ]
 
-/** Whether there is more to say than the URL: most calls need not load what says it. */
+/** Whether more than the URL is needed: most commands can avoid loading the rest. */
 function needsServerOptions(url: string, flags: ServerFlags, env: Env): boolean {
   if (serverFlags.some((name) => flags[name] !== undefined && flags[name] !== false)) return true
   return isServer(url) && Object.keys(env).some((name) => name.startsWith('NATS_'))

@@ -19,7 +19,7 @@ export interface ContextEntry {
   readonly path: string
 }
 
-/** Where one's contexts are. */
+/** The folder of the contexts. */
 export function contextFolder(from: Owner, env: Env): string {
   return from === 'busline'
     ? join(configFolder(env), 'busline', 'contexts')
@@ -55,7 +55,7 @@ export function findEntry(name: string, env: Env): ContextEntry {
   })
 }
 
-/** A context by name, or by the path of its `.json` file as the NATS CLI takes it. Fails with `notFound` or `usage`. */
+/** A context by name, or by the path of its `.json` file, as in the NATS CLI. Fails with `notFound` or `usage`. */
 export function findContext(name: string, env: Env): Context {
   const isPath = /[/\\].*\.json$/i.test(name)
   return readEntry(isPath ? {name: basename(name, '.json'), from: 'nats', path: name} : findEntry(name, env))

@@ -1,4 +1,4 @@
-/** One context: a bus by a name, with the login for it. Our files have the form of the NATS CLI's, with a few fields more. */
+/** A context: a bus and the login for it. The files have the format of the NATS CLI, with a few more fields. */
 import {BusError} from '../../core/errors.ts'
 import {isObject, parseJson} from '../../core/text/json-text.ts'
 import {isServer, schemeOf} from '../../transport/schemes.ts'
@@ -6,7 +6,7 @@ import {withScheme} from '../../transport/server-urls.ts'
 import {parseDuration} from '../render/units.ts'
 import {isReference} from './secret-values.ts'
 
-/** What a file holds, by the names it has there; what is empty is absent. */
+/** The fields of a file under their names there; empty fields are absent. */
 export interface ContextFields {
   readonly url?: string
   readonly description?: string
@@ -29,13 +29,13 @@ export interface ContextFields {
 
 export interface Context {
   readonly name: string
-  /** Whose file it is. */
+  /** The tool that owns the file. */
   readonly from: 'busline' | 'nats'
   readonly path: string
   readonly url: string
   readonly timeoutMs: number | undefined
   readonly fields: ContextFields
-  /** Can others read the secrets in our file? */
+  /** Whether others can read the secrets in a file of busline. */
   readonly isLoose: boolean
   /** Fields of the file that are neither used nor known to be without effect here. */
   readonly unknown: readonly string[]
@@ -59,7 +59,7 @@ export const textFields = [
 ]
 export const switchFields = ['tls_first', 'insecure'] as const
 
-/** What the NATS CLI can do and we cannot; a context that needs it is refused rather than half understood. */
+/** Features of the NATS CLI that busline lacks; a context that needs one is refused. */
 const unsupported: Readonly<Record<string, string>> = {
   nsc: 'nsc (nsc://)',
   socks_proxy: 'a SOCKS proxy',
@@ -100,7 +100,7 @@ export function parseFields(text: string, path: string): {fields: ContextFields;
   }
 }
 
-/** The fields whose value is a secret itself, rather than the place of one. */
+/** The fields whose value is a secret itself, not a reference to one. */
 export function secretsIn(fields: ContextFields): (keyof ContextFields)[] {
   const texts = (['password', 'token', 'user_jwt', 'user_seed'] as const).filter((name) => {
     const value = fields[name]
@@ -109,7 +109,7 @@ export function secretsIn(fields: ContextFields): (keyof ContextFields)[] {
   return [...texts, ...(['creds', 'nkey'] as const).filter((name) => fields[name]?.startsWith('data:'))]
 }
 
-/** The bus and the timeout of a context. Throws `usage`, naming the file. */
+/** The bus and the timeout of a context. Throws `usage` with the name of the file. */
 export function readTarget({url, timeout}: ContextFields, path: string): Pick<Context, 'url' | 'timeoutMs'> {
   try {
     return {
@@ -122,7 +122,7 @@ export function readTarget({url, timeout}: ContextFields, path: string): Pick<Co
   }
 }
 
-/** A URL as `--bus` takes it, or `host:port` as the NATS tools do. Throws `usage`. */
+/** A URL as in `--bus`, or `host:port` as in the NATS tools. Throws `usage`. */
 export function busUrl(text: string): string {
   const url = text.trim()
   const scheme = schemeOf(url)

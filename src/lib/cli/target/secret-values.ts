@@ -1,7 +1,6 @@
 /**
- * What a value of a login means, by the rules of the NATS CLI: `file://PATH`, `env://NAME` and `data:;base64,TEXT`
- * name a secret that stands elsewhere; a path may begin with `~` and have `$VAR` in it. Errors name the value's place,
- * never the value.
+ * Values of a login, by the rules of the NATS CLI: `file://PATH`, `env://NAME` and `data:;base64,TEXT` refer to a secret; a
+ * path may begin with `~` and contain `$VAR`. Errors name the place of a value, never the value.
  */
 import {homedir} from 'node:os'
 import {resolve} from 'node:path'
@@ -14,7 +13,7 @@ type Env = NodeJS.ProcessEnv
 /** Where a value was given: `--creds`, `NATS_CREDS`, `creds of the context "prod"`. */
 type Place = string
 
-/** A path, or the text itself where the value brings it along. */
+/** A path, or the text itself if the value contains it. */
 export type Material = {readonly path: string} | {readonly text: string}
 
 /** For credentials and nkeys: a plain value is a path. Throws `usage`. */
@@ -45,13 +44,13 @@ export function textOrFile(value: string, kind: keyof typeof longTexts, place: P
   return readText(expandPath(value, place, env), place).trim()
 }
 
-/** Does the value only say where the secret stands? Then it can be shown. */
+/** Whether the value only refers to a secret, so that it can be shown. */
 export function isReference(value: string): boolean {
   const scheme = schemeOf(value)
   return scheme !== undefined && scheme !== 'data'
 }
 
-/** A leading `~` and each `$VAR` or `${VAR}` filled in. Throws `usage` for a variable that is not set. */
+/** Expands a leading `~` and each `$VAR` or `${VAR}`. Throws `usage` for a variable that is not set. */
 function expandPath(value: string, place: Place, env: Env): string {
   const home = env['HOME'] || homedir()
   return value
@@ -62,7 +61,7 @@ function expandPath(value: string, place: Place, env: Env): string {
     )
 }
 
-/** The text that an `env://` or `data:` value brings; undefined for a path. */
+/** The text of an `env://` or `data:` value; undefined for a path. */
 function referred(value: string, place: Place, env: Env): string | undefined {
   const scheme = schemeOf(value)
   if (scheme === 'env') return variable(value.slice('env://'.length), place, env)
@@ -109,12 +108,12 @@ function withoutLineEnd(text: string): string {
   return text.replace(/[\r\n]+$/, '')
 }
 
-/** A path in the form in which it is saved: whole, or as it is where it says where it begins. */
+/** A path in the form in which it is saved: absolute, or unchanged if it begins with `~`, a variable or a scheme. */
 export function lastingPath(value: string): string {
   return schemeOf(value) === undefined && !/^[~$]/.test(value) ? resolve(value) : value
 }
 
-/** As `lastingPath`, for a value that is either the text itself or the path of a file with it. */
+/** Like `lastingPath`, for a value that is either the text itself or the path of a file with it. */
 export function lastingText(value: string, kind: keyof typeof longTexts): string {
   if (schemeOf(value) !== undefined || longTexts[kind].test(value)) return value
   return `file://${lastingPath(value)}`

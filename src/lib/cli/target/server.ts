@@ -1,6 +1,6 @@
 /**
- * How a server is reached and who one is there: from the flags, the NATS_* variables and the context. The login comes
- * from the first of these that has one. What was meant for one server is not sent to another without a word.
+ * How to reach a server and log in: from the flags, the NATS_* variables and the context. The first of these that has a login
+ * provides it. A login that belongs to another server is not sent without a warning.
  */
 import {BusError} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
@@ -31,30 +31,30 @@ export interface ServerFlags {
 type Env = NodeJS.ProcessEnv
 type Part = 'user' | 'password' | 'token' | 'creds' | 'nkey' | 'jwt' | 'seed' | 'ca' | 'cert' | 'key'
 
-/** One of the places that say who one is. */
+/** One of the places that can provide a login. */
 interface Source {
-  /** As people would say it: `the context "prod"`. */
+  /** In words: `the context "prod"`. */
   readonly name: string
   readonly kind: 'flags' | 'environment' | 'context'
   readonly values: Readonly<Partial<Record<Part, string | undefined>>>
-  /** How one value of it is called. */
+  /** The name of one of its values. */
   readonly place: (part: Part) => string
 }
 
-/** A value and where it stands. */
+/** A value and its origin. */
 interface Given {
   readonly value: string
   readonly source: Source
 }
 
 interface Choice {
-  /** Undefined where the context has it. */
+  /** Undefined if the context has it. */
   readonly url: string | undefined
   readonly context: Context | undefined
   readonly why: string
 }
 
-/** Fails with `usage` for a login that cannot be understood, or that a bus without a server does not ask for. */
+/** Fails with `usage` for an invalid login, and for a login given for a bus that is not a server. */
 export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundBus, 'url' | 'server' | 'warnings'> {
   const {context} = choice
   const url = choice.url ?? context?.url ?? ''
@@ -79,7 +79,9 @@ export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundB
       ...(inboxPrefix && {inboxPrefix}),
     } satisfies ServerOptions,
     warnings: [
-      ...[...strangers].map((source) => `the login of ${source.name} goes to ${withoutSecrets(url)} (${choice.why})`),
+      ...[...strangers].map(
+        (source) => `the login from ${source.name} is sent to ${withoutSecrets(url)} (${choice.why})`,
+      ),
       ...(insecure ? [`any certificate of ${withoutSecrets(url)} is accepted: the server may be an impostor`] : []),
       ...contextWarnings(context),
     ],
@@ -105,7 +107,7 @@ export function checkLogin(context: Context): void {
   const {place} = fromContext(context)
   const [part] = chooseLogin([fromContext(context)]).keys()
   if (part === undefined || isServer(context.url)) return
-  throw new BusError('usage', `${place(part)} is for servers, and ${context.url} is not a server`, {
+  throw new BusError('usage', `${place(part)} is for servers, but ${context.url} is not a server`, {
     try: ['leave it out'],
   })
 }
@@ -124,7 +126,7 @@ function fromEnvironment(env: Env): Source {
   return {name: 'the environment', kind: 'environment', values, place: (part) => `NATS_${part.toUpperCase()}`}
 }
 
-/** Where a context calls it otherwise. */
+/** Names that differ in a context. */
 const contextNames: Partial<Record<Part, string>> = {jwt: 'user_jwt', seed: 'user_seed'}
 
 function fromContext({name, fields}: Context): Source {
@@ -135,10 +137,10 @@ function fromContext({name, fields}: Context): Source {
   return {name: `the context "${name}"`, kind: 'context', values, place}
 }
 
-/** A way to log in, and what completes it. */
+/** The login methods, each with the values that complete it. */
 const ways: readonly (readonly Part[])[] = [['user', 'password'], ['creds'], ['nkey', 'jwt', 'seed']]
 
-/** From the first source that has a login; a password or a seed that it lacks may come from a later one. */
+/** The login of the first source that has one; a missing password or seed may come from a later source. */
 function chooseLogin(sources: readonly Source[]): Map<Part, Given> {
   const parts = new Map<Part, Given>()
   const at = sources.findIndex(({values}) =>
@@ -149,7 +151,7 @@ function chooseLogin(sources: readonly Source[]): Map<Part, Given> {
   const given = ways.filter((way) => way.some((part) => source.values[part] !== undefined))
   const [one, other] = given.map((way) => way.find((part) => source.values[part] !== undefined) as Part)
   if (one !== undefined && other !== undefined) {
-    throw new BusError('usage', `${source.place(one)} and ${source.place(other)} are two logins`, {
+    throw new BusError('usage', `${source.place(one)} and ${source.place(other)} are different logins`, {
       try: ['leave one of them out'],
     })
   }
@@ -185,7 +187,7 @@ function loginOf(parts: ReadonlyMap<Part, Given>, env: Env): Login {
   const [user, password, token] = [text('user'), text('password'), text('token')]
   const [creds, nkey] = [file('creds'), file('nkey')]
   return {
-    // As in a URL and for the NATS CLI.
+    // As in a URL and in the NATS CLI.
     ...(user !== undefined && password === undefined ? {token: user} : {user, password, token}),
     ...(creds && ('path' in creds ? {credsFile: creds.path} : {creds: creds.text})),
     ...(nkey && ('path' in nkey ? {nkeyFile: nkey.path} : {seed: nkey.text})),
@@ -194,7 +196,7 @@ function loginOf(parts: ReadonlyMap<Part, Given>, env: Env): Login {
   }
 }
 
-/** Certificate and key come from one place. */
+/** Certificate and key come from one source. */
 function tlsFiles(sources: readonly Source[], env: Env): TlsOptions {
   const path = (source: Source | undefined, part: Part) => {
     const value = source?.values[part]
@@ -235,7 +237,7 @@ function checkUnused(url: string, flags: ServerFlags): void {
   const part = (Object.keys(values) as Part[]).find((name) => values[name] !== undefined)
   const flag = part ? place(part) : flags['tls-first'] ? '--tls-first' : flags.insecure ? '--insecure' : undefined
   if (flag === undefined) return
-  throw new BusError('usage', `${flag} is for servers, and ${url} is not a server`, {
+  throw new BusError('usage', `${flag} is for servers, but ${url} is not a server`, {
     try: [`leave ${flag} out`, '--bus nats://127.0.0.1:4222'],
   })
 }

@@ -1,4 +1,4 @@
-/** What finding a bus, logins and contexts all need: this file knows none of the others. */
+/** Types shared by the code for buses, logins and contexts; this file imports none of it. */
 import {homedir} from 'node:os'
 import {join} from 'node:path'
 import type {ServerOptions} from '../../transport/contract.ts'
@@ -8,13 +8,13 @@ export interface FoundBus {
   readonly url: string
   readonly why: string
   readonly server: ServerOptions
-  /** What people must know before anything is sent. */
+  /** Warnings to print before anything is sent. */
   readonly warnings: readonly string[]
-  /** What the context has for `--timeout`. */
+  /** The `--timeout` of the context. */
   readonly timeoutMs?: number | undefined
 }
 
-/** Where contexts are kept: ours in `busline`, those of the NATS CLI in `nats`. */
+/** The folder of contexts: `busline` for ours, `nats` for those of the NATS CLI. */
 export function configFolder(env: NodeJS.ProcessEnv): string {
   return env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config')
 }

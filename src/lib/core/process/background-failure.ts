@@ -1,6 +1,6 @@
 /**
- * A failure in the background that the program was not told of in any other way becomes a warning of the process, which
- * Node writes to stderr. So nothing that a program started ends without a word.
+ * A failure in the background that is not reported in any other way becomes a warning of the process, which Node writes to
+ * stderr. So no background work ends silently.
  */
 export function warnOfFailure(what: string, error: unknown): void {
   process.emitWarning(`${what}: ${error instanceof Error ? error.message : String(error)}`, 'BuslineWarning')

@@ -1,7 +1,7 @@
 /**
- * Running a program for a message: argv as given and no shell, the payload on its stdin, its stdout as bytes, the last
- * line of its stderr as the reason when it fails. Each program leads its own process group: so Ctrl-C on the terminal
- * reaches only us and work in progress is finished, and a timeout takes the program's children along.
+ * Runs a program for a message: with exactly the given arguments and no shell, the payload on its stdin, its stdout as bytes,
+ * the last line of its stderr as the reason if it fails. Each program leads its own process group, so that Ctrl-C on the
+ * terminal reaches only us and work in progress is finished, and a timeout also kills the program's children.
  */
 import type {ChildProcess} from 'node:child_process'
 import {Timer} from '../time/timer.ts'
@@ -19,7 +19,7 @@ export interface Program {
   readonly timeoutMs?: number | undefined
   /** Kills the process group. */
   readonly signal?: AbortSignal | undefined
-  /** Its stderr as it comes. */
+  /** Called with its stderr as it arrives. */
   readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
 }
 
@@ -32,7 +32,7 @@ export type Ending =
   | {readonly kind: 'notStarted'; readonly reason: string}
 
 export interface Running {
-  /** Its stdout as it comes; ends when the program and all that hold its stdout have closed it. Must be read. */
+  /** Its stdout as it arrives; ends when every process that holds it has closed it. Must be read. */
   readonly stdout: AsyncIterable<Uint8Array>
   /** Never rejects. */
   readonly ended: Promise<Ending>
@@ -43,19 +43,19 @@ export interface Running {
 export interface Captured {
   readonly ending: Ending
   readonly stdout: Uint8Array
-  /** Its stdout passed the limit, and it was killed for that. */
+  /** Its stdout exceeded the limit, so it was killed. */
   readonly overflow: boolean
 }
 
-/** How long a program that took too long may take to clean up. One that is stopped gets no such time. */
+/** Time to clean up for a program that exceeded its time limit. A program that is stopped gets none. */
 const graceMs = 500
 
-/** Starts a program. A failure to start shows in `ended`. */
+/** Starts a program. A failure to start is reported by `ended`. */
 export function start(program: Program): Running {
   const [file = '', ...args] = program.argv
   let child: ChildProcess
   try {
-    // Not imported: it brings Node's networking with it, and this file is loaded with commands that run nothing.
+    // Not imported, because that would load Node's networking, and commands that run no program load this file too.
     child = process.getBuiltinModule('node:child_process').spawn(file, args, {
       detached: true,
       env: {...process.env, ...program.env},
@@ -79,7 +79,7 @@ export function start(program: Program): Running {
     tail.add(chunk)
     program.onStderr?.(chunk)
   })
-  // A program that does not read its stdin closes the pipe: EPIPE is its choice, not a failure.
+  // A program that does not read its stdin closes the pipe; EPIPE is then not a failure.
   child.stdin?.on('error', () => {})
   child.stdin?.end(program.input ?? '')
   const ended = endOf(child, () => cut !== undefined).then((end): Ending => {
@@ -97,7 +97,7 @@ export function start(program: Program): Running {
   return {stdout: outputOf(child), ended, kill: stop}
 }
 
-/** Runs a program to its end and keeps its stdout, up to `maxBytes`. */
+/** Runs a program to its end and returns its stdout, up to `maxBytes`. */
 export async function run(program: Program, maxBytes: number): Promise<Captured> {
   const running = start(program)
   const chunks: Uint8Array[] = []
@@ -111,7 +111,7 @@ export async function run(program: Program, maxBytes: number): Promise<Captured>
   return {ending: await running.ended, stdout: Buffer.concat(chunks), overflow: bytes > maxBytes}
 }
 
-/** What went wrong, in one sentence; nothing when it exited with 0. */
+/** The failure in one sentence; undefined if it exited with 0. */
 export function failureOf(ending: Ending, argv: readonly string[]): string | undefined {
   const name = argv[0] ?? ''
   const because = ending.reason === '' ? '' : `: ${ending.reason}`
@@ -129,7 +129,9 @@ export function failureOf(ending: Ending, argv: readonly string[]): string | und
   }
 }
 
-/** The end of a child: when its pipes are closed too, or, once it was killed, without waiting for who holds them. */
+/**
+ * The end of a child: when its pipes are closed as well or, once it was killed, without waiting for other holders of the pipes.
+ */
 function endOf(
   child: ChildProcess,
   wasCut: () => boolean,
@@ -190,7 +192,7 @@ function spawnReason(error: unknown): string {
   return (error as Error).message
 }
 
-/** The last line of what is written, without keeping the rest. */
+/** Keeps only the last line of a stderr. */
 class StderrTail {
   #tail = Buffer.alloc(0)
 

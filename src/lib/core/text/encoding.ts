@@ -1,16 +1,16 @@
-/** Bytes from and to text: UTF-8, base64, hex. */
+/** Conversion between bytes and text: UTF-8, base64, hex. */
 import {isUtf8} from 'node:buffer'
 import {BusError} from '../errors.ts'
 
 export type Encoding = 'base64' | 'hex'
 
-/** The payload as text, or undefined when it is not UTF-8. Unlike `TextDecoder` it keeps a byte order mark. */
+/** The payload as text; undefined if it is not UTF-8. Unlike `TextDecoder` it keeps a byte order mark. */
 export function utf8Text(payload: string | Uint8Array): string | undefined {
   if (typeof payload === 'string') return payload
   return isUtf8(payload) ? bufferOver(payload).toString('utf8') : undefined
 }
 
-/** Text where the bytes are UTF-8, else the bytes: buses carry text in a faster form. */
+/** Text if the bytes are UTF-8, else the bytes: buses transport text faster. */
 export function textWherePossible(bytes: Uint8Array): string | Uint8Array {
   return bytes.length <= longestText ? (utf8Text(bytes) ?? bytes) : bytes
 }
@@ -25,8 +25,8 @@ export function hexPreview(bytes: Uint8Array, count: number): string {
 }
 
 /**
- * Decodes base64 (also URL-safe, also without padding) or hex; white space is skipped. Throws `usage` with the position;
- * `what` begins the sentence, as `the body`.
+ * Decodes base64 (also URL-safe, also without padding) or hex; white space is skipped. Throws `usage` with the position; `what`
+ * begins the sentence, for example `the body`.
  */
 export function decode(text: string, encoding: Encoding, what: string): Uint8Array {
   const bad = text.search(encoding === 'hex' ? /[^\s0-9a-f]/i : /[^\s\w+/=-]|=(?=\s*[^\s=])/)
@@ -41,10 +41,10 @@ export function decode(text: string, encoding: Encoding, what: string): Uint8Arr
   return Uint8Array.from(Buffer.from(packed, encoding))
 }
 
-/** Below the longest string of V8, with room. */
+/** Below V8's longest string, with a margin. */
 const longestText = 256 * 1024 * 1024
 
-/** A buffer over the same memory. */
+/** A buffer that shares the memory. */
 export function bufferOver(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -1,8 +1,8 @@
 import {isUtf8} from 'node:buffer'
 
 /**
- * Bytes that should be UTF-8 as text that loses none of them: a byte that is not part of UTF-8 becomes the lone surrogate
- * U+DC00 plus the byte (as `surrogateescape` of Python, PEP 383), which JSON keeps as `\udcff`.
+ * Converts bytes that should be UTF-8 to text without loss: a byte that is not valid UTF-8 becomes the lone surrogate U+DC00
+ * plus the byte (as in Python's `surrogateescape`, PEP 383), which JSON keeps as `\udcff`.
  */
 export function exactText(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -17,7 +17,7 @@ export function exactText(bytes: Uint8Array): string {
   return exact
 }
 
-/** Bytes of the UTF-8 sequence that begins here; 0 for none. */
+/** The length of the UTF-8 sequence that begins here; 0 if there is none. */
 function sequenceSize(buffer: Buffer, at: number): number {
   for (let size = 1; size <= 4 && at + size <= buffer.length; size++)
     if (isUtf8(buffer.subarray(at, at + size))) return size

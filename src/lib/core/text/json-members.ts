@@ -1,9 +1,9 @@
 /**
- * Members of JSON objects that implementations in Go write and read: names without regard to case, `null` for what is
- * absent. What is wrong is a plain sentence in an `Error`, which is sent to the other side.
+ * Members of JSON objects by the rules of Go: names are matched ignoring case, and `null` counts as absent. An error has a
+ * plain sentence, which is sent to the other side.
  */
 
-/** A member by its name, else by its name in another case. Only own members: a name such as `__proto__` is no more than one. */
+/** A member by its exact name, else ignoring case. Only own members: `__proto__` has no special meaning. */
 export function member(object: object, name: string): unknown {
   if (Object.hasOwn(object, name)) return (object as Record<string, unknown>)[name]
   const isSame = (key: string) => key.length === name.length && key.toLowerCase() === name.toLowerCase()
@@ -18,11 +18,11 @@ export function objectOf(value: unknown, what: string): object {
   throw new Error(`${what} is ${kindOf(value)}, not an object`)
 }
 
-/** A text; null and nothing are an empty one. */
+/** A string; null and undefined count as an empty one. */
 export function textOf(value: unknown, what: string): string {
   if (value === undefined || value === null) return ''
   if (typeof value === 'string') return value
-  throw new Error(`${what} is ${kindOf(value)}, not a text`)
+  throw new Error(`${what} is ${kindOf(value)}, not text`)
 }
 
 /** `a list`, `a number`. */

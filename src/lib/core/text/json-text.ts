@@ -1,20 +1,20 @@
 /**
- * JSON as text. `JSON.parse` loses what JavaScript cannot hold (12345678901234567890, 1e400, 1.10, -0, repeated keys),
- * so what is shown or sent on is made from the source text.
+ * JSON as text. `JSON.parse` loses what JavaScript cannot represent (12345678901234567890, 1e400, 1.10, -0, repeated keys), so
+ * output is made from the source text.
  */
 
-/** An object of JSON: neither null nor an array. */
+/** Whether a value is a JSON object: neither null nor an array. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The object that a text is in JSON; undefined for any other text. */
+/** The object that a JSON text contains; undefined for any other text. */
 export function objectIn(text: string): Record<string, unknown> | undefined {
   const value = parseJson(text)
   return isObject(value) ? value : undefined
 }
 
-/** The value that a text is in JSON; undefined for a text that is not JSON. */
+/** The value of a JSON text; undefined for a text that is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -23,7 +23,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Takes the white space out and leaves every token as it stands. `text` must be valid JSON. */
+/** Removes white space and keeps every token unchanged. `text` must be valid JSON. */
 export function compactJson(text: string): string {
   if (!/[ \t\r\n]/.test(text)) return text
   return splitStrings(text)
@@ -31,7 +31,7 @@ export function compactJson(text: string): string {
     .join('')
 }
 
-/** Lays JSON out over lines, two spaces a level, every token as it stands. `text` must be valid JSON. */
+/** Formats JSON over several lines, two spaces per level, with every token unchanged. `text` must be valid JSON. */
 export function prettyJson(text: string): string {
   let depth = 0
   let laidOut = ''
@@ -52,7 +52,7 @@ export function prettyJson(text: string): string {
   return laidOut
 }
 
-/** As `JSON.parse`, but a number that would not come back the same keeps its source form under `JSON.stringify`. */
+/** Like `JSON.parse`, but a number that would change keeps its source form under `JSON.stringify`. */
 export function parseExact(text: string): unknown {
   return JSON.parse(text, (_key, value: unknown, context?: {source?: string}) => {
     const source = context?.source
@@ -60,14 +60,14 @@ export function parseExact(text: string): unknown {
   })
 }
 
-/** Whether the text may be JSON, by its first and last character: saves the price of most failing parses. */
+/** Whether the text may be JSON, by its first and last character: avoids most failing parses. */
 export function looksLikeJson(text: string): boolean {
   const trimmed = text.trim()
   return lastOf[trimmed[0] ?? '']?.includes(trimmed.at(-1) ?? '') ?? false
 }
 
 const digits = '0123456789'
-/** First character of a JSON text → what its last may be. */
+/** The first character of a JSON text, and its possible last characters. */
 const lastOf: Record<string, string> = {
   '{': '}',
   '[': ']',
@@ -81,10 +81,10 @@ const lastOf: Record<string, string> = {
 
 const deepestIndent = 40
 
-/** Part of the platform since V8 11.4, not yet of TypeScript's library. */
+/** Supported since V8 11.4, but missing in TypeScript's library. */
 const exact = JSON as typeof JSON & {rawJSON(text: string): unknown}
 
-/** What stands outside and inside of string literals, in turn, beginning with outside. */
+/** The text outside and inside of string literals in turn, beginning outside. */
 function splitStrings(text: string): string[] {
   const parts: string[] = []
   let from = 0

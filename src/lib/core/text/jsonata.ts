@@ -1,6 +1,6 @@
 /**
- * JSONata over messages. Every flag that takes an expression (--where, --select, --expect, --expr) looks at the same
- * context, so that what was tried with one works with the others.
+ * JSONata over messages. Every flag that takes an expression (--where, --select, --expect, --expr) uses the same context, so an
+ * expression can be moved from one to another.
  */
 import type {JsonataOptions, Expression as Parsed} from 'jsonata'
 import {BusError} from '../errors.ts'
@@ -9,12 +9,12 @@ import {isoTime} from '../time/timestamp.ts'
 import {parseJson} from './json-text.ts'
 import {loadRegexEngine, type RegexEngine, RegexError, regexHint} from './regex.ts'
 
-/** Evaluates a compiled expression. Fails with `usage` when it cannot be applied to this context. */
+/** Evaluates a compiled expression. Fails with `usage` if it cannot be applied to this context. */
 export type Expression = (context: object) => Promise<unknown>
 
 /**
- * What an expression may use up, so that one without an end, or one that a message makes run wild, ends with a sentence:
- * milliseconds, calls within calls, values in one list.
+ * Limits for an expression, so that one that does not end fails with a sentence: milliseconds, nested calls, values in one
+ * list.
  */
 const limits = {
   timeout: 2000,
@@ -22,7 +22,7 @@ const limits = {
   sequence: 1_000_000,
 }
 
-/** Reads an expression. Throws what JSONata throws, and `RefusedPattern` for a regular expression that is not taken. */
+/** Parses an expression. Throws as JSONata does, and `RefusedPattern` for a regular expression that is not accepted. */
 export async function parseJsonata(source: string): Promise<Parsed> {
   const {default: jsonata} = await import('jsonata')
   const options: JsonataOptions = {...limits}
@@ -31,7 +31,7 @@ export async function parseJsonata(source: string): Promise<Parsed> {
   if (literals.length > 0 || isOpen) {
     const RegexEngine = await loadRegexEngine()
     for (const literal of literals) refuseUnusable(literal, RegexEngine)
-    // JSONata looks for its engine when it evaluates.
+    // JSONata reads the global regular-expression engine when it evaluates.
     options.RegexEngine = RegexEngine as unknown as RegExpConstructor
   }
   parsed.registerFunction('distinct', distinct, '<x:x>')
@@ -61,12 +61,12 @@ function refuseUnusable(literal: Literal, Engine: RegexEngine): void {
   }
 }
 
-/** The regular expressions of an expression; it is open when `$eval` may add others. */
+/** The regular expressions of an expression; the list is incomplete if `$eval` may add others. */
 function regexesOf(ast: unknown): {readonly literals: readonly Literal[]; readonly isOpen: boolean} {
   const literals: Literal[] = []
   let isOpen = false
   const seen = new Set<unknown>([ast])
-  // A set is iterated in order of insertion, and what is added meanwhile comes last.
+  // A set is iterated in insertion order, so entries added during the iteration come last.
   for (const node of seen) {
     const {type, value, position} = node as {type?: string; value?: unknown; position?: number}
     if (value instanceof RegExp) literals.push({value, position})
@@ -78,7 +78,7 @@ function regexesOf(ast: unknown): {readonly literals: readonly Literal[]; readon
   return {literals, isOpen}
 }
 
-/** Compiles `source`; `flag` is what it was given with, as `--where`. Fails with `usage`, naming the position (1-based). */
+/** Compiles `source`; `flag` is its origin, such as `--where`. Fails with `usage` and the position (1-based). */
 export async function compileJsonata(source: string, flag: string): Promise<Expression> {
   try {
     const compiled = await parseJsonata(source)
@@ -94,7 +94,9 @@ export async function compileJsonata(source: string, flag: string): Promise<Expr
   }
 }
 
-/** What an expression sees of a message. Nothing is parsed before it is looked at; `json` is absent when it is not JSON. */
+/**
+ * The context of an expression for a message. Nothing is parsed before it is used; `json` is absent if the payload is not JSON.
+ */
 export function contextOf(message: Message): MessageContext {
   let parsed: {json: unknown} | undefined
   return {
@@ -126,7 +128,7 @@ export interface MessageContext {
   readonly seq: number | undefined
   /** ISO 8601. */
   readonly time: string
-  /** A name that comes several times has an array of values. */
+  /** A name that occurs several times has an array of values. */
   readonly headers: Readonly<Record<string, string | string[]>>
   /** Size of the payload. */
   readonly bytes: number
@@ -134,24 +136,24 @@ export interface MessageContext {
   readonly json: unknown
 }
 
-/** Whether a result counts as true: `$boolean()` of JSONata. */
+/** Whether a result counts as true, like JSONata's `$boolean()`. */
 export function isTruthy(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(isTruthy)
   if (value === null || typeof value !== 'object') return typeof value !== 'function' && Boolean(value)
   return !('_jsonata_lambda' in value) && Object.keys(value).length > 0
 }
 
-/** A result as text: a string as it stands, anything else as compact JSON; undefined when there is no value. */
+/** A result as text: a string unchanged, anything else as compact JSON; undefined if there is no value. */
 export function resultText(value: unknown, flag: string): string | undefined {
   if (value === undefined || typeof value === 'string') return value
   const isFunction =
     typeof value === 'function' || (value !== null && typeof value === 'object' && '_jsonata_lambda' in value)
   if (isFunction)
-    throw new BusError('usage', `${flag} gives a function, not a value`, {try: ['call it: name(argument)']})
+    throw new BusError('usage', `${flag} returns a function, not a value`, {try: ['call it: name(argument)']})
   try {
     return JSON.stringify(value)
   } catch (cause) {
-    throw new BusError('usage', `${flag} gives a value that cannot be written: ${(cause as Error).message}`, {cause})
+    throw new BusError('usage', `${flag} returns a value that cannot be written: ${(cause as Error).message}`, {cause})
   }
 }
 
@@ -165,7 +167,7 @@ function headersObject(headers: Headers): Record<string, string | string[]> {
   return Object.fromEntries(values)
 }
 
-/** JSONata throws plain objects with a message and the offset behind the token where it stopped. */
+/** JSONata throws plain objects with a message and the offset after the token where it stopped. */
 function fault(error: unknown, source: string, flag: string, what: string): BusError {
   const {message = String(error), position} = error as {message?: string; position?: number}
   const at = position === undefined ? undefined : Math.max(1, Math.min(position, source.length))
@@ -177,7 +179,7 @@ function fault(error: unknown, source: string, flag: string, what: string): BusE
   })
 }
 
-/** As JSONata's own, whose time is the square of the list's length. */
+/** Like JSONata's own, whose time grows with the square of the list's length. */
 function distinct(this: unknown, values: unknown): unknown {
   if (!Array.isArray(values) || values.length <= 1) return values
   const found = new Map<unknown, unknown>()
@@ -191,7 +193,7 @@ function distinct(this: unknown, values: unknown): unknown {
   return results
 }
 
-/** With the members of all objects in one order. */
+/** A copy in which the members of all objects are sorted. */
 function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(sorted)

@@ -1,17 +1,20 @@
 /**
- * `{name}` in text, for what is sent (--template) and what is shown (--format). A brace that no letter follows is
- * itself, so that JSON needs no escaping: `{"id":{n}}`. For the rest there is `{{`, and `}}` to close it.
+ * `{name}` in text, for --template and --format. A brace that is not followed by a letter is literal, so that JSON needs no
+ * escaping: `{"id":{n}}`. Elsewhere `{{` and `}}` are literal braces.
  */
 import {BusError} from '../errors.ts'
 
 export interface Placeholder {
-  /** What stands between the braces. */
+  /** The text between the braces. */
   readonly name: string
-  /** Where its brace stands (1-based). */
+  /** The position of its brace (1-based). */
   readonly position: number
 }
 
-/** Splits into literal text and placeholders. Throws `usage` for one that is not closed; `what` names the text, as `--format`. */
+/**
+ * Splits a text into literal text and placeholders. Throws `usage` for one that is not closed; `what` names the text, such as
+ * `--format`.
+ */
 export function splitPlaceholders(text: string, what: string): (string | Placeholder)[] {
   const parts: (string | Placeholder)[] = []
   let literal = ''
@@ -36,7 +39,7 @@ export function splitPlaceholders(text: string, what: string): (string | Placeho
   return literal === '' ? parts : [...parts, literal]
 }
 
-/** The failure of a placeholder that means nothing here; `known` lists what there is. */
+/** The failure for an unknown placeholder; `known` lists the known ones. */
 export function unknownPlaceholder(what: string, {name, position}: Placeholder, known: string): BusError {
   return fault(`${what} has the unknown ${JSON.stringify(`{${name}}`)}`, position - 1, [known])
 }

@@ -1,6 +1,6 @@
 /**
- * Regular expressions in the syntax of RE2, by re2js: the time of a search is linear in the length of the text. The
- * library is loaded when the first pattern is compiled.
+ * Regular expressions in RE2 syntax, with re2js: the time of a search is linear in the length of the text. The library is
+ * loaded when the first pattern is compiled.
  */
 import type {Matcher, RE2JS} from 're2js'
 import {BusError} from '../errors.ts'
@@ -8,15 +8,15 @@ import {BusError} from '../errors.ts'
 /** A compiled pattern. */
 export type Regex = Pick<RE2JS, 'test'>
 
-/** What to try instead of a pattern that is refused. */
+/** What to try instead of a refused pattern. */
 export const regexHint = 'a pattern in the syntax of RE2, without lookahead, lookbehind and backreferences'
 
-/** Instructions that a pattern may compile to. */
+/** Largest number of instructions that a pattern may compile to. */
 const mostInstructions = 20_000
 /** How long one literal may search during one evaluation of an expression. */
 const longestMs = 2000
 
-/** A pattern that is not taken; its message is the reason. */
+/** A pattern that is not accepted; its message is the reason. */
 export class RegexError extends Error {}
 
 type Compile = (pattern: string, flags?: number) => RE2JS
@@ -26,13 +26,13 @@ export async function compilePattern(pattern: string, most = mostInstructions): 
   return (await loadCompiler(most))(pattern)
 }
 
-/** The engine of JSONata: as much of `RegExp` as it calls. */
+/** The engine for JSONata: the part of `RegExp` that it calls. */
 export async function loadRegexEngine(): Promise<RegexEngine> {
   engine ??= makeEngine()
   return engine
 }
 
-/** Constructs what searches for a literal. Throws a `RegexError`. */
+/** Creates the engine for a literal. Throws a `RegexError`. */
 export type RegexEngine = new (literal: RegExp) => {lastIndex: number; exec(text: string): RegExpExecArray | null}
 
 let engine: Promise<RegexEngine> | undefined
@@ -49,11 +49,11 @@ async function loadCompiler(most: number): Promise<Compile> {
       const compiled = library.compile(withCodePoints(pattern), flags)
       if (compiled.programSize() <= most) return compiled
     } catch (cause) {
-      // V8 throws a RangeError where the stack ends.
+      // V8 throws a RangeError at the end of the stack.
       if (!(cause instanceof RE2JSException || cause instanceof RangeError)) throw cause
       throw new RegexError(reasonOf(cause), {cause})
     }
-    throw new RegexError('it is too long or repeats too much')
+    throw new RegexError('it is too long or has too many repetitions')
   }
 }
 
@@ -106,7 +106,7 @@ function arrayOf(matcher: Matcher, text: string): RegExpExecArray {
   return Object.assign(groups, {index: matcher.start(), input: text}) as RegExpExecArray
 }
 
-/** `\u0041` of JavaScript is `\x{0041}` in RE2. */
+/** `\u0041` in JavaScript is `\x{0041}` in RE2. */
 function withCodePoints(pattern: string): string {
   return pattern.replace(/\\(?:u([0-9a-fA-F]{4})|.)/gs, (whole, digits) =>
     digits === undefined ? whole : `\\x{${digits}}`,

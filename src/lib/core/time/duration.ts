@@ -7,7 +7,7 @@ const units: Readonly<Record<string, number>> = {
   d: 86_400_000,
 }
 
-/** Milliseconds of `100ms`, `5s`, `1.5m`, `2h`, `1h30m`; undefined for what is no duration. */
+/** Milliseconds of `100ms`, `5s`, `1.5m`, `2h`, `1h30m`; undefined if the text is not a duration. */
 export function durationMs(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(us|ms|s|m|h|d))+$/.test(text)) return undefined
   let ms = 0
@@ -15,7 +15,7 @@ export function durationMs(text: string): number | undefined {
   return Number.isFinite(ms) ? ms : undefined
 }
 
-/** As it is written on a command line, exactly: `2m`, `1h30m`, `1s500ms`. */
+/** The exact duration as written on a command line: `2m`, `1h30m`, `1s500ms`. */
 export function durationText(ms: number): string {
   let rest = Math.round(ms * 1000)
   let text = ''

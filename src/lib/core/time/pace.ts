@@ -1,9 +1,12 @@
 /** When each message is due. */
 
-/** Milliseconds from the start at which the next message is due; `elapsedMs` is now, `timeMs` when it was first sent. */
+/**
+ * Milliseconds from the start at which the next message is due. `elapsedMs` is the current time on that scale, `timeMs` the
+ * time when the message was first sent.
+ */
 export type Pace = (message: {readonly timeMs?: number | undefined} | object, elapsedMs: number) => number
 
-/** One message each interval. After a stall it makes up for a second at most: nobody who asks for a pace wants a burst. */
+/** One message per interval. After a stall it catches up on at most one second, to avoid a burst. */
 export function steadyPace(intervalMs: number): Pace {
   const mostBehindMs = Math.max(1000, intervalMs)
   let next = 0
@@ -15,8 +18,8 @@ export function steadyPace(intervalMs: number): Pace {
 }
 
 /**
- * The pace of the record, `speed` times as fast, no gap longer than `maxGapMs` (as it is waited). A message without a
- * time, or with an earlier one, follows at once.
+ * The recorded pace, `speed` times as fast, with no gap longer than `maxGapMs` (after scaling). A message without a time, or
+ * with an earlier one, is due immediately.
  */
 export function recordedPace(speed: number, maxGapMs: number = Number.POSITIVE_INFINITY): Pace {
   let latest: number | undefined

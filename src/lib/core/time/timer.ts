@@ -1,4 +1,4 @@
-/** The longest wait of setTimeout, 24.8 days; for a longer one it fires at once. */
+/** The longest wait of setTimeout, 24.8 days; with a longer one it fires immediately. */
 const longestMs = 2 ** 31 - 1
 
 /** A timeout of any length, in milliseconds. It keeps the process alive until it fires or is cancelled, unless `unref` is called. */
@@ -14,7 +14,7 @@ export class Timer implements Disposable {
     this.#handle = this.#start(ms)
   }
 
-  /** Begins the whole wait again, also after it fired. */
+  /** Restarts the whole wait, also after it fired. */
   refresh(): void {
     if (!(this.#ms > longestMs)) {
       this.#handle.refresh()
@@ -48,7 +48,7 @@ export class Timer implements Disposable {
   }
 }
 
-/** Repeats an action every `ms` milliseconds, however long that is. It keeps the process alive as a `Timer` does. */
+/** Repeats an action every `ms` milliseconds, which may be any length. It keeps the process alive as a `Timer` does. */
 export class Interval implements Disposable {
   readonly #timer: Timer
 
@@ -73,7 +73,7 @@ export class Interval implements Disposable {
   }
 }
 
-/** Resolves after `ms`, however long, or when the signal aborts, whichever is first. */
+/** Resolves after `ms`, which may be any length, or when the signal aborts. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   const {promise, resolve} = Promise.withResolvers<void>()
   if (signal?.aborted) return Promise.resolve()

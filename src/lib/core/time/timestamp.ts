@@ -1,6 +1,6 @@
-/** Times as text, made for millions a minute: the part down to the second is made once a second. */
+/** Times as text, made for millions of messages: the part down to the second is cached. */
 
-/** ISO 8601 with microseconds, of Unix milliseconds with fractions. Undefined for what is no time. */
+/** ISO 8601 with microseconds, from Unix milliseconds with fractions. Undefined for an invalid time. */
 export function isoClock(): (timeMs: number) => string | undefined {
   return clock((second) => `${new Date(second * 1000).toISOString().slice(0, -4)}`, 6, 'Z')
 }
@@ -10,7 +10,7 @@ export function isoTime(timeMs: number): string {
   return new Date(timeMs).toISOString()
 }
 
-/** The time of day where the user is, with milliseconds: `10:24:31.482`. */
+/** The local time of day with milliseconds: `10:24:31.482`. */
 export function localClock(): (timeMs: number) => string | undefined {
   return clock(
     (second) => {
@@ -22,7 +22,7 @@ export function localClock(): (timeMs: number) => string | undefined {
   )
 }
 
-/** As `localClock`, after the date when that is not today's: `2026-11-20 10:24:31.482`. */
+/** Like `localClock`, but after the date if it is not today: `2026-11-20 10:24:31.482`. */
 export function localCalendarClock(now: () => number = Date.now): (timeMs: number) => string | undefined {
   const time = localClock()
   return (timeMs) => {
@@ -38,7 +38,7 @@ export function unixSeconds(timeMs: number): string {
   return `${second}.${pad(part, 6)}`
 }
 
-/** The last instant that a JavaScript date can hold, either side of 1970. */
+/** The latest instant that a JavaScript date can represent, counted from 1970 in either direction. */
 export const farthestMs = 8.64e15
 
 function clock(head: (second: number) => string, digits: 3 | 6, tail: string): (timeMs: number) => string | undefined {
@@ -55,7 +55,7 @@ function clock(head: (second: number) => string, digits: 3 | 6, tail: string): (
   }
 }
 
-/** Whole seconds, and what is left in milliseconds (cut) or microseconds (rounded). */
+/** Whole seconds, and the remainder in milliseconds (truncated) or microseconds (rounded). */
 function split(timeMs: number, digits: 3 | 6): {readonly second: number; readonly part: number} {
   const second = Math.floor(timeMs / 1000)
   const rest = timeMs - second * 1000

@@ -1,6 +1,6 @@
 /**
- * Publishing with the acknowledgements of streams. Ends at the first message that was not stored, and then names it and
- * says exactly which messages are stored: those in flight at that moment may be, too.
+ * Publishes with the acknowledgements of streams. Ends at the first message that was not stored, names it, and reports which
+ * messages are stored: some of those in flight at that moment may be, too.
  */
 import {BusError, type FailureKind} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
@@ -8,10 +8,10 @@ import type {PublisherOptions, StreamPublisher} from '../../transport/streams-co
 import type {PublishTarget} from './publish.ts'
 import type {Numbered} from './sources.ts'
 
-/** Bytes of payload that may be in flight: the publisher counts messages, and those may be large. */
+/** Bytes of payload that may be in flight: the publisher counts messages, and some may be large. */
 const mostBytes = 16 * 1024 * 1024
 
-/** A message that failed in one of these ways may be stored. */
+/** A message that failed in one of these ways may have been stored. */
 const unknownKinds: ReadonlySet<FailureKind> = new Set(['timeout', 'connect', 'interrupted'])
 
 interface Failed {
@@ -19,13 +19,13 @@ interface Failed {
   readonly error: unknown
 }
 
-/** First and last of several numbers in a row. */
+/** First and last of several consecutive numbers. */
 type Run = readonly [first: number, last: number]
 
 export class AcknowledgedSink implements PublishTarget {
   readonly publisher: StreamPublisher
   readonly flushAfterBytes = mostBytes
-  /** The lines of the last messages; 0 for a message that came from no line. */
+  /** The lines of the latest messages; 0 for a message that does not come from a line. */
   readonly #lines: Float64Array
   #firstLine = 0
   #pushed = 0
@@ -35,9 +35,9 @@ export class AcknowledgedSink implements PublishTarget {
   readonly #known = new Map<number, boolean>()
   #failed: Failed | undefined
 
-  /** `make` makes the publisher, with this window. */
+  /** `make` creates the publisher with this window. */
   constructor(make: (options: PublisherOptions) => StreamPublisher, window: number) {
-    // A message that fails is among those in flight; the one before it is named as well.
+    // A message that fails is one of those in flight; the one before it is named as well.
     this.#lines = new Float64Array(window + 2)
     this.publisher = make({
       window,
@@ -80,7 +80,7 @@ export class AcknowledgedSink implements PublishTarget {
     this.#failed ??= {index, error}
   }
 
-  /** Those in flight are waited for: only then it is known what is stored. Always rejects. */
+  /** Waits for messages in flight, because only then it is known what is stored. Always rejects. */
   async #fail({index, error}: Failed): Promise<never> {
     await this.publisher.flush().catch(() => {})
     if (!(error instanceof BusError)) throw error
@@ -109,7 +109,7 @@ export class AcknowledgedSink implements PublishTarget {
     return unknown.length === 0 ? `; ${kept}` : `; ${kept}; not known: ${runsText(unit, unknown)}`
   }
 
-  /** The stored messages, or those of which nothing is known, as lines or counted from 1. */
+  /** The stored messages, or those whose state is unknown, as line numbers or counted from 1. */
   #runs(state: true | undefined): Run[] {
     const runs: Run[] = []
     if (state && this.#floor > 0) runs.push([this.#numberOf(0), this.#numberOf(this.#floor - 1)])
@@ -127,7 +127,7 @@ export class AcknowledgedSink implements PublishTarget {
     return index === 0 ? this.#firstLine : this.#lineOf(index)
   }
 
-  /** 0 where it came from no line, or from one long before. */
+  /** 0 if it does not come from a line, or the line is no longer remembered. */
   #lineOf(index: number): number {
     return index >= this.#pushed - this.#lines.length ? (this.#lines[index % this.#lines.length] ?? 0) : 0
   }

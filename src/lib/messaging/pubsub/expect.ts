@@ -1,6 +1,6 @@
 /**
- * Expectations about replies. An expression sees the first reply as every expression sees a message, and beside it
- * `ms`, `status` (`ok`, or `error` for a service error), `error` (its code and text) and `messages`: all replies.
+ * Expectations about replies. An expression sees the first reply as any expression sees a message, plus `ms`, `status` (`ok`,
+ * or `error` for a service error), `error` (its code and text) and `messages`: all replies.
  */
 
 import {BusError} from '../../core/errors.ts'
@@ -16,8 +16,8 @@ const flag = '--expect'
 export type Judge = (answers: readonly TimedReply[]) => Promise<void>
 
 /**
- * A judge of what came back on `subject`. It fails with `expectation` when an expression does not hold, and with
- * `remote` for a service error, unless an expression asked about that (`status`, `error`). Compiling fails with `usage`.
+ * Compiles a judge of the replies on `subject`. It fails with `expectation` if an expression does not hold, and with `remote`
+ * for a service error, unless an expression uses `status` or `error`. Compiling fails with `usage`.
  */
 export async function compileExpectations(sources: readonly string[], subject: string): Promise<Judge> {
   const expectations: Expectation[] = []

@@ -1,4 +1,4 @@
-/** Which messages are kept: by subject, by payload, by expression, by chance. Cheap tests come first. */
+/** Filters messages by subject, by payload, by expression and at random. Cheap tests come first. */
 
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
@@ -7,23 +7,23 @@ import {compileJsonata, contextOf, isTruthy} from '../../core/text/jsonata.ts'
 import {compilePattern, type Regex, RegexError, regexHint} from '../../core/text/regex.ts'
 
 export interface FilterOptions {
-  /** Patterns of subjects to leave out. */
+  /** Patterns of subjects to exclude. */
   readonly ignore?: readonly string[] | undefined
-  /** A regular expression that the payload has to match. */
+  /** A regular expression that the payload must match. */
   readonly match?: string | undefined
-  /** A JSONata expression that has to be true. */
+  /** A JSONata expression that must be true. */
   readonly where?: string | undefined
-  /** The share that is kept, from 0 to 1. */
+  /** The share of messages to keep, from 0 to 1. */
   readonly sample?: number | undefined
-  /** Told the first time that `where` cannot be applied to a message; such messages are not kept. */
+  /** Called the first time that `where` fails on a message; such messages are not kept. */
   readonly onFailure?: ((sentence: string) => void) | undefined
   readonly random?: (() => number) | undefined
 }
 
-/** The messages of a batch that are kept, in order. */
+/** The messages of a batch to keep, in order. */
 export type Filter = (batch: readonly Message[]) => readonly Message[] | Promise<readonly Message[]>
 
-/** Compiles the filters; undefined when all messages are kept. Fails with `usage`, naming the position of the fault. */
+/** Compiles the filters; undefined if all messages are kept. Fails with `usage` and the position of the fault. */
 export async function compileFilter(options: FilterOptions): Promise<Filter | undefined> {
   const {sample, match, ignore = [], where, random = Math.random} = options
   const tests: ((message: Message) => boolean)[] = []
@@ -37,7 +37,7 @@ export async function compileFilter(options: FilterOptions): Promise<Filter | un
   return where === undefined ? quick : whereTrue(where, quick, options.onFailure)
 }
 
-/** Compiles a regular expression; `flag` is what it was given with. Fails with `usage`, naming the position (1-based). */
+/** Compiles a regular expression; `flag` is its origin. Fails with `usage` and the position (1-based). */
 export async function compileRegex(source: string, flag: string): Promise<Regex> {
   try {
     return await compilePattern(source)
@@ -47,7 +47,7 @@ export async function compileRegex(source: string, flag: string): Promise<Regex>
   }
 }
 
-/** The reason in the words of JavaScript, with the position, where it does not know the pattern either. */
+/** The reason in JavaScript's words with the position, if JavaScript rejects the pattern too. */
 function refusal(source: string, flag: string, cause: RegexError): BusError {
   const fault = regexFault(source)
   if (fault === undefined) {
@@ -61,14 +61,14 @@ function refusal(source: string, flag: string, cause: RegexError): BusError {
   return new BusError('usage', `${flag} /${source}/ is not a regular expression: ${fault}${where}`, {
     cause,
     ...(at !== undefined && {data: {position: at}}),
-    try: ['"\\\\" before a character that should match itself'],
+    try: ['put "\\\\" before a character to match it literally'],
   })
 }
 
-/** Looking for the place of a fault takes the square of the length. */
+/** Finding the position of a fault takes time that grows with the square of the length. */
 const longestSearched = 2000
 
-/** V8 does not say where: it is where a shortest beginning of the text starts to have this same fault. */
+/** V8 does not report the position: it is where the shortest prefix with the same fault ends. */
 function placeOf(fault: string, source: string): number {
   let at = source.length
   while (at > 1 && regexFault(source.slice(0, at - 1)) === fault) at--

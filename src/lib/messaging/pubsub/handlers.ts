@@ -7,18 +7,18 @@ import {type Captured, failureOf, run} from '../../core/process/exec.ts'
 import {compileJsonata, contextOf, resultText} from '../../core/text/jsonata.ts'
 import {sleep} from '../../core/time/timer.ts'
 
-/** What a request is answered with: a reply, or a service error (ADR-32). */
+/** The answer to a request: a reply, or a service error (ADR-32). */
 export type Outcome = Reply | {readonly fault: Fault}
 
 export interface Reply {
   readonly data: Uint8Array | string
   readonly headers?: Headers | undefined
-  /** It says in its own words that the service failed: it is sent as it stands and counted as a failure. */
+  /** The reply itself reports a failure of the service: it is sent unchanged and counted as a failure. */
   readonly failed?: Fault | undefined
 }
 
 export interface Fault {
-  /** As HTTP counts: 500 for a failure, 504 for one that took too long. */
+  /** Like HTTP status codes: 500 for a failure, 504 for a timeout. */
   readonly code: number
   readonly text: string
 }
@@ -26,7 +26,7 @@ export interface Fault {
 export interface RequestHandler {
   /** It answers without waiting for anything. */
   readonly instant: boolean
-  /** What it throws is a bug: a request that cannot be answered is a fault. */
+  /** An exception is a bug: a request that cannot be answered results in a fault. */
   handle(request: Message): Outcome | Promise<Outcome>
 }
 
@@ -38,14 +38,14 @@ export interface DelayRange {
 export interface ProgramOptions {
   readonly argv: readonly string[]
   readonly timeoutMs: number
-  /** Bytes that its stdout may have before it is killed. */
+  /** Bytes of stdout after which the program is killed. */
   readonly maxBytes?: number | undefined
-  /** Kills what is running. */
+  /** Kills running programs. */
   readonly signal?: AbortSignal | undefined
   readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
 }
 
-/** More than any bus takes. What one of them does not take is found when the reply is sent. */
+/** More than any bus accepts. The limit of the actual bus is checked when the reply is sent. */
 const mostBytes = 64 * 1024 * 1024
 
 /** Answers with headers and payload of the request. */

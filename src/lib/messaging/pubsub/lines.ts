@@ -1,4 +1,4 @@
-/** Bytes as they arrive, split at a delimiter; in batches, because a promise per line would cost more than the line. */
+/** Splits bytes at a delimiter as they arrive; in batches, because a promise per line would cost more than the line. */
 
 import {BusError} from '../../core/errors.ts'
 import {bufferOver, utf8Text} from '../../core/text/encoding.ts'
@@ -13,7 +13,7 @@ export interface LineOptions {
   readonly longest: number
 }
 
-/** Cuts into lines. A delimiter at the very end starts no further line. Fails with `usage` for a line that is too long. */
+/** Splits into lines. A delimiter at the very end does not start another line. Fails with `usage` for a line that is too long. */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   {delimiter, longest}: LineOptions,
@@ -35,11 +35,14 @@ export async function* splitLines(
   if (carried.bytes > 0) yield [lineOf(carried.all())]
 }
 
-/** What came since the last delimiter. Joined only when a delimiter is there, so that a long line costs its length. */
+/**
+ * The data since the last delimiter. It is joined only at the next delimiter, so that the cost of a long line is proportional
+ * to its length.
+ */
 class Carried {
   readonly #overlap: number
   #pieces: Uint8Array[] = []
-  /** The end of the pieces, in which a delimiter may have begun. */
+  /** The last bytes, in which a delimiter may have begun. */
   #tail: Uint8Array = new Uint8Array()
   bytes = 0
 
@@ -47,7 +50,7 @@ class Carried {
     this.#overlap = markLength - 1
   }
 
-  /** Adds a chunk; when that completes a delimiter, returns all that there is. */
+  /** Adds a chunk. If it completes a delimiter, returns everything collected. */
   add(chunk: Uint8Array, mark: Buffer): Buffer | undefined {
     const seam = this.#overlap === 0 ? bufferOver(chunk) : Buffer.concat([this.#tail, chunk])
     this.#pieces.push(chunk)
@@ -81,7 +84,7 @@ function cutBlock(block: Buffer, delimiter: string, mark: Buffer): TextLine[] {
   return [...lines, lineOf(block.subarray(from))]
 }
 
-/** Counted from the left, for a delimiter such as `--` may overlap itself. */
+/** Searched from the left, because a delimiter such as `--` may overlap itself. */
 function lastMark(block: Buffer, mark: Buffer): number {
   if (mark.length === 1) return block.lastIndexOf(mark)
   let last = -1

@@ -1,19 +1,19 @@
 /**
- * Requests with their replies, found in the traffic. A reply is known by its subject, which is the request's reply
- * subject. On a busy bus it may be seen before its request, and one request may have several replies.
+ * Pairs requests with their replies, found in the traffic. A reply is recognised by its subject, which is the reply subject of
+ * the request. On a busy bus a reply may be seen before its request, and a request may have several replies.
  */
 import type {Message} from '../../core/message.ts'
 
-/** Where replies come in when a request was made with `request`. */
+/** Subjects of replies to requests that were sent with `request`. */
 export const inboxes = '_INBOX.>'
 
 export interface Exchange {
   readonly request: Message
-  /** Undefined when none came. */
+  /** Undefined if there was none. */
   readonly reply: Message | undefined
   /** Milliseconds from request to reply. */
   readonly ms: number | undefined
-  /** The request had a reply already. */
+  /** The request already had a reply. */
   readonly again: boolean
 }
 
@@ -28,12 +28,12 @@ export class Pairs {
     this.#mostOpen = mostOpen
   }
 
-  /** True for what comes in only to be matched. */
+  /** Whether a message was received only to be matched. */
   isReply(message: Message): boolean {
     return message.subject.startsWith('_INBOX.') || this.#open.has(message.subject)
   }
 
-  /** What this message completes: exchanges, or itself when it is neither request nor reply. */
+  /** The exchanges that this message completes, or the message itself if it is neither request nor reply. */
   add(message: Message): readonly (Exchange | Message)[] {
     const asked = this.#open.get(message.subject)
     if (asked !== undefined) {
@@ -49,7 +49,7 @@ export class Pairs {
     return message.reply === undefined ? [message] : this.#request(message, message.reply)
   }
 
-  /** The requests to which no reply came. */
+  /** The requests without a reply. */
   end(): readonly Exchange[] {
     const left = [...this.#open.values()].filter(({answered}) => !answered)
     this.#open.clear()

@@ -1,4 +1,4 @@
-/** Publishing many: as fast as the bus takes them, or at a pace; what was published before a failure stays published. */
+/** Publishes many messages as fast as the bus accepts them, or at a pace. Messages published before a failure stay published. */
 import {BusError} from '../../core/errors.ts'
 import {type Outgoing, sizeOf} from '../../core/message.ts'
 import {reworded} from '../../core/rewording.ts'
@@ -10,9 +10,9 @@ import type {MessageSource, Numbered} from './sources.ts'
 export interface PublishTarget {
   /** Returns a promise when the next message should wait for it. */
   publish(message: Outgoing & Partial<Numbered>): Promise<void> | void
-  /** All earlier messages have arrived. */
+  /** Resolves when all earlier messages have arrived. */
   flush(): Promise<void>
-  /** Limits by itself how many are in flight, and is flushed after this many bytes; otherwise it is flushed continuously. */
+  /** Set if the sink itself limits the messages in flight: it is flushed after this many bytes, otherwise continuously. */
   readonly flushAfterBytes?: number
 }
 
@@ -20,7 +20,7 @@ export interface PublishOptions {
   readonly pace?: Pace | undefined
   /** Ends it early, between two messages. */
   readonly signal?: AbortSignal | undefined
-  /** Called now and then with the progress. */
+  /** Called occasionally with the progress. */
   readonly onProgress?: ((done: Done) => void) | undefined
 }
 
@@ -32,13 +32,13 @@ export interface Done {
 
 export interface Published extends Done {
   readonly ms: number
-  /** The source was published to its end. */
+  /** The whole source was published. */
   readonly complete: boolean
 }
 
 /**
- * Publishes all that `source` gives and flushes. Fails as the sink or the source does; the sentence then says how many
- * messages were published before.
+ * Publishes all messages of `source` and flushes. Fails as the sink or the source does, with the number of messages published
+ * before in the sentence.
  */
 export async function publishAll(
   sink: PublishTarget,
@@ -57,7 +57,7 @@ export async function publishAll(
   return {published: run.published, bytes: run.bytes, ms: performance.now() - started, complete}
 }
 
-/** Messages and bytes between two flushes. One window fills while the one before is on its way. */
+/** Messages and bytes between two flushes. One window fills up while the previous one is being flushed. */
 const windowMessages = 4096
 const windowBytes = 1024 * 1024
 
@@ -65,7 +65,7 @@ class Run {
   readonly #sink: PublishTarget
   readonly #options: PublishOptions
   readonly #started: number
-  /** Aborted when the sink has failed. */
+  /** Aborts when the sink has failed. */
   readonly #trouble = new AbortController()
   #earlier: Promise<void> | undefined
   #windowEnd = windowMessages
@@ -95,7 +95,7 @@ class Run {
     return !signal?.aborted
   }
 
-  /** Makes sure of what was published before the failure, and says so. Always throws. */
+  /** Flushes what was published before the failure, and reports it. Always throws. */
   async keep(error: unknown): Promise<never> {
     if (this.#trouble.signal.aborted || !(error instanceof BusError)) throw error
     await this.flush()
@@ -143,7 +143,7 @@ class Run {
     if (this.bytes - this.#flushedBytes >= (this.#sink.flushAfterBytes ?? 0)) await this.#flushBehind()
   }
 
-  /** Meets the flush before this one; nobody waits for this one until the next. */
+  /** Waits for the previous flush; the next call waits for this one. */
   async #flushBehind(): Promise<void> {
     if (this.#earlier !== undefined) await this.#met(this.#earlier)
     this.#flushedBytes = this.bytes

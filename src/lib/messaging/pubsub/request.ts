@@ -4,13 +4,13 @@ import type {Transport} from '../../transport/contract.ts'
 
 export interface Question {
   readonly message: Outgoing
-  /** Milliseconds for all of it. */
+  /** Milliseconds in total. */
   readonly timeoutMs: number
-  /** How many replies are wanted; fewer in time is a failure. */
+  /** How many replies are required; fewer within the timeout is a failure. */
   readonly replies?: number | undefined
   /** End after this many milliseconds without a further reply. */
   readonly idleMs?: number | undefined
-  /** End at the first empty reply, which is not delivered. */
+  /** End at the first empty reply, which is not returned. */
   readonly untilEmpty?: boolean | undefined
   /** Takes the acknowledgement of a stream for a reply. */
   readonly ackIsReply?: boolean | undefined
@@ -24,8 +24,8 @@ export interface TimedReply {
 }
 
 /**
- * The replies to one request, as they arrive; one unless the options ask for more. Fails with `noResponders`, or with
- * `timeout` when none or fewer than asked came in time, after those that came.
+ * The replies to one request, as they arrive; one unless the options ask for more. Fails with `noResponders`, or with `timeout`
+ * if none or fewer than required arrived in time, after returning those that did.
  */
 export async function* ask(bus: Transport, question: Question): AsyncGenerator<TimedReply> {
   const started = performance.now()
@@ -61,12 +61,12 @@ function shortfall(bus: Transport, question: Question, came: number, ended: bool
     data: {replies: came},
   }
   if (replies !== undefined)
-    return new BusError('timeout', `only ${came} of ${replies} replies came in time ${where}`, details)
+    return new BusError('timeout', `only ${came} of ${replies} replies arrived in time ${where}`, details)
   if (ended) return undefined
   if (untilEmpty && idleMs === undefined) {
     return new BusError(
       'timeout',
-      `no empty reply ended the ${came} that came within ${timeoutMs} ms ${where}`,
+      `no empty reply within ${timeoutMs} ms ${where}, only ${came} with a payload`,
       details,
     )
   }

@@ -5,38 +5,38 @@ import type {RequestHandler} from './handlers.ts'
 import {advertise, type Identity} from './service.ts'
 import {type Served, Work} from './work.ts'
 
-/** Each bound makes it take no more requests and finish those that were taken. */
+/** At any bound it takes no more requests and finishes those already taken. */
 export interface Service extends BoundOptions {
   readonly subject: string
   readonly queue?: string | undefined
   readonly handler: RequestHandler
   /** Can be found and measured as a NATS service. */
   readonly identity?: Identity | undefined
-  /** Requests in work at the same time. */
+  /** Requests to handle at the same time. */
   readonly concurrency: number
-  /** Told once, when requests arrive from now on. */
+  /** Called once, when requests can arrive. */
   readonly onLive?: (() => void) | undefined
   /** Called with the number of requests in progress when `signal` aborts. */
   readonly onDrain?: ((open: number) => void) | undefined
-  /** Told of each request that was handled, which keeps its place until the promise resolves. */
+  /** Called for each handled request; the request occupies its place until the promise resolves. */
   readonly onServed?: ((served: Served) => Promise<void> | undefined) | undefined
 }
 
 export interface ServeResult {
   readonly served: number
-  /** Those answered with a service error. */
+  /** Requests that were answered with a service error. */
   readonly failed: number
-  /** Requests lost because we were too slow. */
+  /** Requests dropped because the server was too slow. */
   readonly dropped: number
   readonly ms: number
 }
 
-/** Requests taken at once by a handler that answers without waiting. */
+/** Requests taken at a time by a handler that answers without waiting. */
 const instantBatch = 256
 
 /**
- * Serves requests until one of the bounds is met or `signal` aborts, finishes those in progress and flushes. A message
- * without a reply subject is handled and counted as well: nothing can be sent back.
+ * Serves requests until a bound is reached or `signal` aborts, finishes those in progress and flushes. A message without a
+ * reply subject is handled and counted as well, but nothing is sent back.
  */
 export async function serve(bus: Transport, service: Service): Promise<ServeResult> {
   const started = performance.now()
@@ -58,7 +58,7 @@ export async function serve(bus: Transport, service: Service): Promise<ServeResu
     bounds.came(requests.length)
     await work.begin(requests)
   }
-  // The count is reached: what comes now is for the others of the queue group.
+  // The count is reached: further requests are for the others of the queue group.
   if (service.count !== undefined) await subscription.close()
   await Promise.all([advertised?.close(), work.finished()])
   await bus.flush()
@@ -70,7 +70,7 @@ export async function serve(bus: Transport, service: Service): Promise<ServeResu
 export function checkServed(served: number, {subject, count, forMs, idleMs, signal}: Service): void {
   const isBound = forMs !== undefined || idleMs !== undefined
   if (count === undefined || !isBound || served >= count || signal?.aborted) return
-  throw new BusError('timeout', `only ${served} of ${count} requests came on "${subject}" in time`, {
+  throw new BusError('timeout', `only ${served} of ${count} requests arrived on "${subject}" in time`, {
     try: ['a longer --for or --idle', `bus req ${subject}, to see whether requests arrive`],
     data: {served},
   })

@@ -1,25 +1,24 @@
 /**
- * A service that can be found and measured: the discovery of NATS services (ADR-32), written once over the Transport
- * contract. So it is the same on every bus, on the connection that the requests come in by; @nats-io/services would
- * want a second one, and leave the bus file without.
+ * Discovery of NATS services (ADR-32), implemented over the Transport contract, so that it works on every bus and on the
+ * connection that receives the requests. @nats-io/services would need a second connection and would not support the bus file.
  */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {Fault} from './handlers.ts'
 
-/** What a service is known by. */
+/** The identity of a service. */
 export interface Identity {
   /** Shared by all instances. */
   readonly name: string
-  /** Of this instance; one token of a subject. */
+  /** Unique to this instance; one token of a subject. */
   readonly id: string
-  /** By semver.org. */
+  /** A semantic version (semver.org). */
   readonly version: string
   readonly description: string
 }
 
-/** Where its requests come in. */
+/** The subject on which it receives requests. */
 export interface Endpoint {
   readonly subject: string
   readonly queue?: string | undefined
@@ -28,7 +27,7 @@ export interface Endpoint {
 /** What it has done so far. */
 export interface ServiceCounts {
   readonly served: number
-  /** Those answered with a service error. */
+  /** Requests that were answered with a service error. */
   readonly failed: number
   readonly lastFault?: Fault | undefined
   /** Milliseconds of all requests together. */
@@ -36,7 +35,7 @@ export interface ServiceCounts {
 }
 
 export interface Advertised extends AsyncDisposable {
-  /** Is found no more. Rejects with what kept it from answering, if anything did. */
+  /** Withdraws the announcement. Rejects with the failure that kept it from answering, if there was one. */
   close(): Promise<void>
 }
 
@@ -48,7 +47,7 @@ export interface AdvertiseOptions {
   readonly onFailure: () => void
 }
 
-/** What other libraries call the endpoint of a service that has one. */
+/** The name that other libraries give the endpoint of a service with only one. */
 const endpointName = 'default'
 const nanosInMs = 1e6
 const semver =
@@ -79,7 +78,7 @@ export function checkIdentity<T extends Pick<Identity, 'name' | 'version'>>(iden
  * `usage` on a bus where a request cannot reach all services.
  */
 export async function advertise(bus: Transport, options: AdvertiseOptions): Promise<Advertised> {
-  if (!bus.features.requestsAreMessages) throw new BusError('usage', `on ${bus.url} no service can be found by name`)
+  if (!bus.features.requestsAreMessages) throw new BusError('usage', `services cannot be discovered on ${bus.url}`)
   const {name, id} = options.identity
   const started = new Date().toISOString()
   const patterns = ['PING', 'INFO', 'STATS'].flatMap((verb) => [
@@ -99,11 +98,11 @@ export async function advertise(bus: Transport, options: AdvertiseOptions): Prom
     await subscription.close()
     await answering
   }
-  // What kept it from answering has been given to `onFailure`.
+  // A failure has been reported to `onFailure`.
   return {close, [Symbol.asyncDispose]: () => close().catch(() => undefined)}
 }
 
-/** The answer's document; the verb is the second token of the subject. */
+/** The document to answer with; the verb is the second token of the subject. */
 function answerTo(subject: string, {identity, endpoint, tally}: AdvertiseOptions, started: string): object {
   const {description, ...who} = identity
   const verb = subject.split('.')[1]
@@ -132,7 +131,7 @@ function figures({served, failed, lastFault, spentMs}: ServiceCounts): object {
   }
 }
 
-/** A reply subject that is not one is the asker's fault; it must not end the service. */
+/** An invalid reply subject is the requester's fault and must not end the service. */
 function send(bus: Transport, {reply}: Message, answer: object): void {
   if (reply === undefined) return
   try {

@@ -1,4 +1,4 @@
-/** Where messages to publish come from: a pattern said again and again, lines, or records. All in batches. */
+/** Sources of messages to publish: a repeated pattern, lines, or records. All in batches. */
 
 import {directivesAsData, directivesRestored} from '../../core/directives.ts'
 import {BusError} from '../../core/errors.ts'
@@ -12,7 +12,7 @@ import type {Maker} from './template.ts'
 /** Batches of messages; each message is made when it is its turn. */
 export type MessageSource = AsyncIterable<Iterable<Outgoing>> | Iterable<Iterable<Outgoing>>
 
-/** The line of the input that a message came from. */
+/** The line of the input from which a message was made. */
 export interface Numbered {
   readonly line: number
 }
@@ -25,7 +25,7 @@ export function repeated(make: Maker, count: number): MessageSource {
   }
 }
 
-/** One message a line; all but the payload comes from `make`. `name` is the input's, for failures. */
+/** One message per line; everything except the payload comes from `make`. `name` is the name of the input in errors. */
 export async function* fromLines(
   batches: AsyncIterable<readonly TextLine[]>,
   make: Maker,
@@ -44,15 +44,15 @@ export async function* fromLines(
 }
 
 export interface RecordSource {
-  /** Of the input, for failures. */
+  /** The name of the input in errors. */
   readonly name: string
   /** Added to each message. */
   readonly headers?: Headers | undefined
-  /** Headers of the records that ask something of a store are carried out; otherwise they become data. */
+  /** Keep headers that a store would act on unchanged; otherwise they become data. */
   readonly obeyHeaders?: boolean | undefined
 }
 
-/** One message a record; blank lines are passed over. Fails with `usage`, naming the line. */
+/** One message per record; blank lines are skipped. Fails with `usage` and the line number. */
 export async function* fromRecords(
   batches: AsyncIterable<readonly TextLine[]>,
   {name, headers: added = noHeaders, obeyHeaders}: RecordSource,

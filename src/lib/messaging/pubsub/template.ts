@@ -1,4 +1,4 @@
-/** Messages from a pattern, for `pub`: the same one again, one with its placeholders filled in, or one with random bytes. */
+/** Messages made from a pattern, for `pub`: unchanged, with placeholders filled in, or with random bytes. */
 import {BusError} from '../../core/errors.ts'
 import type {Headers, Outgoing} from '../../core/message.ts'
 import {type Placeholder, splitPlaceholders, unknownPlaceholder} from '../../core/text/placeholders.ts'
@@ -6,7 +6,10 @@ import {isoClock, unixSeconds} from '../../core/time/timestamp.ts'
 
 export type Maker = () => Outgoing
 
-/** Fills in `{n} {id} {time} {unix} {random:LOW-HIGH}`. Within one message all but `random` have one value. Throws `usage`. */
+/**
+ * Fills in `{n} {id} {time} {unix} {random:LOW-HIGH}`. Within one message all of them except `random` have a single value.
+ * Throws `usage`.
+ */
 export function compileTemplate(pattern: Outgoing): Maker {
   const {subject, data, headers = [], reply} = pattern
   if (data !== undefined && typeof data !== 'string') throw new BusError('usage', '--template needs a body of text')
@@ -28,7 +31,7 @@ export function compileTemplate(pattern: Outgoing): Maker {
   }
 }
 
-/** The same message, each time with another random payload of printable characters. */
+/** The same message with a different random payload of printable characters each time. */
 export function randomPayloads(pattern: Maker, size: number): Maker {
   const pool = randomText(size + poolSlack)
   return () => {

@@ -1,20 +1,23 @@
-/** Following a subscription within bounds: what `sub` does, without its looks. Works on batches from end to end. */
+/** Follows a subscription within bounds: the core of `sub`, without the views. Everything works on batches. */
 
 import type {Message} from '../../core/message.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import {type BoundOptions, type BoundReason, Bounds} from '../bounds.ts'
 import type {Filter} from './filter.ts'
 
-/** `count` counts what was shown, and `idleMs` is without output. What had arrived when `signal` aborts is still shown. */
+/**
+ * `count` counts shown messages, and `idleMs` is a time without output. Messages that arrived before `signal` aborts are still
+ * shown.
+ */
 export interface WatchOptions extends BoundOptions {
   readonly keep?: Filter | undefined
-  /** Shows messages, `limit` at most; resolves with how many it showed. */
+  /** Shows messages, at most `limit`; resolves with the number shown. */
   readonly show: (batch: readonly Message[], limit: number) => number | Promise<number>
-  /** Ask for no more messages than may be shown: in a queue group what was taken is lost to the others. */
+  /** Take no more messages than may be shown: messages taken from a queue group are lost to its other members. */
   readonly sparing?: boolean | undefined
-  /** Ends it at once: nobody looks any more. */
+  /** Ends immediately, because the reader has gone. */
   readonly gone?: AbortSignal | undefined
-  /** Told how it went, also when it fails. */
+  /** Called with the result, also after a failure. */
   readonly onEnd?: ((watched: Watched) => void) | undefined
 }
 
@@ -27,7 +30,7 @@ export interface Watched {
 
 const batchSize = 1024
 
-/** Shows what comes until a bound is met. Fails as the subscription does. */
+/** Shows messages as they arrive until a bound is reached. Fails as the subscription does. */
 export async function watch(subscription: Subscription, options: WatchOptions): Promise<Watched> {
   const {keep, show, sparing, gone} = options
   const started = performance.now()

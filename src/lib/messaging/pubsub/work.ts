@@ -5,10 +5,10 @@ import type {Fault, Outcome, RequestHandler} from './handlers.ts'
 
 export interface Served {
   readonly request: Message
-  /** Size of the reply's payload; nothing was sent when the request has no reply subject. */
+  /** Size of the reply's payload; nothing was sent if the request has no reply subject. */
   readonly bytes: number
   readonly fault?: Fault | undefined
-  /** Milliseconds from taking the request to handing over the reply. */
+  /** Milliseconds from taking the request to passing the reply to the bus. */
   readonly ms: number
 }
 
@@ -16,9 +16,9 @@ export interface WorkOptions {
   readonly handler: RequestHandler
   /** Requests in work at the same time. */
   readonly concurrency: number
-  /** Told of each request that was handled, which keeps its place until the promise resolves. */
+  /** Called for each handled request; the request occupies its place until the promise resolves. */
   readonly onServed?: ((served: Served) => Promise<void> | undefined) | undefined
-  /** Called when it cannot continue: `finished` then rejects. */
+  /** Called when it cannot continue; `finished` then rejects. */
   readonly onFailure: () => void
 }
 
@@ -42,13 +42,13 @@ export class Work {
     this.#options = options
   }
 
-  /** How many more requests may be taken, once that is at least one. */
+  /** How many more requests may be taken, once there is room for at least one. */
   async room(): Promise<number> {
     while (this.open >= this.#options.concurrency) await this.#change()
     return this.#options.concurrency - this.open
   }
 
-  /** Passes requests to the handler; waits only for the listener that is notified of them. */
+  /** Passes requests to the handler; waits only for `onServed`. */
   async begin(requests: readonly Message[]): Promise<void> {
     const done: Served[] = []
     for (const request of requests) {
@@ -81,7 +81,7 @@ export class Work {
     }
   }
 
-  /** Learns whether the replies get out: nobody waits for it, and only one is under way. */
+  /** Checks in the background that replies are sent; only one flush runs at a time. */
   #flush(): void {
     if (this.#flushing) return
     this.#flushing = true
@@ -114,7 +114,7 @@ export class Work {
     return {request, bytes, fault, ms}
   }
 
-  /** Tells after the replies are on their way: to write a line takes longer than to answer. */
+  /** Reports after the replies are sent, because writing a line takes longer than answering. */
   async #tell(done: readonly Served[]): Promise<void> {
     const {onServed} = this.#options
     if (onServed === undefined) return
@@ -124,7 +124,7 @@ export class Work {
     await ready
   }
 
-  /** Sends the reply; one that the bus refuses, as too large, becomes a service error. */
+  /** Sends the reply; if the bus refuses it, for example because it is too large, a service error is sent instead. */
   #send(request: Message, outcome: Outcome): {bytes: number; fault?: Fault | undefined} {
     const {reply} = request
     if ('fault' in outcome) {
@@ -141,7 +141,7 @@ export class Work {
     }
   }
 
-  /** A reply subject that is not one is the requester's fault; it must not end the service. */
+  /** An invalid reply subject is the requester's fault and must not end the service. */
   #tryPublish(message: Outgoing): void {
     try {
       this.#bus.publish(message)

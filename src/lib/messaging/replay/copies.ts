@@ -1,4 +1,4 @@
-/** A stream of another bus as a sink, resumable without loss or doubles. */
+/** A stream of another bus as a sink, resumable without losing or duplicating messages. */
 import {hash} from 'node:crypto'
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
@@ -15,30 +15,30 @@ const claimEvery = 500
 
 export interface IntoSink extends CopySink {
   readonly stream: string
-  /** The target had copies of the source when it began. */
+  /** Whether the target had copies of the source at the start. */
   readonly isResumed: boolean
   /** The highest sequence of the source that was copied before; 0 for none. */
   readonly lastCopied: number
 }
 
-/** What is copied, and how. */
+/** The options of a copy. */
 export interface IntoOptions extends CopyOptions {
-  /** Makes the target's stream where there is none. */
+  /** Creates the stream of the target if it does not exist. */
   readonly create: boolean
   /**
-   * The messages come in the order of the source, and all of them between the first and the last that match one of these
-   * patterns, without any all. Undefined when something else chooses among them.
+   * Set if the messages arrive in the order of the source, and between the first and the last none is missing that matches one
+   * of these patterns (without patterns, none at all). Undefined if something else selects messages.
    */
   readonly filters: readonly string[] | undefined
-  /** Up to where a consumer has acknowledged everything; undefined for a range of the stream. */
+  /** The sequence up to which a consumer has acknowledged everything; undefined for a range of the stream. */
   readonly floor?: (() => Promise<number>) | undefined
-  /** Rejects when a target with messages from elsewhere is not to be written to. */
+  /** Rejects if messages may not be written to a target with messages from elsewhere. */
   readonly confirm: (question: string) => Promise<void>
 }
 
 /**
- * Copies messages into the stream of another bus that keeps their subjects. What that has already is ignored. Fails
- * with `notFound` without such a stream, with `usage` when it is the source itself.
+ * Copies messages into the stream of another bus that stores their subjects. Messages that it already has are ignored. Fails
+ * with `notFound` without such a stream, with `usage` if it is the source itself.
  */
 export async function intoSink(
   source: {readonly bus: Transport; readonly info: StreamInfo},
@@ -48,7 +48,7 @@ export async function intoSink(
   const {info} = source
   const stream = await targetStream(source, target, options.create)
   if (stream.id === info.id) {
-    const sentence = `${stream.config.name} of ${target.url} is the stream that is copied, or was restored from a backup of it`
+    const sentence = `${stream.config.name} of ${target.url} is the source itself, or was restored from a backup of it`
     throw new BusError('usage', sentence, {
       try: ['--into another bus', '--republish, to publish under other subjects'],
     })
@@ -73,7 +73,7 @@ function shortId({id}: StreamInfo): string {
   return hash('sha256', id, 'base64url').slice(0, 22)
 }
 
-/** Two copies of a bus file have the same id; what is in their streams tells them apart. */
+/** Two copies of a bus file have the same id; the contents of their streams distinguish them. */
 async function mustBeOf(
   {bus, info}: {readonly bus: Transport; readonly info: StreamInfo},
   {seq, time}: {readonly seq: number; readonly time: string | undefined},
@@ -81,12 +81,12 @@ async function mustBeOf(
 ): Promise<void> {
   const {name} = info.config
   const original = await messageAt(bus, name, seq)
-  // What was removed since cannot be compared.
+  // Messages removed in the meantime cannot be compared.
   if (original === undefined ? seq <= (await bus.streams.info(name)).state.lastSeq : isoTime(original.time) === time)
     return
-  throw new BusError('remote', `${target.url} has a copy of #${seq} of ${name} that is of another history of it`, {
+  throw new BusError('remote', `${target.url} has a copy of #${seq} of ${name} that differs from the original`, {
     data: {seq},
-    try: ['another target: this bus was copied or set back'],
+    try: ['another target: the source was copied or restored to an earlier state'],
   })
 }
 
@@ -99,19 +99,19 @@ async function messageAt(bus: Transport, stream: string, seq: number): Promise<M
   }
 }
 
-/** A message whose id is known, where that is stored, and what followed the place in the id. */
+/** For each message with a known id: where it is stored, and what followed its position in the id. */
 type Duplicate = readonly [message: Message, at: number, suffix: string]
 
 interface CopierParts {
-  /** The source's id, in short. */
+  /** A short form of the source's id. */
   readonly id: string
-  /** The same of the target's stream. */
+  /** A short form of the target stream's id. */
   readonly targetId: string
   readonly info: StreamInfo
   readonly target: Transport
-  /** The target's stream. */
+  /** The stream of the target. */
   readonly name: string
-  /** How long it remembers message ids. */
+  /** How long the target remembers message ids. */
   readonly dedupeMs: number
   readonly copies: TargetCopies
 }
@@ -130,9 +130,9 @@ class StreamCopier implements IntoSink {
   #sinceClaim = 0
   #caughtUp: Promise<void> | undefined
   #looked: Promise<ReadonlySet<Message>> = Promise.resolve(new Set())
-  /** The last message that was given for the first time. */
+  /** The last message that was passed for the first time. */
   #last: number | undefined
-  /** Of those that were refused: the message before it. */
+  /** For each refused message, the message before it. */
   readonly #before = new Map<number, number>()
 
   constructor(parts: CopierParts, options: IntoOptions, isResumed: boolean) {
@@ -154,7 +154,7 @@ class StreamCopier implements IntoSink {
       const after = this.#precedes(message)
       if (after !== undefined) before.set(message, after)
     }
-    // One after the other, so that the order stays.
+    // One after the other, to keep the order.
     this.#looked = this.#looked.then(() => this.#comeBack(messages))
     const isBack = await this.#looked
     await this.#refresh()
@@ -177,7 +177,7 @@ class StreamCopier implements IntoSink {
     return this.#storing[Symbol.asyncDispose]()
   }
 
-  /** Those that came from the target, and are still there: streams may be copied into each other, also in a ring. */
+  /** Messages that came from the target and are still there: streams may be copied into each other, also in a ring. */
   async #comeBack(messages: readonly Message[]): Promise<ReadonlySet<Message>> {
     const {target, targetId, name} = this.#parts
     const back = new Set<Message>()
@@ -192,7 +192,7 @@ class StreamCopier implements IntoSink {
     return back
   }
 
-  /** The message before this one in the source, where that is known. */
+  /** The message before this one in the source, if it is known. */
   #precedes({seq = 0}: Message): number | undefined {
     if (this.#options.filters === undefined) return undefined
     const earlier = this.#before.get(seq)
@@ -212,8 +212,8 @@ class StreamCopier implements IntoSink {
   }
 
   /**
-   * A copy of another run that was stored before this is known by reading, a later one by its message id: what is known of
-   * the target is never older than half the time for which ids are remembered.
+   * A copy that another run stored earlier is found by reading, a later one by its message id: what is known of the target is
+   * never older than half of the time for which it remembers ids.
    */
   async #refresh(): Promise<void> {
     if (this.#parts.copies.ageMs < this.#parts.dedupeMs / 2) return
@@ -223,7 +223,7 @@ class StreamCopier implements IntoSink {
     await this.#caughtUp
   }
 
-  /** A message id that the target knows need not stand for a message that it has, or for ours. */
+  /** A duplicate message id does not prove that the target has this message. */
   async #settleDuplicates(duplicates: readonly Duplicate[], refused: Map<Message, Refusal>): Promise<number> {
     const {id, target, name} = this.#parts
     let stored = 0
@@ -251,7 +251,7 @@ class StreamCopier implements IntoSink {
     return stored
   }
 
-  /** What the next copies carry. */
+  /** Updates the position that the next copies carry. */
   async #look(settled: number): Promise<void> {
     this.#sinceClaim += settled
     if (this.#sinceClaim < claimEvery) return
@@ -262,7 +262,7 @@ class StreamCopier implements IntoSink {
     this.#claim = this.#position.claim()
   }
 
-  /** A copy with where it came from; its message id is its place, so that no copy is stored twice. */
+  /** A copy with its origin; its message id is derived from the origin, so that no copy is stored twice. */
   #copyOf(message: Message, more = ''): Outgoing {
     const {subject, payload, headers, seq = 0} = message
     const {id, info} = this.#parts

@@ -1,9 +1,9 @@
 /**
- * Which messages of a source a target has, without reading the whole target. Each copy carries what its sender knew: ranges
- * of the source's sequences of which everything is copied, and from where in the target on all other copies are found
- * (`Bus-Copied: 1-300,450-500;since=17`). A later run finds the last copy and reads the target from there. So nothing is
- * taken for copied that is not in the target, whatever the order in which copies were stored. A run with filters adds
- * ranges that hold for these filters only, and from where on a run with the same filters finds all other copies
+ * Determines which messages of a source a target has, without reading the whole target. Each copy carries what its sender knew:
+ * ranges of the source's sequences that are completely copied, and the sequence in the target from which all other copies are
+ * found (`Bus-Copied: 1-300,450-500;since=17`). A later run finds the last copy and reads the target from there. So only
+ * messages in the target count as copied, in whatever order copies were stored. A run with filters adds ranges that are valid
+ * for these filters only, and the sequence from which a run with the same filters finds all other copies
  * (`1-300;since=17;filter=HASH:301-900;from=580`).
  */
 import {hash} from 'node:crypto'
@@ -11,52 +11,52 @@ import {headerOf, type Message} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {Start, StreamState} from '../../transport/streams-contract.ts'
 
-/** Where a copy came from. They travel with it. */
+/** Headers that record the origin of a copy, and that later copies keep. */
 export const copyHeaders = {
   stream: 'Bus-Stream',
-  /** The stream's id, in short. */
+  /** A short form of the stream's id. */
   source: 'Bus-Source',
   seq: 'Bus-Sequence',
   time: 'Bus-Time',
-  /** A stream that it was copied through before that: `SOURCE/SEQUENCE/TIME`. */
+  /** A stream through which the message was copied before: `SOURCE/SEQUENCE/TIME`. */
   via: 'Bus-Via',
   msgId: 'Bus-Msg-Id',
   copied: 'Bus-Copied',
 } as const
 
-/** Ranges that a copy names at most; what does not fit is found by reading. */
+/** Largest number of ranges that a copy names; further copies are found by reading. */
 const mostRanges = 8
-/** How many of a target's last messages are looked through for a copy, to begin with. */
+/** How many of the last messages of a target are first searched for a copy. */
 const lookBack = 1000
 const pageSize = 512
 
 interface CopiedRange {
   lo: number
   hi: number
-  /** The lowest place in the target of a copy in it. */
+  /** The lowest sequence in the target of a copy in this range. */
   at: number
 }
 
 type NamedRanges = readonly (readonly [lo: number, hi: number])[]
 
-/** What a copy says in `Bus-Copied`. */
+/** The content of `Bus-Copied`. */
 interface Claim {
   readonly ranges: NamedRanges
-  /** All other copies of sequences above `floor` are in the target from here on. */
+  /** All other copies of sequences above `floor` are in the target from this sequence on. */
   readonly since: number
-  /** What a consumer never delivers again. */
+  /** The sequence up to which a consumer delivers nothing again. */
   readonly floor: number
-  /** Of these ranges everything is copied that matches the filters; all other copies of it are there from `since` on. */
+  /** Ranges in which all messages that match the filters are copied; other copies of such messages are found from `since` on. */
   readonly filtered?: {readonly filter: string; readonly ranges: NamedRanges; readonly since: number} | undefined
 }
 
-/** A copy that was found in the target. */
+/** A copy found in the target. */
 export interface FoundCopy {
   readonly seq: number
   readonly time: string | undefined
 }
 
-/** Ranges of sequences, in order and apart. */
+/** Ranges of sequences, sorted and disjoint. */
 class CopiedRanges {
   readonly #ranges: CopiedRange[] = []
 
@@ -64,12 +64,12 @@ class CopiedRanges {
     return this.#ranges.at(-1)?.hi ?? 0
   }
 
-  /** The lowest place of all of them. */
+  /** The lowest sequence in the target of all of them. */
   get at(): number {
     return this.#ranges.reduce((least, {at}) => Math.min(least, at), Number.POSITIVE_INFINITY)
   }
 
-  /** The range that has it. */
+  /** The range that contains the sequence. */
   find(seq: number): CopiedRange | undefined {
     const range = this.#ranges[this.#at(seq)]
     return range !== undefined && range.lo <= seq ? range : undefined
@@ -88,7 +88,7 @@ class CopiedRanges {
     this.#ranges.splice(first, next - first, range)
   }
 
-  /** The longest ranges as a copy names them, and the lowest place of the others. */
+  /** The longest ranges, as a copy names them, and the lowest sequence in the target of the others. */
   named(): {readonly text: string; readonly rest: number} {
     const named = [...this.#ranges].sort((a, b) => b.hi - b.lo - (a.hi - a.lo)).slice(0, mostRanges)
     let rest = Number.POSITIVE_INFINITY
@@ -97,7 +97,7 @@ class CopiedRanges {
     return {text: texts.join(','), rest}
   }
 
-  /** The first range that does not end before `seq`. */
+  /** The index of the first range that does not end before `seq`. */
   #at(seq: number): number {
     let [low, high] = [0, this.#ranges.length]
     while (low < high) {
@@ -111,23 +111,23 @@ class CopiedRanges {
 
 export class CopyPosition {
   readonly #ranges = new CopiedRanges()
-  /** Ranges of which everything is copied that matches the filters of this run. */
+  /** Ranges in which all messages that match the filters of this run are copied. */
   readonly #filtered = new CopiedRanges()
-  /** What these filters are, in short; empty without any. */
+  /** A short form of these filters; empty without any. */
   readonly #filter: string
-  /** Copies beside the ranges: sequence in the source, place in the target. */
+  /** Copies outside the ranges: sequence in the source, sequence in the target. */
   readonly #points = new Map<number, number>()
   #floor = 0
-  /** All that the target has up to here is known. */
+  /** Everything in the target up to this sequence is known. */
   #knownTo = 0
-  /** Our own copies beyond that. */
+  /** Sequences of our own copies beyond that. */
   #own: number[] = []
 
   constructor(filters: readonly string[] = []) {
     this.#filter = filters.length === 0 ? '' : hash('sha256', JSON.stringify([...filters].sort()), 'hex').slice(0, 12)
   }
 
-  /** The highest sequence that is copied; 0 for none. */
+  /** The highest copied sequence; 0 for none. */
   get last(): number {
     let last = Math.max(this.#ranges.last, this.#filtered.last)
     for (const seq of this.#points.keys()) last = Math.max(last, seq)
@@ -151,7 +151,7 @@ export class CopyPosition {
     else if (seq > this.#floor) this.#points.set(seq, at)
   }
 
-  /** `seq` is copied, and the source has nothing between `after` and it that is to be copied. */
+  /** `seq` is copied, and the source has nothing to copy between `after` and `seq`. */
   joined(after: number, seq: number): void {
     const at = this.#points.get(seq)
     const ranges = this.#filter === '' ? this.#ranges : this.#filtered
@@ -159,20 +159,20 @@ export class CopyPosition {
     this.#points.delete(seq)
   }
 
-  /** A consumer never delivers anything up to here again. */
+  /** A consumer delivers nothing up to this sequence again. */
   raiseFloor(floor: number): void {
     if (floor <= this.#floor) return
     this.#floor = floor
     for (const seq of this.#points.keys()) if (seq <= floor) this.#points.delete(seq)
   }
 
-  /** All that is in the target up to here is known. */
+  /** Everything in the target up to this sequence is known. */
   knowTo(at: number): void {
     this.#knownTo = Math.max(this.#knownTo, at)
     this.#own = this.#own.filter((own) => own > this.#knownTo)
   }
 
-  /** What of the target up to `last` others may have written; undefined when our own copies leave no room for that. */
+  /** The part of the target up to `last` that others may have written; undefined if our own copies leave no gap. */
   unknown(last: number): {readonly from: number; readonly to: number} | undefined {
     const own = this.#own.filter((at) => at <= last).length
     if (last - this.#knownTo > own) return {from: this.#knownTo + 1, to: last}
@@ -180,7 +180,7 @@ export class CopyPosition {
     return undefined
   }
 
-  /** What the next copies say of all this. */
+  /** The header that the next copies carry. */
   claim(): string {
     const all = this.#ranges.named()
     const filtered = this.#filtered.named()
@@ -199,7 +199,7 @@ export class CopyPosition {
     for (const [lo, hi] of filtered.ranges) this.#filtered.add({lo, hi, at: since})
   }
 
-  /** From where in the target on this run finds all copies that a claim does not name. */
+  /** The sequence in the target from which this run finds all copies that a claim does not name. */
   start({since, floor, filtered}: Claim): number {
     if (floor > this.#floor) return 1
     return Math.max(1, filtered?.filter === this.#filter ? filtered.since : since)
@@ -217,7 +217,7 @@ export class TargetCopies {
   readonly #stream: string
   readonly #source: string
   #lastText = ''
-  /** When the target was last asked how far it is, by both clocks. */
+  /** When the target was last asked for its last sequence, by both clocks. */
   #asked: readonly [number, number] = [0, 0]
 
   constructor(target: Transport, stream: string, source: string, filters?: readonly string[]) {
@@ -227,14 +227,14 @@ export class TargetCopies {
     this.position = new CopyPosition(filters)
   }
 
-  /** How long ago that was which is known of the target. A computer that sleeps stops one of the clocks. */
+  /** The age of what is known of the target. While a computer sleeps, one of the clocks stops. */
   get ageMs(): number {
     return Math.max(performance.now() - this.#asked[0], Date.now() - this.#asked[1])
   }
 
   /**
-   * Finds what is there of all that is above `floor`. Answers the copies that say most of how far it got, none when there
-   * are no copies of the source.
+   * Finds all copies of messages above `floor`. Returns those with the most complete claims; none if the target has no copies
+   * of the source.
    */
   async find(floor: number): Promise<readonly FoundCopy[]> {
     const {messages, lastSeq} = await this.#state()
@@ -253,7 +253,7 @@ export class TargetCopies {
     return found
   }
 
-  /** Reads what others may have written meanwhile. */
+  /** Reads what others may have written in the meantime. */
   async catchUp(): Promise<void> {
     const {lastSeq} = await this.#state()
     const unknown = this.position.unknown(lastSeq)
@@ -269,7 +269,7 @@ export class TargetCopies {
     return state
   }
 
-  /** Looks back further and further, as others may publish into the target too. */
+  /** Searches further and further back, because others may publish into the target too. */
   async #lastCopy(messages: number): Promise<(FoundCopy & {readonly claim: Claim}) | undefined> {
     for (let count = lookBack; ; count *= 10) {
       let last: (FoundCopy & {readonly claim: Claim}) | undefined
@@ -307,12 +307,12 @@ export class TargetCopies {
   }
 }
 
-/** A message's place in a stream that it was copied from. */
+/** The position of a message in a stream from which it was copied. */
 export interface CopiedFrom extends FoundCopy {
   readonly source: string
 }
 
-/** The streams that a message was copied from, the one that it came from directly last, each once. */
+/** The streams from which a message was copied, each once, the direct source last. */
 export function copiedFrom(message: Message): readonly CopiedFrom[] {
   const {headers} = message
   const source = headers.length === 0 ? undefined : headerOf(headers, copyHeaders.source)
@@ -337,7 +337,7 @@ export function sequenceOf({headers}: Message, source: string): number | undefin
   return Number.isSafeInteger(seq) && seq > 0 ? seq : undefined
 }
 
-/** One that says nothing that can be read claims nothing, so that all of the target is looked through. */
+/** A claim that cannot be parsed claims nothing, so the whole target is searched. */
 function parseClaim(text: string): Claim {
   const [, ranges, since = '1', floor = '0', filter, filtered, from = '1'] = claimForm.exec(text) ?? []
   const claim = {ranges: parseRanges(ranges), since: Number(since), floor: Number(floor)}

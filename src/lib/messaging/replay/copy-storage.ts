@@ -1,4 +1,4 @@
-/** What both kinds of copies have in common: their headers, and storing them with a stream's acknowledgements. */
+/** Shared by both kinds of copies: their headers, and storing them with acknowledgements. */
 import {directivesAsData, directivesRestored} from '../../core/directives.ts'
 import {BusError} from '../../core/errors.ts'
 import {type Headers, headerOf, type Message, type Outgoing} from '../../core/message.ts'
@@ -7,20 +7,20 @@ import {type Stored, type StreamPublisher, storeHeaders} from '../../transport/s
 import type {Refusal} from '../sinks/sink.ts'
 import {copyHeaders} from './copy-position.ts'
 
-/** Messages for one `copy`, at most. */
+/** Largest number of messages per `copy`. */
 export const copyBatch = 512
-/** How many `copy` may be under way at once. */
+/** How many `copy` calls may run at the same time. */
 export const copyDepth = 4
 
-/** What copies are like. */
+/** The options of both kinds of copies. */
 export interface CopyOptions {
-  /** Headers that ask something of a store are carried out at the target; otherwise they become data. */
+  /** Keep headers that a store would act on unchanged; otherwise they become data. */
   readonly obeyHeaders: boolean
   /** Acknowledgements are not waited for any more. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Messages that a stream acknowledges, each by itself. */
+/** Stores messages, each with its own acknowledgement. */
 export class Storing implements AsyncDisposable {
   readonly #publisher: StreamPublisher
   readonly #open = new Map<number, (outcome: Stored | {readonly error: unknown}) => void>()
@@ -35,7 +35,7 @@ export class Storing implements AsyncDisposable {
     })
   }
 
-  /** Resolves when each is stored or refused; rejects when the bus fails. */
+  /** Resolves when each message is stored or refused; rejects if the bus fails. */
   async store(
     messages: readonly (readonly [Message, Outgoing])[],
     refused: Map<Message, Refusal>,
@@ -43,7 +43,7 @@ export class Storing implements AsyncDisposable {
   ): Promise<void> {
     if (messages.length === 0) return
     const all = Promise.withResolvers<void>()
-    // Waited for below, unless `push` fails before.
+    // Awaited below, unless `push` fails first.
     all.promise.catch(() => {})
     let open = messages.length
     const settle = (message: Message, outcome: Stored | {readonly error: unknown}) => {
@@ -86,7 +86,7 @@ export class Storing implements AsyncDisposable {
   }
 }
 
-/** Kinds of failures that are of one message; all others are of the bus. */
+/** Kinds of failures that concern one message; all others concern the bus. */
 const ofMessage: ReadonlySet<string> = new Set(['usage', 'remote', 'notFound', 'denied'])
 
 export function copyRefusal(error: unknown): Refusal {
@@ -94,7 +94,7 @@ export function copyRefusal(error: unknown): Refusal {
   return {reason: error.message, isFinal: error.kind === 'usage'}
 }
 
-/** The headers of a message as its copy has them, without those of an earlier copy. */
+/** The headers of a message for its copy, without those of an earlier copy. */
 export function asCopied(headers: Headers, {obeyHeaders}: CopyOptions): Headers {
   if (headers.length === 0) return headers
   const isCopy = headerOf(headers, copyHeaders.source) !== undefined
@@ -108,7 +108,7 @@ function isMsgId(name: string): boolean {
 }
 
 const msgId = storeHeaders.msgId.toLowerCase()
-/** What an earlier copy has of its own; the message's own id is kept through all copies. */
+/** Headers that belong to an earlier copy; the message's own id is kept through all copies. */
 const ofCopy: ReadonlySet<string> = new Set(
   [storeHeaders.msgId, ...Object.values(copyHeaders).filter((name) => name !== copyHeaders.msgId)].map((name) =>
     name.toLowerCase(),

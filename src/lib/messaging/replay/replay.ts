@@ -1,6 +1,6 @@
 /**
- * Replaying: messages from a source into a sink, at a pace, each settled only after the sink has taken it. So what was
- * not handled is never acknowledged, whatever ends it.
+ * Replays messages from a source into a sink, at a pace; each is settled only after the sink has taken it. So a message that
+ * was not handled is never acknowledged, whatever ends the replay.
  */
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
@@ -12,9 +12,8 @@ import type {ReplaySource} from './source.ts'
 /** What happens to a message that its sink refuses. */
 export interface Policy {
   /**
-   * `retry`: again and again with a growing pause, up to `maxAttempts`; then it is given up if there is a place for it
-   * (`onGivenUp`), else the replay stops. `skip`: it stays where it is and the next one follows. `term`: it is given
-   * up. `stop`: the replay ends.
+   * `retry`: try again with growing pauses, up to `maxAttempts`; then the message is given up if `onGivenUp` is set, otherwise
+   * the replay stops. `skip`: leave it and continue with the next one. `term`: give it up. `stop`: end the replay.
    */
   readonly onError: 'retry' | 'skip' | 'term' | 'stop'
   readonly maxAttempts: number
@@ -23,26 +22,26 @@ export interface Policy {
 export interface ReplayOptions {
   readonly policy: Policy
   readonly pace?: Pace | undefined
-  /** Keeps those that should be handed to the sink at all; the others are done. */
+  /** Selects the messages to pass to the sink; the others are settled. */
   readonly keep?: ((batch: readonly Message[]) => readonly Message[] | Promise<readonly Message[]>) | undefined
-  /** Takes no more and finishes the messages in progress. */
+  /** Takes no more messages and finishes those in progress. */
   readonly stop?: AbortSignal | undefined
-  /** Writes down a message that is given up, before it is. */
+  /** Records a message before it is given up. */
   readonly onGivenUp?: ((message: Message, reason: string) => void) | undefined
   readonly onProgress?: ((counts: ReplayCounts) => void) | undefined
 }
 
 export interface ReplayCounts {
   read: number
-  /** Taken by the sink, in this run. */
+  /** Taken by the sink in this run. */
   handled: number
   /** The sink had them before. */
   alreadyThere: number
-  /** Left out by `keep`. */
+  /** Excluded by `keep`. */
   unmatched: number
   /** Refused at least once. */
   failed: number
-  /** Left where they are. */
+  /** Left unacknowledged. */
   skipped: number
   givenUp: number
 }
@@ -56,9 +55,9 @@ export interface Unhandled {
 
 export interface Replayed extends ReplayCounts {
   readonly ms: number
-  /** The source came to its end. */
+  /** The source was read to its end. */
   readonly complete: boolean
-  /** What was not handled, the first hundred. */
+  /** The first hundred messages that were not handled. */
   readonly unhandled: readonly Unhandled[]
 }
 
@@ -80,7 +79,7 @@ class Run implements ReplayCounts {
   readonly #underWay = new Set<Promise<void>>()
   readonly #stopped = new AbortController()
   #failure: {error: unknown} | undefined
-  /** The message that ended it. */
+  /** The message that ended the replay. */
   #stop: {readonly message: Message; readonly reason: string} | undefined
   read = 0
   handled = 0
@@ -151,7 +150,7 @@ class Run implements ReplayCounts {
     return batch
   }
 
-  /** False when it was stopped before the message was due. */
+  /** False if it was stopped before the message was due. */
   async #wait([message]: readonly Message[]): Promise<boolean> {
     const {pace} = this.#options
     if (pace === undefined || message === undefined) return true

@@ -8,17 +8,17 @@ import type {Copied, CopySink, Refusal} from '../sinks/sink.ts'
 import {asCopied, type CopyOptions, copyBatch, copyDepth, copyRefusal, Storing} from './copy-storage.ts'
 import {keeping} from './target-stream.ts'
 
-/** Subjects of which it is remembered whether a stream keeps them. */
+/** Largest number of subjects for which the storing stream is cached. */
 const mostSubjects = 10_000
 
 export interface RepublishOptions extends CopyOptions {
-  /** Says which subjects would be replayed again, without end. */
+  /** Whether a published subject would be replayed again, endlessly. */
   readonly wouldReturn: (subject: string) => boolean
 }
 
 /**
- * Publishes each message on this bus under another subject, `copy.{subject}`. Where a stream keeps the subject its
- * acknowledgement is waited for. Throws `usage`.
+ * Publishes each message on the same bus under another subject, such as `copy.{subject}`. If a stream stores that subject, its
+ * acknowledgement is awaited. Throws `usage`.
  */
 export function republishSink(bus: Transport, template: string, options: RepublishOptions): CopySink {
   return new RepublishSink(bus, compileSubject(template), options)
@@ -30,7 +30,7 @@ class RepublishSink implements CopySink {
   readonly #bus: Transport
   readonly #subjectOf: (message: Message) => string
   readonly #options: RepublishOptions
-  /** Whether a stream keeps a subject. */
+  /** Whether a stream stores a subject. */
   readonly #kept = new Map<string, boolean>()
   #storing: Storing | undefined
 
@@ -91,10 +91,10 @@ class RepublishSink implements CopySink {
   }
 }
 
-/** A mistake of the user, which no message is to be blamed for. */
+/** A mistake of the user, which is not attributed to a message. */
 class EndlessError extends BusError {
   constructor(subject: string) {
-    super('usage', `"${subject}" is a subject of what is replayed: it would never end`, {
+    super('usage', `"${subject}" is one of the replayed subjects, so the replay would never end`, {
       try: ['another subject', 'a replay without --follow'],
     })
   }

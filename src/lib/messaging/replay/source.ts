@@ -1,4 +1,4 @@
-/** What is replayed: a range of a stream, which disturbs nobody, or what a durable consumer has still to do. */
+/** Sources of a replay: a range of a stream, which is only read, or the unacknowledged messages of a durable consumer. */
 
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
@@ -16,19 +16,19 @@ export interface ReplaySource extends AsyncDisposable {
   readonly redelivered: number
   /** Up to `max` messages as soon as there is one; none at the end. */
   take(max: number): Promise<readonly Message[]>
-  /** Gives no more; a `take` that waits resolves with none. */
+  /** Ends the source; a waiting `take` resolves with none. */
   end(): void
-  /** They were handled. */
+  /** Marks messages as handled. */
   done(messages: readonly Message[]): void
-  /** It is given up for good. */
+  /** Gives a message up for good. */
   term(message: Message, reason: string): void
-  /** It was not handled and will be redelivered. */
+  /** Leaves an unhandled message for redelivery. */
   leave(message: Message): void
-  /** All of these are with the bus. */
+  /** Resolves when all settlements have reached the bus. */
   flush(): Promise<void>
 }
 
-/** How long a consumer may be silent before it is looked at. */
+/** How long a consumer may deliver nothing before its state is checked. */
 const silenceMs = 500
 /** Reads a range, at most `count` messages of it. An `undefined` range is empty. */
 export async function rangeSource(
@@ -77,9 +77,9 @@ class RangeSource implements ReplaySource {
 export interface DurableOptions {
   /** Messages to claim before they are taken. */
   readonly prefetch: number
-  /** Goes on when nothing is left to do. */
+  /** Continue when nothing is left to do. */
   readonly follow?: boolean | undefined
-  /** Take at most this many. */
+  /** Take at most this many messages. */
   readonly count?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** Called once when all remaining messages are in flight to other members. */
@@ -87,9 +87,9 @@ export interface DurableOptions {
 }
 
 /**
- * Takes from a durable consumer what it had to do when it began, also what other members have in flight; or without end.
- * The end is a state of the consumer, not a number of deliveries: everything up to the last message of the stream at the
- * start was delivered, and nothing is unacknowledged but what was left here.
+ * Takes the messages that a durable consumer had to deliver at the start, including those in flight to other members; with
+ * `follow` it continues without end. The end is a state of the consumer, not a number of deliveries: everything up to the last
+ * message of the stream at the start was delivered, and nothing is unacknowledged except messages left here.
  */
 export async function durableSource(
   bus: Transport,
@@ -100,7 +100,7 @@ export async function durableSource(
   return new DurableSource(bus.streams, info, endSeq, options)
 }
 
-/** Of the stream; without end where this login may not know it: then a busy stream prolongs the replay. */
+/** The last sequence of the stream; infinite if this login may not read it, in which case a busy stream prolongs the replay. */
 async function lastSequence(bus: Transport, {stream}: ConsumerInfo): Promise<number> {
   try {
     return (await bus.streams.info(stream)).state.lastSeq
@@ -118,16 +118,16 @@ class DurableSource implements ReplaySource {
   readonly #options: DurableOptions
   readonly #endSeq: number
   readonly #deliveries = new Deliveries()
-  /** Not handled, and given back at the end: until then they would come again and again. */
+  /** Unhandled messages, which are returned at the end: earlier they would be redelivered again and again. */
   readonly #left = new Set<Delivery>()
-  /** Only where an acknowledgement covers all earlier messages. */
+  /** Only if an acknowledgement covers all earlier messages. */
   readonly #prefix: SettledPrefix | undefined
   /** Extends the ack wait of messages in progress. */
   readonly #alive: Interval
   readonly #members: Consuming[] = []
   /** Messages still to take by `count`. */
   #wanted: number
-  /** Messages that may be taken before the consumer is asked whether this is the end. */
+  /** Messages that may be taken before the consumer's state is checked for the end. */
   #expected: number
   #settled = Promise.withResolvers<void>()
   #isWaiting = false
@@ -176,13 +176,13 @@ class DurableSource implements ReplaySource {
   }
 
   term(message: Delivery, reason: string): void {
-    // Where an acknowledgement covers all earlier messages, a message that is given up is acknowledged with them.
+    // If an acknowledgement covers all earlier messages, a message that is given up is acknowledged with them.
     if (this.#prefix === undefined) this.#deliveries.settle(message, 'term', reason)
     else this.#acknowledge(this.#prefix.settle([message]))
     this.#settled.resolve()
   }
 
-  /** Acknowledges the last of these, and with it those before it. */
+  /** Acknowledges the last of these, which covers those before it. */
   #acknowledge(covered: readonly Delivery[]): void {
     const last = covered.at(-1)
     for (const message of covered) if (message !== last) this.#deliveries.forget(message)
@@ -204,7 +204,7 @@ class DurableSource implements ReplaySource {
     await Promise.all(this.#members.map((member) => member.close()))
   }
 
-  /** The member to take from, a new one after the last one has given what it was asked for; undefined at the end. */
+  /** The member to take from, a new one after the last one has returned what was requested; undefined at the end. */
   async #member(): Promise<Consuming | undefined> {
     const member = this.#members.at(-1)
     if (member !== undefined && !member.ended && this.#expected > 0) return member
@@ -224,19 +224,19 @@ class DurableSource implements ReplaySource {
   async #join(): Promise<Consuming> {
     const {stream, config, bound} = this.#info
     const {prefetch, signal} = this.#options
-    // What a push consumer delivers is not bounded by its member.
+    // Deliveries of a push consumer are not bounded by its member.
     const max = bound === undefined && this.#expected < Number.POSITIVE_INFINITY ? this.#expected : undefined
     const member = await this.#streams.consumers.consume(stream, config.name, {prefetch, max, signal})
     this.#members.push(member)
     return member
   }
 
-  /** Taken, and neither handled nor left. */
+  /** Messages taken, but neither handled nor left. */
   get #inProgress(): number {
     return this.#deliveries.size - this.#left.size - (this.#prefix?.waiting ?? 0)
   }
 
-  /** Messages that are still to come; 0 at the end. What others have in flight may come back. */
+  /** Remaining messages; 0 at the end. Messages in flight to others may be redelivered here. */
   async #rest(): Promise<number> {
     if (this.#inProgress > 0) return this.#inProgress
     await this.flush()
@@ -254,14 +254,14 @@ class DurableSource implements ReplaySource {
 }
 
 /**
- * What was taken, in the order of the stream, and how far all of it is settled. Nothing is before what other members had
- * in flight at the start has come here too, or `release` says that they settled it.
+ * Tracks taken messages in stream order, and up to where all of them are settled. Messages that other members had in flight at
+ * the start come first: the prefix is blocked until they arrive here too, or until `release` reports that they were settled.
  */
 class SettledPrefix {
   readonly #taken: Delivery[] = []
   readonly #settled = new Set<Delivery>()
   readonly #deliveredSeq: number
-  /** Messages that others had in flight at the start, and that have not come here. */
+  /** Messages that others had in flight at the start, and that have not arrived here. */
   #outstanding: number
 
   constructor({deliveredSeq, ackPending}: ConsumerInfo) {
@@ -269,7 +269,7 @@ class SettledPrefix {
     this.#outstanding = ackPending
   }
 
-  /** Settled behind one that is not. */
+  /** Messages settled after one that is not. */
   get waiting(): number {
     return this.#settled.size
   }
@@ -281,7 +281,7 @@ class SettledPrefix {
     this.#taken.splice(after + 1, 0, delivery)
   }
 
-  /** Returns the messages that have nothing unsettled before them any more. */
+  /** Returns the messages that no longer have an unsettled one before them. */
   settle(messages: readonly Delivery[]): readonly Delivery[] {
     for (const message of messages) this.#settled.add(message)
     if (this.#outstanding > 0) return []
@@ -291,14 +291,14 @@ class SettledPrefix {
     return all
   }
 
-  /** As `settle`: the other members have nothing in flight any more. */
+  /** Like `settle`, when the other members have nothing in flight any more. */
   release(): readonly Delivery[] {
     this.#outstanding = 0
     return this.settle([])
   }
 }
 
-/** A consumer of a stream, or `notFound` with what else there is. */
+/** A consumer of a stream. Fails with `notFound` and lists the existing ones. */
 export async function findConsumer(streams: Streams, stream: string, name: string): Promise<ConsumerInfo> {
   try {
     return await streams.consumers.info(stream, name)

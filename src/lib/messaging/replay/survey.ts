@@ -4,7 +4,7 @@ import type {ReplaySource} from './source.ts'
 
 export interface MessageCounts {
   messages: number
-  /** Of the payloads. */
+  /** Bytes of the payloads. */
   bytes: number
   firstTime: number
   lastTime: number

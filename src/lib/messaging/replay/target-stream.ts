@@ -1,15 +1,15 @@
-/** Which stream of a target takes the copies of another one, and making it. */
+/** Finds the stream of a target that stores the copies of another stream, or creates it. */
 import {BusError, isFailure} from '../../core/errors.ts'
 import {matches, overlaps} from '../../core/subject.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
 
-/** Subjects that a stream holds beside those of its configuration are named one by one, up to this many. */
+/** Subjects that a stream contains in addition to its configuration are listed individually up to this number. */
 const mostNamed = 100
 
 /**
- * The one stream of the target that keeps what the source holds, made like the source with `create`. Fails with
- * `notFound` when there is none, with `usage` when there are several.
+ * The only stream of the target that stores the subjects of the source; with `create`, one like the source is created. Fails
+ * with `notFound` if there is none, with `usage` if there are several.
  */
 export async function targetStream(
   {bus, info}: {readonly bus: Transport; readonly info: StreamInfo},
@@ -27,7 +27,7 @@ export async function targetStream(
   const {name} = info.config
   if (!create) {
     throw new BusError('notFound', `no stream of ${target.url} stores ${subjects.join(' ')}`, {
-      try: ['--create, to make one like the source', `bus stream add ${name} ${subjects.join(' ')}`],
+      try: ['--create, to create one like the source', `bus stream add ${name} ${subjects.join(' ')}`],
     })
   }
   const {description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, discard} = info.config
@@ -35,7 +35,10 @@ export async function targetStream(
   return await target.streams.add({name, subjects, description, ...limits})
 }
 
-/** The subjects that a stream keeps, and those that it holds without keeping them: of a mirror, sources, a transform. */
+/**
+ * The configured subjects of a stream, and subjects that it contains beyond them: those of a mirror, of sources, or of a
+ * transform.
+ */
 async function subjectsOf(bus: Transport, {config}: StreamInfo): Promise<readonly string[]> {
   const held = [...(await bus.streams.subjects(config.name)).keys()]
   const others = held.filter((subject) => !config.subjects.some((pattern) => matches(pattern, subject)))
@@ -43,8 +46,9 @@ async function subjectsOf(bus: Transport, {config}: StreamInfo): Promise<readonl
   const subjects = [...config.subjects, ...named]
   const isApart = named.every((pattern) => !config.subjects.some((subject) => overlaps(pattern, subject)))
   if (subjects.length > 0 && named.length <= mostNamed && isApart) return subjects
-  const what = subjects.length === 0 ? 'names no subjects and holds none' : `holds ${others.length} subjects`
-  throw new BusError('usage', `stream ${config.name} ${what} that a stream could be made or found for`, {
+  const what =
+    subjects.length === 0 ? 'has no subjects and no messages' : `has messages of ${others.length} other subjects`
+  throw new BusError('usage', `stream ${config.name} ${what}: the target stream cannot be chosen by subject`, {
     try: [`bus stream add ${config.name} SUBJECTS, on the target`],
   })
 }
@@ -56,7 +60,7 @@ function firstTokens(subjects: readonly string[]): readonly string[] {
   return [...patterns]
 }
 
-/** The names of the streams that keep something of a pattern; none on a bus without streams. */
+/** The names of the streams that store subjects of a pattern; none on a bus without streams. */
 export async function keeping(bus: Transport, pattern: string): Promise<readonly string[]> {
   try {
     return await bus.streams.keeping(pattern)

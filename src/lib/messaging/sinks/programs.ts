@@ -1,4 +1,4 @@
-/** Programs as sinks: one process a message, or one that stays and answers a line for each. */
+/** Programs as sinks: one process per message, or one long-running process that answers each message with a line. */
 import {type ChildProcess, spawn} from 'node:child_process'
 import {createInterface} from 'node:readline'
 import {messageEnvironment} from '../../core/environment.ts'
@@ -12,10 +12,10 @@ export interface ProgramSinkOptions {
   readonly argv: readonly string[]
   readonly concurrency: number
   readonly timeoutMs: number
-  /** Kills what is running. */
+  /** Kills running programs. */
   readonly signal?: AbortSignal | undefined
   readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
-  /** What the programs write, a message at a time. */
+  /** Called with the output of the programs, one message at a time. */
   readonly onStdout: (data: Uint8Array) => Promise<void> | undefined
 }
 
@@ -41,18 +41,18 @@ export function programSink({argv, concurrency, onStdout, ...options}: ProgramSi
 
 export interface LinesOptions {
   readonly argv: readonly string[]
-  /** Messages that may be without their line. */
+  /** Messages that may be waiting for their line. */
   readonly window: number
   readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
 }
 
 /**
- * One process that stays: it reads a record a line, and writes a line for each, in order: `ack`, `nak` or `term`, the
- * latter two with a reason after a space. Fails with `remote` when it ends or writes anything else.
+ * One long-running process: it reads one record per line, and writes a line for each, in order: `ack`, `nak` or `term`, the
+ * latter two optionally with a reason after a space. Fails with `remote` if it ends or writes anything else.
  */
 export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
   const [file = '', ...args] = argv
-  // It leads its own process group: Ctrl-C on the terminal is for us, and work in progress is finished.
+  // It leads its own process group, so that Ctrl-C on the terminal reaches only us and work in progress is finished.
   const child = spawn(file, args, {stdio: ['pipe', 'pipe', 'pipe'], detached: true})
   const waiting: {resolve(refusal: Refusal | undefined): void; reject(error: unknown): void}[] = []
   const write = recordWriter()
@@ -64,8 +64,10 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
   child.on('error', (error: NodeJS.ErrnoException) =>
     fail(`${file} did not start: ${error.code === 'ENOENT' ? 'no such program' : error.message}`),
   )
-  child.on('close', (code, signal) => fail(`${file} ended (${signal ?? `exit code ${code}`}) with messages to come`))
-  // A program that ends closes its stdin first: how it ended says more.
+  child.on('close', (code, signal) =>
+    fail(`${file} ended (${signal ?? `exit code ${code}`}) before it had all messages`),
+  )
+  // A program that ends closes its stdin first, and how it ended is more informative.
   child.stdin.on('error', () => setTimeout(() => fail(`${file} closed its stdin`), endingMs).unref())
   child.stderr.on('data', (chunk: Buffer) => onStderr?.(chunk))
   createInterface({input: child.stdout}).on('line', (line) => {
@@ -73,7 +75,7 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
     if (answer === undefined)
       return fail(`${file} wrote ${JSON.stringify(line.slice(0, 80))} instead of ack, nak or term`)
     const first = waiting.shift()
-    if (first === undefined) return fail(`${file} wrote a line for no message`)
+    if (first === undefined) return fail(`${file} wrote a line although it had no message to answer`)
     first.resolve(answer.refusal)
   })
   return {
@@ -93,10 +95,10 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
 }
 
 const graceMs = 2000
-/** Between the end of a program's stdin and its own. */
+/** How long a program may take to end after its stdin was closed. */
 const endingMs = 500
 
-/** Closes its stdin, by which a program learns that it is over; one that stays is ended. */
+/** Closes its stdin, which tells the program to end; one that does not is killed. */
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
   const closed = new Promise((resolve) => child.once('close', resolve))

@@ -1,38 +1,38 @@
 import type {Message} from '../../core/message.ts'
 
-/** Where replayed messages go. A message is taken when `take` has resolved, and not before. */
+/** The destination of replayed messages. A message is handled once `take` has resolved, and not before. */
 export interface Sink extends AsyncDisposable {
-  /** Messages for one `take`, at most. */
+  /** Largest number of messages per `take`. */
   readonly batch: number
-  /** How many `take` may be under way at once; they begin in order. */
+  /** How many `take` calls may run at the same time; they start in order. */
   readonly depth: number
   /**
-   * Takes messages. Resolves with a refusal when the message could not be handled (only where `batch` is 1); rejects
-   * when nothing can be handled any more.
+   * Takes messages. Resolves with a refusal if the message could not be handled (only if `batch` is 1); rejects if no message
+   * can be handled any more.
    */
   take(messages: readonly Message[]): Promise<Refusal | undefined>
 }
 
-/** A sink that stores messages many at a time, and says what became of each. */
+/** A sink that stores many messages at a time, and reports the outcome of each. */
 export interface CopySink extends AsyncDisposable {
-  /** Messages for one `copy`, at most. */
+  /** Largest number of messages per `copy`. */
   readonly batch: number
-  /** How many `copy` may be under way at once; they begin in order. */
+  /** How many `copy` calls may run at the same time; they start in order. */
   readonly depth: number
-  /** Copies messages. Rejects when nothing can be copied any more. A refused message may be given again. */
+  /** Copies messages. Rejects if nothing can be copied any more. A refused message may be passed again. */
   copy(messages: readonly Message[]): Promise<Copied>
 }
 
-/** What became of messages; those that are named nowhere were stored. */
+/** The outcome of a copy; messages that are not listed were stored. */
 export interface Copied {
   readonly refused: ReadonlyMap<Message, Refusal>
-  /** The target had them before. */
+  /** Messages that the target already had. */
   readonly alreadyThere: number
 }
 
-/** Why a message was not taken. */
+/** Why a message was not handled. */
 export interface Refusal {
-  /** One sentence, for people. */
+  /** One sentence. */
   readonly reason: string
   /** Earliest time for the next attempt, in milliseconds from now. */
   readonly retryAfterMs?: number | undefined

@@ -1,4 +1,4 @@
-/** A webhook as a sink: each message is POSTed, and taken when the answer is 2xx. */
+/** A webhook as a sink: each message is POSTed, and handled if the response is 2xx. */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {headersJson} from '../../core/record.ts'
@@ -9,11 +9,11 @@ import type {Refusal, Sink} from './sink.ts'
 
 export interface WebhookOptions {
   readonly url: string
-  /** Requests at the same time; more than one, and the far end may see them in another order. */
+  /** Requests at the same time; with more than one, the receiver may see them in another order. */
   readonly concurrency: number
   /** Milliseconds for each request. */
   readonly timeoutMs: number
-  /** Headers beside those that every message has. */
+  /** Additional headers. */
   readonly headers?: ((message: Message) => Readonly<Record<string, string>>) | undefined
   /** Told what it answered when it took a message. */
   readonly onAnswer?: ((message: Message, answer: WebhookAnswer) => void) | undefined
@@ -24,7 +24,7 @@ export interface WebhookAnswer {
   readonly contentType: string | undefined
 }
 
-/** Throws `usage` for what is no HTTP URL. */
+/** Throws `usage` if the URL is not HTTP. */
 export function webhookSink(options: WebhookOptions): Sink {
   const target = checkUrl(options.url)
   return {
@@ -40,7 +40,7 @@ export function webhookSink(options: WebhookOptions): Sink {
 interface Target {
   readonly url: string
   readonly authorization: string | undefined
-  /** Without what is secret in it. */
+  /** The URL without secrets. */
   readonly shown: string
 }
 
@@ -57,7 +57,7 @@ async function post(
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
     })
-    // Read to its end, or the connection could not be used again.
+    // The body has to be read to its end for the connection to be reused.
     const text = await response.text()
     if (response.ok) {
       onAnswer?.(message, {text, contentType: response.headers.get('content-type') ?? undefined})
@@ -96,7 +96,7 @@ function contentType(message: Message): string {
   return looksLikeJson(message.text) ? 'application/json' : 'text/plain; charset=utf-8'
 }
 
-/** JSON in printable ASCII: what a header can carry. */
+/** JSON in printable ASCII, as a header requires. */
 function ascii(json: string): string {
   return json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -1,4 +1,4 @@
-/** Following a durable consumer: what `sub --durable` shows. What was shown is acknowledged, the rest is given back. */
+/** Follows a durable consumer, as `sub --durable` does. Shown messages are acknowledged, the others are returned. */
 
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
@@ -11,11 +11,11 @@ import {findOrMake, findStream} from './find.ts'
 
 export interface DurableWishes {
   readonly durable: string
-  /** Makes it where it is missing: everything from the first message, each to be acknowledged. */
+  /** Creates it if it does not exist: from the first message on, with explicit acknowledgement. */
   readonly create?: boolean | undefined
-  /** Default the one that keeps the subjects. */
+  /** By default the stream that stores the subjects. */
   readonly stream?: string | undefined
-  /** Take no more at a time than is asked for. */
+  /** Take no more messages at a time than requested. */
   readonly sparing?: boolean | undefined
   /** How many will be taken; more that are sent are lost, or lose a delivery, which fails with `usage`. */
   readonly most?: number | undefined
@@ -23,11 +23,11 @@ export interface DurableWishes {
 
 type Show = (batch: readonly Message[], limit: number) => number | Promise<number>
 
-/** How often it looks whether it is to end. */
+/** How often it checks whether to end. */
 const lookMs = 100
 /**
- * Fails as `findStream` does, with `notFound` where the consumer is missing, with `usage` when it is for other subjects,
- * with `denied` when it belongs to somebody else.
+ * Fails as `findStream` does, with `notFound` if the consumer does not exist, with `usage` if it has other subjects, with
+ * `denied` if it is bound to another client.
  */
 export async function openDurable(
   streams: Streams,
@@ -86,7 +86,7 @@ function essential(patterns: readonly string[], kept: readonly string[]): readon
 export class DurableReading implements Subscription {
   readonly info: ConsumerInfo
   readonly dropped = 0
-  /** Deliveries of messages that were delivered before. */
+  /** Deliveries of messages that had been delivered before. */
   redelivered = 0
   readonly #consuming: Consuming
   readonly #deliveries = new Deliveries()
@@ -101,7 +101,7 @@ export class DurableReading implements Subscription {
     this.#alive = this.#deliveries.keepAlive(info.config)
   }
 
-  /** `show`, after which all of the batch is acknowledged, once `written` says that it is where it should be. */
+  /** Wraps `show`: acknowledges the whole batch once `written` confirms that its output has arrived. */
   acknowledging(show: Show, written: () => Promise<boolean>): Show {
     return async (batch, limit) => {
       const shown = await show(batch, limit)

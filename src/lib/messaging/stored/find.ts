@@ -1,10 +1,10 @@
-/** Finds the stream of given subjects; and creates what may exist already. */
+/** Finds the stream of given subjects, and creates what may already exist. */
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {ConsumerInfo, ListOptions, Streams} from '../../transport/streams-contract.ts'
 
 /**
- * The one stream that keeps, or else holds, the subjects; `wanted` is taken as it is. Fails with `notFound` when none keeps one of them,
- * with `usage` when there are several.
+ * The only stream that stores the subjects by its configuration, or that contains them; `wanted` is used without a search.
+ * Fails with `notFound` if no stream stores one of them, with `usage` if there are several.
  */
 export async function findStream(
   streams: Streams,
@@ -29,7 +29,7 @@ export async function findStream(
   })
 }
 
-/** Mirrors, and streams with sources or a transform, hold subjects that they do not keep by their configuration. */
+/** Mirrors, and streams with sources or a transform, contain subjects that are not in their configuration. */
 async function keepingOrHolding(streams: Streams, pattern: string): Promise<readonly string[]> {
   const keeping = await streams.keeping(pattern)
   if (keeping.length > 0) return keeping
@@ -38,7 +38,7 @@ async function keepingOrHolding(streams: Streams, pattern: string): Promise<read
   return names.filter((_, at) => holds[at])
 }
 
-/** What `find` finds; where it fails with `notFound`, what `make` makes. */
+/** The result of `find`, or if that fails with `notFound`, of `make`. */
 export async function findOrMake<T>(
   find: () => Promise<T>,
   make: () => Promise<T>,
@@ -51,7 +51,7 @@ export async function findOrMake<T>(
   }
 }
 
-/** The consumers of one stream, or of all of them, by name. */
+/** The consumers of one stream, or of all streams, sorted by name. */
 export async function listConsumers(
   streams: Streams,
   stream?: string | undefined,

@@ -1,7 +1,7 @@
 /**
- * A key-value bucket (ADR-8) over the streams of any bus: a stream `KV_<bucket>` that keeps the last message of each
- * subject `$KV.<bucket>.<key>`. So one implementation serves all buses, and the tools of NATS see the bucket. It is ours
- * and not `@nats-io/kv`, which wants a connection of nats.js and would leave the bus file without.
+ * A key-value bucket (ADR-8) over the streams of any bus: a stream `KV_<bucket>` that keeps the last message of each subject
+ * `$KV.<bucket>.<key>`. One implementation serves all buses, and the tools of NATS can read the bucket. `@nats-io/kv` needs a
+ * connection of nats.js and would not support the bus file.
  */
 import {isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
@@ -11,7 +11,7 @@ import {type Streams, storeHeaders} from '../../transport/streams-contract.ts'
 
 export interface BucketEntry {
   readonly key: string
-  /** Undefined: it was removed. */
+  /** Undefined if it was removed. */
   readonly value: string | undefined
   /** Sequence of the bucket's stream. */
   readonly revision: number
@@ -22,7 +22,9 @@ export interface Bucket {
   get(key: string): Promise<BucketEntry | undefined>
   /** Answers the revision. */
   put(key: string, value: string): Promise<number>
-  /** As `put`, if the key still has this revision; 0: if it is not there. Undefined when it is otherwise. */
+  /**
+   * Like `put`, but only if the key still has this revision, or with 0, if it does not exist. Undefined if the condition fails.
+   */
   update(key: string, value: string, revision: number): Promise<number | undefined>
   remove(key: string): Promise<void>
   /** What there is under a pattern of keys, in the order of its last changes. */
@@ -31,28 +33,28 @@ export interface Bucket {
   changes(pattern: string, after: number, signal: AbortSignal): AsyncIterable<BucketEntry>
 }
 
-/** A part of a key: letters, digits, `-` and `_` as they are, `.` too, the rest as `=` and hexadecimal bytes. */
+/** Encodes text as part of a key: letters, digits, `-`, `_` and `.` unchanged, other bytes as `=` and hexadecimal digits. */
 export function keyPart(text: string): string {
   return text.replace(/[^A-Za-z0-9._-]/gu, (char) => `=${Buffer.from(char).toString('hex').toUpperCase()}`)
 }
 
-/** With `make` the bucket is made if it is missing; else there is nothing in it then. */
+/** With `make` the bucket is created if it does not exist; without it a missing bucket appears empty. */
 export async function openBucket(streams: Streams, name: string, {make}: {readonly make: boolean}): Promise<Bucket> {
   const stream = `KV_${name}`
   const settings = {name: stream, subjects: [`$KV.${name}.>`], maxMsgsPerSubject: 1, discard: 'new'} as const
   await streams.info(stream).catch(async (error: unknown) => {
     if (!isFailure(error, 'notFound')) throw error
-    // Fails on a bus that keeps no streams at all.
+    // Fails on a bus that has no streams at all.
     if (!make) return void (await streams.keeping(settings.subjects[0]))
     await streams.add({...settings, description: 'subscriptions of bus events'}).catch((failure: unknown) => {
-      // Another one made it at the same time.
+      // Another client created it at the same time.
       if (!isFailure(failure, 'usage')) throw failure
     })
   })
   return new StreamBucket(streams, name)
 }
 
-/** JetStream's `err_code` for a key that another has changed: before 2.12, and since. */
+/** JetStream's `err_code` for a key that was changed by another client: before 2.12, and since. */
 const wrongLastSequence: ReadonlySet<number> = new Set<number>([
   jetStreamErrors.wrongSeq.code,
   jetStreamErrors.wrongSeqUnsaid.code,
@@ -84,7 +86,7 @@ class StreamBucket implements Bucket {
   async update(key: string, value: string, revision: number): Promise<number | undefined> {
     const done = await this.#publishIf(key, value, revision)
     if (done !== undefined || revision !== 0) return done
-    // The mark of a removal has a revision too.
+    // The marker of a removal has a revision too.
     const last = await this.#last(key)
     return last === undefined || last.value !== undefined ? undefined : this.#publishIf(key, value, last.revision)
   }

@@ -7,10 +7,10 @@ import {unacknowledged} from './places.ts'
 
 export interface NextOptions {
   readonly count: number
-  /** For all of them together. */
+  /** For all messages together. */
   readonly timeoutMs: number
   readonly settle: 'ack' | 'nak' | 'term'
-  /** With `nak`: how long until it is delivered again. */
+  /** With `nak`: the delay until redelivery. */
   readonly delayMs?: (() => number) | undefined
   /** Take from a push consumer although the rest of what it sends is lost, or loses a delivery. */
   readonly acceptLoss?: boolean | undefined
@@ -21,9 +21,9 @@ export interface NextOptions {
 
 export interface Taken {
   readonly taken: number
-  /** Of those, delivered before. */
+  /** How many of them had been delivered before. */
   readonly redelivered: number
-  /** How many more the consumer has, as of the last one. */
+  /** How many more messages the consumer has, as of the last one. */
   readonly pending: number | undefined
   /** False when the consumer has no acknowledgements. */
   readonly isAcknowledged: boolean
@@ -32,8 +32,8 @@ export interface Taken {
 const batchSize = 256
 
 /**
- * Takes up to `count`. What was shown is settled and with the bus when it resolves; what was not goes back at once.
- * Fails with `notFound` when there is no such consumer.
+ * Takes up to `count` messages. When it resolves, shown messages are settled and the bus has the settlements; the others were
+ * returned immediately. Fails with `notFound` if the consumer does not exist.
  */
 export async function takeNext(
   streams: Streams,
@@ -63,7 +63,7 @@ export async function takeNext(
       for (const delivery of batch) settle(deliveries, delivery, options)
       await consuming.flush()
     }
-    // Copies took the place of some.
+    // Copies took the place of some messages.
     if (consuming.ended && taken + batch.length < count && !signal?.aborted) {
       consuming = await join(count - taken - batch.length)
     }
@@ -91,7 +91,7 @@ async function checkedPolicy(
   return isAcknowledged
 }
 
-/** Ended while it waits, but not while messages are in progress: they have to be settled. */
+/** May be interrupted while waiting, but not while messages are in progress, because they have to be settled. */
 async function takeUnlessStopped(
   consuming: Consuming,
   max: number,
@@ -127,8 +127,8 @@ async function shownOrGivenBack(
 }
 
 /**
- * Shows up to `count` messages from the ack floor on, as they are in the stream: the consumer does not notice. Among
- * them may be some that were acknowledged before one that precedes them.
+ * Shows up to `count` messages after the ack floor, read from the stream, so that the consumer is not affected. Some of them
+ * may have been acknowledged before an earlier one.
  */
 export async function peekNext(
   streams: Streams,

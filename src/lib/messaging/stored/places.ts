@@ -1,21 +1,21 @@
-/** From positions, as people write them, to what the streams of a bus understand. */
+/** Translates positions into the terms of a bus's streams. */
 import type {Position} from '../../core/position.ts'
 import type {ConsumerInfo, DeliverPolicy, ReadOptions, Start, Streams} from '../../transport/streams-contract.ts'
 
-/** Where a reading begins; `end` is past the last message as it is now. */
+/** The start of a read; `end` is after the current last message. */
 export async function startAt(streams: Streams, stream: string, position: Position): Promise<Start | undefined> {
   if (position === 'first') return undefined
   if (position !== 'end') return position
   return {seq: (await streams.info(stream)).state.lastSeq + 1}
 }
 
-/** Where a consumer is moved to. */
+/** The new position of a consumer. */
 export function resetAt(position: Position): Start | undefined {
   if (position === 'first') return {seq: 1}
   return position === 'end' ? undefined : position
 }
 
-/** Where a new consumer begins. The last N are counted now, among those that pass its filters. */
+/** The start of a new consumer. The last N messages are counted now, among those that pass its filters. */
 export async function deliverAt(
   streams: Streams,
   stream: string,
@@ -27,7 +27,7 @@ export async function deliverAt(
   return seq === undefined ? 'all' : {seq}
 }
 
-/** The sequence of the first message that is there from a place on; undefined when there is none. */
+/** The sequence of the first message from a position on; undefined if there is none. */
 export async function firstFrom(
   streams: Streams,
   stream: string,
@@ -40,8 +40,8 @@ export async function firstFrom(
 }
 
 /**
- * What a consumer has not acknowledged, as a range of its stream; undefined when there is nothing. Buses tell no ack
- * floor of a consumer that has acknowledged nothing: it is then found by where the consumer began.
+ * The unacknowledged messages of a consumer as a range of its stream; undefined if there are none. A bus does not report the
+ * ack floor of a consumer that has acknowledged nothing, so the start of the consumer is used.
  */
 export function unacknowledged(info: ConsumerInfo): ReadOptions | undefined {
   const {config, pending, ackPending, ackFloor, deliveredSeq} = info

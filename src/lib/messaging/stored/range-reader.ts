@@ -1,4 +1,4 @@
-/** Reading what a stream keeps of some subjects, and going on live: what `sub --from` shows. */
+/** Reads stored messages of some subjects and continues with new ones, as `sub --from` does. */
 import type {Position, Range} from '../../core/position.ts'
 import {checkPatterns} from '../../core/subject.ts'
 import type {Subscription} from '../../transport/contract.ts'
@@ -10,7 +10,7 @@ export interface ReadingWishes {
   readonly from: Position
   /** `end` is the current end of the stream; without it reading continues live. */
   readonly to?: Range['to'] | 'end'
-  /** Default the one that keeps the subjects. */
+  /** By default the stream that stores the subjects. */
   readonly stream?: string | undefined
   readonly signal?: AbortSignal | undefined
 }

@@ -1,6 +1,6 @@
 /**
- * A broker for applications: publish, subscribe, and durable subscriptions whose progress outlives a restart, on any
- * bus that keeps streams.
+ * A broker for applications: publish, subscribe, and durable subscriptions whose progress survives restarts, on any bus with
+ * streams.
  */
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
@@ -13,39 +13,42 @@ import type {ConsumerInfo} from '../../transport/streams-contract.ts'
 import {type BrokerConfig, differences, type FullBrokerConfig, settingsOf, validate} from './config.ts'
 import {Pump} from './pump.ts'
 
-/** Handles a message. What it throws leaves the message undone: a durable subscription gets it again. */
+/** Handles a message. If it throws, a durable subscription delivers the message again. */
 export type Handler = (data: Uint8Array, message: Message) => void | Promise<void>
 
-/** Handles a message, told its whole subject. */
+/** Handles a message; gets its full subject. */
 export type SubjectHandler = (subject: string, data: Uint8Array, message: Message) => void | Promise<void>
 
 /** How to reach the bus, and the callbacks for events. */
 export interface BrokerOptions extends Pick<OpenOptions, 'login' | 'tls' | 'name' | 'signal'> {
-  /** Told what ended a subscription, or else the process emits a warning; and what does not end anything: a handler that failed, a stream configured otherwise, a lost connection. */
+  /**
+   * Called with the reason why a subscription ended (without it the process emits a warning), and about events that end
+   * nothing: a failed handler, a stream with a different configuration, a lost connection.
+   */
   readonly onNotice?: ((text: string) => void) | undefined
 }
 
-/**
- * A broker on one bus. It does nothing before `start` and after `stop`, which fails with `usage`; leaving `await
- * using` stops it.
- */
+/** A broker on one bus. Before `start` and after `stop` its methods fail with `usage`. It supports `await using`. */
 export class Broker implements AsyncDisposable {
   readonly config: FullBrokerConfig
   readonly #options: BrokerOptions
-  /** Ends a subscription, once its handler is done. */
+  /** Each ends a subscription once its handler has finished. */
   readonly #subscriptions = new Set<() => Promise<void>>()
   #bus: Transport | undefined
   #starting: Promise<void> | undefined
-  /** Of the stream, as it was at the start. */
+  /** The subjects of the stream at the start. */
   #subjects: readonly string[] = []
 
-  /** Throws `usage` for a configuration that is none. */
+  /** Throws `usage` for an invalid configuration. */
   constructor(config: BrokerConfig = {}, options: BrokerOptions = {}) {
     this.config = validate(config)
     this.#options = options
   }
 
-  /** Connects, and makes the stream if it is missing. Fails with `connect`, `denied`, or `notFound` without streams. */
+  /**
+   * Connects, and creates the stream if it does not exist. Fails with `connect`, `denied`, or with `notFound` on a bus without
+   * streams.
+   */
   async start(): Promise<void> {
     if (this.#bus !== undefined) return
     this.#starting ??= this.#connect().finally(() => {
@@ -55,11 +58,11 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Takes no more messages, waits for the handlers at work, which may still publish, and closes. Durable consumers stay,
-   * with their progress.
+   * Takes no more messages, waits for running handlers, which may still publish, and closes the bus. Durable consumers and
+   * their progress are kept.
    */
   async stop(): Promise<void> {
-    // A start that fails is reported to its caller.
+    // A failure of `start` is reported to its caller.
     await this.#starting?.catch(() => {})
     const bus = this.#bus
     await Promise.all([...this.#subscriptions].map((end) => end()))
@@ -72,8 +75,8 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the message is stored, or without `jetstream` when it is with the bus. Fails with `notFound` for a
-   * subject outside the stream.
+   * Resolves when the message is stored, or without `jetstream` when the bus has it. Fails with `notFound` for a subject
+   * outside the stream.
    */
   async publish(subject: string, data: Uint8Array | string): Promise<void> {
     const bus = this.#started()
@@ -86,22 +89,21 @@ export class Broker implements AsyncDisposable {
     }
   }
 
-  /** What is published from now on. Resolves when it listens, with what ends it. */
+  /** Delivers messages published from now on. Resolves when the subscription is live, with a function that ends it. */
   async subscribe(pattern: string, handler: Handler): Promise<() => Promise<void>> {
     return this.subscribeWithSubject(pattern, (_subject, data, message) => handler(data, message))
   }
 
-  /** As `subscribe`, for a pattern whose subjects say something. */
+  /** Like `subscribe`, for a handler that needs the subject. */
   async subscribeWithSubject(pattern: string, handler: SubjectHandler): Promise<() => Promise<void>> {
     const subscription = await this.#started().subscribe(pattern)
     return this.#run(this.#livePump(subscription, handler), () => subscription.drain())
   }
 
   /**
-   * Everything in the stream, from the first message on, and each message until its handler has succeeded; resumes
-   * where the consumer of this name stopped, in this process or another. One message at a time, in order but for what
-   * comes again. Fails with `usage` without `jetstream` and when the consumer has another subject, with `notFound` for a
-   * subject outside the stream.
+   * Delivers everything in the stream from its first message on, each message until its handler succeeds. Resumes where the
+   * consumer of this name stopped, in this process or another. One message at a time, in order except for redeliveries. Fails
+   * with `usage` without `jetstream` or if the consumer has another subject, with `notFound` for a subject outside the stream.
    */
   async subscribeDurable(pattern: string, consumer: string, handler: Handler): Promise<() => Promise<void>> {
     const bus = this.#started()
@@ -119,8 +121,8 @@ export class Broker implements AsyncDisposable {
   }
 
   /**
-   * The next message of a durable subscription, acknowledged. Fails as `subscribeDurable`, and with `timeout` when there
-   * is none in time.
+   * The next message of a durable subscription, acknowledged. Fails as `subscribeDurable` does, and with `timeout` if no
+   * message arrives in time.
    */
   async next(pattern: string, consumer: string, timeoutMs: number): Promise<Message> {
     const bus = this.#started()
@@ -152,7 +154,7 @@ export class Broker implements AsyncDisposable {
     return this.#bus
   }
 
-  /** Makes it only when it is missing: who configured it otherwise has reasons, but should know of ours. */
+  /** Creates the stream only if it does not exist. A different configuration may be intended, so it is kept and reported. */
   async #ensureStream(bus: Transport): Promise<void> {
     const {stream} = this.config
     try {
@@ -185,7 +187,7 @@ export class Broker implements AsyncDisposable {
     }
   }
 
-  /** Another stream may keep it: it must not go there unnoticed. */
+  /** If another stream stores the subject, messages must not end up there unnoticed. */
   #checkKept(pattern: string): void {
     if (this.#subjects.some((kept) => covers(kept, pattern))) return
     const {stream} = this.config
@@ -200,7 +202,7 @@ export class Broker implements AsyncDisposable {
       if (this.#options.onNotice === undefined) warnOfFailure('a subscription of the broker', error)
       else this.#options.onNotice(String(error))
     })
-    // It counts as running until it is done, so that a second `stop` waits for it too.
+    // A subscription counts as running until it has ended, so that a second `stop` waits for it too.
     const end = async () => {
       await stop()
       await done

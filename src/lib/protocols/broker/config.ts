@@ -3,13 +3,13 @@ import {checkPattern} from '../../core/subject.ts'
 import {isObject} from '../../core/text/json-text.ts'
 import type {StreamConfig, StreamSettings} from '../../transport/streams-contract.ts'
 
-/** How a broker is configured. Empty texts count as absent. */
+/** The configuration of a broker. Empty strings count as absent. */
 export interface BrokerConfig {
   /** Any bus; default `nats://127.0.0.1:4222`. */
   readonly url?: string | undefined
-  /** The stream that keeps what is published, with the subjects `<stream>.>`; default `GAME_EVENTS`. */
+  /** The stream that stores published messages, with the subjects `<stream>.>`; default `GAME_EVENTS`. */
   readonly stream?: string | undefined
-  /** Keep messages in the stream; otherwise it is plain publish-subscribe. Default false. */
+  /** Store messages in the stream; otherwise the broker is plain publish-subscribe. Default false. */
   readonly jetstream?: boolean | undefined
 }
 
@@ -18,7 +18,7 @@ export type FullBrokerConfig = {readonly [Key in keyof BrokerConfig]-?: NonNulla
 
 const defaults: FullBrokerConfig = {url: 'nats://127.0.0.1:4222', stream: 'GAME_EVENTS', jetstream: false}
 
-/** Checks a configuration, as it may come from a file, and fills in the defaults. Throws `usage`, naming the key. */
+/** Checks a configuration, which may come from a file, and fills in the defaults. Throws `usage` and names the key. */
 export function validate(config: unknown): FullBrokerConfig {
   if (config === undefined || config === null) return defaults
   if (!isObject(config)) throw bad('the configuration is not an object')
@@ -31,12 +31,12 @@ export function validate(config: unknown): FullBrokerConfig {
   return {url: url || defaults.url, stream: stream || defaults.stream, jetstream}
 }
 
-/** A broker's stream, where it is missing: without limits. */
+/** The settings of a broker's stream, used to create it: without limits. */
 export function settingsOf(stream: string): StreamSettings & {readonly subjects: readonly [string]} {
   return {name: stream, subjects: [checkPattern(`${stream}.>`)]}
 }
 
-/** What a stream has otherwise than a broker would make it: `subjects a.b instead of a.>, maxMsgs 100 instead of none`. */
+/** How a stream differs from one that a broker would create: `subjects a.b instead of a.>, maxMsgs 100 instead of none`. */
 export function differences(have: StreamConfig, stream: string): string {
   const wanted: Readonly<Record<string, unknown>> = {...settingsOf(stream), ...made}
   const facts = Object.entries(have).filter(([key]) => !ignored.has(key))
@@ -46,7 +46,7 @@ export function differences(have: StreamConfig, stream: string): string {
     .join(', ')
 }
 
-/** What the bus fills in. */
+/** Settings that the bus fills in. */
 const made = {storage: 'file', discard: 'old', retention: 'limits', replicas: 1, dedupeMs: 120_000}
 const ignored = new Set(['name', 'description'])
 

@@ -1,6 +1,6 @@
 /**
- * A durable subscription at work: one message at a time goes to the handler, and while it works some more are fetched,
- * so that a distant server costs no round trip per message. The ack wait of all messages in progress is extended.
+ * Runs a durable subscription: passes one message at a time to the handler and fetches more meanwhile, so that a distant server
+ * costs no round trip per message. Extends the ack wait of all messages in progress.
  */
 import {Deliveries} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery} from '../../transport/streams-contract.ts'
@@ -8,10 +8,10 @@ import type {ConsumerInfo, Consuming, Delivery} from '../../transport/streams-co
 /** Largest number of messages in progress. */
 const mostInProgress = 32
 
-/** How often it looks whether it is to stop. */
+/** How often it checks whether to stop. */
 const lookMs = 100
 
-/** How long a message is left alone after its handler failed, growing with each delivery. */
+/** The delay before a message is redelivered after its handler failed, growing with each delivery. */
 const pauseMs = [100, 1000, 5000, 30_000]
 
 export interface PumpParts {
@@ -19,14 +19,14 @@ export interface PumpParts {
   readonly config: ConsumerInfo['config']
   readonly handle: (delivery: Delivery) => void | Promise<void>
   readonly onFailure: (delivery: Delivery, error: unknown) => void
-  /** Ends it once the running handler is done; other messages are returned. */
+  /** Ends it once the running handler has finished; other messages are returned. */
   readonly stop: AbortSignal
 }
 
 export class Pump {
   readonly #parts: PumpParts
   readonly #deliveries = new Deliveries()
-  /** In progress, in order; the first is with the handler. */
+  /** Messages in progress, in order; the first is with the handler. */
   readonly #waiting: Delivery[] = []
   #isOver = false
   #wake: () => void = () => {}
@@ -35,7 +35,7 @@ export class Pump {
     this.#parts = parts
   }
 
-  /** Resolves when it was stopped, all that it said is with the bus, and the consumer is left. Fails as `take` does. */
+  /** Resolves when it was stopped, the bus has all settlements, and the consumer was released. Fails as `take` does. */
   async run(): Promise<void> {
     const {consuming, config} = this.#parts
     const alive = this.#deliveries.keepAlive(config)
@@ -89,7 +89,7 @@ export class Pump {
     }
   }
 
-  /** One of the two waits for the other, never both. */
+  /** Either the fetching or the handling side waits for the other, never both. */
   #change(): Promise<void> {
     const {promise, resolve} = Promise.withResolvers<void>()
     this.#wake = resolve

@@ -1,4 +1,4 @@
-/** A broker's two steps of a pipeline: parameters in, output out. */
+/** The two pipeline steps of a broker: parameters in, output out. */
 import {BusError} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
 import {parseJson} from '../../core/text/json-text.ts'
@@ -31,11 +31,11 @@ abstract class Step<Params extends object, Output> {
 /** What a publish step is given. */
 export interface PublishParams {
   readonly topic?: string | undefined
-  /** Text goes as it is, bytes too, nothing as `{}`, anything else as JSON. */
+  /** Strings and bytes are sent unchanged, undefined as `{}`, anything else as JSON. */
   readonly payload?: unknown
 }
 
-/** What was published: the bytes of its payload. */
+/** The result of a publish step, with the size of the payload in bytes. */
 export interface PublishOutput {
   readonly topic: string
   readonly bytes: number
@@ -54,7 +54,7 @@ export class PublishStep extends Step<PublishParams, PublishOutput> {
   }
 }
 
-/** What a subscribe step is given; `topic` may be a pattern. */
+/** The parameters of a subscribe step; `topic` may be a pattern. */
 export interface SubscribeParams {
   readonly topic?: string | undefined
   readonly consumer_name?: string | undefined
@@ -62,11 +62,11 @@ export interface SubscribeParams {
   readonly timeoutMs?: number | undefined
 }
 
-/** What was taken: `topic` is the subject that it was published to. */
+/** The result of a subscribe step; `topic` is the subject of the message. */
 export interface SubscribeOutput {
   readonly topic: string
   readonly consumer: string
-  /** Parsed when it is JSON, else text. */
+  /** Parsed if it is JSON, else a string. */
   readonly payload: unknown
 }
 

@@ -1,24 +1,27 @@
-/** Who may come in: from where one listens, with which token, and from which pages. */
+/** Admission of clients: the listening address, the token, and the origins of browser pages. */
 import {createHash, timingSafeEqual} from 'node:crypto'
 import type {IncomingHttpHeaders} from 'node:http'
 import {isIP} from 'node:net'
 import {BusError} from '../../core/errors.ts'
 
-/** Who may connect to a gateway. */
+/** The rules for connecting to a gateway. */
 export interface Admission {
-  /** What `Authorization: Bearer` must say; absent: anybody. */
+  /** The token required in `Authorization: Bearer`; if absent, no token is needed. */
   readonly token?: string | undefined
-  /** Pages whose scripts may connect, as browsers name them: `https://app.example`. */
+  /** Origins of pages whose scripts may connect: `https://app.example`. */
   readonly origins: readonly string[]
 }
 
-/** Where a gateway listens; port 0 is a free one. */
+/** The listening address of a gateway; port 0 is a free one. */
 export interface Address {
   readonly host: string
   readonly port: number
 }
 
-/** Reads `127.0.0.1:5599`, `[::1]:5599`, `:5599` or `5599`, which are loopback; port 0 is a free one. Throws `usage`. */
+/**
+ * Parses `127.0.0.1:5599`, `[::1]:5599`, `:5599` or `5599`; without a host it is the loopback address. Port 0 is a free one.
+ * Throws `usage`.
+ */
 export function parseAddress(text: string): Address {
   const [, bracketed, plain, digits = ''] = /^(?:\[([^\]]+)\]:|([^:]*):)?(\d{1,5})$/.exec(text) ?? []
   const host = bracketed ?? plain
@@ -31,7 +34,7 @@ export function parseAddress(text: string): Address {
   return {host: host === undefined || host === '' ? '127.0.0.1' : host, port}
 }
 
-/** Throws `denied` when others than this machine's own could come in unasked. */
+/** Throws `denied` if other machines could connect without a token. */
 export function checkExposure({host}: Address, token: string | undefined, anonymous: boolean): void {
   if (isLoopback(host) || token !== undefined || anonymous) return
   throw new BusError('denied', `anybody who reaches ${host} could read events: use a token`, {
@@ -39,17 +42,17 @@ export function checkExposure({host}: Address, token: string | undefined, anonym
   })
 }
 
-/** The status to refuse a request with; undefined: it may come in. */
+/** The HTTP status to refuse a request with; undefined to accept it. */
 export function refusalOf(headers: IncomingHttpHeaders, {token, origins}: Admission): 401 | 403 | undefined {
   const {origin, authorization = ''} = headers
-  // Only browsers send it, and they let any page connect anywhere: the server has to look.
+  // Only browsers send this header, and they let any page connect to any address, so the server has to check.
   if (origin !== undefined && !origins.includes('*') && !origins.includes(origin)) return 403
   if (token === undefined) return undefined
   const [, given] = /^Bearer +(.+)$/i.exec(authorization) ?? []
   return given !== undefined && isSame(given.trim(), token) ? undefined : 401
 }
 
-/** Takes the same time wherever they differ, and however long they are. */
+/** Compares in constant time, whatever the difference and the length. */
 function isSame(given: string, wanted: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(given), digest(wanted))

@@ -1,4 +1,4 @@
-/** A WebSocket client of a gateway: events as they arrive, and answers to them. */
+/** A WebSocket client of a gateway: receives events and answers them. */
 import type {WebSocket} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
@@ -6,7 +6,7 @@ import {decode} from '../../core/text/encoding.ts'
 import {isObject, objectIn} from '../../core/text/json-text.ts'
 import type {SubscriptionRef} from './event.ts'
 
-/** An event as it stands on the wire; what it has beside these is in `json`. */
+/** An event as received; its other members are in `json`. */
 export interface DeliveredEvent {
   readonly id: string
   readonly sequence: number
@@ -22,7 +22,7 @@ export interface DeliveredEvent {
   readonly [member: string]: unknown
 }
 
-/** One frame: an event, or a batch of them that is answered as one. */
+/** One frame: an event, or a batch of events that is answered as a whole. */
 export interface Delivered {
   readonly id: string
   readonly subscription: SubscriptionRef
@@ -31,26 +31,29 @@ export interface Delivered {
 
 /** A connection to a gateway, from `connectEvents`. */
 export interface EventClient extends AsyncDisposable {
-  /** Ends when it is closed. Fails with `remote` for a protocol error, with `connect` when the gateway has gone. */
+  /** Ends when the connection is closed. Fails with `remote` for a protocol error, with `connect` if the gateway has gone. */
   deliveries(): AsyncIterable<Delivered>
-  /** A `start` action, as docs/delivery.md has it. */
+  /** Sends a `start` action, see docs/delivery.md. */
   start(action: Readonly<Record<string, unknown>>): void
-  /** An `ack` or `nack`. */
+  /** Sends an `ack` or `nack`. */
   answer(type: 'ack' | 'nack', delivered: Delivered, info?: string): void
 }
 
-/** How to connect to a gateway. */
+/** The options of a connection to a gateway. */
 export interface ClientOptions {
   readonly token?: string | undefined
   readonly timeoutMs: number
-  /** Ends it, quietly. */
+  /** Closes the connection without an error. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Frames that may wait to be read before no more are taken from the network. */
+/** Frames that may wait to be read before the socket is paused. */
 const mostWaiting = 1000
 
-/** Connects to a gateway. Fails with `usage` for a bad URL, `denied` when it is not let in, `connect` when nobody is there, `timeout`. */
+/**
+ * Connects to a gateway. Fails with `usage` for an invalid URL, `denied` if it is refused, `connect` if nothing listens there,
+ * or `timeout`.
+ */
 export async function connectEvents(url: string, options: ClientOptions): Promise<EventClient> {
   const {WebSocket: Socket} = await import('ws')
   if (!/^wss?:$/.test(URL.parse(url)?.protocol ?? ''))
@@ -62,7 +65,7 @@ export async function connectEvents(url: string, options: ClientOptions): Promis
   return client
 }
 
-/** What was published, as far as the event has it. */
+/** The published message, as far as the event contains it. */
 export function messageOf({topic, sequence, created, data = {}}: DeliveredEvent): Message {
   const {headers = {}, json, text, base64} = data
   const payload =
@@ -146,7 +149,7 @@ class Client implements EventClient {
   }
 }
 
-/** Reads a frame. Fails with `remote` for what is none, and for a protocol error. */
+/** Parses a frame. Fails with `remote` for an invalid frame, and for a protocol error. */
 export function deliveredOf(text: string): Delivered {
   const json = objectIn(text)
   if (json?.['type'] === 'protocol_error') throw new BusError('remote', `the gateway says: ${json['error']}`)
@@ -164,7 +167,7 @@ function isEvent(json: unknown): json is DeliveredEvent {
   return isObject(data) && isText(data['text']) && isText(data['base64']) && isHeaders(data['headers'] ?? {})
 }
 
-/** As in records: an object of texts and lists of them, or pairs. */
+/** As in records: an object of strings and lists of strings, or pairs. */
 function isHeaders(json: unknown): boolean {
   const isText = (value: unknown) => typeof value === 'string'
   if (Array.isArray(json)) return json.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isText))

@@ -1,4 +1,4 @@
-/** Events that an application rejects again and again: how often, and where they go in the end. */
+/** Counts the rejections of events, and publishes dead letters. */
 import {checkHeader, type Headers} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {Event} from './event.ts'
@@ -8,7 +8,7 @@ export class DeadLetters {
   readonly #bus: Transport
   readonly #subscription: EventSubscription
   readonly #rejections = new Map<number, number>()
-  /** Sequence → why; empty once it is published. */
+  /** For each sequence that was given up the reason; removed once it is published. */
   readonly #givenUp = new Map<number, {readonly info: string; published: boolean}>()
 
   constructor(bus: Transport, subscription: EventSubscription) {
@@ -16,24 +16,27 @@ export class DeadLetters {
     this.#subscription = subscription
   }
 
-  /** Nothing is given up. */
+  /** Whether no event is given up. */
   get isEmpty(): boolean {
     return this.#givenUp.size === 0
   }
 
-  /** Answers how often it was rejected by now. */
+  /** Returns how often the event has been rejected. */
   rejected({sequence}: Event): number {
     const times = (this.#rejections.get(sequence) ?? 0) + 1
     this.#rejections.set(sequence, times)
     return times
   }
 
-  /** They go to the dead-letter subject when they are next read. */
+  /** Marks events as given up: they are published to the dead-letter subject when they are next read. */
   giveUp(events: readonly Event[], info: string): void {
     for (const {sequence} of events) this.#givenUp.set(sequence, {info, published: false})
   }
 
-  /** True for an event that is given up, and is now published where such events go. Fails as `Streams.publish` does. */
+  /**
+   * Publishes an event that was given up to the dead-letter subject and returns true; false for any other event. Fails as
+   * `Streams.publish` does.
+   */
   async bury(event: Event): Promise<boolean> {
     const grave = this.#givenUp.get(event.sequence)
     if (grave === undefined) return false
@@ -42,13 +45,13 @@ export class DeadLetters {
     return true
   }
 
-  /** All up to this offset is done with. */
+  /** Everything up to this offset is done. */
   passed(offset: number): void {
     for (const some of [this.#rejections, this.#givenUp])
       for (const sequence of some.keys()) if (sequence <= offset) some.delete(sequence)
   }
 
-  /** Sequences are now those of another stream. */
+  /** The stream was replaced, so known sequences are no longer valid. */
   forget(): void {
     this.#rejections.clear()
     this.#givenUp.clear()
@@ -73,13 +76,13 @@ export class DeadLetters {
   }
 }
 
-/** A server takes header lines from anybody that nobody may send on; they must not keep a subscription from going on. */
+/** A server may accept header lines that clients may not send; they must not block a subscription. */
 function canBeSent([name, value]: Headers[number]): boolean {
   try {
     checkHeader(name, value)
     return true
   } catch {
-    // Left out, so that the event can be buried.
+    // Omitted, so that the event can become a dead letter.
     return false
   }
 }

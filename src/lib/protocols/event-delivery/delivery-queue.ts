@@ -41,7 +41,7 @@ export class DeliveryQueue {
     this.#parts = parts
   }
 
-  /** The connection that is served now. */
+  /** The connection that is being served. */
   get active(): string | undefined {
     return this.#dispatcher?.connection
   }
@@ -63,7 +63,10 @@ export class DeliveryQueue {
 
   respond(connection: string, response: DeliveryResponse): void {
     if (this.#dispatcher?.connection === connection) this.#dispatcher.dispatcher.respond(response)
-    else this.#parts.warn(`subscription ${this.subscription.name}: a response of a connection that is not served`)
+    else
+      this.#parts.warn(
+        `subscription ${this.subscription.name}: ignored a response of a connection that is not being served`,
+      )
   }
 
   /** Resolves when the offset is written and another gateway may take over. */
@@ -84,7 +87,7 @@ export class DeliveryQueue {
         await sleep(troublePauseMs, this.#closed.signal)
       }
     }
-    // A lease that is not given back is taken over: its holder no longer answers for it.
+    // A lease that is not released is taken over, because its holder no longer responds.
     await stored?.leases.release(this.subscription).catch(() => undefined)
     this.#running = undefined
     if (this.#members.length > 0 && !this.#halted && !this.#closed.signal.aborted) this.#running = this.#run()
@@ -113,7 +116,7 @@ export class DeliveryQueue {
     if (place.lost.aborted) warn(`subscription ${subscription.name}: another gateway has taken it over`)
   }
 
-  /** Undefined when it ended before this gateway could have it. */
+  /** Undefined if it ended before this gateway got the lease. */
   async #place(signal: AbortSignal): Promise<Place | undefined> {
     const {stored, warn} = this.#parts
     if (stored === undefined) return passingPlace(Number(this.subscription.options.firstEvent))

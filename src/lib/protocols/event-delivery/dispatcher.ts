@@ -1,6 +1,6 @@
 /**
- * Reads a stream for one subscription and passes its events to one connection: as many at once as may be in flight,
- * again from the offset after a rejection, and with growing pauses while it rejects without getting on.
+ * Reads a stream for one subscription and passes its events to one connection: as many at once as may be in flight, again from
+ * the offset after a rejection, with growing pauses while rejections continue and nothing is acknowledged.
  */
 import {BusError} from '../../core/errors.ts'
 import type {Headers} from '../../core/message.ts'
@@ -38,7 +38,7 @@ export class Dispatcher {
   readonly #size: number
   readonly #events = new Map<string, readonly Event[]>()
   readonly #dead: DeadLetters
-  /** Aborted when what was read is to be read again, or no more. */
+  /** Aborts when reading has to restart or end. */
   #reading = new AbortController()
   #wake: (() => void) | undefined
   #pauseMs = 0
@@ -53,7 +53,7 @@ export class Dispatcher {
     this.#dead = new DeadLetters(parts.bus, parts.subscription)
   }
 
-  /** Delivers until the signal aborts. Fails with `remote` when an event was rejected too often. */
+  /** Delivers until the signal aborts. Fails with `remote` if an event was rejected too often. */
   async run(signal: AbortSignal): Promise<void> {
     const {warn, subscription} = this.#parts
     while (!signal.aborted) {
@@ -73,7 +73,7 @@ export class Dispatcher {
     }
   }
 
-  /** An answer of the application. Warns of one to what is not in flight. */
+  /** Handles an answer of the application. Warns if it is for something that is not in flight. */
   respond(response: DeliveryResponse): void {
     const id = response.id ?? this.#flights.oldest
     const events = id === undefined ? undefined : this.#events.get(id)
@@ -125,7 +125,7 @@ export class Dispatcher {
     place.moveTo(id, this.#flights.offset)
   }
 
-  /** The next event, or as many as make a batch; undefined at the end. */
+  /** The next event, or a batch of events; undefined at the end. */
   async #collect(source: Page, signal: AbortSignal): Promise<{events: Event[]; upTo: number} | undefined> {
     const {matches, place, subscription} = this.#parts
     const events: Event[] = []
@@ -223,7 +223,7 @@ export class Dispatcher {
     this.#events.clear()
   }
 
-  /** Answered and done, in this order: an answer may come twice, and is not lost. */
+  /** First the reply is published, then the event counts as done: a reply may be published twice, but is not lost. */
   async #replied(id: string, events: readonly Event[], reply: NonNullable<DeliveryResponse['reply']>): Promise<void> {
     const {bus, warn, subscription} = this.#parts
     const [event] = events

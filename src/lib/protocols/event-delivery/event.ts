@@ -1,19 +1,19 @@
 /**
  * Events: stored messages as applications see them, in the JSON of Hyperledger FireFly's event plugin. A stream is the
- * namespace and the subject the topic; what a message has no place for comes from its headers (`eventHeaders`).
+ * namespace and the subject the topic; members without a counterpart in a message come from its headers (`eventHeaders`).
  */
 import {hash} from 'node:crypto'
 import {headerOf, type Message} from '../../core/message.ts'
 import {headersJson, payloadJson} from '../../core/record.ts'
 import {isoClock} from '../../core/time/timestamp.ts'
 
-/** Headers of a message that say what event it is. Each may be absent. */
+/** Headers of a message that determine its event. Each may be absent. */
 export const eventHeaders = {
   /** Default `message`. */
   type: 'Bus-Event-Type',
-  /** What it answers or belongs to: the id of another event. */
+  /** The id of the event that this one answers or belongs to. */
   correlator: 'Bus-Correlation-Id',
-  /** The subject that replies go to: a stream stores no reply subject. */
+  /** The subject for replies, because a stream stores no reply subject. */
   replyTo: 'Bus-Reply-To',
   tag: 'Bus-Tag',
   group: 'Bus-Group',
@@ -24,7 +24,7 @@ export const eventHeaders = {
 
 /** A stored message as an event. */
 export interface Event {
-  /** A UUID made of stream, sequence and time: the same message has the same id whenever it is delivered. */
+  /** A UUID derived from stream, sequence and time: the same message always has the same id. */
   readonly id: string
   readonly sequence: number
   readonly type: string
@@ -33,14 +33,14 @@ export interface Event {
   readonly message: Message
 }
 
-/** Which subscription an event is for. An ephemeral one has its id as its name. */
+/** The subscription of an event. An ephemeral one has its id as its name. */
 export interface SubscriptionRef {
   readonly id: string
   readonly namespace: string
   readonly name: string
 }
 
-/** What the protocol itself says to a client; an event of such a type would be taken for it. */
+/** Message types of the protocol itself, which no event may have. */
 const reserved: ReadonlySet<string> = new Set(['protocol_error', 'event_batch'])
 
 export function eventOf(namespace: string, message: Message): Event {
@@ -50,10 +50,13 @@ export function eventOf(namespace: string, message: Message): Event {
   return {id: eventId(namespace, message), sequence, type, namespace, topic: message.subject, message}
 }
 
-/** The namespace of our ids, as RFC 9562 wants one for version 5. */
+/** The namespace of our ids, which RFC 9562 requires for version 5. */
 const space = Buffer.from('6f0c3f6a5d0b4c0e9a5b2f6b5c1d7e83', 'hex').toString('latin1')
 
-/** Version 5 of RFC 9562 over `STREAM:SEQUENCE:MILLISECONDS`; a recreated stream counts from 1 again. */
+/**
+ * Version 5 of RFC 9562 over `STREAM:SEQUENCE:MILLISECONDS`; the time is included because a recreated stream counts from 1
+ * again.
+ */
 export function eventId(stream: string, {seq = 0, time}: Pick<Message, 'seq' | 'time'>): string {
   const name = space + Buffer.from(`${stream}:${seq}:${Math.floor(time)}`).toString('latin1')
   const hex = hash('sha1', Buffer.from(name, 'latin1'), 'hex')
@@ -62,8 +65,8 @@ export function eventId(stream: string, {seq = 0, time}: Pick<Message, 'seq' | '
 }
 
 /**
- * Writes deliveries: the event and its subscription as one JSON object. With data its `data` has the members that a
- * record has of headers and payload: `{"headers"?, "json"?, "text"?, "base64"?}`.
+ * Writes deliveries: the event and its subscription as one JSON object. With data its `data` has the members of a record for
+ * headers and payload: `{"headers"?, "json"?, "text"?, "base64"?}`.
  */
 export function deliveryWriter(ref: SubscriptionRef, withData: boolean): (event: Event) => string {
   const iso = isoClock()
@@ -85,7 +88,7 @@ export function deliveryWriter(ref: SubscriptionRef, withData: boolean): (event:
   }
 }
 
-/** What headers say of an event: `correlator`, `message` with its header, `transaction`. */
+/** The members of an event that come from headers: `correlator`, `message` with its header, `transaction`. */
 function headedJson(message: Message): string {
   const text = (name: keyof typeof eventHeaders) => headerOf(message.headers, eventHeaders[name])
   const correlator = text('correlator')

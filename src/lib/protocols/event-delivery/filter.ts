@@ -1,7 +1,7 @@
 /**
- * Which events a subscription wants: regular expressions, of which all must match somewhere in their text (RE2's syntax,
- * unanchored). They come from the network, so what they compile to is bounded: `\\pL{999}` many times over would take
- * seconds for its first text.
+ * Filters of subscriptions: regular expressions, all of which must match somewhere in their text (RE2 syntax, unanchored). They
+ * come from the network, so the size of what they compile to is bounded: many repetitions of `\\pL{999}` would take seconds for
+ * the first text.
  */
 import {BusError} from '../../core/errors.ts'
 import {headerOf} from '../../core/message.ts'
@@ -35,12 +35,12 @@ const texts: Readonly<Record<string, (event: Event) => string>> = {
   'message.group': headerText('group'),
   'message.author': headerText('author'),
   'transaction.type': headerText('transactionType'),
-  // Events of a ledger: ours are never such.
+  // Events of a ledger, which do not occur here.
   'blockchainevent.name': () => '',
   'blockchainevent.listener': () => '',
 }
 
-/** Names of before, which the newer ones win over. */
+/** Deprecated names; the current ones take precedence. */
 const older: Readonly<Record<string, string>> = {
   topics: 'topic',
   tag: 'message.tag',
@@ -85,7 +85,7 @@ async function testOf(name: string, pattern: string): Promise<Matcher> {
   }
 }
 
-/** `[['message.tag', '^red$'], …]`. Throws `usage` for what is no filter. */
+/** `[['message.tag', '^red$'], …]`. Throws `usage` for an invalid filter. */
 function flatten(json: unknown, prefix = ''): (readonly [name: string, pattern: string])[] {
   if (json === undefined || json === null) return []
   if (!isObject(json)) throw bad('is not an object')

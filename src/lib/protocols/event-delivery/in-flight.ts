@@ -1,18 +1,18 @@
 /**
- * What is on its way to an application, in the order of the stream. The offset only passes what is acknowledged or was
- * left out by the filter, without a gap.
+ * Events in flight to an application, in stream order. The offset advances only over events that are acknowledged or excluded
+ * by the filter, without a gap.
  */
 
 interface Flight {
   readonly id: string
-  /** Of its first and last event: an event on its own is both. */
+  /** The first and the last event; the same for a single event. */
   readonly first: number
-  /** Up to here nothing else was wanted. */
+  /** Up to this sequence the filter excluded all other events. */
   upTo: number
   acknowledged: boolean
 }
 
-/** Acknowledged flights behind one that is not, at most, before nothing more is sent. */
+/** Largest number of acknowledged deliveries after an unacknowledged one; then nothing more is sent. */
 const mostHeld = 65_536
 
 export class Flights {
@@ -22,13 +22,13 @@ export class Flights {
   #offset: number
   #head = 0
 
-  /** `capacity` is how many may be without acknowledgement; `offset` the last event that is done with. */
+  /** `capacity` is the largest number of unacknowledged deliveries; `offset` the last event that is done. */
   constructor(capacity: number, offset: number) {
     this.#capacity = capacity
     this.#offset = offset
   }
 
-  /** The last event that is done with, and all before it. */
+  /** The sequence up to which everything is done. */
   get offset(): number {
     return this.#offset
   }
@@ -41,7 +41,7 @@ export class Flights {
     return this.#byId.size < this.#capacity && this.#inOrder.length - this.#head < mostHeld
   }
 
-  /** The one that has waited longest for its acknowledgement. */
+  /** The delivery that has waited longest for its acknowledgement. */
   get oldest(): string | undefined {
     return this.#inOrder[this.#head]?.id
   }
@@ -50,21 +50,21 @@ export class Flights {
     return this.#byId.has(id)
   }
 
-  /** One event, or several of one delivery, sent under this id. */
+  /** Adds a delivery of one or several events under this id. */
   sent(id: string, first: number, last: number = first): void {
     const flight = {id, first, upTo: last, acknowledged: false}
     this.#inOrder.push(flight)
     this.#byId.set(id, flight)
   }
 
-  /** An event that the filter left out. */
+  /** Adds an event that the filter excluded. */
   leftOut(sequence: number): void {
     const last = this.#inOrder.at(-1)
     if (last === undefined || this.#head === this.#inOrder.length) this.#offset = sequence
     else last.upTo = sequence
   }
 
-  /** False when it is not in flight. */
+  /** False if it is not in flight. */
   acknowledge(id: string): boolean {
     const flight = this.#byId.get(id)
     if (flight === undefined) return false
@@ -81,7 +81,7 @@ export class Flights {
     return true
   }
 
-  /** Nothing is in flight any more; what comes after the offset is to be sent again. Answers the first event of `id`. */
+  /** Clears everything in flight; delivery restarts after the offset. Returns the first event of `id`. */
   reject(id: string): number | undefined {
     const flight = this.#byId.get(id)
     if (flight === undefined) return undefined
@@ -89,7 +89,7 @@ export class Flights {
     return flight.first
   }
 
-  /** From now on the events are those of another stream, after `offset`. */
+  /** Starts with another stream, after `offset`. */
   restart(offset: number): void {
     this.clear()
     this.#offset = offset

@@ -1,7 +1,7 @@
 /**
- * Who delivers a subscription, where several gateways serve one bus. The bucket contains the holder's name; a gateway that wants it
- * asks the holder itself whether it is still there, which a bus tells at once of a dead one. So nothing is written while
- * all is well, and another one takes over in half a second.
+ * Decides which of several gateways on a bus delivers a subscription. The bucket contains the holder's name; a gateway that
+ * wants the lease sends the holder a request, which the bus fails immediately if the holder is dead. So nothing is written
+ * while the holder is alive, and another gateway takes over within half a second.
  */
 import {isFailure} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
@@ -9,7 +9,7 @@ import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import type {SubscriptionRef} from './event.ts'
 
-/** Between two looks at who holds it. */
+/** The interval between two checks of the holder. */
 const lookMs = 400
 /** A holder that does not respond for this long is stopped or cut off. */
 const patienceMs = 3000
@@ -20,7 +20,7 @@ export class Leases implements AsyncDisposable {
   readonly #self: string
   readonly #stop = new AbortController()
   readonly #held = new Set<string>()
-  /** One question a look, however many subscriptions a gateway holds. */
+  /** One request per check, however many subscriptions a gateway holds. */
   readonly #asked = new Map<string, Promise<boolean>>()
 
   private constructor(bus: Transport, bucket: Bucket, self: string) {
@@ -29,7 +29,7 @@ export class Leases implements AsyncDisposable {
     this.#self = self
   }
 
-  /** `warn` hears what kept it from answering other gateways, which then take what it holds. */
+  /** `warn` is called when it could not answer other gateways, which then take over its leases. */
   static async open(
     bus: Transport,
     bucket: Bucket,
@@ -37,7 +37,7 @@ export class Leases implements AsyncDisposable {
   ): Promise<Leases> {
     const leases = new Leases(bus, bucket, self)
     const questions = await leases.#questions()
-    // It catches what it meets, and ends when it is to.
+    // It handles its own errors, and ends with the signal.
     void leases.#answer(questions, warn)
     return leases
   }
@@ -46,17 +46,18 @@ export class Leases implements AsyncDisposable {
     return this.#bus.subscribe(aliveSubject(this.#self), {signal: this.#stop.signal})
   }
 
-  /** A gateway that does not answer is taken for dead: whatever fails, or ends too early, is begun again. */
+  /** A gateway that does not answer counts as dead, so the subscription is renewed whenever it fails or ends early. */
   async #answer(first: Subscription, warn: (line: string) => void): Promise<void> {
     let questions: Subscription | undefined = first
     while (!this.#stop.signal.aborted) {
       try {
         questions ??= await this.#questions()
         for await (const {reply} of questions) if (reply !== undefined) this.#sayAlive(reply, warn)
-        if (!this.#stop.signal.aborted) warn('questions of other gateways no longer come; asking for them again')
+        if (!this.#stop.signal.aborted)
+          warn('the subscription to requests of other gateways has ended; subscribing again')
       } catch (error) {
         if (this.#stop.signal.aborted) return
-        warn(`questions of other gateways: ${(error as Error).message}`)
+        warn(`requests of other gateways: ${(error as Error).message}`)
       }
       questions = undefined
       await sleep(lookMs, this.#stop.signal)
@@ -67,11 +68,11 @@ export class Leases implements AsyncDisposable {
     try {
       this.#bus.publish({subject: reply, data: 'alive'})
     } catch (error) {
-      warn(`a question of another gateway could not be answered: ${(error as Error).message}`)
+      warn(`a request of another gateway could not be answered: ${(error as Error).message}`)
     }
   }
 
-  /** Resolves when this gateway may deliver the subscription: true; false when the signal aborted first. */
+  /** Resolves with true when this gateway may deliver the subscription, with false if the signal aborted first. */
   async acquire(subscription: SubscriptionRef, signal: AbortSignal, onWaiting: () => void): Promise<boolean> {
     const key = keyOf(subscription)
     for (let looks = 0; !signal.aborted; looks++) {
@@ -87,7 +88,7 @@ export class Leases implements AsyncDisposable {
     return false
   }
 
-  /** Another gateway may take it at once. */
+  /** Lets another gateway take the subscription immediately. */
   async release(subscription: SubscriptionRef): Promise<void> {
     const key = keyOf(subscription)
     if (!this.#held.delete(key)) return
@@ -113,7 +114,7 @@ export class Leases implements AsyncDisposable {
       await this.#bus.request({subject: aliveSubject(gateway)}, {timeoutMs: patienceMs, signal: this.#stop.signal})
       return true
     } catch (error) {
-      // Anything else is our own trouble, and says nothing of the other.
+      // Any other failure is local and says nothing about the holder.
       return !isFailure(error, 'noResponders', 'timeout')
     }
   }

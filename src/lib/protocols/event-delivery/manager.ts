@@ -1,4 +1,7 @@
-/** Brings subscriptions, connections and plugins together: which subscriptions match, which connection is served, and what is done with answers. */
+/**
+ * Connects subscriptions, connections and plugins: which subscriptions match, which connection is served, and how answers are
+ * handled.
+ */
 import {randomUUID} from 'node:crypto'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
@@ -24,16 +27,13 @@ const mostInFlight = 65_536
 
 /** The limits of a gateway, and the callbacks for events. */
 export interface ManagerOptions {
-  /** Told what people should know of: rejections, takeovers, troubles. */
+  /** Called with rejections, takeovers and problems. */
   readonly warn: (line: string) => void
-  /** Events without acknowledgement for each subscription, at most, whatever it asks for; default 65,536. */
+  /** Largest number of unacknowledged events per subscription, whatever its `readAhead`; default 65,536. */
   readonly maxInFlight?: number | undefined
 }
 
-/**
- * The gateway itself: `start` it on a bus, then let it `use` plugins. Several of them on one bus share the
- * subscriptions.
- */
+/** The gateway: `start` it on a bus, then add plugins with `use`. Several gateways on one bus share the subscriptions. */
 export class EventManager implements AsyncDisposable {
   readonly #bus: Transport
   readonly #registry: Registry
@@ -76,19 +76,19 @@ export class EventManager implements AsyncDisposable {
     return manager
   }
 
-  /** Begins to take connections by a plugin. Throws `usage` for a bad configuration and a name that is taken. */
+  /** Starts to accept connections through a plugin. Throws `usage` for an invalid configuration and for a name that is in use. */
   async use<Config>(plugin: EventPlugin<Config>, config: Partial<Config>): Promise<void> {
     if (this.#plugins.has(plugin.name)) throw new BusError('usage', `a plugin ${plugin.name} already exists`)
     this.#plugins.set(plugin.name, plugin as EventPlugin)
     await plugin.init(plugin.initConfig(config), this.#callbacks(plugin as EventPlugin))
   }
 
-  /** Rejects once the bus is lost for good, which no waiting mends. */
+  /** Rejects when the bus is lost for good. */
   get ended(): Promise<void> {
     return this.#following ?? Promise.resolve()
   }
 
-  /** Ends all deliveries, writes the offsets, and gives the plugins back. */
+  /** Ends all deliveries, writes the offsets, and closes the plugins. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     const queues = [...this.#durable.values(), ...[...this.#connections.values()].flatMap(({ephemeral}) => ephemeral)]

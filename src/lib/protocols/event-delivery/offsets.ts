@@ -1,6 +1,7 @@
 /**
- * How far subscriptions got, written down. Applications wait for none of it: the latest value wins, and what was not yet
- * written when a process dies is delivered again. Writing is fenced: who finds that another has written stops.
+ * Stores the offsets of subscriptions. Applications do not wait for it: the latest value is written, and events after an offset
+ * that was not yet written when a process dies are delivered again. Writing is fenced: a gateway stops when it finds that
+ * another one has written.
  */
 import {sleep} from '../../core/time/timer.ts'
 import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
@@ -8,25 +9,28 @@ import {offsetIn, offsetKey, offsetText, type StoredOffset, storedOffset} from '
 import type {EventSubscription} from './subscription.ts'
 
 export interface Place {
-  /** The last event that is done with. */
+  /** The sequence up to which everything is done. */
   readonly offset: number
-  /** The id of the stream that it is of, once that is known. */
+  /** The id of the stream that the offset belongs to, once it is known. */
   readonly stream: string | undefined
-  /** Aborted when another gateway has taken the subscription over. */
+  /** Aborts when another gateway has taken over the subscription. */
   readonly lost: AbortSignal
-  /** To be written, in a moment. */
+  /** Schedules an offset to be written. */
   commit(offset: number): void
-  /** To be written as well: from now on offsets are of this stream, and it begins after `offset`. */
+  /** Schedules a change of the stream: from now on offsets belong to `stream`, starting after `offset`. */
   moveTo(stream: string, offset: number): void
-  /** Resolves when what was committed is written, or cannot be. */
+  /** Resolves when everything committed is written, or cannot be written. */
   flush(): Promise<void>
 }
 
-/** Between two writings at least, and four times as long as one takes: a busy gateway does not write for each event. */
+/**
+ * The minimum interval between two writes; it is also at least four times as long as a write takes, so that a busy gateway does
+ * not write for each event.
+ */
 const pauseMs = 20
 const retryMs = 250
 
-/** The place of a subscription that is gone with its connection. */
+/** The place of an ephemeral subscription. */
 export function passingPlace(offset: number): Place {
   const place = {
     offset,
@@ -67,7 +71,7 @@ export class Offsets {
     }
   }
 
-  /** One last attempt at what is not written. */
+  /** Makes a last attempt to write what is not written. */
   async close(): Promise<void> {
     this.#closed = true
     await this.#writing
@@ -79,7 +83,7 @@ export class Offsets {
   }
 
   async #run(): Promise<void> {
-    // What is committed in this turn of the event loop goes together.
+    // Offsets committed in one turn of the event loop are written together.
     await undefined
     while (this.#dirty.size > 0) {
       const places = [...this.#dirty]
@@ -92,7 +96,7 @@ export class Offsets {
     this.#writing = undefined
   }
 
-  /** True when it is to be tried again. */
+  /** True if it should be retried. */
   async #try(place: StoredPlace): Promise<boolean> {
     try {
       await place.write()
@@ -153,7 +157,7 @@ class StoredPlace implements Place {
     return promise
   }
 
-  /** Releases those that wait for it to be written. */
+  /** Releases those who wait for the write. */
   giveUp(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
@@ -179,7 +183,7 @@ class StoredPlace implements Place {
     this.#parts.write(this)
   }
 
-  /** When an earlier attempt of ours came through though nobody told us: the revision of another one. */
+  /** The revision of an earlier attempt of ours that succeeded without a confirmation. */
   async #earlier(text: string): Promise<number | undefined> {
     const {bucket, key, writer} = this.#parts
     const entry = await bucket.get(key)

@@ -1,7 +1,7 @@
 import type {Message} from '../../core/message.ts'
 import {Timer} from '../../core/time/timer.ts'
 
-/** Messages read ahead of who hands them on one by one. */
+/** Messages read ahead of their delivery. */
 export class Page {
   readonly #take: () => Promise<readonly Message[]>
   #messages: readonly Message[] = []
@@ -12,12 +12,12 @@ export class Page {
     this.#take = take
   }
 
-  /** The next one that is here. */
+  /** The next message that has arrived. */
   next(): Message | undefined {
     return this.#messages[this.#at++]
   }
 
-  /** Waits for more until `dueMs` (of `performance.now`): it is late then, and what comes is kept. */
+  /** Waits for more until `dueMs` (on the clock of `performance.now`), and keeps what arrives. */
   async more(dueMs: number): Promise<'more' | 'late' | 'ended'> {
     this.#taking ??= this.#take()
     const messages = await (dueMs === Number.POSITIVE_INFINITY ? this.#taking : until(this.#taking, dueMs))

@@ -1,4 +1,4 @@
-/** Durable subscriptions and how far they got, in a bucket on the bus: `subscription.<namespace>.<name>`, `offset.<id>`. */
+/** Durable subscriptions and their offsets, in a bucket on the bus: `subscription.<namespace>.<name>`, `offset.<id>`. */
 import {randomUUID} from 'node:crypto'
 import {BusError, isFailure} from '../../core/errors.ts'
 import {isObject, objectIn, parseJson} from '../../core/text/json-text.ts'
@@ -16,7 +16,7 @@ import {
 
 const bucketName = 'bus-events'
 
-/** What makes a subscription. */
+/** The settings of a new subscription. */
 export interface Wish {
   readonly namespace: string
   readonly name: string
@@ -32,7 +32,7 @@ export interface Change {
   readonly subscription: EventSubscription | undefined
 }
 
-/** The durable subscriptions of a bus: made, changed, listed and removed. */
+/** The durable subscriptions of a bus: adds, changes, lists and removes them. */
 export class Registry {
   readonly bucket: Bucket
   readonly #streams: Streams
@@ -43,8 +43,8 @@ export class Registry {
   }
 
   /**
-   * Makes a subscription; `firstEvent` is locked in as the number that it is now. One of the same name is answered as it is
-   * when it wants the same, is changed with `replace` (it keeps its offset), and is refused with `usage` otherwise.
+   * Adds a subscription; `firstEvent` is resolved to a number now. If one of the same name exists, it is returned if its
+   * settings are the same, changed with `replace` (and keeps its offset), and refused with `usage` otherwise.
    */
   async add(
     wish: Wish,
@@ -95,7 +95,7 @@ export class Registry {
     return {subscriptions, revision: Math.max(0, ...entries.map(({revision}) => revision))}
   }
 
-  /** What is made, changed and removed after this revision, until the signal. */
+  /** Subscriptions added, changed and removed after this revision, until the signal aborts. */
   async *changes(after: number, signal: AbortSignal): AsyncIterable<Change> {
     const names = new Map((await this.list()).map((one) => [keyOf(one.namespace, one.name), one]))
     for await (const entry of this.bucket.changes('subscription.>', after, signal)) {
@@ -139,15 +139,15 @@ export class Registry {
       'remote',
       `subscription ${name} of ${namespace} was changed by another client at the same time`,
       {
-        try: ['the same again'],
+        try: ['run the same command again'],
       },
     )
   }
 }
 
 /**
- * The durable subscriptions of a bus; their bucket is made if it is missing, unless they are only to be read. Fails with
- * `notFound` on a bus that keeps no streams.
+ * Opens the durable subscriptions of a bus. Their bucket is created if it does not exist, except for reading only. Fails with
+ * `notFound` on a bus without streams.
  */
 export async function openRegistry(streams: Streams, {make = true} = {}): Promise<Registry> {
   return new Registry(await openBucket(streams, bucketName, {make}), streams)
@@ -157,14 +157,14 @@ export function offsetKey({id}: Pick<EventSubscription, 'id'>): string {
   return `offset.${keyPart(id)}`
 }
 
-/** How far a subscription got. */
+/** The stored offset of a subscription. */
 export interface StoredOffset {
   readonly offset: number
-  /** The id of the stream that it is of; undefined where an earlier version wrote it. */
+  /** The id of the stream that the offset belongs to; undefined if an earlier version wrote it. */
   readonly stream: string | undefined
 }
 
-/** What is stored of an offset names its writer too, who knows by that what it has written itself. */
+/** A stored offset names its writer too, so that a writer recognises its own. */
 export function offsetText(stored: StoredOffset & {readonly writer: string}): string {
   const {offset, writer, stream} = stored
   return JSON.stringify({offset, writer, stream})
@@ -186,7 +186,7 @@ export function offsetIn(entry: BucketEntry | undefined, {namespace, name, optio
   )
 }
 
-/** What an entry says; nothing where somebody else wrote there. */
+/** Parses an entry; undefined if another program wrote it. */
 export function storedOffset(value: string): {
   readonly offset?: unknown
   readonly stream?: unknown

@@ -1,6 +1,6 @@
 /**
- * The plugin for applications that are called rather than connect: webhooks, programs, stdout. Each is a `Sink`, as
- * `consumer replay` has them; this hands it deliveries and makes its answers responses.
+ * The plugin for applications that are called rather than connect: webhooks, programs, stdout. Each is a `Sink`, as in
+ * `consumer replay`; this plugin passes deliveries to it and translates its results into responses.
  */
 import {Message} from '../../core/message.ts'
 import type {Refusal, Sink} from '../../messaging/sinks/sink.ts'
@@ -8,21 +8,21 @@ import {deliveryWriter} from './event.ts'
 import type {Callbacks, DeliveryResponse, EventDelivery, EventPlugin} from './plugin.ts'
 import {type EventSubscription, type Options, parseOptions} from './subscription.ts'
 
-/** What makes a plugin of a sink. */
+/** The parts that turn a sink into a plugin. */
 export interface SinkPluginParts {
   readonly name: string
-  /** Checks what only this plugin knows. Throws `usage`. */
+  /** Checks options that only this plugin knows. Throws `usage`. */
   readonly checkOptions?: ((options: Options) => void) | undefined
   /** Where the deliveries of a subscription go. */
   open(subscription: EventSubscription): Target
 }
 
-/** Where the deliveries of one subscription go. */
+/** The destination of one subscription's deliveries. */
 export interface Target {
   readonly sink: Sink
-  /** Acknowledges before the sink has taken it. */
+  /** Acknowledge before the sink has handled the event. */
   readonly isHasty?: boolean | undefined
-  /** What is to be replied to a message that was taken. */
+  /** The reply to a handled message. */
   readonly replyTo?: ((message: Message) => DeliveryResponse['reply']) | undefined
 }
 
@@ -31,7 +31,7 @@ export interface SinkPluginConfig {
   readonly warn: (line: string) => void
 }
 
-/** A plugin that calls applications: it hands deliveries to a sink for each subscription. */
+/** A plugin that calls applications: it passes deliveries to one sink per subscription. */
 export function sinkPlugin(parts: SinkPluginParts): EventPlugin<SinkPluginConfig> {
   return new SinkPlugin(parts)
 }
@@ -53,7 +53,7 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
     return {warn: () => undefined, ...given}
   }
 
-  /** All its subscriptions are of one connection, which is always there. */
+  /** All its subscriptions share one connection, which always exists. */
   async init({warn}: SinkPluginConfig, callbacks: Callbacks): Promise<void> {
     this.#callbacks = callbacks
     this.#warn = warn

@@ -1,4 +1,4 @@
-/** Subscriptions: what an application wants of a stream, how it is delivered, and how far it got. */
+/** Subscriptions: which events of a stream an application gets, and how they are delivered. */
 import {BusError} from '../../core/errors.ts'
 import {checkSubject} from '../../core/subject.ts'
 import {isObject} from '../../core/text/json-text.ts'
@@ -11,7 +11,7 @@ export interface EventSubscription extends SubscriptionRef {
   readonly transport: string
   readonly filter: EventFilter
   readonly options: Options
-  /** Lives as long as its connection. */
+  /** Ends with its connection. */
   readonly ephemeral: boolean
   /** RFC 3339. */
   readonly created: string
@@ -20,19 +20,19 @@ export interface EventSubscription extends SubscriptionRef {
 
 /** How a subscription is delivered. */
 export interface Options {
-  /** Where it begins when it is made: `oldest`, `newest`, or `N`, after which the next event is the first. */
+  /** The start when it is created: `oldest`, `newest`, or `N`, after which delivery begins. */
   readonly firstEvent: string
-  /** Events that may be on their way before the first is acknowledged. */
+  /** Events that may be in flight before the first is acknowledged. */
   readonly readAhead: number
   readonly withData: boolean
-  /** Several events in one delivery, up to `readAhead` of them or as many as came in `batchTimeoutMs`. */
+  /** Several events in one delivery, up to `readAhead` of them or as many as arrived within `batchTimeoutMs`. */
   readonly batch: boolean
   readonly batchTimeoutMs: number
-  /** Rejections of one event until it is given up; 0: never. */
+  /** Rejections after which an event is given up; 0: never. */
   readonly maxRejects: number
-  /** Where an event that is given up is published; absent: the subscription stops there. */
+  /** The subject to which an event that is given up is published; if absent, the subscription stops there. */
   readonly deadLetter?: string | undefined
-  /** What only the plugin knows, checked by it. */
+  /** Options that only the plugin knows and checks. */
   readonly plugin: Readonly<Record<string, unknown>>
 }
 
@@ -40,7 +40,7 @@ const mostReadAhead = 65_535
 const longestBatchMs = 60_000
 
 /**
- * Reads the options of a subscription from JSON; what is not given has its default, what is unknown is the plugin's.
+ * Parses the options of a subscription from JSON. Missing options have their defaults, unknown ones belong to the plugin.
  * Throws `usage`.
  */
 export function parseOptions(json: unknown, defaults: {readonly withData: boolean}): Options {
@@ -62,7 +62,7 @@ export function parseOptions(json: unknown, defaults: {readonly withData: boolea
   return {...options, deadLetter}
 }
 
-/** The options as they were given, which is how they are stored and shown. */
+/** The options as given, which is how they are stored and shown. */
 function optionsJson({plugin, batchTimeoutMs, ...options}: Options): Record<string, unknown> {
   return {...options, ...(options.batch && {batchTimeout: `${batchTimeoutMs}ms`}), ...plugin}
 }
@@ -72,7 +72,7 @@ export function deadSubject(template: string, subject: string): string {
   return template.replaceAll('{subject}', subject)
 }
 
-/** A number after which the next event is the first. `bounds` are those of the stream when the subscription is made. */
+/** The number after which delivery begins. `bounds` are those of the stream when the subscription is created. */
 export function lockFirstEvent(firstEvent: string, lastSeq: number): number {
   if (firstEvent === 'oldest') return 0
   return firstEvent === 'newest' ? lastSeq : Math.max(0, Number(firstEvent))
@@ -135,7 +135,7 @@ function parseBatchTimeout(value: unknown): number {
   )
 }
 
-/** A number, or one as text: URLs have no numbers. */
+/** A number, or a number as text, because URLs have no numbers. */
 function whole(name: string, value: unknown, most: number): number | undefined {
   if (value === undefined || value === null) return undefined
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value

@@ -1,4 +1,4 @@
-/** The plugin for webhooks: events are POSTed to the `url` of their subscription, and taken when the answer is 2xx. */
+/** The plugin for webhooks: events are POSTed to the `url` of their subscription, and acknowledged if the response is 2xx. */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {webhookSink} from '../../messaging/sinks/webhook.ts'
@@ -9,15 +9,15 @@ import type {EventSubscription, Options} from './subscription.ts'
 
 interface WebhookOptions {
   readonly url: string
-  /** Acknowledge before it is POSTed: what fails is lost. */
+  /** Acknowledge before the event is POSTed: failed events are lost. */
   readonly fastack: boolean
-  /** Publish what it answers. */
+  /** Publish the response. */
   readonly reply: boolean
-  /** Where to, instead of where the event says. */
+  /** The subject to publish it to, instead of the one in the event. */
   readonly replySubject: string | undefined
 }
 
-/** The plugin of transport `webhooks`: POSTs events, `timeoutMs` for each answer. */
+/** The plugin of transport `webhooks`: POSTs events and waits up to `timeoutMs` for each response. */
 export function webhooks({timeoutMs}: {readonly timeoutMs: number}): EventPlugin<SinkPluginConfig> {
   return sinkPlugin({
     name: 'webhooks',

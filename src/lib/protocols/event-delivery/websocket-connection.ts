@@ -1,4 +1,4 @@
-/** One WebSocket client: what it started, what it has in flight, and its answers. */
+/** One WebSocket client: its subscriptions, its deliveries in flight, and its answers. */
 import type {WebSocket} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {deliveryWriter, type Event} from './event.ts'
@@ -16,7 +16,7 @@ export interface ConnectionParts {
   readonly socket: WebSocket
   readonly callbacks: Callbacks
   readonly maxSubscriptions: number
-  /** Called before something is sent, which may be followed by more. */
+  /** Called before a frame is sent, possibly followed by more. */
   readonly gather: () => void
   readonly warn: (line: string) => void
 }
@@ -26,12 +26,12 @@ export class Connection {
   readonly #started = new Map<string, Ref>()
   /** In the order in which they were sent. */
   readonly #inFlight = new Map<string, {readonly ref: Ref; readonly id: string}>()
-  /** Of flights that were rejected: answers to them come late, and are no fault. */
+  /** Ids of rejected deliveries: late answers to them are not errors. */
   readonly #rejected = new Set<string>()
   readonly #writers = new WeakMap<EventSubscription, (event: Event) => string>()
   #autoack: boolean | undefined
   #starting = 0
-  /** Actions are taken one after the other. */
+  /** Actions are handled one after the other. */
   #working: Promise<void> = Promise.resolve()
 
   constructor(parts: ConnectionParts) {
@@ -40,7 +40,7 @@ export class Connection {
     callbacks.registerConnection(id, () => false)
   }
 
-  /** It has asked for something. */
+  /** Whether it has started a subscription. */
   get hasStarted(): boolean {
     return this.#started.size > 0
   }
@@ -48,7 +48,7 @@ export class Connection {
   /** Handles a text of the client. An error is sent to it, and ends the connection. */
   take(action: string | StartAction): void {
     if (typeof action === 'string') {
-      // Answers are not worth a promise each.
+      // Answers are handled without a promise each.
       const parsed = this.#guarded(() => parseAction(action))
       if (parsed === undefined) return
       if (parsed.type === 'start') this.take(parsed)
@@ -83,7 +83,7 @@ export class Connection {
     socket.send(this.#text(delivery))
   }
 
-  /** Tells the client what is wrong, and closes. */
+  /** Sends the client an error and closes. */
   fail(sentence: string): void {
     const {socket} = this.#parts
     if (socket.readyState === socket.OPEN) socket.send(protocolError(sentence))
@@ -147,7 +147,7 @@ export class Connection {
     throw bad(noMatch)
   }
 
-  /** Undefined for what was rejected before. */
+  /** Undefined if it was rejected before. */
   #named(id: string, wanted: Ref | undefined): {readonly ref: Ref; readonly id: string} | undefined {
     const [only] = this.#started.size === 1 ? this.#started.values() : []
     const ref = wanted ?? only
@@ -158,7 +158,7 @@ export class Connection {
     return found
   }
 
-  /** Everything in flight on this subscription comes again. */
+  /** Everything in flight on this subscription will be delivered again. */
   #reject(ref: Ref): void {
     for (const [key, one] of this.#inFlight) {
       if (keyOf(one.ref) !== keyOf(ref)) continue
@@ -184,7 +184,7 @@ export class Connection {
   }
 }
 
-/** The options of a subscription over WebSocket. Throws `usage`. */
+/** Parses the options of a subscription over WebSocket. Throws `usage`. */
 export function websocketOptions(json: unknown): Options {
   const options = parseOptions(json, {withData: false})
   const [unknown] = Object.keys(options.plugin)

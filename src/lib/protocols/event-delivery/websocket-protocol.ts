@@ -1,4 +1,4 @@
-/** What a WebSocket client says: JSON in text frames, or the query of its URL for the first `start`. */
+/** Actions of a WebSocket client: JSON in text frames, or the query of its URL for the first `start`. */
 import {BusError} from '../../core/errors.ts'
 import {isObject} from '../../core/text/json-text.ts'
 import {type EventFilter, parseEventFilter} from './filter.ts'
@@ -16,10 +16,10 @@ export interface StartAction {
 export interface AnswerAction {
   /** `nack` is our addition: the original has no way to reject. */
   readonly type: 'ack' | 'nack'
-  /** Absent: the one in flight that waits longest. */
+  /** If absent, the one in flight that has waited longest. */
   readonly id: string | undefined
   readonly subscription: {readonly namespace: string; readonly name: string} | undefined
-  /** Of a `nack`: why, and the minimum delay in milliseconds. */
+  /** Of a `nack`: the reason, and the minimum delay in milliseconds. */
   readonly info: string | undefined
   readonly retryAfterMs: number | undefined
 }
@@ -45,8 +45,8 @@ export function parseAction(text: string): StartAction | AnswerAction {
 }
 
 /**
- * The `start` of a URL such as `/?namespace=ORDERS&name=app&autoack&filter.topic=^orders`; undefined when it names none.
- * A switch that is there is on unless it is `false`. Throws `usage`.
+ * The `start` action in a URL such as `/?namespace=ORDERS&name=app&autoack&filter.topic=^orders`; undefined if there is none. A
+ * switch that is present is on unless it is `false`. Throws `usage`.
  */
 export function parseQuery(query: URLSearchParams): StartAction | undefined {
   if (!['namespace', 'name', 'ephemeral'].some((name) => query.has(name))) return undefined
@@ -81,7 +81,7 @@ export function protocolError(sentence: string): string {
   return JSON.stringify({type: 'protocol_error', error: sentence})
 }
 
-/** The original's sentence for an answer to nothing that is in flight. */
+/** The original protocol's error for an answer to something that is not in flight. */
 export const noMatch = 'Acknowledgment does not match an inflight event + subscription'
 
 function startOf({autoack, namespace, name, ephemeral, filter, options}: Record<string, unknown>): StartAction {

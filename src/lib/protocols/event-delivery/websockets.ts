@@ -1,4 +1,4 @@
-/** The plugin for WebSocket clients: who is let in, within which limits. What is said stands in `websocket-protocol.ts`. */
+/** The plugin for WebSocket clients: admission and limits. The protocol itself is in `websocket-protocol.ts`. */
 import {createServer, type IncomingMessage, type Server} from 'node:http'
 import type {AddressInfo, Socket} from 'node:net'
 import type {WebSocket, WebSocketServer} from 'ws'
@@ -9,29 +9,29 @@ import type {Callbacks, EventPlugin} from './plugin.ts'
 import {Connection, websocketOptions} from './websocket-connection.ts'
 import {parseQuery} from './websocket-protocol.ts'
 
-/** Where the plugin listens, who may come in, and the limits: bytes and milliseconds. */
+/** The listening address, the rules for admission, and the limits in bytes and milliseconds. */
 export interface WebSocketsConfig {
   readonly address: Address
   readonly admission: Admission
   readonly maxConnections: number
   readonly maxSubscriptions: number
-  /** Bytes of what a client sends. */
+  /** Largest frame from a client, in bytes. */
   readonly maxFrame: number
-  /** How long a client may start nothing, or not respond, before it is disconnected. */
+  /** How long a client may start no subscription, or not respond, before it is disconnected. */
   readonly idleMs: number
   readonly warn: (line: string) => void
 }
 
-/** The plugin for WebSocket clients, and what can be seen of it. */
+/** The plugin for WebSocket clients, with its state. */
 export interface WebSockets extends EventPlugin<WebSocketsConfig> {
-  /** Where it listens, once it does: `ws://127.0.0.1:5599`. */
+  /** Its URL, once it listens: `ws://127.0.0.1:5599`. */
   readonly url: string
   readonly connections: number
 }
 
 const goodbyeMs = 1000
 
-/** The plugin of transport `websockets`. It listens once a manager uses it. */
+/** The plugin of transport `websockets`. It starts to listen when a manager uses it. */
 export function websockets(): WebSockets {
   return new WebSocketsPlugin()
 }
@@ -143,7 +143,7 @@ class WebSocketsPlugin implements WebSockets {
   }
 }
 
-/** What is sent until the next turn of the event loop goes in one system call: half of the time for small events. */
+/** Frames sent until the next turn of the event loop share one system call, which saves half of the time for small events. */
 function gathering(socket: Socket): () => void {
   let isGathering = false
   const release = () => {
@@ -158,7 +158,7 @@ function gathering(socket: Socket): () => void {
   }
 }
 
-/** Asks whether the client is still there, and lets it go when it is not or has no use for us. */
+/** Checks that the client responds, and disconnects it if it does not or if it starts no subscription. */
 function watch(client: WebSocket, connection: Connection, idleMs: number): Interval {
   let isThere = true
   client.on('pong', () => {

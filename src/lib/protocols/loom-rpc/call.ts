@@ -3,26 +3,26 @@ import type {Message} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {decodeResponse, encodeRequest, type RpcRequest, type RpcResponse} from './envelope.ts'
 
-/** A call: the subject of a method, and what its envelope says. */
+/** A call: the subject of a method, and the content of its envelope. */
 export interface Call extends RpcRequest {
   readonly subject: string
   /** Milliseconds; default 30,000. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Told of a stream that captures the subject: its acknowledgement is no answer and is waited past. */
+  /** Called with a stream that stores the request: its acknowledgement is not an answer and is skipped. */
   readonly onCaptured?: ((stream: string) => void) | undefined
 }
 
-/** How a call went. */
+/** The result of a call. */
 export interface Answered {
-  /** The decoded payload as JSON; undefined when the answer has none. */
+  /** The decoded payload as JSON; undefined if the answer has none. */
   readonly payload: string | undefined
   /** The whole envelope. */
   readonly reply: Message
   readonly ms: number
 }
 
-/** What it failed with when the other side said no: `remote`, with its reply. */
+/** The failure of a call that was answered with an error: kind `remote`, with the reply. */
 export class RpcError extends BusError {
   readonly reply: Message
 
@@ -36,8 +36,8 @@ const defaultTimeoutMs = 30_000
 const whoServes = ['bus rpc ls', 'bus rpc serve']
 
 /**
- * Calls a method. Fails with `noResponders` at once when nobody serves it, `timeout` when time is up, and `remote`
- * when the answer is `ok: false` or no envelope.
+ * Calls a method. Fails with `noResponders` immediately if nobody serves it, with `timeout`, and with `remote` if the answer is
+ * `ok: false` or not an envelope.
  */
 export async function call(bus: Transport, {subject, onCaptured, ...options}: Call): Promise<Answered> {
   const {timeoutMs = defaultTimeoutMs, signal, ...request} = options

@@ -1,6 +1,6 @@
 /**
- * Who serves RPC methods, as far as a bus can tell: from the interests that a bus file knows, and from NATS services, which
- * name the subjects of their endpoints when asked ($SRV.INFO).
+ * Finds the instances that serve RPC methods: from the interests on a bus file, and from NATS services, which list the subjects
+ * of their endpoints in reply to $SRV.INFO.
  */
 import type {Message} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
@@ -8,7 +8,7 @@ import {discoverServices} from '../../messaging/service-discovery.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {type Method, parseSubject} from './names.ts'
 
-/** A method that is served, and how it was found. */
+/** A served method, and how it was found. */
 export interface Found extends Method {
   readonly subject: string
   /** How it was found: a live subscription, a NATS service, or traffic. */
@@ -18,13 +18,13 @@ export interface Found extends Method {
 /** Where to look, and for how long. */
 export interface DiscoverOptions {
   readonly prefix: string
-  /** How long services may take to answer, from one to the next; default 300. */
+  /** How long to wait for each further service; default 300. */
   readonly idleMs?: number | undefined
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/** Each method that is served now, by service, method and instance. */
+/** The methods that are being served, sorted by service, method and instance. */
 export async function discover(bus: Transport, options: DiscoverOptions): Promise<Found[]> {
   const {prefix} = options
   const found = new Map<string, Found>()
@@ -42,13 +42,13 @@ export async function discover(bus: Transport, options: DiscoverOptions): Promis
   )
 }
 
-/** Instances that serve a method and can be called by name. */
+/** The instances that serve a method and can be addressed individually. */
 export function instancesOf(found: readonly Found[], {service, method}: Omit<Method, 'instance'>): string[] {
   const serving = found.filter((one) => one.service === service && matches(one.method, method))
   return [...new Set(serving.map(({instance}) => instance))].filter((instance) => instance !== '*')
 }
 
-/** The method of a call that was seen on the way; undefined for another message. */
+/** The method of an observed call; undefined for any other message. */
 export function seenIn(message: Message, prefix: string): Found | undefined {
   const method = parseSubject(message.subject, prefix)
   return method && {...method, subject: message.subject, by: 'traffic'}

@@ -1,12 +1,12 @@
 /**
- * The envelopes of Loom RPC: JSON in both directions, written with the members in the order of the implementation in Go.
- * Payloads are JSON themselves and pass through as their source text, so that no number is rounded on the way.
+ * The envelopes of Loom RPC: JSON in both directions, with the members in the order of the Go implementation. Payloads are JSON
+ * and are passed on as source text, so that no number is rounded.
  */
 import {utf8Text} from '../../core/text/encoding.ts'
 import {member, objectOf, textOf} from '../../core/text/json-members.ts'
 import {parseExact} from '../../core/text/json-text.ts'
 
-/** What a request says. */
+/** The content of a request. */
 export interface RpcRequest {
   readonly method: string
   readonly callerId: string
@@ -22,23 +22,23 @@ export type RpcResponse =
   | {readonly kind: 'captured'; readonly stream: string; readonly seq: number}
   | {readonly kind: 'bad'; readonly reason: string}
 
-/** `payload` is JSON; none is sent as null. */
+/** `payload` is JSON; a missing one is sent as null. */
 export function encodeRequest({method, callerId, payload = 'null', traceId}: RpcRequest): string {
   const trace = traceId === undefined || traceId === '' ? '' : `,"trace_id":${JSON.stringify(traceId)}`
   return `{"method":${JSON.stringify(method)},"caller_id":${JSON.stringify(callerId)},"payload":${payload}${trace}}`
 }
 
-/** A response that says that it went well; `payload` is JSON. */
+/** A successful response; `payload` is JSON. */
 export function ok(payload = 'null'): string {
   return `{"ok":true,"payload":${payload}}`
 }
 
-/** A response that says that it failed, and why. */
+/** A failed response with its reason. */
 export function err(error: string): string {
   return error === '' ? '{"ok":false}' : `{"ok":false,"error":${JSON.stringify(error)}}`
 }
 
-/** Reads a request; a text that says what is wrong with it. */
+/** Parses a request; returns a string with the fault if it is invalid. */
 export function decodeRequest(envelope: Uint8Array | string): RpcRequest | string {
   try {
     const text = textIn(envelope)
@@ -55,7 +55,7 @@ export function decodeRequest(envelope: Uint8Array | string): RpcRequest | strin
   }
 }
 
-/** Reads a response, or what came instead of one. */
+/** Parses a response, or whatever arrived in its place. */
 export function decodeResponse(envelope: Uint8Array | string): RpcResponse {
   try {
     const text = textIn(envelope)
@@ -77,7 +77,7 @@ export function decodeResponse(envelope: Uint8Array | string): RpcResponse {
 
 const okHead = '{"ok":true,"payload":'
 
-/** The payload of a response as it is mostly written; undefined for any other, which is taken apart. */
+/** The payload of a response in its usual form; undefined for any other form, which is parsed. */
 function plainPayload(text: string): string | undefined {
   if (!text.startsWith(okHead) || !text.endsWith('}')) return undefined
   const payload = text.slice(okHead.length, -1)
@@ -85,7 +85,7 @@ function plainPayload(text: string): string | undefined {
     JSON.parse(payload)
     return payload
   } catch {
-    // Taken apart as a whole.
+    // It is parsed as a whole.
     return undefined
   }
 }
@@ -97,7 +97,7 @@ function capturedBy(response: object): RpcResponse | undefined {
   return {kind: 'captured', stream, seq: seq as number}
 }
 
-/** The source of the payload, with its numbers as they stand. */
+/** The source text of the payload, with its numbers unchanged. */
 function payloadIn(envelope: object, text: string): string | undefined {
   const payload = member(envelope, 'payload')
   if (payload === undefined) return undefined
@@ -106,7 +106,7 @@ function payloadIn(envelope: object, text: string): string | undefined {
   return JSON.stringify(member(objectOf(parseExact(text), ''), 'payload'))
 }
 
-/** Bytes that are not UTF-8 are read as Go reads them: as U+FFFD. */
+/** Bytes that are not UTF-8 are read as U+FFFD, as in Go. */
 function textIn(envelope: Uint8Array | string): string {
   return utf8Text(envelope) ?? Buffer.from(envelope).toString('utf8')
 }

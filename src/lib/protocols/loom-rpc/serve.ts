@@ -1,14 +1,14 @@
-/** Answering RPC methods: envelopes taken off requests and put around answers. */
+/** Serves RPC methods: unwraps requests and wraps answers. */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import type {SubscribeOptions, Transport} from '../../transport/contract.ts'
 import {decodeRequest, err, ok, type RpcRequest} from './envelope.ts'
 
-/** Answers a request with the JSON of a payload, undefined for null. What it throws is the error of an `ok: false`. */
+/** Answers a request with a payload as JSON text; undefined means null. An exception becomes the error of an `ok: false`. */
 export type MethodHandler = (request: RpcRequest, message: Message) => string | undefined | Promise<string | undefined>
 
-/** The envelope that answers a message; a promise only where the handler gives one. Neither throws nor rejects. */
+/** The envelope that answers a message; a promise only if the handler returns one. Neither throws nor rejects. */
 function answer(message: Message, handle: MethodHandler): string | Promise<string> {
   const request = decodeRequest(message.payload)
   if (typeof request === 'string') return err(badEnvelope(request))
@@ -24,27 +24,27 @@ function failure(error: unknown): string {
   return err(error instanceof Error ? error.message : String(error))
 }
 
-/** What a request that is no envelope is answered with. */
+/** The answer to a request that is not an envelope. */
 export function badEnvelope(reason: string): string {
   return `invalid request envelope: ${reason}`
 }
 
-/** A method that is served. Leaving `await using` closes it. */
+/** A served method. It supports `await using`. */
 export interface Registration extends AsyncDisposable {
-  /** Takes no more calls and answers those in progress. Rejects with what kept it from serving, if anything did. */
+  /** Takes no more calls and answers those in progress. Rejects with the failure that ended it, if there was one. */
   close(): Promise<void>
 }
 
-/** How calls are taken. */
+/** The options of a served method. */
 export interface RegisterOptions extends Pick<SubscribeOptions, 'queue'> {
-  /** Told what keeps it from serving any longer. Without it the process emits a warning. */
+  /** Called when it cannot continue to serve. Without it the process emits a warning. */
   readonly onFailure?: ((error: unknown) => void) | undefined
 }
 
-/** Calls that are taken at once. */
+/** Calls to take at a time. */
 const batchSize = 64
 
-/** Serves a method; calls of one batch are worked on at the same time. Live when it resolves. */
+/** Serves a method; calls of one batch are handled at the same time. It is live when the promise resolves. */
 export async function register(
   bus: Transport,
   subject: string,
@@ -81,7 +81,7 @@ export async function register(
   return {close, [Symbol.asyncDispose]: close}
 }
 
-/** An answer that is too large becomes an error; a reply subject that is not one is the caller's fault. */
+/** An answer that is too large becomes an error; an invalid reply subject is the caller's fault. */
 function send(bus: Transport, reply: string | undefined, data: string): void {
   if (reply === undefined || trySend(bus, reply, data)) return
   trySend(bus, reply, err('the answer is too large for the bus'))

@@ -1,11 +1,11 @@
-/** Five words over any bus: publish, stream, request, serve, close. Payloads are bytes; there is nothing else to know. */
+/** Five operations on any bus: publish, stream, request, serve, close. Payloads are bytes. */
 
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
 
-/** What can go wrong: its `code`, and a sentence that begins as given here. */
+/** The errors of a messenger: the `code`, and the beginning of the sentence. */
 export const messengerErrors = {
   closed: 'connection closed',
   stream: 'stream subscription failed',
@@ -13,7 +13,7 @@ export const messengerErrors = {
   timeout: 'request timed out',
 } as const
 
-/** Every failure of a messenger. `cause` is the bus's own. */
+/** Every failure of a messenger. `cause` is the failure of the bus. */
 export class MessengerError extends Error {
   readonly code: keyof typeof messengerErrors
 
@@ -27,20 +27,20 @@ export class MessengerError extends Error {
 
 const patienceMs = 1000
 
-/** Takes one payload at a time; what it throws is passed to `onError`, and the next one follows. */
+/** Receives one payload at a time; an exception is passed to `onError`, and the next payload follows. */
 export type Receiver = (data: Uint8Array) => void | Promise<void>
 
-/** Answers a request. What it throws becomes the reply `error: <message>`, which no requester can tell from data. */
+/** Answers a request. An exception becomes the reply `error: <message>`, which a requester cannot distinguish from data. */
 export type Responder = (data: Uint8Array) => Uint8Array | string | Promise<Uint8Array | string>
 
 /** Ends the subscription or service, once the current payload is handled. */
 export type Unsubscribe = () => Promise<void>
 
-/** How to reach the bus, and the patience of requests. */
+/** How to reach the bus, and the timeout of requests. */
 export interface MessengerOptions extends OpenOptions {
   /** Milliseconds for a request without its own; default 10,000. */
   readonly timeoutMs?: number | undefined
-  /** Told what a receiver threw, and what ended a subscription. Without it the process emits a warning. */
+  /** Called with exceptions of a receiver, and when a subscription ends. Without it the process emits a warning. */
   readonly onError?: ((error: unknown) => void) | undefined
 }
 
@@ -49,9 +49,7 @@ export async function openMessenger(url: string, options: MessengerOptions = {})
   return new Messenger(await open(url, options), options)
 }
 
-/**
- * Five words over one bus. Every failure is a `MessengerError`; leaving `await using` closes it, and the bus with it.
- */
+/** Five operations on one bus. Every failure is a `MessengerError`. It supports `await using`, which also closes the bus. */
 export class Messenger implements AsyncDisposable {
   readonly #bus: Transport
   readonly #options: MessengerOptions
@@ -63,7 +61,7 @@ export class Messenger implements AsyncDisposable {
     this.#options = options
   }
 
-  /** Resolves when the message is with the bus, whether or not anybody listens. Fails with `closed` or `publish`. */
+  /** Resolves when the bus has the message, whether or not anybody listens. Fails with `closed` or `publish`. */
   async publish(subject: string, data: Uint8Array | string): Promise<void> {
     this.#check()
     try {
@@ -74,7 +72,7 @@ export class Messenger implements AsyncDisposable {
     }
   }
 
-  /** Hands over all that is published from the moment it resolves, in order. Fails with `closed` or `stream`. */
+  /** Delivers everything published after it resolves, in order. Fails with `closed` or `stream`. */
   async stream(subject: string, receive: Receiver): Promise<Unsubscribe> {
     return this.#loop(subject, undefined, async ({data}) => {
       try {
@@ -85,7 +83,7 @@ export class Messenger implements AsyncDisposable {
     })
   }
 
-  /** The first reply. Fails with `closed`, or with `timeout`, at once when nobody serves the subject. */
+  /** Returns the first reply. Fails with `closed`, or with `timeout`, immediately if nobody serves the subject. */
   async request(
     subject: string,
     data: Uint8Array | string,
@@ -142,7 +140,7 @@ export class Messenger implements AsyncDisposable {
       throw new MessengerError('stream', error)
     }
     const run = async () => {
-      // A request that is taken ahead of its turn is lost to the other servers, and with this process.
+      // A request that is taken early is lost to the other servers if this process ends.
       const most = queue === undefined ? 256 : 1
       for (let taken = await subscription.take(most); taken.length > 0; taken = await subscription.take(most)) {
         for (const message of taken) await handle(message)

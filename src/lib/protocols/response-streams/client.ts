@@ -1,7 +1,7 @@
 /**
- * The consumer's half of response streams on one connection: a single subscription to a wildcard inbox takes the frames
- * of all streams, and the last token of the subject says whose they are. It reads on whatever the readers of the single
- * streams do, so a slow one blocks nobody; in the first implementation it blocked them all.
+ * The consumer's half of response streams on one connection: a single subscription to a wildcard inbox receives the frames of
+ * all response streams, and the last token of the subject identifies the response stream. It never stops reading, so a slow
+ * reader does not block others; in the first implementation it blocked all of them.
  */
 
 import {BusError, closedError} from '../../core/errors.ts'
@@ -18,31 +18,31 @@ import {newInbox, newToken} from './tokens.ts'
 
 /** The callbacks of a client, and its timeouts. */
 export interface StreamClientOptions {
-  /** Told of what is ignored: a frame of an unknown type. */
+  /** Called when something is ignored: a frame of an unknown type. */
   readonly warn?: ((sentence: string) => void) | undefined
-  /** How long a producer that has sent heartbeats may be silent; default 30 s, three of them. */
+  /** How long a producer that has sent heartbeats may be silent; default 30 s, the time of three heartbeats. */
   readonly silenceMs?: number | undefined
 }
 
-/** How one stream is asked for and held. */
+/** How one response stream is requested and buffered. */
 export interface StreamOptions extends BufferOptions {
   readonly dialect?: Dialect | undefined
-  /** Ends the stream with `interrupted`. */
+  /** Ends the response stream with `interrupted`. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Frames that are handed on at a time. */
+/** Frames to pass on at a time. */
 const batchSize = 1024
 const defaultSilenceMs = 30_000
 
-/** Opens response streams: all of them by one subscription of the bus. */
+/** Opens response streams, all of them through one subscription of the bus. */
 export class StreamClient implements AsyncDisposable {
   /** `_SINBOX.<22>.`, with the trailing dot. */
   readonly inbox = newInbox()
   readonly #bus: Transport
   readonly #options: StreamClientOptions
   readonly #streams = new Map<string, ResponseStream>()
-  /** For each stream whose producer sends heartbeats: what ends it when they no longer come. */
+  /** For each response stream whose producer sends heartbeats: the timer that ends it when they stop. */
   readonly #alarms = new Map<ResponseStream, Timer>()
   #frames: Promise<Subscription> | undefined
   #heartbeats: Promise<Subscription> | undefined
@@ -54,14 +54,14 @@ export class StreamClient implements AsyncDisposable {
     this.#options = options
   }
 
-  /** Streams that are open. */
+  /** The number of open response streams. */
   get size(): number {
     return this.#streams.size
   }
 
   /**
-   * Asks for a stream and resolves when the request is with the server. Throws `usage` for a bad subject and for a
-   * request that is too large, `interrupted` when the signal has aborted already.
+   * Requests a response stream and resolves when the server has the request. Throws `usage` for an invalid subject and for a
+   * request that is too large, `interrupted` if the signal has already aborted.
    */
   async open(subject: string, body: Uint8Array | string = '', options: StreamOptions = {}): Promise<ResponseStream> {
     if (this.#isClosed) throw closedError(this.#bus.url)
@@ -87,7 +87,7 @@ export class StreamClient implements AsyncDisposable {
     return stream
   }
 
-  /** Wants no more of any stream. */
+  /** Closes all response streams. */
   async close(): Promise<void> {
     this.#isClosed = true
     for (const stream of [...this.#streams.values()]) stream.close()
@@ -95,7 +95,7 @@ export class StreamClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Nothing is sent any more: what fails here loses nothing.
+    // Nothing is sent any more, so a failure here loses nothing.
     await this.close().catch(() => undefined)
   }
 
@@ -115,7 +115,7 @@ export class StreamClient implements AsyncDisposable {
     return stream
   }
 
-  /** Subscribes, and hands on what comes until the subscription ends; what fails then fails every stream. */
+  /** Subscribes and passes messages on until the subscription ends; its failure fails every response stream. */
   async #listen(pattern: string, take: (message: Message) => Promise<void> | undefined): Promise<Subscription> {
     const subscription = await this.#bus.subscribe(pattern)
     const run = async () => {
@@ -139,7 +139,7 @@ export class StreamClient implements AsyncDisposable {
     for (const stream of [...this.#streams.values()]) stream.fail(error)
   }
 
-  /** Gives a promise where the reader of the stream must have a chance to read before it is said to be too slow. */
+  /** Returns a promise if the reader of the response stream must get a chance to read before it counts as too slow. */
   #arrived(message: Message): Promise<void> | undefined {
     const stream = this.#streamOf(message.subject)
     if (stream === undefined) return undefined
@@ -151,13 +151,15 @@ export class StreamClient implements AsyncDisposable {
     if (this.#alarms.size > 0) this.#alarms.get(stream)?.refresh()
     if (frame.kind === 'close') stream.end(frame.close)
     else if (frame.kind === 'unknown') {
-      this.#options.warn?.(`a frame of the unknown type ${frame.type} on the stream of "${stream.subject}" is ignored`)
+      this.#options.warn?.(
+        `ignored a frame of unknown type ${frame.type} on the response stream of "${stream.subject}"`,
+      )
     } else if (!stream.isFull) stream.push(frame.data, message.time)
     else return this.#pushLater(stream, frame.data, message.time)
     return undefined
   }
 
-  /** Frames come in runs: the stream of the last one is looked at first. */
+  /** Frames of one response stream often arrive in a row, so the last one is checked first. */
   #streamOf(subject: string): ResponseStream | undefined {
     const {subject: last, stream} = this.#last
     if (subject === last && stream?.isOver === false) return stream
@@ -172,16 +174,16 @@ export class StreamClient implements AsyncDisposable {
     else stream.push(data, time)
   }
 
-  /** Tells a producer which of its streams nobody wants any more. */
+  /** Tells a producer which of its response streams are no longer wanted. */
   #answer({payload, reply}: Message): undefined {
     const active = decodeHeartbeat(payload)
     if (active === undefined || reply === undefined) return
     try {
       this.#bus.publish({subject: reply, data: encodeHeartbeatReply(this.#unwanted(active))})
-      // A producer that hears nothing asks again.
+      // A producer without a reply asks again.
       this.#bus.flush().catch(() => undefined)
     } catch (error) {
-      // A reply subject that is not one, or a closed bus: the producer's heartbeat goes without an answer.
+      // An invalid reply subject, or a closed bus: the heartbeat remains unanswered.
       if (!(error instanceof BusError)) throw error
     }
   }
@@ -198,7 +200,7 @@ export class StreamClient implements AsyncDisposable {
     return unwanted
   }
 
-  /** A producer that once sent a heartbeat for a stream has vanished when nothing more comes. */
+  /** A producer that once sent a heartbeat counts as gone when nothing more arrives. */
   #isAlive(stream: ResponseStream): void {
     const {silenceMs = defaultSilenceMs} = this.#options
     const alarm = this.#alarms.get(stream)
@@ -207,7 +209,7 @@ export class StreamClient implements AsyncDisposable {
   }
 }
 
-/** What a server answers for a subject that nobody serves: a status, and no payload. */
+/** Whether a message is a server's reply for a subject that nobody serves: a status without a payload. */
 function isNoResponders(message: Message): boolean {
   return message.payload.length === 0 && message.headers.length > 0 && message.header('Status') === '503'
 }
@@ -219,6 +221,6 @@ function noRespondersError(url: string, subject: string): BusError {
 }
 
 function vanishedError({subject, token}: ResponseStream, ms: number): BusError {
-  const sentence = `the producer of the stream of "${subject}" has disappeared: neither a frame nor a heartbeat for ${ms} ms`
+  const sentence = `the producer of the response stream of "${subject}" has disappeared: neither a frame nor a heartbeat for ${ms} ms`
   return new BusError('timeout', sentence, {data: {stream: token}})
 }

@@ -1,13 +1,13 @@
-/** How response streams end: the codes of the close frame, and the failures they stand for. */
+/** How response streams end: the codes of the close frame, and the corresponding failures. */
 import {BusError} from '../../core/errors.ts'
 
-/** What ended a stream. */
+/** The reason why a response stream ended. */
 export interface Close {
   readonly code: number
   readonly text: string
 }
 
-/** The codes that a stream is closed with; 1000 is done, all others are failures. */
+/** The codes with which a response stream is closed; 1000 means success, all others failures. */
 export const closeCodes = {
   normal: 1000,
   goingAway: 1001,
@@ -26,7 +26,7 @@ const names = new Map<number, string>([
   [5000, 'internal server error'],
 ])
 
-/** `normal`, `going away`; undefined for a code that has no name. */
+/** `normal`, `going away`; undefined for a code without a name. */
 export function closeName(code: number): string | undefined {
   return names.get(code)
 }
@@ -36,16 +36,16 @@ export function closeJson({code, text}: Close): {code: number; name: string | un
   return {code, name: closeName(code), text}
 }
 
-/** `nats stream: close 5000 (internal server error): disk full`, as every client of the protocol says it. */
+/** `nats stream: close 5000 (internal server error): disk full`, the wording of all clients of the protocol. */
 export function closeText({code, text}: Close): string {
   const name = closeName(code)
   return `nats stream: close ${code}${name === undefined ? '' : ` (${name})`}${text === '' ? '' : `: ${text}`}`
 }
 
-/** The failure that any close but a normal one stands for. */
+/** The failure for any close except a normal one. */
 export function closeError(close: Close, subject: string, stream: string): BusError {
   const {code, text} = close
-  return new BusError('remote', `the stream of "${subject}" ended: ${closeText(close)}`, {
+  return new BusError('remote', `the response stream of "${subject}" ended: ${closeText(close)}`, {
     data: {code, name: closeName(code), text, stream},
   })
 }

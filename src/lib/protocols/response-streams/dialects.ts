@@ -1,14 +1,14 @@
 /**
- * The two forms of a request for a stream. The first (bacalhau 1.2.2 to 1.3.1) is the caller's bytes and nothing else;
- * where frames go is the reply subject. The later one (from 1.3.2) is JSON that says so once more, and names a subject
- * on which the producer asks now and then whether its streams are still wanted. A server tells them apart by looking.
+ * The two forms of a request for a response stream. The first (bacalhau 1.2.2 to 1.3.1) consists of the caller's bytes; frames
+ * go to the reply subject. The later one (from 1.3.2) is JSON that repeats the reply subject, and names a subject on which the
+ * producer asks regularly whether its response streams are still wanted. A server distinguishes them by their content.
  */
 import {toBase64, utf8Text} from '../../core/text/encoding.ts'
 import {member, objectOf, textOf} from '../../core/text/json-members.ts'
 import {looksLikeJson} from '../../core/text/json-text.ts'
 import {bytesOf} from './frames.ts'
 
-/** Which form of the protocol is spoken: that of the first implementation, or the later one with heartbeats. */
+/** The version of the protocol: that of the first implementation, or the later one with heartbeats. */
 export type Dialect = 'first' | 'later'
 
 export interface OpenRequest {
@@ -21,7 +21,7 @@ export interface OpenRequest {
 export interface ReadRequest {
   readonly dialect: Dialect
   readonly body: Uint8Array | string
-  /** In the later dialect: whose stream it is, and where to ask whether it is still wanted. */
+  /** In the later dialect: the consumer, and where to ask whether the response stream is still wanted. */
   readonly consumer?: Consumer | undefined
 }
 
@@ -32,7 +32,7 @@ export interface Consumer {
   readonly heartbeat: string
 }
 
-/** Where a consumer is asked whether streams are still wanted. */
+/** The subject on which a consumer is asked whether response streams are still wanted. */
 export function heartbeatSubject(inbox: string): string {
   return `_HEARTBEAT.${inbox.slice(0, -1)}`
 }
@@ -60,7 +60,7 @@ export function decodeOpenRequest(payload: Uint8Array | string): ReadRequest | s
   }
 }
 
-/** An object with all three names is a request of the later dialect; whatever else may be anybody's bytes. */
+/** An object with all three names is a request of the later dialect; anything else may be arbitrary bytes. */
 function laterRequest(payload: Uint8Array | string): object | undefined {
   const text = utf8Text(payload)
   if (text === undefined || !text.includes('"consumerId"') || !looksLikeJson(text)) return undefined
@@ -70,7 +70,7 @@ function laterRequest(payload: Uint8Array | string): object | undefined {
       ? request
       : undefined
   } catch {
-    // Not JSON: the body of a request of the first dialect.
+    // Not JSON, so it is the body of a request of the first dialect.
     return undefined
   }
 }

@@ -1,4 +1,4 @@
-/** Following response streams within bounds: what `stream open` does, without its looks. */
+/** Follows response streams within bounds: the core of `stream open`, without the views. */
 
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
@@ -7,23 +7,23 @@ import type {StreamClient, StreamOptions} from './client.ts'
 import type {Close} from './close-reasons.ts'
 import type {ResponseStream} from './response-stream.ts'
 
-/** `count` counts the frames that were shown. */
+/** `count` counts shown frames. */
 export interface FollowOptions extends StreamOptions, BoundOptions {
   readonly subject: string
   readonly body?: Uint8Array | string | undefined
-  /** Streams to open at once. */
+  /** Response streams to open at the same time. */
   readonly open: number
-  /** Shows frames of one stream, `first` the number of the first of them; resolves with how many it showed. */
+  /** Shows frames of one response stream, `first` being the number of the first of them; resolves with the number shown. */
   readonly show: (frames: readonly Message[], stream: ResponseStream, first: number) => number | Promise<number>
   readonly onOpen?: ((streams: readonly ResponseStream[]) => void) | undefined
-  /** Told of each stream when all of its frames were shown, or when it was left. */
+  /** Called for each response stream when all its frames were shown, or when it was left open. */
   readonly onEnd?: ((stream: ResponseStream) => void) | undefined
 }
 
 export interface Followed {
   readonly frames: number
   readonly shown: number
-  /** Streams that were closed, or failed. */
+  /** Response streams that were closed, or failed. */
   readonly ended: number
   readonly closes: readonly Close[]
   readonly failures: readonly unknown[]
@@ -33,7 +33,10 @@ export interface Followed {
 
 const batchSize = 256
 
-/** Opens streams and shows their frames until all have ended or a bound is met. Failures of single streams are in the result. */
+/**
+ * Opens response streams and shows their frames until all have ended or a bound is reached. Failures of single response streams
+ * are in the result.
+ */
 export async function follow(client: StreamClient, options: FollowOptions): Promise<Followed> {
   const following = new Following(client, options)
   return await following.run()
@@ -91,7 +94,7 @@ class Following {
     this.#options.onEnd?.(stream)
   }
 
-  /** What is shown is taken off the count before it is, for other streams show theirs meanwhile. */
+  /** Frames are subtracted from the count before they are shown, because other response streams are shown at the same time. */
   async #show(frames: readonly Message[], stream: ResponseStream, first: number): Promise<void> {
     this.#frames += frames.length
     const bounds = this.#bounds

@@ -1,6 +1,6 @@
 /**
- * The frames of a response stream: JSON, one message each. Written exactly as the first implementation (in Go) writes
- * them, and read as leniently as it reads them: member names without regard to case, `null` for what is absent.
+ * The frames of a response stream: JSON, one message per frame. Written exactly as by the first implementation (in Go), and
+ * read as leniently: member names are matched ignoring case, and `null` counts as absent.
  */
 import {bufferOver, toBase64, utf8Text} from '../../core/text/encoding.ts'
 import {kindOf, member, objectOf, textOf} from '../../core/text/json-members.ts'
@@ -14,14 +14,14 @@ export type Frame =
 
 const dataType = 1
 const closeType = 2
-/** What surrounds the base64 of a data frame. */
+/** The text around the base64 of a data frame. */
 const dataHead = '{"type":1,"data":"'
 const dataTail = '"}'
 const nothing = new Uint8Array(0)
 
 export function encodeData(data: Uint8Array | string): string {
   if (data.length === 0) return '{"type":1}'
-  // Of a text in ASCII, base64 is made without going by way of bytes, in half the time.
+  // The base64 of ASCII text can be made without converting it to bytes first, in half the time.
   const isAscii = typeof data === 'string' && Buffer.byteLength(data) === data.length
   return dataHead + (isAscii ? btoa(data) : toBase64(data)) + dataTail
 }
@@ -31,7 +31,7 @@ export function dataFrameSize(bytes: number): number {
   return bytes === 0 ? '{"type":1}'.length : 4 * Math.ceil(bytes / 3) + dataHead.length + dataTail.length
 }
 
-/** Most bytes of data whose frame has no more bytes than the limit. */
+/** The largest number of bytes of data whose frame does not exceed the limit. */
 export function mostData(limit: number): number {
   return Math.max(0, Math.floor((limit - dataHead.length - dataTail.length) / 4) * 3)
 }
@@ -40,7 +40,7 @@ export function encodeClose({code, text}: Close): string {
   return `{"type":2,"closeError":{"Code":${code},"Text":${JSON.stringify(text)}}}`
 }
 
-/** Reads a frame. What is none ends the stream with 1003, and what is wrong as its text. */
+/** Parses a frame. An invalid one becomes a close with code 1003 and the fault as its text. */
 export function decodeFrame(payload: Uint8Array | string): Frame {
   const plain = plainData(payload)
   if (plain !== undefined) return {kind: 'data', data: plain}
@@ -51,9 +51,9 @@ export function decodeFrame(payload: Uint8Array | string): Frame {
   }
 }
 
-/** The data of a frame in the form in which it is always written; undefined for any other, which is parsed. */
+/** The data of a frame in its usual form; undefined for any other form, which is parsed. */
 function plainData(payload: Uint8Array | string): Uint8Array | undefined {
-  // Base64 is ASCII: other letters of Latin-1 are none of it, and no time is lost on UTF-8.
+  // Base64 is ASCII, so decoding as Latin-1 is sufficient and saves the time of UTF-8.
   const text = typeof payload === 'string' ? payload : bufferOver(payload).toString('latin1')
   if (!text.startsWith(dataHead) || !text.endsWith(dataTail)) return undefined
   return fromBase64(text.slice(dataHead.length, -dataTail.length))
@@ -88,9 +88,9 @@ function integerOf(value: unknown, what: string): number {
 }
 
 /**
- * Standard base64 with its padding; undefined for anything else. The platform takes the URL-safe letters too, the low
- * bytes of others, and skips what it does not know, so that fewer bytes come out. A regular expression costs three times
- * as much.
+ * Standard base64 with padding; undefined for anything else. The platform also accepts the URL-safe alphabet and the low bytes
+ * of other characters, and skips unknown characters, so that fewer bytes result. A regular expression costs three times as
+ * much.
  */
 function fromBase64(text: string): Uint8Array | undefined {
   if (text.length % 4 !== 0 || text.includes('-') || text.includes('_')) return undefined

@@ -1,11 +1,11 @@
 /**
  * The heartbeats of the later dialect. The producer sends `{"ActiveStreamIds":{"<request subject>":["<token>"]}}` to the
- * consumer, which answers with those of them that it wants no more: `{"NonActiveStreamIds":{…}}`.
+ * consumer, which replies with those that it no longer wants: `{"NonActiveStreamIds":{…}}`.
  */
 import {utf8Text} from '../../core/text/encoding.ts'
 import {member, objectOf} from '../../core/text/json-members.ts'
 
-/** Stream tokens by the subject that they were requested on. */
+/** Tokens of response streams by the subject on which they were requested. */
 export type TokensBySubject = ReadonlyMap<string, readonly string[]>
 
 export function encodeHeartbeat(active: TokensBySubject): string {
@@ -16,17 +16,17 @@ export function encodeHeartbeatReply(unwanted: TokensBySubject): string {
   return `{"NonActiveStreamIds":${encodeTokens(unwanted)}}`
 }
 
-/** The streams that a producer works on; undefined for what is no heartbeat. */
+/** The response streams of a producer; undefined if it is not a heartbeat. */
 export function decodeHeartbeat(payload: Uint8Array | string): TokensBySubject | undefined {
   return decodeTokens(payload, 'ActiveStreamIds')
 }
 
-/** The streams that a consumer wants no more; undefined for what is no answer to a heartbeat. */
+/** The response streams that a consumer no longer wants; undefined if it is not a reply to a heartbeat. */
 export function decodeHeartbeatReply(payload: Uint8Array | string): TokensBySubject | undefined {
   return decodeTokens(payload, 'NonActiveStreamIds')
 }
 
-/** Not by way of an object: it would put numbers first, and swallow a subject `__proto__`. */
+/** Not built as an object, which would put numbers first and drop a subject `__proto__`. */
 function encodeTokens(tokens: TokensBySubject): string {
   const members = [...tokens].map(([subject, list]) => `${JSON.stringify(subject)}:${JSON.stringify(list)}`)
   return `{${members.join(',')}}`

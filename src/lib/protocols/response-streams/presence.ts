@@ -1,8 +1,8 @@
 /**
- * Whether anybody still reads the streams that we write. A consumer of the later dialect is asked by heartbeats. One of
- * the first dialect cannot be asked, and its producers went on for ever; but its inbox is a wildcard subscription that
- * passes over what it does not know. So a request to a token that no stream has is answered by nobody while it is
- * there, and fails with no responders once it has gone.
+ * Detects whether the response streams that we write are still read. A consumer of the later dialect is asked by heartbeats.
+ * One of the first dialect cannot be asked, and its producers never stopped; but its inbox is a wildcard subscription that
+ * ignores unknown tokens. So a request to an unused token gets no reply while the consumer exists, and fails with no responders
+ * once it has gone.
  */
 import {isFailure} from '../../core/errors.ts'
 import type {Transport} from '../../transport/contract.ts'
@@ -10,26 +10,26 @@ import {streamInboxPrefix} from '../../transport/shared/outgoing.ts'
 import type {Consumer} from './dialects.ts'
 import {decodeHeartbeatReply, encodeHeartbeat} from './heartbeats.ts'
 
-/** How a server finds out that its consumers are gone: milliseconds. */
+/** How a server detects that its consumers have gone. */
 export interface PresenceOptions {
-  /** Milliseconds from one question to the next; default 10,000. */
+  /** Milliseconds between two checks; default 10,000. */
   readonly everyMs?: number | undefined
-  /** How long an answer may take; default 5,000. */
+  /** How long a reply may take, in milliseconds; default 5,000. */
   readonly timeoutMs?: number | undefined
 }
 
-/** A stream that is being written. */
+/** A response stream that is being written. */
 export interface Written {
   /** The subject that it was requested on. */
   readonly subject: string
   readonly reply: string
   /** In the later dialect. */
   readonly consumer: Consumer | undefined
-  /** Told once, when nobody reads it any more. */
+  /** Called once, when it is no longer read. */
   readonly onGone: () => void
 }
 
-/** Not eight letters and digits, as the tokens of streams are. */
+/** Not eight letters and digits, unlike the tokens of response streams. */
 const noStream = 'are-you-there'
 
 export class Presence implements Disposable {
@@ -68,7 +68,7 @@ export class Presence implements Disposable {
     }
   }
 
-  /** No answer in time: all of them have gone, as in every producer of this dialect. */
+  /** Without a reply in time, all of them count as gone, as in every producer of this dialect. */
   async #heartbeat(subject: string, streams: readonly Written[]): Promise<void> {
     const active = new Map<string, string[]>()
     for (const {subject: requested, consumer} of streams) {
@@ -99,7 +99,7 @@ export class Presence implements Disposable {
   }
 }
 
-/** The subject to ask on; none for a reply subject that is no inbox of a stream client. */
+/** The subject to ask on; undefined for a reply subject that is not an inbox of a stream client. */
 function questionFor({reply, consumer}: Written): string | undefined {
   if (consumer !== undefined) return consumer.heartbeat === '' ? undefined : consumer.heartbeat
   const inbox = reply.slice(0, reply.lastIndexOf('.') + 1)

@@ -3,14 +3,14 @@ import {Message} from '../../core/message.ts'
 import {eachTaken, Mailbox} from '../../transport/shared/mailbox.ts'
 import {type Close, closeCodes, closeError} from './close-reasons.ts'
 
-/** What is buffered for a slow reader, and what happens when the buffer is full. */
+/** The buffer for a slow reader, and what happens when it is full. */
 export interface BufferOptions {
   /** Frames that may wait to be read (default 16); see `whenFull`. */
   readonly buffer?: number | undefined
   /**
-   * What happens to a stream that is read too slowly: it fails (`overrun`), or what does not fit is held in memory
-   * (`hold`, the default), 64 MiB of data at most. The other streams continue either way: the protocol has no word to slow
-   * down a producer, and to stop reading would stop all of them.
+   * What happens to a response stream that is read too slowly: it fails (`overrun`), or further data is held in memory (`hold`,
+   * the default), up to 64 MiB. Other response streams continue either way: the protocol cannot slow down a producer, and to
+   * stop reading would stop all of them.
    */
   readonly whenFull?: 'overrun' | 'hold' | undefined
 }
@@ -18,7 +18,7 @@ export interface BufferOptions {
 export interface StreamParts extends BufferOptions {
   readonly subject: string
   readonly token: string
-  /** Told once, when no more frames are wanted. */
+  /** Called once, when no more frames are wanted. */
   readonly onEnd: () => void
 }
 
@@ -27,9 +27,9 @@ const defaultBuffer = 16
 const mostHeldBytes = 64 * 1024 * 1024
 
 /**
- * The consumer's end: the data of the frames as messages of the subject that was opened. It ends after close 1000 and
- * fails with `remote` after any other, with `noResponders` when nobody serves the subject, with `timeout` when the
- * producer has vanished or the reader is too slow. Leaving the loop closes it.
+ * The consumer's end: the data of the frames as messages of the opened subject. It ends after close 1000 and fails with
+ * `remote` after any other, with `noResponders` if nobody serves the subject, with `timeout` if the producer has gone or the
+ * reader is too slow. Leaving the loop closes it.
  */
 export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   readonly subject: string
@@ -40,9 +40,9 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   readonly #onEnd: () => void
   #heldBytes = 0
   #isOver = false
-  /** The close frame, once it came; what came before it may still be unread. */
+  /** The close frame, once it has arrived; earlier frames may still be unread. */
   closed: Close | undefined
-  /** Data frames that came. */
+  /** The number of data frames received. */
   frames = 0
 
   constructor({subject, token, buffer = defaultBuffer, whenFull = 'hold', onEnd}: StreamParts) {
@@ -59,30 +59,30 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
     return this.#isOver
   }
 
-  /** Whether a further frame would be one too many. */
+  /** Whether the buffer has no room for another frame. */
   get isFull(): boolean {
     return this.#fails ? this.#mailbox.length >= this.#buffer : this.#heldBytes >= mostHeldBytes
   }
 
-  /** Up to `max` frames as soon as there is one; none when the stream was closed as done. */
+  /** Up to `max` frames as soon as there is one; none after a normal close. */
   async take(max: number): Promise<readonly Message[]> {
     const taken = await this.#mailbox.take(max)
     for (const {payload} of taken) this.#heldBytes -= payload.length
     return taken
   }
 
-  /** Wants no more of it, and nothing of what has come. */
+  /** Ends it and discards unread frames. */
   close(): void {
     void this.#mailbox.close()
   }
 
-  /** Wants no more of it; what has come can still be read, then it ends. */
+  /** Ends it; unread frames can still be read. */
   leave(): void {
     this.#over()
     void this.#mailbox.drain()
   }
 
-  /** Hands in a data frame. */
+  /** Adds a data frame. */
   push(data: Uint8Array, time: number): void {
     if (this.#isOver) return
     this.frames++
@@ -90,7 +90,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
     this.#mailbox.push(new Message(this.subject, data, undefined, undefined, undefined, time))
   }
 
-  /** Hands in the close frame. */
+  /** Adds the close frame. */
   end(close: Close): void {
     if (this.#isOver) return
     this.closed = close
@@ -98,7 +98,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
     else this.fail(closeError(close, this.subject, this.token))
   }
 
-  /** Ends it with a failure that the reader meets after what came before. */
+  /** Ends it with a failure, which the reader gets after the frames that arrived before. */
   fail(error: unknown): void {
     if (this.#isOver) return
     this.#over()
@@ -107,7 +107,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
 
   overrun(): void {
     const limit = this.#fails ? `${this.#buffer} frames` : `${mostHeldBytes / 2 ** 20} MiB`
-    const sentence = `overrun: the stream of "${this.subject}" is ahead of its reader by more than ${limit}`
+    const sentence = `overrun: more than ${limit} of the response stream of "${this.subject}" are waiting to be read`
     this.fail(
       new BusError('timeout', sentence, {try: ['a faster reader', 'a larger --buffer'], data: {stream: this.token}}),
     )

@@ -8,34 +8,34 @@ import {Presence, type PresenceOptions, type Written} from './presence.ts'
 import {StreamWriter} from './writer.ts'
 
 /**
- * Writes the frames of one stream; the request has the body that the consumer gave, whatever the dialect. What it
- * resolves with closes the stream, nothing means 1000; what it throws closes it with 5000. Once the signal aborts
- * nobody reads any more, or we shut down.
+ * Writes the frames of one response stream; the request has the consumer's body, in either dialect. When it resolves, the
+ * response stream is closed with the returned close, by default 1000; an exception closes it with 5000. Once the signal aborts,
+ * nobody reads any more, or the service is shutting down.
  */
 export type Producer = (request: Message, writer: StreamWriter, signal: AbortSignal) => Promise<Close | undefined>
 
 /**
- * A service of response streams: its subject, who writes them, and when it ends. After `idleMs` without a request open
- * streams run to their end; when `forMs` are over or `signal` aborts they are closed with 1001.
+ * A service of response streams: its subject, its producer, and its bounds. After `idleMs` without a request, open response
+ * streams may finish; after `forMs` or when `signal` aborts they are closed with 1001.
  */
 export interface StreamService extends Omit<BoundOptions, 'count'> {
   readonly subject: string
   readonly queue?: string | undefined
   readonly producer: Producer
-  /** Streams that are written at the same time. */
+  /** Response streams to write at the same time. */
   readonly concurrency: number
   readonly presence?: PresenceOptions | undefined
   readonly onLive?: (() => void) | undefined
-  /** Told of each stream when it has ended. */
+  /** Called for each response stream that has ended. */
   readonly onStreamed?: ((streamed: Streamed) => void) | undefined
 }
 
-/** How one stream went. */
+/** The outcome of one response stream. */
 export interface Streamed {
   /** With the consumer's body as its payload. */
   readonly request: Message
   readonly frames: number
-  /** Of data. */
+  /** Bytes of data. */
   readonly bytes: number
   readonly close: Close
   /** The consumer had gone before the end. */
@@ -43,20 +43,20 @@ export interface Streamed {
   readonly ms: number
 }
 
-/** How a service went, all streams together. */
+/** The totals of a service. */
 export interface StreamsServed {
   readonly streams: number
-  /** Those that were closed with another code than 1000. */
+  /** Response streams closed with a code other than 1000. */
   readonly failed: number
-  /** Those whose consumer went away. */
+  /** Response streams whose consumer had gone. */
   readonly left: number
-  /** Requests that named no place for the frames. */
+  /** Requests that named no subject for the frames. */
   readonly ignored: number
   readonly dropped: number
   readonly ms: number
 }
 
-/** What a stream needs of its service. */
+/** What a response stream needs from its service. */
 interface Open {
   readonly bus: Transport
   readonly service: StreamService
@@ -64,7 +64,7 @@ interface Open {
   readonly stop: AbortSignal
 }
 
-/** Serves streams until a bound is met or `signal` aborts; then closes those that are open, and flushes. */
+/** Serves response streams until a bound is reached or `signal` aborts; then closes those that are open, and flushes. */
 export async function serveStreams(bus: Transport, service: StreamService): Promise<StreamsServed> {
   const started = performance.now()
   await using subscription = await bus.subscribe(service.subject, {queue: service.queue})
@@ -112,7 +112,7 @@ export async function serveStreams(bus: Transport, service: StreamService): Prom
   return {...counts, dropped: subscription.dropped, ms: performance.now() - started}
 }
 
-/** Writes one stream to its end; nothing for a request that names no place for the frames. */
+/** Writes one response stream to its end; undefined for a request that names no subject for the frames. */
 async function stream(message: Message, {bus, service, presence, stop}: Open): Promise<Streamed | undefined> {
   const from = performance.now()
   const read = decodeOpenRequest(message.payload)
@@ -136,7 +136,7 @@ async function stream(message: Message, {bus, service, presence, stop}: Open): P
     tryClose(writer, code, text)
   }
   const {frames, bytes, closed = goingAway} = writer
-  // Whether it gets there is the consumer's affair; what keeps the bus from working ends the service elsewhere.
+  // The consumer detects lost frames; a failure of the bus ends the service elsewhere.
   await bus.flush().catch(() => undefined)
   return {request, frames, bytes, close: closed, isLeft, ms: performance.now() - from}
 }
@@ -158,7 +158,7 @@ async function produce(
   }
 }
 
-/** A reply subject that is not one is the requester's fault; it must not end the service. */
+/** An invalid reply subject is the requester's fault and must not end the service. */
 function tryClose(writer: StreamWriter, code: number, text: string): void {
   try {
     writer.closeWithCode(code, ...(text === '' ? [] : [text]))

@@ -1,11 +1,11 @@
-/** Names that nobody else has: 22 characters for a connection, 8 for a stream on it, as the protocol has them. */
+/** Unique names: 22 characters for a connection, 8 for a response stream on it, as the protocol requires. */
 import {randomBytes} from 'node:crypto'
 import {streamInboxPrefix} from '../../transport/shared/outgoing.ts'
 
 const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const inboxLetters = 22
 const tokenLetters = 8
-/** A byte from here on would favour the first letters. */
+/** Bytes from here on would make the first letters more likely. */
 const fair = 256 - (256 % letters.length)
 
 /** `_SINBOX.<22>.`, with the trailing dot. */

@@ -19,28 +19,28 @@ export class StreamWriter {
     this.#subject = subject
   }
 
-  /** What ended it, once it is closed. */
+  /** The reason why it ended, once it is closed. */
   get closed(): Close | undefined {
     return this.#closed
   }
 
-  /** Most bytes that one frame may carry. */
+  /** The largest number of bytes of data in one frame. */
   get mostData(): number {
     return mostData(this.#bus.maxPayload)
   }
 
-  /** Resolves when all that was written is with the server: who waits for it does not fill the memory. */
+  /** Resolves when the server has everything written so far. Awaiting it limits the memory used. */
   flush(): Promise<void> {
     return this.#bus.flush()
   }
 
   /**
-   * Queues a data frame and returns its bytes on the wire. Throws `usage` once closed, and for data whose frame would
-   * pass the limit of the bus.
+   * Queues a data frame and returns its size in bytes. Throws `usage` once closed, and for data whose frame would exceed the
+   * limit of the bus.
    */
   write(data: Uint8Array | string): number {
     if (this.#closed !== undefined)
-      throw new BusError('usage', 'the stream is closed: nothing more can be written to it')
+      throw new BusError('usage', 'the response stream is closed: nothing more can be written to it')
     const bytes = sizeOf(data)
     const size = dataFrameSize(bytes)
     if (size > this.#bus.maxPayload) throw this.#tooLarge(bytes, size)
@@ -50,17 +50,17 @@ export class StreamWriter {
     return size
   }
 
-  /** Queues a data frame with the JSON of a value. */
+  /** Queues a data frame with a value as JSON. */
   writeObject(value: unknown): number {
     return this.write(JSON.stringify(value) ?? 'null')
   }
 
-  /** Closes it as done. Only the first close is sent. */
+  /** Closes it with code 1000. Only the first close is sent. */
   close(): void {
     this.closeWithCode(closeCodes.normal)
   }
 
-  /** Closes it with a code; the texts are joined by `: `. A text that the bus would not take is cut. */
+  /** Closes it with a code; the texts are joined by `: `. A text that is too long for the bus is truncated. */
   closeWithCode(code: number, ...texts: string[]): void {
     if (this.#closed !== undefined) return
     const longest = Math.min(longestText, Math.floor(this.#bus.maxPayload / mostEscaped))
@@ -70,11 +70,11 @@ export class StreamWriter {
 
   #tooLarge(bytes: number, size: number): BusError {
     const {url, maxPayload} = this.#bus
-    const sentence = `the data has ${bytes} bytes, its frame ${size}; ${url} takes ${maxPayload} at most, which is ${this.mostData} of data`
+    const sentence = `the data has ${bytes} bytes and its frame ${size}, but ${url} accepts at most ${maxPayload}, which is ${this.mostData} of data`
     return new BusError('usage', sentence, {data: {size: bytes, frame: size, limit: maxPayload}})
   }
 }
 
-/** A close says why in a sentence; a letter of it may take `\u001f`, six bytes. */
+/** A close is explained by a sentence; a character of it may take six bytes, as in `\u001f`. */
 const longestText = 16 * 1024
 const mostEscaped = 8

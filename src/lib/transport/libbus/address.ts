@@ -1,17 +1,17 @@
 import {BusError} from '../../core/errors.ts'
 import {durationMs} from '../../core/time/duration.ts'
 
-/** What a `libbus:` URL says. */
+/** The parts of a `libbus:` URL. */
 export interface LibbusAddress {
   readonly path: string
-  /** Make the file and its tables where they are missing. */
+  /** Create the file and its tables if they do not exist. */
   readonly create: boolean
-  /** Milliseconds between two looks for events, and for requests and replies. */
+  /** Milliseconds between two polls: for events, and for requests and replies. */
   readonly eventsMs: number
   readonly requestsMs: number
 }
 
-/** `libbus:PATH`, and after `?`, joined by `&`: `create`, and `poll=20ms` for both polls. Throws `usage`. */
+/** Parses `libbus:PATH`, and after `?`, separated by `&`: `create`, and `poll=20ms` for both intervals. Throws `usage`. */
 export function parseLibbusUrl(url: string): LibbusAddress {
   const [path = '', query = ''] = url.slice('libbus:'.length).split(/\?(.*)/s)
   if (path === '') throw bad(url, 'has no path')

@@ -4,8 +4,8 @@ const everyMs = 60_000
 const ageSeconds = 300
 
 /**
- * Does what every bus of libbus does for as long as it is open: each minute it removes what is older than five minutes
- * from the three tables. `failed` is called when it cannot, and it stops.
+ * Removes rows older than five minutes from the three tables, once per minute, as every libbus does. If it fails, it calls
+ * `failed` and stops.
  */
 export function startCleaning(db: Db, lock: Lock, failed: (error: unknown) => void): Disposable {
   const deletes = ['bus_events', 'bus_requests', 'bus_replies'].map((table) =>
@@ -13,7 +13,7 @@ export function startCleaning(db: Db, lock: Lock, failed: (error: unknown) => vo
   )
   const clean = () => {
     try {
-      // Where others hold the lock, it is for the next minute.
+      // If another process holds the lock, the next minute will do.
       lock.tryWrite(() => {
         for (const each of deletes) each.run()
       })

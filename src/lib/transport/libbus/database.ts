@@ -1,6 +1,6 @@
 /**
- * A database that belongs to others: it is opened as it is, and only the three tables of libbus are touched. Their
- * schema is that of contenox libbus v0.4.0 to v1.0.0; what a later one adds is left alone.
+ * A database that belongs to another system: it is opened as it is, and only the three tables of libbus are used. Their schema
+ * is that of contenox libbus v0.4.0 to v1.0.0; additions of later versions are left unchanged.
  */
 import {closeSync, existsSync, openSync} from 'node:fs'
 import {resolve} from 'node:path'
@@ -38,8 +38,8 @@ const columns: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Opens the database. Fails with `notFound` when it, or one of the tables, is not there and was not to be made; else
- * with `connect` or `denied`, also when others hold it for ten seconds.
+ * Opens the database. Fails with `notFound` if it or one of the tables does not exist and is not to be created; otherwise with
+ * `connect` or `denied`, also if other processes hold the lock for ten seconds.
  */
 export async function openDatabase({path, create}: LibbusAddress): Promise<Db> {
   const what = nameOf(path)
@@ -62,19 +62,19 @@ export async function openDatabase({path, create}: LibbusAddress): Promise<Db> {
   }
 }
 
-/** What failures call it. */
+/** The name of the database in errors. */
 export function nameOf(path: string): string {
   return `the libbus database ${path}`
 }
 
-/** One sentence for whatever the file system or SQLite said. */
+/** Translates an error of the file system or SQLite into one sentence. */
 export function libbusError(path: string, error: unknown): unknown {
   const isMissing = error instanceof Error && /^no such (table|column)/.test(error.message)
   if (!isMissing) return databaseError(path, error, 'libbus database')
-  return new BusError('notFound', `${path} has lost a table of libbus: ${error.message}`, {cause: error})
+  return new BusError('notFound', `${path} no longer has a table of libbus: ${error.message}`, {cause: error})
 }
 
-/** Makes an empty file that only its owner can read, unless there is one. */
+/** Creates an empty file that only its owner can read, unless it exists. */
 function createFile(path: string): void {
   try {
     closeSync(openSync(resolve(path), 'wx', 0o600))
@@ -83,7 +83,9 @@ function createFile(path: string): void {
   }
 }
 
-/** A database without any table is new, whatever created the file: it gets a write-ahead log, which SQLite sets without waiting. */
+/**
+ * A database without any table is new, whoever created the file: it gets a write-ahead log, which SQLite sets without waiting.
+ */
 function makeTables(db: Db, path: string): void {
   if (db.pragma('application_id', {simple: true}) === applicationId) {
     throw new BusError('usage', `${path} is a bus file of busline: it cannot contain tables of libbus`, {

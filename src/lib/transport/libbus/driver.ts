@@ -1,4 +1,4 @@
-/** The processes that use libbus of contenox on one SQLite database: see docs/architecture.md. */
+/** Talks to the processes that use contenox libbus on one SQLite database: see docs/architecture.md. */
 import {randomUUID} from 'node:crypto'
 import {BusError, closedError} from '../../core/errors.ts'
 import {Message, type Outgoing} from '../../core/message.ts'
@@ -31,14 +31,14 @@ import {WriteQueue} from './write-queue.ts'
 const maxPayload = 64 * 1024 * 1024
 
 /**
- * Opens the database that a `libbus:` URL names. Fails with `usage` for the URL, with `notFound` when the database or
- * its tables are not there, with `connect` or `denied`.
+ * Opens the database of a `libbus:` URL. Fails with `usage` for the URL, with `notFound` if the database or its tables do not
+ * exist, with `connect` or `denied`.
  */
 export async function openLibbus(url: string, options: OpenOptions = {}): Promise<Transport> {
   const address = parseLibbusUrl(url)
   const db = await openDatabase(address)
   try {
-    // To prepare a statement reads the tables.
+    // Preparing a statement reads the tables.
     return await whenFree(nameOf(address.path), () => new Libbus(address, db, options))
   } catch (error) {
     db.close()
@@ -83,7 +83,7 @@ class Libbus implements Transport {
   readonly #cleaning: Disposable
   readonly #subscribers = new Set<Mailbox>()
   readonly #servers = new Set<Mailbox>()
-  /** Requests that wait for their reply: their ids, and what writes them. */
+  /** Requests waiting for their reply: their ids, and the functions that write them. */
   readonly #asked = new Map<string, () => void>()
   #isClosed = false
 
@@ -116,7 +116,7 @@ class Libbus implements Transport {
     this.#eventPoll = new Poll({db, everyMs: eventsMs, failed, look: () => wake(this.#subscribers)})
     this.#requestPoll = new Poll({db, everyMs: requestsMs, failed, look: () => this.#lookForRequests()})
     this.#cleaning = startCleaning(db, this.#lock, (error) => {
-      const text = `old rows are not cleaned up: ${(libbusError(path, error) as Error).message}`
+      const text = `cannot remove old rows: ${(libbusError(path, error) as Error).message}`
       options.notify?.({kind: 'error', text})
     })
   }
@@ -142,10 +142,8 @@ class Libbus implements Transport {
     const [wild] = subjects.filter(hasWildcard)
     const isServer = options.queue !== undefined
     if (wild !== undefined && (isServer || wild !== '>')) {
-      const which = isServer
-        ? 'requests are served by exact subjects'
-        : 'events have exact subjects; ">" subscribes to all'
-      throw this.#cannot(`${which}, not by ${JSON.stringify(wild)}`)
+      const which = isServer ? 'requests have exact subjects' : 'events have exact subjects; ">" subscribes to all'
+      throw this.#cannot(`${which}, so ${JSON.stringify(wild)} cannot be subscribed to`)
     }
     if (options.signal?.aborted) throw interruptedError()
     try {
@@ -162,7 +160,7 @@ class Libbus implements Transport {
     return this.#requests.one(message, options)
   }
 
-  /** There is one reply at most. */
+  /** There is at most one reply. */
   requestMany(message: Outgoing, options?: ManyOptions): AsyncIterable<Message> {
     this.#check()
     return this.#requests.many(message, {...options, count: 1})
@@ -208,7 +206,7 @@ class Libbus implements Transport {
     if (this.#isClosed) throw closedError(this.url)
   }
 
-  /** What is left of a message on this bus. Throws `usage`. */
+  /** The message, if this bus can transport it. Throws `usage`. */
   #plain(message: Outgoing): Outgoing {
     checkOutgoing(message, maxPayload, this.url)
     if (message.headers?.length) throw this.#cannot('a message has no headers')
@@ -228,7 +226,7 @@ class Libbus implements Transport {
     this.#runPolls()
   }
 
-  /** A request that could not even be written in its time has nothing to say of who serves it. */
+  /** If a request could not be written in time, nothing is known about who serves it. */
   #unwritten(id: string, timeoutMs: number): BusError | undefined {
     const write = this.#asked.get(id)
     if (write === undefined || !this.#writes.withdraw(write)) return undefined
@@ -307,7 +305,7 @@ class Libbus implements Transport {
     this.#requestPoll.run(this.#servers.size > 0 || this.#asked.size > 0)
   }
 
-  /** We committed ourselves, which no poll finds. */
+  /** Our own commits are not found by a poll. */
   #look(): void {
     if (this.#isClosed) return
     try {
@@ -328,7 +326,7 @@ class Libbus implements Transport {
     }
   }
 
-  /** What can no longer be read ends every wait on it. */
+  /** A failed poll ends every wait. */
   #fail(error: unknown): void {
     if (this.#isClosed) return
     const failure = libbusError(this.#path, error)

@@ -2,13 +2,13 @@ import type {Message} from '../../core/message.ts'
 import type {Db} from '../sqlite/db.ts'
 import {type EventRow, eventMessage} from './rows.ts'
 
-/** Bytes after which a reading ends, however many more messages were asked for. */
+/** A read ends after this many bytes, even if more messages were requested. */
 const mostBytes = 4 * 1024 * 1024
 
-/** Told of a range of events that the cleanup took before they were read. */
+/** Called with a range of events that were cleaned up before they were read. */
 type OnGap = (first: number, last: number) => void
 
-/** The table of events, read in the order of its ids, which is that of the commits. */
+/** The table of events, read in the order of ids, which is the order of commits. */
 export class Events {
   readonly #end
   readonly #oldest
@@ -22,7 +22,7 @@ export class Events {
     const select = 'SELECT id, subject, data, created_at FROM bus_events WHERE'
     const kept = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").get() !== undefined
     const last = 'coalesce((SELECT max(id) FROM bus_events), 0)'
-    // What was cleaned up counts too: ids are not used again.
+    // Events that were cleaned up count too, because ids are not reused.
     const handedOut = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'bus_events'), 0)"
     this.#end = db.prepare<[], number>(`SELECT ${kept ? `max(${last}, ${handedOut})` : last}`).pluck()
     this.#oldest = db.prepare<[], number | null>('SELECT min(id) FROM bus_events').pluck()
@@ -30,7 +30,7 @@ export class Events {
     this.#one = db
       .prepare<[number, number, string], EventRow>(`${select} id > +? AND id <= +? AND subject = +? ORDER BY id`)
       .raw()
-    // The plus before the subject keeps SQLite from an index that would have it sort all that is behind it.
+    // The plus before the subject prevents SQLite from using an index that would require sorting all later rows.
     this.#some = db
       .prepare<[number, number, string], EventRow>(
         `${select} id > +? AND id <= +? AND +subject IN (SELECT value FROM json_each(?)) ORDER BY id`,
@@ -39,7 +39,7 @@ export class Events {
     this.read = (work) => db.transaction(work)()
   }
 
-  /** The last id that was handed out. */
+  /** The last assigned id. */
   end(): number {
     return this.#end.get() ?? 0
   }
@@ -56,7 +56,7 @@ export class Events {
   }
 }
 
-/** One subscription's place among the events. */
+/** The position of one subscription in the events. */
 export class EventReader {
   readonly #events: Events
   readonly #subjects: readonly string[]
@@ -64,7 +64,7 @@ export class EventReader {
   #cursor: number
   #upTo = Number.MAX_SAFE_INTEGER
 
-  /** Begins after what is there now. */
+  /** Starts after the current last event. */
   constructor(events: Events, subjects: readonly string[], onGap: OnGap) {
     this.#events = events
     this.#subjects = subjects
@@ -72,12 +72,12 @@ export class EventReader {
     this.#cursor = events.end()
   }
 
-  /** Takes nothing that comes from now on. */
+  /** Takes no further events. */
   drain(): void {
     this.#upTo = this.#events.end()
   }
 
-  /** The next messages, `max` at most. */
+  /** The next messages, at most `max`. */
   next(max: number): Message[] {
     return this.#events.read(() => this.#next(max))
   }

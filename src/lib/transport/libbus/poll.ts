@@ -3,13 +3,16 @@ import {type Db, isBusy, patienceMs} from '../sqlite/db.ts'
 export interface PollOptions {
   readonly db: Db
   readonly everyMs: number
-  /** Looks for what is new. */
+  /** Checks for changes. */
   readonly look: () => void
-  /** Told when it cannot look any more. */
+  /** Called when checking fails. */
   readonly failed: (error: unknown) => void
 }
 
-/** Looks at an interval, and then only when somebody else has committed: that costs microseconds, not a query a subject. */
+/**
+ * Checks at an interval, but only after another connection has committed: that costs microseconds instead of a query per
+ * subject.
+ */
 export class Poll {
   readonly #options: PollOptions
   readonly #version
@@ -22,13 +25,13 @@ export class Poll {
     this.#version = options.db.prepare('PRAGMA data_version').pluck()
   }
 
-  /** Goes on for as long as somebody waits. */
+  /** Runs as long as something waits. */
   run(isWanted: boolean): void {
     if (isWanted) this.#timer ??= setInterval(this.#tick, this.#options.everyMs)
     else this.stop()
   }
 
-  /** Looks at the next tick, whether anything changed or not. */
+  /** Checks at the next interval even without a commit. */
   again(): void {
     this.#seen = undefined
   }

@@ -1,4 +1,4 @@
-/** The tables of requests and replies, from both sides: a request is deleted by who answers it, before it is handled. */
+/** The tables of requests and replies, from both sides: whoever answers a request deletes its row first. */
 import type {Message} from '../../core/message.ts'
 import {busy, type Db, type Lock} from '../sqlite/db.ts'
 import {blobOf, type Data, type RequestRow, requestMessage} from './rows.ts'
@@ -23,7 +23,7 @@ export class Requested {
     this.#take = db
       .prepare<[string], RequestRow>('DELETE FROM bus_requests WHERE id = ? RETURNING id, subject, data, created_at')
       .raw()
-    // libbus replaces: here the first reply counts.
+    // libbus replaces an earlier reply; here the first one counts.
     this.#reply = db.prepare<[string, Uint8Array]>('INSERT OR IGNORE INTO bus_replies (request_id, data) VALUES (?, ?)')
     this.#replies = db
       .prepare<[string], [id: string, data: Data]>(
@@ -46,13 +46,13 @@ export class Requested {
     return this.#replies.all(JSON.stringify([...ids]))
   }
 
-  /** What the requester does when it waits no more. */
+  /** Removes the rows of a request that is no longer waited for. */
   forget(id: string): void {
     this.#forgetRequest.run(id)
     this.#forgetReply.run(id)
   }
 
-  /** The ids of what is asked on these subjects (a JSON list), oldest first. */
+  /** The ids of pending requests on these subjects (a JSON list), oldest first. */
   pending(subjects: string, limit: number): string[] {
     return this.#any.get(subjects) === undefined ? [] : this.#ids.all(subjects, limit)
   }
@@ -63,7 +63,7 @@ export class Requested {
   }
 }
 
-/** One server of requests. */
+/** Claims requests for one server. */
 export class Server {
   readonly #requested: Requested
   readonly #lock: Lock
@@ -76,14 +76,14 @@ export class Server {
     this.#subjects = JSON.stringify(subjects)
   }
 
-  /** Takes nothing that comes from now on. */
+  /** Takes no further requests. */
   drain(): void {
     this.#left = this.#requested.pending(this.#subjects, -1)
   }
 
   /**
-   * Claims the oldest request, which is gone from the table when it is given. One at a time, as libbus does: a request
-   * that is claimed before it can be handled is lost with this server, and handled after its requester has given up.
+   * Claims the oldest request, which removes it from the table. One at a time, as in libbus: a request that is claimed too
+   * early is lost if this server ends, and may be handled after its requester has given up.
    */
   claim(): Message[] | typeof busy {
     if ((this.#left ?? this.#requested.pending(this.#subjects, 1)).length === 0) return []

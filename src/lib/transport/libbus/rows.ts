@@ -1,13 +1,13 @@
 import {Message} from '../../core/message.ts'
 import {farthestMs} from '../../core/time/timestamp.ts'
 
-/** SQLite holds no column to its type: a peer that is not libbus may have left anything there. */
+/** SQLite does not enforce column types: other programs may have written any type. */
 export type Data = Buffer | string | number | null
 
 export type EventRow = [id: number, subject: Data, data: Data, createdAt: Data]
 export type RequestRow = [id: string, subject: Data, data: Data, createdAt: Data]
 
-/** What is published to this prefix and the id of a request is its reply. */
+/** A message published to this prefix plus the id of a request is its reply. */
 export const replyPrefix = '_INBOX.'
 
 export function eventMessage([id, subject, data, createdAt]: EventRow): Message {
@@ -22,7 +22,7 @@ export function payloadOf(data: Data): Uint8Array | string {
   return typeof data === 'number' ? String(data) : (data ?? '')
 }
 
-/** Always a blob: absent data would be NULL, which the tables refuse. */
+/** Always a blob: empty data would be NULL, which the tables refuse. */
 export function blobOf(data: Uint8Array | string | undefined): Uint8Array {
   return typeof data === 'string' ? Buffer.from(data) : (data ?? new Uint8Array(0))
 }
@@ -31,7 +31,7 @@ function textOf(value: Data): string {
   return String(value ?? '')
 }
 
-/** It is in whole seconds; 1970 for what is no time. */
+/** The column has whole seconds; 1970 for an invalid time. */
 function timeOf(createdAt: Data): number {
   const timeMs = Number(createdAt) * 1000
   return Math.abs(timeMs) < farthestMs ? timeMs : 0

@@ -4,11 +4,11 @@ export interface WriteQueueOptions {
   readonly lock: Lock
   /** Called after each commit, and after a failure. */
   readonly committed: () => void
-  /** Makes the failure that the next flush meets. */
+  /** Makes the failure with which the next flush rejects. */
   readonly failed: (error: unknown) => unknown
 }
 
-/** Within a write transaction; run again when that could not be committed. */
+/** Runs within a write transaction; runs again if the commit failed. */
 type Write = () => void
 
 interface QueuedWrite {
@@ -19,7 +19,7 @@ interface QueuedWrite {
 
 const mostWrites = 1000
 
-/** What is to be written, in order: everything of one turn of the event loop is one transaction. */
+/** Writes in order: everything of one turn of the event loop is one transaction. */
 export class WriteQueue {
   readonly #options: WriteQueueOptions
   #waiting: QueuedWrite[] = []
@@ -35,14 +35,14 @@ export class WriteQueue {
     this.#add({write})
   }
 
-  /** Takes back what was pushed; false when it is committed already. */
+  /** Withdraws a write; false if it is already committed. */
   withdraw(write: Write): boolean {
     const at = this.#waiting.findIndex((entry) => entry.write === write)
     if (at >= 0) this.#waiting.splice(at, 1)
     return at >= 0
   }
 
-  /** Resolves when all that was pushed so far is committed; rejects when some of it could not be. */
+  /** Resolves when everything pushed so far is committed; rejects if some of it could not be. */
   async flush(): Promise<void> {
     if (this.#waiting.length > 0) {
       const {promise, resolve} = Promise.withResolvers<void>()
@@ -74,7 +74,7 @@ export class WriteQueue {
     if (this.#isRunning) setImmediate(this.#run)
   }
 
-  /** A batch that cannot be committed for too long is given up, and so are those behind it. */
+  /** A batch that cannot be committed for too long is given up, with those after it. */
   #checkPatience(): void {
     const now = performance.now()
     this.#busySince ??= now

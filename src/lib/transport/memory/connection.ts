@@ -53,7 +53,7 @@ class Hub {
     for (const pattern of subscriber.patterns) this.#subscribers.remove(pattern, subscriber)
   }
 
-  /** Delivers a message to every subscription once and to one member of each group; false when nobody took it. */
+  /** Delivers a message to every subscription once and to one member of each group; false if nobody received it. */
   deliver(message: Message): boolean {
     const found = new Set(this.#subscribers.match(message.subject))
     const groups = new Map<string, Subscriber[]>()
@@ -65,14 +65,14 @@ class Hub {
     return found.size > 0
   }
 
-  /** Has the stream that keeps its subject store a message. */
+  /** Stores a message in the stream of its subject. */
   store(message: Message): Stored | BusError {
     for (const {stream} of this.streams.values()) if (stream.keeps(message.subject)) return stream.store(message)
     return notKept(this.url, message.subject)
   }
 }
 
-/** The buses of this process by name, so that two `open` calls meet. */
+/** The buses of this process by name, so that several `open` calls share one. */
 const hubs = new Map<string, Hub>()
 
 const longestIntervalMs = 2 ** 31 - 1
@@ -80,12 +80,12 @@ const longestIntervalMs = 2 ** 31 - 1
 export class MemoryConnection {
   readonly url: string
   readonly requests: Requests
-  /** What is closed with the connection. */
+  /** Closed together with the connection. */
   readonly open = new Set<{close(): Promise<void>}>()
   readonly #hub: Hub
   readonly #options: OpenOptions
   readonly #replies: Subscriber
-  /** An open bus keeps its process alive, as a connection would. */
+  /** An open bus keeps its process alive, like a connection. */
   readonly #alive = setInterval(() => undefined, longestIntervalMs)
   #isClosed = false
 
@@ -108,16 +108,16 @@ export class MemoryConnection {
     return this.#hub.streams
   }
 
-  /** Throws `usage` when it is closed. */
+  /** Throws `usage` if it is closed. */
   check(): void {
     if (this.#isClosed) throw closedError(this.url)
   }
 
-  /** Delivers and stores a message; answers what came of both. Throws `usage`. */
+  /** Delivers and stores a message, and returns both results. Throws `usage`. */
   send(message: Outgoing): {readonly isServed: boolean; readonly outcome: Stored | BusError} {
     this.check()
     checkOutgoing(message, maxPayload, this.url)
-    // Copied, as on the other buses: the publisher may use its buffer again.
+    // Copied, as on the other buses: the publisher may reuse its buffer.
     const data = typeof message.data === 'string' ? message.data : new Uint8Array(message.data ?? [])
     const {reply} = message
     const sent = new Message(message.subject, data, withServerSpelling(message.headers ?? noHeaders), reply)
@@ -131,7 +131,7 @@ export class MemoryConnection {
   async subscribe(patterns: string | readonly string[], options: SubscribeOptions = {}): Promise<Mailbox> {
     this.check()
     if (options.signal?.aborted) throw interruptedError()
-    // One that drains takes no part any more: what it would not take goes to the other members.
+    // A draining member takes no more messages: they go to the other members.
     const leave = () => this.#hub.remove(subscriber)
     const mailbox: Mailbox = new Mailbox({
       limit: options.pendingLimit,

@@ -1,4 +1,4 @@
-/** One durable consumer: its position, and what is in flight. */
+/** One durable consumer: its position, and its messages in flight. */
 
 import type {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
@@ -7,7 +7,7 @@ import {ackWaitOf} from '../shared/stream-settings.ts'
 import type {ConsumerConfig, ConsumerInfo, Start} from '../streams-contract.ts'
 import {filterBy, type KeptMessage, type MemoryStream, type MessageFilter} from './stream.ts'
 
-/** A message that a member has now. */
+/** A message that was delivered to a member. */
 export interface ClaimedMessage {
   readonly seq: number
   readonly message: Message
@@ -16,12 +16,12 @@ export interface ClaimedMessage {
 }
 
 export interface ConsumerMember {
-  /** There may be something to claim. */
+  /** Called when there may be something to claim. */
   wake(): void
   fail(failure: BusError): void
 }
 
-/** Delivered `deliveries` times; to be delivered again at `dueMs` unless it is acknowledged. */
+/** Delivered `deliveries` times; will be redelivered at `dueMs` unless it is acknowledged. */
 interface InFlightMessage {
   deliveries: number
   dueMs: number
@@ -34,7 +34,7 @@ export class MemoryConsumer {
   readonly #stream: MemoryStream
   readonly #inFlight = new Map<number, InFlightMessage>()
   #wanted: MessageFilter
-  /** The next sequence to look at. */
+  /** The next sequence to deliver. */
   #next: number
   #delivered = 0
   #lastActive: number | undefined
@@ -63,7 +63,7 @@ export class MemoryConsumer {
     }
   }
 
-  /** Delivers up to `max` messages: first what is due again, then the next ones. */
+  /** Delivers up to `max` messages: first those due for redelivery, then new ones. */
   claim(max: number): ClaimedMessage[] {
     this.#forgetGone()
     const again = this.#due().slice(0, max)
@@ -79,7 +79,7 @@ export class MemoryConsumer {
     ]
   }
 
-  /** It is done, or given up. */
+  /** Marks a message as done or given up. */
   settle(seq: number): void {
     if (this.config.ack === 'all') {
       for (const each of [...this.#inFlight.keys()]) if (each <= seq) this.#inFlight.delete(each)
@@ -111,7 +111,7 @@ export class MemoryConsumer {
     for (const member of [...this.members]) member.fail(failure)
   }
 
-  /** Sets the clock for the next message that is due again, if somebody is there. */
+  /** Sets the timer for the next redelivery, if there is a member. */
   #arm(): void {
     this.#timer?.cancel()
     const next = Math.min(...[...this.#inFlight.values()].map(({dueMs}) => dueMs))
@@ -141,7 +141,7 @@ export class MemoryConsumer {
     return 1
   }
 
-  /** What is to be delivered again, in order, without what was delivered often enough. */
+  /** The messages due for redelivery, in order, without those that reached their limit of deliveries. */
   #due(): KeptMessage[] {
     const now = Date.now()
     const {maxDeliver = Number.POSITIVE_INFINITY} = this.config
@@ -164,7 +164,7 @@ export class MemoryConsumer {
     return {seq, message, deliveries, pending}
   }
 
-  /** What the stream no longer has need not be acknowledged. */
+  /** Messages that were removed from the stream need no acknowledgement. */
   #forgetGone(): void {
     for (const seq of [...this.#inFlight.keys()]) if (this.#stream.get(seq) === undefined) this.#inFlight.delete(seq)
   }

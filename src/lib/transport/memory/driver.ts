@@ -1,4 +1,7 @@
-/** A bus inside one process: the plainest form of the contract, and the fastest for tests. Same name, same bus. */
+/**
+ * A bus inside one process: the simplest implementation of the contract, and the fastest for tests. URLs with the same name
+ * share a bus.
+ */
 import type {OpenOptions, Transport} from '../contract.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
 import {MemoryConnection, maxPayload} from './connection.ts'

@@ -1,4 +1,4 @@
-/** A member of a consumer. It claims only what is taken, so that there is nothing to give back. */
+/** A member of a consumer. It claims only what is taken, so nothing has to be returned. */
 import type {BusError} from '../../core/errors.ts'
 import {TakeQueue} from '../shared/take-queue.ts'
 import {type ConsumeOptions, type Consuming, Delivery} from '../streams-contract.ts'

@@ -3,11 +3,11 @@ import type {Outgoing} from '../../core/message.ts'
 import {PublishWindow} from '../shared/publish-window.ts'
 import type {PublisherOptions, Stored} from '../streams-contract.ts'
 
-/** Each message is stored at once; its acknowledgement comes a moment later, as on the other buses. */
+/** Each message is stored immediately; its acknowledgement follows asynchronously, as on the other buses. */
 export class MemoryPublisher extends PublishWindow {
   readonly #store: (message: Outgoing) => Stored | BusError
 
-  /** `store` throws `usage` for a bad message. */
+  /** `store` throws `usage` for an invalid message. */
   constructor(url: string, store: (message: Outgoing) => Stored | BusError, options: PublisherOptions) {
     super(url, options)
     this.#store = store

@@ -1,9 +1,9 @@
-/** Reads a range of a stream. Nothing is held beyond what is taken: the stream itself is the store. */
+/** Reads a range of a stream. Nothing is buffered, because the stream is in memory. */
 import {Mailbox} from '../shared/mailbox.ts'
 import type {ReadOptions} from '../streams-contract.ts'
 import {filterBy, type KeptMessage, type MemoryStream} from './stream.ts'
 
-/** `open` is what the connection closes with itself. */
+/** `open` is closed together with the connection. */
 export function readStream(stream: MemoryStream, range: ReadOptions, open: Set<{close(): Promise<void>}>): Mailbox {
   const source = sourceOf(stream, range)
   const mailbox: Mailbox = new Mailbox({
@@ -29,7 +29,7 @@ export function readStream(stream: MemoryStream, range: ReadOptions, open: Set<{
 
 interface RangeSource {
   next(max: number): KeptMessage[]
-  /** What comes from now on is not of it. */
+  /** Messages stored from now on do not belong to it. */
   end(): void
 }
 

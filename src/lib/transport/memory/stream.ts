@@ -1,11 +1,11 @@
-/** One stream: its messages in order, and the checks and limits by which they come and go. */
+/** One stream: its messages in order, and the checks and limits that apply to them. */
 import type {BusError} from '../../core/errors.ts'
 import {Message, sizeOf} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
 import {brokenLimit, msgIdOf, unlessExpected, wireSize} from '../shared/expectations.ts'
 import type {PurgeOptions, Start, Stored, StreamConfig, StreamInfo} from '../streams-contract.ts'
 
-/** A message of a stream, with its place in it. */
+/** A stored message with its sequence. */
 export interface KeptMessage {
   readonly seq: number
   readonly message: Message
@@ -59,7 +59,7 @@ export class MemoryStream {
     return this.config.subjects.some((pattern) => matches(pattern, subject))
   }
 
-  /** Stores a message, unless it is there already, or is not as expected, or a limit forbids it. */
+  /** Stores a message, unless it is a duplicate, an expectation fails, or a limit forbids it. */
   store(message: Message): Stored | BusError {
     const all = this.#all()
     const timeMs = Date.now()
@@ -105,7 +105,7 @@ export class MemoryStream {
     return found
   }
 
-  /** How many messages there are from a sequence on. */
+  /** The number of messages from a sequence on. */
   count(seq: number, wanted?: MessageFilter): number {
     const all = this.#all()
     if (wanted === undefined) return all.length - this.#placeOf(seq)
@@ -118,7 +118,7 @@ export class MemoryStream {
     return [...last.values()].filter(wanted).sort((one, other) => one.seq - other.seq)
   }
 
-  /** The sequence where reading begins; the end without a `start`. */
+  /** The sequence at which to start reading; the end without a `start`. */
   begin(start: Start | undefined, wanted: MessageFilter): number {
     const all = this.#all()
     const end = this.#lastSeq + 1
@@ -136,7 +136,7 @@ export class MemoryStream {
     return counts
   }
 
-  /** Removes messages and answers how many. */
+  /** Removes messages and returns their number. */
   purge({pattern = '>', beforeSeq = Number.POSITIVE_INFINITY, keep = 0}: PurgeOptions): number {
     const matching = this.#all().filter(({seq, message}) => seq < beforeSeq && matches(pattern, message.subject))
     const gone = new Set(keep > 0 ? matching.slice(0, -keep) : matching)
@@ -145,7 +145,7 @@ export class MemoryStream {
     return gone.size
   }
 
-  /** Ends all that read it. */
+  /** Ends all reads. */
   remove(failure: BusError): void {
     for (const watcher of [...this.watchers]) watcher(failure)
   }
@@ -154,7 +154,7 @@ export class MemoryStream {
     for (const watcher of [...this.watchers]) watcher()
   }
 
-  /** What is there, without what has grown too old. */
+  /** The messages that are not too old. */
   #all(): KeptMessage[] {
     const {maxAgeMs} = this.config
     const oldest = maxAgeMs === undefined ? 0 : Date.now() - maxAgeMs
@@ -168,7 +168,7 @@ export class MemoryStream {
     this.#bytes = kept.reduce((sum, {bytes}) => sum + bytes, 0)
   }
 
-  /** The index of the message with this sequence, or of the next one that is there. */
+  /** The index of the message with this sequence, or of the next one. */
   #placeOf(seq: number): number {
     let low = 0
     let high = this.#kept.length
@@ -186,7 +186,7 @@ export class MemoryStream {
     while (this.#kept.length > maxMsgs || this.#bytes > maxBytes) this.#bytes -= this.#kept.shift()?.bytes ?? 0
   }
 
-  /** Removes the oldest of those that match until there are `most`. */
+  /** Removes the oldest matching messages until at most `most` remain. */
   #drop(wanted: MessageFilter, most: number): void {
     const all = this.#kept.filter(wanted)
     const gone = new Set(all.slice(0, Math.max(0, all.length - most)))

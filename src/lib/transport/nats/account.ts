@@ -1,10 +1,10 @@
-/** What JetStream says about the account of this login. */
+/** The JetStream limits and usage of this login's account. */
 
 import {BusError} from '../../core/errors.ts'
 import {objectIn} from '../../core/text/json-text.ts'
 import type {Facts, Transport, Usage} from '../contract.ts'
 
-/** Usage of a tier or of the whole account; a limit of -1 is no limit. */
+/** Usage of a tier or of the whole account; a limit of -1 means unlimited. */
 interface Tier {
   readonly memory?: number
   readonly storage?: number
@@ -20,11 +20,11 @@ interface Tier {
 
 interface AccountInfo extends Tier {
   readonly error?: {readonly description?: string} | null
-  /** By number of replicas, where limits depend on it. */
+  /** By number of replicas, if limits depend on it. */
   readonly tiers?: Readonly<Record<string, Tier | null>> | null
 }
 
-/** Asks the server. Returns `missing` when the account has no JetStream or is not allowed to ask. */
+/** Asks the server. Returns `missing` if the account has no JetStream or the login may not ask. */
 export async function jetStreamFacts(bus: Pick<Transport, 'request'>): Promise<Facts['jetstream']> {
   try {
     const reply = await bus.request({subject: '$JS.API.INFO'})
@@ -53,7 +53,7 @@ export async function jetStreamFacts(bus: Pick<Transport, 'request'>): Promise<F
   } catch (error) {
     if (!(error instanceof BusError)) throw error
     if (error.kind === 'noResponders') return {missing: 'not enabled on this server'}
-    if (error.kind === 'denied') return {missing: 'this login is not allowed to ask for it'}
+    if (error.kind === 'denied') return {missing: 'this login has no permission to request it'}
     if (error.kind === 'timeout') return {missing: 'no answer'}
     throw error
   }

@@ -9,7 +9,7 @@ import type {NatsProtocol} from './protocol.ts'
 export interface NatsConnectionOptions {
   readonly protocol: NatsProtocol
   readonly url: string
-  /** The login as named in a sentence. */
+  /** The login as it appears in errors. */
   readonly login: () => string | undefined
   readonly options: OpenOptions
   readonly onLost: () => void
@@ -18,7 +18,7 @@ export interface NatsConnectionOptions {
   readonly onEnd: (failure: BusError) => void
   /** An error that the server sent; true when another part reports it. */
   readonly onError: (error: Error) => boolean
-  /** Are there subscriptions, which have missed messages during a disconnect? */
+  /** Whether there are subscriptions, which miss messages during a disconnect. */
   readonly isListening: () => boolean
 }
 
@@ -28,7 +28,7 @@ export class NatsConnection {
   #back: PromiseWithResolvers<void> | undefined
   #failure: BusError | undefined
   #lameDuck: string | undefined
-  /** The last error that the server sent: the likely reason when it closes the connection. */
+  /** The last error from the server: the likely reason when it closes the connection. */
   #lastError: Error | undefined
   #loginError: Error | undefined
   #isClosing = false
@@ -53,7 +53,7 @@ export class NatsConnection {
     if (this.#options.protocol.isClosed()) throw this.#failure ?? closedError(this.#options.url)
   }
 
-  /** Resolves when the server has processed everything sent; false when the connection was lost first. */
+  /** Resolves with true when the server has processed everything sent; with false if the connection was lost first. */
   answered(): Promise<boolean> {
     return this.#options.protocol.flush().then(
       () => true,
@@ -61,7 +61,7 @@ export class NatsConnection {
     )
   }
 
-  /** From now on its end is not a failure. */
+  /** From now on, the end of the connection is not a failure. */
   closing(): void {
     this.#isClosing = true
   }
@@ -112,12 +112,12 @@ export class NatsConnection {
     onReturn()
     this.#back?.resolve()
     this.#back = undefined
-    // Reported when the server has the subscriptions again: what is published from then on arrives.
+    // Reported once the server has the subscriptions again: messages published from then on arrive.
     const report = () => {
       this.notify('reconnected', `reconnected after ${seconds} s to ${protocol.getServer()?.listen}`)
       if (isListening()) this.notify('gap', `messages published during these ${seconds} s were not received`)
     }
-    // Lost again before it answered: the next return is reported.
+    // The connection was lost again before the reply; the next reconnect is reported.
     protocol.flush().then(report, () => {})
   }
 

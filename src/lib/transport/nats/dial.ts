@@ -1,4 +1,4 @@
-/** The first connect: from a URL and options to a connection, or to one sentence why it failed. */
+/** The first connect: from a URL and options to a connection, or to one sentence with the reason for the failure. */
 import {type ConnectionOptions, type Status, TimeoutError, type TransportFactory} from '@nats-io/transport-node'
 import {checkSubject} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
@@ -14,7 +14,7 @@ import {readTls, type Tls} from './tls.ts'
 export interface DialResult {
   readonly protocol: NatsProtocol
   readonly shown: string
-  /** The login as named in a sentence. */
+  /** The login as it appears in errors. */
   readonly login: () => string | undefined
 }
 
@@ -74,7 +74,7 @@ async function socketFactory(servers: Servers, tls: Tls): Promise<TransportFacto
   return {factory: () => new WsSocket(tls), urlParseFn}
 }
 
-/** Connects; aborts the connect when the time is over or the signal aborts. */
+/** Connects; aborts at the timeout or when the signal aborts. */
 async function dialWithin(protocol: NatsProtocol, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted) throw interruptedError()
   const connected = protocol.dialLoop()
@@ -88,7 +88,7 @@ async function dialWithin(protocol: NatsProtocol, timeoutMs: number, signal: Abo
     protocol.abortConnect(error as Error)
     connected.then(
       () => protocol.close(),
-      // What the attempt ended with is thrown below.
+      // The outcome of the attempt is thrown below.
       () => {},
     )
     throw error
@@ -101,7 +101,7 @@ async function dialWithin(protocol: NatsProtocol, timeoutMs: number, signal: Abo
 const shortestWaitMs = 50
 const longestWaitMs = 2000
 
-/** The wait between two reconnects grows with the time since the loss. */
+/** The delay between two reconnects grows with the time since the loss. */
 class Backoff {
   #since: number | undefined
 

@@ -1,4 +1,4 @@
-/** A NATS server or cluster, by nats.js. Operations started while the connection is lost wait for the reconnect. */
+/** A NATS server or cluster, through nats.js. Operations started while the connection is lost wait for the reconnect. */
 import {createInbox, errors, type PermissionViolationError, type ServerInfo} from '@nats-io/transport-node'
 import {BusError, closedError} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
@@ -53,7 +53,7 @@ class NatsBus implements Transport {
   readonly #sendBuffer: SendBuffer
   readonly #requests: Requests
   readonly #inbox: Inbox
-  /** How long to wait for a silent server. */
+  /** How long to wait for a server that does not respond. */
   readonly #silenceMs: number
   readonly #signal: AbortSignal | undefined
   readonly #open = new Set<NatsSubscription>()
@@ -221,7 +221,7 @@ class NatsBus implements Transport {
     }
   }
 
-  /** Waits for the connection; false when it is lost and the opening signal aborts. */
+  /** Waits for the connection; false if it is lost and the signal of `open` aborts. */
   async #reconnected(): Promise<boolean> {
     if (this.connection.isUp || this.#signal === undefined) {
       await this.connection.ready()
@@ -297,7 +297,7 @@ class NatsBus implements Transport {
     const failure = publishDenied(this.url, error)
     const subject = error.subject ?? ''
     for (const each of [...this.#listeners]) if (each.onRefused?.(subject, failure)) return
-    // The server sends this once per message.
+    // The server sends this error once per message.
     if (!this.#requests.failTo(error.subject, failure)) this.#publishFailure ??= failure
   }
 
@@ -332,7 +332,7 @@ class NatsBus implements Transport {
     }
   }
 
-  /** Sends what is left; waits for a silent server no longer than for a connect. */
+  /** Sends the remaining messages; waits for a server that does not respond no longer than for a connect. */
   async #finish(): Promise<void> {
     if (!this.connection.isUp) {
       this.#throwPublishFailure()
@@ -347,7 +347,7 @@ class NatsBus implements Transport {
   }
 }
 
-/** Resolves when the signal aborts, or already has. */
+/** Resolves when the signal aborts or has aborted. */
 function whenAborted(signal: AbortSignal): {readonly promise: Promise<void>} & Disposable {
   const {promise, resolve} = Promise.withResolvers<void>()
   const abort = () => resolve()

@@ -1,4 +1,4 @@
-/** What a server says about a connection: its login, its clock, what its version lacks. */
+/** What a server reports about a connection: its login, its clock, and features that it lacks. */
 import {isFailure} from '../../core/errors.ts'
 import type {Transport} from '../contract.ts'
 import type {Examination, TlsFacts} from '../examination.ts'
@@ -13,7 +13,7 @@ interface UserInfo {
   }
 }
 
-/** Asks for the user info, which includes the server's time. Old servers and restricted logins give neither. */
+/** Requests the user info, which includes the server's time. Old servers and restricted logins provide neither. */
 export async function examineNats(
   bus: Pick<Transport, 'request'>,
   version: string,

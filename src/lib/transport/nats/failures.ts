@@ -1,4 +1,4 @@
-/** Errors of nats.js, TLS, sockets and the server, in our own sentences. */
+/** Translates errors of nats.js, TLS, sockets and the server into our own sentences. */
 import {
   AuthorizationError,
   type PermissionViolationError,
@@ -14,7 +14,7 @@ interface Reason {
   readonly try?: readonly string[]
 }
 
-/** `login` is its name in a sentence, undefined without one. Timeouts in milliseconds. */
+/** `login` is its name in errors, undefined without one. Timeouts in milliseconds. */
 export function connectFailure(url: string, error: unknown, login: string | undefined, timeoutMs: number): unknown {
   if (error instanceof BusError) return error
   if (isLoginError(error)) return loginFailure(url, error, login)
@@ -72,7 +72,7 @@ export function serverSays(error: Error): string {
   return reasonOf(error, 0).text
 }
 
-/** Does the server close the connection after this error? Then it is reported with the loss. */
+/** Whether the server closes the connection after this error. It is then reported with the loss. */
 export function endsConnection(error: Error): boolean {
   return (
     isLoginError(error) || /stale|slow consumer|maximum (payload|connections)|revoked|shutdown/i.test(error.message)

@@ -1,6 +1,6 @@
 /**
- * Header lines on the wire (ADR-4). nats.js keeps headers in a map, which loses the order of repeated names and the
- * space around values; here both are kept.
+ * Header lines on the wire (ADR-4). nats.js stores headers in a map, which loses the order of repeated names and the space
+ * around values; here both are kept.
  */
 import {type Headers, noHeaders} from '../../core/message.ts'
 import {exactText} from '../../core/text/exact-text.ts'
@@ -29,7 +29,7 @@ export function parseHeaders(bytes: Uint8Array): Headers {
   return headers.length === 0 ? noHeaders : headers
 }
 
-/** Is this the server's reply to a request without responders? `size` is that of the headers. */
+/** Whether this is the server's reply to a request without responders. `size` is the size of the headers. */
 export function isNoResponders(bytes: Uint8Array, size: number): boolean {
   return bytes.length === size && bytes[9] === 0x35 && bytes[10] === 0x30 && bytes[11] === 0x33
 }

@@ -1,6 +1,6 @@
 /**
- * The one subscription that receives all replies. The last token of the subject says which request a reply belongs to;
- * `-<share>-<number>` is a share of the inbox, for senders with too many requests for a promise each.
+ * The single subscription that receives all replies. The last token of the subject identifies the request; `-<share>-<number>`
+ * belongs to a share of the inbox, for senders with too many requests for a promise each.
  */
 import type {Message} from '../../core/message.ts'
 import type {Requests} from '../shared/requests.ts'

@@ -12,8 +12,8 @@ import {readTrusted} from '../../core/trusted-file.ts'
 import type {Login} from '../contract.ts'
 
 /**
- * The authenticators for a login, none without one. Fails with `usage` for files and seeds that cannot be used. Files
- * are read again at each reconnect, since credentials may be renewed during a long run.
+ * The authenticators for a login; none without one. Fails with `usage` for files and seeds that cannot be used. Files are read
+ * again at each reconnect, because credentials may be renewed during a long run.
  */
 export function authenticators(login: Login, fromUrl: Login | undefined): Authenticator[] {
   const {user, password, token} = fromUrl ?? login
@@ -25,7 +25,7 @@ export function authenticators(login: Login, fromUrl: Login | undefined): Authen
   return found
 }
 
-/** The login as named in a sentence, with the time it expired; undefined without a login. */
+/** The login as it appears in errors, with the time at which it expired; undefined without a login. */
 export function loginName(login: Login, fromUrl: Login | undefined): string | undefined {
   const {user, token} = fromUrl ?? login
   const key = keyLogin(login)
@@ -48,7 +48,7 @@ function expiry(jwt = ''): string {
     const isOver = typeof exp === 'number' && exp * 1000 < Date.now()
     return isOver ? ` (expired ${new Date(exp * 1000).toISOString().replace('.000', '')})` : ''
   } catch {
-    // The server says what is wrong with the token.
+    // The server reports what is wrong with the token.
     return ''
   }
 }
@@ -58,7 +58,7 @@ interface Key {
   readonly seed?: string | undefined
 }
 
-/** Reads the key now, so that an error shows at once; returns a function that reads it again. */
+/** Reads the key now, so that errors appear immediately; returns a function that reads it again. */
 function keyLogin(login: Login): (() => Key) | undefined {
   const {credsFile, creds, nkeyFile, jwt, seed} = login
   const read =
@@ -100,7 +100,7 @@ function readText(path: string): string {
   }
 }
 
-/** A credentials file holds a JWT and a seed, each between two marker lines. */
+/** A credentials file contains a JWT and a seed, each between two marker lines. */
 function parseCreds(text: string, name: string): Key {
   const block = (what: string) =>
     new RegExp(`-{3,}BEGIN ${what}-{3,}\\s+(\\S+)\\s+-{3,}END ${what}-{3,}`, 'i').exec(text)?.[1]
@@ -121,7 +121,7 @@ function isSeed(seed: string): boolean {
     nkeys.fromSeed(new TextEncoder().encode(seed))
     return true
   } catch {
-    // The caller says that it is no seed.
+    // The caller reports that it is not a seed.
     return false
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The protocol engine of nats.js, extended for a command line: the first connect can be aborted at once, failures are
- * reported when they happen, and messages come without a wrapper object each. It overrides internals of nats.js, so that
+ * The protocol engine of nats.js, extended for a command line: the first connect can be aborted immediately, failures are
+ * reported when they happen, and messages arrive without a wrapper object each. It overrides internals of nats.js, so that
  * version is pinned and bundled; the conformance suite runs it against the oldest and the newest server.
  */
 import {
@@ -18,7 +18,7 @@ import {
 import type {TlsFacts} from '../examination.ts'
 import type {NatsSocket} from './socket.ts'
 
-/** Receives a message: the positions of subject, reply and headers, then headers and payload in one. */
+/** Receives a message: the positions of subject, reply and headers, then a buffer with headers and payload. */
 export type MessageHandler = (arg: MsgArg, data: Uint8Array) => void
 
 /** One subscription at the server. */
@@ -51,14 +51,14 @@ export class NatsProtocol extends ProtocolHandler {
   beforeCommand: (() => void) | undefined
 
   constructor(options: ConnectionOptions, factory: TransportFactory, onStatus: (status: Status) => void) {
-    // The factory belongs to the module, not to the connection: set before each use, since connections differ.
+    // The factory is global to the module: it is set before each use, because connections differ.
     setTransportFactory(factory)
     super(parseOptions(options), nobody)
     this.#factory = factory
     this.#onStatus = onStatus
   }
 
-  /** The connection's encryption; undefined when there is none, or the socket does not tell. */
+  /** The connection's encryption; undefined if there is none, or if the socket does not report it. */
   get tlsFacts(): TlsFacts | undefined {
     return (this.transport as NatsSocket).tlsFacts
   }
@@ -122,7 +122,7 @@ export class NatsProtocol extends ProtocolHandler {
         if (left <= 0) resolve()
         else timer = setTimeout(late, left)
       }
-      // If we were too busy to read, what has arrived is read first.
+      // If we were too busy to read, data that has arrived is read first.
       const late = () => setImmediate(look)
       timer = setTimeout(late, ms)
     })
@@ -162,7 +162,7 @@ export class NatsProtocol extends ProtocolHandler {
   }
 
   override async disconnected(error?: Error): Promise<void> {
-    // During a connect only the dial needs to know.
+    // During a connect, only the dial code needs to know.
     const dialFailed = this.connectError
     if (dialFailed !== undefined) return dialFailed(error ?? new Error('the server closed the connection'))
     this.#failFlushes()
@@ -178,7 +178,7 @@ export class NatsProtocol extends ProtocolHandler {
     super.resetOutbound()
     const onFrame = () => {
       this.#lastFrameAt = performance.now()
-      // Any frame is a sign of life; the reply to a heartbeat may be queued behind many messages.
+      // Any frame proves that the server responds; the reply to a heartbeat may be queued behind many messages.
       if (this.heartbeats.pendings.length > 0) this.heartbeats._reset()
     }
     const onFailure = (error: Error) => {
@@ -210,7 +210,7 @@ export class NatsProtocol extends ProtocolHandler {
     this.#failFlushes()
   }
 
-  /** nats.js does this at its next dial, or never. */
+  /** nats.js does this at its next connect, or never. */
   #failFlushes(): void {
     for (const pong of this.pongs.splice(0)) pong.reject(new Error('the connection is lost'))
   }

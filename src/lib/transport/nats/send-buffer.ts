@@ -1,7 +1,7 @@
 /**
- * Publishing: writes commands into chunks of bytes that are sent once per turn of the event loop, or when full. That is
- * much cheaper than one buffer for each part of each message. Holds what is published while disconnected, and counts the
- * messages that the server has not confirmed.
+ * Publishes by writing commands into chunks of bytes, which are sent once per turn of the event loop, or when full. That is
+ * much cheaper than one buffer for each part of each message. Holds messages published while disconnected, and counts those
+ * that the server has not confirmed.
  */
 import {BusError} from '../../core/errors.ts'
 import {type Outgoing, sizeOf} from '../../core/message.ts'
@@ -12,7 +12,7 @@ const chunkBytes = 64 * 1024
 const mostKnown = 10_000
 /** Bytes to hold while disconnected. */
 const mostWaiting = 8 * 1024 * 1024
-/** At least the digits of two sizes, spaces and line ends. */
+/** At least the length of two sizes, spaces and line ends. */
 const framing = 64
 
 export interface SendBufferOptions {
@@ -24,7 +24,7 @@ export interface SendBufferOptions {
 
 export class SendBuffer {
   readonly #parts: SendBufferOptions
-  /** The start of the command, for each subject that was checked. */
+  /** The start of the command, for each valid subject. */
   readonly #known = new Map<string, Uint8Array>()
   #chunk: Buffer = Buffer.alloc(0)
   #start = 0
@@ -50,18 +50,18 @@ export class SendBuffer {
     return this.#published - this.#sent
   }
 
-  /** Queues a message. Throws `usage` when no server would accept it, `connect` when too much is waiting for a connection. */
+  /** Queues a message. Throws `usage` if no server would accept it, `connect` if too much is waiting for a connection. */
   publish(message: Outgoing): void {
     this.#write(message)
     this.#published++
   }
 
-  /** As `publish`, for a message that its reply confirms. */
+  /** Like `publish`, for a message that is confirmed by its reply. */
   request(message: Outgoing): void {
     this.#write(message)
   }
 
-  /** As `request`, with a reply subject that needs no check. */
+  /** Like `request`, with a reply subject that needs no check. */
   store(message: Outgoing, reply: string): void {
     this.#write(message, reply)
   }
@@ -79,7 +79,7 @@ export class SendBuffer {
     this.#arm()
   }
 
-  /** Sends what is queued; returns a mark for `confirm`. */
+  /** Sends the queue; returns a mark for `confirm`. */
   send(): number {
     const bytes = this.#chunk.subarray(this.#start, this.#end)
     this.#start = this.#end
@@ -93,7 +93,7 @@ export class SendBuffer {
     return this.#sent
   }
 
-  /** Call after a reconnect: sends what was held. */
+  /** To be called after a reconnect: sends messages that were held. */
   resume(): void {
     const waiting = this.#waiting
     this.#waiting = []
@@ -107,7 +107,7 @@ export class SendBuffer {
     this.#confirmed = Math.max(this.#confirmed, mark)
   }
 
-  /** Call when the connection is lost: returns the number of unconfirmed messages, and stops counting them. */
+  /** To be called when the connection is lost: returns the number of unconfirmed messages, and stops counting them. */
   forget(): number {
     const {unconfirmed} = this
     this.#confirmed = this.#sent
@@ -192,7 +192,7 @@ const newline = Buffer.from('\r\n')
 function tooLarge(headers: number, payload: number, limit: number, url: string): BusError {
   const what = headers === 0 ? `the payload has ${payload}` : `headers and payload have ${headers + payload}`
   const data = {size: headers + payload, limit}
-  return new BusError('usage', `${what} bytes, ${url} takes ${limit} at most`, {data})
+  return new BusError('usage', `${what} bytes, but ${url} accepts at most ${limit}`, {data})
 }
 
 function tooMuch(url: string): BusError {

@@ -4,12 +4,12 @@ import type {Login} from '../contract.ts'
 import {serverScheme, serversIn} from '../server-urls.ts'
 
 export interface Servers {
-  /** For messages: without logins. */
+  /** The list without logins, for messages. */
   readonly shown: string
   /** `host:port`, or a whole URL for WebSockets. */
   readonly list: readonly string[]
   readonly webSocket: boolean
-  /** A URL asks for TLS. */
+  /** Whether a URL requires TLS. */
   readonly secure: boolean
   readonly login: Login | undefined
 }
@@ -34,7 +34,7 @@ export function parseServers(url: string): Servers {
 
 function parse(scheme: string, rest: string) {
   const {port: defaultPort, isWebSocket = false, isEncrypted = false} = serverScheme(scheme)
-  // `URL` keeps the port only for schemes that it does not know.
+  // `URL` keeps the port only for unknown schemes.
   const url = URL.parse(`nats://${rest}`)
   if (url === null || url.hostname === '') {
     const typed = rest.slice(rest.lastIndexOf('@') + 1)
@@ -69,7 +69,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The servers of a list are one cluster, so they share one login. */
+/** The servers of a list form one cluster, so they share one login. */
 function theLogin(logins: readonly Login[]): Login | undefined {
   const [first, ...others] = logins
   if (others.some((other) => JSON.stringify(other) !== JSON.stringify(first))) {

@@ -2,10 +2,10 @@ import type {ConnectionOptions, Transport as NatsTransport, Server, ServerInfo} 
 import type {TlsFacts} from '../examination.ts'
 
 const pieceBytes = 64 * 1024
-/** The failure for a server that does not begin as NATS servers do. */
+/** The failure for a server whose first line is not that of a NATS server. */
 export const notNats = 'the server there is not a NATS server'
 
-/** The INFO in a server's first line. Throws the error that the server sent instead, or `notNats`. */
+/** Parses the INFO in a server's first line. Throws the error that the server sent instead, or `notNats`. */
 export function parseIntroduction(line: Buffer): ServerInfo {
   const [, word, rest] = /^(INFO|-ERR) (.*)/i.exec(line.toString('utf8')) ?? []
   if (word === undefined || rest === undefined) throw new Error(notNats)
@@ -13,7 +13,7 @@ export function parseIntroduction(line: Buffer): ServerInfo {
   return JSON.parse(rest)
 }
 
-/** A socket that carries the NATS protocol: what TCP and WebSockets share. */
+/** A socket for the NATS protocol: what TCP and WebSockets share. */
 export abstract class NatsSocket implements NatsTransport {
   readonly lang = 'nats.js'
   readonly version = '3.4.0'
@@ -25,7 +25,7 @@ export abstract class NatsSocket implements NatsTransport {
   #isOver = false
   #isDiscarded = false
 
-  /** Resolves when the server has introduced itself. */
+  /** Resolves when the server has sent its INFO. */
   abstract connect(server: Server, options: ConnectionOptions): Promise<void>
   abstract send(frame: Uint8Array): void
   abstract isEncrypted(): boolean
@@ -34,7 +34,7 @@ export abstract class NatsSocket implements NatsTransport {
   protected abstract stopReading(): void
   protected abstract startReading(): void
 
-  /** Undefined when not encrypted, or when the platform does not tell. */
+  /** Undefined if not encrypted, or if the platform does not report it. */
   get tlsFacts(): TlsFacts | undefined {
     return undefined
   }

@@ -8,9 +8,9 @@ import type {MessageHandler, NatsProtocol, ServerSubscription} from './protocol.
 
 export interface NatsSubscriptionOptions extends MailboxOptions {
   readonly queue: string | undefined
-  /** How long a drain waits for a silent server. */
+  /** How long a drain waits for a server that does not respond. */
   readonly drainMs: number
-  /** Makes the error for a pattern that the server refuses. */
+  /** Creates the error for a pattern that the server refuses. */
   readonly refusal: (pattern: string, error: Error) => BusError
 }
 
@@ -18,9 +18,9 @@ export interface NatsSubscriptionOptions extends MailboxOptions {
 const activeMs = 1000
 
 /**
- * For how long reading may pause in all for a reader that has fallen behind, until it has caught up. A burst is thus
- * received without loss; but a reader that stays too slow must not make the server slow down publishers, as it does when
- * it cannot send a client its messages.
+ * How long reading may pause in total for a reader that has fallen behind, until it has caught up. A burst is thus received
+ * without loss; but a reader that stays too slow must not make the server slow down publishers, which happens when it cannot
+ * send a client its messages.
  */
 const mostPausedMs = 1000
 
@@ -63,7 +63,7 @@ export class NatsSubscription extends Mailbox {
     return taken
   }
 
-  /** Delivers what the server has sent and has not yet arrived. */
+  /** Delivers messages that the server has sent and that have not arrived yet. */
   override drain(): Promise<void> {
     this.#draining ??= this.#drain()
     return this.#draining
@@ -96,8 +96,8 @@ export class NatsSubscription extends Mailbox {
 }
 
 /**
- * Makes messages of what comes for a pattern. With several patterns the server sends a message once for each pattern that
- * matches: the first of them delivers it. To a queue group it sends a message once.
+ * Creates messages for one pattern. With several patterns the server sends a message once for each pattern that matches: the
+ * first of them delivers it. To a queue group it sends a message once.
  */
 function makeHandler(pattern: string, earlier: readonly string[], push: (message: Message) => void): MessageHandler {
   const toMessage = messageReader()
@@ -122,7 +122,7 @@ export function messageReader(): (...args: Parameters<MessageHandler>) => Messag
   }
 }
 
-/** Subjects come in runs: the string of the last one is reused. */
+/** Equal subjects often follow each other: the string of the last one is reused. */
 export function subjectReader(): (bytes: Uint8Array) => string {
   let last = new Uint8Array()
   let text = ''

@@ -45,8 +45,8 @@ export class TcpSocket extends NatsSocket {
   send(frame: Uint8Array): void {
     const socket = this.#socket
     if (this.isClosed || socket === undefined) return
-    // One turn is sent in one piece. A server that refuses a login then has nothing unread when it closes the connection;
-    // with unread data its system could reset the connection before the refusal arrives.
+    // The commands of one turn are sent in one piece. A server that refuses a login then has no unread data when it closes the
+    // connection; with unread data its system could reset the connection before the refusal arrives.
     if (socket.writableCorked === 0 && frame.length < ownPieceBytes) {
       socket.cork()
       process.nextTick(() => socket.uncork())
@@ -109,7 +109,7 @@ export class TcpSocket extends NatsSocket {
     )
   }
 
-  /** The server's first line. What follows stays in the socket. */
+  /** The server's first line. Data after it stays in the socket. */
   #introduction(): Promise<Buffer> {
     const socket = this.#socket as Socket
     return this.#step((done) => {

@@ -9,7 +9,7 @@ export interface Tls {
   readonly isWanted: boolean
   /** TLS starts before the server sends anything. */
   readonly first: boolean
-  /** With Node's option names. */
+  /** Named like Node's options. */
   readonly material: TlsMaterial
 }
 
@@ -20,7 +20,7 @@ export interface TlsMaterial {
   readonly rejectUnauthorized?: boolean
 }
 
-/** Reads the files. Fails with `usage` when one cannot be used. */
+/** Reads the files. Fails with `usage` if one cannot be used. */
 export function readTls(options: TlsOptions = {}, isWanted: boolean): Tls {
   const {caFile, certFile, keyFile, first = false, insecure} = options
   if ((certFile === undefined) !== (keyFile === undefined)) {

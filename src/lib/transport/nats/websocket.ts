@@ -1,4 +1,7 @@
-/** NATS over WebSockets, by `ws`: Node's own client takes no CA and no client certificate, and gives no cause of failures. */
+/**
+ * NATS over WebSockets, with `ws`: Node's own client accepts no CA and no client certificate, and does not report the cause of
+ * failures.
+ */
 import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
 import WebSocket from 'ws'
 import {NatsSocket, parseIntroduction} from './socket.ts'

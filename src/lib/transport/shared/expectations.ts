@@ -1,6 +1,6 @@
 /**
- * What a stream answers before it stores a message, on buses that are their own server: the headers by which publishers
- * say what they expect, message ids, and limits, in JetStream's order and with its codes.
+ * The checks of a stream before it stores a message, on buses that implement streams themselves: the headers with expectations
+ * of publishers, message ids, and limits, in JetStream's order and with its codes.
  */
 import type {BusError} from '../../core/errors.ts'
 import {type Headers, headerOf, type Outgoing, sizeOf} from '../../core/message.ts'
@@ -26,7 +26,7 @@ const unfulfilled: readonly (readonly [header: RegExp, why: Refusal])[] = [
   [/^nats-stream-source$/i, 'source'],
 ]
 
-/** The stream that a message is for, as it is now. */
+/** The current state of the stream of a message. */
 export interface StreamNow {
   readonly url: string
   readonly config: StreamConfig
@@ -35,9 +35,9 @@ export interface StreamNow {
   readonly lastSeq: number
   /** Message id of the last message, or empty. */
   readonly lastId: string
-  /** The sequence of the last message with the subject; 0 for none. */
+  /** The sequence of the last message with the subject; 0 if there is none. */
   lastOfSubject(): number
-  /** The sequence under which a message id is remembered. */
+  /** The sequence of a remembered message id. */
   seqOf(id: string): number | undefined
 }
 
@@ -46,7 +46,7 @@ export function msgIdOf(headers: Headers): string | undefined {
   return headerOf(headers, storeHeaders.msgId) || undefined
 }
 
-/** Why the message is not to be stored: it asks for what is not done here, an expectation is not met, or it is there already. */
+/** Why the message is not to be stored: it requests an unsupported feature, an expectation is not met, or it is a duplicate. */
 export function unlessExpected(headers: Headers, stream: StreamNow): Stored | BusError | undefined {
   if (headers.length === 0) return undefined
   for (const [header] of headers) {
@@ -77,7 +77,7 @@ export function unlessExpected(headers: Headers, stream: StreamNow): Stored | Bu
   return lastId === undefined ? undefined : refusal(stream, 'wrongMsgId', lastId)
 }
 
-/** The limit that a message would break. `bytes` is what it takes in the stream, `has` what the stream has now. */
+/** The limit that a message would exceed. `bytes` is its size in the stream, `has` the current totals of the stream. */
 export function brokenLimit(
   stream: Pick<StreamNow, 'url' | 'config'>,
   message: Outgoing,
@@ -91,7 +91,7 @@ export function brokenLimit(
   return maxBytes !== undefined && has.bytes + bytes > maxBytes ? refusal(stream, 'tooManyBytes') : undefined
 }
 
-/** Payload and headers as NATS counts them. */
+/** The size of payload and headers as NATS counts it. */
 export function wireSize({data, headers = []}: Outgoing): number {
   let size = sizeOf(data)
   if (headers.length > 0) size += 14

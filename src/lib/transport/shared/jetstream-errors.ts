@@ -1,12 +1,12 @@
-/** JetStream's errors that busline looks for, sorts by kind, or reports itself where the bus is its own server. */
+/** The JetStream errors that busline recognises, assigns to a kind, or reports itself on a bus that implements streams. */
 import {BusError, type FailureKind} from '../../core/errors.ts'
 
 export interface JetStreamError {
   /** JetStream's `err_code`. */
   readonly code: number
-  /** Whose the fault is, `remote` by default; `passing`: the server accepts the same request a moment later. */
+  /** The kind of failure, `remote` by default; `passing` means that the server accepts the same request a moment later. */
   readonly kind?: FailureKind | 'passing'
-  /** The server's description, for buses that are their own server. */
+  /** The server's description, for buses that implement streams. */
   readonly text?: string
 }
 
@@ -41,7 +41,7 @@ export const jetStreamErrors = {
   filtersOverlap: {code: 10138, kind: 'usage'},
   consumerExists: {code: 10148, kind: 'usage'},
   duplicateInProcess: {code: 10158, kind: 'passing'},
-  /** As `wrongSeq`, from 2.12 on. */
+  /** Like `wrongSeq`, since 2.12. */
   wrongSeqUnsaid: {code: 10164},
   ttl: {code: 10166, text: 'per-message TTL is disabled'},
   tooManyRequests: {code: 10167, kind: 'passing'},
@@ -63,13 +63,13 @@ export function codeOf(error: unknown): number | undefined {
   return typeof code === 'number' ? code : undefined
 }
 
-/** Whose fault an `err_code` is. */
+/** The kind of failure of an `err_code`. */
 export function kindOfCode(code: number): FailureKind | 'passing' {
   const rows: readonly JetStreamError[] = Object.values(jetStreamErrors)
   return rows.find((row) => row.code === code)?.kind ?? 'remote'
 }
 
-/** The server says: wait, and send it again. */
+/** Whether the server asks to send the request again later. */
 export function isPassingCode(error: unknown): boolean {
   const code = codeOf(error)
   return code !== undefined && kindOfCode(code) === 'passing'

@@ -1,7 +1,7 @@
 import {BusError} from '../../core/errors.ts'
 import type {Consumers, Streams} from '../streams-contract.ts'
 
-/** Everything but `publisher`, which is there at once. */
+/** Everything except `publisher`, which is synchronous. */
 export type StoredStreams = Omit<Streams, 'publisher'>
 
 const streamMethods: Readonly<Record<Exclude<keyof StoredStreams, 'consumers'>, true>> = {
@@ -12,7 +12,7 @@ const consumerMethods: Readonly<Record<keyof Consumers, true>> = {
   ...{add: true, info: true, list: true, remove: true, reset: true, consume: true},
 }
 
-/** Streams each of whose calls goes through `use`, which loads them, and may check and translate failures. */
+/** Streams whose calls go through `use`, which loads the implementation, and may check and translate failures. */
 export function lazyStreams(
   use: (call: (streams: StoredStreams) => Promise<unknown>) => Promise<unknown>,
   publisher: Streams['publisher'],
@@ -21,7 +21,7 @@ export function lazyStreams(
   return {...forwarded<Omit<StoredStreams, 'consumers'>>(streamMethods, use), publisher, consumers}
 }
 
-/** The streams of a bus that keeps none: everything fails with `notFound`. */
+/** The streams of a bus without stored messages: every call fails with `notFound`. */
 export function noStreams(url: string): Streams {
   const refusal = () => new BusError('notFound', `${url} has no streams`)
   return lazyStreams(
@@ -34,7 +34,7 @@ export function noStreams(url: string): Streams {
 
 type Methods = Readonly<Record<string, (...args: unknown[]) => Promise<unknown>>>
 
-/** An object with these methods; each calls the one of its name on what `use` provides. */
+/** An object with these methods; each calls the method of the same name on the result of `use`. */
 function forwarded<T>(
   names: Readonly<Record<keyof T & string, true>>,
   use: (call: (target: T) => Promise<unknown>) => Promise<unknown>,

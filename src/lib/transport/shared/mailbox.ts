@@ -3,17 +3,17 @@ import type {Subscription} from '../subscription.ts'
 import {TakeQueue, type TakeQueueOptions} from './take-queue.ts'
 
 export interface MailboxOptions extends Pick<TakeQueueOptions, 'refill' | 'failure' | 'signal'> {
-  /** Most messages to hold (default 65,536); later ones are dropped and counted. */
+  /** Largest number of messages to hold (default 65,536); later ones are dropped and counted. */
   readonly limit?: number | undefined
-  /** Called when a drain begins, before what remains is taken. */
+  /** Called when a drain begins, before the remaining messages are taken. */
   readonly onDrain?: (() => void) | undefined
   /** Called once, when the mailbox ends: by `close`, by the reader leaving, after a drain or a failure. */
   readonly onClose?: (() => void) | undefined
-  /** Called for the first message dropped since the reader last took some, with all that were dropped so far. */
+  /** Called for the first message dropped since the reader last took some, with the total number dropped so far. */
   readonly onDrop?: ((dropped: number) => void) | undefined
 }
 
-/** What is taken, message by message, to its end; leaving the loop closes the source. */
+/** Takes messages one by one to the end; leaving the loop closes the source. */
 export async function* eachTaken(source: Pick<Mailbox, 'take'> & {close(): unknown}): AsyncGenerator<Message, void> {
   try {
     for (;;) {
@@ -40,7 +40,7 @@ export class Mailbox extends TakeQueue<Message> implements Subscription {
     if (options.signal?.aborted) this.end()
   }
 
-  /** Hands in a message; false when it was dropped. */
+  /** Adds a message; false if it was dropped. */
   push(message: Message): boolean {
     if (!this.isOpen) return false
     if (this.length >= this.#limit) {
@@ -72,7 +72,7 @@ export class Mailbox extends TakeQueue<Message> implements Subscription {
     return Promise.resolve()
   }
 
-  /** Ends it with an error that the reader meets after what is held. */
+  /** Ends it with an error, which the reader gets after the messages held. */
   override fail(error: unknown): void {
     super.fail(error)
     if (this.length === 0) this.end()

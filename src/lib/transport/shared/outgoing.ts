@@ -3,14 +3,14 @@ import {checkHeader, type Headers, type Outgoing, sizeOf} from '../../core/messa
 import {checkSubject} from '../../core/subject.ts'
 
 /**
- * What the reply subjects of response streams begin with. A request with such a reply subject that nobody serves is
- * answered there with `noRespondersHeaders` and nothing else, as a NATS server does for every request.
+ * The prefix of the reply subjects of response streams. A request with such a reply subject that nobody serves is answered with
+ * `noRespondersHeaders` only, as a NATS server does for every request.
  */
 export const streamInboxPrefix = '_SINBOX.'
 
 export const noRespondersHeaders: Headers = [['Status', '503']]
 
-/** What every driver refuses before a message leaves: bad subjects, bad headers, too much payload. Throws `usage`. */
+/** The checks of every driver before a message is sent: subject, headers, payload size. Throws `usage`. */
 export function checkOutgoing(message: Outgoing, maxPayload: number, url: string): void {
   checkSubject(message.subject)
   if (message.reply !== undefined) checkSubject(message.reply)
@@ -18,10 +18,12 @@ export function checkOutgoing(message: Outgoing, maxPayload: number, url: string
   checkSize(message.data, maxPayload, url)
 }
 
-/** Refuses a payload over the limit; sizes in bytes. */
+/** Refuses a payload that exceeds the limit; sizes in bytes. */
 export function checkSize(data: Outgoing['data'], limit: number, url: string): void {
   if (data === undefined || data.length * 3 <= limit) return
   const size = sizeOf(data)
   if (size <= limit) return
-  throw new BusError('usage', `the payload has ${size} bytes, ${url} takes ${limit} at most`, {data: {size, limit}})
+  throw new BusError('usage', `the payload has ${size} bytes, but ${url} accepts at most ${limit}`, {
+    data: {size, limit},
+  })
 }

@@ -1,6 +1,6 @@
 /**
- * A publisher's window: how many messages wait for their acknowledgement, who waits for room or for the end, what was
- * acknowledged, and the deadline. A driver sends the messages and reports what became of each.
+ * A publisher's window: counts messages waiting for their acknowledgement, wakes callers that wait for room or for the end,
+ * records what was acknowledged, and enforces the deadline. A driver sends the messages and reports the outcome of each.
  */
 import {BusError, closedError} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
@@ -19,10 +19,10 @@ export abstract class PublishWindow implements StreamPublisher {
   readonly #size: number
   #pushed = 0
   #settled = 0
-  /** Messages that were settled at the last look; -1 before the first. */
+  /** Messages that were settled at the last check; -1 before the first. */
   #settledBefore = -1
   #failure: unknown
-  /** Nothing more is waited for. */
+  /** Nothing is waited for any more. */
   #isGivenUp = false
   #isClosed = false
   #room: PromiseWithResolvers<void> | undefined
@@ -43,7 +43,7 @@ export abstract class PublishWindow implements StreamPublisher {
     this.#failure = placed(interruptedError(), 0)
   }
 
-  /** Sends the message with this place among those pushed. Throws as `push` does for a bad one. */
+  /** Sends the message with this index among those pushed. Throws as `push` does for an invalid one. */
   protected abstract send(message: Outgoing, index: number): void
 
   push(message: Outgoing): Promise<void> | undefined {
@@ -81,17 +81,17 @@ export abstract class PublishWindow implements StreamPublisher {
     this.closed()
   }
 
-  /** Messages without their acknowledgement. */
+  /** The number of unacknowledged messages. */
   protected get open(): number {
     return this.#pushed - this.#settled
   }
 
-  /** Messages that were acknowledged or refused. */
+  /** The number of messages acknowledged or refused. */
   protected get settledCount(): number {
     return this.#settled
   }
 
-  /** What became of a message. */
+  /** Reports the outcome of a message. */
   protected settle(index: number, outcome: Stored | BusError): void {
     if (outcome instanceof BusError) this.refuse(index, outcome)
     else {
@@ -104,14 +104,14 @@ export abstract class PublishWindow implements StreamPublisher {
     }
   }
 
-  /** The acknowledgement of a message that has failed already. */
+  /** Reports the acknowledgement of a message that has already failed. */
   protected storedLate(index: number, stored: Stored): void {
     this.acknowledged++
     if (stored.duplicate) this.duplicates++
     this.#options.onStored?.(index, stored)
   }
 
-  /** A message was not stored; the others are still waited for. */
+  /** Reports that a message was not stored; the others are still waited for. */
   protected refuse(index: number, error: unknown): void {
     this.#settled++
     const {onRefused} = this.#options
@@ -125,24 +125,24 @@ export abstract class PublishWindow implements StreamPublisher {
     return {index: this.#settled, subject: ''}
   }
 
-  /** Waits for no acknowledgement any more. */
+  /** Stops waiting for acknowledgements. */
   protected giveUp(error: unknown): void {
     this.#isGivenUp = true
     this.#fail(error, this.oldest.index)
     this.#wake()
   }
 
-  /** Looks again when something may be late. */
+  /** Schedules the next check for late messages. */
   protected watch(): void {
     this.#timer?.cancel()
     this.#timer = undefined
     const waitMs = this.#isClosed || this.#isGivenUp ? undefined : this.look()
     if (waitMs === undefined) return
-    // What has come while we were too busy to read is read first.
+    // Messages that arrived while we were too busy to read are read first.
     this.#timer = new Timer(Math.max(1, waitMs), () => setImmediate(() => this.watch())).unref()
   }
 
-  /** Fails what is late; answers in how many milliseconds to look again, if at all. */
+  /** Fails late messages; returns the milliseconds until the next check, if one is needed. */
   protected look(): number | undefined {
     if (this.open === 0) return undefined
     const isStill = this.#settled === this.#settledBefore
@@ -152,7 +152,7 @@ export abstract class PublishWindow implements StreamPublisher {
     return undefined
   }
 
-  /** It was closed: everything is settled or given up. */
+  /** Called after it was closed: everything is settled or given up. */
   protected closed(): void {}
 
   readonly #abort = (): void => this.giveUp(interruptedError())

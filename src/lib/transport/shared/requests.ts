@@ -1,6 +1,6 @@
 /**
- * Requests in flight on one connection. All replies come through one inbox subscription; the last token of the reply
- * subject says whose they are, so a request costs a map entry and a timer, never a subscription.
+ * Requests in flight on one connection. All replies arrive through one inbox subscription; the last token of the reply subject
+ * identifies the request, so a request costs a map entry and a timer, never a subscription.
  */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
@@ -15,11 +15,11 @@ interface Pending {
 }
 
 export interface RequestsOptions {
-  /** Makes the last token of the next reply subject; else they are counted. */
+  /** Creates the last token of the next reply subject; by default a counter. */
   readonly token?: (() => string) | undefined
-  /** What a request fails with whose time is up, when the bus knows better than that no reply came. */
+  /** The failure of a request at its timeout, if the bus can say more than that no reply arrived. */
   readonly late?: ((reply: string, timeoutMs: number) => unknown) | undefined
-  /** Told of each reply subject that is waited for no more, whether a reply came or not. */
+  /** Called for each reply subject that is no longer waited for, whether a reply arrived or not. */
   readonly over?: ((reply: string) => void) | undefined
 }
 
@@ -62,7 +62,7 @@ export class Requests {
     pending?.failed(noRespondersError(this.#url, subject ?? pending.subject))
   }
 
-  /** Fails the oldest request to this subject; false when there is none. */
+  /** Fails the oldest request to this subject; false if there is none. */
   failTo(subject: string, error: unknown): boolean {
     for (const [token, pending] of this.#pending) {
       if (pending.subject !== subject) continue
@@ -189,7 +189,7 @@ function timeoutError(url: string, subject: string, timeoutMs: number): BusError
   })
 }
 
-/** What a wait ends with when its signal aborts. */
+/** The failure of a wait whose signal aborts. */
 export function interruptedError(): BusError {
   return new BusError('interrupted', 'interrupted before it was done')
 }

@@ -1,7 +1,7 @@
-/** How long a bus takes to answer. */
+/** The number of round trips to measure. */
 const rounds = 5
 
-/** The milliseconds of several round trips, one after the other. */
+/** Milliseconds of several consecutive round trips. */
 export async function timeRoundTrips(roundTrip: () => unknown): Promise<number[]> {
   const took: number[] = []
   while (took.length < rounds) {

@@ -1,16 +1,16 @@
-/** What streams and consumers fail with: one sentence for each fault, whichever bus it is on. */
+/** Failures of streams and consumers: one sentence for each, the same on every bus. */
 import {BusError, type FailureDetails} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
 import {jetStreamErrors} from './jetstream-errors.ts'
 
-/** JetStream's `err_code` and the foreign error, where there are such. */
+/** JetStream's `err_code` and the foreign error, if they exist. */
 type Known = Pick<FailureDetails, 'cause' | 'data'>
 
 export function noStream(url: string, stream: string, known: Known = {}): BusError {
   return new BusError('notFound', `there is no stream ${stream} on ${url}`, {...known, try: ['bus stream ls']})
 }
 
-/** A reading does not continue in another stream of the same name. */
+/** A read does not continue in another stream of the same name. */
 export function recreated(url: string, stream: string): BusError {
   return new BusError(
     'notFound',
@@ -37,7 +37,7 @@ export function overlapping(url: string, subject: string, other: string, cause?:
   })
 }
 
-/** Streams or consumers whose servers do not answer, so that a list is not complete. */
+/** Some streams or consumers are on servers that do not answer, so a list is incomplete. */
 export function unreachableError(url: string, names: readonly string[]): BusError {
   return new BusError('timeout', `no server answers on ${url} for ${names.join(', ')}`, {
     data: {unreachable: names},
@@ -45,24 +45,24 @@ export function unreachableError(url: string, names: readonly string[]): BusErro
   })
 }
 
-/** No stream keeps the subject of a message. */
+/** No stream stores the subject of a message. */
 export function notKept(url: string, subject: string): BusError {
   return new BusError('notFound', `no stream on ${url} stores "${subject}"`, {try: [`bus stream add NAME ${subject}`]})
 }
 
-/** As JetStream refuses a message: its `err_code`, and its sentence. */
+/** A stream refused a message: JetStream's `err_code` and sentence. */
 export function refused(url: string, stream: string, code: number, text: string): BusError {
   return new BusError('remote', `the stream ${stream} on ${url} refused the message: ${text}`, {data: {code, stream}})
 }
 
-/** No acknowledgement came in time. */
+/** No acknowledgement arrived in time. */
 export function lateError(url: string, subject: string, timeoutMs: number): BusError {
   return new BusError('timeout', `no stream has acknowledged "${subject}" within ${timeoutMs} ms on ${url}`, {
     try: ['a longer --timeout', 'the same message again, with a Nats-Msg-Id: it is then stored once'],
   })
 }
 
-/** `which` says which message was asked for: `with the sequence 7`, `of orders.*`. */
+/** `which` describes the requested message: `with the sequence 7`, `of orders.*`. */
 export function noMessage(url: string, stream: string, which: string, known: Known = {}): BusError {
   return new BusError('notFound', `the stream ${stream} on ${url} has no message ${which}`, {
     ...known,
@@ -80,7 +80,7 @@ export function otherConsumer(url: string, stream: string, consumer: string, kno
   return new BusError('usage', sentence, {...known, try: [`bus consumer info ${stream} ${consumer}`]})
 }
 
-/** The failure of the message with this place among those that were pushed. */
+/** The failure of the message with this index among those that were pushed. */
 export function placed<T>(error: T, index: number): T | BusError {
   return error instanceof BusError ? reworded(error, error.message, {index}) : error
 }

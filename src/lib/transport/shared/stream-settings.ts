@@ -1,4 +1,7 @@
-/** What is asked of streams and consumers, checked, with JetStream's defaults filled in: for buses that are their own server. */
+/**
+ * Validates the settings of streams and consumers, and fills in JetStream's defaults: for buses that implement streams
+ * themselves.
+ */
 import {BusError} from '../../core/errors.ts'
 import {checkPattern, overlaps} from '../../core/subject.ts'
 import type {
@@ -15,10 +18,10 @@ import {overlapping} from './stream-errors.ts'
 const dedupeMs = 120_000
 const ackWaitMs = 30_000
 const maxAckPending = 1000
-/** Shorter is no age and no window for JetStream. */
+/** JetStream's minimum for a maximum age and a duplicate window. */
 const leastMs = 100
 
-/** Always with its keys in one order, so that two can be compared as text. Throws `usage`. */
+/** Always with its keys in the same order, so that two can be compared as text. Throws `usage`. */
 export function streamConfig(settings: StreamSettings): StreamConfig {
   const {name, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, replicas = 1} = settings
   checkStoreName('stream', name)
@@ -39,7 +42,7 @@ export function streamConfig(settings: StreamSettings): StreamConfig {
   }
 }
 
-/** Always with its keys in one order. `subjects` are the stream's. Throws `usage`. */
+/** Always with its keys in the same order. `subjects` are those of the stream. Throws `usage`. */
 export function consumerConfig(settings: ConsumerSettings, subjects: readonly string[]): ConsumerConfig {
   const {name, description, maxDeliver, backoffMs = []} = settings
   checkStoreName('consumer', name)
@@ -68,7 +71,7 @@ export function consumerConfig(settings: ConsumerSettings, subjects: readonly st
   }
 }
 
-/** Throws `usage` when a new stream has subjects of one of those that there are. */
+/** Throws `usage` if the subjects of a new stream overlap with those of an existing one. */
 export function checkApartFrom(url: string, {subjects}: StreamConfig, others: readonly StreamConfig[]): void {
   for (const other of others) {
     const clash = subjects.find((subject) => other.subjects.some((each) => overlaps(each, subject)))
@@ -76,32 +79,35 @@ export function checkApartFrom(url: string, {subjects}: StreamConfig, others: re
   }
 }
 
-/** Milliseconds that a member has for a delivery, the first of which is 1. */
+/** The ack wait in milliseconds of a delivery, where 1 is the first. */
 export function ackWaitOf({backoffMs, ackWaitMs}: ConsumerConfig, delivery: number): number {
   return backoffMs[Math.min(delivery, backoffMs.length) - 1] ?? ackWaitMs
 }
 
-/** Both made here, so that their keys have one order. */
+/** Both were created here, so their keys are in the same order. */
 export function isSameConfig<T extends StreamConfig | ConsumerConfig>(one: T, other: T): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }
 
-/** Refuses what does not go together. Throws `usage`. */
+/** Refuses options that cannot be combined. Throws `usage`. */
 export function checkRead({from, to, filters = [], lastPerSubject, follow}: ReadOptions): void {
   for (const filter of filters) checkPattern(filter)
-  if (follow && to !== undefined) throw new BusError('usage', 'a reading that follows cannot have an end')
+  if (follow && to !== undefined) throw new BusError('usage', 'a read with follow cannot have an end')
   if (lastPerSubject && (from !== undefined || follow || (to !== undefined && 'timeMs' in to)))
-    throw new BusError('usage', 'the last message of each subject is read of the stream as it is')
+    throw new BusError(
+      'usage',
+      'lastPerSubject reads the stream as it is now: it has no start, no end by time, and does not follow',
+    )
 }
 
-/** Refuses what does not go together. Throws `usage`. */
+/** Refuses options that cannot be combined. Throws `usage`. */
 export function checkPurge({pattern, beforeSeq, keep}: PurgeOptions): void {
   if (pattern !== undefined) checkPattern(pattern)
   if (beforeSeq !== undefined && keep !== undefined)
     throw new BusError('usage', 'a purge removes messages before a sequence or keeps a number of them, not both')
 }
 
-/** Answers the name of a stream or consumer. Throws `usage` for one that no bus takes. */
+/** Returns the name of a stream or consumer. Throws `usage` for one that no bus accepts. */
 export function checkStoreName(what: 'stream' | 'consumer', name: string): string {
   const bad = /[\s.*>/\\\p{Cc}]/u.exec(name)
   if (name !== '' && bad === null) return name
@@ -123,7 +129,7 @@ function checkCounts(counts: Readonly<Record<string, number | undefined>>, least
   }
 }
 
-/** Patterns of which no two match the same subject. */
+/** Checks that no two patterns match the same subject. */
 function checkApart(patterns: readonly string[]): readonly string[] {
   for (const [i, pattern] of patterns.entries()) {
     checkPattern(pattern)
@@ -134,11 +140,13 @@ function checkApart(patterns: readonly string[]): readonly string[] {
   return patterns
 }
 
-/** Refuses what no consumer can begin at. Throws `usage`. */
+/** Refuses a start that a consumer cannot have. Throws `usage`. */
 export function checkDeliver(deliver: DeliverPolicy): DeliverPolicy {
   if (typeof deliver === 'string') return deliver
   if ('last' in deliver)
-    throw new BusError('usage', 'a consumer cannot begin at a number of last messages', {try: ['a sequence or a time']})
+    throw new BusError('usage', 'a consumer cannot start a number of messages before the end', {
+      try: ['a sequence or a time'],
+    })
   if ('seq' in deliver && deliver.seq < 1)
     throw new BusError('usage', `there is no sequence ${deliver.seq}: sequences start at 1`)
   return deliver

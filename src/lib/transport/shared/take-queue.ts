@@ -1,20 +1,20 @@
 /**
- * The reader's half of a subscription or of a consumer's member: holds what has arrived until it is taken, and lets one
- * reader wait for more. What is held comes before a failure, a failure before the end.
+ * The reader's half of a subscription or of a consumer's member: holds items until they are taken, and lets one reader wait for
+ * more. A failure follows the items held, and the end follows a failure.
  */
 import {Timer} from '../../core/time/timer.ts'
 
 export interface TakeQueueOptions {
   /**
-   * Called when a reader takes and nothing is held: a driver that reads on demand then calls `hold` with what it has.
-   * `later`: it has not looked at everything yet and will call `wake`; until then no wait ends with nothing.
+   * Called when a reader takes and nothing is held: a driver that reads on demand then calls `hold` with its items. `later`
+   * means that it has not checked everything yet and will call `wake`; until then no wait ends without items.
    */
   readonly refill?: ((max: number) => unknown) | undefined
-  /** What the reader gets when `refill` throws; default what it threw. */
+  /** Translates what `refill` throws for the reader; unchanged by default. */
   readonly failure?: ((error: unknown) => unknown) | undefined
-  /** Called after items were handed to the reader. */
+  /** Called after items were returned to the reader. */
   readonly onTaken?: (() => void) | undefined
-  /** Items to hand out in all; default without end. */
+  /** Total number of items to return; unlimited by default. */
   readonly max?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onAbort: () => void
@@ -24,7 +24,7 @@ interface Wait<T> {
   readonly max: number
   readonly timer: Timer | undefined
   readonly settled: PromiseWithResolvers<readonly T[]>
-  /** Its time is up: it ends as soon as everything has been looked at. */
+  /** Its time is up: it ends as soon as everything has been checked. */
   isLate: boolean
 }
 
@@ -46,7 +46,7 @@ export class TakeQueue<T> {
     options.signal?.addEventListener('abort', options.onAbort)
   }
 
-  /** Items that are held. */
+  /** The number of items held. */
   get length(): number {
     return this.#held.length - this.#first
   }
@@ -65,12 +65,12 @@ export class TakeQueue<T> {
     return this.#wait !== undefined
   }
 
-  /** Items that the waiting reader asks for. */
+  /** The number of items that the waiting reader wants. */
   get wanted(): number {
     return this.#wait?.max ?? 0
   }
 
-  /** It takes in what arrives: not finishing, failed or closed. */
+  /** Whether it accepts items: not finishing, failed or closed. */
   get isOpen(): boolean {
     return this.#state === 'open' && this.#failure === undefined
   }
@@ -83,17 +83,17 @@ export class TakeQueue<T> {
     return this.#state === 'closed'
   }
 
-  /** Closed, or `max` items were taken. */
+  /** Whether it was closed, or `max` items were taken. */
   get ended(): boolean {
     return this.#state === 'closed' || this.#left <= 0
   }
 
-  /** Adds an item, and wakes nobody. */
+  /** Adds an item without waking the reader. */
   hold(item: T): void {
     this.#held.push(item)
   }
 
-  /** Adds an item; a waiting reader gets it together with all that arrives in the same turn. */
+  /** Adds an item; a waiting reader gets it together with all others of the same turn. */
   put(item: T): void {
     this.#held.push(item)
     if (this.#wait === undefined || this.#isWaking) return
@@ -101,7 +101,7 @@ export class TakeQueue<T> {
     queueMicrotask(this.#wakeSoon)
   }
 
-  /** Looks again whether the waiting reader can be served; true when it got items. */
+  /** Checks again whether the waiting reader can be served; true if it got items. */
   wake(): boolean {
     const wait = this.#wait
     if (wait === undefined) return false
@@ -117,7 +117,7 @@ export class TakeQueue<T> {
     return taken.length > 0
   }
 
-  /** Up to `max` items as soon as there is one; none when nothing came for `waitMs`, and at the end. */
+  /** Up to `max` items as soon as there is one; none if nothing arrived within `waitMs`, and at the end. */
   take(max: number, waitMs?: number): Promise<readonly T[]> {
     if (this.#wait !== undefined) return Promise.reject(new Error('one reader at a time: another one is waiting'))
     let taken: readonly T[]
@@ -137,7 +137,7 @@ export class TakeQueue<T> {
     return settled.promise
   }
 
-  /** Lets go of what is held, and answers it. */
+  /** Removes and returns the items held. */
   clear(): readonly T[] {
     const rest = this.#held.slice(this.#first)
     this.#held = []
@@ -160,13 +160,13 @@ export class TakeQueue<T> {
     this.wake()
   }
 
-  /** Nothing more will arrive: it ends when all that is held is taken. */
+  /** Nothing more will arrive: it ends when all items held are taken. */
   finish(): void {
     if (this.#state === 'open') this.#state = 'finishing'
     this.wake()
   }
 
-  /** Ends it at once. What is held can no longer be taken, only cleared. */
+  /** Ends it immediately. Items held can no longer be taken, only cleared. */
   end(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
@@ -174,14 +174,14 @@ export class TakeQueue<T> {
     if (this.#wait !== undefined) this.#settle([])
   }
 
-  /** `refill` threw: ends the wait, and answers what to fail with. */
+  /** `refill` threw: ends the wait, and returns the failure to report. */
   protected refillFailed(error: unknown): unknown {
     const failure = this.#options.failure?.(error) ?? error
     this.reject(failure)
     return failure
   }
 
-  /** Called when a reader meets the end. */
+  /** Called when a reader reaches the end. */
   protected atEnd(): void {}
 
   /** Nothing more can be taken. */
@@ -211,7 +211,7 @@ export class TakeQueue<T> {
       return
     }
     if (this.#isOver) this.atEnd()
-    // Without a further promise: a reader that is woken by a close can still answer before the connection is closed.
+    // Without an additional promise: a reader that is woken by a close can still answer before the connection is closed.
     if (this.#isOver && this.#failure !== undefined) wait?.settled.reject(this.#failure)
     else wait?.settled.resolve([])
   }

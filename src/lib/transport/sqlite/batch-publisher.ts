@@ -1,6 +1,6 @@
 /**
- * Publishing by group commit: what one turn of the event loop publishes goes into the file in one transaction, so a
- * lone message waits for nobody and a thousand cost little more than one.
+ * Publishes by group commit: everything published in one turn of the event loop is one transaction, so a single message waits
+ * for nothing and a thousand cost little more than one.
  */
 import type {Outgoing} from '../../core/message.ts'
 import {BatchWriter, type WrittenBatch} from './batch-writer.ts'
@@ -11,29 +11,29 @@ import type {StoreOutcome} from './streams/intake.ts'
 
 const batchMessages = 1000
 const batchBytes = 1024 * 1024
-/** Batches for one turn of the event loop. */
+/** Batches per turn of the event loop. */
 const batchesPerTurn = 8
 const pruneEveryMs = 10_000
-/** After this many bytes a look at how long the write-ahead log has become. */
+/** After this many bytes the length of the write-ahead log is checked. */
 const logLookBytes = 8 * 1024 * 1024
 
-/** Learns what became of its messages: in their order, after the commit. */
+/** Receives the outcomes of its messages, in their order, after the commit. */
 export interface CommitListener {
   settled(outcome: (index: number) => StoreOutcome, count: number): void
   failed(error: unknown, count: number): void
 }
 
-/** What the publishing half of a connection says to the reading half. */
+/** Events of the publishing half of a connection for the reading half. */
 export interface PublishEvents {
-  /** Something was committed, which subscribers on this connection see at once. */
+  /** Something was committed, which subscribers of this connection can read immediately. */
   changed(): void
-  /** Messages could not be committed. Answers the error in one sentence. */
+  /** Messages could not be committed. Returns the error as one sentence. */
   failed(error: unknown): unknown
-  /** Nobody serves this request of ours. */
+  /** Nobody serves this request. */
   noResponders(request: Outgoing): void
 }
 
-/** Messages of one listener in a row, by their places among all that were pushed. */
+/** Consecutive messages of one listener, by their indexes among all that were pushed. */
 interface Watched {
   readonly listener: CommitListener
   from: number
@@ -69,7 +69,7 @@ export class BatchPublisher {
     this.#writer = new BatchWriter(connection)
   }
 
-  /** True for a subject that was published before, so that it needs no check. */
+  /** Whether the subject was published before, so that it needs no check. */
   knows(subject: string): boolean {
     return this.#writer.knows(subject)
   }
@@ -83,7 +83,7 @@ export class BatchPublisher {
     setImmediate(this.#run)
   }
 
-  /** Resolves when all that was pushed before is committed; rejects when some of it could not be. */
+  /** Resolves when everything pushed before is committed; rejects if some of it could not be. */
   flush(): Promise<void> {
     if (this.#error !== undefined) return Promise.reject(this.#takeError())
     if (this.#done === this.#pushed) return Promise.resolve()
@@ -113,7 +113,7 @@ export class BatchPublisher {
     else this.#watched.push({listener, from: this.#pushed, to: this.#pushed + 1})
   }
 
-  /** Commits what is queued, or as much as a turn allows. */
+  /** Commits the queue, or as much as one turn allows. */
   readonly #run = (): void => {
     for (let i = 0; i < batchesPerTurn && this.#first < this.#queue.length; i++) {
       if (!this.#commitBatch()) break
@@ -127,7 +127,7 @@ export class BatchPublisher {
     if (this.#flushes.length > 0) this.#settleFlushes()
   }
 
-  /** False when others hold the file. */
+  /** False if another process holds the lock. */
   #commitBatch(): boolean {
     const {batch, bytes} = this.#nextBatch()
     this.#settling = batch.length
@@ -172,7 +172,7 @@ export class BatchPublisher {
     restartLog(this.#connection.file.db)
   }
 
-  /** While it goes on publishing a process also removes what has passed its time, a little after each commit; true when no more is due. */
+  /** A publishing process also removes expired rows, a few after each commit; true if no more are due. */
   #prune(): boolean {
     const {lock, db} = this.#connection.file
     const wall = Date.now()
@@ -212,7 +212,7 @@ export class BatchPublisher {
     for (const {listener, from, to} of this.#watchedNext(count)) listener.failed(failure, to - from)
   }
 
-  /** The watched messages among the next `count`, by their places among these; no longer watched then. */
+  /** The watched messages among the next `count`, by their indexes; they are then no longer watched. */
   *#watchedNext(count: number): Iterable<Watched> {
     const [begin, end] = [this.#done, this.#done + count]
     for (let next = this.#watched[0]; next !== undefined && next.from < end; next = this.#watched[0]) {

@@ -1,4 +1,4 @@
-/** What a batch of messages becomes in the tables, within the publisher's transaction. */
+/** Writes a batch of messages to the tables, within the publisher's transaction. */
 import type {Outgoing} from '../../core/message.ts'
 import {noRespondersHeaders, streamInboxPrefix} from '../shared/outgoing.ts'
 import type {FileConnection} from './connection.ts'
@@ -12,16 +12,16 @@ interface Interned extends KeptSubject {
   readonly wakeFile: string
 }
 
-/** A batch that is in the tables. */
+/** A batch that was written. */
 export interface WrittenBatch {
   readonly wakeFiles: Iterable<string>
   /** Requests of this client that nobody serves. */
   readonly unserved: readonly Outgoing[]
-  /** By the place in the batch. */
+  /** The outcome by index in the batch. */
   readonly outcome: (index: number) => StoreOutcome
 }
 
-/** A batch as it is being written. */
+/** A batch that is being written. */
 interface Draft {
   /** Microseconds. */
   readonly ts: number
@@ -35,13 +35,13 @@ interface RowsStatement {
   run(values: readonly unknown[], named?: Record<string, unknown>): unknown
 }
 
-/** Rows are inserted by statements of several rows: twice as fast as one by one. */
+/** Rows are inserted by statements with several rows: twice as fast as one by one. */
 interface RowShape {
   readonly into: string
   readonly row: string
-  /** How many `?` a row has. */
+  /** The number of `?` per row. */
   readonly values: number
-  /** Rows of a statement, the most first. */
+  /** Rows per statement, the largest first. */
   readonly sizes: readonly number[]
 }
 
@@ -68,7 +68,7 @@ export class BatchWriter {
   readonly #findSubject
   readonly #inserts = new Map<RowShape, RowsStatement[]>()
   #addSubject: {run(name: string): {lastInsertRowid: number | bigint}} | undefined
-  /** As of which change of the streams a subject's stream is known; 0 when there has never been one. */
+  /** The generation of the streams for which the subjects' streams are known; 0 if there has never been a stream. */
   #generation = 0
   #intake: Intake | undefined
 
@@ -86,12 +86,12 @@ export class BatchWriter {
     this.#findSubject = db.prepare<[name: string], number>('SELECT id FROM subject WHERE name = ?').pluck()
   }
 
-  /** True for a subject that was published before, so that it needs no check. */
+  /** Whether the subject was published before, so that it needs no check. */
   knows(subject: string): boolean {
     return this.#interned.has(subject)
   }
 
-  /** After a transaction that failed: the numbers of its new subjects are not those of the file. */
+  /** To be called after a failed transaction: the numbers of its new subjects are not in the file. */
   forget(): void {
     this.#interned.clear()
   }
@@ -114,7 +114,7 @@ export class BatchWriter {
     this.#interned.clear()
   }
 
-  /** Messages of nothing but a subject and a payload. */
+  /** Writes messages that have only a subject and a payload. */
   #writePlain(batch: readonly Outgoing[], ts: number, first: number): WrittenBatch {
     const subject = batch[0]?.subject ?? ''
     const same = batch.every((message) => message.subject === subject) ? this.#intern(subject) : undefined
@@ -134,7 +134,7 @@ export class BatchWriter {
     return {wakeFiles, unserved: [], outcome: (i) => outcomes[i]}
   }
 
-  /** Messages to one subject without headers, of which no stream refuses any. */
+  /** Writes messages to one subject without headers, none of which the stream refuses. */
   #writeSame(batch: readonly Outgoing[], {id, wakeFile, stream}: Interned, ts: number, first: number): WrittenBatch {
     const values: unknown[] = []
     for (const {data} of batch) values.push(storedData(data))
@@ -152,7 +152,7 @@ export class BatchWriter {
     const outcomes: StoreOutcome[] = []
     let seq = first
     for (const [i, message] of batch.entries()) {
-      // Each a microsecond later, so that what passes by keeps its place among what is stored.
+      // Each is a microsecond later, so that inbox messages keep their place among stored messages.
       const ts = time + i
       if (passesBy(message.subject)) placePassing(draft, message, ts)
       else outcomes[i] = this.#placeStored(draft, message, ts, seq++)
@@ -176,7 +176,7 @@ export class BatchWriter {
     return outcome
   }
 
-  /** The subject's number, known past this transaction only when it commits: a failure forgets them all. */
+  /** The subject's number, remembered after this transaction only if it commits: a failure forgets all of them. */
   #intern(subject: string): Interned {
     const known = this.#interned.get(subject)
     if (known !== undefined) return known
@@ -188,7 +188,7 @@ export class BatchWriter {
     return interned
   }
 
-  /** Any number of rows of this shape. `values` are those of the `?` of all rows, `named` those that all rows share. */
+  /** Inserts any number of rows of this shape. `values` are those of the `?` of all rows, `named` those that all rows share. */
   #insert(shape: RowShape, values: readonly unknown[], named?: Record<string, unknown>): void {
     const statements = this.#inserts.get(shape) ?? []
     this.#inserts.set(shape, statements)
@@ -232,7 +232,7 @@ function isPlain({subject, reply, headers}: Outgoing): boolean {
   return reply === undefined && (headers === undefined || headers.length === 0) && !passesBy(subject)
 }
 
-/** Unix time in microseconds: the wall clock's milliseconds, refined by the steady clock between its ticks. */
+/** Unix time in microseconds: the milliseconds of the wall clock, refined by the monotonic clock between its ticks. */
 function makeClock(): () => number {
   let origin = performance.timeOrigin
   return () => {

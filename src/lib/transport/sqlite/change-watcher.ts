@@ -1,19 +1,19 @@
-/** Notices the commits of other processes: by the wake files, and by a look now and then for what no wake file reported. */
+/** Notices the commits of other processes: through wake files, and by polling for commits that no wake file reported. */
 import type {BusFile} from './file.ts'
 import type {WakeFiles} from './wake-files.ts'
 
 const pollMs = 100
 const unreliablePollMs = 2
-/** After this many commits that no wake file reported, a file system counts as unreliable. */
+/** After this many commits without a wake-up, wake files count as unreliable on this file system. */
 const unreliableAfter = 3
 /** How often it checks that the file is still there. */
 const checkMs = 1000
-/** In the middle of a conversation looking at the file for this long beats sleeping until the wake-up. */
+/** During a conversation, polling for this long is faster than sleeping until the wake-up. */
 const spinMs = 1
 
-/** Learns of changes. */
+/** Called when the file changes. */
 export interface ChangeListener {
-  /** Somebody committed: reads what is new; false when there was nothing for it. */
+  /** Somebody committed: reads new messages; false if there were none for this listener. */
   changed(): boolean
   /** The file can no longer be read. */
   unreadable(error: unknown): void
@@ -23,7 +23,7 @@ export class ChangeWatcher {
   readonly #file: BusFile
   readonly #wakeFiles: WakeFiles
   readonly #listener: ChangeListener
-  /** Changes whenever another connection has committed. */
+  /** Changes when another connection has committed. */
   readonly #dataVersion
   #timer: NodeJS.Timeout | undefined
   #version: number | undefined
@@ -40,13 +40,13 @@ export class ChangeWatcher {
     this.#version = this.#dataVersion.get()
   }
 
-  /** To be called before the first read, so that nothing falls between. */
+  /** To be called before the first read, so that no commit is missed. */
   watch(names: readonly string[] | 'all'): void {
     this.#wakeFiles.watch(names, this.#touched)
     this.#poll(pollMs)
   }
 
-  /** The other side is about to answer: for a moment, looks without pause. */
+  /** The other side is about to answer, so this polls continuously for a moment. */
   expect(): void {
     this.#spinUntil = performance.now() + spinMs
     if (this.#isSpinning) return
@@ -80,7 +80,7 @@ export class ChangeWatcher {
     this.#timer = setInterval(this.#look, everyMs)
   }
 
-  /** Has anybody else committed since the last look, and was there something for us? */
+  /** Whether somebody else has committed since the last check, with messages for us. */
   readonly #look = (): void => {
     try {
       const now = performance.now()

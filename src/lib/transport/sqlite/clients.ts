@@ -1,8 +1,8 @@
 /**
- * Who is attached to the file, and what each listens to. A request that no live client listens for fails at once,
- * instead of waiting for its timeout. On one host a client is alive while its process is, told from a later one with the
- * same number by its start time; a client elsewhere (another container on the same volume), and one whose process cannot be
- * looked at, is alive while its beat is.
+ * The clients of a bus file and their subscriptions. A request without a live listener fails immediately, instead of at its
+ * timeout. On one host a client is alive while its process is; the start time distinguishes it from a later process with the
+ * same number. A client elsewhere (another container on the same volume), or one whose process cannot be examined, is alive as
+ * long as its heartbeat is recent.
  */
 import {SubjectTrie} from '../../core/subject.ts'
 import type {ClientFacts} from '../examination.ts'
@@ -22,14 +22,14 @@ interface Client {
   readonly beat: number
 }
 
-/** What one subscription of this connection listens to; without patterns it only says that we are here. */
+/** The patterns of one subscription of this connection; without patterns it only announces the client. */
 export interface Interest {
   readonly patterns: readonly string[]
   readonly queue: string | undefined
 }
 
 export class Clients {
-  /** This connection's number, random so that nobody has to hand it out; 48 bits, a name in 36 characters. */
+  /** This connection's number, which is random, so that nobody has to assign it; 48 bits, a name in 36 characters. */
   readonly id = 1 + Math.floor(Math.random() * (2 ** 48 - 1))
   readonly #db: Db
   readonly #lock: Lock
@@ -60,17 +60,17 @@ export class Clients {
     this.#changed()
   }
 
-  /** Others see something of this client. */
+  /** Whether others see something of this client. */
   get isPresent(): boolean {
     return this.#rows.size > 0
   }
 
-  /** Others see that this interest is ours. */
+  /** Whether others see that this interest is ours. */
   has(interest: Interest): boolean {
     return this.#rows.has(interest)
   }
 
-  /** Within a write transaction: others can see from now on whether we live. */
+  /** Within a write transaction: from now on others can see whether this client is alive. */
   attend(): void {
     if (this.#presence !== undefined) return
     this.#presence = {patterns: [], queue: undefined}
@@ -102,14 +102,14 @@ export class Clients {
     clearInterval(this.#beat)
   }
 
-  /** Does any live client listen to this subject? */
+  /** Whether any live client listens to this subject. */
   listens(subject: string): boolean {
     return this.#load()
       .trie.match(subject)
       .some((client) => this.#isAlive(client))
   }
 
-  /** Is the process still there that came as this client? */
+  /** Whether the process of this client is still alive. */
   isLive(id: number): boolean {
     if (id === this.id) return true
     this.#find ??= this.#db.prepare('SELECT id, host, pid, started, beat FROM client WHERE id = ?')
@@ -117,13 +117,13 @@ export class Clients {
     return client !== undefined && this.#isAlive(client)
   }
 
-  /** The patterns that live members of a queue group listen to, sorted; every process sees the same order. */
+  /** The patterns to which live members of a queue group listen, sorted; every process sees the same order. */
   patternsOf(queue: string): string[] {
     const members = this.#load().queues.get(queue) ?? []
     return [...new Set(members.filter(([, client]) => this.#isAlive(client)).map(([pattern]) => pattern))].sort()
   }
 
-  /** The patterns that live clients listen to, each once. */
+  /** The patterns to which live clients listen, without duplicates. */
   patterns(): string[] {
     const rows = this.#db
       .prepare(
@@ -133,7 +133,7 @@ export class Clients {
     return [...new Set(rows.filter((row) => this.#isAlive(row)).map(({pattern}) => pattern))]
   }
 
-  /** Those who live, with what they listen to, and the numbers of those who are gone. */
+  /** The live clients with their patterns, and the numbers of dead ones. */
   census(): {live: ClientFacts[]; dead: number[]} {
     const all = this.#db.prepare('SELECT id, host, pid, started, beat, name FROM client ORDER BY id').all()
     const interests = this.#db.prepare('SELECT pattern, queue FROM interest WHERE client = ? ORDER BY id')
@@ -175,7 +175,7 @@ export class Clients {
     }
   }
 
-  /** Others took this process for dead (it was stopped for long): say again what it listens to. */
+  /** Other processes considered this one dead because it was stopped for long: announces its patterns again. */
   #comeBack(): void {
     const interests = [...this.#rows.keys()]
     this.#rows.clear()
@@ -183,7 +183,7 @@ export class Clients {
     for (const interest of interests) this.add(interest)
   }
 
-  /** Within a write transaction: removes the rows of those who are gone, and answers how many they were. */
+  /** Within a write transaction: removes the rows of dead clients, and returns their number. */
   forgetDead(): number {
     const clients = this.#db.prepare('SELECT id, host, pid, started, beat FROM client').all() as Client[]
     const dead = clients.filter((client) => !this.#isAlive(client))

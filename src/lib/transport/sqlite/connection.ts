@@ -5,7 +5,7 @@ import {inboxPrefix} from './rows.ts'
 import {openStreamTables, type StreamTables} from './streams/intake.ts'
 import {WakeFiles} from './wake-files.ts'
 
-/** What the two halves of a connection to a bus file share. Each part is built when it is first used. */
+/** What both halves of a connection to a bus file share. Each part is created when it is first used. */
 export class FileConnection {
   readonly url: string
   readonly file: BusFile
@@ -38,7 +38,7 @@ export class FileConnection {
     return this.#streams
   }
 
-  /** Takes away what others see of this client. */
+  /** Removes everything that others see of this client. */
   async leave(): Promise<void> {
     const clients = this.#clients
     if (clients?.isPresent) await this.file.lock.write(() => clients.removeAll())

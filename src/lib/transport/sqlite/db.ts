@@ -1,9 +1,9 @@
 /**
- * A SQLite database that others use at the same time, and one sentence for whatever SQLite says of it. Both drivers over
- * SQLite are built on this file.
+ * A SQLite database that other processes use at the same time, and the translation of its errors into one sentence. Both
+ * drivers over SQLite use this file.
  *
- * SQLite's own busy handler sleeps longer and longer and so starves a writer among busy others: a short random pause and
- * another try keep the shares fair.
+ * SQLite's own busy handler sleeps longer and longer, which starves a writer among busy ones. Retrying after a short random
+ * pause keeps the shares fair.
  */
 import type Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
@@ -14,11 +14,11 @@ export type Db = Database.Database
 /** "NBUS": distinguishes a bus file from any other SQLite database. */
 export const applicationId = 0x4e425553
 
-/** What `tryWrite` answers when others hold the lock. */
+/** The result of `tryWrite` if another process holds the lock. */
 export const busy = Symbol('busy')
 
 const tries = 20
-/** How long anything waits for others that hold the lock. */
+/** How long operations wait for other processes that hold the lock. */
 export const patienceMs = 10_000
 
 /** Transactions on the one connection. */
@@ -31,7 +31,7 @@ export class Lock {
   #read: {run(): unknown} | undefined
   readonly #cell = new Int32Array(new SharedArrayBuffer(4))
 
-  /** `what` names the file in failures; `beforeCommit` throws when nothing may be written any more. */
+  /** `what` names the file in errors; `beforeCommit` throws if nothing may be written any more. */
   constructor(db: Db, what: string, beforeCommit: () => void = () => {}) {
     this.#db = db
     this.#what = what
@@ -41,8 +41,8 @@ export class Lock {
   }
 
   /**
-   * Runs `work` in a write transaction; blocks for at most about 3 ms at its begin and at its commit, then answers `busy`.
-   * Without a write-ahead log it is the commit that waits for readers: then `work` has run in vain, and is run again.
+   * Runs `work` in a write transaction; blocks for at most about 3 ms at its begin and at its commit, then returns `busy`.
+   * Without a write-ahead log the commit waits for readers: then `work` has run in vain, and is run again.
    */
   tryWrite<T>(work: () => T): T | typeof busy {
     if (!this.#runSoon(this.#begin)) return busy
@@ -59,7 +59,7 @@ export class Lock {
     }
   }
 
-  /** As `tryWrite`, but waits for its turn. Calls `then` right after the commit. Fails with `connect` after 10 s. */
+  /** Like `tryWrite`, but waits for the lock. Calls `then` right after the commit. Fails with `connect` after 10 s. */
   async write<T>(work: () => T, then?: () => void): Promise<T> {
     const deadline = performance.now() + patienceMs
     for (;;) {
@@ -73,7 +73,7 @@ export class Lock {
     }
   }
 
-  /** As `write`, but blocks the thread: for what must be done before the process ends. */
+  /** Like `write`, but blocks the thread: for work that must be done before the process ends. */
   writeNow<T>(work: () => T): T {
     const deadline = performance.now() + patienceMs
     for (;;) {
@@ -100,7 +100,7 @@ export class Lock {
     })
   }
 
-  /** Runs a single reading statement. A reader meets `busy` only while another recovers the log. */
+  /** Runs a single read statement. A reader gets `busy` only while another process recovers the log. */
   readStatement<T>(statement: () => T): T {
     for (let i = 0; ; i++) {
       try {
@@ -116,7 +116,7 @@ export class Lock {
     return lockedError(this.#what)
   }
 
-  /** False when others hold the file. */
+  /** False if another process holds the lock. */
   #runSoon(statement: {run(): unknown}): boolean {
     for (let i = 0; ; i++) {
       try {
@@ -151,7 +151,10 @@ function lockedError(what: string): BusError {
   })
 }
 
-/** Runs `work`, and again while others hold the file; it must leave nothing behind when it throws. Fails with `connect` after 10 s. */
+/**
+ * Runs `work`, and again while another process holds the lock; it must have no effect if it throws. Fails with `connect` after
+ * 10 s.
+ */
 export async function whenFree<T>(what: string, work: () => T): Promise<T> {
   const deadline = performance.now() + patienceMs
   for (;;) {
@@ -165,17 +168,20 @@ export async function whenFree<T>(what: string, work: () => T): Promise<T> {
   }
 }
 
-/** Whether SQLite only says that somebody else holds the file just now. */
+/** Whether an error of SQLite means only that another process holds the lock. */
 export function isBusy(error: unknown): boolean {
   return systemCode(error).startsWith('SQLITE_BUSY')
 }
 
-/** What SQLite itself would say of a damaged file. */
+/** An error like SQLite's own for a damaged file. */
 export function damageError(what: string, cause?: unknown): Error {
   return Object.assign(new Error(what, {cause}), {code: 'SQLITE_CORRUPT'})
 }
 
-/** One sentence for whatever the file system or SQLite said of a `kind` of file. A `BusError` stays as it is. */
+/**
+ * Translates an error of the file system or SQLite into one sentence; `kind` is the kind of file. A `BusError` is returned
+ * unchanged.
+ */
 export function databaseError(path: string, error: unknown, kind = 'bus file'): unknown {
   if (error instanceof BusError) return error
   const code = isSchemaError(error) ? 'SQLITE_CORRUPT' : systemCode(error)
@@ -188,7 +194,7 @@ export function databaseError(path: string, error: unknown, kind = 'bus file'): 
   })
 }
 
-/** First match wins. `{kind}` is that of the file. */
+/** The first match counts. `{kind}` is replaced by the kind of file. */
 const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, string?])[] = [
   [/^ENOENT$/, 'connect', 'cannot be created: its folder does not exist', 'create the folder first'],
   [/^(EACCES|EPERM|EROFS|SQLITE_PERM|SQLITE_AUTH)/, 'denied', 'cannot be opened: permission denied'],
@@ -205,7 +211,7 @@ const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, strin
     'free some space and run this again',
   ],
   [/^SQLITE_NOTADB/, 'connect', 'is not a {kind}, left untouched', 'another path: --bus ./bus.db'],
-  [/^SQLITE_CORRUPT/, 'connect', 'is damaged', 'copy it away before anything else, then see PRAGMA integrity_check'],
+  [/^SQLITE_CORRUPT/, 'connect', 'is damaged', 'make a copy of it first, then run PRAGMA integrity_check'],
   [/^SQLITE_BUSY/, 'connect', 'is locked by another process', 'find the process that locks it: lsof, and try again'],
   [/^(EMFILE|ENFILE)/, 'connect', 'cannot be opened: no file descriptor is free', 'raise the limit: ulimit -n'],
   [/^ENOINODE/, 'connect', 'cannot be opened: the disk has no free inode', 'remove files and run this again'],
@@ -223,7 +229,7 @@ const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, strin
   ],
 ]
 
-/** A table, a row or a JSON value of a bus file that is not as we wrote it. */
+/** A table, a row or a JSON value of a bus file that we did not write this way. */
 function isSchemaError(error: unknown): boolean {
   if (error instanceof SyntaxError || systemCode(error).startsWith('SQLITE_CONSTRAINT')) return true
   return (
@@ -234,7 +240,7 @@ function isSchemaError(error: unknown): boolean {
   )
 }
 
-/** The code of an error of SQLite or of the system; empty when it has none. */
+/** The code of an error of SQLite or of the system; empty if it has none. */
 export function systemCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

@@ -1,6 +1,6 @@
 /**
- * The bus file: any number of processes on one host, no server. A connection has two halves, built at the first use of
- * each: one publishes (batch-publisher.ts), one reads (receiver.ts).
+ * The bus file: any number of processes on one host, no server. A connection has two halves, each created at its first use: one
+ * publishes (batch-publisher.ts), one reads (receiver.ts).
  */
 import {closedError} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
@@ -28,7 +28,10 @@ import {SqliteStreamPublisher} from './streams/stream-publisher.ts'
 
 const maxPayload = 64 * 1024 * 1024
 
-/** Opens the bus file at `path`, made on first use. Fails with `connect` or `denied`. `isSynchronous` as for `openFile`. */
+/**
+ * Opens the bus file at `path`, which is created if it does not exist. Fails with `connect` or `denied`. `isSynchronous` as for
+ * `openFile`.
+ */
 export async function openSqlite(path: string, options: OpenOptions = {}, isSynchronous = false): Promise<Transport> {
   return new SqliteBus(new FileConnection(openFile(path, isSynchronous), options))
 }

@@ -1,4 +1,4 @@
-/** What a bus file says of itself, what may be wrong with it, and repairs that are safe at any time. */
+/** The properties of a bus file, its possible problems, and repairs that are safe at any time. */
 import {chmodSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync} from 'node:fs'
 import {resolve} from 'node:path'
 import type {Facts} from '../contract.ts'
@@ -10,7 +10,7 @@ import type {BusFile} from './file.ts'
 
 const mostDamage = 20
 
-/** A round trip is a write transaction with nothing in it: what every publish waits for. */
+/** A round trip is an empty write transaction, for which every publish waits. */
 export async function sqliteFacts({db, lock}: BusFile): Promise<Facts> {
   const roundTripsMs = await timeRoundTrips(() => lock.write(() => undefined))
   const number = (sql: string) => Number(db.prepare(sql).pluck().get())
@@ -23,7 +23,7 @@ export async function sqliteFacts({db, lock}: BusFile): Promise<Facts> {
   }
 }
 
-/** Writes nothing. The newest message says what the clock of its publisher was: only one that is ahead of ours can be told. */
+/** Writes nothing. The newest message has the time of its publisher's clock, so only a clock ahead of ours can be detected. */
 export function examineFile({file: {path, db, lock}, clients}: FileConnection): Examination {
   const full = resolve(path)
   const number = (sql: string) => Number(lock.readStatement(() => db.prepare(sql).pluck().get()) ?? 0)
@@ -57,12 +57,12 @@ function damageOf(db: Db): string[] {
   return rows.length === 1 && rows[0] === 'ok' ? [] : rows
 }
 
-/** The permissions of those who have no business here. A file that its group may write is shared with the group. */
+/** The permissions of unauthorised users. A file that its group may write is shared with the group. */
 function strangers(mode: number): number {
   return (mode & 0o020) === 0 ? 0o077 : 0o007
 }
 
-/** Paths that others than their owner can use, or than their group where they are shared with it. */
+/** Paths that users other than the owner, or the group sharing it, can access. */
 function exposedOf(full: string): Exposed[] {
   const wakeFiles = `${full}.bells`
   const paths = [
@@ -86,12 +86,12 @@ function entriesOf(folder: string): string[] {
   try {
     return lstatSync(folder).isDirectory() ? readdirSync(folder) : []
   } catch {
-    // Of another user, or gone.
+    // The file belongs to another user, or has gone.
     return []
   }
 }
 
-/** By the links in /proc alone: the file itself must not be opened. */
+/** Uses only the links in /proc: the file itself must not be opened. */
 function holdersOf(full: string): Holder[] {
   if (process.platform !== 'linux') return []
   const real = realpathSync(full)
@@ -105,28 +105,28 @@ function holds(pid: string, path: string): boolean {
     try {
       return readlinkSync(`/proc/${pid}/fd/${fd}`) === path
     } catch {
-      // Closed meanwhile.
+      // Closed in the meantime.
       return false
     }
   })
 }
 
-/** The program only: arguments may be secrets. */
+/** The program only, because arguments may contain secrets. */
 function commandOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
   } catch {
-    // Ended meanwhile: the number alone is shown.
+    // It has ended in the meantime; only the number is shown.
     return ''
   }
 }
 
-/** Answers a sentence for each thing that was done. */
+/** Returns a sentence for each repair. */
 export async function repairFile({file, clients}: FileConnection): Promise<string[]> {
   const {path, db, lock} = file
   const done: string[] = []
   const dead = await lock.write(() => clients.forgetDead())
-  if (dead > 0) done.push(`forgot ${dead} ${dead === 1 ? 'client that is' : 'clients that are'} gone`)
+  if (dead > 0) done.push(`removed ${dead} ${dead === 1 ? 'client that has' : 'clients that have'} gone`)
   for (const {path: exposed, problem} of exposedOf(resolve(path))) {
     if (problem !== 'open to others') continue
     const {mode: was} = statSync(exposed)

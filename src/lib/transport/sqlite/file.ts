@@ -1,9 +1,9 @@
 /**
- * Opens a bus file, or says in one sentence why not, and watches that it stays the one that was opened.
+ * Opens a bus file, or fails with one sentence, and checks that its path still leads to the file that was opened.
  *
- * No descriptor of it is ever closed but by SQLite: that would drop SQLite's POSIX locks for the whole process, and
- * acknowledged rows with them. So a file is made by an exclusive create, which never opens one that exists, and is looked
- * at by `stat`, and by a descriptor that stays (wal-chain.ts).
+ * Only SQLite may close a descriptor of the file: anything else would drop SQLite's POSIX locks for the whole process, and
+ * could lose acknowledged rows. So a file is created exclusively, which never opens an existing one, and is examined with
+ * `stat` and with a descriptor that is never closed (wal-chain.ts).
  */
 import {
   accessSync,
@@ -25,21 +25,21 @@ import {applicationId, type Db, damageError, databaseError, isBusy, Lock, patien
 import {busFileSchema, schemaVersion} from './schema.ts'
 import {checkLog, WalChain} from './wal-chain.ts'
 
-/** A look costs as much as a tenth of a commit: a process that commits without pause looks no more often. */
+/** A check costs up to a tenth of a commit, so a process that commits continuously checks at this interval. */
 const restMs = 5
 
 type Suffix = '' | '-wal' | '-shm'
 
 /**
- * An open bus file. A file that is deleted or replaced leaves the processes that have it open with one that nobody else
- * will ever see: nothing is acknowledged there. Its `-wal` is as much a part of it, and exists for as long as a process
- * has the file open; beside another file it would be taken for that one's, so it is renamed.
+ * An open bus file. When a file is deleted or replaced, the processes that have it open use one that nobody else will ever see,
+ * so nothing is acknowledged there. Its `-wal` exists for as long as a process has the file open; beside another file it would
+ * be applied to that one, so it is renamed.
  */
 export class BusFile {
   readonly path: string
   readonly db: Db
   readonly lock: Lock
-  /** Where the file really lies when `path` is a symbolic link: SQLite has its log beside this one. */
+  /** The path of the file itself if `path` is a symbolic link: SQLite puts the log beside this one. */
   readonly real: string
   readonly #full: string
   readonly #chain: WalChain
@@ -65,7 +65,7 @@ export class BusFile {
     })
   }
 
-  /** Throws `connect` once the file is gone from its path. */
+  /** Throws `connect` if the file is no longer at its path. */
   check(): void {
     const now = performance.now()
     if (now < this.#restUntil) return
@@ -76,7 +76,10 @@ export class BusFile {
     this.#restUntil = now + restMs
   }
 
-  /** One sentence for a failure. In a damaged file a value may be anything: what fails on one is a bug only in a file that is whole. */
+  /**
+   * Translates a failure into one sentence. In a damaged file any value is possible, so an error on one is a bug only if the
+   * file is intact.
+   */
   failure(error: unknown): unknown {
     return databaseError(
       this.path,
@@ -86,7 +89,7 @@ export class BusFile {
 
   close(): void {
     this.db.close()
-    // A link that leads elsewhere now leaves the file itself, and those who use it, as they are.
+    // If a link now points elsewhere, the file itself and its users are left unchanged.
     if (!this.#isLost || this.#isOurs('')) return
     try {
       if (this.#isOurs('-shm')) rmSync(`${this.real}-shm`)
@@ -100,7 +103,7 @@ export class BusFile {
     this.#isLost = true
     const what = `the bus file ${this.path}${suffix} was ${isGone ? 'deleted' : 'replaced'} while it was open`
     throw new BusError('connect', what, {
-      try: ['run this again: it takes the file that is there now'],
+      try: ['run this again: it opens the file that is there now'],
       data: {lost: true},
     })
   }
@@ -110,15 +113,15 @@ export class BusFile {
   }
 }
 
-/** Undefined when there is none. */
+/** Undefined if there is none. */
 function identityOf(path: string): string | undefined {
   const stat = statSync(path, {throwIfNoEntry: false})
   return stat && `${stat.dev}:${stat.ino}`
 }
 
 /**
- * Opens the bus file at `path`, made on first use; with `isSynchronous` its commits wait for the disk. Fails with `connect`
- * or `denied`; a file that is no bus file stays untouched.
+ * Opens the bus file at `path`, which is created if it does not exist; with `isSynchronous` its commits wait for the disk.
+ * Fails with `connect` or `denied`; a file that is not a bus file is left untouched.
  */
 export function openFile(path: string, isSynchronous = false): BusFile {
   const full = resolve(path)
@@ -150,18 +153,18 @@ export function openFile(path: string, isSynchronous = false): BusFile {
 }
 
 /**
- * SQLite keeps the log of a file beside the name by which it was opened: two names, other than by a symbolic link, are two
- * logs of one file, each of which would destroy what the other has.
+ * SQLite puts the log of a file beside the name by which it was opened: two names, other than through a symbolic link, mean two
+ * logs of one file, each of which would destroy the content of the other.
  */
 function checkOneName(path: string, real: string): void {
   if (statSync(real).nlink > 1) {
-    throw new BusError('connect', `${path} has another name as well (a hard link): a bus file must have one`, {
+    throw new BusError('connect', `${path} has a second name (a hard link), and a bus file must have only one`, {
       try: ['a symbolic link instead: ln -s', `a copy of its own: sqlite3 '${path}' "VACUUM INTO 'copy.db'"`],
     })
   }
   if (isMountPoint(real)) {
-    throw new BusError('connect', `${path} is mounted as a single file, without the log that lies beside it`, {
-      try: ['mount the folder that it is in'],
+    throw new BusError('connect', `${path} is mounted as a single file, without the log beside it`, {
+      try: ['mount the folder that contains it'],
     })
   }
 }
@@ -195,7 +198,7 @@ function reasonOf(path: string, error: unknown): unknown {
   }
 }
 
-/** SQLite answers at once that others hold the file, so this asks again for as long as it would wait elsewhere. */
+/** SQLite returns immediately if another process holds the lock, so this retries for as long as it would wait elsewhere. */
 function startLog(db: Db): void {
   const deadline = performance.now() + patienceMs
   for (;;) {
@@ -209,7 +212,7 @@ function startLog(db: Db): void {
   }
 }
 
-/** Makes an empty file that only its owner can read; false when there is one. */
+/** Creates an empty file that only its owner can read; false if it exists. */
 function create(full: string): boolean {
   try {
     const stat = statSync(full, {throwIfNoEntry: false})
@@ -222,12 +225,12 @@ function create(full: string): boolean {
     if (systemCode(error) !== 'EEXIST') throw openError(full, error)
     if (statSync(full, {throwIfNoEntry: false}) !== undefined) return false
     throw new BusError('connect', `${full} is a symbolic link to a file that does not exist`, {
-      try: ['make that file, empty, or remove the link'],
+      try: ['create an empty file there, or remove the link'],
     })
   }
 }
 
-/** True for a bus file that we can work with, false for an empty database. */
+/** True for a supported bus file, false for an empty database. */
 function isBusFile(db: Db, path: string): boolean {
   const [id, version, tables] = readIdentity(db)
   if (id === applicationId) {
@@ -242,7 +245,7 @@ function isBusFile(db: Db, path: string): boolean {
   })
 }
 
-/** From one snapshot: another process may be making the file just now. */
+/** From one snapshot, because another process may be creating the file at this moment. */
 function readIdentity(db: Db): [id: number, version: number, tables: number] {
   return db
     .prepare(
@@ -253,7 +256,7 @@ function readIdentity(db: Db): [id: number, version: number, tables: number] {
     .get() as [number, number, number]
 }
 
-/** Two processes may come here at once: the second finds the first one's work. */
+/** Two processes may get here at once: the second finds that the first has done it. */
 function initialise(db: Db): void {
   if (db.pragma('application_id', {simple: true}) === applicationId) return
   db.pragma('auto_vacuum = INCREMENTAL')
@@ -261,11 +264,11 @@ function initialise(db: Db): void {
   db.exec('BEGIN IMMEDIATE')
   if (db.pragma('application_id', {simple: true}) !== applicationId) db.exec(busFileSchema)
   db.exec('COMMIT')
-  // From now on the file itself has a link, by which a log is recognised as its own.
+  // From now on the file itself has a link, by which its own log is recognised.
   db.pragma('wal_checkpoint(PASSIVE)')
 }
 
-/** Closes without the checkpoint that the last connection would make: a read-only one outlives it. */
+/** Closes without the checkpoint that the last connection would make: a read-only connection is kept open. */
 function closeUntouched(db: Db, full: string): void {
   try {
     const guard = new Database(full, {readonly: true})

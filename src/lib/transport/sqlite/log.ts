@@ -1,4 +1,4 @@
-/** Reads the log page by page. No read is ever left open: an open one lets the write-ahead log grow without bound. */
+/** Reads the log page by page. No read is left open, because an open read lets the write-ahead log grow without bound. */
 import type {Message} from '../../core/message.ts'
 import {SubjectTrie} from '../../core/subject.ts'
 import type {Db, Lock} from './db.ts'
@@ -6,7 +6,7 @@ import {type Filled, Pages} from './pages.ts'
 import {type Row, toMessage} from './rows.ts'
 import {type KnownSubject, mostKnownSubjects, SubjectNames} from './subject-names.ts'
 
-/** How far someone has read: the last sequence seen of what is stored, and of what passes through inboxes. */
+/** A reader's position: the last sequences seen in the log, and in inboxes. */
 export interface Cursor {
   readonly seq: number
   readonly passing: number
@@ -16,9 +16,9 @@ export const everything: Cursor = {seq: Number.MAX_SAFE_INTEGER, passing: Number
 
 export interface LogEntry {
   readonly message: Message
-  /** The subject's number; 0 for what passes through an inbox. */
+  /** The subject's number; 0 for an inbox message. */
   readonly sid: number
-  /** How far one has read with this entry. */
+  /** The position after this entry. */
   readonly cursor: Cursor
 }
 
@@ -27,7 +27,7 @@ export interface LogPage {
   readonly cursor: Cursor
   /** There may be more. */
   readonly isFull: boolean
-  /** What core retention has gone through of what comes after the beginning. */
+  /** The part of the range that retention has already pruned. */
   readonly gap?: Gap | undefined
 }
 
@@ -35,11 +35,11 @@ export interface PageOptions {
   readonly all: boolean
   readonly passing: boolean
   readonly rows?: number
-  /** Also look for what was removed. */
+  /** Also look for removed messages. */
   readonly gaps?: boolean
 }
 
-/** Sequences from `first` to `last`, of which `messages` are gone, perhaps none. */
+/** Sequences from `first` to `last`, of which `messages` (possibly 0) are missing. */
 export interface Gap {
   readonly first: number
   readonly last: number
@@ -47,7 +47,7 @@ export interface Gap {
 }
 
 const pageRows = 512
-/** Replies for one reading of an inbox. */
+/** Replies to read from an inbox at a time. */
 export const inboxRows = 512
 const pageBytes = 4 * 1024 * 1024
 
@@ -92,13 +92,13 @@ export class Log {
     return this.#names.of(sid).name
   }
 
-  /** The end of the log as it is now. */
+  /** The current end of the log. */
   end(): Cursor {
     const [seq, passing] = this.#statements.end.get() as [number, number]
     return {seq, passing}
   }
 
-  /** From now on `page` gives what these patterns match. */
+  /** From now on `page` returns messages that match these patterns. */
   want(patterns: readonly string[]): void {
     for (const pattern of patterns) this.#patterns.add(pattern, true)
     this.#forgetWanted()
@@ -111,8 +111,8 @@ export class Log {
   }
 
   /**
-   * What comes after `from` up to `to`, oldest first, from one snapshot: what is wanted by somebody, or all; and what
-   * passes through inboxes when `passing` is set.
+   * Messages after `from` up to `to`, oldest first, from one snapshot: those that are wanted, or all; and inbox messages if
+   * `passing` is set.
    */
   page(from: Cursor, to: Cursor, what: PageOptions): LogPage {
     return this.#lock.read(() => {
@@ -125,7 +125,7 @@ export class Log {
     })
   }
 
-  /** What came to one client's inbox after `from`, `inboxRows` of it at most. */
+  /** Messages in one client's inbox after `from`, at most `inboxRows`. */
   inbox(client: number, from: number): Row<string>[] {
     return this.#lock.readStatement(() => this.#statements.inbox.all(from, client) as Row<string>[])
   }
@@ -206,7 +206,7 @@ interface StoredRows extends Filled {
   readonly all: boolean
 }
 
-/** Rows until the page has enough of them, or enough bytes: a page of large payloads is a short one. */
+/** Adds rows until the page has enough of them, or enough bytes. */
 function fill(
   statement: {iterate(...args: unknown[]): IterableIterator<unknown>},
   from: number,

@@ -1,13 +1,13 @@
 /**
- * Reads rows of the log a page at a time. To make a buffer for each payload costs more than everything else together,
- * so the small binary payloads of a page come as one buffer, and each is a part of it: twice as fast.
+ * Reads rows of the log a page at a time. Creating a buffer for each payload costs more than everything else together, so the
+ * small binary payloads of a page are read as one buffer, and each is a part of it: twice as fast.
  */
 import {type Db, damageError} from './db.ts'
 import type {Row} from './rows.ts'
 
 /** A page ends with the row that reaches this many bytes. */
 const pageBytes = 4 * 1024 * 1024
-/** Larger payloads are read one by one, as far as the page goes. */
+/** Larger payloads are read one by one, up to the end of the page. */
 const largeBytes = 16 * 1024
 const pageRows = 4096
 
@@ -17,7 +17,7 @@ export interface Filled {
   readonly isFull: boolean
 }
 
-/** With the length in place of a payload that is yet to be read. */
+/** With the length in place of a payload that has yet to be read. */
 type Sized = [
   seq: number,
   sid: number,
@@ -34,8 +34,8 @@ export class Pages {
 
   /** `from` is SQL of rows `m` of the log, with two parameters: the first and the last sequence. */
   constructor(db: Db, from: string) {
-    // `+?`, as in all that sorts or has a limit: SQLite plans by the value of a bare one, so it prepares the statement anew
-    // each time, which is ten times as slow.
+    // `+?`, as in every statement that sorts or has a limit: SQLite plans by the value of a bare parameter, so it would prepare
+    // the statement again each time, which is ten times as slow.
     const isLater = `typeof(m.data) = 'blob' OR octet_length(m.data) > ${largeBytes}`
     this.#rows = db
       .prepare(
@@ -52,7 +52,7 @@ export class Pages {
     this.#one = db.prepare('SELECT data FROM msg WHERE seq = ?').pluck()
   }
 
-  /** Within a read: rows from one sequence to another, both of them included, `most` of them. */
+  /** Within a read: rows from one sequence to another, inclusive, at most `most`. */
   read(from: number, to: number, most: number): Filled {
     const limit = Math.min(most, pageRows)
     const rows = this.#rows.all(from, to, limit) as Sized[]
@@ -79,7 +79,7 @@ export class Pages {
   }
 }
 
-/** As many of the rows as a page may have bytes. */
+/** As many rows as fit in a page by bytes. */
 function withinBytes(rows: Sized[]): Sized[] {
   let bytes = 0
   for (const [i, row] of rows.entries()) {

@@ -1,8 +1,8 @@
 /**
- * Queue groups: one cursor for each group and pattern, in the file; a member claims what comes next in one short write
- * transaction, and no more than it can work on now. A pattern that no live member has starts at the end when it gets
- * one. Where patterns of a group overlap, a message belongs to the first of them, in order of their text, of those that
- * were there when it was published: so each message goes to one member, and a newcomer takes nothing from the others.
+ * Queue groups: one cursor for each group and pattern, in the file; a member claims the next messages in one short write
+ * transaction, and no more than it can handle now. A pattern without a live member starts at the end when it gets one. If
+ * patterns of a group overlap, a message belongs to the first of them, in alphabetical order, among those that existed when it
+ * was published: so each message goes to one member, and a new member takes nothing from the others.
  */
 import type {Message} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
@@ -10,7 +10,7 @@ import type {Clients} from './clients.ts'
 import {busy, type Db, type Lock} from './db.ts'
 import {type Cursor, everything, type Log, type LogEntry, type LogPage} from './log.ts'
 
-/** Pages for one claim: the lock is not held for long. */
+/** Pages per claim, so that the lock is held briefly. */
 const mostPages = 16
 const leastRows = 32
 
@@ -23,13 +23,13 @@ export interface QueueParts {
 
 interface Place {
   readonly pattern: string
-  /** Up to here there is nothing for this pattern; known to this member alone. */
+  /** Up to here there is nothing for this pattern; known only to this member. */
   scanned: number
   /** What the group had to read next when this member looked last. */
   next: number
 }
 
-/** A pattern of the group, and the sequences that may be its own: once nobody has it, only what was claimed. */
+/** A pattern of the group, and the sequences that may belong to it: once it has no members, only those already claimed. */
 type Owner = readonly [pattern: string, first: number, next: number]
 
 export class QueueMember {
@@ -37,7 +37,7 @@ export class QueueMember {
   readonly #name: string
   readonly #places: Place[]
   readonly #statements
-  /** Where it ends, once it drains. */
+  /** The end of its messages, once it drains. */
   end: Cursor = everything
 
   constructor(parts: QueueParts, name: string, patterns: readonly string[]) {
@@ -55,7 +55,7 @@ export class QueueMember {
     }
   }
 
-  /** Within the write transaction that makes its interests known, before it does. */
+  /** Within the write transaction that announces its interests, before it does. */
   join(end: Cursor): void {
     const live = this.#parts.clients.patternsOf(this.#name)
     const insert = this.#parts.db.prepare(
@@ -67,7 +67,7 @@ export class QueueMember {
     }
   }
 
-  /** Up to `max` messages that are now this member's alone, oldest first; `busy` when others hold the file. */
+  /** Up to `max` messages that now belong to this member, oldest first; `busy` if another process holds the lock. */
   claim(max: number): Message[] | typeof busy {
     const places = this.#places.filter((place) => this.#hasMore(place))
     if (places.length === 0) return []
@@ -77,7 +77,7 @@ export class QueueMember {
     return taken.messages
   }
 
-  /** Looks without the lock, so that a group where nothing happens never writes. */
+  /** Checks without the lock, so that an idle group never writes. */
   #hasMore(place: Place): boolean {
     return this.#parts.lock.read(() => {
       for (;;) {
@@ -110,7 +110,7 @@ export class QueueMember {
     return {messages: taken.map((entry) => entry.message), moved}
   }
 
-  /** What comes next for one pattern, `max` at most, and how far that goes. */
+  /** The next messages of one pattern, at most `max`, and the end of their range. */
   #offer(place: Place, owners: readonly Owner[], max: number): {entries: LogEntry[]; seq: number} {
     const entries: LogEntry[] = []
     let seq = this.#from(place)

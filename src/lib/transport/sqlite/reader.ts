@@ -1,7 +1,7 @@
 /**
- * Delivers from the log to this connection's subscriptions. All that keep up are served from one reading; one that
- * falls behind gets a place of its own in the file and reads on from there when it is asked for more, so nothing is
- * dropped and little is held, and the others do not wait for it.
+ * Delivers from the log to this connection's subscriptions. All that keep up share one read; one that falls behind gets its own
+ * position in the file and continues from there when it takes more, so nothing is dropped, little is buffered, and the others
+ * do not wait for it.
  */
 import {SubjectTrie} from '../../core/subject.ts'
 import type {Mailbox} from '../shared/mailbox.ts'
@@ -15,13 +15,13 @@ const mostHeldBytes = 4 * 1024 * 1024
 export class Subscriber {
   readonly patterns: readonly string[]
   readonly mailbox: Mailbox
-  /** Wants what passes through inboxes. */
+  /** Wants inbox messages. */
   readonly passing: boolean
   readonly all: boolean
-  /** Served from the shared reading; otherwise it reads on by itself from `cursor`. */
+  /** Served from the shared read; otherwise it reads by itself from `cursor`. */
   isLive = true
   cursor: Cursor
-  /** Where it ends, once it drains. */
+  /** The end of its messages, once it drains. */
   end: Cursor = everything
   #heldBytes = 0
 
@@ -33,7 +33,7 @@ export class Subscriber {
     this.passing = patterns.some(seesPassing)
   }
 
-  /** Takes an entry of the shared reading, or steps out of it before this entry when it holds enough. */
+  /** Takes an entry of the shared read, or leaves it before this entry if it holds enough. */
   accept(entry: LogEntry, before: Cursor): boolean {
     const {mailbox} = this
     const isSeen = entry.sid === 0 ? entry.cursor.passing <= this.cursor.passing : entry.cursor.seq <= this.cursor.seq
@@ -50,7 +50,7 @@ export class Subscriber {
   }
 }
 
-/** Learns of failures and gaps of reading. */
+/** Receives failures and gaps of reading. */
 export interface ReadListener {
   /** The log can no longer be read. */
   unreadable(error: unknown): void
@@ -66,7 +66,7 @@ export class Reader {
   #head: Cursor = everything
   #isScheduled = false
   readonly #listener: ReadListener
-  /** Up to here gaps have been reported. */
+  /** Gaps up to this sequence have been reported. */
   #reported = 0
 
   constructor(log: Log, listener: ReadListener) {
@@ -89,14 +89,14 @@ export class Reader {
     this.#log.unwant(subscriber.patterns)
   }
 
-  /** From now on it reads by itself, and only what there is already. */
+  /** From now on it reads by itself, and only existing messages. */
   drain(subscriber: Subscriber): void {
     if (subscriber.isLive) subscriber.cursor = later(this.#head, subscriber.cursor)
     subscriber.isLive = false
     subscriber.end = this.#log.end()
   }
 
-  /** Reads a page for all that keep up, now; more follows in later turns. Answers whether there was anything. */
+  /** Reads a page for all that keep up; more follows in later turns. Returns whether there was anything. */
   run(): boolean {
     if (this.#subscribers.size === 0) return false
     try {
@@ -107,7 +107,7 @@ export class Reader {
     }
   }
 
-  /** Fills the mailbox of a subscriber that has fallen behind. Back at the end, it joins the others again. */
+  /** Fills the mailbox of a subscriber that has fallen behind. At the end, it joins the others again. */
   refill(subscriber: Subscriber): void {
     while (!subscriber.isLive && subscriber.mailbox.length === 0) {
       const page = this.#log.page(subscriber.cursor, subscriber.end, {

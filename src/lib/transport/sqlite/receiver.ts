@@ -17,7 +17,7 @@ import {inboxWakeFile, wakeFileOf} from './wake-files.ts'
 
 export class FileReceiver {
   readonly log: Log
-  /** Woken after every commit: members of queue groups, and readers of streams that follow. */
+  /** Woken after every commit: members of queue groups, and readers that follow streams. */
   readonly members = new Set<Mailbox>()
   readonly consuming = new Set<SqliteMember>()
   readonly #connection: FileConnection
@@ -41,7 +41,7 @@ export class FileReceiver {
     this.#watcher = new ChangeWatcher(file, wakeFiles, this)
   }
 
-  /** Somebody committed: hands on what is new. False when there was nothing for this connection. */
+  /** Somebody committed: delivers new messages. False if there were none for this connection. */
   changed(): boolean {
     if (this.#isClosed) return false
     try {
@@ -56,7 +56,7 @@ export class FileReceiver {
     }
   }
 
-  /** A file that can no longer be read ends every wait on it. */
+  /** If the file can no longer be read, every wait ends. */
   unreadable(error: unknown): void {
     if (this.#isClosed) return
     const failure = this.#connection.file.failure(error)
@@ -83,7 +83,7 @@ export class FileReceiver {
     this.#watcher.expect()
   }
 
-  /** From now on wakes up for commits that have to do with these subjects. */
+  /** From now on wakes up for commits that concern these subjects. */
   watch(patterns: readonly string[]): void {
     const isLiteral = patterns.every(
       (pattern) => !hasWildcard(pattern.split('.', 1)[0] ?? '') && !pattern.startsWith(inboxPrefix),
@@ -106,7 +106,7 @@ export class FileReceiver {
     return this.#openInbox().many(message, options)
   }
 
-  /** Ends all that waits, in order. */
+  /** Ends all waits, in order. */
   async end(closed: unknown): Promise<void> {
     this.#isClosed = true
     this.failRequests(closed)
@@ -179,7 +179,7 @@ export class FileReceiver {
     return mailbox
   }
 
-  /** Makes an interest known; what is committed after the cursor it answers is for it too. */
+  /** Announces an interest; messages committed after the returned cursor are for it, too. */
   #announce(interest: Interest, also?: (end: Cursor) => void): Promise<Cursor> {
     const {file, clients} = this.#connection
     return file.lock.write(() => {

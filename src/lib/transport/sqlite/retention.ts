@@ -1,8 +1,7 @@
 /**
- * What no stream keeps goes after an hour, what passed through an inbox after a minute, what is in a stream by the
- * stream's limits. Publishers also prune, a chunk at a time: a file grows only while somebody publishes, so it
- * needs no other keeper. `meta.pruned` is how far the log was looked through; what leaves a stream before that goes
- * with it.
+ * Messages outside streams are kept for an hour, inbox messages for a minute, those in a stream by the stream's limits.
+ * Publishers also prune, a chunk at a time: a file grows only while somebody publishes, so no other process is needed.
+ * `meta.pruned` is the sequence up to which the log was pruned; rows before it are removed when they leave a stream.
  */
 import type {Db} from './db.ts'
 import type {StreamTables} from './streams/intake.ts'
@@ -11,14 +10,14 @@ import {countRemoved, hasUnusedNames, removeUnusedGroups, removeUnusedNames, unu
 const coreRetentionMs = 60 * 60 * 1000
 const inboxRetentionMs = 60 * 1000
 const chunk = 1000
-/** Looking at a row that a stream keeps costs less than removing one. */
+/** Checking a row that a stream keeps costs less than removing one. */
 const looks = 5000
-/** Pages of 4 KiB that may be free: a file that has shrunk more than this, and to less than half, is cut. */
+/** Free pages of 4 KiB to keep: a file with more of them, which are also more than half of it, is truncated. */
 const sparePages = 16_384
-/** To move a page takes some 50 us, in which others wait. */
+/** Moving a page takes about 50 us, during which others wait. */
 const pagesAtOnce = 128
 
-/** Is there anything to remove? A look, so that those who publish little write no more than they publish. */
+/** Whether there is anything to remove. Only reads, so that infrequent publishers do not write more than they publish. */
 export function hasDue(db: Db, now: number): boolean {
   const due = db
     .prepare(
@@ -34,7 +33,7 @@ export function hasDue(db: Db, now: number): boolean {
   return due === 1 || unusedGroups(db).length > 0
 }
 
-/** Within a write transaction: removes one chunk of each kind that is due; true when no more is. */
+/** Within a write transaction: removes one chunk of each kind that is due; true if no more is due. */
 export function prune(db: Db, connection: {readonly streams: StreamTables}, now: number): boolean {
   const hasStreams = db.prepare('SELECT EXISTS (SELECT 1 FROM stream)').pluck().get() === 1
   const expired = hasStreams ? expireStreams(connection.streams, now) : []
@@ -49,7 +48,7 @@ function expireStreams({catalogue, limits}: StreamTables, now: number): boolean[
   return catalogue.all().map((stream) => limits.expire(stream, now))
 }
 
-/** The newest row always stays: SQLite would hand out its sequence again. */
+/** The newest row is always kept, because SQLite would assign its sequence again. */
 function pruneLog(db: Db, now: number): boolean {
   const pruned = db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck().get() as number
   const [last, rows] = db
@@ -70,7 +69,7 @@ function pruneLog(db: Db, now: number): boolean {
 const isKept = `EXISTS (SELECT 1 FROM held h JOIN stream s ON s.id = h.stream
                         WHERE h.sid = msg.sid AND msg.seq >= h.first AND msg.seq >= s.first)`
 
-/** Up to where there are no more than a chunk of rows to remove. */
+/** The end of a range with at most a chunk of rows to remove. */
 function chunkEnd(db: Db, from: number, to: number): number {
   const end = db
     .prepare(`SELECT seq FROM msg WHERE seq > ? AND seq <= ? AND NOT ${isKept} ORDER BY seq LIMIT 1 OFFSET ${chunk}`)
@@ -102,7 +101,7 @@ function pruneIds(db: Db, now: number): boolean {
 const hasRoom = `(SELECT freelist_count > ${sparePages} AND freelist_count > page_count / 2
                   FROM pragma_freelist_count(), pragma_page_count())`
 
-/** Cuts a piece off a file that is mostly empty. */
+/** Truncates a file that is mostly empty by one step. */
 function giveBack(db: Db): boolean {
   if (db.prepare(`SELECT ${hasRoom}`).pluck().get() !== 1) return true
   db.pragma(`incremental_vacuum(${pagesAtOnce})`)
@@ -113,8 +112,8 @@ const longestLogPages = 4000
 const patienceMs = 20
 
 /**
- * SQLite begins its write-ahead log anew only when a commit meets no reader, which may not come about for long while
- * others read without pause. Then this waits for the readers of the moment, so that the log stays at some 16 MiB.
+ * SQLite restarts its write-ahead log only when a commit meets no reader, which may take long while others read continuously.
+ * Then this waits for the current readers, so that the log stays at about 16 MiB.
  */
 export function restartLog(db: Db): void {
   const [{log = 0} = {}] = db.pragma('wal_checkpoint(PASSIVE)') as {log?: number}[]

@@ -4,7 +4,7 @@ import {overlaps} from '../../core/subject.ts'
 import {withServerSpelling} from '../shared/header-names.ts'
 import {streamInboxPrefix} from '../shared/outgoing.ts'
 
-/** A stored message as SQLite gives it in raw mode; `key` is the subject's id in `msg`, the subject itself in `eph`. */
+/** A stored message as SQLite returns it in raw mode; `key` is the subject's id in `msg`, the subject itself in `eph`. */
 export type Row<Key> = [
   seq: number,
   key: Key,
@@ -28,7 +28,7 @@ export function toMessage(row: Row<unknown>, subject: string, isStored: boolean)
   )
 }
 
-/** Headers as they are stored: a JSON array of pairs, which keeps order, case and repeats. */
+/** Headers in stored form: a JSON array of pairs, which keeps order, case and repetitions. */
 export function storedHeaders(headers: Headers | undefined): string | null {
   return headers === undefined || headers.length === 0 ? null : JSON.stringify(withServerSpelling(headers))
 }
@@ -37,20 +37,20 @@ export function storedData(data: Outgoing['data']): string | Uint8Array | null {
   return data === undefined || data.length === 0 ? null : data
 }
 
-/** `_INBOX.<client in base 36>.…`, the subjects whose messages only pass by. */
+/** `_INBOX.<client in base 36>.…`: subjects whose messages are kept only briefly. */
 export const inboxPrefix = '_INBOX.'
 
-/** Whether messages to this subject only pass by: those of inboxes, and of response streams, a subject for each. */
+/** Whether messages to this subject are kept only briefly: those of inboxes and of response streams. */
 export function passesBy(subject: string): boolean {
   return subject.startsWith(inboxPrefix) || subject.startsWith(streamInboxPrefix)
 }
 
-/** Whether a subscription to this pattern can see what passes by. */
+/** Whether a subscription to this pattern can receive such messages. */
 export function seesPassing(pattern: string): boolean {
   return overlaps(pattern, `${inboxPrefix}>`) || overlaps(pattern, `${streamInboxPrefix}>`)
 }
 
-/** The client an inbox subject belongs to; 0 for one that nobody here handed out. */
+/** The client to which an inbox subject belongs; 0 for one that no client assigned. */
 export function inboxOwner(subject: string): number {
   if (!subject.startsWith(inboxPrefix)) return 0
   const end = subject.indexOf('.', inboxPrefix.length)

@@ -1,14 +1,14 @@
 /**
  * The bus file's tables. `msg` is the one log: its sequence order is commit order, because SQLite has one writer at a
  * time, so a cursor `seq > ?` never skips a late commit. It has no second index, which would cost half of the insert
- * speed, and its newest row is never deleted, so that sequences never restart. What is addressed to one client's inbox
- * lies apart in `eph`, and is gone after a minute.
+ * speed, and its newest row is never deleted, so that sequences never restart. Messages to a client's inbox are stored
+ * separately in `eph`, for a minute.
  *
- * A stream is a view of the log. What it has of a subject is a row of `held`: everything of that subject from
- * `held.first` and from `stream.first` on, so whatever removes messages from a stream moves one of the two. A row whose
- * `sid` is negative was refused by its subject's stream and only passes by. `kept` lists the sequences of each subject
- * where a stream has a limit for that. What is between delivery and acknowledgement is a `flight`: a range of the
- * consumer's messages, its owner (NULL when it waits to be delivered again) and when it is due, in milliseconds.
+ * A stream is a view of the log. A row of `held` represents the messages of one subject in a stream: all of them from
+ * `held.first` and from `stream.first` on, so removing messages from a stream moves one of the two. A row whose `sid` is
+ * negative was refused by its subject's stream and is kept only for subscribers. `kept` lists the sequences of each subject
+ * if a stream has a limit per subject. A row of `flight` is a range of a consumer's messages between delivery and
+ * acknowledgement, with its owner (NULL while it waits for redelivery) and its deadline in milliseconds.
  *
  * `subject` has the names that messages and streams have, and loses the others after a while, but never the newest, so that
  * no number is given out twice; `idle` lists those that are being examined (unused-names.ts).
@@ -22,7 +22,7 @@ export const schemaVersion = 1002
 /** From this one on there is `chain`; `idle`, which 1002 added, is made when it is missing. */
 export const chainVersion = 1001
 
-/** Times are Unix microseconds. A payload is TEXT when it was published as text, else BLOB; NULL when empty. */
+/** Times are Unix microseconds. A payload is TEXT if it was published as text, else BLOB; NULL if empty. */
 export const busFileSchema = `
 CREATE TABLE chain(link BLOB NOT NULL, previous BLOB NOT NULL) STRICT;
 INSERT INTO chain VALUES (randomblob(8), zeroblob(8));

@@ -1,9 +1,8 @@
 /**
- * How a process learns that another one committed: after COMMIT the publisher writes one byte to a small file that the
- * subscribers watch. There are sixteen shared files, chosen by the first token of the subject, and one for each client's
- * inbox. The `-wal` file itself would not do: it changes before the commit can be seen. A wake-up is a hint; one that is
- * missed (a publisher killed between COMMIT and the write, a file system that reports nothing) is made up for by the
- * poll of the change watcher.
+ * Wakes other processes after a commit: the publisher writes one byte to a small file that the subscribers watch. There are
+ * sixteen shared files, chosen by the first token of the subject, and one for each client's inbox. The `-wal` file itself is
+ * not suitable: it changes before the commit is visible. A wake-up is a hint; the poll of the change watcher finds commits
+ * whose wake-up was missed (a publisher killed between COMMIT and the write, a file system that reports nothing).
  */
 import {
   closeSync,
@@ -21,7 +20,7 @@ import {BusError} from '../../core/errors.ts'
 
 const shared = 16
 const mostInboxes = 64
-/** To watch more shared files than this one by one costs more than to watch the folder. */
+/** Watching more shared files than this one by one costs more than watching the folder. */
 const mostWatched = 4
 const byte = new Uint8Array([0x21])
 
@@ -36,7 +35,7 @@ export class WakeFiles {
     this.#folder = `${path}.bells`
   }
 
-  /** Wakes those who watch this file, after a COMMIT; when it cannot be written, their poll finds the commit. */
+  /** Wakes the watchers of this file after a COMMIT; if it cannot be written, their poll finds the commit. */
   touch(name: string): void {
     const fd = this.#fds.get(name) ?? this.#open(name)
     if (fd === undefined) return
@@ -48,7 +47,7 @@ export class WakeFiles {
     }
   }
 
-  /** Calls `touched` after each touch of these files; of any of them when there are many, or none is named. */
+  /** Calls `touched` after each touch of these files, or of any file if there are many or none is named. */
   watch(names: readonly string[] | 'all', touched: () => void): void {
     this.#makeFolder()
     if (this.#watchers.has('')) return
@@ -65,7 +64,7 @@ export class WakeFiles {
     }
   }
 
-  /** Makes the file of this client's inbox, which is removed when it closes. */
+  /** Creates the file of this client's inbox, which is removed when it closes. */
   makeInbox(id: number): void {
     this.#own = inboxWakeFile(id)
     this.#makeFolder()
@@ -85,13 +84,13 @@ export class WakeFiles {
     }
   }
 
-  /** Fails when it is a symbolic link, which another user could point anywhere. */
+  /** Fails if it is a symbolic link, which another user could point anywhere. */
   #makeFolder(): void {
     try {
       mkdirSync(this.#folder, {mode: 0o700})
     } catch {
       if (!lstatSync(this.#folder, {throwIfNoEntry: false})?.isDirectory()) {
-        throw new BusError('connect', `${this.#folder} is not a folder`, {try: ['remove it: busline makes its own']})
+        throw new BusError('connect', `${this.#folder} is not a folder`, {try: ['remove it: busline creates its own']})
       }
     }
   }
@@ -108,13 +107,13 @@ export class WakeFiles {
     }
   }
 
-  /** The file of an inbox that is not there belongs to a client that left: it is not made again. */
+  /** A missing inbox file belongs to a client that has left: it is not created again. */
   #open(name: string, create = name.startsWith('in-') ? 0 : constants.O_CREAT): number | undefined {
     const have = this.#fds.get(name)
     if (have !== undefined) return have
-    // In a folder that is a symbolic link what we write would land elsewhere.
+    // If the folder is a symbolic link, our writes would go elsewhere.
     if (lstatSync(this.#folder, {throwIfNoEntry: false})?.isSymbolicLink() === true) return undefined
-    // Whatever else lies there under this name, we neither follow it nor wait for it.
+    // Whatever has this name there, we neither follow it nor wait for it.
     const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | create
     const fd = openQuietly(join(this.#folder, name), flags) ?? this.#openAgain(name, flags, create)
     if (fd === undefined) return undefined

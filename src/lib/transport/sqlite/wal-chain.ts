@@ -1,8 +1,8 @@
 /**
- * Whether the write-ahead log beside a bus file is its own. SQLite takes any `-wal` for the file's: one of another file, or
- * of an earlier or later copy of this one, is written over it at the next checkpoint. So every commit leaves a random
- * `link`, and the `previous` one, on the file's third page: the log is the file's own when the link that the file has is in
- * the log, or is the previous one of the first commit there. Layouts: https://sqlite.org/fileformat2.html#walformat
+ * Checks whether the write-ahead log beside a bus file belongs to it. SQLite applies any `-wal` with the right name: one of
+ * another file, or of an earlier or later copy of this one, is written over the file at the next checkpoint. So every commit
+ * writes a random `link`, and the `previous` one, to the file's third page: the log belongs to the file if the file's link
+ * occurs in the log, or is the previous one of the first commit there. Layouts: https://sqlite.org/fileformat2.html#walformat
  */
 import {closeSync, openSync, readSync, statSync} from 'node:fs'
 import {BusError} from '../../core/errors.ts'
@@ -10,10 +10,10 @@ import {applicationId, type Db} from './db.ts'
 import {chainVersion} from './schema.ts'
 
 const chainPage = 3
-/** What comes before the first commit of all. */
+/** The link before the first commit. */
 const noLink = '\0'.repeat(8)
 
-/** Lengthens the chain in each transaction that changes something. */
+/** Extends the chain in each transaction that changes something. */
 export class WalChain {
   readonly #changes
   readonly #extend
@@ -37,17 +37,21 @@ export class WalChain {
 const tries = 5
 const pauseMs = 10
 
-/** Throws `connect` when the log beside the file at `path` is not its own. To be asked before SQLite opens the file. */
+/** Throws `connect` if the log beside the file at `path` does not belong to it. To be called before SQLite opens the file. */
 export function checkLog(path: string): void {
-  // While others write, the file and its log may be seen at two different moments.
+  // While others write, the file and its log may be read at two different moments.
   for (let i = 0; !isOwn(path); i++) {
     if (i === tries) {
-      throw new BusError('connect', `the bus file ${path} has a -wal beside it that is not its own, left untouched`, {
-        try: [
-          'bring the -wal back that was there, if there was one',
-          `if no program uses it, put it away: mv '${path}-wal' '${path}-wal.lost'`,
-        ],
-      })
+      throw new BusError(
+        'connect',
+        `the bus file ${path} has a -wal beside it that belongs to another file; both are left untouched`,
+        {
+          try: [
+            'restore the -wal that was there before, if there was one',
+            `if no program uses it, rename it: mv '${path}-wal' '${path}-wal.lost'`,
+          ],
+        },
+      )
     }
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs)
   }
@@ -66,21 +70,21 @@ function isOwn(path: string): boolean {
   }
 }
 
-/** Undefined when there is nothing in it. */
+/** Undefined if it is missing or empty. */
 function openLog(path: string): number | undefined {
   try {
     return (statSync(path, {throwIfNoEntry: false})?.size ?? 0) === 0 ? undefined : openSync(path, 'r')
   } catch (error) {
-    // The last one to close the file has removed it.
+    // The last process to close the file has removed it.
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
 }
 
-/** By device and inode. Never closed: that would drop the POSIX locks of all that this process has open of the file. */
+/** By device and inode. Never closed: that would drop the POSIX locks of everything that this process has open of the file. */
 const descriptors = new Map<string, number>()
 
-/** The link that a bus file has without its log; undefined for what is none, or not yet. */
+/** The link of a bus file without its log; undefined if it is not a bus file, or not yet. */
 function linkOf(path: string, pageSize: number): string | undefined {
   const {dev, ino} = statSync(path)
   const key = `${dev}:${ino}`
@@ -96,7 +100,7 @@ function isOfBusFile(firstPage: Buffer): boolean {
   return firstPage.readUInt32BE(68) === applicationId
 }
 
-/** A leaf of a table that has one cell, whose content ends the page. */
+/** A leaf page of a table with one cell, whose content is at the end of the page. */
 function linksOn(page: Buffer): {link: string; previous: string} | undefined {
   if (page[0] !== 0x0d || page.readUInt16BE(3) !== 1) return undefined
   return {
@@ -105,7 +109,7 @@ function linksOn(page: Buffer): {link: string; previous: string} | undefined {
   }
 }
 
-/** The lowest bit tells the byte order of the checksums. */
+/** The lowest bit is the byte order of the checksums. */
 const magic = 0x377f0682
 const headBytes = 32
 const frameHeadBytes = 24
@@ -128,7 +132,7 @@ class LogFile {
     this.pageSize = this.#head.readUInt32BE(8)
   }
 
-  /** Would SQLite read on? What it takes for no log it begins anew. */
+  /** Whether SQLite would continue to read. It restarts a log that it considers invalid. */
   isOne(): boolean {
     const isPower = (this.pageSize & (this.pageSize - 1)) === 0
     return (
@@ -137,8 +141,8 @@ class LogFile {
   }
 
   /**
-   * Has a commit of it this link, or the first of them as its previous one? A log without links is what another program has
-   * written: into this file, unless its first page says otherwise.
+   * Whether a commit of it has this link, or the first commit has it as the previous one. A log without links was written by
+   * another program: into this file, unless its first page shows otherwise.
    */
   follows(link: string): boolean {
     let isLinked = false
@@ -153,7 +157,7 @@ class LogFile {
     return !isLinked
   }
 
-  /** Would SQLite take anything from it? What a power loss has torn it would not. */
+  /** Whether SQLite would apply anything from it, which it would not if a power loss has torn it. */
   hasCommit(): boolean {
     const isLittleEndian = this.#head.readUInt32BE(0) % 2 === 0
     const sum = new Checksum(isLittleEndian)
@@ -168,7 +172,7 @@ class LogFile {
     return false
   }
 
-  /** Those of the present round: what a longer one has left behind them has other salts. */
+  /** The frames of the current round: those that a longer round left after them have other salts. */
   *#frames(): Generator<Frame> {
     const frameBytes = frameHeadBytes + this.pageSize
     let at = headBytes
@@ -186,7 +190,7 @@ class LogFile {
   }
 }
 
-/** That of the log: two sums of 32 bits over pairs of words, each frame's upon that of the frame before. */
+/** The checksum of the log: two sums of 32 bits over pairs of words, where each frame continues the sums of the previous one. */
 class Checksum {
   readonly #isLittleEndian: boolean
   #first = 0

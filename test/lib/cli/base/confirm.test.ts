@@ -7,7 +7,7 @@ test('what cannot be undone is done with --yes, and refused where nobody can be 
   await confirm('remove stream ORDERS', {yes: true, signal})
   await expect(confirm('remove stream ORDERS', {yes: false, signal})).rejects.toMatchObject({
     kind: 'usage',
-    message: 'this would remove stream ORDERS; without a terminal to ask on it needs --yes',
+    message: 'confirmation is needed to remove stream ORDERS: pass --yes',
     try: ['--yes'],
   })
 })

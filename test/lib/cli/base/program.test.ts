@@ -14,6 +14,6 @@ test('what is no program is refused with a sentence', () => {
   writeFileSync(join(folder, 'plain'), '')
   expect(() => checkProgram([''], '/usr/bin')).toThrow('cannot run ""')
   expect(() => checkProgram(['no-such'], '/usr/bin')).toThrow('cannot run "no-such": it is not on the PATH')
-  expect(() => checkProgram(['plain'], folder)).toThrow('or it may not be executed')
-  expect(() => checkProgram([folder], '')).toThrow('there is no such program')
+  expect(() => checkProgram(['plain'], folder)).toThrow('or is not executable')
+  expect(() => checkProgram([folder], '')).toThrow('it does not exist')
 })

@@ -46,8 +46,8 @@ describe('a command line that oclif refuses', () => {
     [['--all', 'a', '--encoding'], '--encoding needs one of base64, hex'],
     [['--all', 'a', '--encoding', 'rot13'], '--encoding: "rot13" is not one of base64, hex'],
     [['--all', 'a', '--bus', 'x', '-b', 'y'], '--bus was given more than once'],
-    [['--all', 'a', '--file', 'x', '--size', '5'], '--file and --size exclude each other'],
-    [['--all', 'a', '--lines'], '--lines goes with --file'],
+    [['--all', 'a', '--file', 'x', '--size', '5'], '--file and --size cannot be used together'],
+    [['--all', 'a', '--lines'], '--lines needs --file'],
     [['a'], 'one of --all, --some is needed'],
     [['--all', 'a', '-n', '0'], '--count: "0" is not a whole number of at least 1'],
     [['--all', 'a', '-n', '1.5'], '--count: "1.5" is not a whole number of at least 1'],
@@ -65,7 +65,7 @@ describe('a command line that oclif refuses', () => {
   it.each([
     ['--cuont=3', 'there is no flag --cuont', '--count'],
     ['--heders', 'there is no flag --heders', '--header'],
-    ['-x', 'there is no flag -x', '-- before anything that starts with "-" and is no flag'],
+    ['-x', 'there is no flag -x', 'put -- before arguments that start with "-"'],
   ])('%s fails with "%s" and suggests %s', async (flag, sentence, hint) => {
     const error = await failure('--all', 'a', flag)
     expect(error.message).toBe(sentence)

@@ -39,9 +39,9 @@ describe('a body', () => {
   })
 
   test('is given once', () => {
-    expect(() => checkOneBody({body: 'x', file: 'y'})).toThrow('the body is given twice: by the argument and by --file')
-    expect(() => checkOneBody({file: 'y', size: 1})).toThrow('the body is given twice: by --file and by --size')
-    expect(() => checkOneBody({body: '-', size: 1})).toThrow('the body is given twice: by the argument and by --size')
+    expect(() => checkOneBody({body: 'x', file: 'y'})).toThrow('the body is given twice, by the argument and by --file')
+    expect(() => checkOneBody({file: 'y', size: 1})).toThrow('the body is given twice, by --file and by --size')
+    expect(() => checkOneBody({body: '-', size: 1})).toThrow('the body is given twice, by the argument and by --size')
     expect(() => checkOneBody({size: 1})).not.toThrow()
   })
 })

@@ -38,7 +38,7 @@ describe('the chosen bus', () => {
     const config = mkdtempSync(join(tmpdir(), 'unreadable-'))
     mkdirSync(join(config, 'busline', 'context.txt'), {recursive: true})
     expect(() => chooseBus({}, {XDG_CONFIG_HOME: config, HOME: '/home/ann'})).toThrow(
-      'cannot read which context is used',
+      'cannot read which context is selected',
     )
     rmSync(config, {recursive: true})
   })
@@ -80,7 +80,7 @@ describe('the folder of the per-user file', () => {
   it('is a failure in one sentence when it cannot be made', async () => {
     writeFileSync(join(home, 'file'), '')
     const chosen = await findBus({}, {XDG_STATE_HOME: join(home, 'file')})
-    expect(() => prepareBus(chosen)).toThrow(/^cannot make the folder of your bus file/)
+    expect(() => prepareBus(chosen)).toThrow(/^cannot create the folder of your bus file/)
   })
 
   it('is left to the driver for a bus that was named', () => {

@@ -62,8 +62,8 @@ describe('the login', () => {
   })
 
   it.each<[ServerFlags, string]>([
-    [{user: 'a', password: 'hunter2', creds: '/x'}, '--user and --creds are two logins'],
-    [{creds: '/x', nkey: '/y'}, '--creds and --nkey are two logins'],
+    [{user: 'a', password: 'hunter2', creds: '/x'}, '--user and --creds are different logins'],
+    [{creds: '/x', nkey: '/y'}, '--creds and --nkey are different logins'],
   ])('is one: %j', (flags, sentence) => {
     expect(() => given(flags)).toThrow(expect.objectContaining({kind: 'usage', message: sentence}))
   })
@@ -84,10 +84,10 @@ describe('a login that goes to a bus from elsewhere', () => {
 
   it('of the environment is reported', () => {
     const env = {NATS_TOKEN: 'hunter2'}
-    const warning = 'the login of the environment goes to nats://a:4222 (--bus)'
+    const warning = 'the login from the environment is sent to nats://a:4222 (--bus)'
     expect(given({}, env).warnings).toEqual([warning])
     expect(inContext({}, {}, env).warnings).toEqual([
-      'the login of the environment goes to nats://prod:4222 (context prod)',
+      'the login from the environment is sent to nats://prod:4222 (context prod)',
     ])
     for (const why of ['BUS_URL', 'NATS_URL']) expect(reach(chosen(why, url), {}, env).warnings).toEqual([])
   })
@@ -95,7 +95,7 @@ describe('a login that goes to a bus from elsewhere', () => {
   it('of a context is reported, unless it is its URL', () => {
     const fields = {user: 'ann', password: 'hunter2'}
     expect(reach(chosen('--bus', url, fields), {}, {}).warnings).toEqual([
-      'the login of the context "prod" goes to nats://a:4222 (--bus)',
+      'the login from the context "prod" is sent to nats://a:4222 (--bus)',
     ])
     expect(reach(chosen('--bus', 'nats://prod:4222', fields), {}, {}).warnings).toEqual([])
     expect(inContext(fields).warnings).toEqual([])
@@ -150,7 +150,7 @@ describe('a bus without a server', () => {
     const failing = findBus({...flags, bus: 'sqlite:./x.db'}, {})
     await expect(failing).rejects.toMatchObject({
       kind: 'usage',
-      message: `${name} is for servers, and sqlite:./x.db is not a server`,
+      message: `${name} is for servers, but sqlite:./x.db is not a server`,
     })
   })
 

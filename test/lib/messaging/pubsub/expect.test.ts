@@ -66,7 +66,7 @@ describe('expectations', () => {
   test('that do not fit the reply fail with 9, not as bad usage', async () => {
     const error = await judge('json.total + 1 > 3', reply('{"total":"x"}'))
     expect(error).toMatchObject({kind: 'expectation'})
-    expect(error?.message).toMatch(/: expected json\.total \+ 1 > 3, but it cannot be told: .*number/)
+    expect(error?.message).toMatch(/: expected json\.total \+ 1 > 3, but it cannot be evaluated: .*number/)
   })
 
   test('show no more than a glance of a long value', async () => {

@@ -110,7 +110,7 @@ describe('a regular expression', () => {
     ['(a)\\1', 'backreferences are not supported'],
     ['(?<n>a)\\k<n>', 'backreferences are not supported'],
     ['a{1001}', 'invalid repeat count: {1001}'],
-    ['\\pL{999}'.repeat(50), 'it is too long or repeats too much'],
+    ['\\pL{999}'.repeat(50), 'it is too long or has too many repetitions'],
   ])('%s is refused although JavaScript knows it: %s', async (source, reason) => {
     await expect(compileRegex(source, '--match')).rejects.toMatchObject({
       kind: 'usage',

@@ -61,7 +61,7 @@ test('fewer replies than asked are shown, then it is a timeout', async () => {
   const {texts, error} = await answersTo({replies: 3, timeoutMs: 30})
   expect(texts).toEqual(['one', 'two'])
   expect(error).toMatchObject({kind: 'timeout', data: {replies: 2}})
-  expect(error?.message).toMatch(/^only 2 of 3 replies came in time on "svc"/)
+  expect(error?.message).toMatch(/^only 2 of 3 replies arrived in time on "svc"/)
 })
 
 test('silence ends it', async () => {
@@ -90,7 +90,7 @@ test('a missing empty reply is a timeout, unless silence may end it too', async 
   await answerWith('one')
   const {texts, error} = await answersTo({untilEmpty: true, timeoutMs: 30})
   expect(texts).toEqual(['one'])
-  expect(error?.message).toMatch(/^no empty reply ended the 1 that came within 30 ms/)
+  expect(error?.message).toMatch(/^no empty reply within 30 ms .*, only 1 with a payload$/)
   expect(await answersTo({untilEmpty: true, idleMs: 20})).toEqual({texts: ['one'], error: undefined})
 })
 

@@ -141,7 +141,7 @@ describe('bounds', () => {
     await ask('1')
     const result = await ended
     expect(result.served).toBe(1)
-    expect(() => checkServed(result.served, service)).toThrow('only 1 of 5 requests came on "svc" in time')
+    expect(() => checkServed(result.served, service)).toThrow('only 1 of 5 requests arrived on "svc" in time')
   })
 
   test('silence ends it', async () => {

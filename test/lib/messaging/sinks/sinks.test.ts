@@ -113,7 +113,7 @@ describe('a program that stays', () => {
   })
 
   test.each([
-    [['sh', '-c', 'read -r line; exit 4'], /^sh ended \(exit code 4\) with messages to come$/],
+    [['sh', '-c', 'read -r line; exit 4'], /^sh ended \(exit code 4\) before it had all messages$/],
     [['sh', '-c', 'read -r line; echo hello; cat'], /^sh wrote "hello" instead of ack, nak or term$/],
     [['sh', '-c', 'exec 0<&-; sleep 3'], /^sh closed its stdin$/],
     [['/no/such/program'], /^\/no\/such\/program did not start: no such program$/],

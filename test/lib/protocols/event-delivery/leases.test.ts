@@ -37,13 +37,13 @@ describe('the leases of a gateway', () => {
     }))
     await expect(asked(sound)).rejects.toMatchObject({kind: 'timeout'})
     expect(await asked(sound)).toBe('alive')
-    expect(said).toEqual(['a question of another gateway could not be answered: no room'])
+    expect(said).toEqual(['a request of another gateway could not be answered: no room'])
     await leases[Symbol.asyncDispose]()
   })
 
   test.each([
-    ['fails', 'questions of other gateways: lost'],
-    ['ends', 'questions of other gateways no longer come; asking for them again'],
+    ['fails', 'requests of other gateways: lost'],
+    ['ends', 'the subscription to requests of other gateways has ended; subscribing again'],
   ])('ask for questions again, and warn, when their subscription %s', async (how, line) => {
     let failures = 1
     const {sound, said, leases} = await leasesOn((bus) => ({

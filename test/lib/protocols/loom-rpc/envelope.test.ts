@@ -60,9 +60,9 @@ describe('a request', () => {
     ['{"method":"m"', /JSON/],
     ['[]', 'a list, not an object'],
     ['"m"', 'a string, not an object'],
-    ['{"method":7}', 'method is a number, not a text'],
-    ['{"caller_id":{}}', 'caller_id is an object, not a text'],
-    ['{"trace_id":[]}', 'trace_id is a list, not a text'],
+    ['{"method":7}', 'method is a number, not text'],
+    ['{"caller_id":{}}', 'caller_id is an object, not text'],
+    ['{"trace_id":[]}', 'trace_id is a list, not text'],
     [Uint8Array.from([0xff]), /JSON/],
   ])('that is none says why: %s', (envelope, reason) => {
     expect(decodeRequest(envelope)).toMatch(reason)

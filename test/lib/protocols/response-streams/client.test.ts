@@ -230,10 +230,10 @@ describe('a writer', () => {
     const bus = await fresh.open()
     const writer = new StreamWriter(bus, '_SINBOX.a.b')
     expect(writer.write('test data')).toBe(32)
-    expect(() => writer.write(Buffer.alloc(bus.maxPayload * 0.76))).toThrow(/frame \d+; .* takes 1048576 at most/)
+    expect(() => writer.write(Buffer.alloc(bus.maxPayload * 0.76))).toThrow(/frame \d+, .* accepts at most 1048576/)
     expect(writer.write(Buffer.alloc(writer.mostData))).toBeLessThanOrEqual(bus.maxPayload)
     writer.close()
-    expect(() => writer.write('more')).toThrow('the stream is closed')
+    expect(() => writer.write('more')).toThrow('the response stream is closed')
     await bus.close()
   })
 

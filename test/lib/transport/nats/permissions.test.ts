@@ -136,7 +136,7 @@ describe('a limit of the server', () => {
     expect(() => bus.publish({subject: 'a', data: 'x'.repeat(4001), headers})).toThrow(
       'headers and payload have 4097 bytes',
     )
-    expect(() => bus.publish({subject: 'a', data: 'x'.repeat(4097)})).toThrow(`${server.url()} takes 4096 at most`)
+    expect(() => bus.publish({subject: 'a', data: 'x'.repeat(4097)})).toThrow(`${server.url()} accepts at most 4096`)
     await expect(bus.request({subject: 'a', data: 'x'.repeat(5000)})).rejects.toMatchObject({kind: 'usage'})
     await bus.flush()
     expect((await subscription.take(9)).map(({data}) => data.length)).toEqual([4096, 4000])

@@ -1,7 +1,7 @@
 /**
- * Reads what an acknowledgement subject tells of its message (ADR-15):
- * `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time ns>.<pending>`, or with
- * `<domain>.<account hash>.` before the stream and, maybe, one token more at the end.
+ * Parses the subject for the acknowledgement of a message (ADR-15): `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream
+ * seq>.<consumer seq>.<time ns>.<pending>`, or with `<domain>.<account hash>.` before the stream and possibly one more token at
+ * the end.
  */
 export class AckSubject {
   deliveries = 0
@@ -10,7 +10,7 @@ export class AckSubject {
   /** Unix milliseconds, with fractions. */
   time = 0
   pending = 0
-  /** Where the numbers begin in subjects of this length or another: that does not change within a consumer. */
+  /** The position of the numbers in the subject, which does not change within a consumer. */
   #begin = -1
   #at = 0
   /** `.<stream>.<consumer>.`, which ends where the numbers begin. */
@@ -53,7 +53,7 @@ export class AckSubject {
     return value
   }
 
-  /** Nanoseconds are more than a number holds: the last six digits are a fraction. */
+  /** Nanoseconds exceed the precision of a number: the last six digits become a fraction. */
   #millis(bytes: Uint8Array): number {
     const end = bytes.indexOf(dot, this.#at)
     const split = Math.max(this.#at, end - 6)

@@ -1,4 +1,4 @@
-/** Requests to the JetStream API (ADR-1), and what it answers when it does not do what was asked. */
+/** Requests to the JetStream API (ADR-1), and the failures that it reports. */
 import {BusError, isFailure} from '../../../core/errors.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
 import {sleep} from '../../../core/time/timer.ts'
@@ -8,7 +8,7 @@ import {leaderWaitMs} from './elections.ts'
 import type {ErrorJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
 
-/** What a request is about, for its failures. */
+/** The subject of a request, for its failures. */
 export interface ApiTarget {
   readonly stream?: string | undefined
   readonly consumer?: string | undefined
@@ -17,13 +17,13 @@ export interface ApiTarget {
 export interface ApiOptions extends ApiTarget {
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Until when to wait for a leader, by `performance.now`. */
+  /** How long to wait for a leader, as a time of `performance.now`. */
   readonly deadline?: number | undefined
 }
 
 /**
- * Asks `$JS.API.<operation>`, and waits while a leader is being elected. Fails as `Streams` says; `data.code` is then
- * JetStream's `err_code`.
+ * Sends a request to `$JS.API.<operation>`, and waits while a leader is being elected. Fails as `Streams` describes;
+ * `data.code` is then JetStream's `err_code`.
  */
 export async function apiRequest<T>(
   session: JetStreamSession,
@@ -60,7 +60,7 @@ async function attempt<T>(
 ): Promise<T> {
   const data = body === undefined ? '' : JSON.stringify(body)
   const {deadline, signal} = options
-  // A list takes a cluster four seconds when a server is down.
+  // A list takes a cluster four seconds if a server is down.
   const answerMs = options.timeoutMs ?? (operation.includes('LIST') && session.elections.isClustered ? 10_000 : 5000)
   const leftMs = deadline === undefined ? answerMs : Math.max(250, deadline - performance.now())
   const timeoutMs = Math.min(answerMs, leftMs)
@@ -78,7 +78,7 @@ async function attempt<T>(
   throw new BusError('remote', sentence, {try: ['check who else subscribes to $JS.API.>']})
 }
 
-/** `refused`: it was not done; `silent`: it may have been done; undefined: the failure is no sign of an election. */
+/** `refused`: it was not done; `silent`: it may have been done; undefined: the failure is not a sign of an election. */
 async function electionSign(session: JetStreamSession, error: unknown): Promise<'refused' | 'silent' | undefined> {
   if (!(error instanceof BusError)) return undefined
   if (isPassingCode(error)) return 'refused'
@@ -88,7 +88,7 @@ async function electionSign(session: JetStreamSession, error: unknown): Promise<
   return isUnheard && (await isEnabled(session)) ? 'refused' : undefined
 }
 
-/** Does this login have JetStream? Where it has none, no server of the cluster takes the request. */
+/** Whether this login has JetStream. Without it, no server of the cluster receives the request. */
 async function isEnabled(session: JetStreamSession): Promise<boolean> {
   if (session.elections.hasAnswered) return true
   try {
@@ -99,13 +99,13 @@ async function isEnabled(session: JetStreamSession): Promise<boolean> {
   }
 }
 
-/** Repeated, it does what it would have done once. */
+/** Whether repeating the operation has the same effect as doing it once. */
 function isRepeatable(operation: string): boolean {
   return !/^(STREAM\.(DELETE|PURGE)|CONSUMER\.(DELETE|RESET))\./.test(operation)
 }
 
 function unknownOutcome(error: BusError): BusError {
-  const sentence = `${error.message}: it may have been carried out or not`
+  const sentence = `${error.message}: the change may or may not have been made`
   return new BusError('timeout', sentence, {cause: error, try: ['bus stream ls', 'bus consumer ls']})
 }
 
@@ -146,15 +146,18 @@ function noJetStream(url: string, data?: {readonly code: number}, cause?: unknow
   })
 }
 
-/** A server that restarts or elects a leader: refuses for a while, or is silent. For loops without an end of their own. */
+/**
+ * Whether a server that restarts or elects a leader refuses for a while, or does not respond. For loops without a time limit of
+ * their own.
+ */
 export function isPassing(error: unknown, forMs: number): boolean {
   if (!(error instanceof BusError)) return false
   return error.kind === 'timeout' || error.kind === 'noResponders' || (error.kind === 'remote' && forMs < leaderWaitMs)
 }
 
 /**
- * The members that an answer must have at least, by operation: anybody who may subscribe to the API can answer. Each
- * stands for its type, `undefined` for any; a list has its one item.
+ * The members that a response must have, by operation, because any client that may subscribe to the API can respond. Each value
+ * is an example of the type, `undefined` for any; a list has one example item.
  */
 const stream = {
   config: {name: '', retention: '', storage: '', discard: ''},
@@ -173,7 +176,7 @@ const shapes: readonly (readonly [operation: RegExp, like: object])[] = [
   [/^CONSUMER\.LIST\./, {consumers: [consumer]}],
 ]
 
-/** Members whose items or values are texts or numbers wherever they stand. */
+/** Members whose items or values are strings or numbers wherever they occur. */
 const lists: Readonly<Record<string, string>> = {subjects: 'string', filter_subjects: 'string', backoff: 'number'}
 
 function isAnswer(operation: string, answer: object): boolean {

@@ -1,4 +1,4 @@
-/** Streams by name: making, finding, emptying and removing them, and single messages of theirs. */
+/** Streams by name: creates, finds, purges and removes them, and reads single messages. */
 import type {BusError} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
@@ -12,7 +12,7 @@ import type {PageJson, StoredJson, StreamJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
 import {isAsWanted, streamInfo, streamJson, timeOf} from './settings.ts'
 
-/** Before a message is sent again to a stream that is there but does not listen: it chooses a leader. */
+/** The delay before a message is sent again to a stream that exists but does not listen because it elects a leader. */
 export const electionMs = 250
 
 export function catalogue(session: JetStreamSession) {
@@ -53,7 +53,7 @@ export async function fetchStream(
   return apiRequest(session, `STREAM.INFO.${checkStoreName('stream', stream)}`, undefined, {stream, signal})
 }
 
-/** The message that is asked for in JetStream's words, or none. */
+/** The message for a request in JetStream's terms; undefined if there is none. */
 export async function stored(session: JetStreamSession, stream: string, which: object): Promise<Message | undefined> {
   try {
     const {message} = await apiRequest<{message: StoredJson}>(session, `STREAM.MSG.GET.${stream}`, which, {stream})
@@ -75,7 +75,7 @@ interface Listing<T> {
   readonly nameOf: (item: T) => string
 }
 
-/** A list that comes in pages: each item once, and the names of those whose servers did not answer. */
+/** A list in pages: each item once, and the names of those whose servers did not answer. */
 async function listed<T>(
   session: JetStreamSession,
   {operation, body = {}, stream, items, nameOf}: Listing<T>,
@@ -88,7 +88,7 @@ async function listed<T>(
     for (const item of some) found.set(nameOf(item), item)
     const missing = [...(page.missing ?? []), ...Object.keys(page.offline ?? {})]
     for (const name of missing) unreachable.add(name)
-    // Offsets count the whole list, with those that are missing in a page.
+    // Offsets count the whole list, including items missing from a page.
     const size = some.length + missing.length
     offset += page.limit > 0 ? page.limit : size
     if (size > 0 && offset < page.total) continue
@@ -96,7 +96,7 @@ async function listed<T>(
   }
 }
 
-/** All of a list; tells of the unreachable ones, or fails with `timeout`. */
+/** A whole list; reports unreachable items, or fails with `timeout`. */
 export async function listAll<T>(
   session: JetStreamSession,
   listing: Listing<T>,
@@ -126,8 +126,8 @@ function namesOf(session: JetStreamSession, subject: string): Promise<readonly s
 }
 
 /**
- * The server finds streams by a subject, but older ones with a pattern only those whose subjects lie within it or around
- * it. Fails with `timeout` when none is found and some that may keep it cannot be reached.
+ * The server finds streams by subject, but older servers find by pattern only streams whose subjects are within it or around
+ * it. Fails with `timeout` if none is found and some that may store it are unreachable.
  */
 async function keeping(session: JetStreamSession, pattern: string): Promise<string[]> {
   if (!hasWildcard(pattern)) return [...(await namesOf(session, pattern))]
@@ -159,7 +159,7 @@ async function add(session: JetStreamSession, settings: StreamSettings): Promise
   }
 }
 
-/** The failure for subjects that the server refuses: the other stream that has them, if there is one. */
+/** The failure for subjects that the server refuses, naming the other stream that has them, if there is one. */
 async function overlap(
   session: JetStreamSession,
   stream: string,
@@ -193,7 +193,7 @@ async function purge(session: JetStreamSession, stream: string, which: PurgeOpti
     ...(beforeSeq !== undefined && {seq: beforeSeq}),
     ...(keep !== undefined && {keep}),
   }
-  // JetStream takes 0 for no bound, and removes everything.
+  // JetStream treats 0 as no bound, and would remove everything.
   if (beforeSeq !== undefined && beforeSeq <= 0) return 0
   return (await apiRequest<{purged: number}>(session, `STREAM.PURGE.${stream}`, body, {stream})).purged
 }
@@ -207,7 +207,7 @@ function missing(
   return noMessage(session.url, stream, which, {data: {code: jetStreamErrors.messageNotFound.code, ...data}})
 }
 
-/** Fails with `notFound` when no stream keeps the subject. Waits for a leader until the deadline. */
+/** Fails with `notFound` if no stream stores the subject. Waits for a leader until the deadline. */
 export async function mustBeKept(session: JetStreamSession, subject: string, deadline?: number): Promise<void> {
   const body = {subject}
   const {streams} = await apiRequest<{streams: readonly string[] | null}>(session, 'STREAM.NAMES', body, {deadline})

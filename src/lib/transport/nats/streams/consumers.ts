@@ -1,4 +1,4 @@
-/** Durable consumers by name: making, finding, moving and removing them, and becoming a member. */
+/** Durable consumers by name: creates, finds, moves and removes them, and takes messages as a member. */
 import {BusError} from '../../../core/errors.ts'
 import {checkPattern} from '../../../core/subject.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
@@ -49,7 +49,7 @@ function find(session: JetStreamSession, stream: string, consumer: string): Prom
 async function add(session: JetStreamSession, stream: string, settings: ConsumerSettings): Promise<ConsumerInfo> {
   const consumer = checkStoreName('consumer', settings.name)
   check(session, settings)
-  // Servers before 2.10 would change one that is there.
+  // Servers before 2.10 would change an existing one.
   const has = isSince(session, 2, 10) ? undefined : await existing(session, stream, consumer)
   if (has !== undefined) return asWanted(session, settings, has)
   try {
@@ -118,7 +118,7 @@ async function reset(
       )
       return consumerInfo(json)
     } catch (error) {
-      // It goes only to where a new consumer with this configuration might begin.
+      // The server accepts only positions at which a new consumer with this configuration might start.
       if (codeOf(error) !== jetStreamErrors.resetNotAllowed.code) throw error
     }
   }

@@ -1,4 +1,4 @@
-/** The consumer that a reading has for itself: it acknowledges nothing, and goes when nobody pulls. */
+/** The consumer used by a read: it acknowledges nothing, and the server removes it when nobody pulls. */
 import {createInbox} from '@nats-io/transport-node'
 import {matches} from '../../../core/subject.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
@@ -9,17 +9,17 @@ import {needed} from './settings.ts'
 
 export interface Ephemeral {
   readonly name: string
-  /** The server that it is on, in a cluster. */
+  /** The server that hosts it, in a cluster. */
   readonly leader: string | undefined
-  /** How many messages it will give, as of its making. */
+  /** How many messages it will deliver, as of its creation. */
   readonly pending: number
-  /** It gives more than was wanted: the filters are to be applied here. */
+  /** It delivers more than requested, so the filters have to be applied here. */
   readonly isWide: boolean
-  /** Ends it. Nobody waits for that, and it would go by itself. */
+  /** Removes it. Nobody waits for that, because the server would remove it anyway. */
   remove(): void
 }
 
-/** How long it stays when nobody pulls; a reader who rests longer gets another one. */
+/** How long it exists without pulls; a reader that pauses longer gets a new one. */
 const inactiveMs = 15_000
 
 export async function makeEphemeral(
@@ -39,7 +39,7 @@ export async function makeEphemeral(
   return {...(await make(session, stream, start, [])), isWide: true}
 }
 
-/** Some servers take only filters that lie within the stream's subjects, or that do not overlap. */
+/** Some servers accept only filters that lie within the stream's subjects, or that do not overlap. */
 function unlessFilters(error: unknown): undefined {
   const code = codeOf(error)
   if (code !== jetStreamErrors.filterNotSubset.code && code !== jetStreamErrors.filtersOverlap.code) throw error
@@ -64,7 +64,7 @@ async function make(session: JetStreamSession, stream: string, start: ConsumerCo
   return {name, leader: made.cluster?.leader, pending: made.num_pending, remove}
 }
 
-/** A pattern that matches whatever one of these does. */
+/** A pattern that matches everything that one of these matches. */
 export function superset(patterns: readonly string[]): string {
   const all = patterns.map((pattern) => pattern.split('.'))
   const shortest = Math.min(...all.map(({length}) => length))

@@ -1,4 +1,4 @@
-/** The JSON of the JetStream API (ADR-1, ADR-2, ADR-15), as much of it as is looked at. Durations in nanoseconds. */
+/** The JSON of the JetStream API (ADR-1, ADR-2, ADR-15), as far as it is used here. Durations are nanoseconds. */
 
 export interface StreamConfigJson {
   readonly name: string
@@ -19,7 +19,7 @@ export interface StreamConfigJson {
 export interface StreamJson {
   readonly config: StreamConfigJson
   readonly created: string
-  /** Of its JetStream, where it has a name. */
+  /** The domain of its JetStream, if it has one. */
   readonly domain?: string
   readonly state: {
     readonly messages: number
@@ -65,7 +65,7 @@ export interface ConsumerConfigJson {
   readonly mem_storage?: boolean
   readonly headers_only?: boolean
   readonly num_replicas?: number
-  /** What one pull may ask for. */
+  /** Limits of one pull. */
   readonly max_batch?: number
   readonly max_expires?: number
   readonly max_bytes?: number

@@ -1,4 +1,4 @@
-/** A member of a durable consumer: what pulling and being pushed to have in common. */
+/** A member of a durable consumer: the common part of pull and push consumers. */
 import {isFailure} from '../../../core/errors.ts'
 import {noHeaders} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
@@ -14,7 +14,7 @@ import {stored} from './catalogue.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {isSince, type JetStreamSession} from './session.ts'
 
-/** Between two looks at a consumer that has trouble. */
+/** The interval between two checks of a consumer that has a problem. */
 const lookMs = 100
 /** A consumer that is being recreated does not exist for a moment. */
 const awayMs = 500
@@ -54,13 +54,13 @@ export abstract class NatsMember implements Consuming {
     })
   }
 
-  /** There is room for more, or a reader waits for this many. */
+  /** Called when there is room for more, or when a reader waits for this many. */
   protected abstract refill(wanted?: number): void
-  /** Whatever was asked for will not come. */
+  /** Called when messages that were requested will not arrive. */
   protected abstract lost(): void
-  /** Takes nothing more; resolves when all that was on its way has come. */
+  /** Requests nothing more; resolves when all messages in flight have arrived. */
   protected abstract stop(): Promise<void>
-  /** Does this member publish there? */
+  /** Whether this member publishes to this subject. */
   protected abstract isOwn(subject: string): boolean
 
   get ended(): boolean {
@@ -75,7 +75,10 @@ export abstract class NatsMember implements Consuming {
     return this.config.headers_only ? this.#takeWhole(max, waitMs) : this.queue.take(max, waitMs)
   }
 
-  /** The consumer delivers headers only: the messages themselves are read. Those that were removed since are given up. */
+  /**
+   * The consumer delivers headers only, so the messages themselves are read from the stream. Those that were removed in the
+   * meantime are given up.
+   */
   async #takeWhole(max: number, waitMs: number | undefined): Promise<readonly Delivery[]> {
     for (;;) {
       const taken = await this.queue.take(max, waitMs)
@@ -135,7 +138,7 @@ export abstract class NatsMember implements Consuming {
     this.queue.fail(error)
   }
 
-  /** Something is wrong: if the consumer still exists, it continues. */
+  /** Something is wrong. If the consumer still exists, the member continues. */
   protected async look(): Promise<void> {
     if (this.#isLooking || this.queue.closed) return
     this.#isLooking = true
@@ -202,7 +205,7 @@ function ackSubject(delivery: Delivery): Uint8Array {
   throw new Error('the delivery comes from another bus')
 }
 
-/** A delivery, and the subject to which the server wants it acknowledged. */
+/** A delivery, and the subject for its acknowledgement. */
 class NatsDelivery extends Delivery {
   readonly ackSubject: Uint8Array
 

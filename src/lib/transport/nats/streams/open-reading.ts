@@ -1,4 +1,4 @@
-/** From a range to a reading: where it begins, where it ends, and how it is read. */
+/** Plans a read of a range: where it starts, where it ends, and how it is done. */
 import {checkPatterns} from '../../../core/subject.ts'
 import type {Subscription} from '../../contract.ts'
 import {interruptedError} from '../../shared/requests.ts'
@@ -40,7 +40,7 @@ export async function read(
     isReplicated: info.config.num_replicas > 1,
     signal,
   }
-  // A consumer of ours would change what other consumers leave in the stream, or is not even possible.
+  // A consumer would affect which messages are removed from this stream, or is not possible at all.
   if (info.config.retention !== 'limits') return walkOf(session, plan, info, from)
   if (from !== undefined && 'last' in from) return readLast(session, plan, info, from.last)
   return begin(session, plan, await makeEphemeral(session, stream, plan.start, plan.filters))
@@ -49,7 +49,7 @@ export async function read(
 function startOf(from: Start | undefined): ConsumerConfigJson {
   if (from === undefined || 'last' in from) return startJson('all')
   if ('seq' in from) return startJson(from)
-  // A little before: times are compared here, where they are as exact as a number can be.
+  // Slightly earlier, because times are compared here, limited by the precision of a number.
   return startJson({timeMs: Math.max(0, from.timeMs - 1)})
 }
 
@@ -61,10 +61,10 @@ function begin(session: JetStreamSession, plan: ReadPlan, consumer: Ephemeral): 
   return new NatsReading(session, plan, consumer)
 }
 
-/** Each consumer is placed on a replica by chance. */
+/** The server places each consumer on a random replica. */
 const mostAttempts = 12
 
-/** The last `count` messages at the moment when the consumer is made. */
+/** The last `count` messages at the moment of the consumer's creation. */
 async function readLast(
   session: JetStreamSession,
   plan: ReadPlan,
@@ -72,7 +72,7 @@ async function readLast(
   count: number,
 ): Promise<Subscription> {
   const {stream, filters, follow} = plan
-  // A replica that is behind counts fewer messages than the leader of the stream.
+  // A replica that lags behind counts fewer messages than the leader of the stream.
   const make = async (seq: number) => {
     for (let attempt = 1; ; attempt++) {
       const consumer = await makeEphemeral(session, stream, startJson({seq}), filters)
@@ -112,7 +112,7 @@ async function seqsOf(reading: Subscription): Promise<number[]> {
 
 interface LastStart {
   readonly seq: number
-  /** How many come before the first that is wanted. */
+  /** How many messages precede the first requested one. */
   readonly skip: number
   readonly consumer: Ephemeral
 }
@@ -121,10 +121,10 @@ interface LastStart {
 const mostSkipped = 4096
 
 /**
- * Where the last `count` messages begin. Sequences may have gaps and filters pass over some, but a consumer tells when it
- * is made how many it will give: one made `count` sequences before the end is mostly right at once; else another guess.
- * `make` makes a consumer from a sequence on; `list` reads what there is from one on,
- * where consumers cannot count.
+ * Finds the start of the last `count` messages. Sequences may have gaps and filters exclude some, but a consumer reports on
+ * creation how many messages it will deliver. A consumer created `count` sequences before the end is usually right; otherwise
+ * another guess is made. `make` creates a consumer at a sequence; `list` reads the messages from a sequence on, if consumers
+ * cannot count.
  */
 async function lastStart(
   state: {readonly first_seq: number; readonly last_seq: number},
@@ -150,14 +150,14 @@ async function lastStart(
     consumer.remove()
     if (isEnough) low = seq
     else few = seq
-    // As far back as it takes when messages are spread evenly, and some more; once there were too many, half way.
+    // As far back as an even distribution of messages suggests, plus a margin; once there were too many, half way.
     const far = pending === 0 ? 8 : Math.min(8, (1.2 * count) / pending)
     const isBetween = low > first || isEnough
     seq = isBetween ? Math.floor((low + few) / 2) : Math.max(first, end - Math.ceil((end - seq) * far) - 1)
   }
 }
 
-/** Goes back in growing steps and reads what is there. */
+/** Goes back in growing steps and reads the messages found. */
 async function listed(first: number, end: number, count: number, list: (seq: number) => Promise<readonly number[]>) {
   for (let size = count * 2; ; size *= 4) {
     const from = Math.max(first, end - size)

@@ -22,15 +22,15 @@ import {StoredReader} from './stored.ts'
 
 interface Sent {
   readonly message: Outgoing
-  /** Since when it waits for its acknowledgement. */
+  /** The time since which it has been waiting for its acknowledgement. */
   at: number
-  /** When it was sent; undefined: it is still to be sent. */
+  /** When it was sent; undefined if it has yet to be sent. */
   sentAt: number | undefined
-  /** Since when an election keeps it from being stored. */
+  /** The time since which an election has kept it from being stored. */
   refusedAt?: number | undefined
 }
 
-/** How long a message with an id may be without an answer before it is sent again. */
+/** How long a message with an id may be unanswered before it is sent again. */
 export const repeatMs = 2000
 
 export class NatsStreamPublisher extends PublishWindow {
@@ -38,14 +38,14 @@ export class NatsStreamPublisher extends PublishWindow {
   readonly #reader: StoredReader
   readonly #route: InboxShare
   readonly #leave: () => void
-  /** Not acknowledged, the oldest first. */
+  /** Unacknowledged messages, the oldest first. */
   readonly #sent = new Map<number, Sent>()
-  /** Failed without an answer: it may still come. */
+  /** Messages that failed without an answer, which may still arrive. */
   readonly #late = new Set<number>()
-  /** Subjects that nobody listens to. */
+  /** Subjects to which nobody listens. */
   readonly #unheard = new Set<string>()
   #isBusClosing = false
-  /** A stream elects its leader. */
+  /** A stream is electing its leader. */
   #isPausing = false
 
   constructor(session: JetStreamSession, options: PublisherOptions) {
@@ -84,7 +84,7 @@ export class NatsStreamPublisher extends PublishWindow {
     this.#sent.clear()
   }
 
-  /** The oldest may be late, or is to be sent again. */
+  /** The oldest may be late, or has to be sent again. */
   protected override look(): number | undefined {
     if (!this.#session.isUp) return undefined
     const now = performance.now()
@@ -98,11 +98,11 @@ export class NatsStreamPublisher extends PublishWindow {
     return this.#sent.size === 0 ? undefined : wait
   }
 
-  /** Until when an answer is waited for. */
+  /** The deadline for an answer. */
   #dueAt({message, at, sentAt, refusedAt}: Sent): number {
     const leaderMs = Math.max(this.timeoutMs, leaderWaitMs)
     if (this.#session.elections.isClustered && hasMsgId(message)) return at + leaderMs
-    // Without an id what may be stored is not sent again.
+    // A message without an id that may be stored is not sent again.
     return refusedAt === undefined || sentAt !== undefined ? (sentAt ?? at) + this.timeoutMs : refusedAt + leaderMs
   }
 
@@ -148,7 +148,7 @@ export class NatsStreamPublisher extends PublishWindow {
     this.storedLate(index, this.#reader.stored)
   }
 
-  /** The stream of its subject elects its leader; or, when nobody listens there, no stream keeps it. */
+  /** Its stream is electing its leader, or, if nobody listens, no stream stores its subject. */
   async #pause(sent: Sent, isUnheard: boolean): Promise<void> {
     const {elections} = this.#session
     sent.sentAt = undefined
@@ -171,7 +171,7 @@ export class NatsStreamPublisher extends PublishWindow {
     try {
       await mustBeKept(this.#session, subject, performance.now() + repeatMs)
     } catch (error) {
-      // JetStream may have no leader either; then the message's own time ends.
+      // JetStream may have no leader either; then the timeout of the message applies.
       if (isPassing(error, 0)) return
       for (const [index, {message}] of this.#unsent()) if (message.subject === subject) this.#fail(index, error)
     }
@@ -209,7 +209,7 @@ export class NatsStreamPublisher extends PublishWindow {
     return false
   }
 
-  /** Those with an id that have waited for long. */
+  /** Resends messages with an id that have waited too long. */
   #sendAgain(now: number): void {
     for (const sent of this.#sent.values())
       if (hasMsgId(sent.message) && sent.sentAt !== undefined && now - sent.sentAt >= repeatMs) sent.sentAt = undefined

@@ -7,11 +7,11 @@ import type {JetStreamSession} from './session.ts'
 
 const heartbeatMs = 2000
 const longestPullMs = 30_000
-/** In one pull. */
+/** Largest number of messages per pull. */
 const mostAsked = 4096
 const leastBytes = 8 * 1024 * 1024
 
-/** A member of a pull consumer. It claims no more than it may take, and asks for more when half of that is taken. */
+/** A member of a pull consumer. It requests no more than it may take, and requests more when half of that is taken. */
 export class PullMember extends NatsMember {
   readonly #pulls: Pulls
   readonly #prefetch: number
@@ -22,7 +22,7 @@ export class PullMember extends NatsMember {
     super(session, info, options)
     const {max_batch: most = 0, max_bytes: bytes = 0, max_expires: expires = 0, priority_groups: groups} = info.config
     const maxBytes = Math.max(leastBytes, 2 * session.maxPayload)
-    // What a consumer without acknowledgements has given is gone: it gives what is wanted at the moment.
+    // Messages of a consumer without acknowledgements are gone once they are delivered, so only those needed now are requested.
     this.#prefetch = info.config.ack_policy === 'none' ? 0 : (options.prefetch ?? 512)
     this.#most = Math.min(most > 0 ? most : mostAsked, mostAsked)
     this.#expiresMs = expires > 0 ? Math.min(expires / 1e6, longestPullMs) : longestPullMs

@@ -1,7 +1,7 @@
 /**
- * Pull requests on one consumer (ADR-13, ADR-37). Several may be open; the server serves them in turn, so what is counted
- * is how many messages it still may send in all. Messages keep their own subjects; what comes to the inbox itself is a word
- * about a pull.
+ * Pull requests of one consumer (ADR-13, ADR-37). Several may be open; the server serves them in turn, so this class counts how
+ * many messages the server may still send in total. Messages keep their own subjects; a message to the inbox itself reports the
+ * status of a pull.
  */
 import {headerOf} from '../../../core/message.ts'
 import {parseHeaders} from '../headers.ts'
@@ -12,21 +12,21 @@ export interface PullDeps {
   readonly session: JetStreamSession
   readonly stream: string
   readonly consumer: string
-  /** How often the server tells that it is there when it has no messages. */
+  /** The interval at which the server reports that it is alive while it has no messages. */
   readonly heartbeatMs: number
   readonly maxBytes?: number | undefined
   readonly group?: string | undefined
   readonly onMessage: MessageHandler
-  /** A heartbeat, and a pull that found nothing. */
+  /** Called for a heartbeat, and for a pull that found nothing. */
   readonly onIdle?: (() => void) | undefined
-  /** Pulls are over that should not be, or the server is silent. What was asked for may come or not. */
+  /** Called when pulls ended unexpectedly, or when the server does not respond. Requested messages may or may not arrive. */
   readonly onTrouble: (reason: string) => void
-  /** The inbox is refused. */
+  /** Called when the server refuses the inbox. */
   readonly onRefused: (error: Error) => void
 }
 
 const longestPullMs = 30_000
-/** As many of the latest pulls are known by their size. */
+/** The sizes of this many recent pulls are remembered. */
 const mostKnown = 64
 
 export class Pulls {
@@ -63,7 +63,7 @@ export class Pulls {
   ask(batch: number, expiresMs = longestPullMs): void {
     const {session, maxBytes, group} = this.#deps
     const token = String(this.#count++)
-    // No server takes a heartbeat of more than half the time.
+    // No server accepts a heartbeat longer than half of the expiry.
     const heartbeatMs = Math.min(this.#deps.heartbeatMs, Math.floor(expiresMs / 2))
     const wish = {
       batch,
@@ -81,13 +81,13 @@ export class Pulls {
     this.#watch ??= setTimeout(this.#look, this.#patienceMs)
   }
 
-  /** Nothing of what was asked for will come. */
+  /** None of the requested messages will arrive. */
   forget(): void {
     this.asked = 0
     this.#sizes.clear()
   }
 
-  /** Takes nothing more; resolves when all that was on its way has come. */
+  /** Requests nothing more; resolves when all messages in flight have arrived. */
   async drain(): Promise<void> {
     clearTimeout(this.#watch)
     await this.#subscription.drain()
@@ -114,7 +114,7 @@ export class Pulls {
     this.#deps.onTrouble('it says nothing')
   }
 
-  /** What has come while we were too busy to read is read first. */
+  /** Messages that arrived while we were too busy to read are read first. */
   readonly #whenRead = (): void => void setImmediate(this.#look)
 
   #word(subject: Uint8Array, bytes: Uint8Array): void {

@@ -1,6 +1,6 @@
 /**
- * Reads a stream in order through a consumer of its own, with pulls ahead of the reader. The consumer counts what it gives:
- * where a number is missing, after a reconnect, or when the consumer is gone, another one continues after the last message.
+ * Reads a stream in order through a consumer of its own, with pulls ahead of the reader. The consumer numbers its deliveries:
+ * if a number is missing, after a reconnect, or when the consumer has gone, another consumer continues after the last message.
  */
 import {isFailure} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
@@ -19,18 +19,18 @@ import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {Pulls} from './pulls.ts'
 import type {JetStreamSession} from './session.ts'
 
-/** What to read, in sequences. */
+/** The sequences to read. */
 export interface ReadPlan {
   readonly stream: string
-  /** When the stream was made, as the server says it: one that was made later is another one. */
+  /** When the stream was created, as text from the server: a later time means another stream. */
   readonly created: string
   readonly filters: readonly string[]
-  /** As the first consumer has it. */
+  /** The start of the first consumer. */
   readonly start: ConsumerConfigJson
-  /** What comes before these is not wanted. */
+  /** Messages before this sequence are not wanted. */
   readonly fromSeq: number
   readonly fromTime: number
-  /** The last sequence, and the time that nothing of it reaches. */
+  /** The last sequence, and a time that all its messages precede. */
   readonly endSeq: number
   readonly endTime: number
   /** Total number of messages, after skipping some. */
@@ -38,14 +38,14 @@ export interface ReadPlan {
   readonly skip: number
   readonly lastPerSubject: boolean
   readonly follow: boolean
-  /** The stream has replicas: a consumer on one that is behind has fewer messages than the stream. */
+  /** The stream has replicas, and a consumer on one that lags behind has fewer messages than the stream. */
   readonly isReplicated: boolean
   readonly signal: AbortSignal | undefined
 }
 
-/** How long a replica that is behind is given to catch up before another consumer is tried. */
+/** How long to wait for a replica that lags behind before another consumer is tried. */
 const behindMs = 200
-/** Messages that are held or in flight. */
+/** Largest number of messages buffered or in flight. */
 const window = 8192
 const leastBatch = 1024
 const leastBytes = 8 * 1024 * 1024
@@ -62,7 +62,7 @@ export class NatsReading extends Mailbox {
   #expected = 1
   #lastSeq: number
   #endSeq: number
-  /** Messages that the consumer still has for us, at most. */
+  /** Largest number of messages that the consumer still has for us. */
   #pending = 0
   #limit: number
   #skip: number
@@ -144,7 +144,7 @@ export class NatsReading extends Mailbox {
     if (!follow && (pending === 0 || seq >= this.#endSeq || this.#limit === 0)) this.#atEnd()
   }
 
-  /** The consumer has nothing more: ends, unless its replica is behind and the stream has more. */
+  /** The consumer has nothing more: ends, unless its replica lags behind and the stream has more. */
   #atEnd(): void {
     const {isReplicated} = this.#plan
     if (!isReplicated || this.#lastSeq >= this.#endSeq || this.#limit === 0) void this.drain()
@@ -168,7 +168,10 @@ export class NatsReading extends Mailbox {
     }
   }
 
-  /** The leader of the stream has a message after the last one. Beyond the end of the range, the consumer will give it, too. */
+  /**
+   * Whether the leader of the stream has a message after the last one. If it is beyond the end of the range, the consumer will
+   * deliver it, too.
+   */
   async #hasMore(): Promise<boolean> {
     const {stream, filters, fromTime} = this.#plan
     const subjects = filters.length === 0 ? ['>'] : filters
@@ -196,7 +199,7 @@ export class NatsReading extends Mailbox {
     this.wake()
   }
 
-  /** Asks for more when there is room for it, and for no more than there is. */
+  /** Requests more if there is room, and no more than exists. */
   #ask(): void {
     const pulls = this.#pulls
     if (pulls === undefined || this.#isOver || this.#isRestarting || !this.#session.isUp) return
@@ -212,7 +215,7 @@ export class NatsReading extends Mailbox {
     return this.#consumer?.isWide ? some : Math.min(some, this.#limit + this.#skip)
   }
 
-  /** Nothing comes: is there nothing more? What was to come may have been removed. */
+  /** No messages arrive: checks whether there are more. They may have been removed. */
   #idle(consumer: string): void {
     this.#ask()
     const {stream, follow} = this.#plan
@@ -226,7 +229,7 @@ export class NatsReading extends Mailbox {
     )
   }
 
-  /** Whether there is more cannot be told now, or ever. */
+  /** Whether there is more cannot be determined now, or at all. */
   #notTold(error: unknown): void {
     if (this.#isOver || this.#isRestarting || isPassing(error, 0)) return
     if (isFailure(error, 'notFound')) void this.#restart()
@@ -252,7 +255,7 @@ export class NatsReading extends Mailbox {
     }
   }
 
-  /** A consumer that continues where the last one stopped. */
+  /** A consumer that continues after the last message. */
   async #another(): Promise<Ephemeral> {
     const {stream, filters, start, lastPerSubject, fromSeq, created} = this.#plan
     const info = await fetchStream(this.#session, stream)
@@ -262,7 +265,7 @@ export class NatsReading extends Mailbox {
       const next = {deliver_policy: 'by_start_sequence', opt_start_seq: this.#lastSeq + 1}
       return makeEphemeral(this.#session, stream, next, filters)
     }
-    // What is the last of its subject may have changed; so that no subject is missing, it is so as of now.
+    // The last message of a subject may have changed. So that no subject is missed, the current end is used.
     if (this.#endSeq === this.#plan.endSeq) this.#endSeq = info.state.last_seq
     return makeEphemeral(this.#session, stream, start, filters)
   }

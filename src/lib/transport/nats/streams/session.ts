@@ -3,25 +3,25 @@ import type {Notice, RequestOptions} from '../../contract.ts'
 import type {MessageHandler, ServerSubscription} from '../protocol.ts'
 import type {Elections} from './elections.ts'
 
-/** What streams need of the connection that they are on. */
+/** The interface of a connection for streams. */
 export interface JetStreamSession {
   readonly url: string
   readonly isUp: boolean
   readonly maxPayload: number
-  /** `[2, 10, 4]`, of the server that one is connected to. */
+  /** The version of the connected server: `[2, 10, 4]`. */
   version(): readonly number[]
-  /** Throws when the bus is closed or lost for good. */
+  /** Throws if the bus is closed or lost for good. */
   check(): void
   request(message: Outgoing, options?: RequestOptions): Promise<Message>
-  /** Publishes what is confirmed by its reply, as `Transport.publish` does otherwise. */
+  /** Publishes a message that is confirmed by its reply, and otherwise like `Transport.publish`. */
   send(message: Outgoing): void
-  /** As `send`, with a reply subject of our own making. */
+  /** Like `send`, with a reply subject of our own, which needs no check. */
   store(message: Outgoing, reply: string): void
   /** Publishes a word to a subject that the server gave, with a reply subject of our own making. */
   answer(subject: Uint8Array, word: string, reply?: string): void
   /** Resolves when there is a connection; rejects when there will be none. */
   ready(): Promise<void>
-  /** The server has answered to all that was sent; false when the connection was lost before. */
+  /** Resolves with true when the server has answered everything sent; with false if the connection was lost before. */
   answered(): Promise<boolean>
   addSubscription(
     subject: string,
@@ -29,41 +29,41 @@ export interface JetStreamSession {
     handler: MessageHandler,
     refused: (error: Error) => void,
   ): ServerSubscription
-  /** A subject of our own that nobody uses. */
+  /** A unique subject for replies. */
   newInbox(): string
   /** A share of the inbox of all requests. */
   route(route: ReplyHandler): InboxShare
-  /** Adds a listener; answers how to remove it. */
+  /** Adds a listener; returns a function that removes it. */
   listen(listener: ConnectionListener): () => void
   notify(kind: Notice['kind'], text: string): void
   readonly elections: Elections
 }
 
-/** Told how the connection fares. */
+/** Called with changes of the connection. */
 export interface ConnectionListener {
   onLost?(): void
   onReconnect?(): void
-  /** The connection is gone for good. */
+  /** The connection is lost for good. */
   onEnd(failure: unknown): void
-  /** The server refuses what was published there; true when it was this one's. */
+  /** The server refused a message to this subject; returns true if this listener had published it. */
   onRefused?(subject: string, failure: unknown): boolean
   /** The bus is about to close. */
   close(): Promise<void>
 }
 
 export interface ReplyHandler {
-  /** A reply: what stands after the route's prefix, a number, and headers and payload in one. */
+  /** A reply: the number after the route's prefix, and a buffer with headers and payload. */
   arrived(index: number, data: Uint8Array, headerSize: number): void
   refused(failure: unknown): void
 }
 
 export interface InboxShare {
-  /** To be followed by a number. */
+  /** A number follows it. */
   readonly prefix: string
   close(): void
 }
 
-/** Is the server at least of this version? */
+/** Whether the server has at least this version. */
 export function isSince(session: JetStreamSession, ...wanted: readonly number[]): boolean {
   const has = session.version()
   for (const [i, part] of wanted.entries()) if (has[i] !== part) return (has[i] ?? 0) > part

@@ -1,4 +1,4 @@
-/** Configurations and states in the contract's words and in JetStream's. */
+/** Translates configurations and states between the contract and JetStream. */
 import {isoTime} from '../../../core/time/timestamp.ts'
 import type {
   ConsumerConfig,
@@ -12,7 +12,7 @@ import type {
 import type {ConsumerConfigJson, ConsumerJson, StreamConfigJson, StreamJson} from './json.ts'
 
 const nanos = 1e6
-/** Servers before 2.10 want a number of deliveries beside a backoff; this one stands for none. */
+/** Servers before 2.10 require a number of deliveries with a backoff; this one means unlimited. */
 export const manyDeliveries = 1_000_000_000
 
 export function streamJson(settings: StreamSettings): StreamConfigJson {
@@ -37,7 +37,7 @@ export function streamJson(settings: StreamSettings): StreamConfigJson {
 export function streamInfo({config, created, domain = '', state, cluster}: StreamJson): StreamInfo {
   const isEmpty = state.messages === 0
   return {
-    // To the nanosecond: no two accounts or servers make streams of one name at the same time.
+    // To the nanosecond: no two accounts or servers create streams of one name at the same time.
     id: `${domain}/${config.name}/${created}`,
     config: streamConfig(config),
     created: Date.parse(created),
@@ -50,7 +50,7 @@ export function streamInfo({config, created, domain = '', state, cluster}: Strea
       subjects: state.num_subjects ?? 0,
       consumers: state.consumer_count,
     },
-    // A server that stands alone calls itself by its id.
+    // A server without a cluster reports its own id as the leader.
     ...(cluster?.leader !== undefined && cluster.replicas !== undefined && {leader: cluster.leader}),
   }
 }
@@ -73,7 +73,7 @@ function streamConfig(config: StreamConfigJson): StreamConfig {
   }
 }
 
-/** Does a stream have this configuration? Its server's choice where the settings say nothing. */
+/** Whether a stream has this configuration. Settings that are absent may have any value. */
 export function isAsWanted(wanted: StreamSettings, has: StreamConfigJson): boolean {
   const {duplicate_window, subjects, ...rest} = streamJson(wanted)
   const same = Object.entries(rest).every(([name, value]) => has[name as keyof StreamConfigJson] === value)
@@ -102,7 +102,7 @@ export function consumerJson(settings: ConsumerSettings): ConsumerConfigJson {
   }
 }
 
-/** Filters as JetStream wants them: for the last of each subject it wants one, though it were everything. */
+/** Filters as JetStream requires them: for the last message of each subject it needs one, even if it matches everything. */
 export function needed(filters: readonly string[], lastPerSubject: boolean): readonly string[] {
   return filters.length === 0 && lastPerSubject ? ['>'] : filters
 }
@@ -170,7 +170,7 @@ function deliverPolicy(config: ConsumerConfigJson): DeliverPolicy {
   return policy === 'new' || policy === 'last' ? policy : 'all'
 }
 
-/** Unix milliseconds with fractions of a time as Go writes it, to the nanosecond. */
+/** Unix milliseconds with fractions, from a time in Go's format with nanoseconds. */
 export function timeOf(text: string): number {
   const [, seconds, fraction = '', zone] = /^([^.]*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
   if (seconds === undefined) return Date.parse(text)
@@ -182,7 +182,7 @@ function isSameSet(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((each) => other.includes(each))
 }
 
-/** Does a consumer have this configuration? Its server's choice where the settings say nothing. */
+/** Whether a consumer has this configuration. Settings that are absent may have any value. */
 export function isConsumerAsWanted(wanted: ConsumerSettings, has: ConsumerInfo): boolean {
   const {config} = has
   const deliver = wanted.deliver ?? 'all'

@@ -1,4 +1,4 @@
-/** What a stream answers to a publish: an acknowledgement, or why it did not store the message. */
+/** A stream's response to a publish: an acknowledgement, or the reason why the message was not stored. */
 import {BusError} from '../../../core/errors.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
 import type {Stored} from '../../streams-contract.ts'
@@ -13,12 +13,12 @@ interface AnswerJson {
   readonly error?: ErrorJson | null
 }
 
-/** Why a message was not stored; `nobody`: no stream keeps its subject, or not at this moment. */
+/** Why a message was not stored; `nobody`: no stream stores its subject, or not at this moment. */
 export type StoreRefusal = BusError | 'nobody'
 
 /**
- * Reads answers. Those of one stream are all alike but for the sequence: what stands around it is compared, and JSON is
- * parsed only where it differs.
+ * Parses responses. Those of one stream differ only in the sequence: the text around it is compared, and JSON is parsed only if
+ * it differs.
  */
 export class StoredReader {
   readonly #url: string
@@ -34,7 +34,7 @@ export class StoredReader {
     this.#url = url
   }
 
-  /** Sets stream, seq and duplicate, or answers why there are none. */
+  /** Sets stream, seq and duplicate, or returns why there are none. */
   read(data: Uint8Array, headerSize: number): StoreRefusal | undefined {
     if (headerSize > 0) {
       if (isNoResponders(data, headerSize)) return 'nobody'
@@ -51,7 +51,7 @@ export class StoredReader {
     let at = this.#beforeSize
     const end = data.length - this.#afterSize
     if (at === 0 || end <= at) return false
-    // From its end: the names of streams differ there.
+    // From its end, where the names of streams differ.
     for (let i = at - 1; i >= 0; i--) if (data[i] !== this.#before[i]) return false
     for (let i = 0; i < this.#afterSize; i++) if (data[end + i] !== this.#after[i]) return false
     let seq = 0

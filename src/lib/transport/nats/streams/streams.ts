@@ -1,4 +1,4 @@
-/** Stored messages by JetStream, over the connection's own requests and inbox: no second connection, no client of its kind. */
+/** Stored messages through JetStream, over the connection's own requests and inbox, without a second connection or client. */
 import {BusError} from '../../../core/errors.ts'
 import type {Outgoing} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
@@ -25,7 +25,7 @@ export function natsStreams(session: JetStreamSession): Streams {
   }
 }
 
-/** Publishes until it is stored or refused, or until the wait for a leader is over. */
+/** Publishes until the message is stored or refused, or until the wait for a leader ends. */
 async function publish(session: JetStreamSession, message: Outgoing, timeoutMs = ackTimeoutMs): Promise<Stored> {
   const {elections} = session
   const isRepeatable = elections.isClustered && hasMsgId(message)
@@ -39,7 +39,7 @@ async function publish(session: JetStreamSession, message: Outgoing, timeoutMs =
     }
     const now = performance.now()
     const isSilent = stored.kind === 'timeout'
-    // Without an id a message that may be stored is not sent again.
+    // A message without an id that may be stored is not sent again.
     if (isSilent && !isRepeatable) throw lateError(session.url, message.subject, timeoutMs)
     if (stored.kind === 'noResponders') await mustBeKept(session, message.subject, deadline)
     const isUnheard = stored.kind === 'noResponders' && !elections.isClustered
@@ -50,7 +50,7 @@ async function publish(session: JetStreamSession, message: Outgoing, timeoutMs =
   }
 }
 
-/** The acknowledgement, or a failure that passes: `noResponders`, `timeout`, or a code of an election. */
+/** The acknowledgement, or a temporary failure: `noResponders`, `timeout`, or a code of an election. */
 async function attempt(session: JetStreamSession, message: Outgoing, timeoutMs: number): Promise<Stored | BusError> {
   try {
     const reply = await session.request(message, {timeoutMs})

@@ -1,6 +1,6 @@
 /**
- * Reads a stream message by message, for those whose messages go when they were consumed: there a consumer of ours would
- * be one more to wait for, or is not allowed. Slow, but it disturbs nobody.
+ * Reads a stream message by message, for streams that remove consumed messages: there a consumer of ours would keep messages
+ * from being removed, or is not allowed. Slow, but without side effects.
  */
 import type {Message} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
@@ -12,11 +12,11 @@ import {matcher} from './ephemeral.ts'
 import type {ReadPlan} from './reading.ts'
 import type {JetStreamSession} from './session.ts'
 
-/** Most messages to hold for the reader. */
+/** Largest number of messages buffered for the reader. */
 const ahead = 256
-/** Between two looks for something new. */
+/** The interval between two checks for new messages. */
 const lookMs = 200
-/** Looks between two checks whether the stream is still the same. */
+/** Checks for new messages between two checks that the stream is still the same. */
 const looksPerCheck = 5
 
 export class Walk extends Mailbox {
@@ -85,12 +85,12 @@ export class Walk extends Mailbox {
     try {
       if ((await fetchStream(this.#session, stream)).created !== created) throw recreated(this.#session.url, stream)
     } catch (error) {
-      // A look that fails for a moment is made again.
+      // A check that fails temporarily is repeated.
       if (!isPassing(error, 0)) throw error
     }
   }
 
-  /** The next message that is there. */
+  /** The next existing message. */
   async #get(): Promise<Message | undefined> {
     const {filters, stream} = this.#plan
     const [only = '>'] = filters.length < 2 ? filters : []

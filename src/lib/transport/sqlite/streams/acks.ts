@@ -1,4 +1,4 @@
-/** Acknowledgements of a member, kept in memory until they are written: with the next claim, or a little later. */
+/** Acknowledgements of a member, kept in memory until they are written: with the next claim, or shortly afterwards. */
 import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
@@ -12,15 +12,15 @@ export type AckAnswer =
   | {readonly kind: 'nak'; readonly delayMs: number}
   | {readonly kind: 'term'; readonly reason: string}
 
-/** The mark of each message of a claimed range. */
+/** The state of each message of a claimed range. */
 const marks = {open: 0, acked: 1, answered: 2, done: 3} as const
 
-/** Messages that were claimed together: neighbours among those of the consumer. */
+/** Messages that were claimed together: consecutive among those of the consumer. */
 export class ClaimedRange {
   readonly epoch: number
   readonly seqs: readonly number[]
   readonly tries: number
-  /** How the consumer moved when they were delivered for the first time. */
+  /** The change of the consumer's position when they were delivered for the first time. */
   readonly moved: {readonly before: ConsumerPlace; readonly next: number} | undefined
   readonly marks: Uint8Array
   readonly answers = new Map<number, AckAnswer>()
@@ -51,23 +51,23 @@ export interface AcksDeps {
 export class PendingAcks {
   readonly #deps: AcksDeps
   #dirty: ClaimedRange[] = []
-  /** On an `all` consumer: up to where all is acknowledged. */
+  /** On an `all` consumer: the position up to which everything is acknowledged. */
   #all: AckedUpTo | undefined
-  /** What is being written, should the transaction fail. */
+  /** What is being written, to be restored if the transaction fails. */
   #undo: {ranges: {range: ClaimedRange; marks: Uint8Array}[]; all: AckedUpTo | undefined} | undefined
-  /** Other members should look: there is room, or something to deliver again. */
+  /** Other members should check: there is room, or something to redeliver. */
   #isNews = false
 
   constructor(deps: AcksDeps) {
     this.#deps = deps
   }
 
-  /** Something is to be written, maybe again. */
+  /** Something has to be written, possibly again. */
   get any(): boolean {
     return this.#dirty.length > 0 || this.#all !== undefined || this.#undo !== undefined
   }
 
-  /** For how many more messages there is room once they are written, at most. */
+  /** How many more messages may be claimed once these are written, at most. */
   freed = 0
 
   ack(range: ClaimedRange, index: number): void {
@@ -92,7 +92,7 @@ export class PendingAcks {
     this.#touch(range)
   }
 
-  /** Within a write transaction, after which `committed` is to be called. */
+  /** Within a write transaction; `committed` is to be called afterwards. */
   write(state: State, place: ConsumerPlace): void {
     this.#restore()
     const {inFlight, durables, durable} = this.#deps
@@ -107,7 +107,7 @@ export class PendingAcks {
     this.freed = 0
   }
 
-  /** Answers whether others should look. */
+  /** Returns whether others should check. */
   committed(): boolean {
     const isNews = this.#undo !== undefined && this.#isNews
     this.#undo = undefined
@@ -171,7 +171,7 @@ export class PendingAcks {
     range.answers.clear()
   }
 
-  /** The parts of what is in flight that these messages are in; they no longer are. */
+  /** Removes these messages from the ranges in flight that contain them. */
   #cut(range: ClaimedRange, from: number, to: number, state: State): InFlightRange[] {
     const [lo, hi] = [range.seqs[from] ?? 0, range.seqs[to] ?? 0]
     const cut = this.#deps.inFlight.cut(state, lo, hi)

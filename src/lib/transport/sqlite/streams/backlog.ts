@@ -1,6 +1,6 @@
 /**
- * How many messages a consumer has yet to be delivered. For a whole stream that only loses its oldest this follows from
- * two counters; otherwise it is counted once, on the shorter side, and then kept up with what comes and goes.
+ * The number of messages that a consumer has yet to deliver. For a whole stream that loses only its oldest messages this
+ * follows from two counters; otherwise it is counted once, on the shorter side, and then kept up to date.
  */
 import type {State} from './catalogue.ts'
 import type {ConsumerPlace, Durable} from './durable.ts'
@@ -21,7 +21,7 @@ export class Backlog {
     this.#known = undefined
   }
 
-  /** Within a read: counts what there is from the consumer's place on. */
+  /** Within a read: counts the messages from the consumer's position on. */
   follow(state: State, place: ConsumerPlace): void {
     this.count = this.#count(state, place)
     this.#known = {next: place.next, upTo: state.last, removed: state.stored - state.messages}

@@ -1,7 +1,4 @@
-/**
- * The streams of the file, as every process knows them: read again when `meta.streams` has changed, which a process that
- * publishes sees within the transaction.
- */
+/** The streams of the file: reloaded when `meta.streams` has changed, which a publishing process sees within its transaction. */
 import {BusError} from '../../../core/errors.ts'
 import {SubjectTrie} from '../../../core/subject.ts'
 import {noStream, otherStream} from '../../shared/stream-errors.ts'
@@ -11,26 +8,26 @@ import {type Db, damageError} from '../db.ts'
 
 export interface KeptStream {
   readonly id: number
-  /** The bus that keeps it. */
+  /** The URL of the bus. */
   readonly url: string
   readonly config: StreamConfig
-  /** Takes whatever comes without a look at the message: neither its size nor the room left matter. */
+  /** Stores every message without checks: neither its size nor the remaining room matter. */
   readonly isOpen: boolean
 }
 
-/** Numbers of a stream that change; times in microseconds. */
+/** The changing numbers of a stream; times in microseconds. */
 export interface State {
-  /** Nothing before it belongs to the stream; there may be nothing at it. */
+  /** No message before it belongs to the stream; it may be missing itself. */
   readonly first: number
   readonly last: number
   readonly ts: number
   /** Message id of the last message, or empty. */
   readonly mid: string
-  /** Ever. */
+  /** The number of messages ever stored. */
   readonly stored: number
   readonly messages: number
   readonly bytes: number
-  /** 1 when other than the oldest messages were removed. */
+  /** 1 if messages other than the oldest were removed. */
   readonly holes: number
 }
 
@@ -52,12 +49,12 @@ export class Catalogue {
     return this.#prepared
   }
 
-  /** The stream that keeps a subject, as of the last `refresh`. */
+  /** The stream that stores a subject, as of the last `refresh`. */
   keeper(subject: string): KeptStream | undefined {
     return this.#trie.size === 0 ? undefined : this.#trie.match(subject)[0]
   }
 
-  /** All, by name, as they are now. */
+  /** All streams, sorted by name, as they are now. */
   all(): KeptStream[] {
     this.refresh()
     return [...this.#byName.values()]
@@ -71,7 +68,7 @@ export class Catalogue {
     throw noStream(this.#url, name)
   }
 
-  /** Fails with `notFound` when the stream was removed meanwhile. */
+  /** Fails with `notFound` if the stream was removed in the meantime. */
   state(stream: KeptStream): State {
     const state = this.#statements.state.get(stream.id) as State | undefined
     if (state === undefined) {
@@ -94,7 +91,7 @@ export class Catalogue {
     this.#generation = generation
   }
 
-  /** Within a write transaction. Throws `usage` when it cannot be beside those that there are. */
+  /** Within a write transaction. Throws `usage` if it conflicts with an existing stream. */
   add(config: StreamConfig, end: number): void {
     this.refresh()
     const same = this.#byName.get(config.name)
@@ -113,7 +110,7 @@ export class Catalogue {
     this.#statements.changed.run()
   }
 
-  /** Within a write transaction: forgets the stream and all that hangs on it. Its messages are then kept by nobody. */
+  /** Within a write transaction: removes the stream and everything that belongs to it. Its messages are then outside streams. */
   remove(stream: KeptStream): void {
     const {id} = stream
     for (const sql of [
@@ -139,7 +136,7 @@ function fromRow(url: string, id: number, text: string): KeptStream {
   return {id, url, config, isOpen: maxMsgSize === undefined && !isRefusing}
 }
 
-/** Only when there is a stream: a file without any does not pay for it. */
+/** Only if there is a stream: a file without any does not pay for it. */
 function prepare(db: Db) {
   return {
     generation: db.prepare("SELECT v FROM meta WHERE k = 'streams'").pluck(),

@@ -1,4 +1,4 @@
-/** Claims messages for a member, within its write transaction: what is due to be delivered again, else what comes next. */
+/** Claims messages for a member, within its write transaction: those due for redelivery, otherwise the next ones. */
 import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
@@ -11,11 +11,11 @@ import type {StreamView} from './view.ts'
 export interface ClaimedRows {
   readonly rows: readonly Row<number>[]
   readonly tries: number
-  /** Where the consumer was before, and is now; absent for what is delivered again. */
+  /** The previous and the current position of the consumer; absent for redeliveries. */
   readonly moved?: {readonly before: ConsumerPlace; readonly next: number}
 }
 
-/** What was read before the lock was taken, from the place where the consumer was then. */
+/** The rows read before the lock was taken, starting at the consumer's position at that time. */
 interface LookedAt {
   readonly rows: readonly Row<number>[]
   readonly upTo: number
@@ -41,7 +41,7 @@ export class Claims {
     this.#backlog = backlog
   }
 
-  /** Claims `want` messages at the most. */
+  /** Claims at most `want` messages. */
   take(want: number, page: LookedAt, now: number): readonly ClaimedRows[] {
     const {catalogue, durables, stream, durable, view, inFlight} = this.#deps
     const state = catalogue.state(stream)
@@ -64,7 +64,7 @@ export class Claims {
     return moved === undefined ? claims : [...claims, moved]
   }
 
-  /** Takes the next messages, `most` of those in the page. */
+  /** Takes the next messages, at most `most` of those in the page. */
   #advance(
     {state, place, now}: {readonly state: State; readonly place: ConsumerPlace; readonly now: number},
     {rows: found, upTo}: Omit<LookedAt, 'from'>,

@@ -29,11 +29,11 @@ export interface ConsumersDeps {
   readonly statements: InFlightStatements
   /** Members that are woken after every commit. */
   readonly members: Set<SqliteMember>
-  /** The stream, without what is too old. Fails with `notFound`. */
+  /** The stream after removing messages that are too old. Fails with `notFound`. */
   readonly settle: (stream: string) => Promise<KeptStream>
   readonly notify: (stream: KeptStream) => void
   readonly watch: (patterns: readonly string[]) => void
-  /** Translates what SQLite throws. */
+  /** Translates errors of SQLite. */
   readonly failure: (error: unknown) => unknown
 }
 
@@ -118,7 +118,7 @@ export class SqliteConsumers implements Consumers {
     return new InFlight(this.#deps.statements, this.#deps.clients, durable, this.#view(stream, durable))
   }
 
-  /** Within a write transaction: puts a consumer where it begins. */
+  /** Within a write transaction: sets the start of a consumer. */
   #begin(stream: KeptStream, durable: Durable, deliver: DeliverPolicy): void {
     const all = this.#deps.views.of(stream)
     const view = this.#view(stream, durable)
@@ -170,7 +170,7 @@ function firstOf(view: StreamView, state: State, deliver: DeliverPolicy): number
   return Math.min(end, Math.max(state.first, view.begin(state, deliver)))
 }
 
-/** The last of the stream's sequences before one that is not acknowledged. */
+/** The last sequence of the stream before an unacknowledged one. */
 function floorBelow(all: StreamView, state: State, lowest: number): number {
   return all.last(state, lowest - 1) ?? (state.stored === state.messages ? 0 : lowest - 1)
 }

@@ -1,4 +1,4 @@
-/** A durable consumer as the file has it. */
+/** A durable consumer as stored in the file. */
 import {BusError} from '../../../core/errors.ts'
 import {noConsumer} from '../../shared/stream-errors.ts'
 import type {ConsumerConfig} from '../../streams-contract.ts'
@@ -11,15 +11,15 @@ export interface Durable {
   readonly created: number
 }
 
-/** Where it is; times in milliseconds. */
+/** Its position; times in milliseconds. */
 export interface ConsumerPlace {
-  /** Changes when it is moved: what was delivered before no longer counts. */
+  /** Changes when it is moved: earlier deliveries no longer count. */
   readonly epoch: number
-  /** Everything before this was delivered, or is a flight. */
+  /** Everything before this sequence was delivered, or is in flight. */
   readonly next: number
-  /** Of all that the stream ever stored, how many came before `next`. */
+  /** How many of all messages ever stored in the stream came before `next`. */
   readonly passed: number
-  /** The last sequence that was delivered. */
+  /** The last delivered sequence. */
   readonly delivered: number
   readonly active: number | null
 }
@@ -52,7 +52,7 @@ export class Durables {
     throw noConsumer(stream.url, stream.config.name, name)
   }
 
-  /** By name. */
+  /** Sorted by name. */
   list(stream: KeptStream): Durable[] {
     return (this.#statements.list.all(stream.id) as Row[]).map(fromRow)
   }
@@ -79,7 +79,7 @@ export class Durables {
     this.#db.prepare('DELETE FROM dead WHERE consumer = ?').run(id)
   }
 
-  /** Fails with `notFound` when it was removed. */
+  /** Fails with `notFound` if it was removed. */
   place(durable: Durable): ConsumerPlace {
     const place = this.#statements.place.get(durable.id) as ConsumerPlace | undefined
     if (place === undefined) {
@@ -98,7 +98,7 @@ export class Durables {
     this.#statements.active.run(now, durable.id)
   }
 
-  /** Within a write transaction: as if it had just been made. */
+  /** Within a write transaction: as if it had just been created. */
   restart(durable: Durable): void {
     this.#db.prepare('UPDATE consumer SET epoch = epoch + 1, active = NULL WHERE id = ?').run(durable.id)
   }

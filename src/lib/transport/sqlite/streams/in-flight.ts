@@ -1,6 +1,6 @@
 /**
- * What is between delivery and acknowledgement: ranges of a consumer's messages, which never overlap. A range that is
- * acknowledged in part is cut. All within a write transaction, unless it only reads.
+ * Messages between delivery and acknowledgement: ranges of a consumer's messages, which never overlap. A partly acknowledged
+ * range is split. Everything except reading runs within a write transaction.
  */
 import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
@@ -10,22 +10,22 @@ import type {State} from './catalogue.ts'
 import type {Durable} from './durable.ts'
 import type {StreamView} from './view.ts'
 
-/** A range that is due later than this past the longest ack wait was delivered before the clock was set back. */
+/** A range that is due later than the longest ack wait plus this was delivered before the clock was set back. */
 const turnedMs = 60_000
 
 export interface InFlightRange {
   readonly lo: number
   readonly hi: number
   readonly messages: number
-  /** Deliveries so far; 0 for what was given back before it was taken. */
+  /** Deliveries so far; 0 for messages that were returned before they were taken. */
   readonly tries: number
-  /** NULL when it waits to be delivered again. */
+  /** NULL if it waits for redelivery. */
   readonly owner: number | null
   /** Unix milliseconds. */
   readonly due: number
 }
 
-/** Messages that now belong to a member, and how often they were delivered, this time included. */
+/** Messages that now belong to a member, and how often they were delivered, including this time. */
 export interface Claimed {
   readonly rows: readonly Row<number>[]
   readonly tries: number
@@ -68,7 +68,7 @@ export function prepareInFlight(db: Db): InFlightStatements {
   }
 }
 
-/** What is in flight of one consumer. */
+/** The messages in flight of one consumer. */
 export class InFlight {
   readonly #statements: InFlightStatements
   readonly #clients: Clients
@@ -96,12 +96,12 @@ export class InFlight {
     return this.#statements.all(this.#id)
   }
 
-  /** Messages that were delivered and not acknowledged. */
+  /** The number of messages delivered and not acknowledged. */
   out(): number {
     return this.#statements.out.get(this.#id) as number
   }
 
-  /** Messages that wait for their first delivery. */
+  /** The number of messages waiting for their first delivery. */
   waiting(): number {
     return this.#statements.waiting.get(this.#id) as number
   }
@@ -114,12 +114,12 @@ export class InFlight {
     return (this.#statements.nextDue.get(this.#id) as number | null) ?? undefined
   }
 
-  /** Other clients have messages of this consumer, whether they still live or not. */
+  /** Whether other clients, live or dead, have messages of this consumer. */
   hasOthers(): boolean {
     return this.#statements.other.get(this.#id, this.#clients.id) !== undefined
   }
 
-  /** Up to `most` ranges to be delivered again: their time is up, or their owner is gone, or the clock was set back. */
+  /** Up to `most` ranges to redeliver: their time is up, their owner has gone, or the clock was set back. */
   due(now: number, most: number): InFlightRange[] {
     const {ackWaitMs, backoffMs} = this.#durable.config
     const latest = now + turnedMs + Math.max(ackWaitMs, ...backoffMs)
@@ -131,7 +131,7 @@ export class InFlight {
     return [...due, ...left.filter(({due}) => due > now && due <= latest)].sort((a, b) => a.lo - b.lo)
   }
 
-  /** Takes a range of sequences out of all that it is in, and answers these as they were. */
+  /** Removes a range of sequences from all ranges that contain it, and returns these as they were. */
   cut(state: State, lo: number, hi: number): InFlightRange[] {
     const ranges = this.#statements.over(this.#id, hi, lo)
     for (const range of ranges) {
@@ -142,7 +142,7 @@ export class InFlight {
     return ranges
   }
 
-  /** Makes up to `most` messages of a due range the member's own; gives up those that reached `maxDeliver`. */
+  /** Assigns up to `most` messages of a due range to the member; gives up those that reached `maxDeliver`. */
   reclaim(state: State, range: InFlightRange, most: number, now: number): Claimed {
     const {config} = this.#durable
     this.#statements.remove.run(this.#id, range.lo)
@@ -161,7 +161,7 @@ export class InFlight {
     return {rows, tries}
   }
 
-  /** Keeps copies of messages that are never delivered again, as dead letters. */
+  /** Keeps copies of messages that are never redelivered, as dead letters. */
   giveUp(state: State, {lo, hi, tries}: InFlightRange, reason: string): void {
     for (let from = lo; from <= hi; ) {
       const {rows, upTo} = this.#view.page(state, from, hi, 1000)
@@ -183,7 +183,7 @@ export class InFlight {
 
 type RangeRow = [lo: number, hi: number, messages: number, tries: number, owner: number | null, due: number]
 
-/** Rows as arrays: for objects better-sqlite3 compiles a function each time, which takes longer than a claim's other work. */
+/** Rows as arrays: for objects better-sqlite3 compiles a function each time, which takes longer than the rest of a claim. */
 function select(db: Db, where: string): Select {
   const statement = db.prepare(`SELECT lo, hi, messages, tries, owner, due FROM flight WHERE ${where}`).raw()
   return (...values) =>

@@ -1,7 +1,7 @@
 /**
- * What streams do with a batch of messages, within the publisher's transaction: who takes a message, who refuses it, and
- * the counters, which are written once a batch. What is refused, or is there already, is stored as if no stream kept its
- * subject: subscribers see it, as on NATS, and after an hour it is gone.
+ * Applies streams to a batch of messages, within the publisher's transaction: which stream stores a message, which refuses it,
+ * and the counters, which are written once per batch. Refused messages and duplicates are logged as if no stream stored their
+ * subject: subscribers get them, as on NATS, and after an hour they are removed.
  */
 import type {BusError} from '../../../core/errors.ts'
 import {type Outgoing, sizeOf} from '../../../core/message.ts'
@@ -11,7 +11,7 @@ import type {Db} from '../db.ts'
 import {Catalogue, type KeptStream, type State} from './catalogue.ts'
 import {Limits} from './limits.ts'
 
-/** What became of a message; undefined when no stream keeps its subject. */
+/** The outcome for a message; undefined if no stream stores its subject. */
 export type StoreOutcome = Stored | BusError | undefined
 
 /** The number of a subject in the file, and the stream that keeps it. */
@@ -75,7 +75,7 @@ export class Intake {
     this.#batch = {ts, states: new Map(), counts: new Map()}
   }
 
-  /** Counts messages of one subject without headers that an open stream takes, stored from `first` on. */
+  /** Counts messages of one subject without headers that a stream stores without checks, from `first` on. */
   takeAll(stream: KeptStream, sid: number, first: number, messages: readonly Outgoing[]): void {
     const subject = messages[0]?.subject ?? ''
     const count = this.#count(stream, sid, first, subject)
@@ -119,7 +119,7 @@ export class Intake {
     return {stream: config.name, seq, duplicate: false}
   }
 
-  /** Writes the counters, and removes what is now over a limit. */
+  /** Writes the counters, and removes messages that now exceed a limit. */
   finish(): void {
     const {states, counts} = this.#batch
     if (states.size === 0) return
@@ -176,7 +176,7 @@ export class Intake {
   }
 }
 
-/** Only when there is a stream: a file without any does not pay for it. */
+/** Only if there is a stream: a file without any does not pay for it. */
 function prepare(db: Db) {
   return {
     held: db.prepare('SELECT last FROM held WHERE sid = ?').pluck(),

@@ -1,7 +1,7 @@
 /**
- * What leaves a stream: the oldest when it is over a limit, what is too old, what is purged. A message leaves when
- * `stream.first` or `held.first` moves past it. Its row stays until core retention comes to it, so that a subscriber who
- * is a little late still gets it, or goes at once when core retention has passed there already. All within a write
+ * Removes messages from a stream: the oldest if it exceeds a limit, those that are too old, those that are purged. A message
+ * leaves when `stream.first` or `held.first` moves past it. Its row stays until retention gets to it, so that a slightly late
+ * subscriber still gets it, or is deleted immediately if retention has already passed it. Everything runs within a write
  * transaction, in chunks.
  */
 import type {Db} from '../db.ts'
@@ -10,7 +10,7 @@ import type {Catalogue, KeptStream, State} from './catalogue.ts'
 
 const chunk = 10_000
 
-/** The oldest message that may have to go, and what went before it in this removal. */
+/** The oldest message that may have to be removed, and the totals removed before it. */
 export interface Oldest {
   readonly seq: number
   readonly ts: number
@@ -46,7 +46,7 @@ export class Limits {
     this.#statements.write.run(first, last, ts, mid, stored, messages, bytes, holes, stream.id)
   }
 
-  /** Brings the stream under its limits for all messages together. */
+  /** Enforces the limits of the stream for all messages together. */
   enforce(stream: KeptStream): void {
     const {maxMsgs = Infinity, maxBytes = Infinity} = stream.config
     if (maxMsgs === Infinity && maxBytes === Infinity) return
@@ -57,7 +57,7 @@ export class Limits {
     })
   }
 
-  /** Brings one subject under the stream's limit for each. */
+  /** Enforces the stream's limit per subject for one subject. */
   keepLast(stream: KeptStream, sid: number, most: number): void {
     const messages = (this.#statements.messagesOf.get(sid) as number | undefined) ?? 0
     if (messages <= most) return
@@ -76,7 +76,7 @@ export class Limits {
     })
   }
 
-  /** Is there something too old? A look, for those who read. */
+  /** Whether something is too old. Only reads. */
   hasExpired(stream: KeptStream, now: number): boolean {
     const {maxAgeMs} = stream.config
     if (maxAgeMs === undefined) return false
@@ -86,14 +86,14 @@ export class Limits {
     return typeof ts === 'number' && ts < (now - maxAgeMs) * 1000
   }
 
-  /** Removes a chunk of what is too old; true when no more is. */
+  /** Removes a chunk of messages that are too old; true if no more are. */
   expire(stream: KeptStream, now: number): boolean {
     const {maxAgeMs} = stream.config
     if (maxAgeMs === undefined) return true
     return this.remove(stream, ({ts}) => ts < (now - maxAgeMs) * 1000).isDone
   }
 
-  /** Everything at once. Answers how many. */
+  /** Removes everything at once. Returns the number of messages. */
   removeAll(stream: KeptStream): number {
     const state = this.#catalogue.state(stream)
     this.#db.prepare('DELETE FROM kept WHERE sid IN (SELECT sid FROM held WHERE stream = ?)').run(stream.id)
@@ -103,14 +103,14 @@ export class Limits {
     return state.messages
   }
 
-  /** Core retention looks again at everything from here on. */
+  /** Makes retention check everything from here on again. */
   leaveToRetention(first: number): void {
     this.#statements.prunedBack.run(first - 1)
   }
 
   /**
-   * Removes the oldest messages while they are due: of all, or of the subjects in a temporary table, those before a
-   * sequence. Done when the first that is not due is met.
+   * Removes the oldest messages while they are due: of all subjects, or of those in a temporary table, before a sequence. Ends
+   * at the first message that is not due.
    */
   remove(
     stream: KeptStream,
@@ -163,7 +163,7 @@ export class Limits {
     countRemoved(this.#db, forgotten)
   }
 
-  /** Rows that core retention has passed: nobody else removes them. The newest row is never among these. */
+  /** Deletes rows that retention has already passed, because nobody else would. The newest row is never among them. */
   #deleteRows(rows: readonly Row[]): void {
     const pruned = this.#statements.pruned.get() as number
     for (const [seq] of rows) {
@@ -193,7 +193,7 @@ function selectOldest(db: Db, subjects: string) {
     .raw()
 }
 
-/** Only when there is a stream: a file without any does not pay for it. */
+/** Only if there is a stream: a file without any does not pay for it. */
 function prepare(db: Db) {
   return {
     write: db.prepare(

@@ -1,7 +1,7 @@
 /**
- * One member of a durable consumer. A cycle is one transaction: the acknowledgements so far are written, what is due to
- * be delivered again is taken, else the next messages. Rows are read before the lock is taken and only claimed under it.
- * A member that finds nothing only looks, and never writes.
+ * One member of a durable consumer. A cycle is one transaction: it writes the acknowledgements so far and claims messages due
+ * for redelivery, otherwise the next ones. Rows are read before the lock is taken and only claimed under it. A member that
+ * finds nothing only reads, and never writes.
  */
 import {BusError} from '../../../core/errors.ts'
 import type {Message} from '../../../core/message.ts'
@@ -23,13 +23,13 @@ import {afterOthers, YieldCheck} from './yield-check.ts'
 const prefetch = 512
 /** How long acknowledgements wait for the next claim. */
 const idleMs = 5
-/** Whether a member that has messages was killed is looked at so often. */
+/** The interval at which the member checks whether others that hold messages were killed. */
 const othersMs = 100
 const overdueMs = 20
 const firstAhead = 16
 const soonMs = 20
 const lateMs = 100
-/** Most messages to ask for at a time where other members take part. */
+/** Largest number of messages to claim at a time if other members take part. */
 const fairAhead = 64
 
 export interface MemberDeps {
@@ -45,9 +45,9 @@ export interface MemberDeps {
   readonly notify: () => void
   /** Called when there is nothing left to write. */
   readonly onClose: (member: SqliteMember) => void
-  /** Called when it is closed and yet has something to write. */
+  /** Called when it is closed with something left to write. */
   readonly onUnwritten: (member: SqliteMember) => void
-  /** Translates what SQLite throws. */
+  /** Translates errors of SQLite. */
   readonly failure: (error: unknown) => unknown
 }
 
@@ -79,7 +79,7 @@ export class SqliteMember implements Consuming {
   readonly #queue: TakeQueue<DeliveredRow>
   #hasOthers = false
   #epoch = -1
-  /** Where the consumer was at the last look. */
+  /** The consumer's position at the last check. */
   #next = 0
   /** Up to here there is nothing for this consumer. */
   #scanned = 0
@@ -159,7 +159,7 @@ export class SqliteMember implements Consuming {
     return this.close()
   }
 
-  /** Somebody committed, or something is due: serves the waiting reader; true when it could. */
+  /** Somebody committed, or something is due: serves the waiting reader; true if it could. */
   wake(): boolean {
     if (this.#queue.closed) return false
     if (this.#queue.isWaiting) return this.#queue.wake()
@@ -176,7 +176,7 @@ export class SqliteMember implements Consuming {
     this.#queue.reject(this.#deps.failure(error))
   }
 
-  /** Claims messages, or sees to it that it looks again when there may be some: `later`. */
+  /** Claims messages, or schedules another check if there may be some: `later`. */
   #claim(max: number): 'later' | undefined {
     this.#lookTimer?.cancel()
     const want = Math.min(this.#batchSize.want(max, this.#hasOthers), this.#queue.room)
@@ -199,7 +199,7 @@ export class SqliteMember implements Consuming {
     const place = durables.place(durable)
     this.#follow(place)
     this.#hasOthers = inFlight.hasOthers()
-    // Another member gave back what it had not taken.
+    // Another member returned messages that it had not taken.
     if (place.next < this.#next) this.#scanned = 0
     this.#next = place.next
     const room = durable.config.ack === 'none' ? Infinity : durable.config.maxAckPending - inFlight.out()
@@ -216,7 +216,7 @@ export class SqliteMember implements Consuming {
     return {isIdle, page: {...page, from: place.next}, lookAgainMs}
   }
 
-  /** Milliseconds until something may be due of which no commit tells. */
+  /** Milliseconds until something may be due without a commit. */
   #nextLook(now: number): number | undefined {
     const {inFlight} = this.#deps
     const due = inFlight.nextDue()
@@ -243,7 +243,7 @@ export class SqliteMember implements Consuming {
     }
   }
 
-  /** Was it moved to another place? Then what is here is not what comes next. */
+  /** If the consumer was moved, held messages are not the next ones any more. */
   #follow(place: ConsumerPlace): void {
     if (place.epoch === this.#epoch) return
     this.#queue.clear()
@@ -271,7 +271,7 @@ export class SqliteMember implements Consuming {
     this.#armAcks()
   }
 
-  /** A delivery that can be acknowledged; on a `none` consumer there is none. */
+  /** A delivery that can be acknowledged; undefined on a `none` consumer. */
   #own(delivery: Delivery): DeliveredRow | undefined {
     if (!(delivery instanceof DeliveredRow) || delivery.from !== this) {
       throw new BusError('usage', 'a delivery is acknowledged where it was taken')
@@ -279,7 +279,7 @@ export class SqliteMember implements Consuming {
     return this.#deps.durable.config.ack === 'none' ? undefined : delivery
   }
 
-  /** A waiting reader may need the space that these free: then they are written immediately, with the claim. */
+  /** A waiting reader may need the room that these acknowledgements free: then they are written immediately, with the claim. */
   #armAcks(): void {
     if (this.#queue.closed) this.#deps.onUnwritten(this)
     if (this.#queue.isWaiting && !this.#isWaking) {
@@ -311,7 +311,7 @@ export class SqliteMember implements Consuming {
       this.#acks.write(this.#deps.catalogue.state(this.#deps.stream), this.#deps.durables.place(this.#deps.durable))
   }
 
-  /** Writes now, whatever it takes. */
+  /** Writes now, waiting for the lock if necessary. */
   async #write(work: () => void): Promise<void> {
     try {
       await this.#deps.lock.write(work, () => this.#settled())
@@ -326,7 +326,7 @@ export class SqliteMember implements Consuming {
     if (this.#acks.committed()) this.#deps.notify()
   }
 
-  /** Within a write transaction: what nobody took was never delivered. */
+  /** Within a write transaction: messages that were not taken count as never delivered. */
   #giveBack(deliveries: readonly DeliveredRow[]): void {
     const ranges = new Map<ClaimedRange, number>()
     for (const {range, index} of deliveries) if (!ranges.has(range)) ranges.set(range, index)
@@ -347,7 +347,9 @@ export class SqliteMember implements Consuming {
   }
 }
 
-/** How many messages a member asks for at a time: few at first, and more while it comes back soon, so that others get their share. */
+/**
+ * How many messages a member claims at a time: few at first, and more while it returns quickly, so that others get their share.
+ */
 class BatchSize {
   readonly #prefetch: number
   #ahead: number
@@ -358,7 +360,7 @@ class BatchSize {
     this.#ahead = Math.min(firstAhead, prefetch)
   }
 
-  /** At least what is wanted now. */
+  /** At least the number wanted now. */
   want(max: number, hasOthers: boolean): number {
     const now = performance.now()
     const since = now - this.#askedAt

@@ -1,4 +1,4 @@
-/** Reads a range of a stream: one page after the other, from wherever the reader is. */
+/** Reads a range of a stream, one page after the other. */
 import {Mailbox} from '../../shared/mailbox.ts'
 import type {ReadOptions} from '../../streams-contract.ts'
 import type {State} from './catalogue.ts'
@@ -7,9 +7,9 @@ import {YieldCheck} from './yield-check.ts'
 
 const leastRows = 256
 
-/** What a reading needs of its connection. */
+/** What a read needs from its connection. */
 export interface ReadingDeps {
-  /** Those who are woken after every commit. */
+  /** Readers that are woken after every commit. */
   readonly readers: Set<Mailbox>
   readonly failure: (error: unknown) => unknown
 }
@@ -33,7 +33,7 @@ export function readRange(view: StreamView, options: ReadOptions, {readers, fail
   return mailbox
 }
 
-/** Puts the next messages into the mailbox; `more` when there may be some, though none was found yet. */
+/** Puts the next messages into the mailbox; `more` if there may be some, although none were found yet. */
 type Source = (mailbox: Mailbox, most: number) => 'held' | 'more' | 'end' | 'wait'
 
 function allMessages(view: StreamView, {from, to, follow = false}: ReadOptions): Source {

@@ -1,4 +1,4 @@
-/** Publishing with acknowledgement: through the one queue of the connection, told after the commit. */
+/** Publishes with acknowledgement, through the queue of the connection, which reports after the commit. */
 import {BusError} from '../../../core/errors.ts'
 import type {Outgoing} from '../../../core/message.ts'
 import {Timer} from '../../../core/time/timer.ts'
@@ -13,7 +13,7 @@ export type Push = (message: Outgoing, listener: CommitListener) => void
 
 export class SqliteStreamPublisher extends PublishWindow implements CommitListener {
   readonly #push: Push
-  /** Of the messages without their acknowledgement. */
+  /** The subjects of unacknowledged messages. */
   #subjects: string[] = []
 
   constructor(url: string, push: Push, options?: PublisherOptions) {
@@ -47,7 +47,7 @@ export class SqliteStreamPublisher extends PublishWindow implements CommitListen
   }
 }
 
-/** One message; resolves when it is stored. */
+/** Publishes one message; resolves when it is stored. */
 export function publishOne(url: string, push: Push, message: Outgoing, limitMs = ackTimeoutMs): Promise<Stored> {
   const {promise, resolve, reject} = Promise.withResolvers<Stored>()
   const settled = (outcome: (index: number) => StoreOutcome) => {
@@ -56,7 +56,7 @@ export function publishOne(url: string, push: Push, message: Outgoing, limitMs =
     else resolve(stored)
   }
   push(message, {settled, failed: reject})
-  // What was committed while we were too busy to look is reported first.
+  // Commits that happened while we were too busy to check are reported first.
   const timer = new Timer(limitMs, () => setImmediate(() => reject(lateError(url, message.subject, limitMs))))
   return promise.finally(() => timer.cancel())
 }

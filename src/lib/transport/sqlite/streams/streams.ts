@@ -38,10 +38,10 @@ export interface StreamsDeps {
   readonly catalogue: Catalogue
   readonly limits: Limits
   readonly push: Push
-  /** Translates what SQLite throws. */
+  /** Translates errors of SQLite. */
   readonly failure: (error: unknown) => unknown
   readonly touch: (wakeFile: string) => void
-  /** Watches for commits that have to do with these subjects. */
+  /** Watches for commits that concern these subjects. */
   readonly watch: (patterns: readonly string[]) => void
   /** Readers and members that are woken after every commit. */
   readonly readers: Set<Mailbox>
@@ -155,7 +155,7 @@ export class SqliteStreams implements StoredStreams {
     return readRange(this.#views.of(stream, range.filters), range, this.#deps)
   }
 
-  /** The stream, without what is too old. Fails with `notFound`. */
+  /** The stream after removing messages that are too old. Fails with `notFound`. */
   async #settle(name: string): Promise<KeptStream> {
     const {lock, catalogue, limits} = this.#deps
     const stream = lock.read(() => catalogue.find(name))
@@ -169,7 +169,7 @@ export class SqliteStreams implements StoredStreams {
     return this.#views.of(stream, pattern === undefined ? [] : [checkPattern(pattern)])
   }
 
-  /** Wakes all that wait for something of the stream. */
+  /** Wakes everything that waits for messages of the stream. */
   #notify({config}: KeptStream): void {
     const subject = config.subjects.find((each) => !hasWildcard(each.split('.', 1)[0] ?? ''))
     this.#deps.touch(wakeFileOf(subject ?? config.name))
@@ -183,7 +183,7 @@ function messageAt(view: StreamView, state: State, seq: number, which: string) {
   throw noMessage(url, config.name, which)
 }
 
-/** What tells the file from others; one that an earlier version made gets it now. */
+/** Identifies the file; one that an earlier version created gets its id now. */
 async function fileId(db: Db, lock: Lock): Promise<string> {
   const find = db.prepare("SELECT v FROM meta WHERE k = 'id'").pluck()
   const known = lock.read(() => find.get()) as string | undefined

@@ -1,4 +1,4 @@
-/** What a stream has, or the part of it that some patterns match, read page by page. */
+/** The messages of a stream, or those that match some patterns, read page by page. */
 import type {Message} from '../../../core/message.ts'
 import {matches} from '../../../core/subject.ts'
 import type {Start} from '../../streams-contract.ts'
@@ -18,11 +18,11 @@ export interface ViewDeps {
 
 export interface RowPage {
   readonly rows: readonly Row<number>[]
-  /** Whatever comes after the beginning up to here is in `rows`. */
+  /** `rows` contains everything from the start of the range up to here. */
   readonly upTo: number
 }
 
-/** Sequences for one look: where few rows match, others get their turn in between. */
+/** Sequences to read at a time: if few rows match, others get their turn in between. */
 const window = 100_000
 
 export class StreamView {
@@ -31,7 +31,7 @@ export class StreamView {
   readonly #pages: Pages
   readonly #statements
   readonly #filters: readonly string[]
-  /** The temporary table of the subjects, when it is not the whole stream. */
+  /** The temporary table of the subjects, unless it is the whole stream. */
   readonly table: string | undefined
   /** The newest subject that is known to be in the table or not to be. */
   #known = 0
@@ -65,7 +65,7 @@ export class StreamView {
     }
   }
 
-  /** Runs `look` on one snapshot of the file. Fails with `notFound` when the stream is gone. */
+  /** Runs `look` on one snapshot of the file. Fails with `notFound` if the stream has gone. */
   read<T>(look: (state: State) => T): T {
     return this.#deps.lock.read(() => {
       this.learn()
@@ -73,7 +73,7 @@ export class StreamView {
     })
   }
 
-  /** Within a transaction: gets to know new subjects. */
+  /** Within a transaction: loads new subjects. */
   learn(): void {
     const {filtered} = this.#statements
     if (filtered === undefined) return
@@ -88,7 +88,7 @@ export class StreamView {
     this.#known = newest
   }
 
-  /** Up to `most` rows from one sequence to another, both of them included. It may end before. */
+  /** Up to `most` rows from one sequence to another, inclusive. It may end earlier. */
   page(state: State, from: number, to: number, most: number): RowPage {
     const first = Math.max(from, state.first)
     const end = Math.min(to, state.last, first + window)
@@ -129,13 +129,13 @@ export class StreamView {
     return first === null ? undefined : this.next(state, Math.max(first, state.first))
   }
 
-  /** How many messages from one sequence to another, both of them included. */
+  /** The number of messages from one sequence to another, inclusive. */
   count(state: State, from: number, to: number): number {
     const first = Math.max(from, state.first)
     return first > to ? 0 : (this.#statements.count.get(first, to) as number)
   }
 
-  /** How many messages from this sequence on: counted on the shorter side of it. */
+  /** The number of messages from this sequence on, counted on the shorter side of it. */
   countFrom(state: State, from: number): number {
     const total = this.table === undefined ? state.messages : (this.#statements.total.get() as number)
     if (from <= state.first) return total
@@ -143,12 +143,12 @@ export class StreamView {
     return this.count(state, from, state.last)
   }
 
-  /** The sequences of the last message of each subject, those up to `to`, in order. */
+  /** The sequences of the last message of each subject, up to `to`, in order. */
   lasts(to: number): number[] {
     return this.#statements.lasts.all(to) as number[]
   }
 
-  /** How many different subjects. */
+  /** The number of different subjects. */
   subjects(): number {
     return this.#statements.subjects.get() as number
   }
@@ -157,14 +157,14 @@ export class StreamView {
     return new Map(this.#statements.bySubject.all() as [string, number][])
   }
 
-  /** The sequence where it begins; past the end when there is nothing. */
+  /** The sequence at which to start; after the end if there is nothing. */
   begin(state: State, start: Start): number {
     if ('seq' in start) return start.seq
     if ('timeMs' in start) return this.at(state, start.timeMs * 1000)
     return this.last(state, state.last, Math.max(0, start.last - 1)) ?? state.first
   }
 
-  /** The first sequence of the log at or after a time in microseconds. Time only grows with the sequence. */
+  /** The first sequence of the log at or after a time in microseconds. Times never decrease with the sequence. */
   at(state: State, ts: number): number {
     let low = state.first
     let high = state.last + 1

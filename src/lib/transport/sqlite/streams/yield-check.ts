@@ -1,8 +1,7 @@
 const longestMs = 10
 
 /**
- * A reader of stored messages never waits for anything, so timers, signals and other readers would starve. This
- * tells when they should have their turn.
+ * A reader of stored messages never waits, so timers, signals and other readers would starve. This tells when to yield to them.
  */
 export class YieldCheck {
   #since: number | undefined
