@@ -11,19 +11,19 @@ const steps = [...walk.matchAll(/^(\d+)\. `([^`]+)`/gm)].map(([, number, file = 
 }))
 
 describe('the walk in docs/architecture.md', () => {
-  it('numbers its files from 1 on and names each once', () => {
+  it('numbers its files from 1 and names each once', () => {
     expect(steps.length).toBeGreaterThan(10)
     expect(steps.map(({number}) => number)).toEqual(steps.map((_, i) => i + 1))
     expect(new Set(steps.map(({file}) => file)).size).toBe(steps.length)
   })
 
-  it('begins with bin/run.js, and an earlier file imports each further one', () => {
+  it('begins with bin/run.js, and each further file is imported by an earlier one', () => {
     const files = steps.map(({file}) => file)
     expect(files[0]).toBe('bin/run.js')
     expect(notReached(files)).toEqual([])
   })
 
-  it('shows a file that nothing before it imports', () => {
+  it('detects a file that no earlier file imports', () => {
     expect(notReached(['bin/run.js', 'src/lib/transport/open.ts'])).toEqual(['src/lib/transport/open.ts'])
     expect(notReached(['src/lib/transport/open.ts', 'src/main.ts'])).toEqual(['src/main.ts'])
   })

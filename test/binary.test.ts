@@ -43,7 +43,7 @@ describe('help', () => {
     expect([code, stdout]).toEqual([0, ''])
   })
 
-  it('does not look for TypeScript tools when NODE_ENV says development', async () => {
+  it('does not look for TypeScript tools if NODE_ENV is development', async () => {
     const {code, stderr} = await bus(['--help'], {env: {NODE_ENV: 'development'}})
     expect([code, stderr]).toEqual([0, ''])
   })
@@ -55,7 +55,7 @@ describe('an unknown command', () => {
     [['serv'], 'serv', 'bus serve'],
     [['zebra'], 'zebra', 'bus --help'],
     [['toString'], 'toString', 'bus --help'],
-  ])('%j is a usage failure that names the nearest: %s', async (args, typed, hint) => {
+  ])('%j is a usage error that suggests %s', async (args, typed, hint) => {
     const {code, stdout, stderr} = await bus(args)
     expect([code, stdout, stderr]).toEqual([2, '', `bus: there is no command "${typed}"\n  try: ${hint}\n`])
   })
@@ -84,32 +84,32 @@ describe('a failure', () => {
     expect(json.stderr.trim().split('\n')).toHaveLength(1)
   })
 
-  it('has the same words when NODE_ENV says development', async () => {
+  it('has the same text if NODE_ENV is development', async () => {
     const args = ['pub', 'a.b', 'x', '--count', '0']
     const [usual, development] = [await bus(args), await bus(args, {env: {NODE_ENV: 'development'}})]
     expect(development.stderr).toBe(usual.stderr)
   })
 
-  it('shows no password of the bus that it names', async () => {
+  it('shows no password from the URL of a bus', async () => {
     const {stderr} = await bus(['pub', 'a.b', 'x', '-b', 'gopher://ann:hunter2@host'])
     expect(stderr).toContain('gopher://ann:***@host')
   })
 })
 
 describe('global flags', () => {
-  it('may stand before the command', async () => {
+  it('may precede the command', async () => {
     const {code, stdout} = await bus(['--json', '--bus', 'memory:x', 'pub', 'a.b', 'hi'])
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({subject: 'a.b'})
   })
 
-  it.each([['--bus'], ['--server'], ['-b'], ['-s']])('name the bus by %s', async (flag) => {
+  it.each([['--bus'], ['--server'], ['-b'], ['-s']])('select the bus with %s', async (flag) => {
     const file = join(folder, `named${flag}.db`)
     expect((await bus(['pub', 'a.b', 'hi', flag, file])).code).toBe(0)
     expect(existsSync(file)).toBe(true)
   })
 
-  it('keep stderr silent with --quiet', async () => {
+  it('silence stderr with --quiet', async () => {
     expect((await bus(['pub', 'a.b', 'hi', '--quiet'])).stderr).toBe('')
   })
 })
@@ -130,23 +130,23 @@ const hasTerminals = process.platform === 'linux' && spawnSync('script', ['--ver
 describe.runIf(hasTerminals && isCheckout)('on a terminal', () => {
   const chosen = `sqlite:${folder}/.local/state/busline/bus.db (your own bus file)`
 
-  it('a dim line says which bus is used, and why', () => {
+  it('shows in a dim line which bus is used, and why', () => {
     expect(onTerminal('pub a.b hi')).toContain(`\x1b[2m${chosen}\x1b[22m`)
   })
 
-  it('that line has no colour with --no-color', () => {
+  it('shows that line without colour with --no-color', () => {
     const seen = onTerminal('pub a.b hi --no-color')
     expect(seen).toContain(chosen)
     expect(seen).not.toContain('\x1b')
   })
 
-  it.each(['--quiet', '--json'])('that line is not shown with %s', (flag) => {
+  it.each(['--quiet', '--json'])('does not show that line with %s', (flag) => {
     expect(onTerminal(`pub a.b hi ${flag}`)).not.toContain('your own bus file')
   })
 })
 
 describe('a reader that goes away', () => {
-  it('is no failure for a command that has written all its output', async () => {
+  it('is not a failure for a command that has written all its output', async () => {
     await using running = start(['--help'])
     running.hangUp()
     expect(await running.ended).toMatchObject({code: 0, stderr: ''})

@@ -35,8 +35,8 @@ function counted(name: string, args: readonly string[], stdin?: string) {
 const lines = `${'x'.repeat(127)}\n`.repeat(count)
 
 // Linux counts them for each process; elsewhere there is nothing to read.
-describe.skipIf(!existsSync('/proc/self/io'))('writes a thousand messages, on a bus file', () => {
-  it.each([['--raw'], ['--json'], ['--format={subject}\\n']])('are few: sub %s, and pub --lines', async (view) => {
+describe.skipIf(!existsSync('/proc/self/io'))('the number of writes per thousand messages, on a bus file,', () => {
+  it.each([['--raw'], ['--json'], ['--format={subject}\\n']])('is small for sub %s and pub --lines', async (view) => {
     const bus = ['--bus', join(folder, `${view.length}.db`)]
     const sub = counted('sub', ['sub', 'load', '-n', String(count), view, ...bus])
     await sub.running.stderrLine('listening on load')
@@ -47,7 +47,7 @@ describe.skipIf(!existsSync('/proc/self/io'))('writes a thousand messages, on a 
   })
 })
 
-describe('memory taken for a message of 128 B, as Node counts it when nothing is collected', () => {
+describe('the memory per message of 128 B, as counted by Node without garbage collection,', () => {
   const heap = join(folder, 'heap.cjs')
   const file = join(folder, 'heap.db')
   writeFileSync(
@@ -74,7 +74,7 @@ describe('memory taken for a message of 128 B, as Node counts it when nothing is
       1900,
       (n: number) => ['consumer', 'replay', 'LOAD', `d${n}`, '--create', '-n', String(n), '--raw'],
     ],
-  ])('%s: at most %i bytes', async (_, most, args) => {
+  ])('is at most, for %s, %i bytes', async (_, most, args) => {
     await using transport = await open(file)
     if ((await transport.streams.list()).length === 0) await transport.streams.add({name: 'LOAD', subjects: ['load']})
     const used: number[] = []
@@ -89,7 +89,7 @@ describe('memory taken for a message of 128 B, as Node counts it when nothing is
   })
 })
 
-describe('statements for ten thousand messages, on a bus file', () => {
+describe('the number of statements for ten thousand messages, on a bus file,', () => {
   const file = join(folder, 'statements.db')
   const statement = Object.getPrototypeOf(new Database(':memory:').prepare('SELECT 1'))
 
@@ -102,7 +102,7 @@ describe('statements for ten thousand messages, on a bus file', () => {
     return calls
   }
 
-  it('are few to publish, to one subject and to many, and to read and acknowledge', async () => {
+  it('is small for publishing to one subject and to many, for reading and for acknowledging', async () => {
     await using transport = await open(file)
     await transport.streams.add({name: 'LOAD', subjects: ['load.>']})
     const publish = async (subjects: number) => {
@@ -136,7 +136,7 @@ describe('statements for ten thousand messages, on a bus file', () => {
   })
 })
 
-describe('write transactions on a bus file', () => {
+describe('the number of write transactions on a bus file', () => {
   const file = join(folder, 'transactions.db')
   const statement = Object.getPrototypeOf(new Database(':memory:').prepare('SELECT 1'))
 
@@ -168,7 +168,7 @@ describe('write transactions on a bus file', () => {
         await subscription.close()
       },
     ],
-  ])('are %s', async (_, transactions, use) => {
+  ])('for %s', async (_, transactions, use) => {
     await (await open(file)).close()
     const begun = await counting(async () => {
       await using transport = await open(file)

@@ -22,7 +22,7 @@ describe('an exported name', () => {
     expect(Object.fromEntries(found)).toEqual({})
   })
 
-  it('that two files declare is found, overloads in one file and imports are not', () => {
+  it('that two files declare is found, but not overloads in one file and imports', () => {
     const sources = new Map([
       ['a.ts', 'export function open(a: 1): 1\nexport function open(a: 2): 2\nexport interface Page {}\n'],
       ['b.ts', "import {open} from './a.ts'\nexport class Page {}\nexport {open}\n"],

@@ -16,13 +16,13 @@ describe.runIf(isCheckout)('an older Node', () => {
   writeFileSync(pretend, "Object.defineProperty(process, 'versions', {value: {...process.versions, node: '18.20.0'}})")
   const old = [process.execPath, '--require', pretend]
 
-  it('has the pinned Node of the checkout run the command, with its exit code', async () => {
+  it('runs the command with the pinned Node of the checkout, and returns its exit code', async () => {
     const {code, stderr} = await bus(['pub', 'a..b', 'x'], {node: old})
     expect(code).toBe(2)
     expect(stderr).toMatch(/^bus: subject "a..b"/)
   })
 
-  it('hands on stdin, stdout and an interrupt', async () => {
+  it('passes on stdin, stdout and interrupts', async () => {
     await using running = start(['sub', 'old.node', '--raw'], {node: old})
     await running.stderrLine('listening on ')
     await bus(['pub', 'old.node', '-'], {node: old, stdin: 'through two processes'})
@@ -32,7 +32,7 @@ describe.runIf(isCheckout)('an older Node', () => {
   })
 
   it.runIf(process.platform === 'linux')(
-    'shows no arguments in the process list, as they may contain a login',
+    'shows no arguments in the process list, because they may contain a login',
     async () => {
       await using running = start(['sub', 'old.node', '--raw'], {node: old})
       await running.stderrLine('listening on ')
@@ -42,11 +42,11 @@ describe.runIf(isCheckout)('an older Node', () => {
     },
   )
 
-  it.each([...oldNodes()])('that is really there, %s, runs it too', async (node) => {
+  it.each([...oldNodes()])('runs it with the real one, %s, too', async (node) => {
     expect(await bus(['pub', 'a.b', 'hi', '--quiet'], {node: [node]})).toMatchObject({code: 0, stderr: ''})
   })
 
-  it('says which Node is needed where none is pinned', () => {
+  it('reports which Node is needed if none is pinned', () => {
     const {status, stderr} = runCopy(old)
     expect([status, stderr]).toEqual([
       1,
@@ -66,7 +66,7 @@ describe.runIf(isCheckout)('an older Node', () => {
 })
 
 describe.runIf(isCheckout)('a checkout that is not built', () => {
-  it('says so in one sentence', () => {
+  it('is reported in one sentence', () => {
     expect(runCopy([process.execPath])).toEqual({
       status: 1,
       stderr: 'bus: this checkout of busline is not built\n  try: npm run build\n',

@@ -66,7 +66,7 @@ function layerOf(path: string): {layer: Layer; room: string} {
 }
 
 describe('the layers', () => {
-  it('are kept: imports only point down', () => {
+  it('are respected: imports only point down', () => {
     const files = globSync('src/**/*.ts', {cwd: root})
     const sources = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
     expect(violations(sources)).toEqual([])
@@ -87,11 +87,11 @@ describe('the layers', () => {
     ],
     ['to the database', 'src/lib/transport/open.ts', "import Database from 'better-sqlite3'"],
     ['to oclif below the command line', 'src/lib/messaging/pubsub/serve.ts', "export {x} from '@oclif/core/errors'"],
-  ])('are guarded: an import %s is found', (_, file, text) => {
+  ])('are checked: an import %s is found', (_, file, text) => {
     expect(violations(new Map([[file, text]]))).toHaveLength(1)
   })
 
-  it('do not stand in the way of imports that point down', () => {
+  it('allow imports that point down', () => {
     const text =
       "import {a} from '../../lib/cli/base/command.ts'\nimport {b} from './plan.ts'\nimport fs from 'node:fs'"
     expect(violations(new Map([['src/commands/pub/command.ts', text]]))).toEqual([])

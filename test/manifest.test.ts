@@ -20,7 +20,7 @@ describe('oclif.manifest.json', () => {
     manifest = await manifestOfSources()
   })
 
-  it('describes the commands as they are: run `npm run build` and commit it if not', () => {
+  it('is up to date: run `npm run build` and commit it if not', () => {
     expect(read('oclif.manifest.json')).toBe(manifestText(manifest))
   })
 
@@ -33,7 +33,7 @@ describe('oclif.manifest.json', () => {
     for (const {id, text} of texts) expect(text, id).toMatch(/^[^A-Z\s].*[^.]$/)
   })
 
-  it('gives a short form one meaning', () => {
+  it('uses each short form for one flag only', () => {
     const meanings = new Map<string, string>()
     const {commands, globalFlags} = manifest
     for (const {flags} of Object.values(commands)) {
@@ -46,7 +46,7 @@ describe('oclif.manifest.json', () => {
 })
 
 describe('src/commands/index.ts', () => {
-  it('names every command: run `npm run build` and commit it if not', () => {
+  it('contains every command: run `npm run build` and commit it if not', () => {
     expect(read('src/commands/index.ts')).toBe(commandTable(commandFiles(root)))
   })
 })

@@ -49,7 +49,7 @@ async function type(lines: readonly Typed[], env: Record<string, string>): Promi
 
 const blocks = consoleBlocks(readFileSync(join(root, 'README.md'), 'utf8'))
 
-test('the README shows how two terminals meet', () => {
+test('the README shows two terminals that share a bus', () => {
   expect(blocks.map(({line}) => line.split(' ', 2).join(' '))).toEqual(
     expect.arrayContaining(['bus sub', 'bus pub', 'bus serve', 'bus req']),
   )

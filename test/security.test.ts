@@ -10,7 +10,7 @@ test('SECURITY.md gives a reason for each run-time package, and for no other', (
   expect(listed).toEqual(Object.keys(JSON.parse(read('package.json')).dependencies))
 })
 
-test('SECURITY.md counts what is installed at run time, and nothing of it runs a script then', () => {
+test('SECURITY.md has the number of run-time packages, and none of them runs an install script', () => {
   const {packages} = JSON.parse(read('package-lock.json')) as {
     packages: Record<string, {dev?: boolean; devOptional?: boolean; hasInstallScript?: boolean}>
   }
@@ -20,13 +20,13 @@ test('SECURITY.md counts what is installed at run time, and nothing of it runs a
   expect(atRunTime.filter(([, {hasInstallScript}]) => hasInstallScript)).toEqual([])
 })
 
-test('the lock file pins each package that is installed, by its content', () => {
+test('the lock file pins each installed package by its content', () => {
   const {packages} = JSON.parse(read('package-lock.json')) as {packages: Record<string, {integrity?: string}>}
   const loose = Object.entries(packages).filter(([path, {integrity}]) => path !== '' && integrity === undefined)
   expect(loose.map(([path]) => path)).toEqual([])
 })
 
-test('SECURITY.md names only tests that are there', () => {
+test('SECURITY.md names only tests that exist', () => {
   const named = [...read('SECURITY.md').matchAll(/`(test\/[\w/.-]+\.ts)`/g)].map(([, path = '']) => path)
   expect(named.length).toBeGreaterThan(2)
   for (const path of named) expect(() => read(path), path).not.toThrow()

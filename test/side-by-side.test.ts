@@ -31,12 +31,12 @@ function documented(): string[] {
     .flatMap(({examples = []}) => examples.map(({command}) => command.replaceAll('<%= config.bin %>', 'bus')))
 }
 
-test('every documented example is run, and nothing else', () => {
+test('every documented example is run, and no others', () => {
   expect(Object.keys({...examples, ...storedExamples}).sort()).toEqual(documented().sort())
 })
 
 describe('both buses print the same', () => {
-  test.each(Object.entries({...examples, ...failures}))('%s', async (line, setup) => {
+  test.each(Object.entries({...examples, ...failures}))('for %s', async (line, setup) => {
     const file = mkdtempSync(join(folder, 'file-'))
     const nats = mkdtempSync(join(folder, 'nats-'))
     const [here, there] = await Promise.all([
@@ -49,7 +49,7 @@ describe('both buses print the same', () => {
   })
 })
 
-describe('for stored messages both buses', () => {
+describe('with stored messages both buses', () => {
   async function playBoth(line: string, setup: StoredExample): Promise<[here: Played, there: Played]> {
     await using server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
     const file = mkdtempSync(join(folder, 'file-'))

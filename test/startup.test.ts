@@ -50,14 +50,14 @@ const ownLibraries: Readonly<Record<string, readonly string[]>> = {check: ['yaml
 // Time itself is measured by `npm run bench`; what would spoil it is guarded here.
 describe('at startup', () => {
   it.each([[['--version']], [['pub', 'a.b', 'hi']], [['pub', 'a.b', 'hi', '--json', '-b', 'memory:']]])(
-    'bus %j loads none of the costly modules of Node',
+    'bus %j loads none of the expensive modules of Node',
     async (args) => {
       const loaded = await loadedBy(...args)
       expect(loaded.filter((name) => costly.includes(name))).toEqual([])
     },
   )
 
-  it.each(commands)('%s loads a handful of files and no library that only some calls use', (id) => {
+  it.each(commands)('%s loads few files and no library that only some calls use', (id) => {
     const files = staticGraph(`dist/commands/${id}.js`)
     expect(files.size).toBeLessThanOrEqual(daily.has(id) ? 6 : 14)
     const size = [...files.values()].reduce((sum, source) => sum + source.length, 0)
@@ -70,7 +70,7 @@ describe('at startup', () => {
     }
   })
 
-  it('pub loads a handful of files more on a bus file', async () => {
+  it('pub on a bus file loads a few files more', async () => {
     const {stderr} = await bus(['pub', 'a.b', 'hi'], {env: {NODE_DEBUG_NATIVE: 'COMPILE_CACHE'}})
     const read = stderr.match(/reading cache from .* for (ESM|CommonJS) /g) ?? []
     expect(read.length).toBeGreaterThan(5)

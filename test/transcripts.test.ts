@@ -27,7 +27,7 @@ const names = readdirSync(transcripts).filter((name) => name.endsWith('.txt'))
 const folder = mkdtempSync(join(tmpdir(), 'bus-transcripts-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
-describe('a transcript shows what people see:', () => {
+describe('a transcript shows the current output:', () => {
   test.each(names)('%s', async (name) => {
     const path = join(transcripts, name)
     const lines = inputs(readFileSync(path, 'utf8'))

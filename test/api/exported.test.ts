@@ -13,7 +13,7 @@ test('every export has a doc comment', () => {
   expect(bare).toEqual([])
 })
 
-test('every part is a module of the package, and no other', () => {
+test('every part is a module of the package, and there are no other modules', () => {
   const wanted = parts.map(({name}) => [
     `./${name}`,
     {types: `./dist/types/api/${name}.d.ts`, default: `./dist/api/${name}.js`},
@@ -29,20 +29,20 @@ test('every part is a module of the package, and no other', () => {
   })
 })
 
-test('the package itself has all that its parts have', async () => {
+test('the package exports everything that its parts export', async () => {
   const names = parts.flatMap(({exports}) => exports.filter(isValue).map(({name}) => name))
   expect(Object.keys(all).sort()).toEqual([...new Set(names)].sort())
   const index = readFileSync(join(root, 'src/index.ts'), 'utf8')
   for (const {name} of parts) expect(index).toContain(`export * from './api/${name}.ts'`)
 })
 
-test('two parts never mean different things by one name', () => {
+test('no name means different things in two parts', () => {
   const names = parts.flatMap(({exports}) => exports.map(({name}) => name))
   expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([])
 })
 
 // Written by `npx vitest run test/api -u`.
-test('docs/api.md says what there is', async () => {
+test('docs/api.md is up to date', async () => {
   await expect(page(parts)).toMatchFileSnapshot('../../docs/api.md')
 })
 

@@ -31,7 +31,7 @@ const examples = readdirSync(join(root, 'examples')).filter((file) => file.endsW
 const node = (args: readonly string[]) => run(process.execPath, args, {cwd: installed.folder})
 
 describe('the examples', () => {
-  test.each(examples)('%s prints what it says, on every kind of bus', async (file) => {
+  test.each(examples)('%s prints what it claims, on every kind of bus', async (file) => {
     const [, promised = ''] = readFileSync(join(root, 'examples', file), 'utf8').split('\n// Prints:\n')
     expect(promised).not.toBe('')
     for (const url of ['memory:example', `sqlite:${file}.db`, server.url()]) {
@@ -40,7 +40,7 @@ describe('the examples', () => {
     }
   })
 
-  test('the one of the README resumes after a restart', async () => {
+  test('the one in the README resumes after a restart', async () => {
     const readme = readFileSync(join(root, 'README.md'), 'utf8')
     const [, program = ''] = /^```ts\n([\s\S]*?)^```$/m.exec(readme) ?? []
     const path = join(installed.folder, 'readme.mts')
@@ -50,7 +50,7 @@ describe('the examples', () => {
     expect((await node([path])).stdout).toBe('GAME.level {"level":1}\n')
   })
 
-  test('have the types of the package, which need no others than those of Node', async () => {
+  test('contain types that depend only on those of Node', async () => {
     const compilerOptions = {
       module: 'nodenext',
       target: 'es2023',
@@ -68,12 +68,12 @@ describe('the examples', () => {
 })
 
 describe('the package', () => {
-  test('is as publint wants it', async () => {
+  test('passes publint', async () => {
     const {messages} = await publint({pkgDir: join(installed.folder, 'node_modules/busline'), strict: true})
     expect(messages).toEqual([])
   })
 
-  test('is as "are the types wrong" wants a package of ES modules', async () => {
+  test('passes "are the types wrong" as a package of ES modules', async () => {
     const analysis = await checkPackage(createPackageFromTarballData(readFileSync(installed.tarball)))
     if (analysis.types === false) throw new Error('the package has no types')
     expect(Object.keys(analysis.entrypoints)).toHaveLength(parts.length + 3)
@@ -128,7 +128,7 @@ const harness: Harness = {
 conformance('memory', harness)
 `
 
-describe('a part loads nothing of the others', () => {
+describe('a part does not load the others', () => {
   /** Most kilobytes of code that it loads before it is used. */
   const most: Readonly<Record<string, number>> = {
     broker: 40,
@@ -171,7 +171,7 @@ describe('a part loads nothing of the others', () => {
     expect([...others].sort()).toEqual(messaging[part] ?? [])
   })
 
-  test('a bus loads its own driver alone', async () => {
+  test('a bus loads only its own driver', async () => {
     const urls = (await loadedBy('busline/transport', `await (await all.open('memory:x')).close()`)).map(({url}) => url)
     expect(urls.filter((url) => /better-sqlite3|nats|node_modules\/ws/.test(url))).toEqual([])
   })

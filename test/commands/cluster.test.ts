@@ -48,7 +48,7 @@ describe('with a server of the cluster down', () => {
     expect(code).toBe(9)
   }, 90_000)
 
-  test('reading subjects of an unreachable stream does not say that no stream keeps them', async () => {
+  test('reading subjects of an unreachable stream does not claim that no stream stores them', async () => {
     const {code, stderr} = await bus(['sub', String(gone[0]).toLowerCase(), '--from', 'first', '--end', '-b', url])
     expect(stderr).not.toMatch(/no stream keeps|stream add/)
     expect(code).toBe(6)

@@ -134,7 +134,7 @@ test.concurrent('a leader that is not elected within 30 seconds is exit code 6',
   expect(performance.now() - began).toBeLessThan(36_000)
 })
 
-test.concurrent('a JetStream that is alone and silent is waited for no longer than --timeout', async ({
+test.concurrent('a single JetStream server that does not answer is waited for no longer than --timeout', async ({
   onTestFinished,
 }) => {
   const server = await NatsServer.start()

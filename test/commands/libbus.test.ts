@@ -6,7 +6,7 @@ import {hex, livePeer, lookInto, peersDatabase, startPeer} from '../lib/transpor
 import {temporaryFolder} from '../lib/transport/sqlite/processes.ts'
 
 describe('bus pub', () => {
-  test('reaches a process that follows the subject', async () => {
+  test('reaches a process that listens to the subject', async () => {
     const path = await peersDatabase()
     const peer = await livePeer('stream', path, 'trigger_cycle')
     expect(await bus(['pub', 'trigger_cycle', 'now', '-b', `libbus:${path}`])).toMatchObject({code: 0})
@@ -15,7 +15,7 @@ describe('bus pub', () => {
     expect(peer.lines.slice(1)).toEqual([hex('now'), ''])
   })
 
-  test('refuses headers and reply subjects: 2', async () => {
+  test('refuses headers and reply subjects with exit code 2', async () => {
     const path = await peersDatabase()
     for (const flags of [
       ['-H', 'A: b'],
@@ -27,7 +27,7 @@ describe('bus pub', () => {
     expect(lookInto(path).prepare('SELECT count(*) FROM bus_events').pluck().get()).toBe(0)
   })
 
-  test('names what is missing where there is no libbus: 5; --bus libbus:PATH?create makes it', async () => {
+  test('reports missing libbus tables with exit code 5; --bus libbus:PATH?create creates them', async () => {
     const path = join(temporaryFolder(), 'local.db')
     expect(await bus(['pub', 'a', 'x', '-b', `libbus:${path}`])).toMatchObject({
       code: 5,
@@ -47,7 +47,7 @@ describe('bus pub', () => {
 })
 
 describe('bus sub', () => {
-  test('shows the events of one subject, and with ">" of all', async () => {
+  test('shows the events of one subject, and with ">" all events', async () => {
     const path = await peersDatabase()
     await using one = start(['sub', 'mcp.servers.created', '-n', '1', '--json', '-b', `libbus:${path}`])
     await using all = start(['sub', '>', '-n', '2', '-f', '{subject} {text}\\n', '-b', `libbus:${path}?poll=5ms`])
@@ -60,7 +60,7 @@ describe('bus sub', () => {
     expect((await all.ended).stdout).toBe('mcp.servers.deleted {"name":"x"}\nmcp.servers.created {"name":"y"}\n')
   })
 
-  test('refuses other patterns, and pairs: 2', async () => {
+  test('refuses other patterns, and --pair, with exit code 2', async () => {
     const path = await peersDatabase()
     expect((await bus(['sub', 'mcp.*', '-b', `libbus:${path}`])).code).toBe(2)
     expect((await bus(['sub', 'mcp.x', '--pair', '-b', `libbus:${path}`])).code).toBe(2)
@@ -68,31 +68,34 @@ describe('bus sub', () => {
 })
 
 describe('bus req', () => {
-  test('shows the reply of a process that serves', async () => {
+  test('shows the reply of a serving process', async () => {
     const path = await peersDatabase()
     await livePeer('serve', path, 'mcp.x.execute')
     const {stdout, code} = await bus(['req', 'mcp.x.execute', 'hello', '-b', `libbus:${path}`])
     expect([stdout, code]).toEqual(['hello\n', 0])
   })
 
-  test.each(['error: no such tool', '{"error":"no such tool"}'])('tells %j as an error: 8', async (answer) => {
-    const path = await peersDatabase()
-    await livePeer('serve', path, 'mcp.x.execute', answer)
-    const {code, stderr} = await bus(['req', 'mcp.x.execute', 'x', '-b', `libbus:${path}`])
-    expect([code, stderr]).toEqual([8, expect.stringContaining('"mcp.x.execute" answered with error: no such tool')])
-    const asked = await bus([
-      'req',
-      'mcp.x.execute',
-      'x',
-      '--expect',
-      'error.text = "no such tool"',
-      '-b',
-      `libbus:${path}`,
-    ])
-    expect(asked.code).toBe(0)
-  })
+  test.each(['error: no such tool', '{"error":"no such tool"}'])(
+    'reports %j as an error with exit code 8',
+    async (answer) => {
+      const path = await peersDatabase()
+      await livePeer('serve', path, 'mcp.x.execute', answer)
+      const {code, stderr} = await bus(['req', 'mcp.x.execute', 'x', '-b', `libbus:${path}`])
+      expect([code, stderr]).toEqual([8, expect.stringContaining('"mcp.x.execute" answered with error: no such tool')])
+      const asked = await bus([
+        'req',
+        'mcp.x.execute',
+        'x',
+        '--expect',
+        'error.text = "no such tool"',
+        '-b',
+        `libbus:${path}`,
+      ])
+      expect(asked.code).toBe(0)
+    },
+  )
 
-  test('waits its time for nobody, and takes the request back: 6', async () => {
+  test('waits until its timeout if nobody serves, withdraws the request, and exits with 6', async () => {
     const path = await peersDatabase()
     expect((await bus(['req', 'nobody', 'x', '-t', '200ms', '-b', `libbus:${path}`])).code).toBe(6)
     const interrupted = start(['req', 'nobody', 'x', '-t', '1m', '-b', `libbus:${path}`])
@@ -103,7 +106,7 @@ describe('bus req', () => {
     expect(pending()).toBe(0)
   })
 
-  test('knows that there is one reply: 6 for two', async () => {
+  test('accepts one reply only: two are exit code 6', async () => {
     const path = await peersDatabase()
     await livePeer('serve', path, 'a', 'one')
     const {code, stdout} = await bus(['req', 'a', '', '--replies', '2', '-b', `libbus:${path}`])
@@ -112,7 +115,7 @@ describe('bus req', () => {
 })
 
 describe('bus serve', () => {
-  test('answers processes that ask, and tells them of failures as libbus does', async () => {
+  test('answers requests of other processes, and reports failures in libbus format', async () => {
     const path = await peersDatabase()
     const script = 'read x; case $x in fail) echo "no such \\"thing\\"" >&2; exit 4;; esac; printf "did %s" "$x"'
     const program = ['--exec', '--', 'sh', '-c', script]
@@ -128,7 +131,7 @@ describe('bus serve', () => {
     expect((await server.ended).code).toBe(0)
   })
 
-  test('shares requests with another, and Ctrl-C lets the other have the rest', async () => {
+  test('shares requests with another server, and Ctrl-C leaves the rest to that one', async () => {
     const path = await peersDatabase()
     const args = ['serve', 'who', '--echo', '-b', `libbus:${path}?poll=5ms`]
     await using one = start(args)
@@ -156,7 +159,7 @@ describe('bus serve', () => {
     expect((all[0] ?? 0) + (all[1] ?? 0)).toBe(101)
   })
 
-  test('cannot be found by name there, nor by a pattern: 2', async () => {
+  test('cannot be discovered on libbus, and refuses patterns with exit code 2', async () => {
     const path = await peersDatabase()
     const named = await bus(['serve', 'a', 'x', '--service', 'greeter', '-b', `libbus:${path}`])
     expect([named.code, named.stderr]).toEqual([2, expect.stringContaining('services cannot be discovered on ')])
@@ -164,7 +167,7 @@ describe('bus serve', () => {
   })
 })
 
-test('a context may have it', async () => {
+test('a context may contain a libbus URL', async () => {
   const path = await peersDatabase()
   const env = {XDG_CONFIG_HOME: temporaryFolder()}
   expect((await bus(['context', 'add', 'agents', '-b', `libbus:${path}`], {env})).code).toBe(0)

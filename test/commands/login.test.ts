@@ -66,11 +66,11 @@ describe('a login by flags', () => {
     ['nkey file', 'nkeys', ['--nkey', files.nkey]],
     ['JWT and seed files', 'operator', ['--jwt', files.jwt, '--seed', files.seed]],
     ['JWT and nkey file', 'operator', ['--jwt', user.jwt, '--nkey', files.seed]],
-  ])('lets in: %s', async (_, which, args) => {
+  ])('is accepted: %s', async (_, which, args) => {
     expect(await pub(servers[which].url(), args)).toMatchObject({code: 0, stderr: 'published 1 B to a\n'})
   })
 
-  it('lets in over WebSockets', async () => {
+  it('is accepted over WebSockets', async () => {
     expect(await pub(servers.token.url({scheme: 'ws'}), ['--token', 's3cret-token'])).toMatchObject({code: 0})
   })
 
@@ -92,11 +92,11 @@ describe('a login by flags', () => {
     [['--token', 'hunter2', '--creds', files.creds, '--user', 'ann'], '--user and --creds are different logins'],
     [['--creds', 'op://vault/item'], '--creds is stored by 1Password (op://), which bus does not support'],
     [['--password', 'env://NOPE', '--user', 'ann'], '--password names the variable NOPE, which is not set'],
-  ])('that makes no sense is exit code 2: %j', async (args, sentence) => {
+  ])('that is invalid is exit code 2: %j', async (args, sentence) => {
     expect(await pub(servers.open.url(), args)).toMatchObject({code: 2, stderr: expect.stringContaining(sentence)})
   })
 
-  it('is out of the sight of ps', async () => {
+  it('is hidden from ps', async () => {
     const args = ['sub', 'a', '--bus', servers.token.url(), '--token', 's3cret-token']
     await using running = start(args)
     await running.stderrLine('listening on ')
@@ -107,7 +107,7 @@ describe('a login by flags', () => {
     }
   })
 
-  it('is no affair of a bus file', async () => {
+  it('is refused for a bus file', async () => {
     const ended = await safely(['pub', 'a', 'x', '--bus', join(folder, 'x.db'), '--password', 'hunter2'])
     expect(ended).toMatchObject({code: 2, stderr: expect.stringContaining('--password is for servers')})
   })
@@ -122,18 +122,18 @@ describe('a login by the environment', () => {
     ['JWT and seed', 'operator', {NATS_JWT: user.jwt, NATS_SEED: user.seed}],
     ['CA', 'tls', {NATS_CA: authority.cert}],
     ['client certificate', 'clientTls', {NATS_CA: authority.cert, NATS_CERT: forClient.cert, NATS_KEY: forClient.key}],
-  ])('lets in: %s', async (_, which, env) => {
+  ])('is accepted: %s', async (_, which, env) => {
     const ended = await safely(['pub', 'a', 'x'], {env: {...env, NATS_URL: `127.0.0.1:${servers[which].port()}`}})
     expect(ended).toMatchObject({code: 0, stderr: 'published 1 B to a\n'})
   })
 
-  it('goes to a URL of --bus only with a word, which --quiet does not silence', async () => {
+  it('is sent to the URL of --bus only with a warning, which --quiet does not suppress', async () => {
     const url = servers.token.url()
     const warning = `warning: the login from the environment is sent to ${url} (--bus)\n`
     expect((await pub(url, ['--quiet'], {NATS_TOKEN: 's3cret-token'})).stderr).toBe(warning)
   })
 
-  it('does not touch a bus file', async () => {
+  it('is not used for a bus file', async () => {
     const ended = await pub(join(folder, 'x.db'), [], {NATS_CREDS: '/nowhere'})
     expect(ended).toMatchObject({code: 0, stderr: 'published 1 B to a\n'})
   })
@@ -142,13 +142,13 @@ describe('a login by the environment', () => {
 describe('TLS', () => {
   const ca = ['--tls-ca', authority.cert]
 
-  it('by a private CA', async () => {
+  it('accepts a private CA', async () => {
     const url = servers.tls.url({scheme: 'tls'})
     expect(await pub(url, ca)).toMatchObject({code: 0, stderr: 'published 1 B to a\n'})
     expect(await pub(url, [])).toMatchObject({code: 3, stderr: expect.stringContaining('--tls-ca FILE')})
   })
 
-  it('with a client certificate', async () => {
+  it('sends a client certificate', async () => {
     const url = servers.clientTls.url()
     const certificate = ['--tls-cert', forClient.cert, '--tls-key', forClient.key]
     expect(await pub(url, [...ca, ...certificate])).toMatchObject({code: 0})
@@ -156,7 +156,7 @@ describe('TLS', () => {
     expect(await pub(url, ['--tlsca', authority.cert, '--tlscert', forClient.cert])).toMatchObject({code: 2})
   })
 
-  it('with any certificate, and a warning', async () => {
+  it('accepts any certificate with --insecure, and prints a warning', async () => {
     const url = servers.tls.url()
     expect(await pub(url, ['--insecure'])).toMatchObject({
       code: 0,
@@ -164,7 +164,7 @@ describe('TLS', () => {
     })
   })
 
-  test.skipIf(hasTlsFirst !== '')(`before the server says anything${hasTlsFirst}`, async () => {
+  test.skipIf(hasTlsFirst !== '')(`may start before the server greets${hasTlsFirst}`, async () => {
     await using server = await NatsServer.start(tls('handshake_first: true, timeout: 5'))
     expect(await pub(server.url(), [...ca, '--tls-first'])).toMatchObject({code: 0})
     expect(await pub(server.url(), [...ca, '--connect-timeout', '300ms'])).toMatchObject({
@@ -175,7 +175,7 @@ describe('TLS', () => {
 })
 
 describe('a lost connection', () => {
-  it('is waited for by a stream, and not with --max-reconnects 0', async () => {
+  it('is waited for by a subscription, except with --max-reconnects 0', async () => {
     await using server = await NatsServer.start()
     await using patient = start(['sub', 'a', '--bus', server.url(), '-n', '1', '--raw'])
     await using strict = start(['sub', 'a', '--bus', server.url(), '--max-reconnects', '0'])
@@ -188,7 +188,7 @@ describe('a lost connection', () => {
     expect(await patient.ended).toMatchObject({code: 0, stdout: 'x\n'})
   })
 
-  it('fails a request at once', async () => {
+  it('fails a request immediately', async () => {
     await using server = await NatsServer.start()
     const at = ['--bus', server.url()]
     await using service = start(['serve', 'slow', '--echo', '--delay', '20s', ...at])
@@ -202,7 +202,7 @@ describe('a lost connection', () => {
 })
 
 describe('the table of flags before the command', () => {
-  it('has each that takes a value', async () => {
+  it('contains each flag that takes a value', async () => {
     const text = readFileSync(join(root, 'src/main.ts'), 'utf8')
     for (const [name, flag] of Object.entries(globalFlags)) {
       if (flag.type !== 'option') continue

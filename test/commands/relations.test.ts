@@ -75,6 +75,6 @@ test.each<[keyof typeof commands, string, string | undefined]>([
   ['serve', '--stream --chunk 1KiB', '--chunk needs --exec or --file'],
   ['serve', '--stream --echo', '--stream and --echo cannot be used together'],
   ['serve', '--version 1.2.3', '--version needs --service'],
-])('the flags of %s in %s are answered with: %s', async (name, line, sentence) => {
+])('the flags of %s in %s are refused with: %s', async (name, line, sentence) => {
   expect(await refusal(name, line)).toBe(sentence)
 })

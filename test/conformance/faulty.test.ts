@@ -50,13 +50,13 @@ function caseOf(name: string): Case {
   return found
 }
 
-describe('the suite bites', () => {
-  test('and is calm where there is no fault, even with little patience', {timeout: 240_000}, async () => {
+describe('the conformance suite', () => {
+  test('passes a driver without faults, even with short timeouts', {timeout: 240_000}, async () => {
     for (const each of cases.values()) if (isMet(each.needs, memoryWith().features)) await calm(each)
   })
 
   for (const fault of faults) {
-    test(`a driver that ${fault.name}`, async () => {
+    test(`detects a driver that ${fault.name}`, async () => {
       for (const name of fault.fails) {
         const each = caseOf(name)
         const failure = await play(each, memoryWith(fault), patience(each)).catch((error: unknown) => error)
@@ -66,12 +66,12 @@ describe('the suite bites', () => {
     })
   }
 
-  test('each case at some fault', () => {
+  test('has no case that never fails', () => {
     const bitten = new Set(faults.flatMap((fault) => fault.fails))
     expect([...cases.keys()].filter((name) => !bitten.has(name))).toEqual([])
   })
 
-  test('and no two cases or faults have one name', () => {
+  test('gives each case and each fault its own name', () => {
     expect(cases.size).toBe(Object.values(topics).flat().length)
     expect(new Set(faults.map((fault) => fault.name)).size).toBe(faults.length)
   })

@@ -84,7 +84,7 @@ export type {Bus, Harness} from './scene.ts'
 
 /** Registers the whole suite for one driver. */
 export function conformance(name: string, harness: Harness): void {
-  describe(`${name} keeps the contract`, () => {
+  describe(`${name} fulfils the contract:`, () => {
     for (const [topic, cases] of Object.entries(topics)) {
       describe(topic, () => {
         for (const each of cases)

@@ -32,7 +32,7 @@ function underJumps() {
 }
 
 describe.each(['file', 'server'] as const)('clocks that jump an hour forward and back, on a bus %s', (kind) => {
-  test('lose nothing that was acknowledged, and block nobody', async () => {
+  test('lose nothing that was acknowledged, and block no process', async () => {
     const {url} = await freshBus(kind)
     await fill(url, 0)
     const clock = underJumps()
@@ -76,7 +76,7 @@ describe.each(['file', 'server'] as const)('clocks that jump an hour forward and
   })
 })
 
-test('a clock that is set back an hour does not delay the redelivery of what was never acknowledged', async () => {
+test('a clock that is set back an hour does not delay the redelivery of unacknowledged messages', async () => {
   const {url} = await freshBus('file')
   const stored = await fill(url, 100)
   const clock = underJumps()

@@ -48,7 +48,7 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
     expect(handled.duplicated).toBeLessThanOrEqual(rounds)
   })
 
-  test('of the events gateway loses nothing: the next one continues after what was acknowledged', async () => {
+  test('of the events gateway loses nothing: the next one continues after the acknowledged events', async () => {
     const {url} = await freshBus(kind)
     const seqs = await fillOrders(url, 100 * rounds)
     const added = await run(['events', 'add', 'ORDERS', 'app', ...options, '-b', url])

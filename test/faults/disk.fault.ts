@@ -25,8 +25,8 @@ async function isSound(path: string): Promise<void> {
   expect((await bus.examine?.())?.file?.damage).toEqual([])
 }
 
-describe('a disk that becomes full (a limit of the size of files)', () => {
-  test('while publishing ends the publisher with exit code 3; what was acknowledged is stored', async () => {
+describe('a disk that becomes full (simulated by a limit on file sizes)', () => {
+  test('while publishing ends the publisher with exit code 3, and acknowledged messages are stored', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await fill(path, 0)
     const publisher = onSmallDisk(4096, [programs, 'store', path, 's.a'])
@@ -37,7 +37,7 @@ describe('a disk that becomes full (a limit of the size of files)', () => {
     await isSound(path)
   })
 
-  test('while acknowledging ends the consumer with exit code 3; what was acknowledged does not come again', async () => {
+  test('while acknowledging ends the consumer with exit code 3, and acknowledged messages are not redelivered', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const stored = await fill(path, 20_000)
     const first = onSmallDisk(160, [programs, 'settle', path, 'S', 'c', '50'])
@@ -54,7 +54,7 @@ describe('a disk that becomes full (a limit of the size of files)', () => {
     ['sub --durable', ['sub', 's.>', '--durable', 'c', '--raw']],
     ['consumer replay', ['consumer', 'replay', 'S', 'c', '--raw']],
     ['consumer next', ['consumer', 'next', 'S', 'c', '-n', '20000', '--raw']],
-  ])('ends bus %s with exit code 3; every message is shown, now or the next time', async (name, args) => {
+  ])('ends bus %s with exit code 3, and every message is shown, then or by the next run', async (name, args) => {
     const path = join(temporaryFolder(), 'bus.db')
     await fill(path, 20_000)
     const all = Array.from({length: 20_000}, (_, n) => String(n))
@@ -67,7 +67,7 @@ describe('a disk that becomes full (a limit of the size of files)', () => {
     await isSound(path)
   })
 
-  test('while pruning loses nothing that was acknowledged, and once there is room it is pruned', async () => {
+  test('while pruning loses nothing that was acknowledged, and pruning continues once there is space', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await fill(path, 0)
     const aged = 20_000

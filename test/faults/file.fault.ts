@@ -25,7 +25,7 @@ import {fill, rounds, sequences, tally, until} from './tally.ts'
 const program = join(root, 'bin', 'run.js')
 
 describe('a bus file', () => {
-  test('with flipped bytes or cut off is refused or found by the doctor, and never causes a bug report', async () => {
+  test('with flipped bytes or truncated is refused or found by the doctor, and never causes a bug report', async () => {
     const folder = temporaryFolder()
     const good = join(folder, 'good.db')
     await fill(good, 2000)
@@ -56,7 +56,7 @@ describe('a bus file', () => {
     expect(existsSync(join(folder, 'none'))).toBe(false)
   })
 
-  test('made read-only refuses others with exit code 4, and does not block those who have it open', async () => {
+  test('made read-only refuses new processes with exit code 4, and does not block those that have it open', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'bus.db')
     await fill(path, 0)
@@ -119,7 +119,7 @@ describe('a bus file', () => {
 })
 
 describe.each(['deleted', 'replaced'] as const)('a bus file that is %s while it is in use', (fate) => {
-  test('soon ends every process that has it open with exit code 3 and one sentence, and the new file is left alone', async () => {
+  test('soon ends every process that has it open with exit code 3 and one sentence, and the new file is left untouched', async () => {
     const folder = temporaryFolder()
     const [path, other] = [join(folder, 'bus.db'), join(folder, 'other.db')]
     await fill(path, 100)
@@ -153,7 +153,7 @@ describe.each(['deleted', 'replaced'] as const)('a bus file that is %s while it 
 })
 
 describe.each(['truncated', 'overwritten in places'] as const)('a bus file that is %s while it is in use', (fate) => {
-  test('ends each process that meets the damage with exit code 3, and the doctor finds it', async () => {
+  test('ends each process that finds the damage with exit code 3, and the doctor finds it', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await fill(path, 20_000)
     const reader = startCommand(process.execPath, [program, 'sub', 's.>', '--from', 'first', '--raw', '-b', path])

@@ -26,7 +26,7 @@ describe.each(['file', 'server'] as const)('SIGSTOP for ten seconds, on a bus %s
     expect(found).toMatchObject({lost: 0, duplicated: 0})
   })
 
-  test('of a publisher loses nothing that a stream acknowledged, and blocks nobody', async () => {
+  test('of a publisher loses nothing that a stream acknowledged, and blocks no other process', async () => {
     const {url} = await freshBus(kind)
     await fill(url, 0)
     const publisher = await frozenPublisher(url, kind === 'file' ? 'between transactions' : 'anywhere')
@@ -50,7 +50,7 @@ describe.each(['file', 'server'] as const)('SIGSTOP for ten seconds, on a bus %s
   })
 })
 
-test('SIGSTOP of a publisher inside its transaction ends others after ten seconds, and loses nothing', async () => {
+test('SIGSTOP of a publisher inside its transaction ends other processes after ten seconds, and loses nothing', async () => {
   const {url} = await freshBus('file')
   await fill(url, 0)
   const publisher = await frozenPublisher(url, 'inside a transaction')

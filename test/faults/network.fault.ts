@@ -46,7 +46,7 @@ test('a network that drops and resets loses no acknowledged message, and with me
   expect(found).toMatchObject({lost: 0, duplicated: 0})
 })
 
-test('a server that comes back with an empty store is reported in one sentence, and what is stored from then on arrives', async () => {
+test('a server that comes back with an empty store is reported in one sentence, and messages stored from then on arrive', async () => {
   const {url, server} = await freshBus('server')
   const before = await fill(url, 100)
   if (server === undefined) return

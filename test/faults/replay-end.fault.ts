@@ -182,7 +182,7 @@ describe('consumer replay handles everything and ends with 0', () => {
     ['R1', 'push'],
     ['R3', 'pull'],
     ['R3', 'push'],
-  ] as const)('into a reader that rests for longer than the ack wait, on %s, %s', async (kind, delivered) => {
+  ] as const)('into a reader that pauses for longer than the ack wait, on %s, %s', async (kind, delivered) => {
     const scene = await sceneOf(kind)
     await fill(scene, delivered)
     const replay = `"${process.execPath}" "${bin}" consumer replay S c --raw -b "${scene.url}"`
@@ -193,7 +193,7 @@ describe('consumer replay handles everything and ends with 0', () => {
 })
 
 /** Fewer messages: each program takes its time. */
-describe('programs that each take longer than a part of the ack wait', () => {
+describe('programs that each run for part of the ack wait', () => {
   test.each([
     ['file', 'pull'],
     ['R1', 'pull'],
@@ -240,7 +240,7 @@ describe.each(others)('over %s, on %s,', (name, kind, fault) => {
     return true
   }
 
-  test('consumer next -n shows everything, or says that its server is gone', async () => {
+  test('consumer next -n shows everything, or reports that its server has gone', async () => {
     const scene = await sceneOf(kind)
     await fill(scene, 'pull')
     const command = run('consumer', 'next', 'S', 'c', '-n', String(total), '--raw', '-t', '2m', '-b', scene.url)
@@ -250,7 +250,7 @@ describe.each(others)('over %s, on %s,', (name, kind, fault) => {
     await expectComplete(`consumer next, ${kind}: ${name}`, scene, command)
   })
 
-  test('bench replay --durable reads everything, or says that its server is gone', async () => {
+  test('bench replay --durable reads everything, or reports that its server has gone', async () => {
     const scene = await sceneOf(kind)
     await fill(scene, 'pull')
     const command = run('bench', 'replay', 'S', '--durable', 'c', '-b', scene.url)

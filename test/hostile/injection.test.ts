@@ -48,7 +48,7 @@ describe.each([
   })
 
   test.each(['a\r\nPUB b 1', 'a b', 'a\0', 'a\n', ' a'])(
-    'the subject %j is refused, and as a reply',
+    'the subject %j is refused, also as a reply subject',
     async (subject) => {
       await using transport = await open(url())
       const refusal = expect.objectContaining({kind: 'usage'})
@@ -98,7 +98,7 @@ describe('a header with a line break is never sent', () => {
     ])
   })
 
-  test('when a template fills it in: no placeholder gives a line break', () => {
+  test('when a template fills it in, because no placeholder produces a line break', () => {
     const {headers = []} = compileTemplate({
       subject: 'a',
       data: '',
@@ -117,7 +117,7 @@ describe('a client of the gateway', () => {
     ['an ephemeral namespace', {namespace: command, ephemeral: true}],
     ['a dead letter', {namespace: 'G', ephemeral: true, options: {deadLetter: 'evil\r\nPUB evil 0'}}],
     ['a member of a prototype', {namespace: '__proto__', name: 'constructor', options: {__proto__: {}}}],
-  ])('gets no command through by %s', async (_, wish) => {
+  ])('cannot inject a command through %s', async (_, wish) => {
     await using transport = await open(server.url())
     await transport.streams.add({name: 'G', subjects: ['g.>']})
     await using all = await transport.subscribe('evil')
@@ -140,7 +140,7 @@ describe('a client of the gateway', () => {
 describe('a hostile header', () => {
   const evil = 'NATS/1.0\r\nA: x\nEvil: 1\r\nB C: 2\r\nD: \0\r\n\r\n'
 
-  test('breaks its own reply and not the service', async () => {
+  test('affects only its own reply and not the service', async () => {
     await using transport = await open(server.url())
     await using service = start(['serve', 'echo', '--echo', '-n', '2', ...at])
     await service.stderrLine('listening on ')
@@ -155,7 +155,7 @@ describe('a hostile header', () => {
     for (const text of (reply?.headers ?? []).flat()) expect(text).not.toMatch(/[\r\n\0]/)
   })
 
-  test('is reported where it is copied, and nothing is injected', async () => {
+  test('is reported when it is copied, and nothing is injected', async () => {
     await using transport = await open(server.url())
     await transport.streams.add({name: 'E', subjects: ['e.>']})
     await publishRaw(server.port(), 'e.1', evil, 'x')

@@ -77,7 +77,7 @@ describe.each(Object.entries(ways))('a login by %s', (_, {args, env}) => {
     [['req', 'nobody.there', 'x', '-t', '1s', '--json']],
     [['doctor']],
     [['check', check, '--report', 'json=./r.json', '--report', 'junit=./r.xml', '--record', './failed']],
-  ])('is in nothing that %j writes', async (command) => {
+  ])('appears in no output of %j', async (command) => {
     const cwd = mkdtempSync(join(home, 'work-'))
     const strict = ['--connect-timeout', '2s']
     const ended = await bus([...command, ...args, ...strict], {cwd, env: {HOME: home, MY_TOKEN: 'hunter2', ...env}})
@@ -107,7 +107,7 @@ describe.runIf(process.platform === 'linux')('the process list', () => {
   const flags = Object.entries(ways).filter(([name, way]) => way.args.length > 2 && !/wrong|another/.test(name))
   const urls = Object.entries(ways).filter(([name]) => name === 'a URL' || name === 'a URL with a token')
 
-  test.each([...flags, ...urls])('shows no login that is given by %s, in any process', async (_, {args}) => {
+  test.each([...flags, ...urls])('shows no login given by %s, in any process', async (_, {args}) => {
     await using running = start(['sub', 'a', ...args])
     await running.stderrLine('listening on ')
     expectNoSecret(commandLines(running.pid).join('\n'))
@@ -122,7 +122,7 @@ describe.runIf(process.platform === 'linux')('the process list', () => {
   test.each<readonly [readonly string[]]>([
     [['serve', 'a', '--echo', '-H', 'Authorization: Bearer hunter2']],
     [['events', 'serve', '--ws', '127.0.0.1:0', '--token', 'hunter2']],
-  ])('shows none of %j', async (args) => {
+  ])('shows no login of %j', async (args) => {
     await using running = start([...args, '--bus', `sqlite:${join(home, 'x.db')}`])
     await running.stderrLine('listening on ')
     expectNoSecret(commandLines(running.pid).join('\n'))

@@ -72,11 +72,14 @@ const looks: readonly (readonly string[])[] = [
 ]
 
 describe.runIf(hasTerminals)('on a terminal', () => {
-  test.each(looks)('no control sequence of a message or name is obeyed: bus %s %s %s %s %s %s %s', async (...args) => {
-    const shown = await onTerminal(args)
-    expect(shown).not.toMatch(astray)
-    expect(shown).not.toBe('')
-  })
+  test.each(looks)(
+    'no control sequence of a message or name takes effect: bus %s %s %s %s %s %s %s',
+    async (...args) => {
+      const shown = await onTerminal(args)
+      expect(shown).not.toMatch(astray)
+      expect(shown).not.toBe('')
+    },
+  )
 
   test('the names of streams, consumers and methods are shown escaped', async () => {
     await using services = await transport.subscribe('$SRV.INFO')
@@ -103,7 +106,7 @@ describe.runIf(hasTerminals)('on a terminal', () => {
     expect(await onTerminal([...read, '--raw'])).toContain(trick.replaceAll('\n', '\r\n'))
   })
 
-  test('no control sequence in a reply, its headers or its error is obeyed', async () => {
+  test('no control sequence in a reply, its headers or its error takes effect', async () => {
     await using answering = await transport.subscribe('answer.*')
     const answer = (async () => {
       for await (const {subject: asked, reply} of answering) {
@@ -125,7 +128,7 @@ describe.runIf(hasTerminals)('on a terminal', () => {
 })
 
 describe('in a pipe', () => {
-  test('the view for people and errors are escaped, and data for programs is exact', async () => {
+  test('messages for people and errors are escaped, and data for programs is exact', async () => {
     const human = await bus(read)
     expect(human.stdout).not.toMatch(astray)
     expect((await bus(['pub', trick, 'x', ...at])).stderr).not.toMatch(astray)

@@ -52,7 +52,7 @@ onBothBuses((newScene) => {
     expect(Object.fromEntries(seen)).toEqual({'spread.1': 9, 'spread.2': 9, 'spread.3': 7, 'spread.4': 6})
   })
 
-  test('bench pub --rate sends what is due and no more', async () => {
+  test('bench pub --rate sends the messages that are due and no more', async () => {
     await using scene = await newScene()
     const {asked, sides} = await measured(scene, 'pub', '--rate', '200/s', '--for', '500ms')
     expect(asked).toBe(200)
@@ -85,7 +85,7 @@ onBothBuses((newScene) => {
     ])
   })
 
-  test.each(['req', 'rpc', 'open'])('bench %s fails with 7 where nobody serves', async (name) => {
+  test.each(['req', 'rpc', 'open'])('bench %s fails with exit code 7 if nobody serves', async (name) => {
     await using scene = await newScene()
     const {code, stdout, stderr} = await scene.run(['bench', name, 'nobody.here', '--msgs', '5'])
     expect([code, stdout, stderr]).toEqual([7, '', expect.stringContaining('nobody serves "nobody.here"')])
@@ -119,7 +119,7 @@ onBothBuses((newScene) => {
     expect(await scene.transport.streams.list()).toEqual([])
   })
 
-  test('bench --baseline fails with 9 when the run is slower, after printing its report', async () => {
+  test('bench --baseline exits with 9 if the run is slower, after printing its report', async () => {
     await using scene = await newScene()
     const flags = ['bench', 'pub', '--msgs', '500', '--json']
     const report = JSON.parse((await scene.run(flags)).stdout)
@@ -169,7 +169,7 @@ describe('bench', () => {
     [['pub', '--baseline', 'none.json'], 5, 'cannot read the baseline none.json'],
     [['pub', 'a.*'], 2, 'has wildcard'],
     [['worker'], 2, 'is for bus bench itself'],
-  ])('%j fails with %i', async (args, code, sentence) => {
+  ])('%j exits with %i', async (args, code, sentence) => {
     const ended = await bus(['bench', ...args, '-b', on])
     expect([ended.code, ended.stdout, ended.stderr]).toEqual([code, '', expect.stringContaining(sentence)])
   })

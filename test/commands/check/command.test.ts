@@ -302,7 +302,7 @@ onBothBuses((newScene) => {
       })
     })
 
-    test('gives exit code 9 if one fails', () => {
+    test('causes exit code 9 if one fails', () => {
       expect(ended.code).toBe(9)
       expect(JSON.parse(ended.stderr)).toMatchObject({error: {kind: 'expectation', exitCode: 9}})
     })

@@ -161,7 +161,7 @@ onBothBuses((newScene) => {
     })
   })
 
-  test('consumer next does not acknowledge what the reader of stdout did not take', async () => {
+  test('consumer next does not acknowledge messages that the reader of stdout did not take', async () => {
     await using scene = await newScene()
     await filled(scene, 3)
     await scene.run(['consumer', 'add', 'S', 'c'])
@@ -212,7 +212,7 @@ onBothBuses((newScene) => {
     [['info', 'none', 'c']],
     [['add', 'none', 'c']],
     [['ls', 'none']],
-  ])('what is not there is not found: consumer %j', async (words) => {
+  ])('a missing stream or consumer is exit code 5: consumer %j', async (words) => {
     await using scene = await newScene()
     await filled(scene, 1)
     const {code, stdout, stderr} = await scene.run(['consumer', ...words])

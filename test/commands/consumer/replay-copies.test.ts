@@ -118,7 +118,7 @@ describe.each([
     expect(await floor('c')).toBe(seqs[9])
   })
 
-  test('what was refused is copied once the target takes it', async () => {
+  test('a refused message is copied once the target accepts it', async () => {
     await fill(source, add(), numbered(6))
     await fill(target, add({maxMsgs: 3, discard: 'new'}), [])
     expect((await into('--max-deliver', '1')).code).toBe(8)
@@ -132,7 +132,7 @@ describe.each([
     expect((await into()).stderr).toContain('6 read · 0 handled · 6 already there')
   })
 
-  test('ranges and filters in any order leave nothing out and copy nothing twice', async () => {
+  test('ranges and filters in any order omit nothing and copy nothing twice', async () => {
     const seqs = await fill(
       source,
       add(),
@@ -153,7 +153,7 @@ describe.each([
     expect(result(await into('--json'))).toMatchObject({read: 20, handled: 0, alreadyThere: 20})
   })
 
-  test('a message that was put off is copied later', async () => {
+  test('a delayed message is copied later', async () => {
     await fill(source, add(), numbered(8))
     await fill(target, add(), [])
     await consumer('c')
@@ -163,7 +163,7 @@ describe.each([
     expect((await contents(target)).sort()).toEqual(['1', '2', '3', '4', '5', '6', '7', '8'])
   })
 
-  test('a durable consumer copies what it delivers unless the target has it', async () => {
+  test('a durable consumer copies its deliveries unless the target has them', async () => {
     const seqs = await fill(source, add(), numbered(12))
     await fill(target, add(), [])
     await consumer('c')
@@ -175,7 +175,7 @@ describe.each([
     expect(result(await into('c', '--reset', 'first', '--json'))).toMatchObject({handled: 0, alreadyThere: 12})
   })
 
-  test('a stream that was removed and created again is another source', async () => {
+  test('a stream that was removed and recreated counts as another source', async () => {
     await fill(source, add(), numbered(10, 'old'))
     expect((await into('--create')).code).toBe(0)
     await withBus(source, ({streams}) => streams.remove('S'))
@@ -191,7 +191,7 @@ describe.each([
     expect(result(await into('--json'))).toMatchObject({handled: 0, alreadyThere: 6})
   })
 
-  test('two sources of one name are collected into one target', async () => {
+  test('two sources with the same name are collected in one target', async () => {
     const other = await fresh('file', 0)
     await fill(source, add(), numbered(30, 'a'))
     await fill(other, add(), numbered(30, 'b'))
@@ -207,7 +207,7 @@ describe.each([
     expect(result(await into('--json'))).toMatchObject({handled: 0, alreadyThere: 30})
   })
 
-  test('several workers of one consumer copy everything, killed and started again', async () => {
+  test('several workers of one consumer copy everything when killed and restarted', async () => {
     await fill(source, add(), [])
     await withBus(source, async ({streams}) => {
       await using publisher = streams.publisher()
@@ -233,7 +233,7 @@ describe.each([
     expect(all.length).toBe(4000)
   }, 60_000)
 
-  test('the stream that is copied is refused as its own target', async () => {
+  test('a stream is refused as its own target', async () => {
     await fill(source, add(), numbered(3))
     const names = [source]
     if (from === 'file') {
@@ -247,7 +247,7 @@ describe.each([
     expect(await contents(source)).toEqual(['1', '2', '3'])
   })
 
-  test('two streams that are copied into each other have each message once', async () => {
+  test('two streams that are copied into each other contain each message once', async () => {
     await fill(source, add(), numbered(3, 'a'))
     await fill(target, add(), numbered(2, 'b'))
     const back = (...args: string[]) => bus(['consumer', 'replay', 'S', ...args, '--into', source, '-b', target])
@@ -291,7 +291,7 @@ describe.each([
     )
   })
 
-  test('behind a refused message nothing is acknowledged on a consumer that acknowledges all before', async () => {
+  test('with ack policy all nothing is acknowledged after a refused message', async () => {
     const seqs = await fill(
       source,
       add(),
@@ -308,7 +308,7 @@ describe.each([
     expect(await floor('all')).toBe(seqs[9])
   })
 
-  test('what was removed from the source before it was copied is reported', async () => {
+  test('messages removed from the source before they were copied are reported', async () => {
     await fill(source, add(), numbered(3))
     expect((await into('--create')).code).toBe(0)
     const last = await withBus(source, async ({streams}) => {
@@ -325,7 +325,7 @@ describe.each([
     expect(await contents(target)).toEqual(['1', '2', '3', '6'])
   })
 
-  test('a target that holds other messages is asked about', async () => {
+  test('a target with other messages needs confirmation', async () => {
     await fill(source, add(), numbered(3))
     await fill(target, add(), [['s.x', 'theirs']])
     const {code, stderr} = await into()
@@ -337,7 +337,7 @@ describe.each([
     expect((await into()).code).toBe(0)
   })
 
-  test('headers that ask something of a store are data in a copy', async () => {
+  test('headers that a store would act on are data in a copy', async () => {
     const asks: Headers = [
       ['Nats-Expected-Stream', 'S'],
       ['Nats-Msg-Id', 'mine'],
@@ -359,7 +359,7 @@ describe.each([
     expect(first.headers.some(([name]) => /^nats-(?!msg-id)/i.test(name))).toBe(false)
   })
 
-  test('an interrupted copy of many reads back no more than the window', async () => {
+  test('an interrupted copy of many messages reads back no more than the window', async () => {
     await fill(source, add(), [])
     await withBus(source, async ({streams}) => {
       await using publisher = streams.publisher()
@@ -393,7 +393,7 @@ async function publishRaw(url: string, subject: string, headers: string | Buffer
   socket.destroy()
 }
 
-test('consumer replay --into refuses copies of another history: a bus file that was copied', async () => {
+test('consumer replay --into refuses copies with a different history: a copied bus file', async () => {
   const [one, other, target] = [1, 2, 3].map(() => join(folder, `${++files}.db`)) as [string, string, string]
   await fill(one, {name: 'S', subjects: ['s.>']}, numbered(3))
   copyFileSync(one, other)
@@ -417,7 +417,7 @@ test('consumer replay --into refuses a stream that was restored from a backup of
   expect(await contents(restored)).toEqual(['1', '2', '3'])
 })
 
-describe('consumer replay of messages that cannot be sent as they are', () => {
+describe('consumer replay of messages that cannot be sent unchanged', () => {
   const bad: [string, string | Buffer][] = [
     ['a header name with spaces', 'Key with space: 1\r\n'],
     ['a NUL in a header', 'X: a\0b\r\n'],
@@ -435,7 +435,7 @@ describe('consumer replay of messages that cannot be sent as they are', () => {
     return source
   }
 
-  test.each(bad)('into a bus: %s is a refusal of that message', async (_what, header) => {
+  test.each(bad)('into a bus: %s refuses only that message', async (_what, header) => {
     const source = await filled(header)
     for (const kind of ['file', 'nats']) {
       const target = await fresh(kind, 1)
@@ -457,7 +457,7 @@ describe('consumer replay of messages that cannot be sent as they are', () => {
     }
   })
 
-  test.each(bad)('under another subject: %s is a refusal of that message', async (_what, header) => {
+  test.each(bad)('under another subject: %s refuses only that message', async (_what, header) => {
     const source = await filled(header)
     const dead = join(folder, `${++files}.dead`)
     const done = await bus([
@@ -472,7 +472,7 @@ describe('consumer replay of messages that cannot be sent as they are', () => {
   })
 })
 
-test('consumer replay --republish waits for each stream that keeps one of the subjects', async () => {
+test('consumer replay --republish waits for each stream that stores one of the subjects', async () => {
   for (const kind of ['file', 'nats']) {
     const url = await fresh(kind, 0)
     await fill(url, {name: 'S', subjects: ['s.>']}, [
@@ -501,7 +501,7 @@ test('consumer replay --republish waits for each stream that keeps one of the su
   }
 })
 
-test('pub --records carries out what a record asks of a store only with --obey-headers', async () => {
+test('pub --records lets a store act on headers only with --obey-headers', async () => {
   const url = await fresh('nats', 0)
   await fill(url, {name: 'S', subjects: ['s.>']}, numbered(2))
   const record = JSON.stringify({subject: 's.a', headers: {'Nats-Expected-Last-Sequence': '99'}, text: '3'})
@@ -525,7 +525,7 @@ async function asked(url: string, operation: string, body: object): Promise<{rea
   return answer
 }
 
-describe('streams that hold other subjects than they keep', () => {
+describe('a stream with subjects outside its configuration', () => {
   const held: [string, object, string][] = [
     ['a mirror', {mirror: {name: 'S'}}, 's.a'],
     ['sources', {sources: [{name: 'S'}]}, 's.a'],
@@ -533,7 +533,7 @@ describe('streams that hold other subjects than they keep', () => {
   ]
 
   test.each(held)(
-    'consumer replay --into --create makes what %s holds, and copies it',
+    'such as %s is created by consumer replay --into --create, and copied',
     async (_what, settings, subject) => {
       const source = await fresh('nats', 0)
       await fill(source, {name: 'S', subjects: ['s.>']}, numbered(3))
@@ -564,7 +564,7 @@ describe('streams that hold other subjects than they keep', () => {
     },
   )
 
-  test('consumer replay --into --create refuses an empty mirror before it makes anything', async () => {
+  test('that is an empty mirror is refused by consumer replay --into --create before anything is created', async () => {
     const source = await fresh('nats', 0)
     const target = await fresh('file', 0)
     await fill(source, {name: 'S', subjects: ['s.>']}, [])
@@ -575,7 +575,7 @@ describe('streams that hold other subjects than they keep', () => {
   })
 })
 
-test('a consumer that delivers headers only has its messages read, by everything that hands them on', async () => {
+test('messages of a consumer that delivers headers only are read from the stream by every command', async () => {
   const source = await fresh('nats', 0)
   await fill(source, {name: 'S', subjects: ['s.>']}, [...numbered(2), ['s.a', '3', [['X', 'y']]]])
   for (const name of ['into', 'again', 'shown', 'next', 'sub']) {

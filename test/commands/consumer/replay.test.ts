@@ -108,7 +108,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect((await bus(['consumer', 'replay', 'NOPE', '-b', (await scene(kind, 0)).url])).code).toBe(5)
   })
 
-  test('into a program acknowledges what it handles, and stops before what it cannot', async () => {
+  test('into a program acknowledges handled messages, and stops before an unhandled one', async () => {
     const here = await scene(kind, 5, 'd')
     const script = 'read n; [ "$n" != 4 ] || { echo "no four" >&2; exit 1; }; echo "got $n on $BUS_SUBJECT"'
     const failed = await here.replay('d', '--max-deliver', '2', '--exec', '--', 'sh', '-c', script)
@@ -143,7 +143,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[4], pending: 0, ackPending: 0})
   })
 
-  test('with --on-error skip leaves what it cannot handle for the next time', async () => {
+  test('with --on-error skip leaves unhandled messages for the next run', async () => {
     const here = await scene(kind, 4, 'd')
     const refusing = ['--on-error', 'skip', '--exec', '--', 'sh', '-c', 'read n; [ "$n" != 2 ]']
     const skipped = await here.replay('d', ...refusing)
@@ -152,7 +152,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await here.replay('d', '--raw')).toMatchObject({code: 0, stdout: '2\n'})
   })
 
-  test('into a program that keeps running hands over all messages', async () => {
+  test('into a long-running program passes all messages', async () => {
     const here = await scene(kind, 300, 'd')
     const script = 'while read -r line; do echo "$line" >> "$0"; echo ack; done'
     const log = join(folder, `${here.stream}.log`)
@@ -162,7 +162,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect(await floor(here, 'd')).toEqual({floor: here.seqs[299], pending: 0, ackPending: 0})
   })
 
-  test('into a webhook retries after the time the server asks for', async () => {
+  test('into a webhook retries after the time that the server requests', async () => {
     const here = await scene(kind, 20, 'd')
     const got: string[] = []
     const http = createServer(async (request, response) => {
@@ -221,7 +221,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     })
   })
 
-  test('acknowledges nothing before what a client that is gone has in flight, where one acknowledgement covers all', async () => {
+  test('acknowledges nothing before messages in flight to a dead client, if one acknowledgement covers all earlier ones', async () => {
     const here = await scene(kind, 10)
     {
       await using connection = await open(here.url)

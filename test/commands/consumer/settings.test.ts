@@ -73,11 +73,11 @@ describe('a consumer', () => {
     ['7', {seq: 7}],
     ['-7', {last: 7}],
     ['@0', {timeMs: 0}],
-  ] as const)('begins at %s', (text, policy) => {
+  ] as const)('starts at %s', (text, policy) => {
     expect(parseDeliver(text)).toEqual(policy)
   })
 
-  test('begins nowhere else', () => {
+  test('starts nowhere else', () => {
     expect(() => parseDeliver('lastPerSubject')).toThrow('--deliver: "lastPerSubject" is not a position in a stream')
   })
 

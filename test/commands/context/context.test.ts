@@ -177,7 +177,7 @@ describe('a context', () => {
     expect((await safely(['pub', 'a', 'x', '--context', 'loose', '--quiet'])).stderr).toBe(warning)
   })
 
-  it('gives its login to another URL only with a warning', async () => {
+  it('sends its login to another URL only with a warning', async () => {
     await context('add', 'one', '--bus', unreachable, '--token', 's3cret-token')
     const url = servers.token.url()
     const ended = await safely(['pub', 'a', 'x', '--context', 'one', '--bus', url])
@@ -185,7 +185,7 @@ describe('a context', () => {
     expect(ended).toMatchObject({code: 0, stderr: `${warning}published 1 B to a\n`})
   })
 
-  it('does not give its login to a bus from the environment', async () => {
+  it('does not send its login to a bus from the environment', async () => {
     await context('add', 'one', '--bus', unreachable, '--token', 's3cret-token')
     await context('use', 'one')
     const ended = await safely(['pub', 'a', 'x'], {env: {NATS_URL: servers.token.url()}})
@@ -339,7 +339,7 @@ describe('context ls, show and rm', () => {
     ])
   })
 
-  it('list nothing where there are none', async () => {
+  it('list nothing if there are no contexts', async () => {
     env = {XDG_CONFIG_HOME: join(config, 'none')}
     expect(await context('ls')).toMatchObject({code: 0, stdout: '', stderr: expect.stringContaining('bus context add')})
     expect((await context('ls', '--json')).stdout).toBe('[]\n')
@@ -390,7 +390,7 @@ describe('context check', () => {
     })
   })
 
-  it('shows the limits of an account, and that a login may not ask for them', async () => {
+  it('shows the limits of an account, and that a login may not request them', async () => {
     const limits = 'max_mem: 1048576, max_file: 2097152, max_streams: 5, max_consumers: 6'
     const users = 'users: [{user: a, password: p}, {user: b, password: p, permissions: {publish: {deny: "$JS.API.>"}}}]'
     await using server = await NatsServer.start(

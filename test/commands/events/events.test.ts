@@ -113,7 +113,7 @@ onBothBuses((newScene) => {
     expect((await gateway.ended).code).toBe(0)
   })
 
-  test('a stream that was removed and created again is delivered from its first event, whatever the offset', async () => {
+  test('a recreated stream is delivered from its first event, whatever the offset', async () => {
     const {scene, offset} = await withOrders(newScene, 3)
     const removeAndFill = async (from: number, to: number) => {
       await scene.transport.streams.remove('ORDERS')
@@ -170,7 +170,7 @@ onBothBuses((newScene) => {
     expect(firstTimes(got)).toEqual(Array.from({length: total}, (_, n) => n + 1))
   })
 
-  test('another gateway takes over from one that is killed, and two do not both deliver', async () => {
+  test('another gateway takes over from one that is killed, and the two never both deliver', async () => {
     const {scene, seqs, offset} = await withOrders(newScene, 3, 0)
     await using first = scene.start(serveArgs)
     await using one = await Socket.open(await urlOf(first))
@@ -297,7 +297,7 @@ describe('a gateway', () => {
     expect([listening.code, listening.stderr]).toEqual([8, expect.stringContaining('the gateway says: ')])
   })
 
-  test('that is missing is reported with a sentence', async () => {
+  test('that does not exist is reported with a sentence', async () => {
     const none = await bus(['events', 'listen', 'ws://127.0.0.1:1'])
     expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('nothing listens there')])
     expect((await bus(['events', 'listen', 'http://127.0.0.1:1'])).code).toBe(2)

@@ -4,7 +4,7 @@ import {BusError} from '../../../src/lib/core/errors.ts'
 import {parseOptions} from '../../../src/lib/protocols/event-delivery/subscription.ts'
 import {open} from '../../../src/lib/transport/open.ts'
 
-test('a subscription is shown without its stream only when that is known to be gone', async () => {
+test('a subscription is shown without its stream only if the stream is known to be missing', async () => {
   await using bus = await open(`memory:${crypto.randomUUID()}`)
   const subscription = {
     ...{id: 'i', namespace: 'S', name: 'app', transport: 'websockets', filter: {}},

@@ -6,7 +6,7 @@ async function state(scene: StoredScene, stream = 'S') {
 }
 
 onBothBuses((newScene) => {
-  test('pub --ack says where the message was stored', async () => {
+  test('pub --ack reports where the message was stored', async () => {
     await using scene = await newScene()
     await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
     const said = await scene.run(['pub', 's.a', 'hello', '--ack'])
@@ -31,7 +31,7 @@ onBothBuses((newScene) => {
     expect((await state(scene)).messages).toBe(6)
   })
 
-  test('an expectation that is wrong refuses the message', async () => {
+  test('a failed expectation refuses the message', async () => {
     await using scene = await newScene()
     await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
     const expecting = (seq: number) => scene.run(['pub', 's.a', 'x', '--ack', '--expect-last-seq', String(seq)])
@@ -65,7 +65,7 @@ onBothBuses((newScene) => {
     expect(stderr).toContain('nobody.keeps')
   })
 
-  test('lines are stored in their order, through a small window', async () => {
+  test('lines are stored in order, through a small window', async () => {
     await using scene = await newScene()
     await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
     const stdin = Array.from({length: 3000}, (_, at) => `${at + 1}\n`).join('')
@@ -101,7 +101,7 @@ onBothBuses((newScene) => {
     })
   })
 
-  test('through a window of one stops at the first refused message, so that the order is kept', async () => {
+  test('a window of one stops at the first refused message, so that the order is kept', async () => {
     await using scene = await newScene()
     await scene.transport.streams.add({name: 'S', subjects: ['s.>'], maxMsgSize: 100})
     const stdin = `one\ntwo\n${'x'.repeat(200)}\nfour\n`
@@ -110,7 +110,7 @@ onBothBuses((newScene) => {
     expect((await state(scene)).messages).toBe(2)
   })
 
-  test('one id for all lines is refused before anything is sent', async () => {
+  test('one message id for all lines is refused before anything is sent', async () => {
     await using scene = await newScene()
     await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
     const args = ['pub', 's.a', '--lines', '--ack', '--msg-id', 'a-{n}']
@@ -119,7 +119,7 @@ onBothBuses((newScene) => {
     expect((await state(scene)).messages).toBe(0)
   })
 
-  test('records go into a stream and come out of it again', async () => {
+  test('records are stored in a stream and come back unchanged', async () => {
     await using scene = await newScene()
     await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
     const records = [

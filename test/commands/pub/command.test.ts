@@ -40,7 +40,7 @@ async function received(
 }
 
 describe('bus pub', () => {
-  test('publishes a message with headers and reply, and says so', async () => {
+  test('publishes a message with headers and a reply subject, and reports it', async () => {
     const db = newBus()
     const publish = async () => {
       const args = [
@@ -67,7 +67,7 @@ describe('bus pub', () => {
     })
   })
 
-  test('prints its result as one document with --json, and nothing else', async () => {
+  test('prints only its result as one document with --json', async () => {
     const {code, stdout, stderr} = await bus(['pub', 'a.b', 'hello', '-n', '3', '-b', newBus(), '--json'])
     expect([code, stderr]).toEqual([0, ''])
     const {ms, ...result} = JSON.parse(stdout)
@@ -75,11 +75,11 @@ describe('bus pub', () => {
     expect(ms).toBeGreaterThan(0)
   })
 
-  test('says nothing with --quiet', async () => {
+  test('prints nothing with --quiet', async () => {
     expect(await bus(['pub', 'a', 'x', '-b', newBus(), '--quiet'])).toMatchObject({code: 0, stdout: '', stderr: ''})
   })
 
-  test('takes the body from wherever it is, byte for byte', async () => {
+  test('takes the body from any source, byte for byte', async () => {
     const db = newBus()
     const bytes = Uint8Array.from({length: 256}, (_, at) => at)
     const out = await received(
@@ -109,7 +109,7 @@ describe('bus pub', () => {
     expect(out.toString()).toBe('a.1 1 1\na.2 2 2\na.3 3 3\n')
   })
 
-  test('publishes random payloads of a size', async () => {
+  test('publishes random payloads of a given size', async () => {
     const db = newBus()
     const out = await received(db, ['a'], 2, () => bus(['pub', 'a', '--size', '1KiB', '-n', '2', '-b', db]))
     expect(out.toString()).toMatch(/^[\w-]{1024}\n[\w-]{1024}\n$/)
@@ -117,7 +117,7 @@ describe('bus pub', () => {
 })
 
 describe('the stdin of bus pub', () => {
-  test('is not touched when there is a body', async () => {
+  test('is not read if there is a body', async () => {
     const db = newBus()
     await using pub = start(['pub', 'a', 'body', '-b', db], {stdin: 'open'})
     expect(await pub.ended).toMatchObject({code: 0, stderr: 'published 4 B to a\n'})
@@ -140,7 +140,7 @@ describe('the stdin of bus pub', () => {
     expect([status, stderr]).toEqual([0, `published ${size} B to a\n`])
   })
 
-  test.skipIf(process.platform !== 'linux')('is not read when it is a terminal: the message is empty', () => {
+  test.skipIf(process.platform !== 'linux')('is not read if it is a terminal: the message is empty', () => {
     const command = `'${process.execPath}' '${bin}' pub a -b '${newBus()}' --json`
     const out = execFileSync('script', ['-qec', command, '/dev/null'], {
       encoding: 'utf8',
@@ -165,7 +165,7 @@ describe('bus pub --lines', () => {
     expect(await pub.ended).toMatchObject({code: 0, stderr: expect.stringMatching(/^4 published · 10 B · .*\/s\n$/)})
   })
 
-  test('says how many were published when Ctrl-C comes before the end, and exits with 130', async () => {
+  test('reports how many were published when Ctrl-C comes before the end, and exits with 130', async () => {
     const db = newBus()
     await using sub = start(['sub', 'a', '-b', db, '--raw'])
     await sub.stderrLine('listening on ')
@@ -176,7 +176,7 @@ describe('bus pub --lines', () => {
     expect(await pub.ended).toMatchObject({code: 130, stderr: 'bus: interrupted after 1 message was published\n'})
   })
 
-  test('cuts where the delimiter says', async () => {
+  test('splits at the given delimiter', async () => {
     const db = newBus()
     const publish = () => bus(['pub', 'a', '--lines', '--delimiter', '\\0', '-b', db], {stdin: 'one\ntwo\0three\0'})
     expect((await received(db, ['a'], 2, publish, ['--raw', '--delimiter', '|'])).toString()).toBe('one\ntwo|three|')
@@ -215,7 +215,7 @@ describe('bus pub --records', () => {
     expect(four).toContain('"json":[1e400,-0,12345678901234567890],"text"')
   })
 
-  test('keeps the recorded pace when it is asked to, and only then', async () => {
+  test('keeps the recorded pace with --speed, and only then', async () => {
     const at = (time: string) => `{"subject":"a","time":"2026-11-20T${time}Z"}\n`
     const soon = file(at('12:00:00.000') + at('12:00:00.060') + at('12:00:00.120'))
     const hours = file(at('12:00:00') + at('16:00:00'))
@@ -231,7 +231,7 @@ describe('bus pub --records', () => {
     await publish(hours, '--speed', '1000000')
   })
 
-  test('names the line that is no record, and keeps those before it', async () => {
+  test('names the line that is not a record, and publishes those before it', async () => {
     const db = newBus()
     const tape = file(
       '{"subject":"a","json":1}\n\n{"subject":"a","json":2}\n{"subject":"a",\n{"subject":"a","json":3}\n',
@@ -247,7 +247,7 @@ describe('bus pub --records', () => {
 })
 
 describe('bus pub without an end', () => {
-  test('with --every ends with 0 at Ctrl-C, and sums up', async () => {
+  test('with --every exits with 0 on Ctrl-C, and prints a summary', async () => {
     const db = newBus()
     await using sub = start(['sub', 'a', '-b', db, '--raw'])
     await sub.stderrLine('listening on ')
@@ -257,7 +257,7 @@ describe('bus pub without an end', () => {
     expect(await pub.ended).toMatchObject({code: 0, stderr: expect.stringMatching(/^\d+ published · /)})
   })
 
-  test('with --count is interrupted by Ctrl-C before its end: 130, under --json too', async () => {
+  test('with --count is interrupted by Ctrl-C before its end with exit code 130, also with --json', async () => {
     const db = newBus()
     await using sub = start(['sub', 'a', '-b', db, '--raw'])
     await sub.stderrLine('listening on ')
@@ -310,7 +310,7 @@ describe('bus pub refuses', () => {
     expect([refused.code, refused.stdout]).toEqual([code, ''])
   })
 
-  test('a payload over the limit of the bus', async () => {
+  test('a payload that exceeds the limit of the bus', async () => {
     const large = join(folder, 'large')
     writeFileSync(large, new Uint8Array(64 * 1024 * 1024 + 1))
     const {code, stderr} = await bus(['pub', 'a', '--file', large, '-b', newBus()])

@@ -30,15 +30,15 @@ async function published(flags: PubFlags, most = 10): Promise<Outgoing[]> {
   return messages
 }
 
-describe('what is published', () => {
-  test('is one message with its headers and reply', async () => {
+describe('the plan of pub', () => {
+  test('publishes one message with its headers and reply subject', async () => {
     const header = [['A', '1']] as const
     expect(await published({subject: 'a', body: 'x', header, reply: 'r'})).toEqual([
       {subject: 'a', data: 'x', headers: header, reply: 'r'},
     ])
   })
 
-  test('is as many as asked, and endless with a pace and no count', async () => {
+  test('publishes the given number of messages, and an endless series with a pace but without a count', async () => {
     expect(await published({subject: 'a', body: 'x', count: 3})).toHaveLength(3)
     expect(await published({subject: 'a', body: 'x', every: 1, count: 3})).toHaveLength(3)
     expect(await published({subject: 'a', body: 'x', rate: 9})).toHaveLength(10)
@@ -46,14 +46,14 @@ describe('what is published', () => {
     expect(await planPublish({subject: 'a', body: 'x', every: 1, count: 2}, signal)).toMatchObject({endless: false})
   })
 
-  test('is random of the size that was asked for', async () => {
+  test('creates random payloads of the given size', async () => {
     expect((await published({subject: 'a', size: 100}))[0]?.data).toHaveLength(100)
     await expect(published({subject: 'a', size: 1001})).rejects.toThrow(
       '--size is 1001 bytes, but memory:x accepts at most 1000',
     )
   })
 
-  test('is filled in when it is a template', async () => {
+  test('fills in a template', async () => {
     const flags = {subject: 'a.{n}', body: '{"n":{n}}', template: true, count: 2}
     expect(await published(flags)).toMatchObject([
       {subject: 'a.1', data: '{"n":1}'},
@@ -64,7 +64,7 @@ describe('what is published', () => {
     ])
   })
 
-  test('tells its stream what to know it by', async () => {
+  test('adds the headers that its stream needs', async () => {
     const flags = {subject: 'a', body: 'x', ack: true, 'msg-id': 'id-{n}', template: true, count: 2}
     expect((await published(flags)).map(({headers}) => headers)).toEqual([
       [['Nats-Msg-Id', 'id-1']],
@@ -77,7 +77,7 @@ describe('what is published', () => {
     ])
   })
 
-  test('is the lines of a file, with a template for the rest', async () => {
+  test('publishes the lines of a file, with a template for everything else', async () => {
     const path = file('lines', 'a\n{n}\n')
     expect(await published({subject: 's.{n}', file: path, lines: true, template: true})).toMatchObject([
       {subject: 's.1', data: 'a'},
@@ -87,7 +87,7 @@ describe('what is published', () => {
     expect((await published(encoded)).map(({data}) => String(Buffer.from(data ?? '')))).toEqual(['a', 'b'])
   })
 
-  test('is the records of a file', async () => {
+  test('publishes the records of a file', async () => {
     const records = file('records', '{"subject":"a","json":1}\n{"subject":"b"}\n')
     const plan = await planPublish({records}, signal)
     expect(plan.progress.total).toBe(41)
@@ -116,7 +116,7 @@ describe('what is published', () => {
     [{subject: 'a', lines: true, file: '/no/such'}, 'cannot read /no/such: there is no such file'],
     [{subject: 'a', body: '{x}', template: true}, 'the body has the unknown "{x}", at position 1'],
     [{subject: 'a', body: 'x!', encoding: 'hex'}, 'the body is not hex: "x" at position 1'],
-  ])('%j is refused: %s', async (flags, sentence) => {
+  ])('refuses %j: %s', async (flags, sentence) => {
     await expect(planPublish(flags, signal)).rejects.toThrow(sentence)
   })
 })

@@ -29,7 +29,7 @@ function serving(...names: string[]): void {
   afterAll(() => Promise.all(servers.map((server) => server[Symbol.asyncDispose]())))
 }
 
-describe('the body', () => {
+describe('the body of bus req', () => {
   serving('echo')
 
   test('is the argument, and the reply goes to stdout with a newline', async () => {
@@ -40,7 +40,7 @@ describe('the body', () => {
     })
   })
 
-  test('is stdin when there is no argument, or for -', async () => {
+  test('is stdin if there is no argument, or for -', async () => {
     expect((await req(['echo'], {stdin: 'from a pipe'})).stdout).toBe('from a pipe\n')
     expect((await req(['echo', '-'], {stdin: 'dash'})).stdout).toBe('dash\n')
     expect((await req(['echo', 'given'], {stdin: 'not read'})).stdout).toBe('given\n')
@@ -60,7 +60,7 @@ describe('the body', () => {
   })
 })
 
-describe('the reply', () => {
+describe('the reply of bus req', () => {
   serving('echo', 'order')
 
   test('is one document with --json: a record and ms', async () => {
@@ -80,11 +80,11 @@ describe('the reply', () => {
     [['--format', '{headers.trace} {json.total}\\n'], 't1 42\n'],
     [['--headers-only'], 'Trace: t1\n'],
     [['--select', 'json.total * 2'], '84\n'],
-  ])('is shown as asked by %j', async (flags, stdout) => {
+  ])('is shown as %j requests', async (flags, stdout) => {
     expect(await req(['order', '', ...flags])).toMatchObject({code: 0, stdout})
   })
 
-  test('is all that stays with --quiet', async () => {
+  test('is the only output with --quiet', async () => {
     expect(await req(['echo', 'x', '--quiet'])).toMatchObject({stdout: 'x\n', stderr: ''})
   })
 })
@@ -92,7 +92,7 @@ describe('the reply', () => {
 describe('several replies', () => {
   serving('one', 'two')
 
-  test('arrive until the given number, until silence, each on a line', async () => {
+  test('arrive until the given number, until a pause, each on a line', async () => {
     expect(await req(['everybody', '', '--replies', '2'])).toMatchObject({code: 0, stdout: 'one\n{"n":2}\n'})
     const {stdout, stderr} = await req(['everybody', '', '--until-idle', '2s', '--json'])
     expect(
@@ -104,7 +104,7 @@ describe('several replies', () => {
     expect(stderr).toMatch(/^2 replies · /)
   })
 
-  test('fewer than asked are shown, and it is exit 6', async () => {
+  test('are shown if fewer than requested arrive, with exit code 6', async () => {
     const {code, stdout, stderr} = await req(['everybody', '', '--replies', '3', '-t', '2s'])
     expect({code, stdout}).toEqual({code: 6, stdout: 'one\n{"n":2}\n'})
     expect(stderr).toContain('bus: only 2 of 3 replies arrived in time on "everybody" from sqlite:')
@@ -116,22 +116,22 @@ describe('several replies', () => {
   })
 })
 
-describe('what goes wrong', () => {
+describe('a failure of bus req', () => {
   serving('order', 'broken', 'slow')
 
-  test('no responders is exit 7, at once', async () => {
+  test('without responders is exit code 7, immediately', async () => {
     const {code, stdout, stderr} = await req(['nobody', 'x', '-t', '20s'])
     expect({code, stdout}).toEqual({code: 7, stdout: ''})
     expect(stderr).toMatch(/^bus: nobody serves "nobody" on .*\n {2}try: bus serve nobody --echo\n$/)
   })
 
-  test('no reply in time is exit 6', async () => {
+  test('without a reply in time is exit code 6', async () => {
     const {code, stderr} = await req(['slow', 'x', '-t', '50ms'])
     expect(code).toBe(6)
     expect(stderr).toMatch(/^bus: no reply on "slow" within 50 ms from .*\n {2}try: a longer --timeout/)
   })
 
-  test('a service error is exit 8: its reply on stdout, its text on stderr, unable to colour the terminal', async () => {
+  test('with a service error is exit code 8, with the reply on stdout and the text on stderr, escaped for the terminal', async () => {
     const {code, stdout, stderr} = await req(['broken', 'x', '--json'])
     expect(code).toBe(8)
     expect(JSON.parse(stdout)).toMatchObject({headers: {'Nats-Service-Error-Code': '500'}, text: ''})
@@ -141,18 +141,18 @@ describe('what goes wrong', () => {
     expect((await req(['broken', 'x'])).stderr).toContain('bus: "broken" answered with error 500: no \\x1b[31mstock\n')
   })
 
-  test('a service error that is expected is none', async () => {
+  test('with a service error that is expected is not one', async () => {
     expect((await req(['broken', 'x', '--expect', 'status = "error" and error.code = 500'])).code).toBe(0)
     expect((await req(['broken', 'x', '--expect', 'ms < 10000'])).code).toBe(8)
   })
 
-  test('a wrong reply is exit 9, with expression, value and message', async () => {
+  test('with an unexpected reply is exit code 9, with expression, value and message', async () => {
     const {code, stdout, stderr} = await req(['order', '', '--expect', 'json.id = 1', '--expect', 'json.total > 100'])
     expect({code, stdout}).toEqual({code: 9, stdout: '{"id":1,"total":42}\n'})
     expect(stderr).toContain('bus: the reply on "order" is wrong: expected json.total > 100, but json.total is 42\n')
   })
 
-  test('Ctrl-C is exit 130', async () => {
+  test('on Ctrl-C is exit code 130', async () => {
     await using tap = start(['sub', 'slow', '--raw'], {env})
     await tap.stderrLine('listening on ')
     await using running = start(['req', 'slow', 'x', '-t', '20s'], {env})
@@ -165,7 +165,7 @@ describe('what goes wrong', () => {
 describe('a load run', () => {
   serving('echo', 'order', 'broken', 'slow')
 
-  test('counts, measures, and shows nothing else', async () => {
+  test('counts, measures, and prints nothing else', async () => {
     const {code, stdout, stderr} = await req(['echo', '{n}', '--template', '-n', '200', '-c', '8'])
     expect({code, stderr}).toEqual({code: 0, stderr: ''})
     expect(stdout).toMatch(
@@ -189,13 +189,13 @@ describe('a load run', () => {
     })
   })
 
-  test('shows replies when an output flag asks for them, and the counts are talk then', async () => {
+  test('shows replies if an output flag requests them, with the counts on stderr', async () => {
     const {stdout, stderr} = await req(['echo', '{n}', '--template', '-n', '3', '--raw'])
     expect(stdout).toBe('1\n2\n3\n')
     expect(stderr).toMatch(/^3 requests · 3 ok · 0 failed/)
   })
 
-  test('with failures reports, then fails as the gravest of them', async () => {
+  test('with failures prints the report, then fails with the most serious one', async () => {
     const {code, stdout, stderr} = await req(['order', '', '-n', '5', '--expect', 'json.total > 100', '--json'])
     expect(code).toBe(9)
     expect(JSON.parse(stdout)).toMatchObject({requests: 5, ok: 0, errors: {expectation: 5}})
@@ -206,7 +206,7 @@ describe('a load run', () => {
     expect((await req(['broken', '', '-n', '2'])).code).toBe(8)
   })
 
-  test('that Ctrl-C cuts short reports what was done, and is exit 130', async () => {
+  test('that Ctrl-C ends prints the report so far, and exits with 130', async () => {
     await using tap = start(['sub', 'slow', '--raw'], {env})
     await tap.stderrLine('listening on ')
     await using running = start(['req', 'slow', 'x', '-n', '10', '-c', '2', '-t', '20s'], {env})
@@ -217,12 +217,12 @@ describe('a load run', () => {
     expect(stdout).toMatch(/^0 requests · 0 ok · 0 failed · /)
   })
 
-  test('that nobody serves ends at once with exit 7', async () => {
+  test('that nobody serves ends immediately with exit code 7', async () => {
     expect(await req(['nobody', '', '-n', '1000000'])).toMatchObject({code: 7, stdout: ''})
   })
 })
 
-describe('bad usage is exit 2 with a sentence', () => {
+describe('a usage error of bus req is exit code 2 with a sentence:', () => {
   test.each([
     [[], 'SUBJECT'],
     [['a..b'], 'an empty token at position 3'],
@@ -249,7 +249,7 @@ describe('bad usage is exit 2 with a sentence', () => {
     expect(stderr).toContain(sentence)
   })
 
-  test('under --json it is one JSON object', async () => {
+  test('one JSON object with --json', async () => {
     const {code, stderr} = await req(['a', 'x', '--raw', '--json'])
     expect(code).toBe(2)
     expect(JSON.parse(stderr)).toMatchObject({
@@ -257,7 +257,7 @@ describe('bad usage is exit 2 with a sentence', () => {
     })
   })
 
-  test('so is a payload over the limit of the bus', async () => {
+  test('a payload that exceeds the limit of the bus', async () => {
     const file = join(folder, 'huge')
     writeFileSync(file, '')
     truncateSync(file, 65 * 1024 * 1024)
@@ -266,7 +266,7 @@ describe('bad usage is exit 2 with a sentence', () => {
     expect(stderr).toMatch(/^bus: the payload has 68157440 bytes, but sqlite:.* accepts at most \d+\n/)
   })
 
-  test('a file that is not there is exit 5', async () => {
+  test('a missing file, which is exit code 5', async () => {
     expect(await req(['a', '--file', '/no/such'])).toMatchObject({
       code: 5,
       stderr: expect.stringContaining('cannot read /no/such'),

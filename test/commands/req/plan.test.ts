@@ -24,19 +24,19 @@ async function shown(
 describe('a reply', () => {
   const headers: Headers = [['A', '\u001b[31m']]
 
-  test('is headers and payload to a person, unable to move the cursor', async () => {
+  test('is headers and payload on a terminal, with control characters escaped', async () => {
     expect(await shown({}, true, 'red \u001b[31m', headers)).toBe('A: \\x1b[31m\nred \\x1b[31m\n')
     expect(await shown({'headers-only': true}, true, 'x', headers)).toBe('A: \\x1b[31m\n')
     expect(await shown({}, true, '')).toBe('(empty)\n')
   })
 
-  test('is the payload to a program, byte for byte', async () => {
+  test('is the payload in a pipe, byte for byte', async () => {
     expect(await shown({}, false, Uint8Array.of(0, 27, 255), headers)).toBe('\u0000\u001b\u00ff\n')
     expect(await shown({}, false, '')).toBe('\n')
     expect(await shown({'headers-only': true}, false, 'x', [['a', 'b']])).toBe('a: b\n')
   })
 
-  test('is a record with ms under --json', async () => {
+  test('is a record with ms with --json', async () => {
     const record =
       '{"subject":"_INBOX.1","time":"1970-01-01T00:00:00.000000Z","headers":{"a":"b"},"json":[1],"ms":1.235}\n'
     expect(await shown({json: true}, false, '[1]', [['a', 'b']])).toBe(record)
@@ -46,12 +46,12 @@ describe('a reply', () => {
     })
   })
 
-  test('is what --select finds, also under --json', async () => {
+  test('is the result of --select, also with --json', async () => {
     expect(await shown({select: 'json.a'}, false, '{"a":"b"}')).toBe('b\n')
     expect(await shown({select: 'json.a', json: true}, false, '{"a":"b"}')).toBe('"b"\n')
   })
 
-  test('of a load run is shown only when asked for', () => {
+  test('of a load run is shown only if requested', () => {
     expect([{}, {json: true}, {json: true, 'headers-only': true}].map(showsReplies)).toEqual([false, false, false])
     expect([{raw: true}, {format: 'x'}, {select: 'x'}, {'headers-only': true}].map(showsReplies)).toEqual(
       Array(4).fill(true),
@@ -60,7 +60,7 @@ describe('a reply', () => {
 })
 
 describe('requests', () => {
-  test('are made of the flags', async () => {
+  test('are made from the flags', async () => {
     const {make, bounds} = await plan({header: [['a', 'b']], replies: 2, 'until-idle': 30})
     expect(make()).toEqual({subject: 'svc', data: 'x', headers: [['a', 'b']]})
     expect(bounds).toMatchObject({timeoutMs: 5000, replies: 2, idleMs: 30, untilEmpty: undefined})
@@ -74,14 +74,14 @@ describe('requests', () => {
     ])
   })
 
-  test('have random payloads of the size that was asked', async () => {
+  test('have random payloads of the given size', async () => {
     const {make} = await plan({body: undefined, size: 100})
     const [one, two] = [make().data, make().data]
     expect([one?.length, two?.length, one === two]).toEqual([100, 100, false])
   })
 })
 
-test('the line about the replies counts them and has the time of the last', () => {
+test('the summary of replies has their number and the time of the last', () => {
   const message = new Message('x', '')
   expect(repliesLine([{message, ms: 1.23}])).toBe('1 reply · 1.2 ms')
   expect(

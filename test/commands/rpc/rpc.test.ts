@@ -40,7 +40,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect(await service.stdoutLine('[1]')).toContain('loom.rpc.math.one.add')
     })
 
-    test('writes and reads the envelopes as others do', async () => {
+    test('writes and reads the same envelopes as other implementations', async () => {
       await using raw = start(['serve', 'loom.rpc.raw.one.echo', '--echo', '--json'], {env})
       await raw.stderrLine('listening on ')
       await call('raw', 'echo', '{"n":1.10}', '--instance', 'one', '--caller', 'me', '--trace-id', 't-1')
@@ -52,7 +52,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect([code, stdout]).toEqual([0, '{"ok":true,"payload":"half past two"}\n'])
     })
 
-    test('is exit code 8 with the error of the other side, 7 when nobody is there', async () => {
+    test('exits with 8 and the error of the other side, or with 7 if nobody serves', async () => {
       await using service = await serve(
         'bad',
         'run',
@@ -111,7 +111,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect(await call(...args)).toMatchObject({code: 2, stderr: expect.stringContaining(sentence)})
     })
 
-    test('waits past the acknowledgement of a stream that captures the subject, and names the stream', async () => {
+    test('skips the acknowledgement of a stream that stores the request, and names the stream', async () => {
       if (name !== 'NATS') return
       await run('stream', 'add', 'LOOM', 'my.rpc.>')
       const prefix = ['--prefix', 'my.rpc', '--instance', 'one']
@@ -127,7 +127,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
   })
 
   describe('rpc serve', () => {
-    test('answers invalid envelopes with an error, and passes the others to a program', async () => {
+    test('answers invalid envelopes with an error, and passes valid ones to a program', async () => {
       const print = 'cat; echo " $BUS_HEADER_METHOD $BUS_HEADER_CALLER_ID $BUS_HEADER_TRACE_ID"'
       await using _ = await serve('env', 'print', '--instance', 'one', '--exec', '--', 'sh', '-c', print)
       expect((await run('req', 'loom.rpc.env.one.print', '{')).stdout).toMatch(

@@ -18,7 +18,7 @@ async function serve(...args: string[]): Promise<Running> {
 }
 const req = (subject: string, ...args: string[]) => bus(['req', subject, '-t', '20s', ...args], {env})
 
-describe('the reply', () => {
+describe('the reply of bus serve', () => {
   test('is the given text, with headers', async () => {
     await using _ = await serve('time.now', 'half past two', '-H', 'Zone: UTC', '-H', 'zone: B')
     const {stdout} = await req('time.now', '', '--json')
@@ -34,13 +34,13 @@ describe('the reply', () => {
     expect([...(await req('hex', '', '--raw', '--delimiter', '')).bytes]).toEqual([0, 255])
   })
 
-  test('is a template filled in again', async () => {
+  test('is a template that is filled in for each request', async () => {
     await using _ = await serve('count', 'reply {n}', '-H', 'N: {n}', '--template')
     expect((await req('count', '', '-f', '{text} {headers.N}\\n')).stdout).toBe('reply 1 1\n')
     expect((await req('count', '', '-f', '{text} {headers.N}\\n')).stdout).toBe('reply 2 2\n')
   })
 
-  test('is the request, headers and all', async () => {
+  test('is the request with its headers', async () => {
     await using _ = await serve('echo.*', '--echo')
     const {stdout} = await req('echo.x', '{"a": 1}', '-H', 'b: 2', '--json')
     expect(JSON.parse(stdout)).toMatchObject({text: '{"a": 1}', headers: {b: '2'}})
@@ -60,7 +60,7 @@ describe('a program', () => {
     expect((await req('upper', 'hello')).stdout).toBe('HELLO\n')
   })
 
-  test('gets its arguments as given, no shell in between, also those that look like ours', async () => {
+  test('gets its arguments as given, without a shell, also those that look like our flags', async () => {
     const print = 'console.log(JSON.stringify(process.argv.slice(1)))'
     await using _ = await serve('args', '--exec', '--', 'node', '-e', print, '--', '--echo', '$HOME', 'a b', '-n', ';')
     expect(JSON.parse((await req('args', '')).stdout)).toEqual(['--echo', '$HOME', 'a b', '-n', ';'])
@@ -73,7 +73,7 @@ describe('a program', () => {
     expect(stdout).toMatch(/^env\.a\.b _INBOX\.\S+ \{"x-id":\["one","two"\]\} one\n/)
   })
 
-  test('that fails, takes too long or writes nothing but errors is a service error with its last words', async () => {
+  test('that fails, takes too long or writes only errors results in a service error with its last line', async () => {
     const script =
       'read x; echo talk >&2; case $x in fail) echo "no such order" >&2; exit 4;; slow) sleep 20;; esac; echo fine'
     await using server = await serve('orders', '--exec', '--exec-timeout', '1900ms', '--', 'sh', '-c', script)
@@ -91,7 +91,7 @@ describe('a program', () => {
     expect((await server.ended).stderr).toMatch(/3 served · 2 failed · 0 dropped · /)
   })
 
-  test('that does not read its stdin, or is asked with a megabyte, is none the worse', async () => {
+  test('that does not read its stdin, or gets a megabyte, works', async () => {
     const payload = join(folder, 'large')
     writeFileSync(payload, 'x'.repeat(900_000))
     await using _ = await serve('deaf', '--exec', '--', 'echo', 'heard nothing')
@@ -102,8 +102,8 @@ describe('a program', () => {
   })
 })
 
-describe('a played fault', () => {
-  test('is a service error for the share that was asked', async () => {
+describe('a simulated fault', () => {
+  test('is a service error for the given share of requests', async () => {
     await using _ = await serve('all', '--echo', '--fail', '100%')
     expect(await req('all', '')).toMatchObject({code: 8, stderr: expect.stringContaining('error 500: injected\n')})
     await using __ = await serve('none', '--echo', '--fail', '0%')
@@ -130,7 +130,7 @@ describe('several servers', () => {
     expect(served.reduce((a, b) => a + b)).toBe(40)
   })
 
-  test('of different queues, and without one, all answer', async () => {
+  test('with different queues, and without one, all answer', async () => {
     await using _ = await serve('both', 'one', '-q', 'other')
     await using __ = await serve('both', 'two', '--no-queue')
     await using ___ = await serve('both', 'three')
@@ -139,8 +139,8 @@ describe('several servers', () => {
   })
 })
 
-describe('what is reported', () => {
-  test('is one line a request, with its duration', async () => {
+describe('bus serve reports', () => {
+  test('one line per request, with its duration', async () => {
     await using server = await serve('told', 'four')
     await req('told', 'twelve bytes')
     expect(await server.stdoutLine()).toMatch(/^\[1\] \d\d:\d\d:\d\d\.\d{3} told 12 B → 4 B · \d.* (µs|ms)$/)
@@ -148,7 +148,7 @@ describe('what is reported', () => {
     expect(await server.stdoutLine()).toMatch(/told 4 B → no reply wanted · /)
   })
 
-  test('is a record a request with --json, which bus pub takes back', async () => {
+  test('one record per request with --json, which bus pub accepts', async () => {
     await using server = await serve('told', 'four', '--json', '-n', '2', '--fail', '0%')
     await req('told', '{"n":1}', '-H', 'a: b')
     await bus(['pub', 'told', 'note'], {env})
@@ -167,14 +167,14 @@ describe('what is reported', () => {
     expect(await again.stdoutLine('[2]')).toContain('told 4 B →')
   })
 
-  test('is an error in a record, too', async () => {
+  test('an error in a record, too', async () => {
     await using server = await serve('told', '--json', '--exec', '--', 'sh', '-c', 'echo why >&2; exit 1')
     await req('told', '')
     expect(JSON.parse(await server.stdoutLine())).toMatchObject({error: {code: 500, text: 'why'}})
   })
 })
 
-describe('it ends', () => {
+describe('bus serve ends', () => {
   test('after the given number of requests, with a summary', async () => {
     await using server = await serve('few', 'x', '-n', '2')
     await req('few', '')
@@ -185,7 +185,7 @@ describe('it ends', () => {
     })
   })
 
-  test('when time is up; fewer requests than asked are exit 6', async () => {
+  test('at its time limit; fewer requests than requested are exit code 6', async () => {
     const [some, idle, free] = await Promise.all([
       bus(['serve', 'none', 'x', '-n', '2', '--for', '100ms'], {env}),
       bus(['serve', 'none', 'x', '-n', '2', '--idle', '100ms'], {env}),
@@ -199,7 +199,7 @@ describe('it ends', () => {
     expect(free.code).toBe(0)
   })
 
-  test('at Ctrl-C, after the request in work was answered', async () => {
+  test('on Ctrl-C, after the request in progress was answered', async () => {
     await using server = await serve('work', '--exec', '--', 'sh', '-c', 'echo started >&2; sleep 0.5; echo done')
     const reply = req('work', '')
     await server.stderrLine('started')
@@ -210,7 +210,7 @@ describe('it ends', () => {
     expect(await server.ended).toMatchObject({code: 0, stderr: expect.stringContaining('\n1 served · ')})
   })
 
-  test('at the second Ctrl-C at once, and its program with it', async () => {
+  test('immediately on the second Ctrl-C, and kills its program', async () => {
     await using server = await serve('work', '--exec', '--', 'sh', '-c', 'echo pid $$ >&2; exec sleep 20')
     const reply = bus(['req', 'work', '', '-t', '300ms'], {env})
     const pid = Number((await server.stderrLine('pid ')).slice(4))
@@ -222,7 +222,7 @@ describe('it ends', () => {
     expect((await reply).code).toBe(6)
   })
 
-  test('when the reader of its lines has gone', async () => {
+  test('when the reader of its output has gone', async () => {
     const script = `"$0" "$1" serve gone x | head -1 & until "$0" "$1" req gone '' --quiet; do :; done; "$0" "$1" req gone '' --quiet; wait`
     const home = {PATH: process.env['PATH'] ?? '', HOME: folder, ...env}
     const {stdout} = await promisify(execFile)('sh', ['-c', script, process.execPath, bin], {
@@ -233,7 +233,7 @@ describe('it ends', () => {
   })
 })
 
-describe('bad usage is exit 2 with a sentence', () => {
+describe('a usage error of bus serve is exit code 2 with a sentence:', () => {
   test.each([
     [[], 'SUBJECT'],
     [['a'], 'no reply is given for "a"'],

@@ -11,8 +11,8 @@ const request = (payload = '', headers: Headers = [], reply?: string) =>
 const handlerFor = (flags: Partial<ServeFlags>, argv: string[] = []) =>
   chooseHandler({subject: 'svc', ...flags}, {argv, path: process.env['PATH'] ?? '', kill: signal}, signal)
 
-describe('the handler', () => {
-  test('gives body and headers of one filling-in', async () => {
+describe('the handler of bus serve', () => {
+  test('fills in body and headers together', async () => {
     const handler = await handlerFor({body: '{n} {id}', header: [['N', '{n} {id}']], template: true})
     for (const n of [1, 2]) {
       const {data, headers} = (await handler.handle(request())) as {data: string; headers: Headers}
@@ -21,19 +21,19 @@ describe('the handler', () => {
     }
   })
 
-  test('adds headers to what is computed', async () => {
+  test('adds headers to computed replies', async () => {
     const handler = await handlerFor({expr: 'json.n', header: [['a', 'b']]})
     expect(await handler.handle(request('{"n":1}'))).toEqual({data: '1', headers: [['a', 'b']]})
   })
 
-  test('plays faults and delays', async () => {
+  test('simulates faults and delays', async () => {
     const handler = await handlerFor({echo: true, fail: 1, delay: {fromMs: 10, toMs: 10}})
     const from = performance.now()
     expect(await handler.handle(request())).toEqual({fault: {code: 500, text: 'injected'}})
     expect(performance.now() - from).toBeGreaterThanOrEqual(9)
   })
 
-  test('stops its programs when told to', async () => {
+  test('stops its programs when its signal aborts', async () => {
     const kill = new AbortController()
     const wishes = {argv: ['sleep', '20'], path: process.env['PATH'] ?? '', kill: kill.signal}
     const handler = await chooseHandler({subject: 'svc', exec: true}, wishes, signal)
@@ -43,7 +43,7 @@ describe('the handler', () => {
   })
 })
 
-test('the queue group is busline unless another or none is asked for', () => {
+test('the queue group is busline unless another one or none is requested', () => {
   expect([{}, {queue: 'q'}, {'no-queue': true}].map(queueOf)).toEqual(['busline', 'q', undefined])
 })
 
@@ -59,7 +59,7 @@ describe('a served request', () => {
     return lines.join('')
   }
 
-  test('is a line, with nothing in it that a stranger could write with', () => {
+  test('is one line, in which untrusted text is escaped', () => {
     const fault = {code: 500, text: 'red \u001b[31m\n'}
     expect(shown({bytes: 2048})).toMatch(/^\[1\] .* orders\.new 1 B → 2 KiB · 1\.2 ms\n$/)
     expect(shown({fault})).toContain('→ 500 red \\x1b[31m\\n · 1.2 ms')
@@ -67,7 +67,7 @@ describe('a served request', () => {
     expect(shown({request: request(), fault: {code: 504, text: 'late'}})).toContain('0 B → 504 late ·')
   })
 
-  test('is a record with what became of it', () => {
+  test('is a record with the outcome', () => {
     expect(JSON.parse(shown({bytes: 5}, true))).toEqual({
       subject: 'orders.new',
       time: '2026-11-21T00:00:00.000000Z',

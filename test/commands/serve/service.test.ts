@@ -51,7 +51,7 @@ describe.each([
   ['a bus file', () => join(folder, 'bus.db')],
   ['NATS', () => server.url()],
 ])('a service on %s', (_, where) => {
-  test('is found by all, by its name, and by its id', async () => {
+  test('is found by any request, by its name, and by its id', async () => {
     await using one = await serve(where(), 'finder', 'find.me', 'x')
     await using two = await serve(where(), 'finder', 'find.me', 'x')
     const ping = (id: string) => {
@@ -65,7 +65,7 @@ describe.each([
     expect(await bus(['req', '$SRV.PING.other', '', '--bus', where()])).toMatchObject({code: 7})
   })
 
-  test('tells what it is', async () => {
+  test('describes itself', async () => {
     await using service = await serve(where(), 'teller', 'tell.*', 'x', '-q', 'tellers')
     await using plain = await serve(where(), 'plain', 'plain', 'x', '--no-queue')
     const [info] = await discover(where(), '$SRV.INFO.teller')
@@ -78,7 +78,7 @@ describe.each([
     expect(other).toMatchObject({id: plain.id, endpoints: [{name: 'default', subject: 'plain', metadata: {}}]})
   })
 
-  test('counts what it did', async () => {
+  test('reports its counters', async () => {
     const script = 'read x; test "$x" = good || { echo "not good" >&2; exit 1; }; sleep 0.1'
     await using service = await serve(where(), 'counter', 'count', '--exec', '--', 'sh', '-c', script)
     const [before] = await discover(where(), '$SRV.STATS.counter')
@@ -99,7 +99,7 @@ describe.each([
     expect(average).toBe(Math.round(nanos / 2))
   })
 
-  test('is found no more while it finishes what is in work', async () => {
+  test('is no longer found while it finishes requests in progress', async () => {
     const mayEnd = join(folder, randomUUID())
     const script = `echo started >&2; until test -e ${mayEnd}; do sleep 0.05; done; echo done`
     await using service = await serve(where(), 'leaver', 'leave', '--exec', '--', 'sh', '-c', script)
@@ -114,7 +114,7 @@ describe.each([
   })
 })
 
-test('another library finds it on NATS', async () => {
+test('a service is found by another NATS library', async () => {
   await using service = await serve(server.url(), 'greeter', 'greet', 'hello')
   await bus(['req', 'greet', '', '--bus', server.url()])
   const connection = await connect({servers: server.url()})
@@ -131,7 +131,7 @@ test('another library finds it on NATS', async () => {
   }
 })
 
-describe('bad usage is exit 2 with a sentence', () => {
+describe('a usage error of a service is exit code 2 with a sentence:', () => {
   test.each([
     [['--service', 'a b'], 'the service name "a b" may contain only letters, digits, "_" and "-"'],
     [['--service', 'a.b'], 'the service name "a.b" may contain only letters, digits, "_" and "-"'],
@@ -147,7 +147,7 @@ describe('bad usage is exit 2 with a sentence', () => {
   })
 })
 
-test('a version is 0.0.0 unless it is given, and may have all that semver.org allows', async () => {
+test('a version is 0.0.0 by default, and may be anything that semver.org allows', async () => {
   const url = join(folder, 'versions.db')
   await using plain = start(['serve', 'x', 'y', '--service', 'plain', '--bus', url])
   expect(await plain.stderrLine('listening on ')).toContain(' as plain 0.0.0, id ')

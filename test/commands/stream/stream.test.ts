@@ -66,7 +66,7 @@ onBothBuses((newScene) => {
     expect((await scene.run(['stream', 'ls', '--json'])).stdout).toBe('[]\n')
   })
 
-  test('a stream without subjects stores the subject of its name', async () => {
+  test('a stream without subjects stores the subject with its name', async () => {
     await using scene = await newScene()
     expect(await scene.run(['stream', 'add', 'logs'])).toMatchObject({code: 0, stderr: 'stream logs stores logs\n'})
   })
@@ -133,7 +133,7 @@ onBothBuses((newScene) => {
     })
   })
 
-  test('stream get shows a message, to a pipe its payload alone', async () => {
+  test('stream get shows a message, in a pipe its payload alone', async () => {
     await using scene = await newScene()
     await scene.run(['stream', 'add', 'S', 's.>'])
     const publish = async (subject: string, body: string) =>

@@ -47,7 +47,7 @@ const orders: readonly Outgoing[] = [
 const all = ['>', '-n', '4']
 
 describe('bus sub', () => {
-  test('shows messages as people read them, and sums up on stderr', async () => {
+  test('shows messages for people, and a summary on stderr', async () => {
     const {code, stdout, stderr} = await sub(['orders.*', '-n', '3'], orders)
     expect(code).toBe(0)
     expect(stdout.replace(/\d\d:\d\d:\d\d\.\d{3}/g, 'TIME')).toBe(
@@ -63,14 +63,14 @@ describe('bus sub', () => {
     expect(stderr).toMatch(/^listening on orders\.\*\n3 received · 3 kept · 0 dropped · \d.* · \d.*\/s\n$/)
   })
 
-  test('shows each message once, whatever number of its subjects it matches', async () => {
+  test('shows each message once, however many of its subjects it matches', async () => {
     const args = ['orders.created', 'orders.*', '*.app', '-n', '4', '--subjects-only']
     const {stdout, stderr} = await sub(args, orders)
     expect(stdout).toBe('orders.created\norders.created\norders.paid\nlogs.app\n')
     expect(stderr).toContain('listening on orders.created orders.* *.app\n')
   })
 
-  test('says nothing but data with --quiet', async () => {
+  test('prints only data with --quiet', async () => {
     const db = newBus()
     await using running = start(['sub', '>', '-n', '1', '--quiet', '--raw', '-b', db])
     // It is live at an unknown time: publish until it has ended.
@@ -85,7 +85,7 @@ describe('bus sub', () => {
     expect(await running.ended).toMatchObject({code: 0, stdout: 'x\n', stderr: ''})
   })
 
-  test('shows a record a line with --json', async () => {
+  test('shows one record per line with --json', async () => {
     const {stdout} = await sub([...all, '--json'], orders)
     const records = stdout
       .trimEnd()
@@ -113,11 +113,11 @@ describe('bus sub', () => {
     ],
     ['--select', 'json.total', '50\n500\n'],
     ['--select', '{"s": subject, "t": headers.Trace}', '{"s":"orders.created","t":"x1"}\n{"s":"orders.created"}\n'],
-  ])('shows what %s %s asks for', async (flag, value, expected) => {
+  ])('shows what %s %s requests', async (flag, value, expected) => {
     expect(await sub(['orders.created', '-n', '2', flag, value], orders)).toMatchObject({code: 0, stdout: expected})
   })
 
-  test('shows only headers when asked', async () => {
+  test('shows only headers on request', async () => {
     const {stdout} = await sub(['orders.created', '-n', '1', '--headers-only', '--json'], orders)
     expect(JSON.parse(stdout)).toMatchObject({headers: {Trace: 'x1'}, bytes: 19})
     expect(stdout).not.toContain('total')
@@ -130,14 +130,14 @@ describe('bus sub', () => {
     [['--ignore', 'orders.created', '--ignore', 'logs.>'], 'orders.paid'],
     [['--sample', '100%'], 'orders.created orders.created orders.paid logs.app'],
     [['--sample', '0%'], ''],
-  ])('keeps what %j says', async (flags, expected) => {
+  ])('shows only messages selected by %j', async (flags, expected) => {
     const {stdout, stderr} = await sub(['>', '--subjects-only', '--idle', '2s', ...flags], orders)
     const kept = stdout.split('\n').filter(Boolean)
     expect(kept.join(' ')).toBe(expected)
     expect(stderr).toContain(`4 received · ${kept.length} kept · 0 dropped`)
   })
 
-  test('says when an expression cannot be applied, and continues', async () => {
+  test('reports that an expression cannot be applied, and continues', async () => {
     const db = newBus()
     await using running = start(['sub', '>', '--where', '$uppercase(json.id)', '-b', db])
     await running.stderrLine('listening on ')
@@ -147,7 +147,7 @@ describe('bus sub', () => {
     expect((await running.ended).code).toBe(0)
   })
 
-  test('shares the messages of a queue group, each to one member', async () => {
+  test('shares the messages of a queue group, each with one member', async () => {
     const db = newBus()
     await using one = start(['sub', 'a', '-q', 'work', '-b', db, '--raw', '--idle', '3s'])
     await using two = start(['sub', 'a', '-q', 'work', '-b', db, '--raw', '--idle', '3s'])
@@ -192,7 +192,7 @@ describe('bus sub', () => {
     expect(stderr).toContain(' · 0 unanswered · ')
   })
 
-  test('counts and shows the requests that nobody answered', async () => {
+  test('counts and shows unanswered requests', async () => {
     const {stdout, stderr} = await sub(
       ['ask', '--pair', '--for', '1500ms'],
       [{subject: 'ask', data: 'x', reply: 'r.1'}],
@@ -201,7 +201,7 @@ describe('bus sub', () => {
     expect(stderr).toContain(' · 1 unanswered · ')
   })
 
-  test('records what it shows to a new file, which pub plays again', async () => {
+  test('records what it shows to a new file, which bus pub replays', async () => {
     const tape = join(newBus(), '..', 'tape.ndjson')
     await sub([...all, '--raw', '--record', tape], orders)
     const again = newBus()
@@ -223,17 +223,17 @@ describe('bus sub ends', () => {
   test.each([
     ['--for', 'got 1 of 2 messages within 900 ms'],
     ['--idle', 'got 1 of 2 messages and then nothing for 900 ms'],
-  ])('with 6 when %s comes before --count', async (flag, sentence) => {
+  ])('with exit code 6 if %s comes before --count', async (flag, sentence) => {
     const {code, stdout, stderr} = await sub(['a', '-n', '2', flag, '900ms', '--raw'], [{subject: 'a', data: 'x'}])
     expect([code, stdout]).toEqual([6, 'x\n'])
     expect(stderr).toContain(`bus: ${sentence}\n  try: a longer ${flag}\n`)
   })
 
-  test('with 0 at --for when no count was asked for', async () => {
+  test('with exit code 0 at --for without --count', async () => {
     expect(await sub(['a', '--for', '100ms'], [])).toMatchObject({code: 0, stdout: ''})
   })
 
-  test('with 0 at Ctrl-C and at SIGTERM, with what had arrived and a summary', async () => {
+  test('with exit code 0 on Ctrl-C and SIGTERM, after the messages that had arrived, with a summary', async () => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       const db = newBus()
       await using running = start(['sub', 'a', '-n', '9', '--for', '1h', '--raw', '-b', db])
@@ -247,7 +247,7 @@ describe('bus sub ends', () => {
     }
   })
 
-  test('with 0 when the reader of its output has gone', async () => {
+  test('with exit code 0 when the reader of its output has gone', async () => {
     const db = newBus()
     await using feeding = start(['pub', 'a', 'x', '--every', '2ms', '-b', db])
     const script = '{ "$0" "$1" sub a -b "$2" --json; echo "code $?" >&2; } | head -1'

@@ -29,7 +29,7 @@ onBothBuses((newScene) => {
     expect(await info(scene)).toMatchObject({pending: 0, ackPending: 0, config: {ack: 'explicit', deliver: 'all'}})
   })
 
-  test('it resumes where it stopped: by --count, by Ctrl-C, by a reader that has gone', async () => {
+  test('sub --durable resumes where it stopped: after --count, Ctrl-C, or a reader that has gone', async () => {
     await using scene = await newScene()
     await filled(scene, 6)
     expect((await scene.run([...durable, '--create', '-n', '2'])).stdout).toBe('1\n2\n')
@@ -53,7 +53,7 @@ onBothBuses((newScene) => {
     expect([again.code, again.stdout]).toEqual([0, '8\n'])
   })
 
-  test('after kill -9 nothing is lost, and only what was shown last may come again', async () => {
+  test('sub --durable loses nothing after kill -9, and repeats at most the messages shown last', async () => {
     await using scene = await newScene()
     await filled(scene, 5)
     await scene.transport.streams.consumers.add('S', {name: 'd', ackWaitMs: 500})
@@ -73,7 +73,7 @@ onBothBuses((newScene) => {
     if (again > 0) expect(stderr).toContain(`${again} redelivered`)
   })
 
-  test('what could not be written is not acknowledged', async () => {
+  test('sub --durable does not acknowledge what could not be written', async () => {
     await using scene = await newScene()
     await filled(scene, 3)
     await scene.transport.streams.consumers.add('S', {name: 'd'})
@@ -83,7 +83,7 @@ onBothBuses((newScene) => {
     expect((await scene.run([...durable, '-n', '3'])).stdout.split('\n').sort().join('')).toBe('123')
   })
 
-  test('two of them share the work', async () => {
+  test('two sub --durable share the messages', async () => {
     await using scene = await newScene()
     await filled(scene, 0)
     const members = [1, 2].map(() => scene.start([...durable, '--create', '--idle', '4s']))
@@ -94,7 +94,7 @@ onBothBuses((newScene) => {
     expect(shown.filter((line) => line !== '').sort()).toEqual(all.sort())
   })
 
-  test('a consumer that is missing is exit 5 with what to do; without a stream there is none', async () => {
+  test('sub --durable exits with 5 and a hint if the consumer or the stream does not exist', async () => {
     await using scene = await newScene()
     const none = await scene.run(durable)
     expect([none.code, none.stderr]).toEqual([5, expect.stringContaining('bus: no stream stores s.>')])
@@ -106,7 +106,7 @@ onBothBuses((newScene) => {
     expect(await scene.transport.streams.consumers.list('S')).toEqual([])
   })
 
-  test('a consumer for other subjects is refused; one for the whole stream takes a pattern for all of it', async () => {
+  test('sub --durable refuses a consumer with other subjects, and a consumer of the whole stream accepts a pattern for all of it', async () => {
     await using scene = await newScene()
     await filled(scene, 2)
     await scene.transport.streams.consumers.add('S', {name: 'a', filters: ['s.a']})
@@ -119,7 +119,7 @@ onBothBuses((newScene) => {
     )
   })
 
-  test('fewer than --count are exit 6, and what would leave out messages is refused', async () => {
+  test('sub --durable exits with 6 for fewer than --count messages, and refuses flags that would skip messages', async () => {
     await using scene = await newScene()
     await filled(scene, 1)
     expect(await scene.run([...durable, '--create', '-n', '2', '--idle', '900ms'])).toMatchObject({

@@ -25,7 +25,7 @@ async function laterThan(scene: StoredScene, seq: number): Promise<number> {
 }
 
 onBothBuses((newScene) => {
-  test('sub --from shows stored messages and continues live', async () => {
+  test('sub --from shows stored messages and continues with new ones', async () => {
     await using scene = await newScene()
     await filled(scene, 3)
     await using sub = scene.start(['sub', 's.>', '--from', 'first', '--raw', '-n', '5'])
@@ -38,7 +38,7 @@ onBothBuses((newScene) => {
     expect([code, stdout]).toEqual([0, '1\n2\n3\n4\n5\n'])
   })
 
-  test('from the end only what comes is shown', async () => {
+  test('sub --from end shows only new messages', async () => {
     await using scene = await newScene()
     await filled(scene, 3)
     await using sub = scene.start(['sub', 's.>', '--from', 'new', '--raw', '-n', '1'])
@@ -47,7 +47,7 @@ onBothBuses((newScene) => {
     expect((await sub.ended).stdout).toBe('4\n')
   })
 
-  test('a range has a beginning and an end', async () => {
+  test('sub --from --to shows a range', async () => {
     await using scene = await newScene()
     const seqs = await filled(scene, 6)
     const [, second = 0, third = 0] = seqs
@@ -66,7 +66,7 @@ onBothBuses((newScene) => {
     expect(await shown('--from', 'first', '--to', `@${between}`)).toBe('123456')
   })
 
-  test('several subjects, and every filter and view', async () => {
+  test('sub --from accepts several subjects, and every filter and view', async () => {
     await using scene = await newScene()
     await filled(scene, 6)
     const from = ['--from', 'first', '--end']
@@ -85,7 +85,7 @@ onBothBuses((newScene) => {
     expect(readFileSync(tape, 'utf8').split('\n')).toHaveLength(3)
   })
 
-  test('fewer than asked are exit code 6', async () => {
+  test('sub --from exits with 6 for fewer messages than requested', async () => {
     await using scene = await newScene()
     await filled(scene, 2)
     const ended = await scene.run(['sub', 's.>', '--from', 'first', '--end', '-n', '3', '--raw'])
@@ -93,7 +93,7 @@ onBothBuses((newScene) => {
     expect(ended.stderr).toContain('got 2 of 3 messages: the range has no more')
   })
 
-  test('Ctrl-C ends it well', async () => {
+  test('sub --from ends with exit code 0 on Ctrl-C', async () => {
     await using scene = await newScene()
     await filled(scene, 2)
     await using sub = scene.start(['sub', 's.>', '--from', 'first', '--raw'])
@@ -102,7 +102,7 @@ onBothBuses((newScene) => {
     expect(await sub.ended).toMatchObject({code: 0, stderr: expect.stringContaining('2 received · 2 kept · 0 dropped')})
   })
 
-  test('the stream has to be named when several keep the subjects', async () => {
+  test('sub --from needs --stream if several streams store the subjects', async () => {
     await using scene = await newScene()
     await filled(scene, 1)
     await scene.transport.streams.add({name: 'T', subjects: ['t.>']})
@@ -122,7 +122,7 @@ onBothBuses((newScene) => {
     [['--from', 'first', '--to', '-5'], '--to: "-5" is not a position to end at'],
     [['--to', '5'], '--to needs --from'],
     [['--from', 'first', '--queue', 'q'], '--from and --queue cannot be used together'],
-  ])('a mistake is usage: %j', async (flags, sentence) => {
+  ])('sub --from refuses %j with exit code 2', async (flags, sentence) => {
     await using scene = await newScene()
     const {code, stdout, stderr} = await scene.run(['sub', 's.>', ...flags])
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(sentence)])

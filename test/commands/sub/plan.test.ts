@@ -32,26 +32,26 @@ const texts = (...all: string[]) => all.map((text) => new Message('a', text))
 const ask = (id: string, subject = 'ask') => new Message(subject, id, [], `_INBOX.${id}`)
 const answer = (id: string) => new Message(`_INBOX.${id}`, `re ${id}`)
 
-describe('what sub shows', () => {
-  test('goes to stdout and to the tape, up to the limit', async () => {
+describe('bus sub', () => {
+  test('writes to stdout and to the record file, up to the limit', async () => {
     const {count, on} = await shown({raw: true}, texts('1', '2', '3'), 2)
     expect(count).toBe(2)
     expect(on.written.join('')).toBe('1\n2\n')
     expect(on.taped).toEqual(['1', '2'])
   })
 
-  test('is looked for further on while a selection gives nothing', async () => {
+  test('reads on while a selection has no results', async () => {
     const {count, on} = await shown({select: 'json'}, texts('x', '1', 'y', '2', '3'), 2)
     expect(count).toBe(2)
     expect(on.written.join('')).toBe('1\n2\n')
   })
 
-  test('passes the filters, and only that is taped', async () => {
+  test('applies the filters, and records only what passes', async () => {
     const {on} = await shown({raw: true, match: '[24]'}, texts('1', '2', '3', '4'))
     expect(on.taped).toEqual(['2', '4'])
   })
 
-  test('is requests with their replies when they are paired, filtered by the request', async () => {
+  test('pairs requests with their replies, filtered by the request', async () => {
     const batch = [ask('1'), ask('2', 'other'), answer('1'), answer('2'), new Message('ask', 'news'), ask('3')]
     const {count, on, plan} = await shown({json: true, pair: true, ignore: ['other']}, batch)
     const lines = on.written.map((line) => JSON.parse(line))
@@ -70,14 +70,14 @@ describe('what sub shows', () => {
     expect(on.taped.at(-1)).toBe('3')
   })
 
-  test('is the given number of pairs and no more', async () => {
+  test('shows the given number of pairs and no more', async () => {
     const batch = ['1', '2', '3'].flatMap((id) => [ask(id), answer(id)])
     const {count, on} = await shown({json: true, pair: true}, batch, 2)
     expect(count).toBe(2)
     expect(on.written).toHaveLength(2)
   })
 
-  test('holds the bus back while the reader of stdout is slower', async () => {
+  test('makes the bus wait while the reader of stdout is slower', async () => {
     const on = stage()
     const {promise: slow, resolve: release} = Promise.withResolvers<void>()
     const {show} = showOn(
@@ -93,7 +93,7 @@ describe('what sub shows', () => {
   test.each<[SubFlags, string]>([
     [{where: 'a ='}, '--where "a =" is not JSONata'],
     [{match: '('}, 'Unterminated group at position 1'],
-  ])('%j is refused: %s', async (flags, sentence) => {
+  ])('refuses %j: %s', async (flags, sentence) => {
     await expect(planWatch(flags, {terminal: false})).rejects.toThrow(sentence)
   })
 })
@@ -110,18 +110,18 @@ describe('too few messages', () => {
     expect(() => checkEnough(ended(bound, 3), {count: 3, for: 10_000})).not.toThrow()
   })
 
-  test('in a range that has no more are a timeout', () => {
+  test('in a range without further messages are a timeout', () => {
     const closed = {received: 2, kept: 2, ms: 1, endedBy: 'closed'} as const
     expect(() => checkEnough(closed, {count: 3, from: 'first'})).toThrow('got 2 of 3 messages: the range has no more')
     expect(() => checkEnough(closed, {count: 3})).not.toThrow()
     expect(() => checkEnough(closed, {from: 'first'})).not.toThrow()
   })
 
-  test('after Ctrl-C are none', () => {
+  test('after Ctrl-C are not a failure', () => {
     expect(() => checkEnough(ended('stop'), {count: 3, for: 10_000})).not.toThrow()
   })
 
-  test('come of bounds that are those of the flags', () => {
+  test('result from the bounds of the flags', () => {
     expect(boundsOf({count: 1, for: 2, idle: 3, queue: 'q'})).toEqual({count: 1, forMs: 2, idleMs: 3, sparing: true})
   })
 })

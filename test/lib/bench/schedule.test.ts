@@ -14,7 +14,7 @@ function scheduled(settings: Partial<Job>, signal = new AbortController().signal
 }
 
 describe('a schedule', () => {
-  test('without a rate gives batches, due when they begin, until all are sent', async () => {
+  test('without a rate returns batches, due when they begin, until all are sent', async () => {
     const {clock, schedule} = scheduled({count: 25})
     expect(await schedule.next()).toBe(10)
     clock.now += 7
@@ -24,7 +24,7 @@ describe('a schedule', () => {
     expect(await schedule.next()).toBe(0)
   })
 
-  test('at a rate gives what is due, and after a stall every message it delayed, with its original due time', async () => {
+  test('at a rate returns what is due, and after a stall every delayed message with its original due time', async () => {
     const {clock, schedule} = scheduled({rate: 1000})
     expect(await schedule.next()).toBe(1)
     clock.now += 5

@@ -16,7 +16,7 @@ async function faultsIn(text: string, given: string[] = []): Promise<string[]> {
 }
 
 describe('a check file', () => {
-  test('gives its checks their lines, names and tags', async () => {
+  test('assigns lines, names and tags to its checks', async () => {
     const file = await loadFile(
       'checks/a.yaml',
       'name: orders\ntags: [smoke]\nchecks:\n  - req: orders.get\n  - name: two\n    tags: [slow]\n    pub: {subject: a}\nalways:\n  - pub: b\n',

@@ -13,7 +13,7 @@ test.each([
   ['in a URL', `nats://u:${encodeURIComponent(secret)}@h`],
   ['in JSON', JSON.stringify({a: secret})],
   ['in base64', Buffer.from(secret).toString('base64')],
-])('a secret %s is taken out', (_, text) => {
+])('a secret %s is removed', (_, text) => {
   const clean = scrubber.text(text)
   expect(clean).toContain('***')
   expect(clean).not.toContain('gehe')

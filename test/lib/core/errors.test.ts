@@ -2,7 +2,7 @@ import {describe, expect, test} from 'vitest'
 import {BusError, closedError, exitCodeOf, exitCodes, type FailureKind} from '../../../src/lib/core/errors.ts'
 
 describe('exit codes', () => {
-  test('are the contract of the command line, never renumbered', () => {
+  test('are a contract of the command line, and are never renumbered', () => {
     expect(exitCodes).toEqual({
       bug: 1,
       usage: 2,
@@ -18,7 +18,7 @@ describe('exit codes', () => {
     })
   })
 
-  test('are the exit code of each kind of expected failure', () => {
+  test('exist for each kind of expected failure', () => {
     for (const [kind, code] of Object.entries(exitCodes)) {
       if (kind === 'bug') continue
       const error = new BusError(kind as FailureKind, 'a sentence')
@@ -27,15 +27,15 @@ describe('exit codes', () => {
     }
   })
 
-  test('are 1 for whatever else is thrown', () => {
+  test('are 1 for any other error', () => {
     for (const thrown of [new Error('a bug'), new TypeError('a bug'), 'text', undefined, null, {exitCode: 7}]) {
       expect(exitCodeOf(thrown)).toBe(1)
     }
   })
 })
 
-describe('BusError', () => {
-  test('carries its sentence, what to try, its cause and its data', () => {
+describe('a BusError', () => {
+  test('has its sentence, hints, cause and data', () => {
     const cause = new Error('ENOENT')
     const error = new BusError('notFound', 'there is no file "x"', {try: ['ls'], cause, data: {path: 'x'}})
     expect(error).toBeInstanceOf(Error)
@@ -47,7 +47,7 @@ describe('BusError', () => {
     expect(error.data).toEqual({path: 'x'})
   })
 
-  test('has no cause and nothing to try unless given', () => {
+  test('has no cause and no hints by default', () => {
     const error = new BusError('usage', 'no')
     expect(error.try).toEqual([])
     expect('cause' in error).toBe(false)

@@ -13,7 +13,7 @@ import {
 } from '../../../src/lib/core/message.ts'
 
 describe('a payload', () => {
-  test('given as text reads as text and as its UTF-8 bytes', () => {
+  test('given as text is returned as text and as its UTF-8 bytes', () => {
     fc.assert(
       fc.property(fc.string({unit: 'grapheme'}), (text) => {
         const message = new Message('a', text)
@@ -24,7 +24,7 @@ describe('a payload', () => {
     )
   })
 
-  test('given as bytes reads as the same bytes, and as text where they are UTF-8', () => {
+  test('given as bytes is returned as the same bytes, and as text if they are UTF-8', () => {
     fc.assert(
       fc.property(fc.string({unit: 'grapheme'}), (text) => {
         const bytes = new TextEncoder().encode(text)
@@ -58,14 +58,14 @@ describe('headers', () => {
     ['Other', ''],
   ]
 
-  test('are found by name without regard to case, the first value first', () => {
+  test('are found by name ignoring case, the first value first', () => {
     expect(headerOf(headers, 'x-ID')).toBe('1')
     expect(headerOf(headers, 'OTHER')).toBe('')
     expect(headerOf(headers, 'missing')).toBeUndefined()
     expect(new Message('a', '', headers).header('X-ID')).toBe('1')
   })
 
-  test('are none, and cannot be added to, when none were given', () => {
+  test('are empty and immutable if none were given', () => {
     expect(new Message('a', '').headers).toBe(noHeaders)
     expect(Object.isFrozen(noHeaders)).toBe(true)
   })
@@ -93,7 +93,7 @@ describe('headers', () => {
     expect(kindOf(() => parseHeader(line))).toBe('usage')
   })
 
-  test('are checked as they stand, without trimming', () => {
+  test('are checked unchanged, without trimming', () => {
     expect(checkHeader('Name', ' spaced ')).toEqual(['Name', ' spaced '])
     for (const name of ['', ' Name', 'Name ', 'a:b', 'a\tb', 'a\u007f']) {
       expect(
@@ -105,7 +105,7 @@ describe('headers', () => {
 })
 
 describe('a message', () => {
-  test('has the time of its arrival unless it brings one', () => {
+  test('has the time of its arrival unless it has its own', () => {
     const before = Date.now()
     const {time} = new Message('a', '')
     expect(time).toBeGreaterThanOrEqual(before)
@@ -113,7 +113,7 @@ describe('a message', () => {
     expect(new Message('a', '', noHeaders, 'r', 7, 12.5)).toMatchObject({reply: 'r', seq: 7, time: 12.5})
   })
 
-  test('tells a service error by either of its headers', () => {
+  test('is recognised as a service error by either of its headers', () => {
     const from = (...headers: [string, string][]) => serviceError(new Message('a', '', headers))
     expect(from()).toBeUndefined()
     expect(from(['Other', '1'])).toBeUndefined()

@@ -38,7 +38,7 @@ describe('a position', () => {
   })
 
   test.each(['first', 'last', 'end', '1042', '-100', '@2026-11-20T10:00:00.000Z', '@+010477-08-21T01:07:36.000Z'])(
-    'is written as it is read: %s',
+    'is formatted as it is parsed: %s',
     (text) => {
       expect(formatPosition(parsePosition(text, now))).toBe(text)
     },

@@ -43,12 +43,12 @@ describe('a record', () => {
     fc.assert(fc.property(fc.uint8Array({maxLength: 200}), comesBack))
   })
 
-  test('restores any text, also where it is not well formed', () => {
+  test('restores any text, also if it is not well formed', () => {
     fc.assert(fc.property(fc.string({unit: 'binary'}), comesBack))
     fc.assert(fc.property(fc.string({unit: fc.constantFrom('\ud800', '\udc00', 'a', '"', '\\')}), comesBack))
   })
 
-  test('restores any JSON, however it is laid out', () => {
+  test('restores any JSON, however it is formatted', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom('', ' ', '\t', 3), (value, space) => {
         comesBack(JSON.stringify(value, null, space))
@@ -63,18 +63,18 @@ describe('a record', () => {
     [' {}', '{}\n', '\r\n{}', '{"a" :1}', '[ ]', '\n', ' ', ''],
     ['null', 'true', '0', '""', 'nul', '{', '"', '{"a":1}x', '01', '+1', 'NaN', 'undefined'],
     ['\ufeff{"a":1}', '\ufeff', '\ufeffabc', '\0', '\u001b[31m', '\u{10ffff}'],
-  ])('restores %j and its like', (...payloads) => {
+  ])('restores %j and similar payloads', (...payloads) => {
     for (const payload of payloads) {
       comesBack(payload)
       comesBack(Buffer.from(payload))
     }
   })
 
-  test('restores JSON that is nested beyond what can be written', () => {
+  test('restores JSON that is nested too deeply to be written', () => {
     comesBack('['.repeat(100_000) + ']'.repeat(100_000))
   })
 
-  test('restores subject, reply and headers: their order, their case, their repeats', () => {
+  test('restores subject, reply and headers: their order, their case, their repetitions', () => {
     fc.assert(
       fc.property(subject, headers, fc.option(subject, {nil: undefined}), (name, pairs, reply) => {
         const read = parseRecord(lineOf(new Message(name, 'x', pairs, reply, 7, noon)))
@@ -86,7 +86,7 @@ describe('a record', () => {
     )
   })
 
-  test('is the same line again when what it restored is written again', () => {
+  test('is identical when its restored message is written again', () => {
     fc.assert(
       fc.property(subject, headers, fc.uint8Array({maxLength: 40}), (name, pairs, payload) => {
         const line = lineOf(new Message(name, payload, pairs, undefined, undefined, noon))
@@ -113,20 +113,20 @@ describe('the form of a record', () => {
     ['hello', {text: 'hello'}],
     ['', {text: ''}],
     ['null', {json: null}],
-  ])('gives the payload %j as JSON where it is JSON, and as text where that is not exact', (payload, expected) => {
+  ])('has the payload %j as JSON if it is JSON, and as text if that is not exact', (payload, expected) => {
     const {subject: _, time: __, ...rest} = JSON.parse(payloadLine(payload))
     expect(rest).toEqual(expected)
   })
 
-  test('gives bytes that are not UTF-8 as base64', () => {
+  test('has bytes that are not UTF-8 as base64', () => {
     expect(JSON.parse(payloadLine(Uint8Array.of(0xff, 0)))).toMatchObject({base64: '/wA='})
   })
 
-  test('gives numbers in JSON as they stand', () => {
+  test('has numbers in JSON unchanged', () => {
     expect(payloadLine('[1e400, 1.10]')).toContain('"json":[1e400,1.10],"text"')
   })
 
-  test('gives headers as pairs only where an object would lose order or a name', () => {
+  test('has headers as pairs only if an object would lose order or a name', () => {
     const of = (...pairs: [string, string][]) =>
       JSON.parse(lineOf(new Message('a', '', pairs, undefined, undefined, noon))).headers
     expect(of(['A', '1'], ['a', '2'])).toEqual({A: '1', a: '2'})
@@ -142,7 +142,7 @@ describe('the form of a record', () => {
     ])
   })
 
-  test('of ten thousand headers is made in no time', () => {
+  test('of ten thousand headers is written quickly', () => {
     const many = Array.from({length: 10_000}, (_, n) => [`A${n % 2 ? n : 0}`, 'x'] as const).sort()
     const began = performance.now()
     const line = recordWriter()(new Message('a', '', many))
@@ -150,12 +150,12 @@ describe('the form of a record', () => {
     expect(parseRecord(line).headers).toEqual(many)
   })
 
-  test('leaves out a time that is none', () => {
+  test('omits an invalid time', () => {
     const line = lineOf(new Message('a', 'x', [], undefined, undefined, Number.NaN))
     expect(JSON.parse(line)).toEqual({subject: 'a', text: 'x'})
   })
 
-  test('gives the size and not the payload where only headers are asked for', () => {
+  test('has the size and not the payload with headersOnly', () => {
     const write = recordWriter({headersOnly: true})
     const message = new Message('a', 'é', [['T', '1']], undefined, undefined, noon)
     expect(JSON.parse(write(message))).toEqual({
@@ -167,7 +167,7 @@ describe('the form of a record', () => {
   })
 })
 
-describe('a record from elsewhere', () => {
+describe('a record from another program', () => {
   test.each([
     ['{"subject":"a","json":{"a": 1}}', '{"a":1}'],
     ['{"subject":"a","json":12345678901234567890}', '12345678901234567890'],

@@ -13,7 +13,7 @@ it.each([
 })
 
 it.each(['sqlite:/home/a@b/bus.db', 'nats://host:4222', 'write to ann@example.org, please'])(
-  '%s is left as it is',
+  '%s is unchanged',
   (text) => {
     expect(withoutSecrets(text)).toBe(text)
   },

@@ -59,7 +59,7 @@ describe('a subject or pattern', () => {
     ['a\u00a0b', 'the space U+00A0', 2],
     ['a\u2028b', 'the space U+2028', 2],
     ['a.\ud800', 'half a surrogate pair', 3],
-  ])('with a fault is refused, the fault and its position named: %j', (text, found, position) => {
+  ])('with a fault is refused, with the fault and its position: %j', (text, found, position) => {
     for (const check of [checkSubject, checkPattern]) {
       const error = failureOf(() => check(text))
       expect(error?.kind).toBe('usage')
@@ -73,7 +73,7 @@ describe('a subject or pattern', () => {
   })
 
   test.each(['a', 'a.b.c', 'A.b', '0', '$SYS.x', '_INBOX.1.2', 'a*b', 'a>', '>a.b', 'a.**', 'grüße.🐟', 'a-b_c/d'])(
-    'that is odd but sound is taken as it is: %j',
+    'that is unusual but valid is accepted unchanged: %j',
     (text) => {
       expect(checkSubject(text)).toBe(text)
       expect(checkPattern(text)).toBe(text)
@@ -90,7 +90,7 @@ describe('a subject to publish to', () => {
     ['a.*.b', '"*"', 3],
     ['a.b.>', '">"', 5],
     ['a.>.b', '">"', 3],
-  ])('may have no wildcard: %j', (text, wildcard, position) => {
+  ])('may not have a wildcard: %j', (text, wildcard, position) => {
     const error = failureOf(() => checkSubject(text))
     expect(error?.kind).toBe('usage')
     expect(error?.message).toContain(`wildcard ${wildcard} at position ${position}`)
@@ -115,7 +115,7 @@ describe('a pattern to subscribe to', () => {
     expect(error?.data).toEqual({position})
   })
 
-  test('has a wildcard only where a whole token is one', () => {
+  test('has a wildcard only if a whole token is one', () => {
     for (const text of ['a', 'a.b', 'a*', '*a.b', 'a.>b']) expect(hasWildcard(text), text).toBe(false)
   })
 })
@@ -141,17 +141,17 @@ describe('matching', () => {
     fc.assert(fc.property(pattern, subject, (p, s) => matches(p, s) === naive(p, s)))
   })
 
-  test('a pattern covers another when it matches all that the other matches', () => {
+  test('finds that a pattern covers another if it matches everything that the other matches', () => {
     const really = (wide: string, narrow: string) => subjects.every((s) => !naive(narrow, s) || naive(wide, s))
     fc.assert(fc.property(pattern, pattern, (p, q) => covers(p, q) === really(p, q)))
   })
 
-  test('two patterns overlap when some subject matches both', () => {
+  test('finds that two patterns overlap if some subject matches both', () => {
     const really = (p: string, q: string) => subjects.some((s) => naive(p, s) && naive(q, s))
     fc.assert(fc.property(pattern, pattern, (p, q) => overlaps(p, q) === really(p, q)))
   })
 
-  test('leaving out covered patterns changes nothing that is matched, and leaves none covered', () => {
+  test('is the same without covered patterns, and none of the others is covered', () => {
     fc.assert(
       fc.property(fc.array(pattern, {minLength: 1, maxLength: 6}), (patterns) => {
         const kept = checkPatterns(patterns)
@@ -161,7 +161,7 @@ describe('matching', () => {
     )
   })
 
-  test('the patterns that are kept keep their order', () => {
+  test('keeps the order of the remaining patterns', () => {
     expect(checkPatterns(['b', 'a.b', 'a.*', 'b', 'a.b', 'c.>', 'c.d.>'])).toEqual(['b', 'a.*', 'c.>'])
   })
 })
@@ -169,7 +169,7 @@ describe('matching', () => {
 describe('the trie', () => {
   const step = fc.record({add: fc.boolean(), pattern, value: fc.nat({max: 3})})
 
-  test('finds what the naive matcher finds, whatever was added and removed before', () => {
+  test('finds what a naive matcher finds, whatever was added and removed before', () => {
     fc.assert(
       fc.property(fc.array(step, {maxLength: 40}), fc.array(subject, {maxLength: 10}), (steps, looked) => {
         const trie = new SubjectTrie<number>()
@@ -193,7 +193,7 @@ describe('the trie', () => {
     )
   })
 
-  test('gives a value that is filed twice twice', () => {
+  test('returns a value that was added twice twice', () => {
     const trie = new SubjectTrie<string>()
     trie.add('a.*', 'x')
     trie.add('a.*', 'x')
@@ -203,14 +203,14 @@ describe('the trie', () => {
     expect(trie.match('a.b')).toEqual(['x', 'x'])
   })
 
-  test('takes tokens that are names of object properties', () => {
+  test('accepts tokens that are names of object properties', () => {
     const trie = new SubjectTrie<number>()
     expect(trie.match('constructor.__proto__')).toEqual([])
     trie.add('__proto__.constructor', 1)
     expect(trie.match('__proto__.constructor')).toEqual([1])
   })
 
-  test('finds more values than a call takes arguments', () => {
+  test('finds more values than a call accepts arguments', () => {
     const trie = new SubjectTrie<number>()
     for (let i = 0; i < 300_000; i++) trie.add('a', i)
     expect(trie.match('a')).toHaveLength(300_000)

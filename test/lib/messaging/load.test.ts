@@ -35,7 +35,7 @@ function load(options: Partial<RequestLoad>): RequestLoad {
   return {count: 100, concurrency: 1, timeoutMs: 5000, next, onLatency() {}, ...options}
 }
 
-test('every request is made once and measured once', async () => {
+test('a load run makes and measures every request once', async () => {
   const seen: string[] = []
   const latencies: number[] = []
   await serve((request) => {
@@ -49,7 +49,7 @@ test('every request is made once and measured once', async () => {
   expect(failureOfLoad(result, 100)).toBeUndefined()
 })
 
-test('no more are in flight than asked', async () => {
+test('a load run has no more requests in flight than requested', async () => {
   let [open, most] = [0, 0]
   await serve()
   const request: Transport['request'] = async (...args) => {
@@ -60,14 +60,14 @@ test('no more are in flight than asked', async () => {
   expect(most).toBe(7)
 })
 
-test('progress is reported', async () => {
+test('a load run reports its progress', async () => {
   const seen: number[] = []
   await serve()
   await runRequests(bus, load({count: 3, onProgress: (done) => seen.push(done)}))
   expect(seen).toEqual([1, 2, 3])
 })
 
-test('failures are counted by kind, and the gravest decides', async () => {
+test('a load run counts failures by kind, and fails with the most serious one', async () => {
   await serve((_, n) => (n === 2 ? undefined : 'ok'))
   const judge = (reply: Message) => {
     if (reply.text === 'ok' && wrong-- > 0) throw new BusError('expectation', 'wrong')
@@ -81,13 +81,13 @@ test('failures are counted by kind, and the gravest decides', async () => {
   expect(failure?.message).toMatch(/^4 of 10 requests failed, for example: no reply on "svc" within 30 ms/)
 })
 
-test('when nobody serves it ends at once', async () => {
+test('a load run that nobody serves ends immediately', async () => {
   await expect(runRequests(bus, load({count: 1_000_000, concurrency: 10}))).rejects.toMatchObject({
     kind: 'noResponders',
   })
 })
 
-test('when the only server leaves in the middle the rest is counted', async () => {
+test('a load run whose only server leaves counts the remaining requests', async () => {
   const requests = await serve((_, n) => {
     if (n === 4) void requests.close()
     return 'ok'
@@ -96,7 +96,7 @@ test('when the only server leaves in the middle the rest is counted', async () =
   expect(result).toMatchObject({requests: 10, ok: 4, errors: {noResponders: 6}})
 })
 
-test('what a request cannot be made of ends it', async () => {
+test('a load run ends at a request that cannot be made', async () => {
   await serve()
   await expect(runRequests(bus, load({next: () => ({subject: 'a..b'})}))).rejects.toMatchObject({kind: 'usage'})
   const bug = new TypeError('a bug')
@@ -106,7 +106,7 @@ test('what a request cannot be made of ends it', async () => {
   await expect(runRequests(bus, load({judge}))).rejects.toBe(bug)
 })
 
-test('an abort ends it at once with what was done', async () => {
+test('a load run that is aborted ends immediately with its result so far', async () => {
   const abort = new AbortController()
   await serve((_, n) => {
     if (n < 6) return 'ok'

@@ -26,8 +26,8 @@ class Told implements Pick<Consuming, 'ack' | 'nak' | 'term' | 'working'> {
 
 const config = {backoffMs: []}
 
-describe('what was taken from a consumer', () => {
-  it('is handled once: the newest copy of a message in progress is the one that is acknowledged', () => {
+describe('a message taken from a consumer', () => {
+  it('is handled once: the newest copy of a message in progress is acknowledged', () => {
     const [told, deliveries] = [new Told(), new Deliveries()]
     const first = told.give(1, 1)
     expect(deliveries.add([first])).toEqual([first])
@@ -46,7 +46,7 @@ describe('what was taken from a consumer', () => {
     expect(new Set(told.words)).toEqual(new Set(['working 1/2']))
   })
 
-  it('is settled again when a copy comes after that, in the same way', () => {
+  it('is settled again, in the same way, if a copy arrives later', () => {
     const [told, deliveries] = [new Told(), new Deliveries()]
     const both = [told.give(1, 1), told.give(2, 1)]
     const [first, second] = both as [Delivery, Delivery]
@@ -57,7 +57,7 @@ describe('what was taken from a consumer', () => {
     expect(told.words).toEqual(['ack 1/1', 'term 2/1', 'ack 1/2', 'term 2/2'])
   })
 
-  it('is new after the consumer was reset, and stays so when it is given back or its ack wait ends', () => {
+  it('is new after the consumer was reset, also after it was returned or its ack wait ended', () => {
     const [told, deliveries] = [new Told(), new Deliveries()]
     for (const end of ['given back', 'ack wait']) {
       const before = told.give(1, 1)

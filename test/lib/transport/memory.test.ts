@@ -2,7 +2,7 @@ import {expect, test} from 'vitest'
 import type {Notice} from '../../../src/lib/transport/contract.ts'
 import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 
-test('what a publisher does with its buffer after publishing changes nothing', async () => {
+test('a publisher may reuse its buffer after publishing', async () => {
   await using bus = openMemory('memory:copy')
   const subscription = await bus.subscribe('a')
   const buffer = Buffer.from('before')
@@ -11,7 +11,7 @@ test('what a publisher does with its buffer after publishing changes nothing', a
   expect((await subscription.take(1))[0]?.text).toBe('before')
 })
 
-test('members of a group take turns', async () => {
+test('members of a queue group take turns', async () => {
   await using bus = openMemory('memory:turns')
   const members = await Promise.all([1, 2, 3].map(() => bus.subscribe('a', {queue: 'q'})))
   for (let i = 0; i < 9; i++) bus.publish({subject: 'a', data: String(i)})
@@ -31,7 +31,7 @@ test('a slow consumer is reported once until it reads again', async () => {
   expect(slow.dropped).toBe(17)
 })
 
-test('a responder that drains serves no more, though it has not finished yet', async () => {
+test('a draining responder serves no more requests, even if it has not finished yet', async () => {
   await using bus = openMemory('memory:draining')
   const responder = await bus.subscribe('a')
   bus.publish({subject: 'a', data: 'held'})
@@ -40,7 +40,7 @@ test('a responder that drains serves no more, though it has not finished yet', a
   expect((await responder.take(5)).map((message) => message.text)).toEqual(['held'])
 })
 
-test('what a publisher does with its buffer after storing changes nothing', async () => {
+test('a publisher may reuse its buffer after storing', async () => {
   await using bus = openMemory('memory:stored-copy')
   await bus.streams.add({name: 'A'})
   const buffer = Buffer.from('before')
@@ -49,7 +49,7 @@ test('what a publisher does with its buffer after storing changes nothing', asyn
   expect((await bus.streams.last('A', 'A')).text).toBe('before')
 })
 
-test('a bus that keeps streams is still there when its last connection has closed', async () => {
+test('a bus with streams still exists after its last connection has closed', async () => {
   const first = openMemory('memory:kept')
   await first.streams.add({name: 'A'})
   await first.close()

@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {expect, test} from 'vitest'
 import {open} from '../../../src/lib/transport/open.ts'
 
-test('a memory bus is one bus for all who name it alike', async () => {
+test('a memory bus is shared by all connections to its name', async () => {
   await using one = await open('memory:open-test')
   await using same = await open('memory:open-test')
   await using other = await open('memory:open-test-2')
@@ -16,7 +16,7 @@ test('a memory bus is one bus for all who name it alike', async () => {
   expect(one.url).toBe('memory:open-test')
 })
 
-test('a memory bus is forgotten when nobody is connected any more', async () => {
+test('a memory bus is forgotten when its last connection closes', async () => {
   const first = await open('memory:open-test-3')
   const left = await first.subscribe('a')
   await first.close()
@@ -36,7 +36,7 @@ test('a bus file is opened by its path', async () => {
   }
 })
 
-test.each(['', 'bus', 'http://localhost', 'kafka:x'])('%j is no bus, and what would be one is said', async (url) => {
+test.each(['', 'bus', 'http://localhost', 'kafka:x'])('%j is not a bus, and the error gives examples', async (url) => {
   await expect(open(url)).rejects.toMatchObject({
     kind: 'usage',
     message: `${JSON.stringify(url)} is not a bus`,

@@ -34,7 +34,7 @@ describe('the file in the URL', () => {
     ['/x/bus.db?synchronous=full', '/x/bus.db', '?synchronous=full'],
     ['sqlite:a?b?synchronous=normal', 'a?b', '?synchronous=normal'],
     ['libbus:a.db?create&poll=5ms', 'a.db', '?create&poll=5ms'],
-  ])('%j is at %j with the options %j', (url, path, options) => {
+  ])('%j has the path %j and the options %j', (url, path, options) => {
     expect(fileIn(url)).toMatchObject({path, options})
   })
 

@@ -84,7 +84,7 @@ function createFile(path: string): void {
 }
 
 /**
- * A database without any table is new, whoever created the file: it gets a write-ahead log, which SQLite sets without waiting.
+ * A database without any table is new, regardless of who created the file: it gets a write-ahead log, which SQLite sets without waiting.
  */
 function makeTables(db: Db, path: string): void {
   if (db.pragma('application_id', {simple: true}) === applicationId) {

@@ -1,4 +1,4 @@
-/** The tables of requests and replies, from both sides: whoever answers a request deletes its row first. */
+/** The tables of requests and replies, from both sides: a server deletes the row of a request before it answers. */
 import type {Message} from '../../core/message.ts'
 import {busy, type Db, type Lock} from '../sqlite/db.ts'
 import {blobOf, type Data, type RequestRow, requestMessage} from './rows.ts'

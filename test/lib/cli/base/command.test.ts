@@ -36,22 +36,22 @@ async function seenBy(...argv: string[]): Promise<Seen> {
 }
 
 describe('a command line', () => {
-  it('leaves stdin alone when an argument is absent', async () => {
+  it('does not read stdin for an absent argument', async () => {
     // oclif would wait for stdin, and take it for the body.
     expect((await seenBy('a.b')).args).toEqual({subject: 'a.b'})
   })
 
-  it('takes arguments as they are: empty, "-", negative numbers, JSON with spaces', async () => {
+  it('keeps arguments unchanged: empty, "-", negative numbers, JSON with spaces', async () => {
     for (const body of ['', '-', '-5', '{"a": 1, "b": "two words"}']) {
       expect((await seenBy('a.b', body)).args).toEqual({subject: 'a.b', body})
     }
   })
 
-  it('takes what stands after -- as arguments, even if they look like flags', async () => {
+  it('treats words after -- as arguments, even if they look like flags', async () => {
     expect((await seenBy('a.b', '--', '--json')).args).toEqual({subject: 'a.b', body: '--json'})
   })
 
-  it('takes one value a header, so that arguments may follow', async () => {
+  it('takes one value per header flag, so that arguments may follow', async () => {
     const seen = await seenBy('-H', 'K: 1', 'a.b', '-H', 'k: 2', 'body')
     expect(seen.args).toEqual({subject: 'a.b', body: 'body'})
     expect(seen.flags['header']).toEqual([
@@ -60,26 +60,26 @@ describe('a command line', () => {
     ])
   })
 
-  it('has a timeout of five seconds unless told otherwise', async () => {
+  it('has a default timeout of five seconds', async () => {
     expect((await seenBy('a.b')).flags['timeout']).toBe(5000)
     expect((await seenBy('a.b', '-t', '100ms')).flags['timeout']).toBe(100)
   })
 })
 
 describe('a command that takes a program', () => {
-  it('gets it word by word, in order and with its repetitions', async () => {
+  it('gets it word by word, in order and with repetitions', async () => {
     const seen = await seenBy('a.b', '--exec', '-n', '2', '--', 'jq', '-n', '.', '.', '--', '-n')
     expect(seen.program).toEqual(['jq', '-n', '.', '.', '--', '-n'])
     expect(seen.args).toEqual({subject: 'a.b'})
     expect(seen.flags['count']).toBe(2)
   })
 
-  it('has none without --exec', async () => {
+  it('gets none without --exec', async () => {
     const seen = await seenBy('a.b', '--', '--exec')
     expect([seen.args, seen.program]).toEqual([{subject: 'a.b', body: '--exec'}, []])
   })
 
-  it.each([[['a.b', '--exec']], [['a.b', '--exec', '--']]])('fails without the program: %j', async (argv) => {
+  it.each([[['a.b', '--exec']], [['a.b', '--exec', '--']]])('fails without it: %j', async (argv) => {
     const error = (await seenBy(...argv).catch((caught) => caught)) as BusError
     expect(error.message).toBe('--exec needs a program after --')
     expect(error.kind).toBe('usage')

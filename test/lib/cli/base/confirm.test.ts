@@ -3,7 +3,7 @@ import {confirm} from '../../../../src/lib/cli/base/confirm.ts'
 
 const {signal} = new AbortController()
 
-test('what cannot be undone is done with --yes, and refused where nobody can be asked', async () => {
+test('a change that cannot be undone is made with --yes, and refused without a terminal', async () => {
   await confirm('remove stream ORDERS', {yes: true, signal})
   await expect(confirm('remove stream ORDERS', {yes: false, signal})).rejects.toMatchObject({
     kind: 'usage',

@@ -9,7 +9,7 @@ it('a failure as JSON has its kind, exit code, sentence and hints, and data if t
   })
 })
 
-it('the first failure is reported, where leaving failed as well', () => {
+it('the first failure is reported if leaving a scope failed as well', () => {
   const first = new BusError('connect', 'the disk is full')
   const last = new SuppressedError(new Error('again'), new SuppressedError(new Error('also'), first))
   expect(errorJson(last)).toMatchObject({error: {kind: 'connect', message: 'the disk is full'}})
@@ -21,7 +21,7 @@ it('a bug as JSON has its stack', () => {
   })
 })
 
-it('a pipe that broke is no quiet end: who writes to stdout sees to a reader that has gone', () => {
+it('a broken pipe is an error, because code that writes to stdout handles a reader that has gone', () => {
   const error = Object.assign(new Error('write EPIPE'), {code: 'EPIPE', syscall: 'write'})
   expect(report(error, false)).toBe(1)
 })

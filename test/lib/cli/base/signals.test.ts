@@ -51,7 +51,7 @@ it.each([
   ['SIGINT', 'SIGINT'],
   ['SIGTERM', 'SIGINT'],
   ['SIGINT', 'SIGTERM'],
-] as const)('%s asks to stop, %s after that kills', async (first, second) => {
+] as const)('%s requests a stop, and %s after that kills', async (first, second) => {
   const child = program()
   await child.said('listening')
   child.kill(first)
@@ -60,14 +60,14 @@ it.each([
   expect(await child.exit).toEqual([null, second])
 })
 
-it('leaves signals alone once it is disposed', async () => {
+it('handlers are removed on disposal', async () => {
   const child = program('listening[Symbol.dispose]()')
   await child.said('listening')
   child.kill('SIGINT')
   expect(await child.exit).toEqual([null, 'SIGINT'])
 })
 
-it('lets something be done before the second signal kills', async () => {
+it('work is done before the second signal kills', async () => {
   const child = program(`
     whenLeaving(stop.signal, () => say('last'))
     stop.signal.addEventListener('abort', () => say('armed'))`)
@@ -79,7 +79,7 @@ it('lets something be done before the second signal kills', async () => {
   expect(await child.exit).toEqual([null, 'SIGTERM'])
 })
 
-it('lets it be done when the scope is left, too', async () => {
+it('work is done at the end of the scope, too', async () => {
   const child = program(`
     whenLeaving(stop.signal, () => say('left'))[Symbol.dispose]()
     listening[Symbol.dispose]()`)

@@ -73,8 +73,8 @@ describe('a command line that oclif refuses', () => {
   })
 })
 
-describe('what is no complaint of the parser', () => {
-  it('stays a bug', () => {
+describe('an error that does not come from the parser', () => {
+  it('remains a bug', () => {
     const bug = new TypeError('x is not a function')
     expect(usageError(bug, {command: 'bus pub', flags: []})).toBe(bug)
   })

@@ -17,18 +17,18 @@ function file(name: string, content: string | Uint8Array): string {
 }
 
 describe('a body', () => {
-  test('is the argument, also when it is empty', async () => {
+  test('is the argument, also if it is empty', async () => {
     expect(await readBody({body: 'hi'}, signal)).toBe('hi')
     expect(await readBody({body: ''}, signal)).toBe('')
   })
 
-  test('is a file: text where it is UTF-8, bytes where it is not', async () => {
+  test('is a file: text if it is UTF-8, otherwise bytes', async () => {
     expect(await readBody({file: file('text', '\ufeffé\n')}, signal)).toBe('\ufeffé\n')
     expect(await readBody({file: file('bytes', Uint8Array.of(0xff, 0))}, signal)).toEqual(Buffer.from([0xff, 0]))
     expect(await readBody({file: file('empty', '')}, signal)).toBe('')
   })
 
-  test('is decoded when it is given encoded', async () => {
+  test('is decoded if it is encoded', async () => {
     expect(await readBody({body: 'aGk=', encoding: 'base64'}, signal)).toEqual(Uint8Array.from(Buffer.from('hi')))
     expect(await readBody({file: file('hex', '68 69\n'), encoding: 'hex'}, signal)).toEqual(
       Uint8Array.from(Buffer.from('hi')),
@@ -38,7 +38,7 @@ describe('a body', () => {
     )
   })
 
-  test('is given once', () => {
+  test('is given only once', () => {
     expect(() => checkOneBody({body: 'x', file: 'y'})).toThrow('the body is given twice, by the argument and by --file')
     expect(() => checkOneBody({file: 'y', size: 1})).toThrow('the body is given twice, by --file and by --size')
     expect(() => checkOneBody({body: '-', size: 1})).toThrow('the body is given twice, by the argument and by --size')
@@ -47,7 +47,7 @@ describe('a body', () => {
 })
 
 describe('a file that is read', () => {
-  test('comes in pieces, all of it', async () => {
+  test('arrives in chunks, completely', async () => {
     const bytes = Buffer.from(Array.from({length: 1_000_000}, (_, at) => at % 251))
     let pieces = 0
     for await (const _ of readChunks(file('big', bytes), signal)) pieces++
@@ -55,7 +55,7 @@ describe('a file that is read', () => {
     expect(Buffer.from(await readAll(join(folder, 'big'), signal)).equals(bytes)).toBe(true)
   })
 
-  test('may be a pipe, which stops being read when it is interrupted', async () => {
+  test('may be a pipe, which is no longer read after an interrupt', async () => {
     const path = join(folder, 'pipe')
     execFileSync('mkfifo', [path])
     const stop = new AbortController()
@@ -94,7 +94,7 @@ describe('a file that is read', () => {
     })
   })
 
-  test('that is not there, is a folder, or may not be read is refused with the reason', async () => {
+  test('that is missing, a folder, or not readable is refused with the reason', async () => {
     const missing = join(folder, 'missing')
     await expect(readAll(missing, signal)).rejects.toMatchObject({
       kind: 'notFound',

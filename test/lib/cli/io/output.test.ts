@@ -29,7 +29,7 @@ describe('output to a file', () => {
     expect(result).toEqual(Buffer.concat([Buffer.from('a '), Buffer.from([0, 255]), Buffer.from(' ü\n')]))
   })
 
-  it('copies bytes, so that their buffer may be used again', async () => {
+  it('copies bytes, so that their buffer may be reused', async () => {
     const buffer = Buffer.from('before')
     const result = await written((output) => {
       output.write(buffer)
@@ -38,7 +38,7 @@ describe('output to a file', () => {
     expect(result.toString()).toBe('before')
   })
 
-  it('writes more than its chunks hold, whole and in order', async () => {
+  it('writes more than its chunks hold, completely and in order', async () => {
     const big = Buffer.alloc(300_000, 'b')
     const lines = Array.from({length: 20_000}, (_, n) => `line ${n}\n`)
     const result = await written(async (output) => {
@@ -52,12 +52,12 @@ describe('output to a file', () => {
     expect(result.equals(Buffer.concat([big, Buffer.from(lines.join('')), big]))).toBe(true)
   })
 
-  it('never cuts a character in two', async () => {
+  it('never splits a character', async () => {
     const text = '€😀'.repeat(50_000)
     expect((await written((output) => output.write(text))).toString()).toBe(text)
   })
 
-  it('is at an end twice without complaint, and may go on after that', async () => {
+  it('may be ended twice, and used after that', async () => {
     const result = await written(async (output) => {
       output.write('one ')
       await output.end()
@@ -67,7 +67,7 @@ describe('output to a file', () => {
     expect(result.toString()).toBe('one two')
   })
 
-  it('fails in one sentence when the system refuses', async () => {
+  it('fails in one sentence if the system refuses to write', async () => {
     const fd = openSync(join(folder, 'out'), 'r')
     const output = new Output(fd)
     output.write('x')
@@ -85,7 +85,7 @@ describe.skipIf(process.platform === 'win32')('output to a pipe', () => {
     return {reader, writer: openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)}
   }
 
-  it('holds the caller back while the reader is slower, and loses nothing', async () => {
+  it('makes the caller wait while the reader is slower, and loses nothing', async () => {
     const {reader, writer} = pipe()
     const output = new Output(writer)
     const sent = Buffer.alloc(1_000_000, 'abcdefg')
@@ -105,7 +105,7 @@ describe.skipIf(process.platform === 'win32')('output to a pipe', () => {
     closeSync(reader)
   })
 
-  it('tells when the reader has gone, and lets go of the rest', async () => {
+  it('reports that the reader has gone, and discards the rest', async () => {
     const {reader, writer} = pipe()
     const output = new Output(writer)
     output.write('x')

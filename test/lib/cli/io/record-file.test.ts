@@ -9,8 +9,8 @@ import {recordWriter} from '../../../../src/lib/core/record.ts'
 const folder = mkdtempSync(join(tmpdir(), 'bus-tape-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
-describe('a tape', () => {
-  test('has a record a line, for its owner only, as soon as it was given', () => {
+describe('a record file', () => {
+  test('has one record per line, for its owner only, as soon as it was passed', () => {
     const path = join(folder, 'new.ndjson')
     const messages = [new Message('a', 'é'), new Message('b', Uint8Array.of(0xff))]
     const write = recordWriter()
@@ -20,7 +20,7 @@ describe('a tape', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600)
   })
 
-  test('may be an empty file, never one with something in it', () => {
+  test('may be an existing empty file, but not one with content', () => {
     const path = join(folder, 'old.ndjson')
     writeFileSync(path, '')
     openTape(path)[Symbol.dispose]()
@@ -34,7 +34,7 @@ describe('a tape', () => {
     expect(() => openTape(path)).toThrow(`cannot write ${path}: there is no such folder`)
   })
 
-  test('fails when the disk is full', () => {
+  test('fails if the disk is full', () => {
     using tape = openTape('/dev/full')
     expect(() => tape.record([new Message('a', 'x')])).toThrow('cannot write /dev/full: the disk is full')
   })

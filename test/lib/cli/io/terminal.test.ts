@@ -14,6 +14,6 @@ describe('colour', () => {
   })
 })
 
-it('a file descriptor that is not open is no terminal', () => {
+it('a file descriptor that is not open is not a terminal', () => {
   expect(isTerminal(987)).toBe(false)
 })

@@ -9,7 +9,7 @@ async function recorded(values: Iterable<number>) {
 const upTo = (n: number) => Array.from({length: n}, (_, i) => i + 1)
 
 describe('percentiles', () => {
-  test('are those of the values, to three digits', async () => {
+  test('are those of the values, accurate to three digits', async () => {
     const summary = (await recorded(upTo(10_000))).summary()
     expect(summary).toMatchObject({min: 1})
     for (const [name, value] of Object.entries({
@@ -24,42 +24,42 @@ describe('percentiles', () => {
     }
   })
 
-  test('tell microseconds apart', async () => {
+  test('distinguish microseconds', async () => {
     const summary = (await recorded([0.0031, 0.0042, 0.0042])).summary()
     expect(summary).toMatchObject({min: 0.0031, p50: 0.0042, max: 0.0042})
   })
 
-  test('never pass the maximum', async () => {
+  test('never exceed the maximum', async () => {
     const summary = (await recorded([23.5961])).summary()
     expect(summary).toMatchObject({p50: 23.5961, p999: 23.5961, max: 23.5961})
   })
 
-  test('of several recordings can be put together', async () => {
+  test('of several recordings can be combined', async () => {
     const [one, other] = [await recorded(upTo(500)), await recorded(upTo(1000).slice(500))]
     one.add(other.counts())
     expect(one.summary()).toEqual((await recorded(upTo(1000))).summary())
   })
 
-  test('of nothing are nothing', async () => {
+  test('of no values are absent', async () => {
     const latencies = await recorded([])
     expect(latencies.summary()).toBeUndefined()
     expect(latencies.draw(80)).toEqual([])
   })
 
-  test('hold an hour as well as nothing at all', async () => {
+  test('cover zero as well as an hour', async () => {
     const summary = (await recorded([0, 3_600_000])).summary()
     expect(summary?.max).toBeGreaterThan(3_590_000)
   })
 
-  test('make one line', () => {
+  test('fit on one line', () => {
     expect(latencyLine({min: 0.1, mean: 1, p50: 0.21, p90: 0.5, p99: 1.25, p999: 12.4, p9999: 80, max: 1203})).toBe(
       'p50 210 µs · p90 500 µs · p99 1.3 ms · p99.9 12 ms · p99.99 80 ms · max 1.2 s',
     )
   })
 })
 
-describe('the drawing', () => {
-  test('has a bar for each range, counts and shares', async () => {
+describe('a drawn histogram', () => {
+  test('has a bar for each range, with counts and shares', async () => {
     const latencies = await recorded([...Array(80).fill(0.12), ...Array(19).fill(0.4), 2.5])
     expect(latencies.draw(60)).toEqual([
       '< 150 µs █████████████████████████████████████ 80.0 %  80',
@@ -86,7 +86,7 @@ describe('the drawing', () => {
     expect(lines.map((line) => Number(line.split(' ').at(-1))).reduce((a, b) => a + b)).toBe(8)
   })
 
-  test('of one value is one bar', async () => {
+  test('of one value has one bar', async () => {
     expect((await recorded([1])).draw(60)).toEqual([expect.stringMatching(/^< 1\.5 ms █+ 100\.0 % {2}1$/)])
   })
 })

@@ -18,7 +18,7 @@ function shown(message: Message): string {
     .replace(clock ?? '', 'TIME')
 }
 
-describe('a message as people see it', () => {
+describe('a message for people', () => {
   test.each<[string, Message, string]>([
     ['short text', of('hello'), '[1] TIME orders.created hello\n'],
     ['short JSON', of('{"id": 7}'), '[1] TIME orders.created {"id": 7}\n'],
@@ -50,28 +50,28 @@ describe('a message as people see it', () => {
     expect(shown(message)).toBe(expected)
   })
 
-  test('lays out long JSON and keeps its numbers', () => {
+  test('has long JSON formatted with its numbers unchanged', () => {
     const json = `{"id":12345678901234567890,"pad":"${'x'.repeat(100)}"}`
     expect(shown(of(json))).toBe(
       `[1] TIME orders.created · 136 B\n    {\n      "id": 12345678901234567890,\n      "pad": "${'x'.repeat(100)}"\n    }\n`,
     )
   })
 
-  test('lets no control character through, from any part of the message', () => {
+  test('contains no control character from any part of the message', () => {
     const evil = '\x1b[2J\x9b0m\x07\u202e\r'
     const message = new Message(`a.${evil}`, `${evil}\n${evil}`, [['N', evil]], `r.${evil}`, undefined, at)
     expect(humanView().message(message, 1)).not.toMatch(/(?!\n)[\p{Cc}\u202e]/u)
     expect(humanView().message(message, 1)).toContain('\\x1b[2J\\x9b0m\\x07\\u202e\\r')
   })
 
-  test('without its payload is its size and headers', () => {
+  test('without its payload has its size and headers', () => {
     const view = humanView({headersOnly: true})
     expect(view.message(of('hello', [['Trace', 'x']]), 1).replace(clock ?? '', 'TIME')).toBe(
       '[1] TIME orders.created · 5 B\n    Trace: x\n',
     )
   })
 
-  test('is the same text with colours', () => {
+  test('has the same text in colour', () => {
     const paint = new Chalk({level: 1})
     const message = of('hello', [['Trace', 'x']], 'r')
     const coloured = humanView({paint}).message(message, 1)
@@ -79,35 +79,35 @@ describe('a message as people see it', () => {
     expect(stripVTControlCharacters(coloured)).toBe(humanView().message(message, 1))
   })
 
-  test('alone is its headers and its payload', () => {
+  test('without its subject has headers and payload', () => {
     expect(humanView().content(of('hello', [['Trace', 'x']]))).toBe('Trace: x\nhello\n')
   })
 })
 
-describe('a request with its reply as people see it', () => {
+describe('a request and its reply for people', () => {
   const exchange = (request: Message, reply: Message | undefined) =>
     humanView()
       .exchange({request, reply, ms: reply && 1.23, again: false}, 1)
       .replace(clock ?? '', 'TIME')
 
-  test('stands on two lines when both are short', () => {
+  test('are on two lines if both are short', () => {
     expect(exchange(of('hi', [], '_INBOX.1'), of('hello Ann'))).toBe(
       '[1] TIME orders.created hi\n    ↳ 1.2 ms hello Ann\n',
     )
   })
 
-  test('has headers and longer payloads below each', () => {
+  test('have headers and longer payloads below them', () => {
     expect(exchange(of('hi', [['T', '1']], '_INBOX.1'), of('a\nb', [['Nats-Service-Error', 'no']]))).toBe(
       '[1] TIME orders.created\n    T: 1\n    hi\n    ↳ 1.2 ms\n      Nats-Service-Error: no\n      a\n      b\n',
     )
   })
 
-  test('says when there was none', () => {
+  test('show that there was no reply', () => {
     expect(exchange(of('hi', [], '_INBOX.1'), undefined)).toBe('[1] TIME orders.created hi\n    ↳ no reply\n')
   })
 })
 
-test('a stored message has its sequence, and its date when that is not today', () => {
+test('a stored message has its sequence, and its date if it is not today', () => {
   const {message} = humanView({stored: true})
   const now = Date.now()
   expect(message(new Message('a', 'x', [], undefined, 42, now), 1)).toBe(`#42 ${localClock()(now)} a x\n`)

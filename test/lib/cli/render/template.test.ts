@@ -41,18 +41,18 @@ describe('a format', () => {
     expect(filled(template)).toBe(expected)
   })
 
-  test('is empty where the message has no such thing', () => {
+  test('is empty for a missing field', () => {
     const bare = new Message('a', 'hello')
     expect(filled('[{seq}{reply}{headers.Trace}{json}{json.a.b}]', bare)).toBe('[]')
     expect(filled('[{json.user.name.length}{json.constructor}{json.tags.9}]')).toBe('[]')
     expect(filled('{headers}', bare)).toBe('{}')
   })
 
-  test('of bytes that are not UTF-8 has their base64 exactly', () => {
+  test('of bytes that are not UTF-8 has their exact base64', () => {
     expect(filled('{base64} {bytes} {text}', new Message('a', Uint8Array.of(0xff, 0)))).toBe('/wA= 2 \ufffd\0')
   })
 
-  test('for a terminal makes safe what comes from the message, not what was asked for', () => {
+  test('for a terminal escapes text of the message, but not the template', () => {
     const hostile = new Message('a', 'x\x1b[2J\n', [['T', '\x9b31m']])
     const format = compileFormat('\\e[1m{text}|{headers.T}\\n', {safe: true})
     expect(format(hostile, 1)).toBe('\x1b[1mx\\x1b[2J\\n|\\x9b31m\n')
@@ -73,7 +73,7 @@ describe('a format', () => {
 })
 
 describe('a delimiter', () => {
-  test('may be written with escapes', () => {
+  test('may contain escapes', () => {
     expect(['\\0', '\\r\\n', '--', '\\x1e', ''].map((text) => unescapeText(text, '--delimiter'))).toEqual([
       '\0',
       '\r\n',

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import * as units from '../../../../src/lib/cli/render/units.ts'
 
-describe('what people write', () => {
+describe('an input unit:', () => {
   it.each([
     ['100ms', 100],
     ['250us', 0.25],
@@ -27,7 +27,7 @@ describe('what people write', () => {
     expect(() => units.parseDuration(text)).toThrow(reason)
   })
 
-  it('the age 99d is as long as one likes', () => {
+  it('the age 99d may exceed the limit of a timer', () => {
     expect(units.parseAge('99d')).toBe(99 * 86_400_000)
     expect(() => units.parseAge('99')).toThrow('it has no unit')
   })
@@ -35,7 +35,7 @@ describe('what people write', () => {
   it.each([
     ['50ms..200ms', {fromMs: 50, toMs: 200}],
     ['50ms', {fromMs: 50, toMs: 50}],
-  ])('the range %s is understood', (text, range) => {
+  ])('the range %s is parsed', (text, range) => {
     expect(units.parseDurationRange(text)).toEqual(range)
   })
 
@@ -65,7 +65,7 @@ describe('what people write', () => {
     ['0.5/s', 0.5],
     ['1.5k/s', 1500],
     ['3M/m', 50_000],
-  ])('the rate %s is %d a second', (text, perSecond) => {
+  ])('the rate %s is %d per second', (text, perSecond) => {
     expect(units.parseRate(text)).toBe(perSecond)
   })
 
@@ -87,7 +87,7 @@ describe('what people write', () => {
   })
 })
 
-describe('what people read', () => {
+describe('an output unit:', () => {
   it.each([
     [0.25, '250 µs'],
     [1.24, '1.2 ms'],
@@ -126,7 +126,7 @@ describe('what people read', () => {
     [2.94, '2.9/s'],
     [412_345.4, '412,345/s'],
     [Number.NaN, '0/s'],
-  ])('%d a second is %s', (rate, text) => {
+  ])('%d per second is %s', (rate, text) => {
     expect(units.formatRate(rate)).toBe(text)
   })
 
@@ -139,7 +139,7 @@ describe('what people read', () => {
     expect(units.formatAgo(1000, now)).toBe(text)
   })
 
-  it('counts things', () => {
+  it('counted things are singular or plural', () => {
     expect([0, 1, 1234].map((count) => units.counted(count, 'message'))).toEqual([
       '0 messages',
       '1 message',

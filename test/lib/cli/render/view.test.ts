@@ -32,7 +32,7 @@ describe('a view', () => {
     expect(await shown({raw: true})).toBe('{"n":1}\n\xff\n\0\n\n')
   })
 
-  test('of raw payloads has the delimiter that was asked for, or none', async () => {
+  test('of raw payloads has the given delimiter, or none', async () => {
     expect(await shown({raw: true, delimiter: '\\0'})).toBe('{"n":1}\0\xff\n\0\0\0')
     expect(await shown({raw: true, delimiter: ''})).toBe('{"n":1}\xff\n\0')
   })
@@ -41,12 +41,12 @@ describe('a view', () => {
     expect(await shown({raw: true}, [new Message('a', '\x1b[1m')], true)).toBe('\x1b[1m\n')
   })
 
-  test('in JSON is a record a line', async () => {
+  test('in JSON has one record per line', async () => {
     const write = recordWriter()
     expect(await shown({json: true})).toBe([text, bytes, empty].map((message) => `${write(message)}\n`).join(''))
   })
 
-  test('in JSON is the same JSON on a terminal, with nothing that could move the cursor', async () => {
+  test('in JSON is equivalent JSON on a terminal, without control characters', async () => {
     const hostile = new Message('a.\x9bb', '"\x7f\x9b\u202e"', [], undefined, 1, noon)
     const line = await shown({json: true}, [hostile], true)
     expect(line).not.toMatch(/[\x7f-\x9f]/)
@@ -60,17 +60,17 @@ describe('a view', () => {
     expect(await shown({'headers-only': true}, [text])).toMatch(/^\[1] \S+ a\.b \xc2\xb7 7 B\n {4}T: 1\n$/)
   })
 
-  test('of subjects only has one a line', async () => {
+  test('of subjects only has one per line', async () => {
     expect(await shown({'subjects-only': true})).toBe('a.b\na.c\na.d\n')
     expect(await shown({'subjects-only': true, json: true}, [text])).toBe('{"subject":"a.b"}\n')
     expect(await shown({'subjects-only': true, delimiter: ','})).toBe('a.b,a.c,a.d,')
   })
 
-  test('by a format has what the format says', async () => {
+  test('with a format is rendered by the template', async () => {
     expect(await shown({format: '{n}:{subject};'})).toBe('1:a.b;2:a.c;3:a.d;')
   })
 
-  test('numbers messages on from batch to batch', async () => {
+  test('numbers messages across batches', async () => {
     const out = sink()
     const view = await chooseView({format: '{n} '}, {terminal: false})
     await view.show([text, bytes], out)
@@ -78,7 +78,7 @@ describe('a view', () => {
     expect(out.written.toString()).toBe('1 2 3 ')
   })
 
-  test('of a selection has what the expression gives, and nothing where it gives nothing', async () => {
+  test('of a selection has the result of the expression, and nothing if there is none', async () => {
     const out = sink()
     const view = await chooseView({select: 'json.n'}, {terminal: false})
     expect(await view.show([text, bytes, empty], out)).toBe(1)
@@ -91,7 +91,7 @@ describe('a view', () => {
     expect(await shown({select: 'text', raw: true}, [new Message('a', '\x1b[1m')], true)).toBe('\x1b[1m\n')
   })
 
-  test('of a selection passes over what it cannot be applied to, and says so once', async () => {
+  test('of a selection skips messages on which the expression fails, and reports that once', async () => {
     const said: string[] = []
     const onFailure = (sentence: string) => said.push(sentence)
     const view = await chooseView({select: '$uppercase(json.n)'}, {terminal: false, onFailure})

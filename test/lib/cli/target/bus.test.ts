@@ -9,7 +9,7 @@ const without = (...names: (keyof typeof all)[]) =>
   Object.fromEntries(Object.entries(all).filter(([name]) => !names.includes(name as keyof typeof all)))
 
 describe('the chosen bus', () => {
-  it('is what --bus says, before all else', () => {
+  it('is --bus first', () => {
     expect(chooseBus({bus: 'memory:flag'}, all)).toEqual({url: 'memory:flag', why: '--bus'})
   })
 
@@ -34,7 +34,7 @@ describe('the chosen bus', () => {
     expect(chooseBus({}, without('BUS_URL', 'BUS_CONTEXT'))).toEqual({url: 'nats://n:4222', why: 'NATS_URL'})
   })
 
-  it('is refused, and not another one, where the chosen context cannot be read', () => {
+  it('is refused, instead of replaced, if the selected context cannot be read', () => {
     const config = mkdtempSync(join(tmpdir(), 'unreadable-'))
     mkdirSync(join(config, 'busline', 'context.txt'), {recursive: true})
     expect(() => chooseBus({}, {XDG_CONFIG_HOME: config, HOME: '/home/ann'})).toThrow(
@@ -43,11 +43,11 @@ describe('the chosen bus', () => {
     rmSync(config, {recursive: true})
   })
 
-  it('takes host:port in NATS_URL, as the NATS tools do', () => {
+  it('accepts host:port in NATS_URL, like the NATS tools', () => {
     expect(chooseBus({}, {NATS_URL: 'h1:4222,tls://h2'}).url).toBe('nats://h1:4222,tls://h2')
   })
 
-  it('is the context of NATS_CONTEXT next, then the one that was chosen for good', () => {
+  it('is the context of NATS_CONTEXT next, then the one selected with context use', () => {
     const config = mkdtempSync(join(tmpdir(), 'bus-test-'))
     const env = {XDG_CONFIG_HOME: config, HOME: '/home/ann'}
     expect(chooseBus({}, env).why).toBe('your own bus file')
@@ -62,7 +62,7 @@ describe('the chosen bus', () => {
     [{HOME: '/home/ann'}, 'sqlite:/home/ann/.local/state/busline/bus.db'],
     [{HOME: '/home/ann', XDG_STATE_HOME: '/state'}, 'sqlite:/state/busline/bus.db'],
     [{HOME: '/home/ann', BUS_URL: '', BUS_CONTEXT: '', NATS_URL: ''}, 'sqlite:/home/ann/.local/state/busline/bus.db'],
-  ])('is the per-user file in the end: %j', (env, url) => {
+  ])('is the per-user file last: %j', (env, url) => {
     expect(chooseBus({}, env)).toEqual({url, why: 'your own bus file'})
   })
 })
@@ -71,19 +71,19 @@ describe('the folder of the per-user file', () => {
   const home = mkdtempSync(join(tmpdir(), 'bus-test-'))
   afterAll(() => rmSync(home, {recursive: true}))
 
-  it('is made, for its owner only', async () => {
+  it('is created for its owner only', async () => {
     const chosen = await findBus({}, {HOME: home})
     prepareBus(chosen)
     expect(statSync(dirname(chosen.url.slice('sqlite:'.length))).mode & 0o777).toBe(0o700)
   })
 
-  it('is a failure in one sentence when it cannot be made', async () => {
+  it('causes a failure in one sentence if it cannot be created', async () => {
     writeFileSync(join(home, 'file'), '')
     const chosen = await findBus({}, {XDG_STATE_HOME: join(home, 'file')})
     expect(() => prepareBus(chosen)).toThrow(/^cannot create the folder of your bus file/)
   })
 
-  it('is left to the driver for a bus that was named', () => {
+  it('is not created if another bus is named', () => {
     prepareBus({url: `sqlite:${join(home, 'other', 'bus.db')}`, why: '--bus'})
     expect(() => statSync(join(home, 'other'))).toThrow()
   })

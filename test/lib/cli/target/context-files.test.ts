@@ -39,7 +39,7 @@ function own(name: string, text: string, mode = 0o600): string {
 }
 
 describe('a context', () => {
-  it('of the NATS CLI is read as it is, its empty fields left out', () => {
+  it('of the NATS CLI is read unchanged, except for its empty fields', () => {
     const path = nats('prod', {url: 'nats://a:4222,b:4222', creds: '~/x.creds', tls_first: true})
     expect(findContext('prod', env)).toEqual({
       ...{
@@ -55,12 +55,12 @@ describe('a context', () => {
     })
   })
 
-  it('without a URL is the usual server', () => {
+  it('without a URL is the default server', () => {
     nats('bare', {})
     expect(findContext('bare', env).url).toBe('nats://127.0.0.1:4222')
   })
 
-  it('of ours comes before one of the NATS CLI with the same name', () => {
+  it('of busline takes precedence over one of the NATS CLI with the same name', () => {
     nats('both', {url: 'nats://theirs'})
     own('both', '{"url": "nats://ours", "timeout": "1.5s"}')
     expect(findContext('both', env)).toMatchObject({from: 'busline', url: 'nats://ours', timeoutMs: 1500})
@@ -72,7 +72,7 @@ describe('a context', () => {
     expect(findContext(path, {})).toMatchObject({name: 'elsewhere', url: 'nats://e'})
   })
 
-  it('that is not there is a failure that names the nearest', () => {
+  it('that does not exist is a failure with the nearest name', () => {
     const hints = ['--context prod', 'bus context ls']
     expect(() => findContext('prdo', env)).toThrow(expect.objectContaining({kind: 'notFound', try: hints}))
     expect(() => findContext('prod', {XDG_CONFIG_HOME: '/nowhere'})).toThrow(
@@ -111,7 +111,7 @@ describe('a context', () => {
     expect(() => findContext('bad', env)).toThrow(path)
   })
 
-  it('is loose when others can read a secret of ours', () => {
+  it('is unsafe if others can read a secret of busline', () => {
     const secret = '{"url": "nats://a", "password": "x", "user": "u"}'
     const isLoose = (text: string, mode: number) => {
       const path = own('loose', text)

@@ -51,7 +51,7 @@ describe('a path', () => {
     expect(pathOf(value, 'ca', env)).toBe(path)
   })
 
-  it('of a certificate is nothing else than a path', () => {
+  it('of a certificate cannot be anything else', () => {
     for (const value of ['env://SECRET', inData, 'op://a/b']) {
       expect(failure(() => pathOf(value, 'ca', env))).toMatchObject({
         kind: 'usage',
@@ -60,7 +60,7 @@ describe('a path', () => {
     }
   })
 
-  it('with a variable that is not set is refused', () => {
+  it('with an unset variable is refused', () => {
     expect(failure(() => material('$NOPE/x', 'creds', env)).message).toBe(
       'creds names the variable NOPE, which is not set',
     )
@@ -68,7 +68,7 @@ describe('a path', () => {
 })
 
 describe('a secret', () => {
-  it('stands in the environment', () => {
+  it('is read from the environment', () => {
     expect(material('env://SECRET', 'creds', env)).toEqual({text: 'of the environment'})
     expect(readSecretText('env://SECRET', 'token', env)).toBe('of the environment')
     expect(failure(() => readSecretText('env://NOPE', 'token', env)).message).toContain(
@@ -76,7 +76,7 @@ describe('a secret', () => {
     )
   })
 
-  it('stands in the value', () => {
+  it('may be in the value itself', () => {
     expect(material(inData, 'creds', env)).toEqual({text: 'inline'})
     expect(readSecretText(inData.replace('data:', 'data:application/octet-stream'), 'token', env)).toBe('inline')
     expect(failure(() => readSecretText('data:secret', 'token', env)).message).toBe(
@@ -95,29 +95,29 @@ describe('a secret', () => {
       expect(readSecretText(value, 'token', env)).toBe(value)
   })
 
-  it.each(['op://vault/item', 'nsc://op/acct/user'])('that another program keeps is refused by name: %s', (value) => {
+  it.each(['op://vault/item', 'nsc://op/acct/user'])('that another program stores is refused by name: %s', (value) => {
     const scheme = value.slice(0, value.indexOf('/') + 2)
     for (const act of [() => material(value, 'creds', env), () => readSecretText(value, 'creds', env)]) {
       expect(failure(act)).toMatchObject({kind: 'usage', message: expect.stringContaining(`(${scheme})`)})
     }
   })
 
-  it('of the command line is a text of the right form, or a file', () => {
+  it('on the command line is a text in the expected form, or a file', () => {
     expect(textOrFile('SUAABCDEFGHIJKLMNOPQRSTUV', 'seed', '--seed', env)).toBe('SUAABCDEFGHIJKLMNOPQRSTUV')
     expect(textOrFile(file, 'seed', '--seed', env)).toBe('from a file')
     expect(textOrFile('env://SECRET', 'seed', '--seed', env)).toBe('of the environment')
   })
 })
 
-describe('what is saved', () => {
-  it('is a whole path, or says itself where it begins', () => {
+describe('a saved value', () => {
+  it('is an absolute path, or says where it begins', () => {
     expect(lastingPath('a/b')).toBe(join(process.cwd(), 'a/b'))
     for (const value of ['/a/b', '~/a', '$DIR/a', 'env://SECRET', inData]) expect(lastingPath(value)).toBe(value)
     expect(lastingText('SUAABCDEFGHIJKLMNOPQRSTUV', 'seed')).toBe('SUAABCDEFGHIJKLMNOPQRSTUV')
     expect(lastingText('/a/seed', 'seed')).toBe('file:///a/seed')
   })
 
-  it('may be shown when it only says where the secret is', () => {
+  it('may be shown if it only refers to a secret', () => {
     expect(['env://A', 'file:///a', 'op://a'].map(isReference)).toEqual([true, true, true])
     expect(['plain', inData, '/a/b'].map(isReference)).toEqual([false, false, false])
   })

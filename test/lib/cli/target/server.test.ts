@@ -47,12 +47,12 @@ describe('the login', () => {
     expect(inContext(fields).server.login?.token).toBe('of the context')
   })
 
-  it('comes whole from one place: a token of the environment does not go with a user of the flags', () => {
+  it('comes completely from one place: a token of the environment is not combined with a user of the flags', () => {
     const {login} = given({user: 'ann', password: 'x'}, {NATS_TOKEN: 'e', NATS_CREDS: '/e.creds'}).server
     expect(login).toEqual({user: 'ann', password: 'x', token: undefined})
   })
 
-  it('takes a missing password from the next place', () => {
+  it('may get a missing password from the next place', () => {
     expect(given({user: 'ann'}, {NATS_PASSWORD: 'e'}).server.login).toMatchObject({user: 'ann', password: 'e'})
     expect(inContext({user: 'ann'}, {password: 'f'}).server.login).toMatchObject({user: 'ann', password: 'f'})
   })
@@ -64,18 +64,18 @@ describe('the login', () => {
   it.each<[ServerFlags, string]>([
     [{user: 'a', password: 'hunter2', creds: '/x'}, '--user and --creds are different logins'],
     [{creds: '/x', nkey: '/y'}, '--creds and --nkey are different logins'],
-  ])('is one: %j', (flags, sentence) => {
+  ])('must be unique: %j', (flags, sentence) => {
     expect(() => given(flags)).toThrow(expect.objectContaining({kind: 'usage', message: sentence}))
   })
 
-  it('of the environment is left alone when the URL has one', () => {
+  it('of the environment is not used if the URL has one', () => {
     const found = reach({url: 'nats://u:p@a', context: undefined, why: '--bus'}, {}, {NATS_CREDS: '/e.creds'})
     expect(found).toMatchObject({server: {login: {}}, warnings: []})
     expect(found.server.login?.credsFile).toBeUndefined()
   })
 })
 
-describe('a login that goes to a bus from elsewhere', () => {
+describe('a login that is sent to a bus from another place', () => {
   const chosen = (why: string, url_: string | undefined, fields?: ContextFields) => ({
     url: url_,
     context: fields && context(fields),
@@ -92,7 +92,7 @@ describe('a login that goes to a bus from elsewhere', () => {
     for (const why of ['BUS_URL', 'NATS_URL']) expect(reach(chosen(why, url), {}, env).warnings).toEqual([])
   })
 
-  it('of a context is reported, unless it is its URL', () => {
+  it('of a context is reported, unless the URL is from the same context', () => {
     const fields = {user: 'ann', password: 'hunter2'}
     expect(reach(chosen('--bus', url, fields), {}, {}).warnings).toEqual([
       'the login from the context "prod" is sent to nats://a:4222 (--bus)',
@@ -101,7 +101,7 @@ describe('a login that goes to a bus from elsewhere', () => {
     expect(inContext(fields).warnings).toEqual([])
   })
 
-  it('of the command line was meant for it', () => {
+  it('of the command line is not reported', () => {
     expect(reach(chosen('NATS_URL', url), {token: 'f'}, {}).warnings).toEqual([])
   })
 })
@@ -115,14 +115,14 @@ describe('TLS', () => {
     expect(inContext(fields).server.tls).toMatchObject({caFile: '/c/ca', certFile: '/c/cert', keyFile: '/c/key'})
   })
 
-  it('without a look at the certificate is reported', () => {
+  it('without verification of the certificate is reported', () => {
     const warning = ['any certificate of nats://a:4222 is accepted: the server may be an impostor']
     expect(given({insecure: true})).toMatchObject({server: {tls: {insecure: true}}, warnings: warning})
     expect(inContext({insecure: true}).warnings).toHaveLength(1)
   })
 })
 
-describe('how the server is reached', () => {
+describe('the way to reach a server', () => {
   it('has an inbox prefix from the flags, the environment or the context', () => {
     const fields = {inbox_prefix: 'c'}
     expect(inContext(fields, {'inbox-prefix': 'f'}, {NATS_INBOX_PREFIX: 'e'}).server.inboxPrefix).toBe('f')
@@ -130,7 +130,7 @@ describe('how the server is reached', () => {
     expect(inContext(fields).server.inboxPrefix).toBe('c')
   })
 
-  it('says nothing of what was not asked for', () => {
+  it('has no option that was not given', () => {
     expect(Object.keys(given({token: 't'}).server)).toEqual(['login', 'tls'])
     expect(given({'max-reconnects': 0, 'connect-timeout': 10}).server).toMatchObject({
       maxReconnects: 0,
@@ -139,14 +139,14 @@ describe('how the server is reached', () => {
   })
 })
 
-describe('a bus without a server', () => {
+describe('a bus that is not a server', () => {
   it.each<[ServerFlags, string]>([
     [{creds: '/x'}, '--creds'],
     [{user: 'a'}, '--user'],
     [{'tls-ca': '/x'}, '--tls-ca'],
     [{'tls-first': true}, '--tls-first'],
     [{insecure: true}, '--insecure'],
-  ])('takes no login: %j', async (flags, name) => {
+  ])('refuses the login %j', async (flags, name) => {
     const failing = findBus({...flags, bus: 'sqlite:./x.db'}, {})
     await expect(failing).rejects.toMatchObject({
       kind: 'usage',
@@ -154,7 +154,7 @@ describe('a bus without a server', () => {
     })
   })
 
-  it('does not look at the environment, nor at how to connect', async () => {
+  it('ignores the environment and connection flags', async () => {
     const found = await findBus({bus: 'sqlite:./x.db', 'max-reconnects': 3}, {NATS_CREDS: '/nowhere'})
     expect(found).toMatchObject({server: {}, warnings: []})
   })

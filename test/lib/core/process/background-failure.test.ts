@@ -36,14 +36,14 @@ async function failing(): Promise<Transport> {
   }
 }
 
-describe('a subscription that fails in the background becomes a warning where nobody listens', () => {
+describe('a subscription that fails in the background becomes a warning without a listener', () => {
   test('of a messenger', async () => {
     const all = warnings()
     await new Messenger(await failing(), {}).stream('a', () => {})
     await expect.poll(() => all).toEqual(['messages on "a": the server closed it'])
   })
 
-  test('of a method that is served, which also fails its close', async () => {
+  test('of a served method, which also fails its close', async () => {
     const all = warnings()
     const registration = await register(await failing(), 'a', () => '')
     await expect.poll(() => all).toEqual(['calls on "a": the server closed it'])

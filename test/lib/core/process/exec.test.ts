@@ -10,7 +10,7 @@ const script = (code: string, ...rest: string[]): string[] => [node, '-e', code,
 const capture = (program: Program, maxBytes = 1 << 20) => run(program, maxBytes)
 
 describe('a program', () => {
-  test('gets the bytes on stdin and gives back the bytes of its stdout', async () => {
+  test('gets bytes on stdin, and its stdout is returned as bytes', async () => {
     const input = Uint8Array.from({length: 256}, (_, i) => i)
     const done = await capture({argv: ['cat'], input})
     expect([...done.stdout]).toEqual([...input])
@@ -24,13 +24,13 @@ describe('a program', () => {
     expect(done.stdout.length).toBe(3_000_000)
   })
 
-  test('gets its arguments as given, with no shell in between', async () => {
+  test('gets its arguments as given, without a shell', async () => {
     const odd = ['$HOME', 'a b', '', '"', ';ls', '*']
     const done = await capture({argv: script('console.log(JSON.stringify(process.argv.slice(1)))', ...odd)})
     expect(JSON.parse(Buffer.from(done.stdout).toString())).toEqual(odd)
   })
 
-  test('gets the environment added to ours', async () => {
+  test('gets variables added to our environment', async () => {
     const done = await capture({
       argv: script('console.log(process.env.BUS_SUBJECT, !!process.env.PATH)'),
       env: {BUS_SUBJECT: 'a.b'},
@@ -38,7 +38,7 @@ describe('a program', () => {
     expect(Buffer.from(done.stdout).toString()).toBe('a.b true\n')
   })
 
-  test('that does not read a large stdin does no harm', async () => {
+  test('that does not read a large stdin causes no failure', async () => {
     const done = await capture({
       argv: script('process.stdin.destroy(); console.log("done")'),
       input: 'x'.repeat(5_000_000),
@@ -47,7 +47,7 @@ describe('a program', () => {
     expect(done.ending).toMatchObject({kind: 'exited', code: 0})
   })
 
-  test('streams its stdout as it comes', async () => {
+  test('has its stdout streamed as it arrives', async () => {
     const running = start({
       argv: script('process.stdin.on("data", (d) => process.stdout.write(d)); console.log("ready")'),
       input: 'end',
@@ -60,19 +60,19 @@ describe('a program', () => {
 })
 
 describe('a program that fails', () => {
-  test('gives its exit code and the last line of stderr', async () => {
+  test('is reported with its exit code and the last line of stderr', async () => {
     const argv = script('console.error("first\\nlast words\\n"); process.exit(3)')
     const {ending} = await capture({argv})
     expect(ending).toEqual({kind: 'exited', code: 3, reason: 'last words'})
     expect(failureOf(ending, ['check'])).toBe('check exited with 3: last words')
   })
 
-  test('by a signal names the signal', async () => {
+  test('with a signal is reported with the signal', async () => {
     const {ending} = await capture({argv: script('process.kill(process.pid, "SIGKILL")')})
     expect(failureOf(ending, ['check'])).toBe('check was killed by SIGKILL')
   })
 
-  test('to start says why', async () => {
+  test('to start is reported with the reason', async () => {
     const {ending, stdout} = await capture({argv: ['/nowhere/at-all'], input: 'x'})
     expect(stdout.length).toBe(0)
     expect(failureOf(ending, ['/nowhere/at-all'])).toBe('/nowhere/at-all did not start: no such program')
@@ -80,7 +80,7 @@ describe('a program that fails', () => {
     expect(nul.ending.kind).toBe('notStarted')
   })
 
-  test('shows its stderr while it runs', async () => {
+  test('has its stderr streamed while it runs', async () => {
     const seen: string[] = []
     await capture({
       argv: script('console.error("talk")'),
@@ -111,7 +111,7 @@ describe('a program that fails', () => {
     await expect.poll(() => isAlive(grandchild)).toBe(false)
   })
 
-  test('within its timeout says so', async () => {
+  test('after its timeout is reported with the timeout', async () => {
     const {ending} = await capture({argv: script('console.error("busy"); setInterval(() => {}, 1000)'), timeoutMs: 300})
     expect(ending.kind).toBe('timeout')
     expect(failureOf(ending, ['slow'])).toMatch(/^slow did not exit within 300 ms/)
@@ -126,7 +126,7 @@ describe('a program that fails', () => {
     expect(Buffer.from(stdout).toString()).toBe('told\n')
   })
 
-  test('to let go of its stdout is not waited for past the timeout', async () => {
+  test('to close its stdout is not waited for after the timeout', async () => {
     const away = `require("child_process").spawn("sleep", ["20"], {detached: true, stdio: "inherit"}).unref()`
     const {ending} = await capture({argv: script(away), timeoutMs: 300})
     expect(ending.kind).toBe('timeout')

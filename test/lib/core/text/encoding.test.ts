@@ -3,7 +3,7 @@ import {describe, expect, test} from 'vitest'
 import {decode, hexPreview, textWherePossible, toBase64, utf8Text} from '../../../../src/lib/core/text/encoding.ts'
 
 describe('encoded bytes', () => {
-  test('come back from base64, URL-safe base64 and hex, also with white space', () => {
+  test('are restored from base64, URL-safe base64 and hex, also with white space', () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
         const buffer = Buffer.from(bytes)
@@ -32,7 +32,7 @@ describe('encoded bytes', () => {
     expect(() => decode(text, encoding, 'the body')).toThrow(sentence)
   })
 
-  test('are text exactly when they are UTF-8, with their byte order mark', () => {
+  test('are text if and only if they are UTF-8, with their byte order mark', () => {
     expect(utf8Text(Buffer.from('\ufeffé'))).toBe('\ufeffé')
     expect(utf8Text(Uint8Array.of(0xc3))).toBeUndefined()
     expect(textWherePossible(Buffer.from('a'))).toBe('a')

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import {expect, test} from 'vitest'
 import {exactText} from '../../../../src/lib/core/text/exact-text.ts'
 
-test('bytes that are not UTF-8 come back from exact text, where each of them is a lone surrogate', () => {
+test('bytes that are not UTF-8 are restored from exact text, in which each of them is a lone surrogate', () => {
   const back = (text: string) =>
     Buffer.concat(
       [...text].map((char) =>

@@ -3,7 +3,7 @@ import {describe, expect, test} from 'vitest'
 import {compactJson, looksLikeJson, parseExact, prettyJson} from '../../../../src/lib/core/text/json-text.ts'
 
 describe('JSON text', () => {
-  test('in its compact form is what JSON.stringify makes', () => {
+  test('in its compact form is the output of JSON.stringify', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom('', ' ', '\t', 4), (value, space) => {
         expect(compactJson(JSON.stringify(value, null, space))).toBe(JSON.stringify(value))
@@ -11,7 +11,7 @@ describe('JSON text', () => {
     )
   })
 
-  test('laid out is what JSON.stringify makes with two spaces', () => {
+  test('formatted is the output of JSON.stringify with two spaces', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom('', ' ', 4), (value, space) => {
         expect(prettyJson(JSON.stringify(value, null, space))).toBe(JSON.stringify(value, null, 2))
@@ -19,22 +19,22 @@ describe('JSON text', () => {
     )
   })
 
-  test('keeps every token as it stands', () => {
+  test('keeps every token unchanged', () => {
     expect(compactJson('[ 1.10, 1e400, "a \\" b" ]')).toBe('[1.10,1e400,"a \\" b"]')
     expect(prettyJson('{"a":-0,"a":[ ]}')).toBe('{\n  "a": -0,\n  "a": []\n}')
   })
 
-  test('is made compact however long its strings are', () => {
+  test('is compacted however long its strings are', () => {
     const long = JSON.stringify('\n"'.repeat(5_000_000))
     expect(compactJson(` ${long} `)).toBe(long)
   })
 
-  test('laid out grows with its length, not with its depth', () => {
+  test('formatted takes time that grows with its length, not with its depth', () => {
     const deep = '['.repeat(20_000) + ']'.repeat(20_000)
     expect(prettyJson(deep).length).toBeLessThan(deep.length * 100)
   })
 
-  test('parsed exactly comes back the same where JavaScript would round', () => {
+  test('parsed exactly is restored if JavaScript would round', () => {
     for (const text of ['12345678901234567890', '[1.0,-0,1e400,{"a":1.10}]', '"1.0"', '7']) {
       expect(JSON.stringify(parseExact(text))).toBe(text)
     }

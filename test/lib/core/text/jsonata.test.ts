@@ -39,7 +39,7 @@ describe('an expression', () => {
     expect(await evaluate(source)).toEqual(value)
   })
 
-  test('finds no json where the payload is none', async () => {
+  test('finds no json if the payload is not JSON', async () => {
     expect(await evaluate('$exists(json)', new Message('a', 'hello'))).toBe(false)
     expect(await evaluate('text', new Message('a', 'hello'))).toBe('hello')
   })
@@ -55,7 +55,7 @@ describe('an expression', () => {
     await expect(refused).rejects.toThrow(sentence)
   })
 
-  test('that cannot be applied fails as a usage error that names it', async () => {
+  test('that cannot be applied fails with a usage error that names it', async () => {
     await expect(evaluate('$uppercase(json.id)')).rejects.toMatchObject({
       kind: 'usage',
       message: expect.stringContaining('--where "$uppercase(json.id)" fails on a message: '),
@@ -110,7 +110,7 @@ describe('an expression', () => {
     })
   })
 
-  test('tells apart a hundred thousand values in no time', async () => {
+  test('distinguishes a hundred thousand values quickly', async () => {
     expect(await evaluate('$count($distinct([1..100000]))')).toBe(100_000)
     expect(await evaluate('$distinct([1, "1", {"a": 1, "b": [2]}, {"b": [2], "a": 1}, [1], 1])')).toEqual([
       1,
@@ -122,7 +122,7 @@ describe('an expression', () => {
     expect(await evaluate('$distinct(json.items.("x"))')).toBe('x')
   })
 
-  test('keeps to itself what two evaluations at the same time bind', async () => {
+  test('keeps the variables of two simultaneous evaluations separate', async () => {
     const compiled = await compileJsonata('$string($n := json.n) & $string($n)', '--where')
     const results = [1, 2, 3].map((n) => compiled(contextOf(new Message('a', `{"n":${n}}`))))
     expect(await Promise.all(results)).toEqual(['11', '22', '33'])
@@ -130,7 +130,7 @@ describe('an expression', () => {
 })
 
 describe('a result', () => {
-  test('counts as true as JSONata says', async () => {
+  test('counts as true by the rules of JSONata', async () => {
     const asJsonataSays = await compileJsonata('$boolean(v)', '--where')
     for (const v of [true, false, 1, 0, 'a', '', [0, 1], [0], [], {a: 1}, {}, null, [[]], [[1]]]) {
       expect([v, isTruthy(v)]).toEqual([v, await asJsonataSays({v})])
@@ -139,7 +139,7 @@ describe('a result', () => {
     expect(isTruthy(await evaluate('function($x){$x}'))).toBe(false)
   })
 
-  test('is text as it stands and compact JSON for the rest', async () => {
+  test('is unchanged if it is text, and otherwise compact JSON', async () => {
     expect(resultText('a "b"', '--select')).toBe('a "b"')
     expect(resultText({a: [1]}, '--select')).toBe('{"a":[1]}')
     expect(resultText(await evaluate('json.items.sku'), '--select')).toBe('["a","b"]')

@@ -12,10 +12,10 @@ it.each([
   ['consumer repaly', 'consumer replay'],
   ['zebra', undefined],
   ['', undefined],
-])('%j is taken for %j', (typed, meant) => {
+])('%j suggests %j', (typed, meant) => {
   expect(nearest(typed, commands)).toBe(meant)
 })
 
-it('prefers the closest', () => {
+it('the nearest word is preferred', () => {
   expect(nearest('count', ['court', 'count', 'mount'])).toBe('count')
 })

@@ -24,7 +24,7 @@ describe('placeholders', () => {
     expect(shown(text)).toBe(expected)
   })
 
-  test('say where they stand', () => {
+  test('have their position', () => {
     expect(splitPlaceholders('ab{n}', 'it')).toEqual(['ab', {name: 'n', position: 3}])
   })
 
@@ -34,7 +34,7 @@ describe('placeholders', () => {
     )
   })
 
-  test('are not seen in JSON', () => {
+  test('are not found in JSON', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const json = JSON.stringify(value)

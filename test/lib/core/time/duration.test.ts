@@ -9,7 +9,7 @@ test.each([
   [5_400_000, '1h30m'],
   [604_800_000, '7d'],
   [90_061_001, '1d1h1m1s1ms'],
-])('%d ms is written %s, and read again as the same', (ms, text) => {
+])('%d ms is written %s, and parsed as the same number', (ms, text) => {
   expect(durationText(ms)).toBe(text)
   expect(durationMs(text)).toBe(ms)
 })

@@ -11,7 +11,7 @@ afterEach(() => {
 })
 
 describe('Timer', () => {
-  it.each([0, 5, 24 * day, 25 * day, 100 * day])('fires once after %d ms and not before', (ms) => {
+  it.each([0, 5, 24 * day, 25 * day, 100 * day])('fires once after %d ms and not earlier', (ms) => {
     const action = vi.fn()
     new Timer(ms, action)
     if (ms > 0) {
@@ -22,14 +22,14 @@ describe('Timer', () => {
     expect(action).toHaveBeenCalledTimes(1)
   })
 
-  it('never fires after an infinite time, and warns of no overflow', () => {
+  it('never fires after an infinite time, and causes no overflow warning', () => {
     const action = vi.fn()
     new Timer(Number.POSITIVE_INFINITY, action)
     vi.advanceTimersByTime(1000 * day)
     expect(action).not.toHaveBeenCalled()
   })
 
-  it('does not fire once it is cancelled, however long it had waited', () => {
+  it('does not fire after it was cancelled, however long it had waited', () => {
     const action = vi.fn()
     const timer = new Timer(60 * day, action)
     vi.advanceTimersByTime(30 * day)
@@ -41,7 +41,7 @@ describe('Timer', () => {
 })
 
 describe('Timer.refresh', () => {
-  it.each([10, 30 * day])('begins a wait of %d ms again, before and after it fired', (ms) => {
+  it.each([10, 30 * day])('restarts a wait of %d ms, before and after it fired', (ms) => {
     const action = vi.fn()
     const timer = new Timer(ms, action)
     vi.advanceTimersByTime(ms - 1)
@@ -82,7 +82,7 @@ describe('sleep', () => {
     expect(done).toHaveBeenCalledTimes(1)
   })
 
-  it('ends at once when its signal aborts, or was aborted before', async () => {
+  it('ends immediately when its signal aborts, or has aborted', async () => {
     const stop = new AbortController()
     const sleeping = sleep(1e12, stop.signal)
     stop.abort()

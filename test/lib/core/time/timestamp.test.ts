@@ -24,7 +24,7 @@ describe('a time as text', () => {
     )
   })
 
-  test('has its date when that is not today', () => {
+  test('has its date if it is not today', () => {
     const noon = new Date(2026, 0, 2, 12).getTime()
     const clock = localCalendarClock(() => noon)
     expect(clock(noon - 3_600_000)).toBe('11:00:00.000')

@@ -62,7 +62,7 @@ const numbered = (count: number, line = (n: number) => n) => [
 ]
 
 describe('publishing with acknowledgements', () => {
-  test('keeps no more under way than the window, and is not flushed before the end', async () => {
+  test('has no more messages in flight than the window, and is not flushed before the end', async () => {
     const sink = through(10)
     const publisher = sink.publisher as Slow
     const source = repeated(() => ({subject: 'a'}), 10_000)
@@ -100,7 +100,7 @@ describe('publishing with acknowledgements', () => {
     })
   })
 
-  test('names the message when it came from no line, and nothing when there was only one', async () => {
+  test('names the index of a message that does not come from a line, and nothing if there was only one message', async () => {
     const many = publishAll(
       through(10, 2),
       repeated(() => ({subject: 'a'}), 3),

@@ -45,12 +45,12 @@ describe('expectations', () => {
     ['json.a = 1 or json.total<1', 'expected json.a = 1 or json.total<1, but json.a has no value and json.total is 42'],
     ['json.total in [1,2]', 'expected json.total in [1,2], but json.total is 42'],
     ['headers.a = json.total', 'expected headers.a = json.total, but headers.a has no value and json.total is 42'],
-  ])('%s shows what was seen', async (expression, sentence) => {
+  ])('%s reports the actual value', async (expression, sentence) => {
     const error = await judge(expression, reply('{"total":42}'))
     expect(error).toMatchObject({kind: 'expectation', exitCode: 9, message: `the reply on "svc" is wrong: ${sentence}`})
   })
 
-  test('give the values seen to programs', async () => {
+  test('report the actual values to programs', async () => {
     const error = await judge(['json.total > 100', 'json.name = "x"'], reply('{"total":42,"name":["y"]}'))
     expect(error?.data).toEqual({
       expectations: [
@@ -63,13 +63,13 @@ describe('expectations', () => {
     )
   })
 
-  test('that do not fit the reply fail with 9, not as bad usage', async () => {
+  test('that do not fit the reply fail with exit code 9, not as a usage error', async () => {
     const error = await judge('json.total + 1 > 3', reply('{"total":"x"}'))
     expect(error).toMatchObject({kind: 'expectation'})
     expect(error?.message).toMatch(/: expected json\.total \+ 1 > 3, but it cannot be evaluated: .*number/)
   })
 
-  test('show no more than a glance of a long value', async () => {
+  test('shorten a long value', async () => {
     const error = await judge('text = "x"', reply('y'.repeat(5000)))
     expect(error?.message.length).toBeLessThan(300)
   })
@@ -81,7 +81,7 @@ describe('expectations', () => {
     })
   })
 
-  test('judge the first reply, and all of them as messages', async () => {
+  test('judge the first reply, and all replies as messages', async () => {
     const answers = [reply('{"n":1}'), reply('{"n":2}', [], 7)]
     expect(
       await judge('json.n = 1 and $sum(messages.json.n) = 3 and $max(messages.ms) = 7', ...answers),
@@ -91,7 +91,7 @@ describe('expectations', () => {
 })
 
 describe('a service error', () => {
-  test('is exit 8 with its code and text, whatever else is expected', async () => {
+  test('is exit code 8 with its code and text, whatever else is expected', async () => {
     expect(await judge([], refused)).toMatchObject({
       kind: 'remote',
       message: '"svc" answered with error 404: no such order',
@@ -101,7 +101,7 @@ describe('a service error', () => {
     expect(await judge([], reply('1'), refused)).toMatchObject({kind: 'remote'})
   })
 
-  test('is judged by the expectation that asks about it', async () => {
+  test('is judged by an expectation that uses status or error', async () => {
     expect(await judge('status = "error" and error.code = 404', refused)).toBeUndefined()
     expect(await judge('error.text ~> /order/', refused)).toBeUndefined()
     expect(await judge('status = "ok"', refused)).toMatchObject({
@@ -110,7 +110,7 @@ describe('a service error', () => {
     })
   })
 
-  test('may have no code or no text', () => {
+  test('may have neither code nor text', () => {
     expect(serviceFailure(reply('', [['Nats-Service-Error', 'bad']]).message, 'svc')?.message).toBe(
       '"svc" answered with error: bad',
     )

@@ -16,7 +16,7 @@ async function kept(options: FilterOptions, batch = messages): Promise<number[]>
 }
 
 describe('a filter', () => {
-  test('is not there when all is kept', async () => {
+  test('is undefined if all messages are kept', async () => {
     expect(await compileFilter({})).toBeUndefined()
     expect(await compileFilter({ignore: []})).toBeUndefined()
   })
@@ -38,17 +38,17 @@ describe('a filter', () => {
     expect(await kept(options)).toEqual(expected)
   })
 
-  test('by chance keeps the share that was asked for', async () => {
+  test('with sample keeps the given share', async () => {
     const rolls = [0.1, 0.3, 0.2, 0.9]
     expect(await kept({sample: 0.25, random: () => rolls.shift() ?? 1})).toEqual([0, 2])
   })
 
-  test('needs no promise where no expression is evaluated', async () => {
+  test('needs no promise if no expression is evaluated', async () => {
     const filter = await compileFilter({ignore: ['logs.>'], match: 'total'})
     expect(filter?.(messages)).toBeInstanceOf(Array)
   })
 
-  test('leaves out what its expression cannot be applied to, and says so once', async () => {
+  test('excludes messages on which its expression fails, and reports that once', async () => {
     const said: string[] = []
     const options = {where: '$length(json.total) > 0 or true', onFailure: (sentence: string) => said.push(sentence)}
     expect(await kept(options)).toEqual([2, 3])

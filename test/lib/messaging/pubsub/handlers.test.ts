@@ -21,7 +21,7 @@ function told(outcome: Outcome): unknown {
   return typeof outcome.data === 'string' ? outcome.data : Buffer.from(outcome.data).toString()
 }
 
-test('echo answers with the bytes and headers of the request', () => {
+test('echo replies with the bytes and headers of the request', () => {
   const bytes = Uint8Array.of(0, 255)
   const headers: Headers = [['a', '1']]
   expect(echo().handle(request(bytes, headers))).toEqual({data: bytes, headers})
@@ -56,12 +56,12 @@ describe('an expression', () => {
     ['json.age > 40', 'true'],
     ['subject & " " & headers.Trace', 'orders.new t1'],
     ['json.none ? 1 : null', 'null'],
-  ])('%s answers with %s', async (source, reply) => {
+  ])('%s replies with %s', async (source, reply) => {
     const handler = await expression(source)
     expect(told(await handler.handle(request('{"name":"Ann","age":42}', [['Trace', 't1']])))).toBe(reply)
   })
 
-  test('without a value is a fault that says so', async () => {
+  test('without a value is a fault with a reason', async () => {
     const handler = await expression('json.name')
     expect(told(await handler.handle(request('not json')))).toEqual({
       code: 500,
@@ -69,7 +69,7 @@ describe('an expression', () => {
     })
   })
 
-  test('that does not fit the request is a fault, not the end of the service', async () => {
+  test('that does not fit the request is a fault and does not end the service', async () => {
     const handler = await expression('json.name + 1')
     expect(told(await handler.handle(request('{"name":"x"}')))).toMatchObject({
       code: 500,
@@ -86,11 +86,11 @@ describe('a program', () => {
   const run = async (argv: string[], message = request(''), more: Partial<ProgramOptions> = {}) =>
     told(await program({argv, timeoutMs: 10_000, maxBytes: 1000, ...more}).handle(message))
 
-  test('answers with its stdout', async () => {
+  test('replies with its stdout', async () => {
     expect(await run(['tr', 'a-z', 'A-Z'], request('hello'))).toBe('HELLO')
   })
 
-  test('knows the subject, the reply subject and the headers', async () => {
+  test('gets the subject, the reply subject and the headers', async () => {
     const headers: Headers = [
       ['X-Trace-Id', 'one'],
       ['x-trace-id', 'two'],
@@ -110,7 +110,7 @@ describe('a program', () => {
     )
   })
 
-  test('that fails is a fault with its last words', async () => {
+  test('that fails is a fault with its last line of stderr', async () => {
     expect(await run(['sh', '-c', 'echo first >&2; echo no such order >&2; exit 3'])).toEqual({
       code: 500,
       text: 'no such order',
@@ -136,19 +136,19 @@ describe('a program', () => {
 })
 
 describe('fault injection', () => {
-  test('fails the share that was asked', async () => {
+  test('fails the given share', async () => {
     const rolls = [0.01, 0.04, 0.05, 0.9]
     const handler = failing(echo(), 0.05, () => rolls.shift() ?? 1)
     const outcomes = [1, 2, 3, 4].map((n) => told(handler.handle(request(String(n))) as Outcome))
     expect(outcomes).toEqual([{code: 500, text: 'injected'}, {code: 500, text: 'injected'}, '3', '4'])
   })
 
-  test('none at 0 %, all at 100 %', () => {
+  test('fails none at 0 %, all at 100 %', () => {
     expect(failing(echo(), 0, Math.random).handle(request('x'))).toEqual({data: 'x', headers: []})
     expect(failing(echo(), 1, Math.random).handle(request('x'))).toMatchObject({fault: {code: 500}})
   })
 
-  test('delays by something within the range', async () => {
+  test('delays by a time within the range', async () => {
     const from = performance.now()
     await delayed(echo(), {fromMs: 20, toMs: 40}, () => 0.5).handle(request('x'))
     expect(performance.now() - from).toBeGreaterThanOrEqual(28)

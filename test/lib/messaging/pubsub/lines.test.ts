@@ -20,7 +20,7 @@ async function linesOf(bytes: Uint8Array, delimiter = '\n', sizes = [64]): Promi
 }
 
 describe('lines', () => {
-  test('are what stands between delimiters, whatever the chunks', async () => {
+  test('are the data between delimiters, whatever the chunks', async () => {
     const sizes = fc.array(fc.integer({min: 1, max: 20}), {minLength: 1, maxLength: 5})
     const delimiters = ['\n', '\0', '\r\n', '--', '-+-', 'é']
     const piece = fc.constantFrom(...delimiters, '-', '\r', 'a', '漢', '\xff')
@@ -38,18 +38,18 @@ describe('lines', () => {
     )
   })
 
-  test('are text where they are UTF-8, and bytes where they are not', async () => {
+  test('are text if they are UTF-8, and otherwise bytes', async () => {
     const bytes = Buffer.concat([Buffer.from('é\n'), Buffer.from([0xff, 0x0a]), Buffer.from('漢\n')])
     expect(await linesOf(bytes)).toEqual(['é', Buffer.from([0xff]), '漢'])
     expect(await linesOf(Buffer.from('é\n漢'), '\n', [1])).toEqual(['é', '漢'])
   })
 
-  test('are empty where delimiters meet, and keep what is no delimiter', async () => {
+  test('are empty between adjacent delimiters, and keep incomplete delimiters', async () => {
     expect(await linesOf(Buffer.from('\n\na\r\n'))).toEqual(['', '', 'a\r'])
     expect(await linesOf(Buffer.from(''))).toEqual([])
   })
 
-  test('come as soon as they are whole', async () => {
+  test('arrive as soon as they are complete', async () => {
     let sent = 0
     async function* slowly(): AsyncGenerator<Uint8Array> {
       for (const chunk of ['a\nb', '\nc', 'd\n']) {
@@ -66,7 +66,7 @@ describe('lines', () => {
     ])
   })
 
-  test('of many chunks cost no more than their length', async () => {
+  test('of many chunks take time proportional to their length', async () => {
     const bytes = Buffer.alloc(64 * 1024 * 1024, 'x')
     const lines: TextLine[] = []
     const batches = splitLines(inChunks(bytes, [4096]), {delimiter: '\n', longest: bytes.length})
@@ -74,7 +74,7 @@ describe('lines', () => {
     expect(lines.map((line) => line.length)).toEqual([bytes.length])
   })
 
-  test('that are too long are refused by number before they fill the memory', async () => {
+  test('that are too long are refused with their number before they fill the memory', async () => {
     async function* endless(): AsyncGenerator<Uint8Array> {
       yield Buffer.from('a\nb\n')
       for (;;) yield Buffer.alloc(1000)

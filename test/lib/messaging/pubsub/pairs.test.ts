@@ -15,7 +15,7 @@ function shown(items: readonly (Exchange | Message)[]): string[] {
 }
 
 describe('pairs', () => {
-  test('show a request with its reply, and how long it took', () => {
+  test('contain a request with its reply and the time between them', () => {
     const pairs = new Pairs()
     expect(pairs.add(request('1'))).toEqual([])
     expect(pairs.add(request('2'))).toEqual([])
@@ -24,7 +24,7 @@ describe('pairs', () => {
     expect(exchange?.ms).toBe(1.5)
   })
 
-  test('show a message that asks for nothing as it is', () => {
+  test('contain a message without a reply subject by itself', () => {
     expect(shown(new Pairs().add(new Message('news', 'hello')))).toEqual(['hello'])
   })
 
@@ -37,14 +37,14 @@ describe('pairs', () => {
     expect(pairs.end()).toEqual([])
   })
 
-  test('show each of several replies', () => {
+  test('contain each of several replies', () => {
     const pairs = new Pairs()
     pairs.add(request('1'))
     const all = ['a', 'b'].flatMap((text) => pairs.add(reply('1', 1001, text)))
     expect(shown(all)).toEqual(['1 -> a', '1 -> b again'])
   })
 
-  test('match replies to subjects that are no inboxes', () => {
+  test('match replies to subjects outside inboxes', () => {
     const pairs = new Pairs()
     pairs.add(new Message('ask', 'q', [], 'answers.7'))
     const answer = new Message('answers.7', 'a')
@@ -53,14 +53,14 @@ describe('pairs', () => {
     expect(pairs.isReply(new Message('answers.8', 'a'))).toBe(false)
   })
 
-  test('let go of replies to requests that nobody saw', () => {
+  test('ignore replies to requests that were not seen', () => {
     const pairs = new Pairs(2)
     for (const id of ['1', '2', '3']) expect(pairs.add(reply(id))).toEqual([])
     expect(shown(pairs.add(request('1')))).toEqual([])
     expect(shown(pairs.add(request('3')))).toEqual(['3 -> re 3'])
   })
 
-  test('count the requests that no reply came to', () => {
+  test('count the requests without a reply', () => {
     const pairs = new Pairs()
     for (const id of ['1', '2', '3']) pairs.add(request(id))
     pairs.add(reply('2'))
@@ -69,7 +69,7 @@ describe('pairs', () => {
     expect(pairs.end()).toEqual([])
   })
 
-  test('remember a bounded number of requests, and show the oldest as unanswered', () => {
+  test('remember a bounded number of requests, and report the oldest as unanswered', () => {
     const pairs = new Pairs(2)
     const all = ['1', '2', '3'].flatMap((id) => pairs.add(request(id)))
     expect(shown(all)).toEqual(['1 -> nothing'])

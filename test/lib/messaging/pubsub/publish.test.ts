@@ -37,7 +37,7 @@ async function* failing(
 }
 
 describe('publishing', () => {
-  test('publishes all, counts payload bytes, and is flushed when it resolves', async () => {
+  test('publishes all messages, counts payload bytes, and is flushed when it resolves', async () => {
     await using bus = openMemory('memory:publish-all')
     const subscription = await bus.subscribe('a.*')
     const source = [[{subject: 'a.1', data: 'é'}], [{subject: 'a.2', data: Uint8Array.of(0xff)}, {subject: 'a.3'}]]
@@ -47,7 +47,7 @@ describe('publishing', () => {
     expect((await subscription.take(10)).map(({subject}) => subject)).toEqual(['a.1', 'a.2', 'a.3'])
   })
 
-  test('of very many keeps what is under way bounded and says how far it is', async () => {
+  test('of very many messages bounds those in flight and reports progress', async () => {
     const bus = countingBus()
     const seen: number[] = []
     let mostWaiting = 0
@@ -83,7 +83,7 @@ describe('publishing', () => {
     expect(bus.published).toHaveLength(4)
   })
 
-  test('ends between two messages when its signal aborts, with what was published flushed', async () => {
+  test('ends between two messages when its signal aborts, with earlier messages flushed', async () => {
     const bus = countingBus()
     const stop = new AbortController()
     const make = () => {
@@ -95,7 +95,7 @@ describe('publishing', () => {
     expect(bus.waiting).toBe(0)
   })
 
-  test('ends at once when its signal aborts while it waits for its pace', async () => {
+  test('ends immediately when its signal aborts while it waits for its pace', async () => {
     const stop = new AbortController()
     const options = {pace: steadyPace(1e9), signal: stop.signal, onProgress: () => stop.abort()}
     expect(
@@ -107,7 +107,7 @@ describe('publishing', () => {
     ).toMatchObject({published: 1})
   })
 
-  test('keeps what was published before the source fails, and says so', async () => {
+  test('keeps messages published before the source fails, and reports their number', async () => {
     const bus = countingBus()
     const source = failing(
       [{subject: 'a'}, {subject: 'b'}],
@@ -122,7 +122,7 @@ describe('publishing', () => {
     expect(bus.flushes).toBe(1)
   })
 
-  test('says nothing of messages before when there were none', async () => {
+  test('reports no earlier messages if there were none', async () => {
     const source = failing([], new BusError('usage', 'line 1 is not JSON'))
     await expect(publishAll(countingBus(), source)).rejects.toThrow(/^line 1 is not JSON$/)
   })
@@ -140,14 +140,14 @@ describe('publishing', () => {
     )
   })
 
-  test('fails as the bus does, at whichever flush', async () => {
+  test('fails as the bus does, at any flush', async () => {
     for (const failAt of [1, 2, 3]) {
       const source = repeated(() => ({subject: 'a'}), 10_000)
       await expect(publishAll(countingBus(failAt), source)).rejects.toThrow(/^the disk is full$/)
     }
   })
 
-  test('passes on a bug as it is', async () => {
+  test('passes on a bug unchanged', async () => {
     const bug = new TypeError('x is undefined')
     await expect(publishAll(countingBus(), failing([{subject: 'a'}], bug))).rejects.toBe(bug)
   })

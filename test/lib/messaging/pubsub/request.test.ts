@@ -33,12 +33,12 @@ async function answersTo(question: Partial<Question>): Promise<{texts: string[];
   return {texts, error: undefined}
 }
 
-test('a request gives its first reply', async () => {
+test('a request returns its first reply', async () => {
   await answerWith('one', 'two')
   expect(await answersTo({})).toEqual({texts: ['one'], error: undefined})
 })
 
-test('a request that nobody serves fails at once, also when many replies are wanted', async () => {
+test('a request that nobody serves fails immediately, also if many replies are wanted', async () => {
   expect((await answersTo({})).error?.kind).toBe('noResponders')
   expect((await answersTo({replies: 2})).error?.kind).toBe('noResponders')
 })
@@ -51,12 +51,12 @@ test('a request without a reply in time is a timeout', async () => {
   )
 })
 
-test('ends after the given number of replies', async () => {
+test('a request for several replies ends after the given number', async () => {
   await answerWith('one', 'two', 'three')
   expect(await answersTo({replies: 2})).toEqual({texts: ['one', 'two'], error: undefined})
 })
 
-test('fewer replies than asked are shown, then it is a timeout', async () => {
+test('a request for several replies returns fewer, then times out', async () => {
   await answerWith('one', 'two')
   const {texts, error} = await answersTo({replies: 3, timeoutMs: 30})
   expect(texts).toEqual(['one', 'two'])
@@ -64,17 +64,17 @@ test('fewer replies than asked are shown, then it is a timeout', async () => {
   expect(error?.message).toMatch(/^only 2 of 3 replies arrived in time on "svc"/)
 })
 
-test('silence ends it', async () => {
+test('a request for several replies ends after a pause', async () => {
   await answerWith('one', 'two')
   expect(await answersTo({idleMs: 30})).toEqual({texts: ['one', 'two'], error: undefined})
 })
 
-test('silence before the number that was asked is a timeout', async () => {
+test('a request for several replies times out if the pause comes before the given number', async () => {
   await answerWith('one')
   expect((await answersTo({idleMs: 30, replies: 2})).error?.kind).toBe('timeout')
 })
 
-test('an empty reply ends it and is not a reply', async () => {
+test('a request for several replies ends at an empty reply, which is not returned', async () => {
   await answerWith('one', '', 'two')
   expect(await answersTo({untilEmpty: true})).toEqual({texts: ['one'], error: undefined})
   expect((await answersTo({untilEmpty: true, replies: 2})).error?.message).toMatch(/^only 1 of 2/)
@@ -86,7 +86,7 @@ test('an empty reply alone is a complete answer', async () => {
   expect(await answersTo({})).toEqual({texts: [''], error: undefined})
 })
 
-test('a missing empty reply is a timeout, unless silence may end it too', async () => {
+test('a missing empty reply is a timeout, unless a pause may end it too', async () => {
   await answerWith('one')
   const {texts, error} = await answersTo({untilEmpty: true, timeoutMs: 30})
   expect(texts).toEqual(['one'])
@@ -94,7 +94,7 @@ test('a missing empty reply is a timeout, unless silence may end it too', async 
   expect(await answersTo({untilEmpty: true, idleMs: 20})).toEqual({texts: ['one'], error: undefined})
 })
 
-test('an abort ends the wait', async () => {
+test('an abort ends the wait for replies', async () => {
   await answerWith()
   expect((await answersTo({signal: AbortSignal.timeout(10)})).error?.kind).toBe('interrupted')
   expect((await answersTo({signal: AbortSignal.abort(), replies: 2})).error?.kind).toBe('interrupted')

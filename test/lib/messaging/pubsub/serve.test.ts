@@ -75,7 +75,7 @@ test('every request gets its reply, and is reported with its size and duration',
   expect(served[0]?.ms).toBeGreaterThan(0)
 })
 
-test('replies have the headers of the outcome', async () => {
+test('replies have the headers of the handler', async () => {
   await started({handler: fixed(() => ({data: 'x', headers: [['N', '1']]}))})
   expect((await ask('')).headers).toEqual([['N', '1']])
 })
@@ -89,7 +89,7 @@ test('a fault is a service error reply, on one line', async () => {
   expect(await ended).toMatchObject({served: 1, failed: 1})
 })
 
-test('a reply over the limit of the bus is a service error', async () => {
+test('a reply that exceeds the limit of the bus is a service error', async () => {
   const small: Transport = {
     ...server,
     publish(message) {
@@ -110,7 +110,7 @@ test('a message without a reply subject is handled and counted', async () => {
   expect(served[0]).toMatchObject({bytes: 0})
 })
 
-test('a bad reply subject does not end the service', async () => {
+test('an invalid reply subject does not end the service', async () => {
   const hostile: Transport = {
     ...server,
     async subscribe(...args) {
@@ -126,8 +126,8 @@ test('a bad reply subject does not end the service', async () => {
   expect((await ask('good')).text).toBe('good')
 })
 
-describe('bounds', () => {
-  test('the given number of requests ends it, and no further one is answered', async () => {
+describe('bounds of a service', () => {
+  test('end it after the given number of requests, and no further one is answered', async () => {
     const {ended} = await started({count: 2})
     const answers = await Promise.allSettled(
       ['1', '2', '3'].map((data) => bus.request({subject: 'svc', data}, {timeoutMs: 50})),
@@ -136,7 +136,7 @@ describe('bounds', () => {
     expect(await ended).toMatchObject({served: 2})
   })
 
-  test('a duration ends it', async () => {
+  test('end it after a duration', async () => {
     const {ended, service} = await started({forMs: 20, count: 5})
     await ask('1')
     const result = await ended
@@ -144,14 +144,14 @@ describe('bounds', () => {
     expect(() => checkServed(result.served, service)).toThrow('only 1 of 5 requests arrived on "svc" in time')
   })
 
-  test('silence ends it', async () => {
+  test('end it after a pause', async () => {
     const {ended, service} = await started({idleMs: 20})
     const result = await ended
     expect(result.served).toBe(0)
     checkServed(result.served, service)
   })
 
-  test('silence is counted from the last request', async () => {
+  test('count a pause from the last request', async () => {
     const {ended} = await started({idleMs: 80})
     const until = performance.now() + 200
     let asked = 0
@@ -162,7 +162,7 @@ describe('bounds', () => {
     expect((await ended).served).toBe(asked)
   })
 
-  test('the queue group is left as soon as the last request is taken', async () => {
+  test('leave the queue group as soon as the last request is taken', async () => {
     const {handler, open, holds} = byHand()
     const {ended} = await started({handler, count: 1})
     const reply = ask('1')
@@ -174,21 +174,21 @@ describe('bounds', () => {
     expect((await ended).served).toBe(1)
   })
 
-  test('Ctrl-C before the count is not a failure', async () => {
+  test('are not missed by an abort before the count', async () => {
     const {ended, service} = await started({count: 5, forMs: 60_000})
     stop.abort()
     checkServed((await ended).served, service)
   })
 
-  test('a signal that has aborted already ends it at once', async () => {
+  test('end it immediately if the signal has already aborted', async () => {
     stop.abort()
     const {ended} = await started()
     expect((await ended).served).toBe(0)
   })
 })
 
-describe('work', () => {
-  test('no more requests are taken than there are places', async () => {
+describe('a service', () => {
+  test('takes no more requests than it has places', async () => {
     const {handler, open, holds} = byHand()
     const other = byHand()
     await started({handler, concurrency: 2, queue: 'q'})
@@ -205,7 +205,7 @@ describe('work', () => {
     expect((await Promise.all(replies)).map(({text}) => text)).toEqual(Array(6).fill('done'))
   })
 
-  test('a slow request does not hold up a fast one', async () => {
+  test('does not delay a fast request because of a slow one', async () => {
     const {handler, open, holds} = byHand()
     await started({handler})
     const slow = ask('slow')
@@ -217,7 +217,7 @@ describe('work', () => {
     expect((await slow).text).toBe('slow')
   })
 
-  test('requests in progress when the signal aborts are answered', async () => {
+  test('answers requests in progress when the signal aborts', async () => {
     const {handler, open, holds} = byHand()
     const {ended} = await started({handler})
     const reply = ask('1')
@@ -229,7 +229,7 @@ describe('work', () => {
     expect(await ended).toMatchObject({served: 1})
   })
 
-  test('what had arrived when the signal aborts is answered too', async () => {
+  test('answers requests that had arrived when the signal aborts', async () => {
     const {handler, open, holds} = byHand()
     const {ended} = await started({handler, concurrency: 1})
     const replies = [ask('1'), ask('2'), ask('3')]
@@ -243,21 +243,21 @@ describe('work', () => {
     expect(await ended).toMatchObject({served: 3})
   })
 
-  test('a bug in a handler ends the service with it', async () => {
+  test('ends with a bug in its handler', async () => {
     const bug = new TypeError('a bug')
     const {ended} = await started({handler: {instant: false, handle: () => Promise.reject(bug)}})
     bus.publish({subject: 'svc'})
     await expect(ended).rejects.toBe(bug)
   })
 
-  test('replies that do not get out end the service', async () => {
+  test('ends if replies cannot be sent', async () => {
     const full = new BusError('denied', 'the disk is full')
     const {ended} = await started({on: {...server, flush: () => Promise.reject(full)}})
     bus.publish({subject: 'svc', reply: 'inbox'})
     await expect(ended).rejects.toBe(full)
   })
 
-  test('a request keeps its place until its listener is ready', async () => {
+  test('waits for its listener before it takes more requests', async () => {
     const told = Promise.withResolvers<void>()
     const {ended} = await started({onServed: () => told.promise, count: 2})
     expect((await ask('1')).text).toBe('1')

@@ -12,7 +12,7 @@ function advertised(bus: Transport, onFailure = () => {}): Promise<Advertised> {
   return advertise(bus, {identity, endpoint: {subject: 'greet'}, tally: () => tally, onFailure})
 }
 
-test('figures are in nanoseconds', async () => {
+test('durations of a service are in nanoseconds', async () => {
   await using bus = openMemory(`memory:${randomUUID()}`)
   await using _ = await advertised(bus)
   const {endpoints} = JSON.parse((await bus.request({subject: '$SRV.STATS.greeter.one'})).text)
@@ -21,7 +21,7 @@ test('figures are in nanoseconds', async () => {
   expect(endpoints).toEqual([{name: 'default', subject: 'greet', ...counts, ...times}])
 })
 
-test('who asks without a reply subject, or with a bad one, does no harm', async () => {
+test('a discovery request without a reply subject, or with an invalid one, has no effect', async () => {
   await using bus = openMemory(`memory:${randomUUID()}`)
   const picky: Transport = {
     ...bus,
@@ -36,7 +36,7 @@ test('who asks without a reply subject, or with a bad one, does no harm', async 
   expect(JSON.parse((await bus.request({subject: '$SRV.PING'})).text)).toMatchObject({name: 'greeter'})
 })
 
-test('what keeps it from answering is reported, and again when it is closed', async () => {
+test('a failure of discovery is reported, and again by close', async () => {
   await using bus = openMemory(`memory:${randomUUID()}`)
   const full = new BusError('denied', 'the disk is full')
   const broken: Transport = {...bus, flush: () => Promise.reject(full)}
@@ -55,6 +55,6 @@ test.each(['0.0.0', '1.2.3-rc.1', '1.2.3+b.1', '10.20.30-a-b.0x+z'])('%s is a ve
   expect(checkIdentity({name: 'a_B-1', version})).toEqual({name: 'a_B-1', version})
 })
 
-test.each(['1', '1.2', '1.2.3.4', '1.2.3-', '1.2.3-01', ' 1.2.3', '1.2.3\n'])('%j is none', (version) => {
+test.each(['1', '1.2', '1.2.3.4', '1.2.3-', '1.2.3-01', ' 1.2.3', '1.2.3\n'])('%j is not a version', (version) => {
   expect(() => checkIdentity({name: 'a', version})).toThrow('is not a semantic version')
 })

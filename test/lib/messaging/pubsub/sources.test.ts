@@ -14,7 +14,7 @@ async function* batches<T>(...given: T[][]): AsyncGenerator<T[]> {
 }
 
 describe('messages to publish', () => {
-  test('are made one by one, when it is their turn', async () => {
+  test('are created one by one, when they are due', async () => {
     let made = 0
     for await (const batch of repeated(() => ({subject: String(++made)}), 3)) {
       for (const {subject} of batch) expect(subject).toBe(String(made))
@@ -22,7 +22,7 @@ describe('messages to publish', () => {
     expect(made).toBe(3)
   })
 
-  test('come from lines, with subject and headers of the pattern', async () => {
+  test('are made from lines, with subject and headers of the pattern', async () => {
     const make = () => ({subject: 'a', headers: [['T', '1']] as const, reply: 'r'})
     const messages = await all(fromLines(batches<TextLine>(['x', ''], [Buffer.from([0xff])]), make, {name: 'stdin'}))
     expect(messages).toEqual([
@@ -32,14 +32,14 @@ describe('messages to publish', () => {
     ])
   })
 
-  test('come from encoded lines, and a bad one is named', async () => {
+  test('are made from encoded lines, and an invalid one is named', async () => {
     const read = (line: string) =>
       all(fromLines(batches(['aGk='], [line]), () => ({subject: 'a'}), {encoding: 'base64', name: 'x.txt'}))
     expect((await read('aGk='))[1]?.data).toEqual(Uint8Array.from(Buffer.from('hi')))
     await expect(read('a!')).rejects.toThrow('line 2 of x.txt is not base64: "!" at position 2')
   })
 
-  test('come from records, passing over blank lines and a byte order mark', async () => {
+  test('are made from records, without blank lines and a byte order mark', async () => {
     const lines = batches(['\ufeff{"subject":"a","json":1}', '', ' \r'], ['{"subject":"b","text":"x"}\r'])
     expect(await all(fromRecords(lines, {name: 'tape'}))).toMatchObject([
       {subject: 'a', data: '1', line: 1},
@@ -47,7 +47,7 @@ describe('messages to publish', () => {
     ])
   })
 
-  test('come from records with further headers', async () => {
+  test('are made from records with additional headers', async () => {
     const lines = batches(['{"subject":"a","headers":{"T":"1"}}', '{"subject":"b"}'])
     const messages = await all(fromRecords(lines, {name: 'tape', headers: [['Replayed', 'yes']]}))
     expect(messages.map(({headers}) => headers)).toEqual([
@@ -59,7 +59,7 @@ describe('messages to publish', () => {
     ])
   })
 
-  test('come from records with headers that ask something of a store as data, unless they are to be carried out', async () => {
+  test('are made from records, with headers that a store would act on as data unless they are to be obeyed', async () => {
     const headers = {
       'Nats-TTL': '5s',
       'nats-rollup': 'sub',
@@ -85,7 +85,7 @@ describe('messages to publish', () => {
     ['{"subject":"a"', /^line 3 of tape is not JSON: /],
     ['{"json":1}', 'line 3 of tape has no "subject"'],
     [Buffer.from([0xff]), 'line 3 of tape is not UTF-8'],
-  ])('come from records until a line that is none: %j', async (line, sentence) => {
+  ])('are made from records up to an invalid line: %j', async (line, sentence) => {
     const seen: string[] = []
     const read = async () => {
       for await (const batch of fromRecords(batches(['{"subject":"a"}', '', line]), {name: 'tape'})) {

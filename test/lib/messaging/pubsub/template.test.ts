@@ -3,7 +3,7 @@ import {BusError} from '../../../../src/lib/core/errors.ts'
 import {compileTemplate, randomPayloads} from '../../../../src/lib/messaging/pubsub/template.ts'
 
 describe('a template', () => {
-  test('fills in subject, body and headers, and leaves JSON alone', () => {
+  test('fills in subject, body and headers, and leaves JSON unchanged', () => {
     const make = compileTemplate({
       subject: 'orders.{n}',
       data: '{"id":{n},"tags":{}}',
@@ -14,7 +14,7 @@ describe('a template', () => {
     expect(make()).toMatchObject({subject: 'orders.2', data: '{"id":2,"tags":{}}'})
   })
 
-  test('has one id and one time for a message, and others for the next', () => {
+  test('has one id and one time per message, and different ones for the next', () => {
     const make = compileTemplate({subject: 'a.{id}', data: '{id} {time} {unix}', headers: [['Id', '{id}']]})
     const [one, other] = [make(), make()]
     const [id, time, unix] = String(one.data).split(' ')
@@ -25,7 +25,7 @@ describe('a template', () => {
     expect(other.subject).not.toBe(one.subject)
   })
 
-  test('rolls a new random number each time, from the first to the last', () => {
+  test('creates a new random number each time, from the first to the last of the range', () => {
     const make = compileTemplate({subject: 'a', data: '{random:-1-1}'})
     const rolled = new Set(Array.from({length: 500}, () => make().data))
     expect([...rolled].sort()).toEqual(['-1', '0', '1'])
@@ -52,7 +52,7 @@ describe('a template', () => {
 })
 
 describe('random payloads', () => {
-  test('have the size that was asked for and differ', () => {
+  test('have the given size and differ', () => {
     const make = randomPayloads(() => ({subject: 'a'}), 1000)
     const made = Array.from({length: 20}, () => String(make().data))
     expect(made.every((payload) => /^[\w-]{1000}$/.test(payload))).toBe(true)

@@ -30,12 +30,12 @@ function publish(bus: Transport, ...payloads: string[]): void {
 }
 
 describe('watching', () => {
-  test('shows what comes until the count is reached, and no more', async () => {
+  test('shows messages until the count is reached, and no more', async () => {
     const watched = await watching({count: 3}, (bus) => publish(bus, '1', '2', '3', '4', '5'))
     expect(watched).toEqual({shown: ['1', '2', '3'], received: 5, kept: 3, endedBy: 'count'})
   })
 
-  test('does not end early when its time or its idle time is longer than a timer of Node holds', async () => {
+  test('does not end early if its time or its idle time exceeds the limit of a timer', async () => {
     const month = 30 * 86_400_000
     const watched = await watching({count: 2, forMs: month, idleMs: month}, async (bus) => {
       publish(bus, '1')
@@ -45,13 +45,13 @@ describe('watching', () => {
     expect(watched).toMatchObject({shown: ['1', '2'], endedBy: 'count'})
   })
 
-  test('counts what is shown, not what is filtered out', async () => {
+  test('counts shown messages, not filtered ones', async () => {
     const keep = (batch: readonly Message[]) => batch.filter(({text}) => text.startsWith('x'))
     const watched = await watching({count: 2, keep}, (bus) => publish(bus, '1', 'x2', '3', 'x4', 'x5'))
     expect(watched).toMatchObject({shown: ['x2', 'x4'], kept: 2})
   })
 
-  test('waits for a filter and a view that take their time, and keeps the order', async () => {
+  test('waits for a slow filter and view, and keeps the order', async () => {
     const shown: string[] = []
     await watching(
       {
@@ -72,18 +72,18 @@ describe('watching', () => {
     expect(shown).toEqual(['1', '3', '4', '5'])
   })
 
-  test('ends after its time, with what had arrived', async () => {
+  test('ends after its time, with the messages that had arrived', async () => {
     const watched = await watching({forMs: 20}, (bus) => publish(bus, '1'))
     expect(watched).toEqual({shown: ['1'], received: 1, kept: 1, endedBy: 'for'})
   })
 
-  test('ends when nothing was shown for long enough, whatever else came', async () => {
+  test('ends when nothing was shown for long enough, whatever else arrived', async () => {
     const keep = (batch: readonly Message[]) => batch.filter(({text}) => text === 'x')
     const watched = await watching({idleMs: 30, keep}, (bus) => publish(bus, 'x', 'noise'))
     expect(watched).toEqual({shown: ['x'], received: 2, kept: 1, endedBy: 'idle'})
   })
 
-  test('ends by idling while messages come of which none is shown', async () => {
+  test('ends by idling while messages arrive of which none is shown', async () => {
     let timer: NodeJS.Timeout | undefined
     const watched = await watching({idleMs: 50, show: () => 0}, (bus) => {
       timer = setInterval(() => publish(bus, 'noise'), 10)
@@ -106,7 +106,7 @@ describe('watching', () => {
     expect(watched).toMatchObject({kept: 8, endedBy: 'idle'})
   })
 
-  test('ends after what had arrived when it is stopped', async () => {
+  test('ends after the messages that had arrived when it is stopped', async () => {
     const stop = new AbortController()
     const watched = await watching({signal: stop.signal}, (bus) => {
       publish(bus, '1', '2')
@@ -115,11 +115,11 @@ describe('watching', () => {
     expect(watched).toEqual({shown: ['1', '2'], received: 2, kept: 2, endedBy: 'stop'})
   })
 
-  test('ends when it was stopped before it began', async () => {
+  test('ends if it was stopped before it began', async () => {
     expect(await watching({signal: AbortSignal.abort()}, () => undefined)).toMatchObject({kept: 0, endedBy: 'stop'})
   })
 
-  test('ends at once when nobody looks any more', async () => {
+  test('ends immediately when the reader has gone', async () => {
     const gone = new AbortController()
     const watched = await watching(
       {
@@ -134,7 +134,7 @@ describe('watching', () => {
     expect(watched).toMatchObject({shown: [], kept: 1, endedBy: 'closed'})
   })
 
-  test('takes from a queue group no more than it may show', async () => {
+  test('takes no more from a queue group than it may show', async () => {
     const asked: number[] = []
     const options = {count: 5, sparing: true}
     await using bus = openMemory('memory:sparing')
@@ -156,7 +156,7 @@ describe('watching', () => {
     expect(Math.max(...asked)).toBe(5)
   })
 
-  test('fails as the subscription does, and tells how far it was', async () => {
+  test('fails as the subscription does, with the result so far', async () => {
     const batches = [Promise.resolve([new Message('a', 'x')]), Promise.reject(new Error('lost'))]
     const failing = {
       take: () => batches.shift(),

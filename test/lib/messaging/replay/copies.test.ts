@@ -112,7 +112,7 @@ describe.each([
     expect(await copy(from, to)).toMatchObject({handled: 0, alreadyThere: 700})
   })
 
-  it('keeps headers that ask something of a store as data, unless they are to be obeyed', async () => {
+  it('keeps headers that a store would act on as data, unless they are to be obeyed', async () => {
     const from = await filled(await opened(here), 2, (n) => [
       ['Bus-Rollup', 'all'],
       ['Nats-Msg-Id', `id-${n}`],
@@ -132,7 +132,7 @@ describe.each([
     expect(await copy(from, other, {obeyHeaders: true})).toMatchObject({handled: 0, failed: 2, skipped: 2})
   })
 
-  it('does not return to the stream that it came from', async () => {
+  it('does not return to the stream of its origin', async () => {
     const from = await filled(await opened(here), 20)
     const to = await opened(there)
     await copy(from, to)
@@ -212,7 +212,7 @@ describe.each([
     expect((await contents(to)).length).toBe(10_000)
   })
 
-  it('asks before it writes to a stream with messages from elsewhere', async () => {
+  it('needs confirmation for a stream with messages from elsewhere', async () => {
     const from = await filled(await opened(here), 3)
     const to = await filled(await opened(there), 5)
     const questions: string[] = []
@@ -221,7 +221,7 @@ describe.each([
     expect(questions).toEqual([expect.stringContaining('5 messages from elsewhere')])
   })
 
-  it('is refused without a stream that keeps the subjects, and into several streams', async () => {
+  it('is refused without a stream that stores the subjects, and into several streams', async () => {
     const from = await filled(await opened(here), 1)
     const to = await opened(there)
     await expect(copy(from, to, {create: false})).rejects.toMatchObject({kind: 'notFound'})
@@ -230,7 +230,7 @@ describe.each([
     await expect(copy(from, to)).rejects.toMatchObject({kind: 'usage'})
   })
 
-  it('with a consumer as its source goes from the ack floor, and leaves nothing unacknowledged', async () => {
+  it('with a consumer as its source starts at the ack floor, and leaves nothing unacknowledged', async () => {
     const from = await filled(await opened(here), 300)
     const to = await opened(there)
     const consumer = await from.streams.consumers.add('S', {name: 'c'})
@@ -254,7 +254,7 @@ describe('a copy', () => {
     await expect(copy(bus, bus)).rejects.toMatchObject({kind: 'usage'})
   })
 
-  it('of a source that was set back is refused', async () => {
+  it('of a source that was restored to an earlier state is refused', async () => {
     const from = await filled(await opened('memory'), 5)
     const to = await opened('memory')
     await copy(from, to)
@@ -264,7 +264,7 @@ describe('a copy', () => {
 })
 
 describe.each(Object.keys(buses))('republishing on a bus of kind %s', (kind) => {
-  it('stores the copies where a stream keeps their subjects, and publishes the others', async () => {
+  it('stores the copies if a stream stores their subjects, and publishes the others', async () => {
     const bus = await filled(await opened(kind), 30)
     await bus.streams.add({name: 'C', subjects: ['kept.s.1']})
     await using others = await bus.subscribe('kept.s.0')
@@ -275,7 +275,7 @@ describe.each(Object.keys(buses))('republishing on a bus of kind %s', (kind) => 
     expect(await others.take(20)).not.toHaveLength(0)
   })
 
-  it('fails for a subject that would come back, an unknown placeholder and an invalid subject', async () => {
+  it('fails for a subject that would be replayed again, an unknown placeholder and an invalid subject', async () => {
     const bus = await filled(await opened(kind), 1)
     const options = {obeyHeaders: false, wouldReturn: () => true}
     await using sink = republishSink(bus, 'copy.{subject}', options)
@@ -307,7 +307,7 @@ it('a copy that is interrupted ends although the target is silent, and counts no
 })
 
 describe('the position of a copy', () => {
-  it('claims only what was stored, in whatever order', () => {
+  it('claims only messages that were stored, in any order', () => {
     const position = new CopyPosition()
     for (const seq of [3, 1, 5]) position.sent(seq, seq + 10)
     expect([1, 2, 3, 4, 5].filter((seq) => position.has(seq))).toEqual([1, 3, 5])
@@ -333,7 +333,7 @@ describe('the position of a copy', () => {
     expect(position.claim()).toBe(';since=11')
   })
 
-  it('forgets what is below the floor of a consumer', () => {
+  it('forgets sequences below the floor of a consumer', () => {
     const position = new CopyPosition()
     position.sent(4, 1)
     position.raiseFloor(10)

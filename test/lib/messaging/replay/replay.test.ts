@@ -91,7 +91,7 @@ describe('a replay', () => {
     expect([...source.fates.values()].every((fate) => fate === 'done')).toBe(true)
   })
 
-  test('tries a refused message again before the next one', async () => {
+  test('retries a refused message before the next one', async () => {
     const source = new Remembering(3)
     const sink = refusing({2: 2})
     const done = await replay(source, sink, options())
@@ -99,7 +99,7 @@ describe('a replay', () => {
     expect(done).toMatchObject({handled: 3, failed: 1, unhandled: []})
   })
 
-  test('stops before the one that stays refused, which it leaves, with nowhere to put it', async () => {
+  test('stops before a message that stays refused, which it leaves, without a dead-letter file', async () => {
     const source = new Remembering(3)
     await expect(replay(source, refusing({2: 9}), options())).rejects.toMatchObject({kind: 'remote', data: {seq: 2}})
     expect([...source.fates]).toEqual([
@@ -108,7 +108,7 @@ describe('a replay', () => {
     ])
   })
 
-  test('gives it up where there is a place for it, written down before', async () => {
+  test('gives up a message after it was written to a dead-letter file', async () => {
     const source = new Remembering(3)
     const put: unknown[] = []
     const done = await replay(
@@ -124,7 +124,7 @@ describe('a replay', () => {
   test.each([
     ['skip', 'left', {skipped: 1}],
     ['term', 'term', {givenUp: 1}],
-  ] as const)('by %s it is not tried again', async (onError, fate, counts) => {
+  ] as const)('with %s does not retry', async (onError, fate, counts) => {
     const source = new Remembering(3)
     const sink = refusing({2: 9})
     expect(await replay(source, sink, options({onError}))).toMatchObject({handled: 2, ...counts})
@@ -132,19 +132,19 @@ describe('a replay', () => {
     expect(source.fates.get(2)).toBe(fate)
   })
 
-  test('by stop it ends at the first refusal', async () => {
+  test('with stop ends at the first refusal', async () => {
     const source = new Remembering(3)
     await expect(replay(source, refusing({2: 1}), options({onError: 'stop'}))).rejects.toMatchObject({kind: 'remote'})
     expect(source.fates.get(2)).toBe('left')
   })
 
-  test('the verdict of a sink is above the policy', async () => {
+  test('lets the verdict of a sink override the policy', async () => {
     const source = new Remembering(3)
     const sink = refusing({1: 1, 3: 1}, {reason: 'by hand', verdict: 'leave'})
     expect(await replay(source, sink, options())).toMatchObject({handled: 1, skipped: 2})
   })
 
-  test('a sink that breaks leaves its messages in progress unsettled', async () => {
+  test('leaves the messages in progress of a failing sink unsettled', async () => {
     const source = new Remembering(10)
     const sink: Sink = {
       batch: 2,
@@ -172,7 +172,7 @@ describe('a replay', () => {
     expect([...source.fates.values()].at(-1)).toBe('left')
   })
 
-  test('what is not kept is done, and counted apart', async () => {
+  test('settles excluded messages, and counts them separately', async () => {
     const source = new Remembering(4)
     const sink = refusing({})
     const keep: ReplayOptions['keep'] = (batch) => batch.filter(({seq = 0}) => seq % 2 === 0)

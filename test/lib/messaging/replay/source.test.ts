@@ -19,7 +19,7 @@ async function filledConsumer(name: string, messages: number, config: object = {
   return {bus, info: await bus.streams.consumers.add('S', {name: 'd', ...config})}
 }
 
-it('a source waits for what another member has in flight, and ends when that is handled', async () => {
+it('a source waits for messages in flight to another member, and ends when they are handled', async () => {
   const {bus, info} = await filledConsumer('source-others', 3, {ackWaitMs: 200})
   await using other = await bus.streams.consumers.consume('S', 'd', {prefetch: 0})
   await other.take(1)
@@ -40,7 +40,7 @@ it('a source waits for what another member has in flight, and ends when that is 
   await bus[Symbol.asyncDispose]()
 })
 
-it('what is left is given back at the end, and what is terminated is not', async () => {
+it('unhandled messages are returned at the end, and terminated ones are not', async () => {
   const {bus, info} = await filledConsumer('source-left', 3)
   {
     await using source = await durableSource(bus, info, {prefetch: 0})
@@ -59,7 +59,7 @@ it('what is left is given back at the end, and what is terminated is not', async
   await bus[Symbol.asyncDispose]()
 })
 
-it('with ack policy all only what has nothing unhandled before it is acknowledged', async () => {
+it('with ack policy all a message is acknowledged only if nothing before it is unhandled', async () => {
   const {bus, info} = await filledConsumer('source-all', 3, {ack: 'all'})
   await using source = await durableSource(bus, info, {prefetch: 0, count: 3})
   const [first, second, third] = await source.take(3)
@@ -77,7 +77,7 @@ it('with ack policy all only what has nothing unhandled before it is acknowledge
   await bus[Symbol.asyncDispose]()
 })
 
-it('with ack policy all nothing is acknowledged before what another member had in flight at the start', async () => {
+it('with ack policy all nothing is acknowledged before messages in flight to another member at the start', async () => {
   for (const end of ['redelivered', 'acknowledged'] as const) {
     const {bus} = await filledConsumer(`source-all-${end}`, 3, {ack: 'all', ackWaitMs: 300})
     await using other = await bus.streams.consumers.consume('S', 'd', {prefetch: 0})
@@ -104,7 +104,7 @@ it('with ack policy all nothing is acknowledged before what another member had i
   }
 })
 
-it('a source without anything to do ends at once, and one that follows does not', async () => {
+it('a source without messages ends immediately, and one that follows does not', async () => {
   const {bus, info} = await filledConsumer('source-empty', 0)
   await using source = await durableSource(bus, info, {prefetch: 0})
   expect(await source.take(1)).toEqual([])

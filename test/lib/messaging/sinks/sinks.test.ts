@@ -33,7 +33,7 @@ async function webhook(
 }
 
 describe('a webhook', () => {
-  test('gets payload and facts, and 2xx means taken', async () => {
+  test('gets payload and headers, and 2xx means handled', async () => {
     const {url, got} = await webhook((response) => response.writeHead(204).end())
     const sink = webhookSink({url, concurrency: 1, timeoutMs: 1000})
     expect(await sink.take([message])).toBeUndefined()
@@ -47,13 +47,13 @@ describe('a webhook', () => {
     })
   })
 
-  test('that answers otherwise refuses, with what it says and when to come again', async () => {
+  test('that answers with another status refuses, with its text and the time of the next attempt', async () => {
     const {url} = await webhook((response) => response.writeHead(503, {'Retry-After': '2'}).end('down\nfor now'))
     const sink = webhookSink({url, concurrency: 1, timeoutMs: 1000})
     expect(await sink.take([message])).toEqual({reason: `${url} answered 503: down`, retryAfterMs: 2000})
   })
 
-  test('that is silent or not there refuses', async () => {
+  test('that does not answer or does not exist refuses', async () => {
     const {url, server} = await webhook(() => undefined)
     const sink = webhookSink({url, concurrency: 1, timeoutMs: 100})
     expect(await sink.take([message])).toEqual({reason: `${url} did not answer within 100 ms`})
@@ -62,14 +62,14 @@ describe('a webhook', () => {
     expect(await sink.take([message])).toEqual({reason: `nothing listens at ${url}`})
   })
 
-  test('keeps the password of its URL out of what is said', async () => {
+  test('keeps the password of its URL out of errors', async () => {
     const {url, got} = await webhook((response) => response.writeHead(500).end())
     const sink = webhookSink({url: url.replace('//', '//ann:s3cret@'), concurrency: 1, timeoutMs: 1000})
     expect(await sink.take([message])).toEqual({reason: `${url} answered 500`, retryAfterMs: undefined})
     expect(got[0]?.headers.authorization).toBe(`Basic ${btoa('ann:s3cret')}`)
   })
 
-  test.each(['', 'ftp://x', 'localhost:80', '/hook'])('is not %j', (url) => {
+  test.each(['', 'ftp://x', 'localhost:80', '/hook'])('cannot have the URL %j', (url) => {
     expect(() => webhookSink({url, concurrency: 1, timeoutMs: 1})).toThrow(expect.objectContaining({kind: 'usage'}))
   })
 })
@@ -88,7 +88,7 @@ describe('a program for each message', () => {
     expect(written).toEqual(['{"id":1} orders.created 42 2026-11-20T00:00:00.000Z é1\n'])
   })
 
-  test('refuses by its exit code, with the last line of stderr', async () => {
+  test('refuses with its exit code and the last line of stderr', async () => {
     const sink = programSink({
       ...base,
       argv: ['sh', '-c', 'echo "no such order" >&2; exit 3'],
@@ -98,7 +98,7 @@ describe('a program for each message', () => {
   })
 })
 
-describe('a program that stays', () => {
+describe('a long-running program', () => {
   test('answers a line for each record, in order', async () => {
     const script =
       'while read -r line; do case "$line" in *nak*) echo nak not now;; *term*) echo term;; *) echo ack;; esac; done'
@@ -117,7 +117,7 @@ describe('a program that stays', () => {
     [['sh', '-c', 'read -r line; echo hello; cat'], /^sh wrote "hello" instead of ack, nak or term$/],
     [['sh', '-c', 'exec 0<&-; sleep 3'], /^sh closed its stdin$/],
     [['/no/such/program'], /^\/no\/such\/program did not start: no such program$/],
-  ])('fails when it does not keep to that: %j', async (argv, sentence) => {
+  ])('fails if it violates the protocol: %j', async (argv, sentence) => {
     await using sink = linesSink({argv, window: 10})
     await expect(sink.take([message])).rejects.toMatchObject({kind: 'remote', message: expect.stringMatching(sentence)})
   })

@@ -2,7 +2,7 @@ import {expect, test} from 'vitest'
 import {findOrMake, findStream, listConsumers} from '../../../../src/lib/messaging/stored/find.ts'
 import {filled} from './filled.ts'
 
-test('a stream is found by the subjects that it keeps', async () => {
+test('a stream is found by the subjects that it stores', async () => {
   const {bus} = await filled(0)
   await using _ = bus
   expect(await findStream(bus.streams, ['s.a', 's.*'])).toBe('S')
@@ -20,7 +20,7 @@ test('a stream is found by the subjects that it keeps', async () => {
   })
 })
 
-test('what is missing is made, and nothing else', async () => {
+test('a missing stream is created, and nothing else', async () => {
   const {bus} = await filled(0)
   await using _ = bus
   const wish = (name: string) =>
@@ -39,7 +39,7 @@ test('what is missing is made, and nothing else', async () => {
   ).rejects.toBe(bug)
 })
 
-test('consumers are listed for one stream and for all', async () => {
+test('consumers are listed for one stream and for all streams', async () => {
   const {bus} = await filled(0)
   await using _ = bus
   await bus.streams.add({name: 'A'})

@@ -19,7 +19,7 @@ function screen(readers = Number.POSITIVE_INFINITY) {
 const wanted = {count: 3, timeoutMs: 300, settle: 'ack'} as const
 
 describe('the next messages', () => {
-  test('are shown and then acknowledged, no more than asked', async () => {
+  test('are shown and then acknowledged, no more than requested', async () => {
     const {bus, seqs} = await filled(5)
     await using _ = bus
     await bus.streams.consumers.add('S', {name: 'c'})
@@ -34,7 +34,7 @@ describe('the next messages', () => {
     expect(await bus.streams.consumers.info('S', 'c')).toMatchObject({ackFloor: seqs[2], pending: 2, ackPending: 0})
   })
 
-  test('are as many as come in time', async () => {
+  test('are those that arrive in time', async () => {
     const {bus} = await filled(2)
     await using _ = bus
     await bus.streams.consumers.add('S', {name: 'c'})
@@ -48,7 +48,7 @@ describe('the next messages', () => {
     })
   })
 
-  test('go back when they have not reached their reader, or showing them fails', async () => {
+  test('are returned if they did not reach their reader, or if showing them fails', async () => {
     const {bus} = await filled(3)
     await using _ = bus
     await bus.streams.consumers.add('S', {name: 'c'})
@@ -60,7 +60,7 @@ describe('the next messages', () => {
     expect(seen).toEqual(['1', '2', '3'])
   })
 
-  test('are given back for later, or given up', async () => {
+  test('are returned for later, or given up', async () => {
     const {bus} = await filled(2)
     await using _ = bus
     await bus.streams.consumers.add('S', {name: 'c'})
@@ -79,7 +79,7 @@ describe('the next messages', () => {
     expect(await takeNext(bus.streams, 'S', 'c', options)).toMatchObject({taken: 0})
   })
 
-  test('can be looked at without being touched', async () => {
+  test('can be read without changing the consumer', async () => {
     const {bus} = await filled(4)
     await using _ = bus
     await bus.streams.consumers.add('S', {name: 'c', filters: ['s.a']})
@@ -96,7 +96,7 @@ describe('the next messages', () => {
     ['new', ['5']],
     ['last', ['4', '5']],
     [{last: 3}, ['2', '3', '4', '5']],
-  ])('can be looked at before and while the first is taken: %j', async (wish, texts) => {
+  ])('can be read before and while the first is taken: %j', async (wish, texts) => {
     const {bus} = await filled(4)
     await using _ = bus
     const deliver = await deliverAt(bus.streams, 'S', wish, undefined)
@@ -113,7 +113,7 @@ describe('the next messages', () => {
     expect(await peeked()).toEqual(texts)
   })
 
-  test('of a consumer of the last of each subject are those of now', async () => {
+  test('of a consumer of the last message per subject are the current ones', async () => {
     const {bus} = await filled(4)
     await using _ = bus
     await bus.streams.consumers.add('S', {name: 'c', deliver: 'lastPerSubject'})

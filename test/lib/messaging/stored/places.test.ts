@@ -2,7 +2,7 @@ import {expect, test} from 'vitest'
 import {deliverAt, firstFrom, resetAt, startAt} from '../../../../src/lib/messaging/stored/places.ts'
 import {filled} from './filled.ts'
 
-test('a reading begins where it is said, the end being that of now', async () => {
+test('a read starts at its position, where the end is the current end', async () => {
   const {bus, seqs} = await filled(3)
   await using _ = bus
   expect(await startAt(bus.streams, 'S', 'first')).toBeUndefined()
@@ -10,13 +10,13 @@ test('a reading begins where it is said, the end being that of now', async () =>
   expect(await startAt(bus.streams, 'S', 'end')).toEqual({seq: (seqs[2] ?? 0) + 1})
 })
 
-test('a consumer is moved to the first message, the end, or a place', () => {
+test('a consumer is moved to the first message, the end, or a position', () => {
   expect(resetAt('first')).toEqual({seq: 1})
   expect(resetAt('end')).toBeUndefined()
   expect(resetAt({timeMs: 5})).toEqual({timeMs: 5})
 })
 
-test('a new consumer begins at a number of last messages that pass its filters', async () => {
+test('a new consumer starts at the last N messages that pass its filters', async () => {
   const {bus, seqs} = await filled(6)
   await using _ = bus
   expect(await deliverAt(bus.streams, 'S', 'new', undefined)).toBe('new')
@@ -26,7 +26,7 @@ test('a new consumer begins at a number of last messages that pass its filters',
   expect(await deliverAt(bus.streams, 'S', {last: 2}, ['s.x'])).toBe('all')
 })
 
-test('a place is at its first message, if there is one', async () => {
+test('a position is resolved to its first message, if there is one', async () => {
   const {bus, seqs} = await filled(3)
   await using _ = bus
   expect(await firstFrom(bus.streams, 'S', {seq: 1}, ['s.b'])).toBe(seqs[1])

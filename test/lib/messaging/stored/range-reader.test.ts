@@ -2,7 +2,7 @@ import {expect, test} from 'vitest'
 import {openReading} from '../../../../src/lib/messaging/stored/range-reader.ts'
 import {filled} from './filled.ts'
 
-test('what a stream has kept comes first, then what is published', async () => {
+test('stored messages come first, then new ones', async () => {
   const {bus} = await filled(2)
   await using _ = bus
   const {stream, isLive, subscription} = await openReading(bus.streams, ['s.a', 's.*'], {from: 'first'})
@@ -14,7 +14,7 @@ test('what a stream has kept comes first, then what is published', async () => {
   expect(seen).toEqual(['1', '2', '3'])
 })
 
-test('with an end nothing comes after it', async () => {
+test('a range with an end has nothing after it', async () => {
   const {bus, seqs} = await filled(4)
   await using _ = bus
   const texts = async (wishes: Parameters<typeof openReading>[2]) => {

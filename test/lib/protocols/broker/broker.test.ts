@@ -5,7 +5,7 @@ import {onThreeBuses, opened, started} from './buses.ts'
 const textOf = (data: Uint8Array) => Buffer.from(data).toString()
 
 onThreeBuses((place) => {
-  test('subscribers that are there get what is published, all of them, and who wants it the subject', async () => {
+  test('all subscribers get published messages, and on request the subject', async () => {
     const broker = await started({url: await place.fresh()})
     const seen: string[] = []
     await broker.subscribe('GAME_EVENTS.state.*', (data) => void seen.push(`a ${textOf(data)}`))
@@ -14,7 +14,7 @@ onThreeBuses((place) => {
     await expect.poll(() => seen.toSorted()).toEqual(['GAME_EVENTS.state.changed {"level":1}', 'a {"level":1}'])
   })
 
-  test('the stream is made when it is missing, left unchanged when not, and differences are reported', async () => {
+  test('the stream is created if it does not exist, otherwise left unchanged, and differences are reported', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const notices: string[] = []
@@ -30,7 +30,7 @@ onThreeBuses((place) => {
     await broker.publish('b', 'it counts what the stream keeps')
   })
 
-  test('a subject outside the stream is refused, also when another stream keeps it', async () => {
+  test('a subject outside the stream is refused, also if another stream stores it', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     await bus.streams.add({name: 'OTHER', subjects: ['other.>']})
@@ -46,7 +46,7 @@ onThreeBuses((place) => {
     expect((await bus.streams.info('OTHER')).state.messages).toBe(0)
   })
 
-  test('without jetstream it is plain publish-subscribe, and makes no stream', async () => {
+  test('without jetstream a broker is plain publish-subscribe, and creates no stream', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const broker = await started({url, jetstream: false})
@@ -61,7 +61,7 @@ onThreeBuses((place) => {
     })
   })
 
-  test('starting it twice at once opens one connection, and stopping it meanwhile closes that', async () => {
+  test('starting a broker twice at once opens one connection, and stopping it meanwhile closes that', async () => {
     const url = await place.fresh()
     const broker = new Broker({url})
     await Promise.all([broker.start(), broker.start()])
@@ -76,7 +76,7 @@ onThreeBuses((place) => {
     await expect(broker.publish('GAME_EVENTS.a', '')).rejects.toMatchObject({message: 'broker: not started'})
   })
 
-  test('what is not started does nothing; a handler at work may publish while it is stopped', async () => {
+  test('a broker that is not started does nothing; a running handler may publish while it is stopped', async () => {
     const url = await place.fresh()
     const notStarted = {kind: 'usage', message: 'broker: not started'}
     const idle = new Broker({url})

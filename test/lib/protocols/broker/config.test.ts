@@ -1,7 +1,7 @@
 import {expect, test} from 'vitest'
 import {differences, settingsOf, validate} from '../../../../src/lib/protocols/broker/config.ts'
 
-test('what is absent or empty has its default', () => {
+test('absent and empty settings have their defaults', () => {
   const defaults = {url: 'nats://127.0.0.1:4222', stream: 'GAME_EVENTS', jetstream: false}
   for (const config of [undefined, null, {}, {url: '', stream: ''}]) expect(validate(config)).toEqual(defaults)
   expect(validate({url: 'memory:a', stream: 'A', jetstream: true, other: 1})).toEqual({

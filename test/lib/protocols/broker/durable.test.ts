@@ -7,7 +7,7 @@ import {onThreeBuses, opened, started} from './buses.ts'
 const textOf = (data: Uint8Array) => Buffer.from(data).toString()
 
 onThreeBuses((place) => {
-  test('a durable subscriber that comes late gets everything from the first message, in order', async () => {
+  test('a durable subscriber that starts late gets everything from the first message, in order', async () => {
     const url = await place.fresh()
     const broker = await started({url})
     for (let n = 1; n <= 100; n++) await broker.publish('GAME_EVENTS.state', String(n))
@@ -21,7 +21,7 @@ onThreeBuses((place) => {
     expect(seen).toEqual([...Array.from({length: 100}, (_, i) => String(i + 1)), 'live'])
   })
 
-  test('progress survives a clean stop, in the middle of what was fetched', async () => {
+  test('progress survives a clean stop, in the middle of fetched messages', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const broker = await started({url})
@@ -65,7 +65,7 @@ onThreeBuses((place) => {
     expect((await bus.streams.consumers.info('GAME_EVENTS', 'h')).ackPending).toBe(0)
   })
 
-  test('a handler may take longer than there is time to acknowledge, and what waits behind it too', async () => {
+  test('a handler may take longer than the ack wait, and messages waiting behind it too', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const broker = await started({url})
@@ -114,7 +114,7 @@ onThreeBuses((place) => {
     warnings.mockRestore()
   })
 
-  test('two brokers on one durable consumer share the work', async () => {
+  test('two brokers on one durable consumer share the messages', async () => {
     const url = await place.fresh()
     const [one, two] = [await started({url}), await started({url})]
     const seen: string[] = []
@@ -129,7 +129,7 @@ onThreeBuses((place) => {
     expect(new Set(seen)).toEqual(new Set(all))
   })
 
-  test('a consumer that is for another subject is refused', async () => {
+  test('a consumer with another subject is refused', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const broker = await started({url})
@@ -158,7 +158,7 @@ onThreeBuses((place) => {
     await expect.poll(() => seen).toEqual(['1', '22'])
   })
 
-  test('a consumer that is removed ends its subscription, which is reported', async () => {
+  test('a removed consumer ends its subscription, which is reported', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const notices: string[] = []

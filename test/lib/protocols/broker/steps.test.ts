@@ -5,7 +5,7 @@ import {onThreeBuses, opened, started} from './buses.ts'
 const topic = 'INT_TEST.a'
 
 onThreeBuses((place) => {
-  test('what is published in one step is taken in another, parsed where it is JSON', async () => {
+  test('a message published in one step is taken in another, parsed if it is JSON', async () => {
     const broker = await started({url: await place.fresh(), stream: 'INT_TEST'})
     const publish = new PublishStep(broker, {topic})
     const subscribe = new SubscribeStep(broker, {topic, consumer_name: 'c'})
@@ -25,7 +25,7 @@ onThreeBuses((place) => {
     }
   })
 
-  test('each step takes the next message, and what it took is acknowledged', async () => {
+  test('each step takes the next message, and acknowledges it', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     const broker = await started({url, stream: 'INT_TEST'})
@@ -36,7 +36,7 @@ onThreeBuses((place) => {
     expect([pending, ackPending]).toEqual([1, 0])
   })
 
-  test('says what is missing or wrong', async () => {
+  test('a missing or invalid parameter is reported', async () => {
     const broker = await started({url: await place.fresh(), stream: 'INT_TEST'})
     const publish = new PublishStep(broker)
     const subscribe = new SubscribeStep(broker)
@@ -65,7 +65,7 @@ onThreeBuses((place) => {
     }
   })
 
-  test('parameters of the step give way to those of the run, and those to the input', async () => {
+  test('parameters of a run override those of the step, and the input overrides both', async () => {
     const broker = await started({url: await place.fresh(), stream: 'INT_TEST'})
     const publish = new PublishStep(broker, {topic: 'INT_TEST.own', payload: 'own'})
     expect(await publish.execute()).toMatchObject({topic: 'INT_TEST.own', bytes: 3})

@@ -37,7 +37,7 @@ describe('a frame of a gateway', () => {
     )
   })
 
-  test('says what went wrong', () => {
+  test('contains a protocol error', () => {
     expect(() => deliveredOf('{"type":"protocol_error","error":"x"}')).toThrow('the gateway says: x')
   })
 })

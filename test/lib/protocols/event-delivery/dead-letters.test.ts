@@ -5,7 +5,7 @@ import {eventOf} from '../../../../src/lib/protocols/event-delivery/event.ts'
 import {parseOptions} from '../../../../src/lib/protocols/event-delivery/subscription.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 
-test('an event whose headers nobody may send on is buried without them', async () => {
+test('an event with headers that cannot be sent becomes a dead letter without them', async () => {
   await using bus = await open(`memory:${crypto.randomUUID()}`)
   await bus.streams.add({name: 'DEAD', subjects: ['dead.>']})
   const options = parseOptions({deadLetter: 'dead.{subject}'}, {withData: true})

@@ -10,7 +10,7 @@ function idOf(stream: string, seq: number, time = Date.UTC(2026, 10, 20)): strin
 }
 
 describe('an event', () => {
-  test('has the id that version 5 of RFC 9562 makes of stream and sequence', () => {
+  test('has the id of version 5 of RFC 9562, over stream and sequence', () => {
     expect(idOf('ORDERS', 7)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
     expect(idOf('ORDERS', 7)).toBe(idOf('ORDERS', 7))
     expect(new Set([idOf('ORDERS', 7), idOf('ORDERS', 8), idOf('ORDERS7', 7), idOf('é', 7)]).size).toBe(4)
@@ -29,7 +29,7 @@ describe('an event', () => {
     })
   })
 
-  test('has of its headers what they say of it', () => {
+  test('gets members from its headers', () => {
     const headers = [
       [eventHeaders.type, 'order_created'],
       [eventHeaders.correlator, 'c-1'],
@@ -48,7 +48,7 @@ describe('an event', () => {
     })
   })
 
-  test('cannot be taken for what the protocol says itself', () => {
+  test('cannot be mistaken for a message of the protocol', () => {
     const typed = (type: string) => eventOf('S', new Message('a', '', [[eventHeaders.type, type]], undefined, 1)).type
     expect(['protocol_error', 'event_batch', '', 'paid'].map(typed)).toEqual(['message', 'message', 'message', 'paid'])
   })

@@ -7,21 +7,21 @@ function sent(capacity: number, offset: number, ...sequences: number[]): Flights
   return flights
 }
 
-describe('flights', () => {
-  test('move the offset over a gapless prefix only: 4, 1, 3 of 1 3 4', () => {
+describe('deliveries in flight', () => {
+  test('advance the offset without gaps only: acknowledged 4, 1, 3 of 1 3 4', () => {
     const flights = sent(50, 0, 1, 3, 4)
     const offsets = ['4', '1', '3'].map((id) => flights.acknowledge(id) && flights.offset)
     expect(offsets).toEqual([0, 1, 4])
   })
 
-  test('without read-ahead go one by one', () => {
+  test('without read-ahead are sent one by one', () => {
     const flights = sent(1, 0, 1)
     expect(flights.hasRoom).toBe(false)
     flights.acknowledge('1')
     expect([flights.hasRoom, flights.offset]).toEqual([true, 1])
   })
 
-  test('what the filter left out moves the offset too', () => {
+  test('let events excluded by the filter advance the offset too', () => {
     const flights = new Flights(2, 0)
     flights.leftOut(1)
     expect(flights.offset).toBe(1)
@@ -33,7 +33,7 @@ describe('flights', () => {
     expect(flights.offset).toBe(4)
   })
 
-  test('behind one that is not acknowledged, what was left out waits with it', () => {
+  test('keep excluded events after an unacknowledged one waiting with it', () => {
     const flights = sent(5, 0, 1, 2)
     flights.leftOut(3)
     flights.acknowledge('2')
@@ -42,18 +42,18 @@ describe('flights', () => {
     expect(flights.offset).toBe(3)
   })
 
-  test('a rejection leaves the offset where it was, and nothing in flight', () => {
+  test('are cleared by a rejection, which leaves the offset unchanged', () => {
     const flights = sent(50, 100_000, 100_001, 100_050)
     expect(flights.reject('100050')).toBe(100_050)
     expect([flights.offset, flights.inFlight, flights.acknowledge('100001')]).toEqual([100_000, 0, false])
   })
 
-  test('of what is not in flight change nothing', () => {
+  test('are not changed by an answer for something else', () => {
     const flights = sent(50, 0, 1)
     expect([flights.acknowledge('9'), flights.reject('9'), flights.inFlight]).toEqual([false, undefined, 1])
   })
 
-  test('of a batch are one, and move the offset to its end', () => {
+  test('of a batch are one, and advance the offset to its end', () => {
     const flights = new Flights(1, 0)
     flights.sent('batch', 1, 50)
     expect([flights.hasRoom, flights.oldest]).toEqual([false, 'batch'])
@@ -70,7 +70,7 @@ describe('flights', () => {
     expect([flights.offset, flights.inFlight]).toEqual([9998, 2])
   })
 
-  test('hold no end of acknowledged ones behind one that is not', () => {
+  test('bound the acknowledged deliveries after an unacknowledged one', () => {
     const flights = sent(2, 0, 1)
     let n = 1
     for (; flights.hasRoom && n < 1_000_000; n++) {

@@ -27,7 +27,7 @@ function bound(bus: Transport): Transport {
 const asked = async (bus: Transport) => (await bus.request({subject}, {timeoutMs: 300})).text
 
 describe('the leases of a gateway', () => {
-  test('answer the next question, and warn, after an answer that could not be sent', async () => {
+  test('answer the next request, and warn, after an answer that could not be sent', async () => {
     let failures = 1
     const {sound, said, leases} = await leasesOn((bus) => ({
       publish(message) {
@@ -44,7 +44,7 @@ describe('the leases of a gateway', () => {
   test.each([
     ['fails', 'requests of other gateways: lost'],
     ['ends', 'the subscription to requests of other gateways has ended; subscribing again'],
-  ])('ask for questions again, and warn, when their subscription %s', async (how, line) => {
+  ])('subscribe to requests again, and warn, if their subscription %s', async (how, line) => {
     let failures = 1
     const {sound, said, leases} = await leasesOn((bus) => ({
       async subscribe(patterns, options): Promise<Subscription> {

@@ -44,7 +44,7 @@ describe('a subscription', () => {
     await until(() => offsetOf(one), 3)
   })
 
-  test('with read-ahead has so many more, and the offset waits for gaps: acks 4, 1, 3', async () => {
+  test('with read-ahead has that many more, and the offset waits for gaps: acks 4, 1, 3', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 9)
     await using one = await gateway(bus, {firstEvent: 'oldest', readAhead: 3})
@@ -64,14 +64,14 @@ describe('a subscription', () => {
     await until(() => offsetOf(one), 4)
   })
 
-  test('begins after its first event N', async () => {
+  test('starts after its first event N', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 5)
     await using one = await gateway(bus, {firstEvent: '3', readAhead: 5})
     expect(await one.connect('a').payloads(2)).toBe('4 5')
   })
 
-  test('moves over what its filter leaves out', async () => {
+  test('advances over events that its filter excludes', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 5, 'orders.other')
     await store(bus, 6, 6)
@@ -84,7 +84,7 @@ describe('a subscription', () => {
     await until(() => offsetOf(one), 8)
   })
 
-  test('acknowledged without an id: the oldest in flight', async () => {
+  test('can be acknowledged without an id: the oldest in flight', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 3)
     await using one = await gateway(bus, {firstEvent: 'oldest', readAhead: 2})
@@ -108,7 +108,7 @@ describe('a subscription', () => {
     expect(await next.connect('a').payloads(2)).toBe('3 4')
   })
 
-  test('gets what is stored later', async () => {
+  test('gets events that are stored later', async () => {
     const bus = await memoryBus()
     await using one = await gateway(bus, {readAhead: 9})
     const app = one.connect('a')
@@ -117,7 +117,7 @@ describe('a subscription', () => {
     expect(await app.payloads(2)).toBe('1 2')
   })
 
-  test('that is made, changed and removed while the gateway runs is served so', async () => {
+  test('that is added, changed and removed while the gateway runs is delivered accordingly', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 3)
     await using one = await gateway(bus)
@@ -169,7 +169,7 @@ describe('a rejection', () => {
     expect(await offsetOf(one)).toBe(1)
   })
 
-  test('by throwing is one too', async () => {
+  test('by an exception counts, too', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 1)
     await using one = await gateway(bus, {firstEvent: 'oldest'})
@@ -183,7 +183,7 @@ describe('a rejection', () => {
     await until(() => offsetOf(one), 1)
   })
 
-  test('after another one makes the pauses grow', async () => {
+  test('after another one lengthens the pauses', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 1)
     await using one = await gateway(bus, {firstEvent: 'oldest'})
@@ -200,7 +200,7 @@ describe('a rejection', () => {
     expect(pauses[2]).toBeGreaterThan(380)
   })
 
-  test('says when to come again', async () => {
+  test('may set the time of the next delivery', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 1)
     await using one = await gateway(bus, {firstEvent: 'oldest'})
@@ -212,7 +212,7 @@ describe('a rejection', () => {
     expect(performance.now() - start).toBeGreaterThan(280)
   })
 
-  test('too often sends the event to the dead letters, and continues', async () => {
+  test('too often makes the event a dead letter, and delivery continues', async () => {
     const bus = await memoryBus()
     await bus.streams.add({name: 'DEAD', subjects: ['dead.>']})
     await store(bus, 1, 3)
@@ -240,7 +240,7 @@ describe('a rejection', () => {
     expect((await bus.streams.info('DEAD')).state.messages).toBe(1)
   })
 
-  test('too often stops the subscription where there is nowhere for such events', async () => {
+  test('too often stops the subscription without a dead-letter subject', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 3)
     await using one = await gateway(bus, {firstEvent: 'oldest', maxRejects: 2})
@@ -257,7 +257,7 @@ describe('a rejection', () => {
 })
 
 describe('batches', () => {
-  test('are as many as are there, and acknowledged at once', async () => {
+  test('contain the available events, and are acknowledged as a whole', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 7)
     await using one = await gateway(bus, {firstEvent: 'oldest', batch: true, readAhead: 5, batchTimeout: '20ms'})
@@ -272,7 +272,7 @@ describe('batches', () => {
     await until(() => offsetOf(one), 7)
   })
 
-  test('are an array even of one, and rejected as a whole', async () => {
+  test('are an array even for one event, and rejected as a whole', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 2)
     await using one = await gateway(bus, {firstEvent: 'oldest', batch: true, batchTimeout: '5ms'})
@@ -289,7 +289,7 @@ describe('batches', () => {
 })
 
 describe('connections', () => {
-  test('on one subscription: one is served, the next takes over at once', async () => {
+  test('on one subscription take turns: one is served, the next takes over immediately', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 3)
     await using one = await gateway(bus, {firstEvent: 'oldest'})
@@ -306,7 +306,7 @@ describe('connections', () => {
     expect(one.said.at(-1)).toContain('which the connection did not start')
   })
 
-  test('may change what they match', async () => {
+  test('may change the subscriptions that they match', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 1)
     await using one = await gateway(bus, {firstEvent: 'oldest'})
@@ -321,7 +321,7 @@ describe('connections', () => {
     expect(await other.payloads(1)).toBe('1')
   })
 
-  test('have ids that no other plugin has', async () => {
+  test('have ids that no other plugin uses', async () => {
     const bus = await memoryBus()
     await using one = await gateway(bus)
     one.connect('a')
@@ -331,7 +331,7 @@ describe('connections', () => {
     await expect(one.manager.use(directPlugin('other').plugin, {})).rejects.toThrow('a plugin other already')
   })
 
-  test('have ephemeral subscriptions, which go with them', async () => {
+  test('have ephemeral subscriptions, which end with them', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 2)
     await using one = await gateway(bus)
@@ -345,7 +345,7 @@ describe('connections', () => {
     expect([app.got.length, await one.registry.list()]).toEqual([1, []])
   })
 
-  test('cannot have an ephemeral subscription of a stream that is not there, or with a bad filter', async () => {
+  test('cannot have an ephemeral subscription of a missing stream, or with an invalid filter', async () => {
     const bus = await memoryBus()
     await using one = await gateway(bus)
     one.connect('a')
@@ -357,7 +357,7 @@ describe('connections', () => {
   })
 })
 
-test('a stream that was removed and created again is named, and delivered from its first event', async () => {
+test('a recreated stream is reported, and delivered from its first event', async () => {
   const bus = await memoryBus()
   await store(bus, 1, 3)
   {
@@ -416,13 +416,13 @@ describe('replies', () => {
     expect(await replied(await memoryBus(), [])).toEqual(['answers.one done 1'])
   })
 
-  test('to what is a reply itself are refused', async () => {
+  test('to an event that is itself a reply are refused', async () => {
     expect(await replied(await memoryBus(), [['Bus-Correlation-Id', 'x']])).toEqual([])
   })
 })
 
 describe('two gateways on one bus', () => {
-  test('deliver a subscription once; the other takes over', async () => {
+  test('deliver a subscription once; the other one takes over', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 3)
     const one = await gateway(bus, {firstEvent: 'oldest'})

@@ -34,14 +34,14 @@ describe('subscriptions', () => {
     ['-1', '0'],
     ['2', '2'],
     [2, '2'],
-  ])('made with the first event %j begin after %s', async (firstEvent, locked) => {
+  ])('with the first event %j start after %s', async (firstEvent, locked) => {
     const {subscription, made} = await registry.add(wish('a', {firstEvent}))
     expect([made, subscription.options.firstEvent]).toEqual([true, locked])
     await bus.streams.publish({subject: 'orders.created'})
     expect(await registry.offset(await registry.get('ORDERS', 'a'))).toBe(Number(locked))
   })
 
-  test('of an empty stream begin at its beginning', async () => {
+  test('of an empty stream start at its beginning', async () => {
     await bus.streams.add({name: 'EMPTY'})
     const {subscription} = await registry.add({...wish('a'), namespace: 'EMPTY'})
     expect(subscription.options.firstEvent).toBe('0')
@@ -55,7 +55,7 @@ describe('subscriptions', () => {
     expect(() => parseOptions({firstEvent}, {withData: false})).toThrow(reason)
   })
 
-  test('that are the same are answered as they are, others refused or changed in place', async () => {
+  test('that are the same are returned, others refused or changed in place', async () => {
     const {subscription} = await registry.add(wish('a', {firstEvent: 'oldest'}))
     expect(await registry.add(wish('a'))).toEqual({subscription, made: false})
     await expect(registry.add(wish('a', {}, {topic: 'paid'}))).rejects.toMatchObject({kind: 'usage'})
@@ -67,7 +67,7 @@ describe('subscriptions', () => {
     })
   })
 
-  test('are listed by name, told of and removed', async () => {
+  test('are listed by name, reported and removed', async () => {
     const {revision} = await registry.snapshot()
     const stop = new AbortController()
     const changes = registry.changes(revision, stop.signal)[Symbol.asyncIterator]()
@@ -86,7 +86,7 @@ describe('subscriptions', () => {
     await changes.return?.()
   })
 
-  test('of a stream that is not there are not made', async () => {
+  test('of a missing stream are not created', async () => {
     await expect(registry.add({...wish('a'), namespace: 'NONE'})).rejects.toMatchObject({kind: 'notFound'})
   })
 
@@ -107,7 +107,7 @@ describe('subscriptions', () => {
     },
   )
 
-  test('are kept in a bucket as other tools know it', async () => {
+  test('are stored in a bucket that other tools can read', async () => {
     const {subscription} = await registry.add(wish('a'))
     expect((await bus.streams.info('KV_bus-events')).config).toMatchObject({
       subjects: ['$KV.bus-events.>'],
@@ -120,7 +120,7 @@ describe('subscriptions', () => {
   })
 })
 
-test('a bucket updates only what nobody changed meanwhile', async () => {
+test('a bucket updates only keys that nobody else has changed', async () => {
   const {bucket} = registry
   const first = await bucket.update('k', '1', 0)
   expect(await bucket.update('k', '2', 0)).toBeUndefined()

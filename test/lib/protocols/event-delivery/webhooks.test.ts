@@ -68,7 +68,7 @@ describe('a webhook', () => {
     })
   })
 
-  test('that refuses gets it again before anything else, when it said', async () => {
+  test('that refuses gets the event again before anything else, at the time that it set', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 3)
     const times: number[] = []
@@ -84,7 +84,7 @@ describe('a webhook', () => {
     expect(said.join()).toContain('event 2 was rejected')
   })
 
-  test('with read-ahead never has the offset pass what it refused', async () => {
+  test('with read-ahead never has the offset advance over a refused event', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 5)
     const {url, got} = await hook((response, {body}, count) =>
@@ -106,7 +106,7 @@ describe('a webhook', () => {
     expect(events[0].data).toBeUndefined()
   })
 
-  test('with fastack loses what it refuses, and that is said', async () => {
+  test('with fastack loses refused events, which is reported', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 2)
     const {url, got} = await hook((response) => response.writeHead(500).end('broken'))
@@ -116,7 +116,7 @@ describe('a webhook', () => {
     expect(got).toHaveLength(2)
   })
 
-  test('may reply: its answer is published with the id of the event', async () => {
+  test('may reply: its response is published with the id of the event', async () => {
     const bus = await memoryBus()
     const answers = await bus.subscribe('answers')
     await bus.streams.publish({subject: 'orders.new', data: '1', headers: [['Bus-Reply-To', 'answers']]})
@@ -136,13 +136,13 @@ describe('a webhook', () => {
     [{url: 'http://x', fastack: true, reply: true}, 'has no reply'],
     [{url: 'http://x', color: 'red'}, '"color"'],
     [{url: 'http://x', fastack: 'yes'}, 'true or false'],
-  ])('is not made with the options %j', (options, reason) => {
+  ])('is not created with the options %j', (options, reason) => {
     expect(() => plugin().validateOptions(options)).toThrow(reason)
   })
 })
 
 describe('a program', () => {
-  test('acknowledges by its exit code, and is the sink that replay has', async () => {
+  test('acknowledges with its exit code, and is the same sink as in a replay', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 3)
     const out: string[] = []
@@ -161,7 +161,7 @@ describe('a program', () => {
   })
 })
 
-test('a sink that gives a message up for good is believed', async () => {
+test('a sink can give up a message for good', async () => {
   const bus = await memoryBus()
   await store(bus, 1, 2)
   const open = () => ({

@@ -44,7 +44,7 @@ const quiet = () => new Promise((resolve) => setTimeout(resolve, 60))
 const sequences = (socket: Socket) => socket.frames.map(({sequence}) => sequence)
 
 describe('a client', () => {
-  test('starts a durable subscription and acknowledges by id, by subscription, and without either', async () => {
+  test('starts a durable subscription and acknowledges by id, by subscription, or without either', async () => {
     const {url, offset} = await served()
     await using socket = await Socket.open(url)
     socket.start()
@@ -59,7 +59,7 @@ describe('a client', () => {
     await until(offset, 3)
   })
 
-  test('gets what was not acknowledged again with its next connection, in order', async () => {
+  test('gets unacknowledged events again with its next connection, in order', async () => {
     const {url, offset} = await served()
     {
       await using socket = await Socket.open(url)
@@ -75,7 +75,7 @@ describe('a client', () => {
     expect(sequences(again)).toEqual([2, 3])
   })
 
-  test('rejects: what comes after the offset comes again, and late acknowledgements are no fault', async () => {
+  test('may reject: events after the offset are delivered again, and late acknowledgements are not errors', async () => {
     const {url, offset, said} = await served()
     await using socket = await Socket.open(url)
     socket.start()
@@ -91,7 +91,7 @@ describe('a client', () => {
     await until(offset, 3)
   })
 
-  test('with autoack answers nothing', async () => {
+  test('with autoack sends no answers', async () => {
     const {url, offset} = await served()
     await using socket = await Socket.open(url)
     socket.start({autoack: true})
@@ -99,7 +99,7 @@ describe('a client', () => {
     await until(offset, 3)
   })
 
-  test('starts by the query of its URL', async () => {
+  test('can start a subscription with the query of its URL', async () => {
     const {url, bus} = await served()
     await bus.streams.publish({subject: 'orders.paid'})
     const query = 'namespace=ORDERS&ephemeral&autoack&firstevent=oldest&filter.topic=paid%24&withdata'
@@ -120,14 +120,14 @@ describe('a client', () => {
     await until(offset, 3)
   })
 
-  test('has batches of its own by the query', async () => {
+  test('can request batches in the query', async () => {
     const {url} = await served()
     const query = 'namespace=ORDERS&ephemeral&firstevent=oldest&batch&readahead=2&batchtimeout=10ms'
     await using socket = await Socket.open(`${url}/?${query}`)
     expect((await socket.last(1)).events).toHaveLength(2)
   })
 
-  test('has several subscriptions, and says which it acknowledges', async () => {
+  test('may have several subscriptions, and names the one that it acknowledges', async () => {
     const {url, offset, subscribe} = await served()
     await subscribe('other')
     await using socket = await Socket.open(url)
@@ -142,7 +142,7 @@ describe('a client', () => {
     expect(await socket.refused()).toContain('does not match an inflight event')
   })
 
-  test('waits for a subscription that is not there yet', async () => {
+  test('waits for a subscription that does not exist yet', async () => {
     const {url, subscribe} = await served()
     await using socket = await Socket.open(url)
     socket.start({name: 'later'})
@@ -168,7 +168,7 @@ describe('a client', () => {
   })
 })
 
-describe('a fault of the client', () => {
+describe('an error of a client', () => {
   test.each([
     ['what is not JSON', 'hello', 'bad data'],
     ['what is no object', '[]', 'not a JSON object'],
@@ -199,7 +199,7 @@ describe('a fault of the client', () => {
     expect(await option.refused()).toContain('"readAhead"')
   })
 
-  test('is an acknowledgement with autoack, and another autoack on the next start', async () => {
+  test('is an acknowledgement with autoack, or a different autoack on the next start', async () => {
     const {url} = await served()
     await using socket = await Socket.open(url)
     socket.start({autoack: true})
@@ -211,7 +211,7 @@ describe('a fault of the client', () => {
     expect(await flips.refused()).toContain('must be the same')
   })
 
-  test('leaves the others alone', async () => {
+  test('does not affect the others', async () => {
     const {url} = await served()
     await using good = await Socket.open(url)
     good.start()
@@ -223,8 +223,8 @@ describe('a fault of the client', () => {
   })
 })
 
-describe('the gate', () => {
-  test('lets in who shows the token', async () => {
+describe('admission', () => {
+  test('accepts clients that present the token', async () => {
     const {url} = await served({admission: {token: 's3cret', origins: []}})
     await expect(Socket.open(url)).rejects.toThrow('status 401')
     for (const wrong of ['Bearer s3cre', 'Bearer s3cret2', 'Basic s3cret', 'Bearer ', 's3cret'])
@@ -234,7 +234,7 @@ describe('the gate', () => {
     await socket.got(1)
   })
 
-  test('lets no page in but those that are allowed', async () => {
+  test('refuses pages except those that are allowed', async () => {
     const {url} = await served({admission: {origins: ['https://app.example']}})
     await expect(Socket.open(url, {Origin: 'https://evil.example'})).rejects.toThrow('status 403')
     await expect(Socket.open(url, {Origin: 'null'})).rejects.toThrow('status 403')
@@ -243,7 +243,7 @@ describe('the gate', () => {
     await socket.got(1)
   })
 
-  test('lets in so many at once', async () => {
+  test('limits the number of connections', async () => {
     const {url} = await served({maxConnections: 2})
     const first = await Socket.open(url)
     await using _second = await Socket.open(url)
@@ -261,7 +261,7 @@ describe('the gate', () => {
       .toBe('in')
   })
 
-  test('takes frames and subscriptions within limits', async () => {
+  test('limits frames and subscriptions', async () => {
     const {url} = await served({maxFrame: 1000, maxSubscriptions: 2})
     await using large = await Socket.open(url)
     large.say({type: 'start', namespace: 'x'.repeat(1000)})
@@ -271,7 +271,7 @@ describe('the gate', () => {
     expect(await many.refused()).toContain('at most 2 subscriptions')
   })
 
-  test('lets go who starts nothing', async () => {
+  test('disconnects clients that start nothing', async () => {
     const {url} = await served({idleMs: 400})
     await using socket = await Socket.open(url)
     expect(await socket.refused()).toContain('no subscription was started within 400 ms')
@@ -289,7 +289,7 @@ describe('the gate', () => {
     expect(await socket.got(3)).toHaveLength(3)
   })
 
-  test('tells others that this is a WebSocket endpoint', async () => {
+  test('tells other HTTP clients that this is a WebSocket endpoint', async () => {
     const {url} = await served()
     const status = await new Promise((resolve) =>
       request(url.replace('ws:', 'http:'), (response) => resolve(response.statusCode)).end(),

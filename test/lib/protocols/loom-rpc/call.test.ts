@@ -41,21 +41,21 @@ describe.each(busNames)('on %s, a call', (name) => {
     })
   })
 
-  test('fails with the text of a handler that throws at once, too', async () => {
+  test('fails with the text of a handler that throws synchronously, too', async () => {
     await using _ = await register(far, subject, () => {
       throw new Error('not now')
     })
     await expect(call(near, request)).rejects.toMatchObject({kind: 'remote', data: {error: 'not now'}})
   })
 
-  test('that is no envelope is answered as in Go', async () => {
+  test('that is not an envelope is answered as in Go', async () => {
     await using _ = await register(far, subject, () => '1')
     expect((await near.request({subject, data: '{'})).text).toMatch(
       /^\{"ok":false,"error":"invalid request envelope: .+"\}$/,
     )
   })
 
-  test('fails for an answer that is no envelope, and at once when nobody serves', async () => {
+  test('fails for an answer that is not an envelope, and immediately if nobody serves', async () => {
     const requests = await far.subscribe(subject)
     const failing = expect(call(near, request)).rejects.toMatchObject({
       kind: 'remote',
@@ -70,7 +70,7 @@ describe.each(busNames)('on %s, a call', (name) => {
     })
   })
 
-  test('waits past the acknowledgement of a stream, and tells of it once', async () => {
+  test('skips the acknowledgement of a stream, and reports it once', async () => {
     const requests = await far.subscribe(subject)
     const captured: string[] = []
     const answered = call(near, {...request, onCaptured: (stream) => captured.push(stream)})
@@ -82,7 +82,7 @@ describe.each(busNames)('on %s, a call', (name) => {
     expect(captured).toEqual(['LOOM'])
   })
 
-  test('that only a stream takes names it when time is up', async () => {
+  test('that only a stream receives names the stream at the timeout', async () => {
     const requests = await far.subscribe(subject)
     const failing = expect(call(near, {...request, timeoutMs: 100})).rejects.toMatchObject({
       ...{kind: 'timeout', message: expect.stringContaining('only LOOM stored the request')},
@@ -107,7 +107,7 @@ describe.each(busNames)('on %s, a call', (name) => {
     expect((await Promise.all(calls)).map(({payload}) => payload)).toEqual(Array.from({length: 500}, (_, n) => `${n}`))
   })
 
-  test('finds instances where the bus tells of them', async () => {
+  test('finds instances if the bus reports them', async () => {
     await using one = await register(far, subject, () => '1')
     await using two = await register(far, 'loom.rpc.math.two.add', () => '1')
     await using wild = await register(far, 'loom.rpc.math.*.sub', () => '1')

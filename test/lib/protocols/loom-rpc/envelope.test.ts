@@ -20,7 +20,7 @@ describe('a request', () => {
     expect(encodeRequest(request)).toBe(envelope)
   })
 
-  test('comes back as it was', () => {
+  test('is restored unchanged', () => {
     fc.assert(
       fc.property(
         fc.string(),
@@ -51,7 +51,7 @@ describe('a request', () => {
     ['{"payload":{"payload":1},"method":null}', {method: '', callerId: '', payload: '{"payload":1}'}],
     ['{"__proto__":{"method":"m"},"payload":{"__proto__":1}}', {method: '', callerId: '', payload: '{"__proto__":1}'}],
     [' {"payload" : [ 1 ] } ', {method: '', callerId: '', payload: '[1]'}],
-  ])('of others is read leniently: %s', (envelope, request) => {
+  ])('of other implementations is read leniently: %s', (envelope, request) => {
     expect(decodeRequest(envelope)).toEqual(request)
   })
 
@@ -64,20 +64,20 @@ describe('a request', () => {
     ['{"caller_id":{}}', 'caller_id is an object, not text'],
     ['{"trace_id":[]}', 'trace_id is a list, not text'],
     [Uint8Array.from([0xff]), /JSON/],
-  ])('that is none says why: %s', (envelope, reason) => {
+  ])('that is invalid is reported with the reason: %s', (envelope, reason) => {
     expect(decodeRequest(envelope)).toMatch(reason)
   })
 })
 
 describe('a response', () => {
-  test('is written as the others write it', () => {
+  test('is written as by other implementations', () => {
     expect(ok()).toBe('{"ok":true,"payload":null}')
     expect(ok('{"a":1.10}')).toBe('{"ok":true,"payload":{"a":1.10}}')
     expect(err('no "such" task')).toBe('{"ok":false,"error":"no \\"such\\" task"}')
     expect(err('')).toBe('{"ok":false}')
   })
 
-  test('comes back as it was', () => {
+  test('is restored unchanged', () => {
     fc.assert(fc.property(json, (payload) => void expect(decodeResponse(ok(payload))).toEqual({kind: 'ok', payload})))
     fc.assert(
       fc.property(fc.string(), (error) => void expect(decodeResponse(err(error))).toEqual({kind: 'error', error})),
@@ -100,13 +100,13 @@ describe('a response', () => {
     ['{"ok":true,"stream":"LOOM","seq":12}', {kind: 'ok', payload: undefined}],
     ['{"ok":false,"stream":"LOOM","seq":12}', {kind: 'error', error: ''}],
     ['{"stream":"LOOM","seq":"12"}', {kind: 'error', error: ''}],
-  ])('is read as what it is: %s', (envelope, means) => {
+  ])('is recognised: %s', (envelope, means) => {
     expect(decodeResponse(envelope)).toEqual(means)
     expect(decodeResponse(Buffer.from(envelope))).toEqual(means)
   })
 
   test.each(['', '{"ok":true', '{"ok":true,"payload":}', '[]', '{"ok":"yes"}', '{"ok":1}', '{"error":{}}', 'OK'])(
-    'is none: %s',
+    'is invalid: %s',
     (envelope) => {
       expect(decodeResponse(envelope)).toMatchObject({kind: 'bad', reason: expect.stringMatching(/./)})
     },

@@ -26,7 +26,7 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     return made
   }
 
-  test('streams what is published from then on, in order, to everybody', async () => {
+  test('streams messages published from then on, in order, to all subscribers', async () => {
     const [one, two] = await pair()
     const subject = `s.${count}`
     await two.publish(subject, 'before')
@@ -38,7 +38,7 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     await expect.poll(() => seen).toEqual([all, all])
   })
 
-  test('hears nothing more once it has unsubscribed', async () => {
+  test('receives nothing more once it has unsubscribed', async () => {
     const [one, two] = await pair()
     const seen: string[] = []
     const end = await one.stream('a', (data) => void seen.push(Buffer.from(data).toString()))
@@ -62,7 +62,7 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     await expect.poll(() => seen).toEqual(['xy'])
   })
 
-  test('is asked and answers, a failed answer as text, empty ones too', async () => {
+  test('sends and answers requests, a failed answer as text, empty ones too', async () => {
     const [one, two] = await pair()
     const subject = `q.${count}`
     await one.serve(subject, (data) => {
@@ -75,7 +75,7 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     expect(Buffer.from(await two.request(subject, 'long one')).toString()).toBe('error: too long')
   })
 
-  test('times out, or at once where nobody serves', async () => {
+  test('times out, immediately if nobody serves', async () => {
     const [one, two] = await pair()
     await expect(one.request('nobody', 'x')).rejects.toMatchObject({
       code: 'timeout',
@@ -85,7 +85,7 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     await expect(one.request('slow', 'x', {timeoutMs: 50})).rejects.toMatchObject({code: 'timeout'})
   })
 
-  test('refuses what is wrong, and everything once it is closed', async () => {
+  test('refuses invalid calls, and everything once it is closed', async () => {
     const [one] = await pair()
     await expect(one.publish('a b', 'x')).rejects.toMatchObject({
       code: 'publish',

@@ -19,7 +19,7 @@ async function next(subscription: Subscription): Promise<Message> {
   return message
 }
 
-describe.each(busNames)('on %s, a stream', (name) => {
+describe.each(busNames)('on %s, a response stream', (name) => {
   let fresh: FreshBus
   let near: Transport
   let far: Transport
@@ -44,7 +44,7 @@ describe.each(busNames)('on %s, a stream', (name) => {
     return {request, writer, send: (data: string) => far.publish({subject: request.reply ?? '', data})}
   }
 
-  test('is asked for as the first implementation asks: raw body, reply subject, no headers', async () => {
+  test('is requested as by the first implementation: raw body, reply subject, no headers', async () => {
     await using client = new StreamClient(near)
     const stream = await client.open('logs', Uint8Array.from([0, 255]))
     const {request} = await accept()
@@ -54,7 +54,7 @@ describe.each(busNames)('on %s, a stream', (name) => {
     expect(request.reply).toMatch(/^_SINBOX\.[0-9A-Za-z]{22}\.[0-9A-Za-z]{8}$/)
   })
 
-  test('brings its frames in order, as messages of the subject, and ends with close 1000', async () => {
+  test('delivers its frames in order, as messages of the subject, and ends with close 1000', async () => {
     await using client = new StreamClient(near)
     const stream = await client.open('logs')
     const {writer} = await accept()
@@ -94,7 +94,7 @@ describe.each(busNames)('on %s, a stream', (name) => {
     expect(texts).toEqual(['one'])
   })
 
-  test('passes over frames of a later type, with a warning, and what is nobody’s', async () => {
+  test('ignores frames of an unknown type, with a warning, and frames of other inboxes', async () => {
     const warnings: string[] = []
     await using client = new StreamClient(near, {warn: (line) => warnings.push(line)})
     const stream = await client.open('logs')
@@ -115,7 +115,7 @@ describe.each(busNames)('on %s, a stream', (name) => {
     await expect(textsOf(stream)).rejects.toMatchObject({kind: 'remote', data: {code: 1003}})
   })
 
-  test('that nobody serves fails at once, and not for its JSON', async () => {
+  test('that nobody serves fails immediately, even if the body is JSON', async () => {
     await using client = new StreamClient(near)
     const stream = await client.open('nobody.here')
     await expect(textsOf(stream)).rejects.toMatchObject({kind: 'noResponders'})
@@ -136,7 +136,7 @@ describe.each(busNames)('on %s, a stream', (name) => {
     await expect(client.open('logs', '', {signal: stop.signal})).rejects.toMatchObject({kind: 'interrupted'})
   })
 
-  test('keeps its order under load, each byte of it', async () => {
+  test('keeps its order under load, without losing a byte', async () => {
     await using client = new StreamClient(near)
     const stream = await client.open('logs')
     const {writer} = await accept()
@@ -156,7 +156,7 @@ describe.each(busNames)('on %s, a stream', (name) => {
   })
 
   test.each(['overrun', 'hold'] as const)(
-    'that is stuck stands in the way of none of a thousand others (%s)',
+    'that is not read delays none of a thousand others (%s)',
     async (whenFull) => {
       await using client = new StreamClient(near)
       const [streams, perStream] = [1000, 20]
@@ -200,7 +200,7 @@ describe.each(busNames)('on %s, a stream', (name) => {
     expect(await ask(stream.token)).toEqual({NonActiveStreamIds: {logs: [stream.token]}})
   })
 
-  test('in the later dialect fails when the heartbeats of its producer no longer come', async () => {
+  test('in the later dialect fails when the heartbeats of its producer stop', async () => {
     await using client = new StreamClient(near, {silenceMs: 50})
     const stream = await client.open('logs', '', {dialect: 'later'})
     const {request} = await accept()
@@ -225,7 +225,7 @@ describe.each(busNames)('on %s, a stream', (name) => {
 })
 
 describe('a writer', () => {
-  test('refuses what passes the limit of the bus, naming the size, and what comes after the close', async () => {
+  test('refuses frames that exceed the limit of the bus, naming the size, and frames after the close', async () => {
     await using fresh = await freshBus.nats()
     const bus = await fresh.open()
     const writer = new StreamWriter(bus, '_SINBOX.a.b')
@@ -237,7 +237,7 @@ describe('a writer', () => {
     await bus.close()
   })
 
-  test('cuts a close whose text is too long, and says the rest', async () => {
+  test('truncates a close whose text is too long, and sends the rest', async () => {
     await using fresh = await freshBus.memory()
     await using bus = await fresh.open()
     const frames = await bus.subscribe('_SINBOX.a.b')

@@ -29,7 +29,7 @@ describe('a request', () => {
     expect(decodeOpenRequest(Buffer.from(later))).toEqual({dialect: 'later', body: Buffer.from('hi'), consumer})
   })
 
-  test('comes back as it was, and its dialect with it', () => {
+  test('is restored unchanged, with its dialect', () => {
     fc.assert(
       fc.property(fc.uint8Array({maxLength: 200}), fc.constantFrom('first', 'later' as const), (body, dialect) => {
         const read = decodeOpenRequest(encodeOpenRequest(dialect, {inbox, token, body}))
@@ -74,7 +74,7 @@ describe('a request', () => {
 describe('a heartbeat', () => {
   const tokens = new Map([['node.compute.1.ExecutionLogs/v1', ['KK7F9jas', 'abcdefgh']]])
 
-  test('and its answer are written as in the later implementations', () => {
+  test('and its answer are written as by the later implementations', () => {
     expect(encodeHeartbeat(tokens)).toBe(
       '{"ActiveStreamIds":{"node.compute.1.ExecutionLogs/v1":["KK7F9jas","abcdefgh"]}}',
     )
@@ -88,7 +88,7 @@ describe('a heartbeat', () => {
     expect(decodeHeartbeatReply('{}')).toEqual(new Map())
   })
 
-  test('comes back as it was, whatever the subjects are called', () => {
+  test('is restored unchanged, whatever the subjects', () => {
     const subject = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', '7', '1'))
     fc.assert(
       fc.property(fc.uniqueArray(fc.tuple(subject, fc.array(fc.string())), {selector: ([name]) => name}), (entries) => {
@@ -106,18 +106,18 @@ describe('a heartbeat', () => {
     '{"ActiveStreamIds":[]}',
     '{"ActiveStreamIds":{"a":"b"}}',
     '{"ActiveStreamIds":{"a":[1]}}',
-  ])('is none: %s', (text) => {
+  ])('is invalid: %s', (text) => {
     expect(decodeHeartbeat(text)).toBeUndefined()
   })
 })
 
-describe('a name', () => {
-  test('has the letters and the length that the others have', () => {
+describe('a token', () => {
+  test('has the letters and the length that the protocol requires', () => {
     expect(newInbox()).toMatch(/^_SINBOX\.[0-9A-Za-z]{22}\.$/)
     expect(newToken()).toMatch(/^[0-9A-Za-z]{8}$/)
   })
 
-  test('does not come twice', () => {
+  test('does not occur twice', () => {
     expect(new Set(Array.from({length: 10_000}, newToken)).size).toBe(10_000)
   })
 })

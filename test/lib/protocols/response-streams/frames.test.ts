@@ -36,12 +36,12 @@ describe('a frame', () => {
     expect(text).toBe(frame)
   })
 
-  test('of nine bytes has 32, as the first implementation counts them', () => {
+  test('of nine bytes has 32, as in the first implementation', () => {
     expect(dataFrameSize(9)).toBe(32)
     expect(encodeData('test data')).toHaveLength(32)
   })
 
-  test('comes back as it was, whatever the data and the text', () => {
+  test('is restored unchanged, whatever the data and the text', () => {
     fc.assert(
       fc.property(fc.uint8Array({maxLength: 300}), (data) => {
         const text = encodeData(data)
@@ -60,7 +60,7 @@ describe('a frame', () => {
     expect(encodeData('héllo 😀')).toBe(encodeData(Buffer.from('héllo 😀')))
   })
 
-  test('fits where it is said to fit, and one byte more does not', () => {
+  test('fits up to the computed limit, and one byte more does not', () => {
     fc.assert(
       fc.property(fc.integer({min: 24, max: 5_000_000}), (limit) => {
         expect(dataFrameSize(mostData(limit))).toBeLessThanOrEqual(limit)
@@ -70,7 +70,7 @@ describe('a frame', () => {
   })
 })
 
-describe('what others write in another way', () => {
+describe('a frame in another form', () => {
   test.each([
     ['white space', ' { "type" : 1, "data" : "aGk=" }\n', {data: [0x68, 0x69]}],
     ['another order', '{"data":"aGk=","type":1}', {data: [0x68, 0x69]}],
@@ -116,11 +116,11 @@ describe('what others write in another way', () => {
     ['two frames', '{"type":1}{"type":1}'],
     ['bytes that are not UTF-8', Uint8Array.from([0xff, 0xfe, 0x00])],
     ['base64 with bytes that are not UTF-8', Buffer.from('{"type":1,"data":"aG\xffk"}', 'latin1')],
-  ])('is no frame and ends the stream with 1003: %s', (_, frame) => {
+  ])('is invalid and ends the stream with 1003: %s', (_, frame) => {
     expect(decoded(frame)).toMatchObject({code: 1003, text: expect.stringMatching(/./)})
   })
 
-  test('is taken as base64 when it is, and only then', () => {
+  test('is decoded as base64 if and only if it is valid', () => {
     const letters = fc.constantFrom(...'AZaz09+/==-_ \u00e9\u0141*\t')
     const texts = fc.string({unit: letters, maxLength: 12})
     fc.assert(
@@ -134,7 +134,7 @@ describe('what others write in another way', () => {
     )
   })
 
-  test('may be nested deep or huge: an answer comes, and nothing breaks', () => {
+  test('may be nested deeply or huge: it is answered, and nothing fails', () => {
     const deep = 100_000
     expect(decoded(`{"type":7,"x":${'['.repeat(deep)}${']'.repeat(deep)}}`)).toEqual({kind: 'unknown', type: 7})
     expect(decoded('['.repeat(deep))).toMatchObject({code: 1003})
@@ -173,7 +173,7 @@ describe('a close', () => {
     [4000, 'x', 'nats stream: close 4000 (bad request): x'],
     [5000, 'x', 'nats stream: close 5000 (internal server error): x'],
     [4711, 'x', 'nats stream: close 4711: x'],
-  ])('%d is said as other clients say it', (code, text, said) => {
+  ])('%d has the wording of other clients', (code, text, said) => {
     expect(closeText({code, text})).toBe(said)
   })
 

@@ -29,7 +29,7 @@ const endless: Producer = async (_request, writer, signal) => {
   return undefined
 }
 
-describe.each(busNames)('on %s, a service of streams', (name) => {
+describe.each(busNames)('on %s, a service of response streams', (name) => {
   let fresh: FreshBus
   beforeAll(async () => {
     fresh = await freshBus[name]()
@@ -61,7 +61,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     }
   }
 
-  test('answers both dialects alike', async () => {
+  test('answers both dialects in the same way', async () => {
     const service = await running(three)
     await using bus = await fresh.open()
     await using client = new StreamClient(bus)
@@ -74,7 +74,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     ])
   })
 
-  test('answers a broken request of the later dialect with 4000, and one without a reply with nothing', async () => {
+  test('answers an invalid request of the later dialect with 4000, and does not answer one without a reply subject', async () => {
     const service = await running(three)
     await using bus = await fresh.open()
     const frames = await bus.subscribe('_SINBOX.me.*')
@@ -89,7 +89,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     expect(await service.end()).toMatchObject({streams: 1, failed: 1, ignored: 1})
   })
 
-  test('closes with 5000 when the frames cannot be made, and continues', async () => {
+  test('closes with 5000 if the frames cannot be made, and continues', async () => {
     const service = await running(async (_request, writer) => {
       writer.write('one')
       writer.write(Buffer.alloc(writer.mostData + 1))
@@ -103,7 +103,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     expect(await service.end()).toMatchObject({streams: 2, failed: 2})
   })
 
-  test('closes what is open with 1001 when it shuts down', async () => {
+  test('closes open response streams with 1001 when it shuts down', async () => {
     const service = await running(endless)
     await using bus = await fresh.open()
     await using client = new StreamClient(bus)
@@ -135,7 +135,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     expect(await service.end()).toMatchObject({left: 1, streams: 2})
   })
 
-  test('in the later dialect ends a single stream that its consumer has left', async () => {
+  test('in the later dialect ends a single response stream that its consumer has left', async () => {
     const {promise: left, resolve: streamed} = Promise.withResolvers<Streamed>()
     const service = await running(endless, {
       presence: {everyMs: 30, timeoutMs: 1000},
@@ -154,7 +154,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     await service.end()
   })
 
-  test('works on a limited number at a time, and on the others after them', async () => {
+  test('serves a limited number at a time, and the others after them', async () => {
     let open = 0
     let most = 0
     const service = await running(
@@ -174,7 +174,7 @@ describe.each(busNames)('on %s, a service of streams', (name) => {
     expect(await service.end()).toMatchObject({streams: 20})
   })
 
-  test('ends when no request arrives for the given time', async () => {
+  test('ends if no request arrives for the given time', async () => {
     const service = await running(three, {idleMs: 50})
     expect(await service.served).toMatchObject({streams: 0})
     await service.end()

@@ -27,7 +27,7 @@ function hold(path: string): () => void {
 }
 
 describe('a libbus database without a write-ahead log', () => {
-  test('commits an event once the reader that holds it lets go', async () => {
+  test('commits an event once the reader that locks it has finished', async () => {
     const path = await rollbackDatabase()
     await using bus = await open(`libbus:${path}`)
     const release = hold(path)
@@ -57,7 +57,7 @@ describe('a libbus database without a write-ahead log', () => {
     for (const {lines} of servers) expect(lines.filter((line) => line.includes('Error'))).toEqual([])
   }, 40_000)
 
-  test('that stays locked for ten seconds is reported to those who flush and to those who do not', async () => {
+  test('that stays locked for ten seconds is reported by flush and without a flush', async () => {
     const path = await rollbackDatabase()
     const notices: Notice[] = []
     await using bus = await open(`libbus:${path}`, {notify: (notice) => notices.push(notice)})
@@ -73,7 +73,7 @@ describe('a libbus database without a write-ahead log', () => {
 })
 
 describe('a libbus database that is being created', () => {
-  test('is created by three processes at one instant, and has a write-ahead log', async () => {
+  test('is created by three processes at the same time, and has a write-ahead log', async () => {
     const creators = Array.from({length: 3}, () => creator())
     for (let round = 0; round < 30; round++) {
       const path = join(temporaryFolder(), 'local.db')
@@ -85,7 +85,7 @@ describe('a libbus database that is being created', () => {
     }
   }, 60_000)
 
-  test('waits for the one who holds it', async () => {
+  test('waits for the process that locks it', async () => {
     const path = join(temporaryFolder(), 'local.db')
     const db = lookInto(path)
     db.exec('BEGIN EXCLUSIVE')
@@ -121,7 +121,7 @@ describe('requests in a libbus database', () => {
     return {path, left}
   }
 
-  test('are claimed one at a time, however many a server asks for', async () => {
+  test('are claimed one at a time, however many a server requests', async () => {
     const {path, left} = await withRequests(10)
     await using bus = await open(`libbus:${path}`)
     const subscription = await bus.subscribe('s', {queue: 'q'})
@@ -133,7 +133,7 @@ describe('requests in a libbus database', () => {
     expect(left()).toBe(8)
   })
 
-  test('that could not be written in time blame the lock, end in time, and are never written', async () => {
+  test('that could not be written in time report the lock, end in time, and are never written', async () => {
     const {path, left} = await withRequests(0)
     const db = lookInto(path)
     db.exec('BEGIN IMMEDIATE')

@@ -23,7 +23,7 @@ function tablesIn(path: string): unknown[] {
 const libbusTables = ['bus_events', 'bus_replies', 'bus_requests', 'idx_bus_events_subject', 'idx_bus_requests_subject']
 
 describe('a libbus database', () => {
-  test('is not made unless that is asked for', async () => {
+  test('is not created without ?create', async () => {
     const path = join(temporaryFolder(), 'local.db')
     expect(await refusal(`libbus:${path}`)).toMatchObject({kind: 'notFound', message: expect.stringContaining(path)})
     expect(await refusal(`libbus:${path}/none/x.db`)).toMatchObject({kind: 'notFound'})
@@ -36,7 +36,7 @@ describe('a libbus database', () => {
     expect(again.url).toBe(`libbus:${path}`)
   })
 
-  test('without its tables is refused, naming what is missing, and stays as it is', async () => {
+  test('without its tables is refused with the missing ones, and stays unchanged', async () => {
     const path = join(temporaryFolder(), 'other.db')
     const db = lookInto(path)
     db.exec('CREATE TABLE kv (key TEXT); CREATE TABLE bus_requests (id TEXT PRIMARY KEY, subject TEXT, data BLOB)')
@@ -50,7 +50,7 @@ describe('a libbus database', () => {
     expect(readFileSync(path).equals(before)).toBe(true)
   })
 
-  test('that is no database is called what it is', async () => {
+  test('that is not a database is reported as such', async () => {
     const path = join(temporaryFolder(), 'text.db')
     writeFileSync(path, 'not a database, but longer than the head of one would be\n'.repeat(20))
     expect(await refusal(`libbus:${path}`)).toMatchObject({
@@ -59,7 +59,7 @@ describe('a libbus database', () => {
     })
   })
 
-  test('with other tables gets its own where that is asked for, and theirs stay', async () => {
+  test('with other tables gets its own with ?create, and the others stay', async () => {
     const path = join(temporaryFolder(), 'other.db')
     const db = new Database(path)
     db.exec("CREATE TABLE kv (key TEXT); INSERT INTO kv VALUES ('mine')")
@@ -79,7 +79,7 @@ describe('a libbus database', () => {
     expect(await refusal(`libbus:${path}`)).toMatchObject({kind: 'notFound'})
   })
 
-  test('that is no database at all is refused', async () => {
+  test('that is not a SQLite file is refused', async () => {
     const path = join(temporaryFolder(), 'text')
     writeFileSync(path, 'this is no database, and it is long enough to be looked at'.repeat(20))
     expect(await refusal(`libbus:${path}`)).toMatchObject({kind: 'connect'})
@@ -87,7 +87,7 @@ describe('a libbus database', () => {
   })
 
   test.each(['libbus:', 'libbus:?create', 'libbus:x?poll=5', 'libbus:x?poll=0ms', 'libbus:x?poll=2m', 'libbus:x?poll'])(
-    'is not what %j names',
+    'cannot have the URL %j',
     async (url) => expect(await refusal(url)).toMatchObject({kind: 'usage'}),
   )
 
@@ -95,7 +95,7 @@ describe('a libbus database', () => {
     expect(await refusal(url)).toMatchObject({kind: 'usage'})
   })
 
-  test('whose tables go away while it is open says so', async () => {
+  test('whose tables are removed while it is open is reported', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}?poll=2ms`)
     const subscription = await bus.subscribe('a')
@@ -105,7 +105,7 @@ describe('a libbus database', () => {
     await expect(bus.flush()).rejects.toMatchObject({kind: 'notFound', message: expect.stringContaining('bus_events')})
   })
 
-  test('that keeps no write-ahead log is spoken to as well', async () => {
+  test('without a write-ahead log works as well', async () => {
     const path = await peersDatabase()
     lookInto(path).pragma('journal_mode = DELETE')
     await using bus = await open(`libbus:${path}?poll=2ms`)
@@ -119,8 +119,8 @@ describe('a libbus database', () => {
   })
 })
 
-describe('what libbus cannot do is refused, and said', () => {
-  test('headers, reply subjects, wildcards', async () => {
+describe('libbus cannot transport, and the driver refuses,', () => {
+  test('headers, reply subjects and wildcards', async () => {
     await using bus = await open(`libbus:${await peersDatabase()}`)
     const usage = (about: string) => expect.objectContaining({kind: 'usage', message: expect.stringContaining(about)})
     const thrown = (act: () => void) => {
@@ -143,7 +143,7 @@ describe('what libbus cannot do is refused, and said', () => {
   })
 })
 
-describe('cleaning up', () => {
+describe('cleaning up a libbus database', () => {
   afterEach(() => void vi.useRealTimers())
 
   const left = (path: string) =>
@@ -161,7 +161,7 @@ describe('cleaning up', () => {
     }
   }
 
-  test('takes what is older than five minutes, each minute, and nothing of others', async () => {
+  test('removes rows older than five minutes, each minute, and none of other tables', async () => {
     vi.useFakeTimers({toFake: ['setInterval', 'clearInterval']})
     const path = await peersDatabase()
     await using _ = await open(`libbus:${path}`)
@@ -176,7 +176,7 @@ describe('cleaning up', () => {
     expect(lookInto(path).prepare('SELECT value FROM kv').pluck().all()).toEqual(['untouched'])
   })
 
-  test('waits for its next turn when others hold the file, and ends with the bus', async () => {
+  test('waits for the next minute if others lock the file, and ends with the bus', async () => {
     vi.useFakeTimers({toFake: ['setInterval', 'clearInterval']})
     const path = await peersDatabase()
     const bus = await open(`libbus:${path}`)
@@ -194,7 +194,7 @@ describe('cleaning up', () => {
     expect(left(path)).toEqual([1, 1, 1])
   })
 
-  test('that takes what a slow subscriber has not read is reported to it', async () => {
+  test('reports removed events that a slow subscriber has not read', async () => {
     const path = await peersDatabase()
     const notices: Notice[] = []
     await using bus = await open(`libbus:${path}?poll=2ms`, {notify: (notice) => notices.push(notice)})
@@ -214,7 +214,7 @@ describe('cleaning up', () => {
     ])
   })
 
-  test('may hold anything in any column', async () => {
+  test('tolerates any type in any column', async () => {
     const path = join(temporaryFolder(), 'lax.db')
     const db = lookInto(path)
     db.exec(`CREATE TABLE bus_events (id INTEGER PRIMARY KEY, subject, data, created_at);

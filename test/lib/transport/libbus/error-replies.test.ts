@@ -6,7 +6,7 @@ function errorIn(payload: string | Uint8Array): string | undefined {
   return serviceError(new Message('x', payload, errorHeaders(payload) ?? noHeaders))?.text
 }
 
-describe('an error reply is', () => {
+describe('an error reply', () => {
   test.each([
     ['error: handler failed', 'handler failed'],
     ['error: handler panic: boom', 'handler panic: boom'],
@@ -22,7 +22,7 @@ describe('an error reply is', () => {
     ],
     [String.raw`{"error":"\"quoted\" \\ tab \t grüße 🐟"}`, '"quoted" \\ tab \t grüße 🐟'],
     [String.raw`{"error":"\ud83d\udc1f \/ \Uffffffff"}`, '🐟 / \ufffd'],
-  ])('%j', (payload, text) => {
+  ])('is %j', (payload, text) => {
     expect(errorIn(payload)).toBe(text)
     expect(errorIn(Buffer.from(payload))).toBe(text)
   })
@@ -37,15 +37,15 @@ describe('an error reply is', () => {
       '[{"error":"x"}]',
     ],
     ['{"__proto__":{"error":"x"}}', `error: ${'x'.repeat(70_000)}`],
-  ])('not %j, %j, %j, …', (...payloads) => {
+  ])('is not %j, %j, %j, …', (...payloads) => {
     for (const payload of payloads) expect(errorIn(payload), payload).toBeUndefined()
   })
 
-  test('not what is no text', () => {
+  test('is not data that is not text', () => {
     expect(errorIn(Uint8Array.from({length: 64}, (_, i) => 255 - i))).toBeUndefined()
   })
 
-  test('made from service error headers, and read back as it was', () => {
+  test('is made from service error headers, and read back unchanged', () => {
     const of = (...headers: Headers) => errorReply(headers)
     expect(of(['Nats-Service-Error', 'no such order'], ['Nats-Service-Error-Code', '404'])).toBe(
       '{"error":"no such order"}',

@@ -23,7 +23,7 @@ async function serve(bus: Transport, subject: string, answer: (request: Message)
 }
 
 describe('events', () => {
-  test('go to a peer as they are: empty, binary and big ones too, always as blobs', async () => {
+  test('reach a peer unchanged: empty, binary and large ones too, always as blobs', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     const peer = await livePeer('stream', path, 'events.new')
@@ -37,7 +37,7 @@ describe('events', () => {
     expect(db.prepare('SELECT DISTINCT typeof(data) FROM bus_events').pluck().all()).toEqual(['blob'])
   })
 
-  test('come from a peer as they are, with id and time, and nothing from before', async () => {
+  test('of a peer arrive unchanged, with id and time, and without earlier ones', async () => {
     const path = await peersDatabase()
     await startPeer('publish', path, 'events.new', hex('old')).ended
     await using bus = await open(`libbus:${path}`)
@@ -52,7 +52,7 @@ describe('events', () => {
     expect((await take(all, 4)).map(({subject}) => subject)).toEqual([...Array(3).fill('events.new'), 'events.other'])
   })
 
-  test('that hold text or a number, as a shell leaves them, are read too', async () => {
+  test('with text or a number, as a shell writes them, are read too', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     const subscription = await bus.subscribe('a')
@@ -60,7 +60,7 @@ describe('events', () => {
     expect((await take(subscription, 2)).map(({text}) => text)).toEqual(['text', '42'])
   })
 
-  test('reach a peer and a subscriber in one order when both publish', async () => {
+  test('reach a peer and a subscriber in the same order if both publish', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     const [mine, peer] = [await bus.subscribe('a'), await livePeer('stream', path, 'a')]
@@ -76,7 +76,7 @@ describe('events', () => {
 })
 
 describe('requests', () => {
-  test('of ours are answered by a peer, and leave nothing behind', async () => {
+  test('to a peer are answered, and leave nothing behind', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     const peer = await livePeer('serve', path, 'mcp.x.execute')
@@ -128,7 +128,7 @@ describe('requests', () => {
     expect([mine.length > 0, theirs.length > 0]).toEqual([true, true])
   })
 
-  test('wait for a server that comes later', async () => {
+  test('wait for a server that starts later', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     // Long enough for a busy machine to start the server.
@@ -138,7 +138,7 @@ describe('requests', () => {
     expect(reply.text).toBe('x')
   })
 
-  test('that nobody answers in time are taken back', async () => {
+  test('that nobody answers in time are withdrawn', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     await expect(bus.request({subject: 'nobody'}, {timeoutMs: 50})).rejects.toMatchObject({kind: 'timeout'})
@@ -146,7 +146,7 @@ describe('requests', () => {
     expect(leftIn(path)).toEqual({bus_requests: 0, bus_replies: 0})
   })
 
-  test('are lost with a server that is killed after it claimed, and the next one is served', async () => {
+  test('are lost with a server that is killed after it claimed one, and the next one is served', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     const dying = await livePeer('die', path, 'a')
@@ -165,7 +165,7 @@ describe('requests', () => {
     expect(replies).toEqual(['only'])
   })
 
-  test('that wait when a server drains are answered, and none that comes later', async () => {
+  test('that wait when a server drains are answered, and no later ones', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     const peers = await Promise.all([1, 2, 3].map((n) => livePeer('request', path, 'a', hex(String(n)))))
@@ -186,7 +186,7 @@ describe('requests', () => {
 })
 
 describe('a peer that', () => {
-  test('holds the write lock makes publishers and servers wait, and readers not', async () => {
+  test('locks the database makes publishers and servers wait, but not readers', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     const subscription = await bus.subscribe('a')
@@ -205,7 +205,7 @@ describe('a peer that', () => {
     expect(await holder.ended).toBe(0)
   })
 
-  test('is killed in the middle of a write takes only its own with it', async () => {
+  test('is killed during a write loses only its own write', async () => {
     const path = await peersDatabase()
     await using bus = await open(`libbus:${path}`)
     const subscription = await bus.subscribe('a')

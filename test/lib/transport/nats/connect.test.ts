@@ -91,14 +91,14 @@ describe('a connect', () => {
     expect(performance.now() - began).toBeLessThan(4000)
   })
 
-  it('to a server that takes no more connections says so, unless the system took the words back', async () => {
+  it('to a server that accepts no more connections reports that, unless the system discarded the error', async () => {
     await using bus = await open(full.url())
     await bus.flush()
     const sentence = expect.stringMatching(/: it (accepts no more connections|closed the connection)$/)
     expect(await failure(full.url())).toMatchObject({kind: 'connect', message: sentence})
   })
 
-  it('leaves nothing behind that keeps the process from ending when it fails', async () => {
+  it('leaves nothing behind that keeps the process from ending if it fails', async () => {
     const attempts: [string, OpenOptions][] = [
       [`nats://127.0.0.1:${silent}`, {connectTimeoutMs: 30}],
       [`ws://127.0.0.1:${silent}`, {connectTimeoutMs: 30}],
@@ -112,7 +112,7 @@ describe('a connect', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
-  it('is interrupted by its signal at once, before and while it waits', async () => {
+  it('is interrupted by its signal immediately, before and while it waits', async () => {
     const url = `nats://127.0.0.1:${silent}`
     expect(await failure(url, {signal: AbortSignal.abort()})).toMatchObject({kind: 'interrupted'})
     const began = performance.now()
@@ -129,12 +129,12 @@ describe('a connect', () => {
     await bus.flush()
   })
 
-  it('takes hosts after the first without a scheme, and the usual port', async () => {
+  it('accepts hosts after the first without a scheme, and the default port', async () => {
     const error = await failure(`nats://127.0.0.1:${nowhere}, 127.0.0.1:${hangsUp}`)
     expect(error.message).toContain(`nats://127.0.0.1:${nowhere},nats://127.0.0.1:${hangsUp}`)
   })
 
-  it('works by WebSocket as by TCP, both in one process', async () => {
+  it('works over WebSocket as over TCP, both in one process', async () => {
     await using socket = await open(server.url({scheme: 'ws'}), {name: 'by socket'})
     await using tcp = await open(server.url())
     await using subscription = await socket.subscribe('a.>')
@@ -152,7 +152,7 @@ describe('a connect', () => {
     expect((await reply).text).toBe('served')
   })
 
-  it('tells the server its name', async () => {
+  it('sends its name to the server', async () => {
     await using monitored = await NatsServer.start('http: "127.0.0.1:-1"')
     const port = /Starting http monitor on \S+:(\d+)/.exec(monitored.log)?.[1]
     await using bus = await open(monitored.url(), {name: 'bus sub'})
@@ -162,7 +162,7 @@ describe('a connect', () => {
   })
 
   it.each(['nats://', 'nats://:4222', 'nats://a:b:c@', 'nats://host:port', 'nats://a,ws://b', 'nats://a,http://b'])(
-    'to %j is refused as no server URL, without its secrets',
+    'to %j is refused as an invalid server URL, without its secrets',
     async (url) => {
       const error = await failure(url)
       expect(error).toMatchObject({kind: 'usage'})

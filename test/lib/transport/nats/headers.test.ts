@@ -58,11 +58,11 @@ describe('headers on the wire', () => {
     ],
     ['nothing', 'NATS/1.0\r\n\r\n', []],
     ['nonsense', '\r\n', []],
-  ])('are read as far as they go: %s', (_, text, headers) => {
+  ])('are read as far as they are valid: %s', (_, text, headers) => {
     expect(parsed(text)).toEqual(headers)
   })
 
-  it('from other clients arrive byte for byte, broken into pieces or not', async () => {
+  it('from other clients arrive byte for byte, in one piece or several', async () => {
     await using bus = await open(server.url())
     const subscription = await bus.subscribe('a.>')
     const headers = Buffer.from('NATS/1.0\r\nx-Trace:  1 \r\nA:b\r\nx-Trace: 2\r\n\r\n')

@@ -67,7 +67,7 @@ describe('a login', () => {
     ['JWT and seed', 'operator', '', {jwt: user.jwt, seed: user.seed}],
     ['JWT and seed file', 'operator', '', {jwt: `${user.jwt}\n`, nkeyFile: file('jwt.nk', user.seed)}],
     ['any, where none is asked for', 'open', userInUrl, {creds: user.creds}],
-  ])('by %s lets in', async (_, which, login, options) => {
+  ])('by %s is accepted', async (_, which, login, options) => {
     const server = servers[which]
     expect(await roundTrip(server.url({login}), options)).toBe(`in ${server.url()}`)
   })
@@ -99,7 +99,7 @@ describe('a login', () => {
     }
   })
 
-  it('that has expired is denied, and the sentence says when it was', async () => {
+  it('that has expired is denied, and the sentence has the time', async () => {
     const old = operator.user({expires: Date.UTC(2026, 0, 2, 3, 4) / 1000})
     for (const login of [
       {creds: old.creds},
@@ -111,7 +111,7 @@ describe('a login', () => {
     }
   })
 
-  it('that expires in the middle ends the subscription with a failure that says so', async () => {
+  it('that expires later ends the subscription with a failure that says so', async () => {
     const soon = operator.user({expires: Math.floor(Date.now() / 1000) + 2})
     await using bus = await open(servers.operator.url(), {login: {creds: soon.creds}})
     await using subscription = await bus.subscribe('a')

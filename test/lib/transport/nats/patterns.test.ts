@@ -27,7 +27,7 @@ describe('patterns of one subscription that overlap', () => {
     expect(await drained(subscription)).toEqual(wanted)
   })
 
-  it('deliver each message once to a queue group, whichever pattern the server chose', async () => {
+  it('deliver each message once to a queue group, whichever pattern the server chooses', async () => {
     await using bus = await open(server.url())
     await using other = await open(server.url())
     const members = await Promise.all([bus, other, other].map((each) => each.subscribe(patterns, {queue: 'q'})))

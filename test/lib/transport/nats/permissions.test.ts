@@ -39,13 +39,13 @@ describe('a subscription that is not permitted', () => {
     expect((await permitted.take(2)).map(({text}) => text)).toEqual(['x'])
   })
 
-  it('does not harm one on the same subject that is', async () => {
+  it('does not affect one on the same subject that is permitted', async () => {
     await using bus = await as('limited')
     const all = await Promise.allSettled(['yes', 'no.a', 'yes', 'no.a'].map((subject) => bus.subscribe(subject)))
     expect(all.map(({status}) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected'])
   })
 
-  it('fails when the permission is taken away later, after what had come', async () => {
+  it('fails when the permission is revoked later, after the messages that had arrived', async () => {
     const config = (deny: string) => `
       authorization { users: [{user: u, password: p, permissions: {subscribe: {deny: ["${deny}"]}}}] }`
     await using changing = await NatsServer.start(config('other'))
@@ -63,7 +63,7 @@ describe('a subscription that is not permitted', () => {
 })
 
 describe('a publish that is not permitted', () => {
-  it('fails the next flush, once, and not the one after', async () => {
+  it('fails the next flush once, and not the one after', async () => {
     const notices: Notice[] = []
     await using bus = await as('limited', {notify: (notice) => notices.push(notice)})
     for (let i = 0; i < 3; i++) bus.publish({subject: 'no.a', data: 'x'})
@@ -76,20 +76,20 @@ describe('a publish that is not permitted', () => {
     expect(notices).toEqual([])
   })
 
-  it('fails no subscription that is made before the flush', async () => {
+  it('does not fail a subscription that is made before the flush', async () => {
     await using bus = await as('limited')
     bus.publish({subject: 'no.a'})
     await bus.subscribe('a')
     await expect(bus.flush()).rejects.toMatchObject({kind: 'denied'})
   })
 
-  it('fails `close` when nobody flushed', async () => {
+  it('fails `close` if nobody flushed', async () => {
     const bus = await as('limited')
     bus.publish({subject: 'no.a'})
     await expect(bus.close()).rejects.toMatchObject({kind: 'denied'})
   })
 
-  it('fails a request at once, and no flush', async () => {
+  it('fails a request immediately, and no flush', async () => {
     await using bus = await as('limited', {inboxPrefix: 'replies.to.me'})
     const began = performance.now()
     const asked = [bus.request({subject: 'no.a'}), bus.requestMany({subject: 'no.a'})[Symbol.asyncIterator]().next()]
@@ -100,7 +100,7 @@ describe('a publish that is not permitted', () => {
 })
 
 describe('an inbox that is not permitted', () => {
-  it('fails requests at once, each time, and says what to try', async () => {
+  it('fails requests immediately, each time, with a hint', async () => {
     await using bus = await as('limited')
     for (let i = 0; i < 2; i++) {
       const error = await bus.request({subject: 'a'}).catch((error: unknown) => error)
@@ -109,7 +109,7 @@ describe('an inbox that is not permitted', () => {
     }
   })
 
-  it('is mended by another prefix', async () => {
+  it('can be replaced by another prefix', async () => {
     await using bus = await as('limited', {inboxPrefix: 'replies.to.me'})
     await using responder = await as('all')
     await using serving = await responder.subscribe('a')
@@ -126,7 +126,7 @@ describe('an inbox that is not permitted', () => {
 })
 
 describe('a limit of the server', () => {
-  it('on the payload counts the headers, and refuses what is over it before it is sent', async () => {
+  it('on the payload counts the headers, and refuses a larger one before it is sent', async () => {
     await using bus = await as('all')
     await using subscription = await bus.subscribe('a')
     expect(bus.maxPayload).toBe(4096)
@@ -142,7 +142,7 @@ describe('a limit of the server', () => {
     expect((await subscription.take(9)).map(({data}) => data.length)).toEqual([4096, 4000])
   })
 
-  it('on subscriptions fails the one that is too many', async () => {
+  it('on subscriptions fails the one that exceeds it', async () => {
     await using small = await NatsServer.start('max_subscriptions: 2')
     await using bus = await open(small.url())
     await bus.subscribe('a')
@@ -155,7 +155,7 @@ describe('a limit of the server', () => {
     await bus.flush()
   })
 
-  it.each(['', 'a b', 'a\n'])('is not tried with the queue group %j', async (queue) => {
+  it.each(['', 'a b', 'a\n'])('is not tested with the queue group %j', async (queue) => {
     await using bus = await as('all')
     await expect(bus.subscribe('a', {queue})).rejects.toMatchObject({kind: 'usage'})
   })

@@ -30,7 +30,7 @@ describe('when the server is restarted', () => {
     expect(watched.notices[2]?.text).toMatch(/published during these \d+\.\d s were not received/)
   })
 
-  it('one of the list that could not be reached at first is tried as well', async () => {
+  it('a server of the list that could not be reached at first is tried again', async () => {
     await using first = await NatsServer.start()
     await using second = await NatsServer.start()
     const port = first.port()
@@ -65,7 +65,7 @@ describe('when the server is restarted', () => {
     await expect(watched.bus.flush()).rejects.toMatchObject({kind: 'connect'})
   })
 
-  it('what is published, asked and subscribed meanwhile waits and then leaves, in order', async () => {
+  it('publishes, requests and subscriptions meanwhile wait and are then sent, in order', async () => {
     await using server = await NatsServer.start()
     await using watched = await Watched.open(server.url())
     const {bus} = watched
@@ -84,7 +84,7 @@ describe('when the server is restarted', () => {
     expect(await take(await later, 1)).toEqual(['x'])
   })
 
-  it('a request that was asked meanwhile is served afterwards', async () => {
+  it('a request sent meanwhile is served afterwards', async () => {
     await using server = await NatsServer.start()
     await using responder = await Watched.open(server.url())
     await using asker = await Watched.open(server.url())
@@ -103,7 +103,7 @@ describe('when the server is restarted', () => {
     expect((await late).text).toBe('re late')
   })
 
-  it('a flush says when messages were on the way and may be lost, and the next one is fine', async () => {
+  it('a flush reports messages in flight that may be lost, and the next one succeeds', async () => {
     await using server = await NatsServer.start()
     await using proxy = await FaultyProxy.before(server)
     await using watched = await Watched.open(proxy.url)
@@ -123,7 +123,7 @@ describe('when the server is restarted', () => {
     await bus.flush()
   })
 
-  it('what waits is bounded', async () => {
+  it('waiting messages are bounded', async () => {
     await using server = await NatsServer.start()
     await using watched = await Watched.open(server.url())
     await server.stop()
@@ -165,7 +165,7 @@ describe('when the server does not come back', () => {
     await expect(bus.flush()).rejects.toMatchObject({kind: 'usage'})
   })
 
-  it('closing ends every wait at once', async () => {
+  it('closing ends every wait immediately', async () => {
     await using server = await NatsServer.start()
     await using watched = await Watched.open(server.url())
     const {bus} = watched
@@ -180,8 +180,8 @@ describe('when the server does not come back', () => {
   })
 })
 
-describe('a connection that is in trouble', () => {
-  it('to a server that falls silent is detected, reported, and replaced', async () => {
+describe('a connection with a problem', () => {
+  it('to a server that stops responding is detected, reported, and replaced', async () => {
     await using server = await NatsServer.start()
     await using proxy = await FaultyProxy.before(server)
     await using watched = await Watched.open(proxy.url, {heartbeatMs: 40, connectTimeoutMs: 100})
@@ -195,7 +195,7 @@ describe('a connection that is in trouble', () => {
     expect(await take(subscription, 1)).toEqual(['x'])
   })
 
-  it('to a server that falls silent can be drained and closed, with word of what is unknown', async () => {
+  it('to a server that stops responding can be drained and closed, with a report of what is unknown', async () => {
     await using server = await NatsServer.start()
     await using proxy = await FaultyProxy.before(server)
     await using watched = await Watched.open(proxy.url, {connectTimeoutMs: 100})
@@ -222,7 +222,7 @@ describe('a connection that is in trouble', () => {
     expect(watched.notices[0]?.text).toMatch(/127\.0\.0\.1:\d+ is shutting down/)
   })
 
-  it('with a server that sends nonsense is replaced, and nothing is written to stdout', async () => {
+  it('to a server that sends invalid data is replaced, and nothing is written to stdout', async () => {
     await using server = await NatsServer.start()
     await using proxy = await FaultyProxy.before(server)
     await using watched = await Watched.open(proxy.url)

@@ -26,7 +26,7 @@ describe('a server URL', () => {
     ['nats://a,tls://b', true, false],
     ['ws://h', false, true],
     ['wss://h', true, true],
-  ])('%s asks for TLS: %s, and for WebSockets: %s', (url, secure, webSocket) => {
+  ])('%s requires TLS: %s, and WebSockets: %s', (url, secure, webSocket) => {
     expect(parseServers(url)).toMatchObject({secure, webSocket})
   })
 

@@ -16,9 +16,9 @@ async function publishBurst(bus: Transport): Promise<void> {
   await bus.flush()
 }
 
-describe('a reader who falls behind', () => {
+describe('a reader that falls behind', () => {
   // How long a server waits for its reader is not ours to say: on a machine that stalls it may be too short.
-  it.each(['nats', 'ws'])('in a burst, but continues to read, loses nothing: %s', {retry: 2}, async (scheme) => {
+  it.each(['nats', 'ws'])('during a burst, but continues to read, loses nothing: %s', {retry: 2}, async (scheme) => {
     await using publisher = await open(server.url())
     await using watched = await Watched.open(server.url({scheme}))
     const subscription = await watched.bus.subscribe('a')
@@ -32,7 +32,7 @@ describe('a reader who falls behind', () => {
     expect(watched.kinds).toEqual([])
   })
 
-  it('for good loses what passes the limit, keeps the connection, and gets the rest', async () => {
+  it('for good loses messages beyond the limit, keeps the connection, and gets the rest', async () => {
     await using publisher = await open(server.url())
     await using watched = await Watched.open(server.url())
     const subscription = await watched.bus.subscribe('a', {pendingLimit: 1000})

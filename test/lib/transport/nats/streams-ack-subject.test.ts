@@ -12,7 +12,7 @@ describe('the subject of an acknowledgement', () => {
     ['with domain, account and a token more', `${long}.Xy7`],
     ['with no domain', long.replace('hub', '_')],
   ] as const) {
-    it(`${form} tells of its message, also the second time`, () => {
+    it(`${form} has the data of its message, also the second time`, () => {
       const ack = new AckSubject()
       for (let time = 0; time < 2; time++) {
         expect(ack.read(Buffer.from(subject))).toBe(true)

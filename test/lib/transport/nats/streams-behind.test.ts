@@ -24,13 +24,13 @@ async function behindProxy(port: number, consumersBehind: number): Promise<{url:
   return {url: `nats://127.0.0.1:${own}`, [Symbol.asyncDispose]: async () => void proxy.close()}
 }
 
-describe('a reading whose consumer is on a replica that is behind', () => {
+describe('a read whose consumer is on a replica that lags behind', () => {
   it.each([
     ['everything', {}],
     ['a filter', {filters: ['s.a']}],
     ['a time', {from: {timeMs: 1}}],
     ['the last of each subject', {lastPerSubject: true, filters: ['s.>']}],
-  ])('reads all that the stream has: %s', async (_, range) => {
+  ])('returns all messages of the stream: %s', async (_, range) => {
     await using server = await startStreams()
     await using direct = await open(server.url())
     await direct.streams.add({name: 'S', subjects: ['s.>']})
@@ -43,7 +43,7 @@ describe('a reading whose consumer is on a replica that is behind', () => {
     expect(texts).toEqual(['1', '2', '3', '4', '5'])
   })
 
-  it('ends when nothing of the filter is left', async () => {
+  it('ends if no message matches the filter any more', async () => {
     await using server = await startStreams()
     await using direct = await open(server.url())
     await direct.streams.add({name: 'S', subjects: ['s.>']})

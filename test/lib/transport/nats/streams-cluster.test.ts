@@ -5,7 +5,7 @@ import {Cluster} from '../../../nats-cluster.ts'
 import {ask} from './streams.ts'
 import {numbers, take, Watched} from './watched.ts'
 
-describe('in a cluster of three that keeps a stream three times', () => {
+describe('in a cluster of three with a stream of three replicas', () => {
   it('reading, consuming and publishing continue when leaders step down and a server dies', async () => {
     await using cluster = await Cluster.start()
     const [one, two, three] = cluster.servers

@@ -30,7 +30,7 @@ describe('a push consumer of another client', () => {
     expect(info).toMatchObject({ackPending: 0, ackFloor: 10_000, bound: true, config: {push: {subject: 'to.c'}}})
   })
 
-  it('gets back what was not taken', async () => {
+  it('gets back messages that were not taken', async () => {
     await using server = await startStreams()
     await using bus = await open(server.url())
     await bus.streams.add({name: 'A', subjects: ['a']})
@@ -48,7 +48,7 @@ describe('a push consumer of another client', () => {
     }
   })
 
-  it('that is bound elsewhere is denied, and free again afterwards', async () => {
+  it('that is bound to another client is denied, and available again afterwards', async () => {
     await using server = await startStreams()
     await using bus = await open(server.url())
     await using other = await open(server.url())

@@ -4,7 +4,7 @@ import {startStreams, store} from './streams.ts'
 import {numbers, take, Watched} from './watched.ts'
 
 describe('when the server of a stream is restarted', () => {
-  it('a reading in its middle continues, and nothing is lost or doubled', async () => {
+  it('a read in progress continues, without loss or duplicates', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {bus} = watched
@@ -20,7 +20,7 @@ describe('when the server of a stream is restarted', () => {
     expect(await reading.take(1)).toEqual([])
   })
 
-  it('a reading that follows continues with messages stored later', async () => {
+  it('a read with follow continues with messages stored later', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {bus} = watched
@@ -36,7 +36,7 @@ describe('when the server of a stream is restarted', () => {
     expect(await take(reading, 490)).toEqual(numbers(11, 500))
   })
 
-  it('a member continues, and what it had acknowledged is not redelivered', async () => {
+  it('a member continues, and acknowledged messages are not redelivered', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {streams} = watched.bus
@@ -65,7 +65,7 @@ describe('when the server of a stream is restarted', () => {
     expect(await streams.consumers.info('A', 'c')).toMatchObject({pending: 0, ackPending: 0, ackFloor: 3000})
   })
 
-  it('what a publisher had on its way is stored once when it has an id', async () => {
+  it('messages in flight with an id are stored once', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {streams} = watched.bus
@@ -88,7 +88,7 @@ describe('when the server of a stream is restarted', () => {
     expect(await reading.take(1)).toEqual([])
   })
 
-  it('what a publisher had on its way without an id fails, and says so', async () => {
+  it('messages in flight without an id fail, and the failure says so', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {streams} = watched.bus

@@ -7,11 +7,11 @@ import type {JetStreamSession} from '../../../../src/lib/transport/nats/streams/
 import {timeOf} from '../../../../src/lib/transport/nats/streams/settings.ts'
 import {StoredReader} from '../../../../src/lib/transport/nats/streams/stored.ts'
 
-describe('a stream’s answer', () => {
+describe('the response of a stream', () => {
   const read = (reader: StoredReader, text: string) => reader.read(Buffer.from(text), -1)
 
   for (const form of ['{"stream":"S", "seq":N}', '{"stream":"S","seq":N,"domain":"hub"}']) {
-    it(`${form} is read, and those like it`, () => {
+    it(`${form} is parsed, and similar ones`, () => {
       const reader = new StoredReader('nats://x')
       for (const seq of [1, 2, 99_999, 7]) {
         expect(read(reader, form.replace('N', String(seq)))).toBeUndefined()
@@ -26,7 +26,7 @@ describe('a stream’s answer', () => {
     })
   }
 
-  it('that is an error, or none at all, is a failure', () => {
+  it('that is an error, or not a response at all, is a failure', () => {
     const reader = new StoredReader('nats://x')
     const refusal =
       '{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 2"},"stream":"S","seq":0}'
@@ -39,7 +39,7 @@ describe('a stream’s answer', () => {
   })
 })
 
-describe('what answers for JetStream', () => {
+describe("a response in place of JetStream's", () => {
   const session = (text: string) => ({
     ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined},
     request: async () => new Message('_INBOX.1', text),
@@ -47,7 +47,7 @@ describe('what answers for JetStream', () => {
   })
   const answers = ['', 'hello', 'null', '[]', '{}', '{"error":null}', '{"config":{},"state":7}', '{"streams":[7]}']
 
-  it.each(answers)('but is not is reported in a sentence: %s', async (text) => {
+  it.each(answers)('is reported in a sentence: %s', async (text) => {
     const streams = catalogue(session(text) as unknown as JetStreamSession)
     const failure = {kind: 'remote', message: expect.stringContaining('what answered for JetStream on nats://x')}
     await expect(streams.info('S')).rejects.toMatchObject(failure)
@@ -56,7 +56,7 @@ describe('what answers for JetStream', () => {
   })
 })
 
-describe('one pattern for several', () => {
+describe('one pattern for several patterns', () => {
   for (const [patterns, wide] of [
     [['a.x', 'a.y'], 'a.*'],
     [['a.x', 'b.x'], '*.x'],
@@ -69,7 +69,7 @@ describe('one pattern for several', () => {
   }
 })
 
-it('a time of the server keeps its nanoseconds as far as a number does', () => {
+it('a time of the server keeps its nanoseconds as far as a number can represent them', () => {
   expect(timeOf('2026-11-21T09:44:35.796366657Z')).toBe(Date.parse('2026-11-21T09:44:35Z') + 796 + 366657 / 1e6)
   expect(timeOf('2026-11-21T09:44:35Z')).toBe(Date.parse('2026-11-21T09:44:35Z'))
   expect(timeOf('2026-11-21T10:44:35.5+01:00')).toBe(Date.parse('2026-11-21T09:44:35.500Z'))

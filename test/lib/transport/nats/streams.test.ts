@@ -13,7 +13,7 @@ async function texts(reading: Subscription): Promise<string[]> {
 }
 
 describe('a server without JetStream', () => {
-  it('is named, with what to do, whatever is asked of it', async () => {
+  it('is reported with a hint, whatever is requested', async () => {
     await using server = await NatsServer.start()
     await using bus = await open(server.url())
     const {streams} = bus
@@ -38,7 +38,7 @@ describe('a server without JetStream', () => {
 })
 
 describe('a login', () => {
-  it('that may not use the API, a subject or acknowledge is denied', async () => {
+  it('that may not use the API, a subject or an acknowledgement is denied', async () => {
     await using server = await startStreams(`accounts { A { jetstream: enabled, users: [
       {user: all, password: p}
       {user: few, password: p, permissions: {publish: {deny: ["$JS.API.STREAM.LIST", "$JS.API.CONSUMER.MSG.NEXT.A.none", "a.secret"]}}}
@@ -63,7 +63,7 @@ describe('a login', () => {
 })
 
 describe('reading', () => {
-  it('takes several filters, also those that overlap, on every server', async () => {
+  it('accepts several filters, also overlapping ones, on every server', async () => {
     await using server = await startStreams()
     await using bus = await open(server.url())
     await bus.streams.add({name: 'A', subjects: ['a.*', 'b.>', 'c']})
@@ -86,7 +86,7 @@ describe('reading', () => {
     ])
   })
 
-  it('finds a number of last messages among many others and over gaps', async () => {
+  it('finds the last N messages among many others and over gaps', async () => {
     await using server = await startStreams()
     await using bus = await open(server.url())
     await bus.streams.add({name: 'A', subjects: ['a.*']})
@@ -107,7 +107,7 @@ describe('reading', () => {
     expect((await last(9000, 'a.often')).length).toBe(9000)
   })
 
-  it('a work queue disturbs nobody', async () => {
+  it('does not change a work queue', async () => {
     await using server = await startStreams()
     await using bus = await open(server.url())
     await ask(bus, 'STREAM.CREATE.W', {name: 'W', subjects: ['w.*'], retention: 'workqueue'})
@@ -140,7 +140,7 @@ describe('reading', () => {
 })
 
 describe('consumers', () => {
-  it('are moved before where they began, and to where they began', async () => {
+  it('are moved before their start, and to their start', async () => {
     await using server = await startStreams()
     await using bus = await open(server.url())
     const {consumers, ...streams} = bus.streams
@@ -158,7 +158,7 @@ describe('consumers', () => {
     }
   })
 
-  it('that limit what a pull may ask for are consumed', async () => {
+  it('that limit what a pull may request are consumed', async () => {
     await using server = await startStreams()
     await using bus = await open(server.url())
     await bus.streams.add({name: 'A', subjects: ['a']})
@@ -175,7 +175,7 @@ describe('consumers', () => {
     expect(got).toEqual(numbers(1, 300))
   })
 
-  it('without acknowledgements give only what is asked for', async () => {
+  it('without acknowledgements deliver only what is requested', async () => {
     await using server = await startStreams()
     await using watched = await Watched.open(server.url())
     const {streams} = watched.bus
@@ -192,7 +192,7 @@ describe('consumers', () => {
     expect(watched.kinds).toEqual([])
   })
 
-  it('take several filters where the server does, else say which server would', async () => {
+  it('accept several filters if the server does, otherwise the error names the required version', async () => {
     await using server = await startStreams()
     await using bus = await open(server.url())
     await bus.streams.add({name: 'A', subjects: ['a.*']})

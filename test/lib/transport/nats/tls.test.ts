@@ -75,11 +75,11 @@ describe('TLS', () => {
       {scheme: 'wss'},
       {...asClient, caFile: undefined, insecure: true},
     ],
-  ])('%s lets in', async (_, server, url, options) => {
+  ])('with %s is accepted', async (_, server, url, options) => {
     expect(await roundTrip(servers[server].url(url), options)).toBe('in')
   })
 
-  it.skipIf(noFirst)(`before the server says anything lets in${noFirst}`, async () => {
+  it.skipIf(noFirst)(`that starts before the server greets is accepted${noFirst}`, async () => {
     expect(await roundTrip(servers.first.url(), {caFile, first: true})).toBe('in')
     const error = await failure(servers.first.url(), {caFile}, 200)
     expect(error).toMatchObject({kind: 'connect', message: expect.stringContaining('no answer within 200 ms')})
@@ -134,7 +134,7 @@ describe('TLS', () => {
       'denied',
       'it requires a client certificate',
     ],
-  ])('%s is refused in a sentence, and quickly', async (_, server, url, options, kind, sentence) => {
+  ])('with %s is refused in a sentence, and quickly', async (_, server, url, options, kind, sentence) => {
     const began = performance.now()
     const error = await failure(servers[server].url(url), options)
     expect(error).toMatchObject({kind, message: expect.stringContaining(sentence)})

@@ -22,8 +22,8 @@ async function readOut(mailbox: Mailbox): Promise<string[]> {
   return all
 }
 
-describe('taking', () => {
-  test('gives what is held, in order, no more than asked', async () => {
+describe('taking from a mailbox', () => {
+  test('returns messages in order, no more than requested', async () => {
     const mailbox = filled(5)
     expect(texts(await mailbox.take(2))).toEqual(['1', '2'])
     expect(mailbox.length).toBe(3)
@@ -31,14 +31,14 @@ describe('taking', () => {
     expect(mailbox.length).toBe(0)
   })
 
-  test('waits for a message when nothing is held', async () => {
+  test('waits for a message if none is held', async () => {
     const mailbox = filled(0)
     const waiting = mailbox.take(10)
     expect(mailbox.push(message(1))).toBe(true)
     expect(texts(await waiting)).toEqual(['1'])
   })
 
-  test('keeps the order over many pushes and takes of uneven sizes', async () => {
+  test('keeps the order over many pushes and takes of different sizes', async () => {
     const mailbox = new Mailbox()
     const seen: string[] = []
     let pushed = 0
@@ -51,7 +51,7 @@ describe('taking', () => {
     expect(seen).toEqual(Array.from({length: pushed}, (_, i) => String(i)))
   })
 
-  test('refills from the source only when nothing is held', async () => {
+  test('refills from the source only if nothing is held', async () => {
     const asked: number[] = []
     const mailbox = filled(1, {
       refill(max) {
@@ -75,7 +75,7 @@ describe('taking', () => {
     expect(texts(await waiting)).toEqual(['1', '2'])
   })
 
-  test('fails when the source fails, for a waiting reader too', async () => {
+  test('fails if the source fails, also for a waiting reader', async () => {
     const broken = new Error('disk gone')
     let isBroken = false
     const refill = () => {
@@ -90,7 +90,7 @@ describe('taking', () => {
   })
 })
 
-describe('a slow reader', () => {
+describe('a slow reader of a mailbox', () => {
   test('loses and counts what exceeds the limit, and is notified once until it reads again', async () => {
     const told: number[] = []
     const mailbox = filled(5, {limit: 2, onDrop: (dropped) => told.push(dropped)})
@@ -103,14 +103,14 @@ describe('a slow reader', () => {
     expect(told).toEqual([1, 5])
   })
 
-  test('is limited to 65,536 messages unless told otherwise', () => {
+  test('is limited to 65,536 messages by default', () => {
     expect(filled(65_537)).toMatchObject({length: 65_536, dropped: 1})
     expect(filled(65_537, {limit: Number.POSITIVE_INFINITY})).toMatchObject({length: 65_537, dropped: 0})
   })
 })
 
-describe('draining', () => {
-  test('delivers what is held, takes no more, then ends', async () => {
+describe('draining a mailbox', () => {
+  test('delivers messages that are held, accepts no more, then ends', async () => {
     let ends = 0
     const mailbox = filled(3, {onClose: () => ends++})
     await mailbox.drain()
@@ -124,7 +124,7 @@ describe('draining', () => {
     expect(mailbox.dropped).toBe(0)
   })
 
-  test('tells the driver at its beginning, once', async () => {
+  test('notifies the driver at its start, once', async () => {
     const told: string[] = []
     const mailbox = filled(1, {onDrain: () => told.push('drain'), onClose: () => told.push('close')})
     await mailbox.drain()
@@ -135,7 +135,7 @@ describe('draining', () => {
     expect(told).toEqual(['drain', 'close'])
   })
 
-  test('ends a waiting reader at once when nothing is held', async () => {
+  test('ends a waiting reader immediately if nothing is held', async () => {
     const mailbox = filled(0)
     const waiting = mailbox.take(1)
     await mailbox.drain()
@@ -143,7 +143,7 @@ describe('draining', () => {
     expect(mailbox.closed).toBe(true)
   })
 
-  test('gives a waiting reader what the source still has', async () => {
+  test('gives a waiting reader the remaining messages of the source', async () => {
     const store: Message[] = []
     const mailbox = new Mailbox({refill: (max) => store.splice(0, max).forEach((each) => void mailbox.hold(each))})
     const waiting = mailbox.take(1)
@@ -154,8 +154,8 @@ describe('draining', () => {
   })
 })
 
-describe('ending', () => {
-  test('lets go of what is held, and tells once', async () => {
+describe('ending a mailbox', () => {
+  test('discards messages that are held, and notifies once', async () => {
     let ends = 0
     const mailbox = filled(3, {onClose: () => ends++})
     await mailbox.close()
@@ -172,7 +172,7 @@ describe('ending', () => {
     expect(await waiting).toEqual([])
   })
 
-  test('comes with leaving the loop', async () => {
+  test('happens when the reader leaves the loop', async () => {
     const mailbox = filled(3)
     for await (const each of mailbox) {
       expect(each.text).toBe('1')
@@ -181,7 +181,7 @@ describe('ending', () => {
     expect(mailbox.closed).toBe(true)
   })
 
-  test('comes with the end of an `await using` block', async () => {
+  test('happens at the end of an `await using` block', async () => {
     const mailbox = filled(1)
     {
       await using used = mailbox
@@ -190,7 +190,7 @@ describe('ending', () => {
     expect(mailbox.closed).toBe(true)
   })
 
-  test('comes with the signal, and the signal is let go of afterwards', async () => {
+  test('happens with the signal, whose listener is removed', async () => {
     const stop = new AbortController()
     const mailbox = filled(2, {signal: stop.signal})
     const waiting = filled(0, {signal: stop.signal}).take(1)
@@ -201,10 +201,10 @@ describe('ending', () => {
   })
 })
 
-describe('failing', () => {
+describe('a failure of a mailbox', () => {
   const broken = new Error('connection lost')
 
-  test('is met after what is held, then again and again', async () => {
+  test('follows the messages that are held, then occurs again and again', async () => {
     let ends = 0
     const mailbox = filled(2, {onClose: () => ends++})
     mailbox.fail(broken)
@@ -216,14 +216,14 @@ describe('failing', () => {
     expect(ends).toBe(1)
   })
 
-  test('is met at once by a waiting reader', async () => {
+  test('reaches a waiting reader immediately', async () => {
     const [taker, looper] = [filled(0), filled(0)]
     const waiting = [taker.take(1), readOut(looper)]
     for (const mailbox of [taker, looper]) mailbox.fail(broken)
     expect(await Promise.allSettled(waiting)).toEqual(Array(2).fill({status: 'rejected', reason: broken}))
   })
 
-  test('of a second reader is plain, not a wait without end', async () => {
+  test('tells a second reader that only one may wait', async () => {
     const mailbox = filled(0)
     const waiting = mailbox.take(1)
     await expect(mailbox.take(1)).rejects.toThrow('one reader at a time')
@@ -231,7 +231,7 @@ describe('failing', () => {
     expect(texts(await waiting)).toEqual(['1'])
   })
 
-  test('does not ask the source any more', async () => {
+  test('stops calls to the source', async () => {
     let asked = 0
     const mailbox = filled(1, {refill: () => asked++})
     mailbox.fail(broken)
@@ -240,7 +240,7 @@ describe('failing', () => {
     expect(asked).toBe(0)
   })
 
-  test('changes nothing once it has ended', async () => {
+  test('has no effect once it has ended', async () => {
     const mailbox = filled(1)
     await mailbox.close()
     mailbox.fail(broken)

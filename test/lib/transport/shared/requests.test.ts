@@ -24,7 +24,7 @@ async function all(replies: AsyncIterable<Message>): Promise<string[]> {
 }
 
 describe('a request', () => {
-  test('goes out with an inbox of its own, and the rest as it was given', async () => {
+  test('is sent with an inbox of its own, and otherwise unchanged', async () => {
     const {requests, sent, reply} = noted()
     const first = requests.one({subject: 'a', data: 'x', headers: [['K', 'v']], reply: 'mine'})
     const second = requests.one({subject: 'a'})
@@ -36,14 +36,14 @@ describe('a request', () => {
     expect([(await first).text, (await second).text]).toEqual(['one', 'two'])
   })
 
-  test('passes over replies that are not accepted', async () => {
+  test('skips replies that are not accepted', async () => {
     const {requests, reply} = noted()
     const asked = requests.one({subject: 'a'}, {accept: ({text}) => text !== 'no'})
     expect([reply(0, 'no'), reply(0, 'no'), reply(0, 'yes')]).toEqual([true, true, true])
     expect((await asked).text).toBe('yes')
   })
 
-  test('is forgotten when it has ended, however it ends', async () => {
+  test('is forgotten when it has ended, in whatever way', async () => {
     const {requests, reply} = noted()
     const stop = new AbortController()
     const ending = [
@@ -90,7 +90,7 @@ describe('a request', () => {
     expect(requests.size).toBe(0)
   })
 
-  test('names what it asked, where and for how long, in its failure', async () => {
+  test('names its subject, bus and timeout in its failure', async () => {
     const {requests} = noted()
     await expect(requests.one({subject: 'a.b'}, {timeoutMs: 1})).rejects.toMatchObject({
       message: 'no reply on "a.b" within 1 ms from memory:x',
@@ -118,7 +118,7 @@ describe('a request', () => {
 })
 
 describe('many replies', () => {
-  test('are asked for when the loop begins', async () => {
+  test('are requested when the loop begins', async () => {
     const {requests, sent} = noted()
     const replies = requests.many({subject: 'a'}, {timeoutMs: 1})
     expect(sent).toHaveLength(0)
@@ -126,7 +126,7 @@ describe('many replies', () => {
     expect(sent).toHaveLength(1)
   })
 
-  test('end at the bound that is met first, and no timer is left behind', async () => {
+  test('end at the bound that is reached first, and no timer is left behind', async () => {
     vi.useFakeTimers()
     try {
       const {requests, reply} = noted()
@@ -146,7 +146,7 @@ describe('many replies', () => {
     }
   })
 
-  test('that have come are given before the failure that ends them', async () => {
+  test('that have arrived are returned before a failure', async () => {
     const {requests, reply} = noted()
     const loop = requests.many({subject: 'a'})
     const first = loop.next()

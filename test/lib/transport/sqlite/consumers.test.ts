@@ -33,7 +33,7 @@ async function takeAll(member: Consuming, count: number): Promise<Delivery[]> {
 }
 
 describe('members in several processes', () => {
-  test('that are killed 20 times handle everything, and the floor passes nothing unhandled', {
+  test('that are killed 20 times handle everything, and the ack floor never passes an unhandled message', {
     timeout: 240_000,
   }, async () => {
     const {path, bus, info} = await freshConsumer(0, {maxAckPending: 5000})
@@ -60,7 +60,7 @@ describe('members in several processes', () => {
     expect(await info()).toMatchObject({ackFloor: 10_000, ackPending: 0, pending: 0})
   })
 
-  test('share the work, each message to one of them', async () => {
+  test('share the messages, each with one member', async () => {
     const {path, info} = await freshConsumer(0)
     const members = [1, 2].map(() => start('consume', path, 'S', 'c', '10'))
     for (const member of members) await member.atLeast(1)
@@ -72,7 +72,7 @@ describe('members in several processes', () => {
     for (const {lines} of members) expect(lines.length).toBeGreaterThan(100)
   })
 
-  test('give what they had to the others at once when they are killed', async () => {
+  test('that are killed pass their messages in flight to the others immediately', async () => {
     const {path, bus} = await freshConsumer(10)
     const hoarder = start('hoard', path, 'S', 'c', '10')
     await hoarder.atLeast(1)
@@ -84,7 +84,7 @@ describe('members in several processes', () => {
     expect(performance.now() - killed).toBeLessThan(6000)
   })
 
-  test('that leave in order leave their messages in flight until the ack wait is over', async () => {
+  test('that close normally leave their messages in flight until the ack wait is over', async () => {
     const {path, bus, info} = await freshConsumer(5, {ackWaitMs: 1500})
     const begun = performance.now()
     const hoarder = start('hoard', path, 'S', 'c', '3', 'leave')
@@ -117,7 +117,7 @@ describe('a member', () => {
     expect((await taking).map(({text}) => text)).toEqual(['1'])
   })
 
-  test('finds what is its own behind much that is not, however short it waits', async () => {
+  test('finds its messages behind many others, however short it waits', async () => {
     const {bus, info} = await freshConsumer(0, {filters: ['s.rare']})
     await publish(bus, 250_000, 's.often')
     await publish(bus, 2, 's.rare')
@@ -129,7 +129,7 @@ describe('a member', () => {
     expect((await info()).pending).toBe(0)
   })
 
-  test('that always finds something lets timers and signals have their turn', async () => {
+  test('that always finds messages yields to timers and signals', async () => {
     const {bus} = await freshConsumer(30_000)
     await using member = await bus.streams.consumers.consume('S', 'c')
     let [taken, ticks] = [0, 0]
@@ -146,7 +146,7 @@ describe('a member', () => {
     expect(ticks).toBeGreaterThan(1)
   })
 
-  test('that is closed can still acknowledge what it gave, until the bus is closed', async () => {
+  test('that is closed can still acknowledge its deliveries until the bus is closed', async () => {
     const {path, bus, info} = await freshConsumer(3)
     const other = await open(path)
     const member = await other.streams.consumers.consume('S', 'c')
@@ -158,7 +158,7 @@ describe('a member', () => {
     expect((await bus.streams.info('S')).state.messages).toBe(3)
   })
 
-  test('that holds all it may continues as soon as another acknowledges', async () => {
+  test('that holds the maximum continues as soon as another one acknowledges', async () => {
     const {path, bus} = await freshConsumer(4, {maxAckPending: 2})
     await using other = await open(path)
     await using first = await bus.streams.consumers.consume('S', 'c')
@@ -169,7 +169,7 @@ describe('a member', () => {
     expect((await taking).map(({text}) => text)).toEqual(['3'])
   })
 
-  test('keeps copies of what was delivered too often or given up', async () => {
+  test('keeps copies of messages that were delivered too often or given up', async () => {
     const {path, bus, info} = await freshConsumer(3, {maxDeliver: 2})
     await using member = await bus.streams.consumers.consume('S', 'c')
     const [one, two, three] = await takeAll(member, 3)
@@ -190,7 +190,7 @@ describe('a member', () => {
   })
 })
 
-describe('whatever members do', () => {
+describe('random actions of members', () => {
   /** The same sequence of numbers below 1 for the same seed. */
   function makeRandom(seed: number): () => number {
     let state = seed
@@ -222,7 +222,7 @@ describe('whatever members do', () => {
     db.close()
   }
 
-  test.each([1, 2, 3])('no message is lost, and none is acknowledged that was not (seed %i)', async (seed) => {
+  test.each([1, 2, 3])('lose no message, and none is acknowledged without being handled (seed %i)', async (seed) => {
     const random = makeRandom(seed)
     const {path, bus, info} = await freshConsumer(0, {filters: ['s.a'], maxAckPending: 60})
     for (let n = 1; n <= 1500; n++) bus.publish({subject: random() < 0.4 ? 's.b' : 's.a', data: String(n)})
@@ -268,7 +268,7 @@ describe('whatever members do', () => {
   })
 })
 
-test('an ack wait of 30 days is no busy loop: no timer is set for longer than Node can wait', async () => {
+test('an ack wait of 30 days causes no busy loop: no timer exceeds the limit of Node', async () => {
   const {bus} = await freshConsumer(1, {ackWaitMs: 30 * 24 * 3_600_000})
   const overflows: Error[] = []
   const onWarning = (warning: Error) => void (warning.name === 'TimeoutOverflowWarning' && overflows.push(warning))

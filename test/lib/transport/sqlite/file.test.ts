@@ -19,7 +19,7 @@ import {openFile} from '../../../../src/lib/transport/sqlite/file.ts'
 import {start, startCommand, temporaryFolder, withoutPrivileges} from './processes.ts'
 
 describe('a bus file', () => {
-  test('is made on first use, for its owner only', async () => {
+  test('is created on first use, for its owner only', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'a folder with ünïcode', 'bus.db')
     mkdirSync(join(folder, 'a folder with ünïcode'))
@@ -32,7 +32,7 @@ describe('a bus file', () => {
     await bus.close()
   })
 
-  test('waits for the disk at each commit when its URL says so', async () => {
+  test('waits for the disk at each commit with ?synchronous=full', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const levelOf = (isSynchronous: boolean) => {
       const file = openFile(path, isSynchronous)
@@ -61,7 +61,7 @@ describe('a bus file', () => {
     db.close()
   })
 
-  test('survives being made by many processes at the same instant', async () => {
+  test('survives creation by many processes at the same time', async () => {
     for (let round = 0; round < 5; round++) {
       const path = join(temporaryFolder(), 'bus.db')
       const all = Array.from({length: 4}, () => start('once', path, 'made'))
@@ -110,7 +110,7 @@ describe('what is no bus file is refused', () => {
     )
   }
 
-  test('a database of another program, and stays as it is', async () => {
+  test('such as a database of another program is refused and stays unchanged', async () => {
     const path = join(temporaryFolder(), 'other.db')
     const db = new Database(path)
     db.exec('PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)')
@@ -125,7 +125,7 @@ describe('what is no bus file is refused', () => {
     expect(readFileSync(`${path}-wal`).equals(log)).toBe(true)
   })
 
-  test('one with a foreign application id', async () => {
+  test('with another application id is refused', async () => {
     const path = join(temporaryFolder(), 'foreign.db')
     const db = new Database(path)
     db.pragma('application_id = 1234')
@@ -133,14 +133,14 @@ describe('what is no bus file is refused', () => {
     expect(await refusal(path)).toMatchObject({exitCode: 3, message: expect.stringContaining('left untouched')})
   })
 
-  test('a text file, and stays as it is', async () => {
+  test('such as a text file is refused and stays unchanged', async () => {
     const path = join(temporaryFolder(), 'notes.db')
     writeFileSync(path, 'dear diary\n'.repeat(1000))
     expect(await refusal(path)).toMatchObject({kind: 'connect', message: expect.stringContaining('is not a bus file')})
     expect(readFileSync(path, 'utf8')).toBe('dear diary\n'.repeat(1000))
   })
 
-  test('a file of a newer major version', async () => {
+  test('but of a newer major version is refused', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await (await open(path)).close()
     const db = new Database(path)
@@ -149,7 +149,7 @@ describe('what is no bus file is refused', () => {
     expect(await refusal(path)).toMatchObject({kind: 'connect', message: expect.stringContaining('newer busline')})
   })
 
-  test('but one of a newer minor version is used', async () => {
+  test('but of a newer minor version is used', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await (await open(path)).close()
     const db = new Database(path)
@@ -158,7 +158,7 @@ describe('what is no bus file is refused', () => {
     await (await open(path)).close()
   })
 
-  test('a directory, a path into nowhere, a path through a file', async () => {
+  test('such as a directory, a path into a missing folder, or a path through a file is refused', async () => {
     const folder = temporaryFolder()
     writeFileSync(join(folder, 'file'), '')
     expect(await refusal(folder)).toMatchObject({exitCode: 3, message: expect.stringContaining('is a directory')})
@@ -169,7 +169,7 @@ describe('what is no bus file is refused', () => {
     expect(await refusal(join(folder, 'file', 'bus.db'))).toMatchObject({exitCode: 3})
   })
 
-  test('a file that may not be written', async () => {
+  test('because it may not be written is refused', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'bus.db')
     await (await open(path)).close()
@@ -182,7 +182,7 @@ describe('what is no bus file is refused', () => {
     chmodSync(folder, 0o755)
   })
 
-  test('a folder of wake files that is a symbolic link', async () => {
+  test('because its folder of wake files is a symbolic link is refused', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'bus.db')
     symlinkSync(folder, `${path}.bells`)
@@ -192,32 +192,29 @@ describe('what is no bus file is refused', () => {
   })
 })
 
-describe('a file that is open, and is', () => {
-  test.each(['deleted', 'replaced'])(
-    '%s: listeners are notified, and nothing is acknowledged any more',
-    async (fate) => {
-      const folder = temporaryFolder()
-      const [path, other] = [join(folder, 'bus.db'), join(folder, 'other.db')]
-      const bus = await open(path)
-      await bus.streams.add({name: 'S', subjects: ['s']})
-      const subscription = await bus.subscribe('a')
-      const told = expect(subscription.take(1)).rejects.toMatchObject({
-        exitCode: 3,
-        message: expect.stringContaining(`was ${fate} while it was open`),
-      })
-      await (await open(other)).close()
-      if (fate === 'deleted') rmSync(path)
-      else renameSync(other, path)
-      await told
-      await expect(bus.streams.publish({subject: 's', data: 'x'})).rejects.toMatchObject({exitCode: 3})
-      await expect(bus.close()).rejects.toMatchObject({exitCode: 3})
-      await using next = await open(path)
-      expect(await next.streams.list()).toEqual([])
-      expect(existsSync(`${path}-wal.lost`)).toBe(true)
-    },
-  )
+describe('an open bus file that is', () => {
+  test.each(['deleted', 'replaced'])('%s notifies listeners, and acknowledges nothing any more', async (fate) => {
+    const folder = temporaryFolder()
+    const [path, other] = [join(folder, 'bus.db'), join(folder, 'other.db')]
+    const bus = await open(path)
+    await bus.streams.add({name: 'S', subjects: ['s']})
+    const subscription = await bus.subscribe('a')
+    const told = expect(subscription.take(1)).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining(`was ${fate} while it was open`),
+    })
+    await (await open(other)).close()
+    if (fate === 'deleted') rmSync(path)
+    else renameSync(other, path)
+    await told
+    await expect(bus.streams.publish({subject: 's', data: 'x'})).rejects.toMatchObject({exitCode: 3})
+    await expect(bus.close()).rejects.toMatchObject({exitCode: 3})
+    await using next = await open(path)
+    expect(await next.streams.list()).toEqual([])
+    expect(existsSync(`${path}-wal.lost`)).toBe(true)
+  })
 
-  test('moved away for a moment: acknowledgements that could not be written then are written by flush', async () => {
+  test('moved away for a moment writes pending acknowledgements with flush', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using bus = await open(path)
     await bus.streams.add({name: 'S', subjects: ['s']})
@@ -236,7 +233,7 @@ describe('a file that is open, and is', () => {
   })
 })
 
-test('a full disk is one sentence, and the file is sound once there is room', async () => {
+test('a full disk is reported in one sentence, and the file is intact once there is space', async () => {
   const folder = temporaryFolder()
   const path = join(folder, 'bus.db')
   await (await open(path)).close()

@@ -5,7 +5,7 @@ import type {Notice} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 import {temporaryFolder} from './processes.ts'
 
-describe('a subscriber that was away for longer than messages are kept', () => {
+describe('a subscriber that did not read for longer than messages are kept', () => {
   test('gets one notice of how many messages it missed', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const notices: Notice[] = []

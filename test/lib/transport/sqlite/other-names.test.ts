@@ -20,9 +20,9 @@ async function stored(path: string): Promise<number> {
   return (await bus.streams.info('S')).state.messages
 }
 
-describe('a bus file that is used by a symbolic link', () => {
+describe('a bus file opened through a symbolic link', () => {
   test.each(['switched to another file', 'removed'])(
-    'that is %s keeps its log, and all that was stored',
+    'that is %s keeps its log, and everything that was stored',
     async (fate) => {
       const folder = temporaryFolder()
       for (const name of ['v1', 'v2']) mkdirSync(join(folder, name))
@@ -45,7 +45,7 @@ describe('a bus file that is used by a symbolic link', () => {
 })
 
 describe('a bus file that has', () => {
-  test('a second name by a hard link is refused, by either', async () => {
+  test('a second name by a hard link is refused, through either name', async () => {
     const folder = temporaryFolder()
     const path = await withStream(join(folder, 'a.db'))
     linkSync(path, join(folder, 'b.db'))
@@ -59,7 +59,7 @@ describe('a bus file that has', () => {
     expect(await stored(path)).toBe(0)
   })
 
-  test('a second name by a bind mount is refused by that one', async (context) => {
+  test('a second name by a bind mount is refused through that one', async (context) => {
     const folder = temporaryFolder()
     const path = await withStream(join(folder, 'host.db'))
     mkdirSync(join(folder, 'a box'))
@@ -102,7 +102,7 @@ describe('a bus file that has', () => {
         renameSync(from.name, to)
       },
     ],
-  ])('no write-ahead log after %s gets one again, and messages with it', async (_, make) => {
+  ])('no write-ahead log after %s gets one again, and keeps its messages', async (_, make) => {
     const folder = temporaryFolder()
     const from = await withStream(join(folder, 'from.db'))
     const path = join(folder, 'bus.db')
@@ -117,7 +117,7 @@ describe('a bus file that has', () => {
     expect(await stored(path)).toBe(3)
   })
 
-  test('nothing in it for this user to read is refused as not permitted', async () => {
+  test('no read permission for this user is refused as denied', async () => {
     const path = await withStream(join(temporaryFolder(), 'bus.db'))
     chmodSync(path, 0)
     const program = startCommand(...withoutPrivileges(process.execPath, programs, 'once', path, 's.a'))
@@ -125,7 +125,7 @@ describe('a bus file that has', () => {
     expect(program.stderr()).toContain('permission denied')
   })
 
-  test('a group to share it with stays the group’s after repairs', async () => {
+  test('a group that shares it stays accessible to the group after repairs', async () => {
     const path = await withStream(join(temporaryFolder(), 'bus.db'))
     chmodSync(path, 0o664)
     await using bus = await open(path)
@@ -134,8 +134,8 @@ describe('a bus file that has', () => {
   })
 })
 
-describe('a process that cannot look at others', () => {
-  test('takes nobody who is alive for dead', async (context) => {
+describe('a process that cannot examine others', () => {
+  test('considers no live process dead', async (context) => {
     const path = join(temporaryFolder(), 'bus.db')
     const server = start('serve', path, 'echo')
     await server.atLeast(1)

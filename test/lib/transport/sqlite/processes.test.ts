@@ -10,7 +10,7 @@ function numbers(upTo: number): string[] {
 }
 
 describe('several processes on one file', () => {
-  test('each subscriber gets what all publishers say, in each one’s order', async () => {
+  test('deliver the messages of all publishers to each subscriber, in the order of each publisher', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const subscribers = [start('subscribe', path, 'load.*', '4000'), start('subscribe', path, 'load.>', '4000')]
     for (const subscriber of subscribers) await subscriber.atLeast(1)
@@ -24,7 +24,7 @@ describe('several processes on one file', () => {
     }
   })
 
-  test('a queue group shares the work out, each message to one of them', async () => {
+  test('share the messages of a queue group, each with one member', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const members = [1, 2, 3].map(() => start('subscribe', path, 'jobs.*', 'Infinity', 'workers'))
     for (const member of members) await member.atLeast(1)
@@ -35,7 +35,7 @@ describe('several processes on one file', () => {
     expect(seen.sort((a, b) => a - b).map(String)).toEqual(numbers(3000))
   })
 
-  test('a request is answered across processes, and fails at once when the server was killed', async () => {
+  test('answer requests of each other, and a request fails immediately after its server was killed', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const server = start('serve', path, 'echo')
     await server.atLeast(1)
@@ -49,8 +49,8 @@ describe('several processes on one file', () => {
   })
 })
 
-describe('a file that another process holds', () => {
-  test('does not keep a queue member from what is its own when it drains', async () => {
+describe('a file that another process locks', () => {
+  test('does not withhold the messages of a draining queue member', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using bus = await open(path)
     const member = await bus.subscribe('jobs', {queue: 'q'})
@@ -69,7 +69,7 @@ describe('a file that another process holds', () => {
 })
 
 describe('a publisher that is killed', () => {
-  test('loses nothing that it was told is published, 20 times', async () => {
+  test('loses nothing that was confirmed as published, 20 times', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const acknowledged = new Map<string, number>()
     for (let round = 0; round < 20; round++) {
@@ -91,7 +91,7 @@ describe('a publisher that is killed', () => {
     db.close()
   })
 
-  test('between commit and bell is still heard, by the safety poll', async () => {
+  test('between commit and wake-up is noticed by the poll', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const subscriber = start('subscribe', path, 'quiet', '1')
     await subscriber.atLeast(1)
@@ -108,7 +108,7 @@ describe('a publisher that is killed', () => {
 })
 
 describe('the write-ahead log', () => {
-  test('does not grow for a subscriber that never reads', async () => {
+  test('does not grow because of a subscriber that never reads', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const sleeper = start('sleep', path, 'load')
     await sleeper.atLeast(1)

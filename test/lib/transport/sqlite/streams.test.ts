@@ -74,30 +74,27 @@ describe('limits of a stream', () => {
     ['of messages per subject', {maxMsgsPerSubject: 7}, 14],
     ['of messages and messages per subject', {maxMsgsPerSubject: 7, maxMsgs: 10}, 10],
   ]
-  test.each(limits)(
-    '%s are kept to the message, for new rows and for those past core retention',
-    async (_, settings, kept) => {
-      const {path, bus} = await freshStream(settings)
-      for (let n = 1000; n < 4000; n++) bus.publish({subject: n % 3 === 0 ? 's.aaaaaa' : 's.bbbbbb', data: String(n)})
-      await bus.flush()
-      expect((await readAll(bus)).length).toBe(kept)
-      expect((await readAll(bus)).at(-1)?.text).toBe('3999')
-      await expectRightCounters(path, bus)
-      expect(ask(path, 'SELECT count(*) FROM msg')).toBe(3000)
-      age(path)
-      await prune(path)
-      await prune(path)
-      await prune(path)
-      expect(ask(path, 'SELECT count(*) FROM msg')).toBe(kept + 3)
-      await expectRightCounters(path, bus)
-      for (let n = 4000; n < 5000; n++) bus.publish({subject: n % 3 === 0 ? 's.aaaaaa' : 's.bbbbbb', data: String(n)})
-      await bus.flush()
-      await expectRightCounters(path, bus)
-      expect(ask(path, "SELECT count(*) FROM msg WHERE seq <= (SELECT v FROM meta WHERE k = 'pruned')")).toBe(0)
-    },
-  )
+  test.each(limits)('%s are exact, for new rows and for those that retention has passed', async (_, settings, kept) => {
+    const {path, bus} = await freshStream(settings)
+    for (let n = 1000; n < 4000; n++) bus.publish({subject: n % 3 === 0 ? 's.aaaaaa' : 's.bbbbbb', data: String(n)})
+    await bus.flush()
+    expect((await readAll(bus)).length).toBe(kept)
+    expect((await readAll(bus)).at(-1)?.text).toBe('3999')
+    await expectRightCounters(path, bus)
+    expect(ask(path, 'SELECT count(*) FROM msg')).toBe(3000)
+    age(path)
+    await prune(path)
+    await prune(path)
+    await prune(path)
+    expect(ask(path, 'SELECT count(*) FROM msg')).toBe(kept + 3)
+    await expectRightCounters(path, bus)
+    for (let n = 4000; n < 5000; n++) bus.publish({subject: n % 3 === 0 ? 's.aaaaaa' : 's.bbbbbb', data: String(n)})
+    await bus.flush()
+    await expectRightCounters(path, bus)
+    expect(ask(path, "SELECT count(*) FROM msg WHERE seq <= (SELECT v FROM meta WHERE k = 'pruned')")).toBe(0)
+  })
 
-  test('of age hold without a publisher, and the counters follow', async () => {
+  test('on age hold without a publisher, and the counters follow', async () => {
     const {path, bus} = await freshStream({maxAgeMs: 3_600_000})
     await publish(bus, 's.old', 1, 2500)
     age(path)
@@ -107,7 +104,7 @@ describe('limits of a stream', () => {
     await expectRightCounters(path, bus)
   })
 
-  test('that refuse let subscribers see what they refuse', async () => {
+  test('that refuse messages let subscribers see them', async () => {
     const {path, bus} = await freshStream({maxMsgs: 2, discard: 'new'})
     const subscription = await bus.subscribe('s.>')
     await publish(bus, 's.a', 1, 3)
@@ -121,8 +118,8 @@ describe('limits of a stream', () => {
   })
 })
 
-describe('core retention', () => {
-  test('leaves what a stream keeps, and takes it once the stream is gone', async () => {
+describe('retention', () => {
+  test('keeps messages of a stream, and removes them after the stream was removed', async () => {
     const {path, bus} = await freshStream()
     for (let n = 0; n < 3000; n++) bus.publish({subject: n % 2 === 0 ? 's.a' : 'other', data: String(n)})
     await bus.flush()
@@ -137,7 +134,7 @@ describe('core retention', () => {
     expect(ask(path, 'SELECT count(*) FROM msg')).toBe(4)
   })
 
-  test('gives the room of a file that is mostly empty back, a little after each commit', async () => {
+  test('returns the space of a mostly empty file, a little after each commit', async () => {
     const {path, bus} = await freshStream()
     for (let n = 0; n < 90; n++) bus.publish({subject: 'other', data: new Uint8Array(1_000_000)})
     await bus.flush()
@@ -156,7 +153,7 @@ describe('core retention', () => {
     expect((await readAll(bus)).length).toBe(after.length)
   })
 
-  test('does not take a message that a late subscriber has yet to see, though its stream let it go', async () => {
+  test('keeps a message that a late subscriber has yet to see, although its stream removed it', async () => {
     const {bus} = await freshStream({maxMsgs: 1})
     const subscription = await bus.subscribe('s.>')
     await publish(bus, 's.a', 1, 5000)
@@ -167,7 +164,7 @@ describe('core retention', () => {
 })
 
 describe('the counters of a stream', () => {
-  test('are right after many processes and kills, and what was acknowledged is there', async () => {
+  test('are correct after many processes and kills, and acknowledged messages exist', async () => {
     const {path, bus} = await freshStream()
     const acknowledged: number[] = []
     for (let round = 0; round < 5; round++) {
@@ -184,7 +181,7 @@ describe('the counters of a stream', () => {
     await expectRightCounters(path, bus)
   })
 
-  test('are right after purges of every kind', async () => {
+  test('are correct after purges of every kind', async () => {
     const {path, bus} = await freshStream()
     for (let n = 0; n < 1000; n++) bus.publish({subject: `s.${n % 10}`, data: String(n)})
     await bus.flush()
@@ -203,7 +200,7 @@ describe('the counters of a stream', () => {
 })
 
 describe('the write-ahead log', () => {
-  test('does not grow under a reader that follows and a consumer that is slow', async () => {
+  test('does not grow because of a reader that follows and a slow consumer', async () => {
     const {path, bus} = await freshStream()
     await bus.streams.consumers.add('S', {name: 'c'})
     await using member = await bus.streams.consumers.consume('S', 'c')

@@ -12,7 +12,7 @@ async function publishOnce(path: string): Promise<void> {
   await bus.close()
 }
 
-test('a publisher writes nothing through a folder of wake files that is a symbolic link', async () => {
+test('a publisher does not write through a folder of wake files that is a symbolic link', async () => {
   const folder = temporaryFolder()
   const path = join(folder, 'bus.db')
   const target = join(folder, 'target')
@@ -22,7 +22,7 @@ test('a publisher writes nothing through a folder of wake files that is a symbol
   expect(readdirSync(target)).toEqual([])
 })
 
-test('a publisher writes nothing through a wake file that is a symbolic link, whether its target exists or not', async () => {
+test('a publisher does not write through a wake file that is a symbolic link, whether its target exists or not', async () => {
   const folder = temporaryFolder()
   const path = join(folder, 'bus.db')
   for (const [name, text] of [['there', 'precious'], ['missing']] as const) {

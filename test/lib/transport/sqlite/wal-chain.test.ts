@@ -77,7 +77,7 @@ async function pair(folder: string, file: string, log: string): Promise<number[]
 const numbers = (count: number) => Array.from({length: count}, (_, i) => i + 1)
 
 describe('a bus file and the -wal beside it', () => {
-  test('are opened together when one continues the other, and never else', async () => {
+  test('are opened together if and only if one continues the other', async () => {
     const folder = temporaryFolder()
     const ours = await snapshots(join(folder, 'ours'), 8)
     const others = await snapshots(join(folder, 'others'), 3)
@@ -99,7 +99,7 @@ describe('a bus file and the -wal beside it', () => {
     expect(refused).toBeGreaterThan(ours.length * others.length)
   })
 
-  test('are left as they are when they do not belong together; without it the file is whole', async () => {
+  test('are left unchanged if they do not belong together, and the file is intact without it', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'bus.db')
     {
@@ -119,7 +119,7 @@ describe('a bus file and the -wal beside it', () => {
     expect(await bus.facts()).toBeDefined()
   })
 
-  test('are opened when another program was the last to write', async () => {
+  test('are opened if another program was the last to write', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using bus = await open(path)
     await publish(bus, 0, 100)
@@ -132,7 +132,7 @@ describe('a bus file and the -wal beside it', () => {
     shell.close()
   })
 
-  test('are opened when the file is of before there was a chain', async () => {
+  test('are opened if the file is from before the chain existed', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await (await open(path)).close()
     const maker = new Database(path)
@@ -147,7 +147,7 @@ describe('a bus file and the -wal beside it', () => {
     maker.close()
   })
 
-  test('are those that a symbolic link leads to', async () => {
+  test('are those that a symbolic link points to', async () => {
     const folder = temporaryFolder()
     const [path, link] = [join(folder, 'real.db'), join(folder, 'link.db')]
     symlinkSync('real.db', link)
@@ -192,7 +192,7 @@ describe('a bus file and the -wal beside it', () => {
   })
 })
 
-test('whatever lies beside a bus file, it is opened or refused by a sentence', async () => {
+test('a bus file is opened or refused by a sentence, whatever is beside it', async () => {
   const folder = temporaryFolder()
   const [{path} = {path: ''}] = await snapshots(join(folder, 'ours'), 1)
   const log = readFileSync(`${path}-wal`)
