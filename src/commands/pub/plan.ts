@@ -58,7 +58,10 @@ export type PubFlags = FlagValues<typeof pubFlags> & {
 type Bus = Pick<Transport, 'url' | 'maxPayload'>
 
 export interface Plan {
-  /** Made when the bus is known, for its limit. Fails with `usage` when that is passed for sure. */
+  /**
+   * Created once the bus is known, because its payload limit matters. Fails with `usage` if the limit will certainly be
+   * exceeded.
+   */
   readonly source: (bus: Bus) => MessageSource
   readonly pace: Pace | undefined
   readonly progress: {

@@ -57,7 +57,7 @@ export async function chooseProducer(
   }
 }
 
-/** Shows a stream that ended. */
+/** Shows a response stream that has ended. */
 export type StreamedView = (streamed: Streamed, sink: ViewTarget) => void
 
 /** `[3] 10:24:31.482 logs.app 12 B → 42 frames, 3.1 KiB · 1.2 s`, or with --json the request as a record with the outcome. */

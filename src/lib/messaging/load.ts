@@ -175,7 +175,7 @@ export function gravestOf(errors: Readonly<Record<string, number>>): FailureKind
   return countedKinds.find((kind) => errors[kind] !== undefined)
 }
 
-/** The failure of a run that was interrupted or in which requests failed; of several kinds the gravest. */
+/** The failure of a run that was interrupted or in which requests failed: the most serious kind that occurred. */
 export function failureOfLoad(result: LoadResult, asked: number): BusError | undefined {
   if (result.requests < asked) {
     return new BusError('interrupted', `interrupted after ${result.requests} of ${asked} requests`)

@@ -1,4 +1,4 @@
-/** What a reader of a durable consumer has taken and not yet settled, each message once. */
+/** Deliveries that a reader of a durable consumer has taken and not yet settled, each message once. */
 import {BusError} from '../core/errors.ts'
 import {Interval} from '../core/time/timer.ts'
 import type {ConsumerConfig, ConsumerInfo, Delivery} from './streams-contract.ts'
@@ -31,9 +31,9 @@ export function checkNoneLost({stream, config, pending, ackPending}: ConsumerInf
 }
 
 /**
- * A server delivers a message again when its ack wait has ended or when it lost the acknowledgement. Such a copy is not
- * handled again: the newest copy of what is in progress takes the place of the earlier one, and what was settled is
- * settled again. A first delivery is always new: the consumer was reset.
+ * A server redelivers a message when its ack wait has ended, or when it lost the acknowledgement. Such a copy is not handled
+ * again: a newer copy of a message in progress replaces the earlier one, and a settled message is settled again. A first
+ * delivery is always new, because the consumer may have been reset.
  */
 export class Deliveries {
   readonly #inProgress = new Map<number, Delivery>()

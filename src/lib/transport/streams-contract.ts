@@ -281,7 +281,7 @@ export interface ConsumerInfo {
    * message is acknowledged.
    */
   readonly givenUp?: number | undefined
-  /** When it last delivered or was acknowledged. */
+  /** The time of its last delivery or acknowledgement. */
   readonly lastActive?: number | undefined
   /** For a push consumer: whether a client is subscribed. */
   readonly bound?: boolean | undefined

@@ -1,7 +1,7 @@
 /** How long a command that was interrupted waits for the acknowledgements of what it sent, in milliseconds. */
 export const lastAcksMs = 500
 
-/** Aborts at the first SIGINT or SIGTERM. From then on both have their default action again: the second one kills. */
+/** Aborts at the first SIGINT or SIGTERM and then restores the default action of both, so the second one kills the process. */
 export function stopOnSignal(controller: AbortController): Disposable {
   const release = () => {
     process.off('SIGINT', stop).off('SIGTERM', stop)

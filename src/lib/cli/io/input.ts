@@ -110,7 +110,7 @@ function* readFile(path: string, signal: AbortSignal): Generator<Uint8Array> {
   }
 }
 
-/** A pipe is read by the event loop, a device by a thread: a read that blocks here could not be interrupted. */
+/** The event loop reads a pipe and a thread reads a device: a blocking read here could not be interrupted. */
 async function openStream(path: string, isPipe: boolean, signal: AbortSignal): Promise<Readable> {
   if (!isPipe) return createReadStream(path)
   const {Socket} = await import('node:net')

@@ -1,4 +1,4 @@
-/** `--record FILE`: what was shown, as records, in a file of its own. */
+/** `--record FILE`: the shown messages, as records in a file. */
 import {closeSync, writeSync} from 'node:fs'
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'

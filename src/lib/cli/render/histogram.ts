@@ -1,4 +1,4 @@
-/** Latencies of a load run: percentiles for everybody, a drawn histogram for people. */
+/** Latencies of a load run: percentiles, and a histogram for a terminal. */
 import type {LatencyCounts, LatencySink} from '../../bench/meter.ts'
 import {formatCount, formatDuration} from './units.ts'
 
@@ -15,15 +15,15 @@ export interface LatencySummary {
 }
 
 export interface Latencies extends LatencySink {
-  /** Takes in what another one recorded. */
+  /** Adds the counts of another histogram. */
   add(counts: LatencyCounts): void
-  /** Nothing when nothing was recorded. */
+  /** Undefined if nothing was recorded. */
   summary(): LatencySummary | undefined
   /** Lines of a histogram for a terminal of this width. */
   draw(columns: number): string[]
 }
 
-/** What one step of the histogram stands for. */
+/** Steps of the histogram per millisecond. */
 const stepsPerMs = 10_000
 const mostRows = 14
 const fineEdges = [1, 1.5, 2, 3, 5, 7]

@@ -16,9 +16,9 @@ export interface ViewTarget {
 }
 
 export interface View {
-  /** Shows messages and says how many of them it showed. */
+  /** Shows messages and returns how many of them it showed. */
   show(messages: readonly Message[], sink: ViewTarget): number | Promise<number>
-  /** Shows a request with its reply; absent where that makes no sense. */
+  /** Shows a request with its reply; absent if the view cannot. */
   showExchange?(exchange: Exchange, sink: ViewTarget): void
 }
 

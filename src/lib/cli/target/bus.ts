@@ -1,4 +1,4 @@
-/** Which bus to use, and why. The first that is given wins; the README lists the order. */
+/** Which bus to use, and why. The first one that is set is used; the README lists the order. */
 import {mkdirSync} from 'node:fs'
 import {homedir} from 'node:os'
 import {dirname, join} from 'node:path'

@@ -1,4 +1,4 @@
-/** Contexts by name: ours first, then those of the NATS CLI, which are only ever read. */
+/** Contexts by name: those of busline first, then those of the NATS CLI, which are read but never changed. */
 import {readdirSync, statSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import {BusError} from '../../core/errors.ts'
@@ -26,7 +26,7 @@ export function contextFolder(from: Owner, env: Env): string {
     : join(configFolder(env), 'nats', 'context')
 }
 
-/** All contexts that can be asked for, by name; one of ours hides one of the NATS CLI of the same name. */
+/** All available contexts, by name; one of busline hides one of the NATS CLI with the same name. */
 export function listEntries(env: Env): ContextEntry[] {
   const found = new Map<string, ContextEntry>()
   for (const from of ['nats', 'busline'] as const) {
@@ -40,7 +40,7 @@ export function isHidden(name: string, env: Env): boolean {
   return entriesOf('nats', env).some((entry) => entry.name === name)
 }
 
-/** Where the context of this name stands. Fails with `notFound`, naming the nearest. */
+/** The entry of a context. Fails with `notFound`, and suggests the nearest name. */
 export function findEntry(name: string, env: Env): ContextEntry {
   checkContextName(name)
   const entries = listEntries(env)
@@ -61,7 +61,7 @@ export function findContext(name: string, env: Env): Context {
   return readEntry(isPath ? {name: basename(name, '.json'), from: 'nats', path: name} : findEntry(name, env))
 }
 
-/** Fails with `usage` for what cannot be understood. */
+/** Fails with `usage` for an invalid file. */
 export function readEntry(entry: ContextEntry): Context {
   const {fields, unknown} = parseFields(readFile(entry.path), entry.path)
   const holdsSecrets = secretsIn(fields).length > 0 || hasLogin(withScheme(fields.url ?? ''))

@@ -75,7 +75,7 @@ const withoutEffect: readonly string[] = [
   ...['name', 'color_scheme', 'windows_cert_match_by', 'windows_cert_match', 'windows_ca_certs_match'],
 ]
 
-/** From the text of a file. Throws `usage`, naming the file. */
+/** Parses the text of a file. Throws `usage` with the name of the file. */
 export function parseFields(text: string, path: string): {fields: ContextFields; unknown: string[]} {
   const bad = (what: string) => new BusError('usage', `the context file ${path} ${what}`, {try: ['see the file']})
   const data = parseJson(text)
@@ -135,7 +135,7 @@ export function busUrl(text: string): string {
   })
 }
 
-/** Throws `usage` for a name that cannot be that of a file. */
+/** Throws `usage` for a name that cannot be a file name. */
 export function checkContextName(name: string): string {
   const why = /[/\\]|\.\./.test(name)
     ? 'has a slash or ".." in it'

@@ -30,7 +30,7 @@ export function pathOf(value: string, place: Place, env: Env): string {
   })
 }
 
-/** For passwords, tokens, JWTs and seeds: a plain value is the text itself. Throws `usage`; `notFound` for a file. */
+/** For passwords, tokens, JWTs and seeds: a plain value is the text itself. Throws `usage`, or `notFound` for a file. */
 export function readSecretText(value: string, place: Place, env: Env): string {
   if (value.startsWith('file://')) return withoutLineEnd(readText(expandPath(value, place, env), place))
   return withoutLineEnd(referred(value, place, env) ?? value)

@@ -102,7 +102,7 @@ function besideUrl(all: readonly Source[], isFromUrlsPlace: (source: Source) => 
     })
 }
 
-/** Throws `usage` for a context whose login cannot be understood, or is for a bus that asks for none. */
+/** Throws `usage` for a context with an invalid login, or with a login for a bus that is not a server. */
 export function checkLogin(context: Context): void {
   const {place} = fromContext(context)
   const [part] = chooseLogin([fromContext(context)]).keys()

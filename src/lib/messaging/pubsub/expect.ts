@@ -12,7 +12,7 @@ import type {TimedReply} from './request.ts'
 
 const flag = '--expect'
 
-/** Judges the replies to one request: rejects with what is wrong with them. */
+/** Judges the replies to one request: rejects if they are wrong. */
 export type Judge = (answers: readonly TimedReply[]) => Promise<void>
 
 /**

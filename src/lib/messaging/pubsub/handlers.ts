@@ -48,17 +48,17 @@ export interface ProgramOptions {
 /** More than any bus accepts. The limit of the actual bus is checked when the reply is sent. */
 const mostBytes = 64 * 1024 * 1024
 
-/** Answers with headers and payload of the request. */
+/** Replies with headers and payload of the request. */
 export function echo(): RequestHandler {
   return {instant: true, handle: ({payload, headers}) => ({data: payload, headers})}
 }
 
-/** Answers with what `make` gives, anew each time. */
+/** Replies with the result of `make`, which is called for each request. */
 export function fixed(make: () => Reply): RequestHandler {
   return {instant: true, handle: make}
 }
 
-/** Answers with the value of an expression over the request: a string as it stands, anything else as JSON. */
+/** Replies with the value of an expression applied to the request: a string unchanged, anything else as JSON. */
 export async function expression(source: string): Promise<RequestHandler> {
   const flag = '--expr'
   const evaluate = await compileJsonata(source, flag)
@@ -76,7 +76,7 @@ export async function expression(source: string): Promise<RequestHandler> {
   }
 }
 
-/** Answers with what a program writes to stdout, the request on its stdin. */
+/** Replies with what a program writes to stdout; it gets the request on stdin. */
 export function program(options: ProgramOptions): RequestHandler {
   const {argv, timeoutMs, maxBytes = mostBytes, signal, onStderr} = options
   return {
@@ -89,7 +89,7 @@ export function program(options: ProgramOptions): RequestHandler {
   }
 }
 
-/** Adds headers, computed per reply; a service error has its own. */
+/** Adds headers, computed for each reply; a service error has its own. */
 export function withHeaders(handler: RequestHandler, make: () => Headers): RequestHandler {
   const add = (outcome: Outcome): Outcome =>
     'fault' in outcome ? outcome : {data: outcome.data, headers: [...(outcome.headers ?? []), ...make()]}
@@ -102,7 +102,7 @@ export function withHeaders(handler: RequestHandler, make: () => Headers): Reque
   }
 }
 
-/** Waits before each answer, as long as a slow service would. */
+/** Waits before each reply, to simulate a slow service. */
 export function delayed(handler: RequestHandler, {fromMs, toMs}: DelayRange, random: () => number): RequestHandler {
   return {
     instant: false,

@@ -3,7 +3,7 @@
 import {BusError} from '../../core/errors.ts'
 import {bufferOver, utf8Text} from '../../core/text/encoding.ts'
 
-/** Lines without their delimiter: text where they are UTF-8, else bytes. */
+/** A line without its delimiter: text if it is UTF-8, else bytes. */
 export type TextLine = string | Uint8Array
 
 export interface LineOptions {

@@ -6,9 +6,9 @@ import type {Pace} from '../../core/time/pace.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {MessageSource, Numbered} from './sources.ts'
 
-/** Where messages go: a bus, or what waits for the acknowledgements of its streams. */
+/** Receives messages: a bus, or a publisher that waits for the acknowledgements of streams. */
 export interface PublishTarget {
-  /** Returns a promise when the next message should wait for it. */
+  /** Returns a promise if the next message should wait for it. */
   publish(message: Outgoing & Partial<Numbered>): Promise<void> | void
   /** Resolves when all earlier messages have arrived. */
   flush(): Promise<void>
@@ -80,7 +80,7 @@ class Run {
     this.#started = started
   }
 
-  /** False when the signal ended it. */
+  /** False if the signal ended it. */
   async all(source: MessageSource): Promise<boolean> {
     const {pace, signal} = this.#options
     for await (const batch of source) {

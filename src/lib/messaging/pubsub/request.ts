@@ -38,7 +38,7 @@ export async function* ask(bus: Transport, question: Question): AsyncGenerator<T
   }
   let came = 0
   let ended = false
-  // The end mark and the number are looked for here: the contract ends quietly on them and on the deadline alike.
+  // The empty reply and the count are checked here: `requestMany` ends without an error at either of them and at the deadline.
   for await (const reply of bus.requestMany(message, {timeoutMs, ackIsReply, signal, idleMs: question.idleMs})) {
     ended = question.untilEmpty === true && reply.payload.length === 0
     if (ended) break

@@ -10,7 +10,7 @@ export interface Service extends BoundOptions {
   readonly subject: string
   readonly queue?: string | undefined
   readonly handler: RequestHandler
-  /** Can be found and measured as a NATS service. */
+  /** Makes it discoverable as a NATS service. */
   readonly identity?: Identity | undefined
   /** Requests to handle at the same time. */
   readonly concurrency: number

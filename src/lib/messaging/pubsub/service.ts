@@ -24,7 +24,7 @@ export interface Endpoint {
   readonly queue?: string | undefined
 }
 
-/** What it has done so far. */
+/** Its counters. */
 export interface ServiceCounts {
   readonly served: number
   /** Requests that were answered with a service error. */
@@ -43,7 +43,7 @@ export interface AdvertiseOptions {
   readonly identity: Identity
   readonly endpoint: Endpoint
   readonly tally: () => ServiceCounts
-  /** Called when it cannot continue: `close` then rejects. */
+  /** Called when it cannot continue; `close` then rejects. */
   readonly onFailure: () => void
 }
 
@@ -119,7 +119,7 @@ function answerTo(subject: string, {identity, endpoint, tally}: AdvertiseOptions
   return {type: 'io.nats.micro.v1.ping_response', ...common}
 }
 
-/** Times are in nanoseconds. */
+/** Durations are in nanoseconds. */
 function figures({served, failed, lastFault, spentMs}: ServiceCounts): object {
   const nanos = Math.round(spentMs * nanosInMs)
   return {

@@ -9,7 +9,7 @@ import {decode, type Encoding} from '../../core/text/encoding.ts'
 import type {TextLine} from './lines.ts'
 import type {Maker} from './template.ts'
 
-/** Batches of messages; each message is made when it is its turn. */
+/** Batches of messages; each message is created when it is due. */
 export type MessageSource = AsyncIterable<Iterable<Outgoing>> | Iterable<Iterable<Outgoing>>
 
 /** The line of the input from which a message was made. */
@@ -17,7 +17,7 @@ export interface Numbered {
   readonly line: number
 }
 
-/** `count` messages, which may be without end. */
+/** `count` messages, which may be infinite. */
 export function repeated(make: Maker, count: number): MessageSource {
   return [messages()]
   function* messages(): Generator<Outgoing> {

@@ -14,7 +14,7 @@ export interface Served {
 
 export interface WorkOptions {
   readonly handler: RequestHandler
-  /** Requests in work at the same time. */
+  /** Requests to handle at the same time. */
   readonly concurrency: number
   /** Called for each handled request; the request occupies its place until the promise resolves. */
   readonly onServed?: ((served: Served) => Promise<void> | undefined) | undefined

@@ -64,7 +64,7 @@ export interface Replayed extends ReplayCounts {
 const longestPauseMs = 30_000
 const mostListed = 100
 
-/** Replays until the source ends or the signal aborts. Fails as source and sink do, after settling what was handled. */
+/** Replays until the source ends or the signal aborts. Fails as source and sink do, after settling handled messages. */
 export async function replay(source: ReplaySource, sink: Sink | CopySink, options: ReplayOptions): Promise<Replayed> {
   const run = new Run(source, sink, options)
   return run.all()

@@ -8,11 +8,11 @@ import {Deliveries} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
 
 export interface ReplaySource extends AsyncDisposable {
-  /** Messages to come, as far as it is known. */
+  /** Remaining messages, if known. */
   readonly total: number | undefined
   /** Undefined for a range. With `none` no message is delivered again. */
   readonly ackPolicy?: ConsumerInfo['config']['ack'] | undefined
-  /** Deliveries of messages that were delivered before. */
+  /** Deliveries of messages that had been delivered before. */
   readonly redelivered: number
   /** Up to `max` messages as soon as there is one; none at the end. */
   take(max: number): Promise<readonly Message[]>

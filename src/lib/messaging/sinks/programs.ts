@@ -21,7 +21,7 @@ export interface ProgramSinkOptions {
 
 const mostBytes = 64 * 1024 * 1024
 
-/** One process a message: the payload on stdin, the rest in the environment as for `serve`; exit code 0 means taken. */
+/** One process per message: the payload on stdin, the rest in the environment as in `serve`; exit code 0 means handled. */
 export function programSink({argv, concurrency, onStdout, ...options}: ProgramSinkOptions): Sink {
   return {
     batch: 1,

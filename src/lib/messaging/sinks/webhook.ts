@@ -15,7 +15,7 @@ export interface WebhookOptions {
   readonly timeoutMs: number
   /** Additional headers. */
   readonly headers?: ((message: Message) => Readonly<Record<string, string>>) | undefined
-  /** Told what it answered when it took a message. */
+  /** Called with the response that accepted a message. */
   readonly onAnswer?: ((message: Message, answer: WebhookAnswer) => void) | undefined
 }
 

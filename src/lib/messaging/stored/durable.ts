@@ -73,7 +73,7 @@ async function subjectsOf(streams: Streams, stream: string): Promise<readonly st
   }
 }
 
-/** The patterns as filters, in one order; none when they match all that a stream keeps. */
+/** The patterns as filters, in a fixed order; none if they match everything that the stream stores. */
 function essential(patterns: readonly string[], kept: readonly string[]): readonly string[] {
   if (
     patterns.length === 0 ||

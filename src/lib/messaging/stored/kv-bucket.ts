@@ -18,18 +18,18 @@ export interface BucketEntry {
 }
 
 export interface Bucket {
-  /** Undefined for what is not there. */
+  /** Undefined if it does not exist. */
   get(key: string): Promise<BucketEntry | undefined>
-  /** Answers the revision. */
+  /** Returns the revision. */
   put(key: string, value: string): Promise<number>
   /**
    * Like `put`, but only if the key still has this revision, or with 0, if it does not exist. Undefined if the condition fails.
    */
   update(key: string, value: string, revision: number): Promise<number | undefined>
   remove(key: string): Promise<void>
-  /** What there is under a pattern of keys, in the order of its last changes. */
+  /** The entries whose keys match a pattern, in the order of their last changes. */
   entries(pattern: string): Promise<readonly BucketEntry[]>
-  /** Changes after this revision, as they arrive, until the signal. */
+  /** Changes after this revision, as they arrive, until the signal aborts. */
   changes(pattern: string, after: number, signal: AbortSignal): AsyncIterable<BucketEntry>
 }
 

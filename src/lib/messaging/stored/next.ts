@@ -1,4 +1,4 @@
-/** The next messages of a durable consumer: taken, shown, and only then settled. */
+/** Takes the next messages of a durable consumer, shows them, and only then settles them. */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
@@ -14,7 +14,7 @@ export interface NextOptions {
   readonly delayMs?: (() => number) | undefined
   /** Take from a push consumer although the rest of what it sends is lost, or loses a delivery. */
   readonly acceptLoss?: boolean | undefined
-  /** Shows messages; false if they were not delivered to the reader. */
+  /** Shows messages; false if they did not reach the reader. */
   readonly show: (batch: readonly Delivery[]) => Promise<boolean>
   readonly signal?: AbortSignal | undefined
 }

@@ -14,7 +14,7 @@ abstract class Step<Params extends object, Output> {
     this.#params = params
   }
 
-  /** Of the step's own parameters and those given here, the last that is set counts. */
+  /** Later parameters override earlier ones, which override those of the step. */
   async execute(...given: readonly Params[]): Promise<Output> {
     const all = [this.#params, ...given].flatMap((params) => Object.entries(params))
     const set = all.filter(([, value]) => value !== undefined)
@@ -28,7 +28,7 @@ abstract class Step<Params extends object, Output> {
   protected abstract run(params: Params): Promise<Output>
 }
 
-/** What a publish step is given. */
+/** The parameters of a publish step. */
 export interface PublishParams {
   readonly topic?: string | undefined
   /** Strings and bytes are sent unchanged, undefined as `{}`, anything else as JSON. */
@@ -42,7 +42,7 @@ export interface PublishOutput {
   readonly published: true
 }
 
-/** Publishes one message. Fails with the sentences of `step.broker_publish`. */
+/** Publishes one message. Fails with the error texts of `step.broker_publish`. */
 export class PublishStep extends Step<PublishParams, PublishOutput> {
   protected readonly name = 'step.broker_publish'
 
@@ -70,7 +70,7 @@ export interface SubscribeOutput {
   readonly payload: unknown
 }
 
-/** Takes the next message of a durable consumer, and acknowledges it. Fails with the sentences of `step.broker_subscribe`. */
+/** Takes the next message of a durable consumer and acknowledges it. Fails with the error texts of `step.broker_subscribe`. */
 export class SubscribeStep extends Step<SubscribeParams, SubscribeOutput> {
   protected readonly name = 'step.broker_subscribe'
 

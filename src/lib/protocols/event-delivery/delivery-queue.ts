@@ -11,9 +11,9 @@ import type {EventSubscription} from './subscription.ts'
 
 export interface Member {
   readonly connection: string
-  /** Throwing is a rejection. */
+  /** Delivers events; an exception counts as a rejection. */
   deliver(delivery: EventDelivery): void
-  /** Nothing more comes on this subscription: why. */
+  /** Called with the reason when nothing more is delivered on this subscription. */
   stopped(subscription: EventSubscription, reason: string): void
 }
 

@@ -22,7 +22,7 @@ export interface DispatcherParts {
   readonly matches: Matcher | undefined
   readonly place: Place
   readonly maxInFlight: number
-  /** Throwing is a rejection. */
+  /** Delivers events; an exception counts as a rejection. */
   readonly deliver: (delivery: EventDelivery) => void
   readonly warn: (line: string) => void
 }

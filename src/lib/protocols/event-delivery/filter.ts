@@ -9,7 +9,10 @@ import {isObject} from '../../core/text/json-text.ts'
 import {compilePattern, RegexError, regexHint} from '../../core/text/regex.ts'
 import {type Event, eventHeaders} from './event.ts'
 
-/** Absent is not looked at. What an event has not is the empty text: `^red$` leaves it out, `.*` does not. */
+/**
+ * Absent members match everything. A member that the event does not have is an empty string: `^red$` excludes such an event,
+ * `.*` does not.
+ */
 export interface EventFilter {
   /** The event's type. */
   readonly events?: string | undefined
@@ -48,7 +51,7 @@ const older: Readonly<Record<string, string>> = {
   author: 'message.author',
 }
 
-/** Reads a filter from JSON, with what it was called before. Throws `usage` for a member that is none of it. */
+/** Parses a filter from JSON, including deprecated names. Throws `usage` for an unknown member. */
 export function parseEventFilter(json: unknown): EventFilter {
   const given = flatten(json)
   const flat: Record<string, string> = {}
@@ -62,7 +65,7 @@ export function parseEventFilter(json: unknown): EventFilter {
   return nest(flat)
 }
 
-/** Fails with `usage` for what is no regular expression of RE2. Undefined when every event is wanted. */
+/** Fails with `usage` for an invalid RE2 expression. Undefined if the filter accepts every event. */
 export async function compileEventFilter(filter: EventFilter): Promise<Matcher | undefined> {
   const patterns = flatten(filter)
   if (patterns.length === 0) return undefined

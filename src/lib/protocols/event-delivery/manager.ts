@@ -207,7 +207,7 @@ export class EventManager implements AsyncDisposable {
     }
   }
 
-  /** A new one, or a changed one, which keeps its offset. */
+  /** A new subscription, or a changed one, which keeps its offset. */
   async #put(subscription: EventSubscription): Promise<void> {
     const key = keyOf(subscription)
     const before = this.#durable.get(key)

@@ -57,7 +57,7 @@ export class Offsets {
     this.#notify = notify
   }
 
-  /** The place of a durable subscription; from now on only who opened it last can write it. */
+  /** The place of a durable subscription; from now on only its latest opener can write it. */
   async open(subscription: EventSubscription): Promise<Place> {
     const key = offsetKey(subscription)
     for (;;) {

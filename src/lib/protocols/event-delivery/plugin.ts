@@ -23,7 +23,7 @@ export interface EventPlugin<Config = unknown> extends AsyncDisposable {
    * may be called for a connection that has just been closed, and then does nothing.
    */
   deliveryRequest(connection: string, delivery: EventDelivery): void
-  /** Nothing more is delivered on this subscription until it is changed: why. */
+  /** Called with the reason when nothing more is delivered on this subscription until it is changed. */
   subscriptionStopped?(connection: string, subscription: EventSubscription, reason: string): void
 }
 
@@ -33,12 +33,12 @@ export interface Capabilities {
   readonly batchDelivery: boolean
 }
 
-/** What a connection is handed: one event, or a batch that is answered as one. */
+/** One event, or a batch of events that is answered as a whole. */
 export interface EventDelivery {
-  /** What the response names: the id of the event or of the batch. */
+  /** The id that the response refers to: that of the event or of the batch. */
   readonly id: string
   readonly subscription: EventSubscription
-  /** One, unless the subscription has batches. */
+  /** One event, unless the subscription has batches. */
   readonly events: readonly Event[]
 }
 
@@ -49,7 +49,7 @@ export interface Callbacks {
    * another plugin.
    */
   registerConnection(connection: string, matches: (subscription: EventSubscription) => boolean): void
-  /** A subscription that lives as long as its connection, which must be registered. */
+  /** Starts a subscription that ends with its connection, which must be registered. */
   ephemeralSubscription(
     connection: string,
     namespace: string,

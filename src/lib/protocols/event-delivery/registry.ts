@@ -28,7 +28,7 @@ export interface Wish {
 export interface Change {
   readonly namespace: string
   readonly name: string
-  /** Undefined: it was removed. */
+  /** Undefined if it was removed. */
   readonly subscription: EventSubscription | undefined
 }
 
@@ -80,12 +80,12 @@ export class Registry {
     return (await this.#entry(namespace, name))?.subscription ?? missing(namespace, name)
   }
 
-  /** By namespace and name. */
+  /** Sorted by namespace and name. */
   async list(): Promise<readonly EventSubscription[]> {
     return (await this.snapshot()).subscriptions
   }
 
-  /** All there are, and the revision up to which they are known. */
+  /** All subscriptions, and the revision up to which they are known. */
   async snapshot(): Promise<{readonly subscriptions: readonly EventSubscription[]; readonly revision: number}> {
     const entries = await this.bucket.entries('subscription.>')
     const subscriptions = entries.flatMap((entry) => subscriptionOf(entry) ?? [])
@@ -114,7 +114,7 @@ export class Registry {
     return subscription
   }
 
-  /** The last event that it is done with. */
+  /** The sequence up to which everything is done. */
   async offset(subscription: EventSubscription): Promise<number> {
     const {offset, stream} = offsetIn(await this.bucket.get(offsetKey(subscription)), subscription)
     if (stream === undefined) return offset
@@ -170,7 +170,7 @@ export function offsetText(stored: StoredOffset & {readonly writer: string}): st
   return JSON.stringify({offset, writer, stream})
 }
 
-/** The offset that is stored, or where the subscription begins. */
+/** The stored offset, or the start of the subscription. */
 export function offsetIn(entry: BucketEntry | undefined, {namespace, name, options}: EventSubscription): StoredOffset {
   const first = Number(options.firstEvent)
   if (entry?.value === undefined) return {offset: first, stream: undefined}
@@ -199,7 +199,7 @@ function keyOf(namespace: string, name: string): string {
   return `subscription.${keyPart(namespace)}.${keyPart(name)}`
 }
 
-/** Undefined for what was removed, and for what somebody else wrote there. */
+/** Undefined for a removed entry, and for one that another program wrote. */
 function subscriptionOf({value}: BucketEntry): EventSubscription | undefined {
   try {
     return value === undefined ? undefined : parseSubscription(parseJson(value))

@@ -13,7 +13,7 @@ export interface SinkPluginParts {
   readonly name: string
   /** Checks options that only this plugin knows. Throws `usage`. */
   readonly checkOptions?: ((options: Options) => void) | undefined
-  /** Where the deliveries of a subscription go. */
+  /** Opens the destination of a subscription's deliveries. */
   open(subscription: EventSubscription): Target
 }
 
@@ -100,7 +100,7 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
     this.#warn(`subscription ${name}: event ${sequence} was not handled, and is given up: ${reason}`)
   }
 
-  /** A changed subscription has another one. */
+  /** A changed subscription gets a new target. */
   async #target(subscription: EventSubscription): Promise<Target> {
     const known = this.#targets.get(subscription.id)
     if (known?.subscription === subscription) return known.target

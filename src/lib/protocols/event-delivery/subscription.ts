@@ -5,7 +5,7 @@ import {isObject} from '../../core/text/json-text.ts'
 import type {SubscriptionRef} from './event.ts'
 import {type EventFilter, parseEventFilter} from './filter.ts'
 
-/** A subscription to the events of a stream (its namespace), durable or with its connection. */
+/** A subscription to the events of a stream (its namespace), durable or ephemeral. */
 export interface EventSubscription extends SubscriptionRef {
   /** The name of the plugin that delivers it. */
   readonly transport: string
@@ -86,7 +86,7 @@ export function checkSubscriptionName(name: string): string {
   })
 }
 
-/** A stored subscription. Throws `usage` for what is none. */
+/** Parses a stored subscription. Throws `usage` if it is invalid. */
 export function parseSubscription(json: unknown): EventSubscription {
   const {id, namespace, name, transport, filter, options, created, updated} = (json ?? {}) as Record<string, unknown>
   if (typeof id !== 'string' || typeof namespace !== 'string' || typeof name !== 'string')
@@ -104,7 +104,7 @@ export function parseSubscription(json: unknown): EventSubscription {
   }
 }
 
-/** What is stored, and what `--json` shows. */
+/** The stored form, which `--json` shows as well. */
 export function subscriptionJson({ephemeral, options, ...rest}: EventSubscription): Record<string, unknown> {
   return {...rest, options: optionsJson(options), ...(ephemeral && {ephemeral})}
 }

@@ -45,7 +45,7 @@ export class Connection {
     return this.#started.size > 0
   }
 
-  /** Handles a text of the client. An error is sent to it, and ends the connection. */
+  /** Handles an action of the client. An error is sent to it, and ends the connection. */
   take(action: string | StartAction): void {
     if (typeof action === 'string') {
       // Answers are handled without a promise each.
@@ -63,7 +63,7 @@ export class Connection {
       .finally(() => this.#starting--)
   }
 
-  /** Sends a delivery; does nothing when the client has just gone. */
+  /** Sends a delivery; does nothing if the client has just gone. */
   send(delivery: EventDelivery): void {
     const {socket, callbacks, id: connection, gather} = this.#parts
     if (socket.readyState !== socket.OPEN) return

@@ -14,7 +14,7 @@ export interface StartAction {
 }
 
 export interface AnswerAction {
-  /** `nack` is our addition: the original has no way to reject. */
+  /** `nack` is an addition: the original protocol has no way to reject. */
   readonly type: 'ack' | 'nack'
   /** If absent, the one in flight that has waited longest. */
   readonly id: string | undefined
@@ -24,7 +24,7 @@ export interface AnswerAction {
   readonly retryAfterMs: number | undefined
 }
 
-/** Throws `usage` with the sentence for the client. */
+/** Throws `usage` with a sentence for the client. */
 export function parseAction(text: string): StartAction | AnswerAction {
   let json: unknown
   try {

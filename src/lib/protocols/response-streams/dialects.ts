@@ -37,14 +37,14 @@ export function heartbeatSubject(inbox: string): string {
   return `_HEARTBEAT.${inbox.slice(0, -1)}`
 }
 
-/** The payload of a request for a stream. */
+/** The payload of a request for a response stream. */
 export function encodeOpenRequest(dialect: Dialect, {inbox, token, body}: OpenRequest): Uint8Array | string {
   if (dialect === 'first') return body
   const head = JSON.stringify({consumerId: inbox, streamId: token, heartBeatRequestSub: heartbeatSubject(inbox)})
   return `${head.slice(0, -1)},"body":"${toBase64(body)}"}`
 }
 
-/** Reads a request in either dialect; a text that says what is wrong with one that is clearly of the later dialect. */
+/** Parses a request in either dialect; returns a string with the fault if an invalid one is clearly of the later dialect. */
 export function decodeOpenRequest(payload: Uint8Array | string): ReadRequest | string {
   const request = laterRequest(payload)
   if (request === undefined) return {dialect: 'first', body: payload}

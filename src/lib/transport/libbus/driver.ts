@@ -259,7 +259,7 @@ class Libbus implements Transport {
     return this.#mailbox({among: this.#servers, poll: this.#requestPoll, next, drain, signal})
   }
 
-  /** A mailbox that is filled by `next` when somebody takes, and when its poll finds that something has changed. */
+  /** A mailbox that is filled by `next` when a reader takes, and when its poll finds a change. */
   #mailbox({among, poll, next, drain, signal}: MailboxSource): Mailbox {
     const mailbox: Mailbox = new Mailbox({
       signal,

@@ -129,7 +129,7 @@ export class NatsProtocol extends ProtocolHandler {
     return Object.assign(watched, {stop: () => clearTimeout(timer)})
   }
 
-  /** Call after the first connect: servers that failed then may be up when the connection is lost. */
+  /** To be called after the first connect: servers that failed then may be up when the connection is lost. */
   beginReconnects(addresses: readonly string[], maxReconnects: number): void {
     setTransportFactory(this.#factory)
     this.options.maxReconnectAttempts = maxReconnects

@@ -66,7 +66,7 @@ export class SendBuffer {
     this.#write(message, reply)
   }
 
-  /** Publishes a word to a subject that came from the server. */
+  /** Publishes a short payload to a subject that came from the server. */
   answer(subject: Uint8Array, word: string, reply?: string): void {
     this.#room(subject.length + (word.length + (reply?.length ?? 0)) * 3 + framing)
     this.#bytes(pub)

@@ -16,7 +16,7 @@ type Refusal = {
 /** The subject that an expected last sequence of a subject is about; by default that of the message. */
 const expectedSubject = 'Nats-Expected-Last-Subject-Sequence-Subject'
 
-/** Headers that ask for what no stream here does. To store such a message would be to promise it. */
+/** Headers for features that these streams lack. Storing such a message would promise the feature. */
 const unfulfilled: readonly (readonly [header: RegExp, why: Refusal])[] = [
   [/^nats-ttl$/i, 'ttl'],
   [/^nats-rollup$/i, 'rollup'],

@@ -56,7 +56,7 @@ export class TakeQueue<T> {
     return this.#held.slice(this.#first)
   }
 
-  /** Items that may still be taken beyond those that are held. */
+  /** The number of items that may be taken in addition to those held. */
   get room(): number {
     return this.#left - this.length
   }

@@ -222,7 +222,7 @@ function placePassing({passing, wakeFiles}: Draft, message: Outgoing, ts: number
   wakeFiles.add(owner === 0 ? wakeFileOf(subject) : inboxWakeFile(owner))
 }
 
-/** What a stream refuses goes into the log as its subject's negative number, so that it is in no stream. */
+/** A message that its stream refuses is logged under the negative number of its subject, so that it is in no stream. */
 function signed({id, stream}: KeptSubject, outcome: StoreOutcome): number {
   const isTaken = stream === undefined || (outcome !== undefined && 'seq' in outcome && !outcome.duplicate)
   return isTaken ? id : -id

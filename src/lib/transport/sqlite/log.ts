@@ -144,7 +144,7 @@ export class Log {
     return {entries, cursor: {seq, passing: from.passing}, isFull}
   }
 
-  /** By time; where one of the two has more to come, the other waits at that point. */
+  /** Merged by time; if one of the two has more, the other one stops at that point. */
   #mergedPage(stored: StoredRows, passing: ReturnType<typeof fill>, from: Cursor, to: Cursor): LogPage {
     const entries: LogEntry[] = []
     let {seq, passing: pass} = from

@@ -17,7 +17,7 @@
  */
 import {applicationId} from './db.ts'
 
-/** Major * 1000 + minor. A newer minor only adds; a newer major is refused. */
+/** Major * 1000 + minor. A newer minor version only adds; a newer major version is refused. */
 export const schemaVersion = 1002
 /** From this one on there is `chain`; `idle`, which 1002 added, is made when it is missing. */
 export const chainVersion = 1001

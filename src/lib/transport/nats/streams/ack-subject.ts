@@ -43,7 +43,7 @@ export class AckSubject {
     return true
   }
 
-  /** The number that stands here; goes behind the dot after it. */
+  /** Parses the number at the current position and moves behind the dot after it. */
   #number(bytes: Uint8Array): number {
     let value = 0
     let at = this.#at

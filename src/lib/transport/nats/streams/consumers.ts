@@ -139,7 +139,7 @@ function inUse(url: string, stream: string, consumer: string): BusError {
   })
 }
 
-/** The sequence from which on the consumer is to deliver. */
+/** The sequence from which the consumer will deliver. */
 async function seqOf(
   session: JetStreamSession,
   stream: string,

@@ -18,7 +18,7 @@ const enough = 8192
 const least = 16
 /** Between two extensions of the ack wait, at least. */
 const leastAliveMs = 20
-/** Held at most, when the server cannot be held back. */
+/** Largest number of buffered messages, for a server without flow control. */
 const mostHeld = 65_536
 const lookMs = 5000
 const space = 32

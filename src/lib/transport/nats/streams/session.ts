@@ -19,7 +19,7 @@ export interface JetStreamSession {
   store(message: Outgoing, reply: string): void
   /** Publishes a word to a subject that the server gave, with a reply subject of our own making. */
   answer(subject: Uint8Array, word: string, reply?: string): void
-  /** Resolves when there is a connection; rejects when there will be none. */
+  /** Resolves when there is a connection; rejects if there will be none. */
   ready(): Promise<void>
   /** Resolves with true when the server has answered everything sent; with false if the connection was lost before. */
   answered(): Promise<boolean>

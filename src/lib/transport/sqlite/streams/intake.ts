@@ -20,7 +20,7 @@ export interface KeptSubject {
   readonly stream: KeptStream | undefined
 }
 
-/** The streams of a file as those who publish and who prune need them. */
+/** The streams of a file for publishing and pruning. */
 export interface StreamTables {
   readonly catalogue: Catalogue
   readonly limits: Limits

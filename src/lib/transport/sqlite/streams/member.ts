@@ -53,7 +53,7 @@ export interface MemberDeps {
 
 type NamedRows = ClaimedRows & {readonly names: readonly string[]}
 
-/** A delivery with its place among those claimed with it. */
+/** A delivery with its index among those claimed with it. */
 class DeliveredRow extends Delivery {
   readonly range: ClaimedRange
   readonly index: number

@@ -187,7 +187,7 @@ function prepareFiltered(db: Db, table: string) {
   }
 }
 
-/** StreamViews by stream and patterns, so that their statements are prepared once. */
+/** Caches views by stream and patterns, so that their statements are prepared once. */
 export class StreamViews {
   readonly #deps: ViewDeps
   readonly #views = new Map<string, StreamView>()
