@@ -88,7 +88,7 @@ export async function planPublish(given: PubFlags, signal: AbortSignal): Promise
   if (flags.records !== undefined) return planRecords(flags, flags.records, pace, signal)
   if (flags.lines) return planLines(flags, pace, signal)
   const count = flags.count ?? (pace === undefined ? 1 : Number.POSITIVE_INFINITY)
-  const data = flags.size === undefined ? await readBody(flags, signal) : undefined
+  const data = await readBody(flags, signal)
   const make = makerOf(flags, data)
   return {
     source: (bus) => repeated(flags.size === undefined ? make : sized(make, flags.size, bus), count),
@@ -111,7 +111,7 @@ function checkFlags(flags: PubFlags): void {
       try: ['leave the body out', 'leave --lines out'],
     })
   }
-  checkOneBody(flags)
+  if (lines || records !== undefined) checkOneBody(flags)
   if (records !== undefined) return
   if (subject === undefined)
     throw new BusError('usage', 'SUBJECT is missing', {try: ['bus pub orders.created \'{"id":1}\'']})

@@ -2,7 +2,7 @@ import {bodyFlags, expect} from '../../lib/cli/flags/body.ts'
 import {count, duration, type FlagValues, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {replyViewFlags, type ViewFlags} from '../../lib/cli/flags/view.ts'
-import {checkOneBody, readBody} from '../../lib/cli/io/input.ts'
+import {readBody} from '../../lib/cli/io/input.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {viewKindOf} from '../../lib/cli/render/view.ts'
 import type {Outgoing} from '../../lib/core/message.ts'
@@ -51,11 +51,10 @@ export interface ReqPlan {
 
 /** Checks the flags, compiles the expectations and reads the body before a bus is opened. Fails with `usage`. */
 export async function planRequests(flags: ReqFlags, signal: AbortSignal): Promise<ReqPlan> {
-  checkOneBody(flags)
   if (!flags.template) checkSubject(flags.subject)
   const {expect = [], timeout, replies, size} = flags
   const judge = await compileExpectations(expect, flags.subject)
-  const data = size === undefined ? await readBody(flags, signal) : undefined
+  const data = await readBody(flags, signal)
   const pattern: Outgoing = {subject: flags.subject, data, headers: flags.header}
   const make = flags.template ? compileTemplate(pattern) : () => pattern
   return {

@@ -1,21 +1,16 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/base/command.ts'
-import {whenLeaving} from '../../lib/cli/base/signals.ts'
+import {ServeCommand} from '../../lib/cli/base/serve-command.ts'
 import {answerFlags} from '../../lib/cli/flags/answer.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
 import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {instance, prefix} from '../../lib/cli/flags/rpc.ts'
-import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
-import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
-import {summaryLine} from '../../lib/cli/render/summary.ts'
-import {counted} from '../../lib/cli/render/units.ts'
-import {checkServed, type Service, serve} from '../../lib/messaging/pubsub/serve.ts'
+import {liveLine} from '../../lib/cli/render/served-view.ts'
 import {subject as subjectOf, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
 import {chooseMethod} from './serve-plan.ts'
 
-export default class RpcServe extends BusCommand {
+export default class RpcServe extends ServeCommand {
   static override summary = 'serve an RPC method'
   static override description = [
     'The answer is BODY, a file, the payload itself, the value of an expression over it, or the output of a program; anything but JSON becomes a JSON string. A failure is answered with "ok": false and its text.',
@@ -60,28 +55,11 @@ export default class RpcServe extends BusCommand {
     const {instance = crypto.randomUUID(), queue, prefix} = flags
     const own = subjectOf({service, instance, method}, prefix)
     const subject = flags.wildcard ? wildcardSubject({service, method}, prefix) : own
-    const kill = new AbortController()
-    const onStderr = (chunk: Uint8Array) => tell(chunk)
-    const programOptions = {argv: this.program, path: process.env['PATH'] ?? '', kill: kill.signal, onStderr}
-    const handler = await chooseMethod({...flags, subject, body}, programOptions, this.stop)
-    const show = servedView(flags.json, isTerminal(1), await this.paint(1))
-    using _ = whenLeaving(this.stop, () => kill.abort())
-    await using bus = await this.openBus({stream: true})
-    const served: Service = {
-      ...{subject, queue, handler, signal: this.stop, concurrency: flags.concurrency ?? 16, count: flags.count},
-      ...{forMs: flags.for, idleMs: flags.idle},
+    await this.answer(flags, {
+      ...{subject, queue, unit: 'call', live: `${liveLine(subject, queue, undefined)} as instance ${instance}`},
       identity: {name: nameOf(service), id: nameOf(instance), version: '0.0.0', description: `bus rpc serve ${own}`},
-      onLive: () => this.say(`${liveLine(subject, queue, undefined)} as instance ${instance}`),
-      onDrain: (open) => this.say(`finishing ${counted(open, 'call')}; press Ctrl-C again to stop immediately`),
-      onServed: (one) => {
-        show(one, this.output)
-        return this.output.ready()
-      },
-    }
-    const {served: calls, failed, dropped, ms} = await serve(bus, served)
-    await this.output.end()
-    this.say(summaryLine({served: calls, failed, dropped}, ms))
-    checkServed(calls, served)
+      handler: (program) => chooseMethod({...flags, subject, body}, program, this.stop),
+    })
   }
 }
 

@@ -1,16 +1,13 @@
 import {string} from '@oclif/core/args'
-import {BusCommand} from '../../lib/cli/base/command.ts'
-import {whenLeaving} from '../../lib/cli/base/signals.ts'
-import {chooseHandler, type ProgramWishes} from '../../lib/cli/flags/reply-handler.ts'
-import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
-import {liveLine, servedView} from '../../lib/cli/render/served-view.ts'
+import {ServeCommand} from '../../lib/cli/base/serve-command.ts'
+import {chooseHandler} from '../../lib/cli/flags/reply-handler.ts'
+import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {liveLine} from '../../lib/cli/render/served-view.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
-import {counted} from '../../lib/cli/render/units.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
-import {checkServed, type Service, serve} from '../../lib/messaging/pubsub/serve.ts'
 import {identityOf, queueOf, type StreamFlags, serveFlags} from './plan.ts'
 
-export default class Serve extends BusCommand {
+export default class Serve extends ServeCommand {
   static override summary = 'answer requests'
   static override description = [
     'The reply is BODY, a file, the request itself, the value of an expression applied to it, or the output of a program. A file is read once, at the start.',
@@ -54,25 +51,10 @@ export default class Serve extends BusCommand {
     if (flags.stream) return await this.#stream({...flags, subject, body: args.body})
     const queue = queueOf(flags)
     const identity = identityOf({...flags, subject})
-    const kill = new AbortController()
-    const handler = await chooseHandler({...flags, subject, body: args.body}, this.#program(kill.signal), this.stop)
-    const show = servedView(flags.json, isTerminal(1), await this.paint(1))
-    using _ = whenLeaving(this.stop, () => kill.abort())
-    await using bus = await this.openBus({stream: true})
-    const service: Service = {
-      ...{subject, queue, handler, identity, signal: this.stop},
-      ...{concurrency: flags.concurrency ?? 16, count: flags.count, forMs: flags.for, idleMs: flags.idle},
-      onLive: () => this.say(liveLine(subject, queue, identity)),
-      onDrain: (open) => this.say(`finishing ${counted(open, 'request')}; press Ctrl-C again to stop immediately`),
-      onServed: (served) => {
-        show(served, this.output)
-        return this.output.ready()
-      },
-    }
-    const {served, failed, dropped, ms} = await serve(bus, service)
-    await this.output.end()
-    this.say(summaryLine({served, failed, dropped}, ms))
-    checkServed(served, service)
+    await this.answer(flags, {
+      ...{subject, queue, identity, unit: 'request', live: liveLine(subject, queue, identity)},
+      handler: (program) => chooseHandler({...flags, subject, body: args.body}, program, this.stop),
+    })
   }
 
   async #stream(flags: StreamFlags): Promise<void> {
@@ -80,7 +62,7 @@ export default class Serve extends BusCommand {
     const {serveStreams} = await import('../../lib/protocols/response-streams/serve.ts')
     const {subject, concurrency = 1024, for: forMs, idle: idleMs} = flags
     const queue = queueOf(flags)
-    const producer = await chooseProducer(flags, this.#program(this.stop), this.stop)
+    const producer = await chooseProducer(flags, this.programOf(this.stop), this.stop)
     const show = streamedView(this.jsonEnabled(), isTerminal(1), await this.paint(1))
     await using bus = await this.openBus({stream: true})
     const {streams, failed, left, ignored, dropped, ms} = await serveStreams(bus, {
@@ -93,10 +75,5 @@ export default class Serve extends BusCommand {
     })
     await this.output.end()
     this.say(summaryLine({streams, failed, left, ...(ignored > 0 && {ignored}), dropped}, ms))
-  }
-
-  #program(kill: AbortSignal): ProgramWishes {
-    const onStderr = (chunk: Uint8Array) => tell(chunk)
-    return {argv: this.program, path: process.env['PATH'] ?? '', kill, onStderr}
   }
 }

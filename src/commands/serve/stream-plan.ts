@@ -5,17 +5,16 @@ import type {ChalkInstance} from 'chalk'
 import {checkProgram} from '../../lib/cli/base/program.ts'
 import type {ProgramWishes} from '../../lib/cli/flags/reply-handler.ts'
 import {fileError, readBody, readChunks} from '../../lib/cli/io/input.ts'
-import {printable, printableJson} from '../../lib/cli/render/printable.ts'
+import {printable} from '../../lib/cli/render/printable.ts'
+import {answeredView} from '../../lib/cli/render/served-view.ts'
 import {unescapeText} from '../../lib/cli/render/template.ts'
-import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {counted, formatBytes} from '../../lib/cli/render/units.ts'
 import type {ViewTarget} from '../../lib/cli/render/view.ts'
 import {messageEnvironment} from '../../lib/core/environment.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {type Ending, failureOf, start} from '../../lib/core/process/exec.ts'
-import {recordWriter, roundedMs} from '../../lib/core/record.ts'
 import {steadyPace} from '../../lib/core/time/pace.ts'
 import {sleep} from '../../lib/core/time/timer.ts'
-import {localClock} from '../../lib/core/time/timestamp.ts'
 import {splitLines, type TextLine} from '../../lib/messaging/pubsub/lines.ts'
 import {compileTemplate} from '../../lib/messaging/pubsub/template.ts'
 import {type Close, closeCodes, closeJson, closeText} from '../../lib/protocols/response-streams/close-reasons.ts'
@@ -62,7 +61,15 @@ export type StreamedView = (streamed: Streamed, sink: ViewTarget) => void
 
 /** `[3] 10:24:31.482 logs.app 12 B → 42 frames, 3.1 KiB · 1.2 s`, or with --json the request as a record with the outcome. */
 export function streamedView(json: boolean, terminal: boolean, paint: ChalkInstance | undefined): StreamedView {
-  return json ? streamedRecords(terminal) : streamedLines(paint)
+  return answeredView([json, terminal, paint], {
+    text({frames, bytes, close, isLeft}) {
+      const sent = `${counted(frames, 'frame')}, ${formatBytes(bytes)}`
+      return `${sent}${outcomeOf(close, isLeft, paint)}`
+    },
+    record({frames, bytes, close, isLeft}) {
+      return {frames, bytes, ...(isLeft ? {left: true} : {close: closeJson(close)})}
+    },
+  })
 }
 
 function checkFlags(flags: StreamFlags): void {
@@ -177,39 +184,9 @@ async function pump(
   }
 }
 
-function streamedLines(paint: ChalkInstance | undefined): StreamedView {
-  const clock = localClock()
-  const dim = (text: string) => paint?.dim(text) ?? text
-  let n = 0
-  return ({request, frames, bytes, close, isLeft, ms}, sink) => {
-    const subject = printable(request.subject)
-    const sent = `${frames === 1 ? '1 frame' : `${formatCount(frames)} frames`}, ${formatBytes(bytes)}`
-    const lead = dim(`[${++n}] ${clock(request.time) ?? '--:--:--'}`)
-    const outcome = outcomeOf(close, isLeft, paint)
-    const asked = formatBytes(request.data.length)
-    sink.write(
-      `${lead} ${paint?.bold(subject) ?? subject} ${asked} → ${sent}${outcome} ${dim(`· ${formatDuration(ms)}`)}\n`,
-    )
-  }
-}
-
 function outcomeOf(close: Close, isLeft: boolean, paint: ChalkInstance | undefined): string {
   if (isLeft) return ', the consumer has gone'
   if (close.code === closeCodes.normal) return ''
   const text = printable(closeText(close).replace('nats stream: ', ''))
   return `, ${paint?.red(text) ?? text}`
-}
-
-function streamedRecords(safe: boolean): StreamedView {
-  const write = recordWriter()
-  return ({request, frames, bytes, close, isLeft, ms}, sink) => {
-    const became = {
-      ms: roundedMs(ms),
-      frames,
-      bytes,
-      ...(isLeft ? {left: true} : {close: closeJson(close)}),
-    }
-    const line = `${write(request).slice(0, -1)},${JSON.stringify(became).slice(1)}`
-    sink.write(`${safe ? printableJson(line) : line}\n`)
-  }
 }

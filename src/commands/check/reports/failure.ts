@@ -1,11 +1,20 @@
 /** Failures for people: the sentence, the values of the expression, the difference and the message. */
 import type {ChalkInstance} from 'chalk'
-import type {Failure} from '../../../lib/checks/events.ts'
+import type {CheckResult, Failure} from '../../../lib/checks/events.ts'
 import {humanView} from '../../../lib/cli/render/human.ts'
 import {printable, printableLines} from '../../../lib/cli/render/printable.ts'
-import {formatBytes} from '../../../lib/cli/render/units.ts'
+import {formatBytes, formatDuration} from '../../../lib/cli/render/units.ts'
 import {type Message, sizeOf} from '../../../lib/core/message.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
+
+/** Duration, attempts and reason, for people. */
+export function factsOf({status, ms, attempts, reason}: CheckResult): string[] {
+  return [
+    ...(status === 'skipped' ? [] : [formatDuration(ms)]),
+    ...(attempts > 1 ? [`${attempts} attempts`] : []),
+    ...(reason === undefined ? [] : [printable(reason)]),
+  ]
+}
 
 const mostLines = 40
 const longestLine = 400

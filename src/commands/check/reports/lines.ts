@@ -3,7 +3,7 @@ import type {ChalkInstance} from 'chalk'
 import type {CheckEvent, CheckResult, Reporter, Status, Totals} from '../../../lib/checks/events.ts'
 import {printable} from '../../../lib/cli/render/printable.ts'
 import {formatDuration} from '../../../lib/cli/render/units.ts'
-import {failuresLines} from './failure.ts'
+import {factsOf, failuresLines} from './failure.ts'
 import type {ReportOutput} from './rounds.ts'
 
 export function linesReporter(output: ReportOutput, paint: ChalkInstance | undefined): Reporter {
@@ -35,13 +35,9 @@ async function linesOf(event: CheckEvent, paint: ChalkInstance | undefined): Pro
 }
 
 async function checkLines(result: CheckResult, paint: ChalkInstance | undefined): Promise<string[]> {
-  const {status, name, file, line, ms, attempts, reason, part, failures} = result
+  const {status, name, file, line, part, failures} = result
   if (part === 'always' && failures.length === 0) return []
-  const facts = [
-    ...(status === 'skipped' ? [] : [formatDuration(ms)]),
-    ...(attempts > 1 ? [`${attempts} attempts`] : []),
-    ...(reason === undefined ? [] : [printable(reason)]),
-  ]
+  const facts = factsOf(result)
   const tail = facts.length === 0 ? '' : ` · ${facts.join(' · ')}`
   const head = `${word(status, paint)} ${printable(`${file}:${line}`)} ${printable(name)}${paint?.dim(tail) ?? tail}`
   return [head, ...(await failuresLines(failures, paint)).map((text) => `  ${text}`)]

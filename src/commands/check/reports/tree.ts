@@ -7,7 +7,7 @@ import type {ChalkInstance} from 'chalk'
 import type {CheckEvent, CheckPlan, CheckResult, FilePlan, Reporter, Totals} from '../../../lib/checks/events.ts'
 import {printable} from '../../../lib/cli/render/printable.ts'
 import {formatDuration} from '../../../lib/cli/render/units.ts'
-import {failuresLines} from './failure.ts'
+import {factsOf, failuresLines} from './failure.ts'
 import {isBad, type ReportOutput} from './rounds.ts'
 
 export interface TreeConsole {
@@ -151,12 +151,8 @@ class Tree {
 
   async #linesOf(result: CheckResult): Promise<string[]> {
     const {paint} = this.#console
-    const {status, name, ms, attempts, reason, failures, line, file} = result
-    const facts = [
-      ...(status === 'skipped' ? [] : [formatDuration(ms)]),
-      ...(attempts > 1 ? [`${attempts} attempts`] : []),
-      ...(reason === undefined ? [] : [printable(reason)]),
-    ]
+    const {status, name, failures, line, file} = result
+    const facts = factsOf(result)
     const symbol = {
       passed: paint?.green('✓') ?? '✓',
       failed: paint?.red('✗') ?? '✗',

@@ -33,11 +33,11 @@ export function checkOneBody({body, file, size}: BodyWishes): void {
   throw new BusError('usage', `the body is given twice, by ${first} and by ${second}`, {try: ['leave one of them out']})
 }
 
-/** The body by the rule above, decoded if requested; undefined if none is given. Not for `--size`. Fails as `readChunks` does. */
+/** The body by the rule above, decoded if requested; undefined if none is given, or only its size. Fails as `checkOneBody` and `readChunks` do. */
 export async function readBody(wishes: BodyWishes, signal: AbortSignal): Promise<string | Uint8Array | undefined> {
   checkOneBody(wishes)
-  const {body, file, encoding} = wishes
-  if (body === undefined && file === undefined && isTerminal(0)) return undefined
+  const {body, file, size, encoding} = wishes
+  if (size !== undefined || (body === undefined && file === undefined && isTerminal(0))) return undefined
   const given = body !== undefined && body !== '-' ? body : textWherePossible(await readAll(file ?? '-', signal))
   if (encoding === undefined) return given
   const text = typeof given === 'string' ? given : Buffer.from(given).toString('latin1')

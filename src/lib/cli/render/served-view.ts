@@ -1,6 +1,7 @@
 /** How served requests are shown. */
 
 import type {ChalkInstance} from 'chalk'
+import type {Message} from '../../core/message.ts'
 import {recordWriter, roundedMs} from '../../core/record.ts'
 import {localClock} from '../../core/time/timestamp.ts'
 import type {Identity} from '../../messaging/pubsub/service.ts'
@@ -18,31 +19,42 @@ export function liveLine(subject: string, queue: string | undefined, identity: I
   return `listening on ${subject}${group}${identity ? ` as ${identity.name} ${identity.version}, id ${identity.id}` : ''}`
 }
 
+/** How a request is shown that was answered: as text, or as a record with `record` added to it. */
+interface AnsweredForms<T> {
+  readonly text: (one: T) => string
+  readonly record: (one: T) => object
+}
+
+/** Shows requests with their outcome, as lines for people or with --json as records. */
+export function answeredView<T extends {readonly request: Message; readonly ms: number}>(
+  [json, terminal, paint]: readonly [json: boolean, terminal: boolean, paint: ChalkInstance | undefined],
+  {text, record}: AnsweredForms<T>,
+): (one: T, sink: ViewTarget) => void {
+  const write = recordWriter()
+  const clock = localClock()
+  const dim = (words: string) => paint?.dim(words) ?? words
+  let n = 0
+  return (one, sink) => {
+    const {request, ms} = one
+    if (json) {
+      const line = `${write(request).slice(0, -1)},${JSON.stringify({ms: roundedMs(ms), ...record(one)}).slice(1)}`
+      return sink.write(`${terminal ? printableJson(line) : line}\n`)
+    }
+    const subject = printable(request.subject)
+    const lead = dim(`[${++n}] ${clock(request.time) ?? '--:--:--'}`)
+    const asked = formatBytes(request.data.length)
+    sink.write(`${lead} ${paint?.bold(subject) ?? subject} ${asked} → ${text(one)} ${dim(`· ${formatDuration(ms)}`)}\n`)
+  }
+}
+
 /** `[3] 10:24:31.482 orders.new 12 B → 42 B · 1.2 ms`, or with --json the request as a record with the outcome. */
 export function servedView(json: boolean, terminal: boolean, paint: ChalkInstance | undefined): ServedView {
-  return json ? servedRecords(terminal) : servedLines(paint)
-}
-
-function servedLines(paint: ChalkInstance | undefined): ServedView {
-  const clock = localClock()
-  const dim = (text: string) => paint?.dim(text) ?? text
-  let n = 0
-  return ({request, bytes, fault, ms}, sink) => {
-    const subject = printable(request.subject)
-    const asked = formatBytes(request.data.length)
-    const sent = request.reply === undefined ? 'no reply wanted' : formatBytes(bytes)
-    const failed = fault && printable(`${fault.code} ${fault.text}`)
-    const outcome = failed === undefined ? sent : (paint?.red(failed) ?? failed)
-    const lead = dim(`[${++n}] ${clock(request.time) ?? '--:--:--'}`)
-    sink.write(`${lead} ${paint?.bold(subject) ?? subject} ${asked} → ${outcome} ${dim(`· ${formatDuration(ms)}`)}\n`)
-  }
-}
-
-function servedRecords(safe: boolean): ServedView {
-  const write = recordWriter()
-  return ({request, bytes, fault, ms}, sink) => {
-    const became = {ms: roundedMs(ms), ...(fault === undefined ? {replyBytes: bytes} : {error: fault})}
-    const line = `${write(request).slice(0, -1)},${JSON.stringify(became).slice(1)}`
-    sink.write(`${safe ? printableJson(line) : line}\n`)
-  }
+  return answeredView([json, terminal, paint], {
+    text({request, bytes, fault}) {
+      if (fault === undefined) return request.reply === undefined ? 'no reply wanted' : formatBytes(bytes)
+      const failed = printable(`${fault.code} ${fault.text}`)
+      return paint?.red(failed) ?? failed
+    },
+    record: ({bytes, fault}) => (fault === undefined ? {replyBytes: bytes} : {error: fault}),
+  })
 }

@@ -73,16 +73,6 @@ export class Lock {
     }
   }
 
-  /** Like `write`, but blocks the thread: for work that must be done before the process ends. */
-  writeNow<T>(work: () => T): T {
-    const deadline = performance.now() + patienceMs
-    for (;;) {
-      const result = this.tryWrite(work)
-      if (result !== busy) return result
-      if (performance.now() > deadline) throw this.lockedError()
-    }
-  }
-
   /** Runs `work` on one snapshot of the file. */
   read<T>(work: () => T): T {
     if (this.#db.inTransaction) return work()

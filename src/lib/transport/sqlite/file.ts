@@ -47,12 +47,12 @@ export class BusFile {
   #restUntil = 0
   #isLost = false
 
-  /** For a database that `openFile` has opened. */
-  constructor(path: string, db: Db) {
+  /** For a database that `openFile` has opened at `real`. */
+  constructor(path: string, db: Db, real: string) {
     this.path = path
     this.db = db
     this.#full = resolve(path)
-    this.real = realpathSync.native(path)
+    this.real = real
     this.#was = {
       '': identityOf(this.#full),
       '-wal': identityOf(`${this.real}-wal`),
@@ -126,11 +126,12 @@ function identityOf(path: string): string | undefined {
 export function openFile(path: string, isSynchronous = false): BusFile {
   const full = resolve(path)
   let isNew = false
+  let real = full
   let db: Db
   try {
     checkDatabaseFiles(full, path)
     isNew = create(full)
-    const real = realpathSync.native(full)
+    real = realpathSync.native(full)
     checkOneName(path, real)
     checkLog(real)
     db = new Database(full, {fileMustExist: true, timeout: 5000})
@@ -142,7 +143,7 @@ export function openFile(path: string, isSynchronous = false): BusFile {
     else if (db.pragma('journal_mode', {simple: true}) !== 'wal') startLog(db)
     db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
-    const file = new BusFile(path, db)
+    const file = new BusFile(path, db, real)
     // SQLite has opened or made the log meanwhile, and nothing is in it yet.
     checkDatabaseFiles(full, path)
     return file

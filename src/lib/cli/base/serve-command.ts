@@ -1,0 +1,53 @@
+/** What the commands that answer requests share. */
+import type {Service} from '../../messaging/pubsub/serve.ts'
+import {checkServed, serve} from '../../messaging/pubsub/serve.ts'
+import type {FlagValues} from '../flags/kinds.ts'
+import type {pacingFlags} from '../flags/pacing.ts'
+import type {ProgramWishes} from '../flags/reply-handler.ts'
+import {isTerminal, tell} from '../io/terminal.ts'
+import {servedView} from '../render/served-view.ts'
+import {summaryLine} from '../render/summary.ts'
+import {counted} from '../render/units.ts'
+import {BusCommand} from './command.ts'
+import {whenLeaving} from './signals.ts'
+
+type Flags = FlagValues<Pick<typeof pacingFlags, 'concurrency' | 'count' | 'for' | 'idle'>> & {readonly json: boolean}
+
+interface Answering extends Pick<Service, 'subject' | 'queue' | 'identity'> {
+  /** Reads and compiles what answers, before the bus is opened. */
+  readonly handler: (program: ProgramWishes) => Promise<Service['handler']>
+  /** Said when requests arrive from now on. */
+  readonly live: string
+  /** What one of them is called. */
+  readonly unit: string
+}
+
+export abstract class ServeCommand extends BusCommand {
+  /** The program after `--`, which `kill` ends. */
+  protected programOf(kill: AbortSignal): ProgramWishes {
+    return {argv: this.program, path: process.env['PATH'] ?? '', kill, onStderr: (chunk) => tell(chunk)}
+  }
+
+  /** Serves until a bound of the flags is met or it is stopped, and says how many there were. */
+  protected async answer(flags: Flags, {handler: choose, live, unit, ...served}: Answering): Promise<void> {
+    const kill = new AbortController()
+    const handler = await choose(this.programOf(kill.signal))
+    const show = servedView(flags.json, isTerminal(1), await this.paint(1))
+    using _ = whenLeaving(this.stop, () => kill.abort())
+    await using bus = await this.openBus({stream: true})
+    const service: Service = {
+      ...{...served, handler, signal: this.stop, concurrency: flags.concurrency ?? 16},
+      ...{count: flags.count, forMs: flags.for, idleMs: flags.idle},
+      onLive: () => this.say(live),
+      onDrain: (open) => this.say(`finishing ${counted(open, unit)}; press Ctrl-C again to stop immediately`),
+      onServed: (one) => {
+        show(one, this.output)
+        return this.output.ready()
+      },
+    }
+    const {ms, ...counts} = await serve(bus, service)
+    await this.output.end()
+    this.say(summaryLine({...counts}, ms))
+    checkServed(counts.served, service)
+  }
+}
