@@ -18,6 +18,7 @@ export interface GatewayFlags {
   readonly token?: string | undefined
   readonly 'allow-anonymous': boolean
   readonly 'allow-origin'?: readonly string[] | undefined
+  readonly 'allow-namespace'?: readonly string[] | undefined
   readonly 'max-connections'?: number | undefined
   readonly 'max-frame'?: number | undefined
   readonly 'max-in-flight'?: number | undefined

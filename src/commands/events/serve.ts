@@ -32,6 +32,7 @@ export default class EventsServe extends BusCommand {
     token: gatewayToken,
     'allow-anonymous': toggle('accept clients without a token'),
     'allow-origin': texts('accept browser pages of this origin, such as https://app.example', '<origin>'),
+    'allow-namespace': texts('let clients read this stream of the bus itself, such as KV_settings', '<name>'),
     'max-connections': count('largest number of connected clients (default: 1000)'),
     'max-frame': size('largest WebSocket frame accepted from a client (default: 1MiB)'),
     'max-in-flight': count('largest number of unacknowledged events per subscription (default: 65536)'),
@@ -49,7 +50,10 @@ export default class EventsServe extends BusCommand {
     if (flags.exec) checkProgram(this.program, process.env['PATH'] ?? '')
     staySmall()
     await using bus = await this.openBus({stream: true})
-    await using manager = await EventManager.start(bus, {warn, maxInFlight: flags['max-in-flight']})
+    await using manager = await EventManager.start(bus, {
+      ...{warn, maxInFlight: flags['max-in-flight']},
+      systemNamespaces: flags['allow-namespace'],
+    })
     for (const plugin of await localPlugins(flags, this.program, this.output)) await manager.use(plugin, {warn})
     if (config !== undefined) {
       const {websockets} = await import('../../lib/protocols/event-delivery/websockets.ts')

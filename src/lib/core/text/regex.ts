@@ -6,7 +6,7 @@ import type {Matcher, RE2JS} from 're2js'
 import {BusError} from '../errors.ts'
 
 /** A compiled pattern. */
-export type Regex = Pick<RE2JS, 'test'>
+export type Regex = Pick<RE2JS, 'test' | 'programSize'>
 
 /** What to try instead of a refused pattern. */
 export const regexHint = 'a pattern in the syntax of RE2, without lookahead, lookbehind and backreferences'
@@ -45,6 +45,8 @@ async function loadCompiler(most: number): Promise<Compile> {
     return syntaxReason(error.getDescription(), error.getPattern() ?? '')
   }
   return (pattern, flags) => {
+    // To compile takes as long as the program is, whose size is known only afterwards.
+    if (leastInstructions(pattern) > most) throw new RegexError(tooLong)
     try {
       const compiled = library.compile(withCodePoints(pattern), flags)
       if (compiled.programSize() <= most) return compiled
@@ -53,8 +55,39 @@ async function loadCompiler(most: number): Promise<Compile> {
       if (!(cause instanceof RE2JSException || cause instanceof RangeError)) throw cause
       throw new RegexError(reasonOf(cause), {cause})
     }
-    throw new RegexError('it is too long or has too many repetitions')
+    throw new RegexError(tooLong)
   }
+}
+
+const tooLong = 'it is too long or has too many repetitions'
+
+/** One for each character, class or escape, as often as counted repetitions have it; never more than it compiles to. */
+function leastInstructions(pattern: string): number {
+  const outer: number[] = []
+  let sum = 0
+  let last = 0
+  const atoms =
+    /\\Q.*?(?:\\E|$)|\\(?:[pPx]\{[^}]*\}|[pP]?.)|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|./gs
+  for (const [atom, least, most] of pattern.matchAll(atoms)) {
+    if (least !== undefined) {
+      const times = Math.max(Number(least), Number(most || 0))
+      // Each that may be missing has a branch around it.
+      const more = last * (times - 1) + (times - Number(least))
+      sum += more
+      last += more
+    } else if (atom === '(') {
+      outer.push(sum)
+      sum = 0
+      last = 0
+    } else if (atom === ')') {
+      last = sum
+      sum += outer.pop() ?? 0
+    } else if (!/^[*+?|^$]$/.test(atom)) {
+      last = 1
+      sum++
+    }
+  }
+  return sum
 }
 
 function syntaxReason(description: string, fragment: string): string {

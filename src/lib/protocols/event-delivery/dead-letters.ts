@@ -2,7 +2,7 @@
 import {checkHeader, type Headers} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {Event} from './event.ts'
-import {deadSubject, type EventSubscription} from './subscription.ts'
+import {checkDeadSubject, deadSubject, type EventSubscription} from './subscription.ts'
 
 export class DeadLetters {
   readonly #bus: Transport
@@ -61,7 +61,7 @@ export class DeadLetters {
     const {id, name, options} = this.#subscription
     const reason: Headers = info === '' ? [] : [['Bus-Reason', info.replace(/[\r\n\0]+/g, ' ')]]
     await this.#bus.streams.publish({
-      subject: deadSubject(options.deadLetter ?? '', topic),
+      subject: checkDeadSubject(deadSubject(options.deadLetter ?? '', topic)),
       data: message.payload,
       headers: [
         ...message.headers.filter((header) => !/^nats-/i.test(header[0]) && canBeSent(header)),

@@ -3,7 +3,7 @@
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {Dispatcher} from './dispatcher.ts'
-import {compileEventFilter} from './filter.ts'
+import {compileEventFilter, type Matcher} from './filter.ts'
 import type {Leases} from './leases.ts'
 import {type Offsets, type Place, passingPlace} from './offsets.ts'
 import type {DeliveryResponse, EventDelivery} from './plugin.ts'
@@ -22,6 +22,8 @@ export interface DeliveryQueueDeps {
   /** Absent for an ephemeral subscription. */
   readonly stored?: {readonly offsets: Offsets; readonly leases: Leases} | undefined
   readonly maxInFlight: number
+  /** Leaves out events whose topic begins with `$`. */
+  readonly hidesSystem: boolean
   readonly warn: (line: string) => void
 }
 
@@ -94,12 +96,15 @@ export class DeliveryQueue {
   }
 
   async #serve({member, gone}: {readonly member: Member; readonly gone: AbortController}): Promise<void> {
-    const {bus, warn, maxInFlight} = this.#parts
+    const {bus, warn, maxInFlight, hidesSystem} = this.#parts
     const {subscription} = this
     const ended = AbortSignal.any([gone.signal, this.#closed.signal])
     const place = await this.#place(ended)
     if (place === undefined) return
-    const matches = await compileEventFilter(subscription.filter)
+    const wanted = await compileEventFilter(subscription.filter)
+    const matches: Matcher | undefined = hidesSystem
+      ? (event) => !event.topic.startsWith('$') && (wanted === undefined || wanted(event))
+      : wanted
     const deliver = (delivery: EventDelivery) => member.deliver(delivery)
     const dispatcher = new Dispatcher({bus, subscription, matches, place, maxInFlight, deliver, warn})
     this.#dispatcher = {connection: member.connection, dispatcher}

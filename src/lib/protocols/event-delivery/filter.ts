@@ -30,6 +30,8 @@ export type Matcher = (event: Event) => boolean
 
 const longest = 512
 const mostInstructions = 2000
+/** Instructions times characters, a tenth of a second: a header may have 60,000 characters. */
+const mostSteps = 20_000_000
 
 const texts: Readonly<Record<string, (event: Event) => string>> = {
   events: ({type}) => type,
@@ -65,20 +67,32 @@ export function parseEventFilter(json: unknown): EventFilter {
   return nest(flat)
 }
 
+/** A filter that can be applied, and how many instructions it compiled to: the time of a match grows with them. */
+export type CompiledFilter = Matcher & {readonly instructions: number}
+
 /** Fails with `usage` for an invalid RE2 expression. Undefined if the filter accepts every event. */
-export async function compileEventFilter(filter: EventFilter): Promise<Matcher | undefined> {
+export async function compileEventFilter(filter: EventFilter): Promise<CompiledFilter | undefined> {
   const patterns = flatten(filter)
   if (patterns.length === 0) return undefined
-  const tests = await Promise.all(patterns.map(([name, pattern]) => testOf(name, pattern)))
-  return (event) => tests.every((test) => test(event))
+  const tests: CompiledFilter[] = []
+  for (const [name, pattern] of patterns) tests.push(await testOf(name, pattern))
+  const instructions = tests.reduce((sum, test) => sum + test.instructions, 0)
+  return Object.assign((event: Event) => tests.every((test) => test(event)), {instructions})
 }
 
-async function testOf(name: string, pattern: string): Promise<Matcher> {
+async function testOf(name: string, pattern: string): Promise<CompiledFilter> {
   const textOf = texts[name]
   if (textOf === undefined) throw bad(`has no "${name}"`)
+  // Many filters must not keep others waiting for all of them.
+  await new Promise((resolve) => setImmediate(resolve))
   try {
     const regex = await compilePattern(pattern, mostInstructions)
-    return (event) => regex.test(textOf(event))
+    const instructions = regex.programSize()
+    const matches = (event: Event) => {
+      const text = textOf(event)
+      return text.length * instructions <= mostSteps && regex.test(text)
+    }
+    return Object.assign(matches, {instructions})
   } catch (cause) {
     if (!(cause instanceof RegexError)) throw cause
     throw new BusError('usage', `the filter "${name}" is not a regular expression of RE2: ${cause.message}`, {

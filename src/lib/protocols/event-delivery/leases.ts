@@ -18,15 +18,17 @@ export class Leases implements AsyncDisposable {
   readonly #bus: Transport
   readonly #bucket: Bucket
   readonly #self: string
+  readonly #warn: (line: string) => void
   readonly #stop = new AbortController()
   readonly #held = new Set<string>()
   /** One request per check, however many subscriptions a gateway holds. */
   readonly #asked = new Map<string, Promise<boolean>>()
 
-  private constructor(bus: Transport, bucket: Bucket, self: string) {
+  private constructor(bus: Transport, bucket: Bucket, self: string, warn: (line: string) => void) {
     this.#bus = bus
     this.#bucket = bucket
     this.#self = self
+    this.#warn = warn
   }
 
   /** `warn` is called when it could not answer other gateways, which then take over its leases. */
@@ -35,7 +37,7 @@ export class Leases implements AsyncDisposable {
     bucket: Bucket,
     {self, warn}: {readonly self: string; readonly warn: (line: string) => void},
   ): Promise<Leases> {
-    const leases = new Leases(bus, bucket, self)
+    const leases = new Leases(bus, bucket, self, warn)
     const questions = await leases.#questions()
     // It handles its own errors, and ends with the signal.
     void leases.#answer(questions, warn)
@@ -72,12 +74,19 @@ export class Leases implements AsyncDisposable {
     }
   }
 
-  /** Resolves with true when this gateway may deliver the subscription, with false if the signal aborted first. */
+  /**
+   * Resolves with true when this gateway may deliver the subscription, with false if the signal aborted first. A lease that
+   * names no gateway is reported and taken over.
+   */
   async acquire(subscription: SubscriptionRef, signal: AbortSignal, onWaiting: () => void): Promise<boolean> {
     const key = keyOf(subscription)
     for (let looks = 0; !signal.aborted; looks++) {
       const entry = await this.#bucket.get(key)
-      const mayTake = entry?.value === undefined || entry.value === this.#self || !(await this.#isAlive(entry.value))
+      const holder = entry?.value
+      if (holder !== undefined && !isGateway(holder))
+        this.#warn(`subscription ${subscription.name}: its lease ${key} names no gateway, and is taken over`)
+      const mayTake =
+        holder === undefined || holder === this.#self || !isGateway(holder) || !(await this.#isAlive(holder))
       if (mayTake && (await this.#bucket.update(key, this.#self, entry?.revision ?? 0)) !== undefined) {
         this.#held.add(key)
         return true
@@ -122,6 +131,11 @@ export class Leases implements AsyncDisposable {
 
 function aliveSubject(gateway: string): string {
   return `bus-events.gateway.${gateway}`
+}
+
+/** By its name, a UUID: anything else was not written by a gateway, and nobody can be asked by it. */
+function isGateway(name: string): boolean {
+  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(name)
 }
 
 function keyOf({id}: SubscriptionRef): string {

@@ -9,6 +9,7 @@ import type {Transport} from '../../transport/contract.ts'
 import {DeliveryQueue, type Member} from './delivery-queue.ts'
 import {compileEventFilter} from './filter.ts'
 import {Leases} from './leases.ts'
+import {limitLog} from './log-limit.ts'
 import {Offsets} from './offsets.ts'
 import type {Callbacks, DeliveryResponse, EventDelivery, EventPlugin} from './plugin.ts'
 import {openRegistry, type Registry} from './registry.ts'
@@ -18,12 +19,16 @@ interface Connection {
   readonly plugin: EventPlugin
   matches: (subscription: EventSubscription) => boolean
   readonly ephemeral: DeliveryQueue[]
+  /** Of its filters, together. */
+  instructions: number
 }
 
 type Stored = {readonly offsets: Offsets; readonly leases: Leases}
 
 const troublePauseMs = 1000
 const mostInFlight = 65_536
+/** That the filters of all ephemeral subscriptions of a connection may compile to: each event runs through them. */
+const mostInstructions = 4000
 
 /** The limits of a gateway, and the callbacks for events. */
 export interface ManagerOptions {
@@ -31,6 +36,11 @@ export interface ManagerOptions {
   readonly warn: (line: string) => void
   /** Largest number of unacknowledged events per subscription, whatever its `readAhead`; default 65,536. */
   readonly maxInFlight?: number | undefined
+  /**
+   * Streams of the bus itself, such as `KV_settings`, that clients may read with ephemeral subscriptions; by default none. In
+   * all others they get no event whose topic begins with `$`.
+   */
+  readonly systemNamespaces?: readonly string[] | undefined
 }
 
 /** The gateway: `start` it on a bus, then add plugins with `use`. Several gateways on one bus share the subscriptions. */
@@ -40,6 +50,7 @@ export class EventManager implements AsyncDisposable {
   readonly #stored: Stored
   readonly #warn: (line: string) => void
   readonly #maxInFlight: number
+  readonly #systemNamespaces: readonly string[]
   readonly #plugins = new Map<string, EventPlugin>()
   readonly #connections = new Map<string, Connection>()
   readonly #durable = new Map<string, DeliveryQueue>()
@@ -50,24 +61,26 @@ export class EventManager implements AsyncDisposable {
     bus: Transport,
     registry: Registry,
     stored: Stored,
-    {warn, maxInFlight}: {readonly warn: (line: string) => void; readonly maxInFlight: number},
+    {warn, maxInFlight = mostInFlight, systemNamespaces = []}: ManagerOptions,
   ) {
     this.#bus = bus
     this.#registry = registry
     this.#stored = stored
     this.#warn = warn
     this.#maxInFlight = maxInFlight
+    this.#systemNamespaces = systemNamespaces
   }
 
   /** Loads the durable subscriptions and follows their changes. Fails as the bus does. */
-  static async start(bus: Transport, {warn, maxInFlight = mostInFlight}: ManagerOptions): Promise<EventManager> {
+  static async start(bus: Transport, options: ManagerOptions): Promise<EventManager> {
+    const warn = limitLog(options.warn)
     const registry = await openRegistry(bus.streams)
     const leases = await Leases.open(bus, registry.bucket, {self: randomUUID(), warn})
     const manager = new EventManager(
       bus,
       registry,
       {leases, offsets: new Offsets(registry.bucket, warn)},
-      {warn, maxInFlight},
+      {...options, warn},
     )
     const revision = await manager.#load()
     manager.#following = manager.#follow(revision)
@@ -106,12 +119,18 @@ export class EventManager implements AsyncDisposable {
       connectionClosed: (connection) => this.#closed(plugin, connection),
       deliveryResponse: (connection, response) => this.#respond(plugin, connection, response),
       ephemeralSubscription: async (id, namespace, filter, options) => {
-        await compileEventFilter(filter)
+        const isNamed = this.#systemNamespaces.includes(namespace)
+        if (isSystemNamespace(namespace) && !isNamed)
+          throw new BusError('denied', `the namespace ${namespace} belongs to the bus, and is not served to clients`)
+        const compiled = await compileEventFilter(filter)
         if (options.batch && !plugin.capabilities.batchDelivery)
           throw new BusError('usage', `${plugin.name} does not deliver batches`)
         const {state} = await this.#bus.streams.info(namespace)
         const connection = this.#connections.get(id)
         if (connection?.plugin !== plugin) throw new BusError('usage', `there is no connection ${id}`)
+        connection.instructions += compiled?.instructions ?? 0
+        if (connection.instructions > mostInstructions)
+          throw new BusError('usage', 'the filters of this connection are too long, or have too many repetitions')
         const uuid = randomUUID()
         const now = new Date().toISOString()
         const firstEvent = String(lockFirstEvent(options.firstEvent, state.lastSeq))
@@ -120,7 +139,7 @@ export class EventManager implements AsyncDisposable {
             ...{id: uuid, namespace, name: uuid, transport: plugin.name, filter, ephemeral: true},
             ...{options: {...options, firstEvent}, created: now, updated: now},
           },
-          undefined,
+          {stored: undefined, hidesSystem: !isNamed},
         )
         connection.ephemeral.push(queue)
         queue.join(this.#member(id, connection))
@@ -133,7 +152,7 @@ export class EventManager implements AsyncDisposable {
     const known = this.#connections.get(id)
     if (known !== undefined && known.plugin !== plugin)
       throw new BusError('usage', `the connection ${id} belongs to ${known.plugin.name}`)
-    const connection = known ?? {plugin, matches, ephemeral: []}
+    const connection = known ?? {plugin, matches, ephemeral: [], instructions: 0}
     connection.matches = matches
     this.#connections.set(id, connection)
     for (const queue of this.#durable.values()) this.#match(queue, id, connection)
@@ -172,8 +191,8 @@ export class EventManager implements AsyncDisposable {
     else this.#warn(`a response for the subscription ${name} of ${namespace}, which the connection did not start`)
   }
 
-  #queue(subscription: EventSubscription, stored: Stored | undefined): DeliveryQueue {
-    return new DeliveryQueue(subscription, {bus: this.#bus, stored, warn: this.#warn, maxInFlight: this.#maxInFlight})
+  #queue(subscription: EventSubscription, parts: {stored: Stored | undefined; hidesSystem: boolean}): DeliveryQueue {
+    return new DeliveryQueue(subscription, {...parts, bus: this.#bus, warn: this.#warn, maxInFlight: this.#maxInFlight})
   }
 
   async #load(): Promise<number> {
@@ -213,7 +232,7 @@ export class EventManager implements AsyncDisposable {
     const before = this.#durable.get(key)
     if (before !== undefined && JSON.stringify(before.subscription) === JSON.stringify(subscription)) return
     if (before !== undefined) await this.#remove(key, before)
-    const queue = this.#queue(subscription, this.#stored)
+    const queue = this.#queue(subscription, {stored: this.#stored, hidesSystem: false})
     this.#durable.set(key, queue)
     for (const [id, connection] of this.#connections) this.#match(queue, id, connection)
   }
@@ -222,6 +241,11 @@ export class EventManager implements AsyncDisposable {
     this.#durable.delete(key)
     await queue.close()
   }
+}
+
+/** Key-value buckets, object stores, and whatever a server keeps for itself. */
+function isSystemNamespace(namespace: string): boolean {
+  return /^(KV_|OBJ_|\$)/.test(namespace)
 }
 
 function keyOf({namespace, name}: {readonly namespace: string; readonly name: string}): string {

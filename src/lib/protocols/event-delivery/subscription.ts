@@ -58,7 +58,7 @@ export function parseOptions(json: unknown, defaults: {readonly withData: boolea
   }
   if (deadLetter === undefined || deadLetter === null) return options
   if (typeof deadLetter !== 'string') throw new BusError('usage', 'the option "deadLetter" is not a subject')
-  checkSubject(deadSubject(deadLetter, 'x'))
+  checkDeadSubject(deadSubject(deadLetter, 'x'))
   return {...options, deadLetter}
 }
 
@@ -72,7 +72,16 @@ export function deadSubject(template: string, subject: string): string {
   return template.replaceAll('{subject}', subject)
 }
 
-/** The number after which delivery begins. `bounds` are those of the stream when the subscription is created. */
+/** Throws `usage` for a subject that dead letters must not go to: those of the bus itself begin with `$`. */
+export function checkDeadSubject(subject: string): string {
+  checkSubject(subject)
+  if (!subject.startsWith('$')) return subject
+  throw new BusError('usage', `dead letters cannot go to ${subject}: subjects that begin with "$" belong to the bus`, {
+    try: ['dead.{subject}'],
+  })
+}
+
+/** The number after which delivery begins. `bounds` are those of the stream when the subscription is made. */
 export function lockFirstEvent(firstEvent: string, lastSeq: number): number {
   if (firstEvent === 'oldest') return 0
   return firstEvent === 'newest' ? lastSeq : Math.max(0, Number(firstEvent))

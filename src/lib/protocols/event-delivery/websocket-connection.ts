@@ -1,7 +1,9 @@
 /** One WebSocket client: its subscriptions, its deliveries in flight, and its answers. */
 import type {WebSocket} from 'ws'
 import {BusError} from '../../core/errors.ts'
+import {isObject} from '../../core/text/json-text.ts'
 import {deliveryWriter, type Event} from './event.ts'
+import {shortened} from './log-limit.ts'
 import type {Callbacks, EventDelivery} from './plugin.ts'
 import {type EventSubscription, type Options, parseOptions} from './subscription.ts'
 import {type AnswerAction, bad, noMatch, parseAction, protocolError, type StartAction} from './websocket-protocol.ts'
@@ -21,6 +23,10 @@ export interface ConnectionParts {
   readonly warn: (line: string) => void
 }
 
+const refusalMs = 1000
+/** Answers that may wait; then no more are read. */
+const mostQueued = 1000
+
 export class Connection {
   readonly #parts: ConnectionParts
   readonly #started = new Map<string, Ref>()
@@ -31,6 +37,10 @@ export class Connection {
   readonly #writers = new WeakMap<EventSubscription, (event: Event) => string>()
   #autoack: boolean | undefined
   #starting = 0
+  /** Answers that wait until everything before them has started. */
+  #queued = 0
+  #isOver = false
+  #impatient: NodeJS.Timeout | undefined
   /** Actions are handled one after the other. */
   #working: Promise<void> = Promise.resolve()
 
@@ -45,15 +55,20 @@ export class Connection {
     return this.#started.size > 0
   }
 
-  /** Handles an action of the client. An error is sent to it, and ends the connection. */
+  /** Handles an action of the client. An error is sent to it, and ends the connection: what comes after it is ignored. */
   take(action: string | StartAction): void {
+    if (this.#isOver) return
     if (typeof action === 'string') {
       // Answers are handled without a promise each.
       const parsed = this.#guarded(() => parseAction(action))
       if (parsed === undefined) return
       if (parsed.type === 'start') this.take(parsed)
       else if (this.#starting === 0) this.#guarded(() => this.#answer(parsed))
-      else this.#working = this.#working.then(() => void this.#guarded(() => this.#answer(parsed)))
+      else this.#queue(parsed)
+      return
+    }
+    if (this.#starting + this.#started.size >= this.#parts.maxSubscriptions) {
+      this.#fail(bad(`a connection can have at most ${this.#parts.maxSubscriptions} subscriptions`))
       return
     }
     this.#starting++
@@ -61,6 +76,21 @@ export class Connection {
       .then(() => this.#start(action))
       .catch((error: unknown) => this.#fail(error))
       .finally(() => this.#starting--)
+  }
+
+  /** The client is gone: nothing of it is carried out any more. */
+  end(): void {
+    this.#isOver = true
+    clearTimeout(this.#impatient)
+  }
+
+  #queue(answer: AnswerAction): void {
+    const {socket} = this.#parts
+    if (++this.#queued === mostQueued) socket.pause()
+    this.#working = this.#working.then(() => {
+      if (this.#queued-- === mostQueued) socket.resume()
+      this.#guarded(() => this.#answer(answer))
+    })
   }
 
   /** Sends a delivery; does nothing if the client has just gone. */
@@ -83,11 +113,13 @@ export class Connection {
     socket.send(this.#text(delivery))
   }
 
-  /** Sends the client an error and closes. */
+  /** Sends the client an error and closes, after a second at the latest. */
   fail(sentence: string): void {
     const {socket} = this.#parts
+    this.#isOver = true
     if (socket.readyState === socket.OPEN) socket.send(protocolError(sentence))
     socket.close(1008)
+    this.#impatient ??= setTimeout(() => socket.terminate(), refusalMs).unref()
   }
 
   #text({id, subscription, events}: EventDelivery): string {
@@ -109,14 +141,13 @@ export class Connection {
   }
 
   async #start({autoack = false, namespace, name, filter, options}: StartAction): Promise<void> {
-    const {id, callbacks, maxSubscriptions} = this.#parts
+    const {id, callbacks} = this.#parts
+    if (this.#isOver) return
     if (this.#autoack !== undefined && this.#autoack !== autoack)
       throw bad('the autoack option must be the same for all subscriptions of a connection')
-    if (this.#started.size >= maxSubscriptions)
-      throw bad(`a connection can have at most ${maxSubscriptions} subscriptions`)
     this.#autoack = autoack
     if (name === undefined) {
-      const ref = await callbacks.ephemeralSubscription(id, namespace, filter, websocketOptions(options))
+      const ref = await callbacks.ephemeralSubscription(id, namespace, filter, readerOptions(options))
       this.#started.set(keyOf(ref), ref)
     } else {
       const ref = {namespace, name}
@@ -168,6 +199,7 @@ export class Connection {
   }
 
   #guarded<T>(work: () => T): T | undefined {
+    if (this.#isOver) return undefined
     try {
       return work()
     } catch (error) {
@@ -178,10 +210,19 @@ export class Connection {
 
   #fail(error: unknown): void {
     const {id, warn} = this.#parts
-    const sentence = error instanceof BusError ? error.message : 'internal error'
-    warn(`connection ${id}: ${sentence === 'internal error' ? String(error) : sentence}`)
-    this.fail(sentence)
+    if (this.#isOver) return
+    const isOurs = !(error instanceof BusError)
+    warn(`connection ${id}: ${shortened(isOurs ? String(error) : error.message)}`)
+    this.fail(isOurs ? 'internal error' : shortened(error.message))
   }
+}
+
+/** Parses the options of an ephemeral subscription, whose client may only read. Throws `usage`. */
+function readerOptions(json: unknown): Options {
+  const writing = isObject(json) ? ['deadLetter', 'maxRejects'].find((name) => name in json) : undefined
+  if (writing !== undefined)
+    throw bad(`the option "${writing}" is only for durable subscriptions, which the operator creates`)
+  return websocketOptions(json)
 }
 
 /** Parses the options of a subscription over WebSocket. Throws `usage`. */

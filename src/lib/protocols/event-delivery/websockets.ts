@@ -5,6 +5,7 @@ import type {WebSocket, WebSocketServer} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {Interval} from '../../core/time/timer.ts'
 import {type Address, type Admission, refusalOf} from './admission.ts'
+import {limitLog} from './log-limit.ts'
 import type {Callbacks, EventPlugin} from './plugin.ts'
 import {Connection, websocketOptions} from './websocket-connection.ts'
 import {parseQuery} from './websocket-protocol.ts'
@@ -30,6 +31,8 @@ export interface WebSockets extends EventPlugin<WebSocketsConfig> {
 }
 
 const goodbyeMs = 1000
+/** How long a client that is refused may take to close its end. */
+const refusalMs = 500
 
 /** The plugin of transport `websockets`. It starts to listen when a manager uses it. */
 export function websockets(): WebSockets {
@@ -62,15 +65,19 @@ class WebSocketsPlugin implements WebSockets {
     }
   }
 
-  async init(config: WebSocketsConfig, callbacks: Callbacks): Promise<void> {
+  async init(given: WebSocketsConfig, callbacks: Callbacks): Promise<void> {
+    const config = {...given, warn: limitLog(given.warn)}
     const {WebSocketServer: Sockets} = await import('ws')
     const sockets = new Sockets({noServer: true, maxPayload: config.maxFrame, perMessageDeflate: false})
-    const server = createServer({headersTimeout: 10_000, requestTimeout: 10_000}, (_request, response) => {
+    const timeouts = {headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1000}
+    const server = createServer(timeouts, (_request, response) => {
       response
-        .writeHead(426, {Upgrade: 'websocket', 'Content-Type': 'text/plain'})
+        .writeHead(426, {Upgrade: 'websocket', Connection: 'close', 'Content-Type': 'text/plain'})
         .end('this is a WebSocket endpoint\n')
     })
     server.maxConnections = 2 * config.maxConnections + 64
+    // Node takes its own listener off with the upgrade, and a reset without one ends the process.
+    server.on('connection', (socket) => socket.on('error', () => undefined))
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       const status =
         this.#connections.size >= config.maxConnections ? 503 : refusalOf(request.headers, config.admission)
@@ -115,20 +122,15 @@ class WebSocketsPlugin implements WebSockets {
   ): void {
     const {warn, maxSubscriptions, idleMs} = config
     const id = crypto.randomUUID()
-    const connection = new Connection({
-      id,
-      socket: client,
-      callbacks,
-      maxSubscriptions,
-      warn,
-      gather: gathering(socket),
-    })
+    const gather = gathering(socket)
+    const connection = new Connection({id, socket: client, callbacks, maxSubscriptions, warn, gather})
     this.#connections.set(id, connection)
     const watching = watch(client, connection, idleMs)
     client.on('message', (data) => connection.take(String(data)))
     client.on('error', ({message}) => warn(`connection ${id}: ${message}`))
     client.on('close', () => {
       watching.cancel()
+      connection.end()
       this.#connections.delete(id)
       callbacks.connectionClosed(id)
     })
@@ -186,7 +188,10 @@ function listening(server: Server, host: string, port: number): Promise<void> {
 
 const reasons = {401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable'} as const
 
+/** Reads on, so that the client gets the answer rather than a reset, but not for long: it holds a place. */
 function refuse(socket: Socket, status: keyof typeof reasons): void {
+  const impatient = setTimeout(() => socket.destroy(), refusalMs)
+  socket.on('close', () => clearTimeout(impatient)).resume()
   const challenge = status === 401 ? 'WWW-Authenticate: Bearer\r\n' : ''
   socket.end(`HTTP/1.1 ${status} ${reasons[status]}\r\n${challenge}Connection: close\r\nContent-Length: 0\r\n\r\n`)
 }

@@ -66,3 +66,22 @@ describe('the leases of a gateway', () => {
     await leases[Symbol.asyncDispose]()
   })
 })
+
+describe('a lease that names no gateway', () => {
+  test.each(['garbage', 'a b', '>', '*', '', 'x'.repeat(10_000), 'one.two'])(
+    '(%j) is reported and taken over',
+    async (value) => {
+      const bus = await open(`memory:${crypto.randomUUID()}`)
+      const bucket = await openBucket(bus.streams, 'b', {make: true})
+      await bucket.update('lease.1', value, 0)
+      const said: string[] = []
+      const self = crypto.randomUUID()
+      await using leases = await Leases.open(bus, bucket, {self, warn: (line) => void said.push(line)})
+      const stop = AbortSignal.timeout(2000)
+      const ref = {id: '1', namespace: 'ORDERS', name: 'app'}
+      expect(await leases.acquire(ref, stop, () => said.push('waiting'))).toBe(true)
+      expect(said).toEqual(['subscription app: its lease lease.1 names no gateway, and is taken over'])
+      expect((await bucket.get('lease.1'))?.value).toBe(self)
+    },
+  )
+})

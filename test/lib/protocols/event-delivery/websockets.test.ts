@@ -1,6 +1,9 @@
+import {once} from 'node:events'
 import {request} from 'node:http'
+import {connect, type Socket as TcpSocket} from 'node:net'
+import {setTimeout as pause} from 'node:timers/promises'
 import {describe, expect, onTestFinished, test} from 'vitest'
-import {EventManager} from '../../../../src/lib/protocols/event-delivery/manager.ts'
+import {EventManager, type ManagerOptions} from '../../../../src/lib/protocols/event-delivery/manager.ts'
 import {openRegistry} from '../../../../src/lib/protocols/event-delivery/registry.ts'
 import {parseOptions} from '../../../../src/lib/protocols/event-delivery/subscription.ts'
 import {type WebSocketsConfig, websockets} from '../../../../src/lib/protocols/event-delivery/websockets.ts'
@@ -16,9 +19,18 @@ interface Served {
   subscribe(name: string, options?: object, filter?: object): Promise<void>
 }
 
+interface ServedParts {
+  readonly manager?: Partial<ManagerOptions>
+  readonly bus?: Transport
+}
+
 /** A gateway with WebSockets on a bus with three events, and a durable subscription `app` that begins with the oldest. */
-async function served(config: Partial<WebSocketsConfig> = {}, options: object = {readAhead: 9}): Promise<Served> {
-  const bus = await memoryBus()
+async function served(
+  config: Partial<WebSocketsConfig> = {},
+  options: object = {readAhead: 9},
+  parts: ServedParts = {},
+): Promise<Served> {
+  const bus = parts.bus ?? (await memoryBus())
   await store(bus, 1, 3)
   const registry = await openRegistry(bus.streams)
   const subscribe = async (name: string, more: object = {}, filter = {}) => {
@@ -28,7 +40,7 @@ async function served(config: Partial<WebSocketsConfig> = {}, options: object = 
   await subscribe('app', options)
   const said: string[] = []
   const warn = (line: string) => void said.push(line)
-  const manager = await EventManager.start(bus, {warn})
+  const manager = await EventManager.start(bus, {warn, ...parts.manager})
   onTestFinished(() => manager[Symbol.asyncDispose]())
   const plugin = websockets()
   await manager.use(plugin, {address: {host: '127.0.0.1', port: 0}, warn, ...config})
@@ -295,5 +307,177 @@ describe('admission', () => {
       request(url.replace('ws:', 'http:'), (response) => resolve(response.statusCode)).end(),
     )
     expect(status).toBe(426)
+  })
+})
+
+/** A TCP connection that says this, and keeps its end open whatever the other side does. */
+async function raw(url: string, text: string): Promise<TcpSocket> {
+  const socket = connect({port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true})
+  socket.on('error', () => undefined)
+  onTestFinished(() => void socket.destroy())
+  await once(socket, 'connect')
+  socket.write(text)
+  return socket
+}
+
+const upgrade = (header = '') =>
+  `GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${header}\r\n`
+
+/** A masked text frame. */
+function frame(text: string): Buffer {
+  const bytes = Buffer.from(text)
+  const length = bytes.length < 126 ? [bytes.length | 0x80] : [0xfe, bytes.length >> 8, bytes.length & 255]
+  return Buffer.concat([Buffer.from([0x81, ...length, 0, 0, 0, 0]), bytes])
+}
+
+describe('a hostile client', () => {
+  test.each([
+    ['a wrong token', 'Authorization: Bearer wrong\r\n'],
+    ['a wrong origin', 'Authorization: Bearer s3cret\r\nOrigin: https://evil.example\r\n'],
+  ])('that is refused for %s and resets its connection does not end the gateway', async (_, header) => {
+    const {url} = await served({admission: {token: 's3cret', origins: []}})
+    for (let n = 0; n < 100; n++) {
+      const socket = await raw(url, upgrade(header))
+      if (n % 2) await pause(1)
+      socket.resetAndDestroy()
+    }
+    await pause(100)
+    await using good = await Socket.open(url, {Authorization: 'Bearer s3cret'})
+    good.start()
+    await good.got(1)
+  })
+
+  test('that is refused is disconnected within a second, and keeps nobody out', async () => {
+    const {url} = await served({admission: {token: 's3cret', origins: []}, maxConnections: 2})
+    const refused = await Promise.all(Array.from({length: 70}, () => raw(url, upgrade())))
+    for (const socket of refused) socket.resume()
+    await pause(1000)
+    // Whether the other side has closed shows in the second byte: the first is answered with a reset.
+    for (let n = 0; n < 2; n++) {
+      for (const socket of refused) if (!socket.destroyed) socket.write('x')
+      await pause(100)
+    }
+    expect(refused.filter(({destroyed, writable}) => !destroyed && writable)).toEqual([])
+    await using good = await Socket.open(url, {Authorization: 'Bearer s3cret'})
+    good.start()
+    await good.got(1)
+  })
+
+  test('that continues after an error is ignored, and disconnected within a second', async () => {
+    const {url, said, offset} = await served({}, {readAhead: 0})
+    const socket = await raw(url, upgrade())
+    socket.resume()
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    const began = performance.now()
+    for (let n = 0; n < 1000; n++) socket.write(frame(`{"type":"x${n}"}`))
+    socket.write(frame('{"type":"start","namespace":"ORDERS","name":"app","autoack":true}'))
+    const flood = setInterval(() => socket.write(frame('{"type":"y"}')), 5)
+    await closed
+    clearInterval(flood)
+    expect(performance.now() - began).toBeLessThan(2500)
+    expect(said.filter((line) => /connection/.test(line))).toEqual([expect.stringContaining('unknown action "x0"')])
+    expect(await offset()).toBe(0)
+  })
+
+  test('fills no log: lines are short, and few', async () => {
+    const {url, said} = await served()
+    for (let n = 0; n < 300; n++) {
+      const socket = await Socket.open(url)
+      socket.say({type: 'z'.repeat(10_000)})
+      expect((await socket.refused()).length).toBeLessThan(300)
+    }
+    expect(said.length).toBeLessThan(200)
+    expect(Math.max(...said.map(({length}) => length))).toBeLessThanOrEqual(200)
+    await expect.poll(() => said.at(-1), {timeout: 3000}).toMatch(/^\d+ lines were left out$/)
+  })
+
+  test('that leaves while it is starting leaves no member behind', async () => {
+    const bus = await memoryBus()
+    const held = Promise.withResolvers<void>()
+    const slow = Object.assign(Object.create(bus) as Transport, {
+      streams: Object.assign(Object.create(bus.streams), {
+        async info(name: string) {
+          if (name === 'SLOW') await held.promise
+          return await bus.streams.info(name)
+        },
+      }),
+    })
+    await bus.streams.add({name: 'SLOW', subjects: ['slow.>']})
+    const {url} = await served({}, {readAhead: 9}, {bus: slow})
+    const leaving = await Socket.open(url)
+    leaving.say({type: 'start', namespace: 'SLOW', ephemeral: true})
+    leaving.start()
+    await quiet()
+    await leaving[Symbol.asyncDispose]()
+    await quiet()
+    held.resolve()
+    await quiet()
+    await using next = await Socket.open(url)
+    next.start()
+    await next.got(3)
+  })
+
+  test('that compiles large filters does not keep others waiting', async () => {
+    const {url} = await served()
+    await using good = await Socket.open(url)
+    const topic = '(a{1,1000}b{1,1000})'.repeat(25)
+    const bad = await Promise.all(Array.from({length: 40}, () => Socket.open(url)))
+    const began = performance.now()
+    for (const socket of bad) socket.say({type: 'start', namespace: 'ORDERS', ephemeral: true, filter: {topic}})
+    good.start()
+    await good.got(3)
+    expect(performance.now() - began).toBeLessThan(2000)
+    expect(await bad[0]?.refused()).toContain('too many repetitions')
+  })
+
+  test('has a bound for all of its filters together', async () => {
+    const {url} = await served()
+    await using socket = await Socket.open(url)
+    for (let n = 0; n < 20; n++)
+      socket.say({type: 'start', namespace: 'ORDERS', ephemeral: true, filter: {topic: 'a{900}'}})
+    expect(await socket.refused()).toContain('the filters of this connection are too long')
+  })
+})
+
+describe('a client may only read', () => {
+  test.each([{deadLetter: 'orders.forged'}, {maxRejects: 1}, {maxRejects: 1, deadLetter: '$KV.bus-events.offset.x'}])(
+    'so an ephemeral subscription with %j is refused',
+    async (options) => {
+      const {url} = await served()
+      await using socket = await Socket.open(url)
+      socket.say({type: 'start', namespace: 'ORDERS', ephemeral: true, options})
+      expect(await socket.refused()).toContain('only for durable subscriptions')
+    },
+  )
+
+  test.each(['KV_bus-events', 'KV_other', 'OBJ_x'])('and not %s, which belongs to the bus', async (namespace) => {
+    const {url} = await served()
+    await using socket = await Socket.open(url)
+    socket.say({type: 'start', namespace, ephemeral: true})
+    expect(await socket.refused()).toContain(`the namespace ${namespace} belongs to the bus`)
+    await using byQuery = await Socket.open(`${url}/?namespace=${namespace}&ephemeral`)
+    expect(await byQuery.refused()).toContain('belongs to the bus')
+  })
+
+  test('a stream of the bus if the operator names it', async () => {
+    const {url} = await served({}, {}, {manager: {systemNamespaces: ['KV_bus-events']}})
+    await using socket = await Socket.open(url)
+    socket.say({type: 'start', namespace: 'KV_bus-events', ephemeral: true, options: {firstEvent: 'oldest'}})
+    expect((await socket.last(1)).topic).toMatch(/^\$KV\.bus-events\./)
+  })
+
+  test('no events of the bus that a stream stores among others', async () => {
+    const {url, bus} = await served()
+    await bus.streams.add({name: 'MIXED', subjects: ['$KV.mine.>', 'mixed.>']})
+    await bus.streams.publish({subject: '$KV.mine.secret'})
+    await bus.streams.publish({subject: 'mixed.a'})
+    await using socket = await Socket.open(url)
+    socket.say({type: 'start', namespace: 'MIXED', ephemeral: true, options: {firstEvent: 'oldest', readAhead: 9}})
+    expect((await socket.last(1)).topic).toBe('mixed.a')
+  })
+
+  test('and no durable subscription has dead letters that go to the bus itself', () => {
+    for (const deadLetter of ['$KV.bus-events.offset.x', '$JS.API.STREAM.PURGE.ORDERS', '$SYS.{subject}'])
+      expect(() => parseOptions({maxRejects: 1, deadLetter}, {withData: false})).toThrow('belong to the bus')
   })
 })
