@@ -42,7 +42,7 @@ export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
     const {args, flags} = await this.parse(ConsumerAdd)
     const {stream, consumer} = args
     const policy = parseDeliver(flags.deliver ?? 'all')
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     const {consumers} = bus.streams
     const make = async () => {
       const deliver = await deliverAt(bus.streams, stream, policy, flags.filter)

@@ -77,11 +77,13 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     const parsed = await this.parse(ConsumerReplay)
     const flags: Flags = {...parsed.flags, ...parsed.args}
     checkReplayFlags(flags, this.program, process.env['PATH'] ?? '')
-    await using bus = await this.openBus({stream: true})
+    const writes = flags.consumer !== undefined && !flags.peek && !flags['dry-run']
+    await using bus = await this.openBus({stream: true, writes})
     const consumer = await openConsumer(bus.streams, flags)
     const range = consumer === undefined ? await rangeOf(bus.streams, flags) : unacknowledged(consumer)
     if (flags['dry-run']) return await this.#survey(await rangeSource(bus, flags.stream, range), flags)
-    await using target = flags.into === undefined ? undefined : await this.openBus({stream: true, bus: flags.into})
+    await using target =
+      flags.into === undefined ? undefined : await this.openBus({stream: true, writes: true, bus: flags.into})
     const {sink, shows} = await chooseSink(flags, this.#sinkContext(flags, bus, target))
     await using _sink = sink
     const isDurable = consumer !== undefined && !flags.peek

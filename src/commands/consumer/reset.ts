@@ -41,7 +41,7 @@ export default class ConsumerReset extends BusCommand<ConsumerResetResult> {
   async run(): Promise<ConsumerResetResult> {
     const {args, flags} = await this.parse(ConsumerReset)
     const {stream, consumer} = args
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     const before = await bus.streams.consumers.info(stream, consumer)
     const to = resetAt(flags.to)
     const seq = to && (await firstFrom(bus.streams, stream, to, before.config.filters))

@@ -24,7 +24,7 @@ export default class ConsumerRm extends BusCommand<ConsumerRmResult> {
   async run(): Promise<ConsumerRmResult> {
     const {args, flags} = await this.parse(ConsumerRm)
     const {stream, consumer} = args
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     const {ackFloor} = await bus.streams.consumers.info(stream, consumer)
     const what = `remove consumer ${consumer} of stream ${stream} with its ack floor #${ackFloor}`
     await confirm(what, {yes: flags.yes, signal: this.stop})

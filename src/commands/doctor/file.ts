@@ -14,7 +14,7 @@ export function fileFindings(file: FileFacts): Finding[] {
   return [
     good(
       'file',
-      `${file.path}, version ${Math.floor(file.version / 1000)}.${file.version % 1000}, ${formatBytes(file.bytes)}${free}`,
+      `${file.path}, version ${Math.floor(file.version / 1000)}.${file.version % 1000}, ${formatBytes(file.bytes)}${free}${file.isReadOnly ? ', open for reading only' : ''}`,
     ),
     walFinding(file),
     file.damage.length === 0
@@ -34,8 +34,9 @@ export function fileFindings(file: FileFacts): Finding[] {
   ]
 }
 
-function walFinding({walBytes, unwrittenBytes, holders}: FileFacts): Finding {
-  const size = `${formatBytes(walBytes)}, ${formatBytes(unwrittenBytes)} not yet written to the file`
+function walFinding({walBytes, unwrittenBytes = 0, holders, isReadOnly}: FileFacts): Finding {
+  const rest = isReadOnly ? '' : `, ${formatBytes(unwrittenBytes)} not yet written to the file`
+  const size = formatBytes(walBytes) + rest
   const others = holders.filter(({pid}) => pid !== process.pid).map(({pid, command}) => `${pid} (${command})`)
   const open = others.length > 0 ? `; open in ${some(others)}` : ''
   if (unwrittenBytes > pinnedBytes)

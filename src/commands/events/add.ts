@@ -32,7 +32,7 @@ export default class EventsAdd extends BusCommand<SubscriptionDocument> {
     const {args, flags} = await this.parse(EventsAdd)
     const {namespace, name} = args
     const wanted = await wishOf(namespace, name, flags)
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     const registry = await openRegistry(bus.streams)
     const {subscription, made} = await registry.add(wanted, {replace: flags.replace})
     const document = await subscriptionDocument(subscription, await registry.offset(subscription), bus.streams)

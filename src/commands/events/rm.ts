@@ -23,7 +23,7 @@ export default class EventsRm extends BusCommand<EventsRmResult> {
   async run(): Promise<EventsRmResult> {
     const {args, flags} = await this.parse(EventsRm)
     const {namespace, name} = args
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     const registry = await openRegistry(bus.streams, {make: false})
     const offset = await registry.offset(await registry.get(namespace, name))
     const what = `remove subscription ${name} of ${namespace} with its offset #${offset}`

@@ -49,7 +49,7 @@ export default class EventsServe extends BusCommand {
     const config = socketsConfig({...flags, token}, warn)
     if (flags.exec) checkProgram(this.program, process.env['PATH'] ?? '')
     staySmall()
-    await using bus = await this.openBus({stream: true})
+    await using bus = await this.openBus({stream: true, writes: true})
     await using manager = await EventManager.start(bus, {
       ...{warn, maxInFlight: flags['max-in-flight']},
       systemNamespaces: flags['allow-namespace'],

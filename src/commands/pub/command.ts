@@ -62,7 +62,7 @@ export default class Pub extends BusCommand<PubResult> {
   async run(): Promise<PubResult> {
     const {args, flags} = await this.parse(Pub)
     const plan = await planPublish({...flags, ...args}, this.stop)
-    await using bus = await this.openBus({stream: plan.isStream})
+    await using bus = await this.openBus({stream: plan.isStream, writes: true})
     if (plan.prompt) this.say(plan.prompt)
     const {unit, total, value} = plan.progress
     using bar = flags.quiet ? undefined : startProgress(unit, total)

@@ -39,7 +39,7 @@ export default class Req extends BusCommand {
     const terminal = isTerminal(1)
     const show = await chooseReplyView(flags, {terminal, paint: await this.paint(1)})
     const plan = await planRequests({...flags, subject, body}, this.stop)
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     if (count === undefined) return await this.#ask(bus, plan, show, json)
     const {measure} = await import('./load.ts')
     const run = {subject, count, concurrency, json, show: showsReplies(flags) ? show : undefined}

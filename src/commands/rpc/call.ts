@@ -39,7 +39,7 @@ export default class RpcCall extends BusCommand {
     const flags = {...given, words}
     const show = await chooseReplyView(flags, {terminal: isTerminal(1), paint: await this.paint(1)})
     const plan = await planCall(flags, this.stop)
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     if (flags['trace-id'] === undefined) this.say(`trace ${plan.traceId}`)
     const say = (line: string) => this.say(line)
     await runCall(bus, plan, {flags, show, output: this.output, say, signal: this.stop})

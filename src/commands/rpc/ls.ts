@@ -29,7 +29,7 @@ export default class RpcLs extends BusCommand<Found[] | undefined> {
   async run(): Promise<Found[] | undefined> {
     const {flags} = await this.parse(RpcLs)
     const {prefix = defaultPrefix, watch} = flags
-    await using bus = await this.openBus({stream: watch})
+    await using bus = await this.openBus({stream: watch, writes: true})
     await using calls = watch ? await bus.subscribe(`${prefix}.>`) : undefined
     if (watch) this.say(`listening on ${prefix}.>`)
     const found = await discover(bus, {prefix, signal: this.stop})

@@ -64,7 +64,7 @@ export default class Serve extends ServeCommand {
     const queue = queueOf(flags)
     const producer = await chooseProducer(flags, this.programOf(this.stop), this.stop)
     const show = streamedView(this.jsonEnabled(), isTerminal(1), await this.paint(1))
-    await using bus = await this.openBus({stream: true})
+    await using bus = await this.openBus({stream: true, writes: true})
     const {streams, failed, left, ignored, dropped, ms} = await serveStreams(bus, {
       ...{subject, queue, producer, concurrency, forMs, idleMs, signal: this.stop},
       onLive: () => this.say(liveLine(subject, queue, undefined)),

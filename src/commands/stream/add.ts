@@ -30,7 +30,7 @@ export default class StreamAdd extends BusCommand<StreamDocument> {
   async run(): Promise<StreamDocument> {
     const {args, flags} = await this.parse(StreamAdd)
     const settings = streamSettings(args.stream, args.subject, flags)
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     const make = () => bus.streams.add(settings)
     const {found, info} = flags['if-missing']
       ? await findOrMake(() => bus.streams.info(args.stream), make)

@@ -37,7 +37,7 @@ export default class StreamOpen extends BusCommand {
     const screen = {terminal: isTerminal(1), paint: await this.paint(1), onFailure: warn}
     const {view, options} = await planOpen(openFlags, screen, this.stop)
     using tape = flags.record === undefined ? undefined : openTape(flags.record)
-    await using bus = await this.openBus({stream: true})
+    await using bus = await this.openBus({stream: true, writes: true})
     await using client = new StreamClient(bus, {warn})
     const followed = await follow(client, {
       ...options,

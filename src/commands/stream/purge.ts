@@ -35,7 +35,7 @@ export default class StreamPurge extends BusCommand<StreamPurgeResult> {
 
   async run(): Promise<StreamPurgeResult> {
     const {args, flags} = await this.parse(StreamPurge)
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     const {state} = await bus.streams.info(args.stream)
     await confirm(purgeText(args.stream, state.messages, flags), {yes: flags.yes, signal: this.stop})
     let purged = 0

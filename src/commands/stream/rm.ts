@@ -21,7 +21,7 @@ export default class StreamRm extends BusCommand<StreamRmResult> {
 
   async run(): Promise<StreamRmResult> {
     const {args, flags} = await this.parse(StreamRm)
-    await using bus = await this.openBus()
+    await using bus = await this.openBus({writes: true})
     const info = await bus.streams.info(args.stream)
     await confirm(`remove stream ${args.stream} with ${holding(info)}`, {yes: flags.yes, signal: this.stop})
     await bus.streams.remove(args.stream)

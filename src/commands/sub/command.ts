@@ -74,7 +74,11 @@ export default class Sub extends BusCommand {
       notices++
       say(text)
     }
-    await using bus = await this.openBus({stream: true, notify})
+    await using bus = await this.openBus({
+      stream: true,
+      writes: flags.queue !== undefined || flags.durable !== undefined,
+      notify,
+    })
     const {from, stream, durable: name, create, count, to = flags.end ? 'end' : undefined} = flags
     const reading = from && (await openReading(bus.streams, subjects, {from, to, stream}))
     const wishes = {

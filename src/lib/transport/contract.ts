@@ -63,6 +63,9 @@ export interface Transport extends AsyncDisposable {
   /** Patterns to which clients are subscribed; absent on a bus that does not know them. */
   interests?(): Promise<readonly string[]>
 
+  /** Throws `denied` if nothing can be published or changed; absent if only an attempt can tell. */
+  checkWritable?(): void
+
   /** Stored messages. */
   readonly streams: Streams
 
@@ -150,6 +153,11 @@ export interface Notice {
 
 /** How to open a bus, and the callback for events. */
 export interface OpenOptions extends ServerOptions {
+  /**
+   * Opens a bus file for reading only: nothing is created or written, and every write fails with `denied`. This is also the case
+   * if the user has no permission to write. Fails with `usage` for any other bus.
+   */
+  readonly readOnly?: boolean | undefined
   /** Name shown in lists of clients, such as `bus sub`. */
   readonly name?: string | undefined
   readonly notify?: ((notice: Notice) => void) | undefined

@@ -42,8 +42,10 @@ export interface FileFacts {
   readonly bytes: number
   readonly freeBytes: number
   readonly walBytes: number
-  /** Bytes in the WAL that are not yet in the file. */
-  readonly unwrittenBytes: number
+  /** Bytes in the WAL that are not yet in the file; absent if the file is open for reading only and this is unknown. */
+  readonly unwrittenBytes?: number | undefined
+  /** Open for reading only. */
+  readonly isReadOnly: boolean
   /** Processes that have the file open, if the system reports them. */
   readonly holders: readonly Holder[]
   /** The findings of `quick_check`; empty if the file is intact. */

@@ -12,6 +12,8 @@ export interface Scheme {
   open(url: string, options: OpenOptions): Promise<Transport>
   /** For a file: the options that may follow its path in the URL. */
   readonly options?: RegExp
+  /** Can be opened for reading only. */
+  readonly isReadable?: boolean
   /** Throws `usage` for unknown options, if they can be checked without the driver. */
   readonly check?: (url: string) => void
 }
@@ -23,7 +25,7 @@ const nats: Scheme = {
 
 const schemes: Readonly<Record<string, Scheme>> = {
   ...Object.fromEntries(Object.keys(serverSchemes).map((name) => [name, nats])),
-  sqlite: {place: 'file', options: /\?[\w-]+(=[^/?]*)?$/, check: parseBusFile, open: openBusFile},
+  sqlite: {place: 'file', options: /\?[\w-]+(=[^/?]*)?$/, isReadable: true, check: parseBusFile, open: openBusFile},
   libbus: {
     place: 'file',
     options: /\?.*$/s,

@@ -22,6 +22,7 @@ type Values = Record<string, unknown>
 interface Globals extends BusFlags {
   readonly quiet: boolean
   readonly 'no-color': boolean
+  readonly 'read-only': boolean
 }
 
 /** A file of src/commands. */
@@ -32,6 +33,8 @@ export interface CommandModule {
 interface BusWishes extends OpenOptions {
   /** The command runs until it is stopped, so it waits for a lost connection; otherwise it fails immediately. */
   readonly stream?: boolean | undefined
+  /** The command publishes or changes something: it fails with `denied` where that is not possible. */
+  readonly writes?: boolean | undefined
   /** The name of a context, as given to `--context`. */
   readonly context?: string | undefined
   /** A URL or the name of a context, which replaces the flags. */
@@ -50,7 +53,7 @@ export abstract class BusCommand<Result = void> extends Command {
   readonly #stop = new AbortController()
   #signals: Disposable | undefined
   #output: Output | undefined
-  #globals: Globals = {quiet: false, 'no-color': false}
+  #globals: Globals = {quiet: false, 'no-color': false, 'read-only': false}
 
   /** Runs this command with the words after its name. Reports failures and sets the exit code. */
   static start(this: Startable, argv: string[], config: Config): Promise<unknown> {
@@ -74,7 +77,13 @@ export abstract class BusCommand<Result = void> extends Command {
   }
 
   /** Opens the chosen bus. Prints warnings first, and on a terminal which bus it is and why. */
-  protected async openBus({stream = false, context, bus: other, ...options}: BusWishes = {}): Promise<Transport> {
+  protected async openBus({
+    stream = false,
+    writes = false,
+    context,
+    bus: other,
+    ...options
+  }: BusWishes = {}): Promise<Transport> {
     const wanted = other === undefined ? {...this.#globals, ...(context !== undefined && {context})} : otherBus(other)
     const {url, why, server, warnings} = await findBus(wanted, process.env)
     for (const warning of warnings) tell(`warning: ${talk(warning)}\n`)
@@ -83,10 +92,12 @@ export abstract class BusCommand<Result = void> extends Command {
       name: this.#name,
       signal: this.stop,
       notify: ({text}) => this.say(text),
+      ...(other === undefined && this.#globals['read-only'] && {readOnly: true}),
       ...(!stream && {maxReconnects: 0}),
       ...server,
       ...options,
     })
+    if (writes) await closeUnlessWritable(bus)
     if (isTerminal(2) && !this.jsonEnabled()) {
       this.say(`${url} (${why})`, (await this.paint(2))?.dim)
     }
@@ -193,6 +204,15 @@ export abstract class BusCommand<Result = void> extends Command {
 
   protected override toErrorJson(error: unknown): object {
     return errorJson(error)
+  }
+}
+
+async function closeUnlessWritable(bus: Transport): Promise<void> {
+  try {
+    bus.checkWritable?.()
+  } catch (error) {
+    await bus.close()
+    throw error
   }
 }
 

@@ -34,7 +34,7 @@ export abstract class ServeCommand extends BusCommand {
     const handler = await choose(this.programOf(kill.signal))
     const show = servedView(flags.json, isTerminal(1), await this.paint(1))
     using _ = whenLeaving(this.stop, () => kill.abort())
-    await using bus = await this.openBus({stream: true})
+    await using bus = await this.openBus({stream: true, writes: true})
     const service: Service = {
       ...{...served, handler, signal: this.stop, concurrency: flags.concurrency ?? 16},
       ...{count: flags.count, forMs: flags.for, idleMs: flags.idle},

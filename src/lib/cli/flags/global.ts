@@ -13,6 +13,7 @@ export const globalFlags = {
     charAliases: ['s'],
   }),
   context: text('saved context to use', '<name>', global),
+  'read-only': toggle('only read the bus file', global),
   json: toggle('write results and errors as JSON', global),
   timeout: timeoutFlag(5000),
   quiet: toggle('print only errors and security warnings to stderr', global),

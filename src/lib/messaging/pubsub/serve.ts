@@ -40,6 +40,7 @@ const instantBatch = 256
  */
 export async function serve(bus: Transport, service: Service): Promise<ServeResult> {
   const started = performance.now()
+  bus.checkWritable?.()
   await using subscription = await bus.subscribe(service.subject, {queue: service.queue})
   const onFailure = () => void subscription.close()
   const work = new Work(bus, {...service, onFailure})

@@ -51,6 +51,7 @@ export async function register(
   handle: MethodHandler,
   options: RegisterOptions = {},
 ): Promise<Registration> {
+  bus.checkWritable?.()
   const subscription = await bus.subscribe(subject, options)
   const open = new Set<Promise<void>>()
   const serveOne = (message: Message) => {

@@ -67,6 +67,7 @@ interface Open {
 /** Serves response streams until a bound is reached or `signal` aborts; then closes those that are open, and flushes. */
 export async function serveStreams(bus: Transport, service: StreamService): Promise<StreamsServed> {
   const started = performance.now()
+  bus.checkWritable?.()
   await using subscription = await bus.subscribe(service.subject, {queue: service.queue})
   using presence = new Presence(bus, service.presence)
   const shutdown = new AbortController()

@@ -18,7 +18,7 @@ export class FileConnection {
   constructor(file: BusFile, {name, notify}: OpenOptions) {
     this.url = `sqlite:${file.path}`
     this.file = file
-    this.wakeFiles = new WakeFiles(file.real)
+    this.wakeFiles = new WakeFiles(file.real, file.lock.isReadOnly)
     this.notify = (notice) => notify?.(notice)
     this.#name = name
   }

@@ -11,8 +11,11 @@ import {fileKind} from '../../core/trusted-file.ts'
 const groupWrites = 0o020
 const othersWrite = 0o002
 
-/** Fails with `connect` or `denied` before anything is opened. `full` need not exist; `path` names it in the sentence. */
-export function checkDatabaseFiles(full: string, path: string): void {
+/**
+ * Fails with `connect` or `denied` before anything is opened. `full` need not exist; `path` names it in the sentence. A file
+ * that is only read may belong to another user, unless it is in a folder where anybody can write.
+ */
+export function checkDatabaseFiles(full: string, path: string, isReading = false): void {
   const link = statOf(full)
   const main = link?.isSymbolicLink() ? statSync(full, {throwIfNoEntry: false}) : link
   if (link === undefined || main === undefined) {
@@ -24,7 +27,7 @@ export function checkDatabaseFiles(full: string, path: string): void {
   if (!main.isFile() && !main.isDirectory()) throw irregular(path, main)
   if (process.geteuid === undefined) return
   if (link !== main && ![process.geteuid(), 0, main.uid].includes(link.uid)) throw foreign(path, link)
-  if (isForeignDatabase(real, main)) throw foreign(path, main)
+  if (isForeignDatabase(real, main, isReading)) throw foreign(path, main)
   checkParts(real, path, main)
 }
 
@@ -40,11 +43,11 @@ function checkParts(real: string, path: string, main: Stats | undefined): void {
 }
 
 /** Where anybody can write, sharing with a group says nothing, and root too uses only its own. */
-function isForeignDatabase(real: string, main: Stats): boolean {
+function isForeignDatabase(real: string, main: Stats, isReading: boolean): boolean {
   const own = process.geteuid?.() ?? 0
   if (main.uid === own || main.uid === 0) return false
   if ((statSync(dirname(real)).mode & othersWrite) !== 0) return true
-  return own !== 0 && !isShared(main)
+  return own !== 0 && !isReading && !isShared(main)
 }
 
 function isForeignPart(stat: Stats, main: Stats | undefined): boolean {

@@ -26,13 +26,19 @@ export class Lock {
   readonly #db: Db
   readonly #what: string
   readonly #beforeCommit: () => void
+  /** The error of every write; undefined if the database can be written. */
+  readonly #refusal: (() => BusError) | undefined
   readonly #begin
   readonly #commit
   #read: {run(): unknown} | undefined
   readonly #cell = new Int32Array(new SharedArrayBuffer(4))
 
-  /** `what` names the file in errors; `beforeCommit` throws if nothing may be written any more. */
-  constructor(db: Db, what: string, beforeCommit: () => void = () => {}) {
+  /**
+   * `what` names the file in errors; `beforeCommit` throws if nothing may be written any more. With `refusal` the database is
+   * open for reading only, and every write fails with this error.
+   */
+  constructor(db: Db, what: string, beforeCommit: () => void = () => {}, refusal?: () => BusError) {
+    this.#refusal = refusal
     this.#db = db
     this.#what = what
     this.#beforeCommit = beforeCommit
@@ -40,11 +46,21 @@ export class Lock {
     this.#commit = db.prepare('COMMIT')
   }
 
+  get isReadOnly(): boolean {
+    return this.#refusal !== undefined
+  }
+
+  /** Throws when the database is open for reading only. */
+  checkWritable(): void {
+    if (this.#refusal !== undefined) throw this.#refusal()
+  }
+
   /**
    * Runs `work` in a write transaction; blocks for at most about 3 ms at its begin and at its commit, then returns `busy`.
    * Without a write-ahead log the commit waits for readers: then `work` has run in vain, and is run again.
    */
   tryWrite<T>(work: () => T): T | typeof busy {
+    this.checkWritable()
     if (!this.#runSoon(this.#begin)) return busy
     try {
       const result = work()

@@ -33,7 +33,8 @@ const maxPayload = 64 * 1024 * 1024
  * `openFile`.
  */
 export async function openSqlite(path: string, options: OpenOptions = {}, isSynchronous = false): Promise<Transport> {
-  return new SqliteBus(new FileConnection(openFile(path, isSynchronous), options))
+  const {readOnly: isReadOnly} = options
+  return new SqliteBus(new FileConnection(openFile(path, {isSynchronous, isReadOnly}), options))
 }
 
 class SqliteBus implements Transport, PublishEvents {
@@ -77,13 +78,18 @@ class SqliteBus implements Transport, PublishEvents {
   }
 
   async request(message: Outgoing, options?: RequestOptions): Promise<Message> {
-    this.#check()
+    this.checkWritable()
     return this.#reading().request(message, options)
   }
 
   requestMany(message: Outgoing, options?: ManyOptions): AsyncIterable<Message> {
-    this.#check()
+    this.checkWritable()
     return this.#reading().requestMany(message, options)
+  }
+
+  checkWritable(): void {
+    this.#check()
+    this.#connection.file.lock.checkWritable()
   }
 
   get streams(): Streams {
@@ -166,6 +172,7 @@ class SqliteBus implements Transport, PublishEvents {
   }
 
   #startPublishing(): BatchPublisher {
+    this.checkWritable()
     try {
       return new BatchPublisher(this.#connection, this)
     } catch (error) {
@@ -202,7 +209,10 @@ class SqliteBus implements Transport, PublishEvents {
       push: this.#push,
       failure: (error) => this.#failure(error),
       touch: (wakeFile) => wakeFiles.touch(wakeFile),
-      watch: (patterns) => receiver.watch(patterns),
+      watch: (patterns) => {
+        file.checkFollowable()
+        receiver.watch(patterns)
+      },
       readers: receiver.members,
       members: receiver.consuming,
     })

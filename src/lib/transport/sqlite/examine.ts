@@ -5,14 +5,17 @@ import type {Facts} from '../contract.ts'
 import type {Examination, Exposed, FileFacts, Holder} from '../examination.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {FileConnection} from './connection.ts'
-import type {Db} from './db.ts'
+import {type Db, systemCode} from './db.ts'
 import type {BusFile} from './file.ts'
 
 const mostDamage = 20
 
-/** A round trip is an empty write transaction, for which every publish waits. */
+/** A round trip is an empty write transaction, for which every publish waits; a read if the file is open for reading only. */
 export async function sqliteFacts({db, lock}: BusFile): Promise<Facts> {
-  const roundTripsMs = await timeRoundTrips(() => lock.write(() => undefined))
+  const lookup = db.prepare('SELECT max(seq) FROM msg')
+  const roundTripsMs = await timeRoundTrips(async () =>
+    lock.isReadOnly ? lock.read(() => lookup.get()) : lock.write(() => undefined),
+  )
   const number = (sql: string) => Number(db.prepare(sql).pluck().get())
   return {
     software: 'SQLite',
@@ -36,7 +39,8 @@ export function examineFile({file: {path, db, lock}, clients}: FileConnection): 
     bytes: number('SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()'),
     freeBytes: number('SELECT freelist_count * page_size FROM pragma_freelist_count(), pragma_page_size()'),
     walBytes: statSync(`${full}-wal`, {throwIfNoEntry: false})?.size ?? 0,
-    unwrittenBytes: unwritten(db) * number('PRAGMA page_size'),
+    ...unwritten(db, number('PRAGMA page_size')),
+    isReadOnly: lock.isReadOnly,
     holders: holdersOf(full),
     damage: damageOf(db),
     clients: live,
@@ -46,10 +50,15 @@ export function examineFile({file: {path, db, lock}, clients}: FileConnection): 
   return {...(ahead > 0 && {clockAheadMs: ahead}), file}
 }
 
-/** Pages of the WAL that are not in the file yet. */
-function unwritten(db: Db): number {
-  const [state] = db.pragma('wal_checkpoint(NOOP)') as {log: number; checkpointed: number}[]
-  return state === undefined ? 0 : Math.max(0, state.log - state.checkpointed)
+/** What is in the WAL and not in the file yet. */
+function unwritten(db: Db, pageSize: number): Pick<FileFacts, 'unwrittenBytes'> {
+  try {
+    const [state] = db.pragma('wal_checkpoint(NOOP)') as {log: number; checkpointed: number}[]
+    return {unwrittenBytes: state === undefined ? 0 : Math.max(0, state.log - state.checkpointed) * pageSize}
+  } catch (error) {
+    if (systemCode(error).startsWith('SQLITE_READONLY')) return {}
+    throw error
+  }
 }
 
 function damageOf(db: Db): string[] {

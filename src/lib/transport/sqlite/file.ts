@@ -22,6 +22,7 @@ import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {checkDatabaseFiles} from './database-files.ts'
 import {applicationId, type Db, damageError, databaseError, isBusy, Lock, patienceMs, systemCode} from './db.ts'
+import {openForReading, type ReadOnlyReason, readOnlyError, readOnlyReason, snapshotError} from './read-only.ts'
 import {busFileSchema, schemaVersion} from './schema.ts'
 import {checkLog, WalChain} from './wal-chain.ts'
 
@@ -42,15 +43,22 @@ export class BusFile {
   /** The path of the file itself if `path` is a symbolic link: SQLite puts the log beside this one. */
   readonly real: string
   readonly #full: string
-  readonly #chain: WalChain
+  readonly #isSnapshot: boolean
+  readonly #chain: WalChain | undefined
   readonly #was: Readonly<Record<Suffix, string | undefined>>
   #restUntil = 0
   #isLost = false
 
   /** For a database that `openFile` has opened at `real`. */
-  constructor(path: string, db: Db, real: string) {
+  constructor(
+    path: string,
+    db: Db,
+    real: string,
+    readOnly?: {readonly reason: ReadOnlyReason; readonly isSnapshot: boolean},
+  ) {
     this.path = path
     this.db = db
+    this.#isSnapshot = readOnly?.isSnapshot === true
     this.#full = resolve(path)
     this.real = real
     this.#was = {
@@ -58,11 +66,13 @@ export class BusFile {
       '-wal': identityOf(`${this.real}-wal`),
       '-shm': identityOf(`${this.real}-shm`),
     }
-    this.#chain = new WalChain(db)
-    this.lock = new Lock(db, `the bus file ${path}`, () => {
+    this.#chain = readOnly === undefined ? new WalChain(db) : undefined
+    const beforeCommit = () => {
       this.check()
-      this.#chain.extend()
-    })
+      this.#chain?.extend()
+    }
+    const refusal = readOnly && (() => readOnlyError(path, readOnly.reason))
+    this.lock = new Lock(db, `the bus file ${path}`, beforeCommit, refusal)
   }
 
   /** Throws `connect` if the file is no longer at its path. */
@@ -74,6 +84,11 @@ export class BusFile {
       if (is !== this.#was[suffix] && this.#was[suffix] !== undefined) this.#lost(suffix, is === undefined)
     }
     this.#restUntil = now + restMs
+  }
+
+  /** Throws `denied` if new messages cannot be seen. */
+  checkFollowable(): void {
+    if (this.#isSnapshot) throw snapshotError(this.path)
   }
 
   /**
@@ -90,7 +105,7 @@ export class BusFile {
   close(): void {
     this.db.close()
     // If a link now points elsewhere, the file itself and its users are left unchanged.
-    if (!this.#isLost || this.#isOurs('')) return
+    if (!this.#isLost || this.lock.isReadOnly || this.#isOurs('')) return
     try {
       if (this.#isOurs('-shm')) rmSync(`${this.real}-shm`)
       if (this.#isOurs('-wal')) renameSync(`${this.real}-wal`, `${this.real}-wal.lost`)
@@ -119,12 +134,21 @@ function identityOf(path: string): string | undefined {
   return stat && `${stat.dev}:${stat.ino}`
 }
 
+export interface FileOptions {
+  /** Commits wait for the disk. */
+  readonly isSynchronous?: boolean | undefined
+  /** Nothing is written; also the case if the user has no permission to write. */
+  readonly isReadOnly?: boolean | undefined
+}
+
 /**
- * Opens the bus file at `path`, which is created if it does not exist; with `isSynchronous` its commits wait for the disk.
- * Fails with `connect` or `denied`; a file that is not a bus file is left untouched.
+ * Opens the bus file at `path`, which is created if it does not exist. Fails with `connect` or `denied`; a file that is not a
+ * bus file is left untouched.
  */
-export function openFile(path: string, isSynchronous = false): BusFile {
+export function openFile(path: string, {isSynchronous = false, isReadOnly = false}: FileOptions = {}): BusFile {
   const full = resolve(path)
+  const reason = isReadOnly ? 'asked' : readOnlyReason(full)
+  if (reason !== undefined) return openReadOnly(path, full, reason)
   let isNew = false
   let real = full
   let db: Db
@@ -149,6 +173,24 @@ export function openFile(path: string, isSynchronous = false): BusFile {
     return file
   } catch (error) {
     closeUntouched(db, full)
+    throw openError(path, error)
+  }
+}
+
+function openReadOnly(path: string, full: string, reason: ReadOnlyReason): BusFile {
+  let opened: ReturnType<typeof openForReading> | undefined
+  try {
+    checkDatabaseFiles(full, path, true)
+    const real = realpathSync.native(full)
+    checkOneName(path, real)
+    checkLog(real)
+    opened = openForReading(real, path)
+    const {db} = opened
+    if (!isBusFile(db, path)) throw new BusError('connect', `${path} is empty, not a bus file`)
+    db.exec('PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0')
+    return new BusFile(path, db, real, {reason, isSnapshot: opened.isSnapshot})
+  } catch (error) {
+    opened?.db.close()
     throw openError(path, error)
   }
 }

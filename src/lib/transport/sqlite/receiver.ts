@@ -92,6 +92,9 @@ export class FileReceiver {
   }
 
   subscribe(patterns: readonly string[], options: SubscribeOptions): Promise<Subscription> {
+    const {file} = this.#connection
+    if (options.queue !== undefined) file.lock.checkWritable()
+    file.checkFollowable()
     this.watch(patterns)
     return options.queue === undefined
       ? this.#subscribe(patterns, options)
@@ -182,6 +185,7 @@ export class FileReceiver {
   /** Announces an interest; messages committed after the returned cursor are for it, too. */
   #announce(interest: Interest, also?: (end: Cursor) => void): Promise<Cursor> {
     const {file, clients} = this.#connection
+    if (file.lock.isReadOnly) return Promise.resolve(this.log.end())
     return file.lock.write(() => {
       const end = this.log.end()
       also?.(end)

@@ -26,13 +26,15 @@ const byte = new Uint8Array([0x21])
 
 export class WakeFiles {
   readonly #folder: string
+  readonly #isReadOnly: boolean
   readonly #fds = new Map<string, number>()
   readonly #watchers = new Map<string, FSWatcher>()
   #own: string | undefined
 
-  /** For the bus file at `path`. */
-  constructor(path: string) {
+  /** For the bus file at `path`. With `isReadOnly` nothing is created, and polling finds the commits. */
+  constructor(path: string, isReadOnly = false) {
     this.#folder = `${path}.bells`
+    this.#isReadOnly = isReadOnly
   }
 
   /** Wakes the watchers of this file after a COMMIT; if it cannot be written, their poll finds the commit. */
@@ -49,6 +51,7 @@ export class WakeFiles {
 
   /** Calls `touched` after each touch of these files, or of any file if there are many or none is named. */
   watch(names: readonly string[] | 'all', touched: () => void): void {
+    if (this.#isReadOnly) return
     this.#makeFolder()
     if (this.#watchers.has('')) return
     const watched = new Set([...this.#watchers.keys(), ...(names === 'all' ? [] : names)])

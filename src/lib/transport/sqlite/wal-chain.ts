@@ -81,15 +81,24 @@ function openLog(path: string): number | undefined {
   }
 }
 
-/** By device and inode. Never closed: that would drop the POSIX locks of everything that this process has open of the file. */
+/** By device and inode. */
 const descriptors = new Map<string, number>()
 
-/** The link of a bus file without its log; undefined if it is not a bus file, or not yet. */
-function linkOf(path: string, pageSize: number): string | undefined {
+/**
+ * A descriptor for reading the file at `path`. Never closed: that would drop the POSIX locks of everything that this process has
+ * open of the file.
+ */
+export function descriptorOf(path: string): number {
   const {dev, ino} = statSync(path)
   const key = `${dev}:${ino}`
   const fd = descriptors.get(key) ?? openSync(path, 'r')
   descriptors.set(key, fd)
+  return fd
+}
+
+/** The link of a bus file without its log; undefined if it is not a bus file, or not yet. */
+function linkOf(path: string, pageSize: number): string | undefined {
+  const fd = descriptorOf(path)
   const pages = Buffer.alloc(chainPage * pageSize)
   readSync(fd, pages, 0, pages.length, 0)
   if (!isOfBusFile(pages)) return undefined

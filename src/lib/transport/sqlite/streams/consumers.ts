@@ -90,6 +90,7 @@ export class SqliteConsumers implements Consumers {
 
   async consume(name: string, consumer: string, options: ConsumeOptions = {}): Promise<Consuming> {
     const {durables, clients, lock, members, settle, notify, watch} = this.#deps
+    lock.checkWritable()
     const stream = await settle(name)
     const durable = durables.get(stream, consumer)
     if (options.signal?.aborted) throw interruptedError()

@@ -159,7 +159,8 @@ export class SqliteStreams implements StoredStreams {
   async #settle(name: string): Promise<KeptStream> {
     const {lock, catalogue, limits} = this.#deps
     const stream = lock.read(() => catalogue.find(name))
-    while (lock.read(() => limits.hasExpired(stream, Date.now()))) {
+    // Without permission to write, expired messages are still shown.
+    while (!lock.isReadOnly && lock.read(() => limits.hasExpired(stream, Date.now()))) {
       if (await lock.write(() => limits.expire(stream, Date.now()))) break
     }
     return stream
@@ -188,6 +189,8 @@ async function fileId(db: Db, lock: Lock): Promise<string> {
   const find = db.prepare("SELECT v FROM meta WHERE k = 'id'").pluck()
   const known = lock.read(() => find.get()) as string | undefined
   if (known !== undefined) return known
+  // A file of an earlier version, which cannot get an id now.
+  if (lock.isReadOnly) return ''
   await lock.write(() => db.exec("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(16))))"))
   return String(lock.read(() => find.get()))
 }
