@@ -1,7 +1,7 @@
 /** Deliveries that a reader of a durable consumer has taken and not yet settled, each message once. */
 import {BusError} from '../core/errors.ts'
 import {Interval} from '../core/time/timer.ts'
-import type {ConsumerConfig, ConsumerInfo, Delivery} from './streams-contract.ts'
+import type {ConsumerInfo, Consumers, Consuming, Delivery} from './streams-contract.ts'
 
 type Settlement = 'ack' | 'term'
 
@@ -34,17 +34,34 @@ export function checkNoneLost({stream, config, pending, ackPending}: ConsumerInf
  * A server redelivers a message when its ack wait has ended, or when it lost the acknowledgement. Such a copy is not handled
  * again: a newer copy of a message in progress replaces the earlier one, and a settled message is settled again. A first
  * delivery is always new, because the consumer may have been reset.
+ *
+ * With ack policy `all` an acknowledgement covers every earlier message, also those that other clients have in flight.
+ * So a settled message is held until all earlier ones are settled here, and none is in flight elsewhere.
  */
 export class Deliveries {
+  readonly #info: ConsumerInfo
   readonly #inProgress = new Map<number, Delivery>()
   /**
    * Sequences that were settled, at their index modulo the size, so that a later one replaces a much earlier one; negative for
    * `term`.
    */
   readonly #settled = new Float64Array(remembered)
+  /** With ack policy `all`. */
+  readonly #prefix: SettledPrefix | undefined
 
+  constructor(info: ConsumerInfo) {
+    this.#info = info
+    if (info.config.ack === 'all') this.#prefix = new SettledPrefix()
+  }
+
+  /** Messages that are not acknowledged, also those that are held. */
   get size(): number {
     return this.#inProgress.size
+  }
+
+  /** Messages that are settled and not acknowledged, because of earlier ones. */
+  get held(): number {
+    return this.#prefix?.held ?? 0
   }
 
   /** Adds deliveries, and returns those that are not copies. */
@@ -55,10 +72,43 @@ export class Deliveries {
   }
 
   /** Acknowledges a message, or terminates it. */
-  settle({seq = 0}: Delivery, settlement: Settlement, reason?: string): void {
-    const delivery = this.#remove(seq, settlement)
-    if (settlement === 'term') delivery?.from.term(delivery, reason)
-    else delivery?.from.ack(delivery)
+  settle(delivery: Delivery, settlement: Settlement, reason?: string): void {
+    if (this.#prefix !== undefined) {
+      this.#acknowledge(this.#prefix.settle([delivery]))
+      return
+    }
+    const newest = this.#remove(delivery.seq ?? 0, settlement)
+    if (settlement === 'term') newest?.from.term(newest, reason)
+    else newest?.from.ack(newest)
+  }
+
+  /** Acknowledges messages. */
+  settleAll(deliveries: readonly Delivery[]): void {
+    if (this.#prefix !== undefined) this.#acknowledge(this.#prefix.settle(deliveries))
+    else for (const delivery of deliveries) this.settle(delivery, 'ack')
+  }
+
+  /**
+   * Asks the consumer for its state and how many messages others have in flight; if none, acknowledges what is held. What
+   * is on its way here counts as in flight elsewhere.
+   */
+  async ask(consumers: Pick<Consumers, 'info'>): Promise<{readonly info: ConsumerInfo; readonly others: number}> {
+    const before = this.size
+    const info = await consumers.info(this.#info.stream, this.#info.config.name)
+    const others = Math.max(0, info.ackPending - Math.min(before, this.size))
+    if (others === 0) this.#acknowledge(this.#prefix?.release((seq) => this.#inProgress.has(seq)) ?? [])
+    return {info, others}
+  }
+
+  /** What to say when a reader ends and messages are held. */
+  heldError(): BusError {
+    const {stream, config} = this.#info
+    const what = this.held === 1 ? '1 message is' : `${this.held} messages are`
+    const sentence = `${what} not acknowledged: ${config.name} of ${stream} has ack policy all, and earlier messages are in flight or to be redelivered`
+    return new BusError('timeout', sentence, {
+      data: {stream, consumer: config.name, unacknowledged: this.held},
+      try: [`bus consumer info ${stream} ${config.name}`, 'again after the ack wait'],
+    })
   }
 
   /** Returns a message for redelivery. */
@@ -77,16 +127,21 @@ export class Deliveries {
   }
 
   /** Extends the ack wait of all deliveries at an interval, until it is disposed. */
-  keepAlive({ackWaitMs, backoffMs}: Pick<ConsumerConfig, 'ackWaitMs' | 'backoffMs'>): Interval {
+  keepAlive(): Interval {
+    const {ackWaitMs, backoffMs} = this.#info.config
     const everyMs = Math.max(20, Math.min(ackWaitMs, ...backoffMs) / 3)
     return new Interval(everyMs, () => {
       for (const delivery of this.#inProgress.values()) delivery.from.working(delivery)
     })
   }
 
-  /** Removes a message that is acknowledged together with a later one. */
-  forget({seq = 0}: Delivery): void {
-    this.#remove(seq, 'ack')
+  /** Acknowledges the last of these, and with it those before it. */
+  #acknowledge(covered: readonly number[]): void {
+    for (const seq of covered.slice(0, -1)) this.#remove(seq, 'ack')
+    const last = covered.at(-1)
+    if (last === undefined) return
+    const newest = this.#remove(last, 'ack')
+    newest?.from.ack(newest)
   }
 
   #remove(seq: number, settlement: Settlement): Delivery | undefined {
@@ -106,6 +161,62 @@ export class Deliveries {
     }
     const before = this.#inProgress.size
     this.#inProgress.set(seq, delivery)
+    this.#prefix?.add(delivery)
     return this.#inProgress.size > before
+  }
+}
+
+/** The sequences that came here, in order, and how far all of them are settled and nothing is in flight elsewhere. */
+class SettledPrefix {
+  readonly #open: number[] = []
+  readonly #settled = new Set<number>()
+  /** Gaps in the deliveries that are known to be closed, per member. */
+  readonly #gaps = new Map<Consuming, number>()
+  /** Messages up to `#deliveredSeq` that others had in flight when the last member joined, and that have not come here. */
+  #outstanding = 0
+  #deliveredSeq = 0
+  /** Others were delivered messages between those that came here. */
+  #hasGaps = false
+
+  /** Settled behind one that is not, or that is elsewhere. */
+  get held(): number {
+    return this.#settled.size
+  }
+
+  add({seq = 0, from}: Delivery): void {
+    this.#follow(from)
+    const before = this.#open.findLastIndex((other) => other <= seq)
+    if (this.#open[before] === seq) return
+    if (seq <= this.#deliveredSeq) this.#outstanding--
+    this.#open.splice(before + 1, 0, seq)
+  }
+
+  /** Returns the sequences that nothing unsettled precedes any more. */
+  settle(deliveries: readonly Delivery[]): readonly number[] {
+    for (const {seq = 0} of deliveries) this.#settled.add(seq)
+    if (this.#outstanding > 0 || this.#hasGaps) return []
+    const open = this.#open.findIndex((seq) => !this.#settled.has(seq))
+    const covered = this.#open.splice(0, open < 0 ? this.#open.length : open)
+    for (const seq of covered) this.#settled.delete(seq)
+    return covered
+  }
+
+  /** As `settle`: nothing is in flight elsewhere. What was given back is settled by others. */
+  release(isInProgress: (seq: number) => boolean): readonly number[] {
+    this.#outstanding = 0
+    this.#hasGaps = false
+    const here = this.#open.filter(isInProgress)
+    this.#open.splice(0, this.#open.length, ...here)
+    return this.settle([])
+  }
+
+  #follow(from: Consuming): void {
+    const gaps = this.#gaps.get(from)
+    if (gaps === undefined) {
+      this.#outstanding = Math.max(0, from.joined.ackPending - this.#open.length)
+      this.#deliveredSeq = from.joined.deliveredSeq
+    }
+    if (from.gaps > (gaps ?? 0)) this.#hasGaps = true
+    if (from.gaps !== gaps) this.#gaps.set(from, from.gaps)
   }
 }

@@ -305,6 +305,10 @@ export interface Consuming extends AsyncDisposable {
   take(max: number, waitMs?: number): Promise<readonly Delivery[]>
   /** It was closed, its signal aborted, or `max` were taken. */
   readonly ended: boolean
+  /** The consumer as it was when this member joined. */
+  readonly joined: Pick<ConsumerInfo, 'deliveredSeq' | 'ackPending'>
+  /** How often other members were delivered messages between those that came here, as far as it is known. */
+  readonly gaps: number
   /**
    * Acknowledges. On an `all` consumer this covers all earlier messages; on a `none` consumer it does nothing. Queued: see
    * `flush`.

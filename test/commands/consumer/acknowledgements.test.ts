@@ -4,6 +4,7 @@ import {afterAll, beforeAll, describe, expect, onTestFinished, test} from 'vites
 import {Broker} from '../../../src/lib/protocols/broker/broker.ts'
 import type {Transport} from '../../../src/lib/transport/contract.ts'
 import {open} from '../../../src/lib/transport/open.ts'
+import type {Delivery} from '../../../src/lib/transport/streams-contract.ts'
 import {onBothBuses, type StoredScene} from '../../both-buses.ts'
 import {bus, start} from '../../bus.ts'
 import {NatsServer} from '../../nats-server.ts'
@@ -148,7 +149,7 @@ describe('acknowledgements that are not confirmed', () => {
 onBothBuses((newScene) => {
   async function allConsumer(scene: StoredScene, count: number): Promise<number[]> {
     const seqs = await filled(scene.transport, count)
-    await scene.transport.streams.consumers.add('S', {name: 'c', ack: 'all', ackWaitMs: 1000})
+    await scene.transport.streams.consumers.add('S', {name: 'c', ack: 'all', ackWaitMs: 1000, filters: ['s.>']})
     return seqs
   }
 
@@ -215,6 +216,94 @@ onBothBuses((newScene) => {
       first.kill('SIGKILL')
       await first.ended
       expect((await left(scene)).sort((a, b) => Number(a) - Number(b))).toEqual(numbers(1, 20))
+    })
+
+    /** Another client, with the first three messages in flight. */
+    async function peerWithThree(scene: StoredScene): Promise<void> {
+      const other = await open(scene.url)
+      onTestFinished(() => other.close())
+      const member = await other.streams.consumers.consume('S', 'c', {prefetch: 0, max: 3})
+      for (let got = 0; got < 3; ) {
+        const taken = await member.take(3 - got)
+        got += taken.length
+        const extend = setInterval(() => taken.forEach((delivery) => void delivery.working()), 200)
+        onTestFinished(() => clearInterval(extend))
+      }
+    }
+
+    const floorOf = async ({transport}: StoredScene) => (await transport.streams.consumers.info('S', 'c')).ackFloor
+
+    test.each([
+      ['consumer next', ['consumer', 'next', 'S', 'c', '-n', '2', '-t', '500ms', '--raw']],
+      ['sub --durable', ['sub', 's.>', '--durable', 'c', '--for', '700ms', '--raw']],
+      ['sub --durable -n', ['sub', 's.>', '--durable', 'c', '-n', '2', '--raw']],
+      ['consumer replay -n', ['consumer', 'replay', 'S', 'c', '-n', '2', '--raw']],
+    ])('lets %s fail, and acknowledge nothing, while another client has earlier messages', async (_, args) => {
+      await using scene = await newScene()
+      const [first = 0] = await allConsumer(scene, 10)
+      await peerWithThree(scene)
+      const {code, stdout, stderr} = await scene.run([...args])
+      expect([code, stderr]).toEqual([6, expect.stringContaining('not acknowledged')])
+      expect(linesOf(stdout).slice(0, 2)).toEqual(['4', '5'])
+      expect(await floorOf(scene)).toBeLessThan(first)
+    })
+
+    test('lets sub --durable acknowledge once another client has acknowledged the earlier messages', async () => {
+      await using scene = await newScene()
+      const seqs = await allConsumer(scene, 10)
+      const other = await open(scene.url)
+      onTestFinished(() => other.close())
+      const member = await other.streams.consumers.consume('S', 'c', {prefetch: 0, max: 3})
+      const taken: Delivery[] = []
+      while (taken.length < 3) taken.push(...(await member.take(3 - taken.length)))
+      await using sub = start(['sub', 's.>', '--durable', 'c', '--raw', '-b', scene.url])
+      await sub.stdoutLine('10')
+      expect(await floorOf(scene)).toBeLessThan(seqs[0] ?? 0)
+      taken.at(-1)?.ack()
+      await member.flush()
+      await expect.poll(() => floorOf(scene), {timeout: 5000}).toBe(seqs[9])
+      sub.interrupt()
+      expect((await sub.ended).code).toBe(0)
+    })
+
+    test('keeps the messages of a client that joins later', async () => {
+      await using scene = await newScene()
+      await allConsumer(scene, 1)
+      await using sub = start(['sub', 's.>', '--durable', 'c', '--raw', '-b', scene.url])
+      await sub.stdoutLine('1')
+      const other = await open(scene.url)
+      onTestFinished(() => other.close())
+      const member = await other.streams.consumers.consume('S', 'c', {prefetch: 0, max: 1})
+      const taking = member.take(1)
+      for (const data of numbers(2, 30)) await scene.transport.streams.publish({subject: 's.a', data})
+      const [kept] = await taking
+      await sleep(500)
+      expect(await floorOf(scene)).toBeLessThan(kept?.seq ?? 0)
+    })
+
+    test('lets a durable subscription of the library hold its acknowledgements', async () => {
+      await using scene = await newScene()
+      const seqs = await allConsumer(scene, 10)
+      await peerWithThree(scene)
+      const notices: string[] = []
+      const broker = new Broker(
+        {url: scene.url, stream: 'S', jetstream: true},
+        {onNotice: (text) => notices.push(text)},
+      )
+      onTestFinished(() => broker.stop())
+      await broker.start()
+      const got: string[] = []
+      await broker.subscribeDurable('s.>', 'c', (data) => void got.push(Buffer.from(data).toString()))
+      await expect.poll(() => got.length).toBe(7)
+      await sleep(600)
+      expect(await floorOf(scene)).toBeLessThan(seqs[0] ?? 0)
+      await broker.stop()
+      expect(notices.join()).toContain('not acknowledged')
+      const next = new Broker({url: scene.url, stream: 'S', jetstream: true})
+      onTestFinished(() => next.stop())
+      await next.start()
+      await expect(next.next('s.>', 'c', 1000)).rejects.toMatchObject({kind: 'timeout'})
+      expect(await floorOf(scene)).toBeLessThan(seqs[0] ?? 0)
     })
 
     test('is settled to the end by every sink, whatever the concurrency', async () => {

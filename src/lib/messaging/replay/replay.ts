@@ -110,7 +110,7 @@ class Run implements ReplayCounts {
       stop?.removeEventListener('abort', abort)
     }
     await Promise.all(this.#underWay)
-    await this.#source.flush().catch((error) => this.#fail(error))
+    await this.#source.finish().catch((error) => this.#fail(error))
     const {read, handled, alreadyThere, unmatched, failed, skipped, givenUp} = this
     const ms = performance.now() - this.#started
     const done = {read, handled, alreadyThere, unmatched, failed, skipped, givenUp, ms, unhandled: this.#unhandled}

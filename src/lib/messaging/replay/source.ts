@@ -26,6 +26,8 @@ export interface ReplaySource extends AsyncDisposable {
   leave(message: Message): void
   /** Resolves when all settlements have reached the bus. */
   flush(): Promise<void>
+  /** As `flush`, at the end. Fails with `timeout` when nothing may be acknowledged because of what others have in flight. */
+  finish(): Promise<void>
 }
 
 /** How long a consumer may deliver nothing before its state is checked. */
@@ -68,6 +70,7 @@ class RangeSource implements ReplaySource {
   leave(): void {}
 
   async flush(): Promise<void> {}
+  async finish(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#subscription?.close()
@@ -117,11 +120,9 @@ class DurableSource implements ReplaySource {
   readonly #info: ConsumerInfo
   readonly #options: DurableOptions
   readonly #endSeq: number
-  readonly #deliveries = new Deliveries()
+  readonly #deliveries: Deliveries
   /** Unhandled messages, which are returned at the end: earlier they would be redelivered again and again. */
   readonly #left = new Set<Delivery>()
-  /** Only if an acknowledgement covers all earlier messages. */
-  readonly #prefix: SettledPrefix | undefined
   /** Extends the ack wait of messages in progress. */
   readonly #alive: Interval
   readonly #members: Consuming[] = []
@@ -143,8 +144,8 @@ class DurableSource implements ReplaySource {
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY
     this.#expected = Math.min(this.#wanted, options.follow ? Number.POSITIVE_INFINITY : info.pending + info.ackPending)
     this.total = this.#expected === Number.POSITIVE_INFINITY ? undefined : this.#expected
-    this.#prefix = info.config.ack === 'all' ? new SettledPrefix(info) : undefined
-    this.#alive = this.#deliveries.keepAlive(info.config).unref()
+    this.#deliveries = new Deliveries(info)
+    this.#alive = this.#deliveries.keepAlive().unref()
   }
 
   async take(max: number): Promise<readonly Message[]> {
@@ -152,10 +153,7 @@ class DurableSource implements ReplaySource {
       const member = await this.#member()
       if (member === undefined) break
       const taken = this.#deliveries.add(await member.take(Math.min(max, this.#expected), silenceMs))
-      for (const delivery of taken) {
-        this.#prefix?.add(delivery)
-        if (delivery.deliveries > 1) this.redelivered++
-      }
+      for (const {deliveries} of taken) if (deliveries > 1) this.redelivered++
       this.#wanted -= taken.length
       this.#expected -= taken.length
       if (taken.length > 0) return taken
@@ -170,23 +168,13 @@ class DurableSource implements ReplaySource {
   }
 
   done(messages: readonly Delivery[]): void {
-    if (this.#prefix === undefined) for (const message of messages) this.#deliveries.settle(message, 'ack')
-    else this.#acknowledge(this.#prefix.settle(messages))
+    this.#deliveries.settleAll(messages)
     this.#settled.resolve()
   }
 
   term(message: Delivery, reason: string): void {
-    // If an acknowledgement covers all earlier messages, a message that is given up is acknowledged with them.
-    if (this.#prefix === undefined) this.#deliveries.settle(message, 'term', reason)
-    else this.#acknowledge(this.#prefix.settle([message]))
+    this.#deliveries.settle(message, 'term', reason)
     this.#settled.resolve()
-  }
-
-  /** Acknowledges the last of these, which covers those before it. */
-  #acknowledge(covered: readonly Delivery[]): void {
-    const last = covered.at(-1)
-    for (const message of covered) if (message !== last) this.#deliveries.forget(message)
-    if (last !== undefined) this.#deliveries.settle(last, 'ack')
   }
 
   leave(message: Delivery): void {
@@ -196,6 +184,14 @@ class DurableSource implements ReplaySource {
 
   async flush(): Promise<void> {
     await Promise.all(this.#members.map((member) => member.flush()))
+  }
+
+  async finish(): Promise<void> {
+    await this.flush()
+    if (this.#deliveries.held === 0) return
+    const {others} = await this.#deliveries.ask(this.#streams.consumers)
+    if (others > 0) throw this.#deliveries.heldError()
+    await this.flush()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -233,16 +229,14 @@ class DurableSource implements ReplaySource {
 
   /** Messages taken, but neither handled nor left. */
   get #inProgress(): number {
-    return this.#deliveries.size - this.#left.size - (this.#prefix?.waiting ?? 0)
+    return this.#deliveries.size - this.#left.size - this.#deliveries.held
   }
 
   /** Remaining messages; 0 at the end. Messages in flight to others may be redelivered here. */
   async #rest(): Promise<number> {
     if (this.#inProgress > 0) return this.#inProgress
     await this.flush()
-    const info = await this.#streams.consumers.info(this.#info.stream, this.#info.config.name)
-    const others = Math.max(0, info.ackPending - this.#deliveries.size)
-    if (others === 0 && this.#prefix !== undefined) this.#acknowledge(this.#prefix.release())
+    const {info, others} = await this.#deliveries.ask(this.#streams.consumers)
     const isDelivered = info.pending === 0 || info.deliveredSeq >= this.#endSeq
     if (info.ackFloor >= this.#endSeq || (isDelivered && others === 0)) return 0
     if (isDelivered && !this.#isWaiting) {
@@ -250,51 +244,6 @@ class DurableSource implements ReplaySource {
       this.#isWaiting = true
     }
     return others + (isDelivered ? 0 : info.pending)
-  }
-}
-
-/**
- * Tracks taken messages in stream order, and up to where all of them are settled. Messages that other members had in flight at
- * the start come first: the prefix is blocked until they arrive here too, or until `release` reports that they were settled.
- */
-class SettledPrefix {
-  readonly #taken: Delivery[] = []
-  readonly #settled = new Set<Delivery>()
-  readonly #deliveredSeq: number
-  /** Messages that others had in flight at the start, and that have not arrived here. */
-  #outstanding: number
-
-  constructor({deliveredSeq, ackPending}: ConsumerInfo) {
-    this.#deliveredSeq = deliveredSeq
-    this.#outstanding = ackPending
-  }
-
-  /** Messages settled after one that is not. */
-  get waiting(): number {
-    return this.#settled.size
-  }
-
-  add(delivery: Delivery): void {
-    const {seq = 0} = delivery
-    if (seq <= this.#deliveredSeq) this.#outstanding--
-    const after = this.#taken.findLastIndex((other) => (other.seq ?? 0) < seq)
-    this.#taken.splice(after + 1, 0, delivery)
-  }
-
-  /** Returns the messages that no longer have an unsettled one before them. */
-  settle(messages: readonly Delivery[]): readonly Delivery[] {
-    for (const message of messages) this.#settled.add(message)
-    if (this.#outstanding > 0) return []
-    const covered = this.#taken.findIndex((message) => !this.#settled.has(message))
-    const all = this.#taken.splice(0, covered < 0 ? this.#taken.length : covered)
-    for (const message of all) this.#settled.delete(message)
-    return all
-  }
-
-  /** Like `settle`, when the other members have nothing in flight any more. */
-  release(): readonly Delivery[] {
-    this.#outstanding = 0
-    return this.settle([])
   }
 }
 

@@ -6,7 +6,7 @@ import {checkPatterns, covers} from '../../core/subject.ts'
 import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
-import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
+import type {ConsumerInfo, Consumers, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {findOrMake, findStream} from './find.ts'
 
 export interface DurableWishes {
@@ -25,6 +25,9 @@ type Show = (batch: readonly Message[], limit: number) => number | Promise<numbe
 
 /** How often it checks whether to end. */
 const lookMs = 100
+/** How often it asks whether held acknowledgements may be sent. */
+const askMs = 500
+
 /**
  * Fails as `findStream` does, with `notFound` if the consumer does not exist, with `usage` if it has other subjects, with
  * `denied` if it is bound to another client.
@@ -60,7 +63,9 @@ export async function openDurable(
     )
   }
   if (most !== undefined) checkNoneLost(info, most)
-  return new DurableReading(info, await streams.consumers.consume(stream, durable, sparing ? {prefetch: 0} : {}))
+  const isSparing = sparing || info.config.ack === 'all'
+  const consuming = await streams.consumers.consume(stream, durable, isSparing ? {prefetch: 0} : {})
+  return new DurableReading(info, consuming, streams.consumers)
 }
 
 /** What a stream keeps; nothing where this login may not ask: its right to use the consumer is enough. */
@@ -89,16 +94,21 @@ export class DurableReading implements Subscription {
   /** Deliveries of messages that had been delivered before. */
   redelivered = 0
   readonly #consuming: Consuming
-  readonly #deliveries = new Deliveries()
+  readonly #consumers: Consumers
+  readonly #deliveries: Deliveries
+  /** When the consumer was last asked what others have in flight. */
+  #askedAt = 0
   /** Extends the ack wait of messages while they are shown. */
   readonly #alive: Interval
   #isEnding = false
   #closing: Promise<void> | undefined
 
-  constructor(info: ConsumerInfo, consuming: Consuming) {
+  constructor(info: ConsumerInfo, consuming: Consuming, consumers: Consumers) {
     this.info = info
+    this.#consumers = consumers
     this.#consuming = consuming
-    this.#alive = this.#deliveries.keepAlive(info.config)
+    this.#deliveries = new Deliveries(info)
+    this.#alive = this.#deliveries.keepAlive()
   }
 
   /** Wraps `show`: acknowledges the whole batch once `written` confirms that its output has arrived. */
@@ -106,7 +116,7 @@ export class DurableReading implements Subscription {
     return async (batch, limit) => {
       const shown = await show(batch, limit)
       if (!(await written())) return shown
-      for (const delivery of batch as readonly Delivery[]) this.#deliveries.settle(delivery, 'ack')
+      this.#deliveries.settleAll(batch as readonly Delivery[])
       return shown
     }
   }
@@ -116,15 +126,23 @@ export class DurableReading implements Subscription {
       const taken = this.#deliveries.add(await this.#consuming.take(max, lookMs))
       for (const {deliveries} of taken) if (deliveries > 1) this.redelivered++
       if (taken.length > 0) return taken
+      if (this.#deliveries.held > 0) await this.#release()
     }
     return []
+  }
+
+  /** Acknowledges what is held, if others have nothing in flight. */
+  async #release(): Promise<void> {
+    if (performance.now() - this.#askedAt < askMs) return
+    this.#askedAt = performance.now()
+    await this.#deliveries.ask(this.#consumers)
   }
 
   async drain(): Promise<void> {
     this.#isEnding = true
   }
 
-  /** Fails when an acknowledgement was refused or not confirmed. */
+  /** Fails when an acknowledgement was refused, not confirmed, or not possible. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -133,7 +151,17 @@ export class DurableReading implements Subscription {
   async #close(): Promise<void> {
     this.#isEnding = true
     this.#alive.cancel()
-    this.#deliveries.giveAllBack()
+    try {
+      if (this.#deliveries.held > 0 && (await this.#deliveries.ask(this.#consumers)).others > 0) {
+        throw this.#deliveries.heldError()
+      }
+    } finally {
+      this.#deliveries.giveAllBack()
+      await this.#leave()
+    }
+  }
+
+  async #leave(): Promise<void> {
     try {
       await this.#consuming.flush()
     } finally {

@@ -1,8 +1,9 @@
 /** Takes the next messages of a durable consumer, shows them, and only then settles them. */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {sleep} from '../../core/time/timer.ts'
 import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
-import type {Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
+import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {unacknowledged} from './places.ts'
 
 export interface NextOptions {
@@ -30,6 +31,8 @@ export interface Taken {
 }
 
 const batchSize = 256
+/** How often it asks whether held acknowledgements may be sent. */
+const askMs = 100
 
 /**
  * Takes up to `count` messages. When it resolves, shown messages are settled and the bus has the settlements; the others were
@@ -42,12 +45,16 @@ export async function takeNext(
   options: NextOptions,
 ): Promise<Taken> {
   const {count, timeoutMs, signal, show} = options
-  const isAcknowledged = await checkedPolicy(streams, stream, consumer, options)
+  const info = await checkedConsumer(streams, stream, consumer, options)
   const deadline = performance.now() + timeoutMs
-  const deliveries = new Deliveries()
+  const deliveries = new Deliveries(info)
   await using members = new AsyncDisposableStack()
-  const join = async (max: number) =>
-    members.use(await streams.consumers.consume(stream, consumer, {prefetch: Math.min(max, 2 * batchSize), max}))
+  const joined: Consuming[] = []
+  const join = async (max: number) => {
+    const member = await streams.consumers.consume(stream, consumer, {prefetch: Math.min(max, 2 * batchSize), max})
+    joined.push(member)
+    return members.use(member)
+  }
   let consuming = await join(count)
   let taken = 0
   let redelivered = 0
@@ -71,24 +78,44 @@ export async function takeNext(
     redelivered += batch.filter(({deliveries}) => deliveries > 1).length
     pending = batch.at(-1)?.pending ?? pending
   }
-  return {taken, redelivered, pending, isAcknowledged}
+  await settleHeld(streams, deliveries, deadline, signal)
+  for (const member of joined) await member.flush()
+  return {taken, redelivered, pending, isAcknowledged: info.config.ack !== 'none'}
 }
 
-/** Does the consumer have acknowledgements? Fails before anything is delivered. */
-async function checkedPolicy(
+/** Fails with `timeout` when others have earlier messages in flight until the deadline: then nothing is acknowledged. */
+async function settleHeld(
+  streams: Streams,
+  deliveries: Deliveries,
+  deadline: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  while (deliveries.held > 0) {
+    const {others} = await deliveries.ask(streams.consumers)
+    if (others === 0) break
+    if (performance.now() >= deadline || signal?.aborted) {
+      const error = deliveries.heldError()
+      deliveries.giveAllBack()
+      throw error
+    }
+    await sleep(askMs, signal)
+  }
+}
+
+/** The consumer. Fails before anything is delivered. */
+async function checkedConsumer(
   streams: Streams,
   stream: string,
   consumer: string,
   {settle, count, acceptLoss}: NextOptions,
-): Promise<boolean> {
+): Promise<ConsumerInfo> {
   const info = await streams.consumers.info(stream, consumer)
-  const isAcknowledged = info.config.ack !== 'none'
-  if (!isAcknowledged && settle !== 'ack') {
+  if (info.config.ack === 'none' && settle !== 'ack') {
     const sentence = `--${settle} is not possible: the consumer ${consumer} of ${stream} has ack policy none, so that each message is delivered once`
     throw new BusError('usage', sentence, {try: [`bus consumer next ${stream} ${consumer} --peek`]})
   }
   if (!acceptLoss) checkNoneLost(info, count)
-  return isAcknowledged
+  return info
 }
 
 /** May be interrupted while waiting, but not while messages are in progress, because they have to be settled. */

@@ -7,7 +7,7 @@ import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
-import {checkNoneLost} from '../../transport/deliveries.ts'
+import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import {open} from '../../transport/open.ts'
 import type {ConsumerInfo} from '../../transport/streams-contract.ts'
 import {type BrokerConfig, differences, type FullBrokerConfig, settingsOf, validate} from './config.ts'
@@ -112,7 +112,8 @@ export class Broker implements AsyncDisposable {
     const stopped = new AbortController()
     const pump = new Pump({
       consuming,
-      config: info.config,
+      info,
+      consumers: bus.streams.consumers,
       handle: (delivery) => handler(delivery.data, delivery),
       onFailure: (delivery, error) => this.#handlerFailed(delivery, error),
       stop: stopped.signal,
@@ -126,13 +127,20 @@ export class Broker implements AsyncDisposable {
    */
   async next(pattern: string, consumer: string, timeoutMs: number): Promise<Message> {
     const bus = this.#started()
-    checkNoneLost(await this.#ensureConsumer(bus, pattern, consumer), 1)
+    const info = await this.#ensureConsumer(bus, pattern, consumer)
+    checkNoneLost(info, 1)
+    const deliveries = new Deliveries(info)
     await using consuming = await bus.streams.consumers.consume(this.config.stream, consumer, {max: 1})
     const [delivery] = await consuming.take(1, timeoutMs)
     if (delivery === undefined) {
       throw new BusError('timeout', `no message for ${consumer} within ${timeoutMs} ms`)
     }
-    delivery.ack()
+    deliveries.add([delivery])
+    deliveries.settle(delivery, 'ack')
+    if (deliveries.held > 0 && (await deliveries.ask(bus.streams.consumers)).others > 0) {
+      delivery.nak()
+      throw deliveries.heldError()
+    }
     await consuming.flush()
     return delivery
   }

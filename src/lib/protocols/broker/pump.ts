@@ -3,20 +3,23 @@
  * costs no round trip per message. Extends the ack wait of all messages in progress.
  */
 import {Deliveries} from '../../transport/deliveries.ts'
-import type {ConsumerInfo, Consuming, Delivery} from '../../transport/streams-contract.ts'
+import type {ConsumerInfo, Consumers, Consuming, Delivery} from '../../transport/streams-contract.ts'
 
 /** Largest number of messages in progress. */
 const mostInProgress = 32
 
 /** How often it checks whether to stop. */
 const lookMs = 100
+/** How often it asks whether held acknowledgements may be sent. */
+const askMs = 500
 
 /** The delay before a message is redelivered after its handler failed, growing with each delivery. */
 const pauseMs = [100, 1000, 5000, 30_000]
 
 export interface PumpParts {
   readonly consuming: Consuming
-  readonly config: ConsumerInfo['config']
+  readonly info: ConsumerInfo
+  readonly consumers: Consumers
   readonly handle: (delivery: Delivery) => void | Promise<void>
   readonly onFailure: (delivery: Delivery, error: unknown) => void
   /** Ends it once the running handler has finished; other messages are returned. */
@@ -25,7 +28,9 @@ export interface PumpParts {
 
 export class Pump {
   readonly #parts: PumpParts
-  readonly #deliveries = new Deliveries()
+  readonly #deliveries: Deliveries
+  /** When the consumer was last asked what others have in flight. */
+  #askedAt = 0
   /** Messages in progress, in order; the first is with the handler. */
   readonly #waiting: Delivery[] = []
   #isOver = false
@@ -33,14 +38,18 @@ export class Pump {
 
   constructor(parts: PumpParts) {
     this.#parts = parts
+    this.#deliveries = new Deliveries(parts.info)
   }
 
   /** Resolves when it was stopped, the bus has all settlements, and the consumer was released. Fails as `take` does. */
   async run(): Promise<void> {
-    const {consuming, config} = this.#parts
-    const alive = this.#deliveries.keepAlive(config)
+    const {consuming} = this.#parts
+    const alive = this.#deliveries.keepAlive()
     try {
       await Promise.all([this.#fetch(), this.#handle()])
+      if (this.#deliveries.held > 0 && (await this.#deliveries.ask(this.#parts.consumers)).others > 0) {
+        throw this.#deliveries.heldError()
+      }
       await consuming.flush()
     } finally {
       alive.cancel()
@@ -55,13 +64,23 @@ export class Pump {
       while (!stop.aborted && !consuming.ended) {
         const room = mostInProgress - this.#waiting.length
         if (room === 0) await this.#change()
-        else this.#waiting.push(...this.#deliveries.add(await consuming.take(room, lookMs)))
+        else await this.#take(room)
         this.#wake()
       }
     } finally {
       this.#isOver = true
       this.#wake()
     }
+  }
+
+  async #take(max: number): Promise<void> {
+    const {consuming, consumers} = this.#parts
+    const taken = await consuming.take(max, lookMs)
+    this.#waiting.push(...this.#deliveries.add(taken))
+    const isHeld = taken.length === 0 && this.#deliveries.held > 0
+    if (!isHeld || performance.now() - this.#askedAt < askMs) return
+    this.#askedAt = performance.now()
+    await this.#deliveries.ask(consumers)
   }
 
   async #handle(): Promise<void> {

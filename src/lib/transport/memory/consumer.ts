@@ -48,6 +48,10 @@ export class MemoryConsumer {
     stream.watchers.add(this.#watch)
   }
 
+  get deliveredSeq(): number {
+    return this.#delivered
+  }
+
   get info(): ConsumerInfo {
     this.#forgetGone()
     return {

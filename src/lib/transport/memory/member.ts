@@ -1,7 +1,7 @@
 /** A member of a consumer. It claims only what is taken, so nothing has to be returned. */
 import type {BusError} from '../../core/errors.ts'
 import {TakeQueue} from '../shared/take-queue.ts'
-import {type ConsumeOptions, type Consuming, Delivery} from '../streams-contract.ts'
+import {type ConsumeOptions, type ConsumerInfo, type Consuming, Delivery} from '../streams-contract.ts'
 import type {ConsumerMember, MemoryConsumer} from './consumer.ts'
 
 export class MemoryMember implements Consuming, ConsumerMember {
@@ -9,6 +9,10 @@ export class MemoryMember implements Consuming, ConsumerMember {
   readonly #consumer: MemoryConsumer
   readonly #queue: TakeQueue<Delivery>
   readonly #onClose: () => void
+  readonly joined: ConsumerInfo
+  gaps = 0
+  /** The last message that the consumer had delivered after this member's last claim. */
+  #delivered: number
 
   constructor(stream: string, consumer: MemoryConsumer, options: ConsumeOptions, onClose: () => void) {
     this.#stream = stream
@@ -21,6 +25,8 @@ export class MemoryMember implements Consuming, ConsumerMember {
       refill: (max) => this.#claim(max),
     })
     consumer.members.add(this)
+    this.joined = consumer.info
+    this.#delivered = this.joined.deliveredSeq
   }
 
   get ended(): boolean {
@@ -71,8 +77,10 @@ export class MemoryMember implements Consuming, ConsumerMember {
 
   #claim(max: number): void {
     const place = {stream: this.#stream, consumer: this.#consumer.config.name}
+    if (this.#consumer.deliveredSeq !== this.#delivered) this.gaps++
     for (const {message, ...claim} of this.#consumer.claim(Math.min(max, this.#queue.room))) {
       this.#queue.hold(new Delivery(this, {...place, ...claim, time: message.time}, message))
     }
+    this.#delivered = this.#consumer.deliveredSeq
   }
 }

@@ -87,6 +87,10 @@ function bentMember(sound: Consuming, changes: Partial<Consuming>): Consuming {
     get ended() {
       return sound.ended
     },
+    joined: sound.joined,
+    get gaps() {
+      return sound.gaps
+    },
     ack: (delivery) => sound.ack(delivery),
     nak: (delivery, delayMs) => sound.nak(delivery, delayMs),
     term: (delivery, reason) => sound.term(delivery, reason),

@@ -41,6 +41,10 @@ class Remembering implements ReplaySource {
     this.fates.set(seq, 'left')
   }
 
+  finish(): Promise<void> {
+    return this.flush()
+  }
+
   async flush(): Promise<void> {}
   async [Symbol.asyncDispose](): Promise<void> {}
 }

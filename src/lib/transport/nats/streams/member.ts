@@ -3,7 +3,7 @@ import {isFailure} from '../../../core/errors.ts'
 import {noHeaders} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
-import {type ConsumeOptions, type Consuming, Delivery} from '../../streams-contract.ts'
+import {type ConsumeOptions, type ConsumerInfo, type Consuming, Delivery} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
 import type {MessageHandler} from '../protocol.ts'
 import {subjectReader} from '../subscription.ts'
@@ -13,6 +13,7 @@ import {apiRequest, isPassing} from './api.ts'
 import {stored} from './catalogue.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
 import {isSince, type JetStreamSession} from './session.ts'
+import {consumerInfo} from './settings.ts'
 
 /** The interval between two checks of a consumer that has a problem. */
 const lookMs = 100
@@ -25,6 +26,10 @@ export abstract class NatsMember implements Consuming {
   protected readonly consumer: string
   protected readonly config: ConsumerConfigJson
   protected readonly queue: TakeQueue<NatsDelivery>
+  readonly joined: ConsumerInfo
+  gaps = 0
+  /** Of the last delivery here, or to anybody before. */
+  #consumerSeq: number
   readonly #acks: NatsAcks
   readonly #leave: () => void
   readonly #read: ReturnType<typeof deliveryReader>
@@ -36,6 +41,8 @@ export abstract class NatsMember implements Consuming {
     this.stream = info.stream_name
     this.consumer = info.name
     this.config = info.config
+    this.joined = consumerInfo(info)
+    this.#consumerSeq = info.delivered.consumer_seq
     this.queue = new TakeQueue({
       max,
       signal,
@@ -93,7 +100,7 @@ export abstract class NatsMember implements Consuming {
     const message = await stored(this.session, stream, {seq})
     if (message === undefined) return void this.term(delivery, 'removed from the stream')
     const place = {stream, consumer, seq, time, deliveries, pending}
-    return new NatsDelivery(delivery.ackSubject, this, place, message)
+    return new NatsDelivery(delivery, this, place, message)
   }
 
   ack(delivery: Delivery): void {
@@ -131,7 +138,12 @@ export abstract class NatsMember implements Consuming {
 
   protected readonly receive: MessageHandler = (arg, data) => {
     const delivery = this.#read(arg, data)
-    if (delivery !== undefined) this.queue.put(delivery)
+    if (delivery === undefined) return
+    if (delivery.consumerSeq !== ++this.#consumerSeq) {
+      this.gaps++
+      this.#consumerSeq = delivery.consumerSeq
+    }
+    this.queue.put(delivery)
   }
 
   protected fail(error: unknown): void {
@@ -208,10 +220,13 @@ function ackSubject(delivery: Delivery): Uint8Array {
 /** A delivery, and the subject for its acknowledgement. */
 class NatsDelivery extends Delivery {
   readonly ackSubject: Uint8Array
+  /** The number of this delivery among all of the consumer. */
+  readonly consumerSeq: number
 
-  constructor(ackSubject: Uint8Array, ...rest: ConstructorParameters<typeof Delivery>) {
+  constructor(ack: Pick<NatsDelivery, 'ackSubject' | 'consumerSeq'>, ...rest: ConstructorParameters<typeof Delivery>) {
     super(...rest)
-    this.ackSubject = ackSubject
+    this.ackSubject = ack.ackSubject
+    this.consumerSeq = ack.consumerSeq
   }
 }
 
@@ -228,7 +243,8 @@ function deliveryReader(
     const {seq, time, deliveries, pending} = ack
     const place = {stream, consumer, seq, time, deliveries, pending}
     const headers = hdr < 0 ? noHeaders : parseHeaders(data.subarray(0, hdr))
+    const own = {ackSubject: reply, consumerSeq: ack.consumerSeq}
     const payload = hdr < 0 ? data : data.subarray(hdr)
-    return new NatsDelivery(reply, from, place, {subject: subjectOf(subject), payload, headers})
+    return new NatsDelivery(own, from, place, {subject: subjectOf(subject), payload, headers})
   }
 }

@@ -96,7 +96,8 @@ export class SqliteConsumers implements Consumers {
     if (options.signal?.aborted) throw interruptedError()
     watch(stream.config.subjects)
     await lock.write(() => clients.attend())
-    const own = {stream, durable, view: this.#view(stream, durable), inFlight: this.#inFlight(stream, durable)}
+    const joined = await this.info(name, consumer)
+    const own = {stream, durable, joined, view: this.#view(stream, durable), inFlight: this.#inFlight(stream, durable)}
     const member = new SqliteMember(
       {
         ...this.#deps,

@@ -7,7 +7,7 @@ import {BusError} from '../../../core/errors.ts'
 import type {Message} from '../../../core/message.ts'
 import {Timer} from '../../../core/time/timer.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
-import {type ConsumeOptions, type Consuming, Delivery} from '../../streams-contract.ts'
+import {type ConsumeOptions, type ConsumerInfo, type Consuming, Delivery} from '../../streams-contract.ts'
 import type {Clients} from '../clients.ts'
 import {busy, type Lock} from '../db.ts'
 import {toMessage} from '../rows.ts'
@@ -41,6 +41,7 @@ export interface MemberDeps {
   readonly durable: Durable
   readonly view: StreamView
   readonly inFlight: InFlight
+  readonly joined: ConsumerInfo
   /** Wakes the members of all processes. */
   readonly notify: () => void
   /** Called when there is nothing left to write. */
@@ -70,6 +71,10 @@ class DeliveredRow extends Delivery {
 export class SqliteMember implements Consuming {
   readonly stream: string
   readonly consumer: string
+  readonly joined: ConsumerInfo
+  gaps = 0
+  /** The last message that was delivered, as of this member's last claim. */
+  #delivered: number
   readonly #deps: MemberDeps
   readonly #acks: PendingAcks
   readonly #backlog: Backlog
@@ -91,6 +96,8 @@ export class SqliteMember implements Consuming {
     this.stream = deps.stream.config.name
     this.consumer = deps.durable.config.name
     this.#deps = deps
+    this.joined = deps.joined
+    this.#delivered = deps.joined.deliveredSeq
     this.#acks = new PendingAcks(deps)
     this.#backlog = new Backlog(deps.durable, deps.view)
     this.#claims = new Claims(deps, this.#backlog)
@@ -235,6 +242,10 @@ export class SqliteMember implements Consuming {
     let pending = this.#backlog.count + this.#deps.inFlight.waiting() + first
     for (const {rows, names, tries, moved} of claims) {
       const range = new ClaimedRange(this.#epoch, rows, tries, moved)
+      if (moved !== undefined) {
+        if (moved.before.delivered !== this.#delivered) this.gaps++
+        this.#delivered = rows.at(-1)?.[0] ?? this.#delivered
+      }
       for (const [index, row] of rows.entries()) {
         if (tries === 1) pending--
         const message = toMessage(row, names[index] ?? '', true)
