@@ -218,16 +218,19 @@ onBothBuses((newScene) => {
       expect((await left(scene)).sort((a, b) => Number(a) - Number(b))).toEqual(numbers(1, 20))
     })
 
-    /** Another client, with the first three messages in flight. */
-    async function peerWithThree(scene: StoredScene): Promise<void> {
+    /** Another client that works on the first three messages, and then acknowledges them. */
+    async function peerWithThree(scene: StoredScene): Promise<() => Promise<void>> {
       const other = await open(scene.url)
       onTestFinished(() => other.close())
       const member = await other.streams.consumers.consume('S', 'c', {prefetch: 0, max: 3})
-      for (let got = 0; got < 3; ) {
-        const taken = await member.take(3 - got)
-        got += taken.length
-        const extend = setInterval(() => taken.forEach((delivery) => void delivery.working()), 200)
-        onTestFinished(() => clearInterval(extend))
+      const taken: Delivery[] = []
+      while (taken.length < 3) taken.push(...(await member.take(3 - taken.length)))
+      const extend = setInterval(() => taken.forEach((delivery) => void delivery.working()), 200)
+      onTestFinished(() => clearInterval(extend))
+      return () => {
+        clearInterval(extend)
+        taken.at(-1)?.ack()
+        return member.flush()
       }
     }
 
@@ -251,16 +254,11 @@ onBothBuses((newScene) => {
     test('lets sub --durable acknowledge once another client has acknowledged the earlier messages', async () => {
       await using scene = await newScene()
       const seqs = await allConsumer(scene, 10)
-      const other = await open(scene.url)
-      onTestFinished(() => other.close())
-      const member = await other.streams.consumers.consume('S', 'c', {prefetch: 0, max: 3})
-      const taken: Delivery[] = []
-      while (taken.length < 3) taken.push(...(await member.take(3 - taken.length)))
+      const acknowledge = await peerWithThree(scene)
       await using sub = start(['sub', 's.>', '--durable', 'c', '--raw', '-b', scene.url])
       await sub.stdoutLine('10')
       expect(await floorOf(scene)).toBeLessThan(seqs[0] ?? 0)
-      taken.at(-1)?.ack()
-      await member.flush()
+      await acknowledge()
       await expect.poll(() => floorOf(scene), {timeout: 5000}).toBe(seqs[9])
       sub.interrupt()
       expect((await sub.ended).code).toBe(0)
