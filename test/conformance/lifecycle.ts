@@ -38,7 +38,7 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
-    name: 'a loop gets everything, and ends after a drain',
+    name: 'a loop gets every message, and ends after a drain',
     async run(scene) {
       const [bus, publisher] = [await scene.connect(), await scene.connect()]
       const subscription = await bus.subscribe('a')
@@ -54,7 +54,7 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
-    name: 'a drain delivers what was flushed before it, takes nothing that comes after it, then ends',
+    name: 'a drain delivers messages flushed before it, accepts none after it, then ends',
     async run(scene) {
       const [bus, publisher] = [await scene.connect(), await scene.connect()]
       for (const options of scene.features.queues ? [{}, {queue: 'q'}] : [{}]) {
@@ -69,7 +69,7 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
-    name: 'a subscription may be closed while messages arrive, and the others go on',
+    name: 'a subscription may be closed while messages arrive, and the others continue',
     async run(scene) {
       const [bus, publisher] = [await scene.connect(), await scene.connect()]
       const [closing, staying] = [await bus.subscribe('a'), await bus.subscribe('a')]
@@ -100,7 +100,7 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
-    name: 'closing and draining again is fine, in any order',
+    name: 'closing and draining again is allowed, in any order',
     async run(scene) {
       const bus = await scene.connect()
       for (const ways of [['close', 'close', 'drain'] as const, ['drain', 'drain', 'close', 'drain'] as const]) {
@@ -130,7 +130,7 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
-    name: 'closing one connection leaves the others alone',
+    name: 'closing one connection does not affect the others',
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
       const subscription = await other.subscribe('a')
@@ -142,7 +142,7 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
-    name: 'a bus that is closed says so, with its name, when it is used',
+    name: 'using a closed bus fails with its name',
     async run(scene) {
       const bus = await scene.connect()
       await bus.close()
@@ -168,7 +168,7 @@ export const lifecycle: readonly Case[] = [
     },
   },
   {
-    name: 'a signal that is aborted already makes no subscription',
+    name: 'a signal that has already aborted prevents a subscription',
     async run(scene) {
       const bus = await scene.connect()
       const failing = scene.within(bus.subscribe('a', {signal: AbortSignal.abort()}), 'interruption')

@@ -49,7 +49,7 @@ export const payloads: readonly Case[] = [
       ]),
   },
   {
-    name: 'headers of one name may stand apart',
+    name: 'headers of one name need not be adjacent',
     needs: {headers: true},
     run: (scene) =>
       carriedHeaders(scene, [
@@ -70,7 +70,7 @@ export const payloads: readonly Case[] = [
     },
   },
   {
-    name: 'every byte arrives as it is',
+    name: 'every byte arrives unchanged',
     async run(scene) {
       const bytes = Uint8Array.from({length: 512}, (_, i) => i % 256)
       for (const got of await carried(scene, [{data: bytes}, {data: bytes.subarray(100, 300)}])) {
@@ -79,7 +79,7 @@ export const payloads: readonly Case[] = [
     },
   },
   {
-    name: 'text arrives as it is, whether it was published as text or as its bytes',
+    name: 'text arrives unchanged, whether it was published as text or as its bytes',
     async run(scene) {
       const awkward = [
         '🐟 grüße 𝒳 日本',
@@ -102,7 +102,7 @@ export const payloads: readonly Case[] = [
     },
   },
   {
-    name: 'a payload of 1 MiB arrives whole',
+    name: 'a payload of 1 MiB arrives completely',
     async run(scene) {
       const data = Uint8Array.from({length: 1024 * 1024}, (_, i) => (i * 7919) >> 5)
       for (const [got] of await carried(scene, [{data}])) {
@@ -112,7 +112,7 @@ export const payloads: readonly Case[] = [
     },
   },
   {
-    name: 'a payload over the limit is refused, counted in bytes, and nothing else is',
+    name: 'a payload that exceeds the limit in bytes is refused, and no other',
     async run(scene) {
       const bus = await scene.connect()
       const subscription = await bus.subscribe('a')
@@ -126,7 +126,7 @@ export const payloads: readonly Case[] = [
     },
   },
   {
-    name: 'a reply subject arrives, and none where there was none',
+    name: 'a reply subject arrives, and is absent if there was none',
     needs: {requestsAreMessages: true},
     async run(scene) {
       for (const got of await carried(scene, [{reply: 'b.c', data: 'x'}, {data: 'y'}])) {
@@ -138,7 +138,7 @@ export const payloads: readonly Case[] = [
     },
   },
   {
-    name: 'a publisher may use its buffer again after the flush',
+    name: 'a publisher may reuse its buffer after the flush',
     async run(scene) {
       const [publisher, reader] = [await scene.connect(), await scene.connect()]
       const open = [await reader.subscribe('a'), await publisher.subscribe('a')]

@@ -18,7 +18,7 @@ export const publishSubscribe: readonly Case[] = [
     },
   },
   {
-    name: 'what one connection flushed comes before what another publishes then',
+    name: 'messages flushed by one connection precede messages that another one publishes then',
     async run(scene) {
       const [one, other, reader] = [await scene.connect(), await scene.connect(), await scene.connect()]
       const subscription = await reader.subscribe('a')
@@ -36,7 +36,7 @@ export const publishSubscribe: readonly Case[] = [
     },
   },
   {
-    name: 'a message needs no flush to leave',
+    name: 'a message is sent without a flush',
     async run(scene) {
       const [publisher, reader] = [await scene.connect(), await scene.connect()]
       const subscription = await reader.subscribe('a')
@@ -45,7 +45,7 @@ export const publishSubscribe: readonly Case[] = [
     },
   },
   {
-    name: 'a subject gets what is published to exactly it',
+    name: 'a subject gets the messages published to exactly this subject',
     async run(scene) {
       const bus = await scene.connect()
       const subscription = await bus.subscribe('a.b')
@@ -57,7 +57,7 @@ export const publishSubscribe: readonly Case[] = [
     },
   },
   {
-    name: '"*" stands for one token and ">" for one or more',
+    name: '"*" matches one token and ">" one or more',
     needs: {wildcards: true},
     async run(scene) {
       const bus = await scene.connect()
@@ -115,7 +115,7 @@ export const publishSubscribe: readonly Case[] = [
     },
   },
   {
-    name: 'odd but sound subjects arrive as they are',
+    name: 'unusual but valid subjects arrive unchanged',
     async run(scene) {
       const bus = await scene.connect()
       const odd = [
@@ -142,7 +142,7 @@ export const publishSubscribe: readonly Case[] = [
     },
   },
   {
-    name: 'two buses do not meet',
+    name: 'two buses are separate',
     async run(scene) {
       const [here, there] = [await scene.connect(), await scene.elsewhere()]
       const [mine, theirs] = [await here.subscribe('a'), await there.subscribe('a')]
@@ -164,7 +164,7 @@ export const publishSubscribe: readonly Case[] = [
     },
   },
   {
-    name: 'a subscription sees nothing from before it',
+    name: 'a subscription does not see earlier messages',
     async run(scene) {
       const bus = await scene.connect()
       await publishAll(bus, 'a', ['old'])
@@ -174,7 +174,7 @@ export const publishSubscribe: readonly Case[] = [
     },
   },
   {
-    name: 'what is flushed has left: it is not seen by who subscribes then, and wholly by who drains then',
+    name: 'flushed messages have been sent: a later subscription does not see them, and a drain delivers all of them',
     async run(scene) {
       const [publisher, reader] = [await scene.connect(), await scene.connect()]
       const earlier = await reader.subscribe('a')

@@ -82,7 +82,7 @@ export const queues: readonly Case[] = [
     },
   },
   {
-    name: 'members join and leave while messages flow, and none is lost or doubled',
+    name: 'members join and leave while messages arrive, and none is lost or duplicated',
     needs: {queues: true},
     async run(scene) {
       const [publisher, ...buses] = [await scene.connect(), await scene.connect(), await scene.connect()]
@@ -131,7 +131,7 @@ export const queues: readonly Case[] = [
     },
   },
   {
-    name: 'a group shares what matches its pattern, and keeps its order in one member',
+    name: 'a group shares the messages that match its pattern, and one member gets them in order',
     needs: {queues: true, wildcards: true},
     async run(scene) {
       const [bus, reader] = [await scene.connect(), await scene.connect()]
@@ -144,7 +144,7 @@ export const queues: readonly Case[] = [
     },
   },
   {
-    name: 'members of one group with different patterns share what both match',
+    name: 'members of one group with different patterns share messages that match both',
     needs: {queues: true, wildcards: true},
     async run(scene) {
       const [one, other] = [await scene.connect(), await scene.connect()]
@@ -172,7 +172,7 @@ export const queues: readonly Case[] = [
     },
   },
   {
-    name: 'a group that was empty starts again: what passed in the meantime is not for it',
+    name: 'a group that was empty starts again at the end',
     needs: {queues: true},
     async run(scene) {
       const [bus, reader] = [await scene.connect(), await scene.connect()]

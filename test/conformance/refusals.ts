@@ -19,7 +19,7 @@ function published(bus: Transport, message: Outgoing): string {
 
 export const refusals: readonly Case[] = [
   {
-    name: 'a bad subject to publish to is refused at once, and nothing is sent',
+    name: 'an invalid subject to publish to is refused immediately, and nothing is sent',
     async run(scene) {
       const bus = await scene.connect()
       const subscription = await bus.subscribe('a')
@@ -32,7 +32,7 @@ export const refusals: readonly Case[] = [
     },
   },
   {
-    name: 'a bad subject to ask is refused',
+    name: 'an invalid subject of a request is refused',
     async run(scene) {
       const bus = await scene.connect()
       for (const subject of badSubjects) {
@@ -43,7 +43,7 @@ export const refusals: readonly Case[] = [
     },
   },
   {
-    name: 'a bad pattern to subscribe to, or none, is refused, with the sound ones beside it',
+    name: 'an invalid pattern to subscribe to, or none, is refused, with the valid ones beside it',
     async run(scene) {
       const bus = await scene.connect()
       for (const pattern of badPatterns) {
@@ -56,7 +56,7 @@ export const refusals: readonly Case[] = [
     },
   },
   {
-    name: 'a bad header is refused at once, and nothing is sent',
+    name: 'an invalid header is refused immediately, and nothing is sent',
     needs: {headers: true},
     async run(scene) {
       const bus = await scene.connect()

@@ -23,7 +23,7 @@ async function replied(scene: Scene, bus: Transport, options: ManyOptions): Prom
 
 export const replies: readonly Case[] = [
   {
-    name: 'replies end with their count, and nobody waits for more',
+    name: 'replies end with their count, without further waiting',
     needs: {requestsAreMessages: true},
     async run(scene) {
       await responders(scene, 2, 2, 2)
@@ -33,7 +33,7 @@ export const replies: readonly Case[] = [
     },
   },
   {
-    name: 'replies end when none came for the idle time, which begins with the first',
+    name: 'replies end when none arrived for the idle time, which begins with the first',
     needs: {requestsAreMessages: true},
     async run(scene) {
       const [bus, responder] = [await scene.connect(), await scene.connect()]
@@ -47,7 +47,7 @@ export const replies: readonly Case[] = [
     },
   },
   {
-    name: 'replies end with an empty one, which is not given, when that is asked for',
+    name: 'replies end with an empty one, which is not returned, if requested',
     needs: {requestsAreMessages: true},
     async run(scene) {
       const bus = await scene.connect()
@@ -57,7 +57,7 @@ export const replies: readonly Case[] = [
     },
   },
   {
-    name: 'replies end quietly when the time is up, with what has come, be it nothing',
+    name: 'replies end without an error at the deadline, after those that arrived, if any',
     needs: {requestsAreMessages: true},
     async run(scene) {
       const bus = await scene.connect()
@@ -71,7 +71,7 @@ export const replies: readonly Case[] = [
     },
   },
   {
-    name: "the loop may be left early, and the replies that still come are nobody's",
+    name: 'the loop may be left early, and later replies are ignored',
     needs: {requestsAreMessages: true},
     async run(scene) {
       await responders(scene, 5)
@@ -84,7 +84,7 @@ export const replies: readonly Case[] = [
     },
   },
   {
-    name: 'replies to a request that nobody serves fail at once',
+    name: 'replies to a request that nobody serves fail immediately',
     needs: {noResponders: true},
     async run(scene) {
       const bus = await scene.connect()
@@ -108,7 +108,7 @@ export const replies: readonly Case[] = [
     },
   },
   {
-    name: 'closing the bus fails a loop over replies that waits',
+    name: 'closing the bus fails a loop that waits for replies',
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
       const subscription = await scene.responder(other, 'a')

@@ -38,7 +38,7 @@ export const requests: readonly Case[] = [
     },
   },
   {
-    name: 'two hundred requests at once each get their own reply, in whatever order they come',
+    name: 'two hundred simultaneous requests each get their own reply, in whatever order they arrive',
     async run(scene) {
       const [bus, responder] = [await scene.connect(), await scene.connect()]
       const subscription = await scene.responder(responder, 'a')
@@ -51,7 +51,7 @@ export const requests: readonly Case[] = [
     },
   },
   {
-    name: "the first reply counts, and later ones are nobody's",
+    name: 'the first reply counts, and later ones are ignored',
     async run(scene) {
       const bus = await scene.connect()
       scene.serve(bus, await scene.responder(bus, 'a'), ({text}) =>
@@ -61,7 +61,7 @@ export const requests: readonly Case[] = [
     },
   },
   {
-    name: 'a request that is not answered fails with a timeout when its time is up',
+    name: 'a request that is not answered fails with a timeout',
     async run(scene) {
       const bus = await scene.connect()
       const silent = await scene.responder(bus, 'a')
@@ -90,7 +90,7 @@ export const requests: readonly Case[] = [
     },
   },
   {
-    name: 'a request that nobody serves fails at once',
+    name: 'a request that nobody serves fails immediately',
     needs: {noResponders: true},
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -150,7 +150,7 @@ export const requests: readonly Case[] = [
     },
   },
   {
-    name: 'who watches everything sees request and reply',
+    name: 'a subscriber to everything sees request and reply',
     needs: {wildcards: true},
     async run(scene) {
       const [bus, responder, watcher] = [await scene.connect(), await scene.connect(), await scene.connect()]

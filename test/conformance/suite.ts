@@ -31,7 +31,7 @@ import {volume} from './volume.ts'
 
 const features: readonly Case[] = [
   {
-    name: 'the driver declares what it can do',
+    name: 'the driver declares its features',
     async run(scene) {
       const bus = await scene.connect()
       expect(bus.features).toEqual(scene.features)
@@ -40,7 +40,7 @@ const features: readonly Case[] = [
     },
   },
   {
-    name: 'a bus tells what keeps it and how soon it answers, after what was published before',
+    name: 'a bus reports its software and its round-trip time, after earlier publishes',
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
       const subscription = await other.subscribe('a')

@@ -61,7 +61,7 @@ export const volume: readonly Case[] = [
     },
   },
   {
-    name: 'a subscriber that never reads stops nobody',
+    name: 'a subscriber that never reads blocks no other',
     async run(scene) {
       const [publisher, bus] = [await scene.connect(), await scene.connect()]
       for (const each of [bus, publisher]) await each.subscribe('a', {pendingLimit: 10})
@@ -72,7 +72,7 @@ export const volume: readonly Case[] = [
     },
   },
   {
-    name: 'a slow subscriber loses what exceeds its limit, counted and reported',
+    name: 'a slow subscriber loses messages beyond its limit, counted and reported',
     needs: {keepsForSlow: false},
     async run(scene) {
       const notices: Notice[] = []
@@ -103,7 +103,7 @@ export const volume: readonly Case[] = [
     },
   },
   {
-    name: 'what a slow subscriber has not read does not fill the memory',
+    name: 'messages that a slow subscriber has not read do not fill the memory',
     needs: {keepsForSlow: true},
     async run(scene) {
       const [publisher, bus] = [await scene.connect(), await scene.connect()]

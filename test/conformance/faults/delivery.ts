@@ -7,8 +7,8 @@ import {bent, bentSubscriptions, type Fault, later} from '../faulty.ts'
 /** Which messages reach whom, and when. */
 export const deliveryFaults: readonly Fault[] = [
   {
-    name: 'claims what it cannot do',
-    fails: ['the driver declares what it can do'],
+    name: 'declares features that it lacks',
+    fails: ['the driver declares its features'],
     bend: (sound) => ({features: {...sound.features, keepsForSlow: true}}),
   },
   {
@@ -27,7 +27,7 @@ export const deliveryFaults: readonly Fault[] = [
     name: 'changes the order of two neighbours',
     fails: [
       'messages arrive in the order of their publication, over all subjects',
-      'a group shares what matches its pattern, and keeps its order in one member',
+      'a group shares the messages that match its pattern, and one member gets them in order',
       'a hundred thousand messages arrive in order',
     ],
     bend(sound) {
@@ -52,9 +52,9 @@ export const deliveryFaults: readonly Fault[] = [
   {
     name: 'resolves a flush before the messages have left',
     fails: [
-      'what one connection flushed comes before what another publishes then',
-      'what is flushed has left: it is not seen by who subscribes then, and wholly by who drains then',
-      'a publisher may use its buffer again after the flush',
+      'messages flushed by one connection precede messages that another one publishes then',
+      'flushed messages have been sent: a later subscription does not see them, and a drain delivers all of them',
+      'a publisher may reuse its buffer after the flush',
     ],
     bend(sound, world) {
       const delayMs = world.connections.length % 2 === 1 ? 10 : 1
@@ -62,8 +62,8 @@ export const deliveryFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'sends only when it is flushed',
-    fails: ['a message needs no flush to leave', 'closing the bus sends what was published and ends its subscriptions'],
+    name: 'sends only at a flush',
+    fails: ['a message is sent without a flush', 'closing the bus sends what was published and ends its subscriptions'],
     bend(sound) {
       const held: Outgoing[] = []
       return {
@@ -89,13 +89,13 @@ export const deliveryFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'gives a message to one subscription only',
+    name: 'delivers a message to one subscription only',
     fails: ['every subscription gets every message, in the connection that publishes and in others'],
     bend: (sound) => ({subscribe: (patterns, options) => sound.subscribe(patterns, {...options, queue: 'all'})}),
   },
   {
     name: 'ignores "*"',
-    fails: ['"*" stands for one token and ">" for one or more', 'five thousand subjects pass through one subscription'],
+    fails: ['"*" matches one token and ">" one or more', 'five thousand subjects pass through one subscription'],
     bend: (sound) => ({
       subscribe: (patterns, options) =>
         sound.subscribe(
@@ -105,8 +105,8 @@ export const deliveryFaults: readonly Fault[] = [
     }),
   },
   {
-    name: 'lets ">" stand for nothing, too',
-    fails: ['"*" stands for one token and ">" for one or more'],
+    name: 'lets ">" match no token, too',
+    fails: ['"*" matches one token and ">" one or more'],
     bend: (sound) => ({
       subscribe(patterns, options) {
         const also = [patterns].flat().flatMap((p) => (p.endsWith('.>') ? [p, p.slice(0, -2)] : [p]))
@@ -115,7 +115,7 @@ export const deliveryFaults: readonly Fault[] = [
     }),
   },
   {
-    name: 'gives a message to each subscription as often as subscriptions of the connection match it',
+    name: 'delivers a message to each subscription as often as subscriptions of the connection match it',
     fails: ['overlapping subscriptions each get a message once'],
     bend(sound) {
       const all: string[] = []
@@ -151,13 +151,13 @@ export const deliveryFaults: readonly Fault[] = [
     }),
   },
   {
-    name: 'shares one bus among all',
-    fails: ['two buses do not meet', 'the streams of two buses do not meet'],
+    name: 'uses one bus for all names',
+    fails: ['two buses are separate', 'the streams of two buses are separate'],
     url: 'memory:faulty-shared',
     bend: () => ({}),
   },
   {
-    name: 'subscribes some time after it says so',
+    name: 'subscribes some time after it resolves',
     fails: ['a subscription is live when it resolves'],
     bend: (sound) => ({
       async subscribe(patterns, options) {
@@ -172,10 +172,7 @@ export const deliveryFaults: readonly Fault[] = [
   },
   {
     name: 'shows a new subscription the last message from before',
-    fails: [
-      'a subscription sees nothing from before it',
-      'a group that was empty starts again: what passed in the meantime is not for it',
-    ],
+    fails: ['a subscription does not see earlier messages', 'a group that was empty starts again at the end'],
     bend: (sound, {memory}) => ({
       ...bentSubscriptions(sound, (subscription, patterns) => {
         let last = memory.get(String(patterns)) as Message | undefined
@@ -194,7 +191,7 @@ export const deliveryFaults: readonly Fault[] = [
     }),
   },
   {
-    name: 'serves 500 subscriptions at most',
+    name: 'serves at most 500 subscriptions',
     fails: ['a thousand subscriptions each get their message'],
     bend(sound) {
       let count = 0
@@ -202,7 +199,7 @@ export const deliveryFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'knows 4,096 subjects at most',
+    name: 'knows at most 4,096 subjects',
     fails: ['five thousand subjects pass through one subscription'],
     bend(sound) {
       const known = new Set<string>()

@@ -14,8 +14,8 @@ function isSound(pattern: string): boolean {
 /** How subscriptions and connections end, and what a slow reader gets. */
 export const lifecycleFaults: readonly Fault[] = [
   {
-    name: 'says that it answers without having asked itself',
-    fails: ['a bus tells what keeps it and how soon it answers, after what was published before'],
+    name: 'reports a round trip without making one',
+    fails: ['a bus reports its software and its round-trip time, after earlier publishes'],
     bend: () => ({facts: async () => ({software: 'memory', roundTripsMs: []})}),
   },
   {
@@ -31,22 +31,22 @@ export const lifecycleFaults: readonly Fault[] = [
   {
     name: 'never ends a drain',
     fails: [
-      'a loop gets everything, and ends after a drain',
-      'a drain delivers what was flushed before it, takes nothing that comes after it, then ends',
+      'a loop gets every message, and ends after a drain',
+      'a drain delivers messages flushed before it, accepts none after it, then ends',
     ],
     bend: (sound) => bentSubscriptions(sound, () => ({async drain() {}})),
   },
   {
-    name: 'throws away at a drain what was held',
+    name: 'discards held messages at a drain',
     fails: [
-      'a loop gets everything, and ends after a drain',
-      'a drain delivers what was flushed before it, takes nothing that comes after it, then ends',
+      'a loop gets every message, and ends after a drain',
+      'a drain delivers messages flushed before it, accepts none after it, then ends',
     ],
     bend: (sound) => bentSubscriptions(sound, (subscription) => ({drain: () => subscription.close()})),
   },
   {
     name: 'takes more messages after a drain',
-    fails: ['a drain delivers what was flushed before it, takes nothing that comes after it, then ends'],
+    fails: ['a drain delivers messages flushed before it, accepts none after it, then ends'],
     bend: (sound) =>
       bentSubscriptions(sound, (subscription) => ({
         drain: async () => later(20, () => subscription.drain()),
@@ -54,7 +54,7 @@ export const lifecycleFaults: readonly Fault[] = [
   },
   {
     name: 'closes all subscriptions of a connection with one',
-    fails: ['a subscription may be closed while messages arrive, and the others go on'],
+    fails: ['a subscription may be closed while messages arrive, and the others continue'],
     bend(sound) {
       const all: Subscription[] = []
       return bentSubscriptions(sound, (subscription) => {
@@ -64,7 +64,7 @@ export const lifecycleFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'forgets who waits when it closes',
+    name: 'does not end waits when it closes',
     fails: [
       'closing or draining a subscription ends a wait for messages',
       'closing the bus sends what was published and ends its subscriptions',
@@ -90,7 +90,7 @@ export const lifecycleFaults: readonly Fault[] = [
   },
   {
     name: 'cannot be closed twice',
-    fails: ['closing and draining again is fine, in any order'],
+    fails: ['closing and draining again is allowed, in any order'],
     bend(sound) {
       let isClosed = false
       return {
@@ -104,12 +104,12 @@ export const lifecycleFaults: readonly Fault[] = [
   },
   {
     name: 'closes all connections with one',
-    fails: ['closing one connection leaves the others alone'],
+    fails: ['closing one connection does not affect the others'],
     bend: (_, world) => ({close: async () => void (await Promise.all(world.connections.map((each) => each.close())))}),
   },
   {
-    name: 'says nothing when it is used after its end',
-    fails: ['a bus that is closed says so, with its name, when it is used'],
+    name: 'does not fail when it is used after its end',
+    fails: ['using a closed bus fails with its name'],
     bend(sound) {
       let isClosed = false
       return {
@@ -127,8 +127,8 @@ export const lifecycleFaults: readonly Fault[] = [
     bend: () => ({async [Symbol.asyncDispose]() {}}),
   },
   {
-    name: 'subscribes to the sound patterns beside a bad one',
-    fails: ['a bad pattern to subscribe to, or none, is refused, with the sound ones beside it'],
+    name: 'subscribes to the valid patterns beside an invalid one',
+    fails: ['an invalid pattern to subscribe to, or none, is refused, with the valid ones beside it'],
     bend: (sound) => ({
       subscribe: (patterns, options) =>
         sound.subscribe(Array.isArray(patterns) ? patterns.filter(isSound) : patterns, options),
@@ -136,7 +136,7 @@ export const lifecycleFaults: readonly Fault[] = [
   },
   {
     name: 'stops when one subscription is full',
-    fails: ['a subscriber that never reads stops nobody'],
+    fails: ['a subscriber that never reads blocks no other'],
     bend(sound, world) {
       return {
         ...bentSubscriptions(sound, (subscription) => {
@@ -151,21 +151,21 @@ export const lifecycleFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'does not count what it drops',
-    fails: ['a slow subscriber loses what exceeds its limit, counted and reported'],
+    name: 'does not count dropped messages',
+    fails: ['a slow subscriber loses messages beyond its limit, counted and reported'],
     bend: (sound) => bentSubscriptions(sound, () => ({dropped: 0})),
   },
   {
-    name: 'does not tell that it drops',
-    fails: ['a slow subscriber loses what exceeds its limit, counted and reported'],
+    name: 'does not report that it drops messages',
+    fails: ['a slow subscriber loses messages beyond its limit, counted and reported'],
     bend(_sound, _world, options) {
       if (options !== undefined) Object.assign(options, {notify: undefined})
       return {}
     },
   },
   {
-    name: 'does not mind the pending limit',
-    fails: ['a slow subscriber loses what exceeds its limit, counted and reported'],
+    name: 'ignores the pending limit',
+    fails: ['a slow subscriber loses messages beyond its limit, counted and reported'],
     bend: (sound) => ({subscribe: (patterns, {pendingLimit, ...rest} = {}) => sound.subscribe(patterns, rest)}),
   },
   {
@@ -177,7 +177,7 @@ export const lifecycleFaults: readonly Fault[] = [
   {
     name: 'keeps all messages for slow subscribers in memory',
     claims: {keepsForSlow: true},
-    fails: ['what a slow subscriber has not read does not fill the memory'],
+    fails: ['messages that a slow subscriber has not read do not fill the memory'],
     bend: (sound) => ({
       subscribe: (patterns, options) => sound.subscribe(patterns, {...options, pendingLimit: Number.POSITIVE_INFINITY}),
     }),

@@ -26,7 +26,7 @@ function swallowing(sound: Transport, isSwallowed: (message: Outgoing) => boolea
 /** What happens to a message on its way. */
 export const messageFaults: readonly Fault[] = [
   {
-    name: 'keeps one value a header name',
+    name: 'keeps one value per header name',
     fails: ['headers keep their order, their case and all their values'],
     bend: (sound) => bentPublish(sound, (m) => ({...m, headers: m.headers && [...new Map(m.headers)]})),
   },
@@ -38,7 +38,7 @@ export const messageFaults: readonly Fault[] = [
   },
   {
     name: 'sorts headers by name',
-    fails: ['headers of one name may stand apart'],
+    fails: ['headers of one name need not be adjacent'],
     bend: (sound) =>
       bentPublish(sound, (m) => ({
         ...m,
@@ -51,13 +51,13 @@ export const messageFaults: readonly Fault[] = [
     bend: (sound) => bentPublish(sound, (m) => (m.data?.length ? m : {...m, data: 'null'})),
   },
   {
-    name: 'takes bytes for text',
-    fails: ['every byte arrives as it is', 'a payload of 1 MiB arrives whole'],
+    name: 'treats bytes as text',
+    fails: ['every byte arrives unchanged', 'a payload of 1 MiB arrives completely'],
     bend: (sound) => bentPublish(sound, (m) => ({...m, data: Buffer.from(bytesOf(m.data)).toString()})),
   },
   {
-    name: 'cuts a payload off at NUL',
-    fails: ['text arrives as it is, whether it was published as text or as its bytes', 'every byte arrives as it is'],
+    name: 'truncates a payload at NUL',
+    fails: ['text arrives unchanged, whether it was published as text or as its bytes', 'every byte arrives unchanged'],
     bend: (sound) =>
       bentPublish(sound, (m) => {
         const data = bytesOf(m.data)
@@ -65,36 +65,36 @@ export const messageFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'cuts a payload off at 64 KiB',
-    fails: ['a payload of 1 MiB arrives whole'],
+    name: 'truncates a payload at 64 KiB',
+    fails: ['a payload of 1 MiB arrives completely'],
     bend: (sound) => bentPublish(sound, (m) => ({...m, data: m.data?.slice(0, 65_536)})),
   },
   {
     name: 'reads numbers in texts as numbers',
-    fails: ['text arrives as it is, whether it was published as text or as its bytes'],
+    fails: ['text arrives unchanged, whether it was published as text or as its bytes'],
     bend: (sound) =>
       bentPublish(sound, (m) => (typeof m.data === 'string' && +m.data > 0 ? {...m, data: String(+m.data)} : m)),
   },
   {
-    name: 'lets a text over the limit go unseen',
-    fails: ['a payload over the limit is refused, counted in bytes, and nothing else is'],
+    name: 'accepts a text that exceeds the limit',
+    fails: ['a payload that exceeds the limit in bytes is refused, and no other'],
     bend: (sound) => swallowing(sound, (message) => (message.data?.length ?? 0) > 1000),
   },
   {
-    name: 'lets what it refuses go unseen',
+    name: 'ignores messages that it refuses, without an error',
     fails: [
-      'a bad subject to publish to is refused at once, and nothing is sent',
-      'a bad header is refused at once, and nothing is sent',
+      'an invalid subject to publish to is refused immediately, and nothing is sent',
+      'an invalid header is refused immediately, and nothing is sent',
     ],
     bend: (sound) => swallowing(sound, () => true),
   },
   {
     name: 'loses the reply subject',
-    fails: ['a reply subject arrives, and none where there was none'],
+    fails: ['a reply subject arrives, and is absent if there was none'],
     bend: (sound) => bentPublish(sound, ({reply, ...rest}) => rest),
   },
   {
-    name: 'gives the time in seconds',
+    name: 'returns the time in seconds',
     fails: ['a message has the time of its publication or arrival, in milliseconds'],
     bend: (sound) =>
       bentMessages(sound, (messages) =>
@@ -103,12 +103,12 @@ export const messageFaults: readonly Fault[] = [
   },
   {
     name: 'writes subjects in lower case',
-    fails: ['a subject gets what is published to exactly it'],
+    fails: ['a subject gets the messages published to exactly this subject'],
     bend: (sound) => bentPublish(sound, (m) => ({...m, subject: m.subject.toLowerCase()})),
   },
   {
     name: 'reads numbers in subjects as numbers',
-    fails: ['odd but sound subjects arrive as they are'],
+    fails: ['unusual but valid subjects arrive unchanged'],
     bend: (sound) => bentPublish(sound, (m) => (+m.subject > 0 ? {...m, subject: String(+m.subject)} : m)),
   },
 ]

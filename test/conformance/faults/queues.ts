@@ -17,28 +17,28 @@ function regrouped(
 /** Who of a group gets what. */
 export const queueFaults: readonly Fault[] = [
   {
-    name: 'gives a message to every member of a group',
+    name: 'delivers a message to every member of a group',
     fails: [
       'each message goes to exactly one member of a queue group',
       'members that take one message at a time share them too',
-      'members join and leave while messages flow, and none is lost or doubled',
+      'members join and leave while messages arrive, and none is lost or duplicated',
       'a request reaches one responder of a group',
     ],
     bend: (sound) => regrouped(sound, () => undefined),
   },
   {
-    name: 'takes two groups for one',
+    name: 'treats two groups as one',
     fails: ['two groups, and a plain subscription beside them, each get everything'],
     bend: (sound) => regrouped(sound, () => 'one'),
   },
   {
-    name: 'takes members with different patterns for different groups',
-    fails: ['members of one group with different patterns share what both match'],
+    name: 'treats members with different patterns as different groups',
+    fails: ['members of one group with different patterns share messages that match both'],
     bend: (sound) => regrouped(sound, (queue, pattern) => `${queue} ${pattern}`),
   },
   {
-    name: 'gives messages to members that drain',
-    fails: ['members join and leave while messages flow, and none is lost or doubled'],
+    name: 'delivers messages to draining members',
+    fails: ['members join and leave while messages arrive, and none is lost or duplicated'],
     bend: (sound) =>
       bentSubscriptions(sound, (subscription, patterns, options) => ({
         async drain() {
@@ -49,7 +49,7 @@ export const queueFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'gives messages to members that have closed',
+    name: 'delivers messages to closed members',
     fails: ['a member that has gone takes no messages with it', 'a responder that has gone serves no more'],
     bend: (sound) =>
       bentSubscriptions(sound, (subscription, patterns, options) => ({
@@ -60,7 +60,7 @@ export const queueFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'loses what waits for a member when one with another pattern joins',
+    name: 'loses messages that wait for a member when one with another pattern joins',
     fails: ['a member that joins with another pattern takes nothing from the others'],
     bend(sound, world) {
       const joined = () => (world.memory.get('joined') ?? 0) as number

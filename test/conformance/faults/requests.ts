@@ -65,16 +65,16 @@ export const requestFaults: readonly Fault[] = [
     bend: (sound) => bentReplies(sound, async (reply) => new Message('x', (await reply).payload)),
   },
   {
-    name: 'takes an empty reply for none',
+    name: 'treats an empty reply as no reply',
     fails: ['an empty reply is a reply'],
     bend: (sound) =>
       bentReplies(sound, async (reply) => ((await reply).payload.length > 0 ? reply : timedOut({timeoutMs: 1}))),
   },
   {
-    name: 'gives replies to requests in the order in which they come',
+    name: 'matches replies to requests in order of arrival',
     fails: [
-      'two hundred requests at once each get their own reply, in whatever order they come',
-      "the first reply counts, and later ones are nobody's",
+      'two hundred simultaneous requests each get their own reply, in whatever order they arrive',
+      'the first reply counts, and later ones are ignored',
       'a late reply is ignored, and the next request gets its own',
     ],
     bend(sound, world) {
@@ -98,11 +98,8 @@ export const requestFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'keeps all replies in one inbox, up to the usual limit',
-    fails: [
-      "the loop may be left early, and the replies that still come are nobody's",
-      'a slow loop over 70,000 replies misses none',
-    ],
+    name: 'holds all replies in one inbox, up to the default limit',
+    fails: ['the loop may be left early, and later replies are ignored', 'a slow loop over 70,000 replies misses none'],
     bend(sound, world) {
       const inbox = `_INBOX.shared.${world.connections.length}`
       const listening = sound.subscribe(inbox)
@@ -116,16 +113,19 @@ export const requestFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'does not mind the time',
+    name: 'ignores the timeout',
     fails: [
-      'a request that is not answered fails with a timeout when its time is up',
-      'replies end quietly when the time is up, with what has come, be it nothing',
+      'a request that is not answered fails with a timeout',
+      'replies end without an error at the deadline, after those that arrived, if any',
     ],
     bend: (sound) => bentOptions(sound, ({timeoutMs, ...rest}) => ({...rest, timeoutMs: 60_000})),
   },
   {
-    name: 'knows that nobody serves only when the time is up',
-    fails: ['a request that nobody serves fails at once', 'replies to a request that nobody serves fail at once'],
+    name: 'reports no responders only at the timeout',
+    fails: [
+      'a request that nobody serves fails immediately',
+      'replies to a request that nobody serves fail immediately',
+    ],
     bend: (sound) =>
       bentReplies(
         sound,
@@ -134,11 +134,11 @@ export const requestFaults: readonly Fault[] = [
       ),
   },
   {
-    name: 'does not mind signals',
+    name: 'ignores signals',
     fails: [
       'a request ends with `interrupted` when its signal aborts, before or while it waits',
       'replies end with `interrupted` when the signal aborts, before or while they are awaited',
-      'a signal that is aborted already makes no subscription',
+      'a signal that has already aborted prevents a subscription',
       'a signal that aborts later ends the subscription as `close` does',
     ],
     bend: (sound) => ({
@@ -148,7 +148,7 @@ export const requestFaults: readonly Fault[] = [
   },
   {
     name: 'forgets requests when it is closed',
-    fails: ['closing the bus fails a request that waits', 'closing the bus fails a loop over replies that waits'],
+    fails: ['closing the bus fails a request that waits', 'closing the bus fails a loop that waits for replies'],
     bend: (sound) =>
       bentReplies(
         sound,
@@ -157,8 +157,8 @@ export const requestFaults: readonly Fault[] = [
       ),
   },
   {
-    name: 'hides what passes through inboxes',
-    fails: ['who watches everything sees request and reply'],
+    name: 'hides inbox messages',
+    fails: ['a subscriber to everything sees request and reply'],
     bend: (sound) =>
       bentSubscriptions(sound, (subscription) => ({
         async take(max) {
@@ -171,28 +171,28 @@ export const requestFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'does not count replies',
-    fails: ['replies end with their count, and nobody waits for more'],
+    name: 'ignores the number of replies',
+    fails: ['replies end with their count, without further waiting'],
     bend: (sound) => bentOptions(sound, ({count, ...rest}) => rest),
   },
   {
-    name: 'does not mind the idle time',
-    fails: ['replies end when none came for the idle time, which begins with the first'],
+    name: 'ignores the idle time',
+    fails: ['replies end when none arrived for the idle time, which begins with the first'],
     bend: (sound) => bentOptions(sound, ({idleMs, ...rest}) => rest),
   },
   {
-    name: 'begins the idle time with the request',
-    fails: ['replies end when none came for the idle time, which begins with the first'],
+    name: 'starts the idle time with the request',
+    fails: ['replies end when none arrived for the idle time, which begins with the first'],
     bend: (sound) => bentOptions(sound, (options) => ({...options, timeoutMs: options.idleMs ?? options.timeoutMs})),
   },
   {
-    name: 'does not mind an empty reply',
-    fails: ['replies end with an empty one, which is not given, when that is asked for'],
+    name: 'ignores an empty reply',
+    fails: ['replies end with an empty one, which is not returned, if requested'],
     bend: (sound) => bentOptions(sound, ({untilEmpty, ...rest}) => rest),
   },
   {
-    name: 'fails when the time for replies is up',
-    fails: ['replies end quietly when the time is up, with what has come, be it nothing'],
+    name: 'fails at the deadline for replies',
+    fails: ['replies end without an error at the deadline, after those that arrived, if any'],
     bend: (sound) => ({
       async *requestMany(message, options) {
         yield* sound.requestMany(message, options)
@@ -201,8 +201,8 @@ export const requestFaults: readonly Fault[] = [
     }),
   },
   {
-    name: 'takes a bad subject for one that nobody answers',
-    fails: ['a bad subject to ask is refused'],
+    name: 'treats an invalid subject as one that nobody serves',
+    fails: ['an invalid subject of a request is refused'],
     bend: (sound) =>
       bentReplies(sound, (reply) =>
         reply.catch((error) => (isOf(error, 'usage') ? timedOut({timeoutMs: 1}) : Promise.reject(error))),

@@ -8,7 +8,7 @@ const needs = {streams: true}
 
 export const acknowledging: readonly Case[] = [
   {
-    name: 'what is delivered counts as pending until it is acknowledged',
+    name: 'delivered messages count as ack pending until they are acknowledged',
     needs,
     async run(scene) {
       const [bus, other] = [await busWithConsumer(scene, numbers(5)), await scene.connect()]
@@ -28,7 +28,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'the acknowledgement floor rises only over what is acknowledged without a gap',
+    name: 'the ack floor advances only over messages acknowledged without a gap',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(6))
@@ -52,7 +52,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'what is rejected or comes again holds the acknowledgement floor down',
+    name: 'rejected and redelivered messages hold the ack floor',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(4))
@@ -81,7 +81,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'on a consumer that acknowledges all, one acknowledgement stands for those before it',
+    name: 'with ack policy all, one acknowledgement covers earlier messages',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(5), {ack: 'all', ackWaitMs: 250})
@@ -116,7 +116,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'acknowledging twice, or after a rejection, changes nothing more',
+    name: 'acknowledging twice, or after a rejection, changes nothing',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(2))
@@ -133,7 +133,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'no more are in flight than the consumer allows, over all its members',
+    name: 'no more messages are in flight than the consumer allows, over all its members',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(6), {maxAckPending: 2})
@@ -152,7 +152,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'with one message in flight at a time they arrive strictly one after another',
+    name: 'with one message in flight at a time, messages arrive strictly one after another',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(20), {maxAckPending: 1})
@@ -165,7 +165,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'what was acknowledged is with the bus when a flush or a close resolves, for other connections too',
+    name: 'acknowledgements have reached the bus when a flush or a close resolves, for other connections too',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(4))
@@ -183,7 +183,7 @@ export const acknowledging: readonly Case[] = [
     },
   },
   {
-    name: 'a purge takes what waits for its acknowledgement too',
+    name: 'a purge removes unacknowledged messages too',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(3), {ackWaitMs: 250})

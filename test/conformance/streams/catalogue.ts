@@ -44,7 +44,7 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
-    name: 'a stream that is not there is not found, with its name, whatever is asked of it',
+    name: 'a missing stream is not found, with its name in the error of every operation',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -55,7 +55,7 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
-    name: 'the streams that keep a subject, or some that a pattern matches, are found',
+    name: 'the streams that store a subject, or some that a pattern matches, are found',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -73,7 +73,7 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
-    name: 'the state of a stream tells what it has',
+    name: 'the state of a stream describes its content',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -88,7 +88,7 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
-    name: 'the messages of each subject are counted, all or those of a pattern',
+    name: 'the messages of each subject are counted, all of them or those of a pattern',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -109,7 +109,7 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
-    name: 'a stream that is removed is gone with its messages and consumers, and its subjects are free',
+    name: 'a removed stream is gone with its messages and consumers, and its subjects are free',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -129,7 +129,7 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
-    name: 'the streams of two buses do not meet',
+    name: 'the streams of two buses are separate',
     needs,
     async run(scene) {
       const [bus, elsewhere] = [await scene.connect(), await scene.elsewhere()]
@@ -141,7 +141,7 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
-    name: 'streams outlive the connections that made and filled them',
+    name: 'streams outlive the connections that created and filled them',
     needs,
     async run(scene) {
       const [keeper, bus] = [await scene.connect(), await scene.connect()]
@@ -155,7 +155,7 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
-    name: 'a bus that is closed says so, with its name, when its streams are used',
+    name: 'using the streams of a closed bus fails with its name',
     needs,
     async run(scene) {
       const bus = await scene.connect()

@@ -17,7 +17,7 @@ async function busWithStream(scene: Scene, subjects: readonly string[] = []): Pr
 
 export const consumers: readonly Case[] = [
   {
-    name: 'a consumer is made with its defaults filled in, and is as new',
+    name: 'a consumer is created with its defaults filled in, and without progress',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene, ['a.x', 'a.x'])
@@ -40,7 +40,7 @@ export const consumers: readonly Case[] = [
     },
   },
   {
-    name: 'every setting of a consumer is kept, for other connections too',
+    name: 'every setting of a consumer is stored, for other connections too',
     needs,
     async run(scene) {
       const [bus, other] = [await busWithStream(scene), await scene.connect()]
@@ -61,7 +61,7 @@ export const consumers: readonly Case[] = [
     },
   },
   {
-    name: 'adding a consumer again with the same settings answers it as it is',
+    name: 'adding a consumer again with the same settings returns the existing one',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(3), {filters: ['a.x']})
@@ -75,7 +75,7 @@ export const consumers: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer of a name that is taken with other settings is refused, and the first stays as it was',
+    name: 'a consumer with the name of another one and different settings is refused, and the first is unchanged',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [], {ackWaitMs: 5000, filters: ['a.x']})
@@ -93,7 +93,7 @@ export const consumers: readonly Case[] = [
     },
   },
   {
-    name: 'a bad name or bad settings of a consumer are refused, and nothing is made',
+    name: 'an invalid name or invalid settings of a consumer are refused, and nothing is created',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)

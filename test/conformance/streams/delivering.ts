@@ -29,7 +29,7 @@ async function gets(scene: Scene, bus: Transport, settings: Omit<ConsumerSetting
 
 export const delivering: readonly Case[] = [
   {
-    name: 'a consumer that is made late gets the first message, with all that a delivery tells',
+    name: 'a consumer created late gets the first message, with all properties of a delivery',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -51,7 +51,7 @@ export const delivering: readonly Case[] = [
     },
   },
   {
-    name: 'a delivery is as it was published, headers and every byte',
+    name: 'a delivery is the published message, with headers and every byte',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [])
@@ -71,7 +71,7 @@ export const delivering: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer begins where its policy says',
+    name: 'a consumer starts where its deliver policy says',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -95,7 +95,7 @@ export const delivering: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer of new messages gets what comes after it was made, not after it is read',
+    name: 'a consumer of new messages gets those stored after its creation, not after the first take',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene, ['a.x'])
@@ -107,7 +107,7 @@ export const delivering: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer gets only what its filter matches, from where it begins',
+    name: 'a consumer gets only messages that match its filter, from its start on',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -122,7 +122,7 @@ export const delivering: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer with several filters gets what one of them matches, or says that the server is too old',
+    name: 'a consumer with several filters gets messages that match one of them, or fails because the server is too old',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene, ['a.x', 'a.y', 'a.z', 'a.x'])

@@ -8,7 +8,7 @@ const needs = {streams: true}
 
 export const following: readonly Case[] = [
   {
-    name: 'reading that follows continues with messages stored later',
+    name: 'a read with follow continues with messages stored later',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -24,7 +24,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'reading that follows may begin at the end',
+    name: 'a read with follow may start at the end',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -40,7 +40,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'nothing is lost or doubled where stored messages end and live ones begin',
+    name: 'nothing is lost or duplicated between stored and new messages',
     needs,
     async run(scene) {
       const [bus, publisher] = [await scene.connect(), await scene.connect()]
@@ -55,7 +55,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'reading that follows continues over a purge',
+    name: 'a read with follow continues over a purge',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -69,7 +69,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'reading a stream that is purged meanwhile ends, in order',
+    name: 'a read of a stream that is purged meanwhile ends, in order',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -84,7 +84,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'reading ends when it is closed, drained or left, when its signal aborts, and with its bus',
+    name: 'a read ends when it is closed, drained or left, when its signal aborts, and with its bus',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -115,7 +115,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'a signal that is aborted already reads nothing',
+    name: 'a signal that has already aborted reads nothing',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -125,7 +125,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'a stream that is removed and created again fails its followers',
+    name: 'a recreated stream fails the reads that follow it',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -141,7 +141,7 @@ export const following: readonly Case[] = [
     },
   },
   {
-    name: 'a stream that is removed fails who follows it',
+    name: 'a removed stream fails the reads that follow it',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]

@@ -33,7 +33,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a stream with a limit of messages refuses new ones, if configured so, until there is room',
+    name: 'a stream with a limit of messages refuses new ones with discard policy new, until there is room',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxMsgs: 2, discard: 'new'})
@@ -62,7 +62,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a stream with a limit of bytes refuses new messages, if configured so',
+    name: 'a stream with a limit of bytes refuses new messages with discard policy new',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxBytes: 10_000, discard: 'new'})
@@ -73,7 +73,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a stream with a limit of messages per subject removes the oldest of a subject, also where it refuses new ones',
+    name: 'a stream with a limit of messages per subject removes the oldest of a subject, also with discard policy new',
     needs,
     async run(scene) {
       for (const discard of ['old', 'new'] as const) {
@@ -90,7 +90,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a stream refuses a message that is too large for it, headers counted',
+    name: 'a stream refuses a message that exceeds its size limit, headers included',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxMsgSize: 100})
@@ -108,7 +108,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a stream lets go what is too old',
+    name: 'a stream removes messages that are too old',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxAgeMs: 150})
@@ -121,7 +121,7 @@ export const limits: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer continues past what limits have removed',
+    name: 'a consumer continues after messages removed by limits',
     needs,
     async run(scene) {
       const bus = await limited(scene, {maxMsgs: 3})

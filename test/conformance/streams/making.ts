@@ -9,7 +9,7 @@ const badNames = ['', 'a b', 'a.b', 'a*', 'a>', 'a/b', 'a\\b', 'a\tb']
 
 export const making: readonly Case[] = [
   {
-    name: 'a stream is made with its defaults filled in',
+    name: 'a stream is created with its defaults filled in',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -33,7 +33,7 @@ export const making: readonly Case[] = [
     },
   },
   {
-    name: 'the id of a stream is the same for every connection, and another one for each stream that is made',
+    name: 'the id of a stream is the same for every connection, and different for each created stream',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -48,7 +48,7 @@ export const making: readonly Case[] = [
     },
   },
   {
-    name: 'every setting of a stream is kept, for other connections too',
+    name: 'every setting of a stream is stored, for other connections too',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -69,7 +69,7 @@ export const making: readonly Case[] = [
     },
   },
   {
-    name: 'adding a stream again with the same settings answers it as it is',
+    name: 'adding a stream again with the same settings returns the existing one',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -86,7 +86,7 @@ export const making: readonly Case[] = [
     },
   },
   {
-    name: 'several may make the same stream and the same consumer at the same time, and one of several different streams',
+    name: 'several clients may create the same stream and consumer at the same time, and only one of several different streams',
     needs,
     async run(scene) {
       const buses = [await scene.connect(), await scene.connect(), await scene.connect(), await scene.connect()]
@@ -98,7 +98,7 @@ export const making: readonly Case[] = [
     },
   },
   {
-    name: 'a stream of a name that is taken with other settings is refused, and the first stays as it was',
+    name: 'a stream with the name of another one and different settings is refused, and the first is unchanged',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -117,7 +117,7 @@ export const making: readonly Case[] = [
     },
   },
   {
-    name: 'a stream whose subjects overlap those of another is refused with its name',
+    name: 'a stream whose subjects overlap with those of another is refused with its name',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -132,7 +132,7 @@ export const making: readonly Case[] = [
     },
   },
   {
-    name: 'a bad name or bad settings of a stream are refused, and nothing is made',
+    name: 'an invalid name or invalid settings of a stream are refused, and nothing is created',
     needs,
     async run(scene) {
       const bus = await scene.connect()

@@ -15,7 +15,7 @@ async function busWithStream(scene: Scene): Promise<Transport> {
 
 export const publishers: readonly Case[] = [
   {
-    name: 'a publisher stores in order and tells of each acknowledgement',
+    name: 'a publisher stores in order and reports each acknowledgement',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -35,7 +35,7 @@ export const publishers: readonly Case[] = [
     },
   },
   {
-    name: 'a publisher asks to wait when its window is full',
+    name: 'a publisher returns a promise when its window is full',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -53,7 +53,7 @@ export const publishers: readonly Case[] = [
     },
   },
   {
-    name: 'a flush with nothing pushed resolves, and one after another',
+    name: 'a flush with nothing pushed resolves, also several times',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -69,7 +69,7 @@ export const publishers: readonly Case[] = [
     },
   },
   {
-    name: 'a publisher that tells of each refused message stores the others, and its flush does not fail',
+    name: 'a publisher that reports each refused message stores the others, and its flush does not fail',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -114,7 +114,7 @@ export const publishers: readonly Case[] = [
     },
   },
   {
-    name: 'a message of a publisher that no stream keeps fails the flush and is named by its index',
+    name: 'a message of a publisher that no stream stores fails the flush and is named by its index',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -125,7 +125,7 @@ export const publishers: readonly Case[] = [
     },
   },
   {
-    name: 'a publisher refuses a bad message at once and continues with the next',
+    name: 'a publisher refuses an invalid message immediately and continues with the next',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)

@@ -17,7 +17,7 @@ async function purged(scene: Scene, which: (seqs: readonly number[]) => PurgeOpt
 
 export const purging: readonly Case[] = [
   {
-    name: 'a purge empties a stream, and its sequences go on',
+    name: 'a purge empties a stream, and its sequences continue',
     needs,
     async run(scene) {
       const [bus, other] = [await scene.connect(), await scene.connect()]
@@ -38,24 +38,24 @@ export const purging: readonly Case[] = [
     },
   },
   {
-    name: 'a purge may take only what matches a pattern',
+    name: 'a purge may remove only messages that match a pattern',
     needs,
     run: async (scene) => expect(await purged(scene, () => ({pattern: '*.x'}))).toEqual([3, ['2', '4', '6']]),
   },
   {
-    name: 'a purge may take only what comes before a sequence',
+    name: 'a purge may remove only messages before a sequence',
     needs,
     async run(scene) {
       expect(await purged(scene, (seqs) => ({beforeSeq: at(seqs, 3)}))).toEqual([3, ['4', '5', '6']])
     },
   },
   {
-    name: 'a purge may keep a number of last messages',
+    name: 'a purge may keep the last N messages',
     needs,
     run: async (scene) => expect(await purged(scene, () => ({keep: 2}))).toEqual([4, ['5', '6']]),
   },
   {
-    name: 'a purge may remove what matches a pattern, except a number of last messages or later ones',
+    name: 'a purge may remove messages that match a pattern, except the last N or later ones',
     needs,
     async run(scene) {
       expect(await purged(scene, () => ({pattern: 'a.y', keep: 1}))).toEqual([2, ['1', '3', '5', '6']])
@@ -65,7 +65,7 @@ export const purging: readonly Case[] = [
     },
   },
   {
-    name: 'a purge before a sequence that keeps a number of last messages is refused',
+    name: 'a purge before a sequence that keeps the last N messages is refused',
     needs,
     async run(scene) {
       await expect(purged(scene, () => ({beforeSeq: 5, keep: 2}))).rejects.toMatchObject({kind: 'usage'})

@@ -52,7 +52,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'an empty stream ends at once',
+    name: 'a read of an empty stream ends immediately',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -77,7 +77,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'reading begins at a sequence, or at the next one that is there',
+    name: 'a read starts at a sequence, or at the next existing one',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -93,7 +93,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'reading begins at a time, or at the first message after it',
+    name: 'a read starts at a time, or at the first message after it',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -109,7 +109,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'reading begins with a number of last messages, of those that match',
+    name: 'a read starts at the last N messages, of those that match',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -122,7 +122,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'reading ends with a sequence',
+    name: 'a read ends with a sequence',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -140,7 +140,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'reading ends before a time',
+    name: 'a read ends before a time',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -157,7 +157,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'reading ends where the stream did when it began',
+    name: 'a read ends where the stream ended at its start',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -169,7 +169,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'reading takes only what matches one of its filters, each message once',
+    name: 'a read returns only messages that match one of its filters, each once',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -186,7 +186,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'reading may take only the last message of each subject',
+    name: 'a read may return only the last message of each subject',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -197,7 +197,7 @@ export const reading: readonly Case[] = [
     },
   },
   {
-    name: 'a bad range to read is refused',
+    name: 'an invalid range to read is refused',
     needs,
     async run(scene) {
       const bus = await scene.connect()

@@ -9,7 +9,7 @@ const needs = {streams: true}
 
 export const redelivery: readonly Case[] = [
   {
-    name: 'what is not acknowledged in time is delivered again, and counted',
+    name: 'a message not acknowledged in time is redelivered, and counted',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(3), {ackWaitMs: 250})
@@ -29,7 +29,7 @@ export const redelivery: readonly Case[] = [
     },
   },
   {
-    name: 'what another member does not acknowledge comes to those that are there',
+    name: 'a message that another member does not acknowledge is redelivered to the remaining members',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(3), {ackWaitMs: 250})
@@ -45,7 +45,7 @@ export const redelivery: readonly Case[] = [
     },
   },
   {
-    name: 'what is rejected is delivered again at once',
+    name: 'a rejected message is redelivered immediately',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(2))
@@ -61,7 +61,7 @@ export const redelivery: readonly Case[] = [
     },
   },
   {
-    name: 'what is rejected for a while is delivered again after it, and others go on',
+    name: 'a message rejected with a delay is redelivered after it, and others continue',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(3))
@@ -77,7 +77,7 @@ export const redelivery: readonly Case[] = [
     },
   },
   {
-    name: 'what is terminated never comes again, and the floor passes it',
+    name: 'a terminated message is never redelivered, and the ack floor passes it',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(3), {ackWaitMs: 250})
@@ -93,7 +93,7 @@ export const redelivery: readonly Case[] = [
     },
   },
   {
-    name: 'who is still at work keeps the message beyond the time to acknowledge',
+    name: 'a member that reports progress keeps the message beyond the ack wait',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(1), {ackWaitMs: 300})
@@ -111,7 +111,7 @@ export const redelivery: readonly Case[] = [
     },
   },
   {
-    name: 'a message is delivered so often and no more, and others go on',
+    name: 'a message is delivered up to the maximum and no more, and others continue',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, ['bad', 'good'], {ackWaitMs: 200, maxDeliver: 2})
@@ -129,7 +129,7 @@ export const redelivery: readonly Case[] = [
     },
   },
   {
-    name: 'the waits of a back-off come one after another, and the last one stays',
+    name: 'the waits of a back-off follow each other, and the last one is repeated',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, ['x'], {backoffMs: [100, 250], maxDeliver: 4})
@@ -147,7 +147,7 @@ export const redelivery: readonly Case[] = [
     },
   },
   {
-    name: 'what comes again keeps the order of its sequences',
+    name: 'redelivered messages keep the order of their sequences',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(50), {ackWaitMs: 250})

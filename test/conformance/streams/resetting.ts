@@ -26,7 +26,7 @@ async function afterReset(scene: Scene, bus: Transport, to: Start | undefined): 
 
 export const resetting: readonly Case[] = [
   {
-    name: 'a consumer is moved to the first message, a sequence, a number of last messages, or the end',
+    name: 'a consumer is moved to the first message, a sequence, the last N messages, or the end',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [])
@@ -42,7 +42,7 @@ export const resetting: readonly Case[] = [
     },
   },
   {
-    name: 'after a reset nothing from where it begins counts as acknowledged',
+    name: 'after a reset nothing from the new position on counts as acknowledged',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [])
@@ -79,7 +79,7 @@ export const resetting: readonly Case[] = [
     },
   },
   {
-    name: 'a reset keeps the configuration and goes past what is gone, by the filters',
+    name: 'a reset keeps the configuration, and skips removed messages by the filters',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(3), {filters: ['a.x'], maxDeliver: 3, ackWaitMs: 20_000})
@@ -96,7 +96,7 @@ export const resetting: readonly Case[] = [
     },
   },
   {
-    name: 'a reset forgets what is in flight: it is delivered as if for the first time',
+    name: 'a reset forgets messages in flight: they are delivered as if for the first time',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(3), {ackWaitMs: 250})

@@ -42,7 +42,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer resumes where the connection before it stopped',
+    name: 'a consumer resumes where the previous connection stopped',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(30))
@@ -70,7 +70,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a member that closes gives back what it did not take, at once',
+    name: 'a member that closes returns messages that it did not take, immediately',
     needs,
     async run(scene) {
       const [bus, other] = [await busWithConsumer(scene, numbers(20)), await scene.connect()]
@@ -86,7 +86,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'what was taken may be acknowledged after others have come and before the close',
+    name: 'taken messages may be acknowledged after later ones were taken and before the close',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, numbers(600))
@@ -114,7 +114,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a take waits for the given time, or until something arrives, and gives what is there at once',
+    name: 'a take waits for the given time, or until something arrives, and returns available messages immediately',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [])
@@ -129,7 +129,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a take that may wait for more than a month is not over at once',
+    name: 'a take that may wait for more than a month does not end immediately',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [])
@@ -141,7 +141,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a second take while one waits is refused at once, and the first continues',
+    name: 'a second take while one waits is refused immediately, and the first continues',
     needs,
     async run(scene) {
       const bus = await busWithConsumer(scene, [])
@@ -173,7 +173,7 @@ export const sharing: readonly Case[] = [
     },
   },
   {
-    name: 'a consumer that is removed fails its members, and so does its stream',
+    name: 'a removed consumer fails its members, and so does a removed stream',
     needs,
     async run(scene) {
       const [bus, other] = [await busWithConsumer(scene, numbers(1)), await scene.connect()]

@@ -21,7 +21,7 @@ async function busWithStream(scene: Scene): Promise<Transport> {
 
 export const storing: readonly Case[] = [
   {
-    name: 'a stream acknowledges what it stored, with sequences that grow',
+    name: 'a stream acknowledges stored messages, with growing sequences',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -35,7 +35,7 @@ export const storing: readonly Case[] = [
     },
   },
   {
-    name: 'what no stream keeps is not stored, and the subject is named',
+    name: 'a message that no stream stores fails, and the subject is named',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -45,7 +45,7 @@ export const storing: readonly Case[] = [
     },
   },
   {
-    name: 'a bad message to store is refused',
+    name: 'an invalid message to store is refused',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -78,7 +78,7 @@ export const storing: readonly Case[] = [
     },
   },
   {
-    name: 'who subscribes gets what is stored as well',
+    name: 'subscribers get stored messages as well',
     needs,
     async run(scene) {
       const [bus, other] = [await busWithStream(scene), await scene.connect()]
@@ -88,7 +88,7 @@ export const storing: readonly Case[] = [
     },
   },
   {
-    name: 'a message whose id was stored before is a duplicate of it, in its stream only',
+    name: 'a message with the id of a stored one is a duplicate of it, in its stream only',
     needs,
     async run(scene) {
       const [bus, other] = [await busWithStream(scene), await scene.connect()]
@@ -102,7 +102,7 @@ export const storing: readonly Case[] = [
     },
   },
   {
-    name: 'a message id is forgotten after its time',
+    name: 'a message id is forgotten after the duplicate window',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -131,7 +131,7 @@ export const storing: readonly Case[] = [
     },
   },
   {
-    name: 'the first message may expect that there is none before it',
+    name: 'the first message may expect that the stream is empty',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -180,7 +180,7 @@ export const storing: readonly Case[] = [
     },
   },
   {
-    name: 'of several who expect the same last sequence, or give the same id, one is stored',
+    name: 'of several messages that expect the same last sequence, or have the same id, one is stored',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -197,7 +197,7 @@ export const storing: readonly Case[] = [
     },
   },
   {
-    name: 'what a connection publishes plainly is stored before what it publishes then with an acknowledgement',
+    name: 'messages of a connection published plainly are stored before later ones with an acknowledgement',
     needs,
     async run(scene) {
       const bus = await busWithStream(scene)
@@ -209,7 +209,7 @@ export const storing: readonly Case[] = [
     },
   },
   {
-    name: 'a stored message is as it was published, headers and every byte',
+    name: 'a stored message is the published one, with headers and every byte',
     needs,
     async run(scene) {
       const [bus, other] = [await busWithStream(scene), await scene.connect()]

@@ -15,8 +15,8 @@ function bentConsume(sound: Transport, consume: (consumers: Consumers) => Consum
 /** What consumers there are, and where they are. */
 export const consumerFaults: readonly Fault[] = [
   {
-    name: 'gives a consumer a minute to acknowledge',
-    fails: ['a consumer is made with its defaults filled in, and is as new'],
+    name: 'sets every ack wait to a minute',
+    fails: ['a consumer is created with its defaults filled in, and without progress'],
     bend: (sound) =>
       bentConsumers(sound, ({add}) => ({
         async add(stream, settings): Promise<ConsumerInfo> {
@@ -26,32 +26,32 @@ export const consumerFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'heeds no setting of a consumer but its name',
+    name: 'ignores all settings of a consumer except its name',
     fails: [
-      'every setting of a consumer is kept, for other connections too',
-      'a consumer of a name that is taken with other settings is refused, and the first stays as it was',
-      'a bad name or bad settings of a consumer are refused, and nothing is made',
-      'a consumer begins where its policy says',
-      'a consumer of new messages gets what comes after it was made, not after it is read',
-      'a consumer gets only what its filter matches, from where it begins',
-      'a consumer with several filters gets what one of them matches, or says that the server is too old',
-      'on a consumer that acknowledges all, one acknowledgement stands for those before it',
+      'every setting of a consumer is stored, for other connections too',
+      'a consumer with the name of another one and different settings is refused, and the first is unchanged',
+      'an invalid name or invalid settings of a consumer are refused, and nothing is created',
+      'a consumer starts where its deliver policy says',
+      'a consumer of new messages gets those stored after its creation, not after the first take',
+      'a consumer gets only messages that match its filter, from its start on',
+      'a consumer with several filters gets messages that match one of them, or fails because the server is too old',
+      'with ack policy all, one acknowledgement covers earlier messages',
       'a consumer without acknowledgements delivers each message once',
-      'no more are in flight than the consumer allows, over all its members',
-      'with one message in flight at a time they arrive strictly one after another',
-      'what is not acknowledged in time is delivered again, and counted',
-      'what another member does not acknowledge comes to those that are there',
-      'a message is delivered so often and no more, and others go on',
-      'the waits of a back-off come one after another, and the last one stays',
-      'a reset keeps the configuration and goes past what is gone, by the filters',
+      'no more messages are in flight than the consumer allows, over all its members',
+      'with one message in flight at a time, messages arrive strictly one after another',
+      'a message not acknowledged in time is redelivered, and counted',
+      'a message that another member does not acknowledge is redelivered to the remaining members',
+      'a message is delivered up to the maximum and no more, and others continue',
+      'the waits of a back-off follow each other, and the last one is repeated',
+      'a reset keeps the configuration, and skips removed messages by the filters',
     ],
     bend: (sound) => misconfigured(sound, ({name}) => ({name})),
   },
   {
-    name: 'makes a new consumer when it is added again',
+    name: 'creates a new consumer when it is added again',
     fails: [
-      'adding a consumer again with the same settings answers it as it is',
-      'a consumer of a name that is taken with other settings is refused, and the first stays as it was',
+      'adding a consumer again with the same settings returns the existing one',
+      'a consumer with the name of another one and different settings is refused, and the first is unchanged',
     ],
     bend: (sound) =>
       bentConsumers(sound, ({add, remove}) => ({
@@ -62,29 +62,29 @@ export const consumerFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'lists consumers as they come',
+    name: 'lists consumers without sorting them',
     fails: ['consumers are listed by name, and a removed one is gone'],
     bend: (sound) => bentConsumers(sound, ({list}) => ({list: async (stream) => [...(await list(stream))].reverse()})),
   },
   {
-    name: 'lets removed consumers live on',
+    name: 'keeps removed consumers',
     fails: [
       'consumers are listed by name, and a removed one is gone',
-      'a consumer that is removed fails its members, and so does its stream',
+      'a removed consumer fails its members, and so does a removed stream',
     ],
     bend: (sound) => bentConsumers(sound, () => ({async remove() {}})),
   },
   {
-    name: 'begins a consumer with what comes next',
+    name: 'starts every consumer at the end',
     fails: [
-      'a consumer that is made late gets the first message, with all that a delivery tells',
-      'a consumer begins where its policy says',
+      'a consumer created late gets the first message, with all properties of a delivery',
+      'a consumer starts where its deliver policy says',
     ],
     bend: (sound) => misconfigured(sound, (settings) => ({...settings, deliver: 'new'})),
   },
   {
-    name: 'begins a consumer of new messages when it is read',
-    fails: ['a consumer of new messages gets what comes after it was made, not after it is read'],
+    name: 'starts a consumer of new messages at the first take',
+    fails: ['a consumer of new messages gets those stored after its creation, not after the first take'],
     bend: (sound) =>
       bentConsume(sound, ({consume, reset}) => async (stream, consumer, options) => {
         await reset(stream, consumer, undefined)
@@ -92,21 +92,21 @@ export const consumerFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'lets one acknowledgement stand for all before it',
+    name: 'lets one acknowledgement cover all earlier ones',
     fails: [
-      'the acknowledgement floor rises only over what is acknowledged without a gap',
-      'what is not acknowledged in time is delivered again, and counted',
+      'the ack floor advances only over messages acknowledged without a gap',
+      'a message not acknowledged in time is redelivered, and counted',
     ],
     bend: (sound) => misconfigured(sound, (settings) => ({...settings, ack: 'all'})),
   },
   {
-    name: 'waits for each acknowledgement as long as for the first',
-    fails: ['the waits of a back-off come one after another, and the last one stays'],
+    name: 'ignores the back-off',
+    fails: ['the waits of a back-off follow each other, and the last one is repeated'],
     bend: (sound) => misconfigured(sound, ({backoffMs, ...settings}) => ({...settings, ackWaitMs: backoffMs?.[0]})),
   },
   {
     name: 'starts again with each connection',
-    fails: ['a consumer resumes where the connection before it stopped'],
+    fails: ['a consumer resumes where the previous connection stopped'],
     bend: (sound) =>
       bentConsume(sound, ({consume, reset}) => async (stream, consumer, options) => {
         await reset(stream, consumer, {seq: 1})
@@ -114,7 +114,7 @@ export const consumerFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'gives everything to each member',
+    name: 'delivers everything to each member',
     fails: [
       'members of a consumer share its messages, each going to one of them',
       'a member that wants a number of messages claims no more and ends with them',
@@ -130,7 +130,7 @@ export const consumerFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'takes all consumers of a stream for one',
+    name: 'treats all consumers of a stream as one',
     fails: ['two consumers of a stream each get everything'],
     bend: (sound) =>
       bentConsume(
@@ -141,7 +141,7 @@ export const consumerFaults: readonly Fault[] = [
       ),
   },
   {
-    name: 'claims more than a member wants',
+    name: 'claims more messages than a member wants',
     fails: ['a member that wants a number of messages claims no more and ends with them'],
     bend: (sound) =>
       bentConsume(sound, ({consume}) => (stream, consumer, options) => {
@@ -159,11 +159,11 @@ export const consumerFaults: readonly Fault[] = [
   {
     name: 'moves no consumer',
     fails: [
-      'after a reset nothing from where it begins counts as acknowledged',
-      'a consumer is moved to the first message, a sequence, a number of last messages, or the end',
+      'after a reset nothing from the new position on counts as acknowledged',
+      'a consumer is moved to the first message, a sequence, the last N messages, or the end',
       'a consumer is moved to a time',
-      'a reset keeps the configuration and goes past what is gone, by the filters',
-      'a reset forgets what is in flight: it is delivered as if for the first time',
+      'a reset keeps the configuration, and skips removed messages by the filters',
+      'a reset forgets messages in flight: they are delivered as if for the first time',
     ],
     bend: (sound) => bentConsumers(sound, ({info}) => ({reset: (stream, consumer) => info(stream, consumer)})),
   },

@@ -17,17 +17,17 @@ export const memberFaults: readonly Fault[] = [
   {
     name: 'forgets acknowledgements',
     fails: [
-      'what is delivered counts as pending until it is acknowledged',
-      'the acknowledgement floor rises only over what is acknowledged without a gap',
-      'what was acknowledged is with the bus when a flush or a close resolves, for other connections too',
-      'a consumer resumes where the connection before it stopped',
+      'delivered messages count as ack pending until they are acknowledged',
+      'the ack floor advances only over messages acknowledged without a gap',
+      'acknowledgements have reached the bus when a flush or a close resolves, for other connections too',
+      'a consumer resumes where the previous connection stopped',
       'members of a consumer share its messages, each going to one of them',
     ],
     bend: (sound) => bentMembers(sound, () => ({ack() {}})),
   },
   {
-    name: 'has 512 acknowledgements of a member at most',
-    fails: ['what was taken may be acknowledged after others have come and before the close'],
+    name: 'keeps at most 512 acknowledgements of a member',
+    fails: ['taken messages may be acknowledged after later ones were taken and before the close'],
     bend: (sound) =>
       bentMembers(sound, (member) => {
         let count = 0
@@ -35,8 +35,8 @@ export const memberFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'delivers again what is rejected after it was acknowledged',
-    fails: ['acknowledging twice, or after a rejection, changes nothing more'],
+    name: 'redelivers a message that is rejected after it was acknowledged',
+    fails: ['acknowledging twice, or after a rejection, changes nothing'],
     bend: (sound) =>
       bentMembers(sound, (member) => {
         const again: Delivery[] = []
@@ -49,9 +49,9 @@ export const memberFaults: readonly Fault[] = [
   {
     name: 'counts every delivery as the first',
     fails: [
-      'what is not acknowledged in time is delivered again, and counted',
-      'what is rejected is delivered again at once',
-      'what comes again keeps the order of its sequences',
+      'a message not acknowledged in time is redelivered, and counted',
+      'a rejected message is redelivered immediately',
+      'redelivered messages keep the order of their sequences',
     ],
     bend: (sound) =>
       bentMembers(sound, (member) => ({
@@ -61,18 +61,18 @@ export const memberFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'takes a rejection for work that continues',
-    fails: ['what is rejected is delivered again at once'],
+    name: 'treats a rejection as a progress report',
+    fails: ['a rejected message is redelivered immediately'],
     bend: (sound) => bentMembers(sound, (member) => ({nak: (delivery) => member.working(delivery)})),
   },
   {
-    name: 'delivers at once what should wait',
-    fails: ['what is rejected for a while is delivered again after it, and others go on'],
+    name: 'redelivers immediately instead of after the delay',
+    fails: ['a message rejected with a delay is redelivered after it, and others continue'],
     bend: (sound) => bentMembers(sound, (member) => ({nak: (delivery) => member.nak(delivery)})),
   },
   {
-    name: 'takes a rejection for an acknowledgement, and delivers again all the same',
-    fails: ['what is rejected or comes again holds the acknowledgement floor down'],
+    name: 'treats a rejection as an acknowledgement, but redelivers',
+    fails: ['rejected and redelivered messages hold the ack floor'],
     bend: (sound) =>
       bentMembers(sound, (member) => {
         const again: Delivery[] = []
@@ -86,20 +86,20 @@ export const memberFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'takes an end for a rejection',
-    fails: ['what is terminated never comes again, and the floor passes it'],
+    name: 'treats a termination as a rejection',
+    fails: ['a terminated message is never redelivered, and the ack floor passes it'],
     bend: (sound) => bentMembers(sound, (member) => ({term: (delivery) => member.nak(delivery)})),
   },
   {
-    name: 'does not hear that somebody is at work',
-    fails: ['who is still at work keeps the message beyond the time to acknowledge'],
+    name: 'ignores progress reports',
+    fails: ['a member that reports progress keeps the message beyond the ack wait'],
     bend: (sound) => bentMembers(sound, () => ({working() {}})),
   },
   {
     name: 'delivers the newest first',
     fails: [
-      'what comes again keeps the order of its sequences',
-      'a consumer that is made late gets the first message, with all that a delivery tells',
+      'redelivered messages keep the order of their sequences',
+      'a consumer created late gets the first message, with all properties of a delivery',
     ],
     bend: (sound) =>
       bentMembers(sound, (member) => ({
@@ -107,8 +107,8 @@ export const memberFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'keeps what a member that closes did not take',
-    fails: ['a member that closes gives back what it did not take, at once'],
+    name: 'does not return messages that a closing member did not take',
+    fails: ['a member that closes returns messages that it did not take, immediately'],
     bend: (sound) =>
       bentMembers(sound, (member) => {
         let held: readonly Delivery[] = []
@@ -123,13 +123,13 @@ export const memberFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'waits for deliveries without end',
-    fails: ['a take waits for the given time, or until something arrives, and gives what is there at once'],
+    name: 'ignores the time limit of a take',
+    fails: ['a take waits for the given time, or until something arrives, and returns available messages immediately'],
     bend: (sound) => bentMembers(sound, (member) => ({take: (max) => member.take(max)})),
   },
   {
-    name: 'gives a long wait to setTimeout as it is',
-    fails: ['a take that may wait for more than a month is not over at once'],
+    name: 'passes a long wait to setTimeout unchanged',
+    fails: ['a take that may wait for more than a month does not end immediately'],
     bend: (sound) =>
       bentMembers(sound, (member) => ({
         take: (max, waitMs) => member.take(max, waitMs !== undefined && waitMs > 2 ** 31 - 1 ? 1 : waitMs),
@@ -137,7 +137,7 @@ export const memberFaults: readonly Fault[] = [
   },
   {
     name: 'lets a second reader wait behind the first',
-    fails: ['a second take while one waits is refused at once, and the first continues'],
+    fails: ['a second take while one waits is refused immediately, and the first continues'],
     bend: (sound) =>
       bentMembers(sound, (member) => {
         let before: Promise<unknown> = Promise.resolve()

@@ -15,48 +15,48 @@ function bentRead(sound: Transport, read: (streams: Streams) => Streams['read'])
 /** How messages are read from a stream. */
 export const readingFaults: readonly Fault[] = [
   {
-    name: 'reads from the first message, wherever it should begin',
+    name: 'reads from the first message, ignoring the start',
     fails: [
       'ten thousand messages are read in order, by loop and by batch',
-      'reading begins at a sequence, or at the next one that is there',
-      'reading begins at a time, or at the first message after it',
-      'reading begins with a number of last messages, of those that match',
-      'reading that follows may begin at the end',
+      'a read starts at a sequence, or at the next existing one',
+      'a read starts at a time, or at the first message after it',
+      'a read starts at the last N messages, of those that match',
+      'a read with follow may start at the end',
     ],
     bend: (sound) => misread(sound, ({from, ...range}) => range),
   },
   {
-    name: 'reads to the end, wherever it should end',
-    fails: ['reading ends with a sequence', 'reading ends before a time'],
+    name: 'reads to the end, ignoring the given end',
+    fails: ['a read ends with a sequence', 'a read ends before a time'],
     bend: (sound) => misread(sound, ({to, ...range}) => range),
   },
   {
-    name: 'reads everything, whatever the filters',
+    name: 'ignores the filters of a read',
     fails: [
-      'reading takes only what matches one of its filters, each message once',
-      'reading begins with a number of last messages, of those that match',
+      'a read returns only messages that match one of its filters, each once',
+      'a read starts at the last N messages, of those that match',
     ],
     bend: (sound) => misread(sound, ({filters, ...range}) => range),
   },
   {
-    name: 'reads all messages where the last of each subject are wanted',
-    fails: ['reading may take only the last message of each subject', 'a bad range to read is refused'],
+    name: 'reads all messages instead of the last of each subject',
+    fails: ['a read may return only the last message of each subject', 'an invalid range to read is refused'],
     bend: (sound) => misread(sound, ({lastPerSubject, ...range}) => range),
   },
   {
-    name: 'ends reading that should follow',
+    name: 'ends a read that should follow',
     fails: [
-      'reading that follows continues with messages stored later',
-      'nothing is lost or doubled where stored messages end and live ones begin',
-      'reading that follows continues over a purge',
+      'a read with follow continues with messages stored later',
+      'nothing is lost or duplicated between stored and new messages',
+      'a read with follow continues over a purge',
     ],
     bend: (sound) => misread(sound, ({follow, ...range}) => range),
   },
   {
-    name: 'does not end reading with its signal',
+    name: 'does not end a read with its signal',
     fails: [
-      'reading ends when it is closed, drained or left, when its signal aborts, and with its bus',
-      'a signal that is aborted already reads nothing',
+      'a read ends when it is closed, drained or left, when its signal aborts, and with its bus',
+      'a signal that has already aborted reads nothing',
     ],
     bend: (sound) => misread(sound, ({signal, ...range}) => range),
   },
@@ -64,8 +64,8 @@ export const readingFaults: readonly Fault[] = [
     name: 'reads each message twice',
     fails: [
       'a stream is read from its first message to its end, and again',
-      'nothing is lost or doubled where stored messages end and live ones begin',
-      'reading a stream that is purged meanwhile ends, in order',
+      'nothing is lost or duplicated between stored and new messages',
+      'a read of a stream that is purged meanwhile ends, in order',
     ],
     bend: (sound) =>
       bentReading(sound, (subscription) => ({
@@ -73,8 +73,8 @@ export const readingFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'never ends reading',
-    fails: ['an empty stream ends at once', 'reading a stream that is purged meanwhile ends, in order'],
+    name: 'never ends a read',
+    fails: ['a read of an empty stream ends immediately', 'a read of a stream that is purged meanwhile ends, in order'],
     bend: (sound) =>
       bentReading(sound, (subscription) => ({
         async take(max) {
@@ -84,8 +84,8 @@ export const readingFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'begins to read when somebody takes',
-    fails: ['reading ends where the stream did when it began'],
+    name: 'starts a read at the first take',
+    fails: ['a read ends where the stream ended at its start'],
     bend: (sound) =>
       bentRead(sound, ({read}) => async (stream, range) => {
         let late: ReturnType<typeof read> | undefined
@@ -98,7 +98,7 @@ export const readingFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'answers the last message where one is not there',
+    name: 'returns the last message instead of a missing one',
     fails: ['one message is read by its sequence, or as the last of a subject or pattern'],
     bend: (sound) =>
       bentStreams(sound, ({get, last}) => ({get: (stream, seq) => get(stream, seq).catch(() => last(stream, '>'))})),

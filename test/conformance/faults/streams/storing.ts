@@ -27,17 +27,17 @@ function bentPublishers(
 export const storingFaults: readonly Fault[] = [
   {
     name: 'acknowledges every message as the first',
-    fails: ['a stream acknowledges what it stored, with sequences that grow'],
+    fails: ['a stream acknowledges stored messages, with growing sequences'],
     bend: (sound) =>
       bentStreams(sound, (streams) => ({
         publish: async (message) => ({...(await streams.publish(message)), seq: 1}),
       })),
   },
   {
-    name: 'acknowledges what was not stored',
+    name: 'acknowledges messages that were not stored',
     fails: [
-      'what no stream keeps is not stored, and the subject is named',
-      'a bad message to store is refused',
+      'a message that no stream stores fails, and the subject is named',
+      'an invalid message to store is refused',
       'a message that expects another last sequence is refused',
     ],
     bend: (sound) =>
@@ -46,49 +46,49 @@ export const storingFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'tells nobody of the messages that were refused',
-    fails: ['a publisher that tells of each refused message stores the others, and its flush does not fail'],
+    name: 'does not report refused messages',
+    fails: ['a publisher that reports each refused message stores the others, and its flush does not fail'],
     bend: (sound) =>
       bentStreams(sound, ({publisher}) => ({publisher: (options) => publisher({...options, onRefused: () => {}})})),
   },
   {
-    name: 'stores only what asks for an acknowledgement',
+    name: 'stores only messages published with acknowledgement',
     fails: ['a plain publish is stored too, in order, and its message id is obeyed'],
     bend: () => ({publish() {}}),
   },
   {
-    name: 'stores what is published plainly a moment later',
-    fails: ['what a connection publishes plainly is stored before what it publishes then with an acknowledgement'],
+    name: 'stores plainly published messages a moment later',
+    fails: ['messages of a connection published plainly are stored before later ones with an acknowledgement'],
     bend: (sound) => ({publish: (message) => later(5, () => sound.publish(message))}),
   },
   {
-    name: 'shows subscribers nothing of what it stores',
-    fails: ['who subscribes gets what is stored as well'],
+    name: 'does not deliver stored messages to subscribers',
+    fails: ['subscribers get stored messages as well'],
     bend: (sound) => bentMessages(sound, () => []),
   },
   {
-    name: 'does not look at message ids',
+    name: 'ignores message ids',
     fails: [
-      'a message whose id was stored before is a duplicate of it, in its stream only',
+      'a message with the id of a stored one is a duplicate of it, in its stream only',
       'a plain publish is stored too, in order, and its message id is obeyed',
       'a publisher counts duplicates',
-      'of several who expect the same last sequence, or give the same id, one is stored',
+      'of several messages that expect the same last sequence, or have the same id, one is stored',
     ],
     bend: (sound) => deaf(sound, storeHeaders.msgId),
   },
   {
-    name: 'does not look at the expected last sequence',
+    name: 'ignores the expected last sequence',
     fails: ['a message that expects another last sequence is refused'],
     bend: (sound) => deaf(sound, storeHeaders.expectedLastSeq),
   },
   {
-    name: 'does not look at the expected last message of a subject',
+    name: 'ignores the expected last message of a subject',
     fails: ['a message that expects another last message of its subject is refused'],
     bend: (sound) => deaf(sound, storeHeaders.expectedLastSubjectSeq),
   },
   {
-    name: 'takes what is expected of a subject for what is expected of the stream',
-    fails: ['the first message may expect that there is none before it'],
+    name: 'treats an expectation about a subject as one about the stream',
+    fails: ['the first message may expect that the stream is empty'],
     bend: (sound) =>
       bentStoring(sound, (message) => ({
         ...message,
@@ -99,39 +99,39 @@ export const storingFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'does not look at the expected last message id',
+    name: 'ignores the expected last message id',
     fails: ['a message that expects another last message id is refused'],
     bend: (sound) => deaf(sound, storeHeaders.expectedLastMsgId),
   },
   {
-    name: 'does not look at the expected stream',
+    name: 'ignores the expected stream',
     fails: ['a message that expects another stream is refused'],
     bend: (sound) => deaf(sound, storeHeaders.expectedStream),
   },
   {
     name: 'stores bytes as text',
     fails: [
-      'a stored message is as it was published, headers and every byte',
-      'a delivery is as it was published, headers and every byte',
+      'a stored message is the published one, with headers and every byte',
+      'a delivery is the published message, with headers and every byte',
     ],
     bend: (sound) => bentStoring(sound, (message) => ({...message, data: Buffer.from(message.data ?? '').toString()})),
   },
   {
-    name: 'tells of no acknowledgement',
-    fails: ['a publisher stores in order and tells of each acknowledgement'],
+    name: 'reports no acknowledgement',
+    fails: ['a publisher stores in order and reports each acknowledgement'],
     bend: (sound) =>
       bentStreams(sound, (streams) => ({
         publisher: (options) => streams.publisher({...options, onStored: undefined}),
       })),
   },
   {
-    name: 'never asks a publisher to wait',
-    fails: ['a publisher asks to wait when its window is full'],
+    name: 'never makes a publisher wait',
+    fails: ['a publisher returns a promise when its window is full'],
     bend: (sound) => bentPublishers(sound, (publisher) => ({push: (message) => void publisher.push(message)})),
   },
   {
-    name: 'never ends a flush of a publisher who pushed nothing',
-    fails: ['a flush with nothing pushed resolves, and one after another'],
+    name: 'never ends a flush of a publisher that pushed nothing',
+    fails: ['a flush with nothing pushed resolves, also several times'],
     bend: (sound) =>
       bentPublishers(sound, (publisher) => ({
         flush: () => (publisher.last === undefined ? never() : publisher.flush()),
@@ -143,16 +143,16 @@ export const storingFaults: readonly Fault[] = [
     bend: (sound) => bentPublishers(sound, () => ({duplicates: 0})),
   },
   {
-    name: 'lets a failure of a publisher go unseen',
+    name: 'ignores a failure of a publisher',
     fails: [
       'the first message that a stream refuses fails the flush and is named by its index',
-      'a message of a publisher that no stream keeps fails the flush and is named by its index',
+      'a message of a publisher that no stream stores fails the flush and is named by its index',
     ],
     bend: (sound) => bentPublishers(sound, (publisher) => ({flush: () => publisher.flush().catch(() => {})})),
   },
   {
-    name: 'lets a bad message of a publisher go unseen',
-    fails: ['a publisher refuses a bad message at once and continues with the next'],
+    name: 'ignores an invalid message of a publisher',
+    fails: ['a publisher refuses an invalid message immediately and continues with the next'],
     bend: (sound) =>
       bentPublishers(sound, (publisher) => ({
         push(message) {

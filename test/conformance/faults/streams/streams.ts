@@ -27,30 +27,30 @@ function bentPurge(
 export const streamFaults: readonly Fault[] = [
   {
     name: 'remembers message ids of a new stream for one minute',
-    fails: ['a stream is made with its defaults filled in'],
+    fails: ['a stream is created with its defaults filled in'],
     bend: (sound) => bentInfo(sound, (info) => ({...info, config: {...info.config, dedupeMs: 60_000}})),
   },
   {
-    name: 'tells streams apart by their names',
-    fails: ['the id of a stream is the same for every connection, and another one for each stream that is made'],
+    name: 'identifies streams by their names',
+    fails: ['the id of a stream is the same for every connection, and different for each created stream'],
     bend: (sound) => bentInfo(sound, (info) => ({...info, id: info.config.name})),
   },
   {
-    name: 'heeds no setting of a stream but its name and subjects',
+    name: 'ignores all settings of a stream except its name and subjects',
     fails: [
-      'a publisher that tells of each refused message stores the others, and its flush does not fail',
-      'every setting of a stream is kept, for other connections too',
-      'a bad name or bad settings of a stream are refused, and nothing is made',
-      'a message id is forgotten after its time',
+      'a publisher that reports each refused message stores the others, and its flush does not fail',
+      'every setting of a stream is stored, for other connections too',
+      'an invalid name or invalid settings of a stream are refused, and nothing is created',
+      'a message id is forgotten after the duplicate window',
       'the first message that a stream refuses fails the flush and is named by its index',
       'a stream with a limit of messages removes the oldest',
-      'a stream with a limit of messages refuses new ones, if configured so, until there is room',
+      'a stream with a limit of messages refuses new ones with discard policy new, until there is room',
       'a stream with a limit of bytes removes the oldest',
-      'a stream with a limit of bytes refuses new messages, if configured so',
-      'a stream with a limit of messages per subject removes the oldest of a subject, also where it refuses new ones',
-      'a stream refuses a message that is too large for it, headers counted',
-      'a stream lets go what is too old',
-      'a consumer continues past what limits have removed',
+      'a stream with a limit of bytes refuses new messages with discard policy new',
+      'a stream with a limit of messages per subject removes the oldest of a subject, also with discard policy new',
+      'a stream refuses a message that exceeds its size limit, headers included',
+      'a stream removes messages that are too old',
+      'a consumer continues after messages removed by limits',
     ],
     bend: (sound) =>
       bentAdd(
@@ -61,10 +61,10 @@ export const streamFaults: readonly Fault[] = [
       ),
   },
   {
-    name: 'makes a new stream when it is added again',
+    name: 'creates a new stream when it is added again',
     fails: [
-      'adding a stream again with the same settings answers it as it is',
-      'a stream of a name that is taken with other settings is refused, and the first stays as it was',
+      'adding a stream again with the same settings returns the existing one',
+      'a stream with the name of another one and different settings is refused, and the first is unchanged',
     ],
     bend: (sound) =>
       bentAdd(sound, ({add, remove}) => async (settings) => {
@@ -73,9 +73,9 @@ export const streamFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'makes a stream only where nobody else does',
+    name: 'fails to create a stream at the same time as others',
     fails: [
-      'several may make the same stream and the same consumer at the same time, and one of several different streams',
+      'several clients may create the same stream and consumer at the same time, and only one of several different streams',
     ],
     bend: (sound, {memory}) =>
       bentAdd(sound, ({add}) => async (settings) => {
@@ -87,8 +87,8 @@ export const streamFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'does not say with which stream another overlaps',
-    fails: ['a stream whose subjects overlap those of another is refused with its name'],
+    name: 'does not name the stream that overlaps',
+    fails: ['a stream whose subjects overlap with those of another is refused with its name'],
     bend: (sound) =>
       bentAdd(
         sound,
@@ -100,22 +100,22 @@ export const streamFaults: readonly Fault[] = [
       ),
   },
   {
-    name: 'lists streams as they come',
+    name: 'lists streams without sorting them',
     fails: ['streams are listed by name, with their state'],
     bend: (sound) => bentStreams(sound, ({list}) => ({list: async () => [...(await list())].reverse()})),
   },
   {
-    name: 'counts the subjects of a stream that is not there, or of a bus that is closed',
+    name: 'counts the subjects of a missing stream, or of a closed bus',
     fails: [
-      'a stream that is not there is not found, with its name, whatever is asked of it',
-      'a bus that is closed says so, with its name, when its streams are used',
+      'a missing stream is not found, with its name in the error of every operation',
+      'using the streams of a closed bus fails with its name',
     ],
     bend: (sound) =>
       bentStreams(sound, ({subjects}) => ({subjects: (...given) => subjects(...given).catch(() => new Map())})),
   },
   {
-    name: 'finds the stream that keeps a subject only by the subject as it was given',
-    fails: ['the streams that keep a subject, or some that a pattern matches, are found'],
+    name: 'finds the stream that stores a subject only by its exact pattern',
+    fails: ['the streams that store a subject, or some that a pattern matches, are found'],
     bend: (sound) =>
       bentStreams(sound, ({list}) => ({
         async keeping(pattern) {
@@ -125,22 +125,22 @@ export const streamFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'takes every message for one with a subject of its own',
-    fails: ['the state of a stream tells what it has'],
+    name: 'treats every message as one with its own subject',
+    fails: ['the state of a stream describes its content'],
     bend: (sound) => bentInfo(sound, (info) => ({...info, state: {...info.state, subjects: info.state.messages}})),
   },
   {
-    name: 'counts all subjects, whatever the pattern',
-    fails: ['the messages of each subject are counted, all or those of a pattern'],
+    name: 'counts all subjects and ignores the pattern',
+    fails: ['the messages of each subject are counted, all of them or those of a pattern'],
     bend: (sound) => bentStreams(sound, ({subjects}) => ({subjects: (stream) => subjects(stream)})),
   },
   {
-    name: 'empties a stream that should be removed',
+    name: 'purges a stream that should be removed',
     fails: [
-      'a stream that is removed is gone with its messages and consumers, and its subjects are free',
-      'a stream that is removed fails who follows it',
-      'a stream that is removed and created again fails its followers',
-      'a consumer that is removed fails its members, and so does its stream',
+      'a removed stream is gone with its messages and consumers, and its subjects are free',
+      'a removed stream fails the reads that follow it',
+      'a recreated stream fails the reads that follow it',
+      'a removed consumer fails its members, and so does a removed stream',
     ],
     bend: (sound) =>
       bentStreams(sound, ({purge}) => ({
@@ -150,8 +150,8 @@ export const streamFaults: readonly Fault[] = [
       })),
   },
   {
-    name: 'removes the streams of a connection with it',
-    fails: ['streams outlive the connections that made and filled them'],
+    name: 'removes the streams of a connection that closes',
+    fails: ['streams outlive the connections that created and filled them'],
     bend: (sound) => ({
       async close() {
         for (const {config} of await sound.streams.list().catch(() => [])) await sound.streams.remove(config.name)
@@ -162,31 +162,31 @@ export const streamFaults: readonly Fault[] = [
   {
     name: 'purges nothing',
     fails: [
-      'a purge empties a stream, and its sequences go on',
-      'a purge takes what waits for its acknowledgement too',
-      'reading begins at a sequence, or at the next one that is there',
+      'a purge empties a stream, and its sequences continue',
+      'a purge removes unacknowledged messages too',
+      'a read starts at a sequence, or at the next existing one',
     ],
     bend: (sound) => bentStreams(sound, () => ({purge: async () => 0})),
   },
   {
-    name: 'purges whatever the subject',
+    name: 'ignores the pattern of a purge',
     fails: [
-      'a purge may take only what matches a pattern',
-      'a purge may remove what matches a pattern, except a number of last messages or later ones',
+      'a purge may remove only messages that match a pattern',
+      'a purge may remove messages that match a pattern, except the last N or later ones',
     ],
     bend: (sound) => bentPurge(sound, ({pattern, ...which}) => which),
   },
   {
-    name: 'purges beyond the sequence',
+    name: 'ignores the sequence of a purge',
     fails: [
-      'a purge may take only what comes before a sequence',
-      'a purge before a sequence that keeps a number of last messages is refused',
+      'a purge may remove only messages before a sequence',
+      'a purge before a sequence that keeps the last N messages is refused',
     ],
     bend: (sound) => bentPurge(sound, ({beforeSeq, ...which}) => which),
   },
   {
     name: 'keeps one message more in a purge',
-    fails: ['a purge may keep a number of last messages'],
+    fails: ['a purge may keep the last N messages'],
     bend: (sound) => bentPurge(sound, (which) => ({...which, keep: (which.keep ?? 0) + 1})),
   },
 ]
