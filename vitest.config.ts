@@ -2,8 +2,8 @@ import {defineConfig, type ViteUserConfig} from 'vitest/config'
 import {RetriesReporter} from './test/retries-reporter.ts'
 
 /**
- * What takes long because it waits, kills and restarts: `npm run test:slow`. All else is `npm test`, which is to stay
- * under three minutes on two cores.
+ * Tests that take long because they wait, kill and restart: `npm run test:slow`. All others are `npm test`, which should take
+ * less than three minutes on two cores.
  */
 export const slow = [
   'test/api/package.test.ts',
@@ -22,14 +22,14 @@ export const slow = [
 export const shared = {
   globals: false,
   pool: 'forks',
-  // Most of them wait for processes, not for the processor.
+  // Most of them wait for processes, not for the CPU.
   maxWorkers: 4,
-  // Commands are run in process and their stdout is looked at.
+  // Commands run in the test process and their stdout is captured.
   disableConsoleIntercept: true,
   testTimeout: 60_000,
   hookTimeout: 60_000,
   expect: {poll: {timeout: 15_000}},
-  // Real servers, processes and clocks: a test that a stalled machine has spoiled is retried, and listed at the end.
+  // Real servers, processes and clocks: a test that fails because the machine stalls is retried, and listed at the end.
   retry: 2,
   reporters: ['default', new RetriesReporter()],
 } satisfies ViteUserConfig['test']

@@ -1,17 +1,17 @@
 import {defineConfig} from 'vitest/config'
 import {RetriesReporter} from './test/retries-reporter.ts'
 
-/** `npm run test:faults`: processes that are killed and frozen, full disks, damaged files, bad networks. */
+/** `npm run test:faults`: killed and frozen processes, full disks, damaged files, bad networks. */
 export default defineConfig({
   test: {
     include: ['test/faults/*.fault.ts'],
     pool: 'forks',
     disableConsoleIntercept: true,
-    // Two at a time: most of it is waiting.
+    // Two at a time, because they mostly wait.
     maxWorkers: 2,
     testTimeout: 600_000,
     hookTimeout: 60_000,
-    // No test here is retried, unless it asks for it itself.
+    // No test here is retried, unless it requests that itself.
     reporters: ['default', new RetriesReporter()],
   },
 })

@@ -32,7 +32,7 @@ export const commands: Case = {
     }),
 }
 
-/** From the start of the publisher to the end of the subscriber, with the publisher's start-up in it. */
+/** From the start of the publisher to the end of the subscriber, including the publisher's startup. */
 async function subscribe(folder: string, lines: string, flag: string, run: number): Promise<number> {
   const path = join(folder, `sub${run}.db`)
   const output = openSync(join(folder, 'output'), 'w')

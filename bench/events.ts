@@ -92,7 +92,7 @@ function receive(url: string, name: string, count: number): Promise<number> {
     socket.on('error', reject)
     socket.on('message', (data) => {
       begin ||= performance.now()
-      // `{"id":"<36>"…`: parsing it all would measure the client.
+      // `{"id":"<36>"…`: parsing everything would measure the client.
       socket.send(`{"type":"ack","id":"${String(data).slice(7, 43)}"}`)
       if (++seen < count) return
       socket.close()
@@ -101,7 +101,7 @@ function receive(url: string, name: string, count: number): Promise<number> {
   })
 }
 
-/** The same by `ws` alone: 51 frames in flight, the next one for each answer. */
+/** The same with `ws` alone: 51 frames in flight, and the next one for each answer. */
 async function bare(): Promise<number> {
   const server = new WebSocketServer({port: 0, host: '127.0.0.1', perMessageDeflate: false})
   const frame = `{"id":"${crypto.randomUUID()}","rest":"${'x'.repeat(380)}"}`

@@ -1,7 +1,7 @@
 /**
- * The same work on ten and fifty times as much, and on both buses: nothing may be worse than linear.
- * `npm run bench growth`; `GROWTH=1,10,50` are the millions of messages in the file (1,10 when it is not set), of which
- * each takes about 250 MB and ten seconds.
+ * Repeats the same work with ten and fifty times as much data, on both buses: nothing may grow faster than linearly. `npm run
+ * bench growth`; `GROWTH=1,10,50` are the millions of messages in the file (1,10 by default), each of which takes about 250 MB
+ * and ten seconds.
  */
 import {spawn} from 'node:child_process'
 import {openSync, statSync} from 'node:fs'
@@ -33,7 +33,7 @@ export const growth: Case = {
     }),
 }
 
-/** One bus file that has grown so far. */
+/** A bus file of a given size. */
 async function ofFile(path: string, lines: string, millions: number): Promise<Row[]> {
   await addStream(path, ['load'])
   const marks: number[] = []
@@ -102,7 +102,7 @@ function replayMs(path: string, range: string): number {
   return once(['consumer', 'replay', 'LOAD', '--range', range, '--raw', '--quiet', '--bus', path])
 }
 
-/** Ten thousand messages, of one subject and of as many subjects. */
+/** Ten thousand messages to one subject, and to as many subjects. */
 async function ofSubjects(kind: string, url: string): Promise<Row[]> {
   await addStream(url, ['load', 'many.>'], 'MANY')
   const count = 200_000
@@ -134,7 +134,7 @@ async function ofSubjects(kind: string, url: string): Promise<Row[]> {
   return rows.flat()
 }
 
-/** A process with so many subscriptions, of which one gets the messages. */
+/** A process with this many subscriptions, one of which gets the messages. */
 async function ofSubscriptions(kind: string, url: string): Promise<Row[]> {
   const count = 100_000
   const rows: Row[] = []
@@ -150,7 +150,7 @@ async function ofSubscriptions(kind: string, url: string): Promise<Row[]> {
 }
 
 function ofPayloads(kind: string, url: string): Row[] {
-  // Less than a server keeps for a subscriber that is a little behind (64 MiB).
+  // Less than what a server buffers for a slightly slow subscriber (64 MiB).
   const total = 48 * 1024 * 1024
   return [128, 65_536, 1_000_000].map((size) => {
     const msgs = Math.min(500_000, Math.floor(total / size))
@@ -174,7 +174,7 @@ function ofPayloads(kind: string, url: string): Row[] {
   })
 }
 
-/** Publishers on one file at the same time, and as many subscribers. */
+/** Publishers on one file at the same time, and the same number of subscribers. */
 async function ofProcesses(path: string): Promise<Row[]> {
   const each = 100_000
   const rows: Row[] = []
@@ -202,7 +202,7 @@ async function addStream(url: string, subjects: string[], name = 'LOAD'): Promis
   await transport.streams.add({name, subjects})
 }
 
-/** Milliseconds of a whole command, the median of some runs. */
+/** Milliseconds of a whole command: the median of several runs. */
 function ms(args: readonly string[]): number {
   return median(Array.from({length: commandRounds}, () => once(args)))
 }

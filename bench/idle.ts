@@ -1,4 +1,4 @@
-/** What a `bus sub` costs while nothing happens, and what it holds after five million messages. */
+/** The cost of a `bus sub` while nothing happens, and its memory after five million messages. */
 import {openSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {type Case, inFolder, type Row, start, startBus} from './measure.ts'
@@ -33,7 +33,7 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** User and system time of a process so far; the kernel counts in hundredths of a second. */
+/** User and system time of a process so far, to a hundredth of a second. */
 function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

@@ -1,4 +1,4 @@
-/** What the machine gives: the figures that the others stand beside. */
+/** The limits of the machine, with which the other figures are compared. */
 import {rmSync} from 'node:fs'
 import {createServer} from 'node:net'
 import {join} from 'node:path'

@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {createInterface} from 'node:readline'
 import {finished} from 'node:stream/promises'
 
-/** One line of the report. A row without a bar is a limit of the machine, measured in the same run. */
+/** One line of the report. A row without a target is a limit of the machine, measured in the same run. */
 export interface Row {
   readonly what: string
   readonly value: number
@@ -13,7 +13,7 @@ export interface Row {
   readonly bar?: {readonly atMost: number} | {readonly atLeast: number}
 }
 
-/** A case says what it measures and gives its rows, each a median. */
+/** A case describes what it measures and returns its rows, each a median. */
 export interface Case {
   readonly name: string
   rows(): Promise<Row[]>
@@ -32,7 +32,7 @@ export function median(values: readonly number[]): number {
   return percentile(values, 0.5)
 }
 
-/** A bare nats.js loop and the command beside it, in thousands a second. */
+/** A bare nats.js loop and the command, in thousands per second. */
 export interface Pair {
   readonly bare: number
   readonly ours: number
@@ -51,7 +51,7 @@ export function besideBare(bareName: string, name: string, pairs: readonly Pair[
   ]
 }
 
-/** Runs `work` with a folder that is gone afterwards. */
+/** Runs `work` with a folder that is removed afterwards. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'busline-bench-'))
   try {
@@ -61,7 +61,7 @@ export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise
   }
 }
 
-/** Runs a command to its end, quietly; milliseconds of the whole process. */
+/** Runs a command to its end without output; returns the milliseconds of the whole process. */
 export function time(
   args: readonly string[],
   options: {stdio?: ['ignore' | number, 'ignore' | number, 'ignore']} = {},
@@ -88,7 +88,7 @@ export function start(...args: string[]): Running {
   return {child, ended, line: async () => String((await lines.next()).value)}
 }
 
-/** What one of `programs.ts` says it reached, in thousands a second. */
+/** The rate that one of `programs.ts` reports, in thousands per second. */
 export async function rateOf(...program: string[]): Promise<number> {
   const running = start(...program)
   const rate = Number(await running.line())
@@ -96,7 +96,7 @@ export async function rateOf(...program: string[]): Promise<number> {
   return rate
 }
 
-/** Starts `bus` with its standard output going to `stdout`, and waits for the line that says it is live. */
+/** Starts `bus` with its standard output going to `stdout`, and waits for the line that reports that it is live. */
 export async function startBus(
   args: readonly string[],
   stdout: number | 'ignore',
@@ -113,7 +113,7 @@ export async function startBus(
   return {child, ended}
 }
 
-/** A file of so many lines of 128 bytes, each a JSON object. */
+/** A file with this many lines of 128 bytes, each a JSON object. */
 export async function writeLines(path: string, count: number): Promise<void> {
   const out = createWriteStream(path)
   for (let i = 0; i < count / 1000; i++) {

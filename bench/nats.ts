@@ -1,4 +1,4 @@
-/** The commands on a NATS server, each beside a bare nats.js loop in a process of its own, in turn on the same server. */
+/** The commands on a NATS server, alternating with a bare nats.js loop in a process of its own on the same server. */
 import {spawnSync} from 'node:child_process'
 import {openSync} from 'node:fs'
 import {join} from 'node:path'
@@ -52,14 +52,14 @@ export const nats: Case = {
     }),
 }
 
-/** From the first message that is published to the last one that is shown. */
+/** From the first published message to the last shown one. */
 async function bareSubscribe(url: string): Promise<number> {
   const subscriber = start('natsSubscribe', url, String(count))
   await subscriber.line()
   return publishUntil(url, subscriber.ended)
 }
 
-/** Nothing when messages were dropped, as happens when others keep the machine busy. */
+/** Undefined if messages were dropped, which happens when other processes keep the machine busy. */
 async function subscribe(url: string, path: string): Promise<number | undefined> {
   const output = openSync(path, 'w')
   const args = ['sub', 'load', '-n', String(count), '--raw', '--idle', '2s', '--bus', url]
@@ -89,7 +89,7 @@ async function ask(url: string): Promise<Pair> {
   return {bare, ours}
 }
 
-/** Whole processes, in turn. */
+/** Whole processes, alternating. */
 function oneShot(url: string): number {
   const ratios: number[] = []
   for (let i = 0; i < startRounds; i++) {

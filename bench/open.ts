@@ -1,4 +1,4 @@
-/** Response streams, beside bare publish-subscribe of the same bytes between the same two processes. */
+/** Response streams, compared with plain publish-subscribe of the same bytes between the same two processes. */
 import {join} from 'node:path'
 import {StreamClient} from '../src/lib/protocols/response-streams/client.ts'
 import type {Transport} from '../src/lib/transport/contract.ts'
@@ -49,7 +49,7 @@ async function measured(name: string, url: string): Promise<Row[]> {
   }
 }
 
-/** Thousands of messages a second. */
+/** Thousands of messages per second. */
 async function plain(bus: Transport): Promise<number> {
   await using subscription = await bus.subscribe('bare.messages')
   const begin = performance.now()

@@ -12,7 +12,7 @@ import {open} from '../src/lib/transport/open.ts'
 const payload = 'x'.repeat(128)
 
 const programs: Record<string, (...args: string[]) => Promise<void>> = {
-  /** Publishes so many messages, 100 in flight, each with its own acknowledgement. */
+  /** Publishes this many messages, 100 in flight, each with its own acknowledgement. */
   async inFlight(url = '', count = '0') {
     await using bus = await open(url)
     const begin = performance.now()
@@ -28,7 +28,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     console.log(Number(count) / (performance.now() - begin))
   },
 
-  /** Has so many subscriptions of its own, tells when they are live, and thousands a second on the first of them. */
+  /** Makes this many subscriptions, reports when they are live, and the thousands per second on the first of them. */
   async subscriptions(url = '', subscriptions = '1', count = '0') {
     await using bus = await open(url)
     const [first] = await Promise.all(Array.from({length: Number(subscriptions)}, (_, n) => bus.subscribe(`sub.${n}`)))
@@ -41,7 +41,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     console.log(Number(count) / (performance.now() - begin))
   },
 
-  /** Publishes the time, in milliseconds, a thousand times a second. */
+  /** Publishes the time, in milliseconds, a thousand times per second. */
   async clock(url = '', count = '0') {
     await using bus = await open(url)
     const begin = performance.now()
@@ -71,7 +71,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     await new Promise(() => undefined)
   },
 
-  /** Answers each request on `stream` with so many frames, and on `plain` with as many messages of the same bytes. */
+  /** Answers each request on `stream` with this many frames, and on `plain` with as many messages of the same bytes. */
   async frames(url = '', count = '0') {
     await using bus = await open(url)
     const requests = await bus.subscribe(['stream', 'plain'])
@@ -89,7 +89,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     }
   },
 
-  /** Answers each request on `streams` with a stream of so many frames, all of them at once. */
+  /** Answers each request on `streams` with a response stream of this many frames, all of them at once. */
   async streams(url = '', count = '0') {
     await using bus = await open(url)
     await serveStreams(bus, {
@@ -103,7 +103,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     })
   },
 
-  /** Says its rate in thousands a second; with `tell`, when it begins. */
+  /** Reports its rate in thousands per second; with `tell`, also when it begins. */
   async natsPublish(url = '', count = '0', tell = '') {
     const connection = await connectNats({servers: url})
     const data = Buffer.from(payload)
@@ -111,7 +111,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     const begin = performance.now()
     for (let i = 0; i < Number(count); i++) {
       connection.publish('load', data)
-      // Else all of it is held in memory, which takes longer.
+      // Otherwise everything is held in memory, which takes longer.
       if (i % 1000 === 999) await new Promise((resolve) => setImmediate(resolve))
     }
     await connection.flush()
@@ -143,7 +143,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     await connection.closed()
   },
 
-  /** Says its rate in thousands a second. */
+  /** Reports its rate in thousands per second. */
   async natsRequest(url = '', count = '0', concurrency = '1') {
     const connection = await connectNats({servers: url})
     const data = Buffer.from('ping')
@@ -158,7 +158,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     await connection.close()
   },
 
-  /** `js.publish` with so many promises in flight. Says its rate in thousands a second. */
+  /** `js.publish` with this many promises in flight. Reports its rate in thousands per second. */
   async jetstreamPublish(url = '', subject = '', count = '0', inFlight = '0') {
     const connection = await connectNats({servers: url})
     const js = jetstream(connection)
@@ -174,7 +174,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     await connection.close()
   },
 
-  /** An ordered consumer of nats.js. Says its rate in thousands a second. */
+  /** An ordered consumer of nats.js. Reports its rate in thousands per second. */
   async jetstreamOrdered(url = '', stream = '', count = '0') {
     const connection = await connectNats({servers: url})
     const consumer = await jetstream(connection).consumers.get(stream)
@@ -184,7 +184,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     await connection.close()
   },
 
-  /** A durable consumer of nats.js, each message acknowledged. Says its rate in thousands a second. */
+  /** A durable consumer of nats.js, with each message acknowledged. Reports its rate in thousands per second. */
   async jetstreamDurable(url = '', stream = '', name = '', count = '0') {
     const connection = await connectNats({servers: url})
     const manager = await jetstreamManager(connection)
@@ -197,7 +197,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
     await connection.close()
   },
 
-  /** Reads a table of the bus file page by page, without anything around it. Says its rate in thousands a second. */
+  /** Reads a table of the bus file page by page, without anything else. Reports its rate in thousands per second. */
   async pages(path = '') {
     const db = new Database(path, {readonly: true})
     const page = db.prepare('SELECT seq, sid, ts, reply, hdr, data FROM msg WHERE seq > ? ORDER BY seq LIMIT 512').raw()

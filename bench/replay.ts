@@ -101,7 +101,7 @@ async function clear(url: string): Promise<void> {
   for (const {config} of await server.streams.list()) await server.streams.remove(config.name)
 }
 
-/** The most that a replay of five million messages held, in MB. */
+/** The largest memory of a replay of five million messages, in MB. */
 async function memory(folder: string, lines: string): Promise<number> {
   const path = join(folder, 'many.db')
   await fill(path, lines, memoryCount / count)

@@ -1,4 +1,4 @@
-/** RPC calls, beside bare requests to the same kind of service, 64 at a time. */
+/** RPC calls, compared with plain requests to the same kind of service, 64 at a time. */
 import {join} from 'node:path'
 import {call} from '../src/lib/protocols/loom-rpc/call.ts'
 import {open} from '../src/lib/transport/open.ts'
@@ -46,7 +46,7 @@ async function measured(name: string, url: string): Promise<Row[]> {
   }
 }
 
-/** Thousands a second. */
+/** Thousands per second. */
 async function rateOf(ask: () => Promise<unknown>): Promise<number> {
   let left = calls
   const begin = performance.now()

@@ -1,6 +1,6 @@
 /**
- * `npm run bench [NAME…] [-- --json]`: measures everything in one run and prints a table, or one JSON document. A bar that
- * is missed is marked; nothing fails, since machines differ: compare the figures with the limits beside them.
+ * `npm run bench [NAME…] [-- --json]`: measures everything in one run and prints a table, or one JSON document. A missed target
+ * is marked; nothing fails, because machines differ: compare the figures with the limits beside them.
  */
 import {cpus} from 'node:os'
 import {checks} from './checks.ts'
@@ -18,7 +18,7 @@ import {rpc} from './rpc.ts'
 import {startup} from './startup.ts'
 
 const cases = [startup, limits, file, commands, checks, nats, replay, openStreams, rpc, events, idle]
-/** Takes so long that it has to be asked for. */
+/** These take long, so they run only if they are named. */
 const onRequest = [growth]
 const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'))
 const json = process.argv.includes('--json')

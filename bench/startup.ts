@@ -1,4 +1,4 @@
-/** Whole processes, in turn, so that a slow minute of the machine falls on all of them. */
+/** Whole processes, alternating, so that a slow minute of the machine affects all of them. */
 import {join} from 'node:path'
 import {bus, type Case, inFolder, median, type Row, startBus, time} from './measure.ts'
 

@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * Where Node keeps compiled code from one start to the next. Node runs what it finds there without a check of owner or
- * content, and its own default is a folder in /tmp that any user may make first. So it is the user's own cache folder,
- * used only if no other user can write there or replace it; otherwise nothing is kept.
+ * Where Node stores compiled code between two starts. Node runs what it finds there without checking owner or content, and its
+ * default is a folder in /tmp that any user may create first. So this is the user's own cache folder, used only if no other
+ * user can write there or replace it; otherwise nothing is stored.
  */
 var fs = require('fs')
 var path = require('path')
@@ -11,7 +11,7 @@ var path = require('path')
 exports.enable = function () {
   var folder = cacheFolder()
   if (folder === undefined) return
-  // Node makes a folder of its own in there.
+  // Node creates a folder of its own in there.
   var before = process.umask(63)
   require('module').enableCompileCache(folder)
   process.umask(before)
@@ -29,12 +29,12 @@ function cacheFolder() {
     var isPrivate = user === undefined || (stat.uid === user && (stat.mode & 63) === 0)
     return stat.isDirectory() && isPrivate ? folder : undefined
   } catch (_error) {
-    // No home folder, a read-only disk: it starts a little slower.
+    // Without a home folder, or on a read-only disk, it starts a little slower.
     return undefined
   }
 }
 
-/** The real path of $XDG_CACHE_HOME, ~/.cache, or what Windows has for it. */
+/** The real path of $XDG_CACHE_HOME, ~/.cache, or the equivalent on Windows. */
 function baseFolder(user) {
   var own = process.platform === 'win32' ? process.env.LOCALAPPDATA : process.env.XDG_CACHE_HOME
   var named = own && path.isAbsolute(own) ? own : process.env.HOME && path.join(process.env.HOME, '.cache')
@@ -47,7 +47,7 @@ function baseFolder(user) {
   return isSafe(real, user) ? real : undefined
 }
 
-/** Whether no user but this one and root can change the folder, or put another in the place of it or of one above it. */
+/** Whether only this user and root can change the folder, or replace it or one above it. */
 function isSafe(folder, user) {
   if (user === undefined) return true
   for (var at = folder; ; at = path.dirname(at)) {

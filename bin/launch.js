@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Whether this Node can run busline. If not, the Node that the checkout has pinned runs the same command line; where
- * there is none (an installed package), one sentence says what is needed.
+ * Whether this Node can run busline. If not, the pinned Node of the checkout runs the same command line; without one (in an
+ * installed package), one sentence says which version is needed.
  */
 exports.ready = function () {
   var version = process.versions.node.split('.').map(Number)
@@ -20,12 +20,12 @@ exports.refuse = function (sentence, hint) {
 
 function rerun(node) {
   var child = require('child_process').spawn(node, process.argv.slice(1), {stdio: 'inherit'})
-  // A login among the arguments stands in `ps`; the child sees to its own.
+  // `ps` would show a login among the arguments; the child hides its own.
   process.title = 'bus'
   var tty = require('tty')
   var typed = tty.isatty(0) || tty.isatty(1) || tty.isatty(2)
 
-  // Ctrl-C on a terminal reaches the child as well; what another process sends reaches only us.
+  // Ctrl-C on a terminal reaches the child as well; a signal from another process reaches only us.
   function interrupt() {
     if (!typed) child.kill('SIGINT')
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// CommonJS in the oldest style: whatever Node meets this file must be able to say what is wrong.
+// CommonJS in the oldest syntax: any Node has to be able to parse this file and report what is wrong.
 'use strict'
 
 var launch = require('./launch.js')

@@ -1,4 +1,4 @@
-/** A durable subscription: it comes late and misses nothing, and what its handler could not do comes again. */
+/** A durable subscription: it starts late and misses nothing, and failed messages are delivered again. */
 import {Broker} from 'busline/broker'
 
 const [, , url = 'memory:example'] = process.argv

@@ -4,7 +4,7 @@ import {open} from 'busline/transport'
 const [, , url = 'memory:example'] = process.argv
 await using bus = await open(url)
 
-// Live once the promise resolves: nothing that is published after that is missed.
+// Live once the promise resolves: messages published after that are not missed.
 const orders = await bus.subscribe('orders.*')
 for (const id of [1, 2, 3])
   bus.publish({subject: 'orders.created', data: JSON.stringify({id}), headers: [['Trace', 'a']]})

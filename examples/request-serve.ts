@@ -1,4 +1,4 @@
-/** A service and who asks it, in the five words of a messenger, and its errors. */
+/** A service and its client, with the five operations of a messenger and their errors. */
 import {MessengerError, openMessenger} from 'busline/messenger'
 
 const [, , url = 'memory:example'] = process.argv

@@ -1,4 +1,4 @@
-/** A stream keeps messages; what was stored is read back from a place that people can write, as records. */
+/** A stream stores messages, which are read back from a position in text form, as records. */
 import {parsePosition} from 'busline/position'
 import {parseRecord, recordWriter} from 'busline/record'
 import {open} from 'busline/transport'

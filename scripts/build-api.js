@@ -1,7 +1,7 @@
 /**
- * The package for programs: src/index.ts and each part of src/api as an ES module, what they share in chunks, the
- * dependencies as they are. Apart from the commands, so that neither costs the other anything. Their types are rolled in:
- * the declarations that an entry can reach, and no others.
+ * Builds the package for programs: src/index.ts and each part of src/api as an ES module, with shared code in chunks and
+ * dependencies external. Separate from the commands, so that neither costs the other anything. It includes the declarations
+ * that an entry can reach, and no others.
  */
 import {execFile} from 'node:child_process'
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
@@ -11,7 +11,7 @@ import {build} from 'esbuild'
 
 const run = promisify(execFile)
 
-/** The suite that drivers are tested with, `busline/transport/testing`: the one that our own pass. */
+/** The suite for drivers, `busline/transport/testing`: the one that our own drivers pass. */
 const testing = 'test/conformance/suite.ts'
 
 /** The parts: `broker` for src/api/broker.ts. */
@@ -42,7 +42,7 @@ async function bundle(root, work) {
   })
 }
 
-/** Without a check of types, which is another script's work: what is half written elsewhere is no matter here. */
+/** Without a type check, which is done by another script. */
 async function declare(root, work) {
   const all = join(work, 'all-types')
   const config = join(work, 'tsconfig.json')
@@ -66,8 +66,8 @@ async function declare(root, work) {
 }
 
 /**
- * Copies a declaration file and those that it imports, which then name each other as the modules that they stand for.
- * What is in `src` is at the top of `to`.
+ * Copies a declaration file and those that it imports, which then refer to each other as modules. Files of `src` are at the top
+ * of `to`.
  */
 function copyReached(from, to, file, done) {
   if (done.has(file)) return

@@ -1,4 +1,4 @@
-// Bundles src into dist: every command and main.ts an entry, what they share in chunks; and the package for programs.
+// Bundles src into dist: every command and main.ts are entries, shared code is in chunks; also builds the package for programs.
 // Then writes the manifest.
 import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {dirname, join, relative} from 'node:path'
@@ -14,7 +14,7 @@ const dist = join(root, 'dist')
 const work = join(root, `dist.tmp-${process.pid}`)
 const commands = commandFiles(root)
 
-/** What @oclif/core loads to find commands without a manifest, for its own debugging, and to draw spinners. */
+/** Modules that @oclif/core loads to find commands without a manifest, for debugging, and to draw spinners. */
 const unusedByOclif = [
   'cli-spinners',
   'debug',
@@ -25,7 +25,7 @@ const unusedByOclif = [
   'typescript',
 ]
 
-/** CommonJS inside an ES module needs these; `require` there loads what is not bundled. */
+/** CommonJS inside an ES module needs these; `require` there loads modules that are not bundled. */
 const banner = [
   "const require=process.getBuiltinModule('module').createRequire(import.meta.url);",
   'const __dirname=import.meta.dirname,__filename=import.meta.filename;',
@@ -53,7 +53,7 @@ async function bundle() {
     format: 'esm',
     platform: 'node',
     target: 'node22',
-    // Not minified, so that the stack of a bug can be read: with the compile cache it makes no difference in time.
+    // Not minified, so that the stack of a bug is readable: with the compile cache it makes no difference in time.
     minifySyntax: true,
     banner: {js: banner},
     inject: ['scripts/steady-clock.js'],
@@ -66,7 +66,7 @@ async function bundle() {
   await build({...options, plugins, sourcemap: true})
 }
 
-/** The manifest of the commands as they are in the new bundle. */
+/** The manifest of the commands in the new bundle. */
 async function makeManifest() {
   // Not at the top: @oclif/core takes longer to load than the bundling takes.
   const {manifestOf, manifestText} = await import('./manifest.ts')
@@ -77,8 +77,8 @@ async function makeManifest() {
 }
 
 /**
- * Moves the new files in one by one, chunks before the entries that name them, so that a `bus` that starts meanwhile
- * finds a whole set. Old chunks stay for a while: a process that is running may still load one.
+ * Moves the new files in one by one, chunks before the entries that refer to them, so that a `bus` that starts meanwhile finds
+ * a consistent set. Old chunks are kept for a while, because a running process may still load one.
  */
 function replaceFiles(from, to) {
   const files = filesIn(from)
@@ -100,7 +100,7 @@ function filesIn(folder) {
   return entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)))
 }
 
-/** Leaves a file that has this text already as it is, so that nobody who watches it wakes. */
+/** Leaves a file that already has this text unchanged, so that its watchers are not triggered. */
 function replaceFile(path, text) {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return
   const temporary = `${path}.${process.pid}`

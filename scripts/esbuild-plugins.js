@@ -1,12 +1,12 @@
 /**
- * Plugins for the sake of startup. Bundled as it is, @oclif/core executes a hundred modules and pulls in most of
- * Node's own before a command can run: `bus pub` would take 2.2 times as long as `node -e 0` for that alone.
+ * Plugins that make startup faster. Bundled unchanged, @oclif/core executes a hundred modules and loads most of Node's own
+ * before a command can run: for that alone, `bus pub` would take 2.2 times as long as `node -e 0`.
  */
 import {readFile} from 'node:fs/promises'
 import {createRequire, isBuiltin} from 'node:module'
 import {relative} from 'node:path'
 
-/** In @oclif/core, a module that is required at the top is loaded when it is first used; and see `edits`. */
+/** In @oclif/core, a module that is required at the top is loaded when it is first used; see also `edits`. */
 export const lazyOclif = {
   name: 'lazy-oclif',
   setup(build) {
@@ -17,16 +17,13 @@ export const lazyOclif = {
   },
 }
 
-/**
- * What is loaded together, as a rule: the commands that are run a thousand times a day, and the bus file. What they share
- * with others must be light.
- */
+/** Modules that are usually loaded together: the daily commands, and the bus file. What they share with others must be small. */
 const groups = [
   {
     name: 'daily',
     heads: /^src\/commands\/(pub|sub|req|serve)\/command\.ts$/,
     members: /^(src|scripts)\//,
-    // The last two by both drivers.
+    // The last two are used by both drivers.
     more: ['@oclif/core/args', './src/lib/transport/shared/outgoing.ts', './src/lib/transport/shared/stream-errors.ts'],
   },
   {
@@ -38,9 +35,9 @@ const groups = [
 ]
 
 /**
- * What the entries of a group have in common with any other entry in one chunk a group. esbuild makes one for each
- * combination of entries, and each file costs half a millisecond at startup; what only other commands and late imports
- * have in common is left to it. `metafile` is that of a build without this plugin.
+ * Puts the modules that the entries of a group share with any other entry in one chunk per group. esbuild creates one for each
+ * combination of entries, and each file costs half a millisecond at startup; modules shared only by other commands and late
+ * imports are left to it. `metafile` is that of a build without this plugin.
  */
 export function sharedChunks({inputs, outputs}, main) {
   const isOurs = (path) => path?.startsWith('src/') && path !== main
@@ -58,7 +55,8 @@ export function sharedChunks({inputs, outputs}, main) {
     for (const path of shared) taken.add(path)
     members.set(name, shared)
   }
-  // Everything else is loaded by a command, and has what daily commands share; the bus file's is for who uses some of it.
+  // Everything else is loaded by a command, and uses what daily commands share; the chunk of the bus file is for entries that
+  // use part of it.
   const groupsOf = (reached) =>
     groups
       .map(({name}) => name)
@@ -91,7 +89,7 @@ function reachedFrom(entry, inputs) {
   return reached
 }
 
-/** Whether oclif is to colour is decided as everywhere else. */
+/** oclif decides on colour in the same way as the rest of busline. */
 export const ownAnswers = {
   name: 'own-answers',
   setup(build) {
@@ -117,9 +115,9 @@ export const ownAnswers = {
 }
 
 /**
- * Node's own modules, taken as they are. A real `import` builds a list of exports, for which it loads whatever Node
- * itself would load late (`fs.promises`, `util.parseArgs`), and esbuild's way from `require` to `import` does the same.
- * Each library has these few lines for itself: to share them would take a file more at startup.
+ * Node's own modules, unchanged. A real `import` builds a list of exports, for which it loads everything that Node itself would
+ * load late (`fs.promises`, `util.parseArgs`), and esbuild's conversion of `require` to `import` does the same. Each library
+ * has its own copy of these few lines, because sharing them would take one more file at startup.
  */
 export const plainBuiltins = {
   name: 'plain-builtins',
@@ -139,7 +137,7 @@ export const plainBuiltins = {
 
 const builtin = (path) => `process.getBuiltinModule(${JSON.stringify(path)})`
 
-/** An ES module of which only the exports that somebody uses stay. */
+/** An ES module of which only the used exports are kept. */
 function importable(path) {
   const names = Object.keys(process.getBuiltinModule(path)).filter((name) => /^[a-z]\w*$/i.test(name))
   const exports = names.map((name) => `export const ${name} = /* @__PURE__ */ (() => module_.${name})()`)
@@ -147,8 +145,8 @@ function importable(path) {
 }
 
 /**
- * better-sqlite3 in one file of ours instead of thirteen of its own, a tenth of what a command on a bus file takes; its
- * addon is found in the package, as it would find it itself.
+ * better-sqlite3 in one file instead of its own thirteen, which saves a tenth of the time of a command on a bus file; its addon
+ * is found in the package, as the original does.
  */
 export const bundledSqlite = {
   name: 'bundled-sqlite',
@@ -179,21 +177,21 @@ function withLazyRequires(source) {
     },
   )
   return names.reduce((text, name) => {
-    // In parentheses for the sake of `new X.Y()`.
+    // In parentheses, because of `new X.Y()`.
     return text.replace(new RegExp(`(?<![\\w$.])${name}(?=[.)\\];,])`, 'g'), `(${name}())`)
   }, lazy)
 }
 
 const edits = [
-  // Makes a stream of stdout, only to ignore EPIPE, which busline sees to itself.
+  // It creates a stream for stdout only to ignore EPIPE, which busline handles itself.
   ['command.js', /^process\.stdout\.on\('error',[\s\S]*?^\}\);$/m, ''],
-  // Most help texts are no templates; to compile one takes longer than all else that is done with it.
+  // Most help texts are not templates, and compiling one takes longer than everything else that is done with it.
   [
     'help/util.js',
     'return ejs_1.default.render(t, context)',
     "if (typeof t === 'string' && !t.includes('<%')) return t;\n$&",
   ],
-  // A file at startup, to ask whether it runs in WSL and, on Windows, in which shell: nothing depends on the answers.
+  // A file at startup that checks for WSL and, on Windows, for the shell: nothing depends on the results.
   ['util/os.js', "(await import('wsl-utils')).isWsl ? 'wsl' : ", ''],
   ['util/os.js', "(await import('wsl-utils')).powerShellPath()", 'Promise.reject()'],
   // For one file.

@@ -1,4 +1,4 @@
-/** oclif.manifest.json: what help is made of, so that no command has to be loaded for it. */
+/** oclif.manifest.json: the source of help, so that no command has to be loaded for it. */
 import {Plugin} from '@oclif/core'
 import type {Command} from '@oclif/core/command'
 import type {PJSON} from '@oclif/core/interfaces'
@@ -8,16 +8,16 @@ type Commands = Readonly<Record<string, Command.Cached>>
 
 export interface Manifest {
   readonly version: string
-  /** The flags that every command has, each as most commands have it. */
+  /** The flags that every command has, in their most common form. */
   readonly globalFlags: Flags
-  /** By id, as `stream:add`; each with the flags that it has for itself. */
+  /** By id, such as `stream:add`; each with the flags that are specific to it. */
   readonly commands: Commands
 }
 
 interface Sources {
   readonly root: string
   readonly pjson: PJSON
-  /** Ids, as `stream add`, and their classes. */
+  /** Ids, such as `stream add`, and their classes. */
   readonly classes: readonly (readonly [id: string, command: object])[]
 }
 
@@ -30,7 +30,7 @@ export async function manifestOf({root, pjson, classes}: Sources): Promise<Manif
     errorOnManifestCreate: true,
     type: 'core',
   })
-  // What `oclif.commands` in package.json names is a table of loaders; oclif wants the classes.
+  // `oclif.commands` in package.json names a table of loaders; oclif needs the classes.
   const byId = Object.fromEntries(classes.map(([id, command]) => [id.replaceAll(' ', ':'), command]))
   Object.assign(plugin, {loadCommandsFromTarget: async () => byId})
   await plugin.load()
@@ -43,7 +43,7 @@ export async function manifestOf({root, pjson, classes}: Sources): Promise<Manif
 
 function withOwnFlags(command: Command.Cached, globalFlags: Flags): Command.Cached {
   const own = Object.entries(command.flags).filter(([name, flag]) => !isSame(flag, globalFlags[name]))
-  // The defaults that help shows are in the manifest: no command has to be loaded for them.
+  // The defaults that help shows are in the manifest, so no command has to be loaded for them.
   return {...command, hasDynamicHelp: false, flags: Object.fromEntries(own)}
 }
 
@@ -61,7 +61,7 @@ function mostCommon<T>(values: readonly T[]): T {
 
 const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
-/** A line for each flag, so that a flag that is lost or changed shows in a diff. */
+/** A line for each flag, so that a lost or changed flag is visible in a diff. */
 export function manifestText({globalFlags, commands, ...rest}: Manifest): string {
   const command = ({flags, ...about}: Command.Cached) =>
     `${JSON.stringify(about).slice(0, -1)},"flags":${lines(flags, '  ', JSON.stringify)}}`

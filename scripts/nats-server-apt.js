@@ -1,10 +1,10 @@
-// Takes nats-server out of a Debian or Ubuntu package. Nothing of the system is read but where its mirror is, and
-// nothing of it is changed: own sources list, own list and cache folders, no root, no installation.
+// Takes nats-server from a Debian or Ubuntu package. It reads only the mirror from the system's configuration and
+// changes nothing: it uses its own sources list, list and cache folders, without root and without installing anything.
 import {execFileSync} from 'node:child_process'
 import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
-/** From old to new; each is tried by itself, and one that a mirror has not is passed over. */
+/** From old to new; each is tried by itself, and one that a mirror lacks is skipped. */
 const suites = {
   debian: ['bookworm', 'trixie', 'forky', 'sid'],
   ubuntu: ['noble', 'questing', 'resolute', 'devel'],
@@ -19,7 +19,7 @@ export function hasApt() {
   return distribution() !== undefined && ['apt-get', 'dpkg-deb'].every((name) => existsSync(`/usr/bin/${name}`))
 }
 
-/** The path, in a folder under `work`, of a server that `suits`; `want` says from which end to look. */
+/** The path, in a folder under `work`, of a server that `suits`; `want` determines from which end to search. */
 export async function fetchByApt(want, work, suits) {
   const name = distribution()
   const all = suites[name]
@@ -53,7 +53,7 @@ function unpack(name, suite, folder) {
   return places.find((path) => existsSync(path)) ?? places[0]
 }
 
-/** Writes the configuration that stands in the place of the system's; proxies and the like are taken over from there. */
+/** Writes the configuration that replaces the system's; settings such as proxies are copied from there. */
 function configure(name, suite, folder) {
   for (const place of ['state/lists/partial', 'cache/archives/partial'])
     mkdirSync(join(folder, place), {recursive: true})
@@ -89,7 +89,7 @@ function systemAcquire() {
     .join('\n')
 }
 
-/** Where this machine gets its own distribution from, in both forms that a sources list may have. */
+/** The mirror from which this machine gets its own distribution, in both formats of a sources list. */
 function mirror(name) {
   const sources = sourceFiles().flatMap((path) => entriesOf(readFileSync(path, 'utf8')))
   const own = sources.find(({uri, suite}) => !/security/.test(uri) && suite === osRelease().VERSION_CODENAME)
@@ -121,7 +121,7 @@ function entriesOf(text) {
   return [...lines, ...blocks]
 }
 
-/** `debian` or `ubuntu`, also for what is made from them and uses their packages. */
+/** `debian` or `ubuntu`, also for derived distributions that use their packages. */
 function distribution() {
   const {ID = '', ID_LIKE = ''} = osRelease()
   const ids = [ID, ...ID_LIKE.split(' ')]

@@ -1,17 +1,17 @@
-// Takes nats-server out of the release archive of its project for this platform, with its checksum verified.
+// Takes nats-server from the release archive of its project for this platform, after verifying its checksum.
 import {execFileSync} from 'node:child_process'
 import {createHash} from 'node:crypto'
 import {mkdtempSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
 const releases = 'https://github.com/nats-io/nats-server/releases'
-/** The last of the oldest line that busline supports. */
+/** The last release of the oldest version that busline supports. */
 const oldest = '2.9.25'
 
 const platforms = {darwin: 'darwin', linux: 'linux', win32: 'windows', freebsd: 'freebsd'}
 const architectures = {x64: 'amd64', arm64: 'arm64', arm: 'arm7', ia32: '386', s390x: 's390x', ppc64: 'ppc64le'}
 
-/** The path of a server in a folder under `work`. Throws where there is no archive for this platform or version. */
+/** The path of a server in a folder under `work`. Throws if there is no archive for this platform or version. */
 export async function fetchRelease(want, work, suits) {
   const version = await versionFor(want)
   const platform = platforms[process.platform]
@@ -26,7 +26,7 @@ export async function fetchRelease(want, work, suits) {
   verify(file, archive, sums.toString('utf8'))
   const folder = mkdtempSync(join(work, 'release-'))
   writeFileSync(join(folder, file), archive)
-  // Where archives are .zip, tar is one that unpacks them.
+  // On platforms with .zip archives, tar can unpack them.
   execFileSync('tar', ['-xf', file], {cwd: folder, stdio: ['ignore', 'ignore', 'pipe']})
   const path = join(folder, stem, platform === 'windows' ? 'nats-server.exe' : 'nats-server')
   if (!suits(path)) throw new Error(`github.com: ${file} does not run here`)

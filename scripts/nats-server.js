@@ -1,5 +1,5 @@
-// Prints the path of a usable nats-server: $NATS_SERVER, one on PATH, one in the cache, or one fetched into the cache.
-// `--oldest`, `--newest` or a version (`2.10`) chooses among what can be fetched. Runs on any Node from 18 on.
+// Prints the path of a usable nats-server: $NATS_SERVER, one on PATH, one in the cache, or one downloaded into the cache.
+// `--oldest`, `--newest` or a version (`2.10`) chooses among those that can be downloaded. Runs on any Node from 18 on.
 import {execFileSync} from 'node:child_process'
 import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
 import {delimiter, dirname, join} from 'node:path'
@@ -9,7 +9,7 @@ import {fetchRelease} from './nats-server-release.js'
 
 const cache = join(dirname(dirname(fileURLToPath(import.meta.url))), 'node_modules', '.cache', 'nats-server')
 const program = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server'
-/** The oldest that busline supports. */
+/** The oldest version that busline supports. */
 const least = [2, 9]
 
 const waysOut =
@@ -23,14 +23,14 @@ try {
   process.exitCode = 1
 }
 
-/** `want` is `oldest`, `newest`, the beginning of a version, or nothing when any will do. */
+/** `want` is `oldest`, `newest`, the beginning of a version, or undefined if any will do. */
 async function find(want) {
   if (want !== undefined && !/^(oldest|newest|\d+(\.\d+)*)$/.test(want))
     throw new Error(`"${want}" is neither --oldest, --newest nor a version`)
   return (want === undefined ? given() : undefined) ?? cached(want) ?? (await fetched(want))
 }
 
-/** What the environment names or has. */
+/** A server named by the environment or on PATH. */
 function given() {
   const named = process.env.NATS_SERVER
   if (named) {
@@ -41,7 +41,7 @@ function given() {
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path) && isUsable(path))
 }
 
-/** A cached server; of several the newest. What was fetched as the oldest or newest is remembered by that word. */
+/** A cached server; the newest of several. One downloaded as the oldest or newest is stored under that word. */
 function cached(want) {
   if (want === 'oldest' || want === 'newest') {
     const word = join(cache, want)
@@ -71,7 +71,7 @@ async function fetched(want) {
   }
 }
 
-/** Moves a server into the cache in one step: of two that fetch at the same time the second finds the first one's. */
+/** Moves a server into the cache in one step: of two simultaneous downloads the second finds the first one's. */
 function keep(path, want) {
   const version = versionOf(path)
   const place = join(cache, version)
@@ -90,7 +90,7 @@ function keep(path, want) {
   return join(place, program)
 }
 
-/** `2.10.27`; throws when the program does not run or is no nats-server. */
+/** `2.10.27`; throws if the program does not run or is not a nats-server. */
 function versionOf(path) {
   let text = ''
   try {

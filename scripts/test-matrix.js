@@ -1,4 +1,4 @@
-// Runs what is tested on a NATS server once on the oldest and once on the newest server that can be had.
+// Runs the tests on a NATS server once with the oldest and once with the newest available server.
 import {execFileSync, spawnSync} from 'node:child_process'
 import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'

@@ -38,7 +38,7 @@ describe('docs/architecture.md', () => {
   })
 })
 
-/** The files, but for the first, that no file before them imports: by `import`, a lazy `import()`, or for run.js `require`. */
+/** The files, except the first, that no earlier file imports: by `import`, a lazy `import()`, or in run.js `require`. */
 function notReached(files: readonly string[]): string[] {
   const seen = new Set<string>()
   return files.filter((file, i) => {

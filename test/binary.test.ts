@@ -114,7 +114,7 @@ describe('global flags', () => {
   })
 })
 
-/** Runs a command line on a terminal of its own and returns what is seen there. */
+/** Runs a command line on a terminal of its own and returns what the terminal shows. */
 function onTerminal(line: string): string {
   const env = {PATH: process.env['PATH'], HOME: folder, TERM: 'xterm'}
   const command = `'${process.execPath}' '${bin}' ${line}`

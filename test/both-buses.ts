@@ -1,4 +1,4 @@
-/** Both buses that keep streams, for tests of what is stored: a bus of its own for each scene. */
+/** Both buses with streams, for tests of stored messages: each scene has its own bus. */
 import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -40,7 +40,7 @@ async function sceneOn(url: string): Promise<StoredScene> {
   const clear = async () => {
     for (const {config} of await transport.streams.list()) await transport.streams.remove(config.name)
   }
-  // What a scene left behind that was cut short.
+  // Removes what an interrupted scene left behind.
   await clear()
   const withBus = (args: readonly string[]) => [...args, '-b', url]
   return {

@@ -10,7 +10,7 @@ import {atProcessEnd} from './process-end.ts'
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const bin = process.env['BUS_BIN'] ?? join(root, 'bin', 'run.js')
 
-/** HOME of every `bus` that this process runs, unless told otherwise: so they share a bus file and nothing else. */
+/** HOME of every `bus` that this process runs, unless set otherwise: they share a bus file and nothing else. */
 const home = mkdtempSync(join(tmpdir(), 'bus-home-'))
 atProcessEnd(() => rmSync(home, {recursive: true, force: true}))
 
@@ -18,9 +18,9 @@ atProcessEnd(() => rmSync(home, {recursive: true, force: true}))
 const patienceMs = 45_000
 
 export interface BusOptions {
-  /** Absent: stdin is empty. `start` leaves it open with `'open'`. */
+  /** If absent, stdin is empty. `start` leaves it open with `'open'`. */
   readonly stdin?: string | Uint8Array | 'open' | undefined
-  /** Beside PATH and a HOME of its own; nothing else of the environment is handed on. */
+  /** In addition to PATH and a HOME of its own; no other variables are passed on. */
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly cwd?: string | undefined
   /** The Node to run it with and its options, instead of the one that runs the tests. */
@@ -32,7 +32,7 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null
   readonly stdout: string
   readonly stderr: string
-  /** stdout as it came. */
+  /** stdout unchanged. */
   readonly bytes: Buffer
 }
 
@@ -41,10 +41,10 @@ export interface Running extends AsyncDisposable {
   /** Only with `stdin: 'open'`. */
   readonly stdin: Writable
   readonly ended: Promise<Ended>
-  /** The next line of stderr that starts so; each line is found once. Fails when the process ends without it. */
+  /** The next line of stderr with this prefix; each line is found once. Fails if the process ends without it. */
   stderrLine(prefix?: string): Promise<string>
   stdoutLine(prefix?: string): Promise<string>
-  /** Reads no more of stdout, as `head -1` after its line. */
+  /** Stops reading stdout, like `head -1` after its line. */
   hangUp(): void
   /** Ctrl-C. */
   interrupt(): void
@@ -57,7 +57,7 @@ export async function bus(args: readonly string[], options: BusOptions = {}): Pr
   return await running.ended
 }
 
-/** Starts a command line that stays; leaving the scope kills it. */
+/** Starts a command line that keeps running; leaving the scope kills it. */
 export function start(args: readonly string[], options: BusOptions = {}): Running {
   const isScript = /\.[cm]?[jt]s$/.test(bin)
   const [file = '', ...first] = isScript ? [...(options.node ?? [process.execPath]), bin] : [bin]
@@ -66,12 +66,12 @@ export function start(args: readonly string[], options: BusOptions = {}): Runnin
 }
 
 /**
- * Starts a line of shell as it stands in the documentation, with `bus` on its PATH. Like a terminal it has a process
- * group, all of which a signal reaches; the exit code is that of the line.
+ * Starts a line of shell as written in the documentation, with `bus` on its PATH. As on a terminal, it has a process group, all
+ * of which receives a signal; the exit code is that of the line.
  */
 export function startLine(line: string, options: BusOptions = {}): Running {
   const PATH = [binFolder(), process.env['PATH']].join(delimiter)
-  // The shell outlives Ctrl-C, as the one that people type into.
+  // The shell survives Ctrl-C, like an interactive one.
   const script = `trap : INT; ${line}`
   const child = launch('sh', ['-c', script], {...options, env: {PATH, ...options.env}}, true)
   return running(child, (signal) => {
@@ -92,7 +92,7 @@ function binFolder(): string {
   return madeFolder
 }
 
-/** A process that has ended but that nobody reaped does not count as alive. */
+/** A process that has ended without being reaped does not count as alive. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -137,13 +137,13 @@ function launch(file: string, args: readonly string[], {stdin, env, cwd}: BusOpt
     env: {PATH: process.env['PATH'], HOME: home, ...env},
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
-  // Whoever reads no stdin makes this fail, which is its own affair.
+  // A program that does not read stdin makes this fail, which is not an error.
   child.stdin?.on('error', () => undefined)
   if (stdin !== undefined && stdin !== 'open') child.stdin?.end(stdin)
   return child
 }
 
-/** What a stream has brought, and who waits for a line of it. */
+/** The lines of a stream, and those who wait for one. */
 class Lines {
   readonly #chunks: Buffer[] = []
   readonly #lines: string[] = []

@@ -1,4 +1,4 @@
-/** Certificates for tests, made on the spot: a CA, and what it signs. X.509 v3 with P-256 keys, in DER by hand. */
+/** Creates certificates for tests: a CA, and certificates signed by it. X.509 v3 with P-256 keys, encoded as DER by hand. */
 import {generateKeyPairSync, type KeyObject, randomBytes, sign} from 'node:crypto'
 import {writeFileSync} from 'node:fs'
 import {join} from 'node:path'
@@ -19,7 +19,7 @@ interface Validity {
   readonly to?: Date
 }
 
-/** Makes a CA whose files stand in `folder`, as those of all that it signs. */
+/** Creates a CA whose files are in `folder`, like those of all certificates that it signs. */
 export function makeAuthority(folder: string, name = 'test CA'): Authority {
   const own = generateKeyPairSync('ec', {namedCurve: 'P-256'})
   const issue = (subject: string, publicKey: KeyObject, extensions: Buffer[], valid: Validity = {}) => {

@@ -12,7 +12,7 @@ import {NatsServer} from './nats-server.ts'
 const folder = join(root, 'examples', 'checks')
 const examples = readdirSync(folder).filter((name) => name.endsWith('.yaml'))
 
-/** Each makes one check of a file wrong. */
+/** Each makes one check of a file fail. */
 const mutations: readonly {file: string; from: string; to: string; check: string; says: RegExp}[] = [
   {file: 'orders.yaml', from: 'json.total > 0', to: 'json.total > 100', check: 'can be read', says: /is 42\.5/},
   {file: 'orders.yaml', from: 'count: 2}', to: 'count: 3}', check: 'can be read', says: /"count":3/},

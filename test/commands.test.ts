@@ -1,4 +1,4 @@
-/** What a new command needs besides its code, for each command of the generated table. */
+/** What each command of the generated table needs besides its code. */
 import {globSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, test} from 'vitest'
@@ -18,7 +18,7 @@ const topics: Record<string, {description: string}> = JSON.parse(read('package.j
 const isHidden = (id: string) => manifest[id.replace(' ', ':')]?.hidden === true
 const ids = [...commands.keys()].filter((id) => !isHidden(id))
 
-/** The rows of the table that starts with a header line. */
+/** The rows of the table with this header line. */
 function tableOf(text: string, header: string): string[] {
   const after = text.split(`\n${header}\n`)[1] ?? ''
   return after.slice(0, after.indexOf('\n\n')).split('\n').slice(1)
@@ -30,7 +30,7 @@ const promiseCells = tableOf(read('docs/promises.md'), '| command | fault | bus 
 const shapes = read('docs/json-output.md').split('\n## Commands\n')[1]?.split('\n## ')[0] ?? ''
 const transcripts = readAll('test/transcripts/*.txt')
 
-/** The pieces of code in a text of Markdown. */
+/** The inline code in a Markdown text. */
 const codeIn = (text: string) => [...text.matchAll(/`([^`]*)`/g)].map(([, code = '']) => code)
 const names = (code: string, words: string) => new RegExp(`(^|[\\s\\\\|])${words}(?![\\w-])`).test(code)
 

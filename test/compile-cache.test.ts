@@ -24,7 +24,7 @@ const isCheckout = process.env['BUS_BIN'] === undefined
 const isRoot = process.geteuid?.() === 0
 const stranger = 65_534
 
-/** Runs `bus --version` and returns the folder that Node kept compiled code in; undefined for none. */
+/** Runs `bus --version` and returns the folder in which Node stored compiled code; undefined if it stored none. */
 async function folderUsed(env: Record<string, string> = {}): Promise<string | undefined> {
   const {code, stderr} = await bus(['pub', 'a.b', 'hi', '-b', 'memory:'], {
     env: {HOME: home, NODE_DEBUG_NATIVE: 'COMPILE_CACHE', ...env},
@@ -100,7 +100,7 @@ function cache(): string {
   return join(home, '.cache/busline')
 }
 
-/** Makes a folder as it should be. */
+/** Creates a correct folder. */
 function made(path = '.cache/busline'): string {
   mkdirSync(join(home, path), {recursive: true, mode: 0o700})
   return join(home, path)

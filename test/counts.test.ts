@@ -1,4 +1,4 @@
-/** What a run asks of the system, counted, so that a regression shows without a clock. */
+/** Counts system calls and similar costs of a run, so that a regression is detected without a clock. */
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -22,7 +22,7 @@ writeFileSync(
   })`,
 )
 
-/** Runs a command and resolves with the writes that it asked the system for, all files together. */
+/** Runs a command and resolves with the number of its write calls, all files together. */
 function counted(name: string, args: readonly string[], stdin?: string) {
   const running = start(args, {node: [process.execPath, '--require', probe], env: {COUNTS: counts + name}, stdin})
   const writes = async () => {
@@ -34,14 +34,14 @@ function counted(name: string, args: readonly string[], stdin?: string) {
 
 const lines = `${'x'.repeat(127)}\n`.repeat(count)
 
-// Linux counts them for each process; elsewhere there is nothing to read.
+// Linux counts them for each process; other systems do not.
 describe.skipIf(!existsSync('/proc/self/io'))('the number of writes per thousand messages, on a bus file,', () => {
   it.each([['--raw'], ['--json'], ['--format={subject}\\n']])('is small for sub %s and pub --lines', async (view) => {
     const bus = ['--bus', join(folder, `${view.length}.db`)]
     const sub = counted('sub', ['sub', 'load', '-n', String(count), view, ...bus])
     await sub.running.stderrLine('listening on load')
     const pub = counted('pub', ['pub', 'load', '--lines', ...bus], lines)
-    // 1.28 MB are 20 chunks of 64 KiB and 320 pages; the rest are bells, wake-ups of threads and looks for news.
+    // 1.28 MB are 20 chunks of 64 KiB and 320 pages; the rest are wake files, wake-ups of threads and polls.
     const perThousand = [await pub.writes(), await sub.writes()].map((writes) => (writes * 1000) / count)
     expect(Math.max(...perThousand)).toBeLessThan(200)
   })
@@ -93,7 +93,7 @@ describe('the number of statements for ten thousand messages, on a bus file,', (
   const file = join(folder, 'statements.db')
   const statement = Object.getPrototypeOf(new Database(':memory:').prepare('SELECT 1'))
 
-  /** How many statements this process runs meanwhile. */
+  /** How many statements this process runs during `work`. */
   async function counting(work: () => Promise<void>): Promise<number> {
     const spies = ['run', 'get', 'all', 'iterate'].map((name) => vi.spyOn(statement, name))
     await work()
@@ -110,7 +110,7 @@ describe('the number of statements for ten thousand messages, on a bus file,', (
       await transport.flush()
     }
     await publish(100)
-    // Ten batches of a thousand in rows of 64, and a handful a batch; a counter of its own for each of a hundred subjects.
+    // Ten batches of a thousand in rows of 64, and a few statements per batch; each of a hundred subjects has its own counter.
     expect(await counting(() => publish(1))).toBeLessThan(350)
     expect(await counting(() => publish(100))).toBeLessThan(1500)
     const subscription = await transport.subscribe('load.0')
@@ -140,7 +140,7 @@ describe('the number of write transactions on a bus file', () => {
   const file = join(folder, 'transactions.db')
   const statement = Object.getPrototypeOf(new Database(':memory:').prepare('SELECT 1'))
 
-  /** How many this process begins meanwhile. */
+  /** How many this process begins during `work`. */
   async function counting(work: () => Promise<void>): Promise<number> {
     const spy = vi.spyOn(statement, 'run')
     await work()

@@ -1,6 +1,6 @@
 /**
- * The documented examples, each with a setup in which it does something: what runs beside it, what is done while it
- * runs, and what it must write. `test/side-by-side.test.ts` plays them on both buses.
+ * The documented examples, each with the setup that it needs: commands that run beside it or during it, and its expected
+ * output. `test/side-by-side.test.ts` runs them on both buses.
  */
 export interface Example {
   /** Command lines that run beside the example; each is live before the next starts. */
@@ -8,15 +8,15 @@ export interface Example {
   /** Command lines that run, one after the other, to their end while the example is live. */
   readonly meanwhile?: readonly string[]
   readonly files?: Readonly<Record<string, string>>
-  /** Ctrl-C ends the example once this many lines are on its stdout, or in the file of this name; else it ends by itself. */
+  /** Ctrl-C ends the example once this many lines are on its stdout, or in this file; otherwise it ends by itself. */
   readonly endsAfter?: number | readonly [lines: number, file: string]
-  /** This program of the example's pipe is ended once all that runs beside it has ended. */
+  /** This program in the example's pipe is ended when all commands beside it have ended. */
   readonly endsWith?: string
-  /** Exit code of the example; 0 when absent. */
+  /** Exit code of the example; 0 by default. */
   readonly code?: number
   /** What the example, or a command beside it, must have written. */
   readonly sees: string | RegExp
-  /** What differs from run to run. */
+  /** Text that differs from run to run. */
   readonly masks?: readonly (readonly [pattern: RegExp, text: string])[]
 }
 
@@ -32,11 +32,11 @@ const foundBy = [[/\b(interest|service)\b/g, 'FOUND']] as const
 const clockText = /[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \S+ \d{4}/g
 
 const bytesASecond = [/[\d.]+ ([KMG]i)?B\/s/g, 'BYTES'] as const
-/** What time decides: how many there were, and how much that is. */
+/** Figures that depend on time: counts and rates. */
 const figures = [/[\d,.]+ (published|answered|served)( · \d clients)? · [\d.]+ ([KMG]i)?B/g, 'N $1$2 · SIZE'] as const
 const rows = [/^(pub,128,pub,1,10000,1280000),.*$/gm, '$1,FIGURES'] as const
 
-/** What a replay that crashes has written until then, and what comes again after it. */
+/** The output of a replay until it crashes, and the messages that are redelivered after it. */
 const replayed = [/^ *\{"n":\d+\}\n/gm, ''] as const
 
 /** By the example's command line. */
@@ -222,7 +222,7 @@ export const examples: Readonly<Record<string, Example>> = {
   'bus tour --pause': {sees: 'hello world', masks: [replayed]},
 }
 
-/** What goes wrong, which no example shows: the same sentences and exit codes on both buses. */
+/** Failures, which no example shows: the same sentences and exit codes on both buses. */
 export const failures: Readonly<Record<string, Example>> = {
   'bus req nobody.here ""': {code: 7, sees: 'bus: nobody serves "nobody.here"'},
   'bus req nobody.here "" --until-idle 100ms --json': {code: 7, sees: '"kind":"noResponders"'},

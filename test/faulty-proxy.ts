@@ -43,7 +43,7 @@ export class FaultyProxy implements AsyncDisposable {
     }
   }
 
-  /** Delays what passes from now on, each way. */
+  /** Delays all data from now on, in both directions. */
   slow(delayMs: number): void {
     this.#delayMs = delayMs
   }

@@ -74,7 +74,7 @@ describe.runIf(isCheckout)('a checkout that is not built', () => {
   })
 })
 
-/** Runs a copy of bin/ that has nothing beside it. */
+/** Runs a copy of bin/ without anything beside it. */
 function runCopy([node = '', ...options]: string[]): {status: number | null; stderr: string} {
   cpSync(join(root, 'bin'), join(folder, 'bin'), {recursive: true})
   const run = [...options, join(folder, 'bin', 'run.js'), '--version']

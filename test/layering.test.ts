@@ -4,7 +4,7 @@ import {describe, expect, it} from 'vitest'
 import {root} from './bus.ts'
 
 /**
- * From top to bottom; an import goes further down, or to the same room. Rooms of one layer do not know each other.
+ * From top to bottom; an import goes further down, or stays within its folder. Folders of one layer do not know each other.
  * `index` is the generated table of commands.
  */
 const ranks = ['main', 'index', 'commands', 'cli', 'middle', 'messaging', 'transport', 'core'] as const
@@ -22,7 +22,7 @@ const rooms: readonly (readonly [pattern: RegExp, layer: Layer])[] = [
   [/^src\/lib\/core\//, 'core'],
 ]
 
-/** Layers that are one room, whatever their folders. */
+/** Layers that count as one folder, whatever their subfolders. */
 const whole = new Set<Layer>(['main', 'cli', 'messaging', 'transport', 'core'])
 
 /** Packages that only some folders may load. */
@@ -32,7 +32,7 @@ const owners: readonly (readonly [packages: RegExp, folders: RegExp])[] = [
   [/^@oclif\//, /^src\/(commands\/|lib\/cli\/)/],
 ]
 
-/** Every import of a set of sources (path from the root → text) that goes up, sideways or to another's package. */
+/** Every import in a set of sources (path from the root → text) that goes up, sideways or to another folder's package. */
 function violations(sources: ReadonlyMap<string, string>): string[] {
   return [...sources].flatMap(([file, text]) =>
     importsOf(text)

@@ -8,7 +8,7 @@ import {root} from './bus.ts'
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 
-/** The manifest of the commands as their sources are now. */
+/** The manifest of the current sources. */
 async function manifestOfSources(): Promise<Manifest> {
   const load = [...commands].map(async ([id, module]) => [id, (await module()).default] as const)
   return await manifestOf({root, pjson: JSON.parse(read('package.json')), classes: await Promise.all(load)})

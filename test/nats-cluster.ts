@@ -1,4 +1,4 @@
-/** Three servers that keep streams together, and find each other again when they are started anew. */
+/** A cluster of three servers with JetStream, which find each other again after a restart. */
 import {once} from 'node:events'
 import {type AddressInfo, createServer} from 'node:net'
 import {NatsServer} from './nats-server.ts'
@@ -12,7 +12,7 @@ export class Cluster implements AsyncDisposable {
     this.servers = servers
   }
 
-  /** `advertise`: clients are told of the other servers. */
+  /** `advertise`: clients learn the other servers. */
   static async start({advertise = true} = {}): Promise<Cluster> {
     const ports = await freePorts(names.length)
     const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ')

@@ -1,4 +1,4 @@
-/** JSON web tokens of an operator, its accounts and their users, as NATS wants them: enough for tests of the login. */
+/** JSON web tokens of an operator, its accounts and their users in the format of NATS: enough for login tests. */
 import {nkeys} from '@nats-io/transport-node'
 
 type KeyPair = ReturnType<typeof nkeys.createUser>
@@ -15,7 +15,7 @@ export class TestOperator {
   readonly #operator = nkeys.createOperator()
   readonly #account = nkeys.createAccount()
 
-  /** What a server needs to know of it, as configuration. */
+  /** Its part of a server's configuration. */
   get config(): string {
     const operator = token(this.#operator, this.#operator, {type: 'operator'})
     const unlimited = {subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1}

@@ -1,4 +1,4 @@
-/** Real NATS servers for tests: on free ports of 127.0.0.1, with their files in a temporary folder, ended with the test. */
+/** Real NATS servers for tests: on free ports of 127.0.0.1, with their files in a temporary folder, stopped with the test. */
 import {type ChildProcess, execFile, spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
@@ -9,7 +9,7 @@ import {atProcessEnd} from './process-end.ts'
 
 const run = promisify(execFile)
 
-/** The server program: as scripts/nats-server.js finds it. Fails with its sentence when there is none. */
+/** The server program, as found by scripts/nats-server.js. Fails with its error if there is none. */
 const serverProgram = (async () => {
   try {
     const script = join(import.meta.dirname, '..', 'scripts', 'nats-server.js')
@@ -26,7 +26,7 @@ async function serverVersion(): Promise<readonly [number, number]> {
   return [Number(major), Number(minor)]
 }
 
-/** For a feature that came with a version: the reason to skip its test, or nothing. */
+/** For a feature that requires a version: the reason to skip its test, or an empty string. */
 export async function lacks(major: number, minor: number): Promise<string> {
   const [hasMajor, hasMinor] = await serverVersion()
   const isNew = hasMajor > major || (hasMajor === major && hasMinor >= minor)
@@ -69,7 +69,7 @@ export class NatsServer implements AsyncDisposable {
     }
   }
 
-  /** Starts it, or starts it again on the same port. Resolves when it takes clients. */
+  /** Starts it, or restarts it on the same port. Resolves when it accepts clients. */
   async run(): Promise<void> {
     const path = join(this.folder, 'server.conf')
     writeFileSync(path, `listen: "127.0.0.1:${this.#port}"\n${this.#config}\n`)
@@ -89,7 +89,7 @@ export class NatsServer implements AsyncDisposable {
       this.#onLog()
     })
     await this.logged(/Server is ready/)
-    // Some versions open these a moment after they said so.
+    // Some versions open these ports a moment after reporting them.
     if (/\bwebsocket\b/.test(this.#config)) await this.logged(listening.websocket)
     if (/\bcluster\b/.test(this.#config)) await this.logged(listening.route)
     this.#port = this.port()
@@ -113,7 +113,7 @@ export class NatsServer implements AsyncDisposable {
     return `${scheme}://${login === '' ? '' : `${login}@`}${host}:${port}`
   }
 
-  /** Resolves when so many lines of the log match; fails when the server ends before. */
+  /** Resolves when this many lines of the log match; fails if the server ends before. */
   async logged(line: RegExp, count = 1): Promise<void> {
     const pattern = new RegExp(line.source, 'g')
     while ((this.#log.match(pattern)?.length ?? 0) < count) {
@@ -129,7 +129,7 @@ export class NatsServer implements AsyncDisposable {
     this.#process?.kill(name)
   }
 
-  /** Ends it and waits for its end; `run` starts it again. */
+  /** Stops it and waits for its end; `run` starts it again. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#process
     this.#process = undefined

@@ -1,4 +1,4 @@
-/** Work for the end of a test process, which vitest ends with SIGTERM: the `exit` event alone would not come. */
+/** Work at the end of a test process, which vitest ends with SIGTERM: the `exit` event alone would not occur. */
 const cleanups = new Set<() => void>()
 
 /** Runs `cleanup`, which must be synchronous, when this process ends; calling the result cancels it. */

@@ -1,4 +1,4 @@
-/** The console blocks of the README, typed from top to bottom, print what stands below each command, on both buses. */
+/** The console blocks of the README, typed from top to bottom, print the text below each command, on both buses. */
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -8,11 +8,11 @@ import {NatsServer} from './nats-server.ts'
 
 interface Typed {
   readonly line: string
-  /** What the README shows below it. */
+  /** The text below it in the README. */
   readonly shown: string
 }
 
-/** The command lines of all console blocks, each with the lines that stand below it. */
+/** The command lines of all console blocks, each with the lines below it. */
 function consoleBlocks(text: string): Typed[] {
   const blocks = [...text.matchAll(/^```console\n(.*?)^```$/gms)]
   return blocks.flatMap(([, block = '']) =>
@@ -26,7 +26,7 @@ function consoleBlocks(text: string): Typed[] {
   )
 }
 
-/** Types the lines in their order: a stream goes on beside those that follow, and is stopped at the end if need be. */
+/** Types the lines in order: a subscription keeps running beside later lines, and is stopped at the end if necessary. */
 async function type(lines: readonly Typed[], env: Record<string, string>): Promise<Typed[]> {
   await using going = new AsyncDisposableStack()
   const typed: (Typed & {running: Running})[] = []
@@ -37,7 +37,7 @@ async function type(lines: readonly Typed[], env: Record<string, string>): Promi
   }
   const printed: Typed[] = []
   for (const {line, shown, running} of typed) {
-    // A service shows a line a request, which is left out.
+    // A service shows one line per request, which is ignored.
     const isService = /^bus (rpc )?serve/.test(line) && shown === ''
     if (isService) running.interrupt()
     const {code, stdout, stderr}: Ended = await running.ended

@@ -1,6 +1,6 @@
 import type {Reporter, TestCase} from 'vitest/node'
 
-/** Lists the tests that did not pass the first time, with how they failed: `retry` must not hide a test that needs it. */
+/** Lists the tests that failed the first time, with how they failed: `retry` must not hide a test that needs it. */
 export class RetriesReporter implements Reporter {
   readonly #retried: TestCase[] = []
 

@@ -1,4 +1,4 @@
-/** The same command lines print the same on the bus file and on NATS, but for times, sequences, ids and URLs. */
+/** The same command lines print the same on the bus file and on NATS, except for times, sequences, ids and URLs. */
 import {execFileSync} from 'node:child_process'
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
@@ -19,10 +19,10 @@ afterAll(async () => {
   rmSync(folder, {recursive: true})
 })
 
-/** Commands that are about something else than a bus, and those whose own tests play their examples' kinds on both buses. */
+/** Commands without a bus, and those whose own tests run their examples on both buses. */
 const apart = /^(context\b|check\b|events\b|doctor$|consumer:replay$)/
 
-/** The examples of all commands, as people type them. */
+/** The examples of all commands, as users type them. */
 function documented(): string[] {
   const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
   const commands: {id: string; examples?: {command: string}[]}[] = Object.values(manifest.commands)
@@ -76,13 +76,13 @@ describe('with stored messages both buses', () => {
 
 interface Played {
   readonly code: number | null
-  /** All that was written, as it is. */
+  /** The whole output, unchanged. */
   readonly written: string
-  /** Each command line, with its exit code and what it wrote, as far as it is the same each time. */
+  /** Each command line, with its exit code and the part of its output that is always the same. */
   readonly lines: readonly (readonly [line: string, code: number | null, stdout: string, stderr: string])[]
 }
 
-/** Plays an example with its setup in a folder and on a bus of its own. */
+/** Runs an example with its setup in a folder and on a bus of its own. */
 async function play(
   line: string,
   setup: Example & Partial<Pick<StoredExample, 'before'>>,
@@ -94,14 +94,14 @@ async function play(
   await using processes = new Processes((text) => startLine(text, {cwd, env}))
   for (const each of setup.before ?? []) await processes.start(each).ended
   for (const each of setup.beside ?? []) await processes.start(each).stderrLine('listening on ')
-  // The tour takes no bus from the environment.
+  // The tour uses no bus from the environment.
   const example = processes.start(line.startsWith('bus tour') ? `${line} --bus ${url}` : line)
   if (setup.meanwhile !== undefined) await example.stderrLine('listening on ')
   for (const each of setup.meanwhile ?? []) await processes.start(each).ended
   await reached(setup, example, cwd)
   if (setup.endsWith !== undefined) {
     await Promise.all(processes.all.filter((one) => one !== example).map(({ended}) => ended))
-    // Of this signal the shell says nothing.
+    // The shell does not report this signal.
     execFileSync('pkill', ['-PIPE', '-g', String(example.pid), '-x', setup.endsWith])
   } else if (setup.endsAfter !== undefined) example.interrupt()
   const {code} = await example.ended
@@ -115,7 +115,7 @@ async function play(
   }
 }
 
-/** Resolves when the example has written as many lines as its setup names. */
+/** Resolves when the example has written the number of lines in its setup. */
 async function reached({endsAfter}: Example, example: Running, cwd: string): Promise<void> {
   if (typeof endsAfter === 'number') for (let i = 0; i < endsAfter; i++) await example.stdoutLine()
   else if (endsAfter !== undefined) {
@@ -144,7 +144,7 @@ class Processes implements AsyncDisposable {
     return running
   }
 
-  /** Ctrl-C for the servers that still run; a subscriber ends by itself. */
+  /** Ctrl-C for the servers that are still running; a subscriber ends by itself. */
   finish(): Promise<(readonly [line: string, ended: Ended])[]> {
     return Promise.all(
       this.#running.map(async ([line, running]) => {
@@ -159,7 +159,7 @@ class Processes implements AsyncDisposable {
   }
 }
 
-/** What is never the same twice. */
+/** Text that is never the same twice. */
 const always: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)/g, 'TIME'],
   [/\b\d\d:\d\d:\d\d\.\d{3}\b/g, 'TIME'],

@@ -22,7 +22,7 @@ async function loadedBy(...args: string[]): Promise<string[]> {
   return JSON.parse(readFileSync(list, 'utf8')).map((name: string) => name.replace('NativeModule ', ''))
 }
 
-/** Each takes one to four milliseconds, of the twenty that a command has. */
+/** Each takes one to four of the twenty milliseconds that a command has. */
 const costly = [
   'stream',
   'net',
@@ -40,14 +40,14 @@ const costly = [
 const commands = commandFiles(root).map((file) => file.replace(/\.ts$/, ''))
 const daily = new Set(['pub/command', 'sub/command', 'req/command', 'serve/command'])
 
-/** Loaded when they are used; and what cannot do without them. */
+/** Libraries that are loaded when they are used, and the commands that always need them. */
 const lateLibraries = [
   ...['chalk', 'jsonata', 'cli-progress', 'cli-table3', 'hdr-histogram-js', '@nats-io', '@inquirer', 'ws', 're2js'],
   ...['yaml', 'zod', 'better-sqlite3', 'diff'],
 ]
 const ownLibraries: Readonly<Record<string, readonly string[]>> = {check: ['yaml', 'zod', 'diff']}
 
-// Time itself is measured by `npm run bench`; what would spoil it is guarded here.
+// Time itself is measured by `npm run bench`; these tests guard against what would increase it.
 describe('at startup', () => {
   it.each([[['--version']], [['pub', 'a.b', 'hi']], [['pub', 'a.b', 'hi', '--json', '-b', 'memory:']]])(
     'bus %j loads none of the expensive modules of Node',
@@ -78,7 +78,7 @@ describe('at startup', () => {
   })
 })
 
-/** A built file and all that it imports from the start, by path. */
+/** A built file and everything that it imports statically, by path. */
 function staticGraph(entry: string, found = new Map<string, string>()): Map<string, string> {
   if (found.has(entry)) return found
   const source = readFileSync(join(root, entry), 'utf8')

@@ -1,4 +1,4 @@
-/** The documented examples of stored messages, as in `examples.ts`; on NATS each has a server of its own with JetStream. */
+/** The documented examples of stored messages, like `examples.ts`; on NATS each has its own server with JetStream. */
 import type {Example} from './examples.ts'
 
 export interface StoredExample extends Example {
@@ -10,7 +10,7 @@ const stream = `bus stream add ORDERS 'orders.>'`
 const orders = [stream, `bus pub orders.new '{"id":{n}}' --template -n 3 --ack`, 'bus pub orders.7.paid paid --ack']
 const billing = [...orders, 'bus consumer add ORDERS billing']
 const ago = [/just now|\d[\d.]* (ms|s) ago/g, 'AGO'] as const
-/** Each bus counts the bytes of a stream in its own way. */
+/** Each bus counts the bytes of a stream differently. */
 const size = [/ +(\d[\d.]* (Ki)?B|size)/g, ' SIZE'] as const
 
 const bytesASecond = [/[\d.]+ ([KMG]i)?B\/s/g, 'BYTES'] as const
@@ -61,7 +61,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
   'bus stream info ORDERS --json': {
     before: orders,
     sees: '"subjects":["orders.>"]',
-    // The order of members is no promise.
+    // The order of members is not guaranteed.
     masks: [[/^\{"id":.*$/gm, 'DOCUMENT']],
   },
   'bus stream subjects ORDERS': {before: orders, sees: '       1  orders.7.paid\n       3  orders.new\n'},
@@ -128,7 +128,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
   },
 }
 
-/** What goes wrong: the same exit codes on both buses, and sentences that name the same. */
+/** Failures: the same exit codes on both buses, and sentences that name the same things. */
 export const storedFailures: Readonly<Record<string, StoredExample>> = {
   'bus pub orders.new x --ack --expect-last-seq 77': {before: orders, code: 8, sees: 'wrong last sequence: 4'},
   'bus pub nobody.keeps x --ack': {before: orders, code: 5, sees: 'no stream'},

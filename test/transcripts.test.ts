@@ -70,7 +70,7 @@ describe('in the transcripts', () => {
   )
 })
 
-/** The lines of a transcript that are not output: commands, remarks and the empty lines beside remarks. */
+/** The lines of a transcript that are not output: commands, remarks and the empty lines around remarks. */
 function inputs(text: string): string[] {
   const isRemark = (line = '') => line.startsWith('## ')
   return text
@@ -97,7 +97,7 @@ class Session implements AsyncDisposable {
     return new Session(home, url, `127.0.0.1:${await freePort()}`, terminal)
   }
 
-  /** What a line shows, masked, with its exit code. */
+  /** The output of a line, masked, with its exit code. */
   async play(line: string): Promise<string> {
     const [, how, number] = /^(wait|kill -INT) %(\d+)$/.exec(line) ?? []
     const job = this.#background[Number(number) - 1]
@@ -146,7 +146,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** What is never the same twice, or not the same on each machine. */
+/** Text that is never the same twice, or differs between machines. */
 const masks: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)/g, 'TIME'],
   [/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b/g, 'TIME'],
@@ -161,7 +161,7 @@ const masks: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/\b\d[\d.]* (ns|µs|ms|s|min|h)\b( \d+ (s|min)\b)?/g, 'DURATION'],
   [/"([a-z]*_?processing_time|\w*[mM]s)":[\d.]+/g, '"$1":0'],
   [/\bduration_ms: [\d.]+/g, 'duration_ms: 0'],
-  // How far the replay of the tour came before it was killed.
+  // The output of the replay in the tour before it was killed.
   [/^ *\{"n":\d+\}\n/gm, ''],
   [/127\.0\.0\.1:\d{2,}/g, '127.0.0.1:PORT'],
   [/\bN[A-Z2-7]{55}\b/g, 'SERVER'],

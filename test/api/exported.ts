@@ -1,4 +1,4 @@
-/** What the package exports, read from its sources: each name with the sentence that its doc comment begins with. */
+/** The exports of the package, read from its sources: each name with the first sentence of its doc comment. */
 import {readdirSync, readFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {root} from '../bus.ts'
@@ -32,7 +32,7 @@ export const parts: readonly Part[] = readdirSync(join(root, 'src/api')).map((fi
   return {name: file.replace(/\.ts$/, ''), doc: docIn(text) ?? '', exports}
 })
 
-/** `name` is as it stands in an export clause: `open`, `Filter as EventFilter`. */
+/** `name` as written in an export clause: `open`, `Filter as EventFilter`. */
 function declared(source: string, name: string): Export {
   const [own = '', shown = own] = name.split(' as ')
   const declaration = new RegExp(

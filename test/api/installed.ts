@@ -1,4 +1,4 @@
-/** The package as it would be published, in a folder of its own; its dependencies are those of the checkout. */
+/** The package as it would be published, in a separate folder; its dependencies are those of the checkout. */
 import {execFile} from 'node:child_process'
 import {cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'

@@ -1,4 +1,4 @@
-/** The package as others get it: packed, unpacked elsewhere, imported by its name. */
+/** The package as users get it: packed, unpacked elsewhere, imported by its name. */
 import {execFile} from 'node:child_process'
 import {readdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
@@ -86,7 +86,7 @@ const printed = Promise.withResolvers()
 const {log} = console
 console.log = (...words) => printed.resolve(log(...words))`
 
-/** Who resolves modules as before ES modules, or requires them, as older Nodes could not. */
+/** Resolution modes from before ES modules, and `require`, which older Nodes could not use. */
 const expected = new Set(['NoResolution', 'CJSResolvesToESM'])
 
 describe('the conformance suite of the package', () => {
@@ -129,7 +129,7 @@ conformance('memory', harness)
 `
 
 describe('a part does not load the others', () => {
-  /** Most kilobytes of code that it loads before it is used. */
+  /** Largest number of kilobytes of code that it loads before it is used. */
   const most: Readonly<Record<string, number>> = {
     broker: 40,
     delivery: 120,
@@ -143,14 +143,14 @@ describe('a part does not load the others', () => {
     transport: 15,
   }
 
-  /** The folder of its protocol, where that has another name. */
+  /** The folder of its protocol, if it has another name. */
   const protocols: Readonly<Record<string, string>> = {
     delivery: 'event-delivery',
     'response-stream': 'response-streams',
     rpc: 'loom-rpc',
   }
 
-  /** What it uses of the layer below the protocols. */
+  /** The modules that it uses from the layer below the protocols. */
   const messaging: Readonly<Record<string, readonly string[]>> = {
     delivery: ['messaging/sinks', 'messaging/stored'],
     'response-stream': ['messaging/bounds'],
@@ -177,14 +177,14 @@ describe('a part does not load the others', () => {
   })
 })
 
-/** The sources that a built module is made of, as its source map names them. */
+/** The sources of a built module, as listed in its source map. */
 function sourcesOf(url: string): string[] {
   const map = fileURLToPath(`${url}.map`)
   const {sources} = JSON.parse(readFileSync(map, 'utf8')) as {sources: string[]}
   return sources.map((source) => join(dirname(map), source))
 }
 
-/** The modules that a program loads, all but itself. */
+/** The modules that a program loads, except itself. */
 async function loadedBy(module: string, then = ''): Promise<{url: string; bytes: number}[]> {
   const program = `
     import {registerHooks} from 'node:module'

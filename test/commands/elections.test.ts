@@ -53,7 +53,7 @@ function answerTo(subject: string): object {
 
 const electing = {error: {code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable'}}
 
-/** A server of a cluster. Its JetStream, played by the test, has a leader only after `ms`. */
+/** A server of a cluster. Its JetStream is simulated by the test and has a leader only after `ms`. */
 async function withoutLeader(
   behaviour: Behaviour,
   ms: number,
@@ -73,7 +73,7 @@ async function withoutLeader(
       fake.publish({subject: reply, data: JSON.stringify(isOver ? answerTo(subject) : electing)})
     }
   }
-  // Any server of the cluster knows which stream keeps a subject, also without its leader.
+  // Any server of the cluster knows which stream stores a subject, also without its leader.
   if (behaviour === 'absent') void answerNames(fake)
   else void play(['$JS.API.>', 's.>'])
   return {
@@ -109,7 +109,7 @@ const commands: readonly (readonly [string, readonly string[], BusOptions?])[] =
 ]
 
 for (const behaviour of ['silent', 'refusing', 'absent'] as const) {
-  // A message published into silence may be stored or not, so it is not sent again.
+  // A message published without an answer may or may not be stored, so it is not sent again.
   const waiting = commands.filter(([name]) => behaviour !== 'silent' || !name.endsWith(' --ack'))
   test.concurrent.for(waiting)(
     `while servers without a leader are ${behaviour}, %s waits for it beyond --timeout`,

@@ -6,7 +6,7 @@ import {NatsServer} from '../nats-server.ts'
 
 let server: NatsServer
 let up: string
-/** Accepts connections and says nothing. */
+/** Accepts connections and sends nothing. */
 let silent: Server
 let silentUrl: string
 const down = 'nats://127.0.0.1:1'
@@ -50,7 +50,7 @@ describe.each(Object.keys(lists))('with %s in the list of servers', (name) => {
     [['rpc', 'ls']],
     [['events', 'ls']],
   ])('%j uses the server that is up', async (args) => {
-    // To doctor a name without an address is a failure of its own.
+    // For doctor, a name that cannot be resolved is a failure of its own.
     const code = args[0] === 'doctor' && list().includes('invalid') ? 9 : 0
     expect(await bus([...args, '-b', list()])).toMatchObject({code})
   })

@@ -1,4 +1,4 @@
-/** The commands on a database that other processes share by libbus. */
+/** The commands on a database that other processes use through libbus. */
 import {join} from 'node:path'
 import {describe, expect, test} from 'vitest'
 import {bus, start} from '../bus.ts'

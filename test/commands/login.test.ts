@@ -48,7 +48,7 @@ const files = {
   jwt: file('ann.jwt', user.jwt),
 }
 
-/** Runs a command line; whatever it writes has no secret in it. */
+/** Runs a command line and checks that its output contains no secret. */
 async function safely(args: readonly string[], options: BusOptions = {}): Promise<Ended> {
   const ended = await bus(args, options)
   for (const secret of secrets) expect(ended.stdout + ended.stderr).not.toContain(secret)

@@ -13,7 +13,7 @@ import {streamFaults} from './faults/streams/streams.ts'
 import {type Fault, memoryWith} from './faulty.ts'
 import {isMet, play, topics} from './suite.ts'
 
-/** Enough for every case on a sound driver, as the first test shows: deliveries again take their time. */
+/** Long enough for every case on a correct driver, as the first test shows: redeliveries take time. */
 const patienceMs = {plain: 300, streams: 700}
 
 const faults: readonly Fault[] = [
@@ -34,7 +34,7 @@ function patience(each: Case): number {
   return each.needs?.streams === true ? patienceMs.streams : patienceMs.plain
 }
 
-/** Each case again for itself: a machine that stalls has less patience than that. */
+/** Runs each case again by itself, because a stalled machine may exceed the time limit. */
 async function calm(each: Case, tries = 5): Promise<void> {
   try {
     await play(each, memoryWith(), patience(each))

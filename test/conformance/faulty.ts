@@ -1,5 +1,5 @@
 /**
- * Drivers with one known fault each: the memory driver, bent in one place. They prove that the suite bites: each fault
+ * Drivers with one known fault each: the memory driver with one change. They prove that the suite detects faults: each fault
  * names the cases that must fail for it (`faulty.test.ts`).
  */
 import type {Message} from '../../src/lib/core/message.ts'
@@ -11,11 +11,11 @@ export interface Fault {
   readonly name: string
   /** The cases that it must fail, by name. */
   readonly fails: readonly string[]
-  /** What the driver wrongly claims. */
+  /** Features that the driver declares wrongly. */
   readonly claims?: Partial<Features>
-  /** The one bus that all its buses are. */
+  /** The single bus to which all its URLs lead. */
   readonly url?: string
-  /** What a connection does otherwise than a sound one. */
+  /** How a connection differs from a correct one. */
   bend(sound: Transport, world: World, options: OpenOptions | undefined): Partial<Transport>
 }
 
@@ -56,7 +56,7 @@ export function memoryWith(fault?: Fault): Harness {
   }
 }
 
-/** A subscription that does some things otherwise. */
+/** A subscription that behaves differently in some respect. */
 export function bent(sound: Subscription, changes: Partial<Subscription>): Subscription {
   const take = changes.take ?? ((max) => sound.take(max))
   const close = changes.close ?? (() => sound.close())
@@ -96,7 +96,7 @@ export function bentSubscriptions(
   }
 }
 
-/** A connection whose subscriptions hand over something else than they got; not nothing. */
+/** A connection whose subscriptions return changed messages, at least one. */
 export function bentMessages(
   sound: Transport,
   change: (messages: readonly Message[]) => Message[],
@@ -110,7 +110,7 @@ export function never<T>(): Promise<T> {
   return new Promise(() => {})
 }
 
-/** Does something after a while, if it can still be done. */
+/** Does something after a delay, if it is still possible. */
 export function later(delayMs: number, act: () => unknown): void {
   setTimeout(async () => {
     try {

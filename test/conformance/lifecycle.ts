@@ -4,7 +4,7 @@ import type {Transport} from '../../src/lib/transport/contract.ts'
 import type {Case} from './case.ts'
 import {numbers, publishAll, texts} from './scene.ts'
 
-/** Everything that can be asked of a bus, each answering with its failure. */
+/** Every operation of a bus, each returning its failure. */
 function everyUse(bus: Transport): Promise<unknown>[] {
   const uses: (() => unknown)[] = [
     () => bus.publish({subject: 'a'}),

@@ -3,7 +3,7 @@ import {open} from '../../src/lib/transport/open.ts'
 import {NatsServer} from '../nats-server.ts'
 import {conformance} from './suite.ts'
 
-/** One server for all; each case has accounts of its own, which share nothing. */
+/** One server for all cases; each case has accounts of its own, which share nothing. */
 const accounts = 600
 const server = await NatsServer.start(
   (folder) => `websocket { listen: "127.0.0.1:-1", no_tls: true }

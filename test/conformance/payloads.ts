@@ -4,7 +4,7 @@ import type {Outgoing, Transport} from '../../src/lib/transport/contract.ts'
 import type {Case} from './case.ts'
 import type {Scene} from './scene.ts'
 
-/** What arrives at another connection, and at the same one, when `messages` are published. */
+/** The messages that arrive at another connection, and at the same one, when `messages` are published. */
 async function carried(scene: Scene, messages: readonly Omit<Outgoing, 'subject'>[]): Promise<Message[][]> {
   const [publisher, reader] = [await scene.connect(), await scene.connect()]
   const open = [await reader.subscribe('a'), await publisher.subscribe('a')]

@@ -3,7 +3,7 @@ import type {Subscription, Transport} from '../../src/lib/transport/contract.ts'
 import type {Case} from './case.ts'
 import {numbers, publishAll, type Scene, texts} from './scene.ts'
 
-/** The members of one group, all of them read; notes every message that any of them got. */
+/** The members of one group, all of which are read; records every message that any of them got. */
 class Group {
   readonly seen: string[] = []
   readonly #scene: Scene
@@ -24,13 +24,13 @@ class Group {
     return member
   }
 
-  /** Lets a member finish what it has and go. */
+  /** Lets a member finish its messages and leave. */
   async leave(member: Subscription): Promise<void> {
     await member.drain()
     await this.#scene.within(this.#loops.get(member) ?? Promise.resolve(), 'end of a member that drains')
   }
 
-  /** Resolves when so many messages were got by all members together. */
+  /** Resolves when all members together got this many messages. */
   async got(count: number): Promise<void> {
     while (this.seen.length < count) {
       const {promise: more, resolve} = Promise.withResolvers<void>()
@@ -39,7 +39,7 @@ class Group {
     }
   }
 
-  /** Waits for `count` messages, lets all members go, and gives what was seen in all, sorted by number. */
+  /** Waits for `count` messages, lets all members leave, and returns all messages seen, sorted by number. */
   async all(count: number): Promise<string[]> {
     await this.got(count)
     await Promise.all([...this.#loops.keys()].map((member) => this.leave(member)))

@@ -7,7 +7,7 @@ import {publishAll, texts} from './scene.ts'
 const badPatterns = ['', '.a', 'a.', 'a..b', 'a b', 'a\tb', 'a\n', 'a\0b', 'a.>.b', '>.a']
 const badSubjects = [...badPatterns, '*', '>', 'a.*', 'a.>', '*.a']
 
-/** Publishes and answers with the kind of failure. */
+/** Publishes and returns the kind of the failure. */
 function published(bus: Transport, message: Outgoing): string {
   try {
     bus.publish(message)

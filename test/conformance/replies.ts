@@ -4,7 +4,7 @@ import type {ManyOptions, Transport} from '../../src/lib/transport/contract.ts'
 import type {Case} from './case.ts'
 import {numbers, type Scene, texts} from './scene.ts'
 
-/** Has `a` answered by each of `counts` responders with so many replies. */
+/** Makes each of `counts` responders answer `a` with this many replies. */
 async function responders(scene: Scene, ...counts: number[]): Promise<void> {
   for (const count of counts) {
     const bus = await scene.connect()

@@ -8,15 +8,17 @@ export interface Bus extends AsyncDisposable {
   open(options?: OpenOptions): Promise<Transport>
 }
 
-/** What a driver brings to be tested. */
+/** What a driver provides for its tests. */
 export interface Harness {
-  /** As the driver should declare them; a case that needs others is skipped. */
+  /** The features that the driver should declare; a case that needs others is skipped. */
   readonly features: Features
   /** A bus that nobody has used yet. */
   fresh(): Promise<Bus>
 }
 
-/** Where one case plays: its bus, the connections to it, and how long to wait for anything. Closes all at the end. */
+/**
+ * The environment of one case: its bus, the connections to it, and how long to wait for anything. Closes everything at the end.
+ */
 export class Scene {
   readonly features: Features
   readonly #harness: Harness
@@ -43,7 +45,7 @@ export class Scene {
     return this.#open(await this.#freshBus())
   }
 
-  /** Waits for `promise`, but not for ever. */
+  /** Waits for `promise`, with a time limit. */
   async within<T>(promise: Promise<T>, what: string): Promise<T> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
@@ -56,7 +58,7 @@ export class Scene {
     }
   }
 
-  /** Tries `assertion` again and again until it holds; then fails as it did last. */
+  /** Repeats `assertion` until it holds; at the time limit, fails with its last failure. */
   async eventually(assertion: () => Promise<void>): Promise<void> {
     const end = performance.now() + this.#patienceMs
     for (;;) {
@@ -82,7 +84,7 @@ export class Scene {
     return taken
   }
 
-  /** What comes until the subscription ends. */
+  /** The messages that arrive until the subscription ends. */
   async untilEnd(subscription: Subscription): Promise<Message[]> {
     const taken: Message[] = []
     for (;;) {
@@ -92,19 +94,19 @@ export class Scene {
     }
   }
 
-  /** The next `count` messages as they come, and whatever a drain brings beyond them. */
+  /** The next `count` messages, and any messages that a drain delivers after them. */
   async all(subscription: Subscription, count: number): Promise<Message[]> {
     const taken = await this.take(subscription, count)
     await subscription.drain()
     return [...taken, ...(await this.untilEnd(subscription))]
   }
 
-  /** A subscription that requests come to, on this bus. */
+  /** A subscription that receives requests, on this bus. */
   responder(bus: Transport, subject: string): Promise<Subscription> {
     return bus.subscribe(subject, this.features.requestsAreMessages ? {} : {queue: 'responders'})
   }
 
-  /** Answers what arrives until the subscription ends; several answers, or none, where `answer` gives a list. */
+  /** Answers messages until the subscription ends; several replies, or none, if `answer` returns a list. */
   serve(bus: Transport, subscription: Subscription, answer: (request: Message) => Answer | Answer[]): void {
     const loop = async () => {
       for await (const request of subscription) {
@@ -115,20 +117,20 @@ export class Scene {
     this.background(loop())
   }
 
-  /** Something that goes on beside the case; the case fails when it does. */
+  /** Work in the background; the case fails if it does. */
   background(promise: Promise<unknown>): void {
     promise.catch(() => {})
     this.#running.push(promise)
   }
 
-  /** Closes what is open and fails with what failed beside the case. */
+  /** Closes what is open and fails with the failure of background work, if any. */
   async end(): Promise<void> {
     const closing = Promise.all(this.#connections.map((connection) => connection.close()))
     await this.within(closing, 'end of the connections')
     await this.within(Promise.all(this.#running), 'end of what runs beside the case')
   }
 
-  /** Gives everything back, whatever state it is in. */
+  /** Releases everything, in any state. */
   async abandon(): Promise<void> {
     for (const connection of this.#connections) await connection.close().catch(() => {})
     for (const bus of this.#buses) await bus[Symbol.asyncDispose]()
@@ -149,7 +151,7 @@ export class Scene {
 
 export type Answer = Omit<Outgoing, 'subject'>
 
-/** For what is awaited later: that it fails before then is no unhandled failure. */
+/** For a promise that is awaited later: its failure before that is not an unhandled one. */
 export function awaitedLater<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {})
   return promise

@@ -1,6 +1,6 @@
 /**
- * The contract of a bus in executable form. Cases are plain data, so that each can also be run against a driver with a
- * known fault and be seen to fail (`faulty.test.ts`); `conformance` registers them all for a driver.
+ * The contract of a bus in executable form. Cases are plain data, so that each can also be run against a driver with a known
+ * fault and must fail (`faulty.test.ts`); `conformance` registers them all for a driver.
  */
 import {describe, expect, test} from 'vitest'
 import type {Features} from '../../src/lib/transport/contract.ts'
@@ -94,7 +94,7 @@ export function conformance(name: string, harness: Harness): void {
   })
 }
 
-/** Plays one case on a fresh bus; no single wait takes longer than `patienceMs`. */
+/** Runs one case on a new bus; no single wait takes longer than `patienceMs`. */
 export async function play(each: Case, harness: Harness, patienceMs = 10_000): Promise<void> {
   const scene = new Scene(harness, patienceMs)
   try {
@@ -105,7 +105,7 @@ export async function play(each: Case, harness: Harness, patienceMs = 10_000): P
   }
 }
 
-/** Does a driver with these features have to keep a case that needs those? */
+/** Whether a driver with these features has to pass a case that needs those. */
 export function isMet(needs: Partial<Features> = {}, has: Features): boolean {
   return Object.entries(needs).every(([name, value]) => has[name as keyof Features] === value)
 }

@@ -5,7 +5,7 @@ import type {Notice, Subscription, Transport} from '../../src/lib/transport/cont
 import type {Case} from './case.ts'
 import {numbers, publishAll, type Scene, texts} from './scene.ts'
 
-/** Bytes in use by this process after a collection; V8 gives the bytes of buffers back some time after it. */
+/** Bytes in use by this process after a collection; V8 releases the memory of buffers a little later. */
 function bytesInUse(): number {
   setFlagsFromString('--expose-gc')
   runInNewContext('gc')()
@@ -17,7 +17,7 @@ async function bytesInUseFallTo(limit: number): Promise<void> {
   while (bytesInUse() > limit) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
-/** Publishes the numbers up to `count` while somebody reads them; answers with what they got. */
+/** Publishes the numbers up to `count` while they are read; returns the numbers received. */
 async function flow(scene: Scene, publisher: Transport, reader: Subscription, count: number): Promise<string[]> {
   const reading = scene.take(reader, count)
   reading.catch(() => {})

@@ -13,7 +13,7 @@ const preload = new URL('shifted-clock.ts', import.meta.url).href
 const hourMs = 3_600_000
 const jumps = [hourMs, 0, -hourMs, 0, hourMs, -hourMs, hourMs, 0]
 
-/** Processes of ours whose wall clock jumps; the clock of a nats-server is its own. */
+/** Our processes with a wall clock that jumps; the clock of a nats-server does not. */
 function underJumps() {
   const path = join(temporaryFolder(), 'shift')
   const set = (shiftMs: number) => {
@@ -89,7 +89,7 @@ test('a clock that is set back an hour does not delay the redelivery of unacknow
   expect(tally('file: clock set back', stored, consumer.lines.slice(1))).toMatchObject({lost: 0, duplicated: 0})
 })
 
-/** How much later than now the newest message says it was stored: times in the log never go back. */
+/** How much the time of the newest message is ahead of now: times in the log never decrease. */
 async function aheadMs(bus: Transport): Promise<number> {
   return ((await bus.streams.info('S')).state.lastTime ?? 0) - Date.now()
 }

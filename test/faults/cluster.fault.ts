@@ -20,7 +20,7 @@ test('a cluster that loses its leader again and again loses no acknowledged mess
     await moment(200)
     const leader = cluster.named(await leaderOf(bus))
     await leader.stop('SIGKILL')
-    // Two servers of three elect a leader, unless one of them has not caught up: then it takes the third.
+    // Two servers of three elect a leader, unless one of them has not caught up: then it needs the third.
     const then = work.acknowledged.length
     const killedAt = performance.now()
     await work.until(() => work.acknowledged.length > then + 50 || performance.now() - killedAt > electionMs)
@@ -46,7 +46,7 @@ test('a cluster behind a network that delays, drops and resets loses no acknowle
   await work.end(`cluster: ${rounds} delays, silences and cuts`)
 })
 
-/** The longest wait for an election that a killed server does not come back for. */
+/** The longest wait for an election while a killed server is down. */
 const electionMs = 20_000
 
 async function makeStream(bus: Transport): Promise<void> {
@@ -54,7 +54,7 @@ async function makeStream(bus: Transport): Promise<void> {
   await until(() => succeeds(bus.streams.consumers.add('A', {name: 'c', ackWaitMs: 2000})))
 }
 
-/** Publishes numbers, each until it is acknowledged, and takes them as a durable consumer. */
+/** Publishes numbers, each until it is acknowledged, and consumes them with a durable consumer. */
 async function startWork(bus: Transport) {
   const member = await bus.streams.consumers.consume('A', 'c', {prefetch: 50})
   const acknowledged: string[] = []
@@ -97,7 +97,7 @@ async function startWork(bus: Transport) {
   }
 }
 
-/** While a cluster chooses its leaders it refuses or says nothing. */
+/** While a cluster elects its leaders, it refuses or does not answer. */
 async function succeeds(asked: Promise<unknown>): Promise<boolean> {
   try {
     await asked

@@ -1,4 +1,4 @@
-/** kill -9 of the commands that hand stored messages on, as people run them. */
+/** kill -9 of the commands that forward stored messages, as users run them. */
 import {existsSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -31,7 +31,7 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
       for (const {child} of running) child.kill('SIGKILL')
       await Promise.all(running.map(({ended}) => ended))
     }
-    // Programs take their time: what is left of them is given to lines.
+    // Programs take time, so the remaining messages are shown as lines.
     const last = replay(url, `c --raw > "${toFile}.last"`)
     const rest = replay(url, `programs --raw > "${toPrograms}.last"`)
     expect([await last.ended, await rest.ended], last.stderr() + rest.stderr()).toEqual([0, 0])
@@ -44,7 +44,7 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
     const handed = [...wholeLines(toPrograms), ...wholeLines(`${toPrograms}.last`)]
     const handled = tally(`${kind}: consumer replay --exec killed ${rounds} times`, all, handed)
     expect(handled.lost).toBe(0)
-    // Only what was in the hands of a program.
+    // At most the messages that a program was handling.
     expect(handled.duplicated).toBeLessThanOrEqual(rounds)
   })
 
@@ -79,7 +79,7 @@ function replay(url: string, rest: string) {
   return startCommand('sh', ['-c', line, process.execPath, program, url])
 }
 
-/** Without what a killed process had not written to its end. */
+/** Without the incomplete line of a killed process. */
 function wholeLines(path: string): string[] {
   return existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : []
 }
@@ -94,7 +94,7 @@ async function fillOrders(url: string, count: number): Promise<string[]> {
   return seqs.sort((a, b) => a - b).map(String)
 }
 
-/** Acknowledges everything that comes, one after the other, until its gateway is gone. */
+/** Acknowledges every event, one after the other, until its gateway has gone. */
 async function acknowledging(url: string, acknowledged: string[]): Promise<Socket> {
   const socket = await Socket.open(url)
   socket.start()

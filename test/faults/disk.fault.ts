@@ -8,13 +8,13 @@ import {fill, sequences, tally} from './tally.ts'
 
 const programs = new URL('../lib/transport/sqlite/programs.ts', import.meta.url).pathname
 
-/** A disk that is full as soon as a file has so many blocks of 512 bytes. */
+/** Simulates a disk that is full when a file has this many blocks of 512 bytes. */
 function onSmallDisk(blocks: number, argv: readonly string[]): Program {
   const line = `trap '' XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`
   return startCommand('sh', ['-c', line, process.execPath, ...argv])
 }
 
-/** What it ends with: a sentence about the disk. */
+/** How it ends: with a sentence about the disk. */
 async function endsFull(program: Program): Promise<void> {
   expect(await program.ended, program.stderr()).toBe(3)
   expect(program.stderr()).toMatch(/disk is full|disk reports an error/)
@@ -90,7 +90,7 @@ describe('a disk that becomes full (simulated by a limit on file sizes)', () => 
 
 const replayed = ['consumer', 'replay', 'S', 'c', '--raw']
 
-/** So many messages that no stream keeps, from two hours ago. */
+/** This many messages outside streams, from two hours ago. */
 async function ageMessages(path: string, count: number): Promise<void> {
   const db = new Database(path)
   const ts = (Date.now() - 2 * 3_600_000) * 1000

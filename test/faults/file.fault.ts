@@ -34,7 +34,7 @@ describe('a bus file', () => {
     for (let round = 0; round < rounds; round++) {
       const path = join(folder, `bad-${round}.db`)
       const bad = Buffer.from(bytes)
-      // A few bytes leave more of it to be used.
+      // A few bytes leave more of it usable.
       const changes = 1 + randomInt(20)
       for (let n = 0; n < changes; n++) bad.writeUInt8(randomInt(256), randomInt(bad.length))
       writeFileSync(path, bad)
@@ -198,7 +198,7 @@ async function look(path: string): Promise<string> {
   }
 }
 
-/** What failed, and what failed while that was cleaned up. */
+/** The failures, and those of the clean-up. */
 function causes(error: unknown): unknown[] {
   return error instanceof SuppressedError ? [...causes(error.error), ...causes(error.suppressed)] : [error]
 }

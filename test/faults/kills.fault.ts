@@ -39,7 +39,7 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
     delivered.push(...last.lines.slice(1))
     const found = tally(`${kind}: durable subscriber killed ${rounds} times`, stored, delivered)
     expect(found.lost).toBe(0)
-    // At most what was in hand at each kill: as much as is taken ahead.
+    // At most the messages in flight at each kill: as many as are prefetched.
     expect(found.duplicated).toBeLessThanOrEqual(rounds * 1000)
   })
 

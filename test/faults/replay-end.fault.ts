@@ -1,5 +1,5 @@
 /**
- * A replay has ended when its consumer has: whatever comes twice on the way, each message is handled, the floor is at the
+ * A replay ends when its consumer is at its end: whatever is delivered twice, each message is handled, the ack floor is at the
  * end, and only then the exit code is 0.
  */
 import {setTimeout as sleep} from 'node:timers/promises'
@@ -81,7 +81,7 @@ async function infoOf({url}: Scene): Promise<ConsumerInfo> {
 
 const numbers = (count = total) => Array.from({length: count}, (_, i) => String(i + 1))
 
-/** What must hold of a command that has ended. */
+/** The expectations of a command that has ended. */
 async function expectComplete(name: string, scene: Scene, command: Program, count = total): Promise<void> {
   const code = await command.ended
   const found = tally(name, numbers(count), command.lines)
@@ -134,7 +134,7 @@ const leaderKilled: Fault = async ({url, cluster}) => {
 }
 
 const lameDuck: Fault = async ({servers: [server]}) => {
-  // As `nats-server --signal ldm=PID`.
+  // Like `nats-server --signal ldm=PID`.
   server?.signal('SIGUSR2')
   await sleep(2000)
 }
@@ -192,7 +192,7 @@ describe('consumer replay handles everything and ends with 0', () => {
   })
 })
 
-/** Fewer messages: each program takes its time. */
+/** Fewer messages, because each program takes time. */
 describe('programs that each run for part of the ack wait', () => {
   test.each([
     ['file', 'pull'],
@@ -232,7 +232,7 @@ describe.each(others)('over %s, on %s,', (name, kind, fault) => {
     await expectComplete(`sub --durable, ${kind}: ${name}`, scene, command)
   })
 
-  /** These commands do not reconnect: without their server they end with exit code 3, and say why. */
+  /** These commands do not reconnect: without their server they end with exit code 3 and a reason. */
   async function hasLostServer({ended, stderr}: Program): Promise<boolean> {
     if ((await ended) !== 3) return false
     expect(fault).not.toBe(stopped)
@@ -273,7 +273,7 @@ describe.each(others)('over %s, on %s,', (name, kind, fault) => {
     await until(() => handled.length > 1000)
     await fault(scene, undefined as unknown as Program)
     await until(() => new Set(handled).size >= total)
-    // A server that crashed has lost acknowledgements: it delivers these messages again when their ack wait has ended.
+    // A crashed server has lost acknowledgements: it redelivers these messages when their ack wait has ended.
     await until(async () => (await infoOf(scene)).ackPending === 0)
     await stop()
     expect(tally(`library, ${kind}: ${name}`, numbers(), handled).lost).toBe(0)

@@ -1,6 +1,6 @@
 /**
- * `node --import shifted-clock.ts`: a process whose wall clock is wrong by as many milliseconds as stand in the file
- * CLOCK_SHIFT, which may change at any time. The steady clock (`performance.now`, timers) goes on, as on a real machine.
+ * `node --import shifted-clock.ts`: a process whose wall clock is wrong by the milliseconds in the file CLOCK_SHIFT, which may
+ * change at any time. The monotonic clock (`performance.now`, timers) is unaffected, as on a real machine.
  */
 import {readFileSync} from 'node:fs'
 

@@ -1,4 +1,4 @@
-/** What became of messages under a fault: printed for each case, and what must hold of it. */
+/** The outcome of messages under a fault: printed for each case, and checked. */
 import {randomInt} from 'node:crypto'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {onTestFinished} from 'vitest'
@@ -32,12 +32,12 @@ export function tally(name: string, acknowledged: Iterable<string>, delivered: r
   return found
 }
 
-/** A moment that nobody chose. */
+/** A random moment. */
 export function moment(mostMs: number): Promise<void> {
   return sleep(randomInt(mostMs))
 }
 
-/** Looks until it is so. */
+/** Polls until it is true. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await sleep(20)
 }
@@ -48,7 +48,7 @@ export interface FaultBus {
   readonly server?: NatsServer
 }
 
-/** A bus of its own, gone after the test. */
+/** A new bus, removed after the test. */
 export async function freshBus(kind: 'file' | 'server'): Promise<FaultBus> {
   if (kind === 'file') return {kind, url: `${temporaryFolder()}/a bus ü.db`}
   const server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
@@ -56,7 +56,7 @@ export async function freshBus(kind: 'file' | 'server'): Promise<FaultBus> {
   return {kind, url: server.url(), server}
 }
 
-/** The sequences of all that a stream has. */
+/** The sequences of all messages of a stream. */
 export async function sequences(bus: Transport, stream: string): Promise<string[]> {
   await using reading = await bus.streams.read(stream)
   const seqs: string[] = []
@@ -64,7 +64,7 @@ export async function sequences(bus: Transport, stream: string): Promise<string[
   return seqs
 }
 
-/** With a stream `S` over `s.>` that has so many messages; their sequences. */
+/** A stream `S` over `s.>` with this many messages; returns their sequences. */
 export async function fill(url: string, count: number, ackWaitMs = 1000): Promise<string[]> {
   await using bus = await open(url)
   await bus.streams.add({name: 'S', subjects: ['s.>']})

@@ -1,4 +1,4 @@
-/** The inputs that are kept: a file each, in a folder for each target. */
+/** The stored inputs: one file each, in a folder per target. */
 import {createHash} from 'node:crypto'
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
@@ -6,10 +6,10 @@ import type {Target} from './target.ts'
 
 export const corpusFolder = join(import.meta.dirname, 'corpus')
 
-/** What begins with `mended-` once broke something, and stays. */
+/** An input beginning with `mended-` once revealed a bug, and is kept. */
 const mended = 'mended-'
 
-/** The seeds of a target and what was kept for it. */
+/** The seeds of a target and its stored inputs. */
 export function readCorpus(name: string, {seeds}: Target): Uint8Array[] {
   const folder = join(corpusFolder, name)
   mkdirSync(folder, {recursive: true})

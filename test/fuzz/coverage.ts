@@ -1,10 +1,10 @@
 /**
- * Which blocks of the code were reached, by V8's own counters: no instrumentation, nothing to install. Asking costs a
- * millisecond or so, thus a fuzzer asks once for many inputs, and again only where something new was among them.
+ * Determines which blocks of the code were reached, with V8's own counters: no instrumentation, nothing to install. A query
+ * costs about a millisecond, so a fuzzer queries once for many inputs, and again only if one of them reached something new.
  */
 import {type Profiler, Session} from 'node:inspector'
 
-/** Our own sources, and the parsers that texts of strangers are given to. */
+/** Our own sources, and the parsers that receive untrusted text. */
 const watched = /\/src\/|\/node_modules\/(jsonata|re2js|yaml)\//
 
 export class Coverage {
@@ -16,10 +16,10 @@ export class Coverage {
     this.#session.post('Profiler.startPreciseCoverage', {callCount: true, detailed: true})
   }
 
-  /** The blocks that were reached since it was asked last. */
+  /** The blocks reached since the last call. */
   take(): Set<string> {
     const reached = new Set<string>()
-    // Answers at once.
+    // It answers synchronously.
     this.#session.post('Profiler.takePreciseCoverage', (error, {result}) => {
       if (error) throw error
       for (const script of result) if (watched.test(script.url)) addBlocks(script, reached)

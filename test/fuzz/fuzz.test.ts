@@ -5,7 +5,7 @@ import {mutate, randomFrom} from './mutate.ts'
 import type {Target} from './target.ts'
 import {targets} from './targets.ts'
 
-/** Seconds for each target are for `npm run fuzz`; these are to be over in one. */
+/** `npm run fuzz` runs each target for seconds; these runs should take one. */
 const runs = 100
 
 describe.each(Object.entries(targets))('%s', async (name, load) => {

@@ -1,7 +1,7 @@
 /**
- * A coverage-guided fuzzer for one target, in a process of its own: `fuzzer.ts TARGET SECONDS [SEED]`. Inputs that reach
- * what none has reached before are mutated further; in the end the fewest that reach all of it are kept. Jazzer.js, the
- * one such fuzzer on npm that is looked after, brings a hundred packages and a binary that not every Linux can load.
+ * A coverage-guided fuzzer for one target, in a process of its own: `fuzzer.ts TARGET SECONDS [SEED]`. Inputs that reach new
+ * code are mutated further; at the end the smallest set that reaches all of it is stored. Jazzer.js, the only maintained fuzzer
+ * of this kind on npm, brings a hundred packages and a binary that not every Linux can load.
  */
 import {createHash} from 'node:crypto'
 import {mkdirSync, writeFileSync} from 'node:fs'
@@ -15,7 +15,7 @@ import {targets} from './targets.ts'
 
 const batchSize = 100
 const stuckMs = 60_000
-/** Inputs that are kept with the sources, at most. */
+/** Largest number of inputs stored with the sources. */
 const mostKept = 36
 const longestKept = 4096
 
@@ -47,7 +47,7 @@ class Fuzzer {
     await this.#keepNew(this.#corpus.splice(0))
     for (let told = performance.now(); performance.now() < until; ) {
       const batch = Array.from({length: batchSize}, () => {
-        // The younger half more often: it is where the new things are.
+        // The newer half more often, because it reached the new code.
         const from = random(2) === 0 ? random(this.#corpus.length) : this.#corpus.length - 1 - random(8)
         return mutate(this.#corpus[Math.max(0, from)] ?? new Uint8Array(), this.#corpus, this.#target.words, random)
       })
@@ -73,7 +73,7 @@ class Fuzzer {
     }
   }
 
-  /** As much taken out of an input as goes while it reaches these blocks. */
+  /** The input with as much removed as possible while it reaches these blocks. */
   async #smaller(input: Uint8Array, blocks: ReadonlySet<string>): Promise<Uint8Array> {
     let small = input
     let tries = 0
@@ -88,7 +88,7 @@ class Fuzzer {
     return small
   }
 
-  /** The fewest inputs that reach all that was reached, small ones first. */
+  /** The smallest set of inputs that reaches everything that was reached, small inputs first. */
   async #fewest(): Promise<Uint8Array[]> {
     const measured: {input: Uint8Array; reached: Set<string>}[] = []
     for (const input of this.#corpus.filter(({length}) => length <= longestKept))
@@ -130,7 +130,7 @@ class Fuzzer {
       this.#tell(input, new Error(`took more than ${most} ms`))
   }
 
-  /** A machine that stalls is not the input's fault. */
+  /** A stalled machine is not the fault of the input. */
   async #quickest(input: Uint8Array): Promise<number> {
     let quickest = Number.POSITIVE_INFINITY
     for (let tries = 0; tries < 3; tries++) {

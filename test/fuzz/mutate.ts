@@ -1,4 +1,7 @@
-/** Inputs from inputs: bytes changed, pieces taken out, doubled, repeated, put together. Same seed, same inputs. */
+/**
+ * Derives inputs from inputs: changes bytes, removes, duplicates, repeats and combines pieces. The same seed produces the same
+ * inputs.
+ */
 
 /** A whole number from 0 up to below `limit`. */
 export type Random = (limit: number) => number
@@ -15,11 +18,11 @@ export function randomFrom(seed: number): Random {
 }
 
 const longest = 4096
-/** Of what is nested or repeated, now and then. */
+/** Occasionally, input that is nested or repeated. */
 const longestRepeated = 65_536
 const interesting = Buffer.from('\0\t\n\r\x1b\x7f\x80\xff "\'`.*>:,;/\\{}[]()<>$@#%&|=+-_~^!?019eETZ', 'latin1')
 
-/** What a change draws from. */
+/** The material for mutations. */
 interface Supply {
   readonly others: readonly Uint8Array[]
   readonly words: readonly string[]

@@ -1,18 +1,18 @@
-/** What is fuzzed: a function of bytes that throws where a promise is broken. */
+/** The target of a fuzzer: a function of bytes that throws if a property is violated. */
 import {BusError} from '../../src/lib/core/errors.ts'
 
 export interface Target {
-  /** Hands bytes to the code and looks at what it made of them. What it throws or rejects with is a finding. */
+  /** Passes bytes to the code and checks the result. An exception or a rejection is a finding. */
   readonly run: (bytes: Uint8Array) => void | Promise<void>
   /** Inputs to begin with. */
   readonly seeds: readonly string[]
-  /** Pieces that inputs are made of. */
+  /** Pieces from which inputs are made. */
   readonly words: readonly string[]
   /** Milliseconds that one input may take; default 1000. */
   readonly slowMs?: number
 }
 
-/** What `act` gives; undefined when it refuses in a sentence of its own, which is all that it may do. */
+/** The result of `act`; undefined if it refuses with a `BusError`, which is the only error allowed. */
 export function refused<T>(act: () => T): T | undefined {
   try {
     return act()
@@ -21,7 +21,7 @@ export function refused<T>(act: () => T): T | undefined {
   }
 }
 
-/** As `refused`, for what takes its time. */
+/** Like `refused`, for asynchronous code. */
 export async function refusedLater<T>(act: () => Promise<T>): Promise<T | undefined> {
   try {
     return await act()
@@ -39,7 +39,7 @@ export function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }
 
-/** So many parts of an input, split at line feeds; the last has all that is left. */
+/** This many parts of an input, split at line feeds; the last has the remainder. */
 export function partsOf(bytes: Uint8Array, count: number): string[] {
   const lines = textOf(bytes).split('\n')
   const parts = lines.slice(0, count - 1)

@@ -1,6 +1,6 @@
 import type {Target} from './target.ts'
 
-/** Every target by its name, loaded when it is used: the coverage of one is not that of the others. */
+/** Every target by name, loaded when it is used, so that their coverage is separate. */
 export const targets: Readonly<Record<string, () => Promise<{readonly target: Target}>>> = {
   check: () => import('./targets/check.ts'),
   context: () => import('./targets/context.ts'),

@@ -1,4 +1,4 @@
-/** Beside a fuzzer: when one input takes too long, it is written down, and the process ended from outside of its loop. */
+/** Watches a fuzzer: if one input takes too long, it is stored, and the process is killed from outside its event loop. */
 import {writeFileSync} from 'node:fs'
 import {workerData} from 'node:worker_threads'
 

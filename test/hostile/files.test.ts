@@ -1,4 +1,4 @@
-/** What another user of the machine may have put where busline reads or writes: pipes, devices, links, files of their own. */
+/** Pipes, devices, links and files that another user may have placed where busline reads or writes. */
 import {execFileSync} from 'node:child_process'
 import {
   chmodSync,
@@ -39,13 +39,13 @@ async function run(line: string) {
   return ended
 }
 
-/** Runs it as a user without privileges, whose folder `home` is. */
+/** Runs a command as a user without privileges, whose folder is `home`. */
 async function runAs(user: number, args: string) {
   const setpriv = `setpriv --reuid ${user} --regid ${user} --clear-groups`
   return await run(`exec ${setpriv} '${process.execPath}' '${bin}' ${args}`)
 }
 
-/** Commands with a file that is not one, and how the sentence begins. */
+/** Commands with a path that is not a regular file, and the beginning of the error. */
 const reading: [what: string, args: string, sentence: string][] = [
   ['a check file', 'check FILE -b ./x.db', 'cannot read FILE'],
   ['credentials', 'pub a x -b nats://127.0.0.1:9 --creds FILE', 'cannot read the credentials FILE'],
@@ -138,7 +138,7 @@ describe.runIf(process.platform !== 'win32')('a symbolic link', () => {
     const {stderr} = await run(`bus serve e --echo -b ./x.db --for 1500ms --quiet & sleep 0.3; ${line}; wait`)
     expect(stderr).not.toMatch(/Nonexistent flag|is not a flag|unknown key|\n {4}at /)
     expect(existsSync(join(home, 'target'))).toBe(false)
-    // Replaced by a file, or refused.
+    // It was replaced by a file, or refused.
     if (lstatSync(join(home, path)).isSymbolicLink()) expect(stderr).toContain('it is a symbolic link')
   })
 })

@@ -1,11 +1,11 @@
-/** Text that tries to control a terminal, and a terminal to look at it with. */
+/** Text that tries to control a terminal, and a terminal to examine it with. */
 import {spawn, spawnSync} from 'node:child_process'
 import {connect} from 'node:net'
 import {bin} from '../bus.ts'
 
 export const hasTerminals = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
 
-/** Clears the screen, sets the title, goes back and over, turns the direction of writing; C0, C1 and Unicode. */
+/** Clears the screen, sets the title, moves back and overwrites, changes the text direction; C0, C1 and Unicode. */
 export const tricks = ['\x1b[2J', '\x1b]0;gotcha\x07', '\x9b31m', 'a\rb', '\b\b', '\u202e', '\u2066', '\u2028'] as const
 export const trick = tricks.join('x')
 
@@ -29,7 +29,7 @@ export async function onTerminal(args: readonly string[], env: Readonly<Record<s
   return shown
 }
 
-/** Publishes as no client library would let one: header lines and subject go to the server as they are. */
+/** Publishes in a way that no client library allows: header lines and subject are sent to the server unchanged. */
 export async function publishRaw(port: number, subject: string, headers: string, payload: string): Promise<void> {
   const [head, body] = [Buffer.from(headers), Buffer.from(payload)]
   const socket = connect(port, '127.0.0.1')

@@ -10,13 +10,13 @@ afterEach(() => {
   home = mkdtempSync(join(tmpdir(), 'bus-modes-'))
 })
 
-/** As somebody whose files are everybody's unless a program sees to it. */
+/** As a user whose files are accessible to everybody unless a program restricts them. */
 async function careless(line: string) {
   await using running = startLine(`umask 000; ${line}`, {cwd: home, env: {HOME: home}})
   return await running.ended
 }
 
-/** Whatever others can read or write below the home folder, with its mode. */
+/** Everything that others can read or write below the home folder, with its mode. */
 function openToOthers(folder = home): string[] {
   return readdirSync(folder, {withFileTypes: true, recursive: true}).flatMap((entry) => {
     const path = join(entry.parentPath, entry.name)

@@ -15,7 +15,7 @@ afterAll(async () => {
   rmSync(folder, {recursive: true})
 })
 
-/** Would leave a file behind wherever a shell read it, or take an argument for its own. */
+/** Would create a file if a shell interpreted it, or if it were taken as an argument. */
 const owned = join(folder, 'owned')
 const hostile = [
   `$(touch ${owned})`,

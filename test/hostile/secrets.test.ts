@@ -28,7 +28,7 @@ function expectNoSecret(text: string): void {
   for (const secret of secrets) expect(text).not.toContain(secret)
 }
 
-/** A context of ours or of the NATS CLI. */
+/** A context of busline or of the NATS CLI. */
 function context(name: string, from: 'busline' | 'nats', fields: object): readonly string[] {
   const folder = join(home, '.config', ...(from === 'nats' ? ['nats', 'context'] : ['busline', 'contexts']))
   mkdirSync(folder, {recursive: true, mode: 0o700})
@@ -97,7 +97,7 @@ describe('a command that shows contexts', () => {
   })
 })
 
-/** The command lines of a process and of all that it started. */
+/** The command lines of a process and of all its descendants. */
 function commandLines(pid: number): string[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
   return [readFileSync(`/proc/${pid}/cmdline`, 'utf8'), ...children.flatMap((child) => commandLines(Number(child)))]

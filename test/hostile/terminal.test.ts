@@ -10,7 +10,7 @@ import {astray, hasTerminals, onTerminal, publishRaw, trick, tricks} from './hos
 const folder = mkdtempSync(join(tmpdir(), 'bus-hostile-'))
 const server = await NatsServer.start((home) => `jetstream {store_dir: "${home}/js"}`)
 const transport = await open(server.url())
-// A subject and names may have no spaces, and nothing else of what terminals obey is refused by a server.
+// A subject and names may contain no spaces, but a server accepts all other control characters.
 const subject = `evil.${trick.replace(/\s/g, '')}`
 await transport.streams.add({name: 'EVIL', subjects: ['evil.>'], description: trick})
 await publishRaw(

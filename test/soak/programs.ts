@@ -1,4 +1,4 @@
-/** What the long-running processes of the soak do: `node programs.ts NAME URL`. Each says what it saw when stdin ends. */
+/** The long-running processes of the soak test: `node programs.ts NAME URL`. Each reports what it saw when stdin ends. */
 import {setTimeout as sleep} from 'node:timers/promises'
 import {BusError} from '../../src/lib/core/errors.ts'
 import type {Transport} from '../../src/lib/transport/contract.ts'
@@ -9,11 +9,11 @@ export const perSecond = 200
 const roundMs = 60_000
 const over = new AbortController()
 process.stdin.on('end', () => over.abort()).resume()
-// What is left after a collection is what is held.
+// Memory after a collection is memory in use.
 setInterval(() => globalThis.gc?.(), 10_000).unref()
 
 const programs: Record<string, (url: string) => Promise<unknown>> = {
-  /** One connection all along. Numbers, each published again until it is acknowledged, so many a second. */
+  /** One connection all the time. Numbers, each published again until it is acknowledged, at a fixed rate. */
   async publish(url) {
     await using bus = await opened(url)
     const began = performance.now()
@@ -31,7 +31,7 @@ const programs: Record<string, (url: string) => Promise<unknown>> = {
     return {acknowledged, again}
   },
 
-  /** One connection all along: every number, as a durable consumer. Ends when nothing is left. */
+  /** One connection all the time: consumes every number with a durable consumer. Ends when nothing is left. */
   async consume(url) {
     await using bus = await opened(url)
     await using member = await bus.streams.consumers.consume('S', 'c')
@@ -52,7 +52,7 @@ const programs: Record<string, (url: string) => Promise<unknown>> = {
     return {delivered, duplicated, lost: missing.size}
   },
 
-  /** A new connection every minute: whoever subscribes to everything, and asks `echo` now and then. */
+  /** A new connection every minute: subscribes to everything, and sends requests to `echo` occasionally. */
   async subscribe(url) {
     let [received, answered, unanswered] = [0, 0, 0]
     await eachMinute(url, async (bus, signal) => {
@@ -64,7 +64,7 @@ const programs: Record<string, (url: string) => Promise<unknown>> = {
     return {received, answered, unanswered}
   },
 
-  /** A new connection every minute: reads all that is stored again and again, and cuts the stream back. */
+  /** A new connection every minute: reads all stored messages repeatedly, and purges the stream. */
   async replay(url) {
     let [read, purged] = [0, 0]
     await eachMinute(url, async (bus, signal) => {
@@ -112,7 +112,7 @@ async function stored(bus: Transport, message: Parameters<Transport['streams']['
   }
 }
 
-/** What a network does to a connection ends the round, not the process. */
+/** A network fault of a connection ends the round, not the process. */
 async function eachMinute(url: string, work: (bus: Transport, signal: AbortSignal) => Promise<void>): Promise<void> {
   while (!over.signal.aborted) {
     try {

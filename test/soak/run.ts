@@ -1,8 +1,8 @@
 /**
- * `npm run test:soak`: publishes, subscribes, asks, consumes, replays and purges on both buses at once, with new
- * connections every minute and, on the server, cut ones. SOAK_MINUTES, default 15. Prints how much memory and how many
- * files each process had, minute by minute, and fails when something grows or is lost. The bus file begins as if it had
- * been in use for an hour, so that what is published and what is pruned balance.
+ * `npm run test:soak`: publishes, subscribes, sends requests, consumes, replays and purges on both buses at once, with new
+ * connections every minute and, on the server, connections that are cut. SOAK_MINUTES, default 15. Prints the memory and the
+ * number of files of each process every minute, and fails if something grows or is lost. The bus file starts as if it had been
+ * in use for an hour, so that as much is pruned as is published.
  */
 import {type ChildProcess, execFileSync, spawn} from 'node:child_process'
 import {once} from 'node:events'
@@ -22,7 +22,7 @@ const everyMs = 5000
 const mebi = 1024 * 1024
 const roles = ['publish', 'consume', 'subscribe', 'replay', 'serve']
 
-/** By what is measured: a value for each look. */
+/** By quantity: a value for each measurement. */
 type Series = Map<string, number[]>
 
 interface Soak {
@@ -70,7 +70,10 @@ async function prepare(url: string): Promise<void> {
   await bus.streams.consumers.add('S', {name: 'c', ackWaitMs: 5000})
 }
 
-/** What an hour of the soak would have left behind, byte for byte: in no stream, so it goes minute by minute. */
+/**
+ * The messages that an hour of the soak test would have left, byte for byte: outside streams, so that they are removed minute
+ * by minute.
+ */
 function ageByAnHour(file: string): void {
   const db = new Database(file)
   const count = 3600 * perSecond
@@ -106,7 +109,7 @@ function startSoak(name: string, url: string, also: (add: (what: string, value: 
       }
       also(add)
     },
-    /** Publishers first, so that the consumer can have everything. */
+    /** Publishers first, so that the consumer can get everything. */
     async end() {
       for (const {role, child} of children) {
         child.stdin.end()
@@ -136,7 +139,7 @@ async function report({name, ended, end, series}: Soak): Promise<boolean> {
   return grown.length === 0 && lost === 0 && acknowledged > 0 && delivered - duplicated >= acknowledged
 }
 
-/** The last third beside the one before: what still warms up is in the first. */
+/** Compares the last third with the one before: warming up happens in the first. */
 function grows(what: string, values: readonly number[]): boolean {
   const third = Math.floor(values.length / 3)
   const before = median(values.slice(third, 2 * third))

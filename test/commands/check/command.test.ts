@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'check-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
 let made = 0
-/** A check file of its own, written as it stands; JSON is YAML. */
+/** A new check file with this text; JSON is YAML. */
 function fileOf(content: string | object): string {
   const path = join(folder, `${++made}.yaml`)
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
@@ -55,7 +55,7 @@ const services: Readonly<Record<string, readonly string[]>> = {
   math: ['rpc', 'serve', 'math', 'add', '--expr', 'json.a + json.b', '--instance', 'one'],
 }
 
-/** Each kind of check, with what passes and what must not, and what is said then. */
+/** Each kind of check: a passing case, a failing case, and the message of the failure. */
 type Case = readonly [what: string, check: object, failure?: RegExp]
 
 const cases: readonly Case[] = [
@@ -354,7 +354,7 @@ onBothBuses((newScene) => {
       })
       const ended = await check(file, '--json')
       expect(ended.code).toBe(9)
-      // The service answers after 20 s: none of these has waited for it.
+      // The service answers after 20 s, so none of these has waited for it.
       for (const {status, failures} of resultsOf(reportOf(ended)))
         expect([status, failures[0]?.sentence]).toEqual([
           'failed',
@@ -600,7 +600,7 @@ test.runIf(hasTerminals)(
     const home = mkdtempSync(join(folder, 'watched-'))
     const write = (text: string) => writeFileSync(join(home, 'a.yaml'), text)
     write('checks: [{pub: one}]')
-    // Without exec it is the shell that Ctrl-C ends.
+    // Without exec, Ctrl-C would end the shell.
     const command = `exec '${process.execPath}' '${bin}' check '${home}' --watch -b '${join(home, 'watched.db')}'`
     const child = spawn('script', ['-qec', command, '/dev/null'], {
       env: {PATH: process.env['PATH'], HOME: home, TERM: 'xterm'},

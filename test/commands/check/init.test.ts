@@ -39,7 +39,7 @@ onBothBuses((newScene) => {
     expect(code).toBe(9)
     expect(stdout).toMatch(/^FAILED .*stream SHOP/m)
 
-    // There is no terminal to ask on.
+    // There is no terminal for a prompt.
     expect((await scene.run(['check', 'init'], {cwd})).code).toBe(2)
     expect((await scene.run(['check', 'init', '--yes'], {cwd})).stderr).toContain('wrote 2 checks to checks/bus.yaml')
   })

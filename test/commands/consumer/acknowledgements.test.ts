@@ -1,4 +1,4 @@
-/** An acknowledgement is told only when the server has it, goes out once, and never covers what was not handled. */
+/** An acknowledgement is reported only when the server has it, is sent once, and never covers an unhandled message. */
 import {setTimeout as sleep} from 'node:timers/promises'
 import {afterAll, beforeAll, describe, expect, onTestFinished, test} from 'vitest'
 import {Broker} from '../../../src/lib/protocols/broker/broker.ts'

@@ -2,7 +2,7 @@ import {expect, test} from 'vitest'
 import {onBothBuses, type StoredScene} from '../../both-buses.ts'
 import {bus} from '../../bus.ts'
 
-/** A stream `S` with messages `1`, `2`, … on `s.a` and `s.b` in turn; answers their sequences. */
+/** Creates a stream `S` with messages `1`, `2`, … on `s.a` and `s.b` in turn; returns their sequences. */
 async function filled(scene: StoredScene, count: number): Promise<number[]> {
   await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
   const seqs: number[] = []
@@ -13,7 +13,7 @@ async function filled(scene: StoredScene, count: number): Promise<number[]> {
   return seqs
 }
 
-/** All that consumer `c` has, which should be so many. */
+/** Takes all messages of consumer `c`, which should be this many. */
 async function drained(scene: StoredScene, count: number): Promise<string[]> {
   const flags = count === 0 ? ['-t', '300ms'] : ['-n', String(count), '-t', '20s']
   const {stdout} = await scene.run(['consumer', 'next', 'S', 'c', '--raw', ...flags])

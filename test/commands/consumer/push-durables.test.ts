@@ -1,4 +1,4 @@
-/** Push durables as other clients make them: everything they send is handled once, and looking costs no deliveries. */
+/** Push durables of other clients: everything that they send is handled once, and inspecting them costs no deliveries. */
 import {setTimeout as sleep} from 'node:timers/promises'
 import {afterAll, beforeAll, describe, expect, onTestFinished, test} from 'vitest'
 import {Broker} from '../../../src/lib/protocols/broker/broker.ts'
@@ -54,7 +54,7 @@ function linesOf(text: string): string[] {
 }
 
 const ackWait = {ack_wait: 1e9}
-/** Slower, all in all, than the ack wait of a second. */
+/** In total slower than the ack wait of one second. */
 const slowly = ['--exec', '--', 'sh', '-c', 'cat; echo; sleep 0.05']
 
 describe('a push durable whose messages wait longer than its ack wait', () => {
@@ -169,7 +169,7 @@ describe('looking into a push durable with few deliveries', () => {
 })
 
 describe('a durable that somebody uses', () => {
-  /** Another client that has what it was sent. */
+  /** Another client that is bound to the consumer. */
   async function peer(stream: string): Promise<string[]> {
     const other = await open(server.url())
     onTestFinished(() => other.close())

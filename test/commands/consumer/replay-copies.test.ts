@@ -23,7 +23,7 @@ afterAll(async () => {
 
 let files = 0
 
-/** A bus of its own: a new file, or one of two servers without what earlier tests left there. */
+/** A new bus: a new file, or one of two servers without the streams of earlier tests. */
 async function fresh(kind: string, server: number): Promise<string> {
   if (kind === 'file') return join(folder, `${++files}.db`)
   const url = servers[server]?.url() ?? ''
@@ -375,7 +375,7 @@ describe.each([
   })
 })
 
-/** Stores bytes that no client of ours would send. */
+/** Stores bytes that our clients would not send. */
 async function publishRaw(url: string, subject: string, headers: string | Buffer, data: string): Promise<void> {
   const {hostname, port} = new URL(url)
   const socket = connect(Number(port), hostname)
@@ -515,7 +515,7 @@ test('pub --records lets a store act on headers only with --obey-headers', async
   }
 })
 
-/** Asks a server for what the contract has no words for. */
+/** Sends the server a request that the contract does not cover. */
 async function asked(url: string, operation: string, body: object): Promise<{readonly config?: object}> {
   const reply = await withBus(url, (transport) =>
     transport.request({subject: `$JS.API.${operation}`, data: JSON.stringify(body)}),
@@ -543,7 +543,7 @@ describe('a stream with subjects outside its configuration', () => {
         retention: 'limits',
         ...settings,
       })
-      // A server before 2.10 leaves out a transform.
+      // A server before 2.10 ignores a transform.
       if (Object.keys(settings).some((name) => !Object.hasOwn(config ?? {}, name))) return
       await withBus(source, async ({streams}) => {
         if (subject === 'out.a') for (const data of ['1', '2', '3']) await streams.publish({subject: 'in.a', data})

@@ -317,7 +317,7 @@ test('consumer replay survives a restart of the server in the middle', async () 
   expect([...new Set(stdout.trim().split('\n'))].join('\n')).toBe(numbers(1, 600).trim())
 })
 
-/** Whole lines: the last one may be cut by a kill. */
+/** Complete lines only: a kill may cut off the last one. */
 function lines(path: string): string[] {
   try {
     return readFileSync(path, 'utf8').split('\n').slice(0, -1)

@@ -46,7 +46,7 @@ afterAll(async () => {
   rmSync(folder, {recursive: true})
 })
 
-/** Runs a command line; whatever it writes has no secret in it. */
+/** Runs a command line and checks that its output contains no secret. */
 async function safely(args: readonly string[], options: BusOptions = {}): Promise<Ended> {
   const ended = await bus(args, {...options, env: {...env, ...options.env}})
   for (const secret of ['s3cret', 'hunter2', nkey.seed, user.seed, user.jwt]) {

@@ -26,7 +26,7 @@ async function urlOf(gateway: Running): Promise<string> {
   return (await gateway.stderrLine('listening on ')).slice('listening on '.length)
 }
 
-/** A scene with the stream ORDERS of so many events, and a subscription `app` of them all with their data. */
+/** A scene with the stream ORDERS of this many events, and a subscription `app` to all of them with their data. */
 async function withOrders(newScene: () => Promise<StoredScene>, count: number, readAhead = 9) {
   const scene = await newScene()
   onTestFinished(() => scene[Symbol.asyncDispose]())
@@ -46,7 +46,7 @@ async function withOrders(newScene: () => Promise<StoredScene>, count: number, r
 
 const numbers = (socket: Socket) => socket.frames.map(({data}) => data?.json)
 
-/** Acknowledges everything that comes, and remembers it. */
+/** Acknowledges and records every event. */
 async function acknowledging(url: string, got: unknown[]): Promise<Socket> {
   const socket = await Socket.open(url)
   socket.start()
@@ -362,7 +362,7 @@ test('the example of docs/delivery.md runs unchanged', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'bus-events-docs-'))
   onTestFinished(() => rmSync(folder, {recursive: true}))
   const env = {BUS_URL: join(folder, 'bus.db')}
-  // A free port instead of the usual one.
+  // A free port instead of the default one.
   const lines = block('sh').replace(':5599', ':0').trim().split('\n')
   for (const line of lines.slice(0, 2)) {
     const {code, stderr} = await startLine(line, {env}).ended
@@ -382,7 +382,7 @@ test('the example of docs/delivery.md runs unchanged', async () => {
   await expect.poll(() => shown).toBe('orders.created { id: 1 }\norders.paid { id: 1 }\n')
 })
 
-/** Each number where it came first. */
+/** Each number at its first occurrence. */
 function firstTimes(got: readonly unknown[]): unknown[] {
   return [...new Set(got)]
 }

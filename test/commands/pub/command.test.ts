@@ -23,7 +23,7 @@ function file(content: string | Uint8Array): string {
   return path
 }
 
-/** Runs `act` while `bus sub` listens, and returns what that wrote when it had `count` messages. */
+/** Runs `act` while `bus sub` listens, and returns the output of that after `count` messages. */
 async function received(
   db: string,
   subjects: readonly string[],

@@ -1,4 +1,4 @@
-/** `pub --lines --ack` when a stream refuses messages for a while, reaches nobody, or is silent, and the run after that. */
+/** `pub --lines --ack` while a stream refuses messages, is unreachable, or does not answer, and the next run. */
 import {describe, expect, type TestContext, test} from 'vitest'
 import {open} from '../../../src/lib/transport/open.ts'
 import {bus, start} from '../../bus.ts'
@@ -14,7 +14,7 @@ type Fault = (typeof faults)[keyof typeof faults]
 
 const lines = ['1', '2', '3', '4', '5']
 
-/** A stream, played by the test: it takes lines 1 and 2, then has the fault until `heal`. */
+/** A stream simulated by the test: it stores lines 1 and 2, then has the fault until `heal`. */
 class PlayedStream {
   readonly stored: string[] = []
   readonly #ids = new Map<string, number>()
@@ -28,7 +28,7 @@ class PlayedStream {
     this.#fault = fault
   }
 
-  /** Resolves when the fault was met. */
+  /** Resolves when the fault has occurred. */
   get met(): Promise<void> {
     return this.#heard.promise
   }

@@ -17,7 +17,7 @@ function file(name: string, content: string): string {
   return path
 }
 
-/** The first messages of what the flags ask for. */
+/** The first messages that the flags produce. */
 async function published(flags: PubFlags, most = 10): Promise<Outgoing[]> {
   const plan = await planPublish(flags, signal)
   const messages: Outgoing[] = []

@@ -1,4 +1,4 @@
-/** Which of the messages that come back is the answer to a request. */
+/** Which of the received messages is the answer to a request. */
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'

@@ -7,7 +7,7 @@ import {type Headers, Message} from '../../../src/lib/core/message.ts'
 const signal = new AbortController().signal
 const plan = (flags: Partial<ReqFlags>) => planRequests({subject: 'svc', body: 'x', timeout: 5000, ...flags}, signal)
 
-/** What a view writes of one reply. */
+/** The output of a view for one reply. */
 async function shown(
   flags: ViewFlags,
   terminal: boolean,

@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), 'serve-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 const env = {BUS_URL: join(folder, 'bus.db')}
 
-/** Starts `bus serve` with these words and resolves when it is live. */
+/** Starts `bus serve` with these arguments and resolves when it is live. */
 async function serve(...args: string[]): Promise<Running> {
   const server = start(['serve', ...args], {env})
   await server.stderrLine('listening on ')

@@ -30,7 +30,7 @@ async function serve(url: string, name: string, ...args: string[]): Promise<Serv
   return {running, id, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]()}
 }
 
-/** The documents of all who answer a discovery request, in the order of their ids. */
+/** The documents of all services that answer a discovery request, in the order of their ids. */
 async function discover(url: string, subject: string): Promise<Record<string, unknown>[]> {
   const {stdout, code} = await bus(['req', subject, '', '--until-idle', '500ms', '--raw', '--bus', url])
   expect(code).toBe(0)
@@ -119,7 +119,7 @@ test('a service is found by another NATS library', async () => {
   await bus(['req', 'greet', '', '--bus', server.url()])
   const connection = await connect({servers: server.url()})
   try {
-    // The types of its own copy of the core are older; at run time it asks for `requestMany` only.
+    // The types of its own copy of the core are older; at run time it only uses `requestMany`.
     const library = new Svcm(connection as unknown as ConstructorParameters<typeof Svcm>[0])
     const client = library.client({strategy: 'stall', maxWait: 2000} as never)
     const [pings, infos, all] = [await client.ping(), await client.info('greeter'), await client.stats('greeter')]

@@ -21,7 +21,7 @@ function newBus(): string {
 
 /** Runs `bus sub` with these arguments, publishes from this process once it listens, and waits for its end. */
 async function sub(args: readonly string[], messages: readonly Outgoing[], db = newBus()): Promise<Ended> {
-  // Opened before, so that the first message comes well within the bounds that a test sets.
+  // Opened first, so that the first message arrives well within the bounds of a test.
   await using transport = await open(db)
   await using running = start(['sub', ...args, '-b', db])
   await running.stderrLine('listening on ')
@@ -43,7 +43,7 @@ const orders: readonly Outgoing[] = [
   {subject: 'logs.app', data: Uint8Array.of(0xff, 0x1b)},
 ]
 
-/** Ends after all of `orders`. */
+/** Ends after all messages of `orders`. */
 const all = ['>', '-n', '4']
 
 describe('bus sub', () => {
@@ -73,7 +73,7 @@ describe('bus sub', () => {
   test('prints only data with --quiet', async () => {
     const db = newBus()
     await using running = start(['sub', '>', '-n', '1', '--quiet', '--raw', '-b', db])
-    // It is live at an unknown time: publish until it has ended.
+    // It becomes live at an unknown time, so this publishes until it has ended.
     let ended = false
     void running.ended.then(() => {
       ended = true

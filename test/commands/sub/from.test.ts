@@ -4,7 +4,7 @@ import {join} from 'node:path'
 import {expect, onTestFinished, test} from 'vitest'
 import {onBothBuses, type StoredScene} from '../../both-buses.ts'
 
-/** A stream `S` with messages `1`, `2`, … on `s.a` and `s.b` in turn; answers their sequences. */
+/** Creates a stream `S` with messages `1`, `2`, … on `s.a` and `s.b` in turn; returns their sequences. */
 async function filled(scene: StoredScene, count: number): Promise<number[]> {
   await scene.transport.streams.add({name: 'S', subjects: ['s.>']})
   const seqs: number[] = []
@@ -16,7 +16,7 @@ async function store(scene: StoredScene, data: string, subject = 's.a'): Promise
   return (await scene.transport.streams.publish({subject, data})).seq
 }
 
-/** A time in seconds after that of the message with this sequence, once it is over. */
+/** A time in seconds after that of the message with this sequence; resolves once it has passed. */
 async function laterThan(scene: StoredScene, seq: number): Promise<number> {
   const {time = 0} = await scene.transport.streams.get('S', seq)
   const after = Math.floor(time) + 2

@@ -4,7 +4,7 @@ import type {Subscription} from '../../../src/lib/transport/contract.ts'
 import {Mailbox} from '../../../src/lib/transport/shared/mailbox.ts'
 import {bent, bentSubscriptions, type Fault, later} from '../faulty.ts'
 
-/** Which messages reach whom, and when. */
+/** Faults in which messages are delivered, to whom, and when. */
 export const deliveryFaults: readonly Fault[] = [
   {
     name: 'declares features that it lacks',

@@ -11,7 +11,7 @@ function isSound(pattern: string): boolean {
   }
 }
 
-/** How subscriptions and connections end, and what a slow reader gets. */
+/** Faults in how subscriptions and connections end, and in what a slow reader gets. */
 export const lifecycleFaults: readonly Fault[] = [
   {
     name: 'reports a round trip without making one',

@@ -2,7 +2,7 @@ import {Message, type Outgoing} from '../../../src/lib/core/message.ts'
 import type {Transport} from '../../../src/lib/transport/contract.ts'
 import {bentMessages, type Fault} from '../faulty.ts'
 
-/** Publishes something else than what was given. */
+/** Publishes something other than what was given. */
 function bentPublish(sound: Transport, change: (message: Outgoing) => Outgoing): Partial<Transport> {
   return {publish: (message) => sound.publish(change(message))}
 }
@@ -23,7 +23,7 @@ function swallowing(sound: Transport, isSwallowed: (message: Outgoing) => boolea
   }
 }
 
-/** What happens to a message on its way. */
+/** Faults in what a message contains. */
 export const messageFaults: readonly Fault[] = [
   {
     name: 'keeps one value per header name',

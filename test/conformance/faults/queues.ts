@@ -14,7 +14,7 @@ function regrouped(
   }
 }
 
-/** Who of a group gets what. */
+/** Faults in which member of a group gets a message. */
 export const queueFaults: readonly Fault[] = [
   {
     name: 'delivers a message to every member of a group',

@@ -5,7 +5,7 @@ import {bentSubscriptions, type Fault, never} from '../faulty.ts'
 
 type Replies = AsyncIterable<Message>
 
-/** Requests and their replies, with what comes back changed, or the failure. */
+/** Requests whose replies are changed, or whose failure is. */
 function bentReplies(
   sound: Transport,
   one: (reply: Promise<Message>, options: RequestOptions) => Promise<Message>,

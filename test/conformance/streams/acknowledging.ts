@@ -35,7 +35,7 @@ export const acknowledging: readonly Case[] = [
       await using member = await consume(bus, {max: 5})
       const taken = await takeAll(scene, member, 5)
       const seqs = taken.map(({seq}) => seq ?? 0)
-      /** Acknowledges one; so many are then without, and the floor is at `floor` and before what comes after. */
+      /** Acknowledges one message; then this many are unacknowledged, and the ack floor is at `floor` and below the next one. */
       const acked = async (i: number, ackPending: number, floor: number) => {
         at(taken, i).ack()
         await member.flush()

@@ -6,7 +6,7 @@ import {at, failureOf, stateOf, store, storeOn} from './storage.ts'
 
 const needs = {streams: true}
 
-/** Everything that can be asked of one stream or consumer, each answering with its failure. */
+/** Every operation on one stream or consumer, each returning its failure. */
 function everyStreamUse(bus: Transport, stream: string, consumer: string): Promise<unknown>[] {
   const {streams} = bus
   const uses: (() => Promise<unknown>)[] = [

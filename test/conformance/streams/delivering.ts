@@ -17,7 +17,7 @@ async function busWithStream(scene: Scene, subjects: readonly string[] = []): Pr
   return bus
 }
 
-/** What a new consumer with these settings gets of the stream `A`. */
+/** The messages of the stream `A` that a new consumer with these settings gets. */
 async function gets(scene: Scene, bus: Transport, settings: Omit<ConsumerSettings, 'name'>): Promise<string[]> {
   const info = await bus.streams.consumers.add('A', {name: 'c', ...settings})
   await using member = await consume(bus)

@@ -43,7 +43,7 @@ export async function takeAll(scene: Scene, member: Consuming, count: number): P
   return taken
 }
 
-/** What comes until nothing came for `waitMs`, acknowledged. */
+/** The messages that arrive until none arrives for `waitMs`, acknowledged. */
 export async function restOf(scene: Scene, member: Consuming, waitMs = 60): Promise<Delivery[]> {
   const taken: Delivery[] = []
   for (;;) {

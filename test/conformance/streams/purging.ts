@@ -6,7 +6,7 @@ import {at, stateOf, store, storeOn} from './storage.ts'
 
 const needs = {streams: true}
 
-/** Purges a stream of 1, 2, … 6 on `a.x` and `a.y` by turns; answers how many went and what stayed. */
+/** Purges a stream of 1, 2, … 6 on `a.x` and `a.y` in turn; returns how many were removed and which are left. */
 async function purged(scene: Scene, which: (seqs: readonly number[]) => PurgeOptions): Promise<[number, string[]]> {
   const bus = await scene.connect()
   await bus.streams.add({name: 'A', subjects: ['a.*']})

@@ -9,7 +9,7 @@ import {at, store} from './storage.ts'
 
 const needs = {streams: true}
 
-/** Takes two, acknowledges the first, resets, and answers what comes then. */
+/** Takes two messages, acknowledges the first, resets, and returns the next messages. */
 async function afterReset(scene: Scene, bus: Transport, to: Start | undefined): Promise<string[]> {
   await bus.streams.consumers.reset('A', 'c', {seq: 1})
   const member = await consume(bus, {max: 2})

@@ -8,7 +8,7 @@ import {at, store, storeMany} from './storage.ts'
 
 const needs = {streams: true}
 
-/** Works until the member ends: notes and acknowledges what it gets. */
+/** Records and acknowledges messages until the member ends. */
 async function work(scene: Scene, member: Consuming, seen: string[], total: number): Promise<void> {
   while (seen.length < total) {
     const taken = await scene.within(member.take(7, 50), 'end of the wait')

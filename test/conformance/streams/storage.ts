@@ -1,7 +1,7 @@
 import type {Transport} from '../../../src/lib/transport/contract.ts'
 import type {StreamState} from '../../../src/lib/transport/streams-contract.ts'
 
-/** Publishes each text on `subject`, in order, each acknowledged; answers with their sequences. */
+/** Publishes each text on `subject`, in order, each acknowledged; returns their sequences. */
 export async function store(bus: Transport, subject: string, payloads: readonly string[]): Promise<number[]> {
   const seqs: number[] = []
   for (const data of payloads) seqs.push((await bus.streams.publish({subject, data})).seq)
@@ -26,7 +26,7 @@ export async function storeOn(bus: Transport, subjects: readonly string[]): Prom
   return seqs
 }
 
-/** The element at `i`, which is there. */
+/** The element at `i`, which exists. */
 export function at<T>(all: readonly T[], i: number): T {
   const one = all.at(i)
   if (one === undefined) throw new Error(`there is no element ${i} of ${all.length}`)

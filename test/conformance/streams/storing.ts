@@ -7,7 +7,7 @@ import {at, stateOf, store} from './storage.ts'
 
 const needs = {streams: true}
 
-/** Publishes with one of the headers that say what is expected of the stream. */
+/** Publishes with one of the headers for expectations of the stream. */
 function publishWith(bus: Transport, subject: string, header: keyof typeof storeHeaders, value: string | number) {
   return bus.streams.publish({subject, data: 'x', headers: [[storeHeaders[header], String(value)]]})
 }

@@ -64,7 +64,7 @@ export const target: Target = {
     ],
   ],
   async run(bytes) {
-    // Each of many faults takes the parser its time.
+    // The parser takes time for each of many faults.
     const text = textOf(bytes.subarray(0, 4096))
     const {value, faults} = parseYaml(text)
     for (const {line, column, sentence} of faults) assert.ok(line > 0 && column > 0 && sentence !== '')

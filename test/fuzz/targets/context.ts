@@ -20,7 +20,7 @@ import {partsOf, refused, type Target, textOf} from '../target.ts'
 
 const env = {HOME: '/nowhere', TOKEN: 'hunter2', EMPTY: ''}
 
-/** Context files, ours and those of the NATS CLI; what their values refer to; URLs. */
+/** Context files of busline and of the NATS CLI; the references in their values; URLs. */
 export const target: Target = {
   seeds: [
     '{"url":"nats://127.0.0.1:4222","user":"ann","password":"p","timeout":"5s"}',
@@ -67,7 +67,7 @@ export const target: Target = {
     refused(() => busUrl(first))
     lastingPath(first)
     isReference(first)
-    // What stands in a file of this machine is not read.
+    // Files of this machine are not read.
     if (!/file:|^[^:]*$/i.test(first)) refused(() => secretOf(first, 'it', env))
     for (const read of [material, pathOf]) refused(() => read(first, 'it', env))
     assertHidden(first, second)
@@ -81,7 +81,7 @@ function assertContext(fields: ContextFields): void {
   refused(() => reach({url: undefined, context, why: 'the context'}, {}, env))
 }
 
-/** A password that a URL can hold is not shown. */
+/** A password that a URL can contain is not shown. */
 function assertHidden(user: string, rest: string): void {
   if (!/^\w{0,20}$/.test(user) || !/^[\w.:/?&=-]{0,80}$/.test(rest)) return
   for (const url of [

@@ -6,7 +6,7 @@ import {errorHeaders, errorReply} from '../../../src/lib/transport/libbus/error-
 import {headerText, isNoResponders, parseHeaders} from '../../../src/lib/transport/nats/headers.ts'
 import {refused, type Target} from '../target.ts'
 
-/** Headers off the wire, and the error replies that libbus has in their place. */
+/** Headers from the wire, and the error replies that libbus uses instead. */
 export const target: Target = {
   seeds: [
     'NATS/1.0\r\nA: 1\r\nA:  2 \r\n\r\n',
@@ -51,6 +51,6 @@ function assertError(headers: Headers | undefined): void {
   if (headers === undefined) return
   for (const [name, value] of headers) checkHeader(name, value)
   const reply = errorReply(headers)
-  // A longer one is data.
+  // A longer reply is data.
   if (reply !== undefined && reply.length <= 64 * 1024) assert.deepEqual(errorHeaders(reply), headers)
 }

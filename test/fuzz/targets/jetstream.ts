@@ -17,7 +17,7 @@ const stream = `{${config},"created":"2026-11-20T10:00:00Z",${state}}`
 const consumer =
   '{"stream_name":"S","name":"c","created":"2026-11-20T10:00:00Z","config":{"durable_name":"c","ack_policy":"explicit","ack_wait":30000000000,"filter_subject":"a"},"delivered":{"consumer_seq":1,"stream_seq":1},"ack_floor":{"consumer_seq":0,"stream_seq":0},"num_ack_pending":1,"num_redelivered":0,"num_pending":2}'
 
-/** What answers on `$JS.API`, on `$SRV.INFO` and to publishes: a server, or whoever else subscribes to that. */
+/** Responses on `$JS.API`, on `$SRV.INFO` and to publishes: from a server, or from any other subscriber. */
 export const target: Target = {
   seeds: [
     ...[
@@ -86,7 +86,7 @@ export const target: Target = {
   },
 }
 
-/** Says the same to everything, and then no more: a list would have no end. */
+/** Gives the same response to every request, and then stops: a list would never end. */
 function lineThatAnswers(bytes: Uint8Array): JetStreamSession {
   let left = 40
   const request = async () => new Message('_INBOX.1', --left > 0 ? bytes : '{"error":{"code":500}}')
@@ -106,7 +106,7 @@ function lineAsBus(bytes: Uint8Array): Parameters<typeof discover>[0] {
   return {requestMany} as unknown as Parameters<typeof discover>[0]
 }
 
-/** Read by its look or as JSON, it is the same. */
+/** Parsing by pattern and as JSON gives the same result. */
 function assertStored(bytes: Uint8Array): void {
   const learned = new StoredReader('nats://fuzz')
   learned.read(Buffer.from('{"stream":"S","seq":1}'), 0)

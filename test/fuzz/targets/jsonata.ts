@@ -5,9 +5,9 @@ import {compileJsonata, contextOf, isTruthy, resultText} from '../../../src/lib/
 import {compileFilter} from '../../../src/lib/messaging/pubsub/filter.ts'
 import {partsOf, refused, refusedLater, type Target} from '../target.ts'
 
-/** An expression, and the payload that it is applied to. */
+/** An expression, and the payload to which it is applied. */
 export const target: Target = {
-  // Those that do not end are ended after two seconds, each of the four times.
+  // Those that do not end are stopped after two seconds, each of the four times.
   slowMs: 15_000,
   seeds: [
     'json.total > 100 and headers.Trace\n{"total":120}',

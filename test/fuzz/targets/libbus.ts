@@ -11,7 +11,7 @@ import {parsed} from '../parsed.ts'
 import {type Target, textOf} from '../target.ts'
 
 const db = new Database(':memory:')
-// As lax as SQLite lets anybody be: any column may hold anything.
+// As lenient as SQLite: any column may contain any type.
 db.exec(`CREATE TABLE bus_events (id INTEGER PRIMARY KEY AUTOINCREMENT, subject, data, created_at);
 CREATE TABLE bus_requests (id PRIMARY KEY, subject, data, created_at);
 CREATE TABLE bus_replies (request_id PRIMARY KEY, data, created_at)`)
@@ -22,7 +22,7 @@ const empty = ['bus_events', 'bus_requests', 'bus_replies'].map((table) => db.pr
 const events = new Events(db)
 const requested = new Requested(db)
 
-/** Rows of a database that belongs to others: a JSON list is `[subject, data, created_at, id]`, all else is data. */
+/** Rows of a database of another system: a JSON list is `[subject, data, created_at, id]`, anything else is data. */
 export const target: Target = {
   seeds: [
     '["a.b","hello",1763632800,"r1"]',

@@ -9,7 +9,7 @@ await messenger.serve('fail', (data) => {
   throw new Error(Buffer.from(data).toString())
 })
 
-/** A messenger has no envelope: what goes in comes out, to the byte, and what is thrown comes as `error: …`. */
+/** A messenger has no envelope: payloads arrive unchanged, and an exception arrives as `error: …`. */
 export const target: Target = {
   seeds: ['echo\nhello', 'fail\nit broke', 'a.b\n\0\x1b', 'error: x'],
   words: ['echo', 'fail', '\n', '>', '*', 'error: ', '\0'],

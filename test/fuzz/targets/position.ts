@@ -44,7 +44,7 @@ export const target: Target = {
     refused(() => parseRange(text, now))
     refused(() => parseEnd(text, now))
     const ms = durationMs(text)
-    // As exact as a number is.
+    // As exact as a number can be.
     if (ms !== undefined && ms < 2 ** 40) assert.ok(Math.abs((durationMs(durationText(ms)) ?? -1) - ms) < 0.001)
     for (const parse of [units.parseDuration, units.parseAge, units.parseSize, units.parseRate, units.parsePercent]) {
       const number = refused(() => parse(text))
@@ -59,7 +59,7 @@ export const target: Target = {
   },
 }
 
-/** Times are written in whole milliseconds. */
+/** Times are formatted in whole milliseconds. */
 function rounded(position: ReturnType<typeof parsePosition>): unknown {
   return typeof position === 'object' && 'timeMs' in position ? {timeMs: Math.trunc(position.timeMs)} : position
 }

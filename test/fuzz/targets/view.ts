@@ -9,7 +9,7 @@ import {partsOf, type Target, textOf} from '../target.ts'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal obeys
 const hostile = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
 
-/** What strangers wrote, as it is shown on a terminal: a subject, a header and a payload. */
+/** Untrusted text as shown on a terminal: a subject, a header and a payload. */
 export const target: Target = {
   seeds: ['a.b\nA: 1\nhello', 'a\x1b[2J\nX: \x9b31m\n\x07\r\x08', 'a\n\n{"a":[1,{"b":"\u202e"}]}', '\n\n\xff\xfe'],
   words: [

@@ -8,7 +8,7 @@ import {parseAction, parseQuery} from '../../../src/lib/protocols/event-delivery
 import {parsed} from '../parsed.ts'
 import {refused, type Target, textOf} from '../target.ts'
 
-/** What a client of the gateway says, a message a line; and the query of its URL. */
+/** Actions of a client of the gateway, one per line, and the query of its URL. */
 export const target: Target = {
   seeds: [
     '{"type":"start","namespace":"ORDERS","name":"app"}\n{"type":"ack","id":"1"}\n{"type":"nack","retryAfter":5,"info":"x"}',
@@ -74,7 +74,7 @@ export const target: Target = {
   },
 }
 
-/** A connection over a socket that goes nowhere, with one event in flight. */
+/** A connection over a socket that leads nowhere, with one event in flight. */
 class Said {
   readonly connection: Connection
   readonly #frames: string[] = []

@@ -19,12 +19,12 @@ function bytesOf(data: string | Uint8Array | undefined): Buffer {
   return Buffer.from(data ?? '')
 }
 
-/** Asserts that a payload comes back from its record byte for byte, and that the record is one line of JSON. */
+/** Asserts that a payload is restored from its record byte for byte, and that the record is one line of JSON. */
 function comesBack(payload: string | Uint8Array): void {
   const line = payloadLine(payload)
   expect(line).not.toMatch(/[\r\n]/)
   JSON.parse(line)
-  // Through UTF-8, as on its way through a file.
+  // Through UTF-8, as in a file.
   const read = parseRecord(Buffer.from(line).toString('utf8'))
   expect(bytesOf(read.data).equals(bytesOf(payload))).toBe(true)
 }

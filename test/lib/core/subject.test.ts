@@ -12,7 +12,7 @@ import {
   SubjectTrie,
 } from '../../../src/lib/core/subject.ts'
 
-/** The rule as a person would say it, token by token; what the real matchers are held against. */
+/** The rule in its simplest form, token by token, as a reference for the real matchers. */
 function naive(pattern: string, subject: string): boolean {
   const [want, ...wantRest] = pattern.split('.')
   const [have, ...haveRest] = subject.split('.')
@@ -28,7 +28,7 @@ const pattern = fc
   .tuple(fc.array(fc.oneof(token, fc.constant('*')), {maxLength: 3}), fc.constantFrom('a', 'b', '*', '>'))
   .map(([tokens, last]) => [...tokens, last].join('.'))
 
-/** All subjects of up to five tokens of `a`, `b` and one that no pattern above names. */
+/** All subjects of up to five tokens of `a`, `b` and one that occurs in no pattern above. */
 const subjects = everySubject(5)
 
 function everySubject(depth: number): string[] {

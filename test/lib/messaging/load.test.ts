@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => bus.close())
 
-/** Serves `svc` with what `answer` makes of each request; nothing means no reply. */
+/** Serves `svc` with the result of `answer` for each request; undefined means no reply. */
 async function serve(answer: (request: Message, n: number) => string | undefined = () => 'ok'): Promise<Subscription> {
   const requests = await bus.subscribe('svc')
   void (async () => {

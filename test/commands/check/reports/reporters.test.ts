@@ -19,7 +19,7 @@ interface Seen {
   stderr: string
 }
 
-/** Runs the events through the reporters that the flags ask for. */
+/** Passes the events to the reporters that the flags request. */
 async function reported(
   flags: {report?: string[]; record?: string; json?: boolean; quiet?: boolean},
   events: readonly CheckEvent[] = everything,
@@ -112,7 +112,7 @@ it('a TAP parser reads every check, its result and its failures', async () => {
       {},
     ],
   })
-  // stdout is the report's alone.
+  // Only the report is on stdout.
   expect(stderr).toContain('FAILED  checks/orders.yaml:9')
 })
 

@@ -1,4 +1,4 @@
-/** A run with everything that a report can meet, told to reporters as a run would. */
+/** The events of a run with everything that a report can contain. */
 import type {CheckEvent, CheckResult, FileResult, Reporter} from '../../../../src/lib/checks/events.ts'
 import {Message} from '../../../../src/lib/core/message.ts'
 
@@ -14,7 +14,7 @@ const reply = new Message(
   1_763_632_800_000,
 )
 
-/** Its payload tries to be a command to a CI system, the end of an element, and a way to move the cursor. */
+/** Its payload attempts to be a command for a CI system, the end of an element, and a cursor movement. */
 const hostile = new Message('evil.\u202e', ']]></failure>\n::error::owned\n\x1b[2J\0\ud800 \u{1f600} \uffff', [])
 
 export const passed: CheckResult = {

@@ -9,12 +9,12 @@ import {
 } from '../../../../src/lib/transport/streams-contract.ts'
 import {bent} from '../../faulty.ts'
 
-/** A connection whose streams do some things otherwise. */
+/** A connection whose streams behave differently in some respect. */
 export function bentStreams(sound: Transport, change: (streams: Streams) => Partial<Streams>): Partial<Transport> {
   return {streams: {...sound.streams, ...change(sound.streams)}}
 }
 
-/** A connection that stores something else than what was given. */
+/** A connection that stores something other than what was given. */
 export function bentStoring(sound: Transport, change: (message: Outgoing) => Outgoing): Partial<Transport> {
   return bentStreams(sound, (streams) => ({
     publish: (message, options) => streams.publish(change(message), options),
@@ -43,7 +43,7 @@ export function bentPublisher(sound: StreamPublisher, changes: Partial<StreamPub
   }
 }
 
-/** A connection whose readings do some things otherwise. */
+/** A connection whose reads behave differently in some respect. */
 export function bentReading(
   sound: Transport,
   change: (subscription: Subscription) => Partial<Subscription>,
@@ -56,7 +56,7 @@ export function bentReading(
   }))
 }
 
-/** A connection whose consumers do some things otherwise. */
+/** A connection whose consumers behave differently in some respect. */
 export function bentConsumers(
   sound: Transport,
   change: (consumers: Consumers) => Partial<Consumers>,
@@ -64,7 +64,7 @@ export function bentConsumers(
   return bentStreams(sound, ({consumers}) => ({consumers: {...consumers, ...change(consumers)}}))
 }
 
-/** A connection whose members of consumers do some things otherwise. */
+/** A connection whose members of consumers behave differently in some respect. */
 export function bentMembers(sound: Transport, change: (member: Consuming) => Partial<Consuming>): Partial<Transport> {
   return bentConsumers(sound, (consumers) => ({
     async consume(stream, consumer, options) {
@@ -74,7 +74,7 @@ export function bentMembers(sound: Transport, change: (member: Consuming) => Par
   }))
 }
 
-/** A delivery from a member, with some facts changed. */
+/** A delivery from a member, with some properties changed. */
 export function delivered(from: Consuming, delivery: Delivery, facts: {deliveries?: number} = {}): Delivery {
   const {stream, consumer, seq = 0, time, deliveries, pending} = delivery
   return new Delivery(from, {stream, consumer, seq, time, deliveries, pending, ...facts}, delivery)

@@ -3,7 +3,7 @@ import type {ConsumerInfo, ConsumerSettings, Consumers} from '../../../../src/li
 import type {Fault} from '../../faulty.ts'
 import {bentConsumers} from './bending.ts'
 
-/** Makes another consumer than the one that is asked for. */
+/** Creates a consumer other than the requested one. */
 function misconfigured(sound: Transport, change: (settings: ConsumerSettings) => ConsumerSettings): Partial<Transport> {
   return bentConsumers(sound, ({add}) => ({add: (stream, settings) => add(stream, change(settings))}))
 }
@@ -12,7 +12,7 @@ function bentConsume(sound: Transport, consume: (consumers: Consumers) => Consum
   return bentConsumers(sound, (consumers) => ({consume: consume(consumers)}))
 }
 
-/** What consumers there are, and where they are. */
+/** Faults in consumers and their positions. */
 export const consumerFaults: readonly Fault[] = [
   {
     name: 'sets every ack wait to a minute',

@@ -2,7 +2,7 @@ import type {Delivery} from '../../../../src/lib/transport/streams-contract.ts'
 import type {Fault} from '../../faulty.ts'
 import {bentMembers, delivered} from './bending.ts'
 
-/** What becomes of deliveries. */
+/** Faults in deliveries. */
 export const memberFaults: readonly Fault[] = [
   {
     name: 'loses every 1000th delivery',

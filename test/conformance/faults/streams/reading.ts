@@ -3,7 +3,7 @@ import type {ReadOptions, Streams} from '../../../../src/lib/transport/streams-c
 import {bent, type Fault, never} from '../../faulty.ts'
 import {bentReading, bentStreams} from './bending.ts'
 
-/** Reads another range than the one that is asked for. */
+/** Reads a range other than the requested one. */
 function misread(sound: Transport, change: (range: ReadOptions) => ReadOptions): Partial<Transport> {
   return bentStreams(sound, ({read}) => ({read: (stream, range = {}) => read(stream, change(range))}))
 }
@@ -12,7 +12,7 @@ function bentRead(sound: Transport, read: (streams: Streams) => Streams['read'])
   return bentStreams(sound, (streams) => ({read: read(streams)}))
 }
 
-/** How messages are read from a stream. */
+/** Faults in reading a stream. */
 export const readingFaults: readonly Fault[] = [
   {
     name: 'reads from the first message, ignoring the start',

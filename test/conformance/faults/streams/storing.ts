@@ -10,7 +10,7 @@ function deaf(sound: Transport, header: string): Partial<Transport> {
   return {...bentStoring(sound, strip), publish: (message) => sound.publish(strip(message))}
 }
 
-/** Publishers that do some things otherwise. */
+/** Publishers that behave differently in some respect. */
 function bentPublishers(
   sound: Transport,
   change: (publisher: StreamPublisher) => Partial<StreamPublisher>,
@@ -23,7 +23,7 @@ function bentPublishers(
   }))
 }
 
-/** How messages come into a stream. */
+/** Faults in storing messages. */
 export const storingFaults: readonly Fault[] = [
   {
     name: 'acknowledges every message as the first',

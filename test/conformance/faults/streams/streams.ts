@@ -4,7 +4,7 @@ import type {StreamInfo, Streams} from '../../../../src/lib/transport/streams-co
 import type {Fault} from '../../faulty.ts'
 import {bentStreams} from './bending.ts'
 
-/** Tells something else of a stream. */
+/** Returns different information about a stream. */
 function bentInfo(sound: Transport, change: (info: StreamInfo) => StreamInfo): Partial<Transport> {
   return bentStreams(sound, (streams) => ({
     add: async (settings) => change(await streams.add(settings)),
@@ -23,7 +23,7 @@ function bentPurge(
   return bentStreams(sound, ({purge}) => ({purge: (stream, which = {}) => purge(stream, change(which))}))
 }
 
-/** What streams there are, and what is known of them. */
+/** Faults in streams and in the information about them. */
 export const streamFaults: readonly Fault[] = [
   {
     name: 'remembers message ids of a new stream for one minute',

@@ -13,7 +13,7 @@ interface Seen {
   readonly program: readonly string[]
 }
 
-/** What a command makes of the words after its name. */
+/** What a command receives for the words after its name. */
 async function seenBy(...argv: string[]): Promise<Seen> {
   const results: Seen[] = []
   const failures: unknown[] = []
@@ -37,7 +37,7 @@ async function seenBy(...argv: string[]): Promise<Seen> {
 
 describe('a command line', () => {
   it('does not read stdin for an absent argument', async () => {
-    // oclif would wait for stdin, and take it for the body.
+    // oclif would wait for stdin, and use it as the body.
     expect((await seenBy('a.b')).args).toEqual({subject: 'a.b'})
   })
 

@@ -17,7 +17,7 @@ interface Program {
   said(line: string): Promise<void>
 }
 
-/** A program that says when it listens and when it was told to stop, and then goes on. */
+/** A program that reports when it listens and when it receives a signal, and then continues. */
 function program(after = ''): Program {
   const code = `
     const {stopOnSignal, whenLeaving} = await import('${source}')

@@ -24,7 +24,7 @@ const args = {
   body: string({ignoreStdin: true, options: ['one', 'two']}),
 }
 
-/** What the words of a command line fail with. */
+/** The failure for the words of a command line. */
 async function failure(...argv: string[]): Promise<BusError> {
   try {
     await parse(argv, {flags, args})

@@ -8,7 +8,7 @@ import {Output} from '../../../../src/lib/cli/io/output.ts'
 const folder = mkdtempSync(join(tmpdir(), 'bus-test-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
-/** What a writer leaves in a file. */
+/** What a writer writes to a file. */
 async function written(write: (output: Output) => void | Promise<void>): Promise<Buffer> {
   const path = join(folder, 'out')
   const fd = openSync(path, 'w')

@@ -11,7 +11,7 @@ afterAll(() => rmSync(config, {recursive: true}))
 mkdirSync(join(config, 'nats', 'context'), {recursive: true})
 mkdirSync(join(config, 'busline', 'contexts'), {recursive: true})
 
-/** A file as the NATS CLI saves it: every field is there. */
+/** A file as saved by the NATS CLI, which writes every field. */
 function nats(name: string, fields: object): string {
   const all = {
     description: '',

@@ -133,7 +133,7 @@ describe('a program that fails', () => {
   })
 })
 
-/** A process that has ended but that nobody reaped does not count as alive. */
+/** A process that has ended without being reaped does not count as alive. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -1,7 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {type Pace, recordedPace, steadyPace} from '../../../../src/lib/core/time/pace.ts'
 
-/** When each message goes, for somebody who waits exactly as long as the pace says. */
+/** When each message is sent, if the sender waits exactly as long as the pace says. */
 function times(pace: Pace, messages: readonly {timeMs?: number | undefined}[]): number[] {
   let now = 0
   return messages.map((message) => {

@@ -7,7 +7,7 @@ import {type MessageSource, repeated} from '../../../../src/lib/messaging/pubsub
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {openMemory} from '../../../../src/lib/transport/memory/driver.ts'
 
-/** A bus that counts flushes and holds them back by a turn of the event loop, as a real one does. */
+/** A bus that counts flushes and delays them by a turn of the event loop, like a real one. */
 function countingBus(
   failAt = Number.POSITIVE_INFINITY,
 ): Transport & {published: Outgoing[]; flushes: number; waiting: number} {

@@ -40,7 +40,7 @@ async function started(options: Partial<Service> & {on?: Transport} = {}) {
   return {served, ended, service}
 }
 
-/** A handler whose answers are given by hand. */
+/** A handler whose replies are given by the test. */
 function byHand() {
   const open: {request: Message; answer: (outcome: Outcome) => void}[] = []
   let waiting: {many: number; resolve: () => void} | undefined

@@ -6,7 +6,7 @@ import {openMemory} from '../../../../src/lib/transport/memory/driver.ts'
 
 let buses = 0
 
-/** Watches `a.>` on a bus of its own and notes the payloads that are shown. */
+/** Watches `a.>` on a bus of its own and records the shown payloads. */
 async function watching(
   options: Partial<WatchOptions>,
   act: (bus: Transport) => void | Promise<void>,

@@ -61,7 +61,7 @@ async function rangeMessages(bus: Transport): Promise<readonly Message[]> {
   return await reading.take(512)
 }
 
-/** The same bus; says how many messages each reading of its streams gave. */
+/** The same bus; records how many messages each read of its streams returned. */
 function counted(bus: Transport, reads: number[]): Transport {
   const read: Transport['streams']['read'] = async (stream, range) => {
     const reading = await bus.streams.read(stream, range)
@@ -203,7 +203,7 @@ describe.each([
     expect(await run(6000, ['s.1'])).toMatchObject({handled: 6000})
     const {handled, found} = await run(7000, ['s.1'])
     expect(handled).toBe(1000)
-    // What is looked through for the last copy, and the copies that were in flight when it was sent.
+    // The messages searched for the last copy, and the copies that were in flight when it was sent.
     expect(found).toBeLessThan(1000 + 2048 + 1000)
     expect((await run(9000, ['s.2'])).handled).toBe(2000)
     expect((await run(9000, ['s.1'])).handled).toBe(1000)

@@ -9,7 +9,7 @@ function messages(count: number): Message[] {
   return Array.from({length: count}, (_, i) => new Message('a', String(i + 1), [], undefined, i + 1, 1000 + i * 20))
 }
 
-/** A source that remembers what became of each message. */
+/** A source that records the outcome of each message. */
 class Remembering implements ReplaySource {
   readonly total: number
   readonly redelivered = 0

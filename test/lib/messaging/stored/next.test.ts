@@ -5,7 +5,7 @@ import {deliverAt} from '../../../../src/lib/messaging/stored/places.ts'
 import type {DeliverPolicy} from '../../../../src/lib/transport/streams-contract.ts'
 import {filled} from './filled.ts'
 
-/** Shows to a list; `readers` is how many batches find a reader. */
+/** Shows to a list; `readers` is the number of batches that reach a reader. */
 function screen(readers = Number.POSITIVE_INFINITY) {
   const seen: string[] = []
   let batches = 0

@@ -1,4 +1,4 @@
-/** The three kinds of bus that keep streams, each with the URL of a fresh one. */
+/** The three kinds of bus with streams, each with the URL of a new one. */
 import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'

@@ -184,7 +184,7 @@ onThreeBuses((place) => {
       await expect.poll(() => new Set([...stdout, ...again]).size, {timeout: 10_000}).toBe(200)
       await expect.poll(() => again.includes('100'), {timeout: 10_000}).toBe(true)
       expect(stdout).toEqual(all.slice(0, 100))
-      // What was handled just before may not have been acknowledged yet.
+      // The message handled last may not have been acknowledged yet.
       expect(again.length).toBeLessThanOrEqual(100 + 33)
     })
   }

@@ -1,4 +1,4 @@
-/** A plugin whose connections are in the test itself, and a gateway with it. */
+/** A plugin whose connections are in the test itself, and a gateway that uses it. */
 import {onTestFinished} from 'vitest'
 import {EventManager} from '../../../../src/lib/protocols/event-delivery/manager.ts'
 import type {Callbacks, EventDelivery, EventPlugin} from '../../../../src/lib/protocols/event-delivery/plugin.ts'
@@ -7,7 +7,7 @@ import {type EventSubscription, parseOptions} from '../../../../src/lib/protocol
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 
-/** One application: what it was sent, and how it answers. */
+/** One application: what it received, and how it answers. */
 export class Application {
   readonly id: string
   readonly got: EventDelivery[] = []
@@ -28,7 +28,7 @@ export class Application {
     this.onDelivery(delivery)
   }
 
-  /** The payloads of what came, once there are so many. */
+  /** The payloads received, once there are this many. */
   async payloads(count: number): Promise<string> {
     while (this.got.length < count) {
       const {promise, resolve} = Promise.withResolvers<void>()
@@ -38,7 +38,7 @@ export class Application {
     return this.got.flatMap(({events}) => events.map(({message}) => message.text)).join(' ')
   }
 
-  /** By the payload of its (first) event, or of the oldest in flight without one; the latest delivery of it. */
+  /** Answers the (first) event with this payload, or without one the oldest in flight; the latest delivery of it. */
   answer(payload: string | undefined, more: object = {}): void {
     const found = this.got.findLast(({events}) => events[0]?.message.text === payload)
     const subscription = (found ?? this.got[0])?.subscription ?? {namespace: 'ORDERS', name: 'app'}
@@ -88,7 +88,7 @@ export function directPlugin(name = 'direct') {
   }
 }
 
-/** A gateway on a bus with the stream ORDERS, and its one durable subscription `app` unless told otherwise. */
+/** A gateway on a bus with the stream ORDERS, and by default one durable subscription `app`. */
 export async function gateway(bus: Transport, options?: unknown, filter = {}) {
   const registry = await openRegistry(bus.streams)
   if (options !== undefined) {

@@ -6,7 +6,7 @@ import {open} from '../../../../src/lib/transport/open.ts'
 
 const subject = 'bus-events.gateway.one'
 
-/** Leases of the gateway `one` on a bus with a fault, the bus without it, and what was warned of. */
+/** Leases of the gateway `one` on a bus with a fault, the bus without it, and the warnings. */
 async function leasesOn(fault: (sound: Transport) => Partial<Transport>) {
   const sound = await open(`memory:${crypto.randomUUID()}`)
   const said: string[] = []

@@ -12,7 +12,7 @@ async function offsetOf({registry}: Gateway): Promise<number> {
   return registry.offset(await registry.get('ORDERS', 'app'))
 }
 
-/** Polls what is written behind one's back. */
+/** Polls a value that changes in the background. */
 async function until<T>(look: () => Promise<T> | T, wanted: T): Promise<void> {
   const start = performance.now()
   let last: T | undefined
@@ -24,7 +24,7 @@ async function until<T>(look: () => Promise<T> | T, wanted: T): Promise<void> {
   expect(last).toEqual(wanted)
 }
 
-/** Long enough for anything that should not come. */
+/** Long enough for anything that should not arrive. */
 const quiet = () => new Promise((resolve) => setTimeout(resolve, 60))
 
 describe('a subscription', () => {

@@ -31,7 +31,7 @@ export class Socket implements AsyncDisposable {
     onTestFinished(() => socket.terminate())
   }
 
-  /** Fails with the status when it is not let in. */
+  /** Fails with the status if it is refused. */
   static open(url: string, headers: Record<string, string> = {}): Promise<Socket> {
     const socket = new WebSocket(url, {headers})
     const client = new Socket(socket)
@@ -54,7 +54,7 @@ export class Socket implements AsyncDisposable {
     this.say({type: 'ack', id: frame?.id, ...more})
   }
 
-  /** So many frames in all, once they are there. */
+  /** This many frames in total, once they have arrived. */
   async got(count: number): Promise<readonly Frame[]> {
     while (this.frames.length < count) {
       const {promise, resolve} = Promise.withResolvers<void>()
@@ -70,14 +70,14 @@ export class Socket implements AsyncDisposable {
     return frame
   }
 
-  /** What went wrong, after which it is closed. */
+  /** The protocol error, after which it is closed. */
   async refused(): Promise<string> {
     await this.closed
     const {type, error} = this.frames.at(-1) ?? {}
     return `${type}: ${error}`
   }
 
-  /** Without a word, as a process that was killed. */
+  /** Without a close frame, like a killed process. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.terminate()
     await this.closed

@@ -16,7 +16,7 @@ interface Got {
   readonly body: string
 }
 
-/** A real HTTP server, which answers 204 unless it is told otherwise. */
+/** A real HTTP server, which answers 204 by default. */
 async function hook(
   answer: (response: ServerResponse, got: Got, count: number) => void = (r) => r.writeHead(204).end(),
 ) {

@@ -1,4 +1,4 @@
-/** The three buses that response streams are tried on, each fresh. */
+/** The three buses on which response streams are tested, each new. */
 import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'

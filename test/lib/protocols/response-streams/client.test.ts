@@ -37,7 +37,7 @@ describe.each(busNames)('on %s, a response stream', (name) => {
     await far.close()
   })
 
-  /** The producer's end of the next stream that is asked for. */
+  /** The producer's end of the next requested response stream. */
   const accept = async () => {
     const request = await next(requests)
     const writer = new StreamWriter(far, request.reply ?? '')

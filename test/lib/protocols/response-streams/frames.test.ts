@@ -14,7 +14,7 @@ const decoded = (text: string | Uint8Array) => {
   return frame.kind === 'data' ? {data: [...frame.data]} : frame.kind === 'close' ? frame.close : frame
 }
 
-/** As the implementation in Go writes them. */
+/** As written by the Go implementation. */
 const written: readonly (readonly [what: string, frame: string, means: object])[] = [
   ['data', '{"type":1,"data":"dGVzdCBkYXRh"}', {data: [...Buffer.from('test data')]}],
   ['data with padding', '{"type":1,"data":"aGk="}', {data: [0x68, 0x69]}],

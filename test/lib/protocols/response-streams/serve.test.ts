@@ -22,7 +22,7 @@ const three: Producer = async (request, writer) => {
   return undefined
 }
 
-/** Writes one frame and then nothing until it is told that nobody reads it. */
+/** Writes one frame and then nothing until nobody reads it any more. */
 const endless: Producer = async (_request, writer, signal) => {
   writer.write('first')
   await new Promise((resolve) => signal.addEventListener('abort', resolve, {once: true}))

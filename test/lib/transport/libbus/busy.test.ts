@@ -8,7 +8,7 @@ import {open} from '../../../../src/lib/transport/open.ts'
 import {start, temporaryFolder} from '../sqlite/processes.ts'
 import {lookInto} from './peers.ts'
 
-/** A database with the tables of libbus that keeps no write-ahead log. */
+/** A database with the tables of libbus but without a write-ahead log. */
 async function rollbackDatabase(): Promise<string> {
   const path = join(temporaryFolder(), 'local.db')
   await (await open(`libbus:${path}?create`)).close()
@@ -18,7 +18,7 @@ async function rollbackDatabase(): Promise<string> {
   return path
 }
 
-/** Holds a snapshot open, which in a rollback journal keeps every commit waiting. */
+/** Holds a snapshot open, which makes every commit wait with a rollback journal. */
 function hold(path: string): () => void {
   const db = lookInto(path)
   db.exec('BEGIN')
@@ -99,7 +99,7 @@ describe('a libbus database that is being created', () => {
   })
 })
 
-/** A process that opens a database with `create` at a given time, and answers what failed. */
+/** A process that opens a database with `create` at a given time, and returns the failures. */
 function creator(): (path: string, at: number) => Promise<string> {
   const child = fork(new URL('creator.ts', import.meta.url).pathname)
   onTestFinished(() => void child.kill('SIGKILL'))

@@ -1,4 +1,4 @@
-/** Opens libbus databases with `create`, each at the time that the parent says, and answers what failed. */
+/** Opens libbus databases with `create`, each at the time set by the parent, and returns the failures. */
 import {open} from '../../../../src/lib/transport/open.ts'
 
 process.on('message', async ({path, at}: {path: string; at: number}) => {

@@ -15,7 +15,7 @@ describe('an error reply', () => {
     ['{"error":"no such tool"}', 'no such tool'],
     ['{"error":"no such tool"}\n', 'no such tool'],
     ['{"error":""}', ''],
-    // As Go quotes, which is no JSON.
+    // In Go's quoting, which is not JSON.
     [
       String.raw`{"error":"bell \a, vt \v, del \x7f, byte \xff, \u00ad, \U0001f41f"}`,
       'bell \x07, vt \v, del \x7f, byte \ufffd, \xad, 🐟',

@@ -1,6 +1,6 @@
 /**
- * What another process does that speaks libbus, in plain SQL by Node's own SQLite, with the statements of libbus
- * v0.4.0: `node peer.ts NAME DATABASE ARGS…`. Each talks in lines on stdout.
+ * Another process that speaks libbus, in plain SQL with Node's own SQLite and the statements of libbus v0.4.0: `node peer.ts
+ * NAME DATABASE ARGS…`. Each writes lines to stdout.
  */
 import {randomUUID} from 'node:crypto'
 import {DatabaseSync} from 'node:sqlite'
@@ -11,7 +11,7 @@ const db = new DatabaseSync(path)
 db.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000')
 
 const programs: Readonly<Record<string, (...args: string[]) => unknown>> = {
-  /** Makes the tables, and one of its own. */
+  /** Creates the tables, and one of its own. */
   make() {
     db.exec(`
       CREATE TABLE IF NOT EXISTS bus_events (id INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL,
@@ -31,7 +31,7 @@ const programs: Readonly<Record<string, (...args: string[]) => unknown>> = {
     for (const hex of payloads) insert.run(subject, Buffer.from(hex, 'hex'))
   },
 
-  /** Says each payload in hex. */
+  /** Writes each payload in hex. */
   async stream(subject = '') {
     const cursor = db.prepare('SELECT COALESCE(MAX(id), 0) AS last FROM bus_events WHERE subject = ?')
     const poll = db.prepare('SELECT id, data FROM bus_events WHERE subject = ? AND id > ? ORDER BY id')
@@ -46,7 +46,7 @@ const programs: Readonly<Record<string, (...args: string[]) => unknown>> = {
     }
   },
 
-  /** Answers with the request's payload, or with a fixed text; says the payload of each request in hex. */
+  /** Answers with the request's payload, or with a fixed text; writes the payload of each request in hex. */
   async serve(subject = '', answer?: string) {
     say('live')
     for (;;) {
@@ -58,7 +58,7 @@ const programs: Readonly<Record<string, (...args: string[]) => unknown>> = {
     }
   },
 
-  /** Claims one request, and dies before it answers. */
+  /** Claims one request, and exits before it answers. */
   async die(subject = '') {
     say('live')
     for (;;) {
@@ -67,7 +67,7 @@ const programs: Readonly<Record<string, (...args: string[]) => unknown>> = {
     }
   },
 
-  /** Asks, payload and reply in hex; says `timeout` when none came. */
+  /** Sends a request, with payload and reply in hex; writes `timeout` if there is no reply. */
   async request(subject = '', payload = '', timeoutMs = '5000') {
     const id = randomUUID()
     const bytes = Buffer.from(payload, 'hex')
@@ -84,7 +84,7 @@ const programs: Readonly<Record<string, (...args: string[]) => unknown>> = {
     say('timeout')
   },
 
-  /** Holds the write lock for so long. */
+  /** Holds the write lock for this long. */
   async hold(ms = '0') {
     db.exec('BEGIN IMMEDIATE')
     say('held')

@@ -13,7 +13,7 @@ async function take(subscription: {take(max: number): Promise<readonly Message[]
   return taken
 }
 
-/** Answers all that comes with what `answer` gives. */
+/** Answers every request with the result of `answer`. */
 async function serve(bus: Transport, subject: string, answer: (request: Message) => string | Uint8Array) {
   const requests = await bus.subscribe(subject, {queue: 'any'})
   void (async () => {
@@ -113,7 +113,7 @@ describe('requests', () => {
       for (let some = await requests.take(10); some.length > 0; some = await requests.take(10)) {
         for (const {reply, text} of some) bus.publish({subject: reply ?? '', data: text})
         mine.push(...some.map(({text}) => text))
-        // Leaves the peer its share.
+        // Leaves some requests to the peer.
         await peer.atLeast(2)
       }
     })()

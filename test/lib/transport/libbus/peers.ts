@@ -10,14 +10,14 @@ export function startPeer(name: string, path: string, ...args: string[]): Progra
   return startCommand(process.execPath, [program, name, path, ...args])
 }
 
-/** As `startPeer`, for one that listens: resolves when it does. */
+/** Like `startPeer`, for one that listens: resolves when it does. */
 export async function livePeer(name: string, path: string, ...args: string[]): Promise<Program> {
   const peer = startPeer(name, path, ...args)
   await peer.atLeast(1)
   return peer
 }
 
-/** The path of a database whose tables another process made. */
+/** The path of a database whose tables another process created. */
 export async function peersDatabase(): Promise<string> {
   const path = join(temporaryFolder(), 'local.db')
   const maker = startPeer('make', path)
@@ -25,7 +25,7 @@ export async function peersDatabase(): Promise<string> {
   return path
 }
 
-/** Looks into the database, and may change it. */
+/** Opens the database to read and change it. */
 export function lookInto(path: string): Database.Database {
   const db = new Database(path)
   onTestFinished(() => void db.close())

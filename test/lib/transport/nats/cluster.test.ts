@@ -17,7 +17,7 @@ describe('in a cluster of three', () => {
       for (const each of [onTwo.bus, onThree.bus]) await reaches(each, onOne)
       await reaches(onTwo.bus, onThree.bus)
     }
-    // It is told of one server, and learns of the others there.
+    // It gets the address of one server, and learns the others there.
     await using watched = await Watched.open(one.url())
     const subscription = await watched.bus.subscribe('a')
     await one.stop('SIGKILL')
@@ -35,7 +35,7 @@ function member(name: string, seed?: NatsServer): string {
   return `server_name: ${name}\ncluster { name: C, listen: "127.0.0.1:-1", ${routes} }`
 }
 
-/** Resolves when what `from` publishes gets to `to`, and back: the servers have told each other who listens. */
+/** Resolves when messages from `from` reach `to`, and back: the servers have exchanged their interests. */
 async function reaches(from: Transport, to: Transport): Promise<void> {
   await using serving = await to.subscribe('probe')
   const answering = (async () => {

@@ -18,7 +18,7 @@ afterAll(async () => {
   for (const end of ends) end()
 })
 
-/** Something else that listens: its port. */
+/** Another kind of server: its port. */
 async function listener(greet: (socket: Socket) => void): Promise<number> {
   const sockets = new Set<Socket>()
   const other: Server = createServer((socket) => {

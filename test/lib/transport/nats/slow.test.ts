@@ -17,7 +17,7 @@ async function publishBurst(bus: Transport): Promise<void> {
 }
 
 describe('a reader that falls behind', () => {
-  // How long a server waits for its reader is not ours to say: on a machine that stalls it may be too short.
+  // We cannot set how long a server waits for its reader, which may be too short on a stalled machine.
   it.each(['nats', 'ws'])('during a burst, but continues to read, loses nothing: %s', {retry: 2}, async (scheme) => {
     await using publisher = await open(server.url())
     await using watched = await Watched.open(server.url({scheme}))

@@ -3,10 +3,10 @@ import {describe, expect, it} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
 import {startStreams, store} from './streams.ts'
 
-/** A server of a stream with replicas, where the first consumers are on a replica that has nothing yet. */
+/** A server of a stream with replicas, where the first consumers are on a replica that has no messages yet. */
 async function behindProxy(port: number, consumersBehind: number): Promise<{url: string} & AsyncDisposable> {
   let left = consumersBehind
-  // The replacements are as long as what they replace, so that sizes stay right.
+  // Each replacement has the length of the original, so that sizes remain valid.
   const rewritten = (text: string) =>
     text.replaceAll('"num_replicas":1', '"num_replicas":3').replace(/"num_pending":5/, (found) => {
       left--

@@ -33,7 +33,7 @@ describe('in a cluster of three with a stream of three replicas', () => {
     }
     const all = async (from: number, to: number) => {
       const [read] = await Promise.all([take(reading, to - from + 1), work(to), publish(from, to)])
-      // What was refused by an election is stored after messages that were in flight with it.
+      // Messages refused because of an election are stored after messages that were in flight with them.
       delivered.push(...read)
       expect(read.sort()).toEqual(numbers(from, to).sort())
     }
@@ -77,7 +77,7 @@ async function stepDown(bus: Transport): Promise<void> {
   await until(() => ask(bus, 'STREAM.LEADER.STEPDOWN.A'))
 }
 
-/** While a cluster chooses its leaders it refuses or says nothing. */
+/** While a cluster elects its leaders, it refuses or does not answer. */
 async function until<T>(act: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -92,7 +92,7 @@ async function takeAll(member: Consuming, count: number): Promise<Delivery[]> {
   return all
 }
 
-/** The server hears of an end of interest a moment later. */
+/** The server learns of the end of an interest a moment later. */
 async function untilBound(consume: () => Promise<Consuming>): Promise<Consuming> {
   for (;;) {
     const member = await consume().catch(() => undefined)

@@ -95,7 +95,7 @@ describe('when the server of a stream is restarted', () => {
     await streams.add({name: 'A', subjects: ['a']})
     await using publisher = streams.publisher()
     server.signal('SIGSTOP')
-    // Sent is not yet obeyed.
+    // Sent, but not yet processed.
     await new Promise((resolve) => setTimeout(resolve, 100))
     for (const data of numbers(1, 3)) void publisher.push({subject: 'a', data})
     await new Promise((resolve) => setImmediate(resolve))

@@ -1,4 +1,4 @@
-/** A real server that keeps streams, and requests to its API as another client would make them. */
+/** A real server with streams, and requests to its API as from another client. */
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {NatsServer} from '../../../nats-server.ts'
 
@@ -6,7 +6,7 @@ export function startStreams(more = ''): Promise<NatsServer> {
   return NatsServer.start((folder) => `jetstream { store_dir: "${folder}/jetstream" }\n${more}`)
 }
 
-/** What the API answers; fails when it refuses. */
+/** The response of the API; fails if it refuses. */
 export async function ask(bus: Transport, operation: string, body: object = {}): Promise<Record<string, unknown>> {
   const reply = await bus.request({subject: `$JS.API.${operation}`, data: JSON.stringify(body)})
   const answer: Record<string, unknown> = JSON.parse(reply.text)

@@ -1,7 +1,7 @@
 import type {Message, Notice, OpenOptions, Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 
-/** A connection and what it told. */
+/** A connection and its notices. */
 export class Watched implements AsyncDisposable {
   readonly bus: Transport
   readonly notices: Notice[]
@@ -27,7 +27,7 @@ export class Watched implements AsyncDisposable {
     return this.notices.map(({kind}) => kind)
   }
 
-  /** Resolves when it was told so, if need be for the second time. */
+  /** Resolves when this notice has occurred, or the `count`th one. */
   async told(kind: Notice['kind'], count = 1): Promise<void> {
     while (this.kinds.filter((each) => each === kind).length < count) {
       await new Promise<void>((resolve) => this.#heard.add(resolve))

@@ -6,7 +6,7 @@ import {Requests} from '../../../../src/lib/transport/shared/requests.ts'
 
 const prefix = '_INBOX.me.'
 
-/** Requests of a bus that only notes what is sent. */
+/** Requests of a bus that only records what is sent. */
 function noted(send: (message: Outgoing) => void = () => {}) {
   const sent: Outgoing[] = []
   const requests = new Requests('memory:x', prefix, (message) => {
@@ -105,7 +105,7 @@ describe('a request', () => {
     const {requests, reply} = noted()
     const one = requests.one({subject: 'a'}, {timeoutMs: Number.POSITIVE_INFINITY})
     const many = all(requests.many({subject: 'a'}, {timeoutMs: 1e12, idleMs: 1e12, count: 2}))
-    // Node fires a timer of more than 2^31 ms after 1 ms: such a one would have ended the wait now.
+    // Node fires a timer of more than 2^31 ms after 1 ms, which would have ended the wait by now.
     const afterShortTimers = () => new Promise((resolve) => setTimeout(resolve, 5))
     await afterShortTimers()
     reply(0, 'one')

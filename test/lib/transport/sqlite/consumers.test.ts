@@ -6,7 +6,7 @@ import {open} from '../../../../src/lib/transport/open.ts'
 import type {ConsumerSettings, Consuming, Delivery} from '../../../../src/lib/transport/streams-contract.ts'
 import {start, temporaryFolder} from './processes.ts'
 
-/** A new file with a stream of so many messages, 1 to `count`, and a consumer of it. */
+/** A new file with a stream of messages 1 to `count`, and a consumer of it. */
 async function freshConsumer(count: number, settings: Partial<ConsumerSettings> = {}) {
   const path = join(temporaryFolder(), 'bus.db')
   const bus = await open(path)

@@ -7,7 +7,7 @@ import {start, temporaryFolder} from './processes.ts'
 
 const hourUs = 3_600_000_000
 
-/** Sets back the time of every message, so that what no stream keeps is due to go. */
+/** Sets back the time of every message, so that messages outside streams are due for removal. */
 function age(path: string): void {
   const db = new Database(path)
   db.prepare('UPDATE msg SET ts = ts - ?').run(2 * hourUs)
@@ -30,7 +30,7 @@ async function publish(bus: Transport, ...subjects: string[]): Promise<void> {
   await bus.flush()
 }
 
-/** As many publishers in turn, each of which prunes once. */
+/** This many publishers in turn, each of which prunes once. */
 async function prune(path: string, times: number, subject = 'now'): Promise<void> {
   for (let n = 0; n < times; n++) {
     await using bus = await open(path)
@@ -127,7 +127,7 @@ describe('names of subjects in a bus file', () => {
       }
       age(path)
       await prune(path, 3, 'z')
-      // The newest name stays, so that its number is not given out again.
+      // The newest name is kept, so that its number is not assigned again.
       expect(namesOf(path).length).toBeLessThan(3)
       await publish(publisher, 'z')
       while ((await all.take(1))[0]?.subject === undefined);

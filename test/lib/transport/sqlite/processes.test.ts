@@ -95,7 +95,7 @@ describe('a publisher that is killed', () => {
     const path = join(temporaryFolder(), 'bus.db')
     const subscriber = start('subscribe', path, 'quiet', '1')
     await subscriber.atLeast(1)
-    // A commit by somebody who rings no bell is what such a kill leaves behind.
+    // A commit without a wake-up, which is what such a kill leaves behind.
     const db = new Database(path)
     db.exec(`INSERT INTO subject(name) VALUES ('quiet');
              INSERT INTO msg(sid, ts, data) SELECT id, 1, 'heard' FROM subject WHERE name = 'quiet'`)

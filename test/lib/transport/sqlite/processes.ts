@@ -5,7 +5,7 @@ import {join} from 'node:path'
 import {createInterface} from 'node:readline'
 import {onTestFinished} from 'vitest'
 
-/** A folder that is gone after the test. */
+/** A folder that is removed after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'busline-'))
   onTestFinished(() => rmSync(folder, {recursive: true, force: true}))
@@ -13,8 +13,8 @@ export function temporaryFolder(): string {
 }
 
 /**
- * A command line that is bound by the permissions of files, also where the tests run as root. It stays the owner of the
- * checkout, which may lie in a folder that nobody else can enter.
+ * A command line that is bound by file permissions, also if the tests run as root. It stays the owner of the checkout, which
+ * may be in a folder that nobody else can enter.
  */
 export function withoutPrivileges(...command: string[]): [command: string, args: string[]] {
   const owner = statSync(new URL(import.meta.url)).uid
@@ -29,7 +29,7 @@ export interface Program {
   /** All lines so far. */
   readonly lines: string[]
   readonly stderr: () => string
-  /** Resolves when so many lines have come. */
+  /** Resolves when there are this many lines. */
   atLeast(lines: number): Promise<void>
   /** Resolves with the exit code, or the signal. */
   readonly ended: Promise<number | string>

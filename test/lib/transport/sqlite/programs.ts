@@ -1,11 +1,11 @@
-/** What the child processes of these tests do: `node programs.ts NAME URL ARGS…`. Each talks in lines on stdout. */
+/** The child processes of these tests: `node programs.ts NAME URL ARGS…`. Each writes lines to stdout. */
 import {writeSync} from 'node:fs'
 import {firstFailure} from '../../../../src/lib/core/errors.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 
 const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<void>> = {
-  /** Publishes numbers for ever, a batch a flush, and says the last of each batch once it is acknowledged. */
+  /** Publishes numbers endlessly, a batch per flush, and writes the last of each batch once it is flushed. */
   async publish(bus, subject = '', batch = '1') {
     const size = Number(batch)
     for (let n = 1; ; n += size) {
@@ -15,7 +15,7 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     }
   },
 
-  /** Publishes ever new subjects and ever the same ones, each with its name, and says so after a hundred. */
+  /** Publishes to new subjects and to the same ones repeatedly, each with its name, and reports it after a hundred. */
   async names(bus, prefix = '') {
     for (let n = 0; ; n++) {
       for (let i = 0; i < 50; i++) {
@@ -29,7 +29,7 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     }
   },
 
-  /** Publishes so many numbered messages as fast as it can. */
+  /** Publishes this many numbered messages as fast as possible. */
   async load(bus, subject = '', count = '0', payload = '') {
     for (let n = 1; n <= Number(count); n++) {
       bus.publish({subject, data: `${n} ${payload}`})
@@ -38,7 +38,7 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     await bus.close()
   },
 
-  /** Says the payload of each message; ends after `count`. */
+  /** Writes the payload of each message; ends after `count`. */
   async subscribe(bus, pattern = '', count = 'Infinity', queue?: string) {
     const subscription = await bus.subscribe(pattern, {queue})
     say('live')
@@ -52,7 +52,7 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     await bus.close()
   },
 
-  /** Listens and never reads. */
+  /** Subscribes and never reads. */
   async sleep(bus, pattern = '') {
     await bus.subscribe(pattern)
     say('live')
@@ -65,7 +65,7 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     for await (const request of subscription) bus.publish({subject: request.reply ?? 'lost', data: request.payload})
   },
 
-  /** Stores numbers for ever and says the sequence of each that was acknowledged; a pause after each fifty. */
+  /** Stores numbers endlessly and writes the sequence of each acknowledged one; pauses after each fifty. */
   async store(bus, subject = '', pauseMs = '0') {
     const publisher = bus.streams.publisher({onStored: (_, {seq}) => say(String(seq))})
     for (let n = 1; ; n++) {
@@ -76,7 +76,7 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     }
   },
 
-  /** Says the sequence of each message before it acknowledges it; ends when there is none for so many milliseconds. */
+  /** Writes the sequence of each message before it acknowledges it; ends if there is none for this many milliseconds. */
   async consume(bus, ...[stream = '', consumer = '', batch = '1', waitMs = 'Infinity']: string[]) {
     await using member = await bus.streams.consumers.consume(stream, consumer)
     say('live')
@@ -92,21 +92,21 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     await bus.close()
   },
 
-  /** Says the sequence of each message once its acknowledgement is written; ends when there is none for a second. */
+  /** Writes the sequence of each message once its acknowledgement is committed; ends if there is none for a second. */
   async settle(bus, stream = '', consumer = '', batch = '1') {
     await using member = await bus.streams.consumers.consume(stream, consumer)
     for (;;) {
       const taken = await member.take(Number(batch), 1000)
       if (taken.length === 0) break
       for (const delivery of taken) delivery.ack()
-      // Longer than it waits by itself before it writes them.
+      // Longer than the delay after which it writes them by itself.
       await new Promise((resolve) => setTimeout(resolve, 10))
       await member.flush()
       say(taken.map(({seq}) => seq).join('\n'))
     }
   },
 
-  /** Takes so many messages and acknowledges none. */
+  /** Takes this many messages and acknowledges none. */
   async hoard(bus, ...[stream = '', consumer = '', count = '1', leave]: string[]) {
     const member = await bus.streams.consumers.consume(stream, consumer)
     let taken = 0
@@ -124,7 +124,7 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
   },
 }
 
-/** At once: what is said is with the reader, whatever happens to this process next. */
+/** Synchronous: the reader gets the line, whatever happens to this process next. */
 function say(line: string): void {
   writeSync(1, `${line}\n`)
 }

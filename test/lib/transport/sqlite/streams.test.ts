@@ -30,7 +30,7 @@ async function readAll(bus: Transport): Promise<{seq: number; subject: string; t
   return messages
 }
 
-/** What the file says, by another connection. */
+/** The result of a query on another connection to the file. */
 function ask<T>(path: string, sql: string, ...values: unknown[]): T {
   const db = new Database(path)
   try {
@@ -40,21 +40,21 @@ function ask<T>(path: string, sql: string, ...values: unknown[]): T {
   }
 }
 
-/** As if everything so far had been published two hours ago. */
+/** Makes everything so far look as if it had been published two hours ago. */
 function age(path: string): void {
   const db = new Database(path)
   db.prepare('UPDATE msg SET ts = ts - 7200000000').run()
   db.close()
 }
 
-/** Publishes one more message by a connection of its own, which so removes what has passed its time. */
+/** Publishes one more message on its own connection, which thereby removes expired messages. */
 async function prune(path: string): Promise<void> {
   await using bus = await open(path)
   bus.publish({subject: 'other', data: 'newest'})
   await bus.flush()
 }
 
-/** The counters of the stream are what is in it. */
+/** Checks that the counters of the stream match its content. */
 async function expectRightCounters(path: string, bus: Transport): Promise<void> {
   const {state} = await bus.streams.info('S')
   const messages = await readAll(bus)

@@ -21,11 +21,11 @@ import {temporaryFolder} from './processes.ts'
 /** A file and its log as they were at one moment. */
 interface Snapshot {
   readonly path: string
-  /** How many messages were published by then. */
+  /** How many messages had been published by then. */
   readonly count: number
 }
 
-/** Copies of a bus file between rounds of publishing; now and then its log is written into it. */
+/** Copies of a bus file between rounds of publishing; occasionally its log is written into it. */
 async function snapshots(folder: string, rounds: number): Promise<Snapshot[]> {
   mkdirSync(folder)
   const path = join(folder, 'bus.db')
@@ -46,7 +46,7 @@ async function snapshots(folder: string, rounds: number): Promise<Snapshot[]> {
   return taken
 }
 
-/** Numbers as payloads, some twenty a commit. */
+/** Numbers as payloads, about twenty per commit. */
 async function publish(bus: Transport, from: number, count: number): Promise<number> {
   for (let n = from + 1; n <= from + count; n++) {
     bus.publish({subject: `s.${n % 7}`, data: String(n)})
@@ -56,7 +56,7 @@ async function publish(bus: Transport, from: number, count: number): Promise<num
   return from + count
 }
 
-/** What a file holds together with a log, or why it was refused. */
+/** The content of a file together with a log, or why it was refused. */
 async function pair(folder: string, file: string, log: string): Promise<number[] | string> {
   mkdirSync(folder, {recursive: true})
   const path = join(folder, `${crypto.randomUUID()}.db`)
