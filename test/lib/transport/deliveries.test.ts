@@ -7,7 +7,7 @@ import {
   Delivery,
 } from '../../../src/lib/transport/streams-contract.ts'
 
-/** A consumer that remembers what it was told, each with the number of the delivery. */
+/** A consumer that records its calls, each with the number of the delivery. */
 class Told implements Pick<Consuming, 'ack' | 'nak' | 'term' | 'working' | 'joined' | 'gaps'> {
   readonly words: string[] = []
   gaps = 0

@@ -24,7 +24,7 @@ interface ServedParts {
   readonly bus?: Transport
 }
 
-/** A gateway with WebSockets on a bus with three events, and a durable subscription `app` that begins with the oldest. */
+/** A gateway with WebSockets on a bus with three events, and a durable subscription `app` that starts with the oldest. */
 async function served(
   config: Partial<WebSocketsConfig> = {},
   options: object = {readAhead: 9},
