@@ -1,7 +1,7 @@
 /** JSONata that must be true. If it is not, the failure names the parts of it that made it false, and their values. */
 import type {ExprNode, Expression as Parsed} from 'jsonata'
 import {BusError} from './errors.ts'
-import {compileJsonata, type Expression, isTruthy, parseJsonata} from './text/jsonata.ts'
+import {compileJsonata, type Expression, isTruthy} from './text/jsonata.ts'
 
 const longestShown = 200
 
@@ -47,7 +47,7 @@ async function whatWasSeen(source: string, context: object): Promise<Record<stri
   const seen: Record<string, unknown> = {}
   const look = async (part: string): Promise<unknown> => {
     try {
-      return await (await parseJsonata(part)).evaluate(context, {})
+      return await (await compileJsonata(part, '--expect'))(context)
     } catch {
       // Shown as a part without a value.
       return undefined

@@ -15,7 +15,7 @@ export interface FilterOptions {
   readonly where?: string | undefined
   /** The share of messages to keep, from 0 to 1. */
   readonly sample?: number | undefined
-  /** Called the first time that `where` fails on a message; such messages are not kept. */
+  /** Called the first time that `where` or `match` fails on a message; such messages are not kept. */
   readonly onFailure?: ((sentence: string) => void) | undefined
   readonly random?: (() => number) | undefined
 }
@@ -30,11 +30,25 @@ export async function compileFilter(options: FilterOptions): Promise<Filter | un
   if (ignore.length > 0) tests.push(notIgnored(ignore))
   if (sample !== undefined) tests.push(() => random() < sample)
   if (match !== undefined) {
-    const regex = await compileRegex(match, '--match')
-    tests.push(({text}) => regex.test(text))
+    tests.push(matching(await compileRegex(match, '--match'), options.onFailure))
   }
   const quick = tests.length === 0 ? undefined : keeping(tests)
   return where === undefined ? quick : whereTrue(where, quick, options.onFailure)
+}
+
+/** A message that is too long for the pattern is not kept. */
+function matching(regex: Regex, onFailure: FilterOptions['onFailure']): (message: Message) => boolean {
+  let isTold = false
+  return ({text}) => {
+    try {
+      return regex.test(text)
+    } catch (error) {
+      if (!(error instanceof RegexError)) throw error
+      if (!isTold) onFailure?.(`--match: ${error.message}`)
+      isTold = true
+      return false
+    }
+  }
 }
 
 /** Compiles a regular expression; `flag` is its origin. Fails with `usage` and the position (1-based). */

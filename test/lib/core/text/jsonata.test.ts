@@ -66,7 +66,7 @@ describe('an expression', () => {
     ['($f := function($x) {$f($x)}; $f(1))', 'Evaluation timeout after 2000 milliseconds'],
     ['($f := function($x) {1 + $f($x)}; $f(1))', 'Stack overflow'],
     ['[1..1e7]', 'The maximum sequence length of 10000000 was exceeded'],
-    ['$match($join([1..100000].("ab")), /a.*c|a/)', 'takes more than 2000 ms on a text'],
+    ['$match($join([1..100000].("ab")), /a.*c|a/)', 'Evaluation timeout after 2000 milliseconds'],
   ])('%s ends with a sentence', async (source, sentence) => {
     await expect(evaluate(source)).rejects.toMatchObject({kind: 'usage', message: expect.stringContaining(sentence)})
   })

@@ -1,0 +1,210 @@
+/**
+ * JSONata of which each evaluation ends within its limits: the evaluator reports each step through its options, the
+ * functions of the library are replaced, and what is made is weighed. Loaded with the first expression.
+ */
+import jsonata, {type Expression as Parsed} from 'jsonata'
+import {BusError} from '../../errors.ts'
+import {loadRegexEngine, type RegexEngine, RegexError, regexHint} from '../regex.ts'
+import {
+  type Definition,
+  type Environment,
+  type Focus,
+  isFunction,
+  type Library,
+  limitedFunctions,
+  stringOf,
+} from './functions.ts'
+import {EvaluationLimits, LimitError} from './limits.ts'
+import {concatName, libraryNames, prepareSyntax, rootName, type Syntax, type SyntaxNode, targetsName} from './syntax.ts'
+
+/** JSONata calls what is bound to this name after it evaluated a node. */
+const exitHook = Symbol.for('jsonata.__evaluate_exit')
+/** Nodes that make a value of others. */
+const making = new Set(['unary', 'path', 'function', 'apply'])
+const longestEvaluated = 10_000
+const deepestEvaluated = 100
+
+/** Part of an expression that is not taken; its message is the reason. */
+class RefusedPart extends Error {
+  readonly position: number | undefined
+  readonly hint: string | undefined
+
+  constructor(reason: string, position: number | undefined, options: {hint?: string; cause?: Error} = {}) {
+    super(reason, {cause: options.cause})
+    this.position = position
+    this.hint = options.hint
+  }
+}
+
+/** Compiles `source`; `flag` is its origin. Fails with `usage` and the position (1-based). */
+export async function compileLimited(source: string, flag: string): Promise<(context: object) => Promise<unknown>> {
+  try {
+    const evaluate = await parseLimited(source)
+    return async (context) => {
+      try {
+        return await evaluate(context)
+      } catch (error) {
+        throw fault(error, source, flag, 'fails on a message')
+      }
+    }
+  } catch (error) {
+    throw fault(error, source, flag, error instanceof RefusedPart ? 'is refused' : 'is not JSONata')
+  }
+}
+
+/** Reads an expression. Throws what JSONata throws, and a `RefusedPart`. */
+export async function parseLimited(source: string): Promise<(context: object) => Promise<unknown>> {
+  const limits = new EvaluationLimits()
+  const {parsed, syntax} = await parse(source, limits, 0)
+  let turn: Promise<unknown> = Promise.resolve()
+  // One evaluation after the other: each has its own time and memory.
+  return (context) => {
+    const result = turn.then(async () => {
+      limits.start()
+      const value: unknown = await parsed.evaluate(context)
+      return syntax.makesValues ? limits.checkValue(value) : value
+    })
+    turn = result.catch(() => undefined)
+    return result
+  }
+}
+
+async function parse(
+  source: string,
+  limits: EvaluationLimits,
+  depth: number,
+): Promise<{parsed: Parsed; syntax: Syntax}> {
+  const options: {RegexEngine?: RegExpConstructor} = Object.create(limits.options)
+  const parsed = jsonata(source, options)
+  const syntax = prepareSyntax(parsed.ast())
+  refuseSignature(syntax)
+  if (syntax.regexes.length > 0 || syntax.isOpen) {
+    const Engine = await loadRegexEngine()
+    for (const literal of syntax.regexes) refuseUnusable(literal, Engine)
+    // JSONata looks for its engine when it evaluates.
+    options.RegexEngine = steppingEngine(Engine, limits) as unknown as RegExpConstructor
+  }
+  if (syntax.hasTransform) limits.forbidCache()
+  if (syntax.mayRepeat) {
+    const weigh = (node: SyntaxNode, _input: unknown, _environment: unknown, result: unknown) => {
+      if (making.has(node.type ?? '')) limits.checkValue(result)
+    }
+    parsed.assign(exitHook as unknown as string, weigh)
+  }
+  const library = await loadLibrary()
+  const names = syntax.isOpen ? Object.keys(library) : syntax.names
+  for (const [name, definition] of limitedFunctions(library, names, limits)) parsed.assign(name, definition)
+  if (syntax.names.has(concatName) || syntax.isOpen) parsed.assign(concatName, native(concatenation(limits)))
+  if (syntax.names.has(targetsName) || syntax.isOpen) parsed.assign(targetsName, native(refuseFunctions))
+  if (syntax.isOpen) parsed.assign('eval', {...library['eval'], implementation: evaluation(limits, depth)})
+  return {parsed, syntax}
+}
+
+function native(implementation: (...given: never[]) => unknown): Definition {
+  return {_jsonata_function: true, implementation}
+}
+
+let loading: Promise<Library> | undefined
+
+/** The functions of JSONata, as it keeps them. */
+async function loadLibrary(): Promise<Library> {
+  loading ??= Promise.all(
+    [...libraryNames].map(async (name) => [name, await jsonata(`$${name}`).evaluate(undefined)] as const),
+  ).then((functions) => Object.assign(Object.create(null), Object.fromEntries(functions)))
+  return loading
+}
+
+function refuseSignature({refusedSignature}: Syntax): void {
+  if (refusedSignature === undefined) return
+  const {definition, position} = refusedSignature
+  throw new RefusedPart(`too many parameters of ${definition} may be left out or repeated`, position)
+}
+
+function refuseUnusable({value, position}: Syntax['regexes'][number], Engine: RegexEngine): void {
+  try {
+    new Engine(value)
+  } catch (cause) {
+    if (!(cause instanceof RegexError)) throw cause
+    throw new RefusedPart(`${cause.message} in /${value.source}/`, position, {hint: regexHint, cause})
+  }
+}
+
+function steppingEngine(Engine: RegexEngine, limits: EvaluationLimits): RegexEngine {
+  return class extends Engine {
+    override exec(text: string): RegExpExecArray | null {
+      limits.look()
+      return super.exec(text)
+    }
+  }
+}
+
+function concatenation(limits: EvaluationLimits): (first: unknown, second: unknown) => string {
+  return (first, second) => {
+    const [one, other] = [stringOf(first, limits) ?? '', stringOf(second, limits) ?? '']
+    limits.checkText(one.length + other.length)
+    return one + other
+  }
+}
+
+/** What `|…|…|` may change: no function, which is shared by all evaluations. */
+function refuseFunctions(targets: unknown): unknown {
+  const all = Array.isArray(targets) ? targets : [targets]
+  if (all.some(isFunction)) throw new LimitError('a transformation cannot change a function')
+  return targets
+}
+
+/** `$eval()`, whose expression may be part of a message: it is read as any other. */
+function evaluation(limits: EvaluationLimits, depth: number) {
+  return async function (this: Focus, source: string | undefined, focus: unknown) {
+    if (source === undefined) return undefined
+    if (source.length > longestEvaluated) throw new LimitError('an expression of $eval is too long')
+    if (depth >= deepestEvaluated) throw new LimitError('$eval within $eval is nested too deeply')
+    limits.step()
+    const {parsed, syntax} = await parse(source, limits, depth + 1).catch((error: unknown) => {
+      throw named(error, 'D3120')
+    })
+    for (const node of syntax.roots) node.value = rootName
+    try {
+      return await parsed.evaluate(focus ?? this.input, bindingsOf(this.environment, syntax))
+    } catch (error) {
+      throw named(error, 'D3121')
+    }
+  }
+}
+
+/** The variables of the expression that calls `$eval`, as far as they are used. */
+function bindingsOf(environment: Environment, {names}: Syntax): Record<string, unknown> {
+  const bindings: Record<string, unknown> = Object.create(null)
+  for (const name of names) {
+    const value = environment.lookup(name)
+    if (value !== undefined && name !== 'eval') bindings[name] = value
+  }
+  bindings[rootName] = environment.lookup(rootName) ?? environment.lookup('$')
+  return bindings
+}
+
+function named(error: unknown, code: string): unknown {
+  if (error instanceof Error || (error as {code?: string}).code === 'D1012') return error
+  return {code, value: (error as {message?: string}).message, error}
+}
+
+/** What JSONata says may contain a value of a message. */
+const longestReason = 500
+
+/** JSONata throws plain objects with a message and the offset behind the token where it stopped. */
+function fault(error: unknown, source: string, flag: string, what: string): BusError {
+  const {message, position} = error as {message?: string; position?: number}
+  const at = position === undefined ? undefined : Math.max(1, Math.min(position, source.length))
+  const where = at === undefined ? '' : ` at position ${at}`
+  return new BusError('usage', `${flag} ${JSON.stringify(source)} ${what}: ${reasonOf(error, message)}${where}`, {
+    cause: error,
+    data: {position: at},
+    try: [(error instanceof RefusedPart && error.hint) || `${flag} 'json.total > 100 and headers.Trace'`],
+  })
+}
+
+function reasonOf(error: unknown, message = String(error)): string {
+  // V8 throws a RangeError where the stack ends.
+  if (error instanceof RangeError && message.startsWith('Maximum call stack')) return 'it is nested too deeply'
+  return message.length > longestReason ? `${message.slice(0, longestReason)}…` : message
+}

@@ -1,0 +1,190 @@
+/** What an expression consists of, and the parts of it that are changed so that they stay within the limits. */
+
+/** A node of the syntax tree of JSONata. */
+export interface SyntaxNode {
+  type?: string
+  value?: unknown
+  position?: number
+  [name: string]: unknown
+}
+
+export interface Syntax {
+  /** The regular expressions. */
+  readonly regexes: readonly {readonly value: RegExp; readonly position: number | undefined}[]
+  /** Variables and functions, without `$`. */
+  readonly names: ReadonlySet<string>
+  /** Variables that stand for the root. */
+  readonly roots: readonly SyntaxNode[]
+  /** With `$eval`, which may use any name and any regular expression. */
+  readonly isOpen: boolean
+  /** With `|…|…|`, which changes values. */
+  readonly hasTransform: boolean
+  /** A result may contain the same value many times. */
+  readonly mayRepeat: boolean
+  /** It makes lists or objects of others. */
+  readonly makesValues: boolean
+  /** The signature of a function that cannot be told from its arguments in short time. */
+  readonly refusedSignature: {readonly definition: string; readonly position: number | undefined} | undefined
+}
+
+/** The functions of JSONata. */
+export const libraryNames: ReadonlySet<string> = new Set(
+  `sum count max min average string substring substringBefore substringAfter lowercase uppercase length trim pad match
+  contains replace split join formatNumber formatBase formatInteger parseInteger number floor ceil round abs sqrt power
+  random boolean not map zip filter single reduce sift keys lookup append exists spread merge reverse each error assert
+  type sort shuffle distinct base64encode base64decode encodeUrlComponent encodeUrl decodeUrlComponent decodeUrl eval
+  toMillis fromMillis clone now millis`.split(/\s+/),
+)
+
+/** Functions that are called in the place of operators; no expression can name them. */
+export const concatName = '\0concat'
+export const targetsName = '\0targets'
+/** The root of the expression that calls `$eval`. */
+export const rootName = '\0root'
+
+/** Parameters of a signature that may be left out or come several times: all ways to read the arguments are tried. */
+const mostOpenParameters = 8
+
+/** Looks at a syntax tree, and puts functions in the place of some operators. */
+export function prepareSyntax(ast: unknown): Syntax {
+  const regexes: {value: RegExp; position: number | undefined}[] = []
+  const names = new Set<string>()
+  const roots: SyntaxNode[] = []
+  let hasTransform = false
+  const repetition = new Repetition()
+  const mayRepeat = repetition.isIn(ast as SyntaxNode, {})
+  let refusedSignature: Syntax['refusedSignature']
+  const seen = new Set<object>([ast as object])
+  // A set is iterated in order of insertion, and what is added meanwhile comes last.
+  for (const found of seen) {
+    const node = found as SyntaxNode
+    if (node.value instanceof RegExp) regexes.push({value: node.value, position: node.position})
+    if (node.type === 'variable') names.add(String(node.value))
+    if (node.type === 'variable' && node.value === '$') roots.push(node)
+    if (node.type === 'transform') {
+      hasTransform = true
+      names.add('clone').add(targetsName)
+      node['pattern'] = call(targetsName, [node['pattern']], node.position)
+    }
+    if (node.type === 'lambda' && isOpenSignature(node)) {
+      refusedSignature ??= {definition: definitionOf(node) ?? '', position: node.position}
+    }
+    if (node.type === 'binary' && node.value === '&') concatenate(node)
+    for (const child of Object.values(node)) if (typeof child === 'object' && child !== null) seen.add(child)
+  }
+  return {
+    regexes,
+    names,
+    roots,
+    isOpen: names.has('eval'),
+    hasTransform,
+    mayRepeat,
+    makesValues: repetition.makesValues,
+    refusedSignature,
+  }
+}
+
+/** `a & b` becomes a call. */
+function concatenate(node: SyntaxNode): void {
+  const {lhs, rhs, position} = node
+  delete node['lhs']
+  delete node['rhs']
+  Object.assign(node, call(concatName, [lhs, rhs], position))
+}
+
+function call(name: string, given: readonly unknown[], position: number | undefined): SyntaxNode {
+  const procedure = {type: 'variable', value: name, position}
+  return {type: 'function', value: '(', position: position as number, arguments: given, procedure}
+}
+
+function definitionOf(node: SyntaxNode): string | undefined {
+  return (node['signature'] as {definition?: string} | undefined)?.definition
+}
+
+function isOpenSignature(node: SyntaxNode): boolean {
+  return (definitionOf(node)?.match(/[?+-]/g)?.length ?? 0) > mostOpenParameters
+}
+
+/** Parts of one list or object, within another as often as they may be. */
+const mostCopies = 64
+/** Nodes that give what they are given, or part of it, or a scalar. */
+const passing = new Set(
+  'path name binary string number value regex condition wildcard function filter sort operator block unary variable lambda'.split(
+    ' ',
+  ),
+)
+/** Functions that are given what an expression made before. */
+const repeating = new Set(['', '$', 'reduce', 'eval'])
+
+interface Scope {
+  /** Parameters of the innermost function. */
+  readonly parameters?: ReadonlySet<unknown>
+  /** The context is an item of what was made before, not what is around the function. */
+  readonly isItem?: boolean
+}
+
+/**
+ * Whether a value may come many times in a result: when the same one is looked up for each item of a list, or when
+ * something calls itself. Without this the weight of a result is bounded by the weight of the message.
+ */
+class Repetition {
+  /** There are lists or objects that are made of others. */
+  makesValues = false
+  #copies = 1
+
+  isIn(node: SyntaxNode, scope: Scope): boolean {
+    const {type, value} = node
+    if (type !== undefined && (!passing.has(type) || 'focus' in node || 'index' in node || 'ancestor' in node))
+      return true
+    if (type === 'variable' && this.#isRepeated(value, scope)) return true
+    if (type === 'function' && !this.#isOfLibrary(node['procedure'] as SyntaxNode)) return true
+    if (type === 'unary' || 'group' in node) this.#count(node)
+    if (this.#copies > mostCopies) return true
+    if (type === 'lambda') return this.#isInLambda(node)
+    if (type === 'path') return this.#isInPath(node, scope)
+    return this.#isInParts(node, scope)
+  }
+
+  #isRepeated(name: unknown, {parameters, isItem}: Scope): boolean {
+    if (name === '') return parameters !== undefined && !isItem
+    if (repeating.has(String(name))) return true
+    if (libraryNames.has(String(name))) return false
+    // For each item it would be the same value.
+    return isItem || parameters?.has(name) !== true
+  }
+
+  #isOfLibrary({type, value}: SyntaxNode): boolean {
+    return type === 'variable' && libraryNames.has(String(value))
+  }
+
+  #count(node: SyntaxNode): void {
+    const {expressions, lhs} = (node['group'] ?? node) as {expressions?: SyntaxNode[]; lhs?: unknown[]}
+    if (expressions?.every(({type}) => type === 'number' || type === 'string' || type === 'value')) return
+    this.makesValues ||= node['value'] !== '-'
+    this.#copies *= Math.max(1, (expressions ?? lhs ?? []).length)
+  }
+
+  #isInLambda(node: SyntaxNode): boolean {
+    const parameters = new Set((node['arguments'] as SyntaxNode[]).map(({value}) => value))
+    // The third parameter is the whole list.
+    return parameters.size > 2 || this.isIn(node['body'] as SyntaxNode, {parameters})
+  }
+
+  #isInPath(node: SyntaxNode, scope: Scope): boolean {
+    const [first, ...rest] = node['steps'] as SyntaxNode[]
+    const isOutside = scope.parameters !== undefined && !scope.isItem
+    if (isOutside && (first?.type === 'name' || first?.type === 'wildcard')) return true
+    const {steps: _, type: __, ...others} = node
+    const item = {...scope, isItem: true}
+    return this.#isInParts({first}, scope) || this.#isInParts({rest, others}, item)
+  }
+
+  /** A node that is no step, as the values of an object, is looked through too. */
+  #isInParts(node: object, scope: Scope): boolean {
+    return Object.entries(node).some(([name, part]) => {
+      if (typeof part !== 'object' || part === null || part instanceof RegExp || name === 'signature') return false
+      const inner = name === 'predicate' || name === 'stages' || name === 'terms' ? {...scope, isItem: true} : scope
+      return this.isIn(part as SyntaxNode, inner)
+    })
+  }
+}
