@@ -4,6 +4,7 @@ import type {Target} from './target.ts'
 export const targets: Readonly<Record<string, () => Promise<{readonly target: Target}>>> = {
   check: () => import('./targets/check.ts'),
   context: () => import('./targets/context.ts'),
+  'expression-limits': () => import('./targets/expression-limits.ts'),
   format: () => import('./targets/format.ts'),
   headers: () => import('./targets/headers.ts'),
   jetstream: () => import('./targets/jetstream.ts'),

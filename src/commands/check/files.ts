@@ -3,7 +3,7 @@ import {globSync, readdirSync, statSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import type {CheckFile} from '../../lib/checks/check.ts'
 import {loadFile} from '../../lib/checks/load.ts'
-import type {FileFault} from '../../lib/checks/yaml.ts'
+import {type FileFault, longestYaml} from '../../lib/checks/yaml.ts'
 import {fileError} from '../../lib/cli/io/input.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {readTrusted} from '../../lib/core/trusted-file.ts'
@@ -82,6 +82,10 @@ function exists(path: string): boolean {
 }
 
 function textOf(path: string): string {
+  const size = statSync(path, {throwIfNoEntry: false})?.size ?? 0
+  if (size > longestYaml) {
+    throw new BusError('usage', `the file "${path}" has ${size} bytes; a check file may have ${longestYaml}`)
+  }
   try {
     return readTrusted(path).toString()
   } catch (error) {

@@ -51,11 +51,14 @@ class Loader {
 
   async #checks(shapes: readonly CheckShape[], path: Path, part: Part): Promise<Check[]> {
     const checks: Check[] = []
+    const firsts = new Map<string, number>()
     for (const [at, shape] of shapes.entries()) {
       const check = await this.#check(shape, [...path, at], part)
       if (check !== undefined) checks.push(check)
-      const same = shapes.findIndex(({name}) => name !== undefined && name === shape.name)
-      if (same >= 0 && same < at) {
+      if (shape.name === undefined) continue
+      const same = firsts.get(shape.name)
+      if (same === undefined) firsts.set(shape.name, at)
+      else {
         const {line} = this.#source.at([...path, same])
         this.#fault(
           [...path, at, 'name'],

@@ -1,5 +1,5 @@
 /** YAML with positions: the value of a text, and the line and column of every part of it, from 1. */
-import {isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument} from 'yaml'
+import {type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument, visit} from 'yaml'
 
 export interface FilePosition {
   readonly line: number
@@ -22,10 +22,16 @@ export interface Located {
   readonly keyAt: (path: Path) => FilePosition
 }
 
+/** Size of a file in bytes; a longer one is not read. */
+export const longestYaml = 4 * 1024 * 1024
+
 export function parseYaml(text: string): Located {
   const lines = new LineCounter()
+  if (isTooLong(text)) return refused(tooLong)
   const document = parsed(text, lines)
-  if (document === undefined) return {value: undefined, faults: [tooDeep], at: () => tooDeep, keyAt: () => tooDeep}
+  if (document === undefined) return refused(tooDeep)
+  const {faults: repeated, hasManyAliases} = survey(document)
+  if (hasManyAliases) return refused(tooManyAliases)
   const place = (offset: number): FilePosition => {
     const {line, col} = lines.linePos(offset)
     return {line: Math.max(1, line), column: Math.max(1, col)}
@@ -34,6 +40,7 @@ export function parseYaml(text: string): Located {
     ...place(offset),
     sentence: sentenceOf(message),
   }))
+  faults.push(...repeated.map((offset) => ({...place(offset), sentence: 'map keys must be unique'})))
   const resolved = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node)
   const nodeAt = (path: Path): unknown => {
     let node: unknown = document.contents
@@ -62,12 +69,62 @@ export function parseYaml(text: string): Located {
 
 const deepest = 100
 const tooDeep: FileFault = {line: 1, column: 1, sentence: `it is nested more than ${deepest} levels deep`}
+/** Keys, values and marks, each with the spaces around them: parsing takes about 2 µs for each. */
+const mostTokens = 500_000
+const tooLong: FileFault = {
+  line: 1,
+  column: 1,
+  sentence: `it is too long: more than ${longestYaml / 1024 / 1024} MiB or ${mostTokens} tokens`,
+}
+/** The parser looks for the anchor of each alias among all nodes. */
+const mostAliasNodes = 5_000_000
+const tooManyAliases: FileFault = {line: 1, column: 1, sentence: 'it has too many aliases for its length'}
+
+function refused(fault: FileFault): Located {
+  return {value: undefined, faults: [fault], at: () => fault, keyAt: () => fault}
+}
+
+function isTooLong(text: string): boolean {
+  if (text.length > longestYaml) return true
+  // A token has at least one character.
+  if (text.length <= mostTokens) return false
+  let tokens = 0
+  for (const _ of new Lexer().lex(text)) if (++tokens > mostTokens) return true
+  return false
+}
+
+/** The offsets of keys that their map has already, and whether the aliases take too long. */
+function survey(document: Document): {readonly faults: readonly number[]; readonly hasManyAliases: boolean} {
+  const faults: number[] = []
+  let nodes = 0
+  let aliases = 0
+  visit(document, {
+    Node: (_key, node) => {
+      nodes++
+      if (isAlias(node)) aliases++
+      if (isMap(node)) faults.push(...repeatedKeys(node.items))
+    },
+  })
+  return {faults, hasManyAliases: aliases * nodes > mostAliasNodes}
+}
+
+function repeatedKeys(pairs: readonly {readonly key: unknown}[]): number[] {
+  const seen = new Set<unknown>()
+  return pairs.flatMap(({key}) => {
+    if (!isScalar(key) || key.value === '<<') return []
+    if (seen.has(key.value)) return [offsetOf(key)]
+    seen.add(key.value)
+    return []
+  })
+}
 
 /** Undefined if the text is nested so deeply that the parser gives up. */
 function parsed(text: string, lineCounter: LineCounter) {
   try {
     // With logLevel error the parser emits no process warnings, which would contain raw text of the file.
-    return parseDocument(text, {lineCounter, prettyErrors: false, merge: true, logLevel: 'error'})
+    // Its own search for repeated keys takes the square of their number.
+    const options = {lineCounter, prettyErrors: false, merge: true, logLevel: 'error', uniqueKeys: false} as const
+    return parseDocument(text, options)
   } catch (error) {
     if (error instanceof RangeError) return undefined
     throw error

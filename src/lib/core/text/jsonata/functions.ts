@@ -556,7 +556,7 @@ function kindOf(component: string, presentation: string): PartKind {
   if ('Zz'.includes(component)) return 'zone'
   if (component === 'f') return 'fraction'
   if (/^[wW]/.test(presentation)) return 'words'
-  const isName = presentation === '' ? 'FPCE'.includes(component) : /^[nNaAiI]/.test(presentation)
+  const isName = presentation === '' ? /[FP]|[CE]/.test(component) : /^[nNaAiI]/.test(presentation)
   return isName ? 'letters' : 'digits'
 }
 

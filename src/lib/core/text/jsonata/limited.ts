@@ -53,7 +53,7 @@ export async function compileLimited(source: string, flag: string): Promise<(con
 }
 
 /** Reads an expression. Throws what JSONata throws, and a `RefusedPart`. */
-export async function parseLimited(source: string): Promise<(context: object) => Promise<unknown>> {
+async function parseLimited(source: string): Promise<(context: object) => Promise<unknown>> {
   const limits = new EvaluationLimits()
   const {parsed, syntax} = await parse(source, limits, 0)
   let turn: Promise<unknown> = Promise.resolve()

@@ -1,6 +1,9 @@
+import {readFile} from 'node:fs/promises'
+import {createRequire} from 'node:module'
 import jsonata from 'jsonata'
 import {describe, expect, test} from 'vitest'
 import {Message} from '../../../../../src/lib/core/message.ts'
+import {libraryNames} from '../../../../../src/lib/core/text/jsonata/syntax.ts'
 import {compileJsonata, contextOf} from '../../../../../src/lib/core/text/jsonata.ts'
 
 const numbers = JSON.stringify(Array.from({length: 50_000}, (_, at) => (at * 7919) % 50_000))
@@ -247,4 +250,13 @@ describe('an expression', () => {
     await evaluate('($ ~> |$sum|{"implementation": $count}|)').catch(() => undefined)
     expect(await evaluate('$sum([1, 2, 3])')).toBe(6)
   })
+})
+
+test('The list of functions has all functions of JSONata', async () => {
+  const source = await readFile(createRequire(import.meta.url).resolve('jsonata'), 'utf8')
+  const bound = [...source.matchAll(/(?:staticFrame|environment)\.bind\('(\w+)', defineFunction/g)].map(
+    ([, name]) => name,
+  )
+  expect(bound.length).toBeGreaterThan(60)
+  expect([...libraryNames].sort()).toEqual(bound.sort())
 })
