@@ -65,7 +65,7 @@ async function fill(url: string): Promise<void> {
 }
 
 async function serve(url: string): Promise<{url: string; pid: number; stop(): Promise<void>}> {
-  const args = [bus, '-b', url, 'events', 'serve', '--ws', '127.0.0.1:0']
+  const args = [bus, '-b', url, 'events', 'serve', '--ws', '127.0.0.1:0', '--allow-anonymous']
   const child = spawn(process.execPath, args, {stdio: ['ignore', 'ignore', 'pipe']})
   const ended = new Promise((resolve) => child.on('close', resolve))
   const address = await new Promise<string>((resolve) => {

@@ -148,6 +148,8 @@ async function freePort(): Promise<number> {
 
 /** Text that is never the same twice, or differs between machines. */
 const masks: readonly (readonly [pattern: RegExp, text: string])[] = [
+  [/token: [\w-]{32}/g, 'token: TOKEN'],
+  [/gateways\/\d+\.token/g, 'gateways/PORT.token'],
   [/\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)/g, 'TIME'],
   [/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b/g, 'TIME'],
   [/\b\d\d:\d\d:\d\d(\.\d+)?\b/g, 'TIME'],

@@ -55,7 +55,7 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
     expect(added.code, added.stderr).toBe(0)
     const acknowledged: string[] = []
     for (let round = 0; round <= rounds; round++) {
-      await using gateway = start(['events', 'serve', '--ws', '127.0.0.1:0', '-b', url])
+      await using gateway = start(['events', 'serve', '--ws', '127.0.0.1:0', '--allow-anonymous', '-b', url])
       const address = (await gateway.stderrLine('listening on ')).slice('listening on '.length)
       await using socket = await acknowledging(address, acknowledged)
       await until(() => socket.frames.length > 0 || new Set(acknowledged).size === seqs.length)

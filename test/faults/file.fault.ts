@@ -131,7 +131,7 @@ describe.each(['deleted', 'replaced'] as const)('a bus file that is %s while it 
       ['sub', 's.>', '--durable', 'c', '-b', path],
       ['serve', 'echo', '--echo', '-b', path],
       ['consumer', 'replay', 'S', '--follow', '-b', path],
-      ['events', 'serve', '--ws', '127.0.0.1:0', '-b', path],
+      ['events', 'serve', '--ws', '127.0.0.1:0', '--allow-anonymous', '-b', path],
     ].map((args) => startCommand(process.execPath, [program, ...args]))
     const publisher = start('store', path, 's.a')
     await publisher.atLeast(100)

@@ -121,7 +121,7 @@ describe('a client of the gateway', () => {
     await using transport = await open(server.url())
     await transport.streams.add({name: 'G', subjects: ['g.>']})
     await using all = await transport.subscribe('evil')
-    await using gateway = start(['events', 'serve', '--ws', '127.0.0.1:0', ...at])
+    await using gateway = start(['events', 'serve', '--ws', '127.0.0.1:0', '--allow-anonymous', ...at])
     const url = (await gateway.stderrLine('listening on ')).split(' ').at(-1) ?? ''
     await using client = await Socket.open(url)
     client.say({type: 'start', ...(wish as object)})

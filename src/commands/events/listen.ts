@@ -10,6 +10,7 @@ import {chooseView} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {connectEvents, type Delivered, messageOf} from '../../lib/protocols/event-delivery/client.ts'
 import type {EventFilter} from '../../lib/protocols/event-delivery/filter.ts'
+import {findToken} from './gateway-token.ts'
 import {filterOf, optionsOf, subscriptionFlags} from './subscriptions.ts'
 
 export default class EventsListen extends BusCommand {
@@ -40,7 +41,10 @@ export default class EventsListen extends BusCommand {
     }),
     nak: variant(consumerFlags.nak, {exclusive: ['step']}),
     step: consumerFlags.step,
-    token: variant(gatewayToken, {description: 'bearer token for the gateway; safer in BUS_EVENTS_TOKEN'}),
+    token: variant(gatewayToken, {
+      description:
+        'bearer token for the gateway; safer in BUS_EVENTS_TOKEN (default: that of a gateway of this user on this machine)',
+    }),
     count: pacingFlags.count,
     raw: viewFlags.raw,
     format: viewFlags.format,
@@ -48,10 +52,10 @@ export default class EventsListen extends BusCommand {
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(EventsListen)
-    const {token = process.env['BUS_EVENTS_TOKEN'], timeout: timeoutMs} = flags
     if (flags.step && !(isTerminal(0) && isTerminal(2))) throw new BusError('usage', '--step needs a terminal')
     const action = startAction(flags, filterOf(flags), optionsOf(flags))
     const url = args.url ?? 'ws://127.0.0.1:5599'
+    const {token = process.env['BUS_EVENTS_TOKEN'] ?? findToken(url, process.env), timeout: timeoutMs} = flags
     await using client = await connectEvents(url, {token, timeoutMs, signal: this.stop})
     if (action !== undefined) client.start(action)
     this.say(`listening to ${url.replace(/[?#].*$/, '')}`)

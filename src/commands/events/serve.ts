@@ -6,12 +6,13 @@ import {answerFlags} from '../../lib/cli/flags/answer.ts'
 import {gatewayToken} from '../../lib/cli/flags/events.ts'
 import {count, duration, size, text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {EventManager} from '../../lib/protocols/event-delivery/manager.ts'
+import {keepToken, makeToken} from './gateway-token.ts'
 import {type GatewayFlags, localPlugins, socketsConfig} from './serve-plan.ts'
 
 export default class EventsServe extends BusCommand {
   static override summary = 'deliver events to applications over WebSocket, to webhooks and to programs'
   static override description = [
-    'Applications start durable subscriptions, which bus events add creates, or ephemeral ones, and acknowledge or reject each event; docs/delivery.md describes the protocol. By default it listens on 127.0.0.1:5599; an address that other machines can reach needs --token or --allow-anonymous.',
+    'Applications start durable subscriptions, which bus events add creates, or ephemeral ones, and acknowledge or reject each event; docs/delivery.md describes the protocol. By default it listens on 127.0.0.1:5599, and clients must present a token. Without --token it makes one, prints it, and keeps it where bus events listen of the same user finds it; an address that other machines can reach needs --token or --allow-anonymous.',
     'Several gateways on one bus share the subscriptions. Each is delivered by one gateway, and another takes over if that one stops.',
     'With --exec the program after -- runs for each event of subscriptions with transport exec. It gets the payload on stdin and the rest in its environment; exit code 0 acknowledges.',
   ].join('\n\n')
@@ -42,13 +43,16 @@ export default class EventsServe extends BusCommand {
   }
 
   async run(): Promise<void> {
-    const {flags: given} = await this.parse(EventsServe)
-    const flags: GatewayFlags = {...given, timeoutMs: given.timeout}
+    const {flags: parsed} = await this.parse(EventsServe)
+    const flags: GatewayFlags = {...parsed, timeoutMs: parsed.timeout}
     const {token = process.env['BUS_EVENTS_TOKEN']} = flags
     const warn = (line: string) => this.say(line)
-    const config = socketsConfig({...flags, token}, warn)
+    const given = socketsConfig({...flags, token}, warn)
+    const made = given === undefined || token !== undefined || flags['allow-anonymous'] ? undefined : makeToken()
+    const config = made === undefined ? given : {...given, admission: {origins: [], ...given?.admission, token: made}}
     if (flags.exec) checkProgram(this.program, process.env['PATH'] ?? '')
     staySmall()
+    using keeping = new DisposableStack()
     await using bus = await this.openBus({stream: true, writes: true})
     await using manager = await EventManager.start(bus, {
       ...{warn, maxInFlight: flags['max-in-flight']},
@@ -60,7 +64,15 @@ export default class EventsServe extends BusCommand {
       const plugin = websockets()
       await manager.use(plugin, config)
       this.say(`listening on ${plugin.url}`)
+      if (made !== undefined) keeping.use(this.#keep(made, plugin.url))
     } else this.say('delivering')
     if (!this.stop.aborted) await Promise.race([once(this.stop, 'abort'), manager.ended])
+  }
+
+  /** Clients that cannot read the file need the token as well. */
+  #keep(token: string, url: string): Disposable {
+    const kept = keepToken(token, url, process.env)
+    this.say(`token: ${token} (until it ends; also in ${kept.path}, where bus events listen finds it)`)
+    return kept
   }
 }

@@ -1,10 +1,11 @@
 import {spawn} from 'node:child_process'
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {createServer} from 'node:http'
 import type {AddressInfo} from 'node:net'
 import {tmpdir} from 'node:os'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 import {describe, expect, onTestFinished, test} from 'vitest'
+import {WebSocket} from 'ws'
 import type {Transport} from '../../../src/lib/transport/contract.ts'
 import {open} from '../../../src/lib/transport/open.ts'
 import {onBothBuses, type StoredScene} from '../../both-buses.ts'
@@ -20,7 +21,7 @@ async function orders({streams}: Transport, from: number, to: number): Promise<n
   return seqs.sort((a, b) => a - b)
 }
 
-const serveArgs = ['events', 'serve', '--ws', '127.0.0.1:0']
+const serveArgs = ['events', 'serve', '--ws', '127.0.0.1:0', '--allow-anonymous']
 
 async function urlOf(gateway: Running): Promise<string> {
   return (await gateway.stderrLine('listening on ')).slice('listening on '.length)
@@ -280,6 +281,76 @@ onBothBuses((newScene) => {
   })
 })
 
+describe('a gateway without --token', () => {
+  test('makes one, prints it, and keeps it for its user until it ends', async () => {
+    await using scene = await gatewayScene()
+    const {gateway, url, home} = scene
+    const [, token = '', path = ''] = /^token: (\S+) .* in (\S+), where/.exec(await gateway.stderrLine('token: ')) ?? []
+    expect(token.length).toBeGreaterThanOrEqual(32)
+    expect(path).toBe(join(home, `.local/state/busline/gateways/${new URL(url).port}.token`))
+    expect(readFileSync(path, 'utf8')).toBe(`${token}\n`)
+    for (const [file, mode] of [
+      [path, 0o600],
+      [dirname(path), 0o700],
+    ] as const)
+      expect(statSync(file).mode & 0o777).toBe(mode)
+    await expect(Socket.open(url)).rejects.toThrow('status 401')
+    await using socket = await Socket.open(url, {Authorization: `Bearer ${token}`})
+    socket.say({type: 'start', namespace: 'ORDERS', ephemeral: true, options: {firstEvent: 'oldest'}})
+    await socket.got(1)
+    gateway.interrupt()
+    expect((await gateway.ended).code).toBe(0)
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test('lets in events listen of its user, and no other user', async () => {
+    await using scene = await gatewayScene()
+    const {url, home} = scene
+    const listen = ['events', 'listen', url, '--namespace', 'ORDERS', '--first-event', 'oldest', '-n', '1', '--raw']
+    expect(await bus(listen, {env: {HOME: home}})).toMatchObject({code: 0, stdout: 'x\n'})
+    expect(await bus(listen, {env: {HOME: join(home, 'other')}})).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('answered 401'),
+    })
+    expect(await bus([...listen, '--token', 'wrong'], {env: {HOME: home}})).toMatchObject({code: 4})
+  })
+
+  test('lets in pages that offer the token as a subprotocol', async () => {
+    await using scene = await gatewayScene('--allow-origin', 'https://app.example')
+    const {gateway, url} = scene
+    const [, token = ''] = /^token: (\S+)/.exec(await gateway.stderrLine('token: ')) ?? []
+    const opening = async (protocols: string[], origin: string) => {
+      const socket = new WebSocket(url, protocols, {origin})
+      const {promise, resolve} = Promise.withResolvers<string>()
+      socket.once('open', () => resolve(socket.protocol))
+      socket.once('error', ({message}) => resolve(message))
+      const outcome = await promise
+      socket.terminate()
+      return outcome
+    }
+    expect(await opening(['bus-events', `bearer.${token}`], 'https://app.example')).toBe('bus-events')
+    expect(await opening(['bus-events', 'bearer.wrong'], 'https://app.example')).toContain('401')
+    expect(await opening(['bus-events'], 'https://app.example')).toContain('401')
+    expect(await opening(['bus-events', `bearer.${token}`], 'https://evil.example')).toContain('403')
+  })
+})
+
+/** A gateway of its own home folder, without --token, on a bus with one event. */
+async function gatewayScene(...flags: string[]) {
+  const home = mkdtempSync(join(tmpdir(), 'bus-gateway-'))
+  const env = {HOME: home, BUS_URL: join(home, 'bus.db')}
+  await bus(['stream', 'add', 'ORDERS', 'orders.>'], {env})
+  await bus(['pub', 'orders.a', 'x', '--ack'], {env})
+  const gateway = start(['events', 'serve', '--ws', '127.0.0.1:0', ...flags], {env})
+  return {
+    ...{gateway, home, url: await urlOf(gateway)},
+    async [Symbol.asyncDispose]() {
+      await gateway[Symbol.asyncDispose]()
+      rmSync(home, {recursive: true, force: true})
+    },
+  }
+}
+
 describe('a gateway', () => {
   test('serves other machines only with a token or with --allow-anonymous', async () => {
     const refused = await bus(['events', 'serve', '--ws', '0.0.0.0:0'])
@@ -371,7 +442,11 @@ test('the example of docs/delivery.md runs unchanged', async () => {
   await using gateway = startLine(lines[2] ?? '', {env})
   const app = join(folder, 'app.mjs')
   writeFileSync(app, block('js').replace('ws://127.0.0.1:5599', await urlOf(gateway)))
-  const child = spawn(process.execPath, [app], {stdio: ['ignore', 'pipe', 'inherit']})
+  const [, token = ''] = /^token: (\S+)/.exec(await gateway.stderrLine('token: ')) ?? []
+  const child = spawn(process.execPath, [app], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {...process.env, BUS_EVENTS_TOKEN: token},
+  })
   onTestFinished(() => void child.kill('SIGKILL'))
   let shown = ''
   child.stdout.on('data', (chunk) => {

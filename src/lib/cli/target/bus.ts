@@ -1,13 +1,12 @@
 /** Which bus to use, and why. The first one that is set is used; the README lists the order. */
 import {mkdirSync} from 'node:fs'
-import {homedir} from 'node:os'
 import {dirname, join} from 'node:path'
 import {BusError} from '../../core/errors.ts'
 import {readTrusted} from '../../core/trusted-file.ts'
 import {fileIn, isServer} from '../../transport/schemes.ts'
 import {withScheme} from '../../transport/server-urls.ts'
 import type {ServerFlags} from './server.ts'
-import {configFolder, type FoundBus} from './urls.ts'
+import {configFolder, type FoundBus, stateFolder} from './urls.ts'
 
 export interface ChosenBus {
   /** Absent if the context has it. */
@@ -94,8 +93,7 @@ export function usedContext(env: Env): string | undefined {
 const perUser = 'your own bus file'
 
 function perUserFile(env: Env): string {
-  const state = env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state')
-  return join(state, 'busline', 'bus.db')
+  return join(stateFolder(env), 'bus.db')
 }
 
 const serverFlags: readonly (keyof ServerFlags)[] = [

@@ -14,6 +14,11 @@ export interface FoundBus {
   readonly timeoutMs?: number | undefined
 }
 
+/** The folder of what busline itself keeps: the bus file of the user, and tokens of gateways. */
+export function stateFolder(env: NodeJS.ProcessEnv): string {
+  return join(env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state'), 'busline')
+}
+
 /** The folder of contexts: `busline` for ours, `nats` for those of the NATS CLI. */
 export function configFolder(env: NodeJS.ProcessEnv): string {
   return env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config')

@@ -44,12 +44,26 @@ export function checkExposure({host}: Address, token: string | undefined, anonym
 
 /** The HTTP status to refuse a request with; undefined to accept it. */
 export function refusalOf(headers: IncomingHttpHeaders, {token, origins}: Admission): 401 | 403 | undefined {
-  const {origin, authorization = ''} = headers
+  const {origin, authorization = '', 'sec-websocket-protocol': offered = ''} = headers
   // Only browsers send this header, and they let any page connect to any address, so the server has to check.
   if (origin !== undefined && !origins.includes('*') && !origins.includes(origin)) return 403
   if (token === undefined) return undefined
-  const [, given] = /^Bearer +(.+)$/i.exec(authorization) ?? []
+  const [, given = subprotocolToken(offered)] = /^Bearer +(.+)$/i.exec(authorization) ?? []
   return given !== undefined && isSame(given.trim(), token) ? undefined : 401
+}
+
+const tokenPrefix = 'bearer.'
+
+/** The subprotocol to agree on: the first one offered that is not the token; false for none. */
+export function chosenSubprotocol(offered: Iterable<string>): string | false {
+  for (const protocol of offered) if (!protocol.startsWith(tokenPrefix)) return protocol
+  return false
+}
+
+/** Scripts in browsers cannot set headers, but offer subprotocols: `bus-events, bearer.TOKEN`. */
+function subprotocolToken(offered: string): string | undefined {
+  const found = offered.split(/\s*,\s*/).find((protocol) => protocol.startsWith(tokenPrefix))
+  return found?.slice(tokenPrefix.length)
 }
 
 /** Compares in constant time, whatever the difference and the length. */
@@ -58,7 +72,8 @@ function isSame(given: string, wanted: string): boolean {
   return timingSafeEqual(digest(given), digest(wanted))
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine reaches the host. */
+export function isLoopback(host: string): boolean {
   if (host === 'localhost' || host === '::1') return true
   return isIP(host) === 4 && host.startsWith('127.')
 }

@@ -4,7 +4,7 @@ import type {AddressInfo, Socket} from 'node:net'
 import type {WebSocket, WebSocketServer} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {Interval} from '../../core/time/timer.ts'
-import {type Address, type Admission, refusalOf} from './admission.ts'
+import {type Address, type Admission, chosenSubprotocol, refusalOf} from './admission.ts'
 import {limitLog} from './log-limit.ts'
 import type {Callbacks, EventPlugin} from './plugin.ts'
 import {Connection, websocketOptions} from './websocket-connection.ts'
@@ -68,7 +68,12 @@ class WebSocketsPlugin implements WebSockets {
   async init(given: WebSocketsConfig, callbacks: Callbacks): Promise<void> {
     const config = {...given, warn: limitLog(given.warn)}
     const {WebSocketServer: Sockets} = await import('ws')
-    const sockets = new Sockets({noServer: true, maxPayload: config.maxFrame, perMessageDeflate: false})
+    const sockets = new Sockets({
+      noServer: true,
+      maxPayload: config.maxFrame,
+      perMessageDeflate: false,
+      handleProtocols: chosenSubprotocol,
+    })
     const timeouts = {headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1000}
     const server = createServer(timeouts, (_request, response) => {
       response

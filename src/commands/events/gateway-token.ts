@@ -1,0 +1,54 @@
+/**
+ * The token of a gateway that was given none. It is new with each start, and kept in a file that only its user can read,
+ * where `events listen` finds it by the port: a program that listens there later cannot do anything with it.
+ */
+import {randomBytes} from 'node:crypto'
+import {mkdirSync, rmSync} from 'node:fs'
+import {dirname, join} from 'node:path'
+import {fileError} from '../../lib/cli/io/input.ts'
+import {stateFolder} from '../../lib/cli/target/urls.ts'
+import {readTrusted, replaceFile} from '../../lib/core/trusted-file.ts'
+import {isLoopback} from '../../lib/protocols/event-delivery/admission.ts'
+
+type Env = NodeJS.ProcessEnv
+
+export function makeToken(): string {
+  return randomBytes(24).toString('base64url')
+}
+
+/** Keeps the token of the gateway at this URL until it is disposed of. Fails with `denied`. */
+export function keepToken(token: string, url: string, env: Env): Disposable & {readonly path: string} {
+  const path = tokenFile(url, env)
+  try {
+    mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+    replaceFile(path, `${token}\n`)
+  } catch (error) {
+    throw fileError(error, 'write', path)
+  }
+  return {
+    path,
+    [Symbol.dispose]() {
+      if (readToken(path) === token) rmSync(path, {force: true})
+    },
+  }
+}
+
+/** The token of a gateway of this user on this machine; undefined if none was kept. Fails with `denied` for another user's file. */
+export function findToken(url: string, env: Env): string | undefined {
+  const host = URL.parse(url)?.hostname.replace(/^\[|\]$/g, '')
+  return host !== undefined && isLoopback(host) ? readToken(tokenFile(url, env)) : undefined
+}
+
+function readToken(path: string): string | undefined {
+  try {
+    return readTrusted(path).toString().trim() || undefined
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw fileError(error, 'read', path)
+  }
+}
+
+function tokenFile(url: string, env: Env): string {
+  const {port, protocol} = new URL(url)
+  return join(stateFolder(env), 'gateways', `${port || (protocol === 'wss:' ? 443 : 80)}.token`)
+}
