@@ -53,6 +53,7 @@ export abstract class BusCommand<Result = void> extends Command {
   readonly #stop = new AbortController()
   #signals: Disposable | undefined
   #output: Output | undefined
+  #lockTimeoutMs: number | undefined
   #globals: Globals = {quiet: false, 'no-color': false, 'read-only': false}
 
   /** Runs this command with the words after its name. Reports failures and sets the exit code. */
@@ -94,6 +95,7 @@ export abstract class BusCommand<Result = void> extends Command {
       notify: ({text}) => this.say(text),
       ...(other === undefined && this.#globals['read-only'] && {readOnly: true}),
       ...(!stream && {maxReconnects: 0}),
+      lockTimeoutMs: this.#lockTimeoutMs,
       ...server,
       ...options,
     })
@@ -144,6 +146,7 @@ export abstract class BusCommand<Result = void> extends Command {
       this.#globals = globalsOf(parsed.flags, flags)
       // Hides the arguments from `ps`.
       if (hasSecret(parsed.flags, parsed.args)) process.title = this.#name
+      this.#lockTimeoutMs = lockTimeoutOf(parsed)
       const timeout = parsed.metadata.flags['timeout']?.setFromDefault ? await this.#timeoutOfContext() : undefined
       return timeout === undefined ? parsed : {...parsed, flags: {...parsed.flags, timeout}}
     } catch (error) {
@@ -205,6 +208,17 @@ export abstract class BusCommand<Result = void> extends Command {
   protected override toErrorJson(error: unknown): object {
     return errorJson(error)
   }
+}
+
+/**
+ * The shorter of `--timeout` and `--for`, if given. A little longer than `--timeout`: an acknowledgement or a reply that is
+ * late has an error of its own.
+ */
+function lockTimeoutOf({flags, metadata}: ParserOutput<Values, Values, Values>): number | undefined {
+  const timeout = metadata.flags['timeout']?.setFromDefault ? undefined : flags['timeout']
+  const given = [typeof timeout === 'number' ? timeout + 200 : undefined, flags['for']]
+  const limits = given.filter((ms) => typeof ms === 'number')
+  return limits.length === 0 ? undefined : Math.min(...limits)
 }
 
 async function closeUnlessWritable(bus: Transport): Promise<void> {

@@ -14,6 +14,11 @@ const mostBytes = 16 * 1024 * 1024
 /** A message that failed in one of these ways may have been stored. */
 const unknownKinds: ReadonlySet<FailureKind> = new Set(['timeout', 'connect', 'interrupted'])
 
+/** Whether a message that failed so may have been stored. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof BusError && unknownKinds.has(error.kind) && error.data?.['written'] !== false
+}
+
 interface Failed {
   readonly index: number
   readonly error: unknown
@@ -76,7 +81,7 @@ export class AcknowledgedSink implements PublishTarget {
   }
 
   #onRefused(index: number, error: unknown): void {
-    if (!(error instanceof BusError && unknownKinds.has(error.kind))) this.#known.set(index, false)
+    if (!isUnknown(error)) this.#known.set(index, false)
     this.#failed ??= {index, error}
   }
 

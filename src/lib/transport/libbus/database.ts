@@ -7,7 +7,7 @@ import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {checkDatabaseFiles} from '../sqlite/database-files.ts'
-import {applicationId, type Db, databaseError, whenFree} from '../sqlite/db.ts'
+import {applicationId, type Db, databaseError, type Patience, whenFree} from '../sqlite/db.ts'
 import type {LibbusAddress} from './address.ts'
 
 const schema = `
@@ -39,9 +39,9 @@ const columns: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Opens the database. Fails with `notFound` if it or one of the tables does not exist and is not to be created; otherwise with
- * `connect` or `denied`, also if other processes hold the lock for ten seconds.
+ * `connect` or `denied`, also if other processes hold the lock until `patience` is over.
  */
-export async function openDatabase({path, create}: LibbusAddress): Promise<Db> {
+export async function openDatabase({path, create}: LibbusAddress, patience: Patience): Promise<Db> {
   const what = nameOf(path)
   let db: Db
   try {
@@ -52,8 +52,8 @@ export async function openDatabase({path, create}: LibbusAddress): Promise<Db> {
     throw missingFile(path, error)
   }
   try {
-    if (create) await whenFree(what, () => makeTables(db, path))
-    await whenFree(what, () => checkTables(db, path))
+    if (create) await whenFree(what, patience, () => makeTables(db, path))
+    await whenFree(what, patience, () => checkTables(db, path))
     db.exec('PRAGMA trusted_schema = OFF')
     return db
   } catch (error) {

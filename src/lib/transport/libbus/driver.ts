@@ -17,7 +17,7 @@ import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing} from '../shared/outgoing.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
-import {busy, type Db, isBusy, Lock, unsentError, whenFree} from '../sqlite/db.ts'
+import {busy, type Db, isBusy, Lock, Patience, unsentError, whenFree} from '../sqlite/db.ts'
 import {type LibbusAddress, parseLibbusUrl} from './address.ts'
 import {startCleaning} from './cleaner.ts'
 import {libbusError, nameOf, openDatabase} from './database.ts'
@@ -36,10 +36,11 @@ const maxPayload = 64 * 1024 * 1024
  */
 export async function openLibbus(url: string, options: OpenOptions = {}): Promise<Transport> {
   const address = parseLibbusUrl(url)
-  const db = await openDatabase(address)
+  const patience = new Patience(options)
+  const db = await openDatabase(address, patience)
   try {
     // Preparing a statement reads the tables.
-    return await whenFree(nameOf(address.path), () => new Libbus(address, db, options))
+    return await whenFree(nameOf(address.path), patience, () => new Libbus(address, db, options))
   } catch (error) {
     db.close()
     throw libbusError(address.path, error)
@@ -73,6 +74,7 @@ class Libbus implements Transport {
   readonly #db: Db
   readonly #options: OpenOptions
   readonly #lock: Lock
+  readonly #patience: Patience
   readonly #writes: WriteQueue
   readonly #events: Events
   readonly #requested: Requested
@@ -93,7 +95,8 @@ class Libbus implements Transport {
     this.#path = path
     this.#db = db
     this.#options = options
-    this.#lock = new Lock(db, nameOf(path))
+    this.#patience = new Patience(options)
+    this.#lock = new Lock(db, nameOf(path), {patience: this.#patience})
     this.#events = new Events(db)
     this.#requested = new Requested(db)
     this.#addEvent = db.prepare<[string, Uint8Array]>('INSERT INTO bus_events (subject, data) VALUES (?, ?)')
@@ -113,8 +116,14 @@ class Libbus implements Transport {
       over: (reply) => this.#forget(reply.slice(replyPrefix.length)),
     })
     const failed = (error: unknown) => this.#fail(error)
-    this.#eventPoll = new Poll({db, everyMs: eventsMs, failed, look: () => wake(this.#subscribers)})
-    this.#requestPoll = new Poll({db, everyMs: requestsMs, failed, look: () => this.#lookForRequests()})
+    this.#eventPoll = new Poll({db, lock: this.#lock, everyMs: eventsMs, failed, look: () => wake(this.#subscribers)})
+    this.#requestPoll = new Poll({
+      db,
+      lock: this.#lock,
+      everyMs: requestsMs,
+      failed,
+      look: () => this.#lookForRequests(),
+    })
     this.#cleaning = startCleaning(db, this.#lock, (error) => {
       const text = `cannot remove old rows: ${(libbusError(path, error) as Error).message}`
       options.notify?.({kind: 'error', text})
@@ -147,7 +156,7 @@ class Libbus implements Transport {
     }
     if (options.signal?.aborted) throw interruptedError()
     try {
-      return await whenFree(nameOf(this.#path), () =>
+      return await whenFree(nameOf(this.#path), this.#patience, () =>
         isServer ? this.#serve(subjects, options) : this.#follow(subjects, options),
       )
     } catch (error) {
@@ -169,7 +178,8 @@ class Libbus implements Transport {
   async facts(): Promise<Facts> {
     this.#check()
     await this.#writes.flush()
-    const value = (sql: string) => whenFree(nameOf(this.#path), () => this.#db.prepare(sql).pluck().get())
+    const value = (sql: string) =>
+      whenFree(nameOf(this.#path), this.#patience, () => this.#db.prepare(sql).pluck().get())
     try {
       return {
         software: 'SQLite',
@@ -231,7 +241,7 @@ class Libbus implements Transport {
     const write = this.#asked.get(id)
     if (write === undefined || !this.#writes.withdraw(write)) return undefined
     this.#asked.delete(id)
-    return unsentError(nameOf(this.#path), timeoutMs)
+    return unsentError('the request was not sent', nameOf(this.#path), timeoutMs)
   }
 
   #forget(id: string): void {

@@ -1,7 +1,8 @@
-import {type Db, isBusy, patienceMs} from '../sqlite/db.ts'
+import {type Db, isBusy, type Lock} from '../sqlite/db.ts'
 
 export interface PollOptions {
   readonly db: Db
+  readonly lock: Lock
   readonly everyMs: number
   /** Checks for changes. */
   readonly look: () => void
@@ -53,7 +54,7 @@ export class Poll {
     } catch (error) {
       this.#seen = undefined
       this.#busySince ??= performance.now()
-      if (!isBusy(error) || performance.now() - this.#busySince > patienceMs) this.#options.failed(error)
+      if (!isBusy(error) || this.#options.lock.isTooLate(this.#busySince)) this.#options.failed(error)
     }
   }
 }

@@ -1,4 +1,4 @@
-import {busy, type Lock, patienceMs} from '../sqlite/db.ts'
+import {busy, type Lock} from '../sqlite/db.ts'
 
 export interface WriteQueueOptions {
   readonly lock: Lock
@@ -76,9 +76,9 @@ export class WriteQueue {
 
   /** A batch that cannot be committed for too long is given up, with those after it. */
   #checkPatience(): void {
-    const now = performance.now()
-    this.#busySince ??= now
-    if (now - this.#busySince > patienceMs) this.#fail(this.#options.lock.lockedError(), this.#waiting.length)
+    this.#busySince ??= performance.now()
+    if (this.#options.lock.isTooLate(this.#busySince))
+      this.#fail(this.#options.lock.lockedError(), this.#waiting.length)
   }
 
   #fail(error: unknown, count: number): void {

@@ -126,9 +126,9 @@ export abstract class PublishWindow implements StreamPublisher {
   }
 
   /** Stops waiting for acknowledgements. */
-  protected giveUp(error: unknown): void {
+  protected giveUp(error: unknown, index = this.oldest.index): void {
     this.#isGivenUp = true
-    this.#fail(error, this.oldest.index)
+    this.#fail(error, index)
     this.#wake()
   }
 
@@ -148,8 +148,14 @@ export abstract class PublishWindow implements StreamPublisher {
     const isStill = this.#settled === this.#settledBefore
     this.#settledBefore = this.#settled
     if (!isStill) return this.timeoutMs
-    this.giveUp(lateError(this.url, this.oldest.subject, this.timeoutMs))
+    const {index} = this.oldest
+    this.giveUp(this.late(), index)
     return undefined
+  }
+
+  /** The error of messages that were not acknowledged in time. */
+  protected late(): BusError {
+    return lateError(this.url, this.oldest.subject, this.timeoutMs)
   }
 
   /** Called after it was closed: everything is settled or given up. */

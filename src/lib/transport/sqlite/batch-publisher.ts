@@ -5,7 +5,7 @@
 import type {Outgoing} from '../../core/message.ts'
 import {BatchWriter, type WrittenBatch} from './batch-writer.ts'
 import type {FileConnection} from './connection.ts'
-import {busy, patienceMs} from './db.ts'
+import {busy} from './db.ts'
 import {hasDue, prune, restartLog} from './retention.ts'
 import type {StoreOutcome} from './streams/intake.ts'
 
@@ -96,15 +96,30 @@ export class BatchPublisher {
   withdraw(reply: string): boolean {
     const at = this.#queue.findIndex((message, i) => i >= this.#first + this.#settling && message.reply === reply)
     if (at < 0) return false
-    const place = this.#done + at - this.#first
-    this.#queue.splice(at, 1)
-    this.#pushed--
-    for (const watched of this.#watched) {
-      if (watched.from > place) watched.from--
-      if (watched.to > place) watched.to--
-    }
-    for (const flush of this.#flushes) if (flush.upTo > place) flush.upTo--
+    this.#remove(this.#done + at - this.#first, 1)
     return true
+  }
+
+  /** Withdraws the messages of this listener that are not in the file, the last ones; returns how many. */
+  withdrawAll(listener: CommitListener): number {
+    let count = 0
+    for (const watched of this.#watched.filter((each) => each.listener === listener).reverse()) {
+      const from = Math.max(watched.from, this.#done + this.#settling)
+      if (from >= watched.to) continue
+      count += watched.to - from
+      this.#remove(from, watched.to - from)
+    }
+    return count
+  }
+
+  /** Takes queued messages away, by the place of the first among all that were pushed. */
+  #remove(place: number, count: number): void {
+    this.#queue.splice(this.#first + place - this.#done, count)
+    this.#pushed -= count
+    const moved = (at: number) => (at <= place ? at : Math.max(place, at - count))
+    const watched = this.#watched.splice(0).map((each) => ({...each, from: moved(each.from), to: moved(each.to)}))
+    this.#watched.push(...watched.filter(({from, to}) => from < to))
+    for (const flush of this.#flushes) flush.upTo = moved(flush.upTo)
   }
 
   #watch(listener: CommitListener): void {
@@ -184,7 +199,7 @@ export class BatchPublisher {
   #isBusy(): void {
     this.#settling = 0
     this.#busySince ??= performance.now()
-    if (performance.now() - this.#busySince <= patienceMs) return
+    if (!this.#connection.file.lock.isTooLate(this.#busySince)) return
     this.#busySince = undefined
     const left = this.#queue.length - this.#first
     this.#settling = left

@@ -12,15 +12,19 @@ export class FileConnection {
   readonly wakeFiles: WakeFiles
   readonly notify: (notice: Notice) => void
   readonly #name: string | undefined
+  readonly #signal: AbortSignal | undefined
+  readonly #lockTimeoutMs: number | undefined
   #clients: Clients | undefined
   #streams: StreamTables | undefined
 
-  constructor(file: BusFile, {name, notify}: OpenOptions) {
+  constructor(file: BusFile, {name, notify, signal, lockTimeoutMs}: OpenOptions) {
     this.url = `sqlite:${file.path}`
     this.file = file
     this.wakeFiles = new WakeFiles(file.real, file.lock.isReadOnly)
     this.notify = (notice) => notify?.(notice)
     this.#name = name
+    this.#signal = signal
+    this.#lockTimeoutMs = lockTimeoutMs
   }
 
   get clients(): Clients {
@@ -41,7 +45,13 @@ export class FileConnection {
   /** Removes everything that others see of this client. */
   async leave(): Promise<void> {
     const clients = this.#clients
-    if (clients?.isPresent) await this.file.lock.write(() => clients.removeAll())
+    if (!clients?.isPresent) return
+    try {
+      await this.file.lock.write(() => clients.removeAll())
+    } catch (error) {
+      // A process that ends is known to be gone: nothing is lost if its rows stay.
+      if (this.#signal?.aborted !== true && this.#lockTimeoutMs === undefined) throw error
+    }
   }
 
   close(): void {

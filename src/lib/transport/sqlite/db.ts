@@ -18,41 +18,84 @@ export const applicationId = 0x4e425553
 export const busy = Symbol('busy')
 
 const tries = 20
-/** How long operations wait for other processes that hold the lock. */
-export const patienceMs = 10_000
+/** How long operations wait for other processes that hold the lock, at most and by default. */
+const mostPatienceMs = 10_000
+/** How long they go on waiting once the connection is to end. */
+const lastPatienceMs = 500
+
+/** How long to wait for other processes that hold the lock, and what ends the wait. */
+export interface PatienceOptions {
+  readonly lockTimeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Decides when a wait for the lock of another process has lasted too long. */
+export class Patience {
+  readonly ms: number
+  readonly #signal: AbortSignal | undefined
+  #abortedAt: number | undefined
+
+  constructor({lockTimeoutMs = mostPatienceMs, signal}: PatienceOptions = {}) {
+    this.ms = Math.min(lockTimeoutMs, mostPatienceMs)
+    this.#signal = signal
+  }
+
+  /** For a wait that began at `since`, as `performance.now()` tells it. */
+  isOver(since: number): boolean {
+    const now = performance.now()
+    if (this.#signal?.aborted) this.#abortedAt ??= now
+    const {ms} = this
+    return (
+      now - since > ms || (this.#abortedAt !== undefined && now - Math.max(since, this.#abortedAt) > lastPatienceMs)
+    )
+  }
+
+  /** The error when it is over; `what` names the file. */
+  error(what: string): BusError {
+    const hints = {try: ['find the process that locks it: lsof'], data: {written: false}}
+    return this.#abortedAt === undefined
+      ? new BusError('connect', `${what} was locked by another process for ${this.ms / 1000} s`, hints)
+      : new BusError('interrupted', `interrupted while ${what} was locked by another process`, hints)
+  }
+}
+
+export interface LockOptions {
+  /** Throws if nothing may be written any more. */
+  readonly beforeCommit?: (() => void) | undefined
+  /** The error of every write, if the database is open for reading only. */
+  readonly refusal?: (() => BusError) | undefined
+  readonly patience?: Patience | undefined
+}
 
 /** Transactions on the one connection. */
 export class Lock {
   readonly #db: Db
   readonly #what: string
-  readonly #beforeCommit: () => void
-  /** The error of every write; undefined if the database can be written. */
-  readonly #refusal: (() => BusError) | undefined
+  readonly #options: LockOptions
+  readonly #patience: Patience
   readonly #begin
   readonly #commit
   #read: {run(): unknown} | undefined
   readonly #cell = new Int32Array(new SharedArrayBuffer(4))
 
-  /**
-   * `what` names the file in errors; `beforeCommit` throws if nothing may be written any more. With `refusal` the database is
-   * open for reading only, and every write fails with this error.
-   */
-  constructor(db: Db, what: string, beforeCommit: () => void = () => {}, refusal?: () => BusError) {
-    this.#refusal = refusal
+  /** `what` names the file in errors. */
+  constructor(db: Db, what: string, options: LockOptions = {}) {
     this.#db = db
     this.#what = what
-    this.#beforeCommit = beforeCommit
+    this.#options = options
+    this.#patience = options.patience ?? new Patience()
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
   }
 
   get isReadOnly(): boolean {
-    return this.#refusal !== undefined
+    return this.#options.refusal !== undefined
   }
 
   /** Throws when the database is open for reading only. */
   checkWritable(): void {
-    if (this.#refusal !== undefined) throw this.#refusal()
+    const {refusal} = this.#options
+    if (refusal !== undefined) throw refusal()
   }
 
   /**
@@ -64,7 +107,7 @@ export class Lock {
     if (!this.#runSoon(this.#begin)) return busy
     try {
       const result = work()
-      this.#beforeCommit()
+      this.#options.beforeCommit?.()
       if (this.#runSoon(this.#commit)) return result
       this.#rollBack()
       return busy
@@ -77,14 +120,14 @@ export class Lock {
 
   /** Like `tryWrite`, but waits for the lock. Calls `then` right after the commit. Fails with `connect` after 10 s. */
   async write<T>(work: () => T, then?: () => void): Promise<T> {
-    const deadline = performance.now() + patienceMs
+    const began = performance.now()
     for (;;) {
       const result = this.tryWrite(work)
       if (result !== busy) {
         then?.()
         return result
       }
-      if (performance.now() > deadline) throw this.lockedError()
+      if (this.isTooLate(began)) throw this.lockedError()
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
@@ -118,8 +161,14 @@ export class Lock {
     }
   }
 
+  /** Whether a wait for the lock that began at `since` has lasted too long. */
+  isTooLate(since: number): boolean {
+    return this.#patience.isOver(since)
+  }
+
+  /** The error of a wait that has lasted too long. */
   lockedError(): BusError {
-    return lockedError(this.#what)
+    return this.#patience.error(this.#what)
   }
 
   /** False if another process holds the lock. */
@@ -145,31 +194,25 @@ export class Lock {
   }
 }
 
-/** The failure of a request that the lock of others kept out of the file called `name`. */
-export function unsentError(name: string, timeoutMs: number): BusError {
-  const text = `the request was not sent within ${timeoutMs} ms: ${name} is locked by another process`
-  return new BusError('timeout', text, {try: ['find the process that locks it: lsof']})
-}
-
-function lockedError(what: string): BusError {
-  return new BusError('connect', `${what} was locked by another process for ${patienceMs / 1000} s`, {
-    try: ['find the process that locks it: lsof'],
-  })
+/** The error of what the lock of another process kept out of the file called `name`; `what` begins the sentence. */
+export function unsentError(what: string, name: string, timeoutMs: number): BusError {
+  const text = `${what} within ${timeoutMs} ms: ${name} is locked by another process`
+  return new BusError('timeout', text, {try: ['find the process that locks it: lsof'], data: {written: false}})
 }
 
 /**
- * Runs `work`, and again while another process holds the lock; it must have no effect if it throws. Fails with `connect` after
- * 10 s.
+ * Runs `work`, and again while another process holds the lock; it must have no effect if it throws. Fails when `patience` is
+ * over.
  */
-export async function whenFree<T>(what: string, work: () => T): Promise<T> {
-  const deadline = performance.now() + patienceMs
+export async function whenFree<T>(what: string, patience: Patience, work: () => T): Promise<T> {
+  const began = performance.now()
   for (;;) {
     try {
       return work()
     } catch (error) {
       if (!isBusy(error)) throw error
     }
-    if (performance.now() > deadline) throw lockedError(what)
+    if (patience.isOver(began)) throw patience.error(what)
     await sleep(1 + Math.random())
   }
 }

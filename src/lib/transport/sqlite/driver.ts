@@ -21,10 +21,11 @@ import {interruptedError} from '../shared/requests.ts'
 import type {Streams} from '../streams-contract.ts'
 import {BatchPublisher, type CommitListener, type PublishEvents} from './batch-publisher.ts'
 import {FileConnection} from './connection.ts'
-import {openFile} from './file.ts'
+import {Patience} from './db.ts'
+import {openFileWhenFree} from './file.ts'
 import {FileReceiver} from './receiver.ts'
 import {inboxPrefix} from './rows.ts'
-import {SqliteStreamPublisher} from './streams/stream-publisher.ts'
+import {SqliteStreamPublisher, type StoreQueue} from './streams/stream-publisher.ts'
 
 const maxPayload = 64 * 1024 * 1024
 
@@ -34,7 +35,8 @@ const maxPayload = 64 * 1024 * 1024
  */
 export async function openSqlite(path: string, options: OpenOptions = {}, isSynchronous = false): Promise<Transport> {
   const {readOnly: isReadOnly} = options
-  return new SqliteBus(new FileConnection(openFile(path, {isSynchronous, isReadOnly}), options))
+  const file = await openFileWhenFree(path, {isSynchronous, isReadOnly, patience: new Patience(options)})
+  return new SqliteBus(new FileConnection(file, options))
 }
 
 class SqliteBus implements Transport, PublishEvents {
@@ -97,7 +99,7 @@ class SqliteBus implements Transport, PublishEvents {
       (call) => this.#translated(async () => call(await this.#openStreams())),
       (options) => {
         this.#check()
-        return new SqliteStreamPublisher(this.url, this.#push, options)
+        return new SqliteStreamPublisher(this.#queue, options)
       },
     )
     return this.#streams
@@ -171,6 +173,15 @@ class SqliteBus implements Transport, PublishEvents {
     if (message.subject.startsWith(inboxPrefix)) this.#receiver?.expect()
   }
 
+  get #queue(): StoreQueue {
+    return {
+      url: this.url,
+      file: this.#connection.file.name,
+      push: this.#push,
+      withdraw: (listener) => this.#publisher?.withdrawAll(listener) ?? 0,
+    }
+  }
+
   #startPublishing(): BatchPublisher {
     this.checkWritable()
     try {
@@ -206,7 +217,7 @@ class SqliteBus implements Transport, PublishEvents {
       log: receiver.log,
       clients,
       ...streams,
-      push: this.#push,
+      queue: this.#queue,
       failure: (error) => this.#failure(error),
       touch: (wakeFile) => wakeFiles.touch(wakeFile),
       watch: (patterns) => {

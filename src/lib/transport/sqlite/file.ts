@@ -20,11 +20,15 @@ import {
 import {dirname, resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
+import {sleep} from '../../core/time/timer.ts'
 import {checkDatabaseFiles} from './database-files.ts'
-import {applicationId, type Db, damageError, databaseError, isBusy, Lock, patienceMs, systemCode} from './db.ts'
+import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type Patience, systemCode} from './db.ts'
 import {openForReading, type ReadOnlyReason, readOnlyError, readOnlyReason, snapshotError} from './read-only.ts'
 import {busFileSchema, schemaVersion} from './schema.ts'
 import {checkLog, WalChain} from './wal-chain.ts'
+
+/** How long opening blocks the thread while another process holds the lock; `openFileWhenFree` tries again. */
+const blockMs = 100
 
 /** A check costs up to a tenth of a commit, so a process that commits continuously checks at this interval. */
 const restMs = 5
@@ -38,6 +42,8 @@ type Suffix = '' | '-wal' | '-shm'
  */
 export class BusFile {
   readonly path: string
+  /** Names it in errors. */
+  readonly name: string
   readonly db: Db
   readonly lock: Lock
   /** The path of the file itself if `path` is a symbolic link: SQLite puts the log beside this one. */
@@ -50,13 +56,9 @@ export class BusFile {
   #isLost = false
 
   /** For a database that `openFile` has opened at `real`. */
-  constructor(
-    path: string,
-    db: Db,
-    real: string,
-    readOnly?: {readonly reason: ReadOnlyReason; readonly isSnapshot: boolean},
-  ) {
+  constructor(path: string, db: Db, real: string, {patience, readOnly}: OpenedOptions) {
     this.path = path
+    this.name = `the bus file ${path}`
     this.db = db
     this.#isSnapshot = readOnly?.isSnapshot === true
     this.#full = resolve(path)
@@ -72,7 +74,7 @@ export class BusFile {
       this.#chain?.extend()
     }
     const refusal = readOnly && (() => readOnlyError(path, readOnly.reason))
-    this.lock = new Lock(db, `the bus file ${path}`, beforeCommit, refusal)
+    this.lock = new Lock(db, this.name, {beforeCommit, refusal, patience})
   }
 
   /** Throws `connect` if the file is no longer at its path. */
@@ -134,7 +136,14 @@ function identityOf(path: string): string | undefined {
   return stat && `${stat.dev}:${stat.ino}`
 }
 
+interface OpenedOptions {
+  readonly patience?: Patience | undefined
+  readonly readOnly?: {readonly reason: ReadOnlyReason; readonly isSnapshot: boolean} | undefined
+}
+
 export interface FileOptions {
+  /** How long operations wait for other processes that hold the lock. */
+  readonly patience?: Patience | undefined
   /** Commits wait for the disk. */
   readonly isSynchronous?: boolean | undefined
   /** Nothing is written; also the case if the user has no permission to write. */
@@ -145,10 +154,11 @@ export interface FileOptions {
  * Opens the bus file at `path`, which is created if it does not exist. Fails with `connect` or `denied`; a file that is not a
  * bus file is left untouched.
  */
-export function openFile(path: string, {isSynchronous = false, isReadOnly = false}: FileOptions = {}): BusFile {
+export function openFile(path: string, options: FileOptions = {}): BusFile {
+  const {isSynchronous = false, isReadOnly = false, patience} = options
   const full = resolve(path)
   const reason = isReadOnly ? 'asked' : readOnlyReason(full)
-  if (reason !== undefined) return openReadOnly(path, full, reason)
+  if (reason !== undefined) return openReadOnly(path, full, reason, patience)
   let isNew = false
   let real = full
   let db: Db
@@ -158,7 +168,7 @@ export function openFile(path: string, {isSynchronous = false, isReadOnly = fals
     real = realpathSync.native(full)
     checkOneName(path, real)
     checkLog(real)
-    db = new Database(full, {fileMustExist: true, timeout: 5000})
+    db = new Database(full, {fileMustExist: true, timeout: blockMs})
   } catch (error) {
     throw openError(path, error)
   }
@@ -167,7 +177,7 @@ export function openFile(path: string, {isSynchronous = false, isReadOnly = fals
     else if (db.pragma('journal_mode', {simple: true}) !== 'wal') startLog(db)
     db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
-    const file = new BusFile(path, db, real)
+    const file = new BusFile(path, db, real, {patience})
     // SQLite has opened or made the log meanwhile, and nothing is in it yet.
     checkDatabaseFiles(full, path)
     return file
@@ -177,7 +187,23 @@ export function openFile(path: string, {isSynchronous = false, isReadOnly = fals
   }
 }
 
-function openReadOnly(path: string, full: string, reason: ReadOnlyReason): BusFile {
+/** As `openFile`, and again while another process holds the lock. */
+export async function openFileWhenFree(
+  path: string,
+  options: FileOptions & {readonly patience: Patience},
+): Promise<BusFile> {
+  const began = performance.now()
+  for (;;) {
+    try {
+      return openFile(path, options)
+    } catch (error) {
+      if (!isBusy((error as Error).cause) || options.patience.isOver(began)) throw error
+      await sleep(1 + Math.random())
+    }
+  }
+}
+
+function openReadOnly(path: string, full: string, reason: ReadOnlyReason, patience?: Patience): BusFile {
   let opened: ReturnType<typeof openForReading> | undefined
   try {
     checkDatabaseFiles(full, path, true)
@@ -188,7 +214,7 @@ function openReadOnly(path: string, full: string, reason: ReadOnlyReason): BusFi
     const {db} = opened
     if (!isBusFile(db, path)) throw new BusError('connect', `${path} is empty, not a bus file`)
     db.exec('PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0')
-    return new BusFile(path, db, real, {reason, isSnapshot: opened.isSnapshot})
+    return new BusFile(path, db, real, {patience, readOnly: {reason, isSnapshot: opened.isSnapshot}})
   } catch (error) {
     opened?.db.close()
     throw openError(path, error)
@@ -243,7 +269,7 @@ function reasonOf(path: string, error: unknown): unknown {
 
 /** SQLite returns immediately if another process holds the lock, so this retries for as long as it would wait elsewhere. */
 function startLog(db: Db): void {
-  const deadline = performance.now() + patienceMs
+  const deadline = performance.now() + blockMs
   for (;;) {
     try {
       db.pragma('journal_mode = WAL')

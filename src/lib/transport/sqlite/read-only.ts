@@ -45,11 +45,11 @@ export function openForReading(real: string, path: string): {db: Db; isSnapshot:
     const log = statSync(`${real}-wal`, {throwIfNoEntry: false})
     if (log !== undefined && exists(`${real}-shm`)) {
       for (const suffix of ['', '-wal', '-shm']) accessSync(real + suffix, constants.R_OK)
-      return {db: new Database(real, {readonly: true, timeout: 5000}), isSnapshot: false}
+      return {db: new Database(real, {readonly: true, timeout: 100}), isSnapshot: false}
     }
     if (log !== undefined && log.size > 0) throw withoutIndex(path)
     const bytes = snapshotOf(real, path)
-    if (bytes === 'live') return {db: new Database(real, {readonly: true, timeout: 5000}), isSnapshot: false}
+    if (bytes === 'live') return {db: new Database(real, {readonly: true, timeout: 100}), isSnapshot: false}
     if (bytes !== undefined) return {db: new Database(bytes, {readonly: true}), isSnapshot: true}
   }
   throw new BusError('connect', `the bus file ${path} does not stay as it is for long enough to be read`)

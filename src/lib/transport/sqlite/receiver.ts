@@ -208,7 +208,7 @@ export class FileReceiver {
       this.#inboxSeen = this.log.end().passing
       this.#requests = new Requests(url, inbox, this.#send, {
         late: (reply, timeoutMs) =>
-          this.#withdraw(reply) ? unsentError(`the bus file ${file.path}`, timeoutMs) : undefined,
+          this.#withdraw(reply) ? unsentError('the request was not sent', file.name, timeoutMs) : undefined,
         over: (reply) => void this.#withdraw(reply),
       })
     }

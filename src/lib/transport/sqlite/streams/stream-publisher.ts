@@ -6,28 +6,47 @@ import {ackTimeoutMs, PublishWindow} from '../../shared/publish-window.ts'
 import {lateError, notKept} from '../../shared/stream-errors.ts'
 import type {PublisherOptions, Stored} from '../../streams-contract.ts'
 import type {CommitListener} from '../batch-publisher.ts'
+import {unsentError} from '../db.ts'
 import type {StoreOutcome} from './intake.ts'
 
-/** Checks a message and queues it for the file; throws as `publish` does. */
-export type Push = (message: Outgoing, listener: CommitListener) => void
+/** The queue of the connection. */
+export interface StoreQueue {
+  readonly url: string
+  /** Names the file in errors. */
+  readonly file: string
+  /** Checks a message and queues it for the file; throws as `publish` does. */
+  readonly push: (message: Outgoing, listener: CommitListener) => void
+  /** Withdraws the messages of this listener that are not in the file; returns how many. */
+  readonly withdraw: (listener: CommitListener) => number
+}
 
 export class SqliteStreamPublisher extends PublishWindow implements CommitListener {
-  readonly #push: Push
+  readonly #queue: StoreQueue
   /** The subjects of unacknowledged messages. */
   #subjects: string[] = []
 
-  constructor(url: string, push: Push, options?: PublisherOptions) {
-    super(url, options)
-    this.#push = push
+  constructor(queue: StoreQueue, options?: PublisherOptions) {
+    super(queue.url, options)
+    this.#queue = queue
   }
 
   protected send(message: Outgoing): void {
-    this.#push(message, this)
+    this.#queue.push(message, this)
     this.#subjects.push(message.subject)
   }
 
   protected override get oldest(): {readonly index: number; readonly subject: string} {
     return {index: this.settledCount, subject: this.#subjects[0] ?? ''}
+  }
+
+  /** Messages that the lock of another process kept out of the file are withdrawn. */
+  protected override late(): BusError {
+    const {subject} = this.oldest
+    const count = this.#queue.withdraw(this)
+    if (count === 0) return super.late()
+    const error = notStored(this.#queue, subject, this.timeoutMs)
+    this.failed(error, count)
+    return error
   }
 
   settled(outcome: (index: number) => StoreOutcome, count: number): void {
@@ -48,15 +67,24 @@ export class SqliteStreamPublisher extends PublishWindow implements CommitListen
 }
 
 /** Publishes one message; resolves when it is stored. */
-export function publishOne(url: string, push: Push, message: Outgoing, limitMs = ackTimeoutMs): Promise<Stored> {
+export function publishOne(queue: StoreQueue, message: Outgoing, limitMs = ackTimeoutMs): Promise<Stored> {
+  const {url} = queue
+  const {subject} = message
   const {promise, resolve, reject} = Promise.withResolvers<Stored>()
   const settled = (outcome: (index: number) => StoreOutcome) => {
-    const stored = outcome(0) ?? notKept(url, message.subject)
+    const stored = outcome(0) ?? notKept(url, subject)
     if (stored instanceof BusError) reject(stored)
     else resolve(stored)
   }
-  push(message, {settled, failed: reject})
+  const listener = {settled, failed: reject}
+  queue.push(message, listener)
   // Commits that happened while we were too busy to check are reported first.
-  const timer = new Timer(limitMs, () => setImmediate(() => reject(lateError(url, message.subject, limitMs))))
+  const late = () =>
+    reject(queue.withdraw(listener) > 0 ? notStored(queue, subject, limitMs) : lateError(url, subject, limitMs))
+  const timer = new Timer(limitMs, () => setImmediate(late))
   return promise.finally(() => timer.cancel())
+}
+
+function notStored({file}: StoreQueue, subject: string, timeoutMs: number): BusError {
+  return unsentError(`"${subject}" was not stored`, file, timeoutMs)
 }

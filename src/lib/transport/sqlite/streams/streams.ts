@@ -26,7 +26,7 @@ import {prepareInFlight} from './in-flight.ts'
 import type {Limits} from './limits.ts'
 import type {SqliteMember} from './member.ts'
 import {readRange} from './range.ts'
-import {type Push, publishOne} from './stream-publisher.ts'
+import {publishOne, type StoreQueue} from './stream-publisher.ts'
 import {type StreamView, StreamViews} from './view.ts'
 
 export interface StreamsDeps {
@@ -37,7 +37,7 @@ export interface StreamsDeps {
   readonly clients: Clients
   readonly catalogue: Catalogue
   readonly limits: Limits
-  readonly push: Push
+  readonly queue: StoreQueue
   /** Translates errors of SQLite. */
   readonly failure: (error: unknown) => unknown
   readonly touch: (wakeFile: string) => void
@@ -134,7 +134,7 @@ export class SqliteStreams implements StoredStreams {
   }
 
   publish(message: Outgoing, options: {readonly timeoutMs?: number | undefined} = {}): Promise<Stored> {
-    return publishOne(this.#deps.url, this.#deps.push, message, options.timeoutMs)
+    return publishOne(this.#deps.queue, message, options.timeoutMs)
   }
 
   async get(name: string, seq: number): Promise<Message> {
