@@ -52,7 +52,8 @@ export default class EventsServe extends BusCommand {
     const config = made === undefined ? given : {...given, admission: {origins: [], ...given?.admission, token: made}}
     if (flags.exec) checkProgram(this.program, process.env['PATH'] ?? '')
     staySmall()
-    using keeping = new DisposableStack()
+    let kept: Disposable | undefined
+    using _kept = {[Symbol.dispose]: () => kept?.[Symbol.dispose]()}
     await using bus = await this.openBus({stream: true, writes: true})
     await using manager = await EventManager.start(bus, {
       ...{warn, maxInFlight: flags['max-in-flight']},
@@ -64,7 +65,7 @@ export default class EventsServe extends BusCommand {
       const plugin = websockets()
       await manager.use(plugin, config)
       this.say(`listening on ${plugin.url}`)
-      if (made !== undefined) keeping.use(this.#keep(made, plugin.url))
+      if (made !== undefined) kept = this.#keep(made, plugin.url)
     } else this.say('delivering')
     if (!this.stop.aborted) await Promise.race([once(this.stop, 'abort'), manager.ended])
   }

@@ -1,8 +1,9 @@
 /** The first connect: from a URL and options to a connection, or to one sentence with the reason for the failure. */
 import {type ConnectionOptions, type Status, TimeoutError, type TransportFactory} from '@nats-io/transport-node'
+import {BusError} from '../../core/errors.ts'
 import {checkSubject} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
-import type {OpenOptions} from '../contract.ts'
+import type {OpenOptions, TlsOptions} from '../contract.ts'
 import {interruptedError} from '../shared/requests.ts'
 import {connectFailure} from './failures.ts'
 import {authenticators, loginName} from './login.ts'
@@ -28,6 +29,7 @@ export async function dial(url: string, options: OpenOptions, onStatus: (status:
   if (inboxPrefix !== undefined) checkSubject(inboxPrefix)
   const name = () => loginName(login, servers.login)
   const tls = readTls(options.tls, servers.secure)
+  checkWebSocketTls(servers, options.tls)
   const backoff = new Backoff()
   const protocol = new NatsProtocol(
     connectionOptions(servers, options, tls, backoff),
@@ -44,6 +46,15 @@ export async function dial(url: string, options: OpenOptions, onStatus: (status:
   }
   protocol.beginReconnects(servers.list, options.maxReconnects ?? -1)
   return {protocol, shown: servers.shown, login: name}
+}
+
+/** Nothing would be encrypted at `ws://`, the login neither. Throws `usage`. */
+function checkWebSocketTls({list, shown}: Servers, {caFile, certFile, first}: TlsOptions = {}): void {
+  const isWanted = first === true || caFile !== undefined || certFile !== undefined
+  if (!isWanted || !list.some((address) => address.startsWith('ws:'))) return
+  throw new BusError('usage', `TLS options are given, but ws:// has no TLS: ${shown}`, {
+    try: [shown.replaceAll('ws://', 'wss://'), 'leave the TLS options out'],
+  })
 }
 
 function connectionOptions(servers: Servers, options: OpenOptions, tls: Tls, backoff: Backoff): ConnectionOptions {

@@ -1,4 +1,5 @@
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {type AddressInfo, createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
@@ -58,6 +59,26 @@ type Case = [
 ]
 const caFile = ca.cert
 const asClient = {caFile, certFile: client.cert, keyFile: client.key}
+
+describe('TLS options at ws://', () => {
+  it.each<[name: string, options: TlsOptions]>([
+    ['a CA', {caFile}],
+    ['a client certificate', asClient],
+    ['TLS first', {first: true}],
+  ])('(%s) are refused before anything is sent', async (_, options) => {
+    let received = 0
+    const server = createServer((socket) => socket.on('data', (bytes) => (received += bytes.length)))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const {port} = server.address() as AddressInfo
+    for (const url of [`ws://u:pw@127.0.0.1:${port}`, `wss://u:pw@127.0.0.1:${port},ws://u:pw@127.0.0.1:${port}`]) {
+      const error = await failure(url, options)
+      expect([error.kind, error.message]).toEqual(['usage', expect.stringContaining('but ws:// has no TLS')])
+      expect(error.message + error.try.join()).not.toContain('pw')
+    }
+    expect(received).toBe(0)
+    server.close()
+  })
+})
 
 describe('TLS', () => {
   it.each<Case>([
