@@ -3,7 +3,7 @@ import {existsSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 import {describe, expect, onTestFinished, test} from 'vitest'
-import type {Notice, Transport} from '../../../../src/lib/transport/contract.ts'
+import type {Notice, Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 import {start, temporaryFolder} from '../sqlite/processes.ts'
 import {lookInto} from './peers.ts'
@@ -71,6 +71,44 @@ describe('a libbus database without a write-ahead log', () => {
     release()
   }, 20_000)
 })
+
+describe.each(['DELETE', 'TRUNCATE', 'PERSIST', 'MEMORY', 'WAL'])(
+  'a libbus database whose other process uses journal mode %s',
+  (mode) => {
+    test('loses no event of either, and claims each request once, while the other holds it again and again', async () => {
+      const path = await rollbackDatabase()
+      await using bus = await open(`libbus:${path}?poll=1ms`)
+      const peer = lookInto(path)
+      expect(peer.pragma(`journal_mode = ${mode}`, {simple: true})).toBe(mode.toLowerCase())
+      peer.pragma('busy_timeout = 5000')
+      const events = await bus.subscribe('e')
+      const requests = await bus.subscribe('r', {queue: 'r'})
+      const texts: string[] = []
+      const asked: string[] = []
+      const listening = [listen(events, texts, 40), listen(requests, asked, 20)]
+      for (let n = 0; n < 20; n++) {
+        peer.exec('BEGIN IMMEDIATE')
+        peer.prepare("INSERT INTO bus_events (subject, data) VALUES ('e', ?)").run(Buffer.from(`theirs ${n}`))
+        peer
+          .prepare("INSERT INTO bus_requests (id, subject, data) VALUES (?, 'r', ?)")
+          .run(`id${n}`, Buffer.from(String(n)))
+        bus.publish({subject: 'e', data: `ours ${n}`})
+        const flushed = bus.flush()
+        await sleep(15)
+        peer.exec('COMMIT')
+        await flushed
+      }
+      await Promise.all(listening)
+      const numbers = Array.from({length: 20}, (_, n) => n)
+      expect(texts.sort()).toEqual(numbers.flatMap((n) => [`theirs ${n}`, `ours ${n}`]).sort())
+      expect(asked.map(Number).sort((a, b) => a - b)).toEqual(numbers)
+    })
+  },
+)
+
+async function listen(subscription: Subscription, texts: string[], count: number): Promise<void> {
+  while (texts.length < count) texts.push(...(await subscription.take(64)).map(({text}) => text))
+}
 
 describe('a libbus database that is being created', () => {
   test('is created by three processes at the same time, and has a write-ahead log', async () => {
