@@ -1,5 +1,6 @@
 /** Commands in a cluster of three whose servers stall, die and come back. */
-import {existsSync} from 'node:fs'
+import {existsSync, mkdtempSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
@@ -32,7 +33,11 @@ describe('with a server of the cluster down', () => {
     await dying.stop('SIGKILL')
   }, 90_000)
 
-  afterAll(() => cluster[Symbol.asyncDispose]())
+  const folder = mkdtempSync(join(tmpdir(), 'cluster-'))
+  afterAll(async () => {
+    rmSync(folder, {recursive: true})
+    await cluster[Symbol.asyncDispose]()
+  })
 
   test('stream ls lists each stream once, names the unreachable ones, and fails', async () => {
     const {code, stdout, stderr} = await bus(['stream', 'ls', '--json', '-b', url])
@@ -48,9 +53,17 @@ describe('with a server of the cluster down', () => {
     expect(code).toBe(9)
   }, 90_000)
 
+  test('check init names the streams that it could not look at', async () => {
+    const {code, stderr} = await bus(['check', 'init', join(folder, 'bus.yaml'), '-b', url])
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining(`not looked at: no server answers for ${[...gone].sort().join(', ')}`),
+    ])
+  }, 90_000)
+
   test('reading subjects of an unreachable stream does not claim that no stream stores them', async () => {
     const {code, stderr} = await bus(['sub', String(gone[0]).toLowerCase(), '--from', 'first', '--end', '-b', url])
-    expect(stderr).not.toMatch(/no stream keeps|stream add/)
+    expect(stderr).not.toMatch(/no stream (keeps|stores)|stream add/)
     expect(code).toBe(6)
   }, 90_000)
 })

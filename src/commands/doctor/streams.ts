@@ -15,7 +15,8 @@ export async function examineStreams(bus: Transport, report: ReportFinding): Pro
   if (!bus.features.streams) return
   const unreachable: string[] = []
   const options = {onUnreachable: (names: readonly string[]) => unreachable.push(...names)}
-  const streams = await list(bus, options)
+  const streams = await list(bus, options, report)
+  if (streams === undefined) return
   if (streams.length === 0 && unreachable.length === 0) report(good('streams', 'none'))
   for (const stream of streams.slice(0, mostStreams)) {
     const {name} = stream.config
@@ -29,13 +30,21 @@ export async function examineStreams(bus: Transport, report: ReportFinding): Pro
   if (streams.length > mostStreams) report(good('streams', `and ${formatCount(streams.length - mostStreams)} more`))
 }
 
-/** A missing JetStream has been reported already. */
-async function list(bus: Transport, options: ListOptions): Promise<readonly StreamInfo[]> {
+/** Undefined when it is not known what there is, which is reported. A missing JetStream has been reported already. */
+async function list(
+  bus: Transport,
+  options: ListOptions,
+  report: ReportFinding,
+): Promise<readonly StreamInfo[] | undefined> {
   try {
     return await bus.streams.list(options)
   } catch (error) {
-    if (isFailure(error, 'notFound', 'denied', 'timeout', 'remote')) return []
-    throw error
+    if (isFailure(error, 'notFound')) return []
+    if (isFailure(error, 'denied')) report(good('streams', 'not examined: this login is not allowed to list them'))
+    else if (isFailure(error, 'timeout', 'remote'))
+      report(failure('streams', `not known: ${error.message}`, 'check the servers of the cluster'))
+    else throw error
+    return undefined
   }
 }
 

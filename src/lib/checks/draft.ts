@@ -15,6 +15,8 @@ export interface Findings {
   readonly streams: readonly FoundStream[]
   /** Requests that were sent, with their replies. */
   readonly answered: readonly AnsweredRequest[]
+  /** Sentences about what could not be looked at. */
+  readonly unknown: readonly string[]
 }
 
 export interface FoundStream {
@@ -46,7 +48,7 @@ export async function discoverBus(
   const answered: AnsweredRequest[] = []
   for (const subject of subjects) answered.push({subject, reply: await bus.request({subject}, bounds)})
   const served = (await servedSubjects(bus, bounds)).filter((subject) => !subjects.includes(subject))
-  return {answered, served: served.slice(0, mostServed), streams: await findStreams(bus)}
+  return {answered, served: served.slice(0, mostServed), ...(await findStreams(bus))}
 }
 
 async function servedSubjects(bus: Transport, bounds: DiscoveryBounds): Promise<string[]> {
@@ -60,19 +62,24 @@ async function servedSubjects(bus: Transport, bounds: DiscoveryBounds): Promise<
 }
 
 /** All streams but those that serve the server itself, such as the ones of key-value buckets. */
-async function findStreams(bus: Transport): Promise<FoundStream[]> {
-  if (!bus.features.streams) return []
+async function findStreams(bus: Transport): Promise<Pick<Findings, 'streams' | 'unknown'>> {
+  if (!bus.features.streams) return {streams: [], unknown: []}
+  const unreachable: string[] = []
+  const options = {onUnreachable: (names: readonly string[]) => unreachable.push(...names)}
   try {
-    const found = (await bus.streams.list()).filter(({config}) => !/^(KV|OBJ|MQTT)_|^\$/.test(config.name))
-    return await Promise.all(
+    const found = (await bus.streams.list(options)).filter(({config}) => !/^(KV|OBJ|MQTT)_|^\$/.test(config.name))
+    const streams = await Promise.all(
       found.slice(0, mostStreams).map(async ({config: {name, subjects}}) => {
-        const consumers = (await bus.streams.consumers.list(name)).filter(({config}) => config.durable)
+        const consumers = (await bus.streams.consumers.list(name, options)).filter(({config}) => config.durable)
         const lags = consumers.map(({config, pending, ackPending}) => ({name: config.name, lag: pending + ackPending}))
         return {name, subjects, consumers: lags.slice(0, mostConsumers)}
       }),
     )
+    const unknown = unreachable.length === 0 ? [] : [`no server answers for ${unreachable.sort().join(', ')}`]
+    return {streams, unknown}
   } catch (error) {
-    if (isNone(error)) return []
+    if (isFailure(error, 'timeout')) return {streams: [], unknown: [error.message]}
+    if (isNone(error)) return {streams: [], unknown: []}
     throw error
   }
 }

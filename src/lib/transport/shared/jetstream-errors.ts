@@ -38,6 +38,8 @@ export const jetStreamErrors = {
   backoffTooLong: {code: 10116, kind: 'usage'},
   tooManySubjects: {code: 10117, kind: 'usage'},
   twoFilterFields: {code: 10136, kind: 'usage'},
+  streamOffline: {code: 10118, kind: 'passing'},
+  consumerOffline: {code: 10119, kind: 'passing'},
   filtersOverlap: {code: 10138, kind: 'usage'},
   consumerExists: {code: 10148, kind: 'usage'},
   duplicateInProcess: {code: 10158, kind: 'passing'},

@@ -56,6 +56,28 @@ describe("a response in place of JetStream's", () => {
   })
 })
 
+describe('a list of streams', () => {
+  const stream = (name: string) => ({
+    config: {name, subjects: [name], retention: 'limits', storage: 'file', discard: 'old', num_replicas: 1},
+    created: '2026-01-01T00:00:00Z',
+    state: {messages: 0, bytes: 0, first_seq: 0, last_seq: 0, consumer_count: 0},
+  })
+  const listing = (page: object) =>
+    catalogue({
+      ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined},
+      request: async () => new Message('_INBOX.1', JSON.stringify({offset: 0, limit: 256, ...page})),
+      elections: {isClustered: true, signal: undefined},
+    } as unknown as JetStreamSession)
+
+  it('has no stream that the server lists without a state, as its own servers are offline', async () => {
+    const {list} = listing({total: 2, streams: [stream('A'), stream('B')], missing: ['B']})
+    const unreachable: string[] = []
+    const found = await list({onUnreachable: (names) => unreachable.push(...names)})
+    expect([found.map(({config}) => config.name), unreachable]).toEqual([['A'], ['B']])
+    await expect(list()).rejects.toMatchObject({kind: 'timeout', message: expect.stringContaining('B')})
+  })
+})
+
 describe('one pattern for several patterns', () => {
   for (const [patterns, wide] of [
     [['a.x', 'a.y'], 'a.*'],

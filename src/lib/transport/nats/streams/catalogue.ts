@@ -85,11 +85,12 @@ async function listed<T>(
   for (let offset = 0; ; ) {
     const page = await apiRequest<PageJson>(session, operation, {...body, offset}, {stream})
     const some = items(page)
-    for (const item of some) found.set(nameOf(item), item)
-    const missing = [...(page.missing ?? []), ...Object.keys(page.offline ?? {})]
+    const missing = new Set([...(page.missing ?? []), ...Object.keys(page.offline ?? {})])
     for (const name of missing) unreachable.add(name)
+    // What is missing because its servers are offline may be listed nevertheless, without its state.
+    for (const item of some) if (!missing.has(nameOf(item))) found.set(nameOf(item), item)
     // Offsets count the whole list, including items missing from a page.
-    const size = some.length + missing.length
+    const size = some.length + missing.size
     offset += page.limit > 0 ? page.limit : size
     if (size > 0 && offset < page.total) continue
     return {found: [...found.values()], unreachable: [...unreachable].filter((name) => !found.has(name)).sort()}
