@@ -21,6 +21,7 @@ import {findConsumer} from '../../lib/messaging/replay/source.ts'
 import type {MessageCounts, Survey} from '../../lib/messaging/replay/survey.ts'
 import {resetAt, startAt} from '../../lib/messaging/stored/places.ts'
 import type {ConsumerInfo, ReadOptions, Streams} from '../../lib/transport/streams-contract.ts'
+import {inFlightText} from './settings.ts'
 
 const sinks = ['exec', 'exec-lines', 'webhook', 'republish', 'into', 'step', 'dry-run']
 const views = ['raw', 'format', 'headers-only', 'subjects-only', 'select']
@@ -147,13 +148,21 @@ export async function rangeOf(streams: Streams, values: ReplayFlags): Promise<Re
   }
 }
 
-/** The consumer of the replay, created with `--create` and moved with `--reset`. Fails with `notFound`. */
-export async function openConsumer(streams: Streams, values: ReplayFlags): Promise<ConsumerInfo | undefined> {
+/**
+ * The consumer of the replay, created with `--create` and moved with `--reset`, which needs confirmation when a client may be
+ * working on its messages. Fails with `notFound`.
+ */
+export async function openConsumer(
+  streams: Streams,
+  values: ReplayFlags,
+  confirm: (question: string) => Promise<void>,
+): Promise<ConsumerInfo | undefined> {
   const {stream, consumer, create, reset} = values
   if (consumer === undefined) return undefined
   if (create && values.into === undefined) await streams.consumers.add(stream, {name: consumer}).catch(unlessThere)
   if (reset === undefined) return findConsumer(streams, stream, consumer)
-  await findConsumer(streams, stream, consumer)
+  const inFlight = inFlightText(await findConsumer(streams, stream, consumer))
+  if (inFlight !== '') await confirm(`move consumer ${consumer} of stream ${stream}: ${inFlight}`)
   return streams.consumers.reset(stream, consumer, resetAt(reset))
 }
 

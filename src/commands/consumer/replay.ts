@@ -79,7 +79,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     checkReplayFlags(flags, this.program, process.env['PATH'] ?? '')
     const writes = flags.consumer !== undefined && !flags.peek && !flags['dry-run']
     await using bus = await this.openBus({stream: true, writes})
-    const consumer = await openConsumer(bus.streams, flags)
+    const consumer = await openConsumer(bus.streams, flags, this.#confirmed(flags))
     const range = consumer === undefined ? await rangeOf(bus.streams, flags) : unacknowledged(consumer)
     if (flags['dry-run']) return await this.#survey(await rangeSource(bus, flags.stream, range), flags)
     await using target =
@@ -145,6 +145,10 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     })
   }
 
+  #confirmed(flags: Flags): (question: string) => Promise<void> {
+    return (question) => confirm(question, {yes: flags.yes === true, signal: this.stop})
+  }
+
   #sinkContext(flags: Flags, bus: Transport, target: Transport | undefined): SinkContext {
     return {
       bus,
@@ -153,7 +157,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       output: this.output,
       paint: (fd) => this.paint(fd),
       say: (line) => this.say(line),
-      confirm: (question) => confirm(question, {yes: flags.yes === true, signal: this.stop}),
+      confirm: this.#confirmed(flags),
       stop: this.stop,
       quit: () => this.#quit.abort(),
     }

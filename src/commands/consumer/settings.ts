@@ -168,11 +168,21 @@ function pushText({config: {push}, bound}: ConsumerInfo): string | undefined {
 }
 
 /** `move consumer billing of stream ORDERS from #1043 to @-15m, which is #980`; `seq` is the message at that position, if there is one. */
-export function moveText({stream, config, ackFloor}: ConsumerInfo, to: Position, seq: number | undefined): string {
+export function moveText(info: ConsumerInfo, to: Position, seq: number | undefined): string {
+  const {stream, config, ackFloor} = info
   const place = formatPosition(to)
   const found = seq === undefined ? 'after the last message' : `#${seq}`
   const target = place === String(seq) ? `#${seq}` : `${place}, which is ${found}`
-  return `move consumer ${config.name} of stream ${stream} from #${ackFloor + 1} to ${target}`
+  const what = inFlightText(info)
+  return `move consumer ${config.name} of stream ${stream} from #${ackFloor + 1} to ${target}${what && `: ${what}`}`
+}
+
+/** What a client may still be working on; empty for nothing. */
+export function inFlightText({config, ackPending, lastActive = 0}: ConsumerInfo): string {
+  const isRecent = ackPending > 0 && lastActive + Math.max(config.ackWaitMs, ...config.backoffMs) > Date.now()
+  if (!isRecent) return ''
+  const messages = ackPending === 1 ? '1 message is' : `${formatCount(ackPending)} messages are`
+  return `${messages} in flight, and a client may be working on them`
 }
 
 /** `consumer billing of stream ORDERS: ack floor #1042 → #979, lag 2 → 65` */

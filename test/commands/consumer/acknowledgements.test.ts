@@ -147,6 +147,8 @@ describe('acknowledgements that are not confirmed', () => {
 })
 
 onBothBuses((newScene) => {
+  const floorOf = async ({transport}: StoredScene) => (await transport.streams.consumers.info('S', 'c')).ackFloor
+
   async function allConsumer(scene: StoredScene, count: number): Promise<number[]> {
     const seqs = await filled(scene.transport, count)
     await scene.transport.streams.consumers.add('S', {name: 'c', ack: 'all', ackWaitMs: 1000, filters: ['s.>']})
@@ -233,8 +235,6 @@ onBothBuses((newScene) => {
         return member.flush()
       }
     }
-
-    const floorOf = async ({transport}: StoredScene) => (await transport.streams.consumers.info('S', 'c')).ackFloor
 
     test.each([
       ['consumer next', ['consumer', 'next', 'S', 'c', '-n', '2', '-t', '500ms', '--raw']],
@@ -328,6 +328,75 @@ onBothBuses((newScene) => {
           ackPending: 0,
         })
       }
+    })
+  })
+
+  describe('a consumer that a client takes from', () => {
+    const users: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+      ['sub --durable', ['sub', 's.>', '--durable', 'c', '--raw'], []],
+      ['consumer replay --follow', ['consumer', 'replay', 'S', 'c', '--follow', '--raw'], []],
+      ['consumer next', ['consumer', 'next', 'S', 'c', '-n', '5', '-t', '60s', '--raw'], []],
+    ]
+    const moves: readonly (readonly string[])[] = [
+      ['consumer', 'reset', 'S', 'c', '--to', 'first', '--yes'],
+      ['consumer', 'replay', 'S', 'c', '--reset', 'end', '--raw', '--yes'],
+    ]
+    test.each(users)('is not moved: %s', async (_, args) => {
+      await using scene = await newScene()
+      const [first = 0] = await filled(scene.transport, 1)
+      await scene.transport.streams.consumers.add('S', {name: 'c', filters: ['s.>']})
+      await using user = scene.start(args)
+      await user.stdoutLine('1')
+      await expect.poll(() => floorOf(scene)).toBe(first)
+      for (const move of moves) {
+        const {code, stderr} = await scene.run(move)
+        expect([code, stderr]).toEqual([4, expect.stringContaining('in use')])
+      }
+      expect(await floorOf(scene)).toBe(first)
+      user.interrupt()
+      expect(linesOf((await user.ended).stdout)).toEqual(['1'])
+    })
+
+    test('is not moved while the library takes from it, and is moved afterwards', async () => {
+      await using scene = await newScene()
+      await filled(scene.transport, 3)
+      const {consumers} = scene.transport.streams
+      await consumers.add('S', {name: 'c'})
+      const member = await consumers.consume('S', 'c')
+      await member.take(3)
+      const taking = member.take(1, 20_000)
+      await using other = await open(scene.url)
+      await expect(other.streams.consumers.reset('S', 'c', {seq: 1})).rejects.toMatchObject({kind: 'denied'})
+      await member.close()
+      await taking
+      await other.streams.consumers.reset('S', 'c', {seq: 1})
+      expect(await consumers.info('S', 'c')).toMatchObject({pending: 3, ackPending: 0})
+    })
+
+    test('is moved after that client was killed', async () => {
+      await using scene = await newScene()
+      await filled(scene.transport, 3)
+      await scene.transport.streams.consumers.add('S', {name: 'c'})
+      const user = scene.start(['sub', 's.>', '--durable', 'c', '--raw'])
+      await user.stdoutLine('3')
+      user.kill('SIGKILL')
+      await user.ended
+      await expect.poll(async () => (await scene.run(moves[0] as string[])).code, {timeout: 10_000}).toBe(0)
+    })
+
+    test('needs confirmation to be moved while messages are in flight', async () => {
+      await using scene = await newScene()
+      await filled(scene.transport, 3)
+      const {consumers} = scene.transport.streams
+      await consumers.add('S', {name: 'c'})
+      const member = await consumers.consume('S', 'c', {prefetch: 0, max: 1})
+      await member.take(1)
+      await member.close()
+      const replay = ['consumer', 'replay', 'S', 'c', '--reset', 'first', '--raw']
+      const {code, stderr} = await scene.run(replay)
+      expect([code, stderr]).toEqual([2, expect.stringContaining('1 message is in flight')])
+      expect(await consumers.info('S', 'c')).toMatchObject({ackPending: 1})
+      expect(await scene.run([...replay, '--yes'])).toMatchObject({code: 0, stdout: '1\n2\n3\n'})
     })
   })
 

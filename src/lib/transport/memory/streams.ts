@@ -3,7 +3,7 @@ import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkPattern, matches, overlaps} from '../../core/subject.ts'
 import {interruptedError} from '../shared/requests.ts'
-import {noConsumer, noMessage, noStream, otherConsumer, otherStream} from '../shared/stream-errors.ts'
+import {consumerInUse, noConsumer, noMessage, noStream, otherConsumer, otherStream} from '../shared/stream-errors.ts'
 import {
   checkApartFrom,
   checkPurge,
@@ -113,6 +113,7 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
     },
     async reset(stream, consumer, to) {
       const moved = find(stream, consumer)
+      if (moved.members.size > 0) throw consumerInUse(url, stream, consumer)
       moved.reset(to)
       return moved.info
     },

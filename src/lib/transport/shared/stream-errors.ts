@@ -45,6 +45,14 @@ export function unreachableError(url: string, names: readonly string[]): BusErro
   })
 }
 
+/** A consumer is not moved while a client takes from it, which would get messages again, or not at all. */
+export function consumerInUse(url: string, stream: string, consumer: string): BusError {
+  return new BusError('denied', `the consumer ${consumer} of ${stream} on ${url} is in use: it was not moved`, {
+    data: {stream, consumer},
+    try: ['stop the other client first', `bus consumer info ${stream} ${consumer}`],
+  })
+}
+
 /** No stream stores the subject of a message. */
 export function notKept(url: string, subject: string): BusError {
   return new BusError('notFound', `no stream on ${url} stores "${subject}"`, {try: [`bus stream add NAME ${subject}`]})

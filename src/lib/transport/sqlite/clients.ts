@@ -28,6 +28,13 @@ export interface Interest {
   readonly queue: string | undefined
 }
 
+const presenceToken = '$CONSUMER.'
+
+/** The pattern by which others see that a client takes from a consumer. */
+export function presenceOf(stream: string, consumer: string): string {
+  return `${presenceToken}${stream}.${consumer}`
+}
+
 export class Clients {
   /** This connection's number, which is random, so that nobody has to assign it; 48 bits, a name in 36 characters. */
   readonly id = 1 + Math.floor(Math.random() * (2 ** 48 - 1))
@@ -130,7 +137,8 @@ export class Clients {
         'SELECT c.id, c.host, c.pid, c.started, c.beat, i.pattern FROM interest i JOIN client c ON c.id = i.client ORDER BY i.id',
       )
       .all() as (Client & {pattern: string})[]
-    return [...new Set(rows.filter((row) => this.#isAlive(row)).map(({pattern}) => pattern))]
+    const live = rows.filter((row) => !row.pattern.startsWith(presenceToken) && this.#isAlive(row))
+    return [...new Set(live.map(({pattern}) => pattern))]
   }
 
   /** The live clients with their patterns, and the numbers of dead ones. */

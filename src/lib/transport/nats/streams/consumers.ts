@@ -3,7 +3,7 @@ import {BusError} from '../../../core/errors.ts'
 import {checkPattern} from '../../../core/subject.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
 import {interruptedError} from '../../shared/requests.ts'
-import {otherConsumer} from '../../shared/stream-errors.ts'
+import {consumerInUse, otherConsumer} from '../../shared/stream-errors.ts'
 import {checkDeliver, checkStoreName} from '../../shared/stream-settings.ts'
 import type {
   ConsumeOptions,
@@ -106,7 +106,7 @@ async function reset(
 ): Promise<ConsumerInfo> {
   const info = await find(session, stream, consumer)
   const {config} = info
-  if (isInUse(info)) throw inUse(session.url, stream, consumer)
+  if (isInUse(info)) throw consumerInUse(session.url, stream, consumer)
   const seq = await seqOf(session, stream, config, to)
   if (isSince(session, 2, 14)) {
     try {
@@ -130,13 +130,6 @@ async function reset(
 /** Another client would get the messages again, or not at all. */
 function isInUse({push_bound: isBound, num_waiting: waiting = 0}: ConsumerJson): boolean {
   return isBound === true || waiting > 0
-}
-
-function inUse(url: string, stream: string, consumer: string): BusError {
-  return new BusError('denied', `the consumer ${consumer} of ${stream} on ${url} is in use: it was not moved`, {
-    data: {stream, consumer},
-    try: ['stop the other client first', `bus consumer info ${stream} ${consumer}`],
-  })
 }
 
 /** The sequence from which the consumer will deliver. */

@@ -1,6 +1,6 @@
 /** The durable consumers of the file's streams. */
 import {interruptedError} from '../../shared/requests.ts'
-import {otherConsumer} from '../../shared/stream-errors.ts'
+import {consumerInUse, otherConsumer} from '../../shared/stream-errors.ts'
 import {consumerConfig, isSameConfig} from '../../shared/stream-settings.ts'
 import type {
   ConsumeOptions,
@@ -11,7 +11,7 @@ import type {
   DeliverPolicy,
   Start,
 } from '../../streams-contract.ts'
-import type {Clients} from '../clients.ts'
+import {type Clients, presenceOf} from '../clients.ts'
 import type {Lock} from '../db.ts'
 import {Backlog} from './backlog.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
@@ -76,10 +76,11 @@ export class SqliteConsumers implements Consumers {
   }
 
   async reset(name: string, consumer: string, to: Start | undefined): Promise<ConsumerInfo> {
-    const {durables, lock, settle, notify} = this.#deps
+    const {durables, clients, lock, settle, notify} = this.#deps
     const stream = await settle(name)
     await lock.write(() => {
       const durable = durables.get(stream, consumer)
+      if (clients.listens(presenceOf(name, consumer))) throw consumerInUse(stream.url, name, consumer)
       this.#inFlight(stream, durable).clear()
       durables.restart(durable)
       this.#begin(stream, durable, to ?? 'new')
@@ -95,7 +96,11 @@ export class SqliteConsumers implements Consumers {
     const durable = durables.get(stream, consumer)
     if (options.signal?.aborted) throw interruptedError()
     watch(stream.config.subjects)
-    await lock.write(() => clients.attend())
+    const presence = {patterns: [presenceOf(name, consumer)], queue: undefined}
+    await lock.write(() => {
+      clients.attend()
+      clients.add(presence)
+    })
     const joined = await this.info(name, consumer)
     const own = {stream, durable, joined, view: this.#view(stream, durable), inFlight: this.#inFlight(stream, durable)}
     const member = new SqliteMember(
@@ -103,6 +108,7 @@ export class SqliteConsumers implements Consumers {
         ...this.#deps,
         ...own,
         notify: () => notify(stream),
+        leave: () => clients.remove(presence),
         onClose: (self) => members.delete(self),
         onUnwritten: (self) => members.add(self),
       },

@@ -44,6 +44,8 @@ export interface MemberDeps {
   readonly joined: ConsumerInfo
   /** Wakes the members of all processes. */
   readonly notify: () => void
+  /** Within a write transaction: it no longer takes part. */
+  readonly leave: () => void
   /** Called when there is nothing left to write. */
   readonly onClose: (member: SqliteMember) => void
   /** Called when it is closed with something left to write. */
@@ -152,6 +154,7 @@ export class SqliteMember implements Consuming {
     const back = this.#queue.clear()
     try {
       await this.#write(() => {
+        this.#deps.leave()
         if (!this.#isThere()) return
         this.#writeAcks()
         this.#giveBack(back)
