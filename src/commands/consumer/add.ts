@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {text} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
@@ -28,10 +28,7 @@ export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
       command: '<%= config.bin %> consumer add ORDERS mailer --max-deliver 5 --backoff 1s,5s,30s --if-missing',
     },
   ]
-  static override args = {
-    stream: string({description: 'name of the stream', required: true}),
-    consumer: string({description: 'name of the consumer', required: true}),
-  }
+  static override args = consumerArgs
   static override flags = {
     ...consumerSettingFlags,
     deliver: text('deliver policy: all, new, last, last-per-subject, 1042, -100 or @-15m', '<position>'),

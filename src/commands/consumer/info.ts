@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
 import {type ConsumerDocument, consumerDocument, consumerFacts} from './settings.ts'
 
@@ -9,10 +9,7 @@ export default class ConsumerInfo extends BusCommand<ConsumerDocument> {
     {description: 'as text', command: '<%= config.bin %> consumer info ORDERS billing'},
     {description: 'as JSON', command: '<%= config.bin %> consumer info ORDERS billing --json'},
   ]
-  static override args = {
-    stream: string({description: 'name of the stream', required: true}),
-    consumer: string({description: 'name of the consumer', required: true}),
-  }
+  static override args = consumerArgs
 
   async run(): Promise<ConsumerDocument> {
     const {args} = await this.parse(ConsumerInfo)

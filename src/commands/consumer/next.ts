@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {peekNext, takeNext} from '../../lib/messaging/stored/next.ts'
 import {checkTaken, nextFlags, planNext, takenText} from './next-plan.ts'
@@ -23,10 +23,7 @@ export default class ConsumerNext extends BusCommand {
       command: '<%= config.bin %> consumer next ORDERS billing --nak --delay 30s',
     },
   ]
-  static override args = {
-    stream: string({description: 'name of the stream', required: true}),
-    consumer: string({description: 'name of the consumer', required: true}),
-  }
+  static override args = consumerArgs
   static override flags = nextFlags
 
   async run(): Promise<void> {

@@ -2,6 +2,7 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
+import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {openTape} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -65,7 +66,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     },
   ]
   static override args = {
-    stream: string({description: 'name of the stream', required: true}),
+    ...streamArgs,
     consumer: string({description: 'name of a durable consumer of the stream'}),
   }
   static override flags = replayFlags

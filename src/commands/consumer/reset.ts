@@ -1,6 +1,6 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
+import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {required, value} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {type Position, parsePosition} from '../../lib/core/position.ts'
@@ -23,10 +23,7 @@ export default class ConsumerReset extends BusCommand<ConsumerResetResult> {
       command: '<%= config.bin %> consumer reset ORDERS billing --to @-15m --yes',
     },
   ]
-  static override args = {
-    stream: string({description: 'name of the stream', required: true}),
-    consumer: string({description: 'name of the consumer', required: true}),
-  }
+  static override args = consumerArgs
   static override flags = {
     to: required(
       value(

@@ -1,6 +1,6 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
+import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 
 /** What `--json` prints. */
@@ -15,10 +15,7 @@ export default class ConsumerRm extends BusCommand<ConsumerRmResult> {
   static override examples = [
     {description: 'in a script', command: '<%= config.bin %> consumer rm ORDERS billing --yes'},
   ]
-  static override args = {
-    stream: string({description: 'name of the stream', required: true}),
-    consumer: string({description: 'name of the consumer', required: true}),
-  }
+  static override args = consumerArgs
   static override flags = {yes: streamFlags.yes}
 
   async run(): Promise<ConsumerRmResult> {

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {subscriptionArgs} from '../../lib/cli/flags/events.ts'
 import {toggle} from '../../lib/cli/flags/kinds.ts'
 import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 import {durableFlags, type SubscriptionDocument, subscriptionDocument, wishOf} from './subscriptions.ts'
@@ -19,10 +19,7 @@ export default class EventsAdd extends BusCommand<SubscriptionDocument> {
       command: `<%= config.bin %> events add ORDERS mail --webhook http://127.0.0.1:8080/events --max-rejects 5 --dead-letter 'dead.{subject}'`,
     },
   ]
-  static override args = {
-    namespace: string({description: 'name of the stream', required: true}),
-    name: string({description: 'name of the subscription', required: true}),
-  }
+  static override args = subscriptionArgs
   static override flags = {
     ...durableFlags,
     replace: toggle('change an existing subscription and keep its offset'),

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {subscriptionArgs} from '../../lib/cli/flags/events.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
 import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 import {type SubscriptionDocument, subscriptionDocument, subscriptionFacts} from './subscriptions.ts'
@@ -13,10 +13,7 @@ export default class EventsInfo extends BusCommand<SubscriptionDocument> {
       command: '<%= config.bin %> events info ORDERS billing --json | jq .status.currentOffset',
     },
   ]
-  static override args = {
-    namespace: string({description: 'name of the stream', required: true}),
-    name: string({description: 'name of the subscription', required: true}),
-  }
+  static override args = subscriptionArgs
 
   async run(): Promise<SubscriptionDocument> {
     const {args} = await this.parse(EventsInfo)

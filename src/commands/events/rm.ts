@@ -1,6 +1,6 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
+import {subscriptionArgs} from '../../lib/cli/flags/events.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 
@@ -14,10 +14,7 @@ export default class EventsRm extends BusCommand<EventsRmResult> {
   static override summary = 'remove a subscription and its offset; the messages stay'
   static override description = 'It asks for confirmation; without a terminal it needs --yes.'
   static override examples = [{description: 'in a script', command: '<%= config.bin %> events rm ORDERS billing --yes'}]
-  static override args = {
-    namespace: string({description: 'name of the stream', required: true}),
-    name: string({description: 'name of the subscription', required: true}),
-  }
+  static override args = subscriptionArgs
   static override flags = {yes: streamFlags.yes}
 
   async run(): Promise<EventsRmResult> {

@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {type StreamDocument, streamDocument, streamSettingFlags, streamSettings} from './settings.ts'
 
@@ -19,7 +19,7 @@ export default class StreamAdd extends BusCommand<StreamDocument> {
     },
   ]
   static override args = {
-    stream: string({description: 'name of the stream', required: true}),
+    ...streamArgs,
     subject: string({description: 'subjects and patterns to store (default: its name)', multiple: true}),
   }
   static override flags = {

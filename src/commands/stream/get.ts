@@ -1,6 +1,7 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {text} from '../../lib/cli/flags/kinds.ts'
+import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import type {ViewFlags} from '../../lib/cli/flags/view.ts'
 import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
@@ -22,7 +23,7 @@ export default class StreamGet extends BusCommand {
     },
   ]
   static override args = {
-    stream: string({description: 'name of the stream', required: true}),
+    ...streamArgs,
     seq: string({description: 'sequence number of the message'}),
   }
   static override flags = {

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
 import {type StreamDocument, streamDocument, streamFacts} from './settings.ts'
 
@@ -9,7 +9,7 @@ export default class StreamInfo extends BusCommand<StreamDocument> {
     {description: 'as text', command: '<%= config.bin %> stream info ORDERS'},
     {description: 'as JSON', command: '<%= config.bin %> stream info ORDERS --json'},
   ]
-  static override args = {stream: string({description: 'name of the stream', required: true})}
+  static override args = streamArgs
 
   async run(): Promise<StreamDocument> {
     const {args} = await this.parse(StreamInfo)

@@ -1,10 +1,9 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {count} from '../../lib/cli/flags/kinds.ts'
-import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 
 /** What `--json` prints. */
@@ -25,7 +24,7 @@ export default class StreamPurge extends BusCommand<StreamPurgeResult> {
       command: '<%= config.bin %> stream purge ORDERS --filter orders.test --yes',
     },
   ]
-  static override args = {stream: string({description: 'name of the stream', required: true})}
+  static override args = streamArgs
   static override flags = {
     filter: filterFlags.filter,
     before: count('only messages before this sequence', {exclusive: ['keep']}),

@@ -1,7 +1,6 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {counted, formatBytes} from '../../lib/cli/render/units.ts'
 import type {StreamInfo} from '../../lib/transport/streams-contract.ts'
 
@@ -16,7 +15,7 @@ export default class StreamRm extends BusCommand<StreamRmResult> {
   static override summary = 'remove a stream with its messages and consumers'
   static override description = 'It asks for confirmation; without a terminal it needs --yes.'
   static override examples = [{description: 'in a script', command: '<%= config.bin %> stream rm ORDERS --yes'}]
-  static override args = {stream: string({description: 'name of the stream', required: true})}
+  static override args = streamArgs
   static override flags = {yes: streamFlags.yes}
 
   async run(): Promise<StreamRmResult> {

@@ -1,5 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {table} from '../../lib/cli/render/table.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
@@ -11,7 +12,7 @@ export default class StreamSubjects extends BusCommand<Record<string, number>> {
     {description: 'subjects that match a pattern', command: `<%= config.bin %> stream subjects ORDERS 'orders.*.paid'`},
   ]
   static override args = {
-    stream: string({description: 'name of the stream', required: true}),
+    ...streamArgs,
     pattern: string({description: 'only subjects that match'}),
   }
 

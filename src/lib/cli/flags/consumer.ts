@@ -1,5 +1,7 @@
 /** What happens to stored messages. */
+import {string} from '@oclif/core/args'
 import {count, text, toggle} from './kinds.ts'
+import {streamArgs} from './stream.ts'
 
 export const consumerFlags = {
   'max-deliver': count('deliver a message at most this many times'),
@@ -13,4 +15,9 @@ export const consumerFlags = {
   'accept-loss': toggle('take from a push consumer although messages that are not taken lose a delivery'),
   step: toggle('ask what to do with each message'),
   'dry-run': toggle('only show what would be replayed'),
+}
+
+export const consumerArgs = {
+  ...streamArgs,
+  consumer: string({description: 'name of the consumer', required: true}),
 }

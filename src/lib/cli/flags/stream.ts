@@ -1,4 +1,5 @@
 /** Streams, and positions in them. */
+import {string} from '@oclif/core/args'
 import {type Position, parseEnd, parsePosition, type Range} from '../../core/position.ts'
 import {text, toggle, value} from './kinds.ts'
 
@@ -22,3 +23,5 @@ export const streamFlags = {
   'if-missing': toggle('succeed if one of this name exists, whatever its configuration'),
   yes: toggle('do not ask'),
 }
+
+export const streamArgs = {stream: string({description: 'name of the stream', required: true})}

@@ -1,7 +1,8 @@
 /** The streams of one connection to a bus inside this process. */
 import {BusError} from '../../core/errors.ts'
-import type {Message} from '../../core/message.ts'
+import type {Message, Outgoing} from '../../core/message.ts'
 import {checkPattern, matches, overlaps} from '../../core/subject.ts'
+import {PublishWindow} from '../shared/publish-window.ts'
 import {interruptedError} from '../shared/requests.ts'
 import {consumerInUse, noConsumer, noMessage, noStream, otherConsumer, otherStream} from '../shared/stream-errors.ts'
 import {
@@ -12,11 +13,10 @@ import {
   isSameConfig,
   streamConfig,
 } from '../shared/stream-settings.ts'
-import type {Consumers, StreamInfo, Streams} from '../streams-contract.ts'
+import type {Consumers, PublisherOptions, Stored, StreamInfo, Streams} from '../streams-contract.ts'
 import type {MemoryConnection, StreamEntry} from './connection.ts'
 import {MemoryConsumer} from './consumer.ts'
 import {MemoryMember} from './member.ts'
-import {MemoryPublisher} from './publisher.ts'
 import {readStream} from './reading.ts'
 import {MemoryStream} from './stream.ts'
 
@@ -146,4 +146,20 @@ function found(stream: MemoryStream, look: (stream: MemoryStream) => Message | u
 
 function byName(one: {readonly config: {readonly name: string}}, other: typeof one): number {
   return one.config.name < other.config.name ? -1 : 1
+}
+
+/** Each message is stored immediately; its acknowledgement follows asynchronously, as on the other buses. */
+class MemoryPublisher extends PublishWindow {
+  readonly #store: (message: Outgoing) => Stored | BusError
+
+  /** `store` throws `usage` for an invalid message. */
+  constructor(url: string, store: (message: Outgoing) => Stored | BusError, options: PublisherOptions) {
+    super(url, options)
+    this.#store = store
+  }
+
+  protected send(message: Outgoing, index: number): void {
+    const outcome = this.#store(message)
+    queueMicrotask(() => this.settle(index, outcome))
+  }
 }

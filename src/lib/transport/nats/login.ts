@@ -63,11 +63,11 @@ function keyLogin(login: Login): (() => Key) | undefined {
   const {credsFile, creds, nkeyFile, jwt, seed} = login
   const read =
     credsFile !== undefined
-      ? () => parseCreds(readText(credsFile), credsFile)
+      ? () => parseCreds(readLoginFile(credsFile, `the credentials ${credsFile}`), credsFile)
       : creds !== undefined
         ? () => parseCreds(creds, 'the given credentials')
         : nkeyFile !== undefined
-          ? () => ({jwt, seed: parseSeed(readText(nkeyFile), nkeyFile)})
+          ? () => ({jwt, seed: parseSeed(readLoginFile(nkeyFile, `the credentials ${nkeyFile}`), nkeyFile)})
           : seed !== undefined || jwt !== undefined
             ? () => ({jwt: jwt?.trim(), seed: seed === undefined ? undefined : parseSeed(seed, 'the given seed')})
             : undefined
@@ -89,14 +89,15 @@ function fresh(read: () => Key): Authenticator {
   }
 }
 
-function readText(path: string): string {
+/** Reads a file of this user, which `name` names in sentences. Fails with `usage`. */
+export function readLoginFile(path: string, name: string): string {
   try {
-    return readTrusted(path, `the credentials ${path}`).toString()
+    return readTrusted(path, name).toString()
   } catch (cause) {
     if (cause instanceof BusError) throw cause
     const reason =
       (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message
-    throw new BusError('usage', `cannot read the credentials ${path}: ${reason}`, {cause})
+    throw new BusError('usage', `cannot read ${name}: ${reason}`, {cause})
   }
 }
 

@@ -1,8 +1,8 @@
 import {createSecureContext, type TLSSocket} from 'node:tls'
 import {BusError} from '../../core/errors.ts'
-import {readTrusted} from '../../core/trusted-file.ts'
 import type {TlsOptions} from '../contract.ts'
 import type {TlsFacts} from '../examination.ts'
+import {readLoginFile} from './login.ts'
 
 export interface Tls {
   /** Refuse to connect without TLS; otherwise the server decides. */
@@ -59,16 +59,7 @@ function nameOf(certified: {readonly CN?: string | string[]; readonly O?: string
   return [certified.CN ?? certified.O ?? 'unnamed'].flat().join(', ')
 }
 
-function readPem(path: string): string {
-  try {
-    return readTrusted(path, `the TLS file ${path}`).toString()
-  } catch (cause) {
-    if (cause instanceof BusError) throw cause
-    const reason =
-      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message
-    throw new BusError('usage', `cannot read the TLS file ${path}: ${reason}`, {cause})
-  }
-}
+const readPem = (path: string) => readLoginFile(path, `the TLS file ${path}`)
 
 function check({ca, cert, key}: TlsMaterial, paths: readonly (string | undefined)[]): void {
   const named = paths.filter((path) => path !== undefined).join(', ')
