@@ -3,7 +3,7 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
-import {openTape} from '../../lib/cli/io/record-file.ts'
+import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
@@ -130,7 +130,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     consumer: ConsumerInfo | undefined,
   ): Promise<Replayed> {
     await using _source = source
-    using deadLetters = flags.dead === undefined ? undefined : openTape(flags.dead)
+    using deadLetters = flags.dead === undefined ? undefined : openRecordFile(flags.dead)
     const limit = source.total ?? flags.count
     using bar =
       flags.quiet || flags.step

@@ -1,5 +1,5 @@
 /** `rpc serve`: a request handler that unwraps the envelope of a request and wraps its answer. */
-import {chooseHandler, type ProgramWishes, type ServeFlags} from '../../lib/cli/flags/reply-handler.ts'
+import {chooseHandler, type ExecOptions, type ServeFlags} from '../../lib/cli/flags/reply-handler.ts'
 import {Message} from '../../lib/core/message.ts'
 import {utf8Text} from '../../lib/core/text/encoding.ts'
 import {compactJson} from '../../lib/core/text/json-text.ts'
@@ -11,7 +11,7 @@ import {badEnvelope} from '../../lib/protocols/loom-rpc/serve.ts'
 /** The handler that the flags describe. Fails with `usage`. */
 export async function chooseMethod(
   flags: ServeFlags,
-  options: ProgramWishes,
+  options: ExecOptions,
   signal: AbortSignal,
 ): Promise<RequestHandler> {
   const {delay, fail, ...rest} = flags

@@ -3,7 +3,7 @@
 import {accessSync, constants} from 'node:fs'
 import type {ChalkInstance} from 'chalk'
 import {checkProgram} from '../../lib/cli/base/program.ts'
-import type {ProgramWishes} from '../../lib/cli/flags/reply-handler.ts'
+import type {ExecOptions} from '../../lib/cli/flags/reply-handler.ts'
 import {fileError, readBody, readChunks} from '../../lib/cli/io/input.ts'
 import {printable} from '../../lib/cli/render/printable.ts'
 import {answeredView} from '../../lib/cli/render/served-view.ts'
@@ -28,16 +28,12 @@ type Cut = (chunks: AsyncIterable<Uint8Array>, longest: number) => AsyncIterable
 const bodiesAtOnce = 256
 
 /** The producer that the flags describe, with everything read and compiled. Fails with `usage`. */
-export async function chooseProducer(
-  flags: StreamFlags,
-  wishes: ProgramWishes,
-  signal: AbortSignal,
-): Promise<Producer> {
+export async function chooseProducer(flags: StreamFlags, exec: ExecOptions, signal: AbortSignal): Promise<Producer> {
   checkFlags(flags)
   const cut = cutterOf(flags)
   if (flags.exec) {
-    checkProgram(wishes.argv, wishes.path)
-    return programFrames(wishes, cut, flags)
+    checkProgram(exec.argv, exec.path)
+    return programFrames(exec, cut, flags)
   }
   if (flags.file !== undefined) return fileFrames(flags.file, cut, flags)
   const data = await readBody(flags, signal)
@@ -129,7 +125,7 @@ async function* pieces(chunks: AsyncIterable<Uint8Array>, size: number): AsyncGe
   }
 }
 
-function programFrames({argv, onStderr}: ProgramWishes, cut: Cut, flags: StreamFlags): Producer {
+function programFrames({argv, onStderr}: ExecOptions, cut: Cut, flags: StreamFlags): Producer {
   return async (request, writer, signal) => {
     const env = messageEnvironment(request)
     const timeoutMs = flags['exec-timeout']

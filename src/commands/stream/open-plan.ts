@@ -7,7 +7,7 @@ import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {record, viewFlags} from '../../lib/cli/flags/view.ts'
 import {readBody} from '../../lib/cli/io/input.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
-import type {Tape} from '../../lib/cli/io/record-file.ts'
+import type {RecordFile} from '../../lib/cli/io/record-file.ts'
 import {printable, printableJson} from '../../lib/cli/render/printable.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
@@ -66,9 +66,9 @@ export async function planOpen(flags: OpenFlags, screen: Screen, signal: AbortSi
 }
 
 /** Writes frames to stdout, and to the record file if there is one. */
-export function showFrames(view: FrameView, output: Output, tape: Tape | undefined): FollowOptions['show'] {
+export function showFrames(view: FrameView, output: Output, recording: RecordFile | undefined): FollowOptions['show'] {
   return async (frames, stream, first) => {
-    tape?.record(frames)
+    recording?.record(frames)
     const shown = await view.show(frames, stream, first, output)
     await output.ready()
     return shown

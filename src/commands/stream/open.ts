@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {openTape} from '../../lib/cli/io/record-file.ts'
+import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {StreamClient} from '../../lib/protocols/response-streams/client.ts'
 import {follow} from '../../lib/protocols/response-streams/follow.ts'
@@ -36,12 +36,12 @@ export default class StreamOpen extends BusCommand {
     const warn = (line: string) => this.say(line)
     const screen = {terminal: isTerminal(1), paint: await this.paint(1), onFailure: warn}
     const {view, options} = await planOpen(openFlags, screen, this.stop)
-    using tape = flags.record === undefined ? undefined : openTape(flags.record)
+    using recording = flags.record === undefined ? undefined : openRecordFile(flags.record)
     await using bus = await this.openBus({stream: true, writes: true})
     await using client = new StreamClient(bus, {warn})
     const followed = await follow(client, {
       ...options,
-      show: showFrames(view, this.output, tape),
+      show: showFrames(view, this.output, recording),
       onOpen: (streams) => this.say(openedLine(streams)),
       onEnd: (stream) => view.end(stream, this.output),
     })

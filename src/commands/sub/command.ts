@@ -1,7 +1,7 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
-import {openTape} from '../../lib/cli/io/record-file.ts'
+import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 import {watch} from '../../lib/messaging/pubsub/watch.ts'
@@ -68,7 +68,7 @@ export default class Sub extends BusCommand {
     const subjects = args.subject.map(checkPattern)
     const say = (line: string) => this.say(line)
     const showing = await planWatch(flags, {terminal: isTerminal(1), paint: await this.paint(1), onFailure: say})
-    using tape = flags.record === undefined ? undefined : openTape(flags.record)
+    using recording = flags.record === undefined ? undefined : openRecordFile(flags.record)
     let notices = 0
     const notify = ({text}: Notice) => {
       notices++
@@ -81,20 +81,20 @@ export default class Sub extends BusCommand {
     })
     const {from, stream, durable: name, create, count, to = flags.end ? 'end' : undefined} = flags
     const reading = from && (await openReading(bus.streams, subjects, {from, to, stream}))
-    const wishes = {
+    const options = {
       durable: name ?? '',
       create,
       stream,
       sparing: count !== undefined,
       most: flags.yes ? undefined : count,
     }
-    const durable = name === undefined ? undefined : await openDurable(bus.streams, subjects, wishes)
+    const durable = name === undefined ? undefined : await openDurable(bus.streams, subjects, options)
     const patterns = [...subjects, ...showing.alsoPatterns]
     const subscription = durable ?? reading?.subscription ?? (await bus.subscribe(patterns, {queue: flags.queue}))
     if (durable) say(durableLine(subjects, durable.info))
     else say(reading ? readingLine(subjects, reading, from) : listeningLine(subjects, flags.queue))
     staySmall()
-    const stage = {output: this.output, tape}
+    const stage = {output: this.output, recording}
     const {keep, show} = showOn(stage, showing)
     const watched = await watch(subscription, {
       ...boundsOf(flags),

@@ -6,7 +6,7 @@ import {type FlagValues, percent, text, texts, toggle, variant} from '../../lib/
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {record, viewFlags} from '../../lib/cli/flags/view.ts'
-import type {Tape} from '../../lib/cli/io/record-file.ts'
+import type {RecordFile} from '../../lib/cli/io/record-file.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {chooseView, type Screen, type View, type ViewTarget} from '../../lib/cli/render/view.ts'
@@ -65,7 +65,7 @@ export interface Showing {
 /** Where shown messages go: stdout, and the record file if there is one. */
 export interface Stage {
   readonly output: ViewTarget & {ready(): Promise<void> | undefined}
-  readonly tape: Tape | undefined
+  readonly recording: RecordFile | undefined
 }
 
 /** Compiles filters and view. Fails with `usage` for flags that cannot be combined and for expressions that do not compile. */
@@ -92,9 +92,9 @@ export function boundsOf(flags: SubFlags): Pick<WatchOptions, 'count' | 'forMs' 
 /** What `watch` does with each batch. */
 export function showOn(stage: Stage, {view, keep, pairs}: Showing): Pick<WatchOptions, 'keep' | 'show'> {
   if (pairs !== undefined) return {show: showPaired(stage, view, pairs, keep)}
-  const {output, tape} = stage
+  const {output, recording} = stage
   const showAll = (messages: readonly Message[]) => {
-    tape?.record(messages)
+    recording?.record(messages)
     return view.show(messages, output)
   }
   return {
@@ -130,7 +130,7 @@ export function durableLine(subjects: readonly string[], {stream, config, pendin
 /** Shows the requests without a reply, and returns the summary line. */
 export function sumUp(
   {received, kept, ms, endedBy}: Watched,
-  {output, tape}: Stage,
+  {output, recording}: Stage,
   {view, pairs}: Showing,
   {
     dropped,
@@ -139,7 +139,7 @@ export function sumUp(
   }: {readonly dropped: number; readonly redelivered?: number | undefined; readonly notices: number},
 ): string {
   for (const exchange of (endedBy !== 'count' && pairs?.end()) || []) {
-    tape?.record([exchange.request])
+    recording?.record([exchange.request])
     view.showExchange?.(exchange, output)
   }
   void output.ready()
@@ -177,7 +177,12 @@ async function showUpTo(
   return shown
 }
 
-function showPaired({output, tape}: Stage, view: View, pairs: Pairs, keep: Filter | undefined): WatchOptions['show'] {
+function showPaired(
+  {output, recording}: Stage,
+  view: View,
+  pairs: Pairs,
+  keep: Filter | undefined,
+): WatchOptions['show'] {
   return async (batch, limit) => {
     const asked = batch.filter((message) => !pairs.isReply(message))
     const kept = new Set(keep === undefined ? asked : await keep(asked))
@@ -187,10 +192,10 @@ function showPaired({output, tape}: Stage, view: View, pairs: Pairs, keep: Filte
       for (const item of pairs.add(message)) {
         if (shown++ >= limit) break
         if ('request' in item) {
-          tape?.record([item.again ? [] : item.request, item.reply ?? []].flat())
+          recording?.record([item.again ? [] : item.request, item.reply ?? []].flat())
           view.showExchange?.(item, output)
         } else {
-          tape?.record([item])
+          recording?.record([item])
           await view.show([item], output)
         }
       }

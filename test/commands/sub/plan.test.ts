@@ -4,16 +4,16 @@ import {Message} from '../../../src/lib/core/message.ts'
 
 function stage() {
   const written: string[] = []
-  const taped: string[] = []
+  const recorded: string[] = []
   return {
     written,
-    taped,
+    recorded,
     output: {
       write: (data: string | Uint8Array) => void written.push(Buffer.from(data).toString()),
       ready: () => undefined,
     },
-    tape: {
-      record: (messages: readonly Message[]) => void taped.push(...messages.map(({text}) => text)),
+    recording: {
+      record: (messages: readonly Message[]) => void recorded.push(...messages.map(({text}) => text)),
       [Symbol.dispose]() {},
     },
   }
@@ -37,7 +37,7 @@ describe('bus sub', () => {
     const {count, on} = await shown({raw: true}, texts('1', '2', '3'), 2)
     expect(count).toBe(2)
     expect(on.written.join('')).toBe('1\n2\n')
-    expect(on.taped).toEqual(['1', '2'])
+    expect(on.recorded).toEqual(['1', '2'])
   })
 
   test('reads on while a selection has no results', async () => {
@@ -48,7 +48,7 @@ describe('bus sub', () => {
 
   test('applies the filters, and records only what passes', async () => {
     const {on} = await shown({raw: true, match: '[24]'}, texts('1', '2', '3', '4'))
-    expect(on.taped).toEqual(['2', '4'])
+    expect(on.recorded).toEqual(['2', '4'])
   })
 
   test('pairs requests with their replies, filtered by the request', async () => {
@@ -60,14 +60,14 @@ describe('bus sub', () => {
       {subject: 'ask', text: 'news'},
     ])
     expect(count).toBe(2)
-    expect(on.taped).toEqual(['1', 're 1', 'news'])
+    expect(on.recorded).toEqual(['1', 're 1', 'news'])
     expect(plan.alsoPatterns).toEqual(['_INBOX.>'])
     const ended = {received: 6, kept: 2, ms: 1000, endedBy: 'stop'} as const
     const line = sumUp(ended, on, plan, {dropped: 1, notices: 2})
     expect(line).toBe('6 received · 2 kept · 1 dropped · 1 unanswered · 2 notices · 1.0 s · 6/s')
     expect(JSON.parse(on.written[2] ?? '')).toMatchObject({request: {json: 3}, reply: null})
     expect(plan.pairs?.unanswered).toBe(1)
-    expect(on.taped.at(-1)).toBe('3')
+    expect(on.recorded.at(-1)).toBe('3')
   })
 
   test('shows the given number of pairs and no more', async () => {

@@ -30,7 +30,7 @@ export interface CommandModule {
   readonly default: {id: string; start(argv: string[], config: Config): Promise<unknown>}
 }
 
-interface BusWishes extends OpenOptions {
+interface OpenBusOptions extends OpenOptions {
   /** The command runs until it is stopped, so it waits for a lost connection; otherwise it fails immediately. */
   readonly stream?: boolean | undefined
   /** The command publishes or changes something: it fails with `denied` where that is not possible. */
@@ -84,7 +84,7 @@ export abstract class BusCommand<Result = void> extends Command {
     context,
     bus: other,
     ...options
-  }: BusWishes = {}): Promise<Transport> {
+  }: OpenBusOptions = {}): Promise<Transport> {
     const wanted = other === undefined ? {...this.#globals, ...(context !== undefined && {context})} : otherBus(other)
     const {url, why, server, warnings} = await findBus(wanted, process.env)
     for (const warning of warnings) tell(`warning: ${talk(warning)}\n`)

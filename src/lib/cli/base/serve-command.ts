@@ -3,7 +3,7 @@ import type {Service} from '../../messaging/pubsub/serve.ts'
 import {checkServed, serve} from '../../messaging/pubsub/serve.ts'
 import type {FlagValues} from '../flags/kinds.ts'
 import type {pacingFlags} from '../flags/pacing.ts'
-import type {ProgramWishes} from '../flags/reply-handler.ts'
+import type {ExecOptions} from '../flags/reply-handler.ts'
 import {isTerminal, tell} from '../io/terminal.ts'
 import {servedView} from '../render/served-view.ts'
 import {summaryLine} from '../render/summary.ts'
@@ -15,7 +15,7 @@ type Flags = FlagValues<Pick<typeof pacingFlags, 'concurrency' | 'count' | 'for'
 
 interface Answering extends Pick<Service, 'subject' | 'queue' | 'identity'> {
   /** Reads and compiles what answers, before the bus is opened. */
-  readonly handler: (program: ProgramWishes) => Promise<Service['handler']>
+  readonly handler: (program: ExecOptions) => Promise<Service['handler']>
   /** Said when requests arrive from now on. */
   readonly live: string
   /** What one of them is called. */
@@ -24,7 +24,7 @@ interface Answering extends Pick<Service, 'subject' | 'queue' | 'identity'> {
 
 export abstract class ServeCommand extends BusCommand {
   /** The program after `--`, which `kill` ends. */
-  protected programOf(kill: AbortSignal): ProgramWishes {
+  protected programOf(kill: AbortSignal): ExecOptions {
     return {argv: this.program, path: process.env['PATH'] ?? '', kill, onStderr: (chunk) => tell(chunk)}
   }
 

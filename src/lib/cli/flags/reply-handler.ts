@@ -25,7 +25,7 @@ export type ServeFlags = FlagValues<typeof answerFlags & Omit<typeof bodyFlags, 
   readonly body?: string | undefined
 }
 
-export interface ProgramWishes {
+export interface ExecOptions {
   readonly argv: readonly string[]
   readonly path: string
   /** Kills running programs. */
@@ -36,7 +36,7 @@ export interface ProgramWishes {
 /** The handler that the flags describe, with everything read and compiled. Fails with `usage`. */
 export async function chooseHandler(
   flags: ServeFlags,
-  wishes: ProgramWishes,
+  exec: ExecOptions,
   signal: AbortSignal,
 ): Promise<RequestHandler> {
   checkFlags(flags)
@@ -45,7 +45,7 @@ export async function chooseHandler(
   const data = hasBody ? await readBody(flags, signal) : undefined
   const pattern = {subject: 'reply', data, headers: header}
   const make = template ? compileTemplate(pattern) : () => pattern
-  const plain = hasBody ? fixed(() => replyOf(make)) : await computed(flags, wishes)
+  const plain = hasBody ? fixed(() => replyOf(make)) : await computed(flags, exec)
   const headed = hasBody || header.length === 0 ? plain : withHeaders(plain, () => make().headers ?? [])
   const faulty = fail === undefined ? headed : failing(headed, fail, Math.random)
   return delay === undefined ? faulty : delayed(faulty, delay, Math.random)
@@ -72,7 +72,7 @@ function checkFlags(flags: ServeFlags): void {
   }
 }
 
-async function computed(flags: ServeFlags, {argv, path, kill, onStderr}: ProgramWishes): Promise<RequestHandler> {
+async function computed(flags: ServeFlags, {argv, path, kill, onStderr}: ExecOptions): Promise<RequestHandler> {
   if (flags.expr !== undefined) return expression(flags.expr)
   if (!flags.exec) return echo()
   checkProgram(argv, path)

@@ -10,7 +10,7 @@ import {decode, type Encoding, textWherePossible} from '../../core/text/encoding
 import {interruptedError} from '../../transport/shared/requests.ts'
 import {isFull, isTerminal} from './terminal.ts'
 
-export interface BodyWishes {
+export interface BodyOptions {
   readonly body?: string | undefined
   readonly file?: string | undefined
   readonly size?: number | undefined
@@ -22,7 +22,7 @@ const mostBytes = 256 * 1024 * 1024
 const chunkBytes = 256 * 1024
 
 /** Throws `usage` if more than one body is given. */
-export function checkOneBody({body, file, size}: BodyWishes): void {
+export function checkOneBody({body, file, size}: BodyOptions): void {
   const given = [
     body === undefined ? '' : 'the argument',
     file === undefined ? '' : '--file',
@@ -34,9 +34,9 @@ export function checkOneBody({body, file, size}: BodyWishes): void {
 }
 
 /** The body by the rule above, decoded if requested; undefined if none is given, or only its size. Fails as `checkOneBody` and `readChunks` do. */
-export async function readBody(wishes: BodyWishes, signal: AbortSignal): Promise<string | Uint8Array | undefined> {
-  checkOneBody(wishes)
-  const {body, file, size, encoding} = wishes
+export async function readBody(options: BodyOptions, signal: AbortSignal): Promise<string | Uint8Array | undefined> {
+  checkOneBody(options)
+  const {body, file, size, encoding} = options
   if (size !== undefined || (body === undefined && file === undefined && isTerminal(0))) return undefined
   const given = body !== undefined && body !== '-' ? body : textWherePossible(await readAll(file ?? '-', signal))
   if (encoding === undefined) return given

@@ -6,16 +6,16 @@ import {recordWriter} from '../../core/record.ts'
 import {openEmpty} from '../../core/trusted-file.ts'
 import {fileError} from './input.ts'
 
-export interface Tape extends Disposable {
+export interface RecordFile extends Disposable {
   /** Written when it returns. Fails with `denied`, or with `output` on a full disk. */
   record(messages: readonly Message[]): void
 }
 
 /**
- * Opens a new tape. Fails with `usage` for a file that is not empty, for a pipe and for a symbolic link, and with `denied` for
+ * Opens a new recording. Fails with `usage` for a file that is not empty, for a pipe and for a symbolic link, and with `denied` for
  * a file of another user.
  */
-export function openTape(path: string): Tape {
+export function openRecordFile(path: string): RecordFile {
   const fd = guarded(path, () => openEmpty(path))
   const write = recordWriter()
   return {

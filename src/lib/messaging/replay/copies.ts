@@ -102,7 +102,7 @@ async function messageAt(bus: Transport, stream: string, seq: number): Promise<M
 /** For each message with a known id: where it is stored, and what followed its position in the id. */
 type Duplicate = readonly [message: Message, at: number, suffix: string]
 
-interface CopierParts {
+interface CopierDeps {
   /** A short form of the source's id. */
   readonly id: string
   /** A short form of the target stream's id. */
@@ -122,7 +122,7 @@ class StreamCopier implements IntoSink {
   readonly stream: string
   readonly isResumed: boolean
   readonly lastCopied: number
-  readonly #parts: CopierParts
+  readonly #deps: CopierDeps
   readonly #options: IntoOptions
   readonly #position: CopyPosition
   readonly #storing: Storing
@@ -135,13 +135,13 @@ class StreamCopier implements IntoSink {
   /** For each refused message, the message before it. */
   readonly #before = new Map<number, number>()
 
-  constructor(parts: CopierParts, options: IntoOptions, isResumed: boolean) {
-    this.#parts = parts
+  constructor(deps: CopierDeps, options: IntoOptions, isResumed: boolean) {
+    this.#deps = deps
     this.#options = options
-    this.#position = parts.copies.position
-    this.#storing = new Storing(parts.target, options)
+    this.#position = deps.copies.position
+    this.#storing = new Storing(deps.target, options)
     this.#claim = this.#position.claim()
-    this.stream = parts.name
+    this.stream = deps.name
     this.isResumed = isResumed
     this.lastCopied = this.#position.last
   }
@@ -179,7 +179,7 @@ class StreamCopier implements IntoSink {
 
   /** Messages that came from the target and are still there: streams may be copied into each other, also in a ring. */
   async #comeBack(messages: readonly Message[]): Promise<ReadonlySet<Message>> {
-    const {target, targetId, name} = this.#parts
+    const {target, targetId, name} = this.#deps
     const back = new Set<Message>()
     await Promise.all(
       messages.map(async (message) => {
@@ -216,8 +216,8 @@ class StreamCopier implements IntoSink {
    * never older than half of the time for which it remembers ids.
    */
   async #refresh(): Promise<void> {
-    if (this.#parts.copies.ageMs < this.#parts.dedupeMs / 2) return
-    this.#caughtUp ??= this.#parts.copies.catchUp().finally(() => {
+    if (this.#deps.copies.ageMs < this.#deps.dedupeMs / 2) return
+    this.#caughtUp ??= this.#deps.copies.catchUp().finally(() => {
       this.#caughtUp = undefined
     })
     await this.#caughtUp
@@ -225,7 +225,7 @@ class StreamCopier implements IntoSink {
 
   /** A duplicate message id does not prove that the target has this message. */
   async #settleDuplicates(duplicates: readonly Duplicate[], refused: Map<Message, Refusal>): Promise<number> {
-    const {id, target, name} = this.#parts
+    const {id, target, name} = this.#deps
     let stored = 0
     for (let open = duplicates; open.length > 0; ) {
       const missing = new Map<Message, string>()
@@ -256,7 +256,7 @@ class StreamCopier implements IntoSink {
     this.#sinceClaim += settled
     if (this.#sinceClaim < claimEvery) return
     this.#sinceClaim = 0
-    await this.#parts.copies.catchUp()
+    await this.#deps.copies.catchUp()
     const floor = await this.#options.floor?.()
     if (floor !== undefined) this.#position.raiseFloor(floor)
     this.#claim = this.#position.claim()
@@ -265,7 +265,7 @@ class StreamCopier implements IntoSink {
   /** A copy with its origin; its message id is derived from the origin, so that no copy is stored twice. */
   #copyOf(message: Message, more = ''): Outgoing {
     const {subject, payload, headers, seq = 0} = message
-    const {id, info} = this.#parts
+    const {id, info} = this.#deps
     return {
       subject,
       data: payload,

@@ -9,7 +9,7 @@ import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consumers, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {findOrMake, findStream} from './find.ts'
 
-export interface DurableWishes {
+export interface DurableReadingOptions {
   readonly durable: string
   /** Creates it if it does not exist: from the first message on, with explicit acknowledgement. */
   readonly create?: boolean | undefined
@@ -35,7 +35,7 @@ const askMs = 500
 export async function openDurable(
   streams: Streams,
   patterns: readonly string[],
-  {durable, create, stream: wanted, sparing, most}: DurableWishes,
+  {durable, create, stream: wanted, sparing, most}: DurableReadingOptions,
 ): Promise<DurableReading> {
   const stream = await findStream(streams, patterns, wanted)
   const kept = await subjectsOf(streams, stream)

@@ -6,7 +6,7 @@ import type {Streams} from '../../transport/streams-contract.ts'
 import {findStream} from './find.ts'
 import {startAt} from './places.ts'
 
-export interface ReadingWishes {
+export interface ReadingOptions {
   readonly from: Position
   /** `end` is the current end of the stream; without it reading continues live. */
   readonly to?: Range['to'] | 'end'
@@ -25,7 +25,7 @@ export interface Reading {
 export async function openReading(
   streams: Streams,
   patterns: readonly string[],
-  {from, to, stream: wanted, signal}: ReadingWishes,
+  {from, to, stream: wanted, signal}: ReadingOptions,
 ): Promise<Reading> {
   const filters = checkPatterns(patterns)
   const stream = await findStream(streams, filters, wanted)

@@ -16,7 +16,7 @@ const askMs = 500
 /** The delay before a message is redelivered after its handler failed, growing with each delivery. */
 const pauseMs = [100, 1000, 5000, 30_000]
 
-export interface PumpParts {
+export interface PumpDeps {
   readonly consuming: Consuming
   readonly info: ConsumerInfo
   readonly consumers: Consumers
@@ -27,7 +27,7 @@ export interface PumpParts {
 }
 
 export class Pump {
-  readonly #parts: PumpParts
+  readonly #deps: PumpDeps
   readonly #deliveries: Deliveries
   /** When the consumer was last asked what others have in flight. */
   #askedAt = 0
@@ -36,18 +36,18 @@ export class Pump {
   #isOver = false
   #wake: () => void = () => {}
 
-  constructor(parts: PumpParts) {
-    this.#parts = parts
-    this.#deliveries = new Deliveries(parts.info)
+  constructor(deps: PumpDeps) {
+    this.#deps = deps
+    this.#deliveries = new Deliveries(deps.info)
   }
 
   /** Resolves when it was stopped, the bus has all settlements, and the consumer was released. Fails as `take` does. */
   async run(): Promise<void> {
-    const {consuming} = this.#parts
+    const {consuming} = this.#deps
     const alive = this.#deliveries.keepAlive()
     try {
       await Promise.all([this.#fetch(), this.#handle()])
-      if (this.#deliveries.held > 0 && (await this.#deliveries.ask(this.#parts.consumers)).others > 0) {
+      if (this.#deliveries.held > 0 && (await this.#deliveries.ask(this.#deps.consumers)).others > 0) {
         throw this.#deliveries.heldError()
       }
       await consuming.flush()
@@ -59,7 +59,7 @@ export class Pump {
   }
 
   async #fetch(): Promise<void> {
-    const {consuming, stop} = this.#parts
+    const {consuming, stop} = this.#deps
     try {
       while (!stop.aborted && !consuming.ended) {
         const room = mostInProgress - this.#waiting.length
@@ -74,7 +74,7 @@ export class Pump {
   }
 
   async #take(max: number): Promise<void> {
-    const {consuming, consumers} = this.#parts
+    const {consuming, consumers} = this.#deps
     const taken = await consuming.take(max, lookMs)
     this.#waiting.push(...this.#deliveries.add(taken))
     const isHeld = taken.length === 0 && this.#deliveries.held > 0
@@ -84,7 +84,7 @@ export class Pump {
   }
 
   async #handle(): Promise<void> {
-    while (!this.#parts.stop.aborted) {
+    while (!this.#deps.stop.aborted) {
       const [next] = this.#waiting
       if (next === undefined) {
         if (this.#isOver) return
@@ -100,11 +100,11 @@ export class Pump {
 
   async #deliver(delivery: Delivery): Promise<void> {
     try {
-      await this.#parts.handle(delivery)
+      await this.#deps.handle(delivery)
       this.#deliveries.settle(delivery, 'ack')
     } catch (error) {
       this.#deliveries.giveBack(delivery, pauseMs[Math.min(delivery.deliveries, pauseMs.length) - 1])
-      this.#parts.onFailure(delivery, error)
+      this.#deps.onFailure(delivery, error)
     }
   }
 

@@ -31,16 +31,16 @@ const troublePauseMs = 1000
 
 export class DeliveryQueue {
   readonly subscription: EventSubscription
-  readonly #parts: DeliveryQueueDeps
+  readonly #deps: DeliveryQueueDeps
   readonly #members: {readonly member: Member; readonly gone: AbortController}[] = []
   readonly #closed = new AbortController()
   #running: Promise<void> | undefined
   #dispatcher: {readonly connection: string; readonly dispatcher: Dispatcher} | undefined
   #halted = false
 
-  constructor(subscription: EventSubscription, parts: DeliveryQueueDeps) {
+  constructor(subscription: EventSubscription, deps: DeliveryQueueDeps) {
     this.subscription = subscription
-    this.#parts = parts
+    this.#deps = deps
   }
 
   /** The connection that is being served. */
@@ -66,7 +66,7 @@ export class DeliveryQueue {
   respond(connection: string, response: DeliveryResponse): void {
     if (this.#dispatcher?.connection === connection) this.#dispatcher.dispatcher.respond(response)
     else
-      this.#parts.warn(
+      this.#deps.warn(
         `subscription ${this.subscription.name}: ignored a response of a connection that is not being served`,
       )
   }
@@ -78,7 +78,7 @@ export class DeliveryQueue {
   }
 
   async #run(): Promise<void> {
-    const {stored, warn} = this.#parts
+    const {stored, warn} = this.#deps
     while (!this.#halted && !this.#closed.signal.aborted) {
       const [first] = this.#members
       if (first === undefined) break
@@ -96,7 +96,7 @@ export class DeliveryQueue {
   }
 
   async #serve({member, gone}: {readonly member: Member; readonly gone: AbortController}): Promise<void> {
-    const {bus, warn, maxInFlight, hidesSystem} = this.#parts
+    const {bus, warn, maxInFlight, hidesSystem} = this.#deps
     const {subscription} = this
     const ended = AbortSignal.any([gone.signal, this.#closed.signal])
     const place = await this.#place(ended)
@@ -123,7 +123,7 @@ export class DeliveryQueue {
 
   /** Undefined if it ended before this gateway got the lease. */
   async #place(signal: AbortSignal): Promise<Place | undefined> {
-    const {stored, warn} = this.#parts
+    const {stored, warn} = this.#deps
     if (stored === undefined) return passingPlace(Number(this.subscription.options.firstEvent))
     const onWaiting = () => warn(`subscription ${this.subscription.name}: another gateway delivers it; standing by`)
     if (!(await stored.leases.acquire(this.subscription, signal, onWaiting))) return undefined

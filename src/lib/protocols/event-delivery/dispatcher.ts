@@ -16,7 +16,7 @@ import {Page} from './page.ts'
 import type {DeliveryResponse, EventDelivery} from './plugin.ts'
 import type {EventSubscription} from './subscription.ts'
 
-export interface DispatcherParts {
+export interface DispatcherDeps {
   readonly bus: Transport
   readonly subscription: EventSubscription
   readonly matches: Matcher | undefined
@@ -33,7 +33,7 @@ const longestPauseMs = 30_000
 const troublePauseMs = 1000
 
 export class Dispatcher {
-  readonly #parts: DispatcherParts
+  readonly #deps: DispatcherDeps
   readonly #flights: Flights
   readonly #size: number
   readonly #events = new Map<string, readonly Event[]>()
@@ -45,17 +45,17 @@ export class Dispatcher {
   #rejections = 0
   #stopped: BusError | undefined
 
-  constructor(parts: DispatcherParts) {
-    const {batch, readAhead} = parts.subscription.options
-    this.#parts = parts
-    this.#size = batch ? Math.max(1, Math.min(readAhead, parts.maxInFlight)) : 1
-    this.#flights = new Flights(batch ? 1 : Math.min(1 + readAhead, parts.maxInFlight), parts.place.offset)
-    this.#dead = new DeadLetters(parts.bus, parts.subscription)
+  constructor(deps: DispatcherDeps) {
+    const {batch, readAhead} = deps.subscription.options
+    this.#deps = deps
+    this.#size = batch ? Math.max(1, Math.min(readAhead, deps.maxInFlight)) : 1
+    this.#flights = new Flights(batch ? 1 : Math.min(1 + readAhead, deps.maxInFlight), deps.place.offset)
+    this.#dead = new DeadLetters(deps.bus, deps.subscription)
   }
 
   /** Delivers until the signal aborts. Fails with `remote` if an event was rejected too often. */
   async run(signal: AbortSignal): Promise<void> {
-    const {warn, subscription} = this.#parts
+    const {warn, subscription} = this.#deps
     while (!signal.aborted) {
       this.#reading = new AbortController()
       const reading = AbortSignal.any([signal, this.#reading.signal])
@@ -78,8 +78,8 @@ export class Dispatcher {
     const id = response.id ?? this.#flights.oldest
     const events = id === undefined ? undefined : this.#events.get(id)
     if (id === undefined || events === undefined) {
-      const {name} = this.#parts.subscription
-      this.#parts.warn(
+      const {name} = this.#deps.subscription
+      this.#deps.warn(
         `subscription ${name}: a response for ${id ?? 'nothing'} that is not in flight (likely a previous rejection)`,
       )
     } else if (response.rejected) this.#reject(events, response)
@@ -88,7 +88,7 @@ export class Dispatcher {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const {bus, subscription} = this.#parts
+    const {bus, subscription} = this.#deps
     this.#placeIn(await bus.streams.info(subscription.namespace))
     const {offset} = this.#flights
     const from = {seq: offset + 1}
@@ -108,7 +108,7 @@ export class Dispatcher {
    * when the stream never got as far as the offset: it was restored from a backup, or lost its memory.
    */
   #placeIn({id, state}: StreamInfo): void {
-    const {subscription, place, warn} = this.#parts
+    const {subscription, place, warn} = this.#deps
     const {offset} = this.#flights
     const {name, options} = subscription
     const isBeyond = offset > state.lastSeq && offset > Number(options.firstEvent)
@@ -127,7 +127,7 @@ export class Dispatcher {
 
   /** The next event, or a batch of events; undefined at the end. */
   async #collect(source: Page, signal: AbortSignal): Promise<{events: Event[]; upTo: number} | undefined> {
-    const {matches, place, subscription} = this.#parts
+    const {matches, place, subscription} = this.#deps
     const events: Event[] = []
     let upTo = 0
     let dueMs = Number.POSITIVE_INFINITY
@@ -171,7 +171,7 @@ export class Dispatcher {
   }
 
   #send({events, upTo}: {events: readonly Event[]; upTo: number}): void {
-    const {subscription, deliver} = this.#parts
+    const {subscription, deliver} = this.#deps
     const [first] = events
     if (first === undefined) return
     const id = subscription.options.batch ? crypto.randomUUID() : first.id
@@ -192,13 +192,13 @@ export class Dispatcher {
     if (offset > before) {
       this.#rejections = 0
       this.#dead.passed(offset)
-      this.#parts.place.commit(offset)
+      this.#deps.place.commit(offset)
     }
     if (hasRoom) this.#wake?.()
   }
 
   #reject(events: readonly Event[], {info = '', retryAfterMs}: Pick<DeliveryResponse, 'info' | 'retryAfterMs'>): void {
-    const {subscription, warn} = this.#parts
+    const {subscription, warn} = this.#deps
     const {maxRejects, deadLetter} = subscription.options
     const [first] = events
     if (first === undefined) return
@@ -225,7 +225,7 @@ export class Dispatcher {
 
   /** First the reply is published, then the event counts as done: a reply may be published twice, but is not lost. */
   async #replied(id: string, events: readonly Event[], reply: NonNullable<DeliveryResponse['reply']>): Promise<void> {
-    const {bus, warn, subscription} = this.#parts
+    const {bus, warn, subscription} = this.#deps
     const [event] = events
     if (event === undefined) return
     try {

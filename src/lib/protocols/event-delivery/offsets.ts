@@ -110,7 +110,7 @@ export class Offsets {
   }
 }
 
-interface StoredParts {
+interface StoredDeps {
   readonly bucket: Bucket
   readonly key: string
   readonly writer: string
@@ -119,15 +119,15 @@ interface StoredParts {
 
 class StoredPlace implements Place {
   readonly offset: number
-  readonly #parts: StoredParts
+  readonly #deps: StoredDeps
   readonly #lost = new AbortController()
   #revision: number
   #wanted: StoredOffset
   #written: StoredOffset
   readonly #waiting: (() => void)[] = []
 
-  constructor(parts: StoredParts, stored: StoredOffset, revision: number) {
-    this.#parts = parts
+  constructor(deps: StoredDeps, stored: StoredOffset, revision: number) {
+    this.#deps = deps
     this.offset = stored.offset
     this.#wanted = stored
     this.#written = stored
@@ -166,7 +166,7 @@ class StoredPlace implements Place {
   async write(): Promise<void> {
     const wanted = this.#wanted
     if (wanted === this.#written || this.#lost.signal.aborted) return
-    const {bucket, key, writer} = this.#parts
+    const {bucket, key, writer} = this.#deps
     const text = offsetText({...wanted, writer})
     const revision = (await bucket.update(key, text, this.#revision)) ?? (await this.#earlier(text))
     if (revision === undefined) {
@@ -180,12 +180,12 @@ class StoredPlace implements Place {
 
   #want(stored: StoredOffset): void {
     this.#wanted = stored
-    this.#parts.write(this)
+    this.#deps.write(this)
   }
 
   /** The revision of an earlier attempt of ours that succeeded without a confirmation. */
   async #earlier(text: string): Promise<number | undefined> {
-    const {bucket, key, writer} = this.#parts
+    const {bucket, key, writer} = this.#deps
     const entry = await bucket.get(key)
     if (entry?.value === undefined || storedOffset(entry.value).writer !== writer) return undefined
     return entry.value === text ? entry.revision : bucket.update(key, text, entry.revision)

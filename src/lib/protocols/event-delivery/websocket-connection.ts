@@ -13,7 +13,7 @@ interface Ref {
   readonly name: string
 }
 
-export interface ConnectionParts {
+export interface ConnectionDeps {
   readonly id: string
   readonly socket: WebSocket
   readonly callbacks: Callbacks
@@ -28,7 +28,7 @@ const refusalMs = 1000
 const mostQueued = 1000
 
 export class Connection {
-  readonly #parts: ConnectionParts
+  readonly #deps: ConnectionDeps
   readonly #started = new Map<string, Ref>()
   /** In the order in which they were sent. */
   readonly #inFlight = new Map<string, {readonly ref: Ref; readonly id: string}>()
@@ -44,9 +44,9 @@ export class Connection {
   /** Actions are handled one after the other. */
   #working: Promise<void> = Promise.resolve()
 
-  constructor(parts: ConnectionParts) {
-    this.#parts = parts
-    const {id, callbacks} = parts
+  constructor(deps: ConnectionDeps) {
+    this.#deps = deps
+    const {id, callbacks} = deps
     callbacks.registerConnection(id, () => false)
   }
 
@@ -67,8 +67,8 @@ export class Connection {
       else this.#queue(parsed)
       return
     }
-    if (this.#starting + this.#started.size >= this.#parts.maxSubscriptions) {
-      this.#fail(bad(`a connection can have at most ${this.#parts.maxSubscriptions} subscriptions`))
+    if (this.#starting + this.#started.size >= this.#deps.maxSubscriptions) {
+      this.#fail(bad(`a connection can have at most ${this.#deps.maxSubscriptions} subscriptions`))
       return
     }
     this.#starting++
@@ -85,7 +85,7 @@ export class Connection {
   }
 
   #queue(answer: AnswerAction): void {
-    const {socket} = this.#parts
+    const {socket} = this.#deps
     if (++this.#queued === mostQueued) socket.pause()
     this.#working = this.#working.then(() => {
       if (this.#queued-- === mostQueued) socket.resume()
@@ -95,7 +95,7 @@ export class Connection {
 
   /** Sends a delivery; does nothing if the client has just gone. */
   send(delivery: EventDelivery): void {
-    const {socket, callbacks, id: connection, gather} = this.#parts
+    const {socket, callbacks, id: connection, gather} = this.#deps
     if (socket.readyState !== socket.OPEN) return
     gather()
     const {id, subscription} = delivery
@@ -115,7 +115,7 @@ export class Connection {
 
   /** Sends the client an error and closes, after a second at the latest. */
   fail(sentence: string): void {
-    const {socket} = this.#parts
+    const {socket} = this.#deps
     this.#isOver = true
     if (socket.readyState === socket.OPEN) socket.send(protocolError(sentence))
     socket.close(1008)
@@ -141,7 +141,7 @@ export class Connection {
   }
 
   async #start({autoack = false, namespace, name, filter, options}: StartAction): Promise<void> {
-    const {id, callbacks} = this.#parts
+    const {id, callbacks} = this.#deps
     if (this.#isOver) return
     if (this.#autoack !== undefined && this.#autoack !== autoack)
       throw bad('the autoack option must be the same for all subscriptions of a connection')
@@ -157,7 +157,7 @@ export class Connection {
   }
 
   #answer(answer: AnswerAction): void {
-    const {id: connection, callbacks, warn} = this.#parts
+    const {id: connection, callbacks, warn} = this.#deps
     if (this.#autoack) throw bad(`${answer.type} is not possible with autoack`)
     const found =
       answer.id === undefined ? this.#oldest(answer.subscription) : this.#named(answer.id, answer.subscription)
@@ -209,7 +209,7 @@ export class Connection {
   }
 
   #fail(error: unknown): void {
-    const {id, warn} = this.#parts
+    const {id, warn} = this.#deps
     if (this.#isOver) return
     const isOurs = !(error instanceof BusError)
     warn(`connection ${id}: ${shortened(isOurs ? String(error) : error.message)}`)

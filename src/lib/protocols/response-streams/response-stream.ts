@@ -15,7 +15,7 @@ export interface BufferOptions {
   readonly whenFull?: 'overrun' | 'hold' | undefined
 }
 
-export interface StreamParts extends BufferOptions {
+export interface ResponseStreamDeps extends BufferOptions {
   readonly subject: string
   readonly token: string
   /** Called once, when no more frames are wanted. */
@@ -45,7 +45,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   /** The number of data frames received. */
   frames = 0
 
-  constructor({subject, token, buffer = defaultBuffer, whenFull = 'hold', onEnd}: StreamParts) {
+  constructor({subject, token, buffer = defaultBuffer, whenFull = 'hold', onEnd}: ResponseStreamDeps) {
     this.subject = subject
     this.token = token
     this.#buffer = buffer

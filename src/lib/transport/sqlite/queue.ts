@@ -14,7 +14,7 @@ import {type Cursor, everything, type Log, type LogEntry, type LogPage} from './
 const mostPages = 16
 const leastRows = 32
 
-export interface QueueParts {
+export interface QueueDeps {
   readonly db: Db
   readonly lock: Lock
   readonly log: Log
@@ -33,22 +33,22 @@ interface Place {
 type Owner = readonly [pattern: string, first: number, next: number]
 
 export class QueueMember {
-  readonly #parts: QueueParts
+  readonly #deps: QueueDeps
   readonly #name: string
   readonly #places: Place[]
   readonly #statements
   /** The end of its messages, once it drains. */
   end: Cursor = everything
 
-  constructor(parts: QueueParts, name: string, patterns: readonly string[]) {
-    this.#parts = parts
+  constructor(deps: QueueDeps, name: string, patterns: readonly string[]) {
+    this.#deps = deps
     this.#name = name
     this.#places = patterns.map((pattern) => ({pattern, scanned: 0, next: 1}))
     this.#statements = {
-      next: parts.db.prepare('SELECT next FROM qgroup WHERE name = ? AND pattern = ?').pluck(),
-      owners: parts.db.prepare('SELECT pattern, first, next FROM qgroup WHERE name = +? ORDER BY pattern').raw(),
+      next: deps.db.prepare('SELECT next FROM qgroup WHERE name = ? AND pattern = ?').pluck(),
+      owners: deps.db.prepare('SELECT pattern, first, next FROM qgroup WHERE name = +? ORDER BY pattern').raw(),
       // A group whose members were all away for long has no row any more (unused-names.ts).
-      move: parts.db.prepare(
+      move: deps.db.prepare(
         `INSERT INTO qgroup(name, pattern, first, next) VALUES (?, ?, ?, ?)
          ON CONFLICT(name, pattern) DO UPDATE SET next = max(next, excluded.next)`,
       ),
@@ -57,8 +57,8 @@ export class QueueMember {
 
   /** Within the write transaction that announces its interests, before it does. */
   join(end: Cursor): void {
-    const live = this.#parts.clients.patternsOf(this.#name)
-    const insert = this.#parts.db.prepare(
+    const live = this.#deps.clients.patternsOf(this.#name)
+    const insert = this.#deps.db.prepare(
       'INSERT OR REPLACE INTO qgroup(name, pattern, first, next) VALUES (?, ?, ?, ?)',
     )
     for (const place of this.#places) {
@@ -71,7 +71,7 @@ export class QueueMember {
   claim(max: number): Message[] | typeof busy {
     const places = this.#places.filter((place) => this.#hasMore(place))
     if (places.length === 0) return []
-    const taken = this.#parts.lock.tryWrite(() => this.#take(places, max))
+    const taken = this.#deps.lock.tryWrite(() => this.#take(places, max))
     if (taken === busy) return busy
     for (const [place, next] of taken.moved) place.next = next
     return taken.messages
@@ -79,7 +79,7 @@ export class QueueMember {
 
   /** Checks without the lock, so that an idle group never writes. */
   #hasMore(place: Place): boolean {
-    return this.#parts.lock.read(() => {
+    return this.#deps.lock.read(() => {
       for (;;) {
         const page = this.#page(this.#from(place), leastRows)
         if (page.entries.some((entry) => matches(place.pattern, entry.message.subject))) return true
@@ -90,7 +90,7 @@ export class QueueMember {
   }
 
   #take(places: readonly Place[], max: number): {messages: Message[]; moved: [Place, next: number][]} {
-    const live = new Set(this.#parts.clients.patternsOf(this.#name))
+    const live = new Set(this.#deps.clients.patternsOf(this.#name))
     const rows = this.#statements.owners.all(this.#name) as Owner[]
     const owners = rows.map(
       ([pattern, first, next]): Owner => [pattern, first, live.has(pattern) ? Number.POSITIVE_INFINITY : next],
@@ -133,7 +133,7 @@ export class QueueMember {
   }
 
   #page(seq: number, rows: number): LogPage {
-    return this.#parts.log.page({seq, passing: 0}, this.end, {all: false, passing: false, rows})
+    return this.#deps.log.page({seq, passing: 0}, this.end, {all: false, passing: false, rows})
   }
 }
 
