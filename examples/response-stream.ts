@@ -1,4 +1,4 @@
-/** A service that answers with many frames, and a client that reads them until the stream is closed. */
+/** A service that answers with many frames, and a client that reads them until the response stream is closed. */
 import {StreamClient, serveStreams} from 'busline/response-stream'
 import {open} from 'busline/transport'
 
@@ -24,10 +24,10 @@ await live
 await using client = new StreamClient(bus)
 for await (const frame of await client.open('countdown', '3')) console.log(frame.text)
 stop.abort()
-console.log(`${(await served).streams} stream served`)
+console.log(`${(await served).streams} response stream served`)
 
 // Prints:
 // 3
 // 2
 // 1
-// 1 stream served
+// 1 response stream served

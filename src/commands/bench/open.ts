@@ -8,10 +8,10 @@ import {BenchCommand} from './bench-command.ts'
 export default class BenchOpen extends BenchCommand {
   static override summary = 'measure how fast response streams are opened and read'
   static override description =
-    'Each response stream is read to its end. A latency is the time from the request until the stream is closed.'
+    'Each response stream is read to its end. A latency is the time from the request until the close.'
   static override examples = [
     {
-      description: 'both sides, 100 frames per stream',
+      description: 'both sides, 100 frames per response stream',
       command: `<%= config.bin %> bench open --msgs 200 --frames 100 --with-serve`,
     },
   ]

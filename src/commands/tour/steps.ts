@@ -56,7 +56,7 @@ export const steps: readonly TourStep[] = [
     background: 'producer',
   },
   {
-    title: 'a client that opens it sees the frames as they arrive, until the stream is closed',
+    title: 'a client that opens it sees the frames as they arrive, until the response stream is closed',
     args: ['stream', 'open', 'tour.countdown', '--raw'],
     stdout: /^3\n2\n1\n$/,
   },
