@@ -34,14 +34,14 @@ async function folderUsed(env: Record<string, string> = {}): Promise<string | un
 }
 
 describe.runIf(isCheckout && process.platform !== 'win32')('compiled code', () => {
-  it('is kept in the cache folder of the user, which only the user can open', async () => {
+  it('is stored in the cache folder of the user, which only the user can open', async () => {
     expect(await folderUsed()).toBe(join(home, '.cache/busline'))
     expect(await folderUsed({XDG_CACHE_HOME: join(home, 'other')})).toBe(join(home, 'other/busline'))
     for (const folder of ['.cache', '.cache/busline', 'other', 'other/busline'])
       expect(statSync(join(home, folder)).mode & 0o777, folder).toBe(0o700)
   })
 
-  it('is never kept in a temporary folder', async () => {
+  it('is never stored in a temporary folder', async () => {
     const temporary = join(home, 'tmp')
     mkdirSync(temporary)
     await folderUsed({TMPDIR: temporary})
@@ -50,7 +50,7 @@ describe.runIf(isCheckout && process.platform !== 'win32')('compiled code', () =
     expect(await folderUsed({XDG_CACHE_HOME: temporary})).toBeUndefined()
   })
 
-  it('is not kept without a home folder, or with one that is not there', async () => {
+  it('is not stored without a home folder, or with one that does not exist', async () => {
     expect(await folderUsed({HOME: ''})).toBeUndefined()
     expect(await folderUsed({HOME: join(home, 'not/there')})).toBeUndefined()
     expect(readdirSync(home)).toEqual([])
@@ -67,7 +67,7 @@ describe.runIf(isCheckout && process.platform !== 'win32')('compiled code', () =
       'is a symbolic link',
       () => made() && rmSync(cache(), {recursive: true}) === undefined && symlinkSync(made('other'), cache()),
     ],
-  ])('is not used where the folder %s', async (_, prepare) => {
+  ])('is not used if the folder %s', async (_, prepare) => {
     prepare()
     expect(await folderUsed()).toBeUndefined()
   })
@@ -76,13 +76,13 @@ describe.runIf(isCheckout && process.platform !== 'win32')('compiled code', () =
     ['the folder', () => chownSync(made(), stranger, stranger)],
     ['the folder that it is in', () => made() && chownSync(join(home, '.cache'), stranger, stranger)],
     ['the home folder', () => made() && chownSync(home, stranger, stranger)],
-  ])('is not used where another user owns %s', async (_, prepare) => {
+  ])('is not used if another user owns %s', async (_, prepare) => {
     prepare()
     expect(await folderUsed()).toBeUndefined()
   })
 
   it.runIf(isRoot && existsSync('/usr/bin/setpriv'))(
-    'is not taken by any user from a folder that root left open',
+    'is not used by any user from a folder that root left open',
     async () => {
       chmodSync(home, 0o755)
       mkdirSync(cache(), {recursive: true})

@@ -21,6 +21,20 @@ const phrases: readonly (readonly [phrase: RegExp, instead: string])[] = [
   [/\bput away\b/i, 'moved, renamed'],
   [/\bkept to oneself\b/i, 'secret, private'],
   [/\bgo(es)? on (with|where|from|to)\b/i, 'continues, resumes'],
+  [/\b(is|are|was|were|be) taken for\b/i, 'counts as, is treated as'],
+  [/\b(what|that|which|it|they) stands?\b/i, 'is, unchanged'],
+  [/\b(what|that) is none\b/i, 'is not one, is invalid'],
+  [/\/\*\* Told\b/, 'called with'],
+  [/\bin work\b/i, 'in progress'],
+  [/\b(gives?|given|gave) back\b/i, 'returns, is returned'],
+  [/\blets? go of\b/i, 'releases, discards'],
+  [/\b(comes?|came) again\b/i, 'is redelivered'],
+  [/\bpass(es|ed)? over\b/i, 'skips, is skipped'],
+  [/\bexcludes? each other\b/i, 'cannot be used together'],
+  [/\bone's\b|\bnobody's\b|\baffair\b/i, 'say whose it is'],
+  [/\bdoes not mind\b|\bsees? to it\b|\bheeds?\b/i, 'ignores, ensures, obeys'],
+  [/\bas often as allowed\b|\bonce more\b|\bfor ever\b/i, 'the maximum number of times, again, endlessly'],
+  [/\bgravest\b/i, 'the most serious'],
 ]
 
 /** Where people read: sources with their errors and help, documentation, examples, and what commands print. */

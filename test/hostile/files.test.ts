@@ -58,7 +58,7 @@ const reading: [what: string, args: string, sentence: string][] = [
 ]
 
 describe.runIf(process.platform !== 'win32')('a pipe or a device', () => {
-  it.each(reading)('in the place of %s is refused', async (_, args, sentence) => {
+  it.each(reading)('in place of %s is refused', async (_, args, sentence) => {
     for (const [file, kind] of [
       [join(home, 'pipe.json'), 'a named pipe'],
       ['/dev/zero', 'a device'],
@@ -71,13 +71,13 @@ describe.runIf(process.platform !== 'win32')('a pipe or a device', () => {
     }
   })
 
-  it('in the place of the chosen context is refused', async () => {
+  it('in place of the chosen context is refused', async () => {
     mkdirSync(join(home, '.config/busline'), {recursive: true})
     execFileSync('mkfifo', [join(home, '.config/busline/context.txt')])
     expect(await run('bus pub a x')).toMatchObject({code: 2, stderr: expect.stringContaining('it is a named pipe')})
   })
 
-  it.each(['', '-wal', '-shm', '-journal'])('in the place of x.db%s is refused', async (suffix) => {
+  it.each(['', '-wal', '-shm', '-journal'])('in place of x.db%s is refused', async (suffix) => {
     execFileSync('mkfifo', [join(home, `x.db${suffix}`)])
     for (const command of ['pub a.b x', 'sub a --for 100ms', ...(suffix === '' ? ['doctor'] : [])]) {
       const {code, signal, stderr, stdout} = await run(`bus ${command} -b ./x.db`)
@@ -87,7 +87,7 @@ describe.runIf(process.platform !== 'win32')('a pipe or a device', () => {
     expect(readdirSync(home).filter((name) => name.startsWith('x.db'))).toEqual([`x.db${suffix}`])
   })
 
-  it('in the place of a libbus database is refused', async () => {
+  it('in place of a libbus database is refused', async () => {
     execFileSync('mkfifo', [join(home, 'l.db')])
     for (const url of ['libbus:./l.db', 'libbus:./l.db?create'])
       expect(await run(`bus pub a.b x -b '${url}'`)).toMatchObject({
@@ -99,7 +99,7 @@ describe.runIf(process.platform !== 'win32')('a pipe or a device', () => {
   it.each([
     ['a recording', 'bus sub a --for 100ms -b memory: --record ./pipe'],
     ['a report', 'bus check ./c.yaml -b memory: --report junit=./pipe'],
-  ])('in the place of %s, which nobody reads, is refused', async (_, line) => {
+  ])('in place of %s, which nobody reads, is refused', async (_, line) => {
     writeFileSync(join(home, 'c.yaml'), check)
     execFileSync('mkfifo', [join(home, 'pipe')])
     const {code, stderr} = await run(line)
@@ -107,7 +107,7 @@ describe.runIf(process.platform !== 'win32')('a pipe or a device', () => {
     expect(code).toBe(2)
   })
 
-  it('that is read gets a report', async () => {
+  it('with a reader gets a report', async () => {
     writeFileSync(join(home, 'c.yaml'), check)
     execFileSync('mkfifo', [join(home, 'pipe')])
     const {stdout} = await run('cat ./pipe & bus check ./c.yaml -b memory: --report tap=./pipe --quiet; wait')
@@ -127,7 +127,7 @@ describe.runIf(process.platform !== 'win32')('a symbolic link', () => {
     ['a recording of a failed check', './rec/failing-c.ndjson', `bus check ./failing.yaml -b ./x.db --record ./rec`],
     ['a report', './tape', 'bus check ./failing.yaml -b ./x.db --report json=./tape'],
     ['a context', './.config/busline/contexts/c.json', 'bus context add c --bus nats://a'],
-  ])('in the place of %s is not written through', async (_, path, line) => {
+  ])('in place of %s is not written through', async (_, path, line) => {
     writeFileSync(
       join(home, 'failing.yaml'),
       'name: n\nchecks:\n  - {name: c, req: {subject: e}, expect: [status = 1]}\n',
@@ -153,7 +153,7 @@ describe.runIf(canChangeUser)('a file of another user', () => {
     return join(home, path)
   }
 
-  it.each(reading)('in the place of %s is refused', async (_, args, sentence) => {
+  it.each(reading)('in place of %s is refused', async (_, args, sentence) => {
     const path = planted('planted.json', 'x')
     const {code, stderr} = await runAs(victim, args.replace('FILE', path))
     expect(stderr).toContain(`bus: ${sentence.replace('FILE', path)}: it belongs to another user (uid 1234)`)
@@ -163,7 +163,7 @@ describe.runIf(canChangeUser)('a file of another user', () => {
   it.each([
     ['a recording', 'sub a --for 100ms -b memory: --record ./planted'],
     ['a report', 'check ./c.yaml -b memory: --report junit=./planted'],
-  ])('in the place of %s is refused', async (_, args) => {
+  ])('in place of %s is refused', async (_, args) => {
     writeFileSync(join(home, 'c.yaml'), check)
     const path = planted('planted')
     const {code, stderr} = await runAs(victim, args)
@@ -179,7 +179,7 @@ describe.runIf(canChangeUser)('a file of another user', () => {
     ['-wal', 0],
     ['-shm', victim],
     ['-shm', 0],
-  ])('in the place of x.db%s is refused to uid %i', async (suffix, user) => {
+  ])('in place of x.db%s is refused for uid %i', async (suffix, user) => {
     const path = planted(`x.db${suffix}`)
     const {code, stderr} = await runAs(user, 'pub a.b secret -b ./x.db')
     expect(stderr).toContain(`bus: ./x.db${suffix} belongs to another user (uid 1234)`)
@@ -187,7 +187,7 @@ describe.runIf(canChangeUser)('a file of another user', () => {
     expect(readFileSync(path, 'utf8')).toBe('')
   })
 
-  it('in the place of the folder of wake files is refused', async () => {
+  it('in place of the folder of wake files is refused', async () => {
     mkdirSync(join(home, 'x.db.bells'))
     chownSync(join(home, 'x.db.bells'), stranger, stranger)
     expect(await runAs(victim, 'sub a --for 100ms -b ./x.db')).toMatchObject({

@@ -9,7 +9,7 @@ import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {type BusFlags, findBus} from '../../lib/cli/target/bus.ts'
 import type {RunFlags} from './run.ts'
 
-/** The flags of a command that sends `calls`, the plural of what it counts, and waits for a reply to each. */
+/** The flags of a command that sends `calls` (the plural of what it counts) and waits for a reply to each. */
 export const benchCallFlags = (calls: string) => ({
   msgs: variant(benchFlags.msgs, {
     description: `number of ${calls} in total (default: 10000, or as many as --for allows)`,

@@ -34,8 +34,9 @@ export interface BenchEnvironment {
 const defaultRegression = 0.1
 
 /**
- * Measures and prints the report, with `--json` too, and then fails: with `timeout` if messages were lost, with the
- * gravest kind of failure if requests failed, with `interrupted` if it was stopped early, or as `checkRegression` does. Fails without a report if a client fails.
+ * Measures and prints the report, with `--json` too, and then fails: with `timeout` if messages were lost, with the most
+ * serious kind of failure if requests failed, with `interrupted` if it was stopped early, or as `checkRegression` does. Fails
+ * without a report if a client fails.
  */
 export async function runBench(role: Role, flags: RunFlags, environment: BenchEnvironment): Promise<void> {
   const plan = planBench(role, flags)

@@ -200,7 +200,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       const what = lost === 1 ? '1 message was' : `${lost} messages were`
       throw new BusError(
         'remote',
-        `${what} given up by the consumer: delivered as often as allowed, never acknowledged`,
+        `${what} given up by the consumer: delivered the maximum number of times and never acknowledged`,
         {
           data: {...result, outOfDeliveries: lost},
           try: [

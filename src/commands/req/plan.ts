@@ -28,7 +28,7 @@ export const reqFlags = {
     description: 'with --count: how many at the same time (default: 1)',
     dependsOn: ['count'],
   }),
-  'ack-is-reply': toggle('take the acknowledgement of a stream that stores the request for a reply'),
+  'ack-is-reply': toggle('accept the acknowledgement of a stream that stores the request as a reply'),
   ...replyViewFlags,
   expect,
 }
@@ -77,7 +77,7 @@ export function showsReplies(flags: ViewFlags): boolean {
   return !flags.json && viewKindOf(flags) !== undefined
 }
 
-/** The status of a reply that has nothing else, such as `404 No Messages`. */
+/** The status of a reply that has no payload and no headers, such as `404 No Messages`. */
 export function statusOnly({message}: TimedReply): string | undefined {
   if (message.payload.length > 0) return undefined
   const status = message.header('Status')

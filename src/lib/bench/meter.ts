@@ -2,7 +2,7 @@
 export type LatencyCounts = readonly (readonly [steps: number, count: number])[]
 
 export interface LatencySink {
-  /** Records a latency in milliseconds, or several that are the same. */
+  /** Records a latency in milliseconds, or several identical ones. */
   record(ms: number, count?: number): void
   counts(): LatencyCounts
 }

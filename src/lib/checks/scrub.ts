@@ -3,7 +3,7 @@ import {Message} from '../core/message.ts'
 import {withoutSecrets} from '../core/secrets.ts'
 import type {CheckResult, Failure} from './events.ts'
 
-/** Shorter secrets would match text that is none. */
+/** Shorter secrets would match ordinary text. */
 const shortestSecret = 3
 
 export class Scrubber {

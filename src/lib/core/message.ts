@@ -52,7 +52,7 @@ export class Message {
     return typeof this.payload === 'string' ? this.payload : decoder.decode(this.payload)
   }
 
-  /** As `headerOf`. */
+  /** Like `headerOf`. */
   header(name: string): string | undefined {
     return headerOf(this.headers, name)
   }

@@ -1,7 +1,7 @@
 /**
- * Files that decide what is done, or that hold secrets: contexts, credentials, keys, check files, recordings, reports.
- * In a folder that several users share, another user may have put something else in their place: a pipe that never
- * ends, a link that leads elsewhere, a file of their own. None of it is read or written.
+ * Files that control what is done, or that contain secrets: contexts, credentials, keys, check files, recordings, reports. In a
+ * shared folder, another user may have put something else in their place: a pipe that never ends, a link to another file, a
+ * file of their own. None of these is read or written.
  */
 import {
   closeSync,
@@ -19,12 +19,12 @@ import {BusError} from './errors.ts'
 
 type Verb = 'read' | 'write'
 
-// Neither waits for the other end of a pipe nor, on Windows, exists.
+// It does not wait for the other end of a pipe, and does not exist on Windows.
 const {O_NONBLOCK = 0, O_NOFOLLOW = 0} = constants
 
 /**
- * Reads a regular file of this user or root. Fails with `usage` or `denied` for any other, which `name` stands for in the
- * sentence, and as the system does.
+ * Reads a regular file of this user or root. Fails with `usage` or `denied` for any other, naming it as `name`, and as the
+ * system does.
  */
 export function readTrusted(path: string, name = path): Buffer {
   const fd = openSync(path, constants.O_RDONLY | O_NONBLOCK)
@@ -36,12 +36,12 @@ export function readTrusted(path: string, name = path): Buffer {
   }
 }
 
-/** Throws `usage` unless it is a regular file, `denied` if it belongs to another user. Root may use the files of all. */
+/** Throws `usage` unless it is a regular file, `denied` if it belongs to another user. Root may use the files of all users. */
 export function checkTrusted(stat: Stats, verb: Verb, name: string): void {
   if (!stat.isFile()) throw new BusError('usage', `cannot ${verb} ${name}: it is ${fileKind(stat)}, not a regular file`)
   if (!isForeign(stat)) return
   throw new BusError('denied', `cannot ${verb} ${name}: it belongs to another user (uid ${stat.uid})`, {
-    try: [verb === 'read' ? 'a copy that is yours, made with cp' : 'a folder where only you can write'],
+    try: [verb === 'read' ? 'make a copy of your own with cp' : 'a folder where only you can write'],
   })
 }
 
@@ -97,8 +97,8 @@ export function replaceFile(path: string, content: string | Uint8Array, mode = 0
 const patienceMs = 5000
 
 /**
- * Opens something that is no regular file, such as /dev/stderr, and returns a function that writes all of it and closes it.
- * Fails with `usage` for a pipe that nobody reads, and as the system does.
+ * Opens anything that is not a regular file, such as /dev/stderr, and returns a function that writes all data and closes it.
+ * Fails with `usage` for a pipe without a reader, and as the system does.
  */
 export function openInPlace(path: string): (content: string) => void {
   const fd = openWithoutWaiting(path, constants.O_WRONLY | O_NONBLOCK)
@@ -132,7 +132,7 @@ function openWithoutWaiting(path: string, flags: number): number {
     if (code === 'ENXIO') throw unread(path, error)
     if (code !== 'ELOOP') throw error
     throw new BusError('usage', `cannot write ${path}: it is a symbolic link`, {
-      try: ['the path that it leads to'],
+      try: ['the path that it points to'],
       cause: error,
     })
   }

@@ -170,7 +170,7 @@ class CallRun<A> {
   }
 }
 
-/** The gravest kind of the failures that were counted. */
+/** The most serious kind of the failures that were counted. */
 export function gravestOf(errors: Readonly<Record<string, number>>): FailureKind | undefined {
   return countedKinds.find((kind) => errors[kind] !== undefined)
 }

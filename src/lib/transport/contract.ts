@@ -63,7 +63,7 @@ export interface Transport extends AsyncDisposable {
   /** Patterns to which clients are subscribed; absent on a bus that does not know them. */
   interests?(): Promise<readonly string[]>
 
-  /** Throws `denied` if nothing can be published or changed; absent if only an attempt can tell. */
+  /** Throws `denied` if nothing can be published or changed; absent if only an attempt can show that. */
   checkWritable?(): void
 
   /** Stored messages. */
@@ -95,11 +95,11 @@ export interface RequestOptions {
   /** Milliseconds; default 5,000. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Returns false for a message that is not a reply: it is passed over, and the wait continues. */
+  /** Returns false for a message that is not a reply: it is skipped, and the wait continues. */
   readonly accept?: ((reply: Message) => boolean) | undefined
   /**
-   * Takes the acknowledgement of a stream that stored the request for a reply (ADR-13). Otherwise it is passed over with
-   * a notice of the kind `stored`.
+   * Accept the acknowledgement of a stream that stored the request as a reply (ADR-13). Otherwise it is skipped with a notice
+   * of the kind `stored`.
    */
   readonly ackIsReply?: boolean | undefined
 }

@@ -9,8 +9,8 @@ type Settlement = 'ack' | 'term'
 const remembered = 65_536
 
 /**
- * The server of a push consumer sends everything at once. What is not taken cannot be given back where nothing is
- * acknowledged, and loses a delivery where they are limited. Fails with `usage` when more than `count` would be sent.
+ * The server of a push consumer sends everything at once. A message that is not taken cannot be returned with ack policy
+ * `none`, and loses a delivery if deliveries are limited. Fails with `usage` if more than `count` would be sent.
  */
 export function checkNoneLost({stream, config, pending, ackPending}: ConsumerInfo, count: number): void {
   const {name, push, ack, maxDeliver} = config
@@ -18,8 +18,8 @@ export function checkNoneLost({stream, config, pending, ackPending}: ConsumerInf
   if (push === undefined || sent <= count || (ack !== 'none' && maxDeliver === undefined)) return
   const loss =
     ack === 'none'
-      ? 'what is not taken would not be delivered again (ack policy none)'
-      : `each that is not taken would lose one of its ${maxDeliver} deliveries`
+      ? 'messages that are not taken would not be redelivered (ack policy none)'
+      : `each message that is not taken would lose one of its ${maxDeliver} deliveries`
   throw new BusError(
     'usage',
     `the push consumer ${name} of ${stream} would send all of its ${sent} messages: ${loss}`,
@@ -35,8 +35,8 @@ export function checkNoneLost({stream, config, pending, ackPending}: ConsumerInf
  * again: a newer copy of a message in progress replaces the earlier one, and a settled message is settled again. A first
  * delivery is always new, because the consumer may have been reset.
  *
- * With ack policy `all` an acknowledgement covers every earlier message, also those that other clients have in flight.
- * So a settled message is held until all earlier ones are settled here, and none is in flight elsewhere.
+ * With ack policy `all` an acknowledgement covers every earlier message, including those in flight to other
+ * clients. So a settled message is held until all earlier ones are settled here, and none is in flight to others.
  */
 export class Deliveries {
   readonly #info: ConsumerInfo
@@ -54,12 +54,12 @@ export class Deliveries {
     if (info.config.ack === 'all') this.#prefix = new SettledPrefix()
   }
 
-  /** Messages that are not acknowledged, also those that are held. */
+  /** The number of unacknowledged messages, including held ones. */
   get size(): number {
     return this.#inProgress.size
   }
 
-  /** Messages that are settled and not acknowledged, because of earlier ones. */
+  /** The number of messages that are settled but not acknowledged, because of earlier ones. */
   get held(): number {
     return this.#prefix?.held ?? 0
   }
@@ -89,8 +89,8 @@ export class Deliveries {
   }
 
   /**
-   * Asks the consumer for its state and how many messages others have in flight; if none, acknowledges what is held. What
-   * is on its way here counts as in flight elsewhere.
+   * Asks the consumer for its state and the number of messages in flight to others; if there are none, acknowledges held
+   * messages. Messages on their way to this client count as in flight to others.
    */
   async ask(consumers: Pick<Consumers, 'info'>): Promise<{readonly info: ConsumerInfo; readonly others: number}> {
     const before = this.size
@@ -100,14 +100,14 @@ export class Deliveries {
     return {info, others}
   }
 
-  /** What to say when a reader ends and messages are held. */
+  /** The error when a reader ends while messages are held. */
   heldError(): BusError {
     const {stream, config} = this.#info
     const what = this.held === 1 ? '1 message is' : `${this.held} messages are`
     const sentence = `${what} not acknowledged: ${config.name} of ${stream} has ack policy all, and earlier messages are in flight or to be redelivered`
     return new BusError('timeout', sentence, {
       data: {stream, consumer: config.name, unacknowledged: this.held},
-      try: [`bus consumer info ${stream} ${config.name}`, 'again after the ack wait'],
+      try: [`bus consumer info ${stream} ${config.name}`, 'run the same command again after the ack wait'],
     })
   }
 
@@ -166,19 +166,24 @@ export class Deliveries {
   }
 }
 
-/** The sequences that came here, in order, and how far all of them are settled and nothing is in flight elsewhere. */
+/**
+ * The sequences taken here, in order, and the position up to which all of them are settled and nothing is in flight to others.
+ */
 class SettledPrefix {
   readonly #open: number[] = []
   readonly #settled = new Set<number>()
   /** Gaps in the deliveries that are known to be closed, per member. */
   readonly #gaps = new Map<Consuming, number>()
-  /** Messages up to `#deliveredSeq` that others had in flight when the last member joined, and that have not come here. */
+  /**
+   * Messages up to `#deliveredSeq` that were in flight to others when the last member joined, and that have not been taken
+   * here.
+   */
   #outstanding = 0
   #deliveredSeq = 0
-  /** Others were delivered messages between those that came here. */
+  /** Whether messages between those taken here were delivered to others. */
   #hasGaps = false
 
-  /** Settled behind one that is not, or that is elsewhere. */
+  /** Messages settled after one that is not, or that is in flight to others. */
   get held(): number {
     return this.#settled.size
   }
@@ -191,7 +196,7 @@ class SettledPrefix {
     this.#open.splice(before + 1, 0, seq)
   }
 
-  /** Returns the sequences that nothing unsettled precedes any more. */
+  /** Returns the sequences that no longer have an unsettled one before them. */
   settle(deliveries: readonly Delivery[]): readonly number[] {
     for (const {seq = 0} of deliveries) this.#settled.add(seq)
     if (this.#outstanding > 0 || this.#hasGaps) return []
@@ -201,7 +206,7 @@ class SettledPrefix {
     return covered
   }
 
-  /** As `settle`: nothing is in flight elsewhere. What was given back is settled by others. */
+  /** Like `settle`: nothing is in flight to others. Returned messages are settled by others. */
   release(isInProgress: (seq: number) => boolean): readonly number[] {
     this.#outstanding = 0
     this.#hasGaps = false

@@ -67,7 +67,7 @@ export function fileIn(url: string): {scheme: string; path: string; options: str
 /** The path of a bus file, and whether each commit waits for the disk. Throws `usage` for an unknown option. */
 export function parseBusFile(url: string): {path: string; isSynchronous: boolean} {
   const {path = url, options = ''} = fileIn(url) ?? {}
-  if (path === ':memory:') throw new BusError('usage', 'a bus file has a name', {try: ['memory:NAME']})
+  if (path === ':memory:') throw new BusError('usage', 'a bus file needs a name', {try: ['memory:NAME']})
   const [option, asked = 'normal'] = options.slice(1).split('=')
   if (option !== '' && option !== 'synchronous')
     throw new BusError('usage', `a bus file has no option ${option}`, {try: ['?synchronous=full', `sqlite:${path}`]})

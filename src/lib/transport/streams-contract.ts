@@ -144,8 +144,8 @@ export interface Stored {
 /** The options of a publisher. */
 export interface PublisherOptions {
   /**
-   * Most messages that may be without their acknowledgement; default 1,000. Messages that are sent again, as during an
-   * election, are stored after others that were in flight with them: only 1 keeps the order always.
+   * Largest number of unacknowledged messages; default 1,000. Messages that are sent again, for example during an election, are
+   * stored after others that were in flight with them: only 1 always keeps the order.
    */
   readonly window?: number | undefined
   /** How long an acknowledgement may take; default 5,000. */
@@ -210,10 +210,9 @@ export interface Consumers {
   list(stream: string, options?: ListOptions): Promise<readonly ConsumerInfo[]>
   remove(stream: string, consumer: string): Promise<void>
   /**
-   * Moves a durable consumer: the next message is the one at `to`, whatever was acknowledged before; `undefined` is the
-   * end. What was in flight no longer counts. On servers that cannot do it the consumer is recreated with its
-   * configuration, so that only its start is another. Fails with `denied`, before anything is done, when a server knows
-   * that a client uses it.
+   * Moves a durable consumer: the next message is the one at `to`, whatever was acknowledged before; `undefined` is the end.
+   * Messages in flight no longer count. On servers that cannot move a consumer it is recreated with the same configuration
+   * except for its start. Fails with `denied`, before anything is done, if a server knows that a client uses it.
    */
   reset(stream: string, consumer: string, to: Start | undefined): Promise<ConsumerInfo>
   /**
@@ -277,8 +276,8 @@ export interface ConsumerInfo {
   /** How many of them were delivered more than once. */
   readonly redelivered: number
   /**
-   * Delivered as often as allowed and never acknowledged, as far as it is known: a server forgets them once a later
-   * message is acknowledged.
+   * Messages that reached their limit of deliveries without an acknowledgement, as far as known: a server forgets them once a
+   * later message is acknowledged.
    */
   readonly givenUp?: number | undefined
   /** The time of its last delivery or acknowledgement. */
@@ -307,7 +306,7 @@ export interface Consuming extends AsyncDisposable {
   readonly ended: boolean
   /** The consumer as it was when this member joined. */
   readonly joined: Pick<ConsumerInfo, 'deliveredSeq' | 'ackPending'>
-  /** How often other members were delivered messages between those that came here, as far as it is known. */
+  /** How many messages between those taken here were delivered to other members, as far as known. */
   readonly gaps: number
   /**
    * Acknowledges. On an `all` consumer this covers all earlier messages; on a `none` consumer it does nothing. Queued: see

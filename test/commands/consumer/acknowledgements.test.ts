@@ -57,7 +57,7 @@ describe('a login that may not acknowledge', () => {
     ['consumer', 'replay', 'S', 'c', '--raw', '-n', '1'],
     ['consumer', 'replay', 'S', 'c', '--exec', '-n', '1', '--', 'true'],
   ]
-  test.each(ways.map((way) => [way.join(' '), way] as const))('fails with 4: %s', async (_, args) => {
+  test.each(ways.map((way) => [way.join(' '), way] as const))('fails with exit code 4: %s', async (_, args) => {
     await full.streams.consumers.remove('S', 'c').catch(() => {})
     await full.streams.consumers.add('S', {name: 'c'})
     const [split, rest] = args.includes('--')
@@ -87,7 +87,7 @@ describe('a login that may not acknowledge', () => {
     await expect(broker.next('s.>', 'c', 1000)).rejects.toMatchObject({kind: 'denied'})
   })
 
-  test('but the consumer’s own subjects only, is enough for sub --durable, next and replay', async () => {
+  test('except on the consumer’s own subjects, can use sub --durable, next and replay', async () => {
     await full.streams.consumers.remove('S', 'c').catch(() => {})
     await full.streams.consumers.add('S', {name: 'c'})
     const login = ['-b', server.url({login: 'few:p'})]
@@ -102,7 +102,7 @@ describe('a login that may not acknowledge', () => {
   test.each([
     ['--term', '$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.S.c'],
     ['--nak', '$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.S.c'],
-  ])('%s goes out once for each message', async (flag, advisory) => {
+  ])('sends each %s once per message', async (flag, advisory) => {
     await full.streams.consumers.remove('S', 'c').catch(() => {})
     await full.streams.consumers.add('S', {name: 'c'})
     const told: number[] = []
@@ -170,7 +170,7 @@ onBothBuses((newScene) => {
         3,
       ],
       ['--exec -c 4', ['--exec', '-c', '4'], 'read -r n; [ "$n" = 1 ] && { sleep 1; exit 1; }; exit 0', 1],
-    ] as const)('acknowledges nothing behind a message that %s refuses', async (_, flags, script, refused) => {
+    ] as const)('acknowledges nothing after a message that %s refuses', async (_, flags, script, refused) => {
       await using scene = await newScene()
       await allConsumer(scene, 10)
       const short = flags.map((flag) => (flag === '-c' ? '--concurrency' : flag))
@@ -241,7 +241,7 @@ onBothBuses((newScene) => {
       ['sub --durable', ['sub', 's.>', '--durable', 'c', '--for', '700ms', '--raw']],
       ['sub --durable -n', ['sub', 's.>', '--durable', 'c', '-n', '2', '--raw']],
       ['consumer replay -n', ['consumer', 'replay', 'S', 'c', '-n', '2', '--raw']],
-    ])('lets %s fail, and acknowledge nothing, while another client has earlier messages', async (_, args) => {
+    ])('makes %s fail, and acknowledges nothing, while another client has earlier messages', async (_, args) => {
       await using scene = await newScene()
       const [first = 0] = await allConsumer(scene, 10)
       await peerWithThree(scene)
@@ -279,7 +279,7 @@ onBothBuses((newScene) => {
       expect(await floorOf(scene)).toBeLessThan(kept?.seq ?? 0)
     })
 
-    test('lets a durable subscription of the library hold its acknowledgements', async () => {
+    test('makes a durable subscription of the library hold its acknowledgements', async () => {
       await using scene = await newScene()
       const seqs = await allConsumer(scene, 10)
       await peerWithThree(scene)
@@ -414,7 +414,7 @@ onBothBuses((newScene) => {
       expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({pending: 5})
     })
 
-    test('is taken from without a word of acknowledging', async () => {
+    test('is consumed without acknowledgements', async () => {
       await using scene = await newScene()
       await noneConsumer(scene)
       expect(await scene.run(['consumer', 'next', 'S', 'c', '--raw'])).toMatchObject({
@@ -424,7 +424,7 @@ onBothBuses((newScene) => {
       })
     })
 
-    test('refuses --on-error, and says that a message will not come again', async () => {
+    test('refuses --on-error, and reports that a message will not be redelivered', async () => {
       await using scene = await newScene()
       await noneConsumer(scene)
       const replay = (...flags: string[]) =>

@@ -109,14 +109,14 @@ describe('a push durable whose messages wait longer than its ack wait', () => {
   })
 })
 
-describe('looking into a push durable with few deliveries', () => {
+describe('inspecting a push durable with few deliveries', () => {
   const looks: readonly (readonly [string, (stream: string) => string[]])[] = [
     ['consumer next', (stream) => ['consumer', 'next', stream, 'c', '-t', '1s']],
     ['consumer replay --count', (stream) => ['consumer', 'replay', stream, 'c', '--raw', '-n', '1']],
     ['sub --durable --count', (stream) => ['sub', `${stream}.>`, '--stream', stream, '--durable', 'c', '-n', '1']],
   ]
 
-  test.each(looks)('%s is refused before anything is delivered, unless --yes is given', async (_, args) => {
+  test.each(looks)('with %s is refused before anything is delivered, unless --yes is given', async (_, args) => {
     const stream = await pushDurable(10, {max_deliver: 3})
     const refused = await run(...args(stream))
     expect([refused.code, refused.stdout]).toEqual([2, ''])
@@ -127,13 +127,13 @@ describe('looking into a push durable with few deliveries', () => {
     expect([forced.code, forced.stdout], forced.stderr).toEqual([0, expect.stringContaining('1\n')])
   })
 
-  test.each(looks)('%s is refused where nothing is acknowledged', async (_, args) => {
+  test.each(looks)('with %s is refused if nothing is acknowledged', async (_, args) => {
     const stream = await pushDurable(10, {ack_policy: 'none'})
     expect((await run(...args(stream))).code).toBe(2)
     expect(await transport.streams.consumers.info(stream, 'c')).toMatchObject({deliveredSeq: 0, pending: 10})
   })
 
-  test('is allowed when everything that it would send is asked for', async () => {
+  test('is allowed if everything that it would send is requested', async () => {
     const stream = await pushDurable(10, {max_deliver: 1})
     const {code, stdout} = await run('consumer', 'next', stream, 'c', '-n', '10', '--raw')
     expect([code, linesOf(stdout)]).toEqual([0, numbers(10)])
@@ -157,7 +157,7 @@ describe('looking into a push durable with few deliveries', () => {
     expect(await transport.streams.consumers.info(stream, 'c')).toMatchObject({deliveredSeq: 0})
   })
 
-  test('by sub --durable shows what it was sent before Ctrl-C ends it', async () => {
+  test('with sub --durable shows the messages that it was sent before Ctrl-C ends it', async () => {
     const stream = await pushDurable(500, {max_deliver: 1})
     await using sub = start(['sub', `${stream}.>`, '--durable', 'c', '--raw', '-b', server.url()])
     await sub.stdoutLine('1')
@@ -168,7 +168,7 @@ describe('looking into a push durable with few deliveries', () => {
   })
 })
 
-describe('a durable that somebody uses', () => {
+describe('a durable that another client uses', () => {
   /** Another client that is bound to the consumer. */
   async function peer(stream: string): Promise<string[]> {
     const other = await open(server.url())
@@ -203,7 +203,7 @@ describe('a durable that somebody uses', () => {
     expect(await transport.streams.consumers.info(stream, 'c')).toMatchObject({ackFloor: 10, pending: 0})
   })
 
-  test.each(['replay', 'reset'])('and pulls from it is not moved by consumer %s', async (verb) => {
+  test.each(['replay', 'reset'])('with pulls is not moved by consumer %s', async (verb) => {
     const stream = await pushDurable(1)
     await transport.streams.consumers.add(stream, {name: 'pull'})
     await using following = start(['sub', `${stream}.>`, '--durable', 'pull', '--raw', '-b', server.url()])
@@ -216,7 +216,7 @@ describe('a durable that somebody uses', () => {
   })
 })
 
-test('push durables that share a deliver subject are each replayed by themselves', async () => {
+test('push durables that share a deliver subject are each replayed separately', async () => {
   for (let round = 0; round < 3; round++) {
     const shared = {deliver_subject: `_INBOX.shared${round}`}
     const [one, other] = [await pushDurable(100, shared), await pushDurable(100, shared)]
@@ -229,9 +229,9 @@ test('push durables that share a deliver subject are each replayed by themselves
   }
 })
 
-describe('messages that were delivered as often as allowed', () => {
+describe('messages that reached their limit of deliveries', () => {
   test.each(['push', 'pull'])(
-    'are told of after a replay of a %s durable, which has not handled everything',
+    'are reported after a replay of a %s durable, which has not handled everything',
     async (kind) => {
       const limited = {ack_wait: 300e6, max_deliver: 2}
       const stream = await pushDurable(5, limited)

@@ -262,7 +262,7 @@ describe.each([
     expect((await contents(source)).sort()).toEqual(all)
   })
 
-  test('streams that are copied in a ring have each message once', async () => {
+  test('streams that are copied in a ring contain each message once', async () => {
     const third = await fresh('file', 0)
     await fill(source, add(), numbered(3))
     const ring = [source, target, third]

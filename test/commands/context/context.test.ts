@@ -249,7 +249,7 @@ describe('a context of the NATS CLI', () => {
     expect(ended).toMatchObject({code: 2, stderr: expect.stringContaining('asks for a JetStream domain')})
   })
 
-  it('with fields that bus does not know works, and names them', async () => {
+  it('with fields that bus does not know works, and the fields are named', async () => {
     const color = {color_scheme: 'dark', windows_cert_match: 'x'}
     natsContext('theirs', {url: servers.users.url(), user: 'ann', password: 's3cret-pass', shiny: 1, ...color})
     const ended = await safely(['pub', 'a', 'x', '--context', 'theirs'])
@@ -268,12 +268,12 @@ describe('a context of the NATS CLI', () => {
     expect(await safely(['pub', 'a', 'x'], byVariable)).toMatchObject({code: 0})
   })
 
-  it('with a token in its URL and credentials sends both', async () => {
+  it('with a token in its URL and credentials sends both to the server', async () => {
     natsContext('theirs', {url: servers.operator.url().replace('://', '://tok@'), creds: at('y.creds', user.creds)})
     expect(await safely(['pub', 'a', 'x', '--context', 'theirs'])).toMatchObject({code: 0})
   })
 
-  it('that a new context hides is named', async () => {
+  it('hidden by a new one is named', async () => {
     natsContext('theirs', {url: servers.users.url()})
     const added = await context('add', 'theirs', '--bus', 'nats://ours')
     expect(added).toMatchObject({
@@ -283,7 +283,7 @@ describe('a context of the NATS CLI', () => {
     expect((await context('rm', 'theirs', '--yes')).code).toBe(0)
   })
 
-  it('that cannot be used is not to be removed, says doctor', async () => {
+  it('that cannot be used is not removed on the advice of doctor', async () => {
     natsContext('broken', {socks_proxy: 'socks5://x'})
     const {stdout} = await safely(['doctor'])
     expect(stdout).toContain('SOCKS proxy')

@@ -120,7 +120,7 @@ describe.for(['cluster', 'server alone'])('in a %s', (kind) => {
   )
 
   test.concurrent.for(Object.entries(faults))(
-    'pub --lines --ack that was interrupted while a stream %s says what is stored, and the next run stores the rest',
+    'pub --lines --ack that was interrupted while a stream %s reports what is stored, and the next run stores the rest',
     async ([, fault], context) => {
       const {stream, args, stdin} = await scene(fault, kind, context)
       const run = start(args, {stdin})

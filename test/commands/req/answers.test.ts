@@ -57,7 +57,7 @@ describe('the acknowledgement of a stream', () => {
     expect(stdout).toContain('no reply')
   })
 
-  test('without any other answer is exit 6, and the sentence names the stream', async () => {
+  test('without any other answer is exit code 6, and the sentence names the stream', async () => {
     const {code, stdout, stderr} = await run('req', 'rq.nobody', 'hi', '-t', '300ms')
     expect({code, stdout}).toEqual({code: 6, stdout: ''})
     expect(stderr).toContain('the stream RQ stored the request')
@@ -69,7 +69,7 @@ describe('the acknowledgement of a stream', () => {
     expect({code, reply: JSON.parse(stdout)}).toMatchObject({code: 0, reply: {stream: 'RQ'}})
   })
 
-  test('is not what the request of the library resolves with, unless the options say so', async () => {
+  test('is not the result of a request of the library, unless the options request it', async () => {
     await using transport = await open(url)
     const message = {subject: 'rq.nobody', data: 'hi'}
     await expect(transport.request(message, {timeoutMs: 300})).rejects.toMatchObject({kind: 'timeout'})
@@ -87,7 +87,7 @@ describe('the acknowledgement of a stream', () => {
   })
 })
 
-describe('a reply under another subject than the one of its inbox', () => {
+describe('a reply under a subject other than that of its inbox', () => {
   const next = '$JS.API.CONSUMER.MSG.NEXT.ST.c'
   beforeAll(async () => {
     await using transport = await open(url)
@@ -107,7 +107,7 @@ describe('a reply under another subject than the one of its inbox', () => {
     expect({code, stdout}).toEqual({code: 0, stdout: '2\n3\n'})
   })
 
-  test('is given to the oldest of several requests', async () => {
+  test('is returned to the oldest of several requests', async () => {
     const {code, stdout} = await run('req', next, '1', '--count', '3', '-c', '3', '--raw')
     expect({code, stdout}).toEqual({code: 0, stdout: '4\n5\n6\n'})
   })

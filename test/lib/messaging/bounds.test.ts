@@ -14,7 +14,7 @@ function bounded(options: BoundOptions) {
 }
 
 describe('bounds', () => {
-  it('end with "count" when as many have come, whatever else came', () => {
+  it('end with "count" when that many have arrived, whatever else arrived', () => {
     const {bounds, reasons} = bounded({count: 3})
     bounds.came(2)
     bounds.came(0)
@@ -42,7 +42,7 @@ describe('bounds', () => {
     expect(later.bounds.endedBy).toBe('stop')
   })
 
-  it('name each bound that is met, and remember the first', () => {
+  it('name each bound that is reached, and remember the first', () => {
     const stop = new AbortController()
     const {bounds, reasons} = bounded({count: 1, signal: stop.signal})
     bounds.came(1)
@@ -50,7 +50,7 @@ describe('bounds', () => {
     expect([bounds.endedBy, reasons]).toEqual(['count', ['count', 'stop']])
   })
 
-  it('are met no more once they are disposed of', async () => {
+  it('are no longer reached after they are disposed', async () => {
     const stop = new AbortController()
     const {bounds, reasons} = bounded({forMs: 5, idleMs: 5, signal: stop.signal})
     bounds[Symbol.dispose]()

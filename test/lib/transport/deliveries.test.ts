@@ -122,7 +122,7 @@ describe('a message taken from a consumer', () => {
   })
 })
 
-describe('with ack policy all, a message that is settled', () => {
+describe('a settled message, with ack policy all,', () => {
   const all = consumer({ack: 'all'}, {deliveredSeq: 3, ackPending: 2})
 
   function pair(joined?: Consuming['joined']): [Told, Deliveries] {
@@ -135,7 +135,7 @@ describe('with ack policy all, a message that is settled', () => {
     return taken
   }
 
-  it('is acknowledged with all before it once these are settled', () => {
+  it('is acknowledged with all earlier ones once these are settled', () => {
     const [told, deliveries] = pair()
     const [first, second, third] = given(told, deliveries, 1, 2, 3) as [Delivery, Delivery, Delivery]
     deliveries.settle(third, 'ack')
@@ -145,7 +145,7 @@ describe('with ack policy all, a message that is settled', () => {
     expect([told.words, deliveries.held, deliveries.size]).toEqual([['ack 3/1'], 0, 0])
   })
 
-  it('waits for what others had in flight at the start', () => {
+  it('waits for messages in flight to others at the start', () => {
     const [told, deliveries] = pair({deliveredSeq: 3, ackPending: 2})
     deliveries.settleAll(given(told, deliveries, 4, 5))
     deliveries.settleAll(given(told, deliveries, 2))
@@ -154,7 +154,7 @@ describe('with ack policy all, a message that is settled', () => {
     expect(told.words).toEqual(['ack 5/1'])
   })
 
-  it('waits for what others were delivered since', async () => {
+  it('waits for messages delivered to others since', async () => {
     const [told, deliveries] = pair()
     const [first, third] = given(told, deliveries, 1, 3) as [Delivery, Delivery]
     told.gaps++
@@ -167,7 +167,7 @@ describe('with ack policy all, a message that is settled', () => {
     expect(told.words).toEqual(['ack 5/1'])
   })
 
-  it('waits for one that was given back, until it was settled here or by others', async () => {
+  it('waits for a returned message until it was settled here or by others', async () => {
     const [told, deliveries] = pair()
     const [first, second] = given(told, deliveries, 1, 2) as [Delivery, Delivery]
     deliveries.giveBack(first)
@@ -186,7 +186,7 @@ describe('with ack policy all, a message that is settled', () => {
     expect(told.words.at(-1)).toBe('ack 4/1')
   })
 
-  it('stays settled when a copy of it comes while it is held', () => {
+  it('stays settled when a copy of it arrives while it is held', () => {
     const [told, deliveries] = pair()
     const [first, second] = given(told, deliveries, 1, 2) as [Delivery, Delivery]
     deliveries.settle(second, 'ack')

@@ -7,7 +7,7 @@ import {formatBytes, formatDuration} from '../../../lib/cli/render/units.ts'
 import {type Message, sizeOf} from '../../../lib/core/message.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
 
-/** Duration, attempts and reason, for people. */
+/** Duration, attempts and reason, as text. */
 export function factsOf({status, ms, attempts, reason}: CheckResult): string[] {
   return [
     ...(status === 'skipped' ? [] : [formatDuration(ms)]),

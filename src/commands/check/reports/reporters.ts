@@ -158,7 +158,7 @@ function replacement(path: string): (text: string) => void {
   if (before !== undefined) checkTrusted(before, 'write', path)
   mkdirSync(dirname(path), {recursive: true, mode: 0o700})
   accessSync(dirname(path), constants.W_OK)
-  // For root: the mode of another user's file decides nothing.
+  // For root: the mode of another user's file is not copied.
   const mode = before?.uid === process.geteuid?.() ? (before?.mode ?? 0o600) & 0o777 : 0o600
   return (text) => replaceFile(path, text, mode)
 }

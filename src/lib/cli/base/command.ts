@@ -33,7 +33,7 @@ export interface CommandModule {
 interface OpenBusOptions extends OpenOptions {
   /** The command runs until it is stopped, so it waits for a lost connection; otherwise it fails immediately. */
   readonly stream?: boolean | undefined
-  /** The command publishes or changes something: it fails with `denied` where that is not possible. */
+  /** The command publishes or changes something: it fails with `denied` if that is not possible. */
   readonly writes?: boolean | undefined
   /** The name of a context, as given to `--context`. */
   readonly context?: string | undefined

@@ -18,7 +18,7 @@ interface Answering extends Pick<Service, 'subject' | 'queue' | 'identity'> {
   readonly handler: (program: ExecOptions) => Promise<Service['handler']>
   /** Said when requests arrive from now on. */
   readonly live: string
-  /** What one of them is called. */
+  /** The name of one request. */
   readonly unit: string
 }
 
@@ -28,7 +28,7 @@ export abstract class ServeCommand extends BusCommand {
     return {argv: this.program, path: process.env['PATH'] ?? '', kill, onStderr: (chunk) => tell(chunk)}
   }
 
-  /** Serves until a bound of the flags is met or it is stopped, and says how many there were. */
+  /** Serves until a bound of the flags is reached or it is stopped, and prints the summary. */
   protected async answer(flags: Flags, {handler: choose, live, unit, ...served}: Answering): Promise<void> {
     const kill = new AbortController()
     const handler = await choose(this.programOf(kill.signal))

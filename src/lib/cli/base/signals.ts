@@ -1,4 +1,4 @@
-/** How long a command that was interrupted waits for the acknowledgements of what it sent, in milliseconds. */
+/** How long an interrupted command waits for the acknowledgements of its messages, in milliseconds. */
 export const lastAcksMs = 500
 
 /** Aborts at the first SIGINT or SIGTERM and then restores the default action of both, so the second one kills the process. */

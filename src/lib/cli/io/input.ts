@@ -76,7 +76,7 @@ export function inputName(path: string): string {
   return path === '-' ? 'stdin' : path
 }
 
-/** The failure that a file error means: `notFound`, `denied`, `output` on a full disk, else `usage`. What is no file error is returned as it is. */
+/** Translates a file error: `notFound`, `denied`, `output` on a full disk, or `usage`. Any other error is returned unchanged. */
 export function fileError(error: unknown, verb: string, name: string): unknown {
   const {code, syscall} = error as NodeJS.ErrnoException
   if (error instanceof BusError || code === undefined || syscall === undefined) return error
@@ -114,7 +114,7 @@ function* readFile(path: string, signal: AbortSignal): Generator<Uint8Array> {
 async function openStream(path: string, isPipe: boolean, signal: AbortSignal): Promise<Readable> {
   if (!isPipe) return createReadStream(path)
   const {Socket} = await import('node:net')
-  // To open a pipe waits for its writer; on Ctrl-C we are that writer.
+  // Opening a pipe waits for its writer; on Ctrl-C we open it as the writer.
   const stop = () => closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK))
   signal.addEventListener('abort', stop)
   const fd = await promisify(open)(path, 'r').finally(() => signal.removeEventListener('abort', stop))

@@ -53,8 +53,8 @@ export class Output {
   }
 
   /**
-   * Sends off what was collected. Returns a promise when the caller should wait before it writes more.
-   * Throws `output` when an earlier write failed, as on a full disk.
+   * Starts writing what was collected. Returns a promise if the caller should wait before it writes more. Throws `output` if an
+   * earlier write failed, for example because the disk is full.
    */
   ready(): Promise<void> | undefined {
     if (this.#failure) throw this.#failure

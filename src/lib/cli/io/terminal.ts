@@ -26,7 +26,7 @@ export function wantsColour(fd: number, noColour: boolean, env: NodeJS.ProcessEn
   return env['TERM'] !== 'dumb' && isTerminal(fd)
 }
 
-/** Writes all of it before it returns. False when the reader has gone; fails with `output` when it cannot be written. */
+/** Writes all data before it returns. False if the reader has gone; fails with `output` if writing fails. */
 export function writeAll(fd: number, data: string | Uint8Array): boolean {
   let rest = typeof data === 'string' ? Buffer.from(data) : data
   while (rest.length > 0) {
@@ -58,7 +58,7 @@ export function cannotWrite(cause: Error): BusError {
   return new BusError('output', `cannot write to stdout: ${text}`, {cause})
 }
 
-/** Whether the system says that there is no room for what is written. */
+/** Whether a write failed because there is no space left. */
 export function isFull(error: unknown): boolean {
   return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')
 }

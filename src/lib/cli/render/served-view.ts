@@ -19,13 +19,13 @@ export function liveLine(subject: string, queue: string | undefined, identity: I
   return `listening on ${subject}${group}${identity ? ` as ${identity.name} ${identity.version}, id ${identity.id}` : ''}`
 }
 
-/** How a request is shown that was answered: as text, or as a record with `record` added to it. */
+/** How an answered request is shown: as text, or as a record with `record` added to it. */
 interface AnsweredForms<T> {
   readonly text: (one: T) => string
   readonly record: (one: T) => object
 }
 
-/** Shows requests with their outcome, as lines for people or with --json as records. */
+/** Shows requests with their outcome, as lines or with --json as records. */
 export function answeredView<T extends {readonly request: Message; readonly ms: number}>(
   [json, terminal, paint]: readonly [json: boolean, terminal: boolean, paint: ChalkInstance | undefined],
   {text, record}: AnsweredForms<T>,

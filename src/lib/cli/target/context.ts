@@ -37,7 +37,7 @@ export interface Context {
   readonly fields: ContextFields
   /** Whether others can read the secrets in a file of busline. */
   readonly isLoose: boolean
-  /** Fields of the file that are neither used nor known to be without effect here. */
+  /** Fields of the file that are neither used nor known to have no effect here. */
   readonly unknown: readonly string[]
 }
 
@@ -64,13 +64,13 @@ const unsupported: Readonly<Record<string, string>> = {
   nsc: 'nsc (nsc://)',
   socks_proxy: 'a SOCKS proxy',
   windows_cert_store: 'the certificate store of Windows',
-  // With them the same name means a stream of another server or account.
+  // With these fields the same name means a stream of another server or account.
   jetstream_domain: 'a JetStream domain',
   jetstream_api_prefix: 'a prefix of the JetStream API',
   jetstream_event_prefix: 'a prefix of JetStream events',
 }
 
-/** Fields of the NATS CLI that change nothing here; those of Windows only with `windows_cert_store`. */
+/** Fields of the NATS CLI without effect here; those for Windows only with `windows_cert_store`. */
 const withoutEffect: readonly string[] = [
   ...['name', 'color_scheme', 'windows_cert_match_by', 'windows_cert_match', 'windows_ca_certs_match'],
 ]

@@ -38,7 +38,7 @@ export function readSecretText(value: string, place: Place, env: Env): string {
 
 const longTexts = {jwt: /^[\w-]+\.[\w-]+\.[\w-]+$/, seed: /^S[A-Z2-7]{20,}$/} as const
 
-/** Of a JWT or a seed: a plain value that looks like one is the text itself, any other a path. Throws as `readSecretText`. */
+/** A JWT or a seed: a plain value that looks like one is the text itself, any other a path. Throws as `readSecretText`. */
 export function textOrFile(value: string, kind: keyof typeof longTexts, place: Place, env: Env): string {
   if (schemeOf(value) !== undefined || longTexts[kind].test(value)) return readSecretText(value, place, env)
   return readText(expandPath(value, place, env), place).trim()

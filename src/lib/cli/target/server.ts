@@ -89,8 +89,8 @@ export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundB
 }
 
 /**
- * The sources that count when the URL has a login: the command line, and the keys that were given together with the URL,
- * which the server gets as well.
+ * The sources that are used if the URL has a login: the command line, and the keys that were given together with the URL, which
+ * are sent to the server as well.
  */
 function besideUrl(all: readonly Source[], isFromUrlsPlace: (source: Source) => boolean): Source[] {
   return all

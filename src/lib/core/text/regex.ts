@@ -66,7 +66,7 @@ async function loadCompiler(most: number): Promise<Compile> {
     return syntaxReason(error.getDescription(), error.getPattern() ?? '')
   }
   return (pattern, flags) => {
-    // To compile takes as long as the program is, whose size is known only afterwards.
+    // The time to compile depends on the size of the program, which is known only afterwards.
     if (leastInstructions(pattern) > most) throw new RegexError(tooLong)
     try {
       const compiled = library.compile(withCodePoints(pattern), flags)
@@ -82,7 +82,7 @@ async function loadCompiler(most: number): Promise<Compile> {
 
 const tooLong = 'it is too long or has too many repetitions'
 
-/** One for each character, class or escape, as often as counted repetitions have it; never more than it compiles to. */
+/** One for each character, class or escape, multiplied by counted repetitions; never more than it compiles to. */
 function leastInstructions(pattern: string): number {
   const outer: number[] = []
   let sum = 0
@@ -92,7 +92,7 @@ function leastInstructions(pattern: string): number {
   for (const [atom, least, most] of pattern.matchAll(atoms)) {
     if (least !== undefined) {
       const times = Math.max(Number(least), Number(most || 0))
-      // Each that may be missing has a branch around it.
+      // Each optional part has a branch around it.
       const more = last * (times - 1) + (times - Number(least))
       sum += more
       last += more

@@ -86,7 +86,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** Aborts `ms` after the other signal did. */
+/** Aborts `ms` after the other signal. */
 export function laterSignal(signal: AbortSignal, ms: number): AbortSignal {
   const later = new AbortController()
   const begin = () => void new Timer(ms, () => later.abort()).unref()

@@ -12,7 +12,7 @@ export interface Question {
   readonly idleMs?: number | undefined
   /** End at the first empty reply, which is not returned. */
   readonly untilEmpty?: boolean | undefined
-  /** Takes the acknowledgement of a stream for a reply. */
+  /** Accept the acknowledgement of a stream as a reply. */
   readonly ackIsReply?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }

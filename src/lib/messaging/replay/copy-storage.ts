@@ -16,7 +16,7 @@ export const copyDepth = 4
 export interface CopyOptions {
   /** Keep headers that a store would act on unchanged; otherwise they become data. */
   readonly obeyHeaders: boolean
-  /** Acknowledgements are not waited for any more. */
+  /** Stop waiting for acknowledgements. */
   readonly signal?: AbortSignal | undefined
 }
 

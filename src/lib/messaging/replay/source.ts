@@ -10,7 +10,7 @@ import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../.
 export interface ReplaySource extends AsyncDisposable {
   /** Remaining messages, if known. */
   readonly total: number | undefined
-  /** Undefined for a range. With `none` no message is delivered again. */
+  /** Undefined for a range. With ack policy `none` no message is redelivered. */
   readonly ackPolicy?: ConsumerInfo['config']['ack'] | undefined
   /** Deliveries of messages that had been delivered before. */
   readonly redelivered: number
@@ -26,7 +26,7 @@ export interface ReplaySource extends AsyncDisposable {
   leave(message: Message): void
   /** Resolves when all settlements have reached the bus. */
   flush(): Promise<void>
-  /** As `flush`, at the end. Fails with `timeout` when nothing may be acknowledged because of what others have in flight. */
+  /** Like `flush`, at the end. Fails with `timeout` if nothing may be acknowledged because of messages in flight to others. */
   finish(): Promise<void>
 }
 

@@ -17,7 +17,7 @@ export interface DurableReadingOptions {
   readonly stream?: string | undefined
   /** Take no more messages at a time than requested. */
   readonly sparing?: boolean | undefined
-  /** How many will be taken; more that are sent are lost, or lose a delivery, which fails with `usage`. */
+  /** How many messages will be taken; if more would be sent and lost, or lose a delivery, it fails with `usage`. */
   readonly most?: number | undefined
 }
 
@@ -25,7 +25,7 @@ type Show = (batch: readonly Message[], limit: number) => number | Promise<numbe
 
 /** How often it checks whether to end. */
 const lookMs = 100
-/** How often it asks whether held acknowledgements may be sent. */
+/** How often it checks whether held acknowledgements may be sent. */
 const askMs = 500
 
 /**
@@ -68,7 +68,10 @@ export async function openDurable(
   return new DurableReading(info, consuming, streams.consumers)
 }
 
-/** What a stream keeps; nothing where this login may not ask: its right to use the consumer is enough. */
+/**
+ * The subjects of a stream; undefined if this login may not request them, because the permission to use the consumer is
+ * sufficient.
+ */
 async function subjectsOf(streams: Streams, stream: string): Promise<readonly string[]> {
   try {
     return (await streams.info(stream)).config.subjects
@@ -96,7 +99,7 @@ export class DurableReading implements Subscription {
   readonly #consuming: Consuming
   readonly #consumers: Consumers
   readonly #deliveries: Deliveries
-  /** When the consumer was last asked what others have in flight. */
+  /** When the consumer was last asked for messages in flight to others. */
   #askedAt = 0
   /** Extends the ack wait of messages while they are shown. */
   readonly #alive: Interval
@@ -131,7 +134,7 @@ export class DurableReading implements Subscription {
     return []
   }
 
-  /** Acknowledges what is held, if others have nothing in flight. */
+  /** Acknowledges held messages, if others have nothing in flight. */
   async #release(): Promise<void> {
     if (performance.now() - this.#askedAt < askMs) return
     this.#askedAt = performance.now()
@@ -142,7 +145,7 @@ export class DurableReading implements Subscription {
     this.#isEnding = true
   }
 
-  /** Fails when an acknowledgement was refused, not confirmed, or not possible. */
+  /** Fails if an acknowledgement was refused, not confirmed, or not possible. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

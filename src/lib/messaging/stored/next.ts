@@ -13,7 +13,7 @@ export interface NextOptions {
   readonly settle: 'ack' | 'nak' | 'term'
   /** With `nak`: the delay until redelivery. */
   readonly delayMs?: (() => number) | undefined
-  /** Take from a push consumer although the rest of what it sends is lost, or loses a delivery. */
+  /** Take from a push consumer although the other messages that it sends are lost, or lose a delivery. */
   readonly acceptLoss?: boolean | undefined
   /** Shows messages; false if they did not reach the reader. */
   readonly show: (batch: readonly Delivery[]) => Promise<boolean>
@@ -26,12 +26,12 @@ export interface Taken {
   readonly redelivered: number
   /** How many more messages the consumer has, as of the last one. */
   readonly pending: number | undefined
-  /** False when the consumer has no acknowledgements. */
+  /** False if the consumer has no acknowledgements. */
   readonly isAcknowledged: boolean
 }
 
 const batchSize = 256
-/** How often it asks whether held acknowledgements may be sent. */
+/** How often it checks whether held acknowledgements may be sent. */
 const askMs = 100
 
 /**
@@ -83,7 +83,7 @@ export async function takeNext(
   return {taken, redelivered, pending, isAcknowledged: info.config.ack !== 'none'}
 }
 
-/** Fails with `timeout` when others have earlier messages in flight until the deadline: then nothing is acknowledged. */
+/** Fails with `timeout` if others have earlier messages in flight until the deadline; then nothing is acknowledged. */
 async function settleHeld(
   streams: Streams,
   deliveries: Deliveries,

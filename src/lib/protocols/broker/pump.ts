@@ -10,7 +10,7 @@ const mostInProgress = 32
 
 /** How often it checks whether to stop. */
 const lookMs = 100
-/** How often it asks whether held acknowledgements may be sent. */
+/** How often it checks whether held acknowledgements may be sent. */
 const askMs = 500
 
 /** The delay before a message is redelivered after its handler failed, growing with each delivery. */
@@ -29,7 +29,7 @@ export interface PumpDeps {
 export class Pump {
   readonly #deps: PumpDeps
   readonly #deliveries: Deliveries
-  /** When the consumer was last asked what others have in flight. */
+  /** When the consumer was last asked for messages in flight to others. */
   #askedAt = 0
   /** Messages in progress, in order; the first is with the handler. */
   readonly #waiting: Delivery[] = []

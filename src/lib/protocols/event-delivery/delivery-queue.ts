@@ -22,7 +22,7 @@ export interface DeliveryQueueDeps {
   /** Absent for an ephemeral subscription. */
   readonly stored?: {readonly offsets: Offsets; readonly leases: Leases} | undefined
   readonly maxInFlight: number
-  /** Leaves out events whose topic begins with `$`. */
+  /** Exclude events whose topic begins with `$`. */
   readonly hidesSystem: boolean
   readonly warn: (line: string) => void
 }

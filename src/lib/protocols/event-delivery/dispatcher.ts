@@ -104,8 +104,8 @@ export class Dispatcher {
   }
 
   /**
-   * An offset is of one stream: when that was removed, and one of its name made, everything in the new one is to come. So it is
-   * when the stream never got as far as the offset: it was restored from a backup, or lost its memory.
+   * An offset belongs to one stream. If that was removed and recreated, or restored to a state before the offset, it is
+   * delivered from its first event.
    */
   #placeIn({id, state}: StreamInfo): void {
     const {subscription, place, warn} = this.#deps
@@ -116,7 +116,7 @@ export class Dispatcher {
     const isOther = place.stream !== undefined || isBeyond
     if (isOther) {
       warn(
-        `subscription ${name}: stream ${subscription.namespace} was recreated or set back; it is delivered from its first event`,
+        `subscription ${name}: stream ${subscription.namespace} was recreated or restored to an earlier state; it is delivered from its first event`,
       )
       this.#forget()
       this.#dead.forget()

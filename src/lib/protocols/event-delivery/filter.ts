@@ -30,7 +30,7 @@ export type Matcher = (event: Event) => boolean
 
 const longest = 512
 const mostInstructions = 2000
-/** Instructions times characters, a tenth of a second: a header may have 60,000 characters. */
+/** Instructions times characters, for a tenth of a second: a header may have 60,000 characters. */
 const mostSteps = 20_000_000
 
 const texts: Readonly<Record<string, (event: Event) => string>> = {
@@ -67,7 +67,7 @@ export function parseEventFilter(json: unknown): EventFilter {
   return nest(flat)
 }
 
-/** A filter that can be applied, and how many instructions it compiled to: the time of a match grows with them. */
+/** A compiled filter, and the number of its instructions: the time of a match grows with it. */
 export type CompiledFilter = Matcher & {readonly instructions: number}
 
 /** Fails with `usage` for an invalid RE2 expression. Undefined if the filter accepts every event. */
@@ -83,7 +83,7 @@ export async function compileEventFilter(filter: EventFilter): Promise<CompiledF
 async function testOf(name: string, pattern: string): Promise<CompiledFilter> {
   const textOf = texts[name]
   if (textOf === undefined) throw bad(`has no "${name}"`)
-  // Many filters must not keep others waiting for all of them.
+  // Compiling many filters must not delay others until all are compiled.
   await new Promise((resolve) => setImmediate(resolve))
   try {
     const regex = await compilePattern(pattern, mostInstructions)

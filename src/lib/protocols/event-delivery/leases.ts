@@ -76,7 +76,7 @@ export class Leases implements AsyncDisposable {
 
   /**
    * Resolves with true when this gateway may deliver the subscription, with false if the signal aborted first. A lease that
-   * names no gateway is reported and taken over.
+   * does not name a gateway is reported and taken over.
    */
   async acquire(subscription: SubscriptionRef, signal: AbortSignal, onWaiting: () => void): Promise<boolean> {
     const key = keyOf(subscription)
@@ -84,7 +84,7 @@ export class Leases implements AsyncDisposable {
       const entry = await this.#bucket.get(key)
       const holder = entry?.value
       if (holder !== undefined && !isGateway(holder))
-        this.#warn(`subscription ${subscription.name}: its lease ${key} names no gateway, and is taken over`)
+        this.#warn(`subscription ${subscription.name}: its lease ${key} does not name a gateway, and is taken over`)
       const mayTake =
         holder === undefined || holder === this.#self || !isGateway(holder) || !(await this.#isAlive(holder))
       if (mayTake && (await this.#bucket.update(key, this.#self, entry?.revision ?? 0)) !== undefined) {
@@ -133,7 +133,7 @@ function aliveSubject(gateway: string): string {
   return `bus-events.gateway.${gateway}`
 }
 
-/** By its name, a UUID: anything else was not written by a gateway, and nobody can be asked by it. */
+/** A gateway has a UUID as its name: any other name was not written by a gateway, and cannot be asked. */
 function isGateway(name: string): boolean {
   return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(name)
 }

@@ -1,4 +1,4 @@
-/** What a client can make a gateway say: short lines, and not too many of them, so that it fills no disk. */
+/** Limits what a client can make a gateway log: short lines, and not too many of them, so that they do not fill the disk. */
 import {Timer} from '../../core/time/timer.ts'
 
 const longest = 200
@@ -6,13 +6,16 @@ const burst = 100
 const perSecond = 10
 const reportMs = 1000
 
-/** Cuts lines at 200 characters, and writes a hundred at once and ten a second; how many were left out is the next one. */
+/**
+ * Truncates lines to 200 characters, and writes up to a hundred at once and ten per second; the next line reports how many were
+ * omitted.
+ */
 export function limitLog(write: (line: string) => void): (line: string) => void {
   let allowed = burst
   let at = performance.now()
   let omitted = 0
   const report = () => {
-    write(`${omitted} lines were left out`)
+    write(`${omitted} lines were omitted`)
     omitted = 0
   }
   return (line) => {
@@ -26,7 +29,7 @@ export function limitLog(write: (line: string) => void): (line: string) => void 
   }
 }
 
-/** At most 200 characters of a sentence that may quote what a client sent. */
+/** At most 200 characters of a sentence that may quote a client. */
 export function shortened(sentence: string): string {
   return sentence.length > longest ? `${sentence.slice(0, longest - 1)}…` : sentence
 }

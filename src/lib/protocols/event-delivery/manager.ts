@@ -19,7 +19,7 @@ interface Connection {
   readonly plugin: EventPlugin
   matches: (subscription: EventSubscription) => boolean
   readonly ephemeral: DeliveryQueue[]
-  /** Of its filters, together. */
+  /** Instructions of its filters, in total. */
   instructions: number
 }
 
@@ -27,7 +27,9 @@ type Stored = {readonly offsets: Offsets; readonly leases: Leases}
 
 const troublePauseMs = 1000
 const mostInFlight = 65_536
-/** That the filters of all ephemeral subscriptions of a connection may compile to: each event runs through them. */
+/**
+ * Largest number of instructions of all ephemeral subscriptions of a connection, because each event passes through all of them.
+ */
 const mostInstructions = 4000
 
 /** The limits of a gateway, and the callbacks for events. */
@@ -37,8 +39,8 @@ export interface ManagerOptions {
   /** Largest number of unacknowledged events per subscription, whatever its `readAhead`; default 65,536. */
   readonly maxInFlight?: number | undefined
   /**
-   * Streams of the bus itself, such as `KV_settings`, that clients may read with ephemeral subscriptions; by default none. In
-   * all others they get no event whose topic begins with `$`.
+   * Streams of the bus itself, such as `KV_settings`, that clients may read with ephemeral subscriptions; none by default. From
+   * other streams they get no event whose topic begins with `$`.
    */
   readonly systemNamespaces?: readonly string[] | undefined
 }
@@ -243,7 +245,7 @@ export class EventManager implements AsyncDisposable {
   }
 }
 
-/** Key-value buckets, object stores, and whatever a server keeps for itself. */
+/** Key-value buckets, object stores, and internal streams of a server. */
 function isSystemNamespace(namespace: string): boolean {
   return /^(KV_|OBJ_|\$)/.test(namespace)
 }

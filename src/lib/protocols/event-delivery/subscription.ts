@@ -72,7 +72,7 @@ export function deadSubject(template: string, subject: string): string {
   return template.replaceAll('{subject}', subject)
 }
 
-/** Throws `usage` for a subject that dead letters must not go to: those of the bus itself begin with `$`. */
+/** Throws `usage` for a subject that cannot be used for dead letters: those of the bus itself begin with `$`. */
 export function checkDeadSubject(subject: string): string {
   checkSubject(subject)
   if (!subject.startsWith('$')) return subject
@@ -81,7 +81,7 @@ export function checkDeadSubject(subject: string): string {
   })
 }
 
-/** The number after which delivery begins. `bounds` are those of the stream when the subscription is made. */
+/** The number after which delivery begins. `bounds` are those of the stream when the subscription is created. */
 export function lockFirstEvent(firstEvent: string, lastSeq: number): number {
   if (firstEvent === 'oldest') return 0
   return firstEvent === 'newest' ? lastSeq : Math.max(0, Number(firstEvent))

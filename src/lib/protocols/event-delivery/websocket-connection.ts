@@ -24,7 +24,7 @@ export interface ConnectionDeps {
 }
 
 const refusalMs = 1000
-/** Answers that may wait; then no more are read. */
+/** Largest number of answers that may wait; then no more are read. */
 const mostQueued = 1000
 
 export class Connection {
@@ -55,7 +55,7 @@ export class Connection {
     return this.#started.size > 0
   }
 
-  /** Handles an action of the client. An error is sent to it, and ends the connection: what comes after it is ignored. */
+  /** Handles an action of the client. An error is sent to it, and ends the connection: later actions are ignored. */
   take(action: string | StartAction): void {
     if (this.#isOver) return
     if (typeof action === 'string') {
@@ -78,7 +78,7 @@ export class Connection {
       .finally(() => this.#starting--)
   }
 
-  /** The client is gone: nothing of it is carried out any more. */
+  /** The client has gone: its remaining actions are ignored. */
   end(): void {
     this.#isOver = true
     clearTimeout(this.#impatient)

@@ -31,7 +31,7 @@ export interface WebSockets extends EventPlugin<WebSocketsConfig> {
 }
 
 const goodbyeMs = 1000
-/** How long a client that is refused may take to close its end. */
+/** How long a refused client may take to close its end. */
 const refusalMs = 500
 
 /** The plugin of transport `websockets`. It starts to listen when a manager uses it. */
@@ -81,7 +81,7 @@ class WebSocketsPlugin implements WebSockets {
         .end('this is a WebSocket endpoint\n')
     })
     server.maxConnections = 2 * config.maxConnections + 64
-    // Node takes its own listener off with the upgrade, and a reset without one ends the process.
+    // Node removes its own listener at the upgrade, and a reset without a listener would end the process.
     server.on('connection', (socket) => socket.on('error', () => undefined))
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       const status =
@@ -193,7 +193,10 @@ function listening(server: Server, host: string, port: number): Promise<void> {
 
 const reasons = {401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailable'} as const
 
-/** Reads on, so that the client gets the answer rather than a reset, but not for long: it holds a place. */
+/**
+ * Continues to read, so that the client gets the answer rather than a reset, but only briefly, because it counts as a
+ * connection.
+ */
 function refuse(socket: Socket, status: keyof typeof reasons): void {
   const impatient = setTimeout(() => socket.destroy(), refusalMs)
   socket.on('close', () => clearTimeout(impatient)).resume()

@@ -53,7 +53,7 @@ export async function call(bus: Transport, {subject, onCaptured, ...options}: Ca
     return false
   }
   try {
-    // `accept` passes the acknowledgement of a stream over, on every bus.
+    // `accept` skips the acknowledgement of a stream, on every bus.
     const options = {timeoutMs, signal, accept, ackIsReply: true}
     const reply = await bus.request({subject, data: encodeRequest(request)}, options)
     return answered(subject, response ?? decodeResponse(reply.payload), reply, performance.now() - started)

@@ -9,7 +9,7 @@ import {type Close, closeCodes} from './close-reasons.ts'
 export type Frame =
   | {readonly kind: 'data'; readonly data: Uint8Array}
   | {readonly kind: 'close'; readonly close: Close}
-  /** A type of a later time; to be passed over. */
+  /** An unknown type, which is ignored. */
   | {readonly kind: 'unknown'; readonly type: number}
 
 const dataType = 1

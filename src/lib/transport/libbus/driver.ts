@@ -49,7 +49,7 @@ export async function openLibbus(url: string, options: OpenOptions = {}): Promis
 
 /** How a mailbox is filled. */
 interface MailboxSource {
-  /** All those that are filled as this one. */
+  /** All mailboxes that are filled in the same way. */
   readonly among: Set<Mailbox>
   readonly poll: Poll
   readonly next: (max: number) => readonly Message[] | typeof busy

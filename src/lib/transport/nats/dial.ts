@@ -65,7 +65,7 @@ function connectionOptions(servers: Servers, options: OpenOptions, tls: Tls, bac
     resolve: !servers.webSocket,
     timeout: connectTimeoutMs,
     reconnect: maxReconnects !== 0,
-    // Of the first connect: each server of the list is tried once.
+    // For the first connect: each server of the list is tried once.
     maxReconnectAttempts: -1,
     reconnectDelayHandler: () => backoff.delayMs(),
     pingInterval: heartbeatMs ?? 10_000,

@@ -59,7 +59,7 @@ class NatsBus implements Transport {
   readonly #open = new Set<NatsSubscription>()
   readonly #opening = new Set<NatsSubscription>()
   readonly #listeners = new Set<ConnectionListener>()
-  /** Streams that acknowledged a request, and were reported. */
+  /** Streams whose acknowledgement of a request was reported. */
   readonly #storing = new Set<string>()
   #info: ServerInfo
   /** Why a published message did not arrive; the next flush throws it. */
@@ -99,7 +99,7 @@ class NatsBus implements Transport {
       protocol,
       requests: this.#requests,
       onUnclaimed: ({subject}) =>
-        this.connection.notify('error', `a reply came as "${subject}"; which request it is for cannot be known`),
+        this.connection.notify('error', `a reply arrived on "${subject}"; its request is unknown`),
     })
     this.streams = natsStreams(this.#session(options))
   }
@@ -161,7 +161,7 @@ class NatsBus implements Transport {
     return this.#requests.many(message, this.#withoutStored(message, options))
   }
 
-  /** Options with which the acknowledgement of a stream is passed over, and reported once for each stream. */
+  /** Options that skip the acknowledgement of a stream, and report it once for each stream. */
   #withoutStored<O extends RequestOptions>({subject}: Outgoing, options?: O): O {
     if (options?.ackIsReply) return options
     const accept = (reply: Message) => {

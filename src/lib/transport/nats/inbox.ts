@@ -16,7 +16,7 @@ export interface InboxOptions {
   readonly prefix: string
   readonly protocol: NatsProtocol
   readonly requests: Requests
-  /** Called with a message under another subject, of which it is not known to which request it is the reply. */
+  /** Called with a message under another subject, for which the request is unknown. */
   readonly onUnclaimed: (message: Message) => void
 }
 
@@ -62,7 +62,7 @@ export class Inbox {
     return {prefix: `${this.#options.prefix}-${id}-`, close: () => this.#shares.delete(id)}
   }
 
-  /** A message under another subject than ours may have a dash there too. */
+  /** A message under another subject may contain a dash there too. */
   #isOfShare(subject: Uint8Array): boolean {
     const at = this.#prefix.length
     if (subject[at] !== dash) return false
@@ -84,6 +84,6 @@ export class Inbox {
 }
 
 const dash = 45
-/** The end of the prefix that no other connection and no stored message has: digits of a unique id, and a dot. */
+/** The part of the prefix that no other connection and no stored message has: digits of a unique id, and a dot. */
 const distinctBytes = 8
 const zero = 48

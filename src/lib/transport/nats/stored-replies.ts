@@ -1,4 +1,4 @@
-/** The acknowledgements that streams send to the reply subject of whatever they store (ADR-13). */
+/** Acknowledgements that streams send to the reply subject of stored messages (ADR-13). */
 import type {Message} from '../../core/message.ts'
 
 const longest = 2048
@@ -7,11 +7,13 @@ const members = new Set(['type', 'stream', 'seq', 'domain', 'duplicate', 'error'
 
 export interface StoredReply {
   readonly stream: string
-  /** Why the stream did not store it. */
+  /** Why the stream did not store the message. */
   readonly refusal?: string | undefined
 }
 
-/** The acknowledgement that a reply is; undefined for any other reply, also one with a member that no acknowledgement has. */
+/**
+ * Parses a reply as an acknowledgement; undefined for any other reply, including one with a member that no acknowledgement has.
+ */
 export function storedReply(message: Message): StoredReply | undefined {
   const {payload, headers} = message
   if (payload.length > longest || headers.length > 0 || payload[0] !== brace) return
@@ -23,7 +25,7 @@ export function storedReply(message: Message): StoredReply | undefined {
     if (Object.keys(others).some((name) => !members.has(name))) return
     return {stream, refusal: error?.description}
   } catch {
-    // No JSON: a reply like any other.
+    // Not JSON, so it is an ordinary reply.
     return
   }
 }

@@ -111,7 +111,7 @@ function makeHandler(pattern: string, earlier: readonly string[], push: (message
   }
 }
 
-/** Makes messages of what comes off the wire. A consumer sends them under other subjects than the one subscribed to. */
+/** Creates messages from protocol data. A consumer sends them under subjects other than the subscribed one. */
 export function messageReader(): (...args: Parameters<MessageHandler>) => Message {
   const readSubject = subjectReader()
   return ({subject, reply, hdr}, data) => {

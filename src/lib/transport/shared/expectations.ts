@@ -13,7 +13,7 @@ type Refusal = {
   [Name in keyof typeof jetStreamErrors]: (typeof jetStreamErrors)[Name] extends {readonly text: string} ? Name : never
 }[keyof typeof jetStreamErrors]
 
-/** The subject that an expected last sequence of a subject is about; by default that of the message. */
+/** The subject of an expected last sequence; by default that of the message. */
 const expectedSubject = 'Nats-Expected-Last-Subject-Sequence-Subject'
 
 /** Headers for features that these streams lack. Storing such a message would promise the feature. */

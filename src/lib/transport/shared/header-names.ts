@@ -1,6 +1,6 @@
 /**
- * Header names that a NATS server, JetStream or a NATS service knows. A server compares them with regard to case
- * (nats-server, `server/stream.go`), so every driver writes them as it does.
+ * Header names that a NATS server, JetStream or a NATS service knows. A server compares them case-sensitively (nats-server,
+ * `server/stream.go`), so every driver writes them as the server does.
  */
 import type {Headers} from '../../core/message.ts'
 
@@ -39,12 +39,12 @@ const names = [
 const spelling = new Map(names.map((name) => [name.toLowerCase(), name]))
 const dash = 45
 
-/** The name as the server writes it; any other name as it is. */
+/** The name in the server's spelling; any other name unchanged. */
 export function serverSpelling(name: string): string {
   return name.charCodeAt(4) === dash ? (spelling.get(name.toLowerCase()) ?? name) : name
 }
 
-/** The headers with such names as the server writes them. */
+/** The headers with known names in the server's spelling. */
 export function withServerSpelling(headers: Headers): Headers {
   return headers.every(([name]) => serverSpelling(name) === name)
     ? headers

@@ -44,8 +44,8 @@ export class Requests {
   }
 
   /**
-   * Hands in what came to the inbox; false when nobody waits for it. A consumer replies under the subject of the stored
-   * message: that is the reply to the oldest request for such a message, or to the only request.
+   * Handles a message to the inbox; false if nobody waits for it. A consumer replies under the subject of the stored message:
+   * that is the reply to the oldest request for such a message, or to the only request.
    */
   arrived(message: Message): boolean {
     const {subject} = message
@@ -176,7 +176,7 @@ export class Requests {
   }
 }
 
-/** In the subject of a request for the next messages of a consumer, with any prefix of the JetStream API. */
+/** Part of the subject of a request for the next messages of a consumer, with any prefix of the JetStream API. */
 const pull = '.CONSUMER.MSG.NEXT.'
 
 function noRespondersError(url: string, subject: string): BusError {

@@ -51,7 +51,7 @@ export class TakeQueue<T> {
     return this.#held.length - this.#first
   }
 
-  /** What is held, the oldest first. */
+  /** The items held, the oldest first. */
   held(): readonly T[] {
     return this.#held.slice(this.#first)
   }

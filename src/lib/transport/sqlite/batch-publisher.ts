@@ -55,7 +55,7 @@ export class BatchPublisher {
   #first = 0
   #pushed = 0
   #done = 0
-  /** The number of queued messages that a commit, or a failure, is taking away: they can no longer be withdrawn. */
+  /** The number of queued messages that a commit or a failure is removing: they can no longer be withdrawn. */
   #settling = 0
   #armed = false
   #error: unknown
@@ -92,7 +92,7 @@ export class BatchPublisher {
     return settled.promise
   }
 
-  /** Takes back the request with this reply subject; false when it is in the file already. Requests have no listener. */
+  /** Withdraws the request with this reply subject; false if it is already in the file. Requests have no listener. */
   withdraw(reply: string): boolean {
     const at = this.#queue.findIndex((message, i) => i >= this.#first + this.#settling && message.reply === reply)
     if (at < 0) return false
@@ -195,7 +195,7 @@ export class BatchPublisher {
     return lock.tryWrite(() => prune(db, this.#connection, wall)) === true
   }
 
-  /** Others hold the file: after a while all that is queued fails. */
+  /** Another process holds the lock: after a while everything queued fails. */
   #isBusy(): void {
     this.#settling = 0
     this.#busySince ??= performance.now()

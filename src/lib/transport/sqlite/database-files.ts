@@ -1,7 +1,7 @@
 /**
- * Whose the files of a database are. In a folder where other users can write, one of them may have put a log beside the
- * database, to read what is written there, or a pipe, on which SQLite would wait forever. So each must be a regular file
- * of this user, of root, of the owner of the database, or of the group that the database is shared with.
+ * Checks the owners of a database's files. In a folder where other users can write, one of them may have put a log beside the
+ * database, in order to read what is written there, or a pipe, on which SQLite would wait forever. So each must be a regular
+ * file of this user, of root, of the owner of the database, or of the group that the database is shared with.
  */
 import {lstatSync, realpathSync, type Stats, statSync} from 'node:fs'
 import {dirname} from 'node:path'
@@ -12,14 +12,14 @@ const groupWrites = 0o020
 const othersWrite = 0o002
 
 /**
- * Fails with `connect` or `denied` before anything is opened. `full` need not exist; `path` names it in the sentence. A file
+ * Fails with `connect` or `denied` before anything is opened. `full` need not exist; `path` is its name in the error. A file
  * that is only read may belong to another user, unless it is in a folder where anybody can write.
  */
 export function checkDatabaseFiles(full: string, path: string, isReading = false): void {
   const link = statOf(full)
   const main = link?.isSymbolicLink() ? statSync(full, {throwIfNoEntry: false}) : link
   if (link === undefined || main === undefined) {
-    // A link to nothing is reported by the caller.
+    // A dangling link is reported by the caller.
     checkParts(full, path, undefined)
     return
   }
@@ -35,14 +35,14 @@ function checkParts(real: string, path: string, main: Stats | undefined): void {
   for (const suffix of ['-wal', '-shm', '-journal', '.bells']) {
     const stat = statOf(real + suffix)
     if (stat === undefined) continue
-    // Wake files have no data, and are not used where the folder is none.
+    // Wake files contain no data, and are not used if their folder is not a folder.
     if (suffix === '.bells' && !stat.isDirectory()) continue
     if (suffix !== '.bells' && !stat.isFile()) throw irregular(path + suffix, stat)
     if (isForeignPart(stat, main)) throw foreign(path + suffix, stat)
   }
 }
 
-/** Where anybody can write, sharing with a group says nothing, and root too uses only its own. */
+/** If anybody can write there, sharing with a group has no meaning, and root too uses only its own files. */
 function isForeignDatabase(real: string, main: Stats, isReading: boolean): boolean {
   const own = process.geteuid?.() ?? 0
   if (main.uid === own || main.uid === 0) return false
@@ -55,7 +55,7 @@ function isForeignPart(stat: Stats, main: Stats | undefined): boolean {
   return main === undefined || !isShared(main) || stat.gid !== main.gid
 }
 
-/** With a group that this user is in; root is in all. */
+/** Shared with a group that this user belongs to; root belongs to all. */
 function isShared({mode, gid}: Stats): boolean {
   if ((mode & groupWrites) === 0) return false
   return process.geteuid?.() === 0 || process.getegid?.() === gid || (process.getgroups?.() ?? []).includes(gid)

@@ -92,7 +92,7 @@ export class Lock {
     return this.#options.refusal !== undefined
   }
 
-  /** Throws when the database is open for reading only. */
+  /** Throws if the database is open for reading only. */
   checkWritable(): void {
     const {refusal} = this.#options
     if (refusal !== undefined) throw refusal()

@@ -50,7 +50,7 @@ export function examineFile({file: {path, db, lock}, clients}: FileConnection): 
   return {...(ahead > 0 && {clockAheadMs: ahead}), file}
 }
 
-/** What is in the WAL and not in the file yet. */
+/** Bytes in the WAL that are not yet in the file. */
 function unwritten(db: Db, pageSize: number): Pick<FileFacts, 'unwrittenBytes'> {
   try {
     const [state] = db.pragma('wal_checkpoint(NOOP)') as {log: number; checkpointed: number}[]

@@ -248,7 +248,7 @@ function isMountPoint(real: string): boolean {
   }
 }
 
-/** As `databaseError`, with the reason where SQLite or the system only says that something cannot be opened or loaded. */
+/** Like `databaseError`, with the reason if SQLite or the system only reports that something cannot be opened or loaded. */
 function openError(path: string, error: unknown): unknown {
   const isVague = /^(SQLITE_CANTOPEN|ENOSPC|ERR_DLOPEN_FAILED)/.test(systemCode(error))
   return databaseError(path, isVague ? reasonOf(path, error) : error)

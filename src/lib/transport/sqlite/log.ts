@@ -56,7 +56,7 @@ export class Log {
   readonly #lock: Lock
   readonly #names: SubjectNames
   readonly #patterns = new SubjectTrie<true>()
-  /** Changes with what is wanted. The rows of a subject that nobody wants are read once, and then no more. */
+  /** Changes when the wanted subjects change. The rows of a subject that nobody wants are read once, and then no more. */
   #wantedAsOf = 1
   #unwanted = 0
   readonly #all: Pages
@@ -87,7 +87,7 @@ export class Log {
     }
   }
 
-  /** Within the transaction that the number was read in. */
+  /** Within the transaction in which the number was read. */
   nameOf(sid: number): string {
     return this.#names.of(sid).name
   }
@@ -104,7 +104,7 @@ export class Log {
     this.#forgetWanted()
   }
 
-  /** Takes back one `want`. */
+  /** Reverts one `want`. */
   unwant(patterns: readonly string[]): void {
     for (const pattern of patterns) this.#patterns.remove(pattern, true)
     this.#forgetWanted()

@@ -25,7 +25,7 @@ interface Place {
   readonly pattern: string
   /** Up to here there is nothing for this pattern; known only to this member. */
   scanned: number
-  /** What the group had to read next when this member looked last. */
+  /** The next sequence for the group at this member's last check. */
   next: number
 }
 

@@ -14,7 +14,7 @@ import {descriptorOf} from './wal-chain.ts'
 export type ReadOnlyReason = 'asked' | 'file' | 'folder'
 
 const reasons = {
-  asked: ['as asked', 'without --read-only'],
+  asked: ['as requested', 'without --read-only'],
   file: ['you may not write to it', 'check its permissions'],
   folder: ['you may not write to its folder', 'check the permissions of the folder'],
 } as const
@@ -52,14 +52,14 @@ export function openForReading(real: string, path: string): {db: Db; isSnapshot:
     if (bytes === 'live') return {db: new Database(real, {readonly: true, timeout: 100}), isSnapshot: false}
     if (bytes !== undefined) return {db: new Database(bytes, {readonly: true}), isSnapshot: true}
   }
-  throw new BusError('connect', `the bus file ${path} does not stay as it is for long enough to be read`)
+  throw new BusError('connect', `the bus file ${path} changes too often to be read`)
 }
 
 /** The error of a wait for new messages in a snapshot. */
 export function snapshotError(path: string): BusError {
   return new BusError(
     'denied',
-    `no process has the bus file ${path} open, so it has no log to follow, and you may not make one`,
+    `no process has the bus file ${path} open, so it has no log to follow, and you may not create one`,
     {
       try: [
         'read what is in it: bus sub SUBJECT --from first --end',
@@ -101,7 +101,7 @@ function isSame(one: Stats, other: Stats): boolean {
 
 function withoutIndex(path: string): BusError {
   return new BusError('connect', `the log of the bus file ${path} cannot be read without its -shm, which is missing`, {
-    try: ['open the file once with the right to write', 'copy it with its -wal to a folder of yours'],
+    try: ['open the file once with write permission', 'copy it with its -wal to your own folder'],
   })
 }
 
@@ -110,7 +110,7 @@ function tooLarge(path: string): BusError {
     'connect',
     `no process has the bus file ${path} open, and it is too large to be read into memory`,
     {
-      try: ['read it while a process that may write has it open', 'copy it to a folder of yours'],
+      try: ['read it while a process that may write has it open', 'copy it to your own folder'],
     },
   )
 }
@@ -119,7 +119,7 @@ function exists(path: string): boolean {
   return statSync(path, {throwIfNoEntry: false}) !== undefined
 }
 
-/** False also if the path does not exist. */
+/** Also false if the path does not exist. */
 function isWritable(path: string): boolean {
   try {
     accessSync(path, constants.W_OK)

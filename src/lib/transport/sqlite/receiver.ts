@@ -30,7 +30,7 @@ export class FileReceiver {
   #inboxSeen = 0
   #isClosed = false
 
-  /** `send` publishes a request and may throw; `withdraw` takes back one by its reply subject, unless it is committed. */
+  /** `send` publishes a request and may throw; `withdraw` withdraws one by its reply subject, unless it is committed. */
   constructor(connection: FileConnection, send: (message: Outgoing) => void, withdraw: (reply: string) => boolean) {
     const {file, wakeFiles} = connection
     this.#connection = connection

@@ -19,7 +19,7 @@ import {applicationId} from './db.ts'
 
 /** Major * 1000 + minor. A newer minor version only adds; a newer major version is refused. */
 export const schemaVersion = 1002
-/** From this one on there is `chain`; `idle`, which 1002 added, is made when it is missing. */
+/** Since this version there is `chain`; `idle`, added by 1002, is created if it is missing. */
 export const chainVersion = 1001
 
 /** Times are Unix microseconds. A payload is TEXT if it was published as text, else BLOB; NULL if empty. */

@@ -1,19 +1,19 @@
 /**
- * Names of subjects by their numbers, looked up when they are needed: a file may have seen a million of them. A number is
- * never given to another subject, so what is known stays true, also when names are removed (unused-names.ts).
+ * Names of subjects by number, looked up when they are needed: a file may have seen a million of them. A number is never
+ * assigned to another subject, so cached names remain valid, also when names are removed (unused-names.ts).
  */
 import {hasWildcard} from '../../core/subject.ts'
 import {type Db, damageError} from './db.ts'
 
-/** Most subjects that are remembered. */
+/** Largest number of cached subjects. */
 export const mostKnownSubjects = 2 ** 18
-/** Names for one look where the numbers that are asked for come in a row. */
+/** Names to read at a time if the requested numbers are consecutive. */
 const block = 256
 
 export class KnownSubject {
   readonly id: number
   readonly name: string
-  /** Whether somebody wants its messages, as of a change of what is wanted (log.ts). */
+  /** Whether its messages are wanted, as of a change of the wanted subjects (log.ts). */
   isWanted = false
   wantedAsOf = 0
 
@@ -24,7 +24,7 @@ export class KnownSubject {
 }
 
 export class SubjectNames {
-  /** Each at its number modulo the length, which doubles when two of them meet. */
+  /** Each is at its number modulo the length, which doubles when two of them collide. */
   #known: (KnownSubject | undefined)[] = new Array(1024)
   readonly #one
   readonly #block
@@ -35,7 +35,7 @@ export class SubjectNames {
     this.#block = db.prepare(`SELECT id, name FROM subject WHERE id >= +? ORDER BY id LIMIT ${block}`).raw()
   }
 
-  /** Within the transaction that the number was read in: a subject, or one whose message was refused. */
+  /** Within the transaction in which the number was read: a subject, or one whose message was refused. */
   of(sid: number): KnownSubject {
     const id = Math.abs(sid)
     const known = this.#known[id % this.#known.length]
@@ -71,7 +71,7 @@ export class SubjectNames {
   }
 }
 
-/** The names that a pattern can match lie between these two, both of them included, in the order of SQLite. */
+/** The names that a pattern can match are between these two, inclusive, in the order of SQLite. */
 export function nameRange(pattern: string): [from: string, to: string] {
   if (!hasWildcard(pattern)) return [pattern, pattern]
   const tokens = pattern.split('.')

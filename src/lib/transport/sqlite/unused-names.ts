@@ -1,24 +1,25 @@
 /**
- * Names of subjects that nobody uses any more. How many messages a subject has is known of streams only: to count all of
- * them would cost as much as to publish. So after enough messages were removed (`meta.removed`) the names are gone
- * through, in steps that are part of a publisher's pruning. `idle` gets each name that no stream holds; then the log is
- * read, from where it was pruned to its end, and the names that it has are taken out again; what is left is removed, while
- * the end of the log is followed. Before that place every message is held by a stream. `meta.sweep` is how far this is.
+ * Removes names of subjects that are no longer used. Only streams know how many messages a subject has: counting all
+ * messages would cost as much as publishing them. So after enough messages were removed (`meta.removed`), the names are
+ * examined, in steps that are part of a publisher's pruning. First `idle` gets each name that no stream has. Then the log
+ * is read from the point up to which it was pruned (before it every message is in a stream), and the names that occur are
+ * deleted from `idle`. Finally the remaining names are removed, while new messages are still examined. `meta.sweep` is the
+ * progress.
  *
- * No number is given to a second subject: the newest name stays, and the next number is one more. Publishers in other
- * processes remember numbers of subjects until `meta.streams` changes, which they see within each of their transactions.
+ * No number is assigned to a second subject: the newest name is kept, and the next number is one more. Publishers in other
+ * processes cache numbers of subjects until `meta.streams` changes, which they see within each of their transactions.
  */
 import {overlaps} from '../../core/subject.ts'
 import type {Db} from './db.ts'
 
-/** Names or messages for one step. */
+/** Names or messages per step. */
 const looks = 5000
-/** To remove a name takes as long as some look-ups. */
+/** Removing a name takes as long as several look-ups. */
 const chunk = 1000
-/** So much of the log and of the names is looked at, at most, for one message that was removed. */
+/** Largest number of log rows and names to examine for each removed message. */
 const looksPerMessage = 16
 
-/** SQL: there is something to do. */
+/** SQL: whether there is something to do. */
 export const hasUnusedNames = `(EXISTS (SELECT 1 FROM meta WHERE k = 'sweep')
   OR ifnull((SELECT v FROM meta WHERE k = 'removed'), 0) * ${looksPerMessage} >
      ifnull((SELECT max(seq) FROM msg), 0) - (SELECT v FROM meta WHERE k = 'pruned')
@@ -30,13 +31,13 @@ export function countRemoved(db: Db, messages: number): void {
   db.prepare("INSERT INTO meta VALUES ('removed', ?) ON CONFLICT(k) DO UPDATE SET v = v + excluded.v").run(messages)
 }
 
-/** Within a write transaction: one step; true when there is no more to do. */
+/** Within a write transaction: one step; true if there is no more to do. */
 export function removeUnusedNames(db: Db): boolean {
   if (db.prepare(`SELECT ${hasUnusedNames}`).pluck().get() !== 1) return true
   return new NameSweep(db).step()
 }
 
-/** How far it is: the names up to `id`, of which `names` are left, and then the log up to `seq`. */
+/** The progress: names up to `id` were examined, `names` of which are left, and then the log up to `seq`. */
 interface Progress {
   readonly id: number
   readonly names: number
@@ -52,7 +53,7 @@ class NameSweep {
     this.#db = db
   }
 
-  /** True when it is over. */
+  /** True when it is finished. */
   step(): boolean {
     const text = this.#value('sweep') as string | undefined
     let progress = text === undefined ? this.#begin() : (JSON.parse(text) as Progress)
@@ -89,7 +90,7 @@ class NameSweep {
     return {id: last ?? id, names: names + rows, seq: isAll ? (this.#value('pruned') as number) : undefined}
   }
 
-  /** Takes out those of which the next messages are. */
+  /** Removes the names that the next messages have from the list. */
   #compare(progress: Progress, seq: number): Progress {
     const [last] = this.#walk(
       `SELECT max(seq), count(*) FROM (SELECT seq FROM msg WHERE seq > ? ORDER BY seq LIMIT ${looks})`,
@@ -106,7 +107,7 @@ class NameSweep {
     return this.#db.prepare('SELECT EXISTS (SELECT 1 FROM msg WHERE seq > ?)').pluck().get(seq) === 0
   }
 
-  /** Answers how many. */
+  /** Returns the number of removed names. */
   #remove(): number {
     const first = `(SELECT sid FROM idle ORDER BY sid LIMIT ${chunk})`
     const {changes} = this.#db
@@ -146,8 +147,9 @@ type Group = [name: string, pattern: string, next: number]
 const isListenedTo = '(name, pattern) IN (SELECT queue, pattern FROM interest WHERE queue IS NOT NULL)'
 
 /**
- * The patterns of queue groups that nobody listens to, and whose messages are gone: a member that comes back late knows
- * what it had to read next. What a group has taken it does not take by another of its patterns that is less far.
+ * The patterns of queue groups to which nobody listens, and whose messages are gone: a member that comes back late knows the
+ * next message to read. Messages that a group has taken are not taken again through another of its patterns that is further
+ * behind.
  */
 export function unusedGroups(db: Db): readonly Group[] {
   const idle = db

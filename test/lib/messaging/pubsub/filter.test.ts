@@ -68,7 +68,7 @@ describe('a filter', () => {
     [`^${'(a|a)'.repeat(30)}$`, 30],
     ['(a+)+$', 100_000],
     ['(\\w+\\s?)+:$', 100_000],
-  ])('decides by %s at once', async (match, length) => {
+  ])('decides by %s immediately', async (match, length) => {
     const filter = await compileFilter({match})
     const began = performance.now()
     expect(filter?.([new Message('logs.a', `${'a'.repeat(length)}!`)])).toEqual([])
@@ -111,7 +111,7 @@ describe('a regular expression', () => {
     ['(?<n>a)\\k<n>', 'backreferences are not supported'],
     ['a{1001}', 'invalid repeat count: {1001}'],
     ['\\pL{999}'.repeat(50), 'it is too long or has too many repetitions'],
-  ])('%s is refused although JavaScript knows it: %s', async (source, reason) => {
+  ])('%s is refused although JavaScript accepts it: %s', async (source, reason) => {
     await expect(compileRegex(source, '--match')).rejects.toMatchObject({
       kind: 'usage',
       message: `--match /${source}/ is not a regular expression of RE2: ${reason}`,

@@ -154,7 +154,7 @@ describe('fault injection', () => {
     expect(performance.now() - from).toBeGreaterThanOrEqual(28)
   })
 
-  test('that waits 30 days does not answer before', async () => {
+  test('that waits 30 days does not reply earlier', async () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const days = 86_400_000

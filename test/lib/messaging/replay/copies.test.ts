@@ -140,7 +140,7 @@ describe.each([
     expect(await contents(from)).toEqual(numbers(20))
   })
 
-  it('does not return by way of other streams, and each of them has every message once', async () => {
+  it('does not return through other streams, and each of them contains every message once', async () => {
     const first = await filled(await opened(here), 20)
     const second = await opened(there)
     const third = await opened(here)
@@ -156,7 +156,7 @@ describe.each([
     for (const bus of ring) expect(await contents(bus)).toEqual(numbers(22))
   })
 
-  it('has every message once after two runs at once that take longer than the duplicate window', async () => {
+  it('contains every message once after two runs at once that take longer than the duplicate window', async () => {
     const from = await filled(await opened(here), 30)
     const to = await opened(there)
     await to.streams.add({name: 'S', subjects: ['s.>'], dedupeMs: 200})
@@ -291,7 +291,7 @@ class SilentPublisher extends PublishWindow {
   protected override send(): void {}
 }
 
-it('a copy that is interrupted ends although the target is silent, and counts nothing as handled', async () => {
+it('a copy that is interrupted ends although the target does not respond, and counts nothing as handled', async () => {
   const from = await filled(await opened('memory'), 10)
   const to = await opened('memory')
   const publisher = (options?: PublisherOptions) => new SilentPublisher(to.url, options)

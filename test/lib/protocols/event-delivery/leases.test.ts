@@ -67,7 +67,7 @@ describe('the leases of a gateway', () => {
   })
 })
 
-describe('a lease that names no gateway', () => {
+describe('a lease that does not name a gateway', () => {
   test.each(['garbage', 'a b', '>', '*', '', 'x'.repeat(10_000), 'one.two'])(
     '(%j) is reported and taken over',
     async (value) => {
@@ -80,7 +80,7 @@ describe('a lease that names no gateway', () => {
       const stop = AbortSignal.timeout(2000)
       const ref = {id: '1', namespace: 'ORDERS', name: 'app'}
       expect(await leases.acquire(ref, stop, () => said.push('waiting'))).toBe(true)
-      expect(said).toEqual(['subscription app: its lease lease.1 names no gateway, and is taken over'])
+      expect(said).toEqual(['subscription app: its lease lease.1 does not name a gateway, and is taken over'])
       expect((await bucket.get('lease.1'))?.value).toBe(self)
     },
   )

@@ -375,7 +375,7 @@ test('a recreated stream is reported, and delivered from its first event', async
   expect(await app.payloads(1)).toBe('4')
 })
 
-test('a stream that was set back to before the offset is named, and delivered from its first event', async () => {
+test('a stream that was restored to before the offset is reported, and delivered from its first event', async () => {
   const bus = await memoryBus()
   await store(bus, 1, 3)
   {
@@ -389,7 +389,7 @@ test('a stream that was set back to before the offset is named, and delivered fr
   await bucket.put(entry?.key ?? '', (entry?.value ?? '').replace('"offset":3', '"offset":9'))
   await using two = await gateway(bus)
   const app = two.connect('a')
-  await until(() => two.said.some((line) => line.includes('stream ORDERS was recreated or set back')), true)
+  await until(() => two.said.some((line) => line.includes('stream ORDERS was recreated or restored')), true)
   expect(await app.payloads(3)).toBe('1 2 3')
 })
 

@@ -293,7 +293,7 @@ describe('admission', () => {
     busy.ack(await busy.last(1))
   })
 
-  test('that has 30 days to start a subscription is not disconnected before', async () => {
+  test('that has 30 days to start a subscription is not disconnected earlier', async () => {
     const {url} = await served({idleMs: 30 * 86_400_000})
     await using socket = await Socket.open(url)
     await quiet()
@@ -310,7 +310,7 @@ describe('admission', () => {
   })
 })
 
-/** A TCP connection that says this, and keeps its end open whatever the other side does. */
+/** A TCP connection that sends this, and keeps its end open whatever the other side does. */
 async function raw(url: string, text: string): Promise<TcpSocket> {
   const socket = connect({port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true})
   socket.on('error', () => undefined)
@@ -347,12 +347,12 @@ describe('a hostile client', () => {
     await good.got(1)
   })
 
-  test('that is refused is disconnected within a second, and keeps nobody out', async () => {
+  test('that is refused is disconnected within a second, and blocks nobody', async () => {
     const {url} = await served({admission: {token: 's3cret', origins: []}, maxConnections: 2})
     const refused = await Promise.all(Array.from({length: 70}, () => raw(url, upgrade())))
     for (const socket of refused) socket.resume()
     await pause(1000)
-    // Whether the other side has closed shows in the second byte: the first is answered with a reset.
+    // The second byte shows whether the other side has closed: the first is answered with a reset.
     for (let n = 0; n < 2; n++) {
       for (const socket of refused) if (!socket.destroyed) socket.write('x')
       await pause(100)
@@ -379,7 +379,7 @@ describe('a hostile client', () => {
     expect(await offset()).toBe(0)
   })
 
-  test('fills no log: lines are short, and few', async () => {
+  test('does not fill the log: lines are short, and few', async () => {
     const {url, said} = await served()
     for (let n = 0; n < 300; n++) {
       const socket = await Socket.open(url)
@@ -388,10 +388,10 @@ describe('a hostile client', () => {
     }
     expect(said.length).toBeLessThan(200)
     expect(Math.max(...said.map(({length}) => length))).toBeLessThanOrEqual(200)
-    await expect.poll(() => said.at(-1), {timeout: 3000}).toMatch(/^\d+ lines were left out$/)
+    await expect.poll(() => said.at(-1), {timeout: 3000}).toMatch(/^\d+ lines were omitted$/)
   })
 
-  test('that leaves while it is starting leaves no member behind', async () => {
+  test('that disconnects while it is starting leaves no member behind', async () => {
     const bus = await memoryBus()
     const held = Promise.withResolvers<void>()
     const slow = Object.assign(Object.create(bus) as Transport, {
@@ -417,7 +417,7 @@ describe('a hostile client', () => {
     await next.got(3)
   })
 
-  test('that compiles large filters does not keep others waiting', async () => {
+  test('that compiles large filters does not delay others', async () => {
     const {url} = await served()
     await using good = await Socket.open(url)
     const topic = '(a{1,1000}b{1,1000})'.repeat(25)
@@ -430,7 +430,7 @@ describe('a hostile client', () => {
     expect(await bad[0]?.refused()).toContain('too many repetitions')
   })
 
-  test('has a bound for all of its filters together', async () => {
+  test('has a limit for all of its filters together', async () => {
     const {url} = await served()
     await using socket = await Socket.open(url)
     for (let n = 0; n < 20; n++)
@@ -439,9 +439,9 @@ describe('a hostile client', () => {
   })
 })
 
-describe('a client may only read', () => {
+describe('a client that may only read', () => {
   test.each([{deadLetter: 'orders.forged'}, {maxRejects: 1}, {maxRejects: 1, deadLetter: '$KV.bus-events.offset.x'}])(
-    'so an ephemeral subscription with %j is refused',
+    'cannot have an ephemeral subscription with %j',
     async (options) => {
       const {url} = await served()
       await using socket = await Socket.open(url)
@@ -450,7 +450,7 @@ describe('a client may only read', () => {
     },
   )
 
-  test.each(['KV_bus-events', 'KV_other', 'OBJ_x'])('and not %s, which belongs to the bus', async (namespace) => {
+  test.each(['KV_bus-events', 'KV_other', 'OBJ_x'])('cannot read %s, which belongs to the bus', async (namespace) => {
     const {url} = await served()
     await using socket = await Socket.open(url)
     socket.say({type: 'start', namespace, ephemeral: true})
@@ -459,14 +459,14 @@ describe('a client may only read', () => {
     expect(await byQuery.refused()).toContain('belongs to the bus')
   })
 
-  test('a stream of the bus if the operator names it', async () => {
+  test('can read a stream of the bus if the operator names it', async () => {
     const {url} = await served({}, {}, {manager: {systemNamespaces: ['KV_bus-events']}})
     await using socket = await Socket.open(url)
     socket.say({type: 'start', namespace: 'KV_bus-events', ephemeral: true, options: {firstEvent: 'oldest'}})
     expect((await socket.last(1)).topic).toMatch(/^\$KV\.bus-events\./)
   })
 
-  test('no events of the bus that a stream stores among others', async () => {
+  test('gets no events of the bus that a stream stores among others', async () => {
     const {url, bus} = await served()
     await bus.streams.add({name: 'MIXED', subjects: ['$KV.mine.>', 'mixed.>']})
     await bus.streams.publish({subject: '$KV.mine.secret'})
@@ -476,7 +476,7 @@ describe('a client may only read', () => {
     expect((await socket.last(1)).topic).toBe('mixed.a')
   })
 
-  test('and no durable subscription has dead letters that go to the bus itself', () => {
+  test('cannot use a durable subscription with dead letters for the bus itself', () => {
     for (const deadLetter of ['$KV.bus-events.offset.x', '$JS.API.STREAM.PURGE.ORDERS', '$SYS.{subject}'])
       expect(() => parseOptions({maxRejects: 1, deadLetter}, {withData: false})).toThrow('belong to the bus')
   })

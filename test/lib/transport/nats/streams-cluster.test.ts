@@ -52,7 +52,7 @@ describe('in a cluster of three with a stream of three replicas', () => {
     expect(delivered).toEqual(await take(again, 2000))
   }, 60_000)
 
-  it('messages are stored in their order through a window of one when leaders step down and a server dies', async () => {
+  it('messages are stored in order through a window of one when leaders step down and a server dies', async () => {
     await using cluster = await Cluster.start()
     const [one, two, three] = cluster.servers
     await using watched = await Watched.open(one.url())

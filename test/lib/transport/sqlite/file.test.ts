@@ -75,7 +75,7 @@ describe('a bus file', () => {
 
 describe('a request to a bus file that another process has locked', () => {
   test.each(['one', 'many'] as const)(
-    'fails when its time is up, says so, and is not written later: %s',
+    'fails at its timeout with the reason, and is not written later: %s',
     async (kind) => {
       const path = join(temporaryFolder(), 'bus.db')
       await using server = await open(path)

@@ -41,7 +41,7 @@ async function prune(path: string, times: number, subject = 'now'): Promise<void
 const numbered = (count: number, prefix: string) => Array.from({length: count}, (_, n) => `${prefix}.${n}`)
 
 describe('names of subjects in a bus file', () => {
-  test('go with the messages that had them', async () => {
+  test('are removed with the messages that had them', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     {
       await using bus = await open(path)
@@ -52,7 +52,7 @@ describe('names of subjects in a bus file', () => {
     expect(namesOf(path)).toEqual(['now'])
   })
 
-  test('stay as long as there is a message, also one that a stream refused', async () => {
+  test('are kept as long as there is a message, also one that a stream refused', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using bus = await open(path)
     await bus.streams.add({name: 'S', subjects: ['kept.>', 'full.>'], maxMsgSize: 10})
@@ -65,7 +65,7 @@ describe('names of subjects in a bus file', () => {
     expect((await bus.streams.last('S', '>')).subject).toBe('kept.1')
   })
 
-  test('go after a purge and when a stream is removed', async () => {
+  test('are removed after a purge and when a stream is removed', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using bus = await open(path)
     await bus.streams.add({name: 'P', subjects: ['p.>']})
@@ -109,7 +109,7 @@ describe('names of subjects in a bus file', () => {
     expect(namesOf(path).length).toBeLessThan(5)
   })
 
-  test('of a publisher and a subscriber that remember them are those of their messages afterwards', async () => {
+  test('of a publisher and a subscriber that remember them match their messages afterwards', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using publisher = await open(path)
     await using reader = await open(path)
@@ -134,7 +134,7 @@ describe('names of subjects in a bus file', () => {
     }
   })
 
-  test('of a version that knows nothing of their removal stay right', async () => {
+  test('of a version that does not know of their removal remain correct', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await (await open(path)).close()
     const db = new Database(path)
@@ -151,7 +151,7 @@ describe('names of subjects in a bus file', () => {
     expect(look<number>(path, "SELECT v FROM meta WHERE k = 'streams'")).not.toEqual(before)
   })
 
-  test('are those of their messages in processes that are killed while names go', {timeout: 60_000}, async () => {
+  test('match their messages in processes that are killed while names are removed', {timeout: 60_000}, async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await (await open(path)).close()
     await using reader = await open(path)
@@ -185,7 +185,7 @@ describe('names of subjects in a bus file', () => {
 })
 
 describe('a bus file that has seen many subjects', () => {
-  test('is opened, published to and read without their names', async () => {
+  test('is opened, published to and read without loading their names', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await prune(path, 1)
     const db = new Database(path)
@@ -206,7 +206,7 @@ describe('a bus file that has seen many subjects', () => {
     expect(Math.max(...rows)).toBeLessThan(1000)
   })
 
-  test('gives a filtered stream what it has of them, also of those that came later', async () => {
+  test('shows a filtered stream all its messages, including those of later subjects', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using bus = await open(path)
     await bus.streams.add({name: 'S', subjects: ['a.>', 'b']})
@@ -225,7 +225,7 @@ describe('names of queue groups in a bus file', () => {
   const groupsOf = (path: string) =>
     look<string>(path, "SELECT name || ' ' || pattern FROM qgroup ORDER BY name, pattern")
 
-  test('go when their members have left and their messages are gone', async () => {
+  test('are removed when their members have left and their messages are gone', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using bus = await open(path)
     const stays = await bus.subscribe('jobs', {queue: 'stays'})
@@ -247,7 +247,7 @@ describe('names of queue groups in a bus file', () => {
     expect((await stays.take(1))[0]?.text).toBe('jobs')
   })
 
-  test('come back with a member that was taken for gone, which repeats nothing', async () => {
+  test('are restored by a member that was considered dead, which repeats nothing', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using bus = await open(path)
     const member = await bus.subscribe('jobs', {queue: 'q'})

@@ -158,7 +158,7 @@ describe.runIf(process.platform === 'linux')('opening a bus file', () => {
     for (const path of process.argv.slice(2)) await open(path).then(
       (bus) => { console.log('opened'); return bus.close() }, ({kind, message}) => console.log(kind, message))`
 
-  test('says that no descriptor is free, for a new file and for one that exists', async () => {
+  test('reports that no descriptor is free, for a new file and for an existing one', async () => {
     const folder = temporaryFolder()
     const old = await withStream(join(folder, 'old.db'))
     const crowd = `const {openSync} = await import('node:fs')
@@ -185,7 +185,7 @@ describe.runIf(process.platform === 'linux')('opening a bus file', () => {
     )
   })
 
-  test('says that the disk has no free inode, for a new file and for the log of one that exists', async (context) => {
+  test('reports that the disk has no free inode, for a new file and for the log of an existing one', async (context) => {
     const folder = temporaryFolder()
     const script = `mount -t tmpfs -o size=4m,nr_inodes=8 none ${folder} && cd ${folder} &&
       "$0" --input-type=module -e "$1" "$2" old.db && rm -rf old.db.bells &&

@@ -20,7 +20,7 @@ async function filled(folder = temporaryFolder()): Promise<string> {
   return path
 }
 
-/** As somebody who may read the file and all that lies beside it, and write nothing. */
+/** As a user who may read the file and everything beside it, but write nothing. */
 async function runLocked(path: string, ...args: string[]) {
   const folder = join(path, '..')
   const names = () => readdirSync(folder).filter((name) => !name.endsWith('.bells'))
@@ -85,7 +85,7 @@ const writings = [
   'doctor --fix',
 ]
 
-describe('a bus file that the user may read and not write', () => {
+describe('a bus file that the user may read but not write', () => {
   describe.each([false, true])('while a writer has it open: %s', (isOpen) => {
     async function file() {
       const path = await filled()
@@ -110,7 +110,7 @@ describe('a bus file that the user may read and not write', () => {
     })
   })
 
-  test('is followed while a writer has it open', async () => {
+  test('can be followed while a writer has it open', async () => {
     const path = await filled()
     const writer = start('store', path, 's.a', '100')
     await writer.atLeast(1)
@@ -118,12 +118,12 @@ describe('a bus file that the user may read and not write', () => {
     expect(heard).toMatchObject({code: 0, stdout: expect.stringMatching(/^(\d+\n){3}$/)})
   })
 
-  test('is not followed while nobody has it open, and says why', async () => {
+  test('cannot be followed while nobody has it open, and the error gives the reason', async () => {
     const result = await runLocked(await filled(), 'sub', 's.>', '--for', '1s')
     expect(result).toMatchObject({code: 4, stderr: expect.stringMatching(/no process has the bus file .* open, so/)})
   })
 
-  test('is refused when its log cannot be read without what is missing', async () => {
+  test('is refused if its log cannot be read because something is missing', async () => {
     const path = await filled()
     const writer = start('store', path, 's.a', '60000')
     await writer.atLeast(50)
@@ -134,7 +134,7 @@ describe('a bus file that the user may read and not write', () => {
     expect(result).toMatchObject({code: 3, stderr: expect.stringMatching(/cannot be read without its -shm/)})
   })
 
-  test('is read with what a killed writer has left in the log', async () => {
+  test('is read with the messages that a killed writer left in the log', async () => {
     const path = await filled()
     const writer = start('store', path, 's.a', '60000')
     await writer.atLeast(50)
@@ -155,7 +155,7 @@ describe('a bus file that the user may read and not write', () => {
 })
 
 describe('a bus file that is opened for reading only', () => {
-  test('is not written, and a writer sees nothing of the reader', async () => {
+  test('is not written, and a writer does not notice the reader', async () => {
     const path = await filled()
     await using writer = await open(path)
     await writer.subscribe('unused')
@@ -186,11 +186,11 @@ describe('a bus file that is opened for reading only', () => {
     await using bus = await open(await filled(), {readOnly: true})
     await expect(act(bus)).rejects.toMatchObject({
       kind: 'denied',
-      message: expect.stringMatching(/is open for reading only: as asked$/),
+      message: expect.stringMatching(/is open for reading only: as requested$/),
     })
   })
 
-  test('is not made', async () => {
+  test('is not created', async () => {
     const folder = temporaryFolder()
     await expect(open(join(folder, 'bus.db'), {readOnly: true})).rejects.toMatchObject({kind: 'connect'})
     expect(readdirSync(folder)).toEqual([])

@@ -13,15 +13,15 @@ export class AckSubject {
   /** The position of the numbers in the subject, which does not change within a consumer. */
   #begin = -1
   #at = 0
-  /** `.<stream>.<consumer>.`, which ends where the numbers begin. */
+  /** `.<stream>.<consumer>.`, at whose end the numbers begin. */
   readonly #owner: Uint8Array
 
-  /** With an owner it reads subjects of that consumer only; without one all subjects must be of one consumer. */
+  /** With an owner it parses subjects of that consumer only; without one all subjects must belong to one consumer. */
   constructor(owner?: {readonly stream: string; readonly consumer: string}) {
     this.#owner = Buffer.from(owner === undefined ? '.' : `.${owner.stream}.${owner.consumer}.`)
   }
 
-  /** Reads the numbers; false when it is no such subject. */
+  /** Parses the numbers; false if it is not such a subject. */
   read(bytes: Uint8Array): boolean {
     if (this.#begin < 0 || !this.#isOwn(bytes)) {
       this.#begin = beginOf(bytes)

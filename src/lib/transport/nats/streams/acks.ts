@@ -1,8 +1,8 @@
 /**
- * Acknowledgements of deliveries, each kept until the server has confirmed it. Those that end the work on a message are
- * confirmed together: a server handles them in order, so that its answer to one covers the earlier ones. A negative
- * acknowledgement and a termination have consequences each time they arrive, so each is sent once, with a reply subject
- * of its own. What was not confirmed when the connection was lost is sent again after the reconnect.
+ * Sends acknowledgements of deliveries, and keeps each until the server has confirmed it. Those that settle a message are
+ * confirmed together: a server handles them in order, so its answer to one covers the earlier ones. A negative acknowledgement
+ * and a termination have an effect each time they arrive, so each is sent once, with a reply subject of its own.
+ * Acknowledgements that were not confirmed when the connection was lost are sent again after the reconnect.
  */
 import {BusError} from '../../../core/errors.ts'
 import {sleep} from '../../../core/time/timer.ts'
@@ -21,13 +21,13 @@ interface Acknowledgement {
 const mostUnconfirmed = 1024
 /** How long a server may take to confirm. */
 const answerMs = 5000
-/** Between two requests to confirm while a leader is elected. */
+/** The delay between two requests for confirmation while a leader is elected. */
 const repeatMs = 250
 
 export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   readonly #session: JetStreamSession
   readonly #consumer: string
-  /** Not confirmed, in the order in which they were sent. */
+  /** Unconfirmed acknowledgements, in the order in which they were sent. */
   readonly #waiting = new Map<number, Acknowledgement>()
   #share: InboxShare | undefined
   #sent = 0
@@ -36,35 +36,35 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   #answered = Promise.withResolvers<void>()
   /** The server refuses acknowledgements. */
   #failure: unknown
-  /** `flush` has failed: what is not confirmed was reported. */
+  /** `flush` has failed: unconfirmed acknowledgements were reported. */
   #isReported = false
-  /** Nobody received the last request to confirm. */
+  /** Nobody received the last request for confirmation. */
   #isUnheard = false
 
-  /** `consumer` as errors name it. */
+  /** `consumer` is its name in errors. */
   constructor(session: JetStreamSession, consumer: string) {
     this.#session = session
     this.#consumer = consumer
   }
 
-  /** The work on a message is done. */
+  /** Settles a message. */
   ack(subject: Uint8Array): void {
     const index = this.#add({subject, word: '', isOnce: false})
     if (index - this.#asked >= mostUnconfirmed) this.#send(index, true)
     else this.#send(index, false)
   }
 
-  /** Sends a word that has its own confirmation: the message comes again, or never again. */
+  /** Sends a reply with its own confirmation: the message is redelivered, or never again. */
   once(subject: Uint8Array, word: string): void {
     this.#send(this.#add({subject, word, isOnce: true}), true)
   }
 
-  /** Sends a word that may be lost. */
+  /** Sends a reply that may be lost. */
   say(subject: Uint8Array, word: string): void {
     this.#session.answer(subject, word)
   }
 
-  /** The server refuses them: nothing more will be confirmed. */
+  /** The server refuses acknowledgements: no more will be confirmed. */
   refused(failure: unknown): void {
     this.#failure ??= failure
     this.#answered.resolve()
@@ -74,7 +74,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     for (const index of this.#waiting.keys()) this.#send(index, true)
   }
 
-  /** Resolves when all are confirmed. Fails with `denied` where they are refused, with `timeout` where nobody confirms. */
+  /** Resolves when all are confirmed. Fails with `denied` if they are refused, with `timeout` if nobody confirms. */
   async flush(): Promise<void> {
     if (this.#waiting.size === 0) return
     try {
@@ -85,10 +85,10 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     }
   }
 
-  /** As `flush`, but waits for no connection and does not fail. Returns how many are not confirmed. */
+  /** Like `flush`, but does not wait for a connection and does not fail. Returns the number of unconfirmed acknowledgements. */
   async close(): Promise<number> {
     if (this.#waiting.size > 0 && this.#session.isUp && this.#failure === undefined && !this.#isReported) {
-      // The caller reports what is left.
+      // The caller reports unconfirmed acknowledgements.
       await this.#confirmed(async () => this.#session.check()).catch(() => {})
     }
     this.#share?.close()
@@ -134,7 +134,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     return index
   }
 
-  /** While the connection is lost nothing is sent: the reconnect sends all. */
+  /** While the connection is lost nothing is sent: the reconnect sends everything. */
   #send(index: number, confirm: boolean): void {
     const acknowledgement = this.#waiting.get(index)
     if (acknowledgement === undefined || !this.#session.isUp) return
@@ -171,7 +171,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   }
 }
 
-/** Aborts when it is left. */
+/** Aborts when it is closed. */
 class Stop implements Disposable {
   readonly #controller = new AbortController()
 

@@ -83,7 +83,7 @@ export interface ConsumerJson {
   readonly num_redelivered: number
   readonly num_pending: number
   readonly push_bound?: boolean
-  /** Pulls that wait for messages. */
+  /** The number of pulls that wait for messages. */
   readonly num_waiting?: number
   readonly cluster?: {readonly leader?: string}
 }

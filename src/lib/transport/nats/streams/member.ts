@@ -28,7 +28,7 @@ export abstract class NatsMember implements Consuming {
   protected readonly queue: TakeQueue<NatsDelivery>
   readonly joined: ConsumerInfo
   gaps = 0
-  /** Of the last delivery here, or to anybody before. */
+  /** The consumer sequence of the last delivery here, or to any client before. */
   #consumerSeq: number
   readonly #acks: NatsAcks
   readonly #leave: () => void
@@ -220,7 +220,7 @@ function ackSubject(delivery: Delivery): Uint8Array {
 /** A delivery, and the subject for its acknowledgement. */
 class NatsDelivery extends Delivery {
   readonly ackSubject: Uint8Array
-  /** The number of this delivery among all of the consumer. */
+  /** The number of this delivery among all deliveries of the consumer. */
   readonly consumerSeq: number
 
   constructor(ack: Pick<NatsDelivery, 'ackSubject' | 'consumerSeq'>, ...rest: ConstructorParameters<typeof Delivery>) {
@@ -230,7 +230,7 @@ class NatsDelivery extends Delivery {
   }
 }
 
-/** Makes deliveries of what comes off the protocol; undefined for what is none, or is of another consumer. */
+/** Creates deliveries from protocol messages; undefined for anything else, and for those of another consumer. */
 function deliveryReader(
   from: Consuming,
   stream: string,

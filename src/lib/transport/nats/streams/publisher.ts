@@ -1,10 +1,10 @@
 /**
- * Many messages for streams, pipelined: an entry of a map each, one share of the inbox, and one timer for the oldest.
- * When the connection is lost, messages in flight may be stored or not. With a `Nats-Msg-Id` they are sent again after the
- * reconnect, and the stream stores them once as long as it remembers the id (its duplicate window); without one they
- * fail. With an id they are also sent again when no answer comes for a while, as when a stream's leader dies. What a stream
- * refuses because of an election is sent again, and new messages wait meanwhile. Of those in flight some may be stored
- * before, so that only a window of one keeps the order.
+ * Publishes many messages to streams, pipelined: a map entry each, one share of the inbox, and one timer for the oldest. When
+ * the connection is lost, messages in flight may or may not be stored. Those with a `Nats-Msg-Id` are sent again after the
+ * reconnect, and the stream stores them once as long as it remembers the id (its duplicate window); those without one fail.
+ * Messages with an id are also sent again if no answer arrives for a while, for example because a stream's leader died.
+ * Messages refused because of an election are sent again, and new messages wait meanwhile. Some messages in flight may be
+ * stored before those, so only a window of one keeps the order.
  */
 import {BusError} from '../../../core/errors.ts'
 import {headerOf, type Outgoing} from '../../../core/message.ts'

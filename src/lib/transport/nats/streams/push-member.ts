@@ -1,6 +1,6 @@
 /**
- * A member of a push consumer, which another client has made: its server sends to a subject, under flow control. The ack
- * wait of messages that are held is extended, and a slow reader asks for no more than it takes in half an ack wait.
+ * A member of a push consumer, which another client has created: the server sends messages to a subject, under flow control.
+ * The ack wait of held messages is extended, and a slow reader requests no more than it takes in half an ack wait.
  */
 import {headerOf} from '../../../core/message.ts'
 import {Interval} from '../../../core/time/timer.ts'
@@ -12,11 +12,11 @@ import type {ConsumerJson} from './json.ts'
 import {NatsMember} from './member.ts'
 import type {JetStreamSession} from './session.ts'
 
-/** Held messages below which the server is asked for more. */
+/** The server is asked for more when fewer messages than this are held. */
 const enough = 8192
 /** The same for the slowest reader. */
 const least = 16
-/** Between two extensions of the ack wait, at least. */
+/** The minimum interval between two extensions of the ack wait. */
 const leastAliveMs = 20
 /** Largest number of buffered messages, for a server without flow control. */
 const mostHeld = 65_536
@@ -30,10 +30,10 @@ export class PushMember extends NatsMember {
   #heardAt = performance.now()
   #dropped = 0
   #timer: NodeJS.Timeout
-  /** Below this many held messages the server is asked for more. */
+  /** The server is asked for more when fewer messages than this are held. */
   #wanted = enough
   #received = 0
-  /** Messages that were taken until the last look. */
+  /** The number of messages taken until the last check. */
   #taken = 0
   readonly #timers: readonly Interval[]
 
@@ -59,7 +59,7 @@ export class PushMember extends NatsMember {
     return [extend.unref(), measure.unref()]
   }
 
-  /** How many were taken since the last look, half an ack wait ago; a reader that waits for messages may have all. */
+  /** How many were taken since the last check, half an ack wait ago; a reader that waits for messages may have all of them. */
   #measure(): void {
     const taken = this.#received - this.queue.length
     const isSlow = this.queue.length > 0

@@ -17,7 +17,7 @@ export interface JetStreamSession {
   send(message: Outgoing): void
   /** Like `send`, with a reply subject of our own, which needs no check. */
   store(message: Outgoing, reply: string): void
-  /** Publishes a word to a subject that the server gave, with a reply subject of our own making. */
+  /** Publishes a short payload to a subject that the server provided, with a reply subject of our own. */
   answer(subject: Uint8Array, word: string, reply?: string): void
   /** Resolves when there is a connection; rejects if there will be none. */
   ready(): Promise<void>

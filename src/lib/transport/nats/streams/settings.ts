@@ -136,7 +136,7 @@ export function consumerInfo(json: ConsumerJson): ConsumerInfo {
   }
 }
 
-/** With nothing in flight the ack floor stays behind the last delivery only where messages ran out of deliveries. */
+/** With nothing in flight, the ack floor is below the last delivery only if messages reached their limit of deliveries. */
 function givenUp({delivered, ack_floor, config, num_ack_pending, num_redelivered}: ConsumerJson): number {
   const {max_deliver: most = -1, ack_policy: policy} = config
   if (most < 1 || policy !== 'explicit' || num_ack_pending > 0) return 0

@@ -14,7 +14,7 @@ import {Limits} from './limits.ts'
 /** The outcome for a message; undefined if no stream stores its subject. */
 export type StoreOutcome = Stored | BusError | undefined
 
-/** The number of a subject in the file, and the stream that keeps it. */
+/** The number of a subject in the file, and the stream that stores it. */
 export interface KeptSubject {
   readonly id: number
   readonly stream: KeptStream | undefined
@@ -91,7 +91,10 @@ export class Intake {
     for (let i = 0; i < messages.length; i++) this.#statements.keep.run(sid, first + i)
   }
 
-  /** Has the stream of a subject, if there is one, take a message as `seq`, or says why it does not. `headers` as they are stored. */
+  /**
+   * Stores a message as `seq` in the stream of its subject, if there is one, or returns why it is refused. `headers` in stored
+   * form.
+   */
   take({stream, id: sid}: KeptSubject, seq: number, message: Outgoing, headers: string | null): StoreOutcome {
     if (stream === undefined) return undefined
     const {config} = stream

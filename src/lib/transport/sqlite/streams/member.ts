@@ -75,7 +75,7 @@ export class SqliteMember implements Consuming {
   readonly consumer: string
   readonly joined: ConsumerInfo
   gaps = 0
-  /** The last message that was delivered, as of this member's last claim. */
+  /** The last delivered message, as of this member's last claim. */
   #delivered: number
   readonly #deps: MemberDeps
   readonly #acks: PendingAcks
@@ -235,7 +235,7 @@ export class SqliteMember implements Consuming {
     return this.#hasOthers ? Math.min(wait, othersMs) : wait
   }
 
-  /** Within the transaction of a claim: while the names of its subjects are sure to be there. */
+  /** Within the transaction of a claim, while the names of its subjects certainly exist. */
   #named(claim: ClaimedRows): NamedRows {
     return {...claim, names: claim.rows.map((row) => this.#deps.view.nameOf(row))}
   }

@@ -33,7 +33,7 @@ export class StreamView {
   readonly #filters: readonly string[]
   /** The temporary table of the subjects, unless it is the whole stream. */
   readonly table: string | undefined
-  /** The newest subject that is known to be in the table or not to be. */
+  /** The newest subject that was checked for the table. */
   #known = 0
 
   constructor(deps: ViewDeps, stream: KeptStream, filters: readonly string[], table: string | undefined) {
@@ -97,12 +97,12 @@ export class StreamView {
     return {rows, upTo: isFull ? (rows.at(-1)?.[0] ?? first) : end}
   }
 
-  /** Within the transaction that the row was read in. */
+  /** Within the transaction in which the row was read. */
   nameOf(row: Row<number>): string {
     return this.#deps.log.nameOf(row[1])
   }
 
-  /** Within the transaction that the row was read in. */
+  /** Within the transaction in which the row was read. */
   message(row: Row<number>): Message {
     return toMessage(row, this.nameOf(row), true)
   }
