@@ -168,7 +168,10 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       const pid = Number(await running.stdoutLine())
       service.interrupt()
       expect(await running.ended).toMatchObject({code: 8, stderr: expect.stringContaining('close 1001 (going away)')})
-      expect(await service.ended).toMatchObject({code: 0, stderr: expect.stringContaining('1 response stream · 1 failed')})
+      expect(await service.ended).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining('1 response stream · 1 failed'),
+      })
       await expect.poll(() => isAlive(pid)).toBe(false)
     })
 

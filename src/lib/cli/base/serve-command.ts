@@ -14,9 +14,9 @@ import {whenLeaving} from './signals.ts'
 type Flags = FlagValues<Pick<typeof pacingFlags, 'concurrency' | 'count' | 'for' | 'idle'>> & {readonly json: boolean}
 
 interface Answering extends Pick<Service, 'subject' | 'queue' | 'identity'> {
-  /** Reads and compiles what answers, before the bus is opened. */
+  /** Reads and compiles the handler, before the bus is opened. */
   readonly handler: (program: ExecOptions) => Promise<Service['handler']>
-  /** Said when requests arrive from now on. */
+  /** Printed when requests can arrive. */
   readonly live: string
   /** The name of one request. */
   readonly unit: string

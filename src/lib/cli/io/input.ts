@@ -33,7 +33,10 @@ export function checkOneBody({body, file, size}: BodyOptions): void {
   throw new BusError('usage', `the body is given twice, by ${first} and by ${second}`, {try: ['leave one of them out']})
 }
 
-/** The body by the rule above, decoded if requested; undefined if none is given, or only its size. Fails as `checkOneBody` and `readChunks` do. */
+/**
+ * The body by the rule above, decoded if requested; undefined if none is given, or only its size. Fails as `checkOneBody` and
+ * `readChunks` do.
+ */
 export async function readBody(options: BodyOptions, signal: AbortSignal): Promise<string | Uint8Array | undefined> {
   checkOneBody(options)
   const {body, file, size, encoding} = options

@@ -7,7 +7,7 @@ import {openEmpty} from '../../core/trusted-file.ts'
 import {fileError} from './input.ts'
 
 export interface RecordFile extends Disposable {
-  /** Written when it returns. Fails with `denied`, or with `output` on a full disk. */
+  /** The messages are written when it returns. Fails with `denied`, or with `output` on a full disk. */
   record(messages: readonly Message[]): void
 }
 

@@ -178,7 +178,7 @@ export function openFile(path: string, options: FileOptions = {}): BusFile {
     db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
     const file = new BusFile(path, db, real, {patience})
-    // SQLite has opened or made the log meanwhile, and nothing is in it yet.
+    // SQLite has opened or created the log meanwhile, and it is still empty.
     checkDatabaseFiles(full, path)
     return file
   } catch (error) {

@@ -13,7 +13,7 @@ export interface Syntax {
   readonly regexes: readonly {readonly value: RegExp; readonly position: number | undefined}[]
   /** Variables and functions, without `$`. */
   readonly names: ReadonlySet<string>
-  /** Variables that stand for the root. */
+  /** Variables that refer to the root. */
   readonly roots: readonly SyntaxNode[]
   /** With `$eval`, which may use any name and any regular expression. */
   readonly isOpen: boolean
