@@ -89,13 +89,16 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     await using _sink = sink
     const isDurable = consumer !== undefined && !flags.peek
     policyOf(flags, consumer)
-    if (isDurable && flags.count !== undefined && !flags.yes) checkNoneLost(consumer, flags.count)
+    const isLook = flags.count !== undefined || flags.step
+    if (isDurable && isLook && !flags.yes) checkNoneLost(consumer, flags.count ?? 0)
     const source = isDurable
       ? await durableSource(bus, consumer, {
           prefetch: sink.batch === 1 ? 0 : 4 * sink.batch,
           follow: flags.follow,
           count: flags.count,
           signal: undefined,
+          onDraining: () =>
+            this.say('handling what was delivered: each message is delivered a limited number of times'),
           onWaiting: ({ackPending}) =>
             this.say(
               `waiting for ${ackPending} messages held by other clients; they are redelivered after the ack wait`,
@@ -140,7 +143,8 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       policy: policyOf(flags, consumer),
       pace: paceOf(flags),
       keep: await compileFilter({match: flags.match, where: flags.where, onFailure: (line) => this.say(line)}),
-      stop: AbortSignal.any([this.stop, this.#quit.signal]),
+      stop: flags.step ? undefined : this.stop,
+      quit: flags.step ? AbortSignal.any([this.stop, this.#quit.signal]) : undefined,
       onGivenUp: deadLetters && ((message) => deadLetters.record([message])),
       onProgress: ({read}: ReplayCounts) => bar?.update(read),
     })

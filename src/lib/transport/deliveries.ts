@@ -8,6 +8,11 @@ type Settlement = 'ack' | 'term'
 /** Number of settled messages to remember, in order to recognise a copy that was sent before the settlement arrived. */
 const remembered = 65_536
 
+/** Whether a message that is delivered and returned has lost something: it is delivered a limited number of times. */
+export function isLimited({config}: ConsumerInfo): boolean {
+  return config.ack === 'none' || config.maxDeliver !== undefined
+}
+
 /**
  * The server of a push consumer sends everything at once. A message that is not taken cannot be returned with ack policy
  * `none`, and loses a delivery if deliveries are limited. Fails with `usage` if more than `count` would be sent.

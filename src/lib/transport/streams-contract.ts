@@ -321,6 +321,11 @@ export interface Consuming extends AsyncDisposable {
   working(delivery: Delivery): void
   /** Resolves when the server has all of these, or they are committed. */
   flush(): Promise<void>
+  /**
+   * Claims no more. What would lose a delivery if it were returned can still be taken: on a server, where deliveries are limited
+   * or not acknowledged. Then it has ended. True if there is such a message.
+   */
+  finish(): Promise<boolean>
   /** Returns messages that were not taken, flushes, and leaves the consumer unchanged. */
   close(): Promise<void>
 }

@@ -168,6 +168,49 @@ describe('inspecting a push durable with few deliveries', () => {
   })
 })
 
+describe('Ctrl-C while a consumer with few deliveries is read', () => {
+  test.each(['push', 'pull'])('lets sub --durable show what a %s consumer has delivered', async (kind) => {
+    const stream = await pushDurable(3000, {max_deliver: 1, max_ack_pending: 2000})
+    await transport.streams.consumers.add(stream, {name: 'pull', maxDeliver: 1, filters: [`${stream}.>`]})
+    const name = kind === 'push' ? 'c' : 'pull'
+    await using sub = start(onServer(['sub', `${stream}.>`, '--durable', name, '--raw', '--stream', stream]))
+    await sub.stdoutLine('1')
+    sub.interrupt()
+    const {code, stdout} = await sub.ended
+    const {deliveredSeq, ackFloor} = await transport.streams.consumers.info(stream, name)
+    expect([code, linesOf(stdout)]).toEqual([0, numbers(deliveredSeq)])
+    expect(ackFloor).toBe(deliveredSeq)
+  })
+
+  test('lets a replay handle what was delivered', async () => {
+    const stream = await pushDurable(100, {max_deliver: 1})
+    await using replaying = start(
+      onServer(['consumer', 'replay', stream, 'c', '--rate', '20/s', '--exec', '--', 'sh', '-c', 'cat; echo']),
+    )
+    await replaying.stdoutLine('2')
+    replaying.interrupt()
+    const {stdout, stderr} = await replaying.ended
+    const {deliveredSeq, ackFloor} = await transport.streams.consumers.info(stream, 'c')
+    expect(linesOf(stdout), stderr).toEqual(numbers(deliveredSeq))
+    expect(ackFloor).toBe(deliveredSeq)
+    expect(stderr).toContain('handling what was delivered')
+  })
+
+  test('ends a replay of a consumer without such a limit at once', async () => {
+    const stream = await pushDurable(100)
+    await using replaying = start(
+      onServer(['consumer', 'replay', stream, 'c', '--rate', '20/s', '--exec', '--', 'sh', '-c', 'cat; echo']),
+    )
+    await replaying.stdoutLine('2')
+    replaying.interrupt()
+    const {stdout} = await replaying.ended
+    expect(linesOf(stdout).length).toBeLessThan(50)
+    const {code, stdout: rest} = await run('consumer', 'replay', stream, 'c', '--raw')
+    expect(code).toBe(0)
+    expect(new Set([...linesOf(stdout), ...linesOf(rest)]).size).toBe(100)
+  })
+})
+
 describe('a durable that another client uses', () => {
   /** Another client that is bound to the consumer. */
   async function peer(stream: string): Promise<string[]> {

@@ -26,6 +26,8 @@ export interface ReplayOptions {
   readonly keep?: ((batch: readonly Message[]) => readonly Message[] | Promise<readonly Message[]>) | undefined
   /** Takes no more messages and finishes those in progress. */
   readonly stop?: AbortSignal | undefined
+  /** As `stop`, but messages that were delivered and would lose a delivery are not handled first. */
+  readonly quit?: AbortSignal | undefined
   /** Records a message before it is given up. */
   readonly onGivenUp?: ((message: Message, reason: string) => void) | undefined
   readonly onProgress?: ((counts: ReplayCounts) => void) | undefined
@@ -78,6 +80,8 @@ class Run implements ReplayCounts {
   readonly #unhandled: Unhandled[] = []
   readonly #underWay = new Set<Promise<void>>()
   readonly #stopped = new AbortController()
+  /** Only what was delivered is still handled, without pauses. */
+  readonly #draining = new AbortController()
   #failure: {error: unknown} | undefined
   /** The message that ended the replay. */
   #stop: {readonly message: Message; readonly reason: string} | undefined
@@ -96,18 +100,24 @@ class Run implements ReplayCounts {
   }
 
   async all(): Promise<Replayed> {
-    const {stop} = this.#options
+    const {stop, quit} = this.#options
     const abort = () => this.#stopped.abort()
+    const drain = () => {
+      if (this.#source.drain()) this.#draining.abort()
+      else abort()
+    }
     this.#stopped.signal.addEventListener('abort', () => this.#source.end())
-    stop?.addEventListener('abort', abort)
-    if (stop?.aborted) abort()
+    stop?.addEventListener('abort', drain)
+    quit?.addEventListener('abort', abort)
+    if (stop?.aborted || quit?.aborted) abort()
     let complete = false
     try {
       complete = await this.#pump()
     } catch (error) {
       this.#fail(error)
     } finally {
-      stop?.removeEventListener('abort', abort)
+      stop?.removeEventListener('abort', drain)
+      quit?.removeEventListener('abort', abort)
     }
     await Promise.all(this.#underWay)
     await this.#source.finish().catch((error) => this.#fail(error))
@@ -126,7 +136,7 @@ class Run implements ReplayCounts {
     const {keep, pace} = this.#options
     while (!this.#stopped.signal.aborted) {
       const taken = await this.#source.take(pace === undefined ? most : 1)
-      if (taken.length === 0) return !this.#stopped.signal.aborted
+      if (taken.length === 0) return !this.#stopped.signal.aborted && !this.#draining.signal.aborted
       this.read += taken.length
       const batch = keep === undefined ? taken : await this.#kept(taken, keep)
       if (batch.length === 0) continue
@@ -156,8 +166,9 @@ class Run implements ReplayCounts {
     if (pace === undefined || message === undefined) return true
     const elapsed = performance.now() - this.#started
     const due = pace({timeMs: message.time}, elapsed)
-    for (let left = due - elapsed; left > 0 && !this.#stopped.signal.aborted; ) {
-      await sleep(Math.ceil(left), this.#stopped.signal)
+    const signal = AbortSignal.any([this.#stopped.signal, this.#draining.signal])
+    for (let left = due - elapsed; left > 0 && !signal.aborted; ) {
+      await sleep(Math.ceil(left), signal)
       left = due - (performance.now() - this.#started)
     }
     return !this.#stopped.signal.aborted

@@ -4,7 +4,7 @@ import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
-import {Deliveries} from '../../transport/deliveries.ts'
+import {Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
 
 export interface ReplaySource extends AsyncDisposable {
@@ -18,6 +18,8 @@ export interface ReplaySource extends AsyncDisposable {
   take(max: number): Promise<readonly Message[]>
   /** Ends the source; a waiting `take` resolves with none. */
   end(): void
+  /** Claims no more. True if delivered messages are still to come, which would lose a delivery; otherwise as `end`. */
+  drain(): boolean
   /** Marks messages as handled. */
   done(messages: readonly Message[]): void
   /** Gives a message up for good. */
@@ -65,6 +67,11 @@ class RangeSource implements ReplaySource {
     void this.#subscription?.close()
   }
 
+  drain(): boolean {
+    this.end()
+    return false
+  }
+
   done(): void {}
   term(): void {}
   leave(): void {}
@@ -87,6 +94,8 @@ export interface DurableOptions {
   readonly signal?: AbortSignal | undefined
   /** Called once when all remaining messages are in flight to other members. */
   readonly onWaiting?: ((info: ConsumerInfo) => void) | undefined
+  /** Called if messages are still to come after `drain`. */
+  readonly onDraining?: (() => void) | undefined
 }
 
 /**
@@ -133,6 +142,8 @@ class DurableSource implements ReplaySource {
   #settled = Promise.withResolvers<void>()
   #isWaiting = false
   #isEnding = false
+  /** Takes what was delivered, and nothing else. */
+  #isDraining = false
   redelivered = 0
 
   constructor(streams: Streams, info: ConsumerInfo, endSeq: number, options: DurableOptions) {
@@ -152,12 +163,13 @@ class DurableSource implements ReplaySource {
     while (!this.#isEnding && !this.#options.signal?.aborted) {
       const member = await this.#member()
       if (member === undefined) break
-      const taken = this.#deliveries.add(await member.take(Math.min(max, this.#expected), silenceMs))
+      const most = this.#isDraining ? max : Math.min(max, this.#expected)
+      const taken = this.#deliveries.add(await member.take(most, silenceMs))
       for (const {deliveries} of taken) if (deliveries > 1) this.redelivered++
       this.#wanted -= taken.length
       this.#expected -= taken.length
       if (taken.length > 0) return taken
-      if (!member.ended && !this.#options.follow && (await this.#rest()) === 0) break
+      if (!member.ended && !this.#options.follow && !this.#isDraining && (await this.#rest()) === 0) break
     }
     return []
   }
@@ -165,6 +177,22 @@ class DurableSource implements ReplaySource {
   end(): void {
     this.#isEnding = true
     this.#settled.resolve()
+  }
+
+  drain(): boolean {
+    const member = this.#members.at(-1)
+    if (member === undefined || member.ended || !isLimited(this.#info)) {
+      this.end()
+      return false
+    }
+    this.#isDraining = true
+    this.#settled.resolve()
+    // What fails here fails again at the end.
+    member.finish().then(
+      (isMore) => isMore && this.#options.onDraining?.(),
+      () => this.end(),
+    )
+    return true
   }
 
   done(messages: readonly Delivery[]): void {
@@ -203,14 +231,16 @@ class DurableSource implements ReplaySource {
   /** The member to take from, a new one after the last one has returned what was requested; undefined at the end. */
   async #member(): Promise<Consuming | undefined> {
     const member = this.#members.at(-1)
+    if (this.#isDraining) return member?.ended ? undefined : member
     if (member !== undefined && !member.ended && this.#expected > 0) return member
     if (this.#wanted <= 0 || (member === undefined && this.#expected === 0)) return undefined
     if (member !== undefined && this.#expected <= 0) {
-      while (this.#inProgress > 0 && !this.#isEnding) {
+      while (this.#inProgress > 0 && !this.#isEnding && !this.#isDraining) {
         this.#settled = Promise.withResolvers()
         await this.#settled.promise
       }
       const rest = this.#isEnding ? 0 : await this.#rest()
+      if (this.#isDraining) return member.ended ? undefined : member
       if (rest === 0) return undefined
       this.#expected = Math.min(rest, this.#wanted)
     }

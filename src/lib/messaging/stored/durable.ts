@@ -5,7 +5,7 @@ import type {Message} from '../../core/message.ts'
 import {checkPatterns, covers} from '../../core/subject.ts'
 import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
-import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
+import {checkNoneLost, Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consumers, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {findOrMake, findStream} from './find.ts'
 
@@ -105,6 +105,7 @@ export class DurableReading implements Subscription {
   readonly #alive: Interval
   #isEnding = false
   #closing: Promise<void> | undefined
+  #finished: Promise<boolean> | undefined
 
   constructor(info: ConsumerInfo, consuming: Consuming, consumers: Consumers) {
     this.info = info
@@ -141,8 +142,14 @@ export class DurableReading implements Subscription {
     await this.#deliveries.ask(this.#consumers)
   }
 
+  /** What was delivered is still taken where it would lose a delivery otherwise. */
   async drain(): Promise<void> {
-    this.#isEnding = true
+    if (!isLimited(this.info)) this.#isEnding = true
+    else this.#finished ??= this.#consuming.finish()
+    // `close` fails with it.
+    await this.#finished?.catch(() => {
+      this.#isEnding = true
+    })
   }
 
   /** Fails if an acknowledgement was refused, not confirmed, or not possible. */
@@ -166,6 +173,7 @@ export class DurableReading implements Subscription {
 
   async #leave(): Promise<void> {
     try {
+      await this.#finished
       await this.#consuming.flush()
     } finally {
       await this.#consuming.close()

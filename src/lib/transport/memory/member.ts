@@ -64,6 +64,11 @@ export class MemoryMember implements Consuming, ConsumerMember {
 
   async flush(): Promise<void> {}
 
+  async finish(): Promise<boolean> {
+    await this.close()
+    return false
+  }
+
   async close(): Promise<void> {
     if (this.#queue.closed) return
     this.#queue.end()

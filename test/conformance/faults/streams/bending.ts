@@ -88,6 +88,7 @@ function bentMember(sound: Consuming, changes: Partial<Consuming>): Consuming {
       return sound.ended
     },
     joined: sound.joined,
+    finish: () => sound.finish(),
     get gaps() {
       return sound.gaps
     },

@@ -41,6 +41,11 @@ class Remembering implements ReplaySource {
     this.fates.set(seq, 'left')
   }
 
+  drain(): boolean {
+    this.end()
+    return false
+  }
+
   finish(): Promise<void> {
     return this.flush()
   }

@@ -34,6 +34,9 @@ export abstract class NatsMember implements Consuming {
   readonly #leave: () => void
   readonly #read: ReturnType<typeof deliveryReader>
   #isLooking = false
+  /** Claims no more. */
+  #isFinishing = false
+  #isFinished = false
   #closing: Promise<void> | undefined
 
   constructor(session: JetStreamSession, info: ConsumerJson, {max, signal}: ConsumeOptions) {
@@ -71,11 +74,11 @@ export abstract class NatsMember implements Consuming {
   protected abstract isOwn(subject: string): boolean
 
   get ended(): boolean {
-    return this.queue.ended
+    return this.queue.ended || (this.#isFinished && this.queue.length === 0)
   }
 
   protected get isActive(): boolean {
-    return !this.ended && !this.queue.isFailed && !this.#isLooking
+    return !this.ended && !this.queue.isFailed && !this.#isLooking && !this.#isFinishing
   }
 
   take(max: number, waitMs?: number): Promise<readonly Delivery[]> {
@@ -125,6 +128,16 @@ export abstract class NatsMember implements Consuming {
 
   flush(): Promise<void> {
     return this.#acks.flush()
+  }
+
+  async finish(): Promise<boolean> {
+    const {max_deliver: most = -1, ack_policy: policy} = this.config
+    this.#isFinishing = true
+    await this.stop()
+    if (most < 1 && policy !== 'none') for (const delivery of this.queue.clear()) this.nak(delivery)
+    this.#isFinished = true
+    this.queue.finish()
+    return this.queue.length > 0
   }
 
   close(): Promise<void> {

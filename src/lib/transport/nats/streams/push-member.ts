@@ -101,7 +101,8 @@ export class PushMember extends NatsMember {
 
   protected async stop(): Promise<void> {
     clearTimeout(this.#timer)
-    for (const timer of this.#timers) timer.cancel()
+    // What is still to be taken after `finish` is kept alive.
+    if (this.queue.closed) for (const timer of this.#timers) timer.cancel()
     await this.#subscription.drain()
   }
 

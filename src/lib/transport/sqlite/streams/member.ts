@@ -147,6 +147,11 @@ export class SqliteMember implements Consuming {
     if (this.#acks.any) await this.#write(() => this.#writeAcks())
   }
 
+  async finish(): Promise<boolean> {
+    await this.close()
+    return false
+  }
+
   async close(): Promise<void> {
     if (this.#queue.closed) return this.flush()
     this.#queue.end()
