@@ -53,11 +53,11 @@ describe('with a server of the cluster down', () => {
     expect(code).toBe(9)
   }, 90_000)
 
-  test('check init names the streams that it could not look at', async () => {
+  test('check init names the streams that it could not examine', async () => {
     const {code, stderr} = await bus(['check', 'init', join(folder, 'bus.yaml'), '-b', url])
     expect([code, stderr]).toEqual([
       0,
-      expect.stringContaining(`not looked at: no server answers for ${[...gone].sort().join(', ')}`),
+      expect.stringContaining(`not examined: no server answers for ${[...gone].sort().join(', ')}`),
     ])
   }, 90_000)
 

@@ -7,7 +7,7 @@ import {temporaryFolder} from '../lib/transport/sqlite/processes.ts'
 
 const bin = new URL('../../bin/run.js', import.meta.url).pathname
 
-/** A file with a stream and a consumer, and its lock in the hands of another connection. */
+/** A file with a stream and a consumer, locked by another connection. */
 async function lockedFile() {
   const path = join(temporaryFolder(), 'bus.db')
   {
@@ -21,7 +21,7 @@ async function lockedFile() {
   return {path, release: () => other.exec('ROLLBACK')}
 }
 
-/** Runs a command; with `signal` it is sent one second after the start. */
+/** Runs a command; `signal` is sent one second after the start. */
 function run(args: string, {path, stdin = '', signal}: {path: string; stdin?: string; signal?: NodeJS.Signals}) {
   const began = performance.now()
   const child = spawn(process.execPath, [bin, ...args.split(' '), '-b', path])
@@ -54,7 +54,7 @@ describe('while another process has locked the bus file', () => {
     ['consumer add S d -t 1s', 3],
     ['stream add T t -t 1s', 3],
     ['stream rm S --yes -t 1s', 3],
-  ] as const)('%s ends after a second and says so', async (args, code) => {
+  ] as const)('%s ends after a second and reports it', async (args, code) => {
     const {path} = await lockedFile()
     const {ms, ...result} = await run(args, {path, stdin: 'a\nb\n'})
     expect(result).toEqual({code, stderr: expect.stringMatching(/bus\.db (is|was) locked by another process/)})
@@ -75,7 +75,7 @@ describe('while another process has locked the bus file', () => {
     expect(ms).toBeLessThan(3000)
   })
 
-  test('a subscription that is over ends with exit code 0', async () => {
+  test('a subscription that has ended exits with 0', async () => {
     const {path, release} = await lockedFile()
     release()
     const listening = run('sub s.a --for 2s', {path})
@@ -88,7 +88,7 @@ describe('while another process has locked the bus file', () => {
     expect(ms).toBeLessThan(8000)
   })
 
-  test('messages whose acknowledgement is late are not stored later', async () => {
+  test('messages with a late acknowledgement are not stored later', async () => {
     const {path, release} = await lockedFile()
     await using bus = await open(path)
     const error = {

@@ -92,7 +92,7 @@ export class Buses implements AsyncDisposable {
     const {warn, notify, signal} = this.#options
     for (const warning of found.warnings) warn(warning)
     prepareBus(found)
-    // No reconnecting: a lost bus is a finding.
+    // No reconnecting: a lost bus is a result to report.
     const options = {name: 'bus check', maxReconnects: 0, ...found.server, signal}
     const opening = open(found.url, {...options, notify: ({text}) => notify(text)}).then((bus) => {
       this.#found.set(bus, found)

@@ -55,7 +55,7 @@ export default class CheckInit extends BusCommand<InitResult> {
     const {text, kept, left} = await tryDraft(answers, findings, flags, this.#console())
     writeDraft(path, text)
     const reasons = left.map(({name, failures}) => ({name, reason: failures[0]?.sentence ?? 'not run'}))
-    for (const sentence of findings.unknown) this.say(`not looked at: ${sentence}`)
+    for (const sentence of findings.unknown) this.say(`not examined: ${sentence}`)
     for (const {name, reason} of reasons) this.say(`left out "${name}": ${reason}`)
     this.say(`wrote ${counted(kept.length, 'check')} to ${path}`)
     this.say(`try: bus check ${path}${sameBus(flags)}`)

@@ -149,7 +149,7 @@ export async function rangeOf(streams: Streams, values: ReplayFlags): Promise<Re
 }
 
 /**
- * The consumer of the replay, created with `--create` and moved with `--reset`, which needs confirmation when a client may be
+ * The consumer of the replay, created with `--create` and moved with `--reset`, which needs confirmation if a client may be
  * working on its messages. Fails with `notFound`.
  */
 export async function openConsumer(

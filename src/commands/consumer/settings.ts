@@ -177,7 +177,7 @@ export function moveText(info: ConsumerInfo, to: Position, seq: number | undefin
   return `move consumer ${config.name} of stream ${stream} from #${ackFloor + 1} to ${target}${what && `: ${what}`}`
 }
 
-/** What a client may still be working on; empty for nothing. */
+/** The messages that a client may still be working on, as text; empty if there are none. */
 export function inFlightText({config, ackPending, lastActive = 0}: ConsumerInfo): string {
   const isRecent = ackPending > 0 && lastActive + Math.max(config.ackWaitMs, ...config.backoffMs) > Date.now()
   if (!isRecent) return ''

@@ -30,7 +30,7 @@ export async function examineStreams(bus: Transport, report: ReportFinding): Pro
   if (streams.length > mostStreams) report(good('streams', `and ${formatCount(streams.length - mostStreams)} more`))
 }
 
-/** Undefined when it is not known what there is, which is reported. A missing JetStream has been reported already. */
+/** Undefined if the streams cannot be listed, which is reported. A missing JetStream has already been reported. */
 async function list(
   bus: Transport,
   options: ListOptions,

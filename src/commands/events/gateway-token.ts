@@ -1,6 +1,6 @@
 /**
- * The token of a gateway that was given none. It is new with each start, and kept in a file that only its user can read,
- * where `events listen` finds it by the port: a program that listens there later cannot do anything with it.
+ * The token of a gateway without `--token`. It is new at each start, and stored in a file that only its user can read, where
+ * `events listen` finds it by port: so another program that listens there later gets no useful token.
  */
 import {randomBytes} from 'node:crypto'
 import {mkdirSync, rmSync} from 'node:fs'
@@ -16,7 +16,7 @@ export function makeToken(): string {
   return randomBytes(24).toString('base64url')
 }
 
-/** Keeps the token of the gateway at this URL until it is disposed of. Fails with `denied`. */
+/** Stores the token of the gateway at this URL until it is disposed. Fails with `denied`. */
 export function keepToken(token: string, url: string, env: Env): Disposable & {readonly path: string} {
   const path = tokenFile(url, env)
   try {
@@ -33,7 +33,10 @@ export function keepToken(token: string, url: string, env: Env): Disposable & {r
   }
 }
 
-/** The token of a gateway of this user on this machine; undefined if none was kept. Fails with `denied` for another user's file. */
+/**
+ * The token of a gateway of this user on this machine; undefined if none is stored. Fails with `denied` for another user's
+ * file.
+ */
 export function findToken(url: string, env: Env): string | undefined {
   const host = URL.parse(url)?.hostname.replace(/^\[|\]$/g, '')
   return host !== undefined && isLoopback(host) ? readToken(tokenFile(url, env)) : undefined

@@ -15,7 +15,7 @@ export interface Findings {
   readonly streams: readonly FoundStream[]
   /** Requests that were sent, with their replies. */
   readonly answered: readonly AnsweredRequest[]
-  /** Sentences about what could not be looked at. */
+  /** Sentences about streams that could not be examined. */
   readonly unknown: readonly string[]
 }
 

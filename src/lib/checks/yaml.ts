@@ -69,14 +69,14 @@ export function parseYaml(text: string): Located {
 
 const deepest = 100
 const tooDeep: FileFault = {line: 1, column: 1, sentence: `it is nested more than ${deepest} levels deep`}
-/** Keys, values and marks, each with the spaces around them: parsing takes about 2 µs for each. */
+/** Keys, values and punctuation, each with the spaces around it: parsing takes about 2 µs for each. */
 const mostTokens = 500_000
 const tooLong: FileFault = {
   line: 1,
   column: 1,
   sentence: `it is too long: more than ${longestYaml / 1024 / 1024} MiB or ${mostTokens} tokens`,
 }
-/** The parser looks for the anchor of each alias among all nodes. */
+/** The parser searches all nodes for the anchor of each alias. */
 const mostAliasNodes = 5_000_000
 const tooManyAliases: FileFault = {line: 1, column: 1, sentence: 'it has too many aliases for its length'}
 
@@ -93,7 +93,7 @@ function isTooLong(text: string): boolean {
   return false
 }
 
-/** The offsets of keys that their map has already, and whether the aliases take too long. */
+/** The offsets of repeated keys, and whether the aliases take too long. */
 function survey(document: Document): {readonly faults: readonly number[]; readonly hasManyAliases: boolean} {
   const faults: number[] = []
   let nodes = 0
@@ -122,7 +122,7 @@ function repeatedKeys(pairs: readonly {readonly key: unknown}[]): number[] {
 function parsed(text: string, lineCounter: LineCounter) {
   try {
     // With logLevel error the parser emits no process warnings, which would contain raw text of the file.
-    // Its own search for repeated keys takes the square of their number.
+    // Its own search for repeated keys takes time that grows with the square of their number.
     const options = {lineCounter, prettyErrors: false, merge: true, logLevel: 'error', uniqueKeys: false} as const
     return parseDocument(text, options)
   } catch (error) {

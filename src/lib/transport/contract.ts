@@ -162,8 +162,8 @@ export interface OpenOptions extends ServerOptions {
   readonly name?: string | undefined
   readonly notify?: ((notice: Notice) => void) | undefined
   /**
-   * Milliseconds to wait for another process that has locked the file of the bus; at most and by default 10,000. Once `signal` is
-   * aborted, the wait ends after half a second.
+   * How long to wait for another process that has locked the file of the bus, in milliseconds; 10,000 by default and at most.
+   * Once `signal` has aborted, the wait ends after half a second.
    */
   readonly lockTimeoutMs?: number | undefined
   /** Aborts opening. An open bus is closed by `close`; after an abort, a flush no longer waits for a lost connection. */

@@ -331,7 +331,7 @@ onBothBuses((newScene) => {
     })
   })
 
-  describe('a consumer that a client takes from', () => {
+  describe('a consumer from which a client takes', () => {
     const users: readonly (readonly [string, readonly string[], readonly string[]])[] = [
       ['sub --durable', ['sub', 's.>', '--durable', 'c', '--raw'], []],
       ['consumer replay --follow', ['consumer', 'replay', 'S', 'c', '--follow', '--raw'], []],

@@ -282,7 +282,7 @@ onBothBuses((newScene) => {
 })
 
 describe('a gateway without --token', () => {
-  test('makes one, prints it, and keeps it for its user until it ends', async () => {
+  test('creates a token, prints it, and stores it for its user until it ends', async () => {
     await using scene = await gatewayScene()
     const {gateway, url, home} = scene
     const [, token = '', path = ''] = /^token: (\S+) .* in (\S+), where/.exec(await gateway.stderrLine('token: ')) ?? []
@@ -303,7 +303,7 @@ describe('a gateway without --token', () => {
     expect(existsSync(path)).toBe(false)
   })
 
-  test('lets in events listen of its user, and no other user', async () => {
+  test('accepts events listen of its user, and of no other user', async () => {
     await using scene = await gatewayScene()
     const {url, home} = scene
     const listen = ['events', 'listen', url, '--namespace', 'ORDERS', '--first-event', 'oldest', '-n', '1', '--raw']
@@ -315,7 +315,7 @@ describe('a gateway without --token', () => {
     expect(await bus([...listen, '--token', 'wrong'], {env: {HOME: home}})).toMatchObject({code: 4})
   })
 
-  test('lets in pages that offer the token as a subprotocol', async () => {
+  test('accepts pages that offer the token as a subprotocol', async () => {
     await using scene = await gatewayScene('--allow-origin', 'https://app.example')
     const {gateway, url} = scene
     const [, token = ''] = /^token: (\S+)/.exec(await gateway.stderrLine('token: ')) ?? []
@@ -335,7 +335,7 @@ describe('a gateway without --token', () => {
   })
 })
 
-/** A gateway of its own home folder, without --token, on a bus with one event. */
+/** A gateway with its own home folder, without --token, on a bus with one event. */
 async function gatewayScene(...flags: string[]) {
   const home = mkdtempSync(join(tmpdir(), 'bus-gateway-'))
   const env = {HOME: home, BUS_URL: join(home, 'bus.db')}

@@ -5,12 +5,12 @@ import {compileJsonata, contextOf} from '../../../src/lib/core/text/jsonata.ts'
 import {refusedLater, type Target} from '../target.ts'
 
 const characters = 300_000
-/** Of the message, of what is evaluated, and of what was not collected yet. */
+/** The memory of the message, of what is evaluated, and of garbage. */
 const mostBytes = 768 * 1024 * 1024
 
-/** An expression on messages that are as long as it takes to be slow: it ends within its time and memory. */
+/** An expression on messages that are long enough to be slow: it ends within its time and memory. */
 export const target: Target = {
-  // Two seconds for each of the three messages, on a machine that does other things too.
+  // Two seconds for each of the three messages, on a machine that is busy.
   slowMs: 20_000,
   seeds: [
     '$count($sort(json))',

@@ -211,8 +211,8 @@ export abstract class BusCommand<Result = void> extends Command {
 }
 
 /**
- * The shorter of `--timeout` and `--for`, if given. A little longer than `--timeout`: an acknowledgement or a reply that is
- * late has an error of its own.
+ * The shorter of `--timeout` and `--for`, if given. Slightly longer than `--timeout`, because a late acknowledgement or reply
+ * has an error of its own.
  */
 function lockTimeoutOf({flags, metadata}: ParserOutput<Values, Values, Values>): number | undefined {
   const timeout = metadata.flags['timeout']?.setFromDefault ? undefined : flags['timeout']

@@ -14,7 +14,7 @@ export interface FoundBus {
   readonly timeoutMs?: number | undefined
 }
 
-/** The folder of what busline itself keeps: the bus file of the user, and tokens of gateways. */
+/** The folder for the state of busline: the bus file of the user, and tokens of gateways. */
 export function stateFolder(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state'), 'busline')
 }

@@ -14,7 +14,7 @@ const mostBytes = 16 * 1024 * 1024
 /** A message that failed in one of these ways may have been stored. */
 const unknownKinds: ReadonlySet<FailureKind> = new Set(['timeout', 'connect', 'interrupted'])
 
-/** Whether a message that failed so may have been stored. */
+/** Whether a message with this failure may have been stored. */
 function isUnknown(error: unknown): boolean {
   return error instanceof BusError && unknownKinds.has(error.kind) && error.data?.['written'] !== false
 }

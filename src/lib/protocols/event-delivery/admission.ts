@@ -54,7 +54,7 @@ export function refusalOf(headers: IncomingHttpHeaders, {token, origins}: Admiss
 
 const tokenPrefix = 'bearer.'
 
-/** The subprotocol to agree on: the first one offered that is not the token; false for none. */
+/** The subprotocol to accept: the first one offered that is not the token; false for none. */
 export function chosenSubprotocol(offered: Iterable<string>): string | false {
   for (const protocol of offered) if (!protocol.startsWith(tokenPrefix)) return protocol
   return false
@@ -72,7 +72,7 @@ function isSame(given: string, wanted: string): boolean {
   return timingSafeEqual(digest(given), digest(wanted))
 }
 
-/** Whether only this machine reaches the host. */
+/** Whether only this machine can reach the host. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost' || host === '::1') return true
   return isIP(host) === 4 && host.startsWith('127.')

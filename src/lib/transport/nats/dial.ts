@@ -48,7 +48,7 @@ export async function dial(url: string, options: OpenOptions, onStatus: (status:
   return {protocol, shown: servers.shown, login: name}
 }
 
-/** Nothing would be encrypted at `ws://`, the login neither. Throws `usage`. */
+/** With `ws://` nothing would be encrypted, not even the login. Throws `usage`. */
 function checkWebSocketTls({list, shown}: Servers, {caFile, certFile, first}: TlsOptions = {}): void {
   const isWanted = first === true || caFile !== undefined || certFile !== undefined
   if (!isWanted || !list.some((address) => address.startsWith('ws:'))) return

@@ -89,7 +89,7 @@ function fresh(read: () => Key): Authenticator {
   }
 }
 
-/** Reads a file of this user, which `name` names in sentences. Fails with `usage`. */
+/** Reads a file of this user; `name` is its name in errors. Fails with `usage`. */
 export function readLoginFile(path: string, name: string): string {
   try {
     return readTrusted(path, name).toString()

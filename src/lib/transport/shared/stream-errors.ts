@@ -45,7 +45,7 @@ export function unreachableError(url: string, names: readonly string[]): BusErro
   })
 }
 
-/** A consumer is not moved while a client takes from it, which would get messages again, or not at all. */
+/** A consumer is not moved while a client takes from it: that client would get messages again, or not at all. */
 export function consumerInUse(url: string, stream: string, consumer: string): BusError {
   return new BusError('denied', `the consumer ${consumer} of ${stream} on ${url} is in use: it was not moved`, {
     data: {stream, consumer},

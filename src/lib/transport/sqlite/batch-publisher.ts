@@ -100,7 +100,7 @@ export class BatchPublisher {
     return true
   }
 
-  /** Withdraws the messages of this listener that are not in the file, the last ones; returns how many. */
+  /** Withdraws the last messages of this listener, which are not in the file; returns how many. */
   withdrawAll(listener: CommitListener): number {
     let count = 0
     for (const watched of this.#watched.filter((each) => each.listener === listener).reverse()) {
@@ -112,7 +112,7 @@ export class BatchPublisher {
     return count
   }
 
-  /** Takes queued messages away, by the place of the first among all that were pushed. */
+  /** Removes queued messages, starting at the index of the first among all that were pushed. */
   #remove(place: number, count: number): void {
     this.#queue.splice(this.#first + place - this.#done, count)
     this.#pushed -= count

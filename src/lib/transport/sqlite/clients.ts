@@ -30,7 +30,7 @@ export interface Interest {
 
 const presenceToken = '$CONSUMER.'
 
-/** The pattern by which others see that a client takes from a consumer. */
+/** The pattern that shows others that a client takes from a consumer. */
 export function presenceOf(stream: string, consumer: string): string {
   return `${presenceToken}${stream}.${consumer}`
 }

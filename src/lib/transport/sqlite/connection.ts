@@ -49,7 +49,7 @@ export class FileConnection {
     try {
       await this.file.lock.write(() => clients.removeAll())
     } catch (error) {
-      // A process that ends is known to be gone: nothing is lost if its rows stay.
+      // Others detect that a process has ended, so its rows may be left behind.
       if (this.#signal?.aborted !== true && this.#lockTimeoutMs === undefined) throw error
     }
   }

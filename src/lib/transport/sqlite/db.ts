@@ -18,12 +18,12 @@ export const applicationId = 0x4e425553
 export const busy = Symbol('busy')
 
 const tries = 20
-/** How long operations wait for other processes that hold the lock, at most and by default. */
+/** How long operations wait for other processes that hold the lock: the maximum and the default. */
 const mostPatienceMs = 10_000
-/** How long they go on waiting once the connection is to end. */
+/** How long they continue to wait once the connection is to end. */
 const lastPatienceMs = 500
 
-/** How long to wait for other processes that hold the lock, and what ends the wait. */
+/** How long to wait for other processes that hold the lock, and a signal that ends the wait. */
 export interface PatienceOptions {
   readonly lockTimeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
@@ -40,7 +40,7 @@ export class Patience {
     this.#signal = signal
   }
 
-  /** For a wait that began at `since`, as `performance.now()` tells it. */
+  /** For a wait that began at `since`, a time of `performance.now()`. */
   isOver(since: number): boolean {
     const now = performance.now()
     if (this.#signal?.aborted) this.#abortedAt ??= now
@@ -50,7 +50,7 @@ export class Patience {
     )
   }
 
-  /** The error when it is over; `what` names the file. */
+  /** The error when the wait ends; `what` is the name of the file. */
   error(what: string): BusError {
     const hints = {try: ['find the process that locks it: lsof'], data: {written: false}}
     return this.#abortedAt === undefined
@@ -78,7 +78,7 @@ export class Lock {
   #read: {run(): unknown} | undefined
   readonly #cell = new Int32Array(new SharedArrayBuffer(4))
 
-  /** `what` names the file in errors. */
+  /** `what` is the name of the file in errors. */
   constructor(db: Db, what: string, options: LockOptions = {}) {
     this.#db = db
     this.#what = what
@@ -194,15 +194,17 @@ export class Lock {
   }
 }
 
-/** The error of what the lock of another process kept out of the file called `name`; `what` begins the sentence. */
+/**
+ * The error of something that could not be written because another process locks the file called `name`; `what` begins the
+ * sentence.
+ */
 export function unsentError(what: string, name: string, timeoutMs: number): BusError {
   const text = `${what} within ${timeoutMs} ms: ${name} is locked by another process`
   return new BusError('timeout', text, {try: ['find the process that locks it: lsof'], data: {written: false}})
 }
 
 /**
- * Runs `work`, and again while another process holds the lock; it must have no effect if it throws. Fails when `patience` is
- * over.
+ * Runs `work`, and again while another process holds the lock; it must have no effect if it throws. Fails when `patience` ends.
  */
 export async function whenFree<T>(what: string, patience: Patience, work: () => T): Promise<T> {
   const began = performance.now()

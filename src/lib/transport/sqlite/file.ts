@@ -42,7 +42,7 @@ type Suffix = '' | '-wal' | '-shm'
  */
 export class BusFile {
   readonly path: string
-  /** Names it in errors. */
+  /** The name of the file in errors. */
   readonly name: string
   readonly db: Db
   readonly lock: Lock
@@ -187,7 +187,7 @@ export function openFile(path: string, options: FileOptions = {}): BusFile {
   }
 }
 
-/** As `openFile`, and again while another process holds the lock. */
+/** Like `openFile`, but tries again while another process holds the lock. */
 export async function openFileWhenFree(
   path: string,
   options: FileOptions & {readonly patience: Patience},

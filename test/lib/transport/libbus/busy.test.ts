@@ -75,7 +75,7 @@ describe('a libbus database without a write-ahead log', () => {
 describe.each(['DELETE', 'TRUNCATE', 'PERSIST', 'MEMORY', 'WAL'])(
   'a libbus database whose other process uses journal mode %s',
   (mode) => {
-    test('loses no event of either, and claims each request once, while the other holds it again and again', async () => {
+    test('loses no event of either, and claims each request once, while the other locks it again and again', async () => {
       const path = await rollbackDatabase()
       await using bus = await open(`libbus:${path}?poll=1ms`)
       const peer = lookInto(path)

@@ -69,7 +69,7 @@ describe('a list of streams', () => {
       elections: {isClustered: true, signal: undefined},
     } as unknown as JetStreamSession)
 
-  it('has no stream that the server lists without a state, as its own servers are offline', async () => {
+  it('does not contain a stream that the server lists without a state because its servers are offline', async () => {
     const {list} = listing({total: 2, streams: [stream('A'), stream('B')], missing: ['B']})
     const unreachable: string[] = []
     const found = await list({onUnreachable: (names) => unreachable.push(...names)})

@@ -1,6 +1,6 @@
 /**
- * The functions of JSONata's library within the limits of an evaluation. A function whose work is bounded by the
- * values that it is given stays JSONata's own; the others are written again here, with the same results.
+ * The functions of JSONata's library within the limits of an evaluation. A function whose work is bounded by its arguments is
+ * JSONata's own; the others are implemented here, with the same results.
  */
 import {type EvaluationLimits, LimitError} from './limits.ts'
 
@@ -13,7 +13,7 @@ export interface Definition {
 
 type Implementation = (this: Focus, ...given: never[]) => unknown
 
-/** `this` of a function of the library. */
+/** `this` of a library function. */
 export interface Focus {
   readonly input: unknown
   readonly environment: Environment
@@ -27,16 +27,16 @@ export interface Environment {
 
 export type Library = Readonly<Record<string, Definition>>
 
-/** What a function of the user is called with; it may be a match of a regular expression too. */
+/** The argument of a user's function; it may also be a match of a regular expression. */
 type Callback = (...given: unknown[]) => unknown
 
-/** Longest picture, and longest text that one is applied to. */
+/** The longest picture, and the longest text to which one is applied. */
 const longestPicture = 256
 const widest = 100
-/** A longer text is searched for in steps. */
+/** A longer text is searched in steps. */
 const longestNative = 32
 
-/** The functions under these names, each as it is within the limits. */
+/** The functions by name, in their limited form. */
 export function limitedFunctions(
   library: Library,
   names: Iterable<string>,
@@ -77,7 +77,7 @@ function checkResult(result: unknown, limits: EvaluationLimits): unknown {
 function textFunctions(limits: EvaluationLimits): Record<string, Implementation> {
   const limited = (longest: number, native: (text: string) => string) => (text: string | undefined) => {
     if (text === undefined) return undefined
-    // What is made may be as many times longer.
+    // The result may be this many times longer.
     limits.checkText(text.length * longest)
     return native(text)
   }
@@ -105,7 +105,7 @@ function textFunctions(limits: EvaluationLimits): Record<string, Implementation>
     },
     uppercase: limited(1, (text) => text.toUpperCase()),
     lowercase: limited(1, (text) => text.toLowerCase()),
-    // The time of a replacement is that of some characters.
+    // A replacement takes as long as several characters.
     trim: limited(4, (text) => text.replace(/[ \t\n\r]+/g, ' ').replace(/^ | $/g, '')),
     base64encode: limited(2, (text) => Buffer.from(text, 'binary').toString('base64')),
     base64decode: limited(1, (text) => Buffer.from(text, 'base64').toString('binary')),
@@ -134,7 +134,7 @@ function replaced(_key: string, value: unknown): unknown {
 }
 
 class JsonMeasure {
-  /** No value of it has to be replaced. */
+  /** None of its values has to be replaced. */
   isPlain = true
   readonly #indent: number
 
@@ -142,7 +142,7 @@ class JsonMeasure {
     this.#indent = indent
   }
 
-  /** The length of a value as JSON, or less where characters are escaped. */
+  /** The length of a value as JSON, or less if characters are escaped. */
   lengthOf(value: unknown, depth = 1): number {
     if (typeof value === 'string') return value.length + 2
     if (typeof value === 'number') this.isPlain &&= Number.isInteger(value)
@@ -162,7 +162,7 @@ class JsonMeasure {
   }
 }
 
-/** Characters of a text, of which one may be two code units. */
+/** The number of characters of a text, some of which are two code units. */
 function lengthOf(text: string): number {
   let length = text.length
   for (const _pair of text.matchAll(/[\ud800-\udbff][\udc00-\udfff]/g)) length--
@@ -181,13 +181,13 @@ function substringOf(text: string, start: number, length: number | undefined): s
   return text.slice(first, unitOf(text, first, ends - begin))
 }
 
-/** As `slice` reads an index. */
+/** Reads an index like `slice`. */
 function indexIn(whole: number, index: number): number {
   const at = Math.trunc(index)
   return Math.min(whole, at < 0 ? Math.max(0, whole + at) : at)
 }
 
-/** The index of the code unit where as many characters after `from` end. */
+/** The index of the code unit at the end of this many characters after `from`. */
 function unitOf(text: string, from: number, characters: number): number {
   let at = from
   for (let left = characters; left > 0 && at < text.length; left--) at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1
@@ -269,7 +269,7 @@ interface Match {
   readonly next?: () => unknown
 }
 
-/** Where a text or a pattern is found, one after the other. */
+/** The positions of a text or a pattern, one after the other. */
 async function* matches(
   text: string,
   pattern: string | Callback,
@@ -311,7 +311,7 @@ function substituted(replacement: string, {match, groups}: Match): string {
   })
 }
 
-/** As `String.indexOf`, whose time is the product of both lengths. */
+/** Like `String.indexOf`, whose time is the product of both lengths. */
 function indexOf(text: string, part: string, from: number, limits: EvaluationLimits): number {
   limits.checkText(text.length)
   if (part.length <= longestNative) return text.indexOf(part, from)
@@ -326,7 +326,7 @@ function indexOf(text: string, part: string, from: number, limits: EvaluationLim
   return -1
 }
 
-/** For each beginning of a text, the length of its longest proper beginning that it ends with (Knuth, Morris, Pratt). */
+/** For each prefix of a text, the length of its longest proper prefix that is also its suffix (Knuth, Morris, Pratt). */
 function overlaps(part: string, limits: EvaluationLimits): Int32Array {
   const lengths = new Int32Array(part.length)
   let same = 0
@@ -399,7 +399,7 @@ function spreadInto(this: Focus, values: readonly unknown[], all: unknown[], lim
   }
 }
 
-/** JSONata's own copies the rest of both halves for each value that it merges. */
+/** JSONata's own version copies the rest of both halves for each merged value. */
 async function sorted(
   values: readonly unknown[] | undefined,
   comparator: unknown,
@@ -417,7 +417,7 @@ async function sorted(
   })
 }
 
-/** Stable; the comparator says whether two values have to change places. */
+/** Stable; the comparator returns whether two values have to be swapped. */
 async function mergeSorted(values: readonly unknown[], swap: Callback, limits: EvaluationLimits): Promise<unknown[]> {
   let from = [...values]
   for (let width = 1; width < values.length; width *= 2) {
@@ -437,7 +437,7 @@ async function mergeSorted(values: readonly unknown[], swap: Callback, limits: E
   return from
 }
 
-/** JSONata's own takes time by the square of the length. */
+/** JSONata's own version takes time that grows with the square of the length. */
 function distinct(values: readonly unknown[], limits: EvaluationLimits): Iterable<unknown> {
   const found = new Map<unknown, unknown>()
   let characters = 0
@@ -452,7 +452,7 @@ function distinct(values: readonly unknown[], limits: EvaluationLimits): Iterabl
   return found.values()
 }
 
-/** With the members of all objects in one order. */
+/** A copy in which the members of all objects are sorted. */
 function withSortedMembers(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(withSortedMembers)
@@ -513,10 +513,10 @@ function checkPicture(picture: string): void {
 
 function checkParsed(text: string | undefined): void {
   if ((text?.length ?? 0) <= longestPicture) return
-  throw new LimitError(`a text of more than ${longestPicture} characters is no number and no time`)
+  throw new LimitError(`a text of more than ${longestPicture} characters is neither a number nor a time`)
 }
 
-/** Throws for a picture that makes a long text. */
+/** Throws for a picture that produces a long text. */
 function checkWidths(picture: string): void {
   checkPicture(picture)
   for (const [, widths = ''] of picture.matchAll(/,([^,\]]*)\]/g)) {
@@ -528,7 +528,7 @@ function checkWidths(picture: string): void {
 
 type PartKind = 'digits' | 'fraction' | 'letters' | 'words' | 'zone'
 
-/** What a part of a time may consist of. */
+/** The possible characters of a part of a time. */
 const characters: Readonly<Record<PartKind, RegExp>> = {
   digits: /^[0-9]$/,
   fraction: /^[0-9]$/,
@@ -537,10 +537,7 @@ const characters: Readonly<Record<PartKind, RegExp>> = {
   zone: /^[0-9:+-]$/,
 }
 
-/**
- * JSONata makes a pattern of a picture that it searches for with backtracking: of few parts only may it be open where
- * they end.
- */
+/** JSONata turns a picture into a pattern that it matches with backtracking, so only a few parts may have an ambiguous end. */
 function checkParts(picture: string): void {
   const parts = [...picture.replaceAll('[[', '').matchAll(/\[\s*([^\]\s])\s*([^\]]*)\]([^[]*)/g)].map(
     ([, component = '', presentation = '', after = '']) => ({kind: kindOf(component, presentation), after}),
@@ -549,7 +546,7 @@ function checkParts(picture: string): void {
     const next = parts[at + 1]
     return next !== undefined && isOpen(kind, after, next.kind)
   })
-  if (open.length > 2) throw new LimitError('a picture in which it is open where the parts of a time end')
+  if (open.length > 2) throw new LimitError('a picture in which the parts of a time have ambiguous ends')
 }
 
 function kindOf(component: string, presentation: string): PartKind {

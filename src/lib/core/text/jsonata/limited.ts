@@ -1,6 +1,6 @@
 /**
- * JSONata of which each evaluation ends within its limits: the evaluator reports each step through its options, the
- * functions of the library are replaced, and what is made is weighed. Loaded with the first expression.
+ * JSONata whose evaluations end within limits: the evaluator reports each step through its options, the functions of the
+ * library are replaced, and the size of results is counted. Loaded with the first expression.
  */
 import jsonata, {type Expression as Parsed} from 'jsonata'
 import {BusError} from '../../errors.ts'
@@ -17,14 +17,14 @@ import {
 import {EvaluationLimits, LimitError} from './limits.ts'
 import {concatName, libraryNames, prepareSyntax, rootName, type Syntax, type SyntaxNode, targetsName} from './syntax.ts'
 
-/** JSONata calls what is bound to this name after it evaluated a node. */
+/** JSONata calls the function bound to this name after it has evaluated a node. */
 const exitHook = Symbol.for('jsonata.__evaluate_exit')
-/** Nodes that make a value of others. */
+/** Nodes that create a value from others. */
 const making = new Set(['unary', 'path', 'function', 'apply'])
 const longestEvaluated = 10_000
 const deepestEvaluated = 100
 
-/** Part of an expression that is not taken; its message is the reason. */
+/** A part of an expression that is not accepted; its message is the reason. */
 class RefusedPart extends Error {
   readonly position: number | undefined
   readonly hint: string | undefined
@@ -52,12 +52,12 @@ export async function compileLimited(source: string, flag: string): Promise<(con
   }
 }
 
-/** Reads an expression. Throws what JSONata throws, and a `RefusedPart`. */
+/** Parses an expression. Throws as JSONata does, or a `RefusedPart`. */
 async function parseLimited(source: string): Promise<(context: object) => Promise<unknown>> {
   const limits = new EvaluationLimits()
   const {parsed, syntax} = await parse(source, limits, 0)
   let turn: Promise<unknown> = Promise.resolve()
-  // One evaluation after the other: each has its own time and memory.
+  // Evaluations run one after the other: each has its own time and memory.
   return (context) => {
     const result = turn.then(async () => {
       limits.start()
@@ -81,7 +81,7 @@ async function parse(
   if (syntax.regexes.length > 0 || syntax.isOpen) {
     const Engine = await loadRegexEngine()
     for (const literal of syntax.regexes) refuseUnusable(literal, Engine)
-    // JSONata looks for its engine when it evaluates.
+    // JSONata reads the global regular-expression engine when it evaluates.
     options.RegexEngine = steppingEngine(Engine, limits) as unknown as RegExpConstructor
   }
   if (syntax.hasTransform) limits.forbidCache()
@@ -146,14 +146,14 @@ function concatenation(limits: EvaluationLimits): (first: unknown, second: unkno
   }
 }
 
-/** What `|…|…|` may change: no function, which is shared by all evaluations. */
+/** `|…|…|` may change anything except a function, because all evaluations share it. */
 function refuseFunctions(targets: unknown): unknown {
   const all = Array.isArray(targets) ? targets : [targets]
   if (all.some(isFunction)) throw new LimitError('a transformation cannot change a function')
   return targets
 }
 
-/** `$eval()`, whose expression may be part of a message: it is read as any other. */
+/** `$eval()`, whose expression may be part of a message: it has the same limits. */
 function evaluation(limits: EvaluationLimits, depth: number) {
   return async function (this: Focus, source: string | undefined, focus: unknown) {
     if (source === undefined) return undefined
@@ -188,10 +188,10 @@ function named(error: unknown, code: string): unknown {
   return {code, value: (error as {message?: string}).message, error}
 }
 
-/** What JSONata says may contain a value of a message. */
+/** An error of JSONata may contain a value of a message. */
 const longestReason = 500
 
-/** JSONata throws plain objects with a message and the offset behind the token where it stopped. */
+/** JSONata throws plain objects with a message and the offset after the token where it stopped. */
 function fault(error: unknown, source: string, flag: string, what: string): BusError {
   const {message, position} = error as {message?: string; position?: number}
   const at = position === undefined ? undefined : Math.max(1, Math.min(position, source.length))
@@ -204,7 +204,7 @@ function fault(error: unknown, source: string, flag: string, what: string): BusE
 }
 
 function reasonOf(error: unknown, message = String(error)): string {
-  // V8 throws a RangeError where the stack ends.
+  // V8 throws a RangeError at the end of the stack.
   if (error instanceof RangeError && message.startsWith('Maximum call stack')) return 'it is nested too deeply'
   return message.length > longestReason ? `${message.slice(0, longestReason)}…` : message
 }

@@ -1,6 +1,6 @@
 /**
- * What one evaluation of an expression may use: time, memory, calls within calls, values and text. The evaluator reads
- * its options at each step, and the functions of the library report what they are about to make.
+ * The limits of one evaluation of an expression: time, memory, nested calls, values and text. The evaluator reads its options
+ * at each step, and the functions of the library report what they are about to create.
  */
 import {getHeapStatistics, setFlagsFromString} from 'node:v8'
 import {runInNewContext} from 'node:vm'
@@ -10,18 +10,18 @@ const mostBytes = 256 * 1024 * 1024
 const deepestCalls = 10_000
 const mostValues = 1_000_000
 const longestText = 16 * 1024 * 1024
-/** Values of a result, with those that it contains several times counted several times; 8 characters count as one. */
+/** Values of a result, where repeated ones count each time; 8 characters count as one value. */
 const greatestWeight = 4_000_000
 
-/** A lesser weight is found again faster than remembered. */
+/** A smaller weight is computed faster than it is looked up. */
 const leastRemembered = 100
 
-/** Steps between two looks at the clock. */
+/** Steps between two checks of the clock. */
 const stepsOfLook = 16
-/** Time between two looks at the heap: what is allocated in it may be too much. */
+/** Time between two checks of the heap, in which too much may be allocated. */
 const msOfSample = 5
 
-/** An evaluation that needs more than it may use; its message is the reason. */
+/** An evaluation that exceeds a limit; its message is the reason. */
 export class LimitError extends Error {}
 
 export class EvaluationLimits {
@@ -50,7 +50,7 @@ export class EvaluationLimits {
     }
   }
 
-  /** Values may change after they were made: no weight is remembered. */
+  /** Values may change after they were created, so no weight is cached. */
   forbidCache(): void {
     this.#mayCache = false
   }
@@ -63,12 +63,12 @@ export class EvaluationLimits {
     this.#weights = undefined
   }
 
-  /** Called at each step. Throws when the time or the memory is used up. */
+  /** Called at each step. Throws if the time or the memory is exceeded. */
   step(): void {
     if (++this.#steps % stepsOfLook === 0) this.look()
   }
 
-  /** As `step`, before what takes long. */
+  /** Like `step`, before work that takes long. */
   look(): void {
     const now = performance.now()
     if (now - this.#began > longestMs) throw {code: 'D1012', value: longestMs}
@@ -90,27 +90,27 @@ export class EvaluationLimits {
     if (kept + keptOutside - this.#bytesBefore > most) throw new LimitError('it needs more than 256 MiB of memory')
   }
 
-  /** Throws when a text of this many characters may not be made. */
+  /** Throws if a text of this many characters is too long. */
   checkText(length: number): void {
     this.step()
     if (length > longestText) {
-      throw new LimitError(`it makes a text of more than ${longestText} characters`)
+      throw new LimitError(`it creates a text of more than ${longestText} characters`)
     }
   }
 
-  /** Throws when a list of this many values may not be made. */
+  /** Throws if a list of this many values is too long. */
   checkList(length: number): void {
     this.step()
     if (length > mostValues) throw {code: 'D2015', value: length}
   }
 
-  /** Throws when a value contains too much to be walked through, as one that contains the same part again and again. */
+  /** Throws if a value has too many parts to be traversed, for example because it contains the same part repeatedly. */
   checkValue<Value>(value: Value): Value {
     if (typeof value === 'object' && value !== null) this.weightOf(value)
     return value
   }
 
-  /** As `checkValue`, for a value that was made of others. */
+  /** Like `checkValue`, for a value that was created from others. */
   checkSum<Value extends object>(value: Value, ...parts: readonly unknown[]): Value {
     let weight = 1
     for (const part of parts) weight += this.#weigh(part)
@@ -150,7 +150,7 @@ export class EvaluationLimits {
 }
 
 function tooGreat(): LimitError {
-  return new LimitError(`it makes a value of more than ${greatestWeight} parts`)
+  return new LimitError(`it creates a value of more than ${greatestWeight} parts`)
 }
 
 function collectGarbage(): void {

@@ -1,4 +1,4 @@
-/** What an expression consists of, and the parts of it that are changed so that they stay within the limits. */
+/** Examines the parts of an expression, and changes those that could exceed the limits. */
 
 /** A node of the syntax tree of JSONata. */
 export interface SyntaxNode {
@@ -15,15 +15,15 @@ export interface Syntax {
   readonly names: ReadonlySet<string>
   /** Variables that refer to the root. */
   readonly roots: readonly SyntaxNode[]
-  /** With `$eval`, which may use any name and any regular expression. */
+  /** It contains `$eval`, which may use any name and any regular expression. */
   readonly isOpen: boolean
-  /** With `|…|…|`, which changes values. */
+  /** It contains `|…|…|`, which changes values. */
   readonly hasTransform: boolean
   /** A result may contain the same value many times. */
   readonly mayRepeat: boolean
-  /** It makes lists or objects of others. */
+  /** It creates lists or objects from others. */
   readonly makesValues: boolean
-  /** The signature of a function that cannot be told from its arguments in short time. */
+  /** The signature of a function whose arguments cannot be matched quickly. */
   readonly refusedSignature: {readonly definition: string; readonly position: number | undefined} | undefined
 }
 
@@ -36,16 +36,16 @@ export const libraryNames: ReadonlySet<string> = new Set(
   toMillis fromMillis clone now millis`.split(/\s+/),
 )
 
-/** Functions that are called in the place of operators; no expression can name them. */
+/** Functions that replace operators; no expression can name them. */
 export const concatName = '\0concat'
 export const targetsName = '\0targets'
 /** The root of the expression that calls `$eval`. */
 export const rootName = '\0root'
 
-/** Parameters of a signature that may be left out or come several times: all ways to read the arguments are tried. */
+/** Optional and repeatable parameters of a signature: JSONata tries all ways to match the arguments. */
 const mostOpenParameters = 8
 
-/** Looks at a syntax tree, and puts functions in the place of some operators. */
+/** Examines a syntax tree, and replaces some operators by functions. */
 export function prepareSyntax(ast: unknown): Syntax {
   const regexes: {value: RegExp; position: number | undefined}[] = []
   const names = new Set<string>()
@@ -55,7 +55,7 @@ export function prepareSyntax(ast: unknown): Syntax {
   const mayRepeat = repetition.isIn(ast as SyntaxNode, {})
   let refusedSignature: Syntax['refusedSignature']
   const seen = new Set<object>([ast as object])
-  // A set is iterated in order of insertion, and what is added meanwhile comes last.
+  // A set is iterated in insertion order, so entries added during the iteration come last.
   for (const found of seen) {
     const node = found as SyntaxNode
     if (node.value instanceof RegExp) regexes.push({value: node.value, position: node.position})
@@ -105,30 +105,30 @@ function isOpenSignature(node: SyntaxNode): boolean {
   return (definitionOf(node)?.match(/[?+-]/g)?.length ?? 0) > mostOpenParameters
 }
 
-/** Parts of one list or object, within another as often as they may be. */
+/** Parts of one list or object, which may be nested arbitrarily. */
 const mostCopies = 64
-/** Nodes that give what they are given, or part of it, or a scalar. */
+/** Nodes whose result is their input, a part of it, or a scalar. */
 const passing = new Set(
   'path name binary string number value regex condition wildcard function filter sort operator block unary variable lambda'.split(
     ' ',
   ),
 )
-/** Functions that are given what an expression made before. */
+/** Functions whose arguments an expression created before. */
 const repeating = new Set(['', '$', 'reduce', 'eval'])
 
 interface Scope {
   /** Parameters of the innermost function. */
   readonly parameters?: ReadonlySet<unknown>
-  /** The context is an item of what was made before, not what is around the function. */
+  /** The context is an item of an earlier result, not the context around the function. */
   readonly isItem?: boolean
 }
 
 /**
- * Whether a value may come many times in a result: when the same one is looked up for each item of a list, or when
- * something calls itself. Without this the weight of a result is bounded by the weight of the message.
+ * Whether a result may contain the same value many times: if it is looked up for each item of a list, or if something calls
+ * itself. Otherwise the weight of a result is bounded by the weight of the message.
  */
 class Repetition {
-  /** There are lists or objects that are made of others. */
+  /** There are lists or objects that are created from others. */
   makesValues = false
   #copies = 1
 
@@ -149,7 +149,7 @@ class Repetition {
     if (name === '') return parameters !== undefined && !isItem
     if (repeating.has(String(name))) return true
     if (libraryNames.has(String(name))) return false
-    // For each item it would be the same value.
+    // It would be the same value for each item.
     return isItem || parameters?.has(name) !== true
   }
 
@@ -179,7 +179,7 @@ class Repetition {
     return this.#isInParts({first}, scope) || this.#isInParts({rest, others}, item)
   }
 
-  /** A node that is no step, as the values of an object, is looked through too. */
+  /** A node that is not a step, such as the values of an object, is examined too. */
   #isInParts(node: object, scope: Scope): boolean {
     return Object.entries(node).some(([name, part]) => {
       if (typeof part !== 'object' || part === null || part instanceof RegExp || name === 'signature') return false

@@ -87,7 +87,7 @@ async function listed<T>(
     const some = items(page)
     const missing = new Set([...(page.missing ?? []), ...Object.keys(page.offline ?? {})])
     for (const name of missing) unreachable.add(name)
-    // What is missing because its servers are offline may be listed nevertheless, without its state.
+    // Streams whose servers are offline may still be listed, without their state.
     for (const item of some) if (!missing.has(nameOf(item))) found.set(nameOf(item), item)
     // Offsets count the whole list, including items missing from a page.
     const size = some.length + missing.size

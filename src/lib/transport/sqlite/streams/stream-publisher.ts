@@ -12,7 +12,7 @@ import type {StoreOutcome} from './intake.ts'
 /** The queue of the connection. */
 export interface StoreQueue {
   readonly url: string
-  /** Names the file in errors. */
+  /** The name of the file in errors. */
   readonly file: string
   /** Checks a message and queues it for the file; throws as `publish` does. */
   readonly push: (message: Outgoing, listener: CommitListener) => void
@@ -39,7 +39,7 @@ export class SqliteStreamPublisher extends PublishWindow implements CommitListen
     return {index: this.settledCount, subject: this.#subjects[0] ?? ''}
   }
 
-  /** Messages that the lock of another process kept out of the file are withdrawn. */
+  /** Messages that could not be written because another process holds the lock are withdrawn. */
   protected override late(): BusError {
     const {subject} = this.oldest
     const count = this.#queue.withdraw(this)

@@ -106,7 +106,7 @@ describe('a function within limits', () => {
     ['wildcards', '[{"a": 1, "b": [2, {"c": 3}]}.*, "|", {"a": {"b": [1, [2]]}}.**]'],
     ['group', '[{"k": "a", "n": 1}, {"k": "b", "n": 2}, {"k": "a", "n": 3}]{k: $sum(n)}'],
     ['parents and positions', '{"a": [{"b": [1, 2]}, {"b": [3]}]}.a#$i.b.{"i": $i, "n": $, "of": $count(%.b)}'],
-  ])('%s gives what JSONata gives', async (_name, source) => {
+  ])('%s returns the result of JSONata', async (_name, source) => {
     const theirs = await jsonata(source)
       .evaluate({})
       .catch((error: {message: string}) => `fails: ${error.message}`)
@@ -117,7 +117,7 @@ describe('a function within limits', () => {
     expect(Array.isArray(ours)).toBe(Array.isArray(theirs))
   })
 
-  test('$now and $millis are of the same evaluation', async () => {
+  test('$now and $millis belong to the same evaluation', async () => {
     const [now, millis, day] = (await evaluate('[$now(), $millis(), $now("[Y0001]-[M01]-[D01]")]')) as [
       string,
       number,
@@ -141,19 +141,19 @@ describe('a function within limits', () => {
     ['$count($split(text, $pad("", 40, "ab")))', 'ab'.repeat(1000), 51],
     ['$count($spread($map([1..10000], function(){json})))', '{"a":1}', 10_000],
     ['$length($pad("", 16000000, "é"))', '', 16_000_000],
-  ])('%s ends soon', async (source, text, value) => {
+  ])('%s ends quickly', async (source, text, value) => {
     const began = performance.now()
     expect(await evaluate(source, text)).toBe(value)
     expect(performance.now() - began).toBeLessThan(20_000)
   })
 })
 
-const tooLong = 'it makes a text of more than 16777216 characters'
-const tooGreat = 'it makes a value of more than 4000000 parts'
+const tooLong = 'it creates a text of more than 16777216 characters'
+const tooGreat = 'it creates a value of more than 4000000 parts'
 const timeout = 'Evaluation timeout after 2000 milliseconds'
-const open = 'a picture in which it is open where the parts of a time end'
+const open = 'a picture in which the parts of a time have ambiguous ends'
 
-describe('an expression that needs too much', () => {
+describe('an expression that exceeds the limits', () => {
   test.each([
     ['$pad("", 500000000)', tooLong],
     ['$replace($pad("",200000,"a"), /a/, $pad("",2000,"b"))', tooLong],
@@ -207,7 +207,7 @@ describe('an expression that needs too much', () => {
     ['json ~> |a|{"self": $}|', '{"a":{"b":1}}', 'it is nested too deeply'],
     ['$contains(text, /(a+)+$/)', 'a'.repeat(10_000_000), 'a text of 10000000 characters is too long for /(a+)+$/'],
     ['$error(text)', 'x'.repeat(1_000_000), 'xxx…'],
-  ])('%s ends with a sentence on a message made for it', async (source, text, sentence) => {
+  ])('%s ends with a sentence on a hostile message', async (source, text, sentence) => {
     const failure = await evaluate(source, text).catch((error: unknown) => error)
     expect(failure).toMatchObject({
       kind: 'usage',
@@ -216,12 +216,12 @@ describe('an expression that needs too much', () => {
     expect((failure as Error).message.length).toBeLessThan(1000)
   })
 
-  test('is refused for a signature that reads its arguments in many ways', async () => {
+  test('is refused if its signature can be matched in many ways', async () => {
     const source = `(function($a)<${'s?'.repeat(30)}n:s>{1})(${'"",'.repeat(29)}"")`
     await expect(compileJsonata(source, '--where')).rejects.toThrow('may be left out or repeated')
   })
 
-  test('leaves its time to those that wait for it', async () => {
+  test('yields to other work', async () => {
     const slow = await compileJsonata('json = 1 ? ($f := function($x){$f($x)}; $f(1)) : 2', '--where')
     const results = [1, 1, 2].map((n) => slow(contextOf(new Message('a', String(n)))))
     expect((await Promise.allSettled(results)).map(({status}) => status)).toEqual(['rejected', 'rejected', 'fulfilled'])
@@ -240,7 +240,7 @@ describe('an expression', () => {
     ['({"__proto__": {"x": 1}}).x', undefined],
     ['$merge([{"__proto__": {"x": 1}}, {}]).x', undefined],
     ['$eval("{}.constructor.constructor")', undefined],
-  ])('%s reaches nothing of the program', async (source, value) => {
+  ])('%s reaches no object of the program', async (source, value) => {
     expect(await evaluate(source).catch(() => undefined)).toEqual(value)
     expect(({} as {x?: unknown}).x).toBeUndefined()
   })
@@ -252,7 +252,7 @@ describe('an expression', () => {
   })
 })
 
-test('The list of functions has all functions of JSONata', async () => {
+test('the list of functions contains all functions of JSONata', async () => {
   const source = await readFile(createRequire(import.meta.url).resolve('jsonata'), 'utf8')
   const bound = [...source.matchAll(/(?:staticFrame|environment)\.bind\('(\w+)', defineFunction/g)].map(
     ([, name]) => name,
