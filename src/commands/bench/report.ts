@@ -100,7 +100,7 @@ export function benchCsv({bench, size, sides}: BenchReport): string {
   return [header, ...rows].map((row) => `${row.join(',')}\n`).join('')
 }
 
-/** A bar per stretch of time, and the rate of the highest bar. */
+/** A bar per interval, and the rate of the highest bar. */
 export function drawTimeline({stepMs, counts}: BenchSide['timeline'], columns: number): string[] {
   if (counts.length < 2) return []
   const width = Math.max(1, Math.min(60, columns - 24))

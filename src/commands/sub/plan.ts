@@ -156,7 +156,7 @@ export function checkEnough({kept, endedBy}: Watched, flags: SubFlags): void {
   const data = {received: kept, wanted: count}
   const got = `got ${kept} of ${count} messages`
   if (endedBy === 'closed' && flags.from !== undefined)
-    throw new BusError('timeout', `${got}: the range has no more`, {data, try: ['an earlier --from']})
+    throw new BusError('timeout', `${got}: the range has no more messages`, {data, try: ['an earlier --from']})
   if (endedBy !== 'for' && endedBy !== 'idle') return
   const bound = endedBy === 'for' ? `within ${formatDuration(forMs)}` : `and then nothing for ${formatDuration(idle)}`
   throw new BusError('timeout', `${got} ${bound}`, {data, try: [`a longer --${endedBy}`]})

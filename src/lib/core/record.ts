@@ -130,7 +130,7 @@ function jsonSource(value: unknown, line: string): string {
     if (line.endsWith(`"json":${compact}}`)) return compact
     return JSON.stringify((parseExact(line) as Record<string, unknown>)['json'])
   } catch (cause) {
-    throw new BusError('usage', 'has a "json" that is nested too deep', {cause, try: ['give it as "text"']})
+    throw new BusError('usage', 'has a "json" that is nested too deeply', {cause, try: ['give it as "text"']})
   }
 }
 

@@ -290,7 +290,7 @@ describe('a context of the NATS CLI', () => {
     expect(stdout).not.toContain('context rm broken')
   })
 
-  it('can be selected here, whichever is selected there', async () => {
+  it('can be selected, whatever the NATS CLI has selected', async () => {
     natsContext('theirs', {url: servers.token.url(), token: 's3cret-token'})
     writeFileSync(join(config, 'nats', 'context.txt'), 'theirs')
     expect(JSON.parse((await context('check', '--json')).stdout).software).toBe('SQLite')

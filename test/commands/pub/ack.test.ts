@@ -58,7 +58,7 @@ onBothBuses((newScene) => {
     },
   )
 
-  test('no stream is not found', async () => {
+  test('a subject that no stream stores is exit code 5', async () => {
     await using scene = await newScene()
     const {code, stdout, stderr} = await scene.run(['pub', 'nobody.keeps', 'x', '--ack'])
     expect([code, stdout]).toEqual([5, ''])

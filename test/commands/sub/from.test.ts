@@ -90,7 +90,7 @@ onBothBuses((newScene) => {
     await filled(scene, 2)
     const ended = await scene.run(['sub', 's.>', '--from', 'first', '--end', '-n', '3', '--raw'])
     expect([ended.code, ended.stdout]).toEqual([6, '1\n2\n'])
-    expect(ended.stderr).toContain('got 2 of 3 messages: the range has no more')
+    expect(ended.stderr).toContain('got 2 of 3 messages: the range has no more messages')
   })
 
   test('sub --from ends with exit code 0 on Ctrl-C', async () => {

@@ -112,7 +112,9 @@ describe('too few messages', () => {
 
   test('in a range without further messages are a timeout', () => {
     const closed = {received: 2, kept: 2, ms: 1, endedBy: 'closed'} as const
-    expect(() => checkEnough(closed, {count: 3, from: 'first'})).toThrow('got 2 of 3 messages: the range has no more')
+    expect(() => checkEnough(closed, {count: 3, from: 'first'})).toThrow(
+      'got 2 of 3 messages: the range has no more messages',
+    )
     expect(() => checkEnough(closed, {count: 3})).not.toThrow()
     expect(() => checkEnough(closed, {from: 'first'})).not.toThrow()
   })

@@ -204,7 +204,7 @@ describe('a record from another program', () => {
     ['{"subject":"a","base64":"a"}', 'has a "base64" that is not base64: it ends within a byte'],
     ['{"subject":"a","time":"yesterday"}', 'has a "time" that is not ISO 8601: "yesterday"'],
     ['{"subject":"a","time":1763632800}', 'has a "time" that is not ISO 8601: 1763632800'],
-    [`{"subject":"a","json":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'has a "json" that is nested too deep'],
+    [`{"subject":"a","json":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'has a "json" that is nested too deeply'],
   ])('%.60s is refused', (line, sentence) => {
     const read = () => parseRecord(line)
     expect(read).toThrow(BusError)

@@ -84,13 +84,13 @@ describe('a secret', () => {
     )
   })
 
-  it('stands in a file, whose last line end is not part of it', () => {
+  it('is read from a file, without the final newline', () => {
     expect(readSecretText(`file://${file}`, 'token', env)).toBe('from a file')
     expect(readSecretText('file://$FOLDER/secret.txt', 'token', env)).toBe('from a file')
     expect(failure(() => readSecretText('file:///nowhere/x', 'token', env))).toMatchObject({kind: 'notFound'})
   })
 
-  it('is else the text itself, whatever is in it', () => {
+  it('is otherwise the text itself, whatever it contains', () => {
     for (const value of ['plain', '$DIR', '~/x', 'a:b://c', 'http://x'])
       expect(readSecretText(value, 'token', env)).toBe(value)
   })

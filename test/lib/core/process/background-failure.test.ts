@@ -43,7 +43,7 @@ describe('a subscription that fails in the background becomes a warning without 
     await expect.poll(() => all).toEqual(['messages on "a": the server closed it'])
   })
 
-  test('of a served method, which also fails its close', async () => {
+  test('of a served method, whose close fails too', async () => {
     const all = warnings()
     const registration = await register(await failing(), 'a', () => '')
     await expect.poll(() => all).toEqual(['calls on "a": the server closed it'])

@@ -46,7 +46,7 @@ describe('a request', () => {
     ['"consumerId"'],
     ['{"__proto__":{"consumerId":"a","streamId":"b","heartBeatRequestSub":"c"}}'],
     [''],
-  ])('that only looks a little like the later dialect is the first: %s', (body) => {
+  ])('that only resembles the later dialect is of the first: %s', (body) => {
     expect(decodeOpenRequest(body)).toEqual({dialect: 'first', body})
   })
 
@@ -55,7 +55,7 @@ describe('a request', () => {
     ['a body that is a list', later.replace('"aGk="', '[1]')],
     ['a stream that is a number', later.replace('"KK7F9jas"', '7')],
     ['a consumer that is an object', later.replace(`"${inbox}"`, '{}')],
-  ])('of the later dialect that is broken says how: %s', (_, body) => {
+  ])('of the later dialect that is invalid is reported with the reason: %s', (_, body) => {
     expect(decodeOpenRequest(body)).toEqual(expect.stringMatching(/body|streamId|consumerId/))
   })
 

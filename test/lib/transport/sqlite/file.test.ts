@@ -102,7 +102,7 @@ describe('a request to a bus file that another process has locked', () => {
   )
 })
 
-describe('what is no bus file is refused', () => {
+describe('a file that is not a bus file', () => {
   function refusal(path: string) {
     return open(`sqlite:${path}`).then(
       () => expect.unreachable(),

@@ -212,7 +212,7 @@ describe('a stream of a bus file', () => {
     ['Nats-Batch-Id', 'b', 'atomic publish is disabled'],
     ['Nats-Stream-Source', 'S 1 > > s.a', 'message stream source header is not allowed'],
     ['Nats-Expected-Last-Subject-Sequence-Subject', 's.a', 'missing sequence for expected last sequence per subject'],
-  ])('refuses %s, which it does not do, as a server refuses it', async (name, value, message) => {
+  ])('refuses %s, which it does not support, as a server refuses it', async (name, value, message) => {
     const path = await withStream(join(temporaryFolder(), 'bus.db'))
     await using bus = await open(path)
     await expect(bus.streams.publish({subject: 's.a', data: 'x', headers: [[name, value]]})).rejects.toMatchObject({

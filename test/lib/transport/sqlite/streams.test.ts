@@ -134,7 +134,7 @@ describe('retention', () => {
     expect(ask(path, 'SELECT count(*) FROM msg')).toBe(4)
   })
 
-  test('returns the space of a mostly empty file, a little after each commit', async () => {
+  test('releases the space of a mostly empty file, a little at a time after each commit', async () => {
     const {path, bus} = await freshStream()
     for (let n = 0; n < 90; n++) bus.publish({subject: 'other', data: new Uint8Array(1_000_000)})
     await bus.flush()
