@@ -42,7 +42,7 @@ describe.runIf(isCheckout)('an older Node', () => {
     },
   )
 
-  it.each([...oldNodes()])('runs it with the real one, %s, too', async (node) => {
+  it.each([...oldNodes()])('runs the command (installed at %s)', async (node) => {
     expect(await bus(['pub', 'a.b', 'hi', '--quiet'], {node: [node]})).toMatchObject({code: 0, stderr: ''})
   })
 

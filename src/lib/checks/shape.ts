@@ -88,7 +88,7 @@ const broker = {
 const publish = z
   .strictObject({
     ...broker,
-    payload: anyJson.optional().meta({description: 'a string as it is, nothing as {}, anything else as JSON'}),
+    payload: anyJson.optional().meta({description: 'a string unchanged, nothing as {}, anything else as JSON'}),
     jetstream: z.boolean().optional().meta({description: 'store it in the stream (default: true)'}),
   })
   .meta({description: 'the step broker_publish; creates its stream if it is missing'})

@@ -560,7 +560,7 @@ function kindOf(component: string, presentation: string): PartKind {
 function isOpen(kind: PartKind, between: string, next: PartKind): boolean {
   if ([...between].some((character) => !characters[kind].test(character))) return false
   if (between !== '') return true
-  // JSONata gives digits before digits a width.
+  // JSONata matches digits that precede digits with a fixed width.
   if (kind === 'digits') return false
   if (kind === 'fraction' || kind === 'zone') return next === 'digits' || next === 'fraction'
   return next === 'letters' || next === 'words' || (kind === 'words' && next === 'zone')
