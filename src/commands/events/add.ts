@@ -7,7 +7,7 @@ import {durableFlags, type SubscriptionDocument, subscriptionDocument, wishOf} f
 export default class EventsAdd extends BusCommand<SubscriptionDocument> {
   static override summary = 'create a durable subscription that bus events serve will deliver'
   static override description =
-    'If the same subscription exists, nothing changes; a different one is refused, or with --replace changed without losing its offset. Patterns are RE2 regular expressions that match anywhere; all of them must match. See docs/delivery.md.'
+    'If the same subscription exists, nothing changes; a different one is refused, except with --replace, which changes it and keeps its offset. Patterns are RE2 regular expressions that match anywhere; all of them must match. See docs/delivery.md.'
   static override examples = [
     {description: 'events from now on', command: '<%= config.bin %> events add ORDERS billing'},
     {

@@ -56,7 +56,7 @@ describe('Timer.refresh', () => {
 })
 
 describe('Interval', () => {
-  it.each([10, 24 * day, 30 * day, 100 * day])('of %d ms fires after each of them until it is cancelled', (ms) => {
+  it.each([10, 24 * day, 30 * day, 100 * day])('fires every %d ms until it is cancelled', (ms) => {
     const action = vi.fn()
     const interval = new Interval(ms, action)
     vi.advanceTimersByTime(ms - 1)

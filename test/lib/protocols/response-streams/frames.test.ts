@@ -36,7 +36,7 @@ describe('a frame', () => {
     expect(text).toBe(frame)
   })
 
-  test('of nine bytes has 32, as in the first implementation', () => {
+  test('of nine bytes of data has 32 bytes, as in the first implementation', () => {
     expect(dataFrameSize(9)).toBe(32)
     expect(encodeData('test data')).toHaveLength(32)
   })

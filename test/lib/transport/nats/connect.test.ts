@@ -66,7 +66,7 @@ it('wss:// to a WebSocket listener without TLS fails with a sentence of its own'
   })
 })
 
-describe('a connect', () => {
+describe('connecting', () => {
   it.each<[string, string, string]>([
     ['to a port where nothing listens', `nats://127.0.0.1:${nowhere}`, 'nothing listens there'],
     ['to a host name of nobody', 'nats://no-such-host.invalid:4222', 'the host name is unknown'],
@@ -152,7 +152,7 @@ describe('a connect', () => {
     expect((await reply).text).toBe('served')
   })
 
-  it('sends its name to the server', async () => {
+  it('sends the name of the connection to the server', async () => {
     await using monitored = await NatsServer.start('http: "127.0.0.1:-1"')
     const port = /Starting http monitor on \S+:(\d+)/.exec(monitored.log)?.[1]
     await using bus = await open(monitored.url(), {name: 'bus sub'})

@@ -134,7 +134,7 @@ describe('names of subjects in a bus file', () => {
     }
   })
 
-  test('of a version that does not know of their removal remain correct', async () => {
+  test('are also removed in a file of a version that did not remove them', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await (await open(path)).close()
     const db = new Database(path)
