@@ -96,7 +96,7 @@ test('a load run whose only server leaves counts the remaining requests', async 
   expect(result).toMatchObject({requests: 10, ok: 4, errors: {noResponders: 6}})
 })
 
-test('a load run ends at a request that cannot be made', async () => {
+test('a load run ends at a request that cannot be created', async () => {
   await serve()
   await expect(runRequests(bus, load({next: () => ({subject: 'a..b'})}))).rejects.toMatchObject({kind: 'usage'})
   const bug = new TypeError('a bug')

@@ -37,7 +37,7 @@ describe('a frame of a gateway', () => {
     )
   })
 
-  test('contains a protocol error', () => {
+  test('that is a protocol error fails with the text of the gateway', () => {
     expect(() => deliveredOf('{"type":"protocol_error","error":"x"}')).toThrow('the gateway says: x')
   })
 })

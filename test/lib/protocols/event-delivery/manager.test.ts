@@ -44,7 +44,7 @@ describe('a subscription', () => {
     await until(() => offsetOf(one), 3)
   })
 
-  test('with read-ahead has that many more, and the offset waits for gaps: acks 4, 1, 3', async () => {
+  test('with read-ahead has that many more events in flight, and the offset waits for gaps: acks 4, 1, 3', async () => {
     const bus = await memoryBus()
     await store(bus, 1, 9)
     await using one = await gateway(bus, {firstEvent: 'oldest', readAhead: 3})

@@ -89,7 +89,7 @@ describe.each(busNames)('on %s, a service of response streams', (name) => {
     expect(await service.end()).toMatchObject({streams: 1, failed: 1, ignored: 1})
   })
 
-  test('closes with 5000 if the frames cannot be made, and continues', async () => {
+  test('closes with 5000 if the frames cannot be produced, and continues', async () => {
     const service = await running(async (_request, writer) => {
       writer.write('one')
       writer.write(Buffer.alloc(writer.mostData + 1))
