@@ -13,13 +13,21 @@ export const trick = tricks.join('x')
 // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those
 export const astray = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\r(?!\n)/
 
-/** Everything that a command line shows on a terminal of its own. */
-export async function onTerminal(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const words = [process.execPath, bin, ...args, '--no-color'].map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
+/** Everything that a command line shows on a terminal of its own, until it ends or for this long. */
+export async function onTerminal(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  timeout = 15_000,
+): Promise<string> {
+  const dashes = args.indexOf('--')
+  const at = dashes < 0 ? args.length : dashes
+  const words = [process.execPath, bin, ...args.slice(0, at), '--no-color', ...args.slice(at)].map(
+    (word) => `'${word.replaceAll("'", `'\\''`)}'`,
+  )
   const child = spawn('script', ['-qec', words.join(' '), '/dev/null'], {
     env: {PATH: process.env['PATH'], HOME: process.env['HOME'], TERM: 'xterm', ...env},
     stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: 15_000,
+    timeout,
   })
   let shown = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,6 +1,7 @@
 import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import {setTimeout as pause} from 'node:timers/promises'
 import {afterAll, describe, expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
 import {bus, start} from '../bus.ts'
@@ -100,6 +101,58 @@ describe.runIf(hasTerminals)('on a terminal', () => {
     }
     await services.close()
     await answering
+  })
+
+  test('no name of a service that is found later takes effect: rpc ls --watch', async () => {
+    const shown = onTerminal(['rpc', 'ls', '--watch', '--for', '2s', ...at])
+    const until = Date.now() + 1500
+    while (Date.now() < until) {
+      await publishRaw(server.port(), `loom.rpc.sv${tricks[0]}.in${tricks[2]}.me${tricks[5]}th`, '', '{}')
+      await pause(200)
+    }
+    expect(await shown).toContain('\\')
+    expect(await shown).not.toMatch(astray)
+  })
+
+  test('no event takes effect: events listen --json, events serve --stdout', async () => {
+    const url = join(folder, 'events.db')
+    const home = {HOME: folder}
+    await bus(['stream', 'add', 'E', 'e.>', '-b', url])
+    await bus(['pub', 'e.a', '-', '--ack', '-b', url], {stdin: trick})
+    await bus(['events', 'add', 'E', 'so', '--transport', 'stdout', '--first-event', 'oldest', '-b', url])
+    await using gateway = start(['events', 'serve', '--ws', '127.0.0.1:0', '-b', url], {env: home})
+    const gate = (await gateway.stderrLine('listening on ')).slice('listening on '.length)
+    const listen = ['events', 'listen', gate, '--namespace', 'E', '--first-event', 'oldest', '-n', '1']
+    for (const flags of [['--json'], []]) {
+      const shown = await onTerminal([...listen, ...flags], home)
+      expect(shown).toContain('\\')
+      expect(shown).not.toMatch(astray)
+    }
+    const records = await onTerminal(['events', 'serve', '--stdout', '-b', url], home, 3000)
+    expect(records).toContain('\\u001b')
+    expect(records).not.toMatch(astray)
+  })
+
+  test('nothing that a program writes takes effect', async () => {
+    const url = join(folder, 'programs.db')
+    await bus(['stream', 'add', 'P', 'p.>', '-b', url])
+    await bus(['pub', 'p.a', '-', '--ack', '-b', url], {stdin: trick})
+    const talk = [
+      '--exec',
+      '--',
+      'sh',
+      '-c',
+      'cat; printf "\\033]52;c;aGk=\\007\\033]8;;http://evil\\007\\302\\2332J" >&2',
+    ]
+    await bus(['consumer', 'add', 'P', 'c', '-b', url])
+    const shown = await onTerminal(['consumer', 'replay', 'P', 'c', '-b', url, ...talk])
+    expect(shown).toContain('\\u001b[2J')
+    expect(shown).toContain('\\u001b]52;c;')
+    expect(shown).not.toMatch(astray)
+  })
+
+  test('what the user typed in --format and --delimiter does', async () => {
+    expect(await onTerminal([...read, '--format', '{subject}\\e[1m\\r'])).toContain('\x1b[1m\r')
   })
 
   test('only --raw writes a payload unchanged', async () => {

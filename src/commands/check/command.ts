@@ -4,7 +4,7 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import {count, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {record} from '../../lib/cli/flags/view.ts'
-import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
+import {isTerminal, tell, tellAsIs} from '../../lib/cli/io/terminal.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {
   type CheckConsole,
@@ -125,6 +125,7 @@ export default class Check extends BusCommand {
   #reports(): ReportConsole {
     return {
       ...{output: this.output, tell, env: process.env, isTerminal},
+      draw: (fd, text) => (fd === 1 ? this.output.writeAsIs(text) : tellAsIs(text)),
       paint: (fd) => this.paint(fd),
       columns: (fd) => (fd === 1 ? process.stdout : process.stderr).columns,
     }

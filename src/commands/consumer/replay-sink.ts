@@ -3,7 +3,7 @@
 import type {ChalkInstance} from 'chalk'
 import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
-import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
+import {isTerminal, programStderr} from '../../lib/cli/io/terminal.ts'
 import {chooseView, type View} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {programTimeoutMs} from '../../lib/core/process/exec.ts'
@@ -67,7 +67,7 @@ async function otherSink(
 
 async function programs(flags: ReplayFlags, {argv, output}: SinkContext): Promise<Sink> {
   const {linesSink, programSink} = await import('../../lib/messaging/sinks/programs.ts')
-  const onStderr = (chunk: Uint8Array) => tell(chunk)
+  const onStderr = programStderr()
   if (flags['exec-lines']) return linesSink({argv, window: flags.concurrency ?? 64, onStderr})
   return programSink({
     argv,
@@ -76,7 +76,7 @@ async function programs(flags: ReplayFlags, {argv, output}: SinkContext): Promis
     onStderr,
     onStdout(data) {
       // With --json stdout has the result.
-      if (flags.json) tell(data)
+      if (flags.json) onStderr(data)
       else output.write(data)
       return output.ready()
     },

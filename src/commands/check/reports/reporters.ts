@@ -22,6 +22,8 @@ export interface ReportConsole {
   readonly output: ReportOutput
   /** Writes to stderr. */
   readonly tell: (text: string) => void
+  /** Like `output` or `tell`, for text that also moves the cursor. */
+  readonly draw: (fd: 1 | 2, text: string) => void
   readonly env: NodeJS.ProcessEnv
   readonly isTerminal: (fd: 1 | 2) => boolean
   readonly paint: (fd: 1 | 2) => Promise<ChalkInstance | undefined>
@@ -79,7 +81,7 @@ async function forPeople(fd: 1 | 2, console: ReportConsole): Promise<Reporter> {
   if (!console.isTerminal(fd)) return (await import('./lines.ts')).linesReporter(output, paint)
   const {treeReporter} = await import('./tree.ts')
   const columns = console.env['TERM'] === 'dumb' ? undefined : (console.columns(fd) ?? 80)
-  return treeReporter({output, paint, columns})
+  return treeReporter({output: {write: (text) => console.draw(fd, text), ready: () => output.ready()}, paint, columns})
 }
 
 async function reporterOf({kind, path}: ReportRequest, console: ReportConsole): Promise<Reporter> {

@@ -11,7 +11,7 @@ import {schemeOf} from '../../transport/schemes.ts'
 import {globalFlags} from '../flags/global.ts'
 import {Output} from '../io/output.ts'
 import {isTerminal, tell, wantsColour, writeAll} from '../io/terminal.ts'
-import {printableJson, printableLines} from '../render/printable.ts'
+import {printableJson, printableLines, terminalText} from '../render/printable.ts'
 import {type BusFlags, chooseBus, findBus, prepareBus} from '../target/bus.ts'
 import {errorJson, report} from './error-report.ts'
 import {stopOnSignal} from './signals.ts'
@@ -53,6 +53,7 @@ export abstract class BusCommand<Result = void> extends Command {
   readonly #stop = new AbortController()
   #signals: Disposable | undefined
   #output: Output | undefined
+  #isRaw = false
   #lockTimeoutMs: number | undefined
   #globals: Globals = {quiet: false, 'no-color': false, 'read-only': false}
 
@@ -71,7 +72,7 @@ export abstract class BusCommand<Result = void> extends Command {
   /** stdout for many messages. Its buffer is written when the command ends. */
   protected get output(): Output {
     if (!this.#output) {
-      this.#output = new Output()
+      this.#output = new Output(1, {raw: this.#isRaw})
       this.#output.closed.addEventListener('abort', () => this.#stop.abort())
     }
     return this.#output
@@ -113,7 +114,7 @@ export abstract class BusCommand<Result = void> extends Command {
 
   /** Writes to stdout immediately; for short output. */
   protected print(data: string | Uint8Array): void {
-    writeAll(1, data)
+    writeAll(1, this.#isRaw || !isTerminal(1) ? data : terminalText(String(data), wantsColour(1, false, process.env)))
   }
 
   /** Colours for stdout (1) or stderr (2), if they are to be used. */
@@ -144,6 +145,7 @@ export abstract class BusCommand<Result = void> extends Command {
       const ours = {args, flags, baseFlags, enableJsonFlag, strict, constraints} as unknown as Input<F, B, A>
       const parsed = await super.parse(ours, this.#takeProgram(argv))
       this.#globals = globalsOf(parsed.flags, flags)
+      this.#isRaw = parsed.flags['raw'] === true
       // Hides the arguments from `ps`.
       if (hasSecret(parsed.flags, parsed.args)) process.title = this.#name
       this.#lockTimeoutMs = lockTimeoutOf(parsed)

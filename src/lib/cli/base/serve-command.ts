@@ -4,7 +4,7 @@ import {checkServed, serve} from '../../messaging/pubsub/serve.ts'
 import type {FlagValues} from '../flags/kinds.ts'
 import type {pacingFlags} from '../flags/pacing.ts'
 import type {ExecOptions} from '../flags/reply-handler.ts'
-import {isTerminal, tell} from '../io/terminal.ts'
+import {isTerminal, programStderr} from '../io/terminal.ts'
 import {servedView} from '../render/served-view.ts'
 import {summaryLine} from '../render/summary.ts'
 import {counted} from '../render/units.ts'
@@ -25,7 +25,7 @@ interface Answering extends Pick<Service, 'subject' | 'queue' | 'identity'> {
 export abstract class ServeCommand extends BusCommand {
   /** The program after `--`, which `kill` ends. */
   protected programOf(kill: AbortSignal): ExecOptions {
-    return {argv: this.program, path: process.env['PATH'] ?? '', kill, onStderr: (chunk) => tell(chunk)}
+    return {argv: this.program, path: process.env['PATH'] ?? '', kill, onStderr: programStderr()}
   }
 
   /** Serves until a bound of the flags is reached or it is stopped, and prints the summary. */

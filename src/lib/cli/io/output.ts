@@ -5,7 +5,8 @@
  */
 import {write} from 'node:fs'
 import type {BusError} from '../../core/errors.ts'
-import {cannotWrite, isTerminal, writeAll} from './terminal.ts'
+import {terminalText} from '../render/printable.ts'
+import {cannotWrite, isTerminal, wantsColour, writeAll} from './terminal.ts'
 
 const chunkBytes = 64 * 1024
 /** Full chunks that may be waiting during a write before the caller has to wait. */
@@ -18,6 +19,8 @@ const retryMs = 5
 export class Output {
   readonly #fd: number
   readonly #terminal: boolean
+  /** Absent where everything is written unchanged. */
+  readonly #safe: ((data: string | Uint8Array) => string) | undefined
   readonly #closed = new AbortController()
   readonly #full: Uint8Array[] = []
   readonly #spare: Uint8Array[] = []
@@ -31,9 +34,11 @@ export class Output {
   #writing: Promise<void> | undefined
   #failure: BusError | undefined
 
-  constructor(fd = 1) {
+  /** On a terminal, control characters are escaped, unless it is `raw`. */
+  constructor(fd = 1, {raw = false}: {readonly raw?: boolean} = {}) {
     this.#fd = fd
     this.#terminal = isTerminal(fd)
+    if (this.#terminal && !raw) this.#safe = terminalWriter(fd)
   }
 
   /** Aborts when the reader has gone (`| head -1`). Later output is discarded. */
@@ -43,6 +48,11 @@ export class Output {
 
   /** Collects output. Bytes are copied, so the caller may reuse its buffer. */
   write(data: string | Uint8Array): void {
+    this.writeAsIs(this.#safe === undefined ? data : this.#safe(data))
+  }
+
+  /** As `write`, unchanged also on a terminal: for what the user typed, and to move the cursor. */
+  writeAsIs(data: string | Uint8Array): void {
     if (typeof data === 'string') {
       this.#text += data
       if (this.#text.length >= textPiece) this.#encodeText()
@@ -166,4 +176,11 @@ export class Output {
       else resolve(false)
     }
   }
+}
+
+/** Characters may be split between two pieces of bytes. */
+function terminalWriter(fd: number): (data: string | Uint8Array) => string {
+  const decoder = new TextDecoder('utf-8', {ignoreBOM: true})
+  const isColoured = wantsColour(fd, false, process.env)
+  return (data) => terminalText(typeof data === 'string' ? data : decoder.decode(data, {stream: true}), isColoured)
 }

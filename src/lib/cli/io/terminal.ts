@@ -1,6 +1,7 @@
 /** The standard files without Node's stream objects, which cost more to create than all the rest of a one-shot command. */
 import {fstatSync, type Stats, statSync, writeSync} from 'node:fs'
 import {BusError} from '../../core/errors.ts'
+import {terminalText} from '../render/printable.ts'
 
 /** Whether this descriptor is a terminal. */
 export function isTerminal(fd: number): boolean {
@@ -43,8 +44,20 @@ export function writeAll(fd: number, data: string | Uint8Array): boolean {
   return true
 }
 
-/** Writes to stderr. Errors are ignored. */
-export function tell(text: string | Uint8Array): void {
+/** Writes to stderr, with control characters escaped. Errors are ignored. */
+export function tell(text: string): void {
+  tellAsIs(terminalText(text, wantsColour(2, false, process.env)))
+}
+
+/** Returns a function that writes what a program has on its stderr to ours: escaped on a terminal, otherwise unchanged. */
+export function programStderr(): (chunk: Uint8Array) => void {
+  if (!isTerminal(2)) return tellAsIs
+  const decoder = new TextDecoder('utf-8', {ignoreBOM: true})
+  return (chunk) => tell(decoder.decode(chunk, {stream: true}))
+}
+
+/** Writes to stderr, for example to move the cursor. Errors are ignored. */
+export function tellAsIs(text: string | Uint8Array): void {
   try {
     writeAll(2, text)
   } catch {

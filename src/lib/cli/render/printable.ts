@@ -18,8 +18,23 @@ export function printableJson(line: string): string {
   return line.replace(unsafe, (character) => `\\u${hex(character, 4)}`)
 }
 
+/**
+ * What a terminal may get: line breaks, tabs and plain colours. All else becomes `\u001b`, which is valid in JSON too, so that
+ * text which nobody escaped before has no effect.
+ */
+export function terminalText(text: string, isColoured: boolean): string {
+  return text.replace(forTerminal, (found, at: number) => {
+    if (found === '\n' || found === '\t' || (found.length > 1 && isColoured)) return found
+    if (found === '\r' && text[at + 1] === '\n') return ''
+    return found.replace(unsafe, (character) => `\\u${hex(character, 4)}`)
+  })
+}
+
 /** Control characters of both sets, line and paragraph separators, and characters that change the text direction. */
 const unsafe = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
+
+/** With bold, dim, italic, underlined and the sixteen colours as a whole; hidden and blinking text is not among them. */
+const forTerminal = new RegExp(`\\u001b\\[(?:[0-4]|2[2-4]|3[0-79]|9[0-7])m|${unsafe.source}`, 'gu')
 
 const short: Readonly<Record<string, string>> = {'\n': '\\n', '\r': '\\r', '\t': '\\t', '\0': '\\0'}
 

@@ -13,6 +13,8 @@ import {compileFormat, unescapeText} from './template.ts'
 /** Where a view writes; `Output` is one. */
 export interface ViewTarget {
   write(data: string | Uint8Array): void
+  /** Writes text with control characters that the user typed, in a format or a delimiter. Absent: `write` does. */
+  writeAsIs?(data: string | Uint8Array): void
 }
 
 export interface View {
@@ -60,19 +62,27 @@ export async function chooseView(flags: ViewFlags, {terminal, paint, stored, onF
     case 'json':
       return jsonView({safe, headersOnly, subjectsOnly})
     case 'subjects':
-      return perMessage(({subject}) => (safe ? printable(subject) : subject) + delimiter)
+      return perMessage(({subject}) => (safe ? printable(subject) : subject) + delimiter, writeTyped)
     case 'format':
-      return perMessage(compileFormat(format, {safe}))
+      return perMessage(compileFormat(format, {safe}), writeTyped)
     default:
       return peopleView({paint, stored, headersOnly})
   }
 }
 
-function perMessage(text: (message: Message, n: number) => string): View {
+function writeTyped(sink: ViewTarget, text: string): void {
+  if (sink.writeAsIs === undefined) sink.write(text)
+  else sink.writeAsIs(text)
+}
+
+function perMessage(
+  text: (message: Message, n: number) => string,
+  write = (sink: ViewTarget, line: string) => sink.write(line),
+): View {
   let n = 0
   return {
     show(messages, sink) {
-      for (const message of messages) sink.write(text(message, ++n))
+      for (const message of messages) write(sink, text(message, ++n))
       return messages.length
     },
   }
@@ -157,7 +167,7 @@ async function selected(
       for (const message of messages) {
         const result = await resultOf(message)
         if (result === undefined) continue
-        sink.write(result + options.delimiter)
+        writeTyped(sink, result + options.delimiter)
         shown++
       }
       return shown

@@ -36,6 +36,9 @@ async function reported(
     tell(text) {
       seen.stderr += text
     },
+    draw(fd, text) {
+      seen[fd === 1 ? 'stdout' : 'stderr'] += text
+    },
     ...{env: {}, isTerminal: () => false, paint: async () => undefined, columns: () => undefined},
     ...more,
   }
