@@ -1,6 +1,6 @@
 /** `events serve`: from flags to plugins and their configuration. */
 import type {Output} from '../../lib/cli/io/output.ts'
-import {tell} from '../../lib/cli/io/terminal.ts'
+import {programStderr} from '../../lib/cli/io/terminal.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {programTimeoutMs} from '../../lib/core/process/exec.ts'
 import {recordWriter} from '../../lib/core/record.ts'
@@ -22,6 +22,7 @@ export interface GatewayFlags {
   readonly 'max-connections'?: number | undefined
   readonly 'max-frame'?: number | undefined
   readonly 'max-in-flight'?: number | undefined
+  readonly 'max-in-flight-bytes'?: number | undefined
   readonly 'idle-timeout'?: number | undefined
   readonly timeoutMs: number
 }
@@ -60,7 +61,7 @@ export async function localPlugins(
       output.write(data)
       return output.ready()
     }
-    const open = () => ({sink: programSink({argv, concurrency: 1, timeoutMs, onStderr: tell, onStdout})})
+    const open = () => ({sink: programSink({argv, concurrency: 1, timeoutMs, onStderr: programStderr(), onStdout})})
     plugins.push(sinkPlugin({name: 'exec', open}))
   }
   if (flags.stdout) plugins.push(sinkPlugin({name: 'stdout', open: () => ({sink: recordSink(output)})}))

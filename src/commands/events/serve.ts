@@ -37,6 +37,9 @@ export default class EventsServe extends BusCommand {
     'max-connections': count('largest number of connected clients (default: 1000)'),
     'max-frame': size('largest WebSocket frame accepted from a client (default: 1MiB)'),
     'max-in-flight': count('largest number of unacknowledged events per subscription (default: 65536)'),
+    'max-in-flight-bytes': size(
+      'largest number of unacknowledged bytes per client, and per subscription of other transports (default: 16MiB)',
+    ),
     'idle-timeout': duration(
       'disconnect clients that start no subscription or do not respond for this long (default: 1m)',
     ),
@@ -57,6 +60,7 @@ export default class EventsServe extends BusCommand {
     await using bus = await this.openBus({stream: true, writes: true})
     await using manager = await EventManager.start(bus, {
       ...{warn, maxInFlight: flags['max-in-flight']},
+      maxInFlightBytes: flags['max-in-flight-bytes'],
       systemNamespaces: flags['allow-namespace'],
     })
     for (const plugin of await localPlugins(flags, this.program, this.output)) await manager.use(plugin, {warn})

@@ -2,6 +2,7 @@
 
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
+import type {ByteBudget} from './byte-budget.ts'
 import {Dispatcher} from './dispatcher.ts'
 import {compileEventFilter, type Matcher} from './filter.ts'
 import type {Leases} from './leases.ts'
@@ -12,7 +13,8 @@ import type {EventSubscription} from './subscription.ts'
 export interface Member {
   readonly connection: string
   /** Delivers events; an exception counts as a rejection. */
-  deliver(delivery: EventDelivery): void
+  deliver(delivery: EventDelivery): void | Promise<void>
+  readonly budget: ByteBudget
   /** Called with the reason when nothing more is delivered on this subscription. */
   stopped(subscription: EventSubscription, reason: string): void
 }
@@ -106,7 +108,10 @@ export class DeliveryQueue {
       ? (event) => !event.topic.startsWith('$') && (wanted === undefined || wanted(event))
       : wanted
     const deliver = (delivery: EventDelivery) => member.deliver(delivery)
-    const dispatcher = new Dispatcher({bus, subscription, matches, place, maxInFlight, deliver, warn})
+    const dispatcher = new Dispatcher({
+      ...{bus, subscription, matches, place, maxInFlight, deliver, warn},
+      budget: member.budget,
+    })
     this.#dispatcher = {connection: member.connection, dispatcher}
     try {
       await dispatcher.run(AbortSignal.any([ended, place.lost]))

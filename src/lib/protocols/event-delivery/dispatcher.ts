@@ -3,10 +3,11 @@
  * the offset after a rejection, with growing pauses while rejections continue and nothing is acknowledged.
  */
 import {BusError} from '../../core/errors.ts'
-import type {Headers} from '../../core/message.ts'
+import type {Headers, Message} from '../../core/message.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
+import type {ByteBudget} from './byte-budget.ts'
 import {DeadLetters} from './dead-letters.ts'
 import {type Event, eventHeaders, eventOf} from './event.ts'
 import type {Matcher} from './filter.ts'
@@ -23,11 +24,15 @@ export interface DispatcherDeps {
   readonly place: Place
   readonly maxInFlight: number
   /** Delivers events; an exception counts as a rejection. */
-  readonly deliver: (delivery: EventDelivery) => void
+  readonly deliver: (delivery: EventDelivery) => void | Promise<void>
+  /** Of the connection, or of this subscription alone. */
+  readonly budget: ByteBudget
   readonly warn: (line: string) => void
 }
 
 const pageSize = 128
+/** Larger messages are read in smaller pages, and sent in smaller batches. */
+const pageBytes = 1024 * 1024
 const firstPauseMs = 100
 const longestPauseMs = 30_000
 const troublePauseMs = 1000
@@ -37,6 +42,8 @@ export class Dispatcher {
   readonly #flights: Flights
   readonly #size: number
   readonly #events = new Map<string, readonly Event[]>()
+  /** By the id of the delivery: gives back what it has of the budget. */
+  readonly #releases = new Map<string, () => void>()
   readonly #dead: DeadLetters
   /** Aborts when reading has to restart or end. */
   #reading = new AbortController()
@@ -65,8 +72,9 @@ export class Dispatcher {
         if (signal.aborted) return
         warn(`subscription ${subscription.name}: ${(error as Error).message}`)
         this.#pauseMs = Math.max(this.#pauseMs, troublePauseMs)
+      } finally {
+        this.#forget()
       }
-      this.#forget()
       if (this.#stopped !== undefined) throw this.#stopped
       await sleep(this.#pauseMs, signal)
       this.#pauseMs = 0
@@ -93,11 +101,11 @@ export class Dispatcher {
     const {offset} = this.#flights
     const from = {seq: offset + 1}
     await using reading = await bus.streams.read(subscription.namespace, {from, follow: true, signal})
-    const source = new Page(() => reading.take(pageSize))
+    const source = new Page(pagesOf(reading))
     while (!signal.aborted) {
       const batch = await this.#collect(source, signal)
       if (batch === undefined) return
-      await this.#room(signal)
+      while (!this.#hasRoom && !signal.aborted) await this.#room(signal)
       if (signal.aborted) return
       this.#send(batch)
     }
@@ -129,9 +137,10 @@ export class Dispatcher {
   async #collect(source: Page, signal: AbortSignal): Promise<{events: Event[]; upTo: number} | undefined> {
     const {matches, place, subscription} = this.#deps
     const events: Event[] = []
+    let bytes = 0
     let upTo = 0
     let dueMs = Number.POSITIVE_INFINITY
-    while (events.length < this.#size) {
+    while (events.length < this.#size && bytes < pageBytes) {
       let message = source.next()
       if (message === undefined) {
         place.commit(this.#flights.offset)
@@ -146,6 +155,7 @@ export class Dispatcher {
       if (isWanted && !(await this.#isGivenUp(event))) {
         if (events.length === 0) dueMs = performance.now() + subscription.options.batchTimeoutMs
         events.push(event)
+        bytes += sizeOf(message)
         upTo = event.sequence
       } else if (events.length === 0) this.#flights.leftOut(event.sequence)
       else upTo = event.sequence
@@ -157,28 +167,34 @@ export class Dispatcher {
     return this.#dead.isEmpty ? false : this.#dead.bury(event)
   }
 
-  #room(signal: AbortSignal): Promise<void> | undefined {
-    if (this.#flights.hasRoom || signal.aborted) return undefined
+  get #hasRoom(): boolean {
+    return this.#flights.hasRoom && this.#deps.budget.hasRoom
+  }
+
+  async #room(signal: AbortSignal): Promise<void> {
     const {promise, resolve} = Promise.withResolvers<void>()
-    const done = () => {
-      signal.removeEventListener('abort', done)
-      this.#wake = undefined
-      resolve()
-    }
+    using _waiting = this.#deps.budget.whenRoom(resolve)
+    const done = () => resolve()
     this.#wake = done
     signal.addEventListener('abort', done)
-    return promise
+    await promise
+    signal.removeEventListener('abort', done)
+    this.#wake = undefined
   }
 
   #send({events, upTo}: {events: readonly Event[]; upTo: number}): void {
-    const {subscription, deliver} = this.#deps
+    const {subscription, deliver, budget} = this.#deps
     const [first] = events
     if (first === undefined) return
     const id = subscription.options.batch ? crypto.randomUUID() : first.id
     this.#flights.sent(id, first.sequence, upTo)
     this.#events.set(id, events)
+    const bytes = events.reduce((sum, {message}) => sum + sizeOf(message), 0)
+    this.#releases.set(id, budget.take(bytes))
     try {
-      deliver({id, subscription, events})
+      const sent = deliver({id, subscription, events})
+      // An application that acknowledges but does not read would have no limit otherwise.
+      if (sent !== undefined) void sent.finally(budget.take(bytes))
     } catch (error) {
       this.#reject(events, {info: (error as Error).message})
     }
@@ -188,6 +204,7 @@ export class Dispatcher {
     const before = this.#flights.offset
     if (!this.#flights.acknowledge(id)) return
     this.#events.delete(id)
+    this.#release(id)
     const {offset, hasRoom} = this.#flights
     if (offset > before) {
       this.#rejections = 0
@@ -218,9 +235,16 @@ export class Dispatcher {
     this.#reading.abort()
   }
 
+  #release(id: string): void {
+    const release = this.#releases.get(id)
+    this.#releases.delete(id)
+    release?.()
+  }
+
   #forget(): void {
     this.#flights.clear()
     this.#events.clear()
+    for (const id of [...this.#releases.keys()]) this.#release(id)
   }
 
   /** First the reply is published, then the event counts as done: a reply may be published twice, but is not lost. */
@@ -243,5 +267,24 @@ export class Dispatcher {
     } catch (error) {
       if (this.#events.has(id)) this.#reject(events, {info: (error as Error).message})
     }
+  }
+}
+
+/** What a message takes, approximately. */
+function sizeOf({payload, headers}: Message): number {
+  let size = payload.length + 256
+  for (const [name, value] of headers) size += name.length + value.length
+  return size
+}
+
+/** Pages that grow from one message to 128, or to a megabyte. */
+function pagesOf(reading: {take(max: number): Promise<readonly Message[]>}): () => Promise<readonly Message[]> {
+  let size = 1
+  return async () => {
+    const messages = await reading.take(size)
+    const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
+    const fitting = Math.floor((pageBytes * messages.length) / Math.max(1, bytes))
+    size = Math.max(1, Math.min(pageSize, 4 * size, fitting))
+    return messages
   }
 }

@@ -6,6 +6,7 @@ import {randomUUID} from 'node:crypto'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {ByteBudget} from './byte-budget.ts'
 import {DeliveryQueue, type Member} from './delivery-queue.ts'
 import {compileEventFilter} from './filter.ts'
 import {Leases} from './leases.ts'
@@ -19,6 +20,7 @@ interface Connection {
   readonly plugin: EventPlugin
   matches: (subscription: EventSubscription) => boolean
   readonly ephemeral: DeliveryQueue[]
+  readonly budget: ByteBudget
   /** Instructions of its filters, in total. */
   instructions: number
 }
@@ -27,6 +29,7 @@ type Stored = {readonly offsets: Offsets; readonly leases: Leases}
 
 const troublePauseMs = 1000
 const mostInFlight = 65_536
+const mostInFlightBytes = 16 * 1024 * 1024
 /**
  * Largest number of instructions of all ephemeral subscriptions of a connection, because each event passes through all of them.
  */
@@ -38,6 +41,8 @@ export interface ManagerOptions {
   readonly warn: (line: string) => void
   /** Largest number of unacknowledged events per subscription, whatever its `readAhead`; default 65,536. */
   readonly maxInFlight?: number | undefined
+  /** Largest number of bytes in flight to a WebSocket client, or on any other subscription; default 16 MiB. */
+  readonly maxInFlightBytes?: number | undefined
   /**
    * Streams of the bus itself, such as `KV_settings`, that clients may read with ephemeral subscriptions; none by default. From
    * other streams they get no event whose topic begins with `$`.
@@ -53,6 +58,7 @@ export class EventManager implements AsyncDisposable {
   readonly #warn: (line: string) => void
   readonly #maxInFlight: number
   readonly #systemNamespaces: readonly string[]
+  readonly #maxInFlightBytes: number
   readonly #plugins = new Map<string, EventPlugin>()
   readonly #connections = new Map<string, Connection>()
   readonly #durable = new Map<string, DeliveryQueue>()
@@ -63,14 +69,15 @@ export class EventManager implements AsyncDisposable {
     bus: Transport,
     registry: Registry,
     stored: Stored,
-    {warn, maxInFlight = mostInFlight, systemNamespaces = []}: ManagerOptions,
+    {warn, maxInFlight = mostInFlight, ...limits}: ManagerOptions,
   ) {
     this.#bus = bus
     this.#registry = registry
     this.#stored = stored
     this.#warn = warn
     this.#maxInFlight = maxInFlight
-    this.#systemNamespaces = systemNamespaces
+    this.#systemNamespaces = limits.systemNamespaces ?? []
+    this.#maxInFlightBytes = limits.maxInFlightBytes ?? mostInFlightBytes
   }
 
   /** Loads the durable subscriptions and follows their changes. Fails as the bus does. */
@@ -154,7 +161,10 @@ export class EventManager implements AsyncDisposable {
     const known = this.#connections.get(id)
     if (known !== undefined && known.plugin !== plugin)
       throw new BusError('usage', `the connection ${id} belongs to ${known.plugin.name}`)
-    const connection = known ?? {plugin, matches, ephemeral: [], instructions: 0}
+    const connection = known ?? {
+      ...{plugin, matches, ephemeral: [], instructions: 0},
+      budget: new ByteBudget(this.#maxInFlightBytes),
+    }
     connection.matches = matches
     this.#connections.set(id, connection)
     for (const queue of this.#durable.values()) this.#match(queue, id, connection)
@@ -167,9 +177,10 @@ export class EventManager implements AsyncDisposable {
     else queue.leave(id)
   }
 
-  #member(id: string, {plugin}: Connection): Member {
+  #member(id: string, {plugin, budget}: Connection): Member {
     return {
       connection: id,
+      budget: plugin.capabilities.limitsConnections ? budget : new ByteBudget(this.#maxInFlightBytes),
       deliver: (delivery: EventDelivery) => plugin.deliveryRequest(id, delivery),
       stopped: (subscription, reason) => plugin.subscriptionStopped?.(id, subscription, reason),
     }

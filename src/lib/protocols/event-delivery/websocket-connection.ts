@@ -24,6 +24,8 @@ export interface ConnectionDeps {
 }
 
 const refusalMs = 1000
+/** Bytes that may wait to be sent; more are counted until the client has taken them. */
+const mostBuffered = 64 * 1024
 /** Largest number of answers that may wait; then no more are read. */
 const mostQueued = 1000
 
@@ -93,10 +95,10 @@ export class Connection {
     })
   }
 
-  /** Sends a delivery; does nothing if the client has just gone. */
-  send(delivery: EventDelivery): void {
+  /** Sends a delivery; does nothing if the client has just gone. A promise resolves when a slow client has taken it. */
+  send(delivery: EventDelivery): Promise<void> | undefined {
     const {socket, callbacks, id: connection, gather} = this.#deps
-    if (socket.readyState !== socket.OPEN) return
+    if (socket.readyState !== socket.OPEN) return undefined
     gather()
     const {id, subscription} = delivery
     const {namespace, name} = subscription
@@ -105,12 +107,14 @@ export class Connection {
       socket.send(this.#text(delivery), (error) => {
         if (!error) callbacks.deliveryResponse(connection, {id, subscription: {namespace, name}})
       })
-      return
+      return undefined
     }
     this.#rejected.delete(key)
     this.#inFlight.delete(key)
     this.#inFlight.set(key, {ref: subscription, id})
-    socket.send(this.#text(delivery))
+    const isSlow = socket.bufferedAmount > mostBuffered
+    if (!isSlow) socket.send(this.#text(delivery))
+    return isSlow ? new Promise((resolve) => socket.send(this.#text(delivery), () => resolve())) : undefined
   }
 
   /** Sends the client an error and closes, after a second at the latest. */

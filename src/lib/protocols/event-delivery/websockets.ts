@@ -41,7 +41,7 @@ export function websockets(): WebSockets {
 
 class WebSocketsPlugin implements WebSockets {
   readonly name = 'websockets'
-  readonly capabilities = {batchDelivery: true}
+  readonly capabilities = {batchDelivery: true, limitsConnections: true}
   readonly validateOptions = websocketOptions
   readonly #connections = new Map<string, Connection>()
   #sockets: WebSocketServer | undefined
@@ -97,8 +97,11 @@ class WebSocketsPlugin implements WebSockets {
     this.#server = server
   }
 
-  deliveryRequest(connection: string, delivery: Parameters<EventPlugin['deliveryRequest']>[1]): void {
-    this.#connections.get(connection)?.send(delivery)
+  deliveryRequest(
+    connection: string,
+    delivery: Parameters<EventPlugin['deliveryRequest']>[1],
+  ): ReturnType<EventPlugin['deliveryRequest']> {
+    return this.#connections.get(connection)?.send(delivery)
   }
 
   subscriptionStopped(connection: string, _subscription: unknown, reason: string): void {
