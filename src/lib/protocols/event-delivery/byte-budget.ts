@@ -13,7 +13,7 @@ export class ByteBudget {
     return this.#used < this.#most
   }
 
-  /** Takes bytes; the function that it returns gives them back, once. */
+  /** Takes bytes; returns a function that releases them. */
   take(bytes: number): () => void {
     let taken = bytes
     this.#used += taken

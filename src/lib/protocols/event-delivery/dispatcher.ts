@@ -42,7 +42,7 @@ export class Dispatcher {
   readonly #flights: Flights
   readonly #size: number
   readonly #events = new Map<string, readonly Event[]>()
-  /** By the id of the delivery: gives back what it has of the budget. */
+  /** By the id of the delivery: returns its bytes to the budget. */
   readonly #releases = new Map<string, () => void>()
   readonly #dead: DeadLetters
   /** Aborts when reading has to restart or end. */
