@@ -9,7 +9,10 @@ export interface Subscription extends AsyncIterable<Message>, AsyncDisposable {
    * claimed, so request only what you can handle now.
    */
   take(max: number): Promise<readonly Message[]>
-  /** Takes no further messages; those flushed before are still delivered, then it ends. Resolves immediately. */
+  /**
+   * Takes no further messages; those flushed before are still delivered, then it ends. Resolves immediately and does not fail:
+   * `take` reports what went wrong.
+   */
   drain(): Promise<void>
   /** Ends immediately; messages that were not taken are discarded. */
   close(): Promise<void>

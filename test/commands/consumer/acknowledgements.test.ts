@@ -70,6 +70,19 @@ describe('a login that may not acknowledge', () => {
     expect(await full.streams.consumers.info('S', 'c')).toMatchObject({ackFloor: 0})
   })
 
+  test('is reported when a member closes without a flush', async () => {
+    await full.streams.consumers.remove('S', 'c').catch(() => {})
+    await full.streams.consumers.add('S', {name: 'c', filters: ['s.>']})
+    const notices: string[] = []
+    const bus = await open(server.url({login: 'restricted:p'}), {notify: ({text}) => void notices.push(text)})
+    const member = await bus.streams.consumers.consume('S', 'c')
+    const [delivery] = await member.take(1)
+    delivery?.ack()
+    await member.close()
+    await expect(bus.close()).rejects.toMatchObject({kind: 'denied'})
+    expect(notices).toContainEqual(expect.stringContaining('may not have arrived'))
+  })
+
   test('fails in the library', async () => {
     await full.streams.consumers.remove('S', 'c').catch(() => {})
     await full.streams.consumers.add('S', {name: 'c', filters: ['s.>']})

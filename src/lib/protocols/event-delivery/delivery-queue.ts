@@ -91,8 +91,7 @@ export class DeliveryQueue {
         await sleep(troublePauseMs, this.#closed.signal)
       }
     }
-    // A lease that is not released is taken over, because its holder no longer responds.
-    await stored?.leases.release(this.subscription).catch(() => undefined)
+    await stored?.leases.release(this.subscription)
     this.#running = undefined
     if (this.#members.length > 0 && !this.#halted && !this.#closed.signal.aborted) this.#running = this.#run()
   }

@@ -97,12 +97,36 @@ export class Leases implements AsyncDisposable {
     return false
   }
 
-  /** Lets another gateway take the subscription immediately. */
+  /**
+   * Lets another gateway take the subscription immediately. If that fails it is tried again until the gateway ends: as
+   * long as this one answers, no other takes its leases.
+   */
   async release(subscription: SubscriptionRef): Promise<void> {
     const key = keyOf(subscription)
     if (!this.#held.delete(key)) return
+    try {
+      await this.#remove(key)
+    } catch (error) {
+      this.#warn(`subscription ${subscription.name}: its lease could not be released: ${(error as Error).message}`)
+      void this.#removeLater(key)
+    }
+  }
+
+  async #remove(key: string): Promise<void> {
     const entry = await this.#bucket.get(key)
-    if (entry?.value === this.#self) await this.#bucket.remove(key)
+    if (entry?.value === this.#self && !this.#held.has(key)) await this.#bucket.remove(key)
+  }
+
+  /** Does not fail. */
+  async #removeLater(key: string): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await sleep(lookMs, this.#stop.signal)
+      try {
+        return await this.#remove(key)
+      } catch {
+        // Reported the first time.
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -59,10 +59,14 @@ export class Mailbox extends TakeQueue<Message> implements Subscription {
     return super.take(max)
   }
 
+  /** Does not fail: the reader gets the failure. */
   drain(): Promise<void> {
-    if (this.isOpen) {
+    if (!this.isOpen) return Promise.resolve()
+    try {
       this.#options.onDrain?.()
       this.finish()
+    } catch (error) {
+      this.refillFailed(error)
     }
     return Promise.resolve()
   }

@@ -1,5 +1,5 @@
 import {describe, expect, test} from 'vitest'
-import {openBucket} from '../../../../src/lib/messaging/stored/kv-bucket.ts'
+import {type Bucket, openBucket} from '../../../../src/lib/messaging/stored/kv-bucket.ts'
 import {Leases} from '../../../../src/lib/protocols/event-delivery/leases.ts'
 import type {Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
@@ -65,6 +65,32 @@ describe('the leases of a gateway', () => {
     expect(said).toEqual([line])
     await leases[Symbol.asyncDispose]()
   })
+})
+
+test('a lease that could not be released is released later, with a warning', async () => {
+  const bus = await open(`memory:${crypto.randomUUID()}`)
+  const bucket = await openBucket(bus.streams, 'b', {make: true})
+  const said: string[] = []
+  let failures = 2
+  const faulty: Bucket = {
+    get: (key) => bucket.get(key),
+    put: (key, value) => bucket.put(key, value),
+    update: (key, value, revision) => bucket.update(key, value, revision),
+    entries: (pattern) => bucket.entries(pattern),
+    changes: (pattern, after, signal) => bucket.changes(pattern, after, signal),
+    async remove(key) {
+      if (failures-- > 0) throw new Error('no answer')
+      await bucket.remove(key)
+    },
+  }
+  await using one = await Leases.open(bus, faulty, {self: 'one', warn: (line) => void said.push(line)})
+  await using two = await Leases.open(bus, bucket, {self: 'two', warn: () => {}})
+  const ref = {id: '1', namespace: 'ORDERS', name: 'app'}
+  const stop = AbortSignal.timeout(5000)
+  expect(await one.acquire(ref, stop, () => {})).toBe(true)
+  await one.release(ref)
+  expect(await two.acquire(ref, stop, () => {})).toBe(true)
+  expect(said).toEqual(['subscription app: its lease could not be released: no answer'])
 })
 
 describe('a lease that does not name a gateway', () => {

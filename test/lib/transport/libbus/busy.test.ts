@@ -57,6 +57,21 @@ describe('a libbus database without a write-ahead log', () => {
     for (const {lines} of servers) expect(lines.filter((line) => line.includes('Error'))).toEqual([])
   }, 40_000)
 
+  test('that stays locked while a subscription is drained is reported to its reader', async () => {
+    const path = await rollbackDatabase()
+    await using bus = await open(`libbus:${path}`)
+    const subscription = await bus.subscribe('a')
+    const db = lookInto(path)
+    db.exec('BEGIN EXCLUSIVE')
+    const drained = new Promise<void>((resolve) => setTimeout(() => resolve(subscription.drain())))
+    await drained
+    await expect(subscription.take(1)).rejects.toMatchObject({
+      kind: 'connect',
+      message: expect.stringContaining('locked'),
+    })
+    db.exec('COMMIT')
+  }, 30_000)
+
   test('that stays locked for ten seconds is reported by flush and without a flush', async () => {
     const path = await rollbackDatabase()
     const notices: Notice[] = []

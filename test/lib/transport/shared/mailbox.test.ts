@@ -247,3 +247,17 @@ describe('a failure of a mailbox', () => {
     expect(await mailbox.take(1)).toEqual([])
   })
 })
+
+describe('draining a mailbox whose source fails at that', () => {
+  test('does not fail itself: the reader gets the failure after the messages that are held', async () => {
+    const failure = new Error('locked')
+    const mailbox = filled(2, {
+      onDrain() {
+        throw failure
+      },
+    })
+    await mailbox.drain()
+    expect(texts(await mailbox.take(10))).toEqual(['1', '2'])
+    await expect(mailbox.take(10)).rejects.toBe(failure)
+  })
+})

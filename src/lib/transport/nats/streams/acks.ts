@@ -36,7 +36,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   #answered = Promise.withResolvers<void>()
   /** The server refuses acknowledgements. */
   #failure: unknown
-  /** `flush` has failed: unconfirmed acknowledgements were reported. */
+  /** The reader or `flush` has failed: unconfirmed acknowledgements were reported. */
   #isReported = false
   /** Nobody received the last request for confirmation. */
   #isUnheard = false
@@ -64,9 +64,10 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     this.#session.answer(subject, word)
   }
 
-  /** The server refuses acknowledgements: no more will be confirmed. */
-  refused(failure: unknown): void {
+  /** The server refuses acknowledgements: no more will be confirmed. `isReported`: the reader gets the failure. */
+  refused(failure: unknown, isReported: boolean): void {
     this.#failure ??= failure
+    this.#isReported ||= isReported
     this.#answered.resolve()
   }
 
@@ -92,7 +93,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
       await this.#confirmed(async () => this.#session.check()).catch(() => {})
     }
     this.#share?.close()
-    return this.#failure !== undefined || this.#isReported ? 0 : this.#waiting.size
+    return this.#isReported ? 0 : this.#waiting.size
   }
 
   async #confirmed(connected: () => Promise<void>): Promise<void> {
@@ -145,7 +146,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     }
     this.#share ??= this.#session.route({
       arrived: (at, data, headerSize) => this.#arrived(at, isNoResponders(data, headerSize)),
-      refused: (failure) => this.refused(failure),
+      refused: (failure) => this.refused(failure, false),
     })
     if (!isOnce) this.#asked = index
     this.#session.answer(subject, word, this.#share.prefix + index)

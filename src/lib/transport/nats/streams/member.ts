@@ -197,7 +197,7 @@ export abstract class NatsMember implements Consuming {
 
   #refused(subject: string, failure: unknown): boolean {
     const isAck = subject.startsWith('$JS.ACK.') && subject.includes(`.${this.stream}.${this.consumer}.`)
-    if (isAck) this.#acks.refused(failure)
+    if (isAck) this.#acks.refused(failure, this.#closing === undefined)
     const isMine = isAck || this.isOwn(subject)
     if (isMine) this.fail(failure)
     return isMine
