@@ -8,20 +8,25 @@ export class FaultyProxy implements AsyncDisposable {
   readonly #clients = new Map<Socket, Socket>()
   #isStalled = false
   #delayMs = 0
+  readonly #deadAfter: number
 
-  private constructor(port: number) {
+  private constructor(port: number, deadAfter = Number.POSITIVE_INFINITY) {
+    this.#deadAfter = deadAfter
     this.#listener = createServer((client) => {
       const upstream = connect(port, '127.0.0.1')
       for (const socket of [client, upstream]) socket.on('error', () => {})
       client.on('close', () => upstream.destroy())
       upstream.on('close', () => client.destroy())
       this.#clients.set(client, upstream)
-      if (!this.#isStalled) client.pipe(this.#way()).pipe(upstream).pipe(this.#way()).pipe(client)
+      const count = {lines: 0}
+      if (this.#deadAfter < Number.POSITIVE_INFINITY) this.#relay(client, upstream, count)
+      else if (!this.#isStalled) client.pipe(this.#way()).pipe(upstream).pipe(this.#way()).pipe(client)
     })
   }
 
-  static async before(server: NatsServer): Promise<FaultyProxy> {
-    const proxy = new FaultyProxy(server.port())
+  /** With `deadAfter`, each connection forwards this many lines of the protocol, of both sides together, and then nothing. */
+  static async before(server: NatsServer, deadAfter?: number): Promise<FaultyProxy> {
+    const proxy = new FaultyProxy(server.port(), deadAfter)
     await new Promise<void>((resolve) => proxy.#listener.listen(0, '127.0.0.1', resolve))
     return proxy
   }
@@ -52,6 +57,24 @@ export class FaultyProxy implements AsyncDisposable {
   cut(): void {
     this.#isStalled = false
     for (const client of this.#clients.keys()) client.destroy()
+  }
+
+  #relay(client: Socket, upstream: Socket, count: {lines: number}): void {
+    const forward = (to: Socket) => (chunk: Buffer) => {
+      let end = 0
+      while (count.lines < this.#deadAfter) {
+        const at = chunk.indexOf('\r\n', end)
+        if (at < 0) {
+          end = chunk.length
+          break
+        }
+        end = at + 2
+        count.lines++
+      }
+      if (end > 0) to.write(chunk.subarray(0, end))
+    }
+    client.on('data', forward(upstream))
+    upstream.on('data', forward(client))
   }
 
   #way(): Transform {
