@@ -5,6 +5,7 @@ import type {Input, ParserOutput} from '@oclif/core/interfaces'
 import type {ChalkInstance} from 'chalk'
 import {BusError, firstFailure, isFailure} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {OpenOptions, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
 import {schemeOf} from '../../transport/schemes.ts'
@@ -23,6 +24,7 @@ interface Globals extends BusFlags {
   readonly quiet: boolean
   readonly 'no-color': boolean
   readonly 'read-only': boolean
+  readonly timeout?: number | undefined
 }
 
 /** A file of src/commands. */
@@ -41,6 +43,9 @@ interface OpenBusOptions extends OpenOptions {
   readonly bus?: string | undefined
 }
 
+/** How much longer than --for a bus may take to respond. */
+const graceMs = 1000
+
 type Startable = new (argv: string[], config: Config) => BusCommand<unknown>
 
 /** `Result` is what `--json` prints at the end; a command that writes continuously returns nothing. */
@@ -56,6 +61,10 @@ export abstract class BusCommand<Result = void> extends Command {
   #isRaw = false
   #lockTimeoutMs: number | undefined
   #globals: Globals = {quiet: false, 'no-color': false, 'read-only': false}
+  #timeoutMs: number | undefined
+  #forMs: number | undefined
+  #late: Timer | undefined
+  #isLate = false
 
   /** Runs this command with the words after its name. Reports failures and sets the exit code. */
   static start(this: Startable, argv: string[], config: Config): Promise<unknown> {
@@ -92,7 +101,8 @@ export abstract class BusCommand<Result = void> extends Command {
     prepareBus({url, why})
     const bus = await open(url, {
       name: this.#name,
-      signal: this.stop,
+      signal: stream ? this.#startSignal() : this.stop,
+      timeoutMs: this.#timeoutMs,
       notify: ({text}) => this.say(text),
       ...(other === undefined && this.#globals['read-only'] && {readOnly: true}),
       ...(!stream && {maxReconnects: 0}),
@@ -150,11 +160,26 @@ export abstract class BusCommand<Result = void> extends Command {
       if (hasSecret(parsed.flags, parsed.args)) process.title = this.#name
       this.#lockTimeoutMs = lockTimeoutOf(parsed)
       const timeout = parsed.metadata.flags['timeout']?.setFromDefault ? await this.#timeoutOfContext() : undefined
+      const {for: forMs} = parsed.flags as {readonly for?: number | undefined}
+      this.#forMs = forMs
+      this.#timeoutMs = timeout ?? this.#globals.timeout
       return timeout === undefined ? parsed : {...parsed, flags: {...parsed.flags, timeout}}
     } catch (error) {
       const names = Object.keys({...flags, ...baseFlags})
       throw usageError(error, {command: this.#name, flags: names})
     }
+  }
+
+  /** Aborts with `stop`, and a second after --for is over: then what is not yet ready is given up. */
+  #startSignal(): AbortSignal {
+    const forMs = this.#forMs
+    if (forMs === undefined) return this.stop
+    const late = new AbortController()
+    this.#late = new Timer(forMs + graceMs, () => {
+      this.#isLate = true
+      late.abort()
+    }).unref()
+    return AbortSignal.any([this.stop, late.signal])
   }
 
   /** As typed: `bus context ls`. */
@@ -183,7 +208,9 @@ export abstract class BusCommand<Result = void> extends Command {
 
   // oclif's own `catch` loses the exit code with --json, and prints all properties of an error.
   protected override async catch(thrown: unknown): Promise<void> {
-    const error = firstFailure(thrown)
+    const first = firstFailure(thrown)
+    const isLate = this.#isLate && !this.stop.aborted && isFailure(first, 'interrupted')
+    const error = isLate ? notReady(this.#forMs ?? 0) : first
     const output = this.#output
     this.#output = undefined
     const unwritten: unknown = await output?.end().catch((failure) => failure)
@@ -195,6 +222,7 @@ export abstract class BusCommand<Result = void> extends Command {
 
   protected override async finally(): Promise<void> {
     this.#signals?.[Symbol.dispose]()
+    this.#late?.cancel()
     await this.#output?.end().catch((error) => this.catch(error))
   }
 
@@ -230,6 +258,10 @@ async function closeUnlessWritable(bus: Transport): Promise<void> {
     await bus.close()
     throw error
   }
+}
+
+function notReady(forMs: number): BusError {
+  return new BusError('timeout', `the bus did not respond before --for was over, after ${forMs} ms`)
 }
 
 /** The line as it may appear on a terminal and in a log. */

@@ -3,7 +3,7 @@ import type {Status} from '@nats-io/transport-node'
 import {type BusError, closedError} from '../../core/errors.ts'
 import type {Notice, OpenOptions} from '../contract.ts'
 import {defaultTimeoutMs} from './dial.ts'
-import {endsConnection, isLoginError, lostFailure, serverSays} from './failures.ts'
+import {endsConnection, isLoginError, isOurFault, lostFailure, serverSays, tooLong} from './failures.ts'
 import type {NatsProtocol} from './protocol.ts'
 
 export interface NatsConnectionOptions {
@@ -61,6 +61,18 @@ export class NatsConnection {
     )
   }
 
+  /** Gives up a server that is silent, as after missing heartbeats. */
+  giveUp(): void {
+    this.#lastError = new Error('no heartbeat')
+    this.#options.protocol.giveUp()
+  }
+
+  /** The failure for a connection that is lost again and again. */
+  lost(): BusError {
+    const {url, login, options} = this.#options
+    return lostFailure(url, this.#lastError, login(), options.connectTimeoutMs ?? defaultTimeoutMs)
+  }
+
   /** From now on, the end of the connection is not a failure. */
   closing(): void {
     this.#isClosing = true
@@ -86,6 +98,11 @@ export class NatsConnection {
 
   #onError(error: Error): void {
     if (this.#options.onError(error)) return
+    if (isOurFault(error)) {
+      this.#failure = tooLong(this.#options.url, error)
+      void this.#options.protocol.close(error)
+      return
+    }
     this.#lastError = error
     if (isLoginError(error)) this.#loginError = error
     if (!endsConnection(error)) this.notify('error', `${this.#options.url} says: ${error.message}`)
@@ -133,7 +150,7 @@ export class NatsConnection {
     const {protocol, url, login, options, onEnd} = this.#options
     // nats.js stops when the login was refused twice, and then reports a refused connection.
     const cause = protocol.abortReconnect ? this.#loginError : (error ?? this.#lastError)
-    this.#failure = lostFailure(url, cause, login(), options.connectTimeoutMs ?? defaultTimeoutMs)
+    this.#failure ??= lostFailure(url, cause, login(), options.connectTimeoutMs ?? defaultTimeoutMs)
     this.#back?.resolve()
     onEnd(this.#failure)
   }

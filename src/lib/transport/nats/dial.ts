@@ -17,6 +17,8 @@ export interface DialResult {
   readonly shown: string
   /** The login as it appears in errors. */
   readonly login: () => string | undefined
+  /** Milliseconds that the connect took: several round trips. */
+  readonly dialMs: number
 }
 
 /** The default for `connectTimeoutMs`. */
@@ -39,13 +41,14 @@ export async function dial(url: string, options: OpenOptions, onStatus: (status:
       onStatus(status)
     },
   )
+  const since = performance.now()
   try {
     await dialWithin(protocol, connectTimeoutMs * servers.list.length, signal)
   } catch (error) {
     throw connectFailure(servers.shown, error, name(), connectTimeoutMs)
   }
   protocol.beginReconnects(servers.list, options.maxReconnects ?? -1)
-  return {protocol, shown: servers.shown, login: name}
+  return {protocol, shown: servers.shown, login: name, dialMs: performance.now() - since}
 }
 
 /** With `ws://` nothing would be encrypted, not even the login. Throws `usage`. */
@@ -111,13 +114,19 @@ async function dialWithin(protocol: NatsProtocol, timeoutMs: number, signal: Abo
 
 const shortestWaitMs = 50
 const longestWaitMs = 2000
+/** A connection that lasts this long after the last loss is stable. */
+const stableMs = 10_000
 
 /** The delay between two reconnects grows with the time since the loss. */
 class Backoff {
   #since: number | undefined
+  #lastAt: number | undefined
 
+  /** The connection is lost. One that was up only briefly counts as still lost. */
   begin(): void {
-    this.#since = performance.now()
+    const now = performance.now()
+    if (this.#lastAt === undefined || now - this.#lastAt > stableMs) this.#since = now
+    this.#lastAt = now
   }
 
   delayMs(): number {

@@ -18,15 +18,27 @@ import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {Streams} from '../streams-contract.ts'
 import {NatsConnection} from './connection.ts'
 import {type DialResult, defaultTimeoutMs, dial} from './dial.ts'
-import {publishDenied, subscribeDenied, tooManySubscriptions, unconfirmedFailure, unsentFailure} from './failures.ts'
+import {
+  notConfirmed,
+  publishDenied,
+  subscribeDenied,
+  tooManySubscriptions,
+  unconfirmedFailure,
+  unsentFailure,
+} from './failures.ts'
 import {Inbox} from './inbox.ts'
-import type {NatsProtocol} from './protocol.ts'
+import type {NatsProtocol, ServerSubscription} from './protocol.ts'
 import {SendBuffer} from './send-buffer.ts'
 import {storedReply} from './stored-replies.ts'
 import {Elections} from './streams/elections.ts'
 import type {ConnectionListener, JetStreamSession} from './streams/session.ts'
 import {natsStreams} from './streams/streams.ts'
 import {NatsSubscription} from './subscription.ts'
+
+/** The shortest time to wait for a silent server when the command is to end; more on a slow network. Milliseconds. */
+const leastLeavingMs = 900
+/** A subscription after which the connection is lost so often is at fault. */
+const mostLosses = 3
 
 /** Connects to the first server of the list that can be reached. Fails with `connect`, `denied`, `usage` or `interrupted`. */
 export async function openNats(url: string, options: OpenOptions = {}): Promise<Transport> {
@@ -55,6 +67,8 @@ class NatsBus implements Transport {
   readonly #inbox: Inbox
   /** How long to wait for a server that does not respond. */
   readonly #silenceMs: number
+  /** The same once the command is to end. */
+  readonly #leavingMs: number
   readonly #signal: AbortSignal | undefined
   readonly #open = new Set<NatsSubscription>()
   readonly #opening = new Set<NatsSubscription>()
@@ -67,13 +81,14 @@ class NatsBus implements Transport {
   #closing: Promise<void> | undefined
   #isClosed = false
 
-  constructor({protocol, shown, login}: DialResult, options: OpenOptions) {
+  constructor({protocol, shown, login, dialMs}: DialResult, options: OpenOptions) {
     this.url = shown
     this.#protocol = protocol
     this.#info = protocol.info as ServerInfo
     const inbox = `${createInbox(options.inboxPrefix)}.`
     this.#signal = options.signal
-    this.#silenceMs = options.connectTimeoutMs ?? defaultTimeoutMs
+    this.#silenceMs = options.timeoutMs ?? defaultTimeoutMs
+    this.#leavingMs = Math.max(leastLeavingMs, dialMs)
     this.connection = new NatsConnection({
       protocol,
       url: shown,
@@ -92,7 +107,9 @@ class NatsBus implements Transport {
       send: (bytes) => protocol.sendBytes(bytes),
     })
     protocol.beforeCommand = () => void this.#sendBuffer.send()
-    this.#requests = new Requests(shown, inbox, (message) => this.#sendBuffer.request(message))
+    this.#requests = new Requests(shown, inbox, (message) => this.#sendBuffer.request(message), {
+      late: (_, timeoutMs) => void protocol.waited(timeoutMs),
+    })
     this.#inbox = new Inbox({
       url: shown,
       prefix: inbox,
@@ -130,7 +147,7 @@ class NatsBus implements Transport {
       queue,
       signal,
       limit: options.pendingLimit,
-      drainMs: this.#silenceMs,
+      drained: (subscriptions) => this.#drained(subscriptions),
       refusal: (pattern, error) => subscribeDenied(this.url, pattern, error),
       onDrop: (dropped) =>
         this.connection.notify('slowConsumer', `slow consumer: ${dropped} dropped so far from ${wanted.join(', ')}`),
@@ -139,8 +156,10 @@ class NatsBus implements Transport {
     this.#open.add(subscription)
     this.#opening.add(subscription)
     try {
-      do await this.connection.ready()
-      while (!(await this.connection.answered()))
+      await this.#confirmed(signal)
+    } catch (error) {
+      void subscription.close()
+      throw subscription.failure ?? error
     } finally {
       this.#opening.delete(subscription)
     }
@@ -215,7 +234,7 @@ class NatsBus implements Transport {
       this.#throwPublishFailure()
       if (!(await this.#reconnected())) return this.#finish()
       const mark = this.#sendBuffer.send()
-      if (!(await this.connection.answered())) continue
+      if (!(await this.#answered())) continue
       this.#sendBuffer.confirm(mark)
       return this.#throwPublishFailure()
     }
@@ -232,6 +251,63 @@ class NatsBus implements Transport {
       this.connection.ready().then(() => true),
       stopped.promise.then(() => this.connection.isUp),
     ])
+  }
+
+  /** As `connection.answered`. A server that is silent is given up. */
+  async #answered(): Promise<boolean> {
+    const silence = this.#silence()
+    void silence.promise.then(() => this.connection.giveUp())
+    return this.connection.answered().finally(silence.stop)
+  }
+
+  /** Waits until the server has what was sent. Fails with `interrupted` when one of the signals aborts. */
+  async #confirmed(signal: AbortSignal | undefined): Promise<void> {
+    using stopped = whenAborted(this.#signal, signal)
+    const aborted = stopped.promise.then(() => {
+      throw interruptedError()
+    })
+    for (let losses = 1; ; losses++) {
+      await Promise.race([this.connection.ready(), aborted])
+      if (await Promise.race([this.#answered(), aborted])) return
+      if (this.#protocol.isSilent) throw notConfirmed(this.url, this.#silenceMs)
+      if (losses === mostLosses) throw this.connection.lost()
+    }
+  }
+
+  /** Waits until what the server has sent to these subscriptions has arrived. */
+  async #drained(subscriptions: readonly ServerSubscription[]): Promise<void> {
+    if (this.#protocol.isSilent || !this.connection.isUp) return
+    const idle = this.#protocol.idleFor(Math.min(this.#patienceMs, this.#leavingMs))
+    const drained = Promise.all(subscriptions.map((each) => each.drain())).then(() => true)
+    const isDrained = await Promise.race([drained, idle.then(() => false)]).finally(idle.stop)
+    if (!isDrained && this.connection.isUp)
+      this.connection.notify('error', `${this.url} does not answer: the last messages may be missing`)
+  }
+
+  /** Resolves when the server is silent for too long, which is less once the signal aborts. */
+  #silence(): {readonly promise: Promise<void>; readonly stop: () => void} {
+    const signal = this.#signal
+    const first = this.#protocol.idleFor(this.#patienceMs)
+    if (signal === undefined || signal.aborted) return {promise: first, stop: first.stop}
+    const {promise, resolve} = Promise.withResolvers<void>()
+    const waits = [first]
+    const leave = () => {
+      const last = this.#protocol.idleFor(this.#leavingMs)
+      waits.push(last)
+      void last.then(resolve)
+    }
+    signal.addEventListener('abort', leave)
+    void first.then(resolve)
+    const stop = () => {
+      signal.removeEventListener('abort', leave)
+      for (const wait of waits) wait.stop()
+    }
+    return {promise, stop}
+  }
+
+  /** How long to wait for a silent server. */
+  get #patienceMs(): number {
+    return this.#signal?.aborted ? this.#leavingMs : this.#silenceMs
   }
 
   #throwPublishFailure(): void {
@@ -258,6 +334,7 @@ class NatsBus implements Transport {
         return maxPayload()
       },
       version,
+      patienceMs: () => this.#patienceMs,
       check: () => this.#check(),
       request: async (message, requestOptions) => {
         if (this.#isClosed) throw closedError(this.url)
@@ -269,8 +346,11 @@ class NatsBus implements Transport {
       store: (message, reply) => sendBuffer.store(message, reply),
       answer: (subject, word, reply) => sendBuffer.answer(subject, word, reply),
       ready: () => connection.ready(),
-      answered: () => connection.answered(),
-      addSubscription: (subject, queue, handler, refused) => protocol.addSubscription(subject, queue, handler, refused),
+      answered: () => this.#answered(),
+      addSubscription: (...parts) => {
+        const subscription = protocol.addSubscription(...parts)
+        return {close: () => subscription.close(), drain: () => this.#drained([subscription])}
+      },
       newInbox: () => createInbox(options.inboxPrefix),
       route: (route) => this.#inbox.route(route),
       listen(listener) {
@@ -339,19 +419,27 @@ class NatsBus implements Transport {
       if (this.#sendBuffer.unsent > 0) throw unsentFailure(this.url, this.#sendBuffer.unsent)
       return
     }
-    const idle = this.#protocol.idleFor(this.#silenceMs)
-    const late = idle.then(() => {
+    this.#sendBuffer.send()
+    const isAnswered = this.#protocol.hasReplied || this.#protocol.isSilent
+    if (this.#sendBuffer.unconfirmed === 0 && isAnswered) return this.#throwPublishFailure()
+    const idle = this.#silence()
+    const late = idle.promise.then(() => {
       if (this.#sendBuffer.unconfirmed > 0) throw unconfirmedFailure(this.url, this.#sendBuffer.unconfirmed)
     })
     await Promise.race([this.#flush(), late]).finally(idle.stop)
   }
 }
 
-/** Resolves when the signal aborts or has aborted. */
-function whenAborted(signal: AbortSignal): {readonly promise: Promise<void>} & Disposable {
+/** Resolves when one of the signals aborts, or already has. */
+function whenAborted(...signals: readonly (AbortSignal | undefined)[]): {readonly promise: Promise<void>} & Disposable {
   const {promise, resolve} = Promise.withResolvers<void>()
   const abort = () => resolve()
-  if (signal.aborted) abort()
-  else signal.addEventListener('abort', abort)
-  return {promise, [Symbol.dispose]: () => signal.removeEventListener('abort', abort)}
+  for (const signal of signals) {
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort)
+  }
+  const dispose = () => {
+    for (const signal of signals) signal?.removeEventListener('abort', abort)
+  }
+  return {promise, [Symbol.dispose]: dispose}
 }

@@ -29,6 +29,13 @@ export function lostFailure(url: string, error: unknown, login: string | undefin
   return new BusError('connect', `the connection to ${url} is lost${reason}`, {cause: error})
 }
 
+export function notConfirmed(url: string, timeoutMs: number): BusError {
+  return new BusError(
+    'connect',
+    `${url} does not respond: it has not confirmed the subscription within ${timeoutMs} ms`,
+  )
+}
+
 /** Messages sent before the connection broke: the server may or may not have received them. */
 export function unconfirmedFailure(url: string, count: number): BusError {
   const what = count === 1 ? 'a message was' : `${count} messages were`
@@ -65,6 +72,19 @@ export function publishDenied(url: string, error: PermissionViolationError): Bus
 
 export function tooManySubscriptions(url: string, cause: Error): BusError {
   return new BusError('denied', `${url} accepts no more subscriptions of this login`, {cause})
+}
+
+/** Is it about a command that would be refused again after a reconnect? The server then closes the connection. */
+export function isOurFault(error: Error): boolean {
+  return /maximum control line/i.test(error.message)
+}
+
+export function tooLong(url: string, cause: Error): BusError {
+  const sentence = `${url} closed the connection: a subject, queue group or reply subject is longer than it accepts`
+  return new BusError('usage', sentence, {
+    cause,
+    try: ['a shorter subject', 'max_control_line in the configuration of the server'],
+  })
 }
 
 /** The reason of an error, in a few words. */

@@ -43,6 +43,9 @@ export class NatsProtocol extends ProtocolHandler {
   readonly #onStatus: (status: Status) => void
   readonly #handlers = new Map<number, MessageHandler>()
   #lastFrameAt = 0
+  #lastSentAt = 0
+  /** When the server was last seen to be silent. */
+  #silentAt = Number.NEGATIVE_INFINITY
   #pause: NodeJS.Timeout | undefined
   #pauseBegan = 0
   /** Total time that reading has paused. */
@@ -65,6 +68,7 @@ export class NatsProtocol extends ProtocolHandler {
 
   /** Sends whole commands; the bytes must not change until they are flushed. */
   sendBytes(bytes: Uint8Array): void {
+    this.#lastSentAt = performance.now()
     super.sendCommand(bytes)
   }
 
@@ -113,18 +117,49 @@ export class NatsProtocol extends ProtocolHandler {
     socket.resume()
   }
 
-  /** Resolves when the server has sent nothing for `ms`. `stop` ends the wait. */
+  /** A wait for the server has ended without a sign of life, and there was none since. */
+  get isSilent(): boolean {
+    return this.#silentAt > this.#lastFrameAt
+  }
+
+  /** Since the last command was sent, the server has sent something. */
+  get hasReplied(): boolean {
+    return this.#lastFrameAt > this.#lastSentAt
+  }
+
+  /** Call when a wait of `ms` has ended without what it was for. */
+  waited(ms: number): void {
+    const now = performance.now()
+    if (this.#lastFrameAt <= now - ms) this.#silentAt = now
+  }
+
+  /** Ends the connection, as a missing heartbeat does. */
+  giveUp(): void {
+    this.lastError = new Error('no heartbeat')
+    this.transport.disconnect()
+  }
+
+  /** Resolves when the server has sent nothing for `ms`; at once if it is known to be silent. `stop` ends the wait. */
   idleFor(ms: number): Promise<void> & {stop: () => void} {
     let timer: NodeJS.Timeout | undefined
     const watched = new Promise<void>((resolve) => {
+      let unsent = 0
       const look = () => {
-        const left = this.#lastFrameAt + ms - performance.now()
-        if (left <= 0) resolve()
-        else timer = setTimeout(late, left)
+        // While it takes what is sent, it is not silent.
+        const {unsentBytes} = this.transport as NatsSocket
+        const takes = unsentBytes > 0 && unsentBytes !== unsent
+        unsent = unsentBytes
+        const left = takes ? ms : this.#lastFrameAt + ms - performance.now()
+        if (left > 0) {
+          timer = setTimeout(late, left)
+          return
+        }
+        this.#silentAt = performance.now()
+        resolve()
       }
       // If we were too busy to read, data that has arrived is read first.
       const late = () => setImmediate(look)
-      timer = setTimeout(late, ms)
+      timer = setTimeout(late, this.isSilent ? 0 : ms)
     })
     return Object.assign(watched, {stop: () => clearTimeout(timer)})
   }
@@ -194,6 +229,7 @@ export class NatsProtocol extends ProtocolHandler {
   }
 
   override sendCommand(command: string | Uint8Array, ...payloads: Uint8Array[]): void {
+    this.#lastSentAt = performance.now()
     this.beforeCommand?.()
     super.sendCommand(command, ...payloads)
   }

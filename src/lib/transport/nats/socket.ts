@@ -39,6 +39,9 @@ export abstract class NatsSocket implements NatsTransport {
     return undefined
   }
 
+  /** Bytes that wait to be sent. */
+  abstract get unsentBytes(): number
+
   get isClosed(): boolean {
     return this.#isOver
   }

@@ -8,8 +8,8 @@ import type {MessageHandler, NatsProtocol, ServerSubscription} from './protocol.
 
 export interface NatsSubscriptionOptions extends MailboxOptions {
   readonly queue: string | undefined
-  /** How long a drain waits for a server that does not respond. */
-  readonly drainMs: number
+  /** Drains subscriptions; resolves early when the server does not respond. */
+  readonly drained: (subscriptions: readonly ServerSubscription[]) => Promise<void>
   /** Creates the error for a pattern that the server refuses. */
   readonly refusal: (pattern: string, error: Error) => BusError
 }
@@ -28,7 +28,7 @@ const mostPausedMs = 1000
 export class NatsSubscription extends Mailbox {
   readonly #subscriptions: readonly ServerSubscription[]
   readonly #protocol: NatsProtocol
-  readonly #drainMs: number
+  readonly #drained: NatsSubscriptionOptions['drained']
   readonly #full: number
   #takenAt = Number.NEGATIVE_INFINITY
   #pausedBefore = 0
@@ -44,9 +44,9 @@ export class NatsSubscription extends Mailbox {
         options.onClose?.()
       },
     })
-    const {queue, refusal, drainMs} = options
+    const {queue, refusal, drained} = options
     this.#protocol = protocol
-    this.#drainMs = drainMs
+    this.#drained = drained
     this.#full = (options.limit ?? 65_536) / 2
     this.#subscriptions = patterns.map((pattern, i) => {
       const earlier = queue === undefined ? patterns.slice(0, i).filter((other) => overlaps(other, pattern)) : []
@@ -84,8 +84,7 @@ export class NatsSubscription extends Mailbox {
 
   async #drain(): Promise<void> {
     if (!this.closed) {
-      const idle = this.#protocol.idleFor(this.#drainMs)
-      await Promise.race([Promise.all(this.#subscriptions.map((each) => each.drain())), idle]).finally(idle.stop)
+      await this.#drained(this.#subscriptions)
     }
     await super.drain()
   }

@@ -55,6 +55,10 @@ export class TcpSocket extends NatsSocket {
     if (frame.length >= ownPieceBytes) socket.uncork()
   }
 
+  get unsentBytes(): number {
+    return this.#socket?.writableLength ?? 0
+  }
+
   isEncrypted(): boolean {
     return this.#encrypted
   }

@@ -51,6 +51,10 @@ export class WsSocket extends NatsSocket {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(frame)
   }
 
+  get unsentBytes(): number {
+    return this.#socket?.bufferedAmount ?? 0
+  }
+
   isEncrypted(): boolean {
     return this.#encrypted
   }

@@ -235,3 +235,13 @@ describe('a connection with a problem', () => {
     expect(await take(subscription, 1)).toEqual(['x'])
   })
 })
+
+it('a subscription that the server answers by closing the connection fails, with the reason', async () => {
+  await using strict = await NatsServer.start()
+  await using bus = await open(strict.url())
+  const failing = bus.subscribe('a'.repeat(5000))
+  await expect(failing).rejects.toMatchObject({
+    kind: 'usage',
+    message: expect.stringContaining('longer than it accepts'),
+  })
+})

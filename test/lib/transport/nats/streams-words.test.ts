@@ -41,7 +41,7 @@ describe('the response of a stream', () => {
 
 describe("a response in place of JetStream's", () => {
   const session = (text: string) => ({
-    ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined},
+    ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined, patienceMs: () => 5000},
     request: async () => new Message('_INBOX.1', text),
     elections: {isClustered: false},
   })

@@ -19,8 +19,6 @@ interface Acknowledgement {
 
 /** Number of acknowledgements after which the server is asked to confirm them. */
 const mostUnconfirmed = 1024
-/** How long a server may take to confirm. */
-const answerMs = 5000
 /** The delay between two requests for confirmation while a leader is elected. */
 const repeatMs = 250
 
@@ -109,7 +107,8 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
       const before = this.#waiting.size
       const isClustered = this.#session.elections.isClustered
       const forMs = performance.now() - since
-      if (forMs >= (isClustered ? leaderWaitMs : answerMs) || (this.#isUnheard && !isClustered)) throw this.#late(forMs)
+      if (forMs >= (isClustered ? leaderWaitMs : this.#session.patienceMs()) || (this.#isUnheard && !isClustered))
+        throw this.#late(forMs)
       this.#ask(isClustered && forMs >= repeatMs)
       this.#answered = Promise.withResolvers()
       using stop = new Stop()

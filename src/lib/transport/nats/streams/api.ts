@@ -37,7 +37,8 @@ export async function apiRequest<T>(
   for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 1000)) {
     const hasWaited = waitMs > 100
     try {
-      const signal = options.signal ?? (hasWaited ? elections.signal : undefined)
+      // What is cleaned up after Ctrl-C is still asked.
+      const signal = options.signal ?? (hasWaited || !elections.signal?.aborted ? elections.signal : undefined)
       const answer = await attempt<T>(session, operation, body, {...options, signal})
       if (hasWaited) elections.over()
       return answer
@@ -61,7 +62,9 @@ async function attempt<T>(
   const data = body === undefined ? '' : JSON.stringify(body)
   const {deadline, signal} = options
   // A list takes a cluster four seconds if a server is down.
-  const answerMs = options.timeoutMs ?? (operation.includes('LIST') && session.elections.isClustered ? 10_000 : 5000)
+  const patienceMs = session.patienceMs()
+  const answerMs =
+    options.timeoutMs ?? (operation.includes('LIST') && session.elections.isClustered ? 2 * patienceMs : patienceMs)
   const leftMs = deadline === undefined ? answerMs : Math.max(250, deadline - performance.now())
   const timeoutMs = Math.min(answerMs, leftMs)
   const reply = await session.request({subject: `$JS.API.${operation}`, data}, {timeoutMs, signal}).catch((error) => {

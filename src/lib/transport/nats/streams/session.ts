@@ -8,6 +8,8 @@ export interface JetStreamSession {
   readonly url: string
   readonly isUp: boolean
   readonly maxPayload: number
+  /** Milliseconds in which the server has to answer. */
+  patienceMs(): number
   /** The version of the connected server: `[2, 10, 4]`. */
   version(): readonly number[]
   /** Throws if the bus is closed or lost for good. */
