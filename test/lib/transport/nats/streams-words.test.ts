@@ -64,7 +64,7 @@ describe('a list of streams', () => {
   })
   const listing = (page: object) =>
     catalogue({
-      ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined},
+      ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined, patienceMs: () => 5000},
       request: async () => new Message('_INBOX.1', JSON.stringify({offset: 0, limit: 256, ...page})),
       elections: {isClustered: true, signal: undefined},
     } as unknown as JetStreamSession)
