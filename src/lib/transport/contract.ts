@@ -168,7 +168,7 @@ export interface OpenOptions extends ServerOptions {
   readonly lockTimeoutMs?: number | undefined
   /**
    * Milliseconds in which a server has to answer: the confirmation of a subscription or a flush, and JetStream. A server
-   * that is silent for so long is given up like a lost connection. Default 5,000.
+   * that is silent for this long is given up like a lost connection. Default 5,000.
    */
   readonly timeoutMs?: number | undefined
   /** Aborts opening. An open bus is closed by `close`; after an abort, a flush no longer waits for a lost connection. */
