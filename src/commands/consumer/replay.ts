@@ -120,7 +120,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
           redelivered: source.redelivered,
           before: consumer.ackFloor,
           after: after.ackFloor,
-          outOfDeliveries: Math.max(consumer.givenUp ?? 0, after.givenUp ?? 0),
+          outOfDeliveries: exhaustedOf(consumer, after, source),
         },
       shows,
     )
@@ -219,4 +219,13 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     }
     return shows ? undefined : result
   }
+}
+
+/** Messages that reached their limit of deliveries, before or during a replay. What the server reported is exact. */
+function exhaustedOf(
+  {givenUp = 0}: ConsumerInfo,
+  after: ConsumerInfo,
+  {exhausted}: Pick<ReplaySource, 'exhausted'>,
+): number {
+  return exhausted > 0 ? givenUp + exhausted : Math.max(givenUp, after.givenUp ?? 0)
 }

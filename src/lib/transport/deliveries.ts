@@ -69,6 +69,11 @@ export class Deliveries {
     return this.#prefix?.held ?? 0
   }
 
+  /** Whether it was acknowledged or terminated, among the latest. */
+  hasSettled(seq: number): boolean {
+    return Math.abs(this.#settled[seq % remembered] ?? 0) === seq
+  }
+
   /** Adds deliveries, and returns those that are not copies. */
   add(taken: readonly Delivery[]): readonly Delivery[] {
     let copies: Set<Delivery> | undefined

@@ -413,6 +413,42 @@ onBothBuses((newScene) => {
     })
   })
 
+  describe('messages that reached their limit of deliveries', () => {
+    /** Another client takes the first messages and acknowledges none. */
+    async function takenInVain(scene: StoredScene, count: number): Promise<void> {
+      await using other = await open(scene.url)
+      const member = await other.streams.consumers.consume('S', 'c', {prefetch: 0, max: count})
+      for (let got = 0; got < count; ) got += (await member.take(count - got)).length
+    }
+
+    test('before a replay are counted until the consumer is moved', async () => {
+      await using scene = await newScene()
+      await filled(scene.transport, 5)
+      const {consumers} = scene.transport.streams
+      await consumers.add('S', {name: 'c', maxDeliver: 1, ackWaitMs: 200})
+      await takenInVain(scene, 5)
+      await sleep(400)
+      const replay = ['consumer', 'replay', 'S', 'c', '--raw']
+      const {code, stdout, stderr} = await scene.run(replay)
+      expect([code, stdout, stderr]).toEqual([8, '', expect.stringMatching(/5 messages were given up/)])
+      expect((await scene.run(['consumer', 'info', 'S', 'c'])).stdout).toMatch(/^given up +5/m)
+      await scene.run(['consumer', 'reset', 'S', 'c', '--to', 'first', '--yes'])
+      expect((await consumers.info('S', 'c')).givenUp).toBeUndefined()
+      expect(await scene.run(replay)).toMatchObject({code: 0, stdout: '1\n2\n3\n4\n5\n'})
+    })
+
+    test('during a replay are counted, although later ones are acknowledged', async () => {
+      await using scene = await newScene()
+      await filled(scene.transport, 10)
+      await scene.transport.streams.consumers.add('S', {name: 'c', maxDeliver: 1, ackWaitMs: 1000})
+      await takenInVain(scene, 3)
+      const exec = ['--exec', '--', 'sh', '-c', 'cat; echo; sleep 0.3']
+      const {code, stdout, stderr} = await bus(['consumer', 'replay', 'S', 'c', '-b', scene.url, ...exec])
+      expect(linesOf(stdout), stderr).toEqual(numbers(4, 10))
+      expect([code, stderr]).toEqual([8, expect.stringMatching(/ 3 messages were given up/)])
+    })
+  })
+
   describe('ack policy "none"', () => {
     async function noneConsumer(scene: StoredScene): Promise<void> {
       await filled(scene.transport, 5)

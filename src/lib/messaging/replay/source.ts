@@ -14,6 +14,8 @@ export interface ReplaySource extends AsyncDisposable {
   readonly ackPolicy?: ConsumerInfo['config']['ack'] | undefined
   /** Deliveries of messages that had been delivered before. */
   readonly redelivered: number
+  /** Messages that meanwhile ran out of deliveries, and that were not handled here, as far as it is known. */
+  readonly exhausted: number
   /** Up to `max` messages as soon as there is one; none at the end. */
   take(max: number): Promise<readonly Message[]>
   /** Ends the source; a waiting `take` resolves with none. */
@@ -47,6 +49,7 @@ export async function rangeSource(
 class RangeSource implements ReplaySource {
   readonly total: number | undefined
   readonly redelivered = 0
+  readonly exhausted = 0
   readonly #subscription: Subscription | undefined
   #left: number
 
@@ -157,6 +160,11 @@ class DurableSource implements ReplaySource {
     this.total = this.#expected === Number.POSITIVE_INFINITY ? undefined : this.#expected
     this.#deliveries = new Deliveries(info)
     this.#alive = this.#deliveries.keepAlive().unref()
+  }
+
+  get exhausted(): number {
+    const all = new Set(this.#members.flatMap(({exhausted = []}) => [...exhausted]))
+    return [...all].filter((seq) => !this.#deliveries.hasSettled(seq)).length
   }
 
   async take(max: number): Promise<readonly Message[]> {

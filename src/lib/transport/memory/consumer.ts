@@ -37,6 +37,7 @@ export class MemoryConsumer {
   /** The next sequence to deliver. */
   #next: number
   #delivered = 0
+  #givenUp = 0
   #lastActive: number | undefined
   #timer: Timer | undefined
 
@@ -63,6 +64,7 @@ export class MemoryConsumer {
       pending: this.#stream.count(this.#next, this.#wanted),
       ackPending: this.#inFlight.size,
       redelivered: [...this.#inFlight.values()].filter(({deliveries}) => deliveries > 1).length,
+      ...(this.#givenUp > 0 && {givenUp: this.#givenUp}),
       lastActive: this.#lastActive,
     }
   }
@@ -105,6 +107,7 @@ export class MemoryConsumer {
     this.#wanted = filterBy(this.config.filters)
     this.#next = this.#stream.begin(to, this.#wanted)
     this.#delivered = 0
+    this.#givenUp = 0
     this.#inFlight.clear()
     this.#wake()
   }
@@ -152,8 +155,10 @@ export class MemoryConsumer {
     const due: KeptMessage[] = []
     for (const [seq, {deliveries, dueMs}] of [...this.#inFlight].sort(([one], [other]) => one - other)) {
       if (dueMs > now) continue
-      if (deliveries >= maxDeliver) this.#inFlight.delete(seq)
-      else due.push(...this.#stream.next(seq, seq, 1, () => true))
+      if (deliveries >= maxDeliver) {
+        this.#inFlight.delete(seq)
+        this.#givenUp++
+      } else due.push(...this.#stream.next(seq, seq, 1, () => true))
     }
     return due
   }

@@ -13,6 +13,7 @@ function messages(count: number): Message[] {
 class Remembering implements ReplaySource {
   readonly total: number
   readonly redelivered = 0
+  readonly exhausted = 0
   readonly fates = new Map<number, string>()
   readonly #left: Message[]
 

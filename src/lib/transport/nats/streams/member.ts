@@ -5,7 +5,7 @@ import {sleep} from '../../../core/time/timer.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
 import {type ConsumeOptions, type ConsumerInfo, type Consuming, Delivery} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
-import type {MessageHandler} from '../protocol.ts'
+import type {MessageHandler, ServerSubscription} from '../protocol.ts'
 import {subjectReader} from '../subscription.ts'
 import {AckSubject} from './ack-subject.ts'
 import {NatsAcks} from './acks.ts'
@@ -28,6 +28,8 @@ export abstract class NatsMember implements Consuming {
   protected readonly queue: TakeQueue<NatsDelivery>
   readonly joined: ConsumerInfo
   gaps = 0
+  readonly exhausted = new Set<number>()
+  readonly #advisories: ServerSubscription | undefined
   /** The consumer sequence of the last delivery here, or to any client before. */
   #consumerSeq: number
   readonly #acks: NatsAcks
@@ -55,6 +57,7 @@ export abstract class NatsMember implements Consuming {
     })
     this.#read = deliveryReader(this, info.stream_name, info.name)
     this.#acks = new NatsAcks(session, `${info.name} of ${info.stream_name}`)
+    this.#advisories = this.#followAdvisories()
     this.#leave = session.listen({
       onLost: () => this.lost(),
       onReconnect: () => this.#returned(),
@@ -140,6 +143,20 @@ export abstract class NatsMember implements Consuming {
     return this.queue.length > 0
   }
 
+  /** The server publishes one for each message that ran out of deliveries. A login that may not receive them goes without. */
+  #followAdvisories(): ServerSubscription | undefined {
+    const {max_deliver: most = -1} = this.config
+    if (most < 1) return undefined
+    const subject = `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${this.stream}.${this.consumer}`
+    const read: MessageHandler = ({hdr}, data) => {
+      const {stream_seq: seq} = JSON.parse(Buffer.from(hdr < 0 ? data : data.subarray(hdr)).toString()) as {
+        stream_seq?: number
+      }
+      if (seq !== undefined) this.exhausted.add(seq)
+    }
+    return this.session.addSubscription(subject, undefined, read, () => {})
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -205,6 +222,7 @@ export abstract class NatsMember implements Consuming {
 
   async #close(): Promise<void> {
     this.queue.end()
+    this.#advisories?.close()
     await this.stop()
     const rest = this.queue.clear()
     for (const delivery of rest) this.nak(delivery)

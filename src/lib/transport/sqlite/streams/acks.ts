@@ -3,7 +3,7 @@ import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
 import type {State} from './catalogue.ts'
-import type {ConsumerPlace, Durable, Durables} from './durable.ts'
+import {type ConsumerPlace, type Durable, type Durables, maxDeliverReason} from './durable.ts'
 import type {InFlight, InFlightRange} from './in-flight.ts'
 import type {StreamView} from './view.ts'
 
@@ -191,7 +191,7 @@ export class PendingAcks {
         const due = part.owner === clients.id ? now + ackWaitOf(durable.config, tries) : part.due
         inFlight.add({...part, messages, due})
       } else if (tries >= (durable.config.maxDeliver ?? Infinity)) {
-        inFlight.giveUp(state, part, 'max deliver')
+        inFlight.giveUp(state, part, maxDeliverReason)
       } else {
         this.#isNews = true
         inFlight.add({...part, messages, owner: null, due: now + answer.delayMs})

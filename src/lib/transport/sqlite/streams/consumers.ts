@@ -154,6 +154,7 @@ export class SqliteConsumers implements Consumers {
       if (tries > 1) again += messages
     }
     const lowest = inFlight.lowest()
+    const givenUp = inFlight.givenUp()
     const backlog = new Backlog(durable, view)
     backlog.follow(state, place)
     return {
@@ -165,6 +166,7 @@ export class SqliteConsumers implements Consumers {
       pending: waiting + backlog.count,
       ackPending: out,
       redelivered: again,
+      ...(givenUp > 0 && {givenUp}),
       ...(place.active === null ? {} : {lastActive: place.active}),
     }
   }

@@ -5,6 +5,9 @@ import type {ConsumerConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import type {KeptStream} from './catalogue.ts'
 
+/** Why a dead letter is one, unless it was terminated. */
+export const maxDeliverReason = 'max deliver'
+
 export interface Durable {
   readonly id: number
   readonly config: ConsumerConfig
@@ -101,6 +104,8 @@ export class Durables {
   /** Within a write transaction: as if it had just been created. */
   restart(durable: Durable): void {
     this.#db.prepare('UPDATE consumer SET epoch = epoch + 1, active = NULL WHERE id = ?').run(durable.id)
+    const before = "UPDATE dead SET reason = reason || ', before it was moved' WHERE consumer = ? AND reason = ?"
+    this.#db.prepare(before).run(durable.id, maxDeliverReason)
   }
 }
 

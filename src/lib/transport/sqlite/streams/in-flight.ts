@@ -7,7 +7,7 @@ import type {Clients} from '../clients.ts'
 import type {Db} from '../db.ts'
 import type {Row} from '../rows.ts'
 import type {State} from './catalogue.ts'
-import type {Durable} from './durable.ts'
+import {type Durable, maxDeliverReason} from './durable.ts'
 import type {StreamView} from './view.ts'
 
 /** A range that is due later than the longest ack wait plus this was delivered before the clock was set back. */
@@ -41,7 +41,7 @@ type Select = (...values: number[]) => InFlightRange[]
 
 export interface InFlightStatements
   extends Readonly<Record<'insert' | 'remove' | 'clear' | 'other' | 'owners' | 'deadLetter', Statement>>,
-    Readonly<Record<'out' | 'waiting' | 'nextDue' | 'lowest', Statement>>,
+    Readonly<Record<'out' | 'waiting' | 'nextDue' | 'lowest' | 'givenUp', Statement>>,
     Readonly<Record<'over' | 'all' | 'overdue' | 'owned', Select>> {}
 
 /** Prepared once for all consumers. */
@@ -60,6 +60,7 @@ export function prepareInFlight(db: Db): InFlightStatements {
     owners: db.prepare('SELECT DISTINCT owner FROM flight WHERE consumer = ? AND owner IS NOT NULL').pluck(),
     out: db.prepare('SELECT ifnull(sum(messages), 0) FROM flight WHERE consumer = ? AND tries > 0').pluck(),
     waiting: db.prepare('SELECT ifnull(sum(messages), 0) FROM flight WHERE consumer = ? AND tries = 0').pluck(),
+    givenUp: db.prepare(`SELECT count(*) FROM dead WHERE consumer = ? AND reason = '${maxDeliverReason}'`).pluck(),
     nextDue: db.prepare('SELECT min(due) FROM flight WHERE consumer = +?').pluck(),
     lowest: db.prepare('SELECT min(lo) FROM flight WHERE consumer = +?').pluck(),
     deadLetter: db.prepare(
@@ -106,6 +107,11 @@ export class InFlight {
     return this.#statements.waiting.get(this.#id) as number
   }
 
+  /** Messages that were delivered as often as allowed. */
+  givenUp(): number {
+    return this.#statements.givenUp.get(this.#id) as number
+  }
+
   lowest(): number | undefined {
     return (this.#statements.lowest.get(this.#id) as number | null) ?? undefined
   }
@@ -147,7 +153,7 @@ export class InFlight {
     const {config} = this.#durable
     this.#statements.remove.run(this.#id, range.lo)
     if (range.tries >= (config.maxDeliver ?? Infinity)) {
-      this.giveUp(state, range, 'max deliver')
+      this.giveUp(state, range, maxDeliverReason)
       return {rows: [], tries: 0}
     }
     const {rows, upTo} = this.#view.page(state, range.lo, range.hi, most)
