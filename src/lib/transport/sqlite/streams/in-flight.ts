@@ -107,7 +107,7 @@ export class InFlight {
     return this.#statements.waiting.get(this.#id) as number
   }
 
-  /** Messages that were delivered as often as allowed. */
+  /** Messages that reached their limit of deliveries. */
   givenUp(): number {
     return this.#statements.givenUp.get(this.#id) as number
   }
