@@ -56,7 +56,11 @@ export const replayFlags = {
   'exec-lines': toggle('send records to one long-running program after --, which answers each with a line', {
     ...sink('exec-lines'),
   }),
-  'exec-timeout': answerFlags['exec-timeout'],
+  'exec-timeout': variant(answerFlags['exec-timeout'], {
+    description: 'time limit for the program, with --exec-lines for its next line (default: 30s)',
+    dependsOn: [],
+    relationships: [{type: 'some', flags: ['exec', 'exec-lines']}],
+  }),
   webhook: variant(consumerFlags.webhook, sink('webhook')),
   republish: text('publish each message on this bus to another subject, such as copy.{subject}', '<subject>', {
     ...sink('republish'),

@@ -65,14 +65,17 @@ async function otherSink(
   return flags.republish !== undefined || context.target !== undefined ? copies(flags, context) : undefined
 }
 
-async function programs(flags: ReplayFlags, {argv, output}: SinkContext): Promise<Sink> {
+async function programs(flags: ReplayFlags, {argv, output, stop}: SinkContext): Promise<Sink> {
   const {linesSink, programSink} = await import('../../lib/messaging/sinks/programs.ts')
   const onStderr = programStderr()
-  if (flags['exec-lines']) return linesSink({argv, window: flags.concurrency ?? 64, onStderr})
+  const timeoutMs = flags['exec-timeout'] ?? programTimeoutMs
+  const signal = laterSignal(stop, lastAcksMs)
+  if (flags['exec-lines']) return linesSink({argv, window: flags.concurrency ?? 64, timeoutMs, signal, onStderr})
   return programSink({
     argv,
     concurrency: flags.concurrency ?? 1,
-    timeoutMs: flags['exec-timeout'] ?? programTimeoutMs,
+    timeoutMs,
+    signal,
     onStderr,
     onStdout(data) {
       // With --json stdout has the result.

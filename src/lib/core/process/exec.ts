@@ -154,7 +154,8 @@ async function* outputOf(child: ChildProcess): AsyncGenerator<Uint8Array> {
   }
 }
 
-function killGroup(child: ChildProcess, afterMs: number): void {
+/** Kills the process group: at once, or with SIGTERM first. Its output is then read no more. */
+export function killGroup(child: ChildProcess, afterMs: number): void {
   const kill = () => {
     sendGroup(child, 'SIGKILL')
     child.stdout?.destroy()

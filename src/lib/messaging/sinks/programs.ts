@@ -3,8 +3,9 @@ import {type ChildProcess, spawn} from 'node:child_process'
 import {createInterface} from 'node:readline'
 import {messageEnvironment} from '../../core/environment.ts'
 import {BusError} from '../../core/errors.ts'
-import {failureOf, run} from '../../core/process/exec.ts'
+import {failureOf, killGroup, run} from '../../core/process/exec.ts'
 import {recordWriter} from '../../core/record.ts'
+import {Timer} from '../../core/time/timer.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
 import type {Refusal, Sink} from './sink.ts'
 
@@ -43,14 +44,18 @@ export interface LinesOptions {
   readonly argv: readonly string[]
   /** Messages that may be waiting for their line. */
   readonly window: number
+  /** Milliseconds in which it has to write the next line while a message is waiting. */
+  readonly timeoutMs: number
+  /** Kills the program. */
+  readonly signal?: AbortSignal | undefined
   readonly onStderr?: ((chunk: Uint8Array) => void) | undefined
 }
 
 /**
  * One long-running process: it reads one record per line, and writes a line for each, in order: `ack`, `nak` or `term`, the
- * latter two optionally with a reason after a space. Fails with `remote` if it ends or writes anything else.
+ * latter two optionally with a reason after a space. Fails with `remote` if it ends, writes anything else, or writes nothing in time.
  */
-export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
+export function linesSink({argv, window, timeoutMs, signal, onStderr}: LinesOptions): Sink {
   const [file = '', ...args] = argv
   // It leads its own process group, so that Ctrl-C on the terminal reaches only us and work in progress is finished.
   const child = spawn(file, args, {stdio: ['pipe', 'pipe', 'pipe'], detached: true})
@@ -60,7 +65,18 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
   const fail = (sentence: string) => {
     failure ??= new BusError('remote', sentence, {try: ['check what it wrote to stderr']})
     for (const {reject} of waiting.splice(0)) reject(failure)
+    late.cancel()
   }
+  const kill = (sentence: string) => {
+    fail(sentence)
+    killGroup(child, 0)
+  }
+  const late = new Timer(timeoutMs, () => {
+    if (waiting.length > 0) kill(`${file} did not answer within ${timeoutMs} ms`)
+  }).unref()
+  const stop = () => kill(`${file} was stopped`)
+  if (signal?.aborted) stop()
+  else signal?.addEventListener('abort', stop)
   child.on('error', (error: NodeJS.ErrnoException) =>
     fail(`${file} did not start: ${error.code === 'ENOENT' ? 'no such program' : error.message}`),
   )
@@ -77,6 +93,7 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
     const first = waiting.shift()
     if (first === undefined) return fail(`${file} wrote a line although it had no message to answer`)
     first.resolve(answer.refusal)
+    late.refresh()
   })
   return {
     batch: 1,
@@ -84,28 +101,31 @@ export function linesSink({argv, window, onStderr}: LinesOptions): Sink {
     take([message]) {
       if (failure !== undefined || message === undefined) return Promise.reject(failure)
       const {promise, resolve, reject} = Promise.withResolvers<Refusal | undefined>()
+      if (waiting.length === 0) late.refresh()
       waiting.push({resolve, reject})
       child.stdin.write(`${write(message)}\n`)
       return promise
     },
     async [Symbol.asyncDispose]() {
+      late.cancel()
       await ended(child)
+      signal?.removeEventListener('abort', stop)
     },
   }
 }
 
-const graceMs = 2000
-/** How long a program may take to end after its stdin was closed. */
+/** How long a program may take to end after its stdin was closed, and again after SIGTERM. */
 const endingMs = 500
 
-/** Closes its stdin, which tells the program to end; one that does not is killed. */
+/** Closes its stdin, which tells the program to end. A program that does not end, and what it leaves behind, is killed. */
 async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  if (child.pid === undefined) return
   const closed = new Promise((resolve) => child.once('close', resolve))
+  if (child.stdout?.closed && (child.exitCode !== null || child.signalCode !== null)) return
   child.stdin?.end()
-  const impatient = setTimeout(() => child.kill('SIGTERM'), graceMs)
+  const late = new Timer(endingMs, () => killGroup(child, endingMs))
   await closed
-  clearTimeout(impatient)
+  late.cancel()
 }
 
 function answerOf(line: string): {refusal: Refusal | undefined} | undefined {

@@ -102,7 +102,7 @@ describe('a long-running program', () => {
   test('answers a line for each record, in order', async () => {
     const script =
       'while read -r line; do case "$line" in *nak*) echo nak not now;; *term*) echo term;; *) echo ack;; esac; done'
-    await using sink = linesSink({argv: ['sh', '-c', script], window: 10})
+    await using sink = linesSink({argv: ['sh', '-c', script], window: 10, timeoutMs: 30_000})
     const outcomes = await Promise.all(['1', 'nak', 'term', '2'].map((text) => sink.take([new Message('a', text)])))
     expect(outcomes).toEqual([
       undefined,
@@ -118,7 +118,7 @@ describe('a long-running program', () => {
     [['sh', '-c', 'exec 0<&-; sleep 3'], /^sh closed its stdin$/],
     [['/no/such/program'], /^\/no\/such\/program did not start: no such program$/],
   ])('fails if it violates the protocol: %j', async (argv, sentence) => {
-    await using sink = linesSink({argv, window: 10})
+    await using sink = linesSink({argv, window: 10, timeoutMs: 30_000})
     await expect(sink.take([message])).rejects.toMatchObject({kind: 'remote', message: expect.stringMatching(sentence)})
   })
 })
