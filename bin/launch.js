@@ -1,5 +1,8 @@
 'use strict'
 
+var fs = require('fs')
+var path = require('path')
+
 /**
  * Whether this Node can run busline. If not, the pinned Node of the checkout runs the same command line; without one (in an
  * installed package), one sentence says which version is needed.
@@ -7,8 +10,8 @@
 exports.ready = function () {
   var version = process.versions.node.split('.').map(Number)
   if (version[0] > 22 || (version[0] === 22 && version[1] >= 13)) return true
-  var pinned = require('path').join(__dirname, '..', 'node_modules', 'node', 'bin', 'node')
-  if (require('fs').existsSync(pinned)) rerun(pinned)
+  var pinned = path.join(__dirname, '..', 'node_modules', 'node', 'bin', 'node')
+  if (fs.existsSync(pinned)) rerun(pinned)
   else exports.refuse('busline needs Node 22.13 or newer, this is ' + process.version, 'nvm install 24')
   return false
 }
@@ -44,4 +47,65 @@ function rerun(node) {
     if (signal) process.kill(process.pid, signal)
     else process.exitCode = code
   })
+}
+
+/**
+ * Stores compiled code between two starts. Node runs what it finds there without checking owner or content, and its default is a
+ * folder in /tmp that any user may create first. So this is the user's own cache folder, used only if no other user can
+ * write there or replace it; otherwise nothing is stored.
+ */
+exports.enableCache = function () {
+  var folder = cacheFolder()
+  if (folder === undefined) return
+  // Node creates a folder of its own in there.
+  var before = process.umask(63)
+  require('module').enableCompileCache(folder)
+  process.umask(before)
+}
+
+/** Undefined if there is none that only this user can change. */
+function cacheFolder() {
+  var user = process.geteuid ? process.geteuid() : undefined
+  var base = baseFolder()
+  if (base === undefined) return undefined
+  try {
+    if (statOf(base) === undefined) {
+      if (!isSafe(fs.realpathSync.native(path.dirname(base)), user)) return undefined
+      fs.mkdirSync(base, 448)
+    }
+    var real = fs.realpathSync.native(base)
+    if (!isSafe(real, user)) return undefined
+    var folder = path.join(real, 'busline')
+    if (statOf(folder) === undefined) fs.mkdirSync(folder, 448)
+    var stat = statOf(folder)
+    var isPrivate = user === undefined || (stat.uid === user && (stat.mode & 63) === 0)
+    return stat.isDirectory() && isPrivate ? folder : undefined
+  } catch (_error) {
+    // Without a home folder, on a read-only disk, or while another process creates the folder, it starts a little slower.
+    return undefined
+  }
+}
+
+/** $XDG_CACHE_HOME, ~/.cache, or the equivalent on Windows. */
+function baseFolder() {
+  var own = process.platform === 'win32' ? process.env.LOCALAPPDATA : process.env.XDG_CACHE_HOME
+  if (own && path.isAbsolute(own)) return own
+  var home = process.env.HOME
+  return home && path.isAbsolute(home) ? path.join(home, '.cache') : undefined
+}
+
+function statOf(file) {
+  return fs.lstatSync(file, {throwIfNoEntry: false})
+}
+
+/** Whether only this user and root can change the folder, or replace it or one above it. */
+function isSafe(folder, user) {
+  if (user === undefined) return true
+  for (var at = folder; ; at = path.dirname(at)) {
+    var stat = fs.lstatSync(at)
+    var isSticky = at !== folder && (stat.mode & 512) !== 0
+    if (!stat.isDirectory() || (stat.uid !== user && stat.uid !== 0) || ((stat.mode & 18) !== 0 && !isSticky))
+      return false
+    if (at === path.dirname(at)) return true
+  }
 }

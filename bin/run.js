@@ -10,6 +10,6 @@ if (!launch.ready()) {
 } else if (!require('fs').existsSync(main)) {
   launch.refuse('this checkout of busline is not built', 'npm run build')
 } else {
-  require('./cache.js').enable()
+  launch.enableCache()
   require(main)
 }

@@ -216,3 +216,35 @@ describe.runIf(canChangeUser)('a file of another user', () => {
     expect(stderr).toContain('published 5 B to a')
   })
 })
+
+describe('a working folder of another user', () => {
+  it('has nothing in it that a command runs or reads without being told to', async () => {
+    const pwned = join(home, 'pwned')
+    const code = `require('fs').appendFileSync(${JSON.stringify(pwned)}, __filename + '\\n')`
+    const modules = ['better-sqlite3', 'bindings', 'bufferutil', 'utf-8-validate', 'ws', 'tslib', 'oclif', 'typescript']
+    for (const name of [...modules, 'supports-color', 'chalk', 'yaml', 'ts-node']) {
+      mkdirSync(join(home, 'node_modules', name), {recursive: true})
+      writeFileSync(join(home, 'node_modules', name, 'index.js'), code)
+    }
+    for (const name of ['.oclifrc.js', '.oclifrc.cjs', 'oclif.config.js', 'index.js', 'main.js', 'dist.js'])
+      writeFileSync(join(home, name), code)
+    for (const name of ['package.json', 'tsconfig.json', '.oclifrc', '.npmrc', '.env'])
+      writeFileSync(join(home, name), '}')
+    for (const name of ['sh', 'node', 'bus', 'sqlite3']) {
+      writeFileSync(join(home, name), `#!/bin/sh\necho ${name} >> '${pwned}'\n`)
+      chmodSync(join(home, name), 0o755)
+    }
+    for (const args of [
+      '--version',
+      'pub a x',
+      'help pub',
+      'nonsense',
+      'doctor',
+      'stream ls --json',
+      'check',
+      'serve a --for 100ms --exec -- cat',
+    ])
+      expect((await run(`bus ${args}`)).stderr, args).not.toContain('    at ')
+    expect(existsSync(pwned) ? readFileSync(pwned, 'utf8') : '').toBe('')
+  })
+})
