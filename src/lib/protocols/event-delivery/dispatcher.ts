@@ -48,6 +48,7 @@ export class Dispatcher {
   /** Aborts when reading has to restart or end. */
   #reading = new AbortController()
   #wake: (() => void) | undefined
+  #nextPage = 1
   #pauseMs = 0
   #rejections = 0
   #stopped: BusError | undefined
@@ -101,7 +102,7 @@ export class Dispatcher {
     const {offset} = this.#flights
     const from = {seq: offset + 1}
     await using reading = await bus.streams.read(subscription.namespace, {from, follow: true, signal})
-    const source = new Page(pagesOf(reading))
+    const source = new Page(() => this.#page(reading))
     while (!signal.aborted) {
       const batch = await this.#collect(source, signal)
       if (batch === undefined) return
@@ -165,6 +166,15 @@ export class Dispatcher {
 
   #isGivenUp(event: Event): Promise<boolean> | false {
     return this.#dead.isEmpty ? false : this.#dead.bury(event)
+  }
+
+  /** Pages grow from one message to 128, or to a megabyte. */
+  async #page(reading: {take(max: number): Promise<readonly Message[]>}): Promise<readonly Message[]> {
+    const messages = await reading.take(this.#nextPage)
+    const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
+    const fitting = Math.floor((pageBytes * messages.length) / Math.max(1, bytes))
+    this.#nextPage = Math.max(1, Math.min(pageSize, 4 * this.#nextPage, fitting))
+    return messages
   }
 
   get #hasRoom(): boolean {
@@ -275,16 +285,4 @@ function sizeOf({payload, headers}: Message): number {
   let size = payload.length + 256
   for (const [name, value] of headers) size += name.length + value.length
   return size
-}
-
-/** Pages that grow from one message to 128, or to a megabyte. */
-function pagesOf(reading: {take(max: number): Promise<readonly Message[]>}): () => Promise<readonly Message[]> {
-  let size = 1
-  return async () => {
-    const messages = await reading.take(size)
-    const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
-    const fitting = Math.floor((pageBytes * messages.length) / Math.max(1, bytes))
-    size = Math.max(1, Math.min(pageSize, 4 * size, fitting))
-    return messages
-  }
 }

@@ -381,12 +381,11 @@ describe('a hostile client', () => {
 
   test('does not fill the log: lines are short, and few', async () => {
     const {url, said} = await served()
-    for (let n = 0; n < 300; n++) {
-      const socket = await Socket.open(url)
-      socket.say({type: 'z'.repeat(10_000)})
-      expect((await socket.refused()).length).toBeLessThan(300)
-    }
-    expect(said.length).toBeLessThan(200)
+    const sockets = await Promise.all(Array.from({length: 300}, () => Socket.open(url)))
+    const began = performance.now()
+    for (const socket of sockets) socket.say({type: 'z'.repeat(10_000)})
+    for (const socket of sockets) expect((await socket.refused()).length).toBeLessThan(300)
+    expect(said.length).toBeLessThan(110 + (performance.now() - began) / 100)
     expect(Math.max(...said.map(({length}) => length))).toBeLessThanOrEqual(200)
     await expect.poll(() => said.at(-1), {timeout: 3000}).toMatch(/^\d+ lines were omitted$/)
   })
