@@ -88,7 +88,7 @@ async function measure(plan: BenchPlan, {quiet}: RunFlags, environment: BenchEnv
   const receivers = await Promise.all(plan.receivers.map(start))
   const senders = await Promise.all(plan.senders.map(start))
   const shown = senders.length > 0 ? senders : receivers
-  using bar = quiet ? undefined : startProgress('messages', totalOf(plan))
+  using bar = quiet ? undefined : startProgress({unit: 'messages', total: totalOf(plan)})
   const timer = setInterval(() => bar?.update(shown.reduce((sum, {done}) => sum + done, 0)), progressMs)
   try {
     const onReady = () => {

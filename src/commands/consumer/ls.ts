@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {table} from '../../lib/cli/render/table.ts'
+import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {listConsumers} from '../../lib/messaging/stored/find.ts'
 import {unreachableError} from '../../lib/transport/shared/stream-errors.ts'
 import {type ConsumerDocument, consumerColumns, consumerDocument, consumerRow} from './settings.ts'
@@ -14,9 +14,10 @@ export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
     {description: 'those of one stream, as JSON', command: '<%= config.bin %> consumer ls ORDERS --json'},
   ]
   static override args = {stream: string({description: 'name of the stream (default: all)'})}
+  static override flags = tableFlags
 
   async run(): Promise<ConsumerDocument[]> {
-    const {args} = await this.parse(ConsumerLs)
+    const {args, flags} = await this.parse(ConsumerLs)
     await using bus = await this.openBus()
     const unreachable: string[] = []
     const consumers = await listConsumers(bus.streams, args.stream, {
@@ -24,8 +25,7 @@ export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
     })
     if (consumers.length === 0 && unreachable.length === 0)
       this.say(`no consumers${args.stream === undefined ? '' : ` of stream ${args.stream}`}`)
-    else if (!this.jsonEnabled())
-      this.print(await table(consumerColumns, consumers.map(consumerRow), await this.paint(1)))
+    else if (!this.jsonEnabled()) await this.printTable(consumerColumns, consumers.map(consumerRow), flags.all)
     if (unreachable.length === 0) return consumers.map(consumerDocument)
     if (this.jsonEnabled()) this.logJson(consumers.map(consumerDocument))
     throw unreachableError(bus.url, unreachable)

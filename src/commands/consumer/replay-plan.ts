@@ -207,7 +207,7 @@ export async function surveyText({total, subjects}: Survey, paint: ChalkInstance
     {head: 'first'},
     {head: 'last'},
   ] as const
-  return table(columns, [...rows, row('all', total)], paint)
+  return table(columns, [...rows, row('all', total)], {paint})
 }
 
 /** The dry run as JSON, with times in ISO 8601. */

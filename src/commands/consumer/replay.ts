@@ -106,7 +106,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
         })
       : await rangeSource(bus, flags.stream, range, flags.count)
     staySmall()
-    const done = await this.#replay(source, sink, flags, consumer).catch((error: unknown) => {
+    const done = await this.#replay(source, sink, flags, {consumer, shows}).catch((error: unknown) => {
       if (error instanceof BusError && error.data?.['read'] !== undefined)
         this.say(replayLine(error.data as unknown as Replayed, undefined))
       throw error
@@ -130,7 +130,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     source: ReplaySource,
     sink: Sink | CopySink,
     flags: Flags,
-    consumer: ConsumerInfo | undefined,
+    {consumer, shows}: {readonly consumer: ConsumerInfo | undefined; readonly shows: boolean},
   ): Promise<Replayed> {
     await using _source = source
     using deadLetters = flags.dead === undefined ? undefined : openRecordFile(flags.dead)
@@ -138,7 +138,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     using bar =
       flags.quiet || flags.step
         ? undefined
-        : startProgress('messages', limit === Number.POSITIVE_INFINITY ? undefined : limit)
+        : startProgress({unit: 'messages', total: limit === Number.POSITIVE_INFINITY ? undefined : limit, shows})
     return await replay(source, sink, {
       policy: policyOf(flags, consumer),
       pace: paceOf(flags),

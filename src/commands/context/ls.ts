@@ -1,5 +1,5 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {table} from '../../lib/cli/render/table.ts'
+import {tableFlags} from '../../lib/cli/flags/table.ts'
 import type {ListedContext} from './description.ts'
 
 export default class ContextLs extends BusCommand<readonly ListedContext[]> {
@@ -10,9 +10,10 @@ export default class ContextLs extends BusCommand<readonly ListedContext[]> {
     {description: 'all contexts', command: '<%= config.bin %> context ls'},
     {description: 'their names', command: "<%= config.bin %> context ls --json | jq -r '.[].name'"},
   ]
+  static override flags = tableFlags
 
   async run(): Promise<readonly ListedContext[]> {
-    await this.parse(ContextLs)
+    const {flags} = await this.parse(ContextLs)
     const {listContexts} = await import('./description.ts')
     const contexts = listContexts(process.env)
     if (this.jsonEnabled()) return contexts
@@ -23,7 +24,7 @@ export default class ContextLs extends BusCommand<readonly ListedContext[]> {
         ...[used ? '*' : '', name, url ?? 'cannot be used', login ?? ''],
         ...[from === 'nats' ? 'NATS CLI' : '', problem ?? description ?? ''],
       ])
-      this.print(await table(heads, rows, await this.paint(1)))
+      await this.printTable(heads, rows, flags.all)
     }
     return contexts
   }

@@ -1,6 +1,6 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {table} from '../../lib/cli/render/table.ts'
+import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 import {type SubscriptionDocument, subscriptionColumns, subscriptionDocument, subscriptionRow} from './subscriptions.ts'
 
@@ -11,9 +11,10 @@ export default class EventsLs extends BusCommand<SubscriptionDocument[]> {
     {description: 'those of one stream, as JSON', command: '<%= config.bin %> events ls ORDERS --json'},
   ]
   static override args = {namespace: string({description: 'name of the stream (default: all)'})}
+  static override flags = tableFlags
 
   async run(): Promise<SubscriptionDocument[]> {
-    const {args} = await this.parse(EventsLs)
+    const {args, flags} = await this.parse(EventsLs)
     await using bus = await this.openBus()
     const registry = await openRegistry(bus.streams, {make: false})
     const all = await registry.list()
@@ -23,8 +24,7 @@ export default class EventsLs extends BusCommand<SubscriptionDocument[]> {
     )
     if (documents.length === 0)
       this.say(`no subscriptions${args.namespace === undefined ? '' : ` of ${args.namespace}`}`)
-    else if (!this.jsonEnabled())
-      this.print(await table(subscriptionColumns, documents.map(subscriptionRow), await this.paint(1)))
+    else if (!this.jsonEnabled()) await this.printTable(subscriptionColumns, documents.map(subscriptionRow), flags.all)
     return documents
   }
 }

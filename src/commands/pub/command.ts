@@ -65,7 +65,7 @@ export default class Pub extends BusCommand<PubResult> {
     await using bus = await this.openBus({stream: plan.isStream, writes: true})
     if (plan.prompt) this.say(plan.prompt)
     const {unit, total, value} = plan.progress
-    using bar = flags.quiet ? undefined : startProgress(unit, total)
+    using bar = flags.quiet || plan.prompt ? undefined : startProgress({unit, total})
     const {window = 1000, timeout: timeoutMs} = flags
     const signal = laterSignal(this.stop, lastAcksMs)
     const stored = flags.ack

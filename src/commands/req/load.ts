@@ -2,7 +2,7 @@
 
 import type {Output} from '../../lib/cli/io/output.ts'
 import {makeLatencies} from '../../lib/cli/render/histogram.ts'
-import {startProgress} from '../../lib/cli/render/progress.ts'
+import {startProgress, type Work} from '../../lib/cli/render/progress.ts'
 import type {ReplyView} from '../../lib/cli/render/reply-view.ts'
 import {serviceFailure} from '../../lib/core/message.ts'
 import {failureOfLoad, type RequestLoad, runRequests} from '../../lib/messaging/load.ts'
@@ -34,21 +34,25 @@ export async function measure(bus: Transport, plan: ReqPlan, run: LoadRun, scree
   const {output} = screen
   const latencies = await makeLatencies()
   const {timeoutMs, ackIsReply, signal} = plan.bounds
-  const result = await withProgress(count, screen.quiet, (onProgress) => {
-    const judge = judgeOf(plan, run, output)
-    const {make: next} = plan
-    return runRequests(bus, {
-      count,
-      concurrency,
-      timeoutMs,
-      ackIsReply,
-      next,
-      onLatency: latencies.record,
-      judge,
-      onProgress,
-      signal,
-    })
-  })
+  const result = await withProgress(
+    {unit: 'requests', total: count, shows: show !== undefined},
+    screen.quiet,
+    (onProgress) => {
+      const judge = judgeOf(plan, run, output)
+      const {make: next} = plan
+      return runRequests(bus, {
+        count,
+        concurrency,
+        timeoutMs,
+        ackIsReply,
+        next,
+        onLatency: latencies.record,
+        judge,
+        onProgress,
+        signal,
+      })
+    },
+  )
   const report = loadReport(result, latencies, {subject, concurrency})
   if (json) output.write(`${JSON.stringify(report)}\n`)
   else {
@@ -61,12 +65,12 @@ export async function measure(bus: Transport, plan: ReqPlan, run: LoadRun, scree
 }
 
 async function withProgress<T>(
-  count: number,
+  counted: Work,
   quiet: boolean,
   work: (onProgress: RequestLoad['onProgress']) => Promise<T>,
 ): Promise<T> {
   if (quiet) return work(undefined)
-  using progress = startProgress('requests', count)
+  using progress = startProgress(counted)
   return await work((done) => progress.update(done))
 }
 

@@ -2,8 +2,8 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {prefix} from '../../lib/cli/flags/rpc.ts'
+import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {printableJson} from '../../lib/cli/render/printable.ts'
-import {table} from '../../lib/cli/render/table.ts'
 import {Bounds} from '../../lib/messaging/bounds.ts'
 import {discover, type Found, seenIn} from '../../lib/protocols/loom-rpc/discover.ts'
 import {defaultPrefix} from '../../lib/protocols/loom-rpc/names.ts'
@@ -21,6 +21,7 @@ export default class RpcLs extends BusCommand<Found[] | undefined> {
     },
   ]
   static override flags = {
+    all: tableFlags.all,
     prefix: prefix,
     watch: toggle('keep running, and also show methods when they are called'),
     for: variant(pacingFlags.for, {description: 'with --watch: end after this long', dependsOn: ['watch']}),
@@ -34,7 +35,7 @@ export default class RpcLs extends BusCommand<Found[] | undefined> {
     if (watch) this.say(`listening on ${prefix}.>`)
     const found = await discover(bus, {prefix, signal: this.stop})
     if (calls === undefined) {
-      await this.#list(found, bus)
+      await this.#list(found, bus, flags.all)
       return found
     }
     for (const one of found) this.#show(one)
@@ -50,12 +51,12 @@ export default class RpcLs extends BusCommand<Found[] | undefined> {
     return undefined
   }
 
-  async #list(found: readonly Found[], bus: Transport): Promise<void> {
+  async #list(found: readonly Found[], bus: Transport, all: boolean): Promise<void> {
     if (found.length === 0) this.say(`found no RPC methods on ${bus.url}`)
     else if (!this.jsonEnabled()) {
       const heads = ['SERVICE', 'METHOD', 'INSTANCE', 'FOUND BY'].map((head) => ({head}))
       const rows = found.map(({service, method, instance, by}) => [service, method, instance, by])
-      this.print(await table(heads, rows, await this.paint(1)))
+      await this.printTable(heads, rows, all)
     }
   }
 

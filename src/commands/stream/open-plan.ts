@@ -151,9 +151,9 @@ function frameRecords(flags: OpenFlags, safe: boolean): FrameView {
       }
       return frames.length
     },
-    end({token, frames, closed}, sink) {
+    end({token, frames, closed, isComplete}, sink) {
       const close = closed === undefined ? null : closeJson(closed)
-      sink.write(line(JSON.stringify({responseStream: token, frames, close})))
+      sink.write(line(JSON.stringify({responseStream: token, frames, close, ...(!isComplete && {complete: false})})))
     },
   }
 }

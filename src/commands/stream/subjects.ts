@@ -1,7 +1,7 @@
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
-import {table} from '../../lib/cli/render/table.ts'
+import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 
@@ -15,16 +15,17 @@ export default class StreamSubjects extends BusCommand<Record<string, number>> {
     ...streamArgs,
     pattern: string({description: 'only subjects that match'}),
   }
+  static override flags = tableFlags
 
   async run(): Promise<Record<string, number>> {
-    const {args} = await this.parse(StreamSubjects)
+    const {args, flags} = await this.parse(StreamSubjects)
     const pattern = args.pattern === undefined ? undefined : checkPattern(args.pattern)
     await using bus = await this.openBus()
     const found = [...(await bus.streams.subjects(args.stream, pattern))].sort(([a], [b]) => (a < b ? -1 : 1))
     if (!this.jsonEnabled()) {
       const rows = found.map(([subject, count]) => [formatCount(count), subject])
       if (rows.length === 0) this.say(`no messages${pattern === undefined ? '' : ` of ${pattern}`} in ${args.stream}`)
-      else this.print(await table([{head: 'messages', align: 'right'}, {head: 'subject'}], rows, await this.paint(1)))
+      else await this.printTable([{head: 'messages', align: 'right'}, {head: 'subject'}], rows, flags.all)
     }
     return Object.fromEntries(found)
   }

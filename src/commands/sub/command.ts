@@ -70,9 +70,9 @@ export default class Sub extends BusCommand {
     const showing = await planWatch(flags, {terminal: isTerminal(1), paint: await this.paint(1), onFailure: say})
     using recording = flags.record === undefined ? undefined : openRecordFile(flags.record)
     let notices = 0
-    const notify = ({text}: Notice) => {
+    const notify = (notice: Notice) => {
       notices++
-      say(text)
+      this.tellNotice(notice)
     }
     await using bus = await this.openBus({
       stream: true,

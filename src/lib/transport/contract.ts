@@ -35,6 +35,8 @@ export interface Transport extends AsyncDisposable {
   readonly features: Features
   /** The largest payload in bytes. */
   readonly maxPayload: number
+  /** How often its connection was lost while something was subscribed; absent on a bus that has no connection to lose. */
+  readonly gaps?: number
 
   /**
    * Queues a message, which has been sent when `flush` resolves; until then its bytes must not change. Throws `usage` for an

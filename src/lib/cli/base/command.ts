@@ -6,13 +6,15 @@ import type {ChalkInstance} from 'chalk'
 import {BusError, firstFailure, isFailure} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
 import {Timer} from '../../core/time/timer.ts'
-import type {OpenOptions, Transport} from '../../transport/contract.ts'
+import type {Notice, OpenOptions, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
 import {schemeOf} from '../../transport/schemes.ts'
 import {globalFlags} from '../flags/global.ts'
 import {Output} from '../io/output.ts'
 import {isTerminal, tell, wantsColour, writeAll} from '../io/terminal.ts'
 import {printableJson, printableLines, terminalText} from '../render/printable.ts'
+import type {Column} from '../render/table.ts'
+import {formatCount} from '../render/units.ts'
 import {type BusFlags, chooseBus, findBus, prepareBus} from '../target/bus.ts'
 import {errorJson, report} from './error-report.ts'
 import {stopOnSignal} from './signals.ts'
@@ -103,7 +105,7 @@ export abstract class BusCommand<Result = void> extends Command {
       name: this.#name,
       signal: stream ? this.#startSignal() : this.stop,
       timeoutMs: this.#timeoutMs,
-      notify: ({text}) => this.say(text),
+      notify: (notice) => this.tellNotice(notice),
       ...(other === undefined && this.#globals['read-only'] && {readOnly: true}),
       ...(!stream && {maxReconnects: 0}),
       lockTimeoutMs: this.#lockTimeoutMs,
@@ -120,6 +122,28 @@ export abstract class BusCommand<Result = void> extends Command {
   /** Writes a line to stderr, escaped; nothing with --quiet. */
   protected say(line: string, paint: (text: string) => string = (text) => text): void {
     if (!this.#globals.quiet) tell(`${paint(talk(line))}\n`)
+  }
+
+  /** Reports an event of the connection; missed messages are reported with --quiet too. */
+  protected tellNotice({kind, text}: Notice): void {
+    if (kind === 'gap' || kind === 'slowConsumer') tell(`${talk(text)}\n`)
+    else this.say(text)
+  }
+
+  /** Writes a table to stdout; on a terminal only the first rows, unless all are requested. */
+  protected async printTable(
+    columns: readonly Column[],
+    rows: readonly (readonly string[])[],
+    all: boolean = false,
+  ): Promise<void> {
+    const {readableRows, table} = await import('../render/table.ts')
+    const isShown = isTerminal(1)
+    const shown = all || !isShown ? rows : rows.slice(0, readableRows)
+    const width = isShown && !all ? process.stdout.columns : undefined
+    this.print(await table(columns, shown, {paint: await this.paint(1), width}))
+    if (shown.length === rows.length) return
+    const text = `${shown.length} of ${formatCount(rows.length)} rows; all of them: --all, --json, or into a pipe`
+    this.say(text, (await this.paint(2))?.dim)
   }
 
   /** Writes to stdout immediately; for short output. */

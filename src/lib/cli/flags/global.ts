@@ -42,7 +42,7 @@ export const globalFlags = {
   'read-only': toggle('only read the bus file', global),
   json: toggle('write results and errors as JSON', global),
   timeout: timeoutFlag(5000),
-  quiet: toggle('print only errors and security warnings to stderr', global),
+  quiet: toggle('print only errors, missed messages and security warnings to stderr', global),
   'no-color': toggle('disable colour', global),
   ...connectionFlags,
 }

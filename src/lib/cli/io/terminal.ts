@@ -15,6 +15,16 @@ export function isTerminal(fd: number): boolean {
   }
 }
 
+/** Whether output goes to a file or to /dev/null, so that it appears on no terminal. */
+export function hasFile(fd: number): boolean {
+  try {
+    const file = fstatSync(fd)
+    return file.isFile() || isNull(file)
+  } catch {
+    return true
+  }
+}
+
 function isNull({rdev}: Stats): boolean {
   return statSync('/dev/null', {throwIfNoEntry: false})?.rdev === rdev
 }
@@ -44,6 +54,13 @@ export function writeAll(fd: number, data: string | Uint8Array): boolean {
   return true
 }
 
+let clearLine: (() => void) | undefined
+
+/** Sets what is called before each write to stderr: a progress bar on stderr is cleared before other output. */
+export function beforeTell(clear: (() => void) | undefined): void {
+  clearLine = clear
+}
+
 /** Writes to stderr, with control characters escaped. Errors are ignored. */
 export function tell(text: string): void {
   tellAsIs(terminalText(text, wantsColour(2, false, process.env)))
@@ -59,6 +76,7 @@ export function programStderr(): (chunk: Uint8Array) => void {
 /** Writes to stderr, for example to move the cursor. Errors are ignored. */
 export function tellAsIs(text: string | Uint8Array): void {
   try {
+    clearLine?.()
     writeAll(2, text)
   } catch {
     // There is nowhere else to say it.

@@ -1,36 +1,58 @@
 /** A progress bar on stderr for work that takes a while. */
 import type {SingleBar} from 'cli-progress'
-import {isTerminal} from '../io/terminal.ts'
+import {beforeTell, hasFile, isTerminal} from '../io/terminal.ts'
 import {formatBytes, formatCount} from './units.ts'
 
 export interface Progress extends Disposable {
   update(done: number): void
 }
 
-/**
- * Appears after half a second, and only if stderr is a terminal. The unit `bytes` is shown in KiB and so on; `total` may be
- * unknown.
- */
-export function startProgress(unit: string, total: number | undefined): Progress {
-  if (!isTerminal(2)) return {update() {}, [Symbol.dispose]() {}}
+/** The work that a bar is for. */
+export interface Work {
+  /** The unit `bytes` is shown in KiB and so on. */
+  readonly unit: string
+  /** Absent if it is unknown. */
+  readonly total?: number | undefined
+  /** The command writes to stdout at the same time, which may reach the same terminal, also through a pipe. */
+  readonly shows?: boolean | undefined
+}
+
+/** Appears after half a second, and only if stderr is a terminal and no other output would mix with it. */
+export function startProgress({unit, total, shows = false}: Work): Progress {
+  if (!isTerminal(2) || process.env['TERM'] === 'dumb' || (shows && !hasFile(1)))
+    return {update() {}, [Symbol.dispose]() {}}
   let done = 0
   let ended = false
-  let bar: {update(done: number): void; stop(): void} | undefined
+  let isDrawn = false
+  let bar: SingleBar | undefined
+  const draw = () => {
+    bar?.start(total ?? 0, done)
+    isDrawn = bar !== undefined
+  }
+  /** Removes the bar; the next update draws it again, below. */
+  const clear = () => {
+    if (isDrawn) bar?.stop()
+    isDrawn = false
+  }
   const timer = setTimeout(async () => {
     const made = await makeBar(unit, total)
     if (ended) return
-    made.start(total ?? 0, done)
     bar = made
+    beforeTell(clear)
+    draw()
   }, delayMs)
   return {
     update(now) {
       done = now
-      bar?.update(now)
+      if (isDrawn) bar?.update(now)
+      else draw()
     },
     [Symbol.dispose]() {
       ended = true
       clearTimeout(timer)
-      bar?.stop()
+      clear()
+      bar = undefined
+      beforeTell(undefined)
     },
   }
 }

@@ -8,16 +8,30 @@ export interface Column {
   readonly align?: 'left' | 'right'
 }
 
+/** Colours, and the width of the terminal that the table has to fit. */
+export interface TableLook {
+  readonly paint?: ChalkInstance | undefined
+  readonly width?: number | undefined
+}
+
+/** Rows shown on a terminal by default. */
+export const readableRows = 200
+/** cli-table3 takes about a millisecond per row, and more in large tables. */
+const mostDrawnRows = readableRows
+/** Columns are not cut below this width. */
+const leastWidth = 12
+const between = '  '
+
 /** Rows below column headings. Ends with a newline. */
 export async function table(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
-  paint?: ChalkInstance | undefined,
+  {paint, width}: TableLook = {},
 ): Promise<string> {
-  const [heads = '', ...lines] = await aligned(
-    [columns.map(({head}) => head), ...rows],
-    columns.map(({align = 'left'}) => align),
-  )
+  const cells = [columns.map(({head}) => head), ...rows.map((row) => row.map(printable))]
+  const aligns = columns.map(({align = 'left'}) => align)
+  const draw = rows.length > mostDrawnRows ? padded : drawn
+  const [heads = '', ...lines] = await draw(cells, aligns, width)
   return [paint?.dim(heads) ?? heads, ...lines, ''].join('\n')
 }
 
@@ -35,21 +49,74 @@ export async function factSheet(
   return lines.join('')
 }
 
-async function aligned(
+type Draw = (
   rows: readonly (readonly string[])[],
-  colAligns: readonly ('left' | 'right')[],
-): Promise<string[]> {
+  aligns: readonly ('left' | 'right')[],
+  width: number | undefined,
+) => string[] | Promise<string[]>
+
+const drawn: Draw = async (rows, aligns, width) => {
   const {default: Table} = await import('cli-table3')
-  const drawn = new Table({
-    chars: {...noLines, middle: '  '},
+  const widths = widthsOf(rows)
+  const table = new Table({
+    chars: {...noLines, middle: between},
     style: {head: [], border: [], 'padding-left': 0, 'padding-right': 0},
-    colAligns: [...colAligns],
+    colAligns: [...aligns],
+    ...(width !== undefined && {colWidths: fitted(widths, aligns, width)}),
   })
-  drawn.push(...rows.map((row) => row.map(printable)))
-  return drawn
+  table.push(...rows.map((row) => [...row]))
+  return table
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
+}
+
+const padded: Draw = (rows, aligns) => {
+  const widths = widthsOf(rows)
+  return rows.map((row) => {
+    const cells = row.map((cell, i) => {
+      const space = ' '.repeat((widths[i] ?? 0) - displayWidth(cell))
+      return aligns[i] === 'right' ? space + cell : cell + space
+    })
+    return cells.join(between).trimEnd()
+  })
+}
+
+function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  const widths: number[] = []
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, displayWidth(cell))
+  }
+  return widths
+}
+
+/** Cuts the widest text columns until the table fits, as far as possible. */
+function fitted(widths: readonly number[], aligns: readonly ('left' | 'right')[], width: number): number[] {
+  const fit = [...widths]
+  let over = fit.reduce((sum, each) => sum + each, between.length * (fit.length - 1)) - width
+  while (over > 0) {
+    const wide = fit.reduce(
+      (best, each, i) => (aligns[i] === 'left' && each > (fit[best] ?? 0) ? i : best),
+      aligns.indexOf('left'),
+    )
+    const most = fit[wide] ?? 0
+    if (wide < 0 || most <= leastWidth) return fit
+    fit[wide] = most - 1
+    over--
+  }
+  return fit
+}
+
+const graphemes = new Intl.Segmenter()
+const isWide =
+  /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|^\p{Emoji_Presentation}/u
+
+/** The width of a text on a terminal. */
+function displayWidth(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length
+  let width = 0
+  for (const {segment} of graphemes.segment(text)) width += isWide.test(segment) ? 2 : 1
+  return width
 }
 
 const noLines = Object.fromEntries(

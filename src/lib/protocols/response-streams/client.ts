@@ -11,7 +11,7 @@ import {Timer} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {interruptedError} from '../../transport/shared/requests.ts'
 import {type Dialect, encodeOpenRequest, heartbeatSubject} from './dialects.ts'
-import {decodeFrame} from './frames.ts'
+import {decodeFrame, numberHeader} from './frames.ts'
 import {decodeHeartbeat, encodeHeartbeatReply, type TokensBySubject} from './heartbeats.ts'
 import {type BufferOptions, ResponseStream} from './response-stream.ts'
 import {newInbox, newToken} from './tokens.ts'
@@ -109,7 +109,7 @@ export class StreamClient implements AsyncDisposable {
       this.#alarms.delete(stream)
       signal?.removeEventListener('abort', abort)
     }
-    const stream = new ResponseStream({subject, token, ...options, onEnd})
+    const stream = new ResponseStream({subject, token, gapsBefore: this.#bus.gaps, ...options, onEnd})
     this.#streams.set(token, stream)
     signal?.addEventListener('abort', abort)
     return stream
@@ -147,9 +147,11 @@ export class StreamClient implements AsyncDisposable {
       stream.fail(noRespondersError(this.#bus.url, stream.subject))
       return undefined
     }
+    const number = message.headers.length === 0 ? 0 : Number(message.header(numberHeader) ?? 0)
+    if (number > 0 && !stream.follows(number)) return undefined
     const frame = decodeFrame(message.payload)
     if (this.#alarms.size > 0) this.#alarms.get(stream)?.refresh()
-    if (frame.kind === 'close') stream.end(frame.close)
+    if (frame.kind === 'close') stream.end(frame.close, this.#bus.gaps)
     else if (frame.kind === 'unknown') {
       this.#options.warn?.(
         `ignored a frame of unknown type ${frame.type} on the response stream of "${stream.subject}"`,

@@ -12,6 +12,11 @@ export type Frame =
   /** An unknown type, which is ignored. */
   | {readonly kind: 'unknown'; readonly type: number}
 
+/** Header with the number of a frame in its response stream, from 1; the close frame has the next number. */
+export const numberHeader = 'Bus-Frame'
+/** The most bytes that the header takes of the maximum payload. */
+export const numberBytes = 64
+
 const dataType = 1
 const closeType = 2
 /** The text around the base64 of a data frame. */

@@ -18,6 +18,8 @@ export interface BufferOptions {
 export interface ResponseStreamDeps extends BufferOptions {
   readonly subject: string
   readonly token: string
+  /** `gaps` of the bus when the response stream was opened. */
+  readonly gapsBefore: number | undefined
   /** Called once, when no more frames are wanted. */
   readonly onEnd: () => void
 }
@@ -37,17 +39,22 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   readonly #mailbox: Mailbox
   readonly #buffer: number
   readonly #fails: boolean
+  readonly #gapsBefore: number | undefined
   readonly #onEnd: () => void
   #heldBytes = 0
+  #isNumbered = false
   #isOver = false
   /** The close frame, once it has arrived; earlier frames may still be unread. */
   closed: Close | undefined
   /** The number of data frames received. */
   frames = 0
+  /** False if frames are missing or may be missing. */
+  isComplete = true
 
-  constructor({subject, token, buffer = defaultBuffer, whenFull = 'hold', onEnd}: ResponseStreamDeps) {
+  constructor({subject, token, gapsBefore, buffer = defaultBuffer, whenFull = 'hold', onEnd}: ResponseStreamDeps) {
     this.subject = subject
     this.token = token
+    this.#gapsBefore = gapsBefore
     this.#buffer = buffer
     this.#fails = whenFull === 'overrun'
     this.#onEnd = onEnd
@@ -82,6 +89,15 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
     void this.#mailbox.drain()
   }
 
+  /** Checks the number of the next frame; if frames are missing, ends the response stream. A lower number comes from another producer. */
+  follows(number: number): boolean {
+    this.#isNumbered = true
+    const missing = number - this.frames - 1
+    if (missing > 0)
+      this.#failIncomplete(`is incomplete: ${missing} of the first ${number - 1} frames did not arrive`, missing)
+    return missing <= 0
+  }
+
   /** Adds a data frame. */
   push(data: Uint8Array, time: number): void {
     if (this.#isOver) return
@@ -90,12 +106,13 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
     this.#mailbox.push(new Message(this.subject, data, undefined, undefined, undefined, time))
   }
 
-  /** Adds the close frame. */
-  end(close: Close): void {
+  /** Adds the close frame. Without numbers, frames may have been lost with the connection. */
+  end(close: Close, gaps?: number): void {
     if (this.#isOver) return
     this.closed = close
-    if (close.code === closeCodes.normal) this.leave()
-    else this.fail(closeError(close, this.subject, this.token))
+    if (close.code !== closeCodes.normal) this.fail(closeError(close, this.subject, this.token))
+    else if (this.#isNumbered || gaps === this.#gapsBefore) this.leave()
+    else this.#failIncomplete('may be incomplete: the connection was lost while it was open')
   }
 
   /** Ends it with a failure, which the reader gets after the frames that arrived before. */
@@ -119,6 +136,12 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close()
+  }
+
+  #failIncomplete(what: string, missing?: number): void {
+    if (!this.#isOver) this.isComplete = false
+    const sentence = `the response stream of "${this.subject}" ${what}`
+    this.fail(new BusError('timeout', sentence, {data: {stream: this.token, missing}}))
   }
 
   #over(): void {

@@ -1,10 +1,14 @@
-/** Unique names: 22 characters for a connection, 8 for a response stream on it, as the protocol requires. */
+/**
+ * Unique names: 22 characters for a connection, 8 for a response stream on it, as the protocol requires. The last two
+ * characters of a busline token are computed from the others, so that a server recognises clients that accept numbered frames
+ * without a change to the request. About one in 3,800 tokens of other clients matches by chance; they ignore the header.
+ */
 import {randomBytes} from 'node:crypto'
 import {streamInboxPrefix} from '../../transport/shared/outgoing.ts'
 
 const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const inboxLetters = 22
-const tokenLetters = 8
+const randomTokenLetters = 6
 /** Bytes from here on would make the first letters more likely. */
 const fair = 256 - (256 % letters.length)
 
@@ -14,7 +18,21 @@ export function newInbox(): string {
 }
 
 export function newToken(): string {
-  return randomLetters(tokenLetters)
+  const text = randomLetters(randomTokenLetters)
+  return text + ending(text)
+}
+
+/** Whether frames to this reply subject may carry their number in a header. */
+export function takesNumbers(reply: string): boolean {
+  const token = reply.slice(reply.lastIndexOf('.') + 1)
+  const text = token.slice(0, randomTokenLetters)
+  return reply.startsWith(streamInboxPrefix) && token === text + ending(text)
+}
+
+function ending(text: string): string {
+  let sum = 0
+  for (const letter of text) sum = sum * 31 + letter.charCodeAt(0)
+  return `${letters[sum % 62]}${letters[sum % 61]}`
 }
 
 function randomLetters(count: number): string {

@@ -1,13 +1,16 @@
 import {BusError} from '../../core/errors.ts'
-import {sizeOf} from '../../core/message.ts'
+import {type Headers, sizeOf} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
-import {dataFrameSize, encodeClose, encodeData, mostData} from './frames.ts'
+import {dataFrameSize, encodeClose, encodeData, mostData, numberBytes, numberHeader} from './frames.ts'
+import {takesNumbers} from './tokens.ts'
 
 /** The producer's end of a response stream: frames to one reply subject, in order. */
 export class StreamWriter {
   readonly #bus: Transport
   readonly #subject: string
+  readonly #takesNumbers: boolean
+  #numberDue = 0
   #closed: Close | undefined
   /** Data frames written. */
   frames = 0
@@ -17,6 +20,7 @@ export class StreamWriter {
   constructor(bus: Transport, subject: string) {
     this.#bus = bus
     this.#subject = subject
+    this.#takesNumbers = bus.features.headers && takesNumbers(subject)
   }
 
   /** The reason why it ended, once it is closed. */
@@ -44,7 +48,7 @@ export class StreamWriter {
     const bytes = sizeOf(data)
     const size = dataFrameSize(bytes)
     if (size > this.#bus.maxPayload) throw this.#tooLarge(bytes, size)
-    this.#bus.publish({subject: this.#subject, data: encodeData(data)})
+    this.#publish(encodeData(data), size)
     this.frames++
     this.bytes += bytes
     return size
@@ -65,7 +69,20 @@ export class StreamWriter {
     if (this.#closed !== undefined) return
     const longest = Math.min(longestText, Math.floor(this.#bus.maxPayload / mostEscaped))
     this.#closed = {code, text: texts.join(': ').slice(0, longest)}
-    this.#bus.publish({subject: this.#subject, data: encodeClose(this.#closed)})
+    const frame = encodeClose(this.#closed)
+    this.#publish(frame, Buffer.byteLength(frame))
+  }
+
+  /** A number in every frame would cost half as much as the frame. A frame that has no room for a number is sent without. */
+  #publish(frame: string, size: number): void {
+    const now = performance.now()
+    const isNumbered =
+      this.#takesNumbers &&
+      (now >= this.#numberDue || this.#closed !== undefined) &&
+      size + numberBytes <= this.#bus.maxPayload
+    if (isNumbered) this.#numberDue = now + numberEveryMs
+    const headers: Headers | undefined = isNumbered ? [[numberHeader, String(this.frames + 1)]] : undefined
+    this.#bus.publish({subject: this.#subject, data: frame, headers})
   }
 
   #tooLarge(bytes: number, size: number): BusError {
@@ -74,6 +91,9 @@ export class StreamWriter {
     return new BusError('usage', sentence, {data: {size: bytes, frame: size, limit: maxPayload}})
   }
 }
+
+/** The shortest time between two numbers. The first frame after a pause has one. */
+const numberEveryMs = 20
 
 /** A close is explained by a sentence; a character of it may take six bytes, as in `\u001f`. */
 const longestText = 16 * 1024

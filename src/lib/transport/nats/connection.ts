@@ -25,6 +25,8 @@ export interface NatsConnectionOptions {
 export class NatsConnection {
   readonly #options: NatsConnectionOptions
   #lostAt: number | undefined
+  /** How often it was lost while something was subscribed. */
+  gaps = 0
   #back: PromiseWithResolvers<void> | undefined
   #failure: BusError | undefined
   #lameDuck: string | undefined
@@ -109,9 +111,10 @@ export class NatsConnection {
   }
 
   #onLost(): void {
-    const {protocol, url, options, onLost} = this.#options
+    const {protocol, url, options, onLost, isListening} = this.#options
     this.#lostAt = performance.now()
     this.#back = Promise.withResolvers()
+    if (isListening()) this.gaps++
     onLost()
     if (options.maxReconnects === 0 || this.#isClosing) return
     const cause = this.#lastError ?? protocol.transport.closeError

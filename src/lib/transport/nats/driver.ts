@@ -121,6 +121,10 @@ class NatsBus implements Transport {
     this.streams = natsStreams(this.#session(options))
   }
 
+  get gaps(): number {
+    return this.connection.gaps
+  }
+
   get maxPayload(): number {
     return (this.#protocol.info ?? this.#info).max_payload
   }

@@ -29,14 +29,15 @@ export interface LogPage {
   readonly isFull: boolean
   /** The part of the range that retention has already pruned. */
   readonly gap?: Gap | undefined
+  readonly passingGap?: Gap | undefined
 }
 
 export interface PageOptions {
   readonly all: boolean
   readonly passing: boolean
   readonly rows?: number
-  /** Also look for removed messages. */
-  readonly gaps?: boolean
+  /** Also look for removed messages, if the page begins after this position. */
+  readonly gapsAfter?: Cursor
 }
 
 /** Sequences from `first` to `last`, of which `messages` (possibly 0) are missing. */
@@ -82,6 +83,7 @@ export class Log {
         .raw(),
       end: db.prepare('SELECT ifnull((SELECT max(seq) FROM msg), 0), ifnull((SELECT max(seq) FROM eph), 0)').raw(),
       pruned: db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck(),
+      passed: db.prepare("SELECT v FROM meta WHERE k = 'passed'").pluck(),
       left: db.prepare('SELECT count(*) FROM msg WHERE seq > +? AND seq <= +?').pluck(),
       unwanted: db.prepare('INSERT OR IGNORE INTO temp.unwanted VALUES (?)'),
     }
@@ -116,12 +118,14 @@ export class Log {
    */
   page(from: Cursor, to: Cursor, what: PageOptions): LogPage {
     return this.#lock.read(() => {
-      const gap = what.gaps === true ? this.#gap(from.seq, to.seq) : undefined
+      const {seq = Infinity, passing: passed = Infinity} = what.gapsAfter ?? {}
+      const gap = from.seq >= seq ? this.gap(from.seq, to.seq) : undefined
+      const passingGap = what.passing && from.passing >= passed ? this.#passingGap(from.passing, to.passing) : undefined
       const stored = (what.all ? this.#all : this.#maybeWanted).read(from.seq + 1, to.seq, what.rows ?? pageRows)
       const rows = {...stored, all: what.all}
       if (!what.passing) return {...this.#storedPage(rows, from, to), gap}
       const passing = fill(this.#statements.passing, from.passing, to.passing)
-      return {...this.#mergedPage(rows, passing, from, to), gap}
+      return {...this.#mergedPage(rows, passing, from, to), gap, passingGap}
     })
   }
 
@@ -130,10 +134,16 @@ export class Log {
     return this.#lock.readStatement(() => this.#statements.inbox.all(from, client) as Row<string>[])
   }
 
-  #gap(from: number, to: number): Gap | undefined {
+  /** Within a transaction: the messages removed between the last sequence that was read and `to`. */
+  gap(from: number, to: number): Gap | undefined {
     const last = Math.min(this.#statements.pruned.get() as number, to)
     if (from >= last) return undefined
     return {first: from + 1, last, messages: last - from - (this.#statements.left.get(from, last) as number)}
+  }
+
+  #passingGap(from: number, to: number): Gap | undefined {
+    const last = Math.min((this.#statements.passed.get() as number | undefined) ?? 0, to)
+    return from >= last ? undefined : {first: from + 1, last, messages: last - from}
   }
 
   #storedPage({rows, isFull, all}: StoredRows, from: Cursor, to: Cursor): LogPage {

@@ -8,7 +8,7 @@ import type {Message} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
 import type {Clients} from './clients.ts'
 import {busy, type Db, type Lock} from './db.ts'
-import {type Cursor, everything, type Log, type LogEntry, type LogPage} from './log.ts'
+import {type Cursor, everything, type Gap, type Log, type LogEntry, type LogPage} from './log.ts'
 
 /** Pages per claim, so that the lock is held briefly. */
 const mostPages = 16
@@ -19,6 +19,8 @@ export interface QueueDeps {
   readonly lock: Lock
   readonly log: Log
   readonly clients: Clients
+  /** Messages were removed before the group has read them. */
+  readonly missed: (gap: Gap) => void
 }
 
 interface Place {
@@ -37,6 +39,8 @@ export class QueueMember {
   readonly #name: string
   readonly #places: Place[]
   readonly #statements
+  /** Gaps up to this sequence have been reported. */
+  #reported = 0
   /** The end of its messages, once it drains. */
   end: Cursor = everything
 
@@ -80,6 +84,7 @@ export class QueueMember {
   /** Checks without the lock, so that an idle group never writes. */
   #hasMore(place: Place): boolean {
     return this.#deps.lock.read(() => {
+      this.#lookForGap(this.#from(place))
       for (;;) {
         const page = this.#page(this.#from(place), leastRows)
         if (page.entries.some((entry) => matches(place.pattern, entry.message.subject))) return true
@@ -87,6 +92,13 @@ export class QueueMember {
         if (!page.isFull) return false
       }
     })
+  }
+
+  #lookForGap(from: number): void {
+    const gap = from < this.#reported ? undefined : this.#deps.log.gap(from, this.end.seq)
+    if (gap === undefined) return
+    this.#reported = gap.last
+    if (gap.messages > 0) this.#deps.missed(gap)
   }
 
   #take(places: readonly Place[], max: number): {messages: Message[]; moved: [Place, next: number][]} {

@@ -5,6 +5,7 @@
  */
 import {SubjectTrie} from '../../core/subject.ts'
 import type {Mailbox} from '../shared/mailbox.ts'
+import {streamInboxPrefix} from '../shared/outgoing.ts'
 import {type Cursor, everything, type Gap, type Log, type LogEntry, type LogPage} from './log.ts'
 import {seesPassing} from './rows.ts'
 import {mostKnownSubjects} from './subject-names.ts'
@@ -50,12 +51,17 @@ export class Subscriber {
   }
 }
 
+/** Excludes response streams: their numbered frames tell more exactly what is missing. */
+function seesAnyInbox({patterns}: Subscriber): boolean {
+  return patterns.some((pattern) => !pattern.startsWith(streamInboxPrefix) && seesPassing(pattern))
+}
+
 /** Receives failures and gaps of reading. */
 export interface ReadListener {
   /** The log can no longer be read. */
   unreadable(error: unknown): void
-  /** Messages were removed before a subscription has read them. */
-  missed(gap: Gap): void
+  /** Messages were removed before a subscription has read them; `passing` are those of inboxes. */
+  missed(gap: Gap, passing: boolean): void
 }
 
 export class Reader {
@@ -66,8 +72,8 @@ export class Reader {
   #head: Cursor = everything
   #isScheduled = false
   readonly #listener: ReadListener
-  /** Gaps up to this sequence have been reported. */
-  #reported = 0
+  /** Gaps up to this position have been reported. */
+  #reported: Cursor = {seq: 0, passing: 0}
 
   constructor(log: Log, listener: ReadListener) {
     this.#log = log
@@ -113,9 +119,9 @@ export class Reader {
       const page = this.#log.page(subscriber.cursor, subscriber.end, {
         all: subscriber.all,
         passing: subscriber.passing,
-        gaps: subscriber.cursor.seq >= this.#reported,
+        gapsAfter: this.#reported,
       })
-      if (page.gap !== undefined) this.#report(page.gap)
+      this.#report(page, seesAnyInbox(subscriber))
       for (const entry of page.entries) {
         if (this.#takersOf(entry).includes(subscriber)) subscriber.mailbox.hold(entry.message)
       }
@@ -138,8 +144,8 @@ export class Reader {
     if (live.length === 0) return false
     const all = live.some((subscriber) => subscriber.all)
     const passing = live.some((subscriber) => subscriber.passing)
-    const page = this.#log.page(this.#head, everything, {all, passing, gaps: this.#head.seq >= this.#reported})
-    if (page.gap !== undefined) this.#report(page.gap)
+    const page = this.#log.page(this.#head, everything, {all, passing, gapsAfter: this.#reported})
+    this.#report(page, live.some(seesAnyInbox))
     this.#deliver(page)
     this.#head = page.cursor
     if (page.isFull) this.#schedule()
@@ -158,9 +164,14 @@ export class Reader {
     for (const subscriber of touched) subscriber.mailbox.wake()
   }
 
-  #report(gap: Gap): void {
-    this.#reported = gap.last
-    if (gap.messages > 0) this.#listener.missed(gap)
+  #report({gap, passingGap}: LogPage, seesAnyInbox: boolean): void {
+    if (gap !== undefined) {
+      this.#reported = {...this.#reported, seq: gap.last}
+      if (gap.messages > 0) this.#listener.missed(gap, false)
+    }
+    if (passingGap === undefined || !seesAnyInbox) return
+    this.#reported = {...this.#reported, passing: passingGap.last}
+    this.#listener.missed(passingGap, true)
   }
 
   #takersOf(entry: LogEntry): Subscriber[] {

@@ -65,9 +65,9 @@ export class FileReceiver {
     this.failRequests(failure)
   }
 
-  missed({first, last, messages}: Gap): void {
-    const text = `${messages} messages between #${first} and #${last} were removed before they were read`
-    this.#connection.notify({kind: 'gap', text})
+  missed({first, last, messages}: Gap, passing: boolean): void {
+    const which = passing ? 'messages to inboxes' : `messages between #${first} and #${last}`
+    this.#connection.notify({kind: 'gap', text: `${messages} ${which} were removed before they were read`})
   }
 
   failRequests(failure: unknown): void {
@@ -150,7 +150,11 @@ export class FileReceiver {
   async #join(patterns: readonly string[], queue: string, options: SubscribeOptions): Promise<Subscription> {
     const {log} = this
     const {file, clients} = this.#connection
-    const member = new QueueMember({db: file.db, lock: file.lock, clients, log}, queue, patterns)
+    const member = new QueueMember(
+      {db: file.db, lock: file.lock, clients, log, missed: (gap) => this.missed(gap, false)},
+      queue,
+      patterns,
+    )
     const interest = {patterns, queue}
     log.want(patterns)
     await this.#announce(interest, (end) => member.join(end))

@@ -82,13 +82,17 @@ function prunePassing(db: Db, now: number): boolean {
   const before = (now - inboxRetentionMs) * 1000
   const oldest = db.prepare('SELECT ts FROM eph ORDER BY seq LIMIT 1').pluck().get()
   if (typeof oldest !== 'number' || oldest >= before) return true
-  const removed = db
+  const [last, rows] = db
     .prepare(
-      `DELETE FROM eph WHERE seq IN (SELECT seq FROM eph ORDER BY seq LIMIT ${chunk})
-       AND ts < ? AND seq < (SELECT max(seq) FROM eph)`,
+      `SELECT max(seq), count(*) FROM (SELECT seq, ts FROM eph ORDER BY seq LIMIT ${chunk})
+       WHERE ts < ? AND seq < (SELECT max(seq) FROM eph)`,
     )
-    .run(before)
-  return removed.changes < chunk
+    .raw()
+    .get(before) as [number | null, number]
+  if (last === null) return true
+  db.prepare('DELETE FROM eph WHERE seq <= ?').run(last)
+  db.prepare("INSERT OR REPLACE INTO meta VALUES ('passed', ?)").run(last)
+  return rows < chunk
 }
 
 function pruneIds(db: Db, now: number): boolean {

@@ -12,6 +12,24 @@ test('a table is aligned, also with wide characters, and has no trailing spaces'
   expect(await table(columns, rows)).toBe('stream  messages  subjects\nORDERS     1,234  orders.>\n日本           1\n')
 })
 
+test('a table of a hundred thousand rows costs in proportion to its rows, and looks the same', async () => {
+  const rows = Array.from({length: 100_000}, (_, n) => [n % 2 === 0 ? 'ORDERS' : '日本', String(n), 'orders.>'])
+  const started = process.cpuUsage()
+  const lines = (await table(columns, rows)).split('\n')
+  const {user, system} = process.cpuUsage(started)
+  expect((user + system) / 1e6).toBeLessThan(10)
+  expect(lines).toHaveLength(100_002)
+  const few = (await table(columns, [...rows.slice(0, 100), ...rows.slice(-2)])).split('\n')
+  expect(lines.slice(0, 101)).toEqual(few.slice(0, 101))
+})
+
+test('a table that is wider than the terminal has its widest columns cut', async () => {
+  const rows = [['ORDERS', '1,234', 'orders.created orders.paid orders.shipped']]
+  const text = await table(columns, rows, {width: 40})
+  expect(text).toBe('stream  messages  subjects\nORDERS     1,234  orders.created orders…\n')
+  expect(await table(columns, rows, {width: 200})).toBe(await table(columns, rows))
+})
+
 test('untrusted names in a table cannot change the screen', async () => {
   expect(await table([{head: 'name'}], [['a\x1b[2J']])).toBe('name\na\\x1b[2J\n')
   expect(await factSheet({description: 'a\nb'})).toBe('description  a\\nb\n')
@@ -19,7 +37,7 @@ test('untrusted names in a table cannot change the screen', async () => {
 
 test('headings and names are dim on a terminal', async () => {
   const paint = new Chalk({level: 1})
-  expect(await table([{head: 'name'}], [['a']], paint)).toBe(`${paint.dim('name')}\na\n`)
+  expect(await table([{head: 'name'}], [['a']], {paint})).toBe(`${paint.dim('name')}\na\n`)
   expect(await factSheet({a: '1'}, paint)).toBe(`${paint.dim('a')}  1\n`)
 })
 

@@ -121,6 +121,59 @@ describe.each(busNames)('on %s, a response stream', (name) => {
     await expect(textsOf(stream)).rejects.toMatchObject({kind: 'noResponders'})
   })
 
+  test('fails with what is missing when frames did not come, before the end and at it', async () => {
+    await using client = new StreamClient(near)
+    for (const isLast of [false, true]) {
+      const stream = await client.open('logs')
+      const {writer} = await accept()
+      writer.write('one')
+      writer.frames += 2
+      if (!isLast) {
+        await new Promise((resolve) => setTimeout(resolve, 30))
+        writer.write('four')
+      }
+      writer.close()
+      const texts: string[] = []
+      const reading = (async () => {
+        for await (const message of stream) texts.push(message.text)
+      })()
+      await expect(reading).rejects.toMatchObject({
+        kind: 'timeout',
+        message: 'the response stream of "logs" is incomplete: 2 of the first 3 frames did not arrive',
+        data: {missing: 2},
+      })
+      expect(texts).toEqual(['one'])
+    }
+  })
+
+  test('has all of its frames though two producers write it', async () => {
+    await using client = new StreamClient(near)
+    const stream = await client.open('logs')
+    const {writer, request} = await accept()
+    const other = new StreamWriter(far, request.reply ?? '')
+    for (const each of [writer, other]) for (const text of ['one', 'two']) each.write(text)
+    writer.close()
+    expect(await textsOf(stream)).toEqual(['one', 'two', 'one', 'two'])
+  })
+
+  test('has numbered frames for a client of busline only: others get them as the first implementation writes them', async () => {
+    await using client = new StreamClient(near)
+    const frames = await near.subscribe('_SINBOX.>')
+    await client.open('logs')
+    const {writer} = await accept()
+    const stranger = new StreamWriter(far, '_SINBOX.GwLlKanYanG8WcN0tZOOhh.KK7F9jas')
+    for (const each of [writer, stranger]) {
+      each.write('one')
+      each.close()
+    }
+    await far.flush()
+    const seen: Message[] = []
+    while (seen.length < 4) seen.push(...(await frames.take(4)))
+    const headers = seen.map((message) => message.header('Bus-Frame'))
+    expect(headers).toEqual(['1', '2', undefined, undefined])
+    expect(seen[0]?.text).toBe(seen[2]?.text)
+  })
+
   test('ends when its signal aborts, and the others continue', async () => {
     await using client = new StreamClient(near)
     const stop = new AbortController()
