@@ -1,5 +1,4 @@
 /** `check init`: drafts a check file from what is on a bus, runs it there and keeps what passes. */
-import {mkdirSync} from 'node:fs'
 import {dirname} from 'node:path'
 import {type Draft, draftOf, draftText, type Findings} from '../../lib/checks/draft.ts'
 import type {CheckResult} from '../../lib/checks/events.ts'
@@ -9,7 +8,7 @@ import {fileError} from '../../lib/cli/io/input.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
-import {replaceFile} from '../../lib/core/trusted-file.ts'
+import {makeFolder, replaceFile} from '../../lib/core/trusted-file.ts'
 import {interruptedError} from '../../lib/transport/shared/requests.ts'
 import {type CheckConsole, runChecks} from './plan.ts'
 
@@ -82,7 +81,7 @@ export async function tryDraft(
 
 export function writeDraft(path: string, text: string): void {
   try {
-    mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+    makeFolder(dirname(path))
     replaceFile(path, text)
   } catch (error) {
     throw fileError(error, 'write', path)

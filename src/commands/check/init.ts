@@ -7,6 +7,7 @@ import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {askForInit, tryDraft, writeDraft} from './init-plan.ts'
 import type {CheckConsole} from './plan.ts'
 
@@ -74,6 +75,6 @@ export default class CheckInit extends BusCommand<InitResult> {
 
 /** The flags that name the same bus; a login is not repeated. */
 function sameBus({bus, context}: BusFlags): string {
-  if (bus !== undefined && !bus.includes('@')) return ` -b ${bus}`
-  return context === undefined ? '' : ` --context ${context}`
+  if (bus !== undefined && !bus.includes('@')) return ` -b ${shellWord(bus)}`
+  return context === undefined ? '' : ` --context ${shellWord(context)}`
 }

@@ -4,6 +4,7 @@ import {confirm} from '../../lib/cli/base/confirm.ts'
 import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 
 /** What `--json` prints. */
 interface ContextAddResult {
@@ -56,7 +57,7 @@ export default class ContextAdd extends BusCommand<ContextAddResult> {
     this.say(`saved ${name} in ${path}`)
     if (isHidden(name, process.env))
       this.say(`the context ${name} of the NATS CLI is now hidden: --context ${name} means this one`)
-    this.say(flags.use ? `now using context ${name}` : `try: bus context check ${name}`)
+    this.say(flags.use ? `now using context ${name}` : `try: bus context check ${shellWord(name)}`)
     return {name, path, url: withoutSecrets(url), used: flags.use}
   }
 }

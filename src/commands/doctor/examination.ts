@@ -1,4 +1,5 @@
 /** `bus doctor`: examines the installation and then a bus, and reports each finding as it is made. */
+
 import {chmodSync, existsSync, statSync} from 'node:fs'
 import {dirname} from 'node:path'
 import {spread} from '../../lib/cli/render/summary.ts'
@@ -8,6 +9,7 @@ import {type ContextEntry, contextFolder, listEntries, readEntry} from '../../li
 import {configFolder} from '../../lib/cli/target/urls.ts'
 import {BusError, isFailure} from '../../lib/core/errors.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import type {Facts, Transport} from '../../lib/transport/contract.ts'
 import type {Examination} from '../../lib/transport/examination.ts'
 import {fileIn, isServer} from '../../lib/transport/schemes.ts'
@@ -133,7 +135,7 @@ function contextFindings(entry: ContextEntry): Finding[] {
     readEntry(entry)
     return []
   } catch (error) {
-    const hints = entry.from === 'busline' ? [`bus context rm ${entry.name}`] : []
+    const hints = entry.from === 'busline' ? [`bus context rm ${shellWord(entry.name)}`] : []
     return [warning('contexts', (error as Error).message, ...hints)]
   }
 }

@@ -12,6 +12,7 @@ import {unescapeText} from '../../lib/cli/render/template.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {checkHeader, type Headers, headerOf, type Outgoing} from '../../lib/core/message.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
 import {splitLines} from '../../lib/messaging/pubsub/lines.ts'
 import type {Done} from '../../lib/messaging/pubsub/publish.ts'
@@ -103,7 +104,7 @@ function checkFlags(flags: PubFlags): void {
   const {subject, body, records, lines, template, reply} = flags
   if (records !== undefined && subject !== undefined) {
     throw new BusError('usage', 'records have their own subjects: SUBJECT and --records cannot be used together', {
-      try: [`bus pub --records ${records}`],
+      try: [`bus pub --records ${shellWord(records)}`],
     })
   }
   if (lines && body !== undefined && body !== '-') {

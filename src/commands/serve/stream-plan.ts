@@ -13,6 +13,7 @@ import type {ViewTarget} from '../../lib/cli/render/view.ts'
 import {messageEnvironment} from '../../lib/core/environment.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {type Ending, failureOf, start} from '../../lib/core/process/exec.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {steadyPace} from '../../lib/core/time/pace.ts'
 import {sleep} from '../../lib/core/time/timer.ts'
 import {splitLines, type TextLine} from '../../lib/messaging/pubsub/lines.ts'
@@ -82,7 +83,7 @@ function checkFlags(flags: StreamFlags): void {
   if (body === undefined && file === undefined && !flags.exec) {
     throw new BusError('usage', `no frames are given for "${subject}"`, {
       try: [
-        `bus serve ${subject} --stream --exec -- tail -f app.log`,
+        `bus serve ${shellWord(subject)} --stream --exec -- tail -f app.log`,
         '--file app.log',
         "'tick {n}' --template --every 1s",
       ],

@@ -1,6 +1,8 @@
 /** Runs the steps of the tour with the real binary in several processes, and checks their output. */
 import {type ChildProcess, spawn} from 'node:child_process'
 import {BusError, exitCodes, type FailureKind} from '../../lib/core/errors.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
+import {interruptedError} from '../../lib/transport/shared/requests.ts'
 import {steps, type TourStep} from './steps.ts'
 
 export interface TourOptions {
@@ -56,6 +58,7 @@ export async function play(options: TourOptions): Promise<void> {
       const shown = step.show === undefined ? undefined : running.get(step.show)
       if (shown !== undefined) check(options, {...step, stdout: step.shown}, await shown.ended)
       await options.next()
+      if (options.signal.aborted) throw interruptedError()
     }
   } finally {
     for (const {child, ended} of running.values()) {
@@ -84,6 +87,7 @@ function checkTogether(step: TourStep, before: string, after: string): void {
 }
 
 function check(options: TourOptions, step: TourStep, {code, stdout, stderr}: StepResult): void {
+  if (options.signal.aborted) throw interruptedError()
   const wanted = step.exitCode ?? 0
   options.print(indented(code === wanted && wanted === 0 ? stdout : stdout + stderr))
   if (wanted !== 0) options.print(`   exit code ${code}\n`)
@@ -128,11 +132,7 @@ function start(options: TourOptions, args: readonly string[]): StepProcess {
 }
 
 function commandLine({args}: TourStep): string {
-  return ['bus', ...args.map(quoted)].join(' ')
-}
-
-function quoted(word: string): string {
-  return /^[\w.:/-]+$/.test(word) ? word : `'${word}'`
+  return ['bus', ...args.map(shellWord)].join(' ')
 }
 
 function indented(text: string): string {

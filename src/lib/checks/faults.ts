@@ -1,10 +1,12 @@
 /** The errors that the shape finds in a check file, as sentences with line and column: `needs "subject"`. */
 import type {core} from 'zod'
 import {nearest} from '../core/text/nearest.ts'
-import {jsonSchema} from './shape.ts'
+import {shapeKeys} from './shape.ts'
 import type {FileFault, Located, Path} from './yaml.ts'
 
 type Issue = core.$ZodIssue
+
+const emptyFile = 'the file is empty; bus check init writes a first one'
 
 const names: Readonly<Record<string, string>> = {
   string: 'text',
@@ -25,14 +27,17 @@ export function faultsOf(issues: readonly Issue[], source: Located): FileFault[]
 function faultsOfIssue(issue: Issue, base: Path, source: Located): FileFault[] {
   const path = [...base, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({...source.keyAt([...path, key]), sentence: unknownKey(key)}))
+    return issue.keys.map((key) => ({...source.keyAt([...path, key]), sentence: unknownKey(key, path, source.value)}))
   }
   const value = valueAt(source.value, path)
   if (issue.code === 'invalid_union') return faultsOfUnion(issue.errors, value, path, source)
+  if (path.length === 0 && (value === null || value === undefined)) return [{...source.at(path), sentence: emptyFile}]
   if (issue.code === 'invalid_type' && value === undefined && path.length > 0) {
     return [{...source.at(path.slice(0, -1)), sentence: `needs ${JSON.stringify(String(path.at(-1)))}`}]
   }
-  return [{...source.at(path), sentence: `${named(path)} ${complaint(issue)}`}]
+  const isJson = path.at(-1) === 'body' && value !== null && typeof value === 'object'
+  const more = isJson ? '; "json" takes a mapping or a list' : ''
+  return [{...source.at(path), sentence: `${named(path)} ${complaint(issue)}${more}`}]
 }
 
 /** Of several possible forms, the one whose type the value has is the intended one. */
@@ -53,21 +58,33 @@ function complaint(issue: Issue): string {
   return issue.message
 }
 
-function unknownKey(key: string): string {
-  const near = nearest(key, knownKeys())
-  return `unknown key ${JSON.stringify(key)}${near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`}`
-}
+/** Keys of other tools, and long forms. */
+const synonyms = new Map([
+  ['request', 'req'],
+  ['publication', 'pub'],
+  ['message', 'body'],
+  ['data', 'body'],
+])
 
-function knownKeys(): string[] {
-  const found = new Set<string>()
-  const collect = (schema: unknown): void => {
-    if (schema === null || typeof schema !== 'object') return
-    const {properties} = schema as {properties?: object}
-    for (const key of Object.keys(properties ?? {})) found.add(key)
-    for (const part of Object.values(schema)) collect(part)
+/** Says where a key belongs that is known elsewhere, what a kind of check takes, or which key is meant. */
+function unknownKey(key: string, path: Path, file: unknown): string {
+  const unknown = `unknown key ${JSON.stringify(key)}`
+  const last = path.at(-1)
+  const kind = typeof last === 'string' ? shapeKeys.kinds.get(last) : undefined
+  const isCheck = typeof last === 'number'
+  const here = kind ?? (isCheck ? shapeKeys.check : path.length === 0 ? shapeKeys.file : [])
+  const meant = synonyms.get(key) ?? nearest(key, here)
+  if (meant !== undefined && here.includes(meant)) return `${unknown}; did you mean ${JSON.stringify(meant)}?`
+  if (isCheck) {
+    const used = Object.keys(valueAt(file, path) as object).find((each) => shapeKeys.kinds.get(each)?.includes(key))
+    if (used !== undefined) return `${JSON.stringify(key)} belongs inside ${JSON.stringify(used)}`
+    if (shapeKeys.file.includes(key)) return `${JSON.stringify(key)} belongs at the top of the file`
   }
-  collect(jsonSchema())
-  return [...found]
+  if (kind !== undefined && shapeKeys.check.includes(key) && !shapeKeys.kinds.has(key))
+    return `${JSON.stringify(key)} belongs beside ${JSON.stringify(last)}, not inside it`
+  if (path.length === 0 && shapeKeys.check.includes(key)) return `${JSON.stringify(key)} belongs inside one of "checks"`
+  if (kind !== undefined) return `${unknown}; ${JSON.stringify(last)} takes ${kind.join(', ')}`
+  return unknown
 }
 
 function named(path: Path): string {

@@ -70,7 +70,13 @@ class Loader {
   }
 
   async #check(shape: CheckShape, path: Path, part: Part): Promise<Check | undefined> {
-    const [kind, second] = checkKinds.filter((name) => shape[name] !== undefined)
+    const offset = (name: CheckKind) => {
+      const {line, column} = this.#source.keyAt([...path, name])
+      return line * 1e6 + column
+    }
+    const [kind, second] = checkKinds
+      .filter((name) => shape[name] !== undefined)
+      .sort((one, other) => offset(one) - offset(other))
     if (kind === undefined) {
       this.#fault(path, `this check does nothing: it needs one of ${checkKinds.join(', ')}`)
       return undefined

@@ -256,6 +256,19 @@ export const shortMembers = {
   stream: 'name',
 } as const
 
+/** The keys of a check file, of a check, and of each kind of check. */
+export const shapeKeys = {
+  file: Object.keys(fileShape.shape),
+  check: Object.keys(checkShape.shape),
+  kinds: new Map(Object.entries(kinds).map(([kind, shape]) => [kind, keysOf(shape)])),
+}
+
+function keysOf(shape: z.ZodType): readonly string[] {
+  if (shape instanceof z.ZodOptional) return keysOf(shape.unwrap() as z.ZodType)
+  if (shape instanceof z.ZodUnion) return shape.options.flatMap((option) => keysOf(option as z.ZodType))
+  return shape instanceof z.ZodObject ? Object.keys(shape.shape) : []
+}
+
 /** The JSON Schema of a check file. */
 export function jsonSchema(): object {
   return z.toJSONSchema(fileShape, {io: 'input'})

@@ -36,7 +36,8 @@ export function parseYaml(text: string): Located {
     const {line, col} = lines.linePos(offset)
     return {line: Math.max(1, line), column: Math.max(1, col)}
   }
-  const faults = [...document.errors, ...document.warnings].map(({message, pos: [offset]}) => ({
+  // What follows the first error is mostly caused by it.
+  const faults = [...document.errors.slice(0, 1), ...document.warnings].map(({message, pos: [offset]}) => ({
     ...place(offset),
     sentence: sentenceOf(message),
   }))
@@ -155,5 +156,7 @@ function offsetOf(node: unknown): number {
 /** The library's messages begin with a capital letter. */
 function sentenceOf(message: string): string {
   if (message.startsWith('Maximum call stack')) return tooDeep.sentence
+  if (message.startsWith('Unexpected flow-map-start'))
+    return 'unexpected "{": quote a text that has braces, such as \'orders.{id}\''
   return `${message.charAt(0).toLowerCase()}${message.slice(1)}`
 }

@@ -1,11 +1,10 @@
 /** `--record DIR`: the messages seen by failed checks, as records that `bus pub --records` can publish again. */
-import {mkdirSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import type {CheckResult, Reporter} from '../../../lib/checks/events.ts'
 import {fileError} from '../../../lib/cli/io/input.ts'
 import {counted} from '../../../lib/cli/render/units.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
-import {replaceFile} from '../../../lib/core/trusted-file.ts'
+import {makeFolder, replaceFile} from '../../../lib/core/trusted-file.ts'
 import {isBad} from './rounds.ts'
 
 const longestName = 80
@@ -49,7 +48,7 @@ function slug(text: string): string {
 
 function make(folder: string): void {
   try {
-    mkdirSync(folder, {recursive: true, mode: 0o700})
+    makeFolder(folder)
   } catch (error) {
     throw fileError(error, 'write', folder)
   }

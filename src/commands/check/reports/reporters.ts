@@ -1,12 +1,12 @@
 /** The reports that the flags ask for: one for people, those of `--report`, and that of `--record`. */
-import {accessSync, constants, mkdirSync, statSync} from 'node:fs'
+import {accessSync, constants, statSync} from 'node:fs'
 import {dirname} from 'node:path'
 import type {ChalkInstance} from 'chalk'
 import type {CheckEvent, Reporter} from '../../../lib/checks/events.ts'
 import {fileError} from '../../../lib/cli/io/input.ts'
 import {BusError} from '../../../lib/core/errors.ts'
 import {nearest} from '../../../lib/core/text/nearest.ts'
-import {checkTrusted, openInPlace, replaceFile} from '../../../lib/core/trusted-file.ts'
+import {checkTrusted, makeFolder, openInPlace, replaceFile} from '../../../lib/core/trusted-file.ts'
 import {checksJson} from '../plan.ts'
 import {collectRounds, type ReportOutput, type Rounds} from './rounds.ts'
 
@@ -59,7 +59,7 @@ export async function makeReporters(flags: ReportFlags, console: ReportConsole):
   }
   return [
     ...(fd === 2 && (flags.quiet || flags.json) ? [] : [await forPeople(fd, console)]),
-    ...(await Promise.all(wanted.map((one) => reporterOf(one, console)))),
+    ...(await Promise.all(wanted.map((one) => reporterOf(one, console, say)))),
     ...(flags.record === undefined ? [] : [recordingReporter(flags.record, say)]),
   ]
 }
@@ -84,8 +84,12 @@ async function forPeople(fd: 1 | 2, console: ReportConsole): Promise<Reporter> {
   return treeReporter({output: {write: (text) => console.draw(fd, text), ready: () => output.ready()}, paint, columns})
 }
 
-async function reporterOf({kind, path}: ReportRequest, console: ReportConsole): Promise<Reporter> {
-  const target = path === undefined ? console.output : fileTarget(path)
+async function reporterOf(
+  {kind, path}: ReportRequest,
+  console: ReportConsole,
+  say: (line: string) => void,
+): Promise<Reporter> {
+  const target = path === undefined ? console.output : fileTarget(path, say)
   switch (kind) {
     case 'tap': {
       const {tapWriter} = await import('./tap.ts')
@@ -142,9 +146,9 @@ function write(target: ReportTarget, text: string, isLast = false): void {
  * messages. The folder is created, and writing is tried before anything runs. Anything but a regular file, such as
  * /dev/stderr, is written in place.
  */
-function fileTarget(path: string): ReportTarget {
+function fileTarget(path: string, say: (line: string) => void): ReportTarget {
   let text = ''
-  const put = guarded(path, () => replacement(path))
+  const put = guarded(path, () => replacement(path, say))
   return {
     write: (more) => {
       text += more
@@ -154,11 +158,11 @@ function fileTarget(path: string): ReportTarget {
   }
 }
 
-function replacement(path: string): (text: string) => void {
+function replacement(path: string, say: (line: string) => void): (text: string) => void {
   const before = statSync(path, {throwIfNoEntry: false})
   if (before?.isFile() === false) return openInPlace(path)
   if (before !== undefined) checkTrusted(before, 'write', path)
-  mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+  if (makeFolder(dirname(path))) say(`created the folder ${dirname(path)}, which only you can open`)
   accessSync(dirname(path), constants.W_OK)
   // For root: the mode of another user's file is not copied.
   const mode = before?.uid === process.geteuid?.() ? (before?.mode ?? 0o600) & 0o777 : 0o600

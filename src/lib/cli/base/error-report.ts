@@ -1,6 +1,7 @@
 /** How failures are reported: one format on stderr, and an exit code for each kind. */
 import {BusError, exitCodeOf, exitCodes, firstFailure} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import {tell} from '../io/terminal.ts'
 import {printable, printableJson, printableLines} from '../render/printable.ts'
 
@@ -15,8 +16,8 @@ export function report(thrown: unknown, json: boolean): number {
 export function errorJson(thrown: unknown): object {
   const error = firstFailure(thrown)
   if (error instanceof BusError) {
-    const {kind, exitCode, message, try: hints, data} = error
-    return {error: {kind, exitCode, message, try: hints, ...(data && {data})}}
+    const {kind, exitCode, message, data} = error
+    return {error: {kind, exitCode, message, try: hintsOf(error), ...(data && {data})}}
   }
   const {message, stack} = error instanceof Error ? error : new Error(String(error))
   return {error: {kind: 'bug', exitCode: exitCodes.bug, message, try: [bugHint], stack}}
@@ -24,9 +25,32 @@ export function errorJson(thrown: unknown): object {
 
 const bugHint = 'this is a bug in busline, not something you did: please report it'
 
+/** A hint that is a command line is for the bus that the command was given, unless it copies to another one. */
+function hintsOf(error: BusError): readonly string[] {
+  const target = process.argv.includes('--into') ? undefined : givenBus(process.argv.slice(2))
+  if (target === undefined) return error.try
+  return error.try.map((hint) => (isOnBus.test(hint) ? hint.replace(/^bus/, `bus ${target}`) : hint))
+}
+
+const isOnBus = /^bus (?!context |tour|.*--(help|schema)|.* (-b|--bus|--context) )[a-z]/
+
+/** `-b ./a.db`, `--context stage`; not a URL with a login. */
+function givenBus(argv: readonly string[]): string | undefined {
+  for (const [i, word] of argv.entries()) {
+    if (word === '--') return undefined
+    const [, flag, joined] = /^(-b|-s|--bus|--server|--context)(?:=(.*))?$/s.exec(word) ?? []
+    const value = joined ?? argv[i + 1]
+    if (flag === undefined || value === undefined) continue
+    return value.includes('@') ? undefined : `${flag === '--context' ? flag : '-b'} ${shellWord(value)}`
+  }
+  return undefined
+}
+
 function errorText(error: unknown): string {
   if (error instanceof BusError)
-    return [`bus: ${printable(error.message)}`, ...error.try.map((hint) => `  try: ${printable(hint)}`), ''].join('\n')
+    return [`bus: ${printable(error.message)}`, ...hintsOf(error).map((hint) => `  try: ${printable(hint)}`), ''].join(
+      '\n',
+    )
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
   return `bus: ${printableLines(stack)}\n  try: ${bugHint}\n`
 }

@@ -31,12 +31,42 @@ class PlainHelp extends Help {
   }
 }
 
-/** Shows which other flags each flag needs and excludes, which oclif checks but does not show. */
+/**
+ * Shows which other flags each flag needs and excludes, which oclif checks but does not show. Examples can be copied: oclif
+ * breaks long ones inside quotes as well, and puts a `$` before some.
+ */
 class HelpWithRelations extends CommandHelp {
+  protected override examples(examples: readonly Command.Example[] | undefined | string): string | undefined {
+    const all = [examples ?? []].flat()
+    const spacing = this.indentSpacing * 2
+    const texts = all.map((example) => {
+      if (typeof example === 'string') return this.render(example)
+      const command = brokenAtSpaces(this.render(example.command), this.opts.maxWidth - spacing)
+      return `${this.wrap(this.render(example.description), spacing)}\n\n${this.indent(command)}`
+    })
+    return texts.length === 0 ? undefined : texts.join('\n\n')
+  }
+
   protected override flags(flags: Command.Flag.Any[]): [string, string | undefined][] | undefined {
     const isKnown = (name: string) => name in this.command.flags
     return super.flags(flags.map((flag) => ({...flag, description: `${flag.description}${relations(flag, isKnown)}`})))
   }
+}
+
+/** A command line over several lines, broken where a shell takes it together again. */
+function brokenAtSpaces(command: string, width: number): string {
+  const words = command.match(/(?:'[^']*'|"(?:\\.|[^"])*"|\\.|[^\s'"\\])+/g) ?? []
+  const lines: string[] = []
+  let line = ''
+  for (const word of words) {
+    if (line === '') line = word
+    else if (line.length + word.length + 3 <= width) line += ` ${word}`
+    else {
+      lines.push(line)
+      line = `  ${word}`
+    }
+  }
+  return [...lines, line].join(' \\\n')
 }
 
 /** ` (needs --raw or --select; not with --json)` */
@@ -80,15 +110,44 @@ interface Manifest {
   readonly globalFlags: Command.Cached['flags']
 }
 
-/** Suggests the nearest command. Never prompts. */
+/** Words of other tools, mostly of the NATS CLI. */
+const synonyms = new Map([
+  ...['create', 'new', 'save', 'make'].map((word): [string, string] => [word, 'add']),
+  ...['delete', 'del', 'remove'].map((word): [string, string] => [word, 'rm']),
+  ...['list', 'report'].map((word): [string, string] => [word, 'ls']),
+  ...([
+    ['publish', 'pub'],
+    ['subscribe', 'sub'],
+    ['request', 'req'],
+    ['reply', 'serve'],
+    ['select', 'use'],
+    ['status', 'info'],
+    ['describe', 'info'],
+    ['view', 'get'],
+    ['con', 'consumer'],
+    ['str', 'stream'],
+    ['ctx', 'context'],
+  ] as [string, string][]),
+])
+
+/** A typing error must not lead to a command that deletes, moves or acknowledges something. */
+const isHarmful = /(^| )(rm|purge|reset|replay|next)$/
+
+/** Suggests the same command by its name here, or the nearest one. Never prompts. */
 function unknownCommand(id: string, ids: readonly string[]): BusError {
   const known = ids.map((command) => command.replaceAll(':', ' '))
   const [first = '', second = ''] = id.split(':')
-  const isTopic = known.some((command) => command.startsWith(`${first} `))
+  const isTopic = (word: string) => known.some((command) => command.startsWith(`${word} `))
   // Without a topic, the words after the first may be arguments; oclif joins all words if it knows none of them.
-  const typed = isTopic ? `${first} ${second}` : first
-  const meant = nearest(`${first} ${second}`, known) ?? nearest(first, known)
+  const typed = isTopic(first) ? `${first} ${second}` : first
+  const same = [first, second].map((word) => synonyms.get(word) ?? word)
+  const names = [same.join(' '), same[0] ?? ''].filter((name) => known.includes(name) || isTopic(name))
+  const harmless = known.filter((command) => !isHarmful.test(command))
+  const [topic = '', word] = isTopic(first) ? [`${first} `, second] : ['', first]
+  const among = harmless.filter((command) => command.startsWith(topic)).map((command) => command.slice(topic.length))
+  const close = nearest(word, among)
+  const meant = names.find((name) => name !== topic.trim()) ?? (close === undefined ? topic.trim() : `${topic}${close}`)
   return new BusError('usage', `there is no command ${JSON.stringify(typed)}`, {
-    try: [meant === undefined ? 'bus --help' : `bus ${meant}`],
+    try: [known.includes(meant) ? `bus ${meant}` : ['bus', meant, '--help'].filter((part) => part !== '').join(' ')],
   })
 }

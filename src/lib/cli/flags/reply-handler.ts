@@ -3,6 +3,7 @@
 import {BusError} from '../../core/errors.ts'
 import type {Headers} from '../../core/message.ts'
 import {programTimeoutMs} from '../../core/process/exec.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import {
   delayed,
   echo,
@@ -67,7 +68,12 @@ function checkFlags(flags: ServeFlags): void {
   }
   if (first === undefined) {
     throw new BusError('usage', `no reply is given for "${flags.subject}"`, {
-      try: [`bus serve ${flags.subject} 'a reply'`, '--echo', "--expr 'json.total * 2'", '--exec -- jq .total'],
+      try: [
+        `bus serve ${shellWord(flags.subject)} 'a reply'`,
+        '--echo',
+        "--expr 'json.total * 2'",
+        '--exec -- jq .total',
+      ],
     })
   }
 }

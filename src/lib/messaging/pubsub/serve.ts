@@ -1,4 +1,5 @@
 import {BusError} from '../../core/errors.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {type BoundOptions, Bounds} from '../bounds.ts'
 import type {RequestHandler} from './handlers.ts'
@@ -72,7 +73,7 @@ export function checkServed(served: number, {subject, count, forMs, idleMs, sign
   const isBound = forMs !== undefined || idleMs !== undefined
   if (count === undefined || !isBound || served >= count || signal?.aborted) return
   throw new BusError('timeout', `only ${served} of ${count} requests arrived on "${subject}" in time`, {
-    try: ['a longer --for or --idle', `bus req ${subject}, to see whether requests arrive`],
+    try: ['a longer --for or --idle', `bus req ${shellWord(subject)}, to see whether requests arrive`],
     data: {served},
   })
 }

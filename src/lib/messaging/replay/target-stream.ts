@@ -1,6 +1,8 @@
 /** Finds the stream of a target that stores the copies of another stream, or creates it. */
+
 import {BusError, isFailure} from '../../core/errors.ts'
 import {matches, overlaps} from '../../core/subject.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
 
@@ -26,7 +28,7 @@ export async function targetStream(
   if (stream !== undefined) return await target.streams.info(stream)
   const {name} = info.config
   if (!create) {
-    throw new BusError('notFound', `no stream of ${target.url} stores ${subjects.join(' ')}`, {
+    throw new BusError('notFound', `no stream of ${target.url} stores ${subjects.map(shellWord).join(' ')}`, {
       try: ['--create, to create one like the source', `bus stream add ${name} ${subjects.join(' ')}`],
     })
   }

@@ -218,7 +218,7 @@ function isNoResponders(message: Message): boolean {
 
 function noRespondersError(url: string, subject: string): BusError {
   return new BusError('noResponders', `nobody serves "${subject}" on ${url}`, {
-    try: [`bus serve ${subject} --stream --exec -- tail -f app.log`],
+    try: ['check the subject, and whether its service is running'],
   })
 }
 

@@ -112,7 +112,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
     this.closed = close
     if (close.code !== closeCodes.normal) this.fail(closeError(close, this.subject, this.token))
     else if (this.#isNumbered || gaps === this.#gapsBefore) this.leave()
-    else this.#failIncomplete('may be incomplete: the connection was lost while it was open')
+    else this.#failIncomplete('may be incomplete: the connection was lost')
   }
 
   /** Ends it with a failure, which the reader gets after the frames that arrived before. */
@@ -139,7 +139,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   }
 
   #failIncomplete(what: string, missing?: number): void {
-    if (!this.#isOver) this.isComplete = false
+    this.isComplete &&= this.#isOver
     const sentence = `the response stream of "${this.subject}" ${what}`
     this.fail(new BusError('timeout', sentence, {data: {stream: this.token, missing}}))
   }

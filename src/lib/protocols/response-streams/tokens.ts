@@ -8,7 +8,6 @@ import {streamInboxPrefix} from '../../transport/shared/outgoing.ts'
 
 const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const inboxLetters = 22
-const randomTokenLetters = 6
 /** Bytes from here on would make the first letters more likely. */
 const fair = 256 - (256 % letters.length)
 
@@ -18,21 +17,19 @@ export function newInbox(): string {
 }
 
 export function newToken(): string {
-  const text = randomLetters(randomTokenLetters)
-  return text + ending(text)
+  return signed(randomLetters(6))
 }
 
 /** Whether frames to this reply subject may carry their number in a header. */
 export function takesNumbers(reply: string): boolean {
-  const token = reply.slice(reply.lastIndexOf('.') + 1)
-  const text = token.slice(0, randomTokenLetters)
-  return reply.startsWith(streamInboxPrefix) && token === text + ending(text)
+  const token = reply.slice(-8)
+  return reply.startsWith(streamInboxPrefix) && token === signed(token.slice(0, 6))
 }
 
-function ending(text: string): string {
+function signed(text: string): string {
   let sum = 0
   for (const letter of text) sum = sum * 31 + letter.charCodeAt(0)
-  return `${letters[sum % 62]}${letters[sum % 61]}`
+  return `${text}${letters[sum % 62]}${letters[sum % 61]}`
 }
 
 function randomLetters(count: number): string {

@@ -1,8 +1,10 @@
 /** Talks to the processes that use contenox libbus on one SQLite database: see docs/architecture.md. */
+
 import {randomUUID} from 'node:crypto'
 import {BusError, closedError} from '../../core/errors.ts'
 import {Message, type Outgoing} from '../../core/message.ts'
 import {checkPatterns, hasWildcard} from '../../core/subject.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import type {
   Facts,
   ManyOptions,
@@ -135,7 +137,8 @@ class Libbus implements Transport {
     const isReply = message.subject.startsWith(replyPrefix)
     const error = isReply && message.headers ? errorReply(message.headers) : undefined
     const {subject, data} = error === undefined ? this.#plain(message) : {...message, data: error}
-    if (message.reply !== undefined) throw this.#cannot('a message has no reply subject', `bus req ${subject}`)
+    if (message.reply !== undefined)
+      throw this.#cannot('a message has no reply subject', `bus req ${shellWord(subject)}`)
     if (isReply) this.#writes.push(() => this.#requested.answer(subject.slice(replyPrefix.length), data))
     else this.#writes.push(() => this.#addEvent.run(subject, blobOf(data)))
   }

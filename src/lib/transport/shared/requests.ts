@@ -180,7 +180,9 @@ export class Requests {
 const pull = '.CONSUMER.MSG.NEXT.'
 
 function noRespondersError(url: string, subject: string): BusError {
-  return new BusError('noResponders', `nobody serves "${subject}" on ${url}`, {try: [`bus serve ${subject} --echo`]})
+  return new BusError('noResponders', `nobody serves "${subject}" on ${url}`, {
+    try: ['check the subject, and whether its service is running'],
+  })
 }
 
 function timeoutError(url: string, subject: string, timeoutMs: number): BusError {

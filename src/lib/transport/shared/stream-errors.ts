@@ -1,6 +1,8 @@
 /** Failures of streams and consumers: one sentence for each, the same on every bus. */
+
 import {BusError, type FailureDetails} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import {jetStreamErrors} from './jetstream-errors.ts'
 
 /** JetStream's `err_code` and the foreign error, if they exist. */
@@ -55,7 +57,9 @@ export function consumerInUse(url: string, stream: string, consumer: string): Bu
 
 /** No stream stores the subject of a message. */
 export function notKept(url: string, subject: string): BusError {
-  return new BusError('notFound', `no stream on ${url} stores "${subject}"`, {try: [`bus stream add NAME ${subject}`]})
+  return new BusError('notFound', `no stream on ${url} stores "${subject}"`, {
+    try: [`bus stream add NAME ${shellWord(subject)}`],
+  })
 }
 
 /** A stream refused a message: JetStream's `err_code` and sentence. */

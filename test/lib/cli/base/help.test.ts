@@ -1,0 +1,67 @@
+import {describe, expect, test} from 'vitest'
+import {commands} from '../../../../src/commands/index.ts'
+import {bus} from '../../../bus.ts'
+
+interface Example {
+  readonly description: string
+  readonly command: string
+}
+
+/** The lines of the section, without their indent. */
+function examplesIn(help: string): string[] {
+  const [, section = ''] = /^EXAMPLES\n([\s\S]*?)(?=^\S|$(?![\s\S]))/m.exec(help) ?? []
+  return section.split('\n').map((line) => line.replace(/^ {1,4}/, ''))
+}
+
+/** As a shell takes lines together that end with a backslash. */
+const joined = (lines: readonly string[]) => lines.join('\n').replace(/ \\\n +/g, ' ')
+
+describe('an example in help, copied at 80 columns, is the command that the tests of examples run', () => {
+  const ids = [...commands.keys()].filter((id) => id !== 'bench worker')
+  test.each(ids)('%s', async (id) => {
+    const load = commands.get(id)
+    const examples = (await load?.())?.default as unknown as {examples?: readonly Example[]}
+    const {code, stdout} = await bus([...id.split(' '), '--help'])
+    expect(code).toBe(0)
+    const lines = examplesIn(stdout)
+    for (const {command} of examples.examples ?? []) {
+      expect(joined(lines)).toContain(command.replaceAll('<%= config.bin %>', 'bus'))
+    }
+    for (const line of lines) expect(line.replace(/\\.|"(?:\\.|[^"])*"|'[^']*'/g, '')).not.toMatch(/['"]/)
+  })
+})
+
+describe('an unknown command, also with --help,', () => {
+  test.each([
+    ['nope --help', 'bus --help'],
+    ['help nope', 'bus --help'],
+    ['stream nope --help', 'bus stream --help'],
+    ['subscribe x', 'bus sub'],
+    ['publish', 'bus pub'],
+    ['consumer create ORDERS x', 'bus consumer add'],
+    ['consumer delete ORDERS x', 'bus consumer rm'],
+    ['consumer report', 'bus consumer ls'],
+    ['consumer rest', 'bus consumer --help'],
+    ['stream edit', 'bus stream --help'],
+    ['context select x', 'bus context use'],
+    ['ctx ls', 'bus context ls'],
+    ['strem ls', 'bus --help'],
+  ])('bus %s is a usage error that suggests %s', async (line, hint) => {
+    const {code, stdout, stderr} = await bus(line.split(' '))
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toMatch(/^bus: there is no command /)
+    expect(stderr).toContain(`\n  try: ${hint}\n`)
+  })
+})
+
+describe('a hint that is a command line', () => {
+  test.each([
+    [['stream', 'info', 'NOPE', '-b', './a b.db'], "bus -b './a b.db' stream ls"],
+    [['stream', 'info', 'NOPE', '--bus=memory:h'], 'bus -b memory:h stream ls'],
+    [['stream', 'info', 'NOPE'], 'bus stream ls'],
+    [['pub', "it's.$a", 'x', '--ack', '-b', 'memory:h'], `bus -b memory:h stream add NAME 'it'\\''s.$a'`],
+  ])('%j names the bus, quoted for a shell', async (args, hint) => {
+    const {stderr} = await bus(args)
+    expect(stderr).toContain(`\n  try: ${hint}\n`)
+  })
+})
