@@ -2,7 +2,7 @@ import {mkdtempSync, readdirSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
-import {bus} from '../../bus.ts'
+import {bus, start} from '../../bus.ts'
 import {NatsServer} from '../../nats-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-test-'))
@@ -30,6 +30,15 @@ describe('bus tour', () => {
       else expect(stdout).toMatch(/kill -9.*\{"n":20\}/s)
       expect(code).toBe(0)
     }
+  })
+
+  it('exits with 130 on Ctrl-C, with nothing about a failure', async () => {
+    await using running = start(['tour'], {env: {TMPDIR: folder}})
+    await running.stdoutLine('2. ')
+    running.interrupt()
+    const {code, stderr} = await running.ended
+    expect([code, stderr]).toEqual([130, expect.not.stringContaining('exit code')])
+    expect(readdirSync(folder).filter((name) => name.startsWith('busline-tour'))).toEqual([])
   })
 
   it('does not pause without a terminal', async () => {

@@ -44,7 +44,41 @@ describe('a check file', () => {
 
 describe('an error in a check file has its line and column:', () => {
   test.each([
-    ['an empty file', '', ['1:1 the file is not a mapping']],
+    ['an empty file', '', ['1:1 the file is empty; bus check init writes a first one']],
+    ['a list', '- req: a', ['1:1 the file is not a mapping']],
+    [
+      'a key that belongs inside',
+      'checks:\n  - req: {subject: a}\n    within: 1s',
+      ['3:5 "within" belongs inside "req"'],
+    ],
+    [
+      'a key that belongs beside',
+      'checks:\n  - req: {subject: a, timeout: 1s}',
+      ['2:23 "timeout" belongs beside "req", not inside it'],
+    ],
+    ['a key of the file', 'checks:\n  - req: a\n    vars: {}', ['3:5 "vars" belongs at the top of the file']],
+    ['a key of a check', 'checks:\n  - req: a\nexpect: b', ['3:1 "expect" belongs inside one of "checks"']],
+    [
+      'a key of another kind',
+      'checks:\n  - publish: {topic: a, subject: a}',
+      ['2:25 unknown key "subject"; "publish" takes topic, stream, payload, jetstream'],
+    ],
+    ['a kind in a long form', 'checks:\n  - request: a', ['2:5 unknown key "request"; did you mean "req"?']],
+    [
+      'a body that is a mapping',
+      'checks:\n  - pub: {subject: a, body: {b: 1}}',
+      ['2:29 "body" is not text; "json" takes a mapping or a list'],
+    ],
+    [
+      'braces without quotes',
+      'checks:\n  - req: {subject: a.{id}}',
+      [/^2:22 unexpected "\{": quote a text that has braces/],
+    ],
+    [
+      'two things in the order of the file',
+      'checks:\n  - pub: b\n    req: a',
+      ['3:5 a check does one thing: "pub" or "req"'],
+    ],
     ['no checks', 'name: a', ['1:1 needs "checks"']],
     ['broken YAML', 'checks:\n  - req: "a', ['2:12 missing closing "quote']],
     ['a duplicate key', 'name: a\nname: b\nchecks: [{req: a}]', ['2:1 map keys must be unique']],

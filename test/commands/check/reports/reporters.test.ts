@@ -233,3 +233,14 @@ it('on a terminal the checks of files that run in parallel are not mixed', async
   )
   expect(order).toEqual(['a', 'an order can be read', 'second', 'b', 'other'])
 })
+
+it('a folder that is created for a report is named, and only once', async () => {
+  const path = join(folder, 'made', 'here', 'x.xml')
+  const {stderr} = await reported({report: [`junit=${path}`]})
+  expect(stderr).toContain(`created the folder ${join(folder, 'made', 'here')}, which only you can open\n`)
+  expect((await reported({report: [`junit=${path}`]})).stderr).not.toContain('created')
+})
+
+it.runIf(process.platform === 'linux')('a folder that cannot be created is a failure, also in /proc', async () => {
+  await expect(reported({report: ['junit=/proc/x/y.xml']})).rejects.toThrow('cannot write /proc/x/y.xml')
+})
