@@ -7,17 +7,14 @@ import {
   closeSync,
   constants,
   fstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
   type Stats,
-  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import {dirname} from 'node:path'
 import {BusError} from './errors.ts'
 
 type Verb = 'read' | 'write'
@@ -52,14 +49,6 @@ export function checkTrusted(stat: Stats, verb: Verb, name: string): void {
 function isForeign({uid}: Pick<Stats, 'uid'>): boolean {
   const own = process.geteuid?.() ?? 0
   return own !== 0 && uid !== own && uid !== 0
-}
-
-/** Creates a folder and those above it, for this user only. False if it exists. Node's own recursion never ends in /proc. */
-export function makeFolder(path: string): boolean {
-  if (statSync(path, {throwIfNoEntry: false})?.isDirectory()) return false
-  if (dirname(path) !== path) makeFolder(dirname(path))
-  mkdirSync(path, {mode: 0o700})
-  return true
 }
 
 /** In words, with an article. */

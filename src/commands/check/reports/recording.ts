@@ -4,7 +4,8 @@ import type {CheckResult, Reporter} from '../../../lib/checks/events.ts'
 import {fileError} from '../../../lib/cli/io/input.ts'
 import {counted} from '../../../lib/cli/render/units.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
-import {makeFolder, replaceFile} from '../../../lib/core/trusted-file.ts'
+import {replaceFile} from '../../../lib/core/trusted-file.ts'
+import {makeFolder} from './folders.ts'
 import {isBad} from './rounds.ts'
 
 const longestName = 80

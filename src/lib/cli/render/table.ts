@@ -109,7 +109,7 @@ function fitted(widths: readonly number[], aligns: readonly ('left' | 'right')[]
 
 const graphemes = new Intl.Segmenter()
 const isWide =
-  /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|^\p{Emoji_Presentation}/u
+  /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3ffff}]|^\p{Emoji_Presentation}/u
 
 /** The width of a text on a terminal. */
 function displayWidth(text: string): number {

@@ -109,7 +109,7 @@ export class StreamClient implements AsyncDisposable {
       this.#alarms.delete(stream)
       signal?.removeEventListener('abort', abort)
     }
-    const stream = new ResponseStream({subject, token, gapsBefore: this.#bus.gaps, ...options, onEnd})
+    const stream = new ResponseStream({subject, token, gaps: this.#bus.gaps, ...options, onEnd})
     this.#streams.set(token, stream)
     signal?.addEventListener('abort', abort)
     return stream

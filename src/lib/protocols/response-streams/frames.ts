@@ -14,8 +14,6 @@ export type Frame =
 
 /** Header with the number of a frame in its response stream, from 1; the close frame has the next number. */
 export const numberHeader = 'Bus-Frame'
-/** The most bytes that the header takes of the maximum payload. */
-export const numberBytes = 64
 
 const dataType = 1
 const closeType = 2

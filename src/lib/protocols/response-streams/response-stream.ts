@@ -19,7 +19,7 @@ export interface ResponseStreamDeps extends BufferOptions {
   readonly subject: string
   readonly token: string
   /** `gaps` of the bus when the response stream was opened. */
-  readonly gapsBefore: number | undefined
+  readonly gaps: number | undefined
   /** Called once, when no more frames are wanted. */
   readonly onEnd: () => void
 }
@@ -39,7 +39,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   readonly #mailbox: Mailbox
   readonly #buffer: number
   readonly #fails: boolean
-  readonly #gapsBefore: number | undefined
+  readonly #gaps: number | undefined
   readonly #onEnd: () => void
   #heldBytes = 0
   #isNumbered = false
@@ -51,10 +51,10 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   /** False if frames are missing or may be missing. */
   isComplete = true
 
-  constructor({subject, token, gapsBefore, buffer = defaultBuffer, whenFull = 'hold', onEnd}: ResponseStreamDeps) {
+  constructor({subject, token, gaps, buffer = defaultBuffer, whenFull = 'hold', onEnd}: ResponseStreamDeps) {
     this.subject = subject
     this.token = token
-    this.#gapsBefore = gapsBefore
+    this.#gaps = gaps
     this.#buffer = buffer
     this.#fails = whenFull === 'overrun'
     this.#onEnd = onEnd
@@ -107,11 +107,11 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   }
 
   /** Adds the close frame. Without numbers, frames may have been lost with the connection. */
-  end(close: Close, gaps?: number): void {
+  end(close: Close, now?: number): void {
     if (this.#isOver) return
     this.closed = close
     if (close.code !== closeCodes.normal) this.fail(closeError(close, this.subject, this.token))
-    else if (this.#isNumbered || gaps === this.#gapsBefore) this.leave()
+    else if (this.#isNumbered || now === this.#gaps) this.leave()
     else this.#failIncomplete('may be incomplete: the connection was lost')
   }
 

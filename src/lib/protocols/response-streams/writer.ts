@@ -2,7 +2,7 @@ import {BusError} from '../../core/errors.ts'
 import {type Headers, sizeOf} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
-import {dataFrameSize, encodeClose, encodeData, mostData, numberBytes, numberHeader} from './frames.ts'
+import {dataFrameSize, encodeClose, encodeData, mostData, numberHeader} from './frames.ts'
 import {takesNumbers} from './tokens.ts'
 
 /** The producer's end of a response stream: frames to one reply subject, in order. */
@@ -77,9 +77,7 @@ export class StreamWriter {
   #publish(frame: string, size: number): void {
     const now = performance.now()
     const isNumbered =
-      this.#takesNumbers &&
-      (now >= this.#numberDue || this.#closed !== undefined) &&
-      size + numberBytes <= this.#bus.maxPayload
+      this.#takesNumbers && (now >= this.#numberDue || this.#closed !== undefined) && size + 64 <= this.#bus.maxPayload
     if (isNumbered) this.#numberDue = now + numberEveryMs
     const headers: Headers | undefined = isNumbered ? [[numberHeader, String(this.frames + 1)]] : undefined
     this.#bus.publish({subject: this.#subject, data: frame, headers})

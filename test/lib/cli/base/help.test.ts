@@ -45,7 +45,7 @@ describe('an unknown command, also with --help,', () => {
     ['stream edit', 'bus stream --help'],
     ['context select x', 'bus context use'],
     ['ctx ls', 'bus context ls'],
-    ['strem ls', 'bus --help'],
+    ['steam ls', 'bus --help'],
   ])('bus %s is a usage error that suggests %s', async (line, hint) => {
     const {code, stdout, stderr} = await bus(line.split(' '))
     expect([code, stdout]).toEqual([2, ''])
