@@ -2,7 +2,7 @@
 
 import type {Output} from '../../lib/cli/io/output.ts'
 import {makeLatencies} from '../../lib/cli/render/histogram.ts'
-import {startProgress, type Work} from '../../lib/cli/render/progress.ts'
+import {type ProgressWork, startProgress} from '../../lib/cli/render/progress.ts'
 import type {ReplyView} from '../../lib/cli/render/reply-view.ts'
 import {serviceFailure} from '../../lib/core/message.ts'
 import {failureOfLoad, type RequestLoad, runRequests} from '../../lib/messaging/load.ts'
@@ -65,7 +65,7 @@ export async function measure(bus: Transport, plan: ReqPlan, run: LoadRun, scree
 }
 
 async function withProgress<T>(
-  counted: Work,
+  counted: ProgressWork,
   quiet: boolean,
   work: (onProgress: RequestLoad['onProgress']) => Promise<T>,
 ): Promise<T> {

@@ -66,7 +66,7 @@ const synonyms = new Map([
   ['data', 'body'],
 ])
 
-/** Says where a key belongs that is known elsewhere, what a kind of check takes, or which key is meant. */
+/** Says where a key belongs that is known elsewhere, what a kind of check takes, or suggests the nearest key. */
 function unknownKey(key: string, path: Path, file: unknown): string {
   const unknown = `unknown key ${JSON.stringify(key)}`
   const last = path.at(-1)

@@ -8,7 +8,7 @@ export interface Progress extends Disposable {
 }
 
 /** The work that a bar is for. */
-export interface Work {
+export interface ProgressWork {
   /** The unit `bytes` is shown in KiB and so on. */
   readonly unit: string
   /** Absent if it is unknown. */
@@ -18,7 +18,7 @@ export interface Work {
 }
 
 /** Appears after half a second, and only if stderr is a terminal and no other output would mix with it. */
-export function startProgress({unit, total, shows = false}: Work): Progress {
+export function startProgress({unit, total, shows = false}: ProgressWork): Progress {
   if (!isTerminal(2) || process.env['TERM'] === 'dumb' || (shows && !hasFile(1)))
     return {update() {}, [Symbol.dispose]() {}}
   let done = 0
