@@ -4,6 +4,7 @@ import {isDeepStrictEqual} from 'node:util'
 import type {BusError, FailureKind} from '../core/errors.ts'
 import {shown} from '../core/expectation.ts'
 import {roundedMs} from '../core/record.ts'
+import {parseLongNumbers} from '../core/text/long-numbers.ts'
 import type {Check, CheckOutcome, Expected} from './check.ts'
 import type {Failure} from './events.ts'
 import type {Variables} from './variables.ts'
@@ -105,5 +106,5 @@ async function missesOf(expected: Expected, context: object, variables: Variable
 
 /** A copy without the properties that JSONata adds to arrays. */
 function plain(value: unknown): unknown {
-  return value === undefined ? undefined : JSON.parse(JSON.stringify(value) ?? 'null')
+  return value === undefined ? undefined : parseLongNumbers(JSON.stringify(value) ?? 'null').value
 }

@@ -1,5 +1,6 @@
 /** YAML with positions: the value of a text, and the line and column of every part of it, from 1. */
 import {type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument, visit} from 'yaml'
+import {isRounded} from '../core/text/long-numbers.ts'
 
 export interface FilePosition {
   readonly line: number
@@ -30,7 +31,7 @@ export function parseYaml(text: string): Located {
   if (isTooLong(text)) return refused(tooLong)
   const document = parsed(text, lines)
   if (document === undefined) return refused(tooDeep)
-  const {faults: repeated, hasManyAliases} = survey(document)
+  const {found, hasManyAliases} = survey(document)
   if (hasManyAliases) return refused(tooManyAliases)
   const place = (offset: number): FilePosition => {
     const {line, col} = lines.linePos(offset)
@@ -41,7 +42,7 @@ export function parseYaml(text: string): Located {
     ...place(offset),
     sentence: sentenceOf(message),
   }))
-  faults.push(...repeated.map((offset) => ({...place(offset), sentence: 'map keys must be unique'})))
+  faults.push(...found.map(({offset, sentence}) => ({...place(offset), sentence})))
   const resolved = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node)
   const nodeAt = (path: Path): unknown => {
     let node: unknown = document.contents
@@ -94,19 +95,35 @@ function isTooLong(text: string): boolean {
   return false
 }
 
-/** The offsets of repeated keys, and whether the aliases take too long. */
-function survey(document: Document): {readonly faults: readonly number[]; readonly hasManyAliases: boolean} {
-  const faults: number[] = []
+interface Found {
+  readonly offset: number
+  readonly sentence: string
+}
+
+/** Repeated keys, numbers that would be rounded, and whether the aliases take too long. */
+function survey(document: Document): {readonly found: readonly Found[]; readonly hasManyAliases: boolean} {
+  const found: Found[] = []
   let nodes = 0
   let aliases = 0
   visit(document, {
     Node: (_key, node) => {
       nodes++
       if (isAlias(node)) aliases++
-      if (isMap(node)) faults.push(...repeatedKeys(node.items))
+      if (
+        isScalar(node) &&
+        typeof node.value === 'number' &&
+        /^-?\d/.test(node.source ?? '') &&
+        isRounded(node.value)
+      ) {
+        const shown = String(node.source).slice(0, 40)
+        const sentence = `the number ${shown} would be rounded; write it in an expression, or in quotes as a text`
+        found.push({offset: offsetOf(node), sentence})
+      }
+      if (!isMap(node)) return
+      for (const offset of repeatedKeys(node.items)) found.push({offset, sentence: 'map keys must be unique'})
     },
   })
-  return {faults, hasManyAliases: aliases * nodes > mostAliasNodes}
+  return {found, hasManyAliases: aliases * nodes > mostAliasNodes}
 }
 
 function repeatedKeys(pairs: readonly {readonly key: unknown}[]): number[] {

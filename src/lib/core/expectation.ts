@@ -1,9 +1,11 @@
 /** JSONata that must be true. If it is not, the failure names the parts of it that made it false, and their values. */
 import type {ExprNode, Expression as Parsed} from 'jsonata'
 import {BusError} from './errors.ts'
-import {compileJsonata, type Expression, isTruthy} from './text/jsonata.ts'
+import {compileJsonata, type Expression, isTruthy, resultText} from './text/jsonata.ts'
 
 const longestShown = 200
+/** For the parts of an expression that is false; the others are left out. */
+const longestLookMs = 500
 
 export interface Expectation {
   readonly source: string
@@ -30,7 +32,8 @@ async function missOf(source: string, holds: Expression, context: object): Promi
     if (isTruthy(await holds(context))) return undefined
     const seen = await whatWasSeen(source, context)
     const values = Object.entries(seen).map(([part, value]) => `${part === source ? 'it' : part} ${shown(value)}`)
-    return {expression: source, seen, sentence: `expected ${source}, but ${values.join(' and ')}`}
+    const reason = values.length === 0 ? 'it is not true' : values.join(' and ')
+    return {expression: source, seen, sentence: `expected ${source}, but ${reason}`}
   } catch (error) {
     if (!(error instanceof BusError)) throw error
     return {
@@ -45,6 +48,7 @@ async function missOf(source: string, holds: Expression, context: object): Promi
 async function whatWasSeen(source: string, context: object): Promise<Record<string, unknown>> {
   const {default: parse} = await import('jsonata')
   const seen: Record<string, unknown> = {}
+  const began = performance.now()
   const look = async (part: string): Promise<unknown> => {
     try {
       return await (await compileJsonata(part, '--expect'))(context)
@@ -54,13 +58,25 @@ async function whatWasSeen(source: string, context: object): Promise<Record<stri
     }
   }
   for (const half of operandsOf(source, logical, parse)) {
+    if (performance.now() - began > longestLookMs) return seen
     if (isTruthy(await look(half))) continue
     const operands = operandsOf(half, comparisons, parse)
     for (const operand of operands) {
-      if (operands.length === 1 || !isLiteral(parse(operand).ast())) seen[operand] = await look(operand)
+      if (performance.now() - began > longestLookMs) return seen
+      if (operands.length === 1 || !isLiteral(parse(operand).ast())) seen[operand] = writable(await look(operand))
     }
   }
   return seen
+}
+
+/** As it is, or what it is if JSON has no such value: a function contains all that it was made in. */
+function writable(value: unknown): unknown {
+  try {
+    resultText(value, '')
+    return value
+  } catch {
+    return 'a value that is not JSON'
+  }
 }
 
 /** The operands of the outermost of these operators, as written in the source; the whole source if there is none. */

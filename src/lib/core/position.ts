@@ -6,7 +6,7 @@
 
 import {BusError} from './errors.ts'
 import {durationMs} from './time/duration.ts'
-import {farthestMs, isoTime} from './time/timestamp.ts'
+import {farthestMs, isoTime, parseTime} from './time/timestamp.ts'
 
 /** A start; `first` and `end` are resolved when the stream is read. Times are Unix milliseconds. */
 export type Position = 'first' | 'end' | {readonly seq: number} | {readonly timeMs: number} | {readonly last: number}
@@ -71,5 +71,5 @@ function momentMs(moment: string, now: number): number {
   if (/^\d{1,12}(\.\d+)?$/.test(moment)) return Number(moment) * 1000
   const ago = moment.startsWith('-') ? durationMs(moment.slice(1)) : undefined
   if (ago !== undefined) return now - ago
-  return /^(\d{4}|[+-]\d{6})-\d\d(-\d\d|$)/.test(moment) ? Date.parse(moment) : Number.NaN
+  return /^(\d{4}|[+-]\d{6})-\d\d(-\d\d|$)/.test(moment) ? parseTime(moment) : Number.NaN
 }

@@ -9,7 +9,7 @@ import {checkHeader, type Headers, type Message, type Outgoing, sizeOf} from './
 import {checkSubject} from './subject.ts'
 import {decode, toBase64, utf8Text} from './text/encoding.ts'
 import {compactJson, isObject, looksLikeJson, parseExact} from './text/json-text.ts'
-import {isoClock} from './time/timestamp.ts'
+import {isoClock, parseTime} from './time/timestamp.ts'
 
 /** The content of a record: a message to publish, and when it was first sent (Unix milliseconds). */
 export interface Recorded extends Outgoing {
@@ -147,7 +147,7 @@ function headersOf(headers: unknown): Headers {
 }
 
 function timeOf(time: unknown): number {
-  const timeMs = typeof time === 'string' ? Date.parse(time) : Number.NaN
+  const timeMs = typeof time === 'string' ? parseTime(time) : Number.NaN
   if (!Number.isNaN(timeMs)) return timeMs
   throw bad(`has a "time" that is not ISO 8601: ${JSON.stringify(time).slice(0, 80)}`)
 }

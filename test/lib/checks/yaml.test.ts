@@ -51,6 +51,11 @@ describe('YAML', () => {
         .join('\n')}`,
       'excessive alias count indicates a resource exhaustion attack',
     ],
+    [
+      'a long number',
+      `a: ${'1'.repeat(1_000_000)}`,
+      `the number ${'1'.repeat(40)} would be rounded; write it in an expression, or in quotes as a text`,
+    ],
     ['an alias within its anchor', 'a: &a [*a]', 'it is nested more than 100 levels deep'],
   ])('refuses %s within seconds', (_name, text, sentence) => {
     const began = performance.now()
@@ -61,7 +66,6 @@ describe('YAML', () => {
   test.each<[string, string]>([
     ['twenty thousand keys', lines(20_000, (at) => `k${at}: 1`)],
     ['a list of as many values as may be', '- 1\n'.repeat(90_000)],
-    ['a long number', `a: ${'1'.repeat(1_000_000)}`],
     ['a long text', `a: |\n${'  x\n'.repeat(100_000)}`],
   ])('reads %s within seconds', (_name, text) => {
     const began = performance.now()

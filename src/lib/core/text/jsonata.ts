@@ -5,7 +5,7 @@
 import {BusError} from '../errors.ts'
 import {type Headers, type Message, sizeOf} from '../message.ts'
 import {isoTime} from '../time/timestamp.ts'
-import {parseJson} from './json-text.ts'
+import {hasLongNumbers, parseLongNumbers} from './long-numbers.ts'
 
 /** Evaluates a compiled expression. Fails with `usage` if it cannot be applied to this context. */
 export type Expression = (context: object) => Promise<unknown>
@@ -20,8 +20,8 @@ export async function compileJsonata(source: string, flag: string): Promise<Expr
  * The context of an expression for a message. Nothing is parsed before it is used; `json` is absent if the payload is not JSON.
  */
 export function contextOf(message: Message): MessageContext {
-  let parsed: {json: unknown} | undefined
-  return {
+  let parsed: {readonly value: unknown; readonly hasLong: boolean} | undefined
+  const context = {
     subject: message.subject,
     reply: message.reply,
     seq: message.seq,
@@ -38,9 +38,19 @@ export function contextOf(message: Message): MessageContext {
       return message.text
     },
     get json() {
-      parsed ??= {json: parseJson(message.text)}
-      return parsed.json
+      parsed ??= jsonOf(message.text)
+      return parsed.value
     },
+  }
+  // A copy does not have it: nobody knows what else is put into that.
+  return Object.defineProperty(context, hasLongNumbers, {get: () => parsed?.hasLong === true})
+}
+
+function jsonOf(text: string): {readonly value: unknown; readonly hasLong: boolean} {
+  try {
+    return parseLongNumbers(text)
+  } catch {
+    return {value: undefined, hasLong: false}
   }
 }
 

@@ -10,6 +10,15 @@ export function isoTime(timeMs: number): string {
   return new Date(timeMs).toISOString()
 }
 
+/** Unix milliseconds of a time in ISO 8601; NaN for an invalid one, as of a day that its month does not have. */
+export function parseTime(text: string): number {
+  const [, year, month, day] = /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)/.exec(text) ?? []
+  // JavaScript takes 31 February for 3 March.
+  const isDay =
+    day === undefined || new Date(Date.UTC(2000 + (Number(year) % 400), Number(month), 0)).getUTCDate() >= Number(day)
+  return isDay ? Date.parse(text) : Number.NaN
+}
+
 /** The local time of day with milliseconds: `10:24:31.482`. */
 export function localClock(): (timeMs: number) => string | undefined {
   return clock(

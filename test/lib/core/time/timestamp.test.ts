@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
-import {isoClock, localCalendarClock, localClock, unixSeconds} from '../../../../src/lib/core/time/timestamp.ts'
+import {
+  isoClock,
+  localCalendarClock,
+  localClock,
+  parseTime,
+  unixSeconds,
+} from '../../../../src/lib/core/time/timestamp.ts'
 
 describe('a time as text', () => {
   test('is ISO 8601 with microseconds', () => {
@@ -36,4 +42,25 @@ describe('a time as text', () => {
     expect(unixSeconds(1_763_632_800_123.456)).toBe('1763632800.123456')
     expect(unixSeconds(0)).toBe('0.000000')
   })
+})
+
+describe('a time in ISO 8601', () => {
+  test.each([
+    '2026-02-31',
+    '2026-02-29',
+    '2026-04-31T00:00Z',
+    '2100-02-29',
+    '+002026-02-30T00:00:00Z',
+    '2026-01-32',
+    '2026-13-01',
+  ])('%s is refused', (text) => {
+    expect(parseTime(text)).toBeNaN()
+  })
+
+  test.each(['2024-02-29', '2000-02-29T23:59:59.999Z', '2026-12-31T23:59+01:00', '2026-02', '-000001-12-31T00:00:00Z'])(
+    '%s is read as by JavaScript',
+    (text) => {
+      expect(parseTime(text)).toBe(Date.parse(text))
+    },
+  )
 })

@@ -2,6 +2,9 @@
  * The functions of JSONata's library within the limits of an evaluation. A function whose work is bounded by its arguments is
  * JSONata's own; the others are implemented here, with the same results.
  */
+import {parseTime} from '../../time/timestamp.ts'
+import {isLong, parseLongNumbers} from '../long-numbers.ts'
+import {compare} from './arithmetic.ts'
 import {type EvaluationLimits, LimitError} from './limits.ts'
 
 /** A function of the library, as JSONata keeps it. */
@@ -12,6 +15,14 @@ export interface Definition {
 }
 
 type Implementation = (this: Focus, ...given: never[]) => unknown
+
+/** A node of the syntax tree of JSONata. */
+export interface SyntaxNode {
+  type?: string
+  value?: unknown
+  position?: number
+  [name: string]: unknown
+}
 
 /** `this` of a library function. */
 export interface Focus {
@@ -83,7 +94,8 @@ function textFunctions(limits: EvaluationLimits): Record<string, Implementation>
   }
   return {
     string: (value: unknown, prettify: boolean | undefined) => stringOf(value, limits, prettify),
-    clone: (value: unknown) => (value === undefined ? undefined : JSON.parse(String(stringOf(value, limits)))),
+    clone: (value: unknown) =>
+      value === undefined ? undefined : parseLongNumbers(String(stringOf(value, limits))).value,
     length: (text: string | undefined) => (text === undefined ? undefined : lengthOf(text)),
     substring: (text: string | undefined, start: number, length: number | undefined) =>
       text === undefined ? undefined : substringOf(text, start, length),
@@ -407,6 +419,12 @@ async function sorted(
 ): Promise<readonly unknown[] | undefined> {
   if (values === undefined || values.length <= 1) return values
   if (comparator !== undefined) return await mergeSorted(values, comparator as Callback, limits)
+  if (values.some(isLong) && values.every((value) => typeof value === 'number' || isLong(value))) {
+    return values.toSorted((one, other) => {
+      limits.step()
+      return compare(one as number, other as number)
+    })
+  }
   const types = new Set(values.map((value) => typeof value))
   const [type] = types
   if (types.size > 1 || (type !== 'number' && type !== 'string')) throw {code: 'D3070', index: 1}
@@ -490,6 +508,9 @@ function pictureFunctions(library: Library, limits: EvaluationLimits): Record<st
       checkParsed(text)
       if (picture !== undefined) checkPicture(picture)
       if (picture !== undefined) checkParts(picture)
+      else if (text !== undefined && Number.isNaN(parseTime(text)) && !Number.isNaN(Date.parse(text))) {
+        throw new LimitError(`${text} is not a day`)
+      }
       return call('toMillis', this, [text, picture])
     },
     fromMillis(this: Focus, millis: number | undefined, picture: string | undefined, timezone: string | undefined) {

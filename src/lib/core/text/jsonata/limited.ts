@@ -4,7 +4,10 @@
  */
 import jsonata, {type Expression as Parsed} from 'jsonata'
 import {BusError} from '../../errors.ts'
+import {hasLongNumbers, isRounded} from '../long-numbers.ts'
 import {loadRegexEngine, type RegexEngine, RegexError, regexHint} from '../regex.ts'
+import {inexact} from './arithmetic.ts'
+import {exactFunctions, exactOperators} from './exact.ts'
 import {
   type Definition,
   type Environment,
@@ -12,10 +15,11 @@ import {
   isFunction,
   type Library,
   limitedFunctions,
+  type SyntaxNode,
   stringOf,
 } from './functions.ts'
 import {EvaluationLimits, LimitError} from './limits.ts'
-import {concatName, libraryNames, prepareSyntax, rootName, type Syntax, type SyntaxNode, targetsName} from './syntax.ts'
+import {concatName, libraryNames, prepareSyntax, rootName, type Syntax, targetsName} from './syntax.ts'
 
 /** JSONata calls the function bound to this name after it has evaluated a node. */
 const exitHook = Symbol.for('jsonata.__evaluate_exit')
@@ -55,28 +59,60 @@ export async function compileLimited(source: string, flag: string): Promise<(con
 /** Parses an expression. Throws as JSONata does, or a `RefusedPart`. */
 async function parseLimited(source: string): Promise<(context: object) => Promise<unknown>> {
   const limits = new EvaluationLimits()
-  const {parsed, syntax} = await parse(source, limits, 0)
+  const quick = await parse(source, {limits, depth: 0, isExact: false})
+  let exact: Promise<Prepared> | undefined
+  const evaluateExactly = async (context: object) => {
+    exact ??= parse(source, {limits, depth: 0, isExact: true})
+    return await evaluateWith(await exact, limits, context)
+  }
+  const evaluate = async (context: object) => {
+    limits.start()
+    const isKnown = hasLongNumbers in context && !quick.syntax.hasLong
+    // Where there was one long number, there will be others.
+    if (!isKnown || exact !== undefined) return await evaluateExactly(context)
+    try {
+      const value = await evaluateWith(quick, limits, context)
+      if (!context[hasLongNumbers]) return value
+    } catch (error) {
+      if (!(error instanceof LongNumberSignal) && !context[hasLongNumbers]) throw error
+    }
+    return await evaluateExactly(context)
+  }
   let turn: Promise<unknown> = Promise.resolve()
   // Evaluations run one after the other: each has its own time and memory.
   return (context) => {
-    const result = turn.then(async () => {
-      limits.start()
-      const value: unknown = await parsed.evaluate(context)
-      return syntax.makesValues ? limits.checkValue(value) : value
-    })
+    const result = turn.then(() => evaluate(context))
     turn = result.catch(() => undefined)
     return result
   }
 }
 
-async function parse(
-  source: string,
-  limits: EvaluationLimits,
-  depth: number,
-): Promise<{parsed: Parsed; syntax: Syntax}> {
+async function evaluateWith({parsed, syntax}: Prepared, limits: EvaluationLimits, context: object): Promise<unknown> {
+  const value: unknown = await parsed.evaluate(context)
+  return syntax.makesValues ? limits.checkValue(value) : value
+}
+
+interface Prepared {
+  readonly parsed: Parsed
+  readonly syntax: Syntax
+}
+
+interface Mode {
+  readonly limits: EvaluationLimits
+  /** Calls of `$eval` around it. */
+  readonly depth: number
+  /** With operators for numbers beyond 2^53; they are slower. */
+  readonly isExact: boolean
+}
+
+/** Thrown by the quick operators for a number beyond 2^53. */
+class LongNumberSignal extends Error {}
+
+async function parse(source: string, mode: Mode): Promise<Prepared> {
+  const {limits, isExact} = mode
   const options: {RegexEngine?: RegExpConstructor} = Object.create(limits.options)
   const parsed = jsonata(source, options)
-  const syntax = prepareSyntax(parsed.ast())
+  const syntax = prepareSyntax(parsed.ast(), source, isExact)
   refuseSignature(syntax)
   if (syntax.regexes.length > 0 || syntax.isOpen) {
     const Engine = await loadRegexEngine()
@@ -85,19 +121,55 @@ async function parse(
     options.RegexEngine = steppingEngine(Engine, limits) as unknown as RegExpConstructor
   }
   if (syntax.hasTransform) limits.forbidCache()
-  if (syntax.mayRepeat) {
-    const weigh = (node: SyntaxNode, _input: unknown, _environment: unknown, result: unknown) => {
-      if (making.has(node.type ?? '')) limits.checkValue(result)
-    }
-    parsed.assign(exitHook as unknown as string, weigh)
-  }
+  watch(parsed, syntax, mode)
   const library = await loadLibrary()
   const names = syntax.isOpen ? Object.keys(library) : syntax.names
-  for (const [name, definition] of limitedFunctions(library, names, limits)) parsed.assign(name, definition)
-  if (syntax.names.has(concatName) || syntax.isOpen) parsed.assign(concatName, native(concatenation(limits)))
-  if (syntax.names.has(targetsName) || syntax.isOpen) parsed.assign(targetsName, native(refuseFunctions))
-  if (syntax.isOpen) parsed.assign('eval', {...library['eval'], implementation: evaluation(limits, depth)})
+  for (const [name, definition] of limitedFunctions(library, names, limits)) {
+    parsed.assign(name, calculating.has(name) ? unrounded(name, definition, isExact) : definition)
+  }
+  parsed.assign(concatName, native(concatenation(limits)))
+  parsed.assign(targetsName, native(refuseFunctions))
+  if (syntax.isOpen) parsed.assign('eval', {...library['eval'], implementation: evaluation(mode)})
+  if (isExact) assignExact(parsed, library, limits)
   return {parsed, syntax}
+}
+
+function assignExact(parsed: Parsed, library: Library, limits: EvaluationLimits): void {
+  for (const [name, definition] of exactOperators()) parsed.assign(name, definition)
+  for (const [name, {call, signature}] of Object.entries(exactFunctions(library))) {
+    const limited = function (this: Focus, ...given: never[]) {
+      limits.look()
+      return call.apply(this, given)
+    }
+    parsed.registerFunction(name, limited as (...given: unknown[]) => unknown, signature)
+  }
+}
+
+/** Has each node's result looked at, if it may be too great, or a number that was rounded. */
+function watch(parsed: Parsed, {mayRepeat, hasArithmetic}: Syntax, {limits, isExact}: Mode): void {
+  const signals = hasArithmetic && !isExact
+  if (!mayRepeat && !signals) return
+  const look = ({type}: SyntaxNode, _input: unknown, _environment: unknown, result: unknown) => {
+    if (mayRepeat && making.has(type ?? '')) limits.checkValue(result)
+    if (signals && type === 'binary' && typeof result === 'number' && isRounded(result)) throw new LongNumberSignal()
+  }
+  parsed.assign(exitHook as unknown as string, look)
+}
+
+/** Functions that calculate. */
+const calculating = new Set(['sum', 'average', 'power', 'number', 'parseInteger'])
+
+/** Throws where its result may have been rounded. */
+function unrounded(name: string, definition: Definition, isExact: boolean): Definition {
+  const implementation = function (this: Focus, ...given: never[]) {
+    const result = definition.implementation.apply(this, given)
+    const total = name === 'average' ? Number(result) * (given[0] as number[] | undefined)!.length : result
+    if (typeof total === 'number' && isRounded(total)) throw isExact ? inexact() : new LongNumberSignal()
+    return result
+  }
+  Object.defineProperty(implementation, 'length', {value: definition.implementation.length})
+  Object.defineProperty(implementation, 'toString', {value: () => String(definition.implementation)})
+  return {...definition, implementation}
 }
 
 function native(implementation: (...given: never[]) => unknown): Definition {
@@ -154,15 +226,17 @@ function refuseFunctions(targets: unknown): unknown {
 }
 
 /** `$eval()`, whose expression may be part of a message: it has the same limits. */
-function evaluation(limits: EvaluationLimits, depth: number) {
+function evaluation(mode: Mode) {
+  const {limits, depth, isExact} = mode
   return async function (this: Focus, source: string | undefined, focus: unknown) {
     if (source === undefined) return undefined
     if (source.length > longestEvaluated) throw new LimitError('an expression of $eval is too long')
     if (depth >= deepestEvaluated) throw new LimitError('$eval within $eval is nested too deeply')
     limits.step()
-    const {parsed, syntax} = await parse(source, limits, depth + 1).catch((error: unknown) => {
+    const {parsed, syntax} = await parse(source, {...mode, depth: depth + 1}).catch((error: unknown) => {
       throw named(error, 'D3120')
     })
+    if (syntax.hasLong && !isExact) throw new LongNumberSignal()
     for (const node of syntax.roots) node.value = rootName
     try {
       return await parsed.evaluate(focus ?? this.input, bindingsOf(this.environment, syntax))

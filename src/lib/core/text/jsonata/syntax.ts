@@ -1,12 +1,10 @@
 /** Examines the parts of an expression, and changes those that could exceed the limits. */
 
-/** A node of the syntax tree of JSONata. */
-export interface SyntaxNode {
-  type?: string
-  value?: unknown
-  position?: number
-  [name: string]: unknown
-}
+import {isRounded, numberOf} from '../long-numbers.ts'
+import {makeExact} from './exact.ts'
+import type {SyntaxNode} from './functions.ts'
+
+const arithmetic = new Set<unknown>(['+', '-', '*'])
 
 export interface Syntax {
   /** The regular expressions. */
@@ -17,6 +15,10 @@ export interface Syntax {
   readonly roots: readonly SyntaxNode[]
   /** It contains `$eval`, which may use any name and any regular expression. */
   readonly isOpen: boolean
+  /** A calculation may give a number beyond 2^53. */
+  readonly hasArithmetic: boolean
+  /** It contains a number beyond 2^53. */
+  readonly hasLong: boolean
   /** It contains `|…|…|`, which changes values. */
   readonly hasTransform: boolean
   /** A result may contain the same value many times. */
@@ -45,12 +47,14 @@ export const rootName = '\0root'
 /** Optional and repeatable parameters of a signature: JSONata tries all ways to match the arguments. */
 const mostOpenParameters = 8
 
-/** Examines a syntax tree, and replaces some operators by functions. */
-export function prepareSyntax(ast: unknown): Syntax {
+/** Examines the syntax tree of a source, and replaces some operators by functions; all of them in an exact expression. */
+export function prepareSyntax(ast: unknown, source: string, isExact: boolean): Syntax {
   const regexes: {value: RegExp; position: number | undefined}[] = []
   const names = new Set<string>()
   const roots: SyntaxNode[] = []
   let hasTransform = false
+  let hasArithmetic = false
+  let hasLong = false
   const repetition = new Repetition()
   const mayRepeat = repetition.isIn(ast as SyntaxNode, {})
   let refusedSignature: Syntax['refusedSignature']
@@ -70,18 +74,24 @@ export function prepareSyntax(ast: unknown): Syntax {
       refusedSignature ??= {definition: definitionOf(node) ?? '', position: node.position}
     }
     if (node.type === 'binary' && node.value === '&') concatenate(node)
+    if (node.type === 'binary' && arithmetic.has(node.value)) hasArithmetic = true
+    if (node.type === 'number' && isRounded(Number(node.value))) {
+      hasLong = true
+      node.value = literalOf(source, node)
+    }
+    if (isExact) makeExact(node, call)
     for (const child of Object.values(node)) if (typeof child === 'object' && child !== null) seen.add(child)
   }
   return {
-    regexes,
-    names,
-    roots,
-    isOpen: names.has('eval'),
-    hasTransform,
-    mayRepeat,
-    makesValues: repetition.makesValues,
-    refusedSignature,
+    ...{regexes, names, roots, isOpen: names.has('eval'), hasTransform, hasArithmetic, hasLong},
+    ...{mayRepeat, makesValues: repetition.makesValues, refusedSignature},
   }
+}
+
+/** The number that stands before its position. */
+function literalOf(source: string, {value, position = 0}: SyntaxNode): unknown {
+  const literal = /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.exec(source.slice(0, position))?.[0]
+  return literal === undefined ? value : numberOf(Number(value) < 0 ? `-${literal}` : literal)
 }
 
 /** `a & b` becomes a call. */

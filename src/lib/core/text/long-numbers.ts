@@ -1,0 +1,72 @@
+/** Numbers beyond 2^53, which JavaScript rounds. They are kept as raw JSON, which `JSON.stringify` writes digit by digit. */
+
+/** A number that JavaScript would round: its digits. */
+export interface LongNumber {
+  readonly rawJSON: string
+}
+
+/** More digits are written with an exponent, and not calculated with. */
+export const mostDigits = 400
+
+const json = JSON as typeof JSON & {rawJSON(text: string): LongNumber; isRawJSON(value: unknown): boolean}
+
+export function isLong(value: unknown): value is LongNumber {
+  return typeof value === 'object' && value !== null && json.isRawJSON(value)
+}
+
+/** A context has it under this name: whether a long number has been read from it. */
+export const hasLongNumbers = Symbol('hasLongNumbers')
+
+/** Like `JSON.parse`, with the numbers that it would round as `LongNumber`. Says whether there are any. */
+export function parseLongNumbers(text: string): {readonly value: unknown; readonly hasLong: boolean} {
+  if (!/\d{16}|\d[eE]\+?\d/.test(text)) return {value: JSON.parse(text), hasLong: false}
+  let hasLong = false
+  const value: unknown = JSON.parse(text, (_key, inner: unknown, context?: {source?: string}) => {
+    if (typeof inner !== 'number' || !isRounded(inner) || context?.source === undefined) return inner
+    hasLong = true
+    return longOf(context.source)
+  })
+  return {value, hasLong}
+}
+
+/** Whether JavaScript may have rounded this number. */
+export function isRounded(value: number): boolean {
+  return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
+}
+
+/** The number that a JSON number is. */
+export function numberOf(source: string): number | LongNumber {
+  const value = Number(source)
+  return isRounded(value) ? longOf(source) : value
+}
+
+function longOf(source: string): LongNumber {
+  const {isNegative, digits, places} = decimalOf(source)
+  const isShort = places > 0 && places <= mostDigits
+  const fraction = digits.length > places ? `.${digits.slice(places)}` : ''
+  const text = isShort ? digits.slice(0, places).padEnd(places, '0') + fraction : `${digits}e${places - digits.length}`
+  return json.rawJSON(isNegative ? `-${text}` : text)
+}
+
+export interface Decimal {
+  readonly isNegative: boolean
+  /** Without zeros at the beginning and the end. */
+  readonly digits: string
+  /** Digits before the point; negative for zeros after it. */
+  readonly places: number
+}
+
+/** The parts of a JSON number. */
+export function decimalOf(source: string): Decimal {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source) ?? []
+  const all = whole + fraction
+  const leading = /^0*/.exec(all)?.[0].length ?? 0
+  const digits = all.slice(leading).replace(/0+$/, '')
+  return {isNegative: sign === '-' && digits !== '', digits, places: whole.length - leading + Number(exponent)}
+}
+
+/** A number as JSON. */
+export function digitsOf(value: number | LongNumber): string {
+  return typeof value === 'number' ? String(value) : value.rawJSON
+}
