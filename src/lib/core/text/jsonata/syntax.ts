@@ -88,7 +88,7 @@ export function prepareSyntax(ast: unknown, source: string, isExact: boolean): S
   }
 }
 
-/** The number that stands before its position. */
+/** The number that is written before its position. */
 function literalOf(source: string, {value, position = 0}: SyntaxNode): unknown {
   const literal = /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.exec(source.slice(0, position))?.[0]
   return literal === undefined ? value : numberOf(Number(value) < 0 ? `-${literal}` : literal)
