@@ -3,7 +3,7 @@
  * database, in order to read what is written there, or a pipe, on which SQLite would wait forever. So each must be a regular
  * file of this user, of root, of the owner of the database, or of the group that the database is shared with.
  */
-import {lstatSync, realpathSync, type Stats, statSync} from 'node:fs'
+import {lstatSync, readFileSync, realpathSync, type Stats, statSync} from 'node:fs'
 import {dirname} from 'node:path'
 import {BusError} from '../../core/errors.ts'
 import {fileKind} from '../../core/trusted-file.ts'
@@ -78,4 +78,31 @@ function foreign(path: string, {uid}: Stats): BusError {
       'to share one: a group that may write, and a folder of that group',
     ],
   })
+}
+
+/**
+ * SQLite puts the log of a file beside the name by which it was opened: two names, other than through a symbolic link, mean two
+ * logs of one file, each of which would destroy the content of the other.
+ */
+export function checkOneName(path: string, real: string): void {
+  if (statSync(real).nlink > 1) {
+    throw new BusError('connect', `${path} has a second name (a hard link), and a bus file must have only one`, {
+      try: ['a symbolic link instead: ln -s', `a copy of its own: sqlite3 '${path}' "VACUUM INTO 'copy.db'"`],
+    })
+  }
+  if (isMountPoint(real)) {
+    throw new BusError('connect', `${path} is mounted as a single file, without the log beside it`, {
+      try: ['mount the folder that contains it'],
+    })
+  }
+}
+
+function isMountPoint(real: string): boolean {
+  if (process.platform !== 'linux') return false
+  try {
+    const escaped = real.replace(/[\s\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
+    return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${escaped} `)
+  } catch {
+    return false
+  }
 }

@@ -9,23 +9,24 @@ import {
   accessSync,
   closeSync,
   constants,
+  copyFileSync,
   openSync,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   statfsSync,
   statSync,
+  truncateSync,
 } from 'node:fs'
 import {dirname, resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
-import {checkDatabaseFiles} from './database-files.ts'
+import {checkDatabaseFiles, checkOneName} from './database-files.ts'
 import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type Patience, systemCode} from './db.ts'
 import {openForReading, type ReadOnlyReason, readOnlyError, readOnlyReason, snapshotError} from './read-only.ts'
 import {busFileSchema, schemaVersion} from './schema.ts'
-import {checkLog, WalChain} from './wal-chain.ts'
+import {checkLog, WalChain, WrittenOver} from './wal-chain.ts'
 
 /** How long opening blocks the thread while another process holds the lock; `openFileWhenFree` tries again. */
 const blockMs = 100
@@ -54,6 +55,8 @@ export class BusFile {
   readonly #was: Readonly<Record<Suffix, string | undefined>>
   #restUntil = 0
   #isLost = false
+  readonly #writtenOver: WrittenOver
+  #isWrittenOver = false
 
   /** For a database that `openFile` has opened at `real`. */
   constructor(path: string, db: Db, real: string, {patience, readOnly}: OpenedOptions) {
@@ -69,6 +72,7 @@ export class BusFile {
       '-shm': identityOf(`${this.real}-shm`),
     }
     this.#chain = readOnly === undefined ? new WalChain(db) : undefined
+    this.#writtenOver = new WrittenOver(real, db, this.#chain)
     const beforeCommit = () => {
       this.check()
       this.#chain?.extend()
@@ -85,7 +89,13 @@ export class BusFile {
       const is = identityOf(suffix === '' ? this.#full : this.real + suffix)
       if (is !== this.#was[suffix] && this.#was[suffix] !== undefined) this.#lost(suffix, is === undefined)
     }
+    this.#checkContent()
     this.#restUntil = now + restMs
+  }
+
+  #checkContent(): void {
+    this.#isWrittenOver = this.#writtenOver.isSo(statSync(this.real, {throwIfNoEntry: false})?.mtimeMs)
+    if (this.#isWrittenOver) this.#lost('', false)
   }
 
   /** Throws `denied` if new messages cannot be seen. */
@@ -105,9 +115,30 @@ export class BusFile {
   }
 
   close(): void {
+    this.#checkAgain()
+    // Another process that noticed it has put the log away.
+    const isPutAway = this.#isLost && identityOf(`${this.real}-wal.lost`) === this.#was['-wal']
+    if ((this.#isWrittenOver || isPutAway) && !this.lock.isReadOnly) {
+      closeUntouched(this.db, this.real, () => this.#emptyLog())
+      this.#putAway()
+      return
+    }
     this.db.close()
     // If a link now points elsewhere, the file itself and its users are left unchanged.
-    if (!this.#isLost || this.lock.isReadOnly || this.#isOurs('')) return
+    if (this.#isLost && !this.lock.isReadOnly && !this.#isOurs('')) this.#putAway()
+  }
+
+  /** The last connection writes the log into the file when it closes it. */
+  #checkAgain(): void {
+    try {
+      if (!this.#isLost && !this.lock.isReadOnly) this.#checkContent()
+    } catch {
+      // It was written over, and `#isWrittenOver` is set. All waits have ended already.
+    }
+  }
+
+  /** The log belongs to no file any more. */
+  #putAway(): void {
     try {
       if (this.#isOurs('-shm')) rmSync(`${this.real}-shm`)
       if (this.#isOurs('-wal')) renameSync(`${this.real}-wal`, `${this.real}-wal.lost`)
@@ -116,9 +147,23 @@ export class BusFile {
     }
   }
 
+  /** Leaves SQLite nothing that it could write to the file when it closes it. */
+  #emptyLog(): void {
+    const log = ['-wal', '-wal.lost']
+      .map((suffix) => this.real + suffix)
+      .find((path) => identityOf(path) === this.#was['-wal'])
+    if (log === undefined) return
+    const kept = `${this.real}-wal.${process.pid}`
+    copyFileSync(log, kept)
+    truncateSync(log)
+    rmSync(log)
+    renameSync(kept, `${this.real}-wal.lost`)
+  }
+
   #lost(suffix: Suffix, isGone: boolean): never {
     this.#isLost = true
-    const what = `the bus file ${this.path}${suffix} was ${isGone ? 'deleted' : 'replaced'} while it was open`
+    const how = isGone ? 'deleted' : this.#isWrittenOver ? 'written over' : 'replaced'
+    const what = `the bus file ${this.path}${suffix} was ${how} while it was open`
     throw new BusError('connect', what, {
       try: ['run this again: it opens the file that is there now'],
       data: {lost: true},
@@ -197,7 +242,8 @@ export async function openFileWhenFree(
     try {
       return openFile(path, options)
     } catch (error) {
-      if (!isBusy((error as Error).cause) || options.patience.isOver(began)) throw error
+      if (!isBusy((error as Error).cause)) throw error
+      if (options.patience.isOver(began)) throw options.patience.error(`the bus file ${path}`)
       await sleep(1 + Math.random())
     }
   }
@@ -218,33 +264,6 @@ function openReadOnly(path: string, full: string, reason: ReadOnlyReason, patien
   } catch (error) {
     opened?.db.close()
     throw openError(path, error)
-  }
-}
-
-/**
- * SQLite puts the log of a file beside the name by which it was opened: two names, other than through a symbolic link, mean two
- * logs of one file, each of which would destroy the content of the other.
- */
-function checkOneName(path: string, real: string): void {
-  if (statSync(real).nlink > 1) {
-    throw new BusError('connect', `${path} has a second name (a hard link), and a bus file must have only one`, {
-      try: ['a symbolic link instead: ln -s', `a copy of its own: sqlite3 '${path}' "VACUUM INTO 'copy.db'"`],
-    })
-  }
-  if (isMountPoint(real)) {
-    throw new BusError('connect', `${path} is mounted as a single file, without the log beside it`, {
-      try: ['mount the folder that contains it'],
-    })
-  }
-}
-
-function isMountPoint(real: string): boolean {
-  if (process.platform !== 'linux') return false
-  try {
-    const escaped = real.replace(/[\s\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
-    return readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${escaped} `)
-  } catch {
-    return false
   }
 }
 
@@ -337,14 +356,18 @@ function initialise(db: Db): void {
   db.pragma('wal_checkpoint(PASSIVE)')
 }
 
-/** Closes without the checkpoint that the last connection would make: a read-only connection is kept open. */
-function closeUntouched(db: Db, full: string): void {
+/**
+ * Closes without the checkpoint that the last connection would make: a read-only connection is kept open. Calls `otherwise` first
+ * if there can be none.
+ */
+function closeUntouched(db: Db, full: string, otherwise = () => {}): void {
   try {
-    const guard = new Database(full, {readonly: true})
+    const guard = new Database(full, {readonly: true, timeout: blockMs})
     guard.pragma('schema_version')
     db.close()
     guard.close()
   } catch {
+    otherwise()
     db.close()
   }
 }

@@ -13,58 +13,132 @@ const chainPage = 3
 /** The link before the first commit. */
 const noLink = '\0'.repeat(8)
 
+/** Own links that are remembered: a checkpoint during a commit leaves one of the latest in the file. */
+const mostOwn = 16
+
 /** Extends the chain in each transaction that changes something. */
 export class WalChain {
   readonly #changes
   readonly #extend
   #known = 0
+  /** The latest links of this connection, oldest first. */
+  readonly #own: string[] = []
 
   constructor(db: Db) {
     this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
     if (Number(db.pragma('user_version', {simple: true})) < chainVersion) return
-    this.#extend = db.prepare('UPDATE chain SET link = randomblob(8), previous = link')
+    this.#extend = db.prepare('UPDATE chain SET link = randomblob(8), previous = link RETURNING link').pluck()
   }
 
   /** To be called before each commit. */
   extend(): void {
     const changes = this.#changes.get() as number
     if (this.#extend === undefined || changes === this.#known) return
-    this.#extend.run()
+    this.#own.push((this.#extend.get() as Buffer).toString('latin1'))
+    if (this.#own.length > mostOwn) this.#own.shift()
     this.#known = changes + 1
+  }
+
+  /** Whether the link is one of the latest of this connection. */
+  isOwn(link: string): boolean {
+    return this.#own.includes(link)
+  }
+}
+
+/** After a look at a long log, this many times as long passes until the next. */
+const restTimes = 10
+
+/**
+ * Notices that a file in use was written over in place. Only checkpoints write to it, and each leaves a link in it that is in
+ * the log.
+ */
+export class WrittenOver {
+  readonly #path: string
+  readonly #chain: WalChain | undefined
+  readonly #pageSize: number
+  #time: number | undefined
+  #hasLink = false
+  #restUntil = 0
+
+  /** `chain` is that of the connection, if it writes. */
+  constructor(path: string, db: Db, chain: WalChain | undefined) {
+    this.#path = path
+    this.#chain = chain
+    this.#pageSize = Number(db.pragma('page_size', {simple: true}))
+    this.#time = statSync(path, {throwIfNoEntry: false})?.mtimeMs
+  }
+
+  /** Whether the file was written over; `time` is that of its last modification. */
+  isSo(time: number | undefined): boolean {
+    if (time === undefined || time === this.#time) return false
+    const began = performance.now()
+    if (began < this.#restUntil) return false
+    const link = linkOf(this.#path, this.#pageSize)
+    const isOurs = link !== undefined && this.#chain?.isOwn(link) === true
+    const ownership = isOurs ? 'own' : linkInUse(this.#path)
+    if (ownership === 'foreign' || (ownership === 'none' && this.#hasLink)) return true
+    this.#hasLink ||= ownership === 'own'
+    this.#time = time
+    if (!isOurs) this.#restUntil = began + restTimes * (performance.now() - began)
+    return false
   }
 }
 
 const tries = 5
+const triesInUse = 20
 const pauseMs = 10
 
 /** Throws `connect` if the log beside the file at `path` does not belong to it. To be called before SQLite opens the file. */
 export function checkLog(path: string): void {
-  // While others write, the file and its log may be read at two different moments.
-  for (let i = 0; !isOwn(path); i++) {
-    if (i === tries) {
-      throw new BusError(
-        'connect',
-        `the bus file ${path} has a -wal beside it that belongs to another file; both are left untouched`,
-        {
-          try: [
-            'restore the -wal that was there before, if there was one',
-            `if no program uses it, rename it: mv '${path}-wal' '${path}-wal.lost'`,
-          ],
-        },
-      )
-    }
+  if (ownershipOf(path, tries) !== 'foreign') return
+  throw new BusError(
+    'connect',
+    `the bus file ${path} has a -wal beside it that belongs to another file; both are left untouched`,
+    {
+      try: [
+        'restore the -wal that was there before, if there was one',
+        `if no program uses it, rename it: mv '${path}-wal' '${path}-wal.lost'`,
+      ],
+    },
+  )
+}
+
+/**
+ * Whether the file at `path`, which is open, has a link, and this one belongs to its log. `foreign` if the file was written
+ * over.
+ */
+function linkInUse(path: string): Ownership {
+  const ownership = ownershipOf(path, triesInUse)
+  return ownership === 'none' && isOtherFile(path) ? 'foreign' : ownership
+}
+
+/** Whether the file is not even a database. */
+function isOtherFile(path: string): boolean {
+  const head = Buffer.alloc(16)
+  return readSync(descriptorOf(path), head, 0, 16, 0) > 0 && head.toString('latin1') !== 'SQLite format 3\0'
+}
+
+/** `unknown` if there is nothing in the log, `none` if there is no link in the file. */
+type Ownership = 'own' | 'foreign' | 'unknown' | 'none'
+
+/** While others write, the file and its log may be read at two different moments. */
+function ownershipOf(path: string, most: number): Ownership {
+  for (let i = 0; ; i++) {
+    const ownership = look(path)
+    if (ownership !== 'foreign' || i === most) return ownership
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs)
   }
 }
 
-function isOwn(path: string): boolean {
+function look(path: string): Ownership {
   const fd = openLog(`${path}-wal`)
-  if (fd === undefined) return true
+  if (fd === undefined) return 'unknown'
   try {
     const log = new LogFile(fd)
-    if (!log.isOne()) return true
+    if (!log.isOne()) return 'unknown'
     const link = linkOf(path, log.pageSize)
-    return link === undefined || log.follows(link) || !log.hasCommit()
+    if (link === undefined) return 'none'
+    return log.follows(link) || !log.hasCommit() ? 'own' : 'foreign'
   } finally {
     closeSync(fd)
   }

@@ -1,5 +1,16 @@
 import {spawnSync} from 'node:child_process'
-import {chmodSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync} from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 import Database from 'better-sqlite3'
@@ -236,5 +247,57 @@ describe('a stream of a bus file', () => {
     await expect(publish('s.b')).rejects.toMatchObject({kind: 'remote', data: {code: 10193}})
     await expect(publish('s.a')).resolves.toMatchObject({stream: 'S'})
     expect((await bus.streams.info('S')).state.messages).toBe(1)
+  })
+})
+
+describe('a bus file that is written over in place while processes use it', () => {
+  test.each(['an earlier copy', 'another bus file', 'something else'])(
+    'by %s is noticed within a second, and stays what it has become',
+    async (by) => {
+      const folder = temporaryFolder()
+      const path = await withStream(join(folder, 'bus.db'))
+      const other = by === 'an earlier copy' ? path : await withStream(join(folder, 'other.db'))
+      const copy = by === 'something else' ? Buffer.alloc(100_000, 'x') : readFileSync(other)
+      for (const each of ['1', '2']) expect(await start('once', path, `s.${each}`).ended).toBe(0)
+      const programs = [
+        start('store', path, 's.a', '20'),
+        start('store', path, 's.b', '20'),
+        start('subscribe', path, 's.>'),
+        start('subscribe', path, 's.a'),
+      ]
+      for (const program of programs) await program.atLeast(60)
+      writeFileSync(path, copy)
+      const began = performance.now()
+      for (const {ended, stderr} of programs) expect(await ended, stderr()).not.toBe(0)
+      expect(performance.now() - began).toBeLessThan(5000)
+      const said = programs.map(({stderr}) => stderr()).join('')
+      expect(said).toMatch(
+        by === 'something else' ? /written over|not a bus file|is damaged/ : /was written over while it was open/,
+      )
+      expect(readFileSync(path).equals(copy)).toBe(true)
+      if (by !== 'something else') expect(await stored(path)).toBe(0)
+    },
+  )
+
+  test('is not found written over by much work, checkpoints and VACUUM', async () => {
+    const path = await withStream(join(temporaryFolder(), 'bus.db'))
+    const publishers = [
+      start('load', path, 's.a', '40000', 'x'.repeat(500)),
+      start('load', path, 's.b', '40000', 'y'.repeat(500)),
+    ]
+    const subscriber = start('sleep', path, 's.>')
+    await subscriber.atLeast(1)
+    let isOver = false
+    const ended = Promise.all(publishers.map(({ended}) => ended)).finally(() => (isOver = true))
+    while (!isOver) {
+      const db = new Database(path, {timeout: 5000})
+      db.pragma('wal_checkpoint(TRUNCATE)')
+      db.close()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    expect(await ended, publishers.map(({stderr}) => stderr()).join('')).toEqual([0, 0])
+    subscriber.child.kill()
+    expect(await subscriber.ended, subscriber.stderr()).toBe('SIGTERM')
+    expect(await stored(path)).toBe(80_000)
   })
 })
