@@ -20,7 +20,7 @@ import {newInbox, newToken} from './tokens.ts'
 export interface StreamClientOptions {
   /** Called when something is ignored: a frame of an unknown type. */
   readonly warn?: ((sentence: string) => void) | undefined
-  /** How long a producer that has sent heartbeats may be silent; default 30 s, the time of three heartbeats. */
+  /** How long a producer of the later dialect may be silent; default 30 s, the time of three heartbeats. */
   readonly silenceMs?: number | undefined
 }
 
@@ -42,7 +42,7 @@ export class StreamClient implements AsyncDisposable {
   readonly #bus: Transport
   readonly #options: StreamClientOptions
   readonly #streams = new Map<string, ResponseStream>()
-  /** For each response stream whose producer sends heartbeats: the timer that ends it when they stop. */
+  /** For each response stream of the later dialect: the timer that ends it when frames and heartbeats stop. */
   readonly #alarms = new Map<ResponseStream, Timer>()
   #frames: Promise<Subscription> | undefined
   #heartbeats: Promise<Subscription> | undefined
@@ -80,6 +80,8 @@ export class StreamClient implements AsyncDisposable {
       const data = encodeOpenRequest(dialect, {inbox: this.inbox, token, body})
       this.#bus.publish({subject, data, reply: this.inbox + token})
       await this.#bus.flush()
+      // A producer of this dialect sends heartbeats from the start.
+      if (dialect === 'later' && !stream.isOver) this.#isAlive(stream)
     } catch (error) {
       stream.close()
       throw error
@@ -202,7 +204,7 @@ export class StreamClient implements AsyncDisposable {
     return unwanted
   }
 
-  /** A producer that once sent a heartbeat counts as gone when nothing more arrives. */
+  /** A producer of the later dialect counts as gone when nothing arrives any more. */
   #isAlive(stream: ResponseStream): void {
     const {silenceMs = defaultSilenceMs} = this.#options
     const alarm = this.#alarms.get(stream)

@@ -36,6 +36,8 @@ export class Presence implements Disposable {
   readonly #bus: Transport
   readonly #timeoutMs: number
   readonly #streams = new Set<Written>()
+  /** Named as not active by the last reply of their consumer. */
+  readonly #doubted = new WeakSet<Written>()
   readonly #timer: NodeJS.Timeout
 
   constructor(bus: Transport, {everyMs = 10_000, timeoutMs = 5000}: PresenceOptions = {}) {
@@ -68,7 +70,11 @@ export class Presence implements Disposable {
     }
   }
 
-  /** Without a reply in time, all of them count as gone, as in every producer of this dialect. */
+  /**
+   * Without a reply in time, all of them count as gone, as in every producer of this dialect. A response stream that the consumer
+   * names as not active counts as gone after the second reply: consumers of bacalhau name live ones for five seconds after
+   * they have opened another one on the subject.
+   */
   async #heartbeat(subject: string, streams: readonly Written[]): Promise<void> {
     const active = new Map<string, string[]>()
     for (const {subject: requested, consumer} of streams) {
@@ -78,7 +84,12 @@ export class Presence implements Disposable {
       const data = encodeHeartbeat(active)
       const {payload} = await this.#bus.request({subject, data}, {timeoutMs: this.#timeoutMs})
       const unwanted = decodeHeartbeatReply(payload)
-      this.#gone(streams.filter((one) => unwanted?.get(one.subject)?.includes(one.consumer?.token ?? '')))
+      const named = new Set(streams.filter((one) => unwanted?.get(one.subject)?.includes(one.consumer?.token ?? '')))
+      this.#gone([...named].filter((stream) => this.#doubted.has(stream)))
+      for (const stream of streams) {
+        if (named.has(stream)) this.#doubted.add(stream)
+        else this.#doubted.delete(stream)
+      }
     } catch (error) {
       if (isFailure(error, 'timeout', 'noResponders')) this.#gone(streams)
     }

@@ -133,7 +133,7 @@ async function stream(message: Message, {bus, service, presence, stop}: Open): P
     presence.add(written)
     const close = await produce(service.producer, request, writer, AbortSignal.any([gone.signal, stop]))
     presence.remove(written)
-    const {code, text} = stop.aborted && !isLeft ? goingAway : close
+    const {code, text} = isLeft ? noLongerRead : stop.aborted ? goingAway : close
     tryClose(writer, code, text)
   }
   const {frames, bytes, closed = goingAway} = writer
@@ -143,6 +143,10 @@ async function stream(message: Message, {bus, service, presence, stop}: Open): P
 }
 
 const goingAway: Close = {code: closeCodes.goingAway, text: 'shutting down'}
+const noLongerRead: Close = {
+  code: closeCodes.goingAway,
+  text: 'the consumer no longer reads this response stream',
+}
 const done: Close = {code: closeCodes.normal, text: ''}
 
 async function produce(
@@ -154,8 +158,7 @@ async function produce(
   try {
     return (await producer(request, writer, signal)) ?? done
   } catch (error) {
-    if (error instanceof BusError) return {code: closeCodes.internalError, text: error.message}
-    throw error
+    return {code: closeCodes.internalError, text: error instanceof Error ? error.message : String(error)}
   }
 }
 

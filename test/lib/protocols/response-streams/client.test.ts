@@ -265,6 +265,13 @@ describe.each(busNames)('on %s, a response stream', (name) => {
     })
   })
 
+  test('in the later dialect fails when its producer sends neither frames nor heartbeats', async () => {
+    await using client = new StreamClient(near, {silenceMs: 50})
+    const stream = await client.open('logs', '', {dialect: 'later'})
+    await accept()
+    await expect(textsOf(stream)).rejects.toMatchObject({kind: 'timeout'})
+  })
+
   test('ends with the connection', async () => {
     const client = new StreamClient(near)
     const stream = await client.open('logs')

@@ -154,6 +154,52 @@ describe.each(busNames)('on %s, a service of response streams', (name) => {
     await service.end()
   })
 
+  test('in the later dialect continues a response stream that one reply names as not active', async () => {
+    const service = await running(endless, {presence: {everyMs: 30, timeoutMs: 1000}})
+    await using bus = await fresh.open()
+    const inbox = '_SINBOX.AAAAAAAAAAAAAAAAAAAAAA'
+    await using frames = await bus.subscribe(`${inbox}.*`)
+    await using heartbeats = await bus.subscribe(`_HEARTBEAT.${inbox}`)
+    const request = {
+      consumerId: `${inbox}.`,
+      streamId: 'aaaaaaaa',
+      heartBeatRequestSub: `_HEARTBEAT.${inbox}`,
+      body: '',
+    }
+    bus.publish({subject: 'logs', data: JSON.stringify(request), reply: `${inbox}.aaaaaaaa`})
+    await bus.flush()
+    const answer = async (isNamed: boolean) => {
+      const [message] = await heartbeats.take(1)
+      const {ActiveStreamIds} = JSON.parse(message?.text ?? '')
+      const data = JSON.stringify({NonActiveStreamIds: isNamed ? ActiveStreamIds : {}})
+      bus.publish({subject: message?.reply ?? '', data})
+      await bus.flush()
+    }
+    for (const isNamed of [true, false, true, false]) await answer(isNamed)
+    expect((await frames.take(10)).map(({text}) => JSON.parse(text).type)).toEqual([1])
+    for (const isNamed of [true, true]) await answer(isNamed)
+    const [last] = await frames.take(1)
+    expect(JSON.parse(last?.text ?? '')).toMatchObject({
+      type: 2,
+      closeError: {Code: 1001, Text: expect.stringContaining('no longer reads')},
+    })
+    await service.end()
+  })
+
+  test('closes only the response stream whose producer throws, whatever it throws', async () => {
+    const service = await running(async (request) => {
+      if (request.text === 'bad') throw new TypeError('x is not a function')
+      return undefined
+    })
+    await using bus = await fresh.open()
+    await using client = new StreamClient(bus)
+    await expect(textsOf(await client.open('logs', 'bad'))).rejects.toMatchObject({
+      data: {code: 5000, text: 'x is not a function'},
+    })
+    expect(await textsOf(await client.open('logs', 'good'))).toEqual([])
+    await service.end()
+  })
+
   test('serves a limited number at a time, and the others after them', async () => {
     let open = 0
     let most = 0
