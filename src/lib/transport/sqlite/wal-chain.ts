@@ -73,9 +73,16 @@ export class WrittenOver {
     if (time === undefined || time === this.#time) return false
     const began = performance.now()
     if (began < this.#restUntil) return false
-    const link = linkOf(this.#path, this.#pageSize)
-    const isOurs = link !== undefined && this.#chain?.isOwn(link) === true
-    const ownership = isOurs ? 'own' : linkInUse(this.#path)
+    let isOurs = false
+    let ownership: Ownership
+    try {
+      const link = linkOf(this.#path, this.#pageSize)
+      isOurs = link !== undefined && this.#chain?.isOwn(link) === true
+      ownership = isOurs ? 'own' : linkInUse(this.#path)
+    } catch {
+      // For example, no descriptor is free: whether it was written over is not known.
+      return false
+    }
     if (ownership === 'foreign' || (ownership === 'none' && this.#hasLink)) return true
     this.#hasLink ||= ownership === 'own'
     this.#time = time
