@@ -15,7 +15,7 @@ import type {Db} from './db.ts'
 /** Names or messages per step. */
 const looks = 5000
 /** Removing a name takes as long as several look-ups. */
-const chunk = 1000
+const chunk = 500
 /** Largest number of log rows and names to examine for each removed message. */
 const looksPerMessage = 16
 

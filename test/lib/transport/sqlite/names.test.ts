@@ -1,4 +1,6 @@
 import {join} from 'node:path'
+import {setFlagsFromString} from 'node:v8'
+import {runInNewContext} from 'node:vm'
 import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test, vi} from 'vitest'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
@@ -204,6 +206,27 @@ describe('a bus file that has seen many subjects', () => {
     }
     const rows = all.mock.results.map(({value}) => (value as unknown[]).length)
     expect(Math.max(...rows)).toBeLessThan(1000)
+  })
+
+  test('drops what it has prepared for a filter once nothing reads with it', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const path = join(temporaryFolder(), 'bus.db')
+    await using bus = await open(path)
+    await bus.streams.add({name: 'S', subjects: ['a.>']})
+    await publish(bus, 'a.1')
+    const drops = vi.spyOn(Database.prototype, 'exec')
+    onTestFinished(() => drops.mockRestore())
+    for (let n = 0; n < 300; n++) {
+      await using messages = await bus.streams.read('S', {filters: [`a.${n}`]})
+      await messages.take(1)
+    }
+    await vi.waitFor(() => {
+      collect()
+      const dropped = drops.mock.calls.filter(([sql]) => sql.startsWith('DROP TABLE IF EXISTS temp.'))
+      expect(dropped.length).toBeGreaterThan(200)
+    })
+    expect([...(await bus.streams.subjects('S', 'a.1')).keys()]).toEqual(['a.1'])
   })
 
   test('counts all subjects of a stream that a filter matches, including later ones', async () => {

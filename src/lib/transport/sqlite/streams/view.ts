@@ -187,11 +187,16 @@ function prepareFiltered(db: Db, table: string) {
   }
 }
 
+/** Views kept for the next use, besides those in use. */
+const mostViews = 64
+
 /** Caches views by stream and patterns, so that their statements are prepared once. */
 export class StreamViews {
   readonly #deps: ViewDeps
+  /** The one that was used last comes last. */
   readonly #views = new Map<string, StreamView>()
-  #tables = 0
+  readonly #tables = new FinalizationRegistry<string>((table) => this.#drop(table))
+  #made = 0
 
   constructor(deps: ViewDeps) {
     this.#deps = deps
@@ -202,9 +207,19 @@ export class StreamViews {
     const key = JSON.stringify([stream.id, ...(isAll ? [] : filters)])
     let view = this.#views.get(key)
     if (view === undefined || view.stream !== stream) {
-      view = new StreamView(this.#deps, stream, filters, isAll ? undefined : `want_${this.#tables++}`)
-      this.#views.set(key, view)
+      view = new StreamView(this.#deps, stream, filters, isAll ? undefined : `want_${this.#made++}`)
+      if (view.table !== undefined) this.#tables.register(view, view.table)
     }
+    this.#views.delete(key)
+    this.#views.set(key, view)
+    const [oldest] = this.#views.keys()
+    if (this.#views.size > mostViews && oldest !== undefined) this.#views.delete(oldest)
     return view
+  }
+
+  /** Of a view that nobody uses any more. */
+  #drop(table: string): void {
+    const {db} = this.#deps
+    if (db.open && !db.inTransaction) db.exec(`DROP TABLE IF EXISTS temp.${table}`)
   }
 }
