@@ -97,8 +97,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
           follow: flags.follow,
           count: flags.count,
           signal: undefined,
-          onDraining: () =>
-            this.say('handling what was delivered: each message is delivered a limited number of times'),
+          onDraining: () => this.say('handling delivered messages first: they may not be delivered again'),
           onWaiting: ({ackPending}) =>
             this.say(
               `waiting for ${ackPending} messages held by other clients; they are redelivered after the ack wait`,

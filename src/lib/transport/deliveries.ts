@@ -8,7 +8,7 @@ type Settlement = 'ack' | 'term'
 /** Number of settled messages to remember, in order to recognise a copy that was sent before the settlement arrived. */
 const remembered = 65_536
 
-/** Whether a message that is delivered and returned has lost something: it is delivered a limited number of times. */
+/** Whether a message that is delivered and returned loses one of a limited number of deliveries. */
 export function isLimited({config}: ConsumerInfo): boolean {
   return config.ack === 'none' || config.maxDeliver !== undefined
 }

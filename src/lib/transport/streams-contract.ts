@@ -324,8 +324,8 @@ export interface Consuming extends AsyncDisposable {
   /** Resolves when the server has all of these, or they are committed. */
   flush(): Promise<void>
   /**
-   * Claims no more. What would lose a delivery if it were returned can still be taken: on a server, where deliveries are limited
-   * or not acknowledged. Then it has ended. True if there is such a message.
+   * Claims no more messages, and ends. Delivered ones that would lose a delivery if they were returned can still be taken: on a
+   * server, if deliveries are limited or not acknowledged. Resolves to true if there are any.
    */
   finish(): Promise<boolean>
   /** Returns messages that were not taken, flushes, and leaves the consumer unchanged. */

@@ -168,8 +168,8 @@ describe('inspecting a push durable with few deliveries', () => {
   })
 })
 
-describe('Ctrl-C while a consumer with few deliveries is read', () => {
-  test.each(['push', 'pull'])('lets sub --durable show what a %s consumer has delivered', async (kind) => {
+describe('Ctrl-C while a consumer with limited deliveries is read', () => {
+  test.each(['push', 'pull'])('lets sub --durable show the messages that a %s consumer has delivered', async (kind) => {
     const stream = await pushDurable(3000, {max_deliver: 1, max_ack_pending: 2000})
     await transport.streams.consumers.add(stream, {name: 'pull', maxDeliver: 1, filters: [`${stream}.>`]})
     const name = kind === 'push' ? 'c' : 'pull'
@@ -182,7 +182,7 @@ describe('Ctrl-C while a consumer with few deliveries is read', () => {
     expect(ackFloor).toBe(deliveredSeq)
   })
 
-  test('lets a replay handle what was delivered', async () => {
+  test('lets a replay handle delivered messages first', async () => {
     const stream = await pushDurable(100, {max_deliver: 1})
     await using replaying = start(
       onServer(['consumer', 'replay', stream, 'c', '--rate', '20/s', '--exec', '--', 'sh', '-c', 'cat; echo']),
@@ -193,7 +193,7 @@ describe('Ctrl-C while a consumer with few deliveries is read', () => {
     const {deliveredSeq, ackFloor} = await transport.streams.consumers.info(stream, 'c')
     expect(linesOf(stdout), stderr).toEqual(numbers(deliveredSeq))
     expect(ackFloor).toBe(deliveredSeq)
-    expect(stderr).toContain('handling what was delivered')
+    expect(stderr).toContain('handling delivered messages first')
   })
 
   test('ends a replay of a consumer without such a limit at once', async () => {

@@ -17,7 +17,7 @@ describe('YAML', () => {
     expect(at(['c', 'x'])).toEqual({line: 1, column: 11})
   })
 
-  test('treats a member called __proto__ as any other', () => {
+  test('treats a member called __proto__ like any other', () => {
     const {value} = parseYaml('a:\n  __proto__: {polluted: 1}\n  constructor: 2')
     expect(Object.keys((value as {a: object}).a)).toEqual(['__proto__', 'constructor'])
     expect(({} as {polluted?: unknown}).polluted).toBeUndefined()

@@ -26,7 +26,7 @@ export interface ReplayOptions {
   readonly keep?: ((batch: readonly Message[]) => readonly Message[] | Promise<readonly Message[]>) | undefined
   /** Takes no more messages and finishes those in progress. */
   readonly stop?: AbortSignal | undefined
-  /** As `stop`, but messages that were delivered and would lose a delivery are not handled first. */
+  /** Like `stop`, but does not handle delivered messages that would lose a delivery. */
   readonly quit?: AbortSignal | undefined
   /** Records a message before it is given up. */
   readonly onGivenUp?: ((message: Message, reason: string) => void) | undefined
@@ -80,7 +80,7 @@ class Run implements ReplayCounts {
   readonly #unhandled: Unhandled[] = []
   readonly #underWay = new Set<Promise<void>>()
   readonly #stopped = new AbortController()
-  /** Only what was delivered is still handled, without pauses. */
+  /** Only messages that were already delivered are handled now, without pauses. */
   readonly #draining = new AbortController()
   #failure: {error: unknown} | undefined
   /** The message that ended the replay. */

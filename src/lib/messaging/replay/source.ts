@@ -20,7 +20,10 @@ export interface ReplaySource extends AsyncDisposable {
   take(max: number): Promise<readonly Message[]>
   /** Ends the source; a waiting `take` resolves with none. */
   end(): void
-  /** Claims no more. True if delivered messages are still to come, which would lose a delivery; otherwise as `end`. */
+  /**
+   * Claims no more messages. Returns true if delivered ones that would lose a delivery remain; otherwise it does what `end`
+   * does.
+   */
   drain(): boolean
   /** Marks messages as handled. */
   done(messages: readonly Message[]): void
@@ -97,7 +100,7 @@ export interface DurableOptions {
   readonly signal?: AbortSignal | undefined
   /** Called once when all remaining messages are in flight to other members. */
   readonly onWaiting?: ((info: ConsumerInfo) => void) | undefined
-  /** Called if messages are still to come after `drain`. */
+  /** Called if delivered messages remain after `drain`. */
   readonly onDraining?: (() => void) | undefined
 }
 
@@ -145,7 +148,7 @@ class DurableSource implements ReplaySource {
   #settled = Promise.withResolvers<void>()
   #isWaiting = false
   #isEnding = false
-  /** Takes what was delivered, and nothing else. */
+  /** Only messages that were already delivered are taken. */
   #isDraining = false
   redelivered = 0
 
@@ -195,7 +198,7 @@ class DurableSource implements ReplaySource {
     }
     this.#isDraining = true
     this.#settled.resolve()
-    // What fails here fails again at the end.
+    // A failure here occurs again at the end.
     member.finish().then(
       (isMore) => isMore && this.#options.onDraining?.(),
       () => this.end(),

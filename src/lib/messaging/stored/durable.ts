@@ -142,11 +142,11 @@ export class DurableReading implements Subscription {
     await this.#deliveries.ask(this.#consumers)
   }
 
-  /** What was delivered is still taken where it would lose a delivery otherwise. */
+  /** Claims no more messages. Delivered ones that would otherwise lose a delivery are still taken. */
   async drain(): Promise<void> {
     if (!isLimited(this.info)) this.#isEnding = true
     else this.#finished ??= this.#consuming.finish()
-    // `close` fails with it.
+    // `close` fails with the same error.
     await this.#finished?.catch(() => {
       this.#isEnding = true
     })

@@ -36,7 +36,7 @@ export abstract class NatsMember implements Consuming {
   readonly #leave: () => void
   readonly #read: ReturnType<typeof deliveryReader>
   #isLooking = false
-  /** Claims no more. */
+  /** No more messages are claimed. */
   #isFinishing = false
   #isFinished = false
   #closing: Promise<void> | undefined

@@ -101,7 +101,7 @@ export class PushMember extends NatsMember {
 
   protected async stop(): Promise<void> {
     clearTimeout(this.#timer)
-    // What is still to be taken after `finish` is kept alive.
+    // Until then, the ack wait of messages that can be taken after `finish` is extended.
     if (this.queue.closed) for (const timer of this.#timers) timer.cancel()
     await this.#subscription.drain()
   }
