@@ -54,7 +54,7 @@ const mutations: readonly {file: string; from: string; to: string; check: string
     file: 'broker.yaml',
     from: "{job: '{job}'}",
     to: '{job: other}',
-    check: 'comes out',
+    check: 'arrives at',
     says: /json\.job|no message for check/,
   },
 ]

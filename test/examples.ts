@@ -58,8 +58,8 @@ export const examples: Readonly<Record<string, Example>> = {
     sees: '"id":1000,',
     masks: [[/orders\.[1-9]/g, 'orders.N']],
   },
-  'bus pub --records tape.ndjson --speed 1': {
-    files: {'tape.ndjson': records},
+  'bus pub --records recording.ndjson --speed 1': {
+    files: {'recording.ndjson': records},
     beside: [`bus sub 'orders.>' -n 2`],
     sees: 'Trace: a\n    paid\n',
   },
@@ -91,9 +91,9 @@ export const examples: Readonly<Record<string, Example>> = {
     endsAfter: 2,
     sees: /↳ .* hello world\n/,
   },
-  [`bus sub 'orders.>' --json > tape.ndjson`]: {
-    meanwhile: ['bus pub orders.new 1', 'bus pub orders.new two', 'bus pub --records tape.ndjson'],
-    endsAfter: [4, 'tape.ndjson'],
+  [`bus sub 'orders.>' --json > recording.ndjson`]: {
+    meanwhile: ['bus pub orders.new 1', 'bus pub orders.new two', 'bus pub --records recording.ndjson'],
+    endsAfter: [4, 'recording.ndjson'],
     sees: '4 received',
   },
 

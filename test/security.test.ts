@@ -15,7 +15,7 @@ test('SECURITY.md has the number of run-time packages, and none of them runs an 
     packages: Record<string, {dev?: boolean; devOptional?: boolean; hasInstallScript?: boolean}>
   }
   const atRunTime = Object.entries(packages).filter(([path, {dev, devOptional}]) => path !== '' && !dev && !devOptional)
-  expect(read('SECURITY.md')).toContain(`with their own dependencies, ${atRunTime.length} packages are installed`)
+  expect(read('SECURITY.md')).toContain(`With their own dependencies, ${atRunTime.length} packages are installed`)
   expect(Object.keys(JSON.parse(read('package.json')).dependencies)).toHaveLength(17)
   expect(atRunTime.filter(([, {hasInstallScript}]) => hasInstallScript)).toEqual([])
 })

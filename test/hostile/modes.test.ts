@@ -39,7 +39,7 @@ describe.runIf(process.platform !== 'win32')('under umask 000', () => {
     ['a libbus file', 'bus pub a x -b "libbus:./l.db?create"'],
     [
       'a recording',
-      'bus stream add S "s.>" -b ./x.db; bus pub s.1 secret --ack -b ./x.db; bus sub "s.>" --from first -n 1 --record ./tape.ndjson -b ./x.db',
+      'bus stream add S "s.>" -b ./x.db; bus pub s.1 secret --ack -b ./x.db; bus sub "s.>" --from first -n 1 --record ./recording.ndjson -b ./x.db',
     ],
     [
       'contexts and the one that is used',

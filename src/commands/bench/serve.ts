@@ -7,7 +7,7 @@ import {BenchCommand} from './bench-command.ts'
 export default class BenchServe extends BenchCommand {
   static override summary = 'answer requests as fast as possible, and measure how fast'
   static override description =
-    'The other side of bus bench req. Clients share the requests. Ends after --msgs or --for, or on Ctrl-C.'
+    'This is the other side of bus bench req. Clients share the requests. The measurement ends after --msgs or --for, or on Ctrl-C.'
   static override examples = [
     {
       description: 'the other side, for example on another machine',

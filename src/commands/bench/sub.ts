@@ -6,7 +6,7 @@ import {BenchCommand} from './bench-command.ts'
 export default class BenchSub extends BenchCommand {
   static override summary = 'measure how fast a bus delivers messages'
   static override description =
-    'Each client gets every message. Ends after --msgs or --for, or on Ctrl-C. Rates are measured from the first message to the last.'
+    'Each client gets every message. The measurement ends after --msgs or --for, or on Ctrl-C. Rates are measured from the first message to the last.'
   static override examples = [
     {description: 'messages published from another terminal', command: `<%= config.bin %> bench sub load --msgs 1000`},
   ]

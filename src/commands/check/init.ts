@@ -22,7 +22,7 @@ interface InitResult {
 export default class CheckInit extends BusCommand<InitResult> {
   static override summary = 'write a first check file from what is found on the bus'
   static override description = [
-    'Looks for announced services, streams and consumers, drafts a check for each, runs the checks and keeps those that pass. On a terminal it prompts for the file name and the subjects to send requests to.',
+    'The command looks for announced services, streams and consumers, drafts a check for each, runs the checks and keeps those that pass. On a terminal it prompts for the file name and the subjects to send requests to.',
     'Requests are sent only to subjects given with --request, because a request may have side effects.',
   ].join('\n\n')
   static override examples = [

@@ -17,7 +17,7 @@ interface Health extends Omit<Facts, 'roundTripsMs'> {
 export default class ContextCheck extends BusCommand<Health> {
   static override summary = 'connect to a bus and show its state'
   static override description =
-    'Shows software and version, round-trip time and the largest payload; for a server also JetStream and the limits of the account, for a bus file its size. Exit codes: 3 cannot connect, 4 login refused.'
+    'The command shows software and version, round-trip time and the largest payload; for a server also JetStream and the limits of the account, for a bus file its size. Exit codes: 3 cannot connect, 4 login refused.'
   static override examples = [
     {description: 'a context', command: '<%= config.bin %> context check prod'},
     {description: 'the current bus', command: '<%= config.bin %> context check'},

@@ -12,7 +12,7 @@ import {type GatewayFlags, localPlugins, socketsConfig} from './serve-plan.ts'
 export default class EventsServe extends BusCommand {
   static override summary = 'deliver events to applications over WebSocket, to webhooks and to programs'
   static override description = [
-    'Applications start durable subscriptions, which bus events add creates, or ephemeral ones, and acknowledge or reject each event; docs/delivery.md describes the protocol. By default it listens on 127.0.0.1:5599, and clients must present a token. Without --token it creates one, prints it, and stores it for bus events listen of the same user; an address that other machines can reach needs --token or --allow-anonymous.',
+    'Applications start durable subscriptions, which bus events add creates, or ephemeral ones, and acknowledge or reject each event; docs/delivery.md describes the protocol. By default the gateway listens on 127.0.0.1:5599, and clients must present a token. Without --token it creates one, prints it, and stores it for bus events listen of the same user; an address that other machines can reach needs --token or --allow-anonymous.',
     'Several gateways on one bus share the subscriptions. Each is delivered by one gateway, and another takes over if that one stops.',
     'With --exec the program after -- runs for each event of subscriptions with transport exec. It gets the payload on stdin and the rest in its environment; exit code 0 acknowledges.',
   ].join('\n\n')

@@ -42,7 +42,7 @@ export default class Pub extends BusCommand<PubResult> {
     },
     {
       description: 'a recording, at its original pace',
-      command: '<%= config.bin %> pub --records tape.ndjson --speed 1',
+      command: '<%= config.bin %> pub --records recording.ndjson --speed 1',
     },
     {
       description: 'stored once, however often it is run',

@@ -9,8 +9,8 @@ import {checkFollowed, openedLine, openSummary, planOpen, showFrames, streamOpen
 export default class StreamOpen extends BusCommand {
   static override summary = 'request a response stream and show its frames'
   static override description = [
-    'A response stream is a series of replies to one request that ends with a close frame, for example followed logs or the progress of a job. The service is one of bacalhau, or bus serve --stream.',
-    'The command ends with the close frame: with exit code 0 if the close code is 1000, otherwise with 8 and the code and text. A missing service is exit code 7. A service that disappears is detected by --idle, exit code 6, or by its heartbeats with --dialect later. If frames did not arrive, the exit code is 6 as well.',
+    'A response stream is a series of replies to one request that ends with a close frame, for example followed logs or the progress of a job. Bacalhau and bus serve --stream serve response streams.',
+    'The command ends with the close frame: with exit code 0 if the close code is 1000, otherwise with 8 and the code and text. A missing service is exit code 7. A service that disappears is detected by --idle, exit code 6, or by its heartbeats with --dialect later. If frames are missing, the exit code is 6 as well.',
     'Ctrl-C, --count and --for leave the response stream open. The service notices at its next check, which for bus serve --stream is every ten seconds.',
   ].join('\n\n')
   static override examples = [

@@ -39,7 +39,7 @@ export default class Sub extends BusCommand {
     {description: 'requests with their replies', command: '<%= config.bin %> sub greet --pair'},
     {
       description: 'a recording for bus pub --records',
-      command: `<%= config.bin %> sub 'orders.>' --json > tape.ndjson`,
+      command: `<%= config.bin %> sub 'orders.>' --json > recording.ndjson`,
     },
     {
       description: 'the stored messages of the last hour, then new ones',

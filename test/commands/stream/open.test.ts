@@ -112,7 +112,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect((await open('out', '--select', 'json.n * 2')).stdout).toBe('2\n4\n')
       expect((await open('out', '--subjects-only')).stdout).toBe('out\nout\n')
       expect((await open('out', '--raw', '--delimiter', ',')).stdout).toBe('{"n":1},{"n":2},')
-      const tape = join(mkdtempSync(path('tape-')), 'tape.ndjson')
+      const tape = join(mkdtempSync(path('tape-')), 'recording.ndjson')
       await open('out', '--record', tape)
       expect(readFileSync(tape, 'utf8').match(/"json":\{"n":[12]\}/g)).toHaveLength(2)
     })

@@ -202,7 +202,7 @@ describe('bus sub', () => {
   })
 
   test('records what it shows to a new file, which bus pub replays', async () => {
-    const tape = join(newBus(), '..', 'tape.ndjson')
+    const tape = join(newBus(), '..', 'recording.ndjson')
     await sub([...all, '--raw', '--record', tape], orders)
     const again = newBus()
     await using running = start(['sub', '>', '-n', '4', '--raw', '-b', again])

@@ -79,7 +79,7 @@ onBothBuses((newScene) => {
     expect(stdout).toMatch(/^#\d+ \d\d:\d\d:\d\d\.\d{3} s\.b 6\n$/)
     const folder = mkdtempSync(join(tmpdir(), 'sub-from-'))
     onTestFinished(() => rmSync(folder, {recursive: true}))
-    const tape = join(folder, 'tape.ndjson')
+    const tape = join(folder, 'recording.ndjson')
     const taped = await scene.run(['sub', 's.>', ...from, '--record', tape, '--where', 'json > 4', '--raw'])
     expect(taped.stderr).toContain('6 received · 2 kept')
     expect(readFileSync(tape, 'utf8').split('\n')).toHaveLength(3)
