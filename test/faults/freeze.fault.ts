@@ -67,7 +67,7 @@ test('SIGSTOP of a publisher inside its transaction ends other processes after t
   expect(found.lost).toBe(0)
 })
 
-/** Stops it repeatedly until it is stopped there. */
+/** Starts a publisher, and stops it repeatedly until it is stopped at this place. */
 async function frozenPublisher(url: string, where: 'anywhere' | 'between transactions' | 'inside a transaction') {
   const publisher = start('store', url, 's.a')
   await publisher.atLeast(100)
