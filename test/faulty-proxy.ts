@@ -24,7 +24,9 @@ export class FaultyProxy implements AsyncDisposable {
     })
   }
 
-  /** With `deadAfter`, each connection forwards this many lines of the protocol, of both sides together, and then nothing. */
+  /**
+   * With `deadAfter`, each connection forwards this many lines of the protocol, in both directions together, and then nothing.
+   */
   static async before(server: NatsServer, deadAfter?: number): Promise<FaultyProxy> {
     const proxy = new FaultyProxy(server.port(), deadAfter)
     await new Promise<void>((resolve) => proxy.#listener.listen(0, '127.0.0.1', resolve))

@@ -1,4 +1,4 @@
-/** A connection that goes dead at any moment: every command ends, in bounded time, and says what happened. */
+/** A connection that stops forwarding at any moment: every command ends within a limited time, and reports what happened. */
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {bus, start} from '../bus.ts'
 import {FaultyProxy} from '../faulty-proxy.ts'
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]())
 
 const bounds = ['--timeout', '1s', '--connect-timeout', '1s']
-/** Milliseconds; far more than a second for each wait, and less than any default. */
+/** Milliseconds: more than several waits of one second take. */
 const most = 15_000
 
 async function timed(args: readonly string[], deadAfter: number) {
@@ -46,7 +46,7 @@ describe.each([
   [['rpc', 'ls']],
   [['context', 'check']],
   [['doctor']],
-])('%j on a connection that goes dead', (args) => {
+])('%j on a connection that stops forwarding', (args) => {
   test('ends after each of the first twenty lines of the protocol', async () => {
     const slow: unknown[] = []
     const silent: unknown[] = []
@@ -67,7 +67,7 @@ describe.each([
   [['sub', 's.>', '--durable', 'c']],
   [['consumer', 'replay', 'S', 'd', '--follow']],
   [['pub', 'zz', 'x', '--every', '100ms', '--count', '1000']],
-])('%j on a connection that goes dead', (args) => {
+])('%j on a connection that stops forwarding', (args) => {
   test.each(['SIGTERM', 'SIGINT'] as const)('ends at %s', async (signal) => {
     const late: unknown[] = []
     await Promise.all(
@@ -79,7 +79,7 @@ describe.each([
         running.kill(signal)
         const {code} = await running.ended
         const ms = performance.now() - from
-        // A second, and what a busy machine adds.
+        // One second, and a reserve for a busy machine.
         if (ms > 4000) late.push({cut, code, ms})
       }),
     )

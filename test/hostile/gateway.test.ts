@@ -1,4 +1,4 @@
-/** Clients that want everything at once and read nothing: what they cost the gateway. */
+/** The memory of a gateway whose clients request everything at once and read nothing. */
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs'
 import {connect, type Socket} from 'node:net'
 import {tmpdir} from 'node:os'
@@ -75,7 +75,7 @@ describe.runIf(process.platform === 'linux').each([
     expect(mebibytes(gateway.pid, 'VmHWM') - before).toBeLessThan(500)
   })
 
-  test('delivers all of it to a client that reads', async () => {
+  test('delivers all events to a client that reads', async () => {
     await using gateway = start(['events', 'serve', '--ws', '127.0.0.1:0', '--allow-anonymous', '-b', url])
     const address = (await gateway.stderrLine('listening on ')).slice('listening on '.length)
     const listen = ['events', 'listen', address, '--namespace', 'BIG', '--first-event', 'oldest', '--read-ahead', '999']

@@ -13,7 +13,7 @@ export const trick = tricks.join('x')
 // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those
 export const astray = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\r(?!\n)/
 
-/** Everything that a command line shows on a terminal of its own, until it ends or for this long. */
+/** Returns everything that a command line shows on a new terminal until it ends, or for this long. */
 export async function onTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},

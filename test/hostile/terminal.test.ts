@@ -103,7 +103,7 @@ describe.runIf(hasTerminals)('on a terminal', () => {
     await answering
   })
 
-  test('no name of a service that is found later takes effect: rpc ls --watch', async () => {
+  test('rpc ls --watch escapes the names of services that it finds later', async () => {
     const shown = onTerminal(['rpc', 'ls', '--watch', '--for', '2s', ...at])
     const until = Date.now() + 1500
     while (Date.now() < until) {
@@ -114,7 +114,7 @@ describe.runIf(hasTerminals)('on a terminal', () => {
     expect(await shown).not.toMatch(astray)
   })
 
-  test('no event takes effect: events listen --json, events serve --stdout', async () => {
+  test('events listen and events serve --stdout escape events', async () => {
     const url = join(folder, 'events.db')
     const home = {HOME: folder}
     await bus(['stream', 'add', 'E', 'e.>', '-b', url])
@@ -133,7 +133,7 @@ describe.runIf(hasTerminals)('on a terminal', () => {
     expect(records).not.toMatch(astray)
   })
 
-  test('nothing that a program writes takes effect', async () => {
+  test('the output of a program is escaped', async () => {
     const url = join(folder, 'programs.db')
     await bus(['stream', 'add', 'P', 'p.>', '-b', url])
     await bus(['pub', 'p.a', '-', '--ack', '-b', url], {stdin: trick})
@@ -151,7 +151,7 @@ describe.runIf(hasTerminals)('on a terminal', () => {
     expect(shown).not.toMatch(astray)
   })
 
-  test('what the user typed in --format and --delimiter does', async () => {
+  test('control characters that the user typed in --format and --delimiter are written unchanged', async () => {
     expect(await onTerminal([...read, '--format', '{subject}\\e[1m\\r'])).toContain('\x1b[1m\r')
   })
 

@@ -220,7 +220,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
   }
 }
 
-/** Messages that reached their limit of deliveries, before or during a replay. What the server reported is exact. */
+/** The number of messages that reached their limit of deliveries, before or during a replay. The count of the source is exact. */
 function exhaustedOf(
   {givenUp = 0}: ConsumerInfo,
   after: ConsumerInfo,

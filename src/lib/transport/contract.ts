@@ -169,8 +169,8 @@ export interface OpenOptions extends ServerOptions {
    */
   readonly lockTimeoutMs?: number | undefined
   /**
-   * Milliseconds in which a server has to answer: the confirmation of a subscription or a flush, and JetStream. A server
-   * that is silent for this long is given up like a lost connection. Default 5,000.
+   * Milliseconds within which a server has to answer: to confirm a subscription or a flush, and in JetStream. If a server is
+   * silent for this long, its connection counts as lost. Default 5,000.
    */
   readonly timeoutMs?: number | undefined
   /** Aborts opening. An open bus is closed by `close`; after an abort, a flush no longer waits for a lost connection. */

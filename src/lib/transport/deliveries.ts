@@ -69,7 +69,7 @@ export class Deliveries {
     return this.#prefix?.held ?? 0
   }
 
-  /** Whether it was acknowledged or terminated, among the latest. */
+  /** Whether the message was acknowledged or terminated, as far as it is remembered. */
   hasSettled(seq: number): boolean {
     return Math.abs(this.#settled[seq % remembered] ?? 0) === seq
   }

@@ -276,8 +276,9 @@ export interface ConsumerInfo {
   /** How many of them were delivered more than once. */
   readonly redelivered: number
   /**
-   * Messages that reached their limit of deliveries without an acknowledgement, since it was created or moved. A server forgets
-   * them once a later message is acknowledged; with a limit of one delivery it reports only an upper bound.
+   * Messages that reached their limit of deliveries without an acknowledgement, since the consumer was created or moved. A
+   * server no longer counts them once a later message is acknowledged; with a limit of one delivery it reports only an upper
+   * bound.
    */
   readonly givenUp?: number | undefined
   /** The time of its last delivery or acknowledgement. */
@@ -308,7 +309,7 @@ export interface Consuming extends AsyncDisposable {
   readonly joined: Pick<ConsumerInfo, 'deliveredSeq' | 'ackPending'>
   /** How many messages between those taken here were delivered to other members, as far as known. */
   readonly gaps: number
-  /** Sequences of messages that ran out of deliveries since it joined, where the bus says so. */
+  /** Sequences of messages that reached their limit of deliveries since this member joined, if the bus reports them. */
   readonly exhausted?: ReadonlySet<number> | undefined
   /**
    * Acknowledges. On an `all` consumer this covers all earlier messages; on a `none` consumer it does nothing. Queued: see

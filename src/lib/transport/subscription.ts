@@ -11,7 +11,7 @@ export interface Subscription extends AsyncIterable<Message>, AsyncDisposable {
   take(max: number): Promise<readonly Message[]>
   /**
    * Takes no further messages; those flushed before are still delivered, then it ends. Resolves immediately and does not fail:
-   * `take` reports what went wrong.
+   * `take` reports failures.
    */
   drain(): Promise<void>
   /** Ends immediately; messages that were not taken are discarded. */

@@ -70,7 +70,7 @@ describe('a login that may not acknowledge', () => {
     expect(await full.streams.consumers.info('S', 'c')).toMatchObject({ackFloor: 0})
   })
 
-  test('is reported when a member closes without a flush', async () => {
+  test('fails when the bus is closed, if a member closed without a flush', async () => {
     await full.streams.consumers.remove('S', 'c').catch(() => {})
     await full.streams.consumers.add('S', {name: 'c', filters: ['s.>']})
     const notices: string[] = []

@@ -45,7 +45,7 @@ interface OpenBusOptions extends OpenOptions {
   readonly bus?: string | undefined
 }
 
-/** How much longer than --for a bus may take to respond. */
+/** How long after the end of --for a bus may still respond. */
 const graceMs = 1000
 
 type Startable = new (argv: string[], config: Config) => BusCommand<unknown>
@@ -194,7 +194,7 @@ export abstract class BusCommand<Result = void> extends Command {
     }
   }
 
-  /** Aborts with `stop`, and a second after --for is over: then what is not yet ready is given up. */
+  /** Aborts with `stop`, and one second after the end of --for: then the command no longer waits for a bus that is not ready. */
   #startSignal(): AbortSignal {
     const forMs = this.#forMs
     if (forMs === undefined) return this.stop
@@ -285,7 +285,7 @@ async function closeUnlessWritable(bus: Transport): Promise<void> {
 }
 
 function notReady(forMs: number): BusError {
-  return new BusError('timeout', `the bus did not respond before --for was over, after ${forMs} ms`)
+  return new BusError('timeout', `the bus did not respond before --for ended, after ${forMs} ms`)
 }
 
 /** The line as it may appear on a terminal and in a log. */

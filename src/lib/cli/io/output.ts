@@ -19,7 +19,7 @@ const retryMs = 5
 export class Output {
   readonly #fd: number
   readonly #terminal: boolean
-  /** Absent where everything is written unchanged. */
+  /** Undefined if everything is written unchanged. */
   readonly #safe: ((data: string | Uint8Array) => string) | undefined
   readonly #closed = new AbortController()
   readonly #full: Uint8Array[] = []
@@ -51,7 +51,7 @@ export class Output {
     this.writeAsIs(this.#safe === undefined ? data : this.#safe(data))
   }
 
-  /** As `write`, unchanged also on a terminal: for what the user typed, and to move the cursor. */
+  /** Like `write`, but unchanged on a terminal too: for text that the user typed, and to move the cursor. */
   writeAsIs(data: string | Uint8Array): void {
     if (typeof data === 'string') {
       this.#text += data
@@ -178,7 +178,7 @@ export class Output {
   }
 }
 
-/** Characters may be split between two pieces of bytes. */
+/** A character may be split between two chunks. */
 function terminalWriter(fd: number): (data: string | Uint8Array) => string {
   const decoder = new TextDecoder('utf-8', {ignoreBOM: true})
   const isColoured = wantsColour(fd, false, process.env)

@@ -66,7 +66,7 @@ export function tell(text: string): void {
   tellAsIs(terminalText(text, wantsColour(2, false, process.env)))
 }
 
-/** Returns a function that writes what a program has on its stderr to ours: escaped on a terminal, otherwise unchanged. */
+/** Returns a function that writes the stderr of a program to our own: escaped on a terminal, otherwise unchanged. */
 export function programStderr(): (chunk: Uint8Array) => void {
   if (!isTerminal(2)) return tellAsIs
   const decoder = new TextDecoder('utf-8', {ignoreBOM: true})

@@ -19,8 +19,8 @@ export function printableJson(line: string): string {
 }
 
 /**
- * What a terminal may get: line breaks, tabs and plain colours. All else becomes `\u001b`, which is valid in JSON too, so that
- * text which nobody escaped before has no effect.
+ * Text for a terminal: only line breaks, tabs and plain colours are kept. Other control characters become escapes such as
+ * `\u001b`, which are valid in JSON too. So text that was not escaped before has no effect.
  */
 export function terminalText(text: string, isColoured: boolean): string {
   return text.replace(forTerminal, (found, at: number) => {
@@ -33,7 +33,7 @@ export function terminalText(text: string, isColoured: boolean): string {
 /** Control characters of both sets, line and paragraph separators, and characters that change the text direction. */
 const unsafe = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
 
-/** With bold, dim, italic, underlined and the sixteen colours as a whole; hidden and blinking text is not among them. */
+/** Also matches bold, dim, italic, underlined and the sixteen colours, each as a whole, but not hidden or blinking text. */
 const forTerminal = new RegExp(`\\u001b\\[(?:[0-4]|2[2-4]|3[0-79]|9[0-7])m|${unsafe.source}`, 'gu')
 
 const short: Readonly<Record<string, string>> = {'\n': '\\n', '\r': '\\r', '\t': '\\t', '\0': '\\0'}

@@ -13,7 +13,7 @@ import {compileFormat, unescapeText} from './template.ts'
 /** Where a view writes; `Output` is one. */
 export interface ViewTarget {
   write(data: string | Uint8Array): void
-  /** Writes text with control characters that the user typed, in a format or a delimiter. Absent: `write` does. */
+  /** Writes text with control characters that the user typed in a format or a delimiter. If absent, `write` is used. */
   writeAsIs?(data: string | Uint8Array): void
 }
 

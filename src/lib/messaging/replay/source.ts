@@ -14,7 +14,10 @@ export interface ReplaySource extends AsyncDisposable {
   readonly ackPolicy?: ConsumerInfo['config']['ack'] | undefined
   /** Deliveries of messages that had been delivered before. */
   readonly redelivered: number
-  /** Messages that meanwhile ran out of deliveries, and that were not handled here, as far as it is known. */
+  /**
+   * The number of messages that reached their limit of deliveries since the start and were not handled here, if the bus reports
+   * it.
+   */
   readonly exhausted: number
   /** Up to `max` messages as soon as there is one; none at the end. */
   take(max: number): Promise<readonly Message[]>

@@ -1,4 +1,4 @@
-/** Bytes that may be on their way to an application. A count alone bounds nothing: an event may be of a megabyte. */
+/** Limits the bytes in flight to an application. A limit on their number is not enough, because an event may have a megabyte. */
 export class ByteBudget {
   readonly #most: number
   readonly #waiting = new Set<() => void>()
@@ -8,7 +8,7 @@ export class ByteBudget {
     this.#most = most
   }
 
-  /** One delivery may exceed the budget, whatever its size. */
+  /** The last delivery may exceed the limit. */
   get hasRoom(): boolean {
     return this.#used < this.#most
   }
@@ -24,7 +24,7 @@ export class ByteBudget {
     }
   }
 
-  /** Calls `wake` whenever there is room, until it is disposed of. */
+  /** Calls `wake` whenever there is room, until the result is disposed. */
   whenRoom(wake: () => void): Disposable {
     this.#waiting.add(wake)
     return {[Symbol.dispose]: () => void this.#waiting.delete(wake)}

@@ -25,7 +25,7 @@ export interface DispatcherDeps {
   readonly maxInFlight: number
   /** Delivers events; an exception counts as a rejection. */
   readonly deliver: (delivery: EventDelivery) => void | Promise<void>
-  /** Of the connection, or of this subscription alone. */
+  /** The budget of the connection, or of this subscription alone. */
   readonly budget: ByteBudget
   readonly warn: (line: string) => void
 }
@@ -42,7 +42,7 @@ export class Dispatcher {
   readonly #flights: Flights
   readonly #size: number
   readonly #events = new Map<string, readonly Event[]>()
-  /** By the id of the delivery: returns its bytes to the budget. */
+  /** For each id of a delivery, a function that returns its bytes to the budget. */
   readonly #releases = new Map<string, () => void>()
   readonly #dead: DeadLetters
   /** Aborts when reading has to restart or end. */
@@ -203,7 +203,7 @@ export class Dispatcher {
     this.#releases.set(id, budget.take(bytes))
     try {
       const sent = deliver({id, subscription, events})
-      // An application that acknowledges but does not read would have no limit otherwise.
+      // Otherwise an application that acknowledges but does not read would have no limit.
       if (sent !== undefined) void sent.finally(budget.take(bytes))
     } catch (error) {
       this.#reject(events, {info: (error as Error).message})
@@ -280,7 +280,7 @@ export class Dispatcher {
   }
 }
 
-/** What a message takes, approximately. */
+/** The approximate size of a message in memory. */
 function sizeOf({payload, headers}: Message): number {
   let size = payload.length + 256
   for (const [name, value] of headers) size += name.length + value.length

@@ -98,8 +98,8 @@ export class Leases implements AsyncDisposable {
   }
 
   /**
-   * Lets another gateway take the subscription immediately. If that fails it is tried again until the gateway ends: as
-   * long as this one answers, no other takes its leases.
+   * Lets another gateway take the subscription immediately. If that fails, it is tried again until the gateway ends, because no
+   * other gateway takes a lease while this one answers.
    */
   async release(subscription: SubscriptionRef): Promise<void> {
     const key = keyOf(subscription)

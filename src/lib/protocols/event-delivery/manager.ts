@@ -41,7 +41,7 @@ export interface ManagerOptions {
   readonly warn: (line: string) => void
   /** Largest number of unacknowledged events per subscription, whatever its `readAhead`; default 65,536. */
   readonly maxInFlight?: number | undefined
-  /** Largest number of bytes in flight to a WebSocket client, or on any other subscription; default 16 MiB. */
+  /** Largest number of bytes in flight to a WebSocket client, or for any other subscription; default 16 MiB. */
   readonly maxInFlightBytes?: number | undefined
   /**
    * Streams of the bus itself, such as `KV_settings`, that clients may read with ephemeral subscriptions; none by default. From

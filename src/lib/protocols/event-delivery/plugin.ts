@@ -20,8 +20,8 @@ export interface EventPlugin<Config = unknown> extends AsyncDisposable {
   validateOptions(options: unknown): Options
   /**
    * Passes a delivery to a connection; the answer arrives through `deliveryResponse`. An exception counts as a rejection. It
-   * may be called for a connection that has just been closed, and then does nothing. A promise resolves when the delivery has
-   * left this process; until then its bytes count as in flight, even if it is answered.
+   * may be called for a connection that has just been closed, and then does nothing. A returned promise resolves when the
+   * delivery has left this process; until then its bytes count as in flight, even if it was answered.
    */
   deliveryRequest(connection: string, delivery: EventDelivery): void | Promise<void>
   /** Called with the reason when nothing more is delivered on this subscription until it is changed. */
@@ -32,7 +32,7 @@ export interface EventPlugin<Config = unknown> extends AsyncDisposable {
 export interface Capabilities {
   /** Several events in one delivery. */
   readonly batchDelivery: boolean
-  /** Each connection is a client of its own, with a limit of bytes for all of its subscriptions. */
+  /** Whether each connection is a separate client, with one limit on bytes for all of its subscriptions. */
   readonly limitsConnections?: boolean
 }
 

@@ -24,7 +24,7 @@ export interface ConnectionDeps {
 }
 
 const refusalMs = 1000
-/** Bytes that may wait to be sent; more are counted until the client has taken them. */
+/** Bytes that may wait to be sent; further ones count as in flight until the client has read them. */
 const mostBuffered = 64 * 1024
 /** Largest number of answers that may wait; then no more are read. */
 const mostQueued = 1000
@@ -95,7 +95,10 @@ export class Connection {
     })
   }
 
-  /** Sends a delivery; does nothing if the client has just gone. A promise resolves when a slow client has taken it. */
+  /**
+   * Sends a delivery; does nothing if the client has just gone. Returns a promise if the client is slow, which resolves when
+   * the delivery is sent.
+   */
   send(delivery: EventDelivery): Promise<void> | undefined {
     const {socket, callbacks, id: connection, gather} = this.#deps
     if (socket.readyState !== socket.OPEN) return undefined

@@ -63,13 +63,13 @@ export class NatsConnection {
     )
   }
 
-  /** Gives up a server that is silent, as after missing heartbeats. */
+  /** Closes the connection to a silent server, as after missing heartbeats. */
   giveUp(): void {
     this.#lastError = new Error('no heartbeat')
     this.#options.protocol.giveUp()
   }
 
-  /** The failure for a connection that is lost again and again. */
+  /** The failure for a connection that is lost repeatedly. */
   lost(): BusError {
     const {url, login, options} = this.#options
     return lostFailure(url, this.#lastError, login(), options.connectTimeoutMs ?? defaultTimeoutMs)

@@ -17,7 +17,7 @@ export interface DialResult {
   readonly shown: string
   /** The login as it appears in errors. */
   readonly login: () => string | undefined
-  /** Milliseconds that the connect took: several round trips. */
+  /** How many milliseconds connecting took: several round trips. */
   readonly dialMs: number
 }
 

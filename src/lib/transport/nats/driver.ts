@@ -35,9 +35,9 @@ import type {ConnectionListener, JetStreamSession} from './streams/session.ts'
 import {natsStreams} from './streams/streams.ts'
 import {NatsSubscription} from './subscription.ts'
 
-/** The shortest time to wait for a silent server when the command is to end; more on a slow network. Milliseconds. */
+/** The minimum wait for a silent server once the command has to end, in milliseconds; longer on a slow network. */
 const leastLeavingMs = 900
-/** A subscription after which the connection is lost so often is at fault. */
+/** If the connection is lost this often after a subscription, the subscription is the cause. */
 const mostLosses = 3
 
 /** Connects to the first server of the list that can be reached. Fails with `connect`, `denied`, `usage` or `interrupted`. */
@@ -67,7 +67,7 @@ class NatsBus implements Transport {
   readonly #inbox: Inbox
   /** How long to wait for a server that does not respond. */
   readonly #silenceMs: number
-  /** The same once the command is to end. */
+  /** The same once the command has to end. */
   readonly #leavingMs: number
   readonly #signal: AbortSignal | undefined
   readonly #open = new Set<NatsSubscription>()
@@ -257,14 +257,14 @@ class NatsBus implements Transport {
     ])
   }
 
-  /** As `connection.answered`. A server that is silent is given up. */
+  /** Like `connection.answered`, but closes the connection if the server is silent. */
   async #answered(): Promise<boolean> {
     const silence = this.#silence()
     void silence.promise.then(() => this.connection.giveUp())
     return this.connection.answered().finally(silence.stop)
   }
 
-  /** Waits until the server has what was sent. Fails with `interrupted` when one of the signals aborts. */
+  /** Waits until the server has received everything sent. Fails with `interrupted` when one of the signals aborts. */
   async #confirmed(signal: AbortSignal | undefined): Promise<void> {
     using stopped = whenAborted(this.#signal, signal)
     const aborted = stopped.promise.then(() => {
@@ -278,7 +278,7 @@ class NatsBus implements Transport {
     }
   }
 
-  /** Waits until what the server has sent to these subscriptions has arrived. */
+  /** Waits until the messages that the server has sent to these subscriptions have arrived. */
   async #drained(subscriptions: readonly ServerSubscription[]): Promise<void> {
     if (this.#protocol.isSilent || !this.connection.isUp) return
     const idle = this.#protocol.idleFor(Math.min(this.#patienceMs, this.#leavingMs))
@@ -288,7 +288,7 @@ class NatsBus implements Transport {
       this.connection.notify('error', `${this.url} does not answer: the last messages may be missing`)
   }
 
-  /** Resolves when the server is silent for too long, which is less once the signal aborts. */
+  /** Resolves when the server has been silent for too long; the limit is shorter once the signal aborts. */
   #silence(): {readonly promise: Promise<void>; readonly stop: () => void} {
     const signal = this.#signal
     const first = this.#protocol.idleFor(this.#patienceMs)
@@ -434,7 +434,7 @@ class NatsBus implements Transport {
   }
 }
 
-/** Resolves when one of the signals aborts, or already has. */
+/** Resolves when one of the signals aborts; immediately if one has. */
 function whenAborted(...signals: readonly (AbortSignal | undefined)[]): {readonly promise: Promise<void>} & Disposable {
   const {promise, resolve} = Promise.withResolvers<void>()
   const abort = () => resolve()

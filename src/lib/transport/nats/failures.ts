@@ -74,7 +74,7 @@ export function tooManySubscriptions(url: string, cause: Error): BusError {
   return new BusError('denied', `${url} accepts no more subscriptions of this login`, {cause})
 }
 
-/** Is it about a command that would be refused again after a reconnect? The server then closes the connection. */
+/** Whether the error is about a command that would be refused again after a reconnect; the server then closes the connection. */
 export function isOurFault(error: Error): boolean {
   return /maximum control line/i.test(error.message)
 }

@@ -44,7 +44,7 @@ export class NatsProtocol extends ProtocolHandler {
   readonly #handlers = new Map<number, MessageHandler>()
   #lastFrameAt = 0
   #lastSentAt = 0
-  /** When the server was last seen to be silent. */
+  /** When the server was last found to be silent. */
   #silentAt = Number.NEGATIVE_INFINITY
   #pause: NodeJS.Timeout | undefined
   #pauseBegan = 0
@@ -117,35 +117,35 @@ export class NatsProtocol extends ProtocolHandler {
     socket.resume()
   }
 
-  /** A wait for the server has ended without a sign of life, and there was none since. */
+  /** Whether a wait ended without data from the server, and none has arrived since. */
   get isSilent(): boolean {
     return this.#silentAt > this.#lastFrameAt
   }
 
-  /** Since the last command was sent, the server has sent something. */
+  /** Whether the server has sent anything since the last command was sent. */
   get hasReplied(): boolean {
     return this.#lastFrameAt > this.#lastSentAt
   }
 
-  /** Call when a wait of `ms` has ended without what it was for. */
+  /** Call when a wait of `ms` has ended without the expected answer. */
   waited(ms: number): void {
     const now = performance.now()
     if (this.#lastFrameAt <= now - ms) this.#silentAt = now
   }
 
-  /** Ends the connection, as a missing heartbeat does. */
+  /** Ends the connection, like a missing heartbeat. */
   giveUp(): void {
     this.lastError = new Error('no heartbeat')
     this.transport.disconnect()
   }
 
-  /** Resolves when the server has sent nothing for `ms`; at once if it is known to be silent. `stop` ends the wait. */
+  /** Resolves when the server has sent nothing for `ms`, immediately if it is known to be silent. `stop` ends the wait. */
   idleFor(ms: number): Promise<void> & {stop: () => void} {
     let timer: NodeJS.Timeout | undefined
     const watched = new Promise<void>((resolve) => {
       let unsent = 0
       const look = () => {
-        // While it takes what is sent, it is not silent.
+        // A server that still receives our data is not silent.
         const {unsentBytes} = this.transport as NatsSocket
         const takes = unsentBytes > 0 && unsentBytes !== unsent
         unsent = unsentBytes

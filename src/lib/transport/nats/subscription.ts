@@ -8,7 +8,7 @@ import type {MessageHandler, NatsProtocol, ServerSubscription} from './protocol.
 
 export interface NatsSubscriptionOptions extends MailboxOptions {
   readonly queue: string | undefined
-  /** Drains subscriptions; resolves early when the server does not respond. */
+  /** Drains subscriptions; resolves early if the server does not respond. */
   readonly drained: (subscriptions: readonly ServerSubscription[]) => Promise<void>
   /** Creates the error for a pattern that the server refuses. */
   readonly refusal: (pattern: string, error: Error) => BusError

@@ -59,7 +59,7 @@ export class Mailbox extends TakeQueue<Message> implements Subscription {
     return super.take(max)
   }
 
-  /** Does not fail: the reader gets the failure. */
+  /** Does not fail: a failure is reported to the reader. */
   drain(): Promise<void> {
     if (!this.isOpen) return Promise.resolve()
     try {

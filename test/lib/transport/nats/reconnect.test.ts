@@ -236,7 +236,7 @@ describe('a connection with a problem', () => {
   })
 })
 
-it('a subscription that the server answers by closing the connection fails, with the reason', async () => {
+it('a subscription fails with the reason if the server answers it by closing the connection', async () => {
   await using strict = await NatsServer.start()
   await using bus = await open(strict.url())
   const failing = bus.subscribe('a'.repeat(5000))

@@ -248,8 +248,8 @@ describe('a failure of a mailbox', () => {
   })
 })
 
-describe('draining a mailbox whose source fails at that', () => {
-  test('does not fail itself: the reader gets the failure after the messages that are held', async () => {
+describe('draining a mailbox whose source fails', () => {
+  test('does not fail: the reader gets the failure after the held messages', async () => {
     const failure = new Error('locked')
     const mailbox = filled(2, {
       onDrain() {

@@ -34,7 +34,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   #answered = Promise.withResolvers<void>()
   /** The server refuses acknowledgements. */
   #failure: unknown
-  /** The reader or `flush` has failed: unconfirmed acknowledgements were reported. */
+  /** Unconfirmed acknowledgements were reported, to the reader or by `flush`. */
   #isReported = false
   /** Nobody received the last request for confirmation. */
   #isUnheard = false
@@ -62,7 +62,10 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     this.#session.answer(subject, word)
   }
 
-  /** The server refuses acknowledgements: no more will be confirmed. `isReported`: the reader gets the failure. */
+  /**
+   * Call if the server refuses acknowledgements: no more will be confirmed. `isReported` means that the reader gets the
+   * failure.
+   */
   refused(failure: unknown, isReported: boolean): void {
     this.#failure ??= failure
     this.#isReported ||= isReported

@@ -37,7 +37,7 @@ export async function apiRequest<T>(
   for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 1000)) {
     const hasWaited = waitMs > 100
     try {
-      // What is cleaned up after Ctrl-C is still asked.
+      // Requests of the clean-up after Ctrl-C are still sent.
       const signal = options.signal ?? (hasWaited || !elections.signal?.aborted ? elections.signal : undefined)
       const answer = await attempt<T>(session, operation, body, {...options, signal})
       if (hasWaited) elections.over()

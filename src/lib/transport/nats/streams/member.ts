@@ -143,7 +143,10 @@ export abstract class NatsMember implements Consuming {
     return this.queue.length > 0
   }
 
-  /** The server publishes one for each message that ran out of deliveries. A login that may not receive them goes without. */
+  /**
+   * The server publishes an advisory for each message that reached its limit of deliveries. A login without permission for them
+   * gets none.
+   */
   #followAdvisories(): ServerSubscription | undefined {
     const {max_deliver: most = -1} = this.config
     if (most < 1) return undefined

@@ -8,7 +8,7 @@ export interface JetStreamSession {
   readonly url: string
   readonly isUp: boolean
   readonly maxPayload: number
-  /** Milliseconds in which the server has to answer. */
+  /** Milliseconds within which the server has to answer. */
   patienceMs(): number
   /** The version of the connected server: `[2, 10, 4]`. */
   version(): readonly number[]

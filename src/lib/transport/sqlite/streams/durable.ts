@@ -5,7 +5,7 @@ import type {ConsumerConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import type {KeptStream} from './catalogue.ts'
 
-/** Why a dead letter is one, unless it was terminated. */
+/** The reason of a dead letter that was not terminated. */
 export const maxDeliverReason = 'max deliver'
 
 export interface Durable {
