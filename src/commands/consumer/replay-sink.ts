@@ -44,7 +44,8 @@ export async function chooseSink(
   if (sink !== undefined) return {sink, shows: false}
   // With a durable consumer a message to which --select cannot be applied would be acknowledged unseen.
   const onFailure = flags.consumer === undefined ? context.say : undefined
-  const view = await chooseView(flags, {terminal: isTerminal(1), paint: await context.paint(1), onFailure})
+  const paint = await context.paint(1)
+  const view = await chooseView(flags, {terminal: isTerminal(1), paint, stored: true, onFailure})
   return {sink: viewSink(view, context.output, {ordered: flags.select !== undefined}), shows: true}
 }
 
@@ -60,7 +61,7 @@ async function otherSink(
   if (flags.step) {
     if (!isTerminal(0) || !isTerminal(2)) throw new BusError('usage', '--step needs a terminal')
     const {stepSink} = await import('../../lib/cli/base/step-prompt.ts')
-    return stepSink({signal: context.stop, paint: await context.paint(2), quit: context.quit})
+    return stepSink({signal: context.stop, paint: await context.paint(2), stored: true, quit: context.quit})
   }
   return flags.republish !== undefined || context.target !== undefined ? copies(flags, context) : undefined
 }

@@ -73,6 +73,7 @@ describe.each(['file', 'nats'])('consumer replay on a bus of kind %s', (kind) =>
     expect((await replay('--raw', '--last-per-subject')).stdout).toBe('99\n100\n')
     expect((await replay('--raw', '--where', 'json > 98')).stdout).toBe('99\n100\n')
     expect((await replay('--raw', '--from', 'end')).stdout).toBe('')
+    expect((await replay('--from', '-1')).stdout).toMatch(new RegExp(`^#${seqs[99]} [\\d:.]+ ${stream}\\.b 100\n$`))
     const [record] = (await replay('--json', '-n', '1')).stdout.split('\n')
     expect(JSON.parse(record ?? '')).toMatchObject({subject: `${stream}.a`, seq: seqs[0], json: 1})
   })

@@ -9,6 +9,8 @@ import {prompting} from './prompt.ts'
 interface Deciding {
   readonly signal: AbortSignal
   readonly paint: ChalkInstance | undefined
+  /** The messages are of a stream: they are shown with their sequence and day. */
+  readonly stored?: boolean
   /** Ends the replay. */
   readonly quit: () => void
 }
@@ -16,8 +18,8 @@ interface Deciding {
 type Decision = 'ack' | 'nak' | 'term' | 'skip' | 'hex' | 'quit'
 
 /** Shows each message and asks what to do with it. */
-export function stepSink({signal, paint, quit}: Deciding): Sink {
-  const human = humanView({paint})
+export function stepSink({signal, paint, stored, quit}: Deciding): Sink {
+  const human = humanView({paint, stored})
   let n = 0
   return {
     batch: 1,
