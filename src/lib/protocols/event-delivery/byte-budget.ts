@@ -13,20 +13,22 @@ export class ByteBudget {
     return this.#used < this.#most
   }
 
-  /** Takes bytes; returns a function that releases them. */
-  take(bytes: number): () => void {
-    let taken = bytes
-    this.#used += taken
-    return () => {
-      this.#used -= taken
-      taken = 0
-      if (this.hasRoom) for (const wake of this.#waiting) wake()
-    }
+  take(bytes: number): void {
+    this.#used += bytes
   }
 
-  /** Calls `wake` whenever there is room, until the result is disposed. */
-  whenRoom(wake: () => void): Disposable {
+  /** Returns bytes that were taken. */
+  release(bytes: number): void {
+    this.#used -= bytes
+    if (this.#waiting.size > 0 && this.hasRoom) for (const wake of this.#waiting) wake()
+  }
+
+  /** Calls `wake` whenever there is room, until `forget`. */
+  onRoom(wake: () => void): void {
     this.#waiting.add(wake)
-    return {[Symbol.dispose]: () => void this.#waiting.delete(wake)}
+  }
+
+  forget(wake: () => void): void {
+    this.#waiting.delete(wake)
   }
 }

@@ -42,8 +42,8 @@ export class Dispatcher {
   readonly #flights: Flights
   readonly #size: number
   readonly #events = new Map<string, readonly Event[]>()
-  /** For each id of a delivery, a function that returns its bytes to the budget. */
-  readonly #releases = new Map<string, () => void>()
+  /** Bytes that each delivery has of the budget. */
+  readonly #sizes = new Map<string, number>()
   readonly #dead: DeadLetters
   /** Aborts when reading has to restart or end. */
   #reading = new AbortController()
@@ -171,7 +171,7 @@ export class Dispatcher {
   /** Pages grow from one message to 128, or to a megabyte. */
   async #page(reading: {take(max: number): Promise<readonly Message[]>}): Promise<readonly Message[]> {
     const messages = await reading.take(this.#nextPage)
-    const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
+    const bytes = sizeOfAll(messages)
     const fitting = Math.floor((pageBytes * messages.length) / Math.max(1, bytes))
     this.#nextPage = Math.max(1, Math.min(pageSize, 4 * this.#nextPage, fitting))
     return messages
@@ -181,15 +181,19 @@ export class Dispatcher {
     return this.#flights.hasRoom && this.#deps.budget.hasRoom
   }
 
-  async #room(signal: AbortSignal): Promise<void> {
+  #room(signal: AbortSignal): Promise<void> {
+    const {budget} = this.#deps
     const {promise, resolve} = Promise.withResolvers<void>()
-    using _waiting = this.#deps.budget.whenRoom(resolve)
-    const done = () => resolve()
+    const done = () => {
+      signal.removeEventListener('abort', done)
+      budget.forget(done)
+      this.#wake = undefined
+      resolve()
+    }
     this.#wake = done
     signal.addEventListener('abort', done)
-    await promise
-    signal.removeEventListener('abort', done)
-    this.#wake = undefined
+    if (!budget.hasRoom) budget.onRoom(done)
+    return promise
   }
 
   #send({events, upTo}: {events: readonly Event[]; upTo: number}): void {
@@ -199,12 +203,15 @@ export class Dispatcher {
     const id = subscription.options.batch ? crypto.randomUUID() : first.id
     this.#flights.sent(id, first.sequence, upTo)
     this.#events.set(id, events)
-    const bytes = events.reduce((sum, {message}) => sum + sizeOf(message), 0)
-    this.#releases.set(id, budget.take(bytes))
+    const bytes = events.length === 1 ? sizeOf(first.message) : sizeOfAll(events.map(({message}) => message))
+    this.#sizes.set(id, bytes)
+    budget.take(bytes)
     try {
       const sent = deliver({id, subscription, events})
       // Otherwise an application that acknowledges but does not read would have no limit.
-      if (sent !== undefined) void sent.finally(budget.take(bytes))
+      if (sent === undefined) return
+      budget.take(bytes)
+      void sent.finally(() => budget.release(bytes))
     } catch (error) {
       this.#reject(events, {info: (error as Error).message})
     }
@@ -246,15 +253,16 @@ export class Dispatcher {
   }
 
   #release(id: string): void {
-    const release = this.#releases.get(id)
-    this.#releases.delete(id)
-    release?.()
+    const bytes = this.#sizes.get(id)
+    if (bytes === undefined) return
+    this.#sizes.delete(id)
+    this.#deps.budget.release(bytes)
   }
 
   #forget(): void {
     this.#flights.clear()
     this.#events.clear()
-    for (const id of [...this.#releases.keys()]) this.#release(id)
+    for (const id of this.#sizes.keys()) this.#release(id)
   }
 
   /** First the reply is published, then the event counts as done: a reply may be published twice, but is not lost. */
@@ -280,9 +288,15 @@ export class Dispatcher {
   }
 }
 
-/** The approximate size of a message in memory. */
+/** The size of a message, approximately. */
 function sizeOf({payload, headers}: Message): number {
   let size = payload.length + 256
-  for (const [name, value] of headers) size += name.length + value.length
+  if (headers.length > 0) for (const [name, value] of headers) size += name.length + value.length
+  return size
+}
+
+function sizeOfAll(messages: readonly Message[]): number {
+  let size = 0
+  for (const message of messages) size += sizeOf(message)
   return size
 }
