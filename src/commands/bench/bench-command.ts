@@ -37,7 +37,7 @@ export abstract class BenchCommand extends BusCommand {
   protected async bench(role: Role, given: RunFlags & BusFlags): Promise<void> {
     const {runBench} = await import('./run.ts')
     const {url, server} = await findBus(given, process.env)
-    await using bus = await this.openBus({writes: true})
+    await using bus = await this.openBus({writes: true, stream: given.durable !== undefined})
     await runBench(role, given, {
       ...{bus, url, server, stop: this.stop},
       print: (text) => this.print(text),

@@ -35,14 +35,24 @@ interface WorkerFailure {
 
 /** How often a worker reports its count, in milliseconds. */
 const reportMs = 100
+/** For each server, about two seconds apart. */
+const mostReconnects = 15
 
 /** A client in this process, for a bus that no other process can reach. */
 export async function localClient({job, url, server}: Assignment, say: (line: string) => void): Promise<BenchClient> {
   const latencies = await makeLatencies()
   const name = `bus bench ${job.role}`
   const workload = workloadOf(job)
-  const notify = ({kind, text}: Notice) => void ((kind === 'election' || kind === 'stored') && say(text))
-  return startClient(() => open(url, {name, notify, maxReconnects: 0, ...server}), {job, workload, latencies})
+  // What a consumer has not acknowledged is redelivered, so a lost connection does not end the measurement.
+  const isDurable = job.role === 'replay' && job.durable !== undefined
+  const told: readonly Notice['kind'][] = [
+    'election',
+    'stored',
+    ...(isDurable ? (['disconnected', 'reconnected'] as const) : []),
+  ]
+  const notify = ({kind, text}: Notice) => void (told.includes(kind) && say(text))
+  const maxReconnects = isDurable ? mostReconnects : 0
+  return startClient(() => open(url, {name, notify, maxReconnects, ...server}), {job, workload, latencies})
 }
 
 /** A client in a new process that runs this program. */

@@ -32,7 +32,7 @@ export default class ConsumerNext extends BusCommand {
     const {count = 1} = flags
     const screen = {terminal: isTerminal(1), paint: await this.paint(1), onFailure: (line: string) => this.say(line)}
     const {settle, delayMs, show} = await planNext(flags, screen, this.output)
-    await using bus = await this.openBus({writes: !flags.peek})
+    await using bus = await this.openBus({writes: !flags.peek, stream: count > 1})
     const options = {count, show, signal: this.stop}
     const taken =
       settle === undefined

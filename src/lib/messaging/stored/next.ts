@@ -1,7 +1,7 @@
 /** Takes the next messages of a durable consumer, shows them, and only then settles them. */
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
-import {sleep} from '../../core/time/timer.ts'
+import {sleep, Timer} from '../../core/time/timer.ts'
 import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {unacknowledged} from './places.ts'
@@ -33,6 +33,8 @@ export interface Taken {
 const batchSize = 256
 /** How often it checks whether held acknowledgements may be sent. */
 const askMs = 100
+/** How long settlements may take after the deadline. */
+const flushMs = 5000
 
 /**
  * Takes up to `count` messages. When it resolves, shown messages are settled and the bus has the settlements; the others were
@@ -68,7 +70,7 @@ export async function takeNext(
     if (batch.length > 0) {
       if (!(await shownOrGivenBack(deliveries, batch, show))) break
       for (const delivery of batch) settle(deliveries, delivery, options)
-      await consuming.flush()
+      await flushBy(deadline, consuming)
     }
     // Copies took the place of some messages.
     if (consuming.ended && taken + batch.length < count && !signal?.aborted) {
@@ -79,8 +81,20 @@ export async function takeNext(
     pending = batch.at(-1)?.pending ?? pending
   }
   await settleHeld(streams, deliveries, deadline, signal)
-  for (const member of joined) await member.flush()
+  for (const member of joined) await flushBy(deadline, member)
   return {taken, redelivered, pending, isAcknowledged: info.config.ack !== 'none'}
+}
+
+/** As `flush`, but does not wait for a lost connection much beyond the deadline. */
+async function flushBy(deadline: number, member: Consuming): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const waitMs = Math.max(flushMs, deadline - performance.now())
+  using _timer = new Timer(waitMs, () => {
+    late.reject(
+      new BusError('timeout', 'the acknowledgements were not confirmed in time: the messages may be redelivered'),
+    )
+  })
+  await Promise.race([member.flush(), late.promise])
 }
 
 /** Fails with `timeout` if others have earlier messages in flight until the deadline; then nothing is acknowledged. */

@@ -34,8 +34,11 @@ export async function apiRequest<T>(
   const {elections} = session
   const {deadline = performance.now() + leaderWaitMs} = options
   const since = performance.now()
+  let losses = 0
+  using _listener = listening(session, () => losses++)
   for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 1000)) {
     const hasWaited = waitMs > 100
+    const lossesBefore = losses
     try {
       // Requests of the clean-up after Ctrl-C are still sent.
       const signal = options.signal ?? (hasWaited || !elections.signal?.aborted ? elections.signal : undefined)
@@ -43,6 +46,8 @@ export async function apiRequest<T>(
       if (hasWaited) elections.over()
       return answer
     } catch (error) {
+      // The answer was lost with the connection.
+      if (losses > lossesBefore && isFailure(error, 'timeout') && isRead(operation)) continue
       const sign = elections.signal?.aborted ? undefined : await electionSign(session, error)
       if (sign === undefined) throw error
       if (sign === 'silent' && !isRepeatable(operation)) throw unknownOutcome(error as BusError)
@@ -100,6 +105,17 @@ async function isEnabled(session: JetStreamSession): Promise<boolean> {
   } catch (error) {
     return isFailure(error, 'timeout')
   }
+}
+
+/** Calls `onLost` whenever the connection is lost. */
+function listening(session: JetStreamSession, onLost: () => void): Disposable {
+  const leave = session.listen({onLost, onEnd: () => {}, close: async () => {}})
+  return {[Symbol.dispose]: leave}
+}
+
+/** Whether the operation changes nothing. */
+function isRead(operation: string): boolean {
+  return /^((STREAM|CONSUMER)\.)?(INFO|LIST|NAMES|MSG\.GET)\b/.test(operation)
 }
 
 /** Whether repeating the operation has the same effect as doing it once. */
