@@ -88,7 +88,7 @@ export async function takeNext(
 /** As `flush`, but does not wait for a lost connection much beyond the deadline. */
 async function flushBy(deadline: number, member: Consuming): Promise<void> {
   const late = Promise.withResolvers<never>()
-  const waitMs = Math.max(flushMs, deadline - performance.now())
+  const waitMs = flushMs + Math.max(0, deadline - performance.now())
   using _timer = new Timer(waitMs, () => {
     late.reject(
       new BusError('timeout', 'the acknowledgements were not confirmed in time: the messages may be redelivered'),
