@@ -16,7 +16,7 @@ export default class Tour extends BusCommand {
     {description: 'on a temporary bus file', command: '<%= config.bin %> tour'},
     {description: 'one step at a time', command: '<%= config.bin %> tour --pause'},
   ]
-  static override flags = {pause: toggle('wait for a key before each step')}
+  static override flags = {pause: toggle('wait for Enter before each step')}
 
   async run(): Promise<void> {
     const {flags} = await this.parse(Tour)
