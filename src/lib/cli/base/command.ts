@@ -139,7 +139,8 @@ export abstract class BusCommand<Result = void> extends Command {
     const {readableRows, table} = await import('../render/table.ts')
     const isShown = isTerminal(1)
     const shown = all || !isShown ? rows : rows.slice(0, readableRows)
-    const width = isShown && !all ? process.stdout.columns : undefined
+    // 0 on a terminal that does not know its size.
+    const width = isShown && !all ? process.stdout.columns || undefined : undefined
     this.print(await table(columns, shown, {paint: await this.paint(1), width}))
     if (shown.length === rows.length) return
     const text = `${shown.length} of ${formatCount(rows.length)} rows; all of them: --all, --json, or into a pipe`

@@ -2,6 +2,7 @@ import {spawnSync} from 'node:child_process'
 import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import {stripVTControlCharacters} from 'node:util'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
 import {root} from '../../../bus.ts'
@@ -11,14 +12,14 @@ const path = join(folder, 'bus.db')
 afterAll(() => rmSync(folder, {recursive: true}))
 beforeAll(async () => {
   await using bus = await open(path)
-  await bus.streams.add({name: 'S', subjects: ['s']})
+  await bus.streams.add({name: 'S', subjects: ['s', 'a.subject.that.is.wider.than.the.terminal']})
   for (let n = 1; n <= 6; n++) bus.publish({subject: 's', data: String(n)})
   await bus.flush()
 })
 
 /** What is seen on a terminal where a command line runs. */
-function seen(line: string, env: Record<string, string> = {}): string {
-  const command = `'${process.execPath}' '${join(root, 'bin/run.js')}' ${line}`
+function seen(line: string, env: Record<string, string> = {}, before = ''): string {
+  const command = `${before} '${process.execPath}' '${join(root, 'bin/run.js')}' ${line}`
   return spawnSync('script', ['-qec', command, '/dev/null'], {
     env: {PATH: process.env['PATH'], HOME: folder, TERM: 'xterm', BUS_URL: `sqlite:${path}`, ...env},
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -50,5 +51,19 @@ describe.runIf(hasTerminals)('a progress bar', () => {
     const lines = text.split('\n').filter((line) => /exit code|failed|skipped/.test(line))
     expect(lines.length).toBeGreaterThan(0)
     for (const line of lines) expect(line.split('\x1b[2K').at(-1)).not.toMatch(bar)
+  })
+})
+
+describe.runIf(hasTerminals)('a table on a terminal', () => {
+  test('of unknown width is not cut', () => {
+    expect(seen('stream ls')).toContain('a.subject.that.is.wider.than.the.terminal')
+  })
+
+  test('fits its width', () => {
+    const text = seen('stream ls', {}, 'stty cols 70;')
+    expect(text).toContain('a.subject.that')
+    expect(text).not.toContain('a.subject.that.is.wider.than.the.terminal')
+    for (const line of text.split('\n').slice(1))
+      expect(stripVTControlCharacters(line).trim().length).toBeLessThanOrEqual(70)
   })
 })
