@@ -7,11 +7,11 @@ import {prompting, validation} from '../../lib/cli/base/prompt.ts'
 import {fileError} from '../../lib/cli/io/input.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {makeFolder} from '../../lib/core/folder.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import {replaceFile} from '../../lib/core/trusted-file.ts'
 import {interruptedError} from '../../lib/transport/shared/requests.ts'
 import {type CheckConsole, runChecks} from './plan.ts'
-import {makeFolder} from './reports/folders.ts'
 
 export interface InitAnswers {
   readonly path: string

@@ -1,10 +1,11 @@
 /** Writes the contexts of busline, atomically and readable by their owner only. Those of the NATS CLI are never changed. */
-import {existsSync, mkdirSync, rmSync} from 'node:fs'
+import {existsSync, rmSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {fileError} from '../../lib/cli/io/input.ts'
 import {usedContext, usedFile} from '../../lib/cli/target/bus.ts'
 import {type ContextFields, checkContextName} from '../../lib/cli/target/context.ts'
 import {contextFolder} from '../../lib/cli/target/context-files.ts'
+import {makeFolder} from '../../lib/core/folder.ts'
 import {replaceFile} from '../../lib/core/trusted-file.ts'
 
 type Env = NodeJS.ProcessEnv
@@ -46,7 +47,7 @@ function ownPath(name: string, env: Env): string {
 
 function writeOwn(path: string, text: string): void {
   try {
-    mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+    makeFolder(dirname(path))
     replaceFile(path, text)
   } catch (error) {
     throw fileError(error, 'write', path)

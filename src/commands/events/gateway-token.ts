@@ -3,10 +3,11 @@
  * `events listen` finds it by port: so another program that listens there later gets no useful token.
  */
 import {randomBytes} from 'node:crypto'
-import {mkdirSync, rmSync} from 'node:fs'
+import {rmSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {fileError} from '../../lib/cli/io/input.ts'
 import {stateFolder} from '../../lib/cli/target/urls.ts'
+import {makeFolder} from '../../lib/core/folder.ts'
 import {readTrusted, replaceFile} from '../../lib/core/trusted-file.ts'
 import {isLoopback} from '../../lib/protocols/event-delivery/admission.ts'
 
@@ -20,7 +21,7 @@ export function makeToken(): string {
 export function keepToken(token: string, url: string, env: Env): Disposable & {readonly path: string} {
   const path = tokenFile(url, env)
   try {
-    mkdirSync(dirname(path), {recursive: true, mode: 0o700})
+    makeFolder(dirname(path))
     replaceFile(path, `${token}\n`)
   } catch (error) {
     throw fileError(error, 'write', path)

@@ -3,9 +3,9 @@ import {basename, join} from 'node:path'
 import type {CheckResult, Reporter} from '../../../lib/checks/events.ts'
 import {fileError} from '../../../lib/cli/io/input.ts'
 import {counted} from '../../../lib/cli/render/units.ts'
+import {makeFolder} from '../../../lib/core/folder.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
 import {replaceFile} from '../../../lib/core/trusted-file.ts'
-import {makeFolder} from './folders.ts'
 import {isBad} from './rounds.ts'
 
 const longestName = 80

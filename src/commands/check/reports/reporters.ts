@@ -5,10 +5,10 @@ import type {ChalkInstance} from 'chalk'
 import type {CheckEvent, Reporter} from '../../../lib/checks/events.ts'
 import {fileError} from '../../../lib/cli/io/input.ts'
 import {BusError} from '../../../lib/core/errors.ts'
+import {makeFolder} from '../../../lib/core/folder.ts'
 import {nearest} from '../../../lib/core/text/nearest.ts'
 import {checkTrusted, openInPlace, replaceFile} from '../../../lib/core/trusted-file.ts'
 import {checksJson} from '../plan.ts'
-import {makeFolder} from './folders.ts'
 import {collectRounds, type ReportOutput, type Rounds} from './rounds.ts'
 
 export interface ReportFlags {

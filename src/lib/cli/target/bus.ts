@@ -1,7 +1,7 @@
 /** Which bus to use, and why. The first one that is set is used; the README lists the order. */
-import {mkdirSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {BusError} from '../../core/errors.ts'
+import {makeFolder} from '../../core/folder.ts'
 import {readTrusted} from '../../core/trusted-file.ts'
 import {fileIn, isServer} from '../../transport/schemes.ts'
 import {withScheme} from '../../transport/server-urls.ts'
@@ -60,7 +60,7 @@ export function prepareBus({url, why}: Pick<FoundBus, 'url' | 'why'>): void {
   if (why !== perUser) return
   const folder = dirname(fileIn(url)?.path ?? '')
   try {
-    mkdirSync(folder, {recursive: true, mode: 0o700})
+    makeFolder(folder)
   } catch (cause) {
     const reason = (cause as Error).message
     throw new BusError('denied', `cannot create the folder of your bus file, ${folder}: ${reason}`, {
