@@ -56,6 +56,11 @@ describe('YAML', () => {
       `a: ${'1'.repeat(1_000_000)}`,
       `the number ${'1'.repeat(40)} would be rounded; write it in an expression, or in quotes as a text`,
     ],
+    [
+      'aliases in keys',
+      `? &a0 [x, y]\n: 1\n${lines(200, (at) => `? &a${at + 1} [*a${at}, *a${at}]\n: 1`)}`,
+      'excessive alias count indicates a resource exhaustion attack',
+    ],
     ['an alias within its anchor', 'a: &a [*a]', 'it is nested more than 100 levels deep'],
   ])('refuses %s within seconds', (_name, text, sentence) => {
     const began = performance.now()

@@ -176,6 +176,8 @@ describe('an expression that exceeds the limits', () => {
     [`$toMillis("${'a'.repeat(60)}1", "[MNn][FNn][MNn][FNn][MNn][FNn]")`, open],
     [`$toMillis("${'six'.repeat(40)}1", "[Yw][Mw][Dw][Yw][Mw]")`, open],
     [`$toMillis("${'i'.repeat(60)}1", "[YI][MI][DI][HI][mI]")`, open],
+    [`$toMillis("${'1'.repeat(40)}x", "${'[f1]'.repeat(12)}")`, open],
+    ['($x := λ($c, $n, $b){$b ? $n % 2 : $x($c + 1, $floor($n / 2), $b)}; $x(0, 5, false))', timeout],
     ['$reduce([1..40], function($a, $b){[[$a],[$a]]}, 1) ? 1 : 2', tooGreat],
     ['$reduce([1..40], function($a, $b){{"a": $a, "b": $a}}, 1)', tooGreat],
     ['$reduce([1..60], function($a, $b){$map([1, 2], function(){$a})}, 1)', tooGreat],
