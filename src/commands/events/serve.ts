@@ -5,6 +5,7 @@ import {checkProgram} from '../../lib/cli/base/program.ts'
 import {answerFlags} from '../../lib/cli/flags/answer.ts'
 import {gatewayToken} from '../../lib/cli/flags/events.ts'
 import {count, duration, size, text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {BusError} from '../../lib/core/errors.ts'
 import {EventManager} from '../../lib/protocols/event-delivery/manager.ts'
 import {keepToken, makeToken} from './gateway-token.ts'
 import {type GatewayFlags, localPlugins, socketsConfig} from './serve-plan.ts'
@@ -75,9 +76,15 @@ export default class EventsServe extends BusCommand {
   }
 
   /** Clients that cannot read the file need the token as well. */
-  #keep(token: string, url: string): Disposable {
-    const kept = keepToken(token, url, process.env)
-    this.say(`token: ${token} (until it ends; also in ${kept.path}, where bus events listen finds it)`)
-    return kept
+  #keep(token: string, url: string): Disposable | undefined {
+    try {
+      const kept = keepToken(token, url, process.env)
+      this.say(`token: ${token} (until it ends; also in ${kept.path}, where bus events listen finds it)`)
+      return kept
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error
+      this.say(`token: ${token} (until it ends; in no file: ${error.message})`)
+      return undefined
+    }
   }
 }
