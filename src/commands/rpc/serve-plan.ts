@@ -25,6 +25,7 @@ export async function chooseMethod(
 function enveloped(inner: RequestHandler): RequestHandler {
   return {
     instant: inner.instant,
+    failureReply: ({text}) => ({data: err(text)}),
     handle(message) {
       const request = decodeRequest(message.payload)
       if (typeof request === 'string') return failed(400, badEnvelope(request))

@@ -17,7 +17,8 @@ export const serveFlags = {
   header: variant(bodyFlags.header, {description: "header line 'Name: value' of each reply; may be repeated"}),
   template: bodyFlags.template,
   queue: variant(filterFlags.queue, {
-    description: 'queue group: each request goes to one of its members (default: busline)',
+    description:
+      'queue group: each request goes to one of its members (default: busline; servers of Messenger and libbus use the subject)',
     exclusive: ['no-queue'],
   }),
   'no-queue': toggle('join no queue group: every server gets every request'),

@@ -40,6 +40,7 @@ export abstract class ServeCommand extends BusCommand {
       ...{count: flags.count, forMs: flags.for, idleMs: flags.idle},
       onLive: () => this.say(live),
       onDrain: (open) => this.say(`finishing ${counted(open, unit)}; press Ctrl-C again to stop immediately`),
+      onRefused: (sentence) => this.say(sentence),
       onServed: (one) => {
         show(one, this.output)
         return this.output.ready()

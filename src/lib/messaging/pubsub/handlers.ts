@@ -28,6 +28,8 @@ export interface RequestHandler {
   readonly instant: boolean
   /** An exception is a bug: a request that cannot be answered results in a fault. */
   handle(request: Message): Outcome | Promise<Outcome>
+  /** The reply for a failure, in the form of its protocol; default a service error. */
+  readonly failureReply?: ((fault: Fault) => Reply) | undefined
 }
 
 export interface DelayRange {

@@ -21,6 +21,8 @@ export interface Service extends BoundOptions {
   readonly onDrain?: ((open: number) => void) | undefined
   /** Called for each handled request; the request occupies its place until the promise resolves. */
   readonly onServed?: ((served: Served) => Promise<void> | undefined) | undefined
+  /** Called with a sentence about the first reply to a requester that the server refuses; the service continues. */
+  readonly onRefused?: ((sentence: string) => void) | undefined
 }
 
 export interface ServeResult {
@@ -63,7 +65,6 @@ export async function serve(bus: Transport, service: Service): Promise<ServeResu
   // The count is reached: further requests are for the others of the queue group.
   if (service.count !== undefined) await subscription.close()
   await Promise.all([advertised?.close(), work.finished()])
-  await bus.flush()
   const {served, failed} = work
   return {served, failed, dropped: subscription.dropped, ms: performance.now() - started}
 }

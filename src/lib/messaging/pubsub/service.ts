@@ -3,8 +3,8 @@
  * connection that receives the requests. @nats-io/services would need a second connection and would not support the bus file.
  */
 import {BusError} from '../../core/errors.ts'
-import type {Message} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {ReplySender} from '../../transport/reply-sender.ts'
 import type {Fault} from './handlers.ts'
 
 /** The identity of a service. */
@@ -87,10 +87,13 @@ export async function advertise(bus: Transport, options: AdvertiseOptions): Prom
     `$SRV.${verb}.${name}.${id}`,
   ])
   const subscription = await bus.subscribe(patterns)
+  // Who asks with a reply subject that is not allowed gets no answer.
+  const replies = new ReplySender(bus, () => {})
   const answering = (async () => {
-    for await (const request of subscription) {
-      send(bus, request, answerTo(request.subject, options, started))
-      await bus.flush()
+    for await (const {subject, reply} of subscription) {
+      if (reply === undefined) continue
+      replies.send({subject: reply, data: JSON.stringify(answerTo(subject, options, started))})
+      await replies.flush()
     }
   })()
   answering.catch(options.onFailure)
@@ -128,15 +131,5 @@ function figures({served, failed, lastFault, spentMs}: ServiceCounts): object {
     last_error: lastFault === undefined ? '' : `${lastFault.code}:${lastFault.text}`,
     processing_time: nanos,
     average_processing_time: served === 0 ? 0 : Math.round(nanos / served),
-  }
-}
-
-/** An invalid reply subject is the requester's fault and must not end the service. */
-function send(bus: Transport, {reply}: Message, answer: object): void {
-  if (reply === undefined) return
-  try {
-    bus.publish({subject: reply, data: JSON.stringify(answer)})
-  } catch (error) {
-    if (!(error instanceof BusError)) throw error
   }
 }

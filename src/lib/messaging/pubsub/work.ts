@@ -1,6 +1,6 @@
-import {BusError} from '../../core/errors.ts'
-import {type Headers, type Message, type Outgoing, sizeOf} from '../../core/message.ts'
+import {type Headers, type Message, sizeOf} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {ReplySender} from '../../transport/reply-sender.ts'
 import type {Fault, Outcome, RequestHandler} from './handlers.ts'
 
 export interface Served {
@@ -18,13 +18,15 @@ export interface WorkOptions {
   readonly concurrency: number
   /** Called for each handled request; the request occupies its place until the promise resolves. */
   readonly onServed?: ((served: Served) => Promise<void> | undefined) | undefined
+  /** Called with a sentence about the first reply to a requester that the server refuses; the service continues. */
+  readonly onRefused?: ((sentence: string) => void) | undefined
   /** Called when it cannot continue; `finished` then rejects. */
   readonly onFailure: () => void
 }
 
 /** The requests in progress: passes them to the handler, sends its replies, and counts. */
 export class Work {
-  readonly #bus: Transport
+  readonly #replies: ReplySender
   readonly #options: WorkOptions
   #wake: (() => void) | undefined
   #flushing = false
@@ -38,8 +40,12 @@ export class Work {
   spentMs = 0
 
   constructor(bus: Transport, options: WorkOptions) {
-    this.#bus = bus
     this.#options = options
+    this.#replies = new ReplySender(bus, (failure, isFirst) => {
+      this.failed++
+      this.lastFault = {code: 403, text: failure.message}
+      if (isFirst) options.onRefused?.(`a reply could not be sent: ${failure.message}`)
+    })
   }
 
   /** How many more requests may be taken, once there is room for at least one. */
@@ -61,10 +67,11 @@ export class Work {
     if (done.length > 0) await this.#tell(done)
   }
 
-  /** Resolves when no request is in progress; rejects with the first failure, if any. */
+  /** Resolves when no request is in progress and the replies are sent; rejects with the first failure, if any. */
   async finished(): Promise<void> {
     while (this.open > 0) await this.#change()
     if (this.#failure !== undefined) throw this.#failure.error
+    await this.#replies.flush()
   }
 
   async #settle(request: Message, outcome: Promise<Outcome>, from: number): Promise<void> {
@@ -88,7 +95,7 @@ export class Work {
     const over = () => {
       this.#flushing = false
     }
-    this.#bus.flush().then(over, (error: unknown) => this.#fail(error))
+    this.#replies.flush().then(over, (error: unknown) => this.#fail(error))
   }
 
   #fail(error: unknown): void {
@@ -124,30 +131,28 @@ export class Work {
     await ready
   }
 
-  /** Sends the reply; if the bus refuses it, for example because it is too large, a service error is sent instead. */
+  /** Sends the reply; if the bus refuses it, for example because it is too large, a failure is sent instead. */
   #send(request: Message, outcome: Outcome): {bytes: number; fault?: Fault | undefined} {
     const {reply} = request
     if ('fault' in outcome) {
-      if (reply !== undefined) this.#tryPublish({subject: reply, headers: faultHeaders(outcome.fault)})
+      if (reply !== undefined) this.#sendFailure(reply, outcome.fault)
       return {bytes: 0, fault: outcome.fault}
     }
     if (reply === undefined) return {bytes: 0}
-    try {
-      this.#bus.publish({subject: reply, data: outcome.data, headers: outcome.headers})
-      return {bytes: sizeOf(outcome.data), fault: outcome.failed}
-    } catch (error) {
-      if (!(error instanceof BusError)) throw error
-      return this.#send(request, {fault: {code: 500, text: error.message}})
-    }
+    const refusal = this.#replies.send({subject: reply, data: outcome.data, headers: outcome.headers})
+    if (refusal === undefined) return {bytes: sizeOf(outcome.data), fault: outcome.failed}
+    return this.#send(request, {fault: {code: 500, text: refusal.message}})
   }
 
-  /** An invalid reply subject is the requester's fault and must not end the service. */
-  #tryPublish(message: Outgoing): void {
-    try {
-      this.#bus.publish(message)
-    } catch (error) {
-      if (!(error instanceof BusError)) throw error
-    }
+  /**
+   * In the form of the handler's protocol; else as a service error, whose body is for those who do not read its headers. An
+   * invalid reply subject is the requester's fault.
+   */
+  #sendFailure(subject: string, fault: Fault): void {
+    const own = this.#options.handler.failureReply?.(fault)
+    const headers = own === undefined ? faultHeaders(fault) : own.headers
+    const refusal = this.#replies.send({subject, data: own?.data ?? `error: ${fault.text}`, headers})
+    if (refusal !== undefined && own === undefined) this.#replies.send({subject, headers})
   }
 }
 

@@ -1,8 +1,8 @@
 /** Serves RPC methods: unwraps requests and wraps answers. */
-import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import type {SubscribeOptions, Transport} from '../../transport/contract.ts'
+import {ReplySender} from '../../transport/reply-sender.ts'
 import {decodeRequest, err, ok, type RpcRequest} from './envelope.ts'
 
 /** Answers a request with a payload as JSON text; undefined means null. An exception becomes the error of an `ok: false`. */
@@ -54,10 +54,17 @@ export async function register(
   bus.checkWritable?.()
   const subscription = await bus.subscribe(subject, options)
   const open = new Set<Promise<void>>()
+  const {onFailure = (error: unknown) => warnOfFailure(`calls on "${subject}"`, error)} = options
+  const replies = new ReplySender(
+    bus,
+    (failure, isFirst) => isFirst && warnOfFailure(`a caller of "${subject}"`, failure),
+  )
   const serveOne = (message: Message) => {
     const envelope = answer(message, handle)
-    if (typeof envelope === 'string') return send(bus, message.reply, envelope)
-    const one: Promise<void> = envelope.then((data) => send(bus, message.reply, data)).finally(() => open.delete(one))
+    if (typeof envelope === 'string') return send(replies, message.reply, envelope)
+    const one: Promise<void> = envelope
+      .then((data) => send(replies, message.reply, data))
+      .finally(() => open.delete(one))
     open.add(one)
   }
   const serving = (async () => {
@@ -70,30 +77,19 @@ export async function register(
   serving.catch((error: unknown) => {
     // `close` fails with it too.
     if (isClosing) return
-    if (options.onFailure === undefined) warnOfFailure(`calls on "${subject}"`, error)
-    else options.onFailure(error)
+    onFailure(error)
   })
   const close = async () => {
     isClosing = true
     await subscription.drain()
     await serving
-    await bus.flush()
+    await replies.flush()
   }
   return {close, [Symbol.asyncDispose]: close}
 }
 
 /** An answer that is too large becomes an error; an invalid reply subject is the caller's fault. */
-function send(bus: Transport, reply: string | undefined, data: string): void {
-  if (reply === undefined || trySend(bus, reply, data)) return
-  trySend(bus, reply, err('the answer is too large for the bus'))
-}
-
-function trySend(bus: Transport, reply: string, data: string): boolean {
-  try {
-    bus.publish({subject: reply, data})
-    return true
-  } catch (error) {
-    if (error instanceof BusError) return false
-    throw error
-  }
+function send(replies: ReplySender, reply: string | undefined, data: string): void {
+  if (reply === undefined || replies.send({subject: reply, data}) === undefined) return
+  replies.send({subject: reply, data: err('the answer is too large for the bus')})
 }

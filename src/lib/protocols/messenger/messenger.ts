@@ -1,9 +1,12 @@
 /** Five operations on any bus: publish, stream, request, serve, close. Payloads are bytes. */
 
+import {type BusError, isFailure} from '../../core/errors.ts'
+import {type Message, serviceError} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
+import {ReplySender} from '../../transport/reply-sender.ts'
 
 /** The errors of a messenger: the `code`, and the beginning of the sentence. */
 export const messengerErrors = {
@@ -26,6 +29,8 @@ export class MessengerError extends Error {
 }
 
 const patienceMs = 1000
+/** Requests that a service answers at the same time. */
+const mostAtOnce = 256
 
 /** Receives one payload at a time; an exception is passed to `onError`, and the next payload follows. */
 export type Receiver = (data: Uint8Array) => void | Promise<void>
@@ -49,16 +54,22 @@ export async function openMessenger(url: string, options: MessengerOptions = {})
   return new Messenger(await open(url, options), options)
 }
 
+type Payload = Pick<Message, 'data' | 'reply'>
+
 /** Five operations on one bus. Every failure is a `MessengerError`. It supports `await using`, which also closes the bus. */
 export class Messenger implements AsyncDisposable {
   readonly #bus: Transport
   readonly #options: MessengerOptions
+  readonly #replies: ReplySender
+  /** Refused messages of `publish` that were noticed when replies were flushed. */
+  readonly #refused = new Map<string, BusError>()
   readonly #loops = new Set<{subscription: Subscription; done: Promise<void>}>()
   #isClosed = false
 
   constructor(bus: Transport, options: MessengerOptions = {}) {
     this.#bus = bus
     this.#options = options
+    this.#replies = new ReplySender(bus, (failure, isFirst) => isFirst && this.#failed('a reply', failure))
   }
 
   /** Resolves when the bus has the message, whether or not anybody listens. Fails with `closed` or `publish`. */
@@ -66,8 +77,11 @@ export class Messenger implements AsyncDisposable {
     this.#check()
     try {
       this.#bus.publish({subject, data})
-      await this.#bus.flush()
+      await this.#replies.flush()
+      const refusal = this.#refused.get(subject)
+      if (refusal !== undefined) throw refusal
     } catch (error) {
+      this.#refused.delete(subject)
       throw new MessengerError('publish', error)
     }
   }
@@ -92,23 +106,29 @@ export class Messenger implements AsyncDisposable {
     this.#check()
     const {timeoutMs = this.#options.timeoutMs ?? 10_000, signal} = options
     try {
-      return (await this.#bus.request({subject, data}, {timeoutMs, signal})).data
+      const reply = await this.#bus.request({subject, data}, {timeoutMs, signal})
+      const failure = reply.data.length === 0 ? serviceError(reply) : undefined
+      return failure === undefined ? reply.data : Buffer.from(`error: ${failure.text}`)
     } catch (error) {
       throw new MessengerError(this.#isClosed ? 'closed' : 'timeout', error)
     }
   }
 
-  /** Answers requests, one at a time; several servers of a subject share them. Fails with `closed` or `stream`. */
+  /**
+   * Answers requests, up to 256 at the same time (one on libbus files); several servers of a subject share them. A reply that
+   * cannot be sent, for example because it is too large, becomes `error: …`. Fails with `closed` or `stream`.
+   */
   async serve(subject: string, respond: Responder): Promise<Unsubscribe> {
-    return this.#loop(subject, subject, async ({data, reply}) => {
-      let answer: Uint8Array | string
-      try {
-        answer = await respond(data)
-      } catch (error) {
-        answer = `error: ${error instanceof Error ? error.message : String(error)}`
-      }
-      if (reply !== undefined && !this.#isClosed) this.#bus.publish({subject: reply, data: answer})
-    })
+    const most = this.#bus.features.requestsAreMessages ? mostAtOnce : 1
+    const open = new Set<Promise<void>>()
+    const handle = async ({data, reply}: Payload) => {
+      const one = this.#answer(data, reply, respond)
+        .catch((error: unknown) => this.#failed(subject, error))
+        .finally(() => open.delete(one))
+      open.add(one)
+      if (open.size >= most) await Promise.race(open)
+    }
+    return this.#loop(subject, subject, handle, async () => void (await Promise.all(open)))
   }
 
   /** Ends everything, waits at most one second for handlers, and closes the bus. May be called again. */
@@ -127,10 +147,34 @@ export class Messenger implements AsyncDisposable {
     return this.close()
   }
 
+  async #answer(data: Uint8Array, reply: string | undefined, respond: Responder): Promise<void> {
+    let answer: Uint8Array | string
+    try {
+      answer = await respond(data)
+      if (typeof answer !== 'string' && !(answer instanceof Uint8Array))
+        throw new TypeError('the answer is neither bytes nor text')
+    } catch (error) {
+      answer = failureText(error)
+    }
+    if (reply === undefined || this.#isClosed) return
+    const refusal = this.#replies.send({subject: reply, data: answer})
+    // An invalid reply subject is the requester's fault.
+    if (refusal !== undefined && this.#replies.send({subject: reply, data: failureText(refusal)}) !== undefined)
+      this.#failed('a reply', refusal)
+    else await this.#replies.flush().catch((failure: unknown) => this.#keep(failure))
+  }
+
+  #keep(failure: unknown): void {
+    const subject = isFailure(failure, 'denied') ? failure.data?.['subject'] : undefined
+    if (typeof subject === 'string') this.#refused.set(subject, failure as BusError)
+    else this.#failed('a reply', failure)
+  }
+
   async #loop(
     subject: string,
     queue: string | undefined,
-    handle: (message: {data: Uint8Array; reply: string | undefined}) => Promise<void>,
+    handle: (message: Payload) => Promise<void>,
+    finish: () => Promise<void> = async () => {},
   ): Promise<Unsubscribe> {
     this.#check()
     let subscription: Subscription
@@ -145,6 +189,7 @@ export class Messenger implements AsyncDisposable {
       for (let taken = await subscription.take(most); taken.length > 0; taken = await subscription.take(most)) {
         for (const message of taken) await handle(message)
       }
+      await finish()
     }
     const loop = {subscription, done: run().catch((error: unknown) => this.#failed(subject, error))}
     this.#loops.add(loop)
@@ -163,4 +208,8 @@ export class Messenger implements AsyncDisposable {
   #check(): void {
     if (this.#isClosed) throw new MessengerError('closed')
   }
+}
+
+function failureText(error: unknown): string {
+  return `error: ${error instanceof Error ? error.message : String(error)}`
 }

@@ -2,7 +2,9 @@ import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, onTestFinished, test} from 'vitest'
+import {serve} from '../../../../src/lib/messaging/pubsub/serve.ts'
 import {type Messenger, openMessenger} from '../../../../src/lib/protocols/messenger/messenger.ts'
+import {open} from '../../../../src/lib/transport/open.ts'
 import {NatsServer} from '../../../nats-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'messenger-'))
@@ -75,6 +77,47 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     expect(Buffer.from(await two.request(subject, 'long one')).toString()).toBe('error: too long')
   })
 
+  test('continues to serve after answers that cannot be sent', async () => {
+    const [one, two] = await pair()
+    const subject = `t.${count}`
+    const answers: Record<string, unknown> = {big: new Uint8Array(80 * 1024 * 1024), number: 7}
+    await one.serve(subject, (data) => (answers[Buffer.from(data).toString()] ?? 'fine') as string)
+    const ask = async (text: string) => Buffer.from(await two.request(subject, text)).toString()
+    expect(await ask('big')).toMatch(/^error: .*bytes/)
+    expect(await ask('number')).toBe('error: the answer is neither bytes nor text')
+    expect(await ask('x')).toBe('fine')
+  })
+
+  test('answers requests at the same time, also one that a handler sends itself', async () => {
+    const [one, two] = await pair()
+    const subject = `u.${count}`
+    let atOnce = 0
+    let most = 0
+    await one.serve(subject, async (data) => {
+      most = Math.max(most, ++atOnce)
+      const answer = data.length === 1 ? await one.request(subject, 'inner') : data
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      atOnce--
+      return answer
+    })
+    const replies = await Promise.all(Array.from({length: 20}, () => two.request(subject, 'x')))
+    expect(new Set(replies.map((reply) => Buffer.from(reply).toString()))).toEqual(new Set(['inner']))
+    expect(most).toBeGreaterThan(10)
+  })
+
+  test('gets a failure of a service as text', async () => {
+    const [one] = await pair()
+    const url = kind === 'file' ? join(folder, `m${count}.db`) : kind === 'nats' ? server.url() : `memory:m${count}`
+    await using bus = await open(url)
+    const live = Promise.withResolvers<void>()
+    const fault = {code: 500, text: 'disk full'}
+    const handler = {instant: true, handle: () => ({fault})}
+    const served = serve(bus, {subject: `v.${count}`, handler, concurrency: 1, count: 1, onLive: live.resolve})
+    await live.promise
+    expect(Buffer.from(await one.request(`v.${count}`, '')).toString()).toBe('error: disk full')
+    await served
+  })
+
   test('times out, immediately if nobody serves', async () => {
     const [one, two] = await pair()
     await expect(one.request('nobody', 'x')).rejects.toMatchObject({
@@ -97,4 +140,27 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     const uses = [one.publish('a', ''), one.stream('a', () => {}), one.request('a', ''), one.serve('a', () => '')]
     for (const use of uses) await expect(use).rejects.toMatchObject({code: 'closed', message: 'connection closed'})
   })
+})
+
+test('a messenger continues to serve after replies that its login may not send, and says so once for each requester', async () => {
+  await using own = await NatsServer.start(
+    () => `authorization {users: [
+      {user: full, password: p}
+      {user: svc, password: p, permissions: {publish: {deny: ["deny.>"]}}}
+    ]}`,
+  )
+  const errors: string[] = []
+  const onError = (error: unknown) => void errors.push((error as Error).message)
+  await using one = await openMessenger(own.url({login: 'svc:p'}), {onError})
+  await using full = await open(own.url({login: 'full:p'}))
+  await one.serve('k', () => 'hi')
+  for (const reply of ['deny.me', 'deny.me', 'deny.you']) {
+    full.publish({subject: 'k', reply, data: 'x'})
+    expect((await full.request({subject: 'k'}, {timeoutMs: 2000})).text).toBe('hi')
+    await expect.poll(() => errors.at(-1)).toContain(reply)
+  }
+  await one.publish('other', 'x')
+  await expect(one.publish('deny.own', 'x')).rejects.toMatchObject({code: 'publish'})
+  expect((await full.request({subject: 'k'}, {timeoutMs: 2000})).text).toBe('hi')
+  await expect.poll(() => errors).toEqual([expect.stringContaining('deny.me'), expect.stringContaining('deny.you')])
 })
