@@ -30,6 +30,8 @@ export class Work {
   readonly #options: WorkOptions
   #wake: (() => void) | undefined
   #flushing = false
+  /** Replies were sent since the flush began. */
+  #toFlush = false
   #failure: {error: unknown} | undefined
   /** Requests in progress. */
   open = 0
@@ -90,10 +92,13 @@ export class Work {
 
   /** Checks in the background that replies are sent; only one flush runs at a time. */
   #flush(): void {
+    this.#toFlush = true
     if (this.#flushing) return
     this.#flushing = true
+    this.#toFlush = false
     const over = () => {
       this.#flushing = false
+      if (this.#toFlush) this.#flush()
     }
     this.#replies.flush().then(over, (error: unknown) => this.#fail(error))
   }
