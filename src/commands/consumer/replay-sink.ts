@@ -1,14 +1,12 @@
 /** The sink of `consumer replay`: where its messages go. */
 
 import type {ChalkInstance} from 'chalk'
-import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
 import {isTerminal, programStderr} from '../../lib/cli/io/terminal.ts'
 import {chooseView, type View} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {programTimeoutMs} from '../../lib/core/process/exec.ts'
 import {matches} from '../../lib/core/subject.ts'
-import {laterSignal} from '../../lib/core/time/timer.ts'
 import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ReplayFlags} from './replay-plan.ts'
@@ -25,6 +23,8 @@ export interface SinkContext {
   /** Rejects unless the user agrees. */
   readonly confirm: (question: string) => Promise<void>
   readonly stop: AbortSignal
+  /** Ends the work that is in progress. */
+  readonly giveUp: AbortSignal
   /** Ends the replay when the user quits. */
   readonly quit: () => void
 }
@@ -66,11 +66,10 @@ async function otherSink(
   return flags.republish !== undefined || context.target !== undefined ? copies(flags, context) : undefined
 }
 
-async function programs(flags: ReplayFlags, {argv, output, stop}: SinkContext): Promise<Sink> {
+async function programs(flags: ReplayFlags, {argv, output, giveUp: signal}: SinkContext): Promise<Sink> {
   const {linesSink, programSink} = await import('../../lib/messaging/sinks/programs.ts')
   const onStderr = programStderr()
   const timeoutMs = flags['exec-timeout'] ?? programTimeoutMs
-  const signal = laterSignal(stop, lastAcksMs)
   if (flags['exec-lines']) return linesSink({argv, window: flags.concurrency ?? 64, timeoutMs, signal, onStderr})
   return programSink({
     argv,
@@ -87,10 +86,9 @@ async function programs(flags: ReplayFlags, {argv, output, stop}: SinkContext): 
   })
 }
 
-async function copies(flags: ReplayFlags, {bus, target, say, confirm, stop}: SinkContext): Promise<CopySink> {
+async function copies(flags: ReplayFlags, {bus, target, say, confirm, giveUp: signal}: SinkContext): Promise<CopySink> {
   const {stream, consumer, 'obey-headers': obeyHeaders = false} = flags
   const info = await bus.streams.info(stream)
-  const signal = laterSignal(stop, lastAcksMs)
   if (target === undefined) {
     const isOwn = (subject: string) => info.config.subjects.some((pattern) => matches(pattern, subject))
     const wouldReturn = (subject: string) => flags.follow === true && isOwn(subject)

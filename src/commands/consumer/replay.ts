@@ -2,10 +2,12 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
+import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {laterSignal} from '../../lib/core/time/timer.ts'
 import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
 import {type ReplayCounts, type Replayed, replay} from '../../lib/messaging/replay/replay.ts'
 import {durableSource, type ReplaySource, rangeSource} from '../../lib/messaging/replay/source.ts'
@@ -73,6 +75,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
 
   /** Aborted when the user of --step quits. */
   readonly #quit = new AbortController()
+  #isDraining = false
 
   async run(): Promise<unknown> {
     const parsed = await this.parse(ConsumerReplay)
@@ -97,7 +100,10 @@ export default class ConsumerReplay extends BusCommand<unknown> {
           follow: flags.follow,
           count: flags.count,
           signal: undefined,
-          onDraining: () => this.say('handling delivered messages first: they may not be delivered again'),
+          onDraining: () => {
+            this.#isDraining = true
+            this.say('handling delivered messages first: they may not be delivered again')
+          },
           onWaiting: ({ackPending}) =>
             this.say(
               `waiting for ${ackPending} messages held by other clients; they are redelivered after the ack wait`,
@@ -153,6 +159,15 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     return (question) => confirm(question, {yes: flags.yes === true, signal: this.stop})
   }
 
+  /** Aborts soon after `stop`, unless what was delivered has to be handled first. */
+  #giveUpSignal(): AbortSignal {
+    const giveUp = new AbortController()
+    laterSignal(this.stop, lastAcksMs).addEventListener('abort', () => {
+      if (!this.#isDraining) giveUp.abort()
+    })
+    return giveUp.signal
+  }
+
   #sinkContext(flags: Flags, bus: Transport, target: Transport | undefined): SinkContext {
     return {
       bus,
@@ -163,6 +178,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       say: (line) => this.say(line),
       confirm: this.#confirmed(flags),
       stop: this.stop,
+      giveUp: this.#giveUpSignal(),
       quit: () => this.#quit.abort(),
     }
   }

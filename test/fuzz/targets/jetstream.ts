@@ -95,7 +95,14 @@ function lineThatAnswers(bytes: Uint8Array): JetStreamSession {
     () => undefined,
     undefined,
   )
-  const session = {url: 'nats://fuzz', version: () => [2, 12, 0], check: () => undefined, request, elections}
+  const session = {
+    url: 'nats://fuzz',
+    version: () => [2, 12, 0],
+    check: () => undefined,
+    patienceMs: () => 5000,
+    request,
+    elections,
+  }
   return session as unknown as JetStreamSession
 }
 
