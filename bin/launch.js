@@ -50,8 +50,8 @@ function rerun(node) {
 }
 
 /**
- * Stores compiled code between two starts. Node runs what it finds there without checking owner or content, and its default is a
- * folder in /tmp that any user may create first. So this is the user's own cache folder, used only if no other user can
+ * Stores compiled code between two starts. Node runs code from there without checking its owner or content, and the default is
+ * a folder in /tmp that any user may create first. So this uses the user's own cache folder, and only if no other user can
  * write there or replace it; otherwise nothing is stored.
  */
 exports.enableCache = function () {

@@ -217,8 +217,8 @@ describe.runIf(canChangeUser)('a file of another user', () => {
   })
 })
 
-describe('a working folder of another user', () => {
-  it('has nothing in it that a command runs or reads without being told to', async () => {
+describe('the working folder of another user', () => {
+  it('contains no file that a command runs or reads unless an argument names it', async () => {
     const pwned = join(home, 'pwned')
     const code = `require('fs').appendFileSync(${JSON.stringify(pwned)}, __filename + '\\n')`
     const modules = ['better-sqlite3', 'bindings', 'bufferutil', 'utf-8-validate', 'ws', 'tslib', 'oclif', 'typescript']

@@ -58,7 +58,7 @@ function complaint(issue: Issue): string {
   return issue.message
 }
 
-/** Keys of other tools, and long forms. */
+/** Keys of other tools and long forms, with the keys used here. */
 const synonyms = new Map([
   ['request', 'req'],
   ['publication', 'pub'],
@@ -66,7 +66,7 @@ const synonyms = new Map([
   ['data', 'body'],
 ])
 
-/** Says where a key belongs that is known elsewhere, what a kind of check takes, or suggests the nearest key. */
+/** Says where a misplaced key belongs, or which keys a kind of check has, or suggests the most similar key. */
 function unknownKey(key: string, path: Path, file: unknown): string {
   const unknown = `unknown key ${JSON.stringify(key)}`
   const last = path.at(-1)

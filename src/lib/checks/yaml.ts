@@ -37,7 +37,7 @@ export function parseYaml(text: string): Located {
     const {line, col} = lines.linePos(offset)
     return {line: Math.max(1, line), column: Math.max(1, col)}
   }
-  // What follows the first error is mostly caused by it.
+  // Later errors are mostly caused by the first one.
   const faults = [...document.errors.slice(0, 1), ...document.warnings].map(({message, pos: [offset]}) => ({
     ...place(offset),
     sentence: sentenceOf(message),

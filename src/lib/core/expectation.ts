@@ -4,7 +4,7 @@ import {BusError} from './errors.ts'
 import {compileJsonata, type Expression, isTruthy, resultText} from './text/jsonata.ts'
 
 const longestShown = 200
-/** For the parts of an expression that is false; the others are left out. */
+/** The time limit for evaluating the parts of a false expression; parts that were not evaluated by then are left out. */
 const longestLookMs = 500
 
 export interface Expectation {
@@ -69,7 +69,7 @@ async function whatWasSeen(source: string, context: object): Promise<Record<stri
   return seen
 }
 
-/** As it is, or what it is if JSON has no such value: a function contains all that it was made in. */
+/** Returns the value, or a description of it if it is not JSON: a function would contain its whole environment. */
 function writable(value: unknown): unknown {
   try {
     resultText(value, '')

@@ -35,7 +35,7 @@ export interface Transport extends AsyncDisposable {
   readonly features: Features
   /** The largest payload in bytes. */
   readonly maxPayload: number
-  /** How often its connection was lost while something was subscribed; absent on a bus that has no connection to lose. */
+  /** How often the connection was lost while there were subscriptions; absent on a bus without a connection. */
   readonly gaps?: number
 
   /**

@@ -1,4 +1,4 @@
-/** A replay into programs ends, whatever its program does. */
+/** A replay into a program ends, whatever the program does. */
 import {expect, test} from 'vitest'
 import {onBothBuses} from '../../both-buses.ts'
 import {bus, start} from '../../bus.ts'
@@ -30,13 +30,13 @@ onBothBuses((newScene) => {
     ['leaves a child that holds its stdout', 'sleep 60 & while read l; do echo ack; done'],
     ['ignores SIGTERM', 'trap "" TERM; while read l; do echo ack; done; sleep 60 & wait; sleep 60'],
     ['stays after its last message', 'while read l; do echo ack; done; sleep 60'],
-  ])('a program that %s', async (_, script) => {
+  ])('a replay ends, and handles all messages, if its program %s', async (_, script) => {
     await using scene = await filled()
     const {code, stderr} = await bus([...replay(scene.url, '--exec-lines'), script])
     expect({code, stderr}).toMatchObject({code: 0, stderr: expect.stringContaining('5 handled')})
   })
 
-  test('a program that does not answer in time fails with exit code 8', async () => {
+  test('a replay whose program does not answer in time ends with exit code 8', async () => {
     await using scene = await filled()
     const {code, stderr} = await bus([
       ...replay(scene.url, '--exec-lines', '--exec-timeout', '300ms'),

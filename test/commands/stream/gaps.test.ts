@@ -16,8 +16,8 @@ function parsed({stdout}: Ended) {
   return {frames: lines.slice(0, -1), end: lines.at(-1)}
 }
 
-describe('stream open, when frames do not arrive', () => {
-  test('exits with 6 after a restart of the server, if any is missing', {timeout: 60_000}, async () => {
+describe('stream open with missing frames', () => {
+  test('exits with 6 after a restart of the server', {timeout: 60_000}, async () => {
     await using server = await NatsServer.start()
     const env = {BUS_URL: server.url()}
     await using service = start(
@@ -67,7 +67,7 @@ describe('stream open, when frames do not arrive', () => {
     expect(parsed(ended)).toMatchObject({frames: [{}, {}], end: {frames: 2, close: {code: 1000}, complete: false}})
   })
 
-  test('exits with 6 after it was stopped for longer than a bus file keeps them', {timeout: 60_000}, async () => {
+  test('exits with 6 after it was stopped for longer than a bus file keeps frames', {timeout: 60_000}, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'stream-gaps-'))
     const path = join(folder, 'bus.db')
     const env = {BUS_URL: `sqlite:${path}`}

@@ -32,7 +32,7 @@ describe('bus tour', () => {
     }
   })
 
-  it('exits with 130 on Ctrl-C, with nothing about a failure', async () => {
+  it('exits with 130 on Ctrl-C, and reports no failure', async () => {
     await using running = start(['tour'], {env: {TMPDIR: folder}})
     await running.stdoutLine('2. ')
     running.interrupt()

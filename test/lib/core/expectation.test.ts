@@ -17,13 +17,13 @@ describe('an expectation that does not hold', () => {
     )
   })
 
-  test('says that a function is none of its values', async () => {
+  test('shows a function as a value that is not JSON', async () => {
     expect(await sentenceOf('($f := function($x){$x + 1}) = 0', '')).toBe(
       'expected ($f := function($x){$x + 1}) = 0, but ($f := function($x){$x + 1}) is "a value that is not JSON"',
     )
   })
 
-  test('spends little time on the values of its parts', async () => {
+  test('evaluates its parts only for a limited time', async () => {
     const slow = '$count($filter([1..40000], function($n){$n > 5})) = 1'
     const began = performance.now()
     await sentenceOf(`${slow} or ${slow} or ${slow}`, '')

@@ -25,7 +25,7 @@ export function errorJson(thrown: unknown): object {
 
 const bugHint = 'this is a bug in busline, not something you did: please report it'
 
-/** A hint that is a command line is for the bus that the command was given, unless it copies to another one. */
+/** Hints that are command lines get the bus of this command, unless it copies to another bus. */
 function hintsOf(error: BusError): readonly string[] {
   const target = process.argv.includes('--into') ? undefined : givenBus(process.argv.slice(2))
   if (target === undefined) return error.try

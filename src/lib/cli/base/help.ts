@@ -32,8 +32,8 @@ class PlainHelp extends Help {
 }
 
 /**
- * Shows which other flags each flag needs and excludes, which oclif checks but does not show. Examples can be copied: oclif
- * breaks long ones inside quotes as well, and puts a `$` before some.
+ * Shows which other flags each flag needs and excludes, which oclif checks but does not show. Shows examples that can be
+ * copied; oclif would break long ones inside quotes, and put a `$` before some.
  */
 class HelpWithRelations extends CommandHelp {
   protected override examples(examples: readonly Command.Example[] | undefined | string): string | undefined {
@@ -53,7 +53,7 @@ class HelpWithRelations extends CommandHelp {
   }
 }
 
-/** A command line over several lines, broken where a shell takes it together again. */
+/** Breaks a command line into several lines that a shell joins again. */
 function brokenAtSpaces(command: string, width: number): string {
   const words = command.match(/(?:'[^']*'|"(?:\\.|[^"])*"|\\.|[^\s'"\\])+/g) ?? []
   const lines: string[] = []
@@ -110,7 +110,7 @@ interface Manifest {
   readonly globalFlags: Command.Cached['flags']
 }
 
-/** Words of other tools, mostly of the NATS CLI. */
+/** Words of other tools, mostly of the NATS CLI, with the words used here. */
 const synonyms = new Map([
   ...['create', 'new', 'save', 'make'].map((word): [string, string] => [word, 'add']),
   ...['delete', 'del', 'remove'].map((word): [string, string] => [word, 'rm']),
@@ -133,7 +133,7 @@ const synonyms = new Map([
 /** A typing error must not lead to a command that deletes, moves or acknowledges something. */
 const isHarmful = /(^| )(rm|purge|reset|replay|next)$/
 
-/** Suggests the same command by its name here, or the nearest one. Never prompts. */
+/** Suggests the command of the same meaning, or the most similar one. Never prompts. */
 function unknownCommand(id: string, ids: readonly string[]): BusError {
   const known = ids.map((command) => command.replaceAll(':', ' '))
   const [first = '', second = ''] = id.split(':')

@@ -15,7 +15,7 @@ export function isTerminal(fd: number): boolean {
   }
 }
 
-/** Whether output goes to a file or to /dev/null, so that it appears on no terminal. */
+/** Whether output goes to a file or to /dev/null, and so never appears on a terminal. */
 export function hasFile(fd: number): boolean {
   try {
     const file = fstatSync(fd)
@@ -56,7 +56,7 @@ export function writeAll(fd: number, data: string | Uint8Array): boolean {
 
 let clearLine: (() => void) | undefined
 
-/** Sets what is called before each write to stderr: a progress bar on stderr is cleared before other output. */
+/** Sets a function to call before each write to stderr, which clears a progress bar before other output. */
 export function beforeTell(clear: (() => void) | undefined): void {
   clearLine = clear
 }

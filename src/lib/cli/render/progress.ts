@@ -7,17 +7,20 @@ export interface Progress extends Disposable {
   update(done: number): void
 }
 
-/** The work that a bar is for. */
+/** The work whose progress a bar shows. */
 export interface ProgressWork {
   /** The unit `bytes` is shown in KiB and so on. */
   readonly unit: string
   /** Absent if it is unknown. */
   readonly total?: number | undefined
-  /** The command writes to stdout at the same time, which may reach the same terminal, also through a pipe. */
+  /** Whether the command also writes to stdout, which may be the same terminal, even behind a pipe. */
   readonly shows?: boolean | undefined
 }
 
-/** Appears after half a second, and only if stderr is a terminal and no other output would mix with it. */
+/**
+ * Starts a progress bar. It appears after half a second, and only if stderr is a terminal and no other output could appear
+ * there.
+ */
 export function startProgress({unit, total, shows = false}: ProgressWork): Progress {
   if (!isTerminal(2) || process.env['TERM'] === 'dumb' || (shows && !hasFile(1)))
     return {update() {}, [Symbol.dispose]() {}}

@@ -154,7 +154,7 @@ async function* outputOf(child: ChildProcess): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Kills the process group: at once, or with SIGTERM first. Its output is then read no more. */
+/** Kills the process group, immediately or after a SIGTERM. Its output is not read after that. */
 export function killGroup(child: ChildProcess, afterMs: number): void {
   const kill = () => {
     sendGroup(child, 'SIGKILL')

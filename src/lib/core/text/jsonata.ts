@@ -42,7 +42,7 @@ export function contextOf(message: Message): MessageContext {
       return parsed.value
     },
   }
-  // A copy does not have it: nobody knows what else is put into that.
+  // Copies do not get this property, because values may be added to them.
   return Object.defineProperty(context, hasLongNumbers, {get: () => parsed?.hasLong === true})
 }
 

@@ -1,11 +1,11 @@
 /** Numbers beyond 2^53, which JavaScript rounds. They are kept as raw JSON, which `JSON.stringify` writes digit by digit. */
 
-/** A number that JavaScript would round: its digits. */
+/** The digits of a number that JavaScript would round. */
 export interface LongNumber {
   readonly rawJSON: string
 }
 
-/** More digits are written with an exponent, and not calculated with. */
+/** Numbers with more digits are written with an exponent, and calculations with them are refused. */
 export const mostDigits = 400
 
 const json = JSON as typeof JSON & {rawJSON(text: string): LongNumber; isRawJSON(value: unknown): boolean}
@@ -14,10 +14,10 @@ export function isLong(value: unknown): value is LongNumber {
   return typeof value === 'object' && value !== null && json.isRawJSON(value)
 }
 
-/** A context has it under this name: whether a long number has been read from it. */
+/** The property of a context that says whether a long number has been read from it. */
 export const hasLongNumbers = Symbol('hasLongNumbers')
 
-/** Like `JSON.parse`, with the numbers that it would round as `LongNumber`. Says whether there are any. */
+/** Like `JSON.parse`, but returns numbers that it would round as `LongNumber`, and whether there are any. */
 export function parseLongNumbers(text: string): {readonly value: unknown; readonly hasLong: boolean} {
   if (!/\d{16}|\d[eE]\+?\d/.test(text)) return {value: JSON.parse(text), hasLong: false}
   let hasLong = false
@@ -34,7 +34,7 @@ export function isRounded(value: number): boolean {
   return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
 }
 
-/** The number that a JSON number is. */
+/** The value of a number in JSON. */
 export function numberOf(source: string): number | LongNumber {
   const value = Number(source)
   return isRounded(value) ? longOf(source) : value
@@ -50,9 +50,9 @@ function longOf(source: string): LongNumber {
 
 export interface Decimal {
   readonly isNegative: boolean
-  /** Without zeros at the beginning and the end. */
+  /** Its digits without zeros at the beginning and the end. */
   readonly digits: string
-  /** Digits before the point; negative for zeros after it. */
+  /** The number of digits before the decimal point; negative if zeros follow it. */
   readonly places: number
 }
 
@@ -66,7 +66,7 @@ export function decimalOf(source: string): Decimal {
   return {isNegative: sign === '-' && digits !== '', digits, places: whole.length - leading + Number(exponent)}
 }
 
-/** A number as JSON. */
+/** The number in JSON. */
 export function digitsOf(value: number | LongNumber): string {
   return typeof value === 'number' ? String(value) : value.rawJSON
 }

@@ -10,10 +10,10 @@ export function isoTime(timeMs: number): string {
   return new Date(timeMs).toISOString()
 }
 
-/** Unix milliseconds of a time in ISO 8601; NaN for an invalid one, as of a day that its month does not have. */
+/** Unix milliseconds of a time in ISO 8601; NaN for an invalid one, for example if the month does not have that day. */
 export function parseTime(text: string): number {
   const [, year, month, day] = /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)/.exec(text) ?? []
-  // JavaScript takes 31 February for 3 March.
+  // JavaScript reads 31 February as 3 March.
   const isDay =
     day === undefined || new Date(Date.UTC(2000 + (Number(year) % 400), Number(month), 0)).getUTCDate() >= Number(day)
   return isDay ? Date.parse(text) : Number.NaN

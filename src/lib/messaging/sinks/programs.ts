@@ -44,7 +44,7 @@ export interface LinesOptions {
   readonly argv: readonly string[]
   /** Messages that may be waiting for their line. */
   readonly window: number
-  /** Milliseconds in which it has to write the next line while a message is waiting. */
+  /** Milliseconds within which the program has to write the next line while a message waits for its answer. */
   readonly timeoutMs: number
   /** Kills the program. */
   readonly signal?: AbortSignal | undefined
@@ -117,7 +117,7 @@ export function linesSink({argv, window, timeoutMs, signal, onStderr}: LinesOpti
 /** How long a program may take to end after its stdin was closed, and again after SIGTERM. */
 const endingMs = 500
 
-/** Closes its stdin, which tells the program to end. A program that does not end, and what it leaves behind, is killed. */
+/** Closes its stdin, so that the program ends. If it does not end, it is killed together with its child processes. */
 async function ended(child: ChildProcess): Promise<void> {
   if (child.pid === undefined) return
   const closed = new Promise((resolve) => child.once('close', resolve))

@@ -18,7 +18,7 @@ export interface BufferOptions {
 export interface ResponseStreamDeps extends BufferOptions {
   readonly subject: string
   readonly token: string
-  /** `gaps` of the bus when the response stream was opened. */
+  /** The value of `gaps` of the bus when the response stream was opened. */
   readonly gaps: number | undefined
   /** Called once, when no more frames are wanted. */
   readonly onEnd: () => void
@@ -89,7 +89,10 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
     void this.#mailbox.drain()
   }
 
-  /** Checks the number of the next frame; if frames are missing, ends the response stream. A lower number comes from another producer. */
+  /**
+   * Checks the number of the next frame, and ends the response stream if frames are missing. A lower number comes from another
+   * producer.
+   */
   follows(number: number): boolean {
     this.#isNumbered = true
     const missing = number - this.frames - 1

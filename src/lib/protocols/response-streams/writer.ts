@@ -73,7 +73,10 @@ export class StreamWriter {
     this.#publish(frame, Buffer.byteLength(frame))
   }
 
-  /** A number in every frame would cost half as much as the frame. A frame that has no room for a number is sent without. */
+  /**
+   * A number in every frame would cost half as much as the frame, so only some have one. A frame without room for a number has
+   * none.
+   */
   #publish(frame: string, size: number): void {
     const now = performance.now()
     const isNumbered =

@@ -25,7 +25,7 @@ export interface NatsConnectionOptions {
 export class NatsConnection {
   readonly #options: NatsConnectionOptions
   #lostAt: number | undefined
-  /** How often it was lost while something was subscribed. */
+  /** How often it was lost while there were subscriptions. */
   gaps = 0
   #back: PromiseWithResolvers<void> | undefined
   #failure: BusError | undefined

@@ -116,7 +116,7 @@ export class BusFile {
 
   close(): void {
     this.#checkAgain()
-    // Another process that noticed it has put the log away.
+    // Another process noticed it too, and has already renamed the log.
     const isPutAway = this.#isLost && identityOf(`${this.real}-wal.lost`) === this.#was['-wal']
     if ((this.#isWrittenOver || isPutAway) && !this.lock.isReadOnly) {
       closeUntouched(this.db, this.real, () => this.#emptyLog())
@@ -128,7 +128,7 @@ export class BusFile {
     if (this.#isLost && !this.lock.isReadOnly && !this.#isOurs('')) this.#putAway()
   }
 
-  /** The last connection writes the log into the file when it closes it. */
+  /** Checks the file again before it is closed, because the last connection then writes the log into it. */
   #checkAgain(): void {
     try {
       if (!this.#isLost && !this.lock.isReadOnly) this.#checkContent()
@@ -137,7 +137,7 @@ export class BusFile {
     }
   }
 
-  /** The log belongs to no file any more. */
+  /** Renames the log, which does not belong to any file now. */
   #putAway(): void {
     try {
       if (this.#isOurs('-shm')) rmSync(`${this.real}-shm`)
@@ -147,7 +147,7 @@ export class BusFile {
     }
   }
 
-  /** Leaves SQLite nothing that it could write to the file when it closes it. */
+  /** Empties the log, so that SQLite writes nothing to the file when it closes it. */
   #emptyLog(): void {
     const log = ['-wal', '-wal.lost']
       .map((suffix) => this.real + suffix)
@@ -357,8 +357,8 @@ function initialise(db: Db): void {
 }
 
 /**
- * Closes without the checkpoint that the last connection would make: a read-only connection is kept open. Calls `otherwise` first
- * if there can be none.
+ * Closes the database without the checkpoint of the last connection, by keeping a read-only connection open. If none can be
+ * opened, calls `otherwise` first.
  */
 function closeUntouched(db: Db, full: string, otherwise = () => {}): void {
   try {

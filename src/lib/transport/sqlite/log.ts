@@ -36,7 +36,7 @@ export interface PageOptions {
   readonly all: boolean
   readonly passing: boolean
   readonly rows?: number
-  /** Also look for removed messages, if the page begins after this position. */
+  /** If the page begins after this position, removed messages are looked for as well. */
   readonly gapsAfter?: Cursor
 }
 

@@ -19,7 +19,7 @@ export interface QueueDeps {
   readonly lock: Lock
   readonly log: Log
   readonly clients: Clients
-  /** Messages were removed before the group has read them. */
+  /** Called when messages were removed before the group read them. */
   readonly missed: (gap: Gap) => void
 }
 

@@ -51,7 +51,7 @@ export class Subscriber {
   }
 }
 
-/** Excludes response streams: their numbered frames tell more exactly what is missing. */
+/** Excludes response streams: their numbered frames show more exactly what is missing. */
 function seesAnyInbox({patterns}: Subscriber): boolean {
   return patterns.some((pattern) => !pattern.startsWith(streamInboxPrefix) && seesPassing(pattern))
 }
@@ -60,7 +60,7 @@ function seesAnyInbox({patterns}: Subscriber): boolean {
 export interface ReadListener {
   /** The log can no longer be read. */
   unreadable(error: unknown): void
-  /** Messages were removed before a subscription has read them; `passing` are those of inboxes. */
+  /** Called when messages were removed before a subscription read them; `passing` means messages to inboxes. */
   missed(gap: Gap, passing: boolean): void
 }
 

@@ -13,7 +13,7 @@ const chainPage = 3
 /** The link before the first commit. */
 const noLink = '\0'.repeat(8)
 
-/** Own links that are remembered: a checkpoint during a commit leaves one of the latest in the file. */
+/** Number of own links to remember: a checkpoint during a commit leaves one of the latest in the file. */
 const mostOwn = 16
 
 /** Extends the chain in each transaction that changes something. */
@@ -39,18 +39,18 @@ export class WalChain {
     this.#known = changes + 1
   }
 
-  /** Whether the link is one of the latest of this connection. */
+  /** Whether the link is one of the latest links of this connection. */
   isOwn(link: string): boolean {
     return this.#own.includes(link)
   }
 }
 
-/** After a look at a long log, this many times as long passes until the next. */
+/** After a long log was read, the next check is this many times its duration later. */
 const restTimes = 10
 
 /**
- * Notices that a file in use was written over in place. Only checkpoints write to it, and each leaves a link in it that is in
- * the log.
+ * Detects that a file in use was written over in place. Normally only checkpoints write to it, and each leaves a link in it
+ * that is also in the log.
  */
 export class WrittenOver {
   readonly #path: string
@@ -60,7 +60,7 @@ export class WrittenOver {
   #hasLink = false
   #restUntil = 0
 
-  /** `chain` is that of the connection, if it writes. */
+  /** `chain` is the chain of the connection, if it writes. */
   constructor(path: string, db: Db, chain: WalChain | undefined) {
     this.#path = path
     this.#chain = chain
@@ -68,7 +68,7 @@ export class WrittenOver {
     this.#time = statSync(path, {throwIfNoEntry: false})?.mtimeMs
   }
 
-  /** Whether the file was written over; `time` is that of its last modification. */
+  /** Whether the file was written over; `time` is the time of its last modification. */
   isSo(time: number | undefined): boolean {
     if (time === undefined || time === this.#time) return false
     const began = performance.now()
@@ -110,10 +110,7 @@ export function checkLog(path: string): void {
   )
 }
 
-/**
- * Whether the file at `path`, which is open, has a link, and this one belongs to its log. `foreign` if the file was written
- * over.
- */
+/** Whether the link of the open file at `path` belongs to its log; `foreign` if the file was written over. */
 function linkInUse(path: string): Ownership {
   const ownership = ownershipOf(path, triesInUse)
   return ownership === 'none' && isOtherFile(path) ? 'foreign' : ownership
@@ -125,7 +122,7 @@ function isOtherFile(path: string): boolean {
   return readSync(descriptorOf(path), head, 0, 16, 0) > 0 && head.toString('latin1') !== 'SQLite format 3\0'
 }
 
-/** `unknown` if there is nothing in the log, `none` if there is no link in the file. */
+/** `unknown` if the log is empty, `none` if the file has no link. */
 type Ownership = 'own' | 'foreign' | 'unknown' | 'none'
 
 /** While others write, the file and its log may be read at two different moments. */

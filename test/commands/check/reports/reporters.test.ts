@@ -241,6 +241,6 @@ it('a folder that is created for a report is named, and only once', async () => 
   expect((await reported({report: [`junit=${path}`]})).stderr).not.toContain('created')
 })
 
-it.runIf(process.platform === 'linux')('a folder that cannot be created is a failure, also in /proc', async () => {
+it.runIf(process.platform === 'linux')('a folder that cannot be created is reported, even in /proc', async () => {
   await expect(reported({report: ['junit=/proc/x/y.xml']})).rejects.toThrow('cannot write /proc/x/y.xml')
 })

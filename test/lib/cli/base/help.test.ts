@@ -13,10 +13,10 @@ function examplesIn(help: string): string[] {
   return section.split('\n').map((line) => line.replace(/^ {1,4}/, ''))
 }
 
-/** As a shell takes lines together that end with a backslash. */
+/** Joins lines that end with a backslash, as a shell does. */
 const joined = (lines: readonly string[]) => lines.join('\n').replace(/ \\\n +/g, ' ')
 
-describe('an example in help, copied at 80 columns, is the command that the tests of examples run', () => {
+describe('an example in help at 80 columns can be copied', () => {
   const ids = [...commands.keys()].filter((id) => id !== 'bench worker')
   test.each(ids)('%s', async (id) => {
     const load = commands.get(id)
@@ -31,7 +31,7 @@ describe('an example in help, copied at 80 columns, is the command that the test
   })
 })
 
-describe('an unknown command, also with --help,', () => {
+describe('an unknown command', () => {
   test.each([
     ['nope --help', 'bus --help'],
     ['help nope', 'bus --help'],

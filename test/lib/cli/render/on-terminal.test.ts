@@ -17,7 +17,7 @@ beforeAll(async () => {
   await bus.flush()
 })
 
-/** What is seen on a terminal where a command line runs. */
+/** Returns what a command line shows on a terminal. */
 function seen(line: string, env: Record<string, string> = {}, before = ''): string {
   const command = `${before} '${process.execPath}' '${join(root, 'bin/run.js')}' ${line}`
   return spawnSync('script', ['-qec', command, '/dev/null'], {
@@ -46,7 +46,7 @@ describe.runIf(hasTerminals)('a progress bar', () => {
     expect(seen(line, env)).not.toMatch(bar)
   })
 
-  test('is gone before anything else is written', () => {
+  test('is cleared before other output', () => {
     const text = seen(`${replay} --exec --on-error skip -- sh -c 'exit 1' > ${folder}/out`)
     const lines = text.split('\n').filter((line) => /exit code|failed|skipped/.test(line))
     expect(lines.length).toBeGreaterThan(0)

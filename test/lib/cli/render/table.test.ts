@@ -12,7 +12,7 @@ test('a table is aligned, also with wide characters, and has no trailing spaces'
   expect(await table(columns, rows)).toBe('stream  messages  subjects\nORDERS     1,234  orders.>\n日本           1\n')
 })
 
-test('a table of a hundred thousand rows costs in proportion to its rows, and looks the same', async () => {
+test('a table of a hundred thousand rows takes time in proportion to its rows, and looks the same', async () => {
   const rows = Array.from({length: 100_000}, (_, n) => [n % 2 === 0 ? 'ORDERS' : '日本', String(n), 'orders.>'])
   const started = process.cpuUsage()
   const lines = (await table(columns, rows)).split('\n')
@@ -23,7 +23,7 @@ test('a table of a hundred thousand rows costs in proportion to its rows, and lo
   expect(lines.slice(0, 101)).toEqual(few.slice(0, 101))
 })
 
-test('a table that is wider than the terminal has its widest columns cut', async () => {
+test('the widest columns of a table that is wider than the terminal are cut', async () => {
   const rows = [['ORDERS', '1,234', 'orders.created orders.paid orders.shipped']]
   const text = await table(columns, rows, {width: 40})
   expect(text).toBe('stream  messages  subjects\nORDERS     1,234  orders.created orders…\n')

@@ -58,7 +58,7 @@ describe('a time in ISO 8601', () => {
   })
 
   test.each(['2024-02-29', '2000-02-29T23:59:59.999Z', '2026-12-31T23:59+01:00', '2026-02', '-000001-12-31T00:00:00Z'])(
-    '%s is read as by JavaScript',
+    '%s is read as in JavaScript',
     (text) => {
       expect(parseTime(text)).toBe(Date.parse(text))
     },

@@ -121,7 +121,7 @@ describe.each(busNames)('on %s, a response stream', (name) => {
     await expect(textsOf(stream)).rejects.toMatchObject({kind: 'noResponders'})
   })
 
-  test('fails with what is missing when frames did not come, before the end and at it', async () => {
+  test('fails with the number of missing frames, before the end and at the end', async () => {
     await using client = new StreamClient(near)
     for (const isLast of [false, true]) {
       const stream = await client.open('logs')
@@ -146,7 +146,7 @@ describe.each(busNames)('on %s, a response stream', (name) => {
     }
   })
 
-  test('has all of its frames though two producers write it', async () => {
+  test('has all frames if two producers write it', async () => {
     await using client = new StreamClient(near)
     const stream = await client.open('logs')
     const {writer, request} = await accept()
@@ -156,7 +156,7 @@ describe.each(busNames)('on %s, a response stream', (name) => {
     expect(await textsOf(stream)).toEqual(['one', 'two', 'one', 'two'])
   })
 
-  test('has numbered frames for a client of busline only: others get them as the first implementation writes them', async () => {
+  test('has numbered frames only for busline clients: others get frames as of the first implementation', async () => {
     await using client = new StreamClient(near)
     const frames = await near.subscribe('_SINBOX.>')
     await client.open('logs')

@@ -45,7 +45,7 @@ describe('a subscriber that did not read for longer than messages are kept', () 
     ])
   })
 
-  test('gets one notice when what passes through inboxes is removed after a minute', async () => {
+  test('gets one notice when messages to inboxes are removed after a minute', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     const notices: Notice[] = []
     await using bus = await open(path, {notify: (notice) => notices.push(notice)})
@@ -63,7 +63,7 @@ describe('a subscriber that did not read for longer than messages are kept', () 
   })
 })
 
-/** Everything is due to be removed, and some publishers do it. */
+/** All messages have expired, and some publishers remove them. */
 async function age(path: string): Promise<void> {
   const db = new Database(path)
   db.exec('UPDATE msg SET ts = ts - 7200000000; UPDATE eph SET ts = ts - 7200000000')

@@ -250,9 +250,9 @@ describe('a stream of a bus file', () => {
   })
 })
 
-describe('a bus file that is written over in place while processes use it', () => {
+describe('a bus file that is written over in place', () => {
   test.each(['an earlier copy', 'another bus file', 'something else'])(
-    'by %s is noticed within a second, and stays what it has become',
+    'by %s is detected within a second, and keeps its new content',
     async (by) => {
       const folder = temporaryFolder()
       const path = await withStream(join(folder, 'bus.db'))
@@ -279,7 +279,7 @@ describe('a bus file that is written over in place while processes use it', () =
     },
   )
 
-  test('is not found written over by much work, checkpoints and VACUUM', async () => {
+  test('is distinguished from one with much work, checkpoints and VACUUM', async () => {
     const path = await withStream(join(temporaryFolder(), 'bus.db'))
     const publishers = [
       start('load', path, 's.a', '40000', 'x'.repeat(500)),

@@ -2,7 +2,7 @@
 import {type Decimal, decimalOf, digitsOf, isRounded, type LongNumber, mostDigits, numberOf} from '../long-numbers.ts'
 import {LimitError} from './limits.ts'
 
-/** Less than, equal to or greater than zero, as the first is to the second. */
+/** Returns a number below, equal to or above zero if the first number is less than, equal to or greater than the second. */
 export function compare(first: number | LongNumber, second: number | LongNumber): number {
   if (typeof first === 'number' && typeof second === 'number') return first - second
   const [one, other] = [decimalOf(digitsOf(first)), decimalOf(digitsOf(second))]
@@ -18,7 +18,7 @@ function magnitude(one: Decimal, other: Decimal): number {
   return one.digits < other.digits ? -1 : 1
 }
 
-/** The exact result for whole numbers; otherwise that of JavaScript. Throws if it would have to be rounded. */
+/** Returns the exact result for whole numbers, otherwise that of JavaScript. Throws if it would have to round a long number. */
 export function calculate(
   operator: string,
   first: number | LongNumber,
@@ -56,7 +56,7 @@ export function power(base: number | LongNumber, exponent: number): number | Lon
   return fromWhole(whole ** BigInt(exponent))
 }
 
-/** The sum of numbers of which one is long, or whose sum is. */
+/** The sum of numbers if one of them, or the sum, is long. */
 export function sum(values: readonly (number | LongNumber)[]): number | LongNumber {
   return fromWhole(values.reduce((total, value) => total + wholeOf(value), 0n))
 }

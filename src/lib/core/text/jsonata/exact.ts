@@ -1,4 +1,4 @@
-/** The operators and functions of JSONata for numbers of which some are beyond 2^53; the others are as JSONata's own. */
+/** The operators and functions of JSONata for numbers of which some are beyond 2^53; for others they work like JSONata's own. */
 import {isLong, isRounded, type LongNumber, numberOf} from '../long-numbers.ts'
 import {calculate, compare, inexact, power, sum} from './arithmetic.ts'
 import {type Definition, type Focus, isFunction, type Library, type SyntaxNode} from './functions.ts'
@@ -10,7 +10,7 @@ const prefix = '\0'
 const negateName = `${prefix}negate`
 const predicateName = `${prefix}predicate`
 
-/** Puts functions in the place of the operators of a node. */
+/** Replaces the operators of a node by functions. */
 export function makeExact(
   node: SyntaxNode,
   call: (name: string, given: unknown[], position?: number) => SyntaxNode,
@@ -34,7 +34,7 @@ function isIndex({type, value}: SyntaxNode): boolean {
   return type === 'number' && typeof value === 'number' && !isRounded(value)
 }
 
-/** What `makeExact` calls. */
+/** The functions that `makeExact` puts into the tree. */
 export function exactOperators(): Map<string, Definition> {
   const operators = new Map<string, Definition>()
   const add = (name: string, implementation: Definition['implementation']) =>

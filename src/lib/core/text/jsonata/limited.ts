@@ -68,7 +68,7 @@ async function parseLimited(source: string): Promise<(context: object) => Promis
   const evaluate = async (context: object) => {
     limits.start()
     const isKnown = hasLongNumbers in context && !quick.syntax.hasLong
-    // Where there was one long number, there will be others.
+    // After one long number, others are likely.
     if (!isKnown || exact !== undefined) return await evaluateExactly(context)
     try {
       const value = await evaluateWith(quick, limits, context)
@@ -99,9 +99,9 @@ interface Prepared {
 
 interface Mode {
   readonly limits: EvaluationLimits
-  /** Calls of `$eval` around it. */
+  /** The number of enclosing calls of `$eval`. */
   readonly depth: number
-  /** With operators for numbers beyond 2^53; they are slower. */
+  /** Uses operators for numbers beyond 2^53, which are slower. */
   readonly isExact: boolean
 }
 
@@ -145,7 +145,7 @@ function assignExact(parsed: Parsed, library: Library, limits: EvaluationLimits)
   }
 }
 
-/** Has each node's result looked at, if it may be too great, or a number that was rounded. */
+/** Checks the result of each node, if it may be too large or a rounded number. */
 function watch(parsed: Parsed, {mayRepeat, hasArithmetic}: Syntax, {limits, isExact}: Mode): void {
   const signals = hasArithmetic && !isExact
   if (!mayRepeat && !signals) return
@@ -159,7 +159,7 @@ function watch(parsed: Parsed, {mayRepeat, hasArithmetic}: Syntax, {limits, isEx
 /** Functions that calculate. */
 const calculating = new Set(['sum', 'average', 'power', 'number', 'parseInteger'])
 
-/** Throws where its result may have been rounded. */
+/** Returns the function with a check that throws if its result may have been rounded. */
 function unrounded(name: string, definition: Definition, isExact: boolean): Definition {
   const implementation = function (this: Focus, ...given: never[]) {
     const result = definition.implementation.apply(this, given)

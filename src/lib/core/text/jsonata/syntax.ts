@@ -15,7 +15,7 @@ export interface Syntax {
   readonly roots: readonly SyntaxNode[]
   /** It contains `$eval`, which may use any name and any regular expression. */
   readonly isOpen: boolean
-  /** A calculation may give a number beyond 2^53. */
+  /** It calculates, so a result may be a number beyond 2^53. */
   readonly hasArithmetic: boolean
   /** It contains a number beyond 2^53. */
   readonly hasLong: boolean
@@ -47,7 +47,7 @@ export const rootName = '\0root'
 /** Optional and repeatable parameters of a signature: JSONata tries all ways to match the arguments. */
 const mostOpenParameters = 8
 
-/** Examines the syntax tree of a source, and replaces some operators by functions; all of them in an exact expression. */
+/** Examines the syntax tree of a source, and replaces some operators by functions; in an exact expression, all operators. */
 export function prepareSyntax(ast: unknown, source: string, isExact: boolean): Syntax {
   const regexes: {value: RegExp; position: number | undefined}[] = []
   const names = new Set<string>()
@@ -88,7 +88,7 @@ export function prepareSyntax(ast: unknown, source: string, isExact: boolean): S
   }
 }
 
-/** The number that is written before its position. */
+/** The number of a literal, read from the source because JSONata rounded it; `position` is its end. */
 function literalOf(source: string, {value, position = 0}: SyntaxNode): unknown {
   const literal = /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.exec(source.slice(0, position))?.[0]
   return literal === undefined ? value : numberOf(Number(value) < 0 ? `-${literal}` : literal)

@@ -136,14 +136,14 @@ describe('a number beyond 2^53', () => {
     const theirs = await jsonata(source)
       .evaluate({})
       .catch((error: {message: string}) => `fails: ${error.message}`)
-    // A context of which nothing is known is evaluated with the exact operators.
+    // A context without that property is evaluated with the exact operators.
     const ours = await (await compileJsonata(source, '--where'))({}).catch(
       (error: {cause: {message: string}}) => `fails: ${error.cause.message}`,
     )
     expect(JSON.stringify(ours)).toBe(JSON.stringify(theirs))
   })
 
-  test('does not disturb the messages after it', async () => {
+  test('does not affect later messages', async () => {
     const evaluate = await compileJsonata('json.n + 1', '--select')
     const results = [1, '9007199254740993', 2].map((n) => evaluate(contextOf(new Message('a', `{"n":${n}}`))))
     expect(JSON.stringify(await Promise.all(results))).toBe('[2,9007199254740994,3]')
