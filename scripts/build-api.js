@@ -37,6 +37,7 @@ async function bundle(root, work) {
     platform: 'node',
     target: 'node22',
     packages: 'external',
+    minifySyntax: true,
     sourcemap: true,
     logLevel: 'warning',
   })
