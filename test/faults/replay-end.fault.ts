@@ -232,7 +232,7 @@ describe.each(others)('over %s, on %s,', (name, kind, fault) => {
     await expectComplete(`sub --durable, ${kind}: ${name}`, scene, command)
   })
 
-  test('consumer next -n shows everything; after a crash the consumer has what was not shown', async () => {
+  test('consumer next -n shows all messages; after a crash the consumer still has the others', async () => {
     const scene = await sceneOf(kind)
     await fill(scene, 'pull')
     const command = run('consumer', 'next', 'S', 'c', '-n', String(total), '--raw', '-t', '30s', '-b', scene.url)
@@ -251,7 +251,7 @@ describe.each(others)('over %s, on %s,', (name, kind, fault) => {
     expect([pending, ackFloor], command.stderr()).toEqual([0, deliveredSeq])
   })
 
-  test('bench replay --durable reads everything; after a crash it may report that acknowledgements are not confirmed', async () => {
+  test('bench replay --durable reads all messages; after a crash it may report unconfirmed acknowledgements', async () => {
     const scene = await sceneOf(kind)
     await fill(scene, 'pull')
     const command = run('bench', 'replay', 'S', '--durable', 'c', '-b', scene.url)

@@ -43,7 +43,7 @@ export async function localClient({job, url, server}: Assignment, say: (line: st
   const latencies = await makeLatencies()
   const name = `bus bench ${job.role}`
   const workload = workloadOf(job)
-  // What a consumer has not acknowledged is redelivered, so a lost connection does not end the measurement.
+  // Unacknowledged messages of a consumer are redelivered, so a lost connection does not end the measurement.
   const isDurable = job.role === 'replay' && job.durable !== undefined
   const told: readonly Notice['kind'][] = [
     'election',

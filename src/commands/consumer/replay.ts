@@ -159,7 +159,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     return (question) => confirm(question, {yes: flags.yes === true, signal: this.stop})
   }
 
-  /** Aborts soon after `stop`, unless what was delivered has to be handled first. */
+  /** Aborts soon after `stop`, unless delivered messages have to be handled first. */
   #giveUpSignal(): AbortSignal {
     const giveUp = new AbortController()
     laterSignal(this.stop, lastAcksMs).addEventListener('abort', () => {

@@ -9,7 +9,7 @@ export function makeFolder(path: string): boolean {
     mkdirSync(path, {mode: 0o700})
     return true
   } catch (error) {
-    // Another process has created it meanwhile.
+    // Another process created it in the meantime.
     if (isFolder(path)) return false
     throw error
   }

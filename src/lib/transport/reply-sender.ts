@@ -2,9 +2,9 @@ import {BusError} from '../core/errors.ts'
 import type {Outgoing} from '../core/message.ts'
 import type {Transport} from './contract.ts'
 
-/** Replies that are remembered until they are flushed, at most. */
+/** Largest number of replies to remember until they are flushed. */
 const mostOpen = 10_000
-/** Requesters whose refused replies are reported, at most. */
+/** Largest number of requesters whose refused replies are reported. */
 const mostReported = 100
 
 /** Sends the replies of a service. A reply that cannot be sent is the failure of one request, and does not end the service. */
@@ -26,7 +26,7 @@ export class ReplySender {
     this.#onRefused = onRefused
   }
 
-  /** Undefined if the bus takes it, otherwise the reason: too large, or an invalid reply subject. */
+  /** Undefined if the bus accepts the reply, otherwise the reason: too large, or an invalid reply subject. */
   send(reply: Outgoing): BusError | undefined {
     try {
       this.#bus.publish(reply)

@@ -282,7 +282,7 @@ onBothBuses((newScene) => {
 })
 
 describe('a gateway without --token', () => {
-  test('prints its token where it cannot be kept, as for a user without a home folder', async () => {
+  test('prints its token if it cannot be stored, for example without a home folder', async () => {
     const env = {HOME: '/dev/null', BUS_URL: 'memory:'}
     await using gateway = start(['events', 'serve', '--ws', '127.0.0.1:0'], {env})
     expect(await gateway.stderrLine('token: ')).toMatch(/^token: [\w-]{32} \(until it ends; in no file: cannot write /)

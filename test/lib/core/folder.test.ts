@@ -11,14 +11,14 @@ describe('makeFolder', () => {
     return folder
   }
 
-  test('creates a folder and those above it for this user only', () => {
+  test('creates a folder and its parents for this user only', () => {
     const folder = join(temporary(), 'a', 'b')
     expect(makeFolder(folder)).toBe(true)
     expect(statSync(folder).mode & 0o777).toBe(0o700)
     expect(makeFolder(folder)).toBe(false)
   })
 
-  test('fails if a file is there', () => {
+  test('fails if a file has that name', () => {
     const file = join(temporary(), 'a')
     writeFileSync(file, '')
     expect(() => makeFolder(file)).toThrow('EEXIST')

@@ -9,7 +9,7 @@ import {prompting} from './prompt.ts'
 interface Deciding {
   readonly signal: AbortSignal
   readonly paint: ChalkInstance | undefined
-  /** The messages are of a stream: they are shown with their sequence and day. */
+  /** Whether the messages belong to a stream; they are then shown with their sequence and date. */
   readonly stored?: boolean
   /** Ends the replay. */
   readonly quit: () => void

@@ -87,7 +87,7 @@ export async function advertise(bus: Transport, options: AdvertiseOptions): Prom
     `$SRV.${verb}.${name}.${id}`,
   ])
   const subscription = await bus.subscribe(patterns)
-  // Who asks with a reply subject that is not allowed gets no answer.
+  // A requester whose reply subject is not allowed gets no answer.
   const replies = new ReplySender(bus, () => {})
   const answering = (async () => {
     for await (const {subject, reply} of subscription) {

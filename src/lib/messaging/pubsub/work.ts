@@ -150,8 +150,8 @@ export class Work {
   }
 
   /**
-   * In the form of the handler's protocol; else as a service error, whose body is for those who do not read its headers. An
-   * invalid reply subject is the requester's fault.
+   * In the form of the handler's protocol; otherwise a service error, whose body is for requesters that do not read its
+   * headers. An invalid reply subject is the requester's fault.
    */
   #sendFailure(subject: string, fault: Fault): void {
     const own = this.#options.handler.failureReply?.(fault)

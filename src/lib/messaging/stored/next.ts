@@ -85,7 +85,7 @@ export async function takeNext(
   return {taken, redelivered, pending, isAcknowledged: info.config.ack !== 'none'}
 }
 
-/** As `flush`, but does not wait for a lost connection much beyond the deadline. */
+/** Like `flush`, but does not wait for a lost connection much beyond the deadline. */
 async function flushBy(deadline: number, member: Consuming): Promise<void> {
   const late = Promise.withResolvers<never>()
   const waitMs = flushMs + Math.max(0, deadline - performance.now())

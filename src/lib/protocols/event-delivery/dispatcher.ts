@@ -42,7 +42,7 @@ export class Dispatcher {
   readonly #flights: Flights
   readonly #size: number
   readonly #events = new Map<string, readonly Event[]>()
-  /** Bytes that each delivery has of the budget. */
+  /** The bytes that each delivery has taken from the budget. */
   readonly #sizes = new Map<string, number>()
   readonly #dead: DeadLetters
   /** Aborts when reading has to restart or end. */
@@ -288,7 +288,7 @@ export class Dispatcher {
   }
 }
 
-/** The size of a message, approximately. */
+/** The approximate size of a message. */
 function sizeOf({payload, headers}: Message): number {
   let size = payload.length + 256
   if (headers.length > 0) for (const [name, value] of headers) size += name.length + value.length

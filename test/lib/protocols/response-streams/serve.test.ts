@@ -186,7 +186,7 @@ describe.each(busNames)('on %s, a service of response streams', (name) => {
     await service.end()
   })
 
-  test('closes only the response stream whose producer throws, whatever it throws', async () => {
+  test('closes only the response stream whose producer throws any value', async () => {
     const service = await running(async (request) => {
       if (request.text === 'bad') throw new TypeError('x is not a function')
       return undefined

@@ -208,7 +208,7 @@ describe('a bus file that has seen many subjects', () => {
     expect(Math.max(...rows)).toBeLessThan(1000)
   })
 
-  test('drops what it has prepared for a filter once nothing reads with it', async () => {
+  test('drops the prepared names of a filter once it is no longer used', async () => {
     setFlagsFromString('--expose-gc')
     const collect = runInNewContext('gc') as () => void
     const path = join(temporaryFolder(), 'bus.db')

@@ -193,7 +193,7 @@ const mostViews = 64
 /** Caches views by stream and patterns, so that their statements are prepared once. */
 export class StreamViews {
   readonly #deps: ViewDeps
-  /** The one that was used last comes last. */
+  /** The most recently used view comes last. */
   readonly #views = new Map<string, StreamView>()
   readonly #tables = new FinalizationRegistry<string>((table) => this.#drop(table))
   #made = 0
@@ -217,7 +217,7 @@ export class StreamViews {
     return view
   }
 
-  /** Of a view that nobody uses any more. */
+  /** Removes the table of a view that is no longer used. */
   #drop(table: string): void {
     const {db} = this.#deps
     if (db.open && !db.inTransaction) db.exec(`DROP TABLE IF EXISTS temp.${table}`)
