@@ -136,7 +136,10 @@ describe('a failure of bus req', () => {
   test('with a service error is exit code 8, with the reply on stdout and the text on stderr, escaped for the terminal', async () => {
     const {code, stdout, stderr} = await req(['broken', 'x', '--json'])
     expect(code).toBe(8)
-    expect(JSON.parse(stdout)).toMatchObject({headers: {'Nats-Service-Error-Code': '500'}, text: 'error: no \u001b[31mstock'})
+    expect(JSON.parse(stdout)).toMatchObject({
+      headers: {'Nats-Service-Error-Code': '500'},
+      text: 'error: no \u001b[31mstock',
+    })
     expect(JSON.parse(stderr.trim().split('\n').at(-1) ?? '')).toMatchObject({
       error: {kind: 'remote', exitCode: 8, data: {code: '500', text: 'no \u001b[31mstock'}},
     })
