@@ -51,7 +51,7 @@ export class QueueMember {
     this.#statements = {
       next: deps.db.prepare('SELECT next FROM qgroup WHERE name = ? AND pattern = ?').pluck(),
       owners: deps.db.prepare('SELECT pattern, first, next FROM qgroup WHERE name = +? ORDER BY pattern').raw(),
-      // A group whose members were all away for long no longer has a row (unused-names.ts).
+      // A group without members for a long time no longer has a row (unused-names.ts).
       move: deps.db.prepare(
         `INSERT INTO qgroup(name, pattern, first, next) VALUES (?, ?, ?, ?)
          ON CONFLICT(name, pattern) DO UPDATE SET next = max(next, excluded.next)`,
