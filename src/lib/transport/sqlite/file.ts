@@ -117,7 +117,7 @@ export class BusFile {
   close(): void {
     this.#checkAgain()
     // Another process noticed it too, and has already renamed the log.
-    const isPutAway = this.#isLost && identityOf(`${this.real}-wal.lost`) === this.#was['-wal']
+    const isPutAway = this.#isLost && this.#isOurs('') && identityOf(`${this.real}-wal.lost`) === this.#was['-wal']
     if ((this.#isWrittenOver || isPutAway) && !this.lock.isReadOnly) {
       closeUntouched(this.db, this.real, () => this.#emptyLog())
       this.#putAway()
@@ -202,7 +202,7 @@ export interface FileOptions {
 export function openFile(path: string, options: FileOptions = {}): BusFile {
   const {isSynchronous = false, isReadOnly = false, patience} = options
   const full = resolve(path)
-  const reason = isReadOnly ? 'asked' : readOnlyReason(full)
+  const reason = isReadOnly ? 'asked' : reasonToRead(full, path)
   if (reason !== undefined) return openReadOnly(path, full, reason, patience)
   let isNew = false
   let real = full
@@ -228,6 +228,14 @@ export function openFile(path: string, options: FileOptions = {}): BusFile {
     return file
   } catch (error) {
     closeUntouched(db, full)
+    throw openError(path, error)
+  }
+}
+
+function reasonToRead(full: string, path: string): ReadOnlyReason | undefined {
+  try {
+    return readOnlyReason(full)
+  } catch (error) {
     throw openError(path, error)
   }
 }
