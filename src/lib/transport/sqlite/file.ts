@@ -9,14 +9,15 @@ import {
   accessSync,
   closeSync,
   constants,
-  copyFileSync,
   openSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   statfsSync,
   statSync,
   truncateSync,
+  writeFileSync,
 } from 'node:fs'
 import {dirname, resolve} from 'node:path'
 import Database from 'better-sqlite3'
@@ -154,7 +155,8 @@ export class BusFile {
       .find((path) => identityOf(path) === this.#was['-wal'])
     if (log === undefined) return
     const kept = `${this.real}-wal.${process.pid}`
-    copyFileSync(log, kept)
+    // Not copyFileSync: it never ends if another process truncates the log meanwhile.
+    writeFileSync(kept, readFileSync(log), {mode: 0o600})
     truncateSync(log)
     rmSync(log)
     renameSync(kept, `${this.real}-wal.lost`)
