@@ -29,6 +29,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   readonly #waiting = new Map<number, Acknowledgement>()
   #share: InboxShare | undefined
   #sent = 0
+  #reconnectedAt = Number.NEGATIVE_INFINITY
   /** The last acknowledgement whose confirmation was requested. */
   #asked = -1
   #answered = Promise.withResolvers<void>()
@@ -73,6 +74,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   }
 
   onReconnect(): void {
+    this.#reconnectedAt = performance.now()
     for (const index of this.#waiting.keys()) this.#send(index, true)
   }
 
@@ -108,11 +110,11 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
         since = performance.now()
       }
       const before = this.#waiting.size
-      const isClustered = this.#session.elections.isClustered
+      const isRecovering = this.#isRecovering
       const forMs = performance.now() - since
-      if (forMs >= (isClustered ? leaderWaitMs : this.#session.patienceMs()) || (this.#isUnheard && !isClustered))
+      if (forMs >= (isRecovering ? leaderWaitMs : this.#session.patienceMs()) || (this.#isUnheard && !isRecovering))
         throw this.#late(forMs)
-      this.#ask(isClustered && forMs >= repeatMs)
+      this.#ask(isRecovering && forMs >= repeatMs)
       this.#answered = Promise.withResolvers()
       using stop = new Stop()
       await Promise.race([this.#answered.promise, sleep(repeatMs, stop.signal)])
@@ -120,10 +122,20 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     }
   }
 
-  /** Requests a confirmation of the last one, unless that was done; with `again` also of those that are sent once. */
+  /** Does the consumer have no leader for a while, or was its server started a moment ago? */
+  get #isRecovering(): boolean {
+    return this.#session.elections.isClustered || performance.now() - this.#reconnectedAt < leaderWaitMs
+  }
+
+  /**
+   * Requests a confirmation of the last one, unless that was done. With `again` all are sent again, since what nobody received is
+   * lost; those that are sent once only if nobody received them.
+   */
   #ask(again: boolean): void {
     if (!this.#session.isUp) return
-    const last = [...this.#waiting].findLast(([, {isOnce}]) => !isOnce)?.[0]
+    const repeatable = [...this.#waiting].filter(([, {isOnce}]) => !isOnce)
+    const last = repeatable.at(-1)?.[0]
+    if (again) for (const [index] of repeatable.slice(0, -1)) this.#send(index, false)
     if (last !== undefined && (again || this.#asked < last)) this.#send(last, true)
     if (again && this.#isUnheard) {
       this.#isUnheard = false
