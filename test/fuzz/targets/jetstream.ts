@@ -100,6 +100,7 @@ function lineThatAnswers(bytes: Uint8Array): JetStreamSession {
     version: () => [2, 12, 0],
     check: () => undefined,
     patienceMs: () => 5000,
+    listen: () => () => undefined,
     request,
     elections,
   }

@@ -41,7 +41,13 @@ describe('the response of a stream', () => {
 
 describe("a response in place of JetStream's", () => {
   const session = (text: string) => ({
-    ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined, patienceMs: () => 5000},
+    ...{
+      url: 'nats://x',
+      version: () => [2, 12, 0],
+      check: () => undefined,
+      patienceMs: () => 5000,
+      listen: () => () => undefined,
+    },
     request: async () => new Message('_INBOX.1', text),
     elections: {isClustered: false},
   })
@@ -64,7 +70,13 @@ describe('a list of streams', () => {
   })
   const listing = (page: object) =>
     catalogue({
-      ...{url: 'nats://x', version: () => [2, 12, 0], check: () => undefined, patienceMs: () => 5000},
+      ...{
+        url: 'nats://x',
+        version: () => [2, 12, 0],
+        check: () => undefined,
+        patienceMs: () => 5000,
+        listen: () => () => undefined,
+      },
       request: async () => new Message('_INBOX.1', JSON.stringify({offset: 0, limit: 256, ...page})),
       elections: {isClustered: true, signal: undefined},
     } as unknown as JetStreamSession)
