@@ -45,10 +45,11 @@ export interface ReadPlan {
 
 /** How long to wait for a replica that lags behind before another consumer is tried. */
 const behindMs = 200
-/** Largest number of messages buffered or in flight. */
+/** Largest number of messages buffered or in flight, and what they may have in bytes, about. */
 const window = 8192
+const windowBytes = 6 * 1024 * 1024
 const leastBatch = 1024
-const leastBytes = 8 * 1024 * 1024
+const leastBytes = 3 * 1024 * 1024
 
 export class NatsReading extends Mailbox {
   readonly #session: JetStreamSession
@@ -66,6 +67,8 @@ export class NatsReading extends Mailbox {
   #pending = 0
   #limit: number
   #skip: number
+  /** Mean size of the last messages. */
+  #meanBytes = 0
   #isWaking = false
   #isRestarting = false
   #isConfirming = false
@@ -135,6 +138,7 @@ export class NatsReading extends Mailbox {
     if (this.#isOver || this.#isRestarting || reply === undefined || !ack.read(reply)) return
     if (ack.consumerSeq !== this.#expected) return void this.#restart()
     this.#expected++
+    this.#meanBytes += (data.length - this.#meanBytes) / 8
     const {seq, time, pending} = ack
     const {endTime, fromTime, follow} = this.#plan
     this.#pending = pending
@@ -203,10 +207,11 @@ export class NatsReading extends Mailbox {
   #ask(): void {
     const pulls = this.#pulls
     if (pulls === undefined || this.#isOver || this.#isRestarting || !this.#session.isUp) return
-    const room = window - this.length - pulls.asked
+    const most = Math.max(2, Math.min(window, Math.floor(windowBytes / this.#meanBytes)))
+    const room = most - this.length - pulls.asked
     const left = this.#left() - pulls.asked
-    if (left <= 0 || room < Math.min(leastBatch, left)) return
-    pulls.ask(Math.min(room, left, window / 2))
+    if (left <= 0 || room < Math.min(leastBatch, left, most / 2)) return
+    pulls.ask(Math.min(room, left, Math.floor(most / 2)))
   }
 
   #left(): number {
