@@ -117,16 +117,26 @@ export async function durableSource(
   info: ConsumerInfo,
   options: DurableOptions,
 ): Promise<ReplaySource> {
-  const endSeq = options.follow ? Number.POSITIVE_INFINITY : await lastSequence(bus, info)
-  return new DurableSource(bus.streams, info, endSeq, options)
+  return new DurableSource(bus.streams, info, options.follow ? endless : await endOf(bus, info), options)
 }
 
-/** The last sequence of the stream; infinite if this login may not read it, in which case a busy stream prolongs the replay. */
-async function lastSequence(bus: Transport, {stream}: ConsumerInfo): Promise<number> {
+/** Where a replay ends. */
+interface End {
+  /** The last sequence of the stream at the start. */
+  readonly seq: number
+  /** A new leader of the consumer may lag behind, and then reports that nothing is pending. */
+  readonly isReplicated: boolean
+}
+
+const endless: End = {seq: Number.POSITIVE_INFINITY, isReplicated: false}
+
+/** Endless if this login may not read the stream, in which case a busy stream prolongs the replay. */
+async function endOf(bus: Transport, {stream}: ConsumerInfo): Promise<End> {
   try {
-    return (await bus.streams.info(stream)).state.lastSeq
+    const {state, config} = await bus.streams.info(stream)
+    return {seq: state.lastSeq, isReplicated: config.replicas > 1}
   } catch (error) {
-    if (isFailure(error, 'denied')) return Number.POSITIVE_INFINITY
+    if (isFailure(error, 'denied')) return endless
     throw error
   }
 }
@@ -137,7 +147,7 @@ class DurableSource implements ReplaySource {
   readonly #streams: Streams
   readonly #info: ConsumerInfo
   readonly #options: DurableOptions
-  readonly #endSeq: number
+  readonly #end: End
   readonly #deliveries: Deliveries
   /** Unhandled messages, which are returned at the end: earlier they would be redelivered again and again. */
   readonly #left = new Set<Delivery>()
@@ -155,11 +165,11 @@ class DurableSource implements ReplaySource {
   #isDraining = false
   redelivered = 0
 
-  constructor(streams: Streams, info: ConsumerInfo, endSeq: number, options: DurableOptions) {
+  constructor(streams: Streams, info: ConsumerInfo, end: End, options: DurableOptions) {
     this.#streams = streams
     this.#info = info
     this.ackPolicy = info.config.ack
-    this.#endSeq = endSeq
+    this.#end = end
     this.#options = options
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY
     this.#expected = Math.min(this.#wanted, options.follow ? Number.POSITIVE_INFINITY : info.pending + info.ackPending)
@@ -281,13 +291,28 @@ class DurableSource implements ReplaySource {
     if (this.#inProgress > 0) return this.#inProgress
     await this.flush()
     const {info, others} = await this.#deliveries.ask(this.#streams.consumers)
-    const isDelivered = info.pending === 0 || info.deliveredSeq >= this.#endSeq
-    if (info.ackFloor >= this.#endSeq || (isDelivered && others === 0)) return 0
+    const isDelivered =
+      info.deliveredSeq >= this.#end.seq ||
+      (info.pending === 0 && !(this.#end.isReplicated && (await this.#hasUndelivered(info))))
+    if (info.ackFloor >= this.#end.seq || (isDelivered && others === 0)) return 0
     if (isDelivered && !this.#isWaiting) {
       this.#options.onWaiting?.(info)
       this.#isWaiting = true
     }
-    return others + (isDelivered ? 0 : info.pending)
+    return others + (isDelivered ? 0 : Math.max(1, info.pending))
+  }
+
+  /** Whether the stream has a message for the consumer after its last delivery, up to the end. */
+  async #hasUndelivered({stream, config, deliveredSeq}: ConsumerInfo): Promise<boolean> {
+    const range = {from: {seq: deliveredSeq + 1}, to: {seq: this.#end.seq}, filters: config.filters}
+    try {
+      await using reading = await this.#streams.read(stream, range)
+      return (await reading.take(1)).length > 0
+    } catch (error) {
+      // Without the permission to read, the answer of the consumer counts.
+      if (isFailure(error, 'denied')) return false
+      throw error
+    }
   }
 }
 
