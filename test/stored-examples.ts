@@ -71,7 +71,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     sees: 'message 1042\n',
   },
   [`bus stream get ORDERS --last-for 'orders.*.paid' --json`]: {before: orders, sees: '"text":"paid"'},
-  'bus stream purge ORDERS --keep 1000': {before: orders, code: 2, sees: 'it needs --yes', masks: [size]},
+  'bus stream purge ORDERS --keep 1000': {before: orders, code: 2, sees: 'pass --yes', masks: [size]},
   'bus stream purge ORDERS --filter orders.test --yes': {
     before: [...orders, 'bus pub orders.test 1 --ack -n 2'],
     sees: 'removed 2 messages from stream ORDERS\n',
@@ -101,7 +101,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     masks: [[/^\{"stream".*$/gm, 'DOCUMENT']],
   },
   'bus consumer rm ORDERS billing --yes': {before: billing, sees: 'removed consumer billing of stream ORDERS\n'},
-  'bus consumer reset ORDERS billing --to first': {before: billing, code: 2, sees: 'it needs --yes'},
+  'bus consumer reset ORDERS billing --to first': {before: billing, code: 2, sees: 'pass --yes'},
   'bus consumer reset ORDERS billing --to @-15m --yes': {
     before: [...billing, 'bus consumer next ORDERS billing -n 4'],
     sees: 'lag 0 → 4\n',

@@ -235,7 +235,7 @@ describe.each(others)('over %s, on %s,', (name, kind, fault) => {
   test('consumer next -n shows all messages; after a crash the consumer still has the others', async () => {
     const scene = await sceneOf(kind)
     await fill(scene, 'pull')
-    const command = run('consumer', 'next', 'S', 'c', '-n', String(total), '--raw', '-t', '30s', '-b', scene.url)
+    const command = run('consumer', 'next', 'S', 'c', '-n', String(total), '--raw', '-t', '100s', '-b', scene.url)
     await command.atLeast(1)
     await fault(scene, command)
     const code = await command.ended
