@@ -163,7 +163,7 @@ const calculating = new Set(['sum', 'average', 'power', 'number', 'parseInteger'
 function unrounded(name: string, definition: Definition, isExact: boolean): Definition {
   const implementation = function (this: Focus, ...given: never[]) {
     const result = definition.implementation.apply(this, given)
-    const total = name === 'average' ? Number(result) * (given[0] as number[]).length : result
+    const total = name === 'average' ? Number(result) * (given[0] as number[] | undefined)!.length : result
     if (typeof total === 'number' && isRounded(total)) throw isExact ? inexact() : new LongNumberSignal()
     return result
   }

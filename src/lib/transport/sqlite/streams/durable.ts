@@ -117,6 +117,7 @@ interface Row {
 
 function fromRow({id, config, created}: Row): Durable {
   const kept = JSON.parse(config) as ConsumerConfig
-  if (!Array.isArray(kept.backoffMs) || !Array.isArray(kept.filters)) throw damageError('the configuration of a consumer')
+  if (!Array.isArray(kept.backoffMs) || !Array.isArray(kept.filters))
+    throw damageError('the configuration of a consumer')
   return {id, config: kept, created}
 }
