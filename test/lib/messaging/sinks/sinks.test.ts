@@ -112,10 +112,17 @@ describe('a long-running program', () => {
     ])
   })
 
+  test('fails if it closes its stdin', async () => {
+    const closed = Promise.withResolvers<void>()
+    const argv = ['sh', '-c', 'exec 0<&-; echo closed >&2; sleep 3']
+    await using sink = linesSink({argv, window: 10, timeoutMs: 30_000, onStderr: () => closed.resolve()})
+    await closed.promise
+    await expect(sink.take([message])).rejects.toMatchObject({kind: 'remote', message: 'sh closed its stdin'})
+  })
+
   test.each([
     [['sh', '-c', 'read -r line; exit 4'], /^sh ended \(exit code 4\) before it had all messages$/],
     [['sh', '-c', 'read -r line; echo hello; cat'], /^sh wrote "hello" instead of ack, nak or term$/],
-    [['sh', '-c', 'exec 0<&-; sleep 3'], /^sh closed its stdin$/],
     [['/no/such/program'], /^\/no\/such\/program did not start: no such program$/],
   ])('fails if it violates the protocol: %j', async (argv, sentence) => {
     await using sink = linesSink({argv, window: 10, timeoutMs: 30_000})
