@@ -83,7 +83,7 @@ describe('watching', () => {
     expect(watched).toEqual({shown: ['x'], received: 2, kept: 1, endedBy: 'idle'})
   })
 
-  test('ends by idling while messages arrive of which none is shown', async () => {
+  test('ends after --idle when messages arrive and none of them is shown', async () => {
     let timer: NodeJS.Timeout | undefined
     const watched = await watching({idleMs: 50, show: () => 0}, (bus) => {
       timer = setInterval(() => publish(bus, 'noise'), 10)
