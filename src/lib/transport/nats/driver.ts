@@ -1,7 +1,7 @@
 /** A NATS server or cluster, through nats.js. Operations started while the connection is lost wait for the reconnect. */
 import {createInbox, errors, type PermissionViolationError, type ServerInfo} from '@nats-io/transport-node'
 import {BusError, closedError} from '../../core/errors.ts'
-import type {Message, Outgoing} from '../../core/message.ts'
+import type {Outgoing} from '../../core/message.ts'
 import {checkPatterns} from '../../core/subject.ts'
 import type {
   Facts,
@@ -29,14 +29,13 @@ import {
 import {Inbox} from './inbox.ts'
 import type {NatsProtocol, ServerSubscription} from './protocol.ts'
 import {SendBuffer} from './send-buffer.ts'
-import {storedReply} from './stored-replies.ts'
+import {Silence, whenAborted} from './silence.ts'
+import {StoredReplies} from './stored-replies.ts'
 import {Elections} from './streams/elections.ts'
 import type {ConnectionListener, JetStreamSession} from './streams/session.ts'
 import {natsStreams} from './streams/streams.ts'
 import {NatsSubscription} from './subscription.ts'
 
-/** The minimum wait for a silent server once the command has to end, in milliseconds; longer on a slow network. */
-const leastLeavingMs = 900
 /** If the connection is lost this often after a subscription, the subscription is the cause. */
 const mostLosses = 3
 
@@ -65,16 +64,12 @@ class NatsBus implements Transport {
   readonly #sendBuffer: SendBuffer
   readonly #requests: Requests
   readonly #inbox: Inbox
-  /** How long to wait for a server that does not respond. */
-  readonly #silenceMs: number
-  /** The same once the command has to end. */
-  readonly #leavingMs: number
+  readonly #silence: Silence
   readonly #signal: AbortSignal | undefined
   readonly #open = new Set<NatsSubscription>()
   readonly #opening = new Set<NatsSubscription>()
   readonly #listeners = new Set<ConnectionListener>()
-  /** Streams whose acknowledgement of a request was reported. */
-  readonly #storing = new Set<string>()
+  readonly #storedReplies = new StoredReplies((text) => this.connection.notify('stored', text))
   #info: ServerInfo
   /** Why a published message did not arrive; the next flush throws it. */
   #publishFailure: unknown
@@ -87,8 +82,7 @@ class NatsBus implements Transport {
     this.#info = protocol.info as ServerInfo
     const inbox = `${createInbox(options.inboxPrefix)}.`
     this.#signal = options.signal
-    this.#silenceMs = options.timeoutMs ?? defaultTimeoutMs
-    this.#leavingMs = Math.max(leastLeavingMs, dialMs)
+    this.#silence = new Silence(protocol, options.timeoutMs ?? defaultTimeoutMs, dialMs, options.signal)
     this.connection = new NatsConnection({
       protocol,
       url: shown,
@@ -175,33 +169,13 @@ class NatsBus implements Transport {
   async request(message: Outgoing, options?: RequestOptions) {
     this.#check()
     this.#inbox.open()
-    return this.#requests.one(message, this.#withoutStored(message, options))
+    return this.#requests.one(message, this.#storedReplies.skip(message, options))
   }
 
   requestMany(message: Outgoing, options?: ManyOptions) {
     this.#check()
     this.#inbox.open()
-    return this.#requests.many(message, this.#withoutStored(message, options))
-  }
-
-  /** Options that skip the acknowledgement of a stream, and report it once for each stream. */
-  #withoutStored<O extends RequestOptions>({subject}: Outgoing, options?: O): O {
-    if (options?.ackIsReply) return options
-    const accept = (reply: Message) => {
-      const stored = storedReply(reply)
-      if (stored === undefined) return options?.accept?.(reply) ?? true
-      const {stream, refusal} = stored
-      if (this.#storing.has(stream)) return false
-      this.#storing.add(stream)
-      const what = refusal === undefined ? 'stored' : 'refused'
-      const why = refusal === undefined ? '' : ` (${refusal})`
-      this.connection.notify(
-        'stored',
-        `the stream ${stream} ${what} the request on "${subject}"${why}; its acknowledgement is not a reply (--ack-is-reply makes it one)`,
-      )
-      return false
-    }
-    return {...options, accept} as O
+    return this.#requests.many(message, this.#storedReplies.skip(message, options))
   }
 
   async facts(): Promise<Facts> {
@@ -259,7 +233,7 @@ class NatsBus implements Transport {
 
   /** Like `connection.answered`, but closes the connection if the server is silent. */
   async #answered(): Promise<boolean> {
-    const silence = this.#silence()
+    const silence = this.#silence.wait()
     void silence.promise.then(() => this.connection.giveUp())
     return this.connection.answered().finally(silence.stop)
   }
@@ -273,7 +247,7 @@ class NatsBus implements Transport {
     for (let losses = 1; ; losses++) {
       await Promise.race([this.connection.ready(), aborted])
       if (await Promise.race([this.#answered(), aborted])) return
-      if (this.#protocol.isSilent) throw notConfirmed(this.url, this.#silenceMs)
+      if (this.#protocol.isSilent) throw notConfirmed(this.url, this.#silence.limitMs)
       if (losses === mostLosses) throw this.connection.lost()
     }
   }
@@ -281,37 +255,11 @@ class NatsBus implements Transport {
   /** Waits until the messages that the server has sent to these subscriptions have arrived. */
   async #drained(subscriptions: readonly ServerSubscription[]): Promise<void> {
     if (this.#protocol.isSilent || !this.connection.isUp) return
-    const idle = this.#protocol.idleFor(Math.min(this.#patienceMs, this.#leavingMs))
+    const idle = this.#silence.waitToLeave()
     const drained = Promise.all(subscriptions.map((each) => each.drain())).then(() => true)
-    const isDrained = await Promise.race([drained, idle.then(() => false)]).finally(idle.stop)
+    const isDrained = await Promise.race([drained, idle.promise.then(() => false)]).finally(idle.stop)
     if (!isDrained && this.connection.isUp)
       this.connection.notify('error', `${this.url} does not answer: the last messages may be missing`)
-  }
-
-  /** Resolves when the server has been silent for too long; the limit is shorter once the signal aborts. */
-  #silence(): {readonly promise: Promise<void>; readonly stop: () => void} {
-    const signal = this.#signal
-    const first = this.#protocol.idleFor(this.#patienceMs)
-    if (signal === undefined || signal.aborted) return {promise: first, stop: first.stop}
-    const {promise, resolve} = Promise.withResolvers<void>()
-    const waits = [first]
-    const leave = () => {
-      const last = this.#protocol.idleFor(this.#leavingMs)
-      waits.push(last)
-      void last.then(resolve)
-    }
-    signal.addEventListener('abort', leave)
-    void first.then(resolve)
-    const stop = () => {
-      signal.removeEventListener('abort', leave)
-      for (const wait of waits) wait.stop()
-    }
-    return {promise, stop}
-  }
-
-  /** How long to wait for a silent server. */
-  get #patienceMs(): number {
-    return this.#signal?.aborted ? this.#leavingMs : this.#silenceMs
   }
 
   #throwPublishFailure(): void {
@@ -338,7 +286,7 @@ class NatsBus implements Transport {
         return maxPayload()
       },
       version,
-      patienceMs: () => this.#patienceMs,
+      patienceMs: () => this.#silence.patienceMs,
       check: () => this.#check(),
       request: async (message, requestOptions) => {
         if (this.#isClosed) throw closedError(this.url)
@@ -426,24 +374,10 @@ class NatsBus implements Transport {
     this.#sendBuffer.send()
     const isAnswered = this.#protocol.hasReplied || this.#protocol.isSilent
     if (this.#sendBuffer.unconfirmed === 0 && isAnswered) return this.#throwPublishFailure()
-    const idle = this.#silence()
+    const idle = this.#silence.wait()
     const late = idle.promise.then(() => {
       if (this.#sendBuffer.unconfirmed > 0) throw unconfirmedFailure(this.url, this.#sendBuffer.unconfirmed)
     })
     await Promise.race([this.#flush(), late]).finally(idle.stop)
   }
-}
-
-/** Resolves when one of the signals aborts; immediately if one has. */
-function whenAborted(...signals: readonly (AbortSignal | undefined)[]): {readonly promise: Promise<void>} & Disposable {
-  const {promise, resolve} = Promise.withResolvers<void>()
-  const abort = () => resolve()
-  for (const signal of signals) {
-    if (signal?.aborted) abort()
-    else signal?.addEventListener('abort', abort)
-  }
-  const dispose = () => {
-    for (const signal of signals) signal?.removeEventListener('abort', abort)
-  }
-  return {promise, [Symbol.dispose]: dispose}
 }

@@ -159,11 +159,17 @@ function watch(parsed: Parsed, {mayRepeat, hasArithmetic}: Syntax, {limits, isEx
 /** Functions that calculate. */
 const calculating = new Set(['sum', 'average', 'power', 'number', 'parseInteger'])
 
+/** The number of values in an argument: 0 without one, 1 for a value that is no array. */
+function countOf(argument: unknown): number {
+  if (Array.isArray(argument)) return argument.length
+  return argument === undefined ? 0 : 1
+}
+
 /** Returns the function with a check that throws if its result may have been rounded. */
 function unrounded(name: string, definition: Definition, isExact: boolean): Definition {
   const implementation = function (this: Focus, ...given: never[]) {
     const result = definition.implementation.apply(this, given)
-    const total = name === 'average' ? Number(result) * (given[0] as number[] | undefined)!.length : result
+    const total = name === 'average' ? Number(result) * countOf(given[0]) : result
     if (typeof total === 'number' && isRounded(total)) throw isExact ? inexact() : new LongNumberSignal()
     return result
   }

@@ -93,7 +93,17 @@ describe('a number beyond 2^53', () => {
 
   test.each([
     ...['1 + "a"', '"a" + 1', '-"a"', '1 < "a"', '{} < 1', '1 + missing', 'missing < 1', '1 in missing', '$sum(["a"])'],
-    ...['$max([])', '$max(3)', '$sum(missing)', '$average([])', '$average([1, 2])', '$number("x")', '$number("0x10")'],
+    ...[
+      '$max([])',
+      '$max(3)',
+      '$sum(missing)',
+      '$average(missing)',
+      '$average(3)',
+      '$average([])',
+      '$average([1, 2])',
+      '$number("x")',
+      '$number("0x10")',
+    ],
     ...[
       '$number(true)',
       '$number("1.5")',
