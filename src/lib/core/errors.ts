@@ -50,6 +50,16 @@ export function isFailure(error: unknown, ...kinds: readonly FailureKind[]): err
   return error instanceof BusError && kinds.includes(error.kind)
 }
 
+/** What was thrown, as text. Anything may be thrown, also by callbacks of other programs; this never throws. */
+export function thrownText(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown)
+  } catch {
+    // An object without a text.
+    return 'an unknown failure'
+  }
+}
+
 /** The failure of an operation on a bus after `close()`. */
 export function closedError(url: string): BusError {
   return new BusError('usage', `the bus ${url} is closed`)

@@ -1,6 +1,7 @@
-import {BusError} from '../core/errors.ts'
+import {BusError, isFailure} from '../core/errors.ts'
 import type {Outgoing} from '../core/message.ts'
 import type {Transport} from './contract.ts'
+import {PublishRefused} from './shared/publish-refused.ts'
 
 /** Largest number of replies to remember until they are flushed. */
 const mostOpen = 10_000
@@ -18,8 +19,7 @@ export class ReplySender {
   #flushing: Promise<void> = Promise.resolve()
 
   /**
-   * `onRefused` is called for replies that the server refuses later, with the first of several that are refused together;
-   * `isFirst`: this requester was not reported before.
+   * `onRefused` is called for each reply that the server refuses later; `isFirst`: this requester was not reported before.
    */
   constructor(bus: Transport, onRefused: (failure: BusError, isFirst: boolean) => void) {
     this.#bus = bus
@@ -50,15 +50,11 @@ export class ReplySender {
 
   async #flush(): Promise<void> {
     const last = this.#sent
-    for (;;) {
-      try {
-        await this.#bus.flush()
-        break
-      } catch (error) {
-        if (!this.#isOfReply(error)) throw error
-        this.#report(error)
-      }
-    }
+    await flushReplies(this.#bus, (subject, failure) => {
+      if (!this.#open.has(subject)) return false
+      this.#report(subject, failure)
+      return true
+    })
     this.#forget(last)
   }
 
@@ -70,16 +66,29 @@ export class ReplySender {
     }
   }
 
-  #isOfReply(error: unknown): error is BusError {
-    if (!(error instanceof BusError) || error.kind !== 'denied') return false
-    const subject = error.data?.['subject']
-    return typeof subject === 'string' && this.#open.has(subject)
-  }
-
-  #report(failure: BusError): void {
-    const subject = String(failure.data?.['subject'])
+  #report(subject: string, failure: BusError): void {
     const isFirst = !this.#reported.has(subject) && this.#reported.size < mostReported
     if (isFirst) this.#reported.add(subject)
     this.#onRefused(failure, isFirst)
+  }
+}
+
+/**
+ * Flushes. Messages that the server refuses are passed to `onRefused`, which returns false if one is not a reply. Rejects with
+ * the failure of such a message, and if the bus fails.
+ */
+export async function flushReplies(
+  bus: Pick<Transport, 'flush'>,
+  onRefused: (subject: string, failure: BusError) => boolean,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await bus.flush()
+    } catch (error) {
+      if (!isFailure(error, 'denied')) throw error
+      const all = [error, ...(error instanceof PublishRefused ? error.further : [])]
+      const [other] = all.filter((one) => !onRefused(String(one.data?.['subject']), one))
+      if (other !== undefined) throw other
+    }
   }
 }

@@ -2,7 +2,7 @@
  * A broker for applications: publish, subscribe, and durable subscriptions whose progress survives restarts, on any bus with
  * streams.
  */
-import {BusError, isFailure} from '../../core/errors.ts'
+import {BusError, isFailure, thrownText} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
@@ -208,7 +208,7 @@ export class Broker implements AsyncDisposable {
   #run(pump: Promise<void>, stop: () => Promise<void>): () => Promise<void> {
     const done = pump.catch((error: unknown) => {
       if (this.#options.onNotice === undefined) warnOfFailure('a subscription of the broker', error)
-      else this.#options.onNotice(String(error))
+      else this.#options.onNotice(thrownText(error))
     })
     // A subscription counts as running until it has ended, so that a second `stop` waits for it too.
     const end = async () => {
@@ -232,8 +232,6 @@ export class Broker implements AsyncDisposable {
 
   #handlerFailed({subject, seq}: Message, error: unknown): void {
     const which = seq === undefined ? subject : `${subject} (${seq})`
-    this.#options.onNotice?.(
-      `the handler failed on ${which}: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    this.#options.onNotice?.(`the handler failed on ${which}: ${thrownText(error)}`)
   }
 }

@@ -1,4 +1,5 @@
 /** Serves RPC methods: unwraps requests and wraps answers. */
+import {thrownText} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import type {SubscribeOptions, Transport} from '../../transport/contract.ts'
@@ -21,7 +22,7 @@ function answer(message: Message, handle: MethodHandler): string | Promise<strin
 }
 
 function failure(error: unknown): string {
-  return err(error instanceof Error ? error.message : String(error))
+  return err(thrownText(error))
 }
 
 /** The answer to a request that is not an envelope. */

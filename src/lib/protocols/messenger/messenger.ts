@@ -1,6 +1,6 @@
 /** Five operations on any bus: publish, stream, request, serve, close. Payloads are bytes. */
 
-import {type BusError, isFailure} from '../../core/errors.ts'
+import {type BusError, isFailure, thrownText} from '../../core/errors.ts'
 import {type Message, serviceError} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {sleep} from '../../core/time/timer.ts'
@@ -211,5 +211,5 @@ export class Messenger implements AsyncDisposable {
 }
 
 function failureText(error: unknown): string {
-  return `error: ${error instanceof Error ? error.message : String(error)}`
+  return `error: ${thrownText(error)}`
 }

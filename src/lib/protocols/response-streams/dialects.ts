@@ -3,6 +3,7 @@
  * go to the reply subject. The later one (from 1.3.2) is JSON that repeats the reply subject, and names a subject on which the
  * producer asks regularly whether its response streams are still wanted. A server distinguishes them by their content.
  */
+import {checkSubject} from '../../core/subject.ts'
 import {toBase64, utf8Text} from '../../core/text/encoding.ts'
 import {member, objectOf, textOf} from '../../core/text/json-members.ts'
 import {looksLikeJson} from '../../core/text/json-text.ts'
@@ -54,9 +55,18 @@ export function decodeOpenRequest(payload: Uint8Array | string): ReadRequest | s
       token: textOf(member(request, 'streamId'), 'streamId'),
       heartbeat: textOf(member(request, 'heartBeatRequestSub'), 'heartBeatRequestSub'),
     }
+    if (consumer.heartbeat !== '') checkNamed('heartBeatRequestSub', consumer.heartbeat)
     return {dialect: 'later', body: bytesOf(member(request, 'body'), 'body'), consumer}
   } catch (error) {
     return (error as Error).message
+  }
+}
+
+function checkNamed(name: string, subject: string): void {
+  try {
+    checkSubject(subject)
+  } catch (error) {
+    throw new Error(`${name}: ${(error as Error).message}`)
   }
 }
 

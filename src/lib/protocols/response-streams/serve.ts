@@ -1,11 +1,12 @@
-import {BusError} from '../../core/errors.ts'
+import {BusError, thrownText} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
 import {type BoundOptions, Bounds} from '../../messaging/bounds.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {flushReplies} from '../../transport/reply-sender.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
 import {decodeOpenRequest, type ReadRequest} from './dialects.ts'
 import {Presence, type PresenceOptions, type Written} from './presence.ts'
-import {StreamWriter} from './writer.ts'
+import {type FrameBus, StreamWriter} from './writer.ts'
 
 /**
  * Writes the frames of one response stream; the request has the consumer's body, in either dialect. When it resolves, the
@@ -62,6 +63,8 @@ interface Open {
   readonly service: StreamService
   readonly presence: Presence
   readonly stop: AbortSignal
+  /** The response streams being written, by the subject of their frames, with what to do if it is refused. */
+  readonly refusals: Map<string, (failure: BusError) => void>
 }
 
 /** Serves response streams until a bound is reached or `signal` aborts; then closes those that are open, and flushes. */
@@ -78,6 +81,7 @@ export async function serveStreams(bus: Transport, service: StreamService): Prom
   using bounds = new Bounds(service, (reason) => (reason === 'idle' ? void subscription.drain() : shutDown()))
   const counts = {streams: 0, failed: 0, left: 0, ignored: 0}
   const open = new Set<Promise<void>>()
+  const refusals: Open['refusals'] = new Map()
   let failure: {error: unknown} | undefined
   const count = (streamed: Streamed | undefined) => {
     if (streamed === undefined) return void counts.ignored++
@@ -97,7 +101,7 @@ export async function serveStreams(bus: Transport, service: StreamService): Prom
     if (requests.length === 0) break
     bounds.came(0)
     for (const request of requests) {
-      const one: Promise<void> = stream(request, {bus, service, presence, stop: shutdown.signal})
+      const one: Promise<void> = stream(request, {bus, service, presence, stop: shutdown.signal, refusals})
         .then(count)
         .catch((error) => {
           failure ??= {error}
@@ -114,11 +118,15 @@ export async function serveStreams(bus: Transport, service: StreamService): Prom
 }
 
 /** Writes one response stream to its end; undefined for a request that names no subject for the frames. */
-async function stream(message: Message, {bus, service, presence, stop}: Open): Promise<Streamed | undefined> {
+async function stream(message: Message, context: Open): Promise<Streamed | undefined> {
+  const {service, presence, stop, refusals} = context
   const from = performance.now()
   const read = decodeOpenRequest(message.payload)
   const reply = message.reply ?? replyOf(read)
   if (reply === undefined) return undefined
+  const refused = new AbortController()
+  const bus = outletOf(context, refused.signal)
+  refusals.set(reply, (failure) => refused.abort(failure))
   const writer = new StreamWriter(bus, reply)
   const request = withBody(message, reply, read)
   let isLeft = false
@@ -131,15 +139,37 @@ async function stream(message: Message, {bus, service, presence, stop}: Open): P
     }
     const written: Written = {subject: message.subject, reply, consumer: read.consumer, onGone}
     presence.add(written)
-    const close = await produce(service.producer, request, writer, AbortSignal.any([gone.signal, stop]))
+    const close = await produce(service.producer, request, writer, AbortSignal.any([gone.signal, refused.signal, stop]))
     presence.remove(written)
     const {code, text} = isLeft ? noLongerRead : stop.aborted ? goingAway : close
     tryClose(writer, code, text)
   }
-  const {frames, bytes, closed = goingAway} = writer
   // The consumer detects lost frames; a failure of the bus ends the service elsewhere.
   await bus.flush().catch(() => undefined)
-  return {request, frames, bytes, close: closed, isLeft, ms: performance.now() - from}
+  refusals.delete(reply)
+  const {frames, bytes, closed = goingAway} = writer
+  const close = refused.signal.aborted ? failedWith(refused.signal.reason) : closed
+  return {request, frames, bytes, close, isLeft, ms: performance.now() - from}
+}
+
+/** The bus for the frames of one response stream: a refusal of other frames does not fail its flush. */
+function outletOf({bus, refusals}: Open, refused: AbortSignal): FrameBus {
+  return {
+    url: bus.url,
+    features: bus.features,
+    get maxPayload() {
+      return bus.maxPayload
+    },
+    publish: (message) => bus.publish(message),
+    async flush() {
+      await flushReplies(bus, (subject, failure) => {
+        const refuse = refusals.get(subject)
+        refuse?.(failure)
+        return refuse !== undefined
+      })
+      refused.throwIfAborted()
+    },
+  }
 }
 
 const goingAway: Close = {code: closeCodes.goingAway, text: 'shutting down'}
@@ -156,10 +186,16 @@ async function produce(
   signal: AbortSignal,
 ): Promise<Close> {
   try {
-    return (await producer(request, writer, signal)) ?? done
+    const close = (await producer(request, writer, signal)) ?? done
+    if (Number.isSafeInteger(close.code) && typeof close.text === 'string') return close
+    throw new TypeError('the producer returned neither a close nor nothing')
   } catch (error) {
-    return {code: closeCodes.internalError, text: error instanceof Error ? error.message : String(error)}
+    return failedWith(error)
   }
+}
+
+function failedWith(error: unknown): Close {
+  return {code: closeCodes.internalError, text: thrownText(error)}
 }
 
 /** An invalid reply subject is the requester's fault and must not end the service. */

@@ -5,9 +5,12 @@ import {type Close, closeCodes} from './close-reasons.ts'
 import {dataFrameSize, encodeClose, encodeData, mostData, numberHeader} from './frames.ts'
 import {takesNumbers} from './tokens.ts'
 
+/** What a writer needs of a bus. */
+export type FrameBus = Pick<Transport, 'url' | 'features' | 'maxPayload' | 'publish' | 'flush'>
+
 /** The producer's end of a response stream: frames to one reply subject, in order. */
 export class StreamWriter {
-  readonly #bus: Transport
+  readonly #bus: FrameBus
   readonly #subject: string
   readonly #takesNumbers: boolean
   #numberDue = 0
@@ -17,7 +20,7 @@ export class StreamWriter {
   /** Bytes of data written. */
   bytes = 0
 
-  constructor(bus: Transport, subject: string) {
+  constructor(bus: FrameBus, subject: string) {
     this.#bus = bus
     this.#subject = subject
     this.#takesNumbers = bus.features.headers && takesNumbers(subject)
@@ -45,6 +48,8 @@ export class StreamWriter {
   write(data: Uint8Array | string): number {
     if (this.#closed !== undefined)
       throw new BusError('usage', 'the response stream is closed: nothing more can be written to it')
+    if (typeof data !== 'string' && !(data instanceof Uint8Array))
+      throw new BusError('usage', 'the data of a frame is neither bytes nor text')
     const bytes = sizeOf(data)
     const size = dataFrameSize(bytes)
     if (size > this.#bus.maxPayload) throw this.#tooLarge(bytes, size)

@@ -13,6 +13,7 @@ import type {
   Transport,
 } from '../contract.ts'
 import type {Examination} from '../examination.ts'
+import {PublishRefused} from '../shared/publish-refused.ts'
 import {interruptedError, Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {Streams} from '../streams-contract.ts'
@@ -330,7 +331,9 @@ class NatsBus implements Transport {
     const subject = error.subject ?? ''
     for (const each of [...this.#listeners]) if (each.onRefused?.(subject, failure)) return
     // The server sends this error once per message.
-    if (!this.#requests.failTo(error.subject, failure)) this.#publishFailure ??= failure
+    if (this.#requests.failTo(error.subject, failure)) return
+    if (this.#publishFailure instanceof PublishRefused) this.#publishFailure.add(failure)
+    else this.#publishFailure ??= failure
   }
 
   #onLost(): void {

@@ -6,6 +6,7 @@ import {
   UserAuthenticationExpiredError,
 } from '@nats-io/transport-node'
 import {BusError, type FailureKind} from '../../core/errors.ts'
+import {PublishRefused} from '../shared/publish-refused.ts'
 import {notNats} from './socket.ts'
 
 interface Reason {
@@ -64,10 +65,10 @@ export function inboxDenied(url: string, inbox: string, cause: Error): BusError 
   )
 }
 
-export function publishDenied(url: string, error: PermissionViolationError): BusError {
+export function publishDenied(url: string, error: PermissionViolationError): PublishRefused {
   const subject = error.subject || /"(\S+)"/.exec(error.message)?.[1]
   const what = /with reply/i.test(error.message) ? 'publish with the reply subject' : 'publish to'
-  return new BusError('denied', `not allowed to ${what} "${subject}" on ${url}`, {cause: error, data: {subject}})
+  return new PublishRefused(`not allowed to ${what} "${subject}" on ${url}`, subject, error)
 }
 
 export function tooManySubscriptions(url: string, cause: Error): BusError {

@@ -8,6 +8,8 @@ import {
   serveStreams,
 } from '../../../../src/lib/protocols/response-streams/serve.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
+import {open} from '../../../../src/lib/transport/open.ts'
+import {NatsServer} from '../../../nats-server.ts'
 import {busNames, type FreshBus, freshBus} from './buses.ts'
 
 async function textsOf(stream: ResponseStream): Promise<string[]> {
@@ -200,6 +202,47 @@ describe.each(busNames)('on %s, a service of response streams', (name) => {
     await service.end()
   })
 
+  test('closes only the response stream whose producer throws something odd, or does not produce bytes or a close', async () => {
+    const odd: Readonly<Record<string, Producer>> = {
+      nothing: () => Promise.reject(undefined),
+      object: () => Promise.reject(Object.create(null)),
+      message: () => Promise.reject(Object.assign(new Error('x'), {message: {a: 1}})),
+      number: async (_request, writer) => void writer.write(5 as never),
+      list: async (_request, writer) => void writer.write([1, 2] as never),
+      text: async () => 'done' as never,
+      code: async () => ({code: 'x', text: 7}) as never,
+    }
+    const service = await running(async (request, writer, signal) => await odd[request.text]?.(request, writer, signal))
+    await using bus = await fresh.open()
+    await using client = new StreamClient(bus)
+    for (const name of Object.keys(odd)) {
+      const text = expect.stringMatching(/./)
+      await expect(textsOf(await client.open('logs', name)), name).rejects.toMatchObject({data: {code: 5000, text}})
+    }
+    expect(await textsOf(await client.open('logs', 'good'))).toEqual([])
+    expect(await service.end()).toMatchObject({streams: 8, failed: 7})
+  })
+
+  test('refuses a request that names no valid subject for frames or heartbeats, and continues', async () => {
+    const service = await running(endless)
+    await using bus = await fresh.open()
+    await using frames = await bus.subscribe('_SINBOX.me.*')
+    const later = (heartBeatRequestSub: string, consumerId = '_SINBOX.me.') =>
+      JSON.stringify({consumerId, streamId: 'aaaaaaaa', heartBeatRequestSub, body: ''})
+    bus.publish({subject: 'logs', data: later('a..b'), reply: '_SINBOX.me.aaaaaaaa'})
+    bus.publish({subject: 'logs', data: later('a.b', 'a..')})
+    await bus.flush()
+    const [frame] = await frames.take(1)
+    expect(JSON.parse(frame?.text ?? '')).toMatchObject({
+      closeError: {Code: 4000, Text: expect.stringContaining('heartBeatRequestSub')},
+    })
+    await expect.poll(() => service.streamed.length).toBe(2)
+    await using client = new StreamClient(bus)
+    const stream = await client.open('logs')
+    expect((await stream.take(1))[0]?.text).toBe('first')
+    expect(await service.end()).toMatchObject({streams: 3, failed: 3})
+  })
+
   test('serves a limited number at a time, and the others after them', async () => {
     let open = 0
     let most = 0
@@ -225,4 +268,45 @@ describe.each(busNames)('on %s, a service of response streams', (name) => {
     expect(await service.served).toMatchObject({streams: 0})
     await service.end()
   })
+})
+
+test('a service ends only the response streams whose frames its login may not send', async () => {
+  await using server = await NatsServer.start(
+    () => `authorization {users: [
+      {user: full, password: p}
+      {user: svc, password: p, permissions: {publish: {deny: ["_SINBOX.no.>", "deny.>"]}}}
+    ]}`,
+  )
+  await using bus = await open(server.url({login: 'svc:p'}))
+  await using full = await open(server.url({login: 'full:p'}))
+  const live = Promise.withResolvers<void>()
+  const stop = new AbortController()
+  const streamed: Streamed[] = []
+  const ticks: Producer = async (_request, writer, signal) => {
+    for (let n = 1; n <= 20 && !signal.aborted; n++) {
+      writer.write(String(n))
+      await writer.flush()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    return undefined
+  }
+  const served = serveStreams(bus, {
+    ...{subject: 'logs', concurrency: 64, signal: stop.signal, onLive: live.resolve},
+    producer: (request, writer, signal) => (request.text === 'wait' ? endless : ticks)(request, writer, signal),
+    onStreamed: (one) => streamed.push(one),
+  })
+  await live.promise
+  await using client = new StreamClient(full)
+  const good = await client.open('logs')
+  for (const reply of ['_SINBOX.no.aaaaaaaa', 'deny.me', 'deny.you']) full.publish({subject: 'logs', reply})
+  full.publish({subject: 'logs', reply: 'deny.wait', data: 'wait'})
+  await full.flush()
+  expect((await textsOf(good)).length).toBe(20)
+  await expect.poll(() => streamed.length).toBe(5)
+  stop.abort()
+  expect(await served).toMatchObject({streams: 5, failed: 4})
+  for (const {request, close} of streamed) {
+    if (request.reply?.startsWith(client.inbox)) expect(close).toEqual({code: 1000, text: ''})
+    else expect(close).toEqual({code: 5000, text: expect.stringContaining(request.reply ?? '?')})
+  }
 })
