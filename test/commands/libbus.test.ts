@@ -174,3 +174,19 @@ test('a context may contain a libbus URL', async () => {
   expect((await bus(['pub', 'a', 'x', '--context', 'agents'], {env})).code).toBe(0)
   expect(lookInto(path).prepare('SELECT count(*) FROM bus_events').pluck().get()).toBe(1)
 })
+
+test('response streams are refused in one sentence', async () => {
+  const path = await peersDatabase()
+  for (const args of [
+    ['serve', 'x', 'tick', '--stream'],
+    ['stream', 'open', 'x'],
+  ]) {
+    const {code, stderr, stdout} = await bus([...args, '-b', `libbus:${path}`])
+    expect([code, stdout, stderr]).toEqual([
+      2,
+      '',
+      expect.stringMatching(/^bus: libbus:\S+ has no response streams: /m),
+    ])
+    expect(stderr).not.toContain('listening')
+  }
+})

@@ -49,7 +49,7 @@ export default class Serve extends ServeCommand {
     const {args, flags} = await this.parse(Serve)
     const subject = checkPattern(args.subject)
     if (flags.stream) return await this.#stream({...flags, subject, body: args.body})
-    const queue = queueOf(flags)
+    const queue = queueOf({...flags, subject})
     const identity = identityOf({...flags, subject})
     await this.answer(flags, {
       ...{subject, queue, identity, unit: 'request', live: liveLine(subject, queue, identity)},

@@ -18,7 +18,7 @@ export const serveFlags = {
   template: bodyFlags.template,
   queue: variant(filterFlags.queue, {
     description:
-      'queue group: each request goes to one of its members (default: busline; servers of Messenger and libbus use the subject)',
+      'queue group: each request goes to one of its members (default: the subject, as for servers of Messenger and libbus)',
     exclusive: ['no-queue'],
   }),
   'no-queue': toggle('join no queue group: every server gets every request'),
@@ -52,8 +52,8 @@ export const serveFlags = {
 export type StreamFlags = FlagValues<typeof serveFlags> & {readonly subject: string; readonly body?: string | undefined}
 
 /** The queue group that the flags ask for. */
-export function queueOf(flags: Pick<StreamFlags, 'queue' | 'no-queue'>): string | undefined {
-  return flags['no-queue'] ? undefined : (flags.queue ?? 'busline')
+export function queueOf(flags: Pick<StreamFlags, 'subject' | 'queue' | 'no-queue'>): string | undefined {
+  return flags['no-queue'] ? undefined : (flags.queue ?? flags.subject)
 }
 
 /** The identity of the service, if the flags ask for one. Fails with `usage`. */

@@ -4,7 +4,9 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
 import {afterAll, describe, expect, test} from 'vitest'
+import {openMessenger} from '../../../src/lib/protocols/messenger/messenger.ts'
 import {bin, bus, isAlive, type Running, start} from '../../bus.ts'
+import {NatsServer} from '../../nats-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'serve-'))
 afterAll(() => rmSync(folder, {recursive: true}))
@@ -259,5 +261,23 @@ describe('a usage error of bus serve is exit code 2 with a sentence:', () => {
     expect({code, stdout}).toEqual({code: 2, stdout: ''})
     expect(stderr).toMatch(/^bus: .*\n( {2}try: .*\n)*$/)
     expect(stderr).toContain(sentence)
+  })
+})
+
+describe('the queue group', () => {
+  test('is shared with the servers of a messenger', async () => {
+    await using server = await NatsServer.start()
+    for (const url of [server.url(), join(folder, 'shared.db')]) {
+      await using messenger = await openMessenger(url)
+      await using running = start(['serve', 'shared', 'cli', '-b', url])
+      await running.stderrLine('listening on shared')
+      let handled = 0
+      await messenger.serve('shared', () => String(++handled))
+      const replies = await Promise.all(Array.from({length: 100}, () => messenger.request('shared', '')))
+      const byCommand = replies.filter((reply) => Buffer.from(reply).toString() === 'cli').length
+      expect([url, handled + byCommand, handled > 0 && byCommand > 0]).toEqual([url, 100, true])
+      running.interrupt()
+      expect((await running.ended).stderr).toContain(`${byCommand} served`)
+    }
   })
 })

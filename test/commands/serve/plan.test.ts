@@ -43,8 +43,9 @@ describe('the handler of bus serve', () => {
   })
 })
 
-test('the queue group is busline unless another one or none is requested', () => {
-  expect([{}, {queue: 'q'}, {'no-queue': true}].map(queueOf)).toEqual(['busline', 'q', undefined])
+test('the queue group is the subject unless another one or none is requested', () => {
+  const queues = [{}, {queue: 'q'}, {'no-queue': true}].map((flags) => queueOf({subject: 'a.*', ...flags}))
+  expect(queues).toEqual(['a.*', 'q', undefined])
 })
 
 describe('a served request', () => {

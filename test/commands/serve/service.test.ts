@@ -86,7 +86,7 @@ describe.each([
     expect(before).toMatchObject({
       ...{type: 'io.nats.micro.v1.stats_response', name: 'counter', id: service.id, version: '1.2.3'},
       started: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
-      endpoints: [{name: 'default', subject: 'count', queue_group: 'busline', ...none}],
+      endpoints: [{name: 'default', subject: 'count', queue_group: 'count', ...none}],
     })
     expect((await bus(['req', 'count', 'good', '--bus', where()])).code).toBe(0)
     expect((await bus(['req', 'count', 'bad', '--bus', where()])).code).toBe(8)

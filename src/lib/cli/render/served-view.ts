@@ -13,9 +13,9 @@ import type {ViewTarget} from './view.ts'
 /** Shows one request that was served. */
 export type ServedView = (served: Served, sink: ViewTarget) => void
 
-/** `listening on greet in queue busline as greeter 1.2.3, id …` */
+/** `listening on greet in queue greeters as greeter 1.2.3, id …`; the default queue is not shown. */
 export function liveLine(subject: string, queue: string | undefined, identity: Identity | undefined): string {
-  const group = queue === undefined ? '' : ` in queue ${queue}`
+  const group = queue === undefined || queue === subject ? '' : ` in queue ${queue}`
   return `listening on ${subject}${group}${identity ? ` as ${identity.name} ${identity.version}, id ${identity.id}` : ''}`
 }
 

@@ -10,7 +10,7 @@ import {checkSubject} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {interruptedError} from '../../transport/shared/requests.ts'
-import {type Dialect, encodeOpenRequest, heartbeatSubject} from './dialects.ts'
+import {checkManyReplies, type Dialect, encodeOpenRequest, heartbeatSubject} from './dialects.ts'
 import {decodeFrame, numberHeader} from './frames.ts'
 import {decodeHeartbeat, encodeHeartbeatReply, type TokensBySubject} from './heartbeats.ts'
 import {type BufferOptions, ResponseStream} from './response-stream.ts'
@@ -66,6 +66,7 @@ export class StreamClient implements AsyncDisposable {
   async open(subject: string, body: Uint8Array | string = '', options: StreamOptions = {}): Promise<ResponseStream> {
     if (this.#isClosed) throw closedError(this.#bus.url)
     const {dialect = 'first', signal, buffer, whenFull} = options
+    checkManyReplies(this.#bus)
     checkSubject(subject)
     if (signal?.aborted) throw interruptedError()
     this.#frames ??= this.#listen(`${this.inbox}*`, (message) => this.#arrived(message))

@@ -3,11 +3,21 @@
  * go to the reply subject. The later one (from 1.3.2) is JSON that repeats the reply subject, and names a subject on which the
  * producer asks regularly whether its response streams are still wanted. A server distinguishes them by their content.
  */
+import {BusError} from '../../core/errors.ts'
 import {checkSubject} from '../../core/subject.ts'
 import {toBase64, utf8Text} from '../../core/text/encoding.ts'
 import {member, objectOf, textOf} from '../../core/text/json-members.ts'
 import {looksLikeJson} from '../../core/text/json-text.ts'
+import type {Transport} from '../../transport/contract.ts'
 import {bytesOf} from './frames.ts'
+
+/** Throws `usage` on a bus where a request has only one reply. */
+export function checkManyReplies({url, features}: Transport): void {
+  if (features.wildcards && features.requestsAreMessages) return
+  throw new BusError('usage', `${url} has no response streams: a request there has only one reply`, {
+    try: ['a bus file or a server'],
+  })
+}
 
 /** The version of the protocol: that of the first implementation, or the later one with heartbeats. */
 export type Dialect = 'first' | 'later'

@@ -4,7 +4,7 @@ import {type BoundOptions, Bounds} from '../../messaging/bounds.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {flushReplies} from '../../transport/reply-sender.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
-import {decodeOpenRequest, type ReadRequest} from './dialects.ts'
+import {checkManyReplies, decodeOpenRequest, type ReadRequest} from './dialects.ts'
 import {Presence, type PresenceOptions, type Written} from './presence.ts'
 import {type FrameBus, StreamWriter} from './writer.ts'
 
@@ -70,6 +70,7 @@ interface Open {
 /** Serves response streams until a bound is reached or `signal` aborts; then closes those that are open, and flushes. */
 export async function serveStreams(bus: Transport, service: StreamService): Promise<StreamsServed> {
   const started = performance.now()
+  checkManyReplies(bus)
   bus.checkWritable?.()
   await using subscription = await bus.subscribe(service.subject, {queue: service.queue})
   using presence = new Presence(bus, service.presence)
