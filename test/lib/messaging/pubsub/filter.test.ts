@@ -72,7 +72,7 @@ describe('a filter', () => {
     const filter = await compileFilter({match})
     const began = performance.now()
     expect(filter?.([new Message('logs.a', `${'a'.repeat(length)}!`)])).toEqual([])
-    expect(performance.now() - began).toBeLessThan(1000)
+    expect(performance.now() - began).toBeLessThan(20_000)
   })
 
   test.each<[FilterOptions, string]>([

@@ -374,7 +374,7 @@ describe('a hostile client', () => {
     const flood = setInterval(() => socket.write(frame('{"type":"y"}')), 5)
     await closed
     clearInterval(flood)
-    expect(performance.now() - began).toBeLessThan(2500)
+    expect(performance.now() - began).toBeLessThan(10_000)
     expect(said.filter((line) => /connection/.test(line))).toEqual([expect.stringContaining('unknown action "x0"')])
     expect(await offset()).toBe(0)
   })
@@ -425,7 +425,7 @@ describe('a hostile client', () => {
     for (const socket of bad) socket.say({type: 'start', namespace: 'ORDERS', ephemeral: true, filter: {topic}})
     good.start()
     await good.got(3)
-    expect(performance.now() - began).toBeLessThan(2000)
+    expect(performance.now() - began).toBeLessThan(10_000)
     expect(await bad[0]?.refused()).toContain('too many repetitions')
   })
 

@@ -101,7 +101,7 @@ describe('a publisher that is killed', () => {
              INSERT INTO msg(sid, ts, data) SELECT id, 1, 'heard' FROM subject WHERE name = 'quiet'`)
     const committed = performance.now()
     await subscriber.atLeast(2)
-    expect(performance.now() - committed).toBeLessThan(4000)
+    expect(performance.now() - committed).toBeLessThan(20_000)
     expect(subscriber.lines.at(-1)).toBe('heard')
     db.close()
   })
