@@ -12,15 +12,14 @@
  * Where the buses differ, the output stands twice, under [on a bus file] and [on a server]. Times, ids and figures are
  * masked. `vitest run test/transcripts.test.ts -u` writes the output anew: read the diff.
  */
-import {once} from 'node:events'
 import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs'
-import {type AddressInfo, createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, test} from 'vitest'
-import {type Ended, type Running, root, startLine} from './bus.ts'
+import {root} from './bus.ts'
 import {hasTerminals} from './hostile/hostile-text.ts'
 import {NatsServer} from './nats-server.ts'
+import {Session} from './session.ts'
 
 const transcripts = join(import.meta.dirname, 'transcripts')
 const names = readdirSync(transcripts).filter((name) => name.endsWith('.txt'))
@@ -77,97 +76,3 @@ function inputs(text: string): string[] {
     .split('\n')
     .filter((line, i, all) => (line === '' ? isRemark(all[i - 1]) || isRemark(all[i + 1]) : /^(\$|##) /.test(line)))
 }
-
-/** A shell on one bus, in a folder of its own. */
-class Session implements AsyncDisposable {
-  readonly #home: string
-  readonly #url: string
-  readonly #gateway: string
-  readonly #terminal: boolean
-  readonly #background: Running[] = []
-
-  private constructor(home: string, url: string, gateway: string, terminal: boolean) {
-    this.#home = home
-    this.#gateway = gateway
-    this.#url = url
-    this.#terminal = terminal
-  }
-
-  static async start(home: string, url: string, terminal: boolean): Promise<Session> {
-    return new Session(home, url, `127.0.0.1:${await freePort()}`, terminal)
-  }
-
-  /** The output of a line, masked, with its exit code. */
-  async play(line: string): Promise<string> {
-    const [, how, number] = /^(wait|kill -INT) %(\d+)$/.exec(line) ?? []
-    const job = this.#background[Number(number) - 1]
-    if (job !== undefined) {
-      if (how !== 'wait') job.interrupt()
-      return this.#shown(await job.ended)
-    }
-    if (!line.endsWith(' &')) return this.#shown(await this.#start(line).ended)
-    const running = this.#start(line.slice(0, -2))
-    this.#background.push(running)
-    await running.stderrLine('listening on ')
-    return ''
-  }
-
-  #start(line: string): Running {
-    const quoted = `'${line.replaceAll("'", `'\\''`)}'`
-    const env = {BUS_URL: this.#url, GATEWAY: this.#gateway, HOME: this.#home, LC_ALL: 'C', TZ: 'UTC', TERM: 'xterm'}
-    return startLine(this.#terminal ? `script -qec ${quoted} /dev/null` : line, {cwd: this.#home, env})
-  }
-
-  #shown({code, stdout, stderr}: Ended): string {
-    const talk = this.#masked(stderr).replace(/^(?=.)/gm, '2> ')
-    return `${this.#masked(stdout)}${talk}${code === 0 ? '' : `[exit ${code}]\n`}`
-  }
-
-  #masked(text: string): string {
-    const plain = text.replaceAll('\r\n', '\n').replaceAll('\x1b', '␛')
-    const named = plain
-      .replaceAll(this.#url, 'BUS')
-      .replaceAll(this.#home, 'HOME')
-      .replaceAll(root.slice(0, -1), 'ROOT')
-    const masked = masks.reduce((rest, [pattern, mask]) => rest.replace(pattern, mask), named)
-    return masked === '' || masked.endsWith('\n') ? masked : `${masked}⏎\n`
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#background.map((running) => running[Symbol.asyncDispose]()))
-  }
-}
-
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const {port} = listener.address() as AddressInfo
-  await once(listener.close(), 'close')
-  return port
-}
-
-/** Text that is never the same twice, or differs between machines. */
-const masks: readonly (readonly [pattern: RegExp, text: string])[] = [
-  [/token: [\w-]{32}/g, 'token: TOKEN'],
-  [/gateways\/\d+\.token/g, 'gateways/PORT.token'],
-  [/\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)/g, 'TIME'],
-  [/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b/g, 'TIME'],
-  [/\b\d\d:\d\d:\d\d(\.\d+)?\b/g, 'TIME'],
-  [/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, 'ID'],
-  [/_INBOX\.[^\s"]+/g, 'INBOX'],
-  [/\bresponse stream \w{8} on\b/g, 'response stream TOKEN on'],
-  [/"responseStream":"\w{8}"/g, '"responseStream":"TOKEN"'],
-  [/[\d,.]+\/s\b/g, 'RATE'],
-  [/[\d.]+ ([KMG]i)?B\/s/g, 'RATE'],
-  [/ *(\bjust now\b|\b\d[\d.]* (µs|ms|s|min|h) ago\b)/g, ' AGO'],
-  [/\b\d[\d.]* (ns|µs|ms|s|min|h)\b( \d+ (s|min)\b)?/g, 'DURATION'],
-  [/"([a-z]*_?processing_time|\w*[mM]s)":[\d.]+/g, '"$1":0'],
-  [/\bduration_ms: [\d.]+/g, 'duration_ms: 0'],
-  // The output of the replay in the tour before it was killed.
-  [/^ *\{"n":\d+\}\n/gm, ''],
-  [/127\.0\.0\.1:\d{2,}/g, '127.0.0.1:PORT'],
-  [/\bN[A-Z2-7]{55}\b/g, 'SERVER'],
-  [/\b(SQLite|nats-server) \d[\d.]*/g, '$1 VERSION'],
-  [/\bbusline( +)\d[\d.]*/g, 'busline$1VERSION'],
-  [/\bv\d+\.\d+\.\d+, .*/g, 'VERSION, PLATFORM'],
-]
