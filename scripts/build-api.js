@@ -1,13 +1,14 @@
 /**
- * Builds the package for programs: src/index.ts and each part of src/api as an ES module, with shared code in chunks and
- * dependencies external. Separate from the commands, so that neither costs the other anything. It includes the declarations
- * that an entry can reach, and no others.
+ * Builds the package for programs: src/index.ts and each part of src/api as an ES module, with shared code in chunks.
+ * Separate from the commands, so that neither costs the other anything. It includes the declarations that an entry can reach,
+ * and no others.
  */
 import {execFile} from 'node:child_process'
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {dirname, join, relative} from 'node:path'
 import {promisify} from 'node:util'
 import {build} from 'esbuild'
+import {plainBuiltins} from './esbuild-plugins.js'
 
 const run = promisify(execFile)
 
@@ -19,14 +20,15 @@ export function partsIn(root) {
   return readdirSync(join(root, 'src/api')).map((file) => file.replace(/\.ts$/, ''))
 }
 
-/** Writes `work`/api and `work`/types. */
-export async function buildApi({root, work}) {
-  await Promise.all([bundle(root, work), declare(root, work)])
+/** Writes `work`/api and `work`/types. `installed`: the packages that are not bundled. Returns what it was built from. */
+export async function buildApi({root, work, installed}) {
+  const [metafile] = await Promise.all([bundle({root, work, installed}), declare(root, work)])
+  return metafile
 }
 
-async function bundle(root, work) {
+async function bundle({root, work, installed}) {
   const parts = partsIn(root).map((part) => [part, `src/api/${part}.ts`])
-  await build({
+  const {metafile} = await build({
     absWorkingDir: root,
     entryPoints: Object.fromEntries([['index', 'src/index.ts'], ['transport/testing', testing], ...parts]),
     outdir: join(work, 'api'),
@@ -36,11 +38,13 @@ async function bundle(root, work) {
     format: 'esm',
     platform: 'node',
     target: 'node22',
-    packages: 'external',
+    external: [...installed, 'vitest'],
     minifySyntax: true,
-    sourcemap: true,
+    metafile: true,
+    plugins: [plainBuiltins],
     logLevel: 'warning',
   })
+  return metafile
 }
 
 /** Without a type check, which is done by another script. */

@@ -1,5 +1,5 @@
 // Bundles src into dist: every command and main.ts are entries, shared code is in chunks; also builds the package for programs.
-// Then writes the manifest.
+// Then writes the manifest and the licences of what it bundled.
 import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {dirname, join, relative} from 'node:path'
 import {fileURLToPath, pathToFileURL} from 'node:url'
@@ -7,12 +7,16 @@ import {build} from 'esbuild'
 import {buildApi} from './build-api.js'
 import {commandFiles, commandTable, idOf} from './command-table.ts'
 import {bundledSqlite, lazyOclif, ownAnswers, plainBuiltins, sharedChunks} from './esbuild-plugins.js'
+import {bundledPackages, licences} from './third-party.js'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
 // Several builds may run at once: each works in its own folder.
 const work = join(root, `dist.tmp-${process.pid}`)
 const commands = commandFiles(root)
+const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+/** Packages that are not bundled: they are installed with busline, and `npm audit fix` of its user updates them. */
+const installed = Object.keys(pjson.dependencies)
 
 /** Modules that @oclif/core loads to find commands without a manifest, for debugging, and to draw spinners. */
 const unusedByOclif = [
@@ -33,10 +37,11 @@ const banner = [
 
 try {
   replaceFile(join(root, 'src/commands/index.ts'), commandTable(commands))
-  await Promise.all([bundle(), buildApi({root, work})])
+  const metafiles = await Promise.all([bundle(), buildApi({root, work, installed})])
   const manifest = await makeManifest()
   replaceFiles(work, dist)
   replaceFile(join(root, 'oclif.manifest.json'), manifest)
+  replaceFile(join(root, 'THIRD-PARTY.txt'), licences(root, bundledPackages(metafiles)))
 } finally {
   rmSync(work, {recursive: true, force: true})
 }
@@ -57,13 +62,13 @@ async function bundle() {
     minifySyntax: true,
     banner: {js: banner},
     inject: ['scripts/steady-clock.js'],
-    external: unusedByOclif,
+    external: [...unusedByOclif, ...installed],
     plugins: [bundledSqlite, lazyOclif, ownAnswers, plainBuiltins],
     logLevel: 'warning',
   }
   const {metafile} = await build({...options, metafile: true, write: false})
   const plugins = [sharedChunks(metafile, 'src/main.ts'), ...options.plugins]
-  await build({...options, plugins, sourcemap: true})
+  return (await build({...options, plugins, metafile: true})).metafile
 }
 
 /** The manifest of the commands in the new bundle. */
@@ -72,7 +77,6 @@ async function makeManifest() {
   const {manifestOf, manifestText} = await import('./manifest.ts')
   const load = async (file) => (await import(pathToFileURL(join(work, 'commands', file.replace(/ts$/, 'js'))))).default
   const classes = await Promise.all(commands.map(async (file) => [idOf(file), await load(file)]))
-  const pjson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return manifestText(await manifestOf({root, pjson, classes}))
 }
 

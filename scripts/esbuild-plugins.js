@@ -145,14 +145,23 @@ function importable(path) {
 }
 
 /**
- * better-sqlite3 in one file instead of its own thirteen, which saves a tenth of the time of a command on a bus file; its addon
- * is found in the package, as the original does.
+ * better-sqlite3 in one file instead of its own thirteen, which saves a tenth of the time of a command on a bus file. Its addon
+ * is the one of the installed package. If that has another version, because of a fix for SQLite, its own files are loaded.
  */
 export const bundledSqlite = {
   name: 'bundled-sqlite',
   setup(build) {
-    const index = createRequire(import.meta.url).resolve('better-sqlite3')
-    build.onResolve({filter: /^better-sqlite3$/}, () => ({path: index}))
+    const {resolve} = createRequire(import.meta.url)
+    const {version} = createRequire(import.meta.url)('better-sqlite3/package.json')
+    const index = resolve('better-sqlite3')
+    build.onResolve({filter: /^better-sqlite3$/}, () => ({path: 'better-sqlite3', namespace: 'sqlite'}))
+    build.onLoad({filter: /.*/, namespace: 'sqlite'}, () => ({
+      contents: `const __installed = require, {resolve} = require
+        const pjson = resolve('better-sqlite3').replace(/lib.index\\.js$/, 'package.json')
+        const {version} = JSON.parse(process.getBuiltinModule('fs').readFileSync(pjson, 'utf8'))
+        module.exports = version === '${version}' ? require(${JSON.stringify(index)}) : __installed('better-sqlite3')`,
+      resolveDir: build.initialOptions.absWorkingDir,
+    }))
     build.onLoad({filter: /better-sqlite3[\\/]lib[\\/]binding\.js$/}, async ({path}) => {
       const source = await readFile(path, 'utf8')
       if (!source.includes('__dirname')) throw new Error('better-sqlite3 finds its addon in another way now')

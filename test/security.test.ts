@@ -1,23 +1,44 @@
+import {execFile} from 'node:child_process'
 import {readFileSync} from 'node:fs'
 import {join} from 'node:path'
+import {promisify} from 'node:util'
 import {expect, test} from 'vitest'
 import {root} from './bus.ts'
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 
-test('SECURITY.md gives a reason for each run-time package, and for no other', () => {
+const pjson = () => JSON.parse(read('package.json')) as Record<'dependencies' | 'devDependencies', object>
+
+test('SECURITY.md gives a reason for each installed and each bundled package, and for no other', () => {
   const listed = [...read('SECURITY.md').matchAll(/^\| `([^`]+)` \| \S/gm)].map(([, name]) => name)
-  expect(listed).toEqual(Object.keys(JSON.parse(read('package.json')).dependencies))
+  const {dependencies, devDependencies} = pjson()
+  const bundled = [...read('THIRD-PARTY.txt').matchAll(/^# (\S+) \d/gm)].map(([, name]) => name)
+  expect(listed).toEqual([
+    ...Object.keys(dependencies),
+    ...Object.keys(devDependencies).filter((name) => bundled.includes(name)),
+  ])
 })
 
-test('SECURITY.md has the number of run-time packages, and none of them runs an install script', () => {
+test('SECURITY.md has the number of installed packages, and none of them runs an install script', () => {
   const {packages} = JSON.parse(read('package-lock.json')) as {
     packages: Record<string, {dev?: boolean; devOptional?: boolean; hasInstallScript?: boolean}>
   }
   const atRunTime = Object.entries(packages).filter(([path, {dev, devOptional}]) => path !== '' && !dev && !devOptional)
-  expect(read('SECURITY.md')).toContain(`With their own dependencies, ${atRunTime.length} packages are installed`)
-  expect(Object.keys(JSON.parse(read('package.json')).dependencies)).toHaveLength(17)
+  expect(read('SECURITY.md')).toContain(`With what they need, ${atRunTime.length} packages are installed`)
+  expect(Object.keys(pjson().dependencies)).toHaveLength(3)
   expect(atRunTime.filter(([, {hasInstallScript}]) => hasInstallScript)).toEqual([])
+})
+
+test('the bill of materials lists what is installed and what is bundled, and no tool of the build', async () => {
+  const {stdout} = await promisify(execFile)(process.execPath, [join(root, 'scripts/sbom.js')])
+  const {components} = JSON.parse(stdout) as {components: {name: string; properties: object[]}[]}
+  const names = components.map(({name}) => name)
+  expect(names).toEqual(expect.arrayContaining(['better-sqlite3', 'node-addon-api', 're2js', 'ws', 'jsonata', 'zod']))
+  expect(names.filter((name) => ['vitest', 'esbuild', 'typescript'].includes(name))).toEqual([])
+  const bundled = [...read('THIRD-PARTY.txt').matchAll(/^# (\S+) \d/gm)].map(([, name]) => name)
+  expect(new Set(components.filter(({properties}) => properties.length > 0).map(({name}) => name))).toEqual(
+    new Set(bundled),
+  )
 })
 
 test('the lock file pins each installed package by its content', () => {
