@@ -20,7 +20,7 @@ export function licences(root, folders) {
 }
 
 function licenceText(root, folder, license) {
-  const files = readdirSync(join(root, folder)).filter((file) => /^(licen[cs]e|notice)\b/i.test(file))
+  const files = readdirSync(join(root, folder)).filter((file) => /^(licence|license|notice)\b/i.test(file))
   if (files.length > 0) return files.map((file) => readFileSync(join(root, folder, file), 'utf8')).join('\n')
   // Of the packages that have no such file, each has the licence of busline.
   if (license === 'Apache-2.0') return 'The text is in the file LICENSE of busline.'

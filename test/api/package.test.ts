@@ -194,11 +194,22 @@ console.log = (...words) => printed.resolve(log(...words))`
 const expected = new Set(['NoResolution', 'CJSResolvesToESM'])
 
 describe('the conformance suite of the package', () => {
-  test('is passed by a driver of another project', {timeout: 120_000}, async () => {
+  test('is passed by a driver of another project', {timeout: 300_000}, async () => {
     const report = join(installed.folder, 'report.json')
     await node([
       join(root, 'node_modules/vitest/vitest.mjs'),
-      ...['run', '--root', '.', '--reporter', 'json', '--outputFile', report, 'driver.test.ts'],
+      ...[
+        'run',
+        '--root',
+        '.',
+        '--testTimeout',
+        '60000',
+        '--reporter',
+        'json',
+        '--outputFile',
+        report,
+        'driver.test.ts',
+      ],
     ])
     const {success, numPassedTests} = JSON.parse(readFileSync(report, 'utf8')) as {
       success: boolean
