@@ -53,42 +53,46 @@ function answerTo(subject: string): object {
 
 const electing = {error: {code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable'}}
 
-/** A server of a cluster. Its JetStream is simulated by the test and has a leader only after `ms`. */
+/**
+ * A server of a cluster. Its JetStream is simulated by the test and has a leader only `ms` after the first request, or after
+ * this many lost requests.
+ */
 async function withoutLeader(
   behaviour: Behaviour,
-  ms: number,
+  {ms = 0, lost = 0}: {readonly ms?: number; readonly lost?: number},
   {onTestFinished}: TestContext,
-): Promise<{server: NatsServer; begin: () => void}> {
+): Promise<NatsServer> {
   const server = await NatsServer.start('cluster {name: C, listen: "127.0.0.1:-1"}')
   onTestFinished(() => server[Symbol.asyncDispose]())
   const fake = await open(server.url())
   onTestFinished(() => fake.close())
-  let until = Number.POSITIVE_INFINITY
+  let until: number | undefined
+  let requests = 0
   const play = async (patterns: readonly string[]) => {
     const subscription = await fake.subscribe(patterns)
     await fake.flush()
     for await (const {subject, reply = ''} of subscription) {
-      const isOver = performance.now() >= until
+      until ??= performance.now() + ms
+      const isOver = performance.now() >= until && ++requests > lost
       if (!isOver && behaviour === 'silent') continue
       fake.publish({subject: reply, data: JSON.stringify(isOver ? answerTo(subject) : electing)})
     }
   }
-  // Any server of the cluster knows which stream stores a subject, also without its leader.
-  if (behaviour === 'absent') void answerNames(fake)
-  else void play(['$JS.API.>', 's.>'])
-  return {
-    server,
-    begin() {
-      until = performance.now() + ms
-      if (behaviour === 'absent')
-        setTimeout(() => void play(['$JS.API.STREAM.INFO.*', '$JS.API.STREAM.LIST', '$JS.API.CONSUMER.>', 's.>']), ms)
-    },
-  }
+  if (behaviour === 'absent') {
+    // Any server of the cluster knows which stream stores a subject, also without its leader.
+    const others = ['$JS.API.STREAM.INFO.*', '$JS.API.STREAM.LIST', '$JS.API.CONSUMER.>', 's.>']
+    void answerNames(fake, () => setTimeout(() => void play(others), ms))
+  } else void play(['$JS.API.>', 's.>'])
+  await fake.flush()
+  return server
 }
 
-async function answerNames(fake: Transport): Promise<void> {
-  for await (const {reply = ''} of await fake.subscribe('$JS.API.STREAM.NAMES'))
+async function answerNames(fake: Transport, onFirst: () => void): Promise<void> {
+  let count = 0
+  for await (const {reply = ''} of await fake.subscribe('$JS.API.STREAM.NAMES')) {
+    if (count++ === 0) onFirst()
     fake.publish({subject: reply, data: JSON.stringify(answerTo('$JS.API.STREAM.NAMES'))})
+  }
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'elections-'))
@@ -114,8 +118,7 @@ for (const behaviour of ['silent', 'refusing', 'absent'] as const) {
   test.concurrent.for(waiting)(
     `while servers without a leader are ${behaviour}, %s waits for it beyond --timeout`,
     async ([name, args, options], context) => {
-      const {server, begin} = await withoutLeader(behaviour, 4000, context)
-      begin()
+      const server = await withoutLeader(behaviour, {ms: 4000}, context)
       const timeout = name === 'check' ? [] : ['-t', '1s']
       const {code, stderr} = await bus([...args, ...timeout, '-b', server.url()], options)
       expect(code, stderr).toBe(0)
@@ -125,13 +128,40 @@ for (const behaviour of ['silent', 'refusing', 'absent'] as const) {
   )
 }
 
+test.concurrent('a request that is lost in an election is sent again, however long --timeout is', async (context) => {
+  const server = await withoutLeader('silent', {lost: 1}, context)
+  const {code, stderr} = await bus(['consumer', 'info', 'S', 'c', '-t', '1h', '-b', server.url()])
+  expect(code, stderr).toBe(0)
+})
+
 test.concurrent('a leader that is not elected within 30 seconds is exit code 6', async (context) => {
-  const {server} = await withoutLeader('silent', 0, context)
+  const server = await withoutLeader('silent', {ms: Number.POSITIVE_INFINITY}, context)
   const began = performance.now()
   const {code, stderr} = await bus(['consumer', 'info', 'S', 'c', '-t', '1s', '-b', server.url()])
   expect([code, stderr]).toEqual([6, expect.stringContaining('leader')])
   expect(performance.now() - began).toBeGreaterThan(29_000)
-  expect(performance.now() - began).toBeLessThan(36_000)
+})
+
+test.concurrent('a single server that refuses requests for 30 seconds has no election', async ({onTestFinished}) => {
+  const server = await NatsServer.start()
+  onTestFinished(() => server[Symbol.asyncDispose]())
+  const fake = await open(server.url())
+  onTestFinished(() => fake.close())
+  const refusal = {error: {code: 409, err_code: 10158, description: 'duplicate message id is in process'}}
+  const subscription = await fake.subscribe(['s.>', '$JS.API.>'])
+  const refuse = async () => {
+    for await (const {reply = ''} of subscription) fake.publish({subject: reply, data: JSON.stringify(refusal)})
+  }
+  void refuse()
+  const commands = [
+    ['pub', 's.a', 'x', '--ack'],
+    ['consumer', 'info', 'S', 'c'],
+  ]
+  for (const {code, stderr} of await Promise.all(commands.map((args) => bus([...args, '-b', server.url()])))) {
+    expect([code, stderr]).toEqual([6, expect.stringContaining('did not accept the request within 3')])
+    expect(stderr).toContain('duplicate message id is in process')
+    expect(stderr).not.toContain('leader')
+  }
 })
 
 test.concurrent('a single JetStream server that does not answer is waited for no longer than --timeout', async ({

@@ -21,6 +21,9 @@ export interface ApiOptions extends ApiTarget {
   readonly deadline?: number | undefined
 }
 
+/** In a cluster, a request without an answer for this long is sent again, and then after twice that time. */
+const lostMs = 5000
+
 /**
  * Sends a request to `$JS.API.<operation>`, and waits while a leader is being elected. Fails as `Streams` describes;
  * `data.code` is then JetStream's `err_code`.
@@ -32,9 +35,10 @@ export async function apiRequest<T>(
   options: ApiOptions = {},
 ): Promise<T> {
   const {elections} = session
-  const {deadline = performance.now() + leaderWaitMs} = options
   const since = performance.now()
+  const {deadline = since + Math.max(leaderWaitMs, session.patienceMs())} = options
   let losses = 0
+  let silences = 0
   using _listener = listening(session, () => losses++)
   for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 1000)) {
     const hasWaited = waitMs > 100
@@ -42,7 +46,7 @@ export async function apiRequest<T>(
     try {
       // Requests of the clean-up after Ctrl-C are still sent.
       const signal = options.signal ?? (hasWaited || !elections.signal?.aborted ? elections.signal : undefined)
-      const answer = await attempt<T>(session, operation, body, {...options, signal})
+      const answer = await attempt<T>(session, operation, body, {...options, signal, silences})
       if (hasWaited) elections.over()
       return answer
     } catch (error) {
@@ -51,8 +55,9 @@ export async function apiRequest<T>(
       const sign = elections.signal?.aborted ? undefined : await electionSign(session, error)
       if (sign === undefined) throw error
       if (sign === 'silent' && !isRepeatable(operation)) throw unknownOutcome(error as BusError)
-      if (performance.now() >= deadline) throw noLeader(session.url, error as BusError)
+      if (performance.now() >= deadline) throw noLeader(session, since, error)
       elections.waiting(since)
+      if (sign === 'silent') silences++
       if (sign === 'refused') await sleep(Math.min(waitMs, deadline - performance.now()), elections.signal)
     }
   }
@@ -62,14 +67,11 @@ async function attempt<T>(
   session: JetStreamSession,
   operation: string,
   body: unknown,
-  options: ApiOptions,
+  options: ApiOptions & {readonly silences: number},
 ): Promise<T> {
   const data = body === undefined ? '' : JSON.stringify(body)
   const {deadline, signal} = options
-  // A list takes a cluster four seconds if a server is down.
-  const patienceMs = session.patienceMs()
-  const answerMs =
-    options.timeoutMs ?? (operation.includes('LIST') && session.elections.isClustered ? 2 * patienceMs : patienceMs)
+  const answerMs = options.timeoutMs ?? answerWaitMs(session, operation, options.silences)
   const leftMs = deadline === undefined ? answerMs : Math.max(250, deadline - performance.now())
   const timeoutMs = Math.min(answerMs, leftMs)
   const reply = await session.request({subject: `$JS.API.${operation}`, data}, {timeoutMs, signal}).catch((error) => {
@@ -84,6 +86,15 @@ async function attempt<T>(
   }
   const sentence = `what answered for JetStream on ${session.url} is not JetStream: ${JSON.stringify(reply.text.slice(0, 60))}`
   throw new BusError('remote', sentence, {try: ['check who else subscribes to $JS.API.>']})
+}
+
+/** How long to wait for one answer. A server that is lost during an election never answers, however long `--timeout` is. */
+function answerWaitMs(session: JetStreamSession, operation: string, silences: number): number {
+  const patienceMs = session.patienceMs()
+  if (!session.elections.isClustered) return patienceMs
+  // A list takes a cluster four seconds if a server is down.
+  const factor = operation.includes('LIST') ? 2 : 1
+  return factor * (isRepeatable(operation) ? Math.min(patienceMs, lostMs * 2 ** silences) : patienceMs)
 }
 
 /** `refused`: it was not done; `silent`: it may have been done; undefined: the failure is not a sign of an election. */
@@ -128,10 +139,20 @@ function unknownOutcome(error: BusError): BusError {
   return new BusError('timeout', sentence, {cause: error, try: ['bus stream ls', 'bus consumer ls']})
 }
 
-/** No leader was elected in time. */
-export function noLeader(url: string, cause: unknown): BusError {
-  const reason = cause instanceof BusError ? ` (${cause.message})` : ''
-  return new BusError('timeout', `no leader was elected on ${url} within ${leaderWaitMs / 1000} s${reason}`, {
+/** A request that was refused for a while, or not answered, since this time of `performance.now`. */
+export function noLeader(
+  {url, elections}: Pick<JetStreamSession, 'url' | 'elections'>,
+  since: number,
+  cause: unknown,
+): BusError {
+  const seconds = Math.round((performance.now() - since) / 1000)
+  const reason = cause instanceof BusError ? cause.message : undefined
+  if (!elections.isClustered) {
+    const why = reason === undefined ? '' : `: ${reason}`
+    return new BusError('timeout', `${url} did not accept the request within ${seconds} s${why}`, {cause})
+  }
+  const why = reason === undefined ? '' : ` (${reason})`
+  return new BusError('timeout', `no leader was elected on ${url} within ${seconds} s${why}`, {
     cause,
     try: ['check which servers of the cluster are running: bus doctor'],
   })

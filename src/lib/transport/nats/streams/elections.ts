@@ -33,7 +33,8 @@ export class Elections {
   waiting(since: number): void {
     if (this.#isReported || performance.now() - since < quietMs) return
     this.#isReported = true
-    this.#notify(`waiting for the election of a leader, for up to ${leaderWaitMs / 1000} s`)
+    const what = this.isClustered ? 'for the election of a leader' : 'until the server accepts the request'
+    this.#notify(`waiting ${what}, for up to ${leaderWaitMs / 1000} s`)
   }
 
   /** To be called when the wait is over. */

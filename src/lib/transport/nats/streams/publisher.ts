@@ -28,6 +28,8 @@ interface Sent {
   sentAt: number | undefined
   /** The time since which an election has kept it from being stored. */
   refusedAt?: number | undefined
+  /** How the server refused it then. */
+  refusal?: BusError | undefined
 }
 
 /** How long a message with an id may be unanswered before it is sent again. */
@@ -106,12 +108,12 @@ export class NatsStreamPublisher extends PublishWindow {
     return refusedAt === undefined || sentAt !== undefined ? (sentAt ?? at) + this.timeoutMs : refusedAt + leaderMs
   }
 
-  #giveUpOn(index: number, {message, sentAt, refusedAt}: Sent): void {
+  #giveUpOn(index: number, {message, at, sentAt, refusedAt, refusal}: Sent): void {
     const late = lateError(this.url, message.subject, this.timeoutMs)
     const isSilent = sentAt !== undefined
     if (isSilent) this.#late.add(index)
     const isElection = refusedAt !== undefined || (this.#session.elections.isClustered && hasMsgId(message))
-    this.#fail(index, isElection ? noLeader(this.url, isSilent ? late : undefined) : late)
+    this.#fail(index, isElection ? noLeader(this.#session, refusedAt ?? at, isSilent ? late : refusal) : late)
   }
 
   protected override closed(): void {
@@ -133,13 +135,12 @@ export class NatsStreamPublisher extends PublishWindow {
       return
     }
     const refusal = this.#reader.read(data, headerSize)
-    if (refusal === 'nobody' || isPassingCode(refusal)) void this.#pause(sent, refusal === 'nobody')
-    else if (refusal !== undefined) this.#fail(index, refusal)
-    else {
+    if (refusal === undefined) {
       this.#sent.delete(index)
       if (sent.refusedAt !== undefined) this.#session.elections.over()
       this.settle(index, this.#reader.stored)
-    }
+    } else if (refusal === 'nobody' || isPassingCode(refusal)) void this.#pause(sent, refusal)
+    else this.#fail(index, refusal)
   }
 
   #arrivedLate(index: number, data: Uint8Array, headerSize: number): void {
@@ -149,9 +150,11 @@ export class NatsStreamPublisher extends PublishWindow {
   }
 
   /** Its stream is electing its leader, or, if nobody listens, no stream stores its subject. */
-  async #pause(sent: Sent, isUnheard: boolean): Promise<void> {
+  async #pause(sent: Sent, refusal: BusError | 'nobody'): Promise<void> {
     const {elections} = this.#session
+    const isUnheard = refusal === 'nobody'
     sent.sentAt = undefined
+    sent.refusal = isUnheard ? undefined : refusal
     if (!isUnheard || elections.isClustered) {
       sent.refusedAt ??= performance.now()
       elections.waiting(sent.refusedAt)

@@ -44,7 +44,7 @@ async function publish(session: JetStreamSession, message: Outgoing, timeoutMs =
     if (stored.kind === 'noResponders') await mustBeKept(session, message.subject, deadline)
     const isUnheard = stored.kind === 'noResponders' && !elections.isClustered
     if (isUnheard && now + electionMs > since + timeoutMs) throw lateError(session.url, message.subject, timeoutMs)
-    if (now >= deadline || elections.signal?.aborted) throw noLeader(session.url, stored)
+    if (now >= deadline || elections.signal?.aborted) throw noLeader(session, since, stored)
     if (!isUnheard) elections.waiting(since)
     if (!isSilent) await sleep(electionMs, elections.signal)
   }
