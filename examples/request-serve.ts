@@ -17,4 +17,4 @@ try {
 
 // Prints:
 // HELLO
-// timeout
+// noResponders

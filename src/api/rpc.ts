@@ -1,7 +1,15 @@
 /** RPC methods over request and reply, in Loom's envelopes: call them, serve them, and find out which are served. */
 export {type Answered, type Call, call, RpcError} from '../lib/protocols/loom-rpc/call.ts'
 export {type DiscoverOptions, discover, type Found, instancesOf} from '../lib/protocols/loom-rpc/discover.ts'
-export type {RpcRequest} from '../lib/protocols/loom-rpc/envelope.ts'
+export {
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  err,
+  ok,
+  type RpcRequest,
+  type RpcResponse,
+} from '../lib/protocols/loom-rpc/envelope.ts'
 export {
   defaultPrefix as rpcPrefix,
   type Method,

@@ -243,6 +243,24 @@ const harness: Harness = {
 conformance('memory', harness)
 `
 
+test('the package starts a server and creates a bus file for a test', async () => {
+  const path = join(installed.folder, 'testing.mjs')
+  writeFileSync(path, testingProgram)
+  const program = (await node([join(root, 'scripts/nats-server.js')])).stdout.trim()
+  expect((await node([path, program])).stdout).toBe('hello\nhello\n')
+})
+
+const testingProgram = `
+import {openMessenger} from 'busline/messenger'
+import {createFile, startServer} from 'busline/testing'
+await using server = await startServer({program: process.argv[2]})
+await using file = await createFile()
+for (const {url} of [server, file]) {
+  await using messenger = await openMessenger(url)
+  await messenger.serve('greet', () => 'hello')
+  console.log(Buffer.from(await messenger.request('greet', '')).toString())
+}`
+
 describe('a part does not load the others', () => {
   /** Largest number of kilobytes of code that it loads before it is used. */
   const most: Readonly<Record<string, number>> = {
@@ -255,6 +273,7 @@ describe('a part does not load the others', () => {
     'response-stream': 62,
     rpc: 40,
     subject: 10,
+    testing: 20,
     transport: 15,
   }
 
@@ -269,7 +288,7 @@ describe('a part does not load the others', () => {
   const messaging: Readonly<Record<string, readonly string[]>> = {
     delivery: ['messaging/sinks', 'messaging/stored'],
     'response-stream': ['messaging/bounds'],
-    rpc: ['messaging/service-discovery'],
+    rpc: ['messaging/pubsub', 'messaging/service-discovery'],
   }
 
   test.each(parts.map(({name}) => name))('busline/%s', async (part) => {

@@ -7,7 +7,7 @@ import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {instance, prefix} from '../../lib/cli/flags/rpc.ts'
 import {liveLine} from '../../lib/cli/render/served-view.ts'
-import {subject as subjectOf, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
+import {identityOf, subject as subjectOf, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
 import {chooseMethod} from './serve-plan.ts'
 
 export default class RpcServe extends ServeCommand {
@@ -57,13 +57,8 @@ export default class RpcServe extends ServeCommand {
     const subject = flags.wildcard ? wildcardSubject({service, method}, prefix) : own
     await this.answer(flags, {
       ...{subject, queue, unit: 'call', live: `${liveLine(subject, queue, undefined)} as instance ${instance}`},
-      identity: {name: nameOf(service), id: nameOf(instance), version: '0.0.0', description: `bus rpc serve ${own}`},
+      identity: {...identityOf(own, prefix), description: `bus rpc serve ${own}`},
       handler: (program) => chooseMethod({...flags, subject, body}, program, this.stop),
     })
   }
-}
-
-/** A name that NATS services may have. */
-function nameOf(token: string): string {
-  return token.replace(/[^\w-]/g, '_')
 }

@@ -86,12 +86,13 @@ export function openedLine(streams: readonly ResponseStream[]): string {
 /** `3 frames · close 1000 (normal) · 1.2 s · 2.5/s` */
 export function openSummary({frames, closes, endedBy, ms}: Followed, streams: number): string {
   const facts: string[] = streams === 1 ? [] : [`${formatCount(streams)} response streams`]
-  for (const code of new Set(closes.map((close) => close.code))) {
-    const many = closes.filter((close) => close.code === code).length
+  const shown = closes.map(({code, isOwn}) => {
     const name = closeName(code)
-    facts.push(
-      `${streams === 1 ? '' : `${formatCount(many)} × `}close ${code}${name === undefined ? '' : ` (${name})`}`,
-    )
+    return `close ${code}${name === undefined ? '' : ` (${name})`}${isOwn ? ' by this client' : ''}`
+  })
+  for (const close of new Set(shown)) {
+    const many = shown.filter((one) => one === close).length
+    facts.push(`${streams === 1 ? '' : `${formatCount(many)} × `}${close}`)
   }
   if (closes.length < streams && endedBy !== 'close')
     facts.push(`left ${streams === 1 ? 'it' : streams - closes.length} open`)

@@ -11,6 +11,7 @@ export default class StreamOpen extends BusCommand {
   static override description = [
     'A response stream is a series of replies to one request that ends with a close frame, for example followed logs or the progress of a job. Bacalhau and bus serve --stream serve response streams.',
     'The command ends with the close frame: with exit code 0 if the close code is 1000, otherwise with 8 and the code and text. A missing service is exit code 7. A service that disappears is detected by --idle, exit code 6, or by its heartbeats with --dialect later. If frames are missing, the exit code is 6 as well.',
+    'If several servers answer, for example without a common queue group, their frames are mixed and the first close frame ends the response stream. This is reported if it can be detected.',
     'Ctrl-C, --count and --for leave the response stream open. The service notices at its next check, which for bus serve --stream is every ten seconds.',
   ].join('\n\n')
   static override examples = [

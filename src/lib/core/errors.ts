@@ -16,8 +16,13 @@ export const exitCodes = {
 /** The kinds of expected failures: the names of `exitCodes` except `bug`. */
 export type FailureKind = Exclude<keyof typeof exitCodes, 'bug'>
 
+/** The kinds, and finer ones of `usage`: a subject or pattern that is not valid, a message that is too large for the bus. */
+export type FailureCode = FailureKind | 'subject' | 'tooLarge'
+
 /** Optional details of a `BusError`. */
 export interface FailureDetails {
+  /** Default the kind. */
+  readonly code?: FailureCode | undefined
   /** What to try next, each a command or a short phrase. */
   readonly try?: readonly string[]
   /** The foreign error that caused this one. */
@@ -29,6 +34,7 @@ export interface FailureDetails {
 /** An expected failure: one sentence, one kind, and what to try next. Anything else that is thrown is a bug. */
 export class BusError extends Error {
   readonly kind: FailureKind
+  readonly code: FailureCode
   readonly try: readonly string[]
   readonly data: Readonly<Record<string, unknown>> | undefined
 
@@ -36,6 +42,7 @@ export class BusError extends Error {
     super(sentence, details.cause === undefined ? undefined : {cause: details.cause})
     this.name = 'BusError'
     this.kind = kind
+    this.code = details.code ?? kind
     this.try = details.try ?? []
     this.data = details.data
   }

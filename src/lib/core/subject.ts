@@ -66,7 +66,7 @@ export function overlaps(one: string, other: string): boolean {
  */
 export function checkPatterns(patterns: string | readonly string[]): string[] {
   const unique = [...new Set([patterns].flat().map(checkPattern))]
-  if (unique.length === 0) throw new BusError('usage', 'a subscription needs a subject')
+  if (unique.length === 0) throw new BusError('usage', 'a subscription needs a subject', {code: 'subject'})
   return unique.filter((narrow) => !unique.some((wide) => wide !== narrow && covers(wide, narrow)))
 }
 
@@ -146,7 +146,8 @@ function collect<T>(node: Node<T>, tokens: readonly string[], at: number, found:
 
 function checkTokens(text: string): void {
   if (text === '') {
-    throw new BusError('usage', 'the subject is empty', {try: ["orders.created, or '>' to see everything"]})
+    const hint = "orders.created, or '>' to see everything"
+    throw new BusError('usage', 'the subject is empty', {code: 'subject', try: [hint]})
   }
   const bad = text.search(/[\p{Cc} \u00a0\u2028\u2029\p{Cs}]/u)
   if (bad >= 0)
@@ -172,5 +173,5 @@ function nameOf(code: number): string {
 
 function fault(text: string, at: number, found: string, hint: string): BusError {
   const sentence = `subject ${JSON.stringify(text)} has ${found} at position ${at + 1}`
-  return new BusError('usage', sentence, {try: [hint], data: {position: at + 1}})
+  return new BusError('usage', sentence, {code: 'subject', try: [hint], data: {position: at + 1}})
 }

@@ -1,5 +1,5 @@
 import {BusError, isFailure} from '../core/errors.ts'
-import type {Outgoing} from '../core/message.ts'
+import type {Headers, Outgoing} from '../core/message.ts'
 import type {Transport} from './contract.ts'
 import {PublishRefused} from './shared/publish-refused.ts'
 
@@ -91,4 +91,12 @@ export async function flushReplies(
       if (other !== undefined) throw other
     }
   }
+}
+
+/** The headers of a service error reply (ADR-32). A header value is one line. */
+export function faultHeaders({code, text}: {readonly code: number; readonly text: string}): Headers {
+  return [
+    ['Nats-Service-Error', text.replace(/[\r\n\0]+/g, ' ')],
+    ['Nats-Service-Error-Code', String(code)],
+  ]
 }

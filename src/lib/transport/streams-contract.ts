@@ -242,6 +242,8 @@ export interface ConsumerSettings {
   readonly maxDeliver?: number | undefined
   /** Largest number of unacknowledged messages of all members together; default 1,000. */
   readonly maxAckPending?: number | undefined
+  /** On a server: a push consumer, to an inbox of its own. Other buses have none, and ignore it. */
+  readonly isPush?: boolean | undefined
   /** Replaces `ackWaitMs` for the first, second, … delivery; the last value applies to all further ones. */
   readonly backoffMs?: readonly number[] | undefined
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import {Messenger, MessengerError} from '../../../src/lib/protocols/messenger/messenger.ts'
+import {Messenger} from '../../../src/lib/protocols/messenger/messenger.ts'
+import {MessengerError} from '../../../src/lib/protocols/messenger/messenger-error.ts'
 import {openMemory} from '../../../src/lib/transport/memory/driver.ts'
 import {partsOf, type Target} from '../target.ts'
 

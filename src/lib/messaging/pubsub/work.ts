@@ -1,6 +1,6 @@
-import {type Headers, type Message, sizeOf} from '../../core/message.ts'
+import {type Message, sizeOf} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
-import {ReplySender} from '../../transport/reply-sender.ts'
+import {faultHeaders, ReplySender} from '../../transport/reply-sender.ts'
 import type {Fault, Outcome, RequestHandler} from './handlers.ts'
 
 export interface Served {
@@ -159,12 +159,4 @@ export class Work {
     const refusal = this.#replies.send({subject, data: own?.data ?? `error: ${fault.text}`, headers})
     if (refusal !== undefined && own === undefined) this.#replies.send({subject, headers})
   }
-}
-
-/** The headers of a service error reply. A header value is one line. */
-function faultHeaders({code, text}: Fault): Headers {
-  return [
-    ['Nats-Service-Error', text.replace(/[\r\n\0]+/g, ' ')],
-    ['Nats-Service-Error-Code', String(code)],
-  ]
 }

@@ -9,6 +9,8 @@ import {checkSubject, covers} from '../../core/subject.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import {open} from '../../transport/open.ts'
+import {bounded} from '../../transport/shared/bounded.ts'
+import {interruptedError} from '../../transport/shared/requests.ts'
 import type {ConsumerInfo} from '../../transport/streams-contract.ts'
 import {type BrokerConfig, differences, type FullBrokerConfig, settingsOf, validate} from './config.ts'
 import {Pump} from './pump.ts'
@@ -26,6 +28,21 @@ export interface BrokerOptions extends Pick<OpenOptions, 'login' | 'tls' | 'name
    * nothing: a failed handler, a stream with a different configuration, a lost connection.
    */
   readonly onNotice?: ((text: string) => void) | undefined
+}
+
+/** The options of an operation. */
+export interface BrokerCall {
+  /** Ends the wait, and a subscription that is live. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The options of a durable subscription. */
+export interface DurableCall extends BrokerCall {
+  /**
+   * If the consumer does not exist, create a push consumer, which programs in Go can continue. Only servers have them; other
+   * buses create the only kind that they have.
+   */
+  readonly push?: boolean | undefined
 }
 
 /** A broker on one bus. Before `start` and after `stop` its methods fail with `usage`. It supports `await using`. */
@@ -78,25 +95,34 @@ export class Broker implements AsyncDisposable {
    * Resolves when the message is stored, or without `jetstream` when the bus has it. Fails with `notFound` for a subject
    * outside the stream.
    */
-  async publish(subject: string, data: Uint8Array | string): Promise<void> {
+  async publish(subject: string, data: Uint8Array | string, options: BrokerCall = {}): Promise<void> {
     const bus = this.#started()
-    if (this.config.jetstream) {
-      this.#checkKept(checkSubject(subject))
-      await bus.streams.publish({subject, data})
-    } else {
-      bus.publish({subject, data})
-      await bus.flush()
-    }
+    await bounded(async () => {
+      if (this.config.jetstream) {
+        this.#checkKept(checkSubject(subject))
+        await bus.streams.publish({subject, data})
+      } else {
+        bus.publish({subject, data})
+        await bus.flush()
+      }
+    }, options)
   }
 
-  /** Delivers messages published from now on. Resolves when the subscription is live, with a function that ends it. */
-  async subscribe(pattern: string, handler: Handler): Promise<() => Promise<void>> {
-    return this.subscribeWithSubject(pattern, (_subject, data, message) => handler(data, message))
+  /**
+   * Delivers messages published from now on. Resolves when the subscription is live, with a function that ends it, as the
+   * signal does.
+   */
+  async subscribe(pattern: string, handler: Handler, options?: BrokerCall): Promise<() => Promise<void>> {
+    return this.subscribeWithSubject(pattern, (_subject, data, message) => handler(data, message), options)
   }
 
   /** Like `subscribe`, for a handler that needs the subject. */
-  async subscribeWithSubject(pattern: string, handler: SubjectHandler): Promise<() => Promise<void>> {
-    const subscription = await this.#started().subscribe(pattern)
+  async subscribeWithSubject(
+    pattern: string,
+    handler: SubjectHandler,
+    {signal}: BrokerCall = {},
+  ): Promise<() => Promise<void>> {
+    const subscription = await this.#started().subscribe(pattern, {signal})
     return this.#run(this.#livePump(subscription, handler), () => subscription.drain())
   }
 
@@ -105,10 +131,15 @@ export class Broker implements AsyncDisposable {
    * consumer of this name stopped, in this process or another. One message at a time, in order except for redeliveries. Fails
    * with `usage` without `jetstream` or if the consumer has another subject, with `notFound` for a subject outside the stream.
    */
-  async subscribeDurable(pattern: string, consumer: string, handler: Handler): Promise<() => Promise<void>> {
+  async subscribeDurable(
+    pattern: string,
+    consumer: string,
+    handler: Handler,
+    {signal, push}: DurableCall = {},
+  ): Promise<() => Promise<void>> {
     const bus = this.#started()
-    const info = await this.#ensureConsumer(bus, pattern, consumer)
-    const consuming = await bus.streams.consumers.consume(this.config.stream, consumer, {prefetch: 0})
+    const info = await bounded(() => this.#ensureConsumer(bus, pattern, consumer, push), {signal})
+    const consuming = await bus.streams.consumers.consume(this.config.stream, consumer, {prefetch: 0, signal})
     const stopped = new AbortController()
     const pump = new Pump({
       consuming,
@@ -116,7 +147,7 @@ export class Broker implements AsyncDisposable {
       consumers: bus.streams.consumers,
       handle: (delivery) => handler(delivery.data, delivery),
       onFailure: (delivery, error) => this.#handlerFailed(delivery, error),
-      stop: stopped.signal,
+      stop: signal === undefined ? stopped.signal : AbortSignal.any([stopped.signal, signal]),
     })
     return this.#run(pump.run(), async () => stopped.abort())
   }
@@ -125,14 +156,15 @@ export class Broker implements AsyncDisposable {
    * The next message of a durable subscription, acknowledged. Fails as `subscribeDurable` does, and with `timeout` if no
    * message arrives in time.
    */
-  async next(pattern: string, consumer: string, timeoutMs: number): Promise<Message> {
+  async next(pattern: string, consumer: string, timeoutMs: number, {signal}: BrokerCall = {}): Promise<Message> {
     const bus = this.#started()
-    const info = await this.#ensureConsumer(bus, pattern, consumer)
+    const info = await bounded(() => this.#ensureConsumer(bus, pattern, consumer), {signal})
     checkNoneLost(info, 1)
     const deliveries = new Deliveries(info)
-    await using consuming = await bus.streams.consumers.consume(this.config.stream, consumer, {max: 1})
+    await using consuming = await bus.streams.consumers.consume(this.config.stream, consumer, {max: 1, signal})
     const [delivery] = await consuming.take(1, timeoutMs)
     if (delivery === undefined) {
+      if (signal?.aborted) throw interruptedError()
       throw new BusError('timeout', `no message for ${consumer} within ${timeoutMs} ms`)
     }
     deliveries.add([delivery])
@@ -177,7 +209,7 @@ export class Broker implements AsyncDisposable {
     }
   }
 
-  async #ensureConsumer(bus: Transport, pattern: string, name: string): Promise<ConsumerInfo> {
+  async #ensureConsumer(bus: Transport, pattern: string, name: string, push = false): Promise<ConsumerInfo> {
     const {stream, jetstream} = this.config
     if (!jetstream) throw new BusError('usage', 'broker: a durable subscription needs "jetstream": true')
     this.#checkKept(pattern)
@@ -191,7 +223,7 @@ export class Broker implements AsyncDisposable {
       throw new BusError('usage', `broker: consumer ${name} is for ${what}, not for ${pattern}`)
     } catch (error) {
       if (!isFailure(error, 'notFound')) throw error
-      return consumers.add(stream, {name, filters: [pattern], deliver: 'all', ack: 'explicit'})
+      return consumers.add(stream, {name, filters: [pattern], deliver: 'all', ack: 'explicit', isPush: push})
     }
   }
 

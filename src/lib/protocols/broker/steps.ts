@@ -2,7 +2,7 @@
 import {BusError} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
 import {parseJson} from '../../core/text/json-text.ts'
-import type {Broker} from './broker.ts'
+import type {Broker, DurableCall, Handler} from './broker.ts'
 
 abstract class Step<Params extends object, Output> {
   protected readonly broker: Broker
@@ -16,16 +16,21 @@ abstract class Step<Params extends object, Output> {
 
   /** Later parameters override earlier ones, which override those of the step. */
   async execute(...given: readonly Params[]): Promise<Output> {
+    return this.named(given, (params) => this.run(params))
+  }
+
+  protected abstract run(params: Params): Promise<Output>
+
+  /** Calls `use` with all parameters; its failures begin with the name of the step. */
+  protected async named<T>(given: readonly Params[], use: (params: Params) => Promise<T>): Promise<T> {
     const all = [this.#params, ...given].flatMap((params) => Object.entries(params))
     const set = all.filter(([, value]) => value !== undefined)
     try {
-      return await this.run(Object.fromEntries(set) as Params)
+      return await use(Object.fromEntries(set) as Params)
     } catch (error) {
       throw error instanceof BusError ? reworded(error, `${this.name}: ${error.message}`) : error
     }
   }
-
-  protected abstract run(params: Params): Promise<Output>
 }
 
 /** The parameters of a publish step. */
@@ -58,7 +63,7 @@ export class PublishStep extends Step<PublishParams, PublishOutput> {
 export interface SubscribeParams {
   readonly topic?: string | undefined
   readonly consumer_name?: string | undefined
-  /** Milliseconds to wait for the message; default 5,000. */
+  /** Milliseconds to wait for the message; default 5,000. Only for `execute`. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -70,7 +75,7 @@ export interface SubscribeOutput {
   readonly payload: unknown
 }
 
-/** Takes the next message of a durable consumer and acknowledges it. Fails with the error texts of `step.broker_subscribe`. */
+/** Takes the next message of a durable consumer and acknowledges it, or subscribes to all of them. Fails with the error texts of `step.broker_subscribe`. */
 export class SubscribeStep extends Step<SubscribeParams, SubscribeOutput> {
   protected readonly name = 'step.broker_subscribe'
 
@@ -80,6 +85,40 @@ export class SubscribeStep extends Step<SubscribeParams, SubscribeOutput> {
     const message = await this.broker.next(pattern, consumer, timeoutMs)
     const json = parseJson(message.text)
     return {topic: message.subject, consumer, payload: json === undefined ? message.text : json}
+  }
+
+  /**
+   * Calls `handler` for each message of the durable consumer, from the first of the stream on, until it is ended by the returned
+   * function or by the signal. Each message is delivered until the handler succeeds.
+   */
+  async subscribe(params: SubscribeParams, handler: Handler, options: DurableCall = {}): Promise<() => Promise<void>> {
+    return this.named([params], async ({topic, consumer_name}) =>
+      this.broker.subscribeDurable(
+        required('topic', topic),
+        required('consumer_name', consumer_name),
+        handler,
+        options,
+      ),
+    )
+  }
+}
+
+/** A broker with its two steps, under the name that a pipeline gives it. */
+export class Plugin {
+  readonly name: string
+  readonly broker: Broker
+
+  constructor(name: string, broker: Broker) {
+    this.name = name
+    this.broker = broker
+  }
+
+  publishStep(params?: PublishParams): PublishStep {
+    return new PublishStep(this.broker, params)
+  }
+
+  subscribeStep(params?: SubscribeParams): SubscribeStep {
+    return new SubscribeStep(this.broker, params)
   }
 }
 

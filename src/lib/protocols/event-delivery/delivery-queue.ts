@@ -2,6 +2,7 @@
 
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
+import type {ReplySender} from '../../transport/reply-sender.ts'
 import type {ByteBudget} from './byte-budget.ts'
 import {Dispatcher} from './dispatcher.ts'
 import {compileEventFilter, type Matcher} from './filter.ts'
@@ -21,6 +22,7 @@ export interface Member {
 
 export interface DeliveryQueueDeps {
   readonly bus: Transport
+  readonly replies: ReplySender
   /** Absent for an ephemeral subscription. */
   readonly stored?: {readonly offsets: Offsets; readonly leases: Leases} | undefined
   readonly maxInFlight: number
@@ -97,7 +99,7 @@ export class DeliveryQueue {
   }
 
   async #serve({member, gone}: {readonly member: Member; readonly gone: AbortController}): Promise<void> {
-    const {bus, warn, maxInFlight, hidesSystem} = this.#deps
+    const {bus, replies, warn, maxInFlight, hidesSystem} = this.#deps
     const {subscription} = this
     const ended = AbortSignal.any([gone.signal, this.#closed.signal])
     const place = await this.#place(ended)
@@ -108,7 +110,7 @@ export class DeliveryQueue {
       : wanted
     const deliver = (delivery: EventDelivery) => member.deliver(delivery)
     const dispatcher = new Dispatcher({
-      ...{bus, subscription, matches, place, maxInFlight, deliver, warn},
+      ...{bus, replies, subscription, matches, place, maxInFlight, deliver, warn},
       budget: member.budget,
     })
     this.#dispatcher = {connection: member.connection, dispatcher}

@@ -6,6 +6,7 @@ import {BusError} from '../../core/errors.ts'
 import type {Headers, Message} from '../../core/message.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {faultHeaders, type ReplySender} from '../../transport/reply-sender.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
 import type {ByteBudget} from './byte-budget.ts'
 import {DeadLetters} from './dead-letters.ts'
@@ -19,6 +20,7 @@ import type {EventSubscription} from './subscription.ts'
 
 export interface DispatcherDeps {
   readonly bus: Transport
+  readonly replies: ReplySender
   readonly subscription: EventSubscription
   readonly matches: Matcher | undefined
   readonly place: Place
@@ -265,9 +267,12 @@ export class Dispatcher {
     for (const id of this.#sizes.keys()) this.#release(id)
   }
 
-  /** First the reply is published, then the event counts as done: a reply may be published twice, but is not lost. */
+  /**
+   * First the reply is published, then the event counts as done: a reply may be published twice, but is not lost. If the bus
+   * refuses it, as it would every time, a service error is sent instead.
+   */
   async #replied(id: string, events: readonly Event[], reply: NonNullable<DeliveryResponse['reply']>): Promise<void> {
-    const {bus, warn, subscription} = this.#deps
+    const {replies, warn, subscription} = this.#deps
     const [event] = events
     if (event === undefined) return
     try {
@@ -277,9 +282,14 @@ export class Dispatcher {
       else if (subject === undefined)
         warn(`subscription ${subscription.name}: event ${event.sequence} has no reply subject`)
       else {
-        const headers: Headers = [...(reply.headers ?? []), [eventHeaders.correlator, event.id]]
-        bus.publish({...reply, subject, headers})
-        await bus.flush()
+        const own: Headers = [[eventHeaders.correlator, event.id]]
+        const refusal = replies.send({...reply, subject, headers: [...(reply.headers ?? []), ...own]})
+        if (refusal !== undefined) {
+          const text = refusal.message
+          warn(`subscription ${subscription.name}: the reply to event ${event.sequence} could not be sent: ${text}`)
+          replies.send({subject, data: `error: ${text}`, headers: [...faultHeaders({code: 500, text}), ...own]})
+        }
+        await replies.flush()
       }
       this.#acknowledge(id)
     } catch (error) {

@@ -6,6 +6,7 @@ import {randomUUID} from 'node:crypto'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {ReplySender} from '../../transport/reply-sender.ts'
 import {ByteBudget} from './byte-budget.ts'
 import {DeliveryQueue, type Member} from './delivery-queue.ts'
 import {compileEventFilter} from './filter.ts'
@@ -53,6 +54,7 @@ export interface ManagerOptions {
 /** The gateway: `start` it on a bus, then add plugins with `use`. Several gateways on one bus share the subscriptions. */
 export class EventManager implements AsyncDisposable {
   readonly #bus: Transport
+  readonly #replies: ReplySender
   readonly #registry: Registry
   readonly #stored: Stored
   readonly #warn: (line: string) => void
@@ -75,6 +77,9 @@ export class EventManager implements AsyncDisposable {
     this.#registry = registry
     this.#stored = stored
     this.#warn = warn
+    this.#replies = new ReplySender(bus, (failure, isFirst) => {
+      if (isFirst) warn(`a reply could not be sent: ${failure.message}`)
+    })
     this.#maxInFlight = maxInFlight
     this.#systemNamespaces = limits.systemNamespaces ?? []
     this.#maxInFlightBytes = limits.maxInFlightBytes ?? mostInFlightBytes
@@ -205,7 +210,8 @@ export class EventManager implements AsyncDisposable {
   }
 
   #queue(subscription: EventSubscription, parts: {stored: Stored | undefined; hidesSystem: boolean}): DeliveryQueue {
-    return new DeliveryQueue(subscription, {...parts, bus: this.#bus, warn: this.#warn, maxInFlight: this.#maxInFlight})
+    const deps = {bus: this.#bus, replies: this.#replies, warn: this.#warn, maxInFlight: this.#maxInFlight}
+    return new DeliveryQueue(subscription, {...parts, ...deps})
   }
 
   async #load(): Promise<number> {

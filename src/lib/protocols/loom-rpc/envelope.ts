@@ -15,6 +15,7 @@ export interface RpcRequest {
   readonly traceId?: string | undefined
 }
 
+/** The content of a response, or of whatever arrived in its place; payloads are JSON. */
 export type RpcResponse =
   | {readonly kind: 'ok'; readonly payload: string | undefined}
   | {readonly kind: 'error'; readonly error: string}
@@ -36,6 +37,11 @@ export function ok(payload = 'null'): string {
 /** A failed response with its reason. */
 export function err(error: string): string {
   return error === '' ? '{"ok":false}' : `{"ok":false,"error":${JSON.stringify(error)}}`
+}
+
+/** Whether a response made here is a success. */
+export function isOk(response: string): boolean {
+  return response.startsWith(okHead)
 }
 
 /** Parses a request; returns a string with the fault if it is invalid. */

@@ -1,6 +1,7 @@
 /** The subjects of RPC methods: `{prefix}.{service}.{instance}.{method}`; a method may have dots. */
 import {BusError} from '../../core/errors.ts'
 import {checkSubject} from '../../core/subject.ts'
+import type {Identity} from '../../messaging/pubsub/service.ts'
 
 /** The default prefix of method subjects. */
 export const defaultPrefix = 'loom.rpc'
@@ -35,9 +36,22 @@ export function parseSubject(text: string, prefix: string = defaultPrefix): Meth
   return {service, instance, method: method.join('.')}
 }
 
+/** The identity under which a method is announced as a NATS service. */
+export function identityOf(subject: string, prefix: string = defaultPrefix): Identity {
+  const {service, instance = '*'} = parseSubject(subject, prefix) ?? {service: subject}
+  const id = instance === '*' ? crypto.randomUUID() : instance
+  return {name: nameOf(service), id: nameOf(id), version: '0.0.0', description: `RPC ${subject}`}
+}
+
+/** A name that NATS services may have. */
+function nameOf(token: string): string {
+  return token.replace(/[^\w-]/g, '_')
+}
+
 function checkToken(what: string, token: string): void {
   if (!/[.*>\s]/.test(token) && token !== '') return
   throw new BusError('usage', `the ${what} ${JSON.stringify(token)} is not one token of a subject`, {
+    code: 'subject',
     try: ['letters, digits, "-" and "_"'],
   })
 }

@@ -2,9 +2,12 @@
 import {thrownText} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
+import {parseJson} from '../../core/text/json-text.ts'
+import {advertise} from '../../messaging/pubsub/service.ts'
 import type {SubscribeOptions, Transport} from '../../transport/contract.ts'
 import {ReplySender} from '../../transport/reply-sender.ts'
-import {decodeRequest, err, ok, type RpcRequest} from './envelope.ts'
+import {decodeRequest, err, isOk, ok, type RpcRequest} from './envelope.ts'
+import {identityOf} from './names.ts'
 
 /** Answers a request with a payload as JSON text; undefined means null. An exception becomes the error of an `ok: false`. */
 export type MethodHandler = (request: RpcRequest, message: Message) => string | undefined | Promise<string | undefined>
@@ -15,10 +18,17 @@ function answer(message: Message, handle: MethodHandler): string | Promise<strin
   if (typeof request === 'string') return err(badEnvelope(request))
   try {
     const payload = handle(request, message)
-    return payload instanceof Promise ? payload.then(ok, failure) : ok(payload)
+    return payload instanceof Promise ? payload.then(success).catch(failure) : success(payload)
   } catch (error) {
     return failure(error)
   }
+}
+
+/** What is not JSON would make an invalid envelope. */
+function success(payload: string | undefined): string {
+  if (payload !== undefined && (typeof payload !== 'string' || parseJson(payload) === undefined))
+    throw new Error('the answer of the handler is not JSON')
+  return ok(payload)
 }
 
 function failure(error: unknown): string {
@@ -37,7 +47,9 @@ export interface Registration extends AsyncDisposable {
 }
 
 /** The options of a served method. */
-export interface RegisterOptions extends Pick<SubscribeOptions, 'queue'> {
+export interface RegisterOptions extends Pick<SubscribeOptions, 'queue' | 'signal'> {
+  /** The prefix of the subject, if it is not `loom.rpc`: for the names under which the method is announced. */
+  readonly prefix?: string | undefined
   /** Called when it cannot continue to serve. Without it the process emits a warning. */
   readonly onFailure?: ((error: unknown) => void) | undefined
 }
@@ -45,7 +57,10 @@ export interface RegisterOptions extends Pick<SubscribeOptions, 'queue'> {
 /** Calls to take at a time. */
 const batchSize = 64
 
-/** Serves a method; calls of one batch are handled at the same time. It is live when the promise resolves. */
+/**
+ * Serves a method; calls of one batch are handled at the same time. It is live when the promise resolves, and is announced as a
+ * NATS service, so that `discover` finds it on every bus. It ends when the signal aborts. Fails as `subscribe` does.
+ */
 export async function register(
   bus: Transport,
   subject: string,
@@ -53,26 +68,41 @@ export async function register(
   options: RegisterOptions = {},
 ): Promise<Registration> {
   bus.checkWritable?.()
-  const subscription = await bus.subscribe(subject, options)
+  const isAnnounced = bus.features.requestsAreMessages
+  const {queue = isAnnounced ? undefined : subject, signal} = options
+  const subscription = await bus.subscribe(subject, {queue, signal})
   const open = new Set<Promise<void>>()
+  const counts = {served: 0, failed: 0, spentMs: 0}
   const {onFailure = (error: unknown) => warnOfFailure(`calls on "${subject}"`, error)} = options
   const replies = new ReplySender(
     bus,
     (failure, isFirst) => isFirst && warnOfFailure(`a caller of "${subject}"`, failure),
   )
   const serveOne = (message: Message) => {
+    const from = performance.now()
+    const finish = (data: string) => {
+      counts.served++
+      counts.spentMs += performance.now() - from
+      if (!isOk(data)) counts.failed++
+      send(replies, message.reply, data)
+    }
     const envelope = answer(message, handle)
-    if (typeof envelope === 'string') return send(replies, message.reply, envelope)
-    const one: Promise<void> = envelope
-      .then((data) => send(replies, message.reply, data))
-      .finally(() => open.delete(one))
+    if (typeof envelope === 'string') return finish(envelope)
+    const one: Promise<void> = envelope.then(finish).finally(() => open.delete(one))
     open.add(one)
   }
+  const identity = identityOf(subject, options.prefix)
+  const announcement = {identity, endpoint: {subject, queue}, tally: () => counts, onFailure: () => {}}
+  // A login may not have the permission for it; the method is served all the same.
+  const unannounced = (error: unknown) => warnOfFailure(`"${subject}" is not announced`, error)
+  const announced = isAnnounced ? await advertise(bus, announcement).catch(unannounced) : undefined
   const serving = (async () => {
+    await using _ = announced ?? undefined
     for (let batch = await subscription.take(batchSize); batch.length > 0; batch = await subscription.take(batchSize)) {
       for (const message of batch) serveOne(message)
     }
     await Promise.all(open)
+    await replies.flush()
   })()
   let isClosing = false
   serving.catch((error: unknown) => {
@@ -84,7 +114,6 @@ export async function register(
     isClosing = true
     await subscription.drain()
     await serving
-    await replies.flush()
   }
   return {close, [Symbol.asyncDispose]: close}
 }

@@ -1,34 +1,17 @@
 /** Five operations on any bus: publish, stream, request, serve, close. Payloads are bytes. */
 
-import {type BusError, isFailure, thrownText} from '../../core/errors.ts'
+import {BusError, isFailure, thrownText} from '../../core/errors.ts'
 import {type Message, serviceError} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
 import {ReplySender} from '../../transport/reply-sender.ts'
-
-/** The errors of a messenger: the `code`, and the beginning of the sentence. */
-export const messengerErrors = {
-  closed: 'connection closed',
-  stream: 'stream subscription failed',
-  publish: 'message publishing failed',
-  timeout: 'request timed out',
-} as const
-
-/** Every failure of a messenger. `cause` is the failure of the bus. */
-export class MessengerError extends Error {
-  readonly code: keyof typeof messengerErrors
-
-  constructor(code: keyof typeof messengerErrors, cause?: unknown) {
-    const reason = cause instanceof Error ? `: ${cause.message}` : ''
-    super(`${messengerErrors[code]}${reason}`, {cause})
-    this.name = 'MessengerError'
-    this.code = code
-  }
-}
+import {bounded, type WaitBounds} from '../../transport/shared/bounded.ts'
+import {MessengerError} from './messenger-error.ts'
 
 const patienceMs = 1000
+const defaultTimeoutMs = 10_000
 /** Requests that a service answers at the same time. */
 const mostAtOnce = 256
 
@@ -38,12 +21,12 @@ export type Receiver = (data: Uint8Array) => void | Promise<void>
 /** Answers a request. An exception becomes the reply `error: <message>`, which a requester cannot distinguish from data. */
 export type Responder = (data: Uint8Array) => Uint8Array | string | Promise<Uint8Array | string>
 
-/** Ends the subscription or service, once the current payload is handled. */
+/** Ends the subscription or service, once the current payload is handled, or after one second. */
 export type Unsubscribe = () => Promise<void>
 
 /** How to reach the bus, and the timeout of requests. */
 export interface MessengerOptions extends OpenOptions {
-  /** Milliseconds for a request without its own; default 10,000. */
+  /** Milliseconds for a request or a publish without its own; default 10,000. */
   readonly timeoutMs?: number | undefined
   /** Called with exceptions of a receiver, and when a subscription ends. Without it the process emits a warning. */
   readonly onError?: ((error: unknown) => void) | undefined
@@ -55,6 +38,9 @@ export async function openMessenger(url: string, options: MessengerOptions = {})
 }
 
 type Payload = Pick<Message, 'data' | 'reply'>
+type Loop = {readonly subscription: Subscription; readonly done: Promise<void>}
+/** Ends a wait for the bus, or a subscription that is live. */
+type Ending = Pick<WaitBounds, 'signal'>
 
 /** Five operations on one bus. Every failure is a `MessengerError`. It supports `await using`, which also closes the bus. */
 export class Messenger implements AsyncDisposable {
@@ -63,7 +49,7 @@ export class Messenger implements AsyncDisposable {
   readonly #replies: ReplySender
   /** Refused messages of `publish` that were noticed when replies were flushed. */
   readonly #refused = new Map<string, BusError>()
-  readonly #loops = new Set<{subscription: Subscription; done: Promise<void>}>()
+  readonly #loops = new Set<Loop>()
   #isClosed = false
 
   constructor(bus: Transport, options: MessengerOptions = {}) {
@@ -72,53 +58,58 @@ export class Messenger implements AsyncDisposable {
     this.#replies = new ReplySender(bus, (failure, isFirst) => isFirst && this.#failed('a reply', failure))
   }
 
-  /** Resolves when the bus has the message, whether or not anybody listens. Fails with `closed` or `publish`. */
-  async publish(subject: string, data: Uint8Array | string): Promise<void> {
+  /**
+   * Resolves when the bus has the message, whether or not anybody listens. After the time or an abort it may still be published.
+   */
+  async publish(subject: string, data: Uint8Array | string, options: WaitBounds = {}): Promise<void> {
     this.#check()
-    try {
+    const {timeoutMs = this.#options.timeoutMs ?? defaultTimeoutMs, signal} = options
+    const send = async () => {
       this.#bus.publish({subject, data})
       await this.#replies.flush()
       const refusal = this.#refused.get(subject)
       if (refusal !== undefined) throw refusal
+    }
+    const late = () =>
+      new BusError('timeout', `${this.#bus.url} did not confirm it within ${timeoutMs} ms; it may still be published`)
+    try {
+      await bounded(send, {timeoutMs, signal}, late)
     } catch (error) {
       this.#refused.delete(subject)
-      throw new MessengerError('publish', error)
+      throw this.#failure('publish', error)
     }
   }
 
-  /** Delivers everything published after it resolves, in order. Fails with `closed` or `stream`. */
-  async stream(subject: string, receive: Receiver): Promise<Unsubscribe> {
-    return this.#loop(subject, undefined, async ({data}) => {
+  /** Delivers everything published after it resolves, in order, until it is ended or the signal aborts. */
+  async stream(subject: string, receive: Receiver, options: Ending = {}): Promise<Unsubscribe> {
+    const handle = async ({data}: Payload) => {
       try {
         await receive(data)
       } catch (error) {
         this.#failed(subject, error)
       }
-    })
+    }
+    return this.#loop({subject, signal: options.signal}, handle)
   }
 
-  /** Returns the first reply. Fails with `closed`, or with `timeout`, immediately if nobody serves the subject. */
-  async request(
-    subject: string,
-    data: Uint8Array | string,
-    options: {readonly timeoutMs?: number; readonly signal?: AbortSignal} = {},
-  ): Promise<Uint8Array> {
+  /** Returns the first reply. Fails with `noResponders` immediately if nobody serves the subject. */
+  async request(subject: string, data: Uint8Array | string, options: WaitBounds = {}): Promise<Uint8Array> {
     this.#check()
-    const {timeoutMs = this.#options.timeoutMs ?? 10_000, signal} = options
+    const {timeoutMs = this.#options.timeoutMs ?? defaultTimeoutMs, signal} = options
     try {
       const reply = await this.#bus.request({subject, data}, {timeoutMs, signal})
       const failure = reply.data.length === 0 ? serviceError(reply) : undefined
       return failure === undefined ? reply.data : Buffer.from(`error: ${failure.text}`)
     } catch (error) {
-      throw new MessengerError(this.#isClosed ? 'closed' : 'timeout', error)
+      throw this.#failure('request', error)
     }
   }
 
   /**
    * Answers requests, up to 256 at the same time (one on libbus files); several servers of a subject share them. A reply that
-   * cannot be sent, for example because it is too large, becomes `error: …`. Fails with `closed` or `stream`.
+   * cannot be sent, for example because it is too large, becomes `error: …`. It ends when the signal aborts.
    */
-  async serve(subject: string, respond: Responder): Promise<Unsubscribe> {
+  async serve(subject: string, respond: Responder, options: Ending = {}): Promise<Unsubscribe> {
     const most = this.#bus.features.requestsAreMessages ? mostAtOnce : 1
     const open = new Set<Promise<void>>()
     const handle = async ({data, reply}: Payload) => {
@@ -128,7 +119,8 @@ export class Messenger implements AsyncDisposable {
       open.add(one)
       if (open.size >= most) await Promise.race(open)
     }
-    return this.#loop(subject, subject, handle, async () => void (await Promise.all(open)))
+    const {signal} = options
+    return this.#loop({subject, queue: subject, signal}, handle, async () => void (await Promise.all(open)))
   }
 
   /** Ends everything, waits at most one second for handlers, and closes the bus. May be called again. */
@@ -137,9 +129,7 @@ export class Messenger implements AsyncDisposable {
     this.#isClosed = true
     const loops = [...this.#loops]
     for (const {subscription} of loops) await subscription.close()
-    const over = new AbortController()
-    const all = Promise.all(loops.map(({done}) => done)).then(() => over.abort())
-    await Promise.race([all, sleep(patienceMs, over.signal)])
+    await finished(loops)
     await this.#bus.close()
   }
 
@@ -171,17 +161,16 @@ export class Messenger implements AsyncDisposable {
   }
 
   async #loop(
-    subject: string,
-    queue: string | undefined,
+    {subject, queue, signal}: Ending & {readonly subject: string; readonly queue?: string | undefined},
     handle: (message: Payload) => Promise<void>,
     finish: () => Promise<void> = async () => {},
   ): Promise<Unsubscribe> {
     this.#check()
     let subscription: Subscription
     try {
-      subscription = await this.#bus.subscribe(subject, {queue})
+      subscription = await this.#bus.subscribe(subject, {queue, signal})
     } catch (error) {
-      throw new MessengerError('stream', error)
+      throw this.#failure('stream', error)
     }
     const run = async () => {
       // A request that is taken early is lost to the other servers if this process ends.
@@ -191,13 +180,19 @@ export class Messenger implements AsyncDisposable {
       }
       await finish()
     }
-    const loop = {subscription, done: run().catch((error: unknown) => this.#failed(subject, error))}
+    const done = run()
+      .catch((error: unknown) => this.#failed(subject, error))
+      .finally(() => this.#loops.delete(loop))
+    const loop: Loop = {subscription, done}
     this.#loops.add(loop)
     return async () => {
-      this.#loops.delete(loop)
       await subscription.drain()
-      await loop.done
+      await finished([loop])
     }
+  }
+
+  #failure(operation: MessengerError['operation'], cause: unknown): MessengerError {
+    return new MessengerError(this.#isClosed ? 'closed' : operation, cause)
   }
 
   #failed(subject: string, error: unknown): void {
@@ -208,6 +203,13 @@ export class Messenger implements AsyncDisposable {
   #check(): void {
     if (this.#isClosed) throw new MessengerError('closed')
   }
+}
+
+/** Waits for their handlers, at most one second. */
+async function finished(loops: readonly Loop[]): Promise<void> {
+  const over = new AbortController()
+  const all = Promise.all(loops.map(({done}) => done)).then(() => over.abort())
+  await Promise.race([all, sleep(patienceMs, over.signal)])
 }
 
 function failureText(error: unknown): string {

@@ -18,7 +18,7 @@ import {newInbox, newToken} from './tokens.ts'
 
 /** The callbacks of a client, and its timeouts. */
 export interface StreamClientOptions {
-  /** Called when something is ignored: a frame of an unknown type. */
+  /** Called when something is ignored, such as a frame of an unknown type, and when several producers send frames. */
   readonly warn?: ((sentence: string) => void) | undefined
   /** How long a producer of the later dialect may be silent; default 30 s, the time of three heartbeats. */
   readonly silenceMs?: number | undefined
@@ -31,8 +31,11 @@ export interface StreamOptions extends BufferOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+type NewStream = BufferOptions & {readonly subject: string; readonly dialect: Dialect}
+
 /** Frames to pass on at a time. */
 const batchSize = 1024
+const mostRemembered = 1000
 const defaultSilenceMs = 30_000
 
 /** Opens response streams, all of them through one subscription of the bus. */
@@ -44,6 +47,10 @@ export class StreamClient implements AsyncDisposable {
   readonly #streams = new Map<string, ResponseStream>()
   /** For each response stream of the later dialect: the timer that ends it when frames and heartbeats stop. */
   readonly #alarms = new Map<ResponseStream, Timer>()
+  /** Response streams that were closed, by the subject of their frames; the oldest first. */
+  readonly #closed = new Map<string, ResponseStream>()
+  /** Subjects with several producers that were reported. */
+  readonly #told = new Set<string>()
   #frames: Promise<Subscription> | undefined
   #heartbeats: Promise<Subscription> | undefined
   #last: {readonly subject: string; readonly stream: ResponseStream | undefined} = {subject: '', stream: undefined}
@@ -75,7 +82,7 @@ export class StreamClient implements AsyncDisposable {
       this.#heartbeats ??= this.#listen(heartbeatSubject(this.inbox), (message) => this.#answer(message))
       await this.#heartbeats
     }
-    const stream = this.#add(subject, {buffer, whenFull}, signal)
+    const stream = this.#add({subject, dialect, buffer, whenFull}, signal)
     const {token} = stream
     try {
       const data = encodeOpenRequest(dialect, {inbox: this.inbox, token, body})
@@ -102,17 +109,18 @@ export class StreamClient implements AsyncDisposable {
     await this.close().catch(() => undefined)
   }
 
-  #add(subject: string, options: BufferOptions, signal: AbortSignal | undefined): ResponseStream {
+  #add(options: NewStream, signal: AbortSignal | undefined): ResponseStream {
     let token = newToken()
     while (this.#streams.has(token)) token = newToken()
     const abort = () => stream.fail(interruptedError())
     const onEnd = () => {
       this.#streams.delete(token)
+      if (stream.closed !== undefined) this.#remember(stream)
       this.#alarms.get(stream)?.cancel()
       this.#alarms.delete(stream)
       signal?.removeEventListener('abort', abort)
     }
-    const stream = new ResponseStream({subject, token, gaps: this.#bus.gaps, ...options, onEnd})
+    const stream = new ResponseStream({token, gaps: this.#bus.gaps, ...options, onEnd})
     this.#streams.set(token, stream)
     signal?.addEventListener('abort', abort)
     return stream
@@ -145,13 +153,16 @@ export class StreamClient implements AsyncDisposable {
   /** Returns a promise if the reader of the response stream must get a chance to read before it counts as too slow. */
   #arrived(message: Message): Promise<void> | undefined {
     const stream = this.#streamOf(message.subject)
-    if (stream === undefined) return undefined
+    if (stream === undefined) return void this.#tellOfLate(this.#closed.get(message.subject))
     if (isNoResponders(message)) {
       stream.fail(noRespondersError(this.#bus.url, stream.subject))
       return undefined
     }
     const number = message.headers.length === 0 ? 0 : Number(message.header(numberHeader) ?? 0)
     if (number > 0 && !stream.follows(number)) return undefined
+    if (stream.hasOthers) {
+      this.#tell(stream, 'several producers answer: their frames are mixed, and those after the first close are lost')
+    }
     const frame = decodeFrame(message.payload)
     if (this.#alarms.size > 0) this.#alarms.get(stream)?.refresh()
     if (frame.kind === 'close') stream.end(frame.close, this.#bus.gaps)
@@ -162,6 +173,26 @@ export class StreamClient implements AsyncDisposable {
     } else if (!stream.isFull) stream.push(frame.data, message.time)
     else return this.#pushLater(stream, frame.data, message.time)
     return undefined
+  }
+
+  /** Response streams that were closed are remembered for a while. */
+  #remember(stream: ResponseStream): void {
+    this.#closed.set(this.inbox + stream.token, stream)
+    if (this.#closed.size <= mostRemembered) return
+    for (const oldest of this.#closed.keys()) return void this.#closed.delete(oldest)
+  }
+
+  /** The protocol cannot distinguish producers: the first close of any of them ends the response stream. */
+  #tellOfLate(stream: ResponseStream | undefined): void {
+    if (stream !== undefined)
+      this.#tell(stream, 'frames arrived after the close, and are lost: several producers may answer')
+  }
+
+  /** Once for each subject. */
+  #tell({subject}: ResponseStream, what: string): void {
+    if (this.#told.has(subject)) return
+    this.#told.add(subject)
+    this.#options.warn?.(`the response stream of "${subject}": ${what}`)
   }
 
   /** Frames of one response stream often arrive in a row, so the last one is checked first. */

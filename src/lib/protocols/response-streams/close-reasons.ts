@@ -1,10 +1,11 @@
-/** How response streams end: the codes of the close frame, and the corresponding failures. */
-import {BusError} from '../../core/errors.ts'
+/** How response streams end: the codes of the close frame. */
 
 /** The reason why a response stream ended. */
 export interface Close {
   readonly code: number
   readonly text: string
+  /** Made on this side: a client got no valid close frame, or a service closed it instead of its producer. */
+  readonly isOwn?: boolean | undefined
 }
 
 /** The codes with which a response stream is closed; 1000 means success, all others failures. */
@@ -32,20 +33,12 @@ export function closeName(code: number): string | undefined {
 }
 
 /** A close in JSON output. */
-export function closeJson({code, text}: Close): {code: number; name: string | undefined; text: string} {
-  return {code, name: closeName(code), text}
+export function closeJson({code, text, isOwn}: Close): object {
+  return {code, name: closeName(code), text, ...(isOwn && {own: true})}
 }
 
 /** `nats stream: close 5000 (internal server error): disk full`, the wording of all clients of the protocol. */
 export function closeText({code, text}: Close): string {
   const name = closeName(code)
   return `nats stream: close ${code}${name === undefined ? '' : ` (${name})`}${text === '' ? '' : `: ${text}`}`
-}
-
-/** The failure for any close except a normal one. */
-export function closeError(close: Close, subject: string, stream: string): BusError {
-  const {code, text} = close
-  return new BusError('remote', `the response stream of "${subject}" ended: ${closeText(close)}`, {
-    data: {code, name: closeName(code), text, stream},
-  })
 }

@@ -6,6 +6,15 @@ import {bufferOver, toBase64, utf8Text} from '../../core/text/encoding.ts'
 import {kindOf, member, objectOf, textOf} from '../../core/text/json-members.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
 
+/** A frame as it is on the wire: one message each. */
+export type StreamingMsg =
+  | {readonly type: typeof streamingMsgTypes.data; readonly data?: string}
+  | {readonly type: typeof streamingMsgTypes.close; readonly closeError: {readonly Code: number; readonly Text: string}}
+
+/** The types of frames. */
+export const streamingMsgTypes = {data: 1, close: 2} as const
+
+/** The content of a frame. */
 export type Frame =
   | {readonly kind: 'data'; readonly data: Uint8Array}
   | {readonly kind: 'close'; readonly close: Close}
@@ -15,13 +24,12 @@ export type Frame =
 /** Header with the number of a frame in its response stream, from 1; the close frame has the next number. */
 export const numberHeader = 'Bus-Frame'
 
-const dataType = 1
-const closeType = 2
 /** The text around the base64 of a data frame. */
 const dataHead = '{"type":1,"data":"'
 const dataTail = '"}'
 const nothing = new Uint8Array(0)
 
+/** A data frame. */
 export function encodeData(data: Uint8Array | string): string {
   if (data.length === 0) return '{"type":1}'
   // The base64 of ASCII text can be made without converting it to bytes first, in half the time.
@@ -39,6 +47,7 @@ export function mostData(limit: number): number {
   return Math.max(0, Math.floor((limit - dataHead.length - dataTail.length) / 4) * 3)
 }
 
+/** A close frame. */
 export function encodeClose({code, text}: Close): string {
   return `{"type":2,"closeError":{"Code":${code},"Text":${JSON.stringify(text)}}}`
 }
@@ -50,7 +59,7 @@ export function decodeFrame(payload: Uint8Array | string): Frame {
   try {
     return frameOf(utf8Text(payload) ?? Buffer.from(payload).toString('utf8'))
   } catch (error) {
-    return {kind: 'close', close: {code: closeCodes.unsupportedData, text: (error as Error).message}}
+    return {kind: 'close', close: {code: closeCodes.unsupportedData, text: (error as Error).message, isOwn: true}}
   }
 }
 
@@ -65,11 +74,11 @@ function plainData(payload: Uint8Array | string): Uint8Array | undefined {
 function frameOf(text: string): Frame {
   const frame = objectOf(JSON.parse(text), 'the frame')
   const type = integerOf(member(frame, 'type'), 'type')
-  if (type === dataType) return {kind: 'data', data: bytesOf(member(frame, 'data'))}
-  if (type !== closeType) return {kind: 'unknown', type}
+  if (type === streamingMsgTypes.data) return {kind: 'data', data: bytesOf(member(frame, 'data'))}
+  if (type !== streamingMsgTypes.close) return {kind: 'unknown', type}
   const error = member(frame, 'closeError')
   if (error === undefined || error === null) {
-    return {kind: 'close', close: {code: closeCodes.abnormal, text: 'the close frame does not say why'}}
+    return {kind: 'close', close: {code: closeCodes.abnormal, text: 'the close frame does not say why', isOwn: true}}
   }
   const fields = objectOf(error, 'closeError')
   const close = {code: integerOf(member(fields, 'Code'), 'Code'), text: textOf(member(fields, 'Text'), 'Text')}

@@ -1,7 +1,9 @@
 import {BusError} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
 import {eachTaken, Mailbox} from '../../transport/shared/mailbox.ts'
-import {type Close, closeCodes, closeError} from './close-reasons.ts'
+import {CloseError} from './close-error.ts'
+import {type Close, closeCodes} from './close-reasons.ts'
+import type {Dialect} from './dialects.ts'
 
 /** The buffer for a slow reader, and what happens when it is full. */
 export interface BufferOptions {
@@ -18,14 +20,15 @@ export interface BufferOptions {
 export interface ResponseStreamDeps extends BufferOptions {
   readonly subject: string
   readonly token: string
+  readonly dialect: Dialect
   /** The value of `gaps` of the bus when the response stream was opened. */
   readonly gaps: number | undefined
   /** Called once, when no more frames are wanted. */
   readonly onEnd: () => void
 }
 
-/** As in the first implementation. */
-const defaultBuffer = 16
+/** The number of frames that may wait to be read, as in the first implementation. */
+export const requestChanLen = 16
 const mostHeldBytes = 64 * 1024 * 1024
 
 /**
@@ -36,6 +39,7 @@ const mostHeldBytes = 64 * 1024 * 1024
 export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   readonly subject: string
   readonly token: string
+  readonly dialect: Dialect
   readonly #mailbox: Mailbox
   readonly #buffer: number
   readonly #fails: boolean
@@ -48,12 +52,15 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   closed: Close | undefined
   /** The number of data frames received. */
   frames = 0
+  /** More than one producer sends frames. */
+  hasOthers = false
   /** False if frames are missing or may be missing. */
   isComplete = true
 
-  constructor({subject, token, gaps, buffer = defaultBuffer, whenFull = 'hold', onEnd}: ResponseStreamDeps) {
+  constructor({subject, token, dialect, gaps, buffer = requestChanLen, whenFull = 'hold', onEnd}: ResponseStreamDeps) {
     this.subject = subject
     this.token = token
+    this.dialect = dialect
     this.#gaps = gaps
     this.#buffer = buffer
     this.#fails = whenFull === 'overrun'
@@ -96,6 +103,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   follows(number: number): boolean {
     this.#isNumbered = true
     const missing = number - this.frames - 1
+    if (missing < 0) this.hasOthers = true
     if (missing > 0)
       this.#failIncomplete(`is incomplete: ${missing} of the first ${number - 1} frames did not arrive`, missing)
     return missing <= 0
@@ -113,7 +121,7 @@ export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {
   end(close: Close, now?: number): void {
     if (this.#isOver) return
     this.closed = close
-    if (close.code !== closeCodes.normal) this.fail(closeError(close, this.subject, this.token))
+    if (close.code !== closeCodes.normal) this.fail(new CloseError(close, this))
     else if (this.#isNumbered || now === this.#gaps) this.leave()
     else this.#failIncomplete('may be incomplete: the connection was lost')
   }

@@ -142,8 +142,7 @@ async function stream(message: Message, context: Open): Promise<Streamed | undef
     presence.add(written)
     const close = await produce(service.producer, request, writer, AbortSignal.any([gone.signal, refused.signal, stop]))
     presence.remove(written)
-    const {code, text} = isLeft ? noLongerRead : stop.aborted ? goingAway : close
-    tryClose(writer, code, text)
+    tryClose(writer, isLeft ? noLongerRead : stop.aborted ? goingAway : close)
   }
   // The consumer detects lost frames; a failure of the bus ends the service elsewhere.
   await bus.flush().catch(() => undefined)
@@ -173,10 +172,11 @@ function outletOf({bus, refusals}: Open, refused: AbortSignal): FrameBus {
   }
 }
 
-const goingAway: Close = {code: closeCodes.goingAway, text: 'shutting down'}
+const goingAway: Close = {code: closeCodes.goingAway, text: 'shutting down', isOwn: true}
 const noLongerRead: Close = {
   code: closeCodes.goingAway,
   text: 'the consumer no longer reads this response stream',
+  isOwn: true,
 }
 const done: Close = {code: closeCodes.normal, text: ''}
 
@@ -200,9 +200,9 @@ function failedWith(error: unknown): Close {
 }
 
 /** An invalid reply subject is the requester's fault and must not end the service. */
-function tryClose(writer: StreamWriter, code: number, text: string): void {
+function tryClose(writer: StreamWriter, close: Close): void {
   try {
-    writer.closeWithCode(code, ...(text === '' ? [] : [text]))
+    writer.closeWith(close)
   } catch (error) {
     if (!(error instanceof BusError)) throw error
   }

@@ -71,9 +71,14 @@ export class StreamWriter {
 
   /** Closes it with a code; the texts are joined by `: `. A text that is too long for the bus is truncated. */
   closeWithCode(code: number, ...texts: string[]): void {
+    this.closeWith({code, text: texts.join(': ')})
+  }
+
+  /** Like `closeWithCode`, with a close. */
+  closeWith(close: Close): void {
     if (this.#closed !== undefined) return
     const longest = Math.min(longestText, Math.floor(this.#bus.maxPayload / mostEscaped))
-    this.#closed = {code, text: texts.join(': ').slice(0, longest)}
+    this.#closed = {...close, text: close.text.slice(0, longest)}
     const frame = encodeClose(this.#closed)
     this.#publish(frame, Buffer.byteLength(frame))
   }
@@ -94,7 +99,7 @@ export class StreamWriter {
   #tooLarge(bytes: number, size: number): BusError {
     const {url, maxPayload} = this.#bus
     const sentence = `the data has ${bytes} bytes and its frame ${size}, but ${url} accepts at most ${maxPayload}, which is ${this.mostData} of data`
-    return new BusError('usage', sentence, {data: {size: bytes, frame: size, limit: maxPayload}})
+    return new BusError('usage', sentence, {code: 'tooLarge', data: {size: bytes, frame: size, limit: maxPayload}})
   }
 }
 

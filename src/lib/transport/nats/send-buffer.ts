@@ -192,7 +192,7 @@ const newline = Buffer.from('\r\n')
 function tooLarge(headers: number, payload: number, limit: number, url: string): BusError {
   const what = headers === 0 ? `the payload has ${payload}` : `headers and payload have ${headers + payload}`
   const data = {size: headers + payload, limit}
-  return new BusError('usage', `${what} bytes, but ${url} accepts at most ${limit}`, {data})
+  return new BusError('usage', `${what} bytes, but ${url} accepts at most ${limit}`, {code: 'tooLarge', data})
 }
 
 function tooMuch(url: string): BusError {

@@ -24,6 +24,7 @@ export function checkSize(data: Outgoing['data'], limit: number, url: string): v
   const size = sizeOf(data)
   if (size <= limit) return
   throw new BusError('usage', `the payload has ${size} bytes, but ${url} accepts at most ${limit}`, {
+    code: 'tooLarge',
     data: {size, limit},
   })
 }

@@ -1,6 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {Message} from '../../../../src/lib/core/message.ts'
 import {compileEventFilter} from '../../../../src/lib/protocols/event-delivery/filter.ts'
+import type {DeliveryResponse} from '../../../../src/lib/protocols/event-delivery/plugin.ts'
 import {openRegistry} from '../../../../src/lib/protocols/event-delivery/registry.ts'
 import {parseOptions} from '../../../../src/lib/protocols/event-delivery/subscription.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
@@ -394,7 +395,11 @@ test('a stream that was restored to before the offset is reported, and delivered
 })
 
 describe('replies', () => {
-  async function replied(bus: Transport, headers: readonly (readonly [string, string])[]): Promise<string[]> {
+  async function replied(
+    bus: Transport,
+    headers: readonly (readonly [string, string])[],
+    reply: DeliveryResponse['reply'] = {data: 'done'},
+  ): Promise<string[]> {
     await bus.streams.publish({
       subject: 'orders.new',
       data: '1',
@@ -404,7 +409,7 @@ describe('replies', () => {
     await using one = await gateway(bus, {firstEvent: 'oldest'})
     const app = one.connect('a')
     await app.payloads(1)
-    app.answer('1', {reply: {data: 'done'}})
+    app.answer('1', {reply})
     await until(() => offsetOf(one), 1)
     await answers.drain()
     const got: string[] = []
@@ -414,6 +419,14 @@ describe('replies', () => {
 
   test('are sent to the reply subject with the id of the event', async () => {
     expect(await replied(await memoryBus(), [])).toEqual(['answers.one done 1'])
+  })
+
+  test('that cannot be sent are service errors, and the event is not delivered again', async () => {
+    const large = {data: new Uint8Array(80 * 1024 * 1024)}
+    expect(await replied(await memoryBus(), [], large)).toEqual([
+      expect.stringMatching(/^answers\.one error: .*bytes.* 3$/),
+    ])
+    expect(await replied(await memoryBus(), [], {data: 'x', subject: 'a..b'})).toEqual([])
   })
 
   test('to an event that is itself a reply are refused', async () => {

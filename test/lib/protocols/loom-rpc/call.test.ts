@@ -84,7 +84,7 @@ describe.each(busNames)('on %s, a call', (name) => {
 
   test('that only a stream receives names the stream at the timeout', async () => {
     const requests = await far.subscribe(subject)
-    const failing = expect(call(near, {...request, timeoutMs: 100})).rejects.toMatchObject({
+    const failing = expect(call(near, {...request, timeoutMs: 1000})).rejects.toMatchObject({
       ...{kind: 'timeout', message: expect.stringContaining('only LOOM stored the request')},
       data: {streams: ['LOOM']},
     })
@@ -107,7 +107,7 @@ describe.each(busNames)('on %s, a call', (name) => {
     expect((await Promise.all(calls)).map(({payload}) => payload)).toEqual(Array.from({length: 500}, (_, n) => `${n}`))
   })
 
-  test('finds instances if the bus reports them', async () => {
+  test('finds the registered instances, and those of other services, until they are closed', async () => {
     await using one = await register(far, subject, () => '1')
     await using two = await register(far, 'loom.rpc.math.two.add', () => '1')
     await using wild = await register(far, 'loom.rpc.math.*.sub', () => '1')
@@ -122,12 +122,25 @@ describe.each(busNames)('on %s, a call', (name) => {
     const found = await discover(near, {prefix: 'loom.rpc', idleMs: 200})
     const named = found.map(({subject: each, by}) => `${each} ${by}`)
     expect(named).toContain('loom.rpc.text.x.upper service')
-    if (name === 'sqlite') {
-      expect(named).toContain(`${subject} interest`)
-      expect(instancesOf(found, {service: 'math', method: 'add'})).toEqual(['one', 'two'])
-      expect(instancesOf(found, {service: 'math', method: 'sub'})).toEqual([])
-    } else expect(named).toHaveLength(1)
+    expect(named).toContain(`${subject} ${name === 'sqlite' ? 'interest' : 'service'}`)
+    expect(instancesOf(found, {service: 'math', method: 'add'})).toEqual(['one', 'two'])
+    expect(instancesOf(found, {service: 'math', method: 'sub'})).toEqual([])
+    expect(named).toHaveLength(4)
     await services.close()
     await Promise.all([answering, one.close(), two.close(), wild.close()])
+    expect(await discover(near, {prefix: 'loom.rpc', idleMs: 200, timeoutMs: 300})).toEqual([])
+  })
+
+  test('ends a registration when its signal aborts, and answers what is not JSON with an error', async () => {
+    const stop = new AbortController()
+    await using _ = await register(far, subject, ({payload}) => (payload === '1' ? 'hello' : (7 as never)), {
+      signal: stop.signal,
+    })
+    for (const payload of ['1', '2'])
+      await expect(call(near, {...request, payload})).rejects.toMatchObject({
+        data: {error: expect.stringContaining('JSON')},
+      })
+    stop.abort()
+    await expect.poll(() => call(near, request).catch(({kind}) => kind)).toBe('noResponders')
   })
 })

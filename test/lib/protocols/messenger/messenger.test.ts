@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, onTestFinished, test} from 'vitest'
 import {serve} from '../../../../src/lib/messaging/pubsub/serve.ts'
 import {type Messenger, openMessenger} from '../../../../src/lib/protocols/messenger/messenger.ts'
+import type {MessengerError} from '../../../../src/lib/protocols/messenger/messenger-error.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 import {NatsServer} from '../../../nats-server.ts'
 
@@ -121,7 +122,7 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
   test('times out, immediately if nobody serves', async () => {
     const [one, two] = await pair()
     await expect(one.request('nobody', 'x')).rejects.toMatchObject({
-      code: 'timeout',
+      code: 'noResponders',
       message: expect.stringMatching(/^request timed out: nobody serves/),
     })
     await two.serve('slow', () => new Promise(() => {}))
@@ -130,16 +131,94 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
 
   test('refuses invalid calls, and everything once it is closed', async () => {
     const [one] = await pair()
-    await expect(one.publish('a b', 'x')).rejects.toMatchObject({
-      code: 'publish',
-      message: expect.stringMatching(/^message publishing failed: /),
-    })
-    await expect(one.stream('a..b', () => {})).rejects.toMatchObject({code: 'stream'})
+    const invalid = {
+      'message publishing failed': one.publish('a b', 'x'),
+      'stream subscription failed': one.stream('a..b', () => {}),
+      'request failed': one.request('a..b', ''),
+    }
+    for (const [sentence, call] of Object.entries(invalid))
+      await expect(call).rejects.toMatchObject({
+        code: 'subject',
+        message: expect.stringContaining(`${sentence}: subject`),
+      })
+    await expect(one.serve('a b', () => '')).rejects.toMatchObject({code: 'subject', operation: 'stream'})
+    const huge = new Uint8Array(80 * 1024 * 1024)
+    for (const call of [one.publish('a', huge), one.request('a', huge)])
+      await expect(call).rejects.toMatchObject({code: 'tooLarge'})
     await one.close()
     await one.close()
     const uses = [one.publish('a', ''), one.stream('a', () => {}), one.request('a', ''), one.serve('a', () => '')]
     for (const use of uses) await expect(use).rejects.toMatchObject({code: 'closed', message: 'connection closed'})
   })
+
+  test('ends every wait when its signal aborts, which is not a timeout', async () => {
+    const [one, two] = await pair()
+    const signal = AbortSignal.abort()
+    const calls = [
+      one.publish('a', 'x', {signal}),
+      one.stream('a', () => {}, {signal}),
+      one.request('a', 'x', {signal}),
+      one.serve('a', () => '', {signal}),
+    ]
+    for (const call of calls) {
+      const failure = await call.then(String, (error: unknown) => error as MessengerError)
+      expect(failure).toMatchObject({code: 'cancelled'})
+      expect((failure as MessengerError).is('timeout')).toBe(false)
+    }
+    await two.serve('slow', () => new Promise(() => {}))
+    const stop = new AbortController()
+    const asked = one.request('slow', 'x', {signal: stop.signal})
+    stop.abort()
+    await expect(asked).rejects.toMatchObject({code: 'cancelled'})
+  })
+
+  test('ends a subscription and a service when their signal aborts', async () => {
+    const [one, two] = await pair()
+    const stop = new AbortController()
+    const seen: string[] = []
+    const end = await one.stream('e', (data) => void seen.push(Buffer.from(data).toString()), {signal: stop.signal})
+    await one.serve('f', () => 'one', {signal: stop.signal})
+    await two.publish('e', 'first')
+    await expect.poll(() => seen).toEqual(['first'])
+    expect((await two.request('f', '')).length).toBe(3)
+    stop.abort()
+    await end()
+    await two.publish('e', 'second')
+    await expect(two.request('f', '', {timeoutMs: 200})).rejects.toMatchObject({operation: 'request'})
+    await one.serve('f', () => 'again')
+    expect(Buffer.from(await two.request('f', '')).toString()).toBe('again')
+    expect(seen).toEqual(['first'])
+  })
+
+  test('unsubscribes within about a second, even if a receiver never returns', async () => {
+    const [one, two] = await pair()
+    const stuck = Promise.withResolvers<void>()
+    const end = await one.stream('g', () => {
+      stuck.resolve()
+      return new Promise(() => {})
+    })
+    await two.publish('g', 'x')
+    await stuck.promise
+    await end()
+  })
+})
+
+test('a publish while the server is away ends after its time or with its signal, and waits otherwise', async () => {
+  await using own = await NatsServer.start()
+  await using one = await openMessenger(own.url(), {onError: () => {}})
+  await one.publish('a', 'x')
+  await own.stop()
+  await expect(one.publish('a', 'late', {timeoutMs: 50})).rejects.toMatchObject({
+    ...{code: 'timeout', operation: 'publish'},
+    message: expect.stringMatching(/^message publishing failed: .* within 50 ms; it may still be published$/),
+  })
+  const stop = new AbortController()
+  const publishing = one.publish('a', 'stopped', {signal: stop.signal})
+  stop.abort()
+  await expect(publishing).rejects.toMatchObject({code: 'cancelled'})
+  const waiting = one.publish('a', 'waits')
+  await own.run()
+  await waiting
 })
 
 test('a messenger continues to serve after replies that its login may not send, and says so once for each requester', async () => {

@@ -1,6 +1,7 @@
 import {setImmediate} from 'node:timers/promises'
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, test} from 'vitest'
 import {StreamClient} from '../../../../src/lib/protocols/response-streams/client.ts'
+import {CloseError} from '../../../../src/lib/protocols/response-streams/close-error.ts'
 import type {ResponseStream} from '../../../../src/lib/protocols/response-streams/response-stream.ts'
 import {StreamWriter} from '../../../../src/lib/protocols/response-streams/writer.ts'
 import type {Message, Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
@@ -112,7 +113,50 @@ describe.each(busNames)('on %s, a response stream', (name) => {
     const stream = await client.open('logs')
     const {send} = await accept()
     send(frame)
-    await expect(textsOf(stream)).rejects.toMatchObject({kind: 'remote', data: {code: 1003}})
+    await expect(textsOf(stream)).rejects.toMatchObject({kind: 'remote', data: {code: 1003, own: true}})
+  })
+
+  test.each(['{"type":2}', '{'])('ends with a close that is marked as its own for the frame %j', async (frame) => {
+    await using client = new StreamClient(near)
+    const stream = await client.open('logs')
+    const {send} = await accept()
+    send(frame)
+    const failure = await textsOf(stream).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(CloseError)
+    expect(failure).toMatchObject({close: {isOwn: true}, message: expect.stringContaining('by this client')})
+  })
+
+  test('suggests the later dialect if the first one is answered with 4000', async () => {
+    await using client = new StreamClient(near)
+    for (const dialect of ['first', 'later'] as const) {
+      const stream = await client.open('logs', 'hi', {dialect})
+      const {writer} = await accept()
+      writer.closeWithCode(4000, 'error decoding the request')
+      const failure = await textsOf(stream).catch((error: unknown) => error)
+      const hints = dialect === 'first' ? [expect.stringContaining('--dialect later')] : []
+      expect(failure).toMatchObject({close: {code: 4000}, try: hints})
+      expect((failure as CloseError).data).not.toHaveProperty('own')
+    }
+  })
+
+  test('reports several producers, whether their frames have numbers or come after the close', async () => {
+    const warnings: string[] = []
+    await using client = new StreamClient(near, {warn: (line) => warnings.push(line)})
+    const mixed = await client.open('logs')
+    const {writer: one, request} = await accept()
+    const two = new StreamWriter(far, request.reply ?? '')
+    for (const writer of [one, two]) writer.write('x')
+    for (const writer of [one, two]) writer.close()
+    expect(await textsOf(mixed)).toEqual(['x', 'x'])
+    expect(warnings).toEqual([expect.stringMatching(/"logs": several producers answer/)])
+    await using other = new StreamClient(near, {warn: (line) => warnings.push(line)})
+    const stream = await other.open('logs')
+    const {send} = await accept()
+    for (const frame of ['{"type":1}', '{"type":2,"closeError":{"Code":1000,"Text":""}}', '{"type":1}']) send(frame)
+    expect(await textsOf(stream)).toEqual([''])
+    await expect
+      .poll(() => warnings.slice(1))
+      .toEqual([expect.stringMatching(/"logs": frames arrived after the close/)])
   })
 
   test('that nobody serves fails immediately, even if the body is JSON', async () => {

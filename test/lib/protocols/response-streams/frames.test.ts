@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
-import {closeError, closeText} from '../../../../src/lib/protocols/response-streams/close-reasons.ts'
+import {CloseError} from '../../../../src/lib/protocols/response-streams/close-error.ts'
+import {closeText} from '../../../../src/lib/protocols/response-streams/close-reasons.ts'
 import {
   dataFrameSize,
   decodeFrame,
@@ -178,7 +179,10 @@ describe('a close', () => {
   })
 
   test('that is a failure has code, name and text', () => {
-    const error = closeError({code: 5000, text: 'disk full'}, 'logs', 'KK7F9jas')
+    const error = new CloseError(
+      {code: 5000, text: 'disk full'},
+      {subject: 'logs', token: 'KK7F9jas', dialect: 'first'},
+    )
     expect(error).toMatchObject({kind: 'remote', data: {code: 5000, name: 'internal server error', text: 'disk full'}})
     expect(error.message).toContain('close 5000 (internal server error): disk full')
   })

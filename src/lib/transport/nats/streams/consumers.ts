@@ -52,11 +52,12 @@ async function add(session: JetStreamSession, stream: string, settings: Consumer
   // Servers before 2.10 would change an existing one.
   const has = isSince(session, 2, 10) ? undefined : await existing(session, stream, consumer)
   if (has !== undefined) return asWanted(session, settings, has)
+  const json = consumerJson(settings, settings.isPush ? session.newInbox() : undefined)
   try {
-    return consumerInfo(await create(session, stream, consumerJson(settings)))
+    return consumerInfo(await create(session, stream, json))
   } catch (error) {
     if (codeOf(error) === jetStreamErrors.backoffTooLong.code && settings.maxDeliver === undefined)
-      return consumerInfo(await create(session, stream, {...consumerJson(settings), max_deliver: manyDeliveries}))
+      return consumerInfo(await create(session, stream, {...json, max_deliver: manyDeliveries}))
     if (codeOf(error) !== jetStreamErrors.consumerExists.code) throw error
     return asWanted(session, settings, await find(session, stream, consumer))
   }

@@ -83,7 +83,8 @@ export function isAsWanted(wanted: StreamSettings, has: StreamConfigJson): boole
   )
 }
 
-export function consumerJson(settings: ConsumerSettings): ConsumerConfigJson {
+/** `deliverTo` is the subject of a push consumer. */
+export function consumerJson(settings: ConsumerSettings, deliverTo?: string): ConsumerConfigJson {
   const {name, ackWaitMs, backoffMs = [], ack = 'explicit'} = settings
   const filters = needed(settings.filters ?? [], settings.deliver === 'lastPerSubject')
   const [filter] = filters
@@ -92,6 +93,7 @@ export function consumerJson(settings: ConsumerSettings): ConsumerConfigJson {
     durable_name: name,
     ...startJson(settings.deliver ?? 'all'),
     ack_policy: ack,
+    ...(deliverTo !== undefined && {deliver_subject: deliverTo}),
     ...(settings.description !== undefined && {description: settings.description}),
     ...(filters.length === 1 && filter !== undefined && {filter_subject: filter}),
     ...(filters.length > 1 && {filter_subjects: filters}),
@@ -188,7 +190,7 @@ export function isConsumerAsWanted(wanted: ConsumerSettings, has: ConsumerInfo):
   const deliver = wanted.deliver ?? 'all'
   const {ackWaitMs = 30_000, backoffMs = []} = wanted
   return (
-    config.push === undefined &&
+    (config.push !== undefined) === (wanted.isPush ?? false) &&
     config.durable &&
     (config.description ?? '') === (wanted.description ?? '') &&
     JSON.stringify(startJson(config.deliver)) === JSON.stringify(startJson(deliver)) &&
