@@ -7,7 +7,7 @@ import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {instance, prefix} from '../../lib/cli/flags/rpc.ts'
 import {liveLine} from '../../lib/cli/render/served-view.ts'
-import {identityOf, subject as subjectOf, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
+import {announcedAs, subject as subjectOf, wildcardSubject} from '../../lib/protocols/loom-rpc/names.ts'
 import {chooseMethod} from './serve-plan.ts'
 
 export default class RpcServe extends ServeCommand {
@@ -57,7 +57,7 @@ export default class RpcServe extends ServeCommand {
     const subject = flags.wildcard ? wildcardSubject({service, method}, prefix) : own
     await this.answer(flags, {
       ...{subject, queue, unit: 'call', live: `${liveLine(subject, queue, undefined)} as instance ${instance}`},
-      identity: {...identityOf(own, prefix), description: `bus rpc serve ${own}`},
+      identity: {...announcedAs(own, prefix), description: `bus rpc serve ${own}`},
       handler: (program) => chooseMethod({...flags, subject, body}, program, this.stop),
     })
   }

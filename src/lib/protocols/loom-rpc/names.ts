@@ -37,7 +37,7 @@ export function parseSubject(text: string, prefix: string = defaultPrefix): Meth
 }
 
 /** The identity under which a method is announced as a NATS service. */
-export function identityOf(subject: string, prefix: string = defaultPrefix): Identity {
+export function announcedAs(subject: string, prefix: string = defaultPrefix): Identity {
   const {service, instance = '*'} = parseSubject(subject, prefix) ?? {service: subject}
   const id = instance === '*' ? crypto.randomUUID() : instance
   return {name: nameOf(service), id: nameOf(id), version: '0.0.0', description: `RPC ${subject}`}

@@ -7,7 +7,7 @@ import {advertise} from '../../messaging/pubsub/service.ts'
 import type {SubscribeOptions, Transport} from '../../transport/contract.ts'
 import {ReplySender} from '../../transport/reply-sender.ts'
 import {decodeRequest, err, isOk, ok, type RpcRequest} from './envelope.ts'
-import {identityOf} from './names.ts'
+import {announcedAs} from './names.ts'
 
 /** Answers a request with a payload as JSON text; undefined means null. An exception becomes the error of an `ok: false`. */
 export type MethodHandler = (request: RpcRequest, message: Message) => string | undefined | Promise<string | undefined>
@@ -91,7 +91,7 @@ export async function register(
     const one: Promise<void> = envelope.then(finish).finally(() => open.delete(one))
     open.add(one)
   }
-  const identity = identityOf(subject, options.prefix)
+  const identity = announcedAs(subject, options.prefix)
   const announcement = {identity, endpoint: {subject, queue}, tally: () => counts, onFailure: () => {}}
   // A login may not have the permission for it; the method is served all the same.
   const unannounced = (error: unknown) => warnOfFailure(`"${subject}" is not announced`, error)
