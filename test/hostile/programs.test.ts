@@ -1,4 +1,4 @@
-import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, describe, expect, test} from 'vitest'
@@ -100,5 +100,65 @@ describe('a program that handles a message', () => {
     expect(seen.map(({argv}) => argv)).toEqual(hostile.map(() => given))
     expect(seen.map(({subject}) => subject)).toEqual(hostile.map((text) => `p.${asToken(text)}`))
     expect(existsSync(owned)).toBe(false)
+  })
+
+  describe('that cannot be given a message', () => {
+    const poison = [
+      ['a NUL in its subject', 'a\0b', '', /the subject or the reply subject contains a NUL/],
+      ['headers that are too long', 'b', `NATS/1.0\r\nX: ${'\x01'.repeat(60_000)}\r\n\r\n`, /headers are too long/],
+    ] as const
+    let streams = 0
+
+    /** A stream of two messages, the first of which no program can be given. */
+    async function poisoned(subject: string, headers: string): Promise<string> {
+      await using transport = await open(server.url())
+      const name = `Q${++streams}`
+      await transport.streams.add({name, subjects: [`${name}.>`]})
+      await transport.streams.consumers.add(name, {name: 'c'})
+      await publishRaw(server.port(), `${name}.${subject}`, headers, 'one')
+      await transport.streams.publish({subject: `${name}.next`, data: 'two'})
+      return name
+    }
+
+    test.each(poison)('because of %s refuses only that message', async (_, subject, headers, reason) => {
+      const name = await poisoned(subject, headers)
+      const replay = ['consumer', 'replay', name, 'c', ...at]
+      const stopped = await bus([...replay, '--exec', '--', 'cat'])
+      expect(stopped).toMatchObject({code: 8, stdout: '', stderr: expect.stringMatching(reason)})
+      const dead = join(folder, `${name}.ndjson`)
+      const aside = await bus([
+        ...replay,
+        '--on-error',
+        'retry',
+        '--max-deliver',
+        '3',
+        '--dead',
+        dead,
+        '--exec',
+        '--',
+        'cat',
+      ])
+      expect(aside).toMatchObject({code: 8, stdout: 'two', stderr: expect.stringMatching(reason)})
+      expect(JSON.parse(readFileSync(dead, 'utf8'))).toMatchObject({text: 'one'})
+      const again = await bus([...replay, '--exec', '--', 'cat'])
+      expect(again).toMatchObject({code: 0, stdout: ''})
+    })
+
+    test.each(poison)(
+      'because of %s rejects only that event, which becomes a dead letter',
+      async (_, subject, headers) => {
+        const name = await poisoned(subject, headers)
+        await using transport = await open(server.url())
+        await transport.streams.add({name: `DEAD${name}`, subjects: [`dead.${name}.>`]})
+        const options = ['--first-event', 'oldest', '--max-rejects', '2', '--dead-letter', 'dead.{subject}']
+        expect(await bus(['events', 'add', name, 'so', '--transport', 'exec', ...options, ...at])).toMatchObject({
+          code: 0,
+        })
+        await using gateway = start(['events', 'serve', ...at, '--exec', '--', 'sh', '-c', 'cat; echo'])
+        expect(await gateway.stdoutLine('two')).toBe('two')
+        const letter = await bus(['stream', 'get', `DEAD${name}`, '1', '--raw', ...at])
+        expect(letter).toMatchObject({code: 0, stdout: 'one\n'})
+      },
+    )
   })
 })

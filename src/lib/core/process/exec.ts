@@ -29,7 +29,14 @@ export type Ending =
   | {readonly kind: 'killed'; readonly by: string; readonly reason: string}
   | {readonly kind: 'timeout'; readonly timeoutMs: number; readonly reason: string}
   | {readonly kind: 'stopped'; readonly reason: string}
-  | {readonly kind: 'notStarted'; readonly reason: string}
+  | NotStarted
+
+/** Why a program was not started: no such program, `input` that no program can be given, or the state of the system. */
+export interface NotStarted {
+  readonly kind: 'notStarted'
+  readonly because: 'program' | 'input' | 'system'
+  readonly reason: string
+}
 
 export interface Running {
   /** Its stdout as it arrives; ends when every process that holds it has closed it. Must be read. */
@@ -87,7 +94,7 @@ export function start(program: Program): Running {
     timer?.cancel()
     program.signal?.removeEventListener('abort', stop)
     const reason = tail.lastLine()
-    if (end.error !== undefined) return {kind: 'notStarted', reason: spawnReason(end.error)}
+    if (end.error !== undefined) return spawnFailure(end.error)
     if (cut === 'timeout') return {kind: 'timeout', timeoutMs: program.timeoutMs ?? 0, reason}
     if (cut === 'stopped') return {kind: 'stopped', reason}
     if (end.signal !== null) return {kind: 'killed', by: end.signal, reason}
@@ -181,16 +188,28 @@ function sendGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
 }
 
 function notStarted(error: unknown): Running {
-  const ending: Ending = {kind: 'notStarted', reason: spawnReason(error)}
-  return {stdout: (async function* () {})(), ended: Promise.resolve(ending), kill() {}}
+  return {stdout: (async function* () {})(), ended: Promise.resolve(spawnFailure(error)), kill() {}}
 }
 
-function spawnReason(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code
-  if (code === 'ENOENT') return 'no such program'
-  if (code === 'EACCES') return 'it may not be executed'
-  if (code === 'E2BIG') return 'its arguments and headers are too long'
-  return (error as Error).message
+function spawnFailure(error: unknown): NotStarted {
+  const {code = '', message} = error as NodeJS.ErrnoException
+  const known = spawnFailures[code]
+  return {kind: 'notStarted', ...(known ?? {because: 'system', reason: message})}
+}
+
+/** What fails for every message is the program's fault. Any other failure may be temporary. */
+const spawnFailures: Readonly<Record<string, Omit<NotStarted, 'kind'>>> = {
+  ENOENT: {because: 'program', reason: 'no such program'},
+  ENOTDIR: {because: 'program', reason: 'no such program'},
+  EACCES: {because: 'program', reason: 'it may not be executed'},
+  EPERM: {because: 'program', reason: 'it may not be executed'},
+  ENOEXEC: {because: 'program', reason: 'it cannot be executed here'},
+  E2BIG: {because: 'input', reason: 'its arguments and headers are too long'},
+  // Node checks the environment before it starts anything.
+  ERR_INVALID_ARG_VALUE: {
+    because: 'input',
+    reason: 'the subject or the reply subject contains a NUL, which an environment variable cannot',
+  },
 }
 
 /** Keeps only the last line of a stderr. */

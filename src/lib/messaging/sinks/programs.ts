@@ -33,8 +33,10 @@ export function programSink({argv, concurrency, onStdout, ...options}: ProgramSi
       const {ending, stdout, overflow} = await run({argv, env, input: message.payload, ...options}, mostBytes)
       const failure = overflow ? `${argv[0]} wrote more than ${mostBytes} bytes` : failureOf(ending, argv)
       if (failure === undefined) await onStdout(stdout)
-      if (ending.kind === 'notStarted') throw new BusError('usage', failure ?? '', {try: ['check the name and PATH']})
-      return failure === undefined ? undefined : {reason: failure}
+      if (failure === undefined) return undefined
+      if (ending.kind !== 'notStarted') return {reason: failure}
+      if (ending.because === 'program') throw new BusError('usage', failure, {try: ['check the name and PATH']})
+      return {reason: failure, isFinal: ending.because === 'input'}
     },
     async [Symbol.asyncDispose]() {},
   }

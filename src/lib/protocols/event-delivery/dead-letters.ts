@@ -60,20 +60,26 @@ export class DeadLetters {
   async #publish({id: event, sequence, namespace, topic, message}: Event, info: string): Promise<void> {
     const {id, name, options} = this.#subscription
     const reason: Headers = info === '' ? [] : [['Bus-Reason', info.replace(/[\r\n\0]+/g, ' ')]]
+    const subject = sendableSubject(topic)
     await this.#bus.streams.publish({
-      subject: checkDeadSubject(deadSubject(options.deadLetter ?? '', topic)),
+      subject: checkDeadSubject(deadSubject(options.deadLetter ?? '', subject)),
       data: message.payload,
       headers: [
         ...message.headers.filter((header) => !/^nats-/i.test(header[0]) && canBeSent(header)),
         ['Nats-Msg-Id', `${id}:${event}`],
         ['Bus-Stream', namespace],
         ['Bus-Sequence', String(sequence)],
-        ['Bus-Subject', topic],
+        ['Bus-Subject', subject],
         ['Bus-Subscription', name],
         ...reason,
       ],
     })
   }
+}
+
+/** A server may also store subjects that clients may not publish to: `_` replaces what is not allowed. */
+function sendableSubject(subject: string): string {
+  return subject.replace(/[\p{Cc}\p{Cs} \u00a0\u2028\u2029]|(?<=^|\.)[*>](?=$|\.)/gu, '_')
 }
 
 /** A server may accept header lines that clients may not send; they must not block a subscription. */

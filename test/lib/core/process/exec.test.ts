@@ -77,7 +77,7 @@ describe('a program that fails', () => {
     expect(stdout.length).toBe(0)
     expect(failureOf(ending, ['/nowhere/at-all'])).toBe('/nowhere/at-all did not start: no such program')
     const nul = await capture({argv: ['cat'], env: {BUS_HEADERS: 'a\0b'}})
-    expect(nul.ending.kind).toBe('notStarted')
+    expect(nul.ending).toMatchObject({kind: 'notStarted', because: 'input'})
   })
 
   test('has its stderr streamed while it runs', async () => {
