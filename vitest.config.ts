@@ -9,7 +9,7 @@ export const slow = [
   'test/api/package.test.ts',
   'test/check-examples.test.ts',
   'test/conformance/faulty.test.ts',
-  'test/hostile/{secrets,terminal}.test.ts',
+  'test/hostile/{secrets,server,terminal}.test.ts',
   'test/side-by-side.test.ts',
   'test/transcripts.test.ts',
   'test/commands/{bench/bench,check/init,consumer/consumer,consumer/replay,context/context,events/events,rpc/rpc}.test.ts',

@@ -22,6 +22,11 @@ export interface NatsConnectionOptions {
   readonly isListening: () => boolean
 }
 
+/** Errors to report that do not end the connection. */
+const mostErrors = 50
+/** Characters of each. */
+const longestError = 500
+
 export class NatsConnection {
   readonly #options: NatsConnectionOptions
   #lostAt: number | undefined
@@ -33,6 +38,8 @@ export class NatsConnection {
   /** The last error from the server: the likely reason when it closes the connection. */
   #lastError: Error | undefined
   #loginError: Error | undefined
+  /** How many were reported that do not end the connection. */
+  #errors = 0
   #isClosing = false
 
   constructor(options: NatsConnectionOptions) {
@@ -95,7 +102,11 @@ export class NatsConnection {
   }
 
   notify(kind: Notice['kind'], text: string): void {
-    this.#options.options.notify?.({kind, text})
+    const {url, options} = this.#options
+    if (kind === 'error' && ++this.#errors > mostErrors) return
+    options.notify?.({kind, text})
+    if (this.#errors === mostErrors && kind === 'error')
+      options.notify?.({kind, text: `further errors of ${url} are not shown`})
   }
 
   #onError(error: Error): void {
@@ -107,7 +118,8 @@ export class NatsConnection {
     }
     this.#lastError = error
     if (isLoginError(error)) this.#loginError = error
-    if (!endsConnection(error)) this.notify('error', `${this.#options.url} says: ${error.message}`)
+    if (!endsConnection(error))
+      this.notify('error', `${this.#options.url} says: ${error.message.slice(0, longestError)}`)
   }
 
   #onLost(): void {
@@ -115,9 +127,10 @@ export class NatsConnection {
     this.#lostAt = performance.now()
     this.#back = Promise.withResolvers()
     if (isListening()) this.gaps++
+    this.#lastError ??= protocol.transport.closeError
     onLost()
     if (options.maxReconnects === 0 || this.#isClosing) return
-    const cause = this.#lastError ?? protocol.transport.closeError
+    const cause = this.#lastError
     const reason = cause === undefined ? '' : `: ${serverSays(cause)}`
     this.notify('disconnected', `the connection to ${url} is lost${reason}; reconnecting`)
   }

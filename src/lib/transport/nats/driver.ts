@@ -3,6 +3,7 @@ import {createInbox, errors, type PermissionViolationError, type ServerInfo} fro
 import {BusError, closedError} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
 import {checkPatterns} from '../../core/subject.ts'
+import {Timer} from '../../core/time/timer.ts'
 import type {
   Facts,
   ManyOptions,
@@ -37,6 +38,8 @@ import type {ConnectionListener, JetStreamSession} from './streams/session.ts'
 import {natsStreams} from './streams/streams.ts'
 import {NatsSubscription} from './subscription.ts'
 
+/** The maximum time for messages that the server sent before a drain, in milliseconds; a hostile one never stops sending. */
+const mostLeavingMs = 10_000
 /** If the connection is lost this often after a subscription, the subscription is the cause. */
 const mostLosses = 3
 
@@ -258,7 +261,10 @@ class NatsBus implements Transport {
     if (this.#protocol.isSilent || !this.connection.isUp) return
     const idle = this.#silence.waitToLeave()
     const drained = Promise.all(subscriptions.map((each) => each.drain())).then(() => true)
-    const isDrained = await Promise.race([drained, idle.promise.then(() => false)]).finally(idle.stop)
+    const {promise: late, resolve} = Promise.withResolvers<false>()
+    const timer = new Timer(mostLeavingMs, () => resolve(false))
+    const isDrained = await Promise.race([drained, idle.promise.then(() => false), late]).finally(idle.stop)
+    timer.cancel()
     if (!isDrained && this.connection.isUp)
       this.connection.notify('error', `${this.url} does not answer: the last messages may be missing`)
   }

@@ -7,7 +7,7 @@ import {
 } from '@nats-io/transport-node'
 import {BusError, type FailureKind} from '../../core/errors.ts'
 import {PublishRefused} from '../shared/publish-refused.ts'
-import {notNats} from './socket.ts'
+import {ProtocolFault} from './socket.ts'
 
 interface Reason {
   readonly kind: FailureKind
@@ -122,12 +122,18 @@ function reasonOf(error: unknown, timeoutMs: number): Reason {
       try: ['check host and port', '--tls-first, if the server expects TLS first', 'a longer --connect-timeout'],
     }
   }
+  if (error instanceof ProtocolFault) {
+    return {kind: 'connect', text: error.message, try: ['check the port: 4222 is the default']}
+  }
   const text = words(error)
   const known = reasons.find(([pattern]) => pattern.test(text))
-  if (known === undefined) return {kind: 'connect', text: text.replace(/^\S+: /, '')}
+  if (known === undefined) return {kind: 'connect', text: text.replace(/^\S+: /, '').slice(0, longestText)}
   const [, kind, sentence, ...hints] = known
   return {kind, text: sentence, try: hints}
 }
+
+/** Characters of a reason that the other side gave. */
+const longestText = 500
 
 /** Codes and messages of an error and its causes. */
 function words(error: unknown): string {
@@ -168,7 +174,6 @@ const reasons: readonly (readonly [RegExp, FailureKind, string, ...string[]])[] 
     'nats://… or ws://…',
   ],
   [/EPROTO|SSL routines/, 'connect', 'the TLS handshake failed'],
-  [new RegExp(notNats), 'connect', notNats, 'check the port: 4222 is the default'],
   [/Unexpected server response: (\d+)/, 'connect', 'the server there accepts no WebSockets', 'check port and path'],
   [/maximum connections exceeded/i, 'connect', 'it accepts no more connections'],
   [/stale connection/i, 'connect', 'it considered this connection stale'],

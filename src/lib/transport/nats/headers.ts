@@ -7,6 +7,8 @@ import {exactText} from '../../core/text/exact-text.ts'
 import {serverSpelling} from '../shared/header-names.ts'
 
 const version = 'NATS/1.0'
+/** A line takes many times its bytes in memory; later lines are left out, and a header says so. */
+const mostLines = 65_536
 
 /** `NATS/1.0`, the lines, an empty line. */
 export function headerText(headers: Headers): string {
@@ -17,15 +19,18 @@ export function headerText(headers: Headers): string {
 
 /** The rest of the first line, after the version, becomes `Status` and `Description`, as in other clients. */
 export function parseHeaders(bytes: Uint8Array): Headers {
-  const [first = '', ...lines] = exactText(bytes).split('\r\n')
+  const lines = exactText(bytes).split('\r\n', mostLines)
+  const [first = ''] = lines
   const headers: [string, string][] = first.length > version.length ? statusLines(first) : []
-  for (const line of lines) {
+  for (let i = 1; i < lines.length; i++) {
+    const line = lines[i] as string
     const colon = line.indexOf(':')
     if (colon <= 0) continue
     // One space is part of the format, further ones are part of the value.
     const from = line[colon + 1] === ' ' ? colon + 2 : colon + 1
     headers.push([line.slice(0, colon), line.slice(from)])
   }
+  if (lines.length === mostLines) headers.push(['Bus-Headers', `only the first ${mostLines} lines are shown`])
   return headers.length === 0 ? noHeaders : headers
 }
 

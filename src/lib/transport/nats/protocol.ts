@@ -10,13 +10,14 @@ import {
   ProtocolHandler,
   parseOptions,
   type Server,
+  State,
   type Status,
   SubscriptionImpl,
   setTransportFactory,
   type TransportFactory,
 } from '@nats-io/transport-node'
 import type {TlsFacts} from '../examination.ts'
-import type {NatsSocket} from './socket.ts'
+import {longestInfo, type NatsSocket, ProtocolFault, parseInfo} from './socket.ts'
 
 /** Receives a message: the positions of subject, reply and headers, then a buffer with headers and payload. */
 export type MessageHandler = (arg: MsgArg, data: Uint8Array) => void
@@ -35,6 +36,13 @@ const nobody = {
   },
 }
 
+const pong = Buffer.from('PONG\r\n')
+/** The shortest interval between two answers to PINGs. */
+const pongMs = 10
+
+/** Violations of the protocol that end a connection for good. */
+const mostViolations = 3
+
 /** The longest pause of reading; meanwhile messages wait at the server. */
 const longestPauseMs = 5
 
@@ -42,7 +50,12 @@ export class NatsProtocol extends ProtocolHandler {
   readonly #factory: TransportFactory
   readonly #onStatus: (status: Status) => void
   readonly #handlers = new Map<number, MessageHandler>()
-  #lastFrameAt = 0
+  /** When a message, or the answer to a PING, last arrived or continued: other lines do not show that the server responds. */
+  #lastLifeAt = 0
+  #isAlive = false
+  #violations = 0
+  #pongTimer: NodeJS.Timeout | undefined
+  #isPongDue = false
   #lastSentAt = 0
   /** When the server was last found to be silent. */
   #silentAt = Number.NEGATIVE_INFINITY
@@ -119,18 +132,18 @@ export class NatsProtocol extends ProtocolHandler {
 
   /** Whether a wait ended without data from the server, and none has arrived since. */
   get isSilent(): boolean {
-    return this.#silentAt > this.#lastFrameAt
+    return this.#silentAt > this.#lastLifeAt
   }
 
   /** Whether the server has sent anything since the last command was sent. */
   get hasReplied(): boolean {
-    return this.#lastFrameAt > this.#lastSentAt
+    return this.#lastLifeAt > this.#lastSentAt
   }
 
   /** Call when a wait of `ms` has ended without the expected answer. */
   waited(ms: number): void {
     const now = performance.now()
-    if (this.#lastFrameAt <= now - ms) this.#silentAt = now
+    if (this.#lastLifeAt <= now - ms) this.#silentAt = now
   }
 
   /** Ends the connection, like a missing heartbeat. */
@@ -149,7 +162,7 @@ export class NatsProtocol extends ProtocolHandler {
         const {unsentBytes} = this.transport as NatsSocket
         const takes = unsentBytes > 0 && unsentBytes !== unsent
         unsent = unsentBytes
-        const left = takes ? ms : this.#lastFrameAt + ms - performance.now()
+        const left = takes ? ms : this.#lastLifeAt + ms - performance.now()
         if (left > 0) {
           timer = setTimeout(late, left)
           return
@@ -211,21 +224,58 @@ export class NatsProtocol extends ProtocolHandler {
 
   override resetOutbound(): void {
     super.resetOutbound()
-    const onFrame = () => {
-      this.#lastFrameAt = performance.now()
-      // Any frame proves that the server responds; the reply to a heartbeat may be queued behind many messages.
-      if (this.heartbeats.pendings.length > 0) this.heartbeats._reset()
+    clearTimeout(this.#pongTimer)
+    this.#pongTimer = undefined
+    this.parser = new CheckedParser(
+      this,
+      (inMessage) => this.#parsed(inMessage),
+      (fault) => this.#violated(fault),
+    )
+  }
+
+  #parsed(inMessage: boolean): void {
+    if (!this.#isAlive && !inMessage) return
+    this.#isAlive = false
+    this.#lastLifeAt = performance.now()
+    // Any message proves that the server responds; the reply to a heartbeat may be queued behind many messages.
+    if (this.heartbeats.pendings.length > 0) this.heartbeats._reset()
+  }
+
+  /** Reconnects; a server that violates the protocol again and again would never stop. */
+  #violated(fault: ProtocolFault): void {
+    if (this.connectError === undefined && ++this.#violations === mostViolations) void this.close(fault)
+    else (this.transport as NatsSocket).disconnect(fault)
+  }
+
+  override processInfo(json: Uint8Array): void {
+    parseInfo(Buffer.from(json.buffer, json.byteOffset, json.length).toString())
+    super.processInfo(json)
+  }
+
+  /** Answers at most once per interval: a server that sends PINGs but does not read must not fill the memory. */
+  override processPing(): void {
+    if (this.#pongTimer !== undefined) {
+      this.#isPongDue = true
+      return
     }
-    const onFailure = (error: Error) => {
-      this.lastError = error
-      this.transport.disconnect()
-    }
-    this.parser = new ReportingParser(this, onFrame, onFailure)
+    this.transport.send(pong)
+    this.#pongTimer = setTimeout(() => {
+      this.#pongTimer = undefined
+      if (this.#isPongDue) this.processPing()
+    }, pongMs).unref()
+    this.#isPongDue = false
   }
 
   override processMsg(arg: MsgArg, data: Uint8Array): void {
     const handler = this.#handlers.get(arg.sid)
-    if (handler !== undefined) rethrowLater(() => handler(arg, data))
+    if (handler === undefined) return
+    this.#isAlive = true
+    rethrowLater(() => handler(arg, data))
+  }
+
+  override processPong(): void {
+    this.#isAlive = true
+    super.processPong()
   }
 
   override sendCommand(command: string | Uint8Array, ...payloads: Uint8Array[]): void {
@@ -241,6 +291,7 @@ export class NatsProtocol extends ProtocolHandler {
 
   override async close(error?: Error): Promise<void> {
     clearTimeout(this.#pause)
+    clearTimeout(this.#pongTimer)
     await super.close(error)
     this.transport.discard()
     this.#failFlushes()
@@ -263,23 +314,38 @@ function rethrowLater(act: () => void): void {
   }
 }
 
-/** Reports parse errors. nats.js prints them on stdout and reads nothing more. */
-class ReportingParser extends Parser {
-  readonly #onFrame: () => void
-  readonly #onFailure: (error: Error) => void
+/** Bytes of the longest line except INFO: subjects and sizes, or an error. */
+const longestLine = 64 * 1024
 
-  constructor(protocol: NatsProtocol, onFrame: () => void, onFailure: (error: Error) => void) {
+/** Reports violations of the protocol. nats.js prints them on stdout and reads nothing more, and its lines have no limit. */
+class CheckedParser extends Parser {
+  readonly #onParsed: (inMessage: boolean) => void
+  readonly #onFault: (fault: ProtocolFault) => void
+  #isBroken = false
+
+  constructor(protocol: NatsProtocol, onParsed: (inMessage: boolean) => void, onFault: (fault: ProtocolFault) => void) {
     super(protocol)
-    this.#onFrame = onFrame
-    this.#onFailure = onFailure
+    this.#onParsed = onParsed
+    this.#onFault = onFault
   }
 
   override parse(bytes: Uint8Array): void {
-    this.#onFrame()
+    if (this.#isBroken) return
     try {
       super.parse(bytes)
+      this.#checkLine()
     } catch (error) {
-      this.#onFailure(error as Error)
+      this.#isBroken = true
+      this.#onFault(error instanceof ProtocolFault ? error : new ProtocolFault(notProtocol))
     }
+    this.#onParsed(this.state === State.MSG_PAYLOAD)
+  }
+
+  #checkLine(): void {
+    const {argBuf, state} = this
+    if (argBuf === undefined || state === State.MSG_PAYLOAD) return
+    if (argBuf.length > (state === State.INFO_ARG ? longestInfo : longestLine)) throw new ProtocolFault(notProtocol)
   }
 }
+
+const notProtocol = 'it sent something that is not the NATS protocol'

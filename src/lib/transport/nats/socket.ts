@@ -1,16 +1,72 @@
 import type {ConnectionOptions, Transport as NatsTransport, Server, ServerInfo} from '@nats-io/transport-node'
+import {isObject} from '../../core/text/json-text.ts'
 import type {TlsFacts} from '../examination.ts'
 
 const pieceBytes = 64 * 1024
 /** The failure for a server whose first line is not that of a NATS server. */
 export const notNats = 'the server there is not a NATS server'
 
-/** Parses the INFO in a server's first line. Throws the error that the server sent instead, or `notNats`. */
+/** The server violates the protocol. The message is a clause about it: `it sent …`. */
+export class ProtocolFault extends Error {
+  override readonly name = 'ProtocolFault'
+}
+
+/** Parses the INFO in a server's first line. Throws the error that the server sent instead, or a `ProtocolFault`. */
 export function parseIntroduction(line: Buffer): ServerInfo {
+  if (line.length > longestInfo) throw new ProtocolFault(notNats)
   const [, word, rest] = /^(INFO|-ERR) (.*)/i.exec(line.toString('utf8')) ?? []
-  if (word === undefined || rest === undefined) throw new Error(notNats)
+  if (word === undefined || rest === undefined) throw new ProtocolFault(notNats)
   if (word === '-ERR') throw new Error(rest)
-  return JSON.parse(rest)
+  return parseInfo(rest)
+}
+
+/** Bytes of the longest INFO. */
+export const longestInfo = 1024 * 1024
+const mostAddresses = 4096
+
+/** What an INFO may contain, of what is used. Everything is optional except the version. */
+const infoFields: Readonly<Record<string, (value: unknown) => boolean>> = {
+  version: (value) => typeof value === 'string' && /^v?\d+\.\d+\.\d+/.test(value),
+  max_payload: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+  proto: (value) => Number.isSafeInteger(value),
+  connect_urls: (value) => Array.isArray(value) && value.length <= mostAddresses && value.every(isAddress),
+  ...Object.fromEntries(['nonce', 'server_id', 'server_name', 'cluster'].map((name) => [name, isText])),
+  ...Object.fromEntries(['headers', 'ldm', 'tls_required', 'tls_available'].map((name) => [name, isFlag])),
+}
+
+/** Parses the JSON of an INFO. Throws a `ProtocolFault` if a field that is used has an unexpected type. */
+export function parseInfo(json: string): ServerInfo {
+  let info: unknown
+  try {
+    info = JSON.parse(json)
+  } catch {
+    throw new ProtocolFault('its INFO is not valid: it is not JSON')
+  }
+  if (!isObject(info)) throw new ProtocolFault('its INFO is not valid: it is not an object')
+  for (const [name, isValid] of Object.entries(infoFields)) {
+    const value = info[name] ?? undefined
+    if (value === undefined ? name !== 'version' : isValid(value)) continue
+    throw new ProtocolFault(`its INFO is not valid: "${name}" has an unexpected value`)
+  }
+  return info as unknown as ServerInfo
+}
+
+/** A host and optionally a port, as nats.js reads it. */
+function isAddress(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= 1024 && /^[^\s/?#@]+$/.test(value) && isHost(value)
+}
+
+function isHost(text: string): boolean {
+  const isBareIpv6 = text.split(':').length > 2 && !text.includes('[')
+  return URL.canParse(`http://${isBareIpv6 ? `[${text}]` : text}`)
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+function isFlag(value: unknown): boolean {
+  return typeof value === 'boolean'
 }
 
 /** A socket for the NATS protocol: what TCP and WebSockets share. */
@@ -51,8 +107,8 @@ export abstract class NatsSocket implements NatsTransport {
     return this.#closed.promise
   }
 
-  disconnect(): void {
-    this.over()
+  disconnect(error?: Error): void {
+    this.over(error)
     this.destroy()
   }
 

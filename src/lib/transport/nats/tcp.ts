@@ -7,7 +7,7 @@ import {connect as connectTcp, isIP, type Socket} from 'node:net'
 import {connect as connectTls, TLSSocket} from 'node:tls'
 import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
 import type {TlsFacts} from '../examination.ts'
-import {NatsSocket, notNats, parseIntroduction} from './socket.ts'
+import {longestInfo, NatsSocket, notNats, ProtocolFault, parseIntroduction} from './socket.ts'
 import {type Tls, tlsFactsOf} from './tls.ts'
 
 export async function resolveHost(host: string): Promise<string[]> {
@@ -121,9 +121,9 @@ export class TcpSocket extends NatsSocket {
       const look = () => {
         for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) got = Buffer.concat([got, chunk])
         const end = got.indexOf('\r\n') + 2
-        if (end < 2 && got.length < longestIntroduction) return
+        if (end < 2 && got.length < longestInfo) return
         socket.off('readable', look)
-        if (end < 2) return this.#failed(new Error(notNats))
+        if (end < 2) return this.#failed(new ProtocolFault(notNats))
         if (got.length > end) socket.unshift(got.subarray(end))
         done(got.subarray(0, end))
       }
@@ -133,4 +133,3 @@ export class TcpSocket extends NatsSocket {
 }
 
 const ownPieceBytes = 16 * 1024
-const longestIntroduction = 1024 * 1024

@@ -4,8 +4,13 @@
  */
 import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
 import WebSocket from 'ws'
-import {NatsSocket, parseIntroduction} from './socket.ts'
+import {NatsSocket, ProtocolFault, parseIntroduction} from './socket.ts'
 import type {Tls} from './tls.ts'
+
+/** Bytes: more than a server sends in one frame. */
+const longestMessage = 128 * 1024 * 1024
+/** Bytes that wait to be sent above which pings are not answered. */
+const mostUnsent = 1024 * 1024
 
 export class WsSocket extends NatsSocket {
   readonly #tls: Tls
@@ -22,6 +27,8 @@ export class WsSocket extends NatsSocket {
     const socket = new WebSocket(server.src, {
       perMessageDeflate: false,
       skipUTF8Validation: true,
+      autoPong: false,
+      maxPayload: longestMessage,
       ...this.#tls.material,
     })
     this.#socket = socket
@@ -37,8 +44,12 @@ export class WsSocket extends NatsSocket {
         this.received(data)
         resolve()
       })
+      // A server that sends pings but does not read must not fill the memory with our answers.
+      socket.on('ping', (data) => socket.bufferedAmount < mostUnsent && socket.pong(data))
       socket.on('error', (error) => {
-        failure = error
+        failure = /^WS_ERR_|^HPE_/.test((error as NodeJS.ErrnoException).code ?? '')
+          ? new ProtocolFault(`it violated the WebSocket protocol: ${error.message}`)
+          : error
       })
       socket.on('close', () => {
         reject(failure ?? new Error('the server closed the connection'))

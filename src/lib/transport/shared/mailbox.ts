@@ -5,6 +5,8 @@ import {TakeQueue, type TakeQueueOptions} from './take-queue.ts'
 export interface MailboxOptions extends Pick<TakeQueueOptions, 'refill' | 'failure' | 'signal'> {
   /** Largest number of messages to hold (default 65,536); later ones are dropped and counted. */
   readonly limit?: number | undefined
+  /** Largest number of bytes to hold (default 256 MiB), likewise; one message always fits. */
+  readonly limitBytes?: number | undefined
   /** Called when a drain begins, before the remaining messages are taken. */
   readonly onDrain?: (() => void) | undefined
   /** Called once, when the mailbox ends: by `close`, by the reader leaving, after a drain or a failure. */
@@ -26,10 +28,18 @@ export async function* eachTaken(source: Pick<Mailbox, 'take'> & {close(): unkno
   }
 }
 
+/** The approximate size of a message in memory. */
+function sizeOf({payload, headers}: Message): number {
+  return payload.length + 64 * headers.length
+}
+
 /** The reader's half of every subscription. */
 export class Mailbox extends TakeQueue<Message> implements Subscription {
   readonly #options: MailboxOptions
   readonly #limit: number
+  readonly #limitBytes: number
+  /** An upper bound of the bytes held: what was taken since it was last counted is still in it. */
+  #bytes = 0
   #isDropping = false
   dropped = 0
 
@@ -37,13 +47,14 @@ export class Mailbox extends TakeQueue<Message> implements Subscription {
     super({...options, onAbort: () => this.end()})
     this.#options = options
     this.#limit = options.limit ?? 65_536
+    this.#limitBytes = options.limitBytes ?? 256 * 1024 * 1024
     if (options.signal?.aborted) this.end()
   }
 
   /** Adds a message; false if it was dropped. */
   push(message: Message): boolean {
     if (!this.isOpen) return false
-    if (this.length >= this.#limit) {
+    if (this.length >= this.#limit || !this.#hasRoom(message)) {
       this.dropped++
       if (!this.#isDropping) this.#options.onDrop?.(this.dropped)
       this.#isDropping = true
@@ -51,6 +62,19 @@ export class Mailbox extends TakeQueue<Message> implements Subscription {
     }
     this.hold(message)
     this.wake()
+    return true
+  }
+
+  /** Counts only when the bound is reached, and not again before something is taken. */
+  #hasRoom(message: Message): boolean {
+    const size = sizeOf(message)
+    if (this.#bytes + size > this.#limitBytes) {
+      if (this.#isDropping) return false
+      this.#bytes = 0
+      for (const held of this.held()) this.#bytes += sizeOf(held)
+      if (this.#bytes > 0 && this.#bytes + size > this.#limitBytes) return false
+    }
+    this.#bytes += size
     return true
   }
 

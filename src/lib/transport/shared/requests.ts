@@ -117,7 +117,10 @@ export class Requests {
     const {count = Number.POSITIVE_INFINITY, idleMs, untilEmpty, signal, timeoutMs = 5000} = options
     if (signal?.aborted) throw interruptedError()
     const token = this.#token()
-    const replies = new Mailbox({limit: Number.POSITIVE_INFINITY})
+    const replies: Mailbox = new Mailbox({
+      limit: Number.POSITIVE_INFINITY,
+      onDrop: () => replies.fail(tooManyReplies(this.#url, message.subject)),
+    })
     const deadline = new Timer(timeoutMs, () => {
       const failure = this.#options.late?.(this.#prefix + token, timeoutMs)
       if (failure === undefined) void replies.drain()
@@ -188,6 +191,12 @@ function noRespondersError(url: string, subject: string): BusError {
 function timeoutError(url: string, subject: string, timeoutMs: number): BusError {
   return new BusError('timeout', `no reply on "${subject}" within ${timeoutMs} ms from ${url}`, {
     try: ['a longer --timeout', 'check whether the request arrives: bus sub'],
+  })
+}
+
+function tooManyReplies(url: string, subject: string): BusError {
+  return new BusError('remote', `more replies on "${subject}" arrived from ${url} than can be held`, {
+    try: ['--count or --until-idle'],
   })
 }
 

@@ -11,6 +11,12 @@ afterAll(() => server[Symbol.asyncDispose]())
 const parsed = (text: string) => parseHeaders(Buffer.from(text))
 
 describe('headers on the wire', () => {
+  it('keep their first lines if there are very many, and a header says so', () => {
+    const headers = parsed(`NATS/1.0\r\n${'a:\r\n'.repeat(100_000)}\r\n`)
+    expect(headers).toHaveLength(65_536)
+    expect(headers.at(-1)).toEqual(['Bus-Headers', 'only the first 65536 lines are shown'])
+  })
+
   it.each<[string, Headers]>([
     [
       'order, case and repeats',

@@ -103,6 +103,25 @@ describe('a slow reader of a mailbox', () => {
     expect(told).toEqual([1, 5])
   })
 
+  test('loses and counts what exceeds the limit of bytes, with headers, but holds one message of any size', async () => {
+    const drops: number[] = []
+    const mailbox = new Mailbox({limitBytes: 1000, onDrop: (count) => drops.push(count)})
+    const large = new Message('a', 'x'.repeat(2000))
+    expect([mailbox.push(large), mailbox.push(large)]).toEqual([true, false])
+    await mailbox.take(1)
+    const headed = new Message(
+      'a',
+      'x'.repeat(100),
+      Array.from({length: 5}, () => ['n', 'v'] as const),
+    )
+    for (let i = 0; i < 1000; i++) {
+      expect([mailbox.push(headed), mailbox.push(headed), mailbox.push(headed)]).toEqual([true, true, false])
+      await mailbox.take(2)
+    }
+    expect(mailbox.dropped).toBe(1001)
+    expect(drops).toHaveLength(1001)
+  })
+
   test('is limited to 65,536 messages by default', () => {
     expect(filled(65_537)).toMatchObject({length: 65_536, dropped: 1})
     expect(filled(65_537, {limit: Number.POSITIVE_INFINITY})).toMatchObject({length: 65_537, dropped: 0})
