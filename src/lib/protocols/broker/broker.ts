@@ -76,7 +76,7 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Takes no more messages, waits for running handlers, which may still publish, and closes the bus. Durable consumers and
-   * their progress are kept.
+   * their progress are kept. If a consumer limits deliveries, messages that a server has already delivered are handled first.
    */
   async stop(): Promise<void> {
     // A failure of `start` is reported to its caller.

@@ -2,10 +2,10 @@
  * Runs a durable subscription: passes one message at a time to the handler and fetches more meanwhile, so that a distant server
  * costs no round trip per message. Extends the ack wait of all messages in progress.
  */
-import {Deliveries} from '../../transport/deliveries.ts'
+import {Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consumers, Consuming, Delivery} from '../../transport/streams-contract.ts'
 
-/** Largest number of messages in progress. */
+/** Largest number of messages in progress. Each one that is returned has used a delivery, so it is 1 if those are limited. */
 const mostInProgress = 32
 
 /** How often it checks whether to stop. */
@@ -22,13 +22,17 @@ export interface PumpDeps {
   readonly consumers: Consumers
   readonly handle: (delivery: Delivery) => void | Promise<void>
   readonly onFailure: (delivery: Delivery, error: unknown) => void
-  /** Ends it once the running handler has finished; other messages are returned. */
+  /**
+   * Ends it once the running handler has finished; other messages are returned. If deliveries are limited, those that a server
+   * has already delivered are handled first.
+   */
   readonly stop: AbortSignal
 }
 
 export class Pump {
   readonly #deps: PumpDeps
   readonly #deliveries: Deliveries
+  readonly #isLimited: boolean
   /** When the consumer was last asked for messages in flight to others. */
   #askedAt = 0
   /** Messages in progress, in order; the first is with the handler. */
@@ -39,12 +43,16 @@ export class Pump {
   constructor(deps: PumpDeps) {
     this.#deps = deps
     this.#deliveries = new Deliveries(deps.info)
+    this.#isLimited = isLimited(deps.info)
   }
 
   /** Resolves when it was stopped, the bus has all settlements, and the consumer was released. Fails as `take` does. */
   async run(): Promise<void> {
     const {consuming} = this.#deps
     const alive = this.#deliveries.keepAlive()
+    // A failure occurs again when messages are taken.
+    const finish = () => void consuming.finish().catch(() => {})
+    if (this.#isLimited) this.#deps.stop.addEventListener('abort', finish)
     try {
       await Promise.all([this.#fetch(), this.#handle()])
       if (this.#deliveries.held > 0 && (await this.#deliveries.ask(this.#deps.consumers)).others > 0) {
@@ -52,17 +60,24 @@ export class Pump {
       }
       await consuming.flush()
     } finally {
+      this.#deps.stop.removeEventListener('abort', finish)
       alive.cancel()
       this.#deliveries.giveAllBack()
       await consuming.close()
     }
   }
 
+  /** Whether messages that were delivered are returned now. */
+  get #isStopped(): boolean {
+    return this.#deps.stop.aborted && !this.#isLimited
+  }
+
   async #fetch(): Promise<void> {
-    const {consuming, stop} = this.#deps
+    const {consuming} = this.#deps
+    const most = this.#isLimited ? 1 : mostInProgress
     try {
-      while (!stop.aborted && !consuming.ended) {
-        const room = mostInProgress - this.#waiting.length
+      while (!this.#isStopped && !consuming.ended) {
+        const room = most - this.#waiting.length
         if (room === 0) await this.#change()
         else await this.#take(room)
         this.#wake()
@@ -84,7 +99,7 @@ export class Pump {
   }
 
   async #handle(): Promise<void> {
-    while (!this.#deps.stop.aborted) {
+    while (!this.#isStopped) {
       const [next] = this.#waiting
       if (next === undefined) {
         if (this.#isOver) return

@@ -44,6 +44,31 @@ onThreeBuses((place) => {
     expect([pending, ackPending]).toEqual([0, 0])
   })
 
+  test('a stop returns no message of a consumer that limits deliveries', async () => {
+    const url = await place.fresh()
+    const bus = await opened(url)
+    const broker = await started({url})
+    const settings = {name: 'limited', filters: ['GAME_EVENTS.x'], maxDeliver: 2}
+    await bus.streams.consumers.add('GAME_EVENTS', settings)
+    for (let n = 1; n <= 40; n++) await broker.publish('GAME_EVENTS.x', String(n))
+    const seen: string[] = []
+    const stopped = Promise.withResolvers<void>()
+    await broker.subscribeDurable('GAME_EVENTS.x', 'limited', async (data) => {
+      seen.push(textOf(data))
+      if (seen.length > 1) return
+      broker.stop().then(stopped.resolve, stopped.reject)
+      await sleep(300)
+    })
+    await stopped.promise
+    await using rest = await bus.streams.consumers.consume('GAME_EVENTS', 'limited')
+    while (seen.length < 40) {
+      for (const {data, deliveries} of await rest.take(40)) {
+        expect([textOf(data), deliveries]).toEqual([String(seen.length + 1), 1])
+        seen.push(textOf(data))
+      }
+    }
+  })
+
   test('a message whose handler throws is redelivered and not acknowledged; the others continue', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
