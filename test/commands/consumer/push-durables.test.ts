@@ -1,6 +1,7 @@
 /** Push durables of other clients: everything that they send is handled once, and inspecting them costs no deliveries. */
 import {setTimeout as sleep} from 'node:timers/promises'
 import {afterAll, beforeAll, describe, expect, onTestFinished, test} from 'vitest'
+import {takeNext} from '../../../src/lib/messaging/stored/next.ts'
 import {Broker} from '../../../src/lib/protocols/broker/broker.ts'
 import type {Transport} from '../../../src/lib/transport/contract.ts'
 import {open} from '../../../src/lib/transport/open.ts'
@@ -180,6 +181,24 @@ describe('Ctrl-C while a consumer with limited deliveries is read', () => {
     const {deliveredSeq, ackFloor} = await transport.streams.consumers.info(stream, name)
     expect([code, linesOf(stdout)]).toEqual([0, numbers(deliveredSeq)])
     expect(ackFloor).toBe(deliveredSeq)
+  })
+
+  test.each(['an abort', 'the deadline'])('lets consumer next show delivered messages after %s', async (end) => {
+    const stream = await pushDurable(0)
+    await transport.streams.consumers.add(stream, {name: 'pull', maxDeliver: 3})
+    await store(transport, `${stream}.x`, numbers(1000))
+    const stopped = new AbortController()
+    const timeoutMs = end === 'an abort' ? 60_000 : 1000
+    const show = async () => {
+      if (end === 'an abort') stopped.abort()
+      await sleep(1500)
+      return true
+    }
+    const options = {count: 1000, timeoutMs, settle: 'ack', show, signal: stopped.signal} as const
+    const {taken} = await takeNext(transport.streams, stream, 'pull', options)
+    const {deliveredSeq, ackFloor} = await transport.streams.consumers.info(stream, 'pull')
+    expect([taken, ackFloor]).toEqual([deliveredSeq, deliveredSeq])
+    expect(taken).toBeLessThan(1000)
   })
 
   test('lets a replay handle delivered messages first', async () => {

@@ -2,7 +2,7 @@
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {sleep, Timer} from '../../core/time/timer.ts'
-import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
+import {checkNoneLost, Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {unacknowledged} from './places.ts'
 
@@ -38,7 +38,7 @@ const flushMs = 5000
 
 /**
  * Takes up to `count` messages. When it resolves, shown messages are settled and the bus has the settlements; the others were
- * returned immediately. Fails with `notFound` if the consumer does not exist.
+ * returned immediately. At the deadline or an abort, those that were delivered and would lose a delivery are still shown. Fails with `notFound` if the consumer does not exist.
  */
 export async function takeNext(
   streams: Streams,
@@ -61,24 +61,26 @@ export async function takeNext(
   let taken = 0
   let redelivered = 0
   let pending: number | undefined
-  while (taken < count && !signal?.aborted) {
-    const waitMs = deadline - performance.now()
-    if (waitMs <= 0 && taken > 0) break
-    const all = await takeUnlessStopped(consuming, Math.min(batchSize, count - taken), Math.max(1, waitMs), signal)
+  const isOver = () => signal?.aborted || performance.now() >= deadline
+  for (let isFirst = true; taken < count; isFirst = false) {
+    // Messages that were delivered and would lose a delivery are still shown.
+    if ((!isFirst || signal?.aborted) && isOver() && !(isLimited(info) && (await consuming.finish()))) break
+    const waitMs = Math.max(1, deadline - performance.now())
+    // A failure occurs again at the end.
+    const stop = () => void (isLimited(info) ? consuming.finish() : consuming.close()).catch(() => {})
+    const all = await takeUnlessStopped(consuming, Math.min(batchSize, count - taken), waitMs, {signal, stop})
+    if (all.length === 0 && consuming.ended) break
     const batch = deliveries.add(all)
-    if (all.length === 0) break
     if (batch.length > 0) {
       if (!(await shownOrGivenBack(deliveries, batch, show))) break
       for (const delivery of batch) settle(deliveries, delivery, options)
       await flushBy(deadline, consuming)
     }
-    // Copies took the place of some messages.
-    if (consuming.ended && taken + batch.length < count && !signal?.aborted) {
-      consuming = await join(count - taken - batch.length)
-    }
     taken += batch.length
     redelivered += batch.filter(({deliveries}) => deliveries > 1).length
     pending = batch.at(-1)?.pending ?? pending
+    // Copies took the place of some messages.
+    if (consuming.ended && taken < count && !isOver()) consuming = await join(count - taken)
   }
   await settleHeld(streams, deliveries, deadline, signal)
   for (const member of joined) await flushBy(deadline, member)
@@ -137,9 +139,8 @@ async function takeUnlessStopped(
   consuming: Consuming,
   max: number,
   waitMs: number,
-  signal: AbortSignal | undefined,
+  {signal, stop}: {readonly signal: AbortSignal | undefined; readonly stop: () => void},
 ): Promise<readonly Delivery[]> {
-  const stop = () => void consuming.close()
   signal?.addEventListener('abort', stop)
   try {
     return await consuming.take(max, waitMs)
