@@ -61,6 +61,7 @@ export async function runBench(role: Role, flags: RunFlags, environment: BenchEn
 }
 
 async function measureSides(plan: BenchPlan, flags: RunFlags, environment: BenchEnvironment): Promise<MeasuredSide[]> {
+  if (plan.role === 'replay' && flags.stream !== undefined) await checkShared(plan, flags.stream, environment.bus)
   if (plan.role !== 'replay' || flags.stream !== undefined) return await measure(plan, flags, environment)
   const {size, durable} = plan.common
   environment.say(`filling a temporary stream with ${formatCount(flags.msgs ?? temporaryCount)} messages`)
@@ -72,6 +73,21 @@ async function measureSides(plan: BenchPlan, flags: RunFlags, environment: Bench
 }
 
 const temporaryCount = 100_000
+
+/** With ack policy `all`, each client would wait for the messages of the others before it acknowledges its own. */
+async function checkShared({senders, common}: BenchPlan, stream: string, {streams}: Transport): Promise<void> {
+  const {durable} = common
+  if (durable === undefined || senders.length === 1) return
+  const {config} = await streams.consumers.info(stream, durable)
+  if (config.ack !== 'all') return
+  throw new BusError(
+    'usage',
+    `the consumer ${durable} of ${stream} has ack policy all, so only one client can use it`,
+    {
+      try: ['--clients 1'],
+    },
+  )
+}
 
 async function measure(plan: BenchPlan, {quiet}: RunFlags, environment: BenchEnvironment): Promise<MeasuredSide[]> {
   const {url, server, stop} = environment

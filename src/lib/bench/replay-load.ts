@@ -1,6 +1,8 @@
 import {BusError} from '../core/errors.ts'
 import {type Message, sizeOf} from '../core/message.ts'
+import {endOf, isDelivered} from '../messaging/stored/consumer-end.ts'
 import type {Transport} from '../transport/contract.ts'
+import {Deliveries} from '../transport/deliveries.ts'
 import type {Workload} from './client.ts'
 import type {Job} from './job.ts'
 import type {Meter} from './meter.ts'
@@ -39,17 +41,22 @@ async function consume(
   meter: Meter,
   signal: AbortSignal,
 ) {
-  await using consuming = await bus.streams.consumers.consume(stream, durable, {prefetch, max, signal})
+  const {consumers} = bus.streams
+  const end = await endOf(bus.streams, stream)
+  const info = await consumers.info(stream, durable)
+  await using consuming = await consumers.consume(stream, durable, {prefetch, max, signal})
+  const deliveries = new Deliveries(info)
   while (!consuming.ended) {
-    const deliveries = await consuming.take(batch, idleMs)
-    if (deliveries.length === 0) {
+    const taken = deliveries.add(await consuming.take(batch, idleMs))
+    deliveries.settleAll(taken)
+    if (taken.length > 0) meter.add(taken.length, bytesOf(taken), meter.now())
+    else {
       await consuming.flush()
-      const {pending, ackPending} = await bus.streams.consumers.info(stream, durable)
-      if (pending === 0 && ackPending === 0) break
+      const {info, others} = await deliveries.ask(consumers)
+      if (others === 0 && deliveries.held === 0 && (await isDelivered(bus.streams, info, end))) break
     }
-    for (const delivery of deliveries) consuming.ack(delivery)
-    if (deliveries.length > 0) meter.add(deliveries.length, bytesOf(deliveries), meter.now())
   }
+  if (deliveries.held > 0 && (await deliveries.ask(consumers)).others > 0) throw deliveries.heldError()
   await consuming.flush()
 }
 

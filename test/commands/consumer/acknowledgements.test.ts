@@ -264,6 +264,18 @@ onBothBuses((newScene) => {
       expect(await floorOf(scene)).toBeLessThan(first)
     })
 
+    test('makes bench replay --durable fail, and acknowledges nothing, while another client has earlier messages', async () => {
+      await using scene = await newScene()
+      const [first = 0] = await allConsumer(scene, 10)
+      await peerWithThree(scene)
+      const replay = ['bench', 'replay', 'S', '--durable', 'c', '--msgs', '2']
+      const {code, stderr} = await scene.run(replay)
+      expect([code, stderr]).toEqual([6, expect.stringContaining('not acknowledged')])
+      const two = await scene.run([...replay, '--clients', '2'])
+      expect([two.code, two.stderr]).toEqual([2, expect.stringContaining('ack policy all')])
+      expect(await floorOf(scene)).toBeLessThan(first)
+    })
+
     test('lets sub --durable acknowledge once another client has acknowledged the earlier messages', async () => {
       await using scene = await newScene()
       const seqs = await allConsumer(scene, 10)

@@ -6,6 +6,7 @@ import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
+import {type ConsumerEnd, endless, endOf, isDelivered} from '../stored/consumer-end.ts'
 
 export interface ReplaySource extends AsyncDisposable {
   /** Remaining messages, if known. */
@@ -117,28 +118,7 @@ export async function durableSource(
   info: ConsumerInfo,
   options: DurableOptions,
 ): Promise<ReplaySource> {
-  return new DurableSource(bus.streams, info, options.follow ? endless : await endOf(bus, info), options)
-}
-
-/** Where a replay ends. */
-interface End {
-  /** The last sequence of the stream at the start. */
-  readonly seq: number
-  /** A new leader of the consumer may lag behind, and then reports that nothing is pending. */
-  readonly isReplicated: boolean
-}
-
-const endless: End = {seq: Number.POSITIVE_INFINITY, isReplicated: false}
-
-/** Endless if this login may not read the stream, in which case a busy stream prolongs the replay. */
-async function endOf(bus: Transport, {stream}: ConsumerInfo): Promise<End> {
-  try {
-    const {state, config} = await bus.streams.info(stream)
-    return {seq: state.lastSeq, isReplicated: config.replicas > 1}
-  } catch (error) {
-    if (isFailure(error, 'denied')) return endless
-    throw error
-  }
+  return new DurableSource(bus.streams, info, options.follow ? endless : await endOf(bus.streams, info.stream), options)
 }
 
 class DurableSource implements ReplaySource {
@@ -147,7 +127,7 @@ class DurableSource implements ReplaySource {
   readonly #streams: Streams
   readonly #info: ConsumerInfo
   readonly #options: DurableOptions
-  readonly #end: End
+  readonly #end: ConsumerEnd
   readonly #deliveries: Deliveries
   /** Unhandled messages, which are returned at the end: earlier they would be redelivered again and again. */
   readonly #left = new Set<Delivery>()
@@ -165,7 +145,7 @@ class DurableSource implements ReplaySource {
   #isDraining = false
   redelivered = 0
 
-  constructor(streams: Streams, info: ConsumerInfo, end: End, options: DurableOptions) {
+  constructor(streams: Streams, info: ConsumerInfo, end: ConsumerEnd, options: DurableOptions) {
     this.#streams = streams
     this.#info = info
     this.ackPolicy = info.config.ack
@@ -291,28 +271,13 @@ class DurableSource implements ReplaySource {
     if (this.#inProgress > 0) return this.#inProgress
     await this.flush()
     const {info, others} = await this.#deliveries.ask(this.#streams.consumers)
-    const isDelivered =
-      info.deliveredSeq >= this.#end.seq ||
-      (info.pending === 0 && !(this.#end.isReplicated && (await this.#hasUndelivered(info))))
-    if (info.ackFloor >= this.#end.seq || (isDelivered && others === 0)) return 0
-    if (isDelivered && !this.#isWaiting) {
+    const isAll = await isDelivered(this.#streams, info, this.#end)
+    if (info.ackFloor >= this.#end.seq || (isAll && others === 0)) return 0
+    if (isAll && !this.#isWaiting) {
       this.#options.onWaiting?.(info)
       this.#isWaiting = true
     }
-    return others + (isDelivered ? 0 : Math.max(1, info.pending))
-  }
-
-  /** Whether the stream has a message for the consumer after its last delivery, up to the end. */
-  async #hasUndelivered({stream, config, deliveredSeq}: ConsumerInfo): Promise<boolean> {
-    const range = {from: {seq: deliveredSeq + 1}, to: {seq: this.#end.seq}, filters: config.filters}
-    try {
-      await using reading = await this.#streams.read(stream, range)
-      return (await reading.take(1)).length > 0
-    } catch (error) {
-      // Without the permission to read, the answer of the consumer counts.
-      if (isFailure(error, 'denied')) return false
-      throw error
-    }
+    return others + (isAll ? 0 : Math.max(1, info.pending))
   }
 }
 
