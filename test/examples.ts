@@ -80,7 +80,7 @@ export const examples: Readonly<Record<string, Example>> = {
     endsAfter: 1,
     sees: '2 received · 1 kept',
   },
-  [`bus sub orders.created -f '{json.user.id} {headers.Trace}\\n'`]: {
+  [`bus sub orders.created -f '{json.user.id} {headers.Trace}'`]: {
     meanwhile: [`bus pub orders.created '{"user":{"id":7}}' -H 'Trace: a'`],
     endsAfter: 1,
     sees: '7 a\n',

@@ -83,7 +83,7 @@ const masks: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/gateways\/\d+\.token/g, 'gateways/PORT.token'],
   [/\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)/g, 'TIME'],
   [/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b/g, 'TIME'],
-  [/\b\d\d:\d\d:\d\d(\.\d+)?\b/g, 'TIME'],
+  [/\b\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?(?!\w)/g, 'TIME'],
   [/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, 'ID'],
   [/Nats-Pin-Id: \w+/g, 'Nats-Pin-Id: ID'],
   [/(Nats-Stream-Source\W+\w+ \d+ .*?) \w{8}\b/g, '$1 ID'],

@@ -162,7 +162,7 @@ class Processes implements AsyncDisposable {
 /** Text that is never the same twice. */
 const always: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)/g, 'TIME'],
-  [/\b\d\d:\d\d:\d\d\.\d{3}\b/g, 'TIME'],
+  [/(\d{4}-\d\d-\d\dT)?\b\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)/g, 'TIME'],
   [/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, 'ID'],
   [/_INBOX\.[^\s"]+/g, 'INBOX'],
   [/[\d,.]+\/s\b/g, 'RATE'],

@@ -92,7 +92,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     before: orders,
     sees: 'consumer mailer has 4 pending in ORDERS\n',
   },
-  'bus consumer ls': {before: billing, sees: /\nORDERS +billing +4 +4 +0 +0 +#0 +never\n/},
+  'bus consumer ls': {before: billing, sees: /\nORDERS +billing +4 +0 +0 +#0 +#1 +never\n/},
   'bus consumer ls ORDERS --json': {before: billing, sees: '"lag":4', masks: [[/^\[\{"stream".*$/gm, 'DOCUMENT']]},
   'bus consumer info ORDERS billing': {before: billing, sees: /^lag +4$/m, masks: [ago]},
   'bus consumer info ORDERS billing --json': {

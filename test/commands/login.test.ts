@@ -185,7 +185,7 @@ describe('a lost connection', () => {
     await server.run()
     await patient.stderrLine('reconnected after')
     await pub(server.url(), [])
-    expect(await patient.ended).toMatchObject({code: 0, stdout: 'x\n'})
+    expect(await patient.ended).toMatchObject({code: 0, stdout: 'x'})
   })
 
   it('fails a request immediately', async () => {

@@ -100,15 +100,16 @@ export function benchCsv({bench, size, sides}: BenchReport): string {
   return [header, ...rows].map((row) => `${row.join(',')}\n`).join('')
 }
 
-/** A bar per interval, and the rate of the highest bar. */
+/** A bar per interval, its length, and the rate of the highest bar. */
 export function drawTimeline({stepMs, counts}: BenchSide['timeline'], columns: number): string[] {
   if (counts.length < 2) return []
-  const width = Math.max(1, Math.min(60, columns - 24))
+  const width = Math.max(1, Math.min(60, columns - 32))
   const factor = Math.ceil(counts.length / width)
   const merged = merge(counts, factor)
   const most = Math.max(...merged)
   const marks = merged.map((count) => heights[Math.ceil((count / most) * (heights.length - 1))]).join('')
-  return [`${marks} ▇ = ${formatRate((most * 1000) / (stepMs * factor))}`]
+  const step = formatDuration(stepMs * factor)
+  return [`${marks} per ${step}, ▇ = ${formatRate((most * 1000) / (stepMs * factor))}`]
 }
 
 const heights = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇']

@@ -23,7 +23,7 @@ export default class Check extends BusCommand {
   static override description = [
     'Check files are YAML with variables and checks. A check sends a request, publishes, opens a response stream or waits for messages, and states what must hold in JSONata. Folders are searched for .yaml files; the default is the folder checks.',
     'Files run in parallel, the checks of a file in order. The checks under always run at the end whatever the other results are, also after Ctrl-C. --bus and --context override what a file says.',
-    'Exit codes: 0 all passed; 9 some did not pass; 3 a bus cannot be reached or was lost; 2 a file has errors, and nothing was run.',
+    'Exit codes: 0 all passed; 9 some did not pass; 3 a bus cannot be reached or was lost; 6 a bus gave no answer; 2 a file has errors, and nothing was run.',
   ].join('\n\n')
   static override examples = [
     {description: 'everything in the folder checks', command: '<%= config.bin %> check'},

@@ -95,8 +95,9 @@ export async function runChecks(
 export function failureOfRuns(ends: readonly RunEnd[]): BusError | undefined {
   const results = ends.flatMap(({files}) => files).flatMap(({results}) => results)
   if (ends.some(({stoppedBy}) => stoppedBy === 'interrupt')) return interruptedError()
-  const lost = results.flatMap(({failures}) => failures).find(({kind}) => kind === 'connect')
-  if (lost !== undefined) return new BusError('connect', lost.sentence, {try: lost.try ?? []})
+  const failures = results.flatMap((result) => result.failures)
+  const lost = failures.find(({kind}) => kind === 'connect') ?? failures.find(({unanswered}) => unanswered)
+  if (lost?.kind !== undefined) return new BusError(lost.kind, lost.sentence, {try: lost.try ?? []})
   const bad = ends.reduce((sum, {totals}) => sum + totals.failed + totals.errors, 0)
   if (bad === 0) return undefined
   const all = ends.reduce((sum, {totals}) => sum + totals.passed + totals.failed + totals.errors, 0)

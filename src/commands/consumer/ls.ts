@@ -3,12 +3,12 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {listConsumers} from '../../lib/messaging/stored/find.ts'
 import {unreachableError} from '../../lib/transport/shared/stream-errors.ts'
-import {type ConsumerDocument, consumerColumns, consumerDocument, consumerRow} from './settings.ts'
+import {byLag, type ConsumerDocument, consumerColumns, consumerDocument, consumerRow} from './settings.ts'
 
 export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
   static override summary = 'list the consumers of a stream, or of all streams, with their lag'
   static override description =
-    'Lag is the sum of pending (not yet delivered) and ack pending (delivered but not yet acknowledged) messages.'
+    'The table begins with the largest lag, the sum of pending (not yet delivered) and ack pending (delivered but not yet acknowledged) messages.'
   static override examples = [
     {description: 'all consumers', command: '<%= config.bin %> consumer ls'},
     {description: 'those of one stream, as JSON', command: '<%= config.bin %> consumer ls ORDERS --json'},
@@ -25,7 +25,7 @@ export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
     })
     if (consumers.length === 0 && unreachable.length === 0)
       this.say(`no consumers${args.stream === undefined ? '' : ` of stream ${args.stream}`}`)
-    else if (!this.jsonEnabled()) await this.printTable(consumerColumns, consumers.map(consumerRow), flags.all)
+    else if (!this.jsonEnabled()) await this.printTable(consumerColumns, byLag(consumers).map(consumerRow), flags.all)
     if (unreachable.length === 0) return consumers.map(consumerDocument)
     if (this.jsonEnabled()) this.logJson(consumers.map(consumerDocument))
     throw unreachableError(bus.url, unreachable)

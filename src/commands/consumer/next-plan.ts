@@ -44,8 +44,8 @@ export async function planNext(
   screen: Screen,
   output: Pick<Output, 'write' | 'end' | 'closed'>,
 ): Promise<NextPlan> {
-  const {delay} = flags
-  const view = await chooseView(flags, {...screen, stored: true})
+  const {delay, count = 1} = flags
+  const view = await chooseView(flags, {...screen, stored: true, single: count === 1})
   return {
     settle: flags.peek ? undefined : flags.nak ? 'nak' : flags.term ? 'term' : 'ack',
     delayMs: delay && (() => delay.fromMs + Math.random() * (delay.toMs - delay.fromMs)),

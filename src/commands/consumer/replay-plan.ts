@@ -15,7 +15,7 @@ import {formatBytes, formatCount} from '../../lib/cli/render/units.ts'
 import {BusError, isFailure} from '../../lib/core/errors.ts'
 import {type Position, parsePosition, parseRange, type Range} from '../../lib/core/position.ts'
 import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
-import {isoTime} from '../../lib/core/time/timestamp.ts'
+import {isoTime, localTime} from '../../lib/core/time/timestamp.ts'
 import type {Policy, Replayed} from '../../lib/messaging/replay/replay.ts'
 import {findConsumer} from '../../lib/messaging/replay/source.ts'
 import type {MessageCounts, Survey} from '../../lib/messaging/replay/survey.ts'
@@ -226,5 +226,5 @@ function tallyJson({messages, bytes, firstTime, lastTime}: MessageCounts): objec
 }
 
 function row(subject: string, {messages, bytes, firstTime, lastTime}: MessageCounts): string[] {
-  return [subject, formatCount(messages), formatBytes(bytes), isoTime(firstTime), isoTime(lastTime)]
+  return [subject, formatCount(messages), formatBytes(bytes), localTime(firstTime), localTime(lastTime)]
 }

@@ -45,7 +45,10 @@ export async function chooseSink(
   // With a durable consumer a message to which --select cannot be applied would be acknowledged unseen.
   const onFailure = flags.consumer === undefined ? context.say : undefined
   const paint = await context.paint(1)
-  const view = await chooseView(flags, {terminal: isTerminal(1), paint, stored: true, onFailure})
+  const view = await chooseView(flags, {
+    ...{terminal: isTerminal(1), paint, stored: true, onFailure},
+    single: flags.count === 1,
+  })
   return {sink: viewSink(view, context.output, {ordered: flags.select !== undefined}), shows: true}
 }
 
@@ -61,7 +64,7 @@ async function otherSink(
   if (flags.step) {
     if (!isTerminal(0) || !isTerminal(2)) throw new BusError('usage', '--step needs a terminal')
     const {stepSink} = await import('../../lib/cli/base/step-prompt.ts')
-    return stepSink({signal: context.stop, paint: await context.paint(2), stored: true, quit: context.quit})
+    return stepSink({signal: context.stop, paint: await context.paint(2), quit: context.quit})
   }
   return flags.republish !== undefined || context.target !== undefined ? copies(flags, context) : undefined
 }

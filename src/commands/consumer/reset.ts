@@ -44,7 +44,7 @@ export default class ConsumerReset extends BusCommand<ConsumerResetResult> {
     const seq = to && (await firstFrom(bus.streams, stream, to, before.config.filters))
     await confirm(moveText(before, flags.to, seq), {yes: flags.yes, signal: this.stop})
     const after = await bus.streams.consumers.reset(stream, consumer, to)
-    if (!this.jsonEnabled()) this.say(movedText(before, after))
+    if (!this.jsonEnabled()) this.say(movedText(before, after, seq))
     const {ackFloor, deliveredSeq, pending, ackPending, lag} = consumerDocument(before)
     return {...consumerDocument(after), before: {ackFloor, deliveredSeq, pending, ackPending, lag}}
   }

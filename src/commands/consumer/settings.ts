@@ -102,20 +102,21 @@ export const consumerColumns: readonly Column[] = [
   {head: 'stream'},
   {head: 'consumer'},
   {head: 'lag', align: 'right'},
-  {head: 'pending', align: 'right'},
   {head: 'ack pending', align: 'right'},
   {head: 'redelivered', align: 'right'},
   {head: 'ack floor', align: 'right'},
+  {head: 'next', align: 'right'},
   {head: 'last active'},
 ]
 
 export function consumerRow(info: ConsumerInfo): string[] {
-  const {stream, config, pending, ackPending, redelivered, ackFloor, lastActive} = info
+  const {stream, config, ackPending, redelivered, ackFloor, deliveredSeq, lastActive} = info
   return [
     stream,
     config.name,
-    ...[lagOf(info), pending, ackPending, redelivered].map(formatCount),
+    ...[lagOf(info), ackPending, redelivered].map(formatCount),
     `#${ackFloor}`,
+    `#${deliveredSeq + 1}`,
     lastActive === undefined ? 'never' : formatAgo(lastActive),
   ]
 }
@@ -133,6 +134,7 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     'given up': info.givenUp === undefined ? undefined : formatCount(info.givenUp),
     delivered: `#${deliveredSeq}`,
     'ack floor': `#${ackFloor}`,
+    next: pending === 0 ? `the first message after #${deliveredSeq}` : `#${deliveredSeq + 1} or later`,
     'last active': lastActive === undefined ? 'never' : formatMoment(lastActive),
     filters: config.filters.join(' ') || 'none',
     'deliver policy': deliverText(config.deliver),
@@ -143,6 +145,11 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     durable: config.durable ? undefined : 'no: removed when unused',
     created: formatMoment(created),
   }
+}
+
+/** The largest lag first. */
+export function byLag(consumers: readonly ConsumerInfo[]): ConsumerInfo[] {
+  return [...consumers].sort((one, other) => lagOf(other) - lagOf(one))
 }
 
 function lagOf({pending, ackPending}: ConsumerInfo): number {
@@ -169,12 +176,13 @@ function pushText({config: {push}, bound}: ConsumerInfo): string | undefined {
 
 /** `move consumer billing of stream ORDERS from #1043 to @-15m, which is #980`; `seq` is the message at that position, if there is one. */
 export function moveText(info: ConsumerInfo, to: Position, seq: number | undefined): string {
-  const {stream, config, ackFloor} = info
+  const {stream, config, ackFloor, ackPending, deliveredSeq} = info
+  const from = (ackPending === 0 ? deliveredSeq : ackFloor) + 1
   const place = formatPosition(to)
   const found = seq === undefined ? 'after the last message' : `#${seq}`
   const target = place === String(seq) ? `#${seq}` : `${place}, which is ${found}`
   const what = inFlightText(info)
-  return `move consumer ${config.name} of stream ${stream} from #${ackFloor + 1} to ${target}${what && `: ${what}`}`
+  return `move consumer ${config.name} of stream ${stream} from #${from} to ${target}${what && `: ${what}`}`
 }
 
 /** The messages that a client may still be working on, as text; empty if there are none. */
@@ -185,9 +193,13 @@ export function inFlightText({config, ackPending, lastActive = 0}: ConsumerInfo)
   return `${messages} in flight, and a client may be working on them`
 }
 
-/** `consumer billing of stream ORDERS: ack floor #1042 → #979, lag 2 → 65` */
-export function movedText(before: ConsumerInfo, after: ConsumerInfo): string {
+/**
+ * `consumer billing of stream ORDERS: next #980, ack floor #1042 → #979, lag 2 → 65`; `seq` is the next message, if there is one
+ * already.
+ */
+export function movedText(before: ConsumerInfo, after: ConsumerInfo, seq: number | undefined): string {
+  const next = seq === undefined ? `the first message after #${after.deliveredSeq}` : `#${seq}`
   const floors = `ack floor #${before.ackFloor} → #${after.ackFloor}`
   const lags = `lag ${formatCount(lagOf(before))} → ${formatCount(lagOf(after))}`
-  return `consumer ${after.config.name} of stream ${after.stream}: ${floors}, ${lags}`
+  return `consumer ${after.config.name} of stream ${after.stream}: next ${next}, ${floors}, ${lags}`
 }

@@ -3,6 +3,7 @@ import {lookup} from 'node:dns/promises'
 import {isIP} from 'node:net'
 import {spread} from '../../lib/cli/render/summary.ts'
 import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {localTime} from '../../lib/core/time/timestamp.ts'
 import type {Facts, JetStreamFacts} from '../../lib/transport/contract.ts'
 import type {Examination, LoginFacts, TlsFacts} from '../../lib/transport/examination.ts'
 import {isServer} from '../../lib/transport/schemes.ts'
@@ -69,7 +70,7 @@ function plainFinding(url: string): Finding {
 
 function tlsFinding({protocol, cipher, subject, issuer, validTo, distrust}: TlsFacts): Finding {
   const days = Math.floor((validTo - Date.now()) / dayMs)
-  const end = new Date(validTo).toISOString().slice(0, 10)
+  const end = localTime(validTo).replace('.000', '')
   const text = `${protocol}, ${cipher}; ${subject}, by ${issuer}, until ${end} (${days} days)`
   if (days < 0) return failure('TLS', `the certificate has expired: ${text}`, 'renew it on the server')
   if (distrust !== undefined)

@@ -16,7 +16,7 @@ import {filterOf, optionsOf, subscriptionFlags} from './subscriptions.ts'
 export default class EventsListen extends BusCommand {
   static override summary = 'receive events over WebSocket like an application, and acknowledge them'
   static override description =
-    'Each event is acknowledged after it was shown. --nak rejects it, --step asks for each event, and --auto-ack lets the gateway acknowledge. Without --name the subscription is ephemeral: the flags set its filter and options, and it ends with the connection.'
+    'Each event is acknowledged after it was shown. --nak rejects it, --step asks for each event, and --auto-ack lets the gateway acknowledge. Events of a subscription without data have no payload (bus events add --with-data). Without --name the subscription is ephemeral: the flags set its filter and options, and it ends with the connection.'
   static override examples = [
     {
       description: 'a durable subscription',
@@ -78,6 +78,7 @@ export default class EventsListen extends BusCommand {
     readonly nak: boolean
     readonly step: boolean
     readonly format?: string | undefined
+    readonly count?: number | undefined
   }): Promise<(delivered: Delivered) => Promise<{type: 'ack' | 'nack'; info?: string} | undefined>> {
     const answer = {type: flags.nak ? ('nack' as const) : ('ack' as const)}
     if (flags.step) {
@@ -96,7 +97,10 @@ export default class EventsListen extends BusCommand {
         return {type: 'ack'}
       }
     }
-    const view = await chooseView(flags, {terminal: isTerminal(1), paint: await this.paint(1)})
+    const view = await chooseView(flags, {
+      ...{terminal: isTerminal(1), paint: await this.paint(1), stored: true},
+      single: flags.count === 1,
+    })
     return async ({events}) => {
       if (flags.json) for (const event of events) this.output.write(`${JSON.stringify(event)}\n`)
       else await view.show(events.map(messageOf), this.output)

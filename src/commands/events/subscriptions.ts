@@ -5,7 +5,7 @@ import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {choice, count, countOrZero, duration, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
-import {formatCount} from '../../lib/cli/render/units.ts'
+import {formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {BusError, isFailure} from '../../lib/core/errors.ts'
 import {type EventFilter, parseEventFilter} from '../../lib/protocols/event-delivery/filter.ts'
 import type {Wish} from '../../lib/protocols/event-delivery/registry.ts'
@@ -160,8 +160,8 @@ export function subscriptionFacts(document: SubscriptionDocument): Record<string
     data: withData ? 'with each event' : 'none',
     rejections: deadLetter === undefined ? rejects : `${rejects}, to ${deadLetter}`,
     id: String(id),
-    created: String(created),
-    updated: created === updated ? undefined : String(updated),
+    created: formatMoment(Date.parse(String(created))),
+    updated: created === updated ? undefined : formatMoment(Date.parse(String(updated))),
   }
 }
 

@@ -9,7 +9,7 @@ import {planRequests, type ReqPlan, repliesLine, reqFlags, showsReplies, statusO
 export default class Req extends BusCommand {
   static override summary = 'send a request and show the reply'
   static override description = [
-    'On a terminal a reply is shown with its headers; a pipe gets only the payload. With --count only latencies are shown, unless an output flag requests the replies.',
+    'On a terminal a reply is shown with its headers; a pipe gets only the payload and a newline, and with --raw only the payload. A format can also contain {ms}, the time until the reply. With --count only latencies are shown, unless an output flag requests the replies.',
     'The acknowledgement of a stream that stores the request is not a reply, unless --ack-is-reply is given.',
     'Exit codes: 6 no reply in time, or fewer than requested; 7 nobody serves the subject; 8 the service answered with an error; 9 an expectation failed.',
     'An --expect expression can use subject, headers, json, text and bytes of the reply, ms, status ("ok", or "error" for a service error, which then is not a failure), error.code and error.text. With several replies these describe the first one; messages contains all of them.',
@@ -37,7 +37,9 @@ export default class Req extends BusCommand {
     const {subject, body} = args
     const {count, concurrency = 1, json, quiet} = flags
     const terminal = isTerminal(1)
-    const show = await chooseReplyView(flags, {terminal, paint: await this.paint(1)})
+    const single =
+      [count, flags.replies, flags['until-idle']].every((flag) => flag === undefined) && !flags['until-empty']
+    const show = await chooseReplyView(flags, {terminal, paint: await this.paint(1), single})
     const plan = await planRequests({...flags, subject, body}, this.stop)
     await using bus = await this.openBus({writes: true})
     if (count === undefined) return await this.#ask(bus, plan, show, json)

@@ -37,7 +37,10 @@ export default class RpcCall extends BusCommand {
     const {args, flags: given} = await this.parse(RpcCall)
     const words = [args.target, args.method, args.payload].filter((word) => word !== undefined)
     const flags = {...given, words}
-    const show = await chooseReplyView(flags, {terminal: isTerminal(1), paint: await this.paint(1)})
+    const show = await chooseReplyView(flags, {
+      ...{terminal: isTerminal(1), paint: await this.paint(1)},
+      single: !flags.all,
+    })
     const plan = await planCall(flags, this.stop)
     await using bus = await this.openBus({writes: true})
     if (flags['trace-id'] === undefined) this.say(`trace ${plan.traceId}`)

@@ -14,7 +14,7 @@ import type {Streams} from '../../lib/transport/streams-contract.ts'
 export default class StreamGet extends BusCommand {
   static override summary = 'show one stored message'
   static override description =
-    'A terminal shows sequence, time, subject, headers and payload; a pipe gets the payload alone, unless a flag says otherwise.'
+    'A terminal shows sequence, time, subject, headers and payload; a pipe gets the payload and a newline, and with --raw the payload alone, unless a flag says otherwise.'
   static override examples = [
     {description: 'by sequence number', command: '<%= config.bin %> stream get ORDERS 1042'},
     {
@@ -51,7 +51,11 @@ export async function planGet(
   screen: Screen,
 ): Promise<{readonly view: View; fetch(streams: Streams): Promise<Message>}> {
   const isRaw = viewKindOf(flags) === undefined && !screen.terminal
-  const view = await chooseView(isRaw ? {...flags, raw: true} : flags, {...screen, stored: true})
+  const view = await chooseView(isRaw ? {...flags, raw: true, delimiter: '\\n'} : flags, {
+    ...screen,
+    stored: true,
+    single: true,
+  })
   const {stream, seq, 'last-for': lastFor} = flags
   if ((seq === undefined) === (lastFor === undefined)) {
     throw new BusError('usage', 'one of SEQ and --last-for is needed', {

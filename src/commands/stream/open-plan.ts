@@ -122,7 +122,7 @@ function ofMany(error: unknown, failed: number, open: number): unknown {
 }
 
 async function chooseFrameView(flags: OpenFlags, isMany: boolean, screen: Screen): Promise<FrameView> {
-  const view = await chooseView(flags, screen)
+  const view = await chooseView(flags, {...screen, single: flags.count === 1})
   const kind = viewKindOf(flags)
   if (kind === 'json') return frameRecords(flags, screen.terminal)
   const isForPeople = kind === undefined || kind === 'headers'

@@ -26,7 +26,7 @@ export default class Sub extends BusCommand {
     'Each message is shown once, even if it matches several of the subjects. The command ends with --count, --for, --idle, Ctrl-C or a closed pipe. Exit code 6 if fewer than --count messages arrive within --for or --idle.',
     'With --from it shows stored messages of the subjects, then continues with new ones unless --to or --end is given.',
     'With --durable it resumes where the durable consumer of that name left off, and acknowledges each message once it is written. --create creates the consumer if it does not exist, starting with the first message. The consumer is never removed.',
-    'A format can contain {time} {unix} {subject} {reply} {seq} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}. An expression can use subject, reply, seq, time, headers, bytes, text and json.',
+    'A format can contain {time} {unix} {subject} {reply} {seq} {deliveries} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}. An expression can use subject, reply, seq, deliveries, time, headers, bytes, text and json.',
   ].join('\n\n')
   static override examples = [
     {description: 'everything on the bus', command: `<%= config.bin %> sub '>'`},
@@ -34,7 +34,7 @@ export default class Sub extends BusCommand {
     {description: 'only large orders', command: `<%= config.bin %> sub 'orders.>' --where 'json.total > 100'`},
     {
       description: 'one field per line',
-      command: `<%= config.bin %> sub orders.created -f '{json.user.id} {headers.Trace}\\n'`,
+      command: `<%= config.bin %> sub orders.created -f '{json.user.id} {headers.Trace}'`,
     },
     {description: 'requests with their replies', command: '<%= config.bin %> sub greet --pair'},
     {

@@ -72,7 +72,11 @@ export interface Stage {
 export async function planWatch(flags: SubFlags, screen: Screen): Promise<Showing> {
   const {match, where, ignore, sample} = flags
   return {
-    view: await chooseView(flags, {...screen, stored: (flags.from ?? flags.durable) !== undefined}),
+    view: await chooseView(flags, {
+      ...screen,
+      stored: (flags.from ?? flags.durable) !== undefined,
+      single: flags.count === 1,
+    }),
     keep: await compileFilter({match, where, ignore, sample, onFailure: screen.onFailure}),
     pairs: flags.pair ? new Pairs() : undefined,
     alsoPatterns: flags.pair ? [inboxes] : [],
@@ -146,7 +150,7 @@ export function sumUp(
   const facts = pairs === undefined ? [] : [`${formatCount(pairs.unanswered)} unanswered`]
   if (redelivered > 0) facts.push(`${formatCount(redelivered)} redelivered`)
   if (notices > 0) facts.push(notices === 1 ? '1 notice' : `${formatCount(notices)} notices`)
-  return summaryLine({received, kept, dropped}, ms, facts)
+  return summaryLine({received, ...(kept !== received && {kept}), dropped}, ms, facts)
 }
 
 /** Fails with `timeout` if a bound was reached before `--count` messages were shown. */

@@ -53,6 +53,8 @@ export interface Failure {
   readonly expected?: unknown
   /** How the bus failed, if it did. With any failure of kind `connect` the run exits with 3. */
   readonly kind?: FailureKind | undefined
+  /** The bus itself gave no answer. Then the run exits with 6. */
+  readonly unanswered?: true | undefined
   /** The message that was judged. */
   readonly message?: Message | undefined
   /** What to try next. */

@@ -61,7 +61,12 @@ export async function capture(
 
 /** A failure of the bus as a failure of a check. */
 export function checkFailure(error: BusError, line: number): Failure {
-  return {sentence: error.message, line, kind: error.kind, ...(error.try.length > 0 && {try: error.try})}
+  const {message: sentence, kind, try: hints, data} = error
+  return {
+    ...{sentence, line, kind},
+    ...(data?.['unanswered'] === true && {unanswered: true}),
+    ...(hints.length > 0 && {try: hints}),
+  }
 }
 
 /** What expressions see, and whether they have read how the check ended. */

@@ -96,7 +96,7 @@ class Loader {
       ...{spec, shape},
       expectations: await this.#expectations(shape, at('expect')),
       captures: await this.#captures(shape.capture, at('capture')),
-      skipIf: skip === undefined ? undefined : await this.#compile(skip, 'skip-if', at('skip-if')),
+      skipIf: skip === undefined ? undefined : await this.#compile(String(skip), 'skip-if', at('skip-if')),
       where: where === undefined ? undefined : await this.#compile(where, 'where', at(kind, 'where')),
       order: await this.#order(order, at(kind, 'order')),
       steps: steps === undefined ? [] : await this.#checks(steps, at(kind, 'do'), part),

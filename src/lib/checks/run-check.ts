@@ -183,7 +183,7 @@ async function runSteps(
 
 function statusOf(failures: readonly Failure[], {error}: CheckOutcome): Attempt['status'] {
   if (failures.length === 0) return 'passed'
-  const isLost = failures.some(({kind}) => kind === 'connect' || kind === 'usage')
+  const isLost = failures.some(({kind, unanswered}) => kind === 'connect' || kind === 'usage' || unanswered)
   return isLost || (error !== undefined && !isJudgeable(error)) ? 'error' : 'failed'
 }
 

@@ -218,7 +218,9 @@ export const checkShape = z
       .optional()
       .meta({description: 'retry until the check passes, for at most this long (default: every 250ms)'}),
     timeout: duration.optional().meta({description: 'time limit including retries (default: 60s plus eventually)'}),
-    'skip-if': jsonata('skip the check if this is true; it sees vars, env and bus (url, features)').optional(),
+    'skip-if': z
+      .union([z.boolean(), jsonata('skip the check if this is true; it sees vars, env and bus (url, features)')])
+      .optional(),
     tags: z.array(z.string()).optional(),
   })
   .meta({oneOf: Object.keys(kinds).map((kind) => ({required: [kind]}))})

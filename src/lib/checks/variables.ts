@@ -3,6 +3,7 @@
  * becomes the value itself, so that numbers stay numbers in JSON.
  */
 import {BusError} from '../core/errors.ts'
+import {isLong, parseLongNumbers} from '../core/text/long-numbers.ts'
 import {type Placeholder, splitPlaceholders} from '../core/text/placeholders.ts'
 import {unixSeconds} from '../core/time/timestamp.ts'
 
@@ -53,7 +54,7 @@ export class Variables {
   #walk(value: unknown): unknown {
     if (typeof value === 'string') return this.#fill(value)
     if (Array.isArray(value)) return value.map((item) => this.#walk(item))
-    if (value === null || typeof value !== 'object') return value
+    if (value === null || typeof value !== 'object' || isLong(value)) return value
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.#walk(item)]))
   }
 
@@ -94,7 +95,7 @@ export function parseVariable(input: string): readonly [string, unknown] {
     throw new BusError('usage', `${JSON.stringify(input)} is not NAME=VALUE`, {try: ['--var region=eu', '--var id=42']})
   }
   try {
-    const value: unknown = JSON.parse(text)
+    const {value} = parseLongNumbers(text)
     if (JSON.stringify(value) === text) return [name, value]
   } catch {
     // Not JSON, so it is text.
@@ -120,6 +121,8 @@ function builtIn(name: string): unknown {
   if (kind === 'time') return new Date().toISOString()
   if (kind === 'unix') return Number(unixSeconds(Date.now()))
   if (kind === '') throw missing(name)
+  if (![Number(low), Number(high), Number(high) - Number(low)].every(Number.isSafeInteger))
+    throw new BusError('usage', `{${name}} has numbers beyond 2^53`)
   return Number(low) + Math.floor(Math.random() * (Number(high) - Number(low) + 1))
 }
 

@@ -175,5 +175,13 @@ function sentenceOf(message: string): string {
   if (message.startsWith('Maximum call stack')) return tooDeep.sentence
   if (message.startsWith('Unexpected flow-map-start'))
     return 'unexpected "{": quote a text that has braces, such as \'orders.{id}\''
+  if (/^(Alias cannot be|Unresolved alias)/.test(message))
+    return 'unexpected "*": quote a text that begins with it, such as \'*.created\''
+  const [, first] = /^Plain value cannot start with (?:reserved character )?(\S)/.exec(message) ?? []
+  if (first !== undefined) return `unexpected "${first}": quote a text that begins with it`
+  if (message.startsWith('Nested mappings are not allowed')) return 'unexpected ": ": quote a text that contains it'
+  if (message.startsWith('Sequence item without')) return 'a line of a list is indented differently from the others'
+  if (message.startsWith('Source contains multiple documents'))
+    return 'the file has several documents, separated by "---"'
   return `${message.charAt(0).toLowerCase()}${message.slice(1)}`
 }

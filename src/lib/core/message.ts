@@ -25,6 +25,11 @@ export class Message {
   readonly seq: number | undefined
   /** Unix time in milliseconds, with fractions: when it was stored, or if it was not, when it arrived. */
   readonly time: number
+  /** How often its consumer has delivered it, this time included; absent for a message that no consumer delivered. */
+  declare readonly deliveries?: number | undefined
+
+  /** The payload exists but was not sent, as with an event without data; `payload` is then empty. */
+  declare readonly isWithoutPayload?: boolean | undefined
 
   // biome-ignore lint/complexity/useMaxParams: one is made for each message, and an object of options for each would cost
   constructor(

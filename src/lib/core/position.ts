@@ -6,7 +6,7 @@
 
 import {BusError} from './errors.ts'
 import {durationMs} from './time/duration.ts'
-import {farthestMs, isoTime, parseTime} from './time/timestamp.ts'
+import {farthestMs, localTime, parseTime} from './time/timestamp.ts'
 
 /** A start; `first` and `end` are resolved when the stream is read. Times are Unix milliseconds. */
 export type Position = 'first' | 'end' | {readonly seq: number} | {readonly timeMs: number} | {readonly last: number}
@@ -53,7 +53,7 @@ export function formatPosition(position: Position): string {
   if (typeof position === 'string') return position
   if ('seq' in position) return String(position.seq)
   if ('last' in position) return position.last === 1 ? 'last' : `-${position.last}`
-  return `@${isoTime(position.timeMs)}`
+  return `@${localTime(position.timeMs)}`
 }
 
 const hints = ['first, last, end', 'a sequence: 1042', 'the last 100: -100', 'a time: @2026-11-20T10:00Z or @-15m']
@@ -71,5 +71,7 @@ function momentMs(moment: string, now: number): number {
   if (/^\d{1,12}(\.\d+)?$/.test(moment)) return Number(moment) * 1000
   const ago = moment.startsWith('-') ? durationMs(moment.slice(1)) : undefined
   if (ago !== undefined) return now - ago
+  // JavaScript takes a day without a time as one of UTC.
+  if (/^(\d{4}|[+-]\d{6})-\d\d-\d\d$/.test(moment)) return parseTime(`${moment}T00:00`)
   return /^(\d{4}|[+-]\d{6})-\d\d(-\d\d|$)/.test(moment) ? parseTime(moment) : Number.NaN
 }

@@ -36,6 +36,7 @@ export function recordWriter(options: RecordOptions = {}): (message: Message) =>
     if (message.seq !== undefined) line += `,"seq":${message.seq}`
     const time = iso(message.time)
     if (time !== undefined) line += `,"time":"${time}"`
+    if (message.deliveries !== undefined) line += `,"deliveries":${message.deliveries}`
     if (message.reply !== undefined) line += `,"reply":${JSON.stringify(message.reply)}`
     if (message.headers.length > 0) line += `,"headers":${headersJson(message.headers)}`
     return `${line}${options.headersOnly ? `,"bytes":${sizeOf(message.payload)}` : payloadJson(message.payload)}}`

@@ -210,7 +210,8 @@ export interface Consumers {
   list(stream: string, options?: ListOptions): Promise<readonly ConsumerInfo[]>
   remove(stream: string, consumer: string): Promise<void>
   /**
-   * Moves a durable consumer: the next message is the one at `to`, whatever was acknowledged before; `undefined` is the end.
+   * Moves a durable consumer: the next message is the one at `to`, whatever was acknowledged before; `undefined` is the end, as is
+   * every position after it.
    * Messages in flight no longer count. On servers that cannot move a consumer it is recreated with the same configuration
    * except for its start. Fails with `denied`, before anything is done, if a server knows that a client uses it.
    */
@@ -268,7 +269,10 @@ export interface ConsumerInfo {
   readonly stream: string
   readonly config: ConsumerConfig
   readonly created: number
-  /** The last delivered message, and the ack floor: sequences of the stream, 0 for none. */
+  /**
+   * The last delivered message, and the ack floor: sequences of the stream, 0 for none. For a consumer that begins later, or that
+   * was moved, and has delivered nothing since: the position before that at which it continues.
+   */
   readonly deliveredSeq: number
   readonly ackFloor: number
   /** Not yet delivered. */
@@ -341,7 +345,7 @@ export class Delivery extends Message {
   readonly stream: string
   readonly consumer: string
   /** 1 for the first delivery. */
-  readonly deliveries: number
+  override readonly deliveries: number
   /** How many undelivered messages the consumer has, as of this delivery. */
   readonly pending: number
 

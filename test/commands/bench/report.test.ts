@@ -34,7 +34,7 @@ test('a measurement shows a histogram and a timeline on a terminal only', async 
   expect(benchLines(measured, undefined)).toEqual(words)
   const drawn = benchLines(measured, 60)
   expect(drawn.slice(0, 2)).toEqual(words)
-  expect(drawn.at(-1)).toBe('▇   ▅ ▇ = 60/s')
+  expect(drawn.at(-1)).toBe('▇   ▅ per 100 ms, ▇ = 60/s')
   expect(drawn.length).toBeGreaterThan(3)
 })
 
@@ -44,7 +44,7 @@ test('a timeline fits its terminal and shows every count above zero', () => {
     40,
   )
   expect(line.length).toBeLessThanOrEqual(40)
-  expect(line).toMatch(/^▇+.? ▇ = [\d,]+\/s$/)
-  expect(drawTimeline({stepMs: 100, counts: [1, 1000]}, 40)).toEqual(['▁▇ ▇ = 10,000/s'])
+  expect(line).toMatch(/^▇+.? per [\d.]+ m?s, ▇ = [\d,]+\/s$/)
+  expect(drawTimeline({stepMs: 100, counts: [1, 1000]}, 40)).toEqual(['▁▇ per 100 ms, ▇ = 10,000/s'])
   expect(drawTimeline({stepMs: 100, counts: [7]}, 40)).toEqual([])
 })

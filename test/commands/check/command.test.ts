@@ -368,12 +368,16 @@ onBothBuses((newScene) => {
           {name: 'a', req: 'nobody', 'skip-if': 'vars.region = "us"'},
           {name: 'b', req: 'nobody', 'skip-if': 'env.SKIP = "1"'},
           {name: 'c', req: 'echo', 'skip-if': '$not(bus.features.streams)'},
+          {name: 'd', req: 'nobody', 'skip-if': true},
+          {name: 'e', req: 'echo', 'skip-if': false},
         ],
       })
       const ended = await scene.run(['check', file, '--json', '--var', 'region=us'], {env: {SKIP: '1'}})
       expect(resultsOf(reportOf(ended))).toMatchObject([
         {status: 'skipped', reason: 'skip-if: vars.region = "us"'},
         {status: 'skipped'},
+        {status: 'passed'},
+        {status: 'skipped', reason: 'skip-if: true'},
         {status: 'passed'},
       ])
       expect(ended.code).toBe(0)
@@ -503,10 +507,7 @@ describe('an error', () => {
   test('in a check file is one object with --json', async () => {
     const {code, stderr} = await bus(['check', well, wrong, '--json'])
     expect(code).toBe(2)
-    expect(JSON.parse(stderr).error.data.faults).toMatchObject([
-      {line: 2, column: 10},
-      {line: 2, column: 11},
-    ])
+    expect(JSON.parse(stderr).error.data.faults).toMatchObject([{line: 2, column: 11}])
   })
 
   test('of a bus that cannot be reached is exit code 3', async () => {
@@ -648,4 +649,19 @@ test('bus check --schema prints a JSON Schema that has every kind of check', asy
     'latency',
   ])
     expect(stdout).toContain(`"${kind}"`)
+})
+
+test('a bus that gives no answer is exit code 6; a service that gives none is a failed check', async () => {
+  await using server = await NatsServer.start()
+  await using silent = start(['sub', '$JS.API.>', 'mute', '-b', server.url()])
+  await silent.stderrLine('listening on ')
+  const run = async (check: object) =>
+    await bus(['check', fileOf({checks: [check]}), '-b', server.url(), '-t', '300ms', '--json'])
+  const unanswered = await run({stream: 'S'})
+  expect(resultsOf(reportOf(unanswered))).toMatchObject([
+    {status: 'error', failures: [{kind: 'timeout', unanswered: true}]},
+  ])
+  expect(unanswered.code).toBe(6)
+  expect((await run({req: 'mute'})).code).toBe(9)
+  expect((await run({stream: 'S', expect: 'status = "timeout"'})).code).toBe(0)
 })

@@ -105,9 +105,9 @@ describe('a login that may not acknowledge', () => {
     await full.streams.consumers.add('S', {name: 'c'})
     const login = ['-b', server.url({login: 'few:p'})]
     const next = await bus(['consumer', 'next', 'S', 'c', '--raw', ...login])
-    expect([next.code, next.stdout], next.stderr).toEqual([0, '1\n'])
+    expect([next.code, next.stdout], next.stderr).toEqual([0, '1'])
     const sub = await bus(['sub', 's.>', '--stream', 'S', '--durable', 'c', '-n', '1', '--raw', ...login])
-    expect([sub.code, sub.stdout], sub.stderr).toEqual([0, '2\n'])
+    expect([sub.code, sub.stdout], sub.stderr).toEqual([0, '2'])
     const replay = await bus(['consumer', 'replay', 'S', 'c', '--raw', ...login])
     expect([replay.code, linesOf(replay.stdout)], replay.stderr).toEqual([0, numbers(3, 20)])
   })
@@ -480,7 +480,7 @@ onBothBuses((newScene) => {
       await noneConsumer(scene)
       expect(await scene.run(['consumer', 'next', 'S', 'c', '--raw'])).toMatchObject({
         code: 0,
-        stdout: '1\n',
+        stdout: '1',
         stderr: '1 taken · 4 pending\n',
       })
     })

@@ -61,7 +61,7 @@ onBothBuses((newScene) => {
     const listed = await scene.run(['consumer', 'ls'])
     expect(listed).toMatchObject({code: 0, stderr: ''})
     expect(listed.stdout).toMatch(
-      /^stream +consumer +lag +pending +ack pending +redelivered +ack floor +last active\nS +c +1 +1 +0 +0 +#\d+ +(just now|.* ago)\n$/,
+      /^stream +consumer +lag +ack pending +redelivered +ack floor +next +last active\nS +c +1 +0 +0 +#\d+ +#\d+ +(just now|.* ago)\n$/,
     )
     const [one, ...others] = JSON.parse((await scene.run(['consumer', 'ls', 'S', '--json'])).stdout)
     expect([one.config, one.lag, others]).toEqual([document.config, 1, []])
@@ -114,7 +114,7 @@ onBothBuses((newScene) => {
       {subject: 's.b', seq: two, json: 2},
     ])
     expect(await scene.run(['consumer', 'next', 'S', 'c'])).toMatchObject({
-      stdout: expect.stringMatching(/^#\d+ \d\d:\d\d:\d\d\.\d{3} s\.a 3\n$/),
+      stdout: expect.stringMatching(/^#\d+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\S+ s\.a 3\n$/),
     })
     expect(await scene.transport.streams.consumers.info('S', 'c')).toMatchObject({pending: 0, ackPending: 0})
   })
@@ -134,13 +134,13 @@ onBothBuses((newScene) => {
     await filled(scene, 2)
     await scene.run(['consumer', 'add', 'S', 'c'])
     const next = (...flags: string[]) => scene.run(['consumer', 'next', 'S', 'c', '--raw', ...flags])
-    expect(await next('--nak')).toMatchObject({code: 0, stdout: '1\n', stderr: '1 returned · 1 pending\n'})
+    expect(await next('--nak')).toMatchObject({code: 0, stdout: '1', stderr: '1 returned · 1 pending\n'})
     expect(await next('--nak', '--delay', '1h')).toMatchObject({
       code: 0,
-      stdout: '1\n',
+      stdout: '1',
       stderr: '1 returned · 1 redelivered · 1 pending\n',
     })
-    expect(await next('--term')).toMatchObject({code: 0, stdout: '2\n', stderr: '1 terminated · 0 pending\n'})
+    expect(await next('--term')).toMatchObject({code: 0, stdout: '2', stderr: '1 terminated · 0 pending\n'})
     expect(await next('-t', '300ms')).toMatchObject({code: 6, stdout: ''})
   })
 
@@ -168,7 +168,7 @@ onBothBuses((newScene) => {
     await using next = scene.start(['consumer', 'next', 'S', 'c', '-n', '1', '-t', '5s', '--raw'])
     next.hangUp()
     expect((await next.ended).code).toBe(0)
-    expect((await scene.run(['consumer', 'next', 'S', 'c', '--raw'])).stdout).toBe('1\n')
+    expect((await scene.run(['consumer', 'next', 'S', 'c', '--raw'])).stdout).toBe('1')
   })
 
   test('consumer reset moves a consumer anywhere, and shows both positions', async () => {
@@ -190,7 +190,10 @@ onBothBuses((newScene) => {
     await expectAll('')
 
     const moved = await reset(String(third), '--yes')
-    expect([moved.code, moved.stderr]).toEqual([0, expect.stringMatching(/ lag 0 → 4\n$/)])
+    expect([moved.code, moved.stderr]).toEqual([
+      0,
+      expect.stringMatching(new RegExp(`: next #${third}, .* lag 0 → 4\\n$`)),
+    ])
     await expectAll('3456')
     const document = JSON.parse((await reset('first', '--yes', '--json')).stdout)
     expect(document).toMatchObject({stream: 'S', lag: 6, before: {ackFloor: seqs.at(-1), lag: 0}})
@@ -201,6 +204,15 @@ onBothBuses((newScene) => {
     await reset('@-1h', '--yes')
     await reset('end', '--yes')
     await expectAll('')
+
+    const beyond = await reset('1000000', '--yes')
+    expect(beyond.stderr).toContain(`next the first message after #${seqs.at(-1)}, ack floor`)
+    const show = async (verb: string) =>
+      (await scene.run(['consumer', verb, 'S', ...(verb === 'info' ? ['c'] : [])])).stdout
+    expect(await show('info')).toMatch(new RegExp(`^next +the first message after #${seqs.at(-1)}$`, 'm'))
+    expect(await show('ls')).toMatch(new RegExp(` #${(seqs.at(-1) ?? 0) + 1} `))
+    await scene.transport.streams.publish({subject: 's.a', data: '7'})
+    await expectAll('7')
   })
 
   test.each([

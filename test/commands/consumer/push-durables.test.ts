@@ -125,7 +125,7 @@ describe('inspecting a push durable with few deliveries', () => {
     expect(refused.stderr).toContain('--yes')
     expect(await transport.streams.consumers.info(stream, 'c')).toMatchObject({deliveredSeq: 0, pending: 10})
     const forced = await run(...args(stream), '--yes')
-    expect([forced.code, forced.stdout], forced.stderr).toEqual([0, expect.stringContaining('1\n')])
+    expect([forced.code, forced.stdout], forced.stderr).toEqual([0, expect.stringMatching(/1\n?$/)])
   })
 
   test.each(looks)('with %s is refused if nothing is acknowledged', async (_, args) => {
@@ -143,7 +143,7 @@ describe('inspecting a push durable with few deliveries', () => {
   test('with --peek takes nothing', async () => {
     const stream = await pushDurable(10, {max_deliver: 1})
     for (let look = 0; look < 3; look++) {
-      expect((await run('consumer', 'next', stream, 'c', '--peek', '--raw')).stdout).toBe('1\n')
+      expect((await run('consumer', 'next', stream, 'c', '--peek', '--raw')).stdout).toBe('1')
     }
     expect((await run('consumer', 'replay', stream, 'c', '--peek', '--raw')).stdout).toBe(`${numbers(10).join('\n')}\n`)
     expect(await transport.streams.consumers.info(stream, 'c')).toMatchObject({deliveredSeq: 0, pending: 10})

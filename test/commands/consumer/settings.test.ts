@@ -8,6 +8,7 @@ import {
   moveText,
   parseDeliver,
 } from '../../../src/commands/consumer/settings.ts'
+import {localTime} from '../../../src/lib/core/time/timestamp.ts'
 import type {ConsumerInfo} from '../../../src/lib/transport/streams-contract.ts'
 
 const created = Date.UTC(2026, 10, 20, 10)
@@ -45,15 +46,16 @@ describe('a consumer', () => {
   })
 
   test('in consumer ls shows its lag', () => {
-    expect(consumerRow(billing)).toEqual(['ORDERS', 'billing', '1,203', '1,200', '3', '1', '#17', 'never'])
+    expect(consumerRow(billing)).toEqual(['ORDERS', 'billing', '1,203', '3', '1', '#17', '#21', 'never'])
   })
 
   test('in consumer info is complete', () => {
     expect(consumerFacts(billing)).toMatchObject({
       lag: '1,203',
       'ack floor': '#17',
+      next: '#21 or later',
       filters: 'orders.*.paid',
-      'deliver policy': '@2026-11-20T10:00:00.000Z',
+      'deliver policy': `@${localTime(created)}`,
       'ack policy': 'explicit · ack wait 30s · at most 1,000 unacknowledged · at most 5 deliveries',
       backoff: '1s, 5s',
       push: undefined,
@@ -102,8 +104,12 @@ describe('a consumer', () => {
   })
 
   test('that was moved shows its position before and after', () => {
-    expect(movedText(billing, {...billing, ackFloor: 2, pending: 1300, ackPending: 0})).toBe(
-      'consumer billing of stream ORDERS: ack floor #17 → #2, lag 1,203 → 1,300',
+    const after = {...billing, ackFloor: 2, deliveredSeq: 2, pending: 1300, ackPending: 0}
+    expect(movedText(billing, after, 4)).toBe(
+      'consumer billing of stream ORDERS: next #4, ack floor #17 → #2, lag 1,203 → 1,300',
+    )
+    expect(movedText(billing, {...after, ackFloor: 99, deliveredSeq: 99, pending: 0}, undefined)).toBe(
+      'consumer billing of stream ORDERS: next the first message after #99, ack floor #17 → #99, lag 1,203 → 0',
     )
   })
 })

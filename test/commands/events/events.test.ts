@@ -277,7 +277,7 @@ onBothBuses((newScene) => {
     expect(rejecting.stdout.split('\n')[0]).toBe('3')
     expect(await offset()).toBe(seqs[1])
     const auto = await listen('--first-event', String(seqs[2]), '--auto-ack', '--raw', '--count', '1')
-    expect(auto.stdout).toBe('4\n')
+    expect(auto.stdout).toBe('4')
   })
 })
 
@@ -313,7 +313,7 @@ describe('a gateway without --token', () => {
     await using scene = await gatewayScene()
     const {url, home} = scene
     const listen = ['events', 'listen', url, '--namespace', 'ORDERS', '--first-event', 'oldest', '-n', '1', '--raw']
-    expect(await bus(listen, {env: {HOME: home}})).toMatchObject({code: 0, stdout: 'x\n'})
+    expect(await bus(listen, {env: {HOME: home}})).toMatchObject({code: 0, stdout: 'x'})
     expect(await bus(listen, {env: {HOME: join(home, 'other')}})).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('answered 401'),

@@ -56,7 +56,7 @@ describe('the body of bus req', () => {
   test('is decoded, filled in, or random', async () => {
     expect((await req(['echo', 'aGk=', '--encoding', 'base64'])).stdout).toBe('hi\n')
     expect((await req(['echo', '{n}/{random:7-7}', '--template'])).stdout).toBe('1/7\n')
-    expect((await req(['echo', '--size', '1KiB', '--raw'])).bytes.length).toBe(1025)
+    expect((await req(['echo', '--size', '1KiB', '--raw'])).bytes.length).toBe(1024)
   })
 })
 
@@ -173,9 +173,7 @@ describe('a load run', () => {
   test('counts, measures, and prints nothing else', async () => {
     const {code, stdout, stderr} = await req(['echo', '{n}', '--template', '-n', '200', '-c', '8'])
     expect({code, stderr}).toEqual({code: 0, stderr: ''})
-    expect(stdout).toMatch(
-      /^200 requests · 200 ok · 0 failed · .*\/s\np50 .* · p90 .* · p99 .* · p99\.9 .* · max .*\n$/,
-    )
+    expect(stdout).toMatch(/^200 requests · 200 ok · 0 failed · .*\/s\np50 .* · p90 .* · p99 .* · max .*\n$/)
   })
 
   test('is one document with --json', async () => {
@@ -189,7 +187,7 @@ describe('a load run', () => {
       rate: expect.any(Number),
       concurrency: 4,
       latencyMs: Object.fromEntries(
-        ['min', 'mean', 'p50', 'p90', 'p99', 'p999', 'p9999', 'max'].map((name) => [name, expect.any(Number)]),
+        ['min', 'mean', 'p50', 'p90', 'p99', 'max'].map((name) => [name, expect.any(Number)]),
       ),
     })
   })

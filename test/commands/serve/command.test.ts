@@ -145,7 +145,7 @@ describe('bus serve reports', () => {
   test('one line per request, with its duration', async () => {
     await using server = await serve('told', 'four')
     await req('told', 'twelve bytes')
-    expect(await server.stdoutLine()).toMatch(/^\[1\] \d\d:\d\d:\d\d\.\d{3} told 12 B → 4 B · \d.* (µs|ms)$/)
+    expect(await server.stdoutLine()).toMatch(/^\[1\] \d\d:\d\d:\d\d\.\d{3}\S+ told 12 B → 4 B · \d.* (µs|ms)$/)
     await bus(['pub', 'told', 'note'], {env})
     expect(await server.stdoutLine()).toMatch(/told 4 B → no reply wanted · /)
   })

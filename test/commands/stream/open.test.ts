@@ -152,7 +152,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect(bytes.equals(got)).toBe(true)
       expect(stderr).toContain('10 frames')
       await using __ = await serve('cut', '--delimiter', ';', '--exec', '--', 'printf', 'a;b\n;c')
-      expect((await open('cut', '-f', '[{text}]')).stdout).toBe('[a][b\n][c]')
+      expect((await open('cut', '-f', '[{text}]', '--delimiter', '')).stdout).toBe('[a][b\n][c]')
     })
 
     test('sends BODY --count times at an interval', async () => {

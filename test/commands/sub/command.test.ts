@@ -50,7 +50,7 @@ describe('bus sub', () => {
   test('shows messages for people, and a summary on stderr', async () => {
     const {code, stdout, stderr} = await sub(['orders.*', '-n', '3'], orders)
     expect(code).toBe(0)
-    expect(stdout.replace(/\d\d:\d\d:\d\d\.\d{3}/g, 'TIME')).toBe(
+    expect(stdout.replace(/\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)/g, 'TIME')).toBe(
       [
         '[1] TIME orders.created · 19 B',
         '    Trace: x1',
@@ -60,7 +60,7 @@ describe('bus sub', () => {
         '',
       ].join('\n'),
     )
-    expect(stderr).toMatch(/^listening on orders\.\*\n3 received · 3 kept · 0 dropped · \d.* · \d.*\/s\n$/)
+    expect(stderr).toMatch(/^listening on orders\.\*\n3 received · 0 dropped · \d.* · \d.*\/s\n$/)
   })
 
   test('shows each message once, however many of its subjects it matches', async () => {
@@ -82,7 +82,7 @@ describe('bus sub', () => {
       await publish(db, [{subject: 'a', data: 'x'}])
       await new Promise((resolve) => setImmediate(resolve))
     }
-    expect(await running.ended).toMatchObject({code: 0, stdout: 'x\n', stderr: ''})
+    expect(await running.ended).toMatchObject({code: 0, stdout: 'x', stderr: ''})
   })
 
   test('shows one record per line with --json', async () => {
@@ -134,7 +134,7 @@ describe('bus sub', () => {
     const {stdout, stderr} = await sub(['>', '--subjects-only', '--idle', '2s', ...flags], orders)
     const kept = stdout.split('\n').filter(Boolean)
     expect(kept.join(' ')).toBe(expected)
-    expect(stderr).toContain(`4 received · ${kept.length} kept · 0 dropped`)
+    expect(stderr).toContain(`4 received · ${kept.length === 4 ? '' : `${kept.length} kept · `}0 dropped`)
   })
 
   test('reports that an expression cannot be applied, and continues', async () => {
@@ -243,7 +243,7 @@ describe('bus sub ends', () => {
       running.kill(signal)
       const ended = await running.ended
       expect(ended).toMatchObject({code: 0, stdout: 'x\n'})
-      expect(ended.stderr).toContain('1 received · 1 kept · 0 dropped · ')
+      expect(ended.stderr).toContain('1 received · 0 dropped · ')
     }
   })
 
@@ -279,7 +279,7 @@ describe('bus sub refuses', () => {
     [2, 'subject "b..c" has an empty token at position 3', ['a', '--ignore', 'b..c']],
     [2, '--raw and --json cannot be used together', ['a', '--raw', '--json']],
     [2, '--pair and --queue cannot be used together', ['a', '--pair', '-q', 'q']],
-    [2, '--delimiter needs --raw or --select or --subjects-only', ['a', '--delimiter', ',']],
+    [2, '--delimiter needs --raw or --format or --select or --subjects-only', ['a', '--delimiter', ',']],
     [2, 'there is no flag --jsn', ['a', '--jsn']],
     [5, `cannot write ${folder}/no/such: there is no such folder`, ['a', '--record', `${folder}/no/such`]],
   ])('with exit code %i: %s', async (code, sentence, args) => {

@@ -44,7 +44,7 @@ onBothBuses((newScene) => {
     await using sub = scene.start(['sub', 's.>', '--from', 'new', '--raw', '-n', '1'])
     await sub.stderrLine('listening on ')
     await store(scene, '4')
-    expect((await sub.ended).stdout).toBe('4\n')
+    expect((await sub.ended).stdout).toBe('4')
   })
 
   test('sub --from --to shows a range', async () => {
@@ -76,7 +76,7 @@ onBothBuses((newScene) => {
       's.a\n'.repeat(3),
     )
     const {stdout} = await scene.run(['sub', 's.>', '--from', 'last', '--end'])
-    expect(stdout).toMatch(/^#\d+ \d\d:\d\d:\d\d\.\d{3} s\.b 6\n$/)
+    expect(stdout).toMatch(/^#\d+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\S+ s\.b 6\n$/)
     const folder = mkdtempSync(join(tmpdir(), 'sub-from-'))
     onTestFinished(() => rmSync(folder, {recursive: true}))
     const tape = join(folder, 'recording.ndjson')
@@ -99,7 +99,7 @@ onBothBuses((newScene) => {
     await using sub = scene.start(['sub', 's.>', '--from', 'first', '--raw'])
     await sub.stdoutLine('2')
     sub.interrupt()
-    expect(await sub.ended).toMatchObject({code: 0, stderr: expect.stringContaining('2 received · 2 kept · 0 dropped')})
+    expect(await sub.ended).toMatchObject({code: 0, stderr: expect.stringContaining('2 received · 0 dropped')})
   })
 
   test('sub --from needs --stream if several streams store the subjects', async () => {

@@ -65,6 +65,7 @@ describe('bus sub', () => {
     const ended = {received: 6, kept: 2, ms: 1000, endedBy: 'stop'} as const
     const line = sumUp(ended, on, plan, {dropped: 1, notices: 2})
     expect(line).toBe('6 received · 2 kept · 1 dropped · 1 unanswered · 2 notices · 1.0 s · 6/s')
+    expect(sumUp({...ended, kept: 6}, on, plan, {dropped: 0, notices: 0})).toMatch(/^6 received · 0 dropped · /)
     expect(JSON.parse(on.written[2] ?? '')).toMatchObject({request: {json: 3}, reply: null})
     expect(plan.pairs?.unanswered).toBe(1)
     expect(on.recorded.at(-1)).toBe('3')

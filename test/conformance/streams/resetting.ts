@@ -42,6 +42,30 @@ export const resetting: readonly Case[] = [
     },
   },
   {
+    name: 'a position after the end is the end: later messages are not skipped',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, numbers(3))
+      for (const [i, to] of [{seq: 1_000_000}, {timeMs: Date.now() + 3_600_000}].entries()) {
+        expect(await afterReset(scene, bus, to)).toEqual([])
+        await store(bus, 'a.x', [`later ${i}`])
+        await using member = await consume(bus)
+        expect(texts(await restOf(scene, member))).toEqual([`later ${i}`])
+      }
+    },
+  },
+  {
+    name: 'after a reset the ack floor and the last delivery are below the position, and not below what precedes it',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, [])
+      const seqs = await store(bus, 'a.x', numbers(4))
+      await bus.streams.consumers.reset('A', 'c', {seq: at(seqs, 2)})
+      const {ackFloor, deliveredSeq} = await infoOf(bus)
+      expect([ackFloor, deliveredSeq]).toEqual([at(seqs, 1), at(seqs, 1)])
+    },
+  },
+  {
     name: 'after a reset nothing from the new position on counts as acknowledged',
     needs,
     async run(scene) {

@@ -61,7 +61,9 @@ describe('an error in a check file has its line and column:', () => {
     [
       'a key of another kind',
       'checks:\n  - publish: {topic: a, subject: a}',
-      ['2:25 unknown key "subject"; "publish" takes topic, stream, payload, jetstream'],
+      [
+        '2:25 unknown key "subject"; "publish" takes topic, stream, payload, jetstream; to publish on a subject, use "pub"',
+      ],
     ],
     ['a kind in a long form', 'checks:\n  - request: a', ['2:5 unknown key "request"; did you mean "req"?']],
     [
@@ -82,11 +84,37 @@ describe('an error in a check file has its line and column:', () => {
     ['no checks', 'name: a', ['1:1 needs "checks"']],
     ['broken YAML', 'checks:\n  - req: "a', ['2:12 missing closing "quote']],
     ['a duplicate key', 'name: a\nname: b\nchecks: [{req: a}]', ['2:1 map keys must be unique']],
+    [
+      'several keys of another kind',
+      'checks:\n  - publish: {subject: foo, body: hi}',
+      [
+        '2:15 unknown keys "subject", "body"; "publish" takes topic, stream, payload, jetstream; to publish on a subject, use "pub"',
+      ],
+    ],
+    ['a misspelt list of checks', 'check:\n  - req: a', ['1:1 unknown key "check"; did you mean "checks"?']],
+    ['a key without a value', 'checks:\n  - req: a\n    expect:', ['3:12 "expect" has no value']],
+    ['a duration without a unit', 'within: 5\nchecks:\n  - req: a', ['1:9 "within" is 5 without a unit, such as 5s']],
+    [
+      'a subject that YAML reads as an alias',
+      'checks:\n  - req: *.a',
+      [`1:1 unexpected "*": quote a text that begins with it, such as '*.created'`],
+    ],
+    ['a text that YAML reserves', 'checks:\n  - req: @a', ['2:10 unexpected "@": quote a text that begins with it']],
+    [
+      'a text with ": " in it',
+      'checks:\n  - name: a: b\n    req: a',
+      ['2:11 unexpected ": ": quote a text that contains it'],
+    ],
+    [
+      'several documents',
+      'checks:\n  - req: a\n---\nchecks:\n  - req: b',
+      ['3:1 the file has several documents, separated by "---"'],
+    ],
     ['an unknown key', 'checks:\n  - req: a\n    expct: b', ['3:5 unknown key "expct"; did you mean "expect"?']],
     [
       'a missing key and an unknown one',
       'checks:\n  - req: {subjct: a}',
-      ['2:10 needs "subject"', '2:11 unknown key "subjct"; did you mean "subject"?'],
+      ['2:11 unknown key "subjct"; did you mean "subject"?'],
     ],
     ['a wrong type', 'checks:\n  - req: 5', ['2:10 "req" is not text or a mapping']],
     ['a duration without a unit', 'checks:\n  - req: {subject: a, within: "5"}', [/^2:31 "within" is not a duration/]],

@@ -1,5 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import {parseVariable, Variables} from '../../../src/lib/checks/variables.ts'
+import {compileJsonata} from '../../../src/lib/core/text/jsonata.ts'
+import {numberOf} from '../../../src/lib/core/text/long-numbers.ts'
 
 function variables(values: Record<string, unknown> = {}, env: Record<string, string> = {}) {
   const secrets: string[] = []
@@ -68,9 +70,24 @@ test.each([
   ['a=x=y', 'x=y'],
   ['a=true', true],
   ['a={"b":[1]}', {b: [1]}],
-  ['a=12345678901234567890', '12345678901234567890'],
+  ['a=12345678901234567890', numberOf('12345678901234567890')],
+  ['a={"b":[9007199254740993]}', {b: [numberOf('9007199254740993')]}],
+  ['a=1e400', numberOf('1e400')],
 ])('--var %s', (input, value) => {
   expect(parseVariable(input)).toEqual(['a', value])
+})
+
+test('a variable beyond 2^53 keeps its digits in texts, in JSON and in expressions', async () => {
+  const made = new Variables({}, () => {})
+  made.set(...parseVariable('id=9007199254740993'))
+  expect(made.text('orders.{id}')).toBe('orders.9007199254740993')
+  expect(JSON.stringify(made.json({id: '{id}', list: ['{id}', 'x{id}']}))).toBe(
+    '{"id":9007199254740993,"list":[9007199254740993,"x9007199254740993"]}',
+  )
+  expect(JSON.stringify(made.json(made.json({id: '{id}'})))).toBe('{"id":9007199254740993}')
+  const isSame = await compileJsonata('vars.id = 9007199254740993 and vars.id != 9007199254740992', '--where')
+  expect(await isSame({vars: made.all})).toBe(true)
+  expect(() => made.text('{random:1-9007199254740993}')).toThrow('{random:1-9007199254740993} has numbers beyond 2^53')
 })
 
 test.each(['a', '=1', '5=1'])('--var %s is refused', (input) => {

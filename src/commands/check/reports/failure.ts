@@ -3,9 +3,10 @@ import type {ChalkInstance} from 'chalk'
 import type {CheckResult, Failure} from '../../../lib/checks/events.ts'
 import {humanView} from '../../../lib/cli/render/human.ts'
 import {printable, printableLines} from '../../../lib/cli/render/printable.ts'
-import {formatBytes, formatDuration} from '../../../lib/cli/render/units.ts'
+import {formatBytes, formatCount, formatDuration} from '../../../lib/cli/render/units.ts'
 import {type Message, sizeOf} from '../../../lib/core/message.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
+import {localTime} from '../../../lib/core/time/timestamp.ts'
 
 /** Duration, attempts and reason, as text. */
 export function factsOf({status, ms, attempts, reason}: CheckResult): string[] {
@@ -53,10 +54,12 @@ async function valueLines({expression = '', expected, seen = {}}: Failure, paint
 
 /** Subject, headers and body. */
 function messageLines(message: Message, paint?: ChalkInstance): string[] {
-  const {subject, payload, reply, seq} = message
+  const {subject, payload, reply, seq, time, deliveries} = message
   const facts = [
     formatBytes(sizeOf(payload)),
+    localTime(time),
     ...(seq === undefined ? [] : [`sequence ${seq}`]),
+    ...(deliveries === undefined ? [] : [`delivery ${formatCount(deliveries)}`]),
     ...(reply === undefined ? [] : [`reply to ${printable(reply)}`]),
   ]
   const bar = paint?.dim('│') ?? '│'

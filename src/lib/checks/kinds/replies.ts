@@ -83,7 +83,8 @@ export async function checkLatency(spec: Shapes['latency'], environment: CheckEn
   const {failure, ...measured} = await protocols.measure(bus, {...load, count})
   const failed = measured.requests - measured.ok
   const misses = bounds.flatMap((bound) => {
-    const [most, seen] = [spec[bound], measured[bound]]
+    // The report leaves out percentiles for which there are few values; they are then the greatest value.
+    const [most, seen] = [spec[bound], measured[bound] ?? measured.max]
     return most === undefined || seen === undefined || seen <= msOf(most)
       ? []
       : [`${bound} is ${seen} ms, more than ${most}`]

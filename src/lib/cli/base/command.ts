@@ -178,7 +178,10 @@ export abstract class BusCommand<Result = void> extends Command {
         Object.entries(options.args ?? {}).map(([k, v]) => [k, {...v, ignoreStdin: true}]),
       )
       const ours = {args, flags, baseFlags, enableJsonFlag, strict, constraints} as unknown as Input<F, B, A>
-      const parsed = await super.parse(ours, this.#takeProgram(argv))
+      const words = this.#takeProgram(argv)
+      // Before flags with times are parsed; programs that the command runs get it too.
+      if (beforeDashes(words).includes('--utc')) process.env['TZ'] = 'UTC'
+      const parsed = await super.parse(ours, words)
       this.#globals = globalsOf(parsed.flags, flags)
       this.#isRaw = parsed.flags['raw'] === true
       // Hides the arguments from `ps`.
@@ -222,8 +225,7 @@ export abstract class BusCommand<Result = void> extends Command {
   /** Removes the words after `--` if the command takes a program. */
   #takeProgram(argv: string[]): string[] {
     if (!('exec' in (this.ctor.flags ?? {}))) return argv
-    const dashes = argv.indexOf('--')
-    const own = dashes < 0 ? argv : argv.slice(0, dashes)
+    const own = beforeDashes(argv)
     const flag = own.find((word) => word === '--exec' || word === '--exec-lines')
     if (flag === undefined) return argv
     this.program = argv.slice(own.length + 1)
@@ -274,6 +276,11 @@ function lockTimeoutOf({flags, metadata}: ParserOutput<Values, Values, Values>):
   const given = [typeof timeout === 'number' ? timeout + 200 : undefined, flags['for']]
   const limits = given.filter((ms) => typeof ms === 'number')
   return limits.length === 0 ? undefined : Math.min(...limits)
+}
+
+function beforeDashes(argv: string[]): string[] {
+  const dashes = argv.indexOf('--')
+  return dashes < 0 ? argv : argv.slice(0, dashes)
 }
 
 async function closeUnlessWritable(bus: Transport): Promise<void> {

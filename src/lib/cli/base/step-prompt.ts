@@ -9,17 +9,15 @@ import {prompting} from './prompt.ts'
 interface Deciding {
   readonly signal: AbortSignal
   readonly paint: ChalkInstance | undefined
-  /** Whether the messages belong to a stream; they are then shown with their sequence and date. */
-  readonly stored?: boolean
   /** Ends the replay. */
   readonly quit: () => void
 }
 
 type Decision = 'ack' | 'nak' | 'term' | 'skip' | 'hex' | 'quit'
 
-/** Shows each message and asks what to do with it. */
-export function stepSink({signal, paint, stored, quit}: Deciding): Sink {
-  const human = humanView({paint, stored})
+/** Shows each stored message and asks what to do with it. */
+export function stepSink({signal, paint, quit}: Deciding): Sink {
+  const human = humanView({paint, stored: true})
   let n = 0
   return {
     batch: 1,

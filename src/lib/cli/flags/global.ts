@@ -42,6 +42,7 @@ export const globalFlags = {
   'read-only': toggle('only read the bus file', global),
   json: toggle('write results and errors as JSON', global),
   timeout: timeoutFlag(5000),
+  utc: toggle('show and read times in UTC, as with TZ=UTC (default: in the local time zone)', global),
   quiet: toggle('print only errors, missed messages and security warnings to stderr', global),
   'no-color': toggle('disable colour', global),
   ...connectionFlags,

@@ -2,17 +2,21 @@
 import {type FlagValues, text, toggle} from './kinds.ts'
 
 export const viewFlags = {
-  raw: toggle('write the payload and nothing else, byte for byte', {
+  raw: toggle('write payloads byte for byte, each followed by a newline; a single one in a pipe by nothing', {
     char: 'r',
     exclusive: ['json', 'format', 'headers-only', 'subjects-only'],
   }),
-  delimiter: text('delimiter after each message instead of a newline, such as \\t \\0 \\r\\n', '<text>', {
-    relationships: [{type: 'some', flags: ['raw', 'select', 'subjects-only']}],
+  delimiter: text('what to write after each message instead of a newline, such as \\t \\0 \\r\\n', '<text>', {
+    relationships: [{type: 'some', flags: ['raw', 'format', 'select', 'subjects-only']}],
   }),
-  format: text("format each message with this template, such as '{time} {subject} {json.user.id}\\n'", '<template>', {
-    char: 'f',
-    exclusive: ['json', 'headers-only', 'subjects-only', 'select'],
-  }),
+  format: text(
+    "format each message with this template, such as '{time} {subject} {json.user.id}'; a newline follows unless it ends with an escape",
+    '<template>',
+    {
+      char: 'f',
+      exclusive: ['json', 'headers-only', 'subjects-only', 'select'],
+    },
+  ),
   'headers-only': toggle('show subject and headers, not the payload'),
   'subjects-only': toggle('show the subject only', {exclusive: ['headers-only', 'select']}),
   select: text('show the result of this JSONata expression', '<jsonata>', {exclusive: ['headers-only']}),

@@ -9,8 +9,10 @@ export interface LatencySummary {
   readonly p50: number
   readonly p90: number
   readonly p99: number
-  readonly p999: number
-  readonly p9999: number
+  /** Absent for fewer than 1,000 values. */
+  readonly p999?: number | undefined
+  /** Absent for fewer than 10,000 values. */
+  readonly p9999?: number | undefined
   readonly max: number
 }
 
@@ -70,9 +72,13 @@ export async function makeLatencies(): Promise<Latencies> {
     },
     summary() {
       if (histogram.totalCount === 0) return undefined
-      const {mean, minNonZeroValue, maxValue} = histogram
-      const [p50, p90, p99, p999, p9999] = [at(50), at(90), at(99), at(99.9), at(99.99)]
-      return {min: toMs(minNonZeroValue), mean: toMs(mean), p50, p90, p99, p999, p9999, max: toMs(maxValue)}
+      const {mean, minNonZeroValue, maxValue, totalCount} = histogram
+      return {
+        ...{min: toMs(minNonZeroValue), mean: toMs(mean), p50: at(50), p90: at(90), p99: at(99)},
+        ...(totalCount >= 1000 && {p999: at(99.9)}),
+        ...(totalCount >= 10_000 && {p9999: at(99.99)}),
+        max: toMs(maxValue),
+      }
     },
     draw(columns) {
       if (histogram.totalCount === 0) return []
@@ -86,7 +92,7 @@ export async function makeLatencies(): Promise<Latencies> {
 export function latencyLine(summary: LatencySummary): string {
   const {p50, p90, p99, p999, p9999, max} = summary
   const parts = Object.entries({p50, p90, p99, 'p99.9': p999, 'p99.99': p9999, max})
-  return parts.map(([name, ms]) => `${name} ${formatDuration(ms)}`).join(' · ')
+  return parts.flatMap(([name, ms]) => (ms === undefined ? [] : `${name} ${formatDuration(ms)}`)).join(' · ')
 }
 
 /** Round numbers from above the least to above the greatest value, as fine as the number of rows allows. */
@@ -112,9 +118,9 @@ function bars(edges: readonly number[], counts: readonly number[], total: number
   const labelWidth = Math.max(...labels.map(({length}) => length))
   const room = Math.max(10, Math.min(60, columns - labelWidth - Math.max(...numbers.map(({length}) => length)) - 5))
   const most = Math.max(...counts)
-  return labels.map((label, row) => {
+  return labels.flatMap((label, row) => {
     const bar = barOf((counts[row] ?? 0) / most, room)
-    return `${label.padStart(labelWidth)} ${bar}${bar === '' ? '' : ' '}${numbers[row]}`
+    return bar === '' ? [] : `${label.padStart(labelWidth)} ${bar} ${numbers[row]}`
   })
 }
 

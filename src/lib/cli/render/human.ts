@@ -9,13 +9,13 @@ import {looksLikeJson, parseJson, prettyJson} from '../../core/text/json-text.ts
 import {localCalendarClock, localClock} from '../../core/time/timestamp.ts'
 import type {Exchange} from '../../messaging/pubsub/pairs.ts'
 import {printable, printableLines} from './printable.ts'
-import {formatBytes, formatDuration} from './units.ts'
+import {formatBytes, formatCount, formatDuration} from './units.ts'
 
 export interface HumanOptions {
   readonly paint?: ChalkInstance | undefined
   /** Omit payloads. */
   readonly headersOnly?: boolean | undefined
-  /** Messages of a stream are shown with their sequence instead of a running number, and with the date if it is not today. */
+  /** Messages of a stream are shown with their sequence instead of a running number, and with their date. */
   readonly stored?: boolean | undefined
 }
 
@@ -49,6 +49,7 @@ export function humanView({paint, headersOnly = false, stored = false}: HumanOpt
   function parts(message: Message): {inline: string; below: string[]} {
     const headers = message.headers.map(header)
     if (headersOnly) return {inline: '', below: headers}
+    if (message.isWithoutPayload) return {inline: dim('(without data)'), below: headers}
     const {text, isBlock} = payloadText(message.payload, dim)
     if (!isBlock && headers.length === 0) return {inline: text, below: []}
     return {inline: '', below: [...headers, ...text.split('\n')]}
@@ -61,9 +62,11 @@ export function humanView({paint, headersOnly = false, stored = false}: HumanOpt
     message(message, n) {
       const {inline, below} = parts(message)
       const first = lead(message, n)
-      if (inline !== '' && message.reply === undefined) return join(`${first} ${inline}`, below)
+      const {reply, deliveries = 1} = message
+      if (inline !== '' && reply === undefined && deliveries === 1) return join(`${first} ${inline}`, below)
       const facts = [formatBytes(sizeOf(message.payload))]
-      if (message.reply !== undefined) facts.push(`reply to ${printable(message.reply)}`)
+      if (deliveries > 1) facts.push(`delivery ${formatCount(deliveries)}`)
+      if (reply !== undefined) facts.push(`reply to ${printable(reply)}`)
       return join(`${first} ${dim(`· ${facts.join(' · ')}`)}`, inline === '' ? below : [inline])
     },
     exchange({request, reply, ms}, n) {

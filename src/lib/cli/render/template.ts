@@ -2,32 +2,45 @@
 
 import {BusError} from '../../core/errors.ts'
 import {headerOf, type Message, sizeOf} from '../../core/message.ts'
-import {headersJson} from '../../core/record.ts'
+import {headersJson, roundedMs} from '../../core/record.ts'
 import {toBase64, utf8Text} from '../../core/text/encoding.ts'
 import {compactJson, looksLikeJson, parseExact, parseJson} from '../../core/text/json-text.ts'
 import {type Placeholder, splitPlaceholders, unknownPlaceholder} from '../../core/text/placeholders.ts'
 import {isoClock, unixSeconds} from '../../core/time/timestamp.ts'
 import {printable} from './printable.ts'
 
-/** Fills in the template for a message, the `n`th that is shown. */
-export type Format = (message: Message, n: number) => string
+/** Fills in the template for a message, the `n`th that is shown, which came `ms` after its request. */
+export type Format = (message: Message, n: number, ms?: number) => string
+
+export interface FormatOptions {
+  /** Text of the message is escaped for a terminal. */
+  readonly safe?: boolean | undefined
+  /** The messages are replies, so `{ms}` is known. */
+  readonly timed?: boolean | undefined
+}
 
 /**
- * Compiles a template. With `safe`, text of the message is escaped for a terminal. Throws `usage` for an unknown field or
- * escape, with its position (1-based). A field that a message does not have is empty.
+ * Compiles a template. Throws `usage` for an unknown field or escape, with its position (1-based). A field that a message does
+ * not have is empty.
  */
-export function compileFormat(template: string, options: {readonly safe?: boolean} = {}): Format {
+export function compileFormat(template: string, {safe, timed = false}: FormatOptions = {}): Format {
   checkEscapes(template)
-  const parts = splitPlaceholders(template, '--format').map((part) => {
+  const parts = splitPlaceholders(template, '--format').map((part): string | Format => {
     if (typeof part === 'string') return withEscapes(part)
-    const field = fieldOf(part)
-    return options.safe ? (message: Message, n: number) => printable(field(message, n)) : field
+    const field = fieldOf(part, timed)
+    return safe ? (message, n, ms) => printable(field(message, n, ms)) : field
   })
-  return (message, n) => {
+  return (message, n, ms) => {
     let line = ''
-    for (const part of parts) line += typeof part === 'string' ? part : part(message, n)
+    for (const part of parts) line += typeof part === 'string' ? part : part(message, n, ms)
     return line
   }
+}
+
+/** What follows each message of a format: the delimiter, or a newline unless the format ends with an escape such as `\n`. */
+export function endOfFormat(template: string, delimiter: string | undefined): string {
+  if (delimiter !== undefined) return unescapeText(delimiter, '--delimiter')
+  return /\p{Cc}$/u.test(withEscapes(template)) ? '' : '\n'
 }
 
 /** Replaces `\n \r \t \0 \e \\ \xHH`, as in `--delimiter '\0'`. Throws `usage` for any other. */
@@ -37,15 +50,16 @@ export function unescapeText(text: string, flag: string): string {
 }
 
 const known =
-  '{time} {unix} {subject} {reply} {seq} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}'
+  '{time} {unix} {subject} {reply} {seq} {deliveries} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}'
 
-function fieldOf(placeholder: Placeholder): Format {
+function fieldOf(placeholder: Placeholder, timed: boolean): Format {
   const {name} = placeholder
   const [head = '', path] = split(name)
   if (path !== undefined && head === 'headers') return ({headers}) => headerOf(headers, path) ?? ''
   if (path !== undefined && head === 'json') return jsonPath(path)
+  if (timed && name === 'ms') return (_message, _n, ms) => (ms === undefined ? '' : String(roundedMs(ms)))
   const make = path === undefined ? fields.get(head) : undefined
-  if (make === undefined) throw unknownPlaceholder('--format', placeholder, known)
+  if (make === undefined) throw unknownPlaceholder('--format', placeholder, timed ? `{ms} ${known}` : known)
   return make()
 }
 
@@ -80,6 +94,12 @@ const fields = new Map<string, () => Format>([
     () =>
       ({seq}) =>
         seq === undefined ? '' : String(seq),
+  ],
+  [
+    'deliveries',
+    () =>
+      ({deliveries}) =>
+        String(deliveries ?? ''),
   ],
   ['n', () => (_message, n) => String(n)],
   [

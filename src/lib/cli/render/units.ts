@@ -2,7 +2,7 @@
 
 import {BusError} from '../../core/errors.ts'
 import {durationMs} from '../../core/time/duration.ts'
-import {isoTime} from '../../core/time/timestamp.ts'
+import {localTime} from '../../core/time/timestamp.ts'
 
 const sizeUnits: Readonly<Record<string, number>> = {
   '': 1,
@@ -91,9 +91,9 @@ export function formatAgo(timeMs: number, now: number = Date.now()): string {
   return ms > 0 ? `${formatDuration(ms)} ago` : `in ${formatDuration(-ms)}`
 }
 
-/** `2026-11-20T10:24:31.482Z (3.2 s ago)` */
+/** `2026-11-20T10:24:31.482+09:00 (3.2 s ago)` */
 export function formatMoment(timeMs: number): string {
-  return `${isoTime(timeMs)} (${formatAgo(timeMs)})`
+  return `${localTime(timeMs)} (${formatAgo(timeMs)})`
 }
 
 /** `1,234,567`. */

@@ -8,7 +8,7 @@ import type {Exchange} from '../../messaging/pubsub/pairs.ts'
 import type {ViewFlags} from '../flags/view.ts'
 import {humanView} from './human.ts'
 import {printable, printableJson, printableLines} from './printable.ts'
-import {compileFormat, unescapeText} from './template.ts'
+import {compileFormat, endOfFormat, unescapeText} from './template.ts'
 
 /** Where a view writes; `Output` is one. */
 export interface ViewTarget {
@@ -28,8 +28,10 @@ export interface Screen {
   /** The output is a terminal, so untrusted text is escaped. */
   readonly terminal: boolean
   readonly paint?: ChalkInstance | undefined
-  /** The messages come from a stream, so they are shown with their sequence. */
+  /** The messages come from a stream, so they are shown with their sequence and date. */
   readonly stored?: boolean | undefined
+  /** At most one message is shown, so that in a pipe or a file no delimiter follows its raw payload, unless one is given. */
+  readonly single?: boolean | undefined
   /** Called the first time that `--select` fails on a message, which is then not shown. Without it, the error is thrown. */
   readonly onFailure?: ((sentence: string) => void) | undefined
 }
@@ -50,7 +52,8 @@ export function viewKindOf(flags: ViewFlags): ViewKind | undefined {
  * The view that the flags ask for. Fails with `usage` for flags that cannot be combined and for expressions that do not
  * compile.
  */
-export async function chooseView(flags: ViewFlags, {terminal, paint, stored, onFailure}: Screen): Promise<View> {
+export async function chooseView(flags: ViewFlags, screen: Screen): Promise<View> {
+  const {terminal, paint, stored, single, onFailure} = screen
   const safe = terminal && !flags.raw
   const delimiter = flags.delimiter === undefined ? '\n' : unescapeText(flags.delimiter, '--delimiter')
   const {select = '', format = '', json = false, 'headers-only': headersOnly, 'subjects-only': subjectsOnly} = flags
@@ -58,19 +61,20 @@ export async function chooseView(flags: ViewFlags, {terminal, paint, stored, onF
     case 'select':
       return selected(select, {json, delimiter, safe, onFailure})
     case 'raw':
-      return rawView(delimiter)
+      return rawView(single && !terminal && flags.delimiter === undefined ? '' : delimiter)
     case 'json':
       return jsonView({safe, headersOnly, subjectsOnly})
     case 'subjects':
       return perMessage(({subject}) => (safe ? printable(subject) : subject) + delimiter, writeTyped)
     case 'format':
-      return perMessage(compileFormat(format, {safe}), writeTyped)
+      return formatted(format, flags.delimiter, safe)
     default:
       return peopleView({paint, stored, headersOnly})
   }
 }
 
-function writeTyped(sink: ViewTarget, text: string): void {
+/** Writes a line whose control characters the user typed. */
+export function writeTyped(sink: ViewTarget, text: string): void {
   if (sink.writeAsIs === undefined) sink.write(text)
   else sink.writeAsIs(text)
 }
@@ -86,6 +90,11 @@ function perMessage(
       return messages.length
     },
   }
+}
+
+function formatted(template: string, delimiter: string | undefined, safe: boolean): View {
+  const [format, end] = [compileFormat(template, {safe}), endOfFormat(template, delimiter)]
+  return perMessage((message, n) => format(message, n) + end, writeTyped)
 }
 
 function peopleView(options: Parameters<typeof humanView>[0]): View {

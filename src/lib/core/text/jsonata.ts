@@ -25,6 +25,7 @@ export function contextOf(message: Message): MessageContext {
     subject: message.subject,
     reply: message.reply,
     seq: message.seq,
+    deliveries: message.deliveries,
     get time() {
       return isoTime(message.time)
     },
@@ -58,6 +59,8 @@ export interface MessageContext {
   readonly subject: string
   readonly reply: string | undefined
   readonly seq: number | undefined
+  /** For a message from a consumer. */
+  readonly deliveries: number | undefined
   /** ISO 8601. */
   readonly time: string
   /** A name that occurs several times has an array of values. */

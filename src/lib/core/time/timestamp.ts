@@ -2,7 +2,7 @@
 
 /** ISO 8601 with microseconds, from Unix milliseconds with fractions. Undefined for an invalid time. */
 export function isoClock(): (timeMs: number) => string | undefined {
-  return clock((second) => `${new Date(second * 1000).toISOString().slice(0, -4)}`, 6, 'Z')
+  return clock((second) => [new Date(second * 1000).toISOString().slice(0, -4), 'Z'], 6)
 }
 
 /** `2026-11-20T10:24:31.482Z`, of Unix milliseconds. */
@@ -19,26 +19,25 @@ export function parseTime(text: string): number {
   return isDay ? Date.parse(text) : Number.NaN
 }
 
-/** The local time of day with milliseconds: `10:24:31.482`. */
+/** The local time of day with its zone: `10:24:31.482+09:00`. */
 export function localClock(): (timeMs: number) => string | undefined {
-  return clock(
-    (second) => {
-      const date = new Date(second * 1000)
-      return `${[date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => pad(part, 2)).join(':')}.`
-    },
-    3,
-    '',
-  )
+  return clock((second) => {
+    const date = new Date(second * 1000)
+    return [timeOfDay(date), zoneOf(date)]
+  }, 3)
 }
 
-/** Like `localClock`, but after the date if it is not today: `2026-11-20 10:24:31.482`. */
-export function localCalendarClock(now: () => number = Date.now): (timeMs: number) => string | undefined {
-  const time = localClock()
-  return (timeMs) => {
-    const [day, today] = [new Date(timeMs), new Date(now())]
-    const text = time(timeMs)
-    return text === undefined || day.toDateString() === today.toDateString() ? text : `${localDate(day)} ${text}`
-  }
+/** The local date and time with its zone: `2026-11-20T10:24:31.482+09:00`, which a position can contain. */
+export function localCalendarClock(): (timeMs: number) => string | undefined {
+  return clock((second) => {
+    const date = new Date(second * 1000)
+    return [`${localDate(date)}T${timeOfDay(date)}`, zoneOf(date)]
+  }, 3)
+}
+
+/** Like `localCalendarClock`, for one time. */
+export function localTime(timeMs: number): string {
+  return localCalendarClock()(timeMs) ?? 'an invalid time'
 }
 
 /** Unix seconds with microseconds: `1763632800.123456`. */
@@ -50,17 +49,20 @@ export function unixSeconds(timeMs: number): string {
 /** The latest instant that a JavaScript date can represent, counted from 1970 in either direction. */
 export const farthestMs = 8.64e15
 
-function clock(head: (second: number) => string, digits: 3 | 6, tail: string): (timeMs: number) => string | undefined {
+function clock(
+  ends: (second: number) => [head: string, tail: string],
+  digits: 3 | 6,
+): (timeMs: number) => string | undefined {
   let lastSecond: number | undefined
-  let lastHead = ''
+  let [head, tail] = ['', '']
   return (timeMs) => {
     if (!(Math.abs(timeMs) < farthestMs)) return undefined
     const {second, part} = split(timeMs, digits)
     if (second !== lastSecond) {
       lastSecond = second
-      lastHead = head(second)
+      ;[head, tail] = ends(second)
     }
-    return lastHead + pad(part, digits) + tail
+    return head + pad(part, digits) + tail
   }
 }
 
@@ -73,7 +75,18 @@ function split(timeMs: number, digits: 3 | 6): {readonly second: number; readonl
 }
 
 function localDate(date: Date): string {
-  return [date.getFullYear(), pad(date.getMonth() + 1, 2), pad(date.getDate(), 2)].join('-')
+  return [pad(date.getFullYear(), 4), pad(date.getMonth() + 1, 2), pad(date.getDate(), 2)].join('-')
+}
+
+function timeOfDay(date: Date): string {
+  return `${[date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => pad(part, 2)).join(':')}.`
+}
+
+/** `+09:00`, or `Z` for UTC. */
+function zoneOf(date: Date): string {
+  const minutes = -Math.round(date.getTimezoneOffset())
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60]
+  return minutes === 0 ? 'Z' : `${minutes < 0 ? '-' : '+'}${pad(hours, 2)}:${pad(rest, 2)}`
 }
 
 function pad(value: number, digits: number): string {

@@ -85,11 +85,10 @@ function fillOf(placeholder: Placeholder, what: string): Fill {
   const range = /^random:(-?\d+)-(-?\d+)$/.exec(name)
   if (range === null) throw unknownPlaceholder(what, placeholder, known)
   const [low, high] = [Number(range[1]), Number(range[2])]
-  if (low <= high) return () => String(low + Math.floor(Math.random() * (high - low + 1)))
-  throw new BusError(
-    'usage',
-    `${what} has {${name}}, whose range ends before it starts, at position ${placeholder.position}`,
-  )
+  const isExact = [low, high, high - low].every(Number.isSafeInteger)
+  if (low <= high && isExact) return () => String(low + Math.floor(Math.random() * (high - low + 1)))
+  const problem = isExact ? 'whose range ends before it starts' : 'whose numbers are beyond 2^53'
+  throw new BusError('usage', `${what} has {${name}}, ${problem}, at position ${placeholder.position}`)
 }
 
 function randomText(length: number): string {

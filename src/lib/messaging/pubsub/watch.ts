@@ -48,7 +48,8 @@ export async function watch(subscription: Subscription, options: WatchOptions): 
   })
   try {
     while (bounds.left > 0 && !gone?.aborted) {
-      const most = sparing ? Math.min(batchSize, bounds.left) : batchSize
+      // Without a filter nothing more is needed, so that `received` does not count what was only read ahead.
+      const most = sparing || keep === undefined ? Math.min(batchSize, bounds.left) : batchSize
       const batch = await subscription.take(most)
       if (batch.length === 0) break
       received += batch.length

@@ -29,7 +29,12 @@ export function programSink({argv, concurrency, onStdout, ...options}: ProgramSi
     depth: concurrency,
     async take([message]) {
       if (message === undefined) return undefined
-      const env = {...messageEnvironment(message), BUS_SEQ: String(message.seq ?? ''), BUS_TIME: isoTime(message.time)}
+      const env = {
+        ...messageEnvironment(message),
+        BUS_SEQ: String(message.seq ?? ''),
+        BUS_TIME: isoTime(message.time),
+        BUS_DELIVERIES: String(message.deliveries ?? ''),
+      }
       const {ending, stdout, overflow} = await run({argv, env, input: message.payload, ...options}, mostBytes)
       const failure = overflow ? `${argv[0]} wrote more than ${mostBytes} bytes` : failureOf(ending, argv)
       if (failure === undefined) await onStdout(stdout)

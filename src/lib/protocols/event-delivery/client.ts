@@ -66,7 +66,8 @@ export async function connectEvents(url: string, options: ClientOptions): Promis
 }
 
 /** The published message, as far as the event contains it. */
-export function messageOf({topic, sequence, created, data = {}}: DeliveredEvent): Message {
+export function messageOf({topic, sequence, created, data: given}: DeliveredEvent): Message {
+  const data = given ?? {}
   const {headers = {}, json, text, base64} = data
   const payload =
     base64 === undefined
@@ -77,7 +78,8 @@ export function messageOf({topic, sequence, created, data = {}}: DeliveredEvent)
     : Object.entries(headers as Record<string, string | string[]>).flatMap(([name, value]) =>
         [value].flat().map((one) => [name, one] as const),
       )
-  return new Message(topic, payload, pairs, undefined, sequence, Date.parse(created))
+  const message = new Message(topic, payload, pairs, undefined, sequence, Date.parse(created))
+  return given === undefined ? Object.assign(message, {isWithoutPayload: true}) : message
 }
 
 class Client implements EventClient {

@@ -36,7 +36,8 @@ export class MemoryConsumer {
   #wanted: MessageFilter
   /** The next sequence to deliver. */
   #next: number
-  #delivered = 0
+  /** The last delivered message, or before the first delivery the position before `#next`. */
+  #delivered: number
   #givenUp = 0
   #lastActive: number | undefined
   #timer: Timer | undefined
@@ -46,6 +47,7 @@ export class MemoryConsumer {
     this.config = config
     this.#wanted = filterBy(config.filters)
     this.#next = this.#begin()
+    this.#delivered = this.#next - 1
     stream.watchers.add(this.#watch)
   }
 
@@ -106,7 +108,7 @@ export class MemoryConsumer {
   reset(to: Start | undefined): void {
     this.#wanted = filterBy(this.config.filters)
     this.#next = this.#stream.begin(to, this.#wanted)
-    this.#delivered = 0
+    this.#delivered = this.#next - 1
     this.#givenUp = 0
     this.#inFlight.clear()
     this.#wake()

@@ -123,7 +123,7 @@ export class MemoryStream {
     const all = this.#all()
     const end = this.#lastSeq + 1
     if (start === undefined) return end
-    if ('seq' in start) return start.seq
+    if ('seq' in start) return Math.min(start.seq, end)
     if ('timeMs' in start) return all.find(({message}) => message.time >= start.timeMs)?.seq ?? end
     return start.last > 0 ? (all.filter(wanted).slice(-start.last)[0]?.seq ?? end) : end
   }

@@ -8,6 +8,7 @@ import {
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node'
 import {BusError} from '../../core/errors.ts'
+import {localTime} from '../../core/time/timestamp.ts'
 import {readTrusted} from '../../core/trusted-file.ts'
 import type {Login} from '../contract.ts'
 
@@ -46,7 +47,7 @@ function expiry(jwt = ''): string {
   try {
     const {exp} = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'))
     const isOver = typeof exp === 'number' && exp * 1000 < Date.now()
-    return isOver ? ` (expired ${new Date(exp * 1000).toISOString().replace('.000', '')})` : ''
+    return isOver ? ` (expired ${localTime(exp * 1000).replace('.000', '')})` : ''
   } catch {
     // The server reports what is wrong with the token.
     return ''

@@ -8,6 +8,7 @@
 import type Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
+import {silence} from '../shared/stream-errors.ts'
 
 export type Db = Database.Database
 
@@ -200,7 +201,10 @@ export class Lock {
  */
 export function unsentError(what: string, name: string, timeoutMs: number): BusError {
   const text = `${what} within ${timeoutMs} ms: ${name} is locked by another process`
-  return new BusError('timeout', text, {try: ['find the process that locks it: lsof'], data: {written: false}})
+  return new BusError('timeout', text, {
+    try: ['find the process that locks it: lsof'],
+    data: {written: false, ...silence},
+  })
 }
 
 /**

@@ -3,7 +3,7 @@ import {Chalk} from 'chalk'
 import {describe, expect, test} from 'vitest'
 import {humanView} from '../../../../src/lib/cli/render/human.ts'
 import {type Headers, Message} from '../../../../src/lib/core/message.ts'
-import {localClock} from '../../../../src/lib/core/time/timestamp.ts'
+import {localClock, localTime} from '../../../../src/lib/core/time/timestamp.ts'
 
 const at = Date.UTC(2026, 10, 20, 12) + 482
 const clock = localClock()(at)
@@ -107,9 +107,21 @@ describe('a request and its reply for people', () => {
   })
 })
 
-test('a stored message has its sequence, and its date if it is not today', () => {
+test('a stored message has its sequence and its date', () => {
   const {message} = humanView({stored: true})
-  const now = Date.now()
-  expect(message(new Message('a', 'x', [], undefined, 42, now), 1)).toBe(`#42 ${localClock()(now)} a x\n`)
-  expect(message(of('x'), 1)).toMatch(/^#7 2026-11-20 \d\d:00:00\.482 orders\.created x\n$/)
+  expect(message(of('x'), 1)).toBe(`#7 ${localTime(at)} orders.created x\n`)
+})
+
+test('a payload that was not sent is not called empty', () => {
+  const {message} = humanView({stored: true})
+  expect(message(Object.assign(of(''), {isWithoutPayload: true}), 1)).toBe(
+    `#7 ${localTime(at)} orders.created (without data)\n`,
+  )
+})
+
+test('a message that a consumer delivered again has the number of deliveries', () => {
+  const {message} = humanView({stored: true})
+  const delivered = (deliveries: number) => message(Object.assign(of('x'), {deliveries}), 1)
+  expect(delivered(1)).toBe(`#7 ${localTime(at)} orders.created x\n`)
+  expect(delivered(3)).toBe(`#7 ${localTime(at)} orders.created · 1 B · delivery 3\n    x\n`)
 })

@@ -41,6 +41,18 @@ describe('a view', () => {
     expect(await shown({raw: true}, [new Message('a', '\x1b[1m')], true)).toBe('\x1b[1m\n')
   })
 
+  test('of a single raw payload has no newline in a pipe, unless a delimiter is given', async () => {
+    const single = async (flags: ViewFlags, terminal = false) => {
+      const out = sink()
+      await (await chooseView(flags, {terminal, single: true})).show([bytes], out)
+      return out.written.toString('latin1')
+    }
+    expect(await single({raw: true})).toBe('\xff\n\0')
+    expect(await single({raw: true}, true)).toBe('\xff\n\0\n')
+    expect(await single({raw: true, delimiter: '\\n'})).toBe('\xff\n\0\n')
+    expect(await single({'subjects-only': true})).toBe('a.c\n')
+  })
+
   test('in JSON has one record per line', async () => {
     const write = recordWriter()
     expect(await shown({json: true})).toBe([text, bytes, empty].map((message) => `${write(message)}\n`).join(''))
@@ -67,12 +79,19 @@ describe('a view', () => {
   })
 
   test('with a format is rendered by the template', async () => {
-    expect(await shown({format: '{n}:{subject};'})).toBe('1:a.b;2:a.c;3:a.d;')
+    expect(await shown({format: '{n}:{subject};'})).toBe('1:a.b;\n2:a.c;\n3:a.d;\n')
+  })
+
+  test('with a format that ends with an escape, or with a delimiter, adds no newline', async () => {
+    expect(await shown({format: '{subject}\\0'})).toBe('a.b\0a.c\0a.d\0')
+    expect(await shown({format: '{subject}\\n'})).toBe('a.b\na.c\na.d\n')
+    expect(await shown({format: '{n}', delimiter: ''})).toBe('123')
+    expect(await shown({format: '{n}', delimiter: ', '})).toBe('1, 2, 3, ')
   })
 
   test('numbers messages across batches', async () => {
     const out = sink()
-    const view = await chooseView({format: '{n} '}, {terminal: false})
+    const view = await chooseView({format: '{n}', delimiter: ' '}, {terminal: false})
     await view.show([text, bytes], out)
     await view.show([empty], out)
     expect(out.written.toString()).toBe('1 2 3 ')

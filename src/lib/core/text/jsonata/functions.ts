@@ -2,7 +2,7 @@
  * The functions of JSONata's library within the limits of an evaluation. A function whose work is bounded by its arguments is
  * JSONata's own; the others are implemented here, with the same results.
  */
-import {parseTime} from '../../time/timestamp.ts'
+import {farthestMs, parseTime} from '../../time/timestamp.ts'
 import {isLong, parseLongNumbers} from '../long-numbers.ts'
 import {compare} from './arithmetic.ts'
 import {type EvaluationLimits, LimitError} from './limits.ts'
@@ -511,10 +511,19 @@ function pictureFunctions(library: Library, limits: EvaluationLimits): Record<st
       else if (text !== undefined && Number.isNaN(parseTime(text)) && !Number.isNaN(Date.parse(text))) {
         throw new LimitError(`${text} is not a day`)
       }
-      return call('toMillis', this, [text, picture])
+      const millis = call('toMillis', this, [text, picture])
+      if (text === undefined || millis === undefined) return millis
+      if (typeof millis !== 'number' || Number.isNaN(millis)) throw new LimitError(`${text} is not a time`)
+      if (picture === undefined) return millis
+      const {rest, restPicture, offsetMs} = withoutZone(text, picture)
+      if (!hasSameParts(rest, call('fromMillis', this, [millis + offsetMs, restPicture])))
+        throw new LimitError(`${text} is not a time that this picture reads exactly`)
+      return millis
     },
     fromMillis(this: Focus, millis: number | undefined, picture: string | undefined, timezone: string | undefined) {
       if (picture !== undefined) checkWidths(picture)
+      checkZone(timezone)
+      if (millis !== undefined && Math.abs(millis) > farthestMs) throw new LimitError(`${millis} is not a time`)
       limits.step()
       return call('fromMillis', this, [millis, picture, timezone])
     },
@@ -523,9 +532,38 @@ function pictureFunctions(library: Library, limits: EvaluationLimits): Record<st
     },
     now(this: Focus, picture: string | undefined, timezone: string | undefined) {
       if (picture !== undefined) checkWidths(picture)
+      checkZone(timezone)
       return call('fromMillis', this, [this.environment.base.timestamp.getTime(), picture, timezone])
     },
   }
+}
+
+/** JSONata reads `+01:00` as one minute, and names of zones and minutes before UTC as other offsets. */
+function checkZone(timezone: string | undefined): void {
+  if (timezone === undefined || /^(\+?\d{4}|-\d\d00)$/.test(timezone)) return
+  throw new LimitError(`${JSON.stringify(timezone)} is not an offset such as +0100 or -0800`)
+}
+
+/** A text and its picture without their time zone, and its offset. */
+function withoutZone(text: string, picture: string): {rest: string; restPicture: string; offsetMs: number} {
+  const restPicture = picture.replace(/\[\s*[Zz][^\]]*\]/, '')
+  if (restPicture === picture) return {rest: text, restPicture, offsetMs: 0}
+  const [zone = '', sign, hours, minutes] = /(?:GMT)?([+-])(\d\d?):?(\d\d)?(?!.*[+-]\d)|(?:Z|GMT)\b/.exec(text) ?? []
+  const offset = Number(hours ?? 0) * 60 + Number(minutes ?? 0)
+  return {rest: text.replace(zone, ' '), restPicture, offsetMs: (sign === '-' ? -offset : offset) * 60_000}
+}
+
+/**
+ * Whether a text has the numbers and names of the time that was read from it. JSONata reads 31 February as 3 March, and ignores
+ * some parts of a picture.
+ */
+function hasSameParts(text: string, again: unknown): boolean {
+  const [one, other] = [text, String(again)].map((each) => {
+    const withShortFractions = each.toLowerCase().replace(/[.,](\d*?)0+(?!\d)/g, '.$1')
+    return withShortFractions.match(/\d+|\p{L}+/gu) ?? []
+  })
+  const same = (word: string) => word.replace(/^0+(?=\d)/, '')
+  return one?.map(same).join(' ') === other?.map(same).join(' ') || one?.join('') === other?.join('')
 }
 
 function checkPicture(picture: string): void {
@@ -540,6 +578,9 @@ function checkParsed(text: string | undefined): void {
 /** Throws for a picture that produces a long text. */
 function checkWidths(picture: string): void {
   checkPicture(picture)
+  // JSONata writes 123 milliseconds as 000123 there.
+  if (/\[\s*f\s*\d{4}/.test(picture))
+    throw new LimitError('more than three digits for a fraction: times have milliseconds')
   for (const [, widths = ''] of picture.matchAll(/,([^,\]]*)\]/g)) {
     for (const width of widths.match(/[0-9]+/g) ?? []) {
       if (Number(width) > widest) throw new LimitError(`a width of more than ${widest} in a picture`)

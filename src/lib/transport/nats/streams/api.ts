@@ -3,7 +3,7 @@ import {BusError, isFailure} from '../../../core/errors.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {isPassingCode, jetStreamErrors, kindOfCode} from '../../shared/jetstream-errors.ts'
-import {noConsumer, noStream} from '../../shared/stream-errors.ts'
+import {noConsumer, noStream, silence} from '../../shared/stream-errors.ts'
 import {leaderWaitMs} from './elections.ts'
 import type {ErrorJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
@@ -136,7 +136,11 @@ function isRepeatable(operation: string): boolean {
 
 function unknownOutcome(error: BusError): BusError {
   const sentence = `${error.message}: the change may or may not have been made`
-  return new BusError('timeout', sentence, {cause: error, try: ['bus stream ls', 'bus consumer ls']})
+  return new BusError('timeout', sentence, {
+    cause: error,
+    try: ['bus stream ls', 'bus consumer ls'],
+    data: silence,
+  })
 }
 
 /** A request that was refused for a while, or not answered, since this time of `performance.now`. */
@@ -155,6 +159,7 @@ export function noLeader(
   return new BusError('timeout', `no leader was elected on ${url} within ${seconds} s${why}`, {
     cause,
     try: ['check which servers of the cluster are running: bus doctor'],
+    data: silence,
   })
 }
 
@@ -175,7 +180,10 @@ export function apiFailure(url: string, error: ErrorJson, about: ApiTarget = {})
 function noAnswer(url: string, error: BusError): BusError {
   if (error.kind === 'noResponders') return noJetStream(url, undefined, error)
   if (error.kind !== 'timeout') return error
-  return new BusError('timeout', error.message.replace('no reply', 'JetStream gave no answer'), {cause: error})
+  return new BusError('timeout', error.message.replace('no reply', 'JetStream gave no answer'), {
+    cause: error,
+    data: silence,
+  })
 }
 
 function noJetStream(url: string, data?: {readonly code: number}, cause?: unknown): BusError {

@@ -140,7 +140,11 @@ async function seqOf(
   config: ConsumerConfigJson,
   to: Start | undefined,
 ): Promise<number> {
-  if (to !== undefined && 'seq' in to) return Math.max(1, to.seq)
+  if (to !== undefined && 'seq' in to) {
+    // A position after the end would skip messages that are stored later.
+    const {state} = await fetchStream(session, stream)
+    return Math.max(1, Math.min(to.seq, state.last_seq + 1))
+  }
   const {filter_subject: filter, filter_subjects: filters = filter ? [filter] : []} = config
   if (to !== undefined) {
     await using reading = await read(session, stream, {from: to, filters})

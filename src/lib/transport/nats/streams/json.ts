@@ -88,7 +88,7 @@ export interface ConsumerJson {
   readonly cluster?: {readonly leader?: string}
 }
 
-interface PlaceJson {
+export interface PlaceJson {
   readonly consumer_seq: number
   readonly stream_seq: number
   readonly last_active?: string

@@ -9,7 +9,7 @@ import type {
   StreamInfo,
   StreamSettings,
 } from '../../streams-contract.ts'
-import type {ConsumerConfigJson, ConsumerJson, StreamConfigJson, StreamJson} from './json.ts'
+import type {ConsumerConfigJson, ConsumerJson, PlaceJson, StreamConfigJson, StreamJson} from './json.ts'
 
 const nanos = 1e6
 /** Servers before 2.10 require a number of deliveries with a backoff; this one means unlimited. */
@@ -123,12 +123,15 @@ export function consumerInfo(json: ConsumerJson): ConsumerInfo {
   const active = [delivered.last_active, ack_floor.last_active].flatMap((text) =>
     text === undefined ? [] : timeOf(text),
   )
+  // Before the first delivery the server reports the position before that at which the consumer begins.
+  const isAside = config.deliver_policy === 'last_per_subject'
+  const place = ({consumer_seq, stream_seq}: PlaceJson) => (isAside && consumer_seq === 0 ? 0 : stream_seq)
   return {
     stream: json.stream_name,
     config: consumerConfig(json.name, config),
     created: Date.parse(json.created),
-    deliveredSeq: delivered.consumer_seq === 0 ? 0 : delivered.stream_seq,
-    ackFloor: ack_floor.consumer_seq === 0 ? 0 : ack_floor.stream_seq,
+    deliveredSeq: place(delivered),
+    ackFloor: place(ack_floor),
     pending: json.num_pending,
     ackPending: json.num_ack_pending,
     redelivered: json.num_redelivered,
