@@ -56,7 +56,8 @@ export default class EventsListen extends BusCommand {
     const action = startAction(flags, filterOf(flags), optionsOf(flags))
     const url = args.url ?? 'ws://127.0.0.1:5599'
     const {token = process.env['BUS_EVENTS_TOKEN'] ?? findToken(url, process.env), timeout: timeoutMs} = flags
-    await using client = await connectEvents(url, {token, timeoutMs, signal: this.stop})
+    const onNotice = (sentence: string) => this.say(sentence)
+    await using client = await connectEvents(url, {token, timeoutMs, signal: this.stop, onNotice})
     if (action !== undefined) client.start(action)
     this.say(`listening to ${url.replace(/[?#].*$/, '')}`)
     const decide = await this.#decision(flags)

@@ -25,7 +25,9 @@ export const subscriptionFlags = {
   author: text('only events whose header Bus-Author matches', '<regex>'),
   'transaction-type': text('only events whose header Bus-Transaction-Type matches', '<regex>'),
   'first-event': text('where to start: oldest, newest, or after a sequence (default: newest)', '<place>'),
-  'read-ahead': countOrZero('events to send ahead of the first unacknowledged one (default: 0)'),
+  'read-ahead': countOrZero(
+    'events to send ahead of the first unacknowledged one (default: 0); with more than 0, webhooks may receive them in another order',
+  ),
   batch: toggle('deliver several events at a time'),
   'batch-timeout': duration('how long to collect events for a batch (default: 50ms)', {dependsOn: ['batch']}),
 }

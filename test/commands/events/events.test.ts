@@ -279,6 +279,18 @@ onBothBuses((newScene) => {
     const auto = await listen('--first-event', String(seqs[2]), '--auto-ack', '--raw', '--count', '1')
     expect(auto.stdout).toBe('4')
   })
+
+  test('events listen and the gateway say that a subscription does not exist, and wait for it', async () => {
+    const {scene} = await withOrders(newScene, 1)
+    await using gateway = scene.start(serveArgs)
+    const url = await urlOf(gateway)
+    await using listening = start(['events', 'listen', url, '--namespace', 'ORDERS', '--name', 'late', '-n', '1', '-r'])
+    const sentence = 'there is no subscription late of ORDERS: nothing is delivered until bus events add creates it'
+    expect(await listening.stderrLine('there is no')).toBe(sentence)
+    expect(await gateway.stderrLine('there is no')).toBe(sentence)
+    await scene.run(['events', 'add', 'ORDERS', 'late', '--first-event', 'oldest', '--with-data'])
+    expect(await listening.ended).toMatchObject({code: 0, stdout: '1\n'})
+  })
 })
 
 describe('a gateway without --token', () => {

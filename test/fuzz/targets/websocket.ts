@@ -97,6 +97,7 @@ class Said {
     this.connection = new Connection({
       id: 'c',
       socket: socket as never,
+      wantsNotices: true,
       maxSubscriptions: 3,
       gather: () => undefined,
       warn: (line: string) => assert.doesNotMatch(line, /TypeError|RangeError|internal/),
@@ -105,6 +106,7 @@ class Said {
           if (matches(subscription)) this.connection.send({id: '1', subscription, events: [event]})
         },
         ephemeralSubscription: async (_id, namespace) => ({id: 'e', namespace, name: 'e'}),
+        whyWaiting: async () => undefined,
         connectionClosed: () => undefined,
         deliveryResponse: () => undefined,
       },

@@ -6,7 +6,7 @@ import {BusError} from '../../core/errors.ts'
 
 /** The rules for connecting to a gateway. */
 export interface Admission {
-  /** The token required in `Authorization: Bearer`; if absent, no token is needed. */
+  /** The token required in `Authorization: Bearer`, or as the password of any user; if absent, no token is needed. */
   readonly token?: string | undefined
   /** Origins of pages whose scripts may connect: `https://app.example`. */
   readonly origins: readonly string[]
@@ -48,8 +48,16 @@ export function refusalOf(headers: IncomingHttpHeaders, {token, origins}: Admiss
   // Only browsers send this header, and they let any page connect to any address, so the server has to check.
   if (origin !== undefined && !origins.includes('*') && !origins.includes(origin)) return 403
   if (token === undefined) return undefined
-  const [, given = subprotocolToken(offered)] = /^Bearer +(.+)$/i.exec(authorization) ?? []
+  const [, given = basicPassword(authorization) ?? subprotocolToken(offered)] =
+    /^Bearer +(.+)$/i.exec(authorization) ?? []
   return given !== undefined && isSame(given.trim(), token) ? undefined : 401
+}
+
+/** For clients that can only log in with a user name and a password, such as the SDK of FireFly. */
+function basicPassword(authorization: string): string | undefined {
+  const [, base64 = ''] = /^Basic +(.+)$/i.exec(authorization) ?? []
+  const [, password] = /^[^:]*:(.*)$/s.exec(Buffer.from(base64, 'base64').toString()) ?? []
+  return password
 }
 
 const tokenPrefix = 'bearer.'

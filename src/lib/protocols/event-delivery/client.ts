@@ -45,6 +45,8 @@ export interface ClientOptions {
   readonly timeoutMs: number
   /** Closes the connection without an error. */
   readonly signal?: AbortSignal | undefined
+  /** Called with the reason, in one sentence, why nothing is delivered on a subscription, if the gateway knows it. */
+  readonly onNotice?: ((sentence: string) => void) | undefined
 }
 
 /** Frames that may wait to be read before the socket is paused. */
@@ -59,8 +61,9 @@ export async function connectEvents(url: string, options: ClientOptions): Promis
   if (!/^wss?:$/.test(URL.parse(url)?.protocol ?? ''))
     throw new BusError('usage', `${JSON.stringify(url)} is not a WebSocket URL`, {try: ['ws://127.0.0.1:5599']})
   const headers = options.token === undefined ? {} : {Authorization: `Bearer ${options.token}`}
-  const socket = new Socket(url, {headers, handshakeTimeout: options.timeoutMs, perMessageDeflate: false})
-  const client = new Client(socket, options.signal)
+  const asked = options.onNotice === undefined ? url : `${url}${url.includes('?') ? '&' : '?'}notices`
+  const socket = new Socket(asked, {headers, handshakeTimeout: options.timeoutMs, perMessageDeflate: false})
+  const client = new Client(socket, options)
   await opened(socket, url)
   return client
 }
@@ -86,12 +89,14 @@ class Client implements EventClient {
   readonly #socket: WebSocket
   readonly #waiting: string[] = []
   readonly #signal: AbortSignal | undefined
+  readonly #onNotice: ((sentence: string) => void) | undefined
   #ended: {readonly error?: BusError} | undefined
   #wake: (() => void) | undefined
 
-  constructor(socket: WebSocket, signal: AbortSignal | undefined) {
+  constructor(socket: WebSocket, {signal, onNotice}: ClientOptions) {
     this.#socket = socket
     this.#signal = signal
+    this.#onNotice = onNotice
     const stop = () => this.#end()
     signal?.addEventListener('abort', stop)
     socket.on('message', (data) => {
@@ -113,7 +118,9 @@ class Client implements EventClient {
       const text = this.#waiting.shift()
       if (text !== undefined) {
         if (this.#socket.isPaused && this.#waiting.length === 0) this.#socket.resume()
-        yield deliveredOf(text)
+        const notice = noticeIn(text)
+        if (notice === undefined) yield deliveredOf(text)
+        else this.#onNotice?.(notice)
       } else if (this.#ended !== undefined || this.#signal?.aborted) {
         if (this.#ended?.error !== undefined && !this.#signal?.aborted) throw this.#ended.error
         return
@@ -149,6 +156,13 @@ class Client implements EventClient {
     this.#socket.close(1000)
     this.#wake?.()
   }
+}
+
+/** The sentence of a notice; undefined for any other frame. */
+function noticeIn(text: string): string | undefined {
+  if (!text.startsWith('{"type":"notice"')) return undefined
+  const sentence = objectIn(text)?.['text']
+  return typeof sentence === 'string' ? sentence : undefined
 }
 
 /** Parses a frame. Fails with `remote` for an invalid frame, and for a protocol error. */

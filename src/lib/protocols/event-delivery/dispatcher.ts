@@ -10,7 +10,7 @@ import {faultHeaders, type ReplySender} from '../../transport/reply-sender.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
 import type {ByteBudget} from './byte-budget.ts'
 import {DeadLetters} from './dead-letters.ts'
-import {type Event, eventHeaders, eventOf} from './event.ts'
+import {type Event, eventHeaders, eventOf, newBatchId} from './event.ts'
 import type {Matcher} from './filter.ts'
 import {Flights} from './in-flight.ts'
 import type {Place} from './offsets.ts'
@@ -47,6 +47,9 @@ export class Dispatcher {
   /** The bytes that each delivery has taken from the budget. */
   readonly #sizes = new Map<string, number>()
   readonly #dead: DeadLetters
+  /** Deliveries that were in flight at the last rejection: late answers to them are expected. */
+  #withdrawn: ReadonlySet<string> = new Set()
+  #hasWarned = false
   /** Aborts when reading has to restart or end. */
   #reading = new AbortController()
   #wake: (() => void) | undefined
@@ -84,15 +87,15 @@ export class Dispatcher {
     }
   }
 
-  /** Handles an answer of the application. Warns if it is for something that is not in flight. */
+  /** Handles an answer of the application. Ignores those to what is not in flight, with one warning. */
   respond(response: DeliveryResponse): void {
     const id = response.id ?? this.#flights.oldest
     const events = id === undefined ? undefined : this.#events.get(id)
     if (id === undefined || events === undefined) {
+      if (this.#hasWarned || (id !== undefined && this.#withdrawn.has(id))) return
+      this.#hasWarned = true
       const {name} = this.#deps.subscription
-      this.#deps.warn(
-        `subscription ${name}: a response for ${id ?? 'nothing'} that is not in flight (likely a previous rejection)`,
-      )
+      this.#deps.warn(`subscription ${name}: ignored an answer to ${id ?? 'nothing'}, which is not in flight`)
     } else if (response.rejected) this.#reject(events, response)
     else if (response.reply === undefined) this.#acknowledge(id)
     else void this.#replied(id, events, response.reply)
@@ -202,7 +205,7 @@ export class Dispatcher {
     const {subscription, deliver, budget} = this.#deps
     const [first] = events
     if (first === undefined) return
-    const id = subscription.options.batch ? crypto.randomUUID() : first.id
+    const id = subscription.options.batch ? newBatchId() : first.id
     this.#flights.sent(id, first.sequence, upTo)
     this.#events.set(id, events)
     const bytes = events.length === 1 ? sizeOf(first.message) : sizeOfAll(events.map(({message}) => message))
@@ -262,6 +265,7 @@ export class Dispatcher {
   }
 
   #forget(): void {
+    if (this.#events.size > 0) this.#withdrawn = new Set(this.#events.keys())
     this.#flights.clear()
     this.#events.clear()
     for (const id of this.#sizes.keys()) this.#release(id)

@@ -58,7 +58,21 @@ const space = Buffer.from('6f0c3f6a5d0b4c0e9a5b2f6b5c1d7e83', 'hex').toString('l
  * again.
  */
 export function eventId(stream: string, {seq = 0, time}: Pick<Message, 'seq' | 'time'>): string {
-  const name = space + Buffer.from(`${stream}:${seq}:${Math.floor(time)}`).toString('latin1')
+  return uuid5(`${stream}:${seq}:${Math.floor(time)}`)
+}
+
+/** A new id for one delivery of a batch: delivered again, it may contain other events. */
+export function newBatchId(): string {
+  return uuid5(crypto.randomUUID())
+}
+
+/** Whether a gateway can have created this id, for an event or a batch. */
+export function isOurId(id: string): boolean {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(id)
+}
+
+function uuid5(text: string): string {
+  const name = space + Buffer.from(text).toString('latin1')
   const hex = hash('sha1', Buffer.from(name, 'latin1'), 'hex')
   const variant = ((Number.parseInt(hex[16] ?? '0', 16) & 3) | 8).toString(16)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`

@@ -3,19 +3,21 @@
  * handled.
  */
 import {randomUUID} from 'node:crypto'
-import {BusError} from '../../core/errors.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {ReplySender} from '../../transport/reply-sender.ts'
+import type {StreamInfo} from '../../transport/streams-contract.ts'
 import {ByteBudget} from './byte-budget.ts'
 import {DeliveryQueue, type Member} from './delivery-queue.ts'
+import type {SubscriptionRef} from './event.ts'
 import {compileEventFilter} from './filter.ts'
 import {Leases} from './leases.ts'
 import {limitLog} from './log-limit.ts'
 import {Offsets} from './offsets.ts'
 import type {Callbacks, DeliveryResponse, EventDelivery, EventPlugin} from './plugin.ts'
 import {openRegistry, type Registry} from './registry.ts'
-import {type EventSubscription, lockFirstEvent} from './subscription.ts'
+import {checkSubscriptionName, type EventSubscription, lockFirstEvent} from './subscription.ts'
 
 interface Connection {
   readonly plugin: EventPlugin
@@ -26,6 +28,7 @@ interface Connection {
   instructions: number
 }
 
+type Ref = Pick<SubscriptionRef, 'namespace' | 'name'>
 type Stored = {readonly offsets: Offsets; readonly leases: Leases}
 
 const troublePauseMs = 1000
@@ -35,6 +38,8 @@ const mostInFlightBytes = 16 * 1024 * 1024
  * Largest number of instructions of all ephemeral subscriptions of a connection, because each event passes through all of them.
  */
 const mostInstructions = 4000
+/** Names of missing subscriptions that were reported, of which clients can invent any number. */
+const mostReported = 1000
 
 /** The limits of a gateway, and the callbacks for events. */
 export interface ManagerOptions {
@@ -64,6 +69,8 @@ export class EventManager implements AsyncDisposable {
   readonly #plugins = new Map<string, EventPlugin>()
   readonly #connections = new Map<string, Connection>()
   readonly #durable = new Map<string, DeliveryQueue>()
+  /** Missing subscriptions that a client has started, and that were reported. */
+  readonly #reported = new Set<string>()
   readonly #stop = new AbortController()
   #following: Promise<void> | undefined
 
@@ -131,6 +138,7 @@ export class EventManager implements AsyncDisposable {
     return {
       registerConnection: (connection, matches) => this.#register(plugin, connection, matches),
       connectionClosed: (connection) => this.#closed(plugin, connection),
+      whyWaiting: (connection, ref) => this.#whyWaiting(plugin, connection, ref).catch(() => undefined),
       deliveryResponse: (connection, response) => this.#respond(plugin, connection, response),
       ephemeralSubscription: async (id, namespace, filter, options) => {
         const isNamed = this.#systemNamespaces.includes(namespace)
@@ -139,7 +147,7 @@ export class EventManager implements AsyncDisposable {
         const compiled = await compileEventFilter(filter)
         if (options.batch && !plugin.capabilities.batchDelivery)
           throw new BusError('usage', `${plugin.name} does not deliver batches`)
-        const {state} = await this.#bus.streams.info(namespace)
+        const {state} = await this.#streamInfo(namespace)
         const connection = this.#connections.get(id)
         if (connection?.plugin !== plugin) throw new BusError('usage', `there is no connection ${id}`)
         connection.instructions += compiled?.instructions ?? 0
@@ -173,6 +181,51 @@ export class EventManager implements AsyncDisposable {
     connection.matches = matches
     this.#connections.set(id, connection)
     for (const queue of this.#durable.values()) this.#match(queue, id, connection)
+  }
+
+  async #whyWaiting(plugin: EventPlugin, connection: string, ref: Ref): Promise<string | undefined> {
+    const {namespace, name} = ref
+    const queue = this.#durable.get(keyOf(ref))
+    if (queue?.subscription.transport === plugin.name) {
+      const [first] = queue.connections
+      return first === connection ? undefined : `subscription ${name}: another connection is served; standing by`
+    }
+    const reason =
+      queue === undefined
+        ? await this.#whyMissing(ref)
+        : `subscription ${name} of ${namespace} is delivered by ${queue.subscription.transport}, not by ${plugin.name}`
+    if (reason === undefined || this.#reported.has(keyOf(ref))) return reason
+    if (this.#reported.size >= mostReported) this.#reported.clear()
+    this.#reported.add(keyOf(ref))
+    this.#warn(reason)
+    return reason
+  }
+
+  /** Undefined for a subscription that was added just now. */
+  async #whyMissing({namespace, name}: Ref): Promise<string | undefined> {
+    try {
+      checkSubscriptionName(name)
+      await this.#streamInfo(namespace)
+      await this.#registry.get(namespace, name)
+      return undefined
+    } catch (error) {
+      if (!isFailure(error, 'notFound')) return (error as Error).message
+      if (error.message.startsWith('there is no stream')) return `${error.message}: nothing is delivered`
+      return `there is no subscription ${name} of ${namespace}: nothing is delivered until bus events add creates it`
+    }
+  }
+
+  /** Fails with sentences that may be sent to clients: they do not name the bus. */
+  async #streamInfo(namespace: string): Promise<StreamInfo> {
+    try {
+      return await this.#bus.streams.info(namespace)
+    } catch (error) {
+      if (isFailure(error, 'usage')) throw error
+      if (isFailure(error, 'notFound'))
+        throw new BusError('notFound', `there is no stream ${namespace}`, {cause: error})
+      this.#warn(`stream ${namespace}: ${(error as Error).message}`)
+      throw new BusError('remote', 'the bus of the gateway does not answer', {cause: error})
+    }
   }
 
   #match(queue: DeliveryQueue, id: string, connection: Connection): void {
@@ -253,6 +306,7 @@ export class EventManager implements AsyncDisposable {
     if (before !== undefined) await this.#remove(key, before)
     const queue = this.#queue(subscription, {stored: this.#stored, hidesSystem: false})
     this.#durable.set(key, queue)
+    this.#reported.delete(key)
     for (const [id, connection] of this.#connections) this.#match(queue, id, connection)
   }
 
@@ -267,6 +321,6 @@ function isSystemNamespace(namespace: string): boolean {
   return /^(KV_|OBJ_|\$)/.test(namespace)
 }
 
-function keyOf({namespace, name}: {readonly namespace: string; readonly name: string}): string {
+function keyOf({namespace, name}: Ref): string {
   return `${namespace}/${name}`
 }

@@ -59,9 +59,14 @@ export interface Callbacks {
     filter: EventFilter,
     options: Options,
   ): Promise<SubscriptionRef>
+  /**
+   * Why a connection gets nothing of a durable subscription that it started, in one sentence; undefined if it is served. Never
+   * rejects.
+   */
+  whyWaiting(connection: string, subscription: Pick<SubscriptionRef, 'namespace' | 'name'>): Promise<string | undefined>
   /** Events in flight on the connection are delivered to a standby. */
   connectionClosed(connection: string): void
-  /** A response to something that is not in flight (any more) causes only a warning. */
+  /** A response to something that is not in flight (any more) is ignored, with one warning. */
   deliveryResponse(connection: string, response: DeliveryResponse): void
 }
 

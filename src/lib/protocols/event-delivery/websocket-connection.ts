@@ -2,11 +2,19 @@
 import type {WebSocket} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {isObject} from '../../core/text/json-text.ts'
-import {deliveryWriter, type Event} from './event.ts'
+import {deliveryWriter, type Event, isOurId} from './event.ts'
 import {shortened} from './log-limit.ts'
 import type {Callbacks, EventDelivery} from './plugin.ts'
 import {type EventSubscription, type Options, parseOptions} from './subscription.ts'
-import {type AnswerAction, bad, noMatch, parseAction, protocolError, type StartAction} from './websocket-protocol.ts'
+import {
+  type AnswerAction,
+  bad,
+  noMatch,
+  notice,
+  parseAction,
+  protocolError,
+  type StartAction,
+} from './websocket-protocol.ts'
 
 interface Ref {
   readonly namespace: string
@@ -18,6 +26,8 @@ export interface ConnectionDeps {
   readonly socket: WebSocket
   readonly callbacks: Callbacks
   readonly maxSubscriptions: number
+  /** Whether it reads sentences about why nothing is delivered. */
+  readonly wantsNotices: boolean
   /** Called before a frame is sent, possibly followed by more. */
   readonly gather: () => void
   readonly warn: (line: string) => void
@@ -34,10 +44,9 @@ export class Connection {
   readonly #started = new Map<string, Ref>()
   /** In the order in which they were sent. */
   readonly #inFlight = new Map<string, {readonly ref: Ref; readonly id: string}>()
-  /** Ids of rejected deliveries: late answers to them are not errors. */
-  readonly #rejected = new Set<string>()
   readonly #writers = new WeakMap<EventSubscription, (event: Event) => string>()
   #autoack: boolean | undefined
+  #hasWarned = false
   #starting = 0
   /** Answers that wait until everything before them has started. */
   #queued = 0
@@ -112,7 +121,6 @@ export class Connection {
       })
       return undefined
     }
-    this.#rejected.delete(key)
     this.#inFlight.delete(key)
     this.#inFlight.set(key, {ref: subscription, id})
     const isSlow = socket.bufferedAmount > mostBuffered
@@ -160,7 +168,14 @@ export class Connection {
       const ref = {namespace, name}
       this.#started.set(keyOf(ref), ref)
       callbacks.registerConnection(id, (subscription) => this.#started.has(keyOf(subscription)))
+      void this.#explain(ref)
     }
+  }
+
+  async #explain(ref: Ref): Promise<void> {
+    const {id, socket, callbacks, wantsNotices} = this.#deps
+    const reason = await callbacks.whyWaiting(id, ref)
+    if (reason !== undefined && wantsNotices && !this.#isOver) socket.send(notice(ref, shortened(reason)))
   }
 
   #answer(answer: AnswerAction): void {
@@ -169,7 +184,11 @@ export class Connection {
     const found =
       answer.id === undefined ? this.#oldest(answer.subscription) : this.#named(answer.id, answer.subscription)
     if (found === undefined) {
-      warn(`connection ${connection}: ${answer.type} for ${answer.id}, which was rejected before`)
+      if (!this.#hasWarned)
+        warn(
+          `connection ${connection}: ignored the ${answer.type} of ${answer.id}, which is not in flight on this connection`,
+        )
+      this.#hasWarned = true
       return
     }
     const {ref, id} = found
@@ -185,23 +204,23 @@ export class Connection {
     throw bad(noMatch)
   }
 
-  /** Undefined if it was rejected before. */
+  /**
+   * Undefined for an event or batch that is not in flight (any more): a client may answer it twice, or answer on a new
+   * connection what it received on the previous one, as the SDK of FireFly does.
+   */
   #named(id: string, wanted: Ref | undefined): {readonly ref: Ref; readonly id: string} | undefined {
     const [only] = this.#started.size === 1 ? this.#started.values() : []
     const ref = wanted ?? only
     if (ref === undefined) throw bad(noMatch)
-    const key = keyOf(ref, id)
-    const found = this.#inFlight.get(key)
-    if (found === undefined && !this.#rejected.has(key)) throw bad(noMatch)
+    const found = this.#inFlight.get(keyOf(ref, id))
+    if (found === undefined && !(this.#started.has(keyOf(ref)) && isOurId(id))) throw bad(noMatch)
     return found
   }
 
   /** Everything in flight on this subscription will be delivered again. */
   #reject(ref: Ref): void {
     for (const [key, one] of this.#inFlight) {
-      if (keyOf(one.ref) !== keyOf(ref)) continue
-      this.#inFlight.delete(key)
-      this.#rejected.add(key)
+      if (keyOf(one.ref) === keyOf(ref)) this.#inFlight.delete(key)
     }
   }
 

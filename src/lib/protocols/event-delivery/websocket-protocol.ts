@@ -81,6 +81,11 @@ export function protocolError(sentence: string): string {
   return JSON.stringify({type: 'protocol_error', error: sentence})
 }
 
+/** An addition, for clients that ask for it in their URL: a sentence about a subscription, which needs no answer. */
+export function notice({namespace, name}: {readonly namespace: string; readonly name: string}, text: string): string {
+  return JSON.stringify({type: 'notice', namespace, name, text})
+}
+
 /** The original protocol's error for an answer to something that is not in flight. */
 export const noMatch = 'Acknowledgment does not match an inflight event + subscription'
 

@@ -131,7 +131,9 @@ class WebSocketsPlugin implements WebSockets {
     const {warn, maxSubscriptions, idleMs} = config
     const id = crypto.randomUUID()
     const gather = gathering(socket)
-    const connection = new Connection({id, socket: client, callbacks, maxSubscriptions, warn, gather})
+    const query = URL.parse(url, 'ws://localhost')?.searchParams ?? new URLSearchParams()
+    const wantsNotices = query.has('notices')
+    const connection = new Connection({id, socket: client, callbacks, maxSubscriptions, wantsNotices, warn, gather})
     this.#connections.set(id, connection)
     const watching = watch(client, connection, idleMs)
     client.on('message', (data) => connection.take(String(data)))
@@ -144,7 +146,6 @@ class WebSocketsPlugin implements WebSockets {
     })
     socket.setNoDelay(true)
     try {
-      const query = new URL(url, 'ws://localhost').searchParams
       const start = parseQuery(query)
       if (start !== undefined) connection.take(start)
     } catch (error) {
@@ -203,6 +204,6 @@ const reasons = {401: 'Unauthorized', 403: 'Forbidden', 503: 'Service Unavailabl
 function refuse(socket: Socket, status: keyof typeof reasons): void {
   const impatient = setTimeout(() => socket.destroy(), refusalMs)
   socket.on('close', () => clearTimeout(impatient)).resume()
-  const challenge = status === 401 ? 'WWW-Authenticate: Bearer\r\n' : ''
+  const challenge = status === 401 ? 'WWW-Authenticate: Bearer, Basic realm="events"\r\n' : ''
   socket.end(`HTTP/1.1 ${status} ${reasons[status]}\r\n${challenge}Connection: close\r\nContent-Length: 0\r\n\r\n`)
 }

@@ -97,7 +97,9 @@ describe('a client', () => {
     socket.ack(three)
     await socket.got(5)
     expect(sequences(socket)).toEqual([1, 2, 3, 2, 3])
-    expect(said.join('\n')).toMatch(/event 2 was rejected: not yet[\s\S]*which was rejected before/)
+    expect(said.join('\n')).toMatch(
+      /event 2 was rejected: not yet[\s\S]*ignored the ack of [\w-]+, which is not in flight/,
+    )
     socket.ack()
     socket.ack()
     await until(offset, 3)
@@ -110,6 +112,40 @@ describe('a client', () => {
     await socket.got(3)
     await until(offset, 3)
   })
+
+  test('may acknowledge an event more than once, which causes one warning', async () => {
+    const {url, offset, said} = await served()
+    await using socket = await Socket.open(url)
+    socket.start()
+    const [one, two, three] = await socket.got(3)
+    for (const event of [one, one, two, two, one]) socket.ack(event)
+    socket.say({type: 'nack', id: one?.id})
+    socket.ack(three)
+    await until(offset, 3)
+    expect(said).toEqual([expect.stringContaining(`ignored the ack of ${one?.id}, which is not in flight`)])
+  })
+
+  test.each([{readAhead: 9}, {batch: true, batchTimeout: '10ms'}])(
+    'may acknowledge what it received on its previous connection: with %j',
+    async (options) => {
+      const {url, offset} = await served({}, options)
+      const first = await Socket.open(url)
+      first.start()
+      const old = await first.last(options.batch ? 1 : 3)
+      await using second = await Socket.open(url)
+      second.start()
+      // Before anything was delivered to it, and after everything was acknowledged.
+      second.ack(old)
+      await quiet()
+      await first[Symbol.asyncDispose]()
+      for (const frame of await second.got(options.batch ? 1 : 3)) second.ack(frame)
+      await until(offset, 3)
+      second.ack(old)
+      second.start({name: 'app'})
+      await quiet()
+      expect(second.frames.map(({type}) => type)).not.toContain('protocol_error')
+    },
+  )
 
   test('can start a subscription with the query of its URL', async () => {
     const {url, bus} = await served()
@@ -163,6 +199,39 @@ describe('a client', () => {
     expect((await socket.last(1)).sequence).toBe(1)
   })
 
+  test('that waits for what does not exist is reported once, and again when it was there', async () => {
+    const {url, said, subscribe} = await served()
+    for (let n = 0; n < 3; n++) {
+      const socket = await Socket.open(url)
+      socket.start({name: 'typo'})
+      socket.start({namespace: 'NONE'})
+      await until(() => said.length, 2)
+      await socket[Symbol.asyncDispose]()
+    }
+    expect(said.join('\n')).toMatch(/^there is no subscription typo of ORDERS: .*\nthere is no stream NONE: nothing/)
+    await subscribe('typo')
+    await using right = await Socket.open(url)
+    right.start({name: 'typo'})
+    await right.got(1)
+    expect(said).toHaveLength(2)
+  })
+
+  test('may ask for the reason why it gets nothing', async () => {
+    const {url} = await served()
+    await using silent = await Socket.open(url)
+    silent.start({name: 'typo'})
+    await using first = await Socket.open(url)
+    first.start()
+    await first.got(1)
+    await using socket = await Socket.open(`${url}/?notices`)
+    socket.start()
+    socket.start({name: 'typo'})
+    const [standby, missing] = await socket.got(2)
+    expect(standby).toMatchObject({type: 'notice', name: 'app', text: expect.stringContaining('standing by')})
+    expect(missing).toMatchObject({type: 'notice', name: 'typo', text: expect.stringContaining('no subscription typo')})
+    expect(silent.frames).toEqual([])
+  })
+
   test('stands by while another is served, and takes over within a second', async () => {
     const {url} = await served()
     const first = await Socket.open(url)
@@ -194,13 +263,21 @@ describe('an error of a client', () => {
     ['a bad option', {type: 'start', namespace: 'ORDERS', ephemeral: true, options: {readAhead: -1}}, '"readAhead"'],
     ['too much read-ahead', {type: 'start', namespace: 'ORDERS', ephemeral: true, options: {readAhead: 1e9}}, '65535'],
     ['an acknowledgement of nothing', {type: 'ack'}, 'does not match an inflight event'],
-    ['an acknowledgement of what is not in flight', {type: 'ack', id: 'x'}, 'does not match an inflight event'],
+    ['an acknowledgement of what is no event', {type: 'ack', id: 'x'}, 'does not match an inflight event'],
   ])('is answered with an error and closes the connection: %s', async (_, action, sentence) => {
     const {url} = await served()
     await using socket = await Socket.open(url)
     socket.say(action)
     expect(await socket.refused()).toMatch(/^protocol_error: /)
     expect(socket.frames.at(-1)?.error).toContain(sentence)
+  })
+
+  test('does not name the bus', async () => {
+    const {url, bus} = await served()
+    await using socket = await Socket.open(url)
+    socket.say({type: 'start', namespace: 'NONE', ephemeral: true})
+    expect(await socket.refused()).toBe('protocol_error: there is no stream NONE')
+    expect(bus.url).toMatch(/^memory:/)
   })
 
   test('in the query of its URL is one too', async () => {
@@ -244,6 +321,18 @@ describe('admission', () => {
     await using socket = await Socket.open(url, {Authorization: 'Bearer s3cret'})
     socket.start()
     await socket.got(1)
+  })
+
+  test('accepts the token as the password of any user', async () => {
+    const {url} = await served({admission: {token: 'a:b', origins: []}})
+    const basic = (login: string) => ({Authorization: `Basic ${Buffer.from(login).toString('base64')}`})
+    for (const wrong of ['ann:a', 'a:b', 'ann', ':'])
+      await expect(Socket.open(url, basic(wrong))).rejects.toThrow('status 401')
+    for (const right of ['ann:a:b', ':a:b']) {
+      await using socket = await Socket.open(url, basic(right))
+      socket.start()
+      await socket.got(1)
+    }
   })
 
   test('refuses pages except those that are allowed', async () => {
