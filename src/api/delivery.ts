@@ -29,5 +29,5 @@ export {
   type Options as EventOptions,
   parseOptions as parseEventOptions,
 } from '../lib/protocols/event-delivery/subscription.ts'
-export {webhooks} from '../lib/protocols/event-delivery/webhooks.ts'
+export {type WebhooksConfig, webhooks} from '../lib/protocols/event-delivery/webhooks.ts'
 export {type WebSockets, type WebSocketsConfig, websockets} from '../lib/protocols/event-delivery/websockets.ts'

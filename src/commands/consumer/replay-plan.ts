@@ -9,6 +9,7 @@ import {choice, duration, text, toggle, value, variant} from '../../lib/cli/flag
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {viewFlags} from '../../lib/cli/flags/view.ts'
+import {webhookFlags} from '../../lib/cli/flags/webhook.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {table} from '../../lib/cli/render/table.ts'
 import {formatBytes, formatCount} from '../../lib/cli/render/units.ts'
@@ -61,7 +62,8 @@ export const replayFlags = {
     dependsOn: [],
     relationships: [{type: 'some', flags: ['exec', 'exec-lines']}],
   }),
-  webhook: variant(consumerFlags.webhook, sink('webhook')),
+  ...webhookFlags,
+  webhook: variant(webhookFlags.webhook, sink('webhook')),
   republish: text('publish each message on this bus to another subject, such as copy.{subject}', '<subject>', {
     ...sink('republish'),
   }),

@@ -1,6 +1,7 @@
 /** The sink of `consumer replay`: where its messages go. */
 
 import type {ChalkInstance} from 'chalk'
+import {webhookJson} from '../../lib/cli/flags/webhook.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
 import {isTerminal, programStderr} from '../../lib/cli/io/terminal.ts'
 import {chooseView, type View} from '../../lib/cli/render/view.ts'
@@ -27,6 +28,8 @@ export interface SinkContext {
   readonly giveUp: AbortSignal
   /** Ends the replay when the user quits. */
   readonly quit: () => void
+  /** How webhooks are called. */
+  readonly userAgent: string
 }
 
 interface ChosenSink {
@@ -57,16 +60,27 @@ async function otherSink(
   context: SinkContext,
 ): Promise<Sink | CopySink | undefined> {
   if (flags.exec || flags['exec-lines']) return programs(flags, context)
-  if (flags.webhook !== undefined) {
-    const {webhookSink} = await import('../../lib/messaging/sinks/webhook.ts')
-    return webhookSink({url: flags.webhook, concurrency: flags.concurrency ?? 1, timeoutMs: flags.timeout})
-  }
+  if (flags.webhook !== undefined) return webhook(flags.webhook, flags, context)
   if (flags.step) {
     if (!isTerminal(0) || !isTerminal(2)) throw new BusError('usage', '--step needs a terminal')
     const {stepSink} = await import('../../lib/cli/base/step-prompt.ts')
     return stepSink({signal: context.stop, paint: await context.paint(2), quit: context.quit})
   }
   return flags.republish !== undefined || context.target !== undefined ? copies(flags, context) : undefined
+}
+
+async function webhook(
+  url: string,
+  flags: ReplayFlags & {readonly timeout: number},
+  {giveUp: signal, userAgent}: SinkContext,
+): Promise<Sink> {
+  const {parseWebhookOptions} = await import('../../lib/messaging/sinks/webhook-options.ts')
+  const {webhookSink} = await import('../../lib/messaging/sinks/webhook.ts')
+  const {options, others} = parseWebhookOptions(webhookJson(flags))
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new BusError('usage', `the option "${unknown}" is not one of a replay`)
+  const {concurrency = 1, timeout: timeoutMs} = flags
+  return webhookSink({url, options, concurrency, timeoutMs, signal, userAgent})
 }
 
 async function programs(flags: ReplayFlags, {argv, output, giveUp: signal}: SinkContext): Promise<Sink> {

@@ -7,6 +7,7 @@ import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {durationText} from '../../lib/core/time/duration.ts'
 import {laterSignal} from '../../lib/core/time/timer.ts'
 import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
 import {type ReplayCounts, type Replayed, replay} from '../../lib/messaging/replay/replay.ts'
@@ -151,6 +152,8 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       stop: flags.step ? undefined : this.stop,
       quit: flags.step ? AbortSignal.any([this.stop, this.#quit.signal]) : undefined,
       onGivenUp: deadLetters && ((message) => deadLetters.record([message])),
+      onWaiting: ({reason}, waitMs) =>
+        this.say(`${reason}; the next attempt is in ${durationText(Math.ceil(waitMs / 1000) * 1000)}`),
       onProgress: ({read}: ReplayCounts) => bar?.update(read),
     })
   }
@@ -180,6 +183,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       stop: this.stop,
       giveUp: this.#giveUpSignal(),
       quit: () => this.#quit.abort(),
+      userAgent: `busline/${this.config.version}`,
     }
   }
 

@@ -48,11 +48,12 @@ export async function localPlugins(
   flags: GatewayFlags,
   argv: readonly string[],
   output: Output,
+  userAgent: string,
 ): Promise<readonly EventPlugin<SinkPluginConfig>[]> {
   const plugins: EventPlugin<SinkPluginConfig>[] = []
   if (flags.webhooks) {
     const {webhooks} = await import('../../lib/protocols/event-delivery/webhooks.ts')
-    plugins.push(webhooks({timeoutMs: flags.timeoutMs}))
+    plugins.push(webhooks({timeoutMs: flags.timeoutMs, userAgent}))
   }
   if (flags.exec) {
     const {programSink} = await import('../../lib/messaging/sinks/programs.ts')

@@ -64,7 +64,9 @@ export default class EventsServe extends BusCommand {
       maxInFlightBytes: flags['max-in-flight-bytes'],
       systemNamespaces: flags['allow-namespace'],
     })
-    for (const plugin of await localPlugins(flags, this.program, this.output)) await manager.use(plugin, {warn})
+    const userAgent = `busline/${this.config.version}`
+    for (const plugin of await localPlugins(flags, this.program, this.output, userAgent))
+      await manager.use(plugin, {warn})
     if (config !== undefined) {
       const {websockets} = await import('../../lib/protocols/event-delivery/websockets.ts')
       const plugin = websockets()

@@ -1,12 +1,13 @@
 /** Event subscriptions from flags, and as text and JSON. */
 
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {choice, count, countOrZero, duration, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {webhookFlags, webhookJson} from '../../lib/cli/flags/webhook.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {BusError, isFailure} from '../../lib/core/errors.ts'
+import {shownWebhook} from '../../lib/messaging/sinks/webhook-options.ts'
 import {type EventFilter, parseEventFilter} from '../../lib/protocols/event-delivery/filter.ts'
 import type {Wish} from '../../lib/protocols/event-delivery/registry.ts'
 import {
@@ -48,7 +49,7 @@ export const durableFlags = {
     'exec',
     'stdout',
   ] as string[]),
-  webhook: consumerFlags.webhook,
+  ...webhookFlags,
   fastack: toggle('acknowledge before the webhook is called', {
     dependsOn: ['webhook'],
     exclusive: ['with-reply', 'reply'],
@@ -97,6 +98,7 @@ export async function wishOf(namespace: string, name: string, values: FlagValues
     maxRejects: values['max-rejects'],
     deadLetter: values['dead-letter'],
     ...(webhook !== undefined && {
+      ...webhookJson(values),
       url: webhook,
       ...(values.fastack && {fastack: true}),
       ...((values['with-reply'] || values.reply !== undefined) && {reply: true}),
@@ -119,7 +121,10 @@ export async function subscriptionDocument(
   const info = await streams.info(subscription.namespace).catch((error: unknown) => {
     if (!isFailure(error, 'notFound')) throw error
   })
-  return {...subscriptionJson(subscription), status: {currentOffset, lastSequence: info?.state.lastSeq}}
+  const json = subscriptionJson(subscription)
+  const options =
+    subscription.transport === 'webhooks' ? shownWebhook(json['options'] as Record<string, unknown>) : json['options']
+  return {...json, options, status: {currentOffset, lastSequence: info?.state.lastSeq}}
 }
 
 export const subscriptionColumns: readonly Column[] = [
@@ -145,13 +150,13 @@ export function subscriptionRow({namespace, name, transport, filter, status}: Su
 export function subscriptionFacts(document: SubscriptionDocument): Record<string, string | undefined> {
   const {namespace, name, transport, filter, id, created, updated, status} = document
   const options = document['options'] as Readonly<Record<string, unknown>>
-  const {url, batch, batchTimeout, readAhead, withData, maxRejects, deadLetter, firstEvent} = options
+  const {url, method = 'POST', batch, batchTimeout, readAhead, withData, maxRejects, deadLetter, firstEvent} = options
   const rejects = maxRejects === 0 ? 'retried without limit' : `dead letter after ${maxRejects}`
   return {
     subscription: String(name),
     namespace: String(namespace),
     transport: String(transport),
-    webhook: url === undefined ? undefined : String(url).replace(/\/\/[^@/]*@/, '//'),
+    webhook: url === undefined ? undefined : `${method} ${url}`,
     filter: filterText(filter),
     offset: `#${status.currentOffset}`,
     'last sequence': status.lastSequence === undefined ? 'the stream does not exist' : `#${status.lastSequence}`,

@@ -1,6 +1,6 @@
 /** What happens to stored messages. */
 import {string} from '@oclif/core/args'
-import {count, text, toggle} from './kinds.ts'
+import {count, toggle} from './kinds.ts'
 import {streamArgs} from './stream.ts'
 
 export const consumerFlags = {
@@ -8,7 +8,6 @@ export const consumerFlags = {
   ack: toggle('acknowledge each message once it is written (the default)'),
   nak: toggle('return each message for redelivery'),
   peek: toggle('show unacknowledged messages without changing the consumer'),
-  webhook: text('send each message to this URL with HTTP POST', '<url>'),
   'obey-headers': toggle(
     'let stores act on Nats-TTL, Nats-Rollup and similar headers (default: kept as data, under Bus- names)',
   ),

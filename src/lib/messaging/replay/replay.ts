@@ -30,6 +30,8 @@ export interface ReplayOptions {
   readonly quit?: AbortSignal | undefined
   /** Records a message before it is given up. */
   readonly onGivenUp?: ((message: Message, reason: string) => void) | undefined
+  /** Called when the sink asks for a longer pause than usual before the next attempt. */
+  readonly onWaiting?: ((refusal: Refusal, waitMs: number) => void) | undefined
   readonly onProgress?: ((counts: ReplayCounts) => void) | undefined
 }
 
@@ -207,7 +209,9 @@ class Run implements ReplayCounts {
     let refusal = first
     for (let attempt = 1; onError === 'retry' && isWorthRetrying(refusal) && attempt < maxAttempts; attempt++) {
       const pause = Math.min(longestPauseMs, 100 * 2 ** attempt)
-      await sleep(Math.max(pause, refusal.retryAfterMs ?? 0), this.#stopped.signal)
+      const waitMs = Math.max(pause, refusal.retryAfterMs ?? 0)
+      if (waitMs > pause) this.#options.onWaiting?.(refusal, waitMs)
+      await sleep(waitMs, AbortSignal.any([this.#stopped.signal, this.#draining.signal]))
       if (this.#stopped.signal.aborted) return this.#source.leave(message)
       const {refused, alreadyThere} = await this.#give([message])
       const again = refused.get(message)

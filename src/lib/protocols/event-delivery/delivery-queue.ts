@@ -4,7 +4,7 @@ import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {ReplySender} from '../../transport/reply-sender.ts'
 import type {ByteBudget} from './byte-budget.ts'
-import {Dispatcher} from './dispatcher.ts'
+import type {Dispatcher} from './dispatcher.ts'
 import {compileEventFilter, type Matcher} from './filter.ts'
 import type {Leases} from './leases.ts'
 import {type Offsets, type Place, passingPlace} from './offsets.ts'
@@ -109,7 +109,8 @@ export class DeliveryQueue {
       ? (event) => !event.topic.startsWith('$') && (wanted === undefined || wanted(event))
       : wanted
     const deliver = (delivery: EventDelivery) => member.deliver(delivery)
-    const dispatcher = new Dispatcher({
+    const {Dispatcher: Delivering} = await import('./dispatcher.ts')
+    const dispatcher = new Delivering({
       ...{bus, replies, subscription, matches, place, maxInFlight, deliver, warn},
       budget: member.budget,
     })

@@ -4,6 +4,7 @@
  */
 import {BusError} from '../../core/errors.ts'
 import type {Headers, Message} from '../../core/message.ts'
+import {durationText} from '../../core/time/duration.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {faultHeaders, type ReplySender} from '../../transport/reply-sender.ts'
@@ -245,9 +246,12 @@ export class Dispatcher {
     this.#rejections++
     this.#forget()
     const why = info === '' ? '' : `: ${info}`
-    warn(`subscription ${subscription.name}: event ${first.sequence} was rejected${why}`)
-    if (maxRejects === 0 || times < maxRejects) {
-      const pause = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#rejections - 1))
+    const isRetried = maxRejects === 0 || times < maxRejects
+    const pause = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#rejections - 1))
+    const isLonger = isRetried && retryAfterMs !== undefined && retryAfterMs > pause
+    const next = isLonger ? `; the next attempt is in ${durationText(Math.ceil(retryAfterMs))}` : ''
+    warn(`subscription ${subscription.name}: event ${first.sequence} was rejected${why}${next}`)
+    if (isRetried) {
       this.#pauseMs = Math.max(pause, retryAfterMs ?? 0)
     } else if (deadLetter !== undefined) this.#dead.giveUp(events, info)
     else {

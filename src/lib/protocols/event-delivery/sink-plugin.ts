@@ -2,6 +2,7 @@
  * The plugin for applications that are called rather than connect: webhooks, programs, stdout. Each is a `Sink`, as in
  * `consumer replay`; this plugin passes deliveries to it and translates its results into responses.
  */
+import {isFailure} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
 import type {Refusal, Sink} from '../../messaging/sinks/sink.ts'
 import {deliveryWriter} from './event.ts'
@@ -14,7 +15,7 @@ export interface SinkPluginParts {
   /** Checks options that only this plugin knows. Throws `usage`. */
   readonly checkOptions?: ((options: Options) => void) | undefined
   /** Opens the destination of a subscription's deliveries. */
-  open(subscription: EventSubscription): Target
+  open(subscription: EventSubscription): Target | Promise<Target>
 }
 
 /** The destination of one subscription's deliveries. */
@@ -40,7 +41,7 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
   readonly name: string
   readonly capabilities = {batchDelivery: true}
   readonly #parts: SinkPluginParts
-  readonly #targets = new Map<string, {readonly subscription: EventSubscription; readonly target: Target}>()
+  readonly #targets = new Map<string, {readonly subscription: EventSubscription; readonly target: Promise<Target>}>()
   #callbacks: Callbacks | undefined
   #warn: (line: string) => void = () => undefined
 
@@ -72,7 +73,7 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#callbacks = undefined
-    for (const {target} of this.#targets.values()) await target.sink[Symbol.asyncDispose]()
+    for (const {target} of this.#targets.values()) await closed(target)
   }
 
   async #hand(connection: string, {id, subscription, events}: EventDelivery): Promise<void> {
@@ -92,6 +93,8 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
         return void answer({rejected: true, info: refusal.reason, retryAfterMs: refusal.retryAfterMs})
       if (!isHasty) answer({reply: replyTo?.(message)})
     } catch (error) {
+      // Its sink was closed, because the subscription has changed or the gateway ends.
+      if (isFailure(error, 'interrupted')) return
       answer({rejected: true, info: (error as Error).message})
     }
   }
@@ -102,13 +105,23 @@ class SinkPlugin implements EventPlugin<SinkPluginConfig> {
 
   /** A changed subscription gets a new target. */
   async #target(subscription: EventSubscription): Promise<Target> {
-    const known = this.#targets.get(subscription.id)
+    const {id} = subscription
+    const known = this.#targets.get(id)
     if (known?.subscription === subscription) return known.target
-    const target = this.#parts.open(subscription)
-    this.#targets.set(subscription.id, {subscription, target})
-    await known?.target.sink[Symbol.asyncDispose]()
+    const target = Promise.resolve().then(() => this.#parts.open(subscription))
+    this.#targets.set(id, {subscription, target})
+    // The next delivery tries again.
+    target.catch(() => this.#targets.get(id)?.target === target && this.#targets.delete(id))
+    if (known !== undefined) await closed(known.target)
     return target
   }
+}
+
+async function closed(target: Promise<Target>): Promise<void> {
+  await target.then(
+    ({sink}) => sink[Symbol.asyncDispose](),
+    () => undefined,
+  )
 }
 
 /** The message itself; without data its event as JSON, and for a batch the events as an array. */
