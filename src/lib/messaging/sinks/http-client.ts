@@ -96,7 +96,7 @@ export class HttpClient implements Disposable {
     const length = body === undefined ? {} : {'Content-Length': String(body.length)}
     const sent = (target.protocol === 'https:' ? secureRequest : plainRequest)({
       method,
-      host: target.hostname.replace(/^\[|\]$/g, ''),
+      host: plainHost(target),
       port: target.port === '' ? undefined : target.port,
       path: target === url ? `${url.pathname}${url.search}` : url.href,
       agent: this.#agent(target),
@@ -159,11 +159,19 @@ class TunnelAgent extends SecureAgent {
   }
 
   override createConnection(options: {host?: string; port?: number | string}, connected: Connected): undefined {
-    const {hostname, port, protocol} = this.#proxy
+    const {port, protocol} = this.#proxy
     const {connectionTimeoutMs, signal} = this.#limits
-    const path = `${options.host}:${options.port}`
+    const {host = ''} = options
+    const path = `${host.includes(':') ? `[${host}]` : host}:${options.port}`
     const asked = (protocol === 'https:' ? secureRequest : plainRequest)({
-      ...{method: 'CONNECT', host: hostname, port: port === '' ? undefined : port, path, signal, agent: false},
+      ...{
+        method: 'CONNECT',
+        host: plainHost(this.#proxy),
+        port: port === '' ? undefined : port,
+        path,
+        signal,
+        agent: false,
+      },
       headers: {Host: path, ...proxyLogin(this.#proxy)},
     })
     if (connectionTimeoutMs !== undefined) limitConnecting(asked, connectionTimeoutMs)
@@ -176,6 +184,11 @@ class TunnelAgent extends SecureAgent {
     asked.end()
     return undefined
   }
+}
+
+/** Without the brackets of an IPv6 address. */
+function plainHost({hostname}: URL): string {
+  return hostname.replace(/^\[|\]$/g, '')
 }
 
 function proxyLogin({username, password}: URL): Record<string, string> {

@@ -139,7 +139,7 @@ export function shownWebhook(json: Json): Json {
 }
 
 /** A URL whose password and query values are replaced by `***`. */
-export function shownUrl(text: string): string {
+function shownUrl(text: string): string {
   if (isSecretReference(text)) return text
   const url = URL.parse(text)
   if (url === null || !isHttpUrl(text)) return '***'

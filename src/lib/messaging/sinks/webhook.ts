@@ -146,11 +146,11 @@ class Webhook implements Disposable {
     }
   }
 
-  #accepted(message: Message, {body, headers, incomplete}: HttpResponse): Refusal | undefined {
+  #accepted(message: Message, {status, body, headers, incomplete}: HttpResponse): Refusal | undefined {
     const {json} = this.#options
     if (!json && this.#given.onAnswer === undefined) return undefined
     if (incomplete !== undefined) return {reason: `${this.#shown}: ${incomplete}`}
-    if (json && parseJson(body.toString()) === undefined)
+    if (json && status !== 204 && parseJson(body.toString()) === undefined)
       return {reason: `${this.#shown} answered with something other than JSON`}
     this.#given.onAnswer?.(message, {data: body, contentType: json ? 'application/json' : headers['content-type']})
     return undefined

@@ -42,8 +42,8 @@ interface Got {
   readonly socket: IncomingMessage['socket']
 }
 
-async function listening(server: NetServer): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+async function listening(server: NetServer, host = '127.0.0.1'): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   onTestFinished(() => void server.close())
   return (server.address() as AddressInfo).port
 }
@@ -231,6 +231,7 @@ describe('the response of a webhook', () => {
     const sink = sinkOf(url, {json: true})
     expect(await sink.take([message])).toEqual({reason: `${url} answered with something other than JSON`})
     expect(await sink.take([message])).toBeUndefined()
+    expect(await sinkOf((await receiver()).url, {json: true}).take([message])).toBeUndefined()
   })
 
   test('counts once its status has arrived, even if its body does not end', async () => {
@@ -348,6 +349,21 @@ describe('a webhook', () => {
     const login = `Basic ${Buffer.from('me:secret').toString('base64')}`
     expect(asked).toEqual([isSecure ? `CONNECT ${new URL(url).host}` : url, login])
     expect(got.map(({body}) => body)).toEqual(isSecure ? [json] : [])
+  })
+
+  test('with an IPv6 address is named in brackets to the proxy', async () => {
+    const asked: (string | undefined)[] = []
+    const proxy = createServer().on('connect', ({url, headers}, socket) => {
+      asked.push(url, headers.host)
+      socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n')
+    })
+    onTestFinished(() => proxy.closeAllConnections())
+    const proxyURL = `http://[::1]:${await listening(proxy, '::1')}`
+    const refusal = await sinkOf('https://[::2]:444/x', {httpOptions: {proxyURL}}).take([message])
+    expect(asked).toEqual(['[::2]:444', '[::2]:444'])
+    expect(refusal?.reason).toBe(
+      `cannot reach https://[::2]:444/x through the proxy ${proxyURL}: the proxy answered 502`,
+    )
   })
 
   test('says which proxy is not there', async () => {
