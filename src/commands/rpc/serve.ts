@@ -42,6 +42,7 @@ export default class RpcServe extends ServeCommand {
     'exec-timeout': variant(answerFlags['exec-timeout'], {description: 'time limit for the program (default: 30s)'}),
     template: bodyFlags.template,
     concurrency: variant(pacingFlags.concurrency, {description: 'calls to handle at the same time', default: 16}),
+    'system-replies': answerFlags['system-replies'],
     delay: answerFlags.delay,
     fail: answerFlags.fail,
     count: variant(pacingFlags.count, {description: 'end after this many calls'}),

@@ -67,7 +67,9 @@ export default class Serve extends ServeCommand {
     await using bus = await this.openBus({stream: true, writes: true})
     const {streams, failed, left, ignored, dropped, ms} = await serveStreams(bus, {
       ...{subject, queue, producer, concurrency, forMs, idleMs, signal: this.stop},
+      systemReplies: flags['system-replies'],
       onLive: () => this.say(liveLine(subject, queue, undefined)),
+      onRefused: (sentence) => this.say(sentence),
       onStreamed: (streamed) => {
         show(streamed, this.output)
         void this.output.ready()

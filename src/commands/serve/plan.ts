@@ -40,6 +40,7 @@ export const serveFlags = {
   concurrency: variant(pacingFlags.concurrency, {
     description: 'requests to handle at the same time (default: 16, or 1024 response streams)',
   }),
+  'system-replies': answerFlags['system-replies'],
   delay: answerFlags.delay,
   fail: answerFlags.fail,
   count: variant(pacingFlags.count, {

@@ -25,6 +25,11 @@ export function checkPattern(pattern: string): string {
   return pattern
 }
 
+/** Whether it belongs to the bus itself (`$JS.`, `$SYS.`, `$KV.`): what is published there has effects, such as a purge. */
+export function isSystemSubject(subject: string): boolean {
+  return subject.startsWith('$')
+}
+
 /** Whether the pattern has a wildcard token. */
 export function hasWildcard(pattern: string): boolean {
   return findWildcard(pattern) >= 0

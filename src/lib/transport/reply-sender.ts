@@ -1,5 +1,6 @@
 import {BusError, isFailure} from '../core/errors.ts'
 import type {Headers, Outgoing} from '../core/message.ts'
+import {isSystemSubject} from '../core/subject.ts'
 import type {Transport} from './contract.ts'
 import {PublishRefused} from './shared/publish-refused.ts'
 
@@ -8,9 +9,28 @@ const mostOpen = 10_000
 /** Largest number of requesters whose refused replies are reported. */
 const mostReported = 100
 
+export interface ReplyOptions {
+  /** Also reply to subjects that begin with `$`, such as those of the JetStream API. */
+  readonly systemReplies?: boolean | undefined
+}
+
+/** The failure of a request whose reply subject belongs to the bus itself. */
+export function systemReplyError(subject: string): BusError {
+  return new BusError(
+    'denied',
+    `requests with the reply subject "${subject}" get no reply: it belongs to the bus itself`,
+    {
+      try: ['--system-replies'],
+      data: {subject},
+    },
+  )
+}
+
 /** Sends the replies of a service. A reply that cannot be sent is the failure of one request, and does not end the service. */
 export class ReplySender {
   readonly #bus: Transport
+  readonly #systemReplies: boolean
+  #hasRefused = false
   readonly #onRefused: (failure: BusError, isFirst: boolean) => void
   /** Subjects of replies that the bus may still refuse, each with the number of its last reply; the oldest first. */
   readonly #open = new Map<string, number>()
@@ -20,14 +40,27 @@ export class ReplySender {
 
   /**
    * `onRefused` is called for each reply that the server refuses later; `isFirst`: this requester was not reported before.
+   * Without `systemReplies` it is called for each request with a system subject as its reply subject as well, which gets none:
+   * a requester could make use of our permissions.
    */
-  constructor(bus: Transport, onRefused: (failure: BusError, isFirst: boolean) => void) {
+  constructor(
+    bus: Transport,
+    onRefused: (failure: BusError, isFirst: boolean) => void,
+    {systemReplies = false}: ReplyOptions = {},
+  ) {
     this.#bus = bus
+    this.#systemReplies = systemReplies
     this.#onRefused = onRefused
   }
 
   /** Undefined if the bus accepts the reply, otherwise the reason: too large, or an invalid reply subject. */
   send(reply: Outgoing): BusError | undefined {
+    if (!this.#systemReplies && isSystemSubject(reply.subject)) {
+      const isFirst = !this.#hasRefused
+      this.#hasRefused = true
+      this.#onRefused(systemReplyError(reply.subject), isFirst)
+      return undefined
+    }
     try {
       this.#bus.publish(reply)
       this.#open.delete(reply.subject)

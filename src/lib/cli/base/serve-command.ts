@@ -1,6 +1,7 @@
 /** What the commands that answer requests share. */
 import type {Service} from '../../messaging/pubsub/serve.ts'
 import {checkServed, serve} from '../../messaging/pubsub/serve.ts'
+import type {answerFlags} from '../flags/answer.ts'
 import type {FlagValues} from '../flags/kinds.ts'
 import type {pacingFlags} from '../flags/pacing.ts'
 import type {ExecOptions} from '../flags/reply-handler.ts'
@@ -11,7 +12,9 @@ import {counted} from '../render/units.ts'
 import {BusCommand} from './command.ts'
 import {whenLeaving} from './signals.ts'
 
-type Flags = FlagValues<Pick<typeof pacingFlags, 'concurrency' | 'count' | 'for' | 'idle'>> & {readonly json: boolean}
+type Flags = FlagValues<
+  Pick<typeof pacingFlags, 'concurrency' | 'count' | 'for' | 'idle'> & Pick<typeof answerFlags, 'system-replies'>
+> & {readonly json: boolean}
 
 interface Answering extends Pick<Service, 'subject' | 'queue' | 'identity'> {
   /** Reads and compiles the handler, before the bus is opened. */
@@ -37,7 +40,7 @@ export abstract class ServeCommand extends BusCommand {
     await using bus = await this.openBus({stream: true, writes: true})
     const service: Service = {
       ...{...served, handler, signal: this.stop, concurrency: flags.concurrency ?? 16},
-      ...{count: flags.count, forMs: flags.for, idleMs: flags.idle},
+      ...{count: flags.count, forMs: flags.for, idleMs: flags.idle, systemReplies: flags['system-replies']},
       onLive: () => this.say(live),
       onDrain: (open) => this.say(`finishing ${counted(open, unit)}; press Ctrl-C again to stop immediately`),
       onRefused: (sentence) => this.say(sentence),

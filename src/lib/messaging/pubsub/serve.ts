@@ -1,13 +1,14 @@
 import {BusError} from '../../core/errors.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Transport} from '../../transport/contract.ts'
+import type {ReplyOptions} from '../../transport/reply-sender.ts'
 import {type BoundOptions, Bounds} from '../bounds.ts'
 import type {RequestHandler} from './handlers.ts'
 import {advertise, type Identity} from './service.ts'
 import {type Served, Work} from './work.ts'
 
 /** At any bound it takes no more requests and finishes those already taken. */
-export interface Service extends BoundOptions {
+export interface Service extends BoundOptions, ReplyOptions {
   readonly subject: string
   readonly queue?: string | undefined
   readonly handler: RequestHandler

@@ -1,6 +1,7 @@
+import type {BusError} from '../../core/errors.ts'
 import {type Message, sizeOf} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
-import {faultHeaders, ReplySender} from '../../transport/reply-sender.ts'
+import {faultHeaders, type ReplyOptions, ReplySender} from '../../transport/reply-sender.ts'
 import type {Fault, Outcome, RequestHandler} from './handlers.ts'
 
 export interface Served {
@@ -12,7 +13,7 @@ export interface Served {
   readonly ms: number
 }
 
-export interface WorkOptions {
+export interface WorkOptions extends ReplyOptions {
   readonly handler: RequestHandler
   /** Requests to handle at the same time. */
   readonly concurrency: number
@@ -43,11 +44,12 @@ export class Work {
 
   constructor(bus: Transport, options: WorkOptions) {
     this.#options = options
-    this.#replies = new ReplySender(bus, (failure, isFirst) => {
+    const onRefused = (failure: BusError, isFirst: boolean) => {
       this.failed++
       this.lastFault = {code: 403, text: failure.message}
       if (isFirst) options.onRefused?.(`a reply could not be sent: ${failure.message}`)
-    })
+    }
+    this.#replies = new ReplySender(bus, onRefused, options)
   }
 
   /** How many more requests may be taken, once there is room for at least one. */

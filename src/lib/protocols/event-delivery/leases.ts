@@ -4,6 +4,7 @@
  * while the holder is alive, and another gateway takes over within half a second.
  */
 import {isFailure} from '../../core/errors.ts'
+import {isSystemSubject} from '../../core/subject.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
@@ -54,7 +55,8 @@ export class Leases implements AsyncDisposable {
     while (!this.#stop.signal.aborted) {
       try {
         questions ??= await this.#questions()
-        for await (const {reply} of questions) if (reply !== undefined) this.#sayAlive(reply, warn)
+        for await (const {reply} of questions)
+          if (reply !== undefined && !isSystemSubject(reply)) this.#sayAlive(reply, warn)
         if (!this.#stop.signal.aborted)
           warn('the subscription to requests of other gateways has ended; subscribing again')
       } catch (error) {

@@ -5,7 +5,7 @@ import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {parseJson} from '../../core/text/json-text.ts'
 import {advertise} from '../../messaging/pubsub/service.ts'
 import type {SubscribeOptions, Transport} from '../../transport/contract.ts'
-import {ReplySender} from '../../transport/reply-sender.ts'
+import {type ReplyOptions, ReplySender} from '../../transport/reply-sender.ts'
 import {decodeRequest, err, isOk, ok, type RpcRequest} from './envelope.ts'
 import {announcedAs} from './names.ts'
 
@@ -47,7 +47,7 @@ export interface Registration extends AsyncDisposable {
 }
 
 /** The options of a served method. */
-export interface RegisterOptions extends Pick<SubscribeOptions, 'queue' | 'signal'> {
+export interface RegisterOptions extends Pick<SubscribeOptions, 'queue' | 'signal'>, ReplyOptions {
   /** The prefix of the subject, if it is not `loom.rpc`: for the names under which the method is announced. */
   readonly prefix?: string | undefined
   /** Called when it cannot continue to serve. Without it the process emits a warning. */
@@ -77,6 +77,7 @@ export async function register(
   const replies = new ReplySender(
     bus,
     (failure, isFirst) => isFirst && warnOfFailure(`a caller of "${subject}"`, failure),
+    options,
   )
   const serveOne = (message: Message) => {
     const from = performance.now()

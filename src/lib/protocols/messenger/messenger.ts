@@ -6,7 +6,7 @@ import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
-import {ReplySender} from '../../transport/reply-sender.ts'
+import {type ReplyOptions, ReplySender} from '../../transport/reply-sender.ts'
 import {bounded, type WaitBounds} from '../../transport/shared/bounded.ts'
 import {MessengerError} from './messenger-error.ts'
 
@@ -25,7 +25,7 @@ export type Responder = (data: Uint8Array) => Uint8Array | string | Promise<Uint
 export type Unsubscribe = () => Promise<void>
 
 /** How to reach the bus, and the timeout of requests. */
-export interface MessengerOptions extends OpenOptions {
+export interface MessengerOptions extends OpenOptions, ReplyOptions {
   /** Milliseconds for a request or a publish without its own; default 10,000. */
   readonly timeoutMs?: number | undefined
   /** Called with exceptions of a receiver, and when a subscription ends. Without it the process emits a warning. */
@@ -55,7 +55,7 @@ export class Messenger implements AsyncDisposable {
   constructor(bus: Transport, options: MessengerOptions = {}) {
     this.#bus = bus
     this.#options = options
-    this.#replies = new ReplySender(bus, (failure, isFirst) => isFirst && this.#failed('a reply', failure))
+    this.#replies = new ReplySender(bus, (failure, isFirst) => isFirst && this.#failed('a reply', failure), options)
   }
 
   /**

@@ -6,7 +6,7 @@
 
 import {BusError, closedError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
-import {checkSubject} from '../../core/subject.ts'
+import {checkSubject, isSystemSubject} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {interruptedError} from '../../transport/shared/requests.ts'
@@ -213,7 +213,7 @@ export class StreamClient implements AsyncDisposable {
   /** Tells a producer which of its response streams are no longer wanted. */
   #answer({payload, reply}: Message): undefined {
     const active = decodeHeartbeat(payload)
-    if (active === undefined || reply === undefined) return
+    if (active === undefined || reply === undefined || isSystemSubject(reply)) return
     try {
       this.#bus.publish({subject: reply, data: encodeHeartbeatReply(this.#unwanted(active))})
       // A producer without a reply asks again.

@@ -5,6 +5,7 @@
  * once it has gone.
  */
 import {isFailure} from '../../core/errors.ts'
+import {isSystemSubject} from '../../core/subject.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {streamInboxPrefix} from '../../transport/shared/outgoing.ts'
 import type {Consumer} from './dialects.ts'
@@ -112,7 +113,10 @@ export class Presence implements Disposable {
 
 /** The subject to ask on; undefined for a reply subject that is not an inbox of a stream client. */
 function questionFor({reply, consumer}: Written): string | undefined {
-  if (consumer !== undefined) return consumer.heartbeat === '' ? undefined : consumer.heartbeat
+  if (consumer !== undefined) {
+    const {heartbeat} = consumer
+    return heartbeat === '' || isSystemSubject(heartbeat) ? undefined : heartbeat
+  }
   const inbox = reply.slice(0, reply.lastIndexOf('.') + 1)
   return inbox.startsWith(streamInboxPrefix) && inbox.length > streamInboxPrefix.length ? inbox + noStream : undefined
 }

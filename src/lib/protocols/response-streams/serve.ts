@@ -1,8 +1,9 @@
 import {BusError, thrownText} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
+import {isSystemSubject} from '../../core/subject.ts'
 import {type BoundOptions, Bounds} from '../../messaging/bounds.ts'
 import type {Transport} from '../../transport/contract.ts'
-import {flushReplies} from '../../transport/reply-sender.ts'
+import {flushReplies, type ReplyOptions, systemReplyError} from '../../transport/reply-sender.ts'
 import {type Close, closeCodes} from './close-reasons.ts'
 import {checkManyReplies, decodeOpenRequest, type ReadRequest} from './dialects.ts'
 import {Presence, type PresenceOptions, type Written} from './presence.ts'
@@ -19,7 +20,7 @@ export type Producer = (request: Message, writer: StreamWriter, signal: AbortSig
  * A service of response streams: its subject, its producer, and its bounds. After `idleMs` without a request, open response
  * streams may finish; after `forMs` or when `signal` aborts they are closed with 1001.
  */
-export interface StreamService extends Omit<BoundOptions, 'count'> {
+export interface StreamService extends Omit<BoundOptions, 'count'>, ReplyOptions {
   readonly subject: string
   readonly queue?: string | undefined
   readonly producer: Producer
@@ -27,6 +28,8 @@ export interface StreamService extends Omit<BoundOptions, 'count'> {
   readonly concurrency: number
   readonly presence?: PresenceOptions | undefined
   readonly onLive?: (() => void) | undefined
+  /** Called with a sentence about the first request that gets no response stream because of its reply subject. */
+  readonly onRefused?: ((sentence: string) => void) | undefined
   /** Called for each response stream that has ended. */
   readonly onStreamed?: ((streamed: Streamed) => void) | undefined
 }
@@ -59,6 +62,7 @@ export interface StreamsServed {
 
 /** What a response stream needs from its service. */
 interface Open {
+  readonly onRefused: (sentence: string) => void
   readonly bus: Transport
   readonly service: StreamService
   readonly presence: Presence
@@ -83,6 +87,11 @@ export async function serveStreams(bus: Transport, service: StreamService): Prom
   const counts = {streams: 0, failed: 0, left: 0, ignored: 0}
   const open = new Set<Promise<void>>()
   const refusals: Open['refusals'] = new Map()
+  let isReported = false
+  const onRefused = (sentence: string) => {
+    if (!isReported) service.onRefused?.(sentence)
+    isReported = true
+  }
   let failure: {error: unknown} | undefined
   const count = (streamed: Streamed | undefined) => {
     if (streamed === undefined) return void counts.ignored++
@@ -102,7 +111,7 @@ export async function serveStreams(bus: Transport, service: StreamService): Prom
     if (requests.length === 0) break
     bounds.came(0)
     for (const request of requests) {
-      const one: Promise<void> = stream(request, {bus, service, presence, stop: shutdown.signal, refusals})
+      const one: Promise<void> = stream(request, {onRefused, bus, service, presence, stop: shutdown.signal, refusals})
         .then(count)
         .catch((error) => {
           failure ??= {error}
@@ -125,6 +134,10 @@ async function stream(message: Message, context: Open): Promise<Streamed | undef
   const read = decodeOpenRequest(message.payload)
   const reply = message.reply ?? replyOf(read)
   if (reply === undefined) return undefined
+  if (!service.systemReplies && isSystemSubject(reply)) {
+    context.onRefused(systemReplyError(reply).message)
+    return undefined
+  }
   const refused = new AbortController()
   const bus = outletOf(context, refused.signal)
   refusals.set(reply, (failure) => refused.abort(failure))

@@ -69,10 +69,11 @@ export class AckSubject {
 const dot = 46
 const zero = 48
 const shortForm = 9
+const prefix = Buffer.from('$JS.ACK.')
 
 function beginOf(bytes: Uint8Array): number {
   const dots: number[] = []
   for (let at = bytes.indexOf(dot); at >= 0; at = bytes.indexOf(dot, at + 1)) dots.push(at)
-  if (dots.length < shortForm - 1 || bytes[0] !== 36) return -1
+  if (dots.length < shortForm - 1 || !prefix.equals(bytes.subarray(0, prefix.length))) return -1
   return (dots[dots.length + 1 > shortForm ? 5 : 3] ?? -1) + 1
 }

@@ -3,6 +3,7 @@
  * The ack wait of held messages is extended, and a slow reader requests no more than it takes in half an ack wait.
  */
 import {headerOf} from '../../../core/message.ts'
+import {isSystemSubject} from '../../../core/subject.ts'
 import {Interval} from '../../../core/time/timer.ts'
 import type {ConsumeOptions} from '../../streams-contract.ts'
 import {subscribeDenied} from '../failures.ts'
@@ -84,7 +85,9 @@ export class PushMember extends NatsMember {
   /** A heartbeat, or a flow control request. */
   #word(reply: Uint8Array | undefined, bytes: Uint8Array): void {
     const asks = reply === undefined ? undefined : Buffer.from(reply).toString('utf8')
-    this.#goOn = asks ?? headerOf(parseHeaders(bytes), 'Nats-Consumer-Stalled') ?? this.#goOn
+    const subject = asks ?? headerOf(parseHeaders(bytes), 'Nats-Consumer-Stalled')
+    // Others may publish to the deliver subject, and must not choose a subject of the API.
+    if (subject !== undefined && (!isSystemSubject(subject) || subject.startsWith('$JS.FC.'))) this.#goOn = subject
     this.refill()
   }
 
