@@ -57,10 +57,10 @@ describe('a filter', () => {
     ])
   })
 
-  test('does not look long for the fault of a long pattern', async () => {
-    const began = performance.now()
-    await expect(compileRegex('(a+'.repeat(20_000), '--match')).rejects.toThrow(/Unterminated group$/)
-    expect(performance.now() - began).toBeLessThan(1000)
+  test('does not search a long pattern for its fault', async () => {
+    const refused = compileRegex('(a+'.repeat(20_000), '--match')
+    await expect(refused).rejects.toThrow(/Unterminated group$/)
+    await expect(refused).rejects.not.toHaveProperty('data.position')
   })
 
   test.each([
