@@ -94,8 +94,8 @@ export class BusFile {
     this.#restUntil = now + restMs
   }
 
-  #checkContent(): void {
-    this.#isWrittenOver = this.#writtenOver.isSo(statSync(this.real, {throwIfNoEntry: false})?.mtimeMs)
+  #checkContent(isLast = false): void {
+    this.#isWrittenOver = this.#writtenOver.isSo(statSync(this.real, {throwIfNoEntry: false})?.mtimeMs, {isLast})
     if (this.#isWrittenOver) this.#lost('', false)
   }
 
@@ -132,7 +132,7 @@ export class BusFile {
   /** Checks the file again before it is closed, because the last connection then writes the log into it. */
   #checkAgain(): void {
     try {
-      if (!this.#isLost && !this.lock.isReadOnly) this.#checkContent()
+      if (!this.#isLost && !this.lock.isReadOnly) this.#checkContent(true)
     } catch {
       // It was written over, and `#isWrittenOver` is set. All waits have ended already.
     }

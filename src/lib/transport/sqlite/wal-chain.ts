@@ -68,11 +68,11 @@ export class WrittenOver {
     this.#time = statSync(path, {throwIfNoEntry: false})?.mtimeMs
   }
 
-  /** Whether the file was written over; `time` is the time of its last modification. */
-  isSo(time: number | undefined): boolean {
+  /** Whether the file was written over; `time` is the time of its last modification. The last check is never left out. */
+  isSo(time: number | undefined, {isLast = false} = {}): boolean {
     if (time === undefined || time === this.#time) return false
     const began = performance.now()
-    if (began < this.#restUntil) return false
+    if (began < this.#restUntil && !isLast) return false
     let isOurs = false
     let ownership: Ownership
     try {

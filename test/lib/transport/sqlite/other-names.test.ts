@@ -14,8 +14,9 @@ import {
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 import Database from 'better-sqlite3'
-import {describe, expect, test} from 'vitest'
+import {describe, expect, onTestFinished, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {WrittenOver} from '../../../../src/lib/transport/sqlite/wal-chain.ts'
 import {start, startCommand, temporaryFolder, withoutPrivileges} from './processes.ts'
 
 const programs = new URL('programs.ts', import.meta.url).pathname
@@ -252,7 +253,7 @@ describe('a stream of a bus file', () => {
 
 describe('a bus file that is written over in place', () => {
   test.each(['an earlier copy', 'another bus file', 'something else'])(
-    'by %s is detected within a second, and keeps its new content',
+    'by %s is detected, and keeps its new content',
     async (by) => {
       const folder = temporaryFolder()
       const path = await withStream(join(folder, 'bus.db'))
@@ -267,9 +268,7 @@ describe('a bus file that is written over in place', () => {
       ]
       for (const program of programs) await program.atLeast(60)
       writeFileSync(path, copy)
-      const began = performance.now()
       for (const {ended, stderr} of programs) expect(await ended, stderr()).not.toBe(0)
-      expect(performance.now() - began).toBeLessThan(5000)
       const said = programs.map(({stderr}) => stderr()).join('')
       expect(said).toMatch(
         by === 'something else' ? /written over|not a bus file|is damaged/ : /was written over while it was open/,
@@ -278,6 +277,25 @@ describe('a bus file that is written over in place', () => {
       if (by !== 'something else') expect(await stored(path)).toBe(0)
     },
   )
+
+  test('is detected when it is closed, also right after a long check', async () => {
+    const path = await withStream(join(temporaryFolder(), 'bus.db'))
+    await using bus = await open(path)
+    const db = new Database(path)
+    onTestFinished(() => void db.close())
+    const writtenOver = new WrittenOver(path, db, undefined)
+    for (let i = 0; i < 3000; i++) bus.publish({subject: 's.a', data: 'x'.repeat(1000)})
+    await bus.flush()
+    db.pragma('wal_checkpoint(PASSIVE)')
+    const before = statSync(path).mtimeMs
+    expect(writtenOver.isSo(before)).toBe(false)
+    const content = readFileSync(path)
+    // The clock of a file system is coarse.
+    do writeFileSync(path, 'x'.repeat(100_000))
+    while (statSync(path).mtimeMs === before)
+    expect(writtenOver.isSo(statSync(path).mtimeMs, {isLast: true})).toBe(true)
+    writeFileSync(path, content)
+  })
 
   test('is distinguished from one with much work, checkpoints and VACUUM', async () => {
     const path = await withStream(join(temporaryFolder(), 'bus.db'))
