@@ -3,7 +3,7 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {listConsumers} from '../../lib/messaging/stored/find.ts'
 import {unreachableError} from '../../lib/transport/shared/stream-errors.ts'
-import {byLag, type ConsumerDocument, consumerColumns, consumerDocument, consumerRow} from './settings.ts'
+import {byLag, type ConsumerDocument, consumerDocument, consumerTable} from './settings.ts'
 
 export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
   static override summary = 'list the consumers of a stream, or of all streams, with their lag'
@@ -25,7 +25,10 @@ export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
     })
     if (consumers.length === 0 && unreachable.length === 0)
       this.say(`no consumers${args.stream === undefined ? '' : ` of stream ${args.stream}`}`)
-    else if (!this.jsonEnabled()) await this.printTable(consumerColumns, byLag(consumers).map(consumerRow), flags.all)
+    else if (!this.jsonEnabled()) {
+      const {columns, rows} = consumerTable(byLag(consumers))
+      await this.printTable(columns, rows, flags.all)
+    }
     if (unreachable.length === 0) return consumers.map(consumerDocument)
     if (this.jsonEnabled()) this.logJson(consumers.map(consumerDocument))
     throw unreachableError(bus.url, unreachable)

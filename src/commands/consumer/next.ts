@@ -2,12 +2,12 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {peekNext, takeNext} from '../../lib/messaging/stored/next.ts'
-import {checkTaken, nextFlags, planNext, takenText} from './next-plan.ts'
+import {checkTaken, nextFlags, planNext, stallReport, takenText} from './next-plan.ts'
 
 export default class ConsumerNext extends BusCommand {
   static override summary = 'show the next messages of a durable consumer and acknowledge them'
   static override description =
-    'A message is acknowledged only after it was written to stdout. With --peek the messages after the ack floor are read from the stream and the consumer is not changed. Exit code 6 if fewer messages than requested arrive within --timeout, which covers all of them.'
+    'A message is acknowledged only after it was written to stdout. With --peek the messages after the ack floor are read from the stream and the consumer is not changed. Exit code 6 if fewer messages than requested arrive within --timeout, which covers all of them, and at once if the consumer is paused for longer than that.'
   static override examples = [
     {description: 'one message, acknowledged', command: '<%= config.bin %> consumer next ORDERS billing'},
     {
@@ -43,6 +43,7 @@ export default class ConsumerNext extends BusCommand {
             settle,
             delayMs,
             acceptLoss: flags.yes,
+            onStall: stallReport(flags.timeout, (line) => this.say(line)),
           })
     this.say(takenText(taken, settle))
     checkTaken(taken, {count, stream, consumer, timeoutMs: flags.timeout, settle, stopped: this.stop.aborted})

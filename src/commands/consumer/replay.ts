@@ -6,6 +6,7 @@ import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
+import {stallLine} from '../../lib/cli/render/stall.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
 import {laterSignal} from '../../lib/core/time/timer.ts'
@@ -109,6 +110,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
             this.say(
               `waiting for ${ackPending} messages held by other clients; they are redelivered after the ack wait`,
             ),
+          onStall: (stall, info) => this.say(stallLine(stall, info)),
         })
       : await rangeSource(bus, flags.stream, range, flags.count)
     staySmall()

@@ -5,12 +5,14 @@ import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {age, choice, count, value} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {pinnedTexts, stallText} from '../../lib/cli/render/stall.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatAgo, formatCount, formatMoment, parseAge} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {formatPosition, type Position, parsePosition} from '../../lib/core/position.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
+import {type Stall, stallsOf} from '../../lib/messaging/stored/stall.ts'
 import type {
   ConsumerConfig,
   ConsumerInfo,
@@ -38,12 +40,15 @@ export const consumerSettingFlags = {
 }
 
 /** A consumer in JSON output; see docs/json-output.md. Times are ISO 8601, durations milliseconds. */
-export interface ConsumerDocument extends Omit<ConsumerInfo, 'created' | 'lastActive' | 'config'> {
+export interface ConsumerDocument extends Omit<ConsumerInfo, 'created' | 'lastActive' | 'pausedUntil' | 'config'> {
   readonly config: Omit<ConsumerConfig, 'deliver'> & {
     readonly deliver: Exclude<DeliverPolicy, {timeMs: number}> | {readonly time: string}
   }
   readonly created: string
   readonly lastActive?: string | undefined
+  readonly pausedUntil?: string | undefined
+  /** Why it delivers nothing: `paused`, `max-ack-pending`, `max-waiting`, `no-interest`. */
+  readonly stalled?: readonly Stall['reason'][] | undefined
   /** The sum of `pending` and `ackPending`. */
   readonly lag: number
 }
@@ -84,8 +89,9 @@ export function parseDeliver(text: string): DeliverPolicy {
 }
 
 export function consumerDocument(info: ConsumerInfo): ConsumerDocument {
-  const {created, lastActive, config, ...facts} = info
+  const {created, lastActive, pausedUntil, config, ...facts} = info
   const {deliver} = config
+  const stalls = stallsOf(info)
   return {
     ...facts,
     config: {
@@ -94,11 +100,13 @@ export function consumerDocument(info: ConsumerInfo): ConsumerDocument {
     },
     created: isoTime(created),
     ...(lastActive !== undefined && {lastActive: isoTime(lastActive)}),
+    ...(pausedUntil !== undefined && {pausedUntil: isoTime(pausedUntil)}),
+    ...(stalls.length > 0 && {stalled: stalls.map(({reason}) => reason)}),
     lag: lagOf(info),
   }
 }
 
-export const consumerColumns: readonly Column[] = [
+const columns: readonly Column[] = [
   {head: 'stream'},
   {head: 'consumer'},
   {head: 'lag', align: 'right'},
@@ -109,7 +117,23 @@ export const consumerColumns: readonly Column[] = [
   {head: 'last active'},
 ]
 
-export function consumerRow(info: ConsumerInfo): string[] {
+/** The table of `consumer ls`. Only if a consumer delivers nothing, a last column says why. */
+export function consumerTable(consumers: readonly ConsumerInfo[]): {
+  readonly columns: readonly Column[]
+  readonly rows: readonly (readonly string[])[]
+} {
+  const rows = consumers.map(consumerRow)
+  const states = consumers.map(stateText)
+  if (states.every((state) => state === undefined)) return {columns, rows}
+  return {columns: [...columns, {head: 'state'}], rows: rows.map((row, at) => [...row, states[at] ?? ''])}
+}
+
+/** Why it delivers nothing, or only to one client; undefined if nothing is known that prevents it. */
+function stateText(info: ConsumerInfo): string | undefined {
+  return [...stallsOf(info).map(stallText), ...pinnedTexts(info)].join('; ') || undefined
+}
+
+function consumerRow(info: ConsumerInfo): string[] {
   const {stream, config, ackPending, redelivered, ackFloor, deliveredSeq, lastActive} = info
   return [
     stream,
@@ -127,6 +151,7 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     consumer: config.name,
     stream,
     description: config.description,
+    state: stateText(info),
     lag: formatCount(lagOf(info)),
     pending: formatCount(pending),
     'ack pending': formatCount(ackPending),
@@ -142,6 +167,7 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     delivers: config.headersOnly ? 'headers only' : undefined,
     backoff: config.backoffMs.length === 0 ? undefined : config.backoffMs.map(durationText).join(', '),
     push: pushText(info),
+    'priority groups': config.priority,
     durable: config.durable ? undefined : 'no: removed when unused',
     created: formatMoment(created),
   }

@@ -1,6 +1,8 @@
 /** The findings about streams and consumers, and about how fast messages are received. */
+import {pinnedTexts, stallText} from '../../lib/cli/render/stall.ts'
 import {counted, formatBytes, formatCount, formatRate} from '../../lib/cli/render/units.ts'
 import {isFailure} from '../../lib/core/errors.ts'
+import {type Stall, stallsOf} from '../../lib/messaging/stored/stall.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ConsumerInfo, ListOptions, StreamInfo} from '../../lib/transport/streams-contract.ts'
 import {type Finding, failure, good, type ReportFinding, warning} from './finding.ts'
@@ -48,16 +50,27 @@ async function list(
   }
 }
 
-function consumerFinding({stream, config, pending, ackPending}: ConsumerInfo): Finding {
-  const text = `${config.name} of ${stream}: lag ${formatCount(pending + ackPending)}, ${formatCount(ackPending)} of it unacknowledged`
-  const isFull = config.ack !== 'none' && ackPending >= config.maxAckPending
-  if (!isFull) return good('consumer', text)
+function consumerFinding(info: ConsumerInfo): Finding {
+  const {stream, config, pending, ackPending} = info
+  const lag = `lag ${formatCount(pending + ackPending)}, ${formatCount(ackPending)} of it unacknowledged`
+  const text = [`${config.name} of ${stream}: ${lag}`, ...pinnedTexts(info)].join(', ')
+  const stalls = stallsOf(info)
+  if (stalls.length === 0) return good('consumer', text)
+  const hints = stalls.map(({reason}) => stallHints[reason])
   return warning(
     'consumer',
-    `${text}: it gets no more messages`,
-    'find the client that takes messages without acknowledging them',
+    `${text}: it delivers nothing: ${stalls.map(stallText).join('; ')}`,
+    ...hints,
     `bus consumer info ${stream} ${config.name}`,
   )
+}
+
+const stallHints: Readonly<Record<Stall['reason'], string>> = {
+  paused: 'find out who paused it, and why',
+  pinned: 'end the pinned client',
+  'no-interest': 'start the client that reads its messages',
+  'max-ack-pending': 'find the client that takes messages without acknowledging them',
+  'max-waiting': 'find the clients that request messages and wait',
 }
 
 /** Publishes a burst to itself and measures how fast it arrives, on buses that drop messages for slow consumers. */

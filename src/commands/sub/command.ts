@@ -3,11 +3,14 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {stallLine} from '../../lib/cli/render/stall.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 import {watch} from '../../lib/messaging/pubsub/watch.ts'
 import {openDurable} from '../../lib/messaging/stored/durable.ts'
 import {openReading} from '../../lib/messaging/stored/range-reader.ts'
+import type {Stall} from '../../lib/messaging/stored/stall.ts'
 import type {Notice} from '../../lib/transport/contract.ts'
+import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
 import {
   boundsOf,
   checkEnough,
@@ -87,6 +90,7 @@ export default class Sub extends BusCommand {
       stream,
       sparing: count !== undefined,
       most: flags.yes ? undefined : count,
+      onStall: (stall: Stall, info: ConsumerInfo) => say(stallLine(stall, info)),
     }
     const durable = name === undefined ? undefined : await openDurable(bus.streams, subjects, options)
     const patterns = [...subjects, ...showing.alsoPatterns]

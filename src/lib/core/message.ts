@@ -67,10 +67,39 @@ export const noHeaders: Headers = Object.freeze([])
 
 /** The first value of the header with exactly this name, else with this name in another case. */
 export function headerOf(headers: Headers, name: string): string | undefined {
+  return lineOf(headers, name)?.[1]
+}
+
+/**
+ * Headers by name, as expressions see them: a name that occurs several times has an array of values. A lookup finds names as
+ * `headerOf` does; a list of all names has each as it was written.
+ */
+export function headersByName(headers: Headers): Readonly<Record<string, string | string[]>> {
+  const values: Record<string, string | string[]> = Object.create(null)
+  for (const [name, value] of headers) {
+    const earlier = values[name]
+    if (Array.isArray(earlier)) earlier.push(value)
+    else values[name] = earlier === undefined ? value : [earlier, value]
+  }
+  const find = (name: string | symbol) => {
+    const line = typeof name === 'string' ? lineOf(headers, name) : undefined
+    return line && values[line[0]]
+  }
+  return new Proxy(Object.setPrototypeOf(values, Object.prototype), {
+    get: (target, name) => find(name) ?? Reflect.get(target, name),
+    getOwnPropertyDescriptor(target, name) {
+      const value = find(name)
+      if (value === undefined) return Reflect.getOwnPropertyDescriptor(target, name)
+      return {value, enumerable: true, configurable: true, writable: true}
+    },
+  })
+}
+
+function lineOf(headers: Headers, name: string): Headers[number] | undefined {
   const exact = headers.find(([have]) => have === name)
-  if (exact !== undefined) return exact[1]
+  if (exact !== undefined) return exact
   const wanted = name.toLowerCase()
-  return headers.find(([have]) => have.toLowerCase() === wanted)?.[1]
+  return headers.find(([have]) => have.toLowerCase() === wanted)
 }
 
 /** Size of a payload in bytes. */

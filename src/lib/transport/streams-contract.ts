@@ -260,6 +260,10 @@ export interface ConsumerConfig extends ConsumerSettings {
   readonly durable: boolean
   /** The server delivers headers only. A member reads the messages, so that its deliveries are complete. */
   readonly headersOnly?: boolean | undefined
+  /** Largest number of pull requests that wait at the same time, if it is not the server's default. */
+  readonly maxWaiting?: number | undefined
+  /** The policy of its priority groups: the server prefers some of the clients. */
+  readonly priority?: string | undefined
   /** A push consumer: the subject to which the server sends, and its queue group. */
   readonly push?: {readonly subject: string; readonly queue?: string | undefined} | undefined
 }
@@ -291,6 +295,12 @@ export interface ConsumerInfo {
   readonly lastActive?: number | undefined
   /** For a push consumer: whether a client is subscribed. */
   readonly bound?: boolean | undefined
+  /** Until then it delivers nothing. Absent if it is not paused. */
+  readonly pausedUntil?: number | undefined
+  /** For each priority group with one, the id of the only client that gets messages. */
+  readonly pinned?: readonly {readonly group: string; readonly client: string}[] | undefined
+  /** The number of pull requests that wait for messages. */
+  readonly waiting?: number | undefined
 }
 
 /** The options of a member. */
@@ -315,6 +325,10 @@ export interface Consuming extends AsyncDisposable {
   readonly joined: Pick<ConsumerInfo, 'deliveredSeq' | 'ackPending'>
   /** How many messages between those taken here were delivered to other members, as far as known. */
   readonly gaps: number
+  /** By this id the server knows this member as the pinned client of a priority group. */
+  readonly pin?: string | undefined
+  /** The server does not confirm that it has this member's requests for messages. */
+  readonly isUnheard?: boolean | undefined
   /** Sequences of messages that reached their limit of deliveries since this member joined, if the bus reports them. */
   readonly exhausted?: ReadonlySet<number> | undefined
   /**

@@ -2,8 +2,8 @@ import {describe, expect, test} from 'vitest'
 import {
   consumerDocument,
   consumerFacts,
-  consumerRow,
   consumerSettings,
+  consumerTable,
   movedText,
   moveText,
   parseDeliver,
@@ -46,7 +46,17 @@ describe('a consumer', () => {
   })
 
   test('in consumer ls shows its lag', () => {
-    expect(consumerRow(billing)).toEqual(['ORDERS', 'billing', '1,203', '3', '1', '#17', '#21', 'never'])
+    const row = ['ORDERS', 'billing', '1,203', '3', '1', '#17', '#21', 'never']
+    expect(consumerTable([billing]).rows).toEqual([row])
+    const until = 'paused until 2026-11-20T10:00:00.000Z'
+    const {columns, rows} = consumerTable([billing, {...billing, pausedUntil: created}])
+    expect([columns.at(-1), rows]).toEqual([
+      {head: 'state'},
+      [
+        [...row, ''],
+        [...row, expect.stringContaining(until)],
+      ],
+    ])
   })
 
   test('in consumer info is complete', () => {

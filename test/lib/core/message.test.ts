@@ -5,6 +5,7 @@ import {
   checkHeader,
   type Headers,
   headerOf,
+  headersByName,
   Message,
   noHeaders,
   parseHeader,
@@ -48,6 +49,36 @@ describe('a payload', () => {
     expect(sizeOf(undefined)).toBe(0)
     expect(sizeOf('')).toBe(0)
     expect(sizeOf(new Uint8Array())).toBe(0)
+  })
+})
+
+describe('a header', () => {
+  const headers: Headers = [
+    ['X-Trace', '1'],
+    ['x-trace', '2'],
+    ['Type', 'a'],
+    ['TYPE', 'b'],
+    ['__proto__', 'p'],
+  ]
+  test.each([
+    ['X-Trace', '1'],
+    ['x-trace', '2'],
+    ['X-TRACE', '1'],
+    ['TYPE', 'b'],
+    ['type', 'a'],
+    ['__PROTO__', 'p'],
+    ['missing', undefined],
+  ])('is found by %s under the exact name, else under its first name in another case', (name, value) => {
+    expect(headerOf(headers, name)).toBe(value)
+    expect(headersByName(headers)[name]).toBe(value)
+    expect(Object.hasOwn(headersByName(headers), name)).toBe(value !== undefined)
+  })
+
+  test('is listed under its own name', () => {
+    expect(Object.keys(headersByName(headers))).toEqual(['X-Trace', 'x-trace', 'Type', 'TYPE', '__proto__'])
+    expect(JSON.stringify(headersByName(headers))).toBe(
+      '{"X-Trace":"1","x-trace":"2","Type":"a","TYPE":"b","__proto__":"p"}',
+    )
   })
 })
 

@@ -3,7 +3,7 @@
  * expression can be moved from one to another.
  */
 import {BusError} from '../errors.ts'
-import {type Headers, type Message, sizeOf} from '../message.ts'
+import {headersByName, type Message, sizeOf} from '../message.ts'
 import {isoTime} from '../time/timestamp.ts'
 import {hasLongNumbers, parseLongNumbers} from './long-numbers.ts'
 
@@ -30,7 +30,7 @@ export function contextOf(message: Message): MessageContext {
       return isoTime(message.time)
     },
     get headers() {
-      return headersObject(message.headers)
+      return headersByName(message.headers)
     },
     get bytes() {
       return sizeOf(message.payload)
@@ -63,7 +63,7 @@ export interface MessageContext {
   readonly deliveries: number | undefined
   /** ISO 8601. */
   readonly time: string
-  /** A name that occurs several times has an array of values. */
+  /** See `headersByName`. */
   readonly headers: Readonly<Record<string, string | string[]>>
   /** Size of the payload. */
   readonly bytes: number
@@ -90,14 +90,4 @@ export function resultText(value: unknown, flag: string): string | undefined {
   } catch (cause) {
     throw new BusError('usage', `${flag} returns a value that cannot be written: ${(cause as Error).message}`, {cause})
   }
-}
-
-function headersObject(headers: Headers): Record<string, string | string[]> {
-  const values = new Map<string, string | string[]>()
-  for (const [name, value] of headers) {
-    const earlier = values.get(name)
-    if (Array.isArray(earlier)) earlier.push(value)
-    else values.set(name, earlier === undefined ? value : [earlier, value])
-  }
-  return Object.fromEntries(values)
 }

@@ -7,6 +7,7 @@ import type {Subscription, Transport} from '../../transport/contract.ts'
 import {Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, ReadOptions, Streams} from '../../transport/streams-contract.ts'
 import {type ConsumerEnd, endless, endOf, isDelivered} from '../stored/consumer-end.ts'
+import {type OnStall, StallWatch} from '../stored/stall.ts'
 
 export interface ReplaySource extends AsyncDisposable {
   /** Remaining messages, if known. */
@@ -104,6 +105,8 @@ export interface DurableOptions {
   readonly signal?: AbortSignal | undefined
   /** Called once when all remaining messages are in flight to other members. */
   readonly onWaiting?: ((info: ConsumerInfo) => void) | undefined
+  /** Called once for each reason why the consumer delivers nothing. */
+  readonly onStall?: OnStall | undefined
   /** Called if delivered messages remain after `drain`. */
   readonly onDraining?: (() => void) | undefined
 }
@@ -129,6 +132,7 @@ class DurableSource implements ReplaySource {
   readonly #options: DurableOptions
   readonly #end: ConsumerEnd
   readonly #deliveries: Deliveries
+  readonly #watch: StallWatch
   /** Unhandled messages, which are returned at the end: earlier they would be redelivered again and again. */
   readonly #left = new Set<Delivery>()
   /** Extends the ack wait of messages in progress. */
@@ -155,6 +159,7 @@ class DurableSource implements ReplaySource {
     this.#expected = Math.min(this.#wanted, options.follow ? Number.POSITIVE_INFINITY : info.pending + info.ackPending)
     this.total = this.#expected === Number.POSITIVE_INFINITY ? undefined : this.#expected
     this.#deliveries = new Deliveries(info)
+    this.#watch = new StallWatch(streams.consumers, info, options.onStall)
     this.#alive = this.#deliveries.keepAlive().unref()
   }
 
@@ -164,11 +169,14 @@ class DurableSource implements ReplaySource {
   }
 
   async take(max: number): Promise<readonly Message[]> {
+    this.#watch.waits()
     while (!this.#isEnding && !this.#options.signal?.aborted) {
       const member = await this.#member()
       if (member === undefined) break
       const most = this.#isDraining ? max : Math.min(max, this.#expected)
-      const taken = this.#deliveries.add(await member.take(most, silenceMs))
+      const all = await member.take(most, silenceMs)
+      this.#watch.waited(all.length, member, this.#deliveries.size)
+      const taken = this.#deliveries.add(all)
       for (const {deliveries} of taken) if (deliveries > 1) this.redelivered++
       this.#wanted -= taken.length
       this.#expected -= taken.length

@@ -8,6 +8,7 @@ import type {Subscription} from '../../transport/contract.ts'
 import {checkNoneLost, Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consumers, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {findOrMake, findStream} from './find.ts'
+import {type OnStall, StallWatch} from './stall.ts'
 
 export interface DurableReadingOptions {
   readonly durable: string
@@ -19,6 +20,8 @@ export interface DurableReadingOptions {
   readonly sparing?: boolean | undefined
   /** How many messages will be taken; if more would be sent and lost, or lose a delivery, it fails with `usage`. */
   readonly most?: number | undefined
+  /** Called once for each reason why the consumer delivers nothing. */
+  readonly onStall?: OnStall | undefined
 }
 
 type Show = (batch: readonly Message[], limit: number) => number | Promise<number>
@@ -35,7 +38,7 @@ const askMs = 500
 export async function openDurable(
   streams: Streams,
   patterns: readonly string[],
-  {durable, create, stream: wanted, sparing, most}: DurableReadingOptions,
+  {durable, create, stream: wanted, sparing, most, onStall}: DurableReadingOptions,
 ): Promise<DurableReading> {
   const stream = await findStream(streams, patterns, wanted)
   const kept = await subjectsOf(streams, stream)
@@ -65,7 +68,7 @@ export async function openDurable(
   if (most !== undefined) checkNoneLost(info, most)
   const isSparing = sparing || info.config.ack === 'all'
   const consuming = await streams.consumers.consume(stream, durable, isSparing ? {prefetch: 0} : {})
-  return new DurableReading(info, consuming, streams.consumers)
+  return new DurableReading(info, consuming, streams.consumers, onStall)
 }
 
 /**
@@ -99,6 +102,7 @@ export class DurableReading implements Subscription {
   readonly #consuming: Consuming
   readonly #consumers: Consumers
   readonly #deliveries: Deliveries
+  readonly #watch: StallWatch
   /** When the consumer was last asked for messages in flight to others. */
   #askedAt = 0
   /** Extends the ack wait of messages while they are shown. */
@@ -107,8 +111,9 @@ export class DurableReading implements Subscription {
   #closing: Promise<void> | undefined
   #finished: Promise<boolean> | undefined
 
-  constructor(info: ConsumerInfo, consuming: Consuming, consumers: Consumers) {
+  constructor(info: ConsumerInfo, consuming: Consuming, consumers: Consumers, onStall?: OnStall) {
     this.info = info
+    this.#watch = new StallWatch(consumers, info, onStall)
     this.#consumers = consumers
     this.#consuming = consuming
     this.#deliveries = new Deliveries(info)
@@ -126,8 +131,11 @@ export class DurableReading implements Subscription {
   }
 
   async take(max: number): Promise<readonly Delivery[]> {
+    this.#watch.waits()
     while (!this.#isEnding && !this.#consuming.ended) {
-      const taken = this.#deliveries.add(await this.#consuming.take(max, lookMs))
+      const all = await this.#consuming.take(max, lookMs)
+      this.#watch.waited(all.length, this.#consuming, this.#deliveries.size)
+      const taken = this.#deliveries.add(all)
       for (const {deliveries} of taken) if (deliveries > 1) this.redelivered++
       if (taken.length > 0) return taken
       if (this.#deliveries.held > 0) await this.#release()

@@ -5,6 +5,7 @@ import {sleep, Timer} from '../../core/time/timer.ts'
 import {checkNoneLost, Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {unacknowledged} from './places.ts'
+import {type OnStall, StallWatch} from './stall.ts'
 
 export interface NextOptions {
   readonly count: number
@@ -15,6 +16,8 @@ export interface NextOptions {
   readonly delayMs?: (() => number) | undefined
   /** Take from a push consumer although the other messages that it sends are lost, or lose a delivery. */
   readonly acceptLoss?: boolean | undefined
+  /** Called once for each reason why the consumer delivers nothing; what it throws ends the wait. */
+  readonly onStall?: OnStall | undefined
   /** Shows messages; false if they did not reach the reader. */
   readonly show: (batch: readonly Delivery[]) => Promise<boolean>
   readonly signal?: AbortSignal | undefined
@@ -31,7 +34,7 @@ export interface Taken {
 }
 
 const batchSize = 256
-/** How often it checks whether held acknowledgements may be sent. */
+/** How often it checks whether held acknowledgements may be sent, or why nothing arrives. */
 const askMs = 100
 /** How long settlements may take after the deadline. */
 const flushMs = 5000
@@ -46,8 +49,10 @@ export async function takeNext(
   consumer: string,
   options: NextOptions,
 ): Promise<Taken> {
-  const {count, timeoutMs, signal, show} = options
+  const {count, timeoutMs, signal, show, onStall} = options
   const info = await checkedConsumer(streams, stream, consumer, options)
+  const watch = new StallWatch(streams.consumers, info, onStall)
+  watch.waits()
   const deadline = performance.now() + timeoutMs
   const deliveries = new Deliveries(info)
   await using members = new AsyncDisposableStack()
@@ -65,10 +70,11 @@ export async function takeNext(
   for (let isFirst = true; taken < count; isFirst = false) {
     // Messages that were delivered and would lose a delivery are still shown.
     if ((!isFirst || signal?.aborted) && isOver() && !(isLimited(info) && (await consuming.finish()))) break
-    const waitMs = Math.max(1, deadline - performance.now())
+    const waitMs = Math.max(1, Math.min(askMs, deadline - performance.now()))
     // A failure occurs again at the end.
     const stop = () => void (isLimited(info) ? consuming.finish() : consuming.close()).catch(() => {})
     const all = await takeUnlessStopped(consuming, Math.min(batchSize, count - taken), waitMs, {signal, stop})
+    watch.waited(all.length, consuming, deliveries.size)
     if (all.length === 0 && consuming.ended) break
     const batch = deliveries.add(all)
     if (batch.length > 0) {

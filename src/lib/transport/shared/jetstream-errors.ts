@@ -18,6 +18,7 @@ export const jetStreamErrors = {
   consumerNameInUse: {code: 10013, kind: 'usage'},
   consumerNotFound: {code: 10014, kind: 'notFound'},
   invalidJson: {code: 10025, kind: 'usage'},
+  tooManyConsumers: {code: 10026},
   messageNotFound: {code: 10037},
   notEnabled: {code: 10039},
   streamCreation: {code: 10049, kind: 'usage'},

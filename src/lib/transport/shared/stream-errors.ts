@@ -23,6 +23,12 @@ export function recreated(url: string, stream: string): BusError {
   )
 }
 
+/** A reader does not continue with another consumer of the same name, to which its acknowledgements do not belong. */
+export function recreatedConsumer(url: string, stream: string, consumer: string): BusError {
+  const sentence = `the consumer ${consumer} of ${stream} on ${url} was removed, and another one was created in its place`
+  return new BusError('notFound', sentence, {try: ['run it again to use the new one']})
+}
+
 export function otherStream(url: string, stream: string, known: Known = {}): BusError {
   return new BusError('usage', `there is a stream ${stream} on ${url} with another configuration`, {
     ...known,

@@ -174,7 +174,11 @@ export function apiFailure(url: string, error: ErrorJson, about: ApiTarget = {})
     return noConsumer(url, stream, consumer, {data})
   const known = kindOfCode(code)
   const kind = known === 'usage' || known === 'notFound' ? known : error.code === 403 ? 'denied' : 'remote'
-  return new BusError(kind, `${url} says: ${said}`, {data})
+  const isFull = code === jetStreamErrors.tooManyConsumers.code
+  return new BusError(kind, `${url} says: ${said}`, {
+    data,
+    try: isFull ? [`bus consumer ls ${stream ?? ''}`.trim()] : [],
+  })
 }
 
 function noAnswer(url: string, error: BusError): BusError {

@@ -69,7 +69,10 @@ export interface ConsumerConfigJson {
   readonly max_batch?: number
   readonly max_expires?: number
   readonly max_bytes?: number
+  readonly max_waiting?: number
   readonly priority_groups?: readonly string[]
+  readonly priority_policy?: string
+  readonly pause_until?: string
 }
 
 export interface ConsumerJson {
@@ -85,6 +88,8 @@ export interface ConsumerJson {
   readonly push_bound?: boolean
   /** The number of pulls that wait for messages. */
   readonly num_waiting?: number
+  readonly paused?: boolean
+  readonly priority_groups?: readonly {readonly group: string; readonly pinned_client_id?: string}[]
   readonly cluster?: {readonly leader?: string}
 }
 

@@ -2,6 +2,7 @@
 import {isFailure} from '../../../core/errors.ts'
 import {noHeaders} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
+import {recreatedConsumer} from '../../shared/stream-errors.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
 import {type ConsumeOptions, type ConsumerInfo, type Consuming, Delivery} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
@@ -19,6 +20,8 @@ import {consumerInfo} from './settings.ts'
 const lookMs = 100
 /** A consumer that is being recreated does not exist for a moment. */
 const awayMs = 500
+/** The header by which the server tells a client of a priority group that it is the pinned one. */
+const pinHeader = 'Nats-Pin-Id'
 
 export abstract class NatsMember implements Consuming {
   protected readonly session: JetStreamSession
@@ -27,7 +30,10 @@ export abstract class NatsMember implements Consuming {
   protected readonly config: ConsumerConfigJson
   protected readonly queue: TakeQueue<NatsDelivery>
   readonly joined: ConsumerInfo
+  /** When the consumer was created, as text from the server. */
+  readonly #created: string
   gaps = 0
+  pin: string | undefined
   readonly exhausted = new Set<number>()
   readonly #advisories: ServerSubscription | undefined
   /** The consumer sequence of the last delivery here, or to any client before. */
@@ -47,6 +53,7 @@ export abstract class NatsMember implements Consuming {
     this.consumer = info.name
     this.config = info.config
     this.joined = consumerInfo(info)
+    this.#created = info.created
     this.#consumerSeq = info.delivered.consumer_seq
     this.queue = new TakeQueue({
       max,
@@ -73,11 +80,17 @@ export abstract class NatsMember implements Consuming {
   protected abstract lost(): void
   /** Requests nothing more; resolves when all messages in flight have arrived. */
   protected abstract stop(): Promise<void>
+  /** Called when everything is returned and the consumer may serve others. */
+  protected released?(): Promise<void>
   /** Whether this member publishes to this subject. */
   protected abstract isOwn(subject: string): boolean
 
   get ended(): boolean {
     return this.queue.ended || (this.#isFinished && this.queue.length === 0)
+  }
+
+  get isUnheard(): boolean {
+    return false
   }
 
   protected get isActive(): boolean {
@@ -171,9 +184,22 @@ export abstract class NatsMember implements Consuming {
 
   protected readonly receive: MessageHandler = (arg, data) => {
     const delivery = this.#read(arg, data)
+    if (delivery !== undefined) this.#put(delivery)
+  }
+
+  /** Like `receive`, for the messages of a pinned client: takes the id of the client from the headers. */
+  protected readonly receivePinned: MessageHandler = (arg, data) => {
+    const delivery = this.#read(arg, data)
     if (delivery === undefined) return
+    this.pin = delivery.header(pinHeader) ?? this.pin
+    this.#put(delivery.without(pinHeader))
+  }
+
+  #put(delivery: NatsDelivery): void {
     if (delivery.consumerSeq !== ++this.#consumerSeq) {
       this.gaps++
+      // Only another consumer of this name counts from the start again.
+      if (delivery.consumerSeq < this.#consumerSeq) void this.look()
       this.#consumerSeq = delivery.consumerSeq
     }
     this.queue.put(delivery)
@@ -183,7 +209,7 @@ export abstract class NatsMember implements Consuming {
     this.queue.fail(error)
   }
 
-  /** Something is wrong. If the consumer still exists, the member continues. */
+  /** Something is wrong. If the consumer is still the same, the member continues. */
   protected async look(): Promise<void> {
     if (this.#isLooking || this.queue.closed) return
     this.#isLooking = true
@@ -192,16 +218,25 @@ export abstract class NatsMember implements Consuming {
       await sleep(lookMs)
       try {
         await this.session.ready()
-        await this.#info()
+        const {created} = await this.#info()
+        if (created !== this.#created) this.#gone(recreatedConsumer(this.session.url, this.stream, this.consumer))
         break
       } catch (error) {
         const forMs = performance.now() - since
         const isAway = isFailure(error, 'notFound') && forMs < awayMs
-        if (!isAway && !isPassing(error, forMs)) this.fail(error)
+        if (isAway || isPassing(error, forMs)) continue
+        if (isFailure(error, 'notFound')) this.#gone(error)
+        else this.fail(error)
       }
     }
     this.#isLooking = false
     if (this.isActive) this.refill()
+  }
+
+  /** The consumer no longer exists, so nobody will confirm acknowledgements. */
+  #gone(error: unknown): void {
+    this.#acks.refused(error, true)
+    this.fail(error)
   }
 
   #info(): Promise<ConsumerJson> {
@@ -231,6 +266,7 @@ export abstract class NatsMember implements Consuming {
     for (const delivery of rest) this.nak(delivery)
     if (rest.length > 0 && this.config.ack_policy === 'none') this.#notGivenBack(rest.length)
     const unsaid = await this.#acks.close()
+    await this.released?.()
     this.#leave()
     if (unsaid > 0) this.#tellUnsaid(unsaid)
   }
@@ -261,6 +297,14 @@ class NatsDelivery extends Delivery {
     super(...rest)
     this.ackSubject = ack.ackSubject
     this.consumerSeq = ack.consumerSeq
+  }
+
+  /** The same delivery without the headers of this name. */
+  without(name: string): NatsDelivery {
+    const headers = this.headers.filter(([each]) => each !== name)
+    const {stream, consumer, seq = 0, time = 0, deliveries, pending, subject, payload} = this
+    const place = {stream, consumer, seq, time, deliveries, pending}
+    return new NatsDelivery(this, this.from, place, {subject, payload, headers})
   }
 }
 

@@ -1,6 +1,7 @@
 /** Plans a read of a range: where it starts, where it ends, and how it is done. */
 import {checkPatterns} from '../../../core/subject.ts'
 import type {Subscription} from '../../contract.ts'
+import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
 import {interruptedError} from '../../shared/requests.ts'
 import {checkRead} from '../../shared/stream-settings.ts'
 import type {ReadOptions, Start} from '../../streams-contract.ts'
@@ -42,8 +43,15 @@ export async function read(
   }
   // A consumer would affect which messages are removed from this stream, or is not possible at all.
   if (info.config.retention !== 'limits') return walkOf(session, plan, info, from)
-  if (from !== undefined && 'last' in from) return readLast(session, plan, info, from.last)
-  return begin(session, plan, await makeEphemeral(session, stream, plan.start, plan.filters))
+  try {
+    if (from !== undefined && 'last' in from) return await readLast(session, plan, info, from.last)
+    return begin(session, plan, await makeEphemeral(session, stream, plan.start, plan.filters))
+  } catch (error) {
+    if (codeOf(error) !== jetStreamErrors.tooManyConsumers.code) throw error
+    const why = `stream ${stream} has the largest number of consumers allowed`
+    session.notify('error', `${why}: reading its messages one by one, without a consumer, which takes longer`)
+    return walkOf(session, plan, info, from)
+  }
 }
 
 function startOf(from: Start | undefined): ConsumerConfigJson {
@@ -100,8 +108,8 @@ async function walkOf(
   const {first_seq: firstSeq, last_seq: lastSeq} = state
   if (from === undefined || !('last' in from))
     return new Walk(session, {...plan, fromSeq: Math.max(plan.fromSeq, firstSeq)})
-  const seqs = await seqsOf(new Walk(session, {...plan, fromSeq: firstSeq, endSeq: lastSeq, follow: false}))
-  return new Walk(session, {...plan, fromSeq: seqs.at(-from.last) ?? firstSeq})
+  const list = (fromSeq: number) => seqsOf(new Walk(session, {...plan, fromSeq, endSeq: lastSeq, follow: false}))
+  return new Walk(session, {...plan, fromSeq: await listed(firstSeq, lastSeq + 1, from.last, list)})
 }
 
 async function seqsOf(reading: Subscription): Promise<number[]> {

@@ -1,5 +1,6 @@
 import type {ConsumeOptions} from '../../streams-contract.ts'
 import {subscribeDenied} from '../failures.ts'
+import {apiRequest} from './api.ts'
 import type {ConsumerJson} from './json.ts'
 import {NatsMember} from './member.ts'
 import {Pulls} from './pulls.ts'
@@ -17,6 +18,9 @@ export class PullMember extends NatsMember {
   readonly #prefetch: number
   readonly #most: number
   readonly #expiresMs: number
+  readonly #group: string | undefined
+  /** The server refused the last request, because too many wait. */
+  #isRefused = false
 
   constructor(session: JetStreamSession, info: ConsumerJson, options: ConsumeOptions) {
     super(session, info, options)
@@ -26,19 +30,27 @@ export class PullMember extends NatsMember {
     this.#prefetch = info.config.ack_policy === 'none' ? 0 : (options.prefetch ?? 512)
     this.#most = Math.min(most > 0 ? most : mostAsked, mostAsked)
     this.#expiresMs = expires > 0 ? Math.min(expires / 1e6, longestPullMs) : longestPullMs
+    this.#group = groups?.[0]
     this.#pulls = new Pulls({
       session,
       stream: info.stream_name,
       consumer: info.name,
       heartbeatMs,
       maxBytes: bytes > 0 ? Math.min(bytes, maxBytes) : maxBytes,
-      group: groups?.[0],
-      onMessage: this.receive,
-      onIdle: () => this.refill(),
-      onTrouble: () => void this.look(),
+      group: this.#group,
+      onMessage: info.config.priority_policy === 'pinned_client' ? this.receivePinned : this.receive,
+      onIdle: () => {
+        this.#isRefused = false
+        this.refill()
+      },
+      onTrouble: (reason) => this.#troubled(reason),
       onRefused: (error) => this.fail(subscribeDenied(session.url, '_INBOX', error)),
     })
     this.refill()
+  }
+
+  override get isUnheard(): boolean {
+    return this.#isRefused || this.#pulls.isUnheard
   }
 
   protected refill(wanted = this.queue.wanted): void {
@@ -47,7 +59,21 @@ export class PullMember extends NatsMember {
     const {length, room: left} = this.queue
     const goal = Math.min(left + length, Math.max(this.#prefetch, wanted))
     const room = goal - length - asked
-    if (room > 0 && room * 2 >= Math.min(goal, mostAsked)) this.#pulls.ask(Math.min(room, this.#most), this.#expiresMs)
+    if (room > 0 && room * 2 >= Math.min(goal, mostAsked))
+      this.#pulls.ask(Math.min(room, this.#most), this.#expiresMs, this.pin)
+  }
+
+  #troubled(reason: string): void {
+    if (/pin/i.test(reason)) this.pin = undefined
+    if (/max ?waiting/i.test(reason)) this.#isRefused = true
+    void this.look()
+  }
+
+  /** Without this, no other client would get messages until the pin expires. */
+  protected override async released(): Promise<void> {
+    if (this.pin === undefined || !this.session.isUp) return
+    const operation = `CONSUMER.UNPIN.${this.stream}.${this.consumer}`
+    await apiRequest(this.session, operation, {group: this.#group}).catch(() => {})
   }
 
   protected lost(): void {

@@ -59,8 +59,13 @@ export class Pulls {
     return this.#subject
   }
 
-  /** Requests this many messages within the time. */
-  ask(batch: number, expiresMs = longestPullMs): void {
+  /** Whether the server should have reported by now that it is alive. It ignores requests if too many wait. */
+  get isUnheard(): boolean {
+    return this.asked > 0 && performance.now() - this.#heardAt > this.#deps.heartbeatMs * 1.25
+  }
+
+  /** Requests this many messages within the time; `pin` is the id of a pinned client. */
+  ask(batch: number, expiresMs = longestPullMs, pin?: string): void {
     const {session, maxBytes, group} = this.#deps
     const token = String(this.#count++)
     // No server accepts a heartbeat longer than half of the expiry.
@@ -71,6 +76,7 @@ export class Pulls {
       ...(heartbeatMs >= leastHeartbeatMs && {idle_heartbeat: heartbeatMs * 1e6}),
       ...(maxBytes !== undefined && {max_bytes: maxBytes}),
       ...(group !== undefined && {group}),
+      ...(pin !== undefined && {id: pin}),
     }
     this.#sizes.set(token, batch)
     const [oldest] = this.#sizes.keys()

@@ -14,6 +14,7 @@ import type {ConsumerConfigJson, ConsumerJson, PlaceJson, StreamConfigJson, Stre
 const nanos = 1e6
 /** Servers before 2.10 require a number of deliveries with a backoff; this one means unlimited. */
 export const manyDeliveries = 1_000_000_000
+const defaultMaxWaiting = 512
 
 export function streamJson(settings: StreamSettings): StreamConfigJson {
   const {maxAgeMs, dedupeMs} = settings
@@ -138,7 +139,15 @@ export function consumerInfo(json: ConsumerJson): ConsumerInfo {
     ...(lost > 0 && {givenUp: lost}),
     ...(active.length > 0 && {lastActive: Math.max(...active)}),
     ...(config.deliver_subject !== undefined && {bound: json.push_bound === true}),
+    ...(json.paused === true && config.pause_until !== undefined && {pausedUntil: timeOf(config.pause_until)}),
+    ...pinnedClients(json),
+    ...((json.num_waiting ?? 0) > 0 && {waiting: json.num_waiting}),
   }
+}
+
+function pinnedClients({priority_groups: groups = []}: ConsumerJson): Pick<ConsumerInfo, 'pinned'> {
+  const pinned = groups.flatMap(({group, pinned_client_id: client}) => (client ? {group, client} : []))
+  return pinned.length === 0 ? {} : {pinned}
 }
 
 /** With nothing in flight, the ack floor is below the last delivery only if messages reached their limit of deliveries. */
@@ -162,6 +171,8 @@ function consumerConfig(name: string, config: ConsumerConfigJson): ConsumerConfi
     durable: config.durable_name !== undefined,
     ...(config.description ? {description: config.description} : {}),
     ...(config.headers_only === true && {headersOnly: true}),
+    ...((config.max_waiting ?? 0) > 0 && config.max_waiting !== defaultMaxWaiting && {maxWaiting: config.max_waiting}),
+    ...(config.priority_policy && {priority: config.priority_policy}),
     ...(most > 0 && most !== manyDeliveries && {maxDeliver: most}),
     ...(subject !== undefined && {push: {subject, ...(config.deliver_group && {queue: config.deliver_group})}}),
   }
