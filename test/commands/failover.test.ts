@@ -78,3 +78,12 @@ test('a server that accepts a connection and sends nothing is skipped after --co
     code: 0,
   })
 })
+
+test('a server that refuses the login is skipped, and is the reason if no other one can be reached', async () => {
+  await using closed = await NatsServer.start('authorization {user: a, password: b}')
+  expect(await bus(['pub', 'a', '1', '-b', `${closed.url()},${up}`])).toMatchObject({code: 0})
+  for (const list of [`${closed.url()},${down}`, `${down},${closed.url()}`]) {
+    const {code, stderr} = await bus(['pub', 'a', '1', '-b', list])
+    expect([code, stderr]).toEqual([4, expect.stringContaining('requires a login')])
+  }
+})

@@ -73,6 +73,18 @@ export class ReplySender {
     }
   }
 
+  /** Like `flush`, but replies that were lost with a connection that comes back are reported like refused ones. */
+  async settle(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.flush()
+      } catch (error) {
+        if (!isFailure(error, 'connect') || error.data?.['unconfirmed'] === undefined) throw error
+        this.#onRefused(error, true)
+      }
+    }
+  }
+
   /** Resolves when the earlier replies are sent or refused. Rejects if the bus fails. */
   flush(): Promise<void> {
     const flushed = this.#flushing.then(() => this.#flush())

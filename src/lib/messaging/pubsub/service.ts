@@ -93,7 +93,7 @@ export async function advertise(bus: Transport, options: AdvertiseOptions): Prom
     for await (const {subject, reply} of subscription) {
       if (reply === undefined) continue
       replies.send({subject: reply, data: JSON.stringify(answerTo(subject, options, started))})
-      await replies.flush()
+      await replies.settle()
     }
   })()
   answering.catch(options.onFailure)

@@ -102,7 +102,7 @@ export class Work {
       this.#flushing = false
       if (this.#toFlush) this.#flush()
     }
-    this.#replies.flush().then(over, (error: unknown) => this.#fail(error))
+    this.#replies.settle().then(over, (error: unknown) => this.#fail(error))
   }
 
   #fail(error: unknown): void {

@@ -45,7 +45,8 @@ export async function dial(url: string, options: OpenOptions, onStatus: (status:
   try {
     await dialWithin(protocol, connectTimeoutMs * servers.list.length, signal)
   } catch (error) {
-    throw connectFailure(servers.shown, error, name(), connectTimeoutMs)
+    const isStopped = error instanceof BusError
+    throw connectFailure(servers.shown, isStopped ? error : (protocol.loginError ?? error), name(), connectTimeoutMs)
   }
   protocol.beginReconnects(servers.list, options.maxReconnects ?? -1)
   return {protocol, shown: servers.shown, login: name, dialMs: performance.now() - since}

@@ -17,6 +17,8 @@ import {
   type TransportFactory,
 } from '@nats-io/transport-node'
 import type {TlsFacts} from '../examination.ts'
+import {isLoginError} from './failures.ts'
+import type {NatsSocket} from './socket.ts'
 import {longestInfo, type NatsSocket, ProtocolFault, parseInfo} from './socket.ts'
 
 /** Receives a message: the positions of subject, reply and headers, then a buffer with headers and payload. */
@@ -63,6 +65,8 @@ export class NatsProtocol extends ProtocolHandler {
   #pauseBegan = 0
   /** Total time that reading has paused. */
   pausedMs = 0
+  /** The first server that refused the login during a connect: the others of the list may be down. */
+  loginError: Error | undefined
   /** Called before a command is sent, so that earlier messages are sent first. */
   beforeCommand: (() => void) | undefined
 
@@ -199,6 +203,7 @@ export class NatsProtocol extends ProtocolHandler {
     try {
       await super.dial(server)
     } catch (error) {
+      if (isLoginError(error)) this.loginError ??= error as Error
       this.transport.discard()
       throw error
     }
