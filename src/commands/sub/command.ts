@@ -3,14 +3,10 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
-import {stallLine} from '../../lib/cli/render/stall.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 import {watch} from '../../lib/messaging/pubsub/watch.ts'
-import {openDurable} from '../../lib/messaging/stored/durable.ts'
 import {openReading} from '../../lib/messaging/stored/range-reader.ts'
-import type {Stall} from '../../lib/messaging/stored/stall.ts'
-import type {Notice} from '../../lib/transport/contract.ts'
-import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
+import type {Notice, Transport} from '../../lib/transport/contract.ts'
 import {
   boundsOf,
   checkEnough,
@@ -18,6 +14,7 @@ import {
   listeningLine,
   planWatch,
   readingLine,
+  type SubFlags,
   showOn,
   subFlags,
   sumUp,
@@ -82,17 +79,9 @@ export default class Sub extends BusCommand {
       writes: flags.queue !== undefined || flags.durable !== undefined,
       notify,
     })
-    const {from, stream, durable: name, create, count, to = flags.end ? 'end' : undefined} = flags
+    const {from, stream, durable: name, to = flags.end ? 'end' : undefined} = flags
     const reading = from && (await openReading(bus.streams, subjects, {from, to, stream}))
-    const options = {
-      durable: name ?? '',
-      create,
-      stream,
-      sparing: count !== undefined,
-      most: flags.yes ? undefined : count,
-      onStall: (stall: Stall, info: ConsumerInfo) => say(stallLine(stall, info)),
-    }
-    const durable = name === undefined ? undefined : await openDurable(bus.streams, subjects, options)
+    const durable = name === undefined ? undefined : await this.#openDurable(bus, subjects, {...flags, durable: name})
     const patterns = [...subjects, ...showing.alsoPatterns]
     const subscription = durable ?? reading?.subscription ?? (await bus.subscribe(patterns, {queue: flags.queue}))
     if (durable) say(durableLine(subjects, durable.info))
@@ -110,5 +99,22 @@ export default class Sub extends BusCommand {
         say(sumUp(ended, stage, showing, {dropped: subscription.dropped, redelivered: durable?.redelivered, notices})),
     })
     checkEnough(watched, flags)
+  }
+
+  /** Loaded only for --durable. */
+  async #openDurable(bus: Transport, subjects: readonly string[], flags: SubFlags & {readonly durable: string}) {
+    const [{openDurable}, {stallLine}] = await Promise.all([
+      import('../../lib/messaging/stored/durable.ts'),
+      import('../../lib/cli/render/stall.ts'),
+    ])
+    const {durable, create, stream, count, yes} = flags
+    return openDurable(bus.streams, subjects, {
+      durable,
+      create,
+      stream,
+      sparing: count !== undefined,
+      most: yes ? undefined : count,
+      onStall: (stall, info) => this.say(stallLine(stall, info)),
+    })
   }
 }
