@@ -1,6 +1,7 @@
 /** A connection that breaks while replies are in flight loses these replies, and does not end the service. */
-import {createServer, connect as dial, type Server, type Socket} from 'node:net'
+
 import {once} from 'node:events'
+import {createServer, connect as dial, type Server, type Socket} from 'node:net'
 import {afterAll, beforeAll, expect, test} from 'vitest'
 import {openMessenger} from '../../../src/lib/protocols/messenger/messenger.ts'
 import {bus, start} from '../../bus.ts'

@@ -18,7 +18,6 @@ import {
 } from '@nats-io/transport-node'
 import type {TlsFacts} from '../examination.ts'
 import {isLoginError} from './failures.ts'
-import type {NatsSocket} from './socket.ts'
 import {longestInfo, type NatsSocket, ProtocolFault, parseInfo} from './socket.ts'
 
 /** Receives a message: the positions of subject, reply and headers, then a buffer with headers and payload. */
