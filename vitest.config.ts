@@ -12,7 +12,7 @@ export const slow = [
   'test/hostile/{secrets,server,terminal}.test.ts',
   'test/side-by-side.test.ts',
   'test/transcripts.test.ts',
-  'test/commands/{bench/bench,check/init,consumer/consumer,consumer/replay,context/context,events/events,rpc/rpc}.test.ts',
+  'test/commands/{bench/bench,check/init,consumer/{consumer,replay,stalls},context/context,events/events,rpc/rpc}.test.ts',
   'test/commands/{dead-line,webhook}.test.ts',
   'test/commands/{serve/service,stream/open,tour/command}.test.ts',
   'test/lib/protocols/broker/durable.test.ts',
