@@ -59,6 +59,20 @@ onBothBuses((newScene) => {
     expect(performance.now() - stopped).toBeLessThan(5000)
   })
 
+  test('Ctrl-C ends the wait also for messages that would not be delivered again, without another attempt', async () => {
+    const scene = await withOrder(newScene)
+    await scene.run(['consumer', 'add', 'ORDERS', 'once', '--max-deliver', '1'])
+    const {url, got} = await receiver((response) => void response.writeHead(503, {'Retry-After': '60'}).end())
+    await using running = scene.start(['consumer', 'replay', 'ORDERS', 'once', '--webhook', url])
+    await running.stderrLine(`${url} answered 503; the next attempt is in 1m`)
+    running.interrupt()
+    const {code, stderr} = await running.ended
+    // On a server, such messages are not delivered in advance.
+    expect([8, 130], stderr).toContain(code)
+    expect(stderr.match(/next attempt/g)).toHaveLength(1)
+    expect(got).toHaveLength(1)
+  })
+
   test('a webhook that does not answer is left by Ctrl-C', async () => {
     const scene = await withOrder(newScene)
     const arrived = Promise.withResolvers<void>()

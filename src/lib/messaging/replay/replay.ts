@@ -210,9 +210,12 @@ class Run implements ReplayCounts {
     for (let attempt = 1; onError === 'retry' && isWorthRetrying(refusal) && attempt < maxAttempts; attempt++) {
       const pause = Math.min(longestPauseMs, 100 * 2 ** attempt)
       const waitMs = Math.max(pause, refusal.retryAfterMs ?? 0)
-      if (waitMs > pause) this.#options.onWaiting?.(refusal, waitMs)
+      const isLonger = waitMs > pause
+      if (isLonger && !this.#draining.signal.aborted) this.#options.onWaiting?.(refusal, waitMs)
       await sleep(waitMs, AbortSignal.any([this.#stopped.signal, this.#draining.signal]))
       if (this.#stopped.signal.aborted) return this.#source.leave(message)
+      // An earlier attempt than the sink asked for would fail.
+      if (isLonger && this.#draining.signal.aborted) break
       const {refused, alreadyThere} = await this.#give([message])
       const again = refused.get(message)
       if (again === undefined) return this.#taken([message], alreadyThere)
