@@ -167,7 +167,7 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     delivers: config.headersOnly ? 'headers only' : undefined,
     backoff: config.backoffMs.length === 0 ? undefined : config.backoffMs.map(durationText).join(', '),
     push: pushText(info),
-    'priority groups': config.priority,
+    'priority policy': config.priority,
     durable: config.durable ? undefined : 'no: removed when unused',
     created: formatMoment(created),
   }
