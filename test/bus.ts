@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os'
 import {delimiter, join} from 'node:path'
 import type {Readable, Writable} from 'node:stream'
 import {fileURLToPath} from 'node:url'
-import {atProcessEnd} from './process-end.ts'
+import {atProcessEnd} from '../src/lib/core/process/process-end.ts'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const bin = process.env['BUS_BIN'] ?? join(root, 'bin', 'run.js')

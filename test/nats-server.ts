@@ -5,7 +5,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
-import {atProcessEnd} from './process-end.ts'
+import {atProcessEnd} from '../src/lib/core/process/process-end.ts'
 
 const run = promisify(execFile)
 

@@ -1,7 +1,7 @@
 import {execFileSync} from 'node:child_process'
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
-import {expect, test, vi} from 'vitest'
+import {expect, onTestFinished, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
 import {createFile} from '../../src/lib/transport/testing/bus-file.ts'
 import {startServer} from '../../src/lib/transport/testing/nats-server.ts'
@@ -24,11 +24,14 @@ test('a server for a test has JetStream, starts again with its messages, and lea
 })
 
 test('a server for a test takes lines of configuration, and the program from the environment', async () => {
-  vi.stubEnv('NATS_SERVER', program)
+  const {NATS_SERVER: given = ''} = process.env
+  process.env['NATS_SERVER'] = program
+  onTestFinished(() => {
+    process.env['NATS_SERVER'] = given
+  })
   await using server = await startServer({jetstream: false, config: 'authorization {token: t}'})
   await expect(open(server.url)).rejects.toMatchObject({kind: 'denied'})
   await (await open(server.url, {login: {token: 't'}})).close()
-  vi.unstubAllEnvs()
 })
 
 test('a server that cannot be started is one sentence', async () => {

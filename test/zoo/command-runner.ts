@@ -2,7 +2,7 @@
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process'
 import {join} from 'node:path'
 import {root} from '../bus.ts'
-import {atProcessEnd} from '../process-end.ts'
+import {atProcessEnd} from '../../src/lib/core/process/process-end.ts'
 import {shownText} from '../session.ts'
 
 export interface CommandLine {

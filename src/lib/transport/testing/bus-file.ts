@@ -1,3 +1,4 @@
+import {atProcessEnd} from '../../core/process/process-end.ts'
 import {open} from '../open.ts'
 
 /** A bus file that exists for a test. Leaving its scope (`await using`) removes it, as does the end of the process. */
@@ -14,7 +15,7 @@ export async function createFile(kind: 'sqlite' | 'libbus' = 'sqlite'): Promise<
   const {join} = await import('node:path')
   const folder = mkdtempSync(join(tmpdir(), 'busline-test-'))
   const remove = () => rmSync(folder, {recursive: true, force: true})
-  process.once('exit', remove)
+  const forget = atProcessEnd(remove)
   const path = join(folder, 'bus.db')
   const url = `${kind}:${path}`
   const bus = await open(kind === 'libbus' ? `${url}?create` : url)
@@ -22,7 +23,7 @@ export async function createFile(kind: 'sqlite' | 'libbus' = 'sqlite'): Promise<
   return {
     ...{url, path},
     async [Symbol.asyncDispose]() {
-      process.off('exit', remove)
+      forget()
       remove()
     },
   }

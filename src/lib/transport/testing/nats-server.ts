@@ -1,5 +1,6 @@
 import type {ChildProcess} from 'node:child_process'
 import {BusError} from '../../core/errors.ts'
+import {atProcessEnd} from '../../core/process/process-end.ts'
 import {interruptedError} from '../shared/requests.ts'
 
 /** How to start a server for a test. */
@@ -34,13 +35,20 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const {tmpdir} = await import('node:os')
   const {join} = await import('node:path')
   const folder = mkdtempSync(join(tmpdir(), 'busline-test-'))
-  const remove = () => rmSync(folder, {recursive: true, force: true})
   const server = new Server(folder, options)
+  const forget = atProcessEnd(() => {
+    server.kill()
+    rmSync(folder, {recursive: true, force: true})
+  })
+  const remove = async () => {
+    await server.stop()
+    forget()
+    rmSync(folder, {recursive: true, force: true})
+  }
   try {
     await server.start()
   } catch (error) {
-    await server.stop()
-    remove()
+    await remove()
     throw error
   }
   return {
@@ -50,17 +58,13 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     },
     stop: () => server.stop(),
     restart: () => server.start(),
-    async [Symbol.asyncDispose]() {
-      await server.stop()
-      remove()
-    },
+    [Symbol.asyncDispose]: remove,
   }
 }
 
 class Server {
   readonly #folder: string
   readonly #options: TestServerOptions
-  readonly #kill = () => void this.#child?.kill('SIGKILL')
   #child: ChildProcess | undefined
   /** -1 asks for a free one. */
   port = -1
@@ -81,7 +85,6 @@ class Server {
     const {spawn} = await import('node:child_process')
     const child = spawn(program, ['-c', await this.#configure()], {stdio: ['ignore', 'ignore', 'pipe'], signal})
     this.#child = child
-    process.once('exit', this.#kill)
     const log = await logUntilReady(child, program)
     this.port = Number(/client connections on \S+?:(\d+)/.exec(log)?.[1] ?? this.port)
   }
@@ -89,12 +92,15 @@ class Server {
   async stop(): Promise<void> {
     const child = this.#child
     this.#child = undefined
-    process.off('exit', this.#kill)
     if (child === undefined || child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
     const {promise, resolve} = Promise.withResolvers<void>()
     child.once('exit', () => resolve())
     child.kill('SIGKILL')
     await promise
+  }
+
+  kill(): void {
+    this.#child?.kill('SIGKILL')
   }
 
   /** Writes the configuration file, and returns its path. */
