@@ -120,7 +120,7 @@ onEachBus(({kind, fresh}) => {
     expect(replies).toEqual(['error: x is undefined', 'error: text', 'error: undefined', 'error: an unknown failure'])
   })
 
-  test('UnsendableReply: a reply that is too large or is not bytes is a failure of its request only', async () => {
+  test('ReplyThatCannotBeSent: a reply that is too large or is not bytes is a failure of its request only', async () => {
     const [one, two] = await pair()
     const replies = [new Uint8Array(80 * 1024 * 1024), 7 as never, 'fine']
     await one.serve('odd', () => replies.shift() ?? '')

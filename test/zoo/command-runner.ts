@@ -1,8 +1,8 @@
 /** Runs command lines in a process that stays: see commands.ts. */
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process'
 import {join} from 'node:path'
-import {root} from '../bus.ts'
 import {atProcessEnd} from '../../src/lib/core/process/process-end.ts'
+import {root} from '../bus.ts'
 import {shownText} from '../session.ts'
 
 export interface CommandLine {
