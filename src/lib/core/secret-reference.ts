@@ -1,4 +1,5 @@
 /** References to secrets: `env://NAME` is the value of a variable, `file://PATH` the text of a file. */
+import {homedir} from 'node:os'
 import {BusError} from './errors.ts'
 import {readTrusted} from './trusted-file.ts'
 
@@ -16,12 +17,16 @@ export function isSecretReference(text: string): boolean {
 export function resolveReference(text: string, option: string, env: NodeJS.ProcessEnv): string {
   const [, scheme, kind, name = ''] = reference.exec(text) ?? []
   if (kind === undefined) return text
-  const value = kind === 'env' ? env[name] : readSecret(name, option)
+  const value = kind === 'env' ? env[name] : readSecret(inHome(name, env), option)
   if (value === undefined || value === '')
     throw new BusError('usage', `the option "${option}" refers to ${kind}://${name}, which is not set`, {
       try: [kind === 'env' ? `export ${name}=…` : `check ${name}`],
     })
   return scheme === undefined ? value : `${scheme} ${value}`
+}
+
+function inHome(path: string, env: NodeJS.ProcessEnv): string {
+  return path.replace(/^~(?=\/)/, () => env['HOME'] || homedir())
 }
 
 function readSecret(path: string, option: string): string {

@@ -41,6 +41,8 @@ export class DeliveryQueue {
   #running: Promise<void> | undefined
   #dispatcher: {readonly connection: string; readonly dispatcher: Dispatcher} | undefined
   #halted = false
+  /** The connection whose late answers were reported. */
+  #ignored: string | undefined
 
   constructor(subscription: EventSubscription, deps: DeliveryQueueDeps) {
     this.subscription = subscription
@@ -68,11 +70,13 @@ export class DeliveryQueue {
   }
 
   respond(connection: string, response: DeliveryResponse): void {
-    if (this.#dispatcher?.connection === connection) this.#dispatcher.dispatcher.respond(response)
-    else
-      this.#deps.warn(
-        `subscription ${this.subscription.name}: ignored a response of a connection that is not being served`,
-      )
+    if (this.#dispatcher?.connection === connection) {
+      this.#dispatcher.dispatcher.respond(response)
+      return
+    }
+    if (this.#ignored === connection) return
+    this.#ignored = connection
+    this.#deps.warn(`subscription ${this.subscription.name}: ignored answers of a connection that is not being served`)
   }
 
   /** Resolves when the offset is written and another gateway may take over. */

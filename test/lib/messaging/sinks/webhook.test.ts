@@ -150,7 +150,7 @@ describe('the request of a webhook', () => {
     const {url, got} = await receiver()
     const file = join(folder, 'password')
     writeFileSync(file, 'p@ss:word\n')
-    const env = {HOOK_TOKEN: 't0ken', HOOK_URL: url.replace('//', '//ann:s3cret@')}
+    const env = {HOME: folder, HOOK_TOKEN: 't0ken', HOOK_URL: url.replace('//', '//ann:s3cret@')}
     const login = async (json: object, from = url) => {
       await sinkOf(from, json, {env}).take([message])
       return got.at(-1)?.headers
@@ -161,6 +161,7 @@ describe('the request of a webhook', () => {
       basic('bob:p@ss:word'),
     )
     expect((await login({headers: {Authorization: 'Bearer env://HOOK_TOKEN'}}))?.authorization).toBe('Bearer t0ken')
+    expect((await login({auth: {token: 'file://~/password'}}))?.authorization).toBe('Bearer p@ss:word')
     expect((await login({}, 'env://HOOK_URL'))?.authorization).toBe(basic('ann:s3cret'))
     expect((await login({}, url.replace('//', '//us%20er:p%40ss@')))?.authorization).toBe(basic('us er:p@ss'))
   })
