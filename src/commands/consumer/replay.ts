@@ -8,6 +8,7 @@ import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {stallLine} from '../../lib/cli/render/stall.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {counted} from '../../lib/core/text/count.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
 import {laterSignal} from '../../lib/core/time/timer.ts'
 import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
@@ -108,7 +109,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
           },
           onWaiting: ({ackPending}) =>
             this.say(
-              `waiting for ${ackPending} messages held by other clients; they are redelivered after the ack wait`,
+              `waiting for ${counted(ackPending, 'message')} held by other clients, for redelivery after the ack wait`,
             ),
           onStall: (stall, info) => this.say(stallLine(stall, info)),
         })
@@ -236,7 +237,11 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       )
     }
     if (!complete && !flags.follow && !shows) {
-      throw new BusError('interrupted', `interrupted after ${done.handled} messages were handled`, {data: result})
+      throw new BusError(
+        'interrupted',
+        `interrupted after ${done.handled === 1 ? '1 message was' : `${done.handled} messages were`} handled`,
+        {data: result},
+      )
     }
     return shows ? undefined : result
   }

@@ -2,7 +2,7 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {spread} from '../../lib/cli/render/summary.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
-import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {counted, formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Facts, JetStreamFacts, Transport, Usage} from '../../lib/transport/contract.ts'
 
@@ -65,12 +65,17 @@ function healthFacts(health: Health): Record<string, string | undefined> {
 
 function jetStreamLines({streams, consumers, storage, memory}: JetStreamFacts): Record<string, string> {
   return {
-    JetStream: `${of(streams, formatCount)} streams, ${of(consumers, formatCount)} consumers`,
+    JetStream: `${countOf(streams, 'stream')}, ${countOf(consumers, 'consumer')}`,
     storage: `${of(storage, formatBytes)} on disk, ${of(memory, formatBytes)} in memory`,
   }
 }
 
-/** `3 of 10`; without a limit `3`. */
+/** `3 of 10 streams`; without a limit `3 streams`. */
+function countOf({used, limit}: Usage, thing: string): string {
+  return limit === undefined ? counted(used, thing) : `${formatCount(used)} of ${counted(limit, thing)}`
+}
+
+/** `3 GiB of 10 GiB`; without a limit `3 GiB`. */
 function of({used, limit}: Usage, format: (value: number) => string): string {
   return limit === undefined ? format(used) : `${format(used)} of ${format(limit)}`
 }

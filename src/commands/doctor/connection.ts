@@ -2,7 +2,7 @@
 import {lookup} from 'node:dns/promises'
 import {isIP} from 'node:net'
 import {spread} from '../../lib/cli/render/summary.ts'
-import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {counted, formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {localTime} from '../../lib/core/time/timestamp.ts'
 import type {Facts, JetStreamFacts} from '../../lib/transport/contract.ts'
 import type {Examination, LoginFacts, TlsFacts} from '../../lib/transport/examination.ts'
@@ -115,6 +115,9 @@ function isNear(jetstream: JetStreamFacts, part: Part): boolean {
 
 function usageText(jetstream: JetStreamFacts, part: Part): string {
   const {used, limit} = jetstream[part]
-  const format = part === 'storage' || part === 'memory' ? formatBytes : formatCount
-  return `${format(used)}${limit === undefined ? '' : ` of ${format(limit)}`} ${part}`
+  if (part === 'streams' || part === 'consumers') {
+    const thing = part.slice(0, -1)
+    return limit === undefined ? counted(used, thing) : `${formatCount(used)} of ${counted(limit, thing)}`
+  }
+  return `${formatBytes(used)}${limit === undefined ? '' : ` of ${formatBytes(limit)}`} ${part}`
 }

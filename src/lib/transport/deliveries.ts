@@ -1,5 +1,7 @@
 /** Deliveries that a reader of a durable consumer has taken and not yet settled, each message once. */
+
 import {BusError} from '../core/errors.ts'
+import {counted} from '../core/text/count.ts'
 import {Interval} from '../core/time/timer.ts'
 import type {ConsumerInfo, Consumers, Consuming, Delivery} from './streams-contract.ts'
 
@@ -27,7 +29,7 @@ export function checkNoneLost({stream, config, pending, ackPending}: ConsumerInf
       : `each message that is not taken would lose one of its ${maxDeliver} deliveries`
   throw new BusError(
     'usage',
-    `the push consumer ${name} of ${stream} would send all of its ${sent} messages: ${loss}`,
+    `the push consumer ${name} of ${stream} would send all of its ${counted(sent, 'message')}: ${loss}`,
     {
       data: {stream, consumer: name, pending, ackPending},
       try: [`bus consumer next ${stream} ${name} --peek`, 'a pull consumer: bus consumer add', '--yes, to accept that'],

@@ -1,5 +1,7 @@
 /** `messages`: what arrives on subjects while steps run. The check listens before the first step begins, so nothing is missed. */
+
 import type {Message} from '../../core/message.ts'
+import {counted} from '../../core/text/count.ts'
 import {contextOf, isTruthy} from '../../core/text/jsonata.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
@@ -36,7 +38,7 @@ export async function checkMessages(
   const messages = await arrivals.end()
   const misses = [
     ...countMiss(messages.length, bounds, {patterns, waitMs, others: arrivals.others}),
-    ...(subscription.dropped > 0 ? [`${subscription.dropped} messages arrived too fast and were dropped`] : []),
+    ...(subscription.dropped > 0 ? [`${counted(subscription.dropped, 'message')} arrived too fast to be kept`] : []),
     ...(await orderMiss(check, spec, messages.map(see))),
   ]
   const contexts = messages.map(contextOf)
@@ -139,17 +141,13 @@ function countMiss(
     least === most
       ? most === 0
         ? 'no message'
-        : `exactly ${counted(most)}`
+        : `exactly ${counted(most, 'message')}`
       : count < least
-        ? `at least ${counted(least)}`
-        : `at most ${counted(most)}`
+        ? `at least ${counted(least, 'message')}`
+        : `at most ${counted(most, 'message')}`
   const left = others === 0 ? '' : `; ${others} more did not match "where"`
   const time = count < least ? ` within ${Math.round(waitMs)} ms` : ''
   return [`expected ${how} on ${patterns.join(' ')}${time}, but ${count} arrived${left}`]
-}
-
-function counted(count: number): string {
-  return count === 1 ? '1 message' : `${count} messages`
 }
 
 async function orderMiss({order}: Check, spec: Shapes['messages'], contexts: readonly object[]): Promise<string[]> {

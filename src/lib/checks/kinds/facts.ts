@@ -1,6 +1,8 @@
 /** Checks of the state of a bus: `stream`, `consumer`, `interest`. */
+
 import {BusError, isFailure} from '../../core/errors.ts'
 import {checkSubject, matches} from '../../core/subject.ts'
+import {counted, formatCount} from '../../core/text/count.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
 import {discoverServices} from '../../messaging/service-discovery.ts'
 import {type CheckEnvironment, type CheckOutcome, msOf} from '../check.ts'
@@ -17,8 +19,10 @@ export async function checkStream(spec: Shapes['stream'], {bus, variables}: Chec
   if (fresh !== undefined && ageMs === undefined) misses.push(`${name} has no messages, so none within ${fresh}`)
   else if (fresh !== undefined && (ageMs ?? 0) > msOf(fresh))
     misses.push(`the last message of ${name} is ${Math.round(ageMs ?? 0)} ms old, more than ${fresh}`)
-  if (least !== undefined && messages < least) misses.push(`${name} has ${messages} messages, fewer than ${least}`)
-  if (most !== undefined && messages > most) misses.push(`${name} has ${messages} messages, more than ${most}`)
+  if (least !== undefined && messages < least)
+    misses.push(`${name} has ${counted(messages, 'message')}, fewer than ${formatCount(least)}`)
+  if (most !== undefined && messages > most)
+    misses.push(`${name} has ${counted(messages, 'message')}, more than ${formatCount(most)}`)
   const times = {firstTime: optionalTime(firstTime), lastTime: optionalTime(lastTime)}
   return {result: {config, created: isoTime(created), leader, state: {...state, ...times}, ageMs}, misses}
 }
@@ -38,7 +42,7 @@ export async function checkConsumer(
       `the lag of ${name} is ${lag}, more than ${mostLag}: ${pending} pending, ${ackPending} not acknowledged`,
     )
   if (mostRedelivered !== undefined && redelivered > mostRedelivered)
-    misses.push(`${redelivered} messages of ${name} were redelivered, more than ${mostRedelivered}`)
+    misses.push(`${name} has ${counted(redelivered, 'redelivered message')}, more than ${mostRedelivered}`)
   if (active !== undefined && idleMs === undefined) misses.push(`${name} was never active`)
   else if (active !== undefined && (idleMs ?? 0) > msOf(active))
     misses.push(`${name} was last active ${Math.round(idleMs ?? 0)} ms ago, more than ${active}`)

@@ -1,8 +1,11 @@
 /** Units as text (`5s`, `1.5KiB`, `1000/s`) and as numbers (milliseconds, bytes, per second). */
 
 import {BusError} from '../../core/errors.ts'
+import {counted, formatCount} from '../../core/text/count.ts'
 import {durationMs} from '../../core/time/duration.ts'
 import {localTime} from '../../core/time/timestamp.ts'
+
+export {counted, formatCount}
 
 const sizeUnits: Readonly<Record<string, number>> = {
   '': 1,
@@ -94,16 +97,6 @@ export function formatAgo(timeMs: number, now: number = Date.now()): string {
 /** `2026-11-20T10:24:31.482+09:00 (3.2 s ago)` */
 export function formatMoment(timeMs: number): string {
   return `${localTime(timeMs)} (${formatAgo(timeMs)})`
-}
-
-/** `1,234,567`. */
-export function formatCount(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
-}
-
-/** `1 message`, `1,234 messages` */
-export function counted(count: number, thing: string): string {
-  return `${formatCount(count)} ${thing}${count === 1 ? '' : 's'}`
 }
 
 /** `512 B`, `1.5 KiB`. */

@@ -273,7 +273,10 @@ export abstract class NatsMember implements Consuming {
 
   #notGivenBack(count: number): void {
     const what = `the consumer ${this.consumer} of ${this.stream} takes no acknowledgements`
-    this.session.notify('gap', `${what}: ${count} messages were delivered and not taken, and will not be redelivered`)
+    this.session.notify(
+      'gap',
+      `${what}: ${count === 1 ? 'a message was' : `${count} messages were`} delivered and not taken, and will not be redelivered`,
+    )
   }
 
   #tellUnsaid(count: number): void {

@@ -240,9 +240,13 @@ export function hasMsgId({headers = []}: Outgoing): boolean {
 }
 
 function neverSent(url: string, count: number): BusError {
-  return new BusError('connect', `${count} messages are not acknowledged: there is no connection to ${url}`, {
-    data: {unconfirmed: count},
-  })
+  return new BusError(
+    'connect',
+    `${count === 1 ? 'a message is' : `${count} messages are`} not acknowledged: there is no connection to ${url}`,
+    {
+      data: {unconfirmed: count},
+    },
+  )
 }
 
 function unconfirmedFailure(url: string, count: number): BusError {
