@@ -2,16 +2,17 @@
 
 import {once} from 'node:events'
 import {createServer, connect as dial, type Server, type Socket} from 'node:net'
-import {afterAll, beforeAll, expect, test} from 'vitest'
+import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {openMessenger} from '../../../src/lib/protocols/messenger/messenger.ts'
+import {open} from '../../../src/lib/transport/open.ts'
 import {bus, start} from '../../bus.ts'
 import {NatsServer} from '../../nats-server.ts'
 
 let server: NatsServer
 let relay: Server
 let relayUrl: string
-/** The relay breaks the connection that sends a reply. */
-let isBreaking = false
+/** The relay breaks a connection that sends this. */
+let breaking: RegExp | undefined
 
 beforeAll(async () => {
   server = await NatsServer.start()
@@ -21,7 +22,7 @@ beforeAll(async () => {
     for (const socket of [client, upstream]) socket.on('error', end).on('close', end)
     upstream.on('data', (data) => client.write(data))
     client.on('data', (data) => {
-      if (isBreaking && /PUB _INBOX/.test(data.toString('latin1'))) return end()
+      if (breaking?.test(data.toString('latin1'))) return end()
       upstream.write(data)
     })
   })
@@ -34,9 +35,9 @@ afterAll(async () => {
 })
 
 async function lostThenAnswered(subject: string): Promise<void> {
-  isBreaking = true
+  breaking = /PUB _INBOX/
   expect(await bus(['req', subject, 'hi', '-t', '1s', '-b', server.url()])).toMatchObject({code: 6, stdout: ''})
-  isBreaking = false
+  breaking = undefined
   const again = async () => bus(['req', subject, 'hi', '-b', server.url()])
   let {code, stdout} = await again()
   // The service is reconnecting.
@@ -59,4 +60,28 @@ test('Messenger.serve continues and reports it', async () => {
   await messenger.serve('lost.b', () => 'Hello')
   await lostThenAnswered('lost.b')
   expect(String(failures)).toContain('broke while a message was in flight')
+})
+
+describe('messages that several callers have in flight when the connection breaks', () => {
+  beforeAll(() => {
+    breaking = /PUB two/
+  })
+  afterAll(() => {
+    breaking = undefined
+  })
+
+  test('are not reported as sent by any flush', async () => {
+    await using transport = await open(relayUrl)
+    const sent = ['two.a', 'two.b'].map((subject) => {
+      transport.publish({subject})
+      return transport.flush()
+    })
+    expect((await Promise.allSettled(sent)).map(({status}) => status)).toEqual(['rejected', 'rejected'])
+  })
+
+  test('are not reported as sent by Messenger.publish', async () => {
+    await using messenger = await openMessenger(relayUrl)
+    const sent = ['two.a', 'two.b', 'two.c'].map((subject) => messenger.publish(subject, 'x'))
+    expect((await Promise.allSettled(sent)).map(({status}) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+  })
 })

@@ -49,6 +49,8 @@ export class Messenger implements AsyncDisposable {
   readonly #replies: ReplySender
   /** Refused messages of `publish` that were noticed when replies were flushed. */
   readonly #refused = new Map<string, BusError>()
+  /** The last loss of messages that were in flight. */
+  #lost: BusError | undefined
   readonly #loops = new Set<Loop>()
   #isClosed = false
 
@@ -64,9 +66,11 @@ export class Messenger implements AsyncDisposable {
   async publish(subject: string, data: Uint8Array | string, options: WaitBounds = {}): Promise<void> {
     this.#check()
     const {timeoutMs = this.#options.timeoutMs ?? defaultTimeoutMs, signal} = options
+    const lostBefore = this.#lost
     const send = async () => {
       this.#bus.publish({subject, data})
       await this.#replies.flush()
+      if (this.#lost !== lostBefore) throw this.#lost
       const refusal = this.#refused.get(subject)
       if (refusal !== undefined) throw refusal
     }
@@ -76,6 +80,7 @@ export class Messenger implements AsyncDisposable {
       await bounded(send, {timeoutMs, signal}, late)
     } catch (error) {
       this.#refused.delete(subject)
+      this.#noteLoss(error)
       throw this.#failure('publish', error)
     }
   }
@@ -155,9 +160,15 @@ export class Messenger implements AsyncDisposable {
   }
 
   #keep(failure: unknown): void {
+    this.#noteLoss(failure)
     const subject = isFailure(failure, 'denied') ? failure.data?.['subject'] : undefined
     if (typeof subject === 'string') this.#refused.set(subject, failure as BusError)
     else this.#failed('a reply', failure)
+  }
+
+  /** A flush reports it once, but other messages may have been in flight, too. */
+  #noteLoss(failure: unknown): void {
+    if (isFailure(failure, 'connect') && failure.data?.['unconfirmed'] !== undefined) this.#lost = failure
   }
 
   async #loop(

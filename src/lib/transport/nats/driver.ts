@@ -77,6 +77,8 @@ class NatsBus implements Transport {
   #info: ServerInfo
   /** Why a published message did not arrive; the next flush throws it. */
   #publishFailure: unknown
+  /** The last loss of messages in flight: every flush that waits then fails with it. */
+  #loss: BusError | undefined
   #closing: Promise<void> | undefined
   #isClosed = false
 
@@ -212,8 +214,11 @@ class NatsBus implements Transport {
   }
 
   async #flush(): Promise<void> {
+    const loss = this.#loss
     for (;;) {
       this.#throwPublishFailure()
+      // Another flush may have reported it.
+      if (this.#loss !== undefined && this.#loss !== loss) throw this.#loss
       if (!(await this.#reconnected())) return this.#finish()
       const mark = this.#sendBuffer.send()
       if (!(await this.#answered())) continue
@@ -345,7 +350,9 @@ class NatsBus implements Transport {
   #onLost(): void {
     for (const each of [...this.#listeners]) each.onLost?.()
     const unknown = this.#sendBuffer.forget()
-    if (unknown > 0) this.#publishFailure ??= unconfirmedFailure(this.url, unknown)
+    if (unknown === 0) return
+    this.#loss = unconfirmedFailure(this.url, unknown)
+    this.#publishFailure ??= this.#loss
   }
 
   #onReconnect(): void {
