@@ -199,7 +199,11 @@ export function replayLine(
 }
 
 /** The dry run as a table: a row per subject, and a last one for all. */
-export async function surveyText({total, subjects}: Survey, paint: ChalkInstance | undefined): Promise<string> {
+export async function surveyText(
+  {total, subjects}: Survey,
+  paint: ChalkInstance | undefined,
+  signal?: AbortSignal,
+): Promise<string> {
   if (total.messages === 0) return 'nothing to replay\n'
   const rows = [...subjects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([subject, tally]) => row(subject, tally))
   const columns = [
@@ -209,7 +213,7 @@ export async function surveyText({total, subjects}: Survey, paint: ChalkInstance
     {head: 'first'},
     {head: 'last'},
   ] as const
-  return table(columns, [...rows, row('all', total)], {paint})
+  return table(columns, [...rows, row('all', total)], {paint, signal})
 }
 
 /** The dry run as JSON, with times in ISO 8601. */

@@ -194,7 +194,10 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     await using _source = source
     const {survey} = await import('../../lib/messaging/replay/survey.ts')
     const found = await survey(source, this.stop)
-    if (!flags.json) this.print(await surveyText(found, await this.paint(1)))
+    if (!flags.json) {
+      this.output.write(await surveyText(found, await this.paint(1), this.stop))
+      await this.output.end()
+    }
     return surveyJson(found, flags)
   }
 

@@ -45,6 +45,9 @@ interface OpenBusOptions extends OpenOptions {
   readonly bus?: string | undefined
 }
 
+/** What fits into a pipe, in characters. */
+const longText = 32 * 1024
+
 /** How long after the end of --for a bus may still respond. */
 const graceMs = 1000
 
@@ -141,7 +144,8 @@ export abstract class BusCommand<Result = void> extends Command {
     const shown = all || !isShown ? rows : rows.slice(0, readableRows)
     // 0 on a terminal that does not know its size.
     const width = isShown && !all ? process.stdout.columns || undefined : undefined
-    this.print(await table(columns, shown, {paint: await this.paint(1), width}))
+    this.output.write(await table(columns, shown, {paint: await this.paint(1), width, signal: this.stop}))
+    await this.output.end()
     if (shown.length === rows.length) return
     const text = `${shown.length} of ${formatCount(rows.length)} rows; all of them: --all, --json, or into a pipe`
     this.say(text, (await this.paint(2))?.dim)
@@ -160,7 +164,9 @@ export abstract class BusCommand<Result = void> extends Command {
   }
 
   protected override async init(): Promise<void> {
-    this.#signals = stopOnSignal(this.#stop)
+    this.#signals = stopOnSignal(this.#stop, (signal) => {
+      this.#output?.whenStuck(() => process.kill(process.pid, signal))
+    })
   }
 
   protected override async parse<F extends Values, B extends Values, A extends Values>(
@@ -259,7 +265,10 @@ export abstract class BusCommand<Result = void> extends Command {
 
   protected override logJson(json: unknown): void {
     const line = JSON.stringify(json)
-    this.print(`${isTerminal(1) ? printableJson(line) : line}\n`)
+    const text = `${isTerminal(1) ? printableJson(line) : line}\n`
+    // A long text may have to wait for its reader, and must not be deaf to signals then.
+    if (text.length > longText) this.output.write(text)
+    else this.print(text)
   }
 
   protected override toErrorJson(error: unknown): object {

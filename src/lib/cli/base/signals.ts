@@ -1,14 +1,21 @@
 /** How long an interrupted command waits for the acknowledgements of its messages, in milliseconds. */
 export const lastAcksMs = 500
 
-/** Aborts at the first SIGINT or SIGTERM and then restores the default action of both, so the second one kills the process. */
-export function stopOnSignal(controller: AbortController): Disposable {
+/**
+ * Aborts at the first SIGINT or SIGTERM and then restores the default action of both, so the second one kills the process;
+ * `onStop` is called with the first one.
+ */
+export function stopOnSignal(
+  controller: AbortController,
+  onStop: (signal: NodeJS.Signals) => void = () => {},
+): Disposable {
   const release = () => {
     process.off('SIGINT', stop).off('SIGTERM', stop)
   }
-  const stop = () => {
+  const stop = (signal: NodeJS.Signals) => {
     release()
     controller.abort()
+    onStop(signal)
   }
   process.on('SIGINT', stop).on('SIGTERM', stop)
   return {[Symbol.dispose]: release}

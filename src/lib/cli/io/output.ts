@@ -15,6 +15,8 @@ const mostChunks = 4
 const textPiece = 16 * 1024
 /** How long to wait before writing to a full non-blocking pipe again, in milliseconds. */
 const retryMs = 5
+/** How long a reader may take nothing after the command was stopped, in milliseconds. */
+const stuckMs = 400
 
 export class Output {
   readonly #fd: number
@@ -30,6 +32,7 @@ export class Output {
   /** Chunks that were filled, and chunks that were written. */
   #filled = 0
   #written = 0
+  #bytesWritten = 0
   readonly #waiting: {upTo: number; resolve: (written: boolean) => void; reject: (error: unknown) => void}[] = []
   #writing: Promise<void> | undefined
   #failure: BusError | undefined
@@ -96,6 +99,18 @@ export class Output {
     if (this.#failure) throw this.#failure
   }
 
+  /** Calls `end` if something is to be written, and the reader takes nothing for a while: nothing else would end the write. */
+  whenStuck(end: () => void): void {
+    let before: number | undefined
+    const timer = setInterval(() => {
+      if (this.#writing !== undefined && this.#bytesWritten === before) {
+        clearInterval(timer)
+        end()
+      }
+      before = this.#bytesWritten
+    }, stuckMs).unref()
+  }
+
   #encodeText(): void {
     const bytes = Buffer.from(this.#text)
     this.#text = ''
@@ -152,7 +167,11 @@ export class Output {
 
   async #writeChunk(chunk: Uint8Array): Promise<void> {
     let done = 0
-    while (done < chunk.length && !this.closed.aborted) done += await this.#writeSome(chunk.subarray(done))
+    while (done < chunk.length && !this.closed.aborted) {
+      const written = await this.#writeSome(chunk.subarray(done))
+      done += written
+      this.#bytesWritten += written
+    }
   }
 
   /** Resolves with the number of bytes written, which may be 0. */

@@ -1,5 +1,6 @@
 /** Lists as aligned columns without rules: the same on a terminal and in a pipe, except for colour. */
 import type {ChalkInstance} from 'chalk'
+import {interruptedError} from '../../transport/shared/requests.ts'
 import {printable} from './printable.ts'
 
 export interface Column {
@@ -12,6 +13,8 @@ export interface Column {
 export interface TableLook {
   readonly paint?: ChalkInstance | undefined
   readonly width?: number | undefined
+  /** Ends the work on a long table with `interrupted`. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Rows shown on a terminal by default. */
@@ -20,19 +23,22 @@ export const readableRows = 200
 const mostDrawnRows = readableRows
 /** Columns are not cut below this width. */
 const leastWidth = 12
+/** Rows to lay out before signals are looked at. */
+const rowsPerTurn = 5000
 const between = '  '
 
 /** Rows below column headings. Ends with a newline. */
 export async function table(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
-  {paint, width}: TableLook = {},
+  {paint, width, signal}: TableLook = {},
 ): Promise<string> {
   const cells = [columns.map(({head}) => head), ...rows.map((row) => row.map(printable))]
   const aligns = columns.map(({align = 'left'}) => align)
-  const draw = rows.length > mostDrawnRows ? padded : drawn
-  const [heads = '', ...lines] = await draw(cells, aligns, width)
-  return [paint?.dim(heads) ?? heads, ...lines, ''].join('\n')
+  const isLong = rows.length > mostDrawnRows
+  const lines = isLong ? await padded(cells, aligns, signal) : await drawn(cells, aligns, width)
+  if (lines[0] !== undefined) lines[0] = paint?.dim(lines[0]) ?? lines[0]
+  return `${lines.join('\n')}\n`
 }
 
 /** One fact per line, after its name; facts without a text are omitted. Ends with a newline. */
@@ -49,13 +55,10 @@ export async function factSheet(
   return lines.join('')
 }
 
-type Draw = (
-  rows: readonly (readonly string[])[],
-  aligns: readonly ('left' | 'right')[],
-  width: number | undefined,
-) => string[] | Promise<string[]>
+type Rows = readonly (readonly string[])[]
+type Aligns = readonly ('left' | 'right')[]
 
-const drawn: Draw = async (rows, aligns, width) => {
+async function drawn(rows: Rows, aligns: Aligns, width: number | undefined): Promise<string[]> {
   const {default: Table} = await import('cli-table3')
   const widths = widthsOf(rows)
   const table = new Table({
@@ -71,15 +74,24 @@ const drawn: Draw = async (rows, aligns, width) => {
     .map((line) => line.trimEnd())
 }
 
-const padded: Draw = (rows, aligns) => {
+async function padded(rows: Rows, aligns: Aligns, signal: AbortSignal | undefined): Promise<string[]> {
   const widths = widthsOf(rows)
-  return rows.map((row) => {
+  const lines: string[] = []
+  for (const [at, row] of rows.entries()) {
+    if (at % rowsPerTurn === 0) await turn(signal)
     const cells = row.map((cell, i) => {
       const space = ' '.repeat((widths[i] ?? 0) - displayWidth(cell))
       return aligns[i] === 'right' ? space + cell : cell + space
     })
-    return cells.join(between).trimEnd()
-  })
+    lines.push(cells.join(between).trimEnd())
+  }
+  return lines
+}
+
+/** Lets signals arrive. Fails with `interrupted`. */
+async function turn(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+  if (signal?.aborted) throw interruptedError()
 }
 
 function widthsOf(rows: readonly (readonly string[])[]): number[] {

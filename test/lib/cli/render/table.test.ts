@@ -23,6 +23,14 @@ test('a table of a hundred thousand rows takes time in proportion to its rows, a
   expect(lines.slice(0, 101)).toEqual(few.slice(0, 101))
 })
 
+test('a long table is not finished once its signal aborts', async () => {
+  const stop = new AbortController()
+  const rows = Array.from({length: 50_000}, (_, n) => ['S', String(n), 's.>'])
+  const drawing = table(columns, rows, {signal: stop.signal})
+  stop.abort()
+  await expect(drawing).rejects.toMatchObject({kind: 'interrupted'})
+})
+
 test('the widest columns of a table that is wider than the terminal are cut', async () => {
   const rows = [['ORDERS', '1,234', 'orders.created orders.paid orders.shipped']]
   const text = await table(columns, rows, {width: 40})
