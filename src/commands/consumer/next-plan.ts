@@ -11,6 +11,7 @@ import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {chooseView, type Screen} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {NextOptions, Taken} from '../../lib/messaging/stored/next.ts'
 import type {OnStall} from '../../lib/messaging/stored/stall.ts'
@@ -106,6 +107,6 @@ export function checkTaken(
   }
   throw new BusError('timeout', `${who} had ${had} within ${formatDuration(timeoutMs)}`, {
     data,
-    try: [`bus consumer info ${stream} ${consumer}`, 'a longer --timeout'],
+    try: [`bus consumer info ${shellWord(stream)} ${shellWord(consumer)}`, 'a longer --timeout'],
   })
 }

@@ -9,6 +9,7 @@ import {startProgress} from '../../lib/cli/render/progress.ts'
 import {stallLine} from '../../lib/cli/render/stall.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {counted} from '../../lib/core/text/count.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
 import {laterSignal} from '../../lib/core/time/timer.ts'
 import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
@@ -233,8 +234,8 @@ export default class ConsumerReplay extends BusCommand<unknown> {
         {
           data: {...result, outOfDeliveries: lost},
           try: [
-            `bus consumer replay ${stream} ${consumer} --reset first`,
-            `bus consumer next ${stream} ${consumer} --peek`,
+            `bus consumer next ${shellWord(stream)} ${shellWord(consumer ?? '')} --peek`,
+            'a larger --max-deliver of the consumer, or --reset to an earlier position',
           ],
         },
       )

@@ -1,4 +1,5 @@
 /** `context add`: from flags and prompts to the fields that are saved. */
+
 import {resolve} from 'node:path'
 import {prompting, validation} from '../../lib/cli/base/prompt.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
@@ -6,6 +7,7 @@ import {busUrl, type Context, type ContextFields, checkContextName, readTarget} 
 import {lastingPath, lastingText} from '../../lib/cli/target/secret-values.ts'
 import {checkLogin, type ServerFlags} from '../../lib/cli/target/server.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {fileIn, isServer} from '../../lib/transport/schemes.ts'
 
 export interface ContextFlags extends ServerFlags {
@@ -84,7 +86,7 @@ export async function askForMissing(
   if (isComplete && !(lacksPassword && mayAsk)) return {name, flags}
   if (!mayAsk) {
     throw new BusError('usage', name === undefined ? 'the name of the context is missing' : '--bus is missing', {
-      try: [`bus context add ${name ?? 'NAME'} --bus nats://127.0.0.1:4222`],
+      try: [`bus context add ${shellWord(name ?? 'NAME')} --bus nats://127.0.0.1:4222`],
     })
   }
   return await prompting(async () => {

@@ -3,6 +3,7 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 
 /** What `--json` prints. */
 interface ContextRmResult {
@@ -23,7 +24,7 @@ export default class ContextRm extends BusCommand<ContextRmResult> {
     const {name, from} = findEntry(args.name, process.env)
     if (from === 'nats') {
       throw new BusError('usage', `the context ${JSON.stringify(name)} belongs to the NATS CLI`, {
-        try: [`nats context rm ${name}`],
+        try: [`nats context rm ${shellWord(name)}`],
       })
     }
     await confirm(`remove the context ${name}`, {yes: flags.yes, signal: this.stop})

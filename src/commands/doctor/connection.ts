@@ -1,8 +1,10 @@
 /** The findings about a connection: host names, TLS, login, clock, JetStream. */
 import {lookup} from 'node:dns/promises'
-import {isIP} from 'node:net'
+import {once} from 'node:events'
+import {connect, isIP} from 'node:net'
 import {spread} from '../../lib/cli/render/summary.ts'
 import {counted, formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {withoutSecrets} from '../../lib/core/secrets.ts'
 import {localTime} from '../../lib/core/time/timestamp.ts'
 import type {Facts, JetStreamFacts} from '../../lib/transport/contract.ts'
 import type {Examination, LoginFacts, TlsFacts} from '../../lib/transport/examination.ts'
@@ -31,6 +33,38 @@ export async function resolveHosts(url: string, report: ReportFinding): Promise<
         failure('resolve', `cannot resolve ${host}: ${code}`, 'check the name and the DNS resolver of this machine'),
       )
     }
+  }
+}
+
+/** How long a server may take to accept a connection, in milliseconds. */
+const acceptMs = 2000
+
+/** Reports each server of a list that accepts no connection: commands pass over it, and are slower or fail once the others fail. */
+export async function examineServers(url: string, report: ReportFinding): Promise<void> {
+  const servers = serversIn(url)
+  if (servers.length < 2) return
+  const problems = await Promise.all(servers.map(({scheme = 'nats', rest}) => refusal(scheme, rest)))
+  for (const [at, problem] of problems.entries()) {
+    const {scheme = 'nats', rest = ''} = servers[at] ?? {}
+    const name = withoutSecrets(`${scheme}://${rest}`)
+    if (problem !== undefined)
+      report(warning('server', `cannot connect to ${name}: ${problem}`, 'start it, or remove it from the list'))
+  }
+}
+
+/** Why a server accepts no connection. */
+async function refusal(scheme: string, rest: string): Promise<string | undefined> {
+  const {hostname, port} = new URL(`nats://${rest}`)
+  const socket = connect({host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || serverScheme(scheme).port)})
+  try {
+    await once(socket, 'connect', {signal: AbortSignal.timeout(acceptMs)})
+    return undefined
+  } catch (error) {
+    const {name, code, message} = error as NodeJS.ErrnoException
+    if (name === 'AbortError') return `no answer within ${formatDuration(acceptMs)}`
+    return code === 'ECONNREFUSED' ? 'nothing listens there' : (code ?? message)
+  } finally {
+    socket.destroy()
   }
 }
 

@@ -13,7 +13,7 @@ import {shellWord} from '../../lib/core/text/shell-word.ts'
 import type {Facts, Transport} from '../../lib/transport/contract.ts'
 import type {Examination} from '../../lib/transport/examination.ts'
 import {fileIn, isServer} from '../../lib/transport/schemes.ts'
-import {connectionFindings, resolveHosts} from './connection.ts'
+import {connectionFindings, examineServers, resolveHosts} from './connection.ts'
 import {fileFindings} from './file.ts'
 import {type Finding, failure, good, type ReportFinding, warning} from './finding.ts'
 import {examineSpeed, examineStreams} from './streams.ts'
@@ -79,7 +79,10 @@ async function examineBus(
     report(good('bus', `${shown} (${why}): the file does not exist yet; the first command that uses it creates it`))
     return {}
   }
-  if (isServer(url)) await resolveHosts(url, report)
+  if (isServer(url)) {
+    await resolveHosts(url, report)
+    await examineServers(url, report)
+  }
   const began = performance.now()
   const opened = await options.open().catch((error: unknown) => {
     if (isFailure(error, 'connect', 'denied')) return error
@@ -135,7 +138,7 @@ function contextFindings(entry: ContextEntry): Finding[] {
     readEntry(entry)
     return []
   } catch (error) {
-    const hints = entry.from === 'busline' ? [`bus context rm ${shellWord(entry.name)}`] : []
+    const hints = entry.from === 'busline' ? [`correct or remove ${shellWord(entry.path)}`] : []
     return [warning('contexts', (error as Error).message, ...hints)]
   }
 }
@@ -145,7 +148,7 @@ function examinePath(path: string, report: ReportFinding, repair?: (did: string)
   const stat = statSync(path, {throwIfNoEntry: false})
   if (process.platform === 'win32' || stat === undefined || (stat.mode & 0o077) === 0) return
   const mode = stat.isDirectory() ? 0o700 : 0o600
-  const chmod = `chmod ${mode.toString(8)} ${path}`
+  const chmod = `chmod ${mode.toString(8)} ${shellWord(path)}`
   if (repair === undefined)
     report(warning('permissions', `${path} is accessible to other users`, chmod, 'bus doctor --fix'))
   else {

@@ -1,5 +1,7 @@
 /** The findings about a bus file. */
+
 import {counted, formatBytes} from '../../lib/cli/render/units.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import type {FileFacts} from '../../lib/transport/examination.ts'
 import {type Finding, failure, good, warning} from './finding.ts'
 
@@ -22,7 +24,7 @@ export function fileFindings(file: FileFacts): Finding[] {
       : failure(
           'integrity',
           `the file is damaged: ${file.damage.slice(0, mostNamed).join('; ')}`,
-          `sqlite3 ${file.path} .recover, into a new file`,
+          `sqlite3 ${shellWord(file.path)} .recover, into a new file`,
           'keep the damaged file and its -wal',
         ),
     ...clientFindings(file),

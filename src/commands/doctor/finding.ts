@@ -1,5 +1,6 @@
 /** The findings of `bus doctor`: their lines and the failure they add up to. */
 import type {ChalkInstance} from 'chalk'
+import {onGivenBus} from '../../lib/cli/base/error-report.ts'
 import {printable} from '../../lib/cli/render/printable.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -21,11 +22,11 @@ export function good(about: string, text: string): Finding {
 }
 
 export function warning(about: string, text: string, ...hints: readonly string[]): Finding {
-  return {about, verdict: 'warning', text, try: hints}
+  return {about, verdict: 'warning', text, try: onGivenBus(hints)}
 }
 
 export function failure(about: string, text: string, ...hints: readonly string[]): Finding {
-  return {about, verdict: 'failure', text, try: hints}
+  return {about, verdict: 'failure', text, try: onGivenBus(hints)}
 }
 
 /** A finding as text, with a newline at the end. */

@@ -2,6 +2,7 @@
 import {pinnedTexts, stallText} from '../../lib/cli/render/stall.ts'
 import {counted, formatBytes, formatCount, formatRate} from '../../lib/cli/render/units.ts'
 import {isFailure} from '../../lib/core/errors.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {type Stall, stallsOf} from '../../lib/messaging/stored/stall.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ConsumerInfo, ListOptions, StreamInfo} from '../../lib/transport/streams-contract.ts'
@@ -9,6 +10,8 @@ import {type Finding, failure, good, type ReportFinding, warning} from './findin
 
 /** How many streams are examined; further ones are only counted. */
 const mostStreams = 50
+/** More findings without a problem than this are one line. */
+const mostGood = 10
 const burst = 2000
 const burstMs = 5000
 
@@ -20,16 +23,25 @@ export async function examineStreams(bus: Transport, report: ReportFinding): Pro
   const streams = await list(bus, options, report)
   if (streams === undefined) return
   if (streams.length === 0 && unreachable.length === 0) report(good('streams', 'none'))
-  for (const stream of streams.slice(0, mostStreams)) {
-    const {name} = stream.config
-    const {messages, bytes, consumers} = stream.state
-    report(good('stream', `${name}: ${counted(messages, 'message')}, ${formatBytes(bytes)}`))
-    if (consumers === 0) continue
-    for (const consumer of await bus.streams.consumers.list(name, options)) report(consumerFinding(consumer))
-  }
+  const examined = streams.slice(0, mostStreams)
+  const consumers: ConsumerInfo[] = []
+  for (const {config, state} of examined)
+    if (state.consumers > 0) consumers.push(...(await bus.streams.consumers.list(config.name, options)))
+  reportAll(examined.map(streamFinding), sizeOf(examined), report)
+  const lag = ({pending, ackPending}: ConsumerInfo) => pending + ackPending
+  const worst = consumers.reduce<ConsumerInfo | undefined>(
+    (most, each) => (most && lag(most) >= lag(each) ? most : each),
+    undefined,
+  )
+  reportAll(
+    consumers.map(consumerFinding),
+    worst === undefined ? '' : `the largest lag is that of ${lagText(worst)}`,
+    report,
+  )
   if (unreachable.length > 0)
     report(failure('streams', `no server answers for ${unreachable.join(', ')}`, 'check the servers of the cluster'))
-  if (streams.length > mostStreams) report(good('streams', `and ${formatCount(streams.length - mostStreams)} more`))
+  if (streams.length > mostStreams)
+    report(good('streams', `and ${formatCount(streams.length - mostStreams)} more, which were not examined`))
 }
 
 /** Undefined if the streams cannot be listed, which is reported. A missing JetStream has already been reported. */
@@ -50,10 +62,30 @@ async function list(
   }
 }
 
+/** Reports each finding; if many are without a problem, these as one with `summary`. */
+function reportAll(findings: readonly Finding[], summary: string, report: ReportFinding): void {
+  const well = findings.filter(({verdict}) => verdict === 'ok')
+  const isLong = well.length > mostGood
+  if (isLong) report(good(`${well[0]?.about}s`, `${formatCount(well.length)} without a problem; ${summary}`))
+  for (const finding of findings) if (!isLong || finding.verdict !== 'ok') report(finding)
+}
+
+function streamFinding({config, state}: StreamInfo): Finding {
+  return good('stream', `${config.name}: ${counted(state.messages, 'message')}, ${formatBytes(state.bytes)}`)
+}
+
+function sizeOf(streams: readonly StreamInfo[]): string {
+  const sum = (part: 'messages' | 'bytes') => streams.reduce((total, {state}) => total + state[part], 0)
+  return `${counted(sum('messages'), 'message')}, ${formatBytes(sum('bytes'))}`
+}
+
+function lagText({stream, config, pending, ackPending}: ConsumerInfo): string {
+  return `${config.name} of ${stream}: lag ${formatCount(pending + ackPending)}, ${formatCount(ackPending)} of it unacknowledged`
+}
+
 function consumerFinding(info: ConsumerInfo): Finding {
-  const {stream, config, pending, ackPending} = info
-  const lag = `lag ${formatCount(pending + ackPending)}, ${formatCount(ackPending)} of it unacknowledged`
-  const text = [`${config.name} of ${stream}: ${lag}`, ...pinnedTexts(info)].join(', ')
+  const {stream, config} = info
+  const text = [lagText(info), ...pinnedTexts(info)].join(', ')
   const stalls = stallsOf(info)
   if (stalls.length === 0) return good('consumer', text)
   const hints = stalls.map(({reason}) => stallHints[reason])
@@ -61,7 +93,7 @@ function consumerFinding(info: ConsumerInfo): Finding {
     'consumer',
     `${text}: it delivers nothing: ${stalls.map(stallText).join('; ')}`,
     ...hints,
-    `bus consumer info ${stream} ${config.name}`,
+    `bus consumer info ${shellWord(stream)} ${shellWord(config.name)}`,
   )
 }
 

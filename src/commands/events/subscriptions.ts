@@ -27,7 +27,7 @@ export const subscriptionFlags = {
   'transaction-type': text('only events whose header Bus-Transaction-Type matches', '<regex>'),
   'first-event': text('where to start: oldest, newest, or after a sequence (default: newest)', '<place>'),
   'read-ahead': countOrZero(
-    'events to send ahead of the first unacknowledged one (default: 0); with more than 0, webhooks may receive them in another order',
+    'events to send ahead of the first unacknowledged one (default: 0, or 50 with --batch); with more than 0, webhooks may receive them in another order',
   ),
   batch: toggle('deliver several events at a time'),
   'batch-timeout': duration('how long to collect events for a batch (default: 50ms)', {dependsOn: ['batch']}),
@@ -36,7 +36,7 @@ export const subscriptionFlags = {
 /** The flags of a durable subscription. */
 export const durableFlags = {
   ...subscriptionFlags,
-  'with-data': toggle('include payload and headers in events', {allowNo: true}),
+  'with-data': toggle('include payload and headers in events (default: not for websockets)', {allowNo: true}),
   'max-rejects': count('give an event up after this many rejections (default: never)'),
   'dead-letter': text(
     'publish events that are given up to this subject, such as dead.{subject} (default: stop the subscription)',

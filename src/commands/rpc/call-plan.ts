@@ -12,6 +12,7 @@ import {BusError} from '../../lib/core/errors.ts'
 import {Message} from '../../lib/core/message.ts'
 import {reworded} from '../../lib/core/rewording.ts'
 import {checkPattern, hasWildcard} from '../../lib/core/subject.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {compileExpectations, type Judge} from '../../lib/messaging/pubsub/expect.ts'
 import {type Answered, call, RpcError} from '../../lib/protocols/loom-rpc/call.ts'
 import {discover, instancesOf} from '../../lib/protocols/loom-rpc/discover.ts'
@@ -102,7 +103,7 @@ function targetOf({words, instance, any, all}: CallFlags, prefix: string) {
   const [first = '', second, third] = words
   if (!first.includes('.')) {
     if (second === undefined)
-      throw new BusError('usage', 'METHOD is missing', {try: [`bus rpc call ${first} task.assign`]})
+      throw new BusError('usage', 'METHOD is missing', {try: [`bus rpc call ${shellWord(first)} task.assign`]})
     const method = {service: first, instance: instance ?? '*', method: second}
     const known = instance === undefined ? undefined : subject(method, prefix)
     wildcardSubject(method, prefix)
@@ -113,7 +114,9 @@ function targetOf({words, instance, any, all}: CallFlags, prefix: string) {
   const method = parseSubject(first, prefix) ?? {service: '', instance: '', method: first.split('.').at(-1) ?? ''}
   const isExact = !hasWildcard(first)
   if (isExact && (instance !== undefined || any || all)) {
-    throw new BusError('usage', `the subject "${first}" already names an instance`, {try: [`bus rpc call ${first}`]})
+    throw new BusError('usage', `the subject "${first}" already names an instance`, {
+      try: [`bus rpc call ${shellWord(first)}`],
+    })
   }
   if (!isExact && method.instance !== '*') {
     throw new BusError('usage', `"${first}" is not a method pattern`, {try: [`${prefix}.SERVICE.*.METHOD`]})

@@ -39,7 +39,7 @@ export default class RpcServe extends ServeCommand {
     echo: answerFlags.echo,
     expr: answerFlags.expr,
     exec: answerFlags.exec,
-    'exec-timeout': variant(answerFlags['exec-timeout'], {description: 'time limit for the program (default: 30s)'}),
+    'exec-timeout': answerFlags['exec-timeout'],
     template: bodyFlags.template,
     concurrency: variant(pacingFlags.concurrency, {description: 'calls to handle at the same time', default: 16}),
     'system-replies': answerFlags['system-replies'],

@@ -9,6 +9,7 @@ import {chooseView, type Screen, type View, viewKindOf} from '../../lib/cli/rend
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import type {Streams} from '../../lib/transport/streams-contract.ts'
 
 export default class StreamGet extends BusCommand {
@@ -59,7 +60,7 @@ export async function planGet(
   const {stream, seq, 'last-for': lastFor} = flags
   if ((seq === undefined) === (lastFor === undefined)) {
     throw new BusError('usage', 'one of SEQ and --last-for is needed', {
-      try: [`bus stream get ${stream} 1`, `bus stream get ${stream} --last-for '>'`],
+      try: [`bus stream get ${shellWord(stream)} 1`, `bus stream get ${shellWord(stream)} --last-for '>'`],
     })
   }
   if (seq === undefined) {

@@ -20,7 +20,7 @@ export const streamSettingFlags = {
     'old',
     'new',
   ]),
-  dedupe: age('how long message ids are remembered (default: 2m)'),
+  dedupe: age('how long message ids are remembered (default: 2m, or --max-age if that is shorter)'),
   storage: choice('where the server stores messages (default: file)', ['file', 'memory']),
   replicas: count('number of replicas in a cluster (default: 1)'),
   description: streamFlags.description,

@@ -2,6 +2,7 @@
 
 import {BusError} from '../core/errors.ts'
 import {counted} from '../core/text/count.ts'
+import {shellWord} from '../core/text/shell-word.ts'
 import {Interval} from '../core/time/timer.ts'
 import type {ConsumerInfo, Consumers, Consuming, Delivery} from './streams-contract.ts'
 
@@ -32,7 +33,11 @@ export function checkNoneLost({stream, config, pending, ackPending}: ConsumerInf
     `the push consumer ${name} of ${stream} would send all of its ${counted(sent, 'message')}: ${loss}`,
     {
       data: {stream, consumer: name, pending, ackPending},
-      try: [`bus consumer next ${stream} ${name} --peek`, 'a pull consumer: bus consumer add', '--yes, to accept that'],
+      try: [
+        `bus consumer next ${shellWord(stream)} ${shellWord(name)} --peek`,
+        'a pull consumer: bus consumer add',
+        '--yes, to accept that',
+      ],
     },
   )
 }
@@ -119,7 +124,10 @@ export class Deliveries {
     const sentence = `${what} not acknowledged: ${config.name} of ${stream} has ack policy all, and earlier messages are in flight or to be redelivered`
     return new BusError('timeout', sentence, {
       data: {stream, consumer: config.name, unacknowledged: this.held},
-      try: [`bus consumer info ${stream} ${config.name}`, 'run the same command again after the ack wait'],
+      try: [
+        `bus consumer info ${shellWord(stream)} ${shellWord(config.name)}`,
+        'run the same command again after the ack wait',
+      ],
     })
   }
 

@@ -45,6 +45,27 @@ describe('bus doctor on a bus file', () => {
     expect(report.facts?.file?.holders.map(({pid}) => pid)).toContain(process.pid)
   })
 
+  it('sums up many streams and consumers without a problem', async () => {
+    await using transport = await open(`sqlite:${file}`)
+    for (let n = 1; n <= 12; n++) {
+      await transport.streams.add({name: `S${n}`, subjects: [`s${n}`]})
+      await transport.streams.consumers.add(`S${n}`, {name: 'c', maxAckPending: 1})
+      await transport.streams.publish({subject: `s${n}`, data: 'x'})
+    }
+    await transport.streams.publish({subject: 's7', data: 'x'})
+    await using member = await transport.streams.consumers.consume('S3', 'c')
+    await member.take(1)
+    const {of} = await doctor('-b', file)
+    expect(of('streams')).toMatchObject([{text: expect.stringMatching(/^12 without a problem; 13 messages, /)}])
+    expect(of('consumers')).toMatchObject([
+      {text: '11 without a problem; the largest lag is that of c of S7: lag 2, 0 of it unacknowledged'},
+    ])
+    expect(of('stream')).toEqual([])
+    expect(of('consumer')).toMatchObject([
+      {verdict: 'warning', try: [expect.any(String), `bus -b '${file}' consumer info S3 c`]},
+    ])
+  })
+
   it('finds the file of a URL with options', async () => {
     await using _ = await open(`sqlite:${file}`)
     const {of} = await doctor('-b', `sqlite:${file}?synchronous=full`)
@@ -137,6 +158,19 @@ describe('bus doctor on a server', () => {
     expect(of('JetStream')[0]?.text).toContain('0 B storage')
     expect(of('slow consumer')[0]?.text).toContain('a burst of 2,000 arrived')
     expect(stdout + stderr).not.toContain('s3cret')
+  })
+
+  it('lists the servers of a list that accept no connection', async () => {
+    await using server = await NatsServer.start()
+    const {code, of} = await doctor('-b', `nats://ann:s3cret-pass@127.0.0.1:1,${server.url()}`)
+    expect(code).toBe(0)
+    expect(of('server')).toMatchObject([
+      {
+        verdict: 'warning',
+        text: expect.stringMatching(/^cannot connect to nats:\/\/\S*127\.0\.0\.1:1: nothing listens there$/),
+      },
+    ])
+    expect(JSON.stringify(of('server'))).not.toContain('s3cret')
   })
 
   it('warns of a certificate that expires soon, and fails with 3 for one that is not trusted', async () => {

@@ -1,6 +1,7 @@
 /** Failures for people: the sentence, the values of the expression, the difference and the message. */
 import type {ChalkInstance} from 'chalk'
 import type {CheckResult, Failure} from '../../../lib/checks/events.ts'
+import {onGivenBus} from '../../../lib/cli/base/error-report.ts'
 import {humanView} from '../../../lib/cli/render/human.ts'
 import {printable, printableLines} from '../../../lib/cli/render/printable.ts'
 import {formatBytes, formatCount, formatDuration} from '../../../lib/cli/render/units.ts'
@@ -34,7 +35,7 @@ export async function failuresLines(failures: readonly Failure[], paint?: ChalkI
     lines.push(...(await valueLines(failure, paint)).map((text) => `  ${text}`))
     const isLast = keys.lastIndexOf(keys[at]) === at
     if (message !== undefined && isLast) lines.push(...messageLines(message, paint).map((text) => `  ${text}`))
-    lines.push(...hints.map((hint) => dim(`  try: ${printable(hint)}`)))
+    lines.push(...onGivenBus(hints).map((hint) => dim(`  try: ${printable(hint)}`)))
   }
   return lines
 }

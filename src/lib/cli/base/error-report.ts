@@ -25,14 +25,18 @@ export function errorJson(thrown: unknown): object {
 
 const bugHint = 'this is a bug in busline, not something you did: please report it'
 
-/** Hints that are command lines get the bus of this command, unless it copies to another bus. */
 function hintsOf(error: BusError): readonly string[] {
-  const target = process.argv.includes('--into') ? undefined : givenBus(process.argv.slice(2))
-  if (target === undefined) return error.try
-  return error.try.map((hint) => (isOnBus.test(hint) ? hint.replace(/^bus/, `bus ${target}`) : hint))
+  return onGivenBus(error.try)
 }
 
-const isOnBus = /^bus (?!context |tour|.*--(help|schema)|.* (-b|--bus|--context) )[a-z]/
+/** Hints that are command lines get the bus of this command, unless it copies to another bus. */
+export function onGivenBus(hints: readonly string[]): readonly string[] {
+  const target = process.argv.includes('--into') ? undefined : givenBus(process.argv.slice(2))
+  if (target === undefined) return hints
+  return hints.map((hint) => (isOnBus.test(hint) ? hint.replace(/^bus/, `bus ${target}`) : hint))
+}
+
+const isOnBus = /^bus (?!context |tour|.*--(help|schema)|(?:.* )?(-b|--bus|--context) )[a-z]/
 
 /** `-b ./a.db`, `--context stage`; not a URL with a login. */
 function givenBus(argv: readonly string[]): string | undefined {

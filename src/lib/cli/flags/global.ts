@@ -50,7 +50,7 @@ export const globalFlags = {
 
 /** `--timeout` with a default. */
 export function timeoutFlag(ms: number): OptionFlag<number> {
-  return duration('how long to wait for replies and acknowledgements', {
+  return duration('how long to wait for replies and acknowledgements; a context can have another default', {
     ...global,
     char: 't',
     default: ms,

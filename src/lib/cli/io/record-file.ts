@@ -35,7 +35,7 @@ function guarded<T>(path: string, write: () => T): T {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(error, 'write', path)
     throw new BusError('usage', `${path} already contains a recording`, {
-      try: ['another name', `rm ${path}`],
+      try: ['another name'],
       cause: error,
     })
   }

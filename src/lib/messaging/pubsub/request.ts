@@ -1,5 +1,6 @@
 import {BusError} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import type {Transport} from '../../transport/contract.ts'
 
 export interface Question {
@@ -57,7 +58,7 @@ function shortfall(bus: Transport, question: Question, came: number, ended: bool
   const {message, replies, idleMs, timeoutMs, untilEmpty} = question
   const where = `on "${message.subject}" from ${bus.url}`
   const details = {
-    try: ['a longer --timeout', `bus sub '${message.subject}', to see whether the request arrives`],
+    try: ['a longer --timeout', `bus sub ${shellWord(message.subject)}, to see whether the request arrives`],
     data: {replies: came},
   }
   if (replies !== undefined)

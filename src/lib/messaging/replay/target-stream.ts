@@ -29,7 +29,10 @@ export async function targetStream(
   const {name} = info.config
   if (!create) {
     throw new BusError('notFound', `no stream of ${target.url} stores ${subjects.map(shellWord).join(' ')}`, {
-      try: ['--create, to create one like the source', `bus stream add ${name} ${subjects.join(' ')}`],
+      try: [
+        '--create, to create one like the source',
+        `bus -b ${shellWord(target.url)} stream add ${[name, ...subjects].map(shellWord).join(' ')}`,
+      ],
     })
   }
   const {description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, discard} = info.config
@@ -51,7 +54,7 @@ async function subjectsOf(bus: Transport, {config}: StreamInfo): Promise<readonl
   const what =
     subjects.length === 0 ? 'has no subjects and no messages' : `has messages of ${others.length} other subjects`
   throw new BusError('usage', `stream ${config.name} ${what}: the target stream cannot be chosen by subject`, {
-    try: [`bus stream add ${config.name} SUBJECTS, on the target`],
+    try: [`bus stream add ${shellWord(config.name)} SUBJECTS, on the target`],
   })
 }
 

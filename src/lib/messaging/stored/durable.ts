@@ -3,6 +3,7 @@
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkPatterns, covers} from '../../core/subject.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import type {Interval} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import {checkNoneLost, Deliveries, isLimited} from '../../transport/deliveries.ts'
@@ -48,7 +49,7 @@ export async function openDurable(
     () => {
       if (create) return streams.consumers.add(stream, {name: durable, filters, deliver: 'all', ack: 'explicit'})
       throw new BusError('notFound', `stream ${stream} has no consumer ${durable}`, {
-        try: ['--create, to create it and start with the first message', `bus consumer ls ${stream}`],
+        try: ['--create, to create it and start with the first message', `bus consumer ls ${shellWord(stream)}`],
         data: {stream, consumer: durable},
       })
     },
@@ -61,7 +62,7 @@ export async function openDurable(
       'usage',
       `consumer ${durable} of ${stream} is for ${have.join(' ') || 'everything'}, not ${wish}`,
       {
-        try: [`bus sub '${(have.length > 0 ? have : kept).join("' '")}' --durable ${durable}`, 'another name'],
+        try: [`bus consumer info ${shellWord(stream)} ${shellWord(durable)}`, 'another name'],
       },
     )
   }

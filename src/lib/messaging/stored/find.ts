@@ -1,5 +1,7 @@
 /** Finds the stream of given subjects, and creates what may already exist. */
+
 import {BusError, isFailure} from '../../core/errors.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import type {ConsumerInfo, ListOptions, Streams} from '../../transport/streams-contract.ts'
 
 /**
@@ -16,7 +18,7 @@ export async function findStream(
   const missing = patterns.find((_, at) => found[at]?.length === 0)
   if (missing !== undefined) {
     throw new BusError('notFound', `no stream stores ${missing}`, {
-      try: [`bus stream add NAME '${missing}'`, 'bus stream ls'],
+      try: [`bus stream add NAME ${shellWord(missing)}`, 'bus stream ls'],
       data: {subject: missing},
     })
   }

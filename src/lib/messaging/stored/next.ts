@@ -1,6 +1,8 @@
 /** Takes the next messages of a durable consumer, shows them, and only then settles them. */
+
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import {sleep, Timer} from '../../core/time/timer.ts'
 import {checkNoneLost, Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
@@ -134,7 +136,9 @@ async function checkedConsumer(
   const info = await streams.consumers.info(stream, consumer)
   if (info.config.ack === 'none' && settle !== 'ack') {
     const sentence = `--${settle} is not possible: the consumer ${consumer} of ${stream} has ack policy none, so that each message is delivered once`
-    throw new BusError('usage', sentence, {try: [`bus consumer next ${stream} ${consumer} --peek`]})
+    throw new BusError('usage', sentence, {
+      try: [`bus consumer next ${shellWord(stream)} ${shellWord(consumer)} --peek`],
+    })
   }
   if (!acceptLoss) checkNoneLost(info, count)
   return info

@@ -1,7 +1,9 @@
 /** Durable subscriptions and their offsets, in a bucket on the bus: `subscription.<namespace>.<name>`, `offset.<id>`. */
+
 import {randomUUID} from 'node:crypto'
 import {BusError, isFailure} from '../../core/errors.ts'
 import {isObject, objectIn, parseJson} from '../../core/text/json-text.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import {type Bucket, type BucketEntry, keyPart, openBucket} from '../../messaging/stored/kv-bucket.ts'
 import type {Streams} from '../../transport/streams-contract.ts'
 import {compileEventFilter, type EventFilter} from './filter.ts'
@@ -71,7 +73,10 @@ export class Registry {
     if (replace)
       return {subscription: await this.#put({...wanted, updated: new Date().toISOString()}, revision), made: false}
     throw new BusError('usage', `subscription ${wish.name} of ${wish.namespace} exists with other settings`, {
-      try: ['--replace, to change it and keep its offset', `bus events info ${wish.namespace} ${wish.name}`],
+      try: [
+        '--replace, to change it and keep its offset',
+        `bus events info ${shellWord(wish.namespace)} ${shellWord(wish.name)}`,
+      ],
     })
   }
 
@@ -181,7 +186,7 @@ export function offsetIn(entry: BucketEntry | undefined, {namespace, name, optio
     'remote',
     `another program wrote the offset of ${name}: ${JSON.stringify(entry.value.slice(0, 60))}`,
     {
-      try: [`bus events rm ${namespace} ${name}, and add it again`],
+      try: [`bus events info ${shellWord(namespace)} ${shellWord(name)}`, 'find the program that writes to its bucket'],
     },
   )
 }

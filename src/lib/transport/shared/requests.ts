@@ -2,8 +2,10 @@
  * Requests in flight on one connection. All replies arrive through one inbox subscription; the last token of the reply subject
  * identifies the request, so a request costs a map entry and a timer, never a subscription.
  */
+
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {ManyOptions, Outgoing, RequestOptions} from '../contract.ts'
 import {Mailbox} from './mailbox.ts'
@@ -190,7 +192,7 @@ function noRespondersError(url: string, subject: string): BusError {
 
 function timeoutError(url: string, subject: string, timeoutMs: number): BusError {
   return new BusError('timeout', `no reply on "${subject}" within ${timeoutMs} ms from ${url}`, {
-    try: ['a longer --timeout', 'check whether the request arrives: bus sub'],
+    try: ['a longer --timeout', `bus sub ${shellWord(subject)}, to see whether the request arrives`],
   })
 }
 

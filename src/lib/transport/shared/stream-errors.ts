@@ -32,7 +32,7 @@ export function recreatedConsumer(url: string, stream: string, consumer: string)
 export function otherStream(url: string, stream: string, known: Known = {}): BusError {
   return new BusError('usage', `there is a stream ${stream} on ${url} with another configuration`, {
     ...known,
-    try: [`bus stream info ${stream}`],
+    try: [`bus stream info ${shellWord(stream)}`],
   })
 }
 
@@ -41,7 +41,7 @@ export function overlapping(url: string, subject: string, other: string, cause?:
   return new BusError('usage', sentence, {
     cause,
     data: {code: jetStreamErrors.overlap.code, stream: other},
-    try: [`bus stream info ${other}`],
+    try: [`bus stream info ${shellWord(other)}`],
   })
 }
 
@@ -60,7 +60,7 @@ export function unreachableError(url: string, names: readonly string[]): BusErro
 export function consumerInUse(url: string, stream: string, consumer: string): BusError {
   return new BusError('denied', `the consumer ${consumer} of ${stream} on ${url} is in use: it was not moved`, {
     data: {stream, consumer},
-    try: ['stop the other client first', `bus consumer info ${stream} ${consumer}`],
+    try: ['stop the other client first', `bus consumer info ${shellWord(stream)} ${shellWord(consumer)}`],
   })
 }
 
@@ -88,18 +88,21 @@ export function lateError(url: string, subject: string, timeoutMs: number): BusE
 export function noMessage(url: string, stream: string, which: string, known: Known = {}): BusError {
   return new BusError('notFound', `the stream ${stream} on ${url} has no message ${which}`, {
     ...known,
-    try: [`bus stream info ${stream}`],
+    try: [`bus stream info ${shellWord(stream)}`],
   })
 }
 
 export function noConsumer(url: string, stream: string, consumer: string, known: Known = {}): BusError {
   const sentence = `the stream ${stream} on ${url} has no consumer ${consumer}`
-  return new BusError('notFound', sentence, {...known, try: [`bus consumer ls ${stream}`]})
+  return new BusError('notFound', sentence, {...known, try: [`bus consumer ls ${shellWord(stream)}`]})
 }
 
 export function otherConsumer(url: string, stream: string, consumer: string, known: Known = {}): BusError {
   const sentence = `the stream ${stream} on ${url} has a consumer ${consumer} with another configuration`
-  return new BusError('usage', sentence, {...known, try: [`bus consumer info ${stream} ${consumer}`]})
+  return new BusError('usage', sentence, {
+    ...known,
+    try: [`bus consumer info ${shellWord(stream)} ${shellWord(consumer)}`],
+  })
 }
 
 /** The failure of the message with this index among those that were pushed. */
