@@ -78,7 +78,7 @@ export function stallReport(timeoutMs: number, say: (line: string) => void): OnS
     const {stream, config} = info
     throw new BusError('timeout', `consumer ${config.name} of stream ${stream} is ${stallText(stall)}`, {
       data: {stream, consumer: config.name, pausedUntil: isoTime(stall.until)},
-      try: [`bus consumer next ${stream} ${config.name} --peek`],
+      try: [`bus consumer next ${shellWord(stream)} ${shellWord(config.name)} --peek`],
     })
   }
 }

@@ -28,7 +28,9 @@ export const consumerSettingFlags = {
     'all',
     'none',
   ]),
-  'ack-wait': age('redeliver messages that are not acknowledged in this time (default: 30s, or the first of --backoff)'),
+  'ack-wait': age(
+    'redeliver messages that are not acknowledged in this time (default: 30s, or the first of --backoff)',
+  ),
   'max-deliver': consumerFlags['max-deliver'],
   'max-ack-pending': count('largest number of unacknowledged messages (default: 1000)'),
   backoff: value(

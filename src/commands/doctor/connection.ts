@@ -39,7 +39,7 @@ export async function resolveHosts(url: string, report: ReportFinding): Promise<
 /** How long a server may take to accept a connection, in milliseconds. */
 const acceptMs = 2000
 
-/** Reports each server of a list that accepts no connection: commands pass over it, and are slower or fail once the others fail. */
+/** Reports each server of a list that accepts no connection: commands skip it, and are slower, or fail once the others fail. */
 export async function examineServers(url: string, report: ReportFinding): Promise<void> {
   const servers = serversIn(url)
   if (servers.length < 2) return

@@ -13,7 +13,9 @@ export const serveFlags = {
   echo: answerFlags.echo,
   expr: answerFlags.expr,
   exec: answerFlags.exec,
-  'exec-timeout': variant(answerFlags['exec-timeout'], {description: 'time limit for the program (default: 30s; none with --stream)'}),
+  'exec-timeout': variant(answerFlags['exec-timeout'], {
+    description: 'time limit for the program (default: 30s; none with --stream)',
+  }),
   header: variant(bodyFlags.header, {description: "header line 'Name: value' of each reply; may be repeated"}),
   template: bodyFlags.template,
   queue: variant(filterFlags.queue, {
