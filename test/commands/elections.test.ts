@@ -6,6 +6,7 @@ import {expect, type TestContext, test} from 'vitest'
 import type {Transport} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {type BusOptions, bus} from '../bus.ts'
+import {FaultyProxy} from '../faulty-proxy.ts'
 import {NatsServer} from '../nats-server.ts'
 
 /** How servers behave while they have no leader. */
@@ -132,6 +133,25 @@ test.concurrent('a request that is lost in an election is sent again, however lo
   const server = await withoutLeader('silent', {lost: 1}, context)
   const {code, stderr} = await bus(['consumer', 'info', 'S', 'c', '-t', '1h', '-b', server.url()])
   expect(code, stderr).toBe(0)
+})
+
+test.concurrent('a request that is lost with its connection is sent again after the reconnect, however long --timeout is', async ({
+  onTestFinished,
+}) => {
+  const server = await NatsServer.start()
+  onTestFinished(() => server[Symbol.asyncDispose]())
+  const fake = await open(server.url())
+  onTestFinished(() => fake.close())
+  const requests = await fake.subscribe('$JS.API.>')
+  await using proxy = await FaultyProxy.before(server)
+  const client = await open(proxy.url, {timeoutMs: 3_600_000})
+  onTestFinished(() => client.close())
+  const asking = client.streams.consumers.info('S', 'c')
+  expect(await requests.take(1)).toHaveLength(1)
+  proxy.cut()
+  const [again] = await requests.take(1)
+  fake.publish({subject: again?.reply ?? '', data: JSON.stringify(consumerInfo)})
+  expect(await asking).toMatchObject({stream: 'S'})
 })
 
 test.concurrent('a leader that is not elected within 30 seconds is exit code 6', async (context) => {

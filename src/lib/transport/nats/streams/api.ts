@@ -6,7 +6,7 @@ import {isPassingCode, jetStreamErrors, kindOfCode} from '../../shared/jetstream
 import {noConsumer, noStream, silence} from '../../shared/stream-errors.ts'
 import {leaderWaitMs} from './elections.ts'
 import type {ErrorJson} from './json.ts'
-import type {JetStreamSession} from './session.ts'
+import type {ConnectionListener, JetStreamSession} from './session.ts'
 
 /** The subject of a request, for its failures. */
 export interface ApiTarget {
@@ -39,17 +39,31 @@ export async function apiRequest<T>(
   const {deadline = since + Math.max(leaderWaitMs, session.patienceMs())} = options
   let losses = 0
   let silences = 0
-  using _listener = listening(session, () => losses++)
+  let lost = new AbortController()
+  // A request that was sent before the connection was lost has no answer, however long `--timeout` is.
+  using _listener = listening(session, {
+    onLost: () => losses++,
+    onReconnect: () => losses > 0 && isRead(operation) && lost.abort(),
+  })
   for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 1000)) {
     const hasWaited = waitMs > 100
     const lossesBefore = losses
     try {
       // Requests of the clean-up after Ctrl-C are still sent.
       const signal = options.signal ?? (hasWaited || !elections.signal?.aborted ? elections.signal : undefined)
-      const answer = await attempt<T>(session, operation, body, {...options, signal, silences})
+      const ending = isRead(operation)
+        ? AbortSignal.any([lost.signal, ...(signal === undefined ? [] : [signal])])
+        : signal
+      const answer = await attempt<T>(session, operation, body, {...options, signal: ending, silences})
       if (hasWaited) elections.over()
       return answer
     } catch (error) {
+      const isStopped = elections.signal?.aborted || options.signal?.aborted
+      if (lost.signal.aborted && isFailure(error, 'interrupted') && !isStopped) {
+        lost = new AbortController()
+        losses = 0
+        continue
+      }
       // The answer was lost with the connection.
       if (losses > lossesBefore && isFailure(error, 'timeout') && isRead(operation)) continue
       const sign = elections.signal?.aborted ? undefined : await electionSign(session, error)
@@ -118,9 +132,11 @@ async function isEnabled(session: JetStreamSession): Promise<boolean> {
   }
 }
 
-/** Calls `onLost` whenever the connection is lost. */
-function listening(session: JetStreamSession, onLost: () => void): Disposable {
-  const leave = session.listen({onLost, onEnd: () => {}, close: async () => {}})
+function listening(
+  session: JetStreamSession,
+  listener: Pick<ConnectionListener, 'onLost' | 'onReconnect'>,
+): Disposable {
+  const leave = session.listen({...listener, onEnd: () => {}, close: async () => {}})
   return {[Symbol.dispose]: leave}
 }
 
