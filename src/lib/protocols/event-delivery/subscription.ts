@@ -62,6 +62,14 @@ export function parseOptions(json: unknown, defaults: {readonly withData: boolea
   return {...options, deadLetter}
 }
 
+/** Parses the options of a subscription over WebSocket. Throws `usage`. */
+export function websocketOptions(json: unknown): Options {
+  const options = parseOptions(json, {withData: false})
+  const [unknown] = Object.keys(options.plugin)
+  if (unknown !== undefined) throw new BusError('usage', `the option "${unknown}" is not one of websockets`)
+  return options
+}
+
 /** The options as given, which is how they are stored and shown. */
 function optionsJson({plugin, batchTimeoutMs, ...options}: Options): Record<string, unknown> {
   return {...options, ...(options.batch && {batchTimeout: `${batchTimeoutMs}ms`}), ...plugin}

@@ -5,13 +5,14 @@ import {isObject} from '../../core/text/json-text.ts'
 import {deliveryWriter, type Event, isOurId} from './event.ts'
 import {shortened} from './log-limit.ts'
 import type {Callbacks, EventDelivery} from './plugin.ts'
-import {type EventSubscription, type Options, parseOptions} from './subscription.ts'
+import {type EventSubscription, type Options, websocketOptions} from './subscription.ts'
 import {
   type AnswerAction,
   bad,
   noMatch,
   notice,
   parseAction,
+  parseQuery,
   protocolError,
   type StartAction,
 } from './websocket-protocol.ts'
@@ -87,6 +88,16 @@ export class Connection {
       .then(() => this.#start(action))
       .catch((error: unknown) => this.#fail(error))
       .finally(() => this.#starting--)
+  }
+
+  /** Starts the subscription that the query of its URL names, if any. */
+  begin(query: URLSearchParams): void {
+    try {
+      const start = parseQuery(query)
+      if (start !== undefined) this.take(start)
+    } catch (error) {
+      this.fail((error as Error).message)
+    }
   }
 
   /** The client has gone: its remaining actions are ignored. */
@@ -249,14 +260,6 @@ function readerOptions(json: unknown): Options {
   if (writing !== undefined)
     throw bad(`the option "${writing}" is only for durable subscriptions, which the operator creates`)
   return websocketOptions(json)
-}
-
-/** Parses the options of a subscription over WebSocket. Throws `usage`. */
-export function websocketOptions(json: unknown): Options {
-  const options = parseOptions(json, {withData: false})
-  const [unknown] = Object.keys(options.plugin)
-  if (unknown !== undefined) throw bad(`the option "${unknown}" is not one of websockets`)
-  return options
 }
 
 function keyOf({namespace, name}: Ref, id = ''): string {

@@ -7,8 +7,8 @@ import {Interval} from '../../core/time/timer.ts'
 import {type Address, type Admission, chosenSubprotocol, refusalOf} from './admission.ts'
 import {limitLog} from './log-limit.ts'
 import type {Callbacks, EventPlugin} from './plugin.ts'
-import {Connection, websocketOptions} from './websocket-connection.ts'
-import {parseQuery} from './websocket-protocol.ts'
+import {websocketOptions} from './subscription.ts'
+import type {Connection, ConnectionDeps} from './websocket-connection.ts'
 
 /** The listening address, the rules for admission, and the limits in bytes and milliseconds. */
 export interface WebSocketsConfig {
@@ -46,6 +46,7 @@ class WebSocketsPlugin implements WebSockets {
   readonly #connections = new Map<string, Connection>()
   #sockets: WebSocketServer | undefined
   #server: Server | undefined
+  #open: ((deps: ConnectionDeps) => Connection) | undefined
   url = ''
 
   get connections(): number {
@@ -68,6 +69,8 @@ class WebSocketsPlugin implements WebSockets {
   async init(given: WebSocketsConfig, callbacks: Callbacks): Promise<void> {
     const config = {...given, warn: limitLog(given.warn)}
     const {WebSocketServer: Sockets} = await import('ws')
+    const {Connection: Client} = await import('./websocket-connection.ts')
+    this.#open = (deps) => new Client(deps)
     const sockets = new Sockets({
       noServer: true,
       maxPayload: config.maxFrame,
@@ -133,7 +136,11 @@ class WebSocketsPlugin implements WebSockets {
     const gather = gathering(socket)
     const query = URL.parse(url, 'ws://localhost')?.searchParams ?? new URLSearchParams()
     const wantsNotices = query.has('notices')
-    const connection = new Connection({id, socket: client, callbacks, maxSubscriptions, wantsNotices, warn, gather})
+    const connection = this.#open?.({id, socket: client, callbacks, maxSubscriptions, wantsNotices, warn, gather})
+    if (connection === undefined) {
+      client.terminate()
+      return
+    }
     this.#connections.set(id, connection)
     const watching = watch(client, connection, idleMs)
     client.on('message', (data) => connection.take(String(data)))
@@ -145,12 +152,7 @@ class WebSocketsPlugin implements WebSockets {
       callbacks.connectionClosed(id)
     })
     socket.setNoDelay(true)
-    try {
-      const start = parseQuery(query)
-      if (start !== undefined) connection.take(start)
-    } catch (error) {
-      connection.fail((error as Error).message)
-    }
+    connection.begin(query)
   }
 }
 
