@@ -1,6 +1,5 @@
 /** The findings about a connection: host names, TLS, login, clock, JetStream. */
 import {lookup} from 'node:dns/promises'
-import {once} from 'node:events'
 import {connect, isIP} from 'node:net'
 import {spread} from '../../lib/cli/render/summary.ts'
 import {counted, formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
@@ -57,12 +56,13 @@ async function refusal(scheme: string, rest: string): Promise<string | undefined
   const {hostname, port} = new URL(`nats://${rest}`)
   const socket = connect({host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || serverScheme(scheme).port)})
   try {
-    await once(socket, 'connect', {signal: AbortSignal.timeout(acceptMs)})
-    return undefined
-  } catch (error) {
-    const {name, code, message} = error as NodeJS.ErrnoException
-    if (name === 'AbortError') return `no answer within ${formatDuration(acceptMs)}`
-    return code === 'ECONNREFUSED' ? 'nothing listens there' : (code ?? message)
+    return await new Promise((resolve) => {
+      socket.once('connect', () => resolve(undefined))
+      socket.once('error', ({code, message}: NodeJS.ErrnoException) =>
+        resolve(code === 'ECONNREFUSED' ? 'nothing listens there' : (code ?? message)),
+      )
+      socket.setTimeout(acceptMs, () => resolve(`no answer within ${formatDuration(acceptMs)}`))
+    })
   } finally {
     socket.destroy()
   }
