@@ -257,6 +257,6 @@ function noRespondersError(url: string, subject: string): BusError {
 }
 
 function vanishedError({subject, token}: ResponseStream, ms: number): BusError {
-  const sentence = `the producer of the response stream of "${subject}" has disappeared: neither a frame nor a heartbeat for ${ms} ms`
-  return new BusError('timeout', sentence, {data: {stream: token}})
+  const sentence = `the producer of the response stream of "${subject}" has disappeared: neither a frame nor a heartbeat for ${ms / 1000} s`
+  return new BusError('timeout', sentence, {try: ['check whether its service still runs'], data: {stream: token}})
 }
