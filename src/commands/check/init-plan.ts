@@ -6,11 +6,10 @@ import {loadFile} from '../../lib/checks/load.ts'
 import {prompting, validation} from '../../lib/cli/base/prompt.ts'
 import {fileError} from '../../lib/cli/io/input.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
-import {BusError} from '../../lib/core/errors.ts'
+import {BusError, interruptedError} from '../../lib/core/errors.ts'
 import {makeFolder} from '../../lib/core/folder.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
 import {replaceFile} from '../../lib/core/trusted-file.ts'
-import {interruptedError} from '../../lib/transport/shared/requests.ts'
 import {type CheckConsole, runChecks} from './plan.ts'
 
 export interface InitAnswers {

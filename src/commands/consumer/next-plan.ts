@@ -9,13 +9,12 @@ import type {Output} from '../../lib/cli/io/output.ts'
 import {stallLine, stallText} from '../../lib/cli/render/stall.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {chooseView, type Screen} from '../../lib/cli/render/view.ts'
-import {BusError} from '../../lib/core/errors.ts'
+import {BusError, interruptedError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {NextOptions, Taken} from '../../lib/messaging/stored/next.ts'
 import type {OnStall} from '../../lib/messaging/stored/stall.ts'
-import {interruptedError} from '../../lib/transport/shared/requests.ts'
 
 export const nextFlags = {
   count: variant(pacingFlags.count, {description: 'number of messages (default: 1)'}),

@@ -1,8 +1,7 @@
 /** Runs the steps of the tour with the real binary in several processes, and checks their output. */
 import {type ChildProcess, spawn} from 'node:child_process'
-import {BusError, exitCodes, type FailureKind} from '../../lib/core/errors.ts'
+import {BusError, exitCodes, type FailureKind, interruptedError} from '../../lib/core/errors.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
-import {interruptedError} from '../../lib/transport/shared/requests.ts'
 import {steps, type TourStep} from './steps.ts'
 
 export interface TourOptions {

@@ -67,6 +67,11 @@ export function thrownText(thrown: unknown): string {
   }
 }
 
+/** The failure of a wait whose signal aborts. */
+export function interruptedError(): BusError {
+  return new BusError('interrupted', 'interrupted before it was done')
+}
+
 /** The failure of an operation on a bus after `close()`. */
 export function closedError(url: string): BusError {
   return new BusError('usage', `the bus ${url} is closed`)

@@ -1,6 +1,5 @@
 /** What prompts have in common. */
-import {BusError} from '../../core/errors.ts'
-import {interruptedError} from '../../transport/shared/requests.ts'
+import {BusError, interruptedError} from '../../core/errors.ts'
 
 /** Runs prompts of @inquirer. Fails with `interrupted` on Ctrl-C. */
 export async function prompting<T>(prompts: () => Promise<T>): Promise<T> {

@@ -5,9 +5,8 @@
 import {closeSync, constants, createReadStream, fstatSync, open, openSync, readSync, statSync} from 'node:fs'
 import type {Readable} from 'node:stream'
 import {promisify} from 'node:util'
-import {BusError, type FailureKind} from '../../core/errors.ts'
+import {BusError, type FailureKind, interruptedError} from '../../core/errors.ts'
 import {decode, type Encoding, textWherePossible} from '../../core/text/encoding.ts'
-import {interruptedError} from '../../transport/shared/requests.ts'
 import {isFull, isTerminal} from './terminal.ts'
 
 export interface BodyOptions {

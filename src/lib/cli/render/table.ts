@@ -1,6 +1,6 @@
 /** Lists as aligned columns without rules: the same on a terminal and in a pipe, except for colour. */
 import type {ChalkInstance} from 'chalk'
-import {interruptedError} from '../../transport/shared/requests.ts'
+import {interruptedError} from '../../core/errors.ts'
 import {printable} from './printable.ts'
 
 export interface Column {

@@ -2,7 +2,7 @@
  * A broker for applications: publish, subscribe, and durable subscriptions whose progress survives restarts, on any bus with
  * streams.
  */
-import {BusError, isFailure, thrownText} from '../../core/errors.ts'
+import {BusError, interruptedError, isFailure, thrownText} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
@@ -10,7 +10,6 @@ import type {OpenOptions, Subscription, Transport} from '../../transport/contrac
 import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import {open} from '../../transport/open.ts'
 import {bounded} from '../../transport/shared/bounded.ts'
-import {interruptedError} from '../../transport/shared/requests.ts'
 import type {ConsumerInfo} from '../../transport/streams-contract.ts'
 import {type BrokerConfig, differences, type FullBrokerConfig, settingsOf, validate} from './config.ts'
 import {Pump} from './pump.ts'

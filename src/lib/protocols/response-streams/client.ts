@@ -4,12 +4,11 @@
  * reader does not block others; in the first implementation it blocked all of them.
  */
 
-import {BusError, closedError} from '../../core/errors.ts'
+import {BusError, closedError, interruptedError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkSubject, isSystemSubject} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
-import {interruptedError} from '../../transport/shared/requests.ts'
 import {checkManyReplies, type Dialect, encodeOpenRequest, heartbeatSubject} from './dialects.ts'
 import {decodeFrame, numberHeader} from './frames.ts'
 import {decodeHeartbeat, encodeHeartbeatReply, type TokensBySubject} from './heartbeats.ts'

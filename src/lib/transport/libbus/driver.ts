@@ -1,7 +1,7 @@
 /** Talks to the processes that use contenox libbus on one SQLite database: see docs/architecture.md. */
 
 import {randomUUID} from 'node:crypto'
-import {BusError, closedError} from '../../core/errors.ts'
+import {BusError, closedError, interruptedError} from '../../core/errors.ts'
 import {Message, type Outgoing} from '../../core/message.ts'
 import {checkPatterns, hasWildcard} from '../../core/subject.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
@@ -17,7 +17,7 @@ import type {
 import {noStreams} from '../shared/lazy-streams.ts'
 import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing} from '../shared/outgoing.ts'
-import {interruptedError, Requests} from '../shared/requests.ts'
+import {Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
 import {busy, type Db, isBusy, Lock, Patience, unsentError, whenFree} from '../sqlite/db.ts'
 import {type LibbusAddress, parseLibbusUrl} from './address.ts'

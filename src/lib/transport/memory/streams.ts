@@ -1,9 +1,8 @@
 /** The streams of one connection to a bus inside this process. */
-import {BusError} from '../../core/errors.ts'
+import {BusError, interruptedError} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
 import {checkPattern, matches, overlaps} from '../../core/subject.ts'
 import {PublishWindow} from '../shared/publish-window.ts'
-import {interruptedError} from '../shared/requests.ts'
 import {consumerInUse, noConsumer, noMessage, noStream, otherConsumer, otherStream} from '../shared/stream-errors.ts'
 import {
   checkApartFrom,

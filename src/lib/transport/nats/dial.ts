@@ -1,10 +1,9 @@
 /** The first connect: from a URL and options to a connection, or to one sentence with the reason for the failure. */
 import {type ConnectionOptions, type Status, TimeoutError, type TransportFactory} from '@nats-io/transport-node'
-import {BusError} from '../../core/errors.ts'
+import {BusError, interruptedError} from '../../core/errors.ts'
 import {checkSubject} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {OpenOptions, TlsOptions} from '../contract.ts'
-import {interruptedError} from '../shared/requests.ts'
 import {connectFailure} from './failures.ts'
 import {authenticators, loginName} from './login.ts'
 import {NatsProtocol} from './protocol.ts'

@@ -1,6 +1,6 @@
 /** A NATS server or cluster, through nats.js. Operations started while the connection is lost wait for the reconnect. */
 import {createInbox, errors, type PermissionViolationError, type ServerInfo} from '@nats-io/transport-node'
-import {BusError, closedError} from '../../core/errors.ts'
+import {BusError, closedError, interruptedError} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
 import {checkPatterns} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
@@ -15,7 +15,7 @@ import type {
 } from '../contract.ts'
 import type {Examination} from '../examination.ts'
 import {PublishRefused} from '../shared/publish-refused.ts'
-import {interruptedError, Requests} from '../shared/requests.ts'
+import {Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {Streams} from '../streams-contract.ts'
 import {NatsConnection} from './connection.ts'

@@ -1,5 +1,5 @@
+import {interruptedError} from '../../core/errors.ts'
 import {Timer} from '../../core/time/timer.ts'
-import {interruptedError} from './requests.ts'
 
 /** The bounds of a wait. */
 export interface WaitBounds {

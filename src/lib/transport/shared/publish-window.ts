@@ -2,11 +2,10 @@
  * A publisher's window: counts messages waiting for their acknowledgement, wakes callers that wait for room or for the end,
  * records what was acknowledged, and enforces the deadline. A driver sends the messages and reports the outcome of each.
  */
-import {BusError, closedError} from '../../core/errors.ts'
+import {BusError, closedError, interruptedError} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {PublisherOptions, Stored, StreamPublisher} from '../streams-contract.ts'
-import {interruptedError} from './requests.ts'
 import {lateError, placed} from './stream-errors.ts'
 
 /** How long an acknowledgement may take by default. */

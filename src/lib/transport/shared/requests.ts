@@ -2,8 +2,7 @@
  * Requests in flight on one connection. All replies arrive through one inbox subscription; the last token of the reply subject
  * identifies the request, so a request costs a map entry and a timer, never a subscription.
  */
-
-import {BusError} from '../../core/errors.ts'
+import {BusError, interruptedError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import {Timer} from '../../core/time/timer.ts'
@@ -200,9 +199,4 @@ function tooManyReplies(url: string, subject: string): BusError {
   return new BusError('remote', `more replies on "${subject}" arrived from ${url} than can be held`, {
     try: ['--count or --until-idle'],
   })
-}
-
-/** The failure of a wait whose signal aborts. */
-export function interruptedError(): BusError {
-  return new BusError('interrupted', 'interrupted before it was done')
 }

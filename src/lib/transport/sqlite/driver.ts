@@ -2,7 +2,7 @@
  * The bus file: any number of processes on one host, no server. A connection has two halves, each created at its first use: one
  * publishes (batch-publisher.ts), one reads (receiver.ts).
  */
-import {closedError} from '../../core/errors.ts'
+import {closedError, interruptedError} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
 import {checkPatterns} from '../../core/subject.ts'
 import type {
@@ -17,7 +17,6 @@ import type {
 import type {Examination} from '../examination.ts'
 import {lazyStreams, type StoredStreams} from '../shared/lazy-streams.ts'
 import {checkOutgoing, checkSize} from '../shared/outgoing.ts'
-import {interruptedError} from '../shared/requests.ts'
 import type {Streams} from '../streams-contract.ts'
 import {BatchPublisher, type CommitListener, type PublishEvents} from './batch-publisher.ts'
 import {FileConnection} from './connection.ts'

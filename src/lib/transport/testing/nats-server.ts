@@ -1,7 +1,6 @@
 import type {ChildProcess} from 'node:child_process'
-import {BusError} from '../../core/errors.ts'
+import {BusError, interruptedError} from '../../core/errors.ts'
 import {atProcessEnd} from '../../core/process/process-end.ts'
-import {interruptedError} from '../shared/requests.ts'
 
 /** How to start a server for a test. */
 export interface TestServerOptions {

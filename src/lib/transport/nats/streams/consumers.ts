@@ -1,8 +1,7 @@
 /** Durable consumers by name: creates, finds, moves and removes them, and takes messages as a member. */
-import {BusError} from '../../../core/errors.ts'
+import {BusError, interruptedError} from '../../../core/errors.ts'
 import {checkPattern} from '../../../core/subject.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
-import {interruptedError} from '../../shared/requests.ts'
 import {consumerInUse, otherConsumer} from '../../shared/stream-errors.ts'
 import {checkDeliver, checkStoreName} from '../../shared/stream-settings.ts'
 import type {

@@ -1,8 +1,8 @@
 /** Plans a read of a range: where it starts, where it ends, and how it is done. */
+import {interruptedError} from '../../../core/errors.ts'
 import {checkPatterns} from '../../../core/subject.ts'
 import type {Subscription} from '../../contract.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
-import {interruptedError} from '../../shared/requests.ts'
 import {checkRead} from '../../shared/stream-settings.ts'
 import type {ReadOptions, Start} from '../../streams-contract.ts'
 import {fetchStream} from './catalogue.ts'

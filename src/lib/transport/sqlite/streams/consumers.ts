@@ -1,5 +1,5 @@
 /** The durable consumers of the file's streams. */
-import {interruptedError} from '../../shared/requests.ts'
+import {interruptedError} from '../../../core/errors.ts'
 import {consumerInUse, otherConsumer} from '../../shared/stream-errors.ts'
 import {consumerConfig, isSameConfig} from '../../shared/stream-settings.ts'
 import type {

@@ -1,9 +1,9 @@
 /** Stored messages in the bus file. */
+import {interruptedError} from '../../../core/errors.ts'
 import type {Message, Outgoing} from '../../../core/message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
 import type {StoredStreams} from '../../shared/lazy-streams.ts'
 import type {Mailbox} from '../../shared/mailbox.ts'
-import {interruptedError} from '../../shared/requests.ts'
 import {noMessage} from '../../shared/stream-errors.ts'
 import {checkPurge, checkRead, streamConfig} from '../../shared/stream-settings.ts'
 import type {
