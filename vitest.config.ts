@@ -17,7 +17,7 @@ export const slow = [
   'test/commands/{serve/service,stream/open,tour/command}.test.ts',
   'test/lib/protocols/broker/durable.test.ts',
   'test/lib/transport/nats/streams-cluster.test.ts',
-  'test/lib/transport/sqlite/{consumers,processes}.test.ts',
+  'test/lib/transport/sqlite/{consumers,crafted,processes}.test.ts',
   'test/zoo/zoo.test.ts',
 ]
 

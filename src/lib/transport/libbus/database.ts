@@ -8,6 +8,7 @@ import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {checkDatabaseFiles} from '../sqlite/database-files.ts'
 import {applicationId, type Db, databaseError, type Patience, whenFree} from '../sqlite/db.ts'
+import {checkSchema, schemaRows} from '../sqlite/schema-check.ts'
 import type {LibbusAddress} from './address.ts'
 
 const schema = `
@@ -98,6 +99,7 @@ function makeTables(db: Db, path: string): void {
 }
 
 function checkTables(db: Db, path: string): void {
+  checkSchema(schemaRows(db), nameOf(path), {tables: new Set(Object.keys(columns)), isShared: true})
   const columnsOf = db.prepare('SELECT name FROM pragma_table_info(?)').pluck()
   const missing = Object.entries(columns).flatMap(([table, wanted]) => {
     const found = new Set(columnsOf.all(table))

@@ -267,6 +267,12 @@ const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, strin
   ],
   [/^SQLITE_NOTADB/, 'connect', 'is not a {kind}, left untouched', 'another path: --bus ./bus.db'],
   [/^SQLITE_CORRUPT/, 'connect', 'is damaged', 'make a copy of it first, then run PRAGMA integrity_check'],
+  [
+    /^(SQLITE_TOOBIG|SQLITE_NOMEM|ERR_STRING_TOO_LONG)/,
+    'connect',
+    'has a value that is too large to be read',
+    'remove its row with another program',
+  ],
   [/^SQLITE_BUSY/, 'connect', 'is locked by another process', 'find the process that locks it: lsof, and try again'],
   [/^(EMFILE|ENFILE)/, 'connect', 'cannot be opened: no file descriptor is free', 'raise the limit: ulimit -n'],
   [/^ENOINODE/, 'connect', 'cannot be opened: the disk has no free inode', 'remove files and run this again'],

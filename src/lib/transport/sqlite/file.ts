@@ -26,7 +26,8 @@ import {sleep} from '../../core/time/timer.ts'
 import {checkDatabaseFiles, checkOneName} from './database-files.ts'
 import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type Patience, systemCode} from './db.ts'
 import {openForReading, type ReadOnlyReason, readOnlyError, readOnlyReason, snapshotError} from './read-only.ts'
-import {busFileSchema, schemaVersion} from './schema.ts'
+import {busFileSchema, busFileTables, schemaVersion} from './schema.ts'
+import {checkSchema, schemaRows} from './schema-check.ts'
 import {checkLog, WalChain, WrittenOver} from './wal-chain.ts'
 
 /** How long opening blocks the thread while another process holds the lock; `openFileWhenFree` tries again. */
@@ -330,7 +331,7 @@ function create(full: string): boolean {
 
 /** True for a supported bus file, false for an empty database. */
 function isBusFile(db: Db, path: string): boolean {
-  const [id, version, tables] = readIdentity(db)
+  const [id, version, tables] = readIdentity(db, path)
   if (id === applicationId) {
     if (version < schemaVersion + 1000 - (schemaVersion % 1000)) return true
     throw new BusError('connect', `${path} was created by a newer busline (file version ${version / 1000})`, {
@@ -343,15 +344,13 @@ function isBusFile(db: Db, path: string): boolean {
   })
 }
 
-/** From one snapshot, because another process may be creating the file at this moment. */
-function readIdentity(db: Db): [id: number, version: number, tables: number] {
-  return db
-    .prepare(
-      `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
-       FROM pragma_application_id(), pragma_user_version()`,
-    )
-    .raw()
-    .get() as [number, number, number]
+/** The schema comes first. Another process may be creating the file at this moment: then it is read again. */
+function readIdentity(db: Db, path: string): [id: number, version: number, tables: number] {
+  const before = schemaRows(db)
+  const id = db.pragma('application_id', {simple: true}) as number
+  const rows = id === applicationId && before.length === 0 ? schemaRows(db) : before
+  if (id === applicationId) checkSchema(rows, `the bus file ${path}`, {tables: busFileTables, isShared: false})
+  return [id, db.pragma('user_version', {simple: true}) as number, rows.length]
 }
 
 /** Two processes may get here at once: the second finds that the first has done it. */

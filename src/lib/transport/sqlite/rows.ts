@@ -1,8 +1,10 @@
 import type {Outgoing} from '../../core/message.ts'
 import {type Headers, Message, noHeaders} from '../../core/message.ts'
 import {overlaps} from '../../core/subject.ts'
+import {farthestMs} from '../../core/time/timestamp.ts'
 import {withServerSpelling} from '../shared/header-names.ts'
 import {streamInboxPrefix} from '../shared/outgoing.ts'
+import {damageError} from './db.ts'
 
 /** A stored message as SQLite returns it in raw mode; `key` is the subject's id in `msg`, the subject itself in `eph`. */
 export type Row<Key> = [
@@ -17,16 +19,53 @@ export type Row<Key> = [
 const empty = new Uint8Array(0)
 
 export function toMessage(row: Row<unknown>, subject: string, isStored: boolean): Message {
-  const headers = row[4] === null ? noHeaders : (JSON.parse(row[4]) as Headers)
-  return new Message(
-    subject,
-    row[5] ?? empty,
-    headers,
-    row[3] ?? undefined,
-    isStored ? row[0] : undefined,
-    row[2] / 1000,
-  )
+  const headers = row[4] === null ? noHeaders : parseStoredHeaders(row[4])
+  const [seq, , ts] = row
+  if (!isWhole(seq) || !isWhole(ts)) throw damageError('the sequence or the time of a message')
+  return new Message(subject, row[5] ?? empty, headers, row[3] ?? undefined, isStored ? seq : undefined, ts / 1000)
 }
+
+/** Whether a stored number is one that we write: whole, not negative, and exact. Times up to then are dates. */
+export function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+/** Whether a stored number is a time in Unix milliseconds that a `Date` can have. */
+export function isTime(value: unknown): value is number {
+  return isWhole(value) && value < farthestMs
+}
+
+/** Throws like SQLite for a damaged file if they are not pairs of texts. */
+function parseStoredHeaders(json: string): Headers {
+  if (json.length > longHeaders && !isShallow(json)) throw damageError('the headers of a message')
+  const headers: unknown = JSON.parse(json)
+  if (!Array.isArray(headers) || !headers.every(isPair)) throw damageError('the headers of a message')
+  return headers
+}
+
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'string'
+}
+
+const longHeaders = 64 * 1024
+
+/** Whether brackets outside texts are nested at most twice: parsing deeper ones takes fifty times their size in memory. */
+function isShallow(json: string): boolean {
+  let depth = 0
+  let isText = false
+  for (let at = 0; at < json.length; at++) {
+    const code = json.charCodeAt(at)
+    if (isText && code === backslash) at++
+    else if (code === quote) isText = !isText
+    else if (isText) continue
+    else if (code === open || code === brace) {
+      if (++depth > 2 || code === brace) return false
+    } else if (code === close) depth--
+  }
+  return true
+}
+
+const [quote, backslash, open, close, brace] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b]
 
 /** Headers in stored form: a JSON array of pairs, which keeps order, case and repetitions. */
 export function storedHeaders(headers: Headers | undefined): string | null {

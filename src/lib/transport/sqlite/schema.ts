@@ -22,6 +22,11 @@ export const schemaVersion = 1002
 /** Since this version there is `chain`; `idle`, added by 1002, is created if it is missing. */
 export const chainVersion = 1001
 
+/** The tables that are read and written. */
+export const busFileTables: ReadonlySet<string> = new Set(
+  'chain meta subject idle msg eph client interest qgroup stream held kept dedup consumer flight dead'.split(' '),
+)
+
 /** Times are Unix microseconds. A payload is TEXT if it was published as text, else BLOB; NULL if empty. */
 export const busFileSchema = `
 CREATE TABLE chain(link BLOB NOT NULL, previous BLOB NOT NULL) STRICT;

@@ -5,6 +5,7 @@ import {noStream, otherStream} from '../../shared/stream-errors.ts'
 import {checkApartFrom, isSameConfig} from '../../shared/stream-settings.ts'
 import type {StreamConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
+import {isWhole} from '../rows.ts'
 
 export interface KeptStream {
   readonly id: number
@@ -70,10 +71,14 @@ export class Catalogue {
 
   /** Fails with `notFound` if the stream was removed in the meantime. */
   state(stream: KeptStream): State {
-    const state = this.#statements.state.get(stream.id) as State | undefined
+    const state = this.#statements.state.get(stream.id) as (State & {readonly end: number}) | undefined
     if (state === undefined) {
       throw new BusError('notFound', `the stream ${JSON.stringify(stream.config.name)} was removed`)
     }
+    const {first, last, ts, stored, messages, bytes, end} = state
+    // Nothing is stored after the end of the log: a range beyond it would be searched for a very long time.
+    if (![first, last, ts, stored, messages, bytes].every(isWhole) || last > end)
+      throw damageError('the counters of a stream')
     return state
   }
 
@@ -141,6 +146,8 @@ function prepare(db: Db) {
   return {
     generation: db.prepare("SELECT v FROM meta WHERE k = 'streams'").pluck(),
     changed: db.prepare("UPDATE meta SET v = v + 1 WHERE k = 'streams'"),
-    state: db.prepare('SELECT first, last, ts, mid, stored, messages, bytes, holes FROM stream WHERE id = ?'),
+    state: db.prepare(
+      'SELECT first, last, ts, mid, stored, messages, bytes, holes, (SELECT ifnull(max(seq), 0) FROM msg) AS end FROM stream WHERE id = ?',
+    ),
   }
 }

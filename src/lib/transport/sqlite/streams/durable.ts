@@ -3,6 +3,7 @@ import {BusError} from '../../../core/errors.ts'
 import {noConsumer} from '../../shared/stream-errors.ts'
 import type {ConsumerConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
+import {isTime, isWhole} from '../rows.ts'
 import type {KeptStream} from './catalogue.ts'
 
 /** The reason of a dead letter that was not terminated. */
@@ -88,6 +89,8 @@ export class Durables {
     if (place === undefined) {
       throw new BusError('notFound', `the consumer ${JSON.stringify(durable.config.name)} was removed`)
     }
+    const {epoch, next, passed, delivered, active} = place
+    if (![epoch, next, passed, delivered, active ?? 0].every(isWhole)) throw damageError('the position of a consumer')
     return place
   }
 
@@ -117,6 +120,7 @@ interface Row {
 
 function fromRow({id, config, created}: Row): Durable {
   const kept = JSON.parse(config) as ConsumerConfig
+  if (!isTime(created)) throw damageError('the time of a consumer')
   if (!Array.isArray(kept.backoffMs) || !Array.isArray(kept.filters))
     throw damageError('the configuration of a consumer')
   return {id, config: kept, created}

@@ -4,8 +4,8 @@
  */
 import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
-import type {Db} from '../db.ts'
-import type {Row} from '../rows.ts'
+import {type Db, damageError} from '../db.ts'
+import {isWhole, type Row} from '../rows.ts'
 import type {State} from './catalogue.ts'
 import {type Durable, maxDeliverReason} from './durable.ts'
 import type {StreamView} from './view.ts'
@@ -194,6 +194,7 @@ function select(db: Db, where: string): Select {
   const statement = db.prepare(`SELECT lo, hi, messages, tries, owner, due FROM flight WHERE ${where}`).raw()
   return (...values) =>
     (statement.all(...values) as RangeRow[]).map(([lo, hi, messages, tries, owner, due]) => {
+      if (!isWhole(lo) || !isWhole(hi) || !isWhole(messages) || !isWhole(tries)) throw damageError('messages in flight')
       return {lo, hi, messages, tries, owner, due}
     })
 }

@@ -16,8 +16,9 @@ import type {
 } from '../../streams-contract.ts'
 import type {Subscription} from '../../subscription.ts'
 import type {Clients} from '../clients.ts'
-import type {Db, Lock} from '../db.ts'
+import {type Db, damageError, type Lock} from '../db.ts'
 import type {Log} from '../log.ts'
+import {isTime} from '../rows.ts'
 import {wakeFileOf} from '../wake-files.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import {SqliteConsumers} from './consumers.ts'
@@ -197,11 +198,13 @@ async function fileId(db: Db, lock: Lock): Promise<string> {
 
 function describe(db: Db, view: StreamView, state: State, consumers: number): Omit<StreamInfo, 'id'> {
   const {created} = db.prepare('SELECT created FROM stream WHERE id = ?').get(view.stream.id) as {created: number}
+  if (!isTime(created)) throw damageError('the time of a stream')
   const time = db.prepare('SELECT ts / 1000.0 FROM msg WHERE seq = ?').pluck()
   const first = state.messages === 0 ? undefined : view.oldest(state)
   const isEmpty = first === undefined
   const firstTime = isEmpty ? undefined : time.get(first)
   const lastTime = time.get(state.last) ?? state.ts / 1000
+  for (const each of [firstTime ?? 0, lastTime]) if (!isTime(Math.floor(each as number))) throw damageError('a time')
   return {
     config: view.stream.config,
     created,
