@@ -22,7 +22,7 @@ export interface Behaviour {
   readonly isWebSocket?: boolean | undefined
 }
 
-export const info = {server_id: 'X', server_name: 'x', version: '2.11.0', proto: 1, headers: true, max_payload: 1048576}
+const info = {server_id: 'X', server_name: 'x', version: '2.11.0', proto: 1, headers: true, max_payload: 1048576}
 export const infoLine = (changes: object = {}) => `INFO ${JSON.stringify({...info, ...changes})}\r\n`
 
 export interface HostileServer extends AsyncDisposable {

@@ -5,10 +5,10 @@
 import {BusError} from '../../core/errors.ts'
 import type {Db} from './db.ts'
 
-export type SchemaRow = [type: string, name: string, table: string, sql: string | null]
+type SchemaRow = [type: string, name: string, table: string, sql: string | null]
 
 /** What is expected of a schema. */
-export interface Expected {
+interface SchemaUse {
   /** The names of the tables that are used, in lower case. */
   readonly tables: ReadonlySet<string>
   /** Whether other tables, views and their triggers may exist, because the database belongs to another program. */
@@ -21,7 +21,7 @@ export function schemaRows(db: Db): SchemaRow[] {
 }
 
 /** Throws `connect` if the schema contains anything that would be run. `what` is the name of the file in the error. */
-export function checkSchema(rows: readonly SchemaRow[], what: string, expected: Expected): void {
+export function checkSchema(rows: readonly SchemaRow[], what: string, expected: SchemaUse): void {
   for (const row of rows) {
     const found = oddityOf(row, expected)
     if (found === undefined) continue
@@ -31,7 +31,7 @@ export function checkSchema(rows: readonly SchemaRow[], what: string, expected: 
   }
 }
 
-function oddityOf([type, name, table, sql]: SchemaRow, {tables, isShared}: Expected): string | undefined {
+function oddityOf([type, name, table, sql]: SchemaRow, {tables, isShared}: SchemaUse): string | undefined {
   const isOurs = tables.has(String(table).toLowerCase())
   if (isShared && !isOurs) return undefined
   const text = String(sql ?? '')
