@@ -5,11 +5,11 @@ import type {Scrubber} from '../../lib/checks/scrub.ts'
 import {Variables} from '../../lib/checks/variables.ts'
 import {type BusFlags, findBus, prepareBus} from '../../lib/cli/target/bus.ts'
 import type {FoundBus} from '../../lib/cli/target/urls.ts'
-import {withoutSecrets} from '../../lib/core/secrets.ts'
+import {percentDecoded, revealed, revealedJson} from '../../lib/core/secrets.ts'
 import {readTrusted} from '../../lib/core/trusted-file.ts'
 import type {Login, Transport} from '../../lib/transport/contract.ts'
 import {open} from '../../lib/transport/open.ts'
-import {isServer} from '../../lib/transport/schemes.ts'
+import {isServer, shownBus} from '../../lib/transport/schemes.ts'
 import {serversIn} from '../../lib/transport/server-urls.ts'
 
 export interface BusesOptions {
@@ -58,7 +58,7 @@ export class Buses implements AsyncDisposable {
 
   /** `nats://… (context prod)`, one line per bus. */
   get lines(): string[] {
-    return [...new Set([...this.#found.values()].map(({url, why}) => `${withoutSecrets(url)} (${why})`))]
+    return [...new Set([...this.#found.values()].map(({url, why}) => `${shownBus(url)} (${why})`))]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,7 +86,7 @@ export class Buses implements AsyncDisposable {
   }
 
   #opened(found: FoundBus): Promise<Transport> {
-    const key = JSON.stringify([found.url, found.server])
+    const key = revealedJson([found.url, found.server])
     const earlier = this.#open.get(key)
     if (earlier !== undefined) return earlier
     const {warn, notify, signal} = this.#options
@@ -109,16 +109,20 @@ export class Buses implements AsyncDisposable {
       const colon = inUrl.indexOf(':')
       const secret = colon < 0 ? inUrl : inUrl.slice(colon + 1)
       scrubber.add(secret)
-      scrubber.add(decodedUrl(secret))
+      scrubber.add(percentDecoded(secret))
     }
-    for (const secret of [login.password, login.token, login.creds, login.seed, login.jwt]) scrubber.add(secret)
+    for (const secret of [login.password, login.token, login.creds, login.seed, login.jwt])
+      scrubber.add(revealed(secret))
     for (const secret of keysIn(login)) scrubber.add(secret)
   }
 }
 
 /** Seeds and tokens of credentials, given as text or as a file. */
 function keysIn({creds, credsFile, nkeyFile}: Login): string[] {
-  const texts = [creds ?? '', ...[credsFile, nkeyFile].map((path) => (path === undefined ? '' : contentOf(path)))]
+  const texts = [
+    revealed(creds) ?? '',
+    ...[credsFile, nkeyFile].map((path) => (path === undefined ? '' : contentOf(path))),
+  ]
   return texts.flatMap((text) => text.match(/\b(S[A-Z][A-Z2-7]{50,}|eyJ[\w-]+\.[\w-]+\.[\w-]+)/g) ?? [])
 }
 
@@ -128,14 +132,5 @@ function contentOf(path: string): string {
     return readTrusted(path).toString()
   } catch {
     return ''
-  }
-}
-
-function decodedUrl(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    // Not encoded: taken as it is.
-    return text
   }
 }

@@ -8,6 +8,7 @@ import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
+import {shownBus} from '../../lib/transport/schemes.ts'
 import {askForInit, tryDraft, writeDraft} from './init-plan.ts'
 import type {CheckConsole} from './plan.ts'
 
@@ -75,6 +76,6 @@ export default class CheckInit extends BusCommand<InitResult> {
 
 /** The flags that name the same bus; a login is not repeated. */
 function sameBus({bus, context}: BusFlags): string {
-  if (bus !== undefined && !bus.includes('@')) return ` -b ${shellWord(bus)}`
+  if (bus !== undefined && shownBus(bus) === bus) return ` -b ${shellWord(bus)}`
   return context === undefined ? '' : ` --context ${shellWord(context)}`
 }

@@ -3,8 +3,8 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
-import {withoutSecrets} from '../../lib/core/secrets.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
+import {shownBus} from '../../lib/transport/schemes.ts'
 
 /** What `--json` prints. */
 interface ContextAddResult {
@@ -58,6 +58,6 @@ export default class ContextAdd extends BusCommand<ContextAddResult> {
     if (isHidden(name, process.env))
       this.say(`the context ${name} of the NATS CLI is now hidden: --context ${name} means this one`)
     this.say(flags.use ? `now using context ${name}` : `try: bus context check ${shellWord(name)}`)
-    return {name, path, url: withoutSecrets(url), used: flags.use}
+    return {name, path, url: shownBus(url), used: flags.use}
   }
 }

@@ -3,8 +3,7 @@ import {usedContext} from '../../lib/cli/target/bus.ts'
 import {type Context, type ContextFields, secretsIn, switchFields, textFields} from '../../lib/cli/target/context.ts'
 import {type ContextEntry, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
 import {BusError} from '../../lib/core/errors.ts'
-import {withoutSecrets} from '../../lib/core/secrets.ts'
-import {hasLogin} from '../../lib/transport/schemes.ts'
+import {hasLogin, shownBus} from '../../lib/transport/schemes.ts'
 import {withScheme} from '../../lib/transport/server-urls.ts'
 
 /** One line of `context ls --json`. */
@@ -43,7 +42,7 @@ export function shownContext({name, from, path, fields, url}: Context, env: Node
   const secrets = secretsIn(fields)
   const known = [...textFields, ...switchFields].filter((field) => fields[field] !== undefined)
   const shown = known.map((field) => [field, secrets.includes(field) ? 'set' : fields[field]])
-  const all: ContextFields = {...Object.fromEntries(shown), url: withoutSecrets(url)}
+  const all: ContextFields = {...Object.fromEntries(shown), url: shownBus(url)}
   return {name, from, path, used: usedContext(env) === name, ...all}
 }
 
@@ -52,7 +51,7 @@ function contentOf(entry: ContextEntry): Omit<ListedContext, 'name' | 'from' | '
     const {url, fields} = readEntry(entry)
     const {description} = fields
     const login = loginName(fields)
-    return {url: withoutSecrets(url), ...(description && {description}), ...(login && {login})}
+    return {url: shownBus(url), ...(description && {description}), ...(login && {login})}
   } catch (error) {
     if (error instanceof BusError) return {problem: error.message}
     throw error

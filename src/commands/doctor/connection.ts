@@ -81,7 +81,7 @@ export function connectionFindings(url: string, facts: Facts, examination: Exami
 }
 
 function hostsOf(url: string): string[] {
-  return [...new Set(serversIn(url).map(({rest}) => new URL(`nats://${rest}`).hostname))]
+  return [...new Set(serversIn(url).flatMap(({rest}) => URL.parse(`nats://${rest}`)?.hostname || []))]
 }
 
 function roundTripFinding(roundTripsMs: readonly number[]): Finding {

@@ -8,11 +8,10 @@ import {usedContext} from '../../lib/cli/target/bus.ts'
 import {type ContextEntry, contextFolder, listEntries, readEntry} from '../../lib/cli/target/context-files.ts'
 import {configFolder} from '../../lib/cli/target/urls.ts'
 import {BusError, isFailure} from '../../lib/core/errors.ts'
-import {withoutSecrets} from '../../lib/core/secrets.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
 import type {Facts, Transport} from '../../lib/transport/contract.ts'
 import type {Examination} from '../../lib/transport/examination.ts'
-import {fileIn, isServer} from '../../lib/transport/schemes.ts'
+import {fileIn, isServer, shownBus} from '../../lib/transport/schemes.ts'
 import {connectionFindings, examineServers, resolveHosts} from './connection.ts'
 import {fileFindings} from './file.ts'
 import {type Finding, failure, good, type ReportFinding, warning} from './finding.ts'
@@ -62,7 +61,7 @@ export async function diagnose(
   examineInstallation(options, report, options.fix ? repair : undefined)
   const {facts, unopened} = await examineBus(options, report, repair)
   const healthy = findings.every(({verdict}) => verdict !== 'failure')
-  return {document: {url: withoutSecrets(options.url), healthy, findings, repaired, facts}, unopened}
+  return {document: {url: shownBus(options.url), healthy, findings, repaired, facts}, unopened}
 }
 
 type BusExamination = {readonly facts?: BusFacts; readonly unopened?: BusError}
@@ -73,7 +72,7 @@ async function examineBus(
   repair: (did: string) => void,
 ): Promise<BusExamination> {
   const {url, why} = options
-  const shown = withoutSecrets(url)
+  const shown = shownBus(url)
   const path = fileIn(url)?.path
   if (path !== undefined && !existsSync(path)) {
     report(good('bus', `${shown} (${why}): the file does not exist yet; the first command that uses it creates it`))

@@ -8,6 +8,7 @@ import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseView} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {maskedUrl} from '../../lib/core/secrets.ts'
 import {connectEvents, type Delivered, messageOf} from '../../lib/protocols/event-delivery/client.ts'
 import type {EventFilter} from '../../lib/protocols/event-delivery/filter.ts'
 import {findToken} from './gateway-token.ts'
@@ -59,7 +60,7 @@ export default class EventsListen extends BusCommand {
     const onNotice = (sentence: string) => this.say(sentence)
     await using client = await connectEvents(url, {token, timeoutMs, signal: this.stop, onNotice})
     if (action !== undefined) client.start(action)
-    this.say(`listening to ${url.replace(/[?#].*$/, '')}`)
+    this.say(`listening to ${maskedUrl(url)}`)
     const decide = await this.#decision(flags)
     let left = flags.count ?? Number.POSITIVE_INFINITY
     for await (const delivered of client.deliveries()) {

@@ -5,7 +5,7 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {toggle} from '../../lib/cli/flags/kinds.ts'
 import {isTerminal, writeAll} from '../../lib/cli/io/terminal.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
-import {withoutSecrets} from '../../lib/core/secrets.ts'
+import {shownBus} from '../../lib/transport/schemes.ts'
 import {play} from './player.ts'
 
 export default class Tour extends BusCommand {
@@ -23,7 +23,7 @@ export default class Tour extends BusCommand {
     const folder = mkdtempSync(join(tmpdir(), 'busline-tour-'))
     const {bus, context} = flags
     const isTemporary = bus === undefined && context === undefined
-    const named = context === undefined ? withoutSecrets(bus ?? '') : `the one of context ${context}`
+    const named = context === undefined ? shownBus(bus ?? '') : `the one of context ${context}`
     const mayPause = flags.pause && isTerminal(0)
     try {
       writeAll(1, `the bus is ${isTemporary ? 'a temporary file: no server, no configuration' : named}\n`)

@@ -3,6 +3,7 @@
  * Nothing above this folder asks which driver it has.
  */
 import type {Headers, Message, Outgoing} from '../core/message.ts'
+import type {Secret} from '../core/secrets.ts'
 import type {Examination} from './examination.ts'
 import type {Streams} from './streams-contract.ts'
 import type {Subscription} from './subscription.ts'
@@ -191,20 +192,20 @@ export interface ServerOptions {
   readonly tls?: TlsOptions | undefined
 }
 
-/** A login. A user, password or token in the URL takes precedence. All strings are secrets and are never shown. */
+/** A login. A user, password or token in the URL takes precedence. Only the user and paths are ever shown. */
 export interface Login {
   readonly user?: string | undefined
-  readonly password?: string | undefined
-  readonly token?: string | undefined
+  readonly password?: string | Secret | undefined
+  readonly token?: string | Secret | undefined
   /** Path of a credentials file (JWT and seed). It is read again at each reconnect. */
   readonly credsFile?: string | undefined
   /** The text of a credentials file. */
-  readonly creds?: string | undefined
+  readonly creds?: string | Secret | undefined
   /** Path of a file with an nkey seed, read again like `credsFile`. */
   readonly nkeyFile?: string | undefined
   /** The nkey seed; with `jwt`, the seed that belongs to it. */
-  readonly seed?: string | undefined
-  readonly jwt?: string | undefined
+  readonly seed?: string | Secret | undefined
+  readonly jwt?: string | Secret | undefined
 }
 
 /** Encryption of a connection, and trusted certificates. */

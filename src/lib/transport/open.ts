@@ -1,6 +1,6 @@
 import {BusError} from '../core/errors.ts'
 import type {OpenOptions, Transport} from './contract.ts'
-import {schemeOf} from './schemes.ts'
+import {schemeOf, shownBus} from './schemes.ts'
 
 /**
  * Opens a bus: `sqlite:PATH` or a path that ends in `.db` or `.sqlite`, `libbus:PATH`, `memory:NAME`, or a server:
@@ -13,7 +13,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Tran
   if (options.readOnly === true && scheme !== undefined && scheme.isReadable !== true)
     throw new BusError('usage', 'only a bus file can be opened for reading only', {try: ['without --read-only']})
   if (scheme !== undefined) return scheme.open(url, options)
-  throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
+  throw new BusError('usage', `${JSON.stringify(shownBus(url))} is not a bus`, {
     try: ['a file: sqlite:./bus.db', 'a server: nats://127.0.0.1:4222'],
   })
 }

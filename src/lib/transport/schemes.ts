@@ -3,6 +3,7 @@
  * of a bus. A new driver is one line in `schemes`; it is loaded when a bus of its kind is opened.
  */
 import {BusError} from '../core/errors.ts'
+import {maskedUrl} from '../core/secrets.ts'
 import type {OpenOptions, Transport} from './contract.ts'
 import {serverSchemes, serversIn} from './server-urls.ts'
 
@@ -74,6 +75,11 @@ export function parseBusFile(url: string): {path: string; isSynchronous: boolean
   if (asked !== 'full' && asked !== 'normal')
     throw new BusError('usage', `synchronous=${asked} must be full or normal`, {try: ['?synchronous=full']})
   return {path, isSynchronous: asked === 'full'}
+}
+
+/** The URL of a bus as it may be shown. Paths are shown unchanged. */
+export function shownBus(url: string): string {
+  return (schemeOf(url)?.place ?? 'server') === 'server' ? maskedUrl(url) : url
 }
 
 /** Whether the URL contains a login. */

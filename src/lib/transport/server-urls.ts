@@ -1,5 +1,6 @@
 /** The URLs of servers: their schemes, and comma-separated lists of them. */
 import {BusError} from '../core/errors.ts'
+import {isUnambiguous} from '../core/secrets.ts'
 
 export interface ServerScheme {
   /** The port if the URL has none. */
@@ -53,6 +54,8 @@ export function serverScheme(name: string): ServerScheme {
 
 /** The NATS tools accept `host:port` and comma-separated lists of it in NATS_URL and in contexts. */
 export function withScheme(servers: string): string {
+  // Not a list: the commas may be in a password.
+  if (servers.includes('@') && !isUnambiguous(servers)) return /^[a-z]+:\/\//i.test(servers) ? servers : `nats://${servers}`
   return servers
     .split(',')
     .map((server) => server.trim())

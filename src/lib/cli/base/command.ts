@@ -4,11 +4,10 @@ import type {Config} from '@oclif/core/config'
 import type {Input, ParserOutput} from '@oclif/core/interfaces'
 import type {ChalkInstance} from 'chalk'
 import {BusError, firstFailure, isFailure} from '../../core/errors.ts'
-import {withoutSecrets} from '../../core/secrets.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {Notice, OpenOptions, Transport} from '../../transport/contract.ts'
 import {open} from '../../transport/open.ts'
-import {schemeOf} from '../../transport/schemes.ts'
+import {schemeOf, shownBus} from '../../transport/schemes.ts'
 import {globalFlags} from '../flags/global.ts'
 import {Output} from '../io/output.ts'
 import {isTerminal, tell, wantsColour, writeAll} from '../io/terminal.ts'
@@ -16,7 +15,7 @@ import {printableJson, printableLines, terminalText} from '../render/printable.t
 import type {Column} from '../render/table.ts'
 import {formatCount} from '../render/units.ts'
 import {type BusFlags, chooseBus, findBus, prepareBus} from '../target/bus.ts'
-import {errorJson, report} from './error-report.ts'
+import {errorJson, report, withoutTyped} from './error-report.ts'
 import {stopOnSignal} from './signals.ts'
 import {usageError} from './usage-errors.ts'
 
@@ -117,7 +116,7 @@ export abstract class BusCommand<Result = void> extends Command {
     })
     if (writes) await closeUnlessWritable(bus)
     if (isTerminal(2) && !this.jsonEnabled()) {
-      this.say(`${url} (${why})`, (await this.paint(2))?.dim)
+      this.say(`${shownBus(url)} (${why})`, (await this.paint(2))?.dim)
     }
     return bus
   }
@@ -307,7 +306,7 @@ function notReady(forMs: number): BusError {
 
 /** The line as it may appear on a terminal and in a log. */
 function talk(line: string): string {
-  return withoutSecrets(printableLines(line))
+  return printableLines(withoutTyped(line))
 }
 
 /** A command may use the name of a global flag for one of its own, whose value is not a login. */
@@ -316,17 +315,22 @@ function globalsOf(values: Values, own: object = {}): Globals {
   return Object.fromEntries(globals) as unknown as Globals
 }
 
-/** Logins, values that contain a secret, URLs with a login, and headers and variables with secret names. */
+/** Logins, values that contain a secret, URLs with a login, webhooks, and headers and variables with secret names. */
 function hasSecret(flags: Values, args: Values): boolean {
   const {bus, user, password, token, seed, jwt} = flags as BusFlags
-  if (bus?.includes('@') || [user, password, token, seed, jwt].some((value) => value !== undefined)) return true
+  if (
+    bus?.includes('@') ||
+    'webhook' in flags ||
+    [user, password, token, seed, jwt].some((value) => value !== undefined)
+  )
+    return true
   return Object.values({...args, ...flags})
     .flat(2)
     .some((value) => typeof value === 'string' && secretText.test(value))
 }
 
 const secretText =
-  /^data:|:\/\/[^/\s]*@|[?&][\w-]*(?:token|secret|password|key)=|^[\w-]*(?:auth|cookie|token|secret|passw|key|cred)[\w-]*\s*(?:[:=]|$)/i
+  /^data:|:.*@|[?&][\w-]*(?:token|secret|password|key)=|^[\w-]*(?:auth|cookie|token|secret|passw|key|cred)[\w-]*\s*(?:[:=]|$)/is
 
 /** A bus to which the login flags of the command do not apply: a URL, a path, or the name of a context. */
 function otherBus(text: string): BusFlags {

@@ -2,13 +2,14 @@
 import {BusError, exitCodeOf, exitCodes, firstFailure} from '../../core/errors.ts'
 import {withoutSecrets} from '../../core/secrets.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
+import {shownBus} from '../../transport/schemes.ts'
 import {tell} from '../io/terminal.ts'
 import {printable, printableJson, printableLines} from '../render/printable.ts'
 
 /** Writes a failure to stderr and returns the exit code for it. */
 export function report(thrown: unknown, json: boolean): number {
   const error = firstFailure(thrown)
-  tell(withoutSecrets(json ? `${printableJson(JSON.stringify(errorJson(error)))}\n` : errorText(error)))
+  tell(json ? `${printableJson(withoutTyped(JSON.stringify(errorJson(error))))}\n` : errorText(error))
   return exitCodeOf(error)
 }
 
@@ -38,23 +39,43 @@ export function onGivenBus(hints: readonly string[]): readonly string[] {
 
 const isOnBus = /^bus (?!context |tour|.*--(help|schema)|(?:.* )?(-b|--bus|--context) )[a-z]/
 
-/** `-b ./a.db`, `--context stage`; not a URL with a login. */
+/** `-b ./a.db`, `--context stage`; not a URL with a secret. */
 function givenBus(argv: readonly string[]): string | undefined {
   for (const [i, word] of argv.entries()) {
     if (word === '--') return undefined
     const [, flag, joined] = /^(-b|-s|--bus|--server|--context)(?:=(.*))?$/s.exec(word) ?? []
     const value = joined ?? argv[i + 1]
     if (flag === undefined || value === undefined) continue
-    return value.includes('@') ? undefined : `${flag === '--context' ? flag : '-b'} ${shellWord(value)}`
+    return shownBus(value) !== value ? undefined : `${flag === '--context' ? flag : '-b'} ${shellWord(value)}`
   }
   return undefined
 }
 
 function errorText(error: unknown): string {
-  if (error instanceof BusError)
-    return [`bus: ${printable(error.message)}`, ...hintsOf(error).map((hint) => `  try: ${printable(hint)}`), ''].join(
-      '\n',
-    )
+  if (error instanceof BusError) {
+    const hints = hintsOf(error).map((hint) => `  try: ${printable(withoutTyped(hint))}`)
+    return [`bus: ${printable(withoutTyped(error.message))}`, ...hints, ''].join('\n')
+  }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return `bus: ${printableLines(stack)}\n  try: ${bugHint}\n`
+  return `bus: ${printableLines(withoutTyped(stack))}\n  try: ${bugHint}\n`
+}
+
+/**
+ * The text without secrets in URLs. Those on the command line and in the environment are known as a whole, so that they are found
+ * with any character in their password.
+ */
+export function withoutTyped(text: string): string {
+  let shown = text
+  for (const url of typedUrls()) {
+    for (const form of new Set([url, JSON.stringify(url).slice(1, -1)]))
+      shown = shown.replaceAll(form, () => shownBus(url))
+  }
+  return withoutSecrets(shown)
+}
+
+/** Arguments and variables with what may be a login or a query. */
+function typedUrls(): string[] {
+  const {BUS_URL = '', NATS_URL = ''} = process.env
+  const words = process.argv.slice(2).flatMap((word) => [word, word.replace(/^--?[a-z-]+=?/, '')])
+  return [BUS_URL, NATS_URL, ...words].filter((word) => /^[^\s{["']*:.*[@?]/s.test(word) && shownBus(word) !== word)
 }

@@ -1,7 +1,7 @@
 /** A context: a bus and the login for it. The files have the format of the NATS CLI, with a few more fields. */
 import {BusError} from '../../core/errors.ts'
 import {isObject, parseJson} from '../../core/text/json-text.ts'
-import {isServer, schemeOf} from '../../transport/schemes.ts'
+import {isServer, schemeOf, shownBus} from '../../transport/schemes.ts'
 import {withScheme} from '../../transport/server-urls.ts'
 import {parseDuration} from '../render/units.ts'
 import {isReference} from './secret-values.ts'
@@ -130,7 +130,7 @@ export function busUrl(text: string): string {
   if (scheme !== undefined && scheme.place !== 'server') return url
   const servers = withScheme(url)
   if (isServer(servers) && !/\s|:\/\/(,|$)/.test(servers)) return servers
-  throw new BusError('usage', `${JSON.stringify(url)} is not a bus`, {
+  throw new BusError('usage', `${JSON.stringify(shownBus(url))} is not a bus`, {
     try: ['a server: nats://127.0.0.1:4222', 'a file: sqlite:/path/to/bus.db'],
   })
 }

@@ -3,9 +3,9 @@
  * provides it. A login that belongs to another server is not sent without a warning.
  */
 import {BusError} from '../../core/errors.ts'
-import {withoutSecrets} from '../../core/secrets.ts'
+import {Secret} from '../../core/secrets.ts'
 import type {Login, ServerOptions, TlsOptions} from '../../transport/contract.ts'
-import {hasLogin, isServer} from '../../transport/schemes.ts'
+import {hasLogin, isServer, shownBus} from '../../transport/schemes.ts'
 import type {Context} from './context.ts'
 import {material, pathOf, readSecretText, textOrFile} from './secret-values.ts'
 import type {FoundBus} from './urls.ts'
@@ -79,10 +79,8 @@ export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundB
       ...(inboxPrefix && {inboxPrefix}),
     } satisfies ServerOptions,
     warnings: [
-      ...[...strangers].map(
-        (source) => `the login from ${source.name} is sent to ${withoutSecrets(url)} (${choice.why})`,
-      ),
-      ...(insecure ? [`any certificate of ${withoutSecrets(url)} is accepted: the server may be an impostor`] : []),
+      ...[...strangers].map((source) => `the login from ${source.name} is sent to ${shownBus(url)} (${choice.why})`),
+      ...(insecure ? [`any certificate of ${shownBus(url)} is accepted: the server may be an impostor`] : []),
       ...contextWarnings(context),
     ],
   }
@@ -107,7 +105,7 @@ export function checkLogin(context: Context): void {
   const {place} = fromContext(context)
   const [part] = chooseLogin([fromContext(context)]).keys()
   if (part === undefined || isServer(context.url)) return
-  throw new BusError('usage', `${place(part)} is for servers, but ${context.url} is not a server`, {
+  throw new BusError('usage', `${place(part)} is for servers, but ${shownBus(context.url)} is not a server`, {
     try: ['leave it out'],
   })
 }
@@ -184,15 +182,16 @@ function loginOf(parts: ReadonlyMap<Part, Given>, env: Env): Login {
     const given = parts.get(part)
     return given && textOrFile(given.value, part, given.source.place(part), env)
   }
-  const [user, password, token] = [text('user'), text('password'), text('token')]
+  const secret = (value: string | undefined) => (value === undefined ? undefined : new Secret(value))
+  const [user, password, token] = [text('user'), secret(text('password')), secret(text('token'))]
   const [creds, nkey] = [file('creds'), file('nkey')]
   return {
     // As in a URL and in the NATS CLI.
-    ...(user !== undefined && password === undefined ? {token: user} : {user, password, token}),
-    ...(creds && ('path' in creds ? {credsFile: creds.path} : {creds: creds.text})),
-    ...(nkey && ('path' in nkey ? {nkeyFile: nkey.path} : {seed: nkey.text})),
-    ...(parts.has('jwt') && {jwt: longText('jwt')}),
-    ...(parts.has('seed') && {seed: longText('seed')}),
+    ...(user !== undefined && password === undefined ? {token: new Secret(user)} : {user, password, token}),
+    ...(creds && ('path' in creds ? {credsFile: creds.path} : {creds: new Secret(creds.text)})),
+    ...(nkey && ('path' in nkey ? {nkeyFile: nkey.path} : {seed: new Secret(nkey.text)})),
+    ...(parts.has('jwt') && {jwt: secret(longText('jwt'))}),
+    ...(parts.has('seed') && {seed: secret(longText('seed'))}),
   }
 }
 
@@ -237,7 +236,7 @@ function checkUnused(url: string, flags: ServerFlags): void {
   const part = (Object.keys(values) as Part[]).find((name) => values[name] !== undefined)
   const flag = part ? place(part) : flags['tls-first'] ? '--tls-first' : flags.insecure ? '--insecure' : undefined
   if (flag === undefined) return
-  throw new BusError('usage', `${flag} is for servers, but ${url} is not a server`, {
+  throw new BusError('usage', `${flag} is for servers, but ${shownBus(url)} is not a server`, {
     try: [`leave ${flag} out`, '--bus nats://127.0.0.1:4222'],
   })
 }

@@ -14,6 +14,7 @@ import type {Duplex} from 'node:stream'
 import type {TLSSocket} from 'node:tls'
 import {promisify} from 'node:util'
 import {brotliDecompress, inflate, unzip} from 'node:zlib'
+import {percentDecoded} from '../../core/secrets.ts'
 import {Timer} from '../../core/time/timer.ts'
 
 export interface HttpClientOptions {
@@ -193,7 +194,7 @@ function plainHost({hostname}: URL): string {
 
 function proxyLogin({username, password}: URL): Record<string, string> {
   if (username === '') return {}
-  return {'Proxy-Authorization': basic(decodeURIComponent(username), decodeURIComponent(password))}
+  return {'Proxy-Authorization': basic(percentDecoded(username), percentDecoded(password))}
 }
 
 /** The value of `Authorization` for a user name and a password. */

@@ -5,6 +5,7 @@
 import {isAbsolute} from 'node:path'
 import {BusError} from '../../core/errors.ts'
 import {isSecretReference} from '../../core/secret-reference.ts'
+import {maskedUrl} from '../../core/secrets.ts'
 import {isObject} from '../../core/text/json-text.ts'
 import {durationMs} from '../../core/time/duration.ts'
 
@@ -138,14 +139,8 @@ export function shownWebhook(json: Json): Json {
   return shown
 }
 
-/** A URL whose password and query values are replaced by `***`. */
 function shownUrl(text: string): string {
-  if (isSecretReference(text)) return text
-  const url = URL.parse(text)
-  if (url === null || !isHttpUrl(text)) return '***'
-  const login = url.password !== '' ? `${url.username}:***@` : url.username === '' ? '' : '***@'
-  const names = [...url.searchParams.keys()].map((name) => `${encodeURIComponent(name)}=***`)
-  return `${url.protocol}//${login}${url.host}${url.pathname}${names.length === 0 ? '' : `?${names.join('&')}`}`
+  return isSecretReference(text) ? text : maskedUrl(text)
 }
 
 function masked(values: Json): Json {

@@ -3,6 +3,7 @@ import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {headersJson} from '../../core/record.ts'
 import {resolveReference} from '../../core/secret-reference.ts'
+import {maskedUrl, percentDecoded} from '../../core/secrets.ts'
 import {isObject, looksLikeJson, parseExact, parseJson} from '../../core/text/json-text.ts'
 import {sleep} from '../../core/time/timer.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
@@ -90,7 +91,7 @@ class Webhook implements Disposable {
     this.#url.username = ''
     this.#url.password = ''
     this.#url.hash = ''
-    this.#shown = `${this.#url.origin}${this.#url.pathname}`
+    this.#shown = maskedUrl(`${this.#url.origin}${this.#url.pathname}`)
     for (const [name, value] of Object.entries(options.query))
       this.#url.searchParams.set(name, resolve(value, `query.${name}`))
     const {proxyURL, requestTimeoutMs, ...limits} = options.http
@@ -255,8 +256,8 @@ function loginOf(
     checkRequestHeader('auth.token', 'Authorization', value)
     return {Authorization: value}
   }
-  const name = username === undefined ? decodeURIComponent(url.username) : resolve(username, 'auth.username')
-  const secret = password === undefined ? decodeURIComponent(url.password) : resolve(password, 'auth.password')
+  const name = username === undefined ? percentDecoded(url.username) : resolve(username, 'auth.username')
+  const secret = password === undefined ? percentDecoded(url.password) : resolve(password, 'auth.password')
   return name === '' && secret === '' ? {} : {Authorization: basic(name, secret)}
 }
 

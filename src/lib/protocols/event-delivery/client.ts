@@ -2,6 +2,7 @@
 import type {WebSocket} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {Message} from '../../core/message.ts'
+import {maskedUrl} from '../../core/secrets.ts'
 import {decode} from '../../core/text/encoding.ts'
 import {isObject, objectIn} from '../../core/text/json-text.ts'
 import type {SubscriptionRef} from './event.ts'
@@ -59,7 +60,9 @@ const mostWaiting = 1000
 export async function connectEvents(url: string, options: ClientOptions): Promise<EventClient> {
   const {WebSocket: Socket} = await import('ws')
   if (!/^wss?:$/.test(URL.parse(url)?.protocol ?? ''))
-    throw new BusError('usage', `${JSON.stringify(url)} is not a WebSocket URL`, {try: ['ws://127.0.0.1:5599']})
+    throw new BusError('usage', `${JSON.stringify(maskedUrl(url))} is not a WebSocket URL`, {
+      try: ['ws://127.0.0.1:5599'],
+    })
   const headers = options.token === undefined ? {} : {Authorization: `Bearer ${options.token}`}
   const asked = options.onNotice === undefined ? url : `${url}${url.includes('?') ? '&' : '?'}notices`
   const socket = new Socket(asked, {headers, handshakeTimeout: options.timeoutMs, perMessageDeflate: false})
@@ -192,7 +195,7 @@ function isHeaders(json: unknown): boolean {
 
 function opened(socket: WebSocket, url: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const shown = url.replace(/[?#].*$/, '').replace(/\/\/[^@/]*@/, '//')
+    const shown = maskedUrl(url)
     socket.once('open', resolve)
     socket.once('unexpected-response', (request, response) => {
       const status = response.statusCode ?? 0

@@ -70,7 +70,7 @@ export function websocketOptions(json: unknown): Options {
   return options
 }
 
-/** The options as given, which is how they are stored and shown. */
+/** The options as given, which is how they are stored. */
 function optionsJson({plugin, batchTimeoutMs, ...options}: Options): Record<string, unknown> {
   return {...options, ...(options.batch && {batchTimeout: `${batchTimeoutMs}ms`}), ...plugin}
 }
@@ -121,7 +121,7 @@ export function parseSubscription(json: unknown): EventSubscription {
   }
 }
 
-/** The stored form, which `--json` shows as well. */
+/** The stored form, with the secrets of a webhook. */
 export function subscriptionJson({ephemeral, options, ...rest}: EventSubscription): Record<string, unknown> {
   return {...rest, options: optionsJson(options), ...(ephemeral && {ephemeral})}
 }

@@ -8,6 +8,7 @@ import {
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node'
 import {BusError} from '../../core/errors.ts'
+import {revealed} from '../../core/secrets.ts'
 import {localTime} from '../../core/time/timestamp.ts'
 import {readTrusted} from '../../core/trusted-file.ts'
 import type {Login} from '../contract.ts'
@@ -19,8 +20,8 @@ import type {Login} from '../contract.ts'
 export function authenticators(login: Login, fromUrl: Login | undefined): Authenticator[] {
   const {user, password, token} = fromUrl ?? login
   const found: Authenticator[] = []
-  if (token !== undefined) found.push(tokenAuthenticator(token))
-  if (user !== undefined) found.push(usernamePasswordAuthenticator(user, password))
+  if (token !== undefined) found.push(tokenAuthenticator(() => revealed(token) ?? ''))
+  if (user !== undefined) found.push(usernamePasswordAuthenticator(user, () => revealed(password) ?? ''))
   const key = keyLogin(login)
   if (key !== undefined) found.push(fresh(key))
   return found
@@ -61,7 +62,8 @@ interface Key {
 
 /** Reads the key now, so that errors appear immediately; returns a function that reads it again. */
 function keyLogin(login: Login): (() => Key) | undefined {
-  const {credsFile, creds, nkeyFile, jwt, seed} = login
+  const {credsFile, nkeyFile} = login
+  const [creds, jwt, seed] = [revealed(login.creds), revealed(login.jwt), revealed(login.seed)]
   const read =
     credsFile !== undefined
       ? () => parseCreds(readLoginFile(credsFile, `the credentials ${credsFile}`), credsFile)

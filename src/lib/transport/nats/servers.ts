@@ -1,5 +1,6 @@
 /** Server URLs: `nats://user:password@host:4222`, `tls://`, `ws://`, `wss://`, or several separated by commas. */
 import {BusError} from '../../core/errors.ts'
+import {isUnambiguous, maskedUrl, percentDecoded, revealedJson, Secret} from '../../core/secrets.ts'
 import type {Login} from '../contract.ts'
 import {serverScheme, serversIn} from '../server-urls.ts'
 
@@ -16,9 +17,10 @@ export interface Servers {
 
 /** Fails with `usage`. */
 export function parseServers(url: string): Servers {
+  if (/[,@]/.test(url) && !isUnambiguous(url)) throw notServers(url)
   const servers = serversIn(url)
   const first = servers[0]?.scheme ?? 'nats'
-  const all = servers.map(({scheme, rest}) => parse(scheme ?? first, rest))
+  const all = servers.map(({scheme, rest}) => parse(scheme ?? first, rest, url))
   const webSocket = serverScheme(first).isWebSocket === true
   if (all.some((server) => server.isWebSocket !== webSocket)) {
     throw new BusError('usage', 'a list of servers is either all ws:// or wss://, or has none of them')
@@ -32,23 +34,29 @@ export function parseServers(url: string): Servers {
   }
 }
 
-function parse(scheme: string, rest: string) {
+/** For a password that is not encoded, too: what follows its first odd character would be taken for a path or a server. */
+function notServers(url: string): BusError {
+  return new BusError('usage', `${JSON.stringify(maskedUrl(url))} is not a server URL`, {
+    try: [
+      'nats://HOST:PORT',
+      'nats://USER:PASSWORD@HOST:PORT, with special characters as %XX',
+      'nats:// before each server of a list',
+    ],
+  })
+}
+
+function parse(scheme: string, rest: string, whole: string) {
   const {port: defaultPort, isWebSocket = false, isEncrypted = false} = serverScheme(scheme)
   // `URL` keeps the port only for unknown schemes.
   const url = URL.parse(`nats://${rest}`)
-  if (url === null || url.hostname === '') {
-    const typed = rest.slice(rest.lastIndexOf('@') + 1)
-    throw new BusError('usage', `${JSON.stringify(`${scheme}://${typed}`)} is not a server URL`, {
-      try: ['nats://HOST:PORT', 'nats://USER:PASSWORD@HOST:PORT, with special characters as %XX'],
-    })
-  }
+  if (url === null || url.hostname === '') throw notServers(whole)
   const {hostname, port, pathname, search} = url
   const host = `${hostname}:${port || defaultPort}`
   const path = isWebSocket && pathname + search !== '/' ? pathname + search : ''
   return {
     isWebSocket,
     isEncrypted,
-    shown: `${scheme}://${hostname}${port && `:${port}`}${path}`,
+    shown: maskedUrl(`${scheme}://${hostname}${port && `:${port}`}${path}`),
     address: isWebSocket ? `${scheme}://${host}${path}` : host,
     login: loginOf(url),
   }
@@ -57,22 +65,15 @@ function parse(scheme: string, rest: string) {
 /** A single word before `@` is a token. */
 function loginOf({username, password}: URL): Login | undefined {
   if (username === '' && password === '') return undefined
-  return password === '' ? {token: decoded(username)} : {user: decoded(username), password: decoded(password)}
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    // Not encoded: taken as it is.
-    return text
-  }
+  return password === ''
+    ? {token: new Secret(percentDecoded(username))}
+    : {user: percentDecoded(username), password: new Secret(percentDecoded(password))}
 }
 
 /** The servers of a list form one cluster, so they share one login. */
 function theLogin(logins: readonly Login[]): Login | undefined {
   const [first, ...others] = logins
-  if (others.some((other) => JSON.stringify(other) !== JSON.stringify(first))) {
+  if (others.some((other) => revealedJson(other) !== revealedJson(first))) {
     throw new BusError('usage', 'the servers of one list have different logins in their URLs')
   }
   return first
