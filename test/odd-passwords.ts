@@ -41,7 +41,7 @@ export const oddPasswords: Readonly<Record<string, string>> = {
   'round brackets': '(tail)',
   'a dollar sign': '$tail',
   'what replaces in JavaScript': "$&$1$`$'tail",
-  'a dollar sign and brackets': '${tail}',
+  'a dollar sign and brackets': '$\u007btail}',
   'a semicolon': 'a;tail',
   'a pipe': 'a|tail',
   'an equals sign': 'a=tail',

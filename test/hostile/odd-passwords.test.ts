@@ -8,8 +8,8 @@ import {diagnose} from '../../src/commands/doctor/examination.ts'
 import {wishOf} from '../../src/commands/events/subscriptions.ts'
 import {errorJson} from '../../src/lib/cli/base/error-report.ts'
 import {findBus} from '../../src/lib/cli/target/bus.ts'
-import type {FoundBus} from '../../src/lib/cli/target/urls.ts'
 import {busUrl} from '../../src/lib/cli/target/context.ts'
+import type {FoundBus} from '../../src/lib/cli/target/urls.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {bus} from '../bus.ts'
 import {NatsServer} from '../nats-server.ts'
@@ -39,10 +39,12 @@ function urlsWith(password: string): string[] {
   return [...new Set(forms)].flatMap((written) => [
     ...[`nats://usr:${written}@127.0.0.1:${port}`, `usr:${written}@127.0.0.1:1`, `nats:/usr:${written}@h`],
     ...[`nats//usr:${written}@h`, `nats:usr:${written}@h`, `nats://usr:${written}@`],
+    // With a colon in it, it would be a user and a password.
+    ...(written.includes(':') ? [] : [`nats://${written}@127.0.0.1:1`]),
     // With an `@` or a comma in it, the end of the password would be a host.
     ...(/[@,]/.test(written) ? [] : [`nats://usr:${written}`]),
     ...[`nats://usr:${written}@127.0.0.1:1,usr:${written}@127.0.0.1:2`, `natss://usr:${written}@h:1`],
-    ...[`nats://usr:${written}@127.0.0.1:port`, `nats://${written}@127.0.0.1:1`, `ws://127.0.0.1:1/?t=${written}`],
+    ...[`nats://usr:${written}@127.0.0.1:port`, `ws://127.0.0.1:1/?t=${written}`],
     ...[`ws://usr:${written}@127.0.0.1:1`, `tls://127.0.0.1:1,tls://usr:${written}@127.0.0.1:2`],
   ])
 }
@@ -196,16 +198,7 @@ const commands: readonly (readonly string[])[] = [
   ['check', 'init', 'c.yaml', '--bus', 'URL'],
   ['pub', 'a', 'x'],
 ]
-const worst = [
-  'a single quote',
-  'a space',
-  'a comma',
-  'a slash after digits',
-  'an at sign and a comma',
-  'a newline',
-  'what looks encoded',
-  'a question mark after digits',
-]
+const worst = ['a space', 'a comma', 'a slash after digits', 'an at sign and a comma', 'a newline']
 
 describe.each(typed.filter(([name]) => worst.includes(name)))('a password that has %s', (_, password) => {
   test.each(commands)('is not shown by bus %s %s %s %s %s', {timeout: 120_000}, async (...command) => {

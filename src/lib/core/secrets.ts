@@ -105,7 +105,8 @@ function maskedOne(url: string): string {
   const {scheme, rest, login, host, tail} = whole
   // The URLs of NATS servers have no path.
   const isPath = login === undefined && tail.length > 1 && /^\s*(nats|tls):/i.test(scheme)
-  if (isClear(whole) && !isPath) return `${scheme}${login === undefined ? '' : `${maskedLogin(login)}@`}${host}${maskedTail(tail)}`
+  if (isClear(whole) && !isPath)
+    return `${scheme}${login === undefined ? '' : `${maskedLogin(login)}@`}${host}${maskedTail(tail)}`
   const at = rest.lastIndexOf('@')
   // A value of a query, or a password.
   const query = rest.indexOf('?')
@@ -131,7 +132,10 @@ function maskedAfter(hostAndTail: string): string {
 function maskedTail(tail: string): string {
   const [, path = '', query = '', fragment = ''] = /^([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(tail) ?? []
   // The name of a value, or a word that has none.
-  const values = query.replace(/([?&;])([^=&;]*=|)([^&;]*)/g, (_, before, name, value) => before + name + (value && mask))
+  const values = query.replace(
+    /([?&;])([^=&;]*=|)([^&;]*)/g,
+    (_, before, name, value) => before + name + (value && mask),
+  )
   return `${path.replace(/[^/\\]{20,}/g, mask)}${values}${fragment && `#${mask}`}`
 }
 

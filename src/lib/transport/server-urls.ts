@@ -55,7 +55,8 @@ export function serverScheme(name: string): ServerScheme {
 /** The NATS tools accept `host:port` and comma-separated lists of it in NATS_URL and in contexts. */
 export function withScheme(servers: string): string {
   // Not a list: the commas may be in a password.
-  if (servers.includes('@') && !isUnambiguous(servers)) return /^[a-z]+:\/\//i.test(servers) ? servers : `nats://${servers}`
+  if (/[@?]/.test(servers) && !isUnambiguous(servers))
+    return /^[a-z]+:\/\//i.test(servers) ? servers : `nats://${servers}`
   return servers
     .split(',')
     .map((server) => server.trim())

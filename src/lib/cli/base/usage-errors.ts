@@ -5,6 +5,7 @@
 import {stripVTControlCharacters} from 'node:util'
 import {BusError} from '../../core/errors.ts'
 import {nearest} from '../../core/text/nearest.ts'
+import {withoutTyped} from './error-report.ts'
 
 interface Grammar {
   /** As typed: `bus pub`. */
@@ -22,7 +23,7 @@ export function usageError(error: unknown, grammar: Grammar): unknown {
     return new BusError(error.kind, sentence, {try: [...error.try, help], cause: error.cause})
   }
   if (!('oclif' in error)) return error
-  const complaint = flag === undefined ? stripVTControlCharacters(error.message) : `--${flag}: ${text}`
+  const complaint = flag === undefined ? stripVTControlCharacters(withoutTyped(error.message)) : `--${flag}: ${text}`
   const {sentence, hint} = reword(complaint.trim(), grammar)
   return new BusError('usage', sentence, {try: hint === undefined ? [help] : [hint, help]})
 }

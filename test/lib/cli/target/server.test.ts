@@ -2,6 +2,8 @@ import {describe, expect, it} from 'vitest'
 import {findBus} from '../../../../src/lib/cli/target/bus.ts'
 import type {Context, ContextFields} from '../../../../src/lib/cli/target/context.ts'
 import {reach, type ServerFlags} from '../../../../src/lib/cli/target/server.ts'
+import {revealed} from '../../../../src/lib/core/secrets.ts'
+import type {Login} from '../../../../src/lib/transport/contract.ts'
 
 const url = 'nats://a:4222'
 
@@ -20,10 +22,17 @@ function context(fields: ContextFields): Context {
 }
 
 /** The login, TLS and warnings for a URL of `--bus`. */
-const given = (flags: ServerFlags, env = {}) => reach({url, context: undefined, why: '--bus'}, flags, env)
+const given = (flags: ServerFlags, env = {}) => open(reach({url, context: undefined, why: '--bus'}, flags, env))
 /** The same for the URL of a context. */
 const inContext = (fields: ContextFields, flags: ServerFlags = {}, env = {}) =>
-  reach({url: undefined, context: context(fields), why: 'context prod'}, flags, env)
+  open(reach({url: undefined, context: context(fields), why: 'context prod'}, flags, env))
+
+/** With the text of each secret. */
+function open(found: ReturnType<typeof reach>) {
+  const entries = Object.entries(found.server.login ?? {})
+  const login: Login = Object.fromEntries(entries.map(([part, value]) => [part, revealed(value)]))
+  return {...found, server: {...found.server, ...(found.server.login && {login})}}
+}
 
 describe('the login', () => {
   it.each<[string, ServerFlags, object]>([

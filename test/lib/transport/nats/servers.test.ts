@@ -1,4 +1,5 @@
 import {describe, expect, it} from 'vitest'
+import {revealedJson} from '../../../../src/lib/core/secrets.ts'
 import {parseServers} from '../../../../src/lib/transport/nats/servers.ts'
 
 describe('a server URL', () => {
@@ -10,7 +11,7 @@ describe('a server URL', () => {
     ['nats://[::1]:5', 'nats://[::1]:5', ['[::1]:5']],
     ['nats://[::1]', 'nats://[::1]', ['[::1]:4222']],
     ['ws://h', 'ws://h', ['ws://h:80']],
-    ['ws://h:80/a/b?c=d', 'ws://h:80/a/b?c=d', ['ws://h:80/a/b?c=d']],
+    ['ws://h:80/a/b?c=d', 'ws://h:80/a/b?c=***', ['ws://h:80/a/b?c=d']],
     ['wss://h/', 'wss://h', ['wss://h:443']],
     ['nats://a:1,b:2, nats://c:3,', 'nats://a:1,nats://b:2,nats://c:3', ['a:1', 'b:2', 'c:3']],
     ['ws://a,b:2', 'ws://a,ws://b:2', ['ws://a:80', 'ws://b:2']],
@@ -38,6 +39,15 @@ describe('a server URL', () => {
     ['nats://h,nats://a:b@i', {user: 'a', password: 'b'}],
     ['nats://h', undefined],
   ])('%s has its login', (url, login) => {
-    expect(parseServers(url).login).toEqual(login)
+    const found = parseServers(url).login
+    expect(found && JSON.parse(revealedJson(found))).toEqual(login)
+    expect(JSON.stringify(found ?? {})).not.toMatch(/pa:ss|p%zz|t0ken|"b"/)
   })
+
+  it.each(['nats://u:p/w@h', 'nats://u:12/w@h', 'nats://u:12,w@h', 'nats://u:12?w@h', 'ws://h/?t=a,b', 'nats://u:p@'])(
+    '%s is refused: it is not certain where its login ends',
+    (url) => {
+      expect(() => parseServers(url)).toThrow(/ is not a server URL$/)
+    },
+  )
 })
