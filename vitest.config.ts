@@ -9,11 +9,7 @@ export const slow = [
   'test/api/package.test.ts',
   'test/check-examples.test.ts',
   'test/conformance/faulty.test.ts',
-<<<<<<< HEAD
-  'test/hostile/{secrets,server,terminal}.test.ts',
-=======
-  'test/hostile/{odd-passwords,secrets,terminal}.test.ts',
->>>>>>> 24bec9b (Secrets: tests compare what is revealed; documents)
+  'test/hostile/{odd-passwords,secrets,server,terminal}.test.ts',
   'test/side-by-side.test.ts',
   'test/transcripts.test.ts',
   'test/commands/{bench/bench,check/init,consumer/{consumer,replay,stalls},context/context,events/events,rpc/rpc}.test.ts',
