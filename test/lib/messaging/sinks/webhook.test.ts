@@ -418,7 +418,7 @@ describe('the options of a webhook', () => {
       headers: {'X-Key': '***', Accept: 'text/plain', Authorization: 'Bearer env://TOKEN'},
       query: {code: '***'},
       auth: {username: 'ann', password: '***', token: 'file:///run/token'},
-      httpOptions: {proxyURL: 'http://me:***@proxy:8080/', requestTimeout: '1s'},
+      httpOptions: {proxyURL: 'http://me:***@proxy:8080', requestTimeout: '1s'},
       readAhead: 3,
     })
     expect(shownWebhook({url: 'u:S3CRET@host/x'})).toEqual({url: '***'})
