@@ -87,6 +87,8 @@ const masks: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, 'ID'],
   [/Nats-Pin-Id: \w+/g, 'Nats-Pin-Id: ID'],
   [/(Nats-Stream-Source\W+\w+ \d+ .*?) \w{8}\b/g, '$1 ID'],
+  [/\$JS\.ACK\.(\w+\.\w+)[.\d]+/g, '$JS.ACK.$1.ID'],
+  [/\.bus-\w{22}/g, '.bus-ID'],
   [/_INBOX\.[^\s"]+/g, 'INBOX'],
   [/\bresponse stream \w{8} on\b/g, 'response stream TOKEN on'],
   [/"responseStream":"\w{8}"/g, '"responseStream":"TOKEN"'],

@@ -121,7 +121,8 @@ export function consumerLines({stream: {name}, consumer, first = [], lines = []}
     `bus sub '${name.toLowerCase()}.>' --durable ${consumer?.name} -n 1 --for 2s`,
     ...lines,
     `bus consumer reset ${its} --to 2 --yes`,
-    `bus consumer replay ${its}`,
+    // At the original pace, messages may be on their way at any moment.
+    ...(consumer?.['replay_policy'] === 'original' ? [] : [`bus consumer replay ${its}`]),
     `bus consumer info ${its}`,
   ]
 }

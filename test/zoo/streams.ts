@@ -128,7 +128,7 @@ export const streams: readonly Animal[] = [
     stream: {name: 'ROLLUP', allow_rollup_hdrs: true},
     lines: [
       "bus pub rollup.a 5 --ack -H 'Nats-Rollup: sub'",
-      "bus pub rollup.a 6 --ack -H 'Nats-Rollup: sub' --obey-headers",
+      "bus pub rollup.a 6 --ack -H 'Nats-Rollup: sub'",
       "bus sub 'rollup.>' --from first --end",
       'bus stream subjects ROLLUP',
     ],
@@ -137,7 +137,7 @@ export const streams: readonly Animal[] = [
     name: 'TTL',
     about: 'A stream that obeys the time to live of each message, and marks what it deletes.',
     stream: {name: 'TTL', allow_msg_ttl: true, subject_delete_marker_ttl: 60 * seconds, allow_rollup_hdrs: true},
-    lines: ["bus pub ttl.a 5 --ack -H 'Nats-TTL: 1h' --obey-headers", 'bus stream get TTL 4', 'bus stream get TTL 5'],
+    lines: ["bus pub ttl.a 5 --ack -H 'Nats-TTL: 1h'", 'bus stream get TTL 4', 'bus stream get TTL 5'],
   },
   {
     name: 'counter',
@@ -148,7 +148,7 @@ export const streams: readonly Animal[] = [
       headers: [['Nats-Incr', by]],
     })),
     lines: [
-      "bus pub counter.a '' --ack -H 'Nats-Incr: +5' --obey-headers",
+      "bus pub counter.a '' --ack -H 'Nats-Incr: +5'",
       "bus sub 'counter.>' --from first --end",
       "bus pub counter.a '' --ack -H 'Nats-Incr: +5'",
     ],
@@ -182,8 +182,8 @@ export const streams: readonly Animal[] = [
     about: 'A stream that stores several messages together or none.',
     stream: {name: 'ATOMIC', allow_atomic: true},
     lines: [
-      "bus pub atomic.a 5 --ack -H 'Nats-Batch-Id: x' -H 'Nats-Batch-Sequence: 1' -H 'Nats-Batch-Commit: 1' --obey-headers",
-      "bus pub atomic.a 6 --ack -H 'Nats-Batch-Id: y' -H 'Nats-Batch-Sequence: 1' --obey-headers -t 1s",
+      "bus pub atomic.a 5 --ack -H 'Nats-Batch-Id: x' -H 'Nats-Batch-Sequence: 1' -H 'Nats-Batch-Commit: 1'",
+      "bus pub atomic.a 6 --ack -H 'Nats-Batch-Id: y' -H 'Nats-Batch-Sequence: 1' -t 1s",
     ],
   },
   {

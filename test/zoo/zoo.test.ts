@@ -3,16 +3,18 @@
  * command that can meet them. `expected/` has a transcript of each; `BUS_TESTS=all vitest run test/zoo -u` writes them anew:
  * read the diff as a user would.
  */
-import {mkdirSync, mkdtempSync, rmSync} from 'node:fs'
+import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, test} from 'vitest'
 import type {Transport} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {NatsServer} from '../nats-server.ts'
-import {type Animal, consumerLines, create, streamLines} from './animal.ts'
+import {consumerLines, create, streamLines} from './animal.ts'
+import {both, bothLines} from './both.ts'
 import {CommandRunner} from './command-runner.ts'
 import {consumers} from './consumers.ts'
+import {loginConfig, loginLines, logins, urlOf} from './logins.ts'
 import {streams} from './streams.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-zoo-'))
@@ -27,7 +29,7 @@ describe.each([
   beforeAll(async () => {
     server = await NatsServer.start((home) => `server_tags: [ssd]\njetstream {store_dir: "${home}"}`)
     bus = await open(server.url())
-  })
+  }, 120_000)
   afterAll(async () => {
     await bus.close()
     await server[Symbol.asyncDispose]()
@@ -36,22 +38,67 @@ describe.each([
   test.concurrent.for(animals)('$name', async (animal, {expect, skip}) => {
     const refusal = await create(bus, animal)
     if (refusal !== undefined) skip(`this server has no such ${kind.slice(0, -1)}: ${refusal}`)
-    const shown = await withRunner((runner) => met(runner, server.url(), animal, linesOf(animal)))
-    const file = `${animal.name.replaceAll(' ', '-')}.txt`
-    await expect(shown).toMatchFileSnapshot(join(import.meta.dirname, 'expected', kind, file))
+    const shown = await withRunner((runner) => met(runner, server.url(), animal.about, linesOf(animal)))
+    await expect(shown).toMatchFileSnapshot(expectedFile(kind, animal.name))
   })
 })
 
-const idle = [1, 2, 3, 4, 5].map((n) => {
-  const home = join(folder, `home-${n}`)
-  mkdirSync(home)
-  return new CommandRunner(home)
+describe('on both buses:', () => {
+  let server: NatsServer
+  beforeAll(async () => {
+    server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
+  }, 120_000)
+  afterAll(() => server[Symbol.asyncDispose]())
+
+  test.concurrent.for(both)('$name', async (animal, {expect}) => {
+    const path = join(folder, `${animal.name.replaceAll(' ', '-')}.db`)
+    const shown = await withRunner(async (runner) => {
+      let text = `## ${animal.about}\n`
+      // Each bus counts sizes in its own way.
+      const play = async (line: string, url: string) =>
+        (await runner.play(line, url)).replace(/^(size +).*/gm, '$1SIZE').replace(/\d+ B$/gm, 'SIZE')
+      for (const line of bothLines(animal)) {
+        const onFile = await play(line, `sqlite:${path}`)
+        const onServer = await play(line, server.url())
+        text += `$ ${line}\n${onFile === onServer ? onFile : `[on a bus file]\n${onFile}[on a server]\n${onServer}`}`
+      }
+      return text
+    })
+    await expect(shown).toMatchFileSnapshot(expectedFile('both', animal.name))
+  })
 })
-afterAll(() => Promise.all(idle.map((runner) => runner.stop())))
+
+describe('logins:', () => {
+  let server: NatsServer
+  beforeAll(async () => {
+    server = await NatsServer.start(loginConfig)
+  }, 120_000)
+  afterAll(() => server[Symbol.asyncDispose]())
+
+  test.for(logins)('$name', async ({name, about, user}, {expect}) => {
+    await using owner = await open(urlOf(server, 'owner'))
+    for (const {config} of await owner.streams.list()) await owner.streams.remove(config.name)
+    await owner.streams.add({name: 'ORDERS', subjects: ['orders.>']})
+    for (const [i, token] of ['a', 'b', 'a', 'a'].entries())
+      await owner.streams.publish({subject: `orders.${token}`, data: `${i + 1}`})
+    await owner.streams.consumers.add('ORDERS', {name: 'c'})
+    const shown = await withRunner((runner) => met(runner, urlOf(server, user), about, loginLines))
+    await expect(shown).toMatchFileSnapshot(expectedFile('logins', name))
+  })
+})
+
+const runners: CommandRunner[] = []
+const idle: CommandRunner[] = []
+afterAll(() => Promise.all(runners.map((runner) => runner.stop())))
+
+function newRunner(): CommandRunner {
+  const runner = new CommandRunner(mkdtempSync(join(folder, 'home-')))
+  runners.push(runner)
+  return runner
+}
 
 async function withRunner<T>(work: (runner: CommandRunner) => Promise<T>): Promise<T> {
-  const runner = idle.pop()
-  if (runner === undefined) throw new Error('more tests at the same time than runners: vitest --maxConcurrency')
+  const runner = idle.pop() ?? newRunner()
   try {
     return await work(runner)
   } finally {
@@ -59,8 +106,12 @@ async function withRunner<T>(work: (runner: CommandRunner) => Promise<T>): Promi
   }
 }
 
-async function met(runner: CommandRunner, url: string, {about}: Animal, lines: readonly string[]): Promise<string> {
+async function met(runner: CommandRunner, url: string, about: string, lines: readonly string[]): Promise<string> {
   let shown = `## ${about}\n`
   for (const line of lines) shown += `$ ${line}\n${await runner.play(line, url)}`
   return shown
+}
+
+function expectedFile(kind: string, name: string): string {
+  return join(import.meta.dirname, 'expected', kind, `${name.replaceAll(' ', '-')}.txt`)
 }

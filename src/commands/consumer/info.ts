@@ -15,7 +15,10 @@ export default class ConsumerInfo extends BusCommand<ConsumerDocument> {
     const {args} = await this.parse(ConsumerInfo)
     await using bus = await this.openBus()
     const info = await bus.streams.consumers.info(args.stream, args.consumer)
-    if (!this.jsonEnabled()) this.print(await factSheet(consumerFacts(info), await this.paint(1)))
+    if (this.jsonEnabled()) return consumerDocument(info)
+    const {other} = info.config
+    const more = other && (await import('../../lib/cli/render/options.ts')).consumerOptions(other)
+    this.print(await factSheet(consumerFacts(info, more), await this.paint(1)))
     return consumerDocument(info)
   }
 }

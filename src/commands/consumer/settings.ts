@@ -147,7 +147,11 @@ function consumerRow(info: ConsumerInfo): string[] {
   ]
 }
 
-export function consumerFacts(info: ConsumerInfo): Record<string, string | undefined> {
+/** `more` are the rows of its other options. */
+export function consumerFacts(
+  info: ConsumerInfo,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string | undefined> {
   const {stream, config, created, pending, ackPending, redelivered, deliveredSeq, ackFloor, lastActive} = info
   return {
     consumer: config.name,
@@ -170,6 +174,7 @@ export function consumerFacts(info: ConsumerInfo): Record<string, string | undef
     backoff: config.backoffMs.length === 0 ? undefined : config.backoffMs.map(durationText).join(', '),
     push: pushText(info),
     'priority policy': config.priority,
+    ...more,
     durable: config.durable ? undefined : 'no: removed when unused',
     created: formatMoment(created),
   }
@@ -191,8 +196,11 @@ function deliverText(deliver: DeliverPolicy): string {
 
 function ackText({ack, ackWaitMs, maxDeliver, maxAckPending}: ConsumerConfig): string {
   if (ack === 'none') return 'none'
-  const deliveries = maxDeliver === undefined ? [] : [`at most ${formatCount(maxDeliver)} deliveries`]
-  const pending = `at most ${formatCount(maxAckPending)} unacknowledged`
+  const deliveries =
+    maxDeliver === undefined
+      ? []
+      : [`at most ${maxDeliver === 1 ? '1 delivery' : `${formatCount(maxDeliver)} deliveries`}`]
+  const pending = `${maxAckPending === undefined ? 'any number' : `at most ${formatCount(maxAckPending)}`} unacknowledged`
   return [ack, `ack wait ${durationText(ackWaitMs)}`, pending, ...deliveries].join(' · ')
 }
 

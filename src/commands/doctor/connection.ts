@@ -132,7 +132,7 @@ function clockFinding(aheadMs: number): Finding {
 
 function jetStreamFindings(jetstream: Facts['jetstream']): Finding[] {
   if (jetstream === undefined) return []
-  if ('missing' in jetstream) return [good('JetStream', `none: ${jetstream.missing}`)]
+  if ('missing' in jetstream) return [good('JetStream', jetstream.missing)]
   const near = parts.filter((part) => isNear(jetstream, part))
   const text = parts.map((part) => usageText(jetstream, part)).join(', ')
   if (near.length === 0) return [good('JetStream', text)]

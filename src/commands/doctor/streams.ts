@@ -28,6 +28,7 @@ export async function examineStreams(bus: Transport, report: ReportFinding): Pro
   for (const {config, state} of examined)
     if (state.consumers > 0) consumers.push(...(await bus.streams.consumers.list(config.name, options)))
   reportAll(examined.map(streamFinding), sizeOf(examined), report)
+  for (const stream of examined) for (const finding of streamWarnings(stream)) report(finding)
   const lag = ({pending, ackPending}: ConsumerInfo) => pending + ackPending
   const worst = consumers.reduce<ConsumerInfo | undefined>(
     (most, each) => (most && lag(most) >= lag(each) ? most : each),
@@ -44,6 +45,27 @@ export async function examineStreams(bus: Transport, report: ReportFinding): Pro
     report(good('streams', `and ${formatCount(streams.length - mostStreams)} more, which were not examined`))
 }
 
+/** How long the stream of a mirror or a source may be silent. A server hears from it every second. */
+const silentMs = 30_000
+
+function streamWarnings({config, state, peers = [], origins = []}: StreamInfo): readonly Finding[] {
+  const {name, retention} = config
+  const hint = `bus stream info ${name}`
+  const offline = peers.filter((peer) => peer.state !== 'current' && peer.silentMs > silentMs).map(({server}) => server)
+  const down =
+    offline.length === 0
+      ? []
+      : [warning('stream', `${name} has a replica that is not heard from: ${offline.join(', ')}`, hint)]
+  const lost = origins
+    .filter((origin) => origin.error !== undefined || (origin.silentMs ?? Number.POSITIVE_INFINITY) > silentMs)
+    .map(({stream, error = 'nothing is heard from it'}) =>
+      warning('stream', `${name} copies ${stream}: ${error}`, hint),
+    )
+  const isUnkept = retention === 'interest' && state.consumers === 0
+  const unkept = `${name} keeps no messages: it has retention interest and no consumer`
+  return [...down, ...lost, ...(isUnkept ? [warning('stream', unkept, hint)] : [])]
+}
+
 /** Undefined if the streams cannot be listed, which is reported. A missing JetStream has already been reported. */
 async function list(
   bus: Transport,
@@ -53,7 +75,7 @@ async function list(
   try {
     return await bus.streams.list(options)
   } catch (error) {
-    if (isFailure(error, 'notFound')) return []
+    if (isFailure(error, 'notFound')) return undefined
     if (isFailure(error, 'denied')) report(good('streams', 'not examined: this login is not allowed to list them'))
     else if (isFailure(error, 'timeout', 'remote'))
       report(failure('streams', `not known: ${error.message}`, 'check the servers of the cluster'))

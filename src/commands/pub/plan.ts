@@ -36,7 +36,7 @@ export const pubFlags = {
   records: text('publish the records (NDJSON) of this file; - for stdin', '<path>', {
     exclusive: ['lines', 'file', 'size', 'count', 'encoding', 'template', 'reply', 'msg-id'],
   }),
-  'obey-headers': consumerFlags['obey-headers'],
+  'obey-headers': variant(consumerFlags['obey-headers'], {dependsOn: ['records']}),
   speed: variant(pacingFlags.speed, {dependsOn: ['records']}),
   ack: variant(consumerFlags.ack, {description: 'wait until a stream has stored each message', exclusive: ['reply']}),
   'msg-id': text('message id, which a stream uses to store a message only once', '<id>', {dependsOn: ['ack']}),

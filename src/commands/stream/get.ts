@@ -8,6 +8,7 @@ import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseView, type Screen, type View, viewKindOf} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
+import {parseSeq} from '../../lib/core/position.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
 import type {Streams} from '../../lib/transport/streams-contract.ts'
@@ -72,8 +73,8 @@ export async function planGet(
 }
 
 function checkSeq(text: string): number {
-  const seq = /^#?(\d{1,15})$/.exec(text)?.[1]
-  if (seq !== undefined && Number(seq) > 0) return Number(seq)
+  const seq = parseSeq(text.replace(/^#/, ''))
+  if (seq !== undefined) return seq
   throw new BusError('usage', `${JSON.stringify(text)} is not a sequence number`, {
     try: ['1042', "--last-for 'orders.>'"],
   })

@@ -15,7 +15,10 @@ export default class StreamInfo extends BusCommand<StreamDocument> {
     const {args} = await this.parse(StreamInfo)
     await using bus = await this.openBus()
     const info = await bus.streams.info(args.stream)
-    if (!this.jsonEnabled()) this.print(await factSheet(streamFacts(info), await this.paint(1)))
+    if (this.jsonEnabled()) return streamDocument(info)
+    const {other} = info.config
+    const more = other && (await import('../../lib/cli/render/options.ts')).streamOptions(other)
+    this.print(await factSheet(streamFacts(info, more), await this.paint(1)))
     return streamDocument(info)
   }
 }

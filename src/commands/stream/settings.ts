@@ -7,7 +7,14 @@ import type {Column} from '../../lib/cli/render/table.ts'
 import {formatAgo, formatBytes, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
-import type {StreamConfig, StreamInfo, StreamSettings, StreamState} from '../../lib/transport/streams-contract.ts'
+import type {
+  StreamConfig,
+  StreamInfo,
+  StreamOrigin,
+  StreamPeer,
+  StreamSettings,
+  StreamState,
+} from '../../lib/transport/streams-contract.ts'
 
 /** The flags for the configuration of a stream. */
 export const streamSettingFlags = {
@@ -81,7 +88,7 @@ export const streamColumns: readonly Column[] = [
 export function streamRow({config, state}: StreamInfo): string[] {
   return [
     config.name,
-    config.subjects.join(' '),
+    config.subjects.join(' ') || mirrored(config),
     formatCount(state.messages),
     formatBytes(state.bytes),
     formatCount(state.consumers),
@@ -89,12 +96,22 @@ export function streamRow({config, state}: StreamInfo): string[] {
   ]
 }
 
-export function streamFacts({config, created, state, leader}: StreamInfo): Record<string, string | undefined> {
+/** `(mirror of ORDERS)` */
+function mirrored({other}: StreamConfig): string {
+  const {mirror} = (other ?? {}) as {readonly mirror?: {readonly name?: string}}
+  return mirror?.name === undefined ? 'none' : `(mirror of ${mirror.name})`
+}
+
+/** `more` are the rows of its other options. */
+export function streamFacts(
+  {config, created, state, leader, peers, origins}: StreamInfo,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string | undefined> {
   const place = (seq: number, timeMs: number | undefined) =>
     timeMs === undefined ? `#${seq}` : `#${seq} · ${formatMoment(timeMs)}`
   return {
     stream: config.name,
-    subjects: config.subjects.join(' '),
+    subjects: config.subjects.join(' ') || 'none',
     description: config.description,
     messages: formatCount(state.messages),
     size: formatBytes(state.bytes),
@@ -104,12 +121,30 @@ export function streamFacts({config, created, state, leader}: StreamInfo): Recor
     consumers: formatCount(state.consumers),
     limits: limitsText(config),
     'discard policy': config.discard,
-    'duplicate window': durationText(config.dedupeMs),
-    retention: config.retention === 'limits' ? undefined : config.retention,
+    'duplicate window': config.dedupeMs === 0 ? 'none' : durationText(config.dedupeMs),
+    retention: retentionText(config, state),
+    ...more,
+    origins: origins?.map(originText).join(' · '),
     storage: config.replicas > 1 ? `${config.storage}, ${config.replicas} replicas` : config.storage,
     leader,
+    'other replicas': peers?.map(peerText).join(' · '),
     created: formatMoment(created),
   }
+}
+
+function peerText({server, state, silentMs}: StreamPeer): string {
+  return `${server}: ${state}${state === 'current' ? '' : `, heard from ${formatAgo(Date.now() - silentMs)}`}`
+}
+
+function originText({stream, lag, silentMs, error}: StreamOrigin): string {
+  const heard = silentMs === undefined ? 'never heard from' : `heard from ${formatAgo(Date.now() - silentMs)}`
+  return [`${stream}: ${formatCount(lag)} behind`, heard, ...(error === undefined ? [] : [error])].join(', ')
+}
+
+/** Messages that nobody needs are removed immediately, although they are acknowledged as stored. */
+function retentionText({retention}: StreamConfig, {consumers}: StreamState): string | undefined {
+  if (retention === 'limits') return undefined
+  return retention === 'interest' && consumers === 0 ? 'interest: without a consumer nothing is kept' : retention
 }
 
 function limitsText(config: StreamConfig): string {

@@ -14,6 +14,7 @@ import {
   listeningLine,
   planWatch,
   readingLine,
+  renamesLine,
   type SubFlags,
   showOn,
   subFlags,
@@ -85,7 +86,8 @@ export default class Sub extends BusCommand {
     const patterns = [...subjects, ...showing.alsoPatterns]
     const subscription = durable ?? reading?.subscription ?? (await bus.subscribe(patterns, {queue: flags.queue}))
     if (durable) say(durableLine(subjects, durable.info))
-    else say(reading ? readingLine(subjects, reading, from) : listeningLine(subjects, flags.queue))
+    else if (reading?.renames) say(renamesLine(reading))
+    if (!durable) say(reading ? readingLine(subjects, reading, from) : listeningLine(subjects, flags.queue))
     staySmall()
     const stage = {output: this.output, recording}
     const {keep, show} = showOn(stage, showing)

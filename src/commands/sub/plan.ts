@@ -125,6 +125,11 @@ export function readingLine(subjects: readonly string[], {stream, isLive}: Readi
   return `${isLive ? 'listening on' : 'reading'} ${subjects.join(' ')} from stream ${stream}, at ${formatPosition(from)}`
 }
 
+/** The subjects of stored messages have to be given, not those of published ones. */
+export function renamesLine({stream}: Reading): string {
+  return `stream ${stream} stores messages under other subjects, and finds them by those: bus stream subjects ${stream}`
+}
+
 /** `listening on orders.> as consumer billing of ORDERS, 12 pending`; messages in flight to others are included. */
 export function durableLine(subjects: readonly string[], {stream, config, pending, ackPending}: ConsumerInfo): string {
   const what = `listening on ${subjects.join(' ')} as consumer ${config.name} of ${stream}`

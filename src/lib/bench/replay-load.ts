@@ -42,8 +42,8 @@ async function consume(
   signal: AbortSignal,
 ) {
   const {consumers} = bus.streams
-  const end = await endOf(bus.streams, stream)
   const info = await consumers.info(stream, durable)
+  const end = await endOf(bus.streams, info)
   await using consuming = await consumers.consume(stream, durable, {prefetch, max, signal})
   const deliveries = new Deliveries(info)
   while (!consuming.ended) {

@@ -23,10 +23,18 @@ const words: Readonly<Record<string, Position>> = {first: 'first', last: {last: 
 export function parsePosition(text: string, now: number = Date.now()): Position {
   const word = Object.hasOwn(words, text) ? words[text] : undefined
   if (word !== undefined) return word
-  if (/^\d{1,15}$/.test(text) && Number(text) > 0) return {seq: Number(text)}
-  if (/^-\d{1,15}$/.test(text) && Number(text) < 0) return {last: -Number(text)}
+  const seq = parseSeq(text)
+  if (seq !== undefined) return {seq}
+  const last = text.startsWith('-') ? parseSeq(text.slice(1)) : undefined
+  if (last !== undefined) return {last}
   if (text.startsWith('@')) return {timeMs: parseMoment(text, now)}
   throw new BusError('usage', `${JSON.stringify(text)} is not a position in a stream`, {try: hints})
+}
+
+/** A whole number from 1 to 2^53 - 1; undefined for any other text. */
+export function parseSeq(text: string): number | undefined {
+  const seq = /^\d+$/.test(text) ? Number(text) : 0
+  return seq > 0 && Number.isSafeInteger(seq) ? seq : undefined
 }
 
 /** Parses `FROM..TO`; either side may be empty. Throws `usage`. */

@@ -77,6 +77,8 @@ export interface StreamConfig extends StreamSettings {
   readonly replicas: number
   /** Streams of other clients may remove consumed messages; those created here keep to their limits. */
   readonly retention: 'limits' | 'interest' | 'workqueue'
+  /** Options that cannot be set here, by their names in the API of the server, unless they have their defaults. */
+  readonly other?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A stream and its current state. */
@@ -91,6 +93,28 @@ export interface StreamInfo {
   readonly state: StreamState
   /** The server that leads it, on a cluster. */
   readonly leader?: string | undefined
+  /** The other servers that have a copy of it, on a cluster. */
+  readonly peers?: readonly StreamPeer[] | undefined
+  /** The streams from which the server copies its messages. */
+  readonly origins?: readonly StreamOrigin[] | undefined
+}
+
+/** A server with a replica. */
+export interface StreamPeer {
+  readonly server: string
+  readonly state: 'current' | 'behind' | 'offline'
+  /** The time since it was heard from. */
+  readonly silentMs: number
+}
+
+/** The stream of a mirror, or a source. */
+export interface StreamOrigin {
+  readonly stream: string
+  /** How many of its messages are not copied yet, as far as known. */
+  readonly lag: number
+  /** The time since it was heard from; absent if it never was. */
+  readonly silentMs?: number | undefined
+  readonly error?: string | undefined
 }
 
 /** The state of a stream. Times are Unix milliseconds. */
@@ -241,7 +265,7 @@ export interface ConsumerSettings {
   readonly ackWaitMs?: number | undefined
   /** Largest number of deliveries of one message. */
   readonly maxDeliver?: number | undefined
-  /** Largest number of unacknowledged messages of all members together; default 1,000. */
+  /** Largest number of unacknowledged messages of all members together; default 1,000. Absent in a configuration: unlimited. */
   readonly maxAckPending?: number | undefined
   /** On a server: a push consumer, to an inbox of its own. Other buses have none, and ignore it. */
   readonly isPush?: boolean | undefined
@@ -255,7 +279,6 @@ export interface ConsumerConfig extends ConsumerSettings {
   readonly deliver: DeliverPolicy
   readonly ack: 'explicit' | 'all' | 'none'
   readonly ackWaitMs: number
-  readonly maxAckPending: number
   readonly backoffMs: readonly number[]
   readonly durable: boolean
   /** The server delivers headers only. A member reads the messages, so that its deliveries are complete. */
@@ -266,6 +289,8 @@ export interface ConsumerConfig extends ConsumerSettings {
   readonly priority?: string | undefined
   /** A push consumer: the subject to which the server sends, and its queue group. */
   readonly push?: {readonly subject: string; readonly queue?: string | undefined} | undefined
+  /** Options that cannot be set here, by their names in the API of the server, unless they have their defaults. */
+  readonly other?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A consumer and its current state. Times are Unix milliseconds. */

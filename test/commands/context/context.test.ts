@@ -403,7 +403,7 @@ describe('context check', () => {
       ...{memory: {used: 0, limit: 1048576}, storage: {used: 0, limit: 2097152}},
       ...{streams: {used: 0, limit: 5}, consumers: {used: 0, limit: 6}},
     })
-    expect(await check('b:p')).toEqual({missing: 'this login has no permission to request it'})
+    expect(await check('b:p')).toEqual({missing: 'not known: this login has no permission to request it'})
   })
 
   it('shows the state of a server as text', async () => {

@@ -121,7 +121,7 @@ export async function durableSource(
   info: ConsumerInfo,
   options: DurableOptions,
 ): Promise<ReplaySource> {
-  return new DurableSource(bus.streams, info, options.follow ? endless : await endOf(bus.streams, info.stream), options)
+  return new DurableSource(bus.streams, info, options.follow ? endless : await endOf(bus.streams, info), options)
 }
 
 class DurableSource implements ReplaySource {
@@ -295,6 +295,8 @@ export async function findConsumer(streams: Streams, stream: string, name: strin
     return await streams.consumers.info(stream, name)
   } catch (error) {
     if (!isFailure(error, 'notFound')) throw error
+    // Without the stream there is nothing to create.
+    await streams.info(stream)
     throw new BusError('notFound', error.message, {
       cause: error,
       data: {...error.data},

@@ -5,17 +5,20 @@ import type {ConsumerInfo, Streams} from '../../transport/streams-contract.ts'
 export interface ConsumerEnd {
   /** The last sequence of the stream at the start. */
   readonly seq: number
-  /** A new leader of the consumer may lag behind, and then reports that nothing is pending. */
-  readonly isReplicated: boolean
+  /**
+   * The consumer may report that nothing is pending although something is: on a new leader that lags behind, and while it holds
+   * a message back to deliver it at the original pace.
+   */
+  readonly mayHide: boolean
 }
 
-export const endless: ConsumerEnd = {seq: Number.POSITIVE_INFINITY, isReplicated: false}
+export const endless: ConsumerEnd = {seq: Number.POSITIVE_INFINITY, mayHide: false}
 
 /** Endless if this login may not read the stream, in which case a busy stream prolongs the run. */
-export async function endOf(streams: Streams, stream: string): Promise<ConsumerEnd> {
+export async function endOf(streams: Streams, {stream, config: {other}}: ConsumerInfo): Promise<ConsumerEnd> {
   try {
     const {state, config} = await streams.info(stream)
-    return {seq: state.lastSeq, isReplicated: config.replicas > 1}
+    return {seq: state.lastSeq, mayHide: config.replicas > 1 || other?.['replay_policy'] === 'original'}
   } catch (error) {
     if (isFailure(error, 'denied')) return endless
     throw error
@@ -25,7 +28,7 @@ export async function endOf(streams: Streams, stream: string): Promise<ConsumerE
 /** Whether the consumer has delivered everything up to the end; some of it may be unacknowledged. */
 export async function isDelivered(streams: Streams, info: ConsumerInfo, end: ConsumerEnd): Promise<boolean> {
   if (info.deliveredSeq >= end.seq) return true
-  return info.pending === 0 && !(end.isReplicated && (await hasUndelivered(streams, info, end)))
+  return info.pending === 0 && !(end.mayHide && (await hasUndelivered(streams, info, end)))
 }
 
 /** Whether the stream has a message for the consumer after its last delivery, up to the end. */

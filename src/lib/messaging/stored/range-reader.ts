@@ -18,6 +18,8 @@ export interface ReadingOptions {
 export interface Reading {
   readonly stream: string
   readonly isLive: boolean
+  /** The stream stores messages under other subjects than those to which they are published. */
+  readonly renames: boolean
   readonly subscription: Subscription
 }
 
@@ -32,5 +34,7 @@ export async function openReading(
   const start = await startAt(streams, stream, from)
   const isLive = to === undefined
   const range = {from: start, to: to === 'end' ? undefined : to, filters, follow: isLive, signal}
-  return {stream, isLive, subscription: await streams.read(stream, range)}
+  const {other} = (await streams.info(stream)).config
+  const renames = other?.['subject_transform'] !== undefined
+  return {stream, isLive, renames, subscription: await streams.read(stream, range)}
 }

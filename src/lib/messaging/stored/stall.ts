@@ -28,7 +28,7 @@ export function stallsOf(info: ConsumerInfo, own?: ReaderShare): readonly Stall[
     if (client !== own?.pin) found.push({reason: 'pinned', group, client})
   if (config.push !== undefined && bound === false && pending + ackPending > 0)
     found.push({reason: 'no-interest', subject: config.push.subject})
-  const isFull = config.ack !== 'none' && config.maxAckPending > 0 && ackPending >= config.maxAckPending
+  const isFull = config.ack !== 'none' && ackPending >= (config.maxAckPending ?? Number.POSITIVE_INFINITY)
   const isOurs = own !== undefined && (own.held >= ackPending || pending === 0)
   if (isFull && !isOurs) found.push({reason: 'max-ack-pending', unacknowledged: ackPending})
   const isCrowded = config.maxWaiting !== undefined && waiting >= config.maxWaiting

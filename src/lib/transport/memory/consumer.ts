@@ -75,7 +75,7 @@ export class MemoryConsumer {
   claim(max: number): ClaimedMessage[] {
     this.#forgetGone()
     const again = this.#due().slice(0, max)
-    const {ack, maxAckPending} = this.config
+    const {ack, maxAckPending = Infinity} = this.config
     const room = ack === 'none' ? max : Math.min(max - again.length, maxAckPending - this.#inFlight.size)
     const fresh = room > 0 ? this.#stream.next(this.#next, Number.POSITIVE_INFINITY, room, this.#wanted) : []
     if (fresh.length > 0) this.#next = (fresh.at(-1)?.seq ?? 0) + 1

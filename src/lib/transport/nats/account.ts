@@ -29,8 +29,8 @@ export async function jetStreamFacts(bus: Pick<Transport, 'request'>): Promise<F
   try {
     const reply = await bus.request({subject: '$JS.API.INFO'})
     const info = objectIn(reply.text) as AccountInfo | undefined
-    if (info === undefined) return {missing: 'the reply is not from JetStream'}
-    if (info.error) return {missing: info.error.description ?? 'the server gives no reason'}
+    if (info === undefined) return {missing: 'not known: the reply is not from JetStream'}
+    if (info.error) return {missing: `none: ${info.error.description ?? 'the server gives no reason'}`}
     const tiers = [info, ...Object.values(info.tiers ?? {})]
     return {
       memory: usage(
@@ -52,9 +52,9 @@ export async function jetStreamFacts(bus: Pick<Transport, 'request'>): Promise<F
     }
   } catch (error) {
     if (!(error instanceof BusError)) throw error
-    if (error.kind === 'noResponders') return {missing: 'not enabled on this server'}
-    if (error.kind === 'denied') return {missing: 'this login has no permission to request it'}
-    if (error.kind === 'timeout') return {missing: 'no answer'}
+    if (error.kind === 'noResponders') return {missing: 'none: not enabled on this server'}
+    if (error.kind === 'denied') return {missing: 'not known: this login has no permission to request it'}
+    if (error.kind === 'timeout') return {missing: 'not known: no answer'}
     throw error
   }
 }

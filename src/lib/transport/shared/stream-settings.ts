@@ -49,7 +49,10 @@ export function consumerConfig(settings: ConsumerSettings, subjects: readonly st
   checkCounts({ackWaitMs: settings.ackWaitMs, maxDeliver, maxAckPending: settings.maxAckPending})
   for (const each of backoffMs) checkCounts({backoffMs: each})
   if (maxDeliver !== undefined && backoffMs.length > 0 && maxDeliver <= backoffMs.length)
-    throw new BusError('usage', `${backoffMs.length} steps of back-off need more than ${maxDeliver} deliveries`)
+    throw new BusError(
+      'usage',
+      `the largest number of deliveries is ${maxDeliver}, but must be more than the ${backoffMs.length} steps of the backoff`,
+    )
   const filters = checkApart(settings.filters ?? [])
   const stray = filters.find((filter) => !subjects.some((subject) => overlaps(subject, filter)))
   if (stray !== undefined) {

@@ -208,6 +208,13 @@ function missing(
   return noMessage(session.url, stream, which, {data: {code: jetStreamErrors.messageNotFound.code, ...data}})
 }
 
+/** The stream that stores the subject, if it acknowledges nothing. */
+export async function silentStream(session: JetStreamSession, subject: string): Promise<string | undefined> {
+  for (const stream of await namesOf(session, subject))
+    if ((await fetchStream(session, stream)).config.no_ack === true) return stream
+  return undefined
+}
+
 /** Fails with `notFound` if no stream stores the subject. Waits for a leader until the deadline. */
 export async function mustBeKept(session: JetStreamSession, subject: string, deadline?: number): Promise<void> {
   const body = {subject}

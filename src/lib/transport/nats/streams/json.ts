@@ -14,9 +14,21 @@ export interface StreamConfigJson {
   readonly max_msg_size?: number
   readonly duplicate_window?: number
   readonly num_replicas: number
+  readonly no_ack?: boolean
+}
+
+/** How far a mirror or a source is. */
+export interface CopyJson {
+  readonly name: string
+  readonly lag?: number
+  /** Nanoseconds since the last contact; -1 if there was none. */
+  readonly active?: number
+  readonly error?: {readonly description?: string} | null
 }
 
 export interface StreamJson {
+  readonly mirror?: CopyJson | null
+  readonly sources?: readonly CopyJson[] | null
   readonly config: StreamConfigJson
   readonly created: string
   /** The domain of its JetStream, if it has one. */
@@ -32,7 +44,16 @@ export interface StreamJson {
     readonly subjects?: Readonly<Record<string, number>> | null
     readonly consumer_count: number
   }
-  readonly cluster?: {readonly leader?: string; readonly replicas?: readonly unknown[]}
+  readonly cluster?: {readonly leader?: string; readonly replicas?: readonly PeerJson[]}
+}
+
+/** A replica that is not the leader. */
+export interface PeerJson {
+  readonly name: string
+  readonly current?: boolean
+  readonly offline?: boolean
+  /** Nanoseconds since the last contact. */
+  readonly active?: number
 }
 
 export interface PageJson {

@@ -1,11 +1,11 @@
 /** Plans a read of a range: where it starts, where it ends, and how it is done. */
-import {interruptedError} from '../../../core/errors.ts'
+import {interruptedError, isFailure} from '../../../core/errors.ts'
 import {checkPatterns} from '../../../core/subject.ts'
 import type {Subscription} from '../../contract.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
 import {checkRead} from '../../shared/stream-settings.ts'
 import type {ReadOptions, Start} from '../../streams-contract.ts'
-import {fetchStream} from './catalogue.ts'
+import {fetchStream, stored} from './catalogue.ts'
 import {type Ephemeral, makeEphemeral} from './ephemeral.ts'
 import type {ConsumerConfigJson, StreamJson} from './json.ts'
 import {NatsReading, type ReadPlan} from './reading.ts'
@@ -47,11 +47,25 @@ export async function read(
     if (from !== undefined && 'last' in from) return await readLast(session, plan, info, from.last)
     return begin(session, plan, await makeEphemeral(session, stream, plan.start, plan.filters))
   } catch (error) {
-    if (codeOf(error) !== jetStreamErrors.tooManyConsumers.code) throw error
-    const why = `stream ${stream} has the largest number of consumers allowed`
+    const why = await reasonToWalk(session, stream, error)
+    if (why === undefined) throw error
     session.notify('error', `${why}: reading its messages one by one, without a consumer, which takes longer`)
     return walkOf(session, plan, info, from)
   }
+}
+
+/** Why there is no consumer to read with, if single messages can be read; otherwise the failure is final. */
+async function reasonToWalk(session: JetStreamSession, stream: string, error: unknown): Promise<string | undefined> {
+  const code = codeOf(error)
+  if (code === jetStreamErrors.tooManyConsumers.code)
+    return `stream ${stream} has the largest number of consumers allowed`
+  if (code === jetStreamErrors.inactiveLimit.code) return `stream ${stream} keeps unused consumers for too short a time`
+  if (!isFailure(error, 'denied')) return undefined
+  const mayGet = await stored(session, stream, {seq: 1}).then(
+    () => true,
+    () => false,
+  )
+  return mayGet ? `this login may not create a consumer of stream ${stream}` : undefined
 }
 
 function startOf(from: Start | undefined): ConsumerConfigJson {

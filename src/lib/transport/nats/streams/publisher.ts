@@ -15,7 +15,7 @@ import {PublishWindow} from '../../shared/publish-window.ts'
 import {lateError} from '../../shared/stream-errors.ts'
 import {type PublisherOptions, storeHeaders} from '../../streams-contract.ts'
 import {isPassing, noLeader} from './api.ts'
-import {electionMs, mustBeKept} from './catalogue.ts'
+import {electionMs, mustBeKept, silentStream} from './catalogue.ts'
 import {leaderWaitMs} from './elections.ts'
 import type {InboxShare, JetStreamSession} from './session.ts'
 import {StoredReader} from './stored.ts'
@@ -26,6 +26,8 @@ interface Sent {
   at: number
   /** When it was sent; undefined if it has yet to be sent. */
   sentAt: number | undefined
+  /** Nobody listened to its subject. */
+  isUnheard?: boolean
   /** The time since which an election has kept it from being stored. */
   refusedAt?: number | undefined
   /** How the server refused it then. */
@@ -108,12 +110,21 @@ export class NatsStreamPublisher extends PublishWindow {
     return refusedAt === undefined || sentAt !== undefined ? (sentAt ?? at) + this.timeoutMs : refusedAt + leaderMs
   }
 
-  #giveUpOn(index: number, {message, at, sentAt, refusedAt, refusal}: Sent): void {
+  #giveUpOn(index: number, {message, at, sentAt, refusedAt, refusal, isUnheard}: Sent): void {
     const late = lateError(this.url, message.subject, this.timeoutMs)
     const isSilent = sentAt !== undefined
     if (isSilent) this.#late.add(index)
     const isElection = refusedAt !== undefined || (this.#session.elections.isClustered && hasMsgId(message))
-    this.#fail(index, isElection ? noLeader(this.#session, refusedAt ?? at, isSilent ? late : refusal) : late)
+    if (isElection) this.#fail(index, noLeader(this.#session, refusedAt ?? at, isSilent ? late : refusal))
+    else if (isUnheard) this.#fail(index, elsewhere(this.url, message.subject))
+    else void this.#failLate(index, message.subject, late)
+  }
+
+  /** A stream may never acknowledge. */
+  async #failLate(index: number, subject: string, late: BusError): Promise<void> {
+    this.#sent.delete(index)
+    const silent = await silentStream(this.#session, subject).catch(() => undefined)
+    this.refuse(index, silent === undefined ? late : neverAcknowledges(this.url, silent, subject))
   }
 
   protected override closed(): void {
@@ -134,7 +145,7 @@ export class NatsStreamPublisher extends PublishWindow {
       this.#arrivedLate(index, data, headerSize)
       return
     }
-    const refusal = this.#reader.read(data, headerSize)
+    const refusal = isInBatch(sent.message, data) ? uncommitted(this.url) : this.#reader.read(data, headerSize)
     if (refusal === undefined) {
       this.#sent.delete(index)
       if (sent.refusedAt !== undefined) this.#session.elections.over()
@@ -159,6 +170,7 @@ export class NatsStreamPublisher extends PublishWindow {
       sent.refusedAt ??= performance.now()
       elections.waiting(sent.refusedAt)
     }
+    sent.isUnheard = isUnheard
     if (isUnheard) this.#unheard.add(sent.message.subject)
     if (this.#isPausing) return
     this.#isPausing = true
@@ -233,6 +245,27 @@ export class NatsStreamPublisher extends PublishWindow {
     this.#sendUnsent()
     this.watch()
   }
+}
+
+/** A stream answers to the messages of an atomic batch before the last one with an empty message. */
+function isInBatch({headers = []}: Outgoing, answer: Uint8Array): boolean {
+  return answer.length === 0 && headerOf(headers, 'Nats-Batch-Id') !== undefined
+}
+
+function uncommitted(url: string): BusError {
+  return new BusError('remote', `the stream on ${url} has not stored the message: its batch is not committed`, {
+    try: ['Nats-Batch-Commit: 1 in the last message of the batch'],
+  })
+}
+
+function elsewhere(url: string, subject: string): BusError {
+  const sentence = `nobody received "${subject}" on ${url}: the stream that stores this subject may be in another account`
+  return new BusError('noResponders', sentence, {try: ['a login of that account', 'bus doctor']})
+}
+
+function neverAcknowledges(url: string, stream: string, subject: string): BusError {
+  const sentence = `the stream ${stream} on ${url} acknowledges nothing (no_ack): it may have stored "${subject}"`
+  return new BusError('timeout', sentence, {try: [`bus stream info ${stream}`, 'without --ack']})
 }
 
 export function hasMsgId({headers = []}: Outgoing): boolean {

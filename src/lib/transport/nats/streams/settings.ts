@@ -7,9 +7,19 @@ import type {
   DeliverPolicy,
   StreamConfig,
   StreamInfo,
+  StreamOrigin,
+  StreamPeer,
   StreamSettings,
 } from '../../streams-contract.ts'
-import type {ConsumerConfigJson, ConsumerJson, PlaceJson, StreamConfigJson, StreamJson} from './json.ts'
+import type {
+  ConsumerConfigJson,
+  ConsumerJson,
+  CopyJson,
+  PeerJson,
+  PlaceJson,
+  StreamConfigJson,
+  StreamJson,
+} from './json.ts'
 
 const nanos = 1e6
 /** Servers before 2.10 require a number of deliveries with a backoff; this one means unlimited. */
@@ -35,8 +45,10 @@ export function streamJson(settings: StreamSettings): StreamConfigJson {
   }
 }
 
-export function streamInfo({config, created, domain = '', state, cluster}: StreamJson): StreamInfo {
+export function streamInfo(json: StreamJson): StreamInfo {
+  const {config, created, domain = '', state, cluster} = json
   const isEmpty = state.messages === 0
+  const origins = [json.mirror ?? [], json.sources ?? []].flat().map(originOf)
   return {
     // To the nanosecond: no two accounts or servers create streams of one name at the same time.
     id: `${domain}/${config.name}/${created}`,
@@ -53,6 +65,23 @@ export function streamInfo({config, created, domain = '', state, cluster}: Strea
     },
     // A server without a cluster reports its own id as the leader.
     ...(cluster?.leader !== undefined && cluster.replicas !== undefined && {leader: cluster.leader}),
+    ...(cluster?.replicas?.length && {
+      peers: cluster.replicas.map(peerOf).sort((a, b) => (a.server < b.server ? -1 : 1)),
+    }),
+    ...(origins.length > 0 && {origins}),
+  }
+}
+
+function peerOf({name, current, offline, active = 0}: PeerJson): StreamPeer {
+  return {server: name, state: offline ? 'offline' : current ? 'current' : 'behind', silentMs: active / nanos}
+}
+
+function originOf({name, lag = 0, active = -1, error}: CopyJson): StreamOrigin {
+  return {
+    stream: name,
+    lag,
+    ...(active >= 0 && {silentMs: active / nanos}),
+    ...(error?.description !== undefined && {error: error.description}),
   }
 }
 
@@ -71,7 +100,40 @@ function streamConfig(config: StreamConfigJson): StreamConfig {
     ...(config.max_bytes > 0 && {maxBytes: config.max_bytes}),
     ...(config.max_msgs_per_subject > 0 && {maxMsgsPerSubject: config.max_msgs_per_subject}),
     ...((config.max_msg_size ?? 0) > 0 && {maxMsgSize: config.max_msg_size}),
+    ...others(config, streamOptions),
   }
+}
+
+/** The options with a place of their own in the contract, or whose value follows from another one. */
+const streamOptions = new Set(
+  'name subjects description retention storage discard max_age max_msgs max_bytes max_msgs_per_subject max_msg_size num_replicas duplicate_window'.split(
+    ' ',
+  ),
+)
+const consumerOptions = new Set(
+  'name durable_name description deliver_policy opt_start_seq opt_start_time ack_policy ack_wait max_deliver max_ack_pending backoff filter_subject filter_subjects deliver_subject deliver_group headers_only max_waiting pause_until priority_groups priority_policy priority_timeout'.split(
+    ' ',
+  ),
+)
+
+/** The other options whose values are not the defaults. */
+function others(config: object, known: ReadonlySet<string>): {other?: Readonly<Record<string, unknown>>} {
+  const other: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(config)) {
+    const own = name === 'metadata' ? ownMetadata(value) : value
+    if (!known.has(name) && !isDefault(own)) other[name] = own
+  }
+  return Object.keys(other).length === 0 ? {} : {other}
+}
+
+/** Without what the server adds. */
+function ownMetadata(metadata: unknown): unknown {
+  return Object.fromEntries(Object.entries(metadata ?? {}).filter(([name]) => !name.startsWith('_nats.')))
+}
+
+function isDefault(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.values(value).every(isDefault)
+  return !value || value === -1 || value === 'none' || value === 'instant' || value === 'default'
 }
 
 /** Whether a stream has this configuration. Settings that are absent may have any value. */
@@ -166,7 +228,7 @@ function consumerConfig(name: string, config: ConsumerConfigJson): ConsumerConfi
     deliver: deliverPolicy(config),
     ack: config.ack_policy ?? 'none',
     ackWaitMs: (config.ack_wait ?? 0) / nanos,
-    maxAckPending: config.max_ack_pending ?? -1,
+    maxAckPending: (config.max_ack_pending ?? 0) > 0 ? config.max_ack_pending : undefined,
     backoffMs: (config.backoff ?? []).map((ns) => ns / nanos),
     durable: config.durable_name !== undefined,
     ...(config.description ? {description: config.description} : {}),
@@ -175,6 +237,7 @@ function consumerConfig(name: string, config: ConsumerConfigJson): ConsumerConfi
     ...(config.priority_policy && {priority: config.priority_policy}),
     ...(most > 0 && most !== manyDeliveries && {maxDeliver: most}),
     ...(subject !== undefined && {push: {subject, ...(config.deliver_group && {queue: config.deliver_group})}}),
+    ...others(config, consumerOptions),
   }
 }
 

@@ -1,6 +1,7 @@
 /** A stream's response to a publish: an acknowledgement, or the reason why the message was not stored. */
 import {BusError} from '../../../core/errors.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
+import {refused} from '../../shared/stream-errors.ts'
 import type {Stored} from '../../streams-contract.ts'
 import {isNoResponders} from '../headers.ts'
 import {apiFailure} from './api.ts'
@@ -68,7 +69,7 @@ export class StoredReader {
   #readJson(data: Uint8Array): StoreRefusal | undefined {
     const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8')
     const answer = objectIn(text) as AnswerJson | undefined
-    if (answer?.error) return apiFailure(this.#url, answer.error, {stream: answer.stream})
+    if (answer?.error) return refusal(this.#url, answer.error, answer.stream)
     if (typeof answer?.stream !== 'string' || typeof answer.seq !== 'number') return notAStream(this.#url, text)
     this.stream = answer.stream
     this.seq = answer.seq
@@ -86,6 +87,14 @@ export class StoredReader {
 }
 
 const longest = 512
+
+function refusal(url: string, error: ErrorJson, stream = ''): BusError {
+  const failure = apiFailure(url, error, {stream})
+  const {err_code: code = error.code, description} = error
+  return failure.kind !== 'remote' || stream === ''
+    ? failure
+    : refused(url, stream, code, description ?? `error ${code}`)
+}
 
 function notAStream(url: string, text: string): BusError {
   return new BusError('remote', `what answered on ${url} is not a stream: ${JSON.stringify(text.slice(0, 60))}`)

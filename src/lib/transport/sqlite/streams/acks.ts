@@ -97,7 +97,7 @@ export class PendingAcks {
     this.#restore()
     const {inFlight, durables, durable} = this.#deps
     this.#undo = {ranges: this.#dirty.map((range) => ({range, marks: range.marks.slice()})), all: this.#all}
-    this.#isNews = durable.config.maxAckPending <= inFlight.out()
+    this.#isNews = (durable.config.maxAckPending ?? Infinity) <= inFlight.out()
     if (this.#all?.epoch === place.epoch) inFlight.cut(state, 0, this.#all.seq)
     const now = Date.now()
     for (const range of this.#dirty) this.#writeRange(range, state, place, now)

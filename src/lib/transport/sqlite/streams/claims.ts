@@ -48,7 +48,7 @@ export class Claims {
     const place = durables.place(durable)
     const claims: ClaimedRows[] = []
     let left = want
-    let room = durable.config.ack === 'none' ? Infinity : durable.config.maxAckPending - inFlight.out()
+    let room = durable.config.ack === 'none' ? Infinity : (durable.config.maxAckPending ?? Infinity) - inFlight.out()
     for (const range of inFlight.due(now, want)) {
       const most = range.tries === 0 ? Math.min(left, room) : left
       if (most <= 0) continue

@@ -217,7 +217,7 @@ export class SqliteMember implements Consuming {
     // Another member returned messages that it had not taken.
     if (place.next < this.#next) this.#scanned = 0
     this.#next = place.next
-    const room = durable.config.ack === 'none' ? Infinity : durable.config.maxAckPending - inFlight.out()
+    const room = durable.config.ack === 'none' ? Infinity : (durable.config.maxAckPending ?? Infinity) - inFlight.out()
     const hasRoom = room > 0 || this.#acks.any
     const most = Math.min(want, Math.max(1, room + this.#acks.freed))
     const from = Math.max(place.next, this.#scanned)
