@@ -8,15 +8,16 @@ import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const sbom = (...options) =>
-  JSON.parse(
-    execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx', '--package-lock-only', ...options], {cwd: root}),
-  )
+const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
 
 const notices = readFileSync(join(root, 'THIRD-PARTY.txt'), 'utf8')
 const bundled = [...notices.matchAll(/^# (\S+) (\d\S+), /gm)].map(([, name, version]) => `${name}@${version}`)
-const installed = sbom('--omit', 'dev', '--omit', 'peer').components.map((component) => component['bom-ref'])
-const all = sbom()
+const installed = Object.entries(lock.packages)
+  .filter(([path, {dev, devOptional}]) => path !== '' && !dev && !devOptional)
+  .map(([path, {version}]) => `${path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)}@${version}`)
+const all = JSON.parse(
+  execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx', '--package-lock-only'], {cwd: root, maxBuffer: 2 ** 26}),
+)
 const own = all.metadata.component['bom-ref']
 const wanted = new Set([own, ...bundled, ...installed])
 const isWanted = (component) => wanted.has(component['bom-ref'])

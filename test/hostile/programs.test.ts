@@ -157,7 +157,7 @@ describe('a program that handles a message', () => {
         await using gateway = start(['events', 'serve', ...at, '--exec', '--', 'sh', '-c', 'cat; echo'])
         expect(await gateway.stdoutLine('two')).toBe('two')
         const letter = await bus(['stream', 'get', `DEAD${name}`, '1', '--raw', ...at])
-        expect(letter).toMatchObject({code: 0, stdout: 'one\n'})
+        expect(letter).toMatchObject({code: 0, stdout: 'one'})
       },
     )
   })

@@ -6,6 +6,7 @@ import {count} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 
 /** What `--json` prints. */
 export interface StreamPurgeResult {
@@ -41,7 +42,7 @@ export default class StreamPurge extends BusCommand<StreamPurgeResult> {
     if (sealed || isDenied) {
       const why = sealed ? 'it is sealed' : 'it has the option deny_purge'
       throw new BusError('denied', `the stream ${args.stream} on ${bus.url} cannot be purged: ${why}`, {
-        try: [`bus stream info ${args.stream}`],
+        try: [`bus stream info ${shellWord(args.stream)}`],
       })
     }
     await confirm(purgeText(args.stream, state.messages, flags), {yes: flags.yes, signal: this.stop})

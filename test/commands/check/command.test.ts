@@ -219,7 +219,7 @@ const cases: readonly Case[] = [
   ['stream, not there as expected', {stream: 'NOPE', expect: {status: 'not-found'}}],
   ['stream, other subjects', {stream: {name: 'GAME', subjects: ['a', 'b']}}, /GAME stores GAME\.>, not a b/],
   ['stream, stale', {stream: {name: 'GAME', fresh: '1us'}}, /the last message of GAME is \d+ ms old, more than 1us/],
-  ['stream, empty', {stream: {name: 'GAME', 'at-least': 100_000}}, /fewer than 100000/],
+  ['stream, empty', {stream: {name: 'GAME', 'at-least': 100_000}}, /fewer than 100,000/],
   ['stream, full', {stream: {name: 'GAME', 'at-most': 0}}, /more than 0/],
   [
     'consumer',

@@ -36,7 +36,7 @@ describe('consumer next', () => {
 
   test('settles nothing when the reader of stdout has gone', async () => {
     const out = output()
-    const {show} = await planNext({raw: true}, screen, out)
+    const {show} = await planNext({raw: true, count: 2}, screen, out)
     expect(await show([new Message('a', 'one')])).toBe(true)
     out.gone()
     expect(await show([new Message('a', 'two')])).toBe(false)

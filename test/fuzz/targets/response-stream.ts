@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import {checkSubject} from '../../../src/lib/core/subject.ts'
 import {
   decodeOpenRequest,
   encodeOpenRequest,
+  heartbeatSubject,
   type ReadRequest,
 } from '../../../src/lib/protocols/response-streams/dialects.ts'
 import {decodeFrame, encodeClose, encodeData, mostData} from '../../../src/lib/protocols/response-streams/frames.ts'
@@ -38,7 +40,10 @@ export const target: Target = {
     for (const payload of [bytes, text]) {
       const frame = decodeFrame(payload)
       if (frame.kind === 'data') assertData(frame.data)
-      if (frame.kind === 'close') assert.deepEqual(decodeFrame(encodeClose(frame.close)), frame)
+      if (frame.kind === 'close') {
+        const {code, text} = frame.close
+        assert.deepEqual(decodeFrame(encodeClose(frame.close)), {kind: 'close', close: {code, text}})
+      }
       assertData(payload)
       assertRequest(payload)
     }
@@ -61,6 +66,8 @@ function assertRequest(payload: Uint8Array | string): void {
 function assertLater({consumer, body}: ReadRequest): void {
   const {inbox = '', token = ''} = consumer ?? {}
   const again = decodeOpenRequest(encodeOpenRequest('later', {inbox, token, body}))
-  assert.ok(typeof again === 'object' && again.consumer?.inbox === inbox && again.consumer.token === token)
+  // An inbox that is no part of a subject has no valid subject for heartbeats either.
+  if (typeof again === 'string') return assert.throws(() => checkSubject(heartbeatSubject(inbox)))
+  assert.ok(again.consumer?.inbox === inbox && again.consumer.token === token)
   assert.ok(Buffer.from(again.body).equals(Buffer.from(body)))
 }

@@ -36,10 +36,13 @@ test('a bus file is opened by its path', async () => {
   }
 })
 
-test.each(['', 'bus', 'http://localhost', 'kafka:x'])('%j is not a bus, and the error gives examples', async (url) => {
-  await expect(open(url)).rejects.toMatchObject({
-    kind: 'usage',
-    message: `${JSON.stringify(url)} is not a bus`,
-    try: expect.arrayContaining([expect.stringContaining('sqlite:')]),
-  })
-})
+test.each(['', 'bus', 'http://localhost', 'kafka://x'])(
+  '%j is not a bus, and the error gives examples',
+  async (url) => {
+    await expect(open(url)).rejects.toMatchObject({
+      kind: 'usage',
+      message: `${JSON.stringify(url)} is not a bus`,
+      try: expect.arrayContaining([expect.stringContaining('sqlite:')]),
+    })
+  },
+)

@@ -75,11 +75,18 @@ function split(timeMs: number, digits: 3 | 6): {readonly second: number; readonl
 }
 
 function localDate(date: Date): string {
-  return [pad(date.getFullYear(), 4), pad(date.getMonth() + 1, 2), pad(date.getDate(), 2)].join('-')
+  return [yearOf(date), pad(date.getMonth() + 1, 2), pad(date.getDate(), 2)].join('-')
 }
 
 function timeOfDay(date: Date): string {
   return `${[date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => pad(part, 2)).join(':')}.`
+}
+
+/** Four digits, or as in ISO 8601 six with a sign. */
+function yearOf(date: Date): string {
+  const year = date.getFullYear()
+  if (year >= 0 && year <= 9999) return pad(year, 4)
+  return `${year < 0 ? '-' : '+'}${pad(Math.abs(year), 6)}`
 }
 
 /** `+09:00`, or `Z` for UTC. */

@@ -414,14 +414,14 @@ describe('the options of a webhook', () => {
       readAhead: 3,
     })
     expect(shown).toEqual({
-      url: 'https://ann:***@host/hook?token=***&x=***',
+      url: 'https://ann:***@host/hook?token=***&x=***#***',
       headers: {'X-Key': '***', Accept: 'text/plain', Authorization: 'Bearer env://TOKEN'},
       query: {code: '***'},
       auth: {username: 'ann', password: '***', token: 'file:///run/token'},
       httpOptions: {proxyURL: 'http://me:***@proxy:8080', requestTimeout: '1s'},
       readAhead: 3,
     })
-    expect(shownWebhook({url: 'u:S3CRET@host/x'})).toEqual({url: '***'})
+    expect(shownWebhook({url: 'u:S3CRET@host/x'})).toEqual({url: 'u:***@host/x'})
     expect(shownWebhook({url: 'https://tok3n@host/'})).toEqual({url: 'https://***@host/'})
   })
 })

@@ -10,7 +10,7 @@ test('a stream is found by the subjects that it stores', async () => {
   await expect(findStream(bus.streams, ['s.a', 't.a'])).rejects.toMatchObject({
     kind: 'notFound',
     message: 'no stream stores t.a',
-    try: ["bus stream add NAME 't.a'", 'bus stream ls'],
+    try: ['bus stream add NAME t.a', 'bus stream ls'],
   })
   await bus.streams.add({name: 'T', subjects: ['t.>']})
   await expect(findStream(bus.streams, ['s.a', 't.a'])).rejects.toMatchObject({

@@ -6,8 +6,10 @@
  * Messages refused because of an election are sent again, and new messages wait meanwhile. Some messages in flight may be
  * stored before those, so only a window of one keeps the order.
  */
+
 import {BusError} from '../../../core/errors.ts'
 import {headerOf, type Outgoing} from '../../../core/message.ts'
+import {shellWord} from '../../../core/text/shell-word.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {isPassingCode} from '../../shared/jetstream-errors.ts'
 import {checkOutgoing} from '../../shared/outgoing.ts'
@@ -265,7 +267,7 @@ function elsewhere(url: string, subject: string): BusError {
 
 function neverAcknowledges(url: string, stream: string, subject: string): BusError {
   const sentence = `the stream ${stream} on ${url} acknowledges nothing (no_ack): it may have stored "${subject}"`
-  return new BusError('timeout', sentence, {try: [`bus stream info ${stream}`, 'without --ack']})
+  return new BusError('timeout', sentence, {try: [`bus stream info ${shellWord(stream)}`, 'without --ack']})
 }
 
 export function hasMsgId({headers = []}: Outgoing): boolean {
