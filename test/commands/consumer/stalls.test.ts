@@ -100,13 +100,13 @@ describe('on a server', async () => {
         6,
         expect.stringMatching(`^bus: consumer c of stream ${stream} is paused until .*Z`),
       ])
-      expect(await run('consumer', 'next', stream, 'c', '--peek', '--raw')).toMatchObject({code: 0, stdout: '1\n'})
+      expect(await run('consumer', 'next', stream, 'c', '--peek', '--raw')).toMatchObject({code: 0, stdout: '1'})
     })
 
     test('is waited for by consumer next if the pause ends in time', async () => {
       const stream = await consumer({pause_until: new Date(Date.now() + 3000).toISOString()})
       const {code, stdout, stderr} = await run('consumer', 'next', stream, 'c', '-t', '40s', '--raw')
-      expect([code, stdout], stderr).toEqual([0, '1\n'])
+      expect([code, stdout], stderr).toEqual([0, '1'])
       expect(stderr).toContain(`consumer c of ${stream} delivers nothing: paused until `)
     })
 

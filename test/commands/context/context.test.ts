@@ -415,7 +415,7 @@ describe('context check', () => {
 
   it('shows that a server has no JetStream', async () => {
     await context('add', 'plain', '--bus', servers.users.url(), '--user', 'ann', '--password', 's3cret-pass')
-    expect((await context('check', 'plain')).stdout).toMatch(/^JetStream {3}not enabled on this server$/m)
+    expect((await context('check', 'plain')).stdout).toMatch(/^JetStream {3}none: not enabled on this server$/m)
   })
 
   it('shows the state of a bus file', async () => {
