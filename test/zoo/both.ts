@@ -128,8 +128,7 @@ export const both: readonly Both[] = [
       'bus consumer next S c --nak --delay 1m',
       'bus consumer next S c -t 1s',
       'bus consumer info S c',
-      'bus consumer ls',
-      'bus doctor',
+      'bus consumer ls S',
     ],
   },
 ]
