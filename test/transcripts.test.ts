@@ -27,7 +27,8 @@ const folder = mkdtempSync(join(tmpdir(), 'bus-transcripts-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
 describe('a transcript shows the current output:', () => {
-  test.each(names)('%s', async (name) => {
+  // Some have many commands: far more time than a quiet machine needs.
+  test.each(names)('%s', {timeout: 240_000}, async (name) => {
     const path = join(transcripts, name)
     const lines = inputs(readFileSync(path, 'utf8'))
     const terminal = name.startsWith('terminal')

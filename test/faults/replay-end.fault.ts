@@ -255,7 +255,7 @@ describe.each(others)('over %s, on %s,', (name, kind, fault) => {
     const scene = await sceneOf(kind)
     await fill(scene, 'pull')
     const command = run('bench', 'replay', 'S', '--durable', 'c', '-b', scene.url)
-    await sleep(600)
+    await until(async () => (await infoOf(scene)).deliveredSeq > 0)
     await fault(scene, command)
     const code = await command.ended
     if (fault === crash && code === 6) {
