@@ -2,9 +2,10 @@ import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {spread} from '../../lib/cli/render/summary.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
-import {counted, formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {usedBytes, usedCount} from '../../lib/cli/render/usage.ts'
 import {BusError} from '../../lib/core/errors.ts'
-import type {Facts, JetStreamFacts, Transport, Usage} from '../../lib/transport/contract.ts'
+import type {Facts, JetStreamFacts, Transport} from '../../lib/transport/contract.ts'
 
 /** What `context check --json` prints. */
 interface Health extends Omit<Facts, 'roundTripsMs'> {
@@ -65,17 +66,7 @@ function healthFacts(health: Health): Record<string, string | undefined> {
 
 function jetStreamLines({streams, consumers, storage, memory}: JetStreamFacts): Record<string, string> {
   return {
-    JetStream: `${countOf(streams, 'stream')}, ${countOf(consumers, 'consumer')}`,
-    storage: `${of(storage, formatBytes)} on disk, ${of(memory, formatBytes)} in memory`,
+    JetStream: `${usedCount(streams, 'stream')}, ${usedCount(consumers, 'consumer')}`,
+    storage: `${usedBytes(storage)} on disk, ${usedBytes(memory)} in memory`,
   }
-}
-
-/** `3 of 10 streams`; without a limit `3 streams`. */
-function countOf({used, limit}: Usage, thing: string): string {
-  return limit === undefined ? counted(used, thing) : `${formatCount(used)} of ${counted(limit, thing)}`
-}
-
-/** `3 GiB of 10 GiB`; without a limit `3 GiB`. */
-function of({used, limit}: Usage, format: (value: number) => string): string {
-  return limit === undefined ? format(used) : `${format(used)} of ${format(limit)}`
 }

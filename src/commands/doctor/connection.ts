@@ -2,10 +2,11 @@
 import {lookup} from 'node:dns/promises'
 import {connect, isIP} from 'node:net'
 import {spread} from '../../lib/cli/render/summary.ts'
-import {counted, formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {formatDuration} from '../../lib/cli/render/units.ts'
+import {usedBytes, usedCount} from '../../lib/cli/render/usage.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
 import {localTime} from '../../lib/core/time/timestamp.ts'
-import type {Facts, JetStreamFacts} from '../../lib/transport/contract.ts'
+import type {Facts, JetStreamFacts, Usage} from '../../lib/transport/contract.ts'
 import type {Examination, LoginFacts, TlsFacts} from '../../lib/transport/examination.ts'
 import {isServer} from '../../lib/transport/schemes.ts'
 import {serverScheme, serversIn} from '../../lib/transport/server-urls.ts'
@@ -134,7 +135,7 @@ function jetStreamFindings(jetstream: Facts['jetstream']): Finding[] {
   if (jetstream === undefined) return []
   if ('missing' in jetstream) return [good('JetStream', jetstream.missing)]
   const near = parts.filter((part) => isNear(jetstream, part))
-  const text = parts.map((part) => usageText(jetstream, part)).join(', ')
+  const text = parts.map((part) => usageText(jetstream[part], part)).join(', ')
   if (near.length === 0) return [good('JetStream', text)]
   return [warning('JetStream', `${text}: near the limit of ${near.join(' and ')}`, 'purge streams or raise the limit')]
 }
@@ -147,11 +148,7 @@ function isNear(jetstream: JetStreamFacts, part: Part): boolean {
   return limit !== undefined && limit > 0 && used >= limit * nearLimit
 }
 
-function usageText(jetstream: JetStreamFacts, part: Part): string {
-  const {used, limit} = jetstream[part]
-  if (part === 'streams' || part === 'consumers') {
-    const thing = part.slice(0, -1)
-    return limit === undefined ? counted(used, thing) : `${formatCount(used)} of ${counted(limit, thing)}`
-  }
-  return `${formatBytes(used)}${limit === undefined ? '' : ` of ${formatBytes(limit)}`} ${part}`
+function usageText(usage: Usage, part: Part): string {
+  if (part === 'streams' || part === 'consumers') return usedCount(usage, part.slice(0, -1))
+  return `${usedBytes(usage)} ${part}`
 }

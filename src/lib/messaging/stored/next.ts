@@ -43,7 +43,8 @@ const flushMs = 5000
 
 /**
  * Takes up to `count` messages. When it resolves, shown messages are settled and the bus has the settlements; the others were
- * returned immediately. At the deadline or an abort, those that were delivered and would lose a delivery are still shown. Fails with `notFound` if the consumer does not exist.
+ * returned immediately. At the deadline or an abort, those that were delivered and would lose a delivery are still shown.
+ * Fails with `notFound` if the consumer does not exist.
  */
 export async function takeNext(
   streams: Streams,

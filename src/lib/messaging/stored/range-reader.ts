@@ -34,7 +34,6 @@ export async function openReading(
   const start = await startAt(streams, stream, from)
   const isLive = to === undefined
   const range = {from: start, to: to === 'end' ? undefined : to, filters, follow: isLive, signal}
-  const {other} = (await streams.info(stream)).config
-  const renames = other?.['subject_transform'] !== undefined
-  return {stream, isLive, renames, subscription: await streams.read(stream, range)}
+  const [{config}, subscription] = await Promise.all([streams.info(stream), streams.read(stream, range)])
+  return {stream, isLive, renames: config.other?.['subject_transform'] !== undefined, subscription}
 }
