@@ -54,6 +54,15 @@ function answerTo(subject: string): object {
 
 const electing = {error: {code: 503, err_code: 10008, description: 'JetStream system temporarily unavailable'}}
 
+/** A server whose JetStream is simulated by the test, and the client that does so. */
+async function playedServer(onTestFinished: TestContext['onTestFinished'], config = '') {
+  const server = await NatsServer.start(config)
+  onTestFinished(() => server[Symbol.asyncDispose]())
+  const fake = await open(server.url())
+  onTestFinished(() => fake.close())
+  return {server, fake}
+}
+
 /**
  * A server of a cluster. Its JetStream is simulated by the test and has a leader only `ms` after the first request, or after
  * this many lost requests.
@@ -63,10 +72,7 @@ async function withoutLeader(
   {ms = 0, lost = 0}: {readonly ms?: number; readonly lost?: number},
   {onTestFinished}: TestContext,
 ): Promise<NatsServer> {
-  const server = await NatsServer.start('cluster {name: C, listen: "127.0.0.1:-1"}')
-  onTestFinished(() => server[Symbol.asyncDispose]())
-  const fake = await open(server.url())
-  onTestFinished(() => fake.close())
+  const {server, fake} = await playedServer(onTestFinished, 'cluster {name: C, listen: "127.0.0.1:-1"}')
   let until: number | undefined
   let requests = 0
   const play = async (patterns: readonly string[]) => {
@@ -138,10 +144,7 @@ test.concurrent('a request that is lost in an election is sent again, however lo
 test.concurrent('a request that is lost with its connection is sent again after the reconnect, however long --timeout is', async ({
   onTestFinished,
 }) => {
-  const server = await NatsServer.start()
-  onTestFinished(() => server[Symbol.asyncDispose]())
-  const fake = await open(server.url())
-  onTestFinished(() => fake.close())
+  const {server, fake} = await playedServer(onTestFinished)
   const requests = await fake.subscribe('$JS.API.>')
   await using proxy = await FaultyProxy.before(server)
   const client = await open(proxy.url, {timeoutMs: 3_600_000})
@@ -163,10 +166,7 @@ test.concurrent('a leader that is not elected within 30 seconds is exit code 6',
 })
 
 test.concurrent('a single server that refuses requests for 30 seconds has no election', async ({onTestFinished}) => {
-  const server = await NatsServer.start()
-  onTestFinished(() => server[Symbol.asyncDispose]())
-  const fake = await open(server.url())
-  onTestFinished(() => fake.close())
+  const {server, fake} = await playedServer(onTestFinished)
   const refusal = {error: {code: 409, err_code: 10158, description: 'duplicate message id is in process'}}
   const subscription = await fake.subscribe(['s.>', '$JS.API.>'])
   const refuse = async () => {
@@ -187,10 +187,7 @@ test.concurrent('a single server that refuses requests for 30 seconds has no ele
 test.concurrent('a single JetStream server that does not answer is waited for no longer than --timeout', async ({
   onTestFinished,
 }) => {
-  const server = await NatsServer.start()
-  onTestFinished(() => server[Symbol.asyncDispose]())
-  const fake = await open(server.url())
-  onTestFinished(() => fake.close())
+  const {server, fake} = await playedServer(onTestFinished)
   await fake.subscribe('$JS.API.>')
   const began = performance.now()
   const {code, stderr} = await bus(['consumer', 'info', 'S', 'c', '-b', server.url()])
