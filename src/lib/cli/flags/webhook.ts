@@ -45,7 +45,7 @@ function optionsIn(path: string): Record<string, unknown> {
 function headerOfLine(line: string): readonly [string, string] {
   const colon = line.indexOf(':')
   if (colon > 0) return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()]
-  throw new BusError('usage', 'a header of --webhook-header has no name', {
+  throw new BusError('usage', 'the header has no name', {
     try: ["--webhook-header 'X-Key: env://KEY'"],
   })
 }
