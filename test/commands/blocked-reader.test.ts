@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
-import {bin} from '../bus.ts'
+import {bin, bus} from '../bus.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-blocked-'))
 afterAll(() => rmSync(folder, {recursive: true}))
@@ -16,9 +16,9 @@ const rows = 20_000
 
 describe('while nobody reads its output', () => {
   beforeAll(async () => {
-    await using bus = await open(url)
-    await bus.streams.add({name: 'S', subjects: ['s.>']})
-    await using publisher = bus.streams.publisher()
+    await using connection = await open(url)
+    await connection.streams.add({name: 'S', subjects: ['s.>']})
+    await using publisher = connection.streams.publisher()
     for (let n = 0; n < rows; n++) await publisher.push({subject: `s.a-rather-long-name.${n}`, data: 'x'})
     await publisher.flush()
   })
@@ -39,5 +39,11 @@ describe('while nobody reads its output', () => {
     child.stdout.destroy()
     expect([130, null, 0]).toContain(code)
     expect(['SIGTERM', null]).toContain(signal)
+  })
+
+  test('a JSON document that is longer than a pipe is written to its end', async () => {
+    const {code, stdout} = await bus(['stream', 'subjects', 'S', '--json', '-b', url])
+    expect(code).toBe(0)
+    expect(Object.keys(JSON.parse(stdout))).toHaveLength(rows)
   })
 })

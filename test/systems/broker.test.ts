@@ -144,7 +144,8 @@ onEachBus(({kind, fresh}) => {
         await message.ackAck()
         if (seen.includes('4')) break
       }
-      await connection.close()
+      // After the reply to its last PING, the server knows that nobody is subscribed any more.
+      await connection.drain()
       await broker.publish('INT_TEST.push', '5')
     } else await broker.publish('INT_TEST.push', '5')
     await broker.subscribeDurable('INT_TEST.push', 'pushed', into(seen), {push: true})

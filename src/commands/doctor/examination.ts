@@ -12,6 +12,7 @@ import {shellWord} from '../../lib/core/text/shell-word.ts'
 import type {Facts, Transport} from '../../lib/transport/contract.ts'
 import type {Examination} from '../../lib/transport/examination.ts'
 import {fileIn, isServer, shownBus} from '../../lib/transport/schemes.ts'
+import {areServers} from '../../lib/transport/server-urls.ts'
 import {connectionFindings, examineServers, resolveHosts} from './connection.ts'
 import {fileFindings} from './file.ts'
 import {type Finding, failure, good, type ReportFinding, warning} from './finding.ts'
@@ -78,7 +79,7 @@ async function examineBus(
     report(good('bus', `${shown} (${why}): the file does not exist yet; the first command that uses it creates it`))
     return {}
   }
-  if (isServer(url)) {
+  if (isServer(url) && areServers(url)) {
     await resolveHosts(url, report)
     await examineServers(url, report)
   }

@@ -39,6 +39,13 @@ export function serversIn(url: string): readonly ServerUrl[] {
     })
 }
 
+/** Whether each server has a host, and it is certain where its login ends. */
+export function areServers(url: string): boolean {
+  if (/[,@]/.test(url) && !isUnambiguous(url)) return false
+  // `URL` keeps the port only for unknown schemes.
+  return serversIn(url).every(({rest}) => Boolean(URL.parse(`nats://${rest}`)?.hostname))
+}
+
 /** The scheme of a server by its name. Throws `usage`. */
 export function serverScheme(name: string): ServerScheme {
   const scheme = Object.hasOwn(serverSchemes, name) ? serverSchemes[name] : undefined

@@ -77,6 +77,13 @@ export abstract class BusCommand<Result = void> extends Command {
 
   abstract override run(): Promise<Result>
 
+  /** After `run`, and after the JSON document, which oclif writes last, the rest of the output is written. */
+  protected override async _run<T>(): Promise<T> {
+    const result = await super._run<T>()
+    await this.#output?.end().catch((error) => this.catch(error))
+    return result
+  }
+
   /** Aborts at the first Ctrl-C or SIGTERM, and when the reader of stdout has gone. */
   protected get stop(): AbortSignal {
     return this.#stop.signal
@@ -255,7 +262,6 @@ export abstract class BusCommand<Result = void> extends Command {
   protected override async finally(): Promise<void> {
     this.#signals?.[Symbol.dispose]()
     this.#late?.cancel()
-    await this.#output?.end().catch((error) => this.catch(error))
   }
 
   override log(message = ''): void {

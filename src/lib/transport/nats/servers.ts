@@ -1,8 +1,8 @@
 /** Server URLs: `nats://user:password@host:4222`, `tls://`, `ws://`, `wss://`, or several separated by commas. */
 import {BusError} from '../../core/errors.ts'
-import {isUnambiguous, maskedUrl, percentDecoded, revealedJson, Secret} from '../../core/secrets.ts'
+import {maskedUrl, percentDecoded, revealedJson, Secret} from '../../core/secrets.ts'
 import type {Login} from '../contract.ts'
-import {serverScheme, serversIn} from '../server-urls.ts'
+import {areServers, serverScheme, serversIn} from '../server-urls.ts'
 
 export interface Servers {
   /** The list without logins, for messages. */
@@ -17,10 +17,10 @@ export interface Servers {
 
 /** Fails with `usage`. */
 export function parseServers(url: string): Servers {
-  if (/[,@]/.test(url) && !isUnambiguous(url)) throw notServers(url)
+  if (!areServers(url)) throw notServers(url)
   const servers = serversIn(url)
   const first = servers[0]?.scheme ?? 'nats'
-  const all = servers.map(({scheme, rest}) => parse(scheme ?? first, rest, url))
+  const all = servers.map(({scheme, rest}) => parse(scheme ?? first, rest))
   const webSocket = serverScheme(first).isWebSocket === true
   if (all.some((server) => server.isWebSocket !== webSocket)) {
     throw new BusError('usage', 'a list of servers is either all ws:// or wss://, or has none of them')
@@ -45,11 +45,9 @@ function notServers(url: string): BusError {
   })
 }
 
-function parse(scheme: string, rest: string, whole: string) {
+function parse(scheme: string, rest: string) {
   const {port: defaultPort, isWebSocket = false, isEncrypted = false} = serverScheme(scheme)
-  // `URL` keeps the port only for unknown schemes.
-  const url = URL.parse(`nats://${rest}`)
-  if (url === null || url.hostname === '') throw notServers(whole)
+  const url = new URL(`nats://${rest}`)
   const {hostname, port, pathname, search} = url
   const host = `${hostname}:${port || defaultPort}`
   const path = isWebSocket && pathname + search !== '/' ? pathname + search : ''
