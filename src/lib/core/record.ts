@@ -43,9 +43,10 @@ export function recordWriter(options: RecordOptions = {}): (message: Message) =>
   }
 }
 
-/** Parses one record. Throws `usage` with the reason. Unknown members are ignored. */
+/** Parses one record. Throws `usage` with the reason, also for a member that no record has. */
 export function parseRecord(line: string): Recorded {
   const record = parseObject(line)
+  checkMembers(record)
   const {subject, reply, headers, time} = record
   if (typeof subject !== 'string')
     throw bad(subject === undefined ? 'has no "subject"' : 'has a "subject" that is not text')
@@ -109,6 +110,27 @@ function parseObject(line: string): Record<string, unknown> {
   }
   if (isObject(value)) return value
   throw bad('is not a JSON object')
+}
+
+/** The members of records, and those that commands add to them in their JSON output. */
+const members = [
+  ...['subject', 'reply', 'headers', 'json', 'text', 'base64', 'time', 'seq', 'deliveries', 'bytes'],
+  ...['ms', 'replyBytes', 'error', 'responseStream', 'frame', 'frames', 'close', 'left'],
+]
+const payloads = ['json', 'text', 'base64']
+
+/** An ignored member may be the payload or the headers under another name, which would be lost. */
+function checkMembers(record: Record<string, unknown>): void {
+  const names = Object.keys(record)
+  const unknown = names.find((name) => !members.includes(name))
+  if (unknown !== undefined) {
+    const shown = JSON.stringify(unknown.slice(0, 80))
+    const meant = members.find((name) => name.replace(/s$/, '') === unknown.toLowerCase().replace(/s$/, ''))
+    const hint = meant === undefined ? 'the payload is "json", "text" or "base64"' : `write "${meant}"`
+    throw new BusError('usage', `has a member that records do not have: ${shown}`, {try: [hint, ...hints]})
+  }
+  if ('bytes' in record && !names.some((name) => payloads.includes(name)))
+    throw new BusError('usage', 'has no payload, only its size: it was written with --headers-only')
 }
 
 function payloadOf(record: Record<string, unknown>, line: string): string | Uint8Array {

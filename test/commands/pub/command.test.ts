@@ -244,6 +244,17 @@ describe('bus pub --records', () => {
     }
     expect((await received(db, ['a'], 2, failing)).toString()).toBe('1\n2\n')
   })
+
+  test('refuses a record whose payload has another name, instead of publishing it without', async () => {
+    const db = newBus()
+    const lines = '{"subject":"a","json":1}\n{"subject":"a","data":2}\n{"subject":"a","json":3}\n'
+    const failing = async () => {
+      const {code, stderr} = await bus(['pub', '--records', '-', '-b', db], {stdin: lines})
+      expect(code).toBe(2)
+      expect(stderr).toMatch('line 2 of stdin has a member that records do not have: "data"; the message before it was')
+    }
+    expect((await received(db, ['a'], 1, failing)).toString()).toBe('1')
+  })
 })
 
 describe('bus pub without an end', () => {

@@ -178,7 +178,8 @@ describe('a record from another program', () => {
     ['{"subject":"a","base64":"/w==","text":"2","json":3}', '\\xff'],
     ['{"subject":"a","base64":"_w"}', '\\xff'],
     ['{"subject":"a"}', ''],
-    ['{"subject":"a","reply":null,"headers":null,"time":null,"more":[1]}', ''],
+    ['{"subject":"a","reply":null,"headers":null,"time":null}', ''],
+    ['{"subject":"a","text":"2","bytes":1,"ms":0.1,"responseStream":"t","frame":1}', '2'],
   ])('%s has the payload %s', (line, payload) => {
     const expected = payload === '\\xff' ? Buffer.from([0xff]) : Buffer.from(payload)
     expect(bytesOf(parseRecord(line).data)).toEqual(expected)
@@ -202,6 +203,11 @@ describe('a record from another program', () => {
     ['{"subject":"a","base64":1}', 'has a "base64" that is not text'],
     ['{"subject":"a","base64":"a*b="}', 'has a "base64" that is not base64: "*" at position 2'],
     ['{"subject":"a","base64":"a"}', 'has a "base64" that is not base64: it ends within a byte'],
+    ['{"subject":"a","data":"x"}', 'has a member that records do not have: "data"'],
+    ['{"subject":"a","JSON":1}', 'has a member that records do not have: "JSON"'],
+    ['{"subject":"a","json":1,"header":{"A":"1"}}', 'has a member that records do not have: "header"'],
+    ['{"subject":"a","json":1,"__proto__":1}', 'has a member that records do not have: "__proto__"'],
+    ['{"subject":"a","bytes":5}', 'has no payload, only its size: it was written with --headers-only'],
     ['{"subject":"a","time":"yesterday"}', 'has a "time" that is not ISO 8601: "yesterday"'],
     ['{"subject":"a","time":1763632800}', 'has a "time" that is not ISO 8601: 1763632800'],
     [`{"subject":"a","json":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'has a "json" that is nested too deeply'],
@@ -209,5 +215,14 @@ describe('a record from another program', () => {
     const read = () => parseRecord(line)
     expect(read).toThrow(BusError)
     expect(read).toThrow(sentence)
+  })
+
+  test.each([
+    ['data', 'the payload is "json", "text" or "base64"'],
+    ['header', 'write "headers"'],
+    ['Text', 'write "text"'],
+  ])('with the member %s gets a hint', (name, hint) => {
+    const read = () => parseRecord(JSON.stringify({subject: 'a', [name]: 'x'}))
+    expect(read).toThrow(expect.objectContaining({try: expect.arrayContaining([hint])}))
   })
 })
