@@ -1,4 +1,5 @@
-import {spawn} from 'node:child_process'
+import {spawn, spawnSync} from 'node:child_process'
+import {mkdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test} from 'vitest'
@@ -46,10 +47,16 @@ describe('while another process has locked the bus file', () => {
     ['pub s.a x --ack -t 1s', 6],
     ['pub s.a --lines --ack -t 1s', 6],
     ['req s.a x -t 1s', 6],
-    ['sub s.a --for 1s', 3],
-    ['sub s.a --queue q --for 1s', 3],
-    ['sub s.> --durable c --for 1s', 3],
-    ['serve s.x --echo --for 1s', 3],
+    ['sub s.a --for 1s', 6],
+    ['sub s.a --queue q --for 1s', 6],
+    ['sub s.> --durable c --for 1s', 6],
+    ['serve s.x --echo --for 1s', 6],
+    ['serve s.x --echo -t 1s', 3],
+    ['rpc ls --watch --for 1s', 6],
+    ['stream open s.x --for 1s', 6],
+    ['events add S e -t 1s', 3],
+    ['bench pub s.a --msgs 1 -t 1s', 3],
+    ['bench sub s.a -t 1s', 3],
     ['consumer next S c -t 1s', 3],
     ['consumer add S d -t 1s', 3],
     ['stream add T t -t 1s', 3],
@@ -59,6 +66,21 @@ describe('while another process has locked the bus file', () => {
     const {ms, ...result} = await run(args, {path, stdin: 'a\nb\n'})
     expect(result).toEqual({code, stderr: expect.stringMatching(/bus\.db (is|was) locked by another process/)})
     expect(ms).toBeLessThan(5000)
+  })
+
+  test('the timeout of a context has the same effect as --timeout', async () => {
+    const {path} = await lockedFile()
+    const home = temporaryFolder()
+    mkdirSync(join(home, 'busline', 'contexts'), {recursive: true})
+    writeFileSync(join(home, 'busline', 'contexts', 'slow.json'), JSON.stringify({url: path, timeout: '1s'}))
+    const args = ['pub', 's.a', 'x', '--context', 'slow']
+    const {status, stderr} = spawnSync(process.execPath, [bin, ...args], {
+      env: {...process.env, XDG_CONFIG_HOME: home},
+    })
+    expect([status, String(stderr)]).toEqual([
+      3,
+      expect.stringMatching(/bus\.db was locked by another process for 1 s/),
+    ])
   })
 
   test.each([

@@ -19,7 +19,8 @@ export function readBaseline(path: string): BenchReport {
   }
   try {
     const report = JSON.parse(text) as BenchReport
-    if (Array.isArray(report.sides) && typeof report.bench === 'string') return report
+    const isComplete = report.sides.length > 0 && report.sides.every(({rate}) => typeof rate === 'number')
+    if (isComplete && typeof report.bench === 'string') return report
   } catch {
     // Reported below.
   }
@@ -35,12 +36,14 @@ export function checkComparable(report: Omit<BenchReport, 'sides'>, baseline: Be
   }
 }
 
-/** Fails with `expectation` if a rate is lower, or p50 or p99 higher, by more than `tolerance`, a share of the baseline. */
+/** Fails with `usage` if one of them has a side that the other lacks, and with `expectation` if a rate is lower, or p50 or p99 higher, by more than `tolerance`, a share of the baseline. */
 export function checkRegression(report: BenchReport, baseline: BenchReport, tolerance: number): void {
-  const worse = report.sides.flatMap((side) => {
-    const before = baseline.sides.find(({role}) => role === side.role)
-    return before === undefined ? [] : regressions(side, before).filter(({by}) => by > tolerance)
-  })
+  const roles = ({sides}: BenchReport) => sides.map(({role}) => role).join(' and ')
+  if (roles(report) !== roles(baseline))
+    throw new BusError('usage', `the baseline measured ${roles(baseline)}, but this run ${roles(report)}`)
+  const worse = report.sides.flatMap((side, i) =>
+    regressions(side, baseline.sides[i] ?? side).filter(({by}) => by > tolerance),
+  )
   if (worse.length === 0) return
   const all = worse.map(({sentence}) => sentence).join('; ')
   const sentence = `slower than the baseline by more than ${percent(tolerance)}: ${all}`

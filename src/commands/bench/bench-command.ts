@@ -39,7 +39,7 @@ export abstract class BenchCommand extends BusCommand {
     const {url, server} = await findBus(given, process.env)
     await using bus = await this.openBus({writes: true, stream: given.durable !== undefined})
     await runBench(role, given, {
-      ...{bus, url, server, stop: this.stop},
+      ...{bus, url, server: {...server, timeoutMs: this.timeoutMs}, stop: this.stop},
       print: (text) => this.print(text),
       say: (line) => this.say(line),
       columns: isTerminal(1) ? process.stdout.columns : undefined,

@@ -6,7 +6,7 @@ import type {ClientResult} from '../../lib/bench/meter.ts'
 import {errorJson} from '../../lib/cli/base/error-report.ts'
 import {makeLatencies} from '../../lib/cli/render/histogram.ts'
 import {BusError, type FailureKind} from '../../lib/core/errors.ts'
-import type {Notice, ServerOptions} from '../../lib/transport/contract.ts'
+import type {Notice, OpenOptions, ServerOptions} from '../../lib/transport/contract.ts'
 import {open} from '../../lib/transport/open.ts'
 import {workloadOf} from './workloads.ts'
 
@@ -14,7 +14,7 @@ import {workloadOf} from './workloads.ts'
 export interface Assignment {
   readonly job: Job
   readonly url: string
-  readonly server: ServerOptions
+  readonly server: Pick<OpenOptions, keyof ServerOptions | 'timeoutMs'>
 }
 
 type ToWorker = Assignment | 'go' | 'quiet' | 'stop'
@@ -52,7 +52,11 @@ export async function localClient({job, url, server}: Assignment, say: (line: st
   ]
   const notify = ({kind, text}: Notice) => void (told.includes(kind) && say(text))
   const maxReconnects = isDurable ? mostReconnects : 0
-  return startClient(() => open(url, {name, notify, maxReconnects, ...server}), {job, workload, latencies})
+  return startClient((signal) => open(url, {name, notify, maxReconnects, signal, ...server}), {
+    job,
+    workload,
+    latencies,
+  })
 }
 
 /** A client in a new process that runs this program. */

@@ -6,10 +6,10 @@ import {startProgress} from '../../lib/cli/render/progress.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
 import {BusError, type FailureKind} from '../../lib/core/errors.ts'
 import {gravestOf} from '../../lib/messaging/load.ts'
-import type {ServerOptions, Transport} from '../../lib/transport/contract.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
 import {schemeOf} from '../../lib/transport/schemes.ts'
 import {checkComparable, checkRegression, readBaseline} from './baseline.ts'
-import {localClient, workerClient} from './clients.ts'
+import {type Assignment, localClient, workerClient} from './clients.ts'
 import {type BenchFlags, type BenchPlan, planBench} from './plan.ts'
 import {type BenchSide, benchCsv, benchLines, type MeasuredSide, sideOf} from './report.ts'
 
@@ -23,7 +23,7 @@ export interface BenchEnvironment {
   readonly bus: Transport
   /** How the clients reach the same bus. */
   readonly url: string
-  readonly server: ServerOptions
+  readonly server: Assignment['server']
   readonly stop: AbortSignal
   readonly print: (text: string) => void
   readonly say: (line: string) => void

@@ -21,6 +21,8 @@ export interface BusesOptions {
   readonly scrubber: Scrubber
   readonly warn: (line: string) => void
   readonly notify: (line: string) => void
+  /** How long a bus may keep the checks waiting; default: what its context says. */
+  readonly timeoutMs: number | undefined
   readonly signal: AbortSignal
 }
 
@@ -89,11 +91,11 @@ export class Buses implements AsyncDisposable {
     const key = revealedJson([found.url, found.server])
     const earlier = this.#open.get(key)
     if (earlier !== undefined) return earlier
-    const {warn, notify, signal} = this.#options
+    const {warn, notify, signal, timeoutMs = found.timeoutMs} = this.#options
     for (const warning of found.warnings) warn(warning)
     prepareBus(found)
     // No reconnecting: a lost bus is a result to report.
-    const options = {name: 'bus check', maxReconnects: 0, ...found.server, signal}
+    const options = {name: 'bus check', maxReconnects: 0, ...found.server, signal, timeoutMs}
     const opening = open(found.url, {...options, notify: ({text}) => notify(text)}).then((bus) => {
       this.#found.set(bus, found)
       return bus

@@ -133,7 +133,7 @@ export default class Check extends BusCommand {
 
   #console(reporters: readonly Reporter[]): CheckConsole {
     return {
-      ...{reporters, env: process.env, stop: this.stop},
+      ...{reporters, env: process.env, stop: this.stop, timeoutMs: this.timeoutMs},
       say: (line) => this.say(line),
       tell: (line) => tell(`${line}\n`),
       onOpen: (lines) => {

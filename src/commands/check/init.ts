@@ -66,7 +66,7 @@ export default class CheckInit extends BusCommand<InitResult> {
 
   #console(): Omit<CheckConsole, 'reporters'> {
     return {
-      ...{env: process.env, stop: this.stop},
+      ...{env: process.env, stop: this.stop, timeoutMs: this.timeoutMs},
       say: (line) => this.say(line),
       tell: (line) => tell(`${line}\n`),
       onOpen() {},

@@ -36,6 +36,8 @@ export interface CheckConsole {
   /** Called with a line for each bus that was opened. */
   readonly onOpen: (lines: readonly string[]) => void
   readonly stop: AbortSignal
+  /** How long a bus may keep the checks waiting. */
+  readonly timeoutMs: number | undefined
 }
 
 type RunEnd = Extract<CheckEvent, {kind: 'end'}>
@@ -65,12 +67,12 @@ export async function runChecks(
   files: readonly CheckFile[],
   console: CheckConsole,
 ): Promise<readonly RunEnd[]> {
-  const {env, say, tell, stop, reporters} = console
+  const {env, say, tell, stop, reporters, timeoutMs} = console
   const vars = varsOf(flags)
   const scrubber = new Scrubber()
   const chosen = chooser(flags)
   const warn = (line: string) => tell(`warning: ${line}`)
-  await using buses = new Buses({flags, env, vars, scrubber, warn, notify: say, signal: stop})
+  await using buses = new Buses({flags, env, vars, scrubber, warn, notify: say, timeoutMs, signal: stop})
   await buses.openFor(files.filter(({checks}) => checks.some(chosen)))
   console.onOpen(buses.lines)
   await using protocols = new LazyProtocols((bus) => buses.found(bus))

@@ -30,7 +30,7 @@ export interface BenchClient {
 
 /** A client in this process, with a connection of its own. */
 export function startClient(
-  open: () => Promise<Transport>,
+  open: (stop: AbortSignal) => Promise<Transport>,
   {job, workload, latencies}: {readonly job: Job; readonly workload: Workload; readonly latencies: LatencySink},
 ): BenchClient {
   const meter = new Meter(latencies)
@@ -45,7 +45,7 @@ export function startClient(
     stop: stop.signal,
   }
   const run = async () => {
-    await using bus = await open()
+    await using bus = await open(stop.signal)
     await workload(bus, job, meter, control)
     return meter.result()
   }

@@ -165,13 +165,9 @@ export interface OpenOptions extends ServerOptions {
   readonly name?: string | undefined
   readonly notify?: ((notice: Notice) => void) | undefined
   /**
-   * How long to wait for another process that has locked the file of the bus, in milliseconds; 10,000 by default and at most.
-   * Once `signal` has aborted, the wait ends after half a second.
-   */
-  readonly lockTimeoutMs?: number | undefined
-  /**
-   * Milliseconds within which a server has to answer: to confirm a subscription or a flush, and in JetStream. If a server is
-   * silent for this long, its connection counts as lost. Default 5,000.
+   * How long to wait for others, in milliseconds. A server has to confirm subscriptions and flushes and to answer in JetStream
+   * within this time, or its connection counts as lost; default 5,000. Another process may lock the file of the bus for this
+   * long; 10,000 by default and at most. Once `signal` has aborted, the wait for a lock ends after half a second.
    */
   readonly timeoutMs?: number | undefined
   /** Aborts opening. An open bus is closed by `close`; after an abort, a flush no longer waits for a lost connection. */

@@ -139,6 +139,8 @@ onBothBuses((newScene) => {
     })
     expect((await compared({rate: 1, latencyMs: slow})).code).toBe(0)
     expect((await compared({}, '--size', '16')).stderr).toContain('measured with size 128')
+    expect(await compared({rate: undefined})).toMatchObject({code: 2, stdout: ''})
+    expect((await compared({rate: 1, latencyMs: slow}, '--with-sub')).stderr).toContain('this run pub and sub')
   })
 })
 

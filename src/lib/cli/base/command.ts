@@ -48,7 +48,7 @@ interface OpenBusOptions extends OpenOptions {
 const longText = 32 * 1024
 
 /** How long after the end of --for a bus may still respond. */
-const graceMs = 1000
+const graceMs = 500
 
 type Startable = new (argv: string[], config: Config) => BusCommand<unknown>
 
@@ -59,13 +59,13 @@ export abstract class BusCommand<Result = void> extends Command {
 
   /** On a command with `--exec`: the program and its arguments after `--`. */
   protected program: readonly string[] = []
+  /** How long the bus may keep the command waiting, if `--timeout` or the context says so. */
+  protected timeoutMs: number | undefined
   readonly #stop = new AbortController()
   #signals: Disposable | undefined
   #output: Output | undefined
   #isRaw = false
-  #lockTimeoutMs: number | undefined
   #globals: Globals = {quiet: false, 'no-color': false, 'read-only': false}
-  #timeoutMs: number | undefined
   #forMs: number | undefined
   #late: Timer | undefined
   #isLate = false
@@ -113,11 +113,10 @@ export abstract class BusCommand<Result = void> extends Command {
     const bus = await open(url, {
       name: this.#name,
       signal: stream ? this.#startSignal() : this.stop,
-      timeoutMs: this.#timeoutMs,
+      timeoutMs: this.timeoutMs,
       notify: (notice) => this.tellNotice(notice),
       ...(other === undefined && this.#globals['read-only'] && {readOnly: true}),
       ...(!stream && {maxReconnects: 0}),
-      lockTimeoutMs: this.#lockTimeoutMs,
       ...server,
       ...options,
     })
@@ -198,11 +197,11 @@ export abstract class BusCommand<Result = void> extends Command {
       this.#isRaw = parsed.flags['raw'] === true
       // Hides the arguments from `ps`.
       if (hasSecret(parsed.flags, parsed.args)) process.title = this.#name
-      this.#lockTimeoutMs = lockTimeoutOf(parsed)
-      const timeout = parsed.metadata.flags['timeout']?.setFromDefault ? await this.#timeoutOfContext() : undefined
+      const isDefault = parsed.metadata.flags['timeout']?.setFromDefault === true
+      const timeout = isDefault ? await this.#timeoutOfContext() : undefined
       const {for: forMs} = parsed.flags as {readonly for?: number | undefined}
       this.#forMs = forMs
-      this.#timeoutMs = timeout ?? this.#globals.timeout
+      this.timeoutMs = isDefault ? timeout : this.#globals.timeout
       return timeout === undefined ? parsed : {...parsed, flags: {...parsed.flags, timeout}}
     } catch (error) {
       const names = Object.keys({...flags, ...baseFlags})
@@ -210,7 +209,7 @@ export abstract class BusCommand<Result = void> extends Command {
     }
   }
 
-  /** Aborts with `stop`, and one second after the end of --for: then the command no longer waits for a bus that is not ready. */
+  /** Aborts with `stop`, and soon after the end of --for: then the command no longer waits for a bus that is not ready. */
   #startSignal(): AbortSignal {
     const forMs = this.#forMs
     if (forMs === undefined) return this.stop
@@ -249,7 +248,7 @@ export abstract class BusCommand<Result = void> extends Command {
   protected override async catch(thrown: unknown): Promise<void> {
     const first = firstFailure(thrown)
     const isLate = this.#isLate && !this.stop.aborted && isFailure(first, 'interrupted')
-    const error = isLate ? notReady(this.#forMs ?? 0) : first
+    const error = isLate ? notReady(this.#forMs ?? 0, first) : first
     const output = this.#output
     this.#output = undefined
     const unwritten: unknown = await output?.end().catch((failure) => failure)
@@ -281,17 +280,6 @@ export abstract class BusCommand<Result = void> extends Command {
   }
 }
 
-/**
- * The shorter of `--timeout` and `--for`, if given. Slightly longer than `--timeout`, because a late acknowledgement or reply
- * has an error of its own.
- */
-function lockTimeoutOf({flags, metadata}: ParserOutput<Values, Values, Values>): number | undefined {
-  const timeout = metadata.flags['timeout']?.setFromDefault ? undefined : flags['timeout']
-  const given = [typeof timeout === 'number' ? timeout + 200 : undefined, flags['for']]
-  const limits = given.filter((ms) => typeof ms === 'number')
-  return limits.length === 0 ? undefined : Math.min(...limits)
-}
-
 function beforeDashes(argv: string[]): string[] {
   const dashes = argv.indexOf('--')
   return dashes < 0 ? argv : argv.slice(0, dashes)
@@ -306,8 +294,10 @@ async function closeUnlessWritable(bus: Transport): Promise<void> {
   }
 }
 
-function notReady(forMs: number): BusError {
-  return new BusError('timeout', `the bus did not respond before --for ended, after ${forMs} ms`)
+function notReady(forMs: number, {message, try: hints}: BusError): BusError {
+  const why = message.replace(/^interrupted( while )?/, '')
+  const text = `the bus did not respond before --for ended, after ${forMs} ms${why && `: ${why}`}`
+  return new BusError('timeout', text, {try: hints})
 }
 
 /** The line as it may appear on a terminal and in a log. */

@@ -13,18 +13,18 @@ export class FileConnection {
   readonly notify: (notice: Notice) => void
   readonly #name: string | undefined
   readonly #signal: AbortSignal | undefined
-  readonly #lockTimeoutMs: number | undefined
+  readonly #timeoutMs: number | undefined
   #clients: Clients | undefined
   #streams: StreamTables | undefined
 
-  constructor(file: BusFile, {name, notify, signal, lockTimeoutMs}: OpenOptions) {
+  constructor(file: BusFile, {name, notify, signal, timeoutMs}: OpenOptions) {
     this.url = `sqlite:${file.path}`
     this.file = file
     this.wakeFiles = new WakeFiles(file.real, file.lock.isReadOnly)
     this.notify = (notice) => notify?.(notice)
     this.#name = name
     this.#signal = signal
-    this.#lockTimeoutMs = lockTimeoutMs
+    this.#timeoutMs = timeoutMs
   }
 
   get clients(): Clients {
@@ -50,7 +50,7 @@ export class FileConnection {
       await this.file.lock.write(() => clients.removeAll())
     } catch (error) {
       // Others detect that a process has ended, so its rows may be left behind.
-      if (this.#signal?.aborted !== true && this.#lockTimeoutMs === undefined) throw error
+      if (this.#signal?.aborted !== true && this.#timeoutMs === undefined) throw error
     }
   }
 

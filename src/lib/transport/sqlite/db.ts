@@ -21,23 +21,25 @@ export const busy = Symbol('busy')
 const tries = 20
 /** How long operations wait for other processes that hold the lock: the maximum and the default. */
 const mostPatienceMs = 10_000
+/** A late acknowledgement or reply has an error of its own, which comes first. */
+const marginMs = 200
 /** How long they continue to wait once the connection is to end. */
 const lastPatienceMs = 500
 
 /** How long to wait for other processes that hold the lock, and a signal that ends the wait. */
 export interface PatienceOptions {
-  readonly lockTimeoutMs?: number | undefined
+  readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /** Decides when a wait for the lock of another process has lasted too long. */
 export class Patience {
-  readonly ms: number
+  readonly #ms: number
   readonly #signal: AbortSignal | undefined
   #abortedAt: number | undefined
 
-  constructor({lockTimeoutMs = mostPatienceMs, signal}: PatienceOptions = {}) {
-    this.ms = Math.min(lockTimeoutMs, mostPatienceMs)
+  constructor({timeoutMs = mostPatienceMs, signal}: PatienceOptions = {}) {
+    this.#ms = Math.min(timeoutMs, mostPatienceMs)
     this.#signal = signal
   }
 
@@ -45,9 +47,9 @@ export class Patience {
   isOver(since: number): boolean {
     const now = performance.now()
     if (this.#signal?.aborted) this.#abortedAt ??= now
-    const {ms} = this
     return (
-      now - since > ms || (this.#abortedAt !== undefined && now - Math.max(since, this.#abortedAt) > lastPatienceMs)
+      now - since > this.#ms + marginMs ||
+      (this.#abortedAt !== undefined && now - Math.max(since, this.#abortedAt) > lastPatienceMs)
     )
   }
 
@@ -55,7 +57,7 @@ export class Patience {
   error(what: string): BusError {
     const hints = {try: ['find the process that locks it: lsof'], data: {written: false}}
     return this.#abortedAt === undefined
-      ? new BusError('connect', `${what} was locked by another process for ${this.ms / 1000} s`, hints)
+      ? new BusError('connect', `${what} was locked by another process for ${this.#ms / 1000} s`, hints)
       : new BusError('interrupted', `interrupted while ${what} was locked by another process`, hints)
   }
 }
