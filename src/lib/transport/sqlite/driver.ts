@@ -23,10 +23,8 @@ import {FileConnection} from './connection.ts'
 import {Patience} from './db.ts'
 import {openFileWhenFree} from './file.ts'
 import {FileReceiver} from './receiver.ts'
-import {inboxPrefix} from './rows.ts'
+import {checkStoredHeaders, inboxPrefix, mostBytes} from './rows.ts'
 import {SqliteStreamPublisher, type StoreQueue} from './streams/stream-publisher.ts'
-
-const maxPayload = 64 * 1024 * 1024
 
 /**
  * Opens the bus file at `path`, which is created if it does not exist. Fails with `connect` or `denied`. `isSynchronous` as for
@@ -49,7 +47,7 @@ class SqliteBus implements Transport, PublishEvents {
     requestsAreMessages: true,
     streams: true,
   }
-  readonly maxPayload = maxPayload
+  readonly maxPayload = mostBytes
   readonly #connection: FileConnection
   #publisher: BatchPublisher | undefined
   #receiver: FileReceiver | undefined
@@ -166,8 +164,9 @@ class SqliteBus implements Transport, PublishEvents {
     this.#check()
     this.#publisher ??= this.#startPublishing()
     const isBare = message.reply === undefined && message.headers === undefined
-    if (isBare && this.#publisher.knows(message.subject)) checkSize(message.data, maxPayload, this.url)
-    else checkOutgoing(message, maxPayload, this.url)
+    if (isBare && this.#publisher.knows(message.subject)) checkSize(message.data, mostBytes, this.url)
+    else checkOutgoing(message, mostBytes, this.url)
+    if (message.headers !== undefined) checkStoredHeaders(message.headers, this.url)
     this.#publisher.push(message, listener)
     if (message.subject.startsWith(inboxPrefix)) this.#receiver?.expect()
   }

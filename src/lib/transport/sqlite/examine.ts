@@ -7,6 +7,7 @@ import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {FileConnection} from './connection.ts'
 import {type Db, systemCode} from './db.ts'
 import type {BusFile} from './file.ts'
+import {mostBytes} from './rows.ts'
 
 const mostDamage = 20
 
@@ -63,7 +64,14 @@ function unwritten(db: Db, pageSize: number): Pick<FileFacts, 'unwrittenBytes'> 
 
 function damageOf(db: Db): string[] {
   const rows = db.prepare(`PRAGMA quick_check(${mostDamage})`).pluck().all().map(String)
-  return rows.length === 1 && rows[0] === 'ok' ? [] : rows
+  return rows.length === 1 && rows[0] === 'ok' ? oversized(db) : rows
+}
+
+/** Messages that cannot be read. */
+function oversized(db: Db): string[] {
+  const isTooLarge = ['data', 'hdr', 'reply'].map((column) => `octet_length(${column}) > ${mostBytes}`).join(' OR ')
+  const found = db.prepare(`SELECT seq FROM msg WHERE ${isTooLarge} LIMIT ${mostDamage}`).pluck().all()
+  return found.map((seq) => `message ${seq} is too large to be read`)
 }
 
 /** The permissions of unauthorised users. A file that its group may write is shared with the group. */

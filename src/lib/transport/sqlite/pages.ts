@@ -3,7 +3,7 @@
  * small binary payloads of a page are read as one buffer, and each is a part of it: twice as fast.
  */
 import {type Db, damageError} from './db.ts'
-import type {Row} from './rows.ts'
+import {bounded, type Row} from './rows.ts'
 
 /** A page ends with the row that reaches this many bytes. */
 const pageBytes = 4 * 1024 * 1024
@@ -39,8 +39,8 @@ export class Pages {
     const isLater = `typeof(m.data) = 'blob' OR octet_length(m.data) > ${largeBytes}`
     this.#rows = db
       .prepare(
-        `SELECT m.seq, m.sid, m.ts, m.reply, m.hdr, CASE WHEN ${isLater} THEN octet_length(m.data) ELSE m.data END
-         ${from} ORDER BY m.seq LIMIT +?`,
+        `SELECT m.seq, m.sid, m.ts, ${bounded('m.reply')}, ${bounded('m.hdr')},
+                iif(${isLater}, octet_length(m.data), m.data) ${from} ORDER BY m.seq LIMIT +?`,
       )
       .raw()
     this.#joined = db
@@ -49,7 +49,7 @@ export class Pages {
          ${from} AND typeof(m.data) = 'blob' AND octet_length(m.data) <= ${largeBytes}`,
       )
       .pluck()
-    this.#one = db.prepare('SELECT data FROM msg WHERE seq = ?').pluck()
+    this.#one = db.prepare(`SELECT ${bounded('data')} FROM msg WHERE seq = ?`).pluck()
   }
 
   /** Within a read: rows from one sequence to another, inclusive, at most `most`. */

@@ -1,5 +1,5 @@
-import type {Outgoing} from '../../core/message.ts'
-import {type Headers, Message, noHeaders} from '../../core/message.ts'
+import {BusError} from '../../core/errors.ts'
+import {type Headers, Message, noHeaders, type Outgoing, sizeOf} from '../../core/message.ts'
 import {overlaps} from '../../core/subject.ts'
 import {farthestMs} from '../../core/time/timestamp.ts'
 import {withServerSpelling} from '../shared/header-names.ts'
@@ -17,6 +17,14 @@ export type Row<Key> = [
 ]
 
 const empty = new Uint8Array(0)
+
+/** The largest message in bytes, and the largest value of a row that is read. */
+export const mostBytes = 64 * 1024 * 1024
+
+/** SQL of a column that fails with SQLITE_TOOBIG, without reading it, if the value is larger than busline writes. */
+export function bounded(column: string): string {
+  return `iif(octet_length(${column}) > ${mostBytes}, zeroblob(2000000000 + octet_length(${column})), ${column})`
+}
 
 export function toMessage(row: Row<unknown>, subject: string, isStored: boolean): Message {
   const headers = row[4] === null ? noHeaders : parseStoredHeaders(row[4])
@@ -70,6 +78,18 @@ const [quote, backslash, open, close, brace] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b]
 /** Headers in stored form: a JSON array of pairs, which keeps order, case and repetitions. */
 export function storedHeaders(headers: Headers | undefined): string | null {
   return headers === undefined || headers.length === 0 ? null : JSON.stringify(withServerSpelling(headers))
+}
+
+/** Refuses headers that could not be read again. */
+export function checkStoredHeaders(headers: Headers, url: string): void {
+  // A control character becomes six in JSON.
+  if (headers.reduce((length, [name, value]) => length + name.length + value.length + 6, 0) * 6 <= mostBytes) return
+  const size = sizeOf(storedHeaders(headers) ?? '')
+  if (size <= mostBytes) return
+  throw new BusError('usage', `the headers have ${size} bytes, but ${url} accepts at most ${mostBytes}`, {
+    code: 'tooLarge',
+    data: {size, limit: mostBytes},
+  })
 }
 
 export function storedData(data: Outgoing['data']): string | Uint8Array | null {

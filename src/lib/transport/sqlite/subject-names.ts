@@ -4,6 +4,7 @@
  */
 import {hasWildcard} from '../../core/subject.ts'
 import {type Db, damageError} from './db.ts'
+import {bounded} from './rows.ts'
 
 /** Largest number of cached subjects. */
 export const mostKnownSubjects = 2 ** 18
@@ -31,8 +32,9 @@ export class SubjectNames {
   #next = 0
 
   constructor(db: Db) {
-    this.#one = db.prepare('SELECT name FROM subject WHERE id = ?').pluck()
-    this.#block = db.prepare(`SELECT id, name FROM subject WHERE id >= +? ORDER BY id LIMIT ${block}`).raw()
+    this.#one = db.prepare(`SELECT ${bounded('name')} FROM subject WHERE id = ?`).pluck()
+    const names = `SELECT id, ${bounded('name')} FROM subject`
+    this.#block = db.prepare(`${names} WHERE id >= +? ORDER BY id LIMIT ${block}`).raw()
   }
 
   /** Within the transaction in which the number was read: a subject, or one whose message was refused. */

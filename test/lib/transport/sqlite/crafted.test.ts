@@ -94,6 +94,66 @@ describe('a libbus database with a schema of others', () => {
   })
 })
 
+describe('a value that is larger than the largest message', () => {
+  const huge = 64 * 1024 * 1024 + 1
+  const blob = `zeroblob(${huge})`
+  const text = `printf('%.*c', ${huge}, 'x')`
+  const sentence = 'has a value that is too large to be read'
+
+  test.each([
+    [`UPDATE msg SET data = ${blob} WHERE seq = 1`, 9],
+    [`UPDATE msg SET data = ${text} WHERE seq = 1`, 9],
+    [`UPDATE msg SET hdr = ${text} WHERE seq = 1`, 9],
+    [`UPDATE msg SET reply = ${text} WHERE seq = 1`, 9],
+    [`UPDATE subject SET name = ${text} WHERE name = 's.a'`, 0],
+  ])('is not read: %s', async (sql, doctor) => {
+    const path = crafted(sql)
+    for (const args of [
+      ['sub', '>', '--from', 'first', '--for', '2s'],
+      ['stream', 'get', 'S', '1'],
+      ['consumer', 'replay', 'S', '--dry-run'],
+    ]) {
+      const {code, stderr} = await bus([...args, '--bus', path])
+      expect({args, code, stderr}).toEqual({args, code: 3, stderr: expect.stringContaining(sentence)})
+    }
+    const {code, stdout} = await bus(['doctor', '--bus', path])
+    expect(code).toBe(doctor)
+    if (doctor !== 0) expect(stdout).toContain('message 1 is too large to be read')
+  })
+
+  test('is not read from an inbox', async () => {
+    const path = crafted()
+    await using transport = await open(path)
+    await using sub = await transport.subscribe('_INBOX.>')
+    const db = new Database(path)
+    db.exec(`INSERT INTO eph(dst, subject, ts, data) SELECT 1, '_INBOX.1.x', ts, ${blob} FROM eph LIMIT 1`)
+    db.close()
+    await expect(sub.take(1)).rejects.toThrow(sentence)
+  })
+
+  test('is not read from a libbus database', async () => {
+    const path = join(folder, 'huge-libbus.db')
+    const url = `libbus:${path}`
+    await bus(['pub', 'a', 'x', '--bus', `${url}?create`])
+    await using transport = await open(url)
+    await using sub = await transport.subscribe('a')
+    await using service = await transport.subscribe('b', {queue: 'q'})
+    const db = new Database(path)
+    const at = Math.floor(Date.now() / 1000)
+    db.exec(`INSERT INTO bus_events(subject, data, created_at) VALUES ('a', ${blob}, ${at})`)
+    await expect(sub.take(1)).rejects.toThrow(sentence)
+    db.exec(`INSERT INTO bus_requests(id, subject, data, created_at) VALUES ('1', 'b', ${blob}, ${at})`)
+    await expect(service.take(1)).rejects.toThrow(sentence)
+    db.close()
+  })
+
+  test('is not written as headers', async () => {
+    await using transport = await open(good)
+    const headers = [['X', '\x01'.repeat(12 * 1024 * 1024)]] as const
+    expect(() => transport.publish({subject: 'a', headers})).toThrow(/the headers have \d+ bytes, but .* at most 67108864/)
+  })
+})
+
 describe('a bus file with values that busline does not write', () => {
   const numbers = ['9223372036854775807', '-9223372036854775808', '-1', '9007199254740993', '8700000000000000']
   const texts = ["''", `'{"a":1}'`, "'['", "'[[1]]'", `'[["a",{}]]'`, `printf('%.*c', 20000000, '[')`]
