@@ -1,19 +1,28 @@
 /** Counts the rejections of events, and publishes dead letters. */
+import {BusError} from '../../core/errors.ts'
 import {checkHeader, type Headers} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {isTooLarge} from '../../transport/shared/stream-errors.ts'
 import type {Event} from './event.ts'
 import {checkDeadSubject, deadSubject, type EventSubscription} from './subscription.ts'
+
+/** An event that was given up has no dead letter that its stream accepts. */
+export class DeadLetterRefused extends BusError {}
+
+const longestReason = 1000
 
 export class DeadLetters {
   readonly #bus: Transport
   readonly #subscription: EventSubscription
+  readonly #warn: (line: string) => void
   readonly #rejections = new Map<number, number>()
   /** For each sequence that was given up the reason; removed once it is published. */
   readonly #givenUp = new Map<number, {readonly info: string; published: boolean}>()
 
-  constructor(bus: Transport, subscription: EventSubscription) {
+  constructor(bus: Transport, subscription: EventSubscription, warn: (line: string) => void) {
     this.#bus = bus
     this.#subscription = subscription
+    this.#warn = warn
   }
 
   /** Whether no event is given up. */
@@ -35,7 +44,7 @@ export class DeadLetters {
 
   /**
    * Publishes an event that was given up to the dead-letter subject and returns true; false for any other event. Fails as
-   * `Streams.publish` does.
+   * `Streams.publish` does, and with a `DeadLetterRefused` if every dead letter would be too large.
    */
   async bury(event: Event): Promise<boolean> {
     const grave = this.#givenUp.get(event.sequence)
@@ -57,23 +66,38 @@ export class DeadLetters {
     this.#givenUp.clear()
   }
 
-  async #publish({id: event, sequence, namespace, topic, message}: Event, info: string): Promise<void> {
-    const {id, name, options} = this.#subscription
-    const reason: Headers = info === '' ? [] : [['Bus-Reason', info.replace(/[\r\n\0]+/g, ' ')]]
-    const subject = sendableSubject(topic)
-    await this.#bus.streams.publish({
-      subject: checkDeadSubject(deadSubject(options.deadLetter ?? '', subject)),
-      data: message.payload,
-      headers: [
-        ...message.headers.filter((header) => !/^nats-/i.test(header[0]) && canBeSent(header)),
-        ['Nats-Msg-Id', `${id}:${event}`],
-        ['Bus-Stream', namespace],
-        ['Bus-Sequence', String(sequence)],
-        ['Bus-Subject', subject],
-        ['Bus-Subscription', name],
-        ...reason,
-      ],
-    })
+  async #publish(event: Event, info: string): Promise<void> {
+    const {sequence, topic, message} = event
+    const {name, options} = this.#subscription
+    const subject = checkDeadSubject(deadSubject(options.deadLetter ?? '', sendableSubject(topic)))
+    const own = this.#headersOf(event, info)
+    const kept = message.headers.filter((header) => !/^nats-/i.test(header[0]) && canBeSent(header))
+    try {
+      await this.#bus.streams.publish({subject, data: message.payload, headers: [...kept, ...own]})
+    } catch (error) {
+      if (!isTooLarge(error)) throw error
+      const what = `subscription ${name}: the dead letter of event ${sequence}`
+      this.#warn(`${what} has neither its payload nor its headers: ${error.message}`)
+      await this.#bus.streams
+        .publish({subject, headers: [...own, ['Bus-Left-Out', 'payload and headers']]})
+        .catch((cause) => {
+          if (!isTooLarge(cause)) throw cause
+          throw new DeadLetterRefused('remote', `${what} cannot be stored: ${cause.message}`, {cause})
+        })
+    }
+  }
+
+  #headersOf({id: event, sequence, namespace, topic}: Event, info: string): Headers {
+    const {id, name} = this.#subscription
+    const reason = info.slice(0, longestReason).replace(/[\r\n\0]+/g, ' ')
+    return [
+      ['Nats-Msg-Id', `${id}:${event}`],
+      ['Bus-Stream', namespace],
+      ['Bus-Sequence', String(sequence)],
+      ['Bus-Subject', sendableSubject(topic)],
+      ['Bus-Subscription', name],
+      ...(reason === '' ? [] : [['Bus-Reason', reason] as const]),
+    ]
   }
 }
 

@@ -10,7 +10,7 @@ import type {Transport} from '../../transport/contract.ts'
 import {faultHeaders, type ReplySender} from '../../transport/reply-sender.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
 import type {ByteBudget} from './byte-budget.ts'
-import {DeadLetters} from './dead-letters.ts'
+import {DeadLetterRefused, DeadLetters} from './dead-letters.ts'
 import {type Event, eventHeaders, eventOf, newBatchId} from './event.ts'
 import type {Matcher} from './filter.ts'
 import {Flights} from './in-flight.ts'
@@ -64,10 +64,10 @@ export class Dispatcher {
     this.#deps = deps
     this.#size = batch ? Math.max(1, Math.min(readAhead, deps.maxInFlight)) : 1
     this.#flights = new Flights(batch ? 1 : Math.min(1 + readAhead, deps.maxInFlight), deps.place.offset)
-    this.#dead = new DeadLetters(deps.bus, deps.subscription)
+    this.#dead = new DeadLetters(deps.bus, deps.subscription, deps.warn)
   }
 
-  /** Delivers until the signal aborts. Fails with `remote` if an event was rejected too often. */
+  /** Delivers until the signal aborts. Fails with `remote` if an event was rejected too often, or cannot become a dead letter. */
   async run(signal: AbortSignal): Promise<void> {
     const {warn, subscription} = this.#deps
     while (!signal.aborted) {
@@ -77,6 +77,7 @@ export class Dispatcher {
         await this.#read(reading)
       } catch (error) {
         if (signal.aborted) return
+        if (error instanceof DeadLetterRefused) throw error
         warn(`subscription ${subscription.name}: ${(error as Error).message}`)
         this.#pauseMs = Math.max(this.#pauseMs, troublePauseMs)
       } finally {

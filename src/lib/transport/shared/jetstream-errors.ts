@@ -40,6 +40,7 @@ export const jetStreamErrors = {
   lateWorker: {code: 10101, kind: 'usage'},
   rollup: {code: 10111, text: 'rollup not permitted'},
   backoffTooLong: {code: 10116, kind: 'usage'},
+  headersTooLarge: {code: 10097},
   tooManySubjects: {code: 10117, kind: 'usage'},
   ackPendingLimit: {code: 10121, kind: 'usage'},
   twoFilterFields: {code: 10136, kind: 'usage'},

@@ -76,6 +76,15 @@ export function refused(url: string, stream: string, code: number, text: string)
   return new BusError('remote', `the stream ${stream} on ${url} refused the message: ${text}`, {data: {code, stream}})
 }
 
+/** Whether a bus or a stream refused a message because of its size. */
+export function isTooLarge(error: unknown): error is BusError {
+  if (!(error instanceof BusError)) return false
+  const {tooLarge, headersTooLarge} = jetStreamErrors
+  return (
+    error.code === 'tooLarge' || [tooLarge.code, headersTooLarge.code].some((code) => code === error.data?.['code'])
+  )
+}
+
 /** No acknowledgement arrived in time. */
 export function lateError(url: string, subject: string, timeoutMs: number): BusError {
   return new BusError('timeout', `no stream has acknowledged "${subject}" within ${timeoutMs} ms on ${url}`, {

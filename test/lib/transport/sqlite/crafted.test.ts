@@ -150,7 +150,9 @@ describe('a value that is larger than the largest message', () => {
   test('is not written as headers', async () => {
     await using transport = await open(good)
     const headers = [['X', '\x01'.repeat(12 * 1024 * 1024)]] as const
-    expect(() => transport.publish({subject: 'a', headers})).toThrow(/the headers have \d+ bytes, but .* at most 67108864/)
+    expect(() => transport.publish({subject: 'a', headers})).toThrow(
+      /the headers have \d+ bytes, but .* at most 67108864/,
+    )
   })
 })
 

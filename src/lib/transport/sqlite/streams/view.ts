@@ -58,7 +58,9 @@ export class StreamView {
       oldest: db.prepare(`SELECT min(first) ${held}`).pluck(),
       subjects: db.prepare(`SELECT count(*) ${held}`).pluck(),
       bySubject: db
-        .prepare(`SELECT ${bounded('s.name')}, h.messages FROM (SELECT sid, messages ${held}) h JOIN subject s ON s.id = h.sid`)
+        .prepare(
+          `SELECT ${bounded('s.name')}, h.messages FROM (SELECT sid, messages ${held}) h JOIN subject s ON s.id = h.sid`,
+        )
         .raw(),
       time: db.prepare('SELECT seq, ts FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1').raw(),
       filtered: table === undefined ? undefined : prepareFiltered(db, table),
