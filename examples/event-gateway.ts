@@ -11,7 +11,7 @@ await using manager = await EventManager.start(bus, {warn: console.error})
 const gateway = websockets()
 await manager.use(gateway, {address: {host: '127.0.0.1', port: 0}})
 
-await using application = await connectEvents(gateway.url, {timeoutMs: 5000})
+await using application = await connectEvents(gateway.url, {token: gateway.token, timeoutMs: 5000})
 application.start({
   type: 'start',
   namespace: 'PAYMENTS',

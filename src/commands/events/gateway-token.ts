@@ -2,7 +2,6 @@
  * The token of a gateway without `--token`. It is new at each start, and stored in a file that only its user can read, where
  * `events listen` finds it by port: so another program that listens there later gets no useful token.
  */
-import {randomBytes} from 'node:crypto'
 import {rmSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {fileError} from '../../lib/cli/io/input.ts'
@@ -12,10 +11,6 @@ import {readTrusted, replaceFile} from '../../lib/core/trusted-file.ts'
 import {isLoopback} from '../../lib/protocols/event-delivery/admission.ts'
 
 type Env = NodeJS.ProcessEnv
-
-export function makeToken(): string {
-  return randomBytes(24).toString('base64url')
-}
 
 /** Stores the token of the gateway at this URL until it is disposed. Fails with `denied`. */
 export function keepToken(token: string, url: string, env: Env): Disposable & {readonly path: string} {

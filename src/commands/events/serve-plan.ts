@@ -32,15 +32,15 @@ export function socketsConfig(
   flags: GatewayFlags,
   warn: (line: string) => void,
 ): Partial<WebSocketsConfig> | undefined {
-  const {ws, token, 'allow-origin': origins = []} = flags
+  const {ws, token, 'allow-anonymous': anonymous, 'allow-origin': origins = []} = flags
   if (ws === undefined && (flags.webhooks || flags.exec || flags.stdout)) return undefined
   if (token === '') throw new BusError('usage', '--token is empty')
   const address = parseAddress(ws ?? '127.0.0.1:5599')
-  checkExposure(address, token, flags['allow-anonymous'])
+  checkExposure(address, token, anonymous)
   for (const origin of origins) checkOrigin(origin)
   const limits = {maxConnections: flags['max-connections'], maxFrame: flags['max-frame'], idleMs: flags['idle-timeout']}
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
-  return {address, admission: {token, origins}, warn, ...given}
+  return {address, admission: {token, anonymous, origins}, warn, ...given}
 }
 
 /** The other plugins that the flags ask for. */

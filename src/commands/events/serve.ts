@@ -7,7 +7,7 @@ import {gatewayToken} from '../../lib/cli/flags/events.ts'
 import {count, duration, size, text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {EventManager} from '../../lib/protocols/event-delivery/manager.ts'
-import {keepToken, makeToken} from './gateway-token.ts'
+import {keepToken} from './gateway-token.ts'
 import {type GatewayFlags, localPlugins, socketsConfig} from './serve-plan.ts'
 
 export default class EventsServe extends BusCommand {
@@ -51,9 +51,7 @@ export default class EventsServe extends BusCommand {
     const flags: GatewayFlags = {...parsed, timeoutMs: parsed.timeout}
     const {token = process.env['BUS_EVENTS_TOKEN']} = flags
     const warn = (line: string) => this.say(line)
-    const given = socketsConfig({...flags, token}, warn)
-    const made = given === undefined || token !== undefined || flags['allow-anonymous'] ? undefined : makeToken()
-    const config = made === undefined ? given : {...given, admission: {origins: [], ...given?.admission, token: made}}
+    const config = socketsConfig({...flags, token}, warn)
     if (flags.exec) checkProgram(this.program, process.env['PATH'] ?? '')
     staySmall()
     let kept: Disposable | undefined
@@ -72,7 +70,7 @@ export default class EventsServe extends BusCommand {
       const plugin = websockets()
       await manager.use(plugin, config)
       this.say(`listening on ${plugin.url}`)
-      if (made !== undefined) kept = this.#keep(made, plugin.url)
+      if (token === undefined && plugin.token !== undefined) kept = this.#keep(plugin.token, plugin.url)
     } else this.say('delivering')
     if (!this.stop.aborted) await Promise.race([once(this.stop, 'abort'), manager.ended])
   }

@@ -1,15 +1,22 @@
 /** Admission of clients: the listening address, the token, and the origins of browser pages. */
-import {createHash, timingSafeEqual} from 'node:crypto'
+import {createHash, randomBytes, timingSafeEqual} from 'node:crypto'
 import type {IncomingHttpHeaders} from 'node:http'
 import {isIP} from 'node:net'
 import {BusError} from '../../core/errors.ts'
 
 /** The rules for connecting to a gateway. */
 export interface Admission {
-  /** The token required in `Authorization: Bearer`, or as the password of any user; if absent, no token is needed. */
+  /** The token required in `Authorization: Bearer`, or as the password of any user; by default a new one. */
   readonly token?: string | undefined
-  /** Origins of pages whose scripts may connect: `https://app.example`. */
-  readonly origins: readonly string[]
+  /** Without `token`, no token is needed: everybody who reaches the address may read all streams. */
+  readonly anonymous?: boolean | undefined
+  /** Origins of pages whose scripts may connect: `https://app.example`; by default none. */
+  readonly origins?: readonly string[] | undefined
+}
+
+/** The token of a gateway with these rules; undefined if it needs none. */
+export function tokenOf({token, anonymous = false}: Admission): string | undefined {
+  return token ?? (anonymous ? undefined : randomBytes(24).toString('base64url'))
 }
 
 /** The listening address of a gateway; port 0 is a free one. */
@@ -42,8 +49,11 @@ export function checkExposure({host}: Address, token: string | undefined, anonym
   })
 }
 
-/** The HTTP status to refuse a request with; undefined to accept it. */
-export function refusalOf(headers: IncomingHttpHeaders, {token, origins}: Admission): 401 | 403 | undefined {
+/** The HTTP status to refuse a request with; undefined to accept it. Without `token`, no token is needed. */
+export function refusalOf(
+  headers: IncomingHttpHeaders,
+  {token, origins = []}: Pick<Admission, 'token' | 'origins'>,
+): 401 | 403 | undefined {
   const {origin, authorization = '', 'sec-websocket-protocol': offered = ''} = headers
   // Only browsers send this header, and they let any page connect to any address, so the server has to check.
   if (origin !== undefined && !origins.includes('*') && !origins.includes(origin)) return 403

@@ -4,7 +4,7 @@ import type {AddressInfo, Socket} from 'node:net'
 import type {WebSocket, WebSocketServer} from 'ws'
 import {BusError} from '../../core/errors.ts'
 import {Interval} from '../../core/time/timer.ts'
-import {type Address, type Admission, chosenSubprotocol, refusalOf} from './admission.ts'
+import {type Address, type Admission, chosenSubprotocol, refusalOf, tokenOf} from './admission.ts'
 import {limitLog} from './log-limit.ts'
 import type {Callbacks, EventPlugin} from './plugin.ts'
 import {websocketOptions} from './subscription.ts'
@@ -27,6 +27,8 @@ export interface WebSocketsConfig {
 export interface WebSockets extends EventPlugin<WebSocketsConfig> {
   /** Its URL, once it listens: `ws://127.0.0.1:5599`. */
   readonly url: string
+  /** The token that clients must present; undefined if none is needed, and before it listens. */
+  readonly token: string | undefined
   readonly connections: number
 }
 
@@ -48,6 +50,7 @@ class WebSocketsPlugin implements WebSockets {
   #server: Server | undefined
   #open: ((deps: ConnectionDeps) => Connection) | undefined
   url = ''
+  token: string | undefined
 
   get connections(): number {
     return this.#connections.size
@@ -56,7 +59,7 @@ class WebSocketsPlugin implements WebSockets {
   initConfig(given: Partial<WebSocketsConfig>): WebSocketsConfig {
     return {
       address: {host: '127.0.0.1', port: 5599},
-      admission: {origins: []},
+      admission: {},
       maxConnections: 1000,
       maxSubscriptions: 100,
       maxFrame: 1024 * 1024,
@@ -68,6 +71,8 @@ class WebSocketsPlugin implements WebSockets {
 
   async init(given: WebSocketsConfig, callbacks: Callbacks): Promise<void> {
     const config = {...given, warn: limitLog(given.warn)}
+    const token = tokenOf(config.admission)
+    const rules = {...config.admission, token}
     const {WebSocketServer: Sockets} = await import('ws')
     const {Connection: Client} = await import('./websocket-connection.ts')
     this.#open = (deps) => new Client(deps)
@@ -87,8 +92,7 @@ class WebSocketsPlugin implements WebSockets {
     // Node removes its own listener at the upgrade, and a reset without a listener would end the process.
     server.on('connection', (socket) => socket.on('error', () => undefined))
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      const status =
-        this.#connections.size >= config.maxConnections ? 503 : refusalOf(request.headers, config.admission)
+      const status = this.#connections.size >= config.maxConnections ? 503 : refusalOf(request.headers, rules)
       if (status !== undefined) return refuse(socket, status)
       sockets.handleUpgrade(request, socket, head, (client) => this.#connect(client, request, config, callbacks))
     })
@@ -96,6 +100,7 @@ class WebSocketsPlugin implements WebSockets {
     await listening(server, host, port)
     const bound = server.address() as AddressInfo
     this.url = `ws://${host.includes(':') ? `[${host}]` : host}:${bound.port}`
+    this.token = token
     this.#sockets = sockets
     this.#server = server
   }

@@ -26,7 +26,7 @@ async function gateway(count: number, readAhead: number, token?: string) {
   const manager = await EventManager.start(bus, {warn})
   onTestFinished(() => manager[Symbol.asyncDispose]())
   const plugin = websockets()
-  await manager.use(plugin, {address: {host: '127.0.0.1', port: 0}, admission: {token, origins: []}, warn})
+  await manager.use(plugin, {address: {host: '127.0.0.1', port: 0}, admission: {token, anonymous: true}, warn})
   const offset = async () => registry.offset(await registry.get('ORDERS', 'app'))
   return {url: plugin.url.replace('ws:', 'http:'), said, until: (n: number) => expect.poll(offset).toBe(n)}
 }

@@ -43,7 +43,8 @@ async function served(
   const manager = await EventManager.start(bus, {warn, ...parts.manager})
   onTestFinished(() => manager[Symbol.asyncDispose]())
   const plugin = websockets()
-  await manager.use(plugin, {address: {host: '127.0.0.1', port: 0}, warn, ...config})
+  const admission = {anonymous: true}
+  await manager.use(plugin, {address: {host: '127.0.0.1', port: 0}, warn, admission, ...config})
   const offset = async (name = 'app') => registry.offset(await registry.get('ORDERS', name))
   return {url: plugin.url, bus, said, offset, subscribe}
 }
@@ -313,8 +314,17 @@ describe('an error of a client', () => {
 })
 
 describe('admission', () => {
+  test('requires a new token by default', async () => {
+    await using manager = await EventManager.start(await memoryBus(), {warn: () => undefined})
+    const plugin = websockets()
+    await manager.use(plugin, {address: {host: '127.0.0.1', port: 0}})
+    expect(plugin.token).toMatch(/^[\w-]{32}$/)
+    await expect(Socket.open(plugin.url)).rejects.toThrow('status 401')
+    await Socket.open(plugin.url, {Authorization: `Bearer ${plugin.token}`})
+  })
+
   test('accepts clients that present the token', async () => {
-    const {url} = await served({admission: {token: 's3cret', origins: []}})
+    const {url} = await served({admission: {token: 's3cret'}})
     await expect(Socket.open(url)).rejects.toThrow('status 401')
     for (const wrong of ['Bearer s3cre', 'Bearer s3cret2', 'Basic s3cret', 'Bearer ', 's3cret'])
       await expect(Socket.open(url, {Authorization: wrong})).rejects.toThrow('status 401')
@@ -324,7 +334,7 @@ describe('admission', () => {
   })
 
   test('accepts the token as the password of any user', async () => {
-    const {url} = await served({admission: {token: 'a:b', origins: []}})
+    const {url} = await served({admission: {token: 'a:b'}})
     const basic = (login: string) => ({Authorization: `Basic ${Buffer.from(login).toString('base64')}`})
     for (const wrong of ['ann:a', 'a:b', 'ann', ':'])
       await expect(Socket.open(url, basic(wrong))).rejects.toThrow('status 401')
@@ -336,7 +346,7 @@ describe('admission', () => {
   })
 
   test('refuses pages except those that are allowed', async () => {
-    const {url} = await served({admission: {origins: ['https://app.example']}})
+    const {url} = await served({admission: {anonymous: true, origins: ['https://app.example']}})
     await expect(Socket.open(url, {Origin: 'https://evil.example'})).rejects.toThrow('status 403')
     await expect(Socket.open(url, {Origin: 'null'})).rejects.toThrow('status 403')
     await using socket = await Socket.open(url, {Origin: 'https://app.example'})
@@ -424,7 +434,7 @@ describe('a hostile client', () => {
     ['a wrong token', 'Authorization: Bearer wrong\r\n'],
     ['a wrong origin', 'Authorization: Bearer s3cret\r\nOrigin: https://evil.example\r\n'],
   ])('that is refused for %s and resets its connection does not end the gateway', async (_, header) => {
-    const {url} = await served({admission: {token: 's3cret', origins: []}})
+    const {url} = await served({admission: {token: 's3cret'}})
     for (let n = 0; n < 100; n++) {
       const socket = await raw(url, upgrade(header))
       if (n % 2) await pause(1)
@@ -437,7 +447,7 @@ describe('a hostile client', () => {
   })
 
   test('that is refused is disconnected within a second, and blocks nobody', async () => {
-    const {url} = await served({admission: {token: 's3cret', origins: []}, maxConnections: 2})
+    const {url} = await served({admission: {token: 's3cret'}, maxConnections: 2})
     const refused = await Promise.all(Array.from({length: 70}, () => raw(url, upgrade())))
     for (const socket of refused) socket.resume()
     await pause(1000)
