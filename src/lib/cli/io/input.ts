@@ -85,6 +85,7 @@ export function fileError(error: unknown, verb: string, name: string): unknown {
   const reasons: Record<string, string> = {
     ENOENT: verb === 'read' ? 'there is no such file' : 'there is no such folder',
     EISDIR: 'it is a folder',
+    EEXIST: 'another file has this name',
     EACCES: 'permission denied',
     EPERM: 'permission denied',
     EROFS: 'the disk is read-only',

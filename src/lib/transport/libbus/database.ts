@@ -56,6 +56,8 @@ export async function openDatabase({path, create}: LibbusAddress, patience: Pati
     if (create) await whenFree(what, patience, () => makeTables(db, path))
     await whenFree(what, patience, () => checkTables(db, path))
     db.exec('PRAGMA trusted_schema = OFF')
+    // SQLite has opened or created the log meanwhile.
+    checkDatabaseFiles(resolve(path), path)
     return db
   } catch (error) {
     db.close()

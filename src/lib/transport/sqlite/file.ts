@@ -155,9 +155,9 @@ export class BusFile {
       .map((suffix) => this.real + suffix)
       .find((path) => identityOf(path) === this.#was['-wal'])
     if (log === undefined) return
-    const kept = `${this.real}-wal.${process.pid}`
+    const kept = `${this.real}-wal.${crypto.randomUUID()}`
     // Not copyFileSync: it never ends if another process truncates the log meanwhile.
-    writeFileSync(kept, readFileSync(log), {mode: 0o600})
+    writeFileSync(kept, readFileSync(log), {mode: 0o600, flag: 'wx'})
     truncateSync(log)
     rmSync(log)
     renameSync(kept, `${this.real}-wal.lost`)
