@@ -1,6 +1,6 @@
 import type {Message} from '../../core/message.ts'
 import type {Db} from '../sqlite/db.ts'
-import {bounded} from '../sqlite/rows.ts'
+import {limitedColumn} from '../sqlite/rows.ts'
 import {type EventRow, eventMessage} from './rows.ts'
 
 /** A read ends after this many bytes, even if more messages were requested. */
@@ -20,7 +20,7 @@ export class Events {
   readonly read: <T>(work: () => T) => T
 
   constructor(db: Db) {
-    const select = `SELECT id, ${bounded('subject')}, ${bounded('data')}, created_at FROM bus_events WHERE`
+    const select = `SELECT id, ${limitedColumn('subject')}, ${limitedColumn('data')}, created_at FROM bus_events WHERE`
     const kept = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").get() !== undefined
     const last = 'coalesce((SELECT max(id) FROM bus_events), 0)'
     // Events that were cleaned up count too, because ids are not reused.

@@ -1,7 +1,7 @@
 /** The tables of requests and replies, from both sides: a server deletes the row of a request before it answers. */
 import type {Message} from '../../core/message.ts'
 import {busy, type Db, type Lock} from '../sqlite/db.ts'
-import {bounded} from '../sqlite/rows.ts'
+import {limitedColumn} from '../sqlite/rows.ts'
 import {blobOf, type Data, type RequestRow, requestMessage} from './rows.ts'
 
 export class Requested {
@@ -23,14 +23,14 @@ export class Requested {
     this.#ids = db.prepare<[string, number], string>(`SELECT id ${wanted} ORDER BY created_at, rowid LIMIT +?`).pluck()
     this.#take = db
       .prepare<[string], RequestRow>(
-        `DELETE FROM bus_requests WHERE id = ? RETURNING id, ${bounded('subject')}, ${bounded('data')}, created_at`,
+        `DELETE FROM bus_requests WHERE id = ? RETURNING id, ${limitedColumn('subject')}, ${limitedColumn('data')}, created_at`,
       )
       .raw()
     // libbus replaces an earlier reply; here the first one counts.
     this.#reply = db.prepare<[string, Uint8Array]>('INSERT OR IGNORE INTO bus_replies (request_id, data) VALUES (?, ?)')
     this.#replies = db
       .prepare<[string], [id: string, data: Data]>(
-        `SELECT request_id, ${bounded('data')} FROM bus_replies WHERE request_id IN (SELECT value FROM json_each(?))`,
+        `SELECT request_id, ${limitedColumn('data')} FROM bus_replies WHERE request_id IN (SELECT value FROM json_each(?))`,
       )
       .raw()
     this.#forgetRequest = db.prepare<[string]>('DELETE FROM bus_requests WHERE id = ?')

@@ -3,7 +3,7 @@ import type {Message} from '../../core/message.ts'
 import {SubjectTrie} from '../../core/subject.ts'
 import type {Db, Lock} from './db.ts'
 import {type Filled, Pages} from './pages.ts'
-import {bounded, type Row, toMessage} from './rows.ts'
+import {limitedColumn, type Row, toMessage} from './rows.ts'
 import {type KnownSubject, mostKnownSubjects, SubjectNames} from './subject-names.ts'
 
 /** A reader's position: the last sequences seen in the log, and in inboxes. */
@@ -69,7 +69,7 @@ export class Log {
     this.#lock = lock
     this.#names = new SubjectNames(db)
     db.exec('CREATE TEMP TABLE unwanted(sid INTEGER PRIMARY KEY)')
-    const passing = `SELECT seq, subject, ts, ${['reply', 'hdr', 'data'].map(bounded)} FROM eph WHERE seq > +?`
+    const passing = `SELECT seq, subject, ts, ${['reply', 'hdr', 'data'].map(limitedColumn)} FROM eph WHERE seq > +?`
     const rows = 'FROM msg m WHERE m.seq >= ? AND m.seq <= ?'
     this.#all = new Pages(db, rows)
     this.#maybeWanted = new Pages(db, `${rows} AND m.sid NOT IN temp.unwanted`)

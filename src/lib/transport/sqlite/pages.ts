@@ -3,7 +3,7 @@
  * small binary payloads of a page are read as one buffer, and each is a part of it: twice as fast.
  */
 import {type Db, damageError} from './db.ts'
-import {bounded, type Row} from './rows.ts'
+import {limitedColumn, type Row} from './rows.ts'
 
 /** A page ends with the row that reaches this many bytes. */
 const pageBytes = 4 * 1024 * 1024
@@ -39,7 +39,7 @@ export class Pages {
     const isLater = `typeof(m.data) = 'blob' OR octet_length(m.data) > ${largeBytes}`
     this.#rows = db
       .prepare(
-        `SELECT m.seq, m.sid, m.ts, ${bounded('m.reply')}, ${bounded('m.hdr')},
+        `SELECT m.seq, m.sid, m.ts, ${limitedColumn('m.reply')}, ${limitedColumn('m.hdr')},
                 iif(${isLater}, octet_length(m.data), m.data) ${from} ORDER BY m.seq LIMIT +?`,
       )
       .raw()
@@ -49,7 +49,7 @@ export class Pages {
          ${from} AND typeof(m.data) = 'blob' AND octet_length(m.data) <= ${largeBytes}`,
       )
       .pluck()
-    this.#one = db.prepare(`SELECT ${bounded('data')} FROM msg WHERE seq = ?`).pluck()
+    this.#one = db.prepare(`SELECT ${limitedColumn('data')} FROM msg WHERE seq = ?`).pluck()
   }
 
   /** Within a read: rows from one sequence to another, inclusive, at most `most`. */

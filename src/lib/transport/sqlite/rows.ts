@@ -21,8 +21,8 @@ const empty = new Uint8Array(0)
 /** The largest message in bytes, and the largest value of a row that is read. */
 export const mostBytes = 64 * 1024 * 1024
 
-/** SQL of a column that fails with SQLITE_TOOBIG, without reading it, if the value is larger than busline writes. */
-export function bounded(column: string): string {
+/** SQL for a column that fails with SQLITE_TOOBIG, without reading it, if the value is larger than busline writes. */
+export function limitedColumn(column: string): string {
   return `iif(octet_length(${column}) > ${mostBytes}, zeroblob(2000000000 + octet_length(${column})), ${column})`
 }
 

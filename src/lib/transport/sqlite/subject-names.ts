@@ -4,7 +4,7 @@
  */
 import {hasWildcard} from '../../core/subject.ts'
 import {type Db, damageError} from './db.ts'
-import {bounded} from './rows.ts'
+import {limitedColumn} from './rows.ts'
 
 /** Largest number of cached subjects. */
 export const mostKnownSubjects = 2 ** 18
@@ -32,8 +32,8 @@ export class SubjectNames {
   #next = 0
 
   constructor(db: Db) {
-    this.#one = db.prepare(`SELECT ${bounded('name')} FROM subject WHERE id = ?`).pluck()
-    const names = `SELECT id, ${bounded('name')} FROM subject`
+    this.#one = db.prepare(`SELECT ${limitedColumn('name')} FROM subject WHERE id = ?`).pluck()
+    const names = `SELECT id, ${limitedColumn('name')} FROM subject`
     this.#block = db.prepare(`${names} WHERE id >= +? ORDER BY id LIMIT ${block}`).raw()
   }
 

@@ -5,7 +5,7 @@ import type {Start} from '../../streams-contract.ts'
 import type {Db, Lock} from '../db.ts'
 import type {Log} from '../log.ts'
 import {Pages} from '../pages.ts'
-import {bounded, type Row, toMessage} from '../rows.ts'
+import {limitedColumn, type Row, toMessage} from '../rows.ts'
 import {nameRange} from '../subject-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 
@@ -59,7 +59,7 @@ export class StreamView {
       subjects: db.prepare(`SELECT count(*) ${held}`).pluck(),
       bySubject: db
         .prepare(
-          `SELECT ${bounded('s.name')}, h.messages FROM (SELECT sid, messages ${held}) h JOIN subject s ON s.id = h.sid`,
+          `SELECT ${limitedColumn('s.name')}, h.messages FROM (SELECT sid, messages ${held}) h JOIN subject s ON s.id = h.sid`,
         )
         .raw(),
       time: db.prepare('SELECT seq, ts FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1').raw(),
@@ -183,8 +183,8 @@ export class StreamView {
 function prepareFiltered(db: Db, table: string) {
   return {
     newest: db.prepare('SELECT ifnull(max(id), 0) FROM subject').pluck(),
-    within: db.prepare(`SELECT id, ${bounded('name')} FROM subject WHERE name >= ? AND name <= ?`).raw(),
-    later: db.prepare(`SELECT id, ${bounded('name')} FROM subject WHERE id > ?`).raw(),
+    within: db.prepare(`SELECT id, ${limitedColumn('name')} FROM subject WHERE name >= ? AND name <= ?`).raw(),
+    later: db.prepare(`SELECT id, ${limitedColumn('name')} FROM subject WHERE id > ?`).raw(),
     want: db.prepare(`INSERT OR IGNORE INTO temp.${table} VALUES (?)`),
   }
 }
