@@ -49,7 +49,7 @@ describe('with a server of the cluster down', () => {
 
   test('doctor fails, and names the unreachable streams', async () => {
     const {code, stdout} = await bus(['doctor', '-b', url])
-    expect(stdout).toMatch(new RegExp(`failure.*no server answers for ${[...gone].sort().join(', ')}`))
+    expect(stdout).toMatch(new RegExp(`failure.*no server responds for ${[...gone].sort().join(', ')}`))
     expect(code).toBe(9)
   }, 90_000)
 
@@ -57,7 +57,7 @@ describe('with a server of the cluster down', () => {
     const {code, stderr} = await bus(['check', 'init', join(folder, 'bus.yaml'), '-b', url])
     expect([code, stderr]).toEqual([
       0,
-      expect.stringContaining(`not examined: no server answers for ${[...gone].sort().join(', ')}`),
+      expect.stringContaining(`not examined: no server responds for ${[...gone].sort().join(', ')}`),
     ])
   }, 90_000)
 

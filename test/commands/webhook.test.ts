@@ -136,8 +136,8 @@ onBothBuses((newScene) => {
   })
 
   test.each([
-    ['{"replytx": "x"}', 'the option "replytx" is not one of'],
-    ['{"httpOptions": {"expectContinueTimeout": "1s"}}', '"httpOptions.expectContinueTimeout" is not one of'],
+    ['{"replytx": "x"}', 'no option "replytx"'],
+    ['{"httpOptions": {"expectContinueTimeout": "1s"}}', 'no option "httpOptions.expectContinueTimeout"'],
     ['{"url": "http://x"}', 'the URL of a webhook is given with --webhook'],
     ['[]', 'is not a JSON object'],
   ])('the file %s is refused by name', async (text, reason) => {

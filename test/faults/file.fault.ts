@@ -71,7 +71,7 @@ describe('a bus file', () => {
     ]) {
       const other = startCommand(...withoutPrivileges(process.execPath, program, ...args, '-b', path))
       expect(await other.ended, other.stderr()).toBe(4)
-      expect(other.stderr()).toMatch(/is open for reading only: you may not write to it/)
+      expect(other.stderr()).toMatch(/is open read-only: you may not write to it/)
     }
     const reader = startCommand(...withoutPrivileges(process.execPath, program, 'stream', 'get', 'S', '1', '-b', path))
     expect(await reader.ended, reader.stderr()).toBe(0)

@@ -100,7 +100,7 @@ function resultOf(
     })
     child.on('error', reject)
     child.on('exit', (code, signal) =>
-      reject(new BusError('interrupted', `a worker of the measurement exited: ${signal ?? `exit code ${code}`}`)),
+      reject(new BusError('interrupted', `a bench worker exited: ${signal ?? `exit code ${code}`}`)),
     )
   })
 }
@@ -109,7 +109,7 @@ function resultOf(
 export async function runWorker(): Promise<void> {
   const send = process.send?.bind(process)
   if (send === undefined)
-    throw new BusError('usage', 'bus bench worker is for bus bench itself', {try: ['bus bench pub --clients 4']})
+    throw new BusError('usage', 'bus bench worker is only for use by bus bench', {try: ['bus bench pub --clients 4']})
   let starting: Promise<BenchClient> | undefined
   const finished = Promise.withResolvers<void>()
   const handleMessage = async (message: ToWorker) => {

@@ -8,7 +8,7 @@ import {BenchCommand} from './bench-command.ts'
 export default class BenchOpen extends BenchCommand {
   static override summary = 'measure how fast response streams are opened and read'
   static override description =
-    'Each response stream is read to its end. A latency is the time from the request until the close.'
+    'Each response stream is read to its end. Latency is the time from the request to the close.'
   static override examples = [
     {
       description: 'both sides, 100 frames per response stream',

@@ -9,7 +9,7 @@ import {BenchCommand} from './bench-command.ts'
 export default class BenchPub extends BenchCommand {
   static override summary = 'measure how fast a bus accepts messages'
   static override description =
-    'A latency is the time until the bus has the message, or with --ack until a stream has stored it. With --rate it counts from when the message was due, so that a stall shows in every message it delayed. With --with-sub a subscriber measures how long delivery takes; lost messages are exit code 6.'
+    'Latency is the time until the bus has the message or, with --ack, until a stream has stored it. With --rate it is measured from the time the message was due, so a stall shows in every message that it delayed. With --with-sub a subscriber measures how long delivery takes; lost messages are exit code 6.'
   static override examples = [
     {description: 'both sides on this machine', command: `<%= config.bin %> bench pub --msgs 20000 --with-sub`},
     {

@@ -9,7 +9,7 @@ import {BenchCommand} from './bench-command.ts'
 export default class BenchReplay extends BenchCommand {
   static override summary = 'measure how fast stored messages are read'
   static override description =
-    'Without STREAM a temporary one is filled for the measurement and removed afterwards. With --durable all clients share a consumer and acknowledge every message; otherwise each reads the whole stream.'
+    'Without STREAM, a temporary stream is filled for the measurement and removed afterwards. With --durable, all clients share a consumer and acknowledge every message; otherwise each reads the whole stream.'
   static override examples = [
     {description: 'a temporary stream', command: `<%= config.bin %> bench replay --msgs 10000`},
     {description: 'with acknowledgements', command: `<%= config.bin %> bench replay --durable worker --msgs 10000`},

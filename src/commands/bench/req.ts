@@ -4,7 +4,7 @@ import {BenchCommand, benchCallFlags} from './bench-command.ts'
 export default class BenchReq extends BenchCommand {
   static override summary = 'measure how fast requests are answered'
   static override description =
-    'A latency is the time until the reply. With --rate it counts from when the request was due, so that a stall shows in every request it delayed.'
+    'Latency is the time until the reply. With --rate it is measured from the time the request was due, so a stall shows in every request that it delayed.'
   static override examples = [
     {
       description: 'both sides, 64 requests at a time',

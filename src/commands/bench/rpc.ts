@@ -4,7 +4,7 @@ import {BenchCommand, benchCallFlags} from './bench-command.ts'
 export default class BenchRpc extends BenchCommand {
   static override summary = 'measure how fast RPC methods answer'
   static override description =
-    'The clients call a method by its subject, as listed by bus rpc ls. A latency is the time until the answer.'
+    'The clients call a method by its subject, as listed by bus rpc ls. Latency is the time until the answer.'
   static override examples = [
     {
       description: 'both sides, 16 calls at a time',

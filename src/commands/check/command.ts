@@ -21,9 +21,9 @@ import {makeReporters, type ReportConsole} from './reports/reporters.ts'
 export default class Check extends BusCommand {
   static override summary = 'run smoke checks from files'
   static override description = [
-    'Check files are YAML with variables and checks. A check sends a request, publishes, opens a response stream or waits for messages, and states what must hold in JSONata. Folders are searched for .yaml files; the default is the folder checks.',
-    'Files run in parallel, the checks of a file in order. The checks under always run at the end whatever the other results are, also after Ctrl-C. --bus and --context override what a file says.',
-    'Exit codes: 0 all passed; 9 some did not pass; 3 a bus cannot be reached or was lost; 6 a bus gave no answer; 2 a file has errors, and nothing was run.',
+    'Check files are YAML with variables and checks. A check sends a request, publishes, opens a response stream or waits for messages, and states in JSONata what must hold. Folders are searched for .yaml files; the default is the folder checks.',
+    'Files run in parallel; the checks in a file run in order. The checks under "always" run at the end whatever the other results are, even after Ctrl-C. --bus and --context override the bus named in a file.',
+    'Exit codes: 0 all passed; 9 some did not pass; 3 a bus cannot be reached or was lost; 6 a bus did not respond; 2 a file has errors, and nothing was run.',
   ].join('\n\n')
   static override examples = [
     {description: 'everything in the folder checks', command: '<%= config.bin %> check'},
@@ -46,7 +46,7 @@ export default class Check extends BusCommand {
     file: string({description: 'files, folders or globs (default: checks)', required: false, multiple: true}),
   }
   static override flags = {
-    tag: texts('only checks with this tag, or without it as !slow', '<tag>'),
+    tag: texts('run only checks with this tag, or, if written !slow, without it', '<tag>'),
     only: texts('run only checks whose name contains this', '<name>'),
     var: texts('set the variable {name} of the files', '<name=value>'),
     jobs: count('files to run at the same time (default: 4)'),

@@ -84,7 +84,7 @@ function exists(path: string): boolean {
 function textOf(path: string): string {
   const size = statSync(path, {throwIfNoEntry: false})?.size ?? 0
   if (size > longestYaml) {
-    throw new BusError('usage', `the file "${path}" has ${size} bytes; a check file may have ${longestYaml}`)
+    throw new BusError('usage', `the file "${path}" is ${size} bytes long; a check file may be at most ${longestYaml}`)
   }
   try {
     return readTrusted(path).toString()

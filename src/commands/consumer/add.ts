@@ -16,7 +16,7 @@ import {
 export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
   static override summary = 'create a durable consumer, which remembers what was acknowledged'
   static override description =
-    'If the consumer exists with the same configuration, nothing changes; with a different one the command fails. With --if-missing an existing consumer of this name is accepted whatever its configuration.'
+    'If the consumer exists with the same configuration, nothing changes; with a different one the command fails. With --if-missing, any existing consumer with this name is accepted.'
   static override examples = [
     {description: 'all messages, from the first', command: '<%= config.bin %> consumer add ORDERS billing'},
     {

@@ -8,7 +8,7 @@ import {byLag, type ConsumerDocument, consumerDocument, consumerTable} from './s
 export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
   static override summary = 'list the consumers of a stream, or of all streams, with their lag'
   static override description =
-    'The table begins with the largest lag, the sum of pending (not yet delivered) and ack pending (delivered but not yet acknowledged) messages.'
+    'The largest lag comes first. Lag is the sum of pending (not yet delivered) and ack pending (delivered but not yet acknowledged) messages.'
   static override examples = [
     {description: 'all consumers', command: '<%= config.bin %> consumer ls'},
     {description: 'those of one stream, as JSON', command: '<%= config.bin %> consumer ls ORDERS --json'},

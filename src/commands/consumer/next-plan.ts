@@ -24,7 +24,7 @@ export const nextFlags = {
     description: 'with --nak: redeliver after this long, a duration or a range',
     dependsOn: ['nak'],
   }),
-  term: toggle('terminate each message: it is never redelivered'),
+  term: toggle('terminate each message, so that it is never redelivered'),
   peek: variant(consumerFlags.peek, {exclusive: ['ack', 'nak', 'term']}),
   ...viewFlags,
   yes: consumerFlags['accept-loss'],

@@ -128,7 +128,7 @@ export function policyOf(values: ReplayFlags, consumer: ConsumerInfo | undefined
     )
   }
   if (values['on-error'] !== undefined && consumer?.config.ack === 'none' && !values.peek) {
-    const sentence = `--on-error is not possible: the consumer ${consumer.config.name} has ack policy none, so that each message is delivered once`
+    const sentence = `--on-error is not possible: the consumer ${consumer.config.name} has ack policy none, so each message is delivered only once`
     throw new BusError('usage', sentence, {try: ['--max-deliver, for the number of attempts', '--dead FILE']})
   }
   return {onError, maxAttempts: values['max-deliver'] ?? 5}

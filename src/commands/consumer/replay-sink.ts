@@ -78,7 +78,7 @@ async function webhook(
   const {webhookSink} = await import('../../lib/messaging/sinks/webhook.ts')
   const {options, others} = parseWebhookOptions(webhookJson(flags))
   const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new BusError('usage', `the option "${unknown}" is not one of a replay`)
+  if (unknown !== undefined) throw new BusError('usage', `a replay has no option "${unknown}"`)
   const {concurrency = 1, timeout: timeoutMs} = flags
   return webhookSink({url, options, concurrency, timeoutMs, signal, userAgent})
 }
@@ -125,9 +125,7 @@ async function copies(flags: ReplayFlags, {bus, target, say, confirm, giveUp: si
   if (sink.isResumed) say(`stream ${sink.stream} has copies of ${stream}: copying what is missing`)
   const {firstSeq} = info.state
   if (sink.lastCopied > 0 && firstSeq > sink.lastCopied + 1)
-    say(
-      `messages of ${stream} between #${sink.lastCopied} and #${firstSeq}, if there were any, are gone and were not copied`,
-    )
+    say(`any messages of ${stream} between #${sink.lastCopied} and #${firstSeq} are gone and were not copied`)
   return sink
 }
 
@@ -146,7 +144,7 @@ function viewSink(view: View, output: Output, {ordered}: {readonly ordered: bool
     async take(messages) {
       const shown = view.show(messages, output)
       if (typeof shown !== 'number') await shown
-      if (!(await output.written())) throw new BusError('interrupted', 'the reader of stdout has gone')
+      if (!(await output.written())) throw new BusError('interrupted', 'the reader of stdout is gone')
       return undefined
     },
     async [Symbol.asyncDispose]() {},

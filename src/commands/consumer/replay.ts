@@ -50,7 +50,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     'With CONSUMER it resumes after the last acknowledged message, and acknowledges each message only after it was handled; the consumer is never removed or reconfigured. Without CONSUMER it reads a range and changes nothing.',
     'Messages go to stdout, or to one of --exec, --exec-lines, --webhook, --republish, --into, --step. A message that cannot be handled is retried (--max-deliver times, with growing delays); then it goes to the --dead file, or the replay stops before it. The exit code is 0 only if every message was handled.',
     'A program of --exec-lines keeps running, reads records and writes a line for each: ack, nak or term. A webhook gets the payload with the headers Bus-Subject, Bus-Sequence, Bus-Time, Bus-Stream, Bus-Consumer, Bus-Deliveries and Bus-Headers (JSON), and must answer 2xx.',
-    'A copy made by --into has the headers Bus-Stream, Bus-Source, Bus-Sequence, Bus-Time and Bus-Copied (and Bus-Via, when it was copied before), by which the next run copies only what is missing. Headers that a store would act on (Nats-TTL, Nats-Rollup, Nats-Schedule, Nats-Expected-…) are kept as data under Bus- names, unless --obey-headers is given. Copying into a stream that has messages from elsewhere needs confirmation, or --yes.',
+    'A copy made by --into has the headers Bus-Stream, Bus-Source, Bus-Sequence, Bus-Time and Bus-Copied (and Bus-Via, when it was copied before), which tell the next run what is missing. Headers that a store would act on (Nats-TTL, Nats-Rollup, Nats-Schedule, Nats-Expected-…) are kept as data under Bus- names, unless --obey-headers is given. Copying into a stream that has messages from elsewhere needs confirmation, or --yes.',
   ].join('\n\n')
   static override examples = [
     {
@@ -106,11 +106,11 @@ export default class ConsumerReplay extends BusCommand<unknown> {
           signal: undefined,
           onDraining: () => {
             this.#isDraining = true
-            this.say('handling delivered messages first: they may not be delivered again')
+            this.say('handling delivered messages first: they may not be redelivered')
           },
           onWaiting: ({ackPending}) =>
             this.say(
-              `waiting for ${counted(ackPending, 'message')} held by other clients, for redelivery after the ack wait`,
+              `waiting for ${counted(ackPending, 'message')} in flight to other clients, which are redelivered after the ack wait`,
             ),
           onStall: (stall, info) => this.say(stallLine(stall, info)),
         })

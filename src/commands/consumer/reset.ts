@@ -15,7 +15,7 @@ export interface ConsumerResetResult extends ConsumerDocument {
 export default class ConsumerReset extends BusCommand<ConsumerResetResult> {
   static override summary = 'move a consumer to another position in its stream'
   static override description =
-    'Messages from that position on are delivered (again), earlier ones are not. It asks for confirmation; without a terminal it needs --yes.'
+    'Messages from that position on are delivered (again); earlier ones are not. The command asks for confirmation; without a terminal it needs --yes.'
   static override examples = [
     {description: 'all messages again', command: '<%= config.bin %> consumer reset ORDERS billing --to first'},
     {

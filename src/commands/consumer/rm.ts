@@ -11,7 +11,7 @@ export interface ConsumerRmResult {
 
 export default class ConsumerRm extends BusCommand<ConsumerRmResult> {
   static override summary = 'remove a consumer; the messages of its stream stay'
-  static override description = 'It asks for confirmation; without a terminal it needs --yes.'
+  static override description = 'The command asks for confirmation; without a terminal it needs --yes.'
   static override examples = [
     {description: 'in a script', command: '<%= config.bin %> consumer rm ORDERS billing --yes'},
   ]

@@ -23,16 +23,16 @@ import type {
 /** The flags for the configuration of a consumer, apart from where it begins. */
 export const consumerSettingFlags = {
   filter: filterFlags.filter,
-  ack: choice('ack policy: every message, the last one for all before it, or none (default: explicit)', [
+  ack: choice('ack policy: each message (explicit), each for all earlier ones too (all), or none (default: explicit)', [
     'explicit',
     'all',
     'none',
   ]),
   'ack-wait': age(
-    'redeliver messages that are not acknowledged in this time (default: 30s, or the first of --backoff)',
+    'redeliver messages that are not acknowledged within this time (default: 30s, or the first of --backoff)',
   ),
   'max-deliver': consumerFlags['max-deliver'],
-  'max-ack-pending': count('largest number of unacknowledged messages (default: 1000)'),
+  'max-ack-pending': count('maximum number of unacknowledged messages (default: 1000)'),
   backoff: value(
     'ack wait of the first, second, … delivery, instead of --ack-wait: 1s,5s,30s',
     '<durations>',

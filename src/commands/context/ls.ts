@@ -5,7 +5,7 @@ import type {ListedContext} from './description.ts'
 export default class ContextLs extends BusCommand<readonly ListedContext[]> {
   static override summary = 'list contexts'
   static override description =
-    'The list has the contexts of busline and those of the NATS CLI, which are only read. * marks the one used by default.'
+    'Lists the contexts of busline and those of the NATS CLI, which busline never changes. * marks the one used by default.'
   static override examples = [
     {description: 'all contexts', command: '<%= config.bin %> context ls'},
     {description: 'their names', command: "<%= config.bin %> context ls --json | jq -r '.[].name'"},

@@ -23,7 +23,12 @@ export default class ContextShow extends BusCommand<ShownContext> {
     const facts = Object.entries(fields).map(([field, value]) => [field.replace('_', ' '), String(value)])
     const owner = from === 'nats' ? {from: 'the NATS CLI'} : {}
     if (!this.jsonEnabled()) {
-      const sheet = {...Object.fromEntries(facts), ...owner, file: path, ...(used && {selected: 'by bus context use'})}
+      const sheet = {
+        ...Object.fromEntries(facts),
+        ...owner,
+        file: path,
+        ...(used && {selected: 'yes, with bus context use'}),
+      }
       this.print(await factSheet(sheet, await this.paint(1)))
     }
     return shown

@@ -6,7 +6,7 @@ import {findingLines} from './finding.ts'
 export default class Doctor extends BusCommand {
   static override summary = 'find problems with the installation and with a bus'
   static override description = [
-    'Installation: versions, the location of contexts and who can read them. Server: name resolution, connection, TLS, login, round trip, version, JetStream and its limits, clock, streams and consumer lag; for the rate, 2,000 small messages are sent to its own inbox. Bus file: size, WAL, integrity, clients, permissions, streams and consumers.',
+    'Installation: versions, the location of contexts and who can read them. Server: name resolution, connection, TLS, login, round trip, version, JetStream and its limits, clock, streams and consumer lag; to measure the rate, it sends 2,000 small messages to its own inbox. Bus file: size, WAL, integrity, clients, permissions, streams and consumers.',
     'Each line is ok, a warning or a failure, with hints. Exit codes: 0 no failures, 3 the bus cannot be opened, 9 any other failure.',
   ].join('\n\n')
   static override examples = [

@@ -127,7 +127,7 @@ function loginFinding({user, account, expiresInMs}: LoginFacts): Finding {
 function clockFinding(aheadMs: number): Finding {
   const size = formatDuration(Math.abs(aheadMs))
   if (Math.abs(aheadMs) <= clockToleranceMs) return good('clock', `differs from the local clock by ${size}`)
-  const text = `${size} ${aheadMs > 0 ? 'ahead of' : 'behind'} the local clock: positions by time are off by this much`
+  const text = `${size} ${aheadMs > 0 ? 'ahead of' : 'behind'} the local clock: positions by time are off by that much`
   return warning('clock', text, 'check that both machines synchronise their clocks (NTP)')
 }
 

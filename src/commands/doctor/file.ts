@@ -16,7 +16,7 @@ export function fileFindings(file: FileFacts): Finding[] {
   return [
     good(
       'file',
-      `${file.path}, version ${Math.floor(file.version / 1000)}.${file.version % 1000}, ${formatBytes(file.bytes)}${free}${file.isReadOnly ? ', open for reading only' : ''}`,
+      `${file.path}, version ${Math.floor(file.version / 1000)}.${file.version % 1000}, ${formatBytes(file.bytes)}${free}${file.isReadOnly ? ', open read-only' : ''}`,
     ),
     walFinding(file),
     file.damage.length === 0
@@ -42,7 +42,11 @@ function walFinding({walBytes, unwrittenBytes = 0, holders, isReadOnly}: FileFac
   const others = holders.filter(({pid}) => pid !== process.pid).map(({pid, command}) => `${pid} (${command})`)
   const open = others.length > 0 ? `; open in ${some(others)}` : ''
   if (unwrittenBytes > pinnedBytes)
-    return warning('WAL', `${size}: a reader pins it${open}`, 'end the process with the long-running read')
+    return warning(
+      'WAL',
+      `${size}: a reader keeps it from being written${open}`,
+      'end the process with the long-running read',
+    )
   if (walBytes > largeBytes) return warning('WAL', `${size}${open}`, 'bus doctor --fix')
   return good('WAL', `${size}${open}`)
 }

@@ -34,13 +34,9 @@ export async function examineStreams(bus: Transport, report: ReportFinding): Pro
     (most, each) => (most && lag(most) >= lag(each) ? most : each),
     undefined,
   )
-  reportAll(
-    consumers.map(consumerFinding),
-    worst === undefined ? '' : `the largest lag is that of ${lagText(worst)}`,
-    report,
-  )
+  reportAll(consumers.map(consumerFinding), worst === undefined ? '' : `the largest lag: ${lagText(worst)}`, report)
   if (unreachable.length > 0)
-    report(failure('streams', `no server answers for ${unreachable.join(', ')}`, 'check the servers of the cluster'))
+    report(failure('streams', `no server responds for ${unreachable.join(', ')}`, 'check the servers of the cluster'))
   if (streams.length > mostStreams)
     report(good('streams', `and ${formatCount(streams.length - mostStreams)} more, which were not examined`))
 }
@@ -55,12 +51,10 @@ function streamWarnings({config, state, peers = [], origins = []}: StreamInfo): 
   const down =
     offline.length === 0
       ? []
-      : [warning('stream', `${name} has a replica that is not heard from: ${offline.join(', ')}`, hint)]
+      : [warning('stream', `${name} has a replica that does not respond: ${offline.join(', ')}`, hint)]
   const lost = origins
     .filter((origin) => origin.error !== undefined || (origin.silentMs ?? Number.POSITIVE_INFINITY) > silentMs)
-    .map(({stream, error = 'nothing is heard from it'}) =>
-      warning('stream', `${name} copies ${stream}: ${error}`, hint),
-    )
+    .map(({stream, error = 'it does not respond'}) => warning('stream', `${name} copies ${stream}: ${error}`, hint))
   const isUnkept = retention === 'interest' && state.consumers === 0
   const unkept = `${name} keeps no messages: it has retention interest and no consumer`
   return [...down, ...lost, ...(isUnkept ? [warning('stream', unkept, hint)] : [])]

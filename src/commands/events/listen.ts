@@ -15,9 +15,9 @@ import {findToken} from './gateway-token.ts'
 import {filterOf, optionsOf, subscriptionFlags} from './subscriptions.ts'
 
 export default class EventsListen extends BusCommand {
-  static override summary = 'receive events over WebSocket like an application, and acknowledge them'
+  static override summary = 'receive and acknowledge events over WebSocket, as an application would'
   static override description =
-    'Each event is acknowledged after it was shown. --nak rejects it, --step asks for each event, and --auto-ack lets the gateway acknowledge. Events of a subscription without data have no payload (bus events add --with-data). Without --name the subscription is ephemeral: the flags set its filter and options, and it ends with the connection.'
+    'Each event is acknowledged once it is shown. --nak rejects it, --step asks for each event, and --auto-ack lets the gateway acknowledge. Events of a subscription without data have no payload (bus events add --with-data). Without --name the subscription is ephemeral: the flags set its filter and options, and it ends with the connection.'
   static override examples = [
     {
       description: 'a durable subscription',
@@ -44,7 +44,7 @@ export default class EventsListen extends BusCommand {
     step: consumerFlags.step,
     token: variant(gatewayToken, {
       description:
-        'bearer token for the gateway; safer in BUS_EVENTS_TOKEN (default: that of a gateway of this user on this machine)',
+        'bearer token for the gateway; safer in BUS_EVENTS_TOKEN (default: the token of your own gateway on this machine)',
     }),
     count: pacingFlags.count,
     raw: viewFlags.raw,

@@ -12,7 +12,7 @@ export interface EventsRmResult {
 
 export default class EventsRm extends BusCommand<EventsRmResult> {
   static override summary = 'remove a subscription and its offset; the messages stay'
-  static override description = 'It asks for confirmation; without a terminal it needs --yes.'
+  static override description = 'The command asks for confirmation; without a terminal it needs --yes.'
   static override examples = [{description: 'in a script', command: '<%= config.bin %> events rm ORDERS billing --yes'}]
   static override args = subscriptionArgs
   static override flags = {yes: streamFlags.yes}

@@ -76,7 +76,7 @@ function recordSink(output: Output) {
     depth: 4,
     async take(messages: Parameters<typeof write>[0][]) {
       for (const message of messages) output.write(`${write(message)}\n`)
-      if (!(await output.written())) throw new BusError('interrupted', 'the reader of stdout has gone')
+      if (!(await output.written())) throw new BusError('interrupted', 'the reader of stdout is gone')
       return undefined
     },
     async [Symbol.asyncDispose]() {},

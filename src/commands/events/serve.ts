@@ -30,19 +30,19 @@ export default class EventsServe extends BusCommand {
     webhooks: toggle('deliver the subscriptions that have a webhook'),
     exec: variant(answerFlags.exec, {description: 'run the program after -- for each event'}),
     'exec-timeout': answerFlags['exec-timeout'],
-    stdout: toggle('deliver the subscriptions of transport stdout, as records', {exclusive: ['exec']}),
+    stdout: toggle('deliver the subscriptions with transport stdout, as records', {exclusive: ['exec']}),
     token: gatewayToken,
     'allow-anonymous': toggle('accept clients without a token'),
     'allow-origin': texts('accept browser pages of this origin, such as https://app.example', '<origin>'),
     'allow-namespace': texts('let clients read this stream of the bus itself, such as KV_settings', '<name>'),
-    'max-connections': count('largest number of connected clients (default: 1000)'),
-    'max-frame': size('largest WebSocket frame accepted from a client (default: 1MiB)'),
-    'max-in-flight': count('largest number of unacknowledged events per subscription (default: 65536)'),
+    'max-connections': count('maximum number of connected clients (default: 1000)'),
+    'max-frame': size('maximum size of a WebSocket frame from a client (default: 1MiB)'),
+    'max-in-flight': count('maximum number of unacknowledged events per subscription (default: 65536)'),
     'max-in-flight-bytes': size(
-      'largest number of unacknowledged bytes per client, and per subscription of other transports (default: 16MiB)',
+      'maximum number of unacknowledged bytes per client, and per subscription of other transports (default: 16MiB)',
     ),
     'idle-timeout': duration(
-      'disconnect clients that start no subscription or do not respond for this long (default: 1m)',
+      'disconnect clients that have started no subscription or not responded for this long (default: 1m)',
     ),
   }
 
@@ -79,11 +79,11 @@ export default class EventsServe extends BusCommand {
   #keep(token: string, url: string): Disposable | undefined {
     try {
       const kept = keepToken(token, url, process.env)
-      this.say(`token: ${token} (until it ends; also in ${kept.path}, where bus events listen finds it)`)
+      this.say(`token: ${token} (valid until the gateway ends; also in ${kept.path}, where bus events listen finds it)`)
       return kept
     } catch (error) {
       if (!(error instanceof BusError)) throw error
-      this.say(`token: ${token} (until it ends; in no file: ${error.message})`)
+      this.say(`token: ${token} (valid until the gateway ends; not saved to a file: ${error.message})`)
       return undefined
     }
   }

@@ -27,7 +27,7 @@ export const subscriptionFlags = {
   'transaction-type': text('only events whose header Bus-Transaction-Type matches', '<regex>'),
   'first-event': text('where to start: oldest, newest, or after a sequence (default: newest)', '<place>'),
   'read-ahead': countOrZero(
-    'events to send ahead of the first unacknowledged one (default: 0, or 50 with --batch); with more than 0, webhooks may receive them in another order',
+    'events to send ahead of the first unacknowledged one (default: 0, or 50 with --batch); with more than 0, webhooks may receive them out of order',
   ),
   batch: toggle('deliver several events at a time'),
   'batch-timeout': duration('how long to collect events for a batch (default: 50ms)', {dependsOn: ['batch']}),
@@ -36,10 +36,12 @@ export const subscriptionFlags = {
 /** The flags of a durable subscription. */
 export const durableFlags = {
   ...subscriptionFlags,
-  'with-data': toggle('include payload and headers in events (default: not for websockets)', {allowNo: true}),
-  'max-rejects': count('give an event up after this many rejections (default: never)'),
+  'with-data': toggle('include payload and headers in events (default for all transports except websockets)', {
+    allowNo: true,
+  }),
+  'max-rejects': count('give up on an event after this many rejections (default: never)'),
   'dead-letter': text(
-    'publish events that are given up to this subject, such as dead.{subject} (default: stop the subscription)',
+    'publish abandoned events to this subject, such as dead.{subject} (default: stop the subscription)',
     '<subject>',
     {dependsOn: ['max-rejects']},
   ),
@@ -92,7 +94,7 @@ export function optionsOf(values: SubscriptionFlags & {readonly 'with-data'?: bo
 export async function wishOf(namespace: string, name: string, values: FlagValues<typeof durableFlags>): Promise<Wish> {
   const {webhook, transport = webhook === undefined ? 'websockets' : 'webhooks'} = values
   if ((webhook === undefined) === (transport === 'webhooks'))
-    throw new BusError('usage', '--webhook URL is needed for --transport webhooks, and only for it')
+    throw new BusError('usage', '--webhook URL is needed with --transport webhooks, and only there')
   const json = {
     ...optionsOf(values),
     maxRejects: values['max-rejects'],

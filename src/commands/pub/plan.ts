@@ -32,8 +32,12 @@ export const pubFlags = {
   size: bodyFlags.size,
   template: bodyFlags.template,
   lines: toggle('each line of stdin or --file is a message', {exclusive: ['size', 'count']}),
-  delimiter: variant(viewFlags.delimiter, {relationships: [], dependsOn: ['lines']}),
-  records: text('publish the records (NDJSON) of this file; - for stdin', '<path>', {
+  delimiter: variant(viewFlags.delimiter, {
+    description: 'what ends each line of the input instead of a newline, such as \\t \\0 \\r\\n',
+    relationships: [],
+    dependsOn: ['lines'],
+  }),
+  records: text('publish the records (NDJSON) in this file; - for stdin', '<path>', {
     exclusive: ['lines', 'file', 'size', 'count', 'encoding', 'template', 'reply', 'msg-id'],
   }),
   'obey-headers': variant(consumerFlags['obey-headers'], {dependsOn: ['records']}),
@@ -46,7 +50,7 @@ export const pubFlags = {
   }),
   window: variant(pacingFlags.window, {
     description:
-      'largest number of unacknowledged messages (default: 1000); 1 keeps the order also when leaders change',
+      'maximum number of unacknowledged messages (default: 1000); 1 keeps the order even if a leader changes',
     dependsOn: ['ack'],
   }),
 }
@@ -201,7 +205,7 @@ function longestRecord(maxPayload: number): number {
 
 function typed(path: string): Pick<Plan, 'endless' | 'prompt'> {
   const endless = path === '-' && isTerminal(0)
-  return {endless, prompt: endless ? 'each line you type is published; Ctrl-D ends' : undefined}
+  return {endless, prompt: endless ? 'each line you type is published; press Ctrl-D to end' : undefined}
 }
 
 const byCount: Plan['progress'] = {unit: 'messages', total: undefined, value: ({published}) => published}

@@ -27,7 +27,7 @@ export default class Req extends BusCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'where to send the request', required: true}),
+    subject: string({description: 'subject to send the request to', required: true}),
     body: string({description: 'the request; - for stdin'}),
   }
   static override flags = reqFlags

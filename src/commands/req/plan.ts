@@ -18,14 +18,14 @@ export const reqFlags = {
   size: bodyFlags.size,
   template: bodyFlags.template,
   replies: count('end after this many replies'),
-  'until-idle': duration('end when no reply came for this long'),
+  'until-idle': duration('end when no reply has arrived for this long'),
   'until-empty': toggle('end at the first empty reply'),
   count: variant(pacingFlags.count, {
     description: 'send this many requests and show their latencies',
     exclusive: ['replies', 'until-idle', 'until-empty'],
   }),
   concurrency: variant(pacingFlags.concurrency, {
-    description: 'with --count: how many at the same time (default: 1)',
+    description: 'with --count: requests in flight at the same time (default: 1)',
     dependsOn: ['count'],
   }),
   'ack-is-reply': toggle('accept the acknowledgement of a stream that stores the request as a reply'),

@@ -15,7 +15,7 @@ export default class RpcServe extends ServeCommand {
   static override description = [
     'The answer is BODY, a file, the payload itself, the result of an expression applied to it, or the output of a program; anything but JSON becomes a JSON string. A failure is answered with "ok": false and its text.',
     'A program gets the payload on stdin, and BUS_SUBJECT, BUS_HEADER_METHOD, BUS_HEADER_CALLER_ID and BUS_HEADER_TRACE_ID in its environment.',
-    'bus rpc ls finds the method, also as a NATS service.',
+    'The method is announced as a NATS service, so bus rpc ls finds it.',
   ].join('\n\n')
   static override examples = [
     {

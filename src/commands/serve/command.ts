@@ -12,8 +12,8 @@ export default class Serve extends ServeCommand {
   static override description = [
     'The reply is BODY, a file, the request itself, the result of an expression applied to it, or the output of a program. A file is read once, at the start.',
     'A program gets the request on stdin, and BUS_SUBJECT, BUS_REPLY, BUS_HEADERS (JSON) and BUS_HEADER_<NAME> in its environment. If it fails or takes too long, the requester gets a service error with the last line of its stderr. A message without a reply subject is handled and counted too.',
-    'With --service it can be discovered as a NATS service, on any bus: it answers $SRV.PING, $SRV.INFO and $SRV.STATS, also with .NAME and .NAME.ID.',
-    'With --stream each request is answered with a response stream, which bus stream open shows. Each line of the program or of the file is sent as a frame immediately; BODY is sent --count times. If the program fails, the response stream is closed with code 5000 and the last line of its stderr; Ctrl-C closes it with 1001. If the consumer disappears, the program is killed about ten seconds later; in the first version of the protocol, only a consumer whose connection has gone is detected.',
+    'With --service, the server announces itself as a NATS service, on any bus: it answers $SRV.PING, $SRV.INFO and $SRV.STATS, with and without .NAME and .NAME.ID.',
+    'With --stream, each request is answered with a response stream, which bus stream open shows. Each line of the program or of the file is sent as a frame immediately; BODY is sent --count times. If the program fails, the response stream is closed with code 5000 and the last line of its stderr; Ctrl-C closes it with 1001. If the consumer disappears, the program is killed about ten seconds later; in the first version of the protocol, this is detected only if its connection is gone.',
     'Ctrl-C waits for requests in progress; press it again to stop immediately.',
   ].join('\n\n')
   static override examples = [
@@ -40,7 +40,7 @@ export default class Serve extends ServeCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'subject to serve; may have wildcards', required: true}),
+    subject: string({description: 'subject to serve; may contain wildcards', required: true}),
     body: string({description: 'the reply; - for stdin'}),
   }
   static override flags = serveFlags

@@ -20,11 +20,11 @@ export const serveFlags = {
   template: bodyFlags.template,
   queue: variant(filterFlags.queue, {
     description:
-      'queue group: each request goes to one of its members (default: the subject, as for servers of Messenger and libbus)',
+      'queue group: each request goes to one of its members (default: the subject, like servers of Messenger and libbus)',
     exclusive: ['no-queue'],
   }),
-  'no-queue': toggle('join no queue group: every server gets every request'),
-  service: text('announce a NATS service of this name', '<name>'),
+  'no-queue': toggle('do not join a queue group: every server gets every request'),
+  service: text('announce a NATS service with this name', '<name>'),
   version: text('version of the service (default: 0.0.0)', '<semver>', {dependsOn: ['service']}),
   stream: toggle('answer each request with a response stream: every line is a frame', {
     exclusive: ['echo', 'expr', 'header', 'delay', 'fail', 'service', 'version'],
@@ -35,6 +35,7 @@ export const serveFlags = {
     dependsOn: ['stream'],
   }),
   delimiter: variant(viewFlags.delimiter, {
+    description: 'what ends each line of the program or of the file instead of a newline, such as \\t \\0 \\r\\n',
     relationships: [{type: 'some', flags: ['exec', 'file']}],
     dependsOn: ['stream'],
   }),

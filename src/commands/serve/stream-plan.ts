@@ -182,7 +182,7 @@ async function pump(
 }
 
 function outcomeOf(close: Close, isLeft: boolean, paint: ChalkInstance | undefined): string {
-  if (isLeft) return ', the consumer has gone'
+  if (isLeft) return ', the consumer is gone'
   if (close.code === closeCodes.normal) return ''
   const text = printable(closeText(close).replace('nats stream: ', ''))
   return `, ${paint?.red(text) ?? text}`

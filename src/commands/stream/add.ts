@@ -5,9 +5,9 @@ import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {type StreamDocument, streamDocument, streamSettingFlags, streamSettings} from './settings.ts'
 
 export default class StreamAdd extends BusCommand<StreamDocument> {
-  static override summary = 'create a stream, which stores the messages of some subjects'
+  static override summary = 'create a stream that stores the messages of some subjects'
   static override description =
-    'Omitted limits mean unlimited. If the stream exists with the same configuration, nothing changes; with a different one the command fails. With --if-missing an existing stream of this name is accepted whatever its configuration.'
+    'Omitted limits mean unlimited. If the stream exists with the same configuration, nothing changes; with a different one the command fails. With --if-missing, any existing stream with this name is accepted.'
   static override examples = [
     {
       description: 'the orders of the last week',

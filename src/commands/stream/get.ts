@@ -16,7 +16,7 @@ import type {Streams} from '../../lib/transport/streams-contract.ts'
 export default class StreamGet extends BusCommand {
   static override summary = 'show one stored message'
   static override description =
-    'A terminal shows sequence, time, subject, headers and payload; a pipe gets the payload and a newline, and with --raw the payload alone, unless a flag says otherwise.'
+    'A terminal shows the sequence, time, subject, headers and payload. A pipe gets the payload and a newline, or with --raw the payload alone. Other output flags override this.'
   static override examples = [
     {description: 'by sequence number', command: '<%= config.bin %> stream get ORDERS 1042'},
     {
@@ -60,7 +60,7 @@ export async function planGet(
   })
   const {stream, seq, 'last-for': lastFor} = flags
   if ((seq === undefined) === (lastFor === undefined)) {
-    throw new BusError('usage', 'one of SEQ and --last-for is needed', {
+    throw new BusError('usage', 'SEQ or --last-for is needed', {
       try: [`bus stream get ${shellWord(stream)} 1`, `bus stream get ${shellWord(stream)} --last-for '>'`],
     })
   }

@@ -107,7 +107,7 @@ export function checkFollowed({failures, shown, endedBy, ended}: Followed, flags
   if (endedBy === 'idle' && count === undefined) {
     const some = open === 1 ? 'was' : `were, ${open - ended} of ${open},`
     const sentence = `the response stream of "${subject}" ${some} not closed, but nothing arrived for ${formatDuration(idle)}`
-    throw new BusError('timeout', sentence, {try: ['a longer --idle', 'check whether its service still runs']})
+    throw new BusError('timeout', sentence, {try: ['a longer --idle', 'check whether its service is still running']})
   }
   if (count === undefined || shown >= count || endedBy === 'stop') return
   const bounds = {idle: `and then nothing for ${formatDuration(idle)}`, for: `within ${formatDuration(forMs)}`}

@@ -9,9 +9,9 @@ import {checkFollowed, openedLine, openSummary, planOpen, showFrames, streamOpen
 export default class StreamOpen extends BusCommand {
   static override summary = 'request a response stream and show its frames'
   static override description = [
-    'A response stream is a series of replies to one request that ends with a close frame, for example followed logs or the progress of a job. Bacalhau and bus serve --stream serve response streams.',
-    'The command ends with the close frame: with exit code 0 if the close code is 1000, otherwise with 8 and the code and text. A missing service is exit code 7. A service that disappears is detected by --idle, exit code 6, or by its heartbeats with --dialect later. If frames are missing, the exit code is 6 as well.',
-    'If several servers answer, for example without a common queue group, their frames are mixed and the first close frame ends the response stream. This is reported if it can be detected.',
+    'A response stream is a series of replies to one request that ends with a close frame: the new lines of a log, for example, or the progress of a job. Bacalhau and bus serve --stream serve response streams.',
+    'The command ends at the close frame. Exit codes: 0 the close code is 1000; 8 any other close code, which is shown with its text; 7 nobody serves the subject; 6 frames are missing, or the service has disappeared, which --idle detects, or missing heartbeats with --dialect later.',
+    'If several servers answer, for example because they do not share a queue group, their frames are mixed and the first close frame ends the response stream. This is reported if it can be detected.',
     'Ctrl-C, --count and --for leave the response stream open. The service notices at its next check, which for bus serve --stream is every ten seconds.',
   ].join('\n\n')
   static override examples = [

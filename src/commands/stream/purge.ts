@@ -18,7 +18,7 @@ export interface StreamPurgeResult {
 export default class StreamPurge extends BusCommand<StreamPurgeResult> {
   static override summary = 'remove messages from a stream'
   static override description =
-    'The command removes all messages, those of some subjects, or the oldest. It asks for confirmation; without a terminal it needs --yes.'
+    'Removes all messages, those of some subjects, or the oldest. The command asks for confirmation; without a terminal it needs --yes.'
   static override examples = [
     {description: 'all but the last thousand messages', command: '<%= config.bin %> stream purge ORDERS --keep 1000'},
     {

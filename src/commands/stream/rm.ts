@@ -13,7 +13,7 @@ export interface StreamRmResult {
 
 export default class StreamRm extends BusCommand<StreamRmResult> {
   static override summary = 'remove a stream with its messages and consumers'
-  static override description = 'It asks for confirmation; without a terminal it needs --yes.'
+  static override description = 'The command asks for confirmation; without a terminal it needs --yes.'
   static override examples = [{description: 'in a script', command: '<%= config.bin %> stream rm ORDERS --yes'}]
   static override args = streamArgs
   static override flags = {yes: streamFlags.yes}

@@ -19,10 +19,10 @@ import type {
 /** The flags for the configuration of a stream. */
 export const streamSettingFlags = {
   'max-age': age('remove messages older than this'),
-  'max-msgs': count('largest number of messages'),
-  'max-bytes': size('largest total size'),
-  'max-msgs-per-subject': count('largest number of messages per subject'),
-  'max-msg-size': size('refuse larger messages'),
+  'max-msgs': count('maximum number of messages'),
+  'max-bytes': size('maximum total size'),
+  'max-msgs-per-subject': count('maximum number of messages per subject'),
+  'max-msg-size': size('maximum size of a message; larger ones are refused'),
   discard: choice('discard policy at a limit: remove the oldest messages, or refuse new ones (default: old)', [
     'old',
     'new',
@@ -144,7 +144,7 @@ function originText({stream, lag, silentMs, error}: StreamOrigin): string {
 /** Messages that nobody needs are removed immediately, although they are acknowledged as stored. */
 function retentionText({retention}: StreamConfig, {consumers}: StreamState): string | undefined {
   if (retention === 'limits') return undefined
-  return retention === 'interest' && consumers === 0 ? 'interest: without a consumer nothing is kept' : retention
+  return retention === 'interest' && consumers === 0 ? 'interest: without a consumer no messages are kept' : retention
 }
 
 function limitsText(config: StreamConfig): string {

@@ -24,9 +24,9 @@ import {
 export default class Sub extends BusCommand {
   static override summary = 'show messages as they arrive'
   static override description = [
-    'Each message is shown once, even if it matches several of the subjects. The command ends with --count, --for, --idle, Ctrl-C or a closed pipe. Exit code 6 if fewer than --count messages arrive within --for or --idle.',
-    'With --from it shows stored messages of the subjects, then continues with new ones unless --to or --end is given.',
-    'With --durable it resumes where the durable consumer of that name left off, and acknowledges each message once it is written. --create creates the consumer if it does not exist, starting with the first message. The consumer is never removed.',
+    'Each message is shown once, even if it matches several of the subjects. The command ends with --count, --for, --idle, Ctrl-C or a closed pipe. The exit code is 6 if fewer than --count messages arrive within --for or --idle.',
+    'With --from, it shows stored messages of the subjects, then continues with new ones unless --to or --end is given.',
+    'With --durable, it resumes where the durable consumer with that name left off, and acknowledges each message once it is written. --create creates the consumer if it does not exist, starting with the first message. The consumer is never removed.',
     'A format can contain {time} {unix} {subject} {reply} {seq} {deliveries} {n} {bytes} {text} {base64} {json} {json.user.id} {headers} {headers.Name}. An expression can use subject, reply, seq, deliveries, time, headers, bytes, text and json.',
   ].join('\n\n')
   static override examples = [

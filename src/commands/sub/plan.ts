@@ -35,11 +35,11 @@ export const subFlags = {
     exclusive: [...formats, 'queue'],
   }),
   record,
-  sample: percent('keep this share of the messages, picked at random'),
+  sample: percent('keep this share of the messages, chosen at random'),
   from: variant(streamFlags.from, {exclusive: ['queue', 'pair']}),
   to: variant(streamFlags.to, {exclusive: ['end'], dependsOn: ['from']}),
   end: toggle('stop at the current end of the stream, like --to end', {dependsOn: ['from']}),
-  stream: text('which stream, if several store the subjects', '<name>', {
+  stream: text('stream to read, if several store the subjects', '<name>', {
     relationships: [{type: 'some', flags: ['from', 'durable']}],
   }),
   // Messages that are left out would be acknowledged too.
@@ -127,7 +127,7 @@ export function readingLine(subjects: readonly string[], {stream, isLive}: Readi
 
 /** The subjects of stored messages have to be given, not those of published ones. */
 export function renamesLine({stream}: Reading): string {
-  return `stream ${stream} stores messages under other subjects, and finds them by those: bus stream subjects ${stream}`
+  return `stream ${stream} stores messages under other subjects, and is searched by those: bus stream subjects ${stream}`
 }
 
 /** `listening on orders.> as consumer billing of ORDERS, 12 pending`; messages in flight to others are included. */

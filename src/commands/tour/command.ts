@@ -23,7 +23,7 @@ export default class Tour extends BusCommand {
     const folder = mkdtempSync(join(tmpdir(), 'busline-tour-'))
     const {bus, context} = flags
     const isTemporary = bus === undefined && context === undefined
-    const named = context === undefined ? shownBus(bus ?? '') : `the one of context ${context}`
+    const named = context === undefined ? shownBus(bus ?? '') : `that of context ${context}`
     const mayPause = flags.pause && isTerminal(0)
     try {
       writeAll(1, `the bus is ${isTemporary ? 'a temporary file: no server, no configuration' : named}\n`)

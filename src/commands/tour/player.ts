@@ -47,7 +47,7 @@ export async function play(options: TourOptions): Promise<void> {
         const ended = await started.ended
         keepsStreams = !step.needsStreams || ended.code !== exitCodes.notFound
         if (keepsStreams) check(options, step, ended)
-        else options.print('   this bus has no streams: the steps that need them are left out\n')
+        else options.print('   this bus has no streams: the steps that need them are skipped\n')
         if (step.completes !== undefined) checkTogether(step, crashed.get(step.completes.crashed) ?? '', ended.stdout)
       } else {
         running.set(step.background, started)
@@ -99,7 +99,7 @@ function check(options: TourOptions, step: TourStep, {code, stdout, stderr}: Ste
 function failure(step: TourStep, code: number | null): BusError {
   const kinds = Object.keys(exitCodes).filter((kind): kind is FailureKind => kind !== 'bug')
   const kind = kinds.find((candidate) => exitCodes[candidate] === code) ?? 'expectation'
-  return new BusError(kind, `"${commandLine(step)}" ended with exit code ${code}, not ${step.exitCode ?? 0}`)
+  return new BusError(kind, `"${commandLine(step)}" exited with code ${code}, not ${step.exitCode ?? 0}`)
 }
 
 function start(options: TourOptions, args: readonly string[]): StepProcess {

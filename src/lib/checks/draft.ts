@@ -75,7 +75,7 @@ async function findStreams(bus: Transport): Promise<Pick<Findings, 'streams' | '
         return {name, subjects, consumers: lags.slice(0, mostConsumers)}
       }),
     )
-    const unknown = unreachable.length === 0 ? [] : [`no server answers for ${unreachable.sort().join(', ')}`]
+    const unknown = unreachable.length === 0 ? [] : [`no server responds for ${unreachable.sort().join(', ')}`]
     return {streams, unknown}
   } catch (error) {
     if (isFailure(error, 'timeout')) return {streams: [], unknown: [error.message]}

@@ -9,7 +9,7 @@ type Issue = core.$ZodIssue
 const emptyFile = 'the file is empty; bus check init writes a first one'
 
 const names: Readonly<Record<string, string>> = {
-  string: 'text',
+  string: 'a string',
   object: 'a mapping',
   record: 'a mapping',
   array: 'a list',

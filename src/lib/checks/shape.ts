@@ -30,7 +30,9 @@ const body = {
   file: text.optional().meta({description: 'a file with the payload; the path is relative to the check file'}),
 }
 const subject = text.min(1, 'is empty').meta({description: 'a subject; {name} is replaced'})
-const within = duration.optional().meta({description: 'how long to wait (default: within of the file, else --timeout)'})
+const within = duration
+  .optional()
+  .meta({description: 'how long to wait (default: the "within" of the file, else --timeout)'})
 
 /** Allows the short form `req: orders.get` for a subject or name alone. */
 const short = <S extends z.ZodType>(shape: S) => z.union([text.min(1, 'is empty'), shape])
@@ -146,7 +148,7 @@ const latency = z.strictObject({
   'max-failed': whole.optional().meta({description: 'how many requests may fail (default: 0)'}),
   within: duration
     .optional()
-    .meta({description: 'timeout of each request (default: within of the file, else --timeout)'}),
+    .meta({description: 'timeout of each request (default: the "within" of the file, else --timeout)'}),
 })
 
 const messages = z.strictObject({
@@ -166,7 +168,7 @@ const messages = z.strictObject({
     .meta({description: 'as a list: messages match these in order; others may come in between'}),
   within: duration.optional().meta({
     description:
-      'how long to wait after `do`. With none and at-most always the whole time (default: 1s there, else within of the file or --timeout)',
+      'how long to wait after `do`. With none and at-most always the whole time (default: 1s there, else the "within" of the file or --timeout)',
   }),
   settle: duration
     .optional()
@@ -219,7 +221,7 @@ export const checkShape = z
       .meta({description: 'retry until the check passes, for at most this long (default: every 250ms)'}),
     timeout: duration.optional().meta({description: 'time limit including retries (default: 60s plus eventually)'}),
     'skip-if': z
-      .union([z.boolean(), jsonata('skip the check if this is true; it sees vars, env and bus (url, features)')])
+      .union([z.boolean(), jsonata('skip the check if this is true; it can use vars, env and bus (url, features)')])
       .optional(),
     tags: z.array(z.string()).optional(),
   })
@@ -234,7 +236,7 @@ export const fileShape = z
       description:
         'values for {name} in strings and vars.name in JSONata; --var takes precedence. {env.NAME} {id} {time} {unix} {random:1-100} are always available',
     }),
-    within: duration.optional().meta({description: 'default for within of its checks'}),
+    within: duration.optional().meta({description: 'default "within" of its checks'}),
     tags: z.array(z.string()).optional(),
     checks: z.array(checkShape).min(1, 'is empty'),
     always: z

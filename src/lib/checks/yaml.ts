@@ -116,7 +116,7 @@ function survey(document: Document): {readonly found: readonly Found[]; readonly
         isRounded(node.value)
       ) {
         const shown = String(node.source).slice(0, 40)
-        const sentence = `the number ${shown} would be rounded; write it in an expression, or in quotes as a text`
+        const sentence = `the number ${shown} would be rounded; write it in an expression, or in quotes as a string`
         found.push({offset: offsetOf(node), sentence})
       }
       if (!isMap(node)) return
@@ -174,12 +174,12 @@ function offsetOf(node: unknown): number {
 function sentenceOf(message: string): string {
   if (message.startsWith('Maximum call stack')) return tooDeep.sentence
   if (message.startsWith('Unexpected flow-map-start'))
-    return 'unexpected "{": quote a text that has braces, such as \'orders.{id}\''
+    return 'unexpected "{": quote a string that has braces, such as \'orders.{id}\''
   if (/^(Alias cannot be|Unresolved alias)/.test(message))
-    return 'unexpected "*": quote a text that begins with it, such as \'*.created\''
+    return 'unexpected "*": quote a string that begins with it, such as \'*.created\''
   const [, first] = /^Plain value cannot start with (?:reserved character )?(\S)/.exec(message) ?? []
-  if (first !== undefined) return `unexpected "${first}": quote a text that begins with it`
-  if (message.startsWith('Nested mappings are not allowed')) return 'unexpected ": ": quote a text that contains it'
+  if (first !== undefined) return `unexpected "${first}": quote a string that begins with it`
+  if (message.startsWith('Nested mappings are not allowed')) return 'unexpected ": ": quote a string that contains it'
   if (message.startsWith('Sequence item without')) return 'a line of a list is indented differently from the others'
   if (message.startsWith('Source contains multiple documents'))
     return 'the file has several documents, separated by "---"'

@@ -129,7 +129,7 @@ export function checkHeader(name: string, value: string): readonly [string, stri
 export function parseHeader(line: string): readonly [string, string] {
   const colon = line.indexOf(':')
   if (colon <= 0)
-    throw new BusError('usage', `header ${JSON.stringify(line)} has no "name:"`, {try: ["-H 'Name: value'"]})
+    throw new BusError('usage', `header ${JSON.stringify(line)} must be "Name: value"`, {try: ["-H 'Name: value'"]})
   return checkHeader(line.slice(0, colon).trim(), line.slice(colon + 1).trim())
 }
 

@@ -49,8 +49,9 @@ export function parseRecord(line: string): Recorded {
   checkMembers(record)
   const {subject, reply, headers, time} = record
   if (typeof subject !== 'string')
-    throw bad(subject === undefined ? 'has no "subject"' : 'has a "subject" that is not text')
-  if (reply !== undefined && reply !== null && typeof reply !== 'string') throw bad('has a "reply" that is not text')
+    throw bad(subject === undefined ? 'has no "subject"' : 'has a "subject" that is not a string')
+  if (reply !== undefined && reply !== null && typeof reply !== 'string')
+    throw bad('has a "reply" that is not a string')
   return {
     subject: checkSubject(subject),
     data: payloadOf(record, line),
@@ -136,11 +137,11 @@ function checkMembers(record: Record<string, unknown>): void {
 function payloadOf(record: Record<string, unknown>, line: string): string | Uint8Array {
   const {base64, text} = record
   if (base64 !== undefined) {
-    if (typeof base64 !== 'string') throw bad('has a "base64" that is not text')
+    if (typeof base64 !== 'string') throw bad('has a "base64" that is not a string')
     return decode(base64, 'base64', 'has a "base64" that')
   }
   if (text !== undefined) {
-    if (typeof text !== 'string') throw bad('has a "text" that is not text')
+    if (typeof text !== 'string') throw bad('has a "text" that is not a string')
     return text
   }
   return 'json' in record ? jsonSource(record['json'], line) : ''
@@ -165,7 +166,7 @@ function headersOf(headers: unknown): Headers {
   return pairs.map((pair) => {
     const [name, value] = Array.isArray(pair) && pair.length === 2 ? pair : []
     if (typeof name === 'string' && typeof value === 'string') return checkHeader(name, value)
-    throw bad(`has a header that is not text: ${JSON.stringify(pair).slice(0, 80)}`)
+    throw bad(`has a header that is not a string: ${JSON.stringify(pair).slice(0, 80)}`)
   })
 }
 

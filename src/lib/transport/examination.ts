@@ -42,7 +42,7 @@ export interface FileFacts {
   readonly bytes: number
   readonly freeBytes: number
   readonly walBytes: number
-  /** Bytes in the WAL that are not yet in the file; absent if the file is open for reading only and this is unknown. */
+  /** Bytes in the WAL that are not yet in the file; absent if the file is open read-only and this is unknown. */
   readonly unwrittenBytes?: number | undefined
   /** Open for reading only. */
   readonly isReadOnly: boolean

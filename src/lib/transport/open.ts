@@ -11,7 +11,7 @@ import {schemeOf, shownBus} from './schemes.ts'
 export async function open(url: string, options: OpenOptions = {}): Promise<Transport> {
   const scheme = schemeOf(url)
   if (options.readOnly === true && scheme !== undefined && scheme.isReadable !== true)
-    throw new BusError('usage', 'only a bus file can be opened for reading only', {try: ['without --read-only']})
+    throw new BusError('usage', 'only a bus file can be opened read-only', {try: ['without --read-only']})
   if (scheme !== undefined) return scheme.open(url, options)
   throw new BusError('usage', `${JSON.stringify(shownBus(url))} is not a bus`, {
     try: ['a file: sqlite:./bus.db', 'a server: nats://127.0.0.1:4222'],

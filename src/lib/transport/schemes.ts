@@ -13,7 +13,7 @@ export interface Scheme {
   open(url: string, options: OpenOptions): Promise<Transport>
   /** For a file: the options that may follow its path in the URL. */
   readonly options?: RegExp
-  /** Can be opened for reading only. */
+  /** Can be opened read-only. */
   readonly isReadable?: boolean
   /** Throws `usage` for unknown options, if they can be checked without the driver. */
   readonly check?: (url: string) => void

@@ -170,7 +170,7 @@ describe('bench', () => {
     [['pub', '--max-regression', '5%'], 2, '--max-regression needs --baseline'],
     [['pub', '--baseline', 'none.json'], 5, 'cannot read the baseline none.json'],
     [['pub', 'a.*'], 2, 'has wildcard'],
-    [['worker'], 2, 'is for bus bench itself'],
+    [['worker'], 2, 'is only for use by bus bench'],
   ])('%j exits with %i', async (args, code, sentence) => {
     const ended = await bus(['bench', ...args, '-b', on])
     expect([ended.code, ended.stdout, ended.stderr]).toEqual([code, '', expect.stringContaining(sentence)])
@@ -184,7 +184,7 @@ describe('bench', () => {
     expect(signal).toBeNull()
     expect(code).toBe(130)
     expect(stdout).not.toContain(' lost')
-    expect(stderr).not.toContain('a worker of the measurement exited')
+    expect(stderr).not.toContain('a bench worker exited')
   })
 
   test('does not list bench worker in its help', async () => {

@@ -34,7 +34,7 @@ describe('consumer next', () => {
     expect(Math.max(...all)).toBeLessThanOrEqual(20)
   })
 
-  test('settles nothing when the reader of stdout has gone', async () => {
+  test('settles nothing when the reader of stdout is gone', async () => {
     const out = output()
     const {show} = await planNext({raw: true, count: 2}, screen, out)
     expect(await show([new Message('a', 'one')])).toBe(true)

@@ -198,7 +198,7 @@ describe('on a server', async () => {
     ]) {
       const {code, stdout, stderr} = await run(...args, '--raw')
       expect([code, stdout], stderr).toEqual([0, args[3] === '-2' ? '2\n3\n' : '1\n2\n3\n'])
-      expect(stderr).toContain('M has the largest number of consumers allowed')
+      expect(stderr).toContain('M already has the maximum number of consumers')
     }
   })
 })

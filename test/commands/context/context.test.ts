@@ -173,7 +173,7 @@ describe('a context', () => {
   it('whose secrets others can read is used with a warning', async () => {
     await context('add', 'loose', '--bus', servers.token.url(), '--token', 's3cret-token')
     chmodSync(own('loose'), 0o644)
-    const warning = `warning: others can read the secrets of the context "loose": chmod 600 ${own('loose')}\n`
+    const warning = `warning: other users can read the secrets of the context "loose": chmod 600 ${own('loose')}\n`
     expect((await safely(['pub', 'a', 'x', '--context', 'loose', '--quiet'])).stderr).toBe(warning)
   })
 
@@ -352,7 +352,7 @@ describe('context ls, show and rm', () => {
         'url       nats://ann:***@o',
         'token     set',
         `file      ${own('ours')}`,
-        'selected  by bus context use',
+        'selected  yes, with bus context use',
         '',
       ],
     ]

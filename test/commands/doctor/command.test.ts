@@ -58,7 +58,7 @@ describe('bus doctor on a bus file', () => {
     const {of} = await doctor('-b', file)
     expect(of('streams')).toMatchObject([{text: expect.stringMatching(/^12 without a problem; 13 messages, /)}])
     expect(of('consumers')).toMatchObject([
-      {text: '11 without a problem; the largest lag is that of c of S7: lag 2, 0 of it unacknowledged'},
+      {text: '11 without a problem; the largest lag: c of S7: lag 2, 0 of it unacknowledged'},
     ])
     expect(of('stream')).toEqual([])
     expect(of('consumer')).toMatchObject([

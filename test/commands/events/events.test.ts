@@ -297,7 +297,9 @@ describe('a gateway without --token', () => {
   test('prints its token if it cannot be stored, for example without a home folder', async () => {
     const env = {HOME: '/dev/null', BUS_URL: 'memory:'}
     await using gateway = start(['events', 'serve', '--ws', '127.0.0.1:0'], {env})
-    expect(await gateway.stderrLine('token: ')).toMatch(/^token: [\w-]{32} \(until it ends; in no file: cannot write /)
+    expect(await gateway.stderrLine('token: ')).toMatch(
+      /^token: [\w-]{32} \(valid until the gateway ends; not saved to a file: cannot write /,
+    )
   })
 
   test('creates a token, prints it, and stores it for its user until it ends', async () => {

@@ -305,7 +305,7 @@ describe('bus pub refuses', () => {
     [2, '--rate: "fast" is not a rate above zero', ['a', 'x', '--rate', 'fast']],
     [2, '--size: "big" is not a size', ['a', '--size', 'big']],
     [2, '--speed: "slow" is not a speed', ['--records', 'x', '--speed', 'slow']],
-    [2, '--header: header "nocolon" has no "name:"', ['a', 'x', '-H', 'nocolon']],
+    [2, '--header: header "nocolon" must be "Name: value"', ['a', 'x', '-H', 'nocolon']],
     [2, '--header: the value of header "A" has a line break or NUL', ['a', 'x', '-H', 'A: b\nc']],
     [2, 'the body is given twice, by the argument and by --file', ['a', 'x', '--file', 'y']],
     [2, '--lines and --count cannot be used together', ['a', '--lines', '-n', '2']],

@@ -123,7 +123,7 @@ describe('a failure of bus req', () => {
     const {code, stdout, stderr} = await req(['nobody', 'x', '-t', '20s'])
     expect({code, stdout}).toEqual({code: 7, stdout: ''})
     expect(stderr).toMatch(
-      /^bus: nobody serves "nobody" on .*\n {2}try: check the subject, and whether its service is running\n$/,
+      /^bus: nobody serves "nobody" on .*\n {2}try: check the subject, and that its service is running\n$/,
     )
   })
 
@@ -235,7 +235,7 @@ describe('a usage error of bus req is exit code 2 with a sentence:', () => {
     [['a', 'x', '--count', '0'], '--count: "0" is not a whole number of at least 1'],
     [['a', 'x', '-t', '-1s'], 'it cannot be negative'],
     [['a', 'x', '-t', '5'], 'it has no unit'],
-    [['a', 'x', '-H', 'no colon'], 'header "no colon" has no "name:"'],
+    [['a', 'x', '-H', 'no colon'], 'header "no colon" must be "Name: value"'],
     [['a', 'x', '-H', 'A: b\nc'], 'has a line break'],
     [['a', 'x', '--file', '/etc/hostname'], 'the body is given twice'],
     [['a', 'x', '--expect', 'json.'], '--expect "json." is not JSONata'],

@@ -253,7 +253,7 @@ describe('a usage error of bus serve is exit code 2 with a sentence:', () => {
     [['a', 'x', '--fail', '5'], '"5" is not a percentage'],
     [['a', 'x', '--fail', '101%'], '"101%" is not a percentage'],
     [['a', 'x', '--delay', '5s..1s'], 'starts after its end'],
-    [['a', 'x', '-H', 'none'], 'header "none" has no "name:"'],
+    [['a', 'x', '-H', 'none'], 'header "none" must be "Name: value"'],
     [['a', 'x{nope}', '--template'], '{nope}'],
     [['a', '--file', '/'], 'cannot read /: it is a folder'],
   ])('%j', async (args, sentence) => {

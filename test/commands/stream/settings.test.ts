@@ -98,8 +98,8 @@ describe('the question of stream purge', () => {
 
 describe('stream get', () => {
   test.each([
-    [{}, 'one of SEQ and --last-for is needed'],
-    [{seq: '1', 'last-for': 'a'}, 'one of SEQ and --last-for is needed'],
+    [{}, 'SEQ or --last-for is needed'],
+    [{seq: '1', 'last-for': 'a'}, 'SEQ or --last-for is needed'],
     [{seq: '0'}, '"0" is not a sequence number'],
     [{seq: 'last'}, '"last" is not a sequence number'],
     [{'last-for': 'a..b'}, 'has an empty token'],

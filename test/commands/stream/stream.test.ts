@@ -204,7 +204,7 @@ onBothBuses((newScene) => {
     [['add', 'A', '--max-age', '5'], '--max-age: "5" is not a duration: it has no unit'],
     [['add', 'A', '--discard', 'all'], '--discard: "all" is not one of old, new'],
     [['add'], 'STREAM is missing'],
-    [['get', 'S'], 'one of SEQ and --last-for is needed'],
+    [['get', 'S'], 'SEQ or --last-for is needed'],
     [['purge', 'S', '--before', '2', '--keep', '1'], '--before and --keep cannot be used together'],
   ])('a usage error is exit code 2: stream %j', async (words, sentence) => {
     await using scene = await newScene()

@@ -49,7 +49,7 @@ describe('bus tour', () => {
   it('ends at the first step that fails, with its output and exit code', async () => {
     const {code, stdout, stderr} = await bus(['tour', '--bus', 'nats://127.0.0.1:1'])
     expect(stdout).toContain('   bus: cannot connect to nats://127.0.0.1:1')
-    expect(stderr).toMatch(/^bus: "bus sub 'tour\.orders\.>' --count 2 --raw" ended with exit code 3, not 0\n/)
+    expect(stderr).toMatch(/^bus: "bus sub 'tour\.orders\.>' --count 2 --raw" exited with code 3, not 0\n/)
     expect(code).toBe(3)
   })
 })

@@ -69,12 +69,12 @@ describe('an error in a check file has its line and column:', () => {
     [
       'a body that is a mapping',
       'checks:\n  - pub: {subject: a, body: {b: 1}}',
-      ['2:29 "body" is not text; "json" takes a mapping or a list'],
+      ['2:29 "body" is not a string; "json" takes a mapping or a list'],
     ],
     [
       'braces without quotes',
       'checks:\n  - req: {subject: a.{id}}',
-      [/^2:22 unexpected "\{": quote a text that has braces/],
+      [/^2:22 unexpected "\{": quote a string that has braces/],
     ],
     [
       'two things in the order of the file',
@@ -97,13 +97,13 @@ describe('an error in a check file has its line and column:', () => {
     [
       'a subject that YAML reads as an alias',
       'checks:\n  - req: *.a',
-      [`1:1 unexpected "*": quote a text that begins with it, such as '*.created'`],
+      [`1:1 unexpected "*": quote a string that begins with it, such as '*.created'`],
     ],
-    ['a text that YAML reserves', 'checks:\n  - req: @a', ['2:10 unexpected "@": quote a text that begins with it']],
+    ['a text that YAML reserves', 'checks:\n  - req: @a', ['2:10 unexpected "@": quote a string that begins with it']],
     [
       'a text with ": " in it',
       'checks:\n  - name: a: b\n    req: a',
-      ['2:11 unexpected ": ": quote a text that contains it'],
+      ['2:11 unexpected ": ": quote a string that contains it'],
     ],
     [
       'several documents',
@@ -116,7 +116,7 @@ describe('an error in a check file has its line and column:', () => {
       'checks:\n  - req: {subjct: a}',
       ['2:11 unknown key "subjct"; did you mean "subject"?'],
     ],
-    ['a wrong type', 'checks:\n  - req: 5', ['2:10 "req" is not text or a mapping']],
+    ['a wrong type', 'checks:\n  - req: 5', ['2:10 "req" is not a string or a mapping']],
     ['a duration without a unit', 'checks:\n  - req: {subject: a, within: "5"}', [/^2:31 "within" is not a duration/]],
     [
       'an invalid choice',

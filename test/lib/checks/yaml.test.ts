@@ -54,7 +54,7 @@ describe('YAML', () => {
     [
       'a long number',
       `a: ${'1'.repeat(1_000_000)}`,
-      `the number ${'1'.repeat(40)} would be rounded; write it in an expression, or in quotes as a text`,
+      `the number ${'1'.repeat(40)} would be rounded; write it in an expression, or in quotes as a string`,
     ],
     [
       'aliases in keys',

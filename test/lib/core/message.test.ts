@@ -110,8 +110,8 @@ describe('headers', () => {
   })
 
   test.each([
-    ['no colon', 'has no "name:"'],
-    [': value', 'has no "name:"'],
+    ['no colon', 'must be "Name: value"'],
+    [': value', 'must be "Name: value"'],
     ['   : value', 'header name ""'],
     ['Na me: value', 'header name "Na me"'],
     ['Näme: value', 'header name "Näme"'],

@@ -33,7 +33,7 @@ export function prometheusReport({ends, startedMs}: Rounds): string {
     ),
     metric(
       'bus_check_attempts',
-      'How often the check was tried.',
+      'How many times the check was tried.',
       of(({attempts}) => attempts),
     ),
   ].join('')

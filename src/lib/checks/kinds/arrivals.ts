@@ -38,7 +38,9 @@ export async function checkMessages(
   const messages = await arrivals.end()
   const misses = [
     ...countMiss(messages.length, bounds, {patterns, waitMs, others: arrivals.others}),
-    ...(subscription.dropped > 0 ? [`${counted(subscription.dropped, 'message')} arrived too fast to be kept`] : []),
+    ...(subscription.dropped > 0
+      ? [`${counted(subscription.dropped, 'message')} were dropped because they arrived too fast`]
+      : []),
     ...(await orderMiss(check, spec, messages.map(see))),
   ]
   const contexts = messages.map(contextOf)

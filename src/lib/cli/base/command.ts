@@ -84,7 +84,7 @@ export abstract class BusCommand<Result = void> extends Command {
     return result
   }
 
-  /** Aborts at the first Ctrl-C or SIGTERM, and when the reader of stdout has gone. */
+  /** Aborts at the first Ctrl-C or SIGTERM, and when the reader of stdout is gone. */
   protected get stop(): AbortSignal {
     return this.#stop.signal
   }
@@ -152,7 +152,7 @@ export abstract class BusCommand<Result = void> extends Command {
     this.output.write(await table(columns, shown, {paint: await this.paint(1), width, signal: this.stop}))
     await this.output.end()
     if (shown.length === rows.length) return
-    const text = `${shown.length} of ${formatCount(rows.length)} rows; all of them: --all, --json, or into a pipe`
+    const text = `${shown.length} of ${formatCount(rows.length)} rows; to see all, use --all, --json or a pipe`
     this.say(text, (await this.paint(2))?.dim)
   }
 

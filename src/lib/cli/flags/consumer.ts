@@ -11,7 +11,7 @@ export const consumerFlags = {
   'obey-headers': toggle(
     'let stores act on Nats-TTL, Nats-Rollup and similar headers (default: kept as data, under Bus- names)',
   ),
-  'accept-loss': toggle('take from a push consumer although messages that are not taken lose a delivery'),
+  'accept-loss': toggle('take from a push consumer even if messages that are not taken lose a delivery'),
   step: toggle('ask what to do with each message'),
   'dry-run': toggle('only show what would be replayed'),
 }

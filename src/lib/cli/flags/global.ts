@@ -8,20 +8,20 @@ const connection = {helpGroup: 'CONNECTION'}
 
 /** How to log in and to connect. */
 const connectionFlags = {
-  user: text('user name; without a password it is a token', '<name>', login),
+  user: text('user name, or a token if there is no password', '<name>', login),
   password: text('password; safer in NATS_PASSWORD or a context', '<text>', login),
   token: text('token; safer in NATS_TOKEN or a context', '<text>', login),
   creds: text('credentials file (JWT and seed)', '<file>', login),
   nkey: text('file with an nkey seed', '<file>', login),
   jwt: text('user JWT, or a file with it', '<file>', login),
   seed: text('file with the seed that belongs to the JWT', '<file>', login),
-  'tls-ca': text('trusted CA certificates, instead of those of the system: a PEM file', '<file>', {
+  'tls-ca': text('CA certificates to trust instead of those of the system (PEM file)', '<file>', {
     ...connection,
     aliases: ['tlsca'],
   }),
-  'tls-cert': text('client certificate: a PEM file', '<file>', {...connection, aliases: ['tlscert']}),
-  'tls-key': text('key of the client certificate: a PEM file', '<file>', {...connection, aliases: ['tlskey']}),
-  'tls-first': toggle('start TLS before the greeting of the server', {...connection, aliases: ['tlsfirst']}),
+  'tls-cert': text('client certificate (PEM file)', '<file>', {...connection, aliases: ['tlscert']}),
+  'tls-key': text('key of the client certificate (PEM file)', '<file>', {...connection, aliases: ['tlskey']}),
+  'tls-first': toggle("start TLS before the server's greeting", {...connection, aliases: ['tlsfirst']}),
   insecure: toggle('accept any server certificate', connection),
   'connect-timeout': duration('how long to wait for each server (default: 5s)', connection),
   'max-reconnects': countOrZero(
@@ -39,10 +39,10 @@ export const globalFlags = {
     charAliases: ['s'],
   }),
   context: text('saved context to use', '<name>', global),
-  'read-only': toggle('only read the bus file', global),
+  'read-only': toggle('open the bus file read-only', global),
   json: toggle('write results and errors as JSON', global),
   timeout: timeoutFlag(5000),
-  utc: toggle('show and read times in UTC, as with TZ=UTC (default: in the local time zone)', global),
+  utc: toggle('show and read times in UTC instead of the local time zone', global),
   quiet: toggle('print only errors, missed messages and security warnings to stderr', global),
   'no-color': toggle('disable colour', global),
   ...connectionFlags,

@@ -6,11 +6,11 @@ export const pacingFlags = {
   count: count('end after this many messages', {char: 'n'}),
   for: duration('end after this long'),
   idle: duration('end after this long without output'),
-  concurrency: count('how many at the same time', {char: 'c'}),
+  concurrency: count('how many to handle at the same time', {char: 'c'}),
   every: duration('publish a message at this interval'),
   rate: rate('messages per second, minute or hour, such as 200/s'),
   speed: value('replay at the recorded pace (1), a multiple of it (2.5), or max', '<factor>', parseSpeed),
-  window: count('largest number of unacknowledged messages (default: 1000)'),
+  window: count('maximum number of unacknowledged messages (default: 1000)'),
 }
 
 /** A multiple of the recorded speed; `max` is Infinity. Throws `usage`. */

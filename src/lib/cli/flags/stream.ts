@@ -20,7 +20,7 @@ export const streamFlags = {
   durable: text('take from this durable consumer of the stream, and acknowledge what is written', '<name>'),
   create: toggle('create the consumer, or with --into the stream, if it does not exist'),
   description: text('description', '<text>'),
-  'if-missing': toggle('succeed if one of this name exists, whatever its configuration'),
+  'if-missing': toggle('succeed if one with this name exists, whatever its configuration'),
   yes: toggle('do not ask'),
 }
 

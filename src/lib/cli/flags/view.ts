@@ -2,7 +2,7 @@
 import {type FlagValues, text, toggle} from './kinds.ts'
 
 export const viewFlags = {
-  raw: toggle('write payloads byte for byte, each followed by a newline; a single one in a pipe by nothing', {
+  raw: toggle('write payloads byte for byte, each followed by a newline (none after a single message in a pipe)', {
     char: 'r',
     exclusive: ['json', 'format', 'headers-only', 'subjects-only'],
   }),

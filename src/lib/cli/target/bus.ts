@@ -32,11 +32,12 @@ export function chooseBus({bus, context}: BusFlags, env: Env): ChosenBus {
   if (bus) return {url: bus, why: '--bus', context}
   if (context !== undefined) return {context, why: `context ${context}`}
   if (env['BUS_URL']) return {url: env['BUS_URL'], why: 'BUS_URL'}
-  if (env['BUS_CONTEXT']) return {context: env['BUS_CONTEXT'], why: `context ${env['BUS_CONTEXT']}, by BUS_CONTEXT`}
+  if (env['BUS_CONTEXT']) return {context: env['BUS_CONTEXT'], why: `context ${env['BUS_CONTEXT']}, from BUS_CONTEXT`}
   if (env['NATS_URL']) return {url: withScheme(env['NATS_URL']), why: 'NATS_URL'}
-  if (env['NATS_CONTEXT']) return {context: env['NATS_CONTEXT'], why: `context ${env['NATS_CONTEXT']}, by NATS_CONTEXT`}
+  if (env['NATS_CONTEXT'])
+    return {context: env['NATS_CONTEXT'], why: `context ${env['NATS_CONTEXT']}, from NATS_CONTEXT`}
   const used = usedContext(env)
-  if (used !== undefined) return {context: used, why: `context ${used}, by bus context use`}
+  if (used !== undefined) return {context: used, why: `context ${used}, selected with bus context use`}
   return {url: `sqlite:${perUserFile(env)}`, why: perUser}
 }
 

@@ -83,7 +83,7 @@ export function parseFields(text: string, path: string): {fields: ContextFields;
   if (!isObject(data)) throw bad('is not a JSON object')
   const found = new Map<string, unknown>(Object.entries(data).filter(([, value]) => value !== '' && value !== null))
   for (const name of textFields) {
-    if (found.has(name) && typeof found.get(name) !== 'string') throw bad(`has a ${name} that is not text`)
+    if (found.has(name) && typeof found.get(name) !== 'string') throw bad(`has a ${name} that is not a string`)
   }
   for (const name of switchFields) {
     if (found.has(name) && typeof found.get(name) !== 'boolean')

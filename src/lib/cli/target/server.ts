@@ -226,7 +226,7 @@ function contextWarnings(context: Context | undefined): string[] {
   const {name, path, isLoose, unknown} = context
   const what = unknown.length === 1 ? 'a field' : 'fields'
   return [
-    ...(isLoose ? [`others can read the secrets of the context "${name}": chmod 600 ${path}`] : []),
+    ...(isLoose ? [`other users can read the secrets of the context "${name}": chmod 600 ${path}`] : []),
     ...(unknown.length > 0 ? [`the context "${name}" has ${what} that bus does not know: ${unknown.join(', ')}`] : []),
   ]
 }

@@ -201,14 +201,14 @@ function spawnFailure(error: unknown): NotStarted {
 const spawnFailures: Readonly<Record<string, Omit<NotStarted, 'kind'>>> = {
   ENOENT: {because: 'program', reason: 'no such program'},
   ENOTDIR: {because: 'program', reason: 'no such program'},
-  EACCES: {because: 'program', reason: 'it may not be executed'},
-  EPERM: {because: 'program', reason: 'it may not be executed'},
-  ENOEXEC: {because: 'program', reason: 'it cannot be executed here'},
+  EACCES: {because: 'program', reason: 'it is not executable'},
+  EPERM: {because: 'program', reason: 'it is not executable'},
+  ENOEXEC: {because: 'program', reason: 'its format cannot be executed on this machine'},
   E2BIG: {because: 'input', reason: 'its arguments and headers are too long'},
   // Node checks the environment before it starts anything.
   ERR_INVALID_ARG_VALUE: {
     because: 'input',
-    reason: 'the subject or the reply subject contains a NUL, which an environment variable cannot',
+    reason: 'the subject or the reply subject contains a NUL, which an environment variable cannot contain',
   },
 }
 

@@ -22,7 +22,7 @@ export function objectOf(value: unknown, what: string): object {
 export function textOf(value: unknown, what: string): string {
   if (value === undefined || value === null) return ''
   if (typeof value === 'string') return value
-  throw new Error(`${what} is ${kindOf(value)}, not text`)
+  throw new Error(`${what} is ${kindOf(value)}, not a string`)
 }
 
 /** `a list`, `a number`. */

@@ -29,7 +29,7 @@ export class RegexError extends Error {}
 function checkLength(text: string, longest: number, pattern: string): void {
   if (text.length <= longest) return
   const shown = pattern.length > 100 ? `${pattern.slice(0, 100)}…` : pattern
-  throw new RegexError(`a text of ${text.length} characters is too long for /${shown}/`)
+  throw new RegexError(`a string of ${text.length} characters is too long for /${shown}/`)
 }
 
 type Compile = (pattern: string, flags?: number) => RE2JS

@@ -65,7 +65,7 @@ export async function compileRegex(source: string, flag: string): Promise<Regex>
 function refusal(source: string, flag: string, cause: RegexError): BusError {
   const fault = regexFault(source)
   if (fault === undefined) {
-    return new BusError('usage', `${flag} /${source}/ is not a regular expression of RE2: ${cause.message}`, {
+    return new BusError('usage', `${flag} /${source}/ is not an RE2 regular expression: ${cause.message}`, {
       cause,
       try: [regexHint],
     })

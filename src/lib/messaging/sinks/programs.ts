@@ -88,7 +88,7 @@ export function linesSink({argv, window, timeoutMs, signal, onStderr}: LinesOpti
     fail(`${file} did not start: ${error.code === 'ENOENT' ? 'no such program' : error.message}`),
   )
   child.on('close', (code, signal) =>
-    fail(`${file} ended (${signal ?? `exit code ${code}`}) before it had all messages`),
+    fail(`${file} ended (${signal ?? `exit code ${code}`}) before it had received all messages`),
   )
   // A program that ends closes its stdin first, and how it ended is more informative.
   child.stdin.on('error', () => setTimeout(() => fail(`${file} closed its stdin`), endingMs).unref())

@@ -158,7 +158,7 @@ function members(option: string, json: unknown, known: readonly string[]): Json 
   if (!isObject(json)) throw invalid(option, 'an object')
   const unknown = Object.keys(json).find((name) => !known.includes(name))
   if (unknown !== undefined)
-    throw new BusError('usage', `the option "${option}.${unknown}" is not one of webhooks`, {
+    throw new BusError('usage', `webhooks have no option "${option}.${unknown}"`, {
       try: known.map((name) => `${option}.${name}`),
     })
   return json
@@ -177,7 +177,7 @@ function textsOf(option: string, json: unknown): Record<string, string> {
 
 function text(option: string, value: unknown): string | undefined {
   if (value === undefined || typeof value === 'string') return value
-  throw invalid(option, 'text')
+  throw invalid(option, 'a string')
 }
 
 function whole(option: string, value: unknown): number | undefined {

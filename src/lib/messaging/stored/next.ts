@@ -136,7 +136,7 @@ async function checkedConsumer(
 ): Promise<ConsumerInfo> {
   const info = await streams.consumers.info(stream, consumer)
   if (info.config.ack === 'none' && settle !== 'ack') {
-    const sentence = `--${settle} is not possible: the consumer ${consumer} of ${stream} has ack policy none, so that each message is delivered once`
+    const sentence = `--${settle} is not possible: the consumer ${consumer} of ${stream} has ack policy none, so each message is delivered only once`
     throw new BusError('usage', sentence, {
       try: [`bus consumer next ${shellWord(stream)} ${shellWord(consumer)} --peek`],
     })

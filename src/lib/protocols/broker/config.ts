@@ -23,8 +23,8 @@ export function validate(config: unknown): FullBrokerConfig {
   if (config === undefined || config === null) return defaults
   if (!isObject(config)) throw bad('the configuration is not an object')
   const {url = '', stream = '', jetstream = defaults.jetstream} = config
-  if (typeof url !== 'string') throw bad('"url" is not text')
-  if (typeof stream !== 'string') throw bad('"stream" is not text')
+  if (typeof url !== 'string') throw bad('"url" is not a string')
+  if (typeof stream !== 'string') throw bad('"stream" is not a string')
   if (typeof jetstream !== 'boolean') throw bad('"jetstream" is neither true nor false')
   if (/[\s.*>/\\]/.test(stream))
     throw bad(`"stream" cannot be ${JSON.stringify(stream)}: no spaces, "." "*" ">" "/" or "\\"`)

@@ -44,7 +44,7 @@ export function parseAddress(text: string): Address {
 /** Throws `denied` if other machines could connect without a token. */
 export function checkExposure({host}: Address, token: string | undefined, anonymous: boolean): void {
   if (isLoopback(host) || token !== undefined || anonymous) return
-  throw new BusError('denied', `anybody who reaches ${host} could read events: use a token`, {
+  throw new BusError('denied', `anyone who can reach ${host} could read events: use a token`, {
     try: ['--token SECRET, or BUS_EVENTS_TOKEN', '--allow-anonymous', '127.0.0.1, to serve this machine only'],
   })
 }

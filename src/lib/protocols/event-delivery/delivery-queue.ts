@@ -76,7 +76,9 @@ export class DeliveryQueue {
     }
     if (this.#ignored === connection) return
     this.#ignored = connection
-    this.#deps.warn(`subscription ${this.subscription.name}: ignored answers of a connection that is not being served`)
+    this.#deps.warn(
+      `subscription ${this.subscription.name}: ignored answers from a connection that is not being served`,
+    )
   }
 
   /** Resolves when the offset is written and another gateway may take over. */

@@ -287,7 +287,7 @@ export class Dispatcher {
     try {
       const subject = reply.subject ?? event.message.header(eventHeaders.replyTo)
       if (event.message.header(eventHeaders.correlator) !== undefined)
-        warn(`subscription ${subscription.name}: event ${event.sequence} is a reply itself, and is not replied to`)
+        warn(`subscription ${subscription.name}: event ${event.sequence} is itself a reply, so it gets none`)
       else if (subject === undefined)
         warn(`subscription ${subscription.name}: event ${event.sequence} has no reply subject`)
       else {

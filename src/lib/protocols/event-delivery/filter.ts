@@ -95,7 +95,7 @@ async function testOf(name: string, pattern: string): Promise<CompiledFilter> {
     return Object.assign(matches, {instructions})
   } catch (cause) {
     if (!(cause instanceof RegexError)) throw cause
-    throw new BusError('usage', `the filter "${name}" is not a regular expression of RE2: ${cause.message}`, {
+    throw new BusError('usage', `the filter "${name}" is not an RE2 regular expression: ${cause.message}`, {
       cause,
       try: [regexHint],
     })
@@ -109,7 +109,7 @@ function flatten(json: unknown, prefix = ''): (readonly [name: string, pattern: 
   return Object.entries(json).flatMap(([name, value]) => {
     if (value === undefined || value === null) return []
     if (typeof value === 'string') return [[prefix + name, value] as const]
-    if (prefix !== '' || typeof value !== 'object') throw bad(`has a "${prefix}${name}" that is not text`)
+    if (prefix !== '' || typeof value !== 'object') throw bad(`has a "${prefix}${name}" that is not a string`)
     return flatten(value, `${name}.`)
   })
 }

@@ -22,7 +22,7 @@ export class Flights {
   #offset: number
   #head = 0
 
-  /** `capacity` is the largest number of unacknowledged deliveries; `offset` the last event that is done. */
+  /** `capacity` is the maximum number of unacknowledged deliveries; `offset` the last event that is done. */
   constructor(capacity: number, offset: number) {
     this.#capacity = capacity
     this.#offset = offset

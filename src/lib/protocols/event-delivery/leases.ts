@@ -58,10 +58,10 @@ export class Leases implements AsyncDisposable {
         for await (const {reply} of questions)
           if (reply !== undefined && !isSystemSubject(reply)) this.#sayAlive(reply, warn)
         if (!this.#stop.signal.aborted)
-          warn('the subscription to requests of other gateways has ended; subscribing again')
+          warn('the subscription to requests from other gateways has ended; subscribing again')
       } catch (error) {
         if (this.#stop.signal.aborted) return
-        warn(`requests of other gateways: ${(error as Error).message}`)
+        warn(`requests from other gateways: ${(error as Error).message}`)
       }
       questions = undefined
       await sleep(lookMs, this.#stop.signal)
@@ -72,7 +72,7 @@ export class Leases implements AsyncDisposable {
     try {
       this.#bus.publish({subject: reply, data: 'alive'})
     } catch (error) {
-      warn(`a request of another gateway could not be answered: ${(error as Error).message}`)
+      warn(`a request from another gateway could not be answered: ${(error as Error).message}`)
     }
   }
 

@@ -224,7 +224,7 @@ export class EventManager implements AsyncDisposable {
       if (isFailure(error, 'notFound'))
         throw new BusError('notFound', `there is no stream ${namespace}`, {cause: error})
       this.#warn(`stream ${namespace}: ${(error as Error).message}`)
-      throw new BusError('remote', 'the bus of the gateway does not answer', {cause: error})
+      throw new BusError('remote', 'the bus of the gateway does not respond', {cause: error})
     }
   }
 

@@ -66,7 +66,7 @@ export function parseOptions(json: unknown, defaults: {readonly withData: boolea
 export function websocketOptions(json: unknown): Options {
   const options = parseOptions(json, {withData: false})
   const [unknown] = Object.keys(options.plugin)
-  if (unknown !== undefined) throw new BusError('usage', `the option "${unknown}" is not one of websockets`)
+  if (unknown !== undefined) throw new BusError('usage', `websockets have no option "${unknown}"`)
   return options
 }
 

@@ -65,7 +65,7 @@ function webhookOf({plugin, batch, withData}: Options): SubscriptionWebhook {
   const {url, fastack = false, reply = false, replySubject, ...rest} = others
   const [unknown] = Object.keys(rest)
   if (unknown !== undefined)
-    throw new BusError('usage', `the option "${unknown}" is not one of webhooks`, {try: ['see docs/delivery.md']})
+    throw new BusError('usage', `webhooks have no option "${unknown}"`, {try: ['see docs/delivery.md']})
   if (typeof url !== 'string')
     throw new BusError('usage', 'a webhook needs a URL', {try: ['--url http://127.0.0.1:8080/events']})
   if (!isSecretReference(url) && !isHttpUrl(url))

@@ -108,7 +108,7 @@ function startOf({autoack, namespace, name, ephemeral, filter, options}: Record<
 
 function answerOf(type: 'ack' | 'nack', action: Record<string, unknown>): AnswerAction {
   const {id, subscription, info, retryAfter} = action
-  if (id !== undefined && id !== null && typeof id !== 'string') throw bad(`the "id" of an ${type} is not text`)
+  if (id !== undefined && id !== null && typeof id !== 'string') throw bad(`the "id" of an ${type} is not a string`)
   return {
     type,
     id: id ?? undefined,

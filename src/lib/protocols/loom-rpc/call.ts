@@ -33,7 +33,7 @@ export class RpcError extends BusError {
 }
 
 const defaultTimeoutMs = 30_000
-const whoServes = ['bus rpc ls', 'check the name of the service, and whether it is running']
+const whoServes = ['bus rpc ls', 'check the name of the service, and that it is running']
 
 /**
  * Calls a method. Fails with `noResponders` immediately if nobody serves it, with `timeout`, and with `remote` if the answer is

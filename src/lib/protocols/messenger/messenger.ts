@@ -147,7 +147,7 @@ export class Messenger implements AsyncDisposable {
     try {
       answer = await respond(data)
       if (typeof answer !== 'string' && !(answer instanceof Uint8Array))
-        throw new TypeError('the answer is neither bytes nor text')
+        throw new TypeError('the answer is neither bytes nor a string')
     } catch (error) {
       answer = failureText(error)
     }

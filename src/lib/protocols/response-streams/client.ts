@@ -160,7 +160,10 @@ export class StreamClient implements AsyncDisposable {
     const number = message.headers.length === 0 ? 0 : Number(message.header(numberHeader) ?? 0)
     if (number > 0 && !stream.follows(number)) return undefined
     if (stream.hasOthers) {
-      this.#tell(stream, 'several producers answer: their frames are mixed, and those after the first close are lost')
+      this.#tell(
+        stream,
+        'several producers are answering: their frames are mixed, and those after the first close are lost',
+      )
     }
     const frame = decodeFrame(message.payload)
     if (this.#alarms.size > 0) this.#alarms.get(stream)?.refresh()
@@ -251,11 +254,11 @@ function isNoResponders(message: Message): boolean {
 
 function noRespondersError(url: string, subject: string): BusError {
   return new BusError('noResponders', `nobody serves "${subject}" on ${url}`, {
-    try: ['check the subject, and whether its service is running'],
+    try: ['check the subject, and that its service is running'],
   })
 }
 
 function vanishedError({subject, token}: ResponseStream, ms: number): BusError {
   const sentence = `the producer of the response stream of "${subject}" has disappeared: neither a frame nor a heartbeat for ${ms / 1000} s`
-  return new BusError('timeout', sentence, {try: ['check whether its service still runs'], data: {stream: token}})
+  return new BusError('timeout', sentence, {try: ['check whether its service is still running'], data: {stream: token}})
 }

@@ -78,7 +78,7 @@ function frameOf(text: string): Frame {
   if (type !== streamingMsgTypes.close) return {kind: 'unknown', type}
   const error = member(frame, 'closeError')
   if (error === undefined || error === null) {
-    return {kind: 'close', close: {code: closeCodes.abnormal, text: 'the close frame does not say why', isOwn: true}}
+    return {kind: 'close', close: {code: closeCodes.abnormal, text: 'the close frame gives no reason', isOwn: true}}
   }
   const fields = objectOf(error, 'closeError')
   const close = {code: integerOf(member(fields, 'Code'), 'Code'), text: textOf(member(fields, 'Text'), 'Text')}

@@ -202,7 +202,7 @@ async function produce(
   try {
     const close = (await producer(request, writer, signal)) ?? done
     if (Number.isSafeInteger(close.code) && typeof close.text === 'string') return close
-    throw new TypeError('the producer returned neither a close nor nothing')
+    throw new TypeError('the producer returned something other than a close or undefined')
   } catch (error) {
     return failedWith(error)
   }

@@ -49,7 +49,7 @@ export class StreamWriter {
     if (this.#closed !== undefined)
       throw new BusError('usage', 'the response stream is closed: nothing more can be written to it')
     if (typeof data !== 'string' && !(data instanceof Uint8Array))
-      throw new BusError('usage', 'the data of a frame is neither bytes nor text')
+      throw new BusError('usage', 'the data of a frame is neither bytes nor a string')
     const bytes = sizeOf(data)
     const size = dataFrameSize(bytes)
     if (size > this.#bus.maxPayload) throw this.#tooLarge(bytes, size)

@@ -17,8 +17,7 @@ export function parseLibbusUrl(url: string): LibbusAddress {
   if (path === '') throw bad(url, 'has no path')
   const options = new URLSearchParams(query)
   for (const name of options.keys()) {
-    if (name !== 'create' && name !== 'poll')
-      throw bad(url, `has the option ${JSON.stringify(name)}, which does not exist`)
+    if (name !== 'create' && name !== 'poll') throw bad(url, `has the unknown option ${JSON.stringify(name)}`)
   }
   const poll = options.get('poll')
   const pollMs = poll === null ? undefined : durationMs(poll)
@@ -26,7 +25,7 @@ export function parseLibbusUrl(url: string): LibbusAddress {
     throw bad(url, `has a poll of ${JSON.stringify(poll)}, which is not a duration from 1ms to 1m`)
   }
   const create = options.get('create') ?? undefined
-  if (create !== undefined && create !== '') throw bad(url, 'has a value for create, which takes none')
+  if (create !== undefined && create !== '') throw bad(url, 'has a value for create, which takes no value')
   return {path, create: create !== undefined, eventsMs: pollMs ?? 50, requestsMs: pollMs ?? 20}
 }
 

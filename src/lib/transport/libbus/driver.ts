@@ -258,7 +258,7 @@ class Libbus implements Transport {
   #follow(subjects: readonly string[], {signal}: SubscribeOptions): Mailbox {
     const {notify} = this.#options
     const reader = new EventReader(this.#events, subjects, (first, last) =>
-      notify?.({kind: 'gap', text: `the events ${first} to ${last} were cleaned up before they were read`}),
+      notify?.({kind: 'gap', text: `the events ${first} to ${last} were removed before they were read`}),
     )
     const next = (max: number) => reader.next(max)
     const drain = () => this.#drained(() => reader.drain())

@@ -6,7 +6,7 @@ import {type EventRow, eventMessage} from './rows.ts'
 /** A read ends after this many bytes, even if more messages were requested. */
 const mostBytes = 4 * 1024 * 1024
 
-/** Called with a range of events that were cleaned up before they were read. */
+/** Called with a range of events that were removed before they were read. */
 type OnGap = (first: number, last: number) => void
 
 /** The table of events, read in the order of ids, which is the order of commits. */

@@ -106,7 +106,7 @@ export class NatsConnection {
     if (kind === 'error' && ++this.#errors > mostErrors) return
     options.notify?.({kind, text})
     if (this.#errors === mostErrors && kind === 'error')
-      options.notify?.({kind, text: `further errors of ${url} are not shown`})
+      options.notify?.({kind, text: `further errors from ${url} are not shown`})
   }
 
   #onError(error: Error): void {

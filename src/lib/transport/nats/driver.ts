@@ -116,7 +116,7 @@ class NatsBus implements Transport {
       protocol,
       requests: this.#requests,
       onUnclaimed: ({subject}) =>
-        this.connection.notify('error', `a reply arrived on "${subject}"; its request is unknown`),
+        this.connection.notify('error', `a reply arrived on "${subject}" for an unknown request`),
     })
     this.streams = natsStreams(this.#session(options))
   }
@@ -271,7 +271,7 @@ class NatsBus implements Transport {
     const isDrained = await Promise.race([drained, idle.promise.then(() => false), late]).finally(idle.stop)
     timer.cancel()
     if (!isDrained && this.connection.isUp)
-      this.connection.notify('error', `${this.url} does not answer: the last messages may be missing`)
+      this.connection.notify('error', `${this.url} does not respond: the last messages may be missing`)
   }
 
   #throwPublishFailure(): void {

@@ -72,7 +72,7 @@ export function publishDenied(url: string, error: PermissionViolationError): Pub
 }
 
 export function tooManySubscriptions(url: string, cause: Error): BusError {
-  return new BusError('denied', `${url} accepts no more subscriptions of this login`, {cause})
+  return new BusError('denied', `${url} accepts no more subscriptions from this login`, {cause})
 }
 
 /** Whether the error is about a command that would be refused again after a reconnect; the server then closes the connection. */

@@ -23,7 +23,7 @@ export function parseServers(url: string): Servers {
   const all = servers.map(({scheme, rest}) => parse(scheme ?? first, rest))
   const webSocket = serverScheme(first).isWebSocket === true
   if (all.some((server) => server.isWebSocket !== webSocket)) {
-    throw new BusError('usage', 'a list of servers is either all ws:// or wss://, or has none of them')
+    throw new BusError('usage', 'a list of servers must have only ws:// and wss:// URLs, or none of them')
   }
   return {
     shown: all.map(({shown}) => shown).join(','),

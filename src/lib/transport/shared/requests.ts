@@ -185,7 +185,7 @@ const pull = '.CONSUMER.MSG.NEXT.'
 
 function noRespondersError(url: string, subject: string): BusError {
   return new BusError('noResponders', `nobody serves "${subject}" on ${url}`, {
-    try: ['check the subject, and whether its service is running'],
+    try: ['check the subject, and that its service is running'],
   })
 }
 

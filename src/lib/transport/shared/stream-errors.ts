@@ -87,7 +87,7 @@ export function isTooLarge(error: unknown): error is BusError {
 
 /** No acknowledgement arrived in time. */
 export function lateError(url: string, subject: string, timeoutMs: number): BusError {
-  return new BusError('timeout', `no stream has acknowledged "${subject}" within ${timeoutMs} ms on ${url}`, {
+  return new BusError('timeout', `no stream acknowledged "${subject}" within ${timeoutMs} ms on ${url}`, {
     try: ['a longer --timeout', 'the same message again, with a Nats-Msg-Id: it is then stored once'],
     data: silence,
   })

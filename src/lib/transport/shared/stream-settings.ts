@@ -51,12 +51,12 @@ export function consumerConfig(settings: ConsumerSettings, subjects: readonly st
   if (maxDeliver !== undefined && backoffMs.length > 0 && maxDeliver <= backoffMs.length)
     throw new BusError(
       'usage',
-      `the largest number of deliveries is ${maxDeliver}, but must be more than the ${backoffMs.length} steps of the backoff`,
+      `max deliver is ${maxDeliver}, but must be more than the ${backoffMs.length} steps of the backoff`,
     )
   const filters = checkApart(settings.filters ?? [])
   const stray = filters.find((filter) => !subjects.some((subject) => overlaps(subject, filter)))
   if (stray !== undefined) {
-    throw new BusError('usage', `the stream stores nothing that ${JSON.stringify(stray)} matches`, {
+    throw new BusError('usage', `the stream stores no subject that ${JSON.stringify(stray)} matches`, {
       try: [`its subjects: ${subjects.join(', ')}`],
     })
   }

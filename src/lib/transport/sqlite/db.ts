@@ -55,7 +55,7 @@ export class Patience {
 
   /** The error when the wait ends; `what` is the name of the file. */
   error(what: string): BusError {
-    const hints = {try: ['find the process that locks it: lsof'], data: {written: false}}
+    const hints = {try: ['find the process that holds the lock: lsof'], data: {written: false}}
     return this.#abortedAt === undefined
       ? new BusError('connect', `${what} was locked by another process for ${this.#ms / 1000} s`, hints)
       : new BusError('interrupted', `interrupted while ${what} was locked by another process`, hints)
@@ -65,7 +65,7 @@ export class Patience {
 export interface LockOptions {
   /** Throws if nothing may be written any more. */
   readonly beforeCommit?: (() => void) | undefined
-  /** The error of every write, if the database is open for reading only. */
+  /** The error of every write, if the database is open read-only. */
   readonly refusal?: (() => BusError) | undefined
   readonly patience?: Patience | undefined
 }
@@ -95,7 +95,7 @@ export class Lock {
     return this.#options.refusal !== undefined
   }
 
-  /** Throws if the database is open for reading only. */
+  /** Throws if the database is open read-only. */
   checkWritable(): void {
     const {refusal} = this.#options
     if (refusal !== undefined) throw refusal()
@@ -204,7 +204,7 @@ export class Lock {
 export function unsentError(what: string, name: string, timeoutMs: number): BusError {
   const text = `${what} within ${timeoutMs} ms: ${name} is locked by another process`
   return new BusError('timeout', text, {
-    try: ['find the process that locks it: lsof'],
+    try: ['find the process that holds the lock: lsof'],
     data: {written: false, ...silence},
   })
 }
@@ -275,7 +275,12 @@ const sentences: readonly (readonly [RegExp, 'connect' | 'denied', string, strin
     'has a value that is too large to be read',
     'remove its row with another program',
   ],
-  [/^SQLITE_BUSY/, 'connect', 'is locked by another process', 'find the process that locks it: lsof, and try again'],
+  [
+    /^SQLITE_BUSY/,
+    'connect',
+    'is locked by another process',
+    'find the process that holds the lock: lsof, and try again',
+  ],
   [/^(EMFILE|ENFILE)/, 'connect', 'cannot be opened: no file descriptor is free', 'raise the limit: ulimit -n'],
   [/^ENOINODE/, 'connect', 'cannot be opened: the disk has no free inode', 'remove files and run this again'],
   [

@@ -11,7 +11,7 @@ import {mostBytes} from './rows.ts'
 
 const mostDamage = 20
 
-/** A round trip is an empty write transaction, for which every publish waits; a read if the file is open for reading only. */
+/** A round trip is an empty write transaction, for which every publish waits; a read if the file is open read-only. */
 export async function sqliteFacts({db, lock}: BusFile): Promise<Facts> {
   const lookup = db.prepare('SELECT max(seq) FROM msg')
   const roundTripsMs = await timeRoundTrips(async () =>

@@ -316,7 +316,7 @@ function create(full: string): boolean {
   try {
     const stat = statSync(full, {throwIfNoEntry: false})
     if (stat?.isDirectory())
-      throw new BusError('connect', `${full} is a directory, not a bus file`, {try: [`${full}/bus.db`]})
+      throw new BusError('connect', `${full} is a folder, not a bus file`, {try: [`${full}/bus.db`]})
     if (stat !== undefined) return stat.size === 0
     closeSync(openSync(full, 'wx', 0o600))
     return true

@@ -35,7 +35,7 @@ export function readOnlyReason(full: string): ReadOnlyReason | undefined {
 /** The error of every write. */
 export function readOnlyError(path: string, reason: ReadOnlyReason): BusError {
   const [why, hint] = reasons[reason]
-  return new BusError('denied', `the bus file ${path} is open for reading only: ${why}`, {try: [hint]})
+  return new BusError('denied', `the bus file ${path} is open read-only: ${why}`, {try: [hint]})
 }
 
 /** Opens the file at `real`. With `isSnapshot` the database is a copy of its present content and never changes. */

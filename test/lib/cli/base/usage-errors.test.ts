@@ -53,7 +53,7 @@ describe('a command line that oclif refuses', () => {
     [['--all', 'a', '-n', '1.5'], '--count: "1.5" is not a whole number of at least 1'],
     [['--all', 'a', '-t', '5'], '--timeout: "5" is not a duration: it has no unit'],
     [['--all', 'a', '-t', '-5s'], '--timeout: "-5s" is not a duration: it cannot be negative'],
-    [['--all', 'a', '-H', 'no colon'], '--header: header "no colon" has no "name:"'],
+    [['--all', 'a', '-H', 'no colon'], '--header: header "no colon" must be "Name: value"'],
     [['--all', 'a', '-H', 'a: b\nc: d'], '--header: the value of header "a" has a line break or NUL'],
   ])('%j fails with: %s', async (argv, sentence) => {
     const error = await failure(...argv)

@@ -27,7 +27,7 @@ describe('the chosen bus', () => {
   })
 
   it('is the context of BUS_CONTEXT next', () => {
-    expect(chooseBus({}, without('BUS_URL'))).toEqual({context: 'prod', why: 'context prod, by BUS_CONTEXT'})
+    expect(chooseBus({}, without('BUS_URL'))).toEqual({context: 'prod', why: 'context prod, from BUS_CONTEXT'})
   })
 
   it('is NATS_URL next', () => {
@@ -53,8 +53,11 @@ describe('the chosen bus', () => {
     expect(chooseBus({}, env).why).toBe('your own bus file')
     mkdirSync(join(config, 'busline'))
     writeFileSync(join(config, 'busline', 'context.txt'), 'prod\n')
-    expect(chooseBus({}, env)).toEqual({context: 'prod', why: 'context prod, by bus context use'})
-    expect(chooseBus({}, {...env, NATS_CONTEXT: 'dev'})).toEqual({context: 'dev', why: 'context dev, by NATS_CONTEXT'})
+    expect(chooseBus({}, env)).toEqual({context: 'prod', why: 'context prod, selected with bus context use'})
+    expect(chooseBus({}, {...env, NATS_CONTEXT: 'dev'})).toEqual({
+      context: 'dev',
+      why: 'context dev, from NATS_CONTEXT',
+    })
     rmSync(config, {recursive: true})
   })
 

@@ -90,7 +90,7 @@ describe('a context', () => {
   it.each([
     ['no JSON', '{"url', 'is not JSON'],
     ['a list', '[]', 'is not a JSON object'],
-    ['a user that is a number', '{"user": 1}', 'has a user that is not text'],
+    ['a user that is a number', '{"user": 1}', 'has a user that is not a string'],
     ['a switch that is a text', '{"tls_first": "yes"}', 'has a tls_first that is neither true nor false'],
     ['a proxy', '{"socks_proxy": "socks5://x"}', 'a SOCKS proxy, which bus does not support'],
     ['a JetStream domain', '{"jetstream_domain": "hub"}', 'asks for a JetStream domain, which bus does not support'],

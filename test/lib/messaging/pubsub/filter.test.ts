@@ -114,7 +114,7 @@ describe('a regular expression', () => {
   ])('%s is refused although JavaScript accepts it: %s', async (source, reason) => {
     await expect(compileRegex(source, '--match')).rejects.toMatchObject({
       kind: 'usage',
-      message: `--match /${source}/ is not a regular expression of RE2: ${reason}`,
+      message: `--match /${source}/ is not an RE2 regular expression: ${reason}`,
     })
   })
 

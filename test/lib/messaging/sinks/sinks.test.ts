@@ -121,7 +121,7 @@ describe('a long-running program', () => {
   })
 
   test.each([
-    [['sh', '-c', 'read -r line; exit 4'], /^sh ended \(exit code 4\) before it had all messages$/],
+    [['sh', '-c', 'read -r line; exit 4'], /^sh ended \(exit code 4\) before it had received all messages$/],
     [['sh', '-c', 'read -r line; echo hello; cat'], /^sh wrote "hello" instead of ack, nak or term$/],
     [['/no/such/program'], /^\/no\/such\/program did not start: no such program$/],
   ])('fails if it violates the protocol: %j', async (argv, sentence) => {

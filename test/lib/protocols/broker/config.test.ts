@@ -14,8 +14,8 @@ test('absent and empty settings have their defaults', () => {
 test.each([
   ['text', 'broker: the configuration is not an object'],
   [[], 'broker: the configuration is not an object'],
-  [{url: 1}, 'broker: "url" is not text'],
-  [{stream: false}, 'broker: "stream" is not text'],
+  [{url: 1}, 'broker: "url" is not a string'],
+  [{stream: false}, 'broker: "stream" is not a string'],
   [{jetstream: 'yes'}, 'broker: "jetstream" is neither true nor false'],
   [{stream: 'a.b'}, 'broker: "stream" cannot be "a.b": no spaces, "." "*" ">" "/" or "\\"'],
 ])('%j is refused', (config, message) => {

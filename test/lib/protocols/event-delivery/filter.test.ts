@@ -63,7 +63,7 @@ describe('a filter', () => {
   test.each([
     [{topik: 'x'}, 'has no "topik"'],
     [{message: {color: 'x'}}, 'has no "message.color"'],
-    [{topic: 1}, 'that is not text'],
+    [{topic: 1}, 'that is not a string'],
     ['x', 'is not an object'],
     [{topic: 'x'.repeat(513)}, 'more than 512'],
   ])('refuses %j', (json, reason) => {

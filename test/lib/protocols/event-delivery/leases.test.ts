@@ -37,13 +37,13 @@ describe('the leases of a gateway', () => {
     }))
     await expect(asked(sound)).rejects.toMatchObject({kind: 'timeout'})
     expect(await asked(sound)).toBe('alive')
-    expect(said).toEqual(['a request of another gateway could not be answered: no room'])
+    expect(said).toEqual(['a request from another gateway could not be answered: no room'])
     await leases[Symbol.asyncDispose]()
   })
 
   test.each([
-    ['fails', 'requests of other gateways: lost'],
-    ['ends', 'the subscription to requests of other gateways has ended; subscribing again'],
+    ['fails', 'requests from other gateways: lost'],
+    ['ends', 'the subscription to requests from other gateways has ended; subscribing again'],
   ])('subscribe to requests again, and warn, if their subscription %s', async (how, line) => {
     let failures = 1
     const {sound, said, leases} = await leasesOn((bus) => ({

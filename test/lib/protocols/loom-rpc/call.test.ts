@@ -66,7 +66,7 @@ describe.each(busNames)('on %s, a call', (name) => {
     await failing
     await expect(call(near, {...request, subject: 'loom.rpc.math.none.add'})).rejects.toMatchObject({
       kind: 'noResponders',
-      try: ['bus rpc ls', 'check the name of the service, and whether it is running'],
+      try: ['bus rpc ls', 'check the name of the service, and that it is running'],
     })
   })
 

@@ -60,9 +60,9 @@ describe('a request', () => {
     ['{"method":"m"', /JSON/],
     ['[]', 'a list, not an object'],
     ['"m"', 'a string, not an object'],
-    ['{"method":7}', 'method is a number, not text'],
-    ['{"caller_id":{}}', 'caller_id is an object, not text'],
-    ['{"trace_id":[]}', 'trace_id is a list, not text'],
+    ['{"method":7}', 'method is a number, not a string'],
+    ['{"caller_id":{}}', 'caller_id is an object, not a string'],
+    ['{"trace_id":[]}', 'trace_id is a list, not a string'],
     [Uint8Array.from([0xff]), /JSON/],
   ])('that is invalid is reported with the reason: %s', (envelope, reason) => {
     expect(decodeRequest(envelope)).toMatch(reason)

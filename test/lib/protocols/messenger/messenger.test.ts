@@ -85,7 +85,7 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     await one.serve(subject, (data) => (answers[Buffer.from(data).toString()] ?? 'fine') as string)
     const ask = async (text: string) => Buffer.from(await two.request(subject, text)).toString()
     expect(await ask('big')).toMatch(/^error: .*bytes/)
-    expect(await ask('number')).toBe('error: the answer is neither bytes nor text')
+    expect(await ask('number')).toBe('error: the answer is neither bytes nor a string')
     expect(await ask('x')).toBe('fine')
   })
 

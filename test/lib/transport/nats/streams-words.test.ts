@@ -55,7 +55,7 @@ describe("a response in place of JetStream's", () => {
 
   it.each(answers)('is reported in a sentence: %s', async (text) => {
     const streams = catalogue(session(text) as unknown as JetStreamSession)
-    const failure = {kind: 'remote', message: expect.stringContaining('what answered for JetStream on nats://x')}
+    const failure = {kind: 'remote', message: expect.stringContaining('an answer from nats://x is not from JetStream')}
     await expect(streams.info('S')).rejects.toMatchObject(failure)
     await expect(streams.list()).rejects.toMatchObject(failure)
     await expect(streams.get('S', 1)).rejects.toMatchObject(failure)

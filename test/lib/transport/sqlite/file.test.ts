@@ -158,10 +158,10 @@ describe('a file that is not a bus file', () => {
     await (await open(path)).close()
   })
 
-  test('such as a directory, a path into a missing folder, or a path through a file is refused', async () => {
+  test('such as a folder, a path into a missing folder, or a path through a file is refused', async () => {
     const folder = temporaryFolder()
     writeFileSync(join(folder, 'file'), '')
-    expect(await refusal(folder)).toMatchObject({exitCode: 3, message: expect.stringContaining('is a directory')})
+    expect(await refusal(folder)).toMatchObject({exitCode: 3, message: expect.stringContaining('is a folder')})
     expect(await refusal(join(folder, 'no', 'bus.db'))).toMatchObject({
       exitCode: 3,
       message: expect.stringContaining('folder does not exist'),
@@ -178,7 +178,7 @@ describe('a file that is not a bus file', () => {
     chmodSync(path, 0o444)
     const program = startCommand(...withoutPrivileges(process.execPath, programs, 'once', path, 'a'))
     expect(await program.ended, program.stderr()).toBe(4)
-    expect(program.stderr()).toMatch(/open for reading only: you may not write to it|permission denied/)
+    expect(program.stderr()).toMatch(/open read-only: you may not write to it|permission denied/)
     chmodSync(folder, 0o755)
   })
 

@@ -58,7 +58,7 @@ const readings: readonly (readonly [args: string, stdout: RegExp])[] = [
   ['consumer replay S c --dry-run', /3/],
   ['sub s.> --from first --end --raw', /^1\n2\n3\n$/],
   ['events ls', /^$/],
-  ['doctor', /open for reading only/],
+  ['doctor', /open read-only/],
 ]
 
 const writings = [
@@ -104,7 +104,7 @@ describe('a bus file that the user may read but not write', () => {
 
     test.each(writings)('refuses %s before anything is done', async (args) => {
       const result = await runLocked(await file(), ...args.split(' '))
-      const sentence = /the bus file .* is open for reading only: you may not write to it\n/
+      const sentence = /the bus file .* is open read-only: you may not write to it\n/
       expect(result).toMatchObject({code: 4, stderr: expect.stringMatching(sentence), isUntouched: true})
       if (!args.startsWith('doctor')) expect(result.stdout).toBe('')
     })
@@ -154,7 +154,7 @@ describe('a bus file that the user may read but not write', () => {
   })
 })
 
-describe('a bus file that is opened for reading only', () => {
+describe('a bus file that is opened read-only', () => {
   test('is not written, and a writer does not notice the reader', async () => {
     const path = await filled()
     await using writer = await open(path)
@@ -186,7 +186,7 @@ describe('a bus file that is opened for reading only', () => {
     await using bus = await open(await filled(), {readOnly: true})
     await expect(act(bus)).rejects.toMatchObject({
       kind: 'denied',
-      message: expect.stringMatching(/is open for reading only: as requested$/),
+      message: expect.stringMatching(/is open read-only: as requested$/),
     })
   })
 

@@ -489,14 +489,14 @@ function pictureFunctions(library: Library, limits: EvaluationLimits): Record<st
       checkPicture(picture)
       for (const [name, symbol] of Object.entries(options ?? {})) {
         if (typeof symbol === 'string' && symbol !== '' && symbol.length <= longestPicture) continue
-        throw new LimitError(`${name} of $formatNumber has to be a text of 1 to ${longestPicture} characters`)
+        throw new LimitError(`${name} of $formatNumber must be a string of 1 to ${longestPicture} characters`)
       }
       return call('formatNumber', this, [value, picture, options])
     },
     formatInteger(this: Focus, value: number | undefined, picture: string) {
       checkPicture(picture)
       const isRoman = /^[iI](;|$)/.test(picture)
-      if (isRoman && Math.abs(value ?? 0) > 1_000_000) throw new LimitError('Roman numerals end at 1000000')
+      if (isRoman && Math.abs(value ?? 0) > 1_000_000) throw new LimitError('Roman numerals are limited to 1000000')
       return call('formatInteger', this, [value, picture])
     },
     parseInteger(this: Focus, text: string | undefined, picture: string) {
@@ -572,7 +572,7 @@ function checkPicture(picture: string): void {
 
 function checkParsed(text: string | undefined): void {
   if ((text?.length ?? 0) <= longestPicture) return
-  throw new LimitError(`a text of more than ${longestPicture} characters is neither a number nor a time`)
+  throw new LimitError(`a string of more than ${longestPicture} characters is neither a number nor a time`)
 }
 
 /** Throws for a picture that produces a long text. */

@@ -195,7 +195,7 @@ async function loadLibrary(): Promise<Library> {
 function refuseSignature({refusedSignature}: Syntax): void {
   if (refusedSignature === undefined) return
   const {definition, position} = refusedSignature
-  throw new RefusedPart(`too many parameters of ${definition} may be left out or repeated`, position)
+  throw new RefusedPart(`too many optional or repeated parameters in ${definition}`, position)
 }
 
 function refuseUnusable({value, position}: Syntax['regexes'][number], Engine: RegexEngine): void {

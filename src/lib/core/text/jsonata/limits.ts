@@ -94,7 +94,7 @@ export class EvaluationLimits {
   checkText(length: number): void {
     this.step()
     if (length > longestText) {
-      throw new LimitError(`it creates a text of more than ${longestText} characters`)
+      throw new LimitError(`it creates a string of more than ${longestText} characters`)
     }
   }
 
@@ -150,7 +150,7 @@ export class EvaluationLimits {
 }
 
 function tooGreat(): LimitError {
-  return new LimitError(`it creates a value of more than ${greatestWeight} parts`)
+  return new LimitError(`it creates a value with more than ${greatestWeight} parts`)
 }
 
 function collectGarbage(): void {

@@ -98,8 +98,8 @@ async function attempt<T>(
     session.elections.hasAnswered = true
     return answer as T
   }
-  const sentence = `what answered for JetStream on ${session.url} is not JetStream: ${JSON.stringify(reply.text.slice(0, 60))}`
-  throw new BusError('remote', sentence, {try: ['check who else subscribes to $JS.API.>']})
+  const sentence = `an answer from ${session.url} is not from JetStream: ${JSON.stringify(reply.text.slice(0, 60))}`
+  throw new BusError('remote', sentence, {try: ['check what else subscribes to $JS.API.>']})
 }
 
 /** How long to wait for one answer. A server that is lost during an election never answers, however long `--timeout` is. */

@@ -49,7 +49,7 @@ export async function read(
   } catch (error) {
     const why = await reasonToWalk(session, stream, error)
     if (why === undefined) throw error
-    session.notify('error', `${why}: reading its messages one by one, without a consumer, which takes longer`)
+    session.notify('error', `${why}: reading its messages one by one, without a consumer, which is slower`)
     return walkOf(session, plan, info, from)
   }
 }
@@ -58,14 +58,14 @@ export async function read(
 async function reasonToWalk(session: JetStreamSession, stream: string, error: unknown): Promise<string | undefined> {
   const code = codeOf(error)
   if (code === jetStreamErrors.tooManyConsumers.code)
-    return `stream ${stream} has the largest number of consumers allowed`
+    return `stream ${stream} already has the maximum number of consumers`
   if (code === jetStreamErrors.inactiveLimit.code) return `stream ${stream} keeps unused consumers for too short a time`
   if (!isFailure(error, 'denied')) return undefined
   const mayGet = await stored(session, stream, {seq: 1}).then(
     () => true,
     () => false,
   )
-  return mayGet ? `this login may not create a consumer of stream ${stream}` : undefined
+  return mayGet ? `this login may not create a consumer on stream ${stream}` : undefined
 }
 
 function startOf(from: Start | undefined): ConsumerConfigJson {

@@ -117,7 +117,7 @@ export class Pulls {
       return
     }
     this.forget()
-    this.#deps.onTrouble('it says nothing')
+    this.#deps.onTrouble('it is silent')
   }
 
   /** Messages that arrived while we were too busy to read are read first. */

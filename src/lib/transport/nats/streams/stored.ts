@@ -97,5 +97,5 @@ function refusal(url: string, error: ErrorJson, stream = ''): BusError {
 }
 
 function notAStream(url: string, text: string): BusError {
-  return new BusError('remote', `what answered on ${url} is not a stream: ${JSON.stringify(text.slice(0, 60))}`)
+  return new BusError('remote', `an answer from ${url} is not a stream: ${JSON.stringify(text.slice(0, 60))}`)
 }
