@@ -15,7 +15,7 @@ const connectionFlags = {
   nkey: text('file with an nkey seed', '<file>', login),
   jwt: text('user JWT, or a file with it', '<file>', login),
   seed: text('file with the seed that belongs to the JWT', '<file>', login),
-  'tls-ca': text('CA certificates to trust instead of those of the system (PEM file)', '<file>', {
+  'tls-ca': text('trusted CA certificates, used instead of those of the system (PEM file)', '<file>', {
     ...connection,
     aliases: ['tlsca'],
   }),
