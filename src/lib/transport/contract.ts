@@ -44,6 +44,11 @@ export interface Transport extends AsyncDisposable {
    * invalid subject, header or size and for a closed bus. Later failures reject the next `flush`.
    */
   publish(message: Outgoing): void
+  /**
+   * Takes back a message that waits for the connection or a lock, and returns true: it will not be sent. False if it was sent, or
+   * may have been. Absent on a bus that sends at once.
+   */
+  withdraw?(message: Outgoing): boolean
 
   /** Resolves when the server (NATS) has all earlier messages, or they are committed (bus file). */
   flush(): Promise<void>

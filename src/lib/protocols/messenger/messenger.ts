@@ -61,24 +61,29 @@ export class Messenger implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the bus has the message, whether or not anybody listens. After the time or an abort it may still be published.
+   * Resolves when the bus has the message, whether or not anybody listens. After the time or an abort it is not sent any
+   * more; if it was sent before, it may be published.
    */
   async publish(subject: string, data: Uint8Array | string, options: WaitBounds = {}): Promise<void> {
     this.#check()
     const {timeoutMs = this.#options.timeoutMs ?? defaultTimeoutMs, signal} = options
     const lostBefore = this.#lost
+    const message = {subject, data}
     const send = async () => {
-      this.#bus.publish({subject, data})
+      this.#bus.publish(message)
       await this.#replies.flush()
       if (this.#lost !== lostBefore) throw this.#lost
       const refusal = this.#refused.get(subject)
       if (refusal !== undefined) throw refusal
     }
-    const late = () =>
-      new BusError('timeout', `${this.#bus.url} did not confirm it within ${timeoutMs} ms; it may still be published`)
+    const late = () => {
+      const fate = this.#bus.withdraw?.(message) ? 'was not sent' : 'may be published'
+      return new BusError('timeout', `${this.#bus.url} did not confirm it within ${timeoutMs} ms; it ${fate}`)
+    }
     try {
       await bounded(send, {timeoutMs, signal}, late)
     } catch (error) {
+      this.#bus.withdraw?.(message)
       this.#refused.delete(subject)
       this.#noteLoss(error)
       throw this.#failure('publish', error)

@@ -21,6 +21,7 @@ import type {Streams} from '../streams-contract.ts'
 import {NatsConnection} from './connection.ts'
 import {type DialResult, defaultTimeoutMs, dial} from './dial.ts'
 import {
+  neverSent,
   notConfirmed,
   publishDenied,
   subscribeDenied,
@@ -107,8 +108,13 @@ class NatsBus implements Transport {
       send: (bytes) => protocol.sendBytes(bytes),
     })
     protocol.beforeCommand = () => void this.#sendBuffer.send()
+    const withdraw = (reply: string) => this.#sendBuffer.withdraw((message) => message.reply === reply)
     this.#requests = new Requests(shown, inbox, (message) => this.#sendBuffer.request(message), {
-      late: (_, timeoutMs) => void protocol.waited(timeoutMs),
+      late: (reply, timeoutMs) => {
+        protocol.waited(timeoutMs)
+        return withdraw(reply) ? neverSent(shown, timeoutMs) : undefined
+      },
+      over: withdraw,
     })
     this.#inbox = new Inbox({
       url: shown,
@@ -132,6 +138,10 @@ class NatsBus implements Transport {
   publish(message: Outgoing): void {
     this.#check()
     this.#sendBuffer.publish(message)
+  }
+
+  withdraw(message: Outgoing): boolean {
+    return this.#sendBuffer.withdraw((held) => held === message)
   }
 
   async flush(): Promise<void> {

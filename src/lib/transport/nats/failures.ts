@@ -7,6 +7,7 @@ import {
 } from '@nats-io/transport-node'
 import {BusError, type FailureKind} from '../../core/errors.ts'
 import {PublishRefused} from '../shared/publish-refused.ts'
+import {silence} from '../shared/stream-errors.ts'
 import {ProtocolFault} from './socket.ts'
 
 interface Reason {
@@ -48,6 +49,13 @@ export function unconfirmedFailure(url: string, count: number): BusError {
 export function unsentFailure(url: string, count: number): BusError {
   const what = count === 1 ? 'a message was' : `${count} messages were`
   return new BusError('connect', `${what} not sent: there is no connection to ${url}`, {data: {unsent: count}})
+}
+
+/** A request that waited for a connection until its timeout. */
+export function neverSent(url: string, timeoutMs: number): BusError {
+  return new BusError('timeout', `the request was not sent within ${timeoutMs} ms: there is no connection to ${url}`, {
+    data: silence,
+  })
 }
 
 export function subscribeDenied(url: string, pattern: string, cause: Error): BusError {

@@ -22,6 +22,14 @@ export interface SendBufferOptions {
   readonly send: (bytes: Uint8Array) => void
 }
 
+/** Bytes that wait for a connection: those of one message, or of several that cannot be withdrawn. */
+interface Held {
+  readonly bytes: Uint8Array
+  readonly message?: Outgoing | undefined
+  /** Whether it counts as published. */
+  readonly counts?: boolean | undefined
+}
+
 export class SendBuffer {
   readonly #parts: SendBufferOptions
   /** The start of the command, for each valid subject. */
@@ -30,7 +38,7 @@ export class SendBuffer {
   #start = 0
   #end = 0
   #armed = false
-  #waiting: Uint8Array[] = []
+  #waiting: Held[] = []
   #waitingBytes = 0
   #published = 0
   #sent = 0
@@ -52,13 +60,27 @@ export class SendBuffer {
 
   /** Queues a message. Throws `usage` if no server would accept it, `connect` if too much is waiting for a connection. */
   publish(message: Outgoing): void {
+    const isHeld = this.#isHeld()
     this.#write(message)
     this.#published++
+    if (isHeld) this.#hold(message, true)
   }
 
   /** Like `publish`, for a message that is confirmed by its reply. */
   request(message: Outgoing): void {
+    const isHeld = this.#isHeld()
     this.#write(message)
+    if (isHeld) this.#hold(message, false)
+  }
+
+  /** Takes back the first message that waits for a connection and is meant; false if there is none. */
+  withdraw(isMeant: (message: Outgoing) => boolean): boolean {
+    const at = this.#waiting.findIndex(({message}) => message !== undefined && isMeant(message))
+    const [held] = at < 0 ? [] : this.#waiting.splice(at, 1)
+    if (held === undefined) return false
+    this.#waitingBytes -= held.bytes.length
+    if (held.counts) this.#published--
+    return true
   }
 
   /** Like `request`, with a reply subject that needs no check. */
@@ -81,13 +103,11 @@ export class SendBuffer {
 
   /** Sends the queue; returns a mark for `confirm`. */
   send(): number {
-    const bytes = this.#chunk.subarray(this.#start, this.#end)
-    this.#start = this.#end
-    if (!this.#parts.isConnected() || this.#waiting.length > 0) {
-      if (bytes.length > 0) this.#waiting.push(bytes)
-      this.#waitingBytes += bytes.length
+    if (this.#isHeld()) {
+      this.#hold()
       return this.#confirmed
     }
+    const bytes = this.#taken()
     this.#sent = this.#published
     if (bytes.length > 0) this.#parts.send(bytes)
     return this.#sent
@@ -98,7 +118,7 @@ export class SendBuffer {
     const waiting = this.#waiting
     this.#waiting = []
     this.#waitingBytes = 0
-    for (const bytes of waiting) this.#parts.send(bytes)
+    for (const {bytes} of waiting) this.#parts.send(bytes)
     this.send()
   }
 
@@ -112,6 +132,23 @@ export class SendBuffer {
     const {unconfirmed} = this
     this.#confirmed = this.#sent
     return unconfirmed
+  }
+
+  #isHeld(): boolean {
+    return this.#waiting.length > 0 || !this.#parts.isConnected()
+  }
+
+  #hold(message?: Outgoing, counts?: boolean): void {
+    const bytes = this.#taken()
+    if (bytes.length > 0) this.#waiting.push({bytes, message, counts})
+    this.#waitingBytes += bytes.length
+  }
+
+  /** What was written since the last time. */
+  #taken(): Uint8Array {
+    const bytes = this.#chunk.subarray(this.#start, this.#end)
+    this.#start = this.#end
+    return bytes
   }
 
   #write(message: Outgoing, own?: string): void {

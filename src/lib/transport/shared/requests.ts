@@ -21,7 +21,7 @@ export interface RequestsOptions {
   /** The failure of a request at its timeout, if the bus can say more than that no reply arrived. */
   readonly late?: ((reply: string, timeoutMs: number) => unknown) | undefined
   /** Called for each reply subject that is no longer waited for, whether a reply arrived or not. */
-  readonly over?: ((reply: string) => void) | undefined
+  readonly over?: ((reply: string) => unknown) | undefined
 }
 
 export class Requests {

@@ -92,9 +92,9 @@ export class BatchPublisher {
     return settled.promise
   }
 
-  /** Withdraws the request with this reply subject; false if it is already in the file. Requests have no listener. */
-  withdraw(reply: string): boolean {
-    const at = this.#queue.findIndex((message, i) => i >= this.#first + this.#settling && message.reply === reply)
+  /** Withdraws the first message that is meant; false if it is already in the file. Not for messages with a listener. */
+  withdraw(isMeant: (message: Outgoing) => boolean): boolean {
+    const at = this.#queue.findIndex((message, i) => i >= this.#first + this.#settling && isMeant(message))
     if (at < 0) return false
     this.#remove(this.#done + at - this.#first, 1)
     return true

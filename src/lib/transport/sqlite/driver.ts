@@ -64,6 +64,10 @@ class SqliteBus implements Transport, PublishEvents {
     this.#push(message)
   }
 
+  withdraw(message: Outgoing): boolean {
+    return this.#publisher?.withdraw((queued) => queued === message) ?? false
+  }
+
   async flush(): Promise<void> {
     this.#check()
     return this.#publisher?.flush()
@@ -194,7 +198,7 @@ class SqliteBus implements Transport, PublishEvents {
       this.#receiver ??= new FileReceiver(
         this.#connection,
         this.#push,
-        (reply) => this.#publisher?.withdraw(reply) ?? false,
+        (reply) => this.#publisher?.withdraw((message) => message.reply === reply) ?? false,
       )
       return this.#receiver
     } catch (error) {

@@ -103,6 +103,49 @@ describe('when the server is restarted', () => {
     expect((await late).text).toBe('re late')
   })
 
+  it('a request that timed out or was aborted meanwhile is not sent afterwards, and others are', async () => {
+    await using server = await NatsServer.start()
+    await using watched = await Watched.open(server.url())
+    const {bus} = watched
+    const subscription = await bus.subscribe('a')
+    await server.stop()
+    await watched.told('disconnected')
+    const stop = new AbortController()
+    const aborted = bus.request({subject: 'a', data: 'aborted'}, {signal: stop.signal})
+    bus.publish({subject: 'a', data: '1'})
+    await expect(bus.request({subject: 'a', data: 'late'}, {timeoutMs: 50})).rejects.toMatchObject({kind: 'timeout'})
+    const many = bus.requestMany({subject: 'a', data: 'late too'}, {timeoutMs: 50})
+    await expect(many[Symbol.asyncIterator]().next()).rejects.toThrow('the request was not sent within 50 ms')
+    bus.publish({subject: 'a', data: '2'})
+    stop.abort()
+    await expect(aborted).rejects.toMatchObject({kind: 'interrupted'})
+    await server.run()
+    bus.publish({subject: 'a', data: '3'})
+    expect(await take(subscription, 3)).toEqual(['1', '2', '3'])
+  })
+
+  it('a message can be taken back until it is sent', async () => {
+    await using server = await NatsServer.start()
+    await using watched = await Watched.open(server.url())
+    const {bus} = watched
+    const subscription = await bus.subscribe('a')
+    const [sent, held] = [
+      {subject: 'a', data: '1'},
+      {subject: 'a', data: '2'},
+    ]
+    bus.publish(sent)
+    await bus.flush()
+    expect(bus.withdraw?.(sent)).toBe(false)
+    await server.stop()
+    await watched.told('disconnected')
+    bus.publish(held)
+    expect([bus.withdraw?.(held), bus.withdraw?.(held)]).toEqual([true, false])
+    await server.run()
+    bus.publish({subject: 'a', data: '3'})
+    await bus.flush()
+    expect(await take(subscription, 2)).toEqual(['1', '3'])
+  })
+
   it('a flush reports messages in flight that may be lost, and the next one succeeds', async () => {
     await using server = await NatsServer.start()
     await using proxy = await FaultyProxy.before(server)

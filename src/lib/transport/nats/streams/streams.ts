@@ -1,7 +1,9 @@
 /** Stored messages through JetStream, over the connection's own requests and inbox, without a second connection or client. */
+
 import {BusError} from '../../../core/errors.ts'
 import type {Outgoing} from '../../../core/message.ts'
 import {sleep} from '../../../core/time/timer.ts'
+import type {WaitBounds} from '../../shared/bounded.ts'
 import {isPassingCode} from '../../shared/jetstream-errors.ts'
 import {ackTimeoutMs} from '../../shared/publish-window.ts'
 import {lateError} from '../../shared/stream-errors.ts'
@@ -18,7 +20,7 @@ import {StoredReader} from './stored.ts'
 export function natsStreams(session: JetStreamSession): Streams {
   return {
     ...catalogue(session),
-    publish: (message, {timeoutMs} = {}) => publish(session, message, timeoutMs),
+    publish: (message, bounds = {}) => publish(session, message, bounds),
     publisher: (options = {}) => new NatsStreamPublisher(session, options),
     read: (stream, range) => read(session, stream, range),
     consumers: consumers(session),
@@ -26,13 +28,15 @@ export function natsStreams(session: JetStreamSession): Streams {
 }
 
 /** Publishes until the message is stored or refused, or until the wait for a leader ends. */
-async function publish(session: JetStreamSession, message: Outgoing, timeoutMs = ackTimeoutMs): Promise<Stored> {
+async function publish(session: JetStreamSession, message: Outgoing, bounds: WaitBounds): Promise<Stored> {
+  const {timeoutMs = ackTimeoutMs, signal} = bounds
   const {elections} = session
   const isRepeatable = elections.isClustered && hasMsgId(message)
   const since = performance.now()
   const deadline = since + Math.max(timeoutMs, leaderWaitMs)
   for (;;) {
-    const stored = await attempt(session, message, isRepeatable ? Math.min(timeoutMs, repeatMs) : timeoutMs)
+    const waitMs = isRepeatable ? Math.min(timeoutMs, repeatMs) : timeoutMs
+    const stored = await attempt(session, message, {timeoutMs: waitMs, signal})
     if (!(stored instanceof BusError)) {
       elections.over()
       return stored
@@ -51,9 +55,9 @@ async function publish(session: JetStreamSession, message: Outgoing, timeoutMs =
 }
 
 /** The acknowledgement, or a temporary failure: `noResponders`, `timeout`, or a code of an election. */
-async function attempt(session: JetStreamSession, message: Outgoing, timeoutMs: number): Promise<Stored | BusError> {
+async function attempt(session: JetStreamSession, message: Outgoing, bounds: WaitBounds): Promise<Stored | BusError> {
   try {
-    const reply = await session.request(message, {timeoutMs})
+    const reply = await session.request(message, bounds)
     const reader = new StoredReader(session.url)
     const refusal = reader.read(reply.data, 0)
     if (refusal === undefined) return reader.stored

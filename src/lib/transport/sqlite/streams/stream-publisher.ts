@@ -1,7 +1,9 @@
 /** Publishes with acknowledgement, through the queue of the connection, which reports after the commit. */
-import {BusError} from '../../../core/errors.ts'
+
+import {BusError, interruptedError} from '../../../core/errors.ts'
 import type {Outgoing} from '../../../core/message.ts'
 import {Timer} from '../../../core/time/timer.ts'
+import type {WaitBounds} from '../../shared/bounded.ts'
 import {ackTimeoutMs, PublishWindow} from '../../shared/publish-window.ts'
 import {lateError, notKept} from '../../shared/stream-errors.ts'
 import type {PublisherOptions, Stored} from '../../streams-contract.ts'
@@ -67,8 +69,9 @@ export class SqliteStreamPublisher extends PublishWindow implements CommitListen
 }
 
 /** Publishes one message; resolves when it is stored. */
-export function publishOne(queue: StoreQueue, message: Outgoing, limitMs = ackTimeoutMs): Promise<Stored> {
+export function publishOne(queue: StoreQueue, message: Outgoing, {timeoutMs, signal}: WaitBounds): Promise<Stored> {
   const {url} = queue
+  const limitMs = timeoutMs ?? ackTimeoutMs
   const {subject} = message
   const {promise, resolve, reject} = Promise.withResolvers<Stored>()
   const settled = (outcome: (index: number) => StoreOutcome) => {
@@ -77,12 +80,21 @@ export function publishOne(queue: StoreQueue, message: Outgoing, limitMs = ackTi
     else resolve(stored)
   }
   const listener = {settled, failed: reject}
+  if (signal?.aborted) return Promise.reject(interruptedError())
   queue.push(message, listener)
   // Commits that happened while we were too busy to check are reported first.
   const late = () =>
     reject(queue.withdraw(listener) > 0 ? notStored(queue, subject, limitMs) : lateError(url, subject, limitMs))
   const timer = new Timer(limitMs, () => setImmediate(late))
-  return promise.finally(() => timer.cancel())
+  const abort = () => {
+    queue.withdraw(listener)
+    reject(interruptedError())
+  }
+  signal?.addEventListener('abort', abort)
+  return promise.finally(() => {
+    timer.cancel()
+    signal?.removeEventListener('abort', abort)
+  })
 }
 
 function notStored({file}: StoreQueue, subject: string, timeoutMs: number): BusError {

@@ -1,7 +1,9 @@
 /** Stored messages in the bus file. */
+
 import {interruptedError} from '../../../core/errors.ts'
 import type {Message, Outgoing} from '../../../core/message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
+import type {WaitBounds} from '../../shared/bounded.ts'
 import type {StoredStreams} from '../../shared/lazy-streams.ts'
 import type {Mailbox} from '../../shared/mailbox.ts'
 import {noMessage} from '../../shared/stream-errors.ts'
@@ -134,8 +136,8 @@ export class SqliteStreams implements StoredStreams {
     }
   }
 
-  publish(message: Outgoing, options: {readonly timeoutMs?: number | undefined} = {}): Promise<Stored> {
-    return publishOne(this.#deps.queue, message, options.timeoutMs)
+  publish(message: Outgoing, options: WaitBounds = {}): Promise<Stored> {
+    return publishOne(this.#deps.queue, message, options)
   }
 
   async get(name: string, seq: number): Promise<Message> {
