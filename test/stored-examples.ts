@@ -86,7 +86,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
   'bus consumer add ORDERS billing': {before: orders, sees: 'consumer billing has 4 pending in ORDERS\n'},
   [`bus consumer add ORDERS audit --filter 'orders.*.paid' --deliver @-1h`]: {
     before: orders,
-    sees: 'consumer audit has 1 pending in ORDERS\n',
+    sees: 'consumer audit has 1 pending in ORDERS and starts with the first message after #0\n',
   },
   'bus consumer add ORDERS mailer --max-deliver 5 --backoff 1s,5s,30s --if-missing': {
     before: orders,

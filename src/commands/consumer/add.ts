@@ -2,10 +2,10 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {text} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
-import {formatCount} from '../../lib/cli/render/units.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {deliverAt} from '../../lib/messaging/stored/places.ts'
 import {
+  addedText,
   type ConsumerDocument,
   consumerDocument,
   consumerSettingFlags,
@@ -31,7 +31,10 @@ export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
   static override args = consumerArgs
   static override flags = {
     ...consumerSettingFlags,
-    deliver: text('deliver policy: all, new, last, last-per-subject, 1042, -100 or @-15m', '<position>'),
+    deliver: text(
+      'deliver policy: all (default), new, last, last-per-subject, 1042, -100 or @-15m; a position after the last message is new',
+      '<position>',
+    ),
     'if-missing': streamFlags['if-missing'],
   }
 
@@ -48,9 +51,7 @@ export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
     const {found, info} = flags['if-missing']
       ? await findOrMake(() => consumers.info(stream, consumer), make)
       : {found: false, info: await make()}
-    this.say(
-      `consumer ${consumer} ${found ? 'already exists and has' : 'has'} ${formatCount(info.pending)} pending in ${stream}`,
-    )
+    this.say(addedText(info, {found, deliver: flags.deliver}))
     return consumerDocument(info)
   }
 }

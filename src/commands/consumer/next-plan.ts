@@ -6,15 +6,12 @@ import {type FlagValues, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {viewFlags} from '../../lib/cli/flags/view.ts'
 import type {Output} from '../../lib/cli/io/output.ts'
-import {stallLine, stallText} from '../../lib/cli/render/stall.ts'
 import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
 import {chooseView, type Screen} from '../../lib/cli/render/view.ts'
 import {BusError, interruptedError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
-import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {NextOptions, Taken} from '../../lib/messaging/stored/next.ts'
-import type {OnStall} from '../../lib/messaging/stored/stall.ts'
 
 export const nextFlags = {
   count: variant(pacingFlags.count, {description: 'number of messages (default: 1)'}),
@@ -67,19 +64,6 @@ export function takenText({taken, redelivered, pending, isAcknowledged}: Taken, 
   if (redelivered > 0) facts.push(`${formatCount(redelivered)} redelivered`)
   if (pending !== undefined) facts.push(`${formatCount(pending)} pending`)
   return facts.join(' · ')
-}
-
-/** Reports why nothing arrives. Fails with `timeout` at once if the consumer is paused for longer than the command waits. */
-export function stallReport(timeoutMs: number, say: (line: string) => void): OnStall {
-  const deadline = Date.now() + timeoutMs
-  return (stall, info) => {
-    if (stall.reason !== 'paused' || stall.until <= deadline) return say(stallLine(stall, info))
-    const {stream, config} = info
-    throw new BusError('timeout', `consumer ${config.name} of stream ${stream} is ${stallText(stall)}`, {
-      data: {stream, consumer: config.name, pausedUntil: isoTime(stall.until)},
-      try: [`bus consumer next ${shellWord(stream)} ${shellWord(config.name)} --peek`],
-    })
-  }
 }
 
 /** Fails with `timeout` if there were fewer messages than requested, with `interrupted` if it was stopped. */

@@ -1,8 +1,10 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {formatMoment} from '../../lib/cli/render/units.ts'
 import {peekNext, takeNext} from '../../lib/messaging/stored/next.ts'
-import {checkTaken, nextFlags, planNext, stallReport, takenText} from './next-plan.ts'
+import {stallReport} from '../../lib/messaging/stored/stall.ts'
+import {checkTaken, nextFlags, planNext, takenText} from './next-plan.ts'
 
 export default class ConsumerNext extends BusCommand {
   static override summary = 'show the next messages of a durable consumer and acknowledge them'
@@ -31,6 +33,7 @@ export default class ConsumerNext extends BusCommand {
     const {stream, consumer} = args
     const {count = 1} = flags
     const screen = {terminal: isTerminal(1), paint: await this.paint(1), onFailure: (line: string) => this.say(line)}
+    const deadlineMs = Date.now() + flags.timeout
     const {settle, delayMs, show} = await planNext(flags, screen, this.output)
     await using bus = await this.openBus({writes: !flags.peek, stream: count > 1})
     const options = {count, show, signal: this.stop}
@@ -43,7 +46,11 @@ export default class ConsumerNext extends BusCommand {
             settle,
             delayMs,
             acceptLoss: flags.yes,
-            onStall: stallReport(flags.timeout, (line) => this.say(line)),
+            onStall: stallReport(
+              () => deadlineMs,
+              (line) => this.say(line),
+              formatMoment,
+            ),
           })
     this.say(takenText(taken, settle))
     checkTaken(taken, {count, stream, consumer, timeoutMs: flags.timeout, settle, stopped: this.stop.aborted})

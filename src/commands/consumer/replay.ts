@@ -6,7 +6,7 @@ import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
-import {stallLine} from '../../lib/cli/render/stall.ts'
+import {formatMoment} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {counted} from '../../lib/core/text/count.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
@@ -17,6 +17,7 @@ import {type ReplayCounts, type Replayed, replay} from '../../lib/messaging/repl
 import {durableSource, type ReplaySource, rangeSource} from '../../lib/messaging/replay/source.ts'
 import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import {unacknowledged} from '../../lib/messaging/stored/places.ts'
+import {stallReport} from '../../lib/messaging/stored/stall.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import {checkNoneLost} from '../../lib/transport/deliveries.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
@@ -48,7 +49,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
   static override summary = 'replay a durable consumer, or a range of a stream, into a program, a webhook or a bus'
   static override description = [
     'With CONSUMER it resumes after the last acknowledged message, and acknowledges each message only after it was handled; the consumer is never removed or reconfigured. Without CONSUMER it reads a range and changes nothing.',
-    'Messages go to stdout, or to one of --exec, --exec-lines, --webhook, --republish, --into, --step. A message that cannot be handled is retried (--max-deliver times, with growing delays); then it goes to the --dead file, or the replay stops before it. The exit code is 0 only if every message was handled.',
+    'Messages go to stdout, or to one of --exec, --exec-lines, --webhook, --republish, --into, --step. A message that cannot be handled is retried (--max-deliver times, with growing delays); then it goes to the --dead file, or the replay stops before it. The exit code is 0 only if every message was handled. If the consumer is paused for longer than --timeout, a replay without --follow ends at once with exit code 6.',
     'A program of --exec-lines keeps running, reads records and writes a line for each: ack, nak or term. A webhook gets the payload with the headers Bus-Subject, Bus-Sequence, Bus-Time, Bus-Stream, Bus-Consumer, Bus-Deliveries and Bus-Headers (JSON), and must answer 2xx.',
     'A copy made by --into has the headers Bus-Stream, Bus-Source, Bus-Sequence, Bus-Time and Bus-Copied (and Bus-Via, when it was copied before), which tell the next run what is missing. Headers that a store would act on (Nats-TTL, Nats-Rollup, Nats-Schedule, Nats-Expected-…) are kept as data under Bus- names, unless --obey-headers is given. Copying into a stream that has messages from elsewhere needs confirmation, or --yes.',
   ].join('\n\n')
@@ -112,7 +113,11 @@ export default class ConsumerReplay extends BusCommand<unknown> {
             this.say(
               `waiting for ${counted(ackPending, 'message')} in flight to other clients, which are redelivered after the ack wait`,
             ),
-          onStall: (stall, info) => this.say(stallLine(stall, info)),
+          onStall: stallReport(
+            () => (flags.follow ? Number.POSITIVE_INFINITY : Date.now() + flags.timeout),
+            (line) => this.say(line),
+            formatMoment,
+          ),
         })
       : await rangeSource(bus, flags.stream, range, flags.count)
     staySmall()

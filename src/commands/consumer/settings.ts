@@ -5,14 +5,13 @@ import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {age, choice, count, value} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
-import {pinnedTexts, stallText} from '../../lib/cli/render/stall.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatAgo, formatCount, formatMoment, parseAge} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {formatPosition, type Position, parsePosition} from '../../lib/core/position.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
-import {type Stall, stallsOf} from '../../lib/messaging/stored/stall.ts'
+import {pinnedTexts, type Stall, stallsOf, stallText} from '../../lib/messaging/stored/stall.ts'
 import type {
   ConsumerConfig,
   ConsumerInfo,
@@ -132,7 +131,9 @@ export function consumerTable(consumers: readonly ConsumerInfo[]): {
 
 /** Why it delivers nothing, or only to one client; undefined if nothing is known that prevents it. */
 function stateText(info: ConsumerInfo): string | undefined {
-  return [...stallsOf(info).map(stallText), ...pinnedTexts(info)].join('; ') || undefined
+  return (
+    [...stallsOf(info).map((stall) => stallText(stall, formatMoment)), ...pinnedTexts(info)].join('; ') || undefined
+  )
 }
 
 function consumerRow(info: ConsumerInfo): string[] {
@@ -219,6 +220,19 @@ export function moveText(info: ConsumerInfo, to: Position, seq: number | undefin
   const target = place === String(seq) ? `#${seq}` : `${place}, which is ${found}`
   const what = inFlightText(info)
   return `move consumer ${config.name} of stream ${stream} from #${from} to ${target}${what && `: ${what}`}`
+}
+
+/**
+ * `consumer billing has 3 pending in ORDERS`, for a start that was asked for also where that is. That of the last message of each
+ * subject is no single one.
+ */
+export function addedText(
+  {stream, config, pending, deliveredSeq}: ConsumerInfo,
+  {found, deliver}: {readonly found: boolean; readonly deliver: string | undefined},
+): string {
+  const has = `consumer ${config.name} ${found ? 'already exists and has' : 'has'} ${formatCount(pending)} pending in ${stream}`
+  if (found || deliver === undefined || config.deliver === 'lastPerSubject') return has
+  return `${has} and starts with the first message after #${deliveredSeq}`
 }
 
 /** The messages that a client may still be working on, as text; empty if there are none. */

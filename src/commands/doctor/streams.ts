@@ -1,9 +1,8 @@
 /** The findings about streams and consumers, and about how fast messages are received. */
-import {pinnedTexts, stallText} from '../../lib/cli/render/stall.ts'
-import {counted, formatBytes, formatCount, formatRate} from '../../lib/cli/render/units.ts'
+import {counted, formatBytes, formatCount, formatMoment, formatRate} from '../../lib/cli/render/units.ts'
 import {isFailure} from '../../lib/core/errors.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
-import {type Stall, stallsOf} from '../../lib/messaging/stored/stall.ts'
+import {pinnedTexts, type Stall, stallsOf, stallText} from '../../lib/messaging/stored/stall.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ConsumerInfo, ListOptions, StreamInfo} from '../../lib/transport/streams-contract.ts'
 import {type Finding, failure, good, type ReportFinding, warning} from './finding.ts'
@@ -107,7 +106,7 @@ function consumerFinding(info: ConsumerInfo): Finding {
   const hints = stalls.map(({reason}) => stallHints[reason])
   return warning(
     'consumer',
-    `${text}: it delivers nothing: ${stalls.map(stallText).join('; ')}`,
+    `${text}: it delivers nothing: ${stalls.map((stall) => stallText(stall, formatMoment)).join('; ')}`,
     ...hints,
     `bus consumer info ${shellWord(stream)} ${shellWord(config.name)}`,
   )

@@ -105,9 +105,10 @@ export default class Sub extends BusCommand {
 
   /** Loaded only for --durable. */
   async #openDurable(bus: Transport, subjects: readonly string[], flags: SubFlags & {readonly durable: string}) {
-    const [{openDurable}, {stallLine}] = await Promise.all([
+    const [{openDurable}, {stallLine}, {formatMoment}] = await Promise.all([
       import('../../lib/messaging/stored/durable.ts'),
-      import('../../lib/cli/render/stall.ts'),
+      import('../../lib/messaging/stored/stall.ts'),
+      import('../../lib/cli/render/units.ts'),
     ])
     const {durable, create, stream, count, yes} = flags
     return openDurable(bus.streams, subjects, {
@@ -116,7 +117,7 @@ export default class Sub extends BusCommand {
       stream,
       sparing: count !== undefined,
       most: yes ? undefined : count,
-      onStall: (stall, info) => this.say(stallLine(stall, info)),
+      onStall: (stall, info) => this.say(stallLine(stall, info, formatMoment)),
     })
   }
 }

@@ -1,6 +1,7 @@
 import {BusError} from '../core/errors.ts'
 import {type Message, sizeOf} from '../core/message.ts'
 import {endOf, isDelivered} from '../messaging/stored/consumer-end.ts'
+import {StallWatch, stallReport} from '../messaging/stored/stall.ts'
 import type {Transport} from '../transport/contract.ts'
 import {Deliveries} from '../transport/deliveries.ts'
 import type {Workload} from './client.ts'
@@ -46,8 +47,15 @@ async function consume(
   const end = await endOf(bus.streams, info)
   await using consuming = await consumers.consume(stream, durable, {prefetch, max, signal})
   const deliveries = new Deliveries(info)
+  const watch = new StallWatch(
+    consumers,
+    info,
+    stallReport(Date.now, () => {}),
+  )
   while (!consuming.ended) {
+    watch.waits()
     const taken = deliveries.add(await consuming.take(batch, idleMs))
+    watch.waited(taken.length, consuming, deliveries.size)
     deliveries.settleAll(taken)
     if (taken.length > 0) meter.add(taken.length, bytesOf(taken), meter.now())
     else {

@@ -4,6 +4,7 @@
  * milliseconds, durations milliseconds; an absent limit means unlimited.
  */
 import {Message, type Outgoing} from '../core/message.ts'
+import type {WaitBounds} from './shared/bounded.ts'
 import type {Subscription} from './subscription.ts'
 
 /** Every method fails with `notFound` if the stream or consumer does not exist, or on a bus without streams. */
@@ -28,8 +29,9 @@ export interface Streams {
   /**
    * Publishes and waits until a stream has stored the message. Its headers `storeHeaders` are obeyed. Fails with `notFound` if
    * no stream stores the subject, `timeout`, or `remote` if the stream refuses it; `data.code` is then JetStream's `err_code`.
+   * After a timeout or an abort it is not sent any more; if it was sent before, it may be stored.
    */
-  publish(message: Outgoing, options?: {readonly timeoutMs?: number | undefined}): Promise<Stored>
+  publish(message: Outgoing, options?: WaitBounds): Promise<Stored>
   /** Publishes many messages: pipelined, each acknowledged, at the cost of a counter per message. */
   publisher(options?: PublisherOptions): StreamPublisher
 
@@ -257,7 +259,7 @@ export interface ConsumerSettings {
   readonly description?: string | undefined
   /** Patterns; by default everything in the stream. Several need a server of 2.10 or newer (`usage`). */
   readonly filters?: readonly string[] | undefined
-  /** Where it starts; default `all`. `{last}` is not possible here. */
+  /** Where it starts; default `all`. A sequence after the end is `new`. `{last}` is not possible here. */
   readonly deliver?: DeliverPolicy | undefined
   /** Default `explicit`. With `all`, an acknowledgement covers earlier messages. */
   readonly ack?: 'explicit' | 'all' | 'none' | undefined

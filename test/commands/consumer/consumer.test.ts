@@ -232,6 +232,17 @@ onBothBuses((newScene) => {
     expect(stderr).toContain('none')
   })
 
+  test('consumer add --deliver says where the consumer starts; after the last message is with the next one', async () => {
+    await using scene = await newScene()
+    await filled(scene, 3)
+    const {lastSeq} = (await scene.transport.streams.info('S')).state
+    const {code, stderr} = await scene.run(['consumer', 'add', 'S', 'c', '--deliver', '99999'])
+    const sentence = `consumer c has 0 pending in S and starts with the first message after #${lastSeq}\n`
+    expect([code, stderr]).toEqual([0, sentence])
+    await scene.run(['pub', 's.a', 'next', '--ack'])
+    expect(await scene.run(['consumer', 'next', 'S', 'c', '--raw'])).toMatchObject({code: 0, stdout: 'next'})
+  })
+
   test('consumer add refuses a different configuration for an existing name', async () => {
     await using scene = await newScene()
     await filled(scene, 1)

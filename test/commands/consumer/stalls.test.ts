@@ -1,5 +1,7 @@
 /** Why a durable consumer delivers nothing: reported by those who read it, and by those who look at it. */
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {sleep} from '../../../src/lib/core/time/timer.ts'
+import {Broker} from '../../../src/lib/protocols/broker/broker.ts'
 import type {Transport} from '../../../src/lib/transport/contract.ts'
 import {open} from '../../../src/lib/transport/open.ts'
 import {onBothBuses} from '../../both-buses.ts'
@@ -110,13 +112,69 @@ describe('on a server', async () => {
       expect(stderr).toContain(`consumer c of ${stream} delivers nothing: paused until `)
     })
 
-    test.each([['sub'], ['replay']])('is reported once by %s', async (how) => {
+    test.each([['sub'], ['replay --follow']])('is reported once by %s, which waits', async (how) => {
       const stream = await consumer({pause_until: inAnHour()})
-      const sub = ['sub', `${stream}.x`, '--durable', 'c', '--for', '3s']
-      await using reading = how === 'sub' ? begin(...sub) : begin('consumer', 'replay', stream, 'c')
+      const args =
+        how === 'sub' ? ['sub', `${stream}.x`, '--durable', 'c'] : ['consumer', 'replay', stream, 'c', '--follow']
+      await using reading = begin(...args)
       await reading.stderrLine(`consumer c of ${stream} delivers nothing: paused until `)
-      if (how === 'replay') reading.interrupt()
+      await sleep(1500)
+      reading.interrupt()
       expect((await reading.ended).stderr.split('paused')).toHaveLength(2)
+    })
+
+    test.each([
+      ['consumer', 'replay'],
+      ['bench', 'replay', '--durable'],
+    ])('is refused by %s %s at once', async (...how) => {
+      const stream = await consumer({pause_until: inAnHour()})
+      const {code, stderr} = await run(...how.slice(0, 2), stream, ...how.slice(2), 'c')
+      expect([code, stderr.match(/^bus: .*$/m)?.[0]], stderr).toEqual([
+        6,
+        expect.stringContaining(`consumer c of stream ${stream} is paused until `),
+      ])
+    })
+
+    test('is waited for by consumer replay if the pause ends within --timeout', async () => {
+      const stream = await consumer({pause_until: new Date(Date.now() + 3000).toISOString()})
+      const {code, stdout, stderr} = await run('consumer', 'replay', stream, 'c', '-t', '40s', '--raw')
+      expect([code, stdout], stderr).toEqual([0, '1\n2\n3\n'])
+      expect(stderr).toContain(`consumer c of ${stream} delivers nothing: paused until `)
+    })
+
+    test('is no failure of consumer replay if nothing is left to replay', async () => {
+      const stream = await consumer({pause_until: inAnHour()}, [])
+      expect(await run('consumer', 'replay', stream, 'c')).toMatchObject({code: 0, stdout: ''})
+    })
+
+    test('ends consumer replay after the messages that it has are handled', async () => {
+      const stream = await consumer({max_ack_pending: 1})
+      await using replay = begin('consumer', 'replay', stream, 'c', '--rate', '1/s', '--raw')
+      await replay.stdoutLine('1')
+      await ask(transport, `CONSUMER.PAUSE.${stream}.c`, {pause_until: inAnHour()})
+      const {code, stdout, stderr} = await replay.ended
+      expect([code, stderr], stderr).toEqual([
+        6,
+        expect.stringMatching(/^\d read · \d handled .*\nbus: .* is paused until/m),
+      ])
+      const {ackFloor} = await transport.streams.consumers.info(stream, 'c')
+      expect(ackFloor).toBe(stdout.trimEnd().split('\n').length)
+    })
+
+    test('is reported by a broker, which waits', async () => {
+      await transport.streams.add({name: 'P', subjects: ['P.>']})
+      await addConsumer(transport, 'P', {
+        name: 'c',
+        ack_policy: 'explicit',
+        filter_subject: 'P.>',
+        pause_until: inAnHour(),
+      })
+      const noticed = Promise.withResolvers<string>()
+      const broker = new Broker({url: server.url(), stream: 'P', jetstream: true}, {onNotice: noticed.resolve})
+      await broker.start()
+      await broker.subscribeDurable('P.>', 'c', () => {})
+      expect(await noticed.promise).toMatch('consumer c of P delivers nothing: paused until ')
+      await broker.stop()
     })
 
     test('is reported when a reader already waits, also by consumer next, which then ends', async () => {

@@ -96,7 +96,10 @@ onBothBuses((newScene) => {
     const {url} = scene.transport
     const faults: readonly (readonly [args: string, sentence: string])[] = [
       ['stream info NONE', `there is no stream NONE on ${url}`],
-      ['stream add ORDERS orders.> --max-msgs 5', `there is a stream ORDERS on ${url} with another configuration`],
+      [
+        'stream add ORDERS orders.> --max-msgs 5',
+        `there is a stream ORDERS on ${url} with another configuration: max-msgs none instead of 5`,
+      ],
       [
         'stream add PAID orders.*.paid',
         `the subject "orders.*.paid" overlaps with those of the stream ORDERS on ${url}`,
@@ -106,13 +109,35 @@ onBothBuses((newScene) => {
       ['consumer info ORDERS none', `the stream ORDERS on ${url} has no consumer none`],
       [
         'consumer add ORDERS mail --max-deliver 2',
-        `the stream ORDERS on ${url} has a consumer mail with another configuration`,
+        `the stream ORDERS on ${url} has a consumer mail with another configuration: max-deliver none instead of 2`,
       ],
       ['pub paid 1 --ack', `no stream on ${url} stores "paid"`],
     ]
     for (const [args, sentence] of faults) {
       const {stderr} = await scene.run(args.split(' '))
       expect(stderr.split('\n')[0]).toBe(`bus: ${sentence}`)
+    }
+  })
+
+  test('stream add takes no stream with options of other clients for the same, and names them', async () => {
+    await using scene = await newScene()
+    if (!scene.url.startsWith('nats:')) return
+    await scene.transport.streams.add({name: 'ORIGIN', subjects: ['o']})
+    const mirror = {name: 'M', mirror: {name: 'ORIGIN'}}
+    for (const config of [mirror, {name: 'S', subjects: ['s'], no_ack: true, sealed: false, deny_delete: true}]) {
+      const reply = await scene.transport.request({
+        subject: `$JS.API.STREAM.CREATE.${config.name}`,
+        data: JSON.stringify(config),
+      })
+      expect(reply.text).not.toContain('error')
+    }
+    const faults = [
+      [['M'], 'subjects none instead of M, mirror {"name":"ORIGIN"} instead of none'],
+      [['S', 's'], 'no_ack true instead of none, deny_delete true instead of none'],
+    ] as const
+    for (const [args, differing] of faults) {
+      const {code, stderr} = await scene.run(['stream', 'add', ...args])
+      expect([code, stderr.split('\n')[0]]).toEqual([2, expect.stringContaining(`another configuration: ${differing}`)])
     }
   })
 

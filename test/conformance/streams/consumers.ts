@@ -48,7 +48,7 @@ export const consumers: readonly Case[] = [
         name: 'Work_er-1',
         description: 'who works',
         filters: ['a.x'],
-        deliver: {seq: 7},
+        deliver: {seq: 1},
         ack: 'all',
         ackWaitMs: 5000,
         maxDeliver: 5,

@@ -71,6 +71,19 @@ export const delivering: readonly Case[] = [
     },
   },
   {
+    name: 'a consumer whose start is after the end gets the next message',
+    needs,
+    async run(scene) {
+      const bus = await busWithConsumer(scene, numbers(3))
+      await bus.streams.consumers.add('A', {name: 'd', deliver: {seq: 1_000_000}})
+      const again = await bus.streams.consumers.add('A', {name: 'd', deliver: {seq: 1_000_000}})
+      expect(again).toMatchObject({pending: 0, config: {deliver: 'new'}})
+      await store(bus, 'a.x', ['later'])
+      await using member = await bus.streams.consumers.consume('A', 'd')
+      expect(texts(await restOf(scene, member))).toEqual(['later'])
+    },
+  },
+  {
     name: 'a consumer starts where its deliver policy says',
     needs,
     async run(scene) {

@@ -4,6 +4,7 @@
  */
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {reworded} from '../../core/rewording.ts'
 import type {Pace} from '../../core/time/pace.ts'
 import {sleep} from '../../core/time/timer.ts'
 import type {Copied, CopySink, Refusal, Sink} from '../sinks/sink.ts'
@@ -128,7 +129,7 @@ class Run implements ReplayCounts {
     const done = {read, handled, alreadyThere, unmatched, failed, skipped, givenUp, ms, unhandled: this.#unhandled}
     if (this.#stop !== undefined) throw stoppedAt(this.#stop, this.#source.ackPolicy, done)
     const isCutShort = stop?.aborted === true && isFailure(this.#failure?.error, 'interrupted')
-    if (this.#failure !== undefined && !isCutShort) throw this.#failure.error
+    if (this.#failure !== undefined && !isCutShort) throw withCounts(this.#failure.error, done)
     return {...done, complete: complete && !isCutShort}
   }
 
@@ -257,6 +258,11 @@ class Run implements ReplayCounts {
 
 function isWorthRetrying({verdict, isFinal}: Refusal): boolean {
   return verdict === undefined && isFinal !== true
+}
+
+/** So that it can be said how far the replay came. */
+function withCounts(error: unknown, done: Omit<Replayed, 'complete'>): unknown {
+  return error instanceof BusError && done.read > 0 ? reworded(error, error.message, {...done}) : error
 }
 
 function stoppedAt(

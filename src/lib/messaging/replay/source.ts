@@ -105,7 +105,7 @@ export interface DurableOptions {
   readonly signal?: AbortSignal | undefined
   /** Called once when all remaining messages are in flight to other members. */
   readonly onWaiting?: ((info: ConsumerInfo) => void) | undefined
-  /** Called once for each reason why the consumer delivers nothing. */
+  /** Called once for each reason why the consumer delivers nothing; what it throws ends the source. */
   readonly onStall?: OnStall | undefined
   /** Called if delivered messages remain after `drain`. */
   readonly onDraining?: (() => void) | undefined
@@ -169,10 +169,10 @@ class DurableSource implements ReplaySource {
   }
 
   async take(max: number): Promise<readonly Message[]> {
-    this.#watch.waits()
     while (!this.#isEnding && !this.#options.signal?.aborted) {
       const member = await this.#member()
       if (member === undefined) break
+      this.#watch.waits()
       const most = this.#isDraining ? max : Math.min(max, this.#expected)
       const all = await member.take(most, silenceMs)
       this.#watch.waited(all.length, member, this.#deliveries.size)

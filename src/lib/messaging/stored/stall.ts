@@ -1,4 +1,8 @@
-/** Why a durable consumer delivers nothing, although it may have messages: the same reasons for every command that shows them. */
+/** Why a durable consumer delivers nothing, although it may have messages: the same reasons for every reader that reports them. */
+import {BusError} from '../../core/errors.ts'
+import {formatCount} from '../../core/text/count.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
+import {isoTime} from '../../core/time/timestamp.ts'
 import type {ConsumerInfo, Consumers, Consuming} from '../../transport/streams-contract.ts'
 
 export type Stall =
@@ -34,6 +38,46 @@ export function stallsOf(info: ConsumerInfo, own?: ReaderShare): readonly Stall[
   const isCrowded = config.maxWaiting !== undefined && waiting >= config.maxWaiting
   if (isCrowded && (own === undefined || own.isUnheard)) found.push({reason: 'max-waiting', waiting})
   return found
+}
+
+type Moment = (timeMs: number) => string
+
+/** `paused until 2026-11-20T10:24:31.482Z` */
+export function stallText(stall: Stall, moment: Moment = isoTime): string {
+  switch (stall.reason) {
+    case 'paused':
+      return `paused until ${moment(stall.until)}`
+    case 'pinned':
+      return `pinned to another client (${stall.client} in the priority group ${stall.group})`
+    case 'no-interest':
+      return `no client is subscribed to "${stall.subject}", to which its messages are sent`
+    case 'max-ack-pending':
+      return `max ack pending is reached: ${formatCount(stall.unacknowledged)} unacknowledged`
+    case 'max-waiting':
+      return `max waiting is reached: ${formatCount(stall.waiting)} pull requests`
+  }
+}
+
+/** `consumer billing of ORDERS delivers nothing: paused until …` */
+export function stallLine(stall: Stall, {stream, config}: ConsumerInfo, moment?: Moment): string {
+  return `consumer ${config.name} of ${stream} delivers nothing: ${stallText(stall, moment)}`
+}
+
+/** Reports each reason. Fails with `timeout` instead if the consumer is paused until after `deadlineMs()`. */
+export function stallReport(deadlineMs: () => number, say: (line: string) => void, moment?: Moment): OnStall {
+  return (stall, info) => {
+    if (stall.reason !== 'paused' || stall.until <= deadlineMs()) return say(stallLine(stall, info, moment))
+    const {stream, config} = info
+    throw new BusError('timeout', `consumer ${config.name} of stream ${stream} is ${stallText(stall, moment)}`, {
+      data: {stream, consumer: config.name, pausedUntil: isoTime(stall.until)},
+      try: [`bus consumer next ${shellWord(stream)} ${shellWord(config.name)} --peek`],
+    })
+  }
+}
+
+/** `pinned to the client D475U3cX in the priority group A` */
+export function pinnedTexts({pinned = []}: ConsumerInfo): readonly string[] {
+  return pinned.map(({group, client}) => `pinned to the client ${client} in the priority group ${group}`)
 }
 
 /** How long a consumer may deliver nothing before it is asked, and the longest interval after that. */

@@ -6,12 +6,14 @@ import {BusError, interruptedError, isFailure, thrownText} from '../../core/erro
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
+import {stallLine} from '../../messaging/stored/stall.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import {open} from '../../transport/open.ts'
 import {bounded} from '../../transport/shared/bounded.ts'
+import {differences, streamConfig} from '../../transport/shared/stream-settings.ts'
 import type {ConsumerInfo} from '../../transport/streams-contract.ts'
-import {type BrokerConfig, differences, type FullBrokerConfig, settingsOf, validate} from './config.ts'
+import {type BrokerConfig, type FullBrokerConfig, settingsOf, validate} from './config.ts'
 import {Pump} from './pump.ts'
 
 /** Handles a message. If it throws, a durable subscription delivers the message again. */
@@ -96,15 +98,20 @@ export class Broker implements AsyncDisposable {
    */
   async publish(subject: string, data: Uint8Array | string, options: BrokerCall = {}): Promise<void> {
     const bus = this.#started()
-    await bounded(async () => {
-      if (this.config.jetstream) {
-        this.#checkKept(checkSubject(subject))
-        await bus.streams.publish({subject, data})
-      } else {
-        bus.publish({subject, data})
-        await bus.flush()
-      }
-    }, options)
+    const message = {subject, data}
+    if (this.config.jetstream) {
+      this.#checkKept(checkSubject(subject))
+      await bounded(() => bus.streams.publish(message, options), options)
+      return
+    }
+    try {
+      await bounded(() => {
+        bus.publish(message)
+        return bus.flush()
+      }, options)
+    } finally {
+      bus.withdraw?.(message)
+    }
   }
 
   /**
@@ -146,6 +153,7 @@ export class Broker implements AsyncDisposable {
       consumers: bus.streams.consumers,
       handle: (delivery) => handler(delivery.data, delivery),
       onFailure: (delivery, error) => this.#handlerFailed(delivery, error),
+      onStall: (stall, stalled) => this.#options.onNotice?.(stallLine(stall, stalled)),
       stop: signal === undefined ? stopped.signal : AbortSignal.any([stopped.signal, signal]),
     })
     return this.#run(pump.run(), async () => stopped.abort())
@@ -199,7 +207,8 @@ export class Broker implements AsyncDisposable {
     try {
       const {config} = await bus.streams.info(stream)
       this.#subjects = config.subjects
-      const otherwise = differences(config, stream)
+      const {description} = config
+      const otherwise = differences(config, {...streamConfig(settingsOf(stream)), description})
       if (otherwise !== '') this.#options.onNotice?.(`stream ${stream} exists with ${otherwise}`)
     } catch (error) {
       if (!isFailure(error, 'notFound')) throw error

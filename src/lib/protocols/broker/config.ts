@@ -1,7 +1,7 @@
 import {BusError} from '../../core/errors.ts'
 import {checkPattern} from '../../core/subject.ts'
 import {isObject} from '../../core/text/json-text.ts'
-import type {StreamConfig, StreamSettings} from '../../transport/streams-contract.ts'
+import type {StreamSettings} from '../../transport/streams-contract.ts'
 
 /** The configuration of a broker. Empty strings count as absent. */
 export interface BrokerConfig {
@@ -34,24 +34,6 @@ export function validate(config: unknown): FullBrokerConfig {
 /** The settings of a broker's stream, used to create it: without limits. */
 export function settingsOf(stream: string): StreamSettings & {readonly subjects: readonly [string]} {
   return {name: stream, subjects: [checkPattern(`${stream}.>`)]}
-}
-
-/** How a stream differs from one that a broker would create: `subjects a.b instead of a.>, maxMsgs 100 instead of none`. */
-export function differences(have: StreamConfig, stream: string): string {
-  const wanted: Readonly<Record<string, unknown>> = {...settingsOf(stream), ...made}
-  const facts = Object.entries(have).filter(([key]) => !ignored.has(key))
-  return facts
-    .filter(([key, value]) => value !== undefined && shown(value) !== shown(wanted[key]))
-    .map(([key, value]) => `${key} ${shown(value)} instead of ${shown(wanted[key])}`)
-    .join(', ')
-}
-
-/** Settings that the bus fills in. */
-const made = {storage: 'file', discard: 'old', retention: 'limits', replicas: 1, dedupeMs: 120_000}
-const ignored = new Set(['name', 'description'])
-
-function shown(value: unknown): string {
-  return value === undefined ? 'none' : [value].flat().join(' ')
 }
 
 function bad(what: string): BusError {

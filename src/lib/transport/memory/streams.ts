@@ -9,7 +9,8 @@ import {
   checkPurge,
   checkRead,
   consumerConfig,
-  isSameConfig,
+  differences,
+  startWithin,
   streamConfig,
 } from '../shared/stream-settings.ts'
 import type {Consumers, PublisherOptions, Stored, StreamInfo, Streams} from '../streams-contract.ts'
@@ -27,8 +28,11 @@ export function memoryStreams(connection: MemoryConnection): Streams {
       connection.check()
       const config = streamConfig(settings)
       const has = streams.get(config.name)
-      if (has !== undefined && !isSameConfig(has.stream.config, config)) throw otherStream(url, config.name)
-      if (has !== undefined) return infoOf(has)
+      if (has !== undefined) {
+        const differing = differences(has.stream.config, config)
+        if (differing !== '') throw otherStream(url, config.name, differing)
+        return infoOf(has)
+      }
       checkApartFrom(
         url,
         config,
@@ -94,9 +98,11 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
   return {
     async add(name, settings) {
       const {stream, consumers} = findStream(connection, name)
-      const config = consumerConfig(settings, stream.config.subjects)
+      const deliver = startWithin(settings.deliver, stream.lastSeq + 1)
+      const config = consumerConfig({...settings, deliver}, stream.config.subjects)
       const has = consumers.get(config.name)
-      if (has !== undefined && !isSameConfig(has.config, config)) throw otherConsumer(url, name, config.name)
+      const differing = has === undefined ? '' : differences(has.config, config)
+      if (has !== undefined && differing !== '') throw otherConsumer(url, has.info, differing)
       const consumer = has ?? new MemoryConsumer(stream, config)
       consumers.set(config.name, consumer)
       return consumer.info

@@ -3,6 +3,7 @@
 import {BusError, type FailureDetails} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
+import type {ConsumerInfo} from '../streams-contract.ts'
 import {jetStreamErrors} from './jetstream-errors.ts'
 
 /** JetStream's `err_code` and the foreign error, if they exist. */
@@ -29,8 +30,9 @@ export function recreatedConsumer(url: string, stream: string, consumer: string)
   return new BusError('notFound', sentence, {try: ['run it again to use the new one']})
 }
 
-export function otherStream(url: string, stream: string, known: Known = {}): BusError {
-  return new BusError('usage', `there is a stream ${stream} on ${url} with another configuration`, {
+/** `differences` as text. */
+export function otherStream(url: string, stream: string, differences: string, known: Known = {}): BusError {
+  return new BusError('usage', `there is a stream ${stream} on ${url} with another configuration: ${differences}`, {
     ...known,
     try: [`bus stream info ${shellWord(stream)}`],
   })
@@ -106,11 +108,18 @@ export function noConsumer(url: string, stream: string, consumer: string, known:
   return new BusError('notFound', sentence, {...known, try: [`bus consumer ls ${shellWord(stream)}`]})
 }
 
-export function otherConsumer(url: string, stream: string, consumer: string, known: Known = {}): BusError {
-  const sentence = `the stream ${stream} on ${url} has a consumer ${consumer} with another configuration`
+/** `differences` as text. */
+export function otherConsumer(
+  url: string,
+  {stream, config}: Pick<ConsumerInfo, 'stream' | 'config'>,
+  differences: string,
+  known: Known = {},
+): BusError {
+  const {name} = config
+  const sentence = `the stream ${stream} on ${url} has a consumer ${name} with another configuration: ${differences}`
   return new BusError('usage', sentence, {
     ...known,
-    try: [`bus consumer info ${shellWord(stream)} ${shellWord(consumer)}`],
+    try: [`bus consumer info ${shellWord(stream)} ${shellWord(name)}`],
   })
 }
 

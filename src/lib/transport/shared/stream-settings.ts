@@ -3,13 +3,16 @@
  * themselves.
  */
 import {BusError} from '../../core/errors.ts'
+import {formatPosition} from '../../core/position.ts'
 import {checkPattern, overlaps} from '../../core/subject.ts'
+import {durationText} from '../../core/time/duration.ts'
 import type {
   ConsumerConfig,
   ConsumerSettings,
   DeliverPolicy,
   PurgeOptions,
   ReadOptions,
+  Start,
   StreamConfig,
   StreamSettings,
 } from '../streams-contract.ts'
@@ -21,7 +24,7 @@ const maxAckPending = 1000
 /** JetStream's minimum for a maximum age and a duplicate window. */
 const leastMs = 100
 
-/** Always with its keys in the same order, so that two can be compared as text. Throws `usage`. */
+/** Throws `usage`. */
 export function streamConfig(settings: StreamSettings): StreamConfig {
   const {name, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, replicas = 1} = settings
   checkStoreName('stream', name)
@@ -42,7 +45,7 @@ export function streamConfig(settings: StreamSettings): StreamConfig {
   }
 }
 
-/** Always with its keys in the same order. `subjects` are those of the stream. Throws `usage`. */
+/** `subjects` are those of the stream. Throws `usage`. */
 export function consumerConfig(settings: ConsumerSettings, subjects: readonly string[]): ConsumerConfig {
   const {name, description, maxDeliver, backoffMs = []} = settings
   checkStoreName('consumer', name)
@@ -87,9 +90,52 @@ export function ackWaitOf({backoffMs, ackWaitMs}: ConsumerConfig, delivery: numb
   return backoffMs[Math.min(delivery, backoffMs.length) - 1] ?? ackWaitMs
 }
 
-/** Both were created here, so their keys are in the same order. */
-export function isSameConfig<T extends StreamConfig | ConsumerConfig>(one: T, other: T): boolean {
-  return JSON.stringify(one) === JSON.stringify(other)
+/** Options of other clients that change neither which messages there are nor how they are delivered. */
+const harmless = new Set(
+  'allow_direct mirror_direct metadata placement compression num_replicas mem_storage sample_freq'.split(' '),
+)
+
+/**
+ * How a stream or consumer differs from the wanted one, in the words of the flags: `max-msgs 10 instead of none, mirror
+ * {"name":"ORDERS"} instead of none`. Empty if it does not.
+ */
+export function differences(has: object, wanted: object): string {
+  const [found, asked] = [flat(has), flat(wanted)]
+  const names = Object.keys({...asked, ...found}).filter((name) => name !== 'other' && !harmless.has(name))
+  return names
+    .map((name) => [flagOf(name), shownSetting(name, found[name]), shownSetting(name, asked[name])] as const)
+    .filter(([, one, other]) => one !== other)
+    .map(([flag, one, other]) => `${flag} ${one} instead of ${other}`)
+    .join(', ')
+}
+
+function flat(config: {readonly other?: object}): Readonly<Record<string, unknown>> {
+  return {...config, ...config.other}
+}
+
+/** `max-age` for `maxAgeMs`. */
+function flagOf(setting: string): string {
+  if (setting === 'filters') return 'filter'
+  return setting.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+function shownSetting(name: string, value: unknown): string {
+  if (name.endsWith('Ms'))
+    return (
+      [value ?? []]
+        .flat()
+        .map((ms) => durationText(ms as number))
+        .join(',') || 'none'
+    )
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string'))
+    return value.toSorted().join(' ') || 'none'
+  if (name === 'deliver') return typeof value === 'object' ? formatPosition(value as Start) : flagOf(String(value))
+  return value === undefined ? 'none' : typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** The start of a consumer whose stream stores its next message at `end` or later: a later start would skip messages. */
+export function startWithin(deliver: DeliverPolicy | undefined, end: number): DeliverPolicy | undefined {
+  return typeof deliver === 'object' && 'seq' in deliver && deliver.seq > end ? 'new' : deliver
 }
 
 /** Refuses options that cannot be combined. Throws `usage`. */

@@ -83,6 +83,15 @@ export const consumerFaults: readonly Fault[] = [
     bend: (sound) => misconfigured(sound, (settings) => ({...settings, deliver: 'new'})),
   },
   {
+    name: 'starts a consumer at the first message if its start is after the end',
+    fails: ['a consumer whose start is after the end gets the next message'],
+    bend: (sound) =>
+      misconfigured(sound, ({deliver, ...settings}) => {
+        const isFar = typeof deliver === 'object' && 'seq' in deliver && deliver.seq > 1000
+        return {...settings, deliver: isFar ? 'all' : deliver}
+      }),
+  },
+  {
     name: 'starts a consumer of new messages at the first take',
     fails: ['a consumer of new messages gets those stored after its creation, not after the first take'],
     bend: (sound) =>

@@ -25,7 +25,7 @@ onThreeBuses((place) => {
     expect(notices).toEqual([])
     await bus.streams.add({name: 'OLD', subjects: ['OLD.a', 'b'], maxMsgs: 10})
     const broker = await started({url, stream: 'OLD'}, {onNotice})
-    expect(notices).toEqual(['stream OLD exists with subjects OLD.a b instead of OLD.>, maxMsgs 10 instead of none'])
+    expect(notices).toEqual(['stream OLD exists with subjects OLD.a b instead of OLD.>, max-msgs 10 instead of none'])
     expect((await bus.streams.info('OLD')).config).toMatchObject({subjects: ['OLD.a', 'b'], maxMsgs: 10})
     await broker.publish('b', 'it counts what the stream keeps')
   })

@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {differences, settingsOf, validate} from '../../../../src/lib/protocols/broker/config.ts'
+import {validate} from '../../../../src/lib/protocols/broker/config.ts'
 
 test('absent and empty settings have their defaults', () => {
   const defaults = {url: 'nats://127.0.0.1:4222', stream: 'GAME_EVENTS', jetstream: false}
@@ -20,20 +20,4 @@ test.each([
   [{stream: 'a.b'}, 'broker: "stream" cannot be "a.b": no spaces, "." "*" ">" "/" or "\\"'],
 ])('%j is refused', (config, message) => {
   expect(() => validate(config)).toThrow(expect.objectContaining({kind: 'usage', message}))
-})
-
-test('a stream with other settings is described by the differences', () => {
-  const made = {
-    ...settingsOf('A'),
-    storage: 'file',
-    discard: 'old',
-    dedupeMs: 120_000,
-    replicas: 1,
-    retention: 'limits',
-  } as const
-  expect(differences(made, 'A')).toBe('')
-  expect(differences({...made, description: 'mine'}, 'A')).toBe('')
-  expect(differences({...made, subjects: ['a', 'b.>'], maxMsgs: 9, retention: 'workqueue'}, 'A')).toBe(
-    'subjects a b.> instead of A.>, retention workqueue instead of limits, maxMsgs 9 instead of none',
-  )
 })

@@ -10,7 +10,7 @@ import {parseHeaders} from '../headers.ts'
 import {apiRequest} from './api.ts'
 import type {PageJson, StoredJson, StreamJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
-import {isAsWanted, streamInfo, streamJson, timeOf} from './settings.ts'
+import {streamDifferences, streamInfo, streamJson, timeOf} from './settings.ts'
 
 /** The delay before a message is sent again to a stream that exists but does not listen because it elects a leader. */
 export const electionMs = 250
@@ -151,8 +151,9 @@ async function add(session: JetStreamSession, settings: StreamSettings): Promise
     const code = codeOf(error)
     if (code === jetStreamErrors.nameInUse.code) {
       const has = await fetchStream(session, stream)
-      if (isAsWanted(settings, has.config)) return streamInfo(has)
-      throw otherStream(session.url, stream, {cause: error, data: {code}})
+      const differing = streamDifferences(has.config, settings)
+      if (differing === '') return streamInfo(has)
+      throw otherStream(session.url, stream, differing, {cause: error, data: {code}})
     }
     if (code === jetStreamErrors.overlap.code || code === jetStreamErrors.badSubjects.code)
       throw await overlap(session, stream, config.subjects ?? [], error)

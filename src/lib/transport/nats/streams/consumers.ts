@@ -3,13 +3,14 @@ import {BusError, interruptedError} from '../../../core/errors.ts'
 import {checkPattern} from '../../../core/subject.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
 import {consumerInUse, otherConsumer} from '../../shared/stream-errors.ts'
-import {checkDeliver, checkStoreName} from '../../shared/stream-settings.ts'
+import {checkDeliver, checkStoreName, startWithin} from '../../shared/stream-settings.ts'
 import type {
   ConsumeOptions,
   ConsumerInfo,
   ConsumerSettings,
   Consumers,
   Consuming,
+  DeliverPolicy,
   Start,
 } from '../../streams-contract.ts'
 import {apiRequest} from './api.ts'
@@ -19,7 +20,7 @@ import {read} from './open-reading.ts'
 import {PullMember} from './pull-member.ts'
 import {PushMember} from './push-member.ts'
 import {isSince, type JetStreamSession} from './session.ts'
-import {consumerInfo, consumerJson, isConsumerAsWanted, manyDeliveries, startJson} from './settings.ts'
+import {consumerDifferences, consumerInfo, consumerJson, manyDeliveries, startJson} from './settings.ts'
 
 export function consumers(session: JetStreamSession): Consumers {
   return {
@@ -45,9 +46,10 @@ function find(session: JetStreamSession, stream: string, consumer: string): Prom
   return apiRequest(session, operation, undefined, {stream, consumer})
 }
 
-async function add(session: JetStreamSession, stream: string, settings: ConsumerSettings): Promise<ConsumerInfo> {
-  const consumer = checkStoreName('consumer', settings.name)
-  check(session, settings)
+async function add(session: JetStreamSession, stream: string, wanted: ConsumerSettings): Promise<ConsumerInfo> {
+  const consumer = checkStoreName('consumer', wanted.name)
+  check(session, wanted)
+  const settings = {...wanted, deliver: await startOf(session, stream, wanted.deliver)}
   // Servers before 2.10 would change an existing one.
   const has = isSince(session, 2, 10) ? undefined : await existing(session, stream, consumer)
   if (has !== undefined) return asWanted(session, settings, has)
@@ -60,6 +62,17 @@ async function add(session: JetStreamSession, stream: string, settings: Consumer
     if (codeOf(error) !== jetStreamErrors.consumerExists.code) throw error
     return asWanted(session, settings, await find(session, stream, consumer))
   }
+}
+
+/** The server would wait for the message with the sequence of a start after the end. */
+async function startOf(
+  session: JetStreamSession,
+  stream: string,
+  deliver: DeliverPolicy | undefined,
+): Promise<DeliverPolicy | undefined> {
+  if (typeof deliver !== 'object' || !('seq' in deliver)) return deliver
+  const {state} = await fetchStream(session, stream)
+  return startWithin(deliver, state.last_seq + 1)
 }
 
 function check(session: JetStreamSession, {filters = [], deliver}: ConsumerSettings): void {
@@ -88,8 +101,9 @@ async function existing(
 
 function asWanted(session: JetStreamSession, settings: ConsumerSettings, json: ConsumerJson): ConsumerInfo {
   const has = consumerInfo(json)
-  if (isConsumerAsWanted(settings, has)) return has
-  throw otherConsumer(session.url, has.stream, settings.name, {data: {code: jetStreamErrors.consumerExists.code}})
+  const differing = consumerDifferences(has, settings)
+  if (differing === '') return has
+  throw otherConsumer(session.url, has, differing, {data: {code: jetStreamErrors.consumerExists.code}})
 }
 
 function create(session: JetStreamSession, stream: string, config: ConsumerConfigJson): Promise<ConsumerJson> {

@@ -1,5 +1,6 @@
 /** Translates configurations and states between the contract and JetStream. */
 import {isoTime} from '../../../core/time/timestamp.ts'
+import {differences} from '../../shared/stream-settings.ts'
 import type {
   ConsumerConfig,
   ConsumerInfo,
@@ -25,6 +26,8 @@ const nanos = 1e6
 /** Servers before 2.10 require a number of deliveries with a backoff; this one means unlimited. */
 export const manyDeliveries = 1_000_000_000
 const defaultMaxWaiting = 512
+const defaultAckWaitMs = 30_000
+const defaultMaxAckPending = 1000
 
 export function streamJson(settings: StreamSettings): StreamConfigJson {
   const {maxAgeMs, dedupeMs} = settings
@@ -136,14 +139,10 @@ function isDefault(value: unknown): boolean {
   return !value || value === -1 || value === 'none' || value === 'instant' || value === 'default'
 }
 
-/** Whether a stream has this configuration. Settings that are absent may have any value. */
-export function isAsWanted(wanted: StreamSettings, has: StreamConfigJson): boolean {
-  const {duplicate_window, subjects, ...rest} = streamJson(wanted)
-  const same = Object.entries(rest).every(([name, value]) => has[name as keyof StreamConfigJson] === value)
-  const sameWindow = duplicate_window === undefined || has.duplicate_window === duplicate_window
-  return (
-    same && sameWindow && !!wanted.description === !!has.description && isSameSet(subjects ?? [], has.subjects ?? [])
-  )
+/** How a stream differs from a wanted one. The server chooses a duplicate window that is not given. */
+export function streamDifferences(has: StreamConfigJson, wanted: StreamSettings): string {
+  const given = streamJson(wanted)
+  return differences(streamConfig(has), streamConfig({duplicate_window: has.duplicate_window ?? 0, ...given}))
 }
 
 /** `deliverTo` is the subject of a push consumer. */
@@ -257,28 +256,17 @@ export function timeOf(text: string): number {
   return Date.parse(`${seconds}${zone}`) + Number(digits.slice(0, 3)) + Number(digits.slice(3, 9)) / nanos
 }
 
-function isSameSet(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((each) => other.includes(each))
-}
-
-/** Whether a consumer has this configuration. Settings that are absent may have any value. */
-export function isConsumerAsWanted(wanted: ConsumerSettings, has: ConsumerInfo): boolean {
-  const {config} = has
-  const deliver = wanted.deliver ?? 'all'
-  const {ackWaitMs = 30_000, backoffMs = []} = wanted
-  return (
-    (config.push !== undefined) === (wanted.isPush ?? false) &&
-    config.durable &&
-    (config.description ?? '') === (wanted.description ?? '') &&
-    JSON.stringify(startJson(config.deliver)) === JSON.stringify(startJson(deliver)) &&
-    config.ack === (wanted.ack ?? 'explicit') &&
-    (config.ack === 'none' || backoffMs.length > 0 || config.ackWaitMs === ackWaitMs) &&
-    config.maxDeliver === wanted.maxDeliver &&
-    (config.ack === 'none' || config.maxAckPending === (wanted.maxAckPending ?? 1000)) &&
-    JSON.stringify(config.backoffMs) === JSON.stringify(backoffMs) &&
-    isSameSet(
-      (wanted.filters ?? []).filter((filter) => filter !== '>'),
-      config.filters,
-    )
-  )
+/** How a consumer differs from a wanted one. The server replaces an ack wait by the first step of a backoff. */
+export function consumerDifferences({config: has}: ConsumerInfo, wanted: ConsumerSettings): string {
+  const {
+    ackWaitMs = defaultAckWaitMs,
+    backoffMs: [first = ackWaitMs] = [],
+    maxAckPending = defaultMaxAckPending,
+  } = wanted
+  const isAcknowledged = has.ack !== 'none'
+  const asked = consumerConfig(wanted.name, consumerJson({...wanted, ackWaitMs: first, maxAckPending}))
+  // Without acknowledgements the server sets neither.
+  const unused = {ackWaitMs: has.ackWaitMs, maxAckPending: has.maxAckPending}
+  const kind = {push: wanted.isPush ?? false}
+  return differences({...has, push: has.push !== undefined}, {...asked, ...(isAcknowledged ? {} : unused), ...kind})
 }

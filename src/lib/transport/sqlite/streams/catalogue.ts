@@ -2,7 +2,7 @@
 import {BusError} from '../../../core/errors.ts'
 import {SubjectTrie} from '../../../core/subject.ts'
 import {noStream, otherStream} from '../../shared/stream-errors.ts'
-import {checkApartFrom, isSameConfig} from '../../shared/stream-settings.ts'
+import {checkApartFrom, differences} from '../../shared/stream-settings.ts'
 import type {StreamConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import {isWhole} from '../rows.ts'
@@ -101,8 +101,9 @@ export class Catalogue {
     this.refresh()
     const same = this.#byName.get(config.name)
     if (same !== undefined) {
-      if (isSameConfig(same.config, config)) return
-      throw otherStream(this.#url, config.name)
+      const differing = differences(same.config, config)
+      if (differing === '') return
+      throw otherStream(this.#url, config.name, differing)
     }
     const others = [...this.#byName.values()].map((stream) => stream.config)
     checkApartFrom(this.#url, config, others)

@@ -1,7 +1,7 @@
 /** The durable consumers of the file's streams. */
 import {interruptedError} from '../../../core/errors.ts'
 import {consumerInUse, otherConsumer} from '../../shared/stream-errors.ts'
-import {consumerConfig, isSameConfig} from '../../shared/stream-settings.ts'
+import {consumerConfig, differences, startWithin} from '../../shared/stream-settings.ts'
 import type {
   ConsumeOptions,
   ConsumerInfo,
@@ -45,15 +45,19 @@ export class SqliteConsumers implements Consumers {
   }
 
   async add(name: string, settings: ConsumerSettings): Promise<ConsumerInfo> {
-    const {durables, lock, settle} = this.#deps
+    const {catalogue, durables, lock, settle} = this.#deps
     const stream = await settle(name)
-    const config = consumerConfig(settings, stream.config.subjects)
+    const {url, config} = stream
+    consumerConfig(settings, config.subjects)
     await lock.write(() => {
-      const same = durables.find(stream, config.name)
-      if (same === undefined) this.#begin(stream, durables.add(stream, config), config.deliver)
-      else if (!isSameConfig(same.config, config)) throw otherConsumer(stream.url, name, config.name)
+      const deliver = startWithin(settings.deliver, endOf(catalogue.state(stream)))
+      const wanted = consumerConfig({...settings, deliver}, config.subjects)
+      const same = durables.find(stream, wanted.name)
+      if (same === undefined) return this.#begin(stream, durables.add(stream, wanted), wanted.deliver)
+      const differing = differences(same.config, wanted)
+      if (differing !== '') throw otherConsumer(url, {stream: name, config: wanted}, differing)
     })
-    return this.info(name, config.name)
+    return this.info(name, settings.name)
   }
 
   async info(name: string, consumer: string): Promise<ConsumerInfo> {
@@ -172,8 +176,13 @@ export class SqliteConsumers implements Consumers {
   }
 }
 
+/** The sequence after the last message. */
+function endOf({first, last}: State): number {
+  return Math.max(first, last + 1)
+}
+
 function firstOf(view: StreamView, state: State, deliver: DeliverPolicy): number {
-  const end = Math.max(state.first, state.last + 1)
+  const end = endOf(state)
   if (deliver === 'all') return state.first
   if (deliver === 'new' || deliver === 'lastPerSubject') return end
   if (deliver === 'last') return view.newest() ?? end
