@@ -73,9 +73,9 @@ export class SendBuffer {
     if (isHeld) this.#hold(message, false)
   }
 
-  /** Takes back the first message that waits for a connection and is meant; false if there is none. */
-  withdraw(isMeant: (message: Outgoing) => boolean): boolean {
-    const at = this.#waiting.findIndex(({message}) => message !== undefined && isMeant(message))
+  /** Takes back the first message like this that waits for a connection; false if there is none. */
+  withdraw(isWanted: (message: Outgoing) => boolean): boolean {
+    const at = this.#waiting.findIndex(({message}) => message !== undefined && isWanted(message))
     const [held] = at < 0 ? [] : this.#waiting.splice(at, 1)
     if (held === undefined) return false
     this.#waitingBytes -= held.bytes.length

@@ -92,9 +92,9 @@ export class BatchPublisher {
     return settled.promise
   }
 
-  /** Withdraws the first message that is meant; false if it is already in the file. Not for messages with a listener. */
-  withdraw(isMeant: (message: Outgoing) => boolean): boolean {
-    const at = this.#queue.findIndex((message, i) => i >= this.#first + this.#settling && isMeant(message))
+  /** Withdraws the first message like this; false if it is already in the file. Not for messages with a listener. */
+  withdraw(isWanted: (message: Outgoing) => boolean): boolean {
+    const at = this.#queue.findIndex((message, i) => i >= this.#first + this.#settling && isWanted(message))
     if (at < 0) return false
     this.#remove(this.#done + at - this.#first, 1)
     return true
