@@ -34,7 +34,7 @@ test('a server for a test takes lines of configuration, and the program from the
   await (await open(server.url, {login: {token: 't'}})).close()
 })
 
-test('a server that cannot be started is one sentence', async () => {
+test('a server that cannot be started is reported in one sentence', async () => {
   await expect(startServer({program: '/nowhere/nats-server'})).rejects.toMatchObject({kind: 'notFound'})
   await expect(startServer({program, config: 'nonsense {'})).rejects.toMatchObject({kind: 'connect'})
   await expect(startServer({program, signal: AbortSignal.abort()})).rejects.toMatchObject({kind: 'interrupted'})

@@ -94,7 +94,7 @@ async function fillOrders(url: string, count: number): Promise<string[]> {
   return seqs.sort((a, b) => a - b).map(String)
 }
 
-/** Acknowledges every event, one after the other, until its gateway has gone. */
+/** Acknowledges every event, one after the other, until its gateway is gone. */
 async function acknowledging(url: string, acknowledged: string[]): Promise<Socket> {
   const socket = await Socket.open(url)
   socket.start()

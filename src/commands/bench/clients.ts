@@ -66,7 +66,7 @@ export function workerClient(assignment: Assignment, say: (line: string) => void
   const child = fork(program, ['bench', 'worker'], {detached: true, stdio: ['ignore', 'ignore', 'inherit', 'ipc']})
   const ready = Promise.withResolvers<void>()
   let done = 0
-  // If the worker has gone in the meantime, its exit says so.
+  // If the worker is gone in the meantime, its exit says so.
   const send = (message: ToWorker) => void (child.connected && child.send(message, () => undefined))
   const ended = resultOf(child, (message) => {
     if (message === 'ready') ready.resolve()
@@ -130,7 +130,7 @@ export async function runWorker(): Promise<void> {
     send(last, undefined, {}, () => finished.resolve())
   }
   process.on('message', handleMessage)
-  // The parent has gone.
+  // The parent is gone.
   process.once('disconnect', () => {
     void handleMessage('stop')
     finished.resolve()

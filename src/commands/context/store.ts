@@ -17,7 +17,7 @@ export function saveContext(name: string, fields: ContextFields, env: Env): stri
   return path
 }
 
-/** Whether busline has a context of this name. */
+/** Whether busline has a context with this name. */
 export function hasOwn(name: string, env: Env): boolean {
   return existsSync(ownPath(name, env))
 }

@@ -5,14 +5,14 @@ export interface TourStep {
   readonly args: readonly string[]
   /** Runs in the background under this name until `show` names it. */
   readonly background?: string
-  /** The background step of this name has ended now: its output is shown and checked against `shown`. */
+  /** The background step with this name has ended now: its output is shown and checked against `shown`. */
   readonly show?: string
   readonly shown?: RegExp
   readonly stdout?: RegExp | undefined
   readonly exitCode?: number
   /** Ends with kill -9 after this many lines. */
   readonly crash?: {readonly as: string; readonly lines: number}
-  /** Its output together with that of the crashed step of this name has all these lines. */
+  /** Its output together with that of the crashed step with this name has all these lines. */
   readonly completes?: {readonly crashed: string; readonly lines: readonly string[]}
   /** Left out on a bus without streams. */
   readonly needsStreams?: boolean

@@ -1,5 +1,5 @@
 /**
- * The events of a check run, from which reports are made. Their texts and messages contain no secrets. Durations are
+ * The events of a check run, from which reports are made. Their strings and messages contain no secrets. Durations are
  * milliseconds, lines count from 1.
  */
 import type {FailureKind} from '../core/errors.ts'

@@ -10,7 +10,7 @@ import type {Path} from './yaml.ts'
 /** A path in a value and what is wrong there. */
 export type Objection = readonly [path: Path, sentence: string]
 
-/** Keys whose texts have no placeholders: JSONata uses braces itself, and steps are checked on their own. */
+/** Keys whose strings have no placeholders: JSONata uses braces itself, and steps are checked on their own. */
 const notFilled: ReadonlySet<PropertyKey> = new Set(['where', 'order', 'do'])
 
 /** `names` are the known variables. */

@@ -1,5 +1,5 @@
 /**
- * Variables: `{name}` in the texts of a file, and `vars.name` in its JSONata. A text that consists of one placeholder
+ * Variables: `{name}` in the strings of a file, and `vars.name` in its JSONata. A string that consists of one placeholder
  * becomes the value itself, so that numbers stay numbers in JSON.
  */
 import {BusError} from '../core/errors.ts'
@@ -40,13 +40,13 @@ export class Variables {
     return Object.fromEntries(this.#values)
   }
 
-  /** Fills in the placeholders of a text. Throws `usage` for a name without a value. */
+  /** Fills in the placeholders of a string. Throws `usage` for a name without a value. */
   text(text: string): string {
     const filled = this.#fill(text)
     return typeof filled === 'string' ? filled : JSON.stringify(filled)
   }
 
-  /** Fills in the placeholders of all texts in a value. Throws as `text` does. */
+  /** Fills in the placeholders of all strings in a value. Throws as `text` does. */
   json<T>(value: T): T {
     return this.#walk(value) as T
   }
@@ -103,7 +103,7 @@ export function parseVariable(input: string): readonly [string, unknown] {
   return [name, text]
 }
 
-/** The first placeholder of a text whose name is not known, if there is one. */
+/** The first placeholder of a string whose name is not known, if there is one. */
 export function unknownName(text: string, known: ReadonlySet<string>): Placeholder | undefined {
   const parts = splitPlaceholders(text, JSON.stringify(text))
   return parts.filter((part) => typeof part !== 'string').find(({name}) => !isKnown(name, known))

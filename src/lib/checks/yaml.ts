@@ -1,4 +1,4 @@
-/** YAML with positions: the value of a text, and the line and column of every part of it, from 1. */
+/** YAML with positions: the value of a string, and the line and column of every part of it, from 1. */
 import {type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument, visit} from 'yaml'
 import {isRounded} from '../core/text/long-numbers.ts'
 

@@ -57,12 +57,12 @@ export function isFailure(error: unknown, ...kinds: readonly FailureKind[]): err
   return error instanceof BusError && kinds.includes(error.kind)
 }
 
-/** What was thrown, as text. Anything may be thrown, also by callbacks of other programs; this never throws. */
+/** What was thrown, as text. Anything may be thrown, even by callbacks of other programs; this never throws. */
 export function thrownText(thrown: unknown): string {
   try {
     return String(thrown instanceof Error ? thrown.message : thrown)
   } catch {
-    // An object without a text.
+    // An object without a string.
     return 'an unknown failure'
   }
 }

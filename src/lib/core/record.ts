@@ -43,7 +43,7 @@ export function recordWriter(options: RecordOptions = {}): (message: Message) =>
   }
 }
 
-/** Parses one record. Throws `usage` with the reason, also for a member that no record has. */
+/** Parses one record. Throws `usage` with the reason, even for a member that no record has. */
 export function parseRecord(line: string): Recorded {
   const record = parseObject(line)
   checkMembers(record)

@@ -5,7 +5,7 @@ import {readTrusted} from './trusted-file.ts'
 
 const reference = /^(?:([A-Za-z]+) )?(env|file):\/\/(.+)$/
 
-/** Whether a text only refers to a secret, possibly after a scheme of HTTP: `Bearer env://TOKEN`. */
+/** Whether a string only refers to a secret, possibly after a scheme of HTTP: `Bearer env://TOKEN`. */
 export function isSecretReference(text: string): boolean {
   return reference.test(text)
 }

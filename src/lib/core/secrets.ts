@@ -1,4 +1,4 @@
-/** Secrets, and texts without them. */
+/** Secrets, and strings without them. */
 
 const mask = '***'
 /** What `console.log` asks an object for. */

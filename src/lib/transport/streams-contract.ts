@@ -11,7 +11,7 @@ import type {Subscription} from './subscription.ts'
 export interface Streams {
   /**
    * Creates a stream. Fails with `usage` for an invalid configuration, if its subjects overlap with another stream's (which is
-   * named), and if a stream of this name exists with another configuration; one with the same configuration is returned.
+   * named), and if a stream with this name exists with another configuration; one with the same configuration is returned.
    */
   add(config: StreamSettings): Promise<StreamInfo>
   info(stream: string): Promise<StreamInfo>
@@ -86,7 +86,7 @@ export interface StreamConfig extends StreamSettings {
 /** A stream and its current state. */
 export interface StreamInfo {
   /**
-   * Distinguishes the stream from every other one, including one of another bus, and one of the same name after it was
+   * Distinguishes the stream from every other one, including one of another bus, and one with the same name after it was
    * recreated. The same for every connection and as long as the stream exists.
    */
   readonly id: string
@@ -227,7 +227,7 @@ export interface ReadOptions {
 /** The durable consumers of streams. */
 export interface Consumers {
   /**
-   * Creates a durable consumer. Fails with `usage` for an invalid configuration and if one of this name exists with another
+   * Creates a durable consumer. Fails with `usage` for an invalid configuration and if one with this name exists with another
    * configuration; one with the same configuration is returned.
    */
   add(stream: string, config: ConsumerSettings): Promise<ConsumerInfo>

@@ -107,7 +107,7 @@ describe('context add', () => {
     expect(await context('add', 'x')).toMatchObject({code: 2, stderr: expect.stringContaining('--bus is missing')})
   })
 
-  it('replaces a context of the same name only with --yes', async () => {
+  it('replaces a context with the same name only with --yes', async () => {
     await context('add', 'x', '--bus', 'nats://one')
     const again = ['add', 'x', '--bus', 'nats://two']
     expect(await context(...again)).toMatchObject({code: 2, stderr: expect.stringContaining('replace the context x')})

@@ -268,7 +268,7 @@ describe('bus pub without an end', () => {
     expect(await pub.ended).toMatchObject({code: 0, stderr: expect.stringMatching(/^\d+ published · /)})
   })
 
-  test('with --count is interrupted by Ctrl-C before its end with exit code 130, also with --json', async () => {
+  test('with --count is interrupted by Ctrl-C before its end with exit code 130, even with --json', async () => {
     const db = newBus()
     await using sub = start(['sub', 'a', '-b', db, '--raw'])
     await sub.stderrLine('listening on ')

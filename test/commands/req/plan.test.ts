@@ -46,7 +46,7 @@ describe('a reply', () => {
     })
   })
 
-  test('is the result of --select, also with --json', async () => {
+  test('is the result of --select, even with --json', async () => {
     expect(await shown({select: 'json.a'}, false, '{"a":"b"}')).toBe('b\n')
     expect(await shown({select: 'json.a', json: true}, false, '{"a":"b"}')).toBe('"b"\n')
   })

@@ -224,7 +224,7 @@ describe('bus serve ends', () => {
     expect((await reply).code).toBe(6)
   })
 
-  test('when the reader of its output has gone', async () => {
+  test('when the reader of its output is gone', async () => {
     const script = `"$0" "$1" serve gone x | head -1 & until "$0" "$1" req gone '' --quiet; do :; done; "$0" "$1" req gone '' --quiet; wait`
     const home = {PATH: process.env['PATH'] ?? '', HOME: folder, ...env}
     const {stdout} = await promisify(execFile)('sh', ['-c', script, process.execPath, bin], {

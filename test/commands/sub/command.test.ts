@@ -247,7 +247,7 @@ describe('bus sub ends', () => {
     }
   })
 
-  test('with exit code 0 when the reader of its output has gone', async () => {
+  test('with exit code 0 when the reader of its output is gone', async () => {
     const db = newBus()
     await using feeding = start(['pub', 'a', 'x', '--every', '2ms', '-b', db])
     const script = '{ "$0" "$1" sub a -b "$2" --json; echo "code $?" >&2; } | head -1'

@@ -29,7 +29,7 @@ onBothBuses((newScene) => {
     expect(await info(scene)).toMatchObject({pending: 0, ackPending: 0, config: {ack: 'explicit', deliver: 'all'}})
   })
 
-  test('sub --durable resumes where it stopped: after --count, Ctrl-C, or a reader that has gone', async () => {
+  test('sub --durable resumes where it stopped: after --count, Ctrl-C, or a reader that is gone', async () => {
     await using scene = await newScene()
     await filled(scene, 6)
     expect((await scene.run([...durable, '--create', '-n', '2'])).stdout).toBe('1\n2\n')

@@ -43,7 +43,7 @@ describe('a record', () => {
     fc.assert(fc.property(fc.uint8Array({maxLength: 200}), comesBack))
   })
 
-  test('restores any text, also if it is not well formed', () => {
+  test('restores any text, even if it is not well formed', () => {
     fc.assert(fc.property(fc.string({unit: 'binary'}), comesBack))
     fc.assert(fc.property(fc.string({unit: fc.constantFrom('\ud800', '\udc00', 'a', '"', '\\')}), comesBack))
   })

@@ -91,7 +91,7 @@ describe('a message taken from a consumer', () => {
     expect(told.words).toEqual(['ack 1/1', 'term 2/1', 'ack 1/2', 'term 2/2'])
   })
 
-  it('is new after the consumer was reset, also after it was returned or its ack wait ended', () => {
+  it('is new after the consumer was reset, even after it was returned or its ack wait ended', () => {
     const [told, deliveries] = [new Told(), new Deliveries(consumer())]
     for (const end of ['given back', 'ack wait']) {
       const before = told.give(1, 1)

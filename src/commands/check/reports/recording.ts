@@ -31,7 +31,7 @@ export function recordingReporter(folder: string, say: (line: string) => void): 
   }
 }
 
-/** A second check of the same name becomes `NAME-2`. */
+/** A second check with the same name becomes `NAME-2`. */
 function freeName(name: string, taken: Set<string>): string {
   let free = name
   for (let number = 2; taken.has(free); number++) free = `${name}-${number}`

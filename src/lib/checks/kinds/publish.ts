@@ -1,4 +1,4 @@
-/** Checks that publish: `pub`, and the broker steps `publish` and `subscribe`; also what any check sends. */
+/** Checks that publish: `pub`, and the broker steps `publish` and `subscribe`; and the payloads that other checks send. */
 import {resolve} from 'node:path'
 import {BusError} from '../../core/errors.ts'
 import {checkHeader, type Headers} from '../../core/message.ts'

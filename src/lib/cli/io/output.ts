@@ -44,7 +44,7 @@ export class Output {
     if (this.#terminal && !raw) this.#safe = terminalWriter(fd)
   }
 
-  /** Aborts when the reader has gone (`| head -1`). Later output is discarded. */
+  /** Aborts when the reader is gone (`| head -1`). Later output is discarded. */
   get closed(): AbortSignal {
     return this.#closed.signal
   }
@@ -79,7 +79,7 @@ export class Output {
     return this.#full.length > mostChunks ? this.#writing : undefined
   }
 
-  /** Resolves when everything collected so far is written: true, or false if the reader has gone. Fails as `ready` does. */
+  /** Resolves when everything collected so far is written: true, or false if the reader is gone. Fails as `ready` does. */
   written(): Promise<boolean> {
     if (this.#text !== '') this.#encodeText()
     if (this.#used > 0) this.#takeChunk()

@@ -37,7 +37,7 @@ export function wantsColour(fd: number, noColour: boolean, env: NodeJS.ProcessEn
   return env['TERM'] !== 'dumb' && isTerminal(fd)
 }
 
-/** Writes all data before it returns. False if the reader has gone; fails with `output` if writing fails. */
+/** Writes all data before it returns. False if the reader is gone; fails with `output` if writing fails. */
 export function writeAll(fd: number, data: string | Uint8Array): boolean {
   let rest = typeof data === 'string' ? Buffer.from(data) : data
   while (rest.length > 0) {

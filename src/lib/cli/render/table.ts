@@ -41,7 +41,7 @@ export async function table(
   return `${lines.join('\n')}\n`
 }
 
-/** One fact per line, after its name; facts without a text are omitted. Ends with a newline. */
+/** One fact per line, after its name; facts without a string are omitted. Ends with a newline. */
 export async function factSheet(
   facts: Readonly<Record<string, string | undefined>>,
   paint?: ChalkInstance | undefined,
@@ -123,7 +123,7 @@ const graphemes = new Intl.Segmenter()
 const isWide =
   /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3ffff}]|^\p{Emoji_Presentation}/u
 
-/** The width of a text on a terminal. */
+/** The width of a string on a terminal. */
 function displayWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length
   let width = 0

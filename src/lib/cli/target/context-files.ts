@@ -35,7 +35,7 @@ export function listEntries(env: Env): ContextEntry[] {
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** Whether the NATS CLI has a context of this name, which one of busline hides. */
+/** Whether the NATS CLI has a context with this name, which one of busline hides. */
 export function isHidden(name: string, env: Env): boolean {
   return entriesOf('nats', env).some((entry) => entry.name === name)
 }

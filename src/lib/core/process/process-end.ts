@@ -1,4 +1,4 @@
-/** Work at the end of a process, also one that is ended with SIGTERM, as by vitest: the `exit` event alone would not occur. */
+/** Work at the end of a process, even one that SIGTERM ends, as vitest does: then the `exit` event does not occur. */
 const cleanups = new Set<() => void>()
 
 /** Runs `cleanup`, which must be synchronous, when this process ends; calling the result cancels it. */

@@ -25,7 +25,7 @@ export function hexPreview(bytes: Uint8Array, count: number): string {
 }
 
 /**
- * Decodes base64 (also URL-safe, also without padding) or hex; white space is skipped. Throws `usage` with the position; `what`
+ * Decodes base64 (URL-safe or not, with or without padding) or hex; white space is skipped. Throws `usage` with the position; `what`
  * begins the sentence, for example `the body`.
  */
 export function decode(text: string, encoding: Encoding, what: string): Uint8Array {

@@ -14,7 +14,7 @@ export function objectIn(text: string): Record<string, unknown> | undefined {
   return isObject(value) ? value : undefined
 }
 
-/** The value of a JSON text; undefined for a text that is not JSON. */
+/** The value of a JSON text; undefined for a string that is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

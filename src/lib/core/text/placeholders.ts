@@ -12,7 +12,7 @@ export interface Placeholder {
 }
 
 /**
- * Splits a text into literal text and placeholders. Throws `usage` for one that is not closed; `what` names the text, such as
+ * Splits a string into literal text and placeholders. Throws `usage` for one that is not closed; `what` names the text, such as
  * `--format`.
  */
 export function splitPlaceholders(text: string, what: string): (string | Placeholder)[] {

@@ -14,7 +14,7 @@ export class Timer implements Disposable {
     this.#handle = this.#start(ms)
   }
 
-  /** Restarts the whole wait, also after it fired. */
+  /** Restarts the whole wait, even after it fired. */
   refresh(): void {
     if (!(this.#ms > longestMs)) {
       this.#handle.refresh()

@@ -74,7 +74,7 @@ export function checkIdentity<T extends Pick<Identity, 'name' | 'version'>>(iden
 }
 
 /**
- * Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, also with `.NAME` and `.NAME.ID`, once it resolves. Fails with
+ * Answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, with and without `.NAME` and `.NAME.ID`, once it resolves. Fails with
  * `usage` on a bus where a request cannot reach all services.
  */
 export async function advertise(bus: Transport, options: AdvertiseOptions): Promise<Advertised> {

@@ -15,9 +15,9 @@ export interface WatchOptions extends BoundOptions {
   readonly show: (batch: readonly Message[], limit: number) => number | Promise<number>
   /** Take no more messages than may be shown: messages taken from a queue group are lost to its other members. */
   readonly sparing?: boolean | undefined
-  /** Ends immediately, because the reader has gone. */
+  /** Ends immediately, because the reader is gone. */
   readonly gone?: AbortSignal | undefined
-  /** Called with the result, also after a failure. */
+  /** Called with the result, even after a failure. */
   readonly onEnd?: ((watched: Watched) => void) | undefined
 }
 

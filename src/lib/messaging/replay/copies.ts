@@ -177,7 +177,7 @@ class StreamCopier implements IntoSink {
     return this.#storing[Symbol.asyncDispose]()
   }
 
-  /** Messages that came from the target and are still there: streams may be copied into each other, also in a ring. */
+  /** Messages that came from the target and are still there: streams may be copied into each other, even in a ring. */
   async #comeBack(messages: readonly Message[]): Promise<ReadonlySet<Message>> {
     const {target, targetId, name} = this.#deps
     const back = new Set<Message>()

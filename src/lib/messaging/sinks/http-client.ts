@@ -18,7 +18,7 @@ import {percentDecoded} from '../../core/secrets.ts'
 import {Timer} from '../../core/time/timer.ts'
 
 export interface HttpClientOptions {
-  /** PEM texts. */
+  /** PEM strings. */
   readonly tls: {
     readonly ca?: string | undefined
     readonly cert?: string | undefined

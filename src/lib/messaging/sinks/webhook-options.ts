@@ -9,7 +9,7 @@ import {maskedUrl} from '../../core/secrets.ts'
 import {isObject} from '../../core/text/json-text.ts'
 import {durationMs} from '../../core/time/duration.ts'
 
-/** How a webhook is called. Texts that may be secret may be references. */
+/** How a webhook is called. Strings that may be secret may be references. */
 export interface WebhookOptions {
   readonly method: string
   readonly headers: Readonly<Record<string, string>>

@@ -134,7 +134,7 @@ export class Broker implements AsyncDisposable {
 
   /**
    * Delivers everything in the stream from its first message on, each message until its handler succeeds. Resumes where the
-   * consumer of this name stopped, in this process or another. One message at a time, in order except for redeliveries. Fails
+   * consumer with this name stopped, in this process or another. One message at a time, in order except for redeliveries. Fails
    * with `usage` without `jetstream` or if the consumer has another subject, with `notFound` for a subject outside the stream.
    */
   async subscribeDurable(

@@ -32,7 +32,7 @@ export interface Delivered {
 
 /** A connection to a gateway, from `connectEvents`. */
 export interface EventClient extends AsyncDisposable {
-  /** Ends when the connection is closed. Fails with `remote` for a protocol error, with `connect` if the gateway has gone. */
+  /** Ends when the connection is closed. Fails with `remote` for a protocol error, with `connect` if the gateway is gone. */
   deliveries(): AsyncIterable<Delivered>
   /** Sends a `start` action, see docs/delivery.md. */
   start(action: Readonly<Record<string, unknown>>): void

@@ -45,7 +45,7 @@ export class Registry {
   }
 
   /**
-   * Adds a subscription; `firstEvent` is resolved to a number now. If one of the same name exists, it is returned if its
+   * Adds a subscription; `firstEvent` is resolved to a number now. If one with the same name exists, it is returned if its
    * settings are the same, changed with `replace` (and keeps its offset), and refused with `usage` otherwise.
    */
   async add(

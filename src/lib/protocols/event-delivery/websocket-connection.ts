@@ -100,7 +100,7 @@ export class Connection {
     }
   }
 
-  /** The client has gone: its remaining actions are ignored. */
+  /** The client is gone: its remaining actions are ignored. */
   end(): void {
     this.#isOver = true
     clearTimeout(this.#impatient)

@@ -2,7 +2,7 @@
  * Detects whether the response streams that we write are still read. A consumer of the later dialect is asked by heartbeats.
  * One of the first dialect cannot be asked, and its producers never stopped; but its inbox is a wildcard subscription that
  * ignores unknown tokens. So a request to an unused token gets no reply while the consumer exists, and fails with no responders
- * once it has gone.
+ * once it is gone.
  */
 import {isFailure} from '../../core/errors.ts'
 import {isSystemSubject} from '../../core/subject.ts'
@@ -11,7 +11,7 @@ import {streamInboxPrefix} from '../../transport/shared/outgoing.ts'
 import type {Consumer} from './dialects.ts'
 import {decodeHeartbeatReply, encodeHeartbeat} from './heartbeats.ts'
 
-/** How a server detects that its consumers have gone. */
+/** How a server detects that its consumers are gone. */
 export interface PresenceOptions {
   /** Milliseconds between two checks; default 10,000. */
   readonly everyMs?: number | undefined

@@ -33,7 +33,7 @@ const mostHeldBytes = 64 * 1024 * 1024
 
 /**
  * The consumer's end: the data of the frames as messages of the opened subject. It ends after close 1000 and fails with
- * `remote` after any other, with `noResponders` if nobody serves the subject, with `timeout` if the producer has gone or the
+ * `remote` after any other, with `noResponders` if nobody serves the subject, with `timeout` if the producer is gone or the
  * reader is too slow. Leaving the loop closes it.
  */
 export class ResponseStream implements AsyncIterable<Message>, AsyncDisposable {

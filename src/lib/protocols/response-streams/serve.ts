@@ -42,7 +42,7 @@ export interface Streamed {
   /** Bytes of data. */
   readonly bytes: number
   readonly close: Close
-  /** The consumer had gone before the end. */
+  /** The consumer was gone before the end. */
   readonly isLeft: boolean
   readonly ms: number
 }
@@ -52,7 +52,7 @@ export interface StreamsServed {
   readonly streams: number
   /** Response streams closed with a code other than 1000. */
   readonly failed: number
-  /** Response streams whose consumer had gone. */
+  /** Response streams whose consumer was gone. */
   readonly left: number
   /** Requests that named no subject for the frames. */
   readonly ignored: number

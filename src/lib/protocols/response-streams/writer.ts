@@ -69,7 +69,7 @@ export class StreamWriter {
     this.closeWithCode(closeCodes.normal)
   }
 
-  /** Closes it with a code; the texts are joined by `: `. A text that is too long for the bus is truncated. */
+  /** Closes it with a code; the strings are joined by `: `. A string that is too long for the bus is truncated. */
   closeWithCode(code: number, ...texts: string[]): void {
     this.closeWith({code, text: texts.join(': ')})
   }

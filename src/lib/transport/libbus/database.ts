@@ -40,7 +40,7 @@ const columns: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Opens the database. Fails with `notFound` if it or one of the tables does not exist and is not to be created; otherwise with
- * `connect` or `denied`, also if other processes hold the lock until `patience` ends.
+ * `connect` or `denied`, even if other processes hold the lock until `patience` ends.
  */
 export async function openDatabase({path, create}: LibbusAddress, patience: Patience): Promise<Db> {
   const what = nameOf(path)

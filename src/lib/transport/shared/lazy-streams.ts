@@ -34,7 +34,7 @@ export function noStreams(url: string): Streams {
 
 type Methods = Readonly<Record<string, (...args: unknown[]) => Promise<unknown>>>
 
-/** An object with these methods; each calls the method of the same name on the result of `use`. */
+/** An object with these methods; each calls the method with the same name on the result of `use`. */
 function forwarded<T>(
   names: Readonly<Record<keyof T & string, true>>,
   use: (call: (target: T) => Promise<unknown>) => Promise<unknown>,

@@ -13,7 +13,7 @@ export function noStream(url: string, stream: string, known: Known = {}): BusErr
   return new BusError('notFound', `there is no stream ${stream} on ${url}`, {...known, try: ['bus stream ls']})
 }
 
-/** A read does not continue in another stream of the same name. */
+/** A read does not continue in another stream with the same name. */
 export function recreated(url: string, stream: string): BusError {
   return new BusError(
     'notFound',
@@ -24,7 +24,7 @@ export function recreated(url: string, stream: string): BusError {
   )
 }
 
-/** A reader does not continue with another consumer of the same name, to which its acknowledgements do not belong. */
+/** A reader does not continue with another consumer with the same name, to which its acknowledgements do not belong. */
 export function recreatedConsumer(url: string, stream: string, consumer: string): BusError {
   const sentence = `the consumer ${consumer} of ${stream} on ${url} was removed, and another one was created in its place`
   return new BusError('notFound', sentence, {try: ['run it again to use the new one']})

@@ -103,7 +103,7 @@ function entriesOf(folder: string): string[] {
   try {
     return lstatSync(folder).isDirectory() ? readdirSync(folder) : []
   } catch {
-    // The file belongs to another user, or has gone.
+    // The file belongs to another user, or is gone.
     return []
   }
 }

@@ -43,7 +43,7 @@ export function isTime(value: unknown): value is number {
   return isWhole(value) && value < farthestMs
 }
 
-/** Throws like SQLite for a damaged file if they are not pairs of texts. */
+/** Throws like SQLite for a damaged file if they are not pairs of strings. */
 function parseStoredHeaders(json: string): Headers {
   if (json.length > longHeaders && !isShallow(json)) throw damageError('the headers of a message')
   const headers: unknown = JSON.parse(json)
@@ -57,7 +57,7 @@ function isPair(value: unknown): boolean {
 
 const longHeaders = 64 * 1024
 
-/** Whether brackets outside texts are nested at most twice: parsing deeper ones takes fifty times their size in memory. */
+/** Whether brackets outside strings are nested at most twice: parsing deeper ones takes fifty times their size in memory. */
 function isShallow(json: string): boolean {
   let depth = 0
   let isText = false

@@ -1,6 +1,6 @@
 /**
  * Names of subjects by number, looked up when they are needed: a file may have seen a million of them. A number is never
- * assigned to another subject, so cached names remain valid, also when names are removed (unused-names.ts).
+ * assigned to another subject, so cached names remain valid, even when names are removed (unused-names.ts).
  */
 import {hasWildcard} from '../../core/subject.ts'
 import {type Db, damageError} from './db.ts'

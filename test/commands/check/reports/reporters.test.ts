@@ -160,7 +160,7 @@ it('the Prometheus report has samples for each check that ran, and whether all p
   expect(new Set(names).size).toBe(names.length)
 })
 
-it('the Prometheus report tells checks of the same name apart by line, and reports no success for a run that never began', async () => {
+it('the Prometheus report tells checks with the same name apart by line, and reports no success for a run that never began', async () => {
   const text = await fileReport('prometheus', eventsOf([fileOf([passed, {...passed, line: 8}])]))
   expect(text).toContain('check="an order can be read",line="8"} 1\n')
   expect(text).toContain('\nbus_check_success 1\n')

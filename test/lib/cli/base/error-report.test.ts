@@ -21,7 +21,7 @@ it('a bug as JSON has its stack', () => {
   })
 })
 
-it('a broken pipe is an error, because code that writes to stdout handles a reader that has gone', () => {
+it('a broken pipe is an error, because code that writes to stdout handles a reader that is gone', () => {
   const error = Object.assign(new Error('write EPIPE'), {code: 'EPIPE', syscall: 'write'})
   expect(report(error, false)).toBe(1)
 })

@@ -9,7 +9,7 @@ test('a program is found on the PATH or by its path', () => {
   checkProgram([process.execPath], '')
 })
 
-test('a file that is not executable is refused with a sentence', () => {
+test('a file that is not executable is refused with an error', () => {
   const folder = mkdtempSync(join(tmpdir(), 'program-'))
   writeFileSync(join(folder, 'plain'), '')
   expect(() => checkProgram([''], '/usr/bin')).toThrow('cannot run ""')

@@ -17,7 +17,7 @@ function file(name: string, content: string | Uint8Array): string {
 }
 
 describe('a body', () => {
-  test('is the argument, also if it is empty', async () => {
+  test('is the argument, even if it is empty', async () => {
     expect(await readBody({body: 'hi'}, signal)).toBe('hi')
     expect(await readBody({body: ''}, signal)).toBe('')
   })

@@ -105,7 +105,7 @@ describe.skipIf(process.platform === 'win32')('output to a pipe', () => {
     closeSync(reader)
   })
 
-  it('reports that the reader has gone, and discards the rest', async () => {
+  it('reports that the reader is gone, and discards the rest', async () => {
     const {reader, writer} = pipe()
     const output = new Output(writer)
     output.write('x')

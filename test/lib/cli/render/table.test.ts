@@ -4,7 +4,7 @@ import {factSheet, table} from '../../../../src/lib/cli/render/table.ts'
 
 const columns = [{head: 'stream'}, {head: 'messages', align: 'right'}, {head: 'subjects'}] as const
 
-test('a table is aligned, also with wide characters, and has no trailing spaces', async () => {
+test('a table is aligned, even with wide characters, and has no trailing spaces', async () => {
   const rows = [
     ['ORDERS', '1,234', 'orders.>'],
     ['日本', '1', ''],

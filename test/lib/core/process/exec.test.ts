@@ -117,7 +117,7 @@ describe('a program that fails', () => {
     expect(failureOf(ending, ['slow'])).toMatch(/^slow did not exit within 300 ms/)
   })
 
-  test('to heed SIGTERM is killed all the same', async () => {
+  test('to obey SIGTERM is killed all the same', async () => {
     const {ending, stdout} = await capture({
       argv: ['sh', '-c', 'trap "echo told" TERM; while :; do sleep 0.05; done'],
       timeoutMs: 100,

@@ -3,7 +3,7 @@ import {describe, expect, test} from 'vitest'
 import {decode, hexPreview, textWherePossible, toBase64, utf8Text} from '../../../../src/lib/core/text/encoding.ts'
 
 describe('encoded bytes', () => {
-  test('are restored from base64, URL-safe base64 and hex, also with white space', () => {
+  test('are restored from base64, URL-safe base64 and hex, even with white space', () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {
         const buffer = Buffer.from(bytes)

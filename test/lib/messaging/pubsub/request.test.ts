@@ -38,7 +38,7 @@ test('a request returns its first reply', async () => {
   expect(await answersTo({})).toEqual({texts: ['one'], error: undefined})
 })
 
-test('a request that nobody serves fails immediately, also if many replies are wanted', async () => {
+test('a request that nobody serves fails immediately, even if many replies are wanted', async () => {
   expect((await answersTo({})).error?.kind).toBe('noResponders')
   expect((await answersTo({replies: 2})).error?.kind).toBe('noResponders')
 })

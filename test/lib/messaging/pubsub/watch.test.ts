@@ -119,7 +119,7 @@ describe('watching', () => {
     expect(await watching({signal: AbortSignal.abort()}, () => undefined)).toMatchObject({kept: 0, endedBy: 'stop'})
   })
 
-  test('ends immediately when the reader has gone', async () => {
+  test('ends immediately when the reader is gone', async () => {
     const gone = new AbortController()
     const watched = await watching(
       {

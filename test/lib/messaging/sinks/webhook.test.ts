@@ -146,7 +146,7 @@ describe('the request of a webhook', () => {
     expect(got).toEqual([])
   })
 
-  test('logs in with a user name and password, or a bearer token, also by reference', async () => {
+  test('logs in with a user name and password, or a bearer token, given directly or by reference', async () => {
     const {url, got} = await receiver()
     const file = join(folder, 'password')
     writeFileSync(file, 'p@ss:word\n')

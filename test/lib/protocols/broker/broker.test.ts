@@ -30,7 +30,7 @@ onThreeBuses((place) => {
     await broker.publish('b', 'it counts what the stream keeps')
   })
 
-  test('a subject outside the stream is refused, also if another stream stores it', async () => {
+  test('a subject outside the stream is refused, even if another stream stores it', async () => {
     const url = await place.fresh()
     const bus = await opened(url)
     await bus.streams.add({name: 'OTHER', subjects: ['other.>']})

@@ -89,7 +89,7 @@ describe.each(['memory', 'file', 'nats'])('a messenger on a bus of kind %s', (ki
     expect(await ask('x')).toBe('fine')
   })
 
-  test('answers requests at the same time, also one that a handler sends itself', async () => {
+  test('answers requests at the same time, even one that a handler sends itself', async () => {
     const [one, two] = await pair()
     const subject = `u.${count}`
     let atOnce = 0

@@ -81,7 +81,7 @@ describe('a heartbeat', () => {
     expect(encodeHeartbeatReply(new Map())).toBe('{"NonActiveStreamIds":{}}')
   })
 
-  test('is read, also with null for nothing', () => {
+  test('is read, even with null for nothing', () => {
     expect(decodeHeartbeat(encodeHeartbeat(tokens))).toEqual(tokens)
     expect(decodeHeartbeatReply('{"NonActiveStreamIds":null}')).toEqual(new Map())
     expect(decodeHeartbeatReply('{"NonActiveStreamIds":{"a":null}}')).toEqual(new Map([['a', []]]))

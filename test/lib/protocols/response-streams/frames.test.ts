@@ -57,7 +57,7 @@ describe('a frame', () => {
     )
   })
 
-  test('of a text is that of its UTF-8', () => {
+  test('of a string is that of its UTF-8', () => {
     expect(encodeData('héllo 😀')).toBe(encodeData(Buffer.from('héllo 😀')))
   })
 

@@ -115,7 +115,7 @@ describe.each(busNames)('on %s, a service of response streams', (name) => {
     await expect(textsOf(stream)).rejects.toMatchObject({data: {code: 1001, name: 'going away'}})
   })
 
-  test.each(['first', 'later'] as const)('notices that a consumer of the %s dialect has gone', async (dialect) => {
+  test.each(['first', 'later'] as const)('notices that a consumer of the %s dialect is gone', async (dialect) => {
     const {promise: left, resolve: streamed} = Promise.withResolvers<Streamed>()
     const service = await running(endless, {
       presence: {everyMs: 30, timeoutMs: 1000},

@@ -75,7 +75,7 @@ describe('taking from a mailbox', () => {
     expect(texts(await waiting)).toEqual(['1', '2'])
   })
 
-  test('fails if the source fails, also for a waiting reader', async () => {
+  test('fails if the source fails, even for a waiting reader', async () => {
     const broken = new Error('disk gone')
     let isBroken = false
     const refill = () => {

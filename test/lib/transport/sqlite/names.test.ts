@@ -54,7 +54,7 @@ describe('names of subjects in a bus file', () => {
     expect(namesOf(path)).toEqual(['now'])
   })
 
-  test('are kept as long as there is a message, also one that a stream refused', async () => {
+  test('are kept as long as there is a message, even one that a stream refused', async () => {
     const path = join(temporaryFolder(), 'bus.db')
     await using bus = await open(path)
     await bus.streams.add({name: 'S', subjects: ['kept.>', 'full.>'], maxMsgSize: 10})

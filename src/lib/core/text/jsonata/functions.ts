@@ -174,7 +174,7 @@ class JsonMeasure {
   }
 }
 
-/** The number of characters of a text, some of which are two code units. */
+/** The number of characters of a string, some of which are two code units. */
 function lengthOf(text: string): number {
   let length = text.length
   for (const _pair of text.matchAll(/[\ud800-\udbff][\udc00-\udfff]/g)) length--
@@ -281,7 +281,7 @@ interface Match {
   readonly next?: () => unknown
 }
 
-/** The positions of a text or a pattern, one after the other. */
+/** The positions of a string or a pattern, one after the other. */
 async function* matches(
   text: string,
   pattern: string | Callback,
@@ -338,7 +338,7 @@ function indexOf(text: string, part: string, from: number, limits: EvaluationLim
   return -1
 }
 
-/** For each prefix of a text, the length of its longest proper prefix that is also its suffix (Knuth, Morris, Pratt). */
+/** For each prefix of a string, the length of its longest proper prefix that is also its suffix (Knuth, Morris, Pratt). */
 function overlaps(part: string, limits: EvaluationLimits): Int32Array {
   const lengths = new Int32Array(part.length)
   let same = 0
@@ -544,7 +544,7 @@ function checkZone(timezone: string | undefined): void {
   throw new LimitError(`${JSON.stringify(timezone)} is not an offset such as +0100 or -0800`)
 }
 
-/** A text and its picture without their time zone, and its offset. */
+/** A string and its picture without their time zone, and its offset. */
 function withoutZone(text: string, picture: string): {rest: string; restPicture: string; offsetMs: number} {
   const restPicture = picture.replace(/\[\s*[Zz][^\]]*\]/, '')
   if (restPicture === picture) return {rest: text, restPicture, offsetMs: 0}
@@ -554,7 +554,7 @@ function withoutZone(text: string, picture: string): {rest: string; restPicture:
 }
 
 /**
- * Whether a text has the numbers and names of the time that was read from it. JSONata reads 31 February as 3 March, and ignores
+ * Whether a string has the numbers and names of the time that was read from it. JSONata reads 31 February as 3 March, and ignores
  * some parts of a picture.
  */
 function hasSameParts(text: string, again: unknown): boolean {

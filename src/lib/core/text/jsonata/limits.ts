@@ -90,7 +90,7 @@ export class EvaluationLimits {
     if (kept + keptOutside - this.#bytesBefore > most) throw new LimitError('it needs more than 256 MiB of memory')
   }
 
-  /** Throws if a text of this many characters is too long. */
+  /** Throws if a string of this many characters is too long. */
   checkText(length: number): void {
     this.step()
     if (length > longestText) {

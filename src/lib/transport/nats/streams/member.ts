@@ -198,7 +198,7 @@ export abstract class NatsMember implements Consuming {
   #put(delivery: NatsDelivery): void {
     if (delivery.consumerSeq !== ++this.#consumerSeq) {
       this.gaps++
-      // Only another consumer of this name counts from the start again.
+      // Only another consumer with this name counts from the start again.
       if (delivery.consumerSeq < this.#consumerSeq) void this.look()
       this.#consumerSeq = delivery.consumerSeq
     }
@@ -302,7 +302,7 @@ class NatsDelivery extends Delivery {
     this.consumerSeq = ack.consumerSeq
   }
 
-  /** The same delivery without the headers of this name. */
+  /** The same delivery without the headers with this name. */
   without(name: string): NatsDelivery {
     const headers = this.headers.filter(([each]) => each !== name)
     const {stream, consumer, seq = 0, time = 0, deliveries, pending, subject, payload} = this

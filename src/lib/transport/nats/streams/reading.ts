@@ -1,6 +1,6 @@
 /**
  * Reads a stream in order through a consumer of its own, with pulls ahead of the reader. The consumer numbers its deliveries:
- * if a number is missing, after a reconnect, or when the consumer has gone, another consumer continues after the last message.
+ * if a number is missing, after a reconnect, or when the consumer is gone, another consumer continues after the last message.
  */
 import {isFailure} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'

@@ -125,7 +125,7 @@ export class InFlight {
     return this.#statements.other.get(this.#id, this.#clients.id) !== undefined
   }
 
-  /** Up to `most` ranges to redeliver: their time is up, their owner has gone, or the clock was set back. */
+  /** Up to `most` ranges to redeliver: their time is up, their owner is gone, or the clock was set back. */
   due(now: number, most: number): InFlightRange[] {
     const {ackWaitMs, backoffMs} = this.#durable.config
     const latest = now + turnedMs + Math.max(ackWaitMs, ...backoffMs)

@@ -67,7 +67,7 @@ export class StreamView {
     }
   }
 
-  /** Runs `look` on one snapshot of the file. Fails with `notFound` if the stream has gone. */
+  /** Runs `look` on one snapshot of the file. Fails with `notFound` if the stream is gone. */
   read<T>(look: (state: State) => T): T {
     return this.#deps.lock.read(() => {
       this.learn()
