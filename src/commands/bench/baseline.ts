@@ -1,6 +1,8 @@
 /** Compares a measurement with an earlier one. */
+
 import {formatDuration, formatRate} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {readTrusted} from '../../lib/core/trusted-file.ts'
 import type {BenchReport, BenchSide} from './report.ts'
 
@@ -11,7 +13,7 @@ export function readBaseline(path: string): BenchReport {
     text = readTrusted(path, `the baseline ${path}`).toString()
   } catch (cause) {
     if (cause instanceof BusError) throw cause
-    const hint = `create it: bus bench … --json > ${path}`
+    const hint = `create it: the same command with --json > ${shellWord(path)}`
     throw new BusError('notFound', `cannot read the baseline ${path}: ${(cause as Error).message}`, {
       cause,
       try: [hint],

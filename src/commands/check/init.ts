@@ -2,13 +2,12 @@ import {existsSync} from 'node:fs'
 import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
+import {onGivenBus} from '../../lib/cli/base/error-report.ts'
 import {text, texts, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {counted} from '../../lib/cli/render/units.ts'
-import type {BusFlags} from '../../lib/cli/target/bus.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
-import {shownBus} from '../../lib/transport/schemes.ts'
 import {askForInit, tryDraft, writeDraft} from './init-plan.ts'
 import type {CheckConsole} from './plan.ts'
 
@@ -60,7 +59,7 @@ export default class CheckInit extends BusCommand<InitResult> {
     for (const sentence of findings.unknown) this.say(`not examined: ${sentence}`)
     for (const {name, reason} of reasons) this.say(`left out "${name}": ${reason}`)
     this.say(`wrote ${counted(kept.length, 'check')} to ${path}`)
-    this.say(`try: bus check ${path}${sameBus(flags)}`)
+    this.say(`try: ${onGivenBus([`bus check ${shellWord(path)}`])}`)
     return {path, checks: kept.map(({name}) => name), left: reasons}
   }
 
@@ -72,10 +71,4 @@ export default class CheckInit extends BusCommand<InitResult> {
       onOpen() {},
     }
   }
-}
-
-/** The flags that name the same bus; a login is not repeated. */
-function sameBus({bus, context}: BusFlags): string {
-  if (bus !== undefined && shownBus(bus) === bus) return ` -b ${shellWord(bus)}`
-  return context === undefined ? '' : ` --context ${shellWord(context)}`
 }

@@ -9,6 +9,7 @@ import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseView} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {maskedUrl} from '../../lib/core/secrets.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {connectEvents, type Delivered, messageOf} from '../../lib/protocols/event-delivery/client.ts'
 import type {EventFilter} from '../../lib/protocols/event-delivery/filter.ts'
 import {findToken} from './gateway-token.ts'
@@ -131,7 +132,8 @@ function startAction(
   if (name === undefined) return {namespace, ephemeral: true, autoack, filter, options: {...options, withData: true}}
   if (isGiven) {
     const sentence = 'the filter and options of a durable subscription are set by bus events add'
-    throw new BusError('usage', sentence, {try: ['bus events add … --replace', 'leave --name out']})
+    const hint = `bus events add ${shellWord(namespace)} ${shellWord(name)} --replace`
+    throw new BusError('usage', sentence, {try: [`with these options: ${hint}`, 'leave --name out']})
   }
   return {namespace, name, autoack}
 }

@@ -1,5 +1,6 @@
 /** From the flags of `sub` to which messages are shown, and how. */
 
+import {onGivenBus} from '../../lib/cli/base/error-report.ts'
 import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import {type FlagValues, percent, text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
@@ -13,6 +14,7 @@ import {chooseView, type Screen, type View, type ViewTarget} from '../../lib/cli
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {formatPosition, type Position} from '../../lib/core/position.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {compileFilter, type Filter} from '../../lib/messaging/pubsub/filter.ts'
 import {inboxes, Pairs} from '../../lib/messaging/pubsub/pairs.ts'
 import type {Watched, WatchOptions} from '../../lib/messaging/pubsub/watch.ts'
@@ -127,7 +129,8 @@ export function readingLine(subjects: readonly string[], {stream, isLive}: Readi
 
 /** The subjects of stored messages have to be given, not those of published ones. */
 export function renamesLine({stream}: Reading): string {
-  return `stream ${stream} stores messages under other subjects, and is searched by those: bus stream subjects ${stream}`
+  const hint = onGivenBus([`bus stream subjects ${shellWord(stream)}`])
+  return `stream ${stream} stores messages under other subjects, and is searched by those: ${hint}`
 }
 
 /** `listening on orders.> as consumer billing of ORDERS, 12 pending`; messages in flight to others are included. */

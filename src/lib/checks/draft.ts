@@ -107,7 +107,7 @@ export function draftText(name: string, checks: Draft): string {
 }
 
 const head = [
-  '# To run: bus check FILE, with --bus or --context to choose the bus. Exit codes: 0 all passed, 9 some did not, 3 no bus.',
+  '# bus check FILE runs it; --bus or --context chooses the bus. Exit codes: 0 all passed, 9 some did not, 3 no bus.',
   '# For completion in an editor: bus check --schema > check.schema.json',
 ].join('\n')
 

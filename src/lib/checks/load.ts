@@ -197,7 +197,7 @@ function wrong(path: string, faults: readonly FileFault[]): BusError {
   const [first] = sorted
   const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more)` : ''
   return new BusError('usage', `${placed(path, first)}${more}`, {
-    try: ['bus check --schema, for validation in an editor'],
+    try: ['validation in an editor: bus check --schema'],
     data: {file: path, faults: sorted},
   })
 }

@@ -30,26 +30,37 @@ function hintsOf(error: BusError): readonly string[] {
   return onGivenBus(error.try)
 }
 
-/** Hints that are command lines get the bus of this command, unless it copies to another bus. */
+/**
+ * Hints that are command lines, `bus …` or `REASON: bus …`, get the bus and the login files of this command, unless it copies to
+ * another bus.
+ */
 export function onGivenBus(hints: readonly string[]): readonly string[] {
-  const target = process.argv.includes('--into') ? undefined : givenBus(process.argv.slice(2))
-  if (target === undefined) return hints
-  return hints.map((hint) => (isOnBus.test(hint) ? hint.replace(/^bus/, `bus ${target}`) : hint))
+  const target = process.argv.includes('--into') ? '' : givenBus(process.argv.slice(2))
+  if (target === '') return hints
+  return hints.map((hint) => hint.replace(onBus, `$1bus ${target.replaceAll('$', '$$$$')}`))
 }
 
-const isOnBus = /^bus (?!context |tour|.*--(help|schema)|(?:.* )?(-b|--bus|--context) )[a-z]/
+const onBus = /^([^"'`]*: )?bus(?= (?!context |tour|.*--(help|schema)|(?:.* )?(-b|--bus|--context) )[a-z])/
 
-/** `-b ./a.db`, `--context stage`; not a URL with a secret. */
-function givenBus(argv: readonly string[]): string | undefined {
+/** `-b ./a.db`, `--context stage`, `-b tls://host --creds my.creds`; empty without a bus, and for a URL with a secret. */
+function givenBus(argv: readonly string[]): string {
+  const given: string[] = []
   for (const [i, word] of argv.entries()) {
-    if (word === '--') return undefined
-    const [, flag, joined] = /^(-b|-s|--bus|--server|--context)(?:=(.*))?$/s.exec(word) ?? []
-    const value = joined ?? argv[i + 1]
-    if (flag === undefined || value === undefined) continue
-    return shownBus(value) !== value ? undefined : `${flag === '--context' ? flag : '-b'} ${shellWord(value)}`
+    if (word === '--') break
+    const [, flag = '', joined] = /^(--[a-z-]+)(?:=(.*))?$/s.exec(word) ?? /^(-[bs])=?(.+)?$/s.exec(word) ?? []
+    const value = joined ?? argv[i + 1] ?? ''
+    if (busFlags.has(flag)) {
+      if (shownBus(value) !== value) return ''
+      given.unshift(flag === '--context' ? flag : '-b', shellWord(value))
+    } else if (loginFiles.has(flag)) given.push(flag, shellWord(value))
+    else if (flag === '--tls-first' || flag === '--insecure') given.push(flag)
   }
-  return undefined
+  return given.join(' ')
 }
+
+const busFlags = new Set(['-b', '-s', '--bus', '--server', '--context'])
+/** The parts of a login that are no secrets themselves. */
+const loginFiles = new Set(['--creds', '--nkey', '--tls-ca', '--tls-cert', '--tls-key', '--inbox-prefix'])
 
 function errorText(error: unknown): string {
   if (error instanceof BusError) {

@@ -58,7 +58,7 @@ function shortfall(bus: Transport, question: Question, came: number, ended: bool
   const {message, replies, idleMs, timeoutMs, untilEmpty} = question
   const where = `on "${message.subject}" from ${bus.url}`
   const details = {
-    try: ['a longer --timeout', `bus sub ${shellWord(message.subject)}, to see whether the request arrives`],
+    try: ['a longer --timeout', `see whether the request arrives: bus sub ${shellWord(message.subject)}`],
     data: {replies: came},
   }
   if (replies !== undefined)

@@ -75,7 +75,7 @@ export function checkServed(served: number, {subject, count, forMs, idleMs, sign
   const isBound = forMs !== undefined || idleMs !== undefined
   if (count === undefined || !isBound || served >= count || signal?.aborted) return
   throw new BusError('timeout', `only ${served} of ${count} requests arrived on "${subject}" in time`, {
-    try: ['a longer --for or --idle', `bus req ${shellWord(subject)}, to see whether requests arrive`],
+    try: ['a longer --for or --idle', `see whether requests arrive: bus req ${shellWord(subject)}`],
     data: {served},
   })
 }

@@ -54,7 +54,7 @@ async function subjectsOf(bus: Transport, {config}: StreamInfo): Promise<readonl
   const what =
     subjects.length === 0 ? 'has no subjects and no messages' : `has messages of ${others.length} other subjects`
   throw new BusError('usage', `stream ${config.name} ${what}: the target stream cannot be chosen by subject`, {
-    try: [`bus stream add ${shellWord(config.name)} SUBJECTS, on the target`],
+    try: [`on the target: bus stream add ${shellWord(config.name)} SUBJECTS`],
   })
 }
 

@@ -26,7 +26,7 @@ export async function findStream(
   const [name = '', ...others] = names
   if (others.length === 0) return name
   throw new BusError('usage', `${patterns.join(' ')} is stored by several streams: ${names.join(', ')}`, {
-    try: names.map((one) => `--stream ${one}`),
+    try: names.map((one) => `--stream ${shellWord(one)}`),
     data: {streams: names},
   })
 }

@@ -85,7 +85,7 @@ function remoteError(subject: string, response: RpcResponse, reply: Message): Rp
 function timeoutError(url: string, subject: string, timeoutMs: number, streams: readonly string[]): BusError {
   const only = streams.length === 0 ? '' : `; only ${streams.join(', ')} stored the request, which is not an answer`
   return new BusError('timeout', `no answer on "${subject}" within ${timeoutMs} ms from ${url}${only}`, {
-    try: streams.length === 0 ? ['a longer --timeout', 'bus rpc ls'] : ['bus rpc ls, to see who serves it'],
+    try: streams.length === 0 ? ['a longer --timeout', 'bus rpc ls'] : ['see who serves it: bus rpc ls'],
     data: {subject, streams},
   })
 }

@@ -191,7 +191,7 @@ function noRespondersError(url: string, subject: string): BusError {
 
 function timeoutError(url: string, subject: string, timeoutMs: number): BusError {
   return new BusError('timeout', `no reply on "${subject}" within ${timeoutMs} ms from ${url}`, {
-    try: ['a longer --timeout', `bus sub ${shellWord(subject)}, to see whether the request arrives`],
+    try: ['a longer --timeout', `see whether the request arrives: bus sub ${shellWord(subject)}`],
   })
 }
 

@@ -1,5 +1,6 @@
 import {describe, expect, test} from 'vitest'
 import {commands} from '../../../../src/commands/index.ts'
+import {onGivenBus} from '../../../../src/lib/cli/base/error-report.ts'
 import {bus} from '../../../bus.ts'
 
 interface Example {
@@ -59,9 +60,24 @@ describe('a hint that is a command line', () => {
     [['stream', 'info', 'NOPE', '-b', './a b.db'], "bus -b './a b.db' stream ls"],
     [['stream', 'info', 'NOPE', '--bus=memory:h'], 'bus -b memory:h stream ls'],
     [['stream', 'info', 'NOPE'], 'bus stream ls'],
+    [['pub', 'a.*', 'x', '-b', 'memory:h'], 'wildcards are only for subscribing: bus -b memory:h sub'],
     [['pub', "it's.$a", 'x', '--ack', '-b', 'memory:h'], `bus -b memory:h stream add NAME 'it'\\''s.$a'`],
   ])('%j names the bus, quoted for a shell', async (args, hint) => {
     const {stderr} = await bus(args)
     expect(stderr).toContain(`\n  try: ${hint}\n`)
+  })
+
+  test('repeats the login of the command, except for secrets', () => {
+    const {argv} = process
+    process.argv = ['node', 'bus', 'req', 'a', '-bnats://h', '--creds=a b.creds', '--password', 's3cret', '--insecure']
+    try {
+      expect(onGivenBus(['bus sub a', 'see it: bus sub a', 'bus context ls'])).toEqual([
+        "bus -b nats://h --creds 'a b.creds' --insecure sub a",
+        "see it: bus -b nats://h --creds 'a b.creds' --insecure sub a",
+        'bus context ls',
+      ])
+    } finally {
+      process.argv = argv
+    }
   })
 })

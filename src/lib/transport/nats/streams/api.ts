@@ -1,6 +1,8 @@
 /** Requests to the JetStream API (ADR-1), and the failures that it reports. */
+
 import {BusError, isFailure} from '../../../core/errors.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
+import {shellWord} from '../../../core/text/shell-word.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {isPassingCode, jetStreamErrors, kindOfCode} from '../../shared/jetstream-errors.ts'
 import {noConsumer, noStream, silence} from '../../shared/stream-errors.ts'
@@ -193,7 +195,7 @@ export function apiFailure(url: string, error: ErrorJson, about: ApiTarget = {})
   const isFull = code === jetStreamErrors.tooManyConsumers.code
   return new BusError(kind, `${url} says: ${said}`, {
     data,
-    try: isFull ? [`bus consumer ls ${stream ?? ''}`.trim()] : [],
+    try: isFull ? [`bus consumer ls ${shellWord(stream ?? 'STREAM')}`] : [],
   })
 }
 
