@@ -30,8 +30,10 @@ export async function manifestOf({root, pjson, classes}: Sources): Promise<Manif
     errorOnManifestCreate: true,
     type: 'core',
   })
-  // `oclif.commands` in package.json names a table of loaders; oclif needs the classes.
-  const byId = Object.fromEntries(classes.map(([id, command]) => [id.replaceAll(' ', ':'), command]))
+  // `oclif.commands` in package.json names a table of loaders; oclif needs the classes, which it recognizes by `run`.
+  const byId = Object.fromEntries(
+    classes.map(([id, command]) => [id.replaceAll(' ', ':'), Object.assign(command, {run() {}})]),
+  )
   Object.assign(plugin, {loadCommandsFromTarget: async () => byId})
   await plugin.load()
   const {commands, version}: {commands: Commands; version: string} = JSON.parse(JSON.stringify(plugin.manifest))

@@ -6,7 +6,6 @@ import {dirname} from 'node:path'
 import pkg from '../package.json' with {type: 'json'}
 import {commands} from './commands/index.ts'
 import {report} from './lib/cli/base/error-report.ts'
-import {leanConfig, userAgent} from './lib/cli/base/oclif-config.ts'
 import {writeAll} from './lib/cli/io/terminal.ts'
 
 /** Global flags that take a value and may precede the command. */
@@ -16,15 +15,18 @@ const valued = new Set([
   ...['--connect-timeout', '--max-reconnects', '--inbox-prefix'],
 ])
 
+/** In oclif's format. */
+const versionText = `${pkg.name}/${pkg.version} ${process.platform}-${process.arch} node-${process.version}\n`
+
 async function main(argv: readonly string[]): Promise<void> {
   const [first] = argv
-  if (first === '--version' || first === '-V') return void writeAll(1, `${userAgent(pkg)}\n`)
+  if (first === '--version' || first === '-V') return void writeAll(1, versionText)
   const {id, rest} = findCommand(argv)
   const load = commands.get(id)
   if (!load || wantsHelp(rest)) return showHelp(argv)
   const command = (await load()).default
   command.id = id.replace(' ', ':')
-  await command.start(rest, leanConfig(pkg))
+  await command.start(rest, pkg)
 }
 
 /** Splits `--json -b URL context add NAME` into the command `context add` and the rest. */

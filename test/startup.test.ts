@@ -74,7 +74,7 @@ describe('at startup', () => {
     const {stderr} = await bus(['pub', 'a.b', 'hi'], {env: {NODE_DEBUG_NATIVE: 'COMPILE_CACHE'}})
     const read = stderr.match(/reading cache from .* for (ESM|CommonJS) /g) ?? []
     expect(read.length).toBeGreaterThan(5)
-    expect(read.length).toBeLessThanOrEqual(12)
+    expect(read.length).toBeLessThanOrEqual(7)
   })
 })
 

@@ -1,5 +1,3 @@
-import type {FlagInput} from '@oclif/core/interfaces'
-import {parse} from '@oclif/core/parser'
 import {expect, test} from 'vitest'
 import ConsumerNext from '../../src/commands/consumer/next.ts'
 import Pub from '../../src/commands/pub/command.ts'
@@ -7,7 +5,7 @@ import Req from '../../src/commands/req/command.ts'
 import Serve from '../../src/commands/serve/command.ts'
 import StreamGet from '../../src/commands/stream/get.ts'
 import Sub from '../../src/commands/sub/command.ts'
-import {usageError} from '../../src/lib/cli/base/usage-errors.ts'
+import {parseArguments} from '../../src/lib/cli/base/arguments.ts'
 import {globalFlags} from '../../src/lib/cli/flags/global.ts'
 
 const commands = {
@@ -21,12 +19,12 @@ const commands = {
 
 /** The usage error of these flags on a command. */
 async function refusal(name: keyof typeof commands, line: string): Promise<string | undefined> {
-  const flags: FlagInput = {...globalFlags, ...commands[name].flags}
+  const flags = {...globalFlags, ...commands[name].flags}
   try {
-    await parse(line.split(' '), {flags, args: {}})
+    await parseArguments(line.split(' '), {command: `bus ${name}`, flags, args: {}})
     return undefined
   } catch (error) {
-    return (usageError(error, {command: `bus ${name}`, flags: Object.keys(flags)}) as Error).message
+    return (error as Error).message
   }
 }
 

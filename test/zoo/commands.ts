@@ -5,7 +5,6 @@
 import {createInterface} from 'node:readline'
 import pkg from '../../package.json' with {type: 'json'}
 import {commands} from '../../src/commands/index.ts'
-import {leanConfig} from '../../src/lib/cli/base/oclif-config.ts'
 import {writeAll} from '../../src/lib/cli/io/terminal.ts'
 import type {CommandLine} from './command-runner.ts'
 
@@ -18,6 +17,6 @@ for await (const line of createInterface({input: process.stdin})) {
   const command = (await commands.get(id)?.())?.default
   if (command === undefined) throw new Error(`there is no command ${id}`)
   command.id = id.replace(' ', ':')
-  await command.start(words.slice(id.split(' ').length), leanConfig(pkg))
+  await command.start(words.slice(id.split(' ').length), pkg)
   for (const fd of [1, 2]) writeAll(fd, `\0${process.exitCode}\n`)
 }

@@ -1,7 +1,6 @@
-import {string} from '@oclif/core/args'
 import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {BenchCommand} from './bench-command.ts'
 
@@ -16,7 +15,7 @@ export default class BenchOpen extends BenchCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'subject to send the requests to (default: bench)'}),
+    subject: argument({description: 'subject to send the requests to (default: bench)'}),
   }
   static override flags = {
     msgs: variant(benchFlags.msgs, {

@@ -1,8 +1,7 @@
-import {string} from '@oclif/core/args'
 import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
 import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
-import {variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {BenchCommand} from './bench-command.ts'
 
@@ -19,7 +18,7 @@ export default class BenchPub extends BenchCommand {
     {description: 'for a spreadsheet', command: `<%= config.bin %> bench pub --msgs 10000 --csv`},
   ]
   static override args = {
-    subject: string({description: 'subject to publish to (default: bench)'}),
+    subject: argument({description: 'subject to publish to (default: bench)'}),
   }
   static override flags = {
     msgs: variant(benchFlags.msgs, {

@@ -1,7 +1,6 @@
-import {string} from '@oclif/core/args'
 import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {BenchCommand} from './bench-command.ts'
@@ -16,7 +15,7 @@ export default class BenchReplay extends BenchCommand {
     {description: 'an existing stream', command: `<%= config.bin %> bench replay ORDERS --clients 2`},
   ]
   static override args = {
-    stream: string({description: 'name of the stream'}),
+    stream: argument({description: 'name of the stream'}),
   }
   static override flags = {
     msgs: variant(benchFlags.msgs, {description: 'number of messages (default: all; 100000 in a temporary stream)'}),

@@ -1,4 +1,4 @@
-import {string} from '@oclif/core/args'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {BenchCommand, benchCallFlags} from './bench-command.ts'
 
 export default class BenchReq extends BenchCommand {
@@ -16,7 +16,7 @@ export default class BenchReq extends BenchCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'subject to send requests to (default: bench)'}),
+    subject: argument({description: 'subject to send requests to (default: bench)'}),
   }
   static override flags = benchCallFlags('requests')
 

@@ -1,4 +1,4 @@
-import {string} from '@oclif/core/args'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {BenchCommand, benchCallFlags} from './bench-command.ts'
 
 export default class BenchRpc extends BenchCommand {
@@ -12,7 +12,7 @@ export default class BenchRpc extends BenchCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'subject of the method (default: bench)'}),
+    subject: argument({description: 'subject of the method (default: bench)'}),
   }
   static override flags = benchCallFlags('calls')
 

@@ -1,7 +1,6 @@
-import {string} from '@oclif/core/args'
 import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, variant} from '../../lib/cli/flags/kinds.ts'
 import {BenchCommand} from './bench-command.ts'
 
 export default class BenchServe extends BenchCommand {
@@ -15,7 +14,7 @@ export default class BenchServe extends BenchCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'subject to serve (default: bench)'}),
+    subject: argument({description: 'subject to serve (default: bench)'}),
   }
   static override flags = {
     msgs: variant(benchFlags.msgs, {description: 'end after this many requests, all clients together'}),

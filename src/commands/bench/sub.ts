@@ -1,6 +1,5 @@
-import {string} from '@oclif/core/args'
 import {benchFlags} from '../../lib/cli/flags/bench.ts'
-import {variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, variant} from '../../lib/cli/flags/kinds.ts'
 import {BenchCommand} from './bench-command.ts'
 
 export default class BenchSub extends BenchCommand {
@@ -11,7 +10,7 @@ export default class BenchSub extends BenchCommand {
     {description: 'messages published from another terminal', command: `<%= config.bin %> bench sub load --msgs 1000`},
   ]
   static override args = {
-    subject: string({description: 'subject to subscribe to (default: bench)'}),
+    subject: argument({description: 'subject to subscribe to (default: bench)'}),
   }
   static override flags = {
     msgs: variant(benchFlags.msgs, {description: 'end after this many messages in each client'}),

@@ -1,8 +1,7 @@
-import {string} from '@oclif/core/args'
 import type {Reporter} from '../../lib/checks/events.ts'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
-import {count, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, count, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {record} from '../../lib/cli/flags/view.ts'
 import {isTerminal, tell, tellAsIs} from '../../lib/cli/io/terminal.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -43,7 +42,7 @@ export default class Check extends BusCommand {
     {description: 'for completion in an editor', command: '<%= config.bin %> check --schema > check.schema.json'},
   ]
   static override args = {
-    file: string({description: 'files, folders or globs (default: checks)', required: false, multiple: true}),
+    file: argument({description: 'files, folders or globs (default: checks)', required: false, multiple: true}),
   }
   static override flags = {
     tag: texts('run only checks with this tag, or, if written !slow, without it', '<tag>'),

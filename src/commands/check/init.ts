@@ -1,9 +1,8 @@
 import {existsSync} from 'node:fs'
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {onGivenBus} from '../../lib/cli/base/error-report.ts'
-import {text, texts, variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, text, texts, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {counted} from '../../lib/cli/render/units.ts'
@@ -32,7 +31,7 @@ export default class CheckInit extends BusCommand<InitResult> {
       command: '<%= config.bin %> check init checks/orders.yaml --request orders.health -b nats://127.0.0.1:4222',
     },
   ]
-  static override args = {file: string({description: 'file to write (default: checks/bus.yaml)'})}
+  static override args = {file: argument({description: 'file to write (default: checks/bus.yaml)'})}
   static override flags = {
     name: text('name of the file in reports (default: the bus)', '<name>'),
     request: texts('subject to send an empty request to, and to check that it is answered', '<subject>'),

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {listConsumers} from '../../lib/messaging/stored/find.ts'
 import {unreachableError} from '../../lib/transport/shared/stream-errors.ts'
@@ -13,7 +13,7 @@ export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
     {description: 'all consumers', command: '<%= config.bin %> consumer ls'},
     {description: 'those of one stream, as JSON', command: '<%= config.bin %> consumer ls ORDERS --json'},
   ]
-  static override args = {stream: string({description: 'name of the stream (default: all)'})}
+  static override args = {stream: argument({description: 'name of the stream (default: all)'})}
   static override flags = tableFlags
 
   async run(): Promise<ConsumerDocument[]> {

@@ -1,8 +1,8 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
 import {lastAcksMs} from '../../lib/cli/base/signals.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
@@ -74,7 +74,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
   ]
   static override args = {
     ...streamArgs,
-    consumer: string({description: 'name of a durable consumer of the stream'}),
+    consumer: argument({description: 'name of a durable consumer of the stream'}),
   }
   static override flags = replayFlags
 
@@ -192,7 +192,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       stop: this.stop,
       giveUp: this.#giveUpSignal(),
       quit: () => this.#quit.abort(),
-      userAgent: `busline/${this.config.version}`,
+      userAgent: `busline/${this.version}`,
     }
   }
 

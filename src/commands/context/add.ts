@@ -1,7 +1,6 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {shownBus} from '../../lib/transport/schemes.ts'
@@ -35,7 +34,7 @@ export default class ContextAdd extends BusCommand<ContextAddResult> {
       command: '<%= config.bin %> context add here --bus ./bus.db --use',
     },
   ]
-  static override args = {name: string({description: 'name of the new context'})}
+  static override args = {name: argument({description: 'name of the new context'})}
   static override flags = {
     description: streamFlags.description,
     use: toggle('use this context by default from now on'),
@@ -43,11 +42,11 @@ export default class ContextAdd extends BusCommand<ContextAddResult> {
   }
 
   async run(): Promise<ContextAddResult> {
-    const {args, flags, metadata} = await this.parse(ContextAdd)
+    const {args, flags, defaulted} = await this.parse(ContextAdd)
     const {askForMissing, checkContext, fieldsOf} = await import('./add-plan.ts')
     const {isHidden} = await import('../../lib/cli/target/context-files.ts')
     const {hasOwn, saveContext, useContext} = await import('./store.ts')
-    const timeoutMs = metadata.flags['timeout']?.setFromDefault ? undefined : flags.timeout
+    const timeoutMs = defaulted.has('timeout') ? undefined : flags.timeout
     const complete = await askForMissing({name: args.name, flags: {...flags, timeoutMs}}, process.env, this.stop)
     const fields = fieldsOf(complete.flags)
     const {name, url} = checkContext(complete.name, fields)

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {spread} from '../../lib/cli/render/summary.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
 import {formatBytes, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
@@ -24,7 +24,7 @@ export default class ContextCheck extends BusCommand<Health> {
     {description: 'the current bus', command: '<%= config.bin %> context check'},
     {description: 'any bus', command: '<%= config.bin %> context check --bus nats://127.0.0.1:4222 --creds my.creds'},
   ]
-  static override args = {name: string({description: 'name of the context (default: the current bus)'})}
+  static override args = {name: argument({description: 'name of the context (default: the current bus)'})}
 
   async run(): Promise<Health> {
     const {args, flags} = await this.parse(ContextCheck)

@@ -1,6 +1,6 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
@@ -14,7 +14,7 @@ export default class ContextRm extends BusCommand<ContextRmResult> {
   static override summary = 'remove a context'
   static override description = 'Contexts of the NATS CLI cannot be removed here.'
   static override examples = [{description: 'without confirmation', command: '<%= config.bin %> context rm old --yes'}]
-  static override args = {name: string({description: 'name of the context', required: true})}
+  static override args = {name: argument({description: 'name of the context', required: true})}
   static override flags = {yes: streamFlags.yes}
 
   async run(): Promise<ContextRmResult> {

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
 import {chooseBus} from '../../lib/cli/target/bus.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -8,7 +8,7 @@ import type {ShownContext} from './description.ts'
 export default class ContextShow extends BusCommand<ShownContext> {
   static override summary = 'show a context, without its secrets'
   static override examples = [{description: 'the selected one', command: '<%= config.bin %> context show'}]
-  static override args = {name: string({description: 'name of the context (default: the selected one)'})}
+  static override args = {name: argument({description: 'name of the context (default: the selected one)'})}
 
   async run(): Promise<ShownContext> {
     const {args, flags} = await this.parse(ContextShow)

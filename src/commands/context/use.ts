@@ -1,6 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {toggle} from '../../lib/cli/flags/kinds.ts'
+import {argument, toggle} from '../../lib/cli/flags/kinds.ts'
 import {BusError} from '../../lib/core/errors.ts'
 
 /** What `--json` prints. */
@@ -17,7 +16,7 @@ export default class ContextUse extends BusCommand<ContextUseResult> {
     {description: 'use a context from now on', command: '<%= config.bin %> context use prod'},
     {description: 'back to your own bus file', command: '<%= config.bin %> context use --none'},
   ]
-  static override args = {name: string({description: 'name of the context'})}
+  static override args = {name: argument({description: 'name of the context'})}
   static override flags = {none: toggle('select no context: use your own bus file again')}
 
   async run(): Promise<ContextUseResult> {

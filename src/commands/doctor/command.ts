@@ -27,7 +27,7 @@ export default class Doctor extends BusCommand {
     const {url, why, server} = await findBus(flags, process.env)
     const paint = await this.paint(1)
     const {document, unopened} = await diagnose({
-      ...{url, why, env: process.env, version: this.config.version, fix: flags.fix},
+      ...{url, why, env: process.env, version: this.version, fix: flags.fix},
       inboxPrefix: server.inboxPrefix,
       open: () => this.openBus(),
       report: (finding) => this.log(findingLines(finding, paint).trimEnd()),

@@ -1,8 +1,7 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import {gatewayToken} from '../../lib/cli/flags/events.ts'
-import {text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
@@ -33,7 +32,7 @@ export default class EventsListen extends BusCommand {
       command: '<%= config.bin %> events listen --namespace ORDERS --name billing --step',
     },
   ]
-  static override args = {url: string({description: 'gateway to connect to (default: ws://127.0.0.1:5599)'})}
+  static override args = {url: argument({description: 'gateway to connect to (default: ws://127.0.0.1:5599)'})}
   static override flags = {
     namespace: text('the stream', '<name>'),
     name: text('name of the durable subscription (default: an ephemeral one)', '<name>'),

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {openRegistry} from '../../lib/protocols/event-delivery/registry.ts'
 import {type SubscriptionDocument, subscriptionColumns, subscriptionDocument, subscriptionRow} from './subscriptions.ts'
@@ -10,7 +10,7 @@ export default class EventsLs extends BusCommand<SubscriptionDocument[]> {
     {description: 'all subscriptions', command: '<%= config.bin %> events ls'},
     {description: 'those of one stream, as JSON', command: '<%= config.bin %> events ls ORDERS --json'},
   ]
-  static override args = {namespace: string({description: 'name of the stream (default: all)'})}
+  static override args = {namespace: argument({description: 'name of the stream (default: all)'})}
   static override flags = tableFlags
 
   async run(): Promise<SubscriptionDocument[]> {

@@ -62,7 +62,7 @@ export default class EventsServe extends BusCommand {
       maxInFlightBytes: flags['max-in-flight-bytes'],
       systemNamespaces: flags['allow-namespace'],
     })
-    const userAgent = `busline/${this.config.version}`
+    const userAgent = `busline/${this.version}`
     for (const plugin of await localPlugins(flags, this.program, this.output, userAgent))
       await manager.use(plugin, {warn})
     if (config !== undefined) {

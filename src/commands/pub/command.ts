@@ -1,6 +1,6 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {lastAcksMs} from '../../lib/cli/base/signals.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {counted, formatBytes, formatCount} from '../../lib/cli/render/units.ts'
@@ -54,8 +54,8 @@ export default class Pub extends BusCommand<PubResult> {
     },
   ]
   static override args = {
-    subject: string({description: 'subject to publish to; records have their own'}),
-    body: string({description: 'body to publish; - for stdin'}),
+    subject: argument({description: 'subject to publish to; records have their own'}),
+    body: argument({description: 'body to publish; - for stdin'}),
   }
   static override flags = pubFlags
 

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseReplyView, type ReplyView} from '../../lib/cli/render/reply-view.ts'
 import {ask, type TimedReply} from '../../lib/messaging/pubsub/request.ts'
@@ -27,8 +27,8 @@ export default class Req extends BusCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'subject to send the request to', required: true}),
-    body: string({description: 'the request; - for stdin'}),
+    subject: argument({description: 'subject to send the request to', required: true}),
+    body: argument({description: 'the request; - for stdin'}),
   }
   static override flags = reqFlags
 

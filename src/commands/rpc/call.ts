@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {chooseReplyView} from '../../lib/cli/render/reply-view.ts'
 import {callFlags, planCall, runCall} from './call-plan.ts'
@@ -27,9 +27,9 @@ export default class RpcCall extends BusCommand {
     },
   ]
   static override args = {
-    target: string({description: 'subject of a method, or name of a service', required: true}),
-    method: string({description: 'method of the service; after a subject, the payload'}),
-    payload: string({description: 'payload as JSON; - for stdin'}),
+    target: argument({description: 'subject of a method, or name of a service', required: true}),
+    method: argument({description: 'method of the service; after a subject, the payload'}),
+    payload: argument({description: 'payload as JSON; - for stdin'}),
   }
   static override flags = callFlags
 

@@ -1,9 +1,8 @@
-import {string} from '@oclif/core/args'
 import {ServeCommand} from '../../lib/cli/base/serve-command.ts'
 import {answerFlags} from '../../lib/cli/flags/answer.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
 import {filterFlags} from '../../lib/cli/flags/filter.ts'
-import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {argument, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {instance, prefix} from '../../lib/cli/flags/rpc.ts'
 import {liveLine} from '../../lib/cli/render/served-view.ts'
@@ -25,9 +24,9 @@ export default class RpcServe extends ServeCommand {
     {description: 'answers by a program', command: '<%= config.bin %> rpc serve text upper --exec -- tr a-z A-Z'},
   ]
   static override args = {
-    service: string({description: 'name of the service', required: true}),
-    method: string({description: 'name of the method', required: true}),
-    body: string({description: 'payload of each answer; - for stdin'}),
+    service: argument({description: 'name of the service', required: true}),
+    method: argument({description: 'name of the method', required: true}),
+    body: argument({description: 'payload of each answer; - for stdin'}),
   }
   static override flags = {
     instance: variant(instance, {description: 'id of this instance (default: a new id)'}),

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {ServeCommand} from '../../lib/cli/base/serve-command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {chooseHandler} from '../../lib/cli/flags/reply-handler.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {liveLine} from '../../lib/cli/render/served-view.ts'
@@ -40,8 +40,8 @@ export default class Serve extends ServeCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'subject to serve; may contain wildcards', required: true}),
-    body: string({description: 'the reply; - for stdin'}),
+    subject: argument({description: 'subject to serve; may contain wildcards', required: true}),
+    body: argument({description: 'the reply; - for stdin'}),
   }
   static override flags = serveFlags
 

@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {type StreamDocument, streamDocument, streamSettingFlags, streamSettings} from './settings.ts'
@@ -20,7 +20,7 @@ export default class StreamAdd extends BusCommand<StreamDocument> {
   ]
   static override args = {
     ...streamArgs,
-    subject: string({description: 'subjects and patterns to store (default: its name)', multiple: true}),
+    subject: argument({description: 'subjects and patterns to store (default: its name)', multiple: true}),
   }
   static override flags = {
     ...streamSettingFlags,

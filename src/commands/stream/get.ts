@@ -1,6 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {text} from '../../lib/cli/flags/kinds.ts'
+import {argument, text} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import type {ViewFlags} from '../../lib/cli/flags/view.ts'
 import {viewFlags} from '../../lib/cli/flags/view.ts'
@@ -26,7 +25,7 @@ export default class StreamGet extends BusCommand {
   ]
   static override args = {
     ...streamArgs,
-    seq: string({description: 'sequence number of the message'}),
+    seq: argument({description: 'sequence number of the message'}),
   }
   static override flags = {
     'last-for': text('the last message of this subject or pattern', '<subject>'),

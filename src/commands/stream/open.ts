@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {StreamClient} from '../../lib/protocols/response-streams/client.ts'
@@ -26,8 +26,8 @@ export default class StreamOpen extends BusCommand {
     },
   ]
   static override args = {
-    subject: string({description: 'subject to send the request to', required: true}),
-    body: string({description: 'body of the request; - for stdin'}),
+    subject: argument({description: 'subject to send the request to', required: true}),
+    body: argument({description: 'body of the request; - for stdin'}),
   }
   static override flags = streamOpenFlags
 

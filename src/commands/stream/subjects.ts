@@ -1,5 +1,5 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {formatCount} from '../../lib/cli/render/units.ts'
@@ -13,7 +13,7 @@ export default class StreamSubjects extends BusCommand<Record<string, number>> {
   ]
   static override args = {
     ...streamArgs,
-    pattern: string({description: 'only subjects that match'}),
+    pattern: argument({description: 'only subjects that match'}),
   }
   static override flags = tableFlags
 

@@ -1,6 +1,6 @@
-import {string} from '@oclif/core/args'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {staySmall} from '../../lib/cli/base/heap-limit.ts'
+import {argument} from '../../lib/cli/flags/kinds.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
@@ -56,7 +56,7 @@ export default class Sub extends BusCommand {
     },
   ]
   static override args = {
-    subject: string({
+    subject: argument({
       description: 'subject, or pattern with * and >',
       required: true,
       multiple: true,

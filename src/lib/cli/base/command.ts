@@ -1,7 +1,6 @@
 /** What every command has: the global flags, the chosen bus, stdout and stderr, Ctrl-C, and one shape for failures. */
-import {Command} from '@oclif/core/command'
-import type {Config} from '@oclif/core/config'
-import type {Input, ParserOutput} from '@oclif/core/interfaces'
+import type {Command} from '@oclif/core/command'
+import type {ArgInput, FlagInput, Input} from '@oclif/core/interfaces'
 import type {ChalkInstance} from 'chalk'
 import {BusError, firstFailure, isFailure} from '../../core/errors.ts'
 import {Timer} from '../../core/time/timer.ts'
@@ -15,9 +14,9 @@ import {printableJson, printableLines, terminalText} from '../render/printable.t
 import type {Column} from '../render/table.ts'
 import {formatCount} from '../render/units.ts'
 import {type BusFlags, chooseBus, findBus, prepareBus} from '../target/bus.ts'
-import {errorJson, report, withoutTyped} from './error-report.ts'
+import {parseArguments} from './arguments.ts'
+import {report, withoutTyped} from './error-report.ts'
 import {stopOnSignal} from './signals.ts'
-import {usageError} from './usage-errors.ts'
 
 type Values = Record<string, unknown>
 
@@ -30,7 +29,12 @@ interface Globals extends BusFlags {
 
 /** A file of src/commands. */
 export interface CommandModule {
-  readonly default: {id: string; start(argv: string[], config: Config): Promise<unknown>}
+  readonly default: {id: string; start(argv: string[], about: About): Promise<unknown>}
+}
+
+interface About {
+  /** Of busline. */
+  readonly version: string
 }
 
 interface OpenBusOptions extends OpenOptions {
@@ -50,17 +54,30 @@ const longText = 32 * 1024
 /** How long after the end of --for a bus may still respond. */
 const graceMs = 500
 
-type Startable = new (argv: string[], config: Config) => BusCommand<unknown>
+type Startable = new (argv: string[], about: About) => BusCommand<unknown>
 
-/** `Result` is what `--json` prints at the end; a command that writes continuously returns nothing. */
-export abstract class BusCommand<Result = void> extends Command {
-  static override enableJsonFlag = true
-  static override baseFlags = globalFlags
+/**
+ * `Result` is what `--json` prints at the end; a command that writes continuously returns nothing. The static properties are
+ * those that oclif reads for help and the manifest. oclif's own `Command` loads much that running a command does not need.
+ */
+export abstract class BusCommand<Result = void> {
+  static id: string
+  static summary: string
+  static description: string | undefined
+  static examples: Command.Example[]
+  static hidden: boolean
+  static args: ArgInput = {}
+  static flags: FlagInput = {}
+  static baseFlags = globalFlags
+  static readonly enableJsonFlag = true
+  static readonly strict = true
 
   /** On a command with `--exec`: the program and its arguments after `--`. */
   protected program: readonly string[] = []
   /** How long the bus may keep the command waiting, if `--timeout` or the context says so. */
   protected timeoutMs: number | undefined
+  protected readonly version: string
+  readonly #argv: string[]
   readonly #stop = new AbortController()
   #signals: Disposable | undefined
   #output: Output | undefined
@@ -70,18 +87,38 @@ export abstract class BusCommand<Result = void> extends Command {
   #late: Timer | undefined
   #isLate = false
 
-  /** Runs this command with the words after its name. Reports failures and sets the exit code. */
-  static start(this: Startable, argv: string[], config: Config): Promise<unknown> {
-    return new this(argv, config)._run()
+  constructor(argv: string[], {version}: About) {
+    this.#argv = argv
+    this.version = version
   }
 
-  abstract override run(): Promise<Result>
+  /** Runs this command with the words after its name. Reports failures and sets the exit code. */
+  static start(this: Startable, argv: string[], about: About): Promise<unknown> {
+    return new this(argv, about).#start()
+  }
 
-  /** After `run`, and after the JSON document, which oclif writes last, the rest of the output is written. */
-  protected override async _run<T>(): Promise<T> {
-    const result = await super._run<T>()
-    await this.#output?.end().catch((error) => this.catch(error))
-    return result
+  abstract run(): Promise<Result>
+
+  async #start(): Promise<Result | undefined> {
+    this.#signals = stopOnSignal(this.#stop, (signal) => {
+      this.#output?.whenStuck(() => process.kill(process.pid, signal))
+    })
+    try {
+      const result = await this.run()
+      if (result !== undefined && this.jsonEnabled()) this.logJson(result)
+      await this.#output?.end()
+      return result
+    } catch (error) {
+      await this.#fail(error)
+      return undefined
+    } finally {
+      this.#signals[Symbol.dispose]()
+      this.#late?.cancel()
+    }
+  }
+
+  protected jsonEnabled(): boolean {
+    return beforeDashes(this.#argv).includes('--json')
   }
 
   /** Aborts at the first Ctrl-C or SIGTERM, and when the reader of stdout is gone. */
@@ -168,45 +205,28 @@ export abstract class BusCommand<Result = void> extends Command {
     return new Chalk({level: 1})
   }
 
-  protected override async init(): Promise<void> {
-    this.#signals = stopOnSignal(this.#stop, (signal) => {
-      this.#output?.whenStuck(() => process.kill(process.pid, signal))
-    })
-  }
-
-  protected override async parse<F extends Values, B extends Values, A extends Values>(
-    options: Input<F, B, A>,
-    argv: string[] = this.argv,
-  ): Promise<ParserOutput<F, B, A>> {
-    // Otherwise oclif warns under NODE_ENV=development after a failure that the command forgot to parse.
-    this.parsed = true
-    const {flags, baseFlags, enableJsonFlag, strict, constraints} = options as Input<F, B, A> & {
-      constraints?: undefined
-    }
-    try {
-      // oclif would read stdin for every absent argument; input.ts alone decides when stdin is read.
-      const args = Object.fromEntries(
-        Object.entries(options.args ?? {}).map(([k, v]) => [k, {...v, ignoreStdin: true}]),
-      )
-      const ours = {args, flags, baseFlags, enableJsonFlag, strict, constraints} as unknown as Input<F, B, A>
-      const words = this.#takeProgram(argv)
-      // Before flags with times are parsed; programs that the command runs get it too.
-      if (beforeDashes(words).includes('--utc')) process.env['TZ'] = 'UTC'
-      const parsed = await super.parse(ours, words)
-      this.#globals = globalsOf(parsed.flags, flags)
-      this.#isRaw = parsed.flags['raw'] === true
-      // Hides the arguments from `ps`.
-      if (hasSecret(parsed.flags, parsed.args)) process.title = this.#name
-      const isDefault = parsed.metadata.flags['timeout']?.setFromDefault === true
-      const timeout = isDefault ? await this.#timeoutOfContext() : undefined
-      const {for: forMs} = parsed.flags as {readonly for?: number | undefined}
-      this.#forMs = forMs
-      this.timeoutMs = isDefault ? timeout : this.#globals.timeout
-      return timeout === undefined ? parsed : {...parsed, flags: {...parsed.flags, timeout}}
-    } catch (error) {
-      const names = Object.keys({...flags, ...baseFlags})
-      throw usageError(error, {command: this.#name, flags: names})
-    }
+  /** Fails with `usage`. */
+  protected async parse<F extends Values, B extends Values, A extends Values>({
+    flags,
+    baseFlags,
+    args,
+  }: Input<F, B, A>): Promise<{flags: F & B; args: A; defaulted: ReadonlySet<string>}> {
+    const words = this.#takeProgram(this.#argv)
+    // Before flags with times are parsed; programs that the command runs get it too.
+    if (beforeDashes(words).includes('--utc')) process.env['TZ'] = 'UTC'
+    const grammar = {command: this.#name, flags: {...baseFlags, ...flags} as FlagInput, args: (args ?? {}) as ArgInput}
+    const parsed = await parseArguments(words, grammar)
+    this.#globals = globalsOf(parsed.flags, flags)
+    this.#isRaw = parsed.flags['raw'] === true
+    // Hides the arguments from `ps`.
+    if (hasSecret(parsed.flags, parsed.args)) process.title = this.#name
+    const isDefault = parsed.defaulted.has('timeout')
+    const timeout = isDefault ? await this.#timeoutOfContext() : undefined
+    const {for: forMs} = parsed.flags as {readonly for?: number | undefined}
+    this.#forMs = forMs
+    this.timeoutMs = isDefault ? timeout : this.#globals.timeout
+    const own = timeout === undefined ? parsed.flags : {...parsed.flags, timeout}
+    return {flags: own as F & B, args: parsed.args as A, defaulted: parsed.defaulted}
   }
 
   /** Aborts with `stop`, and soon after the end of --for: then the command no longer waits for a bus that is not ready. */
@@ -221,9 +241,13 @@ export abstract class BusCommand<Result = void> extends Command {
     return AbortSignal.any([this.stop, late.signal])
   }
 
+  get #class(): typeof BusCommand {
+    return this.constructor as typeof BusCommand
+  }
+
   /** As typed: `bus context ls`. */
   get #name(): string {
-    return `bus ${this.id?.replaceAll(':', ' ')}`
+    return `bus ${this.#class.id.replaceAll(':', ' ')}`
   }
 
   /** Problems of the context are reported when the command needs its bus. */
@@ -235,7 +259,7 @@ export abstract class BusCommand<Result = void> extends Command {
 
   /** Removes the words after `--` if the command takes a program. */
   #takeProgram(argv: string[]): string[] {
-    if (!('exec' in (this.ctor.flags ?? {}))) return argv
+    if (!('exec' in this.#class.flags)) return argv
     const own = beforeDashes(argv)
     const flag = own.find((word) => word === '--exec' || word === '--exec-lines')
     if (flag === undefined) return argv
@@ -244,8 +268,7 @@ export abstract class BusCommand<Result = void> extends Command {
     throw new BusError('usage', `${flag} needs a program after --`, {try: [`${flag} -- jq .total`]})
   }
 
-  // oclif's own `catch` loses the exit code with --json, and prints all properties of an error.
-  protected override async catch(thrown: unknown): Promise<void> {
+  async #fail(thrown: unknown): Promise<void> {
     const first = firstFailure(thrown)
     const isLate = this.#isLate && !this.stop.aborted && isFailure(first, 'interrupted')
     const error = isLate ? notReady(this.#forMs ?? 0, first) : first
@@ -258,25 +281,17 @@ export abstract class BusCommand<Result = void> extends Command {
     else process.exitCode = report(isStopped ? unwritten : error, this.jsonEnabled())
   }
 
-  protected override async finally(): Promise<void> {
-    this.#signals?.[Symbol.dispose]()
-    this.#late?.cancel()
+  /** Writes a line to stdout immediately; nothing with --json. */
+  protected log(line: string): void {
+    if (!this.jsonEnabled()) this.print(`${line}\n`)
   }
 
-  override log(message = ''): void {
-    if (!this.jsonEnabled()) this.print(`${message}\n`)
-  }
-
-  protected override logJson(json: unknown): void {
+  protected logJson(json: unknown): void {
     const line = JSON.stringify(json)
     const text = `${isTerminal(1) ? printableJson(line) : line}\n`
     // A long text may have to wait for its reader, and must not be deaf to signals then.
     if (text.length > longText) this.output.write(text)
     else this.print(text)
-  }
-
-  protected override toErrorJson(error: unknown): object {
-    return errorJson(error)
   }
 }
 

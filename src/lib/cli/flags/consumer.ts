@@ -1,6 +1,5 @@
 /** What happens to stored messages. */
-import {string} from '@oclif/core/args'
-import {count, toggle} from './kinds.ts'
+import {argument, count, toggle} from './kinds.ts'
 import {streamArgs} from './stream.ts'
 
 export const consumerFlags = {
@@ -18,5 +17,5 @@ export const consumerFlags = {
 
 export const consumerArgs = {
   ...streamArgs,
-  consumer: string({description: 'name of the consumer', required: true}),
+  consumer: argument({description: 'name of the consumer', required: true}),
 }

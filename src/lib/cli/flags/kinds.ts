@@ -3,6 +3,7 @@
  * properties: `char`, `default`, and the relations `exclusive`, `dependsOn` and `relationships`, which help shows (see
  * help.ts).
  */
+import type {string} from '@oclif/core/args'
 import type {BooleanFlag, OptionFlag} from '@oclif/core/interfaces'
 import {BusError} from '../../core/errors.ts'
 import {parseAge, parseDuration, parsePercent, parseRate, parseSize} from '../render/units.ts'
@@ -22,6 +23,9 @@ type ValueOf<Flag> =
       ? Unchangeable<Exclude<Value, undefined>>
       : never
 type Unchangeable<Value> = Value extends readonly (infer One)[] ? readonly One[] : Value
+
+/** A word that is not a flag. oclif's own function for it loads more than a command needs. */
+export const argument = ((more: object) => ({parse: asGiven, ...more})) as unknown as typeof string
 
 export function toggle(description: string, more: More = {}): BooleanFlag<boolean> {
   return {

@@ -1,7 +1,6 @@
 /** Streams, and positions in them. */
-import {string} from '@oclif/core/args'
 import {type Position, parseEnd, parsePosition, type Range} from '../../core/position.ts'
-import {text, toggle, value} from './kinds.ts'
+import {argument, text, toggle, value} from './kinds.ts'
 
 /** The end of a range; `end` is resolved when the stream is read. */
 export type RangeEnd = NonNullable<Range['to']> | 'end'
@@ -24,4 +23,4 @@ export const streamFlags = {
   yes: toggle('do not ask'),
 }
 
-export const streamArgs = {stream: string({description: 'name of the stream', required: true})}
+export const streamArgs = {stream: argument({description: 'name of the stream', required: true})}

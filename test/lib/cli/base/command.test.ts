@@ -1,9 +1,8 @@
-import {string} from '@oclif/core/args'
 import {describe, expect, it} from 'vitest'
 import {BusCommand} from '../../../../src/lib/cli/base/command.ts'
-import {leanConfig} from '../../../../src/lib/cli/base/oclif-config.ts'
 import {answerFlags} from '../../../../src/lib/cli/flags/answer.ts'
 import {bodyFlags} from '../../../../src/lib/cli/flags/body.ts'
+import {argument} from '../../../../src/lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../../../src/lib/cli/flags/pacing.ts'
 import type {BusError} from '../../../../src/lib/core/errors.ts'
 
@@ -18,7 +17,7 @@ async function seenBy(...argv: string[]): Promise<Seen> {
   const results: Seen[] = []
   const failures: unknown[] = []
   class Probe extends BusCommand {
-    static override args = {subject: string({required: true}), body: string()}
+    static override args = {subject: argument({required: true}), body: argument({})}
     static override flags = {exec: answerFlags.exec, header: bodyFlags.header, count: pacingFlags.count}
 
     async run(): Promise<void> {
@@ -30,7 +29,7 @@ async function seenBy(...argv: string[]): Promise<Seen> {
     }
   }
   Probe.id = 'probe'
-  await Probe.start(argv, leanConfig({name: 'busline', version: '1.2.3'}))
+  await Probe.start(argv, {version: '1.2.3'})
   if (results[0]) return results[0]
   throw failures[0]
 }
