@@ -46,7 +46,7 @@ describe('oclif.manifest.json', () => {
 })
 
 describe('src/commands/index.ts', () => {
-  it('contains every command: run `npm run build` and commit it if not', () => {
+  it('contains every command: run `npm run build` if not', () => {
     expect(read('src/commands/index.ts')).toBe(commandTable(commandFiles(root)))
   })
 })
