@@ -59,8 +59,8 @@ describe.each(ids)('the command %s', (id) => {
     expect(promiseCells.flatMap(codeIn).filter((code) => code === topic || names(code, id))).not.toEqual([])
   })
 
-  test('is run by a test in the folder of its topic', () => {
-    const tests = readAll(`test/commands/${topic}/**/*.test.ts`)
+  test('is run by a test of its topic', () => {
+    const tests = readAll(`test/commands/{${topic},${topic}/**/*}.test.ts`)
     expect(tests.includes(`'${verb || topic}'`) || tests.includes(id)).toBe(true)
   })
 

@@ -13,7 +13,7 @@ type Layer = (typeof ranks)[number]
 const rooms: readonly (readonly [pattern: RegExp, layer: Layer])[] = [
   [/^src\/(main|index|api\/\w+(-\w+)*)\.ts$/, 'main'],
   [/^src\/commands\/index\.ts$/, 'index'],
-  [/^src\/commands\/[\w-]+\//, 'commands'],
+  [/^src\/commands\/[\w-]+(\/|\.ts$)/, 'commands'],
   [/^src\/lib\/cli\/(base|flags|target|io|render)\//, 'cli'],
   [/^src\/lib\/protocols\/[\w-]+\//, 'middle'],
   [/^src\/lib\/(checks|bench)\//, 'middle'],
