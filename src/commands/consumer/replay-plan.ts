@@ -25,7 +25,7 @@ import type {ConsumerInfo, ReadOptions, Streams} from '../../lib/transport/strea
 import {inFlightText} from './settings.ts'
 
 const sinks = ['exec', 'exec-lines', 'webhook', 'republish', 'into', 'step', 'dry-run']
-const views = ['raw', 'format', 'headers-only', 'subjects-only', 'select']
+const views = Object.keys(viewFlags).filter((name) => name !== 'delimiter')
 
 /** The relations of a flag that says where messages go: there is one such flag, and it excludes a view. */
 function sink(name: string): {exclusive: string[]} {
