@@ -170,6 +170,8 @@ export const consumerFaults: readonly Fault[] = [
     fails: [
       'after a reset nothing from the new position on counts as acknowledged',
       'a consumer is moved to the first message, a sequence, the last N messages, or the end',
+      'a position after the end is the end: later messages are not skipped',
+      'after a reset the ack floor and the last delivery are below the position, and not below what precedes it',
       'a consumer is moved to a time',
       'a reset keeps the configuration, and skips removed messages by the filters',
       'a reset forgets messages in flight: they are delivered as if for the first time',
