@@ -196,7 +196,7 @@ describe('an expression that exceeds the limits', () => {
     ['$reduce([1..40], function($a, $b){{"a": $a, "b": $a}}, 1)', tooGreat],
     ['$reduce([1..60], function($a, $b){$map([1, 2], function(){$a})}, 1)', tooGreat],
     ['$reduce([1..60], function($a, $b){$zip([$a, $a], [$a, $a])}, 1)', tooGreat],
-    ['$count([1..3000].$$.([1..3000]))', 'The maximum sequence length of 1000000 was exceeded'],
+    ['$count([1..3000].$$.([1..3000]))', /2000 milliseconds|The maximum sequence length of 1000000/],
     ['[1..1000].{"a": [1..1000000]}', /2000 milliseconds|256 MiB/],
     ['$map([1..1000], function($i){$pad("", 15000000, "é" & $string($i))})', /2000 milliseconds|256 MiB/],
     ['($f := function(){$eval("$f()")}; $f())', /2000 milliseconds|nested too deeply/],
