@@ -2,7 +2,7 @@
 import type {Role} from '../../lib/bench/job.ts'
 import {type ClientResult, slotMs} from '../../lib/bench/meter.ts'
 import {type Latencies, type LatencySummary, latencyLine, makeLatencies} from '../../lib/cli/render/histogram.ts'
-import {formatBytes, formatCount, formatDuration, formatRate} from '../../lib/cli/render/units.ts'
+import {formatBytes, formatCount, formatDuration, formatRate, rounded} from '../../lib/cli/render/units.ts'
 
 /** What `--json` prints; see docs/json-output.md. */
 export interface BenchReport {
@@ -60,8 +60,8 @@ export async function sideOf(role: Role, results: readonly ClientResult[], sent?
     errors[kind] = (errors[kind] ?? 0) + count
   const dropped = sum(results.map((result) => result.dropped))
   const side: BenchSide = {
-    ...{role, clients: results.length, messages, bytes, ms: round(ms, 3)},
-    ...{rate: round(perSecond(messages, ms), 1), bytesPerSecond: Math.round(perSecond(bytes, ms))},
+    ...{role, clients: results.length, messages, bytes, ms: rounded(ms, 3)},
+    ...{rate: rounded(perSecond(messages, ms), 1), bytesPerSecond: Math.round(perSecond(bytes, ms))},
     ...{lost: sent === undefined ? dropped : Math.max(dropped, sent * results.length - messages), errors},
     latencyMs: latencies.summary(),
     timeline: timelineOf(results),
@@ -147,8 +147,4 @@ function sum(values: readonly number[]): number {
 
 function perSecond(count: number, ms: number): number {
   return ms > 0 ? (count * 1000) / ms : 0
-}
-
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits))
 }

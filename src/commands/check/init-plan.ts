@@ -1,15 +1,11 @@
 /** `check init`: drafts a check file from what is on a bus, runs it there and keeps what passes. */
-import {dirname} from 'node:path'
 import {type Draft, draftOf, draftText, type Findings} from '../../lib/checks/draft.ts'
 import type {CheckResult} from '../../lib/checks/events.ts'
 import {loadFile} from '../../lib/checks/load.ts'
 import {prompting, validation} from '../../lib/cli/base/prompt.ts'
-import {fileError} from '../../lib/cli/io/input.ts'
 import type {BusFlags} from '../../lib/cli/target/bus.ts'
 import {BusError, interruptedError} from '../../lib/core/errors.ts'
-import {makeFolder} from '../../lib/core/folder.ts'
 import {checkSubject} from '../../lib/core/subject.ts'
-import {replaceFile} from '../../lib/core/trusted-file.ts'
 import {type CheckConsole, runChecks} from './plan.ts'
 
 export interface InitAnswers {
@@ -77,13 +73,4 @@ export async function tryDraft(
   }
   const text = draftText(name, kept)
   return {text, kept: results.filter(({status}) => status === 'passed'), left}
-}
-
-export function writeDraft(path: string, text: string): void {
-  try {
-    makeFolder(dirname(path))
-    replaceFile(path, text)
-  } catch (error) {
-    throw fileError(error, 'write', path)
-  }
 }

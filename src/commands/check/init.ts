@@ -7,7 +7,8 @@ import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
-import {askForInit, tryDraft, writeDraft} from './init-plan.ts'
+import {saveFile} from '../../lib/core/trusted-file.ts'
+import {askForInit, tryDraft} from './init-plan.ts'
 import type {CheckConsole} from './plan.ts'
 
 /** What `--json` prints. */
@@ -53,7 +54,7 @@ export default class CheckInit extends BusCommand<InitResult> {
       return await discoverBus(bus, answers.subjects, bounds)
     })()
     const {text, kept, left} = await tryDraft(answers, findings, flags, this.#console())
-    writeDraft(path, text)
+    saveFile(path, text)
     const reasons = left.map(({name, failures}) => ({name, reason: failures[0]?.sentence ?? 'not run'}))
     for (const sentence of findings.unknown) this.say(`not examined: ${sentence}`)
     for (const {name, reason} of reasons) this.say(`left out "${name}": ${reason}`)

@@ -1,19 +1,18 @@
 /** Writes the contexts of busline, atomically and readable by their owner only. Those of the NATS CLI are never changed. */
 import {existsSync, rmSync} from 'node:fs'
-import {dirname, join} from 'node:path'
-import {fileError} from '../../lib/cli/io/input.ts'
+import {join} from 'node:path'
 import {usedContext, usedFile} from '../../lib/cli/target/bus.ts'
 import {type ContextFields, checkContextName} from '../../lib/cli/target/context.ts'
 import {contextFolder} from '../../lib/cli/target/context-files.ts'
-import {makeFolder} from '../../lib/core/folder.ts'
-import {replaceFile} from '../../lib/core/trusted-file.ts'
+import {fileError} from '../../lib/core/file-error.ts'
+import {saveFile} from '../../lib/core/trusted-file.ts'
 
 type Env = NodeJS.ProcessEnv
 
 /** Returns the path of the file. Fails with `denied`, or with `usage` for an invalid name. */
 export function saveContext(name: string, fields: ContextFields, env: Env): string {
   const path = ownPath(name, env)
-  writeOwn(path, `${JSON.stringify(fields, null, 2)}\n`)
+  saveFile(path, `${JSON.stringify(fields, null, 2)}\n`)
   return path
 }
 
@@ -38,18 +37,9 @@ export function removeContext(name: string, env: Env): boolean {
 /** Selects the context to use by default; undefined for none. */
 export function useContext(name: string | undefined, env: Env): void {
   if (name === undefined) rmSync(usedFile(env), {force: true})
-  else writeOwn(usedFile(env), `${name}\n`)
+  else saveFile(usedFile(env), `${name}\n`)
 }
 
 function ownPath(name: string, env: Env): string {
   return join(contextFolder('busline', env), `${checkContextName(name)}.json`)
-}
-
-function writeOwn(path: string, text: string): void {
-  try {
-    makeFolder(dirname(path))
-    replaceFile(path, text)
-  } catch (error) {
-    throw fileError(error, 'write', path)
-  }
 }

@@ -3,11 +3,10 @@
  * `events listen` finds it by port: so another program that listens there later gets no useful token.
  */
 import {rmSync} from 'node:fs'
-import {dirname, join} from 'node:path'
-import {fileError} from '../../lib/cli/io/input.ts'
+import {join} from 'node:path'
 import {stateFolder} from '../../lib/cli/target/urls.ts'
-import {makeFolder} from '../../lib/core/folder.ts'
-import {readTrusted, replaceFile} from '../../lib/core/trusted-file.ts'
+import {fileError} from '../../lib/core/file-error.ts'
+import {readTrusted, saveFile} from '../../lib/core/trusted-file.ts'
 import {isLoopback} from '../../lib/protocols/event-delivery/admission.ts'
 
 type Env = NodeJS.ProcessEnv
@@ -15,12 +14,7 @@ type Env = NodeJS.ProcessEnv
 /** Stores the token of the gateway at this URL until it is disposed. Fails with `denied`. */
 export function keepToken(token: string, url: string, env: Env): Disposable & {readonly path: string} {
   const path = tokenFile(url, env)
-  try {
-    makeFolder(dirname(path))
-    replaceFile(path, `${token}\n`)
-  } catch (error) {
-    throw fileError(error, 'write', path)
-  }
+  saveFile(path, `${token}\n`)
   return {
     path,
     [Symbol.dispose]() {

@@ -1,7 +1,7 @@
 /** The report of a load run, as text and as JSON. */
 
 import {type Latencies, type LatencySummary, latencyLine} from '../../lib/cli/render/histogram.ts'
-import {formatCount, formatDuration, formatRate} from '../../lib/cli/render/units.ts'
+import {formatCount, formatDuration, formatRate, rounded} from '../../lib/cli/render/units.ts'
 import type {LoadResult} from '../../lib/messaging/load.ts'
 
 /** What `--json` prints; see docs/json-output.md. */
@@ -27,8 +27,8 @@ export function loadReport(
 ): LoadReport {
   const {requests, ok, errors, ms} = result
   const latencyMs = latencies.summary()
-  const rate = round((1000 * requests) / ms, 1)
-  return {subject, requests, ok, errors, ms: round(ms, 3), rate, concurrency, ...(latencyMs && {latencyMs})}
+  const rate = rounded((1000 * requests) / ms, 1)
+  return {subject, requests, ok, errors, ms: rounded(ms, 3), rate, concurrency, ...(latencyMs && {latencyMs})}
 }
 
 /** Two lines, followed on a terminal by a histogram of this width. */
@@ -48,8 +48,4 @@ const words: Readonly<Record<string, string>> = {
   noResponders: 'without a responder',
   remote: 'service errors',
   expectation: 'not as expected',
-}
-
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits))
 }

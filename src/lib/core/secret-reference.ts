@@ -1,6 +1,7 @@
 /** References to secrets: `env://NAME` is the value of a variable, `file://PATH` the text of a file. */
 import {homedir} from 'node:os'
 import {BusError} from './errors.ts'
+import {fileError} from './file-error.ts'
 import {readTrusted} from './trusted-file.ts'
 
 const reference = /^(?:([A-Za-z]+) )?(env|file):\/\/(.+)$/
@@ -36,10 +37,6 @@ function readSecret(path: string, option: string): string {
       .toString()
       .replace(/[\r\n]+$/, '')
   } catch (error) {
-    if (error instanceof BusError) throw error
-    const {code} = error as NodeJS.ErrnoException
-    const isMissing = code === 'ENOENT' || code === 'ENOTDIR'
-    const reason = isMissing ? 'no such file' : code === 'EACCES' ? 'permission denied' : (error as Error).message
-    throw new BusError(isMissing ? 'notFound' : 'denied', `cannot read ${name}: ${reason}`, {cause: error})
+    throw fileError(error, 'read', name)
   }
 }

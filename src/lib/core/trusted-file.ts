@@ -15,7 +15,10 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import {dirname} from 'node:path'
 import {BusError} from './errors.ts'
+import {fileError} from './file-error.ts'
+import {makeFolder} from './folder.ts'
 
 type Verb = 'read' | 'write'
 
@@ -79,6 +82,16 @@ export function openEmpty(path: string): number {
   } catch (error) {
     closeSync(fd)
     throw error
+  }
+}
+
+/** Replaces a file of this user, and creates its folder. Fails as `fileError` says. */
+export function saveFile(path: string, text: string): void {
+  try {
+    makeFolder(dirname(path))
+    replaceFile(path, text)
+  } catch (error) {
+    throw fileError(error, 'write', path)
   }
 }
 

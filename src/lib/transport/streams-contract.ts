@@ -1,7 +1,7 @@
 /**
  * Stored messages: streams, their messages, and durable consumers, in JetStream's terms and with its defaults (docs.nats.io,
  * "JetStream"; ADR-8, ADR-13, ADR-15) on every bus. `test/conformance/streams/` is its executable form. Times are Unix
- * milliseconds, durations milliseconds; an absent limit means unlimited.
+ * milliseconds, durations milliseconds; an absent limit means unlimited. One file, because a driver implements all of it.
  */
 import {Message, type Outgoing} from '../core/message.ts'
 import type {WaitBounds} from './shared/bounded.ts'

@@ -1,8 +1,8 @@
 /** `--record DIR`: the messages seen by failed checks, as records that `bus pub --records` can publish again. */
 import {basename, join} from 'node:path'
 import type {CheckResult, Reporter} from '../../../lib/checks/events.ts'
-import {fileError} from '../../../lib/cli/io/input.ts'
 import {counted} from '../../../lib/cli/render/units.ts'
+import {fileError} from '../../../lib/core/file-error.ts'
 import {makeFolder} from '../../../lib/core/folder.ts'
 import {recordWriter} from '../../../lib/core/record.ts'
 import {replaceFile} from '../../../lib/core/trusted-file.ts'

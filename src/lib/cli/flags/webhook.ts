@@ -1,8 +1,8 @@
 /** The flags of webhooks. */
 import {BusError} from '../../core/errors.ts'
+import {fileError} from '../../core/file-error.ts'
 import {isObject, parseJson} from '../../core/text/json-text.ts'
 import {readTrusted} from '../../core/trusted-file.ts'
-import {fileError} from '../io/input.ts'
 import {type FlagValues, text, values} from './kinds.ts'
 
 export const webhookFlags = {

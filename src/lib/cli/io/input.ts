@@ -5,9 +5,10 @@
 import {closeSync, constants, createReadStream, fstatSync, open, openSync, readSync, statSync} from 'node:fs'
 import type {Readable} from 'node:stream'
 import {promisify} from 'node:util'
-import {BusError, type FailureKind, interruptedError} from '../../core/errors.ts'
+import {BusError, interruptedError} from '../../core/errors.ts'
+import {fileError} from '../../core/file-error.ts'
 import {decode, type Encoding, textWherePossible} from '../../core/text/encoding.ts'
-import {isFull, isTerminal} from './terminal.ts'
+import {isTerminal} from './terminal.ts'
 
 export interface BodyOptions {
   readonly body?: string | undefined
@@ -76,27 +77,6 @@ export async function* readChunks(path: string, signal: AbortSignal): AsyncGener
 /** The name of an input for messages. */
 export function inputName(path: string): string {
   return path === '-' ? 'stdin' : path
-}
-
-/** Translates a file error: `notFound`, `denied`, `output` on a full disk, or `usage`. Any other error is returned unchanged. */
-export function fileError(error: unknown, verb: string, name: string): unknown {
-  const {code, syscall} = error as NodeJS.ErrnoException
-  if (error instanceof BusError || code === undefined || syscall === undefined) return error
-  const reasons: Record<string, string> = {
-    ENOENT: verb === 'read' ? 'there is no such file' : 'there is no such folder',
-    EISDIR: 'it is a folder',
-    EEXIST: 'another file has this name',
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    EROFS: 'the disk is read-only',
-  }
-  const why = isFull(error) ? 'the disk is full' : (reasons[code] ?? (error as Error).message)
-  return new BusError(kindOf(code, error), `cannot ${verb} ${name}: ${why}`, {cause: error})
-}
-
-function kindOf(code: string, error: unknown): FailureKind {
-  if (isFull(error)) return 'output'
-  return code === 'ENOENT' ? 'notFound' : code === 'EISDIR' ? 'usage' : 'denied'
 }
 
 function* readFile(path: string, signal: AbortSignal): Generator<Uint8Array> {

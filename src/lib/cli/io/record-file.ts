@@ -1,10 +1,10 @@
 /** `--record FILE`: the shown messages, as records in a file. */
 import {closeSync, writeSync} from 'node:fs'
 import {BusError} from '../../core/errors.ts'
+import {fileError} from '../../core/file-error.ts'
 import type {Message} from '../../core/message.ts'
 import {recordWriter} from '../../core/record.ts'
 import {openEmpty} from '../../core/trusted-file.ts'
-import {fileError} from './input.ts'
 
 export interface RecordFile extends Disposable {
   /** The messages are written when it returns. Fails with `denied`, or with `output` on a full disk. */

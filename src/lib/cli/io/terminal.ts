@@ -1,6 +1,7 @@
 /** The standard files without Node's stream objects, which cost more to create than all the rest of a one-shot command. */
 import {fstatSync, type Stats, statSync, writeSync} from 'node:fs'
 import {BusError} from '../../core/errors.ts'
+import {isFull} from '../../core/file-error.ts'
 import {terminalText} from '../render/printable.ts'
 
 /** Whether this descriptor is a terminal. */
@@ -87,9 +88,4 @@ export function tellAsIs(text: string | Uint8Array): void {
 export function cannotWrite(cause: Error): BusError {
   const text = isFull(cause) ? 'the disk is full' : cause.message
   return new BusError('output', `cannot write to stdout: ${text}`, {cause})
-}
-
-/** Whether a write failed because there is no space left. */
-export function isFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')
 }

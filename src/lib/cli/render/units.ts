@@ -116,6 +116,11 @@ export function formatRate(perSecond: number): string {
   return `${perSecond < 10 ? perSecond.toFixed(1).replace(/\.0$/, '') : formatCount(Math.round(perSecond))}/s`
 }
 
+/** For figures in JSON. */
+export function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}
+
 function reason(text: string): string {
   if (text.startsWith('-')) return ': it cannot be negative'
   return /^\d+(\.\d+)?$/.test(text) ? ': it has no unit' : ''

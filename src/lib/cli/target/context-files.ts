@@ -2,11 +2,11 @@
 import {readdirSync, statSync} from 'node:fs'
 import {basename, join} from 'node:path'
 import {BusError} from '../../core/errors.ts'
+import {fileError} from '../../core/file-error.ts'
 import {nearest} from '../../core/text/nearest.ts'
 import {readTrusted} from '../../core/trusted-file.ts'
 import {hasLogin} from '../../transport/schemes.ts'
 import {withScheme} from '../../transport/server-urls.ts'
-import {fileError} from '../io/input.ts'
 import {type Context, checkContextName, parseFields, readTarget, secretsIn} from './context.ts'
 import {configFolder} from './urls.ts'
 

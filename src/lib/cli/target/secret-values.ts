@@ -5,8 +5,8 @@
 import {homedir} from 'node:os'
 import {resolve} from 'node:path'
 import {BusError} from '../../core/errors.ts'
+import {fileError} from '../../core/file-error.ts'
 import {readTrusted} from '../../core/trusted-file.ts'
-import {fileError} from '../io/input.ts'
 
 type Env = NodeJS.ProcessEnv
 

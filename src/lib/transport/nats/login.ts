@@ -8,6 +8,7 @@ import {
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node'
 import {BusError} from '../../core/errors.ts'
+import {fileError} from '../../core/file-error.ts'
 import {revealed} from '../../core/secrets.ts'
 import {localTime} from '../../core/time/timestamp.ts'
 import {readTrusted} from '../../core/trusted-file.ts'
@@ -97,10 +98,8 @@ export function readLoginFile(path: string, name: string): string {
   try {
     return readTrusted(path, name).toString()
   } catch (cause) {
-    if (cause instanceof BusError) throw cause
-    const reason =
-      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message
-    throw new BusError('usage', `cannot read ${name}: ${reason}`, {cause})
+    const failure = fileError(cause, 'read', name)
+    throw failure === cause ? cause : new BusError('usage', (failure as BusError).message, {cause})
   }
 }
 

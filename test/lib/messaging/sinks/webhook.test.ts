@@ -176,7 +176,7 @@ describe('the request of a webhook', () => {
       '"auth.token" refers to env://NONE, which is not set',
     )
     expect(make('http://x', {headers: {'X-Key': 'env://BAD'}})).toThrow(/^the value of headers.X-Key has characters/)
-    expect(make('http://x', {tls: {ca: '/none.pem'}})).toThrow(/cannot read \/none.pem .*: no such file/)
+    expect(make('http://x', {tls: {ca: '/none.pem'}})).toThrow(/cannot read \/none.pem .*: there is no such file/)
     expect(make('env://NO_URL')).toThrow(/^the URL of the webhook is not an HTTP URL$/)
     expect(make('u:S3CRET@host/x')).toThrow(/^the URL of the webhook is not an HTTP URL$/)
   })

@@ -1,7 +1,7 @@
 /** The operators and functions of JSONata for numbers of which some are beyond 2^53; for others they work like JSONata's own. */
 import {isLong, isRounded, type LongNumber, numberOf} from '../long-numbers.ts'
 import {calculate, compare, inexact, power, sum} from './arithmetic.ts'
-import {type Definition, type Focus, isFunction, type Library, type SyntaxNode} from './functions.ts'
+import {type Definition, type Focus, isFunction, type Library, type SyntaxNode} from './library.ts'
 
 type Numeric = number | LongNumber
 

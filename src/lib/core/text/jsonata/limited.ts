@@ -8,16 +8,8 @@ import {hasLongNumbers, isRounded} from '../long-numbers.ts'
 import {loadRegexEngine, type RegexEngine, RegexError, regexHint} from '../regex.ts'
 import {inexact} from './arithmetic.ts'
 import {exactFunctions, exactOperators} from './exact.ts'
-import {
-  type Definition,
-  type Environment,
-  type Focus,
-  isFunction,
-  type Library,
-  limitedFunctions,
-  type SyntaxNode,
-  stringOf,
-} from './functions.ts'
+import {limitedFunctions, stringOf} from './functions.ts'
+import {type Definition, type Environment, type Focus, isFunction, type Library, type SyntaxNode} from './library.ts'
 import {EvaluationLimits, LimitError} from './limits.ts'
 import {concatName, libraryNames, prepareSyntax, rootName, type Syntax, targetsName} from './syntax.ts'
 

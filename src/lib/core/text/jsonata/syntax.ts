@@ -2,7 +2,7 @@
 
 import {isRounded, numberOf} from '../long-numbers.ts'
 import {makeExact} from './exact.ts'
-import type {SyntaxNode} from './functions.ts'
+import type {SyntaxNode} from './library.ts'
 
 const arithmetic = new Set<unknown>(['+', '-', '*'])
 
