@@ -2,6 +2,7 @@
 import type {ChalkInstance} from 'chalk'
 import {checkProgram} from '../../lib/cli/base/program.ts'
 import {answerFlags} from '../../lib/cli/flags/answer.ts'
+import {bodyFlags} from '../../lib/cli/flags/body.ts'
 import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
@@ -68,7 +69,7 @@ export const replayFlags = {
     ...sink('republish'),
   }),
   into: text('copy each message to another bus: a URL or a context', '<bus>', {...sink('into')}),
-  'obey-headers': variant(consumerFlags['obey-headers'], {
+  'obey-headers': variant(bodyFlags['obey-headers'], {
     relationships: [{type: 'some', flags: ['into', 'republish']}],
   }),
   step: variant(consumerFlags.step, sink('step')),

@@ -2,10 +2,8 @@
 
 import {accessSync, constants, type Stats, statSync} from 'node:fs'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import {countOrZero, type FlagValues, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
-import {viewFlags} from '../../lib/cli/flags/view.ts'
 import {checkOneBody, inputName, readBody, readChunks} from '../../lib/cli/io/input.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {unescapeText} from '../../lib/cli/render/template.ts'
@@ -33,17 +31,15 @@ export const pubFlags = {
   size: bodyFlags.size,
   template: bodyFlags.template,
   lines: toggle('each line of stdin or --file is a message', {exclusive: ['size', 'count']}),
-  delimiter: variant(viewFlags.delimiter, {
-    description: 'what ends each line of the input instead of a newline, such as \\t \\0 \\r\\n',
-    relationships: [],
+  delimiter: text('what ends each line of the input instead of a newline, such as \\t \\0 \\r\\n', '<text>', {
     dependsOn: ['lines'],
   }),
   records: text('publish the records (NDJSON) in this file; - for stdin', '<path>', {
     exclusive: ['lines', 'file', 'size', 'count', 'encoding', 'template', 'reply', 'msg-id'],
   }),
-  'obey-headers': variant(consumerFlags['obey-headers'], {dependsOn: ['records']}),
+  'obey-headers': variant(bodyFlags['obey-headers'], {dependsOn: ['records']}),
   speed: variant(pacingFlags.speed, {dependsOn: ['records']}),
-  ack: variant(consumerFlags.ack, {description: 'wait until a stream has stored each message', exclusive: ['reply']}),
+  ack: toggle('wait until a stream has stored each message', {exclusive: ['reply']}),
   'msg-id': text('message id, which a stream uses to store a message only once', '<id>', {dependsOn: ['ack']}),
   'expect-last-seq': countOrZero('store the message only if this is the last sequence of the stream', {
     dependsOn: ['ack'],

@@ -77,7 +77,8 @@ function errorText(error: unknown): string {
  */
 export function withoutTyped(text: string): string {
   let shown = text
-  for (const url of typedUrls()) {
+  // Each of these URLs has one of the two characters.
+  for (const url of /[@?]/.test(text) ? typedUrls() : []) {
     for (const form of new Set([url, JSON.stringify(url).slice(1, -1)]))
       shown = shown.replaceAll(form, () => shownBus(url))
   }

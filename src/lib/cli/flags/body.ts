@@ -10,6 +10,9 @@ export const bodyFlags = {
     exclusive: ['size', 'echo', 'expr', 'exec', 'template'],
   }),
   size: size('a random body of this size'),
+  'obey-headers': toggle(
+    'let stores act on Nats-TTL, Nats-Rollup and similar headers (default: kept as data, under Bus- names)',
+  ),
   template: toggle('fill in {n} {id} {time} {unix} {random:1-100} in body, subject and headers'),
 }
 

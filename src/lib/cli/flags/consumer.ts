@@ -7,9 +7,6 @@ export const consumerFlags = {
   ack: toggle('acknowledge each message once it is written (the default)'),
   nak: toggle('return each message for redelivery'),
   peek: toggle('show unacknowledged messages without changing the consumer'),
-  'obey-headers': toggle(
-    'let stores act on Nats-TTL, Nats-Rollup and similar headers (default: kept as data, under Bus- names)',
-  ),
   'accept-loss': toggle('take from a push consumer even if messages that are not taken lose a delivery'),
   step: toggle('ask what to do with each message'),
   'dry-run': toggle('only show what would be replayed'),

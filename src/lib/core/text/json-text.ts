@@ -63,21 +63,15 @@ export function parseExact(text: string): unknown {
 /** Whether the text may be JSON, by its first and last character: avoids most failing parses. */
 export function looksLikeJson(text: string): boolean {
   const trimmed = text.trim()
-  return lastOf[trimmed[0] ?? '']?.includes(trimmed.at(-1) ?? '') ?? false
+  const first = trimmed[0] ?? ''
+  const last = trimmed.at(-1) ?? ''
+  return first === '-' || isDigit(first) ? isDigit(last) : lastOf[first] === last
 }
 
-const digits = '0123456789'
-/** The first character of a JSON text, and its possible last characters. */
-const lastOf: Record<string, string> = {
-  '{': '}',
-  '[': ']',
-  '"': '"',
-  t: 'e',
-  f: 'e',
-  n: 'l',
-  '-': digits,
-  ...Object.fromEntries([...digits].map((digit) => [digit, digits])),
-}
+const isDigit = (character: string) => character >= '0' && character <= '9'
+
+/** The last character of a JSON text by its first one; that of a number is a digit. */
+const lastOf: Record<string, string> = {'{': '}', '[': ']', '"': '"', t: 'e', f: 'e', n: 'l'}
 
 const deepestIndent = 40
 

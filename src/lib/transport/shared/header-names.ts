@@ -36,12 +36,15 @@ const names = [
   'Nats-Trace-Only',
   'Nats-TTL',
 ]
-const spelling = new Map(names.map((name) => [name.toLowerCase(), name]))
+/** Made with the first header that may have such a name. */
+let spelling: ReadonlyMap<string, string> | undefined
 const dash = 45
 
 /** The name in the server's spelling; any other name unchanged. */
 export function serverSpelling(name: string): string {
-  return name.charCodeAt(4) === dash ? (spelling.get(name.toLowerCase()) ?? name) : name
+  if (name.charCodeAt(4) !== dash) return name
+  spelling ??= new Map(names.map((known) => [known.toLowerCase(), known]))
+  return spelling.get(name.toLowerCase()) ?? name
 }
 
 /** The headers with known names in the server's spelling. */
