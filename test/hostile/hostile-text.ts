@@ -6,12 +6,19 @@ import {bin} from '../bus.ts'
 export const hasTerminals = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
 
 /** Clears the screen, sets the title, moves back and overwrites, changes the text direction; C0, C1 and Unicode. */
-export const tricks = ['\x1b[2J', '\x1b]0;gotcha\x07', '\x9b31m', 'a\rb', '\b\b', '\u202e', '\u2066', '\u2028'] as const
+export const tricks = [
+  ...['\x1b[2J', '\x1b]0;gotcha\x07', '\x9b31m', 'a\rb', '\b\b', '\u202e', '\u2066', '\u2028'],
+  ...['\x1b]8;;http://evil\x1b\\', '\x1b]52;c;aGk=\x07', '\x1b[8m', '\x9d0;t\x9c'],
+] as const
 export const trick = tricks.join('x')
 
 /** Characters that would mislead a terminal or its reader. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those
 export const astray = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\r(?!\n)/
+
+/** What prompts and live reports write themselves: moves of the cursor, clearing below it, plain colours. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those
+export const own = /\r?\x1b\[(?:\d*[ABCDGK]|0?J|\?25[hl]|(?:[0-4]|2[2-4]|3[0-79]|9[0-7])?m)/g
 
 /** Returns everything that a command line shows on a new terminal until it ends, or for this long. */
 export async function onTerminal(

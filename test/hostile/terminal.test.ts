@@ -1,4 +1,4 @@
-import {mkdtempSync, rmSync} from 'node:fs'
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {setTimeout as pause} from 'node:timers/promises'
@@ -6,7 +6,7 @@ import {afterAll, describe, expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
 import {bus, start} from '../bus.ts'
 import {NatsServer} from '../nats-server.ts'
-import {astray, hasTerminals, onTerminal, publishRaw, trick, tricks} from './hostile-text.ts'
+import {astray, hasTerminals, onTerminal, own, publishRaw, trick, tricks} from './hostile-text.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-hostile-'))
 const server = await NatsServer.start((home) => `jetstream {store_dir: "${home}/js"}`)
@@ -30,6 +30,7 @@ await transport.request({
 })
 afterAll(async () => {
   await transport.close()
+  await echoing
   await server[Symbol.asyncDispose]()
   rmSync(folder, {recursive: true})
 })
@@ -39,6 +40,35 @@ await publishRaw(server.port(), `$JS.API.STREAM.CREATE.${evilName}`, '', JSON.st
 const consumer = {stream_name: 'EVIL', config: {name: evilName, durable_name: evilName, ack_policy: 'explicit'}}
 await publishRaw(server.port(), `$JS.API.CONSUMER.CREATE.EVIL.${evilName}`, '', JSON.stringify(consumer))
 const at = ['--bus', server.url()]
+
+// A stream of another server, of which the user is asked whether to copy there.
+const other = await NatsServer.start((home) => `server_name: "o\\x1b[2J", jetstream {store_dir: "${home}/js"}`)
+afterAll(() => other[Symbol.asyncDispose]())
+const elsewhere = {name: `N${tricks[5]}`, subjects: ['evil.>'], storage: 'memory'}
+await publishRaw(other.port(), `$JS.API.STREAM.CREATE.${elsewhere.name}`, '', JSON.stringify(elsewhere))
+await publishRaw(other.port(), 'evil.here', '', 'x')
+
+const echo = await transport.subscribe(['echo', 'loom.rpc.echo.a.b'])
+const echoing = (async () => {
+  for await (const {reply} of echo) if (reply !== undefined) transport.publish({subject: reply, data: trick})
+})()
+const quoted = JSON.stringify(trick)
+writeFileSync(
+  join(folder, 'hostile.yaml'),
+  `name: ${quoted}
+checks:
+  - {name: ${quoted}, req: {subject: echo, body: ${quoted}}, expect: [text = "x"]}
+  - {name: ${JSON.stringify(`b${trick}`)}, req: {subject: echo}, expect: {text: ${quoted}}}
+`,
+)
+writeFileSync(join(folder, 'faulty.yaml'), `name: n\n${quoted}: 1\nchecks:\n  - {name: a, ${quoted}: 1}\n`)
+const record = {subject: trick, text: trick, headers: {[trick]: trick}, [trick]: trick}
+writeFileSync(join(folder, 'hostile.ndjson'), `${JSON.stringify(record)}\n`)
+const contexts = join(folder, '.config/busline/contexts')
+mkdirSync(contexts, {recursive: true})
+writeFileSync(join(contexts, 'evil.json'), JSON.stringify({url: server.url(), description: trick, user: trick}))
+writeFileSync(join(contexts, 'faulty.json'), JSON.stringify({url: trick, [trick]: trick}))
+writeFileSync(join(contexts, `n${tricks[0]}.json`), JSON.stringify({url: server.url()}))
 const read = ['sub', 'evil.>', '--from', 'first', '-n', '2', ...at]
 
 const looks: readonly (readonly string[])[] = [
@@ -70,14 +100,38 @@ const looks: readonly (readonly string[])[] = [
   ['stream', 'info', trick, ...at],
   ['sub', 'a', '--context', trick],
   [trick],
+  ...[
+    [],
+    ['--report', 'tap'],
+    ['--report', 'junit'],
+    ['--report', 'json'],
+    ['--report', 'github'],
+    ['--report', 'prometheus'],
+  ].map((flags) => ['check', join(folder, 'hostile.yaml'), ...flags, ...at]),
+  ['check', join(folder, 'faulty.yaml'), ...at],
+  ['check', join(folder, 'hostile.yaml'), '--dry-run', ...at],
+  ['context', 'ls'],
+  ['context', 'show', 'evil'],
+  ['context', 'show', 'faulty'],
+  ['context', 'check', 'evil'],
+  ['events', 'ls', ...at],
+  ['events', 'ls', '--json', ...at],
+  ['events', 'info', 'EVIL', evilName, ...at],
+  ['rpc', 'call', 'echo', '--any', ...at],
+  ['rpc', 'call', 'loom.rpc.echo.a.b', '{}', ...at],
+  ['consumer', 'replay', 'EVIL', '--into', other.url(), ...at],
+  ['consumer', 'replay', 'EVIL', '--on-error', 'skip', '--exec', ...at, '--', 'false'],
+  ['stream', 'purge', evilName, ...at],
+  ['bench', 'sub', 'evil.>', '--for', '300ms', ...at],
+  ['pub', '--records', join(folder, 'hostile.ndjson'), ...at],
 ]
 
 describe.runIf(hasTerminals)('on a terminal', () => {
   test.each(looks)(
     'no control sequence of a message or name takes effect: bus %s %s %s %s %s %s %s',
     async (...args) => {
-      const shown = await onTerminal(args)
-      expect(shown).not.toMatch(astray)
+      const shown = await onTerminal(args, {HOME: folder})
+      expect(shown.replaceAll(own, '')).not.toMatch(astray)
       expect(shown).not.toBe('')
     },
   )

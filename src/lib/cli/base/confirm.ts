@@ -1,6 +1,7 @@
 /** Confirmation of changes that cannot be undone: a prompt on a terminal, or `--yes`. */
 import {BusError} from '../../core/errors.ts'
 import {isTerminal} from '../io/terminal.ts'
+import {printable} from '../render/printable.ts'
 import {prompting} from './prompt.ts'
 
 /**
@@ -13,6 +14,8 @@ export async function confirm(question: string, {yes, signal}: {yes: boolean; si
     throw new BusError('usage', `confirmation is needed to ${question}: pass --yes`, {try: ['--yes']})
   }
   const {default: ask} = await import('@inquirer/confirm')
-  const answer = await prompting(() => ask({message: `${question}?`, default: false}, {output: process.stderr, signal}))
+  const answer = await prompting(() =>
+    ask({message: `${printable(question)}?`, default: false}, {output: process.stderr, signal}),
+  )
   if (!answer) throw new BusError('interrupted', 'cancelled')
 }
