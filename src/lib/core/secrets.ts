@@ -117,10 +117,12 @@ function maskedOne(url: string): string {
   return colon < 0 ? `${scheme}${rest}` : `${scheme}${rest.slice(0, colon + 1)}${mask}`
 }
 
-/** Keeps the user. Without a password the user is a token. */
+/** Keeps the user. Without a password the user is a token, of which an `@` may be part. */
 function maskedLogin(login: string): string {
   const colon = login.indexOf(':')
-  return colon < 0 || colon === login.length - 1 ? mask : `${login.slice(0, colon + 1)}${mask}`
+  return colon < 0 || colon === login.length - 1 || login.slice(0, colon).includes('@')
+    ? mask
+    : `${login.slice(0, colon + 1)}${mask}`
 }
 
 function maskedAfter(hostAndTail: string): string {

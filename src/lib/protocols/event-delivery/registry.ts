@@ -180,7 +180,7 @@ export function offsetIn(entry: BucketEntry | undefined, {namespace, name, optio
   const first = Number(options.firstEvent)
   if (entry?.value === undefined) return {offset: first, stream: undefined}
   const {offset = first, stream} = storedOffset(entry.value)
-  if (Number.isSafeInteger(offset))
+  if (Number.isSafeInteger(offset) && Number(offset) >= 0)
     return {offset: Number(offset), stream: typeof stream === 'string' ? stream : undefined}
   throw new BusError(
     'remote',

@@ -11,6 +11,8 @@
  */
 import {overlaps} from '../../core/subject.ts'
 import type {Db} from './db.ts'
+import {isWhole} from './rows.ts'
+import {optional, storedObject} from './stored-json.ts'
 
 /** Names or messages per step. */
 const looks = 5000
@@ -44,6 +46,8 @@ interface Progress {
   readonly seq?: number | undefined
 }
 
+const progressChecks = {id: isWhole, names: isWhole, seq: optional(isWhole)}
+
 type Walked = [last: number | null, rows: number]
 
 class NameSweep {
@@ -56,7 +60,8 @@ class NameSweep {
   /** True when it is finished. */
   step(): boolean {
     const text = this.#value('sweep') as string | undefined
-    let progress = text === undefined ? this.#begin() : (JSON.parse(text) as Progress)
+    let progress =
+      text === undefined ? this.#begin() : storedObject<Progress>(text, progressChecks, 'the progress of a sweep')
     if (progress.seq === undefined) progress = this.#collect(progress)
     if (progress.seq !== undefined) progress = this.#compare(progress, progress.seq)
     if (progress.seq === undefined || !this.#isEnd(progress.seq)) return this.#pause(progress)

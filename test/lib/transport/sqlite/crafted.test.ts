@@ -158,7 +158,16 @@ describe('a value that is larger than the largest message', () => {
 
 describe('a bus file with values that busline does not write', () => {
   const numbers = ['9223372036854775807', '-9223372036854775808', '-1', '9007199254740993', '8700000000000000']
-  const texts = ["''", `'{"a":1}'`, "'['", "'[[1]]'", `'[["a",{}]]'`, `printf('%.*c', 20000000, '[')`]
+  const texts = [
+    "'null'",
+    `'{"name":"c","subjects":[7],"filters":[7],"backoffMs":["x"],"dedupeMs":1}'`,
+    "''",
+    `'{"a":1}'`,
+    "'['",
+    "'[[1]]'",
+    `'[["a",{}]]'`,
+    `printf('%.*c', 20000000, '[')`,
+  ]
   /** Keys and owners of rows are left as they are: with others the rows are simply not found. */
   const columns: Readonly<Record<string, readonly string[]>> = {
     msg: ['ts', 'hdr', 'reply', 'sid'],

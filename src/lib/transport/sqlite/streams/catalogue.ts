@@ -6,6 +6,7 @@ import {checkApartFrom, differences} from '../../shared/stream-settings.ts'
 import type {StreamConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import {isWhole} from '../rows.ts'
+import {storedStream, storedText} from '../stored-json.ts'
 
 export interface KeptStream {
   readonly id: number
@@ -112,7 +113,7 @@ export class Catalogue {
         `INSERT INTO stream(name, config, created, first, last, ts, mid, stored, messages, bytes, holes)
          VALUES (?, ?, ?, ?, 0, 0, '', 0, 0, 0, 0)`,
       )
-      .run(config.name, JSON.stringify(config), Date.now(), end + 1)
+      .run(config.name, storedText(config), Date.now(), end + 1)
     this.#statements.changed.run()
   }
 
@@ -135,8 +136,7 @@ export class Catalogue {
 }
 
 function fromRow(url: string, id: number, text: string): KeptStream {
-  const config = JSON.parse(text) as StreamConfig
-  if (!Array.isArray(config.subjects)) throw damageError('the configuration of a stream')
+  const config = storedStream(text)
   const {discard, maxMsgs, maxBytes, maxMsgSize} = config
   const isRefusing = discard === 'new' && (maxMsgs ?? maxBytes) !== undefined
   return {id, url, config, isOpen: maxMsgSize === undefined && !isRefusing}

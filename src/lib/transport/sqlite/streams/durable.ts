@@ -4,6 +4,7 @@ import {noConsumer} from '../../shared/stream-errors.ts'
 import type {ConsumerConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import {isTime, isWhole} from '../rows.ts'
+import {storedConsumer, storedText} from '../stored-json.ts'
 import type {KeptStream} from './catalogue.ts'
 
 /** The reason of a dead letter that was not terminated. */
@@ -72,7 +73,7 @@ export class Durables {
         `INSERT INTO consumer(stream, name, config, created, epoch, next, passed, delivered)
          VALUES (?, ?, ?, ?, 0, 0, 0, 0)`,
       )
-      .run(stream.id, config.name, JSON.stringify(config), Date.now())
+      .run(stream.id, config.name, storedText(config), Date.now())
     return this.get(stream, config.name)
   }
 
@@ -119,9 +120,6 @@ interface Row {
 }
 
 function fromRow({id, config, created}: Row): Durable {
-  const kept = JSON.parse(config) as ConsumerConfig
   if (!isTime(created)) throw damageError('the time of a consumer')
-  if (!Array.isArray(kept.backoffMs) || !Array.isArray(kept.filters))
-    throw damageError('the configuration of a consumer')
-  return {id, config: kept, created}
+  return {id, config: storedConsumer(config), created}
 }
