@@ -60,7 +60,7 @@ describe('an unknown command', () => {
     expect([code, stdout, stderr]).toEqual([2, '', `bus: there is no command "${typed}"\n  try: ${hint}\n`])
   })
 
-  it('is one JSON object under --json', async () => {
+  it('is one JSON object with --json', async () => {
     const {code, stdout, stderr} = await bus(['pbu', '--json'])
     expect(JSON.parse(stderr)).toMatchObject({error: {kind: 'usage', exitCode: 2, try: ['bus pub']}})
     expect([code, stdout]).toEqual([2, ''])

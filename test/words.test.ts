@@ -35,6 +35,13 @@ const phrases: readonly (readonly [phrase: RegExp, instead: string])[] = [
   [/\bdoes not mind\b|\bsees? to it\b|\bheeds?\b/i, 'ignores, ensures, obeys'],
   [/\bas often as allowed\b|\bonce more\b|\bfor ever\b/i, 'the maximum number of times, again, endlessly'],
   [/\bgravest\b/i, 'the most serious'],
+  [/\b(has|have) gone\b/i, 'is gone'],
+  [/\bof (this|that|the same) name\b/i, 'with this name'],
+  [/\bfor reading only\b/i, 'read-only'],
+  [/\bfor people\b/i, 'human-readable, as text'],
+  [/\b(fails?|ends?|stops?|refused|refuses it) (with|by) a sentence\b/i, 'with an error'],
+  [/\b(is|are) not text\b/i, 'is not a string'],
+  [/\bno server answers for\b/i, 'no server responds for'],
 ]
 
 /** Where people read: sources with their errors and help, documentation, examples, and what commands print. */

@@ -235,7 +235,7 @@ describe.runIf(hasTerminals)('on a terminal', () => {
 })
 
 describe('in a pipe', () => {
-  test('messages for people and errors are escaped, and data for programs is exact', async () => {
+  test('human-readable messages and errors are escaped, and data for programs is exact', async () => {
     const human = await bus(read)
     expect(human.stdout).not.toMatch(astray)
     expect((await bus(['pub', trick, 'x', ...at])).stderr).not.toMatch(astray)

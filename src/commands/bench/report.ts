@@ -1,4 +1,4 @@
-/** The report of a measurement: for people, as JSON and as CSV. */
+/** The report of a measurement: as text, JSON and CSV. */
 import type {Role} from '../../lib/bench/job.ts'
 import {type ClientResult, slotMs} from '../../lib/bench/meter.ts'
 import {type Latencies, type LatencySummary, latencyLine, makeLatencies} from '../../lib/cli/render/histogram.ts'

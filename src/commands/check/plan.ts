@@ -124,7 +124,7 @@ export async function nextChange(words: readonly string[], stop: AbortSignal): P
   const signal = AbortSignal.any([stop, watching.signal])
   try {
     await new Promise<void>((resolve) => {
-      // Editors write several times: changes in quick succession are one.
+      // Editors write several times: changes in quick succession count as one.
       const changed = () => setTimeout(resolve, 100)
       for (const [folder, recursive] of folders)
         watch(folder, {signal, recursive}, (_, name) => isYaml(name) && changed())

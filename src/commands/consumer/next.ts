@@ -9,7 +9,7 @@ import {checkTaken, nextFlags, planNext, takenText} from './next-plan.ts'
 export default class ConsumerNext extends BusCommand {
   static override summary = 'show the next messages of a durable consumer and acknowledge them'
   static override description =
-    'A message is acknowledged only after it was written to stdout. With --peek, the messages after the ack floor are read from the stream and the consumer is not changed. The exit code is 6 if fewer messages than requested arrive within --timeout, which covers all of them, or immediately if the consumer is paused for longer than that.'
+    'A message is acknowledged only after it has been written to stdout. With --peek, the messages after the ack floor are read from the stream and the consumer is not changed. The command exits with 6 if fewer messages than requested arrive within --timeout, which covers all of them, and at once if the consumer is paused for longer than that.'
   static override examples = [
     {description: 'one message, acknowledged', command: '<%= config.bin %> consumer next ORDERS billing'},
     {

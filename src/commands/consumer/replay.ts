@@ -111,7 +111,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
           },
           onWaiting: ({ackPending}) =>
             this.say(
-              `waiting for ${counted(ackPending, 'message')} in flight to other clients, which are redelivered after the ack wait`,
+              `waiting for ${counted(ackPending, 'message')} in flight to other clients: unless acknowledged, they are redelivered after the ack wait`,
             ),
           onStall: stallReport(
             () => (flags.follow ? Number.POSITIVE_INFINITY : Date.now() + flags.timeout),

@@ -22,11 +22,10 @@ import type {
 /** The flags for the configuration of a consumer, apart from where it begins. */
 export const consumerSettingFlags = {
   filter: filterFlags.filter,
-  ack: choice('ack policy: each message (explicit), each for all earlier ones too (all), or none (default: explicit)', [
-    'explicit',
-    'all',
-    'none',
-  ]),
+  ack: choice(
+    'ack policy: acknowledge each message (explicit), all up to a message (all), or nothing (none) (default: explicit)',
+    ['explicit', 'all', 'none'],
+  ),
   'ack-wait': age(
     'redeliver messages that are not acknowledged within this time (default: 30s, or the first of --backoff)',
   ),

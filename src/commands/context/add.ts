@@ -38,7 +38,7 @@ export default class ContextAdd extends BusCommand<ContextAddResult> {
   static override flags = {
     description: streamFlags.description,
     use: toggle('use this context by default from now on'),
-    yes: variant(streamFlags.yes, {description: 'replace a context of the same name without asking'}),
+    yes: variant(streamFlags.yes, {description: 'replace a context with the same name without asking'}),
   }
 
   async run(): Promise<ContextAddResult> {

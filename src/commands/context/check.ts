@@ -44,7 +44,7 @@ async function healthOf(bus: Transport): Promise<Health> {
   return {url: bus.url, ...facts, roundTripMs: {min, median}, maxPayload: bus.maxPayload}
 }
 
-/** Health for people: names and texts. */
+/** The state of a bus as text: names and values. */
 function healthFacts(health: Health): Record<string, string | undefined> {
   const {url, software, version, server, cluster, roundTripMs, maxPayload, bytes, messages, jetstream} = health
   const names = [server, cluster === undefined ? undefined : `cluster ${cluster}`].filter(Boolean).join(', ')

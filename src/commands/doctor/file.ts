@@ -44,7 +44,7 @@ function walFinding({walBytes, unwrittenBytes = 0, holders, isReadOnly}: FileFac
   if (unwrittenBytes > pinnedBytes)
     return warning(
       'WAL',
-      `${size}: a reader keeps it from being written${open}`,
+      `${size}: a long-running reader prevents that${open}`,
       'end the process with the long-running read',
     )
   if (walBytes > largeBytes) return warning('WAL', `${size}${open}`, 'bus doctor --fix')

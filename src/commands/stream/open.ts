@@ -10,7 +10,7 @@ export default class StreamOpen extends BusCommand {
   static override summary = 'request a response stream and show its frames'
   static override description = [
     'A response stream is a series of replies to one request that ends with a close frame: the new lines of a log, for example, or the progress of a job. Bacalhau and bus serve --stream serve response streams.',
-    'The command ends at the close frame. Exit codes: 0 the close code is 1000; 8 any other close code, which is shown with its text; 7 nobody serves the subject; 6 frames are missing, or the service has disappeared, which --idle detects, or missing heartbeats with --dialect later.',
+    'The command ends at the close frame. Exit codes: 0 the close code is 1000; 8 any other close code, which is shown with its text; 7 nobody serves the subject; 6 frames are missing, or the service has disappeared, as detected by --idle or, with --dialect later, by its missing heartbeats.',
     'If several servers answer, for example because they do not share a queue group, their frames are mixed and the first close frame ends the response stream. This is reported if it can be detected.',
     'Ctrl-C, --count and --for leave the response stream open. The service notices at its next check, which for bus serve --stream is every ten seconds.',
   ].join('\n\n')

@@ -130,7 +130,7 @@ export function readingLine(subjects: readonly string[], {stream, isLive}: Readi
 /** The subjects of stored messages have to be given, not those of published ones. */
 export function renamesLine({stream}: Reading): string {
   const hint = onGivenBus([`bus stream subjects ${shellWord(stream)}`])
-  return `stream ${stream} stores messages under other subjects, and is searched by those: ${hint}`
+  return `stream ${stream} stores messages under other subjects; use those to search it: ${hint}`
 }
 
 /** `listening on orders.> as consumer billing of ORDERS, 12 pending`; messages in flight to others are included. */

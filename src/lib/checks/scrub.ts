@@ -13,7 +13,7 @@ export class Scrubber {
   add(secret: string | undefined): void {
     if (secret === undefined || secret.length < shortestSecret) return
     for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]) this.#forms.add(form)
-    // Base64, and the bytes in payloads that are not text.
+    // Base64, and the bytes in binary payloads.
     for (const encoding of ['base64', 'latin1'] as const) this.#forms.add(Buffer.from(secret).toString(encoding))
   }
 

@@ -162,7 +162,7 @@ export interface Notice {
 /** How to open a bus, and the callback for events. */
 export interface OpenOptions extends ServerOptions {
   /**
-   * Opens a bus file for reading only: nothing is created or written, and every write fails with `denied`. This is also the case
+   * Opens a bus file read-only: nothing is created or written, and every write fails with `denied`. This is also the case
    * if the user has no permission to write. Fails with `usage` for any other bus.
    */
   readonly readOnly?: boolean | undefined

@@ -44,7 +44,7 @@ export interface FileFacts {
   readonly walBytes: number
   /** Bytes in the WAL that are not yet in the file; absent if the file is open read-only and this is unknown. */
   readonly unwrittenBytes?: number | undefined
-  /** Open for reading only. */
+  /** Open read-only. */
   readonly isReadOnly: boolean
   /** Processes that have the file open, if the system reports them. */
   readonly holders: readonly Holder[]

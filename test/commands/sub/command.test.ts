@@ -47,7 +47,7 @@ const orders: readonly Outgoing[] = [
 const all = ['>', '-n', '4']
 
 describe('bus sub', () => {
-  test('shows messages for people, and a summary on stderr', async () => {
+  test('shows human-readable messages, and a summary on stderr', async () => {
     const {code, stdout, stderr} = await sub(['orders.*', '-n', '3'], orders)
     expect(code).toBe(0)
     expect(stdout.replace(/\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)/g, 'TIME')).toBe(

@@ -1,4 +1,4 @@
-/** Failures for people: the sentence, the values of the expression, the difference and the message. */
+/** Failures as text: the sentence, the values of the expression, the difference and the message. */
 import type {ChalkInstance} from 'chalk'
 import type {CheckResult, Failure} from '../../../lib/checks/events.ts'
 import {onGivenBus} from '../../../lib/cli/base/error-report.ts'

@@ -1,4 +1,4 @@
-/** The reports that the flags ask for: one for people, those of `--report`, and that of `--record`. */
+/** The reports that the flags ask for: the usual text, those of `--report`, and that of `--record`. */
 import {accessSync, constants, statSync} from 'node:fs'
 import {dirname} from 'node:path'
 import type {ChalkInstance} from 'chalk'
@@ -42,7 +42,7 @@ interface ReportRequest {
 
 /**
  * Fails with `usage` for an unknown report or two on stdout, and with `denied` for a file that cannot be written. The
- * output for people moves to stderr if stdout has a report other than annotations for GitHub.
+ * usual text moves to stderr if stdout has a report other than annotations for GitHub.
  */
 export async function makeReporters(flags: ReportFlags, console: ReportConsole): Promise<Reporter[]> {
   const wanted = (flags.report ?? []).map(parseReport)

@@ -289,7 +289,7 @@ export abstract class BusCommand<Result = void> {
   protected logJson(json: unknown): void {
     const line = JSON.stringify(json)
     const text = `${isTerminal(1) ? printableJson(line) : line}\n`
-    // A long text may have to wait for its reader, and must not be deaf to signals then.
+    // A long text may have to wait for its reader, and signals must still end the command then.
     if (text.length > longText) this.output.write(text)
     else this.print(text)
   }

@@ -1,5 +1,5 @@
 /**
- * A message for people. What fits is on one line; headers, a reply subject or a longer payload follow below. Text is shown
+ * A message as human-readable text. What fits is on one line; headers, a reply subject or a longer payload follow below. Text is shown
  * unchanged except for control characters; only long JSON is formatted, with its tokens unchanged.
  */
 import type {ChalkInstance} from 'chalk'

@@ -151,7 +151,7 @@ export class Registry {
 }
 
 /**
- * Opens the durable subscriptions of a bus. Their bucket is created if it does not exist, except for reading only. Fails with
+ * Opens the durable subscriptions of a bus. Their bucket is created if it does not exist, unless `make` is false. Fails with
  * `notFound` on a bus without streams.
  */
 export async function openRegistry(streams: Streams, {make = true} = {}): Promise<Registry> {

@@ -106,6 +106,6 @@ export class StreamWriter {
 /** The shortest time between two numbers. The first frame after a pause has one. */
 const numberEveryMs = 20
 
-/** A close is explained by a sentence; a character of it may take six bytes, as in `\u001f`. */
+/** The text of a close is a sentence; a character of it may take six bytes, as in `\u001f`. */
 const longestText = 16 * 1024
 const mostEscaped = 8

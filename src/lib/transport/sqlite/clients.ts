@@ -179,7 +179,7 @@ export class Clients {
         if (known.changes === 0) this.#comeBack()
       })
     } catch {
-      // Locked just now, or a full disk: the next beat tries again, and other processes here do not go by it.
+      // The file is locked, or the disk is full: the next heartbeat tries again, and processes on this host do not rely on it.
     }
   }
 

@@ -57,7 +57,7 @@ export class Log {
   readonly #lock: Lock
   readonly #names: SubjectNames
   readonly #patterns = new SubjectTrie<true>()
-  /** Changes when the wanted subjects change. The rows of a subject that nobody wants are read once, and then no more. */
+  /** Changes when the wanted subjects change. The rows of a subject that nobody wants are read once, and then never again. */
   #wantedAsOf = 1
   #unwanted = 0
   readonly #all: Pages

@@ -1,5 +1,5 @@
 /**
- * Opens a bus file for reading only. SQLite reads a file with a write-ahead log through the `-wal` and `-shm` beside it, and
+ * Opens a bus file read-only. SQLite reads a file with a write-ahead log through the `-wal` and `-shm` beside it, and
  * creates them if they are missing: https://sqlite.org/wal.html#readonly. Here nothing is created. A file that no process has
  * open has neither of them, and everything is in the file itself, so its present content is read into memory.
  */

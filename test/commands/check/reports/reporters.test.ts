@@ -123,7 +123,7 @@ it('the TAP report of a run that never began has an empty plan', async () => {
   expect(await fileReport('tap', [])).toBe('TAP version 14\n1..0\n')
 })
 
-it('the GitHub report adds a one-line annotation for each failure to the output for people', async () => {
+it('the GitHub report adds a one-line annotation for each failure to the usual text', async () => {
   const env = {GITHUB_WORKSPACE: process.cwd()}
   const {stdout} = await reported({report: ['github']}, everything, {env})
   const commands = stdout.split('\n').filter((line) => line.startsWith('::'))

@@ -18,7 +18,7 @@ function shown(message: Message): string {
     .replace(clock ?? '', 'TIME')
 }
 
-describe('a message for people', () => {
+describe('a human-readable message', () => {
   test.each<[string, Message, string]>([
     ['short text', of('hello'), '[1] TIME orders.created hello\n'],
     ['short JSON', of('{"id": 7}'), '[1] TIME orders.created {"id": 7}\n'],
@@ -79,12 +79,12 @@ describe('a message for people', () => {
     expect(stripVTControlCharacters(coloured)).toBe(humanView().message(message, 1))
   })
 
-  test('without its subject has headers and payload', () => {
+  test('without its subject has its headers and payload', () => {
     expect(humanView().content(of('hello', [['Trace', 'x']]))).toBe('Trace: x\nhello\n')
   })
 })
 
-describe('a request and its reply for people', () => {
+describe('a human-readable request and its reply', () => {
   const exchange = (request: Message, reply: Message | undefined) =>
     humanView()
       .exchange({request, reply, ms: reply && 1.23, again: false}, 1)

@@ -91,7 +91,7 @@ describe('the request of a webhook', () => {
     expect(got[0]?.headers).toMatchObject({'user-agent': 'busline/1.2.3', 'accept-encoding': 'identity'})
   })
 
-  test('says JSON only of a payload that is JSON', async () => {
+  test('declares JSON only for a payload that is JSON', async () => {
     const {url, got} = await receiver()
     const sink = sinkOf(url)
     for (const text of ['{"n":1}', '{"n":{{oops}}}', '[1,]', 'true', 'hello'])
@@ -166,7 +166,7 @@ describe('the request of a webhook', () => {
     expect((await login({}, url.replace('//', '//us%20er:p%40ss@')))?.authorization).toBe(basic('us er:p@ss'))
   })
 
-  test('is not made with a reference to nothing, and no error shows the secret', async () => {
+  test('is not sent if a reference has no value, and no error shows the secret', async () => {
     const env = {BAD: 's3cret\nx', NO_URL: 'u:S3CRET@host/x'}
     const make =
       (url: string, json = {}) =>
@@ -247,7 +247,7 @@ describe('the response of a webhook', () => {
 })
 
 describe('a webhook', () => {
-  test('is tried again as often as its options say', async () => {
+  test('is retried as often as its options say', async () => {
     const {url, got} = await receiver((response, count) => void response.writeHead(count === 3 ? 200 : 500).end())
     const retry = {enabled: true, count: 2, initialDelay: '1ms', maxDelay: '2ms'}
     expect(await sinkOf(url, {retry}).take([message])).toBeUndefined()
@@ -367,7 +367,7 @@ describe('a webhook', () => {
     )
   })
 
-  test('says which proxy is not there', async () => {
+  test('names the proxy that cannot be reached', async () => {
     const gone = createTcpServer()
     const port = await listening(gone)
     await new Promise((resolve) => gone.close(resolve))

@@ -58,7 +58,7 @@ describe('a dead letter that is too large for its stream', () => {
       expect(given.said.filter((line) => line.includes('has neither its payload'))).toHaveLength(1)
     })
 
-    test('even so stops the subscription with a sentence', async () => {
+    test('that is too large even then stops the subscription with an error', async () => {
       await using scene = await newScene()
       const bus = scene.transport
       await bus.streams.add({name: 'ORDERS', subjects: ['orders.>']})

@@ -142,7 +142,7 @@ function fromRow(url: string, id: number, text: string): KeptStream {
   return {id, url, config, isOpen: maxMsgSize === undefined && !isRefusing}
 }
 
-/** Only if there is a stream: a file without any does not pay for it. */
+/** Called only if there is a stream, so that a file without streams costs nothing. */
 function prepare(db: Db) {
   return {
     generation: db.prepare("SELECT v FROM meta WHERE k = 'streams'").pluck(),

@@ -179,7 +179,7 @@ export class Intake {
   }
 }
 
-/** Only if there is a stream: a file without any does not pay for it. */
+/** Called only if there is a stream, so that a file without streams costs nothing. */
 function prepare(db: Db) {
   return {
     held: db.prepare('SELECT last FROM held WHERE sid = ?').pluck(),

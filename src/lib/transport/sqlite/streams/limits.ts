@@ -193,7 +193,7 @@ function selectOldest(db: Db, subjects: string) {
     .raw()
 }
 
-/** Only if there is a stream: a file without any does not pay for it. */
+/** Called only if there is a stream, so that a file without streams costs nothing. */
 function prepare(db: Db) {
   return {
     write: db.prepare(
