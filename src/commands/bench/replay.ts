@@ -1,5 +1,6 @@
 import {benchFlags} from '../../lib/cli/flags/bench.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
+import {globalFlags} from '../../lib/cli/flags/global.ts'
 import {argument, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
@@ -22,6 +23,9 @@ export default class BenchReplay extends BenchCommand {
     size: variant(bodyFlags.size, {description: 'size of a message in a temporary stream, in bytes (default: 128)'}),
     batch: variant(benchFlags.batch, {description: 'messages to take at a time (default: 1000)'}),
     durable: streamFlags.durable,
+    'max-reconnects': variant(globalFlags['max-reconnects'], {
+      description: 'reconnect attempts per server (default: 0, or 15 with --durable)',
+    }),
     window: variant(pacingFlags.window, {description: 'messages to prefetch (default: 1000)'}),
   }
 

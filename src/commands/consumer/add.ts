@@ -32,7 +32,7 @@ export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
   static override flags = {
     ...consumerSettingFlags,
     deliver: text(
-      'deliver policy: all (default), new, last, last-per-subject, 1042, -100 or @-15m; a position after the last message means new',
+      'deliver policy: all, new, last, last-per-subject, 1042, -100 or @-15m (default: all); a position after the last message means new',
       '<position>',
     ),
     'if-missing': streamFlags['if-missing'],

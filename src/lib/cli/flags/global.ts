@@ -25,7 +25,7 @@ const connectionFlags = {
   insecure: toggle('accept any server certificate', connection),
   'connect-timeout': duration('how long to wait for each server (default: 5s)', connection),
   'max-reconnects': countOrZero(
-    'reconnect attempts per server (default: 0, or unlimited for subscriptions)',
+    'reconnect attempts per server (default: 0, or unlimited for commands that keep running)',
     connection,
   ),
   'inbox-prefix': text('prefix of reply subjects (default: _INBOX)', '<subject>', connection),
