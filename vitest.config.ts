@@ -9,6 +9,7 @@ export const slow = [
   'test/api/package.test.ts',
   'test/check-examples.test.ts',
   'test/conformance/faulty.test.ts',
+  'test/help-examples.test.ts',
   'test/hostile/{odd-passwords,secrets,server,terminal}.test.ts',
   'test/side-by-side.test.ts',
   'test/transcripts.test.ts',

@@ -20,6 +20,9 @@ export interface Example {
   readonly masks?: readonly (readonly [pattern: RegExp, text: string])[]
 }
 
+/** Commands whose examples `help-examples.test.ts` runs: some need no bus, others need files, a gateway or a second bus. */
+export const hasTestsOfItsOwn = /^(context\b|check\b|events\b|doctor$|consumer:replay$)/
+
 const recorded = [
   {subject: 'orders.new', time: '2026-11-20T10:00:00.000000Z', json: {id: 1}},
   {subject: 'orders.paid', time: '2026-11-20T10:00:00.200000Z', headers: {Trace: 'a'}, text: 'paid'},

@@ -4,8 +4,9 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {brokenAtSpaces} from '../src/lib/cli/base/help.ts'
 import {type Ended, type Running, root, startLine} from './bus.ts'
-import {type Example, examples, failures} from './examples.ts'
+import {type Example, examples, failures, hasTestsOfItsOwn} from './examples.ts'
 import {NatsServer} from './nats-server.ts'
 import {type StoredExample, storedExamples, storedFailures} from './stored-examples.ts'
 
@@ -19,15 +20,12 @@ afterAll(async () => {
   rmSync(folder, {recursive: true})
 })
 
-/** Commands without a bus, and those whose own tests run their examples on both buses. */
-const apart = /^(context\b|check\b|events\b|doctor$|consumer:replay$)/
-
 /** The examples of all commands, as users type them. */
 function documented(): string[] {
   const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
   const commands: {id: string; examples?: {command: string}[]}[] = Object.values(manifest.commands)
   return commands
-    .filter(({id}) => !apart.test(id))
+    .filter(({id}) => !hasTestsOfItsOwn.test(id))
     .flatMap(({examples = []}) => examples.map(({command}) => command.replaceAll('<%= config.bin %>', 'bus')))
 }
 
@@ -82,7 +80,7 @@ interface Played {
   readonly lines: readonly (readonly [line: string, code: number | null, stdout: string, stderr: string])[]
 }
 
-/** Runs an example with its setup in a folder and on a bus of its own. */
+/** Runs an example, as help shows it, with its setup in a folder and on a bus of its own. */
 async function play(
   line: string,
   setup: Example & Partial<Pick<StoredExample, 'before'>>,
@@ -95,7 +93,8 @@ async function play(
   for (const each of setup.before ?? []) await processes.start(each).ended
   for (const each of setup.beside ?? []) await processes.start(each).stderrLine('listening on ')
   // The tour uses no bus from the environment.
-  const example = processes.start(line.startsWith('bus tour') ? `${line} --bus ${url}` : line)
+  const shown = brokenAtSpaces(line, 76)
+  const example = processes.start(line.startsWith('bus tour') ? `${shown} --bus ${url}` : shown)
   if (setup.meanwhile !== undefined) await example.stderrLine('listening on ')
   for (const each of setup.meanwhile ?? []) await processes.start(each).ended
   await reached(setup, example, cwd)

@@ -54,7 +54,7 @@ class HelpWithRelations extends CommandHelp {
 }
 
 /** Breaks a command line into several lines that a shell joins again. */
-function brokenAtSpaces(command: string, width: number): string {
+export function brokenAtSpaces(command: string, width: number): string {
   const words = command.match(/(?:'[^']*'|"(?:\\.|[^"])*"|\\.|[^\s'"\\])+/g) ?? []
   const lines: string[] = []
   let line = ''
