@@ -4,7 +4,7 @@ const mask = '***'
 /** What `console.log` asks an object for. */
 const inspected = Symbol.for('nodejs.util.inspect.custom')
 
-/** A password, token, seed or JWT. It becomes text as `***`; only `reveal` returns it. */
+/** A password, token, seed or JWT. Converted to text, it is `***`; only `reveal` returns it. */
 export class Secret {
   readonly #text: string
 

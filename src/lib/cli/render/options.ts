@@ -1,4 +1,4 @@
-/** As rows of text: the options of streams and consumers that busline cannot set, as the server reports them. */
+/** The options of streams and consumers that busline cannot set, as the server reports them, in rows of text. */
 import {durationText} from '../../core/time/duration.ts'
 import {counted, formatBytes, formatCount} from './units.ts'
 

@@ -197,7 +197,7 @@ function spawnFailure(error: unknown): NotStarted {
   return {kind: 'notStarted', ...(known ?? {because: 'system', reason: message})}
 }
 
-/** What fails for every message is the program's fault. Any other failure may be temporary. */
+/** A failure that would occur for every message is the program's fault. Any other may be temporary. */
 const spawnFailures: Readonly<Record<string, Omit<NotStarted, 'kind'>>> = {
   ENOENT: {because: 'program', reason: 'no such program'},
   ENOTDIR: {because: 'program', reason: 'no such program'},

@@ -277,7 +277,7 @@ function webhookHeaders(message: Message): Record<string, string> {
   return headers
 }
 
-/** That of the message; otherwise JSON only for what parses, because receivers refuse anything else under that name. */
+/** The type that the message gives; otherwise JSON only for a payload that parses, because receivers refuse any other. */
 function contentType(message: Message): string {
   const given = message.header('Content-Type')
   if (given !== undefined && /^[\x20-\x7e]+$/.test(given)) return given

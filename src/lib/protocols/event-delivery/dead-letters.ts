@@ -16,7 +16,7 @@ export class DeadLetters {
   readonly #subscription: EventSubscription
   readonly #warn: (line: string) => void
   readonly #rejections = new Map<number, number>()
-  /** For each sequence that was given up the reason; removed once it is published. */
+  /** The reason for each sequence that was given up; removed once it is published. */
   readonly #givenUp = new Map<number, {readonly info: string; published: boolean}>()
 
   constructor(bus: Transport, subscription: EventSubscription, warn: (line: string) => void) {

@@ -24,7 +24,7 @@ function answer(message: Message, handle: MethodHandler): string | Promise<strin
   }
 }
 
-/** What is not JSON would make an invalid envelope. */
+/** A result that is not JSON would make an invalid envelope. */
 function success(payload: string | undefined): string {
   if (payload !== undefined && (typeof payload !== 'string' || parseJson(payload) === undefined))
     throw new Error('the answer of the handler is not JSON')

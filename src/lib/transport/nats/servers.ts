@@ -34,7 +34,7 @@ export function parseServers(url: string): Servers {
   }
 }
 
-/** For a password that is not encoded, too: what follows its first odd character would count as a path or a server. */
+/** Also for a password that is not encoded: the text after its first odd character would count as a path or a server. */
 function notServers(url: string): BusError {
   return new BusError('usage', `${JSON.stringify(maskedUrl(url))} is not a server URL`, {
     try: [

@@ -24,7 +24,7 @@ export function parseIntroduction(line: Buffer): ServerInfo {
 export const longestInfo = 1024 * 1024
 const mostAddresses = 4096
 
-/** What an INFO may contain, of what is used. Everything is optional except the version. */
+/** The fields of an INFO that are used, and what each may be. Only the version is required. */
 const infoFields: Readonly<Record<string, (value: unknown) => boolean>> = {
   version: (value) => typeof value === 'string' && /^v?\d+\.\d+\.\d+/.test(value),
   max_payload: (value) => Number.isSafeInteger(value) && (value as number) >= 0,

@@ -122,7 +122,7 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     }
   }
 
-  /** Does the consumer have no leader for a while, or was its server started a moment ago? */
+  /** Whether the consumer may have no leader for a while, or its server was started a moment ago. */
   get #isRecovering(): boolean {
     return this.#session.elections.isClustered || performance.now() - this.#reconnectedAt < leaderWaitMs
   }
