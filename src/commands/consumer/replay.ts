@@ -1,6 +1,6 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import {staySmall} from '../../lib/cli/base/heap-limit.ts'
+import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
 import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import {argument} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
@@ -120,7 +120,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
           ),
         })
       : await rangeSource(bus, flags.stream, range, flags.count)
-    staySmall()
+    limitHeap()
     const done = await this.#replay(source, sink, flags, {consumer, shows}).catch((error: unknown) => {
       if (error instanceof BusError && error.data?.['read'] !== undefined)
         this.say(replayLine(error.data as unknown as Replayed, undefined))

@@ -95,7 +95,7 @@ async function examineBus(
   }
   await using bus = opened
   report(good('connect', `${shown} (${why}), in ${formatDuration(performance.now() - began)}`))
-  if (options.fix) for (const did of (await bus.mend?.()) ?? []) repair(did)
+  if (options.fix) for (const did of (await bus.repair?.()) ?? []) repair(did)
   return {facts: await examineOpened(bus, options, report)}
 }
 

@@ -1,6 +1,6 @@
 import {once} from 'node:events'
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {staySmall} from '../../lib/cli/base/heap-limit.ts'
+import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
 import {checkProgram} from '../../lib/cli/base/program.ts'
 import {answerFlags} from '../../lib/cli/flags/answer.ts'
 import {gatewayToken} from '../../lib/cli/flags/events.ts'
@@ -53,7 +53,7 @@ export default class EventsServe extends BusCommand {
     const warn = (line: string) => this.say(line)
     const config = socketsConfig({...flags, token}, warn)
     if (flags.exec) checkProgram(this.program, process.env['PATH'] ?? '')
-    staySmall()
+    limitHeap()
     let kept: Disposable | undefined
     using _kept = {[Symbol.dispose]: () => kept?.[Symbol.dispose]()}
     await using bus = await this.openBus({stream: true, writes: true})

@@ -1,5 +1,5 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {staySmall} from '../../lib/cli/base/heap-limit.ts'
+import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
 import {argument} from '../../lib/cli/flags/kinds.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
@@ -88,7 +88,7 @@ export default class Sub extends BusCommand {
     if (durable) say(durableLine(subjects, durable.info))
     else if (reading?.renames) say(renamesLine(reading))
     if (!durable) say(reading ? readingLine(subjects, reading, from) : listeningLine(subjects, flags.queue))
-    staySmall()
+    limitHeap()
     const stage = {output: this.output, recording}
     const {keep, show} = showOn(stage, showing)
     const watched = await watch(subscription, {

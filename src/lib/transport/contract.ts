@@ -82,7 +82,7 @@ export interface Transport extends AsyncDisposable {
   /** Examines the bus for problems; takes longer than `facts` and writes nothing. Absent if there is nothing to examine. */
   examine?(): Promise<Examination>
   /** Makes all repairs that are safe at any time, and returns a sentence for each. */
-  mend?(): Promise<readonly string[]>
+  repair?(): Promise<readonly string[]>
 
   /** Flushes, ends all subscriptions and releases all resources. May be called again. */
   close(): Promise<void>

@@ -99,7 +99,7 @@ function lineThatAnswers(bytes: Uint8Array): JetStreamSession {
     url: 'nats://fuzz',
     version: () => [2, 12, 0],
     check: () => undefined,
-    patienceMs: () => 5000,
+    answerTimeoutMs: () => 5000,
     listen: () => () => undefined,
     request,
     elections,

@@ -7,7 +7,7 @@ import {resolve} from 'node:path'
 import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {checkDatabaseFiles} from '../sqlite/database-files.ts'
-import {applicationId, type Db, databaseError, type Patience, whenFree} from '../sqlite/db.ts'
+import {applicationId, type Db, databaseError, type LockTimeout, whenFree} from '../sqlite/db.ts'
 import {checkSchema, schemaRows} from '../sqlite/schema-check.ts'
 import type {LibbusAddress} from './address.ts'
 
@@ -40,9 +40,9 @@ const columns: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Opens the database. Fails with `notFound` if it or one of the tables does not exist and is not to be created; otherwise with
- * `connect` or `denied`, even if other processes hold the lock until `patience` ends.
+ * `connect` or `denied`, even if other processes hold the lock until `lockTimeout` ends.
  */
-export async function openDatabase({path, create}: LibbusAddress, patience: Patience): Promise<Db> {
+export async function openDatabase({path, create}: LibbusAddress, lockTimeout: LockTimeout): Promise<Db> {
   const what = nameOf(path)
   let db: Db
   try {
@@ -53,8 +53,8 @@ export async function openDatabase({path, create}: LibbusAddress, patience: Pati
     throw missingFile(path, error)
   }
   try {
-    if (create) await whenFree(what, patience, () => makeTables(db, path))
-    await whenFree(what, patience, () => checkTables(db, path))
+    if (create) await whenFree(what, lockTimeout, () => makeTables(db, path))
+    await whenFree(what, lockTimeout, () => checkTables(db, path))
     db.exec('PRAGMA trusted_schema = OFF')
     // SQLite has opened or created the log meanwhile.
     checkDatabaseFiles(resolve(path), path)

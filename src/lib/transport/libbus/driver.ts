@@ -19,7 +19,7 @@ import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing} from '../shared/outgoing.ts'
 import {Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
-import {busy, type Db, isBusy, Lock, Patience, unsentError, whenFree} from '../sqlite/db.ts'
+import {busy, type Db, isBusy, Lock, LockTimeout, unsentError, whenFree} from '../sqlite/db.ts'
 import {type LibbusAddress, parseLibbusUrl} from './address.ts'
 import {startCleaning} from './cleaner.ts'
 import {libbusError, nameOf, openDatabase} from './database.ts'
@@ -38,11 +38,11 @@ const maxPayload = 64 * 1024 * 1024
  */
 export async function openLibbus(url: string, options: OpenOptions = {}): Promise<Transport> {
   const address = parseLibbusUrl(url)
-  const patience = new Patience(options)
-  const db = await openDatabase(address, patience)
+  const lockTimeout = new LockTimeout(options)
+  const db = await openDatabase(address, lockTimeout)
   try {
     // Preparing a statement reads the tables.
-    return await whenFree(nameOf(address.path), patience, () => new Libbus(address, db, options))
+    return await whenFree(nameOf(address.path), lockTimeout, () => new Libbus(address, db, options))
   } catch (error) {
     db.close()
     throw libbusError(address.path, error)
@@ -76,7 +76,7 @@ class Libbus implements Transport {
   readonly #db: Db
   readonly #options: OpenOptions
   readonly #lock: Lock
-  readonly #patience: Patience
+  readonly #lockTimeout: LockTimeout
   readonly #writes: WriteQueue
   readonly #events: Events
   readonly #requested: Requested
@@ -97,8 +97,8 @@ class Libbus implements Transport {
     this.#path = path
     this.#db = db
     this.#options = options
-    this.#patience = new Patience(options)
-    this.#lock = new Lock(db, nameOf(path), {patience: this.#patience})
+    this.#lockTimeout = new LockTimeout(options)
+    this.#lock = new Lock(db, nameOf(path), {lockTimeout: this.#lockTimeout})
     this.#events = new Events(db)
     this.#requested = new Requested(db)
     this.#addEvent = db.prepare<[string, Uint8Array]>('INSERT INTO bus_events (subject, data) VALUES (?, ?)')
@@ -159,7 +159,7 @@ class Libbus implements Transport {
     }
     if (options.signal?.aborted) throw interruptedError()
     try {
-      return await whenFree(nameOf(this.#path), this.#patience, () =>
+      return await whenFree(nameOf(this.#path), this.#lockTimeout, () =>
         isServer ? this.#serve(subjects, options) : this.#follow(subjects, options),
       )
     } catch (error) {
@@ -182,7 +182,7 @@ class Libbus implements Transport {
     this.#check()
     await this.#writes.flush()
     const value = (sql: string) =>
-      whenFree(nameOf(this.#path), this.#patience, () => this.#db.prepare(sql).pluck().get())
+      whenFree(nameOf(this.#path), this.#lockTimeout, () => this.#db.prepare(sql).pluck().get())
     try {
       return {
         software: 'SQLite',

@@ -65,7 +65,7 @@ export class WriteQueue {
     const batch = this.#waiting.slice(0, mostWrites)
     try {
       const isBusy = this.#options.lock.tryWrite(() => batch.forEach(({write}) => void write())) === busy
-      if (isBusy) this.#checkPatience()
+      if (isBusy) this.#checkTimeout()
       else this.#settle(batch.length)
     } catch (error) {
       this.#fail(error, batch.length)
@@ -75,7 +75,7 @@ export class WriteQueue {
   }
 
   /** A batch that cannot be committed for too long is given up, with those after it. */
-  #checkPatience(): void {
+  #checkTimeout(): void {
     this.#busySince ??= performance.now()
     if (this.#options.lock.isTooLate(this.#busySince))
       this.#fail(this.#options.lock.lockedError(), this.#waiting.length)

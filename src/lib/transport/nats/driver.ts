@@ -32,7 +32,7 @@ import {
 import {Inbox} from './inbox.ts'
 import type {NatsProtocol, ServerSubscription} from './protocol.ts'
 import {SendBuffer} from './send-buffer.ts'
-import {Silence, whenAborted} from './silence.ts'
+import {ServerTimeout, whenAborted} from './server-timeout.ts'
 import {StoredReplies} from './stored-replies.ts'
 import {Elections} from './streams/elections.ts'
 import type {ConnectionListener, JetStreamSession} from './streams/session.ts'
@@ -69,7 +69,7 @@ class NatsBus implements Transport {
   readonly #sendBuffer: SendBuffer
   readonly #requests: Requests
   readonly #inbox: Inbox
-  readonly #silence: Silence
+  readonly #serverTimeout: ServerTimeout
   readonly #signal: AbortSignal | undefined
   readonly #open = new Set<NatsSubscription>()
   readonly #opening = new Set<NatsSubscription>()
@@ -89,7 +89,7 @@ class NatsBus implements Transport {
     this.#info = protocol.info as ServerInfo
     const inbox = `${createInbox(options.inboxPrefix)}.`
     this.#signal = options.signal
-    this.#silence = new Silence(protocol, options.timeoutMs ?? defaultTimeoutMs, dialMs, options.signal)
+    this.#serverTimeout = new ServerTimeout(protocol, options.timeoutMs ?? defaultTimeoutMs, dialMs, options.signal)
     this.connection = new NatsConnection({
       protocol,
       url: shown,
@@ -252,9 +252,9 @@ class NatsBus implements Transport {
 
   /** Like `connection.answered`, but closes the connection if the server is silent. */
   async #answered(): Promise<boolean> {
-    const silence = this.#silence.wait()
-    void silence.promise.then(() => this.connection.giveUp())
-    return this.connection.answered().finally(silence.stop)
+    const wait = this.#serverTimeout.wait()
+    void wait.promise.then(() => this.connection.giveUp())
+    return this.connection.answered().finally(wait.stop)
   }
 
   /** Waits until the server has received everything sent. Fails with `interrupted` when one of the signals aborts. */
@@ -266,7 +266,7 @@ class NatsBus implements Transport {
     for (let losses = 1; ; losses++) {
       await Promise.race([this.connection.ready(), aborted])
       if (await Promise.race([this.#answered(), aborted])) return
-      if (this.#protocol.isSilent) throw notConfirmed(this.url, this.#silence.limitMs)
+      if (this.#protocol.isSilent) throw notConfirmed(this.url, this.#serverTimeout.limitMs)
       if (losses === mostLosses) throw this.connection.lost()
     }
   }
@@ -274,7 +274,7 @@ class NatsBus implements Transport {
   /** Waits until the messages that the server has sent to these subscriptions have arrived. */
   async #drained(subscriptions: readonly ServerSubscription[]): Promise<void> {
     if (this.#protocol.isSilent || !this.connection.isUp) return
-    const idle = this.#silence.waitToLeave()
+    const idle = this.#serverTimeout.waitToLeave()
     const drained = Promise.all(subscriptions.map((each) => each.drain())).then(() => true)
     const {promise: late, resolve} = Promise.withResolvers<false>()
     const timer = new Timer(mostLeavingMs, () => resolve(false))
@@ -308,7 +308,7 @@ class NatsBus implements Transport {
         return maxPayload()
       },
       version,
-      patienceMs: () => this.#silence.patienceMs,
+      answerTimeoutMs: () => this.#serverTimeout.currentMs,
       check: () => this.#check(),
       request: async (message, requestOptions) => {
         if (this.#isClosed) throw closedError(this.url)
@@ -400,7 +400,7 @@ class NatsBus implements Transport {
     this.#sendBuffer.send()
     const isAnswered = this.#protocol.hasReplied || this.#protocol.isSilent
     if (this.#sendBuffer.unconfirmed === 0 && isAnswered) return this.#throwPublishFailure()
-    const idle = this.#silence.wait()
+    const idle = this.#serverTimeout.wait()
     const late = idle.promise.then(() => {
       if (this.#sendBuffer.unconfirmed > 0) throw unconfirmedFailure(this.url, this.#sendBuffer.unconfirmed)
     })

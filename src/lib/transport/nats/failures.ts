@@ -7,7 +7,7 @@ import {
 } from '@nats-io/transport-node'
 import {BusError, type FailureKind} from '../../core/errors.ts'
 import {PublishRefused} from '../shared/publish-refused.ts'
-import {silence} from '../shared/stream-errors.ts'
+import {unanswered} from '../shared/stream-errors.ts'
 import {ProtocolFault} from './socket.ts'
 
 interface Reason {
@@ -54,7 +54,7 @@ export function unsentFailure(url: string, count: number): BusError {
 /** A request that waited for a connection until its timeout. */
 export function neverSent(url: string, timeoutMs: number): BusError {
   return new BusError('timeout', `the request was not sent within ${timeoutMs} ms: there is no connection to ${url}`, {
-    data: silence,
+    data: unanswered,
   })
 }
 

@@ -48,12 +48,12 @@ export function overlapping(url: string, subject: string, other: string, cause?:
 }
 
 /** The data of a timeout in which the bus itself gave no answer; others say that a service or a message did not come in time. */
-export const silence = {unanswered: true} as const
+export const unanswered = {unanswered: true} as const
 
 /** Some streams or consumers are on servers that do not answer, so a list is incomplete. */
 export function unreachableError(url: string, names: readonly string[]): BusError {
   return new BusError('timeout', `no server answers on ${url} for ${names.join(', ')}`, {
-    data: {unreachable: names, ...silence},
+    data: {unreachable: names, ...unanswered},
     try: ['check which servers of the cluster are running: bus doctor'],
   })
 }
@@ -91,7 +91,7 @@ export function isTooLarge(error: unknown): error is BusError {
 export function lateError(url: string, subject: string, timeoutMs: number): BusError {
   return new BusError('timeout', `no stream acknowledged "${subject}" within ${timeoutMs} ms on ${url}`, {
     try: ['a longer --timeout', 'the same message again, with a Nats-Msg-Id: it is then stored once'],
-    data: silence,
+    data: unanswered,
   })
 }
 

@@ -8,7 +8,7 @@
 import type Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
-import {silence} from '../shared/stream-errors.ts'
+import {unanswered} from '../shared/stream-errors.ts'
 
 export type Db = Database.Database
 
@@ -20,26 +20,26 @@ export const busy = Symbol('busy')
 
 const tries = 20
 /** How long operations wait for other processes that hold the lock: the maximum and the default. */
-const mostPatienceMs = 10_000
+const longestMs = 10_000
 /** A late acknowledgement or reply has an error of its own, which comes first. */
 const marginMs = 200
 /** How long they continue to wait once the connection is to end. */
-const lastPatienceMs = 500
+const afterAbortMs = 500
 
 /** How long to wait for other processes that hold the lock, and a signal that ends the wait. */
-export interface PatienceOptions {
+export interface LockTimeoutOptions {
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /** Decides when a wait for the lock of another process has lasted too long. */
-export class Patience {
+export class LockTimeout {
   readonly #ms: number
   readonly #signal: AbortSignal | undefined
   #abortedAt: number | undefined
 
-  constructor({timeoutMs = mostPatienceMs, signal}: PatienceOptions = {}) {
-    this.#ms = Math.min(timeoutMs, mostPatienceMs)
+  constructor({timeoutMs = longestMs, signal}: LockTimeoutOptions = {}) {
+    this.#ms = Math.min(timeoutMs, longestMs)
     this.#signal = signal
   }
 
@@ -49,7 +49,7 @@ export class Patience {
     if (this.#signal?.aborted) this.#abortedAt ??= now
     return (
       now - since > this.#ms + marginMs ||
-      (this.#abortedAt !== undefined && now - Math.max(since, this.#abortedAt) > lastPatienceMs)
+      (this.#abortedAt !== undefined && now - Math.max(since, this.#abortedAt) > afterAbortMs)
     )
   }
 
@@ -67,7 +67,7 @@ export interface LockOptions {
   readonly beforeCommit?: (() => void) | undefined
   /** The error of every write, if the database is open read-only. */
   readonly refusal?: (() => BusError) | undefined
-  readonly patience?: Patience | undefined
+  readonly lockTimeout?: LockTimeout | undefined
 }
 
 /** Transactions on the one connection. */
@@ -75,7 +75,7 @@ export class Lock {
   readonly #db: Db
   readonly #what: string
   readonly #options: LockOptions
-  readonly #patience: Patience
+  readonly #lockTimeout: LockTimeout
   readonly #begin
   readonly #commit
   #read: {run(): unknown} | undefined
@@ -86,7 +86,7 @@ export class Lock {
     this.#db = db
     this.#what = what
     this.#options = options
-    this.#patience = options.patience ?? new Patience()
+    this.#lockTimeout = options.lockTimeout ?? new LockTimeout()
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
   }
@@ -166,12 +166,12 @@ export class Lock {
 
   /** Whether a wait for the lock that began at `since` has lasted too long. */
   isTooLate(since: number): boolean {
-    return this.#patience.isOver(since)
+    return this.#lockTimeout.isOver(since)
   }
 
   /** The error of a wait that has lasted too long. */
   lockedError(): BusError {
-    return this.#patience.error(this.#what)
+    return this.#lockTimeout.error(this.#what)
   }
 
   /** False if another process holds the lock. */
@@ -205,14 +205,14 @@ export function unsentError(what: string, name: string, timeoutMs: number): BusE
   const text = `${what} within ${timeoutMs} ms: ${name} is locked by another process`
   return new BusError('timeout', text, {
     try: ['find the process that holds the lock: lsof'],
-    data: {written: false, ...silence},
+    data: {written: false, ...unanswered},
   })
 }
 
 /**
- * Runs `work`, and again while another process holds the lock; it must have no effect if it throws. Fails when `patience` ends.
+ * Runs `work`, and again while another process holds the lock; it must have no effect if it throws. Fails when `lockTimeout` ends.
  */
-export async function whenFree<T>(what: string, patience: Patience, work: () => T): Promise<T> {
+export async function whenFree<T>(what: string, lockTimeout: LockTimeout, work: () => T): Promise<T> {
   const began = performance.now()
   for (;;) {
     try {
@@ -220,7 +220,7 @@ export async function whenFree<T>(what: string, patience: Patience, work: () => 
     } catch (error) {
       if (!isBusy(error)) throw error
     }
-    if (patience.isOver(began)) throw patience.error(what)
+    if (lockTimeout.isOver(began)) throw lockTimeout.error(what)
     await sleep(1 + Math.random())
   }
 }

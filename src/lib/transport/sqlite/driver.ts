@@ -20,7 +20,7 @@ import {checkOutgoing, checkSize} from '../shared/outgoing.ts'
 import type {Streams} from '../streams-contract.ts'
 import {BatchPublisher, type CommitListener, type PublishEvents} from './batch-publisher.ts'
 import {FileConnection} from './connection.ts'
-import {Patience} from './db.ts'
+import {LockTimeout} from './db.ts'
 import {openFileWhenFree} from './file.ts'
 import {FileReceiver} from './receiver.ts'
 import {checkStoredHeaders, inboxPrefix, mostBytes} from './rows.ts'
@@ -32,7 +32,7 @@ import {SqliteStreamPublisher, type StoreQueue} from './streams/stream-publisher
  */
 export async function openSqlite(path: string, options: OpenOptions = {}, isSynchronous = false): Promise<Transport> {
   const {readOnly: isReadOnly} = options
-  const file = await openFileWhenFree(path, {isSynchronous, isReadOnly, patience: new Patience(options)})
+  const file = await openFileWhenFree(path, {isSynchronous, isReadOnly, lockTimeout: new LockTimeout(options)})
   return new SqliteBus(new FileConnection(file, options))
 }
 
@@ -123,7 +123,7 @@ class SqliteBus implements Transport, PublishEvents {
     return this.#translated(async () => examineFile(this.#connection))
   }
 
-  async mend(): Promise<readonly string[]> {
+  async repair(): Promise<readonly string[]> {
     this.#check()
     const {repairFile} = await import('./examine.ts')
     return this.#translated(() => repairFile(this.#connection))

@@ -24,7 +24,7 @@ import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
 import {checkDatabaseFiles, checkOneName} from './database-files.ts'
-import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type Patience, systemCode} from './db.ts'
+import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type LockTimeout, systemCode} from './db.ts'
 import {openForReading, type ReadOnlyReason, readOnlyError, readOnlyReason, snapshotError} from './read-only.ts'
 import {busFileSchema, busFileTables, schemaVersion} from './schema.ts'
 import {checkSchema, schemaRows} from './schema-check.ts'
@@ -61,7 +61,7 @@ export class BusFile {
   #isWrittenOver = false
 
   /** For a database that `openFile` has opened at `real`. */
-  constructor(path: string, db: Db, real: string, {patience, readOnly}: OpenedOptions) {
+  constructor(path: string, db: Db, real: string, {lockTimeout, readOnly}: OpenedOptions) {
     this.path = path
     this.name = `the bus file ${path}`
     this.db = db
@@ -80,7 +80,7 @@ export class BusFile {
       this.#chain?.extend()
     }
     const refusal = readOnly && (() => readOnlyError(path, readOnly.reason))
-    this.lock = new Lock(db, this.name, {beforeCommit, refusal, patience})
+    this.lock = new Lock(db, this.name, {beforeCommit, refusal, lockTimeout})
   }
 
   /** Throws `connect` if the file is no longer at its path. */
@@ -185,13 +185,13 @@ function identityOf(path: string): string | undefined {
 }
 
 interface OpenedOptions {
-  readonly patience?: Patience | undefined
+  readonly lockTimeout?: LockTimeout | undefined
   readonly readOnly?: {readonly reason: ReadOnlyReason; readonly isSnapshot: boolean} | undefined
 }
 
 export interface FileOptions {
   /** How long operations wait for other processes that hold the lock. */
-  readonly patience?: Patience | undefined
+  readonly lockTimeout?: LockTimeout | undefined
   /** Commits wait for the disk. */
   readonly isSynchronous?: boolean | undefined
   /** Nothing is written; also the case if the user has no permission to write. */
@@ -203,10 +203,10 @@ export interface FileOptions {
  * bus file is left untouched.
  */
 export function openFile(path: string, options: FileOptions = {}): BusFile {
-  const {isSynchronous = false, isReadOnly = false, patience} = options
+  const {isSynchronous = false, isReadOnly = false, lockTimeout} = options
   const full = resolve(path)
   const reason = isReadOnly ? 'asked' : reasonToRead(full, path)
-  if (reason !== undefined) return openReadOnly(path, full, reason, patience)
+  if (reason !== undefined) return openReadOnly(path, full, reason, lockTimeout)
   let isNew = false
   let real = full
   let db: Db
@@ -225,7 +225,7 @@ export function openFile(path: string, options: FileOptions = {}): BusFile {
     else if (db.pragma('journal_mode', {simple: true}) !== 'wal') startLog(db)
     db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
-    const file = new BusFile(path, db, real, {patience})
+    const file = new BusFile(path, db, real, {lockTimeout})
     // SQLite has opened or created the log meanwhile, and it is still empty.
     checkDatabaseFiles(full, path)
     return file
@@ -246,7 +246,7 @@ function reasonToRead(full: string, path: string): ReadOnlyReason | undefined {
 /** Like `openFile`, but tries again while another process holds the lock. */
 export async function openFileWhenFree(
   path: string,
-  options: FileOptions & {readonly patience: Patience},
+  options: FileOptions & {readonly lockTimeout: LockTimeout},
 ): Promise<BusFile> {
   const began = performance.now()
   for (;;) {
@@ -254,13 +254,13 @@ export async function openFileWhenFree(
       return openFile(path, options)
     } catch (error) {
       if (!isBusy((error as Error).cause)) throw error
-      if (options.patience.isOver(began)) throw options.patience.error(`the bus file ${path}`)
+      if (options.lockTimeout.isOver(began)) throw options.lockTimeout.error(`the bus file ${path}`)
       await sleep(1 + Math.random())
     }
   }
 }
 
-function openReadOnly(path: string, full: string, reason: ReadOnlyReason, patience?: Patience): BusFile {
+function openReadOnly(path: string, full: string, reason: ReadOnlyReason, lockTimeout?: LockTimeout): BusFile {
   let opened: ReturnType<typeof openForReading> | undefined
   try {
     checkDatabaseFiles(full, path, true)
@@ -271,7 +271,7 @@ function openReadOnly(path: string, full: string, reason: ReadOnlyReason, patien
     const {db} = opened
     if (!isBusFile(db, path)) throw new BusError('connect', `${path} is empty, not a bus file`)
     db.exec('PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0')
-    return new BusFile(path, db, real, {patience, readOnly: {reason, isSnapshot: opened.isSnapshot}})
+    return new BusFile(path, db, real, {lockTimeout, readOnly: {reason, isSnapshot: opened.isSnapshot}})
   } catch (error) {
     opened?.db.close()
     throw openError(path, error)

@@ -113,7 +113,7 @@ function giveBack(db: Db): boolean {
 }
 
 const longestLogPages = 4000
-const patienceMs = 20
+const readersMs = 20
 
 /**
  * SQLite restarts its write-ahead log only when a commit meets no reader, which may take long while others read continuously.
@@ -122,7 +122,7 @@ const patienceMs = 20
 export function restartLog(db: Db): void {
   const [{log = 0} = {}] = db.pragma('wal_checkpoint(PASSIVE)') as {log?: number}[]
   if (log < longestLogPages) return
-  db.pragma(`busy_timeout = ${patienceMs}`)
+  db.pragma(`busy_timeout = ${readersMs}`)
   db.pragma('wal_checkpoint(RESTART)')
   db.pragma('busy_timeout = 0')
 }

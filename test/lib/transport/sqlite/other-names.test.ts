@@ -141,7 +141,7 @@ describe('a bus file that has', () => {
     const path = await withStream(join(temporaryFolder(), 'bus.db'))
     chmodSync(path, 0o664)
     await using bus = await open(path)
-    await bus.mend?.()
+    await bus.repair?.()
     expect(statSync(path).mode & 0o777).toBe(0o660)
   })
 })

@@ -112,7 +112,10 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
       const before = this.#waiting.size
       const isRecovering = this.#isRecovering
       const forMs = performance.now() - since
-      if (forMs >= (isRecovering ? leaderWaitMs : this.#session.patienceMs()) || (this.#isUnheard && !isRecovering))
+      if (
+        forMs >= (isRecovering ? leaderWaitMs : this.#session.answerTimeoutMs()) ||
+        (this.#isUnheard && !isRecovering)
+      )
         throw this.#late(forMs)
       this.#ask(isRecovering && forMs >= repeatMs)
       this.#answered = Promise.withResolvers()

@@ -5,7 +5,7 @@ import {objectIn} from '../../../core/text/json-text.ts'
 import {shellWord} from '../../../core/text/shell-word.ts'
 import {sleep} from '../../../core/time/timer.ts'
 import {isPassingCode, jetStreamErrors, kindOfCode} from '../../shared/jetstream-errors.ts'
-import {noConsumer, noStream, silence} from '../../shared/stream-errors.ts'
+import {noConsumer, noStream, unanswered} from '../../shared/stream-errors.ts'
 import {leaderWaitMs} from './elections.ts'
 import type {ErrorJson} from './json.ts'
 import type {ConnectionListener, JetStreamSession} from './session.ts'
@@ -38,7 +38,7 @@ export async function apiRequest<T>(
 ): Promise<T> {
   const {elections} = session
   const since = performance.now()
-  const {deadline = since + Math.max(leaderWaitMs, session.patienceMs())} = options
+  const {deadline = since + Math.max(leaderWaitMs, session.answerTimeoutMs())} = options
   let losses = 0
   let silences = 0
   let lost = new AbortController()
@@ -106,11 +106,11 @@ async function attempt<T>(
 
 /** How long to wait for one answer. A server that is lost during an election never answers, however long `--timeout` is. */
 function answerWaitMs(session: JetStreamSession, operation: string, silences: number): number {
-  const patienceMs = session.patienceMs()
-  if (!session.elections.isClustered) return patienceMs
+  const answerMs = session.answerTimeoutMs()
+  if (!session.elections.isClustered) return answerMs
   // A list takes a cluster four seconds if a server is down.
   const factor = operation.includes('LIST') ? 2 : 1
-  return factor * (isRepeatable(operation) ? Math.min(patienceMs, lostMs * 2 ** silences) : patienceMs)
+  return factor * (isRepeatable(operation) ? Math.min(answerMs, lostMs * 2 ** silences) : answerMs)
 }
 
 /** `refused`: it was not done; `silent`: it may have been done; undefined: the failure is not a sign of an election. */
@@ -157,7 +157,7 @@ function unknownOutcome(error: BusError): BusError {
   return new BusError('timeout', sentence, {
     cause: error,
     try: ['bus stream ls', 'bus consumer ls'],
-    data: silence,
+    data: unanswered,
   })
 }
 
@@ -177,7 +177,7 @@ export function noLeader(
   return new BusError('timeout', `no leader was elected on ${url} within ${seconds} s${why}`, {
     cause,
     try: ['check which servers of the cluster are running: bus doctor'],
-    data: silence,
+    data: unanswered,
   })
 }
 
@@ -204,7 +204,7 @@ function noAnswer(url: string, error: BusError): BusError {
   if (error.kind !== 'timeout') return error
   return new BusError('timeout', error.message.replace('no reply', 'JetStream gave no answer'), {
     cause: error,
-    data: silence,
+    data: unanswered,
   })
 }
 

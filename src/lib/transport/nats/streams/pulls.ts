@@ -84,7 +84,7 @@ export class Pulls {
     if (this.asked === 0) this.#heardAt = performance.now()
     this.asked += batch
     session.send({subject: this.#subject, data: JSON.stringify(wish), reply: this.#inbox + token})
-    this.#watch ??= setTimeout(this.#look, this.#patienceMs)
+    this.#watch ??= setTimeout(this.#look, this.#longestSilenceMs)
   }
 
   /** None of the requested messages will arrive. */
@@ -104,14 +104,14 @@ export class Pulls {
     this.#subscription.close()
   }
 
-  get #patienceMs(): number {
+  get #longestSilenceMs(): number {
     return this.#deps.heartbeatMs * 2.5
   }
 
   readonly #look = (): void => {
     this.#watch = undefined
     if (this.asked === 0) return
-    const left = this.#heardAt + this.#patienceMs - performance.now()
+    const left = this.#heardAt + this.#longestSilenceMs - performance.now()
     if (left > 0 || !this.#deps.session.isUp) {
       this.#watch = setTimeout(this.#whenRead, Math.max(left, this.#deps.heartbeatMs))
       return

@@ -9,7 +9,7 @@ export interface JetStreamSession {
   readonly isUp: boolean
   readonly maxPayload: number
   /** Milliseconds within which the server has to answer. */
-  patienceMs(): number
+  answerTimeoutMs(): number
   /** The version of the connected server: `[2, 10, 4]`. */
   version(): readonly number[]
   /** Throws if the bus is closed or lost for good. */

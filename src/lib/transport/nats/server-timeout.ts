@@ -4,13 +4,13 @@ import type {NatsProtocol} from './protocol.ts'
 /** The minimum wait once the command has to end, in milliseconds; longer on a slow network. */
 const leastLeavingMs = 900
 
-export interface SilenceWait {
+export interface ServerWait {
   /** Resolves when the server has sent nothing for this long. */
   readonly promise: Promise<void>
   readonly stop: () => void
 }
 
-export class Silence {
+export class ServerTimeout {
   /** The wait while the command runs, in milliseconds. */
   readonly limitMs: number
   readonly #leavingMs: number
@@ -26,14 +26,14 @@ export class Silence {
   }
 
   /** The wait as of now, in milliseconds. */
-  get patienceMs(): number {
+  get currentMs(): number {
     return this.#signal?.aborted ? this.#leavingMs : this.limitMs
   }
 
   /** Waits for the silence of the server; the limit is shorter once the signal aborts. */
-  wait(): SilenceWait {
+  wait(): ServerWait {
     const signal = this.#signal
-    const first = this.#protocol.idleFor(this.patienceMs)
+    const first = this.#protocol.idleFor(this.currentMs)
     if (signal === undefined || signal.aborted) return {promise: first, stop: first.stop}
     const {promise, resolve} = Promise.withResolvers<void>()
     const waits = [first]
@@ -52,8 +52,8 @@ export class Silence {
   }
 
   /** The same with the shorter limit, whether or not the command has to end. */
-  waitToLeave(): SilenceWait {
-    const idle = this.#protocol.idleFor(Math.min(this.patienceMs, this.#leavingMs))
+  waitToLeave(): ServerWait {
+    const idle = this.#protocol.idleFor(Math.min(this.currentMs, this.#leavingMs))
     return {promise: idle, stop: idle.stop}
   }
 }
