@@ -5,7 +5,8 @@ import {join} from 'node:path'
 import {afterAll, describe, expect, test} from 'vitest'
 import type {Outgoing} from '../../../src/lib/core/message.ts'
 import {open} from '../../../src/lib/transport/open.ts'
-import {bin, bus, type Ended, start} from '../../bus.ts'
+import {bin, bus, type Ended, start, startLine} from '../../bus.ts'
+import {hasTerminals} from '../../hostile/hostile-text.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-sub-'))
 afterAll(() => rmSync(folder, {recursive: true}))
@@ -287,4 +288,11 @@ describe('bus sub refuses', () => {
     expect(refused.stderr).toContain(args.includes('--json') ? JSON.stringify(sentence) : `bus: ${sentence}`)
     expect([refused.code, refused.stdout]).toEqual([code, ''])
   })
+})
+
+test.skipIf(!hasTerminals)('after Ctrl-C on a terminal, the summary begins on a new line', async () => {
+  await using running = startLine("script -qec 'bus sub echoed' /dev/null", {stdin: 'open'})
+  await running.stdoutLine('listening on ')
+  running.stdin.write('\x03')
+  expect((await running.ended).stdout).toMatch(/\^C\r\n0 received /)
 })

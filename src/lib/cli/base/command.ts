@@ -9,7 +9,7 @@ import {open} from '../../transport/open.ts'
 import {schemeOf, shownBus} from '../../transport/schemes.ts'
 import {globalFlags} from '../flags/global.ts'
 import {Output} from '../io/output.ts'
-import {isTerminal, tell, wantsColour, writeAll} from '../io/terminal.ts'
+import {endEchoedLine, isTerminal, tell, wantsColour, writeAll} from '../io/terminal.ts'
 import {printableJson, printableLines, terminalText} from '../render/printable.ts'
 import type {Column} from '../render/table.ts'
 import {formatCount} from '../render/units.ts'
@@ -101,6 +101,7 @@ export abstract class BusCommand<Result = void> {
 
   async #start(): Promise<Result | undefined> {
     this.#signals = stopOnSignal(this.#stop, (signal) => {
+      if (signal === 'SIGINT') endEchoedLine()
       this.#output?.whenStuck(() => process.kill(process.pid, signal))
     })
     try {

@@ -62,6 +62,13 @@ export function beforeTell(clear: (() => void) | undefined): void {
   clearLine = clear
 }
 
+let isAfterEcho = false
+
+/** To be called after Ctrl-C, which a terminal shows as `^C` where the cursor is: the next message begins a new line. */
+export function endEchoedLine(): void {
+  isAfterEcho = clearLine === undefined && isTerminal(2)
+}
+
 /** Writes to stderr, with control characters escaped. Errors are ignored. */
 export function tell(text: string): void {
   tellAsIs(terminalText(text, wantsColour(2, false, process.env)))
@@ -78,6 +85,8 @@ export function programStderr(): (chunk: Uint8Array) => void {
 export function tellAsIs(text: string | Uint8Array): void {
   try {
     clearLine?.()
+    if (isAfterEcho) writeAll(2, '\n')
+    isAfterEcho = false
     writeAll(2, text)
   } catch {
     // There is nowhere else to say it.

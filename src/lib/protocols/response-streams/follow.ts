@@ -2,6 +2,7 @@
 
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
+import {Timer} from '../../core/time/timer.ts'
 import {type BoundOptions, type BoundReason, Bounds} from '../../messaging/bounds.ts'
 import type {StreamClient, StreamOptions} from './client.ts'
 import type {Close} from './close-reasons.ts'
@@ -15,6 +16,7 @@ export interface FollowOptions extends StreamOptions, BoundOptions {
   readonly open: number
   /** Shows frames of one response stream, `first` being the number of the first of them; resolves with the number shown. */
   readonly show: (frames: readonly Message[], stream: ResponseStream, first: number) => number | Promise<number>
+  /** Called with all of them once one answers, or when none was refused for a moment. */
   readonly onOpen?: ((streams: readonly ResponseStream[]) => void) | undefined
   /** Called for each response stream when all its frames were shown, or when it was left open. */
   readonly onEnd?: ((stream: ResponseStream) => void) | undefined
@@ -42,6 +44,9 @@ export async function follow(client: StreamClient, options: FollowOptions): Prom
   return await following.run()
 }
 
+/** How long a response stream may be silent before it counts as opened. */
+const quietMs = 250
+
 class Following {
   readonly #client: StreamClient
   readonly #options: FollowOptions
@@ -53,6 +58,7 @@ class Following {
   #frames = 0
   #shown = 0
   #ended = 0
+  #isAnnounced = false
 
   constructor(client: StreamClient, options: FollowOptions) {
     this.#client = client
@@ -65,9 +71,10 @@ class Following {
     const {subject, body, open, dialect, buffer, whenFull} = this.#options
     const opened = Array.from({length: open}, () => this.#client.open(subject, body, {dialect, buffer, whenFull}))
     this.#streams.push(...(await Promise.all(opened)))
-    this.#options.onOpen?.(this.#streams)
+    using _quiet = new Timer(quietMs, () => this.#announce())
     if (bounds.endedBy !== undefined) this.#leave()
     await Promise.all(this.#streams.map((stream) => this.#read(stream)))
+    if (this.#failures.length < open) this.#announce()
     return {
       ...{frames: this.#frames, shown: this.#shown, ended: this.#ended, closes: this.#closes},
       ...{failures: this.#failures, ms: performance.now() - this.#started, endedBy: bounds.endedBy ?? 'close'},
@@ -80,6 +87,7 @@ class Following {
       for (;;) {
         const frames = await stream.take(batchSize)
         if (frames.length === 0 || this.#bounds.left <= 0) break
+        this.#announce()
         this.#bounds.came(0)
         await this.#show(frames, stream, number)
         number += frames.length
@@ -105,6 +113,13 @@ class Following {
     this.#shown += shown
     bounds.left += wanted.length
     bounds.came(shown)
+  }
+
+  /** Whether anybody serves a subject is known once something has arrived, or after a moment without a refusal. */
+  #announce(): void {
+    if (this.#isAnnounced) return
+    this.#isAnnounced = true
+    this.#options.onOpen?.(this.#streams)
   }
 
   #leave(): void {
