@@ -44,6 +44,7 @@ export default class RpcServe extends ServeCommand {
     'system-replies': answerFlags['system-replies'],
     delay: answerFlags.delay,
     fail: answerFlags.fail,
+    'show-requests': answerFlags['show-requests'],
     count: variant(pacingFlags.count, {description: 'end after this many calls'}),
     for: pacingFlags.for,
     idle: pacingFlags.idle,

@@ -27,7 +27,7 @@ export const serveFlags = {
   service: text('announce a NATS service with this name', '<name>'),
   version: text('version of the service (default: 0.0.0)', '<semver>', {dependsOn: ['service']}),
   stream: toggle('answer each request with a response stream: every line is a frame', {
-    exclusive: ['echo', 'expr', 'header', 'delay', 'fail', 'service', 'version'],
+    exclusive: ['echo', 'expr', 'header', 'delay', 'fail', 'service', 'version', 'show-requests'],
   }),
   chunk: size('send output as it arrives, in frames of at most this many bytes, instead of lines', {
     exclusive: ['delimiter'],
@@ -46,6 +46,7 @@ export const serveFlags = {
   'system-replies': answerFlags['system-replies'],
   delay: answerFlags.delay,
   fail: answerFlags.fail,
+  'show-requests': answerFlags['show-requests'],
   count: variant(pacingFlags.count, {
     description: 'end after this many requests; with --stream: frames per response stream',
   }),

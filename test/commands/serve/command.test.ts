@@ -56,6 +56,14 @@ describe('the reply of bus serve', () => {
   })
 })
 
+test('bus serve --show-requests shows headers and payloads below the line of each request, escaped', async () => {
+  await using server = await serve('shown', 'ok', '--show-requests', '-n', '1')
+  await req('shown', 'two\nlines \x1b[2J', '-H', 'Trace: a')
+  const [first, ...below] = (await server.ended).stdout.split('\n')
+  expect(first).toMatch(/^\[1\] \S+ shown 14 B → 2 B · /)
+  expect(below).toEqual(['    Trace: a', '    two', String.raw`    lines \x1b[2J`, ''])
+})
+
 describe('a program', () => {
   test('gets the request on stdin, and its stdout is the reply', async () => {
     await using _ = await serve('upper', '--exec', '--', 'tr', 'a-z', 'A-Z')

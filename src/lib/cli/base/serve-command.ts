@@ -1,4 +1,6 @@
 /** What the commands that answer requests share. */
+import type {ChalkInstance} from 'chalk'
+import type {Message} from '../../core/message.ts'
 import type {Service} from '../../messaging/pubsub/serve.ts'
 import {checkServed, serve} from '../../messaging/pubsub/serve.ts'
 import type {answerFlags} from '../flags/answer.ts'
@@ -13,7 +15,8 @@ import {BusCommand} from './command.ts'
 import {whenLeaving} from './signals.ts'
 
 type Flags = FlagValues<
-  Pick<typeof pacingFlags, 'concurrency' | 'count' | 'for' | 'idle'> & Pick<typeof answerFlags, 'system-replies'>
+  Pick<typeof pacingFlags, 'concurrency' | 'count' | 'for' | 'idle'> &
+    Pick<typeof answerFlags, 'system-replies' | 'show-requests'>
 > & {readonly json: boolean}
 
 interface Answering extends Pick<Service, 'subject' | 'queue' | 'identity'> {
@@ -35,7 +38,9 @@ export abstract class ServeCommand extends BusCommand {
   protected async answer(flags: Flags, {handler: choose, live, unit, ...served}: Answering): Promise<void> {
     const kill = new AbortController()
     const handler = await choose(this.programOf(kill.signal))
-    const show = servedView(flags.json, isTerminal(1), await this.paint(1))
+    const paint = await this.paint(1)
+    const below = flags['show-requests'] ? await requestView(paint) : undefined
+    const show = servedView(flags.json, isTerminal(1), paint, below)
     using _ = whenLeaving(this.stop, () => kill.abort())
     await using bus = await this.openBus({stream: true, writes: true})
     const service: Service = {
@@ -54,4 +59,11 @@ export abstract class ServeCommand extends BusCommand {
     this.say(summaryLine({...counts}, ms))
     checkServed(counts.served, service)
   }
+}
+
+/** Headers and payload of a request, indented. */
+async function requestView(paint: ChalkInstance | undefined): Promise<(request: Message) => string> {
+  const {humanView} = await import('../render/human.ts')
+  const view = humanView({paint})
+  return (request) => view.content(request).replace(/^(?=.)/gm, '    ')
 }

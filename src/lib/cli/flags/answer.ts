@@ -9,5 +9,6 @@ export const answerFlags = {
   'exec-timeout': duration('time limit for the program (default: 30s)', {dependsOn: ['exec']}),
   'system-replies': toggle('also reply to subjects that begin with $, which belong to the bus itself'),
   delay: value('wait before each reply: a duration or a range', '<duration>', parseDurationRange),
+  'show-requests': toggle('also show the headers and the payload of each request'),
   fail: percent('fail this share of the requests, chosen at random'),
 }

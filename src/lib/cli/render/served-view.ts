@@ -23,12 +23,14 @@ export function liveLine(subject: string, queue: string | undefined, identity: I
 interface AnsweredForms<T> {
   readonly text: (one: T) => string
   readonly record: (one: T) => object
+  /** What is shown below the line of a request. */
+  readonly below?: ((request: Message) => string) | undefined
 }
 
 /** Shows requests with their outcome, as lines or with --json as records. */
 export function answeredView<T extends {readonly request: Message; readonly ms: number}>(
   [json, terminal, paint]: readonly [json: boolean, terminal: boolean, paint: ChalkInstance | undefined],
-  {text, record}: AnsweredForms<T>,
+  {text, record, below = () => ''}: AnsweredForms<T>,
 ): (one: T, sink: ViewTarget) => void {
   const write = recordWriter()
   const clock = localClock()
@@ -43,13 +45,20 @@ export function answeredView<T extends {readonly request: Message; readonly ms: 
     const subject = printable(request.subject)
     const lead = dim(`[${++n}] ${clock(request.time) ?? '--:--:--'}`)
     const asked = formatBytes(request.data.length)
-    sink.write(`${lead} ${paint?.bold(subject) ?? subject} ${asked} → ${text(one)} ${dim(`· ${formatDuration(ms)}`)}\n`)
+    const line = `${lead} ${paint?.bold(subject) ?? subject} ${asked} → ${text(one)} ${dim(`· ${formatDuration(ms)}`)}`
+    sink.write(`${line}\n${below(request)}`)
   }
 }
 
 /** `[3] 10:24:31.482 orders.new 12 B → 42 B · 1.2 ms`, or with --json the request as a record with the outcome. */
-export function servedView(json: boolean, terminal: boolean, paint: ChalkInstance | undefined): ServedView {
+export function servedView(
+  json: boolean,
+  terminal: boolean,
+  paint: ChalkInstance | undefined,
+  below?: (request: Message) => string,
+): ServedView {
   return answeredView([json, terminal, paint], {
+    below,
     text({request, bytes, fault}) {
       if (fault === undefined) return request.reply === undefined ? 'no reply wanted' : formatBytes(bytes)
       const failed = printable(`${fault.code} ${fault.text}`)
