@@ -24,6 +24,7 @@ export default class BenchReplay extends BenchCommand {
     batch: variant(benchFlags.batch, {description: 'messages to take at a time (default: 1000)'}),
     durable: streamFlags.durable,
     'max-reconnects': variant(globalFlags['max-reconnects'], {
+      helpGroup: '',
       description: 'reconnect attempts per server (default: 0, or 15 with --durable)',
     }),
     window: variant(pacingFlags.window, {description: 'messages to prefetch (default: 1000)'}),

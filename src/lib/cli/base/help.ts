@@ -1,7 +1,7 @@
 /** Help, topics and unknown commands, by means of oclif. */
 import type {Command} from '@oclif/core/command'
 import {Config} from '@oclif/core/config'
-import {CommandHelp, Help, normalizeArgv} from '@oclif/core/help'
+import {CommandHelp, Help, type HelpSectionRenderer, normalizeArgv} from '@oclif/core/help'
 import type {Logger, PJSON} from '@oclif/core/interfaces'
 import {setLogger} from '@oclif/core/logger'
 import {settings} from '@oclif/core/settings'
@@ -26,6 +26,17 @@ const silent: Logger = {
 class PlainHelp extends Help {
   protected override CommandHelpClass = HelpWithRelations
 
+  /** `check` is a topic and a command; it is listed once. */
+  protected override get sortedTopics() {
+    const {commandIDs} = this.config
+    return super.sortedTopics.filter(({name}) => !commandIDs.includes(name))
+  }
+
+  protected override async showRootHelp(): Promise<void> {
+    await super.showRootHelp()
+    this.log('bus COMMAND --help shows its flags and examples; bus tour is a guided demo.')
+  }
+
   protected override log(...texts: string[]): void {
     writeAll(1, `${texts.join(' ')}\n`)
   }
@@ -47,11 +58,54 @@ class HelpWithRelations extends CommandHelp {
     return texts.length === 0 ? undefined : texts.join('\n\n')
   }
 
+  /** Without the summary, which is the first line of the page. */
+  protected override description(): string | undefined {
+    const {description} = this.command
+    return description === undefined ? undefined : this.wrap(description)
+  }
+
+  protected override defaultUsage(): string {
+    const several = Object.values(this.command.args ?? {}).filter(({multiple}) => multiple)
+    return several.reduce(
+      (usage, {name}) => usage.replace(name.toUpperCase(), `${name.toUpperCase()}...`),
+      super.defaultUsage(),
+    )
+  }
+
+  /** The flags for the connection and the login are the same for all commands: only one page describes them. */
+  protected override sections() {
+    return super
+      .sections()
+      .map((section) => (section.header === 'FLAGS' ? {...section, generate: this.#flagSections} : section))
+  }
+
+  readonly #flagSections: HelpSectionRenderer = ({flags}, header) => {
+    const {mainFlags, flagGroups} = this.groupFlags(flags)
+    const described = Object.entries({'': mainFlags, ...flagGroups}).map(([group, some]) => ({
+      header: `${group} ${header}`.trim(),
+      body: isFolded(group) && this.command.id !== pageOfConnections ? undefined : this.flags(some),
+    }))
+    const folded = Object.entries(flagGroups).flatMap(([group, some]) => (isFolded(group) ? some : []))
+    if (this.command.id === pageOfConnections || folded.length === 0) return compact(described)
+    const names = folded.map(({name}) => `--${name}`).join(' ')
+    const body = this.wrap(`${names}\n\nbus ${pageOfConnections} --help describes them.`)
+    return compact([...described, {header: 'CONNECTION AND LOGIN FLAGS', body}])
+  }
+
   protected override flags(flags: Command.Flag.Any[]): [string, string | undefined][] | undefined {
     const isKnown = (name: string) => name in this.command.flags
     return super.flags(flags.map((flag) => ({...flag, description: `${flag.description}${relations(flag, isKnown)}`})))
   }
 }
+
+/** The command whose page describes the flags for the connection and the login. */
+const pageOfConnections = 'context add'
+
+const isFolded = (group: string) => group === 'CONNECTION' || group === 'LOGIN'
+
+const compact = (
+  sections: {readonly header: string; readonly body: [string, string | undefined][] | string | undefined}[],
+) => sections.flatMap(({header, body}) => (body === undefined ? [] : {header, body}))
 
 /** Breaks a command line into several lines that a shell joins again. */
 export function brokenAtSpaces(command: string, width: number): string {

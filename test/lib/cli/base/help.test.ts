@@ -32,6 +32,27 @@ describe('an example in help at 80 columns can be copied', () => {
   })
 })
 
+describe('the help', () => {
+  test('of a command names the flags for the connection and the login, which one page describes', async () => {
+    const {stdout} = await bus(['context', 'rm', '--help'])
+    expect(stdout.split('\n').length).toBeLessThan(45)
+    expect(stdout).toContain('--tls-ca')
+    expect(stdout).toContain('\n  bus context add --help describes them.\n')
+    expect((await bus(['context', 'add', '--help'])).stdout).toContain('--tls-ca=<file>')
+  })
+
+  test('of a command says once what it does, and that an argument may be repeated', async () => {
+    const {stdout} = await bus(['sub', '--help'])
+    expect(stdout.match(/^ *show messages as they arrive$/gm)).toHaveLength(1)
+    expect(stdout).toContain('$ bus sub SUBJECT...')
+  })
+
+  test('of everything lists each command once', async () => {
+    const {stdout} = await bus(['--help'])
+    expect(stdout.match(/^ {2}check /gm)).toHaveLength(1)
+  })
+})
+
 describe('an unknown command', () => {
   test.each([
     ['nope --help', 'bus --help'],
