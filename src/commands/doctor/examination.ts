@@ -100,16 +100,16 @@ async function examineBus(
 }
 
 async function examineOpened(bus: Transport, {inboxPrefix}: DoctorOptions, report: ReportFinding): Promise<BusFacts> {
-  const {roundTripsMs, ...facts} = await bus.facts()
-  const examination = (await bus.examine?.()) ?? {}
+  const [{roundTripsMs, ...facts}, examination = {}] = await Promise.all([bus.facts(), bus.examine?.()])
   const names = [facts.server, facts.cluster && `cluster ${facts.cluster}`].filter(Boolean).join(', ')
   const software = [facts.software, facts.version].filter(Boolean).join(' ')
   report(good('software', names === '' ? software : `${software}: ${names}`))
   for (const finding of connectionFindings(bus.url, {roundTripsMs, ...facts}, examination)) report(finding)
   for (const finding of examination.file === undefined ? [] : fileFindings(examination.file)) report(finding)
-  if (examination.file?.damage.length) report(warning('streams', 'not examined: the file is damaged'))
-  else await examineStreams(bus, report)
-  const speed = await examineSpeed(bus, inboxPrefix)
+  const isDamaged = Boolean(examination.file?.damage.length)
+  if (isDamaged) report(warning('streams', 'not examined: the file is damaged'))
+  // At the same time, for the sake of servers that are far away.
+  const [speed] = await Promise.all([examineSpeed(bus, inboxPrefix), isDamaged || examineStreams(bus, report)])
   if (speed !== undefined) report(speed)
   return {...facts, ...examination, roundTripMs: spread(roundTripsMs)}
 }

@@ -23,9 +23,9 @@ export async function examineStreams(bus: Transport, report: ReportFinding): Pro
   if (streams === undefined) return
   if (streams.length === 0 && unreachable.length === 0) report(good('streams', 'none'))
   const examined = streams.slice(0, mostStreams)
-  const consumers: ConsumerInfo[] = []
-  for (const {config, state} of examined)
-    if (state.consumers > 0) consumers.push(...(await bus.streams.consumers.list(config.name, options)))
+  const used = examined.filter(({state}) => state.consumers > 0)
+  const lists = await Promise.all(used.map(({config}) => bus.streams.consumers.list(config.name, options)))
+  const consumers = lists.flat()
   reportAll(examined.map(streamFinding), sizeOf(examined), report)
   for (const stream of examined) for (const finding of streamWarnings(stream)) report(finding)
   const lag = ({pending, ackPending}: ConsumerInfo) => pending + ackPending

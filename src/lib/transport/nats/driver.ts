@@ -197,9 +197,10 @@ class NatsBus implements Transport {
   async facts(): Promise<Facts> {
     this.#check()
     const {jetStreamFacts} = await import('./account.ts')
-    const roundTripsMs = await timeRoundTrips(() => this.#flush())
+    const timing = timeRoundTrips(() => this.#flush())
+    const [roundTripsMs, jetstream] = await Promise.all([timing, jetStreamFacts(this)])
     const {server_name: server, version, cluster} = this.#protocol.info ?? this.#info
-    return {software: 'nats-server', version, server, cluster, roundTripsMs, jetstream: await jetStreamFacts(this)}
+    return {software: 'nats-server', version, server, cluster, roundTripsMs, jetstream}
   }
 
   async examine(): Promise<Examination> {
