@@ -281,9 +281,18 @@ describe('the queue group', () => {
       await running.stderrLine('listening on shared')
       let handled = 0
       await messenger.serve('shared', () => String(++handled))
-      const replies = await Promise.all(Array.from({length: 100}, () => messenger.request('shared', '')))
-      const byCommand = replies.filter((reply) => Buffer.from(reply).toString() === 'cli').length
-      expect([url, handled + byCommand, handled > 0 && byCommand > 0]).toEqual([url, 100, true])
+      let asked = 0
+      let byCommand = 0
+      // On a busy machine one of them may answer a whole round.
+      await expect
+        .poll(async () => {
+          const replies = await Promise.all(Array.from({length: 100}, () => messenger.request('shared', '')))
+          asked += replies.length
+          byCommand += replies.filter((reply) => Buffer.from(reply).toString() === 'cli').length
+          return handled > 0 && byCommand > 0
+        })
+        .toBe(true)
+      expect([url, handled + byCommand]).toEqual([url, asked])
       running.interrupt()
       expect((await running.ended).stderr).toContain(`${byCommand} served`)
     }
