@@ -1,4 +1,4 @@
-// Runs the tests on a NATS server once with the oldest and once with the newest available server.
+// Runs the tests on a NATS server with the oldest and the newest available server, except the one that `npm test` uses.
 import {execFileSync, spawnSync} from 'node:child_process'
 import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -22,16 +22,17 @@ const tests = [
 ]
 
 try {
-  const servers = new Set(['--oldest', '--newest'].map(find))
+  const servers = new Set(['--oldest', '--newest'].map((which) => find(which)))
+  servers.delete(find())
   process.exitCode = [...servers].map(run).some((status) => status !== 0) ? 1 : 0
 } catch (error) {
   process.stderr.write(`${error.stderr?.trim() || error.message}\n`)
   process.exitCode = 1
 }
 
-function find(which) {
+function find(...which) {
   const script = join(root, 'scripts', 'nats-server.js')
-  return execFileSync(process.execPath, [script, which], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']}).trim()
+  return execFileSync(process.execPath, [script, ...which], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']}).trim()
 }
 
 function run(server) {

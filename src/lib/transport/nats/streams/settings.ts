@@ -188,12 +188,14 @@ export function consumerInfo(json: ConsumerJson): ConsumerInfo {
   // Before the first delivery the server reports the position before that at which the consumer begins.
   const isAside = config.deliver_policy === 'last_per_subject'
   const place = ({consumer_seq, stream_seq}: PlaceJson) => (isAside && consumer_seq === 0 ? 0 : stream_seq)
+  // Before the first delivery, servers older than 2.10 report no ack floor.
+  const floor = delivered.consumer_seq === 0 ? delivered : ack_floor
   return {
     stream: json.stream_name,
     config: consumerConfig(json.name, config),
     created: Date.parse(json.created),
     deliveredSeq: place(delivered),
-    ackFloor: place(ack_floor),
+    ackFloor: place(floor),
     pending: json.num_pending,
     ackPending: json.num_ack_pending,
     redelivered: json.num_redelivered,
