@@ -66,7 +66,7 @@ export default class Pub extends BusCommand<PubResult> {
     if (plan.prompt) this.say(plan.prompt)
     const {unit, total, value} = plan.progress
     using bar = flags.quiet || plan.prompt ? undefined : startProgress({unit, total})
-    const {window = 1000, timeout: timeoutMs} = flags
+    const {window, timeout: timeoutMs} = flags
     const signal = laterSignal(this.stop, lastAcksMs)
     const stored = flags.ack
       ? new AcknowledgedSink((options) => bus.streams.publisher({...options, timeoutMs, signal}), window)

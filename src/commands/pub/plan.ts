@@ -47,7 +47,7 @@ export const pubFlags = {
   }),
   window: variant(pacingFlags.window, {
     description:
-      'maximum number of unacknowledged messages (default: 1000); 1 keeps the order even if a leader changes',
+      'maximum number of unacknowledged messages (default: 1000, on a slow network up to 8000); 1 keeps the order even if a leader changes',
     dependsOn: ['ack'],
   }),
 }

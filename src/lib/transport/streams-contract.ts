@@ -170,7 +170,7 @@ export interface Stored {
 /** The options of a publisher. */
 export interface PublisherOptions {
   /**
-   * Largest number of unacknowledged messages; default 1,000. Messages that are sent again, for example during an election, are
+   * Largest number of unacknowledged messages; default 1,000, and on a slow network up to 8,000. Messages that are sent again, for example during an election, are
    * stored after others that were in flight with them: only 1 always keeps the order.
    */
   readonly window?: number | undefined

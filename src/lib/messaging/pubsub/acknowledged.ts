@@ -4,6 +4,7 @@
  */
 import {BusError, type FailureKind} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
+import {mostWindow} from '../../transport/shared/publish-window.ts'
 import type {PublisherOptions, StreamPublisher} from '../../transport/streams-contract.ts'
 import type {PublishTarget} from './publish.ts'
 import type {Numbered} from './sources.ts'
@@ -40,10 +41,10 @@ export class AcknowledgedSink implements PublishTarget {
   readonly #known = new Map<number, boolean>()
   #failed: Failed | undefined
 
-  /** `make` creates the publisher with this window. */
-  constructor(make: (options: PublisherOptions) => StreamPublisher, window: number) {
+  /** `make` creates the publisher with this window, or with the default one. */
+  constructor(make: (options: PublisherOptions) => StreamPublisher, window: number | undefined) {
     // A message that fails is one of those in flight; the one before it is named as well.
-    this.#lines = new Float64Array(window + 2)
+    this.#lines = new Float64Array((window ?? mostWindow) + 2)
     this.publisher = make({
       window,
       onStored: (index) => this.#onStored(index),

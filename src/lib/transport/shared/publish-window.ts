@@ -11,11 +11,18 @@ import {lateError, placed} from './stream-errors.ts'
 /** How long an acknowledgement may take by default. */
 export const ackTimeoutMs = 5000
 
+/** The default window, which grows with the time that an acknowledgement takes. */
+const leastWindow = 1000
+/** The largest one. A server refuses messages once 10,000 wait for a stream. */
+export const mostWindow = 8000
+/** Messages per millisecond that the default window allows for. */
+const windowPerMs = 16
+
 export abstract class PublishWindow implements StreamPublisher {
   protected readonly url: string
   protected readonly timeoutMs: number
   readonly #options: PublisherOptions
-  readonly #size: number
+  #size: number
   #pushed = 0
   #settled = 0
   /** Messages that were settled at the last check; -1 before the first. */
@@ -34,7 +41,7 @@ export abstract class PublishWindow implements StreamPublisher {
   constructor(url: string, options: PublisherOptions = {}) {
     this.url = url
     this.#options = options
-    this.#size = Math.max(1, options.window ?? 1000)
+    this.#size = Math.max(1, options.window ?? leastWindow)
     this.timeoutMs = options.timeoutMs ?? ackTimeoutMs
     options.signal?.addEventListener('abort', this.#abort)
     if (!options.signal?.aborted) return
@@ -88,6 +95,12 @@ export abstract class PublishWindow implements StreamPublisher {
   /** The number of messages acknowledged or refused. */
   protected get settledCount(): number {
     return this.#settled
+  }
+
+  /** Reports the shortest time that an acknowledgement has taken, in milliseconds. */
+  protected adapt(latencyMs: number): void {
+    if (this.#options.window !== undefined) return
+    this.#size = Math.round(Math.min(Math.max(latencyMs * windowPerMs, leastWindow), mostWindow))
   }
 
   /** Reports the outcome of a message. */

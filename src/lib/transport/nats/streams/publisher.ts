@@ -50,6 +50,8 @@ export class NatsStreamPublisher extends PublishWindow {
   readonly #late = new Set<number>()
   /** Subjects to which nobody listens. */
   readonly #unheard = new Set<string>()
+  /** The shortest time that an acknowledgement has taken, in milliseconds. */
+  #latencyMs = Number.POSITIVE_INFINITY
   #isBusClosing = false
   /** A stream is electing its leader. */
   #isPausing = false
@@ -151,9 +153,18 @@ export class NatsStreamPublisher extends PublishWindow {
     if (refusal === undefined) {
       this.#sent.delete(index)
       if (sent.refusedAt !== undefined) this.#session.elections.over()
+      else this.#timed(sent)
       this.settle(index, this.#reader.stored)
     } else if (refusal === 'nobody' || isPassingCode(refusal)) void this.#pause(sent, refusal)
     else this.#fail(index, refusal)
+  }
+
+  #timed({sentAt}: Sent): void {
+    if (sentAt === undefined) return
+    const tookMs = performance.now() - sentAt
+    if (tookMs >= this.#latencyMs) return
+    this.#latencyMs = tookMs
+    this.adapt(tookMs)
   }
 
   #arrivedLate(index: number, data: Uint8Array, headerSize: number): void {
