@@ -1,4 +1,4 @@
-/** The number of round trips to measure, and how long to go on with it, in milliseconds. */
+/** The number of round trips to measure, and after how many milliseconds to stop. */
 const rounds = 5
 const longMs = 200
 

@@ -11,11 +11,21 @@ const longestPullMs = 30_000
 /** Largest number of messages per pull. */
 const mostAsked = 4096
 const leastBytes = 8 * 1024 * 1024
+/** How many messages to request before the reader wants them: usually, and at most on a slow network. */
+const usualPrefetch = 512
+const mostPrefetch = 8192
+/** Messages per millisecond from which on waiting for more is a matter of the network. */
+const quickPerMs = 0.25
 
 /** A member of a pull consumer. It requests no more than it may take, and requests more when half of that is taken. */
 export class PullMember extends NatsMember {
   readonly #pulls: Pulls
-  readonly #prefetch: number
+  readonly #leastPrefetch: number
+  #prefetch: number
+  /** How many messages were requested in total, and how many had arrived, and when, at the last look at the rate. */
+  #requested = 0
+  #arrived = 0
+  #arrivedAt = performance.now()
   readonly #most: number
   readonly #expiresMs: number
   readonly #group: string | undefined
@@ -27,7 +37,8 @@ export class PullMember extends NatsMember {
     const {max_batch: most = 0, max_bytes: bytes = 0, max_expires: expires = 0, priority_groups: groups} = info.config
     const maxBytes = Math.max(leastBytes, 2 * session.maxPayload)
     // Messages of a consumer without acknowledgements are gone once they are delivered, so only those needed now are requested.
-    this.#prefetch = info.config.ack_policy === 'none' ? 0 : (options.prefetch ?? 512)
+    this.#leastPrefetch = info.config.ack_policy === 'none' ? 0 : (options.prefetch ?? usualPrefetch)
+    this.#prefetch = this.#leastPrefetch
     this.#most = Math.min(most > 0 ? most : mostAsked, mostAsked)
     this.#expiresMs = expires > 0 ? Math.min(expires / 1e6, longestPullMs) : longestPullMs
     this.#group = groups?.[0]
@@ -41,6 +52,7 @@ export class PullMember extends NatsMember {
       onMessage: info.config.priority_policy === 'pinned_client' ? this.receivePinned : this.receive,
       onIdle: () => {
         this.#isRefused = false
+        this.#prefetch = this.#leastPrefetch
         this.refill()
       },
       onTrouble: (reason) => this.#troubled(reason),
@@ -57,10 +69,24 @@ export class PullMember extends NatsMember {
     if (!this.isActive || !this.session.isUp) return
     const {asked} = this.#pulls
     const {length, room: left} = this.queue
+    if (this.#prefetch >= usualPrefetch && wanted > 0 && length === 0) this.#grow()
     const goal = Math.min(left + length, Math.max(this.#prefetch, wanted))
     const room = goal - length - asked
-    if (room > 0 && room * 2 >= Math.min(goal, mostAsked))
-      this.#pulls.ask(Math.min(room, this.#most), this.#expiresMs, this.pin)
+    if (room <= 0 || room * 2 < Math.min(goal, mostAsked)) return
+    const batch = Math.min(room, this.#most)
+    this.#requested += batch
+    this.#pulls.ask(batch, this.#expiresMs, this.pin)
+  }
+
+  /** The reader waits for more. If messages arrive quickly, they take long to arrive, so more of them are requested. */
+  #grow(): void {
+    const arrived = this.#requested - this.#pulls.asked
+    const some = arrived - this.#arrived
+    if (some < this.#prefetch) return
+    const now = performance.now()
+    if (some >= (now - this.#arrivedAt) * quickPerMs) this.#prefetch = Math.min(2 * this.#prefetch, mostPrefetch)
+    this.#arrived = arrived
+    this.#arrivedAt = now
   }
 
   #troubled(reason: string): void {
