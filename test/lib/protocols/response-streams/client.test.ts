@@ -148,7 +148,7 @@ describe.each(busNames)('on %s, a response stream', (name) => {
     for (const writer of [one, two]) writer.write('x')
     for (const writer of [one, two]) writer.close()
     expect(await textsOf(mixed)).toEqual(['x', 'x'])
-    expect(warnings).toEqual([expect.stringMatching(/"logs": several producers answer/)])
+    expect(warnings).toEqual([expect.stringMatching(/"logs": several producers are answering/)])
     await using other = new StreamClient(near, {warn: (line) => warnings.push(line)})
     const stream = await other.open('logs')
     const {send} = await accept()
