@@ -329,7 +329,7 @@ function lines(path: string): string[] {
 
 describe('consumer replay refuses', () => {
   test.each([
-    [['S', '--exec', '--webhook', 'http://x', '--', 'true'], '--webhook and --exec cannot be used together'],
+    [['S', '--exec', '--webhook', 'http://x', '--', 'true'], '--exec and --webhook cannot be used together'],
     [['S', '--raw', '--webhook', 'http://x'], '--webhook and --raw cannot be used together'],
     [['S', '--peek'], '--peek needs a CONSUMER'],
     [['S', 'd', '--from', '1'], '--from is for a range'],
