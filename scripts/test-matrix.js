@@ -32,7 +32,10 @@ try {
 
 function find(...which) {
   const script = join(root, 'scripts', 'nats-server.js')
-  return execFileSync(process.execPath, [script, ...which], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']}).trim()
+  return execFileSync(process.execPath, [script, ...which], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).trim()
 }
 
 function run(server) {

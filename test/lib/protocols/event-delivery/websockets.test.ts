@@ -259,7 +259,11 @@ describe('an error of a client', () => {
     ['a start of both', {type: 'start', namespace: 'ORDERS', name: 'a', ephemeral: true}, 'either a name or ephemeral'],
     ['a start of no namespace', {type: 'start', name: 'app'}, 'must set namespace'],
     ['a stream there is not', {type: 'start', namespace: 'NONE', ephemeral: true}, 'NONE'],
-    ['a bad pattern', {type: 'start', namespace: 'ORDERS', ephemeral: true, filter: {topic: '('}}, 'not an RE2 regular'],
+    [
+      'a bad pattern',
+      {type: 'start', namespace: 'ORDERS', ephemeral: true, filter: {topic: '('}},
+      'not an RE2 regular',
+    ],
     ['an option there is not', {type: 'start', namespace: 'ORDERS', ephemeral: true, options: {url: 'x'}}, '"url"'],
     ['a bad option', {type: 'start', namespace: 'ORDERS', ephemeral: true, options: {readAhead: -1}}, '"readAhead"'],
     ['too much read-ahead', {type: 'start', namespace: 'ORDERS', ephemeral: true, options: {readAhead: 1e9}}, '65535'],
