@@ -6,7 +6,7 @@ var launch = require('./launch.js')
 var main = require('path').join(__dirname, '..', 'dist', 'main.js')
 
 if (!launch.ready()) {
-  // The pinned Node does it, or it was said what is missing.
+  // The pinned Node runs the command, or the error is printed.
 } else if (!require('fs').existsSync(main)) {
   launch.refuse('this checkout of busline is not built', 'npm run build')
 } else {

@@ -66,7 +66,7 @@ export interface Callbacks {
   whyWaiting(connection: string, subscription: Pick<SubscriptionRef, 'namespace' | 'name'>): Promise<string | undefined>
   /** Events in flight on the connection are delivered to a standby. */
   connectionClosed(connection: string): void
-  /** A response to something that is not in flight (any more) is ignored, with one warning. */
+  /** A response to something that is not, or no longer, in flight is ignored, with one warning. */
   deliveryResponse(connection: string, response: DeliveryResponse): void
 }
 

@@ -216,7 +216,7 @@ export class Connection {
   }
 
   /**
-   * Undefined for an event or batch that is not in flight (any more): a client may answer it twice, or answer on a new
+   * Undefined for an event or batch that is not, or no longer, in flight: a client may answer it twice, or answer on a new
    * connection what it received on the previous one, as the SDK of FireFly does.
    */
   #named(id: string, wanted: Ref | undefined): {readonly ref: Ref; readonly id: string} | undefined {
