@@ -1,4 +1,7 @@
-/** A NATS server or cluster, through nats.js. Operations started while the connection is lost wait for the reconnect. */
+/**
+ * A NATS server or cluster, through nats.js. Operations started while the connection is lost wait for the reconnect. In one
+ * file, because the connection, its subscriptions, its requests and its streams share one state.
+ */
 import {createInbox, errors, type PermissionViolationError, type ServerInfo} from '@nats-io/transport-node'
 import {BusError, closedError, interruptedError} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
