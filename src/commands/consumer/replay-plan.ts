@@ -178,10 +178,11 @@ function unlessThere(error: unknown): void {
   if (!isFailure(error, 'usage')) throw error
 }
 
-/** The last line: `12 read · 12 handled · 0 redelivered · ack floor #0 → #12 · 4.1 s · 2.9/s`. */
+/** The last line: `12 read · 12 handled · 0 redelivered · ack floor #0 → #12 · 4.1 s · 2.9/s`; with --peek `12 shown`. */
 export function replayLine(
   {read, handled, alreadyThere, unmatched, failed, skipped, givenUp, ms}: Replayed,
   durable: {readonly redelivered: number; readonly before: number; readonly after: number} | undefined,
+  {peek = false}: Pick<ReplayFlags, 'peek'>,
 ): string {
   const facts: string[] = []
   if (durable !== undefined) {
@@ -189,7 +190,7 @@ export function replayLine(
   }
   const counts = {
     read,
-    handled,
+    [peek ? 'shown' : 'handled']: handled,
     ...(alreadyThere > 0 && {'already there': alreadyThere}),
     ...(unmatched > 0 && {'not matched': unmatched}),
     ...(failed > 0 && {failed}),

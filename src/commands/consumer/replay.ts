@@ -123,7 +123,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     limitHeap()
     const done = await this.#replay(source, sink, flags, {consumer, shows}).catch((error: unknown) => {
       if (error instanceof BusError && error.data?.['read'] !== undefined)
-        this.say(replayLine(error.data as unknown as Replayed, undefined))
+        this.say(replayLine(error.data as unknown as Replayed, undefined, flags))
       throw error
     })
     const after = isDurable ? await bus.streams.consumers.info(flags.stream, consumer.config.name) : undefined
@@ -215,7 +215,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
   ): ReplayResult | undefined {
     const {complete, ...counts} = done
     for (const {subject, seq, reason, fate} of done.unhandled) this.say(`${fate}: ${seq ?? ''} ${subject}: ${reason}`)
-    this.say(replayLine(done, durable))
+    this.say(replayLine(done, durable, flags))
     const {stream, consumer} = flags
     const result = {
       stream,

@@ -134,12 +134,12 @@ export function parseHeader(line: string): readonly [string, string] {
 }
 
 /** The code and text of the error headers of a service reply (ADR-32), if it has any. */
-export function serviceError(message: Message): {readonly code: string; readonly text: string} | undefined {
+export function serviceError(message: Message): {readonly code: number | string; readonly text: string} | undefined {
   if (message.headers.length === 0) return undefined
   const text = message.header('Nats-Service-Error')
   const code = message.header('Nats-Service-Error-Code')
   if (text === undefined && code === undefined) return undefined
-  return {code: code ?? '', text: text ?? ''}
+  return {code: code !== undefined && /^\d{1,15}$/.test(code) ? Number(code) : (code ?? ''), text: text ?? ''}
 }
 
 /** The failure for a service error in reply to a request on `subject`. */

@@ -141,7 +141,7 @@ describe('a failure of bus req', () => {
       text: 'error: no \u001b[31mstock',
     })
     expect(JSON.parse(stderr.trim().split('\n').at(-1) ?? '')).toMatchObject({
-      error: {kind: 'remote', exitCode: 8, data: {code: '500', text: 'no \u001b[31mstock'}},
+      error: {kind: 'remote', exitCode: 8, data: {code: 500, text: 'no \u001b[31mstock'}},
     })
     expect((await req(['broken', 'x'])).stderr).toContain('bus: "broken" answered with error 500: no \\x1b[31mstock\n')
   })

@@ -149,8 +149,8 @@ describe('a message', () => {
     expect(from()).toBeUndefined()
     expect(from(['Other', '1'])).toBeUndefined()
     expect(from(['Nats-Service-Error', 'no']), 'text alone').toEqual({code: '', text: 'no'})
-    expect(from(['nats-service-error-code', '500']), 'code alone').toEqual({code: '500', text: ''})
-    expect(from(['Nats-Service-Error-Code', '500'], ['Nats-Service-Error', 'no'])).toEqual({code: '500', text: 'no'})
+    expect(from(['nats-service-error-code', '500']), 'code alone').toEqual({code: 500, text: ''})
+    expect(from(['Nats-Service-Error-Code', '500'], ['Nats-Service-Error', 'no'])).toEqual({code: 500, text: 'no'})
   })
 })
 

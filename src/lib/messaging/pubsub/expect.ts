@@ -47,7 +47,6 @@ function resultContext(answers: readonly TimedReply[], onStatus: () => void): ob
 
 function replyContext({message, ms}: TimedReply, onStatus: () => void): object {
   const error = serviceError(message)
-  const code = Number(error?.code)
   const told = <T>(value: T) => ({
     enumerable: true,
     get: () => {
@@ -57,7 +56,7 @@ function replyContext({message, ms}: TimedReply, onStatus: () => void): object {
   })
   return Object.defineProperties(Object.assign(contextOf(message), {ms: roundedMs(ms)}), {
     status: told(error === undefined ? 'ok' : 'error'),
-    error: told(error && {code: Number.isInteger(code) && error.code !== '' ? code : error.code, text: error.text}),
+    error: told(error),
   })
 }
 

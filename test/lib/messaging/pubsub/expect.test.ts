@@ -96,7 +96,7 @@ describe('a service error', () => {
       kind: 'remote',
       message: '"svc" answered with error 404: no such order',
     })
-    expect(await judge('ms < 5', refused)).toMatchObject({kind: 'remote', data: {code: '404', text: 'no such order'}})
+    expect(await judge('ms < 5', refused)).toMatchObject({kind: 'remote', data: {code: 404, text: 'no such order'}})
     expect(await judge('json.total > 1', refused)).toMatchObject({kind: 'remote'})
     expect(await judge([], reply('1'), refused)).toMatchObject({kind: 'remote'})
   })

@@ -84,7 +84,7 @@ test('a fault is a service error reply, on one line', async () => {
   const handler: RequestHandler = {instant: true, handle: () => ({fault: {code: 500, text: 'two\nlines'}})}
   const {ended} = await started({handler})
   const reply = await ask('')
-  expect(serviceError(reply)).toEqual({code: '500', text: 'two lines'})
+  expect(serviceError(reply)).toEqual({code: 500, text: 'two lines'})
   stop.abort()
   expect(await ended).toMatchObject({served: 1, failed: 1})
 })
@@ -99,7 +99,7 @@ test('a reply that exceeds the limit of the bus is a service error', async () =>
     },
   }
   await started({on: small})
-  expect(serviceError(await ask('12345678901'))).toEqual({code: '500', text: 'the payload has 11 bytes'})
+  expect(serviceError(await ask('12345678901'))).toEqual({code: 500, text: 'the payload has 11 bytes'})
   expect((await ask('1234567890')).text).toBe('1234567890')
 })
 
