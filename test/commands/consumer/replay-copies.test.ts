@@ -89,6 +89,27 @@ describe.each([
   const floor = (name: string) =>
     withBus(source, async ({streams}) => (await streams.consumers.info('S', name)).ackFloor)
 
+  test.each([
+    [{maxMsgs: 30}, 30, 100],
+    [{maxMsgs: 30}, 30, 1300],
+    [{maxMsgsPerSubject: 1}, 1, 100],
+  ])(
+    'a target that removes old messages keeps the newest ones in further runs (%j, %i, %i)',
+    async (limits, size, count) => {
+      await fill(source, add(), numbered(count))
+      await fill(target, add(limits), [])
+      const kept = async () => (await contents(target)).map(Number)
+      const runs: unknown[] = []
+      for (let run = 0; run < 3; run++) runs.push(result(await into('--json')))
+      expect(runs).toMatchObject([
+        {handled: count, alreadyThere: 0},
+        {handled: 0, alreadyThere: count},
+        {handled: 0, alreadyThere: count},
+      ])
+      expect((await kept()).sort((a, b) => a - b)).toEqual(Array.from({length: size}, (_, i) => count - size + 1 + i))
+    },
+  )
+
   test('a message that the target refuses is named, never acknowledged, and tried again by the next run', async () => {
     const seqs = await fill(
       source,

@@ -54,7 +54,9 @@ export async function intoSink(
     })
   }
   const id = shortId(info)
-  const {name, dedupeMs} = stream.config
+  const {name, dedupeMs, discard, maxMsgs, maxBytes, maxMsgsPerSubject, maxAgeMs} = stream.config
+  const limits = [maxMsgs, maxBytes, maxMsgsPerSubject, maxAgeMs]
+  const isForgetful = discard === 'old' && limits.some((limit) => limit !== undefined)
   const copies = new TargetCopies(target, name, id, options.filters)
   const found = await copies.find((await options.floor?.()) ?? 0)
   for (const copy of found) await mustBeOf(source, copy, target)
@@ -63,7 +65,7 @@ export async function intoSink(
     await options.confirm(`copy stream ${info.config.name} into stream ${name} of ${target.url}, which has ${has}`)
   }
   return new StreamCopier(
-    {id, targetId: shortId(stream), info, target, name, dedupeMs, copies},
+    {id, targetId: shortId(stream), info, target, name, dedupeMs, isForgetful, copies},
     options,
     found.length > 0,
   )
@@ -113,6 +115,8 @@ interface CopierDeps {
   readonly name: string
   /** How long the target remembers message ids. */
   readonly dedupeMs: number
+  /** The target removes old messages to make room for new ones. */
+  readonly isForgetful: boolean
   readonly copies: TargetCopies
 }
 
@@ -129,6 +133,8 @@ class StreamCopier implements IntoSink {
   #claim: string
   #sinceClaim = 0
   #caughtUp: Promise<void> | undefined
+  /** The previous batch, if the target is forgetful. */
+  #underWay: Promise<unknown> = Promise.resolve()
   #looked: Promise<ReadonlySet<Message>> = Promise.resolve(new Set())
   /** The last message that was passed for the first time. */
   #last: number | undefined
@@ -147,13 +153,32 @@ class StreamCopier implements IntoSink {
   }
 
   async copy(messages: readonly Message[]): Promise<Copied> {
-    const refused = new Map<Message, Refusal>()
     const before = new Map<Message, number>()
-    const toStore: [Message, Outgoing][] = []
     for (const message of messages) {
       const after = this.#precedes(message)
       if (after !== undefined) before.set(message, after)
     }
+    if (!this.#deps.isForgetful) return this.#copy(messages, before)
+    const copying = this.#underWay.then(() => this.#copyLastLater(messages, before))
+    // Its caller gets a failure.
+    this.#underWay = copying.catch(() => undefined)
+    return copying
+  }
+
+  /**
+   * The last copy of each batch is sent once all before it are settled, and names them: the target may soon have removed them, and
+   * a later run must not copy them again, which would remove newer ones.
+   */
+  async #copyLastLater(messages: readonly Message[], before: ReadonlyMap<Message, number>): Promise<Copied> {
+    const {refused, alreadyThere} = await this.#copy(messages.slice(0, -1), before)
+    this.#claim = this.#position.claim()
+    const last = await this.#copy(messages.slice(-1), before)
+    return {refused: new Map([...refused, ...last.refused]), alreadyThere: alreadyThere + last.alreadyThere}
+  }
+
+  async #copy(messages: readonly Message[], before: ReadonlyMap<Message, number>): Promise<Copied> {
+    const refused = new Map<Message, Refusal>()
+    const toStore: [Message, Outgoing][] = []
     // One after the other, to keep the order.
     this.#looked = this.#looked.then(() => this.#comeBack(messages))
     const isBack = await this.#looked
