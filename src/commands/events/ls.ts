@@ -16,7 +16,10 @@ export default class EventsLs extends BusCommand<SubscriptionDocument[]> {
   async run(): Promise<SubscriptionDocument[]> {
     const {args, flags} = await this.parse(EventsLs)
     await using bus = await this.openBus()
-    const registry = await openRegistry(bus.streams, {make: false})
+    const registry = await openRegistry(bus.streams, {
+      make: false,
+      onInvalid: (sentence) => this.say(`warning: ${sentence}`),
+    })
     const all = await registry.list()
     const wanted = all.filter(({namespace}) => args.namespace === undefined || namespace === args.namespace)
     const documents = await Promise.all(

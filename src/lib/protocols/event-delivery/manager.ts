@@ -16,7 +16,7 @@ import {Leases} from './leases.ts'
 import {limitLog} from './log-limit.ts'
 import {Offsets} from './offsets.ts'
 import type {Callbacks, DeliveryResponse, EventDelivery, EventPlugin} from './plugin.ts'
-import {openRegistry, type Registry} from './registry.ts'
+import {openRegistry, type Registry, type Snapshot} from './registry.ts'
 import {checkSubscriptionName, type EventSubscription, lockFirstEvent} from './subscription.ts'
 
 interface Connection {
@@ -95,7 +95,7 @@ export class EventManager implements AsyncDisposable {
   /** Loads the durable subscriptions and follows their changes. Fails as the bus does. */
   static async start(bus: Transport, options: ManagerOptions): Promise<EventManager> {
     const warn = limitLog(options.warn)
-    const registry = await openRegistry(bus.streams)
+    const registry = await openRegistry(bus.streams, {onInvalid: warn})
     const leases = await Leases.open(bus, registry.bucket, {self: randomUUID(), warn})
     const manager = new EventManager(
       bus,
@@ -103,8 +103,8 @@ export class EventManager implements AsyncDisposable {
       {leases, offsets: new Offsets(registry.bucket, warn)},
       {...options, warn},
     )
-    const revision = await manager.#load()
-    manager.#following = manager.#follow(revision)
+    const snapshot = await manager.#load()
+    manager.#following = manager.#follow(snapshot)
     // `ended` reports it.
     manager.#following.catch(() => undefined)
     return manager
@@ -131,6 +131,7 @@ export class EventManager implements AsyncDisposable {
     await Promise.all(closing)
     for (const plugin of this.#plugins.values()) await plugin[Symbol.asyncDispose]()
     await this.#stored.leases[Symbol.asyncDispose]()
+    // `ended` reports its failure.
     await this.#following?.catch(() => undefined)
   }
 
@@ -138,6 +139,7 @@ export class EventManager implements AsyncDisposable {
     return {
       registerConnection: (connection, matches) => this.#register(plugin, connection, matches),
       connectionClosed: (connection) => this.#closed(plugin, connection),
+      // A hint for the client; the subscription itself reports failures.
       whyWaiting: (connection, ref) => this.#whyWaiting(plugin, connection, ref).catch(() => undefined),
       deliveryResponse: (connection, response) => this.#respond(plugin, connection, response),
       ephemeralSubscription: async (id, namespace, filter, options) => {
@@ -267,20 +269,21 @@ export class EventManager implements AsyncDisposable {
     return new DeliveryQueue(subscription, {...parts, ...deps})
   }
 
-  async #load(): Promise<number> {
-    const {subscriptions, revision} = await this.#registry.snapshot()
+  async #load(): Promise<Snapshot> {
+    const snapshot = await this.#registry.snapshot()
+    const {subscriptions} = snapshot
     const there = new Set(subscriptions.map(keyOf))
     for (const subscription of subscriptions) await this.#put(subscription)
     for (const [key, queue] of this.#durable) if (!there.has(key)) await this.#remove(key, queue)
-    return revision
+    return snapshot
   }
 
-  async #follow(from: number): Promise<void> {
-    let revision: number | undefined = from
+  async #follow(from: Snapshot): Promise<void> {
+    let snapshot: Snapshot | undefined = from
     while (!this.#stop.signal.aborted) {
       try {
         for await (const {subscription, ...ref} of this.#registry.changes(
-          revision ?? (await this.#load()),
+          snapshot ?? (await this.#load()),
           this.#stop.signal,
         )) {
           const key = keyOf(ref)
@@ -293,7 +296,7 @@ export class EventManager implements AsyncDisposable {
         if (error instanceof BusError && error.data?.['lost'] === true) throw error
         this.#warn(`changes of subscriptions: ${(error as Error).message}`)
       }
-      revision = undefined
+      snapshot = undefined
       await sleep(troublePauseMs, this.#stop.signal)
     }
   }

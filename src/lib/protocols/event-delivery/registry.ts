@@ -34,14 +34,21 @@ export interface Change {
   readonly subscription: EventSubscription | undefined
 }
 
+export interface Snapshot {
+  readonly subscriptions: readonly EventSubscription[]
+  readonly revision: number
+}
+
 /** The durable subscriptions of a bus: adds, changes, lists and removes them. */
 export class Registry {
   readonly bucket: Bucket
   readonly #streams: Streams
+  readonly #onInvalid: ((sentence: string) => void) | undefined
 
-  constructor(bucket: Bucket, streams: Streams) {
+  constructor(bucket: Bucket, streams: Streams, onInvalid?: (sentence: string) => void) {
     this.bucket = bucket
     this.#streams = streams
+    this.#onInvalid = onInvalid
   }
 
   /**
@@ -91,21 +98,22 @@ export class Registry {
   }
 
   /** All subscriptions, and the revision up to which they are known. */
-  async snapshot(): Promise<{readonly subscriptions: readonly EventSubscription[]; readonly revision: number}> {
+  async snapshot(): Promise<Snapshot> {
     const entries = await this.bucket.entries('subscription.>')
-    const subscriptions = entries.flatMap((entry) => subscriptionOf(entry) ?? [])
+    const subscriptions = entries.flatMap((entry) => this.#read(entry) ?? [])
     subscriptions.sort((a, b) =>
       a.namespace === b.namespace ? order(a.name, b.name) : order(a.namespace, b.namespace),
     )
     return {subscriptions, revision: Math.max(0, ...entries.map(({revision}) => revision))}
   }
 
-  /** Subscriptions added, changed and removed after this revision, until the signal aborts. */
-  async *changes(after: number, signal: AbortSignal): AsyncIterable<Change> {
-    const names = new Map((await this.list()).map((one) => [keyOf(one.namespace, one.name), one]))
-    for await (const entry of this.bucket.changes('subscription.>', after, signal)) {
-      const subscription = subscriptionOf(entry)
-      const known = subscription ?? names.get(entry.key)
+  /** Subscriptions added, changed and removed since the snapshot, until the signal aborts. */
+  async *changes({subscriptions, revision}: Snapshot, signal: AbortSignal): AsyncIterable<Change> {
+    const names = new Map(subscriptions.map((one) => [keyOf(one.namespace, one.name), one]))
+    for await (const entry of this.bucket.changes('subscription.>', revision, signal)) {
+      const subscription = this.#read(entry)
+      const isInvalid = subscription === undefined && entry.value !== undefined
+      const known = isInvalid ? undefined : (subscription ?? names.get(entry.key))
       if (subscription !== undefined) names.set(entry.key, subscription)
       if (known !== undefined) yield {namespace: known.namespace, name: known.name, subscription}
     }
@@ -125,6 +133,17 @@ export class Registry {
     if (stream === undefined) return offset
     const now = await this.#streams.info(subscription.namespace).catch(unlessMissing)
     return now === undefined || now.id === stream ? offset : 0
+  }
+
+  /** Undefined for a removed entry, and for an invalid one, which is reported. */
+  #read(entry: BucketEntry): EventSubscription | undefined {
+    try {
+      return subscriptionOf(entry)
+    } catch (error) {
+      if (!(error instanceof BusError) || this.#onInvalid === undefined) throw error
+      this.#onInvalid(error.message)
+      return undefined
+    }
   }
 
   async #entry(
@@ -151,11 +170,15 @@ export class Registry {
 }
 
 /**
- * Opens the durable subscriptions of a bus. Their bucket is created if it does not exist, unless `make` is false. Fails with
- * `notFound` on a bus without streams.
+ * Opens the durable subscriptions of a bus. Their bucket is created if it does not exist, unless `make` is false. `onInvalid` is
+ * called for a stored subscription that cannot be read, which lists omit; without it they fail. Fails with `notFound` on a bus
+ * without streams.
  */
-export async function openRegistry(streams: Streams, {make = true} = {}): Promise<Registry> {
-  return new Registry(await openBucket(streams, bucketName, {make}), streams)
+export async function openRegistry(
+  streams: Streams,
+  {make = true, onInvalid}: {readonly make?: boolean; readonly onInvalid?: (sentence: string) => void} = {},
+): Promise<Registry> {
+  return new Registry(await openBucket(streams, bucketName, {make}), streams, onInvalid)
 }
 
 export function offsetKey({id}: Pick<EventSubscription, 'id'>): string {
@@ -204,12 +227,13 @@ function keyOf(namespace: string, name: string): string {
   return `subscription.${keyPart(namespace)}.${keyPart(name)}`
 }
 
-/** Undefined for a removed entry, and for one that another program wrote. */
-function subscriptionOf({value}: BucketEntry): EventSubscription | undefined {
+/** Undefined for a removed entry. Fails with `remote` for one that is invalid, as another program may have written it. */
+function subscriptionOf({key, value}: BucketEntry): EventSubscription | undefined {
   try {
     return value === undefined ? undefined : parseSubscription(parseJson(value))
-  } catch {
-    return undefined
+  } catch (cause) {
+    const sentence = `the stored subscription ${key} cannot be read: ${(cause as Error).message}`
+    throw new BusError('remote', sentence, {cause, try: ['find the program that writes to its bucket']})
   }
 }
 

@@ -68,9 +68,9 @@ describe('subscriptions', () => {
   })
 
   test('are listed by name, reported and removed', async () => {
-    const {revision} = await registry.snapshot()
+    const snapshot = await registry.snapshot()
     const stop = new AbortController()
-    const changes = registry.changes(revision, stop.signal)[Symbol.asyncIterator]()
+    const changes = registry.changes(snapshot, stop.signal)[Symbol.asyncIterator]()
     const next = async () => {
       const {value} = await changes.next()
       return `${value.name} ${value.subscription === undefined ? 'gone' : 'there'}`
@@ -104,6 +104,29 @@ describe('subscriptions', () => {
         kind: 'remote',
         message: expect.stringContaining('another program wrote the offset of a'),
       })
+    },
+  )
+
+  test.each(['hello', '{}', '{"id":"1","namespace":"ORDERS","name":"a","options":{"firstEvent":"soon"}}'])(
+    'that another program wrote are reported, and are neither absent nor removed: %s',
+    async (value) => {
+      const reported: string[] = []
+      const watching = await openRegistry(bus.streams, {onInvalid: (sentence) => void reported.push(sentence)})
+      for (const name of ['a', 'b']) await registry.add(wish(name))
+      const snapshot = await watching.snapshot()
+      await bus.streams.publish({subject: '$KV.bus-events.subscription.ORDERS.a', data: value})
+      const stop = new AbortController()
+      const changes = watching.changes(snapshot, stop.signal)[Symbol.asyncIterator]()
+      await registry.remove('ORDERS', 'b')
+      expect((await changes.next()).value).toMatchObject({name: 'b'})
+      expect((await watching.list()).length).toBe(0)
+      expect(new Set(reported).size).toBe(1)
+      const failure = {kind: 'remote', message: expect.stringContaining('subscription.ORDERS.a cannot be read: ')}
+      expect(reported[0]).toEqual(failure.message)
+      await expect(registry.get('ORDERS', 'a')).rejects.toMatchObject(failure)
+      await expect(registry.add(wish('a'))).rejects.toMatchObject(failure)
+      stop.abort()
+      await changes.return?.()
     },
   )
 
