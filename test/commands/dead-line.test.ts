@@ -61,6 +61,10 @@ describe.each([
   })
 })
 
+test.each([[['rpc', 'ls']], [['rpc', 'ls', '--json']]])('%j does not say that there are no services', async (args) => {
+  for (const deadAfter of [4, 5, 6]) expect(await timed(args, deadAfter)).toMatchObject({code: 3, stdout: ''})
+})
+
 describe.each([
   [['sub', 'zz']],
   [['serve', 'zz', '--echo']],

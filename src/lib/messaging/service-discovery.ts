@@ -19,7 +19,7 @@ export interface DiscoveryOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Asks all services to announce themselves. Fails as `requestMany` does, except if there are none. */
+/** Asks all services to announce themselves. Fails as `requestMany` and `flush` do, except if there are none. */
 export async function discoverServices(
   bus: Transport,
   {timeoutMs, idleMs = 300, signal}: DiscoveryOptions,
@@ -30,6 +30,8 @@ export async function discoverServices(
       const service = parseInfo(text)
       if (service !== undefined) found.push(service)
     }
+    // A server that does not answer is not a bus without services.
+    if (found.length === 0) await bus.flush()
   } catch (error) {
     if (!isFailure(error, 'noResponders')) throw error
   }

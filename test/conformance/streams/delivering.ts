@@ -120,6 +120,19 @@ export const delivering: readonly Case[] = [
     },
   },
   {
+    name: 'a consumer of the last message of each subject has acknowledged everything once it has acknowledged these',
+    needs,
+    async run(scene) {
+      const bus = await busWithStream(scene)
+      const last = at(await storeOn(bus, ['a.x', 'a.y', 'a.x']), -1)
+      await bus.streams.consumers.add('A', {name: 'c', deliver: 'lastPerSubject'})
+      await using member = await consume(bus)
+      for (const delivery of await restOf(scene, member)) member.ack(delivery)
+      await member.flush()
+      expect(await infoOf(bus)).toMatchObject({pending: 0, ackPending: 0, deliveredSeq: last, ackFloor: last})
+    },
+  },
+  {
     name: 'a consumer gets only messages that match its filter, from its start on',
     needs,
     async run(scene) {

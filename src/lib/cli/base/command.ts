@@ -311,8 +311,8 @@ async function closeUnlessWritable(bus: Transport): Promise<void> {
 }
 
 function notReady(forMs: number, {message, try: hints}: BusError): BusError {
-  const why = message.replace(/^interrupted( while )?/, '')
-  const text = `the bus did not respond before --for ended, after ${forMs} ms${why && `: ${why}`}`
+  const [, why] = /^interrupted while (.*)/s.exec(message) ?? []
+  const text = `the bus did not respond before --for ended, after ${forMs} ms${why === undefined ? '' : `: ${why}`}`
   return new BusError('timeout', text, {try: hints})
 }
 

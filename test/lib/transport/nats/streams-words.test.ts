@@ -2,6 +2,7 @@ import {describe, expect, it} from 'vitest'
 import {BusError} from '../../../../src/lib/core/errors.ts'
 import {Message} from '../../../../src/lib/core/message.ts'
 import {catalogue} from '../../../../src/lib/transport/nats/streams/catalogue.ts'
+import {consumers} from '../../../../src/lib/transport/nats/streams/consumers.ts'
 import {superset} from '../../../../src/lib/transport/nats/streams/ephemeral.ts'
 import type {JetStreamSession} from '../../../../src/lib/transport/nats/streams/session.ts'
 import {timeOf} from '../../../../src/lib/transport/nats/streams/settings.ts'
@@ -68,8 +69,8 @@ describe('a list of streams', () => {
     created: '2026-01-01T00:00:00Z',
     state: {messages: 0, bytes: 0, first_seq: 0, last_seq: 0, consumer_count: 0},
   })
-  const listing = (page: object) =>
-    catalogue({
+  const session = (page: object) =>
+    ({
       ...{
         url: 'nats://x',
         version: () => [2, 12, 0],
@@ -79,14 +80,27 @@ describe('a list of streams', () => {
       },
       request: async () => new Message('_INBOX.1', JSON.stringify({offset: 0, limit: 256, ...page})),
       elections: {isClustered: true, signal: undefined},
-    } as unknown as JetStreamSession)
+    }) as unknown as JetStreamSession
 
   it('does not contain a stream that the server lists without a state because its servers are offline', async () => {
-    const {list} = listing({total: 2, streams: [stream('A'), stream('B')], missing: ['B']})
+    const {list} = catalogue(session({total: 2, streams: [stream('A'), stream('B')], missing: ['B']}))
     const unreachable: string[] = []
     const found = await list({onUnreachable: (names) => unreachable.push(...names)})
     expect([found.map(({config}) => config.name), unreachable]).toEqual([['A'], ['B']])
     await expect(list()).rejects.toMatchObject({kind: 'timeout', message: expect.stringContaining('B')})
+  })
+
+  it('and a list of consumers do not contain one whose servers are offline, of which only the configuration is known', async () => {
+    const place = {consumer_seq: 0, stream_seq: 0}
+    const consumer = (durable: string, name = durable) => ({
+      ...{stream_name: name && 'S', name, created: '2026-01-01T00:00:00Z', delivered: place, ack_floor: place},
+      ...{num_ack_pending: 0, num_redelivered: 0, num_waiting: 0, num_pending: 0},
+      config: {durable_name: durable, deliver_policy: 'all', ack_policy: 'explicit', replay_policy: 'instant'},
+    })
+    const {list} = consumers(session({total: 2, consumers: [consumer('a'), consumer('b', '')], missing: ['b']}))
+    const unreachable: string[] = []
+    const found = await list('S', {onUnreachable: (names) => unreachable.push(...names)})
+    expect([found.map(({config}) => config.name), unreachable]).toEqual([['a'], ['b']])
   })
 })
 

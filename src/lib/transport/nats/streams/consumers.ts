@@ -29,7 +29,9 @@ export function consumers(session: JetStreamSession): Consumers {
     async list(stream, options) {
       const operation = `CONSUMER.LIST.${checkStoreName('stream', stream)}`
       const items = (page: PageJson) => (page as PageJson & {consumers: readonly ConsumerJson[] | null}).consumers ?? []
-      const found = await listAll(session, {operation, stream, items, nameOf: ({name}) => name}, options)
+      // Of a consumer whose servers are offline, only the configuration has the name.
+      const nameOf = ({name, config}: ConsumerJson) => name || (config.durable_name ?? '')
+      const found = await listAll(session, {operation, stream, items, nameOf}, options)
       return found.map(consumerInfo).sort((a, b) => (a.config.name < b.config.name ? -1 : 1))
     },
     async remove(stream, consumer) {

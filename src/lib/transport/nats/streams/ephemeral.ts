@@ -60,6 +60,7 @@ async function make(session: JetStreamSession, stream: string, start: ConsumerCo
   }
   const body = {stream_name: stream, config}
   const made = await apiRequest<ConsumerJson>(session, `CONSUMER.CREATE.${stream}.${name}`, body, {stream})
+  // Otherwise the server removes it after `inactiveMs`.
   const remove = () => void apiRequest(session, `CONSUMER.DELETE.${stream}.${name}`).catch(() => {})
   return {name, leader: made.cluster?.leader, pending: made.num_pending, remove}
 }

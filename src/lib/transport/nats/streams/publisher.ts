@@ -127,6 +127,7 @@ export class NatsStreamPublisher extends PublishWindow {
   /** A stream may never acknowledge. */
   async #failLate(index: number, subject: string, late: BusError): Promise<void> {
     this.#sent.delete(index)
+    // If this is not known, the acknowledgement is late all the same.
     const silent = await silentStream(this.#session, subject).catch(() => undefined)
     this.refuse(index, silent === undefined ? late : neverAcknowledges(this.url, silent, subject))
   }

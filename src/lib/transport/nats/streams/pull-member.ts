@@ -95,7 +95,7 @@ export class PullMember extends NatsMember {
     void this.look()
   }
 
-  /** Without this, no other client would get messages until the pin expires. */
+  /** Without this, no other client would get messages until the pin expires, which it does if this fails. */
   protected override async released(): Promise<void> {
     if (this.pin === undefined || !this.session.isUp) return
     const operation = `CONSUMER.UNPIN.${this.stream}.${this.consumer}`

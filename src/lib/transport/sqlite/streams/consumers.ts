@@ -151,22 +151,27 @@ export class SqliteConsumers implements Consumers {
     const inFlight = this.#inFlight(all.stream, durable)
     const place = this.#deps.durables.place(durable)
     let [waiting, out, again] = [0, 0, 0]
+    let undelivered: number | undefined
     for (const {lo, hi, tries} of inFlight.all()) {
       const messages = view.count(state, lo, hi)
       if (tries === 0) waiting += messages
       else out += messages
+      if (tries === 0) undelivered = Math.min(lo, undelivered ?? lo)
       if (tries > 1) again += messages
     }
     const lowest = inFlight.lowest()
     const givenUp = inFlight.givenUp()
+    // Until a message is delivered that was stored later than the last ones of each subject.
+    const isLasts = durable.config.deliver === 'lastPerSubject' && place.delivered === 0
+    const deliveredSeq = isLasts ? floorBelow(all, state, undelivered ?? place.next) : place.delivered
     const backlog = new Backlog(durable, view)
     backlog.follow(state, place)
     return {
       stream: all.stream.config.name,
       config: durable.config,
       created: durable.created,
-      deliveredSeq: place.delivered,
-      ackFloor: lowest === undefined ? place.delivered : floorBelow(all, state, lowest),
+      deliveredSeq,
+      ackFloor: lowest === undefined ? deliveredSeq : floorBelow(all, state, lowest),
       pending: waiting + backlog.count,
       ackPending: out,
       redelivered: again,
