@@ -34,6 +34,12 @@ export async function examineStreams(bus: Transport, report: ReportFinding): Pro
     undefined,
   )
   reportAll(consumers.map(consumerFinding), worst === undefined ? '' : `the largest lag: ${lagText(worst)}`, report)
+  for (const stream of examined) {
+    const ahead = consumers.filter(
+      (info) => info.stream === stream.config.name && info.deliveredSeq > stream.state.lastSeq,
+    )
+    if (ahead.length > 0) await reportAhead(bus, ahead, report)
+  }
   if (unreachable.length > 0)
     report(failure('streams', `no server responds for ${unreachable.join(', ')}`, 'check the servers of the cluster'))
   if (streams.length > mostStreams)
@@ -110,6 +116,17 @@ function consumerFinding(info: ConsumerInfo): Finding {
     ...hints,
     `bus consumer info ${shellWord(stream)} ${shellWord(config.name)}`,
   )
+}
+
+/** Consumers that wait for a sequence after the next one, and skip the messages before it. The stream may have grown meanwhile. */
+async function reportAhead(bus: Transport, ahead: readonly ConsumerInfo[], report: ReportFinding): Promise<void> {
+  const [{stream} = {stream: ''}] = ahead
+  const {state} = await bus.streams.info(stream)
+  for (const {config, deliveredSeq} of ahead) {
+    if (deliveredSeq <= state.lastSeq) continue
+    const text = `${config.name} of ${stream} skips all messages before #${deliveredSeq + 1}; the last one is #${state.lastSeq}`
+    report(warning('consumer', text, `bus consumer info ${shellWord(stream)} ${shellWord(config.name)}`))
+  }
 }
 
 const stallHints: Readonly<Record<Stall['reason'], string>> = {

@@ -236,6 +236,13 @@ describe('on a server', async () => {
     expect((await run('doctor')).stdout).toMatch(new RegExp(`warning .*c of ${stream}: .*${text}`))
   })
 
+  test('a consumer that waits for a sequence far after the end is found by doctor', async () => {
+    const stream = await consumer({deliver_policy: 'by_start_sequence', opt_start_seq: 1000})
+    const text = `c of ${stream} skips all messages before #1000; the last one is #3`
+    expect((await run('doctor')).stdout).toContain(text)
+    expect((await run('doctor')).stdout.match(/skips all messages/g)).toHaveLength(1)
+  })
+
   test('a reader without room among the waiting ones reports max waiting', async () => {
     const stream = await consumer({max_waiting: 1}, [])
     await using first = begin('sub', `${stream}.x`, '--durable', 'c')
