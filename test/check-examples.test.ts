@@ -24,7 +24,7 @@ const mutations: readonly {file: string; from: string; to: string; check: string
     says: /is 8/,
   },
   {file: 'orders.yaml', from: 'status = "error"', to: 'status = "ok"', check: 'cancelled', says: /status is "error"/},
-  {file: 'everybody.yaml', from: 'messages) = 2', to: 'messages) = 3', check: 'two instances', says: /is 2/},
+  {file: 'instances.yaml', from: 'messages) = 2', to: 'messages) = 3', check: 'two instances', says: /is 2/},
   {file: 'events.yaml', from: 'exactly: 1', to: 'exactly: 2', check: 'announced', says: /expected exactly 2 messages/},
   {file: 'events.yaml', from: 'json.accepted', to: 'json.refused', check: 'announced', says: /in "place it"/},
   {file: 'events.yaml', from: 'orders.get', to: 'orders.place', check: 'nothing', says: /expected no message/},

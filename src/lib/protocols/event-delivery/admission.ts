@@ -8,7 +8,7 @@ import {BusError} from '../../core/errors.ts'
 export interface Admission {
   /** The token required in `Authorization: Bearer`, or as the password of any user; by default a new one. */
   readonly token?: string | undefined
-  /** Without `token`, no token is needed: everybody who reaches the address may read all streams. */
+  /** Without `token`, no token is needed: anyone who can reach the address may read all streams. */
   readonly anonymous?: boolean | undefined
   /** Origins of pages whose scripts may connect: `https://app.example`; by default none. */
   readonly origins?: readonly string[] | undefined

@@ -61,7 +61,7 @@ export class Messenger implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the bus has the message, whether or not anybody listens. After the time or an abort it is not sent any
+   * Resolves when the bus has the message, whether or not there are listeners. After the time or an abort it is not sent any
    * more; if it was sent before, it may be published.
    */
   async publish(subject: string, data: Uint8Array | string, options: WaitBounds = {}): Promise<void> {

@@ -13,7 +13,7 @@ const spinMs = 1
 
 /** Called when the file changes. */
 export interface ChangeListener {
-  /** Somebody committed: reads new messages; false if there were none for this listener. */
+  /** There was a commit: reads new messages; false if there were none for this listener. */
   changed(): boolean
   /** The file can no longer be read. */
   unreadable(error: unknown): void
@@ -80,7 +80,7 @@ export class ChangeWatcher {
     this.#timer = setInterval(this.#look, everyMs)
   }
 
-  /** Whether somebody else has committed since the last check, with messages for us. */
+  /** Whether another connection has committed since the last check, with messages for us. */
   readonly #look = (): void => {
     try {
       const now = performance.now()

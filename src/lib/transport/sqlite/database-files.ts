@@ -13,7 +13,7 @@ const othersWrite = 0o002
 
 /**
  * Fails with `connect` or `denied` before anything is opened. `full` need not exist; `path` is its name in the error. A file
- * that is only read may belong to another user, unless it is in a folder where anybody can write.
+ * that is only read may belong to another user, unless it is in a folder where anyone can write.
  */
 export function checkDatabaseFiles(full: string, path: string, isReading = false): void {
   const link = statOf(full)
@@ -42,7 +42,7 @@ function checkParts(real: string, path: string, main: Stats | undefined): void {
   }
 }
 
-/** If anybody can write there, sharing with a group has no meaning, and root too uses only its own files. */
+/** If anyone can write there, sharing with a group has no meaning, and root too uses only its own files. */
 function isForeignDatabase(real: string, main: Stats, isReading: boolean): boolean {
   const own = process.geteuid?.() ?? 0
   if (main.uid === own || main.uid === 0) return false

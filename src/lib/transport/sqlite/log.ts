@@ -179,7 +179,7 @@ export class Log {
     return {entries, cursor, isFull}
   }
 
-  /** Adds an entry if somebody wants it. */
+  /** Adds an entry if a subscription wants it. */
   #add(entries: LogEntry[], row: Row<number>, passing: number, all: boolean): void {
     const subject = this.#names.of(row[1])
     if (!all && !this.#wants(subject)) return

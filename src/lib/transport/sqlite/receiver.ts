@@ -41,7 +41,7 @@ export class FileReceiver {
     this.#watcher = new ChangeWatcher(file, wakeFiles, this)
   }
 
-  /** Somebody committed: delivers new messages. False if there were none for this connection. */
+  /** There was a commit: delivers new messages. False if there were none for this connection. */
   changed(): boolean {
     if (this.#isClosed) return false
     try {

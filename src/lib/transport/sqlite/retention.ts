@@ -1,6 +1,6 @@
 /**
  * Messages outside streams are kept for an hour, inbox messages for a minute, those in a stream by the stream's limits.
- * Publishers also prune, a chunk at a time: a file grows only while somebody publishes, so no other process is needed.
+ * Publishers also prune, a chunk at a time: a file grows only while there are publishers, so no other process is needed.
  * `meta.pruned` is the sequence up to which the log was pruned; rows before it are removed when they leave a stream.
  */
 import type {Db} from './db.ts'

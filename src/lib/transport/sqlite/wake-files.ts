@@ -83,7 +83,7 @@ export class WakeFiles {
     try {
       unlinkSync(join(this.#folder, this.#own))
     } catch {
-      // Somebody removed it before us.
+      // Another process removed it first.
     }
   }
 

@@ -174,7 +174,7 @@ export class SqliteMember implements Consuming {
     return this.close()
   }
 
-  /** Somebody committed, or something is due: serves the waiting reader; true if it could. */
+  /** There was a commit, or something is due: serves the waiting reader; true if it could. */
   wake(): boolean {
     if (this.#queue.closed) return false
     if (this.#queue.isWaiting) return this.#queue.wake()
