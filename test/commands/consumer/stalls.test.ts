@@ -172,6 +172,7 @@ describe('on a server', async () => {
       const noticed = Promise.withResolvers<string>()
       const broker = new Broker({url: server.url(), stream: 'P', jetstream: true}, {onNotice: noticed.resolve})
       await broker.start()
+      await expect(broker.next('P.>', 'c', 300)).rejects.toThrow('no message for c within 300 ms: paused until ')
       await broker.subscribeDurable('P.>', 'c', () => {})
       expect(await noticed.promise).toMatch('consumer c of P delivers nothing: paused until ')
       await broker.stop()

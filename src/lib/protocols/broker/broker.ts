@@ -6,7 +6,7 @@ import {BusError, interruptedError, isFailure, thrownText} from '../../core/erro
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
-import {stallLine} from '../../messaging/stored/stall.ts'
+import {stallLine, stallsOf, stallText} from '../../messaging/stored/stall.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import {open} from '../../transport/open.ts'
@@ -172,7 +172,9 @@ export class Broker implements AsyncDisposable {
     const [delivery] = await consuming.take(1, timeoutMs)
     if (delivery === undefined) {
       if (signal?.aborted) throw interruptedError()
-      throw new BusError('timeout', `no message for ${consumer} within ${timeoutMs} ms`)
+      const [stall] = stallsOf(await bus.streams.consumers.info(this.config.stream, consumer))
+      const why = stall === undefined ? '' : `: ${stallText(stall)}`
+      throw new BusError('timeout', `no message for ${consumer} within ${timeoutMs} ms${why}`)
     }
     deliveries.add([delivery])
     deliveries.settle(delivery, 'ack')
