@@ -45,7 +45,10 @@ export function storedConsumer(json: string): ConsumerConfig {
 export function storedText(config: StreamConfig | ConsumerConfig): string {
   const json = JSON.stringify(config)
   if (json.length <= longest) return json
-  throw new BusError('usage', `the configuration of ${config.name} has ${json.length} characters of ${longest} at most`)
+  throw new BusError(
+    'usage',
+    `the configuration of ${config.name} is longer than ${longest} characters: ${json.length}`,
+  )
 }
 
 /** Parses an object whose members have these types. Throws like SQLite for a damaged file; `what` names it. */
