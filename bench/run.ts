@@ -6,6 +6,7 @@ import {cpus} from 'node:os'
 import {checks} from './checks.ts'
 import {commands} from './commands.ts'
 import {events} from './events.ts'
+import {far} from './far.ts'
 import {file} from './file.ts'
 import {growth} from './growth.ts'
 import {idle} from './idle.ts'
@@ -19,7 +20,7 @@ import {startup} from './startup.ts'
 
 const cases = [startup, limits, file, commands, checks, nats, replay, openStreams, rpc, events, idle]
 /** These take long, so they run only if they are named. */
-const onRequest = [growth]
+const onRequest = [growth, far]
 const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'))
 const json = process.argv.includes('--json')
 const results: Record<string, Row[]> = {}
