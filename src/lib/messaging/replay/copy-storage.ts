@@ -9,8 +9,8 @@ import {copyHeaders} from './copy-position.ts'
 
 /** Largest number of messages per `copy`. */
 export const copyBatch = 512
-/** How many `copy` calls may run at the same time. */
-export const copyDepth = 4
+/** How many `copy` calls may run at the same time: as many as a target that is far away needs. */
+export const copyDepth = 16
 
 /** The options of both kinds of copies. */
 export interface CopyOptions {

@@ -68,6 +68,8 @@ export interface Replayed extends ReplayCounts {
 
 const longestPauseMs = 30_000
 const mostListed = 100
+/** With more bytes than this on their way to another bus, nothing more is read. */
+const mostBytes = 16 * 1024 * 1024
 
 /** Replays until the source ends or the signal aborts. Fails as source and sink do, after settling handled messages. */
 export async function replay(source: ReplaySource, sink: Sink | CopySink, options: ReplayOptions): Promise<Replayed> {
@@ -82,6 +84,8 @@ class Run implements ReplayCounts {
   readonly #started = performance.now()
   readonly #unhandled: Unhandled[] = []
   readonly #underWay = new Set<Promise<void>>()
+  /** Bytes of the messages that are being copied. */
+  #bytes = 0
   readonly #stopped = new AbortController()
   /** Only messages that were already delivered are handled now, without pauses. */
   readonly #draining = new AbortController()
@@ -148,7 +152,7 @@ class Run implements ReplayCounts {
         return false
       }
       this.#begin(batch)
-      if (this.#underWay.size >= depth) await Promise.race(this.#underWay)
+      while (this.#underWay.size >= depth || this.#bytes > mostBytes) await Promise.race(this.#underWay)
     }
     return false
   }
@@ -178,9 +182,14 @@ class Run implements ReplayCounts {
   }
 
   #begin(batch: readonly Message[]): void {
+    const bytes = 'copy' in this.#sink ? batch.reduce((sum, {data}) => sum + data.length, 0) : 0
+    this.#bytes += bytes
     const work = this.#handle(batch)
       .catch((error: unknown) => this.#fail(error))
-      .finally(() => this.#underWay.delete(work))
+      .finally(() => {
+        this.#underWay.delete(work)
+        this.#bytes -= bytes
+      })
     this.#underWay.add(work)
   }
 
