@@ -7,7 +7,7 @@ import type {Transport} from '../../transport/contract.ts'
 import {type StreamInfo, storeHeaders} from '../../transport/streams-contract.ts'
 import type {Copied, CopySink, Refusal} from '../sinks/sink.ts'
 import {type CopyPosition, copiedFrom, copyHeaders, sequenceOf, TargetCopies} from './copy-position.ts'
-import {asCopied, type CopyOptions, copyBatch, copyDepth, Storing} from './copy-storage.ts'
+import {asCopied, type CopyOptions, copyBatch, Storing} from './copy-storage.ts'
 import {targetStream} from './target-stream.ts'
 
 /** Copies between two updates of the position that they carry. */
@@ -122,7 +122,6 @@ interface CopierDeps {
 
 class StreamCopier implements IntoSink {
   readonly batch = copyBatch
-  readonly depth = copyDepth
   readonly stream: string
   readonly isResumed: boolean
   readonly lastCopied: number
@@ -150,6 +149,10 @@ class StreamCopier implements IntoSink {
     this.stream = deps.name
     this.isResumed = isResumed
     this.lastCopied = this.#position.last
+  }
+
+  get depth(): number {
+    return this.#storing.depth
   }
 
   async copy(messages: readonly Message[]): Promise<Copied> {

@@ -9,8 +9,10 @@ import {copyHeaders} from './copy-position.ts'
 
 /** Largest number of messages per `copy`. */
 export const copyBatch = 512
-/** How many `copy` calls may run at the same time: as many as a target that is far away needs. */
-export const copyDepth = 16
+/** How many `copy` calls may run at the same time: near the target, and if each takes long. */
+export const nearDepth = 4
+const farDepth = 16
+const longMs = 100
 
 /** The options of both kinds of copies. */
 export interface CopyOptions {
@@ -25,14 +27,21 @@ export class Storing implements AsyncDisposable {
   readonly #publisher: StreamPublisher
   readonly #open = new Map<number, (outcome: Stored | {readonly error: unknown}) => void>()
   #pushed = 0
+  /** The shortest time that storing messages took. */
+  #tookMs: number | undefined
 
   constructor(bus: Transport, {signal}: CopyOptions) {
     this.#publisher = bus.streams.publisher({
       signal,
-      window: copyDepth * copyBatch,
+      window: farDepth * copyBatch,
       onStored: (index, stored) => this.#settle(index, stored),
       onRefused: (index, error) => this.#settle(index, {error}),
     })
+  }
+
+  /** How many \`copy\` calls may run at the same time. What is in flight is read back by the next run after an interruption. */
+  get depth(): number {
+    return (this.#tookMs ?? 0) >= longMs ? farDepth : nearDepth
   }
 
   /** Resolves when each message is stored or refused; rejects if the bus fails. */
@@ -42,6 +51,7 @@ export class Storing implements AsyncDisposable {
     onStored?: (message: Message, stored: Stored) => void,
   ): Promise<void> {
     if (messages.length === 0) return
+    const began = performance.now()
     const all = Promise.withResolvers<void>()
     // Awaited below, unless `push` fails first.
     all.promise.catch(() => {})
@@ -60,6 +70,8 @@ export class Storing implements AsyncDisposable {
       if (room !== undefined) await room
     }
     await Promise.race([all.promise, this.#publisher.flush()])
+    const tookMs = performance.now() - began
+    this.#tookMs = Math.min(this.#tookMs ?? tookMs, tookMs)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

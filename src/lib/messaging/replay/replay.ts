@@ -139,7 +139,7 @@ class Run implements ReplayCounts {
 
   /** True when the source has ended. */
   async #pump(): Promise<boolean> {
-    const {batch: most, depth} = this.#sink
+    const {batch: most} = this.#sink
     const {keep, pace} = this.#options
     while (!this.#stopped.signal.aborted) {
       const taken = await this.#source.take(pace === undefined ? most : 1)
@@ -152,7 +152,7 @@ class Run implements ReplayCounts {
         return false
       }
       this.#begin(batch)
-      while (this.#underWay.size >= depth || this.#bytes > mostBytes) await Promise.race(this.#underWay)
+      while (this.#underWay.size >= this.#sink.depth || this.#bytes > mostBytes) await Promise.race(this.#underWay)
     }
     return false
   }

@@ -5,7 +5,7 @@ import {checkSubject} from '../../core/subject.ts'
 import {splitPlaceholders, unknownPlaceholder} from '../../core/text/placeholders.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {Copied, CopySink, Refusal} from '../sinks/sink.ts'
-import {asCopied, type CopyOptions, copyBatch, copyDepth, copyRefusal, Storing} from './copy-storage.ts'
+import {asCopied, type CopyOptions, copyBatch, copyRefusal, nearDepth, Storing} from './copy-storage.ts'
 import {keeping} from './target-stream.ts'
 
 /** Largest number of subjects for which the storing stream is cached. */
@@ -26,7 +26,6 @@ export function republishSink(bus: Transport, template: string, options: Republi
 
 class RepublishSink implements CopySink {
   readonly batch = copyBatch
-  readonly depth = copyDepth
   readonly #bus: Transport
   readonly #subjectOf: (message: Message) => string
   readonly #options: RepublishOptions
@@ -38,6 +37,10 @@ class RepublishSink implements CopySink {
     this.#bus = bus
     this.#subjectOf = subjectOf
     this.#options = options
+  }
+
+  get depth(): number {
+    return this.#storing?.depth ?? nearDepth
   }
 
   async copy(messages: readonly Message[]): Promise<Copied> {
