@@ -140,9 +140,9 @@ async function findSubjects(bus: Transport, {method, prefix}: CallPlan, {flags, 
 
 function noFanOut(pattern: string, instances: readonly string[]): BusError {
   const found = instances.length === 0 ? 'no instance was found' : `instances: ${instances.join(', ')}`
-  const sentence = `a call to "${pattern}" reaches no instance, because a wildcard subject is not expanded; ${found}`
-  const first = instances[0] === undefined ? [] : [`--instance ${instances[0]}`]
-  return new BusError('usage', sentence, {try: [...first, '--any', '--all'], data: {instances}})
+  const sentence = `a call needs --instance, --any or --all: "${pattern}" reaches none, because a wildcard subject is not expanded; ${found}`
+  const first = `--instance ${shellWord(instances[0] ?? 'ID')}`
+  return new BusError('usage', sentence, {try: [first, '--any', '--all'], data: {instances}})
 }
 
 function jsonPayload(body: Uint8Array | string | undefined): string | undefined {
