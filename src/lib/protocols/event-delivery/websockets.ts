@@ -88,12 +88,12 @@ class WebSocketsPlugin implements WebSockets {
         .writeHead(426, {Upgrade: 'websocket', Connection: 'close', 'Content-Type': 'text/plain'})
         .end('this is a WebSocket endpoint\n')
     })
-    server.maxConnections = 2 * config.maxConnections + 64
-    // Node removes its own listener at the upgrade, and a reset without a listener would end the process.
-    server.on('connection', (socket) => socket.on('error', () => undefined))
+    const waiting = new WaitingSockets(config.maxConnections + 64)
+    server.on('connection', (socket) => waiting.add(socket))
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       const status = this.#connections.size >= config.maxConnections ? 503 : refusalOf(request.headers, rules)
       if (status !== undefined) return refuse(socket, status)
+      waiting.delete(socket)
       sockets.handleUpgrade(request, socket, head, (client) => this.#connect(client, request, config, callbacks))
     })
     const {host, port} = config.address
@@ -158,6 +158,28 @@ class WebSocketsPlugin implements WebSockets {
     })
     socket.setNoDelay(true)
     connection.begin(query)
+  }
+}
+
+/** Sockets that are not accepted yet. Beyond the limit the oldest is closed: whoever says nothing must not keep others out. */
+class WaitingSockets {
+  readonly #sockets = new Set<Socket>()
+  readonly #most: number
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  add(socket: Socket): void {
+    this.#sockets.add(socket)
+    // Node removes its own listener at the upgrade, and a reset without a listener would end the process.
+    socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket))
+    if (this.#sockets.size <= this.#most) return
+    for (const oldest of this.#sockets) return void oldest.destroy()
+  }
+
+  delete(socket: Socket): void {
+    this.#sockets.delete(socket)
   }
 }
 

@@ -468,6 +468,18 @@ describe('a hostile client', () => {
     await good.got(1)
   })
 
+  test('with many connections that say nothing keeps nobody out', async () => {
+    const {url} = await served({admission: {token: 's3cret'}, maxConnections: 2})
+    const silent = await Promise.all(Array.from({length: 200}, () => raw(url, '')))
+    for (const socket of silent) socket.resume()
+    await using good = await Socket.open(url, {Authorization: 'Bearer s3cret'})
+    good.start()
+    await good.got(1)
+    await expect
+      .poll(() => silent.filter(({readableEnded, destroyed}) => !readableEnded && !destroyed).length)
+      .toBeLessThan(70)
+  })
+
   test('that continues after an error is ignored, and disconnected within a second', async () => {
     const {url, said, offset} = await served({}, {readAhead: 0})
     const socket = await raw(url, upgrade())
