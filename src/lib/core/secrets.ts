@@ -147,10 +147,37 @@ function maskedTail(tail: string): string {
  */
 export function withoutSecrets(text: string): string {
   if (!text.includes('://')) return text
-  return text
-    .replace(/[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]*@[^\s"'<>]*/gi, (url) => {
-      const [end = ''] = /[:;,.)\]}…]*$/.exec(url) ?? []
-      return maskedUrl(url.slice(0, url.length - end.length)) + end
-    })
-    .replace(/([?&][\w-]*(?:pass|passwd|password|token|secret|seed|jwt|key|sig|signature|auth)=)[^\s"'&]*/gi, '$1***')
+  return withoutLogins(text).replace(
+    /([?&][\w-]*(?:pass|passwd|password|token|secret|seed|jwt|key|sig|signature|auth)=)[^\s"'&]*/gi,
+    '$1***',
+  )
+}
+
+const longestScheme = 32
+
+/** In time that is linear in the length: the text may be that of a stranger. */
+function withoutLogins(text: string): string {
+  let shown = ''
+  let done = 0
+  for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', Math.max(done, at + 3))) {
+    const [scheme] = /[a-z][a-z0-9+.-]*$/i.exec(text.slice(Math.max(done, at - longestScheme), at)) ?? []
+    if (scheme === undefined) continue
+    const url = text.slice(at - scheme.length, urlEnd(text, at))
+    shown += text.slice(done, at - scheme.length) + (url.includes('@') ? maskedPart(url) : url)
+    done = at - scheme.length + url.length
+  }
+  return shown + text.slice(done)
+}
+
+function urlEnd(text: string, from: number): number {
+  const end = /[\s"'<>]/g
+  end.lastIndex = from
+  return end.exec(text)?.index ?? text.length
+}
+
+/** Punctuation at the end belongs to the sentence. */
+function maskedPart(url: string): string {
+  let end = url.length
+  while (':;,.)]}…'.includes(url[end - 1] ?? ' ')) end--
+  return maskedUrl(url.slice(0, end)) + url.slice(end)
 }

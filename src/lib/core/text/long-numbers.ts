@@ -62,7 +62,10 @@ export function decimalOf(source: string): Decimal {
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source) ?? []
   const all = whole + fraction
   const leading = /^0*/.exec(all)?.[0].length ?? 0
-  const digits = all.slice(leading).replace(/0+$/, '')
+  let end = all.length
+  // A pattern such as /0+$/ takes time that grows with the square of the length.
+  while (end > leading && all[end - 1] === '0') end--
+  const digits = all.slice(leading, end)
   return {isNegative: sign === '-' && digits !== '', digits, places: whole.length - leading + Number(exponent)}
 }
 
