@@ -132,6 +132,7 @@ describe('a function within limits', () => {
     ['$count($sort(json))', numbers, 50_000],
     ['$sort([1..1000000])[0]', '', 1],
     ['$max([1..500000])', '', 500_000],
+    ['json > 5', `1${'0'.repeat(300_000)}1`, true],
     ['$contains(text, $pad("", 20000, "a") & "b" & $pad("", 20000, "a"))', 'a'.repeat(1_000_000), false],
     [
       '$contains(text, $pad("", 20000, "a") & "b" & $pad("", 20000, "a"))',
