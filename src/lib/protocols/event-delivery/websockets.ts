@@ -161,7 +161,7 @@ class WebSocketsPlugin implements WebSockets {
   }
 }
 
-/** Sockets that are not accepted yet. Beyond the limit the oldest is closed: whoever says nothing must not keep others out. */
+/** Sockets that are not accepted yet. Beyond the limit the oldest is closed, so that silent ones keep nobody out. */
 class WaitingSockets {
   readonly #sockets = new Set<Socket>()
   readonly #most: number
