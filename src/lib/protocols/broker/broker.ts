@@ -6,12 +6,10 @@ import {BusError, interruptedError, isFailure, thrownText} from '../../core/erro
 import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
-import {stallLine, stallsOf, stallText} from '../../messaging/stored/stall.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
 import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
 import {open} from '../../transport/open.ts'
 import {bounded} from '../../transport/shared/bounded.ts'
-import {differences, streamConfig} from '../../transport/shared/stream-settings.ts'
 import type {ConsumerInfo} from '../../transport/streams-contract.ts'
 import {type BrokerConfig, type FullBrokerConfig, settingsOf, validate} from './config.ts'
 import {Pump} from './pump.ts'
@@ -145,15 +143,17 @@ export class Broker implements AsyncDisposable {
   ): Promise<() => Promise<void>> {
     const bus = this.#started()
     const info = await bounded(() => this.#ensureConsumer(bus, pattern, consumer, push), {signal})
-    const consuming = await bus.streams.consumers.consume(this.config.stream, consumer, {prefetch: 0, signal})
+    const {consumers} = bus.streams
+    const consuming = await consumers.consume(this.config.stream, consumer, {prefetch: 0, signal})
+    const {StallWatch, stallLine} = await import('../../messaging/stored/stall.ts')
     const stopped = new AbortController()
     const pump = new Pump({
       consuming,
       info,
-      consumers: bus.streams.consumers,
+      consumers,
       handle: (delivery) => handler(delivery.data, delivery),
       onFailure: (delivery, error) => this.#handlerFailed(delivery, error),
-      onStall: (stall, stalled) => this.#options.onNotice?.(stallLine(stall, stalled)),
+      watch: new StallWatch(consumers, info, (stall, stalled) => this.#options.onNotice?.(stallLine(stall, stalled))),
       stop: signal === undefined ? stopped.signal : AbortSignal.any([stopped.signal, signal]),
     })
     return this.#run(pump.run(), async () => stopped.abort())
@@ -172,6 +172,7 @@ export class Broker implements AsyncDisposable {
     const [delivery] = await consuming.take(1, timeoutMs)
     if (delivery === undefined) {
       if (signal?.aborted) throw interruptedError()
+      const {stallsOf, stallText} = await import('../../messaging/stored/stall.ts')
       const [stall] = stallsOf(await bus.streams.consumers.info(this.config.stream, consumer))
       const why = stall === undefined ? '' : `: ${stallText(stall)}`
       throw new BusError('timeout', `no message for ${consumer} within ${timeoutMs} ms${why}`)
@@ -209,6 +210,7 @@ export class Broker implements AsyncDisposable {
     try {
       const {config} = await bus.streams.info(stream)
       this.#subjects = config.subjects
+      const {differences, streamConfig} = await import('../../transport/shared/stream-settings.ts')
       const {description} = config
       const otherwise = differences(config, {...streamConfig(settingsOf(stream)), description})
       if (otherwise !== '') this.#options.onNotice?.(`stream ${stream} exists with ${otherwise}`)

@@ -3,7 +3,7 @@
  * costs no round trip per message. Extends the ack wait of all messages in progress.
  */
 
-import {type OnStall, StallWatch} from '../../messaging/stored/stall.ts'
+import type {StallWatch} from '../../messaging/stored/stall.ts'
 import {Deliveries, isLimited} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consumers, Consuming, Delivery} from '../../transport/streams-contract.ts'
 
@@ -24,7 +24,8 @@ export interface PumpDeps {
   readonly consumers: Consumers
   readonly handle: (delivery: Delivery) => void | Promise<void>
   readonly onFailure: (delivery: Delivery, error: unknown) => void
-  readonly onStall: OnStall
+  /** Reports why nothing comes. */
+  readonly watch: StallWatch
   /**
    * Ends it once the running handler has finished; other messages are returned. If deliveries are limited, those that a server
    * has already delivered are handled first.
@@ -35,7 +36,6 @@ export interface PumpDeps {
 export class Pump {
   readonly #deps: PumpDeps
   readonly #deliveries: Deliveries
-  readonly #watch: StallWatch
   readonly #isLimited: boolean
   /** When the consumer was last asked for messages in flight to others. */
   #askedAt = 0
@@ -47,7 +47,6 @@ export class Pump {
   constructor(deps: PumpDeps) {
     this.#deps = deps
     this.#deliveries = new Deliveries(deps.info)
-    this.#watch = new StallWatch(deps.consumers, deps.info, deps.onStall)
     this.#isLimited = isLimited(deps.info)
   }
 
@@ -94,10 +93,10 @@ export class Pump {
   }
 
   async #take(max: number): Promise<void> {
-    const {consuming, consumers} = this.#deps
-    this.#watch.waits()
+    const {consuming, consumers, watch} = this.#deps
+    watch.waits()
     const taken = await consuming.take(max, lookMs)
-    this.#watch.waited(taken.length, consuming, this.#deliveries.size)
+    watch.waited(taken.length, consuming, this.#deliveries.size)
     this.#waiting.push(...this.#deliveries.add(taken))
     const isHeld = taken.length === 0 && this.#deliveries.held > 0
     if (!isHeld || performance.now() - this.#askedAt < askMs) return
