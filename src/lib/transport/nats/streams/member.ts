@@ -20,6 +20,9 @@ import {consumerInfo} from './settings.ts'
 const lookMs = 100
 /** A consumer that is being recreated does not exist for a moment. */
 const awayMs = 500
+/** The interval between two checks whether the consumer still delivers, and how long to wait while nothing arrives. */
+const stillMs = 50
+const silentMs = 1000
 /** The header by which the server tells a client of a priority group that it is the pinned one. */
 const pinHeader = 'Nats-Pin-Id'
 
@@ -78,6 +81,8 @@ export abstract class NatsMember implements Consuming {
   protected abstract refill(wanted?: number): void
   /** Called when messages that were requested will not arrive. */
   protected abstract lost(): void
+  /** Whether messages may arrive although nothing more is requested. */
+  protected abstract get mayReceive(): boolean
   /** Requests nothing more; resolves when all messages in flight have arrived. */
   protected abstract stop(): Promise<void>
   /** Called when everything is returned and the consumer may serve others. */
@@ -149,11 +154,33 @@ export abstract class NatsMember implements Consuming {
   async finish(): Promise<boolean> {
     const {max_deliver: most = -1, ack_policy: policy} = this.config
     this.#isFinishing = true
+    if (most >= 1 || policy === 'none') await this.#isStill()
     await this.stop()
     if (most < 1 && policy !== 'none') for (const delivery of this.queue.clear()) this.nak(delivery)
     this.#isFinished = true
     this.queue.finish()
     return this.queue.length > 0
+  }
+
+  /**
+   * Resolves when the consumer delivers nothing more: nothing is requested, nothing is left, or too much is unacknowledged. The
+   * server counts a delivery before it sends it, and what it has not sent when a subscription ends is lost.
+   */
+  async #isStill(): Promise<void> {
+    let before: number | undefined
+    let [arrived, since] = [this.#consumerSeq, performance.now()]
+    while (this.mayReceive && this.session.isUp && performance.now() - since < silentMs) {
+      // Without the permission, and without an answer, what has arrived here has to do.
+      const answered = new AbortController()
+      const info = this.#info().catch(() => undefined)
+      const now = await Promise.race([info, sleep(silentMs, answered.signal).then(() => undefined)])
+      answered.abort()
+      const seq = now?.delivered.consumer_seq ?? arrived
+      if (seq === before) return
+      before = seq
+      await sleep(stillMs)
+      if (arrived !== this.#consumerSeq) [arrived, since] = [this.#consumerSeq, performance.now()]
+    }
   }
 
   /**

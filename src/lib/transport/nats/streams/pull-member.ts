@@ -106,6 +106,10 @@ export class PullMember extends NatsMember {
     this.#pulls.forget()
   }
 
+  protected get mayReceive(): boolean {
+    return this.#pulls.asked > 0
+  }
+
   protected stop(): Promise<void> {
     return this.#pulls.drain()
   }

@@ -93,13 +93,18 @@ export class PushMember extends NatsMember {
 
   protected refill(): void {
     const subject = this.#goOn
-    if (subject === undefined || this.queue.length >= this.#wanted) return
+    if (subject === undefined || this.queue.length >= this.#wanted || !this.isActive) return
     this.#goOn = undefined
     this.session.send({subject})
   }
 
   protected lost(): void {
     this.#goOn = undefined
+  }
+
+  /** With a queue group, the others get them. */
+  protected get mayReceive(): boolean {
+    return this.config.deliver_group === undefined
   }
 
   protected async stop(): Promise<void> {
