@@ -59,7 +59,7 @@ export const target: Target = {
   },
 }
 
-/** Times are formatted in whole milliseconds. */
+/** Times are formatted in whole milliseconds, rounded down, also before 1970. */
 function rounded(position: ReturnType<typeof parsePosition>): unknown {
-  return typeof position === 'object' && 'timeMs' in position ? {timeMs: Math.trunc(position.timeMs)} : position
+  return typeof position === 'object' && 'timeMs' in position ? {timeMs: Math.floor(position.timeMs)} : position
 }
