@@ -85,13 +85,16 @@ function inCompactForm(text: string): string | undefined {
   }
 }
 
+/** Names that cannot be keys: numbers come first, and V8 may take an escaped key of one character for another such key. */
+const noKey = /^(?:\d+|__proto__|["\\])$/
+
 /** An object in the order of the headers, or pairs if an object would lose the order or a name. */
 export function headersJson(headers: Headers): string {
   const values = new Map<string, string[]>()
   let last: string | undefined
   for (const [name, value] of headers) {
     const earlier = values.get(name)
-    if (/^\d+$|^__proto__$/.test(name) || (earlier !== undefined && name !== last)) return JSON.stringify(headers)
+    if (noKey.test(name) || (earlier !== undefined && name !== last)) return JSON.stringify(headers)
     if (earlier === undefined) values.set(name, [value])
     else earlier.push(value)
     last = name

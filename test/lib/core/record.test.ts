@@ -86,6 +86,21 @@ describe('a record', () => {
     )
   })
 
+  test('restores header names that are a quote or a backslash, of which V8 may confuse the keys', () => {
+    const line = (name: string) =>
+      recordWriter()(
+        new Message('a', '', [
+          ['Nats-', ''],
+          [name, 'x'],
+        ]),
+      )
+    for (const name of ['\\', '"'])
+      expect(parseRecord(line(name)).headers).toEqual([
+        ['Nats-', ''],
+        [name, 'x'],
+      ])
+  })
+
   test('is identical when its restored message is written again', () => {
     fc.assert(
       fc.property(subject, headers, fc.uint8Array({maxLength: 40}), (name, pairs, payload) => {
