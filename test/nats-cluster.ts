@@ -37,7 +37,8 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports that nothing listens on. */
+export async function freePorts(count: number): Promise<number[]> {
   const listeners = Array.from({length: count}, () => createServer().listen(0, '127.0.0.1'))
   await Promise.all(listeners.map((listener) => once(listener, 'listening')))
   const ports = listeners.map((listener) => (listener.address() as AddressInfo).port)

@@ -96,6 +96,7 @@ const masks: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/[\d.]+ ([KMG]i)?B\/s/g, 'RATE'],
   [/ *(\bjust now\b|\b\d[\d.]* (µs|ms|s|min|h) ago\b)/g, ' AGO'],
   [/\b\d[\d.]* (ns|µs|ms|s|min|h)\b( \d+ (s|min)\b)?/g, 'DURATION'],
+  [/\bin \d+ d DURATION/g, 'in DURATION'],
   [/"([a-z]*_?processing_time|\w*[mM]s)":[\d.]+/g, '"$1":0'],
   [/\bduration_ms: [\d.]+/g, 'duration_ms: 0'],
   // The output of the replay in the tour before it was killed.

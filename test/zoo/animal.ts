@@ -85,10 +85,25 @@ function threeMessages(animal: Animal): readonly Outgoing[] {
   }))
 }
 
+/** The files that the command lines name. */
+export function filesOf(animal: Animal): Readonly<Record<string, string>> {
+  const {stream, consumer} = animal
+  const facts = consumer === undefined ? {stream: stream.name} : {consumer: {stream: stream.name, name: consumer.name}}
+  return {
+    'check.yaml': JSON.stringify({checks: [{name: 'it is there', ...facts}]}),
+    'record.ndjson': JSON.stringify({subject: patternOf(animal).replace('>', 'a'), text: '5', headers: {N: '5'}}),
+  }
+}
+
+function patternOf({stream}: Animal): string {
+  return (stream['subjects'] as readonly string[] | undefined)?.[0] ?? `${stream.name.toLowerCase()}.>`
+}
+
 /** The command lines that can meet a stream: those that change it come last. */
-export function streamLines({stream, first = [], lines = []}: Animal): readonly string[] {
+export function streamLines(animal: Animal): readonly string[] {
+  const {stream, first = [], lines = []} = animal
   const {name} = stream
-  const [pattern = `${name.toLowerCase()}.>`] = (stream['subjects'] as readonly string[] | undefined) ?? []
+  const pattern = patternOf(animal)
   return [
     ...first,
     `bus stream info ${name}`,
@@ -99,6 +114,11 @@ export function streamLines({stream, first = [], lines = []}: Animal): readonly 
     `bus consumer replay ${name} --from -1 --json`,
     `bus consumer replay ${name} --dry-run`,
     `bus pub ${pattern.replace('>', 'a')} 4 --ack -t 1s`,
+    'bus pub --records record.ndjson --ack -t 1s',
+    `bus events add ${name} app`,
+    `bus events ls ${name}`,
+    'bus check check.yaml',
+    `bus bench replay ${name}`,
     `bus stream purge ${name}`,
     ...lines,
     `bus consumer add ${name} c`,
@@ -119,10 +139,13 @@ export function consumerLines({stream: {name}, consumer, first = [], lines = []}
     `bus consumer reset ${its} --to 2`,
     `bus consumer next ${its} -t 1s`,
     `bus sub '${name.toLowerCase()}.>' --durable ${consumer?.name} -n 1 --for 2s`,
+    'bus check check.yaml',
     ...lines,
     `bus consumer reset ${its} --to 2 --yes`,
     // At the original pace, messages may be on their way at any moment.
-    ...(consumer?.['replay_policy'] === 'original' ? [] : [`bus consumer replay ${its}`]),
+    ...(consumer?.['replay_policy'] === 'original'
+      ? []
+      : [`bus consumer replay ${its}`, `bus bench replay ${name} --durable ${consumer?.name} --for 1s`]),
     `bus consumer info ${its}`,
   ]
 }

@@ -1,5 +1,6 @@
 /** Runs command lines in a process that stays: see commands.ts. */
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process'
+import {writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {atProcessEnd} from '../../src/lib/core/process/process-end.ts'
 import {root} from '../bus.ts'
@@ -42,6 +43,11 @@ export class CommandRunner {
     if (isEnded) return shown
     await this.stop()
     return `${shown}[did not end]\n`
+  }
+
+  /** Writes a file that command lines can name. */
+  write(name: string, text: string): void {
+    writeFileSync(join(this.#home, name), text)
   }
 
   async stop(): Promise<void> {

@@ -74,6 +74,7 @@ export const consumers: readonly Animal[] = [
     priority_groups: ['g'],
     priority_policy: 'prioritized',
   }),
+  consumer('paused', 'A consumer that delivers nothing until a time.', {pause_until: '2099-01-01T00:00:00Z'}),
   consumer('push', 'A push consumer that nobody listens to.', {deliver_subject: 'to.push'}),
   consumer('push queue', 'A push consumer with a queue group.', {
     deliver_subject: 'to.pushqueue',

@@ -1,20 +1,22 @@
 /**
  * The zoo: streams and consumers with options that no command of busline creates, made through the API of the server, and every
  * command that can meet them. `expected/` has a transcript of each; `BUS_TESTS=all vitest run test/zoo -u` writes them anew:
- * read the diff as a user would.
+ * read the diff as a user would. They are those of the newest server: with an older one, whose answers differ, animals that it does
+ * not have are left out, and each command has to end, without the exit code of a bug.
  */
 import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {afterAll, beforeAll, describe, test} from 'vitest'
+import {afterAll, beforeAll, describe, type ExpectStatic, test} from 'vitest'
 import type {Transport} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
-import {NatsServer} from '../nats-server.ts'
-import {consumerLines, create, streamLines} from './animal.ts'
+import {lacks, NatsServer} from '../nats-server.ts'
+import {consumerLines, create, filesOf, streamLines} from './animal.ts'
 import {both, bothLines} from './both.ts'
 import {CommandRunner} from './command-runner.ts'
 import {consumers} from './consumers.ts'
 import {loginConfig, loginLines, logins, urlOf} from './logins.ts'
+import {leafLines, leafPair} from './networks.ts'
 import {streams} from './streams.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-zoo-'))
@@ -38,8 +40,11 @@ describe.each([
   test.concurrent.for(animals)('$name', async (animal, {expect, skip}) => {
     const refusal = await create(bus, animal)
     if (refusal !== undefined) skip(`this server has no such ${kind.slice(0, -1)}: ${refusal}`)
-    const shown = await withRunner((runner) => met(runner, server.url(), animal.about, linesOf(animal)))
-    await expect(shown).toMatchFileSnapshot(expectedFile(kind, animal.name))
+    const shown = await withRunner((runner) => {
+      for (const [name, text] of Object.entries(filesOf(animal))) runner.write(name, text)
+      return met(runner, server.url(), animal.about, linesOf(animal))
+    })
+    await check(expect, shown, expectedFile(kind, animal.name))
   })
 })
 
@@ -64,7 +69,7 @@ describe('on both buses:', () => {
       }
       return text
     })
-    await expect(shown).toMatchFileSnapshot(expectedFile('both', animal.name))
+    await check(expect, shown, expectedFile('both', animal.name))
   })
 })
 
@@ -83,7 +88,22 @@ describe('logins:', () => {
       await owner.streams.publish({subject: `orders.${token}`, data: `${i + 1}`})
     await owner.streams.consumers.add('ORDERS', {name: 'c'})
     const shown = await withRunner((runner) => met(runner, urlOf(server, user), about, loginLines))
-    await expect(shown).toMatchFileSnapshot(expectedFile('logins', name))
+    await check(expect, shown, expectedFile('logins', name))
+  })
+})
+
+describe('networks:', () => {
+  test('leaf node', {timeout: 120_000, retry: 0}, async ({expect}) => {
+    await using pair = await leafPair()
+    const shown = await withRunner(async (runner) => {
+      let text = '## A leaf node with a domain of its own; it and its hub each have a stream S.\n'
+      for (const [place, line] of leafLines) {
+        const url = pair[place].url()
+        text += `$ ${line}\n[at the ${place}]\n${await runner.play(line, url)}`
+      }
+      return text
+    })
+    await check(expect, shown, expectedFile('networks', 'leaf node'))
   })
 })
 
@@ -110,6 +130,13 @@ async function met(runner: CommandRunner, url: string, about: string, lines: rea
   let shown = `## ${about}\n`
   for (const line of lines) shown += `$ ${line}\n${await runner.play(line, url)}`
   return shown
+}
+
+const isNewest = (await lacks(2, 15)) === ''
+
+async function check(expect: ExpectStatic, shown: string, file: string): Promise<void> {
+  if (isNewest) await expect(shown).toMatchFileSnapshot(file)
+  else expect(shown).not.toMatch(/^\[did not end\]$|^\[exit 1\]$/m)
 }
 
 function expectedFile(kind: string, name: string): string {

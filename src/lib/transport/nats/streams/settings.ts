@@ -51,7 +51,9 @@ export function streamJson(settings: StreamSettings): StreamConfigJson {
 export function streamInfo(json: StreamJson): StreamInfo {
   const {config, created, domain = '', state, cluster} = json
   const isEmpty = state.messages === 0
-  const origins = [json.mirror ?? [], json.sources ?? []].flat().map(originOf)
+  // A server lists them in any order.
+  const sources = [json.mirror ?? [], json.sources ?? []].flat().sort((a, b) => (a.name < b.name ? -1 : 1))
+  const origins = sources.map(originOf)
   return {
     // To the nanosecond: no two accounts or servers create streams of one name at the same time.
     id: `${domain}/${config.name}/${created}`,
