@@ -111,7 +111,7 @@ function lineAsBus(bytes: Uint8Array): Parameters<typeof discover>[0] {
   const requestMany = async function* () {
     yield new Message('_INBOX.1', bytes)
   }
-  return {requestMany} as unknown as Parameters<typeof discover>[0]
+  return {requestMany, flush: async () => undefined} as unknown as Parameters<typeof discover>[0]
 }
 
 /** Parsing by pattern and as JSON gives the same result. */

@@ -71,6 +71,7 @@ export const target: Target = {
     if (query !== undefined) said.connection.take(query)
     await new Promise(setImmediate)
     said.assertSound()
+    said.connection.end()
   },
 }
 
@@ -88,6 +89,7 @@ class Said {
       close: (code: number) => {
         this.#code ??= code
       },
+      terminate: () => undefined,
     }
     const subscription = {
       ...{id: 'i', namespace: 'S', name: 'app', transport: 'websockets', filter: {}, ephemeral: false},
