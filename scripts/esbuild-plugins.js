@@ -6,11 +6,11 @@ import {readFile} from 'node:fs/promises'
 import {createRequire, isBuiltin} from 'node:module'
 import {relative} from 'node:path'
 
-/** In @oclif/core, a module that is required at the top is loaded when it is first used; see also `edits`. */
-export const lazyOclif = {
-  name: 'lazy-oclif',
+/** In @oclif/core and nats.js, a module that is required at the top is loaded when it is first used; see also `edits`. */
+export const lazyRequires = {
+  name: 'lazy-requires',
   setup(build) {
-    build.onLoad({filter: /@oclif[\\/]core[\\/]lib[\\/].*\.js$/}, async ({path}) => {
+    build.onLoad({filter: /(@oclif[\\/]core|@nats-io[\\/][\w-]+)[\\/]lib[\\/].*\.js$/}, async ({path}) => {
       const source = await readFile(path, 'utf8')
       return {contents: withLazyRequires(withEdits(path, source)), loader: 'js'}
     })
@@ -20,7 +20,7 @@ export const lazyOclif = {
 /** Modules that the bus file and NATS share. In a chunk of their own, each would be one more file at startup. */
 const ofDrivers = [
   ...['outgoing', 'stream-errors', 'requests', 'mailbox', 'lazy-streams'],
-  ...['header-names', 'publish-window', 'expectations', 'stream-settings'],
+  ...['header-names', 'publish-window', 'expectations', 'stream-settings', 'round-trips'],
 ]
 
 /** Modules that are usually loaded together: the daily commands, and the bus file. What they share with others must be small. */

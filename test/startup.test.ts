@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {afterAll, describe, expect, it} from 'vitest'
 import {commandFiles} from '../scripts/command-table.ts'
 import {bus, root} from './bus.ts'
+import {NatsServer} from './nats-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-test-'))
 afterAll(() => rmSync(folder, {recursive: true}))
@@ -68,6 +69,13 @@ describe('at startup', () => {
       for (const name of late) expect(source, file).not.toContain(`// node_modules/${name}/`)
       expect(source, file).not.toMatch(/^import [^"]*"[^."]/m)
     }
+  })
+
+  it('pub on a server loads sockets, and nothing for TLS, DNS or cryptography', async () => {
+    await using server = await NatsServer.start()
+    const loaded = await loadedBy('pub', 'a.b', 'hi', '-b', server.url())
+    expect(loaded).toContain('net')
+    expect(loaded.filter((name) => ['tls', 'dns', 'crypto', 'http', 'child_process'].includes(name))).toEqual([])
   })
 
   it('pub on a bus file loads a few files more', async () => {

@@ -112,11 +112,16 @@ class Libbus implements Transport {
         return failure
       },
     })
-    this.#requests = new Requests(this.url, replyPrefix, (message) => this.#ask(message), {
-      token: randomUUID,
-      late: (reply, timeoutMs) => this.#unwritten(reply.slice(replyPrefix.length), timeoutMs),
-      over: (reply) => this.#forget(reply.slice(replyPrefix.length)),
-    })
+    this.#requests = new Requests(
+      this.url,
+      () => replyPrefix,
+      (message) => this.#ask(message),
+      {
+        token: randomUUID,
+        late: (reply, timeoutMs) => this.#unwritten(reply.slice(replyPrefix.length), timeoutMs),
+        over: (reply) => this.#forget(reply.slice(replyPrefix.length)),
+      },
+    )
     const failed = (error: unknown) => this.#fail(error)
     this.#eventPoll = new Poll({db, lock: this.#lock, everyMs: eventsMs, failed, look: () => wake(this.#subscribers)})
     this.#requestPoll = new Poll({

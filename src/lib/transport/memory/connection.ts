@@ -95,10 +95,14 @@ export class MemoryConnection {
     this.#hub = hubs.get(url) ?? new Hub(url)
     hubs.set(url, this.#hub)
     const inbox = `_INBOX.m${this.#hub.nextClient()}.`
-    this.requests = new Requests(url, inbox, (message) => {
-      const {isServed} = this.send(message)
-      if (!isServed) this.requests.noResponders(message.reply ?? '', message.subject)
-    })
+    this.requests = new Requests(
+      url,
+      () => inbox,
+      (message) => {
+        const {isServed} = this.send(message)
+        if (!isServed) this.requests.noResponders(message.reply ?? '', message.subject)
+      },
+    )
     const deliver = (message: Message) => this.requests.arrived(message)
     this.#replies = {patterns: [`${inbox}>`], queue: undefined, deliver}
     this.#hub.add(this.#replies)

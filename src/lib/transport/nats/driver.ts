@@ -90,7 +90,12 @@ class NatsBus implements Transport {
     this.url = shown
     this.#protocol = protocol
     this.#info = protocol.info as ServerInfo
-    const inbox = `${createInbox(options.inboxPrefix)}.`
+    let made: string | undefined
+    // Made at the first request: its random part loads a good deal of Node.
+    const inbox = () => {
+      made ??= `${createInbox(options.inboxPrefix)}.`
+      return made
+    }
     this.#signal = options.signal
     this.#serverTimeout = new ServerTimeout(protocol, options.timeoutMs ?? defaultTimeoutMs, dialMs, options.signal)
     this.connection = new NatsConnection({

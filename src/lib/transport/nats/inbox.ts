@@ -12,8 +12,8 @@ import {messageReader} from './subscription.ts'
 
 export interface InboxOptions {
   readonly url: string
-  /** With its trailing dot. */
-  readonly prefix: string
+  /** Returns it with its trailing dot. */
+  readonly prefix: () => string
   readonly protocol: NatsProtocol
   readonly requests: Requests
   /** Called with a message under another subject, for which the request is unknown. */
@@ -22,19 +22,20 @@ export interface InboxOptions {
 
 export class Inbox {
   readonly #options: InboxOptions
-  readonly #prefix: Uint8Array
+  #prefix: Uint8Array = new Uint8Array()
   readonly #shares = new Map<number, ReplyHandler>()
   #subscription: ServerSubscription | undefined
   #count = 0
 
   constructor(options: InboxOptions) {
     this.#options = options
-    this.#prefix = Buffer.from(options.prefix)
   }
 
   open(): void {
     if (this.#subscription !== undefined) return
-    const {url, prefix, protocol, requests, onUnclaimed} = this.#options
+    const {url, protocol, requests, onUnclaimed} = this.#options
+    const prefix = this.#options.prefix()
+    this.#prefix = Buffer.from(prefix)
     const read = messageReader()
     const pattern = `${prefix}*`
     this.#subscription = protocol.addSubscription(
@@ -59,7 +60,7 @@ export class Inbox {
     this.open()
     const id = this.#count++
     this.#shares.set(id, route)
-    return {prefix: `${this.#options.prefix}-${id}-`, close: () => this.#shares.delete(id)}
+    return {prefix: `${this.#options.prefix()}-${id}-`, close: () => this.#shares.delete(id)}
   }
 
   /** A message under another subject may contain a dash there too. */

@@ -2,16 +2,15 @@
  * NATS over TCP and TLS. Unlike the transport of nats.js it destroys a socket that failed to connect, so that the
  * process can end, and checks the certificate against the IP address when the server is given by address.
  */
-import {promises as dns} from 'node:dns'
 import {connect as connectTcp, isIP, type Socket} from 'node:net'
-import {connect as connectTls, TLSSocket} from 'node:tls'
+import type {TLSSocket} from 'node:tls'
 import {type ConnectionOptions, checkOptions, type Server} from '@nats-io/transport-node'
 import type {TlsFacts} from '../examination.ts'
 import {longestInfo, NatsSocket, notNats, ProtocolFault, parseIntroduction} from './socket.ts'
 import {type Tls, tlsFactsOf} from './tls.ts'
 
 export async function resolveHost(host: string): Promise<string[]> {
-  const found = await dns.lookup(host, {all: true})
+  const found = await process.getBuiltinModule('node:dns').promises.lookup(host, {all: true})
   return found.map(({address}) => address)
 }
 
@@ -64,7 +63,7 @@ export class TcpSocket extends NatsSocket {
   }
 
   override get tlsFacts(): TlsFacts | undefined {
-    return this.#socket instanceof TLSSocket ? tlsFactsOf(this.#socket) : undefined
+    return this.#encrypted ? tlsFactsOf(this.#socket as TLSSocket) : undefined
   }
 
   protected stopReading(): void {
@@ -104,6 +103,8 @@ export class TcpSocket extends NatsSocket {
   }
 
   #secure({hostname, tlsName}: Server): Promise<void> {
+    // Loaded only here, because a plain connection does not need it.
+    const {connect: connectTls} = process.getBuiltinModule('node:tls')
     const host = tlsName || hostname
     const name = isIP(host) ? {} : {servername: host}
     const plain = this.#socket as Socket

@@ -1,4 +1,4 @@
-import {createSecureContext, type TLSSocket} from 'node:tls'
+import type {TLSSocket} from 'node:tls'
 import {BusError} from '../../core/errors.ts'
 import type {TlsOptions} from '../contract.ts'
 import type {TlsFacts} from '../examination.ts'
@@ -72,7 +72,7 @@ function check({ca, cert, key}: TlsMaterial, paths: readonly (string | undefined
       throw new BusError('usage', `one of the TLS files ${named} is not a PEM file: it has no ${what}`)
   }
   try {
-    createSecureContext({ca, cert, key})
+    process.getBuiltinModule('node:tls').createSecureContext({ca, cert, key})
   } catch (cause) {
     throw new BusError('usage', `the TLS files ${named} cannot be used: ${(cause as Error).message}`, {cause})
   }

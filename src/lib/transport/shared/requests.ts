@@ -27,21 +27,25 @@ export interface RequestsOptions {
 export class Requests {
   readonly #pending = new Map<string, Pending>()
   readonly #url: string
-  readonly #prefix: string
+  readonly #prefixOf: () => string
   readonly #send: (message: Outgoing) => void
   readonly #options: RequestsOptions
   #count = 0
 
-  /** `prefix` is the inbox with its trailing dot; `send` publishes a request and may throw. */
-  constructor(url: string, prefix: string, send: (message: Outgoing) => void, options: RequestsOptions = {}) {
+  /** `prefix` returns the inbox with its trailing dot; `send` publishes a request and may throw. */
+  constructor(url: string, prefix: () => string, send: (message: Outgoing) => void, options: RequestsOptions = {}) {
     this.#url = url
-    this.#prefix = prefix
+    this.#prefixOf = prefix
     this.#send = send
     this.#options = options
   }
 
   get size(): number {
     return this.#pending.size
+  }
+
+  get #prefix(): string {
+    return this.#prefixOf()
   }
 
   /**

@@ -210,7 +210,7 @@ export class FileReceiver {
       wakeFiles.makeInbox(clients.id)
       this.#watcher.watch([inboxWakeFile(clients.id)])
       this.#inboxSeen = this.log.end().passing
-      this.#requests = new Requests(url, inbox, this.#send, {
+      this.#requests = new Requests(url, () => inbox, this.#send, {
         late: (reply, timeoutMs) =>
           this.#withdraw(reply) ? unsentError('the request was not sent', file.name, timeoutMs) : undefined,
         over: (reply) => void this.#withdraw(reply),

@@ -9,10 +9,14 @@ const prefix = '_INBOX.me.'
 /** Requests of a bus that only records what is sent. */
 function noted(send: (message: Outgoing) => void = () => {}) {
   const sent: Outgoing[] = []
-  const requests = new Requests('memory:x', prefix, (message) => {
-    sent.push(message)
-    send(message)
-  })
+  const requests = new Requests(
+    'memory:x',
+    () => prefix,
+    (message) => {
+      sent.push(message)
+      send(message)
+    },
+  )
   const reply = (to: number, data: string) => requests.arrived(new Message(sent[to]?.reply ?? '', data))
   return {requests, sent, reply}
 }
@@ -71,7 +75,12 @@ describe('a request', () => {
     const over: string[] = []
     const tokens = ['x', 'y', 'z']
     const token = () => tokens.shift() ?? ''
-    const requests = new Requests('memory:x', prefix, () => {}, {token, over: (reply) => over.push(reply)})
+    const requests = new Requests(
+      'memory:x',
+      () => prefix,
+      () => {},
+      {token, over: (reply) => over.push(reply)},
+    )
     const [one, late] = [requests.one({subject: 'a'}), requests.one({subject: 'a'}, {timeoutMs: 1})]
     requests.arrived(new Message(`${prefix}x`, '1'))
     expect((await one).text).toBe('1')
