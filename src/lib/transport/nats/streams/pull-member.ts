@@ -26,6 +26,8 @@ export class PullMember extends NatsMember {
   #requested = 0
   #arrived = 0
   #arrivedAt = performance.now()
+  /** How many had arrived when the server last reported that a request is over, or that it is alive. */
+  #arrivedIdle = 0
   readonly #most: number
   readonly #expiresMs: number
   readonly #group: string | undefined
@@ -52,7 +54,7 @@ export class PullMember extends NatsMember {
       onMessage: info.config.priority_policy === 'pinned_client' ? this.receivePinned : this.receive,
       onIdle: () => {
         this.#isRefused = false
-        this.#prefetch = this.#leastPrefetch
+        this.#shrink()
         this.refill()
       },
       onTrouble: (reason) => this.#troubled(reason),
@@ -87,6 +89,13 @@ export class PullMember extends NatsMember {
     if (some >= (now - this.#arrivedAt) * quickPerMs) this.#prefetch = Math.min(2 * this.#prefetch, mostPrefetch)
     this.#arrived = arrived
     this.#arrivedAt = now
+  }
+
+  /** Nothing arrives any more: the next messages may be shared with other members. */
+  #shrink(): void {
+    const arrived = this.#requested - this.#pulls.asked
+    if (arrived === this.#arrivedIdle) this.#prefetch = this.#leastPrefetch
+    this.#arrivedIdle = arrived
   }
 
   #troubled(reason: string): void {
