@@ -86,7 +86,10 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
   '--max-in-flight-bytes: 16MiB': ['lib/protocols/event-delivery/manager.ts', 'mostInFlightBytes = 16 * 1024 * 1024'],
   '--idle-timeout: 1m': ['lib/protocols/event-delivery/websockets.ts', 'idleMs: 60_000'],
 
-  'pub --window: 1000': ['commands/pub/command.ts', 'window = 1000'],
+  'pub --window: 1000, on a slow network up to 8000': [
+    'lib/transport/shared/publish-window.ts',
+    'Math.max(latencyMs * windowPerMs, leastWindow), mostWindow)',
+  ],
   'req --concurrency: 1': ['commands/req/command.ts', 'concurrency = 1'],
   'serve --concurrency: 16, or 1024 response streams': ['commands/serve/command.ts', 'concurrency = 1024'],
   'serve --queue: the subject, like servers of Messenger and libbus': [

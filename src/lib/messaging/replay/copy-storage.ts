@@ -3,13 +3,14 @@ import {directivesAsData, directivesRestored} from '../../core/directives.ts'
 import {BusError} from '../../core/errors.ts'
 import {type Headers, headerOf, type Message, type Outgoing} from '../../core/message.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {isServer} from '../../transport/schemes.ts'
 import {type Stored, type StreamPublisher, storeHeaders} from '../../transport/streams-contract.ts'
 import type {Refusal} from '../sinks/sink.ts'
 import {copyHeaders} from './copy-position.ts'
 
 /** Largest number of messages per `copy`. */
 export const copyBatch = 512
-/** How many `copy` calls may run at the same time: near the target, and if each takes long. */
+/** How many `copy` calls may run at the same time: in general, and for a server that is far away. */
 export const nearDepth = 4
 const farDepth = 16
 const longMs = 100
@@ -25,12 +26,14 @@ export interface CopyOptions {
 /** Stores messages, each with its own acknowledgement. */
 export class Storing implements AsyncDisposable {
   readonly #publisher: StreamPublisher
+  readonly #isServer: boolean
   readonly #open = new Map<number, (outcome: Stored | {readonly error: unknown}) => void>()
   #pushed = 0
   /** The shortest time that storing messages took. */
   #tookMs: number | undefined
 
   constructor(bus: Transport, {signal}: CopyOptions) {
+    this.#isServer = isServer(bus.url)
     this.#publisher = bus.streams.publisher({
       signal,
       window: farDepth * copyBatch,
@@ -41,7 +44,7 @@ export class Storing implements AsyncDisposable {
 
   /** How many \`copy\` calls may run at the same time. What is in flight is read back by the next run after an interruption. */
   get depth(): number {
-    return (this.#tookMs ?? 0) >= longMs ? farDepth : nearDepth
+    return this.#isServer && (this.#tookMs ?? 0) >= longMs ? farDepth : nearDepth
   }
 
   /** Resolves when each message is stored or refused; rejects if the bus fails. */

@@ -270,9 +270,8 @@ describe('a bus file that is written over in place', () => {
       writeFileSync(path, copy)
       for (const {ended, stderr} of programs) expect(await ended, stderr()).not.toBe(0)
       const said = programs.map(({stderr}) => stderr()).join('')
-      expect(said).toMatch(
-        by === 'something else' ? /written over|not a bus file|is damaged/ : /was written over while it was open/,
-      )
+      // A program may look between the moments at which the file is emptied and written.
+      expect(said).toMatch(/was written over while it was open|not a bus file|is damaged/)
       expect(readFileSync(path).equals(copy)).toBe(true)
       if (by !== 'something else') expect(await stored(path)).toBe(0)
     },
