@@ -10,6 +10,7 @@ export const slow = [
   'test/check-examples.test.ts',
   'test/conformance/faulty.test.ts',
   'test/help-examples.test.ts',
+  'test/memory.test.ts',
   'test/hostile/{odd-passwords,secrets,server,terminal}.test.ts',
   'test/side-by-side.test.ts',
   'test/transcripts.test.ts',

@@ -9,7 +9,7 @@ import {terminalText} from '../render/printable.ts'
 import {cannotWrite, isTerminal, wantsColour, writeAll} from './terminal.ts'
 
 const chunkBytes = 64 * 1024
-/** Full chunks that may be waiting during a write before the caller has to wait. */
+/** Spare chunks to keep, and how many may be waiting before the caller has to wait. */
 const mostChunks = 4
 /** Text is encoded in pieces of this length: joining strings is cheaper than encoding each. */
 const textPiece = 16 * 1024
@@ -29,6 +29,8 @@ export class Output {
   #chunk: Uint8Array = Buffer.allocUnsafeSlow(chunkBytes)
   #used = 0
   #text = ''
+  /** Bytes that were collected in chunks. */
+  #keptBytes = 0
   /** Chunks that were filled, and chunks that were written. */
   #filled = 0
   #written = 0
@@ -49,7 +51,7 @@ export class Output {
     return this.#closed.signal
   }
 
-  /** Collects output. Bytes are copied, so the caller may reuse its buffer. */
+  /** Collects output. More than 64 KiB are not copied, so they must not change. */
   write(data: string | Uint8Array): void {
     this.writeAsIs(this.#safe === undefined ? data : this.#safe(data))
   }
@@ -76,7 +78,7 @@ export class Output {
       const chunk = this.#next()
       if (chunk) this.#writing = this.#writeFrom(chunk)
     }
-    return this.#full.length > mostChunks ? this.#writing : undefined
+    return this.#keptBytes - this.#bytesWritten > (mostChunks + 1) * chunkBytes ? this.#writing : undefined
   }
 
   /** Resolves when everything collected so far is written: true, or false if the reader is gone. Fails as `ready` does. */
@@ -118,25 +120,31 @@ export class Output {
   }
 
   #append(bytes: Uint8Array): void {
-    let rest = bytes
-    while (rest.length > chunkBytes - this.#used) {
-      const room = chunkBytes - this.#used
-      this.#chunk.set(rest.subarray(0, room), this.#used)
-      this.#used = chunkBytes
-      this.#takeChunk()
-      rest = rest.subarray(room)
+    if (bytes.length > chunkBytes) {
+      if (this.#used > 0) this.#takeChunk()
+      this.#keep(bytes)
+      return
     }
-    this.#chunk.set(rest, this.#used)
-    this.#used += rest.length
+    const room = chunkBytes - this.#used
+    this.#chunk.set(bytes.subarray(0, room), this.#used)
+    this.#used += Math.min(bytes.length, room)
+    if (bytes.length <= room) return
+    this.#takeChunk()
+    this.#chunk.set(bytes.subarray(room))
+    this.#used = bytes.length - room
   }
 
   #takeChunk(): void {
-    if (!this.closed.aborted) {
-      this.#full.push(this.#chunk.subarray(0, this.#used))
-      this.#filled++
-    }
+    this.#keep(this.#chunk.subarray(0, this.#used))
     this.#chunk = this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
     this.#used = 0
+  }
+
+  #keep(chunk: Uint8Array): void {
+    if (this.closed.aborted) return
+    this.#full.push(chunk)
+    this.#keptBytes += chunk.length
+    this.#filled++
   }
 
   /** The next bytes to write: the oldest full chunk, else everything collected so far. */
@@ -160,7 +168,7 @@ export class Output {
       this.#written++
       while (this.#waiting[0] !== undefined && this.#waiting[0].upTo <= this.#written && !this.closed.aborted)
         this.#waiting.shift()?.resolve(true)
-      if (this.#spare.length < mostChunks) this.#spare.push(new Uint8Array(chunk.buffer))
+      if (chunk.length <= chunkBytes && this.#spare.length < mostChunks) this.#spare.push(new Uint8Array(chunk.buffer))
     }
     this.#writing = undefined
   }

@@ -68,8 +68,8 @@ export interface Replayed extends ReplayCounts {
 
 const longestPauseMs = 30_000
 const mostListed = 100
-/** With more bytes than this on their way to another bus, nothing more is read. */
-const mostBytes = 16 * 1024 * 1024
+/** With more bytes than this on their way to the sink, nothing more is read. */
+const mostBytes = 8 * 1024 * 1024
 
 /** Replays until the source ends or the signal aborts. Fails as source and sink do, after settling handled messages. */
 export async function replay(source: ReplaySource, sink: Sink | CopySink, options: ReplayOptions): Promise<Replayed> {
@@ -84,7 +84,7 @@ class Run implements ReplayCounts {
   readonly #started = performance.now()
   readonly #unhandled: Unhandled[] = []
   readonly #underWay = new Set<Promise<void>>()
-  /** Bytes of the messages that are being copied. */
+  /** Bytes of the messages that are on their way. */
   #bytes = 0
   readonly #stopped = new AbortController()
   /** Only messages that were already delivered are handled now, without pauses. */
@@ -182,7 +182,7 @@ class Run implements ReplayCounts {
   }
 
   #begin(batch: readonly Message[]): void {
-    const bytes = 'copy' in this.#sink ? batch.reduce((sum, {data}) => sum + data.length, 0) : 0
+    const bytes = batch.reduce((sum, {payload}) => sum + payload.length, 0)
     this.#bytes += bytes
     const work = this.#handle(batch)
       .catch((error: unknown) => this.#fail(error))

@@ -5,6 +5,7 @@
  */
 import {
   type ConnectionOptions,
+  DenoBuffer,
   type MsgArg,
   Parser,
   ProtocolHandler,
@@ -321,7 +322,13 @@ function rethrowLater(act: () => void): void {
 /** Bytes of the longest line except INFO: subjects and sizes, or an error. */
 const longestLine = 64 * 1024
 
-/** Reports violations of the protocol. nats.js prints them on stdout and reads nothing more, and its lines have no limit. */
+/** Bytes of the largest message that a server can be configured for. */
+const largestMessage = 64 * 1024 * 1024
+
+/**
+ * Reports violations of the protocol. nats.js prints them on stdout and reads nothing more, and its lines have no limit. It
+ * also collects a message that arrives in pieces in a buffer that it doubles, so three times the message is allocated.
+ */
 class CheckedParser extends Parser {
   readonly #onParsed: (inMessage: boolean) => void
   readonly #onFault: (fault: ProtocolFault) => void
@@ -337,12 +344,23 @@ class CheckedParser extends Parser {
     if (this.#isBroken) return
     try {
       super.parse(bytes)
+      this.#fitBuffer()
       this.#checkLine()
     } catch (error) {
       this.#isBroken = true
       this.#onFault(error instanceof ProtocolFault ? error : new ProtocolFault(notProtocol))
     }
     this.#onParsed(this.state === State.MSG_PAYLOAD)
+  }
+
+  /** Makes room for the rest of a message at once. */
+  #fitBuffer(): void {
+    const {msgBuf, ma, state} = this
+    if (state !== State.MSG_PAYLOAD || msgBuf === undefined || msgBuf.capacity >= ma.size) return
+    if (ma.size > largestMessage) return
+    this.msgBuf = new DenoBuffer(new ArrayBuffer(ma.size))
+    this.msgBuf.reset()
+    this.msgBuf.write(msgBuf.bytes({copy: false}))
   }
 
   #checkLine(): void {

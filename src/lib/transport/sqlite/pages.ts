@@ -7,7 +7,10 @@ import {limitedColumn, type Row} from './rows.ts'
 
 /** A page ends with the row that reaches this many bytes. */
 const pageBytes = 4 * 1024 * 1024
-/** Larger payloads are read one by one, up to the end of the page. */
+/**
+ * Larger payloads are read one by one, up to the end of the page, and as bytes, also those that are text: most uses write them
+ * as they are, and strings of megabytes would stay on the heap for long.
+ */
 const largeBytes = 16 * 1024
 const pageRows = 4096
 
@@ -49,7 +52,7 @@ export class Pages {
          ${from} AND typeof(m.data) = 'blob' AND octet_length(m.data) <= ${largeBytes}`,
       )
       .pluck()
-    this.#one = db.prepare(`SELECT ${limitedColumn('data')} FROM msg WHERE seq = ?`).pluck()
+    this.#one = db.prepare(`SELECT CAST(${limitedColumn('data')} AS BLOB) FROM msg WHERE seq = ?`).pluck()
   }
 
   /** Within a read: rows from one sequence to another, inclusive, at most `most`. */

@@ -13,6 +13,7 @@ import {NatsAcks} from './acks.ts'
 import {apiRequest, isPassing} from './api.ts'
 import {stored} from './catalogue.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
+import {MeanSize} from './mean-size.ts'
 import {isSince, type JetStreamSession} from './session.ts'
 import {consumerInfo} from './settings.ts'
 
@@ -23,6 +24,8 @@ const awayMs = 500
 /** The interval between two checks whether the consumer still delivers, and how long to wait while nothing arrives. */
 const stillMs = 50
 const silentMs = 1000
+/** What held and requested messages may have in bytes, about. */
+const windowBytes = 8 * 1024 * 1024
 /** The header by which the server tells a client of a priority group that it is the pinned one. */
 const pinHeader = 'Nats-Pin-Id'
 
@@ -44,6 +47,7 @@ export abstract class NatsMember implements Consuming {
   readonly #acks: NatsAcks
   readonly #leave: () => void
   readonly #read: ReturnType<typeof deliveryReader>
+  readonly #meanSize = new MeanSize()
   #isLooking = false
   /** No more messages are claimed. */
   #isFinishing = false
@@ -96,6 +100,11 @@ export abstract class NatsMember implements Consuming {
 
   get isUnheard(): boolean {
     return false
+  }
+
+  /** Largest number of messages to hold and to request, because of their size. */
+  protected get mostBySize(): number {
+    return this.#meanSize.within(windowBytes)
   }
 
   protected get isActive(): boolean {
@@ -229,6 +238,7 @@ export abstract class NatsMember implements Consuming {
       if (delivery.consumerSeq < this.#consumerSeq) void this.look()
       this.#consumerSeq = delivery.consumerSeq
     }
+    this.#meanSize.add(delivery.payload.length)
     this.queue.put(delivery)
   }
 

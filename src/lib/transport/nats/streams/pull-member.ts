@@ -72,7 +72,7 @@ export class PullMember extends NatsMember {
     const {asked} = this.#pulls
     const {length, room: left} = this.queue
     if (this.#prefetch >= usualPrefetch && wanted > 0 && length === 0) this.#grow()
-    const goal = Math.min(left + length, Math.max(this.#prefetch, wanted))
+    const goal = Math.min(left + length, this.mostBySize, Math.max(this.#prefetch, wanted))
     const room = goal - length - asked
     if (room <= 0 || room * 2 < Math.min(goal, mostAsked)) return
     const batch = Math.min(room, this.#most)

@@ -93,7 +93,7 @@ export class PushMember extends NatsMember {
 
   protected refill(): void {
     const subject = this.#goOn
-    if (subject === undefined || this.queue.length >= this.#wanted || !this.isActive) return
+    if (subject === undefined || this.queue.length >= Math.min(this.#wanted, this.mostBySize) || !this.isActive) return
     this.#goOn = undefined
     this.session.send({subject})
   }

@@ -16,6 +16,7 @@ import {apiRequest, isPassing} from './api.ts'
 import {fetchStream, stored} from './catalogue.ts'
 import {type Ephemeral, makeEphemeral, matcher} from './ephemeral.ts'
 import type {ConsumerConfigJson, ConsumerJson} from './json.ts'
+import {MeanSize} from './mean-size.ts'
 import {Pulls} from './pulls.ts'
 import type {JetStreamSession} from './session.ts'
 
@@ -67,8 +68,7 @@ export class NatsReading extends Mailbox {
   #pending = 0
   #limit: number
   #skip: number
-  /** Mean size of the last messages. */
-  #meanBytes = 0
+  readonly #meanSize = new MeanSize()
   #isWaking = false
   #isRestarting = false
   #isConfirming = false
@@ -138,7 +138,7 @@ export class NatsReading extends Mailbox {
     if (this.#isOver || this.#isRestarting || reply === undefined || !ack.read(reply)) return
     if (ack.consumerSeq !== this.#expected) return void this.#restart()
     this.#expected++
-    this.#meanBytes += (data.length - this.#meanBytes) / 8
+    this.#meanSize.add(data.length)
     const {seq, time, pending} = ack
     const {endTime, fromTime, follow} = this.#plan
     this.#pending = pending
@@ -207,7 +207,7 @@ export class NatsReading extends Mailbox {
   #ask(): void {
     const pulls = this.#pulls
     if (pulls === undefined || this.#isOver || this.#isRestarting || !this.#session.isUp) return
-    const most = Math.max(2, Math.min(window, Math.floor(windowBytes / this.#meanBytes)))
+    const most = Math.min(window, this.#meanSize.within(windowBytes))
     const room = most - this.length - pulls.asked
     const left = this.#left() - pulls.asked
     if (left <= 0 || room < Math.min(leastBatch, left, most / 2)) return

@@ -9,11 +9,13 @@ import {recreated} from '../../shared/stream-errors.ts'
 import {isPassing} from './api.ts'
 import {fetchStream, stored} from './catalogue.ts'
 import {matcher} from './ephemeral.ts'
+import {MeanSize} from './mean-size.ts'
 import type {ReadPlan} from './reading.ts'
 import type {JetStreamSession} from './session.ts'
 
-/** Largest number of messages buffered for the reader. */
+/** Largest number of messages buffered for the reader, and what they may have in bytes, about. */
 const ahead = 256
+const aheadBytes = 8 * 1024 * 1024
 /** The interval between two checks for new messages. */
 const lookMs = 200
 /** Checks for new messages between two checks that the stream is still the same. */
@@ -23,6 +25,7 @@ export class Walk extends Mailbox {
   readonly #session: JetStreamSession
   readonly #plan: ReadPlan
   readonly #leave: () => void
+  readonly #meanSize = new MeanSize()
   #isWalking = false
   #isOver = false
   #next: number
@@ -59,7 +62,7 @@ export class Walk extends Mailbox {
     this.#isWalking = true
     try {
       if (this.#plan.lastPerSubject) this.#lastOf ??= await this.#lasts()
-      while (!this.#isOver && this.length < ahead) await this.#step()
+      while (!this.#isOver && this.length < Math.min(ahead, this.#meanSize.within(aheadBytes))) await this.#step()
     } catch (error) {
       this.fail(error)
     }
@@ -74,6 +77,7 @@ export class Walk extends Mailbox {
     if (message === undefined) return follow ? this.#wait() : this.drain()
     if (seq > endSeq || time >= endTime) return this.drain()
     this.#next = seq + 1
+    this.#meanSize.add(message.payload.length)
     const isLast = this.#lastOf === undefined || this.#lastOf.get(message.subject) === seq
     if (time >= fromTime && isLast && (filters.length < 2 || matcher(filters)(message.subject))) this.push(message)
   }
