@@ -27,8 +27,6 @@ export interface DurableReadingOptions {
 
 type Show = (batch: readonly Message[], limit: number) => number | Promise<number>
 
-/** How often it checks whether to end. */
-const lookMs = 100
 /** How often it checks whether held acknowledgements may be sent. */
 const askMs = 500
 
@@ -134,7 +132,8 @@ export class DurableReading implements Subscription {
   async take(max: number): Promise<readonly Delivery[]> {
     this.#watch.waits()
     while (!this.#isEnding && !this.#consuming.ended) {
-      const all = await this.#consuming.take(max, lookMs)
+      const waitMs = this.#deliveries.held > 0 ? askMs : this.#watch.dueMs
+      const all = await this.#consuming.take(max, waitMs)
       this.#watch.waited(all.length, this.#consuming, this.#deliveries.size)
       const taken = this.#deliveries.add(all)
       for (const {deliveries} of taken) if (deliveries > 1) this.redelivered++
@@ -154,11 +153,12 @@ export class DurableReading implements Subscription {
   /** Claims no more messages. Delivered ones that would otherwise lose a delivery are still taken. */
   async drain(): Promise<void> {
     if (!isLimited(this.info)) this.#isEnding = true
-    else this.#finished ??= this.#consuming.finish()
+    this.#finished ??= this.#consuming.finish()
     // `close` fails with the same error.
-    await this.#finished?.catch(() => {
+    const finished = this.#finished.catch(() => {
       this.#isEnding = true
     })
+    if (!this.#isEnding) await finished
   }
 
   /** Fails if an acknowledgement was refused, not confirmed, or not possible. */

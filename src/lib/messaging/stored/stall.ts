@@ -80,6 +80,8 @@ export function pinnedTexts({pinned = []}: ConsumerInfo): readonly string[] {
   return pinned.map(({group, client}) => `pinned to the client ${client} in the priority group ${group}`)
 }
 
+/** How soon the reader looks again while an answer is awaited. */
+const soonMs = 100
 /** How long a consumer may deliver nothing before it is asked, and the longest interval after that. */
 const firstMs = 500
 const longestMs = 4000
@@ -113,6 +115,11 @@ export class StallWatch {
     this.#before = undefined
     // The reader itself may be the only one to subscribe.
     if (before !== undefined) this.#report({...before, bound: undefined}, {held: 0})
+  }
+
+  /** How long the next wait may take. */
+  get dueMs(): number {
+    return this.#isAsking ? soonMs : Math.max(soonMs, this.#nextAt - performance.now())
   }
 
   /** To be called after each wait for deliveries. It does not wait for the answer of the consumer. */
