@@ -19,6 +19,7 @@ export class Cluster implements AsyncDisposable {
     const started = names.map((name, i) =>
       NatsServer.start(
         (folder) => `server_name: ${name}
+          server_tags: [${name}]
           jetstream { store_dir: "${folder}/jetstream" }
           cluster { name: C, listen: "127.0.0.1:${ports[i]}", no_advertise: ${!advertise}, routes: [${routes}] }`,
       ),

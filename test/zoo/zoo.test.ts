@@ -16,7 +16,7 @@ import {both, bothLines} from './both.ts'
 import {CommandRunner} from './command-runner.ts'
 import {consumers} from './consumers.ts'
 import {loginConfig, loginLines, logins, urlOf} from './logins.ts'
-import {leafLines, leafPair} from './networks.ts'
+import {clusterFiles, clusterLines, clusterText, clusterWithOneDown, leafLines, leafPair} from './networks.ts'
 import {streams} from './streams.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-zoo-'))
@@ -105,6 +105,21 @@ describe('networks:', () => {
     })
     await check(expect, shown, expectedFile('networks', 'leaf node'))
   })
+
+  test('cluster with a server down', {timeout: 120_000}, async ({expect}) => {
+    await using cluster = await clusterWithOneDown()
+    const url = cluster.servers[1].url()
+    const shown = await Promise.all(
+      clusterLines.map((lines) =>
+        withRunner((runner) => {
+          for (const [name, text] of Object.entries(clusterFiles)) runner.write(name, text)
+          return linesMet(runner, url, lines)
+        }),
+      ),
+    )
+    const about = '## A cluster with a server down: HERE is on all servers, LOST only on that one.\n'
+    await check(expect, clusterText(about + shown.join('')), expectedFile('networks', 'cluster with a server down'))
+  })
 })
 
 const runners: CommandRunner[] = []
@@ -127,7 +142,11 @@ async function withRunner<T>(work: (runner: CommandRunner) => Promise<T>): Promi
 }
 
 async function met(runner: CommandRunner, url: string, about: string, lines: readonly string[]): Promise<string> {
-  let shown = `## ${about}\n`
+  return `## ${about}\n${await linesMet(runner, url, lines)}`
+}
+
+async function linesMet(runner: CommandRunner, url: string, lines: readonly string[]): Promise<string> {
+  let shown = ''
   for (const line of lines) shown += `$ ${line}\n${await runner.play(line, url)}`
   return shown
 }

@@ -23,12 +23,12 @@ export default class ConsumerLs extends BusCommand<ConsumerDocument[]> {
     const consumers = await listConsumers(bus.streams, args.stream, {
       onUnreachable: (names) => unreachable.push(...names),
     })
-    if (consumers.length === 0 && unreachable.length === 0)
-      this.say(`no consumers${args.stream === undefined ? '' : ` of stream ${args.stream}`}`)
-    else if (!this.jsonEnabled()) {
+    if (consumers.length > 0 && !this.jsonEnabled()) {
       const {columns, rows} = consumerTable(byLag(consumers))
       await this.printTable(columns, rows, flags.all)
     }
+    if (consumers.length === 0 && unreachable.length === 0)
+      this.say(`no consumers${args.stream === undefined ? '' : ` of stream ${args.stream}`}`)
     if (unreachable.length === 0) return consumers.map(consumerDocument)
     if (this.jsonEnabled()) this.logJson(consumers.map(consumerDocument))
     throw unreachableError(bus.url, unreachable)

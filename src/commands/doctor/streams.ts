@@ -52,7 +52,9 @@ const silentMs = 30_000
 function streamWarnings({config, state, peers = [], origins = []}: StreamInfo): readonly Finding[] {
   const {name, retention} = config
   const hint = `bus stream info ${shellWord(name)}`
-  const offline = peers.filter((peer) => peer.state !== 'current' && peer.silentMs > silentMs).map(({server}) => server)
+  const offline = peers
+    .filter((peer) => peer.state === 'offline' || (peer.state === 'behind' && peer.silentMs > silentMs))
+    .map(({server}) => server)
   const down =
     offline.length === 0
       ? []

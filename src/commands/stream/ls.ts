@@ -16,8 +16,9 @@ export default class StreamLs extends BusCommand<StreamDocument[]> {
     await using bus = await this.openBus()
     const unreachable: string[] = []
     const streams = await bus.streams.list({onUnreachable: (names) => unreachable.push(...names)})
+    if (streams.length > 0 && !this.jsonEnabled())
+      await this.printTable(streamColumns, streams.map(streamRow), flags.all)
     if (streams.length === 0 && unreachable.length === 0) this.say('no streams; bus stream add creates one')
-    else if (!this.jsonEnabled()) await this.printTable(streamColumns, streams.map(streamRow), flags.all)
     if (unreachable.length === 0) return streams.map(streamDocument)
     if (this.jsonEnabled()) this.logJson(streams.map(streamDocument))
     throw unreachableError(bus.url, unreachable)

@@ -2,7 +2,7 @@
 import type {ChalkInstance} from 'chalk'
 import type {CheckEvent, CheckResult, Reporter, Status, Totals} from '../../../lib/checks/events.ts'
 import {printable} from '../../../lib/cli/render/printable.ts'
-import {formatDuration} from '../../../lib/cli/render/units.ts'
+import {counted, formatDuration} from '../../../lib/cli/render/units.ts'
 import {factsOf, failuresLines} from './failure.ts'
 import type {ReportOutput} from './rounds.ts'
 
@@ -23,10 +23,13 @@ export function linesReporter(output: ReportOutput, paint: ChalkInstance | undef
 
 /** `12 passed, 1 failed · 340 ms` */
 function totalsLine({passed, failed, errors, skipped, ms}: Totals): string {
-  const parts = Object.entries({passed, failed, errors, skipped}).filter(
-    ([name, count]) => count > 0 || name === 'passed',
-  )
-  return `${parts.map(([name, count]) => `${count} ${name}`).join(', ')} · ${formatDuration(ms)}`
+  const parts = [
+    `${passed} passed`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(errors > 0 ? [counted(errors, 'error')] : []),
+    ...(skipped > 0 ? [`${skipped} skipped`] : []),
+  ]
+  return `${parts.join(', ')} · ${formatDuration(ms)}`
 }
 
 async function linesOf(event: CheckEvent, paint: ChalkInstance | undefined): Promise<string[]> {

@@ -6,7 +6,7 @@
 import type {ChalkInstance} from 'chalk'
 import type {CheckEvent, CheckPlan, CheckResult, FilePlan, Reporter, Totals} from '../../../lib/checks/events.ts'
 import {printable} from '../../../lib/cli/render/printable.ts'
-import {formatDuration} from '../../../lib/cli/render/units.ts'
+import {counted, formatDuration} from '../../../lib/cli/render/units.ts'
 import {factsOf, failuresLines} from './failure.ts'
 import {isBad, type ReportOutput} from './rounds.ts'
 
@@ -181,7 +181,7 @@ class Tree {
     const parts = [
       paint?.green(`${passed} passed`) ?? `${passed} passed`,
       ...(failed > 0 ? [paint?.red(`${failed} failed`) ?? `${failed} failed`] : []),
-      ...(errors > 0 ? [paint?.red(`${errors} errors`) ?? `${errors} errors`] : []),
+      ...(errors > 0 ? [paint?.red(counted(errors, 'error')) ?? counted(errors, 'error')] : []),
       ...(skipped > 0 ? [paint?.yellow(`${skipped} skipped`) ?? `${skipped} skipped`] : []),
     ]
     return [

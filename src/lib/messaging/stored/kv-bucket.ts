@@ -45,7 +45,7 @@ export async function openBucket(streams: Streams, name: string, {make}: {readon
   await streams.info(stream).catch(async (error: unknown) => {
     if (!isFailure(error, 'notFound')) throw error
     // Fails on a bus that has no streams at all.
-    if (!make) return void (await streams.keeping(settings.subjects[0]))
+    if (!make) return void (await streams.keeping(`$KV.${name}.any`))
     await streams.add({...settings, description: 'subscriptions of bus events'}).catch((failure: unknown) => {
       // Another client created it at the same time.
       if (!isFailure(failure, 'usage')) throw failure
