@@ -31,6 +31,9 @@ describe('with a server of the cluster down', () => {
     const others = servers.filter((server) => server !== dying)
     url = others.map((server) => server.url()).join(',')
     await dying.stop('SIGKILL')
+    // Until R3 has a leader again, it is unreachable too.
+    await using admin = await open(url)
+    await admin.streams.info('R3')
   }, 90_000)
 
   const folder = mkdtempSync(join(tmpdir(), 'cluster-'))

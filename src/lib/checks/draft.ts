@@ -65,23 +65,27 @@ async function servedSubjects(bus: Transport, bounds: DiscoveryBounds): Promise<
 async function findStreams(bus: Transport): Promise<Pick<Findings, 'streams' | 'unknown'>> {
   if (!bus.features.streams) return {streams: [], unknown: []}
   const unreachable: string[] = []
+  const unknown = new Set<string>()
   const options = {onUnreachable: (names: readonly string[]) => unreachable.push(...names)}
-  try {
-    const found = (await bus.streams.list(options)).filter(({config}) => !/^(KV|OBJ|MQTT)_|^\$/.test(config.name))
-    const streams = await Promise.all(
-      found.slice(0, mostStreams).map(async ({config: {name, subjects}}) => {
-        const consumers = (await bus.streams.consumers.list(name, options)).filter(({config}) => config.durable)
-        const lags = consumers.map(({config, pending, ackPending}) => ({name: config.name, lag: pending + ackPending}))
-        return {name, subjects, consumers: lags.slice(0, mostConsumers)}
-      }),
-    )
-    const unknown = unreachable.length === 0 ? [] : [`no server responds for ${unreachable.sort().join(', ')}`]
-    return {streams, unknown}
-  } catch (error) {
-    if (isFailure(error, 'timeout')) return {streams: [], unknown: [error.message]}
-    if (isNone(error)) return {streams: [], unknown: []}
-    throw error
+  const orNone = async <T>(list: Promise<readonly T[]>): Promise<readonly T[]> => {
+    try {
+      return await list
+    } catch (error) {
+      if (!isNone(error)) throw error
+      if (isFailure(error, 'timeout')) unknown.add(error.message)
+      return []
+    }
   }
+  const found = (await orNone(bus.streams.list(options))).filter(({config}) => !/^(KV|OBJ|MQTT)_|^\$/.test(config.name))
+  const streams = await Promise.all(
+    found.slice(0, mostStreams).map(async ({config: {name, subjects}}) => {
+      const durable = (await orNone(bus.streams.consumers.list(name, options))).filter(({config}) => config.durable)
+      const lags = durable.map(({config, pending, ackPending}) => ({name: config.name, lag: pending + ackPending}))
+      return {name, subjects, consumers: lags.slice(0, mostConsumers)}
+    }),
+  )
+  if (unreachable.length > 0) unknown.add(`no server responds for ${unreachable.sort().join(', ')}`)
+  return {streams, unknown: [...unknown]}
 }
 
 /** There is nothing to check: no JetStream, no permission to ask, or no services. */

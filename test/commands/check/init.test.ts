@@ -2,6 +2,7 @@ import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'nod
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, expect, it} from 'vitest'
+import {open} from '../../../src/lib/transport/open.ts'
 import {onBothBuses} from '../../both-buses.ts'
 import {bus} from '../../bus.ts'
 import {NatsServer} from '../../nats-server.ts'
@@ -43,6 +44,24 @@ onBothBuses((newScene) => {
     expect((await scene.run(['check', 'init'], {cwd})).code).toBe(2)
     expect((await scene.run(['check', 'init', '--yes'], {cwd})).stderr).toContain('wrote 2 checks to checks/bus.yaml')
   })
+})
+
+it('check init writes checks for the streams of a login that may not list consumers', async () => {
+  await using server = await NatsServer.start(
+    (home) => `jetstream {store_dir: "${home}"}
+      authorization {users: [
+        {user: owner, password: p}
+        {user: reader, password: p, permissions: {publish: {deny: "$JS.API.CONSUMER.LIST.>"}}}
+      ]}`,
+  )
+  {
+    await using owner = await open(server.url({login: 'owner:p'}))
+    await owner.streams.add({name: 'SHOP', subjects: ['events.>']})
+    await owner.streams.consumers.add('SHOP', {name: 'billing'})
+  }
+  const path = join(folder, 'reader.yaml')
+  const {stdout} = await bus(['check', 'init', path, '--yes', '--json', '-b', server.url({login: 'reader:p'})])
+  expect(JSON.parse(stdout)).toMatchObject({checks: ['messages are delivered', 'stream SHOP'], left: []})
 })
 
 it('no report contains a secret of the login, even if a message does', async () => {
