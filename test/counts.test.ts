@@ -6,6 +6,7 @@ import Database from 'better-sqlite3'
 import {afterAll, describe, expect, it, vi} from 'vitest'
 import type {Transport} from '../src/lib/transport/contract.ts'
 import {open} from '../src/lib/transport/open.ts'
+import type {PurgeOptions} from '../src/lib/transport/streams-contract.ts'
 import {bus, start} from './bus.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-counts-'))
@@ -133,6 +134,41 @@ describe('the number of statements for ten thousand messages, on a bus file,', (
         await consuming.close()
       }),
     ).toBeLessThan(1000)
+  })
+})
+
+describe.skipIf(!existsSync('/proc/self/io'))('the bytes that a purge of a bus file reads and writes', () => {
+  const io = () => {
+    const [read, written] = ['rchar', 'wchar'].map((name) =>
+      Number(new RegExp(`${name}: (\\d+)`).exec(readFileSync('/proc/self/io', 'utf8'))?.[1]),
+    )
+    return (read ?? 0) + (written ?? 0)
+  }
+
+  it.each<[string, PurgeOptions]>([
+    ['of everything', {}],
+    ['that keeps the last messages', {keep: 10}],
+    ['of a subject', {pattern: 'load.1'}],
+    ['of a subject that keeps the last messages', {pattern: 'load.1', keep: 10}],
+  ])('do not depend on how many messages a purge %s removes', async (_, which) => {
+    const bytes: number[] = []
+    for (const messages of [60_000, 180_000]) {
+      const path = join(mkdtempSync(join(folder, 'purge-')), 'bus.db')
+      await using filling = await open(path)
+      await filling.streams.add({name: 'LOAD', subjects: ['load.>']})
+      for (let n = 0; n < messages; n += 2) {
+        for (const subject of ['load.1', 'load.2']) filling.publish({subject, data: 'xxxxxxxx'})
+        if (n % 10_000 === 0) await filling.flush()
+      }
+      await filling.close()
+      await using purging = await open(path)
+      const before = io()
+      const removed = (which.pattern === undefined ? messages : messages / 2) - (which.keep ?? 0)
+      expect(await purging.streams.purge('LOAD', which)).toBe(removed)
+      bytes.push(io() - before)
+    }
+    const [few = 0, many = 0] = bytes
+    expect(many - few).toBeLessThan(100_000)
   })
 })
 

@@ -116,6 +116,13 @@ const programs: Record<string, (bus: Transport, ...args: string[]) => Promise<vo
     await new Promise(() => setInterval(() => {}, 1000))
   },
 
+  /** Purges a stream before a sequence. */
+  async purge(bus, name = '', before = '0') {
+    say('begins')
+    await bus.streams.purge(name, {beforeSeq: Number(before)})
+    say('done')
+  },
+
   /** Opens, publishes one message and closes. */
   async once(bus, subject = '') {
     bus.publish({subject, data: String(process.pid)})

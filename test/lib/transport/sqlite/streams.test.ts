@@ -1,7 +1,7 @@
 import {statSync} from 'node:fs'
 import {join} from 'node:path'
 import Database from 'better-sqlite3'
-import {describe, expect, onTestFinished, test} from 'vitest'
+import {describe, expect, onTestFinished, test, vi} from 'vitest'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 import type {StreamSettings} from '../../../../src/lib/transport/streams-contract.ts'
@@ -55,7 +55,7 @@ async function prune(path: string): Promise<void> {
 }
 
 /** Checks that the counters of the stream match its content. */
-async function expectRightCounters(path: string, bus: Transport): Promise<void> {
+async function expectRightCounters(bus: Transport): Promise<void> {
   const {state} = await bus.streams.info('S')
   const messages = await readAll(bus)
   expect(state.messages).toBe(messages.length)
@@ -64,7 +64,8 @@ async function expectRightCounters(path: string, bus: Transport): Promise<void> 
     messages.reduce((sum, {subject, text}) => sum + Buffer.byteLength(subject) + Buffer.byteLength(text), 0),
   )
   expect(state.firstSeq).toBe(messages[0]?.seq ?? state.lastSeq + 1)
-  expect(ask(path, 'SELECT ifnull(sum(messages), 0) FROM held')).toBe(messages.length)
+  const bySubject = Map.groupBy(messages, ({subject}) => subject)
+  expect(await bus.streams.subjects('S')).toEqual(new Map([...bySubject].map(([name, {length}]) => [name, length])))
 }
 
 describe('limits of a stream', () => {
@@ -80,17 +81,17 @@ describe('limits of a stream', () => {
     await bus.flush()
     expect((await readAll(bus)).length).toBe(kept)
     expect((await readAll(bus)).at(-1)?.text).toBe('3999')
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
     expect(ask(path, 'SELECT count(*) FROM msg')).toBe(3000)
     age(path)
     await prune(path)
     await prune(path)
     await prune(path)
     expect(ask(path, 'SELECT count(*) FROM msg')).toBe(kept + 3)
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
     for (let n = 4000; n < 5000; n++) bus.publish({subject: n % 3 === 0 ? 's.aaaaaa' : 's.bbbbbb', data: String(n)})
     await bus.flush()
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
     expect(ask(path, "SELECT count(*) FROM msg WHERE seq <= (SELECT v FROM meta WHERE k = 'pruned')")).toBe(0)
   })
 
@@ -101,11 +102,11 @@ describe('limits of a stream', () => {
     await publish(bus, 's.new', 1, 3)
     expect((await bus.streams.info('S')).state.messages).toBe(3)
     expect((await readAll(bus)).map(({subject}) => subject)).toEqual(['s.new', 's.new', 's.new'])
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
   })
 
   test('that refuse messages let subscribers see them', async () => {
-    const {path, bus} = await freshStream({maxMsgs: 2, discard: 'new'})
+    const {bus} = await freshStream({maxMsgs: 2, discard: 'new'})
     const subscription = await bus.subscribe('s.>')
     await publish(bus, 's.a', 1, 3)
     const id = [['Nats-Msg-Id', 'x']] as const
@@ -114,7 +115,7 @@ describe('limits of a stream', () => {
     while (seen.length < 4) seen.push(...(await subscription.take(10)).map(({text}) => text))
     expect(seen).toEqual(['1', '2', '3', '4'])
     expect((await readAll(bus)).map(({text}) => text)).toEqual(['1', '2'])
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
   })
 })
 
@@ -128,7 +129,7 @@ describe('retention', () => {
     expect(ask(path, 'SELECT count(*) FROM msg')).toBe(1500 + 3)
     expect(await bus.streams.purge('S', {keep: 500})).toBe(1000)
     expect(ask(path, 'SELECT count(*) FROM msg')).toBe(500 + 3)
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
     await bus.streams.remove('S')
     await prune(path)
     expect(ask(path, 'SELECT count(*) FROM msg')).toBe(4)
@@ -178,24 +179,107 @@ describe('the counters of a stream', () => {
     }
     const stored = new Set((await readAll(bus)).map(({seq}) => seq))
     expect(acknowledged.filter((seq) => !stored.has(seq))).toEqual([])
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
   })
 
   test('are correct after purges of every kind', async () => {
-    const {path, bus} = await freshStream()
+    const {bus} = await freshStream()
     for (let n = 0; n < 1000; n++) bus.publish({subject: `s.${n % 10}`, data: String(n)})
     await bus.flush()
     const middle = (await readAll(bus))[500]?.seq ?? 0
     expect(await bus.streams.purge('S', {pattern: 's.1'})).toBe(100)
     expect(await bus.streams.purge('S', {pattern: 's.2', keep: 3})).toBe(97)
     expect(await bus.streams.purge('S', {pattern: 's.3', beforeSeq: middle})).toBe(50)
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
     expect(await bus.streams.purge('S', {keep: 200})).toBe(553)
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
     await publish(bus, 's.1', 1, 5)
     expect(await bus.streams.subjects('S', 's.1')).toEqual(new Map([['s.1', 5]]))
     expect(await bus.streams.purge('S')).toBe(205)
-    await expectRightCounters(path, bus)
+    await expectRightCounters(bus)
+  })
+})
+
+describe('what a purge or a limit removed from a long stream', () => {
+  const streams: [string, boolean, Partial<StreamSettings>][] = [
+    ['the only stream', false, {}],
+    ['one of two', true, {}],
+    ['the only stream, with a limit per subject', false, {maxMsgsPerSubject: 6000}],
+    ['one of two, with a limit per subject', true, {maxMsgsPerSubject: 6000}],
+  ]
+  /** In steps, or by counting what stays. */
+  const count = 45_000
+
+  test.each(streams)('stays removed, and the counters are exact: %s', async (_, hasOther, settings) => {
+    const {path, bus} = await freshStream(settings)
+    if (hasOther) await bus.streams.add({name: 'OTHER', subjects: ['o.>'], maxMsgsPerSubject: 3})
+    await publish(bus, 'o.a', 1, 5)
+    for (let n = 0; n < count; n++) bus.publish({subject: `s.${n % 9}`, data: String(n)})
+    await bus.flush()
+    await publish(bus, 'o.a', 6, 7)
+    await using reader = await bus.streams.read('S')
+    const [first] = await reader.take(1024)
+    const middle = (first?.seq ?? 0) + 30_000
+    for (const which of [
+      {pattern: 's.1'},
+      {pattern: 's.2', keep: 3},
+      {pattern: 's.*', beforeSeq: middle},
+      {pattern: 's.3', beforeSeq: middle + 1000},
+      {keep: 9000},
+      {keep: 100},
+    ]) {
+      const {messages} = (await bus.streams.info('S')).state
+      const removed = await bus.streams.purge('S', which)
+      expect((await bus.streams.info('S')).state.messages).toBe(messages - removed)
+      await expectRightCounters(bus)
+    }
+    const {firstSeq} = (await bus.streams.info('S')).state
+    for await (const {seq} of reader) expect(seq).toBeGreaterThanOrEqual(firstSeq)
+    await publish(bus, 's.1', 1, 7000)
+    await expectRightCounters(bus)
+    age(path)
+    for (let i = 0; i < 70; i++) await prune(path)
+    expect((await bus.streams.info('S')).state.firstSeq).toBe(firstSeq)
+    await expectRightCounters(bus)
+    await bus.streams.purge('S')
+    await expectRightCounters(bus)
+    await bus.streams.remove('S')
+    for (let i = 0; i < 10; i++) await prune(path)
+    expect(ask(path, "SELECT count(*) FROM msg WHERE sid IN (SELECT id FROM subject WHERE name LIKE 's.%')")).toBe(0)
+    if (hasOther) expect((await bus.streams.info('OTHER')).state.messages).toBe(3)
+  })
+
+  test('stays removed if the purge was killed between its steps', async () => {
+    const {path, bus} = await freshStream()
+    for (let n = 0; n < 240_000; n++) bus.publish({subject: `s.${n % 100}`, data: String(n)})
+    await bus.flush()
+    const {firstSeq, lastSeq} = (await bus.streams.info('S')).state
+    const purging = start('purge', path, 'S', String(lastSeq - 110_000))
+    const first = () => ask<number>(path, 'SELECT first FROM stream')
+    await vi.waitUntil(() => first() > firstSeq, {interval: 1, timeout: 20_000})
+    purging.child.kill('SIGKILL')
+    await purging.ended
+    expect(purging.lines).not.toContain('done')
+    const reached = first()
+    await expectRightCounters(bus)
+    age(path)
+    for (let i = 0; i < 150; i++) await prune(path)
+    expect((await bus.streams.info('S')).state.firstSeq).toBe(reached)
+    await expectRightCounters(bus)
+    await bus.streams.purge('S', {beforeSeq: lastSeq - 110_000})
+    expect((await bus.streams.info('S')).state.messages).toBe(110_001)
+    await expectRightCounters(bus)
+  })
+
+  test('stays removed if it was too old', async () => {
+    const {path, bus} = await freshStream({maxAgeMs: 3_600_000})
+    await publish(bus, 's.old', 1, count)
+    age(path)
+    await publish(bus, 's.new', 1, 3)
+    expect((await bus.streams.info('S')).state.messages).toBe(3)
+    await expectRightCounters(bus)
+    for (let i = 0; i < 70; i++) await prune(path)
+    expect(ask(path, "SELECT count(*) FROM msg WHERE sid IN (SELECT id FROM subject WHERE name LIKE 's.%')")).toBe(3)
   })
 })
 

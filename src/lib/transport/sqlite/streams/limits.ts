@@ -1,35 +1,48 @@
 /**
  * Removes messages from a stream: the oldest if it exceeds a limit, those that are too old, those that are purged. A message
  * leaves when `stream.first` or `held.first` moves past it. Its row stays until retention gets to it, so that a slightly late
- * subscriber still gets it, or is deleted immediately if retention has already passed it. Everything runs within a write
- * transaction, in chunks.
+ * subscriber still gets it; of a small range, rows that retention has passed are deleted immediately. Counters are exact, so
+ * rows have to be counted: those that stay, if they are few, otherwise those that leave, a chunk per transaction.
  */
 import type {Db} from '../db.ts'
 import {countRemoved} from '../unused-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
+import {findByTime} from './times.ts'
 
-const chunk = 10_000
+/** Messages of the log in which one step removes those of a stream. */
+const chunk = 20_000
+/** Sequences that may follow what is removed in one step. */
+const fewFollow = 100_000
 
-/** The oldest message that may have to be removed, and the totals removed before it. */
-export interface Oldest {
-  readonly seq: number
-  readonly ts: number
+/** The messages of a subject within a range. */
+type Count = [sid: number, messages: number, bytes: number, last: number]
+/** With the other columns of its row of `held`. */
+type HeldCount = [...Count, first: number, width: number]
+
+/** Messages before a sequence. */
+export interface RemovalRange {
+  readonly before: number
+  /** Where the previous step ended. */
+  readonly from?: number | undefined
+  /** A temporary table of subjects; all if undefined. */
+  readonly subjects?: string | undefined
+  /** Their newest message when the removal began. */
+  readonly newest?: number | undefined
+}
+
+/** One step of a removal; without `next` it was the last. */
+export interface Removal {
   readonly removed: number
-  readonly bytes: number
+  readonly next?: number
 }
 
-type Row = [seq: number, sid: number, ts: number, size: number]
-
-interface Removed {
-  messages: number
-  bytes: number
-}
+type Row = [seq: number, sid: number, size: number]
 
 export class Limits {
   readonly #db: Db
   readonly #catalogue: Catalogue
   #prepared: ReturnType<typeof prepare> | undefined
-  readonly #oldest = new Map<string, ReturnType<typeof selectOldest>>()
+  readonly #ofSubjects = new Map<string, ReturnType<typeof prepareOf>>()
 
   constructor(db: Db, catalogue: Catalogue) {
     this.#db = db
@@ -50,11 +63,23 @@ export class Limits {
   enforce(stream: KeptStream): void {
     const {maxMsgs = Infinity, maxBytes = Infinity} = stream.config
     if (maxMsgs === Infinity && maxBytes === Infinity) return
-    const {messages, bytes} = this.#catalogue.state(stream)
+    const state = this.#catalogue.state(stream)
+    let {messages, bytes} = state
     if (messages <= maxMsgs && bytes <= maxBytes) return
-    this.remove(stream, (oldest) => messages - oldest.removed > maxMsgs || bytes - oldest.bytes > maxBytes, {
-      most: Infinity,
-    })
+    const {oldest} = this.#statements
+    const counts = new Map<number, Count>()
+    let before = state.last + 1
+    for (const [seq, sid, size] of oldest.iterate(state.first, state.last, stream.id) as Iterable<Row>) {
+      if (messages <= maxMsgs && bytes <= maxBytes) {
+        before = seq
+        break
+      }
+      const [, count, sum] = counts.get(sid) ?? [sid, 0, 0]
+      counts.set(sid, [sid, count + 1, sum + size, seq])
+      messages--
+      bytes -= size
+    }
+    this.#removeRange(stream, state, {from: state.first, before}, counts.values())
   }
 
   /** Enforces the stream's limit per subject for one subject. */
@@ -63,7 +88,7 @@ export class Limits {
     if (messages <= most) return
     const rows = this.#statements.excess.all(sid, messages - most) as Row[]
     const last = rows.at(-1)?.[0] ?? 0
-    const bytes = rows.reduce((sum, row) => sum + row[3], 0)
+    const bytes = rows.reduce((sum, row) => sum + row[2], 0)
     this.#deleteRows(rows)
     this.#statements.unkeep.run(sid, last)
     this.#statements.uncount.get(rows.length, bytes, last + 1, sid)
@@ -86,21 +111,12 @@ export class Limits {
     return typeof ts === 'number' && ts < (now - maxAgeMs) * 1000
   }
 
-  /** Removes a chunk of messages that are too old; true if no more are. */
+  /** Removes messages that are too old, in one step; true if no more are. */
   expire(stream: KeptStream, now: number): boolean {
     const {maxAgeMs} = stream.config
-    if (maxAgeMs === undefined) return true
-    return this.remove(stream, ({ts}) => ts < (now - maxAgeMs) * 1000).isDone
-  }
-
-  /** Removes everything at once. Returns the number of messages. */
-  removeAll(stream: KeptStream): number {
-    const state = this.#catalogue.state(stream)
-    this.#db.prepare('DELETE FROM kept WHERE sid IN (SELECT sid FROM held WHERE stream = ?)').run(stream.id)
-    this.#db.prepare('DELETE FROM held WHERE stream = ?').run(stream.id)
-    this.write(stream, {...state, first: Math.max(state.first, state.last + 1), messages: 0, bytes: 0})
-    this.leaveToRetention(state.first)
-    return state.messages
+    if (maxAgeMs === undefined || !this.hasExpired(stream, now)) return true
+    const before = this.#statements.byTime(this.#catalogue.state(stream), (now - maxAgeMs) * 1000)
+    return this.remove(stream, {before}).next === undefined
   }
 
   /** Makes retention check everything from here on again. */
@@ -108,59 +124,73 @@ export class Limits {
     this.#statements.prunedBack.run(first - 1)
   }
 
-  /**
-   * Removes the oldest messages while they are due: of all subjects, or of those in a temporary table, before a sequence. Ends
-   * at the first message that is not due.
-   */
-  remove(
-    stream: KeptStream,
-    isDue: (oldest: Oldest) => boolean,
-    which: {readonly subjects?: string | undefined; readonly most?: number | undefined} = {},
-  ): {removed: number; isDone: boolean} {
-    const {subjects, most = chunk} = which
+  /** Removes all of them if few messages follow, otherwise a chunk. */
+  remove(stream: KeptStream, range: RemovalRange): Removal {
     const state = this.#catalogue.state(stream)
-    const rows: Row[] = []
-    let bytes = 0
-    let isDone = true
-    let next = state.last + 1
-    for (const row of this.#select(subjects).iterate(state.first, state.last, stream.id) as Iterable<Row>) {
-      const [seq, , ts, size] = row
-      if (rows.length >= most || !isDue({seq, ts, removed: rows.length, bytes})) {
-        isDone = rows.length < most
-        next = seq
-        break
-      }
-      rows.push(row)
-      bytes += size
-    }
-    const first = subjects === undefined ? next : state.first
-    const holes = subjects === undefined || rows.length === 0 ? state.holes : 1
-    if (rows.length === 0 && first === state.first) return {removed: 0, isDone}
-    this.#uncount(stream, rows, subjects === undefined ? 0 : (rows.at(-1)?.[0] ?? 0) + 1)
-    this.write(stream, {...state, first, holes, messages: state.messages - rows.length, bytes: state.bytes - bytes})
-    this.#deleteRows(rows)
-    return {removed: rows.length, isDone}
+    const {subjects, newest = state.last} = range
+    const from = Math.max(range.from ?? 0, state.first)
+    const before = Math.min(range.before, state.last + 1)
+    if (from >= before) return {removed: 0}
+    if (before - from <= chunk) return {removed: this.#removeRange(stream, state, {from, before, subjects})}
+    this.leaveToRetention(from)
+    if (newest - before <= fewFollow) return {removed: this.#keepFrom(stream, state, {before, subjects})}
+    // Not a number of sequences: between two messages of a stream many may be missing.
+    const end = Math.min(before, (this.#statements.chunkEnd.get(from) as number | undefined) ?? before)
+    const removed = this.#removeRange(stream, state, {from, before: end, subjects})
+    return end < before ? {removed, next: end} : {removed}
   }
 
-  #uncount(stream: KeptStream, rows: readonly Row[], first: number): void {
-    const bySubject = new Map<number, Removed>()
-    for (const [seq, sid, , size] of rows) {
-      const removed = bySubject.get(sid)
-      if (removed === undefined) bySubject.set(sid, {messages: 1, bytes: size})
-      else {
-        removed.messages++
-        removed.bytes += size
-      }
-      if (stream.config.maxMsgsPerSubject !== undefined) this.#statements.unkeep.run(sid, seq)
+  /** Removes everything before a sequence by counting what follows. Returns the number of messages. */
+  #keepFrom(stream: KeptStream, state: State, {before, subjects}: RemovalRange): number {
+    const {id, config} = stream
+    const {totals, counts, following} = this.#of(subjects)
+    const isLimited = config.maxMsgsPerSubject !== undefined
+    let [messages, bytes, newest] = [state.messages, state.bytes, state.last]
+    if (subjects !== undefined) [messages, bytes, newest] = totals.get(id) as [number, number, number]
+    const left = counts.all(before, newest, id) as HeldCount[]
+    const keep = isLimited ? (following.all(before, newest, id) as [sid: number, seq: number][]) : []
+    this.#catalogue.forgetSubjects(stream, subjects)
+    for (const [sid, count, size, last, first, width] of left) {
+      messages -= count
+      bytes -= size
+      this.#statements.hold.run(sid, id, Math.max(first, before), last, count, size, width)
     }
-    let forgotten = 0
-    for (const [sid, {messages, bytes}] of bySubject) {
-      const left = this.#statements.uncount.get(messages, bytes, first, sid) as {messages: number} | undefined
-      if (left?.messages !== 0) continue
+    for (const each of keep) this.#statements.keep.run(each)
+    this.#reduce(stream, state, {messages, bytes}, subjects === undefined ? before : undefined)
+    return messages
+  }
+
+  /** Removes the messages of a range, counted by subject. Returns their number. */
+  #removeRange(
+    stream: KeptStream,
+    state: State,
+    {from = 0, before, subjects}: RemovalRange,
+    counted?: Iterable<Count>,
+  ): number {
+    const {counts, deleteRange} = this.#of(subjects)
+    const rows = counted ?? (counts.all(from, before - 1, stream.id) as Count[])
+    const pruned = Math.min(this.#statements.pruned.get() as number, before - 1)
+    if (pruned >= from) deleteRange.run(from, pruned, stream.id)
+    let [messages, bytes, forgotten] = [0, 0, 0]
+    for (const [sid, count, size, last] of rows) {
+      messages += count
+      bytes += size
+      if (stream.config.maxMsgsPerSubject !== undefined) this.#statements.unkeep.run(sid, last)
+      const left = this.#statements.uncount.get(count, size, subjects === undefined ? 0 : last + 1, sid)
+      if ((left as {messages: number} | undefined)?.messages !== 0) continue
       this.#statements.forget.run(sid)
       forgotten++
     }
     countRemoved(this.#db, forgotten)
+    this.#reduce(stream, state, {messages, bytes}, subjects === undefined ? before : undefined)
+    return messages
+  }
+
+  /** Without a new first sequence, some subjects lost messages. */
+  #reduce(stream: KeptStream, state: State, by: {messages: number; bytes: number}, first: number | undefined): void {
+    const [messages, bytes] = [state.messages - by.messages, state.bytes - by.bytes]
+    const holes = first === undefined && by.messages > 0 ? 1 : state.holes
+    this.write(stream, {...state, first: first ?? state.first, holes, messages, bytes})
   }
 
   /** Deletes rows that retention has already passed, because nobody else would. The newest row is never among them. */
@@ -172,25 +202,39 @@ export class Limits {
     }
   }
 
-  #select(subjects = '') {
-    let statement = this.#oldest.get(subjects)
-    if (statement === undefined) {
-      statement = selectOldest(this.#db, subjects)
-      this.#oldest.set(subjects, statement)
+  #of(subjects = '') {
+    let statements = this.#ofSubjects.get(subjects)
+    if (statements === undefined) {
+      statements = prepareOf(this.#db, subjects)
+      this.#ofSubjects.set(subjects, statements)
     }
-    return statement
+    return statements
   }
 }
 
-function selectOldest(db: Db, subjects: string) {
-  return db
-    .prepare<[first: number, last: number, stream: number]>(
-      `SELECT m.seq, m.sid, m.ts, ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width
-       FROM msg m CROSS JOIN held h ON h.sid = m.sid
-       WHERE m.seq >= +? AND m.seq <= +? AND h.stream = +? AND m.seq >= h.first
-       ${subjects === '' ? '' : `AND m.sid IN temp.${subjects}`} ORDER BY m.seq`,
-    )
-    .raw()
+const size = 'ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width'
+const members = `FROM msg m CROSS JOIN held h ON h.sid = m.sid
+                 WHERE m.seq >= +? AND m.seq <= +? AND h.stream = +? AND m.seq >= h.first`
+
+/** Statements for the messages of some subjects. Unlike `sum`, `total` does not fail if a damaged file has too large numbers. */
+function prepareOf(db: Db, subjects: string) {
+  const only = subjects === '' ? '' : `AND sid IN temp.${subjects}`
+  const ofThese = subjects === '' ? '' : `AND m.sid IN temp.${subjects}`
+  return {
+    counts: db
+      .prepare(
+        `SELECT m.sid, count(*), total(${size}), max(m.seq), h.first, h.width ${members} ${ofThese} GROUP BY m.sid`,
+      )
+      .raw(),
+    totals: db
+      .prepare(`SELECT total(messages), total(bytes), ifnull(max(last), 0) FROM held WHERE stream = ? ${only}`)
+      .raw(),
+    deleteRange: db.prepare(
+      `DELETE FROM msg WHERE seq >= ? AND seq <= ? ${only}
+       AND EXISTS (SELECT 1 FROM held h WHERE h.sid = msg.sid AND h.stream = ? AND msg.seq >= h.first)`,
+    ),
+    following: db.prepare(`SELECT m.sid, m.seq ${members} ${ofThese}`).raw(),
+  }
 }
 
 /** Called only if there is a stream, so that a file without streams costs nothing. */
@@ -202,14 +246,19 @@ function prepare(db: Db) {
     uncount: db.prepare(
       'UPDATE held SET messages = messages - ?, bytes = bytes - ?, first = max(first, ?) WHERE sid = ? RETURNING messages',
     ),
+    hold: db.prepare('INSERT INTO held(sid, stream, first, last, messages, bytes, width) VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    keep: db.prepare('INSERT INTO kept(sid, seq) VALUES (?, ?)'),
     forget: db.prepare('DELETE FROM held WHERE sid = ?'),
     messagesOf: db.prepare('SELECT messages FROM held WHERE sid = ?').pluck(),
     excess: db
       .prepare(
-        `SELECT k.seq, k.sid, 0, ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width
+        `SELECT k.seq, k.sid, ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width
            FROM kept k JOIN msg m ON m.seq = k.seq JOIN held h ON h.sid = k.sid WHERE k.sid = +? ORDER BY k.seq LIMIT +?`,
       )
       .raw(),
+    oldest: db.prepare(`SELECT m.seq, m.sid, ${size} ${members} ORDER BY m.seq`).raw(),
+    byTime: findByTime(db),
+    chunkEnd: db.prepare(`SELECT seq FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1 OFFSET ${chunk}`).pluck(),
     unkeep: db.prepare('DELETE FROM kept WHERE sid = ? AND seq <= ?'),
     deleteRow: db.prepare('DELETE FROM msg WHERE seq = ?'),
     pruned: db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck(),

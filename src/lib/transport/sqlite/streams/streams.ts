@@ -26,7 +26,7 @@ import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import {SqliteConsumers} from './consumers.ts'
 import {Durables} from './durable.ts'
 import {prepareInFlight} from './in-flight.ts'
-import type {Limits} from './limits.ts'
+import type {Limits, Removal, RemovalRange} from './limits.ts'
 import type {SqliteMember} from './member.ts'
 import {readRange} from './range.ts'
 import {publishOne, type StoreQueue} from './stream-publisher.ts'
@@ -114,26 +114,27 @@ export class SqliteStreams implements StoredStreams {
   }
 
   async purge(name: string, which: PurgeOptions = {}): Promise<number> {
-    const {lock, catalogue, limits} = this.#deps
+    const {lock, limits} = this.#deps
     const stream = await this.#settle(name)
     const {pattern, beforeSeq, keep = 0} = which
     checkPurge(which)
     const view = this.#filtered(stream, pattern)
-    if (view.table === undefined && beforeSeq === undefined && keep === 0)
-      return lock.write(() => limits.removeAll(stream))
-    const before = view.read((state) => {
-      if (beforeSeq !== undefined) return beforeSeq
-      return keep === 0 ? state.last + 1 : (view.last(state, state.last, keep - 1) ?? 0)
+    const {table: subjects} = view
+    const [before, newest] = view.read((state) => {
+      const kept = keep === 0 ? state.last + 1 : (view.last(state, state.last, keep - 1) ?? 0)
+      return [beforeSeq ?? kept, subjects === undefined ? state.last : (view.newest() ?? 0)]
     })
-    for (let removed = 0; ; ) {
-      const step = await lock.write(() => {
+    let removed = 0
+    for (let from: number | undefined = 0; from !== undefined; ) {
+      const range: RemovalRange = {before, from, subjects, newest}
+      const step: Removal = await lock.write(() => {
         view.learn()
-        catalogue.state(stream)
-        return limits.remove(stream, ({seq}) => seq < before, {subjects: view.table})
+        return limits.remove(stream, range)
       })
       removed += step.removed
-      if (step.isDone) return removed
+      from = step.next
     }
+    return removed
   }
 
   publish(message: Outgoing, options: WaitBounds = {}): Promise<Stored> {

@@ -1,6 +1,6 @@
 /** The messages of a stream, or those that match some patterns, read page by page. */
 import type {Message} from '../../../core/message.ts'
-import {matches} from '../../../core/subject.ts'
+import {covers, matches} from '../../../core/subject.ts'
 import type {Start} from '../../streams-contract.ts'
 import type {Db, Lock} from '../db.ts'
 import type {Log} from '../log.ts'
@@ -8,6 +8,7 @@ import {Pages} from '../pages.ts'
 import {limitedColumn, type Row, toMessage} from '../rows.ts'
 import {nameRange} from '../subject-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
+import {findByTime} from './times.ts'
 
 export interface ViewDeps {
   readonly db: Db
@@ -62,7 +63,7 @@ export class StreamView {
           `SELECT ${limitedColumn('s.name')}, h.messages FROM (SELECT sid, messages ${held}) h JOIN subject s ON s.id = h.sid`,
         )
         .raw(),
-      time: db.prepare('SELECT seq, ts FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1').raw(),
+      byTime: findByTime(db),
       filtered: table === undefined ? undefined : prepareFiltered(db, table),
     }
   }
@@ -166,17 +167,9 @@ export class StreamView {
     return this.last(state, state.last, Math.max(0, start.last - 1)) ?? state.first
   }
 
-  /** The first sequence of the log at or after a time in microseconds. Times never decrease with the sequence. */
+  /** The first sequence of the log at or after a time in microseconds. */
   at(state: State, ts: number): number {
-    let low = state.first
-    let high = state.last + 1
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      const [seq, time] = (this.#statements.time.get(middle) as [number, number] | undefined) ?? [high, ts]
-      if (time >= ts) high = middle
-      else low = seq + 1
-    }
-    return low
+    return this.#statements.byTime(state, ts)
   }
 }
 
@@ -205,7 +198,8 @@ export class StreamViews {
   }
 
   of(stream: KeptStream, filters: readonly string[] = []): StreamView {
-    const isAll = filters.length === 0 || filters.includes('>')
+    const isCovered = (subject: string) => filters.some((filter) => covers(filter, subject))
+    const isAll = filters.length === 0 || stream.config.subjects.every(isCovered)
     const key = JSON.stringify([stream.id, ...(isAll ? [] : filters)])
     let view = this.#views.get(key)
     if (view === undefined || view.stream !== stream) {
