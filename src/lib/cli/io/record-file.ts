@@ -6,6 +6,9 @@ import type {Message} from '../../core/message.ts'
 import {recordWriter} from '../../core/record.ts'
 import {openEmpty} from '../../core/trusted-file.ts'
 
+/** Records are written in pieces of this length: a batch may have many megabytes. */
+const pieceLength = 1024 * 1024
+
 export interface RecordFile extends Disposable {
   /** The messages are written when it returns. Fails with `denied`, or with `output` on a full disk. */
   record(messages: readonly Message[]): void
@@ -18,12 +21,20 @@ export interface RecordFile extends Disposable {
 export function openRecordFile(path: string): RecordFile {
   const fd = guarded(path, () => openEmpty(path))
   const write = recordWriter()
+  const put = (text: string) => {
+    const bytes = Buffer.from(text)
+    for (let at = 0; at < bytes.length; ) at += guarded(path, () => writeSync(fd, bytes, at))
+  }
   return {
     record(messages) {
       let text = ''
-      for (const message of messages) text += `${write(message)}\n`
-      const bytes = Buffer.from(text)
-      for (let at = 0; at < bytes.length; ) at += guarded(path, () => writeSync(fd, bytes, at))
+      for (const message of messages) {
+        text += `${write(message)}\n`
+        if (text.length < pieceLength) continue
+        put(text)
+        text = ''
+      }
+      if (text !== '') put(text)
     },
     [Symbol.dispose]: () => closeSync(fd),
   }
