@@ -203,8 +203,6 @@ describe('the counters of a stream', () => {
 describe('what a purge or a limit removed from a long stream', () => {
   const streams: [string, boolean, Partial<StreamSettings>][] = [
     ['the only stream', false, {}],
-    ['one of two', true, {}],
-    ['the only stream, with a limit per subject', false, {maxMsgsPerSubject: 6000}],
     ['one of two, with a limit per subject', true, {maxMsgsPerSubject: 6000}],
   ]
   /** In steps, or by counting what stays. */
