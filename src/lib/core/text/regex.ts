@@ -14,6 +14,8 @@ export interface Regex {
 /** What to try instead of a refused pattern. */
 export const regexHint = 'a pattern in the syntax of RE2, without lookahead, lookbehind and backreferences'
 
+/** Characters of a pattern. */
+const longestPattern = 16 * 1024
 /** Largest number of instructions that a pattern may compile to. */
 const mostInstructions = 20_000
 /**
@@ -66,8 +68,8 @@ async function loadCompiler(most: number): Promise<Compile> {
     return syntaxReason(error.getDescription(), error.getPattern() ?? '')
   }
   return (pattern, flags) => {
-    // The time to compile depends on the size of the program, which is known only afterwards.
-    if (leastInstructions(pattern) > most) throw new RegexError(tooLong)
+    // The time to compile depends on the size of the program, which is known only afterwards, and on the square of the length.
+    if (pattern.length > longestPattern || leastInstructions(pattern) > most) throw new RegexError(tooLong)
     try {
       const compiled = library.compile(withCodePoints(pattern), flags)
       if (compiled.programSize() <= most) return compiled

@@ -109,6 +109,15 @@ export const consumerFaults: readonly Fault[] = [
     bend: (sound) => misconfigured(sound, (settings) => ({...settings, ack: 'all'})),
   },
   {
+    name: 'reports an ack floor that does not advance',
+    fails: [
+      'a consumer of the last message of each subject has acknowledged everything once it has acknowledged these',
+      'the ack floor advances only over messages acknowledged without a gap',
+    ],
+    bend: (sound) =>
+      bentConsumers(sound, ({info}) => ({info: async (...args) => ({...(await info(...args)), ackFloor: 0})})),
+  },
+  {
     name: 'ignores the back-off',
     fails: ['the waits of a back-off follow each other, and the last one is repeated'],
     bend: (sound) => misconfigured(sound, ({backoffMs, ...settings}) => ({...settings, ackWaitMs: backoffMs?.[0]})),

@@ -111,6 +111,7 @@ describe('a regular expression', () => {
     ['(?<n>a)\\k<n>', 'backreferences are not supported'],
     ['a{1001}', 'invalid repeat count: {1001}'],
     ['\\pL{999}'.repeat(50), 'it is too long or has too many repetitions'],
+    [`[^x${'['.repeat(20_000)}]`, 'it is too long or has too many repetitions'],
   ])('%s is refused although JavaScript accepts it: %s', async (source, reason) => {
     await expect(compileRegex(source, '--match')).rejects.toMatchObject({
       kind: 'usage',
