@@ -18,7 +18,6 @@ const tests = [
   'test/commands/sub/from',
   'test/readme',
   'test/side-by-side',
-  'test/zoo',
   ...process.argv.slice(2),
 ]
 

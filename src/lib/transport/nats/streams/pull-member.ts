@@ -50,6 +50,7 @@ export class PullMember extends NatsMember {
       consumer: info.name,
       heartbeatMs,
       maxBytes: bytes > 0 ? Math.min(bytes, maxBytes) : maxBytes,
+      mostBytes: bytes > 0 ? bytes : undefined,
       group: this.#group,
       onMessage: info.config.priority_policy === 'pinned_client' ? this.receivePinned : this.receive,
       onIdle: () => {

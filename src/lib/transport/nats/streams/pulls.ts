@@ -15,6 +15,8 @@ export interface PullDeps {
   /** The interval at which the server reports that it is alive while it has no messages. */
   readonly heartbeatMs: number
   readonly maxBytes?: number | undefined
+  /** The consumer accepts no pull with more bytes. */
+  readonly mostBytes?: number | undefined
   readonly group?: string | undefined
   readonly onMessage: MessageHandler
   /** Called for a heartbeat, and for a pull that found nothing. */
@@ -35,6 +37,8 @@ export class Pulls {
   readonly #subject: string
   readonly #subscription: ServerSubscription
   readonly #sizes = new Map<string, number>()
+  /** Doubled for a message that is larger: a server that allows smaller messages now may still hold it. */
+  #maxBytes: number | undefined
   #count = 0
   #heardAt = performance.now()
   #watch: NodeJS.Timeout | undefined
@@ -44,6 +48,7 @@ export class Pulls {
   constructor(deps: PullDeps) {
     const {session, stream, consumer, onMessage} = deps
     this.#deps = deps
+    this.#maxBytes = deps.maxBytes
     this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`
     this.#inbox = `${session.newInbox()}.`
     const handler: MessageHandler = (arg, data) => {
@@ -66,7 +71,8 @@ export class Pulls {
 
   /** Requests this many messages within the time; `pin` is the id of a pinned client. */
   ask(batch: number, expiresMs = longestPullMs, pin?: string): void {
-    const {session, maxBytes, group} = this.#deps
+    const {session, group} = this.#deps
+    const maxBytes = this.#maxBytes
     const token = String(this.#count++)
     // No server accepts a heartbeat longer than half of the expiry.
     const heartbeatMs = Math.min(this.#deps.heartbeatMs, Math.floor(expiresMs / 2))
@@ -137,7 +143,10 @@ export class Pulls {
     this.#sizes.delete(token)
     const left = headerOf(headers, 'Nats-Pending-Messages')
     this.asked = Math.max(0, this.asked - (left === undefined ? size : Number(left)))
-    if (code === '408' || code === '404' || /message size exceeds|batch completed/i.test(said)) this.#deps.onIdle?.()
+    const isTooLarge = /message size exceeds/i.test(said)
+    const {mostBytes = Number.POSITIVE_INFINITY} = this.#deps
+    if (isTooLarge && this.#maxBytes !== undefined) this.#maxBytes = Math.min(2 * this.#maxBytes, mostBytes)
+    if (code === '408' || code === '404' || isTooLarge || /batch completed/i.test(said)) this.#deps.onIdle?.()
     else this.#deps.onTrouble(said === '' ? `status ${code}` : said)
   }
 }
