@@ -48,6 +48,8 @@ export abstract class NatsMember implements Consuming {
   readonly #leave: () => void
   readonly #read: ReturnType<typeof deliveryReader>
   readonly #meanSize = new MeanSize()
+  /** The number of deliveries put into the queue. */
+  protected received = 0
   #isLooking = false
   /** No more messages are claimed. */
   #isFinishing = false
@@ -180,11 +182,8 @@ export abstract class NatsMember implements Consuming {
     let [arrived, since] = [this.#consumerSeq, performance.now()]
     while (this.mayReceive && this.session.isUp && performance.now() - since < silentMs) {
       // Without the permission, and without an answer, what has arrived here has to do.
-      const answered = new AbortController()
-      const info = this.#info().catch(() => undefined)
-      const now = await Promise.race([info, sleep(silentMs, answered.signal).then(() => undefined)])
-      answered.abort()
-      const seq = now?.delivered.consumer_seq ?? arrived
+      const info = await this.#info(performance.now() + silentMs).catch(() => undefined)
+      const seq = info?.delivered.consumer_seq ?? arrived
       if (seq === before) return
       before = seq
       await sleep(stillMs)
@@ -239,6 +238,7 @@ export abstract class NatsMember implements Consuming {
       this.#consumerSeq = delivery.consumerSeq
     }
     this.#meanSize.add(delivery.payload.length)
+    this.received++
     this.queue.put(delivery)
   }
 
@@ -276,9 +276,9 @@ export abstract class NatsMember implements Consuming {
     this.fail(error)
   }
 
-  #info(): Promise<ConsumerJson> {
+  #info(deadline?: number): Promise<ConsumerJson> {
     const {stream, consumer} = this
-    return apiRequest(this.session, `CONSUMER.INFO.${stream}.${consumer}`, undefined, {stream, consumer})
+    return apiRequest(this.session, `CONSUMER.INFO.${stream}.${consumer}`, undefined, {stream, consumer, deadline})
   }
 
   #returned(): void {

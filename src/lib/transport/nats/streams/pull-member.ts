@@ -22,8 +22,7 @@ export class PullMember extends NatsMember {
   readonly #pulls: Pulls
   readonly #leastPrefetch: number
   #prefetch: number
-  /** How many messages were requested in total, and how many had arrived, and when, at the last look at the rate. */
-  #requested = 0
+  /** How many messages had arrived, and when, at the last look at the rate. */
   #arrived = 0
   #arrivedAt = performance.now()
   /** How many had arrived when the server last reported that a request is over, or that it is alive. */
@@ -76,27 +75,23 @@ export class PullMember extends NatsMember {
     const goal = Math.min(left + length, this.mostBySize, Math.max(this.#prefetch, wanted))
     const room = goal - length - asked
     if (room <= 0 || room * 2 < Math.min(goal, mostAsked)) return
-    const batch = Math.min(room, this.#most)
-    this.#requested += batch
-    this.#pulls.ask(batch, this.#expiresMs, this.pin)
+    this.#pulls.ask(Math.min(room, this.#most), this.#expiresMs, this.pin)
   }
 
   /** The reader waits for more. If messages arrive quickly, they take long to arrive, so more of them are requested. */
   #grow(): void {
-    const arrived = this.#requested - this.#pulls.asked
-    const some = arrived - this.#arrived
+    const some = this.received - this.#arrived
     if (some < this.#prefetch) return
     const now = performance.now()
     if (some >= (now - this.#arrivedAt) * quickPerMs) this.#prefetch = Math.min(2 * this.#prefetch, mostPrefetch)
-    this.#arrived = arrived
+    this.#arrived = this.received
     this.#arrivedAt = now
   }
 
   /** Nothing arrives any more: the next messages may be shared with other members. */
   #shrink(): void {
-    const arrived = this.#requested - this.#pulls.asked
-    if (arrived === this.#arrivedIdle) this.#prefetch = this.#leastPrefetch
-    this.#arrivedIdle = arrived
+    if (this.received === this.#arrivedIdle) this.#prefetch = this.#leastPrefetch
+    this.#arrivedIdle = this.received
   }
 
   #troubled(reason: string): void {

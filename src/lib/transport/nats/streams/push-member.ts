@@ -33,7 +33,6 @@ export class PushMember extends NatsMember {
   #timer: NodeJS.Timeout
   /** The server is asked for more when fewer messages than this are held. */
   #wanted = enough
-  #received = 0
   /** The number of messages taken until the last check. */
   #taken = 0
   readonly #timers: readonly Interval[]
@@ -62,7 +61,7 @@ export class PushMember extends NatsMember {
 
   /** How many were taken since the last check, half an ack wait ago; a reader that waits for messages may have all of them. */
   #measure(): void {
-    const taken = this.#received - this.queue.length
+    const taken = this.received - this.queue.length
     const isSlow = this.queue.length > 0
     this.#wanted = isSlow ? Math.min(enough, Math.max(least, taken - this.#taken)) : enough
     this.#taken = taken
@@ -72,12 +71,7 @@ export class PushMember extends NatsMember {
   readonly #arrived: MessageHandler = (arg, data) => {
     this.#heardAt = performance.now()
     if (arg.hdr > 0 && data[8] === space) return this.#word(arg.reply, data.subarray(0, arg.hdr))
-    if (this.queue.length < mostHeld) {
-      const before = this.queue.length
-      this.receive(arg, data)
-      this.#received += this.queue.length - before
-      return
-    }
+    if (this.queue.length < mostHeld) return this.receive(arg, data)
     const text = `slow consumer: ${++this.#dropped} dropped so far from ${this.consumer} of ${this.stream}`
     if (this.#dropped === 1) this.session.notify('slowConsumer', text)
   }
