@@ -23,6 +23,8 @@ export abstract class PublishWindow implements StreamPublisher {
   protected readonly timeoutMs: number
   readonly #options: PublisherOptions
   #size: number
+  /** The shortest time that an acknowledgement has taken, in milliseconds. */
+  #latencyMs = Number.POSITIVE_INFINITY
   #pushed = 0
   #settled = 0
   /** Messages that were settled at the last check; -1 before the first. */
@@ -97,9 +99,10 @@ export abstract class PublishWindow implements StreamPublisher {
     return this.#settled
   }
 
-  /** Reports the shortest time that an acknowledgement has taken, in milliseconds. */
+  /** Reports how long an acknowledgement took, in milliseconds. The shortest time counts. */
   protected adapt(latencyMs: number): void {
-    if (this.#options.window !== undefined) return
+    if (this.#options.window !== undefined || latencyMs >= this.#latencyMs) return
+    this.#latencyMs = latencyMs
     this.#size = Math.round(Math.min(Math.max(latencyMs * windowPerMs, leastWindow), mostWindow))
   }
 

@@ -38,6 +38,8 @@ interface Sent {
 
 /** How long a message with an id may be unanswered before it is sent again. */
 export const repeatMs = 2000
+/** One acknowledgement of this many is timed. */
+const timedEvery = 64
 
 export class NatsStreamPublisher extends PublishWindow {
   readonly #session: JetStreamSession
@@ -50,8 +52,6 @@ export class NatsStreamPublisher extends PublishWindow {
   readonly #late = new Set<number>()
   /** Subjects to which nobody listens. */
   readonly #unheard = new Set<string>()
-  /** The shortest time that an acknowledgement has taken, in milliseconds. */
-  #latencyMs = Number.POSITIVE_INFINITY
   #isBusClosing = false
   /** A stream is electing its leader. */
   #isPausing = false
@@ -154,18 +154,10 @@ export class NatsStreamPublisher extends PublishWindow {
     if (refusal === undefined) {
       this.#sent.delete(index)
       if (sent.refusedAt !== undefined) this.#session.elections.over()
-      else this.#timed(sent)
+      else if (index % timedEvery === 0 && sent.sentAt !== undefined) this.adapt(performance.now() - sent.sentAt)
       this.settle(index, this.#reader.stored)
     } else if (refusal === 'nobody' || isPassingCode(refusal)) void this.#pause(sent, refusal)
     else this.#fail(index, refusal)
-  }
-
-  #timed({sentAt}: Sent): void {
-    if (sentAt === undefined) return
-    const tookMs = performance.now() - sentAt
-    if (tookMs >= this.#latencyMs) return
-    this.#latencyMs = tookMs
-    this.adapt(tookMs)
   }
 
   #arrivedLate(index: number, data: Uint8Array, headerSize: number): void {
