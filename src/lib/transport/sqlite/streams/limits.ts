@@ -252,7 +252,7 @@ function prepare(db: Db) {
     messagesOf: db.prepare('SELECT messages FROM held WHERE sid = ?').pluck(),
     excess: db
       .prepare(
-        `SELECT k.seq, k.sid, ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width
+        `SELECT k.seq, k.sid, ${size}
            FROM kept k JOIN msg m ON m.seq = k.seq JOIN held h ON h.sid = k.sid WHERE k.sid = +? ORDER BY k.seq LIMIT +?`,
       )
       .raw(),
