@@ -69,8 +69,6 @@ export abstract class BusCommand<Result = void> {
   static args: ArgInput = {}
   static flags: FlagInput = {}
   static baseFlags = globalFlags
-  static readonly enableJsonFlag = true
-  static readonly strict = true
 
   /** On a command with `--exec`: the program and its arguments after `--`. */
   protected program: readonly string[] = []
