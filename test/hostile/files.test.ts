@@ -113,6 +113,15 @@ describe.runIf(process.platform !== 'win32')('a pipe or a device', () => {
     const {stdout} = await run('cat ./pipe & bus check ./c.yaml -b memory: --report tap=./pipe --quiet; wait')
     expect(stdout).toContain('ok 1 - ')
   })
+
+  it.each([['serve x --file ./pipe'], ['rpc serve a b - < ./pipe'], ['stream open x - < ./pipe']])(
+    'that nobody closes does not keep "bus %s" longer than --for',
+    async (command) => {
+      execFileSync('mkfifo', [join(home, 'pipe')])
+      const {code, stderr} = await run(`exec 9<>./pipe; bus ${command} --for 300ms -b ./x.db`)
+      expect([code, stderr]).toEqual([6, 'bus: the input did not end before --for ended, after 300 ms\n'])
+    },
+  )
 })
 
 describe.runIf(process.platform !== 'win32')('a symbolic link', () => {

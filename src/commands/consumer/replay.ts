@@ -1,7 +1,6 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
-import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import {argument} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
@@ -19,7 +18,7 @@ import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import {unacknowledged} from '../../lib/messaging/stored/places.ts'
 import {stallReport} from '../../lib/messaging/stored/stall.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
-import {checkNoneLost} from '../../lib/transport/deliveries.ts'
+import {checkNoneLost, lostWaitMs} from '../../lib/transport/deliveries.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
 import {
   checkReplayFlags,
@@ -104,7 +103,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
           prefetch: sink.batch === 1 ? 0 : 4 * sink.batch,
           follow: flags.follow,
           count: flags.count,
-          signal: undefined,
+          leave: laterSignal(this.stop, lostWaitMs.interrupted),
           onDraining: () => {
             this.#isDraining = true
             this.say('handling delivered messages first: they may not be redelivered')
@@ -174,7 +173,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
   /** Aborts soon after `stop`, unless delivered messages have to be handled first. */
   #giveUpSignal(): AbortSignal {
     const giveUp = new AbortController()
-    laterSignal(this.stop, lastAcksMs).addEventListener('abort', () => {
+    laterSignal(this.stop, lostWaitMs.interrupted).addEventListener('abort', () => {
       if (!this.#isDraining) giveUp.abort()
     })
     return giveUp.signal

@@ -59,7 +59,7 @@ export default class RpcServe extends ServeCommand {
     await this.answer(flags, {
       ...{subject, queue, unit: 'call', live: `${liveLine(subject, queue, undefined)} as instance ${instance}`},
       identity: {...announcedAs(own, prefix), description: `bus rpc serve ${own}`},
-      handler: (program) => chooseMethod({...flags, subject, body}, program, this.stop),
+      handler: (program) => chooseMethod({...flags, subject, body}, program, this.startSignal),
     })
   }
 }

@@ -53,7 +53,7 @@ export default class Serve extends ServeCommand {
     const identity = identityOf({...flags, subject})
     await this.answer(flags, {
       ...{subject, queue, identity, unit: 'request', live: liveLine(subject, queue, identity)},
-      handler: (program) => chooseHandler({...flags, subject, body: args.body}, program, this.stop),
+      handler: (program) => chooseHandler({...flags, subject, body: args.body}, program, this.startSignal),
     })
   }
 
@@ -62,7 +62,7 @@ export default class Serve extends ServeCommand {
     const {serveStreams} = await import('../../lib/protocols/response-streams/serve.ts')
     const {subject, concurrency = 1024, for: forMs, idle: idleMs} = flags
     const queue = queueOf(flags)
-    const producer = await chooseProducer(flags, this.programOf(this.stop), this.stop)
+    const producer = await chooseProducer(flags, this.programOf(this.stop), this.startSignal)
     const show = streamedView(this.jsonEnabled(), isTerminal(1), await this.paint(1))
     await using bus = await this.openBus({stream: true, writes: true})
     const {streams, failed, left, ignored, dropped, ms} = await serveStreams(bus, {

@@ -36,7 +36,7 @@ export default class StreamOpen extends BusCommand {
     const openFlags = {...flags, ...args}
     const warn = (line: string) => this.say(line)
     const screen = {terminal: isTerminal(1), paint: await this.paint(1), onFailure: warn}
-    const {view, options} = await planOpen(openFlags, screen, this.stop)
+    const {view, options} = await planOpen(openFlags, screen, this.startSignal)
     using recording = flags.record === undefined ? undefined : openRecordFile(flags.record)
     await using bus = await this.openBus({stream: true, writes: true})
     await using client = new StreamClient(bus, {warn})

@@ -59,13 +59,13 @@ async function consume(
     deliveries.settleAll(taken)
     if (taken.length > 0) meter.add(taken.length, bytesOf(taken), meter.now())
     else {
-      await consuming.flush()
+      await consuming.flush(signal)
       const {info, others} = await deliveries.ask(consumers)
       if (others === 0 && deliveries.held === 0 && (await isDelivered(bus.streams, info, end))) break
     }
   }
   if (deliveries.held > 0 && (await deliveries.ask(consumers)).others > 0) throw deliveries.heldError()
-  await consuming.flush()
+  await consuming.flush(signal)
 }
 
 function bytesOf(messages: readonly Message[]): number {

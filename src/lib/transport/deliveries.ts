@@ -11,6 +11,12 @@ type Settlement = 'ack' | 'term'
 /** Number of settled messages to remember, in order to recognise a copy that was sent before the settlement arrived. */
 const remembered = 65_536
 
+/**
+ * How long a client that ends waits for a lost connection, so that its acknowledgements are confirmed: after a signal or at the end
+ * of a time, and after it has done its work. In milliseconds.
+ */
+export const lostWaitMs = {interrupted: 500, complete: 5000} as const
+
 /** Whether a message that is delivered and returned loses one of a limited number of deliveries. */
 export function isLimited({config}: ConsumerInfo): boolean {
   return config.ack === 'none' || config.maxDeliver !== undefined

@@ -369,8 +369,11 @@ export interface Consuming extends AsyncDisposable {
   term(delivery: Delivery, reason?: string): void
   /** Reports progress: the ack wait starts again. */
   working(delivery: Delivery): void
-  /** Resolves when the server has all of these, or they are committed. */
-  flush(): Promise<void>
+  /**
+   * Resolves when the server has all of these, or they are committed. While the connection is lost it waits for a reconnect, but
+   * not after `leave` has aborted; it then fails with `connect`.
+   */
+  flush(leave?: AbortSignal): Promise<void>
   /**
    * Claims no more messages, and ends. Delivered ones that would lose a delivery if they were returned can still be taken: on a
    * server, if deliveries are limited or not acknowledged. Resolves to true if there are any.

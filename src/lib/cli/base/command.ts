@@ -84,6 +84,9 @@ export abstract class BusCommand<Result = void> {
   #forMs: number | undefined
   #late: Timer | undefined
   #isLate = false
+  /** The bus is being opened, or open. */
+  #isAsking = false
+  #starting: AbortSignal | undefined
 
   constructor(argv: string[], {version}: About) {
     this.#argv = argv
@@ -146,9 +149,10 @@ export abstract class BusCommand<Result = void> {
     const {url, why, server, warnings} = await findBus(wanted, process.env)
     for (const warning of warnings) tell(`warning: ${talk(warning)}\n`)
     prepareBus({url, why})
+    this.#isAsking = true
     const bus = await open(url, {
       name: this.#name,
-      signal: stream ? this.#startSignal() : this.stop,
+      signal: stream ? this.startSignal : this.stop,
       timeoutMs: this.timeoutMs,
       notify: (notice) => this.tellNotice(notice),
       ...(other === undefined && this.#globals['read-only'] && {readOnly: true}),
@@ -228,9 +232,13 @@ export abstract class BusCommand<Result = void> {
     return {flags: own as F & B, args: parsed.args as A, defaulted: parsed.defaulted}
   }
 
-  /** Aborts with `stop`, and soon after the end of --for: then the command no longer waits for a bus that is not ready. */
-  #startSignal(): AbortSignal {
-    const forMs = this.#forMs
+  /** Aborts with `stop`, and soon after the end of --for: then the command no longer waits for its input or for a bus. */
+  protected get startSignal(): AbortSignal {
+    this.#starting ??= this.#startOf(this.#forMs)
+    return this.#starting
+  }
+
+  #startOf(forMs: number | undefined): AbortSignal {
     if (forMs === undefined) return this.stop
     const late = new AbortController()
     this.#late = new Timer(forMs + graceMs, () => {
@@ -270,7 +278,7 @@ export abstract class BusCommand<Result = void> {
   async #fail(thrown: unknown): Promise<void> {
     const first = firstFailure(thrown)
     const isLate = this.#isLate && !this.stop.aborted && isFailure(first, 'interrupted')
-    const error = isLate ? notReady(this.#forMs ?? 0, first) : first
+    const error = isLate ? notReady(this.#forMs ?? 0, this.#isAsking, first) : first
     const output = this.#output
     this.#output = undefined
     const unwritten: unknown = await output?.end().catch((failure) => failure)
@@ -308,9 +316,11 @@ async function closeUnlessWritable(bus: Transport): Promise<void> {
   }
 }
 
-function notReady(forMs: number, {message, try: hints}: BusError): BusError {
+/** Without `isAsking` the command still read its input. */
+function notReady(forMs: number, isAsking: boolean, {message, try: hints}: BusError): BusError {
   const [, why] = /^interrupted while (.*)/s.exec(message) ?? []
-  const text = `the bus did not respond before --for ended, after ${forMs} ms${why === undefined ? '' : `: ${why}`}`
+  const what = isAsking ? 'the bus did not respond' : 'the input did not end'
+  const text = `${what} before --for ended, after ${forMs} ms${why === undefined ? '' : `: ${why}`}`
   return new BusError('timeout', text, {try: hints})
 }
 

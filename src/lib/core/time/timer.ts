@@ -94,3 +94,19 @@ export function laterSignal(signal: AbortSignal, ms: number): AbortSignal {
   else signal.addEventListener('abort', begin, {once: true})
   return later.signal
 }
+
+/** Resolves when one of the signals aborts; immediately if one has. */
+export function whenAborted(
+  ...signals: readonly (AbortSignal | undefined)[]
+): {readonly promise: Promise<void>} & Disposable {
+  const {promise, resolve} = Promise.withResolvers<void>()
+  const abort = () => resolve()
+  for (const signal of signals) {
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort)
+  }
+  const dispose = () => {
+    for (const signal of signals) signal?.removeEventListener('abort', abort)
+  }
+  return {promise, [Symbol.dispose]: dispose}
+}

@@ -34,7 +34,10 @@ const batchSize = 1024
 export async function watch(subscription: Subscription, options: WatchOptions): Promise<Watched> {
   const {keep, show, sparing, gone} = options
   const started = performance.now()
-  using bounds = new Bounds(options, () => void subscription.drain())
+  // With the last of `count` messages the loop below ends by itself.
+  using bounds = new Bounds(options, (reason) => {
+    if (reason !== 'count') void subscription.drain()
+  })
   // It is closed again below, and fails there.
   const close = () => void subscription.close().catch(() => {})
   gone?.addEventListener('abort', close)

@@ -103,6 +103,8 @@ export interface DurableOptions {
   /** Take at most this many messages. */
   readonly count?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Once it has aborted, it no longer waits for a lost connection. */
+  readonly leave?: AbortSignal | undefined
   /** Called once when all remaining messages are in flight to other members. */
   readonly onWaiting?: ((info: ConsumerInfo) => void) | undefined
   /** Called once for each reason why the consumer delivers nothing; what it throws ends the source. */
@@ -223,7 +225,7 @@ class DurableSource implements ReplaySource {
   }
 
   async flush(): Promise<void> {
-    await Promise.all(this.#members.map((member) => member.flush()))
+    await Promise.all(this.#members.map((member) => member.flush(this.#options.leave)))
   }
 
   async finish(): Promise<void> {

@@ -4,9 +4,9 @@ import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {checkPatterns, covers} from '../../core/subject.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
-import type {Interval} from '../../core/time/timer.ts'
+import {type Interval, Timer} from '../../core/time/timer.ts'
 import type {Subscription} from '../../transport/contract.ts'
-import {checkNoneLost, Deliveries, isLimited} from '../../transport/deliveries.ts'
+import {checkNoneLost, Deliveries, isLimited, lostWaitMs} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consumers, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {findOrMake, findStream} from './find.ts'
 import {type OnStall, StallWatch} from './stall.ts'
@@ -109,6 +109,8 @@ export class DurableReading implements Subscription {
   #isEnding = false
   #closing: Promise<void> | undefined
   #finished: Promise<boolean> | undefined
+  readonly #tooLate = new AbortController()
+  #leaving: Timer | undefined
 
   constructor(info: ConsumerInfo, consuming: Consuming, consumers: Consumers, onStall?: OnStall) {
     this.info = info
@@ -152,6 +154,7 @@ export class DurableReading implements Subscription {
 
   /** Claims no more messages. Delivered ones that would otherwise lose a delivery are still taken. */
   async drain(): Promise<void> {
+    this.#isTooLateIn(lostWaitMs.interrupted)
     if (!isLimited(this.info)) this.#isEnding = true
     this.#finished ??= this.#consuming.finish()
     // `close` fails with the same error.
@@ -170,6 +173,7 @@ export class DurableReading implements Subscription {
   async #close(): Promise<void> {
     this.#isEnding = true
     this.#alive.cancel()
+    this.#isTooLateIn(lostWaitMs.complete)
     try {
       if (this.#deliveries.held > 0 && (await this.#deliveries.ask(this.#consumers)).others > 0) {
         throw this.#deliveries.heldError()
@@ -183,10 +187,15 @@ export class DurableReading implements Subscription {
   async #leave(): Promise<void> {
     try {
       await this.#finished
-      await this.#consuming.flush()
+      await this.#consuming.flush(this.#tooLate.signal)
     } finally {
+      this.#leaving?.cancel()
       await this.#consuming.close()
     }
+  }
+
+  #isTooLateIn(ms: number): void {
+    this.#leaving ??= new Timer(ms, () => this.#tooLate.abort())
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Delivery, void, undefined> {

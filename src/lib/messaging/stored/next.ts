@@ -3,8 +3,8 @@
 import {BusError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
-import {sleep, Timer} from '../../core/time/timer.ts'
-import {checkNoneLost, Deliveries, isLimited} from '../../transport/deliveries.ts'
+import {laterSignal, sleep, Timer} from '../../core/time/timer.ts'
+import {checkNoneLost, Deliveries, isLimited, lostWaitMs} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consuming, Delivery, Streams} from '../../transport/streams-contract.ts'
 import {unacknowledged} from './places.ts'
 import {type OnStall, StallWatch} from './stall.ts'
@@ -38,8 +38,6 @@ export interface Taken {
 const batchSize = 256
 /** How often it checks whether held acknowledgements may be sent, or why nothing arrives. */
 const askMs = 100
-/** How long settlements may take after the deadline. */
-const flushMs = 5000
 
 /**
  * Takes up to `count` messages. When it resolves, shown messages are settled and the bus has the settlements; the others were
@@ -57,6 +55,9 @@ export async function takeNext(
   const watch = new StallWatch(streams.consumers, info, onStall)
   watch.waits()
   const deadline = performance.now() + timeoutMs
+  const [leaving, stopped] = [new AbortController(), signal && laterSignal(signal, lostWaitMs.interrupted)]
+  stopped?.addEventListener('abort', () => leaving.abort())
+  using _late = new Timer(timeoutMs + lostWaitMs.complete, () => leaving.abort())
   const deliveries = new Deliveries(info)
   await using members = new AsyncDisposableStack()
   const joined: Consuming[] = []
@@ -83,7 +84,7 @@ export async function takeNext(
     if (batch.length > 0) {
       if (!(await shownOrGivenBack(deliveries, batch, show))) break
       for (const delivery of batch) settle(deliveries, delivery, options)
-      await flushBy(deadline, consuming)
+      await consuming.flush(leaving.signal)
     }
     taken += batch.length
     redelivered += batch.filter(({deliveries}) => deliveries > 1).length
@@ -92,20 +93,8 @@ export async function takeNext(
     if (consuming.ended && taken < count && !isOver()) consuming = await join(count - taken)
   }
   await settleHeld(streams, deliveries, deadline, signal)
-  for (const member of joined) await flushBy(deadline, member)
+  for (const member of joined) await member.flush(leaving.signal)
   return {taken, redelivered, pending, isAcknowledged: info.config.ack !== 'none'}
-}
-
-/** Like `flush`, but does not wait for a lost connection much beyond the deadline. */
-async function flushBy(deadline: number, member: Consuming): Promise<void> {
-  const late = Promise.withResolvers<never>()
-  const waitMs = flushMs + Math.max(0, deadline - performance.now())
-  using _timer = new Timer(waitMs, () => {
-    late.reject(
-      new BusError('timeout', 'the acknowledgements were not confirmed in time: the messages may be redelivered'),
-    )
-  })
-  await Promise.race([member.flush(), late.promise])
 }
 
 /** Fails with `timeout` if others have earlier messages in flight until the deadline; then nothing is acknowledged. */

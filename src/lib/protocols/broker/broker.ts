@@ -7,7 +7,7 @@ import type {Message} from '../../core/message.ts'
 import {warnOfFailure} from '../../core/process/background-failure.ts'
 import {checkSubject, covers} from '../../core/subject.ts'
 import type {OpenOptions, Subscription, Transport} from '../../transport/contract.ts'
-import {checkNoneLost, Deliveries} from '../../transport/deliveries.ts'
+import {checkNoneLost, Deliveries, lostWaitMs} from '../../transport/deliveries.ts'
 import {open} from '../../transport/open.ts'
 import {bounded} from '../../transport/shared/bounded.ts'
 import type {ConsumerInfo} from '../../transport/streams-contract.ts'
@@ -183,7 +183,7 @@ export class Broker implements AsyncDisposable {
       delivery.nak()
       throw deliveries.heldError()
     }
-    await consuming.flush()
+    await consuming.flush(AbortSignal.timeout(lostWaitMs.complete))
     return delivery
   }
 

@@ -3,8 +3,9 @@
  * costs no round trip per message. Extends the ack wait of all messages in progress.
  */
 
+import {laterSignal} from '../../core/time/timer.ts'
 import type {StallWatch} from '../../messaging/stored/stall.ts'
-import {Deliveries, isLimited} from '../../transport/deliveries.ts'
+import {Deliveries, isLimited, lostWaitMs} from '../../transport/deliveries.ts'
 import type {ConsumerInfo, Consumers, Consuming, Delivery} from '../../transport/streams-contract.ts'
 
 /** Largest number of messages in progress. Each one that is returned has used a delivery, so it is 1 if those are limited. */
@@ -62,7 +63,7 @@ export class Pump {
       if (this.#deliveries.held > 0 && (await this.#deliveries.ask(this.#deps.consumers)).others > 0) {
         throw this.#deliveries.heldError()
       }
-      await consuming.flush()
+      await consuming.flush(laterSignal(this.#deps.stop, lostWaitMs.complete))
     } finally {
       this.#deps.stop.removeEventListener('abort', finish)
       alive.cancel()

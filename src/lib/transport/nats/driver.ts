@@ -6,7 +6,7 @@ import {createInbox, errors, type PermissionViolationError, type ServerInfo} fro
 import {BusError, closedError, interruptedError} from '../../core/errors.ts'
 import type {Outgoing} from '../../core/message.ts'
 import {checkPatterns} from '../../core/subject.ts'
-import {Timer} from '../../core/time/timer.ts'
+import {Timer, whenAborted} from '../../core/time/timer.ts'
 import type {
   Facts,
   ManyOptions,
@@ -35,7 +35,7 @@ import {
 import {Inbox} from './inbox.ts'
 import type {NatsProtocol, ServerSubscription} from './protocol.ts'
 import {SendBuffer} from './send-buffer.ts'
-import {ServerTimeout, whenAborted} from './server-timeout.ts'
+import {ServerTimeout} from './server-timeout.ts'
 import {StoredReplies} from './stored-replies.ts'
 import {Elections} from './streams/elections.ts'
 import type {ConnectionListener, JetStreamSession} from './streams/session.ts'

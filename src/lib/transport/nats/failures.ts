@@ -40,10 +40,14 @@ export function notConfirmed(url: string, timeoutMs: number): BusError {
 
 /** Messages sent before the connection broke: the server may or may not have received them. */
 export function unconfirmedFailure(url: string, count: number): BusError {
-  const what = count === 1 ? 'a message was' : `${count} messages were`
-  return new BusError('connect', `the connection to ${url} broke while ${what} in flight: they may not have arrived`, {
-    data: {unconfirmed: count},
-  })
+  const [what, they] = count === 1 ? ['a message was', 'it'] : [`${count} messages were`, 'they']
+  return new BusError(
+    'connect',
+    `the connection to ${url} broke while ${what} in flight: ${they} may not have arrived`,
+    {
+      data: {unconfirmed: count},
+    },
+  )
 }
 
 export function unsentFailure(url: string, count: number): BusError {

@@ -57,19 +57,3 @@ export class ServerTimeout {
     return {promise: idle, stop: idle.stop}
   }
 }
-
-/** Resolves when one of the signals aborts; immediately if one has. */
-export function whenAborted(
-  ...signals: readonly (AbortSignal | undefined)[]
-): {readonly promise: Promise<void>} & Disposable {
-  const {promise, resolve} = Promise.withResolvers<void>()
-  const abort = () => resolve()
-  for (const signal of signals) {
-    if (signal?.aborted) abort()
-    else signal?.addEventListener('abort', abort)
-  }
-  const dispose = () => {
-    for (const signal of signals) signal?.removeEventListener('abort', abort)
-  }
-  return {promise, [Symbol.dispose]: dispose}
-}

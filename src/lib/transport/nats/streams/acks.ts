@@ -5,7 +5,7 @@
  * Acknowledgements that were not confirmed when the connection was lost are sent again after the reconnect.
  */
 import {BusError} from '../../../core/errors.ts'
-import {sleep} from '../../../core/time/timer.ts'
+import {sleep, whenAborted} from '../../../core/time/timer.ts'
 import {isNoResponders} from '../headers.ts'
 import {leaderWaitMs} from './elections.ts'
 import type {ConnectionListener, InboxShare, JetStreamSession} from './session.ts'
@@ -78,11 +78,14 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     for (const index of this.#waiting.keys()) this.#send(index, true)
   }
 
-  /** Resolves when all are confirmed. Fails with `denied` if they are refused, with `timeout` if nobody confirms. */
-  async flush(): Promise<void> {
+  /**
+   * Resolves when all are confirmed. Fails with `denied` if they are refused, with `timeout` if nobody confirms, with `connect` if
+   * the connection is lost when `leave` aborts, or after that.
+   */
+  async flush(leave?: AbortSignal): Promise<void> {
     if (this.#waiting.size === 0) return
     try {
-      await this.#confirmed(() => this.#session.ready())
+      await this.#confirmed(() => this.#connected(leave))
     } catch (error) {
       this.#isReported = true
       throw error
@@ -97,6 +100,13 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
     }
     this.#share?.close()
     return this.#isReported ? 0 : this.#waiting.size
+  }
+
+  async #connected(leave: AbortSignal | undefined): Promise<void> {
+    if (leave === undefined) return this.#session.ready()
+    using left = whenAborted(leave)
+    await Promise.race([this.#session.ready(), left.promise])
+    if (!this.#session.isUp) throw this.#unconfirmed('connect', 'the connection is lost')
   }
 
   async #confirmed(connected: () => Promise<void>): Promise<void> {
@@ -181,11 +191,15 @@ export class NatsAcks implements Pick<ConnectionListener, 'onReconnect'> {
   }
 
   #late(forMs: number): BusError {
+    const why = this.#isUnheard ? 'nobody receives them' : `no answer within ${(forMs / 1000).toFixed(1)} s`
+    return this.#unconfirmed('timeout', why)
+  }
+
+  #unconfirmed(kind: 'timeout' | 'connect', why: string): BusError {
     const count = this.#waiting.size
     const what = count === 1 ? 'an acknowledgement' : `${count} acknowledgements`
-    const why = this.#isUnheard ? 'nobody receives them' : `no answer within ${(forMs / 1000).toFixed(1)} s`
     const sentence = `${this.#session.url} did not confirm ${what} to ${this.#consumer}: ${why}; the messages may be redelivered`
-    return new BusError('timeout', sentence, {data: {unconfirmed: count}})
+    return new BusError(kind, sentence, {data: {unconfirmed: count}})
   }
 }
 

@@ -158,8 +158,8 @@ export abstract class NatsMember implements Consuming {
     if (this.config.ack_policy !== 'none') this.#acks.say(ackSubject(delivery), '+WPI')
   }
 
-  flush(): Promise<void> {
-    return this.#acks.flush()
+  flush(leave?: AbortSignal): Promise<void> {
+    return this.#acks.flush(leave)
   }
 
   async finish(): Promise<boolean> {

@@ -289,10 +289,10 @@ function neverSent(url: string, count: number): BusError {
 }
 
 function unconfirmedFailure(url: string, count: number): BusError {
-  const what = count === 1 ? 'a message was' : `${count} messages were`
+  const [what, they] = count === 1 ? ['a message was', 'it'] : [`${count} messages were`, 'they']
   return new BusError(
     'connect',
-    `the connection to ${url} broke while ${what} in flight: they may or may not be stored`,
+    `the connection to ${url} broke while ${what} in flight: ${they} may or may not be stored`,
     {
       try: ['a Nats-Msg-Id in each message: they are then resent and stored once'],
       data: {unconfirmed: count},
