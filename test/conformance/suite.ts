@@ -25,6 +25,7 @@ import {purging} from './streams/purging.ts'
 import {reading} from './streams/reading.ts'
 import {redelivery} from './streams/redelivery.ts'
 import {resetting} from './streams/resetting.ts'
+import {rollup} from './streams/rollup.ts'
 import {sharing} from './streams/sharing.ts'
 import {storing} from './streams/storing.ts'
 import {volume} from './volume.ts'
@@ -72,6 +73,7 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: reading': reading,
   'streams: following': following,
   'streams: limits': limits,
+  'streams: rollup': rollup,
   'streams: consumers': consumers,
   'streams: delivering': delivering,
   'streams: acknowledging': acknowledging,

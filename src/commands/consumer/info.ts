@@ -16,9 +16,10 @@ export default class ConsumerInfo extends BusCommand<ConsumerDocument> {
     await using bus = await this.openBus()
     const info = await bus.streams.consumers.info(args.stream, args.consumer)
     if (this.jsonEnabled()) return consumerDocument(info)
-    const {other} = info.config
-    const more = other && (await import('../../lib/cli/render/options.ts')).consumerOptions(other)
-    this.print(await factSheet(consumerFacts(info, more), await this.paint(1)))
+    const more =
+      (info.config.other ?? info.config.metadata) &&
+      (await import('../../lib/cli/render/options.ts')).consumerOptions({...info.config})
+    this.print(await factSheet(consumerFacts(info, more || undefined), await this.paint(1)))
     return consumerDocument(info)
   }
 }

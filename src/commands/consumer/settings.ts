@@ -174,6 +174,8 @@ export function consumerFacts(
     backoff: config.backoffMs.length === 0 ? undefined : config.backoffMs.map(durationText).join(', '),
     push: pushText(info),
     'priority policy': config.priority,
+    groups: config.groups?.join(' '),
+    'waiting pulls': info.waiting === undefined ? undefined : formatCount(info.waiting),
     ...more,
     durable: config.durable ? undefined : 'no: removed when unused',
     created: formatMoment(created),

@@ -1,7 +1,7 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {streamArgs} from '../../lib/cli/flags/stream.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
-import {type StreamDocument, streamDocument, streamFacts} from './settings.ts'
+import {hasOptions, type StreamDocument, streamDocument, streamFacts} from './settings.ts'
 
 export default class StreamInfo extends BusCommand<StreamDocument> {
   static override summary = 'show the state and configuration of a stream'
@@ -16,9 +16,9 @@ export default class StreamInfo extends BusCommand<StreamDocument> {
     await using bus = await this.openBus()
     const info = await bus.streams.info(args.stream)
     if (this.jsonEnabled()) return streamDocument(info)
-    const {other} = info.config
-    const more = other && (await import('../../lib/cli/render/options.ts')).streamOptions(other)
-    this.print(await factSheet(streamFacts(info, more), await this.paint(1)))
+    const more =
+      hasOptions(info.config) && (await import('../../lib/cli/render/options.ts')).streamOptions({...info.config})
+    this.print(await factSheet(streamFacts(info, more || undefined), await this.paint(1)))
     return streamDocument(info)
   }
 }

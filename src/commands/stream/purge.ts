@@ -5,8 +5,7 @@ import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {count} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {counted} from '../../lib/cli/render/units.ts'
-import {BusError} from '../../lib/core/errors.ts'
-import {shellWord} from '../../lib/core/text/shell-word.ts'
+import {checkPurgeable} from '../../lib/transport/shared/stream-errors.ts'
 
 /** What `--json` prints. */
 export interface StreamPurgeResult {
@@ -38,13 +37,7 @@ export default class StreamPurge extends BusCommand<StreamPurgeResult> {
     const {args, flags} = await this.parse(StreamPurge)
     await using bus = await this.openBus({writes: true})
     const {state, config} = await bus.streams.info(args.stream)
-    const {sealed, deny_purge: isDenied} = config.other ?? {}
-    if (sealed || isDenied) {
-      const why = sealed ? 'it is sealed' : 'it has the option deny_purge'
-      throw new BusError('denied', `the stream ${args.stream} on ${bus.url} cannot be purged: ${why}`, {
-        try: [`bus stream info ${shellWord(args.stream)}`],
-      })
-    }
+    checkPurgeable(bus.url, config)
     await confirm(purgeText(args.stream, state.messages, flags), {yes: flags.yes, signal: this.stop})
     let purged = 0
     for (const pattern of flags.filter ?? [undefined])

@@ -4,7 +4,7 @@ import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {age, choice, count, size} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
-import {formatAgo, formatBytes, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
+import {counted, formatAgo, formatBytes, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
 import type {
@@ -102,6 +102,13 @@ function mirrored({other}: StreamConfig): string {
   return mirror?.name === undefined ? 'none' : `(mirror of ${mirror.name})`
 }
 
+/** The settings that `streamFacts` does not show by itself. */
+const options = 'other metadata discardNewPerSubject allowRollup denyDelete denyPurge allowDirect'.split(' ')
+
+export function hasOptions(config: StreamConfig): boolean {
+  return Object.keys(config).some((name) => options.includes(name))
+}
+
 /** `more` are the rows of its other options. */
 export function streamFacts(
   {config, created, state, leader, peers, origins}: StreamInfo,
@@ -117,6 +124,7 @@ export function streamFacts(
     size: formatBytes(state.bytes),
     first: state.messages === 0 ? undefined : place(state.firstSeq, state.firstTime),
     last: state.lastSeq === 0 ? undefined : place(state.lastSeq, state.lastTime),
+    deleted: state.deleted === undefined ? undefined : counted(state.deleted, 'message'),
     'distinct subjects': formatCount(state.subjects),
     consumers: formatCount(state.consumers),
     limits: limitsText(config),
@@ -132,8 +140,9 @@ export function streamFacts(
   }
 }
 
-function peerText({server, state, silentMs}: StreamPeer): string {
-  return `${server}: ${state}${state === 'current' ? '' : `, heard from ${formatAgo(Date.now() - silentMs)}`}`
+function peerText({server, state, lag, silentMs}: StreamPeer): string {
+  const behind = lag === undefined ? '' : `, ${formatCount(lag)} behind`
+  return `${server}: ${state}${behind}${state === 'current' ? '' : `, heard from ${formatAgo(Date.now() - silentMs)}`}`
 }
 
 function originText({stream, lag, silentMs, error}: StreamOrigin): string {

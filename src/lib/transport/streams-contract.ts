@@ -68,6 +68,19 @@ export interface StreamSettings {
   readonly dedupeMs?: number | undefined
   /** Default 1; more needs a cluster. */
   readonly replicas?: number | undefined
+  /** Names and values of your own. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+  /** With `discard` new: refuse a message also if its subject has `maxMsgsPerSubject`, instead of removing the oldest of them. */
+  readonly discardNewPerSubject?: boolean | undefined
+  /** Accept `storeHeaders.rollup`. Not together with `denyPurge`. */
+  readonly allowRollup?: boolean | undefined
+  /** Refuse to delete single messages, or to purge. */
+  readonly denyDelete?: boolean | undefined
+  readonly denyPurge?: boolean | undefined
+  /** Every server with a copy answers direct reads. A bus file is always read directly. */
+  readonly allowDirect?: boolean | undefined
+  /** The options that only a server has, by their names in its API, unless they have their defaults. */
+  readonly other?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A stream's configuration with its defaults filled in. */
@@ -79,8 +92,6 @@ export interface StreamConfig extends StreamSettings {
   readonly replicas: number
   /** Streams of other clients may remove consumed messages; those created here keep to their limits. */
   readonly retention: 'limits' | 'interest' | 'workqueue'
-  /** Options that cannot be set here, by their names in the API of the server, unless they have their defaults. */
-  readonly other?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A stream and its current state. */
@@ -99,12 +110,16 @@ export interface StreamInfo {
   readonly peers?: readonly StreamPeer[] | undefined
   /** The streams from which the server copies its messages. */
   readonly origins?: readonly StreamOrigin[] | undefined
+  /** The document of a server; absent in lists. */
+  readonly raw?: unknown
 }
 
 /** A server with a replica. */
 export interface StreamPeer {
   readonly server: string
   readonly state: 'current' | 'behind' | 'offline'
+  /** How many operations of the leader it does not have yet, if the server reports any. */
+  readonly lag?: number | undefined
   /** The time since it was heard from. */
   readonly silentMs: number
 }
@@ -132,6 +147,8 @@ export interface StreamState {
   /** The number of different subjects. */
   readonly subjects: number
   readonly consumers: number
+  /** On a server: the number of sequences between the first and the last one whose messages were removed, if there are any. */
+  readonly deleted?: number | undefined
 }
 
 /** How to handle streams and consumers of servers that do not answer. */
@@ -150,13 +167,15 @@ export interface PurgeOptions {
   readonly keep?: number | undefined
 }
 
-/** Headers with a publisher's expectations of a stream (ADR-13). */
+/** Headers that a stream obeys (ADR-13). */
 export const storeHeaders = {
   msgId: 'Nats-Msg-Id',
   expectedStream: 'Nats-Expected-Stream',
   expectedLastSeq: 'Nats-Expected-Last-Sequence',
   expectedLastMsgId: 'Nats-Expected-Last-Msg-Id',
   expectedLastSubjectSeq: 'Nats-Expected-Last-Subject-Sequence',
+  /** `sub` or `all`: the message replaces all earlier ones of its subject, or of the stream. */
+  rollup: 'Nats-Rollup',
 } as const
 
 /** A stream's acknowledgement. */
@@ -273,6 +292,8 @@ export interface ConsumerSettings {
   readonly isPush?: boolean | undefined
   /** Replaces `ackWaitMs` for the first, second, … delivery; the last value applies to all further ones. */
   readonly backoffMs?: readonly number[] | undefined
+  /** Names and values of your own. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined
 }
 
 /** A consumer's configuration with its defaults filled in. */
@@ -289,6 +310,7 @@ export interface ConsumerConfig extends ConsumerSettings {
   readonly maxWaiting?: number | undefined
   /** The policy of its priority groups: the server prefers some of the clients. */
   readonly priority?: string | undefined
+  readonly groups?: readonly string[] | undefined
   /** A push consumer: the subject to which the server sends, and its queue group. */
   readonly push?: {readonly subject: string; readonly queue?: string | undefined} | undefined
   /** Options that cannot be set here, by their names in the API of the server, unless they have their defaults. */
@@ -328,6 +350,11 @@ export interface ConsumerInfo {
   readonly pinned?: readonly {readonly group: string; readonly client: string}[] | undefined
   /** The number of pull requests that wait for messages. */
   readonly waiting?: number | undefined
+  /** The server that leads it and the others with a copy, on a cluster. */
+  readonly leader?: string | undefined
+  readonly peers?: readonly StreamPeer[] | undefined
+  /** The document of a server; absent in lists. */
+  readonly raw?: unknown
 }
 
 /** The options of a member. */

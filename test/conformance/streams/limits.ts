@@ -90,6 +90,22 @@ export const limits: readonly Case[] = [
     },
   },
   {
+    name: 'a stream that discards new messages per subject refuses them at the limit of their subject',
+    needs,
+    async run(scene) {
+      const bus = await limited(scene, {maxMsgsPerSubject: 2, discard: 'new', discardNewPerSubject: true})
+      expect((await bus.streams.info('A')).config).toMatchObject({discardNewPerSubject: true})
+      await storeOn(bus, ['a.x', 'a.y', 'a.x', 'a.y'])
+      await expect(bus.streams.publish({subject: 'a.x', data: '5'})).rejects.toMatchObject(full)
+      await publishAll(bus, 'a.y', ['6'])
+      await store(bus, 'a.z', ['7'])
+      expect(await kept(scene, bus)).toEqual(['1', '2', '3', '4', '7'])
+      await bus.streams.purge('A', {pattern: 'a.x', keep: 1})
+      await store(bus, 'a.x', ['8'])
+      expect(await kept(scene, bus)).toEqual(['2', '3', '4', '7', '8'])
+    },
+  },
+  {
     name: 'a stream refuses a message that exceeds its size limit, headers included',
     needs,
     async run(scene) {

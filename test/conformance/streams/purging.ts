@@ -74,4 +74,16 @@ export const purging: readonly Case[] = [
       expect((await stateOf(bus, 'A')).messages).toBe(6)
     },
   },
+  {
+    name: 'a stream that denies purging keeps its messages',
+    needs,
+    async run(scene) {
+      const bus = await scene.connect()
+      await bus.streams.add({name: 'A', denyPurge: true, denyDelete: true})
+      await store(bus, 'A', numbers(3))
+      await expect(bus.streams.purge('A')).rejects.toMatchObject({kind: 'denied'})
+      expect((await stateOf(bus, 'A')).messages).toBe(3)
+      expect((await bus.streams.info('A')).config).toMatchObject({denyPurge: true, denyDelete: true})
+    },
+  },
 ]

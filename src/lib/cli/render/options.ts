@@ -1,4 +1,4 @@
-/** The options of streams and consumers that busline cannot set, as the server reports them, in rows of text. */
+/** The less common options of streams and consumers in rows of text: by our names, or by those of the server. */
 import {durationText} from '../../core/time/duration.ts'
 import {counted, formatBytes, formatCount} from './units.ts'
 
@@ -29,20 +29,20 @@ const streamWords: Words = {
   republish: ['republishes', transformText],
   max_consumers: ['max consumers', formatCount],
   consumer_limits: ['consumer limits', consumerLimits],
-  discard_new_per_subject: ['discards new', 'also at the limit of a subject'],
+  discardNewPerSubject: ['discards new', 'also at the limit of a subject'],
   compression: ['compression', String],
   first_seq: ['first sequence', (seq: number) => `#${seq}`],
   no_ack: ['acknowledges', 'nothing'],
   sealed: ['refuses', 'every change (sealed)'],
-  deny_delete: ['refuses', 'to delete messages'],
-  deny_purge: ['refuses', 'to purge'],
-  allow_rollup_hdrs: ['allows', 'rollup'],
+  denyDelete: ['refuses', 'to delete messages'],
+  denyPurge: ['refuses', 'to purge'],
+  allowRollup: ['allows', 'rollup'],
   allow_msg_ttl: ['allows', 'TTL per message'],
   allow_msg_counter: ['allows', 'counters'],
   allow_msg_schedules: ['allows', 'schedules'],
   allow_atomic: ['allows', 'atomic batches'],
   allow_batched: ['allows', 'fast batches'],
-  allow_direct: ['allows', 'direct reads'],
+  allowDirect: ['allows', 'direct reads'],
   mirror_direct: ['allows', 'direct reads for the mirrored stream'],
   subject_delete_marker_ttl: ['delete markers', (ns: number) => `for ${nanosText(ns)}`],
   persist_mode: ['persistence', String],
@@ -65,12 +65,17 @@ const consumerWords: Words = {
   metadata: ['metadata', metadataText],
 }
 
-export function streamOptions(options: Options): Rows {
-  return rowsOf(options, streamWords)
+export function streamOptions({other, ...config}: Options): Rows {
+  return rowsOf({...chosen(config, streamWords), ...(other as Options)}, streamWords)
 }
 
-export function consumerOptions(options: Options): Rows {
-  return rowsOf(options, consumerWords)
+export function consumerOptions({other, ...config}: Options): Rows {
+  return rowsOf({...chosen(config, consumerWords), ...(other as Options)}, consumerWords)
+}
+
+/** The options that have words; the others have rows already. */
+function chosen(config: Options, words: Words): Options {
+  return Object.fromEntries(Object.entries(config).filter(([name]) => words[name] !== undefined))
 }
 
 /** Options of newer servers have a row under their own name. */

@@ -2,7 +2,7 @@
 import type {BusError} from '../../core/errors.ts'
 import {Message, sizeOf} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
-import {brokenLimit, msgIdOf, unlessExpected, wireSize} from '../shared/expectations.ts'
+import {brokenLimit, msgIdOf, rollupOf, unlessExpected, wireSize} from '../shared/expectations.ts'
 import type {PurgeOptions, Start, Stored, StreamConfig, StreamInfo} from '../streams-contract.ts'
 
 /** A stored message with its sequence. */
@@ -71,10 +71,16 @@ export class MemoryStream {
     })
     if (unexpected !== undefined) return unexpected
     const bytes = wireSize({subject, data: payload, headers}) + sizeOf(subject)
-    const full = brokenLimit(this, {subject, data: payload, headers}, bytes, {messages: all.length, bytes: this.#bytes})
+    const full = brokenLimit(this, {subject, data: payload, headers}, bytes, {
+      ...{messages: all.length, bytes: this.#bytes},
+      ofSubject: () => all.filter((kept) => kept.message.subject === subject).length,
+    })
     if (full !== undefined) return full
+    const rollup = this.config.allowRollup ? rollupOf(headers) : undefined
+    if (rollup !== undefined)
+      this.#replace(rollup === 'all' ? [] : all.filter((kept) => kept.message.subject !== subject))
     const seq = ++this.#lastSeq
-    all.push({seq, message: new Message(subject, payload, headers, undefined, seq, timeMs), bytes})
+    this.#kept.push({seq, message: new Message(subject, payload, headers, undefined, seq, timeMs), bytes})
     this.#bytes += bytes
     const id = msgIdOf(headers)
     this.#lastId = id ?? ''

@@ -3,7 +3,15 @@ import {BusError, interruptedError} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
 import {checkPattern, matches, overlaps} from '../../core/subject.ts'
 import {PublishWindow} from '../shared/publish-window.ts'
-import {consumerInUse, noConsumer, noMessage, noStream, otherConsumer, otherStream} from '../shared/stream-errors.ts'
+import {
+  checkPurgeable,
+  consumerInUse,
+  noConsumer,
+  noMessage,
+  noStream,
+  otherConsumer,
+  otherStream,
+} from '../shared/stream-errors.ts'
 import {
   checkApartFrom,
   checkPurge,
@@ -61,7 +69,9 @@ export function memoryStreams(connection: MemoryConnection): Streams {
     },
     async purge(stream, which = {}) {
       checkPurge(which)
-      return find(stream).stream.purge(which)
+      const purged = find(stream).stream
+      checkPurgeable(url, purged.config)
+      return purged.purge(which)
     },
     async publish(message) {
       const {outcome} = connection.send(message)

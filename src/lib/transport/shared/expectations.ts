@@ -46,13 +46,21 @@ export function msgIdOf(headers: Headers): string | undefined {
   return headerOf(headers, storeHeaders.msgId) || undefined
 }
 
+/** What a message replaces: earlier messages of its subject, or all of them. */
+export function rollupOf(headers: Headers | undefined): 'sub' | 'all' | undefined {
+  const value = headers === undefined ? undefined : headerOf(headers, storeHeaders.rollup)
+  return value === 'sub' || value === 'all' ? value : undefined
+}
+
 /** Why the message is not to be stored: it requests an unsupported feature, an expectation is not met, or it is a duplicate. */
 export function unlessExpected(headers: Headers, stream: StreamNow): Stored | BusError | undefined {
   if (headers.length === 0) return undefined
   for (const [header] of headers) {
     const wish = unfulfilled.find(([pattern]) => pattern.test(header))
-    if (wish !== undefined) return refusal(stream, wish[1])
+    if (wish !== undefined && !(wish[1] === 'rollup' && stream.config.allowRollup)) return refusal(stream, wish[1])
   }
+  const rollup = headerOf(headers, storeHeaders.rollup)
+  if (rollup && rollupOf(headers) === undefined) return refusal(stream, 'badRollup', JSON.stringify(rollup))
   const subject = headerOf(headers, expectedSubject)
   if (subject !== undefined) {
     if (headerOf(headers, storeHeaders.expectedLastSubjectSeq) === undefined) return refusal(stream, 'noSubjectSeq')
@@ -77,18 +85,19 @@ export function unlessExpected(headers: Headers, stream: StreamNow): Stored | Bu
   return lastId === undefined ? undefined : refusal(stream, 'wrongMsgId', lastId)
 }
 
-/** The limit that a message would exceed. `bytes` is its size in the stream, `has` the current totals of the stream. */
+/** The limit that a message would exceed. `bytes` is its size in the stream, `has` the current totals of the stream and of the subject. */
 export function brokenLimit(
   stream: Pick<StreamNow, 'url' | 'config'>,
   message: Outgoing,
   bytes: number,
-  has: {readonly messages: number; readonly bytes: number},
+  has: {readonly messages: number; readonly bytes: number; ofSubject(): number},
 ): BusError | undefined {
-  const {maxMsgSize, maxMsgs, maxBytes, discard} = stream.config
+  const {maxMsgSize, maxMsgs, maxBytes, discard, discardNewPerSubject, maxMsgsPerSubject = Infinity} = stream.config
   if (maxMsgSize !== undefined && wireSize(message) > maxMsgSize) return refusal(stream, 'tooLarge')
   if (discard === 'old') return undefined
   if (maxMsgs !== undefined && has.messages >= maxMsgs) return refusal(stream, 'tooMany')
-  return maxBytes !== undefined && has.bytes + bytes > maxBytes ? refusal(stream, 'tooManyBytes') : undefined
+  if (maxBytes !== undefined && has.bytes + bytes > maxBytes) return refusal(stream, 'tooManyBytes')
+  return discardNewPerSubject && has.ofSubject() >= maxMsgsPerSubject ? refusal(stream, 'tooManyOfSubject') : undefined
 }
 
 /** The size of payload and headers as NATS counts it. */

@@ -3,7 +3,7 @@
 import {BusError, type FailureDetails} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
-import type {ConsumerInfo} from '../streams-contract.ts'
+import type {ConsumerInfo, StreamConfig} from '../streams-contract.ts'
 import {jetStreamErrors} from './jetstream-errors.ts'
 
 /** JetStream's `err_code` and the foreign error, if they exist. */
@@ -85,6 +85,17 @@ export function isTooLarge(error: unknown): error is BusError {
   return (
     error.code === 'tooLarge' || [tooLarge.code, headersTooLarge.code].some((code) => code === error.data?.['code'])
   )
+}
+
+/** Throws `denied` if the stream refuses purges. */
+export function checkPurgeable(url: string, {name, denyPurge, other}: StreamConfig): void {
+  const isSealed = other?.['sealed'] === true
+  if (!denyPurge && !isSealed) return
+  const why = isSealed ? 'it is sealed' : 'it has the option deny_purge'
+  throw new BusError('denied', `the stream ${name} on ${url} cannot be purged: ${why}`, {
+    try: [`bus stream info ${shellWord(name)}`],
+    data: {code: (isSealed ? jetStreamErrors.sealed : jetStreamErrors.purgeDenied).code},
+  })
 }
 
 /** No acknowledgement arrived in time. */

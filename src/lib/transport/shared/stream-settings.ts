@@ -27,12 +27,14 @@ const leastMs = 100
 /** Throws `usage`. */
 export function streamConfig(settings: StreamSettings): StreamConfig {
   const {name, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, replicas = 1} = settings
+  const {metadata, discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect} = settings
   checkStoreName('stream', name)
   checkCounts({maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize})
   checkCounts({maxAgeMs, dedupeMs: settings.dedupeMs || undefined}, leastMs)
   if (replicas !== 1) throw new BusError('usage', `${replicas} replicas need a cluster`)
   if (maxAgeMs !== undefined && (settings.dedupeMs ?? 0) > maxAgeMs)
     throw new BusError('usage', 'message ids cannot be remembered for longer than messages are kept')
+  checkOptions(settings)
   return {
     name,
     subjects: checkApart(settings.subjects ?? [name]),
@@ -42,12 +44,30 @@ export function streamConfig(settings: StreamSettings): StreamConfig {
     dedupeMs: settings.dedupeMs ?? Math.min(dedupeMs, maxAgeMs ?? dedupeMs),
     replicas,
     retention: 'limits',
+    ...set({discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect}),
+    ...(Object.keys(metadata ?? {}).length > 0 && {metadata}),
   }
+}
+
+/** Refuses options that cannot be combined, and those that only a server has. Throws `usage`. */
+function checkOptions({
+  discard,
+  maxMsgsPerSubject,
+  discardNewPerSubject,
+  allowRollup,
+  denyPurge,
+  other,
+}: StreamSettings) {
+  if (allowRollup && denyPurge) throw new BusError('usage', 'a stream that allows rollup cannot deny purging')
+  if (discardNewPerSubject && (discard !== 'new' || maxMsgsPerSubject === undefined))
+    throw new BusError('usage', 'discarding new messages per subject needs discard policy new and a limit per subject')
+  const [option] = Object.keys(other ?? {})
+  if (option !== undefined) throw new BusError('usage', `only a server has the option ${option}`)
 }
 
 /** `subjects` are those of the stream. Throws `usage`. */
 export function consumerConfig(settings: ConsumerSettings, subjects: readonly string[]): ConsumerConfig {
-  const {name, description, maxDeliver, backoffMs = []} = settings
+  const {name, description, maxDeliver, metadata, backoffMs = []} = settings
   checkStoreName('consumer', name)
   checkCounts({ackWaitMs: settings.ackWaitMs, maxDeliver, maxAckPending: settings.maxAckPending})
   for (const each of backoffMs) checkCounts({backoffMs: each})
@@ -74,6 +94,7 @@ export function consumerConfig(settings: ConsumerSettings, subjects: readonly st
     maxAckPending: settings.maxAckPending ?? maxAckPending,
     backoffMs,
     durable: true,
+    ...(Object.keys(metadata ?? {}).length > 0 && {metadata}),
   }
 }
 
@@ -92,7 +113,7 @@ export function ackWaitOf({backoffMs, ackWaitMs}: ConsumerConfig, delivery: numb
 
 /** Options of other clients that change neither which messages there are nor how they are delivered. */
 const harmless = new Set(
-  'allow_direct mirror_direct metadata placement compression num_replicas mem_storage sample_freq'.split(' '),
+  'allowDirect mirror_direct metadata placement compression num_replicas mem_storage sample_freq'.split(' '),
 )
 
 /**
@@ -101,7 +122,9 @@ const harmless = new Set(
  */
 export function differences(has: object, wanted: object): string {
   const [found, asked] = [flat(has), flat(wanted)]
-  const names = Object.keys({...asked, ...found}).filter((name) => name !== 'other' && !harmless.has(name))
+  const names = Object.keys({...asked, ...found}).filter(
+    (name) => name !== 'other' && !(harmless.has(name) && asked[name] === undefined),
+  )
   return names
     .map((name) => [flagOf(name), shownSetting(name, found[name]), shownSetting(name, asked[name])] as const)
     .filter(([, one, other]) => one !== other)
@@ -199,6 +222,13 @@ export function checkDeliver(deliver: DeliverPolicy): DeliverPolicy {
   if ('seq' in deliver && deliver.seq < 1)
     throw new BusError('usage', `there is no sequence ${deliver.seq}: sequences start at 1`)
   return deliver
+}
+
+/** The options that are on. */
+function set<T extends object>(options: T): {[K in keyof T]?: true} {
+  return Object.fromEntries(Object.entries(options).flatMap(([name, isOn]) => (isOn ? [[name, true]] : []))) as {
+    [K in keyof T]?: true
+  }
 }
 
 function given<T extends object>(values: T): {[K in keyof T]?: Exclude<T[K], undefined>} {

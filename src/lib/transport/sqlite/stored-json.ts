@@ -25,13 +25,17 @@ const limits = ['maxAgeMs', 'maxMsgs', 'maxBytes', 'maxMsgsPerSubject', 'maxMsgS
 const common: Readonly<Record<string, Check>> = {
   name: isText,
   description: optional(isText),
+  metadata: optional((value) => isObject(value) && Object.values(value).every(isText)),
   ...Object.fromEntries(limits.map((name) => [name, optional(isWhole)])),
 }
 
 /** Parses the configuration of a stream. Throws like SQLite for a damaged file. */
 export function storedStream(json: string): StreamConfig {
   const texts = {storage: optional(isText), discard: optional(isText), retention: optional(isText)}
-  const own = {subjects: areTexts, ...texts, dedupeMs: isWhole, replicas: optional(isWhole)}
+  const isOn = optional((value) => typeof value === 'boolean')
+  const names = ['discardNewPerSubject', 'allowRollup', 'denyDelete', 'denyPurge', 'allowDirect']
+  const switches = Object.fromEntries(names.map((name) => [name, isOn]))
+  const own = {subjects: areTexts, ...texts, ...switches, dedupeMs: isWhole, replicas: optional(isWhole)}
   return storedObject(json, {...common, ...own}, 'the configuration of a stream')
 }
 

@@ -8,7 +8,7 @@ test('two configurations are described by their differences, in the words of the
   expect(differences({...wanted, maxMsgs: 9, maxAgeMs: undefined, retention: 'workqueue'}, wanted)).toBe(
     'max-age none instead of 1m, retention workqueue instead of limits, max-msgs 9 instead of none',
   )
-  const other = {mirror: {name: 'ORIGIN'}, sealed: true, allow_direct: true}
+  const other = {mirror: {name: 'ORIGIN'}, sealed: true, mirror_direct: true}
   expect(differences({...wanted, subjects: [], other}, wanted)).toBe(
     'subjects none instead of a b.>, mirror {"name":"ORIGIN"} instead of none, sealed true instead of none',
   )

@@ -191,7 +191,7 @@ export function apiFailure(url: string, error: ErrorJson, about: ApiTarget = {})
   if (code === jetStreamErrors.consumerNotFound.code && stream !== undefined && consumer !== undefined)
     return noConsumer(url, stream, consumer, {data})
   const known = kindOfCode(code)
-  const kind = known === 'usage' || known === 'notFound' ? known : error.code === 403 ? 'denied' : 'remote'
+  const kind = known === 'passing' || known === 'remote' ? (error.code === 403 ? 'denied' : 'remote') : known
   const isFull = code === jetStreamErrors.tooManyConsumers.code
   return new BusError(kind, `${url} says: ${said}`, {
     data,

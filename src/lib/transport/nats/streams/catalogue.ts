@@ -11,6 +11,7 @@ import {apiRequest} from './api.ts'
 import type {PageJson, StoredJson, StreamJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
 import {streamDifferences, streamInfo, streamJson, timeOf} from './settings.ts'
+import {checkSince} from './since.ts'
 
 /** The delay before a message is sent again to a stream that exists but does not listen because it elects a leader. */
 export const electionMs = 250
@@ -19,7 +20,10 @@ export function catalogue(session: JetStreamSession) {
   return {
     add: (settings: StreamSettings) => add(session, settings),
 
-    info: async (stream: string): Promise<StreamInfo> => streamInfo(await fetchStream(session, stream)),
+    async info(stream: string): Promise<StreamInfo> {
+      const raw = await fetchStream(session, stream)
+      return {...streamInfo(raw), raw}
+    },
     async list(options?: ListOptions) {
       const found = await listAll(session, streamList, options)
       return found.map(streamInfo).sort((a, b) => (a.config.name < b.config.name ? -1 : 1))
@@ -145,6 +149,7 @@ async function add(session: JetStreamSession, settings: StreamSettings): Promise
   const stream = checkStoreName('stream', settings.name)
   const config = streamJson(settings)
   for (const pattern of config.subjects ?? []) checkPattern(pattern)
+  checkSince(session, config)
   try {
     return streamInfo(await apiRequest<StreamJson>(session, `STREAM.CREATE.${stream}`, config, {stream}))
   } catch (error) {

@@ -21,11 +21,15 @@ import {PullMember} from './pull-member.ts'
 import {PushMember} from './push-member.ts'
 import {isSince, type JetStreamSession} from './session.ts'
 import {consumerDifferences, consumerInfo, consumerJson, manyDeliveries, startJson} from './settings.ts'
+import {checkSince} from './since.ts'
 
 export function consumers(session: JetStreamSession): Consumers {
   return {
     add: (stream, settings) => add(session, checkStoreName('stream', stream), settings),
-    info: async (stream, consumer) => consumerInfo(await find(session, stream, consumer)),
+    async info(stream, consumer) {
+      const raw = await find(session, stream, consumer)
+      return {...consumerInfo(raw), raw}
+    },
     async list(stream, options) {
       const operation = `CONSUMER.LIST.${checkStoreName('stream', stream)}`
       const items = (page: PageJson) => (page as PageJson & {consumers: readonly ConsumerJson[] | null}).consumers ?? []
@@ -56,6 +60,7 @@ async function add(session: JetStreamSession, stream: string, wanted: ConsumerSe
   const has = isSince(session, 2, 10) ? undefined : await existing(session, stream, consumer)
   if (has !== undefined) return asWanted(session, settings, has)
   const json = consumerJson(settings, settings.isPush ? session.newInbox() : undefined)
+  checkSince(session, json)
   try {
     return consumerInfo(await create(session, stream, json))
   } catch (error) {

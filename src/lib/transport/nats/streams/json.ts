@@ -15,6 +15,12 @@ export interface StreamConfigJson {
   readonly duplicate_window?: number
   readonly num_replicas: number
   readonly no_ack?: boolean
+  readonly metadata?: Readonly<Record<string, string>> | null
+  readonly discard_new_per_subject?: boolean
+  readonly allow_rollup_hdrs?: boolean
+  readonly deny_delete?: boolean
+  readonly deny_purge?: boolean
+  readonly allow_direct?: boolean
 }
 
 /** How far a mirror or a source is. */
@@ -43,8 +49,14 @@ export interface StreamJson {
     readonly num_subjects?: number
     readonly subjects?: Readonly<Record<string, number>> | null
     readonly consumer_count: number
+    readonly num_deleted?: number
   }
-  readonly cluster?: {readonly leader?: string; readonly replicas?: readonly PeerJson[]}
+  readonly cluster?: ClusterJson | null
+}
+
+export interface ClusterJson {
+  readonly leader?: string
+  readonly replicas?: readonly PeerJson[] | null
 }
 
 /** A replica that is not the leader. */
@@ -52,6 +64,7 @@ export interface PeerJson {
   readonly name: string
   readonly current?: boolean
   readonly offline?: boolean
+  readonly lag?: number
   /** Nanoseconds since the last contact. */
   readonly active?: number
 }
@@ -94,6 +107,7 @@ export interface ConsumerConfigJson {
   readonly priority_groups?: readonly string[]
   readonly priority_policy?: string
   readonly pause_until?: string
+  readonly metadata?: Readonly<Record<string, string>> | null
 }
 
 export interface ConsumerJson {
@@ -111,7 +125,7 @@ export interface ConsumerJson {
   readonly num_waiting?: number
   readonly paused?: boolean
   readonly priority_groups?: readonly {readonly group: string; readonly pinned_client_id?: string}[]
-  readonly cluster?: {readonly leader?: string}
+  readonly cluster?: ClusterJson | null
 }
 
 export interface PlaceJson {

@@ -45,8 +45,20 @@ export function streamJson(settings: StreamSettings): StreamConfigJson {
     num_replicas: settings.replicas ?? 1,
     ...(settings.description !== undefined && {description: settings.description}),
     ...(dedupeMs !== undefined && {duplicate_window: Math.round(dedupeMs * nanos)}),
+    ...(settings.metadata !== undefined && {metadata: settings.metadata}),
+    ...Object.fromEntries(switches.flatMap(([ours, theirs]) => (settings[ours] ? [[theirs, true]] : []))),
+    ...settings.other,
   }
 }
+
+/** Settings that are on or off, and their names in the API. */
+const switches = [
+  ['discardNewPerSubject', 'discard_new_per_subject'],
+  ['allowRollup', 'allow_rollup_hdrs'],
+  ['denyDelete', 'deny_delete'],
+  ['denyPurge', 'deny_purge'],
+  ['allowDirect', 'allow_direct'],
+] as const
 
 export function streamInfo(json: StreamJson): StreamInfo {
   const {config, created, domain = '', state, cluster} = json
@@ -67,18 +79,25 @@ export function streamInfo(json: StreamJson): StreamInfo {
       ...(!isEmpty && {firstTime: timeOf(state.first_ts), lastTime: timeOf(state.last_ts)}),
       subjects: state.num_subjects ?? 0,
       consumers: state.consumer_count,
+      ...((state.num_deleted ?? 0) > 0 && {deleted: state.num_deleted}),
     },
-    // A server without a cluster reports its own id as the leader.
-    ...(cluster?.leader !== undefined && cluster.replicas !== undefined && {leader: cluster.leader}),
-    ...(cluster?.replicas?.length && {
-      peers: cluster.replicas.map(peerOf).sort((a, b) => (a.server < b.server ? -1 : 1)),
-    }),
+    ...clusterOf(cluster),
     ...(origins.length > 0 && {origins}),
   }
 }
 
-function peerOf({name, current, offline, active = 0}: PeerJson): StreamPeer {
-  return {server: name, state: offline ? 'offline' : current ? 'current' : 'behind', silentMs: active / nanos}
+/** A server without a cluster reports its own id as the leader. */
+function clusterOf(cluster: StreamJson['cluster']): Pick<StreamInfo, 'leader' | 'peers'> {
+  const {leader, replicas} = cluster ?? {}
+  return {
+    ...(leader !== undefined && replicas && {leader}),
+    ...(replicas?.length && {peers: replicas.map(peerOf).sort((a, b) => (a.server < b.server ? -1 : 1))}),
+  }
+}
+
+function peerOf({name, current, offline, lag = 0, active = 0}: PeerJson): StreamPeer {
+  const state = offline ? 'offline' : current ? 'current' : 'behind'
+  return {server: name, state, ...(lag > 0 && {lag}), silentMs: active / nanos}
 }
 
 function originOf({name, lag = 0, active = -1, error}: CopyJson): StreamOrigin {
@@ -105,18 +124,20 @@ function streamConfig(config: StreamConfigJson): StreamConfig {
     ...(config.max_bytes > 0 && {maxBytes: config.max_bytes}),
     ...(config.max_msgs_per_subject > 0 && {maxMsgsPerSubject: config.max_msgs_per_subject}),
     ...((config.max_msg_size ?? 0) > 0 && {maxMsgSize: config.max_msg_size}),
+    ...metadataOf(config.metadata),
+    ...Object.fromEntries(switches.flatMap(([ours, theirs]) => (config[theirs] ? [[ours, true]] : []))),
     ...others(config, streamOptions),
   }
 }
 
 /** The options with a place of their own in the contract, or whose value follows from another one. */
 const streamOptions = new Set(
-  'name subjects description retention storage discard max_age max_msgs max_bytes max_msgs_per_subject max_msg_size num_replicas duplicate_window'.split(
+  'name subjects description retention storage discard max_age max_msgs max_bytes max_msgs_per_subject max_msg_size num_replicas duplicate_window metadata discard_new_per_subject allow_rollup_hdrs deny_delete deny_purge allow_direct'.split(
     ' ',
   ),
 )
 const consumerOptions = new Set(
-  'name durable_name description deliver_policy opt_start_seq opt_start_time ack_policy ack_wait max_deliver max_ack_pending backoff filter_subject filter_subjects deliver_subject deliver_group headers_only max_waiting pause_until priority_groups priority_policy priority_timeout'.split(
+  'name durable_name description deliver_policy opt_start_seq opt_start_time ack_policy ack_wait max_deliver max_ack_pending backoff filter_subject filter_subjects deliver_subject deliver_group headers_only max_waiting pause_until priority_groups priority_policy priority_timeout metadata'.split(
     ' ',
   ),
 )
@@ -125,15 +146,15 @@ const consumerOptions = new Set(
 function others(config: object, known: ReadonlySet<string>): {other?: Readonly<Record<string, unknown>>} {
   const other: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(config)) {
-    const own = name === 'metadata' ? ownMetadata(value) : value
-    if (!known.has(name) && !isDefault(own)) other[name] = own
+    if (!known.has(name) && !isDefault(value)) other[name] = value
   }
   return Object.keys(other).length === 0 ? {} : {other}
 }
 
 /** Without what the server adds. */
-function ownMetadata(metadata: unknown): unknown {
-  return Object.fromEntries(Object.entries(metadata ?? {}).filter(([name]) => !name.startsWith('_nats.')))
+function metadataOf(metadata: StreamConfigJson['metadata']): {metadata?: Readonly<Record<string, string>>} {
+  const own = Object.entries(metadata ?? {}).filter(([name]) => !name.startsWith('_nats.'))
+  return own.length === 0 ? {} : {metadata: Object.fromEntries(own)}
 }
 
 function isDefault(value: unknown): boolean {
@@ -164,6 +185,7 @@ export function consumerJson(settings: ConsumerSettings, deliverTo?: string): Co
     ...(ackWaitMs !== undefined && {ack_wait: Math.round(ackWaitMs * nanos)}),
     ...(settings.maxDeliver !== undefined && {max_deliver: settings.maxDeliver}),
     ...(settings.maxAckPending !== undefined && {max_ack_pending: settings.maxAckPending}),
+    ...(settings.metadata !== undefined && {metadata: settings.metadata}),
     ...(backoffMs.length > 0 && {backoff: backoffMs.map((ms) => Math.round(ms * nanos))}),
   }
 }
@@ -207,6 +229,7 @@ export function consumerInfo(json: ConsumerJson): ConsumerInfo {
     ...(json.paused === true && config.pause_until !== undefined && {pausedUntil: timeOf(config.pause_until)}),
     ...pinnedClients(json),
     ...((json.num_waiting ?? 0) > 0 && {waiting: json.num_waiting}),
+    ...clusterOf(json.cluster),
   }
 }
 
@@ -238,8 +261,10 @@ function consumerConfig(name: string, config: ConsumerConfigJson): ConsumerConfi
     ...(config.headers_only === true && {headersOnly: true}),
     ...((config.max_waiting ?? 0) > 0 && config.max_waiting !== defaultMaxWaiting && {maxWaiting: config.max_waiting}),
     ...(config.priority_policy && {priority: config.priority_policy}),
+    ...(config.priority_groups?.length && {groups: config.priority_groups}),
     ...(most > 0 && most !== manyDeliveries && {maxDeliver: most}),
     ...(subject !== undefined && {push: {subject, ...(config.deliver_group && {queue: config.deliver_group})}}),
+    ...metadataOf(config.metadata),
     ...others(config, consumerOptions),
   }
 }

@@ -13,8 +13,12 @@ export interface KeptStream {
   /** The URL of the bus. */
   readonly url: string
   readonly config: StreamConfig
+  /** The configuration as it is stored. */
+  readonly text: string
   /** Stores every message without checks: neither its size nor the remaining room matter. */
   readonly isOpen: boolean
+  /** Whether `kept` has its messages. */
+  readonly isKept: boolean
 }
 
 /** The changing numbers of a stream; times in microseconds. */
@@ -90,7 +94,8 @@ export class Catalogue {
     this.#byName = new Map()
     this.#trie = new SubjectTrie()
     for (const [id, text] of rows) {
-      const kept = known.get(id) ?? fromRow(this.#url, id, text)
+      const same = known.get(id)
+      const kept = same?.text === text ? same : fromRow(this.#url, id, text)
       this.#byName.set(kept.config.name, kept)
       for (const pattern of kept.config.subjects) this.#trie.add(pattern, kept)
     }
@@ -148,8 +153,13 @@ export class Catalogue {
 function fromRow(url: string, id: number, text: string): KeptStream {
   const config = storedStream(text)
   const {discard, maxMsgs, maxBytes, maxMsgSize} = config
-  const isRefusing = discard === 'new' && (maxMsgs ?? maxBytes) !== undefined
-  return {id, url, config, isOpen: maxMsgSize === undefined && !isRefusing}
+  const isRefusing = discard === 'new' && (maxMsgs ?? maxBytes ?? config.discardNewPerSubject) !== undefined
+  return {id, url, config, text, isOpen: maxMsgSize === undefined && !isRefusing, isKept: isKept(config)}
+}
+
+/** Whether messages of one subject must be found without reading the others. */
+export function isKept({maxMsgsPerSubject, allowRollup}: StreamConfig): boolean {
+  return maxMsgsPerSubject !== undefined || allowRollup === true
 }
 
 /** Called only if there is a stream, so that a file without streams costs nothing. */

@@ -5,7 +5,7 @@
  */
 import type {BusError} from '../../../core/errors.ts'
 import {type Outgoing, sizeOf} from '../../../core/message.ts'
-import {brokenLimit, msgIdOf, unlessExpected} from '../../shared/expectations.ts'
+import {brokenLimit, msgIdOf, rollupOf, unlessExpected} from '../../shared/expectations.ts'
 import type {Stored} from '../../streams-contract.ts'
 import type {Db} from '../db.ts'
 import {Catalogue, type KeptStream, type State} from './catalogue.ts'
@@ -87,7 +87,7 @@ export class Intake {
     const state = this.#state(stream)
     state.mid = ''
     this.#stored(state, count.last, messages.length, bytes)
-    if (stream.config.maxMsgsPerSubject === undefined) return
+    if (!stream.isKept) return
     for (let i = 0; i < messages.length; i++) this.#statements.keep.run(sid, first + i)
   }
 
@@ -107,10 +107,11 @@ export class Intake {
       })
       if (unexpected !== undefined) return unexpected
     }
-    const count = this.#count(stream, sid, seq, message.subject)
-    const bytes = sizeOf(message.data) + (headers === null ? 0 : Buffer.byteLength(headers)) + count.width
-    const full = stream.isOpen ? undefined : brokenLimit(stream, message, bytes, state)
+    const bytes = sizeOf(message.data) + Buffer.byteLength(headers ?? '') + Buffer.byteLength(message.subject)
+    const full = stream.isOpen ? undefined : this.#broken(stream, sid, message, bytes)
     if (full !== undefined) return full
+    if (headers !== null && config.allowRollup) this.#rollUp(stream, sid, seq, rollupOf(message.headers))
+    const count = this.#count(stream, sid, seq, message.subject)
     count.messages++
     count.bytes += bytes
     count.last = seq
@@ -118,7 +119,7 @@ export class Intake {
     state.mid = id ?? ''
     this.#stored(state, seq, 1, bytes)
     if (id !== undefined) this.#remember(stream, id, seq)
-    if (config.maxMsgsPerSubject !== undefined) this.#statements.keep.run(sid, seq)
+    if (stream.isKept) this.#statements.keep.run(sid, seq)
     return {stream: config.name, seq, duplicate: false}
   }
 
@@ -135,6 +136,35 @@ export class Intake {
       if (messages > 0 && maxMsgsPerSubject !== undefined) this.#limits.keepLast(stream, sid, maxMsgsPerSubject)
     }
     for (const [stream] of states) this.#limits.enforce(stream)
+  }
+
+  /** The limit that a message would exceed. */
+  #broken(stream: KeptStream, sid: number, message: Outgoing, bytes: number): BusError | undefined {
+    const {messages, bytes: size} = this.#state(stream)
+    const ofSubject = () => {
+      const before = this.#batch.counts.get(sid)?.messages ?? 0
+      return before + ((this.#statements.messages.get(sid) as number | undefined) ?? 0)
+    }
+    return brokenLimit(stream, message, bytes, {messages, bytes: size, ofSubject})
+  }
+
+  /** Removes what a message replaces: earlier messages of its subject, or all of them. */
+  #rollUp(stream: KeptStream, sid: number, seq: number, rollup: 'sub' | 'all' | undefined): void {
+    if (rollup === undefined) return
+    const state = this.#state(stream)
+    const {counts} = this.#batch
+    if (rollup === 'sub') {
+      const stored = this.#limits.dropSubject(sid)
+      const {messages = 0, bytes = 0} = counts.get(sid) ?? {}
+      counts.delete(sid)
+      state.messages -= stored.messages + messages
+      state.bytes -= stored.bytes + bytes
+      if (stored.messages + messages > 0) state.holes = 1
+      return
+    }
+    this.#limits.dropAll(stream, state.first)
+    for (const [other, count] of counts) if (count.stream === stream) counts.delete(other)
+    Object.assign(state, {first: seq, messages: 0, bytes: 0, holes: 0})
   }
 
   #state(stream: KeptStream): Mutable<State> {
@@ -183,6 +213,7 @@ export class Intake {
 function prepare(db: Db) {
   return {
     held: db.prepare('SELECT last FROM held WHERE sid = ?').pluck(),
+    messages: db.prepare('SELECT messages FROM held WHERE sid = ?').pluck(),
     count: db.prepare(
       `INSERT INTO held(sid, stream, first, last, messages, bytes, width) VALUES (?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT(sid) DO UPDATE SET last = excluded.last, messages = messages + excluded.messages,

@@ -101,6 +101,23 @@ export class Limits {
     })
   }
 
+  /** Removes all messages of a subject, and returns their number and size. The state of the stream is not written. */
+  dropSubject(sid: number): {readonly messages: number; readonly bytes: number} {
+    const [messages, bytes] = (this.#statements.sizeOf.get(sid) ?? [0, 0]) as [number, number]
+    this.#statements.deleteKept.run(sid, this.#statements.pruned.get())
+    this.#statements.unkeep.run(sid, Number.MAX_SAFE_INTEGER)
+    this.#statements.forget.run(sid)
+    return {messages, bytes}
+  }
+
+  /** Removes all messages from `first` on. The state of the stream is not written. */
+  dropAll(stream: KeptStream, first: number): void {
+    const pruned = this.#statements.pruned.get() as number
+    if (pruned - first > chunk) this.leaveToRetention(first)
+    else if (pruned >= first) this.#of(undefined).deleteRange.run(first, pruned, stream.id)
+    this.#catalogue.forgetSubjects(stream)
+  }
+
   /** Whether something is too old. Only reads. */
   hasExpired(stream: KeptStream, now: number): boolean {
     const {maxAgeMs} = stream.config
@@ -142,13 +159,12 @@ export class Limits {
 
   /** Removes everything before a sequence by counting what follows. Returns the number of messages. */
   #keepFrom(stream: KeptStream, state: State, {before, subjects}: RemovalRange): number {
-    const {id, config} = stream
+    const {id} = stream
     const {totals, counts, following} = this.#of(subjects)
-    const isLimited = config.maxMsgsPerSubject !== undefined
     let [messages, bytes, newest] = [state.messages, state.bytes, state.last]
     if (subjects !== undefined) [messages, bytes, newest] = totals.get(id) as [number, number, number]
     const left = counts.all(before, newest, id) as HeldCount[]
-    const keep = isLimited ? (following.all(before, newest, id) as [sid: number, seq: number][]) : []
+    const keep = stream.isKept ? (following.all(before, newest, id) as [sid: number, seq: number][]) : []
     this.#catalogue.forgetSubjects(stream, subjects)
     for (const [sid, count, size, last, first, width] of left) {
       messages -= count
@@ -175,7 +191,7 @@ export class Limits {
     for (const [sid, count, size, last] of rows) {
       messages += count
       bytes += size
-      if (stream.config.maxMsgsPerSubject !== undefined) this.#statements.unkeep.run(sid, last)
+      if (stream.isKept) this.#statements.unkeep.run(sid, last)
       const left = this.#statements.uncount.get(count, size, subjects === undefined ? 0 : last + 1, sid)
       if ((left as {messages: number} | undefined)?.messages !== 0) continue
       this.#statements.forget.run(sid)
@@ -259,6 +275,8 @@ function prepare(db: Db) {
     oldest: db.prepare(`SELECT m.seq, m.sid, ${size} ${members} ORDER BY m.seq`).raw(),
     byTime: findByTime(db),
     chunkEnd: db.prepare(`SELECT seq FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1 OFFSET ${chunk}`).pluck(),
+    sizeOf: db.prepare('SELECT messages, bytes FROM held WHERE sid = ?').raw(),
+    deleteKept: db.prepare('DELETE FROM msg WHERE seq IN (SELECT seq FROM kept WHERE sid = ? AND seq <= ?)'),
     unkeep: db.prepare('DELETE FROM kept WHERE sid = ? AND seq <= ?'),
     deleteRow: db.prepare('DELETE FROM msg WHERE seq = ?'),
     pruned: db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck(),

@@ -6,7 +6,7 @@ import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
 import type {WaitBounds} from '../../shared/bounded.ts'
 import type {StoredStreams} from '../../shared/lazy-streams.ts'
 import type {Mailbox} from '../../shared/mailbox.ts'
-import {noMessage} from '../../shared/stream-errors.ts'
+import {checkPurgeable, noMessage} from '../../shared/stream-errors.ts'
 import {checkPurge, checkRead, streamConfig} from '../../shared/stream-settings.ts'
 import type {
   PurgeOptions,
@@ -118,6 +118,7 @@ export class SqliteStreams implements StoredStreams {
     const stream = await this.#settle(name)
     const {pattern, beforeSeq, keep = 0} = which
     checkPurge(which)
+    checkPurgeable(stream.url, stream.config)
     const view = this.#filtered(stream, pattern)
     const {table: subjects} = view
     const [before, newest] = view.read((state) => {
