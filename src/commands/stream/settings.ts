@@ -2,7 +2,7 @@
 
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {age, choice, count, size} from '../../lib/cli/flags/kinds.ts'
-import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {storageFlags, streamFlags} from '../../lib/cli/flags/stream.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {counted, formatAgo, formatBytes, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
@@ -28,8 +28,7 @@ export const streamSettingFlags = {
     'new',
   ]),
   dedupe: age('how long message ids are remembered (default: 2m, or --max-age if that is shorter)'),
-  storage: choice('where the server stores messages (default: file)', ['file', 'memory']),
-  replicas: count('number of replicas in a cluster (default: 1)'),
+  ...storageFlags,
   description: streamFlags.description,
 }
 

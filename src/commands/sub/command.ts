@@ -3,13 +3,13 @@ import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
 import {argument} from '../../lib/cli/flags/kinds.ts'
 import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {checkEnough} from '../../lib/cli/render/summary.ts'
 import {checkPattern} from '../../lib/core/subject.ts'
 import {watch} from '../../lib/messaging/pubsub/watch.ts'
 import {openReading} from '../../lib/messaging/stored/range-reader.ts'
 import type {Notice, Transport} from '../../lib/transport/contract.ts'
 import {
   boundsOf,
-  checkEnough,
   durableLine,
   listeningLine,
   planWatch,

@@ -9,9 +9,8 @@ import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {record, viewFlags} from '../../lib/cli/flags/view.ts'
 import type {RecordFile} from '../../lib/cli/io/record-file.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
-import {formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import {formatCount} from '../../lib/cli/render/units.ts'
 import {chooseView, type Screen, type View, type ViewTarget} from '../../lib/cli/render/view.ts'
-import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {formatPosition, type Position} from '../../lib/core/position.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
@@ -159,19 +158,6 @@ export function sumUp(
   if (redelivered > 0) facts.push(`${formatCount(redelivered)} redelivered`)
   if (notices > 0) facts.push(notices === 1 ? '1 notice' : `${formatCount(notices)} notices`)
   return summaryLine({received, ...(kept !== received && {kept}), dropped}, ms, facts)
-}
-
-/** Fails with `timeout` if a bound was reached before `--count` messages were shown. */
-export function checkEnough({kept, endedBy}: Watched, flags: SubFlags): void {
-  const {count, for: forMs = 0, idle = 0} = flags
-  if (count === undefined || kept >= count) return
-  const data = {received: kept, wanted: count}
-  const got = `got ${kept} of ${count} messages`
-  if (endedBy === 'closed' && flags.from !== undefined)
-    throw new BusError('timeout', `${got}: the range has no more messages`, {data, try: ['an earlier --from']})
-  if (endedBy !== 'for' && endedBy !== 'idle') return
-  const bound = endedBy === 'for' ? `within ${formatDuration(forMs)}` : `and then nothing for ${formatDuration(idle)}`
-  throw new BusError('timeout', `${got} ${bound}`, {data, try: [`a longer --${endedBy}`]})
 }
 
 /** A view may show fewer messages than it is given. It is then given more, but never more than it may still show. */

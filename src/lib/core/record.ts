@@ -45,7 +45,7 @@ export function recordWriter(options: RecordOptions = {}): (message: Message) =>
 
 /** Parses one record. Throws `usage` with the reason, even for a member that no record has. */
 export function parseRecord(line: string): Recorded {
-  const record = parseObject(line)
+  const record = recordObject(line)
   checkMembers(record)
   const {subject, reply, headers, time} = record
   if (typeof subject !== 'string')
@@ -54,9 +54,9 @@ export function parseRecord(line: string): Recorded {
     throw bad('has a "reply" that is not a string')
   return {
     subject: checkSubject(subject),
-    data: payloadOf(record, line),
+    data: recordPayload(record, line),
     reply: reply ? checkSubject(reply) : undefined,
-    headers: headers === undefined || headers === null ? undefined : headersOf(headers),
+    headers: headers === undefined || headers === null ? undefined : recordHeaders(headers),
     timeMs: time === undefined || time === null ? undefined : timeOf(time),
   }
 }
@@ -105,7 +105,8 @@ export function headersJson(headers: Headers): string {
   return `{${members.join(',')}}`
 }
 
-function parseObject(line: string): Record<string, unknown> {
+/** Throws `usage` with the reason if the line is not a JSON object. */
+export function recordObject(line: string): Record<string, unknown> {
   let value: unknown
   try {
     value = JSON.parse(line)
@@ -137,7 +138,8 @@ function checkMembers(record: Record<string, unknown>): void {
     throw new BusError('usage', 'has no payload, only its size: it was written with --headers-only')
 }
 
-function payloadOf(record: Record<string, unknown>, line: string): string | Uint8Array {
+/** The payload of a record, of which `line` is the text. Throws `usage`. */
+export function recordPayload(record: Record<string, unknown>, line: string): string | Uint8Array {
   const {base64, text} = record
   if (base64 !== undefined) {
     if (typeof base64 !== 'string') throw bad('has a "base64" that is not a string')
@@ -161,7 +163,8 @@ function jsonSource(value: unknown, line: string): string {
   }
 }
 
-function headersOf(headers: unknown): Headers {
+/** The headers of a record. Throws `usage`. */
+export function recordHeaders(headers: unknown): Headers {
   if (!Array.isArray(headers) && !isObject(headers)) throw bad('has "headers" that are neither an object nor pairs')
   const pairs: unknown[] = Array.isArray(headers)
     ? headers

@@ -36,9 +36,9 @@ export interface Streams {
   publisher(options?: PublisherOptions): StreamPublisher
 
   /** The message with this sequence. */
-  get(stream: string, seq: number): Promise<Message>
+  get(stream: string, seq: number, options?: GetOptions): Promise<Message>
   /** The last message of a subject, or of a pattern. */
-  last(stream: string, pattern: string): Promise<Message>
+  last(stream: string, pattern: string, options?: GetOptions): Promise<Message>
   /** Reads stored messages in order without side effects. Each has `seq` and `time`. Ends at the end, unless it follows. */
   read(stream: string, range?: ReadOptions): Promise<Subscription>
 
@@ -220,6 +220,12 @@ export interface StreamPublisher extends AsyncDisposable {
   readonly last: Stored | undefined
 }
 
+/** How to get a single message. */
+export interface GetOptions {
+  /** Any replica may answer, if the stream allows it: faster, but it may be a moment behind. */
+  readonly direct?: boolean | undefined
+}
+
 /**
  * Where to start: at a sequence or the next existing one, at a time or the first message after it, or at the last N messages
  * (that pass the filters, if there are any).
@@ -238,6 +244,8 @@ export interface ReadOptions {
   readonly filters?: readonly string[] | undefined
   /** Only the last message of each subject at the start. Not together with `from`, `to` by time, or `follow`. */
   readonly lastPerSubject?: boolean | undefined
+  /** Payloads are not needed: a server then sends only their sizes, in the header `Nats-Msg-Size`. */
+  readonly withoutPayload?: boolean | undefined
   /** Continues with messages stored later. Not together with `to`. */
   readonly follow?: boolean | undefined
   readonly signal?: AbortSignal | undefined

@@ -1,5 +1,6 @@
 import {describe, expect, test} from 'vitest'
-import {boundsOf, checkEnough, planWatch, type SubFlags, showOn, sumUp} from '../../../src/commands/sub/plan.ts'
+import {boundsOf, planWatch, type SubFlags, showOn, sumUp} from '../../../src/commands/sub/plan.ts'
+import {checkEnough} from '../../../src/lib/cli/render/summary.ts'
 import {Message} from '../../../src/lib/core/message.ts'
 
 function stage() {

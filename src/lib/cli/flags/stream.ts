@@ -1,6 +1,6 @@
 /** Streams, and positions in them. */
 import {type Position, parseEnd, parsePosition, type Range} from '../../core/position.ts'
-import {argument, text, toggle, value} from './kinds.ts'
+import {argument, choice, count, text, toggle, value} from './kinds.ts'
 
 /** The end of a range; `end` is resolved when the stream is read. */
 export type RangeEnd = NonNullable<Range['to']> | 'end'
@@ -21,6 +21,12 @@ export const streamFlags = {
   description: text('description', '<text>'),
   'if-missing': toggle('succeed if one with this name exists, whatever its configuration'),
   yes: toggle('do not ask'),
+}
+
+/** Where messages are stored. */
+export const storageFlags = {
+  storage: choice('where the server stores messages (default: file)', ['file', 'memory']),
+  replicas: count('number of replicas in a cluster (default: 1)'),
 }
 
 export const streamArgs = {stream: argument({description: 'name of the stream', required: true})}

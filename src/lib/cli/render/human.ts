@@ -15,6 +15,8 @@ export interface HumanOptions {
   readonly paint?: ChalkInstance | undefined
   /** Omit payloads. */
   readonly headersOnly?: boolean | undefined
+  /** What to show for a payload that was not sent. */
+  readonly absent?: ((message: Message) => string) | undefined
   /** Messages of a stream are shown with their sequence instead of a running number, and with their date. */
   readonly stored?: boolean | undefined
 }
@@ -34,7 +36,12 @@ const longestLaidOut = 256 * 1024
 const previewBytes = 16
 const indent = '    '
 
-export function humanView({paint, headersOnly = false, stored = false}: HumanOptions = {}): HumanView {
+export function humanView({
+  paint,
+  headersOnly = false,
+  stored = false,
+  absent = () => 'without data',
+}: HumanOptions = {}): HumanView {
   const clock = stored ? localCalendarClock() : localClock()
   const dim = (text: string) => paint?.dim(text) ?? text
   const header = ([name, value]: readonly [string, string]) =>
@@ -49,7 +56,7 @@ export function humanView({paint, headersOnly = false, stored = false}: HumanOpt
   function parts(message: Message): {inline: string; below: string[]} {
     const headers = message.headers.map(header)
     if (headersOnly) return {inline: '', below: headers}
-    if (message.isWithoutPayload) return {inline: dim('(without data)'), below: headers}
+    if (message.isWithoutPayload) return {inline: dim(`(${absent(message)})`), below: headers}
     const {text, isBlock} = payloadText(message.payload, dim)
     if (!isBlock && headers.length === 0) return {inline: text, below: []}
     return {inline: '', below: [...headers, ...text.split('\n')]}

@@ -6,7 +6,7 @@
 import {isFailure} from '../../core/errors.ts'
 import {isSystemSubject} from '../../core/subject.ts'
 import {sleep} from '../../core/time/timer.ts'
-import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
+import type {Bucket} from '../../messaging/kv/bucket.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import type {SubscriptionRef} from './event.ts'
 
@@ -15,9 +15,12 @@ const lookMs = 400
 /** A holder that does not respond for this long is stopped or cut off. */
 const patienceMs = 3000
 
+/** What the leases use of their bucket. */
+export type LeaseBucket = Pick<Bucket, 'get' | 'update' | 'remove'>
+
 export class Leases implements AsyncDisposable {
   readonly #bus: Transport
-  readonly #bucket: Bucket
+  readonly #bucket: LeaseBucket
   readonly #self: string
   readonly #warn: (line: string) => void
   readonly #stop = new AbortController()
@@ -25,7 +28,7 @@ export class Leases implements AsyncDisposable {
   /** One request per check, however many subscriptions a gateway holds. */
   readonly #asked = new Map<string, Promise<boolean>>()
 
-  private constructor(bus: Transport, bucket: Bucket, self: string, warn: (line: string) => void) {
+  private constructor(bus: Transport, bucket: LeaseBucket, self: string, warn: (line: string) => void) {
     this.#bus = bus
     this.#bucket = bucket
     this.#self = self
@@ -35,7 +38,7 @@ export class Leases implements AsyncDisposable {
   /** `warn` is called when it could not answer other gateways, which then take over its leases. */
   static async open(
     bus: Transport,
-    bucket: Bucket,
+    bucket: LeaseBucket,
     {self, warn}: {readonly self: string; readonly warn: (line: string) => void},
   ): Promise<Leases> {
     const leases = new Leases(bus, bucket, self, warn)

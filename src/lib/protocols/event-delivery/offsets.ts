@@ -4,7 +4,7 @@
  * another one has written.
  */
 import {sleep} from '../../core/time/timer.ts'
-import type {Bucket} from '../../messaging/stored/kv-bucket.ts'
+import type {Bucket} from '../../messaging/kv/bucket.ts'
 import {offsetIn, offsetKey, offsetText, type StoredOffset, storedOffset} from './registry.ts'
 import type {EventSubscription} from './subscription.ts'
 

@@ -4,7 +4,9 @@ import {randomUUID} from 'node:crypto'
 import {BusError, isFailure} from '../../core/errors.ts'
 import {isObject, objectIn, parseJson} from '../../core/text/json-text.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
-import {type Bucket, type BucketEntry, keyPart, openBucket} from '../../messaging/stored/kv-bucket.ts'
+import {type Bucket, openBucket} from '../../messaging/kv/bucket.ts'
+import type {KvEntry} from '../../messaging/kv/entry.ts'
+import {keyPart} from '../../messaging/kv/names.ts'
 import type {Streams} from '../../transport/streams-contract.ts'
 import {compileEventFilter, type EventFilter} from './filter.ts'
 import {
@@ -136,7 +138,7 @@ export class Registry {
   }
 
   /** Undefined for a removed entry, and for an invalid one, which is reported. */
-  #read(entry: BucketEntry): EventSubscription | undefined {
+  #read(entry: KvEntry): EventSubscription | undefined {
     try {
       return subscriptionOf(entry)
     } catch (error) {
@@ -178,7 +180,11 @@ export async function openRegistry(
   streams: Streams,
   {make = true, onInvalid}: {readonly make?: boolean; readonly onInvalid?: (sentence: string) => void} = {},
 ): Promise<Registry> {
-  return new Registry(await openBucket(streams, bucketName, {make}), streams, onInvalid)
+  return new Registry(
+    await openBucket(streams, bucketName, {make, description: 'subscriptions of bus events'}),
+    streams,
+    onInvalid,
+  )
 }
 
 export function offsetKey({id}: Pick<EventSubscription, 'id'>): string {
@@ -199,7 +205,7 @@ export function offsetText(stored: StoredOffset & {readonly writer: string}): st
 }
 
 /** The stored offset, or the start of the subscription. */
-export function offsetIn(entry: BucketEntry | undefined, {namespace, name, options}: EventSubscription): StoredOffset {
+export function offsetIn(entry: KvEntry | undefined, {namespace, name, options}: EventSubscription): StoredOffset {
   const first = Number(options.firstEvent)
   if (entry?.value === undefined) return {offset: first, stream: undefined}
   const {offset = first, stream} = storedOffset(entry.value)
@@ -228,7 +234,7 @@ function keyOf(namespace: string, name: string): string {
 }
 
 /** Undefined for a removed entry. Fails with `remote` for one that is invalid, as another program may have written it. */
-function subscriptionOf({key, value}: BucketEntry): EventSubscription | undefined {
+function subscriptionOf({key, value}: KvEntry): EventSubscription | undefined {
   try {
     return value === undefined ? undefined : parseSubscription(parseJson(value))
   } catch (cause) {

@@ -10,7 +10,11 @@ import {jetStreamErrors} from './jetstream-errors.ts'
 type Known = Pick<FailureDetails, 'cause' | 'data'>
 
 export function noStream(url: string, stream: string, known: Known = {}): BusError {
-  return new BusError('notFound', `there is no stream ${stream} on ${url}`, {...known, try: ['bus stream ls']})
+  return new BusError('notFound', `there is no stream ${stream} on ${url}`, {
+    data: {code: jetStreamErrors.streamNotFound.code},
+    ...known,
+    try: ['bus stream ls'],
+  })
 }
 
 /** A read does not continue in another stream with the same name. */
@@ -109,6 +113,7 @@ export function lateError(url: string, subject: string, timeoutMs: number): BusE
 /** `which` describes the requested message: `with the sequence 7`, `of orders.*`. */
 export function noMessage(url: string, stream: string, which: string, known: Known = {}): BusError {
   return new BusError('notFound', `the stream ${stream} on ${url} has no message ${which}`, {
+    data: {code: jetStreamErrors.messageNotFound.code},
     ...known,
     try: [`bus stream info ${shellWord(stream)}`],
   })

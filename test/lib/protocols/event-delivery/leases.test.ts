@@ -1,6 +1,6 @@
 import {describe, expect, test} from 'vitest'
-import {type Bucket, openBucket} from '../../../../src/lib/messaging/stored/kv-bucket.ts'
-import {Leases} from '../../../../src/lib/protocols/event-delivery/leases.ts'
+import {openBucket} from '../../../../src/lib/messaging/kv/bucket.ts'
+import {type LeaseBucket, Leases} from '../../../../src/lib/protocols/event-delivery/leases.ts'
 import type {Subscription, Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 
@@ -72,15 +72,12 @@ test('a lease that could not be released is released later, with a warning', asy
   const bucket = await openBucket(bus.streams, 'b', {make: true})
   const said: string[] = []
   let failures = 2
-  const faulty: Bucket = {
+  const faulty: LeaseBucket = {
     get: (key) => bucket.get(key),
-    put: (key, value) => bucket.put(key, value),
     update: (key, value, revision) => bucket.update(key, value, revision),
-    entries: (pattern) => bucket.entries(pattern),
-    changes: (pattern, after, signal) => bucket.changes(pattern, after, signal),
     async remove(key) {
       if (failures-- > 0) throw new Error('no answer')
-      await bucket.remove(key)
+      return bucket.remove(key)
     },
   }
   await using one = await Leases.open(bus, faulty, {self: 'one', warn: (line) => void said.push(line)})

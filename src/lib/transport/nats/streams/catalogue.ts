@@ -5,9 +5,10 @@ import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
 import {noMessage, notKept, otherStream, overlapping, unreachableError} from '../../shared/stream-errors.ts'
 import {checkPurge, checkStoreName} from '../../shared/stream-settings.ts'
-import type {ListOptions, PurgeOptions, StreamInfo, StreamSettings} from '../../streams-contract.ts'
+import type {GetOptions, ListOptions, PurgeOptions, StreamInfo, StreamSettings} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
 import {apiRequest} from './api.ts'
+import {directly, type Which} from './direct.ts'
 import type {PageJson, StoredJson, StreamJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
 import {streamDifferences, streamInfo, streamJson, timeOf} from './settings.ts'
@@ -35,13 +36,14 @@ export function catalogue(session: JetStreamSession) {
       await apiRequest(session, `STREAM.DELETE.${checkStoreName('stream', stream)}`, undefined, {stream})
     },
     purge: (stream: string, which: PurgeOptions = {}) => purge(session, checkStoreName('stream', stream), which),
-    async get(stream: string, seq: number) {
-      const message = await stored(session, checkStoreName('stream', stream), {seq})
+    async get(stream: string, seq: number, options?: GetOptions) {
+      const message = await single(session, checkStoreName('stream', stream), {seq}, options)
       if (message === undefined) throw missing(session, stream, `with the sequence ${seq}`, {seq})
       return message
     },
-    async last(stream: string, pattern: string) {
-      const message = await stored(session, checkStoreName('stream', stream), {last_by_subj: checkPattern(pattern)})
+    async last(stream: string, pattern: string, options?: GetOptions) {
+      const which = {last_by_subj: checkPattern(pattern)}
+      const message = await single(session, checkStoreName('stream', stream), which, options)
       if (message === undefined) throw missing(session, stream, `of ${pattern}`)
       return message
     },
@@ -55,6 +57,16 @@ export async function fetchStream(
   signal?: AbortSignal,
 ): Promise<StreamJson> {
   return apiRequest(session, `STREAM.INFO.${checkStoreName('stream', stream)}`, undefined, {stream, signal})
+}
+
+async function single(
+  session: JetStreamSession,
+  stream: string,
+  which: Which,
+  {direct}: GetOptions = {},
+): Promise<Message | undefined> {
+  const found = direct ? await directly(session, stream, which) : 'refused'
+  return found === 'refused' ? stored(session, stream, which) : found
 }
 
 /** The message for a request in JetStream's terms; undefined if there is none. */

@@ -29,7 +29,10 @@ export async function read(
     stream,
     created: info.created,
     filters: filters.includes('>') ? [] : filters,
-    start: lastPerSubject ? startJson('lastPerSubject') : startOf(from),
+    start: {
+      ...(lastPerSubject ? startJson('lastPerSubject') : startOf(from)),
+      ...(options.withoutPayload && {headers_only: true}),
+    },
     fromSeq: from !== undefined && 'seq' in from ? Math.max(1, from.seq) : 1,
     fromTime: from !== undefined && 'timeMs' in from ? from.timeMs : Number.NEGATIVE_INFINITY,
     endSeq: to !== undefined && 'seq' in to ? Math.min(to.seq, endSeq) : endSeq,

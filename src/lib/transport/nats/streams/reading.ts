@@ -267,7 +267,8 @@ export class NatsReading extends Mailbox {
     if (info.created !== created) throw recreated(this.#session.url, stream)
     if (this.#lastSeq < fromSeq) return makeEphemeral(this.#session, stream, start, filters)
     if (!lastPerSubject) {
-      const next = {deliver_policy: 'by_start_sequence', opt_start_seq: this.#lastSeq + 1}
+      const {opt_start_time: _, ...same} = start
+      const next = {...same, deliver_policy: 'by_start_sequence', opt_start_seq: this.#lastSeq + 1}
       return makeEphemeral(this.#session, stream, next, filters)
     }
     // The last message of a subject may have changed. So that no subject is missed, the current end is used.

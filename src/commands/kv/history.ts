@@ -1,0 +1,38 @@
+import {BusCommand} from '../../lib/cli/base/command.ts'
+import {isTerminal} from '../../lib/cli/io/terminal.ts'
+import {Bucket} from '../../lib/messaging/kv/bucket.ts'
+import {checkKeyPattern} from '../../lib/messaging/kv/names.ts'
+import {chooseEntryView, entryViewFlags, keysArgs, noMatch} from './entries.ts'
+
+export default class KvHistory extends BusCommand {
+  static override summary = 'show the changes of keys that are stored'
+  static override description =
+    'In the order in which they were made, with deletions. How many are kept for each key is a setting of the bucket: bus kv add --history.'
+  static override examples = [
+    {description: 'one key', command: '<%= config.bin %> kv history config log.level'},
+    {description: 'of all keys, as JSON', command: `<%= config.bin %> kv history config '>' --json`},
+  ]
+  static override args = keysArgs
+  static override flags = entryViewFlags
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(KvHistory)
+    const patterns = args.key.map(checkKeyPattern)
+    const show = await chooseEntryView(args.bucket, flags, {terminal: isTerminal(1), paint: await this.paint(1)})
+    await using bus = await this.openBus()
+    const bucket = new Bucket(bus.streams, args.bucket)
+    await using reading = await bucket.read({patterns, from: 'all', signal: this.stop})
+    let found = 0
+    for (;;) {
+      const messages = await reading.take(256)
+      if (messages.length === 0) break
+      found += messages.length
+      await show(
+        messages.map((message) => bucket.entry(message)),
+        this.output,
+      )
+      await this.output.ready()
+    }
+    if (found === 0 && !this.stop.aborted) throw noMatch(args.bucket, patterns)
+  }
+}

@@ -1,0 +1,58 @@
+/** The settings of a bucket, as the settings of its stream (ADR-8). */
+import {BusError} from '../../core/errors.ts'
+import type {StreamConfig, StreamSettings} from '../../transport/streams-contract.ts'
+import {checkBucketName} from './names.ts'
+
+/** The name of the stream of a bucket begins with this. */
+export const kvPrefix = 'KV_'
+
+/** An absent limit means unlimited. */
+export interface BucketSettings {
+  readonly name: string
+  readonly description?: string | undefined
+  /** How many changes of each key are kept; default 1, at most 64. */
+  readonly history?: number | undefined
+  /** How long a value is kept. */
+  readonly ttlMs?: number | undefined
+  readonly maxBytes?: number | undefined
+  readonly maxValueSize?: number | undefined
+  readonly storage?: 'file' | 'memory' | undefined
+  readonly replicas?: number | undefined
+}
+
+const mostHistory = 64
+
+/** Throws `usage`. */
+export function bucketStream(settings: BucketSettings): StreamSettings {
+  const {name, description, history = 1, ttlMs, maxBytes, maxValueSize, storage, replicas} = settings
+  checkBucketName(name)
+  if (history > mostHistory)
+    throw new BusError('usage', `a bucket keeps at most ${mostHistory} changes of each key, not ${history}`)
+  return {
+    name: `${kvPrefix}${name}`,
+    subjects: [`$KV.${name}.>`],
+    description,
+    maxMsgsPerSubject: history,
+    maxAgeMs: ttlMs,
+    maxBytes,
+    maxMsgSize: maxValueSize,
+    storage,
+    replicas,
+    discard: 'new',
+  }
+}
+
+/** The settings of the bucket that has this stream. */
+export function bucketSettings(config: StreamConfig): BucketSettings & {readonly history: number} {
+  const {name, description, maxMsgsPerSubject = 1, maxAgeMs, maxBytes, maxMsgSize, storage, replicas} = config
+  return {
+    name: name.slice(kvPrefix.length),
+    description,
+    history: maxMsgsPerSubject,
+    ttlMs: maxAgeMs,
+    maxBytes,
+    maxValueSize: maxMsgSize,
+    storage,
+    replicas,
+  }
+}
