@@ -7,6 +7,8 @@ trap 'trap - TERM; kill 0' INT TERM EXIT
 
 bus stream add SHOP 'events.>' --if-missing --quiet
 bus consumer add SHOP billing --if-missing --quiet
+bus kv add shop-settings --if-missing --quiet
+bus kv put shop-settings currency EUR --quiet
 
 bus serve orders.get --service orders --version 1.4.0 \
   --expr '{"id": json.id, "total": 42.5, "currency": "EUR", "items": [{"sku": "tea", "count": 2}]}' >/dev/null &

@@ -11,7 +11,7 @@ export type Status = 'passed' | 'failed' | 'skipped' | 'error'
 /** The kinds of checks, named as their keys in a check file. */
 export const checkKinds = [
   ...(['req', 'rpc', 'open', 'pub', 'publish', 'subscribe', 'messages'] as const),
-  ...(['stream', 'consumer', 'interest', 'latency'] as const),
+  ...(['stream', 'consumer', 'kv', 'interest', 'latency'] as const),
 ] as const
 
 export type CheckKind = (typeof checkKinds)[number]

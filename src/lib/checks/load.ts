@@ -188,6 +188,7 @@ function defaultName(spec: Spec): string {
   if (first !== undefined) return `${spec.kind} ${first[1]}`
   if (spec.kind === 'stream') return `stream ${spec.name}`
   if (spec.kind === 'consumer') return `consumer ${spec.stream} ${spec.name}`
+  if (spec.kind === 'kv') return `kv ${spec.bucket} ${spec.key}`
   if (spec.kind === 'rpc') return `rpc ${spec.service} ${spec.method}`
   return spec.kind
 }

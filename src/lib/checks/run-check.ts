@@ -8,7 +8,7 @@ import {type Check, type CheckEnvironment, type CheckOutcome, msOf} from './chec
 import type {CheckKind, CheckResult, Failure, Status} from './events.ts'
 import {capture, checkFailure, isJudgeable, judge} from './judge.ts'
 import {checkMessages} from './kinds/arrivals.ts'
-import {checkConsumer, checkInterest, checkStream} from './kinds/facts.ts'
+import {checkConsumer, checkInterest, checkKv, checkStream} from './kinds/facts.ts'
 import {checkPub, checkPublish, checkSubscribe} from './kinds/publish.ts'
 import {checkLatency, checkOpen, checkReq, checkRpc} from './kinds/replies.ts'
 import type {CheckProtocols} from './protocols.ts'
@@ -153,6 +153,7 @@ const performers: {readonly [Kind in CheckKind]: Performer<Kind>} = {
   messages: checkMessages,
   stream: checkStream,
   consumer: checkConsumer,
+  kv: checkKv,
   interest: checkInterest,
   latency: checkLatency,
 }

@@ -118,6 +118,13 @@ const consumer = z.strictObject({
   active: duration.optional().meta({description: 'maximum time since the last delivery or acknowledgement'}),
 })
 
+const kv = z.strictObject({
+  bucket: text,
+  key: text,
+  fresh: duration.optional().meta({description: 'maximum age of the value'}),
+  absent: z.literal(true).optional().meta({description: 'the key must not have a value'}),
+})
+
 const interest = z
   .strictObject({
     subject,
@@ -196,6 +203,7 @@ const kinds = {
   }),
   stream: short(stream).optional().meta({description: 'a stream and its state'}),
   consumer: consumer.optional().meta({description: 'a durable consumer and its state'}),
+  kv: kv.optional().meta({description: 'the value of a key in a bucket: text, json, bytes, revision'}),
   interest: short(interest).optional(),
   latency: latency.optional().meta({description: 'latency of requests: bounds on percentiles'}),
 }

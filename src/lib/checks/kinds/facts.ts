@@ -1,9 +1,12 @@
-/** Checks of the state of a bus: `stream`, `consumer`, `interest`. */
+/** Checks of the state of a bus: `stream`, `consumer`, `kv`, `interest`. */
 
 import {BusError, isFailure} from '../../core/errors.ts'
 import {checkSubject, matches} from '../../core/subject.ts'
 import {counted, formatCount} from '../../core/text/count.ts'
+import {contextOf} from '../../core/text/jsonata.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
+import {Bucket} from '../../messaging/kv/bucket.ts'
+import {checkKey} from '../../messaging/kv/names.ts'
 import {discoverServices} from '../../messaging/service-discovery.ts'
 import {type CheckEnvironment, type CheckOutcome, msOf} from '../check.ts'
 import type {Shapes} from '../shape.ts'
@@ -48,6 +51,27 @@ export async function checkConsumer(
     misses.push(`${name} was last active ${Math.round(idleMs ?? 0)} ms ago, more than ${active}`)
   const times = {created: isoTime(info.created), lastActive: optionalTime(lastActive)}
   return {result: {...info, ...times, lag, idleMs}, misses}
+}
+
+/** A key without a value is `not-found`, which expressions can judge. */
+export async function checkKv(spec: Shapes['kv'], {bus, variables, saw}: CheckEnvironment): Promise<CheckOutcome> {
+  const {bucket: name, key, fresh, absent} = variables.json(spec)
+  const bucket = new Bucket(bus.streams, name)
+  const entry = await bucket.get(checkKey(key))
+  if (entry === undefined && absent) return {result: {bucket: name, key}}
+  if (entry === undefined)
+    return {
+      result: {bucket: name, key},
+      error: new BusError('notFound', `the bucket ${name} has no value for the key ${key}`),
+    }
+  const {message, revision} = entry
+  saw(message)
+  const ageMs = Date.now() - message.time
+  const misses: string[] = []
+  if (absent) misses.push(`the key ${key} of ${name} has a value, of revision ${revision}`)
+  if (fresh !== undefined && ageMs > msOf(fresh))
+    misses.push(`the value of ${key} in ${name} is ${Math.round(ageMs)} ms old, more than ${fresh}`)
+  return {result: {...contextOf(message), bucket: name, key, revision, ageMs}, message, misses}
 }
 
 /** How long to wait for services to announce themselves. */
