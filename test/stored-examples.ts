@@ -9,6 +9,20 @@ export interface StoredExample extends Example {
 const stream = `bus stream add ORDERS 'orders.>'`
 const orders = [stream, `bus pub orders.new '{"id":{n}}' --template -n 3 --ack`, 'bus pub orders.7.paid paid --ack']
 const billing = [...orders, 'bus consumer add ORDERS billing']
+const config = [
+  'bus kv add config --history 5',
+  'bus kv put config log.level info',
+  'bus kv put config log.level warn',
+  'bus kv put config log.file a.log',
+  'bus kv put config color red',
+]
+const exported = '{"key":"color","text":"blue"}\n{"key":"size","json":7}\n'
+const builds = [
+  'bus object add builds',
+  'printf built | bus object put builds - --name app.tar',
+  'mkdir src; tar c src | bus object put builds - --name src.tar',
+]
+const objectId = [/^(id +)\w{22}$/gm, '$1ID'] as const
 const ago = [/just now|\d[\d.]* (ms|s) ago/g, 'AGO'] as const
 /** Each bus counts the bytes of a stream differently. */
 const size = [/ +(\d[\d.]* (Ki)?B|size)/g, ' SIZE'] as const
@@ -113,6 +127,120 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     sees: '100 acknowledged · 0 pending\n',
   },
   'bus consumer next ORDERS billing --nak --delay 30s': {before: billing, sees: '1 returned · 3 pending\n'},
+
+  // kv
+  'bus kv add config --history 5': {before: [], sees: 'bucket config is ready\n'},
+  'bus kv add sessions --ttl 1h --if-missing': {before: [], sees: 'bucket sessions is ready\n'},
+  'bus kv ls': {before: config, sees: /\nconfig +3 +4 /, masks: [ago, size]},
+  'bus kv ls config': {before: config, sees: /\nlog\.level +#2 +4 B +/, masks: [ago]},
+  [`bus kv ls config 'log.>' --json | jq -r '.[].key'`]: {before: config, sees: 'log.file\nlog.level\n'},
+  'bus kv info config': {before: config, sees: /^history +5 changes$/m, masks: [ago, size]},
+  'bus kv info config --json': {
+    before: config,
+    sees: '"stream":"KV_config"',
+    masks: [[/^\{"bucket".*$/gm, 'DOCUMENT']],
+  },
+  'bus kv get config log.level': {before: config, sees: /warn$/},
+  'bus kv get config log.level --revision 1': {before: config, sees: /info$/},
+  [`bus kv get config 'log.>' --json`]: {before: config, sees: '"key":"log.file","revision":3,'},
+  'bus kv put config log.level debug': {before: config, sees: 'set log.level in config, revision 5\n'},
+  'bus kv put config tls.ca --file ca.pem': {
+    before: config,
+    files: {'ca.pem': 'a certificate\n'},
+    sees: 'set tls.ca in config, revision 5\n',
+  },
+  'date | bus kv put config last.deploy': {before: config, sees: 'set last.deploy in config, revision 5\n'},
+  'bus kv create config log.level info': {
+    before: ['bus kv add config'],
+    sees: 'created log.level in config, revision 1\n',
+  },
+  'bus kv create locks deploy "$HOSTNAME"': {
+    before: ['bus kv add locks'],
+    sees: 'created deploy in locks, revision 1\n',
+  },
+  'bus kv update config log.level warn --revision 1': {
+    before: config.slice(0, 2),
+    sees: 'updated log.level in config, revision 2\n',
+  },
+  'bus kv del config log.level': {before: config, sees: 'deleted 1 key of config\n'},
+  'bus kv del config log.level --revision 1': {before: config.slice(0, 2), sees: 'deleted 1 key of config\n'},
+  [`bus kv del config 'log.>' --yes`]: {before: config, sees: 'deleted 2 keys of config\n'},
+  'bus kv purge config log.level': {before: config, sees: 'purged 1 key of config\n'},
+  [`bus kv purge config 'log.>' --yes`]: {before: config, sees: 'purged 2 keys of config\n'},
+  'bus kv history config log.level': {before: config, sees: /log\.level info\n.*log\.level warn\n/},
+  [`bus kv history config '>' --json`]: {before: config, sees: '"key":"color","revision":4,'},
+  'bus kv watch config': {
+    before: config,
+    meanwhile: ['bus kv put config color blue'],
+    endsAfter: 4,
+    sees: 'color blue\n',
+  },
+  [`bus kv watch config 'log.>' --new -n 1 --for 1m`]: {
+    before: config,
+    meanwhile: ['bus kv put config color blue', 'bus kv del config log.level'],
+    sees: 'log.level (deleted)\n',
+  },
+  'bus kv watch config --json': {before: config, endsAfter: 3, sees: '"key":"color","revision":4,'},
+  'bus kv export config > config.ndjson': {before: config, sees: '3 keys of config\n'},
+  [`bus kv export config 'log.>' | jq -r '.key + "=" + .text'`]: {
+    before: config,
+    sees: 'log.level=warn\nlog.file=a.log\n',
+  },
+  'bus kv import config config.ndjson': {
+    before: config,
+    files: {'config.ndjson': exported},
+    sees: 'imported 2 changes into config\n',
+  },
+  'bus kv import config config.ndjson --dry-run': {
+    before: config,
+    files: {'config.ndjson': exported},
+    code: 9,
+    sees: '~ color\n+ size\nbus: 2 keys of config would change\n',
+  },
+  [`echo '{"key":"log.level","text":"info"}' | bus kv import config`]: {
+    before: config,
+    sees: 'imported 1 change into config\n',
+  },
+  'bus kv rm config --yes': {
+    before: config,
+    sees: /removed bucket config with 3 keys \(.* B\)\n/,
+    masks: [[/\(\d+ B\)/g, 'SIZE']],
+  },
+
+  // object
+  'bus object add builds --max-bytes 10GiB': {before: [], sees: 'object bucket builds is ready\n'},
+  'bus object add reports --ttl 7d --if-missing': {before: [], sees: 'object bucket reports is ready\n'},
+  'bus object ls': {before: builds, sees: /\nbuilds +/, masks: [ago, size]},
+  'bus object ls builds': {before: builds, sees: /\napp\.tar +5 B +/, masks: [ago]},
+  [`bus object ls builds --json | jq -r '.[].name'`]: {before: builds, sees: 'app.tar\nsrc.tar\n'},
+  'bus object info builds': {before: builds, sees: /^stream +OBJ_builds$/m, masks: [ago, size]},
+  'bus object info builds app.tar': {before: builds, sees: /^chunks +1$/m, masks: [ago, objectId]},
+  'bus object info builds app.tar --json | jq -r .digest': {before: builds, sees: /^SHA-256=\S{43}=$/m},
+  'bus object put builds app.tar': {
+    before: ['bus object add builds'],
+    files: {'app.tar': 'built'},
+    sees: 'stored app.tar in builds · 5 B',
+    masks: [bytesASecond],
+  },
+  'tar c src | bus object put builds - --name src.tar': {
+    before: ['bus object add builds', 'mkdir src'],
+    sees: 'stored src.tar in builds · 10 KiB',
+    masks: [bytesASecond],
+  },
+  'bus object get builds app.tar --output app.tar': {before: builds, sees: 'wrote app.tar to app.tar · 5 B'},
+  'bus object get builds src.tar | tar t': {before: builds, sees: 'src/\n'},
+  'bus object rm builds app.tar': {before: builds, sees: 'deleted 1 object of builds\n'},
+  'bus object rm builds --yes': {
+    before: builds,
+    sees: /removed object bucket builds with .*B\n/,
+    masks: [[/with \d.*B$/gm, 'with SIZE']],
+  },
+  'bus object watch builds': {before: builds, endsAfter: 2, sees: 'src.tar 10 KiB\n'},
+  'bus object watch builds --new -n 1 --for 1m': {
+    before: builds,
+    meanwhile: ['bus object rm builds app.tar'],
+    sees: 'app.tar deleted\n',
+  },
 
   // bench
   'bus bench replay --msgs 10000': {before: [], sees: 'replay: 10,000 replayed · 1.2 MiB', masks: [bytesASecond]},

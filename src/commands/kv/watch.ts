@@ -40,7 +40,7 @@ export default class KvWatch extends BusCommand {
     const bucket = new Bucket(bus.streams, args.bucket)
     const from = flags.new ? 'new' : flags.history ? 'all' : 'last'
     const subscription = await bucket.read({patterns, from, follow: true})
-    this.say(`watching ${patterns?.join(' ') ?? 'all keys'} of ${bucket.name}`)
+    this.say(`listening on ${patterns?.join(' ') ?? 'all keys'} of ${bucket.name}`)
     limitHeap()
     const watched = await watch(subscription, {
       count: flags.count,

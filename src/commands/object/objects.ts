@@ -10,13 +10,19 @@ import {storeArgs} from './settings.ts'
 export const objectArgs = {...storeArgs, name: argument({description: 'name of the object', required: true})}
 
 /** An object in JSON output; see docs/json-output.md. */
-export interface ObjectDocument extends Omit<ObjectInfo, 'time' | 'headers'> {
+export interface ObjectDocument extends Omit<ObjectInfo, 'time' | 'headers' | 'metadata'> {
   readonly time: string
+  readonly metadata?: Readonly<Record<string, string>> | undefined
   readonly headers?: Headers | undefined
 }
 
-export function objectDocument({time, headers, ...info}: ObjectInfo): ObjectDocument {
-  return {...info, time: isoTime(time), ...(headers.length > 0 && {headers})}
+export function objectDocument({time, headers, metadata, ...info}: ObjectInfo): ObjectDocument {
+  return {
+    ...info,
+    time: isoTime(time),
+    ...(headers.length > 0 && {headers}),
+    ...(Object.keys(metadata).length > 0 && {metadata}),
+  }
 }
 
 export const objectColumns: readonly Column[] = [

@@ -34,7 +34,7 @@ export default class ObjectWatch extends BusCommand {
     await using bus = await this.openBus({stream: true})
     const store = new ObjectStore(bus.streams, args.bucket)
     const subscription = await store.read({from: flags.new ? 'new' : 'last', follow: true})
-    this.say(`watching the objects of ${store.name}`)
+    this.say(`listening on the objects of ${store.name}`)
     const line = this.jsonEnabled() ? (info: ObjectInfo) => JSON.stringify(objectDocument(info)) : objectLine()
     const watched = await watch(subscription, {
       count: flags.count,

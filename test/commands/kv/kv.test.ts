@@ -10,7 +10,7 @@ afterAll(() => rmSync(folder, {recursive: true}))
 /** Runs a command line of `bus kv`, and returns its exit code, its output and the first line that it said. */
 async function kv(scene: StoredScene, line: string, stdin = '') {
   const {code, stdout, stderr} = await scene.run(['kv', ...line.split(' ')], {stdin})
-  return [code, stdout, stderr.split('\n', 1)[0]?.replaceAll(scene.url, 'BUS')]
+  return [code, stdout, stderr.split('\n', 1)[0]?.replaceAll(scene.transport.url, 'BUS')]
 }
 
 const lines = (text: unknown) =>
@@ -80,7 +80,7 @@ onBothBuses((newScene) => {
     expect(await kv(scene, 'get none a')).toEqual([5, '', 'bus: there is no bucket none on BUS'])
     expect(await kv(scene, 'put none a 1')).toEqual([5, '', 'bus: there is no bucket none on BUS'])
     expect(await kv(scene, 'ls none')).toEqual([5, '', 'bus: there is no bucket none on BUS'])
-    await kv(scene, 'add b --history 3')
+    await kv(scene, 'add b --history 5')
     expect(await kv(scene, 'get b a')).toEqual([5, '', 'bus: the bucket b has no key a'])
     expect(await kv(scene, 'del b a')).toEqual([5, '', 'bus: the bucket b has no key a'])
     const {revision} = JSON.parse(String((await kv(scene, 'create b a one --json'))[1]))

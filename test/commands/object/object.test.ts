@@ -16,7 +16,7 @@ writeFileSync(file, content)
 
 async function object(scene: StoredScene, line: string, stdin: string | Uint8Array = '') {
   const {code, stdout, stderr} = await scene.run(['object', ...line.split(' ')], {stdin})
-  return [code, stdout, stderr.split('\n', 1)[0]?.replaceAll(scene.url, 'BUS')]
+  return [code, stdout, stderr.split('\n', 1)[0]?.replaceAll(scene.transport.url, 'BUS')]
 }
 
 onBothBuses((newScene) => {

@@ -39,6 +39,9 @@ export function bucketStream(settings: BucketSettings): StreamSettings {
     storage,
     replicas,
     discard: 'new',
+    allowRollup: true,
+    allowDirect: true,
+    denyDelete: true,
   }
 }
 

@@ -29,6 +29,8 @@ export function objectStream(settings: ObjectStoreSettings): StreamSettings {
     storage,
     replicas,
     discard: 'new',
+    allowRollup: true,
+    allowDirect: true,
   }
 }
 

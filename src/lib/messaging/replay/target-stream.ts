@@ -37,7 +37,8 @@ export async function targetStream(
   }
   const {description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, discard} = info.config
   const limits = {maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, discard}
-  return await target.streams.add({name, subjects, description, ...limits})
+  const {allowRollup, allowDirect, denyDelete} = info.config
+  return await target.streams.add({name, subjects, description, ...limits, allowRollup, allowDirect, denyDelete})
 }
 
 /**

@@ -34,7 +34,7 @@ beforeEach(async () => {
 
 const content = randomBytes(300_001)
 const meta = {
-  name: 'größe/file 1.bin',
+  name: 'some folder/file 1.bin',
   headers: [['Type', 'a'] as const, ['Type', 'b'] as const],
   metadata: {owner: 'me'},
 }

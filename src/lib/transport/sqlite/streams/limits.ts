@@ -9,8 +9,9 @@ import {countRemoved} from '../unused-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import {findByTime} from './times.ts'
 
-/** Messages of the log in which one step removes those of a stream. */
+/** Messages of the log in which one step removes those of a stream, and what they may have in bytes, about. */
 const chunk = 20_000
+const chunkBytes = 16 * 1024 * 1024
 /** Sequences that may follow what is removed in one step. */
 const fewFollow = 100_000
 
@@ -148,11 +149,12 @@ export class Limits {
     const from = Math.max(range.from ?? 0, state.first)
     const before = Math.min(range.before, state.last + 1)
     if (from >= before) return {removed: 0}
-    if (before - from <= chunk) return {removed: this.#removeRange(stream, state, {from, before, subjects})}
+    const most = Math.max(1, Math.min(chunk, Math.floor((chunkBytes * state.messages) / state.bytes)))
+    if (before - from <= most) return {removed: this.#removeRange(stream, state, {from, before, subjects})}
     this.leaveToRetention(from)
     if (newest - before <= fewFollow) return {removed: this.#keepFrom(stream, state, {before, subjects})}
     // Not a number of sequences: between two messages of a stream many may be missing.
-    const end = Math.min(before, (this.#statements.chunkEnd.get(from) as number | undefined) ?? before)
+    const end = Math.min(before, (this.#statements.chunkEnd.get(from, most) as number | undefined) ?? before)
     const removed = this.#removeRange(stream, state, {from, before: end, subjects})
     return end < before ? {removed, next: end} : {removed}
   }
@@ -274,7 +276,7 @@ function prepare(db: Db) {
       .raw(),
     oldest: db.prepare(`SELECT m.seq, m.sid, ${size} ${members} ORDER BY m.seq`).raw(),
     byTime: findByTime(db),
-    chunkEnd: db.prepare(`SELECT seq FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1 OFFSET ${chunk}`).pluck(),
+    chunkEnd: db.prepare('SELECT seq FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1 OFFSET +?').pluck(),
     sizeOf: db.prepare('SELECT messages, bytes FROM held WHERE sid = ?').raw(),
     deleteKept: db.prepare('DELETE FROM msg WHERE seq IN (SELECT seq FROM kept WHERE sid = ? AND seq <= ?)'),
     unkeep: db.prepare('DELETE FROM kept WHERE sid = ? AND seq <= ?'),
