@@ -1,6 +1,6 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
-import {bucketStream} from '../../lib/messaging/kv/settings.ts'
+import {addBucket, bucketStream, kvPrefix} from '../../lib/messaging/kv/settings.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {type BucketDocument, bucketArgs, bucketDocument, bucketFlags, settingsOf} from './settings.ts'
 
@@ -22,7 +22,7 @@ export default class KvAdd extends BusCommand<BucketDocument> {
     const {args, flags} = await this.parse(KvAdd)
     const stream = bucketStream(settingsOf(args.bucket, flags))
     await using bus = await this.openBus({writes: true})
-    const make = () => bus.streams.add(stream)
+    const make = () => addBucket(bus.streams, stream, {prefix: kvPrefix, name: 'bucket', command: 'bus kv'})
     const {found, info} = flags['if-missing']
       ? await findOrMake(() => bus.streams.info(stream.name), make)
       : {found: false, info: await make()}

@@ -1,6 +1,7 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
-import {objectStream} from '../../lib/messaging/objects/settings.ts'
+import {addBucket} from '../../lib/messaging/kv/settings.ts'
+import {objectPrefix, objectStream} from '../../lib/messaging/objects/settings.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {type StoreDocument, storeArgs, storeDocument, storeFlags, storeSettingsOf} from './settings.ts'
 
@@ -22,7 +23,8 @@ export default class ObjectAdd extends BusCommand<StoreDocument> {
     const {args, flags} = await this.parse(ObjectAdd)
     const stream = objectStream(storeSettingsOf(args.bucket, flags))
     await using bus = await this.openBus({writes: true})
-    const make = () => bus.streams.add(stream)
+    const kind = {prefix: objectPrefix, name: 'object bucket', command: 'bus object'}
+    const make = () => addBucket(bus.streams, stream, kind)
     const {found, info} = flags['if-missing']
       ? await findOrMake(() => bus.streams.info(stream.name), make)
       : {found: false, info: await make()}

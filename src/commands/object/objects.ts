@@ -28,12 +28,12 @@ export function objectDocument({time, headers, metadata, ...info}: ObjectInfo): 
 export const objectColumns: readonly Column[] = [
   {head: 'object'},
   {head: 'size', align: 'right'},
-  {head: 'changed'},
   {head: 'description'},
+  {head: 'changed'},
 ]
 
 export function objectRow(info: ObjectInfo): string[] {
-  return [info.name, sizeText(info), formatAgo(info.time), info.description ?? '']
+  return [info.name, sizeText(info), info.description ?? '', formatAgo(info.time)]
 }
 
 /** `1.5 MiB`, or what it is a link to. */
@@ -43,7 +43,7 @@ export function sizeText({size, link, deleted}: ObjectInfo): string {
 }
 
 export function objectFacts(info: ObjectInfo): Record<string, string | undefined> {
-  const {name, bucket, description, chunks, digest, time, headers, metadata, nuid} = info
+  const {name, bucket, description, chunks, digest, time, headers, metadata} = info
   const pairs = Object.entries(metadata).map(([key, value]) => `${key}: ${value}`)
   return {
     object: name,
@@ -54,7 +54,6 @@ export function objectFacts(info: ObjectInfo): Record<string, string | undefined
     digest: digest || undefined,
     headers: headers.map(([key, value]) => `${key}: ${value}`).join(' · ') || undefined,
     metadata: pairs.join(' · ') || undefined,
-    id: nuid || undefined,
     changed: formatMoment(time),
   }
 }

@@ -37,8 +37,7 @@ onBothBuses((newScene) => {
     for (let i = 0; i < 50; i++) await bucket.put(`k.${i}`, '0')
     const reading = await bucket.read({follow: true})
     const writing = (async () => {
-      for (let round = 1; round <= 5; round++)
-        for (let i = 0; i < 50; i++) await bucket.put(`k.${i}`, String(round))
+      for (let round = 1; round <= 5; round++) for (let i = 0; i < 50; i++) await bucket.put(`k.${i}`, String(round))
     })()
     const last = new Map<string, number>()
     while ([...last.values()].filter((value) => value === 5).length < 50) {

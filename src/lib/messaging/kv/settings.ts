@@ -1,6 +1,6 @@
 /** The settings of a bucket, as the settings of its stream (ADR-8). */
-import {BusError} from '../../core/errors.ts'
-import type {StreamConfig, StreamSettings} from '../../transport/streams-contract.ts'
+import {BusError, isFailure} from '../../core/errors.ts'
+import type {StreamConfig, StreamInfo, StreamSettings, Streams} from '../../transport/streams-contract.ts'
 import {checkBucketName} from './names.ts'
 
 /** The name of the stream of a bucket begins with this. */
@@ -42,6 +42,33 @@ export function bucketStream(settings: BucketSettings): StreamSettings {
     allowRollup: true,
     allowDirect: true,
     denyDelete: true,
+  }
+}
+
+/** Names of settings of a stream, as those of a bucket. */
+const bucketWords: readonly (readonly [RegExp, string])[] = [
+  [/max-msgs-per-subject/g, 'history'],
+  [/max-age/g, 'ttl'],
+  [/max-msg-size/g, 'max-value-size'],
+]
+
+/** Creates the stream of a bucket. Fails as `Streams.add` does, in the words of buckets. */
+export async function addBucket(
+  streams: Pick<Streams, 'add'>,
+  stream: StreamSettings,
+  kind: {readonly prefix: string; readonly name: string; readonly command: string},
+): Promise<StreamInfo> {
+  try {
+    return await streams.add(stream)
+  } catch (error) {
+    if (!isFailure(error, 'usage')) throw error
+    const bucket = stream.name.slice(kind.prefix.length)
+    const sentence = bucketWords.reduce((text, [from, to]) => text.replace(from, to), error.message)
+    throw new BusError('usage', sentence.replace(`stream ${stream.name} `, `${kind.name} ${bucket} `), {
+      cause: error,
+      data: error.data ?? {},
+      try: [`${kind.command} info ${bucket}`],
+    })
   }
 }
 
