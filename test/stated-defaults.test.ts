@@ -104,6 +104,9 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
   'rpc:serve --instance: a new id': ['commands/rpc/serve.ts', 'instance = crypto.randomUUID()'],
   'rpc:serve --queue: none': ['commands/rpc/serve.ts', 'queue, prefix} = flags'],
 
+  '--history: 1': ['lib/messaging/kv/settings.ts', 'history = 1'],
+  '--chunk-size: 128KiB': ['lib/messaging/objects/chunks.ts', 'usualChunk = 128 * 1024'],
+  '--name: the name of the file': ['commands/object/put.ts', 'name = nameOf(args.file)'],
   '--discard: old': ['lib/transport/shared/stream-settings.ts', "settings.discard ?? 'old'"],
   '--dedupe: 2m, or --max-age if that is shorter': [
     'lib/transport/shared/stream-settings.ts',

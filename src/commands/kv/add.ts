@@ -1,8 +1,9 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {addBucket, bucketStream, kvPrefix} from '../../lib/messaging/kv/settings.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
-import {type BucketDocument, bucketArgs, bucketDocument, bucketFlags, settingsOf} from './settings.ts'
+import {type BucketDocument, bucketArgs, bucketDocument, bucketFlags, bucketSettingsOf} from './settings.ts'
 
 export default class KvAdd extends BusCommand<BucketDocument> {
   static override summary = 'create a key-value bucket'
@@ -20,9 +21,10 @@ export default class KvAdd extends BusCommand<BucketDocument> {
 
   async run(): Promise<BucketDocument> {
     const {args, flags} = await this.parse(KvAdd)
-    const stream = bucketStream(settingsOf(args.bucket, flags))
+    const stream = bucketStream(bucketSettingsOf(args.bucket, flags))
     await using bus = await this.openBus({writes: true})
-    const make = () => addBucket(bus.streams, stream, {prefix: kvPrefix, name: 'bucket', command: 'bus kv'})
+    const kind = {prefix: kvPrefix, name: 'bucket', hint: `bus kv info ${shellWord(args.bucket)}`}
+    const make = () => addBucket(bus.streams, stream, kind)
     const {found, info} = flags['if-missing']
       ? await findOrMake(() => bus.streams.info(stream.name), make)
       : {found: false, info: await make()}

@@ -19,7 +19,7 @@ export const keysArgs = {
 }
 export const patternArgs = {
   ...bucketArgs,
-  pattern: argument({description: 'only keys that match one of these (default: all)', multiple: true}),
+  pattern: argument({description: 'only keys that match one of these', multiple: true}),
 }
 
 export const entryViewFlags = {
@@ -87,22 +87,22 @@ export function noValue(bucket: string, key: string, last: KvEntry | undefined):
   if (last === undefined) {
     return new BusError('notFound', `the bucket ${bucket} has no key ${key}`, {
       data: {bucket, key},
-      try: [`bus kv ls ${bucket}`],
+      try: [`bus kv ls ${shellWord(bucket)}`],
     })
   }
   const {operation, revision} = last
   const done = operation === 'put' ? 'set again' : removed[operation]
   return new BusError('notFound', `the key ${key} of the bucket ${bucket} was ${done}, as revision ${revision}`, {
     data: {bucket, key, operation, revision},
-    try: [`bus kv history ${bucket} ${shellWord(key)}`],
+    try: [`bus kv history ${shellWord(bucket)} ${shellWord(key)}`],
   })
 }
 
 /** Nothing matches the keys and patterns. */
-export function noMatch(bucket: string, patterns: readonly string[]): BusError {
+export function noKeys(bucket: string, patterns: readonly string[]): BusError {
   return new BusError('notFound', `the bucket ${bucket} has no key ${patterns.join(' or ')}`, {
     data: {bucket, patterns},
-    try: [`bus kv ls ${bucket}`],
+    try: [`bus kv ls ${shellWord(bucket)}`],
   })
 }
 
@@ -122,7 +122,7 @@ export async function lostRace(bucket: Bucket, key: string, expected: number): P
     expected === 0 ? `${what} exists, with revision ${revision}` : `${what} ${has}, and not revision ${expected}`
   return new BusError('expectation', sentence, {
     data: {bucket: name, key, expected, revision, operation},
-    try: [`bus kv get ${name} ${shellWord(key)}`],
+    try: [`bus kv get ${shellWord(name)} ${shellWord(key)}`],
   })
 }
 

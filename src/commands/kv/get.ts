@@ -4,10 +4,11 @@ import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {viewKindOf} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {hasWildcard} from '../../lib/core/subject.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import type {KvEntry} from '../../lib/messaging/kv/entry.ts'
 import {checkKeyPattern} from '../../lib/messaging/kv/names.ts'
-import {chooseEntryView, entryViewFlags, keysArgs, noMatch, noValue} from './entries.ts'
+import {chooseEntryView, entryViewFlags, keysArgs, noKeys, noValue} from './entries.ts'
 
 export default class KvGet extends BusCommand {
   static override summary = 'show the values of keys'
@@ -35,7 +36,9 @@ export default class KvGet extends BusCommand {
     const [key = ''] = keys
     const isSingle = keys.length === 1 && !hasWildcard(key)
     if (!isSingle && flags.revision !== undefined)
-      throw new BusError('usage', 'a revision belongs to one key', {try: [`bus kv history ${args.bucket} KEY`]})
+      throw new BusError('usage', 'a revision belongs to one key', {
+        try: [`bus kv history ${shellWord(args.bucket)} KEY`],
+      })
     const isPlain = viewKindOf(flags) === undefined && !isTerminal(1)
     const show = await chooseEntryView(args.bucket, isPlain ? {...flags, raw: true} : flags, {
       terminal: isTerminal(1),
@@ -61,7 +64,7 @@ export default class KvGet extends BusCommand {
       await this.output.ready()
     }
     const none = found === 0 ? keys : [...missing].filter((each) => !hasWildcard(each))
-    if (none.length > 0 && !this.stop.aborted) throw noMatch(args.bucket, none)
+    if (none.length > 0 && !this.stop.aborted) throw noKeys(args.bucket, none)
   }
 }
 
@@ -76,6 +79,6 @@ async function single(bucket: Bucket, key: string, revision: number | undefined)
   if (entry !== undefined) throw noValue(bucket.name, key, entry)
   throw new BusError('notFound', `the bucket ${bucket.name} has no revision ${revision} of the key ${key}`, {
     data: {bucket: bucket.name, key, revision},
-    try: [`bus kv history ${bucket.name} ${key}`],
+    try: [`bus kv history ${shellWord(bucket.name)} ${shellWord(key)}`],
   })
 }

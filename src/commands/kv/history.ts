@@ -2,12 +2,12 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {checkKeyPattern} from '../../lib/messaging/kv/names.ts'
-import {chooseEntryView, entryViewFlags, keysArgs, noMatch} from './entries.ts'
+import {chooseEntryView, entryViewFlags, keysArgs, noKeys} from './entries.ts'
 
 export default class KvHistory extends BusCommand {
   static override summary = 'show the changes of keys that are stored'
   static override description =
-    'In the order in which they were made, with deletions. How many are kept for each key is a setting of the bucket: bus kv add --history.'
+    'In the order in which they were made, with deletions. How many are kept for each key is a setting of the bucket: --history of bus kv add.'
   static override examples = [
     {description: 'one key', command: '<%= config.bin %> kv history config log.level'},
     {description: 'of all keys, as JSON', command: `<%= config.bin %> kv history config '>' --json`},
@@ -33,6 +33,6 @@ export default class KvHistory extends BusCommand {
       )
       await this.output.ready()
     }
-    if (found === 0 && !this.stop.aborted) throw noMatch(args.bucket, patterns)
+    if (found === 0 && !this.stop.aborted) throw noKeys(args.bucket, patterns)
   }
 }

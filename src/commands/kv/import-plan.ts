@@ -37,7 +37,7 @@ export interface Differences {
 }
 
 /** Compares the values that the changes lead to with those of the bucket. */
-export async function compare(bucket: Bucket, changes: Changes): Promise<Differences> {
+export async function compareWith(bucket: Bucket, changes: Changes): Promise<Differences> {
   const wanted = new Map<string, string | undefined>()
   for await (const batch of changes) for (const change of batch) wanted.set(change.key, digestOf(change))
   const has = new Map<string, string>()

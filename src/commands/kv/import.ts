@@ -1,7 +1,6 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {lastAcksMs} from '../../lib/cli/base/signals.ts'
 import {argument, toggle} from '../../lib/cli/flags/kinds.ts'
-import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {inputName, readChunks} from '../../lib/cli/io/input.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {counted} from '../../lib/cli/render/units.ts'
@@ -11,7 +10,7 @@ import {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {AcknowledgedSink} from '../../lib/messaging/pubsub/acknowledged.ts'
 import {publishAll} from '../../lib/messaging/pubsub/publish.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
-import {changesIn, compare, type Differences, messagesOf} from './import-plan.ts'
+import {changesIn, compareWith, type Differences, messagesOf} from './import-plan.ts'
 import {bucketArgs} from './settings.ts'
 
 /** What `--json` prints. */
@@ -37,8 +36,7 @@ export default class KvImport extends BusCommand<KvImportResult> {
     file: argument({description: 'file with the lines; - or nothing for stdin'}),
   }
   static override flags = {
-    'dry-run': toggle('only say what would change', {exclusive: ['window']}),
-    window: pacingFlags.window,
+    'dry-run': toggle('only say what would change'),
   }
 
   async run(): Promise<KvImportResult> {
@@ -49,7 +47,7 @@ export default class KvImport extends BusCommand<KvImportResult> {
     await bucket.info()
     const changes = changesIn(readChunks(file, this.stop), inputName(file), bus.maxPayload)
     if (!flags['dry-run']) return {bucket: bucket.name, imported: await this.#import(bus, bucket, changes, flags)}
-    const found = await compare(bucket, changes)
+    const found = await compareWith(bucket, changes)
     if (!this.jsonEnabled()) for (const line of differenceLines(found)) this.log(line)
     const {added, changed, removed} = found
     const count = added.length + changed.length + removed.length
@@ -66,10 +64,10 @@ export default class KvImport extends BusCommand<KvImportResult> {
     bus: Transport,
     bucket: Bucket,
     changes: ReturnType<typeof changesIn>,
-    {window, timeout: timeoutMs, quiet}: {window?: number | undefined; timeout: number; quiet: boolean},
+    {timeout: timeoutMs, quiet}: {readonly timeout: number; readonly quiet: boolean},
   ): Promise<number> {
     const signal = laterSignal(this.stop, lastAcksMs)
-    const sink = new AcknowledgedSink((options) => bus.streams.publisher({...options, timeoutMs, signal}), window)
+    const sink = new AcknowledgedSink((options) => bus.streams.publisher({...options, timeoutMs, signal}), undefined)
     await using _publisher = sink.publisher
     using bar = quiet ? undefined : startProgress({unit: 'keys'})
     const done = await publishAll(sink, messagesOf(bucket, changes), {

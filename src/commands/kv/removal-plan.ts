@@ -7,14 +7,14 @@ import {BusError} from '../../lib/core/errors.ts'
 import {hasWildcard} from '../../lib/core/subject.ts'
 import type {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {checkKeyPattern} from '../../lib/messaging/kv/names.ts'
-import {lostRace, noMatch} from './entries.ts'
+import {lostRace, noKeys} from './entries.ts'
 
 export const removalFlags = {
   revision: count('only if the key still has this revision'),
   yes: streamFlags.yes,
 }
 
-export interface Removal {
+export interface KeyRemoval {
   readonly keys: readonly string[]
   readonly operation: 'DEL' | 'PURGE'
   readonly revision?: number | undefined
@@ -41,7 +41,7 @@ export function checkRemoval(keys: readonly string[], revision: number | undefin
  * Marks keys as removed, and returns them. Keys that a pattern matches are counted and confirmed first. Fails with `notFound` if
  * there are none, with `expectation` if the key has another revision.
  */
-export async function removeKeys(bucket: Bucket, removal: Removal): Promise<readonly string[]> {
+export async function removeKeys(bucket: Bucket, removal: KeyRemoval): Promise<readonly string[]> {
   const {keys, operation, revision, ttlMs, yes, signal} = removal
   const isPurge = operation === 'PURGE'
   const [key = ''] = keys
@@ -54,7 +54,7 @@ export async function removeKeys(bucket: Bucket, removal: Removal): Promise<read
   // A key with only a marker may still be purged.
   const found = await existing(bucket, keys, isPurge && isKnown)
   const missing = found.length === 0 ? keys : isKnown ? keys.filter((one) => !found.includes(one)) : []
-  if (missing.length > 0) throw noMatch(bucket.name, missing)
+  if (missing.length > 0) throw noKeys(bucket.name, missing)
   const what = `${isPurge ? 'purge' : 'delete'} ${counted(found.length, 'key')} of ${bucket.name}`
   if (!isKnown) await confirm(`${what}: ${few(found)}`, {yes, signal})
   for (const one of found) await bucket.remove(one, {purge: isPurge, ttlMs})

@@ -20,7 +20,7 @@ export const bucketFlags = {
   description: streamFlags.description,
 }
 
-export function settingsOf(name: string, flags: FlagValues<typeof bucketFlags>): BucketSettings {
+export function bucketSettingsOf(name: string, flags: FlagValues<typeof bucketFlags>): BucketSettings {
   const {history, ttl: ttlMs, 'max-bytes': maxBytes, 'max-value-size': maxValueSize, ...rest} = flags
   const {storage, replicas, description} = rest
   return {name, history, ttlMs, maxBytes, maxValueSize, storage, replicas, description}

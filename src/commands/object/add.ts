@@ -1,5 +1,6 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {addBucket} from '../../lib/messaging/kv/settings.ts'
 import {objectPrefix, objectStream} from '../../lib/messaging/objects/settings.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
@@ -23,7 +24,7 @@ export default class ObjectAdd extends BusCommand<StoreDocument> {
     const {args, flags} = await this.parse(ObjectAdd)
     const stream = objectStream(storeSettingsOf(args.bucket, flags))
     await using bus = await this.openBus({writes: true})
-    const kind = {prefix: objectPrefix, name: 'object bucket', command: 'bus object'}
+    const kind = {prefix: objectPrefix, name: 'object bucket', hint: `bus object info ${shellWord(args.bucket)}`}
     const make = () => addBucket(bus.streams, stream, kind)
     const {found, info} = flags['if-missing']
       ? await findOrMake(() => bus.streams.info(stream.name), make)

@@ -30,7 +30,7 @@ export default class ObjectGet extends BusCommand<ObjectDocument | undefined> {
       throw new BusError('usage', `the content of ${args.name} goes to a file or a pipe`, {
         try: [
           `--output ${shellWord(args.name.replace(/^.*[/\\]/s, ''))}`,
-          `bus object info ${args.bucket} ${shellWord(args.name)}`,
+          `bus object info ${shellWord(args.bucket)} ${shellWord(args.name)}`,
         ],
       })
     await using bus = await this.openBus()

@@ -15,68 +15,72 @@ const file = join(folder, 'app.tar')
 writeFileSync(file, content)
 
 async function object(scene: StoredScene, line: string, stdin: string | Uint8Array = '') {
-  const {code, stdout, stderr} = await scene.run(['object', ...line.split(' ')], {stdin})
+  const {code, stdout, stderr} = await scene.run(line.split(' '), {stdin})
   return [code, stdout, stderr.split('\n', 1)[0]?.replaceAll(scene.transport.url, 'BUS')]
 }
 
 onBothBuses((newScene) => {
   test('a bucket is created, listed, described and removed', async () => {
     await using scene = await newScene()
-    const add = 'add builds --ttl 1h --max-bytes 10MiB --description artefacts'
+    const add = 'object add builds --ttl 1h --max-bytes 10MiB --description artefacts'
     expect(await object(scene, add)).toEqual([0, '', 'object bucket builds is ready'])
-    expect((await object(scene, 'add builds'))[0]).toBe(2)
-    expect(await object(scene, 'add builds --if-missing')).toEqual([0, '', 'object bucket builds already exists'])
-    const [document, ...others] = JSON.parse(String((await object(scene, 'ls --json'))[1]))
+    expect((await object(scene, 'object add builds'))[0]).toBe(2)
+    expect(await object(scene, 'object add builds --if-missing')).toEqual([
+      0,
+      '',
+      'object bucket builds already exists',
+    ])
+    const [document, ...others] = JSON.parse(String((await object(scene, 'object ls --json'))[1]))
     expect(others).toEqual([])
     expect(document).toMatchObject({
       ...{bucket: 'builds', stream: 'OBJ_builds', description: 'artefacts', ttlMs: 3_600_000},
       ...{maxBytes: 10_485_760, storage: 'file', replicas: 1},
     })
-    expect(JSON.parse(String((await object(scene, 'info builds --json'))[1]))).toEqual(document)
-    expect((await object(scene, 'info builds'))[1]).toMatch(/^limits +10 MiB$/m)
-    expect((await object(scene, 'rm builds'))[0]).toBe(2)
-    expect((await object(scene, 'rm builds --yes'))[0]).toBe(0)
-    expect(await object(scene, 'ls')).toEqual([0, '', 'no object buckets; bus object add creates one'])
+    expect(JSON.parse(String((await object(scene, 'object info builds --json'))[1]))).toEqual(document)
+    expect((await object(scene, 'object info builds'))[1]).toMatch(/^limits +10 MiB$/m)
+    expect((await object(scene, 'object rm builds'))[0]).toBe(2)
+    expect((await object(scene, 'object rm builds --yes'))[0]).toBe(0)
+    expect(await object(scene, 'object ls')).toEqual([0, '', 'no object buckets; bus object add creates one'])
   })
 
   test('a file is stored in chunks and comes back byte for byte', async () => {
     await using scene = await newScene()
-    await object(scene, 'add b')
-    const stored = JSON.parse(String((await object(scene, `put b ${file} --json`))[1]))
+    await object(scene, 'object add b')
+    const stored = JSON.parse(String((await object(scene, `object put b ${file} --json`))[1]))
     expect(stored).toMatchObject({bucket: 'b', name: 'app.tar', size: 300_000, chunks: 3, chunkSize: 131_072})
     const out = join(folder, `${crypto.randomUUID()}.tar`)
-    expect((await object(scene, `get b app.tar --output ${out}`))[0]).toBe(0)
+    expect((await object(scene, `object get b app.tar --output ${out}`))[0]).toBe(0)
     expect(readFileSync(out).equals(content)).toBe(true)
-    expect(await object(scene, `get b app.tar --output ${out}`)).toEqual([
+    expect(await object(scene, `object get b app.tar --output ${out}`)).toEqual([
       2,
       '',
       `bus: there is a file ${out}: it was not replaced`,
     ])
-    expect((await object(scene, `get b app.tar --output ${out} --force`))[0]).toBe(0)
+    expect((await object(scene, `object get b app.tar --output ${out} --force`))[0]).toBe(0)
     const piped = await scene.run(['object', 'get', 'b', 'app.tar'])
     expect(piped.bytes.equals(content)).toBe(true)
-    const {digest, ...info} = JSON.parse(String((await object(scene, 'info b app.tar --json'))[1]))
+    const {digest, ...info} = JSON.parse(String((await object(scene, 'object info b app.tar --json'))[1]))
     expect([digest, info.revision]).toEqual([stored.digest, stored.revision])
-    expect((await object(scene, 'info b app.tar'))[1]).toMatch(/^digest +SHA-256=\S+=$/m)
+    expect((await object(scene, 'object info b app.tar'))[1]).toMatch(/^digest +SHA-256=\S+=$/m)
   })
 
   test('stdin becomes an object, also an empty one', async () => {
     await using scene = await newScene()
-    await object(scene, 'add b')
-    expect((await object(scene, 'put b -', 'x'))[2]).toBe('bus: an object from stdin needs a name')
-    expect((await object(scene, 'put b - --name some/text.txt', 'hello'))[0]).toBe(0)
-    expect((await object(scene, 'get b some/text.txt'))[1]).toBe('hello')
-    expect((await object(scene, 'put b - --name empty'))[0]).toBe(0)
-    expect(await object(scene, 'get b empty')).toEqual([0, '', ''])
-    expect((await object(scene, 'ls b'))[1]).toMatch(/^object .*\nempty +0 B +.*\nsome\/text\.txt +5 B /)
+    await object(scene, 'object add b')
+    expect((await object(scene, 'object put b -', 'x'))[2]).toBe('bus: an object from stdin needs a name')
+    expect((await object(scene, 'object put b - --name some/text.txt', 'hello'))[0]).toBe(0)
+    expect((await object(scene, 'object get b some/text.txt'))[1]).toBe('hello')
+    expect((await object(scene, 'object put b - --name empty'))[0]).toBe(0)
+    expect(await object(scene, 'object get b empty')).toEqual([0, '', ''])
+    expect((await object(scene, 'object ls b'))[1]).toMatch(/^object .*\nempty +0 B +.*\nsome\/text\.txt +5 B /)
   })
 
   test('a second object takes the place of the first, whose chunks go', async () => {
     await using scene = await newScene()
-    await object(scene, 'add b')
-    await object(scene, `put b ${file}`)
-    await object(scene, 'put b - --name app.tar', 'small')
-    expect((await object(scene, 'get b app.tar'))[1]).toBe('small')
+    await object(scene, 'object add b')
+    await object(scene, `object put b ${file}`)
+    await object(scene, 'object put b - --name app.tar', 'small')
+    expect((await object(scene, 'object get b app.tar'))[1]).toBe('small')
     const subjects = [...(await scene.transport.streams.subjects('OBJ_b')).keys()]
     expect(subjects.map((subject) => subject.replace(/C\..*/, 'C'))).toEqual(
       expect.arrayContaining(['$O.b.C', '$O.b.M.YXBwLnRhcg==']),
@@ -86,8 +90,8 @@ onBothBuses((newScene) => {
 
   test('an object that cannot be read to its end leaves nothing, and the earlier one stays', async () => {
     await using scene = await newScene()
-    await object(scene, 'add b')
-    await object(scene, 'put b - --name a', 'before')
+    await object(scene, 'object add b')
+    await object(scene, 'object put b - --name a', 'before')
     async function* broken() {
       yield content
       throw new Error('the disk is gone')
@@ -95,50 +99,50 @@ onBothBuses((newScene) => {
     const store = new ObjectStore(scene.transport.streams, 'b')
     const meta = {name: 'a', headers: [], metadata: {}}
     await expect(store.put(meta, broken(), {maxPayload: scene.transport.maxPayload})).rejects.toThrow('disk is gone')
-    expect((await object(scene, 'get b a'))[1]).toBe('before')
+    expect((await object(scene, 'object get b a'))[1]).toBe('before')
     expect((await scene.transport.streams.info('OBJ_b')).state.messages).toBe(2)
-    expect((await object(scene, 'put b nosuchfile'))[0]).toBe(5)
+    expect((await object(scene, 'object put b nosuchfile'))[0]).toBe(5)
   })
 
   test('damaged content is exit code 8, and no file is left', async () => {
     await using scene = await newScene()
-    await object(scene, 'add b')
-    const {nuid} = JSON.parse(String((await object(scene, 'put b - --name a --json', 'content'))[1]))
+    await object(scene, 'object add b')
+    const {nuid} = JSON.parse(String((await object(scene, 'object put b - --name a --json', 'content'))[1]))
     await scene.transport.streams.purge('OBJ_b', {pattern: `$O.b.C.${nuid}`})
     await scene.transport.streams.publish({subject: `$O.b.C.${nuid}`, data: 'CONTENT'})
     const out = join(folder, `${crypto.randomUUID()}.bin`)
-    const [code, , said] = await object(scene, `get b a --output ${out}`)
+    const [code, , said] = await object(scene, `object get b a --output ${out}`)
     expect([code, said]).toEqual([8, expect.stringContaining('is damaged: its digest is')])
     expect(existsSync(out)).toBe(false)
     expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([])
     await scene.transport.streams.purge('OBJ_b', {pattern: `$O.b.C.${nuid}`})
-    expect((await object(scene, 'get b a'))[2]).toContain('it has 0 of 7 bytes')
+    expect((await object(scene, 'object get b a'))[2]).toContain('it has 0 of 7 bytes')
   })
 
   test('missing and deleted objects are exit code 5', async () => {
     await using scene = await newScene()
-    expect(await object(scene, 'get b a')).toEqual([5, '', 'bus: there is no object bucket b on BUS'])
-    expect((await object(scene, `put b ${file}`))[2]).toBe('bus: there is no object bucket b on BUS')
-    await object(scene, 'add b')
-    expect(await object(scene, 'get b a')).toEqual([5, '', 'bus: the object bucket b has no object a'])
-    expect((await object(scene, 'rm b a'))[0]).toBe(5)
-    await object(scene, `put b ${file} --name a`)
-    expect((await object(scene, 'rm b a --json'))[1]).toBe('{"bucket":"b","removed":["a"]}\n')
-    expect((await object(scene, 'get b a'))[2]).toBe(
+    expect(await object(scene, 'object get b a')).toEqual([5, '', 'bus: there is no object bucket b on BUS'])
+    expect((await object(scene, `object put b ${file}`))[2]).toBe('bus: there is no object bucket b on BUS')
+    await object(scene, 'object add b')
+    expect(await object(scene, 'object get b a')).toEqual([5, '', 'bus: the object bucket b has no object a'])
+    expect((await object(scene, 'object rm b a'))[0]).toBe(5)
+    await object(scene, `object put b ${file} --name a`)
+    expect((await object(scene, 'object rm b a --json'))[1]).toBe('{"bucket":"b","removed":["a"]}\n')
+    expect((await object(scene, 'object get b a'))[2]).toBe(
       'bus: the object bucket b no longer has the object a, which was deleted',
     )
-    expect((await object(scene, 'ls b --json'))[1]).toBe('[]\n')
+    expect((await object(scene, 'object ls b --json'))[1]).toBe('[]\n')
     expect((await scene.transport.streams.info('OBJ_b')).state.messages).toBe(1)
   })
 
   test('a watch shows the objects first, then changes, and ends by its bounds', async () => {
     await using scene = await newScene()
-    await object(scene, 'add b')
-    await object(scene, 'put b - --name one', '1')
+    await object(scene, 'object add b')
+    await object(scene, 'object put b - --name one', '1')
     const watching = scene.start(['object', 'watch', 'b', '-n', '3', '--json', '--for', '30s'])
     await watching.stdoutLine('{"bucket":"b","name":"one"')
-    await object(scene, 'put b - --name two', '22')
-    await object(scene, 'rm b one')
+    await object(scene, 'object put b - --name two', '22')
+    await object(scene, 'object rm b one')
     const {code, stdout} = await watching.ended
     expect(code).toBe(0)
     const seen = stdout
@@ -150,13 +154,13 @@ onBothBuses((newScene) => {
       ['two', 2, false],
       ['one', 0, true],
     ])
-    expect((await object(scene, 'watch b --new -n 1 --idle 100ms'))[0]).toBe(6)
+    expect((await object(scene, 'object watch b --new -n 1 --idle 100ms'))[0]).toBe(6)
   })
 
   test('a link is followed, but not in a circle', async () => {
     await using scene = await newScene()
-    await object(scene, 'add b')
-    await object(scene, 'put b - --name real', 'content')
+    await object(scene, 'object add b')
+    await object(scene, 'object put b - --name real', 'content')
     const link = (name: string, to: object) =>
       scene.transport.streams.publish({
         subject: `$O.b.M.${Buffer.from(name).toString('base64url')}`,
@@ -165,9 +169,9 @@ onBothBuses((newScene) => {
     await link('sly', {bucket: 'b', name: 'real'})
     await link('ohm', {bucket: 'b', name: 'ohm'})
     await link('all', {bucket: 'other'})
-    expect((await object(scene, 'get b sly'))[1]).toBe('content')
-    expect((await object(scene, 'info b sly'))[1]).toMatch(/^size +link to b\/real$/m)
-    expect((await object(scene, 'get b ohm'))[0]).toBe(8)
-    expect((await object(scene, 'get b all'))[0]).toBe(2)
+    expect((await object(scene, 'object get b sly'))[1]).toBe('content')
+    expect((await object(scene, 'object info b sly'))[1]).toMatch(/^size +link to b\/real$/m)
+    expect((await object(scene, 'object get b ohm'))[0]).toBe(8)
+    expect((await object(scene, 'object get b all'))[0]).toBe(2)
   })
 })

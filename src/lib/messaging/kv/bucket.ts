@@ -5,6 +5,7 @@
  */
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import {codeOf, jetStreamErrors} from '../../transport/shared/jetstream-errors.ts'
 import {type StreamInfo, type Streams, storeHeaders} from '../../transport/streams-contract.ts'
@@ -191,7 +192,7 @@ export class Bucket {
       throw new BusError('notFound', sentence, {
         cause: error,
         data: info.data ?? {},
-        try: ['bus kv ls', `bus kv add ${this.name}`],
+        try: ['bus kv ls', `bus kv add ${shellWord(this.name)}`],
       })
     }
   }

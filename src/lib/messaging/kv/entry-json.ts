@@ -70,7 +70,7 @@ function parseEntry(line: string): Omit<KvChange, 'line'> {
   const {key, operation = 'put', headers} = entry
   if (typeof key !== 'string') throw bad(key === undefined ? 'has no "key"' : 'has a "key" that is not a string')
   if (operation !== 'put' && operation !== 'del' && operation !== 'purge')
-    throw bad('has an "operation" that is none of put, del and purge')
+    throw bad('has an "operation" that is not put, del or purge')
   const hasValue = ['json', 'text', 'base64'].some((name) => name in entry)
   if (operation === 'put' && !hasValue) throw bad('has no value: "json", "text" or "base64"')
   return {

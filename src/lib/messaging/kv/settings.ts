@@ -56,7 +56,7 @@ const bucketWords: readonly (readonly [RegExp, string])[] = [
 export async function addBucket(
   streams: Pick<Streams, 'add'>,
   stream: StreamSettings,
-  kind: {readonly prefix: string; readonly name: string; readonly command: string},
+  kind: {readonly prefix: string; readonly name: string; readonly hint: string},
 ): Promise<StreamInfo> {
   try {
     return await streams.add(stream)
@@ -67,7 +67,7 @@ export async function addBucket(
     throw new BusError('usage', sentence.replace(`stream ${stream.name} `, `${kind.name} ${bucket} `), {
       cause: error,
       data: error.data ?? {},
-      try: [`${kind.command} info ${bucket}`],
+      try: [kind.hint],
     })
   }
 }

@@ -22,7 +22,7 @@ export interface ObjectInfo {
   /** The sequence of the metadata. */
   readonly revision: number
   readonly chunkSize?: number | undefined
-  /** It stands for this object, or without a name, for this bucket. */
+  /** A link to this object, or without a name, to this bucket. */
   readonly link?: {readonly bucket: string; readonly name?: string | undefined} | undefined
 }
 

@@ -57,7 +57,7 @@ export class ObjectStore {
       throw new BusError('notFound', sentence, {
         cause: error,
         data: error.data ?? {},
-        try: ['bus object ls', `bus object add ${this.name}`],
+        try: ['bus object ls', `bus object add ${shellWord(this.name)}`],
       })
     }
   }
@@ -81,7 +81,7 @@ export class ObjectStore {
     const what = info === undefined ? `has no object ${name}` : `no longer has the object ${name}, which was deleted`
     throw new BusError('notFound', `the object bucket ${this.name} ${what}`, {
       data: {bucket: this.name, name, ...(info && {deleted: true})},
-      try: [`bus object ls ${this.name}`],
+      try: [`bus object ls ${shellWord(this.name)}`],
     })
   }
 
@@ -92,7 +92,7 @@ export class ObjectStore {
       const {bucket, name} = target.link
       if (name === undefined)
         throw new BusError('usage', `${target.name} is a link to the bucket ${bucket}`, {
-          try: [`bus object ls ${bucket}`],
+          try: [`bus object ls ${shellWord(bucket)}`],
         })
       if (links === mostLinks) throw new BusError('remote', `${info.name} is a link to more than ${mostLinks} links`)
       store = new ObjectStore(this.#streams, bucket)
@@ -125,7 +125,7 @@ export class ObjectStore {
       const text = `${what}: it has ${tally.size} of ${size} bytes. It may have been replaced during the read`
       throw new BusError('remote', text, {
         data,
-        try: ['run it again', `bus object info ${this.name} ${shellWord(name)}`],
+        try: ['run it again', `bus object info ${shellWord(this.name)} ${shellWord(name)}`],
       })
     }
     const is = tally.digest()
