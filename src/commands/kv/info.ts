@@ -16,8 +16,10 @@ export default class KvInfo extends BusCommand<BucketDocument> {
     await using bus = await this.openBus()
     const info = await new Bucket(bus.streams, args.bucket).info()
     if (this.jsonEnabled()) return bucketDocument(info)
-    const {other} = info.config
-    const more = other && (await import('../../lib/cli/render/options.ts')).streamOptions(other)
+    const {other, metadata} = info.config
+    const more =
+      (other ?? metadata) &&
+      (await import('../../lib/cli/render/options.ts')).streamOptions({other, ...(metadata && {metadata})})
     this.print(await factSheet({...bucketFacts(info), ...more}, await this.paint(1)))
     return bucketDocument(info)
   }

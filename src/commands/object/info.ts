@@ -28,8 +28,10 @@ export default class ObjectInfoCommand extends BusCommand<StoreDocument | Object
     }
     const info = await store.info()
     if (this.jsonEnabled()) return storeDocument(info)
-    const {other} = info.config
-    const more = other && (await import('../../lib/cli/render/options.ts')).streamOptions(other)
+    const {other, metadata} = info.config
+    const more =
+      (other ?? metadata) &&
+      (await import('../../lib/cli/render/options.ts')).streamOptions({other, ...(metadata && {metadata})})
     this.print(await factSheet({...storeFacts(info), ...more}, await this.paint(1)))
     return storeDocument(info)
   }
