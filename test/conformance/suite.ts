@@ -15,6 +15,7 @@ import {requests} from './requests.ts'
 import {type Harness, Scene} from './scene.ts'
 import {acknowledging} from './streams/acknowledging.ts'
 import {catalogue} from './streams/catalogue.ts'
+import {changing} from './streams/changing.ts'
 import {consumers} from './streams/consumers.ts'
 import {delivering} from './streams/delivering.ts'
 import {following} from './streams/following.ts'
@@ -73,6 +74,7 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: reading': reading,
   'streams: following': following,
   'streams: limits': limits,
+  'streams: changing': changing,
   'streams: rollup': rollup,
   'streams: consumers': consumers,
   'streams: delivering': delivering,

@@ -14,6 +14,11 @@ export interface Streams {
    * named), and if a stream with this name exists with another configuration; one with the same configuration is returned.
    */
   add(config: StreamSettings): Promise<StreamInfo>
+  /**
+   * Changes settings; those that are absent stay, and those that are `undefined` get their defaults. Messages beyond a new limit
+   * are removed. Fails with `usage` for a change that is not possible, and with `denied` for a sealed stream.
+   */
+  update(stream: string, changes: StreamChanges): Promise<StreamInfo>
   info(stream: string): Promise<StreamInfo>
   /** Sorted by name. */
   list(options?: ListOptions): Promise<readonly StreamInfo[]>
@@ -25,6 +30,8 @@ export interface Streams {
   remove(stream: string): Promise<void>
   /** Removes messages and returns their number. */
   purge(stream: string, which?: PurgeOptions): Promise<number>
+  /** Erases one message. Fails with `notFound` if there is none, and with `denied` if the stream refuses it. */
+  erase(stream: string, seq: number): Promise<void>
 
   /**
    * Publishes and waits until a stream has stored the message. Its headers `storeHeaders` are obeyed. Fails with `notFound` if
@@ -77,11 +84,16 @@ export interface StreamSettings {
   /** Refuse to delete single messages, or to purge. */
   readonly denyDelete?: boolean | undefined
   readonly denyPurge?: boolean | undefined
+  /** Refuse every change from now on, for good. A stream cannot be created so. */
+  readonly sealed?: boolean | undefined
   /** Every server with a copy answers direct reads. A bus file is always read directly. */
   readonly allowDirect?: boolean | undefined
   /** The options that only a server has, by their names in its API, unless they have their defaults. */
   readonly other?: Readonly<Record<string, unknown>> | undefined
 }
+
+/** Changes of the settings of a stream. Each member of `other` changes one option; `undefined` is its default. */
+export type StreamChanges = Partial<Omit<StreamSettings, 'name'>>
 
 /** A stream's configuration with its defaults filled in. */
 export interface StreamConfig extends StreamSettings {
@@ -258,6 +270,15 @@ export interface Consumers {
    * configuration; one with the same configuration is returned.
    */
   add(stream: string, config: ConsumerSettings): Promise<ConsumerInfo>
+  /**
+   * Changes settings; those that are absent stay, and those that are `undefined` get their defaults. Members that take part
+   * follow. Fails with `usage` for a change that is not possible.
+   */
+  update(stream: string, consumer: string, changes: ConsumerChanges): Promise<ConsumerInfo>
+  /** Delivers nothing until this time; without one, it continues. Members stay. On servers of 2.11 and later. */
+  pause(stream: string, consumer: string, untilMs?: number): Promise<ConsumerInfo>
+  /** On a server: another client of the priority group may be pinned. */
+  unpin(stream: string, consumer: string, group: string): Promise<void>
   info(stream: string, consumer: string): Promise<ConsumerInfo>
   /** Sorted by name. */
   list(stream: string, options?: ListOptions): Promise<readonly ConsumerInfo[]>
@@ -302,7 +323,12 @@ export interface ConsumerSettings {
   readonly backoffMs?: readonly number[] | undefined
   /** Names and values of your own. */
   readonly metadata?: Readonly<Record<string, string>> | undefined
+  /** The options that only a server has, by their names in its API, unless they have their defaults. */
+  readonly other?: Readonly<Record<string, unknown>> | undefined
 }
+
+/** Changes of the settings of a consumer. Each member of `other` changes one option; `undefined` is its default. */
+export type ConsumerChanges = Partial<Omit<ConsumerSettings, 'name' | 'isPush'>>
 
 /** A consumer's configuration with its defaults filled in. */
 export interface ConsumerConfig extends ConsumerSettings {
@@ -321,8 +347,6 @@ export interface ConsumerConfig extends ConsumerSettings {
   readonly groups?: readonly string[] | undefined
   /** A push consumer: the subject to which the server sends, and its queue group. */
   readonly push?: {readonly subject: string; readonly queue?: string | undefined} | undefined
-  /** Options that cannot be set here, by their names in the API of the server, unless they have their defaults. */
-  readonly other?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A consumer and its current state. Times are Unix milliseconds. */

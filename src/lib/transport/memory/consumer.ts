@@ -28,7 +28,7 @@ interface InFlightMessage {
 }
 
 export class MemoryConsumer {
-  readonly config: ConsumerConfig
+  config: ConsumerConfig
   readonly created = Date.now()
   readonly members = new Set<ConsumerMember>()
   readonly #stream: MemoryStream
@@ -40,6 +40,7 @@ export class MemoryConsumer {
   #delivered: number
   #givenUp = 0
   #lastActive: number | undefined
+  #pausedUntil = 0
   #timer: Timer | undefined
 
   constructor(stream: MemoryStream, config: ConsumerConfig) {
@@ -68,12 +69,17 @@ export class MemoryConsumer {
       redelivered: [...this.#inFlight.values()].filter(({deliveries}) => deliveries > 1).length,
       ...(this.#givenUp > 0 && {givenUp: this.#givenUp}),
       lastActive: this.#lastActive,
+      ...(this.#pausedUntil > Date.now() && {pausedUntil: this.#pausedUntil}),
     }
   }
 
   /** Delivers up to `max` messages: first those due for redelivery, then new ones. */
   claim(max: number): ClaimedMessage[] {
     this.#forgetGone()
+    if (this.#pausedUntil > Date.now()) {
+      this.#arm()
+      return []
+    }
     const again = this.#due().slice(0, max)
     const {ack, maxAckPending = Infinity} = this.config
     const room = ack === 'none' ? max : Math.min(max - again.length, maxAckPending - this.#inFlight.size)
@@ -114,6 +120,18 @@ export class MemoryConsumer {
     this.#wake()
   }
 
+  change(config: ConsumerConfig): void {
+    const isFiltered = config.filters.join(' ') !== this.config.filters.join(' ')
+    this.config = config
+    if (isFiltered) this.#wanted = filterBy(config.filters)
+    this.#wake()
+  }
+
+  pause(untilMs = 0): void {
+    this.#pausedUntil = untilMs
+    this.#wake()
+  }
+
   remove(failure: BusError): void {
     this.#stream.watchers.delete(this.#watch)
     this.#timer?.cancel()
@@ -123,7 +141,8 @@ export class MemoryConsumer {
   /** Sets the timer for the next redelivery, if there is a member. */
   #arm(): void {
     this.#timer?.cancel()
-    const next = Math.min(...[...this.#inFlight.values()].map(({dueMs}) => dueMs))
+    const due = Math.min(...[...this.#inFlight.values()].map(({dueMs}) => dueMs))
+    const next = this.#pausedUntil > Date.now() ? this.#pausedUntil : due
     if (this.members.size === 0 || next === Number.POSITIVE_INFINITY) return
     this.#timer = new Timer(Math.max(1, next - Date.now()), this.#wake)
   }

@@ -16,7 +16,7 @@ export type MessageFilter = (kept: KeptMessage) => boolean
 
 export class MemoryStream {
   readonly url: string
-  readonly config: StreamConfig
+  config: StreamConfig
   readonly #id = crypto.randomUUID()
   readonly created = Date.now()
   /** Called after each change; with an error when the stream is removed. */
@@ -149,6 +149,21 @@ export class MemoryStream {
     this.#replace(this.#kept.filter((kept) => !gone.has(kept)))
     this.#notify()
     return gone.size
+  }
+
+  /** Gives it another configuration, and enforces the limits. */
+  change(config: StreamConfig): void {
+    this.config = config
+    for (const subject of this.subjects().keys()) this.#makeRoom(subject)
+    this.#notify()
+  }
+
+  /** Removes one message; false if there is none. */
+  erase(seq: number): boolean {
+    if (this.get(seq) === undefined) return false
+    this.#replace(this.#kept.filter((kept) => kept.seq !== seq))
+    this.#notify()
+    return true
   }
 
   /** Ends all reads. */

@@ -4,18 +4,24 @@ import type {Message, Outgoing} from '../../core/message.ts'
 import {checkPattern, matches, overlaps} from '../../core/subject.ts'
 import {PublishWindow} from '../shared/publish-window.ts'
 import {
+  checkErasable,
   checkPurgeable,
   consumerInUse,
   noConsumer,
+  noGroup,
   noMessage,
   noStream,
   otherConsumer,
   otherStream,
 } from '../shared/stream-errors.ts'
 import {
+  changedConsumer,
+  changedStream,
   checkApartFrom,
+  checkConsumerChange,
   checkPurge,
   checkRead,
+  checkStreamChange,
   consumerConfig,
   differences,
   startWithin,
@@ -50,6 +56,7 @@ export function memoryStreams(connection: MemoryConnection): Streams {
       streams.set(config.name, added)
       return infoOf(added)
     },
+    ...changing(connection),
     info: async (stream) => infoOf(find(stream)),
     async list() {
       connection.check()
@@ -62,17 +69,6 @@ export function memoryStreams(connection: MemoryConnection): Streams {
       return configs.filter(({subjects}) => subjects.some((each) => overlaps(each, pattern))).map(({name}) => name)
     },
     subjects: async (stream, pattern = '>') => find(stream).stream.subjects(checkPattern(pattern)),
-    async remove(stream) {
-      const removed = find(stream)
-      streams.delete(stream)
-      removed.stream.remove(new BusError('notFound', `the stream ${stream} on ${url} was removed`))
-    },
-    async purge(stream, which = {}) {
-      checkPurge(which)
-      const purged = find(stream).stream
-      checkPurgeable(url, purged.config)
-      return purged.purge(which)
-    },
     async publish(message) {
       const {outcome} = connection.send(message)
       if (outcome instanceof BusError) throw outcome
@@ -98,6 +94,44 @@ export function memoryStreams(connection: MemoryConnection): Streams {
   }
 }
 
+/** What changes a stream or removes something. */
+function changing(connection: MemoryConnection): Pick<Streams, 'update' | 'remove' | 'purge' | 'erase'> {
+  const {url, streams} = connection
+  const find = (name: string) => findStream(connection, name)
+  return {
+    async update(name, changes) {
+      const entry = find(name)
+      const {stream} = entry
+      const config = streamConfig(changedStream(stream.config, changes))
+      checkStreamChange(url, stream.config, config)
+      const others = [...streams.values()].filter((each) => each !== entry)
+      checkApartFrom(
+        url,
+        config,
+        others.map((each) => each.stream.config),
+      )
+      stream.change(config)
+      return infoOf(entry)
+    },
+    async remove(stream) {
+      const removed = find(stream)
+      streams.delete(stream)
+      removed.stream.remove(new BusError('notFound', `the stream ${stream} on ${url} was removed`))
+    },
+    async purge(stream, which = {}) {
+      checkPurge(which)
+      const purged = find(stream).stream
+      checkPurgeable(url, purged.config)
+      return purged.purge(which)
+    },
+    async erase(name, seq) {
+      const {stream} = find(name)
+      checkErasable(url, stream.config)
+      if (!stream.erase(seq)) throw noMessage(url, name, `with the sequence ${seq}`)
+    },
+  }
+}
+
 function memoryConsumers(connection: MemoryConnection): Consumers {
   const {url, open} = connection
   const find = (stream: string, name: string) => {
@@ -116,6 +150,23 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       const consumer = has ?? new MemoryConsumer(stream, config)
       consumers.set(config.name, consumer)
       return consumer.info
+    },
+    async update(stream, name, changes) {
+      const consumer = find(stream, name)
+      const {subjects} = findStream(connection, stream).stream.config
+      const config = consumerConfig(changedConsumer(consumer.config, changes), subjects)
+      checkConsumerChange(url, consumer.config, config)
+      consumer.change(config)
+      return consumer.info
+    },
+    async pause(stream, name, untilMs) {
+      const consumer = find(stream, name)
+      consumer.pause(untilMs)
+      return consumer.info
+    },
+    async unpin(stream, name, group) {
+      find(stream, name)
+      throw noGroup(name, group)
     },
     info: async (stream, consumer) => find(stream, consumer).info,
     async list(stream) {

@@ -54,7 +54,7 @@ export function rollupOf(headers: Headers | undefined): 'sub' | 'all' | undefine
 
 /** Why the message is not to be stored: it requests an unsupported feature, an expectation is not met, or it is a duplicate. */
 export function unlessExpected(headers: Headers, stream: StreamNow): Stored | BusError | undefined {
-  if (headers.length === 0) return undefined
+  if (headers.length === 0 || stream.config.sealed) return undefined
   for (const [header] of headers) {
     const wish = unfulfilled.find(([pattern]) => pattern.test(header))
     if (wish !== undefined && !(wish[1] === 'rollup' && stream.config.allowRollup)) return refusal(stream, wish[1])
@@ -92,6 +92,7 @@ export function brokenLimit(
   bytes: number,
   has: {readonly messages: number; readonly bytes: number; ofSubject(): number},
 ): BusError | undefined {
+  if (stream.config.sealed) return refusal(stream, 'sealed')
   const {maxMsgSize, maxMsgs, maxBytes, discard, discardNewPerSubject, maxMsgsPerSubject = Infinity} = stream.config
   if (maxMsgSize !== undefined && wireSize(message) > maxMsgSize) return refusal(stream, 'tooLarge')
   if (discard === 'old') return undefined

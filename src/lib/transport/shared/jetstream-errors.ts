@@ -40,6 +40,8 @@ export const jetStreamErrors = {
   sameWorkers: {code: 10100, kind: 'usage'},
   lateWorker: {code: 10101, kind: 'usage'},
   sealed: {code: 10109, kind: 'denied', text: 'invalid operation on sealed stream'},
+  sequenceNotFound: {code: 10043},
+  deleteFailed: {code: 10057},
   purgeDenied: {code: 10110, kind: 'denied'},
   rollup: {code: 10111, text: 'rollup not permitted'},
   badRollup: {code: 10111, text: 'rollup value invalid'},

@@ -5,11 +5,21 @@ import type {Consumers, Streams} from '../streams-contract.ts'
 export type StoredStreams = Omit<Streams, 'publisher'>
 
 const streamMethods: Readonly<Record<Exclude<keyof StoredStreams, 'consumers'>, true>> = {
-  ...{add: true, info: true, list: true, keeping: true, subjects: true, remove: true, purge: true},
-  ...{publish: true, get: true, last: true, read: true},
+  ...{add: true, update: true, info: true, list: true, keeping: true, subjects: true, remove: true, purge: true},
+  ...{erase: true, publish: true, get: true, last: true, read: true},
 }
 const consumerMethods: Readonly<Record<keyof Consumers, true>> = {
-  ...{add: true, info: true, list: true, remove: true, reset: true, consume: true},
+  ...{
+    add: true,
+    update: true,
+    pause: true,
+    unpin: true,
+    info: true,
+    list: true,
+    remove: true,
+    reset: true,
+    consume: true,
+  },
 }
 
 /** Streams whose calls go through `use`, which loads the implementation, and may check and translate failures. */

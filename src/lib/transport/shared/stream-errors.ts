@@ -4,7 +4,7 @@ import {BusError, type FailureDetails} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {ConsumerInfo, StreamConfig} from '../streams-contract.ts'
-import {jetStreamErrors} from './jetstream-errors.ts'
+import {jetStreamErrors, kindOfCode} from './jetstream-errors.ts'
 
 /** JetStream's `err_code` and the foreign error, if they exist. */
 type Known = Pick<FailureDetails, 'cause' | 'data'>
@@ -79,7 +79,8 @@ export function notKept(url: string, subject: string): BusError {
 
 /** A stream refused a message: JetStream's `err_code` and sentence. */
 export function refused(url: string, stream: string, code: number, text: string): BusError {
-  return new BusError('remote', `the stream ${stream} on ${url} refused the message: ${text}`, {data: {code, stream}})
+  const kind = kindOfCode(code) === 'denied' ? 'denied' : 'remote'
+  return new BusError(kind, `the stream ${stream} on ${url} refused the message: ${text}`, {data: {code, stream}})
 }
 
 /** Whether a bus or a stream refused a message because of its size. */
@@ -92,13 +93,24 @@ export function isTooLarge(error: unknown): error is BusError {
 }
 
 /** Throws `denied` if the stream refuses purges. */
-export function checkPurgeable(url: string, {name, denyPurge, other}: StreamConfig): void {
-  const isSealed = other?.['sealed'] === true
-  if (!denyPurge && !isSealed) return
-  const why = isSealed ? 'it is sealed' : 'it has the option deny_purge'
+export function checkPurgeable(url: string, {name, denyPurge, sealed}: StreamConfig): void {
+  if (!denyPurge && !sealed) return
+  const why = sealed ? 'it is sealed' : 'it has the option deny_purge'
   throw new BusError('denied', `the stream ${name} on ${url} cannot be purged: ${why}`, {
     try: [`bus stream info ${shellWord(name)}`],
-    data: {code: (isSealed ? jetStreamErrors.sealed : jetStreamErrors.purgeDenied).code},
+    data: {code: (sealed ? jetStreamErrors.sealed : jetStreamErrors.purgeDenied).code},
+  })
+}
+
+/** Throws `denied` if the stream refuses to delete messages. */
+export function checkErasable(url: string, {name, denyDelete, sealed}: StreamConfig): void {
+  if (denyDelete || sealed) throw notErasable(url, name, sealed ? 'it is sealed' : 'it has the option deny_delete')
+}
+
+export function notErasable(url: string, stream: string, why: string, known: Known = {}): BusError {
+  return new BusError('denied', `the stream ${stream} on ${url} deletes no messages: ${why}`, {
+    ...known,
+    try: [`bus stream info ${shellWord(stream)}`],
   })
 }
 
@@ -137,6 +149,11 @@ export function otherConsumer(
     ...known,
     try: [`bus consumer info ${shellWord(stream)} ${shellWord(name)}`],
   })
+}
+
+/** Only a server has priority groups. */
+export function noGroup(consumer: string, group: string): BusError {
+  return new BusError('notFound', `the consumer ${consumer} has no priority group ${group}`)
 }
 
 /** The failure of the message with this index among those that were pushed. */

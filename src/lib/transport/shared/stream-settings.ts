@@ -7,12 +7,14 @@ import {formatPosition} from '../../core/position.ts'
 import {checkPattern, overlaps} from '../../core/subject.ts'
 import {durationText} from '../../core/time/duration.ts'
 import type {
+  ConsumerChanges,
   ConsumerConfig,
   ConsumerSettings,
   DeliverPolicy,
   PurgeOptions,
   ReadOptions,
   Start,
+  StreamChanges,
   StreamConfig,
   StreamSettings,
 } from '../streams-contract.ts'
@@ -27,7 +29,7 @@ const leastMs = 100
 /** Throws `usage`. */
 export function streamConfig(settings: StreamSettings): StreamConfig {
   const {name, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, replicas = 1} = settings
-  const {metadata, discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect} = settings
+  const {metadata, discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect, sealed} = settings
   checkStoreName('stream', name)
   checkCounts({maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize})
   checkCounts({maxAgeMs, dedupeMs: settings.dedupeMs || undefined}, leastMs)
@@ -44,9 +46,74 @@ export function streamConfig(settings: StreamSettings): StreamConfig {
     dedupeMs: settings.dedupeMs ?? Math.min(dedupeMs, maxAgeMs ?? dedupeMs),
     replicas,
     retention: 'limits',
-    ...set({discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect}),
+    ...set({discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect, sealed}),
     ...(Object.keys(metadata ?? {}).length > 0 && {metadata}),
   }
+}
+
+/**
+ * The settings of a stream after changes. Message ids are not remembered longer than messages; a sealed stream removes and
+ * accepts nothing.
+ */
+export function changedStream(has: StreamConfig, changes: StreamChanges): StreamSettings {
+  const {maxAgeMs = Infinity, dedupeMs = has.dedupeMs, ...settings} = {...has, ...changes}
+  const other = merged(has.other, changes.other)
+  const seal = settings.sealed
+    ? {discard: 'new' as const, denyDelete: true, denyPurge: true, allowRollup: undefined}
+    : {}
+  const isShort = !('dedupeMs' in changes) && dedupeMs > maxAgeMs
+  return {
+    ...settings,
+    ...seal,
+    name: has.name,
+    other,
+    maxAgeMs: settings.sealed || maxAgeMs === Infinity ? undefined : maxAgeMs,
+    dedupeMs: isShort ? maxAgeMs : dedupeMs,
+  }
+}
+
+/** The settings of a consumer after changes. */
+export function changedConsumer(has: ConsumerConfig, changes: ConsumerChanges): ConsumerSettings {
+  const [step] = has.backoffMs
+  // The first step of a backoff replaces the ack wait.
+  const isStep = step === has.ackWaitMs && 'backoffMs' in changes && !changes.backoffMs?.length
+  return {
+    ...has,
+    ...(isStep && {ackWaitMs: undefined}),
+    ...changes,
+    name: has.name,
+    other: merged(has.other, changes.other),
+  }
+}
+
+type Options = Readonly<Record<string, unknown>> | undefined
+
+function merged(has: Options, changes: Options): Options {
+  const entries = Object.entries({...has, ...changes}).filter(([, value]) => value !== undefined)
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
+}
+
+/** Throws `usage` for a change that a stream refuses, `denied` if it is sealed. */
+export function checkStreamChange(url: string, has: StreamConfig, wanted: StreamConfig): void {
+  const {name, sealed} = has
+  if (sealed) throw new BusError('denied', `the stream ${name} on ${url} is sealed: it cannot be changed`)
+  for (const [option, text] of [
+    ['denyDelete', 'deletions'],
+    ['denyPurge', 'purges'],
+  ] as const)
+    if (has[option] && !wanted[option])
+      throw new BusError('usage', `the stream ${name} on ${url} refuses ${text}, which cannot be changed`)
+  if (has.storage !== wanted.storage)
+    throw new BusError('usage', `the storage of the stream ${name} on ${url} cannot be changed`)
+}
+
+/** Throws `usage` for a change that a consumer refuses. */
+export function checkConsumerChange(url: string, has: ConsumerConfig, wanted: ConsumerConfig): void {
+  for (const name of ['ack', 'deliver'] as const)
+    if (differences({[name]: has[name]}, {[name]: wanted[name]}) !== '')
+      throw new BusError('usage', `the ${name} policy of the consumer ${has.name} on ${url} cannot be changed`, {
+        try: [...(name === 'deliver' ? ['bus consumer reset'] : []), 'a new consumer'],
+      })
 }
 
 /** Refuses options that cannot be combined, and those that only a server has. Throws `usage`. */
@@ -61,14 +128,19 @@ function checkOptions({
   if (allowRollup && denyPurge) throw new BusError('usage', 'a stream that allows rollup cannot deny purging')
   if (discardNewPerSubject && (discard !== 'new' || maxMsgsPerSubject === undefined))
     throw new BusError('usage', 'discarding new messages per subject needs discard policy new and a limit per subject')
-  const [option] = Object.keys(other ?? {})
-  if (option !== undefined) throw new BusError('usage', `only a server has the option ${option}`)
+  checkServerOnly(other)
+}
+
+function checkServerOnly(options: object = {}): void {
+  const [option] = Object.keys(options)
+  if (option !== undefined) throw new BusError('usage', `only a NATS server has the option ${option}`)
 }
 
 /** `subjects` are those of the stream. Throws `usage`. */
 export function consumerConfig(settings: ConsumerSettings, subjects: readonly string[]): ConsumerConfig {
   const {name, description, maxDeliver, metadata, backoffMs = []} = settings
   checkStoreName('consumer', name)
+  checkServerOnly(settings.other)
   checkCounts({ackWaitMs: settings.ackWaitMs, maxDeliver, maxAckPending: settings.maxAckPending})
   for (const each of backoffMs) checkCounts({backoffMs: each})
   if (maxDeliver !== undefined && backoffMs.length > 0 && maxDeliver <= backoffMs.length)

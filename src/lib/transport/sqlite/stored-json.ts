@@ -33,16 +33,29 @@ const common: Readonly<Record<string, Check>> = {
 export function storedStream(json: string): StreamConfig {
   const texts = {storage: optional(isText), discard: optional(isText), retention: optional(isText)}
   const isOn = optional((value) => typeof value === 'boolean')
-  const names = ['discardNewPerSubject', 'allowRollup', 'denyDelete', 'denyPurge', 'allowDirect']
+  const names = ['discardNewPerSubject', 'allowRollup', 'denyDelete', 'denyPurge', 'allowDirect', 'sealed']
   const switches = Object.fromEntries(names.map((name) => [name, isOn]))
   const own = {subjects: areTexts, ...texts, ...switches, dedupeMs: isWhole, replicas: optional(isWhole)}
   return storedObject(json, {...common, ...own}, 'the configuration of a stream')
 }
 
 /** Parses the configuration of a consumer. Throws like SQLite for a damaged file. */
-export function storedConsumer(json: string): ConsumerConfig {
-  const own = {filters: areTexts, deliver: isStart, ack: isText, ackWaitMs: isWhole, backoffMs: areWhole}
+export function storedConsumer(json: string): ConsumerConfig & PausedConsumer {
+  const own = {
+    filters: areTexts,
+    deliver: isStart,
+    ack: isText,
+    ackWaitMs: isWhole,
+    backoffMs: areWhole,
+    pausedUntil: optional(isWhole),
+  }
   return storedObject(json, {...common, ...own}, 'the configuration of a consumer')
+}
+
+/** Stored with the configuration of a consumer. */
+export interface PausedConsumer {
+  /** Unix milliseconds. */
+  readonly pausedUntil?: number | undefined
 }
 
 /** The text of a configuration. Throws `usage` if it is too long to be read again. */

@@ -149,7 +149,7 @@ function isRead(operation: string): boolean {
 
 /** Whether repeating the operation has the same effect as doing it once. */
 function isRepeatable(operation: string): boolean {
-  return !/^(STREAM\.(DELETE|PURGE)|CONSUMER\.(DELETE|RESET))\./.test(operation)
+  return !/^(STREAM\.(DELETE|PURGE|MSG\.DELETE)|CONSUMER\.(DELETE|RESET))\./.test(operation)
 }
 
 function unknownOutcome(error: BusError): BusError {
@@ -237,7 +237,7 @@ const place = {consumer_seq: 0, stream_seq: 0}
 const consumer = {stream_name: '', name: '', config: {}, delivered: place, ack_floor: place}
 
 const shapes: readonly (readonly [operation: RegExp, like: object])[] = [
-  [/^STREAM\.(CREATE|INFO)\./, stream],
+  [/^STREAM\.(CREATE|INFO|UPDATE)\./, stream],
   [/^STREAM\.LIST$/, {streams: [stream]}],
   [/^STREAM\.NAMES$/, {streams: ['']}],
   [/^STREAM\.MSG\.GET\./, {message: {subject: '', seq: 0, time: ''}}],

@@ -1,17 +1,31 @@
 /** Streams by name: creates, finds, purges and removes them, and reads single messages. */
-import type {BusError} from '../../../core/errors.ts'
+import {BusError} from '../../../core/errors.ts'
 import {Message, noHeaders} from '../../../core/message.ts'
 import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
-import {noMessage, notKept, otherStream, overlapping, unreachableError} from '../../shared/stream-errors.ts'
+import {
+  noMessage,
+  notErasable,
+  notKept,
+  otherStream,
+  overlapping,
+  unreachableError,
+} from '../../shared/stream-errors.ts'
 import {checkPurge, checkStoreName} from '../../shared/stream-settings.ts'
-import type {GetOptions, ListOptions, PurgeOptions, StreamInfo, StreamSettings} from '../../streams-contract.ts'
+import type {
+  GetOptions,
+  ListOptions,
+  PurgeOptions,
+  StreamChanges,
+  StreamInfo,
+  StreamSettings,
+} from '../../streams-contract.ts'
 import {parseHeaders} from '../headers.ts'
 import {apiRequest} from './api.ts'
 import {directly, type Which} from './direct.ts'
 import type {PageJson, StoredJson, StreamJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
-import {streamDifferences, streamInfo, streamJson, timeOf} from './settings.ts'
+import {changedStreamJson, streamDifferences, streamInfo, streamJson, timeOf} from './settings.ts'
 import {checkSince} from './since.ts'
 
 /** The delay before a message is sent again to a stream that exists but does not listen because it elects a leader. */
@@ -29,6 +43,7 @@ export function catalogue(session: JetStreamSession) {
       const found = await listAll(session, streamList, options)
       return found.map(streamInfo).sort((a, b) => (a.config.name < b.config.name ? -1 : 1))
     },
+    update: (stream: string, changes: StreamChanges) => update(session, checkStoreName('stream', stream), changes),
     keeping: (pattern: string) => keeping(session, checkPattern(pattern)),
     subjects: (stream: string, pattern = '>') =>
       subjects(session, checkStoreName('stream', stream), checkPattern(pattern)),
@@ -36,6 +51,7 @@ export function catalogue(session: JetStreamSession) {
       await apiRequest(session, `STREAM.DELETE.${checkStoreName('stream', stream)}`, undefined, {stream})
     },
     purge: (stream: string, which: PurgeOptions = {}) => purge(session, checkStoreName('stream', stream), which),
+    erase: (stream: string, seq: number) => erase(session, checkStoreName('stream', stream), seq),
     async get(stream: string, seq: number, options?: GetOptions) {
       const message = await single(session, checkStoreName('stream', stream), {seq}, options)
       if (message === undefined) throw missing(session, stream, `with the sequence ${seq}`, {seq})
@@ -175,6 +191,36 @@ async function add(session: JetStreamSession, settings: StreamSettings): Promise
     if (code === jetStreamErrors.overlap.code || code === jetStreamErrors.badSubjects.code)
       throw await overlap(session, stream, config.subjects ?? [], error)
     throw error
+  }
+}
+
+async function update(session: JetStreamSession, stream: string, changes: StreamChanges): Promise<StreamInfo> {
+  for (const pattern of changes.subjects ?? []) checkPattern(pattern)
+  const {config: has} = await fetchStream(session, stream)
+  const config = changedStreamJson(has, changes)
+  checkSince(session, config)
+  try {
+    return streamInfo(await apiRequest<StreamJson>(session, `STREAM.UPDATE.${stream}`, config, {stream}))
+  } catch (error) {
+    if (codeOf(error) === jetStreamErrors.overlap.code)
+      throw await overlap(session, stream, config.subjects ?? [], error)
+    throw error
+  }
+}
+
+async function erase(session: JetStreamSession, stream: string, seq: number): Promise<void> {
+  try {
+    await apiRequest(session, `STREAM.MSG.DELETE.${stream}`, {seq}, {stream})
+  } catch (error) {
+    if (!(error instanceof BusError)) throw error
+    const code = codeOf(error)
+    const isRefused = /not permitted/.test(error.message)
+    const {messageNotFound, sequenceNotFound, deleteFailed} = jetStreamErrors
+    if (code === deleteFailed.code && isRefused)
+      throw notErasable(session.url, stream, 'it has the option deny_delete', {cause: error, data: {code}})
+    // Some stores report a missing message as an error of the file.
+    const isMissing = [messageNotFound, sequenceNotFound, deleteFailed].some((row) => row.code === code)
+    throw isMissing ? missing(session, stream, `with the sequence ${seq}`, {seq}) : error
   }
 }
 

@@ -1,11 +1,13 @@
 /** Durable consumers by name: creates, finds, moves and removes them, and takes messages as a member. */
 import {BusError, interruptedError} from '../../../core/errors.ts'
 import {checkPattern} from '../../../core/subject.ts'
+import {isoTime} from '../../../core/time/timestamp.ts'
 import {codeOf, jetStreamErrors} from '../../shared/jetstream-errors.ts'
-import {consumerInUse, otherConsumer} from '../../shared/stream-errors.ts'
+import {consumerInUse, noGroup, otherConsumer} from '../../shared/stream-errors.ts'
 import {checkDeliver, checkStoreName, startWithin} from '../../shared/stream-settings.ts'
 import type {
   ConsumeOptions,
+  ConsumerChanges,
   ConsumerInfo,
   ConsumerSettings,
   Consumers,
@@ -20,12 +22,35 @@ import {read} from './open-reading.ts'
 import {PullMember} from './pull-member.ts'
 import {PushMember} from './push-member.ts'
 import {isSince, type JetStreamSession} from './session.ts'
-import {consumerDifferences, consumerInfo, consumerJson, manyDeliveries, startJson} from './settings.ts'
+import {
+  changedConsumerJson,
+  consumerDifferences,
+  consumerInfo,
+  consumerJson,
+  manyDeliveries,
+  startJson,
+} from './settings.ts'
 import {checkSince} from './since.ts'
 
 export function consumers(session: JetStreamSession): Consumers {
   return {
     add: (stream, settings) => add(session, checkStoreName('stream', stream), settings),
+    update: (stream, consumer, changes) => update(session, stream, consumer, changes),
+    async pause(stream, consumer, untilMs) {
+      await find(session, stream, consumer)
+      if (!isSince(session, 2, 11)) {
+        const version = session.version().join('.')
+        throw new BusError('usage', `the server of ${session.url} is ${version}: pausing a consumer needs 2.11`)
+      }
+      const body = untilMs === undefined ? {} : {pause_until: isoTime(untilMs)}
+      await apiRequest(session, `CONSUMER.PAUSE.${stream}.${consumer}`, body, {stream, consumer})
+      return consumerInfo(await find(session, stream, consumer))
+    },
+    async unpin(stream, consumer, group) {
+      const {config} = await find(session, stream, consumer)
+      if (!config.priority_groups?.includes(group)) throw noGroup(consumer, group)
+      await apiRequest(session, `CONSUMER.UNPIN.${stream}.${consumer}`, {group}, {stream, consumer})
+    },
     async info(stream, consumer) {
       const raw = await find(session, stream, consumer)
       return {...consumerInfo(raw), raw}
@@ -69,6 +94,20 @@ async function add(session: JetStreamSession, stream: string, wanted: ConsumerSe
     if (codeOf(error) !== jetStreamErrors.consumerExists.code) throw error
     return asWanted(session, settings, await find(session, stream, consumer))
   }
+}
+
+async function update(
+  session: JetStreamSession,
+  stream: string,
+  consumer: string,
+  changes: ConsumerChanges,
+): Promise<ConsumerInfo> {
+  check(session, {name: consumer, ...changes})
+  const {name, config: has} = await find(session, stream, consumer)
+  const config = changedConsumerJson(name, has, changes)
+  checkSince(session, config)
+  const body = {stream_name: stream, config, action: 'update'}
+  return consumerInfo(await apiRequest(session, `CONSUMER.CREATE.${stream}.${consumer}`, body, {stream, consumer}))
 }
 
 /** The server would wait for the message with the sequence of a start after the end. */

@@ -21,6 +21,7 @@ export interface StreamConfigJson {
   readonly deny_delete?: boolean
   readonly deny_purge?: boolean
   readonly allow_direct?: boolean
+  readonly sealed?: boolean
 }
 
 /** How far a mirror or a source is. */

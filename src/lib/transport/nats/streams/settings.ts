@@ -1,11 +1,13 @@
 /** Translates configurations and states between the contract and JetStream. */
 import {isoTime} from '../../../core/time/timestamp.ts'
-import {differences} from '../../shared/stream-settings.ts'
+import {changedConsumer, changedStream, differences} from '../../shared/stream-settings.ts'
 import type {
+  ConsumerChanges,
   ConsumerConfig,
   ConsumerInfo,
   ConsumerSettings,
   DeliverPolicy,
+  StreamChanges,
   StreamConfig,
   StreamInfo,
   StreamOrigin,
@@ -58,6 +60,7 @@ const switches = [
   ['denyDelete', 'deny_delete'],
   ['denyPurge', 'deny_purge'],
   ['allowDirect', 'allow_direct'],
+  ['sealed', 'sealed'],
 ] as const
 
 export function streamInfo(json: StreamJson): StreamInfo {
@@ -132,7 +135,7 @@ function streamConfig(config: StreamConfigJson): StreamConfig {
 
 /** The options with a place of their own in the contract, or whose value follows from another one. */
 const streamOptions = new Set(
-  'name subjects description retention storage discard max_age max_msgs max_bytes max_msgs_per_subject max_msg_size num_replicas duplicate_window metadata discard_new_per_subject allow_rollup_hdrs deny_delete deny_purge allow_direct'.split(
+  'name subjects description retention storage discard max_age max_msgs max_bytes max_msgs_per_subject max_msg_size num_replicas duplicate_window metadata discard_new_per_subject allow_rollup_hdrs deny_delete deny_purge allow_direct sealed'.split(
     ' ',
   ),
 )
@@ -168,6 +171,33 @@ export function streamDifferences(has: StreamConfigJson, wanted: StreamSettings)
   return differences(streamConfig(has), streamConfig({duplicate_window: has.duplicate_window ?? 0, ...given}))
 }
 
+/** The configuration after changes. Whatever they do not concern stays as the server reports it. */
+export function changedStreamJson(has: StreamConfigJson, changes: StreamChanges): StreamConfigJson {
+  const config = streamConfig(has)
+  return patched(has, streamJson(config), streamJson(changedStream(config, changes)))
+}
+
+export function changedConsumerJson(
+  name: string,
+  has: ConsumerConfigJson,
+  changes: ConsumerChanges,
+): ConsumerConfigJson {
+  const config = consumerConfig(name, has)
+  return patched(has, consumerJson(config), consumerJson(changedConsumer(config, changes)))
+}
+
+/** `has` with the changes that lead from one configuration to another. */
+function patched<T extends object>(has: T, from: T, to: T): T {
+  const [before, after] = [from, to] as unknown as Readonly<Record<string, unknown>>[]
+  const result = {...has} as Record<string, unknown>
+  for (const name of Object.keys({...from, ...to})) {
+    if (JSON.stringify(before?.[name]) === JSON.stringify(after?.[name])) continue
+    if (after?.[name] === undefined) delete result[name]
+    else result[name] = after[name]
+  }
+  return result as T
+}
+
 /** `deliverTo` is the subject of a push consumer. */
 export function consumerJson(settings: ConsumerSettings, deliverTo?: string): ConsumerConfigJson {
   const {name, ackWaitMs, backoffMs = [], ack = 'explicit'} = settings
@@ -187,6 +217,7 @@ export function consumerJson(settings: ConsumerSettings, deliverTo?: string): Co
     ...(settings.maxAckPending !== undefined && {max_ack_pending: settings.maxAckPending}),
     ...(settings.metadata !== undefined && {metadata: settings.metadata}),
     ...(backoffMs.length > 0 && {backoff: backoffMs.map((ms) => Math.round(ms * nanos))}),
+    ...settings.other,
   }
 }
 

@@ -1,6 +1,7 @@
 /** The streams of the file: reloaded when `meta.streams` has changed, which a publishing process sees within its transaction. */
 import {BusError} from '../../../core/errors.ts'
-import {SubjectTrie} from '../../../core/subject.ts'
+import {matches, SubjectTrie} from '../../../core/subject.ts'
+import {shellWord} from '../../../core/text/shell-word.ts'
 import {noStream, otherStream} from '../../shared/stream-errors.ts'
 import {checkApartFrom, differences} from '../../shared/stream-settings.ts'
 import type {StreamConfig} from '../../streams-contract.ts'
@@ -122,6 +123,32 @@ export class Catalogue {
     this.#statements.changed.run()
   }
 
+  /** Within a write transaction: gives the stream another configuration. */
+  change({id, config: has}: KeptStream, config: StreamConfig): KeptStream {
+    const others = this.all().flatMap((stream) => (stream.id === id ? [] : stream.config))
+    checkApartFrom(this.#url, config, others)
+    const held = 'SELECT h.messages, s.name FROM held h JOIN subject s ON s.id = h.sid WHERE h.stream = ?'
+    for (const [messages, name] of this.#db.prepare(held).raw().iterate(id) as Iterable<[number, string]>) {
+      if (config.subjects.some((pattern) => matches(pattern, name))) continue
+      throw new BusError(
+        'usage',
+        `the stream ${config.name} has ${messages} messages of "${name}", which it would not store`,
+        {
+          try: [`bus stream purge ${shellWord(config.name)} --filter ${shellWord(name)}`],
+        },
+      )
+    }
+    this.#db.prepare('UPDATE stream SET config = ? WHERE id = ?').run(storedText(config), id)
+    if (isKept(config) !== isKept(has)) {
+      this.#db.exec(`DELETE FROM kept WHERE sid IN (SELECT sid FROM held WHERE stream = ${id})`)
+      const all = `SELECT m.sid, m.seq FROM msg m JOIN held h ON h.sid = m.sid JOIN stream t ON t.id = h.stream
+                   WHERE h.stream = ${id} AND m.seq >= t.first AND m.seq >= h.first`
+      if (isKept(config)) this.#db.exec(`INSERT INTO kept(sid, seq) ${all}`)
+    }
+    this.#statements.changed.run()
+    return this.find(config.name)
+  }
+
   /** Within a write transaction: removes the stream and everything that belongs to it. Its messages are then outside streams. */
   remove(stream: KeptStream): void {
     const {id} = stream
@@ -154,7 +181,14 @@ function fromRow(url: string, id: number, text: string): KeptStream {
   const config = storedStream(text)
   const {discard, maxMsgs, maxBytes, maxMsgSize} = config
   const isRefusing = discard === 'new' && (maxMsgs ?? maxBytes ?? config.discardNewPerSubject) !== undefined
-  return {id, url, config, text, isOpen: maxMsgSize === undefined && !isRefusing, isKept: isKept(config)}
+  return {
+    id,
+    url,
+    config,
+    text,
+    isOpen: maxMsgSize === undefined && !isRefusing && !config.sealed,
+    isKept: isKept(config),
+  }
 }
 
 /** Whether messages of one subject must be found without reading the others. */

@@ -46,6 +46,7 @@ export class Claims {
     const {catalogue, durables, stream, durable, view, inFlight} = this.#deps
     const state = catalogue.state(stream)
     const place = durables.place(durable)
+    if ((durable.pausedUntil ?? 0) > now) return []
     const claims: ClaimedRows[] = []
     let left = want
     let room = durable.config.ack === 'none' ? Infinity : (durable.config.maxAckPending ?? Infinity) - inFlight.out()

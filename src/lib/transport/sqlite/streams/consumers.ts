@@ -1,9 +1,17 @@
 /** The durable consumers of the file's streams. */
 import {interruptedError} from '../../../core/errors.ts'
-import {consumerInUse, otherConsumer} from '../../shared/stream-errors.ts'
-import {consumerConfig, differences, startWithin} from '../../shared/stream-settings.ts'
+import {consumerInUse, noGroup, otherConsumer} from '../../shared/stream-errors.ts'
+import {
+  changedConsumer,
+  checkConsumerChange,
+  consumerConfig,
+  differences,
+  startWithin,
+} from '../../shared/stream-settings.ts'
 import type {
   ConsumeOptions,
+  ConsumerChanges,
+  ConsumerConfig,
   ConsumerInfo,
   ConsumerSettings,
   Consumers,
@@ -58,6 +66,58 @@ export class SqliteConsumers implements Consumers {
       if (differing !== '') throw otherConsumer(url, {stream: name, config: wanted}, differing)
     })
     return this.info(name, settings.name)
+  }
+
+  async update(name: string, consumer: string, changes: ConsumerChanges): Promise<ConsumerInfo> {
+    await this.#change(name, consumer, (stream, {config, pausedUntil}) => [
+      consumerConfig(changedConsumer(config, changes), stream.config.subjects),
+      pausedUntil,
+    ])
+    return this.info(name, consumer)
+  }
+
+  async pause(name: string, consumer: string, untilMs?: number): Promise<ConsumerInfo> {
+    await this.#change(name, consumer, (_, {config}) => [
+      config,
+      untilMs === undefined ? undefined : Math.ceil(untilMs),
+    ])
+    return this.info(name, consumer)
+  }
+
+  async unpin(name: string, consumer: string, group: string): Promise<void> {
+    const {settle, durables} = this.#deps
+    durables.get(await settle(name), consumer)
+    throw noGroup(consumer, group)
+  }
+
+  async #change(
+    name: string,
+    consumer: string,
+    change: (stream: KeptStream, durable: Durable) => [ConsumerConfig, number | undefined],
+  ): Promise<void> {
+    const {durables, clients, lock, settle, notify} = this.#deps
+    const stream = await settle(name)
+    await lock.write(() => {
+      const durable = durables.get(stream, consumer)
+      const {filters} = durable.config
+      const [config, pausedUntil] = change(stream, durable)
+      checkConsumerChange(stream.url, durable.config, config)
+      const isFiltered = filters.join(' ') !== config.filters.join(' ')
+      const inFlight = this.#inFlight(stream, durable)
+      if (isFiltered && (clients.listens(presenceOf(name, consumer)) || inFlight.all().length > 0))
+        throw consumerInUse(stream.url, name, consumer)
+      durables.change(durable, config, pausedUntil)
+      if (isFiltered) this.#recount(stream, durable)
+    })
+    notify(stream)
+  }
+
+  /** Within a write transaction: its position is one among other messages now. */
+  #recount(stream: KeptStream, durable: Durable): void {
+    const {catalogue, durables, views} = this.#deps
+    const state = catalogue.state(stream)
+    const place = durables.place(durable)
+    durables.move(durable, {...place, passed: state.stored - views.of(stream).countFrom(state, place.next)})
   }
 
   async info(name: string, consumer: string): Promise<ConsumerInfo> {
@@ -177,6 +237,7 @@ export class SqliteConsumers implements Consumers {
       redelivered: again,
       ...(givenUp > 0 && {givenUp}),
       ...(place.active === null ? {} : {lastActive: place.active}),
+      ...((durable.pausedUntil ?? 0) > Date.now() && {pausedUntil: durable.pausedUntil}),
     }
   }
 }

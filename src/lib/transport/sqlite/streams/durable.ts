@@ -12,7 +12,12 @@ export const maxDeliverReason = 'max deliver'
 
 export interface Durable {
   readonly id: number
-  readonly config: ConsumerConfig
+  /** As of the last time that its place was read. */
+  config: ConsumerConfig
+  /** Unix milliseconds. */
+  pausedUntil: number | undefined
+  /** The configuration as it is stored. */
+  text: string
   readonly created: number
 }
 
@@ -39,7 +44,7 @@ export class Durables {
       find: db.prepare('SELECT id, config, created FROM consumer WHERE stream = ? AND name = ?'),
       list: db.prepare('SELECT id, config, created FROM consumer WHERE stream = ? ORDER BY name'),
       count: db.prepare('SELECT count(*) FROM consumer WHERE stream = ?').pluck(),
-      place: db.prepare('SELECT epoch, next, passed, delivered, active FROM consumer WHERE id = ?'),
+      place: db.prepare('SELECT epoch, next, passed, delivered, active, config FROM consumer WHERE id = ?'),
       move: db.prepare('UPDATE consumer SET next = ?, passed = ?, delivered = ?, active = ? WHERE id = ?'),
       active: db.prepare('UPDATE consumer SET active = ? WHERE id = ?'),
     }
@@ -86,13 +91,21 @@ export class Durables {
 
   /** Fails with `notFound` if it was removed. */
   place(durable: Durable): ConsumerPlace {
-    const place = this.#statements.place.get(durable.id) as ConsumerPlace | undefined
+    const place = this.#statements.place.get(durable.id) as (ConsumerPlace & {readonly config: string}) | undefined
     if (place === undefined) {
       throw new BusError('notFound', `the consumer ${JSON.stringify(durable.config.name)} was removed`)
     }
     const {epoch, next, passed, delivered, active} = place
     if (![epoch, next, passed, delivered, active ?? 0].every(isWhole)) throw damageError('the position of a consumer')
+    if (place.config !== durable.text) Object.assign(durable, configOf(place.config))
     return place
+  }
+
+  /** Within a write transaction: gives the consumer another configuration. */
+  change(durable: Durable, config: ConsumerConfig, pausedUntil: number | undefined): void {
+    const text = storedText({...config, ...(pausedUntil !== undefined && {pausedUntil})})
+    this.#db.prepare('UPDATE consumer SET config = ? WHERE id = ?').run(text, durable.id)
+    Object.assign(durable, configOf(text))
   }
 
   /** Within a write transaction. */
@@ -121,5 +134,10 @@ interface Row {
 
 function fromRow({id, config, created}: Row): Durable {
   if (!isTime(created)) throw damageError('the time of a consumer')
-  return {id, config: storedConsumer(config), created}
+  return {id, created, ...configOf(config)}
+}
+
+function configOf(text: string): Pick<Durable, 'text' | 'config' | 'pausedUntil'> {
+  const {pausedUntil, ...config} = storedConsumer(text)
+  return {text, config, pausedUntil}
 }

@@ -83,6 +83,34 @@ export class Limits {
     this.#removeRange(stream, state, {from: state.first, before}, counts.values())
   }
 
+  /** Enforces the stream's limit per subject for all subjects. */
+  keepLasts(stream: KeptStream): void {
+    const {maxMsgsPerSubject: most} = stream.config
+    if (most === undefined) return
+    const exceeding = this.#db.prepare('SELECT sid FROM held WHERE stream = ? AND messages > ?').pluck()
+    for (const sid of exceeding.all(stream.id, most) as number[]) this.keepLast(stream, sid, most)
+  }
+
+  /**
+   * Removes one message from the stream and from the file; false if there is none. The newest row of the log stays, empty and
+   * outside streams, because SQLite would assign its sequence again.
+   */
+  erase(stream: KeptStream, seq: number): boolean {
+    const state = this.#catalogue.state(stream)
+    const {one, uncount, forget, overwrite, isNewest, deleteRow, before} = this.#statements
+    const row = seq < state.first ? undefined : (one.get(seq, stream.id) as Row | undefined)
+    if (row === undefined) return false
+    const [, sid, bytes] = row
+    overwrite.run(seq)
+    if (isNewest.get(seq) !== 1) deleteRow.run(seq)
+    this.#statements.unkeepOne.run(sid, seq)
+    const left = uncount.get(1, bytes, 0, sid) as {messages: number} | undefined
+    if (left?.messages === 0) forget.run(sid)
+    else this.#statements.lastIs.run(before.get(sid, seq, sid) ?? null, sid, seq)
+    this.write(stream, {...state, messages: state.messages - 1, bytes: state.bytes - bytes, holes: 1})
+    return true
+  }
+
   /** Enforces the stream's limit per subject for one subject. */
   keepLast(stream: KeptStream, sid: number, most: number): void {
     const messages = (this.#statements.messagesOf.get(sid) as number | undefined) ?? 0
@@ -279,6 +307,20 @@ function prepare(db: Db) {
     chunkEnd: db.prepare('SELECT seq FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1 OFFSET +?').pluck(),
     sizeOf: db.prepare('SELECT messages, bytes FROM held WHERE sid = ?').raw(),
     deleteKept: db.prepare('DELETE FROM msg WHERE seq IN (SELECT seq FROM kept WHERE sid = ? AND seq <= ?)'),
+    one: db
+      .prepare(`SELECT m.seq, m.sid, ${size} FROM msg m JOIN held h ON h.sid = m.sid
+                     WHERE m.seq = ? AND h.stream = ? AND m.seq >= h.first`)
+      .raw(),
+    overwrite: db.prepare('UPDATE msg SET sid = -sid, reply = NULL, hdr = NULL, data = NULL WHERE seq = ?'),
+    isNewest: db.prepare('SELECT ? = (SELECT max(seq) FROM msg)').pluck(),
+    unkeepOne: db.prepare('DELETE FROM kept WHERE sid = ? AND seq = ?'),
+    before: db
+      .prepare(
+        `SELECT seq FROM msg WHERE sid = +? AND seq < +? AND seq >= (SELECT first FROM held WHERE sid = ?)
+         ORDER BY seq DESC LIMIT 1`,
+      )
+      .pluck(),
+    lastIs: db.prepare('UPDATE held SET last = ifnull(?, last) WHERE sid = ? AND last = ?'),
     unkeep: db.prepare('DELETE FROM kept WHERE sid = ? AND seq <= ?'),
     deleteRow: db.prepare('DELETE FROM msg WHERE seq = ?'),
     pruned: db.prepare("SELECT v FROM meta WHERE k = 'pruned'").pluck(),

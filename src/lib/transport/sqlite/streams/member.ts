@@ -217,6 +217,8 @@ export class SqliteMember implements Consuming {
     // Another member returned messages that it had not taken.
     if (place.next < this.#next) this.#scanned = 0
     this.#next = place.next
+    const pausedMs = (durable.pausedUntil ?? 0) - now
+    if (pausedMs > 0) return {isIdle: true, page: {rows: [], upTo: 0, from: place.next}, lookAgainMs: pausedMs}
     const room = durable.config.ack === 'none' ? Infinity : (durable.config.maxAckPending ?? Infinity) - inFlight.out()
     const hasRoom = room > 0 || this.#acks.any
     const most = Math.min(want, Math.max(1, room + this.#acks.freed))

@@ -6,12 +6,13 @@ import {checkPattern, hasWildcard, overlaps} from '../../../core/subject.ts'
 import type {WaitBounds} from '../../shared/bounded.ts'
 import type {StoredStreams} from '../../shared/lazy-streams.ts'
 import type {Mailbox} from '../../shared/mailbox.ts'
-import {checkPurgeable, noMessage} from '../../shared/stream-errors.ts'
-import {checkPurge, checkRead, streamConfig} from '../../shared/stream-settings.ts'
+import {checkErasable, checkPurgeable, noMessage} from '../../shared/stream-errors.ts'
+import {changedStream, checkPurge, checkRead, checkStreamChange, streamConfig} from '../../shared/stream-settings.ts'
 import type {
   PurgeOptions,
   ReadOptions,
   Stored,
+  StreamChanges,
   StreamInfo,
   StreamSettings,
   StreamState,
@@ -78,6 +79,25 @@ export class SqliteStreams implements StoredStreams {
     return this.info(config.name)
   }
 
+  async update(name: string, changes: StreamChanges): Promise<StreamInfo> {
+    const {lock, catalogue, limits, url} = this.#deps
+    const {config: has} = await this.#settle(name)
+    const config = streamConfig(changedStream(has, changes))
+    checkStreamChange(url, has, config)
+    const changed = await lock.write(() => {
+      const stream = catalogue.find(name)
+      return catalogue.change(stream, streamConfig(changedStream(stream.config, changes)))
+    })
+    // In steps, so that others have their turns in between.
+    if (config.maxMsgs !== undefined) await this.#remove(changed, {keep: config.maxMsgs})
+    await lock.write(() => {
+      limits.keepLasts(changed)
+      limits.enforce(changed)
+    })
+    this.#notify(changed)
+    return this.info(name)
+  }
+
   async info(name: string): Promise<StreamInfo> {
     const stream = await this.#settle(name)
     const view = this.#views.of(stream)
@@ -114,11 +134,28 @@ export class SqliteStreams implements StoredStreams {
   }
 
   async purge(name: string, which: PurgeOptions = {}): Promise<number> {
-    const {lock, limits} = this.#deps
     const stream = await this.#settle(name)
-    const {pattern, beforeSeq, keep = 0} = which
     checkPurge(which)
     checkPurgeable(stream.url, stream.config)
+    return this.#remove(stream, which)
+  }
+
+  async erase(name: string, seq: number): Promise<void> {
+    const {lock, limits, db} = this.#deps
+    const stream = await this.#settle(name)
+    checkErasable(stream.url, stream.config)
+    db.pragma('secure_delete = ON')
+    try {
+      if (await lock.write(() => limits.erase(stream, seq))) return
+    } finally {
+      db.pragma('secure_delete = OFF')
+    }
+    throw noMessage(stream.url, name, `with the sequence ${seq}`)
+  }
+
+  /** Removes messages in steps, and returns their number. */
+  async #remove(stream: KeptStream, {pattern, beforeSeq, keep = 0}: PurgeOptions): Promise<number> {
+    const {lock, limits} = this.#deps
     const view = this.#filtered(stream, pattern)
     const {table: subjects} = view
     const [before, newest] = view.read((state) => {
