@@ -145,6 +145,8 @@ class DurableSource implements ReplaySource {
   /** Messages that may be taken before the consumer's state is checked for the end. */
   #expected: number
   #settled = Promise.withResolvers<void>()
+  /** The member from which a follower waits for messages. */
+  #idle: Consuming | undefined
   #isWaiting = false
   #isEnding = false
   /** Only messages that were already delivered are taken. */
@@ -176,7 +178,7 @@ class DurableSource implements ReplaySource {
       if (member === undefined) break
       this.#watch.waits()
       const most = this.#isDraining ? max : Math.min(max, this.#expected)
-      const all = await member.take(most, silenceMs)
+      const all = await this.#takeFrom(member, most)
       this.#watch.waited(all.length, member, this.#deliveries.size)
       const taken = this.#deliveries.add(all)
       for (const {deliveries} of taken) if (deliveries > 1) this.redelivered++
@@ -188,9 +190,22 @@ class DurableSource implements ReplaySource {
     return []
   }
 
+  /** A follower wakes up only for messages, and to ask a silent consumer for the reason. */
+  async #takeFrom(member: Consuming, most: number): Promise<readonly Delivery[]> {
+    if (!this.#options.follow) return member.take(most, silenceMs)
+    this.#idle = member
+    try {
+      return await member.take(most, this.#watch.dueMs)
+    } finally {
+      this.#idle = undefined
+    }
+  }
+
   end(): void {
     this.#isEnding = true
     this.#settled.resolve()
+    // A failure occurs again when it is disposed of.
+    this.#idle?.close().catch(() => {})
   }
 
   drain(): boolean {

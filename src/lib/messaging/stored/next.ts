@@ -36,7 +36,7 @@ export interface Taken {
 }
 
 const batchSize = 256
-/** How often it checks whether held acknowledgements may be sent, or why nothing arrives. */
+/** How often it checks whether held acknowledgements may be sent. */
 const askMs = 100
 
 /**
@@ -74,7 +74,7 @@ export async function takeNext(
   for (let isFirst = true; taken < count; isFirst = false) {
     // Messages that were delivered and would lose a delivery are still shown.
     if ((!isFirst || signal?.aborted) && isOver() && !(isLimited(info) && (await consuming.finish()))) break
-    const waitMs = Math.max(1, Math.min(askMs, deadline - performance.now()))
+    const waitMs = Math.max(1, Math.min(watch.dueMs, deadline - performance.now()))
     // A failure occurs again at the end.
     const stop = () => void (isLimited(info) ? consuming.finish() : consuming.close()).catch(() => {})
     const all = await takeUnlessStopped(consuming, Math.min(batchSize, count - taken), waitMs, {signal, stop})

@@ -1,8 +1,17 @@
-/** Notices the commits of other processes: through wake files, and by polling for commits that no wake file reported. */
+/**
+ * Notices the commits of other processes through wake files. In addition it polls, for commits that no wake file reported: their
+ * publisher was killed, or the file system reports nothing. It polls less and less often while nothing happens, so that an idle
+ * process wakes up only every ten seconds.
+ */
+import {type FSWatcher, watch} from 'node:fs'
 import type {BusFile} from './file.ts'
 import type {WakeFiles} from './wake-files.ts'
 
+/** The interval after a wake-up, which doubles while nothing happens. */
 const pollMs = 100
+/** Only Linux reports changes of a file without opening it: closing it again would drop the locks of SQLite. */
+const isWatchable = process.platform === 'linux'
+const longestPollMs = isWatchable ? 10_000 : 1000
 const unreliablePollMs = 2
 /** After this many commits without a wake-up, wake files count as unreliable on this file system. */
 const unreliableAfter = 3
@@ -26,11 +35,18 @@ export class ChangeWatcher {
   /** Changes when another connection has committed. */
   readonly #dataVersion
   #timer: NodeJS.Timeout | undefined
+  #everyMs = pollMs
+  /** Whether a wake-up has ever arrived, so that polling may become rare. */
+  #hasHeard = false
+  /** Whether there was something since the last poll. */
+  #isActive = false
   #version: number | undefined
   #checkAt = performance.now() + checkMs
   #missed = 0
   #spinUntil = 0
   #isSpinning = false
+  #isClosed = false
+  #guards: FSWatcher[] = []
 
   constructor(file: BusFile, wakeFiles: WakeFiles, listener: ChangeListener) {
     this.#file = file
@@ -43,19 +59,22 @@ export class ChangeWatcher {
   /** To be called before the first read, so that no commit is missed. */
   watch(names: readonly string[] | 'all'): void {
     this.#wakeFiles.watch(names, this.#touched)
-    this.#poll(pollMs)
+    if (this.#timer === undefined) this.#pollIn(pollMs)
   }
 
   /** The other side is about to answer, so this polls continuously for a moment. */
   expect(): void {
     this.#spinUntil = performance.now() + spinMs
+    this.#hurry()
     if (this.#isSpinning) return
     this.#isSpinning = true
     setImmediate(this.#spin)
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    this.#unguard()
     this.#spinUntil = 0
   }
 
@@ -69,19 +88,39 @@ export class ChangeWatcher {
   }
 
   readonly #touched = (): void => {
-    if (this.#missed >= unreliableAfter) this.#poll(pollMs)
     this.#missed = 0
+    this.#hasHeard = true
+    this.#hurry()
     this.#listener.changed()
   }
 
-  #poll(everyMs: number): void {
-    if (everyMs === pollMs && this.#timer !== undefined && this.#missed < unreliableAfter) return
-    clearInterval(this.#timer)
-    this.#timer = setInterval(this.#look, everyMs)
+  /** Something happened, so the next poll comes soon. */
+  #hurry(): void {
+    this.#isActive = true
+    if (this.#timer !== undefined && this.#everyMs > pollMs) this.#pollIn(pollMs)
+  }
+
+  #pollIn(ms: number): void {
+    if (this.#isClosed) return
+    clearTimeout(this.#timer)
+    this.#everyMs = ms
+    this.#timer = setTimeout(this.#poll, ms)
+    if (ms <= checkMs) this.#unguard()
+    else this.#guard()
+  }
+
+  readonly #poll = (): void => {
+    this.#look()
+    const isRare = this.#hasHeard && !this.#isActive
+    this.#isActive = false
+    if (this.#missed >= unreliableAfter) this.#pollIn(unreliablePollMs)
+    else this.#pollIn(isRare ? Math.min(Math.max(this.#everyMs, pollMs) * 2, longestPollMs) : pollMs)
+    // Until a wake-up arrives, wake files may be unreliable: this one is for ourselves.
+    if (!this.#hasHeard) this.#wakeFiles.touchWatched()
   }
 
   /** Whether another connection has committed since the last check, with messages for us. */
-  readonly #look = (): void => {
+  #look(): void {
     try {
       const now = performance.now()
       if (now >= this.#checkAt) {
@@ -92,9 +131,38 @@ export class ChangeWatcher {
       if (version === this.#version) return
       this.#version = version
       if (!this.#listener.changed() || this.#isSpinning) return
-      if (++this.#missed === unreliableAfter) this.#poll(unreliablePollMs)
+      this.#isActive = true
+      this.#missed++
     } catch (error) {
       this.#listener.unreadable(error)
     }
+  }
+
+  /** While polls are rare, the system reports that the file was deleted, replaced or written over. */
+  #guard(): void {
+    if (!isWatchable || this.#guards.length > 0) return
+    for (const path of [this.#file.real, `${this.#file.real}-shm`]) {
+      try {
+        const guard = watch(path, this.#fileChanged)
+        guard.on('error', () => guard.close())
+        this.#guards.push(guard)
+      } catch {
+        // Out of watches: the polls remain.
+      }
+    }
+  }
+
+  #unguard(): void {
+    for (const guard of this.#guards.splice(0)) guard.close()
+  }
+
+  /** Also after checkpoints of other processes, of which there may be many: so this does not listen again before the next poll. */
+  readonly #fileChanged = (): void => {
+    try {
+      this.#file.check()
+    } catch (error) {
+      this.#listener.unreadable(error)
+    }
+    this.#pollIn(checkMs)
   }
 }

@@ -67,6 +67,12 @@ export class WakeFiles {
     }
   }
 
+  /** Touches a file that this process watches, if there is one. */
+  touchWatched(): void {
+    const [name] = this.#watchers.keys()
+    if (name !== undefined) this.touch(name === '' ? wakeFileOf('') : name)
+  }
+
   /** Creates the file of this client's inbox, which is removed when it closes. */
   makeInbox(id: number): void {
     this.#own = inboxWakeFile(id)

@@ -1,3 +1,4 @@
+import {setImmediate as turn} from 'node:timers/promises'
 import {expect, it, vi} from 'vitest'
 import {durableSource} from '../../../../src/lib/messaging/replay/source.ts'
 import {openMemory} from '../../../../src/lib/transport/memory/driver.ts'
@@ -112,5 +113,28 @@ it('a source without messages ends immediately, and one that follows does not', 
   const taking = following.take(1)
   await bus.streams.publish({subject: 's', data: 'x'})
   expect(await taking).toHaveLength(1)
+  await bus[Symbol.asyncDispose]()
+})
+
+it('a follower waits for seconds without waking up, and ends immediately', async () => {
+  const {bus, info} = await filledConsumer('source-idle', 0)
+  const waits: (number | undefined)[] = []
+  const {consumers} = bus.streams
+  const consume = consumers.consume.bind(consumers)
+  vi.spyOn(consumers, 'consume').mockImplementation(async (...args) => {
+    const member = await consume(...args)
+    const take = member.take.bind(member)
+    member.take = (max, waitMs) => {
+      waits.push(waitMs)
+      return take(max, 60_000)
+    }
+    return member
+  })
+  await using source = await durableSource(bus, info, {prefetch: 0, follow: true})
+  const taken = source.take(1)
+  while (waits.length === 0) await turn()
+  source.end()
+  expect(await taken).toEqual([])
+  expect(waits).toHaveLength(1)
   await bus[Symbol.asyncDispose]()
 })
