@@ -84,7 +84,7 @@ export class ChangeWatcher {
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#timer)
-    this.#unguard()
+    this.#endGuard()
     this.#spinUntil = 0
   }
 
@@ -125,7 +125,7 @@ export class ChangeWatcher {
     clearTimeout(this.#timer)
     this.#everyMs = ms
     this.#timer = setTimeout(this.#poll, ms)
-    if (ms <= checkMs) this.#unguard()
+    if (ms <= checkMs) this.#endGuard()
     else this.#guard()
   }
 
@@ -172,7 +172,7 @@ export class ChangeWatcher {
     }
   }
 
-  #unguard(): void {
+  #endGuard(): void {
     for (const guard of this.#guards.splice(0)) guard.close()
   }
 
