@@ -8,6 +8,7 @@ import {encodeData} from '../src/lib/protocols/response-streams/frames.ts'
 import {serveStreams} from '../src/lib/protocols/response-streams/serve.ts'
 import {StreamWriter} from '../src/lib/protocols/response-streams/writer.ts'
 import {open} from '../src/lib/transport/open.ts'
+import {kvPrograms} from './kv-programs.ts'
 
 const payload = 'x'.repeat(128)
 
@@ -230,4 +231,4 @@ async function consumed<T>(messages: AsyncIterable<T>, count: number, handle: (m
 }
 
 const [name = '', ...args] = process.argv.slice(2)
-await programs[name]?.(...args)
+await {...programs, ...kvPrograms}[name]?.(...args)

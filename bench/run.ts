@@ -10,6 +10,7 @@ import {far} from './far.ts'
 import {file} from './file.ts'
 import {growth} from './growth.ts'
 import {idle} from './idle.ts'
+import {kv} from './kv.ts'
 import {limits} from './limits.ts'
 import type {Row} from './measure.ts'
 import {nats} from './nats.ts'
@@ -18,7 +19,7 @@ import {replay} from './replay.ts'
 import {rpc} from './rpc.ts'
 import {startup} from './startup.ts'
 
-const cases = [startup, limits, file, commands, checks, nats, replay, openStreams, rpc, events, idle]
+const cases = [startup, limits, file, commands, checks, nats, replay, kv, openStreams, rpc, events, idle]
 /** These take long, so they run only if they are named. */
 const onRequest = [growth, far]
 const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'))
