@@ -3,6 +3,7 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {objectStream} from '../src/lib/messaging/objects/settings.ts'
 import {open} from '../src/lib/transport/open.ts'
 import {startLine} from './bus.ts'
 import {NatsServer} from './nats-server.ts'
@@ -37,6 +38,18 @@ describe.skipIf(process.platform !== 'linux').each([
     await bus.streams.consumers.add('BIG', {name: 'next'})
     const data = 'x'.repeat(8 * 1024 * 1024)
     for (let n = 0; n < count; n++) await bus.streams.publish({subject: 'big', data})
+  })
+
+  it.each(['put', 'get'])('of object %s stays as small with 300 MB', async (what) => {
+    const object = what === 'put' ? 'put files - --name big' : 'get files big'
+    const pipe = what === 'put' ? 'head -c 300000000 /dev/zero |' : ''
+    await using bus = await open(url())
+    await bus.streams.add(objectStream({name: 'files'}))
+    const words = `${pipe} bus object ${object} --quiet -b '${url()}' >/dev/null`
+    await using running = startLine(words, {env: {NODE_OPTIONS: `--require ${probe}`}})
+    const {code, stderr} = await running.ended
+    expect(code, stderr).toBe(0)
+    expect(Number(readFileSync(peak, 'utf8')) / 1024).toBeLessThan(200)
   })
 
   it.each([

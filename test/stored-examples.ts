@@ -19,8 +19,8 @@ const config = [
 const exported = '{"key":"color","text":"blue"}\n{"key":"size","json":7}\n'
 const builds = [
   'bus object add builds',
-  'printf built | bus object put builds - --name app.tar',
-  'mkdir src; tar c src | bus object put builds - --name src.tar',
+  'printf built | bus object put builds - --name app.tar --quiet',
+  'mkdir src; tar c src | bus object put builds - --name src.tar --quiet',
 ]
 const objectId = [/^(id +)\w{22}$/gm, '$1ID'] as const
 const ago = [/just now|\d[\d.]* (ms|s) ago/g, 'AGO'] as const

@@ -14,6 +14,9 @@ export const bucketArgs = {bucket: argument({description: 'name of the bucket', 
 export const bucketFlags = {
   history: count('how many changes of each key to keep, at most 64 (default: 1)'),
   ttl: age('remove values that were set longer ago than this'),
+  'marker-ttl': age(
+    'let keys expire on their own (kv create --ttl), and keep the markers of removed keys for this long; servers of 2.11 and newer',
+  ),
   'max-bytes': size('maximum total size'),
   'max-value-size': size('maximum size of a value; larger ones are refused'),
   ...storageFlags,
@@ -22,8 +25,9 @@ export const bucketFlags = {
 
 export function bucketSettingsOf(name: string, flags: FlagValues<typeof bucketFlags>): BucketSettings {
   const {history, ttl: ttlMs, 'max-bytes': maxBytes, 'max-value-size': maxValueSize, ...rest} = flags
+  const {'marker-ttl': markerTtlMs} = rest
   const {storage, replicas, description} = rest
-  return {name, history, ttlMs, maxBytes, maxValueSize, storage, replicas, description}
+  return {name, history, ttlMs, maxBytes, maxValueSize, storage, replicas, description, markerTtlMs}
 }
 
 /** A bucket in JSON output; see docs/json-output.md. */

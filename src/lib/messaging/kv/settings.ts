@@ -18,13 +18,15 @@ export interface BucketSettings {
   readonly maxValueSize?: number | undefined
   readonly storage?: 'file' | 'memory' | undefined
   readonly replicas?: number | undefined
+  /** Keys may expire on their own, and their markers are kept for this long. */
+  readonly markerTtlMs?: number | undefined
 }
 
 const mostHistory = 64
 
 /** Throws `usage`. */
 export function bucketStream(settings: BucketSettings): StreamSettings {
-  const {name, description, history = 1, ttlMs, maxBytes, maxValueSize, storage, replicas} = settings
+  const {name, description, history = 1, ttlMs, maxBytes, maxValueSize, storage, replicas, markerTtlMs} = settings
   checkBucketName(name)
   if (history > mostHistory)
     throw new BusError('usage', `a bucket keeps at most ${mostHistory} changes of each key, not ${history}`)
@@ -42,6 +44,9 @@ export function bucketStream(settings: BucketSettings): StreamSettings {
     allowRollup: true,
     allowDirect: true,
     denyDelete: true,
+    ...(markerTtlMs !== undefined && {
+      other: {allow_msg_ttl: true, subject_delete_marker_ttl: Math.round(markerTtlMs * 1e6)},
+    }),
   }
 }
 
@@ -50,6 +55,7 @@ const bucketWords: readonly (readonly [RegExp, string])[] = [
   [/max-msgs-per-subject/g, 'history'],
   [/max-age/g, 'ttl'],
   [/max-msg-size/g, 'max-value-size'],
+  [/the option allow_msg_ttl/g, 'keys that expire on their own'],
 ]
 
 /** Creates the stream of a bucket. Fails as `Streams.add` does, in the words of buckets. */
@@ -67,14 +73,15 @@ export async function addBucket(
     throw new BusError('usage', sentence.replace(`stream ${stream.name} `, `${kind.name} ${bucket} `), {
       cause: error,
       data: error.data ?? {},
-      try: [kind.hint],
+      try: sentence.includes('another configuration') ? [kind.hint] : error.try,
     })
   }
 }
 
 /** The settings of the bucket that has this stream. */
 export function bucketSettings(config: StreamConfig): BucketSettings & {readonly history: number} {
-  const {name, description, maxMsgsPerSubject = 1, maxAgeMs, maxBytes, maxMsgSize, storage, replicas} = config
+  const {name, description, maxMsgsPerSubject = 1, maxAgeMs, maxBytes, maxMsgSize, storage, replicas, other} = config
+  const markerNs = other?.['subject_delete_marker_ttl']
   return {
     name: name.slice(kvPrefix.length),
     description,
@@ -84,5 +91,6 @@ export function bucketSettings(config: StreamConfig): BucketSettings & {readonly
     maxValueSize: maxMsgSize,
     storage,
     replicas,
+    ...(typeof markerNs === 'number' && {markerTtlMs: markerNs / 1e6}),
   }
 }
