@@ -22,7 +22,11 @@ export class JoinedSubscription implements Subscription {
     const messages = await this.#now.take(max)
     if (messages.length > 0 || this.#isSecond || this.#isOver) return messages
     this.#isSecond = true
-    const next = await this.#open()
+    const next = await this.#open().catch((error: unknown) => {
+      // It was ended while the second was being opened, which Ctrl-C also interrupts.
+      if (!this.#isOver) throw error
+    })
+    if (next === undefined) return []
     await this.#now.close()
     this.#now = next
     if (this.#isOver) await next.close()
