@@ -113,7 +113,7 @@ class NatsBus implements Transport {
       url: shown,
       maxPayload: () => this.maxPayload,
       isConnected: () => this.connection.isUp,
-      send: (bytes) => protocol.sendBytes(bytes),
+      send: (bytes, isTurnOver) => protocol.sendBytes(bytes, isTurnOver),
     })
     protocol.beforeCommand = () => void this.#sendBuffer.send()
     const withdraw = (reply: string) => this.#sendBuffer.withdraw((message) => message.reply === reply)

@@ -6,6 +6,7 @@ import type {Message} from '../../core/message.ts'
 import type {Requests} from '../shared/requests.ts'
 import {inboxDenied} from './failures.ts'
 import {isNoResponders} from './headers.ts'
+import type {MessageLine} from './parser.ts'
 import type {NatsProtocol, ServerSubscription} from './protocol.ts'
 import type {InboxShare, ReplyHandler} from './streams/session.ts'
 import {messageReader} from './subscription.ts'
@@ -41,10 +42,10 @@ export class Inbox {
     this.#subscription = protocol.addSubscription(
       pattern,
       undefined,
-      (arg, data) => {
-        if (this.#isOfShare(arg.subject)) return this.#arrived(arg.subject, data, arg.hdr)
-        const message = read(arg, data)
-        if (isNoResponders(data, arg.hdr)) requests.noResponders(message.subject)
+      (line, data) => {
+        if (this.#isOfShare(line)) return this.#arrived(line, data)
+        const message = read(line, data)
+        if (isNoResponders(data, line.hdr)) requests.noResponders(message.subject)
         else if (!requests.arrived(message) && !message.subject.startsWith(prefix)) onUnclaimed(message)
       },
       (error) => {
@@ -64,23 +65,22 @@ export class Inbox {
   }
 
   /** A message under another subject may contain a dash there too. */
-  #isOfShare(subject: Uint8Array): boolean {
-    const at = this.#prefix.length
-    if (subject[at] !== dash) return false
-    for (let i = at - 1; i >= at - distinctBytes; i--) if (subject[i] !== this.#prefix[i]) return false
+  #isOfShare({bytes, subjectAt, subjectEnd}: MessageLine): boolean {
+    const size = this.#prefix.length
+    if (subjectAt + size >= subjectEnd || bytes[subjectAt + size] !== dash) return false
+    for (let i = size - 1; i >= size - distinctBytes; i--) if (bytes[subjectAt + i] !== this.#prefix[i]) return false
     return true
   }
 
-  #arrived(subject: Uint8Array, data: Uint8Array, headerSize: number): void {
-    let at = this.#prefix.length + 1
+  #arrived({bytes, subjectAt, subjectEnd, hdr}: MessageLine, data: Uint8Array): void {
+    let at = subjectAt + this.#prefix.length + 1
     const number = () => {
       let value = 0
-      for (let byte = subject[at]; byte !== undefined && byte !== dash; byte = subject[++at])
-        value = value * 10 + byte - zero
+      for (; at < subjectEnd && bytes[at] !== dash; at++) value = value * 10 + (bytes[at] ?? 0) - zero
       at++
       return value
     }
-    this.#shares.get(number())?.arrived(number(), data, headerSize)
+    this.#shares.get(number())?.arrived(number(), data, hdr)
   }
 }
 

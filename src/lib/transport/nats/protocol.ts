@@ -5,13 +5,10 @@
  */
 import {
   type ConnectionOptions,
-  DenoBuffer,
   type MsgArg,
-  Parser,
   ProtocolHandler,
   parseOptions,
   type Server,
-  State,
   type Status,
   SubscriptionImpl,
   setTransportFactory,
@@ -19,10 +16,11 @@ import {
 } from '@nats-io/transport-node'
 import type {TlsFacts} from '../examination.ts'
 import {isLoginError} from './failures.ts'
-import {longestInfo, type NatsSocket, ProtocolFault, parseInfo} from './socket.ts'
+import {CheckedParser, MessageLine} from './parser.ts'
+import {type NatsSocket, type ProtocolFault, parseInfo} from './socket.ts'
 
-/** Receives a message: the positions of subject, reply and headers, then a buffer with headers and payload. */
-export type MessageHandler = (arg: MsgArg, data: Uint8Array) => void
+/** Receives a message: the line before it, and a buffer with headers and payload. */
+export type MessageHandler = (line: MessageLine, data: Uint8Array) => void
 
 /** One subscription at the server. */
 export interface ServerSubscription {
@@ -56,6 +54,7 @@ export class NatsProtocol extends ProtocolHandler {
   #lastLifeAt = 0
   #isAlive = false
   #violations = 0
+  readonly #line = new MessageLine()
   #pongTimer: NodeJS.Timeout | undefined
   #isPongDue = false
   #lastSentAt = 0
@@ -83,10 +82,13 @@ export class NatsProtocol extends ProtocolHandler {
     return (this.transport as NatsSocket).tlsFacts
   }
 
-  /** Sends whole commands; the bytes must not change until they are flushed. */
-  sendBytes(bytes: Uint8Array): void {
+  /** Sends whole commands; the bytes must not change until they are flushed. `isTurnOver`: no others follow in this turn. */
+  sendBytes(bytes: Uint8Array, isTurnOver = false): void {
     this.#lastSentAt = performance.now()
-    super.sendCommand(bytes)
+    // Commands of nats.js that wait are sent first.
+    if (this.connected && this.infoReceived && this.outbound.length() === 0)
+      (this.transport as NatsSocket).send(bytes, isTurnOver)
+    else super.sendCommand(bytes)
   }
 
   addSubscription(
@@ -223,7 +225,11 @@ export class NatsProtocol extends ProtocolHandler {
   }
 
   override dispatchStatus(status: Status): void {
-    rethrowLater(() => this.#onStatus(status))
+    try {
+      this.#onStatus(status)
+    } catch (bug) {
+      throwLater(bug)
+    }
     super.dispatchStatus(status)
   }
 
@@ -231,11 +237,11 @@ export class NatsProtocol extends ProtocolHandler {
     super.resetOutbound()
     clearTimeout(this.#pongTimer)
     this.#pongTimer = undefined
-    this.parser = new CheckedParser(
-      this,
-      (inMessage) => this.#parsed(inMessage),
-      (fault) => this.#violated(fault),
-    )
+    this.parser = new CheckedParser(this, {
+      onMessage: (line, data) => this.#arrived(line, data),
+      onParsed: (inMessage) => this.#parsed(inMessage),
+      onFault: (fault) => this.#violated(fault),
+    })
   }
 
   #parsed(inMessage: boolean): void {
@@ -271,11 +277,20 @@ export class NatsProtocol extends ProtocolHandler {
     this.#isPongDue = false
   }
 
+  /** Called by nats.js with messages that arrived in pieces. */
   override processMsg(arg: MsgArg, data: Uint8Array): void {
-    const handler = this.#handlers.get(arg.sid)
+    this.#arrived(this.#line.use(arg), data)
+  }
+
+  #arrived(line: MessageLine, data: Uint8Array): void {
+    const handler = this.#handlers.get(line.sid)
     if (handler === undefined) return
     this.#isAlive = true
-    rethrowLater(() => handler(arg, data))
+    try {
+      handler(line, data)
+    } catch (bug) {
+      throwLater(bug)
+    }
   }
 
   override processPong(): void {
@@ -309,65 +324,8 @@ export class NatsProtocol extends ProtocolHandler {
 }
 
 /** Errors of our own code must not count as failures of the connection. */
-function rethrowLater(act: () => void): void {
-  try {
-    act()
-  } catch (bug) {
-    queueMicrotask(() => {
-      throw bug
-    })
-  }
+function throwLater(bug: unknown): void {
+  queueMicrotask(() => {
+    throw bug
+  })
 }
-
-/** Bytes of the longest line except INFO: subjects and sizes, or an error. */
-const longestLine = 64 * 1024
-
-/** Bytes of the largest message that a server can be configured for. */
-const largestMessage = 64 * 1024 * 1024
-
-/**
- * Reports violations of the protocol. nats.js prints them on stdout and reads nothing more, and its lines have no limit. It
- * also collects a message that arrives in pieces in a buffer that it doubles, so three times the message is allocated.
- */
-class CheckedParser extends Parser {
-  readonly #onParsed: (inMessage: boolean) => void
-  readonly #onFault: (fault: ProtocolFault) => void
-  #isBroken = false
-
-  constructor(protocol: NatsProtocol, onParsed: (inMessage: boolean) => void, onFault: (fault: ProtocolFault) => void) {
-    super(protocol)
-    this.#onParsed = onParsed
-    this.#onFault = onFault
-  }
-
-  override parse(bytes: Uint8Array): void {
-    if (this.#isBroken) return
-    try {
-      super.parse(bytes)
-      this.#fitBuffer()
-      this.#checkLine()
-    } catch (error) {
-      this.#isBroken = true
-      this.#onFault(error instanceof ProtocolFault ? error : new ProtocolFault(notProtocol))
-    }
-    this.#onParsed(this.state === State.MSG_PAYLOAD)
-  }
-
-  /** Makes room for the rest of a message at once. */
-  #fitBuffer(): void {
-    const {msgBuf, ma, state} = this
-    if (state !== State.MSG_PAYLOAD || msgBuf === undefined || msgBuf.capacity >= ma.size) return
-    if (ma.size > largestMessage) return
-    this.msgBuf = new DenoBuffer(new ArrayBuffer(ma.size))
-    this.msgBuf.reset()
-    this.msgBuf.write(msgBuf.bytes({copy: false}))
-  }
-
-  #checkLine(): void {
-    const {argBuf, state} = this
-    if (argBuf === undefined || state === State.MSG_PAYLOAD) return
-    if (argBuf.length > (state === State.INFO_ARG ? longestInfo : longestLine)) throw new ProtocolFault(notProtocol)
-  }
-}
-
-const notProtocol = 'it sent something that is not the NATS protocol'

@@ -1,5 +1,5 @@
 /**
- * Publishes by writing commands into chunks of bytes, which are sent once per turn of the event loop, or when full. That is
+ * Publishes by writing commands into chunks of bytes, which are sent at the end of each turn of the event loop, or when full. This is
  * much cheaper than one buffer for each part of each message. Holds messages published while disconnected, and counts those
  * that the server has not confirmed.
  */
@@ -19,7 +19,8 @@ export interface SendBufferOptions {
   readonly url: string
   readonly maxPayload: () => number
   readonly isConnected: () => boolean
-  readonly send: (bytes: Uint8Array) => void
+  /** Sends bytes; `isTurnOver` means that nothing else follows in this turn of the event loop. */
+  readonly send: (bytes: Uint8Array, isTurnOver?: boolean) => void
 }
 
 /** Bytes that wait for a connection: those of one message, or of several that cannot be withdrawn. */
@@ -66,10 +67,10 @@ export class SendBuffer {
     if (isHeld) this.#hold(message, true)
   }
 
-  /** Like `publish`, for a message that is confirmed by its reply. */
+  /** Like `publish`, for a message that is confirmed by its reply, whose subject needs no check. */
   request(message: Outgoing): void {
     const isHeld = this.#isHeld()
-    this.#write(message)
+    this.#write(message, message.reply)
     if (isHeld) this.#hold(message, false)
   }
 
@@ -102,14 +103,14 @@ export class SendBuffer {
   }
 
   /** Sends the queue; returns a mark for `confirm`. */
-  send(): number {
+  send(isTurnOver = false): number {
     if (this.#isHeld()) {
       this.#hold()
       return this.#confirmed
     }
     const bytes = this.#taken()
     this.#sent = this.#published
-    if (bytes.length > 0) this.#parts.send(bytes)
+    if (bytes.length > 0) this.#parts.send(bytes, isTurnOver)
     return this.#sent
   }
 
@@ -157,7 +158,7 @@ export class SendBuffer {
     const {url, maxPayload} = this.#parts
     const hasHeaders = headers !== undefined && headers.length > 0
     const known = this.#known.get(subject)
-    if (known === undefined || hasHeaders || message.reply !== undefined) checkOutgoing(message, maxPayload(), url)
+    if (known === undefined || hasHeaders || reply !== own) checkOutgoing(message, maxPayload(), url)
     const prefix = known ?? this.#know(subject)
     if (this.#waitingBytes > mostWaiting) throw tooMuch(url)
     const size = sizeOf(data)
@@ -212,13 +213,16 @@ export class SendBuffer {
     this.#bytes(after)
   }
 
+  readonly #sendAll = (): void => {
+    this.#armed = false
+    this.send(true)
+  }
+
   #arm(): void {
     if (this.#armed) return
     this.#armed = true
-    queueMicrotask(() => {
-      this.#armed = false
-      this.send()
-    })
+    // After all microtasks, so that what many of them publish is sent in one piece.
+    process.nextTick(this.#sendAll)
   }
 }
 

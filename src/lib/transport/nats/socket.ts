@@ -83,7 +83,8 @@ export abstract class NatsSocket implements NatsTransport {
 
   /** Resolves when the server has sent its INFO. */
   abstract connect(server: Server, options: ConnectionOptions): Promise<void>
-  abstract send(frame: Uint8Array): void
+  /** With `isTurnOver` it is sent immediately; otherwise commands may be collected until the end of the turn. */
+  abstract send(frame: Uint8Array, isTurnOver?: boolean): void
   abstract isEncrypted(): boolean
   /** Destroys the socket, in any state. */
   protected abstract destroy(): void

@@ -4,6 +4,7 @@ import {hasWildcard, matches, overlaps} from '../../core/subject.ts'
 import {exactText} from '../../core/text/exact-text.ts'
 import {Mailbox, type MailboxOptions} from '../shared/mailbox.ts'
 import {parseHeaders} from './headers.ts'
+import type {MessageLine} from './parser.ts'
 import type {MessageHandler, NatsProtocol, ServerSubscription} from './protocol.ts'
 
 export interface NatsSubscriptionOptions extends MailboxOptions {
@@ -113,29 +114,30 @@ function makeHandler(pattern: string, earlier: readonly string[], push: (message
 /** Creates messages from protocol data. A consumer sends them under subjects other than the subscribed one. */
 export function messageReader(): (...args: Parameters<MessageHandler>) => Message {
   const readSubject = subjectReader()
-  return ({subject, reply, hdr}, data) => {
+  return (line, data) => {
+    const {hdr, reply} = line
     const text = reply === undefined ? undefined : exactText(reply)
-    if (hdr < 0) return new Message(readSubject(subject), data, noHeaders, text)
+    if (hdr < 0) return new Message(readSubject(line), data, noHeaders, text)
     const headers = parseHeaders(data.subarray(0, hdr))
-    return new Message(readSubject(subject), data.subarray(hdr), headers, text)
+    return new Message(readSubject(line), data.subarray(hdr), headers, text)
   }
 }
 
 /** Equal subjects often follow each other: the string of the last one is reused. */
-export function subjectReader(): (bytes: Uint8Array) => string {
+export function subjectReader(): (line: MessageLine) => string {
   let last = new Uint8Array()
   let text = ''
-  return (bytes) => {
-    if (!isSame(last, bytes)) {
-      last = Uint8Array.from(bytes)
-      text = exactText(bytes)
+  return (line) => {
+    if (!isSame(last, line)) {
+      last = line.subject.slice()
+      text = exactText(last)
     }
     return text
   }
 }
 
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  if (one.length !== other.length) return false
-  for (let i = one.length - 1; i >= 0; i--) if (one[i] !== other[i]) return false
+function isSame(last: Uint8Array, {bytes, subjectAt, subjectEnd}: MessageLine): boolean {
+  if (last.length !== subjectEnd - subjectAt) return false
+  for (let i = last.length - 1; i >= 0; i--) if (last[i] !== bytes[subjectAt + i]) return false
   return true
 }

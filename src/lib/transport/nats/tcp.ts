@@ -41,17 +41,18 @@ export class TcpSocket extends NatsSocket {
     this.#socket?.on('data', (frame) => this.received(frame)).resume()
   }
 
-  send(frame: Uint8Array): void {
+  send(frame: Uint8Array, isTurnOver = false): void {
     const socket = this.#socket
     if (this.isClosed || socket === undefined) return
     // The commands of one turn are sent in one piece. A server that refuses a login then has no unread data when it closes the
     // connection; with unread data its system could reset the connection before the refusal arrives.
-    if (socket.writableCorked === 0 && frame.length < ownPieceBytes) {
+    const isNow = isTurnOver || frame.length >= ownPieceBytes
+    if (socket.writableCorked === 0 && !isNow) {
       socket.cork()
       process.nextTick(() => socket.uncork())
     }
     socket.write(frame)
-    if (frame.length >= ownPieceBytes) socket.uncork()
+    if (isNow) socket.uncork()
   }
 
   get unsentBytes(): number {

@@ -21,41 +21,42 @@ export class AckSubject {
     this.#owner = Buffer.from(owner === undefined ? '.' : `.${owner.stream}.${owner.consumer}.`)
   }
 
-  /** Parses the numbers; false if it is not such a subject. */
-  read(bytes: Uint8Array): boolean {
-    if (this.#begin < 0 || !this.#isOwn(bytes)) {
-      this.#begin = beginOf(bytes)
-      if (this.#begin < 0 || !this.#isOwn(bytes)) return false
+  /** Parses the numbers in these bytes, from one position to another; false if it is not such a subject. */
+  read(bytes: Uint8Array, from = 0, end = bytes.length): boolean {
+    if (from < 0) return false
+    if (this.#begin < 0 || !this.#isOwn(bytes, from)) {
+      this.#begin = beginOf(bytes.subarray(from, end))
+      if (this.#begin < 0 || !this.#isOwn(bytes, from)) return false
     }
-    this.#at = this.#begin
-    this.deliveries = this.#number(bytes)
-    this.seq = this.#number(bytes)
-    this.consumerSeq = this.#number(bytes)
+    this.#at = from + this.#begin
+    this.deliveries = this.#number(bytes, end)
+    this.seq = this.#number(bytes, end)
+    this.consumerSeq = this.#number(bytes, end)
     this.time = this.#millis(bytes)
-    this.pending = this.#number(bytes)
+    this.pending = this.#number(bytes, end)
     return true
   }
 
-  #isOwn(bytes: Uint8Array): boolean {
+  #isOwn(bytes: Uint8Array, from: number): boolean {
     const owner = this.#owner
-    const start = this.#begin - owner.length
+    const start = from + this.#begin - owner.length
     for (let at = owner.length - 1; at >= 0; at--) if (bytes[start + at] !== owner[at]) return false
     return true
   }
 
   /** Parses the number at the current position and moves behind the dot after it. */
-  #number(bytes: Uint8Array): number {
+  #number(bytes: Uint8Array, end: number): number {
     let value = 0
     let at = this.#at
-    for (let byte = bytes[at]; byte !== undefined && byte !== dot; byte = bytes[++at])
-      value = value * 10 + (byte - zero)
+    for (; at < end && bytes[at] !== dot; at++) value = value * 10 + ((bytes[at] ?? zero) - zero)
     this.#at = at + 1
     return value
   }
 
   /** Nanoseconds exceed the precision of a number: the last six digits become a fraction. */
   #millis(bytes: Uint8Array): number {
-    const end = bytes.indexOf(dot, this.#at)
+    let end = this.#at
+    while ((bytes[end] ?? dot) !== dot) end++
     const split = Math.max(this.#at, end - 6)
     let whole = 0
     let fraction = 0

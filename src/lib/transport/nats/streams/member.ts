@@ -356,13 +356,14 @@ function deliveryReader(
 ): (...args: Parameters<MessageHandler>) => NatsDelivery | undefined {
   const subjectOf = subjectReader()
   const ack = new AckSubject({stream, consumer})
-  return ({subject, reply, hdr}, data) => {
-    if (reply === undefined || !ack.read(reply)) return undefined
+  return (line, data) => {
+    const {hdr} = line
+    if (!ack.read(line.bytes, line.replyAt, line.replyEnd)) return undefined
     const {seq, time, deliveries, pending} = ack
     const place = {stream, consumer, seq, time, deliveries, pending}
     const headers = hdr < 0 ? noHeaders : parseHeaders(data.subarray(0, hdr))
-    const own = {ackSubject: reply, consumerSeq: ack.consumerSeq}
+    const own = {ackSubject: line.reply as Uint8Array, consumerSeq: ack.consumerSeq}
     const payload = hdr < 0 ? data : data.subarray(hdr)
-    return new NatsDelivery(own, from, place, {subject: subjectOf(subject), payload, headers})
+    return new NatsDelivery(own, from, place, {subject: subjectOf(line), payload, headers})
   }
 }

@@ -133,9 +133,9 @@ export class NatsReading extends Mailbox {
     this.#ask()
   }
 
-  readonly #arrived: MessageHandler = ({subject, reply, hdr}, data) => {
+  readonly #arrived: MessageHandler = (line, data) => {
     const ack = this.#ack
-    if (this.#isOver || this.#isRestarting || reply === undefined || !ack.read(reply)) return
+    if (this.#isOver || this.#isRestarting || !ack.read(line.bytes, line.replyAt, line.replyEnd)) return
     if (ack.consumerSeq !== this.#expected) return void this.#restart()
     this.#expected++
     this.#meanSize.add(data.length)
@@ -143,7 +143,7 @@ export class NatsReading extends Mailbox {
     const {endTime, fromTime, follow} = this.#plan
     this.#pending = pending
     if (seq > this.#endSeq || time >= endTime) return void this.drain()
-    if (seq > this.#lastSeq && time >= fromTime) this.#keep(this.#subjectOf(subject), ack, data, hdr)
+    if (seq > this.#lastSeq && time >= fromTime) this.#keep(this.#subjectOf(line), ack, data, line.hdr)
     this.#lastSeq = Math.max(seq, this.#lastSeq)
     if (!follow && (pending === 0 || seq >= this.#endSeq || this.#limit === 0)) this.#atEnd()
   }
