@@ -7,7 +7,7 @@ import {Schedule} from './schedule.ts'
 
 /**
  * Publishes. A latency is the time from when a message was due, or was published, until `flush` confirms it; with
- * acknowledgements, until a stream has stored it. Two batches are in flight at a time.
+ * acknowledgements, until a stream has stored it. Eight batches are in flight at a time, unless they are large: then two.
  */
 export const publishLoad: Workload = async (bus, job, meter, {ready, stop}) => {
   await ready()
@@ -18,7 +18,8 @@ export const publishLoad: Workload = async (bus, job, meter, {ready, stop}) => {
 
 async function flushed(bus: Transport, job: Job, meter: Meter, schedule: Schedule): Promise<void> {
   const payloads = payloadsOf(job, schedule)
-  let before: Promise<void> | undefined
+  const most = job.batch * job.size <= largeBatch ? 8 : 2
+  const inFlight: Promise<void>[] = []
   for (let sent = 0; ; ) {
     const count = await schedule.next()
     if (count === 0) break
@@ -31,13 +32,16 @@ async function flushed(bus: Transport, job: Job, meter: Meter, schedule: Schedul
       if (begun !== undefined) meter.latencies.record(at - begun, count)
       else for (let i = 0; i < count; i++) meter.latencies.record(at - schedule.due(first + i))
     })
-    // Waited for below, in the next round.
+    // Waited for below, in a later round.
     flushing.catch(() => undefined)
-    await before
-    before = flushing
+    inFlight.push(flushing)
+    if (inFlight.length >= most) await inFlight.shift()
   }
-  await before
+  await Promise.all(inFlight)
 }
+
+/** Bytes of a batch that is large. */
+const largeBatch = 1024 * 1024
 
 async function stored(bus: Transport, job: Job, meter: Meter, schedule: Schedule): Promise<void> {
   const payloads = payloadsOf(job, schedule)
@@ -68,5 +72,9 @@ async function stored(bus: Transport, job: Job, meter: Meter, schedule: Schedule
 function payloadsOf({stamped, size}: Job, schedule: Schedule): (first: number, count: number) => Iterable<Uint8Array> {
   if (stamped) return (first, count) => stampedPayloads(count, size, (i) => schedule.due(first + i))
   const payload = plainPayload(size)
-  return (_first, count) => Array.from({length: count}, () => payload)
+  let same: Uint8Array[] = []
+  return (_first, count) => {
+    if (same.length !== count) same = new Array(count).fill(payload)
+    return same
+  }
 }

@@ -18,6 +18,9 @@ export const mostWindow = 8000
 /** Messages per millisecond that the default window allows for. */
 const windowPerMs = 16
 
+/** A full window is refilled once this part of it is free, because each refill costs a write and a wake-up of the server. */
+const refillPart = 8
+
 export abstract class PublishWindow implements StreamPublisher {
   protected readonly url: string
   protected readonly timeoutMs: number
@@ -185,7 +188,7 @@ export abstract class PublishWindow implements StreamPublisher {
   }
 
   #wake(): void {
-    if (this.#room !== undefined && this.open < this.#size) {
+    if (this.#room !== undefined && this.open <= this.#size - Math.ceil(this.#size / refillPart)) {
       this.#room.resolve()
       this.#room = undefined
     }
