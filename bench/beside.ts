@@ -170,8 +170,8 @@ async function echo(on: Server): Promise<Row[]> {
     await end(responder)
     return rate
   }
-  const go = () => rateOf('nats', ['reply', 'echo', '--echo'], /istening/)
-  const ours = () => rateOf(process.execPath, [bus, 'serve', 'echo', '--echo', '-b', on.url, '--quiet'], /istening/)
+  const go = () => rateOf('nats', ['reply', 'echo', '--echo'], /listening/i)
+  const ours = () => rateOf(process.execPath, [bus, 'serve', 'echo', '--echo', '-b', on.url], /listening/i)
   const pairs: {go: number; ours: number}[] = []
   for (let i = 0; i < rounds; i++) {
     if (i % 2 === 0) pairs.push({go: await go(), ours: await ours()})

@@ -50,7 +50,7 @@ const lines = [
   'PONG\r\n',
   "-ERR 'Unknown Protocol Operation'\r\n",
   'msg  a.b\t1  2 \r\nhi\r\n',
-  'MSG straße.ü 999999999 4\r\nüü\r\n',
+  'MSG grüße.ü 999999999 4\r\nüü\r\n',
   'INFO {"version":"2.11.0"}\r\n',
 ]
 
