@@ -294,6 +294,17 @@ export const streams: readonly Animal[] = [
         ],
       },
     ],
+    lines: [
+      'bus kv ls',
+      'bus kv ls zoo',
+      'bus kv info zoo',
+      'bus kv get zoo a',
+      'bus kv get zoo b',
+      "bus kv history zoo '>'",
+      'bus kv watch zoo --idle 200ms',
+      'bus kv export zoo --history',
+      'bus kv create zoo b again',
+    ],
   },
   {
     name: 'object store',
@@ -312,6 +323,15 @@ export const streams: readonly Animal[] = [
         data: '{"name":"name","bucket":"zoo","id":"chunk1","size":10,"chunks":1}',
         headers: [['Nats-Rollup', 'sub']],
       },
+    ],
+    lines: [
+      'bus object ls',
+      'bus object ls zoo',
+      'bus object info zoo',
+      'bus object info zoo name',
+      'bus object get zoo name --output name',
+      'bus object watch zoo --idle 200ms',
+      'bus object rm zoo name',
     ],
   },
 ]

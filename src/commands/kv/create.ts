@@ -1,7 +1,7 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {age} from '../../lib/cli/flags/kinds.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {lostRace} from './entries.ts'
+import {bucketOn} from './settings.ts'
 import {type KvWriteResult, readValue, valueArgs, valueFlags} from './write-plan.ts'
 
 export default class KvCreate extends BusCommand<KvWriteResult> {
@@ -23,7 +23,7 @@ export default class KvCreate extends BusCommand<KvWriteResult> {
     const value = await readValue(args, flags, this.stop)
     await using bus = await this.openBus({writes: true})
     const {key} = args
-    const bucket = new Bucket(bus.streams, args.bucket)
+    const bucket = bucketOn(bus.streams, args.bucket)
     const revision = await bucket.update(key, value, 0, {ttlMs: flags.ttl})
     if (revision === undefined) throw await lostRace(bucket, key, 0)
     if (!this.jsonEnabled()) this.say(`created ${key} in ${bucket.name}, revision ${revision}`)

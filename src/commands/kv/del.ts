@@ -1,8 +1,8 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {counted} from '../../lib/cli/render/units.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {keysArgs} from './entries.ts'
 import {checkRemoval, type KvRemovalResult, removalFlags, removeKeys} from './removal-plan.ts'
+import {bucketOn} from './settings.ts'
 
 export default class KvDel extends BusCommand<KvRemovalResult> {
   static override summary = 'delete keys; their history stays'
@@ -23,7 +23,7 @@ export default class KvDel extends BusCommand<KvRemovalResult> {
     const {args, flags} = await this.parse(KvDel)
     const keys = checkRemoval(args.key, flags.revision)
     await using bus = await this.openBus({writes: true})
-    const bucket = new Bucket(bus.streams, args.bucket)
+    const bucket = bucketOn(bus.streams, args.bucket)
     const {revision, yes} = flags
     const removed = await removeKeys(bucket, {keys, operation: 'DEL', revision, yes, signal: this.stop})
     if (!this.jsonEnabled()) this.say(`deleted ${counted(removed.length, 'key')} of ${bucket.name}`)

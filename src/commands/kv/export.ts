@@ -2,10 +2,10 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {toggle} from '../../lib/cli/flags/kinds.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import {interruptedError} from '../../lib/core/errors.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {entryWriter} from '../../lib/messaging/kv/entry-json.ts'
 import {checkKeyPattern} from '../../lib/messaging/kv/names.ts'
 import {patternArgs} from './entries.ts'
+import {bucketOn} from './settings.ts'
 
 export default class KvExport extends BusCommand {
   static override summary = 'write a bucket as lines of JSON'
@@ -25,7 +25,7 @@ export default class KvExport extends BusCommand {
     const {args, flags} = await this.parse(KvExport)
     const patterns = args.pattern?.map(checkKeyPattern)
     await using bus = await this.openBus()
-    const bucket = new Bucket(bus.streams, args.bucket)
+    const bucket = bucketOn(bus.streams, args.bucket)
     const write = entryWriter(bucket.name)
     const from = flags.history ? 'all' : 'last'
     await using reading = await bucket.read({patterns, from, signal: this.stop})

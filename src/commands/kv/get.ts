@@ -5,10 +5,11 @@ import {viewKindOf} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {hasWildcard} from '../../lib/core/subject.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
+import type {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import type {KvEntry} from '../../lib/messaging/kv/entry.ts'
 import {checkKeyPattern} from '../../lib/messaging/kv/names.ts'
 import {chooseEntryView, entryViewFlags, keysArgs, noKeys, noValue} from './entries.ts'
+import {bucketOn} from './settings.ts'
 
 export default class KvGet extends BusCommand {
   static override summary = 'show the values of keys'
@@ -46,7 +47,7 @@ export default class KvGet extends BusCommand {
       single: isSingle,
     })
     await using bus = await this.openBus()
-    const bucket = new Bucket(bus.streams, args.bucket)
+    const bucket = bucketOn(bus.streams, args.bucket)
     if (isSingle) {
       await show([await single(bucket, key, flags.revision)], this.output)
       return

@@ -1,8 +1,8 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {checkKeyPattern} from '../../lib/messaging/kv/names.ts'
 import {chooseEntryView, entryViewFlags, keysArgs, noKeys} from './entries.ts'
+import {bucketOn} from './settings.ts'
 
 export default class KvHistory extends BusCommand {
   static override summary = 'show the changes of keys that are stored'
@@ -20,7 +20,7 @@ export default class KvHistory extends BusCommand {
     const patterns = args.key.map(checkKeyPattern)
     const show = await chooseEntryView(args.bucket, flags, {terminal: isTerminal(1), paint: await this.paint(1)})
     await using bus = await this.openBus()
-    const bucket = new Bucket(bus.streams, args.bucket)
+    const bucket = bucketOn(bus.streams, args.bucket)
     await using reading = await bucket.read({patterns, from: 'all', signal: this.stop})
     let found = 0
     for (;;) {

@@ -6,12 +6,12 @@ import {startProgress} from '../../lib/cli/render/progress.ts'
 import {counted} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {laterSignal} from '../../lib/core/time/timer.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
+import type {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {AcknowledgedSink} from '../../lib/messaging/pubsub/acknowledged.ts'
 import {publishAll} from '../../lib/messaging/pubsub/publish.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import {changesIn, compareWith, type Differences, messagesOf} from './import-plan.ts'
-import {bucketArgs} from './settings.ts'
+import {bucketArgs, bucketOn} from './settings.ts'
 
 /** What `--json` prints. */
 export type KvImportResult = {readonly bucket: string} & ({readonly imported: number} | Differences)
@@ -43,7 +43,7 @@ export default class KvImport extends BusCommand<KvImportResult> {
     const {args, flags} = await this.parse(KvImport)
     const {file = '-'} = args
     await using bus = await this.openBus({writes: !flags['dry-run']})
-    const bucket = new Bucket(bus.streams, args.bucket)
+    const bucket = bucketOn(bus.streams, args.bucket)
     await bucket.info()
     const changes = changesIn(readChunks(file, this.stop), inputName(file), bus.maxPayload)
     if (!flags['dry-run']) return {bucket: bucket.name, imported: await this.#import(bus, bucket, changes, flags)}

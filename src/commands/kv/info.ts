@@ -1,7 +1,6 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
-import {type BucketDocument, bucketArgs, bucketDocument, bucketFacts} from './settings.ts'
+import {type BucketDocument, bucketArgs, bucketDocument, bucketFacts, bucketOn} from './settings.ts'
 
 export default class KvInfo extends BusCommand<BucketDocument> {
   static override summary = 'show the state and settings of a bucket'
@@ -14,7 +13,7 @@ export default class KvInfo extends BusCommand<BucketDocument> {
   async run(): Promise<BucketDocument> {
     const {args} = await this.parse(KvInfo)
     await using bus = await this.openBus()
-    const info = await new Bucket(bus.streams, args.bucket).info()
+    const info = await bucketOn(bus.streams, args.bucket).info()
     if (this.jsonEnabled()) return bucketDocument(info)
     const {other, metadata} = info.config
     const more =

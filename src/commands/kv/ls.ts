@@ -3,13 +3,13 @@ import {argument} from '../../lib/cli/flags/kinds.ts'
 import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {formatAgo, formatBytes} from '../../lib/cli/render/units.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
+import type {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import type {KvEntry} from '../../lib/messaging/kv/entry.ts'
 import {checkKeyPattern} from '../../lib/messaging/kv/names.ts'
 import {kvPrefix} from '../../lib/messaging/kv/settings.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import {unreachableError} from '../../lib/transport/shared/stream-errors.ts'
-import {type BucketDocument, bucketColumns, bucketDocument, bucketRow} from './settings.ts'
+import {type BucketDocument, bucketColumns, bucketDocument, bucketOn, bucketRow} from './settings.ts'
 
 /** A key in JSON output. */
 export interface KeyDocument {
@@ -42,7 +42,7 @@ export default class KvLs extends BusCommand<BucketDocument[] | KeyDocument[]> {
     const patterns = args.pattern?.map(checkKeyPattern)
     await using bus = await this.openBus()
     if (args.bucket === undefined) return await this.#buckets(bus, flags.all)
-    const entries = await keysOf(new Bucket(bus.streams, args.bucket), patterns, this.stop)
+    const entries = await keysOf(bucketOn(bus.streams, args.bucket), patterns, this.stop)
     if (entries.length === 0) this.say(`no keys${patterns ? ` match ${patterns.join(' ')}` : ''} in ${args.bucket}`)
     else if (!this.jsonEnabled()) {
       const rows = entries.map(({key, revision, bytes, message}) => [

@@ -1,5 +1,5 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
+import {bucketOn} from './settings.ts'
 import {type KvWriteResult, readValue, valueArgs, valueFlags} from './write-plan.ts'
 
 export default class KvPut extends BusCommand<KvWriteResult> {
@@ -19,7 +19,7 @@ export default class KvPut extends BusCommand<KvWriteResult> {
     const value = await readValue(args, flags, this.stop)
     await using bus = await this.openBus({writes: true})
     const {bucket, key} = args
-    const revision = await new Bucket(bus.streams, bucket).put(key, value)
+    const revision = await bucketOn(bus.streams, bucket).put(key, value)
     if (!this.jsonEnabled()) this.say(`set ${key} in ${bucket}, revision ${revision}`)
     return {bucket, key, revision}
   }

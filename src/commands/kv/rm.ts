@@ -2,8 +2,7 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {counted, formatBytes} from '../../lib/cli/render/units.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
-import {bucketArgs} from './settings.ts'
+import {bucketArgs, bucketOn} from './settings.ts'
 
 /** What `--json` prints. */
 export interface KvRmResult {
@@ -21,7 +20,7 @@ export default class KvRm extends BusCommand<KvRmResult> {
   async run(): Promise<KvRmResult> {
     const {args, flags} = await this.parse(KvRm)
     await using bus = await this.openBus({writes: true})
-    const {config, state} = await new Bucket(bus.streams, args.bucket).info()
+    const {config, state} = await bucketOn(bus.streams, args.bucket).info()
     const what = `bucket ${args.bucket} with ${counted(state.subjects, 'key')} (${formatBytes(state.bytes)})`
     await confirm(`remove ${what}`, {yes: flags.yes, signal: this.stop})
     await bus.streams.remove(config.name)

@@ -5,8 +5,15 @@ import type {Column} from '../../lib/cli/render/table.ts'
 import {counted, formatAgo, formatBytes, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
+import {Bucket} from '../../lib/messaging/kv/bucket.ts'
+import {checkBucketName} from '../../lib/messaging/kv/names.ts'
 import {type BucketSettings, bucketSettings} from '../../lib/messaging/kv/settings.ts'
-import type {StreamInfo} from '../../lib/transport/streams-contract.ts'
+import type {StreamInfo, Streams} from '../../lib/transport/streams-contract.ts'
+
+/** A bucket as named on the command line. Throws `usage` for an invalid name. */
+export function bucketOn(streams: Streams, name: string): Bucket {
+  return new Bucket(streams, checkBucketName(name))
+}
 
 export const bucketArgs = {bucket: argument({description: 'name of the bucket', required: true})}
 

@@ -1,7 +1,7 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {count, required} from '../../lib/cli/flags/kinds.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {lostRace} from './entries.ts'
+import {bucketOn} from './settings.ts'
 import {type KvWriteResult, readValue, valueArgs, valueFlags} from './write-plan.ts'
 
 export default class KvUpdate extends BusCommand<KvWriteResult> {
@@ -22,7 +22,7 @@ export default class KvUpdate extends BusCommand<KvWriteResult> {
     const value = await readValue(args, flags, this.stop)
     await using bus = await this.openBus({writes: true})
     const {key} = args
-    const bucket = new Bucket(bus.streams, args.bucket)
+    const bucket = bucketOn(bus.streams, args.bucket)
     const revision = await bucket.update(key, value, flags.revision)
     if (revision === undefined) throw await lostRace(bucket, key, flags.revision)
     if (!this.jsonEnabled()) this.say(`updated ${key} in ${bucket.name}, revision ${revision}`)

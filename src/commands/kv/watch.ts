@@ -4,10 +4,10 @@ import {toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {checkEnough, summaryLine} from '../../lib/cli/render/summary.ts'
-import {Bucket} from '../../lib/messaging/kv/bucket.ts'
 import {checkKeyPattern} from '../../lib/messaging/kv/names.ts'
 import {watch} from '../../lib/messaging/pubsub/watch.ts'
 import {chooseEntryView, entryViewFlags, patternArgs} from './entries.ts'
+import {bucketOn} from './settings.ts'
 
 export default class KvWatch extends BusCommand {
   static override summary = 'show the values of keys, and then changes as they are made'
@@ -37,7 +37,7 @@ export default class KvWatch extends BusCommand {
     const patterns = args.pattern?.map(checkKeyPattern)
     const show = await chooseEntryView(args.bucket, flags, {terminal: isTerminal(1), paint: await this.paint(1)})
     await using bus = await this.openBus({stream: true})
-    const bucket = new Bucket(bus.streams, args.bucket)
+    const bucket = bucketOn(bus.streams, args.bucket)
     const from = flags.new ? 'new' : flags.history ? 'all' : 'last'
     const subscription = await bucket.read({patterns, from, follow: true})
     this.say(`listening on ${patterns?.join(' ') ?? 'all keys'} of ${bucket.name}`)

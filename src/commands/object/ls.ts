@@ -26,7 +26,8 @@ export default class ObjectLs extends BusCommand<StoreDocument[] | ObjectDocumen
     const {args, flags} = await this.parse(ObjectLs)
     await using bus = await this.openBus()
     if (args.bucket === undefined) return await this.#buckets(bus, flags.all)
-    const objects = await objectsOf(new ObjectStore(bus.streams, args.bucket), this.stop)
+    const store = new ObjectStore(bus.streams, args.bucket)
+    const objects = await objectsOf(store, this.stop, (sentence) => this.say(`warning: ${sentence}`))
     if (objects.length === 0) this.say(`no objects in ${args.bucket}`)
     else if (!this.jsonEnabled()) await this.printTable(objectColumns, objects.map(objectRow), flags.all)
     return objects.map(objectDocument)
@@ -46,13 +47,17 @@ export default class ObjectLs extends BusCommand<StoreDocument[] | ObjectDocumen
   }
 }
 
-/** The objects that were not deleted, sorted by name. */
-async function objectsOf(store: ObjectStore, signal: AbortSignal): Promise<ObjectInfo[]> {
+/** The objects that were not deleted, sorted by name. `warn` is called for metadata that cannot be read. */
+async function objectsOf(
+  store: ObjectStore,
+  signal: AbortSignal,
+  warn: (sentence: string) => void,
+): Promise<ObjectInfo[]> {
   await using reading = await store.read({signal})
   const objects: ObjectInfo[] = []
   for await (const message of reading) {
-    const info = store.entry(message)
-    if (!info.deleted) objects.push(info)
+    const info = store.entry(message, warn)
+    if (info?.deleted === false) objects.push(info)
   }
   return objects.sort((a, b) => (a.name < b.name ? -1 : 1))
 }

@@ -36,15 +36,16 @@ export default class ObjectWatch extends BusCommand {
     const subscription = await store.read({from: flags.new ? 'new' : 'last', follow: true})
     this.say(`listening on the objects of ${store.name}`)
     const line = this.jsonEnabled() ? (info: ObjectInfo) => JSON.stringify(objectDocument(info)) : objectLine()
+    const warn = (sentence: string) => this.say(`warning: ${sentence}`)
     const watched = await watch(subscription, {
       count: flags.count,
       forMs: flags.for,
       idleMs: flags.idle,
       show: async (batch, limit) => {
-        const shown = batch.slice(0, limit)
-        for (const message of shown) this.output.write(`${line(store.entry(message))}\n`)
+        const infos = batch.flatMap((message) => store.entry(message, warn) ?? []).slice(0, limit)
+        for (const info of infos) this.output.write(`${line(info)}\n`)
         await this.output.ready()
-        return shown.length
+        return infos.length
       },
       signal: this.stop,
       gone: this.output.closed,

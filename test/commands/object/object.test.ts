@@ -104,6 +104,46 @@ onBothBuses((newScene) => {
     expect((await object(scene, 'object put b nosuchfile'))[0]).toBe(5)
   })
 
+  test('a put that is killed or interrupted leaves the earlier object as it was', async () => {
+    await using scene = await newScene()
+    await object(scene, 'object add b')
+    await object(scene, 'object put b - --name a', 'before')
+    for (const signal of ['SIGKILL', 'SIGINT'] as const) {
+      await using putting = scene.start(['object', 'put', 'b', '-', '--name', 'a'], {stdin: 'open'})
+      putting.stdin.write(content)
+      const stored = async () => (await scene.transport.streams.info('OBJ_b')).state.messages
+      await expect.poll(stored, {timeout: 20_000}).toBeGreaterThan(2)
+      putting.kill(signal)
+      const {code} = await putting.ended
+      expect(code).toBe(signal === 'SIGINT' ? 130 : null)
+      expect((await object(scene, 'object get b a'))[1]).toBe('before')
+      // Only the killed one could not clean up.
+      if (signal === 'SIGINT') expect(await stored()).toBe(2)
+      else await scene.transport.streams.purge('OBJ_b', {keep: 0, pattern: '$O.b.C.>'})
+      await object(scene, 'object put b - --name a', 'before')
+    }
+  })
+
+  test('metadata that cannot be read is reported, and the others are listed', async () => {
+    await using scene = await newScene()
+    await object(scene, 'object add b')
+    await object(scene, 'object put b - --name good', 'content')
+    await scene.transport.streams.publish({subject: '$O.b.M.YmFk', data: '{"name":7}'})
+    const greedy = {name: 'all', bucket: 'b', nuid: '>', size: 7, chunks: 1, digest: ''}
+    await scene.transport.streams.publish({subject: '$O.b.M.YWxs', data: JSON.stringify(greedy)})
+    const [code, stdout, said] = await object(scene, 'object ls b')
+    expect([code, said]).toEqual([
+      0,
+      expect.stringMatching(/^warning: the message #\d+ of \$O\.b\.M\.YmFk is not the metadata/),
+    ])
+    expect(stdout).toMatch(/\nall .*\ngood /)
+    expect((await object(scene, 'object get b bad'))[0]).toBe(8)
+    // Its chunks would be those of all objects.
+    expect((await object(scene, 'object get b all'))[0]).toBe(8)
+    expect((await object(scene, 'object rm b all'))[0]).toBe(0)
+    expect((await object(scene, 'object get b good'))[1]).toBe('content')
+  })
+
   test('damaged content is exit code 8, and no file is left', async () => {
     await using scene = await newScene()
     await object(scene, 'object add b')

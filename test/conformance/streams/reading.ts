@@ -35,6 +35,60 @@ async function moment(): Promise<number> {
 
 export const reading: readonly Case[] = [
   {
+    name: 'a message that any replica may answer is the same, or also missing',
+    needs,
+    async run(scene) {
+      const bus = await scene.connect()
+      for (const allowDirect of [true, false]) {
+        const name = allowDirect ? 'D' : 'L'
+        await bus.streams.add({name, subjects: [`${name}.*`], allowDirect})
+        const headers = [['X-Name', 'value']] as const
+        const {seq} = await bus.streams.publish({subject: `${name}.1`, data: 'text', headers})
+        await bus.streams.publish({subject: `${name}.2`, data: ''})
+        const [direct, usual] = [{direct: true}, {}]
+        for (const options of [direct, usual]) {
+          for (const message of [
+            await bus.streams.get(name, seq, options),
+            await bus.streams.last(name, `${name}.1`, options),
+          ])
+            expect([message.subject, message.text, message.headers, message.seq]).toEqual([
+              `${name}.1`,
+              'text',
+              headers,
+              seq,
+            ])
+          expect((await bus.streams.last(name, `${name}.*`, options)).text).toBe('')
+          expect(Math.abs((await bus.streams.get(name, seq, options)).time - Date.now())).toBeLessThan(60_000)
+          const missing = {kind: 'notFound', data: {code: 10037}}
+          await expect(bus.streams.get(name, seq + 100, options)).rejects.toMatchObject(missing)
+          await expect(bus.streams.last(name, `${name}.3`, options)).rejects.toMatchObject(missing)
+        }
+        await expect(bus.streams.last('NONE', 'a', direct)).rejects.toMatchObject({
+          kind: 'notFound',
+          data: {code: 10059},
+        })
+      }
+    },
+  },
+  {
+    name: 'a read that needs no payloads has all messages, with their headers and sizes',
+    needs,
+    async run(scene) {
+      const bus = await scene.connect()
+      await bus.streams.add({name: 'A', subjects: ['a.*']})
+      const headers = [['X-Name', 'value']] as const
+      await bus.streams.publish({subject: 'a.1', data: 'seven b', headers})
+      await bus.streams.publish({subject: 'a.2', data: ''})
+      for (const range of [{}, {lastPerSubject: true}]) {
+        const messages = await scene.untilEnd(await bus.streams.read('A', {...range, withoutPayload: true}))
+        expect(messages.map(({subject}) => subject)).toEqual(['a.1', 'a.2'])
+        expect(messages[0]?.header('X-Name')).toBe('value')
+        const sizes = messages.map((message) => Number(message.header('Nats-Msg-Size') ?? message.data.length))
+        expect(sizes).toEqual([7, 0])
+      }
+    },
+  },
+  {
     name: 'a stream is read from its first message to its end, and again',
     needs,
     async run(scene) {

@@ -5,8 +5,6 @@ import {checkSubject, matches} from '../../core/subject.ts'
 import {counted, formatCount} from '../../core/text/count.ts'
 import {contextOf} from '../../core/text/jsonata.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
-import {Bucket} from '../../messaging/kv/bucket.ts'
-import {checkKey} from '../../messaging/kv/names.ts'
 import {discoverServices} from '../../messaging/service-discovery.ts'
 import {type CheckEnvironment, type CheckOutcome, msOf} from '../check.ts'
 import type {Shapes} from '../shape.ts'
@@ -56,8 +54,11 @@ export async function checkConsumer(
 /** A key without a value is `not-found`, which expressions can judge. */
 export async function checkKv(spec: Shapes['kv'], {bus, variables, saw}: CheckEnvironment): Promise<CheckOutcome> {
   const {bucket: name, key, fresh, absent} = variables.json(spec)
-  const bucket = new Bucket(bus.streams, name)
-  const entry = await bucket.get(checkKey(key))
+  const [{Bucket}, {checkBucketName, checkKey}] = await Promise.all([
+    import('../../messaging/kv/bucket.ts'),
+    import('../../messaging/kv/names.ts'),
+  ])
+  const entry = await new Bucket(bus.streams, checkBucketName(name)).get(checkKey(key))
   if (entry === undefined && absent) return {result: {bucket: name, key}}
   if (entry === undefined)
     return {

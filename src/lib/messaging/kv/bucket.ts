@@ -10,9 +10,6 @@ import type {Subscription} from '../../transport/contract.ts'
 import {codeOf, jetStreamErrors} from '../../transport/shared/jetstream-errors.ts'
 import {type StreamInfo, type Streams, storeHeaders} from '../../transport/streams-contract.ts'
 import {KvEntry, kvHeaders} from './entry.ts'
-import {JoinedSubscription} from './joined.ts'
-import {checkBucketName} from './names.ts'
-import {bucketStream, kvPrefix} from './settings.ts'
 
 export interface KvWriteOptions {
   /** Only if the key still has this revision; 0 if it has none. */
@@ -42,11 +39,11 @@ export class Bucket {
   readonly #stream: string
   readonly #prefix: string
 
-  /** Throws `usage` for an invalid name. */
+  /** The name must be valid. */
   constructor(streams: Streams, name: string) {
-    this.name = checkBucketName(name)
+    this.name = name
     this.#streams = streams
-    this.#stream = `${kvPrefix}${name}`
+    this.#stream = `KV_${name}`
     this.#prefix = `$KV.${name}.`
   }
 
@@ -145,6 +142,7 @@ export class Bucket {
     const {lastSeq} = (await this.info()).state
     const later = () => read({from: {seq: lastSeq + 1}, follow})
     if (from === 'new' || lastSeq === 0) return later()
+    const {JoinedSubscription} = await import('./joined.ts')
     // A key that changes during the read is left out of the first part, and is in the second.
     return new JoinedSubscription(await read({lastPerSubject: true, to: {seq: lastSeq}}), later)
   }
@@ -221,6 +219,7 @@ export async function openBucket(
     if (!isFailure(error, 'notFound')) throw error
     // Fails on a bus that has no streams at all.
     if (!make) return void (await streams.keeping(`$KV.${name}.any`))
+    const {bucketStream} = await import('./settings.ts')
     await streams.add(bucketStream({name, description})).catch((failure: unknown) => {
       // Another client created it at the same time.
       if (!isFailure(failure, 'usage')) throw failure

@@ -30,8 +30,3 @@ function checked(key: string, rule: RegExp, what: string): string {
         : `may only have letters, digits and - / _ = .${what === 'the key' ? '' : ' * >'}`
   throw new BusError('usage', `${what} ${JSON.stringify(key)} ${fault}`)
 }
-
-/** Encodes text as part of a key: letters, digits, `-`, `_` and `.` unchanged, other bytes as `=` and hexadecimal digits. */
-export function keyPart(text: string): string {
-  return text.replace(/[^A-Za-z0-9._-]/gu, (char) => `=${Buffer.from(char).toString('hex').toUpperCase()}`)
-}

@@ -43,7 +43,8 @@ export function parseObjectInfo(message: Message): ObjectInfo {
     ...(typeof description === 'string' && description !== '' && {description}),
     headers: headerLines(json['headers']),
     metadata: texts(json['metadata']),
-    nuid: String(nuid),
+    // A pattern would match the chunks of other objects.
+    nuid: /^[\w-]*$/.test(String(nuid)) ? String(nuid) : '',
     size,
     chunks,
     digest: String(digest),

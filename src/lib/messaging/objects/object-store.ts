@@ -107,7 +107,7 @@ export class ObjectStore {
    */
   async *content({name, nuid, size, chunks, digest}: ObjectInfo, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const tally = new Tally()
-    if (size > 0) {
+    if (size > 0 && nuid !== '') {
       await using reading = await this.#streams.read(this.#stream, {filters: [this.#chunkSubject(nuid)], signal})
       while (tally.size < size) {
         const messages = await reading.take(window)
@@ -168,8 +168,15 @@ export class ObjectStore {
     return new JoinedSubscription(await read({lastPerSubject: true, to: {seq: lastSeq}}), later)
   }
 
-  entry(message: Message): ObjectInfo {
-    return parseObjectInfo(message)
+  /** The metadata in a message; undefined if it cannot be read, which is reported. */
+  entry(message: Message, warn: (sentence: string) => void): ObjectInfo | undefined {
+    try {
+      return parseObjectInfo(message)
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error
+      warn(error.message)
+      return undefined
+    }
   }
 
   /** Publishes the chunks. Fails if they were not stored in order, as may happen while a cluster elects a leader. */

@@ -6,7 +6,6 @@ import {isObject, objectIn, parseJson} from '../../core/text/json-text.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import {type Bucket, openBucket} from '../../messaging/kv/bucket.ts'
 import type {KvEntry} from '../../messaging/kv/entry.ts'
-import {keyPart} from '../../messaging/kv/names.ts'
 import type {Streams} from '../../transport/streams-contract.ts'
 import {compileEventFilter, type EventFilter} from './filter.ts'
 import {
@@ -271,4 +270,9 @@ function missing(namespace: string, name: string): never {
 
 function unlessMissing(error: unknown): undefined {
   if (!isFailure(error, 'notFound')) throw error
+}
+
+/** Encodes text as part of a key: letters, digits, `-`, `_` and `.` unchanged, other bytes as `=` and hexadecimal digits. */
+function keyPart(text: string): string {
+  return text.replace(/[^A-Za-z0-9._-]/gu, (char) => `=${Buffer.from(char).toString('hex').toUpperCase()}`)
 }

@@ -15,6 +15,21 @@ function bentRead(sound: Transport, read: (streams: Streams) => Streams['read'])
 /** Faults in reading a stream. */
 export const readingFaults: readonly Fault[] = [
   {
+    name: 'gets nothing directly',
+    fails: ['a message that any replica may answer is the same, or also missing'],
+    bend: (sound) =>
+      bentStreams(sound, ({get, last}) => ({
+        get: (stream, seq, options) => get(stream, options?.direct ? seq + 1 : seq, options),
+        last: (stream, pattern, options) => (options?.direct ? last(stream, 'none') : last(stream, pattern, options)),
+      })),
+  },
+  {
+    name: 'leaves out messages whose payloads are not needed',
+    fails: ['a read that needs no payloads has all messages, with their headers and sizes'],
+    bend: (sound) =>
+      misread(sound, ({withoutPayload, ...range}) => (withoutPayload ? {...range, filters: ['a.2']} : range)),
+  },
+  {
     name: 'reads from the first message, ignoring the start',
     fails: [
       'ten thousand messages are read in order, by loop and by batch',
