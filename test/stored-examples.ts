@@ -85,6 +85,41 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     sees: 'message 1042\n',
   },
   [`bus stream get ORDERS --last-for 'orders.*.paid' --json`]: {before: orders, sees: '"text":"paid"'},
+  'bus stream edit ORDERS --max-age 14d --dry-run': {
+    before: orders,
+    code: 9,
+    sees: '- max-age none\n+ max-age 14d\nbus: stream ORDERS would change: max-age\n',
+  },
+  [`bus stream edit ORDERS 'orders.>' refunds --unset max-msgs`]: {
+    before: [`${stream} --max-msgs 9`],
+    sees: '- max-msgs 9\n+ max-msgs none\n- subjects orders.>\n+ subjects orders.> refunds\nchanged stream ORDERS\n',
+  },
+  'bus stream edit ORDERS -i': {before: orders, code: 2, sees: 'bus: an editor needs a terminal\n'},
+  'bus stream rmm ORDERS 1 --yes': {before: orders, sees: 'erased #1 of stream ORDERS\n'},
+  'bus stream seal ORDERS --yes': {before: orders, sees: 'sealed stream ORDERS\n'},
+  'bus consumer edit ORDERS billing --ack-wait 2m --dry-run': {
+    before: billing,
+    code: 9,
+    sees: '- ack-wait 30s\n+ ack-wait 2m\n',
+  },
+  [`bus consumer edit ORDERS billing --filter 'orders.new' --unset max-deliver`]: {
+    before: [...orders, 'bus consumer add ORDERS billing --max-deliver 3'],
+    sees: 'changed consumer billing of ORDERS\n',
+  },
+  'bus consumer pause ORDERS billing --for 1h': {
+    before: billing,
+    sees: 'consumer billing of ORDERS is paused until ',
+    masks: [[/until .*/g, 'until TIME']],
+  },
+  'bus consumer pause ORDERS billing --until 2030-01-01T06:00Z': {
+    before: billing,
+    sees: 'consumer billing of ORDERS is paused until 2030-01-01T06:00:00.000Z',
+    masks: [[/ \(in .*\)/g, '']],
+  },
+  'bus consumer resume ORDERS billing': {
+    before: [...billing, 'bus consumer pause ORDERS billing --for 1h'],
+    sees: 'consumer billing of ORDERS delivers again and has a lag of ',
+  },
   'bus stream purge ORDERS --keep 1000': {before: orders, code: 2, sees: 'pass --yes', masks: [size]},
   'bus stream purge ORDERS --filter orders.test --yes': {
     before: [...orders, 'bus pub orders.test 1 --ack -n 2'],

@@ -3,8 +3,8 @@
 import {consumerFlags} from '../../lib/cli/flags/consumer.ts'
 import {filterFlags} from '../../lib/cli/flags/filter.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
-import {age, choice, count, value} from '../../lib/cli/flags/kinds.ts'
-import {streamFlags} from '../../lib/cli/flags/stream.ts'
+import {age, choice, count, value, values} from '../../lib/cli/flags/kinds.ts'
+import {parsePair, streamFlags} from '../../lib/cli/flags/stream.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {formatAgo, formatCount, formatMoment, parseAge} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
@@ -37,6 +37,7 @@ export const consumerSettingFlags = {
     (text): readonly number[] => text.split(',').map(parseAge),
   ),
   description: streamFlags.description,
+  metadata: values('a name and a value of your own', '<name=value>', parsePair),
 }
 
 /** A consumer in JSON output; see docs/json-output.md. Times are ISO 8601, durations milliseconds. */
@@ -68,6 +69,7 @@ export function consumerSettings(
     maxDeliver: values['max-deliver'],
     maxAckPending: values['max-ack-pending'],
     backoffMs: values.backoff,
+    metadata: values.metadata && Object.fromEntries(values.metadata),
   } satisfies ConsumerSettings
 }
 
@@ -253,4 +255,12 @@ export function movedText(before: ConsumerInfo, after: ConsumerInfo, seq: number
   const floors = `ack floor #${before.ackFloor} → #${after.ackFloor}`
   const lags = `lag ${formatCount(lagOf(before))} → ${formatCount(lagOf(after))}`
   return `consumer ${after.config.name} of stream ${after.stream}: next ${next}, ${floors}, ${lags}`
+}
+
+/** A time as in `2030-01-01T06:00Z`, in Unix milliseconds. Throws `usage` if it is none, or over. */
+export function pauseEnd(input: string): number {
+  const position = parsePosition(input.startsWith('@') ? input : `@${input}`)
+  const timeMs = typeof position === 'object' && 'timeMs' in position ? position.timeMs : 0
+  if (timeMs > Date.now()) return timeMs
+  throw new BusError('usage', `--until: ${JSON.stringify(input)} is over`, {try: ['2030-01-01T06:00Z', '--for 1h']})
 }

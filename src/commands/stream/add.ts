@@ -1,8 +1,10 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {argument} from '../../lib/cli/flags/kinds.ts'
+import {changeFlags} from '../../lib/cli/flags/change.ts'
+import {argument, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
-import {type StreamDocument, streamDocument, streamSettingFlags, streamSettings} from './settings.ts'
+import {configChanges, streamChanges, streamSettingFlags} from './setting-flags.ts'
+import {type StreamDocument, streamDocument} from './settings.ts'
 
 export default class StreamAdd extends BusCommand<StreamDocument> {
   static override summary = 'create a stream that stores the messages of some subjects'
@@ -24,12 +26,15 @@ export default class StreamAdd extends BusCommand<StreamDocument> {
   }
   static override flags = {
     ...streamSettingFlags,
+    config: variant(changeFlags.config, {exclusive: []}),
     'if-missing': streamFlags['if-missing'],
   }
 
   async run(): Promise<StreamDocument> {
     const {args, flags} = await this.parse(StreamAdd)
-    const settings = streamSettings(args.stream, args.subject, flags)
+    const whole = flags.config && (await import('../../lib/cli/io/config-file.ts')).readConfig(flags.config, this.stop)
+    const given = {...(whole && configChanges(await whole)), ...streamChanges(args.subject, flags)}
+    const settings = {...given, name: args.stream}
     await using bus = await this.openBus({writes: true})
     const make = () => bus.streams.add(settings)
     const {found, info} = flags['if-missing']

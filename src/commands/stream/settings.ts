@@ -1,8 +1,5 @@
-/** The configuration of a stream from flags, and a stream as text and JSON. */
+/** A stream as text and JSON. */
 
-import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
-import {age, choice, count, size} from '../../lib/cli/flags/kinds.ts'
-import {storageFlags, streamFlags} from '../../lib/cli/flags/stream.ts'
 import type {Column} from '../../lib/cli/render/table.ts'
 import {counted, formatAgo, formatBytes, formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
@@ -12,25 +9,8 @@ import type {
   StreamInfo,
   StreamOrigin,
   StreamPeer,
-  StreamSettings,
   StreamState,
 } from '../../lib/transport/streams-contract.ts'
-
-/** The flags for the configuration of a stream. */
-export const streamSettingFlags = {
-  'max-age': age('remove messages older than this'),
-  'max-msgs': count('maximum number of messages'),
-  'max-bytes': size('maximum total size'),
-  'max-msgs-per-subject': count('maximum number of messages per subject'),
-  'max-msg-size': size('maximum size of a message; larger ones are refused'),
-  discard: choice('discard policy at a limit: remove the oldest messages, or refuse new ones (default: old)', [
-    'old',
-    'new',
-  ]),
-  dedupe: age('how long message ids are remembered (default: 2m, or --max-age if that is shorter)'),
-  ...storageFlags,
-  description: streamFlags.description,
-}
 
 /** A stream in JSON output; see docs/json-output.md. Times are ISO 8601, durations milliseconds. */
 export interface StreamDocument extends Omit<StreamInfo, 'created' | 'state'> {
@@ -39,27 +19,6 @@ export interface StreamDocument extends Omit<StreamInfo, 'created' | 'state'> {
     readonly firstTime?: string | undefined
     readonly lastTime?: string | undefined
   }
-}
-
-export function streamSettings(
-  name: string,
-  subjects: readonly string[] | undefined,
-  values: FlagValues<typeof streamSettingFlags>,
-) {
-  return {
-    name,
-    subjects: subjects?.length ? subjects : undefined,
-    description: values.description,
-    storage: values.storage,
-    discard: values.discard,
-    maxAgeMs: values['max-age'],
-    maxMsgs: values['max-msgs'],
-    maxBytes: values['max-bytes'],
-    maxMsgsPerSubject: values['max-msgs-per-subject'],
-    maxMsgSize: values['max-msg-size'],
-    dedupeMs: values.dedupe,
-    replicas: values.replicas,
-  } satisfies StreamSettings
 }
 
 export function streamDocument(info: StreamInfo): StreamDocument {
@@ -102,7 +61,7 @@ function mirrored({other}: StreamConfig): string {
 }
 
 /** The settings that `streamFacts` does not show by itself. */
-const options = 'other metadata discardNewPerSubject allowRollup denyDelete denyPurge allowDirect'.split(' ')
+const options = 'other metadata discardNewPerSubject allowRollup denyDelete denyPurge allowDirect sealed'.split(' ')
 
 export function hasOptions(config: StreamConfig): boolean {
   return Object.keys(config).some((name) => options.includes(name))

@@ -2,7 +2,8 @@ import {describe, expect, test} from 'vitest'
 import {planGet} from '../../../src/commands/stream/get.ts'
 import {purgeText} from '../../../src/commands/stream/purge.ts'
 import {holding} from '../../../src/commands/stream/rm.ts'
-import {streamDocument, streamFacts, streamRow, streamSettings} from '../../../src/commands/stream/settings.ts'
+import {configChanges, streamChanges} from '../../../src/commands/stream/setting-flags.ts'
+import {streamDocument, streamFacts, streamRow} from '../../../src/commands/stream/settings.ts'
 import type {StreamInfo} from '../../../src/lib/transport/streams-contract.ts'
 
 const created = Date.UTC(2026, 10, 20, 10)
@@ -74,14 +75,23 @@ describe('a stream', () => {
     expect(holding(empty)).toBe('0 messages (0 B)')
   })
 
-  test('gets its settings from flags', () => {
-    expect(streamSettings('A', undefined, {'max-age': 1000, dedupe: 5})).toMatchObject({
-      name: 'A',
-      subjects: undefined,
+  test('gets its changes from flags', () => {
+    expect(streamChanges(undefined, {'max-age': 1000, dedupe: 5, 'allow-rollup': false})).toEqual({
       maxAgeMs: 1000,
       dedupeMs: 5,
+      allowRollup: false,
     })
-    expect(streamSettings('A', ['a.*'], {})).toMatchObject({subjects: ['a.*'], maxAgeMs: undefined})
+    expect(streamChanges(['a.*'], {mirror: 'B', tag: ['ssd']})).toEqual({
+      subjects: ['a.*'],
+      other: {mirror: {name: 'B'}, placement: {tags: ['ssd']}},
+    })
+  })
+
+  test('gets its changes from a whole configuration', () => {
+    const changes = configChanges({name: 'A', subjects: ['a'], retention: 'workqueue', maxMsgs: 7})
+    expect(changes).toMatchObject({subjects: ['a'], maxMsgs: 7, maxAgeMs: undefined, other: {retention: 'workqueue'}})
+    expect(Object.keys(changes)).toContain('maxAgeMs')
+    expect(() => configChanges({max_msgs: 7})).toThrow('a stream has no setting "max_msgs"')
   })
 })
 

@@ -1,4 +1,5 @@
 /** Streams, and positions in them. */
+import {BusError} from '../../core/errors.ts'
 import {type Position, parseEnd, parsePosition, type Range} from '../../core/position.ts'
 import {argument, choice, count, text, toggle, value} from './kinds.ts'
 
@@ -30,3 +31,10 @@ export const storageFlags = {
 }
 
 export const streamArgs = {stream: argument({description: 'name of the stream', required: true})}
+
+/** `team=billing` */
+export function parsePair(input: string): readonly [string, string] {
+  const at = input.indexOf('=')
+  if (at > 0) return [input.slice(0, at), input.slice(at + 1)]
+  throw new BusError('usage', `${JSON.stringify(input)} is not a name and a value`, {try: ['team=billing']})
+}

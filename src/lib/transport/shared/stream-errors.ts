@@ -102,6 +102,13 @@ export function checkPurgeable(url: string, {name, denyPurge, sealed}: StreamCon
   })
 }
 
+/** A server would still change some settings. */
+export function sealedStream(url: string, stream: string): BusError {
+  return new BusError('denied', `the stream ${stream} on ${url} is sealed: it cannot be changed`, {
+    data: {code: jetStreamErrors.sealed.code},
+  })
+}
+
 /** Throws `denied` if the stream refuses to delete messages. */
 export function checkErasable(url: string, {name, denyDelete, sealed}: StreamConfig): void {
   if (denyDelete || sealed) throw notErasable(url, name, sealed ? 'it is sealed' : 'it has the option deny_delete')

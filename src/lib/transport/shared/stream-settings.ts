@@ -18,7 +18,7 @@ import type {
   StreamConfig,
   StreamSettings,
 } from '../streams-contract.ts'
-import {overlapping} from './stream-errors.ts'
+import {overlapping, sealedStream} from './stream-errors.ts'
 
 const dedupeMs = 120_000
 const ackWaitMs = 30_000
@@ -96,7 +96,7 @@ function merged(has: Options, changes: Options): Options {
 /** Throws `usage` for a change that a stream refuses, `denied` if it is sealed. */
 export function checkStreamChange(url: string, has: StreamConfig, wanted: StreamConfig): void {
   const {name, sealed} = has
-  if (sealed) throw new BusError('denied', `the stream ${name} on ${url} is sealed: it cannot be changed`)
+  if (sealed) throw sealedStream(url, name)
   for (const [option, text] of [
     ['denyDelete', 'deletions'],
     ['denyPurge', 'purges'],
@@ -112,7 +112,7 @@ export function checkConsumerChange(url: string, has: ConsumerConfig, wanted: Co
   for (const name of ['ack', 'deliver'] as const)
     if (differences({[name]: has[name]}, {[name]: wanted[name]}) !== '')
       throw new BusError('usage', `the ${name} policy of the consumer ${has.name} on ${url} cannot be changed`, {
-        try: [...(name === 'deliver' ? ['bus consumer reset'] : []), 'a new consumer'],
+        try: ['a new consumer'],
       })
 }
 
@@ -193,15 +193,24 @@ const harmless = new Set(
  * {"name":"ORDERS"} instead of none`. Empty if it does not.
  */
 export function differences(has: object, wanted: object): string {
+  return settingDifferences(has, wanted, harmless)
+    .map(([flag, one, other]) => `${flag} ${one} instead of ${other}`)
+    .join(', ')
+}
+
+/** The settings that differ, by the names of their flags, with both values as text; those in `ignored` only if they are wanted. */
+export function settingDifferences(
+  has: object,
+  wanted: object,
+  ignored: ReadonlySet<string> = new Set(),
+): readonly (readonly [flag: string, has: string, wanted: string])[] {
   const [found, asked] = [flat(has), flat(wanted)]
   const names = Object.keys({...asked, ...found}).filter(
-    (name) => name !== 'other' && !(harmless.has(name) && asked[name] === undefined),
+    (name) => name !== 'other' && !(ignored.has(name) && asked[name] === undefined),
   )
   return names
     .map((name) => [flagOf(name), shownSetting(name, found[name]), shownSetting(name, asked[name])] as const)
     .filter(([, one, other]) => one !== other)
-    .map(([flag, one, other]) => `${flag} ${one} instead of ${other}`)
-    .join(', ')
 }
 
 function flat(config: {readonly other?: object}): Readonly<Record<string, unknown>> {
@@ -225,7 +234,7 @@ function shownSetting(name: string, value: unknown): string {
   if (Array.isArray(value) && value.every((each) => typeof each === 'string'))
     return value.toSorted().join(' ') || 'none'
   if (name === 'deliver') return typeof value === 'object' ? formatPosition(value as Start) : flagOf(String(value))
-  return value === undefined ? 'none' : typeof value === 'string' ? value : JSON.stringify(value)
+  return value === undefined || value === false ? 'none' : typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /** The start of a consumer whose stream stores its next message at `end` or later: a later start would skip messages. */

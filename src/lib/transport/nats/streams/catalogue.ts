@@ -9,6 +9,7 @@ import {
   notKept,
   otherStream,
   overlapping,
+  sealedStream,
   unreachableError,
 } from '../../shared/stream-errors.ts'
 import {checkPurge, checkStoreName} from '../../shared/stream-settings.ts'
@@ -197,6 +198,7 @@ async function add(session: JetStreamSession, settings: StreamSettings): Promise
 async function update(session: JetStreamSession, stream: string, changes: StreamChanges): Promise<StreamInfo> {
   for (const pattern of changes.subjects ?? []) checkPattern(pattern)
   const {config: has} = await fetchStream(session, stream)
+  if (has.sealed) throw sealedStream(session.url, stream)
   const config = changedStreamJson(has, changes)
   checkSince(session, config)
   try {

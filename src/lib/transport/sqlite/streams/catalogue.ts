@@ -134,7 +134,7 @@ export class Catalogue {
         'usage',
         `the stream ${config.name} has ${messages} messages of "${name}", which it would not store`,
         {
-          try: [`bus stream purge ${shellWord(config.name)} --filter ${shellWord(name)}`],
+          try: [`bus stream subjects ${shellWord(config.name)}`, 'purge those subjects first'],
         },
       )
     }

@@ -1,0 +1,149 @@
+/** The flags for the configuration of a stream, and the settings that they give. */
+import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
+import {age, choice, count, size, text, texts, toggle, value, values} from '../../lib/cli/flags/kinds.ts'
+import {parsePair, storageFlags, streamFlags} from '../../lib/cli/flags/stream.ts'
+import {BusError} from '../../lib/core/errors.ts'
+import type {StreamChanges} from '../../lib/transport/streams-contract.ts'
+
+const onServer = {helpGroup: 'SERVER ONLY'}
+const either = {allowNo: true}
+const server = (description: string) => toggle(description, {...onServer, ...either})
+
+export const streamSettingFlags = {
+  'max-age': age('remove messages older than this'),
+  'max-msgs': count('maximum number of messages'),
+  'max-bytes': size('maximum total size'),
+  'max-msgs-per-subject': count('maximum number of messages per subject'),
+  'max-msg-size': size('maximum size of a message; larger ones are refused'),
+  discard: choice('discard policy at a limit: remove the oldest messages, or refuse new ones (default: old)', [
+    'old',
+    'new',
+  ]),
+  'discard-per-subject': toggle('with --discard new: refuse new messages at --max-msgs-per-subject too', either),
+  dedupe: age('how long message ids are remembered (default: 2m, or --max-age if that is shorter)'),
+  'allow-rollup': toggle('a message with the header Nats-Rollup replaces earlier ones', either),
+  'deny-delete': toggle('refuse to delete single messages', either),
+  'deny-purge': toggle('refuse to purge', either),
+  'allow-direct': toggle('every server with a copy answers direct reads', either),
+  ...storageFlags,
+  description: streamFlags.description,
+  metadata: values('a name and a value of your own', '<name=value>', parsePair),
+  retention: choice(
+    'remove messages at the limits only, or also when nobody needs them (default: limits)',
+    [...(['limits', 'interest', 'workqueue'] as const)],
+    onServer,
+  ),
+  compression: choice('compression of the file', ['none', 's2'], onServer),
+  'max-consumers': count('maximum number of consumers', onServer),
+  'first-seq': count('sequence of the first message', onServer),
+  mirror: text('copy all messages of this stream', '<stream>', onServer),
+  source: texts('copy the messages of this stream too', '<stream>', onServer),
+  cluster: text('place it in this cluster', '<name>', onServer),
+  tag: texts('place it on servers with this tag', '<tag>', onServer),
+  transform: value('store subjects under other names: orders.> and stored.>', '<from,to>', parseMapping, onServer),
+  republish: value('publish stored messages again: orders.> and stored.>', '<from,to>', parseMapping, onServer),
+  'allow-ttl': server('a message with the header Nats-TTL expires'),
+  'marker-ttl': age('how long markers of removed messages stay', onServer),
+  'allow-counter': server('messages are counters'),
+  'allow-schedules': server('messages may be published later'),
+  'allow-atomic': server('messages may be stored together, all or none'),
+  'mirror-direct': server('a mirror answers direct reads of its origin'),
+  'no-ack': toggle('do not acknowledge messages', onServer),
+}
+
+/** The settings that were given; the others are absent. */
+export function streamChanges(
+  subjects: readonly string[] | undefined,
+  values: FlagValues<typeof streamSettingFlags>,
+): StreamChanges {
+  return withoutAbsent({
+    subjects: subjects?.length ? subjects : undefined,
+    description: values.description,
+    storage: values.storage,
+    discard: values.discard,
+    maxAgeMs: values['max-age'],
+    maxMsgs: values['max-msgs'],
+    maxBytes: values['max-bytes'],
+    maxMsgsPerSubject: values['max-msgs-per-subject'],
+    maxMsgSize: values['max-msg-size'],
+    dedupeMs: values.dedupe,
+    replicas: values.replicas,
+    discardNewPerSubject: values['discard-per-subject'],
+    allowRollup: values['allow-rollup'],
+    denyDelete: values['deny-delete'],
+    denyPurge: values['deny-purge'],
+    allowDirect: values['allow-direct'],
+    metadata: values.metadata && Object.fromEntries(values.metadata),
+    other: serverOptions(values),
+  })
+}
+
+/** The options that only a server has, by their names in its API. */
+function serverOptions(values: FlagValues<typeof streamSettingFlags>): Readonly<Record<string, unknown>> | undefined {
+  const {cluster, tag, source, mirror, 'marker-ttl': markerMs} = values
+  const options = withoutAbsent({
+    retention: values.retention,
+    compression: values.compression,
+    max_consumers: values['max-consumers'],
+    first_seq: values['first-seq'],
+    mirror: mirror === undefined ? undefined : {name: mirror},
+    sources: source?.length ? source.map((name) => ({name})) : undefined,
+    placement: cluster === undefined && !tag?.length ? undefined : withoutAbsent({cluster, tags: tag}),
+    subject_transform: values.transform,
+    republish: values.republish,
+    allow_msg_ttl: values['allow-ttl'],
+    subject_delete_marker_ttl: markerMs === undefined ? undefined : Math.round(markerMs * 1e6),
+    allow_msg_counter: values['allow-counter'],
+    allow_msg_schedules: values['allow-schedules'],
+    allow_atomic: values['allow-atomic'],
+    mirror_direct: values['mirror-direct'],
+    no_ack: values['no-ack'],
+  })
+  return Object.keys(options).length === 0 ? undefined : options
+}
+
+function withoutAbsent<T extends object>(all: T): T {
+  return Object.fromEntries(Object.entries(all).filter(([, each]) => each !== undefined)) as T
+}
+
+function parseMapping(input: string): {readonly src: string; readonly dest: string} {
+  const [src = '', dest = '', more] = input.split(',')
+  if (dest !== '' && more === undefined) return {src, dest}
+  throw new BusError('usage', `${JSON.stringify(input)} is not two patterns`, {try: ['orders.>,stored.>']})
+}
+
+/** The settings by the names of their flags. */
+export const streamSettingNames = {
+  subject: 'subjects',
+  'max-age': 'maxAgeMs',
+  'max-msgs': 'maxMsgs',
+  'max-bytes': 'maxBytes',
+  'max-msgs-per-subject': 'maxMsgsPerSubject',
+  'max-msg-size': 'maxMsgSize',
+  discard: 'discard',
+  'discard-per-subject': 'discardNewPerSubject',
+  dedupe: 'dedupeMs',
+  'allow-rollup': 'allowRollup',
+  'deny-delete': 'denyDelete',
+  'deny-purge': 'denyPurge',
+  'allow-direct': 'allowDirect',
+  replicas: 'replicas',
+  description: 'description',
+  metadata: 'metadata',
+} as const satisfies Readonly<Record<string, keyof StreamChanges>>
+
+/** The changes that lead to this configuration, whatever the stream has. Throws `usage` for an unknown setting. */
+export function configChanges(config: Readonly<Record<string, unknown>>): StreamChanges {
+  const {name: _, retention = 'limits', other, storage, sealed: _sealed, ...settings} = config
+  const known: readonly string[] = Object.values(streamSettingNames)
+  const stray = Object.keys(settings).find((name) => !known.includes(name))
+  if (stray !== undefined)
+    throw new BusError('usage', `a stream has no setting ${JSON.stringify(stray)}`, {try: ['bus stream info --json']})
+  const options = {...(other as object), ...(retention !== 'limits' && {retention})}
+  return {
+    ...Object.fromEntries(known.map((name) => [name, undefined])),
+    ...settings,
+    ...(storage !== undefined && {storage: storage as 'file'}),
+    ...(Object.keys(options).length > 0 && {other: options}),
+  }
+}
