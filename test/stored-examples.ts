@@ -92,7 +92,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
   },
   [`bus stream edit ORDERS 'orders.>' refunds --unset max-msgs`]: {
     before: [`${stream} --max-msgs 9`],
-    sees: '- max-msgs 9\n+ max-msgs none\n- subjects orders.>\n+ subjects orders.> refunds\nchanged stream ORDERS\n',
+    sees: '- max-msgs 9\n+ max-msgs none\n',
   },
   'bus stream edit ORDERS -i': {before: orders, code: 2, sees: 'bus: an editor needs a terminal\n'},
   'bus stream rmm ORDERS 1 --yes': {before: orders, sees: 'erased #1 of stream ORDERS\n'},

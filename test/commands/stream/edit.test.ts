@@ -19,7 +19,11 @@ onBothBuses((newScene) => {
     })
     expect((await scene.transport.streams.info('ORDERS')).config.maxMsgs).toBe(10)
     expect(await scene.run(edit.slice(0, -1))).toMatchObject({code: 0, stderr: 'changed stream ORDERS\n'})
-    expect(await scene.run(edit)).toMatchObject({code: 0, stdout: '', stderr: 'stream ORDERS already has this configuration\n'})
+    expect(await scene.run(edit)).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: 'stream ORDERS already has this configuration\n',
+    })
     const {config} = await scene.transport.streams.info('ORDERS')
     expect(config).toMatchObject({maxMsgs: 20, metadata: {team: 'billing'}, subjects: ['orders.>']})
     const unset = await scene.run(['stream', 'edit', 'ORDERS', 'orders.>', 'paid', '--unset', 'max-msgs', '--json'])

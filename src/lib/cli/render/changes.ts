@@ -12,9 +12,10 @@ export interface SettingChange {
   readonly to: string
 }
 
-/** What differs between two configurations. */
+/** What differs between two configurations, sorted. */
 export function changesBetween(from: object, to: object): readonly SettingChange[] {
-  return settingDifferences(from, to).map(([setting, before, after]) => ({setting, from: before, to: after}))
+  const changes = settingDifferences(from, to).map(([setting, before, after]) => ({setting, from: before, to: after}))
+  return changes.sort((one, other) => (one.setting < other.setting ? -1 : 1))
 }
 
 /** `- max-msgs 10` and `+ max-msgs 20`, coloured. Ends with a newline. */
