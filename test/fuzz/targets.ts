@@ -2,6 +2,7 @@ import type {Target} from './target.ts'
 
 /** Every target by name, loaded when it is used, so that their coverage is separate. */
 export const targets: Readonly<Record<string, () => Promise<{readonly target: Target}>>> = {
+  buckets: () => import('./targets/buckets.ts'),
   'bus-file': () => import('./targets/bus-file.ts'),
   check: () => import('./targets/check.ts'),
   context: () => import('./targets/context.ts'),
