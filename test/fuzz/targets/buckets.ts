@@ -11,7 +11,7 @@ export const target: Target = {
   seeds: [
     '{"bucket":"b","key":"a.b","revision":7,"time":"2026-11-20T10:24:31.482193Z","operation":"put","headers":{"A":"1"},"json":{"n":1.10}}',
     '{"key":"a","operation":"del"}\n{"key":"b","base64":"/+8="}\n\n{"key":"c","text":"x"}',
-    '{"name":"n","description":"d","headers":{"A":["1","2"]},"metadata":{"a":"b"},"options":{"link":{"bucket":"b","name":"n"},"max_chunk_size":131072},"bucket":"b","nuid":"Q9baXkqZOjZnfxKvHA9Hcc","size":5,"mtime":"0001-01-01T00:00:00Z","chunks":1,"digest":"SHA-256=x","deleted":true}',
+    '{"name":"n","description":"d","headers":{"A":["1","2"]},"metadata":{"a":"b"},"options":{"link":{"bucket":"b","name":"n"},"max_chunk_size":131072},"bucket":"b","nuid":"chunk1","size":5,"mtime":"0001-01-01T00:00:00Z","chunks":1,"digest":"SHA-256=x","deleted":true}',
     '{"name":"n","bucket":"b","nuid":">","size":1e300}',
     'a.b.*.>',
   ],
