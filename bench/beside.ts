@@ -106,6 +106,16 @@ class Server {
     return this.#run('nats', args)
   }
 
+  /** Like `nats`, while this process reads what another program says. */
+  async natsMeanwhile(args: readonly string[]): Promise<string> {
+    const child = spawn('nats', args, {env: this.env, stdio: ['ignore', 'pipe', 'ignore']})
+    const closed = once(child, 'close')
+    let output = ''
+    for await (const text of child.stdout) output += text
+    await closed
+    return output
+  }
+
   /** Starts a program and waits until its stderr has this. */
   async start(program: string, args: readonly string[], live: RegExp): Promise<ChildProcess> {
     const child = spawn(program, args, {env: this.env, stdio: ['ignore', 'ignore', 'pipe']})
@@ -166,7 +176,7 @@ async function echo(on: Server): Promise<Row[]> {
   const rateOf = async (program: string, args: readonly string[], live: RegExp): Promise<number> => {
     const responder = await on.start(program, args, live)
     const asking = ['bench', 'service', 'request', 'echo', '--msgs', '40000', '--clients', '8', quiet, ...payload]
-    const rate = goRate(on.nats(...asking))
+    const rate = goRate(await on.natsMeanwhile(asking))
     await end(responder)
     return rate
   }

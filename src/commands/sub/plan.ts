@@ -99,6 +99,7 @@ export function showOn(stage: Stage, {view, keep, pairs}: Showing): Pick<WatchOp
   if (pairs !== undefined) return {show: showPaired(stage, view, pairs, keep)}
   const {output, recording} = stage
   const showAll = (messages: readonly Message[]) => {
+    if (recording !== undefined && view.isRecords) return showRecorded(messages, {output, recording}, view)
     recording?.record(messages)
     return view.show(messages, output)
   }
@@ -159,6 +160,31 @@ export function sumUp(
   if (notices > 0) facts.push(notices === 1 ? '1 notice' : `${formatCount(notices)} notices`)
   return summaryLine({received, ...(kept !== received && {kept}), dropped}, ms, facts)
 }
+
+/** Makes each record once, and writes it to the file first. */
+function showRecorded(
+  messages: readonly Message[],
+  {output, recording}: Pick<Stage, 'output'> & {readonly recording: RecordFile},
+  view: View,
+): number | Promise<number> {
+  let text = ''
+  const pass = () => {
+    recording.recordText(text)
+    output.write(text)
+    text = ''
+  }
+  const shown = view.show(messages, {
+    write(line) {
+      text += line
+      if (text.length >= pieceLength) pass()
+    },
+  })
+  if (text !== '') pass()
+  return shown
+}
+
+/** Records are written in pieces of this length: a batch may have many megabytes. */
+const pieceLength = 1024 * 1024
 
 /** A view may show fewer messages than it is given. It is then given more, but never more than it may still show. */
 async function showUpTo(

@@ -92,7 +92,7 @@ export interface Transport extends AsyncDisposable {
 export interface SubscribeOptions {
   /** Queue group: each message goes to one of its members. */
   readonly queue?: string | undefined
-  /** Largest number of messages held for a slow reader (default 65,536). */
+  /** Largest number of messages held for a slow reader; by default they are limited by their bytes, 256 MiB, only. */
   readonly pendingLimit?: number | undefined
   /** Ends the subscription as `close` does. */
   readonly signal?: AbortSignal | undefined

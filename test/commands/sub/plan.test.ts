@@ -15,6 +15,7 @@ function stage() {
     },
     recording: {
       record: (messages: readonly Message[]) => void recorded.push(...messages.map(({text}) => text)),
+      recordText: (lines: string) => void recorded.push(lines),
       [Symbol.dispose]() {},
     },
   }
@@ -39,6 +40,13 @@ describe('bus sub', () => {
     expect(count).toBe(2)
     expect(on.written.join('')).toBe('1\n2\n')
     expect(on.recorded).toEqual(['1', '2'])
+  })
+
+  test('makes each record once for --json and the record file', async () => {
+    const {count, on} = await shown({json: true}, texts('1', '2', '3'), 2)
+    expect(count).toBe(2)
+    expect(on.recorded.join('')).toMatch(/^.*"json":1}\n.*"json":2}\n$/)
+    expect(on.written).toEqual(on.recorded)
   })
 
   test('reads on while a selection has no results', async () => {

@@ -12,6 +12,8 @@ const pieceLength = 1024 * 1024
 export interface RecordFile extends Disposable {
   /** The messages are written when it returns. Fails with `denied`, or with `output` on a full disk. */
   record(messages: readonly Message[]): void
+  /** Likewise, for records that were written elsewhere: whole lines. */
+  recordText(lines: string): void
 }
 
 /**
@@ -36,6 +38,7 @@ export function openRecordFile(path: string): RecordFile {
       }
       if (text !== '') put(text)
     },
+    recordText: put,
     [Symbol.dispose]: () => closeSync(fd),
   }
 }

@@ -20,6 +20,8 @@ export interface ViewTarget {
 export interface View {
   /** Shows messages and returns how many of them it showed. */
   show(messages: readonly Message[], sink: ViewTarget): number | Promise<number>
+  /** Set if the view writes exactly the records of the messages. */
+  readonly isRecords?: boolean | undefined
   /** Shows a request with its reply; absent if the view cannot. */
   showExchange?(exchange: Exchange, sink: ViewTarget): void
 }
@@ -137,6 +139,7 @@ function jsonView(options: {
   const line = options.safe ? (message: Message) => `${printableJson(write(message))}\n` : undefined
   return {
     ...perMessage(line ?? ((message) => `${write(message)}\n`)),
+    isRecords: !(options.safe || options.headersOnly || options.subjectsOnly),
     showExchange({request, reply, ms}, sink) {
       const answer = reply === undefined ? 'null' : write(reply)
       const took = ms === undefined ? '' : `,"ms":${roundedMs(ms)}`

@@ -18,6 +18,9 @@ export interface NatsSubscriptionOptions extends MailboxOptions {
 /** A reader that has taken no message for this long is not reading. */
 const activeMs = 1000
 
+/** Half as many messages that are held make reading pause. */
+const mostUnread = 65_536
+
 /**
  * How long reading may pause in total for a reader that has fallen behind, until it has caught up. A burst is thus received
  * without loss; but a reader that stays too slow must not make the server slow down publishers, which happens when it cannot
@@ -48,7 +51,7 @@ export class NatsSubscription extends Mailbox {
     const {queue, refusal, drained} = options
     this.#protocol = protocol
     this.#drained = drained
-    this.#full = (options.limit ?? 65_536) / 2
+    this.#full = Math.min(options.limit ?? mostUnread, mostUnread) / 2
     this.#subscriptions = patterns.map((pattern, i) => {
       const earlier = queue === undefined ? patterns.slice(0, i).filter((other) => overlaps(other, pattern)) : []
       const handler = makeHandler(pattern, earlier, (message) => this.#deliver(message))

@@ -3,9 +3,9 @@ import type {Subscription} from '../subscription.ts'
 import {TakeQueue, type TakeQueueOptions} from './take-queue.ts'
 
 export interface MailboxOptions extends Pick<TakeQueueOptions, 'refill' | 'failure' | 'signal'> {
-  /** Largest number of messages to hold (default 65,536); later ones are dropped and counted. */
+  /** Largest number of messages to hold (unlimited by default); later ones are dropped and counted. */
   readonly limit?: number | undefined
-  /** Largest number of bytes to hold (default 256 MiB), likewise; one message always fits. */
+  /** Largest number of bytes to hold (default 256 MiB, 256 B of each message included), likewise; one message always fits. */
   readonly limitBytes?: number | undefined
   /** Called when a drain begins, before the remaining messages are taken. */
   readonly onDrain?: (() => void) | undefined
@@ -30,7 +30,7 @@ export async function* eachTaken(source: Pick<Mailbox, 'take'> & {close(): unkno
 
 /** The approximate size of a message in memory. */
 function sizeOf({payload, headers}: Message): number {
-  return payload.length + 64 * headers.length
+  return 256 + payload.length + 64 * headers.length
 }
 
 /** The reader's half of every subscription. */
@@ -46,7 +46,7 @@ export class Mailbox extends TakeQueue<Message> implements Subscription {
   constructor(options: MailboxOptions = {}) {
     super({...options, onAbort: () => this.end()})
     this.#options = options
-    this.#limit = options.limit ?? 65_536
+    this.#limit = options.limit ?? Number.POSITIVE_INFINITY
     this.#limitBytes = options.limitBytes ?? 256 * 1024 * 1024
     if (options.signal?.aborted) this.end()
   }

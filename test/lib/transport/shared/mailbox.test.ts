@@ -105,7 +105,7 @@ describe('a slow reader of a mailbox', () => {
 
   test('loses and counts what exceeds the limit of bytes, with headers, but holds one message of any size', async () => {
     const drops: number[] = []
-    const mailbox = new Mailbox({limitBytes: 1000, onDrop: (count) => drops.push(count)})
+    const mailbox = new Mailbox({limitBytes: 1500, onDrop: (count) => drops.push(count)})
     const large = new Message('a', 'x'.repeat(2000))
     expect([mailbox.push(large), mailbox.push(large)]).toEqual([true, false])
     await mailbox.take(1)
@@ -122,9 +122,13 @@ describe('a slow reader of a mailbox', () => {
     expect(drops).toHaveLength(1001)
   })
 
-  test('is limited to 65,536 messages by default', () => {
-    expect(filled(65_537)).toMatchObject({length: 65_536, dropped: 1})
-    expect(filled(65_537, {limit: Number.POSITIVE_INFINITY})).toMatchObject({length: 65_537, dropped: 0})
+  test('loses none of 500,000 messages of 128 B, and is limited to 256 MiB by default', () => {
+    const each = new Message('a', new Uint8Array(128))
+    const mailbox = new Mailbox()
+    for (let i = 0; i < 800_000; i++) mailbox.push(each)
+    expect(mailbox.length).toBe(Math.floor((256 * 1024 * 1024) / (128 + 256)))
+    expect(mailbox.length + mailbox.dropped).toBe(800_000)
+    expect(filled(65_537, {limit: 65_536})).toMatchObject({length: 65_536, dropped: 1})
   })
 })
 
