@@ -10,7 +10,7 @@ import type {PublishTarget} from './publish.ts'
 import type {Numbered} from './sources.ts'
 
 /** Bytes of payload that may be in flight: the publisher counts messages, and some may be large. */
-const mostBytes = 16 * 1024 * 1024
+const mostBytes = 4 * 1024 * 1024
 
 /** A message that failed in one of these ways may have been stored. */
 const unknownKinds: ReadonlySet<FailureKind> = new Set(['timeout', 'connect', 'interrupted'])
