@@ -2,7 +2,7 @@
 
 import {accessSync, constants, type Stats, statSync} from 'node:fs'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {countOrZero, type FlagValues, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {age, choice, countOrZero, type FlagValues, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {checkOneBody, inputName, readBody, readChunks} from '../../lib/cli/io/input.ts'
 import {isTerminal} from '../../lib/cli/io/terminal.ts'
@@ -45,6 +45,17 @@ export const pubFlags = {
     dependsOn: ['ack'],
     exclusive: ['lines', 'records', 'count', 'every', 'rate'],
   }),
+  'expect-last-for-subject': countOrZero('store the message only if this is the last sequence of its subject', {
+    dependsOn: ['ack'],
+    exclusive: ['lines', 'records', 'count', 'every', 'rate'],
+  }),
+  'expect-stream': text('store the message only if its stream has this name', '<stream>', {dependsOn: ['ack']}),
+  rollup: choice(
+    'the message replaces earlier ones of its subject, or of the stream, which has to allow it',
+    [...(['subject', 'all'] as const)],
+    {dependsOn: ['ack']},
+  ),
+  ttl: age('remove the message after this time; only on a server, in a stream with --allow-ttl', {dependsOn: ['ack']}),
   window: variant(pacingFlags.window, {
     description:
       'maximum number of unacknowledged messages (default: 1000, on a slow network up to 8000); 1 keeps the order even if a leader changes',
@@ -133,8 +144,14 @@ function checkMessageId({header = [], lines, records, count, every, rate, templa
 }
 
 /** The given headers, and those that carry expectations for the stream. */
-function headersOf({header = [], 'msg-id': msgId, 'expect-last-seq': lastSeq}: PubFlags): Headers {
+function headersOf(flags: PubFlags): Headers {
+  const {header = [], 'msg-id': msgId, 'expect-last-seq': lastSeq, 'expect-last-for-subject': ofSubject} = flags
+  const {'expect-stream': stream, rollup, ttl} = flags
   const headers = [...header]
+  if (stream !== undefined) headers.push(checkHeader(storeHeaders.expectedStream, stream))
+  if (ofSubject !== undefined) headers.push([storeHeaders.expectedLastSubjectSeq, String(ofSubject)])
+  if (rollup !== undefined) headers.push([storeHeaders.rollup, rollup === 'subject' ? 'sub' : 'all'])
+  if (ttl !== undefined) headers.push(['Nats-TTL', `${ttl / 1000}s`])
   if (msgId !== undefined) headers.push(checkHeader(storeHeaders.msgId, msgId))
   if (lastSeq !== undefined) headers.push([storeHeaders.expectedLastSeq, String(lastSeq)])
   return headers

@@ -108,6 +108,10 @@ const stream = z.strictObject({
   fresh: duration.optional().meta({description: 'maximum age of the last message'}),
   'at-least': whole.optional().meta({description: 'minimum number of messages'}),
   'at-most': whole.optional().meta({description: 'maximum number of messages'}),
+  'mirror-lag': whole
+    .optional()
+    .meta({description: 'maximum number of messages that a mirror or a source has not copied yet'}),
+  replicas: whole.optional().meta({description: 'minimum number of servers with a current copy'}),
 })
 
 const consumer = z.strictObject({
@@ -115,6 +119,7 @@ const consumer = z.strictObject({
   name: text,
   'max-lag': whole.optional().meta({description: 'maximum number of messages not yet acknowledged'}),
   'max-redelivered': whole.optional(),
+  paused: z.boolean().optional().meta({description: 'whether it has to be paused'}),
   active: duration.optional().meta({description: 'maximum time since the last delivery or acknowledgement'}),
 })
 

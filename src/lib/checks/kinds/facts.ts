@@ -6,12 +6,14 @@ import {counted, formatCount} from '../../core/text/count.ts'
 import {contextOf} from '../../core/text/jsonata.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
 import {discoverServices} from '../../messaging/service-discovery.ts'
+import type {StreamInfo} from '../../transport/streams-contract.ts'
 import {type CheckEnvironment, type CheckOutcome, msOf} from '../check.ts'
 import type {Shapes} from '../shape.ts'
 
 export async function checkStream(spec: Shapes['stream'], {bus, variables}: CheckEnvironment): Promise<CheckOutcome> {
-  const {name, subjects, fresh, 'at-least': least, 'at-most': most} = variables.json(spec)
-  const {config, created, state, leader} = await bus.streams.info(name)
+  const {name, subjects, fresh, 'at-least': least, 'at-most': most, ...copies} = variables.json(spec)
+  const info = await bus.streams.info(name)
+  const {config, created, state, leader} = info
   const {firstTime, lastTime, messages} = state
   const ageMs = lastTime === undefined ? undefined : Date.now() - lastTime
   const misses: string[] = []
@@ -24,15 +26,36 @@ export async function checkStream(spec: Shapes['stream'], {bus, variables}: Chec
     misses.push(`${name} has ${counted(messages, 'message')}, fewer than ${formatCount(least)}`)
   if (most !== undefined && messages > most)
     misses.push(`${name} has ${counted(messages, 'message')}, more than ${formatCount(most)}`)
+  misses.push(...copyMisses(info, copies))
   const times = {firstTime: optionalTime(firstTime), lastTime: optionalTime(lastTime)}
   return {result: {config, created: isoTime(created), leader, state: {...state, ...times}, ageMs}, misses}
+}
+
+/** What is wrong with the copies of a stream, and with those that it makes of others. */
+function copyMisses(
+  {config: {name}, peers = [], origins = []}: StreamInfo,
+  {'mirror-lag': mostLag, replicas}: Pick<Shapes['stream'], 'mirror-lag' | 'replicas'>,
+): readonly string[] {
+  const misses: string[] = []
+  const current = 1 + peers.filter(({state}) => state === 'current').length
+  if (replicas !== undefined && current < replicas)
+    misses.push(
+      `${current} of the servers with ${name} ${current === 1 ? 'is' : 'are'} current, fewer than ${replicas}`,
+    )
+  if (mostLag === undefined) return misses
+  if (origins.length === 0) misses.push(`${name} copies no other stream`)
+  for (const {stream, lag, silentMs} of origins) {
+    if (silentMs === undefined) misses.push(`${name} never heard from ${stream}`)
+    else if (lag > mostLag) misses.push(`${name} is ${counted(lag, 'message')} behind ${stream}, more than ${mostLag}`)
+  }
+  return misses
 }
 
 export async function checkConsumer(
   spec: Shapes['consumer'],
   {bus, variables}: CheckEnvironment,
 ): Promise<CheckOutcome> {
-  const {stream, name, active, 'max-lag': mostLag, 'max-redelivered': mostRedelivered} = variables.json(spec)
+  const {stream, name, active, paused, 'max-lag': mostLag, 'max-redelivered': mostRedelivered} = variables.json(spec)
   const info = await bus.streams.consumers.info(stream, name)
   const {pending, ackPending, redelivered, lastActive} = info
   const lag = pending + ackPending
@@ -44,6 +67,9 @@ export async function checkConsumer(
     )
   if (mostRedelivered !== undefined && redelivered > mostRedelivered)
     misses.push(`${name} has ${counted(redelivered, 'redelivered message')}, more than ${mostRedelivered}`)
+  const {pausedUntil} = info
+  if (paused !== undefined && paused !== (pausedUntil !== undefined))
+    misses.push(`${name} is ${pausedUntil === undefined ? 'not paused' : `paused until ${isoTime(pausedUntil)}`}`)
   if (active !== undefined && idleMs === undefined) misses.push(`${name} was never active`)
   else if (active !== undefined && (idleMs ?? 0) > msOf(active))
     misses.push(`${name} was last active ${Math.round(idleMs ?? 0)} ms ago, more than ${active}`)

@@ -1,0 +1,36 @@
+import {expect, test} from 'vitest'
+import {onBothBuses} from '../../both-buses.ts'
+
+onBothBuses((newScene) => {
+  test('pub --rollup replaces earlier messages of the subject, or all', async () => {
+    await using scene = await newScene()
+    await scene.run(['stream', 'add', 'A', 'a.*', '--allow-rollup'])
+    for (const subject of ['a.x', 'a.y', 'a.x']) await scene.transport.streams.publish({subject, data: 'x'})
+    expect(await scene.run(['pub', 'a.x', 'sum', '--ack', '--rollup', 'subject'])).toMatchObject({code: 0})
+    expect((await scene.transport.streams.info('A')).state.messages).toBe(2)
+    expect(await scene.run(['pub', 'a.x', 'sum', '--ack', '--rollup', 'all'])).toMatchObject({code: 0})
+    expect((await scene.transport.streams.info('A')).state.messages).toBe(1)
+    await scene.run(['stream', 'add', 'B'])
+    expect(await scene.run(['pub', 'B', 'x', '--ack', '--rollup', 'all'])).toMatchObject({code: 8})
+  })
+
+  test('pub stores a message only in the expected stream, and after the expected message of its subject', async () => {
+    await using scene = await newScene()
+    await scene.run(['stream', 'add', 'A', 'a.*'])
+    const {seq} = await scene.transport.streams.publish({subject: 'a.x', data: 'x'})
+    await scene.transport.streams.publish({subject: 'a.y', data: 'x'})
+    const pub = ['pub', 'a.x', 'x', '--ack']
+    expect(await scene.run([...pub, '--expect-stream', 'B'])).toMatchObject({code: 8})
+    expect(await scene.run([...pub, '--expect-last-for-subject', `${seq + 1}`])).toMatchObject({code: 8})
+    const expected = [...pub, '--expect-stream', 'A', '--expect-last-for-subject', `${seq}`]
+    expect(await scene.run(expected)).toMatchObject({code: 0})
+    expect(await scene.run(expected)).toMatchObject({code: 8})
+  })
+
+  test('pub --ttl is refused by a stream that does not allow it', async () => {
+    await using scene = await newScene()
+    await scene.run(['stream', 'add', 'A'])
+    const refused = await scene.run(['pub', 'A', 'x', '--ack', '--ttl', '1h'])
+    expect(refused).toMatchObject({code: 8, stderr: expect.stringContaining('per-message TTL is disabled')})
+  })
+})
