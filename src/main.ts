@@ -12,7 +12,7 @@ import {writeAll} from './lib/cli/io/terminal.ts'
 const valued = new Set([
   ...['-b', '-s', '-t', '--bus', '--server', '--context', '--timeout', '--user', '--password', '--token', '--creds'],
   ...['--nkey', '--jwt', '--seed', '--tls-ca', '--tls-cert', '--tls-key', '--tlsca', '--tlscert', '--tlskey'],
-  ...['--connect-timeout', '--max-reconnects', '--inbox-prefix'],
+  ...['--connect-timeout', '--max-reconnects', '--inbox-prefix', '--js-domain', '--js-api-prefix'],
 ])
 
 /** In oclif's format. */

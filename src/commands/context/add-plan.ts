@@ -41,6 +41,8 @@ export function fieldsOf(flags: ContextFlags): ContextFields {
     tls_first: flags['tls-first'] || undefined,
     insecure: flags.insecure || undefined,
     inbox_prefix: flags['inbox-prefix'],
+    jetstream_domain: flags['js-domain'] || undefined,
+    jetstream_api_prefix: flags['js-api-prefix'] || undefined,
   }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as ContextFields
 }

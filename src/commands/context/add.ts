@@ -16,7 +16,7 @@ interface ContextAddResult {
 export default class ContextAdd extends BusCommand<ContextAddResult> {
   static override summary = 'save a bus and a login under a name'
   static override description = [
-    'On a terminal it prompts for what is missing. A context stores the bus, the login and TLS flags, --inbox-prefix, --timeout and a description, in a file that only you can read.',
+    'On a terminal it prompts for what is missing. A context stores the bus, the login and TLS flags, --inbox-prefix, --js-domain, --js-api-prefix, --timeout and a description, in a file that only you can read.',
     'A secret can be a reference: env://NAME to an environment variable, file://PATH to a file. A credentials or seed file is saved as its path.',
   ].join('\n\n')
   static override examples = [

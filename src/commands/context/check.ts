@@ -56,6 +56,7 @@ function healthFacts(health: Health): Record<string, string | undefined> {
     payload: `up to ${formatBytes(maxPayload)}`,
     file: bytes === undefined ? undefined : formatBytes(bytes),
     messages: messages === undefined ? undefined : formatCount(messages),
+    'JetStream API': health.apiPrefix,
     ...(jetstream === undefined
       ? {}
       : 'missing' in jetstream

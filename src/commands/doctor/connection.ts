@@ -77,6 +77,7 @@ export function connectionFindings(url: string, facts: Facts, examination: Exami
     ...(isServer(url) ? [tls === undefined ? plainFinding(url) : tlsFinding(tls)] : []),
     ...(login === undefined ? [] : [loginFinding(login)]),
     ...(clockAheadMs === undefined ? [] : [clockFinding(clockAheadMs)]),
+    ...(facts.apiPrefix === undefined ? [] : [good('JetStream API', facts.apiPrefix)]),
     ...jetStreamFindings(facts.jetstream),
   ]
 }

@@ -135,6 +135,8 @@ export interface Facts {
   /** Size of the file, and the number of messages in its log. */
   readonly bytes?: number | undefined
   readonly messages?: number | undefined
+  /** The prefix of its JetStream API, if it is not the usual one. */
+  readonly apiPrefix?: string | undefined
   /** Usage and limits of JetStream on a server, or why it is missing. */
   readonly jetstream?: JetStreamFacts | {readonly missing: string} | undefined
 }
@@ -187,6 +189,8 @@ export interface ServerOptions {
   readonly maxReconnects?: number | undefined
   /** The prefix of the reply subjects of requests; default `_INBOX`. */
   readonly inboxPrefix?: string | undefined
+  /** The domain of JetStream, or the prefix of the subjects of its API; default `$JS.API`. */
+  readonly jetStream?: {readonly domain: string} | {readonly apiPrefix: string} | undefined
   /** Milliseconds between two heartbeats; after two without a reply the connection counts as lost. Default 10,000. */
   readonly heartbeatMs?: number | undefined
   readonly login?: Login | undefined

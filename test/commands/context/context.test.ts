@@ -243,12 +243,6 @@ describe('a context of the NATS CLI', () => {
     }
   })
 
-  it('with a JetStream domain is refused before anything is done', async () => {
-    natsContext('theirs', {url: servers.users.url(), user: 'ann', password: 's3cret-pass', jetstream_domain: 'spoke'})
-    const ended = await safely(['stream', 'purge', 'S', '--yes', '--context', 'theirs'])
-    expect(ended).toMatchObject({code: 2, stderr: expect.stringContaining('asks for a JetStream domain')})
-  })
-
   it('with fields that bus does not know works, and the fields are named', async () => {
     const color = {color_scheme: 'dark', windows_cert_match: 'x'}
     natsContext('theirs', {url: servers.users.url(), user: 'ann', password: 's3cret-pass', shiny: 1, ...color})

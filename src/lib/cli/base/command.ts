@@ -162,7 +162,7 @@ export abstract class BusCommand<Result = void> {
     })
     if (writes) await closeUnlessWritable(bus)
     if (isTerminal(2) && !this.jsonEnabled()) {
-      this.say(`${shownBus(url)} (${why})`, (await this.paint(2))?.dim)
+      this.say(`${shownBus(url)}${jetStreamText(server.jetStream)} (${why})`, (await this.paint(2))?.dim)
     }
     return bus
   }
@@ -355,4 +355,10 @@ const secretText =
 /** A bus to which the login flags of the command do not apply: a URL, a path, or the name of a context. */
 function otherBus(text: string): BusFlags {
   return /[:/]/.test(text) || schemeOf(text) !== undefined ? {bus: text} : {context: text}
+}
+
+/** ` · JetStream domain hub` */
+function jetStreamText(jetStream: OpenOptions['jetStream']): string {
+  if (jetStream === undefined) return ''
+  return 'domain' in jetStream ? ` · JetStream domain ${jetStream.domain}` : ` · JetStream API ${jetStream.apiPrefix}`
 }

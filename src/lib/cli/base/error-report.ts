@@ -60,7 +60,16 @@ function givenBus(argv: readonly string[]): string {
 
 const busFlags = new Set(['-b', '-s', '--bus', '--server', '--context'])
 /** The parts of a login that are no secrets themselves. */
-const loginFiles = new Set(['--creds', '--nkey', '--tls-ca', '--tls-cert', '--tls-key', '--inbox-prefix'])
+const loginFiles = new Set([
+  '--creds',
+  '--nkey',
+  '--tls-ca',
+  '--tls-cert',
+  '--tls-key',
+  '--inbox-prefix',
+  '--js-domain',
+  '--js-api-prefix',
+])
 
 function errorText(error: unknown): string {
   if (error instanceof BusError) {

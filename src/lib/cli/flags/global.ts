@@ -28,6 +28,11 @@ const connectionFlags = {
     'reconnect attempts per server (default: 0, or unlimited for commands that keep running)',
     connection,
   ),
+  'js-domain': text("domain of JetStream; '' for that of the server", '<name>', {
+    ...connection,
+    exclusive: ['js-api-prefix'],
+  }),
+  'js-api-prefix': text('prefix of the subjects of the JetStream API, instead of $JS.API', '<subject>', connection),
   'inbox-prefix': text('prefix of reply subjects (default: _INBOX)', '<subject>', connection),
 }
 

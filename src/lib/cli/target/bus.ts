@@ -100,7 +100,7 @@ function perUserFile(env: Env): string {
 const serverFlags: readonly (keyof ServerFlags)[] = [
   ...(['user', 'password', 'token', 'creds', 'nkey', 'jwt', 'seed'] as const),
   ...(['tls-ca', 'tls-cert', 'tls-key', 'tls-first', 'insecure'] as const),
-  ...(['connect-timeout', 'max-reconnects', 'inbox-prefix'] as const),
+  ...(['connect-timeout', 'max-reconnects', 'inbox-prefix', 'js-domain', 'js-api-prefix'] as const),
 ]
 
 /** Whether more than the URL is needed: most commands can avoid loading the rest. */

@@ -25,6 +25,8 @@ export interface ContextFields {
   readonly tls_first?: boolean
   readonly insecure?: boolean
   readonly inbox_prefix?: string
+  readonly jetstream_domain?: string
+  readonly jetstream_api_prefix?: string
 }
 
 export interface Context {
@@ -55,7 +57,7 @@ export const textFields = [
     'user_jwt',
     'user_seed',
   ] as const),
-  ...(['ca', 'cert', 'key', 'inbox_prefix'] as const),
+  ...(['ca', 'cert', 'key', 'inbox_prefix', 'jetstream_domain', 'jetstream_api_prefix'] as const),
 ]
 export const switchFields = ['tls_first', 'insecure'] as const
 
@@ -64,9 +66,6 @@ const unsupported: Readonly<Record<string, string>> = {
   nsc: 'nsc (nsc://)',
   socks_proxy: 'a SOCKS proxy',
   windows_cert_store: 'the certificate store of Windows',
-  // With these fields the same name means a stream of another server or account.
-  jetstream_domain: 'a JetStream domain',
-  jetstream_api_prefix: 'a prefix of the JetStream API',
   jetstream_event_prefix: 'a prefix of JetStream events',
 }
 

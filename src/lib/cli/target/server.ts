@@ -26,6 +26,8 @@ export interface ServerFlags {
   readonly 'connect-timeout'?: number | undefined
   readonly 'max-reconnects'?: number | undefined
   readonly 'inbox-prefix'?: string | undefined
+  readonly 'js-domain'?: string | undefined
+  readonly 'js-api-prefix'?: string | undefined
 }
 
 type Env = NodeJS.ProcessEnv
@@ -77,6 +79,7 @@ export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundB
       ...(flags['connect-timeout'] !== undefined && {connectTimeoutMs: flags['connect-timeout']}),
       ...(flags['max-reconnects'] !== undefined && {maxReconnects: flags['max-reconnects']}),
       ...(inboxPrefix && {inboxPrefix}),
+      ...jetStreamOf(flags, env, context),
     } satisfies ServerOptions,
     warnings: [
       ...[...strangers].map((source) => `the login from ${source.name} is sent to ${shownBus(url)} (${choice.why})`),
@@ -84,6 +87,19 @@ export function reach(choice: Choice, flags: ServerFlags, env: Env): Pick<FoundB
       ...contextWarnings(context),
     ],
   }
+}
+
+/** The domain or the prefix from the first place that has one; an empty one means that of the server. */
+function jetStreamOf(flags: ServerFlags, env: Env, context: Context | undefined): Pick<ServerOptions, 'jetStream'> {
+  const {jetstream_domain: ofContext, jetstream_api_prefix: prefixOfContext} = context?.fields ?? {}
+  const places = [
+    {domain: flags['js-domain'], apiPrefix: flags['js-api-prefix']},
+    {domain: env['NATS_JS_DOMAIN'], apiPrefix: env['NATS_JS_API_PREFIX']},
+    {domain: ofContext, apiPrefix: prefixOfContext},
+  ]
+  const found = places.find(({domain, apiPrefix}) => domain !== undefined || apiPrefix !== undefined)
+  if (found?.apiPrefix) return {jetStream: {apiPrefix: found.apiPrefix}}
+  return found?.domain ? {jetStream: {domain: found.domain}} : {}
 }
 
 /**
@@ -234,7 +250,8 @@ function contextWarnings(context: Context | undefined): string[] {
 function checkUnused(url: string, flags: ServerFlags): void {
   const {values, place} = fromFlags(flags)
   const part = (Object.keys(values) as Part[]).find((name) => values[name] !== undefined)
-  const flag = part ? place(part) : flags['tls-first'] ? '--tls-first' : flags.insecure ? '--insecure' : undefined
+  const others = (['tls-first', 'insecure', 'js-domain', 'js-api-prefix'] as const).find((name) => flags[name])
+  const flag = part ? place(part) : others && `--${others}`
   if (flag === undefined) return
   throw new BusError('usage', `${flag} is for servers, but ${shownBus(url)} is not a server`, {
     try: [`leave ${flag} out`, '--bus nats://127.0.0.1:4222'],

@@ -25,9 +25,9 @@ interface AccountInfo extends Tier {
 }
 
 /** Asks the server. Returns `missing` if the account has no JetStream or the login may not ask. */
-export async function jetStreamFacts(bus: Pick<Transport, 'request'>): Promise<Facts['jetstream']> {
+export async function jetStreamFacts(bus: Pick<Transport, 'request'>, apiPrefix: string): Promise<Facts['jetstream']> {
   try {
-    const reply = await bus.request({subject: '$JS.API.INFO'})
+    const reply = await bus.request({subject: `${apiPrefix}.INFO`})
     const info = objectIn(reply.text) as AccountInfo | undefined
     if (info === undefined) return {missing: 'not known: the reply is not from JetStream'}
     if (info.error) return {missing: `none: ${info.error.description ?? 'the server gives no reason'}`}

@@ -4,6 +4,7 @@ import {BusError, interruptedError} from '../../core/errors.ts'
 import {checkSubject} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
 import type {OpenOptions, TlsOptions} from '../contract.ts'
+import {apiPrefixOf} from './api-prefix.ts'
 import {connectFailure} from './failures.ts'
 import {authenticators, loginName} from './login.ts'
 import {NatsProtocol} from './protocol.ts'
@@ -28,6 +29,7 @@ export async function dial(url: string, options: OpenOptions, onStatus: (status:
   const {login = {}, connectTimeoutMs = defaultTimeoutMs, signal, inboxPrefix} = options
   const servers = parseServers(url)
   if (inboxPrefix !== undefined) checkSubject(inboxPrefix)
+  apiPrefixOf(options.jetStream)
   const name = () => loginName(login, servers.login)
   const tls = readTls(options.tls, servers.secure)
   checkWebSocketTls(servers, options.tls)

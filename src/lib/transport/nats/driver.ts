@@ -21,6 +21,7 @@ import {PublishRefused} from '../shared/publish-refused.ts'
 import {Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {Streams} from '../streams-contract.ts'
+import {apiPrefixOf, usualApiPrefix} from './api-prefix.ts'
 import {NatsConnection} from './connection.ts'
 import {type DialResult, defaultTimeoutMs, dial} from './dial.ts'
 import {
@@ -70,6 +71,7 @@ class NatsBus implements Transport {
   readonly connection: NatsConnection
   readonly #protocol: NatsProtocol
   readonly #sendBuffer: SendBuffer
+  readonly #apiPrefix: string
   readonly #requests: Requests
   readonly #inbox: Inbox
   readonly #serverTimeout: ServerTimeout
@@ -132,6 +134,7 @@ class NatsBus implements Transport {
       onUnclaimed: ({subject}) =>
         this.connection.notify('error', `a reply arrived on "${subject}" for an unknown request`),
     })
+    this.#apiPrefix = apiPrefixOf(options.jetStream)
     this.streams = natsStreams(this.#session(options))
   }
 
@@ -206,9 +209,10 @@ class NatsBus implements Transport {
     this.#check()
     const {jetStreamFacts} = await import('./account.ts')
     const timing = timeRoundTrips(() => this.#flush())
-    const [roundTripsMs, jetstream] = await Promise.all([timing, jetStreamFacts(this)])
+    const [roundTripsMs, jetstream] = await Promise.all([timing, jetStreamFacts(this, this.#apiPrefix)])
     const {server_name: server, version, cluster} = this.#protocol.info ?? this.#info
-    return {software: 'nats-server', version, server, cluster, roundTripsMs, jetstream}
+    const apiPrefix = this.#apiPrefix === usualApiPrefix ? undefined : this.#apiPrefix
+    return {software: 'nats-server', version, server, cluster, roundTripsMs, ...(apiPrefix && {apiPrefix}), jetstream}
   }
 
   async examine(): Promise<Examination> {
@@ -316,6 +320,8 @@ class NatsBus implements Transport {
       get maxPayload() {
         return maxPayload()
       },
+      apiPrefix: this.#apiPrefix,
+      domain: options.jetStream && 'domain' in options.jetStream ? options.jetStream.domain : undefined,
       version,
       answerTimeoutMs: () => this.#serverTimeout.currentMs,
       check: () => this.#check(),

@@ -93,12 +93,6 @@ describe('a context', () => {
     ['a user that is a number', '{"user": 1}', 'has a user that is not a string'],
     ['a switch that is a text', '{"tls_first": "yes"}', 'has a tls_first that is neither true nor false'],
     ['a proxy', '{"socks_proxy": "socks5://x"}', 'a SOCKS proxy, which bus does not support'],
-    ['a JetStream domain', '{"jetstream_domain": "hub"}', 'asks for a JetStream domain, which bus does not support'],
-    [
-      'a prefix',
-      '{"jetstream_api_prefix": "JS.x"}',
-      'asks for a prefix of the JetStream API, which bus does not support',
-    ],
     ['an event prefix', '{"jetstream_event_prefix": "E"}', 'asks for a prefix of JetStream events'],
     ['nsc', '{"nsc": "nsc://a/b/c"}', 'nsc (nsc://), which bus does not support'],
     ['a bus of no kind', '{"url": "gopher://x"}', '"gopher://x" is not a bus'],

@@ -90,9 +90,11 @@ async function attempt<T>(
   const answerMs = options.timeoutMs ?? answerWaitMs(session, operation, options.silences)
   const leftMs = deadline === undefined ? answerMs : Math.max(250, deadline - performance.now())
   const timeoutMs = Math.min(answerMs, leftMs)
-  const reply = await session.request({subject: `$JS.API.${operation}`, data}, {timeoutMs, signal}).catch((error) => {
-    throw error instanceof BusError ? noAnswer(session.url, error) : error
-  })
+  const reply = await session
+    .request({subject: `${session.apiPrefix}.${operation}`, data}, {timeoutMs, signal})
+    .catch((error) => {
+      throw error instanceof BusError ? noAnswer(session.url, error) : error
+    })
   const answer = objectIn(reply.text)
   const {error} = (answer ?? {}) as {readonly error?: ErrorJson | null}
   if (error) throw apiFailure(session.url, error, options)
@@ -101,7 +103,7 @@ async function attempt<T>(
     return answer as T
   }
   const sentence = `an answer from ${session.url} is not from JetStream: ${JSON.stringify(reply.text.slice(0, 60))}`
-  throw new BusError('remote', sentence, {try: ['check what else subscribes to $JS.API.>']})
+  throw new BusError('remote', sentence, {try: [`check what else subscribes to ${session.apiPrefix}.>`]})
 }
 
 /** How long to wait for one answer. A server that is lost during an election never answers, however long `--timeout` is. */
@@ -127,7 +129,7 @@ async function electionSign(session: JetStreamSession, error: unknown): Promise<
 async function isEnabled(session: JetStreamSession): Promise<boolean> {
   if (session.elections.hasAnswered) return true
   try {
-    await session.request({subject: '$JS.API.STREAM.NAMES'}, {timeoutMs: 2000})
+    await session.request({subject: `${session.apiPrefix}.STREAM.NAMES`}, {timeoutMs: 2000})
     return true
   } catch (error) {
     return isFailure(error, 'timeout')

@@ -18,7 +18,7 @@ export async function directly(
   which: Which,
 ): Promise<Message | undefined | 'refused'> {
   const exact = 'last_by_subj' in which && !/[*>]/.test(which.last_by_subj) ? which.last_by_subj : undefined
-  const subject = `$JS.API.DIRECT.GET.${stream}`
+  const subject = `${session.apiPrefix}.DIRECT.GET.${stream}`
   const request = exact === undefined ? {subject, data: JSON.stringify(which)} : {subject: `${subject}.${exact}`}
   const timeoutMs = session.answerTimeoutMs()
   const reply = await session.request(request, {timeoutMs}).catch((error: unknown) => {

@@ -60,7 +60,7 @@ export class NatsStreamPublisher extends PublishWindow {
     session.check()
     super(session.url, options)
     this.#session = session
-    this.#reader = new StoredReader(session.url)
+    this.#reader = new StoredReader(session.url, session.domain)
     this.#route = session.route({
       arrived: (index, data, headerSize) => this.#arrived(index, data, headerSize),
       refused: (failure) => this.giveUp(failure),

@@ -49,7 +49,7 @@ export class Pulls {
     const {session, stream, consumer, onMessage} = deps
     this.#deps = deps
     this.#maxBytes = deps.maxBytes
-    this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`
+    this.#subject = `${session.apiPrefix}.CONSUMER.MSG.NEXT.${stream}.${consumer}`
     this.#inbox = `${session.newInbox()}.`
     const handler: MessageHandler = (arg, data) => {
       this.#heardAt = performance.now()

@@ -8,6 +8,10 @@ export interface JetStreamSession {
   readonly url: string
   readonly isUp: boolean
   readonly maxPayload: number
+  /** The prefix of the subjects of the API, such as `$JS.API`. */
+  readonly apiPrefix: string
+  /** The domain that was asked for. */
+  readonly domain: string | undefined
   /** Milliseconds within which the server has to answer. */
   answerTimeoutMs(): number
   /** The version of the connected server: `[2, 10, 4]`. */

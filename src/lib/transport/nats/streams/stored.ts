@@ -11,6 +11,8 @@ interface AnswerJson {
   readonly stream?: string
   readonly seq?: number
   readonly duplicate?: boolean
+  /** The domain of its JetStream, if it has one. */
+  readonly domain?: string
   readonly error?: ErrorJson | null
 }
 
@@ -23,6 +25,8 @@ export type StoreRefusal = BusError | 'nobody'
  */
 export class StoredReader {
   readonly #url: string
+  /** Acknowledgements of other domains are no confirmation. */
+  readonly #domain: string | undefined
   readonly #before = new Uint8Array(longest)
   readonly #after = new Uint8Array(longest)
   #beforeSize = 0
@@ -31,8 +35,9 @@ export class StoredReader {
   seq = 0
   duplicate = false
 
-  constructor(url: string) {
+  constructor(url: string, domain?: string) {
     this.#url = url
+    this.#domain = domain
   }
 
   /** Sets stream, seq and duplicate, or returns why there are none. */
@@ -71,6 +76,7 @@ export class StoredReader {
     const answer = objectIn(text) as AnswerJson | undefined
     if (answer?.error) return refusal(this.#url, answer.error, answer.stream)
     if (typeof answer?.stream !== 'string' || typeof answer.seq !== 'number') return notAStream(this.#url, text)
+    if (this.#domain !== undefined && answer.domain !== this.#domain) return strange(this.#url, this.#domain, answer)
     this.stream = answer.stream
     this.seq = answer.seq
     this.duplicate = answer.duplicate === true
@@ -94,6 +100,12 @@ function refusal(url: string, error: ErrorJson, stream = ''): BusError {
   return failure.kind !== 'remote' || stream === ''
     ? failure
     : refused(url, stream, code, description ?? `error ${code}`)
+}
+
+function strange(url: string, domain: string, {stream, domain: other}: AnswerJson): BusError {
+  const from = other === undefined ? 'outside domains' : `of the domain ${other}`
+  const sentence = `on ${url} a stream ${stream} ${from} stored the message; ${domain} did not confirm that it has it`
+  return new BusError('remote', sentence, {try: ['subjects that only one of the domains stores']})
 }
 
 function notAStream(url: string, text: string): BusError {

@@ -58,7 +58,7 @@ async function publish(session: JetStreamSession, message: Outgoing, bounds: Wai
 async function attempt(session: JetStreamSession, message: Outgoing, bounds: WaitBounds): Promise<Stored | BusError> {
   try {
     const reply = await session.request(message, bounds)
-    const reader = new StoredReader(session.url)
+    const reader = new StoredReader(session.url, session.domain)
     const refusal = reader.read(reply.data, 0)
     if (refusal === undefined) return reader.stored
     throw refusal
