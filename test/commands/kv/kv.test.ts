@@ -26,9 +26,14 @@ onBothBuses((newScene) => {
     expect(await kv(scene, add)).toEqual([0, '', 'bucket config is ready'])
     expect(await kv(scene, add)).toEqual([0, '', 'bucket config is ready'])
     const other = 'bus: there is a bucket config on BUS with another configuration: history 5 instead of 6'
-    expect((await kv(scene, 'kv add config --history 6 --ttl 1h --max-value-size 1KiB --max-bytes 1MiB'))[2]).toBe(
-      other,
-    )
+    expect(
+      (
+        await kv(
+          scene,
+          'kv add config --history 6 --ttl 1h --max-value-size 1KiB --max-bytes 1MiB --description settings',
+        )
+      )[2],
+    ).toBe(other)
     expect(await kv(scene, 'kv add config --history 6 --if-missing')).toEqual([0, '', 'bucket config already exists'])
     await kv(scene, 'kv put config a 1')
     const [document, ...others] = JSON.parse(String((await kv(scene, 'kv ls --json'))[1]))
