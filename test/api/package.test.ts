@@ -264,10 +264,10 @@ for (const {url} of [server, file]) {
 describe('a part does not load the others', () => {
   /** Largest number of kilobytes of code that it loads before it is used. */
   const most: Readonly<Record<string, number>> = {
-    broker: 47,
-    delivery: 128,
+    broker: 48,
+    delivery: 131,
     errors: 5,
-    messenger: 36,
+    messenger: 37,
     position: 11,
     record: 24,
     'response-stream': 72,
