@@ -91,7 +91,7 @@ export function parseDeliver(text: string): DeliverPolicy {
 }
 
 export function consumerDocument(info: ConsumerInfo): ConsumerDocument {
-  const {created, lastActive, pausedUntil, config, ...facts} = info
+  const {created, lastActive, pausedUntil, config, raw, ...facts} = info
   const {deliver} = config
   const stalls = stallsOf(info)
   return {
@@ -105,6 +105,7 @@ export function consumerDocument(info: ConsumerInfo): ConsumerDocument {
     ...(pausedUntil !== undefined && {pausedUntil: isoTime(pausedUntil)}),
     ...(stalls.length > 0 && {stalled: stalls.map(({reason}) => reason)}),
     lag: lagOf(info),
+    ...(raw !== undefined && {raw}),
   }
 }
 
