@@ -1,6 +1,7 @@
 /** A stream's response to a publish: an acknowledgement, or the reason why the message was not stored. */
 import {BusError} from '../../../core/errors.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
+import {kindOfCode} from '../../shared/jetstream-errors.ts'
 import {refused} from '../../shared/stream-errors.ts'
 import type {Stored} from '../../streams-contract.ts'
 import {isNoResponders} from '../headers.ts'
@@ -97,9 +98,8 @@ const longest = 512
 function refusal(url: string, error: ErrorJson, stream = ''): BusError {
   const failure = apiFailure(url, error, {stream})
   const {err_code: code = error.code, description} = error
-  return failure.kind !== 'remote' || stream === ''
-    ? failure
-    : refused(url, stream, code, description ?? `error ${code}`)
+  const isOfStream = failure.kind === 'remote' || kindOfCode(code) === 'denied'
+  return !isOfStream || stream === '' ? failure : refused(url, stream, code, description ?? `error ${code}`)
 }
 
 function strange(url: string, domain: string, {stream, domain: other}: AnswerJson): BusError {
