@@ -19,10 +19,6 @@ const unreliableAfter = 3
 const checkMs = 1000
 /** During a conversation, polling for this long is faster than sleeping until the wake-up. */
 const spinMs = 1
-/** If the system interrupts it because other processes need the processor, sleeping is faster, for a while. */
-const crowdedMs = 100
-/** Two of these polls are normally closer together. */
-const stepMs = 0.3
 
 /** Called when the file changes. */
 export interface ChangeListener {
@@ -49,9 +45,6 @@ export class ChangeWatcher {
   #missed = 0
   #spinUntil = 0
   #isSpinning = false
-  #spunAt = 0
-  #crowdedUntil = 0
-  #interruptions = 0
   #isClosed = false
   #guards: FSWatcher[] = []
 
@@ -71,13 +64,10 @@ export class ChangeWatcher {
 
   /** The other side is about to answer, so this polls continuously for a moment. */
   expect(): void {
+    this.#spinUntil = performance.now() + spinMs
     this.#hurry()
-    const now = performance.now()
-    if (now < this.#crowdedUntil) return
-    this.#spinUntil = now + spinMs
     if (this.#isSpinning) return
     this.#isSpinning = true
-    this.#spunAt = now
     setImmediate(this.#spin)
   }
 
@@ -89,22 +79,12 @@ export class ChangeWatcher {
   }
 
   readonly #spin = (): void => {
-    const now = performance.now()
-    if (now - this.#spunAt > stepMs && this.#wasInterrupted()) this.#crowdedUntil = now + crowdedMs
-    this.#look()
-    if (now >= this.#spinUntil || now < this.#crowdedUntil) {
+    if (performance.now() >= this.#spinUntil) {
       this.#isSpinning = false
       return
     }
-    this.#spunAt = performance.now()
+    this.#look()
     setImmediate(this.#spin)
-  }
-
-  /** Since the last time. */
-  #wasInterrupted(): boolean {
-    const before = this.#interruptions
-    this.#interruptions = process.resourceUsage().involuntaryContextSwitches
-    return this.#interruptions > before
   }
 
   readonly #touched = (): void => {
