@@ -229,19 +229,21 @@ class LogFile {
 
   /**
    * Whether a commit of it has this link, or the first commit has it as the previous one. A log without links was written by
-   * another program: into this file, unless its first page shows otherwise.
+   * another program: into this file, unless its first page shows otherwise. If several processes create a file at once, its log
+   * begins with a first page that is not yet one of a bus file.
    */
   follows(link: string): boolean {
     let isLinked = false
+    let isOther = false
     for (const {head, page} of this.#frames()) {
       const number = head.readUInt32BE(0)
-      if (number === 1 && !isOfBusFile(page)) return false
+      if (number === 1 && !isOfBusFile(page)) isOther = true
       const links = number === chainPage ? linksOn(page) : undefined
       if (links === undefined) continue
-      if (links.link === link || (!isLinked && links.previous === link)) return true
+      if (links.link === link || (!isLinked && !isOther && links.previous === link)) return true
       isLinked = true
     }
-    return !isLinked
+    return !isLinked && !isOther
   }
 
   /** Whether SQLite would apply anything from it, which it would not if a power loss has torn it. */
