@@ -97,12 +97,12 @@ describe('watching', () => {
   test('does not end by idling while messages are shown', async () => {
     let left = 8
     let timer: NodeJS.Timeout | undefined
-    const watched = await watching({idleMs: 60}, (bus) => {
+    const watched = await watching({idleMs: 500}, (bus) => {
       timer = setInterval(() => {
         publish(bus, String(left))
         if (--left === 0) clearInterval(timer)
-      }, 15)
-    })
+      }, 80)
+    }).finally(() => clearInterval(timer))
     expect(watched).toMatchObject({kept: 8, endedBy: 'idle'})
   })
 
