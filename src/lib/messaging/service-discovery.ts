@@ -1,51 +1,137 @@
-/** Discovers the NATS services on a bus: they announce themselves in reply to `$SRV.INFO` (ADR-32). */
+/** Asks the NATS services on a bus about themselves (ADR-32): each instance replies to `$SRV.PING`, `INFO` and `STATS`. */
 import {isFailure} from '../core/errors.ts'
+import {isObject, objectIn} from '../core/text/json-text.ts'
 import type {Transport} from '../transport/contract.ts'
-
-/** The self-description of a service, which is not verified. */
-export interface AnnouncedService {
-  readonly name: unknown
-  readonly id: unknown
-  readonly version: unknown
-  /** The subjects of its endpoints, which may have wildcards. */
-  readonly subjects: readonly string[]
-}
+import {ask} from './pubsub/request.ts'
 
 export interface DiscoveryOptions {
-  /** How long to wait for the first service. */
+  /** Only the instances of this service. */
+  readonly name?: string | undefined
+  /** How long to wait for the first instance. */
   readonly timeoutMs: number
-  /** How long to wait for each further service; default 300. */
+  /** How long to wait for each further instance; default 300. */
   readonly idleMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/** Asks all services to announce themselves. Fails as `requestMany` and `flush` do, except if there are none. */
-export async function discoverServices(
+/** What an instance replied. Nothing in it is verified. */
+export interface ServiceReply {
+  /** Milliseconds until it arrived. */
+  readonly ms: number
+  readonly text: string
+  /** Undefined if the reply is not the document of a service, which has a name and an id. */
+  readonly instance: ServiceInstance | undefined
+}
+
+/** An instance as it describes itself; what it does not tell, or tells in another form, is absent. */
+export interface ServiceInstance {
+  readonly name: string
+  readonly id: string
+  readonly version?: string | undefined
+  readonly description?: string | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  /** An ISO time. */
+  readonly started?: string | undefined
+  readonly endpoints: readonly ServiceEndpoint[]
+}
+
+/** An endpoint of an instance. The counters are in the replies to `STATS` only. */
+export interface ServiceEndpoint {
+  readonly name?: string | undefined
+  /** May have wildcards. */
+  readonly subject?: string | undefined
+  readonly queue?: string | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  readonly requests?: number | undefined
+  readonly errors?: number | undefined
+  readonly lastError?: string | undefined
+  /** Milliseconds per request. */
+  readonly averageMs?: number | undefined
+  /** Details of its own. */
+  readonly data?: unknown
+}
+
+/** The names that ADR-32 allows. Instances of other names exist, and are selected from all. */
+const plainName = /^[\w-]+$/
+
+/**
+ * The replies of all instances, as they arrive; none if there is no instance. Replies of other services are left out if there is
+ * a name. Fails as `requestMany` and `flush` do.
+ */
+export async function* askServices(
   bus: Transport,
-  {timeoutMs, idleMs = 300, signal}: DiscoveryOptions,
-): Promise<AnnouncedService[]> {
-  const found: AnnouncedService[] = []
+  verb: 'PING' | 'INFO' | 'STATS',
+  {name, timeoutMs, idleMs = 300, signal}: DiscoveryOptions,
+): AsyncGenerator<ServiceReply> {
+  const subject = name !== undefined && plainName.test(name) ? `$SRV.${verb}.${name}` : `$SRV.${verb}`
+  let isAnswered = false
   try {
-    for await (const {text} of bus.requestMany({subject: '$SRV.INFO'}, {timeoutMs, idleMs, signal})) {
-      const service = parseInfo(text)
-      if (service !== undefined) found.push(service)
+    for await (const {message, ms} of ask(bus, {message: {subject}, timeoutMs, idleMs, signal})) {
+      isAnswered = true
+      const {text} = message
+      const instance = instanceIn(text)
+      if (name === undefined || instance === undefined || instance.name === name) yield {ms, text, instance}
     }
-    // A server that does not answer is not a bus without services.
-    if (found.length === 0) await bus.flush()
   } catch (error) {
-    if (!isFailure(error, 'noResponders')) throw error
+    const isNobody = isFailure(error, 'noResponders') || (isFailure(error, 'timeout') && !isAnswered)
+    if (!isNobody) throw error
   }
+  // A server that does not answer is not a bus without services.
+  if (!isAnswered) await bus.flush()
+}
+
+/** All instances that describe themselves. */
+export async function discoverServices(bus: Transport, options: DiscoveryOptions): Promise<ServiceInstance[]> {
+  const found: ServiceInstance[] = []
+  for await (const {instance} of askServices(bus, 'INFO', options)) if (instance !== undefined) found.push(instance)
   return found
 }
 
-function parseInfo(text: string): AnnouncedService | undefined {
-  try {
-    const {name, id, version, endpoints} = JSON.parse(text) as Record<string, unknown>
-    if (!Array.isArray(endpoints)) return undefined
-    const subjects = endpoints.map((endpoint: {readonly subject?: unknown} | null) => endpoint?.subject)
-    return {name, id, version, subjects: subjects.filter((subject) => typeof subject === 'string')}
-  } catch {
-    // Not the reply of a service.
-    return undefined
+/** The subjects of its endpoints. */
+export function subjectsOf({endpoints}: ServiceInstance): string[] {
+  return endpoints.map(({subject}) => subject).filter((subject) => subject !== undefined)
+}
+
+function instanceIn(reply: string): ServiceInstance | undefined {
+  const json = objectIn(reply)
+  const [name, id] = [text(json?.['name']), text(json?.['id'])]
+  if (json === undefined || name === undefined || id === undefined) return undefined
+  const endpoints = Array.isArray(json['endpoints']) ? json['endpoints'] : []
+  return {
+    name,
+    id,
+    version: text(json['version']),
+    description: text(json['description']),
+    metadata: filled(json['metadata']),
+    started: text(json['started']),
+    endpoints: endpoints.filter(isObject).map(endpointIn),
   }
+}
+
+/** Times in the documents are nanoseconds. */
+function endpointIn(json: Record<string, unknown>): ServiceEndpoint {
+  const average = number(json['average_processing_time'])
+  return {
+    name: text(json['name']),
+    subject: text(json['subject']),
+    queue: text(json['queue_group']),
+    metadata: filled(json['metadata']),
+    requests: number(json['num_requests']),
+    errors: number(json['num_errors']),
+    lastError: text(json['last_error']),
+    averageMs: average === undefined ? undefined : average / 1e6,
+    data: json['data'] ?? undefined,
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 ? value : undefined
+}
+
+function filled(value: unknown): Record<string, unknown> | undefined {
+  return isObject(value) && Object.keys(value).length > 0 ? value : undefined
 }

@@ -192,7 +192,7 @@ function fromRow(url: string, id: number, text: string): KeptStream {
 }
 
 /** Whether messages of one subject must be found without reading the others. */
-export function isKept({maxMsgsPerSubject, allowRollup}: StreamConfig): boolean {
+function isKept({maxMsgsPerSubject, allowRollup}: StreamConfig): boolean {
   return maxMsgsPerSubject !== undefined || allowRollup === true
 }
 

@@ -1,0 +1,44 @@
+/** `--watch`: the same view again and again, in place on a terminal. */
+import {sleep} from '../../core/time/timer.ts'
+
+export interface RedrawOptions {
+  readonly everyMs: number
+  /** End after this long. */
+  readonly forMs?: number | undefined
+  readonly signal: AbortSignal
+  /** Rows of the terminal; undefined in a pipe. */
+  readonly rows: number | undefined
+  /** In a pipe: what stands between two views. */
+  readonly between: string
+  readonly write: (text: string) => Promise<void>
+}
+
+/** Draws until the time is over or the signal aborts; `draw` returns lines that end with a newline. */
+export async function redraw(draw: () => Promise<string>, options: RedrawOptions): Promise<void> {
+  const {everyMs, forMs = Number.POSITIVE_INFINITY, signal, rows, between, write} = options
+  const ends = performance.now() + forMs
+  for (let drawn = 0; ; ) {
+    const began = performance.now()
+    const text = await draw()
+    if (signal.aborted) return
+    const shown = rows === undefined ? text : cut(text, rows)
+    const before = drawn === 0 ? '' : rows === undefined ? between : `\x1b[${drawn}A\x1b[0J`
+    await write(before + shown)
+    drawn = shown.split('\n').length - 1
+    const waitMs = Math.min(began + everyMs, ends) - performance.now()
+    if (performance.now() + Math.max(0, waitMs) >= ends) {
+      await sleep(Math.max(0, ends - performance.now()), signal)
+      return
+    }
+    await sleep(Math.max(0, waitMs), signal)
+    if (signal.aborted) return
+  }
+}
+
+/** The first lines that fit, and how many are missing. */
+function cut(text: string, rows: number): string {
+  const lines = text.split('\n')
+  const most = Math.max(2, rows - 1)
+  if (lines.length - 1 <= most) return text
+  return `${lines.slice(0, most - 1).join('\n')}\n… ${lines.length - most} more\n`
+}
