@@ -133,7 +133,7 @@ onBothBuses((newScene) => {
     }
     const faults = [
       [['M'], 'subjects none instead of M, mirror {"name":"ORIGIN"} instead of none'],
-      [['S', 's'], 'no_ack true instead of none, deny_delete true instead of none'],
+      [['S', 's'], 'deny-delete true instead of none, no_ack true instead of none'],
     ] as const
     for (const [args, differing] of faults) {
       const {code, stderr} = await scene.run(['stream', 'add', ...args])
