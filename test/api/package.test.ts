@@ -286,7 +286,7 @@ describe('a part does not load the others', () => {
 
   /** The modules that it uses from the layer below the protocols. */
   const messaging: Readonly<Record<string, readonly string[]>> = {
-    delivery: ['messaging/sinks', 'messaging/stored'],
+    delivery: ['messaging/kv', 'messaging/sinks'],
     'response-stream': ['messaging/bounds'],
     rpc: ['messaging/pubsub', 'messaging/service-discovery'],
   }
