@@ -2,6 +2,7 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {age, value} from '../../lib/cli/flags/kinds.ts'
 import {formatMoment} from '../../lib/cli/render/units.ts'
+import {BusError} from '../../lib/core/errors.ts'
 import {type ConsumerDocument, consumerDocument, pauseEnd} from './settings.ts'
 
 export default class ConsumerPause extends BusCommand<ConsumerDocument> {
@@ -17,13 +18,15 @@ export default class ConsumerPause extends BusCommand<ConsumerDocument> {
   ]
   static override args = consumerArgs
   static override flags = {
-    for: age('how long', {exactlyOne: ['for', 'until']}),
+    for: age('how long', {exclusive: ['until']}),
     until: value('until this time', '<time>', pauseEnd),
   }
 
   async run(): Promise<ConsumerDocument> {
     const {args, flags} = await this.parse(ConsumerPause)
     const {stream, consumer} = args
+    if ((flags.for ?? flags.until) === undefined)
+      throw new BusError('usage', '--for or --until is missing', {try: ['--for 10m', '--until 18:00']})
     await using bus = await this.openBus({writes: true})
     const until = flags.until ?? Date.now() + (flags.for ?? 0)
     const info = await bus.streams.consumers.pause(stream, consumer, until)

@@ -77,6 +77,18 @@ async function values(parsing: Promise<{flags: unknown; args: unknown}>): Promis
   }
 }
 
+interface Given {
+  readonly args: object
+}
+
+/** Whether no argument is required, and the last one may be repeated. */
+function mayBeEmpty(
+  args: Readonly<Record<string, {readonly required?: boolean; readonly multiple?: boolean}>>,
+): boolean {
+  const all = Object.values(args)
+  return all.every(({required}) => required !== true) && all.at(-1)?.multiple === true
+}
+
 /** The same numbers in every run. */
 function randomNumbers(seed: number): (below: number) => number {
   let state = seed
@@ -108,7 +120,11 @@ describe('random command lines have the same result as with the parser of oclif'
         // oclif takes `--user=1` as the value of a flag before it.
         .filter((word, i, all) => !(word.includes('=') && all[i - 1]?.startsWith('-')))
       const expected = await values(parse([...line], {flags, args}))
-      expect(await values(parseArguments(line, {command: id, flags, args})), JSON.stringify(line)).toEqual(expected)
+      const ours = await values(parseArguments(line, {command: id, flags, args}))
+      // oclif refuses a line without arguments if the last one may be repeated, although none is required.
+      if (expected === undefined && mayBeEmpty(args) && Object.keys((ours as Given)?.args ?? {a: 1}).length === 0)
+        continue
+      expect(ours, JSON.stringify(line)).toEqual(expected)
     }
   })
 })

@@ -64,7 +64,7 @@ describe('an unknown command', () => {
     ['consumer delete ORDERS x', 'bus consumer rm'],
     ['consumer report', 'bus consumer ls'],
     ['consumer rest', 'bus consumer --help'],
-    ['stream edit', 'bus stream --help'],
+    ['stream alter', 'bus stream --help'],
     ['context select x', 'bus context use'],
     ['ctx ls', 'bus context ls'],
     ['steam ls', 'bus --help'],
