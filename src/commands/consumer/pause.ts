@@ -26,7 +26,7 @@ export default class ConsumerPause extends BusCommand<ConsumerDocument> {
     const {args, flags} = await this.parse(ConsumerPause)
     const {stream, consumer} = args
     if ((flags.for ?? flags.until) === undefined)
-      throw new BusError('usage', '--for or --until is missing', {try: ['--for 10m', '--until 18:00']})
+      throw new BusError('usage', '--for or --until is missing', {try: ['--for 10m', '--until 2030-01-01T06:00Z']})
     await using bus = await this.openBus({writes: true})
     const until = flags.until ?? Date.now() + (flags.for ?? 0)
     const info = await bus.streams.consumers.pause(stream, consumer, until)

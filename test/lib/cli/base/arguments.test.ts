@@ -81,12 +81,15 @@ interface Given {
   readonly args: object
 }
 
-/** Whether no argument is required, and the last one may be repeated. */
-function mayBeEmpty(
+/** Whether no argument is required, and the last one, which may be repeated, is not given. */
+function isOptionalRest(
   args: Readonly<Record<string, {readonly required?: boolean; readonly multiple?: boolean}>>,
+  given: Given,
 ): boolean {
-  const all = Object.values(args)
-  return all.every(({required}) => required !== true) && all.at(-1)?.multiple === true
+  const [name = '', last] = Object.entries(args).at(-1) ?? []
+  return (
+    last?.multiple === true && !(name in given.args) && Object.values(args).every(({required}) => required !== true)
+  )
 }
 
 /** The same numbers in every run. */
