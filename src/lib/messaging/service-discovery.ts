@@ -19,7 +19,7 @@ export interface ServiceReply {
   /** Milliseconds until it arrived. */
   readonly ms: number
   readonly text: string
-  /** Undefined if the reply is not the document of a service, which has a name and an id. */
+  /** Undefined if the reply is not the document of a service: it has neither a name and an id, nor endpoints. */
   readonly instance: ServiceInstance | undefined
 }
 
@@ -94,9 +94,10 @@ export function subjectsOf({endpoints}: ServiceInstance): string[] {
 
 function instanceIn(reply: string): ServiceInstance | undefined {
   const json = objectIn(reply)
-  const [name, id] = [text(json?.['name']), text(json?.['id'])]
-  if (json === undefined || name === undefined || id === undefined) return undefined
-  const endpoints = Array.isArray(json['endpoints']) ? json['endpoints'] : []
+  const [name = '', id = ''] = [text(json?.['name']), text(json?.['id'])]
+  const endpoints = Array.isArray(json?.['endpoints']) ? json['endpoints'] : []
+  const isDocument = (name !== '' && id !== '') || endpoints.length > 0
+  if (json === undefined || !isDocument) return undefined
   return {
     name,
     id,
