@@ -8,7 +8,7 @@ export interface RedrawOptions {
   readonly signal: AbortSignal
   /** Rows of the terminal; undefined in a pipe. */
   readonly rows: number | undefined
-  /** In a pipe: what stands between two views. */
+  /** In a pipe: the text between two views. */
   readonly between: string
   readonly write: (text: string) => Promise<void>
 }
@@ -19,19 +19,17 @@ export async function redraw(draw: () => Promise<string>, options: RedrawOptions
   const ends = performance.now() + forMs
   for (let drawn = 0; ; ) {
     const began = performance.now()
-    const text = await draw()
-    if (signal.aborted) return
+    const text = await draw().catch((error: unknown) => {
+      if (!signal.aborted) throw error
+    })
+    if (text === undefined || signal.aborted) return
     const shown = rows === undefined ? text : cut(text, rows)
     const before = drawn === 0 ? '' : rows === undefined ? between : `\x1b[${drawn}A\x1b[0J`
     await write(before + shown)
     drawn = shown.split('\n').length - 1
-    const waitMs = Math.min(began + everyMs, ends) - performance.now()
-    if (performance.now() + Math.max(0, waitMs) >= ends) {
-      await sleep(Math.max(0, ends - performance.now()), signal)
-      return
-    }
-    await sleep(Math.max(0, waitMs), signal)
-    if (signal.aborted) return
+    const next = Math.min(began + everyMs, ends)
+    await sleep(Math.max(0, next - performance.now()), signal)
+    if (signal.aborted || next === ends || performance.now() >= ends) return
   }
 }
 
