@@ -1,7 +1,7 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {argument} from '../../lib/cli/flags/kinds.ts'
 import {factSheet} from '../../lib/cli/render/table.ts'
-import {type InstanceDocument, idle, instanceFacts, malformedLine, nobodyError, survey} from './instances.ts'
+import {askInstances, type InstanceDocument, idle, instanceFacts, nobodyError} from './instances.ts'
 
 export default class ServiceInfo extends BusCommand<readonly InstanceDocument[]> {
   static override summary = 'show how the instances of a service describe themselves'
@@ -14,8 +14,7 @@ export default class ServiceInfo extends BusCommand<readonly InstanceDocument[]>
     const {args, flags} = await this.parse(ServiceInfo)
     await using bus = await this.openBus({writes: true})
     const options = {name: args.name, timeoutMs: flags.timeout, idleMs: flags.idle, signal: this.stop}
-    const {instances, malformed} = await survey(bus, 'INFO', options)
-    for (const text of malformed) this.say(malformedLine('INFO', text))
+    const instances = await askInstances(bus, 'INFO', options, (line) => this.say(line))
     if (instances.length === 0) throw nobodyError(bus, args.name)
     if (!this.jsonEnabled()) {
       const paint = await this.paint(1)

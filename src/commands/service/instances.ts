@@ -19,34 +19,27 @@ export interface InstanceDocument extends ServiceInstance {
   readonly ms: number
 }
 
-export interface Survey {
-  readonly instances: readonly InstanceDocument[]
-  /** Replies that are not the document of a service. */
-  readonly malformed: readonly string[]
-}
-
 const longestQuote = 200
 
 export const idle = duration('how long to wait for each further instance (default: 300ms)')
 
-/** The instances that reply, sorted by name and id. */
-export async function survey(
+/** The instances that reply, sorted by name and id. `warn` gets a sentence for each reply that is not the document of a service. */
+export async function askInstances(
   bus: Transport,
   verb: 'PING' | 'INFO' | 'STATS',
   options: DiscoveryOptions,
-): Promise<Survey> {
+  warn: (line: string) => void = () => {},
+): Promise<InstanceDocument[]> {
   const instances: InstanceDocument[] = []
-  const malformed: string[] = []
   for await (const {ms, text, instance} of askServices(bus, verb, options)) {
-    if (instance === undefined) malformed.push(text)
+    if (instance === undefined) warn(malformedLine(verb, text))
     else instances.push({...instance, ms: rounded(ms, 3)})
   }
-  instances.sort((a, b) => order(a.name, b.name) || order(a.id, b.id))
-  return {instances, malformed}
+  return instances.sort((a, b) => order(a.name, b.name) || order(a.id, b.id))
 }
 
 /** `a reply to $SRV.INFO is not the document of a service: "hello"` */
-export function malformedLine(verb: string, text: string): string {
+function malformedLine(verb: string, text: string): string {
   const quoted = text.length > longestQuote ? `${text.slice(0, longestQuote)}…` : text
   return `warning: a reply to $SRV.${verb} is not the document of a service: ${printable(JSON.stringify(quoted))}`
 }
@@ -60,12 +53,16 @@ export function nobodyError(bus: Transport, name: string): BusError {
 }
 
 /** Requests and errors of all endpoints, and the mean time per request in milliseconds; undefined if an endpoint does not tell. */
-export function totals(endpoints: readonly ServiceEndpoint[]) {
+function totals(endpoints: readonly ServiceEndpoint[]) {
   const sum = (of: (endpoint: ServiceEndpoint) => number | undefined) =>
-    endpoints.reduce<number | undefined>((all, each) => added(all, of(each)), 0)
-  const [requests, errors] = [sum((each) => each.requests), sum((each) => each.errors)]
-  const spent = sum((each) => multiplied(each.requests, each.averageMs))
-  return {requests, errors, averageMs: requests === 0 || requests === undefined ? undefined : divided(spent, requests)}
+    endpoints.reduce((all, each) => all + (of(each) ?? Number.NaN), 0)
+  const requests = sum((each) => each.requests)
+  const spentMs = sum((each) => (each.requests ?? Number.NaN) * (each.averageMs ?? Number.NaN))
+  return {requests: known(requests), errors: known(sum((each) => each.errors)), averageMs: known(spentMs / requests)}
+}
+
+function known(value: number): number | undefined {
+  return Number.isNaN(value) ? undefined : value
 }
 
 export const instanceColumns: readonly Column[] = [
@@ -141,18 +138,6 @@ function timeText(ms: number | undefined): string {
 function startedText(started: string | undefined): string {
   const time = started === undefined ? Number.NaN : Date.parse(started)
   return Number.isNaN(time) ? '' : formatAgo(time)
-}
-
-function added(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? undefined : one + other
-}
-
-function multiplied(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? undefined : one * other
-}
-
-function divided(sum: number | undefined, count: number): number | undefined {
-  return sum === undefined ? undefined : sum / count
 }
 
 function order(one: string, other: string): number {

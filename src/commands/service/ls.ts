@@ -1,6 +1,6 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {tableFlags} from '../../lib/cli/flags/table.ts'
-import {type InstanceDocument, idle, instanceColumns, instanceRow, malformedLine, survey} from './instances.ts'
+import {askInstances, type InstanceDocument, idle, instanceColumns, instanceRow} from './instances.ts'
 
 export default class ServiceLs extends BusCommand<readonly InstanceDocument[]> {
   static override summary = 'list the instances of services, with their requests, errors and mean times'
@@ -15,12 +15,16 @@ export default class ServiceLs extends BusCommand<readonly InstanceDocument[]> {
   async run(): Promise<readonly InstanceDocument[]> {
     const {flags} = await this.parse(ServiceLs)
     await using bus = await this.openBus({writes: true})
-    const {instances, malformed} = await survey(bus, 'STATS', {
-      timeoutMs: flags.timeout,
-      idleMs: flags.idle,
-      signal: this.stop,
-    })
-    for (const text of malformed) this.say(malformedLine('STATS', text))
+    const instances = await askInstances(
+      bus,
+      'STATS',
+      {
+        timeoutMs: flags.timeout,
+        idleMs: flags.idle,
+        signal: this.stop,
+      },
+      (line) => this.say(line),
+    )
     if (instances.length === 0) this.say(`found no services on ${bus.url}`)
     else if (!this.jsonEnabled()) await this.printTable(instanceColumns, instances.map(instanceRow), flags.all)
     return instances

@@ -3,7 +3,7 @@ import {argument} from '../../lib/cli/flags/kinds.ts'
 import {tableFlags} from '../../lib/cli/flags/table.ts'
 import {formatDuration} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
-import {type InstanceDocument, idle, malformedLine, nobodyError, survey} from './instances.ts'
+import {askInstances, type InstanceDocument, idle, nobodyError} from './instances.ts'
 
 export default class ServicePing extends BusCommand<readonly InstanceDocument[]> {
   static override summary = 'measure how fast the instances of services reply'
@@ -19,8 +19,7 @@ export default class ServicePing extends BusCommand<readonly InstanceDocument[]>
     const {args, flags} = await this.parse(ServicePing)
     await using bus = await this.openBus({writes: true})
     const options = {name: args.name, timeoutMs: flags.timeout, idleMs: flags.idle, signal: this.stop}
-    const {instances, malformed} = await survey(bus, 'PING', options)
-    for (const text of malformed) this.say(malformedLine('PING', text))
+    const instances = await askInstances(bus, 'PING', options, (line) => this.say(line))
     if (instances.length === 0) {
       if (args.name !== undefined) throw nobodyError(bus, args.name)
       throw new BusError('noResponders', `no service replies on ${bus.url}`)

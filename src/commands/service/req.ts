@@ -12,7 +12,7 @@ import {compileExpectations} from '../../lib/messaging/pubsub/expect.ts'
 import {ask, type TimedReply} from '../../lib/messaging/pubsub/request.ts'
 import type {ServiceEndpoint} from '../../lib/messaging/service-discovery.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
-import {nobodyError, survey} from './instances.ts'
+import {askInstances, nobodyError} from './instances.ts'
 
 export default class ServiceReq extends BusCommand {
   static override summary = 'send a request to an endpoint of a service, by name'
@@ -56,7 +56,7 @@ export default class ServiceReq extends BusCommand {
     name: string,
     {endpoint: wanted, timeout}: {readonly endpoint?: string | undefined; readonly timeout: number},
   ): Promise<string> {
-    const {instances} = await survey(bus, 'INFO', {name, timeoutMs: timeout, signal: this.stop})
+    const instances = await askInstances(bus, 'INFO', {name, timeoutMs: timeout, signal: this.stop})
     if (instances.length === 0) throw nobodyError(bus, name)
     const endpoints = distinct(instances.flatMap((instance) => instance.endpoints))
     const found = wanted === undefined ? endpoints : endpoints.filter((endpoint) => endpoint.name === wanted)

@@ -5,17 +5,7 @@ import {isTerminal} from '../../lib/cli/io/terminal.ts'
 import {printableJson} from '../../lib/cli/render/printable.ts'
 import {redraw} from '../../lib/cli/render/redraw.ts'
 import {table} from '../../lib/cli/render/table.ts'
-import type {Transport} from '../../lib/transport/contract.ts'
-import {
-  endpointColumns,
-  endpointRows,
-  type InstanceDocument,
-  idle,
-  malformedLine,
-  nobodyError,
-  type Survey,
-  survey,
-} from './instances.ts'
+import {askInstances, endpointColumns, endpointRows, type InstanceDocument, idle, nobodyError} from './instances.ts'
 
 const usualEveryMs = 1000
 
@@ -37,17 +27,18 @@ export default class ServiceStats extends BusCommand<readonly InstanceDocument[]
     const {args, flags} = await this.parse(ServiceStats)
     const {watch, all, timeout, idle} = flags
     await using bus = await this.openBus({stream: watch, writes: true})
-    const ask = () => survey(bus, 'STATS', {name: args.name, timeoutMs: timeout, idleMs: idle, signal: this.stop})
-    if (watch) return await this.#watch(ask, flags)
-    const found = await ask()
-    this.#report(found, args.name, bus)
-    if (!this.jsonEnabled() && found.instances.length > 0)
-      await this.printTable(endpointColumns, found.instances.flatMap(endpointRows), all)
-    return found.instances
+    const options = {name: args.name, timeoutMs: timeout, idleMs: idle, signal: this.stop}
+    if (watch) return await this.#watch(() => askInstances(bus, 'STATS', options), flags)
+    const instances = await askInstances(bus, 'STATS', options, (line) => this.say(line))
+    if (instances.length === 0) {
+      if (args.name !== undefined) throw nobodyError(bus, args.name)
+      this.say(`found no services on ${bus.url}`)
+    } else if (!this.jsonEnabled()) await this.printTable(endpointColumns, instances.flatMap(endpointRows), all)
+    return instances
   }
 
   async #watch(
-    ask: () => Promise<Survey>,
+    ask: () => Promise<readonly InstanceDocument[]>,
     {
       every: everyMs = usualEveryMs,
       for: forMs,
@@ -56,7 +47,7 @@ export default class ServiceStats extends BusCommand<readonly InstanceDocument[]
     const isShown = isTerminal(1) && !this.jsonEnabled()
     const paint = await this.paint(1)
     const draw = async () => {
-      const {instances} = await ask()
+      const instances = await ask()
       if (this.jsonEnabled()) return `${printableJson(JSON.stringify(instances))}\n`
       const width = isShown ? process.stdout.columns || undefined : undefined
       return table(endpointColumns, instances.flatMap(endpointRows), {paint, width, signal: this.stop})
@@ -70,13 +61,6 @@ export default class ServiceStats extends BusCommand<readonly InstanceDocument[]
       },
     })
     return undefined
-  }
-
-  #report({instances, malformed}: Survey, name: string | undefined, bus: Transport): void {
-    for (const text of malformed) this.say(malformedLine('STATS', text))
-    if (instances.length > 0) return
-    if (name !== undefined) throw nobodyError(bus, name)
-    this.say(`found no services on ${bus.url}`)
   }
 
   protected override logJson(json: unknown): void {

@@ -5,7 +5,7 @@ import {isFailure} from '../core/errors.ts'
 import {type Message, serviceError} from '../core/message.ts'
 import {hasWildcard} from '../core/subject.ts'
 import {objectIn} from '../core/text/json-text.ts'
-import {discoverServices, subjectsOf} from '../messaging/service-discovery.ts'
+import {discoverServices, endpointSubjects} from '../messaging/service-discovery.ts'
 import type {Transport} from '../transport/contract.ts'
 import type {CheckShape} from './shape.ts'
 
@@ -53,7 +53,7 @@ export async function discoverBus(
 
 async function servedSubjects(bus: Transport, bounds: DiscoveryBounds): Promise<string[]> {
   try {
-    const subjects = (await discoverServices(bus, bounds)).flatMap(subjectsOf)
+    const subjects = (await discoverServices(bus, bounds)).flatMap(endpointSubjects)
     return [...new Set(subjects.filter((subject) => !hasWildcard(subject)))].sort()
   } catch (error) {
     if (isNone(error)) return []

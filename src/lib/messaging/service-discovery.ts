@@ -88,7 +88,7 @@ export async function discoverServices(bus: Transport, options: DiscoveryOptions
 }
 
 /** The subjects of its endpoints. */
-export function subjectsOf({endpoints}: ServiceInstance): string[] {
+export function endpointSubjects({endpoints}: ServiceInstance): string[] {
   return endpoints.map(({subject}) => subject).filter((subject) => subject !== undefined)
 }
 

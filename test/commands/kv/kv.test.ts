@@ -85,7 +85,7 @@ onBothBuses((newScene) => {
     expect((await kv(scene, 'kv ls b'))[1]).toMatch(/^key +revision +size +changed\nlog\.file +#\d+ +5 B/)
   })
 
-  test('missing, deleted, and changed by somebody else are told apart', async () => {
+  test('a missing key, a deleted key and a lost race have different errors', async () => {
     await using scene = await newScene()
     expect(await kv(scene, 'kv get none a')).toEqual([5, '', 'bus: there is no bucket none on BUS'])
     expect(await kv(scene, 'kv put none a 1')).toEqual([5, '', 'bus: there is no bucket none on BUS'])
@@ -126,7 +126,7 @@ onBothBuses((newScene) => {
     ])
   })
 
-  test('history shows what is kept, and a purge leaves only its marker', async () => {
+  test('history shows the revisions that are kept, and only a marker after a purge', async () => {
     await using scene = await newScene()
     await kv(scene, 'kv add b --history 3')
     for (const value of ['1', '2', '3', '4']) await kv(scene, `kv put b a ${value}`)

@@ -5,7 +5,7 @@ import {checkSubject, matches} from '../../core/subject.ts'
 import {counted, formatCount} from '../../core/text/count.ts'
 import {contextOf} from '../../core/text/jsonata.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
-import {discoverServices, subjectsOf} from '../../messaging/service-discovery.ts'
+import {discoverServices, endpointSubjects} from '../../messaging/service-discovery.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
 import {type CheckEnvironment, type CheckOutcome, msOf} from '../check.ts'
 import type {Shapes} from '../shape.ts'
@@ -118,7 +118,7 @@ export async function checkInterest(spec: Shapes['interest'], environment: Check
     return {result: {services: []}, error: new BusError('noResponders', `nobody listens to "${subject}" on ${bus.url}`)}
   const announced = await discoverServices(bus, {timeoutMs, idleMs: 200, signal})
   const services = announced
-    .filter((service) => subjectsOf(service).some((pattern) => matches(pattern, subject)))
+    .filter((service) => endpointSubjects(service).some((pattern) => matches(pattern, subject)))
     .map(({name, id, version}) => ({name, id, version}))
   if (services.length > 0) return {result: {by: 'service', services}}
   if (spec.probe) return await probe(subject, spec, environment)

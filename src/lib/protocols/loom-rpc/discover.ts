@@ -4,7 +4,7 @@
  */
 import type {Message} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
-import {discoverServices, subjectsOf} from '../../messaging/service-discovery.ts'
+import {discoverServices, endpointSubjects} from '../../messaging/service-discovery.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {type Method, parseSubject} from './names.ts'
 
@@ -36,7 +36,7 @@ export async function discover(bus: Transport, options: DiscoverOptions): Promis
   for (const subject of (await bus.interests?.()) ?? []) add(subject, 'interest')
   const {idleMs, timeoutMs = 2000, signal} = options
   const services = await discoverServices(bus, {idleMs, timeoutMs, signal})
-  for (const subject of services.flatMap(subjectsOf)) add(subject, 'service')
+  for (const subject of services.flatMap(endpointSubjects)) add(subject, 'service')
   return [...found.values()].sort(
     (a, b) => order(a.service, b.service) || order(a.method, b.method) || order(a.instance, b.instance),
   )
