@@ -30,6 +30,15 @@ const recorded = [
 const records = recorded.map((record) => `${JSON.stringify(record)}\n`).join('')
 const streamToken = [/response stream \w{8} on/g, 'response stream TOKEN on'] as const
 const adder = `bus rpc serve math add --expr 'json.a + json.b' --instance one`
+const orders = `bus serve orders.get got --service orders`
+/** Ids and times of instances, and the space that they leave in a table. */
+const instances = [
+  [/[\da-f]{8}-[\da-f-]{27}/g, 'ID'],
+  [/\d[\d.]* (µs|ms|s)( ago)?|just now/g, 'TIME'],
+  [/"(ms|averageMs)":[\d.]+/g, '"$1":N'],
+  [/"started":"[^"]*"/g, '"started":"TIME"'],
+  [/ {2,}/g, '  '],
+] as const
 /** How a method was found differs on a bus file. */
 const foundBy = [[/\b(interest|service)\b/g, 'FOUND']] as const
 const clockText = /[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d \S+ \d{4}/g
@@ -219,6 +228,22 @@ export const examples: Readonly<Record<string, Example>> = {
   },
   'bus rpc ls': {beside: [adder], sees: /math +add +one +/, masks: foundBy},
   'bus rpc ls --watch --for 1m': {beside: [adder], endsAfter: 1, sees: 'math add one', masks: foundBy},
+
+  // NATS services
+  'bus service ls': {beside: [orders], sees: /^orders .*\b1 +0 +0\b/m, masks: instances},
+  'bus service ls --json': {beside: [orders], sees: '"subject":"orders.get"', masks: instances},
+  'bus service info orders': {beside: [orders], sees: /^endpoint default +orders\.get/m, masks: instances},
+  'bus service ping': {beside: [orders], sees: /^orders +0\.0\.0 /m, masks: instances},
+  'bus service ping orders': {beside: [orders], sees: /^orders +0\.0\.0 /m, masks: instances},
+  'bus service stats': {beside: [orders], sees: /^orders .* default +orders\.get +0 +0$/m, masks: instances},
+  'bus service stats orders --watch --every 2s': {
+    beside: [orders],
+    endsAfter: 2,
+    sees: /^orders .* default +orders\.get +0 +0$/m,
+    masks: instances,
+  },
+  [`bus service req orders '{"id":1}'`]: {beside: [orders], sees: 'got\n'},
+  [`bus service req orders '{"id":1}' --endpoint default`]: {beside: [orders], sees: 'got\n'},
 
   // tour
   'bus tour': {sees: 'hello world', masks: [replayed]},

@@ -1,7 +1,8 @@
 /** The server ends for good while a command has work outstanding: signals and the bounds of the command end it all the same. */
-import {afterAll, beforeAll, expect, onTestFinished, test} from 'vitest'
+import {expect, onTestFinished, test} from 'vitest'
 import {Broker} from '../../src/lib/protocols/broker/broker.ts'
 import {Messenger} from '../../src/lib/protocols/messenger/messenger.ts'
+import type {Transport} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {bus, type Running, start} from '../bus.ts'
 import {NatsServer} from '../nats-server.ts'
@@ -14,8 +15,8 @@ interface Scene {
   readonly args: readonly string[]
   /** For stdin, which stays open. */
   readonly lines?: string
-  /** Resolves when the command has unconfirmed work. */
-  readonly begun: (running: Running) => Promise<unknown>
+  /** Resolves when the command has unconfirmed work; without it that is seen at the server. */
+  readonly begun?: (running: Running) => Promise<unknown>
 }
 
 const shown = (running: Running) => running.stdoutLine()
@@ -30,13 +31,13 @@ const scenes: readonly Scene[] = [
   {args: ['sub', 's.>', '--from', 'first'], begun: shown},
   {args: ['consumer', 'next', 'S', 'next', '-n', '100', '-t', '60s'], begun: shown},
   {args: ['consumer', 'replay', 'S', 'replayed', '--follow', '--raw'], begun: shown},
-  {args: ['consumer', 'replay', 'S', 'executed', '--follow', '--exec', '--', 'cat'], begun: lost},
-  {args: ['consumer', 'replay', 'S', 'copied', '--follow', '--into', 'sqlite:copy.db', '--create'], begun: lost},
-  {args: ['pub', 'zz', '--lines'], lines: 'a\nb\n', begun: lost},
-  {args: ['pub', 's.a', '--lines', '--ack'], lines: 'a\nb\n', begun: lost},
+  {args: ['consumer', 'replay', 'S', 'executed', '--follow', '--exec', '--', 'cat']},
+  {args: ['consumer', 'replay', 'S', 'copied', '--follow', '--into', 'sqlite:copy.db', '--create']},
+  {args: ['pub', 'zz', '--lines'], lines: 'a\nb\n'},
+  {args: ['pub', 's.a', '--lines', '--ack'], lines: 'a\nb\n'},
   {args: ['serve', 'zz', '--echo'], begun: listening},
   {args: ['events', 'serve', '--ws', '127.0.0.1:0', '--allow-anonymous'], begun: listening},
-  {args: ['bench', 'replay', 'S', '--durable', 'benched', '--for', '1h'], begun: lost},
+  {args: ['bench', 'replay', 'S', '--durable', 'benched', '--for', '1h']},
 ]
 
 /** A server with one stream, and consumers of it. */
@@ -53,28 +54,32 @@ async function begin(): Promise<NatsServer> {
   return started
 }
 
-let server: NatsServer
-beforeAll(async () => {
-  server = await begin()
-})
-afterAll(() => server[Symbol.asyncDispose]())
-
 async function endsAfter(from: number, running: Running) {
   const {code, stderr} = await running.ended
   return {code, stderr, late: performance.now() - from > most}
 }
 
+/** Resolves when these consumers have delivered, and a message was published with --ack. */
+async function areAtWork({streams}: Transport, consumers: readonly string[]): Promise<void> {
+  for (const name of consumers)
+    await expect.poll(async () => (await streams.consumers.info('S', name)).deliveredSeq).toBeGreaterThan(0)
+  await expect.poll(async () => (await streams.info('S')).state.messages).toBeGreaterThan(20)
+}
+
 test('SIGTERM ends every command', async () => {
+  await using server = await begin()
   const env = {BUS_URL: server.url()}
+  await using transport = await open(server.url())
+  await using published = await transport.subscribe('zz')
   const all = scenes.map((scene) => {
     const running = start(scene.args, {stdin: 'open', env})
     onTestFinished(() => running[Symbol.asyncDispose]())
     if (scene.lines !== undefined) running.stdin.write(scene.lines)
     return {...scene, running}
   })
-  await Promise.all(all.map(({begun, running}) => begun !== lost && begun(running)))
-  // Those that show nothing are at work soon after the others.
-  await bus(['stream', 'info', 'S'], {env})
+  await Promise.all(all.map(({begun, running}) => begun?.(running)))
+  await published.take(1)
+  await areAtWork(transport, ['executed', 'copied', 'benched'])
   await server.stop('SIGKILL')
   await Promise.all(all.map(({running}) => lost(running)))
   const from = performance.now()
@@ -83,13 +88,13 @@ test('SIGTERM ends every command', async () => {
     all.map(async ({args, running}) => ({args, ...(await endsAfter(from, running)), stderr: ''})),
   )
   expect(ended.filter(({code, late}) => late || code === null)).toEqual([])
-  await server.run()
 })
 
 test.each([
   [['sub', 's.>', '--durable', 'explicit', '--for', '3s']],
   [['sub', 's.>', '--durable', 'explicit', '--idle', '3s']],
 ])('%j ends although acknowledgements are not confirmed, and reports it', async (args) => {
+  await using server = await begin()
   await bus(['pub', 's.a', 'x', '--ack', '-b', server.url()])
   await using running = start([...args, '-b', server.url()])
   await shown(running)
@@ -97,10 +102,10 @@ test.each([
   const {code, stderr, late} = await endsAfter(performance.now() + 3000, running)
   expect({code, late}).toEqual({code: 3, late: false})
   expect(stderr).toMatch(/did not confirm .* to explicit of S: the connection is lost; the messages may be redelivered/)
-  await server.run()
 })
 
 test('an interrupted "consumer next" ends before its timeout, and reports it', async () => {
+  await using server = await begin()
   await bus(['pub', 's.a', 'x', '--ack', '-b', server.url()])
   await using running = start(['consumer', 'next', 'S', 'next', '-n', '100', '-t', '60s', '-b', server.url()])
   await shown(running)
@@ -109,10 +114,10 @@ test('an interrupted "consumer next" ends before its timeout, and reports it', a
   const from = performance.now()
   running.kill('SIGTERM')
   expect(await endsAfter(from, running)).toMatchObject({late: false})
-  await server.run()
 })
 
 test('a broker and a messenger of the library stop', async () => {
+  await using server = await begin()
   const broker = new Broker({url: server.url(), stream: 'B', jetstream: true}, {})
   await broker.start()
   await using messenger = new Messenger(await open(server.url()))
@@ -127,5 +132,4 @@ test('a broker and a messenger of the library stop', async () => {
   await Promise.all([broker.stop().catch(() => {}), messenger.close().catch(() => {})])
   // Unconfirmed acknowledgements wait five seconds for the server to return.
   expect(performance.now() - from).toBeLessThan(5000 + most)
-  await server.run()
 })

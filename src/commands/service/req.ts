@@ -20,7 +20,10 @@ export default class ServiceReq extends BusCommand {
     'The subject of the endpoint is taken from the reply to $SRV.INFO. Exit codes are those of bus req; 7 also if no instance replies, and 5 if the service has no such endpoint.'
   static override examples = [
     {description: 'a service with one endpoint', command: `<%= config.bin %> service req orders '{"id":1}'`},
-    {description: 'one of several', command: `<%= config.bin %> service req orders '{"id":1}' --endpoint get`},
+    {
+      description: 'one of several endpoints',
+      command: `<%= config.bin %> service req orders '{"id":1}' --endpoint default`,
+    },
   ]
   static override args = {
     name: argument({description: 'name of the service', required: true}),
