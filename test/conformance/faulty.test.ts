@@ -5,6 +5,7 @@ import {lifecycleFaults} from './faults/lifecycle.ts'
 import {messageFaults} from './faults/messages.ts'
 import {queueFaults} from './faults/queues.ts'
 import {requestFaults} from './faults/requests.ts'
+import {changingFaults} from './faults/streams/changing.ts'
 import {consumerFaults} from './faults/streams/consumers.ts'
 import {memberFaults} from './faults/streams/members.ts'
 import {readingFaults} from './faults/streams/reading.ts'
@@ -25,6 +26,7 @@ const faults: readonly Fault[] = [
   ...streamFaults,
   ...storingFaults,
   ...readingFaults,
+  ...changingFaults,
   ...consumerFaults,
   ...memberFaults,
 ]
