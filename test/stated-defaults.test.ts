@@ -56,6 +56,10 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
   'serve --exec-timeout: 30s; none with --stream': ['lib/cli/flags/reply-handler.ts', '?? programTimeoutMs'],
   'consumer:ls stream: all': ['lib/messaging/stored/find.ts', 'stream === undefined ? (await streams.list(options))'],
 
+  '--idle: 300ms': ['lib/messaging/service-discovery.ts', 'idleMs = 300'],
+  '--every: 1s': ['commands/service/stats.ts', 'usualEveryMs = 1000'],
+  'name: all': ['lib/messaging/service-discovery.ts', 'name === undefined || instance === undefined ||'],
+
   'context:check name: the current bus': ['commands/context/check.ts', 'openBus({context: name})'],
   'context:show name: the selected one': ['commands/context/show.ts', "'no context is selected'"],
 
