@@ -59,6 +59,8 @@ export class MessageLine {
     const rest = at + 1
     // Without a reply subject only sizes follow; a reply subject may be a number too.
     at = endOfToken(bytes, rest)
+    // Old servers write two spaces if there is no reply subject. nats.js can read that.
+    if (at === rest) return false
     let sizes = rest
     const isLast = bytes[isHeaded ? endOfToken(bytes, at + 1) : at] === cr
     this.replyAt = isLast ? -1 : rest

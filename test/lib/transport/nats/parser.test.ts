@@ -44,6 +44,7 @@ const lines = [
   'MSG a 12 7 3\r\nabc\r\n',
   'HMSG a.b 3 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
   'HMSG a.b 3 some.reply 12 12\r\nNATS/1.0\r\n\r\n\r\n',
+  'HMSG a.b 3  12 12\r\nNATS/1.0\r\n\r\n\r\n',
   'HMSG a.b 3 4 12 13\r\nNATS/1.0\r\n\r\n!\r\n',
   'PING\r\n',
   '+OK\r\n',
