@@ -10,6 +10,8 @@ export interface Bus extends AsyncDisposable {
 
 /** What a driver provides for its tests. */
 export interface Harness {
+  /** Cases that the software behind the driver cannot pass, by name, each with the reason; they are skipped. */
+  readonly lacking?: Readonly<Record<string, string>> | undefined
   /** The features that the driver should declare; a case that needs others is skipped. */
   readonly features: Features
   /** A bus that nobody has used yet. */

@@ -91,8 +91,11 @@ export function conformance(name: string, harness: Harness): void {
   describe(`${name} fulfils the contract:`, () => {
     for (const [topic, cases] of Object.entries(topics)) {
       describe(topic, () => {
-        for (const each of cases)
-          test.skipIf(!isMet(each.needs, harness.features))(each.name, () => play(each, harness))
+        for (const each of cases) {
+          const lacking = harness.lacking?.[each.name] ?? ''
+          const isSkipped = lacking !== '' || !isMet(each.needs, harness.features)
+          test.skipIf(isSkipped)(`${each.name}${lacking}`, () => play(each, harness))
+        }
       })
     }
   })
