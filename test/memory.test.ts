@@ -57,7 +57,7 @@ describe.skipIf(process.platform !== 'linux').each([
     `consumer replay BIG --raw`,
     'consumer replay BIG all --create --raw',
     'consumer replay BIG each --create --exec -- wc -c',
-    `consumer next BIG next -n ${count} --raw`,
+    `consumer next BIG next -n ${count} --raw -t 60s`,
   ])('of %s stays far below that', async (line) => {
     const [command, program] = line.split(' -- ')
     const words = `bus ${command} --quiet -b '${url()}' ${program === undefined ? '' : `-- ${program}`} >/dev/null`
