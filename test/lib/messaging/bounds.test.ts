@@ -1,4 +1,5 @@
 import {once} from 'node:events'
+import {MessageChannel} from 'node:worker_threads'
 import {describe, expect, it} from 'vitest'
 import {type BoundOptions, type BoundReason, Bounds} from '../../../src/lib/messaging/bounds.ts'
 
@@ -50,6 +51,44 @@ describe('bounds', () => {
     expect([bounds.endedBy, reasons]).toEqual(['count', ['count', 'stop']])
   })
 
+  it('do not count time in which the caller is busy as idle', async () => {
+    const {bounds, reasons, next} = bounded({idleMs: 20})
+    using _ = bounds
+    const work = Promise.withResolvers<string>()
+    const busy = bounds.busy(work.promise)
+    await bounded({forMs: 60}).next()
+    expect(reasons).toEqual([])
+    work.resolve('done')
+    expect(await busy).toBe('done')
+    const since = performance.now()
+    await next()
+    expect(reasons).toEqual(['idle'])
+    expect(performance.now() - since).toBeGreaterThan(15)
+  })
+
+  it('are idle after a failure of the work, too', async () => {
+    const {bounds, next} = bounded({idleMs: 5})
+    using _ = bounds
+    await expect(bounds.busy(Promise.reject(new Error('no')))).rejects.toThrow('no')
+    await next()
+    expect(bounds.endedBy).toBe('idle')
+  })
+
+  it('are not idle if something arrived while the whole process was stopped', async () => {
+    const {bounds, reasons} = bounded({idleMs: 20})
+    using _ = bounds
+    const {port1, port2} = new MessageChannel()
+    port2.on('message', () => bounds.came(1))
+    // Timers run before anything is read in the next turn of the event loop.
+    setImmediate(() => {
+      port1.postMessage('arrived')
+      stall(60)
+    })
+    await once(port2, 'message')
+    expect(reasons).toEqual([])
+    port1.close()
+  })
+
   it('are no longer reached after they are disposed', async () => {
     const stop = new AbortController()
     const {bounds, reasons} = bounded({forMs: 5, idleMs: 5, signal: stop.signal})
@@ -59,3 +98,9 @@ describe('bounds', () => {
     expect(reasons).toEqual([])
   })
 })
+
+/** Keeps the event loop from turning. */
+function stall(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
+}

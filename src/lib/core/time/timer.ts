@@ -48,6 +48,28 @@ export class Timer implements Disposable {
   }
 }
 
+/** Calls `end` when `restart` was not called for `ms`. What arrived while the process was too busy to read is read first. */
+export class IdleTimer implements Disposable {
+  readonly #timer: Timer
+  #end: NodeJS.Immediate | undefined
+
+  constructor(ms: number, end: () => void) {
+    this.#timer = new Timer(ms, () => {
+      this.#end = setImmediate(end)
+    })
+  }
+
+  restart(): void {
+    clearImmediate(this.#end)
+    this.#timer.refresh()
+  }
+
+  [Symbol.dispose](): void {
+    clearImmediate(this.#end)
+    this.#timer.cancel()
+  }
+}
+
 /** Repeats an action every `ms` milliseconds, which may be any length. It keeps the process alive as a `Timer` does. */
 export class Interval implements Disposable {
   readonly #timer: Timer

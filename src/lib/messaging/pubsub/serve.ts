@@ -57,11 +57,11 @@ export async function serve(bus: Transport, service: Service): Promise<ServeResu
   })
   service.onLive?.()
   while (bounds.left > 0) {
-    const room = service.handler.instant ? instantBatch : await work.room()
+    const room = service.handler.instant ? instantBatch : await bounds.busy(work.room())
     const requests = await subscription.take(Math.min(room, bounds.left))
     if (requests.length === 0) break
     bounds.came(requests.length)
-    await work.begin(requests)
+    await bounds.busy(work.begin(requests))
   }
   // The count is reached: further requests are for the others of the queue group.
   if (service.count !== undefined) await subscription.close()

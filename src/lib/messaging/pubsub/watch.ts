@@ -6,7 +6,7 @@ import {type BoundOptions, type BoundReason, Bounds} from '../bounds.ts'
 import type {Filter} from './filter.ts'
 
 /**
- * `count` counts shown messages, and `idleMs` is a time without output. Messages that arrived before `signal` aborts are still
+ * `count` counts shown messages, and `idleMs` is a time in which it waits without output. Messages that arrived before `signal` aborts are still
  * shown.
  */
 export interface WatchOptions extends BoundOptions {
@@ -60,7 +60,7 @@ export async function watch(subscription: Subscription, options: WatchOptions): 
       const wanted = keeping instanceof Promise ? await keeping : keeping
       if (wanted.length === 0) continue
       const showing = show(wanted, bounds.left)
-      const shown = typeof showing === 'number' ? showing : await showing
+      const shown = typeof showing === 'number' ? showing : await bounds.busy(showing)
       kept += shown
       if (shown > 0) bounds.came(shown)
     }

@@ -109,7 +109,8 @@ class Following {
     const wanted = frames.slice(0, Math.max(0, bounds.left))
     if (wanted.length === 0) return
     bounds.left -= wanted.length
-    const shown = await this.#options.show(wanted, stream, first)
+    const showing = this.#options.show(wanted, stream, first)
+    const shown = typeof showing === 'number' ? showing : await bounds.busy(showing)
     this.#shown += shown
     bounds.left += wanted.length
     bounds.came(shown)

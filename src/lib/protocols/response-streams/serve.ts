@@ -104,7 +104,7 @@ export async function serveStreams(bus: Transport, service: StreamService): Prom
   for (;;) {
     const room = service.concurrency - open.size
     if (room <= 0) {
-      await Promise.race(open)
+      await bounds.busy(Promise.race(open))
       continue
     }
     const requests = await subscription.take(room)

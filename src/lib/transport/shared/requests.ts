@@ -5,7 +5,7 @@
 import {BusError, interruptedError} from '../../core/errors.ts'
 import type {Message} from '../../core/message.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
-import {Timer} from '../../core/time/timer.ts'
+import {IdleTimer, Timer} from '../../core/time/timer.ts'
 import type {ManyOptions, Outgoing, RequestOptions} from '../contract.ts'
 import {Mailbox} from './mailbox.ts'
 
@@ -133,7 +133,7 @@ export class Requests {
     })
     const abort = () => replies.fail(interruptedError())
     signal?.addEventListener('abort', abort)
-    let idle: Timer | undefined
+    let idle: IdleTimer | undefined
     this.#pending.set(token, {
       subject: message.subject,
       failed: (error) => replies.fail(error),
@@ -142,8 +142,8 @@ export class Requests {
         if (untilEmpty && reply.payload.length === 0) return void replies.drain()
         replies.push(reply)
         if (idleMs === undefined) return
-        idle?.cancel()
-        idle = new Timer(idleMs, () => void replies.drain())
+        if (idle === undefined) idle = new IdleTimer(idleMs, () => void replies.drain())
+        else idle.restart()
       },
     })
     try {
@@ -156,7 +156,7 @@ export class Requests {
     } finally {
       this.#pending.delete(token)
       deadline.cancel()
-      idle?.cancel()
+      idle?.[Symbol.dispose]()
       signal?.removeEventListener('abort', abort)
       this.#over(token)
     }

@@ -2,7 +2,7 @@
  * The reader's half of a subscription or of a consumer's member: holds items until they are taken, and lets one reader wait for
  * more. A failure follows the items held, and the end follows a failure.
  */
-import {Timer} from '../../core/time/timer.ts'
+import {IdleTimer} from '../../core/time/timer.ts'
 
 export interface TakeQueueOptions {
   /**
@@ -22,7 +22,7 @@ export interface TakeQueueOptions {
 
 interface Wait<T> {
   readonly max: number
-  readonly timer: Timer | undefined
+  readonly timer: IdleTimer | undefined
   readonly settled: PromiseWithResolvers<readonly T[]>
   /** Its time is up: it ends as soon as everything has been checked. */
   isLate: boolean
@@ -132,7 +132,7 @@ export class TakeQueue<T> {
     }
     if (this.#isOver || max <= 0) return this.#outcome()
     const settled = Promise.withResolvers<readonly T[]>()
-    const timer = waitMs === undefined ? undefined : new Timer(waitMs, () => this.#late())
+    const timer = waitMs === undefined ? undefined : new IdleTimer(waitMs, () => this.#late())
     this.#wait = {max, timer, settled, isLate: false}
     return settled.promise
   }
@@ -149,7 +149,7 @@ export class TakeQueue<T> {
   reject(error: unknown): void {
     const wait = this.#wait
     this.#wait = undefined
-    wait?.timer?.cancel()
+    wait?.timer?.[Symbol.dispose]()
     wait?.settled.reject(error)
   }
 
@@ -204,7 +204,7 @@ export class TakeQueue<T> {
   #settle(taken: readonly T[]): void {
     const wait = this.#wait
     this.#wait = undefined
-    wait?.timer?.cancel()
+    wait?.timer?.[Symbol.dispose]()
     if (taken.length > 0) {
       wait?.settled.resolve(taken)
       this.#options.onTaken?.()

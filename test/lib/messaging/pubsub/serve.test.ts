@@ -127,6 +127,21 @@ test('an invalid reply subject does not end the service', async () => {
 })
 
 describe('bounds of a service', () => {
+  test('are not idle while all its places are taken: requests of that time and later ones are answered', async () => {
+    const {handler, open, holds} = byHand()
+    const {ended} = await started({handler, concurrency: 1, idleMs: 30})
+    const first = ask('1')
+    await holds(1)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    open[0]?.answer({data: 'one'})
+    expect((await first).text).toBe('one')
+    const second = ask('2')
+    await holds(2)
+    open[1]?.answer({data: 'two'})
+    expect((await second).text).toBe('two')
+    expect(await ended).toMatchObject({served: 2})
+  })
+
   test('end it after the given number of requests, and no further one is answered', async () => {
     const {ended} = await started({count: 2})
     const answers = await Promise.allSettled(

@@ -77,6 +77,25 @@ describe('watching', () => {
     expect(watched).toEqual({shown: ['1'], received: 1, kept: 1, endedBy: 'for'})
   })
 
+  test('is not idle while the view is busy: what arrives afterwards is shown too', async () => {
+    const busy = Promise.withResolvers<void>()
+    const shown: string[] = []
+    const show = async (batch: readonly Message[]) => {
+      await busy.promise
+      shown.push(...batch.map(({text}) => text))
+      return batch.length
+    }
+    const watched = await watching({idleMs: 30, show}, async (bus) => {
+      publish(bus, '1')
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      publish(bus, '2')
+      busy.resolve()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      publish(bus, '3')
+    })
+    expect({...watched, shown}).toEqual({shown: ['1', '2', '3'], received: 3, kept: 3, endedBy: 'idle'})
+  })
+
   test('ends when nothing was shown for long enough, whatever else arrived', async () => {
     const keep = (batch: readonly Message[]) => batch.filter(({text}) => text === 'x')
     const watched = await watching({idleMs: 30, keep}, (bus) => publish(bus, 'x', 'noise'))
