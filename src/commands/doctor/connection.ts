@@ -5,6 +5,7 @@ import {spread} from '../../lib/cli/render/summary.ts'
 import {formatDuration} from '../../lib/cli/render/units.ts'
 import {usedBytes, usedCount} from '../../lib/cli/render/usage.ts'
 import {withoutSecrets} from '../../lib/core/secrets.ts'
+import {enumeration} from '../../lib/core/text/enumeration.ts'
 import {localTime} from '../../lib/core/time/timestamp.ts'
 import type {Facts, JetStreamFacts, Usage} from '../../lib/transport/contract.ts'
 import type {Examination, LoginFacts, TlsFacts} from '../../lib/transport/examination.ts'
@@ -138,7 +139,7 @@ function jetStreamFindings(jetstream: Facts['jetstream']): Finding[] {
   const near = parts.filter((part) => isNear(jetstream, part))
   const text = parts.map((part) => usageText(jetstream[part], part)).join(', ')
   if (near.length === 0) return [good('JetStream', text)]
-  return [warning('JetStream', `${text}: near the limit of ${near.join(' and ')}`, 'purge streams or raise the limit')]
+  return [warning('JetStream', `${text}: near the limit of ${enumeration(near)}`, 'purge streams or raise the limit')]
 }
 
 const parts = ['streams', 'consumers', 'storage', 'memory'] as const

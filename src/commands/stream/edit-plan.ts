@@ -2,6 +2,7 @@
 import {changeFlags, unsetChanges} from '../../lib/cli/flags/change.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {counted, formatBytes} from '../../lib/cli/render/units.ts'
+import {enumeration} from '../../lib/core/text/enumeration.ts'
 import {durationText} from '../../lib/core/time/duration.ts'
 import type {StreamChanges, StreamConfig, StreamInfo, Streams} from '../../lib/transport/streams-contract.ts'
 import {configChanges, streamChanges, streamSettingFlags, streamSettingNames} from './setting-flags.ts'
@@ -50,5 +51,5 @@ export async function lossText(
     ...(bytes > maxBytes ? [`the oldest ${formatBytes(bytes - maxBytes)}`] : []),
     ...(firstTime < Date.now() - maxAgeMs ? [`messages older than ${durationText(maxAgeMs)}`] : []),
   ]
-  return losses.join(' and ') || undefined
+  return enumeration(losses) || undefined
 }

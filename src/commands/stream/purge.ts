@@ -5,6 +5,7 @@ import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {count} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {counted} from '../../lib/cli/render/units.ts'
+import {enumeration} from '../../lib/core/text/enumeration.ts'
 import {checkPurgeable} from '../../lib/transport/shared/stream-errors.ts'
 
 /** What `--json` prints. */
@@ -59,6 +60,6 @@ export function purgeText(
         ? 'all messages'
         : `all messages before #${before}`
       : `all but the last ${counted(keep, 'message')}`
-  const of = filter?.length ? ` of ${filter.join(' and ')}` : ''
+  const of = filter?.length ? ` of ${enumeration(filter)}` : ''
   return `remove ${which}${of} from stream ${stream}, which has ${counted(messages, 'message')}`
 }

@@ -1,6 +1,7 @@
 /** JSONata that must be true. If it is not, the failure names the parts of it that made it false, and their values. */
 import type {ExprNode, Expression as Parsed} from 'jsonata'
 import {BusError} from './errors.ts'
+import {enumeration} from './text/enumeration.ts'
 import {compileJsonata, type Expression, isTruthy, resultText} from './text/jsonata.ts'
 
 const longestShown = 200
@@ -32,7 +33,7 @@ async function missOf(source: string, holds: Expression, context: object): Promi
     if (isTruthy(await holds(context))) return undefined
     const seen = await whatWasSeen(source, context)
     const values = Object.entries(seen).map(([part, value]) => `${part === source ? 'it' : part} ${shown(value)}`)
-    const reason = values.length === 0 ? 'it is not true' : values.join(' and ')
+    const reason = values.length === 0 ? 'it is not true' : enumeration(values)
     return {expression: source, seen, sentence: `expected ${source}, but ${reason}`}
   } catch (error) {
     if (!(error instanceof BusError)) throw error

@@ -4,6 +4,7 @@
  */
 import type {ArgInput, FlagInput} from '@oclif/core/interfaces'
 import {BusError} from '../../core/errors.ts'
+import {enumeration} from '../../core/text/enumeration.ts'
 import {nearest} from '../../core/text/nearest.ts'
 
 export interface Grammar {
@@ -146,7 +147,7 @@ function assign(words: readonly string[], args: ArgInput, fail: Fail): Record<st
     else if (required) missing.push(name.toUpperCase())
   }
   if (rest.length > 0) fail(`unexpected argument: ${rest.join(', ')}`, 'a body with spaces in quotes')
-  if (missing.length > 0) fail(`${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} missing`)
+  if (missing.length > 0) fail(`${enumeration(missing)} ${missing.length > 1 ? 'are' : 'is'} missing`)
   return values
 }
 
