@@ -10,6 +10,8 @@ const pinnedBytes = 16 * 2 ** 20
 /** The size to which the driver truncates the WAL. */
 const largeBytes = 128 * 2 ** 20
 const mostNamed = 5
+/** An ordinary bus file always has some messages that are not removed yet. */
+const reportedBytes = 2 ** 20
 
 export function fileFindings(file: FileFacts): Finding[] {
   const free = file.freeBytes > 0 ? `, ${formatBytes(file.freeBytes)} of it free` : ''
@@ -18,6 +20,7 @@ export function fileFindings(file: FileFacts): Finding[] {
       'file',
       `${file.path}, version ${Math.floor(file.version / 1000)}.${file.version % 1000}, ${formatBytes(file.bytes)}${free}${file.isReadOnly ? ', open read-only' : ''}`,
     ),
+    ...reclaimableFindings(file),
     walFinding(file),
     file.damage.length === 0
       ? good('integrity', 'quick_check found no problems')
@@ -34,6 +37,12 @@ export function fileFindings(file: FileFacts): Finding[] {
         : failure('permissions', `${path} is a symbolic link`, 'remove it: busline creates its own'),
     ),
   ]
+}
+
+function reclaimableFindings({reclaimable: {messages, bytes} = {messages: 0, bytes: 0}}: FileFacts): Finding[] {
+  if (bytes < reportedBytes) return []
+  const text = `${counted(messages, 'message')} in no stream, ${formatBytes(bytes)}`
+  return [good('reclaimable', `${text}; publishers remove them an hour after they were published`)]
 }
 
 function walFinding({walBytes, unwrittenBytes = 0, holders, isReadOnly}: FileFacts): Finding {

@@ -83,6 +83,7 @@ export function streamFacts(
     first: state.messages === 0 ? undefined : place(state.firstSeq, state.firstTime),
     last: state.lastSeq === 0 ? undefined : place(state.lastSeq, state.lastTime),
     deleted: state.deleted === undefined ? undefined : counted(state.deleted, 'message'),
+    reclaimable: reclaimableText(state),
     'distinct subjects': formatCount(state.subjects),
     consumers: formatCount(state.consumers),
     limits: limitsText(config),
@@ -106,6 +107,13 @@ function peerText({server, state, lag, silentMs}: StreamPeer): string {
 function originText({stream, lag, silentMs, error}: StreamOrigin): string {
   const heard = silentMs === undefined ? 'never heard from' : `heard from ${formatAgo(Date.now() - silentMs)}`
   return [`${stream}: ${formatCount(lag)} behind`, heard, ...(error === undefined ? [] : [error])].join(', ')
+}
+
+/** Retention on a bus file removes messages an hour after they were published. */
+function reclaimableText({reclaimable}: StreamState): string | undefined {
+  if (reclaimable === undefined) return undefined
+  const {messages, bytes} = reclaimable
+  return `about ${counted(messages, 'removed message')}, ${formatBytes(bytes)}; publishers free this space`
 }
 
 /** Messages that nobody needs are removed immediately, although they are acknowledged as stored. */

@@ -41,6 +41,11 @@ export interface FileFacts {
   readonly version: number
   readonly bytes: number
   readonly freeBytes: number
+  /**
+   * Messages in no stream, with the bytes of their payloads and headers: publishers remove them an hour after they were
+   * published. Absent if the file is damaged.
+   */
+  readonly reclaimable?: {readonly messages: number; readonly bytes: number} | undefined
   readonly walBytes: number
   /** Bytes in the WAL that are not yet in the file; absent if the file is open read-only and this is unknown. */
   readonly unwrittenBytes?: number | undefined

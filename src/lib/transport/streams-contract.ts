@@ -161,6 +161,11 @@ export interface StreamState {
   readonly consumers: number
   /** On a server: the number of sequences between the first and the last one whose messages were removed, if there are any. */
   readonly deleted?: number | undefined
+  /**
+   * On a bus file: about how many messages left the stream and still take space, with their bytes. Publishers remove them, a few
+   * at a time, an hour after they were published. Absent if there are none.
+   */
+  readonly reclaimable?: {readonly messages: number; readonly bytes: number} | undefined
 }
 
 /** How to handle streams and consumers of servers that do not answer. */

@@ -7,6 +7,7 @@ import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {FileConnection} from './connection.ts'
 import {type Db, systemCode} from './db.ts'
 import type {BusFile} from './file.ts'
+import {isKept} from './retention.ts'
 import {mostBytes} from './rows.ts'
 
 const mostDamage = 20
@@ -34,6 +35,7 @@ export function examineFile({file: {path, db, lock}, clients}: FileConnection): 
   const newestMs = number('SELECT ts FROM msg ORDER BY seq DESC LIMIT 1') / 1000
   const ahead = Math.max(0, Math.round(newestMs - Date.now()))
   const {live, dead} = clients.census()
+  const damage = damageOf(db)
   const file: FileFacts = {
     path: full,
     version: number('PRAGMA user_version'),
@@ -43,12 +45,22 @@ export function examineFile({file: {path, db, lock}, clients}: FileConnection): 
     ...unwritten(db, number('PRAGMA page_size')),
     isReadOnly: lock.isReadOnly,
     holders: holdersOf(full),
-    damage: damageOf(db),
+    damage,
+    ...(damage.length === 0 && {reclaimable: reclaimableOf(db)}),
     clients: live,
     deadClients: dead.length,
     exposed: exposedOf(full),
   }
   return {...(ahead > 0 && {clockAheadMs: ahead}), file}
+}
+
+function reclaimableOf(db: Db): NonNullable<FileFacts['reclaimable']> {
+  const sizes = 'ifnull(octet_length(data), 0) + ifnull(octet_length(hdr), 0)'
+  const [messages, bytes] = db.prepare(`SELECT count(*), total(${sizes}) FROM msg WHERE NOT ${isKept}`).raw().get() as [
+    number,
+    number,
+  ]
+  return {messages, bytes}
 }
 
 /** Bytes in the WAL that are not yet in the file. */

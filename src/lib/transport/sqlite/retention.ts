@@ -66,7 +66,8 @@ function pruneLog(db: Db, now: number): boolean {
   return upTo === last && rows < looks
 }
 
-const isKept = `EXISTS (SELECT 1 FROM held h JOIN stream s ON s.id = h.stream
+/** SQL: whether a row of `msg` is in a stream. */
+export const isKept = `EXISTS (SELECT 1 FROM held h JOIN stream s ON s.id = h.stream
                         WHERE h.sid = msg.sid AND msg.seq >= h.first AND msg.seq >= s.first)`
 
 /** The end of a range with at most a chunk of rows to remove. */

@@ -10,6 +10,8 @@
  * if a stream has a limit per subject. A row of `flight` is a range of a consumer's messages between delivery and
  * acknowledgement, with its owner (NULL while it waits for redelivery) and its deadline in milliseconds.
  *
+ * `meta` has, among others, a row `departed.N` for each stream with messages that left it and still have rows (departed.ts).
+ *
  * `subject` has the names that messages and streams have, and loses the others after a while, but never the newest, so that
  * no number is given out twice; `idle` lists those that are being examined (unused-names.ts).
  *

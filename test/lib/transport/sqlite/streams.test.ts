@@ -83,10 +83,12 @@ describe('limits of a stream', () => {
     expect((await readAll(bus)).at(-1)?.text).toBe('3999')
     await expectRightCounters(bus)
     expect(ask(path, 'SELECT count(*) FROM msg')).toBe(3000)
+    expect((await bus.streams.info('S')).state.reclaimable?.messages).toBe(3000 - kept)
     age(path)
     await prune(path)
     await prune(path)
     await prune(path)
+    expect((await bus.streams.info('S')).state.reclaimable).toBeUndefined()
     expect(ask(path, 'SELECT count(*) FROM msg')).toBe(kept + 3)
     await expectRightCounters(bus)
     for (let n = 4000; n < 5000; n++) bus.publish({subject: n % 3 === 0 ? 's.aaaaaa' : 's.bbbbbb', data: String(n)})
@@ -245,6 +247,33 @@ describe('what a purge or a limit removed from a long stream', () => {
     for (let i = 0; i < 10; i++) await prune(path)
     expect(ask(path, "SELECT count(*) FROM msg WHERE sid IN (SELECT id FROM subject WHERE name LIKE 's.%')")).toBe(0)
     if (hasOther) expect((await bus.streams.info('OTHER')).state.messages).toBe(3)
+  })
+
+  test('is reported until its rows are gone, also after kills of the process that removes them', async () => {
+    const {path, bus} = await freshStream()
+    await publish(bus, 's.a', 1, count)
+    const {state} = await bus.streams.info('S')
+    expect(state.reclaimable).toBeUndefined()
+    await bus.streams.purge('S', {keep: 10})
+    const purged = await bus.streams.info('S')
+    expect(purged.state.reclaimable?.messages).toBe(count - 10)
+    expect((purged.state.reclaimable?.bytes ?? 0) + purged.state.bytes).toBe(state.bytes)
+    age(path)
+    const rows = () => ask<number>(path, 'SELECT count(*) FROM msg WHERE seq <= ?', state.lastSeq)
+    const left = async () => (await bus.streams.info('S')).state.reclaimable?.messages ?? 0
+    for (let round = 0; round < 3; round++) {
+      const before = rows()
+      const remover = start('load', path, 'other', '100000', 'x')
+      await vi.waitUntil(() => rows() < before, {interval: 1, timeout: 20_000})
+      remover.child.kill('SIGKILL')
+      await remover.ended
+      expect(Math.abs(rows() - 10 - (await left()))).toBeLessThanOrEqual(10)
+      expect((await readAll(bus)).length).toBe(10)
+    }
+    for (let i = 0; i < 50; i++) await prune(path)
+    expect(rows()).toBe(10)
+    expect(await left()).toBe(0)
+    await expectRightCounters(bus)
   })
 
   test('stays removed if the purge was killed between its steps', async () => {

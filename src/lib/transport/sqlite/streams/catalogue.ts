@@ -128,7 +128,10 @@ export class Catalogue {
     const others = this.all().flatMap((stream) => (stream.id === id ? [] : stream.config))
     checkApartFrom(this.#url, config, others)
     const held = 'SELECT h.messages, s.name FROM held h JOIN subject s ON s.id = h.sid WHERE h.stream = ?'
-    for (const [messages, name] of this.#db.prepare(held).raw().iterate(id) as Iterable<[number, string]>) {
+    const isSame = config.subjects.join(' ') === has.subjects.join(' ')
+    for (const [messages, name] of isSame
+      ? []
+      : (this.#db.prepare(held).raw().iterate(id) as Iterable<[number, string]>)) {
       if (config.subjects.some((pattern) => matches(pattern, name))) continue
       throw new BusError(
         'usage',

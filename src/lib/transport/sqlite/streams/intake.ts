@@ -131,11 +131,12 @@ export class Intake {
       if (messages > 0) this.#statements.count.run(sid, stream.id, first, last, messages, bytes, width)
     }
     for (const [stream, state] of states) this.#limits.write(stream, state)
-    for (const {stream, sid, messages} of counts.values()) {
+    for (const [stream] of states) {
       const {maxMsgsPerSubject} = stream.config
-      if (messages > 0 && maxMsgsPerSubject !== undefined) this.#limits.keepLast(stream, sid, maxMsgsPerSubject)
+      if (maxMsgsPerSubject !== undefined)
+        this.#limits.keepLastOf(stream, subjectsOf(stream, counts.values()), maxMsgsPerSubject)
+      this.#limits.enforce(stream)
     }
-    for (const [stream] of states) this.#limits.enforce(stream)
   }
 
   /** The limit that a message would exceed. */
@@ -154,7 +155,7 @@ export class Intake {
     const state = this.#state(stream)
     const {counts} = this.#batch
     if (rollup === 'sub') {
-      const stored = this.#limits.dropSubject(sid)
+      const stored = this.#limits.dropSubject(stream, sid)
       const {messages = 0, bytes = 0} = counts.get(sid) ?? {}
       counts.delete(sid)
       state.messages -= stored.messages + messages
@@ -162,7 +163,7 @@ export class Intake {
       if (stored.messages + messages > 0) state.holes = 1
       return
     }
-    this.#limits.dropAll(stream, state.first)
+    this.#limits.dropAll(stream, state)
     for (const [other, count] of counts) if (count.stream === stream) counts.delete(other)
     Object.assign(state, {first: seq, messages: 0, bytes: 0, holes: 0})
   }
@@ -207,6 +208,10 @@ export class Intake {
     if (count !== undefined && count.messages > 0) return count.last
     return (this.#statements.held.get(sid) as number | undefined) ?? 0
   }
+}
+
+function* subjectsOf(stream: KeptStream, counts: Iterable<SubjectCount>): Iterable<number> {
+  for (const count of counts) if (count.stream === stream && count.messages > 0) yield count.sid
 }
 
 /** Called only if there is a stream, so that a file without streams costs nothing. */

@@ -7,6 +7,7 @@
 import type {Db} from '../db.ts'
 import {countRemoved} from '../unused-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
+import {type Departed, DepartedMessages, joined} from './departed.ts'
 import {findByTime} from './times.ts'
 
 /** Messages of the log in which one step removes those of a stream, and what they may have in bytes, about. */
@@ -43,6 +44,7 @@ export class Limits {
   readonly #db: Db
   readonly #catalogue: Catalogue
   #prepared: ReturnType<typeof prepare> | undefined
+  #departed: DepartedMessages | undefined
   readonly #ofSubjects = new Map<string, ReturnType<typeof prepareOf>>()
 
   constructor(db: Db, catalogue: Catalogue) {
@@ -53,6 +55,12 @@ export class Limits {
   get #statements() {
     this.#prepared ??= prepare(this.#db)
     return this.#prepared
+  }
+
+  /** The messages that left streams while their rows stay. */
+  get departed(): DepartedMessages {
+    this.#departed ??= new DepartedMessages(this.#db)
+    return this.#departed
   }
 
   write(stream: KeptStream, state: State): void {
@@ -88,7 +96,7 @@ export class Limits {
     const {maxMsgsPerSubject: most} = stream.config
     if (most === undefined) return
     const exceeding = this.#db.prepare('SELECT sid FROM held WHERE stream = ? AND messages > ?').pluck()
-    for (const sid of exceeding.all(stream.id, most) as number[]) this.keepLast(stream, sid, most)
+    this.keepLastOf(stream, exceeding.all(stream.id, most) as number[], most)
   }
 
   /**
@@ -111,14 +119,24 @@ export class Limits {
     return true
   }
 
-  /** Enforces the stream's limit per subject for one subject. */
-  keepLast(stream: KeptStream, sid: number, most: number): void {
+  /** Enforces the stream's limit per subject for these subjects. */
+  keepLastOf(stream: KeptStream, subjects: Iterable<number>, most: number): void {
+    let all: Departed | undefined
+    for (const sid of subjects) {
+      const departed = this.#keepLast(stream, sid, most)
+      if (departed !== undefined) all = joined(all, departed)
+    }
+    if (all !== undefined) this.departed.add(stream.id, all)
+  }
+
+  /** Returns the messages whose rows stay. */
+  #keepLast(stream: KeptStream, sid: number, most: number): Departed | undefined {
     const messages = (this.#statements.messagesOf.get(sid) as number | undefined) ?? 0
-    if (messages <= most) return
+    if (messages <= most) return undefined
     const rows = this.#statements.excess.all(sid, messages - most) as Row[]
     const last = rows.at(-1)?.[0] ?? 0
     const bytes = rows.reduce((sum, row) => sum + row[2], 0)
-    this.#deleteRows(rows)
+    const deleted = this.#deleteRows(rows)
     this.#statements.unkeep.run(sid, last)
     this.#statements.uncount.get(rows.length, bytes, last + 1, sid)
     const state = this.#catalogue.state(stream)
@@ -128,22 +146,27 @@ export class Limits {
       bytes: state.bytes - bytes,
       holes: 1,
     })
+    return left({from: rows[0]?.[0] ?? 0, before: last + 1, messages: rows.length, bytes}, deleted)
   }
 
   /** Removes all messages of a subject, and returns their number and size. The state of the stream is not written. */
-  dropSubject(sid: number): {readonly messages: number; readonly bytes: number} {
-    const [messages, bytes] = (this.#statements.sizeOf.get(sid) ?? [0, 0]) as [number, number]
-    this.#statements.deleteKept.run(sid, this.#statements.pruned.get())
+  dropSubject(stream: KeptStream, sid: number): {readonly messages: number; readonly bytes: number} {
+    const row = (this.#statements.sizeOf.get(sid) ?? [0, 0, 0, 0]) as [number, number, number, number]
+    const [messages, bytes, from, last] = row
+    const {changes} = this.#statements.deleteKept.run(sid, this.#statements.pruned.get())
+    this.departed.add(stream.id, left({from, before: last + 1, messages, bytes}, changes))
     this.#statements.unkeep.run(sid, Number.MAX_SAFE_INTEGER)
     this.#statements.forget.run(sid)
     return {messages, bytes}
   }
 
-  /** Removes all messages from `first` on. The state of the stream is not written. */
-  dropAll(stream: KeptStream, first: number): void {
+  /** Removes all messages. The state of the stream is not written. */
+  dropAll(stream: KeptStream, {first, last, messages, bytes}: State): void {
     const pruned = this.#statements.pruned.get() as number
+    let deleted = 0
     if (pruned - first > chunk) this.leaveToRetention(first)
-    else if (pruned >= first) this.#of(undefined).deleteRange.run(first, pruned, stream.id)
+    else if (pruned >= first) deleted = this.#of(undefined).deleteRange.run(first, pruned, stream.id).changes
+    this.departed.add(stream.id, left({from: first, before: last + 1, messages, bytes}, deleted))
     this.#catalogue.forgetSubjects(stream)
   }
 
@@ -167,6 +190,8 @@ export class Limits {
 
   /** Makes retention check everything from here on again. */
   leaveToRetention(first: number): void {
+    if ((this.#statements.pruned.get() as number) < first) return
+    this.departed.settle()
     this.#statements.prunedBack.run(first - 1)
   }
 
@@ -202,6 +227,7 @@ export class Limits {
       this.#statements.hold.run(sid, id, Math.max(first, before), last, count, size, width)
     }
     for (const each of keep) this.#statements.keep.run(each)
+    this.departed.add(id, {from: state.first, before, messages, bytes})
     this.#reduce(stream, state, {messages, bytes}, subjects === undefined ? before : undefined)
     return messages
   }
@@ -216,7 +242,7 @@ export class Limits {
     const {counts, deleteRange} = this.#of(subjects)
     const rows = counted ?? (counts.all(from, before - 1, stream.id) as Count[])
     const pruned = Math.min(this.#statements.pruned.get() as number, before - 1)
-    if (pruned >= from) deleteRange.run(from, pruned, stream.id)
+    const deleted = pruned >= from ? deleteRange.run(from, pruned, stream.id).changes : 0
     let [messages, bytes, forgotten] = [0, 0, 0]
     for (const [sid, count, size, last] of rows) {
       messages += count
@@ -228,6 +254,7 @@ export class Limits {
       forgotten++
     }
     countRemoved(this.#db, forgotten)
+    this.departed.add(stream.id, left({from, before, messages, bytes}, deleted))
     this.#reduce(stream, state, {messages, bytes}, subjects === undefined ? before : undefined)
     return messages
   }
@@ -239,13 +266,16 @@ export class Limits {
     this.write(stream, {...state, first: first ?? state.first, holes, messages, bytes})
   }
 
-  /** Deletes rows that retention has already passed, because nobody else would. The newest row is never among them. */
-  #deleteRows(rows: readonly Row[]): void {
+  /**
+   * Deletes rows that retention has already passed, because nobody else would, and returns their number. The newest row is never
+   * among them.
+   */
+  #deleteRows(rows: readonly Row[]): number {
     const pruned = this.#statements.pruned.get() as number
-    for (const [seq] of rows) {
-      if (seq > pruned) return
-      this.#statements.deleteRow.run(seq)
-    }
+    const passed = rows.findIndex(([seq]) => seq > pruned)
+    const deleted = passed < 0 ? rows : rows.slice(0, passed)
+    for (const [seq] of deleted) this.#statements.deleteRow.run(seq)
+    return deleted.length
   }
 
   #of(subjects = '') {
@@ -256,6 +286,13 @@ export class Limits {
     }
     return statements
   }
+}
+
+/** The rest, after this number of them was deleted. */
+function left(departed: Departed, deleted: number): Departed {
+  if (deleted === 0) return departed
+  const messages = Math.max(0, departed.messages - deleted)
+  return {...departed, messages, bytes: Math.ceil((departed.bytes * messages) / departed.messages)}
 }
 
 const size = 'ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width'
@@ -305,7 +342,7 @@ function prepare(db: Db) {
     oldest: db.prepare(`SELECT m.seq, m.sid, ${size} ${members} ORDER BY m.seq`).raw(),
     byTime: findByTime(db),
     chunkEnd: db.prepare('SELECT seq FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1 OFFSET +?').pluck(),
-    sizeOf: db.prepare('SELECT messages, bytes FROM held WHERE sid = ?').raw(),
+    sizeOf: db.prepare('SELECT messages, bytes, first, last FROM held WHERE sid = ?').raw(),
     deleteKept: db.prepare('DELETE FROM msg WHERE seq IN (SELECT seq FROM kept WHERE sid = ? AND seq <= ?)'),
     one: db
       .prepare(`SELECT m.seq, m.sid, ${size} FROM msg m JOIN held h ON h.sid = m.sid

@@ -103,7 +103,7 @@ export class SqliteStreams implements StoredStreams {
     const view = this.#views.of(stream)
     const {db, lock} = this.#deps
     const id = `${await fileId(db, lock)}.${stream.id}`
-    return view.read((state) => ({id, ...describe(db, view, state, this.#durables.count(stream))}))
+    return view.read((state) => ({id, ...this.#describe(view, state)}))
   }
 
   async list(): Promise<readonly StreamInfo[]> {
@@ -128,6 +128,7 @@ export class SqliteStreams implements StoredStreams {
     const stream = await this.#settle(name)
     await lock.write(() => {
       limits.leaveToRetention(catalogue.state(stream).first)
+      limits.departed.forget(stream.id)
       catalogue.remove(stream)
     })
     this.#notify(stream)
@@ -210,6 +211,16 @@ export class SqliteStreams implements StoredStreams {
 
   #filtered(stream: KeptStream, pattern: string | undefined): StreamView {
     return this.#views.of(stream, pattern === undefined ? [] : [checkPattern(pattern)])
+  }
+
+  #describe(view: StreamView, state: State): Omit<StreamInfo, 'id'> {
+    const {db, limits} = this.#deps
+    const {stream} = view
+    const reclaimable = limits.departed.of(stream.id)
+    const {config, created, state: described} = describe(db, view, state, this.#durables.count(stream))
+    if (reclaimable === undefined) return {config, created, state: described}
+    const {messages, bytes} = reclaimable
+    return {config, created, state: {...described, reclaimable: {messages, bytes}}}
   }
 
   /** Wakes everything that waits for messages of the stream. */

@@ -25,6 +25,8 @@ export interface RowPage {
 
 /** Sequences to read at a time: if few rows match, others get their turn in between. */
 const window = 100_000
+/** Sequences in which the oldest message is looked for, before all subjects are asked for theirs. */
+const nearby = 100
 
 export class StreamView {
   readonly stream: KeptStream
@@ -57,6 +59,8 @@ export class StreamView {
       lasts: db.prepare(`SELECT last ${held} AND last <= +? ORDER BY last`).pluck(),
       newest: db.prepare(`SELECT max(last) ${held}`).pluck(),
       oldest: db.prepare(`SELECT min(first) ${held}`).pluck(),
+      isOnly: db.prepare('SELECT count(*) = 1 FROM stream').pluck(),
+      all: db.prepare('SELECT count(*) FROM held').pluck(),
       subjects: db.prepare(`SELECT count(*) ${held}`).pluck(),
       bySubject: db
         .prepare(
@@ -128,6 +132,8 @@ export class StreamView {
 
   /** The sequence of the oldest message. */
   oldest(state: State): number | undefined {
+    const near = this.next(state, state.first, Math.min(state.last, state.first + nearby))
+    if (near !== undefined) return near
     const first = this.#statements.oldest.get() as number | null
     return first === null ? undefined : this.next(state, Math.max(first, state.first))
   }
@@ -153,6 +159,8 @@ export class StreamView {
 
   /** The number of different subjects. */
   subjects(): number {
+    // SQLite counts all rows of a table without reading them.
+    if (this.table === undefined && this.#statements.isOnly.get() === 1) return this.#statements.all.get() as number
     return this.#statements.subjects.get() as number
   }
 
