@@ -21,7 +21,7 @@ export interface Example {
 }
 
 /** Commands whose examples `help-examples.test.ts` runs: some need no bus, others need files, a gateway or a second bus. */
-export const hasTestsOfItsOwn = /^(context\b|check\b|events\b|doctor$|consumer:replay$)/
+export const hasTestsOfItsOwn = /^(context\b|check\b|events\b|doctor$|consumer:(replay|failed)$)/
 
 const recorded = [
   {subject: 'orders.new', time: '2026-11-20T10:00:00.000000Z', json: {id: 1}},

@@ -28,6 +28,7 @@ interface Setup {
 const server = 'nats://127.0.0.1:4222'
 const orders = [`bus stream add ORDERS 'orders.>'`, `bus pub orders.new '{"id":{n}}' --template -n 4 --ack`]
 const billing = [...orders, 'bus consumer add ORDERS billing']
+const failed = [...billing, 'bus consumer replay ORDERS billing -n 1 --on-error term --exec -- false || true']
 const subscribed = [...orders, 'bus events add ORDERS billing --first-event oldest']
 const prod = [`bus context add prod --bus ${server}`]
 const gateway = [['bus events serve', 'listening on ']] as const
@@ -50,6 +51,17 @@ const setups: Readonly<Record<string, Setup>> = {
     before: ['rm checks/*'],
     sees: 'wrote 2 checks',
   },
+
+  'bus consumer failed --record': {sees: 'nothing to do: a bus file has a list of failed messages for each consumer'},
+  'bus consumer failed ORDERS billing': {
+    before: failed,
+    sees: /#1 +orders\.new +1 +false exited with 1 +\S+ \(.*\) +yes/,
+  },
+  'bus consumer failed ORDERS billing --retry --exec -- ./bill.sh': {
+    before: failed,
+    sees: /billed [\s\S]*1 handled/,
+  },
+  'bus consumer failed ORDERS billing --dead failed.ndjson': {before: failed, sees: '1 written\n'},
 
   'bus consumer replay ORDERS billing --peek': {before: billing, sees: '4 read'},
   'bus consumer replay ORDERS billing --exec -- ./bill.sh': {before: billing, sees: 'billed {"id":4}\n'},

@@ -234,6 +234,7 @@ const harness: Harness = {
     noResponders: true,
     requestsAreMessages: true,
     streams: true,
+    failures: true,
   },
   async fresh() {
     const url = 'memory:' + ++count

@@ -7,6 +7,7 @@ import {queueFaults} from './faults/queues.ts'
 import {requestFaults} from './faults/requests.ts'
 import {changingFaults} from './faults/streams/changing.ts'
 import {consumerFaults} from './faults/streams/consumers.ts'
+import {failingFaults} from './faults/streams/failing.ts'
 import {memberFaults} from './faults/streams/members.ts'
 import {readingFaults} from './faults/streams/reading.ts'
 import {storingFaults} from './faults/streams/storing.ts'
@@ -29,6 +30,7 @@ const faults: readonly Fault[] = [
   ...changingFaults,
   ...consumerFaults,
   ...memberFaults,
+  ...failingFaults,
 ]
 const cases = new Map(Object.values(topics).flatMap((each) => each.map((one) => [one.name, one] as const)))
 

@@ -34,6 +34,7 @@ const soundFeatures: Features = {
   noResponders: true,
   requestsAreMessages: true,
   streams: true,
+  failures: true,
 }
 
 let count = 0

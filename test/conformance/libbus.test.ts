@@ -14,6 +14,7 @@ const libbus: Harness = {
     noResponders: false,
     requestsAreMessages: false,
     streams: false,
+    failures: false,
   },
   async fresh(): Promise<Bus> {
     const folder = await mkdtemp(join(tmpdir(), 'busline-'))

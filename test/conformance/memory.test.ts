@@ -13,6 +13,7 @@ const memory: Harness = {
     noResponders: true,
     requestsAreMessages: true,
     streams: true,
+    failures: true,
   },
   async fresh(): Promise<Bus> {
     const url = `memory:conformance-${++count}`

@@ -40,6 +40,7 @@ for (const scheme of ['nats', 'ws']) {
       noResponders: true,
       requestsAreMessages: true,
       streams: true,
+      failures: false,
     },
     async fresh() {
       const login = `u${used++}:p`

@@ -14,6 +14,7 @@ const sqlite: Harness = {
     noResponders: true,
     requestsAreMessages: true,
     streams: true,
+    failures: true,
   },
   async fresh(): Promise<Bus> {
     const folder = await mkdtemp(join(tmpdir(), 'busline-'))

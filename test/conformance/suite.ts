@@ -18,6 +18,7 @@ import {catalogue} from './streams/catalogue.ts'
 import {changing} from './streams/changing.ts'
 import {consumers} from './streams/consumers.ts'
 import {delivering} from './streams/delivering.ts'
+import {failing} from './streams/failing.ts'
 import {following} from './streams/following.ts'
 import {limits} from './streams/limits.ts'
 import {making} from './streams/making.ts'
@@ -77,6 +78,7 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: changing': changing,
   'streams: rollup': rollup,
   'streams: consumers': consumers,
+  'streams: failing': failing,
   'streams: delivering': delivering,
   'streams: acknowledging': acknowledging,
   'streams: redelivery': redelivery,

@@ -94,6 +94,8 @@ export type ReplayFlags = FlagValues<typeof replayFlags> & {
   readonly stream: string
   readonly consumer?: string | undefined
   readonly json?: boolean | undefined
+  /** Messages of a list, not of a range or a consumer. */
+  readonly isPicked?: boolean | undefined
 }
 
 /** Throws `usage` for flags that are not allowed with, or without, CONSUMER, and for a program that cannot be run. */

@@ -46,7 +46,7 @@ export async function chooseSink(
   const sink = await otherSink(flags, context)
   if (sink !== undefined) return {sink, shows: false}
   // With a durable consumer a message to which --select cannot be applied would be acknowledged unseen.
-  const onFailure = flags.consumer === undefined ? context.say : undefined
+  const onFailure = flags.consumer === undefined && !flags.isPicked ? context.say : undefined
   const paint = await context.paint(1)
   const view = await chooseView(flags, {
     ...{terminal: isTerminal(1), paint, stored: true, onFailure},
@@ -131,8 +131,8 @@ async function copies(flags: ReplayFlags, {bus, target, say, confirm, giveUp: si
 
 /** The patterns of `--filter`, if no other flag selects messages. */
 function filtersOf(flags: ReplayFlags): readonly string[] | undefined {
-  const {consumer, filter = [], match, where, 'last-per-subject': lastPerSubject} = flags
-  return [consumer, match, where, lastPerSubject].every((flag) => flag === undefined) ? filter : undefined
+  const {consumer, filter = [], match, where, isPicked, 'last-per-subject': lastPerSubject} = flags
+  return [consumer, match, where, lastPerSubject, isPicked].every((flag) => flag === undefined) ? filter : undefined
 }
 
 /** stdout as a sink: a message is handled when the system has accepted its output. */

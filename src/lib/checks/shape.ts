@@ -119,6 +119,10 @@ const consumer = z.strictObject({
   name: text,
   'max-lag': whole.optional().meta({description: 'maximum number of messages not yet acknowledged'}),
   'max-redelivered': whole.optional(),
+  failed: whole.optional().meta({
+    description:
+      'maximum number of failed messages; on a server they have to be recorded: bus consumer failed --record',
+  }),
   paused: z.boolean().optional().meta({description: 'whether it has to be paused'}),
   active: duration.optional().meta({description: 'maximum time since the last delivery or acknowledgement'}),
 })

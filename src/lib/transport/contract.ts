@@ -27,6 +27,8 @@ export interface Features {
   readonly requestsAreMessages: boolean
   /** Stored messages; without them all methods of `streams` fail with `notFound`. */
   readonly streams: boolean
+  /** `streams.consumers` has lists of failed messages. Otherwise there are only advisories, as on a server. */
+  readonly failures: boolean
 }
 
 /** A bus, from `open`. It supports `await using`. */

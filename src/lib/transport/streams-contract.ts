@@ -300,6 +300,25 @@ export interface Consumers {
    * (`denied`).
    */
   consume(stream: string, consumer: string, options?: ConsumeOptions): Promise<Consuming>
+  /**
+   * Messages that reached their limit of deliveries or were terminated: the next ones after this sequence, none at the end. For
+   * each an advisory is published (`shared/advisories.ts`). Fails with `usage` without `features.failures`.
+   */
+  failures(stream: string, consumer: string, afterSeq: number): Promise<readonly FailedMessage[]>
+  /** Removes messages from that list. */
+  forget(stream: string, consumer: string, seqs: readonly number[]): Promise<void>
+}
+
+/** A message that its consumer no longer delivers although nobody acknowledged it. */
+export interface FailedMessage {
+  readonly seq: number
+  readonly deliveries: number
+  /** `max deliver`, or the reason for which it was terminated. */
+  readonly reason: string
+  /** The message; undefined if it is no longer in the stream and the bus has no copy of it. */
+  readonly message: Message | undefined
+  /** Whether it is still in the stream. */
+  readonly isThere: boolean
 }
 
 /** Where a new consumer starts. */

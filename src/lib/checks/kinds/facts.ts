@@ -6,7 +6,8 @@ import {counted, formatCount} from '../../core/text/count.ts'
 import {contextOf} from '../../core/text/jsonata.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
 import {discoverServices, endpointSubjects} from '../../messaging/service-discovery.ts'
-import type {StreamInfo} from '../../transport/streams-contract.ts'
+import type {Transport} from '../../transport/contract.ts'
+import type {ConsumerInfo, StreamInfo} from '../../transport/streams-contract.ts'
 import {type CheckEnvironment, type CheckOutcome, msOf} from '../check.ts'
 import type {Shapes} from '../shape.ts'
 
@@ -55,7 +56,8 @@ export async function checkConsumer(
   spec: Shapes['consumer'],
   {bus, variables}: CheckEnvironment,
 ): Promise<CheckOutcome> {
-  const {stream, name, active, paused, 'max-lag': mostLag, 'max-redelivered': mostRedelivered} = variables.json(spec)
+  const {stream, name, active, paused, failed: mostFailed, ...most} = variables.json(spec)
+  const {'max-lag': mostLag, 'max-redelivered': mostRedelivered} = most
   const info = await bus.streams.consumers.info(stream, name)
   const {pending, ackPending, redelivered, lastActive} = info
   const lag = pending + ackPending
@@ -67,6 +69,11 @@ export async function checkConsumer(
     )
   if (mostRedelivered !== undefined && redelivered > mostRedelivered)
     misses.push(`${name} has ${counted(redelivered, 'redelivered message')}, more than ${mostRedelivered}`)
+  const failed = mostFailed === undefined ? undefined : await countFailed(bus, info, mostFailed)
+  if (failed !== undefined && failed.count > (mostFailed ?? 0))
+    misses.push(
+      `${name} has ${failed.isAll ? '' : 'at least '}${counted(failed.count, 'failed message')}, more than ${mostFailed}`,
+    )
   const {pausedUntil} = info
   if (paused !== undefined && paused !== (pausedUntil !== undefined))
     misses.push(`${name} is ${pausedUntil === undefined ? 'not paused' : `paused until ${isoTime(pausedUntil)}`}`)
@@ -74,7 +81,24 @@ export async function checkConsumer(
   else if (active !== undefined && (idleMs ?? 0) > msOf(active))
     misses.push(`${name} was last active ${Math.round(idleMs ?? 0)} ms ago, more than ${active}`)
   const times = {created: isoTime(info.created), lastActive: optionalTime(lastActive)}
-  return {result: {...info, ...times, lag, idleMs}, misses}
+  return {result: {...info, ...times, lag, idleMs, failed: failed?.count}, misses}
+}
+
+/** Counts failed messages until there are too many. */
+async function countFailed(
+  bus: Transport,
+  info: ConsumerInfo,
+  most: number,
+): Promise<{readonly count: number; readonly isAll: boolean}> {
+  const {failedList} = await import('../../messaging/stored/failed.ts')
+  await using list = await failedList(bus, info)
+  let count = 0
+  for (;;) {
+    const {length} = await list.next()
+    if (length === 0) return {count, isAll: true}
+    count += length
+    if (count > most) return {count, isAll: false}
+  }
 }
 
 /** A key without a value is `not-found`, which expressions can judge. */

@@ -69,6 +69,7 @@ class Libbus implements Transport {
     noResponders: false,
     requestsAreMessages: false,
     streams: false,
+    failures: false,
   }
   readonly maxPayload = maxPayload
   readonly streams

@@ -1,10 +1,11 @@
 /** One durable consumer: its position, and its messages in flight. */
 
 import type {BusError} from '../../core/errors.ts'
-import type {Message} from '../../core/message.ts'
+import type {Message, Outgoing} from '../../core/message.ts'
 import {Timer} from '../../core/time/timer.ts'
+import {failureAdvisory, maxDeliverReason} from '../shared/advisories.ts'
 import {ackWaitOf} from '../shared/stream-settings.ts'
-import type {ConsumerConfig, ConsumerInfo, Start} from '../streams-contract.ts'
+import type {ConsumerConfig, ConsumerInfo, FailedMessage, Start} from '../streams-contract.ts'
 import {filterBy, type KeptMessage, type MemoryStream, type MessageFilter} from './stream.ts'
 
 /** A message that was delivered to a member. */
@@ -38,12 +39,14 @@ export class MemoryConsumer {
   #next: number
   /** The last delivered message, or before the first delivery the position before `#next`. */
   #delivered: number
-  #givenUp = 0
+  readonly #failed = new Map<number, Omit<FailedMessage, 'seq' | 'isThere'>>()
+  readonly #publish: (advisory: Outgoing) => void
   #lastActive: number | undefined
   #pausedUntil = 0
   #timer: Timer | undefined
 
-  constructor(stream: MemoryStream, config: ConsumerConfig) {
+  constructor(stream: MemoryStream, config: ConsumerConfig, publish: (advisory: Outgoing) => void) {
+    this.#publish = publish
     this.#stream = stream
     this.config = config
     this.#wanted = filterBy(config.filters)
@@ -58,6 +61,7 @@ export class MemoryConsumer {
 
   get info(): ConsumerInfo {
     this.#forgetGone()
+    const givenUp = [...this.#failed.values()].filter(({reason}) => reason === maxDeliverReason).length
     return {
       stream: this.#stream.config.name,
       config: this.config,
@@ -67,7 +71,7 @@ export class MemoryConsumer {
       pending: this.#stream.count(this.#next, this.#wanted),
       ackPending: this.#inFlight.size,
       redelivered: [...this.#inFlight.values()].filter(({deliveries}) => deliveries > 1).length,
-      ...(this.#givenUp > 0 && {givenUp: this.#givenUp}),
+      ...(givenUp > 0 && {givenUp}),
       lastActive: this.#lastActive,
       ...(this.#pausedUntil > Date.now() && {pausedUntil: this.#pausedUntil}),
     }
@@ -103,6 +107,22 @@ export class MemoryConsumer {
     this.#wake()
   }
 
+  terminate(seq: number, reason: string): void {
+    this.#fail(seq, reason || 'terminated')
+    this.settle(seq)
+  }
+
+  /** Those after a sequence, in order. */
+  failures(afterSeq: number): FailedMessage[] {
+    this.#due()
+    const all = [...this.#failed].filter(([seq]) => seq > afterSeq).sort(([one], [other]) => one - other)
+    return all.map(([seq, failure]) => ({seq, ...failure, isThere: this.#stream.get(seq) !== undefined}))
+  }
+
+  forget(seqs: readonly number[]): void {
+    for (const seq of seqs) this.#failed.delete(seq)
+  }
+
   /** Redelivers it after this delay; by default, after the ack wait. */
   postpone(seq: number, delayMs?: number): void {
     const found = this.#inFlight.get(seq)
@@ -115,7 +135,9 @@ export class MemoryConsumer {
     this.#wanted = filterBy(this.config.filters)
     this.#next = this.#stream.begin(to, this.#wanted)
     this.#delivered = this.#next - 1
-    this.#givenUp = 0
+    for (const [seq, failure] of this.#failed)
+      if (failure.reason === maxDeliverReason)
+        this.#failed.set(seq, {...failure, reason: `${maxDeliverReason}, before it was moved`})
     this.#inFlight.clear()
     this.#wake()
   }
@@ -177,11 +199,19 @@ export class MemoryConsumer {
     for (const [seq, {deliveries, dueMs}] of [...this.#inFlight].sort(([one], [other]) => one - other)) {
       if (dueMs > now) continue
       if (deliveries >= maxDeliver) {
+        this.#fail(seq, maxDeliverReason)
         this.#inFlight.delete(seq)
-        this.#givenUp++
       } else due.push(...this.#stream.next(seq, seq, 1, () => true))
     }
     return due
+  }
+
+  #fail(seq: number, reason: string): void {
+    const {deliveries} = this.#inFlight.get(seq) ?? {}
+    if (deliveries === undefined) return
+    this.#failed.set(seq, {deliveries, reason, message: this.#stream.get(seq)})
+    const place = {stream: this.#stream.config.name, consumer: this.config.name}
+    this.#publish(failureAdvisory({...place, seq, deliveries, reason}))
   }
 
   #deliver({seq, message}: KeptMessage, pending: number): ClaimedMessage {

@@ -20,6 +20,7 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
       noResponders: true,
       requestsAreMessages: true,
       streams: true,
+      failures: true,
     },
     maxPayload,
     streams: memoryStreams(connection),

@@ -54,8 +54,8 @@ export class MemoryMember implements Consuming, ConsumerMember {
     this.#consumer.postpone(seq, delayMs)
   }
 
-  term({seq = 0}: Delivery): void {
-    this.#consumer.settle(seq)
+  term({seq = 0}: Delivery, reason = ''): void {
+    this.#consumer.terminate(seq, reason)
   }
 
   working({seq = 0}: Delivery): void {

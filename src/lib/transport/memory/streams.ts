@@ -147,7 +147,7 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       const has = consumers.get(config.name)
       const differing = has === undefined ? '' : differences(has.config, config)
       if (has !== undefined && differing !== '') throw otherConsumer(url, has.info, differing)
-      const consumer = has ?? new MemoryConsumer(stream, config)
+      const consumer = has ?? new MemoryConsumer(stream, config, (advisory) => void connection.send(advisory))
       consumers.set(config.name, consumer)
       return consumer.info
     },
@@ -182,6 +182,10 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       if (moved.members.size > 0) throw consumerInUse(url, stream, consumer)
       moved.reset(to)
       return moved.info
+    },
+    failures: async (stream, consumer, afterSeq) => find(stream, consumer).failures(afterSeq),
+    async forget(stream, consumer, seqs) {
+      find(stream, consumer).forget(seqs)
     },
     async consume(stream, consumer, options = {}) {
       const consumed = find(stream, consumer)

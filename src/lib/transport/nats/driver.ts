@@ -66,6 +66,7 @@ class NatsBus implements Transport {
     noResponders: true,
     requestsAreMessages: true,
     streams: true,
+    failures: false,
   }
   readonly streams: Streams
   readonly connection: NatsConnection

@@ -19,6 +19,8 @@ const consumerMethods: Readonly<Record<keyof Consumers, true>> = {
     remove: true,
     reset: true,
     consume: true,
+    failures: true,
+    forget: true,
   },
 }
 

@@ -46,6 +46,7 @@ class SqliteBus implements Transport, PublishEvents {
     noResponders: true,
     requestsAreMessages: true,
     streams: true,
+    failures: true,
   }
   readonly maxPayload = mostBytes
   readonly #connection: FileConnection
@@ -132,11 +133,11 @@ class SqliteBus implements Transport, PublishEvents {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    const [publisher, receiver] = [this.#publisher, this.#receiver]
+    const receiver = this.#receiver
     await receiver?.end(closedError(this.url))
     try {
       for (const member of [...(receiver?.consuming ?? [])]) await member.close()
-      await publisher?.flush()
+      await this.#publisher?.flush()
       await this.#connection.leave()
     } catch (error) {
       throw this.#failure(error)
@@ -180,6 +181,10 @@ class SqliteBus implements Transport, PublishEvents {
       url: this.url,
       file: this.#connection.file.name,
       push: this.#push,
+      publish: (message) => {
+        this.#publisher ??= new BatchPublisher(this.#connection, this)
+        this.#publisher.push(message)
+      },
       withdraw: (listener) => this.#publisher?.withdrawAll(listener) ?? 0,
     }
   }

@@ -69,7 +69,13 @@ export function consumers(session: JetStreamSession): Consumers {
     },
     reset: (stream, consumer, to) => reset(session, stream, consumer, to),
     consume: (stream, consumer, options) => consume(session, stream, consumer, options),
+    failures: () => Promise.reject(noFailures(session)),
+    forget: () => Promise.reject(noFailures(session)),
   }
+}
+
+function noFailures({url}: JetStreamSession): BusError {
+  return new BusError('usage', `${url} has no list of failed messages, only advisories`)
 }
 
 function find(session: JetStreamSession, stream: string, consumer: string): Promise<ConsumerJson> {

@@ -1,9 +1,10 @@
 /** Acknowledgements of a member, kept in memory until they are written: with the next claim, or shortly afterwards. */
+import {maxDeliverReason} from '../../shared/advisories.ts'
 import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
 import type {State} from './catalogue.ts'
-import {type ConsumerPlace, type Durable, type Durables, maxDeliverReason} from './durable.ts'
+import type {ConsumerPlace, Durable, Durables} from './durable.ts'
 import type {InFlight, InFlightRange} from './in-flight.ts'
 import type {StreamView} from './view.ts'
 

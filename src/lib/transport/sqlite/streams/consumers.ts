@@ -1,5 +1,6 @@
 /** The durable consumers of the file's streams. */
 import {interruptedError} from '../../../core/errors.ts'
+import type {Outgoing} from '../../../core/message.ts'
 import {consumerInUse, noGroup, otherConsumer} from '../../shared/stream-errors.ts'
 import {
   changedConsumer,
@@ -17,6 +18,7 @@ import type {
   Consumers,
   Consuming,
   DeliverPolicy,
+  FailedMessage,
   Start,
 } from '../../streams-contract.ts'
 import {type Clients, presenceOf} from '../clients.ts'
@@ -41,6 +43,8 @@ export interface ConsumersDeps {
   readonly settle: (stream: string) => Promise<KeptStream>
   readonly notify: (stream: KeptStream) => void
   readonly watch: (patterns: readonly string[]) => void
+  /** Publishes an advisory. */
+  readonly publish: (advisory: Outgoing) => void
   /** Translates errors of SQLite. */
   readonly failure: (error: unknown) => unknown
 }
@@ -180,6 +184,29 @@ export class SqliteConsumers implements Consumers {
     )
     members.add(member)
     return member
+  }
+
+  async failures(name: string, consumer: string, afterSeq: number): Promise<readonly FailedMessage[]> {
+    const {durables, views, lock, settle, publish} = this.#deps
+    const stream = await settle(name)
+    const durable = durables.get(stream, consumer)
+    const view = this.#view(stream, durable)
+    const inFlight = this.#inFlight(stream, durable)
+    const now = Date.now()
+    if (!lock.isReadOnly && view.read(() => inFlight.hasExhausted(now))) {
+      await lock.write(() => {
+        inFlight.takeAdvisories()
+        inFlight.giveUpDue(this.#deps.catalogue.state(stream), now)
+      })
+      for (const advisory of inFlight.takeAdvisories()) publish(advisory)
+    }
+    return view.read((state) => inFlight.failures(state, views.of(stream), afterSeq))
+  }
+
+  async forget(name: string, consumer: string, seqs: readonly number[]): Promise<void> {
+    const {durables, lock, settle} = this.#deps
+    const stream = await settle(name)
+    await lock.write(() => this.#inFlight(stream, durables.get(stream, consumer)).forget(seqs))
   }
 
   #view(stream: KeptStream, durable: Durable): StreamView {

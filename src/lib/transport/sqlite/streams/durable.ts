@@ -1,14 +1,12 @@
 /** A durable consumer as stored in the file. */
 import {BusError} from '../../../core/errors.ts'
+import {maxDeliverReason} from '../../shared/advisories.ts'
 import {noConsumer} from '../../shared/stream-errors.ts'
 import type {ConsumerConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import {isTime, isWhole} from '../rows.ts'
 import {storedConsumer, storedText} from '../stored-json.ts'
 import type {KeptStream} from './catalogue.ts'
-
-/** The reason of a dead letter that was not terminated. */
-export const maxDeliverReason = 'max deliver'
 
 export interface Durable {
   readonly id: number

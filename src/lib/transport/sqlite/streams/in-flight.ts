@@ -2,16 +2,25 @@
  * Messages between delivery and acknowledgement: ranges of a consumer's messages, which never overlap. A partly acknowledged
  * range is split. Everything except reading runs within a write transaction.
  */
+
+import type {Outgoing} from '../../../core/message.ts'
+import {failureAdvisory, maxDeliverReason} from '../../shared/advisories.ts'
 import {ackWaitOf} from '../../shared/stream-settings.ts'
+import type {FailedMessage} from '../../streams-contract.ts'
 import type {Clients} from '../clients.ts'
 import {type Db, damageError} from '../db.ts'
-import {isWhole, type Row} from '../rows.ts'
+import {isWhole, limitedColumn, type Row, toMessage} from '../rows.ts'
 import type {State} from './catalogue.ts'
-import {type Durable, maxDeliverReason} from './durable.ts'
+import type {Durable} from './durable.ts'
 import type {StreamView} from './view.ts'
 
 /** A range that is due later than the longest ack wait plus this was delivered before the clock was set back. */
 const turnedMs = 60_000
+/** Ranges that are examined at a time. */
+const mostDue = 10_000
+/** A page of failures. */
+const failurePage = 64
+const failureBytes = 4 * 1024 * 1024
 
 export interface InFlightRange {
   readonly lo: number
@@ -40,8 +49,9 @@ interface Statement {
 type Select = (...values: number[]) => InFlightRange[]
 
 export interface InFlightStatements
-  extends Readonly<Record<'insert' | 'remove' | 'clear' | 'other' | 'owners' | 'deadLetter', Statement>>,
+  extends Readonly<Record<'insert' | 'remove' | 'clear' | 'other' | 'owners' | 'deadLetter' | 'forget', Statement>>,
     Readonly<Record<'out' | 'waiting' | 'nextDue' | 'lowest' | 'givenUp', Statement>>,
+    Readonly<Record<'dead', {iterate(...values: unknown[]): Iterable<unknown>}>>,
     Readonly<Record<'over' | 'all' | 'overdue' | 'owned', Select>> {}
 
 /** Prepared once for all consumers. */
@@ -63,6 +73,13 @@ export function prepareInFlight(db: Db): InFlightStatements {
     givenUp: db.prepare(`SELECT count(*) FROM dead WHERE consumer = ? AND reason = '${maxDeliverReason}'`).pluck(),
     nextDue: db.prepare('SELECT min(due) FROM flight WHERE consumer = +?').pluck(),
     lowest: db.prepare('SELECT min(lo) FROM flight WHERE consumer = +?').pluck(),
+    dead: db
+      .prepare(
+        `SELECT seq, tries, ts, reason, subject, ${limitedColumn('hdr')}, ${limitedColumn('data')} FROM dead
+         WHERE consumer = +? AND seq > +? ORDER BY seq`,
+      )
+      .raw(),
+    forget: db.prepare('DELETE FROM dead WHERE consumer = ? AND seq = ?'),
     deadLetter: db.prepare(
       `INSERT OR REPLACE INTO dead(consumer, seq, tries, reason, ts, subject, hdr, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
@@ -76,6 +93,8 @@ export class InFlight {
   readonly #durable: Durable
   readonly #view: StreamView
   readonly #id: number
+  /** Of messages that were given up in this transaction. */
+  #advisories: Outgoing[] = []
 
   constructor(statements: InFlightStatements, clients: Clients, durable: Durable, view: StreamView) {
     this.#statements = statements
@@ -167,6 +186,47 @@ export class InFlight {
     return {rows, tries}
   }
 
+  /** Gives up what is due and has reached `maxDeliver`, as the next claim would. */
+  giveUpDue(state: State, now: number): void {
+    for (const range of this.#exhausted(now)) {
+      this.#statements.remove.run(this.#id, range.lo)
+      this.giveUp(state, range, maxDeliverReason)
+    }
+  }
+
+  hasExhausted(now: number): boolean {
+    return this.#exhausted(now).length > 0
+  }
+
+  #exhausted(now: number): InFlightRange[] {
+    const {maxDeliver = Infinity} = this.#durable.config
+    return this.due(now, mostDue).filter(({tries}) => tries >= maxDeliver)
+  }
+
+  /** A page of dead letters after this sequence. */
+  failures(state: State, stream: StreamView, afterSeq: number): FailedMessage[] {
+    const page: FailedMessage[] = []
+    let bytes = 0
+    for (const row of this.#statements.dead.iterate(this.#id, afterSeq) as Iterable<DeadRow>) {
+      const [seq, deliveries, ts, reason, subject, hdr, data] = row
+      if (!isWhole(seq) || !isWhole(deliveries)) throw damageError('a dead letter')
+      const message = toMessage([seq, subject, ts, null, hdr, data], subject, true)
+      page.push({seq, deliveries, reason, message, isThere: stream.next(state, seq, seq) !== undefined})
+      bytes += data?.length ?? 0
+      if (page.length === failurePage || bytes > failureBytes) break
+    }
+    return page
+  }
+
+  forget(seqs: readonly number[]): void {
+    for (const seq of seqs) this.#statements.forget.run(this.#id, seq)
+  }
+
+  /** The advisories of what was given up since the last call. */
+  takeAdvisories(): readonly Outgoing[] {
+    return this.#advisories.splice(0)
+  }
+
   /** Keeps copies of messages that are never redelivered, as dead letters. */
   giveUp(state: State, {lo, hi, tries}: InFlightRange, reason: string): void {
     for (let from = lo; from <= hi; ) {
@@ -174,6 +234,9 @@ export class InFlight {
       for (const row of rows) {
         const subject = this.#view.nameOf(row)
         this.#statements.deadLetter.run(this.#id, row[0], tries, reason, row[2], subject, row[4], row[5])
+        const {name: stream} = this.#view.stream.config
+        const failure = {stream, consumer: this.#durable.config.name, seq: row[0], deliveries: tries, reason}
+        this.#advisories.push(failureAdvisory(failure))
       }
       from = Math.max(upTo, from) + 1
       if (from > state.last) return
@@ -186,6 +249,16 @@ export class InFlight {
     if (messages > 0) this.add({...range, lo, hi, messages})
   }
 }
+
+type DeadRow = [
+  seq: number,
+  tries: number,
+  ts: number,
+  reason: string,
+  subject: string,
+  hdr: string | null,
+  data: string | Buffer | null,
+]
 
 type RangeRow = [lo: number, hi: number, messages: number, tries: number, owner: number | null, due: number]
 

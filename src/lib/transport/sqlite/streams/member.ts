@@ -4,7 +4,7 @@
  * finds nothing only reads, and never writes.
  */
 import {BusError} from '../../../core/errors.ts'
-import type {Message} from '../../../core/message.ts'
+import type {Message, Outgoing} from '../../../core/message.ts'
 import {Timer} from '../../../core/time/timer.ts'
 import {TakeQueue} from '../../shared/take-queue.ts'
 import {type ConsumeOptions, type ConsumerInfo, type Consuming, Delivery} from '../../streams-contract.ts'
@@ -44,6 +44,8 @@ export interface MemberDeps {
   readonly joined: ConsumerInfo
   /** Wakes the members of all processes. */
   readonly notify: () => void
+  /** Publishes an advisory after the commit. */
+  readonly publish: (advisory: Outgoing) => void
   /** Within a write transaction: it no longer takes part. */
   readonly leave: () => void
   /** Called when there is nothing left to write. */
@@ -328,6 +330,8 @@ export class SqliteMember implements Consuming {
 
   /** Within a write transaction. */
   #writeAcks(): void {
+    // Those of an earlier attempt, which failed.
+    this.#deps.inFlight.takeAdvisories()
     if (this.#acks.any)
       this.#acks.write(this.#deps.catalogue.state(this.#deps.stream), this.#deps.durables.place(this.#deps.durable))
   }
@@ -344,6 +348,7 @@ export class SqliteMember implements Consuming {
   /** After the commit. */
   #settled(): void {
     if (this.#queue.closed) this.#deps.onClose(this)
+    for (const advisory of this.#deps.inFlight.takeAdvisories()) this.#deps.publish(advisory)
     if (this.#acks.committed()) this.#deps.notify()
   }
 

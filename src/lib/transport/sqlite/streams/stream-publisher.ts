@@ -18,6 +18,8 @@ export interface StoreQueue {
   readonly file: string
   /** Checks a message and queues it for the file; throws as `publish` does. */
   readonly push: (message: Outgoing, listener: CommitListener) => void
+  /** Queues a message, even while the connection closes. */
+  readonly publish: (message: Outgoing) => void
   /** Withdraws the messages of this listener that are not in the file; returns how many. */
   readonly withdraw: (listener: CommitListener) => number
 }

@@ -69,6 +69,7 @@ export class SqliteStreams implements StoredStreams {
       statements: prepareInFlight(deps.db),
       settle: (name) => this.#settle(name),
       notify: (stream) => this.#notify(stream),
+      publish: (advisory) => deps.queue.publish(advisory),
     })
   }
 
