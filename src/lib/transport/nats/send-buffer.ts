@@ -35,6 +35,10 @@ export class SendBuffer {
   readonly #parts: SendBufferOptions
   /** The start of the command, for each valid subject. */
   readonly #known = new Map<string, Uint8Array>()
+  /** Messages with equal lines often follow each other: the subject and size of the last one, and after two the line itself. */
+  #lastSubject = ''
+  #lastSize = -1
+  #lastLine: Uint8Array | undefined
   #chunk: Buffer = Buffer.alloc(0)
   #start = 0
   #end = 0
@@ -157,6 +161,11 @@ export class SendBuffer {
     const reply = own ?? message.reply
     const {url, maxPayload} = this.#parts
     const hasHeaders = headers !== undefined && headers.length > 0
+    const isPlain = !hasHeaders && reply === undefined && typeof data !== 'string'
+    if (isPlain && this.#lastLine !== undefined && this.#isAlike(subject, data.length) && data.length <= maxPayload()) {
+      this.#writeAlike(this.#lastLine, data)
+      return
+    }
     const known = this.#known.get(subject)
     if (known === undefined || hasHeaders || reply !== own) checkOutgoing(message, maxPayload(), url)
     const prefix = known ?? this.#know(subject)
@@ -166,16 +175,37 @@ export class SendBuffer {
     const headSize = sizeOf(head)
     if (headSize + size > maxPayload()) throw tooLarge(headSize, size, maxPayload(), url)
     this.#room(prefix.length + (reply?.length ?? 0) * 3 + headSize + size + framing)
+    const from = this.#end
     if (hasHeaders) this.#text('H')
     this.#bytes(prefix)
     if (reply !== undefined) this.#text(`${reply} `)
     if (hasHeaders) this.#number(headSize, space)
     this.#number(headSize + size, newline)
+    if (isPlain) this.#learn(subject, size, from)
     if (hasHeaders) this.#text(head)
     if (typeof data === 'string') this.#text(data)
     else this.#bytes(data)
-    this.#bytes(newline)
+    this.#endOfLine()
     this.#arm()
+  }
+
+  /** Whether the line of a message is that of the last one. */
+  #isAlike(subject: string, size: number): boolean {
+    return size === this.#lastSize && subject === this.#lastSubject && this.#waitingBytes <= mostWaiting
+  }
+
+  #writeAlike(line: Uint8Array, data: Uint8Array): void {
+    this.#room(line.length + data.length + framing)
+    this.#bytes(line)
+    this.#bytes(data)
+    this.#endOfLine()
+    this.#arm()
+  }
+
+  #learn(subject: string, size: number, from: number): void {
+    this.#lastLine = this.#isAlike(subject, size) ? Uint8Array.from(this.#chunk.subarray(from, this.#end)) : undefined
+    this.#lastSubject = subject
+    this.#lastSize = size
   }
 
   #know(subject: string): Uint8Array {
@@ -200,6 +230,13 @@ export class SendBuffer {
   #bytes(bytes: Uint8Array): void {
     this.#chunk.set(bytes, this.#end)
     this.#end += bytes.length
+  }
+
+  /** Two bytes are written much faster one by one. */
+  #endOfLine(): void {
+    this.#chunk[this.#end] = 13
+    this.#chunk[this.#end + 1] = 10
+    this.#end += 2
   }
 
   #number(value: number, after: Uint8Array): void {
