@@ -42,6 +42,18 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     sees: '3 acknowledged · 11 B · last is #3 of ORDERS',
   },
 
+  // who
+  'bus who orders.created': {
+    before: [...billing, 'bus consumer add ORDERS paid --filter orders.*.paid'],
+    beside: ['bus serve orders.created ok'],
+    sees: /^consumer +ORDERS\/billing +lag 4$/m,
+    masks: [[/(nats\.js|process) .*$/gm, 'CLIENT']],
+  },
+  [`bus who 'orders.>' --json`]: {
+    before: billing,
+    sees: '"consumer":"billing","filters":[],"durable":true,"pending":4,',
+  },
+
   // sub
   [`bus sub 'orders.>' --from @-1h`]: {
     before: orders,

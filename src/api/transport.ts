@@ -3,6 +3,10 @@ export {type Headers, headerOf, Message, type Outgoing} from '../lib/core/messag
 export type {
   Facts,
   Features,
+  Interest,
+  InterestedClient,
+  InterestOptions,
+  Interests,
   JetStreamFacts,
   Login,
   ManyOptions,

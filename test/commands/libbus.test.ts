@@ -5,6 +5,12 @@ import {bus, start} from '../bus.ts'
 import {hex, livePeer, lookInto, peersDatabase, startPeer} from '../lib/transport/libbus/peers.ts'
 import {temporaryFolder} from '../lib/transport/sqlite/processes.ts'
 
+test('bus who cannot tell who subscribes', async () => {
+  const url = `libbus:${await peersDatabase()}`
+  const {code, stderr} = await bus(['who', 'x', '-b', url])
+  expect([code, stderr]).toEqual([5, `bus: cannot tell who receives "x": ${url} does not know its subscribers\n`])
+})
+
 describe('bus pub', () => {
   test('reaches a process that listens to the subject', async () => {
     const path = await peersDatabase()

@@ -1,6 +1,7 @@
 import {describe, expect, test} from 'vitest'
 import type {Case} from './case.ts'
 import {deliveryFaults} from './faults/delivery.ts'
+import {interestFaults} from './faults/interests.ts'
 import {lifecycleFaults} from './faults/lifecycle.ts'
 import {messageFaults} from './faults/messages.ts'
 import {queueFaults} from './faults/queues.ts'
@@ -22,6 +23,7 @@ const faults: readonly Fault[] = [
   ...messageFaults,
   ...deliveryFaults,
   ...queueFaults,
+  ...interestFaults,
   ...requestFaults,
   ...lifecycleFaults,
   ...streamFaults,

@@ -5,6 +5,7 @@
 import {describe, expect, test} from 'vitest'
 import type {Features} from '../../src/lib/transport/contract.ts'
 import type {Case} from './case.ts'
+import {interests} from './interests.ts'
 import {lifecycle} from './lifecycle.ts'
 import {payloads} from './payloads.ts'
 import {publishSubscribe} from './publish-subscribe.ts'
@@ -62,6 +63,7 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'publish and subscribe': publishSubscribe,
   payloads,
   'queue groups': queues,
+  interests,
   requests,
   'many replies': replies,
   lifecycle,

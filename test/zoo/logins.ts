@@ -74,5 +74,6 @@ export const loginLines: readonly string[] = [
   'bus stream purge ORDERS --keep 3 --yes',
   'bus stream add OTHER',
   'bus events add ORDERS billing',
+  'bus who orders.a',
   'bus doctor',
 ]

@@ -12,7 +12,7 @@ import type {Transport} from '../../lib/transport/contract.ts'
 export default class RpcLs extends BusCommand<Found[] | undefined> {
   static override summary = 'list the available RPC methods'
   static override description =
-    'A bus file knows all subscriptions. On a server only services that answer $SRV.INFO are found, such as those of bus rpc serve. With --watch it keeps running and also shows each method when it is first called, which finds services that do not announce themselves.'
+    'The subscriptions on the bus show which methods are served. If a server does not tell them, only services that answer $SRV.INFO are found, such as those of bus rpc serve. With --watch it keeps running and also shows each method when it is first called.'
   static override examples = [
     {description: 'available methods', command: '<%= config.bin %> rpc ls'},
     {

@@ -139,7 +139,7 @@ const interest = z
     subject,
     probe: z.boolean().optional().meta({
       description:
-        'on a server, if no service announces the subject: send an empty request with the header Bus-Probe: interest',
+        'on a server, if nobody is known to listen: send an empty request with the header Bus-Probe: interest',
     }),
     within,
   })

@@ -2,6 +2,7 @@
  * The contract of every bus; `test/conformance/` is its executable form. A driver declares what it cannot do in `features`.
  * Nothing above this folder asks which driver it has.
  */
+import type {BusError} from '../core/errors.ts'
 import type {Headers, Message, Outgoing} from '../core/message.ts'
 import type {Secret} from '../core/secrets.ts'
 import type {Examination} from './examination.ts'
@@ -70,8 +71,11 @@ export interface Transport extends AsyncDisposable {
    */
   requestMany(message: Outgoing, options?: ManyOptions): AsyncIterable<Message>
 
-  /** Patterns to which clients are subscribed; absent on a bus that does not know them. */
-  interests?(): Promise<readonly string[]>
+  /**
+   * The subscriptions of all clients that share a subject with `pattern`, by default all of them. Absent on a bus that never
+   * knows them. Inboxes of clients may be among them.
+   */
+  interests?(pattern?: string, options?: InterestOptions): Promise<Interests>
 
   /** Throws `denied` if nothing can be published or changed; absent if only an attempt can show that. */
   checkWritable?(): void
@@ -122,6 +126,53 @@ export interface ManyOptions extends RequestOptions {
   readonly idleMs?: number | undefined
   /** End at the first reply with an empty payload, which is not returned. */
   readonly untilEmpty?: boolean | undefined
+}
+
+/** How long to wait for the servers of a cluster; other buses know their subscriptions. */
+export interface InterestOptions {
+  /** Milliseconds until the first server answers; default 2,000. */
+  readonly timeoutMs?: number | undefined
+  /** Milliseconds to wait for each further server; default 300. */
+  readonly idleMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The subscriptions, or why the bus does not tell them. */
+export type Interests =
+  | {
+      readonly known: readonly Interest[]
+      /** The subscribers that are not among them, if there may be any. */
+      readonly unseen?: string | undefined
+    }
+  | {readonly unknown: BusError}
+
+/** A subscription: one pattern of one client. */
+export interface Interest {
+  readonly pattern: string
+  readonly queue?: string | undefined
+  readonly client: InterestedClient
+}
+
+/** A client as the bus knows it. Properties that it does not know are absent. */
+export interface InterestedClient {
+  /** It is the connection that asks. */
+  readonly isOwn: boolean
+  readonly name?: string | undefined
+  /** The process on this host. */
+  readonly pid?: number | undefined
+  /** On a server: the number of the connection, and the name of the server. */
+  readonly connection?: number | undefined
+  readonly server?: string | undefined
+  /** A leaf node, which subscribes for clients of its own. */
+  readonly isLeafNode?: boolean | undefined
+  /** The client library, such as `nats.js`, and its version. */
+  readonly language?: string | undefined
+  readonly version?: string | undefined
+  /** `HOST:PORT` */
+  readonly address?: string | undefined
+  /** Bytes that the server has not sent to it yet. */
+  readonly pendingBytes?: number | undefined
+  readonly roundTripMs?: number | undefined
 }
 
 /** The properties of a bus. Properties that do not apply are absent. */

@@ -157,7 +157,7 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       await using _ = await serve('listed', 'task.assign', '1', '--instance', 'one')
       const {stdout} = await run('rpc', 'ls')
       expect(stdout).toMatch(/^SERVICE +METHOD +INSTANCE +FOUND BY\n/)
-      expect(stdout).toMatch(/^listed +task\.assign +one +(interest|service)$/m)
+      expect(stdout).toMatch(/^listed +task\.assign +one +interest$/m)
       const found: {service: string}[] = JSON.parse((await run('rpc', 'ls', '--json')).stdout)
       expect(found.find(({service}) => service === 'listed')).toMatchObject({
         ...{service: 'listed', method: 'task.assign', instance: 'one', subject: 'loom.rpc.listed.one.task.assign'},
@@ -165,17 +165,21 @@ describe.each(['the bus file', 'NATS'])('on %s', (name) => {
       expect(await run('rpc', 'ls', '--prefix', 'no.such')).toMatchObject({code: 0, stdout: ''})
     })
 
-    test('with --watch shows methods when they are called', async () => {
-      await using quiet = start(['serve', 'loom.rpc.quiet.one.ping', '{"ok":true}'], {env})
+    test('finds services that do not announce themselves', async () => {
+      await using quiet = start(['serve', 'loom.rpc.silent.one.ping', '{"ok":true}'], {env})
       await quiet.stderrLine('listening on ')
+      const found: {service: string}[] = JSON.parse((await run('rpc', 'ls', '--json')).stdout)
+      expect(found.find(({service}) => service === 'silent')).toMatchObject({instance: 'one', by: 'interest'})
+      expect(await call('silent', 'ping', '--any')).toMatchObject({code: 0})
+    })
+
+    test('with --watch shows methods when they are called', async () => {
       await using watching = start(['rpc', 'ls', '--watch', '--json'], {env})
       await watching.stderrLine('listening on ')
-      if (name === 'NATS') {
-        await call('quiet', 'ping', '--instance', 'one')
-        await call('quiet', 'ping', '--instance', 'one')
-      }
-      const line = await watching.stdoutLine('{"service":"quiet"')
-      expect(JSON.parse(line)).toMatchObject({by: name === 'NATS' ? 'traffic' : 'interest'})
+      const subject = `loom.rpc.quiet-${name.replaceAll(' ', '-')}.one.ping`
+      for (let i = 0; i < 2; i++) await start(['req', subject, '{}', '-t', '1s'], {env}).ended
+      const line = await watching.stdoutLine('{"service":"quiet')
+      expect(JSON.parse(line)).toMatchObject({by: 'traffic'})
       watching.interrupt()
       expect((await watching.ended).code).toBe(0)
       expect((await run('rpc', 'ls', '--watch', '--for', '100ms')).code).toBe(0)

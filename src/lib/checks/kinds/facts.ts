@@ -135,18 +135,20 @@ export async function checkInterest(spec: Shapes['interest'], environment: Check
   const {bus, signal} = environment
   const subject = checkSubject(environment.variables.text(spec.subject))
   const timeoutMs = Math.min(announceMs, environment.waitMs(spec.within))
-  const listening = (await bus.interests?.())?.filter((pattern) => matches(pattern, subject))
-  if (listening !== undefined && listening.length > 0)
-    return {result: {by: 'interest', patterns: listening, services: []}}
-  if (listening !== undefined)
-    return {result: {services: []}, error: new BusError('noResponders', `nobody listens to "${subject}" on ${bus.url}`)}
+  const interests = await bus.interests?.(subject, {timeoutMs, idleMs: 200, signal})
+  const patterns = [...new Set(interests && 'known' in interests ? interests.known.map(({pattern}) => pattern) : [])]
+  if (patterns.length > 0) return {result: {by: 'interest', patterns, services: []}}
+  const isKnown = interests !== undefined && 'known' in interests
+  const nobody = `nobody listens to "${subject}" on ${bus.url}`
+  if (isKnown && interests.unseen === undefined)
+    return {result: {services: []}, error: new BusError('noResponders', nobody)}
   const announced = await discoverServices(bus, {timeoutMs, idleMs: 200, signal})
   const services = announced
     .filter((service) => endpointSubjects(service).some((pattern) => matches(pattern, subject)))
     .map(({name, id, version}) => ({name, id, version}))
   if (services.length > 0) return {result: {by: 'service', services}}
   if (spec.probe) return await probe(subject, spec, environment)
-  const sentence = `no service announces "${subject}" on ${bus.url}`
+  const sentence = isKnown ? nobody : `no service announces "${subject}" on ${bus.url}`
   const hint = 'probe: true, which sends an empty request'
   return {result: {services}, error: new BusError('noResponders', sentence, {try: [hint]})}
 }

@@ -1,6 +1,6 @@
 /**
- * Finds the instances that serve RPC methods: from the interests on a bus file, and from NATS services, which list the subjects
- * of their endpoints in reply to $SRV.INFO.
+ * Finds the instances that serve RPC methods: from the interests that the bus knows, and from NATS services, which list the
+ * subjects of their endpoints in reply to $SRV.INFO.
  */
 import type {Message} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
@@ -33,9 +33,10 @@ export async function discover(bus: Transport, options: DiscoverOptions): Promis
     if (method !== undefined && method.instance !== '>' && !found.has(subject))
       found.set(subject, {...method, subject, by})
   }
-  for (const subject of (await bus.interests?.()) ?? []) add(subject, 'interest')
   const {idleMs, timeoutMs = 2000, signal} = options
-  const services = await discoverServices(bus, {idleMs, timeoutMs, signal})
+  const wait = {idleMs, timeoutMs, signal}
+  const [interests, services] = await Promise.all([bus.interests?.(`${prefix}.>`, wait), discoverServices(bus, wait)])
+  if (interests !== undefined && 'known' in interests) for (const {pattern} of interests.known) add(pattern, 'interest')
   for (const subject of services.flatMap(endpointSubjects)) add(subject, 'service')
   return [...found.values()].sort(
     (a, b) => order(a.service, b.service) || order(a.method, b.method) || order(a.instance, b.instance),

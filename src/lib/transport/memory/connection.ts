@@ -1,8 +1,8 @@
 /** A bus inside this process, and one connection to it. */
 import {type BusError, closedError, interruptedError} from '../../core/errors.ts'
 import {Message, noHeaders, type Outgoing} from '../../core/message.ts'
-import {checkPatterns, SubjectTrie} from '../../core/subject.ts'
-import type {OpenOptions, SubscribeOptions} from '../contract.ts'
+import {checkPattern, checkPatterns, overlaps, SubjectTrie} from '../../core/subject.ts'
+import type {Interest, OpenOptions, SubscribeOptions} from '../contract.ts'
 import {withServerSpelling} from '../shared/header-names.ts'
 import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing, noRespondersHeaders, streamInboxPrefix} from '../shared/outgoing.ts'
@@ -15,6 +15,7 @@ import type {MemoryStream} from './stream.ts'
 export const maxPayload = 64 * 1024 * 1024
 
 interface Subscriber {
+  readonly owner: MemoryConnection
   readonly patterns: readonly string[]
   readonly queue: string | undefined
   readonly deliver: (message: Message) => void
@@ -30,6 +31,7 @@ class Hub {
   readonly url: string
   readonly streams = new Map<string, StreamEntry>()
   readonly #subscribers = new SubjectTrie<Subscriber>()
+  readonly #all = new Set<Subscriber>()
   #turn = 0
   #clients = 0
 
@@ -46,11 +48,17 @@ class Hub {
   }
 
   add(subscriber: Subscriber): void {
+    this.#all.add(subscriber)
     for (const pattern of subscriber.patterns) this.#subscribers.add(pattern, subscriber)
   }
 
   remove(subscriber: Subscriber): void {
+    if (!this.#all.delete(subscriber)) return
     for (const pattern of subscriber.patterns) this.#subscribers.remove(pattern, subscriber)
+  }
+
+  get subscribers(): ReadonlySet<Subscriber> {
+    return this.#all
   }
 
   /** Delivers a message to every subscription once and to one member of each group; false if nobody received it. */
@@ -104,7 +112,7 @@ export class MemoryConnection {
       },
     )
     const deliver = (message: Message) => this.requests.arrived(message)
-    this.#replies = {patterns: [`${inbox}>`], queue: undefined, deliver}
+    this.#replies = {owner: this, patterns: [`${inbox}>`], queue: undefined, deliver}
     this.#hub.add(this.#replies)
   }
 
@@ -149,10 +157,22 @@ export class MemoryConnection {
       },
     })
     const deliver = (message: Message) => void mailbox.push(message)
-    const subscriber: Subscriber = {patterns: checkPatterns(patterns), queue: options.queue, deliver}
+    const subscriber: Subscriber = {owner: this, patterns: checkPatterns(patterns), queue: options.queue, deliver}
     this.#hub.add(subscriber)
     this.open.add(mailbox)
     return mailbox
+  }
+
+  /** The subscriptions of all connections that overlap with a pattern, without the inboxes of requests. */
+  interests(wanted: string): Interest[] {
+    this.check()
+    checkPattern(wanted)
+    return [...this.#hub.subscribers].flatMap((subscriber) => {
+      const {owner, patterns, queue} = subscriber
+      if (subscriber === owner.#replies) return []
+      const client = {isOwn: owner === this, name: owner.#options.name}
+      return patterns.filter((pattern) => overlaps(pattern, wanted)).map((pattern) => ({pattern, queue, client}))
+    })
   }
 
   async close(): Promise<void> {

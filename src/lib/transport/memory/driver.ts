@@ -35,6 +35,7 @@ export function openMemory(url: string, options: OpenOptions = {}): Transport {
       connection.check()
       return connection.requests.many(message, manyOptions)
     },
+    interests: async (pattern = '>') => ({known: connection.interests(pattern)}),
     async facts() {
       connection.check()
       return {software: 'memory', roundTripsMs: await timeRoundTrips(() => undefined)}

@@ -9,6 +9,8 @@ import {checkPatterns} from '../../core/subject.ts'
 import {Timer, whenAborted} from '../../core/time/timer.ts'
 import type {
   Facts,
+  InterestOptions,
+  Interests,
   ManyOptions,
   OpenOptions,
   RequestOptions,
@@ -204,6 +206,13 @@ class NatsBus implements Transport {
     this.#check()
     this.#inbox.open()
     return this.#requests.many(message, this.#storedReplies.skip(message, options))
+  }
+
+  async interests(pattern?: string, options?: InterestOptions): Promise<Interests> {
+    this.#check()
+    const {natsInterests} = await import('./interests.ts')
+    const self = {...(this.#protocol.info ?? this.#info), inbox: this.#inbox.pattern}
+    return natsInterests(this, self, pattern, options)
   }
 
   async facts(): Promise<Facts> {

@@ -32,13 +32,18 @@ export class Inbox {
     this.#options = options
   }
 
+  /** The pattern of all replies. */
+  get pattern(): string {
+    return `${this.#options.prefix()}*`
+  }
+
   open(): void {
     if (this.#subscription !== undefined) return
     const {url, protocol, requests, onUnclaimed} = this.#options
     const prefix = this.#options.prefix()
     this.#prefix = Buffer.from(prefix)
     const read = messageReader()
-    const pattern = `${prefix}*`
+    const {pattern} = this
     this.#subscription = protocol.addSubscription(
       pattern,
       undefined,

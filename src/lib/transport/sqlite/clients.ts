@@ -4,7 +4,8 @@
  * same number. A client elsewhere (another container on the same volume), or one whose process cannot be examined, is alive as
  * long as its heartbeat is recent.
  */
-import {SubjectTrie} from '../../core/subject.ts'
+import {overlaps, SubjectTrie} from '../../core/subject.ts'
+import type {Interest} from '../contract.ts'
 import type {ClientFacts} from '../examination.ts'
 import type {Db, Lock} from './db.ts'
 import {hostIdentity, ownStart, processState} from './identity.ts'
@@ -23,7 +24,7 @@ interface Client {
 }
 
 /** The patterns of one subscription of this connection; without patterns it only announces the client. */
-export interface Interest {
+export interface OwnInterest {
   readonly patterns: readonly string[]
   readonly queue: string | undefined
 }
@@ -41,8 +42,8 @@ export class Clients {
   readonly #db: Db
   readonly #lock: Lock
   readonly #name: string | undefined
-  readonly #rows = new Map<Interest, number[]>()
-  #presence: Interest | undefined
+  readonly #rows = new Map<OwnInterest, number[]>()
+  #presence: OwnInterest | undefined
   #generation: {get(): unknown} | undefined
   #find: {get(id: number): unknown} | undefined
   #host: string | undefined
@@ -57,7 +58,7 @@ export class Clients {
   }
 
   /** Within a write transaction. */
-  add(interest: Interest): void {
+  add(interest: OwnInterest): void {
     if (this.#rows.size === 0) this.#enter()
     const insert = this.#db.prepare('INSERT INTO interest(client, pattern, queue) VALUES (?, ?, ?)')
     const rows = interest.patterns.map(
@@ -73,7 +74,7 @@ export class Clients {
   }
 
   /** Whether others see that this interest is ours. */
-  has(interest: Interest): boolean {
+  has(interest: OwnInterest): boolean {
     return this.#rows.has(interest)
   }
 
@@ -85,7 +86,7 @@ export class Clients {
   }
 
   /** Within a write transaction. */
-  remove(interest: Interest): void {
+  remove(interest: OwnInterest): void {
     const rows = this.#rows.get(interest)
     if (rows === undefined) return
     const remove = this.#db.prepare('DELETE FROM interest WHERE id = ? AND client = ?')
@@ -130,15 +131,25 @@ export class Clients {
     return [...new Set(members.filter(([, client]) => this.#isAlive(client)).map(([pattern]) => pattern))].sort()
   }
 
-  /** The patterns to which live clients listen, without duplicates. */
-  patterns(): string[] {
+  /** The patterns of live clients that overlap with `wanted`. */
+  interests(wanted: string): Interest[] {
     const rows = this.#db
       .prepare(
-        'SELECT c.id, c.host, c.pid, c.started, c.beat, i.pattern FROM interest i JOIN client c ON c.id = i.client ORDER BY i.id',
+        'SELECT c.id, c.host, c.pid, c.started, c.beat, c.name, i.pattern, i.queue FROM interest i JOIN client c ON c.id = i.client ORDER BY i.id',
       )
-      .all() as (Client & {pattern: string})[]
-    const live = rows.filter((row) => !row.pattern.startsWith(presenceToken) && this.#isAlive(row))
-    return [...new Set(live.map(({pattern}) => pattern))]
+      .all() as (Client & {name: string | null; pattern: string; queue: string | null})[]
+    return rows
+      .filter(({pattern}) => !pattern.startsWith(presenceToken) && overlaps(pattern, wanted))
+      .filter((row) => this.#isAlive(row))
+      .map(({id, host, pid, name, pattern, queue}) => ({
+        pattern,
+        queue: queue ?? undefined,
+        client: {
+          isOwn: id === this.id,
+          name: name ?? undefined,
+          ...(host === this.#ownHost() && {pid}),
+        },
+      }))
   }
 
   /** The live clients with their patterns, and the numbers of dead ones. */

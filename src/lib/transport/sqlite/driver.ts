@@ -4,9 +4,10 @@
  */
 import {closedError, interruptedError} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
-import {checkPatterns} from '../../core/subject.ts'
+import {checkPattern, checkPatterns} from '../../core/subject.ts'
 import type {
   Facts,
+  Interests,
   ManyOptions,
   OpenOptions,
   RequestOptions,
@@ -107,9 +108,10 @@ class SqliteBus implements Transport, PublishEvents {
     return this.#streams
   }
 
-  async interests(): Promise<readonly string[]> {
+  async interests(pattern = '>'): Promise<Interests> {
     this.#check()
-    return this.#translated(async () => this.#connection.clients.patterns())
+    checkPattern(pattern)
+    return this.#translated(async () => ({known: this.#connection.clients.interests(pattern)}))
   }
 
   async facts(): Promise<Facts> {

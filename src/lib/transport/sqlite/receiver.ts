@@ -5,7 +5,7 @@ import type {ManyOptions, RequestOptions, SubscribeOptions, Subscription} from '
 import {Mailbox} from '../shared/mailbox.ts'
 import {Requests} from '../shared/requests.ts'
 import {ChangeWatcher} from './change-watcher.ts'
-import type {Interest} from './clients.ts'
+import type {OwnInterest} from './clients.ts'
 import type {FileConnection} from './connection.ts'
 import {busy, unsentError} from './db.ts'
 import {type Cursor, type Gap, inboxRows, Log} from './log.ts'
@@ -122,7 +122,7 @@ export class FileReceiver {
 
   async #subscribe(patterns: readonly string[], options: SubscribeOptions): Promise<Subscription> {
     const reader = this.#reader
-    const interest: Interest = {patterns, queue: undefined}
+    const interest: OwnInterest = {patterns, queue: undefined}
     const start = await this.#announce(interest)
     const mailbox: Mailbox = new Mailbox({
       signal: options.signal,
@@ -187,7 +187,7 @@ export class FileReceiver {
   }
 
   /** Announces an interest; messages committed after the returned cursor are for it, too. */
-  #announce(interest: Interest, also?: (end: Cursor) => void): Promise<Cursor> {
+  #announce(interest: OwnInterest, also?: (end: Cursor) => void): Promise<Cursor> {
     const {file, clients} = this.#connection
     if (file.lock.isReadOnly) return Promise.resolve(this.log.end())
     return file.lock.write(() => {
@@ -198,7 +198,7 @@ export class FileReceiver {
     })
   }
 
-  #leave(interest: Interest): void {
+  #leave(interest: OwnInterest): void {
     const {file, clients} = this.#connection
     if (this.#isClosed || !clients.has(interest)) return
     file.lock.write(() => clients.remove(interest)).catch((error) => this.unreadable(error))

@@ -163,8 +163,8 @@ describe('a bus file that is opened read-only', () => {
     const heard = await reader.subscribe('s.>')
     writer.publish({subject: 's.b', data: 'new'})
     expect((await heard.take(1))[0]?.text).toBe('new')
-    expect(await writer.interests?.()).toEqual(['unused'])
-    expect(await reader.interests?.()).toEqual(['unused'])
+    expect(await writer.interests?.()).toMatchObject({known: [{pattern: 'unused'}]})
+    expect(await reader.interests?.()).toMatchObject({known: [{pattern: 'unused'}]})
     expect((await reader.facts()).messages).toBe(4)
   })
 
