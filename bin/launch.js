@@ -9,10 +9,10 @@ var path = require('path')
  */
 exports.ready = function () {
   var version = process.versions.node.split('.').map(Number)
-  if (version[0] > 22 || (version[0] === 22 && version[1] >= 13)) return true
+  if (version[0] > 22 || (version[0] === 22 && version[1] >= 15)) return true
   var pinned = path.join(__dirname, '..', 'node_modules', 'node', 'bin', 'node')
   if (fs.existsSync(pinned)) rerun(pinned)
-  else exports.refuse('busline needs Node 22.13 or newer, this is ' + process.version, 'nvm install 24')
+  else exports.refuse('busline needs Node 22.15 or newer, this is ' + process.version, 'nvm install 24')
   return false
 }
 

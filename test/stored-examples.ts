@@ -27,6 +27,7 @@ const ago = [/just now|\d[\d.]* (ms|s) ago/g, 'AGO'] as const
 /** Each bus counts the bytes of a stream differently. */
 const size = [/ +(\d[\d.]* (Ki)?B|size)/g, ' SIZE'] as const
 
+const took = [/(?<=· )\d[\d.,]* (µs|ms|s)$/gm, 'TIME'] as const
 const bytesASecond = [/[\d.]+ ([KMG]i)?B\/s/g, 'BYTES'] as const
 
 /** By the example's command line. */
@@ -107,6 +108,28 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     sees: '- max-msgs 9\n+ max-msgs none\n',
   },
   'bus stream edit ORDERS -i': {before: orders, code: 2, sees: 'bus: an editor needs a terminal\n'},
+  'bus stream backup ORDERS orders.zst': {
+    before: billing,
+    sees: 'saved 4 messages and 1 consumer of ORDERS in orders.zst · ',
+    masks: [took],
+  },
+  'bus stream backup --all bus.zst': {
+    before: [...orders, 'bus stream add PAID'],
+    sees: 'saved 4 messages of ORDERS, PAID in bus.zst · ',
+    masks: [took],
+  },
+  'bus stream backup --verify orders.zst': {
+    before: [...orders, 'bus stream backup ORDERS orders.zst --quiet'],
+    sees: 'orders.zst is complete: 4 messages of ORDERS\n',
+  },
+  'bus stream restore orders.zst': {
+    before: [...billing, 'bus stream backup ORDERS orders.zst --quiet', 'bus stream rm ORDERS --yes --quiet'],
+    sees: 'restored ORDERS: 4 messages · consumers billing\n',
+  },
+  'bus stream restore orders.zst --as OLD --prefix old.': {
+    before: [...orders, 'bus stream backup ORDERS orders.zst --quiet'],
+    sees: 'restored OLD: 4 messages\n',
+  },
   'bus stream rmm ORDERS 1 --yes': {before: orders, sees: 'erased #1 of stream ORDERS\n'},
   'bus stream seal ORDERS --yes': {before: orders, sees: 'sealed stream ORDERS\n'},
   'bus consumer edit ORDERS billing --ack-wait 2m --dry-run': {

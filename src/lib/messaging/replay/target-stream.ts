@@ -48,7 +48,7 @@ export async function targetStream(
 async function subjectsOf(bus: Transport, {config}: StreamInfo): Promise<readonly string[]> {
   const held = [...(await bus.streams.subjects(config.name)).keys()]
   const others = held.filter((subject) => !config.subjects.some((pattern) => matches(pattern, subject)))
-  const named = others.length <= mostNamed ? others : firstTokens(others)
+  const named = fewPatterns(others)
   const subjects = [...config.subjects, ...named]
   const isApart = named.every((pattern) => !config.subjects.some((subject) => overlaps(pattern, subject)))
   if (subjects.length > 0 && named.length <= mostNamed && isApart) return subjects
@@ -59,7 +59,9 @@ async function subjectsOf(bus: Transport, {config}: StreamInfo): Promise<readonl
   })
 }
 
-function firstTokens(subjects: readonly string[]): readonly string[] {
+/** The subjects, or if they are many, patterns with their first tokens. */
+export function fewPatterns(subjects: readonly string[]): readonly string[] {
+  if (subjects.length <= mostNamed) return subjects
   const patterns = new Set(
     subjects.map((subject) => (subject.includes('.') ? `${subject.split('.', 1)[0]}.>` : subject)),
   )

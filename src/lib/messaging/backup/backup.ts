@@ -1,0 +1,360 @@
+/** Saves streams into a file: their configuration, their consumers and their messages. */
+import {createHash, type Hash} from 'node:crypto'
+import {type FileHandle, open} from 'node:fs/promises'
+import {BusError, interruptedError} from '../../core/errors.ts'
+import {fileError} from '../../core/file-error.ts'
+import {recordWriter} from '../../core/record.ts'
+import {matches} from '../../core/subject.ts'
+import {checkTrusted} from '../../core/trusted-file.ts'
+import type {Transport} from '../../transport/contract.ts'
+import type {StreamInfo} from '../../transport/streams-contract.ts'
+import {fewPatterns} from '../replay/target-stream.ts'
+import {
+  type BackupHead,
+  type BackupTotal,
+  parseSaved,
+  readBackup,
+  type SavedConsumer,
+  type StreamEnd,
+  type StreamHead,
+  type Unfinished,
+} from './format.ts'
+import {FrameWriter, hasContent} from './frames.ts'
+
+/** Characters of a frame. */
+const frameLength = 1024 * 1024
+const pageSize = 1024
+
+export interface BackupOptions {
+  readonly signal: AbortSignal
+  /** Called with the number of messages so far. */
+  readonly onProgress?: ((messages: number) => void) | undefined
+  /** Called if the file is continued, with the number of messages that it has. */
+  readonly onResume?: ((messages: number) => void) | undefined
+}
+
+/** A stream of a backup. */
+export interface SavedStream {
+  readonly stream: string
+  readonly messages: number
+  readonly consumers: number
+  /** Subjects of messages that its configuration does not name. */
+  readonly otherSubjects?: readonly string[] | undefined
+}
+
+/** What a backup contains. */
+export interface BackupContent {
+  readonly created: string
+  readonly bus: string
+  readonly streams: readonly SavedStream[]
+  readonly messages: number
+  readonly sha256: string
+}
+
+/**
+ * Saves the messages that the streams have now into a new file, or continues a backup of the same streams that was interrupted. Fails with
+ * `usage` for any other file, and with `interrupted` when the signal aborts: the file can then be continued.
+ */
+export async function backup(
+  bus: Transport,
+  names: readonly string[],
+  path: string,
+  options: BackupOptions,
+): Promise<BackupContent> {
+  const found = (await hasContent(path)) ? await begun(path, names) : undefined
+  const file = await openFile(path)
+  try {
+    if (found !== undefined) await file.truncate(found.rest.length)
+    const text = new BackupText(
+      new FrameWriter(file, path, found?.rest.length ?? 0),
+      found?.rest.hash ?? createHash('sha256'),
+    )
+    const run = new BackupRun(bus, text, path, options)
+    return await run.all(names, found)
+  } finally {
+    await file.close()
+  }
+}
+
+/** A stream whose messages are being saved. */
+interface Current {
+  readonly head: StreamHead
+  readonly others: OtherSubjects
+  messages: number
+  lastSeq: number
+}
+
+/** A backup that was interrupted. */
+interface Begun {
+  readonly head: BackupHead
+  readonly done: readonly SavedStream[]
+  /** The stream in which it ends. */
+  readonly current: Current | undefined
+  readonly rest: Unfinished
+}
+
+/** The lines of a backup on their way into frames. */
+class BackupText {
+  readonly #frames: FrameWriter
+  readonly #hash: Hash
+  #text = ''
+
+  constructor(frames: FrameWriter, hash: Hash) {
+    this.#frames = frames
+    this.#hash = hash
+  }
+
+  /** Adds whole lines. Returns a promise if a frame was written: await it before the next. */
+  add(lines: string): Promise<void> | undefined {
+    this.#text += lines
+    return this.#text.length < frameLength ? undefined : this.flush()
+  }
+
+  async flush(): Promise<void> {
+    if (this.#text === '') return
+    const bytes = Buffer.from(this.#text)
+    this.#text = ''
+    this.#hash.update(bytes)
+    await this.#frames.write(bytes)
+  }
+
+  /** Writes the last line, and returns the hash. */
+  async end(total: BackupTotal['total']): Promise<string> {
+    await this.flush()
+    const sha256 = this.#hash.digest('hex')
+    await this.#frames.write(Buffer.from(lineOf({total, sha256} satisfies BackupTotal)))
+    await this.#frames.end()
+    return sha256
+  }
+
+  /** After an interruption. */
+  async keep(): Promise<void> {
+    await this.flush()
+    await this.#frames.end()
+  }
+}
+
+class BackupRun {
+  readonly #bus: Transport
+  readonly #text: BackupText
+  readonly #path: string
+  readonly #options: BackupOptions
+  readonly #done: SavedStream[] = []
+  #messages = 0
+
+  constructor(bus: Transport, text: BackupText, path: string, options: BackupOptions) {
+    this.#bus = bus
+    this.#text = text
+    this.#path = path
+    this.#options = options
+  }
+
+  async all(names: readonly string[], found: Begun | undefined): Promise<BackupContent> {
+    const head: BackupHead = found?.head ?? {
+      backup: 1,
+      created: new Date().toISOString(),
+      bus: this.#bus.url,
+      streams: names,
+    }
+    if (found === undefined) await this.#text.add(lineOf(head))
+    else this.#continue(found)
+    try {
+      for (const name of names.slice(this.#done.length)) await this.#stream(name, found?.current)
+    } catch (error) {
+      // Nothing that was read is lost.
+      await this.#text.keep()
+      throw error
+    }
+    const sha256 = await this.#text.end({streams: this.#done.length, messages: this.#messages})
+    return {created: head.created, bus: head.bus, streams: this.#done, messages: this.#messages, sha256}
+  }
+
+  #continue({done, current}: Begun): void {
+    this.#done.push(...done)
+    this.#messages = done.reduce((sum, {messages}) => sum + messages, current?.messages ?? 0)
+    this.#options.onResume?.(this.#messages)
+  }
+
+  async #stream(name: string, begunStream: Current | undefined): Promise<void> {
+    const info = await this.#bus.streams.info(name)
+    const same = begunStream?.head.stream === name ? begunStream : undefined
+    if (same !== undefined && same.head.id !== info.id)
+      throw new BusError('usage', `${this.#path} is a backup of another stream ${name}`, {try: ['another file']})
+    const current = same ?? newCurrent(await streamHead(this.#bus, info))
+    const {head, others} = current
+    if (same === undefined) await this.#text.add(lineOf(head))
+    await this.#records(current)
+    const subjects = others.list()
+    const end: StreamEnd = {end: name, messages: current.messages, ...(subjects.length > 0 && {subjects})}
+    await this.#text.add(lineOf(end))
+    this.#done.push(savedStream(end, head))
+  }
+
+  /** Writes the messages that are not yet written. */
+  async #records(current: Current): Promise<void> {
+    const {signal, onProgress} = this.#options
+    const {stream, state} = current.head
+    if (state.messages === 0 || current.lastSeq >= state.lastSeq) return
+    const write = recordWriter()
+    const range = {from: {seq: current.lastSeq + 1}, to: {seq: state.lastSeq}, signal}
+    await using reading = await this.#bus.streams.read(stream, range)
+    for (;;) {
+      const taken = await reading.take(pageSize)
+      if (signal.aborted) throw interruptedError()
+      if (taken.length === 0) return
+      let lines = ''
+      for (const message of taken) {
+        current.others.see(message.subject)
+        lines += `${write(message)}\n`
+      }
+      current.messages += taken.length
+      this.#messages += taken.length
+      const room = this.#text.add(lines)
+      if (room !== undefined) await room
+      onProgress?.(this.#messages)
+    }
+  }
+}
+
+function savedStream({end, messages, subjects}: StreamEnd, {consumers}: StreamHead): SavedStream {
+  return {stream: end, messages, consumers: consumers.length, ...(subjects && {otherSubjects: subjects})}
+}
+
+function newCurrent(head: StreamHead): Current {
+  return {head, others: new OtherSubjects(head.config.subjects), messages: 0, lastSeq: 0}
+}
+
+/** The subjects of messages that the patterns of a stream do not match: it had others, or copies from other streams. */
+class OtherSubjects {
+  readonly #patterns: readonly string[]
+  readonly #others = new Set<string>()
+  #last = ''
+
+  constructor(patterns: readonly string[]) {
+    this.#patterns = patterns
+  }
+
+  see(subject: string): void {
+    if (subject === this.#last) return
+    this.#last = subject
+    if (!this.#patterns.some((pattern) => matches(pattern, subject))) this.#others.add(subject)
+  }
+
+  list(): readonly string[] {
+    return fewPatterns([...this.#others])
+  }
+}
+
+function lineOf(value: object): string {
+  return `${JSON.stringify(value)}\n`
+}
+
+async function streamHead(bus: Transport, {id, config, state}: StreamInfo): Promise<StreamHead> {
+  const {messages, bytes, firstSeq, lastSeq} = state
+  const listed = await bus.streams.consumers.list(config.name)
+  // Of a consumer that is removed when it is unused, nothing is left to bring back.
+  const consumers = listed.filter(({config}) => config.durable).map(savedConsumer)
+  return {
+    stream: config.name,
+    id,
+    config,
+    state: {messages, bytes, firstSeq, lastSeq},
+    consumers,
+  }
+}
+
+function savedConsumer({config, ackFloor, deliveredSeq, ackPending, pausedUntil}: SavedConsumer): SavedConsumer {
+  return {config, ackFloor, deliveredSeq, ackPending, ...(pausedUntil !== undefined && {pausedUntil})}
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx', 0o600)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(error, 'write', path)
+  }
+  const file = await open(path, 'r+').catch((error) => {
+    throw fileError(error, 'write', path)
+  })
+  try {
+    checkTrusted(await file.stat(), 'write', path)
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+/** Reads a backup that was interrupted. Fails with `usage` for one that is complete, or is of other streams. */
+async function begun(path: string, names: readonly string[]): Promise<Begun> {
+  const done: SavedStream[] = []
+  let head: BackupHead | undefined
+  let current: Current | undefined
+  for await (const part of readBackup(path)) {
+    if (part.kind === 'unfinished' && head !== undefined) {
+      if (head.streams.join() === names.join()) return {head, done, current, rest: part.rest}
+      throw new BusError('usage', `${path} is an unfinished backup of ${head.streams.join(' ')}`, {
+        try: ['another file', 'the same streams, to continue it'],
+      })
+    }
+    if (part.kind === 'head') head = part.head
+    if (part.kind === 'stream') current = newCurrent(part.stream)
+    if (part.kind === 'records' && current !== undefined) {
+      for (const line of part.lines) {
+        const {subject, seq} = parseSaved(line)
+        current.others.see(subject)
+        current.lastSeq = seq
+      }
+      current.messages += part.lines.length
+    }
+    if (part.kind === 'end' && current !== undefined) {
+      done.push(savedStream(part.end, current.head))
+      current = undefined
+    }
+  }
+  throw complete(path)
+}
+
+function complete(path: string): BusError {
+  return new BusError('usage', `${path} already contains a complete backup: it was not replaced`, {
+    try: ['another file', `bus stream backup --verify ${path}`],
+  })
+}
+
+/**
+ * Checks that a backup is complete and undamaged. Fails with `usage` for a file that is no backup or is not complete, and with `expectation`
+ * if its contents do not have its hash.
+ */
+export async function verifyBackup(path: string, signal: AbortSignal): Promise<BackupContent> {
+  const streams: SavedStream[] = []
+  let head: BackupHead | undefined
+  let current: StreamHead | undefined
+  let messages = 0
+  for await (const part of readBackup(path)) {
+    if (signal.aborted) throw interruptedError()
+    if (part.kind === 'unfinished') throw unfinished(path)
+    if (part.kind === 'head') head = part.head
+    if (part.kind === 'stream') {
+      current = part.stream
+      messages = 0
+    }
+    if (part.kind === 'records') messages += part.lines.length
+    if (part.kind === 'end' && current !== undefined) streams.push(savedStream({...part.end, messages}, current))
+    if (part.kind !== 'total') continue
+    const {total, sha256} = part.total
+    const all = streams.reduce((sum, stream) => sum + stream.messages, 0)
+    if (!part.isWhole || all !== total.messages || head === undefined)
+      throw new BusError('expectation', `${path} is damaged: its contents do not have the hash that it names`, {
+        data: {sha256},
+        try: ['another copy of the file'],
+      })
+    return {created: head.created, bus: head.bus, streams, messages: all, sha256}
+  }
+  throw unfinished(path)
+}
+
+function unfinished(path: string): BusError {
+  return new BusError('usage', `${path} is not a complete backup: it was interrupted, cut off or damaged`, {
+    try: ['run bus stream backup again with the same streams, which continues it', 'another copy of the file'],
+  })
+}

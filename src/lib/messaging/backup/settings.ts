@@ -1,0 +1,42 @@
+/** The settings that make a stream or a consumer like one that was saved or described. */
+import type {
+  ConsumerConfig,
+  ConsumerSettings,
+  DeliverPolicy,
+  StreamConfig,
+  StreamSettings,
+} from '../../transport/streams-contract.ts'
+
+export function settingsOfStream({retention, other, ...config}: StreamConfig): StreamSettings {
+  const options = {...other, ...(retention !== 'limits' && {retention})}
+  return {...config, ...(Object.keys(options).length > 0 && {other: options})}
+}
+
+/** `deliver` is where the new consumer starts. */
+export function settingsOfConsumer(config: ConsumerConfig, deliver: DeliverPolicy): ConsumerSettings {
+  const {push, headersOnly, maxWaiting, priority, groups, durable: _, ackWaitMs, maxAckPending, other, ...rest} = config
+  const options = {
+    ...other,
+    ...(push && {deliver_subject: push.subject, ...(push.queue !== undefined && {deliver_group: push.queue})}),
+    ...(headersOnly && {headers_only: true}),
+    ...(maxWaiting !== undefined && {max_waiting: maxWaiting}),
+    ...(priority !== undefined && {priority_policy: priority}),
+    ...(groups !== undefined && {priority_groups: groups}),
+  }
+  const isAcknowledged = rest.ack !== 'none'
+  return {
+    ...rest,
+    deliver,
+    ...(isAcknowledged && {ackWaitMs, maxAckPending}),
+    ...(Object.keys(options).length > 0 && {other: options}),
+  }
+}
+
+/** Settings without the options that only a server has, and the names of those that were left out. */
+export function withoutServerOptions<
+  S extends {readonly other?: object | undefined; readonly replicas?: number | undefined},
+>(settings: S): {readonly settings: S; readonly left: readonly string[]} {
+  const {other, replicas = 1, ...rest} = settings
+  const left = [...Object.keys(other ?? {}), ...(replicas > 1 ? ['replicas'] : [])]
+  return {settings: rest as unknown as S, left}
+}
