@@ -55,6 +55,20 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     sees: '"consumer":"billing","filters":[],"durable":true,"pending":4,',
   },
 
+  // trace
+  [`bus trace orders.created '{"id":1}'`]: {
+    before: [...billing, 'bus consumer add ORDERS paid --filter orders.*.paid'],
+    beside: ['bus serve orders.created ok --no-queue'],
+    sees: '├─ stream ORDERS\n│  └─ consumer billing · lag 4\n└─ subscriber bus serve · orders.created',
+    masks: [[/ · process \d+/g, '']],
+  },
+  [`bus trace orders.created '{"id":1}' --deliver`]: {
+    before: [stream],
+    beside: ['bus serve orders.created ok --no-queue'],
+    sees: 'no reply wanted',
+    masks: [[/ · process \d+/g, '']],
+  },
+
   // sub
   [`bus sub 'orders.>' --from @-1h`]: {
     before: orders,

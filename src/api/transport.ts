@@ -43,3 +43,12 @@ export {
   storeHeaders,
 } from '../lib/transport/streams-contract.ts'
 export type {Subscription} from '../lib/transport/subscription.ts'
+export type {
+  GroupStep,
+  ServerStep,
+  StreamStep,
+  SubscriberStep,
+  TracedServer,
+  TraceOptions,
+  TraceStep,
+} from '../lib/transport/trace.ts'

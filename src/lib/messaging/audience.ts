@@ -51,7 +51,7 @@ export async function findAudience(bus: Transport, wanted: string, options: Inte
   const failures: BusError[] = []
   const [interests, {streams, consumers}] = await Promise.all([
     bus.interests?.(wanted, options),
-    streamsOf(bus, wanted, failures),
+    findKeepers(bus, wanted, failures),
   ])
   const isKnown = interests !== undefined && 'known' in interests
   if (interests !== undefined && 'unknown' in interests) failures.unshift(interests.unknown)
@@ -61,7 +61,12 @@ export async function findAudience(bus: Transport, wanted: string, options: Inte
   return {subscribers, streams, consumers, services, failures, unseen: isKnown ? interests.unseen : undefined}
 }
 
-async function streamsOf(bus: Transport, wanted: string, failures: BusError[]) {
+/** The streams that store a subject, and their consumers; `failures` gets why some are not known. */
+export async function findKeepers(
+  bus: Transport,
+  wanted: string,
+  failures: BusError[] = [],
+): Promise<Pick<Audience, 'streams' | 'consumers'>> {
   const streams: KeepingStream[] = []
   const consumers: MatchingConsumer[] = []
   const isWanted = (pattern: string) => overlaps(pattern, wanted)

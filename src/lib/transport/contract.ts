@@ -8,6 +8,7 @@ import type {Secret} from '../core/secrets.ts'
 import type {Examination} from './examination.ts'
 import type {Streams} from './streams-contract.ts'
 import type {Subscription} from './subscription.ts'
+import type {TracedServer, TraceOptions} from './trace.ts'
 
 /** What a bus can do. */
 export interface Features {
@@ -76,6 +77,12 @@ export interface Transport extends AsyncDisposable {
    * knows them. Inboxes of clients may be among them.
    */
   interests?(pattern?: string, options?: InterestOptions): Promise<Interests>
+
+  /**
+   * The way of a message through the servers. It is not delivered or stored, unless the options say so. Absent on a bus without
+   * servers. Fails with `usage` on a server before 2.11.
+   */
+  trace?(message: Outgoing, options?: TraceOptions): Promise<TracedServer>
 
   /** Throws `denied` if nothing can be published or changed; absent if only an attempt can show that. */
   checkWritable?(): void

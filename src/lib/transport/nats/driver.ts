@@ -23,6 +23,7 @@ import {PublishRefused} from '../shared/publish-refused.ts'
 import {Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
 import type {Streams} from '../streams-contract.ts'
+import type {TracedServer, TraceOptions} from '../trace.ts'
 import {apiPrefixOf, usualApiPrefix} from './api-prefix.ts'
 import {NatsConnection} from './connection.ts'
 import {type DialResult, defaultTimeoutMs, dial} from './dial.ts'
@@ -83,6 +84,7 @@ class NatsBus implements Transport {
   readonly #opening = new Set<NatsSubscription>()
   readonly #listeners = new Set<ConnectionListener>()
   readonly #storedReplies = new StoredReplies((text) => this.connection.notify('stored', text))
+  readonly #inboxPrefix: string | undefined
   #info: ServerInfo
   /** Why a published message did not arrive; the next flush throws it. */
   #publishFailure: unknown
@@ -95,6 +97,7 @@ class NatsBus implements Transport {
     this.url = shown
     this.#protocol = protocol
     this.#info = protocol.info as ServerInfo
+    this.#inboxPrefix = options.inboxPrefix
     let made: string | undefined
     // Made at the first request: its random part loads a good deal of Node.
     const inbox = () => {
@@ -213,6 +216,16 @@ class NatsBus implements Transport {
     const {natsInterests} = await import('./interests.ts')
     const self = {...(this.#protocol.info ?? this.#info), inbox: this.#inbox.pattern}
     return natsInterests(this, self, pattern, options)
+  }
+
+  async trace(message: Outgoing, options?: TraceOptions): Promise<TracedServer> {
+    this.#check()
+    const {version} = this.#protocol.info ?? this.#info
+    const [major = 0, minor = 0] = version.split(/[.-]/).map(Number)
+    if (major < 2 || (major === 2 && minor < 11))
+      throw new BusError('usage', `the server of ${this.url} is ${version}: tracing needs 2.11`)
+    const {traceMessage} = await import('./trace.ts')
+    return traceMessage(this, createInbox(this.#inboxPrefix), message, options)
   }
 
   async facts(): Promise<Facts> {
