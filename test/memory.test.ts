@@ -64,6 +64,6 @@ describe.skipIf(process.platform !== 'linux').each([
     await using running = startLine(words, {env: {NODE_OPTIONS: `--require ${probe}`}})
     const {code, stderr} = await running.ended
     expect(code, stderr).toBe(0)
-    expect(Number(readFileSync(peak, 'utf8')) / 1024).toBeLessThan(250)
+    expect(Number(readFileSync(peak, 'utf8')) / 1024).toBeLessThan(170)
   })
 })

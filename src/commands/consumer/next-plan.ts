@@ -45,7 +45,7 @@ export async function planNext(
   output: Pick<Output, 'write' | 'end' | 'closed'>,
 ): Promise<NextPlan> {
   const {delay, count = 1} = flags
-  const view = await chooseView(flags, {...screen, stored: true, single: count === 1})
+  const view = await chooseView(flags, {...screen, stored: true, single: count === 1, frees: true})
   return {
     settle: flags.peek ? undefined : flags.nak ? 'nak' : flags.term ? 'term' : 'ack',
     delayMs: delay && (() => delay.fromMs + Math.random() * (delay.toMs - delay.fromMs)),

@@ -51,6 +51,7 @@ export async function chooseSink(
   const view = await chooseView(flags, {
     ...{terminal: isTerminal(1), paint, stored: true, onFailure},
     single: flags.count === 1,
+    frees: true,
   })
   return {sink: viewSink(view, context.output, {ordered: flags.select !== undefined}), shows: true}
 }

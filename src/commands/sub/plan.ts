@@ -77,6 +77,7 @@ export async function planWatch(flags: SubFlags, screen: Screen): Promise<Showin
       ...screen,
       stored: (flags.from ?? flags.durable) !== undefined,
       single: flags.count === 1,
+      frees: !flags.pair,
     }),
     keep: await compileFilter({match, where, ignore, sample, onFailure: screen.onFailure}),
     pairs: flags.pair ? new Pairs() : undefined,

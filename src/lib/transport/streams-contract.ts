@@ -24,8 +24,11 @@ export interface Streams {
   list(options?: ListOptions): Promise<readonly StreamInfo[]>
   /** The names of the streams that store messages with this subject or, for a pattern, some subject that it matches. */
   keeping(pattern: string): Promise<readonly string[]>
-  /** The number of messages of each matching subject. */
-  subjects(stream: string, pattern?: string): Promise<ReadonlyMap<string, number>>
+  /**
+   * The number of messages of each matching subject. With `onPage` they are passed to it a page at a time, sorted by subject, and
+   * the result is empty: any number of them takes little memory. The next page is read when its promise resolves.
+   */
+  subjects(stream: string, pattern?: string, onPage?: OnSubjectPage): Promise<ReadonlyMap<string, number>>
   /** Removes the stream, its messages and its consumers. */
   remove(stream: string): Promise<void>
   /** Removes messages and returns their number. */
@@ -183,6 +186,9 @@ export interface PurgeOptions {
   /** Number of newest messages to keep. Not together with `beforeSeq`. */
   readonly keep?: number | undefined
 }
+
+/** Receives the next subjects and the number of messages of each. */
+export type OnSubjectPage = (page: ReadonlyMap<string, number>) => Promise<void>
 
 /** Headers that a stream obeys (ADR-13). */
 export const storeHeaders = {

@@ -109,6 +109,38 @@ export const catalogue: readonly Case[] = [
     },
   },
   {
+    name: 'the messages of each subject are passed on in pages, sorted by subject',
+    needs,
+    async run(scene) {
+      const bus = await scene.connect()
+      await bus.streams.add({name: 'A', subjects: ['a.>']})
+      await storeOn(bus, ['a.2', 'a.10', 'a.1', 'a.2', 'a.1.x'])
+      const paged = async (pattern?: string) => {
+        const counts: [string, number][] = []
+        const rest = await bus.streams.subjects('A', pattern, async (page) => {
+          counts.push(...page)
+        })
+        expect([...rest]).toEqual([])
+        return counts
+      }
+      expect(await paged()).toEqual([
+        ['a.1', 1],
+        ['a.1.x', 1],
+        ['a.10', 1],
+        ['a.2', 2],
+      ])
+      expect(await paged('a.*')).toEqual([
+        ['a.1', 1],
+        ['a.10', 1],
+        ['a.2', 2],
+      ])
+      expect(await paged('a.7')).toEqual([])
+      await expect(bus.streams.subjects('A', undefined, () => Promise.reject(new Error('stopped')))).rejects.toThrow(
+        'stopped',
+      )
+    },
+  },
+  {
     name: 'a removed stream is gone with its messages and consumers, and its subjects are free',
     needs,
     async run(scene) {

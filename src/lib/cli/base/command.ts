@@ -178,11 +178,12 @@ export abstract class BusCommand<Result = void> {
     else this.say(text)
   }
 
-  /** Writes a table to stdout; on a terminal only the first rows, unless all are requested. */
+  /** Writes a table to stdout; on a terminal only the first rows, unless all are requested. `rows` may lack those beyond them. */
   protected async printTable(
     columns: readonly Column[],
     rows: readonly (readonly string[])[],
     all: boolean = false,
+    total: number = rows.length,
   ): Promise<void> {
     const {readableRows, table} = await import('../render/table.ts')
     const isShown = isTerminal(1)
@@ -191,8 +192,8 @@ export abstract class BusCommand<Result = void> {
     const width = isShown && !all ? process.stdout.columns || undefined : undefined
     this.output.write(await table(columns, shown, {paint: await this.paint(1), width, signal: this.stop}))
     await this.output.end()
-    if (shown.length === rows.length) return
-    const text = `${shown.length} of ${formatCount(rows.length)} rows; to see all, use --all, --json or a pipe`
+    if (shown.length === total) return
+    const text = `${shown.length} of ${formatCount(total)} rows; to see all, use --all, --json or a pipe`
     this.say(text, (await this.paint(2))?.dim)
   }
 

@@ -5,6 +5,7 @@
  */
 import {write} from 'node:fs'
 import type {BusError} from '../../core/errors.ts'
+import {freeBytes} from '../../core/free-bytes.ts'
 import {terminalText} from '../render/printable.ts'
 import {cannotWrite, isTerminal, wantsColour, writeAll} from './terminal.ts'
 
@@ -25,6 +26,8 @@ export class Output {
   readonly #safe: ((data: string | Uint8Array) => string) | undefined
   readonly #closed = new AbortController()
   readonly #full: Uint8Array[] = []
+  /** Those of them that nobody else uses. */
+  readonly #owned = new Set<Uint8Array>()
   readonly #spare: Uint8Array[] = []
   #chunk: Uint8Array = Buffer.allocUnsafeSlow(chunkBytes)
   #used = 0
@@ -54,6 +57,15 @@ export class Output {
   /** Collects output. More than 64 KiB are not copied, so they must not change. */
   write(data: string | Uint8Array): void {
     this.writeAsIs(this.#safe === undefined ? data : this.#safe(data))
+  }
+
+  /** Like `write`, for bytes that nobody uses afterwards: they are freed as soon as they are written. */
+  writeOwned(data: Uint8Array): void {
+    if (this.#safe !== undefined) this.write(data)
+    else {
+      if (data.length > chunkBytes) this.#owned.add(data)
+      this.writeAsIs(data)
+    }
   }
 
   /** Like `write`, but unchanged on a terminal too: for text that the user typed, and to move the cursor. */
@@ -116,6 +128,7 @@ export class Output {
   #encodeText(): void {
     const bytes = Buffer.from(this.#text)
     this.#text = ''
+    if (bytes.length > chunkBytes) this.#owned.add(bytes)
     this.#append(bytes)
   }
 
@@ -159,6 +172,7 @@ export class Output {
   #writeNow(): undefined {
     for (let chunk = this.#next(); chunk; chunk = this.#next()) {
       if (!writeAll(this.#fd, chunk)) this.#end()
+      if (this.#owned.delete(chunk)) freeBytes(chunk)
     }
   }
 
@@ -168,7 +182,9 @@ export class Output {
       this.#written++
       while (this.#waiting[0] !== undefined && this.#waiting[0].upTo <= this.#written && !this.closed.aborted)
         this.#waiting.shift()?.resolve(true)
-      if (chunk.length <= chunkBytes && this.#spare.length < mostChunks) this.#spare.push(new Uint8Array(chunk.buffer))
+      if (this.#owned.delete(chunk)) freeBytes(chunk)
+      else if (chunk.length <= chunkBytes && this.#spare.length < mostChunks)
+        this.#spare.push(new Uint8Array(chunk.buffer))
     }
     this.#writing = undefined
   }
@@ -197,6 +213,7 @@ export class Output {
 
   #end(): void {
     this.#full.length = 0
+    this.#owned.clear()
     this.#closed.abort()
     for (const {resolve, reject} of this.#waiting.splice(0)) {
       if (this.#failure) reject(this.#failure)

@@ -1,6 +1,7 @@
 /** The ways to show messages, and the choice between them by flags. */
 
 import type {ChalkInstance} from 'chalk'
+import {freeBytes} from '../../core/free-bytes.ts'
 import type {Message} from '../../core/message.ts'
 import {recordWriter, roundedMs} from '../../core/record.ts'
 import {compileJsonata, contextOf, resultText} from '../../core/text/jsonata.ts'
@@ -15,6 +16,8 @@ export interface ViewTarget {
   write(data: string | Uint8Array): void
   /** Writes text with control characters that the user typed in a format or a delimiter. If absent, `write` is used. */
   writeAsIs?(data: string | Uint8Array): void
+  /** Writes bytes that nobody uses afterwards, and frees them. If absent, `write` is used. */
+  writeOwned?(data: Uint8Array): void
 }
 
 export interface View {
@@ -34,6 +37,8 @@ export interface Screen {
   readonly stored?: boolean | undefined
   /** At most one message is shown, so that in a pipe or a file no delimiter follows its raw payload, unless one is given. */
   readonly single?: boolean | undefined
+  /** Nobody uses a payload after the view has shown it, so large ones are freed at once. */
+  readonly frees?: boolean | undefined
   /** Called the first time that `--select` fails on a message, which is then not shown. Without it, the error is thrown. */
   readonly onFailure?: ((sentence: string) => void) | undefined
 }
@@ -55,7 +60,7 @@ export function viewKindOf(flags: ViewFlags): ViewKind | undefined {
  * compile.
  */
 export async function chooseView(flags: ViewFlags, screen: Screen): Promise<View> {
-  const {terminal, paint, stored, single, onFailure} = screen
+  const {terminal, paint, stored, single, frees = false, onFailure} = screen
   const safe = terminal && !flags.raw
   const delimiter = flags.delimiter === undefined ? '\n' : unescapeText(flags.delimiter, '--delimiter')
   const {select = '', format = '', json = false, 'headers-only': headersOnly, 'subjects-only': subjectsOnly} = flags
@@ -63,13 +68,13 @@ export async function chooseView(flags: ViewFlags, screen: Screen): Promise<View
     case 'select':
       return selected(select, {json, delimiter, safe, onFailure})
     case 'raw':
-      return rawView(single && !terminal && flags.delimiter === undefined ? '' : delimiter)
+      return rawView(single && !terminal && flags.delimiter === undefined ? '' : delimiter, frees)
     case 'json':
-      return jsonView({safe, headersOnly, subjectsOnly})
+      return jsonView({safe, headersOnly, subjectsOnly, frees})
     case 'subjects':
-      return perMessage(({subject}) => (safe ? printable(subject) : subject) + delimiter, writeTyped)
+      return perMessage(({subject}) => (safe ? printable(subject) : subject) + delimiter, {write: writeTyped})
     case 'format':
-      return formatted(format, flags.delimiter, safe)
+      return formatted(format, flags.delimiter, {safe, frees})
     default:
       return peopleView({paint, stored, headersOnly})
   }
@@ -83,20 +88,27 @@ export function writeTyped(sink: ViewTarget, text: string): void {
 
 function perMessage(
   text: (message: Message, n: number) => string,
-  write = (sink: ViewTarget, line: string) => sink.write(line),
+  {write = (sink: ViewTarget, line: string) => sink.write(line), frees = false} = {},
 ): View {
   let n = 0
   return {
     show(messages, sink) {
-      for (const message of messages) write(sink, text(message, ++n))
+      for (const message of messages) {
+        write(sink, text(message, ++n))
+        if (frees && typeof message.payload !== 'string') freeBytes(message.payload)
+      }
       return messages.length
     },
   }
 }
 
-function formatted(template: string, delimiter: string | undefined, safe: boolean): View {
+function formatted(
+  template: string,
+  delimiter: string | undefined,
+  {safe, frees}: {safe: boolean; frees: boolean},
+): View {
   const [format, end] = [compileFormat(template, {safe}), endOfFormat(template, delimiter)]
-  return perMessage((message, n) => format(message, n) + end, writeTyped)
+  return perMessage((message, n) => format(message, n) + end, {write: writeTyped, frees})
 }
 
 function peopleView(options: Parameters<typeof humanView>[0]): View {
@@ -112,14 +124,15 @@ function peopleView(options: Parameters<typeof humanView>[0]): View {
 }
 
 /** The payloads and nothing else, byte for byte. */
-function rawView(delimiter: string): View {
+function rawView(delimiter: string, frees: boolean): View {
   const bytes = Buffer.from(delimiter)
   return {
     show(messages, sink) {
       for (const {payload} of messages) {
         if (typeof payload === 'string') sink.write(payload + delimiter)
         else {
-          sink.write(payload)
+          if (frees && sink.writeOwned !== undefined) sink.writeOwned(payload)
+          else sink.write(payload)
           sink.write(bytes)
         }
       }
@@ -132,13 +145,14 @@ function jsonView(options: {
   readonly safe: boolean
   readonly headersOnly: boolean | undefined
   readonly subjectsOnly: boolean | undefined
+  readonly frees: boolean
 }): View {
   const write = options.subjectsOnly
     ? ({subject}: Message) => `{"subject":${JSON.stringify(subject)}}`
     : recordWriter({headersOnly: options.headersOnly})
   const line = options.safe ? (message: Message) => `${printableJson(write(message))}\n` : undefined
   return {
-    ...perMessage(line ?? ((message) => `${write(message)}\n`)),
+    ...perMessage(line ?? ((message) => `${write(message)}\n`), {frees: options.frees}),
     isRecords: !(options.safe || options.headersOnly || options.subjectsOnly),
     showExchange({request, reply, ms}, sink) {
       const answer = reply === undefined ? 'null' : write(reply)

@@ -1,6 +1,7 @@
 /** Splits bytes at a delimiter as they arrive; in batches, because a promise per line would cost more than the line. */
 
 import {BusError} from '../../core/errors.ts'
+import {freeBytes} from '../../core/free-bytes.ts'
 import {bufferOver, utf8Text} from '../../core/text/encoding.ts'
 
 /** A line without its delimiter: text if it is UTF-8, else bytes. */
@@ -25,8 +26,11 @@ export async function* splitLines(
     const block = carried.add(chunk, mark)
     if (block !== undefined) {
       const cut = lastMark(block, mark)
-      carried.start(block.subarray(cut + mark.length))
+      const isLarge = block.length > chunk.length
+      // A copy, so that the rest does not hold on to a large block.
+      carried.start(isLarge ? Buffer.from(block.subarray(cut + mark.length)) : block.subarray(cut + mark.length))
       const lines = cutBlock(block.subarray(0, cut), delimiter, mark)
+      if (isLarge && lines.every((line) => typeof line === 'string')) freeBytes(block)
       count += lines.length
       yield lines
     }

@@ -27,6 +27,7 @@ import {
   startWithin,
   streamConfig,
 } from '../shared/stream-settings.ts'
+import {sortedBySubject} from '../shared/subject-counts.ts'
 import type {Consumers, PublisherOptions, Stored, StreamInfo, Streams} from '../streams-contract.ts'
 import type {MemoryConnection, StreamEntry} from './connection.ts'
 import {MemoryConsumer} from './consumer.ts'
@@ -68,7 +69,12 @@ export function memoryStreams(connection: MemoryConnection): Streams {
       const configs = [...streams.values()].map(({stream}) => stream.config)
       return configs.filter(({subjects}) => subjects.some((each) => overlaps(each, pattern))).map(({name}) => name)
     },
-    subjects: async (stream, pattern = '>') => find(stream).stream.subjects(checkPattern(pattern)),
+    async subjects(stream, pattern = '>', onPage) {
+      const counts = find(stream).stream.subjects(checkPattern(pattern))
+      if (onPage === undefined) return counts
+      await onPage(sortedBySubject(counts))
+      return new Map()
+    },
     async publish(message) {
       const {outcome} = connection.send(message)
       if (outcome instanceof BusError) throw outcome

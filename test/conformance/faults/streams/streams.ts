@@ -131,8 +131,24 @@ export const streamFaults: readonly Fault[] = [
   },
   {
     name: 'counts all subjects and ignores the pattern',
-    fails: ['the messages of each subject are counted, all of them or those of a pattern'],
-    bend: (sound) => bentStreams(sound, ({subjects}) => ({subjects: (stream) => subjects(stream)})),
+    fails: [
+      'the messages of each subject are counted, all of them or those of a pattern',
+      'the messages of each subject are passed on in pages, sorted by subject',
+    ],
+    bend: (sound) =>
+      bentStreams(sound, ({subjects}) => ({subjects: (stream, _, onPage) => subjects(stream, undefined, onPage)})),
+  },
+  {
+    name: 'passes on subjects in the order in which they were first published',
+    fails: ['the messages of each subject are passed on in pages, sorted by subject'],
+    bend: (sound) =>
+      bentStreams(sound, ({subjects}) => ({
+        async subjects(stream, pattern, onPage) {
+          const counts = await subjects(stream, pattern)
+          await onPage?.(counts)
+          return onPage === undefined ? counts : new Map()
+        },
+      })),
   },
   {
     name: 'purges a stream that should be removed',

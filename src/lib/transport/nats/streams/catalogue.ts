@@ -13,9 +13,11 @@ import {
   unreachableError,
 } from '../../shared/stream-errors.ts'
 import {checkPurge, checkStoreName} from '../../shared/stream-settings.ts'
+import {sortedBySubject} from '../../shared/subject-counts.ts'
 import type {
   GetOptions,
   ListOptions,
+  OnSubjectPage,
   PurgeOptions,
   StreamChanges,
   StreamInfo,
@@ -46,8 +48,8 @@ export function catalogue(session: JetStreamSession) {
     },
     update: (stream: string, changes: StreamChanges) => update(session, checkStoreName('stream', stream), changes),
     keeping: (pattern: string) => keeping(session, checkPattern(pattern)),
-    subjects: (stream: string, pattern = '>') =>
-      subjects(session, checkStoreName('stream', stream), checkPattern(pattern)),
+    subjects: (stream: string, pattern = '>', onPage?: OnSubjectPage) =>
+      subjects(session, checkStoreName('stream', stream), checkPattern(pattern), onPage),
     async remove(stream: string) {
       await apiRequest(session, `STREAM.DELETE.${checkStoreName('stream', stream)}`, undefined, {stream})
     },
@@ -240,13 +242,20 @@ async function overlap(
   return cause
 }
 
-async function subjects(session: JetStreamSession, stream: string, pattern: string): Promise<Map<string, number>> {
+/** The pages of a server are in order, each by itself is not. */
+async function subjects(
+  session: JetStreamSession,
+  stream: string,
+  pattern: string,
+  onPage?: OnSubjectPage,
+): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>()
   for (let offset = 0; ; ) {
     const body = {subjects_filter: pattern, offset}
     const page = await apiRequest<StreamJson & PageJson>(session, `STREAM.INFO.${stream}`, body, {stream})
     const some = Object.entries(page.state.subjects ?? {})
-    for (const [subject, count] of some) counts.set(subject, count)
+    if (onPage === undefined) for (const [subject, count] of some) counts.set(subject, count)
+    else await onPage(sortedBySubject(new Map(some)))
     offset += some.length
     if (some.length === 0 || offset >= page.total) return counts
   }

@@ -9,6 +9,7 @@ import type {Mailbox} from '../../shared/mailbox.ts'
 import {checkErasable, checkPurgeable, noMessage} from '../../shared/stream-errors.ts'
 import {changedStream, checkPurge, checkRead, checkStreamChange, streamConfig} from '../../shared/stream-settings.ts'
 import type {
+  OnSubjectPage,
   PurgeOptions,
   ReadOptions,
   Stored,
@@ -31,6 +32,7 @@ import type {Limits, Removal, RemovalRange} from './limits.ts'
 import type {SqliteMember} from './member.ts'
 import {readRange} from './range.ts'
 import {publishOne, type StoreQueue} from './stream-publisher.ts'
+import {subjectPages} from './subject-pages.ts'
 import {type StreamView, StreamViews} from './view.ts'
 
 export interface StreamsDeps {
@@ -119,9 +121,16 @@ export class SqliteStreams implements StoredStreams {
     return configs.filter(({subjects}) => subjects.some((each) => overlaps(each, pattern))).map(({name}) => name)
   }
 
-  async subjects(name: string, pattern?: string): Promise<ReadonlyMap<string, number>> {
-    const view = this.#filtered(await this.#settle(name), pattern)
-    return view.read(() => view.bySubject())
+  async subjects(name: string, pattern?: string, onPage?: OnSubjectPage): Promise<ReadonlyMap<string, number>> {
+    const stream = await this.#settle(name)
+    if (onPage === undefined) {
+      const view = this.#filtered(stream, pattern)
+      return view.read(() => view.bySubject())
+    }
+    const {db, lock} = this.#deps
+    const next = subjectPages(db, stream.id, pattern === undefined ? '>' : checkPattern(pattern))
+    for (let page = lock.read(next); page !== undefined; page = lock.read(next)) if (page.size > 0) await onPage(page)
+    return new Map()
   }
 
   async remove(name: string): Promise<void> {
