@@ -1,35 +1,49 @@
+import {join} from 'node:path'
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
 import {argument, toggle} from '../../lib/cli/flags/kinds.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
-import {counted, formatDuration} from '../../lib/cli/render/units.ts'
+import {counted, formatBytes, formatDuration} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
 import type {BackupContent} from '../../lib/messaging/backup/backup.ts'
+import type {NativeStream} from '../../lib/messaging/backup/native.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
 
 /** What `--json` prints. */
 export interface StreamBackupResult extends BackupContent {
   readonly file: string
 }
 
-export default class StreamBackup extends BusCommand<StreamBackupResult> {
+/** What `--json` prints with `--native`. */
+export interface NativeBackupResult {
+  readonly folder: string
+  readonly streams: readonly NativeStream[]
+}
+
+export default class StreamBackup extends BusCommand<StreamBackupResult | NativeBackupResult> {
   static override summary = 'save streams into a file: configuration, consumers and messages'
   static override description =
-    'The file has JSON lines, compressed with zstd: zstdcat FILE | jq reads it, and bus stream restore brings it back, on any bus. It contains the messages that the streams have now, and ends with their number and a hash. After an interruption, the same command continues the file. The state of a consumer is its ack floor: what it had in flight, or acknowledged after the floor, it will deliver again. The file does not depend on the kind of bus; sequences and times are in it, but a bus assigns new ones to restored messages.'
+    "The file has JSON lines, compressed with zstd: zstdcat FILE | jq reads it, and bus stream restore brings it back, on any bus. It contains the messages that the streams have now, and ends with their number and a hash. After an interruption, the same command continues the file. The state of a consumer is its ack floor: what it had in flight, or acknowledged after the floor, it will deliver again. The file does not depend on the kind of bus; sequences and times are in it, but a bus assigns new ones to restored messages. With --native it is the server's own format, in a folder as nats stream backup writes it, which keeps sequences, times and consumers exactly, and only a server can restore."
   static override examples = [
     {description: 'one stream', command: '<%= config.bin %> stream backup ORDERS orders.zst'},
     {description: 'all of them', command: '<%= config.bin %> stream backup --all bus.zst'},
     {description: 'check a file, without a bus', command: '<%= config.bin %> stream backup --verify orders.zst'},
   ]
   static override args = {
-    names: argument({description: 'streams, and then the file', required: true, multiple: true}),
+    names: argument({
+      description: 'streams, and then the file, or with --native the folder',
+      required: true,
+      multiple: true,
+    }),
   }
   static override flags = {
     all: toggle('all streams of the bus', {exclusive: ['verify']}),
-    verify: toggle('only check that the file is complete and undamaged'),
+    verify: toggle('only check that the file is complete and undamaged', {exclusive: ['native']}),
+    native: toggle("in the server's own format", {helpGroup: 'SERVER ONLY'}),
   }
 
-  async run(): Promise<StreamBackupResult> {
+  async run(): Promise<StreamBackupResult | NativeBackupResult> {
     const {args, flags} = await this.parse(StreamBackup)
     const {streams, file} = namesOf(args.names, flags)
     const {backup, verifyBackup} = await import('../../lib/messaging/backup/backup.ts')
@@ -42,6 +56,7 @@ export default class StreamBackup extends BusCommand<StreamBackupResult> {
     const names = flags.all ? (await bus.streams.list()).map(({config}) => config.name) : streams
     if (names.length === 0) throw new BusError('notFound', `${bus.url} has no streams`)
     limitHeap()
+    if (flags.native) return await this.#native(bus, names, file, flags)
     using bar = flags.quiet ? undefined : startProgress({unit: 'messages'})
     const began = performance.now()
     const content = await backup(bus, names, file, {
@@ -57,6 +72,32 @@ export default class StreamBackup extends BusCommand<StreamBackupResult> {
     if (!this.jsonEnabled())
       this.say(`saved ${contentText(content)} in ${file} · ${formatDuration(performance.now() - began)}`)
     return {file, ...content}
+  }
+
+  /** Several streams have a folder each, as `nats account backup` makes them. */
+  async #native(
+    bus: Transport,
+    names: readonly string[],
+    folder: string,
+    {all, quiet}: {readonly all: boolean; readonly quiet: boolean},
+  ): Promise<NativeBackupResult> {
+    const {saveNative, snapshotsOf} = await import('../../lib/messaging/backup/native.ts')
+    const snapshots = snapshotsOf(bus)
+    const streams: NativeStream[] = []
+    for (const name of names) {
+      const path = all || names.length > 1 ? join(folder, name) : folder
+      using bar = quiet ? undefined : startProgress({unit: 'bytes'})
+      const saved = await saveNative(snapshots, name, path, {
+        signal: this.stop,
+        onProgress: (bytes) => bar?.update(bytes),
+      })
+      bar?.[Symbol.dispose]()
+      streams.push(saved)
+      const {messages, bytes} = saved
+      if (!this.jsonEnabled())
+        this.say(`saved ${counted(messages, 'message')} of ${name} in ${path} · ${formatBytes(bytes)}`)
+    }
+    return {folder, streams}
   }
 }
 

@@ -1,10 +1,12 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
 import {bodyFlags} from '../../lib/cli/flags/body.ts'
-import {argument, text, toggle} from '../../lib/cli/flags/kinds.ts'
+import {argument, text, toggle, variant} from '../../lib/cli/flags/kinds.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {counted, formatCount, formatDuration} from '../../lib/cli/render/units.ts'
+import type {NativeStream} from '../../lib/messaging/backup/native.ts'
 import type {RestoredStream} from '../../lib/messaging/backup/restore.ts'
+import type {Transport} from '../../lib/transport/contract.ts'
 
 /** What `--json` prints. */
 export interface StreamRestoreResult {
@@ -12,10 +14,18 @@ export interface StreamRestoreResult {
   readonly streams: readonly RestoredStream[]
 }
 
-export default class StreamRestore extends BusCommand<StreamRestoreResult> {
+/** What `--json` prints with `--native`. */
+export interface NativeRestoreResult {
+  readonly folder: string
+  readonly streams: readonly NativeStream[]
+}
+
+const portable = {exclusive: ['native']}
+
+export default class StreamRestore extends BusCommand<StreamRestoreResult | NativeRestoreResult> {
   static override summary = 'bring back the streams of a file of stream backup'
   static override description =
-    'The hash of the file is checked before anything is done. Each stream is created as it was, its messages are published in their order, and each consumer starts after its ack floor. Sequences and times are new ones. As with replay --into, headers that a store would act on (Nats-TTL, Nats-Rollup, Nats-Msg-Id, …) are kept as data under Bus- names; subscribers to the subjects get the messages too. If the stream has messages, they must be the first ones of the backup: then only the rest is stored, so that the same command continues after an interruption, and stores nothing twice. A stream with other messages is refused.'
+    'The hash of the file is checked before anything is done. Each stream is created as it was, its messages are published in their order, and each consumer starts after its ack floor. Sequences and times are new ones. As with replay --into, headers that a store would act on (Nats-TTL, Nats-Rollup, Nats-Msg-Id, …) are kept as data under Bus- names; subscribers to the subjects get the messages too. If the stream has messages, they must be the first ones of the backup: then only the rest is stored, so that the same command continues after an interruption, and stores nothing twice. A stream with other messages is refused. With --native a folder of stream backup --native or nats stream backup is restored, with its sequences, times and consumers, if no stream has its name.'
   static override examples = [
     {description: 'as it was', command: '<%= config.bin %> stream restore orders.zst'},
     {
@@ -23,20 +33,22 @@ export default class StreamRestore extends BusCommand<StreamRestoreResult> {
       command: '<%= config.bin %> stream restore orders.zst --as OLD --prefix old.',
     },
   ]
-  static override args = {file: argument({description: 'the file', required: true})}
+  static override args = {file: argument({description: 'the file, or with --native the folder', required: true})}
   static override flags = {
-    as: text('another name for the stream, if the file has only one', '<name>'),
-    prefix: text('put this before each subject: old. makes old.orders.new of orders.new', '<text>'),
-    append: toggle('add the messages to a stream that has others'),
-    'skip-unsupported': toggle('leave out settings that only a NATS server has'),
-    'obey-headers': bodyFlags['obey-headers'],
+    as: text('another name for the stream, if the file has only one', '<name>', portable),
+    prefix: text('put this before each subject: old. makes old.orders.new of orders.new', '<text>', portable),
+    append: toggle('add the messages to a stream that has others', portable),
+    'skip-unsupported': toggle('leave out settings that only a NATS server has', portable),
+    'obey-headers': variant(bodyFlags['obey-headers'], portable),
+    native: toggle("from the server's own format", {helpGroup: 'SERVER ONLY'}),
   }
 
-  async run(): Promise<StreamRestoreResult> {
+  async run(): Promise<StreamRestoreResult | NativeRestoreResult> {
     const {args, flags} = await this.parse(StreamRestore)
     const {restore} = await import('../../lib/messaging/backup/restore.ts')
     await using bus = await this.openBus({stream: true, writes: true})
     limitHeap()
+    if (flags.native) return await this.#native(bus, args.file, flags.quiet)
     let bar: ReturnType<typeof startProgress> | undefined
     const began = performance.now()
     try {
@@ -63,6 +75,25 @@ export default class StreamRestore extends BusCommand<StreamRestoreResult> {
     } finally {
       bar?.[Symbol.dispose]()
     }
+  }
+
+  async #native(bus: Transport, folder: string, quiet: boolean): Promise<NativeRestoreResult> {
+    const {nativeFolders, restoreNative, snapshotsOf} = await import('../../lib/messaging/backup/native.ts')
+    const snapshots = snapshotsOf(bus)
+    const streams: NativeStream[] = []
+    for (const path of await nativeFolders(folder)) {
+      using bar = quiet ? undefined : startProgress({unit: 'bytes'})
+      const restored = await restoreNative(snapshots, path, {
+        signal: this.stop,
+        onProgress: (bytes) => bar?.update(bytes),
+      })
+      bar?.[Symbol.dispose]()
+      streams.push(restored)
+      const {stream, messages, consumers} = restored
+      const also = consumers === 0 ? '' : ` and ${counted(consumers, 'consumer')}`
+      if (!this.jsonEnabled()) this.say(`restored ${stream}: ${counted(messages, 'message')}${also}`)
+    }
+    return {folder, streams}
   }
 }
 

@@ -6,7 +6,7 @@ import type {BusError} from '../core/errors.ts'
 import type {Headers, Message, Outgoing} from '../core/message.ts'
 import type {Secret} from '../core/secrets.ts'
 import type {Examination} from './examination.ts'
-import type {Streams} from './streams-contract.ts'
+import type {StreamInfo, Streams} from './streams-contract.ts'
 import type {Subscription} from './subscription.ts'
 import type {TracedServer, TraceOptions} from './trace.ts'
 
@@ -90,6 +90,9 @@ export interface Transport extends AsyncDisposable {
   /** Stored messages. */
   readonly streams: Streams
 
+  /** Snapshots of streams in the format of a server; absent on other buses. */
+  readonly snapshots?: Snapshots
+
   /** The properties of the bus, requested now. Fails as `flush` does. */
   facts(): Promise<Facts>
   /** Examines the bus for problems; takes longer than `facts` and writes nothing. Absent if there is nothing to examine. */
@@ -99,6 +102,30 @@ export interface Transport extends AsyncDisposable {
 
   /** Flushes, ends all subscriptions and releases all resources. May be called again. */
   close(): Promise<void>
+}
+
+/** Snapshots of streams in the format of a server, with sequences, times and consumers. */
+export interface Snapshots {
+  /** Fails with `notFound`, with `remote` if the stream is in memory, and with `timeout`; `chunks` then fails with these too. */
+  take(stream: string, options: SnapshotOptions): Promise<StreamSnapshot>
+  /** Creates the stream that `head.config` names. Fails with `usage` if it exists, with `remote` if the snapshot is not valid. */
+  restore(head: SnapshotHead, chunks: AsyncIterable<Uint8Array>, options: SnapshotOptions): Promise<StreamInfo>
+}
+
+export interface SnapshotOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The configuration and the state of a stream, as a server describes them. */
+export interface SnapshotHead {
+  readonly config: {readonly name: string} & object
+  readonly state: object
+}
+
+export interface StreamSnapshot {
+  readonly head: SnapshotHead
+  /** All of it has to be read, or the loop left. */
+  readonly chunks: AsyncIterable<Uint8Array>
 }
 
 /** The options of a subscription. */

@@ -14,6 +14,7 @@ import type {
   ManyOptions,
   OpenOptions,
   RequestOptions,
+  Snapshots,
   SubscribeOptions,
   Subscription,
   Transport,
@@ -72,6 +73,7 @@ class NatsBus implements Transport {
     failures: false,
   }
   readonly streams: Streams
+  readonly snapshots: Snapshots
   readonly connection: NatsConnection
   readonly #protocol: NatsProtocol
   readonly #sendBuffer: SendBuffer
@@ -141,7 +143,14 @@ class NatsBus implements Transport {
         this.connection.notify('error', `a reply arrived on "${subject}" for an unknown request`),
     })
     this.#apiPrefix = apiPrefixOf(options.jetStream)
-    this.streams = natsStreams(this.#session(options))
+    const session = this.#session(options)
+    this.streams = natsStreams(session)
+    this.snapshots = {
+      take: async (stream, bounds) =>
+        (await import('./streams/snapshots.ts')).takeSnapshot(this, session, stream, bounds),
+      restore: async (head, chunks, bounds) =>
+        (await import('./streams/snapshots.ts')).restoreSnapshot(session, head, chunks, bounds),
+    }
   }
 
   get gaps(): number {
