@@ -144,6 +144,25 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     before: [...orders, 'bus stream backup ORDERS orders.zst --quiet'],
     sees: 'restored OLD: 4 messages\n',
   },
+  'bus stream grep ORDERS refund -n 1': {
+    before: [...orders, 'bus pub orders.new "refund {n}" --template -n 2 --ack'],
+    sees: /^#6 \S+ orders\.new refund 2\n.*1 match among 1 message/m,
+    masks: [[/ · .*/g, '']],
+  },
+  [`bus stream grep ORDERS 'paid|refund' -C 1`]: {
+    before: orders,
+    sees: /orders\.7\.paid paid\n#3 .* orders\.new \{"id":3\}\n/,
+    masks: [[/ · .*/g, '']],
+  },
+  [`bus stream grep ORDERS --where 'json.id > 1' --filter orders.new`]: {
+    before: orders,
+    sees: /\{"id":3\}\n.*\{"id":2\}\n/,
+    masks: [[/ · .*/g, '']],
+  },
+  'bus stream grep ORDERS refund --from @-1h --total': {
+    before: [...orders, 'bus pub orders.new "refund {n}" --template -n 2 --ack'],
+    sees: '2\n',
+  },
   'bus stream rmm ORDERS 1 --yes': {before: orders, sees: 'erased #1 of stream ORDERS\n'},
   'bus stream seal ORDERS --yes': {before: orders, sees: 'sealed stream ORDERS\n'},
   'bus consumer edit ORDERS billing --ack-wait 2m --dry-run': {

@@ -3,16 +3,14 @@ import {confirm} from '../../lib/cli/base/confirm.ts'
 import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
 import {checkProgram} from '../../lib/cli/base/program.ts'
 import {argument} from '../../lib/cli/flags/kinds.ts'
-import {openRecordFile} from '../../lib/cli/io/record-file.ts'
 import {startProgress} from '../../lib/cli/render/progress.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {counted} from '../../lib/core/text/count.ts'
 import {laterSignal} from '../../lib/core/time/timer.ts'
-import {replay} from '../../lib/messaging/replay/replay.ts'
-import {checkForgettable, type FailedList, failedList, recordFailures} from '../../lib/messaging/stored/failed.ts'
-import {FailedSource} from '../../lib/messaging/stored/failed-source.ts'
+import type {Replayed} from '../../lib/messaging/replay/replay.ts'
+import type {FailedList} from '../../lib/messaging/stored/failed.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import {lostWaitMs} from '../../lib/transport/deliveries.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
@@ -24,7 +22,6 @@ import {
   failedFlags,
   failedRow,
 } from './failed-plan.ts'
-import {chooseSink} from './replay-sink.ts'
 
 /** The rows of a table that are kept in memory; JSON has no limit. */
 const mostRows = 10_000
@@ -70,6 +67,7 @@ export default class ConsumerFailed extends BusCommand<unknown> {
       })
     await using bus = await this.openBus({stream: true, writes: flags.retry === true})
     const info = await bus.streams.consumers.info(stream, consumer)
+    const {failedList} = await import('../../lib/messaging/stored/failed.ts')
     const list = await failedList(bus, info)
     this.#sayUnrecorded(list, info)
     if (flags.retry) return await this.#retry(bus, list, {...flags, stream})
@@ -81,6 +79,7 @@ export default class ConsumerFailed extends BusCommand<unknown> {
     if (stream !== undefined)
       throw new BusError('usage', '--record is for all streams and consumers, without STREAM and CONSUMER')
     await using bus = await this.openBus({writes: true})
+    const {recordFailures} = await import('../../lib/messaging/stored/failed.ts')
     const recorder = await recordFailures(bus)
     const text =
       recorder === undefined
@@ -97,7 +96,7 @@ export default class ConsumerFailed extends BusCommand<unknown> {
   }
 
   async #show(list: FailedList, {count = Infinity, all, json, dead}: Flags, info: ConsumerInfo): Promise<undefined> {
-    using file = dead === undefined ? undefined : openRecordFile(dead)
+    using file = await recordFile(dead)
     const rows: string[][] = []
     let found = 0
     let gone = 0
@@ -121,6 +120,12 @@ export default class ConsumerFailed extends BusCommand<unknown> {
   }
 
   async #retry(bus: Transport, list: FailedList, flags: Flags & {readonly stream: string}): Promise<unknown> {
+    const [{checkForgettable}, {replay}, {FailedSource}, {chooseSink}] = await Promise.all([
+      import('../../lib/messaging/stored/failed.ts'),
+      import('../../lib/messaging/replay/replay.ts'),
+      import('../../lib/messaging/stored/failed-source.ts'),
+      import('./replay-sink.ts'),
+    ])
     let gone = 0
     await using source = new FailedSource(list, {count: flags.count, onGone: () => gone++})
     checkForgettable(list)
@@ -139,7 +144,7 @@ export default class ConsumerFailed extends BusCommand<unknown> {
       },
     )
     await using _sink = sink
-    using file = flags.dead === undefined ? undefined : openRecordFile(flags.dead)
+    using file = await recordFile(flags.dead)
     using bar = flags.quiet ? undefined : startProgress({unit: 'messages', total: flags.count, shows})
     limitHeap()
     const done = await replay(source, sink, {
@@ -152,7 +157,7 @@ export default class ConsumerFailed extends BusCommand<unknown> {
   }
 
   #sumUp(
-    {complete, handled, alreadyThere, read, ms, unhandled}: Awaited<ReturnType<typeof replay>>,
+    {complete, handled, alreadyThere, read, ms, unhandled}: Replayed,
     gone: number,
     {shows, stream, json}: Flags & {readonly shows: boolean; readonly stream: string},
   ): unknown {
@@ -164,9 +169,15 @@ export default class ConsumerFailed extends BusCommand<unknown> {
     if (left + gone > 0)
       throw new BusError('remote', `${counted(left + gone, 'message')} stayed on the list`, {
         data,
-        try: gone > 0 ? ['those that are gone cannot be handled: bus consumer failed --help'] : [],
+        try: gone > 0 ? ['bus consumer failed --help'] : [],
       })
     if (!complete && !shows) throw new BusError('interrupted', 'interrupted before the end of the list', {data})
     return json && !shows ? data : undefined
   }
+}
+
+async function recordFile(path: string | undefined) {
+  if (path === undefined) return undefined
+  const {openRecordFile} = await import('../../lib/cli/io/record-file.ts')
+  return openRecordFile(path)
 }

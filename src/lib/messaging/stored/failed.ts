@@ -63,7 +63,7 @@ async function recordedList(bus: Transport, stream: string, consumer: string): P
     throw new BusError(
       'notFound',
       `cannot tell what failed before: no stream of ${bus.url} records the failed messages of consumers`,
-      {try: ['bus consumer failed --record, to record them from now on']},
+      {try: ['bus consumer failed --record']},
     )
   const [recorder, {created}] = await Promise.all([bus.streams.info(keeper), bus.streams.info(stream)])
   const reading = await bus.streams.read(keeper, {filters: subjects})
@@ -161,7 +161,7 @@ export function checkForgettable({recorder}: FailedList): void {
   throw new BusError(
     'denied',
     `the stream ${name}, which keeps the advisories, is not of busline: it would lose those of messages that were handled`,
-    {try: [`bus consumer failed --dead FILE`, `bus stream info ${shellWord(name)}`]},
+    {try: ['--dead FILE without --retry', `bus stream info ${shellWord(name)}`]},
   )
 }
 
