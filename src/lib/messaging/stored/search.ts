@@ -116,7 +116,7 @@ export interface Neighbours {
 }
 
 /** A message to show. */
-export interface Found {
+export interface ShownMessage {
   readonly message: Message
   readonly isMatch: boolean
   /** It does not follow the one that was shown before it. */
@@ -146,7 +146,7 @@ export class MatchWindow {
   }
 
   /** What to show now that this message comes next. */
-  next(message: Message, isMatch: boolean): readonly Found[] {
+  next(message: Message, isMatch: boolean): readonly ShownMessage[] {
     const {before, after} = this.#neighbours
     if (isMatch) {
       this.matches++
