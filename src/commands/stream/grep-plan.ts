@@ -33,14 +33,14 @@ export const grepFlags = {
 export type GrepFlags = FlagValues<typeof grepFlags> & {readonly json?: boolean | undefined}
 
 /** Returns the matching messages of a batch. */
-export type Matcher = (batch: readonly Message[]) => ReadonlySet<Message> | Promise<ReadonlySet<Message>>
+export type MessageMatcher = (batch: readonly Message[]) => ReadonlySet<Message> | Promise<ReadonlySet<Message>>
 
 /** Throws `usage`. `onFailure` is called the first time that a message cannot be tested. */
 export async function matcherOf(
   pattern: string | undefined,
   {where, 'ignore-case': ignoreCase}: GrepFlags,
   onFailure: (sentence: string) => void,
-): Promise<Matcher> {
+): Promise<MessageMatcher> {
   if (pattern === undefined && where === undefined)
     throw new BusError('usage', 'a pattern or --where is missing', {
       try: ['bus stream grep ORDERS refund', `bus stream grep ORDERS --where 'json.total > 100'`],
@@ -78,7 +78,7 @@ export function neighboursOf({before, after, around = 0, 'oldest-first': forward
 }
 
 /** The first and the last sequence to search; undefined if there is nothing. */
-export async function rangeOf(
+export async function searchRange(
   streams: Streams,
   {config, state}: StreamInfo,
   {from = 'first', to = 'end', filter}: GrepFlags,

@@ -10,7 +10,7 @@ import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {counted} from '../../lib/core/text/count.ts'
 import {blocksOf, MatchWindow} from '../../lib/messaging/stored/search.ts'
-import {type GrepFlags, grepFlags, matcherOf, neighboursOf, rangeOf} from './grep-plan.ts'
+import {type GrepFlags, grepFlags, matcherOf, neighboursOf, searchRange} from './grep-plan.ts'
 
 type Flags = GrepFlags & {readonly quiet: boolean}
 
@@ -48,7 +48,7 @@ export default class StreamGrep extends BusCommand<unknown> {
     const show = await this.#view(flags)
     await using bus = await this.openBus({stream: true})
     const info = await bus.streams.info(stream)
-    const range = await rangeOf(bus.streams, info, flags)
+    const range = await searchRange(bus.streams, info, flags)
     const found = {matched: 0, searched: 0}
     const began = performance.now()
     limitHeap()
