@@ -18,7 +18,7 @@ const neighbours = ['after', 'before', 'around'] as const
 export const grepFlags = {
   where: filterFlags.where,
   filter: filterFlags.filter,
-  'ignore-case': toggle('ignore upper and lower case', {char: 'i'}),
+  'ignore-case': toggle('ignore upper and lower case'),
   count: variant(pacingFlags.count, {description: 'end after this many matches'}),
   after: countOrZero('also show this many messages stored after each match', {char: 'A'}),
   before: countOrZero('also show this many messages stored before each match', {char: 'B'}),

@@ -25,7 +25,7 @@ describe('stream grep', () => {
       expect(await found('"n":99[89]')).toEqual([999, 998])
       expect(await found('"n":99[89]', '--oldest-first')).toEqual([998, 999])
       expect(await found('n', '-n', '2')).toEqual([1000, 999])
-      expect(await found('x-kind: l', '-i')).toEqual([7])
+      expect(await found('x-kind: l', '--ignore-case')).toEqual([7])
       expect((await grep('X-KIND')).code).toBe(5)
       expect(await found('g.odd', '-n', '2', '--from', '-10')).toEqual([999, 997])
       expect(await found('":12$|":3}', '--filter', 'g.odd')).toEqual([3])
