@@ -123,7 +123,7 @@ export interface ShownMessage {
   readonly isApart: boolean
 }
 
-/** Selects matches and their neighbours, where "before" and "after" are meant in the order of the search. */
+/** Selects matches and their neighbours; "before" and "after" refer to the order of the search. */
 export class MatchWindow {
   readonly #neighbours: Neighbours
   #before: Message[] = []
