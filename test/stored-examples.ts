@@ -163,6 +163,15 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     before: [...orders, 'bus pub orders.new "refund {n}" --template -n 2 --ack'],
     sees: '2\n',
   },
+  'bus stream diff orders.zst ORDERS': {
+    before: [...orders, 'bus stream backup ORDERS orders.zst --quiet', 'bus pub orders.new x --ack'],
+    code: 9,
+    sees: '1 only in the second',
+  },
+  'bus stream diff ORDERS --to-bus copy.db --fix': {
+    before: [...orders, 'bus consumer replay ORDERS --into copy.db --create --quiet', 'bus pub orders.new x --ack'],
+    sees: 'copied 1 message to ORDERS of sqlite:copy.db\n',
+  },
   'bus stream rmm ORDERS 1 --yes': {before: orders, sees: 'erased #1 of stream ORDERS\n'},
   'bus stream seal ORDERS --yes': {before: orders, sees: 'sealed stream ORDERS\n'},
   'bus consumer edit ORDERS billing --ack-wait 2m --dry-run': {
