@@ -55,7 +55,7 @@ const setups: Readonly<Record<string, Setup>> = {
   'bus consumer failed --record': {sees: 'nothing to do: a bus file has a list of failed messages for each consumer'},
   'bus consumer failed ORDERS billing': {
     before: failed,
-    sees: /#1 +orders\.new +1 +false exited with 1 +\S+ \(.*\) +yes/,
+    sees: /#1 +orders\.new +1 +false exited with 1 +yes +\S+ \(.*\)/,
   },
   'bus consumer failed ORDERS billing --retry --exec -- ./bill.sh': {
     before: failed,

@@ -54,6 +54,12 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
   'consumer:next --count: 1': ['commands/consumer/next.ts', 'count = 1'],
   '--exec-timeout: 30s': ['lib/core/process/exec.ts', 'programTimeoutMs = 30_000'],
   'serve --exec-timeout: 30s; none with --stream': ['lib/cli/flags/reply-handler.ts', '?? programTimeoutMs'],
+  'consumer:report stream: all': [
+    'lib/messaging/stored/find.ts',
+    'stream === undefined ? (await streams.list(options))',
+  ],
+  'consumer:report --sort: lag': ['commands/consumer/report.ts', "sort = 'lag'"],
+  'stream:report --sort: lag': ['commands/stream/report.ts', "sort = 'lag'"],
   'consumer:ls stream: all': ['lib/messaging/stored/find.ts', 'stream === undefined ? (await streams.list(options))'],
 
   '--idle: 300ms': ['lib/messaging/service-discovery.ts', 'idleMs = 300'],

@@ -144,6 +144,29 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     before: [...orders, 'bus stream backup ORDERS orders.zst --quiet'],
     sees: 'restored OLD: 4 messages\n',
   },
+  'bus stream report': {
+    before: billing,
+    sees: /^ORDERS +4 .* 1 +4 +0 /m,
+    masks: [ago, size, [/ +last message/g, ' last message']],
+  },
+  'bus stream report --sort bytes': {
+    before: billing,
+    sees: /^ORDERS +4 /m,
+    masks: [ago, size, [/ +last message/g, ' last message']],
+  },
+  'bus stream report --sort growth --watch --every 2s': {
+    before: billing,
+    endsAfter: 2,
+    sees: /^stream +messages +size +growth /m,
+    masks: [ago, size, [/ +last message/g, ' last message']],
+  },
+  'bus consumer report': {before: billing, sees: /^ORDERS +billing +4 +0 +0 +never/m},
+  'bus consumer report ORDERS --sort growth': {before: billing, sees: /^ORDERS +billing +4 +0\/s +0 +0 +never/m},
+  'bus consumer report --watch --every 2s': {
+    before: billing,
+    endsAfter: 2,
+    sees: /^stream +consumer +lag +growth +ack pending /m,
+  },
   'bus stream grep ORDERS refund -n 1': {
     before: [...orders, 'bus pub orders.new "refund {n}" --template -n 2 --ack'],
     sees: /^#6 \S+ orders\.new refund 2\n.*1 match among 1 message/m,

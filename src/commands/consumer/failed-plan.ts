@@ -61,8 +61,8 @@ export const failedColumns = [
   {head: 'subject'},
   {head: 'deliveries', align: 'right'},
   {head: 'reason'},
-  {head: 'stored'},
   {head: 'in the stream'},
+  {head: 'stored'},
 ] as const
 
 export function failedRow({seq, deliveries, reason, message, isThere}: FailedMessage): string[] {
@@ -72,8 +72,8 @@ export function failedRow({seq, deliveries, reason, message, isThere}: FailedMes
     subject,
     formatCount(deliveries),
     reason,
-    time === undefined ? '?' : formatMoment(time),
     isThere ? 'yes' : 'no',
+    time === undefined ? '?' : formatMoment(time),
   ]
 }
 

@@ -1,15 +1,12 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
-import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
 import {checkProgram} from '../../lib/cli/base/program.ts'
 import {argument} from '../../lib/cli/flags/kinds.ts'
-import {startProgress} from '../../lib/cli/render/progress.ts'
 import {summaryLine} from '../../lib/cli/render/summary.ts'
 import {formatCount, formatMoment} from '../../lib/cli/render/units.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {counted} from '../../lib/core/text/count.ts'
 import {laterSignal} from '../../lib/core/time/timer.ts'
-import type {Replayed} from '../../lib/messaging/replay/replay.ts'
 import type {FailedList} from '../../lib/messaging/stored/failed.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import {lostWaitMs} from '../../lib/transport/deliveries.ts'
@@ -22,6 +19,7 @@ import {
   failedFlags,
   failedRow,
 } from './failed-plan.ts'
+import type {Retried} from './failed-retry.ts'
 
 /** The rows of a table that are kept in memory; JSON has no limit. */
 const mostRows = 10_000
@@ -120,46 +118,24 @@ export default class ConsumerFailed extends BusCommand<unknown> {
   }
 
   async #retry(bus: Transport, list: FailedList, flags: Flags & {readonly stream: string}): Promise<unknown> {
-    const [{checkForgettable}, {replay}, {FailedSource}, {chooseSink}] = await Promise.all([
-      import('../../lib/messaging/stored/failed.ts'),
-      import('../../lib/messaging/replay/replay.ts'),
-      import('../../lib/messaging/stored/failed-source.ts'),
-      import('./replay-sink.ts'),
-    ])
-    let gone = 0
-    await using source = new FailedSource(list, {count: flags.count, onGone: () => gone++})
-    checkForgettable(list)
+    const {retryFailed} = await import('./failed-retry.ts')
     await using target =
       flags.into === undefined ? undefined : await this.openBus({stream: true, writes: true, bus: flags.into})
-    const {sink, shows} = await chooseSink(
-      {...flags, isPicked: true},
-      {
-        ...{bus, target, argv: this.program, output: this.output, stop: this.stop},
-        paint: (fd) => this.paint(fd),
-        say: (line) => this.say(line),
-        confirm: (question) => confirm(question, {yes: flags.yes === true, signal: this.stop}),
-        giveUp: laterSignal(this.stop, lostWaitMs.interrupted),
-        quit: () => {},
-        userAgent: `busline/${this.version}`,
-      },
-    )
-    await using _sink = sink
-    using file = await recordFile(flags.dead)
-    using bar = flags.quiet ? undefined : startProgress({unit: 'messages', total: flags.count, shows})
-    limitHeap()
-    const done = await replay(source, sink, {
-      policy: {onError: file === undefined ? 'skip' : 'term', maxAttempts: 1},
-      stop: this.stop,
-      onGivenUp: file && ((message) => file.record([message])),
-      onProgress: ({read}) => bar?.update(read),
+    const retried = await retryFailed(list, flags, {
+      ...{bus, target, argv: this.program, output: this.output, stop: this.stop},
+      paint: (fd) => this.paint(fd),
+      say: (line) => this.say(line),
+      confirm: (question) => confirm(question, {yes: flags.yes === true, signal: this.stop}),
+      giveUp: laterSignal(this.stop, lostWaitMs.interrupted),
+      quit: () => {},
+      userAgent: `busline/${this.version}`,
     })
-    return this.#sumUp(done, gone, {...flags, shows})
+    return this.#sumUp(retried, flags)
   }
 
   #sumUp(
-    {complete, handled, alreadyThere, read, ms, unhandled}: Replayed,
-    gone: number,
-    {shows, stream, json}: Flags & {readonly shows: boolean; readonly stream: string},
+    {done: {complete, handled, alreadyThere, read, ms, unhandled}, gone, shows}: Retried,
+    {stream, json}: Flags & {readonly stream: string},
   ): unknown {
     const left = read - handled - alreadyThere
     for (const {subject, seq, reason} of unhandled) this.say(`not handled: ${seq ?? ''} ${subject}: ${reason}`)

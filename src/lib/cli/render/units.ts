@@ -116,6 +116,13 @@ export function formatRate(perSecond: number): string {
   return `${perSecond < 10 ? perSecond.toFixed(1).replace(/\.0$/, '') : formatCount(Math.round(perSecond))}/s`
 }
 
+/** A change per second with its sign: `+12/s`, `-3.4/s`, `0/s`. */
+export function formatGrowth(perSecond: number): string {
+  const text = formatRate(Math.abs(perSecond))
+  if (text === '0/s' || text === '0.0/s') return '0/s'
+  return `${perSecond < 0 ? '-' : '+'}${text}`
+}
+
 /** For figures in JSON. */
 export function rounded(value: number, digits: number): number {
   return Number(value.toFixed(digits))
