@@ -25,12 +25,16 @@ export interface WorkOptions extends ReplyOptions {
   readonly onFailure: () => void
 }
 
+/** The shortest time between two checks that replies are sent: each costs both sides a round trip. */
+const checkMs = 10
+
 /** The requests in progress: passes them to the handler, sends its replies, and counts. */
 export class Work {
   readonly #replies: ReplySender
   readonly #options: WorkOptions
   #wake: (() => void) | undefined
   #flushing = false
+  #pause: NodeJS.Timeout | undefined
   /** Replies were sent since the flush began. */
   #toFlush = false
   #failure: {error: unknown} | undefined
@@ -74,6 +78,7 @@ export class Work {
   /** Resolves when no request is in progress and the replies are sent; rejects with the first failure, if any. */
   async finished(): Promise<void> {
     while (this.open > 0) await this.#change()
+    clearTimeout(this.#pause)
     if (this.#failure !== undefined) throw this.#failure.error
     await this.#replies.flush()
   }
@@ -102,7 +107,10 @@ export class Work {
       this.#flushing = false
       if (this.#toFlush) this.#flush()
     }
-    this.#replies.settle().then(over, (error: unknown) => this.#fail(error))
+    const pause = () => {
+      this.#pause = setTimeout(over, checkMs).unref()
+    }
+    this.#replies.settle().then(pause, (error: unknown) => this.#fail(error))
   }
 
   #fail(error: unknown): void {
