@@ -15,7 +15,7 @@ export const slow = [
   'test/side-by-side.test.ts',
   'test/transcripts.test.ts',
   'test/commands/{bench/bench,check/init,context/context,events/events,rpc/rpc}.test.ts',
-  'test/commands/{cluster,dead-line,elections,gone-server,locked-file,webhook}.test.ts',
+  'test/commands/{cluster,cluster-servers,dead-line,elections,gone-server,locked-file,webhook}.test.ts',
   'test/commands/consumer/{acknowledgements,consumer,program-end,push-durables,replay,replay-copies,stalls}.test.ts',
   'test/commands/{pub/passing-refusals,serve/service,stream/open,tour/command}.test.ts',
   'test/lib/protocols/broker/durable.test.ts',

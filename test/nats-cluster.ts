@@ -12,8 +12,8 @@ export class Cluster implements AsyncDisposable {
     this.servers = servers
   }
 
-  /** `advertise`: clients learn the other servers. */
-  static async start({advertise = true} = {}): Promise<Cluster> {
+  /** `advertise`: clients learn the other servers. `config` is added to the configuration of each. */
+  static async start({advertise = true, config = ''} = {}): Promise<Cluster> {
     const ports = await freePorts(names.length)
     const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(', ')
     const started = names.map((name, i) =>
@@ -21,7 +21,8 @@ export class Cluster implements AsyncDisposable {
         (folder) => `server_name: ${name}
           server_tags: [${name}]
           jetstream { store_dir: "${folder}/jetstream" }
-          cluster { name: C, listen: "127.0.0.1:${ports[i]}", no_advertise: ${!advertise}, routes: [${routes}] }`,
+          cluster { name: C, listen: "127.0.0.1:${ports[i]}", no_advertise: ${!advertise}, routes: [${routes}] }
+          ${config}`,
       ),
     )
     return new Cluster((await Promise.all(started)) as unknown as Cluster['servers'])

@@ -54,6 +54,9 @@ describe('a transcript shows the current output:', () => {
   })
 })
 
+/** These succeed only in a cluster, or never on a bus file; test/commands has them. */
+const needsServers = /^(server |account |stream (step-down|peer-rm)$|consumer step-down$)/
+
 describe('in the transcripts', () => {
   const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
   const commands: {id: string; hidden: boolean}[] = Object.values(manifest.commands)
@@ -64,7 +67,7 @@ describe('in the transcripts', () => {
     'bus %s succeeds once and fails once',
     (id) => {
       const played = blocks.filter((block) => new RegExp(`\\bbus ${id}(?=\\s|$)`).test(block.split('\n', 1)[0] ?? ''))
-      expect(played.filter((block) => !block.includes('\n[exit '))).not.toEqual([])
+      if (!needsServers.test(id)) expect(played.filter((block) => !block.includes('\n[exit '))).not.toEqual([])
       expect(played.filter((block) => block.includes('\n[exit '))).not.toEqual([])
     },
   )

@@ -5,7 +5,6 @@ export type {
   Features,
   Interest,
   InterestedClient,
-  InterestOptions,
   Interests,
   JetStreamFacts,
   Login,
@@ -20,6 +19,7 @@ export type {
   Usage,
 } from '../lib/transport/contract.ts'
 export {open} from '../lib/transport/open.ts'
+export type {InterestOptions, ServerReply, ServerRequests} from '../lib/transport/server-requests.ts'
 export {
   type ConsumeOptions,
   type ConsumerConfig,

@@ -6,6 +6,7 @@ import {argument, text, texts, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {isTerminal, tell} from '../../lib/cli/io/terminal.ts'
 import {counted} from '../../lib/cli/render/units.ts'
+import {checkSubject} from '../../lib/core/subject.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {saveFile} from '../../lib/core/trusted-file.ts'
 import {askForInit, tryDraft} from './init-plan.ts'
@@ -41,7 +42,6 @@ export default class CheckInit extends BusCommand<InitResult> {
 
   async run(): Promise<InitResult> {
     const {args, flags} = await this.parse(CheckInit)
-    const {checkSubject} = await import('../../lib/core/subject.ts')
     const {discoverBus} = await import('../../lib/checks/draft.ts')
     const subjects = (flags.request ?? []).map((subject) => checkSubject(subject))
     const mayAsk = isTerminal(0) && isTerminal(2) && !process.env['CI'] && !flags.json

@@ -1,4 +1,5 @@
 /** Provides the protocols for checks; each is loaded when a check first needs it. */
+
 import type {
   CheckCall,
   CheckCallResult,
@@ -11,6 +12,7 @@ import type {
 import type {FoundBus} from '../../lib/cli/target/urls.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
+import {serviceFailure} from '../../lib/core/message.ts'
 import type {Broker} from '../../lib/protocols/broker/broker.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 
@@ -63,7 +65,6 @@ export class LazyProtocols implements CheckProtocols, AsyncDisposable {
       import('../../lib/messaging/load.ts'),
       import('../../lib/cli/render/histogram.ts'),
     ])
-    const {serviceFailure} = await import('../../lib/core/message.ts')
     const latencies = await makeLatencies()
     const judge = (reply: Message): undefined => {
       const failure = serviceFailure(reply, message.subject)

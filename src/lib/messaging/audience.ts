@@ -1,7 +1,8 @@
 /** Who receives what is published to a subject, as far as the bus tells: subscribers, streams, their consumers, and services. */
 import {type BusError, isFailure} from '../core/errors.ts'
 import {overlaps} from '../core/subject.ts'
-import type {Interest, InterestOptions, Transport} from '../transport/contract.ts'
+import type {Interest, Transport} from '../transport/contract.ts'
+import type {InterestOptions} from '../transport/server-requests.ts'
 import {discoverServices} from './service-discovery.ts'
 
 export interface Audience {

@@ -6,6 +6,7 @@ import type {BusError} from '../core/errors.ts'
 import type {Headers, Message, Outgoing} from '../core/message.ts'
 import type {Secret} from '../core/secrets.ts'
 import type {Examination} from './examination.ts'
+import type {InterestOptions, ServerRequests} from './server-requests.ts'
 import type {StreamInfo, Streams} from './streams-contract.ts'
 import type {Subscription} from './subscription.ts'
 import type {TracedServer, TraceOptions} from './trace.ts'
@@ -93,6 +94,9 @@ export interface Transport extends AsyncDisposable {
   /** Snapshots of streams in the format of a server; absent on other buses. */
   readonly snapshots?: Snapshots
 
+  /** The servers of the bus; absent on a bus without servers. */
+  readonly servers?: ServerRequests
+
   /** The properties of the bus, requested now. Fails as `flush` does. */
   facts(): Promise<Facts>
   /** Examines the bus for problems; takes longer than `facts` and writes nothing. Absent if there is nothing to examine. */
@@ -160,15 +164,6 @@ export interface ManyOptions extends RequestOptions {
   readonly idleMs?: number | undefined
   /** End at the first reply with an empty payload, which is not returned. */
   readonly untilEmpty?: boolean | undefined
-}
-
-/** How long to wait for the servers of a cluster; other buses know their subscriptions. */
-export interface InterestOptions {
-  /** Milliseconds until the first server answers; default 2,000. */
-  readonly timeoutMs?: number | undefined
-  /** Milliseconds to wait for each further server; default 300. */
-  readonly idleMs?: number | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /** The subscriptions, or why the bus does not tell them. */

@@ -39,6 +39,8 @@ onBothBuses((newScene) => {
     expect(await scene.run(next)).toMatchObject({code: 0, stdout: 'x'})
     const over = await scene.run(['consumer', 'pause', 'ORDERS', 'billing', '--until', '2001-01-01T00:00Z'])
     expect(over).toMatchObject({code: 2, stderr: expect.stringContaining('is over')})
+    const stepDown = await scene.run(['consumer', 'step-down', 'ORDERS', 'billing', '--yes'])
+    expect(stepDown).toMatchObject({code: 2, stderr: expect.stringContaining('no other server has a copy of consumer')})
     const unpin = await scene.run(['consumer', 'unpin', 'ORDERS', 'billing', 'workers'])
     expect(unpin).toMatchObject({code: 5, stderr: expect.stringContaining('no priority group workers')})
   })

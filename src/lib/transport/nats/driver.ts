@@ -9,7 +9,6 @@ import {checkPatterns} from '../../core/subject.ts'
 import {Timer, whenAborted} from '../../core/time/timer.ts'
 import type {
   Facts,
-  InterestOptions,
   Interests,
   ManyOptions,
   OpenOptions,
@@ -20,6 +19,7 @@ import type {
   Transport,
 } from '../contract.ts'
 import type {Examination} from '../examination.ts'
+import type {InterestOptions, ServerRequests} from '../server-requests.ts'
 import {PublishRefused} from '../shared/publish-refused.ts'
 import {Requests} from '../shared/requests.ts'
 import {timeRoundTrips} from '../shared/round-trips.ts'
@@ -78,6 +78,7 @@ class NatsBus implements Transport {
   readonly #protocol: NatsProtocol
   readonly #sendBuffer: SendBuffer
   readonly #apiPrefix: string
+  readonly #jetStream: JetStreamSession
   readonly #requests: Requests
   readonly #inbox: Inbox
   readonly #serverTimeout: ServerTimeout
@@ -144,6 +145,7 @@ class NatsBus implements Transport {
     })
     this.#apiPrefix = apiPrefixOf(options.jetStream)
     const session = this.#session(options)
+    this.#jetStream = session
     this.streams = natsStreams(session)
     this.snapshots = {
       take: async (stream, bounds) =>
@@ -235,6 +237,19 @@ class NatsBus implements Transport {
       throw new BusError('usage', `the server of ${this.url} is ${version}: tracing needs 2.11`)
     const {traceMessage} = await import('./trace.ts')
     return traceMessage(this, createInbox(this.#inboxPrefix), message, options)
+  }
+
+  get servers(): ServerRequests {
+    const load = async () => {
+      this.#check()
+      const {natsServers} = await import('./server-requests.ts')
+      return natsServers(this, () => this.#protocol.info ?? this.#info, this.#jetStream)
+    }
+    return {
+      ask: async (...args) => (await load()).ask(...args),
+      stepDown: async (...args) => (await load()).stepDown(...args),
+      removePeer: async (...args) => (await load()).removePeer(...args),
+    }
   }
 
   async facts(): Promise<Facts> {

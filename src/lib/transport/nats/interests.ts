@@ -5,7 +5,9 @@
 import {BusError, isFailure} from '../../core/errors.ts'
 import {checkPattern, overlaps} from '../../core/subject.ts'
 import {isObject, objectIn} from '../../core/text/json-text.ts'
-import type {Interest, InterestOptions, Interests, Transport} from '../contract.ts'
+import {milliseconds} from '../../core/time/go-duration.ts'
+import type {Interest, Interests, Transport} from '../contract.ts'
+import type {InterestOptions} from '../server-requests.ts'
 
 const question = '$SYS.REQ.ACCOUNT.PING.CONNZ'
 const usualTimeoutMs = 2000
@@ -157,15 +159,4 @@ function interestsIn({serverId, server, connections}: Page, wanted: string, self
       .filter(({subject}) => subject !== undefined && overlaps(subject, wanted))
       .map(({subject: pattern = '', qgroup: queue}) => ({pattern, queue, client}))
   })
-}
-
-const unitMs: Readonly<Record<string, number>> = {h: 3_600_000, m: 60_000, s: 1000, ms: 1, µs: 1e-3, ns: 1e-6}
-
-/** A duration as Go writes it: `1m2.5s`, `23.986129ms`. */
-function milliseconds(text: string): number {
-  const parts = text.matchAll(/([\d.]+)(h|ms|m|s|[µμ]s|ns)/g)
-  return [...parts].reduce(
-    (sum, [, figure, unit = '']) => sum + Number(figure) * (unitMs[unit.replace('μ', 'µ')] ?? 0),
-    0,
-  )
 }
