@@ -13,6 +13,8 @@ import {bus, type Case, inFolder, median, type Row, start, startBus, time, write
 const million = 1_000_000
 const sizes = (process.env['GROWTH'] ?? '1,10').split(',').map(Number)
 const commandRounds = 5
+/** The largest ratio of the times of a command with the most and the least data. */
+const mostGrowth = 1.3
 
 export const growth: Case = {
   name: 'growth',
@@ -22,8 +24,13 @@ export const growth: Case = {
       await writeLines(lines, million)
       await using server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
       const rows: Row[] = []
-      for (const [at, millions] of sizes.entries())
-        rows.push(...(await ofFile(join(folder, `${at}.db`), lines, millions)))
+      const files: Filled[] = []
+      for (const [at, millions] of sizes.entries()) files.push(await fill(join(folder, `${at}.db`), lines, millions))
+      rows.push(...files.flatMap((file) => ofFile(file)))
+      rows.push(...compared(`${sizes.at(-1)} M messages ÷ ${sizes[0]} M`, files[0], files.at(-1)))
+      const [one, many] = [await fillSubjects(folder, 1), await fillSubjects(folder, million)]
+      rows.push(...compared('1 M subjects ÷ 1, 2 M messages', one, many))
+      rows.push(...files.flatMap((file) => ofPurge(file)))
       for (const url of [join(folder, 'many.db'), server.url()]) {
         const kind = url.startsWith('nats:') ? 'NATS' : 'file'
         rows.push(...(await ofSubjects(kind, url)), ...(await ofSubscriptions(kind, url)), ...ofPayloads(kind, url))
@@ -33,8 +40,18 @@ export const growth: Case = {
     }),
 }
 
+/** A bus file with a stream, whose messages have subjects that match `pattern`. */
+interface Filled {
+  readonly path: string
+  readonly millions: number
+  readonly pattern: string
+  /** When half of it was published. */
+  readonly half: string
+  readonly filledMs: number
+}
+
 /** A bus file of a given size. */
-async function ofFile(path: string, lines: string, millions: number): Promise<Row[]> {
+async function fill(path: string, lines: string, millions: number): Promise<Filled> {
   await addStream(path, ['load'])
   const marks: number[] = []
   const began = performance.now()
@@ -44,21 +61,58 @@ async function ofFile(path: string, lines: string, millions: number): Promise<Ro
   }
   const filledMs = performance.now() - began
   const half = new Date(marks[Math.floor(millions / 2)] ?? 0).toISOString()
-  const middle = Math.floor(millions / 2) * million
-  const run = (...args: string[]) => ms([...args, '--quiet', '--bus', path])
-  const row = (what: string, value: number, unit: string): Row => ({
-    what: `file of ${millions} M: ${what}`,
-    value,
-    unit,
+  return {path, millions, pattern: 'load', half, filledMs}
+}
+
+/** Two million messages of this many subjects. */
+async function fillSubjects(folder: string, subjects: number): Promise<Filled> {
+  const path = join(folder, `subjects-${subjects}.db`)
+  await addStream(path, ['load.>'])
+  const began = performance.now()
+  const msgs = ['--msgs', String(million), '--subjects', String(subjects)]
+  const publish = () => time([bus, 'bench', 'pub', 'load.x', ...msgs, '--json', '--quiet', '--bus', path])
+  publish()
+  const half = new Date().toISOString()
+  publish()
+  return {path, millions: 2, pattern: 'load.>', half, filledMs: performance.now() - began}
+}
+
+/** What takes as long however much there is, with the arguments of the command. */
+function constantCommands({pattern, half}: Filled): Record<string, string[]> {
+  const subject = pattern.replace('>', 'y')
+  return {
+    'pub of one message': ['pub', subject, 'x'],
+    'first message': ['sub', pattern, '--from', 'first', '-n', '1', '--raw'],
+    'last message': ['stream', 'get', 'LOAD', '--last-for', subject, '--raw'],
+    'one of the middle, by time': ['sub', pattern, '--from', `@${half}`, '-n', '1', '--raw'],
+    'stream info': ['stream', 'info', 'LOAD', '--json'],
+    'next of a consumer': ['consumer', 'next', 'LOAD', 'NEXT', '--raw'],
+  }
+}
+
+/** In turns, so that the load of the machine does not matter: the median of the ratios. */
+function compared(what: string, least: Filled | undefined, most: Filled | undefined): Row[] {
+  if (least === undefined || most === undefined || least === most) return []
+  for (const {path} of [least, most]) once(['consumer', 'add', 'LOAD', 'NEXT', '--quiet', '--bus', path])
+  const [few, many] = [constantCommands(least), constantCommands(most)]
+  return Object.keys(few).map((name) => {
+    const ratios = Array.from({length: 2 * commandRounds + 1}, () => {
+      const before = once([...(few[name] ?? []), '--quiet', '--bus', least.path])
+      return once([...(many[name] ?? []), '--quiet', '--bus', most.path]) / before
+    })
+    return {what: `${what}: ${name}`, value: median(ratios), unit: '×', bar: {atMost: mostGrowth}}
   })
-  const rows = [
+}
+
+function ofFile(file: Filled): Row[] {
+  const {path, millions, filledMs} = file
+  const middle = Math.floor(millions / 2) * million
+  const row = rowOf(file)
+  const commands = Object.entries(constantCommands(file)).filter(([name]) => !name.startsWith('next'))
+  return [
     row('pub --lines', (millions * million) / filledMs, 'k msg/s'),
-    row('pub of one message', run('pub', 'load', 'x'), 'ms'),
-    row('first message', run('sub', 'load', '--from', 'first', '-n', '1', '--raw'), 'ms'),
-    row('last message', run('stream', 'get', 'LOAD', '--last-for', 'load', '--raw'), 'ms'),
-    row('one of the middle, by time', run('sub', 'load', '--from', `@${half}`, '-n', '1', '--raw'), 'ms'),
-    row('stream info', run('stream', 'info', 'LOAD', '--json'), 'ms'),
-    row('stream subjects', run('stream', 'subjects', 'LOAD', '--json'), 'ms'),
+    ...commands.map(([name, args]) => row(name, ms([...args, '--quiet', '--bus', path]), 'ms')),
+    row('stream subjects', ms(['stream', 'subjects', 'LOAD', '--json', '--quiet', '--bus', path]), 'ms'),
     row('a new durable and its first message', durableMs(path), 'ms'),
     row(
       'replay of a million from the middle',
@@ -66,26 +120,22 @@ async function ofFile(path: string, lines: string, millions: number): Promise<Ro
       'k msg/s',
     ),
   ]
+}
+
+function ofPurge(file: Filled): Row[] {
+  const {path} = file
   const size = statSync(path).size
-  const purged = once([
-    'stream',
-    'purge',
-    'LOAD',
-    '--keep',
-    '1000',
-    '--yes',
-    '--quiet',
-    '--timeout',
-    '5m',
-    '--bus',
-    path,
-  ])
+  const args = ['stream', 'purge', 'LOAD', '--keep', '1000', '--yes', '--quiet', '--timeout', '5m', '--bus', path]
+  const row = rowOf(file)
   return [
-    ...rows,
-    row('stream purge --keep 1000', purged, 'ms'),
+    row('stream purge --keep 1000', once(args), 'ms'),
     row('the file before', size / 1e6, 'MB'),
     row('the file after', statSync(path).size / 1e6, 'MB'),
   ]
+}
+
+function rowOf({millions}: Filled): (what: string, value: number, unit: string) => Row {
+  return (what, value, unit) => ({what: `file of ${millions} M: ${what}`, value, unit})
 }
 
 let durables = 0

@@ -13,6 +13,9 @@ const chainPage = 3
 /** The link before the first commit. */
 const noLink = '\0'.repeat(8)
 
+const linkBytes = 8
+const linksAtOnce = 128
+
 /** Number of own links to remember: a checkpoint during a commit leaves one of the latest in the file. */
 const mostOwn = 16
 
@@ -20,6 +23,9 @@ const mostOwn = 16
 export class WalChain {
   readonly #changes
   readonly #extend
+  readonly #random
+  /** Links that are not used yet: asking SQLite for each costs more than the rest of `extend`. */
+  #fresh: Buffer = Buffer.alloc(0)
   #known = 0
   /** The latest links of this connection, oldest first. */
   readonly #own: string[] = []
@@ -27,14 +33,19 @@ export class WalChain {
   constructor(db: Db) {
     this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
     if (Number(db.pragma('user_version', {simple: true})) < chainVersion) return
-    this.#extend = db.prepare('UPDATE chain SET link = randomblob(8), previous = link RETURNING link').pluck()
+    this.#extend = db.prepare<[Buffer]>('UPDATE chain SET link = ?, previous = link')
+    this.#random = db.prepare<[], Buffer>(`SELECT randomblob(${linkBytes * linksAtOnce})`).pluck()
   }
 
   /** To be called before each commit. */
   extend(): void {
     const changes = this.#changes.get() as number
     if (this.#extend === undefined || changes === this.#known) return
-    this.#own.push((this.#extend.get() as Buffer).toString('latin1'))
+    if (this.#fresh.length === 0) this.#fresh = this.#random?.get() as Buffer
+    const link = this.#fresh.subarray(0, linkBytes)
+    this.#fresh = this.#fresh.subarray(linkBytes)
+    this.#extend.run(link)
+    this.#own.push(link.toString('latin1'))
     if (this.#own.length > mostOwn) this.#own.shift()
     this.#known = changes + 1
   }

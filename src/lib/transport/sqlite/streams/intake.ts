@@ -8,6 +8,7 @@ import {type Outgoing, sizeOf} from '../../../core/message.ts'
 import {brokenLimit, msgIdOf, rollupOf, unlessExpected} from '../../shared/expectations.ts'
 import type {Stored} from '../../streams-contract.ts'
 import type {Db} from '../db.ts'
+import {RowInserts, type RowShape} from '../row-inserts.ts'
 import {Catalogue, type KeptStream, type State} from './catalogue.ts'
 import {Limits} from './limits.ts'
 
@@ -44,6 +45,16 @@ interface SubjectCount {
   readonly width: number
 }
 
+const countRow: RowShape = {
+  into: 'held(sid, stream, first, last, messages, bytes, width)',
+  row: '(?, ?, ?, ?, ?, ?, ?)',
+  values: 7,
+  sizes: [32, 8, 1],
+  onConflict: `ON CONFLICT(sid) DO UPDATE SET last = excluded.last, messages = messages + excluded.messages,
+                                        bytes = bytes + excluded.bytes`,
+}
+const keptRow: RowShape = {into: 'kept(sid, seq)', row: '(?, ?)', values: 2, sizes: [64, 16, 4, 1]}
+
 type Mutable<T> = {-readonly [K in keyof T]: T[K]}
 
 interface Batch {
@@ -57,6 +68,7 @@ export class Intake {
   readonly #catalogue: Catalogue
   readonly #limits: Limits
   readonly #db: Db
+  readonly #rows: RowInserts
   #prepared: ReturnType<typeof prepare> | undefined
   #batch: Batch = {ts: 0, states: new Map(), counts: new Map()}
 
@@ -64,6 +76,7 @@ export class Intake {
     this.#db = db
     this.#catalogue = catalogue
     this.#limits = limits
+    this.#rows = new RowInserts(db)
   }
 
   get #statements() {
@@ -88,7 +101,9 @@ export class Intake {
     state.mid = ''
     this.#stored(state, count.last, messages.length, bytes)
     if (!stream.isKept) return
-    for (let i = 0; i < messages.length; i++) this.#statements.keep.run(sid, first + i)
+    const kept: number[] = []
+    for (let i = 0; i < messages.length; i++) kept.push(sid, first + i)
+    this.#rows.insert(keptRow, kept)
   }
 
   /**
@@ -127,9 +142,11 @@ export class Intake {
   finish(): void {
     const {states, counts} = this.#batch
     if (states.size === 0) return
+    const rows: number[] = []
     for (const {stream, sid, first, last, messages, bytes, width} of counts.values()) {
-      if (messages > 0) this.#statements.count.run(sid, stream.id, first, last, messages, bytes, width)
+      if (messages > 0) rows.push(sid, stream.id, first, last, messages, bytes, width)
     }
+    this.#rows.insert(countRow, rows)
     for (const [stream, state] of states) this.#limits.write(stream, state)
     for (const [stream] of states) {
       const {maxMsgsPerSubject} = stream.config
@@ -219,11 +236,6 @@ function prepare(db: Db) {
   return {
     held: db.prepare('SELECT last FROM held WHERE sid = ?').pluck(),
     messages: db.prepare('SELECT messages FROM held WHERE sid = ?').pluck(),
-    count: db.prepare(
-      `INSERT INTO held(sid, stream, first, last, messages, bytes, width) VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT(sid) DO UPDATE SET last = excluded.last, messages = messages + excluded.messages,
-                                        bytes = bytes + excluded.bytes`,
-    ),
     keep: db.prepare('INSERT INTO kept(sid, seq) VALUES (?, ?)'),
     seen: db.prepare('SELECT seq FROM dedup WHERE stream = ? AND mid = ? AND until >= ?').pluck(),
     remember: db.prepare(
