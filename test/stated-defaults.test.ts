@@ -44,7 +44,7 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
     'backoffMs[0] ?? settings.ackWaitMs ?? ackWaitMs',
   ],
   '--max-ack-pending: 1000': ['lib/transport/shared/stream-settings.ts', 'maxAckPending = 1000'],
-  '--deliver: all': ['commands/consumer/add.ts', "flags.deliver ?? 'all'"],
+  '--deliver: all': ['commands/consumer/add.ts', "whole?.deliver ?? 'all'"],
   '--obey-headers: kept as data, under Bus- names': [
     'lib/messaging/replay/copy-storage.ts',
     'obeyHeaders ? directivesRestored(own) : directivesAsData(own)',

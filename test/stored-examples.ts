@@ -144,6 +144,11 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     before: [...orders, 'bus stream backup ORDERS orders.zst --quiet'],
     sees: 'restored OLD: 4 messages\n',
   },
+  [`bus stream copy ORDERS TEST 'test.orders.>'`]: {
+    before: orders,
+    sees: 'stream TEST has the configuration of ORDERS and stores test.orders.>\n',
+  },
+  [`bus stream copy ORDERS TEST 'test.orders.>' --max-age 1h`]: {before: orders, sees: 'stores test.orders.>\n'},
   'bus stream report': {
     before: billing,
     sees: /^ORDERS +4 .* 1 +4 +0 /m,

@@ -1,9 +1,11 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {changeFlags} from '../../lib/cli/flags/change.ts'
 import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
-import {text} from '../../lib/cli/flags/kinds.ts'
+import {text, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {deliverAt} from '../../lib/messaging/stored/places.ts'
+import {configSettings, withoutAbsent} from './edit-plan.ts'
 import {
   addedText,
   type ConsumerDocument,
@@ -35,18 +37,23 @@ export default class ConsumerAdd extends BusCommand<ConsumerDocument> {
       'deliver policy: all, new, last, last-per-subject, 1042, -100 or @-15m (default: all); a position after the last message means new',
       '<position>',
     ),
+    config: variant(changeFlags.config, {exclusive: []}),
     'if-missing': streamFlags['if-missing'],
   }
 
   async run(): Promise<ConsumerDocument> {
     const {args, flags} = await this.parse(ConsumerAdd)
     const {stream, consumer} = args
-    const policy = parseDeliver(flags.deliver ?? 'all')
+    const whole = flags.config === undefined ? undefined : await configSettings(flags.config, this.stop)
+    const policy = flags.deliver === undefined ? (whole?.deliver ?? 'all') : parseDeliver(flags.deliver)
     await using bus = await this.openBus({writes: true})
     const {consumers} = bus.streams
     const make = async () => {
-      const deliver = await deliverAt(bus.streams, stream, policy, flags.filter)
-      return consumers.add(stream, consumerSettings(consumer, deliver, flags))
+      const given = withoutAbsent(consumerSettings(consumer, undefined, flags))
+      const settings = {...whole, ...given, name: consumer}
+      const other = whole?.other && given.other ? {...whole.other, ...given.other} : settings.other
+      const deliver = await deliverAt(bus.streams, stream, policy, settings.filters)
+      return consumers.add(stream, {...settings, deliver, other})
     }
     const {found, info} = flags['if-missing']
       ? await findOrMake(() => consumers.info(stream, consumer), make)

@@ -2,8 +2,13 @@
 import {changeFlags, unsetChanges} from '../../lib/cli/flags/change.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {BusError} from '../../lib/core/errors.ts'
-import type {ConsumerChanges, ConsumerConfig} from '../../lib/transport/streams-contract.ts'
-import {consumerSettingFlags, consumerSettings} from './settings.ts'
+import type {
+  ConsumerChanges,
+  ConsumerConfig,
+  ConsumerSettings,
+  DeliverPolicy,
+} from '../../lib/transport/streams-contract.ts'
+import {consumerSettingFlags, consumerSettings, parseDeliver} from './settings.ts'
 
 const editFlags = {...consumerSettingFlags, ...changeFlags}
 const names = {
@@ -49,4 +54,38 @@ export function wholeChanges(config: Readonly<Record<string, unknown>>): Consume
       try: ['bus consumer info --json'],
     })
   return {...Object.fromEntries(known.map((name) => [name, undefined])), ...Object.fromEntries(entries)}
+}
+
+/** The settings of a new consumer from a file. Throws `usage` for an unknown setting and for what cannot be chosen here. */
+export async function configSettings(path: string, signal: AbortSignal): Promise<Omit<ConsumerSettings, 'name'>> {
+  const {readConfig} = await import('../../lib/cli/io/config-file.ts')
+  const config = await readConfig(path, signal)
+  const {ack, deliver, headersOnly, maxWaiting, priority, groups} = config
+  const {other, ...settings} = wholeChanges(config)
+  const options = {
+    ...other,
+    ...(headersOnly !== undefined && {headers_only: headersOnly}),
+    ...(maxWaiting !== undefined && {max_waiting: maxWaiting}),
+    ...(priority !== undefined && {priority_policy: priority}),
+    ...(groups !== undefined && {priority_groups: groups}),
+  }
+  return {
+    ...settings,
+    ...(ack !== undefined && {ack: ack as 'explicit'}),
+    ...(deliver !== undefined && {deliver: deliverOf(deliver)}),
+    ...(Object.keys(options).length > 0 && {other: options}),
+  }
+}
+
+/** As `info --json` prints it: a word, `{"seq"}` or `{"time"}`. */
+function deliverOf(deliver: unknown): DeliverPolicy {
+  if (typeof deliver === 'string') return deliver === 'lastPerSubject' ? deliver : parseDeliver(deliver)
+  const {seq, time} = deliver as {readonly seq?: unknown; readonly time?: unknown}
+  if (typeof seq === 'number') return {seq}
+  return parseDeliver(`@${String(time)}`)
+}
+
+export function withoutAbsent<T extends object>(settings: T): {[K in keyof T]?: Exclude<T[K], undefined>} {
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as {[K in keyof T]?: Exclude<T[K], undefined>}
 }

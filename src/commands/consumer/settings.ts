@@ -18,6 +18,7 @@ import type {
   ConsumerSettings,
   DeliverPolicy,
 } from '../../lib/transport/streams-contract.ts'
+import {consumerServerFlags, consumerServerOptions} from './server-flags.ts'
 
 /** The flags for the configuration of a consumer, apart from where it begins. */
 export const consumerSettingFlags = {
@@ -38,6 +39,7 @@ export const consumerSettingFlags = {
   ),
   description: streamFlags.description,
   metadata: values('a name and a value of your own', '<name=value>', parsePair),
+  ...consumerServerFlags,
 }
 
 /** A consumer in JSON output; see docs/json-output.md. Times are ISO 8601, durations milliseconds. */
@@ -70,6 +72,7 @@ export function consumerSettings(
     maxAckPending: values['max-ack-pending'],
     backoffMs: values.backoff,
     metadata: values.metadata && Object.fromEntries(values.metadata),
+    other: consumerServerOptions(values),
   } satisfies ConsumerSettings
 }
 
