@@ -55,6 +55,22 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     sees: '"consumer":"billing","filters":[],"durable":true,"pending":4,',
   },
 
+  // advisories
+  'bus advisories --kind max-deliver --kind terminated': {
+    before: billing,
+    meanwhile: ['bus consumer replay ORDERS billing -n 1 --on-error term --exec -- false || true'],
+    endsAfter: 1,
+    sees: 'terminated ORDERS/billing #1 · 1 delivery · false exited with 1',
+  },
+  'bus advisories --from first -n 10': {
+    before: [
+      ...[...billing, `bus stream add FAILED '$JS.EVENT.ADVISORY.CONSUMER.*.ORDERS.>'`],
+      'bus consumer replay ORDERS billing -n 1 --on-error term --exec -- false || true',
+    ],
+    endsAfter: 1,
+    sees: 'terminated ORDERS/billing #1 · 1 delivery',
+  },
+
   // trace
   [`bus trace orders.created '{"id":1}'`]: {
     before: [...billing, 'bus consumer add ORDERS paid --filter orders.*.paid'],

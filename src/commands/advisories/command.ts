@@ -21,6 +21,16 @@ export default class Advisories extends BusCommand {
     'One line for each advisory or metric, as it happens; with --from those that a stream has stored come first. Kinds are max-deliver, terminated, nak, stream-action, consumer-action, consumer-pause, stream-leader-elected, stream-quorum-lost and others, as in the type of the advisory. A bus file reports max-deliver and terminated.',
     'The command ends with --count, --for, --idle, Ctrl-C or a closed pipe. The exit code is 6 if fewer than --count were shown within --for or --idle.',
   ].join('\n\n')
+  static override examples = [
+    {
+      description: 'messages that consumers gave up',
+      command: '<%= config.bin %> advisories --kind max-deliver --kind terminated',
+    },
+    {
+      description: 'the first ones that a stream has stored',
+      command: '<%= config.bin %> advisories --from first -n 10',
+    },
+  ]
   static override flags = {
     kind: texts('only this kind; api-audit, which is left out otherwise, is each request to the API', '<kind>'),
     stream: text('only those about this stream', '<name>'),
@@ -66,13 +76,13 @@ export default class Advisories extends BusCommand {
   async #subscription(bus: Transport, {from, end, keeper, connections}: SourceFlags) {
     if (from !== undefined) {
       const {openReading} = await import('../../lib/messaging/stored/range-reader.ts')
-      const options = {from, to: end ? ('end' as const) : undefined, stream: keeper, signal: this.startSignal}
+      const options = {from, to: end ? ('end' as const) : undefined, stream: keeper, signal: this.stop}
       const reading = await openReading(bus.streams, [advisorySubjects], options)
       this.say(`listening on ${advisorySubjects} of stream ${reading.stream}`)
       return reading.subscription
     }
     const patterns = connections ? [...liveSubjects, ...connectionSubjects] : liveSubjects
-    const subscription = await bus.subscribe(patterns, {signal: this.startSignal})
+    const subscription = await bus.subscribe(patterns)
     this.say(`listening on ${patterns.join(' ')}`)
     return subscription
   }
