@@ -63,6 +63,7 @@ export default class Pub extends BusCommand<PubResult> {
     const {args, flags} = await this.parse(Pub)
     const plan = await planPublish({...flags, ...args}, this.stop)
     await using bus = await this.openBus({stream: plan.isStream, writes: true})
+    if (flags.target !== undefined) await (await import('./schedule.ts')).checkSchedules(bus, args.subject ?? '')
     if (plan.prompt) this.say(plan.prompt)
     const {unit, total, value} = plan.progress
     using bar = flags.quiet || plan.prompt ? undefined : startProgress({unit, total})

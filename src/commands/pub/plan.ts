@@ -20,6 +20,9 @@ import {compileTemplate, type Maker, randomPayloads} from '../../lib/messaging/p
 import type {Transport} from '../../lib/transport/contract.ts'
 import {storeHeaders} from '../../lib/transport/streams-contract.ts'
 
+const scheduled = {helpGroup: 'SERVER ONLY', dependsOn: ['ack']}
+const unscheduled = ['lines', 'records', 'template']
+
 export const pubFlags = {
   header: bodyFlags.header,
   reply: bodyFlags.reply,
@@ -56,6 +59,23 @@ export const pubFlags = {
     {dependsOn: ['ack']},
   ),
   ttl: age('remove the message after this time; only on a server, in a stream with --allow-ttl', {dependsOn: ['ack']}),
+  at: text('publish the message to --target at this time, such as 2030-01-01T06:00Z', '<time>', {
+    ...scheduled,
+    exclusive: ['after', 'cron', ...unscheduled],
+  }),
+  after: age('publish the message to --target after this time', {...scheduled, exclusive: ['cron', ...unscheduled]}),
+  cron: text(
+    'publish the message to --target again and again: @every 5m, @hourly, or six fields from seconds on',
+    '<schedule>',
+    {
+      ...scheduled,
+      exclusive: unscheduled,
+    },
+  ),
+  target: text('the subject for --at, --after and --cron, in the same stream', '<subject>', {
+    helpGroup: 'SERVER ONLY',
+    relationships: [{type: 'some', flags: ['at', 'after', 'cron']}],
+  }),
   window: variant(pacingFlags.window, {
     description:
       'maximum number of unacknowledged messages (default: 1000, on a slow network up to 8000); 1 keeps the order even if a leader changes',
@@ -95,7 +115,9 @@ export interface Plan {
 /** Checks the flags and reads the body before a bus is opened. Fails with `usage` for flags that cannot be combined. */
 export async function planPublish(given: PubFlags, signal: AbortSignal): Promise<Plan> {
   checkFlags(given)
-  const flags = {...given, header: headersOf(given)}
+  const isScheduled = (given.at ?? given.after ?? given.cron) !== undefined
+  const later = isScheduled ? (await import('./schedule.ts')).scheduleHeaders(given) : []
+  const flags = {...given, header: [...headersOf(given), ...later]}
   checkMessageId(flags)
   const pace = paceOf(flags)
   if (flags.records !== undefined) return planRecords(flags, flags.records, pace, signal)
