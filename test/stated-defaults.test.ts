@@ -27,6 +27,7 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
   '--frames: 1': ['commands/bench/plan.ts', 'flags.frames ?? 1'],
   '--subjects: 1': ['commands/bench/plan.ts', 'subjects = 1'],
   '--batch: 1000': ['commands/bench/plan.ts', 'defaultBatch = 1000'],
+  '--batch: 1000, or 8 MiB of them': ['commands/bench/plan.ts', 'batchBytes = 8 * 1024 * 1024'],
   '--window: 1, with --rate 1000': ['commands/bench/plan.ts', 'isOneByOne && rate === undefined ? 1 : openWindow'],
   'bench:pub --window: 1000': ['commands/bench/plan.ts', 'openWindow = 1000'],
   'bench:replay --window: 1000': ['commands/bench/plan.ts', 'openWindow = 1000'],

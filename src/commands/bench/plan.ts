@@ -35,8 +35,14 @@ export interface BenchPlan {
 const defaultCounts: Readonly<Partial<Record<Role, number>>> = {pub: 100_000, req: 10_000, open: 100, rpc: 10_000}
 const defaultSize = 128
 const defaultBatch = 1000
+/** Bytes to publish at a time by default: all messages of a batch wait in memory. */
+const batchBytes = 8 * 1024 * 1024
 /** Calls in flight at a given rate, where each is sent when due, even if earlier ones are not answered. */
 const openWindow = 1000
+
+function batchOf(size: number): number {
+  return Math.max(1, Math.min(defaultBatch, Math.floor(batchBytes / size)))
+}
 
 /** Turns flags into a job for each client. Throws `usage`. */
 export function planBench(role: Role, flags: BenchFlags): BenchPlan {
@@ -54,7 +60,7 @@ export function planBench(role: Role, flags: BenchFlags): BenchPlan {
   }
   const isOneByOne = role === 'req' || role === 'rpc' || role === 'open'
   const window = flags.window ?? (isOneByOne && rate === undefined ? 1 : openWindow)
-  const batch = isOneByOne ? 1 : (flags.batch ?? defaultBatch)
+  const batch = isOneByOne ? 1 : (flags.batch ?? (role === 'pub' ? batchOf(size) : defaultBatch))
   const common = {
     ...{subject, subjects, size, stamped, ack, stream, durable, batch, window},
     ...{forMs: flags.for, timeoutMs: flags.timeout, frames: flags.frames ?? 1},

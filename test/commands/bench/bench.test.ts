@@ -37,6 +37,14 @@ onBothBuses((newScene) => {
     }
   })
 
+  test('bench pub passes large messages in batches of at most 8 MiB, and in those that --batch asks for', async () => {
+    await using scene = await newScene()
+    const large = ['--size', '512KiB', '--msgs', '40']
+    expect(await measured(scene, 'pub', ...large)).toMatchObject({batch: 16, sides: [{messages: 40}]})
+    expect(await measured(scene, 'pub', ...large, '--batch', '20')).toMatchObject({batch: 20})
+    expect(await measured(scene, 'pub', '--msgs', '40')).toMatchObject({batch: 1000})
+  })
+
   test('bench pub spreads messages over clients and subjects', async () => {
     await using scene = await newScene()
     await using all = await scene.transport.subscribe('spread.>')

@@ -4,7 +4,7 @@ import {count, percent, text, toggle} from './kinds.ts'
 export const benchFlags = {
   msgs: count('how many in all'),
   subjects: count('number of subjects: SUBJECT.1, SUBJECT.2, … (default: 1)'),
-  batch: count('messages to pass to the bus at a time (default: 1000)'),
+  batch: count('messages to pass to the bus at a time (default: 1000, or 8 MiB of them)'),
   'with-sub': toggle('also subscribe, and measure delivery times'),
   'with-serve': toggle('also run the server side'),
   clients: count('number of clients, each in its own process (default: 1)'),
