@@ -3,7 +3,7 @@ import {confirm} from '../../lib/cli/base/confirm.ts'
 import {consumerArgs} from '../../lib/cli/flags/consumer.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {newLeader, serversOf} from '../../lib/messaging/stored/leader.ts'
-import {noStepDown} from '../../lib/transport/shared/stream-errors.ts'
+import {noStepDown} from '../../lib/transport/server-requests.ts'
 
 /** What `--json` prints. */
 export interface ConsumerStepDownResult {

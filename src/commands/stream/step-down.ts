@@ -2,7 +2,7 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {confirm} from '../../lib/cli/base/confirm.ts'
 import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {newLeader, serversOf} from '../../lib/messaging/stored/leader.ts'
-import {noStepDown} from '../../lib/transport/shared/stream-errors.ts'
+import {noStepDown} from '../../lib/transport/server-requests.ts'
 
 /** What `--json` prints. */
 export interface StreamStepDownResult {

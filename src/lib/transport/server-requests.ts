@@ -1,5 +1,7 @@
 /** The servers of a NATS cluster: what they report about themselves, and which of them leads a stream. */
 
+import {BusError} from '../core/errors.ts'
+
 /** How long to wait for the servers of a cluster; other buses know their subscriptions. */
 export interface InterestOptions {
   /** Milliseconds until the first server answers; default 2,000. */
@@ -36,4 +38,10 @@ export interface ServerReply {
   readonly ms: number
   /** The document of the server, of which nothing is verified. */
   readonly data: Readonly<Record<string, unknown>>
+}
+
+/** Only one server, or the bus file, has it. */
+export function noStepDown(stream: string, consumer?: string): BusError {
+  const what = consumer === undefined ? `stream ${stream}` : `consumer ${consumer} of ${stream}`
+  return new BusError('usage', `no other server has a copy of ${what} and could lead it`)
 }

@@ -158,12 +158,6 @@ export function otherConsumer(
   })
 }
 
-/** Only one server, or the bus file, has it. */
-export function noStepDown(stream: string, consumer?: string): BusError {
-  const what = consumer === undefined ? `stream ${stream}` : `consumer ${consumer} of ${stream}`
-  return new BusError('usage', `no other server has a copy of ${what} and could lead it`)
-}
-
 /** Only a server has priority groups. */
 export function noGroup(consumer: string, group: string): BusError {
   return new BusError('notFound', `the consumer ${consumer} has no priority group ${group}`)
