@@ -1,4 +1,7 @@
-/** Uses each of the bus files in every way, and prints each failure that is not a sentence; a process of its own, because it may hang. */
+/**
+ * Uses each of the bus files in every way, and prints each failure that is not a sentence, and an end; a process of its own, because it
+ * may hang.
+ */
 import {BusError, firstFailure} from '../../../../src/lib/core/errors.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
 
@@ -45,13 +48,15 @@ const ways: Readonly<Record<string, (bus: Awaited<ReturnType<typeof open>>) => P
   remove: (bus) => bus.streams.remove('S'),
 }
 
-for (const path of paths) {
+async function use(path: string): Promise<void> {
   for (const [name, way] of Object.entries(ways)) {
     await attempt(`${path} ${name}`, async () => {
       await using bus = await open(path)
       await way(bus)
     })
   }
-  console.log(path)
 }
+
+await Promise.all(paths.map(use))
+console.log('all used')
 process.exit(0)
