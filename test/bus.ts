@@ -14,13 +14,16 @@ export const bin = process.env['BUS_BIN'] ?? join(root, 'bin', 'run.js')
 const home = mkdtempSync(join(tmpdir(), 'bus-home-'))
 atProcessEnd(() => rmSync(home, {recursive: true, force: true}))
 
+/** Where all of them keep compiled code, so that the first command of each test file does not compile it again. */
+const cache = join(root, 'node_modules', '.cache')
+
 /** A test that waits longer than this has failed. */
 const patienceMs = 45_000
 
 export interface BusOptions {
   /** If absent, stdin is empty. `start` leaves it open with `'open'`. */
   readonly stdin?: string | Uint8Array | 'open' | undefined
-  /** In addition to PATH and a HOME of its own; no other variables are passed on. */
+  /** In addition to PATH, a HOME of its own and the cache; no other variables are passed on. */
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly cwd?: string | undefined
   /** The Node to run it with and its options, instead of the one that runs the tests. */
@@ -134,7 +137,7 @@ function launch(file: string, args: readonly string[], {stdin, env, cwd}: BusOpt
   const child = spawn(file, args, {
     cwd: cwd ?? home,
     detached,
-    env: {PATH: process.env['PATH'], HOME: home, ...env},
+    env: {PATH: process.env['PATH'], HOME: home, XDG_CACHE_HOME: cache, ...env},
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   // A program that does not read stdin makes this fail, which is not an error.

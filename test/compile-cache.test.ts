@@ -27,7 +27,7 @@ const stranger = 65_534
 /** Runs `bus --version` and returns the folder in which Node stored compiled code; undefined if it stored none. */
 async function folderUsed(env: Record<string, string> = {}): Promise<string | undefined> {
   const {code, stderr} = await bus(['pub', 'a.b', 'hi', '-b', 'memory:'], {
-    env: {HOME: home, NODE_DEBUG_NATIVE: 'COMPILE_CACHE', ...env},
+    env: {HOME: home, XDG_CACHE_HOME: '', NODE_DEBUG_NATIVE: 'COMPILE_CACHE', ...env},
   })
   expect(code).toBe(0)
   return /reading cache from (\S+)\/v\d/.exec(stderr)?.[1]
@@ -88,7 +88,10 @@ describe.runIf(isCheckout && process.platform !== 'win32')('compiled code', () =
       mkdirSync(cache(), {recursive: true})
       chmodSync(cache(), 0o777)
       const line = `exec setpriv --reuid ${stranger} --regid ${stranger} --clear-groups '${process.execPath}' '${bin}' pub a x -b memory:`
-      await using running = startLine(line, {cwd: '/', env: {HOME: home, NODE_DEBUG_NATIVE: 'COMPILE_CACHE'}})
+      await using running = startLine(line, {
+        cwd: '/',
+        env: {HOME: home, XDG_CACHE_HOME: '', NODE_DEBUG_NATIVE: 'COMPILE_CACHE'},
+      })
       const {stderr} = await running.ended
       expect(stderr).toContain('published 1 B to a')
       expect(stderr).not.toContain('reading cache from')
