@@ -1,6 +1,6 @@
 /** The same command lines print the same on the bus file and on NATS, except for times, sequences, ids and URLs. */
 import {execFileSync} from 'node:child_process'
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
+import {cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
@@ -37,6 +37,7 @@ describe('both buses print the same', () => {
   test.each(Object.entries({...examples, ...failures}))('for %s', async (line, setup) => {
     const file = mkdtempSync(join(folder, 'file-'))
     const nats = mkdtempSync(join(folder, 'nats-'))
+    for (const cwd of [file, nats]) writeFiles(setup, cwd)
     const [here, there] = await Promise.all([
       play(line, setup, file, `sqlite:${join(file, 'bus.db')}`),
       play(line, setup, nats, server.url()),
@@ -49,11 +50,13 @@ describe('both buses print the same', () => {
 
 describe('with stored messages both buses', () => {
   async function playBoth(line: string, setup: StoredExample): Promise<[here: Played, there: Played]> {
-    await using server = await NatsServer.start((home) => `jetstream {store_dir: "${home}"}`)
-    const file = mkdtempSync(join(folder, 'file-'))
+    const {file, nats, store} = await prepared(setup)
+    await using server = await NatsServer.start((home) => jetstreamIn(copied(store, home)))
+    const here = copied(file, mkdtempSync(join(folder, 'file-')))
+    const there = copied(nats, mkdtempSync(join(folder, 'nats-')))
     return await Promise.all([
-      play(line, setup, file, `sqlite:${join(file, 'bus.db')}`),
-      play(line, setup, mkdtempSync(join(folder, 'nats-')), server.url()),
+      play(line, setup, here, `sqlite:${join(here, 'bus.db')}`),
+      play(line, setup, there, server.url()),
     ])
   }
 
@@ -72,6 +75,55 @@ describe('with stored messages both buses', () => {
   })
 })
 
+/** What the lines before an example leave behind: its folder with the bus file, and with the server its folder and the store. */
+type Prepared = Readonly<Record<'file' | 'nats' | 'store', string>>
+
+const preparations = new Map<string, Promise<Prepared>>()
+
+/** Runs the lines before an example on both buses, once for all examples that have the same. */
+function prepared(setup: StoredExample): Promise<Prepared> {
+  const key = JSON.stringify([setup.before, setup.files])
+  const known = preparations.get(key) ?? prepare(setup)
+  preparations.set(key, known)
+  return known
+}
+
+async function prepare(setup: StoredExample): Promise<Prepared> {
+  const made = (name: string) => mkdtempSync(join(folder, `${name}-`))
+  const folders = {file: made('file'), nats: made('nats'), store: made('store')}
+  await using server = await NatsServer.start(jetstreamIn(folders.store))
+  const [here, there] = await Promise.all([
+    playBefore(setup, folders.file, `sqlite:${join(folders.file, 'bus.db')}`),
+    playBefore(setup, folders.nats, server.url()),
+  ])
+  expect(there).toEqual(here)
+  await server.stop()
+  return folders
+}
+
+async function playBefore(setup: StoredExample, cwd: string, url: string): Promise<Played['lines']> {
+  writeFiles(setup, cwd)
+  const played: Played['lines'][number][] = []
+  for (const line of setup.before) {
+    await using running = startLine(line, {cwd, env: {BUS_URL: url, LC_ALL: 'C'}})
+    played.push(playedLine(line, await running.ended, same(setup, cwd, url)))
+  }
+  return played
+}
+
+function writeFiles({files = {}}: Example, cwd: string): void {
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(cwd, name), content)
+}
+
+function copied(from: string, to: string): string {
+  cpSync(from, to, {recursive: true, preserveTimestamps: true})
+  return to
+}
+
+function jetstreamIn(store: string): string {
+  return `jetstream {store_dir: "${store}"}`
+}
+
 interface Played {
   readonly code: number | null
   /** The whole output, unchanged. */
@@ -81,16 +133,9 @@ interface Played {
 }
 
 /** Runs an example, as help shows it, with its setup in a folder and on a bus of its own. */
-async function play(
-  line: string,
-  setup: Example & Partial<Pick<StoredExample, 'before'>>,
-  cwd: string,
-  url: string,
-): Promise<Played> {
-  for (const [name, content] of Object.entries(setup.files ?? {})) writeFileSync(join(cwd, name), content)
+async function play(line: string, setup: Example, cwd: string, url: string): Promise<Played> {
   const env = {BUS_URL: url, LC_ALL: 'C'}
   await using processes = new Processes((text) => startLine(text, {cwd, env}))
-  for (const each of setup.before ?? []) await processes.start(each).ended
   for (const each of setup.beside ?? []) await processes.start(each).stderrLine('listening on ')
   // The tour uses no bus from the environment.
   const shown = brokenAtSpaces(line, 76)
@@ -105,13 +150,26 @@ async function play(
   } else if (setup.endsAfter !== undefined) example.interrupt()
   const {code} = await example.ended
   const ended = await processes.finish()
-  const masks = [[url, 'URL'], [cwd, 'FOLDER'], ...(setup.masks ?? []), ...always] as const
-  const same = (text: string) => masks.reduce((rest, [from, to]) => rest.replaceAll(from, to), text)
+  const mask = same(setup, cwd, url)
   return {
     code,
     written: ended.map(([, {stdout, stderr}]) => stdout + stderr).join(''),
-    lines: ended.map(([text, {code, stdout, stderr}]) => [same(text), code, same(stdout), same(stderr)]),
+    lines: ended.map(([text, one]) => playedLine(text, one, mask)),
   }
+}
+
+function playedLine(
+  line: string,
+  {code, stdout, stderr}: Ended,
+  mask: (text: string) => string,
+): Played['lines'][number] {
+  return [mask(line), code, mask(stdout), mask(stderr)]
+}
+
+/** Returns a function that leaves the part of a text that is always the same. */
+function same(setup: Example, cwd: string, url: string): (text: string) => string {
+  const masks = [[url, 'URL'], [cwd, 'FOLDER'], ...(setup.masks ?? []), ...always] as const
+  return (text) => masks.reduce((rest, [from, to]) => rest.replaceAll(from, to), text)
 }
 
 /** Resolves when the example has written the number of lines in its setup. */

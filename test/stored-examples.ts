@@ -35,7 +35,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
   // pub
   [`bus pub orders.created '{"id":1}' --ack --msg-id order-1`]: {
     before: [stream, `bus pub orders.created '{"id":1}' --ack --msg-id order-1`],
-    sees: 'stored 8 B as #1 of ORDERS\nalready stored: this message id is #1 of ORDERS\n',
+    sees: 'already stored: this message id is #1 of ORDERS\n',
   },
   [`bus pub orders.created --lines --file orders.txt --ack --template --msg-id 'orders-{n}'`]: {
     before: [stream],
