@@ -3,6 +3,7 @@
  * is marked; nothing fails, because machines differ: compare the figures with the limits beside them.
  */
 import {cpus} from 'node:os'
+import {backup} from './backup.ts'
 import {beside} from './beside.ts'
 import {checks} from './checks.ts'
 import {commands} from './commands.ts'
@@ -20,7 +21,22 @@ import {replay} from './replay.ts'
 import {rpc} from './rpc.ts'
 import {startup} from './startup.ts'
 
-const cases = [startup, limits, file, commands, checks, nats, beside, replay, kv, openStreams, rpc, events, idle]
+const cases = [
+  startup,
+  limits,
+  file,
+  commands,
+  checks,
+  nats,
+  beside,
+  replay,
+  backup,
+  kv,
+  openStreams,
+  rpc,
+  events,
+  idle,
+]
 /** These take long, so they run only if they are named. */
 const onRequest = [growth, far]
 const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'))
