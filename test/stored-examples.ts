@@ -207,6 +207,20 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     before: [...orders, 'bus pub orders.new "refund {n}" --template -n 2 --ack'],
     sees: '2\n',
   },
+  'bus apply bus.yaml --dry-run': {
+    before: [stream],
+    files: {'bus.yaml': 'streams:\n  ORDERS: {subjects: [orders.>], maxMsgs: 9}\n'},
+    code: 9,
+    sees: '  stream ORDERS\n- max-msgs none\n+ max-msgs 9\nbus: 1 change would be made\n',
+  },
+  'bus apply bus.yaml --bus test.db --skip-unsupported': {
+    before: [],
+    files: {'bus.yaml': 'streams:\n  ORDERS: {subjects: [orders.>], replicas: 3}\n'},
+    sees: 'made 1 change\n',
+  },
+  'bus apply --schema > bus.schema.json': {before: [], sees: ''},
+  'bus export > bus.yaml': {before: billing, sees: ''},
+  'bus export | bus apply - --dry-run': {before: billing, sees: 'everything is as described\n'},
   'bus stream diff orders.zst ORDERS': {
     before: [...orders, 'bus stream backup ORDERS orders.zst --quiet', 'bus pub orders.new x --ack'],
     code: 9,

@@ -11,8 +11,7 @@ import type {
 } from '../../lib/checks/protocols.ts'
 import type {FoundBus} from '../../lib/cli/target/urls.ts'
 import {BusError} from '../../lib/core/errors.ts'
-import type {Message} from '../../lib/core/message.ts'
-import {serviceFailure} from '../../lib/core/message.ts'
+import {type Message, serviceFailure} from '../../lib/core/message.ts'
 import type {Broker} from '../../lib/protocols/broker/broker.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 

@@ -3,7 +3,8 @@ import {changeFlags} from '../../lib/cli/flags/change.ts'
 import {argument, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
-import {configChanges, streamChanges, streamSettingFlags} from './setting-flags.ts'
+import {configChanges} from '../../lib/messaging/stored/whole-config.ts'
+import {streamChanges, streamSettingFlags} from './setting-flags.ts'
 import {type StreamDocument, streamDocument} from './settings.ts'
 
 export default class StreamAdd extends BusCommand<StreamDocument> {

@@ -2,7 +2,8 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import {argument} from '../../lib/cli/flags/kinds.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
-import {configChanges, streamChanges, streamSettingFlags} from './setting-flags.ts'
+import {configChanges} from '../../lib/messaging/stored/whole-config.ts'
+import {streamChanges, streamSettingFlags} from './setting-flags.ts'
 import {type StreamDocument, streamDocument} from './settings.ts'
 
 export default class StreamCopy extends BusCommand<StreamDocument> {

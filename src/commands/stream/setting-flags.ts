@@ -111,39 +111,3 @@ function parseMapping(input: string): {readonly src: string; readonly dest: stri
   if (dest !== '' && more === undefined) return {src, dest}
   throw new BusError('usage', `${JSON.stringify(input)} is not two patterns`, {try: ['orders.>,stored.>']})
 }
-
-/** The settings by the names of their flags. */
-export const streamSettingNames = {
-  subject: 'subjects',
-  'max-age': 'maxAgeMs',
-  'max-msgs': 'maxMsgs',
-  'max-bytes': 'maxBytes',
-  'max-msgs-per-subject': 'maxMsgsPerSubject',
-  'max-msg-size': 'maxMsgSize',
-  discard: 'discard',
-  'discard-per-subject': 'discardNewPerSubject',
-  dedupe: 'dedupeMs',
-  'allow-rollup': 'allowRollup',
-  'deny-delete': 'denyDelete',
-  'deny-purge': 'denyPurge',
-  'allow-direct': 'allowDirect',
-  replicas: 'replicas',
-  description: 'description',
-  metadata: 'metadata',
-} as const satisfies Readonly<Record<string, keyof StreamChanges>>
-
-/** The changes that lead to this configuration, whatever the stream has. Throws `usage` for an unknown setting. */
-export function configChanges(config: Readonly<Record<string, unknown>>): StreamChanges {
-  const {name: _, retention = 'limits', other, storage, sealed: _sealed, ...settings} = config
-  const known: readonly string[] = Object.values(streamSettingNames)
-  const stray = Object.keys(settings).find((name) => !known.includes(name))
-  if (stray !== undefined)
-    throw new BusError('usage', `a stream has no setting ${JSON.stringify(stray)}`, {try: ['bus stream info --json']})
-  const options = {...(other as object), ...(retention !== 'limits' && {retention})}
-  return {
-    ...Object.fromEntries(known.map((name) => [name, undefined])),
-    ...settings,
-    ...(storage !== undefined && {storage: storage as 'file'}),
-    ...(Object.keys(options).length > 0 && {other: options}),
-  }
-}

@@ -1,5 +1,17 @@
 /** YAML with positions: the value of a string, and the line and column of every part of it, from 1. */
-import {type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument, visit} from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  parseDocument,
+  stringify,
+  visit,
+} from 'yaml'
 import {isRounded} from '../core/text/long-numbers.ts'
 
 export interface FilePosition {
@@ -184,4 +196,9 @@ function sentenceOf(message: string): string {
   if (message.startsWith('Source contains multiple documents'))
     return 'the file has several documents, separated by "---"'
   return `${message.charAt(0).toLowerCase()}${message.slice(1)}`
+}
+
+/** A value as YAML. */
+export function yamlText(value: unknown): string {
+  return stringify(value)
 }

@@ -2,8 +2,9 @@ import {describe, expect, test} from 'vitest'
 import {planGet} from '../../../src/commands/stream/get.ts'
 import {purgeText} from '../../../src/commands/stream/purge.ts'
 import {holding} from '../../../src/commands/stream/rm.ts'
-import {configChanges, streamChanges} from '../../../src/commands/stream/setting-flags.ts'
+import {streamChanges} from '../../../src/commands/stream/setting-flags.ts'
 import {streamDocument, streamFacts, streamRow} from '../../../src/commands/stream/settings.ts'
+import {configChanges} from '../../../src/lib/messaging/stored/whole-config.ts'
 import type {StreamInfo} from '../../../src/lib/transport/streams-contract.ts'
 
 const created = Date.UTC(2026, 10, 20, 10)

@@ -20,12 +20,12 @@ export async function readConfig(path: string, signal: AbortSignal): Promise<Con
 export async function editConfig(name: string, config: Config): Promise<Config> {
   if (!isTerminal(0) || !isTerminal(2))
     throw new BusError('usage', 'an editor needs a terminal', {try: ['--config', 'the flags of the settings']})
-  const {stringify} = await import('yaml')
+  const {yamlText} = await import('../../checks/yaml.ts')
   const editor = process.env['VISUAL'] || process.env['EDITOR'] || 'vi'
   const folder = mkdtempSync(join(tmpdir(), 'busline-edit-'))
   const path = join(folder, `${name}.yaml`)
   try {
-    writeFileSync(path, stringify(config), {mode: 0o600})
+    writeFileSync(path, yamlText(config), {mode: 0o600})
     // The variable may contain options, as in `code --wait`.
     const [program = 'vi', ...options] = editor.trim().split(/\s+/)
     const {status, error} = spawnSync(program, [...options, path], {stdio: 'inherit'})

@@ -8,7 +8,6 @@ import {type Headers, headerOf, type Message, type Outgoing, sizeOf} from '../..
 import {reworded} from '../../core/rewording.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
-import {isServer} from '../../transport/schemes.ts'
 import {
   type StreamInfo,
   type StreamPublisher,
@@ -18,7 +17,7 @@ import {
 import {asCopied} from '../replay/copy-storage.ts'
 import {type SavedStream, verifyBackup} from './backup.ts'
 import {parseSaved, readBackup, type SavedConsumer, type SavedMessage, type StreamHead} from './format.ts'
-import {settingsOfConsumer, settingsOfStream, withoutServerOptions} from './settings.ts'
+import {settingsOfConsumer, settingsOfStream, usable} from './settings.ts'
 
 /** Bytes of payload on their way: the publisher counts messages, and some may be large. */
 const mostBytes = 4 * 1024 * 1024
@@ -357,23 +356,6 @@ function wantedSettings(bus: Transport, {head, saved}: Source, options: RestoreO
 function heldBack({sealed, other = {}}: StreamInfo['config']): {sealed?: boolean; other?: Record<string, unknown>} {
   const held = Object.entries(other).filter(([option]) => inTheWay.includes(option))
   return {...(sealed && {sealed}), ...(held.length > 0 && {other: Object.fromEntries(held)})}
-}
-
-/** Settings that the bus has. Throws `usage` if something would be left out. */
-function usable<S extends {readonly other?: object | undefined; readonly replicas?: number | undefined}>(
-  bus: Transport,
-  what: string,
-  wanted: S,
-  {skipUnsupported, say}: Pick<RestoreOptions, 'skipUnsupported' | 'say'>,
-): S {
-  const {settings, left} = withoutServerOptions(wanted)
-  if (isServer(bus.url) || left.length === 0) return wanted
-  if (!skipUnsupported)
-    throw new BusError('usage', `${what} has settings that only a NATS server has: ${left.join(', ')}`, {
-      try: ['--skip-unsupported, to leave them out', '--bus nats://…'],
-    })
-  say(`${what} is made without ${left.join(', ')}: only a NATS server has that`)
-  return settings
 }
 
 /** Fails with `usage` if messages of these subjects would be stored elsewhere, or nowhere. */

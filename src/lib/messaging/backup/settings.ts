@@ -1,4 +1,7 @@
 /** The settings that make a stream or a consumer like one that was saved or described. */
+import {BusError} from '../../core/errors.ts'
+import type {Transport} from '../../transport/contract.ts'
+import {isServer} from '../../transport/schemes.ts'
 import type {
   ConsumerConfig,
   ConsumerSettings,
@@ -32,10 +35,27 @@ export function settingsOfConsumer(config: ConsumerConfig, deliver: DeliverPolic
   }
 }
 
+/** Settings that the bus has. Throws `usage` if something would be left out. */
+export function usable<S extends {readonly other?: object | undefined; readonly replicas?: number | undefined}>(
+  bus: Transport,
+  what: string,
+  wanted: S,
+  {skipUnsupported, say}: {readonly skipUnsupported: boolean; readonly say: (line: string) => void},
+): S {
+  const {settings, left} = withoutServerOptions(wanted)
+  if (isServer(bus.url) || left.length === 0) return wanted
+  if (!skipUnsupported)
+    throw new BusError('usage', `${what} has settings that only a NATS server has: ${left.join(', ')}`, {
+      try: ['--skip-unsupported, to leave them out', '--bus nats://…'],
+    })
+  say(`${what} is made without ${left.join(', ')}: only a NATS server has that`)
+  return settings
+}
+
 /** Settings without the options that only a server has, and the names of those that were left out. */
-export function withoutServerOptions<
-  S extends {readonly other?: object | undefined; readonly replicas?: number | undefined},
->(settings: S): {readonly settings: S; readonly left: readonly string[]} {
+function withoutServerOptions<S extends {readonly other?: object | undefined; readonly replicas?: number | undefined}>(
+  settings: S,
+): {readonly settings: S; readonly left: readonly string[]} {
   const {other, replicas = 1, ...rest} = settings
   const left = [...Object.keys(other ?? {}), ...(replicas > 1 ? ['replicas'] : [])]
   return {settings: rest as unknown as S, left}

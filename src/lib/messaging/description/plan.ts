@@ -1,0 +1,239 @@
+/** What has to be done so that a bus is as described, and the description of a bus. */
+import {BusError, isFailure} from '../../core/errors.ts'
+import type {Transport} from '../../transport/contract.ts'
+import {changedConsumer, changedStream, settingDifferences} from '../../transport/shared/stream-settings.ts'
+import type {
+  ConsumerConfig,
+  ConsumerInfo,
+  StreamChanges,
+  StreamConfig,
+  StreamInfo,
+  StreamSettings,
+} from '../../transport/streams-contract.ts'
+import {settingsOfConsumer, usable} from '../backup/settings.ts'
+import {bucketSettings, bucketStream, kvPrefix} from '../kv/settings.ts'
+import {configChanges, fixedSettings, wholeChanges} from '../stored/whole-config.ts'
+import type {BusDescription, DescribedBucket, DescribedConsumer, DescribedStream} from './shape.ts'
+
+/** One change of the bus. */
+export interface PlanStep {
+  /** `stream ORDERS` */
+  readonly what: string
+  readonly action: 'create' | 'change' | 'remove'
+  /** The settings before and after; empty for what does not exist. */
+  readonly before: object
+  readonly after: object
+  /** A stream that is changed or removed, which may remove messages. */
+  readonly stream?: {readonly info: StreamInfo; readonly changes?: StreamChanges | undefined} | undefined
+  run(): Promise<unknown>
+}
+
+export interface PlanOptions {
+  /** Remove what is not described, of the kinds that are. */
+  readonly prune: boolean
+  readonly skipUnsupported: boolean
+  readonly say: (line: string) => void
+}
+
+/** In the order in which they have to be done. Fails with `usage` for what cannot be changed, or the bus does not have. */
+export async function planChanges(
+  bus: Transport,
+  {streams, consumers = {}, kv}: BusDescription,
+  options: PlanOptions,
+): Promise<readonly PlanStep[]> {
+  const wanted = [
+    ...Object.entries(streams ?? {}).map(([name, each]) => ({what: `stream ${name}`, config: {...each, name}})),
+    ...Object.entries(kv ?? {}).map(([name, each]) => ({
+      what: `bucket ${name}`,
+      config: bucketStream({...each, name}),
+    })),
+  ]
+  const steps: PlanStep[] = []
+  if (options.prune) steps.push(...(await pruned(bus, {streams, kv, consumers})))
+  for (const {what, config} of wanted) steps.push(...(await streamSteps(bus, what, config, options)))
+  for (const [stream, described] of Object.entries(consumers))
+    for (const [name, each] of Object.entries(described))
+      steps.push(...(await consumerSteps(bus, {stream, name}, each, options)))
+  return steps
+}
+
+async function streamSteps(
+  bus: Transport,
+  what: string,
+  config: {readonly name: string},
+  options: PlanOptions,
+): Promise<readonly PlanStep[]> {
+  const {name} = config
+  const edits = usable(bus, what, configChanges({...config}), options)
+  const info = await unlessMissing(bus.streams.info(name))
+  const defaults = {subjects: [name], storage: 'file', discard: 'old', replicas: 1}
+  if (info === undefined) {
+    const settings: StreamSettings = {...edits, name}
+    const after = defined({subjects: [name], ...defined(edits)})
+    return [{what, action: 'create', before: {}, after, run: () => bus.streams.add(settings)}]
+  }
+  const after = {...defaults, ...defined(changedStream(info.config, edits))}
+  if (settingDifferences(info.config, after).length === 0) return []
+  const run = () => bus.streams.update(name, edits)
+  return [{what, action: 'change', before: info.config, after, stream: {info, changes: edits}, run}]
+}
+
+async function consumerSteps(
+  bus: Transport,
+  {stream, name}: {readonly stream: string; readonly name: string},
+  described: DescribedConsumer,
+  options: PlanOptions,
+): Promise<readonly PlanStep[]> {
+  const what = `consumer ${name} of ${stream}`
+  const {consumers} = bus.streams
+  const {filters = [], ack = 'explicit', deliver = 'all', backoffMs = [], ...rest} = described
+  const whole = {ackWaitMs: undefined, maxAckPending: undefined, ...rest, name, filters, ack, deliver, backoffMs}
+  const info = await unlessMissing(consumers.info(stream, name))
+  if (info === undefined) {
+    const config = {...whole, durable: true} as unknown as ConsumerConfig
+    const settings = usable(bus, what, settingsOfConsumer(config, deliver), options)
+    const {name: _, ...after} = defined(settings)
+    return [{what, action: 'create', before: {}, after, run: () => consumers.add(stream, settings)}]
+  }
+  const {config} = info
+  const fixed = Object.keys(rest)
+    .concat('ack')
+    .filter((setting) => fixedSettings.includes(setting))
+  const changed = fixed.find((setting) => differs(config, whole, setting))
+  if (changed !== undefined)
+    throw new BusError('usage', `the ${changed} of ${what} on ${bus.url} cannot be changed`, {
+      try: [`bus consumer rm ${stream} ${name}`],
+    })
+  const edits = usable(bus, what, wholeChanges({...defined(described), filters, backoffMs}), options)
+  const [step] = backoffMs
+  const defaults = ack === 'none' ? config : {ackWaitMs: step ?? 30_000, maxAckPending: 1000}
+  const after = {...defaults, ...defined(changedConsumer(config, edits))}
+  if (settingDifferences(config, after).length === 0) return []
+  return [{what, action: 'change', before: config, after, run: () => consumers.update(stream, name, edits)}]
+}
+
+function differs(has: object, wanted: object, setting: string): boolean {
+  const [one, other] = [has, wanted].map((config) => JSON.stringify((config as Record<string, unknown>)[setting]))
+  return one !== other
+}
+
+async function pruned(bus: Transport, {streams, kv, consumers = {}}: BusDescription): Promise<readonly PlanStep[]> {
+  const steps: PlanStep[] = []
+  const described = new Set([...Object.keys(streams ?? {}), ...Object.keys(kv ?? {}).map((name) => kvPrefix + name)])
+  for (const info of await bus.streams.list()) {
+    const {name} = info.config
+    const isBucket = name.startsWith(kvPrefix)
+    if (described.has(name) || (isBucket ? kv : streams) === undefined) continue
+    const what = isBucket ? `bucket ${name.slice(kvPrefix.length)}` : `stream ${name}`
+    steps.push({
+      what,
+      action: 'remove',
+      before: info.config,
+      after: {},
+      stream: {info},
+      run: () => bus.streams.remove(name),
+    })
+  }
+  for (const [stream, wanted] of Object.entries(consumers)) {
+    for (const {config} of (await unlessMissing(bus.streams.consumers.list(stream))) ?? []) {
+      if (config.name in wanted || !config.durable) continue
+      const run = () => bus.streams.consumers.remove(stream, config.name)
+      steps.push({what: `consumer ${config.name} of ${stream}`, action: 'remove', before: config, after: {}, run})
+    }
+  }
+  return steps
+}
+
+/** The description of a bus, without settings that have their defaults. */
+export async function describeBus(bus: Transport): Promise<BusDescription> {
+  const streams: Record<string, DescribedStream> = {}
+  const kv: Record<string, DescribedBucket> = {}
+  const consumers: Record<string, Record<string, DescribedConsumer>> = {}
+  for (const {config} of await bus.streams.list()) {
+    const {name} = config
+    const bucket = name.startsWith(kvPrefix) ? bucketOf(config) : undefined
+    if (bucket === undefined) streams[name] = describedStream(config)
+    else kv[name.slice(kvPrefix.length)] = bucket
+    const durable = (await bus.streams.consumers.list(name)).filter((consumer) => consumer.config.durable)
+    if (durable.length > 0)
+      consumers[name] = Object.fromEntries(
+        durable.map((consumer) => [consumer.config.name, describedConsumer(consumer)]),
+      )
+  }
+  return {streams, ...(Object.keys(consumers).length > 0 && {consumers}), ...(Object.keys(kv).length > 0 && {kv})}
+}
+
+/** Undefined for a stream with settings that a bucket does not have. */
+function bucketOf(config: StreamConfig): DescribedBucket | undefined {
+  const {name, storage, replicas, history, ...settings} = bucketSettings(config)
+  const changes = configChanges({...bucketStream({name, history, storage, replicas, ...settings})})
+  const after = {...defined(changedStream(config, changes))}
+  if (settingDifferences(config, after).length > 0) return undefined
+  return defined({
+    ...settings,
+    ...(history > 1 && {history}),
+    ...(storage !== 'file' && {storage}),
+    ...((replicas ?? 1) > 1 && {replicas}),
+  })
+}
+
+function describedStream(config: StreamConfig): DescribedStream {
+  const {name, subjects, storage, discard, replicas, retention, dedupeMs, sealed: _, metadata, ...rest} = config
+  const own = ownMetadata(metadata)
+  return defined({
+    subjects: [...subjects],
+    ...(storage !== 'file' && {storage}),
+    ...(retention !== 'limits' && {retention}),
+    ...(discard !== 'old' && {discard}),
+    ...(replicas > 1 && {replicas}),
+    ...(dedupeMs !== Math.min(120_000, rest.maxAgeMs ?? Infinity) && {dedupeMs}),
+    ...rest,
+    ...(own && {metadata: own}),
+  })
+}
+
+function describedConsumer({config}: ConsumerInfo): DescribedConsumer {
+  const {
+    name: _,
+    durable: _durable,
+    filters,
+    deliver,
+    ack,
+    ackWaitMs,
+    maxAckPending,
+    backoffMs,
+    metadata,
+    ...rest
+  } = config
+  const own = ownMetadata(metadata)
+  const isAcknowledged = ack !== 'none'
+  return defined({
+    ...(filters.length > 0 && {filters: [...filters]}),
+    ...(deliver !== 'all' && {deliver}),
+    ...(ack !== 'explicit' && {ack}),
+    ...(isAcknowledged && ackWaitMs !== (backoffMs[0] ?? 30_000) && {ackWaitMs}),
+    ...(isAcknowledged && maxAckPending !== 1000 && {maxAckPending}),
+    ...(backoffMs.length > 0 && {backoffMs: [...backoffMs]}),
+    ...rest,
+    ...(own && {metadata: own}),
+  } as DescribedConsumer)
+}
+
+/** Without what servers add. */
+function ownMetadata(metadata: Readonly<Record<string, string>> = {}): Record<string, string> | undefined {
+  const own = Object.entries(metadata).filter(([name]) => !name.startsWith('_nats.'))
+  return own.length === 0 ? undefined : Object.fromEntries(own)
+}
+
+function defined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T
+}
+
+async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found
+  } catch (error) {
+    if (isFailure(error, 'notFound')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,124 @@
+/** A description of a bus: its streams, consumers and buckets, each with the settings that `info --json` prints. */
+import {z} from 'zod'
+import {BusError} from '../../core/errors.ts'
+
+const text = z.string()
+const flag = z.boolean().optional()
+const number = z.number().int().nonnegative().optional()
+const metadata = z.record(text, text).optional()
+const other = z
+  .record(text, z.unknown())
+  .optional()
+  .meta({description: 'options that only a NATS server has, by their names in its API'})
+
+const stream = z.strictObject({
+  subjects: z.array(text).optional().meta({description: 'default: the name'}),
+  description: text.optional(),
+  storage: z.enum(['file', 'memory']).optional(),
+  retention: z.enum(['limits', 'interest', 'workqueue']).optional(),
+  discard: z.enum(['old', 'new']).optional(),
+  maxAgeMs: number,
+  maxMsgs: number,
+  maxBytes: number,
+  maxMsgsPerSubject: number,
+  maxMsgSize: number,
+  dedupeMs: number.meta({description: 'how long message ids are remembered'}),
+  replicas: number,
+  metadata,
+  discardNewPerSubject: flag,
+  allowRollup: flag,
+  denyDelete: flag,
+  denyPurge: flag,
+  allowDirect: flag,
+  other,
+})
+
+const start = z.union([
+  z.enum(['all', 'new', 'last', 'lastPerSubject']),
+  z.strictObject({seq: z.number()}),
+  z.strictObject({timeMs: z.number()}),
+])
+
+const consumer = z.strictObject({
+  description: text.optional(),
+  filters: z.array(text).optional(),
+  deliver: start.optional(),
+  ack: z.enum(['explicit', 'all', 'none']).optional(),
+  ackWaitMs: number,
+  maxDeliver: number,
+  maxAckPending: number,
+  backoffMs: z.array(z.number()).optional(),
+  metadata,
+  headersOnly: flag,
+  maxWaiting: number,
+  priority: text.optional(),
+  groups: z.array(text).optional(),
+  push: z.strictObject({subject: text, queue: text.optional()}).optional(),
+  other,
+})
+
+const bucket = z.strictObject({
+  description: text.optional(),
+  history: number,
+  ttlMs: number,
+  maxBytes: number,
+  maxValueSize: number,
+  storage: z.enum(['file', 'memory']).optional(),
+  replicas: number,
+  markerTtlMs: number,
+})
+
+const descriptionShape = z
+  .strictObject({
+    streams: z.record(text, stream).optional().meta({description: 'by name'}),
+    consumers: z.record(text, z.record(text, consumer)).optional().meta({description: 'by stream, and by name'}),
+    kv: z.record(text, bucket).optional().meta({description: 'buckets by name'}),
+  })
+  .meta({title: 'bus apply', description: 'streams, consumers and buckets of a message bus, made by bus apply'})
+
+export type BusDescription = z.infer<typeof descriptionShape>
+export type DescribedStream = z.infer<typeof stream>
+export type DescribedConsumer = z.infer<typeof consumer>
+export type DescribedBucket = z.infer<typeof bucket>
+
+/** For editors. */
+export function descriptionSchema(): object {
+  return z.toJSONSchema(descriptionShape, {io: 'input'})
+}
+
+/** Joins files. Throws `usage` with the path in the file, and for a name that two of them describe. */
+export function parseDescription(files: readonly {readonly path: string; readonly value: unknown}[]): BusDescription {
+  const streams: Record<string, DescribedStream> = {}
+  const kv: Record<string, DescribedBucket> = {}
+  const consumers: Record<string, Record<string, DescribedConsumer>> = {}
+  const kinds = new Set<string>()
+  for (const {path, value} of files) {
+    const data = checked(path, value)
+    for (const kind of Object.keys(data)) kinds.add(kind)
+    merge(path, 'streams', streams, data.streams)
+    merge(path, 'kv', kv, data.kv)
+    for (const [stream, described] of Object.entries(data.consumers ?? {})) {
+      const known = consumers[stream] ?? {}
+      consumers[stream] = known
+      merge(path, `consumers.${stream}`, known, described)
+    }
+  }
+  return {...(kinds.has('streams') && {streams}), ...(kinds.has('kv') && {kv}), consumers}
+}
+
+function checked(path: string, value: unknown): BusDescription {
+  const {data, error} = descriptionShape.safeParse(value)
+  if (data !== undefined) return data
+  const [issue] = error.issues
+  const place = issue?.path.join('.') ?? ''
+  throw new BusError('usage', `${path}: ${place === '' ? '' : `${place}: `}${issue?.message}`, {
+    try: ['bus apply --schema', 'bus export, to see how it looks'],
+  })
+}
+
+function merge<T>(path: string, kind: string, all: Record<string, T>, more: Readonly<Record<string, T>> = {}): void {
+  for (const [name, each] of Object.entries(more)) {
+    if (name in all) throw new BusError('usage', `${path}: ${kind}.${name} is described by another file too`)
+    all[name] = each
+  }
+}
