@@ -5,6 +5,7 @@ import {open} from '../../src/lib/transport/open.ts'
 import {bus} from '../bus.ts'
 import {Cluster} from '../nats-cluster.ts'
 import {lacks} from '../nats-server.ts'
+import {leafPair} from '../zoo/networks.ts'
 
 let cluster: Cluster
 let urls: readonly string[] = []
@@ -92,4 +93,18 @@ test('stream peer-rm removes the copy of a server, and refuses a server that has
   expect(await bus(['stream', 'peer-rm', 'R2', peer, '--yes', '-b', login('app')])).toMatchObject({code: 0})
   const servers = async () => (await app.streams.info('R2')).peers?.map(({server}) => server) ?? []
   await expect.poll(servers, {timeout: 20_000}).not.toContain(peer)
+})
+
+test('a leaf node is a subscriber of its hub, and a trace leads through it', async () => {
+  await using pair = await leafPair()
+  await using far = await open(pair.leaf.url(), {name: 'far'})
+  await far.subscribe('far.>', {queue: 'team'})
+  const who = () => bus(['who', 'far.x', '-b', pair.hub.url()])
+  await expect.poll(async () => (await who()).stdout).toMatch(/^leaf node +\S+ +far\.> +team +/m)
+  if ((await lacks(2, 11)) !== '') return
+  const {code, stdout} = await bus(['trace', 'far.x', 'hi', '-b', pair.hub.url()])
+  expect([code, stdout]).toEqual([
+    0,
+    expect.stringMatching(/─ leaf node to .*\n {3}└─ subscriber far · far\.> · queue group team/),
+  ])
 })

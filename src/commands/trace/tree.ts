@@ -85,7 +85,8 @@ function serverText({
   cluster,
   account,
 }: {readonly [name in 'server' | 'cluster' | 'account']?: string | undefined}) {
-  const place = textOf([server, cluster && `cluster ${cluster}`], ' in ')
+  // Without a name of its own, the cluster of a leaf node has that of the server.
+  const place = textOf([server, cluster === server ? undefined : cluster && `cluster ${cluster}`], ' in ')
   return textOf([place, account && account !== '$G' ? `account ${account}` : undefined], ', ')
 }
 
