@@ -198,7 +198,7 @@ function sentenceOf(message: string): string {
   return `${message.charAt(0).toLowerCase()}${message.slice(1)}`
 }
 
-/** A value as YAML. */
+/** A value as YAML. Here, because the package is CommonJS: in a bundle, a dynamic import of it has no names. */
 export function yamlText(value: unknown): string {
   return stringify(value)
 }
