@@ -21,9 +21,10 @@ import {
 } from './format.ts'
 import {FrameWriter, hasContent} from './frames.ts'
 
-/** Characters of a frame. */
+/** Bytes of a frame. */
 const frameLength = 1024 * 1024
-const pageSize = 1024
+/** A few, so that their lines are bytes before the garbage collector sees them a second time. */
+const pageSize = 256
 
 export interface BackupOptions {
   readonly signal: AbortSignal
@@ -97,7 +98,8 @@ interface Begun {
 class BackupText {
   readonly #frames: FrameWriter
   readonly #hash: Hash
-  #text = ''
+  #pieces: Buffer[] = []
+  #length = 0
 
   constructor(frames: FrameWriter, hash: Hash) {
     this.#frames = frames
@@ -106,14 +108,17 @@ class BackupText {
 
   /** Adds whole lines. Returns a promise if a frame was written: await it before the next. */
   add(lines: string): Promise<void> | undefined {
-    this.#text += lines
-    return this.#text.length < frameLength ? undefined : this.flush()
+    const piece = Buffer.from(lines)
+    this.#pieces.push(piece)
+    this.#length += piece.length
+    return this.#length < frameLength ? undefined : this.flush()
   }
 
   async flush(): Promise<void> {
-    if (this.#text === '') return
-    const bytes = Buffer.from(this.#text)
-    this.#text = ''
+    if (this.#length === 0) return
+    const bytes = Buffer.concat(this.#pieces)
+    this.#pieces = []
+    this.#length = 0
     this.#hash.update(bytes)
     await this.#frames.write(bytes)
   }

@@ -19,7 +19,10 @@ const zstdMagic = 0xfd2fb528
 /** V8's longest string. */
 const longestText = 512 * 1024 * 1024
 /** Frames that are compressed or decompressed at the same time. */
-const depth = 4
+const depth = 3
+
+/** What zstd writes at a time: a whole frame, because each piece costs a turn of the event loop and a buffer. */
+const outputBytes = 1024 * 1024 + 64 * 1024
 
 const params = {[constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1}
 
@@ -44,7 +47,7 @@ export class FrameWriter {
 
   /** Resolves when there is room for the next frame. Fails as `fileError` says, or with the failure of an earlier frame. */
   async write(text: Uint8Array): Promise<void> {
-    const compressed = compress(text, {params})
+    const compressed = compress(text, {params, chunkSize: outputBytes})
     const before = this.#last
     const written = before.then(async () => this.#append(await compressed))
     // It is awaited with a later frame, or at the end.
@@ -103,7 +106,7 @@ export async function* readFrames(path: string): AsyncGenerator<ZstdFrame> {
         if (found === undefined) break
         at += headLength + found.length
         const end = at
-        const text = decompress(found, {maxOutputLength: longestText})
+        const text = decompress(found, {maxOutputLength: longestText, chunkSize: outputBytes})
         ahead.push(text.then((text) => ({text, end})).catch(() => undefined))
       }
       const frame = await ahead.shift()
