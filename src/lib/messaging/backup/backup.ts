@@ -5,6 +5,7 @@ import {BusError, interruptedError} from '../../core/errors.ts'
 import {fileError} from '../../core/file-error.ts'
 import {recordWriter} from '../../core/record.ts'
 import {matches} from '../../core/subject.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import {checkTrusted} from '../../core/trusted-file.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
@@ -322,7 +323,7 @@ async function begun(path: string, names: readonly string[]): Promise<Begun> {
 
 function complete(path: string): BusError {
   return new BusError('usage', `${path} already contains a complete backup: it was not replaced`, {
-    try: ['another file', `bus stream backup --verify ${path}`],
+    try: ['another file', `bus stream backup --verify ${shellWord(path)}`],
   })
 }
 

@@ -132,7 +132,7 @@ function parsed<T>(path: string, line: string): T {
 
 function noBackup(path: string): BusError {
   return new BusError('usage', `${path} is not a backup of bus stream backup`, {
-    try: ['bus pub --records, for a recording', 'bus stream restore --native, for a folder of nats stream backup'],
+    try: ['for a recording: bus pub --records', 'for a folder of nats stream backup: bus stream restore --native'],
   })
 }
 

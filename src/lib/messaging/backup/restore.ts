@@ -242,7 +242,7 @@ class StreamRestore {
       data: {seq: there.seq, backupSeq: saved.seq},
       try: [
         '--as NAME with --prefix TEXT, to restore it beside this one',
-        `bus stream rm ${shellWord(name)}`,
+        `bus stream info ${shellWord(name)}`,
         '--append, to add the messages to the others',
       ],
     })

@@ -1,5 +1,6 @@
 /** What has to be done so that a bus is as described, and the description of a bus. */
 import {BusError, isFailure} from '../../core/errors.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {changedConsumer, changedStream, settingDifferences} from '../../transport/shared/stream-settings.ts'
 import type {
@@ -102,7 +103,7 @@ async function consumerSteps(
   const changed = fixed.find((setting) => differs(config, whole, setting))
   if (changed !== undefined)
     throw new BusError('usage', `the ${changed} of ${what} on ${bus.url} cannot be changed`, {
-      try: [`bus consumer rm ${stream} ${name}`],
+      try: [`bus consumer info ${shellWord(stream)} ${shellWord(name)}`, 'a consumer with another name'],
     })
   const edits = usable(bus, what, wholeChanges({...defined(described), filters, backoffMs}), options)
   const [step] = backoffMs

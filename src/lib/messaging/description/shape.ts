@@ -1,5 +1,5 @@
 /** A description of a bus: its streams, consumers and buckets, each with the settings that `info --json` prints. */
-import {z} from 'zod'
+import * as z from 'zod'
 import {BusError} from '../../core/errors.ts'
 
 const text = z.string()

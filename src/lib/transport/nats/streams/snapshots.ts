@@ -108,7 +108,7 @@ export async function restoreSnapshot(
 function exists({url}: JetStreamSession, stream: string, cause: unknown): BusError {
   return new BusError('usage', `there is a stream ${stream} on ${url} already: a snapshot is restored as a new one`, {
     cause,
-    try: [`bus stream rm ${shellWord(stream)}`],
+    try: [`bus stream info ${shellWord(stream)}`],
   })
 }
 
