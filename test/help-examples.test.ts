@@ -53,6 +53,7 @@ const setups: Readonly<Record<string, Setup>> = {
   },
 
   'bus consumer failed --record': {sees: 'nothing to do: a bus file has a list of failed messages for each consumer'},
+  'bus consumer failed ORDERS billing --record': {before: failed, sees: /#1 +orders\.new +1 +false exited with 1/},
   'bus consumer failed ORDERS billing': {
     before: failed,
     sees: /#1 +orders\.new +1 +false exited with 1 +yes +\S+ \(.*\)/,

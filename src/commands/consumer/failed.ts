@@ -29,13 +29,17 @@ type Flags = FailedFlags & {readonly quiet: boolean; readonly timeout: number}
 export default class ConsumerFailed extends BusCommand<unknown> {
   static override summary = 'list the messages that a consumer failed to handle, and handle them again'
   static override description = [
-    'A message fails when it reaches the limit of deliveries of its consumer without an acknowledgement, or when a client terminates it. A bus file has a list of them for each consumer. A server publishes an advisory for each, which is lost unless a stream keeps it: --record creates that stream, BUS_FAILED, for all streams and consumers of the account. It keeps the last 100,000 advisories of each kind and consumer. Without it the command cannot tell what failed, and its exit code is 5. A server notices that a message which was returned has no deliveries left only when a client asks for more.',
+    'A message fails when it reaches the limit of deliveries of its consumer without an acknowledgement, or when a client terminates it. A bus file has a list of them for each consumer. A server publishes an advisory for each, which is lost unless a stream keeps it: --record creates that stream, BUS_FAILED, for all streams and consumers of the account, then lists what failed if a consumer is named. It keeps the last 100,000 advisories of each kind and consumer. Without it the command cannot tell what failed, and its exit code is 5. A server notices that a message which was returned has no deliveries left only when a client asks for more.',
     'With --retry each message is handled once; a message that was handled leaves the list, at a server by deleting its advisory from BUS_FAILED. The others stay on the list, with --dead too. The consumer is not changed. A message that is no longer in its stream can be handled on a bus file only, which has a copy.',
   ].join('\n\n')
   static override examples = [
     {
       description: 'record failed messages on a server from now on',
       command: '<%= config.bin %> consumer failed --record',
+    },
+    {
+      description: 'record them, and list those that are known',
+      command: '<%= config.bin %> consumer failed ORDERS billing --record',
     },
     {description: 'what failed', command: '<%= config.bin %> consumer failed ORDERS billing'},
     {
@@ -48,7 +52,7 @@ export default class ConsumerFailed extends BusCommand<unknown> {
     },
   ]
   static override args = {
-    stream: argument({description: 'name of the stream; not needed for --record'}),
+    stream: argument({description: 'name of the stream; with --record neither name is needed'}),
     consumer: argument({description: 'name of the consumer'}),
   }
   static override flags = failedFlags
@@ -58,13 +62,14 @@ export default class ConsumerFailed extends BusCommand<unknown> {
     const {stream, consumer} = args
     checkFailedFlags(flags)
     if (flags.exec || flags['exec-lines']) checkProgram(this.program, process.env['PATH'] ?? '')
-    if (flags.record) return await this.#record(stream)
+    if (flags.record && stream === undefined) return await this.#recordAll()
     if (stream === undefined || consumer === undefined)
       throw new BusError('usage', 'the name of the stream or of the consumer is missing', {
         try: ['bus consumer ls', 'bus consumer failed STREAM CONSUMER'],
       })
-    await using bus = await this.openBus({stream: true, writes: flags.retry === true})
+    await using bus = await this.openBus({stream: true, writes: flags.retry === true || flags.record === true})
     const info = await bus.streams.consumers.info(stream, consumer)
+    if (flags.record) await this.#record(bus)
     const {failedList} = await import('../../lib/messaging/stored/failed.ts')
     const list = await failedList(bus, info)
     this.#sayUnrecorded(list, info)
@@ -73,18 +78,21 @@ export default class ConsumerFailed extends BusCommand<unknown> {
     return await this.#show(list, flags, info)
   }
 
-  async #record(stream: string | undefined): Promise<object> {
-    if (stream !== undefined)
-      throw new BusError('usage', '--record is for all streams and consumers, without STREAM and CONSUMER')
+  async #recordAll(): Promise<object> {
     await using bus = await this.openBus({writes: true})
+    return {recorder: await this.#record(bus)}
+  }
+
+  /** Returns the name of the stream with the advisories, or undefined if the bus has lists of its own. */
+  async #record(bus: Transport): Promise<string | undefined> {
     const {recordFailures} = await import('../../lib/messaging/stored/failed.ts')
-    const recorder = await recordFailures(bus)
+    const name = (await recordFailures(bus))?.config.name
     const text =
-      recorder === undefined
+      name === undefined
         ? 'nothing to do: a bus file has a list of failed messages for each consumer'
-        : `stream ${recorder.config.name} records the failed messages of all consumers`
+        : `stream ${name} records the failed messages of all consumers`
     if (!this.jsonEnabled()) this.say(text)
-    return {recorder: recorder?.config.name}
+    return name
   }
 
   /** What a server published before the stream of the advisories existed is not known. */

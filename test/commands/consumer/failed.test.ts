@@ -181,6 +181,30 @@ describe('consumer failed', () => {
       expect((await run(['consumer', 'failed', 'S', 'c'])).stderr).toMatch(/^recorded since .*: cannot tell/)
     })
 
+    test('--record with the names records the failures of all consumers, then lists those of this one', async () => {
+      await using scene = await newScene()
+      const {transport, run} = scene
+      const hasList = transport.features.failures
+      await transport.streams.add({name: 'S', subjects: ['s.*']})
+      await transport.streams.consumers.add('S', {name: 'c'})
+      for (const names of [['S'], ['S', 'none']])
+        expect((await run(['consumer', 'failed', ...names, '--record'])).code).toBe(names.length === 1 ? 2 : 5)
+      const [advisories = ''] = failureSubjects('S', 'c')
+      if (!hasList) expect(await transport.streams.keeping(advisories)).toEqual([])
+      const {code, stdout, stderr} = await run(['consumer', 'failed', 'S', 'c', '--record'])
+      expect([code, stdout]).toEqual([0, ''])
+      const lines = stderr.split('\n')
+      expect(lines[0]).toMatch(hasList ? /^nothing to do: / : /^stream BUS_FAILED records the failed messages of all/)
+      expect(lines.slice(1).join('\n')).toMatch(
+        hasList ? /^no failed messages of consumer c of S\n$/ : /^recorded since .*\nno failed messages of consumer c/,
+      )
+      await transport.streams.remove('S')
+      await failing(async () => scene)
+      await untilFailed(scene, 3)
+      const listed = await run(['consumer', 'failed', 'S', 'c', '--record', '--json'])
+      expect(listed.stdout.trim().split('\n')).toHaveLength(3)
+    })
+
     test('deletes no advisories from a stream of somebody else', async () => {
       await using scene = await newScene()
       if (scene.transport.features.failures) return
