@@ -72,6 +72,7 @@ const setups: Readonly<Record<string, Setup>> = {
   },
   'bus consumer replay ORDERS billing --reset @-1h': {before: billing, sees: '4 handled'},
   [`bus consumer replay ORDERS --into ${server} --create`]: {before: orders, sees: '4 handled'},
+  'bus consumer replay ORDERS --into copy.db --create --verify': {before: orders, sees: 'verified: 4 messages\n'},
 
   'bus context add': {code: 2, sees: 'the name of the context is missing'},
   'bus context add prod --bus nats://nats.example.com --creds ~/prod.creds': {sees: 'bus context check prod'},

@@ -69,6 +69,10 @@ export const replayFlags = {
     ...sink('republish'),
   }),
   into: text('copy each message to another bus: a URL or a context', '<bus>', {...sink('into')}),
+  verify: toggle('with --into, then compare the copies that this run stored with the originals', {
+    dependsOn: ['into'],
+    exclusive: ['follow'],
+  }),
   'obey-headers': variant(bodyFlags['obey-headers'], {
     relationships: [{type: 'some', flags: ['into', 'republish']}],
   }),

@@ -8,6 +8,7 @@ import {chooseView, type View} from '../../lib/cli/render/view.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import {programTimeoutMs} from '../../lib/core/process/exec.ts'
 import {matches} from '../../lib/core/subject.ts'
+import type {IntoSink} from '../../lib/messaging/replay/copies.ts'
 import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
 import type {ReplayFlags} from './replay-plan.ts'
@@ -28,12 +29,14 @@ export interface SinkContext {
   readonly giveUp: AbortSignal
   /** Ends the replay when the user quits. */
   readonly quit: () => void
+  /** Called for each copy that `--into` stores: its sequences in the source and in the target. */
+  readonly onStored?: ((seq: number, at: number) => void) | undefined
   /** How webhooks are called. */
   readonly userAgent: string
 }
 
 interface ChosenSink {
-  readonly sink: Sink | CopySink
+  readonly sink: Sink | CopySink | IntoSink
   /** Whether the messages are shown on stdout. */
   readonly shows: boolean
 }
@@ -59,7 +62,7 @@ export async function chooseSink(
 async function otherSink(
   flags: ReplayFlags & {readonly timeout: number},
   context: SinkContext,
-): Promise<Sink | CopySink | undefined> {
+): Promise<Sink | CopySink | IntoSink | undefined> {
   if (flags.exec || flags['exec-lines']) return programs(flags, context)
   if (flags.webhook !== undefined) return webhook(flags.webhook, flags, context)
   if (flags.step) {
@@ -104,7 +107,10 @@ async function programs(flags: ReplayFlags, {argv, output, giveUp: signal}: Sink
   })
 }
 
-async function copies(flags: ReplayFlags, {bus, target, say, confirm, giveUp: signal}: SinkContext): Promise<CopySink> {
+async function copies(
+  flags: ReplayFlags,
+  {bus, target, say, confirm, giveUp: signal, onStored}: SinkContext,
+): Promise<CopySink | IntoSink> {
   const {stream, consumer, 'obey-headers': obeyHeaders = false} = flags
   const info = await bus.streams.info(stream)
   if (target === undefined) {
@@ -122,6 +128,7 @@ async function copies(flags: ReplayFlags, {bus, target, say, confirm, giveUp: si
     floor:
       consumer === undefined ? undefined : async () => (await bus.streams.consumers.info(stream, consumer)).ackFloor,
     confirm,
+    onStored,
   })
   if (sink.isResumed) say(`stream ${sink.stream} has copies of ${stream}: copying what is missing`)
   const {firstSeq} = info.state

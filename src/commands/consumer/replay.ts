@@ -14,10 +14,10 @@ import {laterSignal} from '../../lib/core/time/timer.ts'
 import {compileFilter} from '../../lib/messaging/pubsub/filter.ts'
 import {type ReplayCounts, type Replayed, replay} from '../../lib/messaging/replay/replay.ts'
 import {durableSource, type ReplaySource, rangeSource} from '../../lib/messaging/replay/source.ts'
+import type {CopiedMessages, VerifiedCopies} from '../../lib/messaging/replay/verify.ts'
 import type {CopySink, Sink} from '../../lib/messaging/sinks/sink.ts'
 import {unacknowledged} from '../../lib/messaging/stored/places.ts'
 import {stallReport} from '../../lib/messaging/stored/stall.ts'
-import type {Transport} from '../../lib/transport/contract.ts'
 import {checkNoneLost, lostWaitMs} from '../../lib/transport/deliveries.ts'
 import type {ConsumerInfo} from '../../lib/transport/streams-contract.ts'
 import {
@@ -33,6 +33,7 @@ import {
   surveyText,
 } from './replay-plan.ts'
 import {chooseSink, type SinkContext} from './replay-sink.ts'
+import {verifyCopies} from './replay-verify.ts'
 
 /** What `--json` prints at the end, unless stdout has the messages. */
 type ReplayResult = Omit<Replayed, 'complete'> & {
@@ -40,6 +41,8 @@ type ReplayResult = Omit<Replayed, 'complete'> & {
   readonly consumer?: string | undefined
   readonly redelivered?: number | undefined
   readonly floor?: {readonly before: number; readonly after: number} | undefined
+  /** With --verify. */
+  readonly verified?: VerifiedCopies | undefined
 }
 
 type Flags = ReplayFlags & {readonly quiet: boolean; readonly timeout: number}
@@ -51,6 +54,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     'Messages go to stdout, or to one of --exec, --exec-lines, --webhook, --republish, --into, --step. A message that cannot be handled is retried (--max-deliver times, with growing delays); then it goes to the --dead file, or the replay stops before it. The exit code is 0 only if every message was handled. If the consumer is paused for longer than --timeout, a replay without --follow ends at once with exit code 6.',
     'A program of --exec-lines keeps running, reads records and writes a line for each: ack, nak or term. A webhook gets the payload with the headers Bus-Subject, Bus-Sequence, Bus-Time, Bus-Stream, Bus-Consumer, Bus-Deliveries and Bus-Headers (JSON), and must answer 2xx.',
     'A copy made by --into has the headers Bus-Stream, Bus-Source, Bus-Sequence, Bus-Time and Bus-Copied (and Bus-Via, when it was copied before), which tell the next run what is missing. Headers that a store would act on (Nats-TTL, Nats-Rollup, Nats-Schedule, Nats-Expected-…) are kept as data under Bus- names, unless --obey-headers is given. Copying into a stream that has messages from elsewhere needs confirmation, or --yes.',
+    'With --verify the messages that this run copied are read again on both sides once all are handled, and compared: subject, payload and headers, except those that a copy adds. If a copy is missing or differs, the exit code is 9. Messages that the target had before are not compared, see stream diff; neither are those that have left the source since.',
   ].join('\n\n')
   static override examples = [
     {
@@ -69,6 +73,10 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     {
       description: 'copy a stream to a server',
       command: '<%= config.bin %> consumer replay ORDERS --into nats://127.0.0.1:4222 --create',
+    },
+    {
+      description: 'copy it to a file, and compare the copies',
+      command: '<%= config.bin %> consumer replay ORDERS --into copy.db --create --verify',
     },
   ]
   static override args = {
@@ -92,7 +100,8 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     if (flags['dry-run']) return await this.#survey(await rangeSource(bus, flags.stream, range), flags)
     await using target =
       flags.into === undefined ? undefined : await this.openBus({stream: true, writes: true, bus: flags.into})
-    const {sink, shows} = await chooseSink(flags, this.#sinkContext(flags, bus, target))
+    const copied = flags.verify ? await copiedMessages() : undefined
+    const {sink, shows} = await chooseSink(flags, this.#sinkContext(flags, {bus, target, copied}))
     await using _sink = sink
     const isDurable = consumer !== undefined && !flags.peek
     policyOf(flags, consumer)
@@ -126,7 +135,7 @@ export default class ConsumerReplay extends BusCommand<unknown> {
       throw error
     })
     const after = isDurable ? await bus.streams.consumers.info(flags.stream, consumer.config.name) : undefined
-    return this.#sumUp(
+    const result = this.#sumUp(
       done,
       flags,
       after &&
@@ -138,8 +147,17 @@ export default class ConsumerReplay extends BusCommand<unknown> {
         },
       shows,
     )
+    if (copied === undefined || target === undefined || !('sourceId' in sink)) return result
+    const {stream, sourceId} = sink
+    const verified = await verifyCopies(copied, {
+      source: {bus, stream: flags.stream, filters: flags.filter},
+      target: {bus: target, stream, sourceId},
+      ...{stop: this.stop, quiet: flags.quiet, say: (line) => this.say(line)},
+    })
+    return {...result, verified}
   }
 
+  /** Fails with `expectation` if a copy is missing or differs. */
   async #replay(
     source: ReplaySource,
     sink: Sink | CopySink,
@@ -179,10 +197,14 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     return giveUp.signal
   }
 
-  #sinkContext(flags: Flags, bus: Transport, target: Transport | undefined): SinkContext {
+  #sinkContext(
+    flags: Flags,
+    {bus, target, copied}: Pick<SinkContext, 'bus' | 'target'> & {readonly copied: CopiedMessages | undefined},
+  ): SinkContext {
     return {
       bus,
       target,
+      onStored: copied && ((seq, at) => copied.stored(seq, at)),
       argv: this.program,
       output: this.output,
       paint: (fd) => this.paint(fd),
@@ -253,6 +275,11 @@ export default class ConsumerReplay extends BusCommand<unknown> {
     }
     return shows ? undefined : result
   }
+}
+
+async function copiedMessages(): Promise<CopiedMessages> {
+  const {CopiedMessages} = await import('../../lib/messaging/replay/verify.ts')
+  return new CopiedMessages()
 }
 
 /** The number of messages that reached their limit of deliveries, before or during a replay. The count of the source is exact. */

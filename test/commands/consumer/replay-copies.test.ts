@@ -110,6 +110,40 @@ describe.each([
     },
   )
 
+  test('--verify compares what this run copied, and says what is missing or differs', async () => {
+    await fill(source, add(), [['s.b', 'x'], ...numbered(4), ['s.a', 'with', [['Own', 'header']]]])
+    await fill(target, add(), [])
+    const first = await into('--filter', 's.b', '--verify')
+    expect([first.code, first.stderr]).toEqual([0, expect.stringMatching(/1 handled.*\nverified: 1 message\n$/)])
+    const second = await into('--verify', '--json')
+    expect(second.code).toBe(0)
+    expect(result(second)).toMatchObject({
+      ...{handled: 5, alreadyThere: 1},
+      verified: {same: 5, changed: 0, missing: 0, gone: 0, first: []},
+    })
+    const third = await into('--verify')
+    expect([third.code, third.stderr]).toEqual([0, expect.stringMatching(/6 already there.*\nverified: 0 messages\n$/)])
+  })
+
+  test('--verify finds copies that the target did not keep', async () => {
+    await fill(source, add(), numbered(12))
+    await fill(target, add({maxMsgs: 10}), [])
+    const {code, stderr} = await into('--verify')
+    expect(code).toBe(9)
+    expect(stderr).toMatch(
+      /missing: #1 on s\.a\nmissing: #2 on s\.a\nbus: 2 missing and 0 changed of 12 messages copied/,
+    )
+    const again = await into('--verify', '--json')
+    expect([again.code, result(again)]).toMatchObject([0, {verified: {same: 0}}])
+  })
+
+  test('--verify of a consumer compares what it acknowledged', async () => {
+    await fill(source, add(), numbered(5))
+    await consumer('c')
+    const {code, stderr} = await into('c', '--create', '--verify')
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/verified: 5 messages\n$/)])
+  })
+
   test('a message that the target refuses is named, never acknowledged, and tried again by the next run', async () => {
     const seqs = await fill(
       source,

@@ -51,6 +51,8 @@ export interface DifferenceOptions {
   readonly onProgress?: ((messages: number) => void) | undefined
   /** Called with the sequence of each message that only the left side has. */
   readonly onMissing?: ((seq: number) => void) | undefined
+  /** What two messages have in common if they are the same, in place of the rules above. */
+  readonly keyOf?: ((message: Message, side: Side) => string) | undefined
 }
 
 /** Reads both sides to their ends, or until the signal aborts. */
@@ -104,8 +106,7 @@ class Comparison {
     const other = side === 'left' ? 'right' : 'left'
     const {subject, seq = 0} = message
     const digest = digestOf(message.payload)
-    const id = originalId(message)
-    const key = id === undefined ? `${subject} ${digest}` : `id ${id}`
+    const key = this.#options.keyOf?.(message, side) ?? keyOf(message, digest)
     const entry = {subject, seq, contents: contentsOf(message, digest)}
     const found = this.#taken(other, key, entry.contents)
     if (found === undefined) {
@@ -164,6 +165,11 @@ class Comparison {
     counts[what]++
     if (this.#subjects.size < mostSubjects) this.#subjects.set(message.subject, counts)
   }
+}
+
+function keyOf(message: Message, digest: string): string {
+  const id = originalId(message)
+  return id === undefined ? `${message.subject} ${digest}` : `id ${id}`
 }
 
 function digestOf(payload: string | Uint8Array): string {

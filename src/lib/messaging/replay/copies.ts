@@ -15,6 +15,8 @@ const claimEvery = 500
 
 export interface IntoSink extends CopySink {
   readonly stream: string
+  /** What its copies have in `Bus-Source`. */
+  readonly sourceId: string
   /** Whether the target had copies of the source at the start. */
   readonly isResumed: boolean
   /** The highest sequence of the source that was copied before; 0 for none. */
@@ -34,6 +36,8 @@ export interface IntoOptions extends CopyOptions {
   readonly floor?: (() => Promise<number>) | undefined
   /** Rejects if messages may not be written to a target with messages from elsewhere. */
   readonly confirm: (question: string) => Promise<void>
+  /** Called for each copy that is stored: its sequences in the source and in the target. */
+  readonly onStored?: ((seq: number, at: number) => void) | undefined
 }
 
 /**
@@ -123,6 +127,7 @@ interface CopierDeps {
 class StreamCopier implements IntoSink {
   readonly batch = copyBatch
   readonly stream: string
+  readonly sourceId: string
   readonly isResumed: boolean
   readonly lastCopied: number
   readonly #deps: CopierDeps
@@ -147,6 +152,7 @@ class StreamCopier implements IntoSink {
     this.#storing = new Storing(deps.target, options)
     this.#claim = this.#position.claim()
     this.stream = deps.name
+    this.sourceId = deps.id
     this.isResumed = isResumed
     this.lastCopied = this.#position.last
   }
@@ -192,7 +198,7 @@ class StreamCopier implements IntoSink {
     const duplicates: Duplicate[] = []
     await this.#storing.store(toStore, refused, (message, at) => {
       if (at.duplicate) return void duplicates.push([message, at.seq, ''])
-      this.#position.sent(message.seq ?? 0, at.seq)
+      this.#sent(message, at.seq)
       stored++
     })
     stored += await this.#settleDuplicates(duplicates, refused)
@@ -203,6 +209,11 @@ class StreamCopier implements IntoSink {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#storing[Symbol.asyncDispose]()
+  }
+
+  #sent({seq = 0}: Message, at: number): void {
+    this.#position.sent(seq, at)
+    this.#options.onStored?.(seq, at)
   }
 
   /** Messages that came from the target and are still there: streams may be copied into each other, even in a ring. */
@@ -271,7 +282,7 @@ class StreamCopier implements IntoSink {
       const copies = [...missing].map(([message, suffix]) => [message, this.#copyOf(message, suffix)] as const)
       await this.#storing.store(copies, refused, (message, at) => {
         if (at.duplicate) return void again.push([message, at.seq, missing.get(message) ?? ''])
-        this.#position.sent(message.seq ?? 0, at.seq)
+        this.#sent(message, at.seq)
         stored++
       })
       open = again
