@@ -62,7 +62,7 @@ describe('an unknown command', () => {
     ['publish', 'bus pub'],
     ['consumer create ORDERS x', 'bus consumer add'],
     ['consumer delete ORDERS x', 'bus consumer rm'],
-    ['consumer report', 'bus consumer ls'],
+    ['kv report', 'bus kv ls'],
     ['consumer rest', 'bus consumer --help'],
     ['stream alter', 'bus stream --help'],
     ['context select x', 'bus context use'],

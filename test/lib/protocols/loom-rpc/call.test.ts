@@ -122,7 +122,7 @@ describe.each(busNames)('on %s, a call', (name) => {
     const found = await discover(near, {prefix: 'loom.rpc', idleMs: 200})
     const named = found.map(({subject: each, by}) => `${each} ${by}`)
     expect(named).toContain('loom.rpc.text.x.upper service')
-    expect(named).toContain(`${subject} ${name === 'sqlite' ? 'interest' : 'service'}`)
+    expect(named).toContain(`${subject} interest`)
     expect(instancesOf(found, {service: 'math', method: 'add'})).toEqual(['one', 'two'])
     expect(instancesOf(found, {service: 'math', method: 'sub'})).toEqual([])
     expect(named).toHaveLength(4)
