@@ -19,9 +19,9 @@ export interface ApplyResult {
 }
 
 export default class Apply extends BusCommand<ApplyResult> {
-  static override summary = 'make streams, consumers and buckets as files describe them'
+  static override summary = 'make streams, consumers, buckets and event subscriptions as files describe them'
   static override description =
-    'A file is YAML or JSON, with streams, consumers (by stream) and kv (buckets); bus export writes one. The members of each are those of config in stream info --json and consumer info --json, and those of kv info --json; what is not given has its default. The changes are shown first. Where messages would be removed, the command asks for confirmation, and without a terminal it needs --yes. What is not described stays as it is, unless --prune is given.'
+    'A file is YAML or JSON, with streams, consumers (by stream), kv (buckets) and events (subscriptions of bus events, by stream); bus export writes one. The members of each are those of config in stream info --json and consumer info --json, those of kv info --json, and transport, filter and options of events info --json; what is not given has its default. The changes are shown first. Where messages would be removed, the command asks for confirmation, and without a terminal it needs --yes. What is not described stays as it is, unless --prune is given.'
   static override examples = [
     {description: 'show what would change', command: '<%= config.bin %> apply bus.yaml --dry-run'},
     {
@@ -53,11 +53,17 @@ export default class Apply extends BusCommand<ApplyResult> {
     const description = parseDescription(await Promise.all(files.map(read)))
     const {planChanges} = await import('../../lib/messaging/description/plan.ts')
     await using bus = await this.openBus({writes: !flags['dry-run']})
-    const steps = await planChanges(bus, description, {
-      prune: flags.prune,
-      skipUnsupported: flags['skip-unsupported'],
-      say: (line) => this.say(line),
-    })
+    const {eventsBucket} = await import('../../lib/protocols/event-delivery/registry.ts')
+    const {planSubscriptions} = await import('../../lib/protocols/event-delivery/described.ts')
+    const {events} = description
+    const {prune} = flags
+    const steps = [
+      ...(await planChanges(bus, description, {
+        ...{prune, skipUnsupported: flags['skip-unsupported'], ownBuckets: [eventsBucket]},
+        say: (line) => this.say(line),
+      })),
+      ...(events === undefined ? [] : await planSubscriptions(bus.streams, events, {prune})),
+    ]
     const changes = steps.map(({what, action, before, after}) => ({
       what,
       action,

@@ -10,11 +10,7 @@ import {BusError, isFailure} from '../../lib/core/errors.ts'
 import {shownWebhook} from '../../lib/messaging/sinks/webhook-options.ts'
 import {type EventFilter, parseEventFilter} from '../../lib/protocols/event-delivery/filter.ts'
 import type {Wish} from '../../lib/protocols/event-delivery/registry.ts'
-import {
-  type EventSubscription,
-  parseOptions,
-  subscriptionJson,
-} from '../../lib/protocols/event-delivery/subscription.ts'
+import {type EventSubscription, subscriptionJson} from '../../lib/protocols/event-delivery/subscription.ts'
 import type {Streams} from '../../lib/transport/streams-contract.ts'
 
 /** The flags for the filter and options of a subscription. */
@@ -108,10 +104,8 @@ export async function wishOf(namespace: string, name: string, values: FlagValues
     }),
   }
   const filter = filterOf(values)
-  if (transport !== 'webhooks')
-    return {namespace, name, transport, filter, options: parseOptions(json, {withData: transport !== 'websockets'})}
-  const {webhooks} = await import('../../lib/protocols/event-delivery/webhooks.ts')
-  return {namespace, name, transport, filter, options: webhooks({timeoutMs: 1}).validateOptions(json)}
+  const {durableOptions} = await import('../../lib/protocols/event-delivery/described.ts')
+  return {namespace, name, transport, filter, options: await durableOptions(transport, json)}
 }
 
 /** A subscription with its offset and the last sequence of its stream, if that still exists. */

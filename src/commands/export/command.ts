@@ -2,9 +2,9 @@ import {BusCommand} from '../../lib/cli/base/command.ts'
 import type {BusDescription} from '../../lib/messaging/description/shape.ts'
 
 export default class Export extends BusCommand<BusDescription> {
-  static override summary = 'describe streams, consumers and buckets in a file for bus apply'
+  static override summary = 'describe streams, consumers, buckets and event subscriptions in a file for bus apply'
   static override description =
-    'YAML to stdout, or with --json JSON. Settings that have their defaults are left out, and so are messages, positions of consumers, and consumers that are removed when they are unused. Applying it to the same bus changes nothing.'
+    'YAML to stdout, or with --json JSON. Settings that have their defaults are left out, and so are messages, positions of consumers and subscriptions, and consumers that are removed when they are unused. Secrets of webhooks are masked (***), except references such as env://NAME. Applying it to the same bus changes nothing.'
   static override examples = [
     {description: 'to keep it in git', command: '<%= config.bin %> export > bus.yaml'},
     {description: 'compare a bus with it', command: '<%= config.bin %> export | <%= config.bin %> apply - --dry-run'},
@@ -13,8 +13,14 @@ export default class Export extends BusCommand<BusDescription> {
   async run(): Promise<BusDescription> {
     await this.parse(Export)
     const {describeBus} = await import('../../lib/messaging/description/plan.ts')
+    const {eventsBucket} = await import('../../lib/protocols/event-delivery/registry.ts')
+    const {describeSubscriptions} = await import('../../lib/protocols/event-delivery/described.ts')
     await using bus = await this.openBus()
-    const description = await describeBus(bus)
+    const events = await describeSubscriptions(bus.streams, (sentence) => this.say(`warning: ${sentence}`))
+    const description = {
+      ...(await describeBus(bus, {ownBuckets: [eventsBucket]})),
+      ...(Object.keys(events).length > 0 && {events}),
+    }
     if (!this.jsonEnabled()) {
       const {yamlText} = await import('../../lib/checks/yaml.ts')
       this.output.write(yamlText(description))

@@ -33,6 +33,8 @@ export interface PlanOptions {
   /** Remove what is not described, of the kinds that are. */
   readonly prune: boolean
   readonly skipUnsupported: boolean
+  /** Buckets that a program keeps for itself: they are neither removed nor described. */
+  readonly ownBuckets: readonly string[]
   readonly say: (line: string) => void
 }
 
@@ -50,7 +52,7 @@ export async function planChanges(
     })),
   ]
   const steps: PlanStep[] = []
-  if (options.prune) steps.push(...(await pruned(bus, {streams, kv, consumers})))
+  if (options.prune) steps.push(...(await pruned(bus, {streams, kv, consumers}, options)))
   for (const {what, config} of wanted) steps.push(...(await streamSteps(bus, what, config, options)))
   for (const [stream, described] of Object.entries(consumers))
     for (const [name, each] of Object.entries(described))
@@ -118,9 +120,14 @@ function differs(has: object, wanted: object, setting: string): boolean {
   return one !== other
 }
 
-async function pruned(bus: Transport, {streams, kv, consumers = {}}: BusDescription): Promise<readonly PlanStep[]> {
+async function pruned(
+  bus: Transport,
+  {streams, kv, consumers = {}}: BusDescription,
+  {ownBuckets}: PlanOptions,
+): Promise<readonly PlanStep[]> {
   const steps: PlanStep[] = []
-  const described = new Set([...Object.keys(streams ?? {}), ...Object.keys(kv ?? {}).map((name) => kvPrefix + name)])
+  const buckets = [...Object.keys(kv ?? {}), ...ownBuckets]
+  const described = new Set([...Object.keys(streams ?? {}), ...buckets.map((name) => kvPrefix + name)])
   for (const info of await bus.streams.list()) {
     const {name} = info.config
     const isBucket = name.startsWith(kvPrefix)
@@ -146,12 +153,16 @@ async function pruned(bus: Transport, {streams, kv, consumers = {}}: BusDescript
 }
 
 /** The description of a bus, without settings that have their defaults. */
-export async function describeBus(bus: Transport): Promise<BusDescription> {
+export async function describeBus(
+  bus: Transport,
+  {ownBuckets}: Pick<PlanOptions, 'ownBuckets'>,
+): Promise<BusDescription> {
   const streams: Record<string, DescribedStream> = {}
   const kv: Record<string, DescribedBucket> = {}
   const consumers: Record<string, Record<string, DescribedConsumer>> = {}
   for (const {config} of await bus.streams.list()) {
     const {name} = config
+    if (ownBuckets.some((bucket) => kvPrefix + bucket === name)) continue
     const bucket = name.startsWith(kvPrefix) ? bucketOf(config) : undefined
     if (bucket === undefined) streams[name] = describedStream(config)
     else kv[name.slice(kvPrefix.length)] = bucket

@@ -1,4 +1,4 @@
-/** A description of a bus: its streams, consumers and buckets, each with the settings that `info --json` prints. */
+/** A description of a bus: streams, consumers, buckets and event subscriptions, each with the settings that `info --json` prints. */
 import * as z from 'zod'
 import {BusError} from '../../core/errors.ts'
 
@@ -68,17 +68,32 @@ const bucket = z.strictObject({
   markerTtlMs: number,
 })
 
+const json = z.record(text, z.unknown()).optional()
+const subscription = z.strictObject({
+  transport: z.enum(['websockets', 'webhooks', 'exec', 'stdout']).optional().meta({description: 'default: websockets'}),
+  filter: json.meta({description: 'regular expressions that all have to match'}),
+  options: json.meta({description: 'as in bus events info --json; firstEvent counts only when it is created'}),
+})
+
 const descriptionShape = z
   .strictObject({
     streams: z.record(text, stream).optional().meta({description: 'by name'}),
     consumers: z.record(text, z.record(text, consumer)).optional().meta({description: 'by stream, and by name'}),
     kv: z.record(text, bucket).optional().meta({description: 'buckets by name'}),
+    events: z
+      .record(text, z.record(text, subscription))
+      .optional()
+      .meta({description: 'durable subscriptions of bus events by stream, and by name'}),
   })
-  .meta({title: 'bus apply', description: 'streams, consumers and buckets of a message bus, made by bus apply'})
+  .meta({
+    title: 'bus apply',
+    description: 'streams, consumers, buckets and event subscriptions of a message bus, made by bus apply',
+  })
 
 export type BusDescription = z.infer<typeof descriptionShape>
 export type DescribedStream = z.infer<typeof stream>
 export type DescribedConsumer = z.infer<typeof consumer>
+export type DescribedSubscription = z.infer<typeof subscription>
 export type DescribedBucket = z.infer<typeof bucket>
 
 /** For editors. */
@@ -91,19 +106,22 @@ export function parseDescription(files: readonly {readonly path: string; readonl
   const streams: Record<string, DescribedStream> = {}
   const kv: Record<string, DescribedBucket> = {}
   const consumers: Record<string, Record<string, DescribedConsumer>> = {}
+  const events: Record<string, Record<string, DescribedSubscription>> = {}
   const kinds = new Set<string>()
   for (const {path, value} of files) {
     const data = checked(path, value)
     for (const kind of Object.keys(data)) kinds.add(kind)
     merge(path, 'streams', streams, data.streams)
     merge(path, 'kv', kv, data.kv)
-    for (const [stream, described] of Object.entries(data.consumers ?? {})) {
-      const known = consumers[stream] ?? {}
-      consumers[stream] = known
-      merge(path, `consumers.${stream}`, known, described)
-    }
+    mergeByStream(path, 'consumers', consumers, data.consumers)
+    mergeByStream(path, 'events', events, data.events)
   }
-  return {...(kinds.has('streams') && {streams}), ...(kinds.has('kv') && {kv}), consumers}
+  return {
+    ...(kinds.has('streams') && {streams}),
+    ...(kinds.has('kv') && {kv}),
+    ...(kinds.has('events') && {events}),
+    consumers,
+  }
 }
 
 function checked(path: string, value: unknown): BusDescription {
@@ -120,5 +138,18 @@ function merge<T>(path: string, kind: string, all: Record<string, T>, more: Read
   for (const [name, each] of Object.entries(more)) {
     if (name in all) throw new BusError('usage', `${path}: ${kind}.${name} is described by another file too`)
     all[name] = each
+  }
+}
+
+function mergeByStream<T>(
+  path: string,
+  kind: string,
+  all: Record<string, Record<string, T>>,
+  more: Readonly<Record<string, Readonly<Record<string, T>>>> = {},
+): void {
+  for (const [stream, described] of Object.entries(more)) {
+    const known = all[stream] ?? {}
+    all[stream] = known
+    merge(path, `${kind}.${stream}`, known, described)
   }
 }

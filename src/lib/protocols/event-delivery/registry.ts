@@ -17,7 +17,8 @@ import {
   subscriptionJson,
 } from './subscription.ts'
 
-const bucketName = 'bus-events'
+/** The bucket of the subscriptions. */
+export const eventsBucket = 'bus-events'
 
 /** The settings of a new subscription. */
 export interface Wish {
@@ -75,9 +76,8 @@ export class Registry {
       return {subscription, made: true}
     }
     const {subscription: old, revision} = before
-    const {firstEvent} = old.options
-    const wanted = {...old, ...wish, options: {...wish.options, firstEvent}}
-    if (sameWish(old, wanted)) return {subscription: old, made: false}
+    const wanted = changedSubscription(old, wish)
+    if (wanted === undefined) return {subscription: old, made: false}
     if (replace)
       return {subscription: await this.#put({...wanted, updated: new Date().toISOString()}, revision), made: false}
     throw new BusError('usage', `subscription ${wish.name} of ${wish.namespace} exists with other settings`, {
@@ -180,7 +180,7 @@ export async function openRegistry(
   {make = true, onInvalid}: {readonly make?: boolean; readonly onInvalid?: (sentence: string) => void} = {},
 ): Promise<Registry> {
   return new Registry(
-    await openBucket(streams, bucketName, {make, description: 'subscriptions of bus events'}),
+    await openBucket(streams, eventsBucket, {make, description: 'subscriptions of bus events'}),
     streams,
     onInvalid,
   )
@@ -240,6 +240,13 @@ function subscriptionOf({key, value}: KvEntry): EventSubscription | undefined {
     const sentence = `the stored subscription ${key} cannot be read: ${(cause as Error).message}`
     throw new BusError('remote', sentence, {cause, try: ['find the program that writes to its bucket']})
   }
+}
+
+/** The subscription with these settings, which keeps its start; undefined if it has them. */
+export function changedSubscription(old: EventSubscription, wish: Wish): EventSubscription | undefined {
+  const {firstEvent} = old.options
+  const wanted = {...old, ...wish, options: {...wish.options, firstEvent}}
+  return sameWish(old, wanted) ? undefined : wanted
 }
 
 function sameWish(a: EventSubscription, b: EventSubscription): boolean {

@@ -71,7 +71,7 @@ export function websocketOptions(json: unknown): Options {
 }
 
 /** The options as given, which is how they are stored. */
-function optionsJson({plugin, batchTimeoutMs, ...options}: Options): Record<string, unknown> {
+export function optionsJson({plugin, batchTimeoutMs, ...options}: Options): Record<string, unknown> {
   return {...options, ...(options.batch && {batchTimeout: `${batchTimeoutMs}ms`}), ...plugin}
 }
 
