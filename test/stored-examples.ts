@@ -64,7 +64,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
   },
   'bus advisories --from first -n 10': {
     before: [
-      ...[...billing, `bus stream add FAILED '$JS.EVENT.ADVISORY.CONSUMER.*.ORDERS.>'`],
+      ...[...billing, `bus stream add FAILED '$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ORDERS.>'`],
       'bus consumer replay ORDERS billing -n 1 --on-error term --exec -- false || true',
     ],
     endsAfter: 1,
