@@ -21,7 +21,7 @@ export interface ApplyResult {
 export default class Apply extends BusCommand<ApplyResult> {
   static override summary = 'make streams, consumers, buckets and event subscriptions as files describe them'
   static override description =
-    'A file is YAML or JSON, with streams, consumers (by stream), kv (buckets) and events (subscriptions of bus events, by stream); bus export writes one. The members of each are those of config in stream info --json and consumer info --json, those of kv info --json, and transport, filter and options of events info --json; what is not given has its default. The changes are shown first. Where messages would be removed, the command asks for confirmation, and without a terminal it needs --yes. What is not described stays as it is, unless --prune is given.'
+    'A file is YAML or JSON, with streams, consumers (by stream), kv (buckets) and events (subscriptions of bus events, by stream); bus export writes one. The members of each are those of config in stream info --json and consumer info --json, those of kv info --json, and transport, filter and options of events info --json; times in milliseconds may also be written as 2m or 14d, and what is not given has its default. The changes are shown first. Where messages would be removed, the command asks for confirmation, and without a terminal it needs --yes. What is not described stays as it is, unless --prune is given.'
   static override examples = [
     {description: 'show what would change', command: '<%= config.bin %> apply bus.yaml --dry-run'},
     {

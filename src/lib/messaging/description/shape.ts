@@ -1,10 +1,22 @@
 /** A description of a bus: streams, consumers, buckets and event subscriptions, each with the settings that `info --json` prints. */
 import * as z from 'zod'
 import {BusError} from '../../core/errors.ts'
+import {durationMs} from '../../core/time/duration.ts'
 
 const text = z.string()
 const flag = z.boolean().optional()
 const number = z.number().int().nonnegative().optional()
+const milliseconds = z.union(
+  [
+    z.number().int().nonnegative(),
+    z
+      .string()
+      .transform((written) => durationMs(written) ?? Number.NaN)
+      .pipe(z.number().int()),
+  ],
+  {error: 'expected milliseconds, or a duration such as 2m or 14d'},
+)
+const time = milliseconds.optional().meta({description: 'milliseconds, or a duration such as 2m or 14d'})
 const metadata = z.record(text, text).optional()
 const other = z
   .record(text, z.unknown())
@@ -17,12 +29,12 @@ const stream = z.strictObject({
   storage: z.enum(['file', 'memory']).optional(),
   retention: z.enum(['limits', 'interest', 'workqueue']).optional(),
   discard: z.enum(['old', 'new']).optional(),
-  maxAgeMs: number,
+  maxAgeMs: time,
   maxMsgs: number,
   maxBytes: number,
   maxMsgsPerSubject: number,
   maxMsgSize: number,
-  dedupeMs: number.meta({description: 'how long message ids are remembered'}),
+  dedupeMs: time.meta({description: 'how long message ids are remembered, in milliseconds or as a duration'}),
   replicas: number,
   metadata,
   discardNewPerSubject: flag,
@@ -44,10 +56,10 @@ const consumer = z.strictObject({
   filters: z.array(text).optional(),
   deliver: start.optional(),
   ack: z.enum(['explicit', 'all', 'none']).optional(),
-  ackWaitMs: number,
+  ackWaitMs: time,
   maxDeliver: number,
   maxAckPending: number,
-  backoffMs: z.array(z.number()).optional(),
+  backoffMs: z.array(milliseconds).optional(),
   metadata,
   headersOnly: flag,
   maxWaiting: number,
@@ -60,12 +72,12 @@ const consumer = z.strictObject({
 const bucket = z.strictObject({
   description: text.optional(),
   history: number,
-  ttlMs: number,
+  ttlMs: time,
   maxBytes: number,
   maxValueSize: number,
   storage: z.enum(['file', 'memory']).optional(),
   replicas: number,
-  markerTtlMs: number,
+  markerTtlMs: time,
 })
 
 const json = z.record(text, z.unknown()).optional()
