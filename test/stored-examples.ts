@@ -42,6 +42,11 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     files: {'orders.txt': 'one\ntwo\nthree\n'},
     sees: '3 acknowledged · 11 B · last is #3 of ORDERS',
   },
+  'bus pub orders.created --lines --file orders.txt --batch': {
+    before: [`${stream} --allow-atomic`],
+    files: {'orders.txt': 'one\ntwo\nthree\n'},
+    sees: '3 stored together · 11 B · last is #3 of ORDERS',
+  },
 
   // who
   'bus who orders.created': {

@@ -34,6 +34,7 @@ export {
   type ReadOptions,
   type Start,
   type Stored,
+  type StoredBatch,
   type StreamConfig,
   type StreamInfo,
   type StreamPublisher,

@@ -15,6 +15,7 @@ import {replies} from './replies.ts'
 import {requests} from './requests.ts'
 import {type Harness, Scene} from './scene.ts'
 import {acknowledging} from './streams/acknowledging.ts'
+import {batches} from './streams/batches.ts'
 import {catalogue} from './streams/catalogue.ts'
 import {changing} from './streams/changing.ts'
 import {consumers} from './streams/consumers.ts'
@@ -74,6 +75,7 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: purging': purging,
   'streams: storing': storing,
   'streams: publishers': publishers,
+  'streams: batches': batches,
   'streams: reading': reading,
   'streams: following': following,
   'streams: limits': limits,

@@ -52,6 +52,10 @@ export default class Pub extends BusCommand<PubResult> {
       description: 'each line of a file into a stream, resumable',
       command: `<%= config.bin %> pub orders.created --lines --file orders.txt --ack --template --msg-id 'orders-{n}'`,
     },
+    {
+      description: 'all lines of a file or none, in a stream with --allow-atomic',
+      command: '<%= config.bin %> pub orders.created --lines --file orders.txt --batch',
+    },
   ]
   static override args = {
     subject: argument({description: 'subject to publish to; records have their own'}),
@@ -66,6 +70,17 @@ export default class Pub extends BusCommand<PubResult> {
     if (flags.target !== undefined) await (await import('./schedule.ts')).checkSchedules(bus, args.subject ?? '')
     if (plan.prompt) this.say(plan.prompt)
     const {unit, total, value} = plan.progress
+    if (flags.batch) {
+      const {publishTogether} = await import('./batch.ts')
+      const signal = laterSignal(this.stop, lastAcksMs)
+      const {text, ...stored} = await publishTogether(bus, plan.source(bus), {
+        timeoutMs: flags.timeout,
+        stop: this.stop,
+        signal,
+      })
+      if (!this.jsonEnabled()) this.say(text)
+      return {published: stored.acknowledged, subject: args.subject, ...stored}
+    }
     using bar = flags.quiet || plan.prompt ? undefined : startProgress({unit, total})
     const {window, timeout: timeoutMs} = flags
     const signal = laterSignal(this.stop, lastAcksMs)

@@ -43,6 +43,9 @@ export const pubFlags = {
   'obey-headers': variant(bodyFlags['obey-headers'], {dependsOn: ['records']}),
   speed: variant(pacingFlags.speed, {dependsOn: ['records']}),
   ack: toggle('wait until a stream has stored each message', {exclusive: ['reply']}),
+  batch: toggle('store all messages in one stream, or none; it has to allow it (--allow-atomic)', {
+    exclusive: ['reply', 'every', 'rate', 'speed', 'window', 'at', 'after', 'cron'],
+  }),
   'msg-id': text('message id, which a stream uses to store a message only once', '<id>', {dependsOn: ['ack']}),
   'expect-last-seq': countOrZero('store the message only if this is the last sequence of the stream', {
     dependsOn: ['ack'],
@@ -212,7 +215,7 @@ function planLines(flags: PubFlags, pace: Pace | undefined, signal: AbortSignal)
     pace,
     progress: pace === undefined ? input.progress : byCount,
     isStream: true,
-    ...typed(path),
+    ...typed(path, flags),
   }
 }
 
@@ -230,7 +233,7 @@ function planRecords(flags: PubFlags, path: string, pace: Pace | undefined, sign
     pace,
     progress: pace === undefined ? input.progress : byCount,
     isStream: true,
-    ...typed(path),
+    ...typed(path, flags),
   }
 }
 
@@ -239,9 +242,10 @@ function longestRecord(maxPayload: number): number {
   return 12 * maxPayload + 16 * 1024 * 1024
 }
 
-function typed(path: string): Pick<Plan, 'endless' | 'prompt'> {
-  const endless = path === '-' && isTerminal(0)
-  return {endless, prompt: endless ? 'each line you type is published; press Ctrl-D to end' : undefined}
+function typed(path: string, {batch}: PubFlags): Pick<Plan, 'endless' | 'prompt'> {
+  if (path !== '-' || !isTerminal(0)) return {endless: false}
+  const what = batch ? 'the lines you type are stored together' : 'each line you type is published;'
+  return {endless: true, prompt: batch ? `${what} when you press Ctrl-D` : `${what} press Ctrl-D to end`}
 }
 
 const byCount: Plan['progress'] = {unit: 'messages', total: undefined, value: ({published}) => published}

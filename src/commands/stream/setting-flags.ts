@@ -25,6 +25,7 @@ export const streamSettingFlags = {
   'deny-delete': toggle('refuse to delete single messages', either),
   'deny-purge': toggle('refuse to purge', either),
   'allow-direct': toggle('every server with a copy answers direct reads', either),
+  'allow-atomic': toggle('store the batches of bus pub --batch, all messages or none', either),
   ...storageFlags,
   description: streamFlags.description,
   metadata: values('a name and a value of your own', '<name=value>', parsePair),
@@ -46,7 +47,6 @@ export const streamSettingFlags = {
   'marker-ttl': age('how long markers of removed messages stay', onServer),
   'allow-counter': server('messages are counters'),
   'allow-schedules': server('messages may be published later'),
-  'allow-atomic': server('messages may be stored together, all or none'),
   'mirror-direct': server('a mirror answers direct reads of its origin'),
   'no-ack': toggle('do not acknowledge messages', onServer),
 }
@@ -73,6 +73,7 @@ export function streamChanges(
     denyDelete: values['deny-delete'],
     denyPurge: values['deny-purge'],
     allowDirect: values['allow-direct'],
+    allowAtomic: values['allow-atomic'],
     metadata: values.metadata && Object.fromEntries(values.metadata),
     other: serverOptions(values),
   })
@@ -95,7 +96,6 @@ function serverOptions(values: FlagValues<typeof streamSettingFlags>): Readonly<
     subject_delete_marker_ttl: markerMs === undefined ? undefined : Math.round(markerMs * 1e6),
     allow_msg_counter: values['allow-counter'],
     allow_msg_schedules: values['allow-schedules'],
-    allow_atomic: values['allow-atomic'],
     mirror_direct: values['mirror-direct'],
     no_ack: values['no-ack'],
   })

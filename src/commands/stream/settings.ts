@@ -61,7 +61,8 @@ function mirrored({other}: StreamConfig): string {
 }
 
 /** The settings that `streamFacts` does not show by itself. */
-const options = 'other metadata discardNewPerSubject allowRollup denyDelete denyPurge allowDirect sealed'.split(' ')
+const options =
+  'other metadata discardNewPerSubject allowRollup denyDelete denyPurge allowDirect allowAtomic sealed'.split(' ')
 
 export function hasOptions(config: StreamConfig): boolean {
   return Object.keys(config).some((name) => options.includes(name))

@@ -42,6 +42,14 @@ export interface Streams {
    * After a timeout or an abort it is not sent any more; if it was sent before, it may be stored.
    */
   publish(message: Outgoing, options?: WaitBounds): Promise<Stored>
+  /**
+   * Stores all messages in one stream, or none: an atomic batch (ADR-50), of 1 to 1,000 messages. Each gets the headers of its
+   * batch, and other clients see all of them at the same time. Fails like `publish`, and with `usage` if the stream does not accept
+   * batches, does not store one of the subjects, or a server is older than 2.12; a `Nats-Msg-Id` that it remembers is `remote`.
+   * `data.index` is the index of the message that was refused, if it is known. Expected sequences are those before the batch. After
+   * a failure nothing is stored; after `timeout`, `connect` or `interrupted`, all of it may be, unless `data.written` is false.
+   */
+  publishBatch(messages: readonly Outgoing[], options?: WaitBounds): Promise<StoredBatch>
   /** Publishes many messages: pipelined, each acknowledged, at the cost of a counter per message. */
   publisher(options?: PublisherOptions): StreamPublisher
 
@@ -91,6 +99,8 @@ export interface StreamSettings {
   readonly sealed?: boolean | undefined
   /** Every server with a copy answers direct reads. A bus file is always read directly. */
   readonly allowDirect?: boolean | undefined
+  /** Accept batches (`Streams.publishBatch`). Needs a server of 2.12 or newer (`usage`). */
+  readonly allowAtomic?: boolean | undefined
   /** The options that only a server has, by their names in its API, unless they have their defaults. */
   readonly other?: Readonly<Record<string, unknown>> | undefined
 }
@@ -207,6 +217,14 @@ export interface Stored {
   readonly seq: number
   /** A message with this id had been stored before, as `seq`; this one was not stored. */
   readonly duplicate: boolean
+}
+
+/** A stream's acknowledgement of a batch. */
+export interface StoredBatch {
+  readonly stream: string
+  /** The sequence of its last message; the others have those before it. */
+  readonly seq: number
+  readonly count: number
 }
 
 /** The options of a publisher. */

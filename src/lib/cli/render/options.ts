@@ -40,7 +40,7 @@ const streamWords: Words = {
   allow_msg_ttl: ['allows', 'TTL per message'],
   allow_msg_counter: ['allows', 'counters'],
   allow_msg_schedules: ['allows', 'schedules'],
-  allow_atomic: ['allows', 'atomic batches'],
+  allowAtomic: ['allows', 'atomic batches'],
   allow_batched: ['allows', 'fast batches'],
   allowDirect: ['allows', 'direct reads'],
   mirror_direct: ['allows', 'direct reads for the mirrored stream'],

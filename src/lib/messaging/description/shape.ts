@@ -42,6 +42,7 @@ const stream = z.strictObject({
   denyDelete: flag,
   denyPurge: flag,
   allowDirect: flag,
+  allowAtomic: flag,
   other,
 })
 

@@ -17,6 +17,7 @@ export const streamSettingNames = {
   'deny-delete': 'denyDelete',
   'deny-purge': 'denyPurge',
   'allow-direct': 'allowDirect',
+  'allow-atomic': 'allowAtomic',
   replicas: 'replicas',
   description: 'description',
   metadata: 'metadata',

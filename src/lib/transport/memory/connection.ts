@@ -3,12 +3,13 @@ import {type BusError, closedError, interruptedError} from '../../core/errors.ts
 import {Message, noHeaders, type Outgoing} from '../../core/message.ts'
 import {checkPattern, checkPatterns, overlaps, SubjectTrie} from '../../core/subject.ts'
 import type {Interest, OpenOptions, SubscribeOptions} from '../contract.ts'
+import {asBatch} from '../shared/batch.ts'
 import {withServerSpelling} from '../shared/header-names.ts'
 import {Mailbox} from '../shared/mailbox.ts'
 import {checkOutgoing, noRespondersHeaders, streamInboxPrefix} from '../shared/outgoing.ts'
 import {Requests} from '../shared/requests.ts'
 import {notKept} from '../shared/stream-errors.ts'
-import type {Stored} from '../streams-contract.ts'
+import type {Stored, StoredBatch} from '../streams-contract.ts'
 import type {MemoryConsumer} from './consumer.ts'
 import type {MemoryStream} from './stream.ts'
 
@@ -73,6 +74,13 @@ class Hub {
     return found.size > 0
   }
 
+  /** Stores messages in the stream of the first, all or none. */
+  storeBatch(batch: readonly Message[]): StoredBatch {
+    const [{subject} = {subject: ''}] = batch
+    for (const {stream} of this.streams.values()) if (stream.keeps(subject)) return stream.storeBatch(batch)
+    throw notKept(this.url, subject)
+  }
+
   /** Stores a message in the stream of its subject. */
   store(message: Message): Stored | BusError {
     for (const {stream} of this.streams.values()) if (stream.keeps(message.subject)) return stream.store(message)
@@ -125,14 +133,21 @@ export class MemoryConnection {
     if (this.#isClosed) throw closedError(this.url)
   }
 
+  /** Stores messages, all or none, and delivers them. Throws `usage`. */
+  sendBatch(messages: readonly Outgoing[]): StoredBatch {
+    this.check()
+    const batch = asBatch(messages, maxPayload, this.url).map(copied)
+    const stored = this.#hub.storeBatch(batch)
+    for (const message of batch) this.#hub.deliver(message)
+    return stored
+  }
+
   /** Delivers and stores a message, and returns both results. Throws `usage`. */
   send(message: Outgoing): {readonly isServed: boolean; readonly outcome: Stored | BusError} {
     this.check()
     checkOutgoing(message, maxPayload, this.url)
-    // Copied, as on the other buses: the publisher may reuse its buffer.
-    const data = typeof message.data === 'string' ? message.data : new Uint8Array(message.data ?? [])
     const {reply} = message
-    const sent = new Message(message.subject, data, withServerSpelling(message.headers ?? noHeaders), reply)
+    const sent = copied(message)
     const outcome = this.#hub.store(sent)
     const isServed = this.#hub.deliver(sent)
     if (!isServed && reply?.startsWith(streamInboxPrefix))
@@ -184,4 +199,10 @@ export class MemoryConnection {
     for (const each of [...this.open]) await each.close()
     if (this.#hub.isUnused) hubs.delete(this.url)
   }
+}
+
+/** Copied, as on the other buses: the publisher may reuse its buffer. */
+function copied({subject, data, headers = noHeaders, reply}: Outgoing): Message {
+  const bytes = typeof data === 'string' ? data : new Uint8Array(data ?? [])
+  return new Message(subject, bytes, withServerSpelling(headers), reply)
 }

@@ -2,8 +2,9 @@
 import type {BusError} from '../../core/errors.ts'
 import {Message, sizeOf} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
+import {storedBatch} from '../shared/batch.ts'
 import {brokenLimit, msgIdOf, rollupOf, unlessExpected, wireSize} from '../shared/expectations.ts'
-import type {PurgeOptions, Start, Stored, StreamConfig, StreamInfo} from '../streams-contract.ts'
+import type {PurgeOptions, Start, Stored, StoredBatch, StreamConfig, StreamInfo} from '../streams-contract.ts'
 
 /** A stored message with its sequence. */
 export interface KeptMessage {
@@ -61,11 +62,37 @@ export class MemoryStream {
 
   /** Stores a message, unless it is a duplicate, an expectation fails, or a limit forbids it. */
   store(message: Message): Stored | BusError {
+    const outcome = this.#store(message)
+    this.#notify()
+    return outcome
+  }
+
+  /** Stores all messages of a batch, or none. */
+  storeBatch(batch: readonly Message[]): StoredBatch {
+    const before = {
+      kept: [...this.#kept],
+      bytes: this.#bytes,
+      seq: this.#lastSeq,
+      ids: new Map(this.#ids),
+      id: this.#lastId,
+    }
+    try {
+      const outcomes = batch.map((message) => this.#store(message, true))
+      return storedBatch(this.url, this.config, batch, (index) => outcomes[index])
+    } catch (error) {
+      ;({kept: this.#kept, bytes: this.#bytes, seq: this.#lastSeq, ids: this.#ids, id: this.#lastId} = before)
+      throw error
+    } finally {
+      this.#notify()
+    }
+  }
+
+  #store(message: Message, isInBatch = false): Stored | BusError {
     const all = this.#all()
     const timeMs = Date.now()
     const {subject, payload, headers} = message
     const unexpected = unlessExpected(headers, {
-      ...{url: this.url, config: this.config, subject, lastSeq: this.#lastSeq, lastId: this.#lastId},
+      ...{url: this.url, config: this.config, subject, lastSeq: this.#lastSeq, lastId: this.#lastId, isInBatch},
       lastOfSubject: () => this.#all().findLast((kept) => kept.message.subject === subject)?.seq ?? 0,
       seqOf: (id) => this.#seqOf(id, timeMs),
     })
@@ -86,7 +113,6 @@ export class MemoryStream {
     this.#lastId = id ?? ''
     if (id !== undefined) this.#remember(id, seq, timeMs)
     this.#makeRoom(subject)
-    this.#notify()
     return {stream: this.config.name, seq, duplicate: false}
   }
 

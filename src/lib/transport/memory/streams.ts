@@ -80,6 +80,10 @@ export function memoryStreams(connection: MemoryConnection): Streams {
       if (outcome instanceof BusError) throw outcome
       return outcome
     },
+    async publishBatch(messages, {signal} = {}) {
+      if (signal?.aborted) throw interruptedError()
+      return connection.sendBatch(messages)
+    },
     publisher(options = {}) {
       connection.check()
       return new MemoryPublisher(url, (message) => connection.send(message).outcome, options)

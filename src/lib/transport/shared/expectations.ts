@@ -35,6 +35,8 @@ export interface StreamNow {
   readonly lastSeq: number
   /** Message id of the last message, or empty. */
   readonly lastId: string
+  /** The message is part of a batch, and carries its headers. */
+  readonly isInBatch?: boolean | undefined
   /** The sequence of the last message with the subject; 0 if there is none. */
   lastOfSubject(): number
   /** The sequence of a remembered message id. */
@@ -57,7 +59,9 @@ export function unlessExpected(headers: Headers, stream: StreamNow): Stored | Bu
   if (headers.length === 0 || stream.config.sealed) return undefined
   for (const [header] of headers) {
     const wish = unfulfilled.find(([pattern]) => pattern.test(header))
-    if (wish !== undefined && !(wish[1] === 'rollup' && stream.config.allowRollup)) return refusal(stream, wish[1])
+    if (wish === undefined || (wish[1] === 'rollup' && stream.config.allowRollup)) continue
+    if (wish[1] !== 'batch' || !stream.config.allowAtomic) return refusal(stream, wish[1])
+    if (!stream.isInBatch) return refusal(stream, 'batchByHeaders')
   }
   const rollup = headerOf(headers, storeHeaders.rollup)
   if (rollup && rollupOf(headers) === undefined) return refusal(stream, 'badRollup', JSON.stringify(rollup))
@@ -109,7 +113,7 @@ export function wireSize({data, headers = []}: Outgoing): number {
   return size
 }
 
-function refusal({url, config}: Pick<StreamNow, 'url' | 'config'>, why: Refusal, actual?: string): BusError {
+export function refusal({url, config}: Pick<StreamNow, 'url' | 'config'>, why: Refusal, actual?: string): BusError {
   const {code, text} = jetStreamErrors[why]
   return refused(url, config.name, code, actual === undefined ? text : `${text}: ${actual}`)
 }

@@ -44,6 +44,7 @@ export const jetStreamErrors = {
   deleteFailed: {code: 10057},
   purgeDenied: {code: 10110, kind: 'denied'},
   rollup: {code: 10111, text: 'rollup not permitted'},
+  rollupInBatch: {code: 10111, text: 'a rollup in a batch is not possible after messages that it replaces'},
   badRollup: {code: 10111, text: 'rollup value invalid'},
   backoffTooLong: {code: 10116, kind: 'usage'},
   headersTooLarge: {code: 10097},
@@ -57,11 +58,14 @@ export const jetStreamErrors = {
   inactiveLimit: {code: 10153, kind: 'usage'},
   duplicateInProcess: {code: 10158, kind: 'passing'},
   /** Like `wrongSeq`, since 2.12. */
-  wrongSeqUnsaid: {code: 10164},
+  wrongSeqUnsaid: {code: 10164, text: 'wrong last sequence'},
   ttl: {code: 10166, text: 'per-message TTL is disabled'},
   tooManyRequests: {code: 10167, kind: 'passing'},
   counter: {code: 10168, text: 'message counters is disabled'},
   batch: {code: 10174, text: 'atomic publish is disabled'},
+  batchByHeaders: {code: 10174, text: 'a batch is published as a whole, not by its headers'},
+  inBatch: {code: 10177, text: 'atomic publish unsupported header used'},
+  duplicateInBatch: {code: 10201, text: 'atomic publish batch contains duplicate message id'},
   schedule: {code: 10188, text: 'message schedules is disabled'},
   noSubjectSeq: {code: 10193, text: 'missing sequence for expected last sequence per subject'},
   otherSubject: {

@@ -6,7 +6,7 @@ export type StoredStreams = Omit<Streams, 'publisher'>
 
 const streamMethods: Readonly<Record<Exclude<keyof StoredStreams, 'consumers'>, true>> = {
   ...{add: true, update: true, info: true, list: true, keeping: true, subjects: true, remove: true, purge: true},
-  ...{erase: true, publish: true, get: true, last: true, read: true},
+  ...{erase: true, publish: true, publishBatch: true, get: true, last: true, read: true},
 }
 const consumerMethods: Readonly<Record<keyof Consumers, true>> = {
   ...{

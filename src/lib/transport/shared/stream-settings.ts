@@ -29,7 +29,8 @@ const leastMs = 100
 /** Throws `usage`. */
 export function streamConfig(settings: StreamSettings): StreamConfig {
   const {name, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, replicas = 1} = settings
-  const {metadata, discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect, sealed} = settings
+  const {metadata, discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect, allowAtomic, sealed} =
+    settings
   checkStoreName('stream', name)
   checkCounts({maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize})
   checkCounts({maxAgeMs, dedupeMs: settings.dedupeMs || undefined}, leastMs)
@@ -46,7 +47,7 @@ export function streamConfig(settings: StreamSettings): StreamConfig {
     dedupeMs: settings.dedupeMs ?? Math.min(dedupeMs, maxAgeMs ?? dedupeMs),
     replicas,
     retention: 'limits',
-    ...set({discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect, sealed}),
+    ...set({discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect, allowAtomic, sealed}),
     ...(Object.keys(metadata ?? {}).length > 0 && {metadata}),
   }
 }

@@ -92,6 +92,30 @@ export class BatchPublisher {
     return settled.promise
   }
 
+  /** Writes messages in a transaction of their own, unless `check` throws; undefined if another process holds the lock. */
+  tryTogether<T>(batch: readonly Outgoing[], check: (outcome: WrittenBatch['outcome']) => T): T | undefined {
+    const work = () => {
+      const written = this.#writer.write(batch, true)
+      return {written, checked: check(written.outcome)}
+    }
+    let result: ReturnType<typeof work> | typeof busy = busy
+    try {
+      result = this.#connection.file.lock.tryWrite(work)
+    } finally {
+      if (result === busy) this.#writer.forget()
+    }
+    if (result === busy) return undefined
+    try {
+      this.#afterCommit(
+        result.written,
+        batch.reduce((sum, {data}) => sum + (data?.length ?? 0), 0),
+      )
+    } catch (error) {
+      this.#fail(error)
+    }
+    return result.checked
+  }
+
   /** Withdraws the first message like this; false if it is already in the file. Not for messages with a listener. */
   withdraw(isWanted: (message: Outgoing) => boolean): boolean {
     const at = this.#queue.findIndex((message, i) => i >= this.#first + this.#settling && isWanted(message))

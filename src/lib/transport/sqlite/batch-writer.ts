@@ -84,11 +84,12 @@ export class BatchWriter {
     this.#interned.clear()
   }
 
-  write(batch: readonly Outgoing[]): WrittenBatch {
+  /** `isAtomic`: the messages are an atomic batch. */
+  write(batch: readonly Outgoing[], isAtomic = false): WrittenBatch {
     const [time, end, generation] = this.#last.get() as [number, number, number]
     if (generation !== this.#generation) this.#refresh(generation)
     const ts = Math.max(this.#clock(), time + 1)
-    this.#intake?.begin(ts)
+    this.#intake?.begin(ts, isAtomic)
     const written = batch.every(isPlain) ? this.#writePlain(batch, ts, end + 1) : this.#writeEach(batch, ts, end + 1)
     this.#intake?.finish()
     return written

@@ -187,6 +187,12 @@ class SqliteBus implements Transport, PublishEvents {
         this.#publisher ??= new BatchPublisher(this.#connection, this)
         this.#publisher.push(message)
       },
+      tryBatch: (batch, check) => {
+        this.#check()
+        this.#publisher ??= this.#startPublishing()
+        return this.#publisher.tryTogether(batch, check)
+      },
+      flush: async () => this.#publisher?.flush(),
       withdraw: (listener) => this.#publisher?.withdrawAll(listener) ?? 0,
     }
   }

@@ -33,7 +33,15 @@ const common: Readonly<Record<string, Check>> = {
 export function storedStream(json: string): StreamConfig {
   const texts = {storage: optional(isText), discard: optional(isText), retention: optional(isText)}
   const isOn = optional((value) => typeof value === 'boolean')
-  const names = ['discardNewPerSubject', 'allowRollup', 'denyDelete', 'denyPurge', 'allowDirect', 'sealed']
+  const names = [
+    'discardNewPerSubject',
+    'allowRollup',
+    'denyDelete',
+    'denyPurge',
+    'allowDirect',
+    'allowAtomic',
+    'sealed',
+  ]
   const switches = Object.fromEntries(names.map((name) => [name, isOn]))
   const own = {subjects: areTexts, ...texts, ...switches, dedupeMs: isWhole, replicas: optional(isWhole)}
   return storedObject(json, {...common, ...own}, 'the configuration of a stream')

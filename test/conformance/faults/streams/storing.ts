@@ -1,6 +1,12 @@
 import type {Outgoing} from '../../../../src/lib/core/message.ts'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
-import {type StreamPublisher, storeHeaders} from '../../../../src/lib/transport/streams-contract.ts'
+import {
+  type Stored,
+  type StoredBatch,
+  type StreamPublisher,
+  type Streams,
+  storeHeaders,
+} from '../../../../src/lib/transport/streams-contract.ts'
 import {bentMessages, type Fault, later, never} from '../../faulty.ts'
 import {bentPublisher, bentStoring, bentStreams} from './bending.ts'
 
@@ -21,6 +27,12 @@ function bentPublishers(
       return bentPublisher(publisher, change(publisher))
     },
   }))
+}
+
+async function oneByOne(streams: Streams, messages: readonly Outgoing[]): Promise<StoredBatch> {
+  let last: Stored = {stream: '', seq: 0, duplicate: false}
+  for (const message of messages) last = await streams.publish(message)
+  return {stream: last.stream, seq: last.seq, count: messages.length}
 }
 
 /** Faults in storing messages. */
@@ -149,6 +161,27 @@ export const storingFaults: readonly Fault[] = [
       'a message of a publisher that no stream stores fails the flush and is named by its index',
     ],
     bend: (sound) => bentPublishers(sound, (publisher) => ({flush: () => publisher.flush().catch(() => {})})),
+  },
+  {
+    name: 'stores the messages of a batch one by one',
+    fails: [
+      'a batch is stored in order, with consecutive sequences and the headers of a batch',
+      'nothing of a batch is stored if the stream refuses one of its messages',
+      'a batch has 1 to 1,000 messages without headers of a batch',
+      'a batch is refused by a stream that does not accept any, and for subjects of other streams',
+    ],
+    bend: (sound) => bentStreams(sound, (streams) => ({publishBatch: (messages) => oneByOne(streams, messages)})),
+  },
+  {
+    name: 'stores a batch without the headers of its messages',
+    fails: [
+      'expected sequences of a batch are those before it',
+      'a batch rolls up earlier messages, subscribers get its messages, and readers see all of it',
+    ],
+    bend: (sound) =>
+      bentStreams(sound, ({publishBatch}) => ({
+        publishBatch: (messages) => publishBatch(messages.map(({subject, data}) => ({subject, data}))),
+      })),
   },
   {
     name: 'ignores an invalid message of a publisher',

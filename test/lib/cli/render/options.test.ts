@@ -2,7 +2,7 @@ import {expect, it} from 'vitest'
 import {consumerOptions, streamOptions} from '../../../../src/lib/cli/render/options.ts'
 
 it('names options in words, several of a kind in one row', () => {
-  expect(streamOptions({denyPurge: true, other: {sealed: true, allow_atomic: true, compression: 's2'}})).toEqual({
+  expect(streamOptions({denyPurge: true, allowAtomic: true, other: {sealed: true, compression: 's2'}})).toEqual({
     refuses: 'to purge · every change (sealed)',
     allows: 'atomic batches',
     compression: 's2',

@@ -152,7 +152,7 @@ const streamList: Listing<StreamJson> = {
   nameOf: ({config}) => config.name,
 }
 
-function namesOf(session: JetStreamSession, subject: string): Promise<readonly string[]> {
+export function namesOf(session: JetStreamSession, subject: string): Promise<readonly string[]> {
   return listAll<string>(session, {
     operation: 'STREAM.NAMES',
     body: {subject},

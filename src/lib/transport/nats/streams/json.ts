@@ -21,6 +21,7 @@ export interface StreamConfigJson {
   readonly deny_delete?: boolean
   readonly deny_purge?: boolean
   readonly allow_direct?: boolean
+  readonly allow_atomic?: boolean
   readonly sealed?: boolean
 }
 

@@ -239,7 +239,7 @@ export class NatsStreamPublisher extends PublishWindow {
 
   #lost(): void {
     const unknown = [...this.#sent].filter(([, sent]) => sent.sentAt !== undefined && !hasMsgId(sent.message))
-    const failure = unconfirmedFailure(this.url, unknown.length)
+    const failure = unacknowledgedFailure(this.url, unknown.length)
     for (const [index] of unknown) this.#fail(index, failure)
     for (const sent of this.#sent.values()) sent.sentAt = undefined
     if (this.#isBusClosing) this.giveUp(neverSent(this.url, this.#sent.size))
@@ -288,7 +288,7 @@ function neverSent(url: string, count: number): BusError {
   )
 }
 
-function unconfirmedFailure(url: string, count: number): BusError {
+export function unacknowledgedFailure(url: string, count: number): BusError {
   const [what, they] = count === 1 ? ['a message was', 'it'] : [`${count} messages were`, 'they']
   return new BusError(
     'connect',

@@ -60,6 +60,7 @@ const switches = [
   ['denyDelete', 'deny_delete'],
   ['denyPurge', 'deny_purge'],
   ['allowDirect', 'allow_direct'],
+  ['allowAtomic', 'allow_atomic'],
   ['sealed', 'sealed'],
 ] as const
 
@@ -135,7 +136,7 @@ function streamConfig(config: StreamConfigJson): StreamConfig {
 
 /** The options with a place of their own in the contract, or whose value follows from another one. */
 const streamOptions = new Set(
-  'name subjects description retention storage discard max_age max_msgs max_bytes max_msgs_per_subject max_msg_size num_replicas duplicate_window metadata discard_new_per_subject allow_rollup_hdrs deny_delete deny_purge allow_direct sealed'.split(
+  'name subjects description retention storage discard max_age max_msgs max_bytes max_msgs_per_subject max_msg_size num_replicas duplicate_window metadata discard_new_per_subject allow_rollup_hdrs deny_delete deny_purge allow_direct allow_atomic sealed'.split(
     ' ',
   ),
 )

@@ -21,6 +21,7 @@ export function natsStreams(session: JetStreamSession): Streams {
   return {
     ...catalogue(session),
     publish: (message, bounds = {}) => publish(session, message, bounds),
+    publishBatch: async (messages, bounds = {}) => (await import('./batch.ts')).sendBatch(session, messages, bounds),
     publisher: (options = {}) => new NatsStreamPublisher(session, options),
     read: (stream, range) => read(session, stream, range),
     consumers: consumers(session),

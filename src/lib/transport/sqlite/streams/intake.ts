@@ -60,6 +60,7 @@ type Mutable<T> = {-readonly [K in keyof T]: T[K]}
 interface Batch {
   /** Microseconds. */
   readonly ts: number
+  readonly isAtomic: boolean
   readonly states: Map<KeptStream, Mutable<State>>
   readonly counts: Map<number, SubjectCount>
 }
@@ -70,7 +71,7 @@ export class Intake {
   readonly #db: Db
   readonly #rows: RowInserts
   #prepared: ReturnType<typeof prepare> | undefined
-  #batch: Batch = {ts: 0, states: new Map(), counts: new Map()}
+  #batch: Batch = {ts: 0, isAtomic: false, states: new Map(), counts: new Map()}
 
   constructor(db: Db, catalogue: Catalogue, limits: Limits) {
     this.#db = db
@@ -84,8 +85,8 @@ export class Intake {
     return this.#prepared
   }
 
-  begin(ts: number): void {
-    this.#batch = {ts, states: new Map(), counts: new Map()}
+  begin(ts: number, isAtomic: boolean): void {
+    this.#batch = {ts, isAtomic, states: new Map(), counts: new Map()}
   }
 
   /** Counts messages of one subject without headers that a stream stores without checks, from `first` on. */
@@ -117,6 +118,7 @@ export class Intake {
     if (message.headers !== undefined) {
       const unexpected = unlessExpected(message.headers, {
         ...{url: stream.url, config, subject: message.subject, lastSeq: state.last, lastId: state.mid},
+        isInBatch: this.#batch.isAtomic,
         lastOfSubject: () => this.#lastOf(sid),
         seqOf: (id) => this.#seen(stream, id),
       })

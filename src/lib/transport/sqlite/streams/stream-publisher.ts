@@ -20,6 +20,13 @@ export interface StoreQueue {
   readonly push: (message: Outgoing, listener: CommitListener) => void
   /** Queues a message, even while the connection closes. */
   readonly publish: (message: Outgoing) => void
+  /** Tries to write an atomic batch once, unless `check` throws; undefined if another process holds the lock. */
+  readonly tryBatch: <T>(
+    batch: readonly Outgoing[],
+    check: (outcome: (index: number) => StoreOutcome) => T,
+  ) => T | undefined
+  /** Resolves when all queued messages are committed. */
+  readonly flush: () => Promise<void>
   /** Withdraws the messages of this listener that are not in the file; returns how many. */
   readonly withdraw: (listener: CommitListener) => number
 }

@@ -13,6 +13,7 @@ import type {
   PurgeOptions,
   ReadOptions,
   Stored,
+  StoredBatch,
   StreamChanges,
   StreamInfo,
   StreamSettings,
@@ -188,6 +189,12 @@ export class SqliteStreams implements StoredStreams {
 
   publish(message: Outgoing, options: WaitBounds = {}): Promise<Stored> {
     return publishOne(this.#deps.queue, message, options)
+  }
+
+  async publishBatch(messages: readonly Outgoing[], options: WaitBounds = {}): Promise<StoredBatch> {
+    const {writeBatch} = await import('./batch.ts')
+    const {queue, catalogue} = this.#deps
+    return writeBatch(queue, catalogue, messages, options)
   }
 
   async get(name: string, seq: number): Promise<Message> {
