@@ -22,6 +22,8 @@ export interface Example {
 
 /** Commands whose examples `help-examples.test.ts` runs: some need no bus, others need files, a gateway or a second bus. */
 export const hasTestsOfItsOwn = /^(context\b|check\b|events\b|doctor$|consumer:(replay|failed)$)/
+/** Commands for servers only, whose examples `cluster-examples.test.ts` runs. */
+export const needsCluster = /^(server\b|account\b|(stream|consumer):step-down$|stream:peer-rm$)/
 
 const recorded = [
   {subject: 'orders.new', time: '2026-11-20T10:00:00.000000Z', json: {id: 1}},

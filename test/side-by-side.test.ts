@@ -6,7 +6,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {brokenAtSpaces} from '../src/lib/cli/base/help.ts'
 import {type Ended, type Running, root, startLine} from './bus.ts'
-import {type Example, examples, failures, hasTestsOfItsOwn} from './examples.ts'
+import {type Example, examples, failures, hasTestsOfItsOwn, needsCluster} from './examples.ts'
 import {NatsServer} from './nats-server.ts'
 import {type StoredExample, storedExamples, storedFailures} from './stored-examples.ts'
 
@@ -25,7 +25,7 @@ function documented(): string[] {
   const manifest = JSON.parse(readFileSync(join(root, 'oclif.manifest.json'), 'utf8'))
   const commands: {id: string; examples?: {command: string}[]}[] = Object.values(manifest.commands)
   return commands
-    .filter(({id}) => !hasTestsOfItsOwn.test(id))
+    .filter(({id}) => !hasTestsOfItsOwn.test(id) && !needsCluster.test(id))
     .flatMap(({examples = []}) => examples.map(({command}) => command.replaceAll('<%= config.bin %>', 'bus')))
 }
 

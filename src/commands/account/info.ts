@@ -18,6 +18,13 @@ interface AccountDocument extends LoginFacts {
 export default class AccountInfo extends BusCommand<AccountDocument> {
   static override summary = 'show the account of this login: connections, and usage and limits of JetStream'
   static override description = 'A bus file has no accounts.'
+  static override examples = [
+    {description: 'as text', command: '<%= config.bin %> account info'},
+    {
+      description: 'the space that streams take',
+      command: '<%= config.bin %> account info --json | jq .jetstream.storage.used',
+    },
+  ]
 
   async run(): Promise<AccountDocument> {
     await this.parse(AccountInfo)

@@ -18,6 +18,12 @@ export default class ConsumerStepDown extends BusCommand<ConsumerStepDownResult>
   static override summary = 'let another server lead a consumer'
   static override description =
     'For a consumer with replicas in a cluster. The command asks for confirmation; without a terminal it needs --yes.'
+  static override examples = [
+    {
+      description: 'before its leader is restarted',
+      command: '<%= config.bin %> consumer step-down ORDERS billing --yes',
+    },
+  ]
   static override args = consumerArgs
   static override flags = {yes: streamFlags.yes}
 

@@ -15,6 +15,10 @@ interface ServerDocument extends Omit<ServerReply, 'data' | 'ms'> {
 export default class ServerInfo extends BusCommand<readonly ServerDocument[]> {
   static override summary = 'show the state and limits of a server, or of all'
   static override description = needsSystemLogin
+  static override examples = [
+    {description: 'every server', command: '<%= config.bin %> server info'},
+    {description: 'one of them', command: '<%= config.bin %> server info one'},
+  ]
   static override args = {name: argument({description: 'name or id of the server (default: all)'})}
   static override flags = {idle: serverFlags.idle}
 

@@ -6,6 +6,10 @@ import {type ReportRow, reportTable, serverList} from './reports.ts'
 export default class ServerLs extends BusCommand<readonly ReportRow[]> {
   static override summary = 'list the servers with their connections, memory and load'
   static override description = needsSystemLogin
+  static override examples = [
+    {description: 'with a login of the system account', command: '<%= config.bin %> server ls'},
+    {description: 'the version of each', command: '<%= config.bin %> server ls --json | jq -r ".[].version"'},
+  ]
   static override flags = serverFlags
 
   async run(): Promise<readonly ReportRow[]> {

@@ -6,6 +6,10 @@ import {pingReport, type ReportRow, reportTable} from './reports.ts'
 export default class ServerPing extends BusCommand<readonly ReportRow[]> {
   static override summary = 'measure how fast each server replies'
   static override description = needsSystemLogin
+  static override examples = [
+    {description: 'every server', command: '<%= config.bin %> server ping'},
+    {description: 'wait longer for servers that are far away', command: '<%= config.bin %> server ping --idle 2s'},
+  ]
   static override flags = serverFlags
 
   async run(): Promise<readonly ReportRow[]> {

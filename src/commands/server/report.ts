@@ -9,6 +9,14 @@ export default class ServerReport extends BusCommand<readonly ReportRow[]> {
   static override summary = 'report the connections, accounts, JetStream or health of all servers'
   static override description =
     `${needsSystemLogin} With another login connections and accounts show its own account only.`
+  static override examples = [
+    {
+      description: 'who is connected, and how much waits for each',
+      command: '<%= config.bin %> server report connections',
+    },
+    {description: 'what JetStream uses on each server', command: '<%= config.bin %> server report jetstream'},
+    {description: 'is each server well?', command: '<%= config.bin %> server report health'},
+  ]
   static override args = {
     report: argument({description: 'connections, accounts, jetstream or health', required: true}),
   }

@@ -14,6 +14,9 @@ export default class StreamPeerRm extends BusCommand<StreamPeerRmResult> {
   static override summary = 'remove the copy of a stream from a server'
   static override description =
     'For a server that is gone for good. Another server of the cluster gets a copy, if there is one without. stream info names the servers. The command asks for confirmation; without a terminal it needs --yes.'
+  static override examples = [
+    {description: 'the server three is gone for good', command: '<%= config.bin %> stream peer-rm ORDERS three --yes'},
+  ]
   static override args = {...streamArgs, server: argument({description: 'name of the server', required: true})}
   static override flags = {yes: streamFlags.yes}
 

@@ -16,6 +16,9 @@ export default class StreamStepDown extends BusCommand<StreamStepDownResult> {
   static override summary = 'let another server lead a stream'
   static override description =
     'For a stream with replicas in a cluster; publishers wait until the new leader is elected. The command asks for confirmation; without a terminal it needs --yes.'
+  static override examples = [
+    {description: 'before its leader is restarted', command: '<%= config.bin %> stream step-down ORDERS --yes'},
+  ]
   static override args = streamArgs
   static override flags = {yes: streamFlags.yes}
 
