@@ -1,5 +1,5 @@
 import {defineConfig} from 'vitest/config'
 import {shared, slow} from './vitest.config.ts'
 
-/** `npm run test:slow` */
-export default defineConfig({test: {...shared, include: slow, testTimeout: 90_000}})
+/** `npm run test:slow`: more at a time than there are processors, because they mostly wait. */
+export default defineConfig({test: {...shared, include: slow, maxWorkers: 6, testTimeout: 90_000}})

@@ -146,7 +146,8 @@ function assign(words: readonly string[], args: ArgInput, fail: Fail): Record<st
     if (value !== undefined) values[name] = value
     else if (required) missing.push(name.toUpperCase())
   }
-  if (rest.length > 0) fail(`unexpected argument: ${rest.join(', ')}`, 'a body with spaces in quotes')
+  const hints = Object.keys(args).length > 0 ? ['a body with spaces in quotes'] : []
+  if (rest.length > 0) fail(`unexpected argument: ${rest.join(', ')}`, ...hints)
   if (missing.length > 0) fail(`${enumeration(missing)} ${missing.length > 1 ? 'are' : 'is'} missing`)
   return values
 }

@@ -36,4 +36,9 @@ export const failingFaults: readonly Fault[] = [
         failures: async (...args) => (await failures(...args)).filter(({isThere}) => isThere),
       })),
   },
+  {
+    name: 'lists failed messages, and says that it does not',
+    fails: ['without a list of failed messages, asking for it is refused'],
+    bend: (sound) => ({features: {...sound.features, failures: false}}),
+  },
 ]
