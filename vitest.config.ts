@@ -8,6 +8,7 @@ import {RetriesReporter} from './test/retries-reporter.ts'
 export const slow = [
   'test/api/package.test.ts',
   'test/check-examples.test.ts',
+  'test/cluster-examples.test.ts',
   'test/conformance/faulty.test.ts',
   'test/help-examples.test.ts',
   'test/memory.test.ts',

@@ -1,4 +1,5 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
+import {isFailure} from '../../lib/core/errors.ts'
 import type {BusDescription} from '../../lib/messaging/description/shape.ts'
 
 export default class Export extends BusCommand<BusDescription> {
@@ -16,7 +17,12 @@ export default class Export extends BusCommand<BusDescription> {
     const {eventsBucket} = await import('../../lib/protocols/event-delivery/registry.ts')
     const {describeSubscriptions} = await import('../../lib/protocols/event-delivery/described.ts')
     await using bus = await this.openBus()
-    const events = await describeSubscriptions(bus.streams, (sentence) => this.say(`warning: ${sentence}`))
+    const warn = (sentence: string) => this.say(`warning: ${sentence}`)
+    const events = await describeSubscriptions(bus.streams, warn).catch((error: unknown) => {
+      if (!isFailure(error, 'denied')) throw error
+      warn(`subscriptions of bus events are left out: ${error.message}`)
+      return {}
+    })
     const description = {
       ...(await describeBus(bus, {ownBuckets: [eventsBucket]})),
       ...(Object.keys(events).length > 0 && {events}),

@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {afterAll, expect, test} from 'vitest'
 import {onBothBuses} from '../../both-buses.ts'
 import {bus} from '../../bus.ts'
+import {NatsServer} from '../../nats-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bus-apply-events-'))
 afterAll(() => rmSync(folder, {recursive: true}))
@@ -91,4 +92,22 @@ events:
         stderr: expect.stringContaining(sentence ?? ''),
       })
   })
+})
+
+test('a login that may not read the subscriptions exports the rest, and says what is left out', async () => {
+  await using server = await NatsServer.start(
+    (home) => `jetstream {store_dir: "${home}"}
+      authorization {
+        users: [
+          {user: a, password: p}
+          {user: b, password: p, permissions: {publish: {deny: ["$JS.API.*.*.KV_bus-events.>", "$JS.API.*.*.KV_bus-events", "$JS.API.*.*.*.KV_bus-events.>"]}}}
+        ]
+      }`,
+  )
+  const as = (user: string, ...args: string[]) => bus([...args, '-b', server.url({login: `${user}:p`})])
+  await as('a', 'stream', 'add', 'S')
+  expect(await as('a', 'events', 'add', 'S', 'billing')).toMatchObject({code: 0})
+  const {code, stdout, stderr} = await as('b', 'export', '--json')
+  expect([code, JSON.parse(stdout)]).toEqual([0, {streams: {S: {subjects: ['S']}}}])
+  expect(stderr).toMatch(/^warning: subscriptions of bus events are left out: /)
 })

@@ -106,9 +106,7 @@ async function wishOf(
       options: await durableOptions(transport, json),
     }
   } catch (error) {
-    throw isFailure(error, 'usage')
-      ? reworded(error as BusError, `${whatOf({namespace, name})}: ${(error as BusError).message}`)
-      : error
+    throw isFailure(error, 'usage') ? reworded(error, `${whatOf({namespace, name})}: ${error.message}`) : error
   }
 }
 
