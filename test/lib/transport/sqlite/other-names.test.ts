@@ -234,6 +234,17 @@ describe('a stream of a bus file', () => {
     expect((await bus.streams.info('S')).state.messages).toBe(0)
   })
 
+  test('refuses the headers of a batch in a single message, also if it accepts batches', async () => {
+    await using bus = await open(await withStream(join(temporaryFolder(), 'bus.db')))
+    await bus.streams.update('S', {allowAtomic: true})
+    const headers = [['Nats-Batch-Id', 'b']] as const
+    await expect(bus.streams.publish({subject: 's.a', headers})).rejects.toMatchObject({
+      kind: 'remote',
+      message: expect.stringContaining('published as a whole'),
+    })
+    expect((await bus.streams.info('S')).state.messages).toBe(0)
+  })
+
   test('refuses an expectation about another subject, which it does not check', async () => {
     const path = await withStream(join(temporaryFolder(), 'bus.db'))
     await using bus = await open(path)

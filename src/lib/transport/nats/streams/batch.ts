@@ -5,6 +5,7 @@
  */
 import {BusError, interruptedError} from '../../../core/errors.ts'
 import type {Outgoing} from '../../../core/message.ts'
+import {reworded} from '../../../core/rewording.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
 import {IdleTimer, sleep} from '../../../core/time/timer.ts'
 import {asBatch, checkBatch, lateBatch, noBatches} from '../../shared/batch.ts'
@@ -40,9 +41,13 @@ export async function sendBatch(
   session.check()
   asBatch(messages, session.maxPayload, session.url)
   if (signal?.aborted) throw interruptedError()
-  await session.ready()
-  if (!isSince(session, 2, 12)) throw tooOld(session)
-  await checkStream(session, messages)
+  try {
+    await session.ready()
+    if (!isSince(session, 2, 12)) throw tooOld(session)
+    await checkStream(session, messages)
+  } catch (error) {
+    throw error instanceof BusError ? reworded(error, error.message, {written: false}) : error
+  }
   const {elections} = session
   const since = performance.now()
   const deadline = since + (elections.isClustered ? Math.max(timeoutMs, leaderWaitMs) : timeoutMs)
