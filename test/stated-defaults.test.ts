@@ -74,7 +74,7 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
   '--read-ahead: 0, or 50 with --batch': ['lib/protocols/event-delivery/subscription.ts', '(isBatch ? 50 : 0)'],
   '--batch-timeout: 50ms': ['lib/protocols/event-delivery/subscription.ts', '? 50 : parseBatchTimeout'],
   '--with-data: for all transports except websockets': [
-    'commands/events/subscriptions.ts',
+    'lib/protocols/event-delivery/described.ts',
     "{withData: transport !== 'websockets'}",
   ],
   '--max-rejects: never': ['lib/protocols/event-delivery/subscription.ts', 'Number.MAX_SAFE_INTEGER) ?? 0'],

@@ -55,14 +55,16 @@ export default class Apply extends BusCommand<ApplyResult> {
     await using bus = await this.openBus({writes: !flags['dry-run']})
     const {eventsBucket} = await import('../../lib/protocols/event-delivery/registry.ts')
     const {planSubscriptions} = await import('../../lib/protocols/event-delivery/described.ts')
-    const {events} = description
+    const {events, streams: described = {}} = description
     const {prune} = flags
     const steps = [
       ...(await planChanges(bus, description, {
         ...{prune, skipUnsupported: flags['skip-unsupported'], ownBuckets: [eventsBucket]},
         say: (line) => this.say(line),
       })),
-      ...(events === undefined ? [] : await planSubscriptions(bus.streams, events, {prune})),
+      ...(events === undefined
+        ? []
+        : await planSubscriptions(bus.streams, events, {prune, made: Object.keys(described)})),
     ]
     const changes = steps.map(({what, action, before, after}) => ({
       what,

@@ -82,6 +82,8 @@ events:
       code: 2,
       stderr: expect.stringContaining('subscription mail of S has a masked secret'),
     })
+    const without = await scene.run(['apply', file('streams: {T: {}}\nevents: {NONE: {x: {}}}\n')])
+    expect(without).toMatchObject({code: 5, stderr: expect.stringContaining('there is no stream NONE'), stdout: ''})
     for (const [text, sentence] of [
       ['{options: {readahead: 4}}', 'a subscription of transport websockets has no option "readahead"'],
       ['{filter: {topic: "("}}', 'the filter "topic" is not an RE2 regular expression'],

@@ -28,11 +28,14 @@ export async function durableOptions(transport: string, json: unknown): Promise<
   throw new BusError('usage', `a subscription of transport ${transport} has no option "${unknown}"`)
 }
 
-/** Fails with `usage` for a subscription that is not possible, and for a new one with a masked secret. */
+/**
+ * Fails with `usage` for a subscription that is not possible, and for a new one with a masked secret; with `notFound` without its
+ * stream, unless that is one of `made`, which are made before.
+ */
 export async function planSubscriptions(
   streams: Streams,
   described: Described,
-  {prune}: {readonly prune: boolean},
+  {prune, made}: {readonly prune: boolean; readonly made: readonly string[]},
 ): Promise<readonly PlanStep[]> {
   const steps: PlanStep[] = []
   const known = await (await openRegistry(streams, {make: false})).list()
@@ -51,6 +54,7 @@ export async function planSubscriptions(
       const wanted = old === undefined ? wish : changedSubscription(old, wish)
       if (wanted === undefined || (old !== undefined && looksSame(old, wish))) continue
       checkUnmasked(wish)
+      if (old === undefined && !made.includes(namespace)) await streams.info(namespace)
       const run = async () => (await registry()).add(wish, {replace: true})
       const action = old === undefined ? 'create' : 'change'
       steps.push({what: whatOf(wish), action, before: old ? settingsOf(old) : {}, after: settingsOf(wanted), run})
