@@ -1,5 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import type {BusError} from '../../../../src/lib/core/errors.ts'
+import {open} from '../../../../src/lib/transport/open.ts'
 import {startStreams, store} from './streams.ts'
 import {numbers, take, Watched} from './watched.ts'
 
@@ -34,6 +35,22 @@ describe('when the server of a stream is restarted', () => {
     await watched.told('reconnected')
     await store(bus, 'a', numbers(11, 500))
     expect(await take(reading, 490)).toEqual(numbers(11, 500))
+  })
+
+  it('a member that asks about its consumer while the signal of the bus aborts does not fail', async () => {
+    await using server = await startStreams()
+    const stop = new AbortController()
+    await using bus = await open(server.url(), {signal: stop.signal})
+    await bus.streams.add({name: 'A', subjects: ['a']})
+    await bus.streams.consumers.add('A', {name: 'c'})
+    await using member = await bus.streams.consumers.consume('A', 'c')
+    server.signal('SIGSTOP')
+    // It asks after two and a half heartbeats without a sign of the server.
+    expect(await member.take(1, 7000)).toEqual([])
+    const taken = member.take(1, 500)
+    stop.abort()
+    expect(await taken).toEqual([])
+    server.signal('SIGCONT')
   })
 
   it('a member continues, and acknowledged messages are not redelivered', async () => {

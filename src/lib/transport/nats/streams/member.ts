@@ -260,6 +260,8 @@ export abstract class NatsMember implements Consuming {
         break
       } catch (error) {
         const forMs = performance.now() - since
+        // The one who aborts it closes the member next.
+        if (isFailure(error, 'interrupted')) break
         const isAway = isFailure(error, 'notFound') && forMs < awayMs
         if (isAway || isPassing(error, forMs)) continue
         if (isFailure(error, 'notFound')) this.#gone(error)
