@@ -55,10 +55,7 @@ export default class ServiceStats extends BusCommand<readonly InstanceDocument[]
     await redraw(draw, {
       ...{everyMs, forMs, signal: this.stop, rows: isShown ? process.stdout.rows || undefined : undefined},
       between: this.jsonEnabled() ? '' : '\n',
-      write: async (text) => {
-        this.output.write(text)
-        await this.output.written()
-      },
+      output: this.output,
     })
     return undefined
   }

@@ -88,10 +88,7 @@ export abstract class ReportCommand<Row extends object> extends BusCommand<reado
     await redraw(draw, {
       ...{everyMs, forMs, signal: this.stop, rows: isShown ? process.stdout.rows || undefined : undefined},
       between: this.jsonEnabled() ? '' : '\n',
-      write: async (text) => {
-        this.output.write(text)
-        await this.output.written()
-      },
+      output: this.output,
     })
     return undefined
   }

@@ -1,5 +1,6 @@
 /** `--watch`: the same view again and again, in place on a terminal. */
 import {sleep} from '../../core/time/timer.ts'
+import type {Output} from '../io/output.ts'
 
 export interface RedrawOptions {
   readonly everyMs: number
@@ -10,12 +11,12 @@ export interface RedrawOptions {
   readonly rows: number | undefined
   /** In a pipe: the text between two views. */
   readonly between: string
-  readonly write: (text: string) => Promise<void>
+  readonly output: Output
 }
 
 /** Draws until the time is over or the signal aborts; `draw` returns lines that end with a newline. */
 export async function redraw(draw: () => Promise<string>, options: RedrawOptions): Promise<void> {
-  const {everyMs, forMs = Number.POSITIVE_INFINITY, signal, rows, between, write} = options
+  const {everyMs, forMs = Number.POSITIVE_INFINITY, signal, rows, between, output} = options
   const ends = performance.now() + forMs
   for (let drawn = 0; ; ) {
     const began = performance.now()
@@ -24,8 +25,9 @@ export async function redraw(draw: () => Promise<string>, options: RedrawOptions
     })
     if (text === undefined || signal.aborted) return
     const shown = rows === undefined ? text : cut(text, rows)
-    const before = drawn === 0 ? '' : rows === undefined ? between : `\x1b[${drawn}A\x1b[0J`
-    await write(before + shown)
+    if (drawn > 0) output.writeAsIs(rows === undefined ? between : `\x1b[${drawn}A\x1b[0J`)
+    output.write(shown)
+    await output.written()
     drawn = shown.split('\n').length - 1
     const next = Math.min(began + everyMs, ends)
     await sleep(Math.max(0, next - performance.now()), signal)

@@ -55,6 +55,12 @@ describe.runIf(hasTerminals)('a progress bar', () => {
 })
 
 describe.runIf(hasTerminals)('a table on a terminal', () => {
+  test('is drawn again in its place with --watch', () => {
+    const text = seen('stream report --watch --every 200ms --for 700ms', {}, 'stty rows 24 cols 100;')
+    expect(text).toContain('\x1b[2A\x1b[0J')
+    expect(text).not.toContain('\\u001b')
+  })
+
   test('of unknown width is not cut', () => {
     expect(seen('stream ls')).toContain('a.subject.that.is.wider.than.the.terminal')
   })
