@@ -7,7 +7,7 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {brokenAtSpaces} from '../src/lib/cli/base/help.ts'
 import {type Ended, type Running, root, startLine} from './bus.ts'
 import {type Example, examples, failures, hasTestsOfItsOwn, needsCluster} from './examples.ts'
-import {NatsServer} from './nats-server.ts'
+import {lacks, NatsServer} from './nats-server.ts'
 import {type StoredExample, storedExamples, storedFailures} from './stored-examples.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'side-by-side-'))
@@ -19,6 +19,14 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]()
   rmSync(folder, {recursive: true})
 })
+
+/** What this server does not have: the examples that need a newer one, with the reason. */
+const oldServer = await Promise.all(
+  Object.entries(storedExamples).map(
+    async ([line, {since}]) => [line, since === undefined ? '' : await lacks(...since)] as const,
+  ),
+).then((all) => all.filter(([, reason]) => reason !== ''))
+const shownStored = Object.entries(storedExamples).filter(([line]) => !oldServer.some(([old]) => old === line))
 
 /** The examples of all commands, as users type them. */
 function documented(): string[] {
@@ -60,12 +68,14 @@ describe('with stored messages both buses', () => {
     ])
   }
 
-  test.each(Object.entries(storedExamples))('print the same: %s', async (line, setup) => {
+  test.each(shownStored)('print the same: %s', async (line, setup) => {
     const [here, there] = await playBoth(line, setup)
     expect(here.code).toBe(setup.code ?? 0)
     expect(here.written).toMatch(setup.sees)
     expect(there.lines).toEqual(here.lines)
   })
+
+  test.skip.each(oldServer)('print the same: %s%s', () => {})
 
   test.each(Object.entries(storedFailures))('fail in the same way: %s', async (line, setup) => {
     for (const {code, written} of await playBoth(line, setup)) {

@@ -4,6 +4,8 @@ import type {Example} from './examples.ts'
 export interface StoredExample extends Example {
   /** Command lines that run to their end, one after the other, before the example. */
   readonly before: readonly string[]
+  /** The oldest server that has what it shows. */
+  readonly since?: readonly [major: number, minor: number]
 }
 
 const stream = `bus stream add ORDERS 'orders.>'`
@@ -62,12 +64,14 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
 
   // advisories
   'bus advisories --kind max-deliver --kind terminated': {
+    since: [2, 11],
     before: billing,
     meanwhile: ['bus consumer replay ORDERS billing -n 1 --on-error term --exec -- false || true'],
     endsAfter: 1,
     sees: 'terminated ORDERS/billing #1 · 1 delivery · false exited with 1',
   },
   'bus advisories --from first -n 10': {
+    since: [2, 11],
     before: [
       ...[...billing, `bus stream add FAILED '$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ORDERS.>'`],
       'bus consumer replay ORDERS billing -n 1 --on-error term --exec -- false || true',
@@ -78,12 +82,14 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
 
   // trace
   [`bus trace orders.created '{"id":1}'`]: {
+    since: [2, 11],
     before: [...billing, 'bus consumer add ORDERS paid --filter orders.*.paid'],
     beside: ['bus serve orders.created ok --no-queue'],
     sees: '├─ stream ORDERS\n│  └─ consumer billing · lag 4\n└─ subscriber bus serve · orders.created',
     masks: [[/ · process \d+/g, '']],
   },
   [`bus trace orders.created '{"id":1}' --deliver`]: {
+    since: [2, 11],
     before: [stream],
     beside: ['bus serve orders.created ok --no-queue'],
     sees: 'no reply wanted',
@@ -247,16 +253,19 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     sees: 'changed consumer billing of ORDERS\n',
   },
   'bus consumer pause ORDERS billing --for 1h': {
+    since: [2, 11],
     before: billing,
     sees: 'consumer billing of ORDERS is paused until ',
     masks: [[/until .*/g, 'until TIME']],
   },
   'bus consumer pause ORDERS billing --until 2030-01-01T06:00Z': {
+    since: [2, 11],
     before: billing,
     sees: 'consumer billing of ORDERS is paused until 2030-01-01T06:00:00.000Z',
     masks: [[/ \(in .*\)/g, '']],
   },
   'bus consumer resume ORDERS billing': {
+    since: [2, 11],
     before: [...billing, 'bus consumer pause ORDERS billing --for 1h'],
     sees: 'consumer billing of ORDERS delivers again and has a lag of ',
   },

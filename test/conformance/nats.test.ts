@@ -26,6 +26,10 @@ const old = await lacks(2, 10)
 const lacking = {
   'messages beyond a new limit of a stream are removed': old,
   'a single message is erased, and the last message of its subject is another one': old,
+  'an advisory is published for each message that reached the limit of deliveries or was terminated': await lacks(
+    2,
+    11,
+  ),
   'a rollup is refused by a stream that does not allow it, and with another value': old,
 }
 
