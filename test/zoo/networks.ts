@@ -136,5 +136,12 @@ export const clusterLines: readonly (readonly string[])[] = [
 
 /** Which of the other servers is the leader, and how much of what they store they have told each other, differs. */
 export function clusterText(shown: string): string {
-  return shown.replace(/\b(two|three)\b/g, 'OTHER').replace(/\d+ B (storage|on disk)/g, 'SIZE $1')
+  return (
+    shown
+      .replace(/\b(two|three)\b/g, 'OTHER')
+      .replace(/\d+ B (storage|on disk)/g, 'SIZE $1')
+      // How far the server that is down is behind is known only if it was heard of meanwhile.
+      .replace(/(?<=one: offline), \d+ behind/g, '')
+      .replace(/(?<="state":"offline"),"lag":\d+/g, '')
+  )
 }

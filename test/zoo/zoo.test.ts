@@ -99,8 +99,7 @@ describe('networks:', () => {
       let text = '## A leaf node with a domain of its own; it and its hub each have a stream S.\n'
       for (const [place, line] of leafLines) {
         const url = pair[place].url()
-        // A position holds the time when its stream was created, in which zeros at the end of the fraction are left out.
-        const played = (await runner.play(line, url)).replace(/^(KV_bus-events .*)\b\d+ B/gm, '$1SIZE')
+        const played = varyingSize(await runner.play(line, url))
         text += `$ ${line}\n[at the ${place}]\n${played}`
       }
       return text
@@ -149,8 +148,13 @@ async function met(runner: CommandRunner, url: string, about: string, lines: rea
 
 async function linesMet(runner: CommandRunner, url: string, lines: readonly string[]): Promise<string> {
   let shown = ''
-  for (const line of lines) shown += `$ ${line}\n${await runner.play(line, url)}`
+  for (const line of lines) shown += `$ ${line}\n${varyingSize(await runner.play(line, url))}`
   return shown
+}
+
+/** A position holds the time when its stream was created, in which zeros at the end of the fraction are left out. */
+function varyingSize(shown: string): string {
+  return shown.replace(/^((?:KV_)?bus-events .*)\b[\d.]+ (B|KiB)/gm, '$1SIZE')
 }
 
 const isNewest = (await lacks(2, 15)) === ''
