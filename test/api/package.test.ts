@@ -116,7 +116,8 @@ describe('what is installed', () => {
     expect([...foreign].filter((name) => !names.includes(name))).toEqual([])
   })
 
-  test('takes at most 35 MiB with the package', () => {
+  // better-sqlite3 is 27 MiB of it.
+  test('takes at most 36 MiB with the package', () => {
     const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
       packages: Record<string, {dev?: boolean; devOptional?: boolean}>
     }
@@ -125,7 +126,7 @@ describe('what is installed', () => {
     )
     const folders = [join(installed.folder, 'node_modules/busline'), ...others.map(([path]) => join(root, path))]
     const kibibytes = folders.reduce((sum, folder) => sum + sizeOf(folder), 0)
-    expect(kibibytes / 1024).toBeLessThan(35)
+    expect(kibibytes / 1024).toBeLessThan(36)
   })
 
   test('includes the examples and SECURITY.md, and no source map', () => {
