@@ -154,7 +154,7 @@ async function linesMet(runner: CommandRunner, url: string, lines: readonly stri
 
 /** A position holds the time when its stream was created, in which zeros at the end of the fraction are left out. */
 function varyingSize(shown: string): string {
-  return shown.replace(/^((?:KV_)?bus-events .*)\b[\d.]+ (B|KiB)/gm, '$1SIZE')
+  return shown.replace(/^((?:KV_)?bus-events .*? )[\d.]+ (B|KiB)/gm, '$1SIZE')
 }
 
 const isNewest = (await lacks(2, 15)) === ''
