@@ -45,6 +45,7 @@ export const storedExamples: Readonly<Record<string, StoredExample>> = {
     sees: '3 acknowledged · 11 B · last is #3 of ORDERS',
   },
   'bus pub orders.created --lines --file orders.txt --batch': {
+    since: [2, 12],
     before: [`${stream} --allow-atomic`],
     files: {'orders.txt': 'one\ntwo\nthree\n'},
     sees: '3 stored together · 11 B · last is #3 of ORDERS',
