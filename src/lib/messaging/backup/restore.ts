@@ -3,11 +3,12 @@
  * already is compared with the backup, message by message, so that a run after an interruption continues where the earlier one
  * ended, and no message is stored twice. A consumer is created when all messages up to its ack floor are stored, and starts there.
  */
-import {BusError, interruptedError, isFailure} from '../../core/errors.ts'
+import {BusError, interruptedError} from '../../core/errors.ts'
 import {type Headers, headerOf, type Message, type Outgoing, sizeOf} from '../../core/message.ts'
 import {reworded} from '../../core/rewording.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
+import {unlessMissing} from '../../transport/shared/stream-errors.ts'
 import {
   type StreamInfo,
   type StreamPublisher,
@@ -295,7 +296,7 @@ class StreamRestore {
     const {config: stream, state} = this.#info
     const {consumers} = this.#bus.streams
     const {say, prefix = ''} = this.#options
-    if ((await unlessMissing(consumers.info(stream.name, name))) !== undefined)
+    if ((await consumers.info(stream.name, name).catch(unlessMissing)) !== undefined)
       return say(`consumer ${name} of ${stream.name} exists, and was left as it is`)
     const isFirst = seq <= Math.max(1, state.firstSeq) || stream.retention === 'workqueue'
     const wanted = settingsOfConsumer(config, isFirst ? 'all' : {seq})
@@ -371,16 +372,7 @@ async function mustStore(bus: Transport, stream: string, pattern: string): Promi
 }
 
 function infoOf(bus: Transport, name: string): Promise<StreamInfo | undefined> {
-  return unlessMissing(bus.streams.info(name))
-}
-
-async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found
-  } catch (error) {
-    if (isFailure(error, 'notFound')) return undefined
-    throw error
-  }
+  return bus.streams.info(name).catch(unlessMissing)
 }
 
 function samePayload(one: string | Uint8Array, other: string | Uint8Array): boolean {

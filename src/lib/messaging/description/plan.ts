@@ -1,7 +1,8 @@
 /** What has to be done so that a bus is as described, and the description of a bus. */
-import {BusError, isFailure} from '../../core/errors.ts'
+import {BusError} from '../../core/errors.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {unlessMissing} from '../../transport/shared/stream-errors.ts'
 import {changedConsumer, changedStream, settingDifferences} from '../../transport/shared/stream-settings.ts'
 import type {
   ConsumerConfig,
@@ -68,7 +69,7 @@ async function streamSteps(
 ): Promise<readonly PlanStep[]> {
   const {name} = config
   const edits = usable(bus, what, configChanges({...config}), options)
-  const info = await unlessMissing(bus.streams.info(name))
+  const info = await bus.streams.info(name).catch(unlessMissing)
   const defaults = {subjects: [name], storage: 'file', discard: 'old', replicas: 1}
   if (info === undefined) {
     const settings: StreamSettings = {...edits, name}
@@ -91,7 +92,7 @@ async function consumerSteps(
   const {consumers} = bus.streams
   const {filters = [], ack = 'explicit', deliver = 'all', backoffMs = [], ...rest} = described
   const whole = {ackWaitMs: undefined, maxAckPending: undefined, ...rest, name, filters, ack, deliver, backoffMs}
-  const info = await unlessMissing(consumers.info(stream, name))
+  const info = await consumers.info(stream, name).catch(unlessMissing)
   if (info === undefined) {
     const config = {...whole, durable: true} as unknown as ConsumerConfig
     const settings = usable(bus, what, settingsOfConsumer(config, deliver), options)
@@ -143,7 +144,7 @@ async function pruned(
     })
   }
   for (const [stream, wanted] of Object.entries(consumers)) {
-    for (const {config} of (await unlessMissing(bus.streams.consumers.list(stream))) ?? []) {
+    for (const {config} of (await bus.streams.consumers.list(stream).catch(unlessMissing)) ?? []) {
       if (config.name in wanted || !config.durable) continue
       const run = () => bus.streams.consumers.remove(stream, config.name)
       steps.push({what: `consumer ${config.name} of ${stream}`, action: 'remove', before: config, after: {}, run})
@@ -239,13 +240,4 @@ function ownMetadata(metadata: Readonly<Record<string, string>> = {}): Record<st
 
 function defined<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T
-}
-
-async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found
-  } catch (error) {
-    if (isFailure(error, 'notFound')) return undefined
-    throw error
-  }
 }

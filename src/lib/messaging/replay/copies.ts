@@ -1,9 +1,10 @@
 /** A stream of another bus as a sink, resumable without losing or duplicating messages. */
 import {hash} from 'node:crypto'
-import {BusError, isFailure} from '../../core/errors.ts'
+import {BusError} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
 import {isoTime} from '../../core/time/timestamp.ts'
 import type {Transport} from '../../transport/contract.ts'
+import {unlessMissing} from '../../transport/shared/stream-errors.ts'
 import {type StreamInfo, storeHeaders} from '../../transport/streams-contract.ts'
 import type {Copied, CopySink, Refusal} from '../sinks/sink.ts'
 import {type CopyPosition, copiedFrom, copyHeaders, sequenceOf, TargetCopies} from './copy-position.ts'
@@ -86,7 +87,7 @@ async function mustBeOf(
   target: Transport,
 ): Promise<void> {
   const {name} = info.config
-  const original = await messageAt(bus, name, seq)
+  const original = await bus.streams.get(name, seq).catch(unlessMissing)
   // Messages removed in the meantime cannot be compared.
   if (original === undefined ? seq <= (await bus.streams.info(name)).state.lastSeq : isoTime(original.time) === time)
     return
@@ -94,15 +95,6 @@ async function mustBeOf(
     data: {seq},
     try: ['another target: the source was copied or restored to an earlier state'],
   })
-}
-
-async function messageAt(bus: Transport, stream: string, seq: number): Promise<Message | undefined> {
-  try {
-    return await bus.streams.get(stream, seq)
-  } catch (error) {
-    if (isFailure(error, 'notFound')) return undefined
-    throw error
-  }
 }
 
 /** For each message with a known id: where it is stored, and what followed its position in the id. */
@@ -224,7 +216,7 @@ class StreamCopier implements IntoSink {
       messages.map(async (message) => {
         const place = copiedFrom(message).find(({source}) => source === targetId)
         if (place === undefined) return
-        const original = await messageAt(target, name, place.seq)
+        const original = await target.streams.get(name, place.seq).catch(unlessMissing)
         if (original !== undefined && isoTime(original.time) === place.time) back.add(message)
       }),
     )
@@ -270,7 +262,7 @@ class StreamCopier implements IntoSink {
       const missing = new Map<Message, string>()
       await Promise.all(
         open.map(async ([message, at, suffix]) => {
-          const known = await messageAt(target, name, at)
+          const known = await target.streams.get(name, at).catch(unlessMissing)
           const isOurs = known !== undefined && sequenceOf(known, id) === message.seq
           if (isOurs && known.header(copyHeaders.time) === isoTime(message.time))
             this.#position.found(message.seq ?? 0, at)

@@ -3,11 +3,11 @@
  * has none, from the advisories that a stream keeps. A message that was handled later leaves the list, or its advisories are
  * deleted from that stream. The list is read a page at a time.
  */
-import {BusError, isFailure} from '../../core/errors.ts'
-import type {Message} from '../../core/message.ts'
+import {BusError} from '../../core/errors.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {failureSubjects, readFailure} from '../../transport/shared/advisories.ts'
+import {unlessMissing} from '../../transport/shared/stream-errors.ts'
 import type {ConsumerInfo, FailedMessage, StreamInfo} from '../../transport/streams-contract.ts'
 
 /** The stream of advisories that `recordFailures` creates. */
@@ -118,7 +118,7 @@ class RecordedList implements FailedList {
       if (fresh.length === 0) continue
       return await Promise.all(
         fresh.map(async ({seq, deliveries, reason}) => {
-          const message = await messageAt(this.#bus, this.#stream, seq)
+          const message = await this.#bus.streams.get(this.#stream, seq).catch(unlessMissing)
           return {seq, deliveries, reason, message, isThere: message !== undefined}
         }),
       )
@@ -149,7 +149,7 @@ class RecordedList implements FailedList {
     const {name} = this.recorder.config
     for (let at = 0; at < advisories.length; at += pageSize)
       await Promise.all(
-        advisories.slice(at, at + pageSize).map((seq) => this.#bus.streams.erase(name, seq).catch(unlessGone)),
+        advisories.slice(at, at + pageSize).map((seq) => this.#bus.streams.erase(name, seq).catch(unlessMissing)),
       )
   }
 }
@@ -163,17 +163,4 @@ export function checkForgettable({recorder}: FailedList): void {
     `the stream ${name}, which keeps the advisories, is not of busline: it would lose those of messages that were handled`,
     {try: ['--dead FILE without --retry', `bus stream info ${shellWord(name)}`]},
   )
-}
-
-async function messageAt(bus: Transport, stream: string, seq: number): Promise<Message | undefined> {
-  try {
-    return await bus.streams.get(stream, seq)
-  } catch (error) {
-    if (isFailure(error, 'notFound')) return undefined
-    throw error
-  }
-}
-
-function unlessGone(error: unknown): void {
-  if (!isFailure(error, 'notFound')) throw error
 }

@@ -1,11 +1,12 @@
 /** Durable subscriptions and their offsets, in a bucket on the bus: `subscription.<namespace>.<name>`, `offset.<id>`. */
 
 import {randomUUID} from 'node:crypto'
-import {BusError, isFailure} from '../../core/errors.ts'
+import {BusError} from '../../core/errors.ts'
 import {isObject, objectIn, parseJson} from '../../core/text/json-text.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import {type Bucket, openBucket} from '../../messaging/kv/bucket.ts'
 import type {KvEntry} from '../../messaging/kv/entry.ts'
+import {unlessMissing} from '../../transport/shared/stream-errors.ts'
 import type {Streams} from '../../transport/streams-contract.ts'
 import {compileEventFilter, type EventFilter} from './filter.ts'
 import {
@@ -273,10 +274,6 @@ function order(a: string, b: string): number {
 
 function missing(namespace: string, name: string): never {
   throw new BusError('notFound', `no subscription ${name} of ${namespace}`, {try: ['bus events ls']})
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (!isFailure(error, 'notFound')) throw error
 }
 
 /** Encodes text as part of a key: letters, digits, `-`, `_` and `.` unchanged, other bytes as `=` and hexadecimal digits. */
