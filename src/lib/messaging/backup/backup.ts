@@ -64,6 +64,8 @@ export async function backup(
   options: BackupOptions,
 ): Promise<BackupContent> {
   const found = (await hasContent(path)) ? await begun(path, names) : undefined
+  // Fails before it creates the file.
+  if (found === undefined) for (const name of names) await bus.streams.info(name)
   const file = await openFile(path)
   try {
     if (found !== undefined) await file.truncate(found.rest.length)

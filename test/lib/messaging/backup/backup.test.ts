@@ -1,5 +1,5 @@
 /** Backups by the library, between two buses: see test/commands/stream/backup.test.ts for whole command lines. */
-import {mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {afterAll, expect, test} from 'vitest'
@@ -130,6 +130,14 @@ onBothBuses((newScene) => {
         kind: 'interrupted',
       },
     )
+  })
+
+  test('nothing is written for a stream that does not exist', async () => {
+    await using scene = await newScene()
+    await fill(scene.transport, 'A', 1)
+    const path = newPath('none.zst')
+    await expect(backup(scene.transport, ['A', 'NONE'], path, {signal})).rejects.toMatchObject({kind: 'notFound'})
+    expect(existsSync(path)).toBe(false)
   })
 
   test('differences are found between streams and files, and missing messages are copied', async () => {
