@@ -3,7 +3,7 @@ import {onBothBuses} from '../../both-buses.ts'
 
 describe('stream report', () => {
   onBothBuses((newScene) => {
-    test('are sorted, and have rates between two readings', async () => {
+    test('is sorted, and has rates between two readings', async () => {
       await using scene = await newScene()
       const {streams} = scene.transport
       for (const [name, count] of [

@@ -4,10 +4,8 @@ import {sleep} from '../../core/time/timer.ts'
 import {unreachableError} from '../../transport/shared/stream-errors.ts'
 import {variant} from '../flags/kinds.ts'
 import {tableFlags, watchFlags} from '../flags/table.ts'
-import {isTerminal} from '../io/terminal.ts'
-import {printableJson} from '../render/printable.ts'
-import {redraw} from '../render/redraw.ts'
-import {type Column, table} from '../render/table.ts'
+import {watchTable} from '../render/redraw.ts'
+import type {Column} from '../render/table.ts'
 import {BusCommand} from './command.ts'
 
 export const reportFlags = {
@@ -54,7 +52,13 @@ export abstract class ReportCommand<Row extends object> extends BusCommand<reado
   ): Promise<readonly Row[] | undefined> {
     const {every: everyMs = usualEveryMs, watch, all} = flags
     const readings = new Readings(report)
-    if (watch) return this.#watch(report, readings, {...flags, everyMs})
+    if (watch) {
+      const read = async () => (await readings.next()).rows
+      const cells = (row: Row) => [report.cells(row, true)]
+      const view = {json: this.jsonEnabled(), paint: await this.paint(1), output: this.output, signal: this.stop}
+      await watchTable({columns: report.columns(true), read, cells}, {...flags, ...view})
+      return undefined
+    }
     let reading = await readings.next()
     if (needsRates) {
       await sleep(everyMs, this.stop)
@@ -69,32 +73,6 @@ export abstract class ReportCommand<Row extends object> extends BusCommand<reado
     if (unreachable.length === 0) return rows
     if (this.jsonEnabled()) this.logJson(rows)
     throw unreachableError(url, unreachable)
-  }
-
-  async #watch(
-    report: ReportSource<Row>,
-    readings: Readings<Row>,
-    {everyMs, for: forMs}: Flags & {readonly everyMs: number},
-  ): Promise<undefined> {
-    const isShown = isTerminal(1) && !this.jsonEnabled()
-    const paint = await this.paint(1)
-    const draw = async () => {
-      const {rows} = await readings.next()
-      if (this.jsonEnabled()) return `${printableJson(JSON.stringify(rows))}\n`
-      const width = isShown ? process.stdout.columns || undefined : undefined
-      const cells = rows.map((row) => report.cells(row, true))
-      return table(report.columns(true), cells, {paint, width, signal: this.stop})
-    }
-    await redraw(draw, {
-      ...{everyMs, forMs, signal: this.stop, rows: isShown ? process.stdout.rows || undefined : undefined},
-      between: this.jsonEnabled() ? '' : '\n',
-      output: this.output,
-    })
-    return undefined
-  }
-
-  protected override logJson(json: unknown): void {
-    if (json !== undefined) super.logJson(json)
   }
 }
 

@@ -1,8 +1,48 @@
 /** `--watch`: the same view again and again, in place on a terminal. */
+import type {ChalkInstance} from 'chalk'
 import {sleep} from '../../core/time/timer.ts'
 import type {Output} from '../io/output.ts'
+import {isTerminal} from '../io/terminal.ts'
+import {printableJson} from './printable.ts'
+import {type Column, table} from './table.ts'
 
-export interface RedrawOptions {
+/** Rows that are read again and again. */
+interface WatchedTable<Row> {
+  readonly columns: readonly Column[]
+  read(): Promise<readonly Row[]>
+  /** The lines of the table for a row. */
+  cells(row: Row): readonly (readonly string[])[]
+}
+
+interface WatchOptions {
+  /** Milliseconds; default 1,000. */
+  readonly every?: number | undefined
+  /** End after so many milliseconds. */
+  readonly for?: number | undefined
+  readonly signal: AbortSignal
+  readonly output: Output
+  /** One line of JSON for each reading. */
+  readonly json: boolean
+  readonly paint: ChalkInstance | undefined
+}
+
+/** Shows the table until the time is over or the signal aborts. */
+export async function watchTable<Row>(
+  {columns, read, cells}: WatchedTable<Row>,
+  {every: everyMs = 1000, for: forMs, signal, output, json, paint}: WatchOptions,
+): Promise<void> {
+  const isShown = isTerminal(1) && !json
+  const draw = async () => {
+    const rows = await read()
+    if (json) return `${printableJson(JSON.stringify(rows))}\n`
+    const width = isShown ? process.stdout.columns || undefined : undefined
+    return table(columns, rows.flatMap(cells), {paint, width, signal})
+  }
+  const rows = isShown ? process.stdout.rows || undefined : undefined
+  await redraw(draw, {everyMs, forMs, signal, rows, between: json ? '' : '\n', output})
+}
+
+interface RedrawOptions {
   readonly everyMs: number
   /** End after this long. */
   readonly forMs?: number | undefined
@@ -15,7 +55,7 @@ export interface RedrawOptions {
 }
 
 /** Draws until the time is over or the signal aborts; `draw` returns lines that end with a newline. */
-export async function redraw(draw: () => Promise<string>, options: RedrawOptions): Promise<void> {
+async function redraw(draw: () => Promise<string>, options: RedrawOptions): Promise<void> {
   const {everyMs, forMs = Number.POSITIVE_INFINITY, signal, rows, between, output} = options
   const ends = performance.now() + forMs
   for (let drawn = 0; ; ) {
