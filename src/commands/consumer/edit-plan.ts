@@ -1,7 +1,6 @@
 /** What a consumer is changed to. */
 import {changeFlags, unsetChanges} from '../../lib/cli/flags/change.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
-import {BusError} from '../../lib/core/errors.ts'
 import {consumerSettingNames, fixedSettings, wholeChanges} from '../../lib/messaging/stored/whole-config.ts'
 import type {
   ConsumerChanges,
