@@ -17,7 +17,7 @@ interface WatchedTable<Row> {
 interface WatchOptions {
   /** Milliseconds; default 1,000. */
   readonly every?: number | undefined
-  /** End after so many milliseconds. */
+  /** Milliseconds after which it ends. */
   readonly for?: number | undefined
   readonly signal: AbortSignal
   readonly output: Output
