@@ -64,7 +64,7 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
   'consumer:ls stream: all': ['lib/messaging/stored/find.ts', 'stream === undefined ? (await streams.list(options))'],
 
   '--idle: 300ms': ['lib/messaging/service-discovery.ts', 'idleMs = 300'],
-  '--every: 1s': ['commands/service/stats.ts', 'usualEveryMs = 1000'],
+  '--every: 1s': ['lib/cli/render/redraw.ts', 'every: everyMs = 1000'],
   'name: all': ['lib/messaging/service-discovery.ts', 'name === undefined || instance === undefined ||'],
 
   'context:check name: the current bus': ['commands/context/check.ts', 'openBus({context: name})'],
