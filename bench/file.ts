@@ -2,6 +2,7 @@
 import {join} from 'node:path'
 import type {Transport} from '../src/lib/transport/contract.ts'
 import {open} from '../src/lib/transport/open.ts'
+import {bareInserts, socketEcho} from './limits.ts'
 import {type Case, inFolder, median, percentile, type Row, start} from './measure.ts'
 
 export const file: Case = {
@@ -9,29 +10,47 @@ export const file: Case = {
   rows: () =>
     inFolder(async (folder) => {
       const url = `sqlite:${join(folder, 'bus.db')}`
-      const throughput: number[] = []
-      const wakes: number[][] = []
-      const trips: number[][] = []
+      const runs: Run[] = []
       for (let i = 0; i < 3; i++) {
         await using bus = await open(url)
-        throughput.push(await endToEnd(bus, url, 500_000))
-        wakes.push(await wakeUp(bus, url, 3000))
-        trips.push(await roundTrip(bus, url, 5000))
+        const inserts = bareInserts(folder, 100, 500_000)
+        const rate = await endToEnd(bus, url, 500_000)
+        const echo = percentile(await socketEcho(join(folder, 'echo.sock')), 0.5)
+        runs.push({inserts, rate, echo, wakes: await wakeUp(bus, url, 3000), trips: await roundTrip(bus, url, 5000)})
       }
-      const of = (runs: number[][], part: number) => median(runs.map((run) => percentile(run, part)))
+      const of = (value: (run: Run) => number) => median(runs.map(value))
+      const row = (what: string, value: (run: Run) => number, unit: string): Row => ({what, value: of(value), unit})
+      const times = (value: (run: Run) => number, atMost: number): Row => ({
+        what: '  of the echo, p50',
+        value: of((run) => value(run) / run.echo),
+        unit: 'x',
+        bar: {atMost},
+      })
+      const latency = (what: string, value: (run: Run) => number, atMost: number) => [
+        row(what, value, 'us'),
+        times(value, atMost),
+      ]
       return [
-        {
-          what: '128 B, 100 in flight, published = received',
-          value: median(throughput),
-          unit: 'k msg/s',
-          bar: {atLeast: 550},
-        },
-        {what: 'wake-up at 1 k msg/s, p50', value: of(wakes, 0.5), unit: 'us', bar: {atMost: 250}},
-        {what: 'wake-up at 1 k msg/s, p99', value: of(wakes, 0.99), unit: 'us', bar: {atMost: 3000}},
-        {what: 'request and reply, p50', value: of(trips, 0.5), unit: 'us', bar: {atMost: 200}},
-        {what: 'request and reply, p99', value: of(trips, 0.99), unit: 'us'},
+        row('better-sqlite3, 100 inserts a transaction', ({inserts}) => inserts, 'k msg/s'),
+        row('128 B, 100 in flight, published = received', ({rate}) => rate, 'k msg/s'),
+        {what: '  of the inserts', value: of(({rate, inserts}) => rate / inserts), unit: 'x', bar: {atLeast: 1}},
+        row('Unix socket echo between two processes, p50', ({echo}) => echo, 'us'),
+        ...latency('wake-up at 1 k msg/s, p50', ({wakes}) => percentile(wakes, 0.5), 1.3),
+        ...latency('wake-up at 1 k msg/s, p99', ({wakes}) => percentile(wakes, 0.99), 6),
+        ...latency('request and reply, p50', ({trips}) => percentile(trips, 0.5), 1.9),
+        ...latency('request and reply, p99', ({trips}) => percentile(trips, 0.99), 8),
       ] satisfies Row[]
     }),
+}
+
+/** One round: rates in thousands per second, times in microseconds. */
+interface Run {
+  readonly inserts: number
+  readonly rate: number
+  /** The median. */
+  readonly echo: number
+  readonly wakes: readonly number[]
+  readonly trips: readonly number[]
 }
 
 async function endToEnd(bus: Transport, url: string, count: number): Promise<number> {

@@ -170,10 +170,15 @@ async function ofSubjects(kind: string, url: string): Promise<Row[]> {
     ]
     return once([...args, '--bus', url])
   }
+  let oneMs = 0
   const rows = [1, 100, 10_000, 100_000].map((subjects) => {
     const label = `${kind}, ${subjects.toLocaleString('en')} subjects`
+    const took = published(subjects)
+    if (subjects === 1) oneMs = took
+    const ofOne = {what: '  of one subject', value: oneMs / took, unit: 'x', bar: {atLeast: 0.75}}
     return [
-      {what: `${label}: bench pub`, value: count / published(subjects), unit: 'k msg/s'},
+      {what: `${label}: bench pub`, value: count / took, unit: 'k msg/s'},
+      ...(kind === 'file' && subjects === 10_000 ? [ofOne] : []),
       {
         what: `${label}: stream subjects`,
         value: once(['stream', 'subjects', 'MANY', '--json', '--quiet', '--bus', url]),
@@ -228,13 +233,16 @@ function ofPayloads(kind: string, url: string): Row[] {
 async function ofProcesses(path: string): Promise<Row[]> {
   const each = 100_000
   const rows: Row[] = []
+  let one = 0
   for (const processes of [1, 2, 8]) {
     const began = performance.now()
     const args = ['bench', 'pub', 'load', '--msgs', String(each), '--quiet', '--json', '--bus', path]
     await Promise.all(Array.from({length: processes}, () => ended([bus, ...args])))
     const rate = (each * processes) / (performance.now() - began)
     rows.push({what: `${processes} publishers on one file, together`, value: rate, unit: 'k msg/s'})
+    if (processes === 1) one = rate
   }
+  rows.push({what: '  eight of one publisher', value: (rows.at(-1)?.value ?? 0) / one, unit: 'x', bar: {atLeast: 1}})
   for (const processes of [1, 2, 8]) {
     const args = ['sub', 'heard', '-n', String(each), '--raw', '--bus', path]
     const subscribers = await Promise.all(Array.from({length: processes}, () => startBus(args, 'ignore')))

@@ -11,8 +11,8 @@ export const limits: Case = {
   name: 'limits',
   rows: () =>
     inFolder(async (folder) => {
-      const single = [1, 2, 3].map(() => insert(folder, 1, 50_000))
-      const batched = [1, 2, 3].map(() => insert(folder, 100, 500_000))
+      const single = [1, 2, 3].map(() => bareInserts(folder, 1, 50_000))
+      const batched = [1, 2, 3].map(() => bareInserts(folder, 100, 500_000))
       const echo = await socketEcho(join(folder, 'echo.sock'))
       return [
         {what: 'better-sqlite3, one insert a transaction', value: median(single), unit: 'k msg/s'},
@@ -23,7 +23,8 @@ export const limits: Case = {
     }),
 }
 
-function insert(folder: string, batch: number, count: number): number {
+/** Inserts messages, so many per transaction, in thousands per second. */
+export function bareInserts(folder: string, batch: number, count: number): number {
   const path = join(folder, 'raw.db')
   const db = new Database(path)
   db.exec(
@@ -41,7 +42,8 @@ function insert(folder: string, batch: number, count: number): number {
   return rate
 }
 
-async function socketEcho(path: string): Promise<number[]> {
+/** The microseconds of each of five thousand echoes between two processes. */
+export async function socketEcho(path: string): Promise<number[]> {
   const times: number[] = []
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(path, resolve))

@@ -3,24 +3,11 @@ import {spawnSync} from 'node:child_process'
 import {openSync} from 'node:fs'
 import {join} from 'node:path'
 import {NatsServer} from '../test/nats-server.ts'
-import {
-  besideBare,
-  bus,
-  type Case,
-  inFolder,
-  median,
-  type Pair,
-  rateOf,
-  start,
-  startBus,
-  time,
-  writeLines,
-} from './measure.ts'
+import {besideBare, bus, type Case, inFolder, type Pair, rateOf, start, startBus, time, writeLines} from './measure.ts'
 
 const count = 1_000_000
 const requests = 20_000
 const rounds = 5
-const startRounds = 21
 
 export const nats: Case = {
   name: 'nats',
@@ -47,7 +34,6 @@ export const nats: Case = {
         ...besideBare('callback subscription', 'bus sub --raw, 1 M into a file', sub, 80),
         {what: '  rounds in which it dropped messages', value: rounds - sub.length, unit: `of ${rounds}`},
         ...besideBare('concurrent requests', 'bus req -n 20000 -c 64', req, 70),
-        {what: 'bus pub, one message ÷ node -e 0', value: oneShot(url), unit: 'x', bar: {atMost: 3}},
       ]
     }),
 }
@@ -87,14 +73,4 @@ async function ask(url: string): Promise<Pair> {
   responder.child.kill()
   await responder.ended
   return {bare, ours}
-}
-
-/** Whole processes, alternating. */
-function oneShot(url: string): number {
-  const ratios: number[] = []
-  for (let i = 0; i < startRounds; i++) {
-    const node = time(['-e', '0'])
-    ratios.push(time([bus, 'pub', 'orders', 'hello', '--bus', url]) / node)
-  }
-  return median(ratios)
 }
