@@ -3,6 +3,7 @@
  * "JetStream"; ADR-8, ADR-13, ADR-15) on every bus. `test/conformance/streams/` is its executable form. Times are Unix
  * milliseconds, durations milliseconds; an absent limit means unlimited. One file, because a driver implements all of it.
  */
+import {isFailure} from '../core/errors.ts'
 import {Message, type Outgoing} from '../core/message.ts'
 import type {WaitBounds} from './shared/bounded.ts'
 import type {Subscription} from './subscription.ts'
@@ -535,4 +536,9 @@ export class Delivery extends Message {
   working(): void {
     this.from.working(this)
   }
+}
+
+/** For `catch`: undefined for what does not exist; any other failure stays one. */
+export function unlessMissing(error: unknown): undefined {
+  if (!isFailure(error, 'notFound')) throw error
 }

@@ -8,12 +8,12 @@ import {type Headers, headerOf, type Message, type Outgoing, sizeOf} from '../..
 import {reworded} from '../../core/rewording.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
-import {unlessMissing} from '../../transport/shared/stream-errors.ts'
 import {
   type StreamInfo,
   type StreamPublisher,
   type StreamSettings,
   storeHeaders,
+  unlessMissing,
 } from '../../transport/streams-contract.ts'
 import {asCopied} from '../replay/copy-storage.ts'
 import {type SavedStream, verifyBackup} from './backup.ts'

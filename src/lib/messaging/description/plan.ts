@@ -2,15 +2,15 @@
 import {BusError} from '../../core/errors.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Transport} from '../../transport/contract.ts'
-import {unlessMissing} from '../../transport/shared/stream-errors.ts'
 import {changedConsumer, changedStream, settingDifferences} from '../../transport/shared/stream-settings.ts'
-import type {
-  ConsumerConfig,
-  ConsumerInfo,
-  StreamChanges,
-  StreamConfig,
-  StreamInfo,
-  StreamSettings,
+import {
+  type ConsumerConfig,
+  type ConsumerInfo,
+  type StreamChanges,
+  type StreamConfig,
+  type StreamInfo,
+  type StreamSettings,
+  unlessMissing,
 } from '../../transport/streams-contract.ts'
 import {settingsOfConsumer, usable} from '../backup/settings.ts'
 import {bucketSettings, bucketStream, kvPrefix} from '../kv/settings.ts'

@@ -7,8 +7,12 @@ import {BusError} from '../../core/errors.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
 import {failureSubjects, readFailure} from '../../transport/shared/advisories.ts'
-import {unlessMissing} from '../../transport/shared/stream-errors.ts'
-import type {ConsumerInfo, FailedMessage, StreamInfo} from '../../transport/streams-contract.ts'
+import {
+  type ConsumerInfo,
+  type FailedMessage,
+  type StreamInfo,
+  unlessMissing,
+} from '../../transport/streams-contract.ts'
 
 /** The stream of advisories that `recordFailures` creates. */
 const failedStream = 'BUS_FAILED'

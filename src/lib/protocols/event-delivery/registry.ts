@@ -6,8 +6,7 @@ import {isObject, objectIn, parseJson} from '../../core/text/json-text.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import {type Bucket, openBucket} from '../../messaging/kv/bucket.ts'
 import type {KvEntry} from '../../messaging/kv/entry.ts'
-import {unlessMissing} from '../../transport/shared/stream-errors.ts'
-import type {Streams} from '../../transport/streams-contract.ts'
+import {type Streams, unlessMissing} from '../../transport/streams-contract.ts'
 import {compileEventFilter, type EventFilter} from './filter.ts'
 import {
   checkSubscriptionName,

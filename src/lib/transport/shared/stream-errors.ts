@@ -1,6 +1,6 @@
 /** Failures of streams and consumers: one sentence for each, the same on every bus. */
 
-import {BusError, type FailureDetails, isFailure} from '../../core/errors.ts'
+import {BusError, type FailureDetails} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {ConsumerInfo, StreamConfig} from '../streams-contract.ts'
@@ -166,9 +166,4 @@ export function noGroup(consumer: string, group: string): BusError {
 /** The failure of the message with this index among those that were pushed. */
 export function placed<T>(error: T, index: number): T | BusError {
   return error instanceof BusError ? reworded(error, error.message, {index}) : error
-}
-
-/** For `catch`: undefined for what does not exist; any other failure stays one. */
-export function unlessMissing(error: unknown): undefined {
-  if (!isFailure(error, 'notFound')) throw error
 }
