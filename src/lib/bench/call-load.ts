@@ -25,7 +25,10 @@ export function callLoad(make: (bus: Transport, job: Job) => Promise<BenchCall>)
     await runCalls({
       concurrency: job.window,
       signal: stop,
-      due: async () => (await schedule.next()) > 0,
+      due() {
+        const due = schedule.next()
+        return typeof due === 'number' ? due > 0 : due.then((count) => count > 0)
+      },
       async call(index) {
         const due = schedule.due(index)
         return {due, bytes: await call(index)}

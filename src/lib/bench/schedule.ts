@@ -32,11 +32,14 @@ export class Schedule {
     this.#signal = signal
   }
 
-  /** Waits until something is due and returns how many to send; 0 at the end. */
-  async next(most: number = this.#batch): Promise<number> {
+  /** How many to send, when something is due; 0 at the end. Without a rate there is no wait, and thus no promise. */
+  next(most: number = this.#batch): number | Promise<number> {
     const left = this.#most - this.#sent
     if (left <= 0 || this.#signal.aborted) return 0
-    if (this.#intervalMs > 0) await this.#untilDue()
+    return this.#intervalMs > 0 ? this.#untilDue().then(() => this.#due(left, most)) : this.#due(left, most)
+  }
+
+  #due(left: number, most: number): number {
     this.#begun = this.#now()
     if (this.#begun >= this.#end || this.#signal.aborted) return 0
     const due =

@@ -96,6 +96,7 @@ class CallRun<A> {
   #inFlight = 0
   #answered = false
   #onEnded = () => {}
+  #failure: {readonly error: unknown} | undefined
 
   constructor(load: CallLoad<A>) {
     this.#load = load
@@ -103,25 +104,15 @@ class CallRun<A> {
 
   async all(): Promise<void> {
     const {due, concurrency} = this.#load
-    let failure: {readonly error: unknown} | undefined
-    const fail = (error: unknown) => {
-      failure ??= {error}
-      this.stopped = true
-    }
     for (let index = 0; !this.stopped; index++) {
       const isDue = due(index)
       if (!(typeof isDue === 'boolean' ? isDue : await isDue)) break
       this.#inFlight++
-      this.#one(index)
-        .catch(fail)
-        .finally(() => {
-          this.#inFlight--
-          this.#onEnded()
-        })
+      void this.#one(index)
       if (this.#inFlight >= concurrency) await this.#ended()
     }
     while (this.#inFlight > 0 && !this.stopped) await this.#ended()
-    if (failure !== undefined) throw failure.error
+    if (this.#failure !== undefined) throw this.#failure.error
   }
 
   result(): LoadResult {
@@ -135,7 +126,19 @@ class CallRun<A> {
     }
   }
 
+  /** Does not reject. */
   async #one(index: number): Promise<void> {
+    try {
+      await this.#call(index)
+    } catch (error) {
+      this.#failure ??= {error}
+      this.stopped = true
+    }
+    this.#inFlight--
+    this.#onEnded()
+  }
+
+  async #call(index: number): Promise<void> {
     const {call, onAnswer, onProgress} = this.#load
     try {
       const answer = await call(index)

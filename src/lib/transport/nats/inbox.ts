@@ -9,7 +9,7 @@ import {isNoResponders} from './headers.ts'
 import type {MessageLine} from './parser.ts'
 import type {NatsProtocol, ServerSubscription} from './protocol.ts'
 import type {InboxShare, ReplyHandler} from './streams/session.ts'
-import {messageReader} from './subscription.ts'
+import {messageReader, readMessage} from './subscription.ts'
 
 export interface InboxOptions {
   readonly url: string
@@ -48,7 +48,12 @@ export class Inbox {
       pattern,
       undefined,
       (line, data) => {
-        if (this.#isOfShare(line)) return this.#arrived(line, data)
+        const token = this.#token(line)
+        if (token === dash) return this.#arrived(line, data)
+        const pending = token === 0 ? undefined : requests.numbered(this.#number(line))
+        // Its subject need not be decoded.
+        if (pending !== undefined && !isNoResponders(data, line.hdr))
+          return pending.arrived(readMessage(pending.reply, line, data))
         const message = read(line, data)
         if (isNoResponders(data, line.hdr)) requests.noResponders(message.subject)
         else if (!requests.arrived(message) && !message.subject.startsWith(prefix)) onUnclaimed(message)
@@ -69,12 +74,25 @@ export class Inbox {
     return {prefix: `${this.#options.prefix()}-${id}-`, close: () => this.#shares.delete(id)}
   }
 
-  /** A message under another subject may contain a dash there too. */
-  #isOfShare({bytes, subjectAt, subjectEnd}: MessageLine): boolean {
+  /** The first byte of the last token: a dash for a share, a digit for a request; 0 for another subject, which may contain both. */
+  #token({bytes, subjectAt, subjectEnd}: MessageLine): number {
     const size = this.#prefix.length
-    if (subjectAt + size >= subjectEnd || bytes[subjectAt + size] !== dash) return false
-    for (let i = size - 1; i >= size - distinctBytes; i--) if (bytes[subjectAt + i] !== this.#prefix[i]) return false
-    return true
+    if (subjectAt + size >= subjectEnd) return 0
+    for (let i = size - 1; i >= size - distinctBytes; i--) if (bytes[subjectAt + i] !== this.#prefix[i]) return 0
+    return bytes[subjectAt + size] ?? 0
+  }
+
+  /** The number that the last token is, as it is written; 0 if it is something else. */
+  #number({bytes, subjectAt, subjectEnd}: MessageLine): number {
+    const from = subjectAt + this.#prefix.length
+    if (bytes[from] === zero || subjectEnd - from > mostDigits) return 0
+    let value = 0
+    for (let at = from; at < subjectEnd; at++) {
+      const digit = (bytes[at] ?? 0) - zero
+      if (digit < 0 || digit > 9) return 0
+      value = value * 10 + digit
+    }
+    return value
   }
 
   #arrived({bytes, subjectAt, subjectEnd, hdr}: MessageLine, data: Uint8Array): void {
@@ -93,3 +111,5 @@ const dash = 45
 /** The part of the prefix that no other connection and no stored message has: digits of a unique id, and a dot. */
 const distinctBytes = 8
 const zero = 48
+/** More digits than this may not be an exact number. */
+const mostDigits = 15

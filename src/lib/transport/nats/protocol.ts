@@ -209,6 +209,8 @@ export class NatsProtocol extends ProtocolHandler {
       this.transport.discard()
       throw error
     }
+    const socket = this.transport as NatsSocket
+    socket.deliverTo((frame) => this.parser.parse(frame))
   }
 
   override async _doDial(server: Parameters<ProtocolHandler['_doDial']>[0]): Promise<void> {

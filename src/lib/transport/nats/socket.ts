@@ -77,6 +77,9 @@ export abstract class NatsSocket implements NatsTransport {
   readonly #closed = Promise.withResolvers<Error | undefined>()
   #frames: Uint8Array[] = []
   #wake: () => void = () => {}
+  #deliver: ((frame: Uint8Array) => void) | undefined
+  /** The iterator has passed on everything and waits. */
+  #isIdle = false
   #isPaused = false
   #isOver = false
   #isDiscarded = false
@@ -136,6 +139,11 @@ export abstract class NatsSocket implements NatsTransport {
     this.#wake()
   }
 
+  /** Frames are passed to `deliver` immediately, unless earlier ones wait for the iterator: its promises take longer. */
+  deliverTo(deliver: (frame: Uint8Array) => void): void {
+    this.#deliver = deliver
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     for (;;) {
       const frames = this.#frames
@@ -150,13 +158,20 @@ export abstract class NatsSocket implements NatsTransport {
       }
       if (this.#frames.length > 0) continue
       if (this.#isOver) return
+      this.#isIdle = true
       await this.#change()
+      this.#isIdle = false
     }
   }
 
   protected received(frame: Uint8Array): void {
-    this.#frames.push(frame)
-    this.#wake()
+    const isNext = this.#isIdle && this.#frames.length === 0 && !this.#isPaused && !this.#isOver
+    if (isNext && this.#deliver !== undefined && frame.length <= pieceBytes) {
+      this.#deliver(frame)
+    } else {
+      this.#frames.push(frame)
+      this.#wake()
+    }
   }
 
   /** The connection has ended; reported once. */

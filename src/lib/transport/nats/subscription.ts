@@ -117,13 +117,14 @@ function makeHandler(pattern: string, earlier: readonly string[], push: (message
 /** Creates messages from protocol data. A consumer sends them under subjects other than the subscribed one. */
 export function messageReader(): (...args: Parameters<MessageHandler>) => Message {
   const readSubject = subjectReader()
-  return (line, data) => {
-    const {hdr, reply} = line
-    const text = reply === undefined ? undefined : exactText(reply)
-    if (hdr < 0) return new Message(readSubject(line), data, noHeaders, text)
-    const headers = parseHeaders(data.subarray(0, hdr))
-    return new Message(readSubject(line), data.subarray(hdr), headers, text)
-  }
+  return (line, data) => readMessage(readSubject(line), line, data)
+}
+
+/** Creates a message whose subject is known. */
+export function readMessage(subject: string, {hdr, reply}: MessageLine, data: Uint8Array): Message {
+  const text = reply === undefined ? undefined : exactText(reply)
+  if (hdr < 0) return new Message(subject, data, noHeaders, text)
+  return new Message(subject, data.subarray(hdr), parseHeaders(data.subarray(0, hdr)), text)
 }
 
 /** Equal subjects often follow each other: the string of the last one is reused. */

@@ -19,6 +19,12 @@ export class TcpSocket extends NatsSocket {
   #socket: Socket | undefined
   #encrypted = false
   #isConnected = false
+  /** The system writes here what it reads: a new buffer for each read would cost as much as parsing a short message. */
+  #buffer = Buffer.allocUnsafeSlow(readBytes)
+  /** Bytes that arrived while connecting. */
+  #early: Buffer = Buffer.alloc(0)
+  /** Takes what arrives. */
+  #take: (frame: Uint8Array) => void = (frame) => this.#keep(frame)
   #failed: (error: Error) => void = () => {}
 
   constructor(tls: Tls) {
@@ -28,17 +34,29 @@ export class TcpSocket extends NatsSocket {
 
   async connect(server: Server, options: ConnectionOptions): Promise<void> {
     const {first, isWanted} = this.#tls
+    const onread = {
+      buffer: () => this.#buffer,
+      callback: (size: number) => {
+        if (!this.#encrypted) this.#take(this.#read(size))
+        return true
+      },
+    }
     await this.#step<void>((done) =>
-      this.#use(connectTcp({host: server.hostname, port: server.port, noDelay: true}), done),
+      this.#use(connectTcp({host: server.hostname, port: server.port, noDelay: true, onread}), done),
     )
     if (first) await this.#secure(server)
     const line = await this.#introduction()
     const info = parseIntroduction(line)
     checkOptions(info, options)
-    if (!first && (info.tls_required || isWanted)) await this.#secure(server)
+    if (!first && (info.tls_required || isWanted)) {
+      // Anybody on the way could have added it.
+      if (this.#early.length > 0) throw new ProtocolFault('it sent something before the connection was encrypted')
+      await this.#secure(server)
+    }
     this.#isConnected = true
     this.received(line)
-    this.#socket?.on('data', (frame) => this.received(frame)).resume()
+    if (this.#early.length > 0) this.received(this.#early)
+    this.#take = (frame) => this.received(frame)
   }
 
   send(frame: Uint8Array, isTurnOver = false): void {
@@ -110,28 +128,45 @@ export class TcpSocket extends NatsSocket {
     const name = isIP(host) ? {} : {servername: host}
     const plain = this.#socket as Socket
     this.#encrypted = true
-    return this.#step((done) =>
-      this.#use(connectTls({socket: plain, host, ...name, ...this.#tls.material}), done, 'secureConnect'),
-    )
+    return this.#step((done) => {
+      const secure = connectTls({socket: plain, host, ...name, ...this.#tls.material})
+      this.#use(secure, done, 'secureConnect')
+      secure.on('data', (frame) => this.#take(frame))
+    })
   }
 
-  /** The server's first line. Data after it stays in the socket. */
+  /** The server's first line. Data after it is kept. */
   #introduction(): Promise<Buffer> {
-    const socket = this.#socket as Socket
     return this.#step((done) => {
-      let got = Buffer.alloc(0)
       const look = () => {
-        for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) got = Buffer.concat([got, chunk])
+        const got = this.#early
         const end = got.indexOf('\r\n') + 2
         if (end < 2 && got.length < longestInfo) return
-        socket.off('readable', look)
         if (end < 2) return this.#failed(new ProtocolFault(notNats))
-        if (got.length > end) socket.unshift(got.subarray(end))
+        this.#take = (frame) => this.#keep(frame)
+        this.#early = got.subarray(end)
         done(got.subarray(0, end))
       }
-      socket.on('readable', look)
+      this.#take = (frame) => {
+        this.#keep(frame)
+        look()
+      }
+      look()
     })
+  }
+
+  #keep(frame: Uint8Array): void {
+    this.#early = Buffer.concat([this.#early, frame])
+  }
+
+  /** Bytes that were read, of which nothing else is written over. Most reads are short: these get memory of their own. */
+  #read(size: number): Uint8Array {
+    const bytes = this.#buffer.subarray(0, size)
+    if (size < readBytes / 4) return Buffer.from(bytes)
+    this.#buffer = Buffer.allocUnsafeSlow(readBytes)
+    return bytes
   }
 }
 
+const readBytes = 64 * 1024
 const ownPieceBytes = 16 * 1024

@@ -11,6 +11,8 @@ import {Mailbox} from './mailbox.ts'
 
 interface Pending {
   readonly subject: string
+  /** The reply subject. */
+  readonly reply: string
   arrived(message: Message): void
   failed(error: unknown): void
 }
@@ -25,7 +27,8 @@ export interface RequestsOptions {
 }
 
 export class Requests {
-  readonly #pending = new Map<string, Pending>()
+  /** By the last token of the reply subject: a number, or what `options.token` returned. */
+  readonly #pending = new Map<string | number, Pending>()
   readonly #url: string
   readonly #prefixOf: () => string
   readonly #send: (message: Outgoing) => void
@@ -54,16 +57,19 @@ export class Requests {
    */
   arrived(message: Message): boolean {
     const {subject} = message
-    const pending = subject.startsWith(this.#prefix)
-      ? this.#pending.get(subject.slice(this.#prefix.length))
-      : this.#oldestPull()
+    const pending = subject.startsWith(this.#prefix) ? this.#replied(subject) : this.#oldestPull()
     pending?.arrived(message)
     return pending !== undefined
   }
 
+  /** The request whose reply subject ends with this number. */
+  numbered(number: number): Pick<Pending, 'reply' | 'arrived'> | undefined {
+    return this.#pending.get(number)
+  }
+
   /** Fails the request with this reply subject: nobody serves it. */
   noResponders(reply: string, subject?: string): void {
-    const pending = this.#pending.get(reply.slice(this.#prefix.length))
+    const pending = this.#replied(reply)
     pending?.failed(noRespondersError(this.#url, subject ?? pending.subject))
   }
 
@@ -88,11 +94,12 @@ export class Requests {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(interruptedError())
       const token = this.#token()
+      const reply = this.#prefix + token
       const settle = () => {
         this.#pending.delete(token)
         timer.cancel()
         signal?.removeEventListener('abort', abort)
-        this.#over(token)
+        this.#options.over?.(reply)
       }
       const failed = (error: unknown) => {
         settle()
@@ -100,21 +107,20 @@ export class Requests {
       }
       const abort = () => failed(interruptedError())
       const late = () =>
-        failed(
-          this.#options.late?.(this.#prefix + token, timeoutMs) ?? timeoutError(this.#url, message.subject, timeoutMs),
-        )
+        failed(this.#options.late?.(reply, timeoutMs) ?? timeoutError(this.#url, message.subject, timeoutMs))
       const timer = new Timer(timeoutMs, late)
       signal?.addEventListener('abort', abort)
       this.#pending.set(token, {
         subject: message.subject,
+        reply,
         failed,
-        arrived(reply) {
-          if (options.accept?.(reply) === false) return
+        arrived(answer) {
+          if (options.accept?.(answer) === false) return
           settle()
-          resolve(reply)
+          resolve(answer)
         },
       })
-      this.#sendOr(failed, message, token)
+      this.#sendOr(failed, message, reply)
     })
   }
 
@@ -122,12 +128,13 @@ export class Requests {
     const {count = Number.POSITIVE_INFINITY, idleMs, untilEmpty, signal, timeoutMs = 5000} = options
     if (signal?.aborted) throw interruptedError()
     const token = this.#token()
+    const reply = this.#prefix + token
     const replies: Mailbox = new Mailbox({
       limit: Number.POSITIVE_INFINITY,
       onDrop: () => replies.fail(tooManyReplies(this.#url, message.subject)),
     })
     const deadline = new Timer(timeoutMs, () => {
-      const failure = this.#options.late?.(this.#prefix + token, timeoutMs)
+      const failure = this.#options.late?.(reply, timeoutMs)
       if (failure === undefined) void replies.drain()
       else replies.fail(failure)
     })
@@ -136,21 +143,22 @@ export class Requests {
     let idle: IdleTimer | undefined
     this.#pending.set(token, {
       subject: message.subject,
+      reply,
       failed: (error) => replies.fail(error),
-      arrived(reply) {
-        if (options.accept?.(reply) === false) return
-        if (untilEmpty && reply.payload.length === 0) return void replies.drain()
-        replies.push(reply)
+      arrived(answer) {
+        if (options.accept?.(answer) === false) return
+        if (untilEmpty && answer.payload.length === 0) return void replies.drain()
+        replies.push(answer)
         if (idleMs === undefined) return
         if (idle === undefined) idle = new IdleTimer(idleMs, () => void replies.drain())
         else idle.restart()
       },
     })
     try {
-      this.#sendOr((error) => replies.fail(error), message, token)
+      this.#sendOr((error) => replies.fail(error), message, reply)
       let seen = 0
-      for await (const reply of replies) {
-        yield reply
+      for await (const answer of replies) {
+        yield answer
         if (++seen >= count) return
       }
     } finally {
@@ -158,7 +166,7 @@ export class Requests {
       deadline.cancel()
       idle?.[Symbol.dispose]()
       signal?.removeEventListener('abort', abort)
-      this.#over(token)
+      this.#options.over?.(reply)
     }
   }
 
@@ -167,17 +175,19 @@ export class Requests {
     return others.length === 0 ? first : [first, ...others].find((each) => each?.subject.includes(pull))
   }
 
-  #token(): string {
-    return this.#options.token?.() ?? (++this.#count).toString(36)
+  #token(): string | number {
+    return this.#options.token?.() ?? ++this.#count
   }
 
-  #over(token: string): void {
-    this.#options.over?.(this.#prefix + token)
+  #replied(reply: string): Pending | undefined {
+    const token = reply.slice(this.#prefix.length)
+    const pending = this.#pending.get(this.#options.token === undefined ? Number(token) : token)
+    return pending?.reply === reply ? pending : undefined
   }
 
-  #sendOr(failed: (error: unknown) => void, message: Outgoing, token: string): void {
+  #sendOr(failed: (error: unknown) => void, message: Outgoing, reply: string): void {
     try {
-      this.#send({...message, reply: this.#prefix + token})
+      this.#send({...message, reply})
     } catch (error) {
       failed(error)
     }
