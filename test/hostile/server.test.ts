@@ -62,6 +62,15 @@ describe.each([false, true])('a hostile server (WebSocket: %s)', (isWebSocket) =
     expect(stderr.length).toBeLessThan(1000)
   })
 
+  test.skipIf(isWebSocket)('whose INFO is followed by more before the connection is encrypted is refused', async () => {
+    const greeting = `${infoLine({tls_required: true})}MSG a 1 1\r\nx\r\n`
+    const {code, stderr} = await run(['pub', 'a', 'x'], {greeting})
+    expect({code, sentences: sentences(stderr)}).toEqual({
+      code: 3,
+      sentences: [expect.stringMatching(/before the connection was encrypted/)],
+    })
+  })
+
   test.each([
     ['an unknown word', 'HELLO 1\r\n'],
     ['a negative size', 'MSG a 1 -5\r\n'],

@@ -159,10 +159,11 @@ export class TcpSocket extends NatsSocket {
     this.#early = Buffer.concat([this.#early, frame])
   }
 
-  /** Bytes that were read, of which nothing else is written over. Most reads are short: these get memory of their own. */
+  /** What was read, in memory of its own: the messages in it may be kept. */
   #read(size: number): Uint8Array {
     const bytes = this.#buffer.subarray(0, size)
-    if (size < readBytes / 4) return Buffer.from(bytes)
+    // Otherwise most of a large buffer would be kept for a few bytes.
+    if (size < readBytes / 2) return Buffer.from(bytes)
     this.#buffer = Buffer.allocUnsafeSlow(readBytes)
     return bytes
   }

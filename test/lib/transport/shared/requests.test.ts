@@ -40,6 +40,17 @@ describe('a request', () => {
     expect([(await first).text, (await second).text]).toEqual(['one', 'two'])
   })
 
+  test('is not answered by a subject that only reads as the same number', async () => {
+    const {requests, sent, reply} = noted()
+    const asked = requests.one({subject: 'a'})
+    const token = sent[0]?.reply?.slice(prefix.length) ?? ''
+    for (const other of [`0${token}`, ` ${token}`, `${token}.0`, `0x${token}`, ''])
+      expect(requests.arrived(new Message(prefix + other, 'wrong'))).toBe(false)
+    requests.noResponders(`${prefix}0${token}`)
+    reply(0, 'right')
+    expect((await asked).text).toBe('right')
+  })
+
   test('skips replies that are not accepted', async () => {
     const {requests, reply} = noted()
     const asked = requests.one({subject: 'a'}, {accept: ({text}) => text !== 'no'})
