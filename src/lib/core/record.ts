@@ -7,6 +7,7 @@
 import {BusError} from './errors.ts'
 import {checkHeader, type Headers, type Message, type Outgoing, sizeOf} from './message.ts'
 import {checkSubject} from './subject.ts'
+import {isSurelyCompact} from './text/compact-json.ts'
 import {decode, toBase64, utf8Text} from './text/encoding.ts'
 import {compactJson, isObject, looksLikeJson, parseExact} from './text/json-text.ts'
 import {isoClock, parseTime} from './time/timestamp.ts'
@@ -70,6 +71,7 @@ export function roundedMs(ms: number): number {
 export function payloadJson(payload: string | Uint8Array): string {
   const text = utf8Text(payload)
   if (text === undefined) return `,"base64":"${toBase64(payload)}"`
+  if (isSurelyCompact(text)) return `,"json":${text}`
   const compact = looksLikeJson(text) ? inCompactForm(text) : undefined
   if (compact === undefined) return `,"text":${JSON.stringify(text)}`
   return compact === text ? `,"json":${text}` : `,"json":${compactJson(text)},"text":${JSON.stringify(text)}`

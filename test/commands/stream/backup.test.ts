@@ -48,8 +48,8 @@ function linesOf(path: string): string[] {
   let text = ''
   for (let at = 0; at < bytes.length; ) {
     const length = bytes.readUInt32LE(at + 8)
-    text += zstdDecompressSync(bytes.subarray(at + 12, at + 12 + length)).toString()
-    at += 12 + length
+    text += zstdDecompressSync(bytes.subarray(at + 16, at + 16 + length)).toString()
+    at += 16 + length
   }
   return text.trimEnd().split('\n')
 }
@@ -223,14 +223,16 @@ test('a damaged or foreign file is refused with a sentence, and nothing is resto
     expect((await bus(['stream', 'ls', '-b', target, '--json'])).stdout.trim()).toBe('[]')
     return [code, stderr.split('\n')[0]?.replace(damaged, 'FILE')]
   }
-  const notComplete = [2, 'bus: FILE is not a complete backup: it was interrupted, cut off or damaged']
-  expect(await refused(bytes.subarray(0, -5))).toEqual(notComplete)
+  const notComplete = 'bus: FILE is not a complete backup: it ends'
+  expect(await refused(bytes.subarray(0, -5))).toEqual([2, `${notComplete} after 1 of 1 streams`])
+  expect(await refused(bytes.subarray(0, 60))).toEqual([2, `${notComplete} before its first stream`])
+  expect(await refused('')).toEqual([2, `${notComplete} before its first stream`])
   const none = [2, 'bus: FILE is not a backup of bus stream backup']
   expect(await refused('{"subject":"a","text":"b"}\n')).toEqual(none)
-  expect(await refused('')).toEqual(none)
   const flipped = Buffer.from(bytes)
   flipped[60] = (flipped[60] ?? 0) ^ 1
-  expect((await refused(flipped))[0]).toBe(2)
+  const damaged = 'bus: FILE is damaged before its first stream: its contents do not match its checksums'
+  expect(await refused(flipped)).toEqual([9, damaged])
   expect(await bus(['stream', 'restore', folder, '-b', target])).toMatchObject({code: 2})
   expect(await bus(['stream', 'restore', join(folder, 'none'), '-b', target])).toMatchObject({code: 5})
   expect(await bus(['stream', 'backup', 'FEW', '-b', url])).toMatchObject({code: 2})

@@ -1,31 +1,34 @@
 /** Saves streams into a file: their configuration, their consumers and their messages. */
 import {createHash, type Hash} from 'node:crypto'
-import {type FileHandle, open} from 'node:fs/promises'
 import {BusError, interruptedError} from '../../core/errors.ts'
-import {fileError} from '../../core/file-error.ts'
 import {recordWriter} from '../../core/record.ts'
 import {matches} from '../../core/subject.ts'
+import {formatCount} from '../../core/text/count.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
-import {checkTrusted} from '../../core/trusted-file.ts'
 import type {Transport} from '../../transport/contract.ts'
 import type {StreamInfo} from '../../transport/streams-contract.ts'
 import {fewPatterns} from '../replay/target-stream.ts'
 import {
   type BackupHead,
   type BackupTotal,
-  parseSaved,
   readBackup,
   type SavedConsumer,
   type StreamEnd,
   type StreamHead,
   type Unfinished,
 } from './format.ts'
-import {FrameWriter, hasContent} from './frames.ts'
+import {FrameWriter} from './frames.ts'
+import {SavedRecords} from './saved-records.ts'
+import {lockTarget} from './target.ts'
 
 /** Bytes of a frame. */
 const frameLength = 1024 * 1024
 /** A few, so that their lines are bytes before the garbage collector sees them a second time. */
 const pageSize = 256
+/** Of what there may be of the first frame, which has only the names of the streams. Less may be anything. */
+const [leastBeginning, mostBeginning] = [8, 64 * 1024]
+/** Characters that are lines before they are bytes. */
+const pieceLength = 256 * 1024
 
 export interface BackupOptions {
   readonly signal: AbortSignal
@@ -63,21 +66,14 @@ export async function backup(
   path: string,
   options: BackupOptions,
 ): Promise<BackupContent> {
-  const found = (await hasContent(path)) ? await begun(path, names) : undefined
+  await using target = await lockTarget(path)
+  const found = target.size > 0 ? await begun(path, names, target.size) : undefined
   // Fails before it creates the file.
   if (found === undefined) for (const name of names) await bus.streams.info(name)
-  const file = await openFile(path)
-  try {
-    if (found !== undefined) await file.truncate(found.rest.length)
-    const text = new BackupText(
-      new FrameWriter(file, path, found?.rest.length ?? 0),
-      found?.rest.hash ?? createHash('sha256'),
-    )
-    const run = new BackupRun(bus, text, path, options)
-    return await run.all(names, found)
-  } finally {
-    await file.close()
-  }
+  const length = found?.rest.length ?? 0
+  const frames = new FrameWriter(await target.open(length), path, length)
+  const text = new BackupText(frames, found?.rest.hash ?? createHash('sha256'))
+  return await new BackupRun(bus, text, path, options).all(names, found)
 }
 
 /** A stream whose messages are being saved. */
@@ -164,9 +160,9 @@ class BackupRun {
       bus: this.#bus.url,
       streams: names,
     }
-    if (found === undefined) await this.#text.add(lineOf(head))
-    else this.#continue(found)
     try {
+      if (found === undefined) await this.#begin(head)
+      else this.#continue(found)
       for (const name of names.slice(this.#done.length)) await this.#stream(name, found?.current)
     } catch (error) {
       // Nothing that was read is lost.
@@ -175,6 +171,12 @@ class BackupRun {
     }
     const sha256 = await this.#text.end({streams: this.#done.length, messages: this.#messages})
     return {created: head.created, bus: head.bus, streams: this.#done, messages: this.#messages, sha256}
+  }
+
+  /** In a frame of its own, so that soon after its beginning it is known whose file it is. */
+  async #begin(head: BackupHead): Promise<void> {
+    await this.#text.add(lineOf(head))
+    await this.#text.flush()
   }
 
   #continue({done, current}: Begun): void {
@@ -214,6 +216,9 @@ class BackupRun {
       for (const message of taken) {
         current.others.see(message.subject)
         lines += `${write(message)}\n`
+        if (lines.length < pieceLength) continue
+        await this.#text.add(lines)
+        lines = ''
       }
       current.messages += taken.length
       this.#messages += taken.length
@@ -275,45 +280,33 @@ function savedConsumer({config, ackFloor, deliveredSeq, ackPending, pausedUntil}
   return {config, ackFloor, deliveredSeq, ackPending, ...(pausedUntil !== undefined && {pausedUntil})}
 }
 
-async function openFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'wx', 0o600)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fileError(error, 'write', path)
-  }
-  const file = await open(path, 'r+').catch((error) => {
-    throw fileError(error, 'write', path)
-  })
-  try {
-    checkTrusted(await file.stat(), 'write', path)
-    return file
-  } catch (error) {
-    await file.close()
-    throw error
-  }
-}
-
-/** Reads a backup that was interrupted. Fails with `usage` for one that is complete, or is of other streams. */
-async function begun(path: string, names: readonly string[]): Promise<Begun> {
+/**
+ * Reads a backup that was interrupted; undefined if it was so before there was anything in it. Fails with `usage` for one that is complete, or
+ * is of other streams, and with `expectation` for one that is damaged.
+ */
+async function begun(path: string, names: readonly string[], size: number): Promise<Begun | undefined> {
   const done: SavedStream[] = []
   let head: BackupHead | undefined
   let current: Current | undefined
   for await (const part of readBackup(path)) {
-    if (part.kind === 'unfinished' && head !== undefined) {
-      if (head.streams.join() === names.join()) return {head, done, current, rest: part.rest}
-      throw new BusError('usage', `${path} is an unfinished backup of ${head.streams.join(' ')}`, {
+    if (part.kind === 'unfinished') {
+      if (part.rest.isDamaged) throw damaged(path)
+      if (head === undefined && size >= leastBeginning && size < mostBeginning) return undefined
+      if (head?.streams.join() === names.join()) return {head, done, current, rest: part.rest}
+      const streams = head === undefined ? '' : ` of ${head.streams.join(' ')}`
+      throw new BusError('usage', `${path} is an unfinished backup${streams}`, {
         try: ['another file', 'the same streams, to continue it'],
       })
     }
     if (part.kind === 'head') head = part.head
     if (part.kind === 'stream') current = newCurrent(part.stream)
     if (part.kind === 'records' && current !== undefined) {
-      for (const line of part.lines) {
-        const {subject, seq} = parseSaved(line)
-        current.others.see(subject)
-        current.lastSeq = seq
+      const records = new SavedRecords(path, part.records)
+      for (let saved = records.next(); saved !== undefined; saved = records.next()) {
+        current.others.see(saved.subject)
+        current.lastSeq = saved.seq
       }
-      current.messages += part.lines.length
+      current.messages += part.records.count
     }
     if (part.kind === 'end' && current !== undefined) {
       done.push(savedStream(part.end, current.head))
@@ -340,29 +333,46 @@ export async function verifyBackup(path: string, signal: AbortSignal): Promise<B
   let messages = 0
   for await (const part of readBackup(path)) {
     if (signal.aborted) throw interruptedError()
-    if (part.kind === 'unfinished') throw unfinished(path)
+    if (part.kind === 'unfinished') throw notWhole(path, part.rest, placeOf(head, current, {messages, streams}))
     if (part.kind === 'head') head = part.head
     if (part.kind === 'stream') {
       current = part.stream
       messages = 0
     }
-    if (part.kind === 'records') messages += part.lines.length
-    if (part.kind === 'end' && current !== undefined) streams.push(savedStream({...part.end, messages}, current))
+    if (part.kind === 'records') messages += part.records.count
+    if (part.kind === 'end' && current !== undefined) {
+      streams.push(savedStream({...part.end, messages}, current))
+      current = undefined
+    }
     if (part.kind !== 'total') continue
     const {total, sha256} = part.total
     const all = streams.reduce((sum, stream) => sum + stream.messages, 0)
-    if (!part.isWhole || all !== total.messages || head === undefined)
-      throw new BusError('expectation', `${path} is damaged: its contents do not have the hash that it names`, {
-        data: {sha256},
-        try: ['another copy of the file'],
-      })
+    if (!part.isWhole || all !== total.messages || head === undefined) throw damaged(path, '', {sha256})
     return {created: head.created, bus: head.bus, streams, messages: all, sha256}
   }
-  throw unfinished(path)
+  throw new Error('a backup was read without an end')
 }
 
-function unfinished(path: string): BusError {
-  return new BusError('usage', `${path} is not a complete backup: it was interrupted, cut off or damaged`, {
+/** ` after 1,234 of 5,000 messages of ORDERS` */
+function placeOf(
+  head: BackupHead | undefined,
+  current: StreamHead | undefined,
+  {messages, streams}: {readonly messages: number; readonly streams: readonly SavedStream[]},
+): string {
+  if (head === undefined) return ' before its first stream'
+  if (current !== undefined)
+    return ` after ${formatCount(messages)} of about ${formatCount(current.state.messages)} messages of ${current.stream}`
+  return ` after ${streams.length} of ${head.streams.length} streams`
+}
+
+function notWhole(path: string, {isDamaged}: Unfinished, place: string): BusError {
+  if (isDamaged) return damaged(path, place)
+  return new BusError('usage', `${path} is not a complete backup: it ends${place}`, {
     try: ['run bus stream backup again with the same streams, which continues it', 'another copy of the file'],
   })
+}
+
+function damaged(path: string, place = '', data: object = {}): BusError {
+  const sentence = `${path} is damaged${place}: its contents do not match its checksums`
+  return new BusError('expectation', sentence, {data: {...data}, try: ['another copy of the file']})
 }

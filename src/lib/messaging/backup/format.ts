@@ -5,9 +5,8 @@
  */
 import {createHash, type Hash} from 'node:crypto'
 import {BusError} from '../../core/errors.ts'
-import {parseRecord, type Recorded} from '../../core/record.ts'
 import type {ConsumerInfo, StreamInfo} from '../../transport/streams-contract.ts'
-import {readFrames, type ZstdFrame} from './frames.ts'
+import {readFrames} from './frames.ts'
 
 export interface BackupHead {
   /** The version of the format. */
@@ -42,11 +41,6 @@ export interface BackupTotal {
   readonly sha256: string
 }
 
-/** A message of a backup. */
-export interface SavedMessage extends Recorded {
-  readonly seq: number
-}
-
 /** How a line begins that is not a record. */
 const heads = {head: '{"backup":', stream: '{"stream":', end: '{"end":', total: '{"total":'}
 
@@ -54,15 +48,24 @@ const heads = {head: '{"backup":', stream: '{"stream":', end: '{"end":', total: 
 export type BackupPart =
   | {readonly kind: 'head'; readonly head: BackupHead}
   | {readonly kind: 'stream'; readonly stream: StreamHead}
-  | {readonly kind: 'records'; readonly lines: readonly string[]; readonly line: number}
+  | {readonly kind: 'records'; readonly records: RecordLines}
   | {readonly kind: 'end'; readonly end: StreamEnd}
   | {readonly kind: 'total'; readonly total: BackupTotal; readonly isWhole: boolean}
   | {readonly kind: 'unfinished'; readonly rest: Unfinished}
+
+/** Whole lines, which are all records, and the number of the first of them. */
+export interface RecordLines {
+  readonly text: Buffer
+  readonly count: number
+  readonly line: number
+}
 
 /** What was read of a backup that is not complete: where the next frame belongs, and the hash of what is before it. */
 export interface Unfinished {
   readonly length: number
   readonly hash: Hash
+  /** It was not cut off: what follows is no frame. */
+  readonly isDamaged: boolean
 }
 
 /**
@@ -73,49 +76,95 @@ export async function* readBackup(path: string): AsyncGenerator<BackupPart> {
   let length = 0
   let line = 1
   for await (const frame of readFrames(path)) {
-    const lines = linesOf(frame)
-    if (length === 0) mustBeHead(path, lines[0] ?? '')
-    const last = lines.at(-1) ?? ''
-    if (last.startsWith(heads.total)) {
-      hash.update(frame.text.subarray(0, frame.text.length - Buffer.byteLength(last) - 1))
-      yield* parts(path, lines.slice(0, -1), line)
-      const total = parsed<BackupTotal>(path, last)
-      yield {kind: 'total', total, isWhole: total.sha256 === hash.copy().digest('hex')}
+    if ('stop' in frame) {
+      if (length === 0 && frame.stop === 'foreign') throw noBackup(path)
+      yield {kind: 'unfinished', rest: {length, hash, isDamaged: frame.stop !== 'cut'}}
       return
     }
-    hash.update(frame.text)
+    const {text} = frame
+    if (length === 0) mustBeHead(path, text)
+    const {spans, count} = spansOf(text)
+    const last = spans.at(-1)
+    if (last !== undefined && startsWith(text, last.from, heads.total)) {
+      hash.update(text.subarray(0, last.from))
+      yield* parts(path, text, spans.slice(0, -1), line)
+      const total = parsed<BackupTotal>(path, lineIn(text, last))
+      yield {kind: 'total', total, isWhole: frame.isLast && total.sha256 === hash.copy().digest('hex')}
+      return
+    }
+    hash.update(text)
     length = frame.end
-    yield* parts(path, lines, line)
-    line += lines.length
+    yield* parts(path, text, spans, line)
+    line += count
   }
-  if (length === 0) throw noBackup(path)
-  yield {kind: 'unfinished', rest: {length, hash}}
 }
 
-function linesOf({text}: ZstdFrame): string[] {
-  const lines = text.toString().split('\n')
-  lines.pop()
-  return lines
+/** Lines of a text: one that is not a record, or many that are. */
+interface Span {
+  readonly isRecords: boolean
+  readonly from: number
+  readonly to: number
+  readonly count: number
 }
 
-function* parts(path: string, lines: readonly string[], first: number): Generator<BackupPart> {
-  let from = 0
-  for (const [index, line] of lines.entries()) {
-    // Nearly all of them.
-    if (line.startsWith('{"subject":')) continue
-    if (index > from) yield {kind: 'records', lines: lines.slice(from, index), line: first + from}
-    from = index + 1
-    if (line.startsWith(heads.head)) yield {kind: 'head', head: parsed(path, line)}
-    else if (line.startsWith(heads.stream)) yield {kind: 'stream', stream: parsed(path, line)}
-    else if (line.startsWith(heads.end)) yield {kind: 'end', end: parsed(path, line)}
-    else throw new BusError('usage', `${path}, line ${first + index}: no backup has such a line`)
+const newline = 0x0a
+/** `{"subject":`, of which the third and the fourth byte are in no other line. */
+const [s, u] = [0x73, 0x75]
+
+function spansOf(text: Buffer): {readonly spans: readonly Span[]; readonly count: number} {
+  const spans: Span[] = []
+  let count = 0
+  let records = 0
+  let begin = 0
+  const endRecords = (to: number) => {
+    if (records > 0) spans.push({isRecords: true, from: begin, to, count: records})
+    records = 0
   }
-  if (from < lines.length) yield {kind: 'records', lines: from === 0 ? lines : lines.slice(from), line: first + from}
+  for (let at = 0; at < text.length; ) {
+    const found = text.indexOf(newline, at)
+    const next = found < 0 ? text.length : found + 1
+    count++
+    if (text[at + 2] === s && text[at + 3] === u) {
+      if (records === 0) begin = at
+      records++
+    } else {
+      endRecords(at)
+      spans.push({isRecords: false, from: at, to: next, count: 1})
+    }
+    at = next
+  }
+  endRecords(text.length)
+  return {spans, count}
 }
 
-function mustBeHead(path: string, line: string): void {
-  if (!line.startsWith(heads.head)) throw noBackup(path)
-  const {backup} = parsed<BackupHead>(path, line)
+function* parts(path: string, text: Buffer, spans: readonly Span[], first: number): Generator<BackupPart> {
+  let number = first
+  for (const span of spans) {
+    const {isRecords, from, to, count} = span
+    if (isRecords) yield {kind: 'records', records: {text: text.subarray(from, to), count, line: number}}
+    else {
+      const line = lineIn(text, span)
+      if (line.startsWith(heads.head)) yield {kind: 'head', head: parsed(path, line)}
+      else if (line.startsWith(heads.stream)) yield {kind: 'stream', stream: parsed(path, line)}
+      else if (line.startsWith(heads.end)) yield {kind: 'end', end: parsed(path, line)}
+      else throw new BusError('usage', `${path}, line ${number}: no backup has such a line`)
+    }
+    number += count
+  }
+}
+
+function lineIn(text: Buffer, {from, to}: Span): string {
+  return text.toString('utf8', from, to).trimEnd()
+}
+
+function startsWith(text: Buffer, at: number, head: string): boolean {
+  return text.toString('latin1', at, at + head.length) === head
+}
+
+function mustBeHead(path: string, text: Buffer): void {
+  if (!startsWith(text, 0, heads.head)) throw noBackup(path)
+  const end = text.indexOf(newline)
+  const {backup} = parsed<BackupHead>(path, text.toString('utf8', 0, end < 0 ? text.length : end))
   if (backup !== 1)
     throw new BusError('usage', `${path} is a backup of format ${backup}, which this version does not read`, {
       try: ['a newer version of busline'],
@@ -134,24 +183,4 @@ function noBackup(path: string): BusError {
   return new BusError('usage', `${path} is not a backup of bus stream backup`, {
     try: ['for a recording: bus pub --records', 'for a folder of nats stream backup: bus stream restore --native'],
   })
-}
-
-/** How the record of a message with a compact JSON payload begins, and where its payload is. */
-const plain = /^\{"subject":"([^"\\]*)","seq":(\d+),"time":"[^"]*","json":/
-
-/**
- * Parses a record. The usual ones are not parsed as JSON: the payload is the rest of the line, unless it may be followed by the exact text.
- * Throws `usage`.
- */
-export function parseSaved(line: string): SavedMessage {
-  const [head, subject = '', seq] = plain.exec(line) ?? []
-  if (head !== undefined && !line.includes(',"text":"', head.length))
-    return {subject, seq: Number(seq), data: line.slice(head.length, -1), timeMs: undefined}
-  return {...parseRecord(line), seq: seqIn(line)}
-}
-
-function seqIn(line: string): number {
-  const [, seq] = /^\{"subject":"(?:[^"\\]|\\.)*","seq":(\d+)/.exec(line) ?? []
-  if (seq === undefined) throw new BusError('usage', 'has no "seq"')
-  return Number(seq)
 }

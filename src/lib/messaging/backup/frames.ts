@@ -1,20 +1,23 @@
 /**
  * Text in zstd frames of about a mebibyte, each complete in itself: they are compressed beside the main thread, and a file that ends in the
- * middle of one can be continued after the frame before it. Before each is a skippable frame with its compressed length, as pzstd
- * writes it, so that `zstd` and every other decoder reads such a file as one text.
+ * middle of one can be continued after the frame before it. Before each is a skippable frame with its compressed length and its CRC-32.
+ * `zstd` and every other decoder ignores it, and reads such a file as one text. In older files it is only the length.
  */
 import {type FileHandle, open} from 'node:fs/promises'
 import {promisify} from 'node:util'
-import {constants, zstdCompress, zstdDecompress} from 'node:zlib'
+import {constants, crc32, zstdCompress, zstdDecompress} from 'node:zlib'
 import {BusError} from '../../core/errors.ts'
 import {fileError} from '../../core/file-error.ts'
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 
-/** Of the skippable frame, and its length. */
+/** Of the skippable frame, and the length of what is in it: length and CRC-32, or only the length. */
 const skippable = 0x184d2a50
-const headLength = 12
+const [full, short] = [8, 4]
+/** Before what is in it. */
+const headLength = 8
+const beginnings = [full, short].map((length) => Buffer.from(Uint32Array.of(skippable, length).buffer))
 const zstdMagic = 0xfd2fb528
 /** V8's longest string. */
 const longestText = 512 * 1024 * 1024
@@ -26,12 +29,16 @@ const outputBytes = 1024 * 1024 + 64 * 1024
 
 const params = {[constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1}
 
+/** Bytes that are compressed, or decompressed, at the same time, unless a single frame has more. */
+const mostAhead = 8 * 1024 * 1024
+
 /** Appends frames to a file. */
 export class FrameWriter {
   readonly #file: FileHandle
   readonly #path: string
   #at: number
-  #open: Promise<void>[] = []
+  readonly #open: {readonly length: number; readonly written: Promise<void>}[] = []
+  #openBytes = 0
   #last: Promise<void> = Promise.resolve()
 
   constructor(file: FileHandle, path: string, at: number) {
@@ -40,22 +47,22 @@ export class FrameWriter {
     this.#at = at
   }
 
-  /** The length of the file so far, once everything is written. */
-  get length(): number {
-    return this.#at
-  }
-
   /** Resolves when there is room for the next frame. Fails as `fileError` says, or with the failure of an earlier frame. */
   async write(text: Uint8Array): Promise<void> {
     const compressed = compress(text, {params, chunkSize: outputBytes})
-    const before = this.#last
-    const written = before.then(async () => this.#append(await compressed))
+    const written = this.#last.then(async () => this.#append(await compressed))
     // It is awaited with a later frame, or at the end.
     written.catch(() => {})
     compressed.catch(() => {})
     this.#last = written
-    this.#open.push(written)
-    if (this.#open.length >= depth) await this.#open.shift()
+    this.#open.push({length: text.length, written})
+    this.#openBytes += text.length
+    while (this.#open.length >= depth || this.#openBytes > mostAhead) {
+      const first = this.#open.shift()
+      if (first === undefined) return
+      this.#openBytes -= first.length
+      await first.written
+    }
   }
 
   /** Resolves when everything is on the disk. */
@@ -67,18 +74,27 @@ export class FrameWriter {
   }
 
   async #append(frame: Uint8Array): Promise<void> {
-    const head = Buffer.alloc(headLength)
-    for (const [index, value] of [skippable, 4, frame.length].entries()) head.writeUInt32LE(value, 4 * index)
-    const bytes = Buffer.concat([head, frame])
+    const head = Buffer.alloc(headLength + full)
+    for (const [index, value] of [skippable, full, frame.length, crc32(frame)].entries())
+      head.writeUInt32LE(value, 4 * index)
     try {
-      for (let done = 0; done < bytes.length; ) {
-        const {bytesWritten} = await this.#file.write(bytes, done, bytes.length - done, this.#at + done)
-        done += bytesWritten
-      }
+      const {size} = await this.#file.stat()
+      if (size !== this.#at)
+        throw new BusError('expectation', `something else writes to ${this.#path}: it is not continued`)
+      await this.#write([head, frame], this.#at)
     } catch (error) {
       throw fileError(error, 'write', this.#path)
     }
-    this.#at += bytes.length
+    this.#at += head.length + frame.length
+  }
+
+  async #write(pieces: readonly Uint8Array[], from: number): Promise<void> {
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    const {bytesWritten} = await this.#file.writev(pieces, from)
+    // A disk that becomes full writes a part.
+    const bytes = bytesWritten < length ? Buffer.concat(pieces) : Buffer.alloc(0)
+    for (let done = bytesWritten; done < length; )
+      done += (await this.#file.write(bytes, done, length - done, from + done)).bytesWritten
   }
 }
 
@@ -86,32 +102,35 @@ export class FrameWriter {
 export interface ZstdFrame {
   readonly text: Buffer
   readonly end: number
+  /** Nothing follows it. */
+  readonly isLast: boolean
 }
 
-/**
- * Reads the frames of a file in order. Ends before a frame that is not complete, or is damaged: `end` of the last one is then less than the
- * length of the file. Fails as `fileError` says.
- */
-export async function* readFrames(path: string): AsyncGenerator<ZstdFrame> {
+/** Why there are no more frames: the file was cut off within one, what follows is damaged, or it begins with something else. */
+export interface FrameStop {
+  readonly stop: 'cut' | 'damaged' | 'foreign'
+}
+
+/** Reads the frames of a file in order, and then says why there are no more. Fails as `fileError` says. */
+export async function* readFrames(path: string): AsyncGenerator<ZstdFrame | FrameStop> {
   const file = await open(path).catch((error) => {
     throw fileError(error, 'read', path)
   })
   try {
     const {size} = await file.stat()
-    const ahead: Promise<ZstdFrame | undefined>[] = []
+    const ahead: {readonly begin: number; readonly frame: Promise<ZstdFrame | FrameStop>}[] = []
     let at = 0
-    for (;;) {
-      while (ahead.length < depth && at < size) {
+    for (let isOver = false; ; ) {
+      while (!isOver && ahead.length < depth && at - (ahead[0]?.begin ?? at) < mostAhead) {
         const found = await frameAt(file, at, size)
-        if (found === undefined) break
-        at += headLength + found.length
-        const end = at
-        const text = decompress(found, {maxOutputLength: longestText, chunkSize: outputBytes})
-        ahead.push(text.then((text) => ({text, end})).catch(() => undefined))
+        isOver = 'stop' in found
+        ahead.push({begin: at, frame: 'stop' in found ? Promise.resolve(found) : textOf(found, size)})
+        if ('end' in found) at = found.end
       }
-      const frame = await ahead.shift()
+      const frame = await ahead.shift()?.frame
       if (frame === undefined) return
       yield frame
+      if ('stop' in frame) return
     }
   } catch (error) {
     throw fileError(error, 'read', path)
@@ -120,13 +139,41 @@ export async function* readFrames(path: string): AsyncGenerator<ZstdFrame> {
   }
 }
 
-async function frameAt(file: FileHandle, at: number, size: number): Promise<Buffer | undefined> {
-  const head = await readAt(file, at, headLength)
-  const [magic, four, length] = [0, 4, 8].map((index) => (head.length < headLength ? 0 : head.readUInt32LE(index)))
-  if (magic !== skippable || four !== 4 || length === undefined || length < 4 || at + headLength + length > size)
-    return undefined
-  const frame = await readAt(file, at + headLength, length)
-  return frame.length === length && frame.readUInt32LE(0) === zstdMagic ? frame : undefined
+/** A frame as it is in the file. */
+interface Packed {
+  readonly bytes: Buffer
+  readonly end: number
+}
+
+async function textOf({bytes, end}: Packed, size: number): Promise<ZstdFrame | FrameStop> {
+  try {
+    const text = await decompress(bytes, {maxOutputLength: longestText, chunkSize: outputBytes})
+    return {text, end, isLast: end === size}
+  } catch {
+    return {stop: 'damaged'}
+  }
+}
+
+async function frameAt(file: FileHandle, at: number, size: number): Promise<Packed | FrameStop> {
+  const head = await readAt(file, at, headLength + full)
+  const kind = head.length < headLength ? undefined : head.readUInt32LE(4)
+  const there = head.subarray(0, headLength)
+  if (!beginnings.some((begin) => begin.subarray(0, there.length).equals(there)))
+    return {stop: at === 0 ? 'foreign' : 'damaged'}
+  if (kind === undefined || head.length < headLength + kind) return {stop: 'cut'}
+  const from = at + headLength + kind
+  const length = head.readUInt32LE(headLength)
+  if (from + length > size) return {stop: (await hasFrame(file, from, size)) ? 'damaged' : 'cut'}
+  const bytes = await readAt(file, from, length)
+  const isWhole = length >= 4 && bytes.length === length && bytes.readUInt32LE(0) === zstdMagic
+  if (!isWhole || (kind === full && crc32(bytes) !== head.readUInt32LE(headLength + short))) return {stop: 'damaged'}
+  return {bytes, end: from + length}
+}
+
+/** Whether a frame begins somewhere in the rest of the file, whose length then is what is wrong. */
+async function hasFrame(file: FileHandle, from: number, size: number): Promise<boolean> {
+  const rest = await readAt(file, from, Math.min(size - from, 4 * outputBytes))
+  return beginnings.some((begin) => rest.includes(begin))
 }
 
 async function readAt(file: FileHandle, at: number, length: number): Promise<Buffer> {
@@ -138,15 +185,4 @@ async function readAt(file: FileHandle, at: number, length: number): Promise<Buf
     done += bytesRead
   }
   return bytes.subarray(0, done)
-}
-
-/** Whether this is a file, with something in it. Fails with `usage` for a folder, and as `fileError` says. */
-export async function hasContent(path: string): Promise<boolean> {
-  const {stat} = await import('node:fs/promises')
-  const found = await stat(path).catch((error) => {
-    if (error.code === 'ENOENT') return undefined
-    throw fileError(error, 'read', path)
-  })
-  if (found !== undefined && !found.isFile()) throw new BusError('usage', `${path} is not a regular file`)
-  return (found?.size ?? 0) > 0
 }

@@ -4,7 +4,7 @@
  * ended, and no message is stored twice. A consumer is created when all messages up to its ack floor are stored, and starts there.
  */
 import {BusError, interruptedError} from '../../core/errors.ts'
-import {type Headers, headerOf, type Message, type Outgoing, sizeOf} from '../../core/message.ts'
+import {type Headers, headerOf, type Message, type Outgoing} from '../../core/message.ts'
 import {reworded} from '../../core/rewording.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
@@ -17,11 +17,13 @@ import {
 } from '../../transport/streams-contract.ts'
 import {asCopied} from '../replay/copy-storage.ts'
 import {type SavedStream, verifyBackup} from './backup.ts'
-import {parseSaved, readBackup, type SavedConsumer, type SavedMessage, type StreamHead} from './format.ts'
+import {readBackup, type SavedConsumer, type StreamHead} from './format.ts'
+import {type SavedMessage, SavedRecords} from './saved-records.ts'
 import {settingsOfConsumer, settingsOfStream, usable} from './settings.ts'
 
-/** Bytes of payload on their way: the publisher counts messages, and some may be large. */
+/** Bytes of large payloads on their way: the publisher counts messages. */
 const mostBytes = 4 * 1024 * 1024
+const largeBytes = 4 * 1024
 const pageSize = 1024
 
 export interface RestoreOptions {
@@ -75,7 +77,7 @@ export async function restore(
         current = await StreamRestore.begin(bus, {head: part.stream, saved, sha256, path}, options)
       }
       if (part.kind === 'records' && current !== undefined) {
-        await current.records(part.lines, part.line)
+        await current.records(new SavedRecords(path, part.records))
         options.onProgress?.(before + current.count)
       }
       if (part.kind === 'end' && current !== undefined) {
@@ -146,11 +148,10 @@ class StreamRestore {
     return this.#alreadyThere + this.#pushed
   }
 
-  async records(lines: readonly string[], first: number): Promise<void> {
+  async records(records: SavedRecords): Promise<void> {
     const {signal, append} = this.#options
     if (signal.aborted) throw interruptedError()
-    for (const [index, line] of lines.entries()) {
-      const saved = this.#parse(line, first + index)
+    for (let saved = records.next(); saved !== undefined; saved = records.next()) {
       const there = this.#existing === undefined ? undefined : await this.#nextExisting()
       if (saved.seq > this.#floor) await this.#addConsumers(saved.seq, there?.seq)
       if (append ? saved.seq <= this.#appended : there !== undefined) {
@@ -158,7 +159,7 @@ class StreamRestore {
         this.#alreadyThere++
         continue
       }
-      const room = this.#push(saved, first + index)
+      const room = this.#push(saved, records)
       if (room !== undefined) await room
     }
   }
@@ -220,16 +221,6 @@ class StreamRestore {
     return `${sha256.slice(0, 22)}/${head.stream}/`
   }
 
-  #parse(line: string, number: number): SavedMessage {
-    try {
-      return parseSaved(line)
-    } catch (error) {
-      throw error instanceof BusError
-        ? reworded(error, `${this.#source.path}, line ${number}: ${error.message}`)
-        : error
-    }
-  }
-
   #compare(saved: SavedMessage, there: Message): void {
     const {prefix = ''} = this.#options
     const isSame =
@@ -249,7 +240,7 @@ class StreamRestore {
     })
   }
 
-  #push(saved: SavedMessage, line: number): Promise<void> | undefined {
+  #push(saved: SavedMessage, {line}: SavedRecords): Promise<void> | undefined {
     const {prefix = '', append} = this.#options
     const headers = this.#headers(saved)
     const message: Outgoing = {
@@ -259,7 +250,9 @@ class StreamRestore {
     }
     const room = this.#publish(message, line)
     this.#pushed++
-    this.#bytes += sizeOf(saved.data)
+    const size = saved.data?.length ?? 0
+    if (size < largeBytes) return room
+    this.#bytes += size
     if (this.#bytes < mostBytes) return room
     this.#bytes = 0
     return this.#publisher.flush()

@@ -6,7 +6,8 @@ import {intoSink} from '../replay/copies.ts'
 import {asCopied} from '../replay/copy-storage.ts'
 import {verifyBackup} from './backup.ts'
 import type {MessagePages} from './difference.ts'
-import {parseSaved, readBackup} from './format.ts'
+import {readBackup} from './format.ts'
+import {SavedRecords} from './saved-records.ts'
 
 /** One side. It can be read several times. */
 export interface ComparedSide {
@@ -68,10 +69,13 @@ async function* messagesOf(path: string, stream: string): AsyncGenerator<readonl
   for await (const part of readBackup(path)) {
     if (part.kind === 'stream') current = part.stream.stream
     if (part.kind !== 'records' || current !== stream) continue
-    yield part.lines.map((line) => {
-      const {subject, data = '', headers = [], seq} = parseSaved(line)
-      return new Message(subject, data, headers, undefined, seq)
-    })
+    const records = new SavedRecords(path, part.records)
+    const messages: Message[] = []
+    for (let saved = records.next(); saved !== undefined; saved = records.next()) {
+      const {subject, data = '', headers = [], seq} = saved
+      messages.push(new Message(subject, data, headers, undefined, seq))
+    }
+    yield messages
   }
 }
 
