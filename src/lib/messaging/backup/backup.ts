@@ -115,7 +115,8 @@ class BackupText {
 
   async flush(): Promise<void> {
     if (this.#length === 0) return
-    const bytes = Buffer.concat(this.#pieces)
+    const [first = Buffer.alloc(0)] = this.#pieces
+    const bytes = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces)
     this.#pieces = []
     this.#length = 0
     this.#hash.update(bytes)

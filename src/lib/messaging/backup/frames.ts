@@ -30,7 +30,7 @@ const outputBytes = 1024 * 1024 + 64 * 1024
 const params = {[constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1}
 
 /** Bytes that are compressed, or decompressed, at the same time, unless a single frame has more. */
-const mostAhead = 8 * 1024 * 1024
+const mostAhead = 4 * 1024 * 1024
 
 /** Appends frames to a file. */
 export class FrameWriter {

@@ -40,7 +40,7 @@ const headers = [
     ['b', ''],
   ],
 ] as const
-const subjects = ['a.b', 'a.b', 'other', 'grün', 'back\\slash', 'a"b']
+const subjects = ['a.b', 'a.b', 'other', 'blau.ü', 'back\\slash', 'a"b']
 
 test('every message is read as it was written', () => {
   const write = recordWriter()
