@@ -1,7 +1,12 @@
 /** What a consumer is changed to. */
-import {changeFlags, unsetChanges} from '../../lib/cli/flags/change.ts'
+import {changeFlags, joinedChanges, unsetChanges} from '../../lib/cli/flags/change.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
-import {consumerSettingNames, fixedSettings, wholeChanges} from '../../lib/messaging/stored/whole-config.ts'
+import {
+  consumerOptionNames,
+  consumerSettingNames,
+  fixedSettings,
+  wholeChanges,
+} from '../../lib/messaging/stored/whole-config.ts'
 import type {
   ConsumerChanges,
   ConsumerConfig,
@@ -20,7 +25,11 @@ export async function editedConsumer(
   const {name: _, deliver: _deliver, ...given} = consumerSettings(config.name, undefined, flags)
   const changes = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   const whole = await wholeConfig(config, flags, signal)
-  return {...(whole && wholeChanges(whole)), ...unsetChanges(flags.unset ?? [], consumerSettingNames), ...changes}
+  return joinedChanges(
+    whole === undefined ? {} : wholeChanges(whole, config),
+    unsetChanges(flags.unset ?? [], {settings: consumerSettingNames, options: consumerOptionNames}),
+    changes,
+  )
 }
 
 async function wholeConfig(config: ConsumerConfig, flags: FlagValues<typeof changeFlags>, signal: AbortSignal) {

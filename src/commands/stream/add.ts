@@ -1,11 +1,11 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
-import {changeFlags} from '../../lib/cli/flags/change.ts'
+import {changeFlags, joinedChanges} from '../../lib/cli/flags/change.ts'
 import {argument, variant} from '../../lib/cli/flags/kinds.ts'
 import {streamArgs, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {findOrMake} from '../../lib/messaging/stored/find.ts'
 import {configChanges} from '../../lib/messaging/stored/whole-config.ts'
 import {streamChanges, streamSettingFlags} from './setting-flags.ts'
-import {type StreamDocument, streamDocument} from './settings.ts'
+import {type StreamDocument, storedText, streamDocument} from './settings.ts'
 
 export default class StreamAdd extends BusCommand<StreamDocument> {
   static override summary = 'create a stream that stores the messages of some subjects'
@@ -33,16 +33,19 @@ export default class StreamAdd extends BusCommand<StreamDocument> {
 
   async run(): Promise<StreamDocument> {
     const {args, flags} = await this.parse(StreamAdd)
-    const whole = flags.config && (await import('../../lib/cli/io/config-file.ts')).readConfig(flags.config, this.stop)
-    const given = {...(whole && configChanges(await whole)), ...streamChanges(args.subject, flags)}
+    const whole =
+      flags.config === undefined
+        ? {}
+        : configChanges(await (await import('../../lib/cli/io/config-file.ts')).readConfig(flags.config, this.stop))
+    const given = joinedChanges(whole, streamChanges(args.subject, flags))
     const settings = {...given, name: args.stream}
     await using bus = await this.openBus({writes: true})
     const make = () => bus.streams.add(settings)
     const {found, info} = flags['if-missing']
       ? await findOrMake(() => bus.streams.info(args.stream), make)
       : {found: false, info: await make()}
-    const {name, subjects} = info.config
-    this.say(`stream ${name} ${found ? 'already exists and stores' : 'stores'} ${subjects.join(' ')}`)
+    const {name} = info.config
+    this.say(`stream ${name} ${found ? 'already exists and stores' : 'stores'} ${storedText(info.config)}`)
     return streamDocument(info)
   }
 }

@@ -4,7 +4,7 @@ import {BusError} from '../../lib/core/errors.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {configChanges} from '../../lib/messaging/stored/whole-config.ts'
 import {streamChanges, streamSettingFlags} from './setting-flags.ts'
-import {type StreamDocument, streamDocument} from './settings.ts'
+import {type StreamDocument, storedText, streamDocument} from './settings.ts'
 
 export default class StreamCopy extends BusCommand<StreamDocument> {
   static override summary = 'create a stream with the configuration of another one'
@@ -43,7 +43,7 @@ export default class StreamCopy extends BusCommand<StreamDocument> {
       name,
       ...(Object.keys(options).length > 0 && {other: options}),
     })
-    this.say(`stream ${copy.name} has the configuration of ${stream} and stores ${copy.subjects.join(' ')}`)
+    this.say(`stream ${copy.name} has the configuration of ${stream} and stores ${storedText(copy)}`)
     return streamDocument(await bus.streams.info(name))
   }
 }

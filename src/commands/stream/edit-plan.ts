@@ -1,7 +1,7 @@
 /** What a stream is changed to, and what that removes. */
-import {changeFlags, unsetChanges} from '../../lib/cli/flags/change.ts'
+import {changeFlags, joinedChanges, unsetChanges} from '../../lib/cli/flags/change.ts'
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
-import {configChanges, streamSettingNames} from '../../lib/messaging/stored/whole-config.ts'
+import {configChanges, streamOptionNames, streamSettingNames} from '../../lib/messaging/stored/whole-config.ts'
 import type {StreamChanges, StreamConfig} from '../../lib/transport/streams-contract.ts'
 import {streamChanges, streamSettingFlags} from './setting-flags.ts'
 
@@ -15,11 +15,11 @@ export async function editedChanges(
   signal: AbortSignal,
 ): Promise<StreamChanges> {
   const whole = await wholeConfig(config, flags, signal)
-  return {
-    ...(whole && configChanges(whole)),
-    ...unsetChanges(flags.unset ?? [], streamSettingNames),
-    ...streamChanges(subjects, flags),
-  }
+  return joinedChanges(
+    whole === undefined ? {} : configChanges(whole, config),
+    unsetChanges(flags.unset ?? [], {settings: streamSettingNames, options: streamOptionNames}),
+    streamChanges(subjects, flags),
+  )
 }
 
 async function wholeConfig(config: StreamConfig, flags: FlagValues<typeof changeFlags>, signal: AbortSignal) {

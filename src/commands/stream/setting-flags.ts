@@ -4,6 +4,7 @@ import {age, choice, count, size, text, texts, toggle, value, values} from '../.
 import {parsePair, storageFlags, streamFlags} from '../../lib/cli/flags/stream.ts'
 import {BusError} from '../../lib/core/errors.ts'
 import type {StreamChanges} from '../../lib/transport/streams-contract.ts'
+import {parseOrigin} from './origin-flags.ts'
 
 const onServer = {helpGroup: 'SERVER ONLY'}
 const either = {allowNo: true}
@@ -37,8 +38,18 @@ export const streamSettingFlags = {
   compression: choice('compression of the file', ['none', 's2'], onServer),
   'max-consumers': count('maximum number of consumers', onServer),
   'first-seq': count('sequence of the first message', onServer),
-  mirror: text('copy all messages of this stream', '<stream>', onServer),
-  source: texts('copy the messages of this stream too', '<stream>', onServer),
+  mirror: value(
+    'copy all messages of this stream; with ,filter=PATTERN ,transform=FROM:TO ,from=SEQUENCE or @TIME, and ,domain=NAME or ,api=PREFIX with ,deliver=PREFIX',
+    '<stream>',
+    parseOrigin,
+    onServer,
+  ),
+  source: values(
+    'copy the messages of this stream too; with settings as for --mirror',
+    '<stream>',
+    parseOrigin,
+    onServer,
+  ),
   cluster: text('place it in this cluster', '<name>', onServer),
   tag: texts('place it on servers with this tag', '<tag>', onServer),
   transform: value('store subjects under other names: orders.> and stored.>', '<from,to>', parseMapping, onServer),
@@ -87,8 +98,8 @@ function serverOptions(values: FlagValues<typeof streamSettingFlags>): Readonly<
     compression: values.compression,
     max_consumers: values['max-consumers'],
     first_seq: values['first-seq'],
-    mirror: mirror === undefined ? undefined : {name: mirror},
-    sources: source?.length ? source.map((name) => ({name})) : undefined,
+    mirror,
+    sources: source?.length ? source : undefined,
     placement: cluster === undefined && !tag?.length ? undefined : withoutAbsent({cluster, tags: tag}),
     subject_transform: values.transform,
     republish: values.republish,

@@ -46,7 +46,7 @@ export const streamColumns: readonly Column[] = [
 export function streamRow({config, state}: StreamInfo): string[] {
   return [
     config.name,
-    config.subjects.join(' ') || mirrored(config),
+    config.subjects.join(' ') || copied(config),
     formatCount(state.messages),
     formatBytes(state.bytes),
     formatCount(state.consumers),
@@ -55,9 +55,21 @@ export function streamRow({config, state}: StreamInfo): string[] {
 }
 
 /** `(mirror of ORDERS)` */
-function mirrored({other}: StreamConfig): string {
-  const {mirror} = (other ?? {}) as {readonly mirror?: {readonly name?: string}}
-  return mirror?.name === undefined ? 'none' : `(mirror of ${mirror.name})`
+function copied({other}: StreamConfig): string {
+  const {mirror, sources} = (other ?? {}) as {readonly mirror?: Named; readonly sources?: readonly Named[]}
+  if (mirror !== undefined) return `(mirror of ${mirror.name})`
+  return sources === undefined ? 'none' : `(copies of ${sources.map(({name}) => name).join(', ')})`
+}
+
+interface Named {
+  readonly name: string
+}
+
+/** What it stores: `orders.> paid`, or `the messages of ORDERS`. */
+export function storedText({subjects, other = {}}: StreamConfig): string {
+  const origins = [other['mirror'] ?? [], other['sources'] ?? []].flat() as unknown as readonly Named[]
+  const copies = origins.length === 0 ? [] : [`the messages of ${origins.map(({name}) => name).join(', ')}`]
+  return [...(subjects.length === 0 ? [] : [subjects.join(' ')]), ...copies].join(' and ')
 }
 
 /** The settings that `streamFacts` does not show by itself. */

@@ -82,7 +82,7 @@ describe('a stream', () => {
       dedupeMs: 5,
       allowRollup: false,
     })
-    expect(streamChanges(['a.*'], {mirror: 'B', tag: ['ssd']})).toEqual({
+    expect(streamChanges(['a.*'], {mirror: {name: 'B'}, tag: ['ssd']})).toEqual({
       subjects: ['a.*'],
       other: {mirror: {name: 'B'}, placement: {tags: ['ssd']}},
     })

@@ -16,17 +16,31 @@ export const changeFlags = {
   yes: toggle('do not ask'),
 }
 
+/** `options` are those that only a server has. */
+export interface SettingNames {
+  readonly settings: Readonly<Record<string, string>>
+  readonly options: Readonly<Record<string, string>>
+}
+
+interface Changes {
+  readonly other?: Readonly<Record<string, unknown>> | undefined
+}
+
 /** Changes that set these back, by the names of their flags. Throws `usage` for another word. */
-export function unsetChanges(
-  names: readonly string[],
-  settings: Readonly<Record<string, string>>,
-): Readonly<Record<string, undefined>> {
-  const entries = names.map((name) => {
-    const setting = settings[name]
-    if (setting !== undefined) return [setting, undefined] as const
-    throw new BusError('usage', `--unset: there is no setting ${JSON.stringify(name)} to set back`, {
-      try: [Object.keys(settings).join(', ')],
+export function unsetChanges(names: readonly string[], {settings, options}: SettingNames): Changes {
+  const unset = (known: Readonly<Record<string, string>>) =>
+    Object.fromEntries(names.flatMap((name) => (Object.hasOwn(known, name) ? [[known[name], undefined]] : [])))
+  const stray = names.find((name) => !Object.hasOwn(settings, name) && !Object.hasOwn(options, name))
+  if (stray !== undefined)
+    throw new BusError('usage', `--unset: there is no setting ${JSON.stringify(stray)} to set back`, {
+      try: [Object.keys({...settings, ...options}).join(', ')],
     })
-  })
-  return Object.fromEntries(entries)
+  const other = unset(options)
+  return {...unset(settings), ...(Object.keys(other).length > 0 && {other})}
+}
+
+/** Each replaces settings, and options, of those before it. */
+export function joinedChanges(...all: readonly Changes[]): Changes {
+  const other = Object.assign({}, ...all.map((changes) => changes.other))
+  return {...Object.assign({}, ...all), ...(Object.keys(other).length > 0 && {other})}
 }

@@ -12,7 +12,7 @@ interface Copied {
   readonly filter_subject?: string
   readonly opt_start_seq?: number
   readonly opt_start_time?: string
-  readonly external?: {readonly api?: string} | null
+  readonly external?: {readonly api?: string; readonly deliver?: string} | null
   readonly subject_transforms?: readonly Transformed[] | null
 }
 
@@ -93,6 +93,7 @@ function copiedText({name, filter_subject: filter, opt_start_seq: seq, opt_start
   const transforms = (more.subject_transforms ?? []).map((each) => transformText(each))
   return [
     more.external?.api ? `${name} through ${more.external.api}` : name,
+    ...(more.external?.deliver ? [`delivered to ${more.external.deliver}`] : []),
     ...(filter ? [filter] : []),
     ...transforms,
     ...(seq ? [`from #${seq}`] : []),

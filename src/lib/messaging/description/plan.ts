@@ -68,8 +68,8 @@ async function streamSteps(
   options: PlanOptions,
 ): Promise<readonly PlanStep[]> {
   const {name} = config
-  const edits = usable(bus, what, configChanges({...config}), options)
   const info = await bus.streams.info(name).catch(unlessMissing)
+  const edits = usable(bus, what, configChanges({...config}, info?.config), options)
   const defaults = {subjects: [name], storage: 'file', discard: 'old', replicas: 1}
   if (info === undefined) {
     const settings: StreamSettings = {...edits, name}
@@ -108,7 +108,7 @@ async function consumerSteps(
     throw new BusError('usage', `the ${changed} of ${what} on ${bus.url} cannot be changed`, {
       try: [`bus consumer info ${shellWord(stream)} ${shellWord(name)}`, 'a consumer with another name'],
     })
-  const edits = usable(bus, what, wholeChanges({...defined(described), filters, backoffMs}), options)
+  const edits = usable(bus, what, wholeChanges({...defined(described), filters, backoffMs}, config), options)
   const [step] = backoffMs
   const defaults = ack === 'none' ? config : {ackWaitMs: step ?? 30_000, maxAckPending: 1000}
   const after = {...defaults, ...defined(changedConsumer(config, edits))}

@@ -1,6 +1,6 @@
 /** Whole configurations of streams and consumers, as `info --json` prints them, and the changes that lead to them. */
 import {BusError} from '../../core/errors.ts'
-import type {ConsumerChanges, StreamChanges} from '../../transport/streams-contract.ts'
+import type {ConsumerChanges, ConsumerConfig, StreamChanges, StreamConfig} from '../../transport/streams-contract.ts'
 
 /** The settings of a stream by the names of their flags. */
 export const streamSettingNames = {
@@ -23,20 +23,50 @@ export const streamSettingNames = {
   metadata: 'metadata',
 } as const satisfies Readonly<Record<string, keyof StreamChanges>>
 
-/** The changes that lead to this configuration, whatever the stream has. Throws `usage` for an unknown setting. */
-export function configChanges(config: Readonly<Record<string, unknown>>): StreamChanges {
+/** The settings of a stream that only a server has, by the names of their flags, with their names in its API. */
+export const streamOptionNames: Readonly<Record<string, string>> = {
+  retention: 'retention',
+  compression: 'compression',
+  'max-consumers': 'max_consumers',
+  'first-seq': 'first_seq',
+  mirror: 'mirror',
+  source: 'sources',
+  cluster: 'placement',
+  tag: 'placement',
+  transform: 'subject_transform',
+  republish: 'republish',
+  'allow-ttl': 'allow_msg_ttl',
+  'marker-ttl': 'subject_delete_marker_ttl',
+  'allow-counter': 'allow_msg_counter',
+  'allow-schedules': 'allow_msg_schedules',
+  'mirror-direct': 'mirror_direct',
+  'no-ack': 'no_ack',
+}
+
+/** The changes that lead to this configuration from the one that the stream has. Throws `usage` for an unknown setting. */
+export function configChanges(config: Readonly<Record<string, unknown>>, has?: StreamConfig): StreamChanges {
   const {name: _, retention = 'limits', other, storage, sealed: _sealed, ...settings} = config
   const known: readonly string[] = Object.values(streamSettingNames)
   const stray = Object.keys(settings).find((name) => !known.includes(name))
   if (stray !== undefined)
     throw new BusError('usage', `a stream has no setting ${JSON.stringify(stray)}`, {try: ['bus stream info --json']})
-  const options = {...(other as object), ...(retention !== 'limits' && {retention})}
+  const options = {
+    ...unsetOptions(has),
+    ...(other as object),
+    ...((retention !== 'limits' || (has && has.retention !== 'limits')) && {retention}),
+  }
   return {
     ...Object.fromEntries(known.map((name) => [name, undefined])),
     ...settings,
     ...(storage !== undefined && {storage: storage as 'file'}),
     ...(Object.keys(options).length > 0 && {other: options}),
   }
+}
+
+/** A server turns the direct reads of a mirror on by itself. */
+function unsetOptions(has: StreamConfig | ConsumerConfig | undefined): Readonly<Record<string, undefined>> {
+  const names = Object.keys(has?.other ?? {}).filter((name) => name !== 'mirror_direct')
+  return Object.fromEntries(names.map((name) => [name, undefined]))
 }
 
 /** The settings of a consumer that can be changed, by the names of their flags. */
@@ -49,6 +79,16 @@ export const consumerSettingNames = {
   description: 'description',
   metadata: 'metadata',
 } as const
+/** The options of a consumer that only a server has and that can be set back. */
+export const consumerOptionNames: Readonly<Record<string, string>> = {
+  'max-request-batch': 'max_batch',
+  'max-request-bytes': 'max_bytes',
+  'max-request-expires': 'max_expires',
+  'inactive-threshold': 'inactive_threshold',
+  sample: 'sample_freq',
+  'consumer-replicas': 'num_replicas',
+  'memory-storage': 'mem_storage',
+}
 /** Members of a configuration that cannot be changed. */
 export const fixedSettings: readonly string[] = [
   'name',
@@ -62,8 +102,8 @@ export const fixedSettings: readonly string[] = [
   'groups',
 ]
 
-/** The changes that lead to this configuration, whatever the consumer has. Throws `usage` for an unknown setting. */
-export function wholeChanges(config: Readonly<Record<string, unknown>>): ConsumerChanges {
+/** The changes that lead to this configuration from the one that the consumer has. Throws `usage` for an unknown setting. */
+export function wholeChanges(config: Readonly<Record<string, unknown>>, has?: ConsumerConfig): ConsumerChanges {
   const entries = Object.entries(config).filter(([name]) => !fixedSettings.includes(name))
   const known: readonly string[] = Object.values(consumerSettingNames)
   const stray = entries.find(([name]) => !known.includes(name) && name !== 'other')
@@ -71,5 +111,11 @@ export function wholeChanges(config: Readonly<Record<string, unknown>>): Consume
     throw new BusError('usage', `a consumer has no setting ${JSON.stringify(stray[0])}`, {
       try: ['bus consumer info --json'],
     })
-  return {...Object.fromEntries(known.map((name) => [name, undefined])), ...Object.fromEntries(entries)}
+  const {other, ...settings} = Object.fromEntries(entries)
+  const options = {...unsetOptions(has), ...(other as object)}
+  return {
+    ...Object.fromEntries(known.map((name) => [name, undefined])),
+    ...settings,
+    ...(Object.keys(options).length > 0 && {other: options}),
+  }
 }

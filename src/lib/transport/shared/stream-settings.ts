@@ -59,6 +59,7 @@ export function streamConfig(settings: StreamSettings): StreamConfig {
 export function changedStream(has: StreamConfig, changes: StreamChanges): StreamSettings {
   const {maxAgeMs = Infinity, dedupeMs = has.dedupeMs, ...settings} = {...has, ...changes}
   const other = merged(has.other, changes.other)
+  const {retention = 'limits'} = changes.other && 'retention' in changes.other ? changes.other : has
   const seal = settings.sealed
     ? {discard: 'new' as const, denyDelete: true, denyPurge: true, allowRollup: undefined}
     : {}
@@ -66,6 +67,8 @@ export function changedStream(has: StreamConfig, changes: StreamChanges): Stream
   return {
     ...settings,
     ...seal,
+    // Of the configuration; the settings do not have it, except among the options of a server.
+    ...({retention} as object),
     name: has.name,
     other,
     maxAgeMs: settings.sealed || maxAgeMs === Infinity ? undefined : maxAgeMs,

@@ -31,12 +31,13 @@ const defaultMaxWaiting = 512
 const defaultAckWaitMs = 30_000
 const defaultMaxAckPending = 1000
 
-export function streamJson(settings: StreamSettings): StreamConfigJson {
-  const {maxAgeMs, dedupeMs} = settings
+export function streamJson(settings: StreamSettings & Partial<Pick<StreamConfig, 'retention'>>): StreamConfigJson {
+  const {maxAgeMs, dedupeMs, other = {}} = settings
+  const isCopy = other['mirror'] !== undefined || other['sources'] !== undefined
   return {
     name: settings.name,
-    subjects: settings.subjects ?? [settings.name],
-    retention: 'limits',
+    subjects: settings.subjects ?? (isCopy ? [] : [settings.name]),
+    retention: settings.retention ?? 'limits',
     storage: settings.storage ?? 'file',
     discard: settings.discard ?? 'old',
     max_age: maxAgeMs === undefined ? 0 : Math.round(maxAgeMs * nanos),
@@ -150,9 +151,18 @@ const consumerOptions = new Set(
 function others(config: object, known: ReadonlySet<string>): {other?: Readonly<Record<string, unknown>>} {
   const other: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(config)) {
-    if (!known.has(name) && !isDefault(value)) other[name] = value
+    if (!known.has(name) && !isDefault(value)) other[name] = withoutEmpty(value)
   }
   return Object.keys(other).length === 0 ? {} : {other}
+}
+
+/** A server fills in empty members, such as the `deliver` of a source through another domain. */
+function withoutEmpty(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmpty)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, each]) => (each === '' || each === null ? [] : [[name, withoutEmpty(each)]])),
+  )
 }
 
 /** Without what the server adds. */
