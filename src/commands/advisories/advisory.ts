@@ -1,7 +1,9 @@
 /** Advisories and metrics of JetStream, and events of connections, as lines and as JSON. */
 import {rounded} from '../../lib/cli/render/units.ts'
+import {BusError} from '../../lib/core/errors.ts'
 import type {Message} from '../../lib/core/message.ts'
 import {isObject, objectIn} from '../../lib/core/text/json-text.ts'
+import {nearest} from '../../lib/core/text/nearest.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
 
 /** What `--json` prints, one per line. What an advisory does not tell is absent. */
@@ -19,6 +21,25 @@ export interface AdvisoryDocument {
 }
 
 export const apiAudit = 'api-audit'
+
+/** The types of nats-server 2.15 (`server/jetstream_events.go`, `server/events.go`). */
+export const advisoryKinds = [
+  ...['max-deliver', 'terminated', 'nak', 'consumer-ack', 'consumer-action', 'consumer-pause'],
+  ...['consumer-leader-elected', 'consumer-quorum-lost', 'consumer-group-pinned', 'consumer-group-unpinned'],
+  ...['stream-action', 'stream-leader-elected', 'stream-quorum-lost', 'stream-batch-abandoned'],
+  ...['snapshot-create', 'snapshot-complete', 'restore-create', 'restore-complete'],
+  ...['domain-leader-elected', 'meta-rescue', 'server-out-of-space', 'server-removed'],
+  ...['api-limit-reached', apiAudit, 'client-connect', 'client-disconnect', 'unknown'],
+] as const
+
+/** Throws `usage` for a kind that no advisory has. */
+export function checkKind(kind: string): string {
+  if ((advisoryKinds as readonly string[]).includes(kind)) return kind
+  const meant = nearest(kind, advisoryKinds)
+  throw new BusError('usage', `there is no advisory of the kind ${JSON.stringify(kind)}`, {
+    try: meant === undefined ? ['bus advisories --help, which lists the kinds'] : [meant],
+  })
+}
 
 export function advisoryIn(message: Message): AdvisoryDocument {
   const json = objectIn(message.text)

@@ -1,6 +1,6 @@
 import {BusCommand} from '../../lib/cli/base/command.ts'
 import {limitHeap} from '../../lib/cli/base/heap-limit.ts'
-import {text, texts, toggle, variant} from '../../lib/cli/flags/kinds.ts'
+import {text, toggle, values, variant} from '../../lib/cli/flags/kinds.ts'
 import {pacingFlags} from '../../lib/cli/flags/pacing.ts'
 import {streamFlags} from '../../lib/cli/flags/stream.ts'
 import {printable, printableJson} from '../../lib/cli/render/printable.ts'
@@ -9,7 +9,7 @@ import type {Message} from '../../lib/core/message.ts'
 import type {Position} from '../../lib/core/position.ts'
 import {watch} from '../../lib/messaging/pubsub/watch.ts'
 import type {Transport} from '../../lib/transport/contract.ts'
-import {type AdvisoryDocument, advisoryIn, advisoryLine, apiAudit} from './advisory.ts'
+import {type AdvisoryDocument, advisoryIn, advisoryKinds, advisoryLine, apiAudit, checkKind} from './advisory.ts'
 
 const advisorySubjects = '$JS.EVENT.ADVISORY.>'
 const liveSubjects = [advisorySubjects, '$JS.EVENT.METRIC.>']
@@ -18,7 +18,7 @@ const connectionSubjects = ['$SYS.ACCOUNT.*.CONNECT', '$SYS.ACCOUNT.*.DISCONNECT
 export default class Advisories extends BusCommand {
   static override summary = 'show what JetStream reports: failed messages, elections, created and removed streams, …'
   static override description = [
-    'One line for each advisory or metric, as it happens; with --from those that a stream has stored come first. Kinds are max-deliver, terminated, nak, stream-action, consumer-action, consumer-pause, stream-leader-elected, stream-quorum-lost and others, as in the type of the advisory. A bus file reports max-deliver and terminated.',
+    `One line for each advisory or metric, as it happens; with --from those that a stream has stored come first. Kinds are ${advisoryKinds.join(', ')}, as in the type of the advisory. A bus file reports max-deliver and terminated.`,
     'The command ends with --count, --for, --idle, Ctrl-C or a closed pipe. The exit code is 6 if fewer than --count were shown within --for or --idle.',
   ].join('\n\n')
   static override examples = [
@@ -32,7 +32,11 @@ export default class Advisories extends BusCommand {
     },
   ]
   static override flags = {
-    kind: texts('only this kind; api-audit, which is left out otherwise, is each request to the API', '<kind>'),
+    kind: values(
+      'only this kind; api-audit, which is left out otherwise, is each request to the API',
+      '<kind>',
+      checkKind,
+    ),
     stream: text('only those about this stream', '<name>'),
     consumer: text('only those about this consumer', '<name>'),
     connections: toggle('also connects and disconnects of clients; for a login of the system account'),

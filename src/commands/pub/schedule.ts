@@ -30,10 +30,15 @@ export function scheduleHeaders({at, after, cron, target}: LaterPublish, now: nu
  * Fails with `usage` if the stream that stores the subject does not allow schedules: a server before 2.12 would store the message,
  * and never publish it.
  */
-export async function checkSchedules({streams, url}: Transport, subject: string): Promise<void> {
+export async function checkSchedules(bus: Transport, subject: string): Promise<void> {
+  const {streams, url} = bus
   for (const name of await streams.keeping(subject)) {
     const {config} = await streams.info(name)
     if (config.other?.['allow_msg_schedules'] === true) continue
+    const {software, version = ''} = await bus.facts()
+    const [major = 0, minor = 0] = version.split('.').map(Number)
+    if (software === 'nats-server' && (major < 2 || (major === 2 && minor < 12)))
+      throw new BusError('usage', `the server of ${url} is ${version}: publishing later needs 2.12`)
     throw new BusError('usage', `the stream ${name} on ${url} publishes nothing later: only a server of 2.12 can`, {
       try: [`bus stream edit ${shellWord(name)} --allow-schedules`],
     })

@@ -13,6 +13,14 @@ async function terminate({transport}: StoredScene, stream: string): Promise<void
 }
 
 onBothBuses((newScene) => {
+  test('a kind that no advisory has is refused, and the nearest one is suggested', async () => {
+    await using scene = await newScene()
+    const {code, stderr} = await scene.run(['advisories', '--kind', 'max-delivery'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('there is no advisory of the kind "max-delivery"\n  try: max-deliver\n')
+    expect((await scene.run(['advisories', '--kind', 'x'])).stderr).toContain('which lists the kinds')
+  })
+
   test('advisories shows what happens, filtered by kind, stream and consumer', async () => {
     await using scene = await newScene()
     for (const name of ['A', 'B']) {

@@ -26,6 +26,55 @@ kv:
 `
 
 onBothBuses((newScene) => {
+  test.each([
+    ['consumers: {NONE: {c: {}}}', 'consumer c of NONE: ', 'has no stream NONE, and no file describes it'],
+    ['consumers: {A: {a.b: {}}}', 'consumer a.b of A: ', 'contains "."'],
+    ['kv: {a.b: {}}', '', 'a.b'],
+    ['streams: {A: {}, B.C: {}}', 'stream B.C: ', 'contains "."'],
+    ['streams: {A: {}, B: {subjects: [b..c]}}', 'stream B: ', 'b..c'],
+    ['streams: {A: {}, B: {subjects: [b.>]}, C: {subjects: [b.x]}}', '', 'stream B and stream C would both store b.>'],
+    ['streams: {A: {}, B: {subjects: [OLD]}}', '', 'stream B and stream OLD would both store OLD'],
+    ['streams: {A: {}, OLD: {storage: memory}}', '', 'storage of the stream OLD'],
+  ])('%s is refused before anything is done', async (more, what, fault) => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'OLD'})
+    const path = file(`${more}\n${more.startsWith('streams') ? '' : 'streams: {A: {}}\n'}`)
+    for (const dry of [[], ['--dry-run']]) {
+      const {code, stdout, stderr} = await scene.run(['apply', path, ...dry])
+      expect([code, stdout]).toEqual([2, ''])
+      expect(stderr).toContain(`bus: ${what}`)
+      expect(stderr).toContain(fault)
+    }
+    expect((await scene.transport.streams.list()).map(({config}) => config.name)).toEqual(['OLD'])
+  })
+
+  test.each([
+    ['streams: {A: {}, B: {maxAgeMs: 1s, dedupeMs: 1m}}', 'stream B: message ids cannot be remembered'],
+    ['streams: {A: {}, B: {maxBytes: 0}}', 'stream B: maxBytes is 0'],
+    ['streams: {A: {}}\nconsumers: {A: {c: {filters: [x]}}}', 'consumer c of A: the stream stores no subject'],
+    [
+      'streams: {A: {}}\nconsumers: {A: {c: {maxDeliver: 1, backoffMs: [1s, 2s]}}}',
+      'consumer c of A: max deliver is 1',
+    ],
+    ['kv: {a: {}, b: {history: 65}}', 'a bucket keeps at most 64'],
+  ])('what a bus file does not accept is refused before anything is done: %s', async (text, fault) => {
+    await using scene = await newScene()
+    if (scene.url.startsWith('nats:')) return
+    expect(await scene.run(['apply', file(text)])).toMatchObject({code: 2, stderr: expect.stringContaining(fault)})
+    expect(await scene.transport.streams.list()).toEqual([])
+  })
+
+  test('a subject that one stream gives up can be that of a new one, and a removed stream has no consumers', async () => {
+    await using scene = await newScene()
+    await scene.transport.streams.add({name: 'OLD', subjects: ['a', 'b']})
+    expect(await scene.run(['apply', file('streams: {OLD: {subjects: [a]}, NEW: {subjects: [b]}}')])).toMatchObject({
+      code: 0,
+    })
+    const path = file('streams: {OLD: {subjects: [a]}}\nconsumers: {NEW: {c: {}}}')
+    expect(await scene.run(['apply', path, '--prune', '--yes'])).toMatchObject({code: 2})
+    expect(await scene.transport.streams.list()).toHaveLength(2)
+  })
+
   test('a bus is made as described, and what it exports changes nothing', async () => {
     await using scene = await newScene()
     const path = file(described)

@@ -2,10 +2,16 @@
 import {BusError} from '../../core/errors.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Transport} from '../../transport/contract.ts'
-import {changedConsumer, changedStream, settingDifferences} from '../../transport/shared/stream-settings.ts'
+import {
+  changedConsumer,
+  changedStream,
+  checkStreamChange,
+  settingDifferences,
+} from '../../transport/shared/stream-settings.ts'
 import {
   type ConsumerConfig,
   type ConsumerInfo,
+  type ConsumerSettings,
   type StreamChanges,
   type StreamConfig,
   type StreamInfo,
@@ -15,6 +21,15 @@ import {
 import {settingsOfConsumer, usable} from '../backup/settings.ts'
 import {bucketSettings, bucketStream, kvPrefix} from '../kv/settings.ts'
 import {configChanges, fixedSettings, wholeChanges} from '../stored/whole-config.ts'
+import {
+  checkConsumer,
+  checkName,
+  checkStream,
+  type PlannedStream,
+  type PlannedSubjects,
+  plannedSubjects,
+  subjectsOf,
+} from './check.ts'
 import type {BusDescription, DescribedBucket, DescribedConsumer, DescribedStream} from './shape.ts'
 
 /** One change of the bus. */
@@ -54,41 +69,102 @@ export async function planChanges(
   ]
   const steps: PlanStep[] = []
   if (options.prune) steps.push(...(await pruned(bus, {streams, kv, consumers}, options)))
-  for (const {what, config} of wanted) steps.push(...(await streamSteps(bus, what, config, options)))
-  for (const [stream, described] of Object.entries(consumers))
-    for (const [name, each] of Object.entries(described))
-      steps.push(...(await consumerSteps(bus, {stream, name}, each, options)))
+  const removed = new Set(steps.flatMap(({stream}) => stream?.info.config.name ?? []))
+  const planned: PlannedStream[] = []
+  for (const {what, config} of wanted) {
+    checkName('stream', config.name, what)
+    const {settings, step} = await streamStep(bus, what, config, options)
+    checkStream(bus, {what, settings})
+    planned.push({what, settings})
+    if (step !== undefined) steps.push(step)
+  }
+  const subjects = await plannedSubjects(bus, planned, removed)
+  for (const [stream, described] of Object.entries(consumers)) {
+    await mustExist(bus, stream, {described: Object.keys(described), subjects, removed})
+    for (const [name, each] of Object.entries(described)) {
+      const what = consumerText(stream, name)
+      checkName('consumer', name, what)
+      const {settings, step} = await consumerStep(bus, {stream, name}, each, options)
+      checkConsumer(bus, {what, stream, settings}, subjects)
+      if (step !== undefined) steps.push(step)
+    }
+  }
   return steps
 }
 
-async function streamSteps(
+/** Fails with `usage` for consumers of a stream that neither exists nor is described. */
+async function mustExist(
+  bus: Transport,
+  stream: string,
+  {
+    described,
+    subjects,
+    removed,
+  }: {
+    readonly described: readonly string[]
+    readonly subjects: PlannedSubjects
+    readonly removed: ReadonlySet<string>
+  },
+): Promise<void> {
+  const [name] = described
+  if (name === undefined || subjects.has(stream)) return
+  if (!removed.has(stream) && (await bus.streams.info(stream).catch(unlessMissing)) !== undefined) return
+  throw new BusError(
+    'usage',
+    `${consumerText(stream, name)}: ${bus.url} has no stream ${stream}, and no file describes it`,
+    {
+      try: [`streams: {${stream}: {subjects: […]}}`, 'bus stream ls'],
+    },
+  )
+}
+
+function consumerText(stream: string, name: string): string {
+  return `consumer ${name} of ${stream}`
+}
+
+interface Planned<S> {
+  /** What it will be. */
+  readonly settings: S
+  /** Undefined if nothing has to be done. */
+  readonly step?: PlanStep | undefined
+}
+
+async function streamStep(
   bus: Transport,
   what: string,
   config: {readonly name: string},
   options: PlanOptions,
-): Promise<readonly PlanStep[]> {
+): Promise<Planned<StreamSettings>> {
   const {name} = config
   const info = await bus.streams.info(name).catch(unlessMissing)
   const edits = usable(bus, what, configChanges({...config}, info?.config), options)
-  const defaults = {subjects: [name], storage: 'file', discard: 'old', replicas: 1}
   if (info === undefined) {
     const settings: StreamSettings = {...edits, name}
-    const after = defined({subjects: [name], ...defined(edits)})
-    return [{what, action: 'create', before: {}, after, run: () => bus.streams.add(settings)}]
+    const after = defined({subjects: subjectsOf(settings), ...defined(edits)})
+    return {settings, step: {what, action: 'create', before: {}, after, run: () => bus.streams.add(settings)}}
   }
-  const after = {...defaults, ...defined(changedStream(info.config, edits))}
-  if (settingDifferences(info.config, after).length === 0) return []
+  const settings = changedStream(info.config, edits)
+  const defaults = {subjects: subjectsOf(settings), storage: 'file', discard: 'old', replicas: 1}
+  const after = {...defaults, ...defined(settings)}
+  if (settingDifferences(info.config, after).length === 0) return {settings}
+  const {storage = 'file'} = edits
+  checkStreamChange(bus.url, info.config, {
+    ...info.config,
+    ...settings,
+    subjects: defaults.subjects,
+    storage,
+  } as StreamConfig)
   const run = () => bus.streams.update(name, edits)
-  return [{what, action: 'change', before: info.config, after, stream: {info, changes: edits}, run}]
+  return {settings, step: {what, action: 'change', before: info.config, after, stream: {info, changes: edits}, run}}
 }
 
-async function consumerSteps(
+async function consumerStep(
   bus: Transport,
   {stream, name}: {readonly stream: string; readonly name: string},
   described: DescribedConsumer,
   options: PlanOptions,
-): Promise<readonly PlanStep[]> {
-  const what = `consumer ${name} of ${stream}`
+): Promise<Planned<ConsumerSettings>> {
+  const what = consumerText(stream, name)
   const {consumers} = bus.streams
   const {filters = [], ack = 'explicit', deliver = 'all', backoffMs = [], ...rest} = described
   const whole = {ackWaitMs: undefined, maxAckPending: undefined, ...rest, name, filters, ack, deliver, backoffMs}
@@ -97,7 +173,7 @@ async function consumerSteps(
     const config = {...whole, durable: true} as unknown as ConsumerConfig
     const settings = usable(bus, what, settingsOfConsumer(config, deliver), options)
     const {name: _, ...after} = defined(settings)
-    return [{what, action: 'create', before: {}, after, run: () => consumers.add(stream, settings)}]
+    return {settings, step: {what, action: 'create', before: {}, after, run: () => consumers.add(stream, settings)}}
   }
   const {config} = info
   const fixed = Object.keys(rest)
@@ -111,9 +187,11 @@ async function consumerSteps(
   const edits = usable(bus, what, wholeChanges({...defined(described), filters, backoffMs}, config), options)
   const [step] = backoffMs
   const defaults = ack === 'none' ? config : {ackWaitMs: step ?? 30_000, maxAckPending: 1000}
-  const after = {...defaults, ...defined(changedConsumer(config, edits))}
-  if (settingDifferences(config, after).length === 0) return []
-  return [{what, action: 'change', before: config, after, run: () => consumers.update(stream, name, edits)}]
+  const settings = changedConsumer(config, edits)
+  const after = {...defaults, ...defined(settings)}
+  if (settingDifferences(config, after).length === 0) return {settings}
+  const run = () => consumers.update(stream, name, edits)
+  return {settings, step: {what, action: 'change', before: config, after, run}}
 }
 
 function differs(has: object, wanted: object, setting: string): boolean {
@@ -147,7 +225,7 @@ async function pruned(
     for (const {config} of (await bus.streams.consumers.list(stream).catch(unlessMissing)) ?? []) {
       if (config.name in wanted || !config.durable) continue
       const run = () => bus.streams.consumers.remove(stream, config.name)
-      steps.push({what: `consumer ${config.name} of ${stream}`, action: 'remove', before: config, after: {}, run})
+      steps.push({what: consumerText(stream, config.name), action: 'remove', before: config, after: {}, run})
     }
   }
   return steps

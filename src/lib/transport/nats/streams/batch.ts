@@ -20,6 +20,7 @@ import {leaderWaitMs} from './elections.ts'
 import {unacknowledgedFailure} from './publisher.ts'
 import {isSince, type JetStreamSession} from './session.ts'
 import {streamInfo} from './settings.ts'
+import {tooOld} from './since.ts'
 import {StoredReader} from './stored.ts'
 
 /** A batch that an election kept from being stored; nobody listened to a subject, or a server refused a message. */
@@ -43,7 +44,7 @@ export async function sendBatch(
   if (signal?.aborted) throw interruptedError()
   try {
     await session.ready()
-    if (!isSince(session, 2, 12)) throw tooOld(session)
+    if (!isSince(session, 2, 12)) throw tooOld(session, 'a batch', 12)
     await checkStream(session, messages)
   } catch (error) {
     throw error instanceof BusError ? reworded(error, error.message, {written: false}) : error
@@ -148,9 +149,4 @@ function notABatch(url: string, stream: string): BusError {
   return new BusError('remote', `the stream ${stream} on ${url} stored a message outside of its batch`, {
     try: ['servers of 2.12 or later only'],
   })
-}
-
-function tooOld(session: JetStreamSession): BusError {
-  const version = session.version().join('.')
-  return new BusError('usage', `the server of ${session.url} is ${version}: a batch needs 2.12`)
 }

@@ -20,6 +20,7 @@ import {isPassing, noLeader} from './api.ts'
 import {electionMs, mustBeKept, silentStream} from './catalogue.ts'
 import {leaderWaitMs} from './elections.ts'
 import type {InboxShare, JetStreamSession} from './session.ts'
+import {checkHeadersSince} from './since.ts'
 import {StoredReader} from './stored.ts'
 
 interface Sent {
@@ -75,6 +76,7 @@ export class NatsStreamPublisher extends PublishWindow {
   }
 
   protected send(message: Outgoing, index: number): void {
+    checkHeadersSince(this.#session, message.headers)
     const isReady = this.#session.isUp && !this.#isPausing
     if (isReady) this.#session.store(message, this.#route.prefix + index)
     else checkOutgoing(message, this.#session.maxPayload, this.url)

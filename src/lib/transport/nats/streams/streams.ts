@@ -15,6 +15,7 @@ import {leaderWaitMs} from './elections.ts'
 import {read} from './open-reading.ts'
 import {hasMsgId, NatsStreamPublisher, repeatMs} from './publisher.ts'
 import type {JetStreamSession} from './session.ts'
+import {checkHeadersSince} from './since.ts'
 import {StoredReader} from './stored.ts'
 
 export function natsStreams(session: JetStreamSession): Streams {
@@ -30,6 +31,7 @@ export function natsStreams(session: JetStreamSession): Streams {
 
 /** Publishes until the message is stored or refused, or until the wait for a leader ends. */
 async function publish(session: JetStreamSession, message: Outgoing, bounds: WaitBounds): Promise<Stored> {
+  checkHeadersSince(session, message.headers)
   const {timeoutMs = ackTimeoutMs, signal} = bounds
   const {elections} = session
   const isRepeatable = elections.isClustered && hasMsgId(message)
