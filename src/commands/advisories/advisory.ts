@@ -37,7 +37,7 @@ export function checkKind(kind: string): string {
   if ((advisoryKinds as readonly string[]).includes(kind)) return kind
   const meant = nearest(kind, advisoryKinds)
   throw new BusError('usage', `there is no advisory of the kind ${JSON.stringify(kind)}`, {
-    try: meant === undefined ? ['bus advisories --help, which lists the kinds'] : [meant],
+    try: meant === undefined ? [] : [meant],
   })
 }
 

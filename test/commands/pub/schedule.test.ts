@@ -9,7 +9,7 @@ describe('pub of a message that is published later', () => {
       await streams.add({name: 'S', subjects: ['s.>']})
       const later = (...args: string[]) => scene.run(['pub', 's.later', 'hello', '--ack', ...args])
       const refused = await later('--after', '1s', '--target', 's.now')
-      expect(refused).toMatchObject({code: 2, stderr: expect.stringContaining('publishes nothing later')})
+      expect(refused).toMatchObject({code: 2, stderr: expect.stringMatching(/publish(es nothing|ing) later/)})
       expect((await streams.info('S')).state.messages).toBe(0)
       expect((await later('--after', '1s')).code).toBe(2)
       expect((await later('--target', 's.now')).code).toBe(2)
