@@ -28,7 +28,7 @@ describe('the value of --mirror and --source', () => {
 
   test.each([
     ['', 'the stream name "" is empty'],
-    ['A,filtr=a', '"filtr=a" is not a setting'],
+    ['A,filters=a', '"filters=a" is not a setting'],
     ['A,filter', '"filter" is not a setting'],
     ['A,filter=', '"filter=" is not a setting'],
     ['A,from=1,from=2', 'from is given twice'],
