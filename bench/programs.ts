@@ -2,12 +2,12 @@
 import {connect} from 'node:net'
 import {AckPolicy, jetstream, jetstreamManager} from '@nats-io/jetstream'
 import {connect as connectNats} from '@nats-io/transport-node'
-import Database from 'better-sqlite3'
 import {register} from '../src/lib/protocols/loom-rpc/serve.ts'
 import {encodeData} from '../src/lib/protocols/response-streams/frames.ts'
 import {serveStreams} from '../src/lib/protocols/response-streams/serve.ts'
 import {StreamWriter} from '../src/lib/protocols/response-streams/writer.ts'
 import {open} from '../src/lib/transport/open.ts'
+import {Database} from '../src/lib/transport/sqlite/database.ts'
 import {kvPrograms} from './kv-programs.ts'
 
 const payload = 'x'.repeat(128)
@@ -200,7 +200,7 @@ const programs: Record<string, (...args: string[]) => Promise<void>> = {
 
   /** Reads a table of the bus file page by page, without anything else. Reports its rate in thousands per second. */
   async pages(path = '') {
-    const db = new Database(path, {readonly: true})
+    const db = new Database(path, {readOnly: true})
     const page = db.prepare('SELECT seq, sid, ts, reply, hdr, data FROM msg WHERE seq > ? ORDER BY seq LIMIT 512').raw()
     const begin = performance.now()
     let count = 0

@@ -6,7 +6,7 @@ import {fileURLToPath, pathToFileURL} from 'node:url'
 import {build} from 'esbuild'
 import {buildApi} from './build-api.js'
 import {commandFiles, commandTable, idOf} from './command-table.ts'
-import {bundledSqlite, lazyRequires, ownAnswers, plainBuiltins, sharedChunks} from './esbuild-plugins.js'
+import {lazyRequires, ownAnswers, plainBuiltins, sharedChunks} from './esbuild-plugins.js'
 import {bundledPackages, licences} from './third-party.js'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -63,7 +63,7 @@ async function bundle() {
     banner: {js: banner},
     inject: ['scripts/steady-clock.js'],
     external: [...unusedByOclif, ...installed],
-    plugins: [bundledSqlite, lazyRequires, ownAnswers, plainBuiltins],
+    plugins: [lazyRequires, ownAnswers, plainBuiltins],
     logLevel: 'warning',
   }
   const {metafile} = await build({...options, metafile: true, write: false})

@@ -3,7 +3,7 @@
  * before it can show help.
  */
 import {readFile} from 'node:fs/promises'
-import {createRequire, isBuiltin} from 'node:module'
+import {isBuiltin} from 'node:module'
 import {relative} from 'node:path'
 
 /** In @oclif/core and nats.js, a module that is required at the top is loaded when it is first used; see also `edits`. */
@@ -35,7 +35,7 @@ const groups = [
     name: 'sqlite',
     heads: /^src\/lib\/transport\/sqlite\/driver\.ts$/,
     members: /^src\/lib\/transport\/sqlite\//,
-    more: ['better-sqlite3'],
+    more: [],
   },
 ]
 
@@ -147,36 +147,6 @@ function importable(path) {
   const names = Object.keys(process.getBuiltinModule(path)).filter((name) => /^[a-z]\w*$/i.test(name))
   const exports = names.map((name) => `export const ${name} = /* @__PURE__ */ (() => module_.${name})()`)
   return [`const module_ = /* @__PURE__ */ (() => ${builtin(path)})()`, 'export default module_', ...exports].join('\n')
-}
-
-/**
- * better-sqlite3 in one file instead of its own thirteen, which saves a tenth of the time of a command on a bus file. Its addon
- * is the one of the installed package. If that has another version, because of a fix for SQLite, its own files are loaded.
- */
-export const bundledSqlite = {
-  name: 'bundled-sqlite',
-  setup(build) {
-    const {resolve} = createRequire(import.meta.url)
-    const {version} = createRequire(import.meta.url)('better-sqlite3/package.json')
-    const index = resolve('better-sqlite3')
-    build.onResolve({filter: /^better-sqlite3$/}, () => ({path: 'better-sqlite3', namespace: 'sqlite'}))
-    build.onLoad({filter: /.*/, namespace: 'sqlite'}, () => ({
-      contents: `const __installed = require, {resolve} = require
-        const pjson = resolve('better-sqlite3').replace(/lib.index\\.js$/, 'package.json')
-        const {version} = JSON.parse(process.getBuiltinModule('fs').readFileSync(pjson, 'utf8'))
-        module.exports = version === '${version}' ? require(${JSON.stringify(index)}) : __installed('better-sqlite3')`,
-      resolveDir: build.initialOptions.absWorkingDir,
-    }))
-    build.onLoad({filter: /better-sqlite3[\\/]lib[\\/]binding\.js$/}, async ({path}) => {
-      const source = await readFile(path, 'utf8')
-      if (!source.includes('__dirname')) throw new Error('better-sqlite3 finds its addon in another way now')
-      const folder = "const {resolve: resolve_} = require, folder_ = path.dirname(resolve_('better-sqlite3'));"
-      return {
-        contents: source.replace('let DEFAULT_ADDON;', `$&${folder}`).replaceAll('__dirname', 'folder_'),
-        loader: 'js',
-      }
-    })
-  },
 }
 
 function withLazyRequires(source) {

@@ -2,10 +2,10 @@
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {afterAll, describe, expect, it, vi} from 'vitest'
 import type {Transport} from '../src/lib/transport/contract.ts'
 import {open} from '../src/lib/transport/open.ts'
+import {Database} from '../src/lib/transport/sqlite/database.ts'
 import type {PurgeOptions} from '../src/lib/transport/streams-contract.ts'
 import {bus, start} from './bus.ts'
 

@@ -1,9 +1,9 @@
 import {spawn, spawnSync} from 'node:child_process'
 import {mkdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
+import {Database} from '../../src/lib/transport/sqlite/database.ts'
 import {temporaryFolder} from '../lib/transport/sqlite/processes.ts'
 
 const bin = new URL('../../bin/run.js', import.meta.url).pathname

@@ -1,7 +1,7 @@
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
+import {Database} from '../../src/lib/transport/sqlite/database.ts'
 import {root} from '../bus.ts'
 import {type Program, start, startCommand, temporaryFolder} from '../lib/transport/sqlite/processes.ts'
 import {fill, sequences, tally} from './tally.ts'
@@ -101,7 +101,7 @@ async function ageMessages(path: string, count: number): Promise<void> {
 }
 
 function leftOf(path: string): number {
-  const db = new Database(path, {readonly: true})
+  const db = new Database(path, {readOnly: true})
   const left = db.prepare('SELECT count(*) FROM msg WHERE sid = 1000').pluck().get() as number
   db.close()
   return left

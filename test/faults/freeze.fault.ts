@@ -1,7 +1,8 @@
 import {setTimeout as sleep} from 'node:timers/promises'
-import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
 import {open} from '../../src/lib/transport/open.ts'
+import {Database} from '../../src/lib/transport/sqlite/database.ts'
+import {isBusy} from '../../src/lib/transport/sqlite/db.ts'
 import {bus as run} from '../bus.ts'
 import {start} from '../lib/transport/sqlite/processes.ts'
 import {fill, freshBus, moment, sequences, tally} from './tally.ts'
@@ -86,7 +87,7 @@ function isLocked(path: string): boolean {
     db.exec('BEGIN IMMEDIATE')
     return false
   } catch (error) {
-    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) return true
+    if (isBusy(error)) return true
     throw error
   } finally {
     db.close()

@@ -1,9 +1,9 @@
 import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
 import {open} from '../../../src/lib/transport/open.ts'
+import {Database} from '../../../src/lib/transport/sqlite/database.ts'
 import {type Ended, start} from '../../bus.ts'
 import {NatsServer} from '../../nats-server.ts'
 

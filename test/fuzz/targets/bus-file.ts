@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import Database from 'better-sqlite3'
 import {humanView} from '../../../src/lib/cli/render/human.ts'
 import {BusError} from '../../../src/lib/core/errors.ts'
 import {recordWriter} from '../../../src/lib/core/record.ts'
+import {Database, type Value} from '../../../src/lib/transport/sqlite/database.ts'
 import {databaseError, Lock} from '../../../src/lib/transport/sqlite/db.ts'
 import {everything, Log} from '../../../src/lib/transport/sqlite/log.ts'
 import {busFileSchema} from '../../../src/lib/transport/sqlite/schema.ts'
@@ -120,10 +120,10 @@ function write(row: unknown, config: string, numbers: unknown): boolean {
   }
 }
 
-function columnOf(value: unknown): unknown {
+function columnOf(value: unknown): Value {
   if (typeof value === 'boolean') return Number(value)
   if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 63) return BigInt(value)
-  if (typeof value !== 'object' || value === null) return value
+  if (typeof value !== 'object' || value === null) return value as Value
   return Buffer.from(String((value as {b?: unknown}).b ?? ''), 'base64')
 }
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import Database from 'better-sqlite3'
 import {humanView} from '../../../src/lib/cli/render/human.ts'
 import type {Message} from '../../../src/lib/core/message.ts'
 import {recordWriter} from '../../../src/lib/core/record.ts'
@@ -7,6 +6,7 @@ import {errorHeaders} from '../../../src/lib/transport/libbus/error-replies.ts'
 import {EventReader, Events} from '../../../src/lib/transport/libbus/events.ts'
 import {Requested} from '../../../src/lib/transport/libbus/requested.ts'
 import {payloadOf} from '../../../src/lib/transport/libbus/rows.ts'
+import {Database, type Value} from '../../../src/lib/transport/sqlite/database.ts'
 import {parsed} from '../parsed.ts'
 import {type Target, textOf} from '../target.ts'
 
@@ -68,8 +68,8 @@ export const target: Target = {
   },
 }
 
-function columnOf(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return typeof value === 'boolean' ? Number(value) : value
+function columnOf(value: unknown): Value {
+  if (typeof value !== 'object' || value === null) return typeof value === 'boolean' ? Number(value) : (value as Value)
   return Buffer.from(String((value as {b?: unknown}).b ?? ''), 'base64')
 }
 

@@ -4,8 +4,8 @@
  */
 import {closeSync, existsSync, openSync} from 'node:fs'
 import {resolve} from 'node:path'
-import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
+import {Database} from '../sqlite/database.ts'
 import {checkDatabaseFiles} from '../sqlite/database-files.ts'
 import {applicationId, type Db, databaseError, type LockTimeout, whenFree} from '../sqlite/db.ts'
 import {checkSchema, schemaRows} from '../sqlite/schema-check.ts'
@@ -48,7 +48,7 @@ export async function openDatabase({path, create}: LibbusAddress, lockTimeout: L
   try {
     checkDatabaseFiles(resolve(path), path)
     if (create) createFile(path)
-    db = new Database(resolve(path), {fileMustExist: true, timeout: 0})
+    db = new Database(resolve(path), {mustExist: true, timeout: 0})
   } catch (error) {
     throw missingFile(path, error)
   }
@@ -90,14 +90,13 @@ function createFile(path: string): void {
  * A database without any table is new, regardless of who created the file: it gets a write-ahead log, which SQLite sets without waiting.
  */
 function makeTables(db: Db, path: string): void {
-  if (db.pragma('application_id', {simple: true}) === applicationId) {
+  if (db.pragmaValue('application_id') === applicationId) {
     throw new BusError('usage', `${path} is a bus file of busline: it cannot contain tables of libbus`, {
       try: [`sqlite:${path}`, 'another path'],
     })
   }
   if (db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get() === 0) db.pragma('journal_mode = WAL')
-  const make = db.transaction(() => void db.exec(schema))
-  make.immediate()
+  db.transaction(() => db.exec(schema), 'IMMEDIATE')
 }
 
 function checkTables(db: Db, path: string): void {

@@ -37,7 +37,7 @@ export class Events {
         `${select} id > +? AND id <= +? AND +subject IN (SELECT value FROM json_each(?)) ORDER BY id`,
       )
       .raw()
-    this.read = (work) => db.transaction(work)()
+    this.read = (work) => db.transaction(work)
   }
 
   /** The last assigned id. */

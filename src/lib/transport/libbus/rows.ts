@@ -2,7 +2,7 @@ import {Message} from '../../core/message.ts'
 import {farthestMs} from '../../core/time/timestamp.ts'
 
 /** SQLite does not enforce column types: other programs may have written any type. */
-export type Data = Buffer | string | number | null
+export type Data = Uint8Array | string | number | null
 
 export type EventRow = [id: number, subject: Data, data: Data, createdAt: Data]
 export type RequestRow = [id: string, subject: Data, data: Data, createdAt: Data]

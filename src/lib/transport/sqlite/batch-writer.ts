@@ -2,6 +2,7 @@
 import type {Outgoing} from '../../core/message.ts'
 import {noRespondersHeaders, streamInboxPrefix} from '../shared/outgoing.ts'
 import type {FileConnection} from './connection.ts'
+import type {Value} from './database.ts'
 import {RowInserts, type RowShape} from './row-inserts.ts'
 import {inboxOwner, passesBy, storedData, storedHeaders} from './rows.ts'
 import type {Intake, KeptSubject, StoreOutcome} from './streams/intake.ts'
@@ -27,8 +28,8 @@ interface Draft {
   /** Microseconds. */
   readonly ts: number
   readonly wakeFiles: Set<string>
-  readonly stored: unknown[]
-  readonly passing: unknown[]
+  readonly stored: Value[]
+  readonly passing: Value[]
   readonly unserved: Outgoing[]
 }
 
@@ -111,7 +112,7 @@ export class BatchWriter {
       return this.#writeSame(batch, same, ts, first)
     const wakeFiles = new Set<string>()
     const outcomes: StoreOutcome[] = []
-    const values: unknown[] = []
+    const values: Value[] = []
     for (const [i, message] of batch.entries()) {
       const interned = this.#intern(message.subject)
       const outcome = this.#intake?.take(interned, first + i, message, null)
@@ -125,7 +126,7 @@ export class BatchWriter {
 
   /** Writes messages to one subject without headers, none of which the stream refuses. */
   #writeSame(batch: readonly Outgoing[], {id, wakeFile, stream}: Interned, ts: number, first: number): WrittenBatch {
-    const values: unknown[] = []
+    const values: Value[] = []
     for (const {data} of batch) values.push(storedData(data))
     this.#rows.insert(sameRow, values, {sid: id, ts})
     const written = {wakeFiles: [wakeFile], unserved: []}

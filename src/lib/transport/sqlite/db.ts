@@ -5,12 +5,12 @@
  * SQLite's own busy handler sleeps longer and longer, which starves a writer among busy ones. Retrying after a short random
  * pause keeps the shares fair.
  */
-import type Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
 import {unanswered} from '../shared/stream-errors.ts'
+import {type Database, systemCode} from './database.ts'
 
-export type Db = Database.Database
+export type Db = Database
 
 /** "NBUS": distinguishes a bus file from any other SQLite database. */
 export const applicationId = 0x4e425553
@@ -306,9 +306,4 @@ function isSchemaError(error: unknown): boolean {
       (error as Error).message,
     )
   )
-}
-
-/** The code of an error of SQLite or of the system; empty if it has none. */
-export function systemCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

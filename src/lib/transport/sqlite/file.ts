@@ -20,11 +20,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import {dirname, resolve} from 'node:path'
-import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
+import {Database, systemCode} from './database.ts'
 import {checkDatabaseFiles, checkOneName} from './database-files.ts'
-import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type LockTimeout, systemCode} from './db.ts'
+import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type LockTimeout} from './db.ts'
 import {openForReading, type ReadOnlyReason, readOnlyError, readOnlyReason, snapshotError} from './read-only.ts'
 import {busFileSchema, busFileTables, schemaVersion} from './schema.ts'
 import {checkSchema, schemaRows} from './schema-check.ts'
@@ -216,13 +216,13 @@ export function openFile(path: string, options: FileOptions = {}): BusFile {
     real = realpathSync.native(full)
     checkOneName(path, real)
     checkLog(real)
-    db = new Database(full, {fileMustExist: true, timeout: blockMs})
+    db = new Database(full, {mustExist: true, timeout: blockMs})
   } catch (error) {
     throw openError(path, error)
   }
   try {
     if (isNew || !isBusFile(db, path)) initialise(db)
-    else if (db.pragma('journal_mode', {simple: true}) !== 'wal') startLog(db)
+    else if (db.pragmaValue('journal_mode') !== 'wal') startLog(db)
     db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
     const file = new BusFile(path, db, real, {lockTimeout})
@@ -347,19 +347,19 @@ function isBusFile(db: Db, path: string): boolean {
 /** The schema comes first. Another process may be creating the file at this moment: then it is read again. */
 function readIdentity(db: Db, path: string): [id: number, version: number, tables: number] {
   const before = schemaRows(db)
-  const id = db.pragma('application_id', {simple: true}) as number
+  const id = db.pragmaValue('application_id') as number
   const rows = id === applicationId && before.length === 0 ? schemaRows(db) : before
   if (id === applicationId) checkSchema(rows, `the bus file ${path}`, {tables: busFileTables, isShared: false})
-  return [id, db.pragma('user_version', {simple: true}) as number, rows.length]
+  return [id, db.pragmaValue('user_version') as number, rows.length]
 }
 
 /** Two processes may get here at once: the second finds that the first has done it. */
 function initialise(db: Db): void {
-  if (db.pragma('application_id', {simple: true}) === applicationId) return
+  if (db.pragmaValue('application_id') === applicationId) return
   db.pragma('auto_vacuum = INCREMENTAL')
   startLog(db)
   db.exec('BEGIN IMMEDIATE')
-  if (db.pragma('application_id', {simple: true}) !== applicationId) db.exec(busFileSchema)
+  if (db.pragmaValue('application_id') !== applicationId) db.exec(busFileSchema)
   db.exec('COMMIT')
   // From now on the file itself has a link, by which its own log is recognised.
   db.pragma('wal_checkpoint(PASSIVE)')
@@ -371,7 +371,7 @@ function initialise(db: Db): void {
  */
 function closeUntouched(db: Db, full: string, otherwise = () => {}): void {
   try {
-    const guard = new Database(full, {readonly: true, timeout: blockMs})
+    const guard = new Database(full, {readOnly: true, timeout: blockMs})
     guard.pragma('schema_version')
     db.close()
     guard.close()
@@ -383,7 +383,7 @@ function closeUntouched(db: Db, full: string, otherwise = () => {}): void {
 
 function isDamaged(db: Db): boolean {
   try {
-    return db.pragma('quick_check(1)', {simple: true}) !== 'ok'
+    return db.pragmaValue('quick_check(1)') !== 'ok'
   } catch (error) {
     return systemCode(error).startsWith('SQLITE_CORRUPT')
   }

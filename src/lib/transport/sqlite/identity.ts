@@ -4,7 +4,7 @@
  */
 import {readFileSync, readlinkSync} from 'node:fs'
 import {hostname} from 'node:os'
-import {systemCode} from './db.ts'
+import {systemCode} from './database.ts'
 
 /** `hidden`: a process with this number exists, but the system does not report its start time. */
 export type ProcessState = 'running' | 'gone' | 'hidden'

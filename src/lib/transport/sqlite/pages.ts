@@ -27,7 +27,7 @@ type Sized = [
   ts: number,
   reply: string | null,
   hdr: string | null,
-  data: string | Buffer | number | null,
+  data: string | Uint8Array | number | null,
 ]
 
 export class Pages {
@@ -60,12 +60,12 @@ export class Pages {
     const limit = Math.min(most, pageRows)
     const rows = this.#rows.all(from, to, limit) as Sized[]
     const kept = withinBytes(rows)
-    let joined: Buffer | undefined
+    let joined: Uint8Array | undefined
     let at = 0
     for (const row of kept) {
       const size = row[5]
       if (typeof size !== 'number') continue
-      if (size > largeBytes) row[5] = this.#one.get(row[0]) as string | Buffer
+      if (size > largeBytes) row[5] = this.#one.get(row[0]) as string | Uint8Array
       else {
         joined ??= this.#join(row[0], kept.at(-1)?.[0] ?? row[0])
         row[5] = joined.subarray(at, at + size)
@@ -75,9 +75,9 @@ export class Pages {
     return {rows: kept as Row<number>[], isFull: rows.length === limit || kept.length < rows.length}
   }
 
-  #join(from: number, to: number): Buffer {
+  #join(from: number, to: number): Uint8Array {
     const joined = this.#joined.get(from, to)
-    if (!Buffer.isBuffer(joined)) throw damageError('a payload is a number')
+    if (!(joined instanceof Uint8Array)) throw damageError('a payload is a number')
     return joined
   }
 }

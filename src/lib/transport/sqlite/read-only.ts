@@ -5,9 +5,9 @@
  */
 import {accessSync, constants, readSync, realpathSync, type Stats, statSync} from 'node:fs'
 import {dirname} from 'node:path'
-import Database from 'better-sqlite3'
 import {BusError} from '../../core/errors.ts'
-import {type Db, systemCode} from './db.ts'
+import {Database, systemCode} from './database.ts'
+import type {Db} from './db.ts'
 import {descriptorOf} from './wal-chain.ts'
 
 /** Why a bus file is only read. */
@@ -45,12 +45,12 @@ export function openForReading(real: string, path: string): {db: Db; isSnapshot:
     const log = statSync(`${real}-wal`, {throwIfNoEntry: false})
     if (log !== undefined && exists(`${real}-shm`)) {
       for (const suffix of ['', '-wal', '-shm']) accessSync(real + suffix, constants.R_OK)
-      return {db: new Database(real, {readonly: true, timeout: 100}), isSnapshot: false}
+      return {db: new Database(real, {readOnly: true, timeout: 100}), isSnapshot: false}
     }
     if (log !== undefined && log.size > 0) throw withoutIndex(path)
     const bytes = snapshotOf(real, path)
-    if (bytes === 'live') return {db: new Database(real, {readonly: true, timeout: 100}), isSnapshot: false}
-    if (bytes !== undefined) return {db: new Database(bytes, {readonly: true}), isSnapshot: true}
+    if (bytes === 'live') return {db: new Database(real, {readOnly: true, timeout: 100}), isSnapshot: false}
+    if (bytes !== undefined) return {db: Database.ofBytes(bytes), isSnapshot: true}
   }
   throw new BusError('connect', `the bus file ${path} changes too often to be read`)
 }

@@ -13,7 +13,7 @@ export type Row<Key> = [
   ts: number,
   reply: string | null,
   hdr: string | null,
-  data: string | Buffer | null,
+  data: string | Uint8Array | null,
 ]
 
 const empty = new Uint8Array(0)

@@ -32,16 +32,16 @@ export class WalChain {
 
   constructor(db: Db) {
     this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
-    if (Number(db.pragma('user_version', {simple: true})) < chainVersion) return
+    if (Number(db.pragmaValue('user_version')) < chainVersion) return
     this.#extend = db.prepare<[Buffer]>('UPDATE chain SET link = ?, previous = link')
-    this.#random = db.prepare<[], Buffer>(`SELECT randomblob(${linkBytes * linksAtOnce})`).pluck()
+    this.#random = db.prepare<[], Uint8Array>(`SELECT randomblob(${linkBytes * linksAtOnce})`).pluck()
   }
 
   /** To be called before each commit. */
   extend(): void {
     const changes = this.#changes.get() as number
     if (this.#extend === undefined || changes === this.#known) return
-    if (this.#fresh.length === 0) this.#fresh = this.#random?.get() as Buffer
+    if (this.#fresh.length === 0) this.#fresh = Buffer.from(this.#random?.get() ?? [])
     const link = this.#fresh.subarray(0, linkBytes)
     this.#fresh = this.#fresh.subarray(linkBytes)
     this.#extend.run(link)
@@ -75,7 +75,7 @@ export class WrittenOver {
   constructor(path: string, db: Db, chain: WalChain | undefined) {
     this.#path = path
     this.#chain = chain
-    this.#pageSize = Number(db.pragma('page_size', {simple: true}))
+    this.#pageSize = Number(db.pragmaValue('page_size'))
     this.#time = statSync(path, {throwIfNoEntry: false})?.mtimeMs
   }
 

@@ -94,7 +94,7 @@ describe.each(['DELETE', 'TRUNCATE', 'PERSIST', 'MEMORY', 'WAL'])(
       const path = await rollbackDatabase()
       await using bus = await open(`libbus:${path}?poll=1ms`)
       const peer = lookInto(path)
-      expect(peer.pragma(`journal_mode = ${mode}`, {simple: true})).toBe(mode.toLowerCase())
+      expect(peer.pragmaValue(`journal_mode = ${mode}`)).toBe(mode.toLowerCase())
       peer.pragma('busy_timeout = 5000')
       const events = await bus.subscribe('e')
       const requests = await bus.subscribe('r', {queue: 'r'})
@@ -133,7 +133,7 @@ describe('a libbus database that is being created', () => {
       const at = Date.now() + 20
       const failures = await Promise.all(creators.map((create) => create(path, at)))
       expect(failures.filter(Boolean), `round ${round}`).toEqual([])
-      expect(lookInto(path).pragma('journal_mode', {simple: true})).toBe('wal')
+      expect(lookInto(path).pragmaValue('journal_mode')).toBe('wal')
       rmSync(path)
     }
   }, 60_000)

@@ -1,9 +1,9 @@
 import {existsSync, readFileSync, statSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {afterEach, describe, expect, test, vi} from 'vitest'
 import type {Notice} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {temporaryFolder} from '../sqlite/processes.ts'
 import {lookInto, peersDatabase} from './peers.ts'
 
@@ -31,7 +31,7 @@ describe('a libbus database', () => {
     await using _ = await open(`libbus:${path}?create`)
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(tablesIn(path)).toEqual(libbusTables)
-    expect(lookInto(path).pragma('journal_mode', {simple: true})).toBe('wal')
+    expect(lookInto(path).pragmaValue('journal_mode')).toBe('wal')
     await using again = await open(`libbus:${path}?create`)
     expect(again.url).toBe(`libbus:${path}`)
   })
@@ -66,7 +66,7 @@ describe('a libbus database', () => {
     db.close()
     await using _ = await open(`libbus:${path}?create`)
     expect(tablesIn(path)).toEqual([...libbusTables, 'kv'])
-    expect(lookInto(path).pragma('journal_mode', {simple: true})).toBe('delete')
+    expect(lookInto(path).pragmaValue('journal_mode')).toBe('delete')
   })
 
   test('is never a bus file of busline', async () => {

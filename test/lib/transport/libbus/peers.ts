@@ -1,6 +1,6 @@
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {onTestFinished} from 'vitest'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {type Program, startCommand, temporaryFolder} from '../sqlite/processes.ts'
 
 const program = new URL('peer.ts', import.meta.url).pathname
@@ -26,7 +26,7 @@ export async function peersDatabase(): Promise<string> {
 }
 
 /** Opens the database to read and change it. */
-export function lookInto(path: string): Database.Database {
+export function lookInto(path: string): Database {
   const db = new Database(path)
   onTestFinished(() => void db.close())
   return db

@@ -1,8 +1,8 @@
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import type {ConsumerSettings, Consuming, Delivery} from '../../../../src/lib/transport/streams-contract.ts'
 import {start, temporaryFolder} from './processes.ts'
 
@@ -110,9 +110,9 @@ describe('a member', () => {
     const taking = member.take(1)
     const db = new Database(path)
     onTestFinished(() => void db.close())
-    const before = db.pragma('data_version', {simple: true})
+    const before = db.pragmaValue('data_version')
     await new Promise((resolve) => setTimeout(resolve, 400))
-    expect(db.pragma('data_version', {simple: true})).toBe(before)
+    expect(db.pragmaValue('data_version')).toBe(before)
     await publish(bus, 1)
     expect((await taking).map(({text}) => text)).toEqual(['1'])
   })
@@ -179,7 +179,7 @@ describe('a member', () => {
     await member.flush()
     ;(await takeAll(member, 1))[0]?.nak()
     await member.flush()
-    const db = new Database(path, {readonly: true})
+    const db = new Database(path, {readOnly: true})
     onTestFinished(() => void db.close())
     const dead = db.prepare('SELECT CAST(data AS TEXT), tries, reason FROM dead ORDER BY seq').raw().all()
     expect(dead).toEqual([
@@ -201,7 +201,7 @@ describe('random actions of members', () => {
   }
 
   function checkFlights(path: string): void {
-    const db = new Database(path, {readonly: true})
+    const db = new Database(path, {readOnly: true})
     const flights = db.prepare('SELECT lo, hi, messages FROM flight ORDER BY lo').all() as {
       lo: number
       hi: number

@@ -4,9 +4,9 @@ import {copyFileSync, mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
-import Database from 'better-sqlite3'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {bus} from '../../../bus.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'crafted-'))

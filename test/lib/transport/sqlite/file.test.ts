@@ -12,9 +12,9 @@ import {
 } from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
-import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {openFile} from '../../../../src/lib/transport/sqlite/file.ts'
 import {start, startCommand, temporaryFolder, withoutPrivileges} from './processes.ts'
 
@@ -36,7 +36,7 @@ describe('a bus file', () => {
     const path = join(temporaryFolder(), 'bus.db')
     const levelOf = (isSynchronous: boolean) => {
       const file = openFile(path, {isSynchronous})
-      const level = file.db.pragma('synchronous', {simple: true})
+      const level = file.db.pragmaValue('synchronous')
       file.close()
       return level
     }
@@ -56,7 +56,7 @@ describe('a bus file', () => {
     await bus.subscribe('a')
     await bus.request({subject: 'nobody'}).catch(() => {})
     await bus.close()
-    const db = new Database(path, {readonly: true})
+    const db = new Database(path, {readOnly: true})
     expect(db.prepare('SELECT (SELECT count(*) FROM client) + (SELECT count(*) FROM interest)').pluck().get()).toBe(0)
     db.close()
   })
@@ -66,7 +66,7 @@ describe('a bus file', () => {
       const path = join(temporaryFolder(), 'bus.db')
       const all = Array.from({length: 4}, () => start('once', path, 'made'))
       for (const {ended, stderr} of all) expect(await ended, stderr()).toBe(0)
-      const db = new Database(path, {readonly: true})
+      const db = new Database(path, {readOnly: true})
       expect(db.prepare('SELECT count(*) FROM msg').pluck().get()).toBe(4)
       db.close()
     }
@@ -114,7 +114,7 @@ describe('a file that is not a bus file', () => {
     const path = join(temporaryFolder(), 'other.db')
     const db = new Database(path)
     db.exec('PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)')
-    const guard = new Database(path, {readonly: true})
+    const guard = new Database(path, {readOnly: true})
     guard.prepare('SELECT * FROM t').all()
     db.close()
     const before = readFileSync(path)
@@ -273,8 +273,8 @@ test('a full disk is reported in one sentence, and the file is intact once there
   }
   const after = start('once', path, 'a')
   expect(await after.ended, after.stderr()).toBe(0)
-  const db = new Database(path, {readonly: true})
-  expect(db.pragma('quick_check', {simple: true})).toBe('ok')
+  const db = new Database(path, {readOnly: true})
+  expect(db.pragmaValue('quick_check')).toBe('ok')
   db.close()
 })
 

@@ -1,8 +1,8 @@
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {describe, expect, test} from 'vitest'
 import type {Notice} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {temporaryFolder} from './processes.ts'
 
 describe('a subscriber that did not read for longer than messages are kept', () => {

@@ -1,10 +1,10 @@
 import {join} from 'node:path'
 import {setFlagsFromString} from 'node:v8'
 import {runInNewContext} from 'node:vm'
-import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test, vi} from 'vitest'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {start, temporaryFolder} from './processes.ts'
 
 const hourUs = 3_600_000_000
@@ -17,7 +17,7 @@ function age(path: string): void {
 }
 
 function look<T>(path: string, sql: string): T[] {
-  const db = new Database(path, {readonly: true})
+  const db = new Database(path, {readOnly: true})
   try {
     return db.prepare(sql).pluck().all() as T[]
   } finally {
@@ -91,7 +91,7 @@ describe('names of subjects in a bus file', () => {
     const path = join(temporaryFolder(), 'bus.db')
     const numbers = new Map<number, string>()
     const remember = () => {
-      const db = new Database(path, {readonly: true})
+      const db = new Database(path, {readOnly: true})
       for (const [id, name] of db.prepare('SELECT id, name FROM subject').raw().all() as [number, string][]) {
         expect(numbers.get(id) ?? name).toBe(name)
         numbers.set(id, name)

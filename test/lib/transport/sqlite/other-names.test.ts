@@ -13,9 +13,9 @@ import {
 } from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
-import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {WrittenOver} from '../../../../src/lib/transport/sqlite/wal-chain.ts'
 import {start, startCommand, temporaryFolder, withoutPrivileges} from './processes.ts'
 
@@ -99,19 +99,19 @@ describe('a bus file that has', () => {
     await bus.close().catch(() => {})
     other.child.kill('SIGKILL')
     await other.ended
-    const db = new Database(path, {readonly: true})
-    expect(db.pragma('integrity_check', {simple: true})).toBe('ok')
+    const db = new Database(path, {readOnly: true})
+    expect(db.pragmaValue('integrity_check')).toBe('ok')
     db.close()
     expect(await stored(path)).toBeGreaterThanOrEqual(20 + other.lines.length)
   })
 
   test.each([
-    ['VACUUM INTO', (from: Database.Database, to: string) => void from.exec(`VACUUM INTO '${to}'`)],
+    ['VACUUM INTO', (from: Database, to: string) => void from.exec(`VACUUM INTO '${to}'`)],
     [
       'journal_mode = DELETE',
-      (from: Database.Database, to: string) => {
+      (from: Database, to: string) => {
         from.pragma('journal_mode = DELETE')
-        renameSync(from.name, to)
+        renameSync(String(from.prepare('SELECT file FROM pragma_database_list').pluck().get()), to)
       },
     ],
   ])('no write-ahead log after %s gets one again, and keeps its messages', async (_, make) => {
@@ -123,8 +123,8 @@ describe('a bus file that has', () => {
     db.close()
     const publishers = Array.from({length: 3}, () => start('once', path, 's.a'))
     for (const {ended, stderr} of publishers) expect(await ended, stderr()).toBe(0)
-    const look = new Database(path, {readonly: true})
-    expect(look.pragma('journal_mode', {simple: true})).toBe('wal')
+    const look = new Database(path, {readOnly: true})
+    expect(look.pragmaValue('journal_mode')).toBe('wal')
     look.close()
     expect(await stored(path)).toBe(3)
   })

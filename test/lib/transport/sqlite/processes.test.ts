@@ -1,8 +1,8 @@
 import {existsSync, statSync} from 'node:fs'
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {start, temporaryFolder} from './processes.ts'
 
 function numbers(upTo: number): string[] {
@@ -81,7 +81,7 @@ describe('a publisher that is killed', () => {
       acknowledged.set(subject, Number(publisher.lines.at(-1)))
     }
     const db = new Database(path)
-    expect(db.pragma('integrity_check', {simple: true})).toBe('ok')
+    expect(db.pragmaValue('integrity_check')).toBe('ok')
     const stored = db
       .prepare('SELECT CAST(data AS TEXT) FROM msg JOIN subject ON id = sid WHERE name = ? ORDER BY seq')
       .pluck()

@@ -2,10 +2,10 @@ import {execFile} from 'node:child_process'
 import {chmodSync, readdirSync, rmSync, statSync} from 'node:fs'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
-import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test} from 'vitest'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {start, temporaryFolder, withoutPrivileges} from './processes.ts'
 
 const bin = new URL('../../../../bin/run.js', import.meta.url).pathname

@@ -1,9 +1,9 @@
 import {statSync} from 'node:fs'
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import {describe, expect, onTestFinished, test, vi} from 'vitest'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database, type Value} from '../../../../src/lib/transport/sqlite/database.ts'
 import type {StreamSettings} from '../../../../src/lib/transport/streams-contract.ts'
 import {start, temporaryFolder} from './processes.ts'
 
@@ -31,10 +31,10 @@ async function readAll(bus: Transport): Promise<{seq: number; subject: string; t
 }
 
 /** The result of a query on another connection to the file. */
-function ask<T>(path: string, sql: string, ...values: unknown[]): T {
+function ask<T>(path: string, sql: string, ...values: Value[]): T {
   const db = new Database(path)
   try {
-    return db.prepare(sql).pluck().get(values) as T
+    return db.prepare(sql).pluck().get(...values) as T
   } finally {
     db.close()
   }

@@ -10,11 +10,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import {join} from 'node:path'
-import Database from 'better-sqlite3'
 import fc from 'fast-check'
 import {describe, expect, test} from 'vitest'
 import type {Transport} from '../../../../src/lib/transport/contract.ts'
 import {open} from '../../../../src/lib/transport/open.ts'
+import {Database} from '../../../../src/lib/transport/sqlite/database.ts'
 import {checkLog} from '../../../../src/lib/transport/sqlite/wal-chain.ts'
 import {temporaryFolder} from './processes.ts'
 
@@ -68,7 +68,7 @@ async function pair(folder: string, file: string, log: string): Promise<number[]
     return (error as Error).message
   }
   const db = new Database(path)
-  expect(db.pragma('integrity_check', {simple: true})).toBe('ok')
+  expect(db.pragmaValue('integrity_check')).toBe('ok')
   const held = db.prepare('SELECT CAST(data AS INTEGER) FROM msg ORDER BY seq').pluck().all() as number[]
   db.close()
   return held

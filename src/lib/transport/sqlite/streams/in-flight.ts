@@ -257,7 +257,7 @@ type DeadRow = [
   reason: string,
   subject: string,
   hdr: string | null,
-  data: string | Buffer | null,
+  data: string | Uint8Array | null,
 ]
 
 type RangeRow = [lo: number, hi: number, messages: number, tries: number, owner: number | null, due: number]

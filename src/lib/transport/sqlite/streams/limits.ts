@@ -114,7 +114,7 @@ export class Limits {
     this.#statements.unkeepOne.run(sid, seq)
     const left = uncount.get(1, bytes, 0, sid) as {messages: number} | undefined
     if (left?.messages === 0) forget.run(sid)
-    else this.#statements.lastIs.run(before.get(sid, seq, sid) ?? null, sid, seq)
+    else this.#statements.lastIs.run((before.get(sid, seq, sid) as number | undefined) ?? null, sid, seq)
     this.write(stream, {...state, messages: state.messages - 1, bytes: state.bytes - bytes, holes: 1})
     return true
   }
@@ -153,7 +153,7 @@ export class Limits {
   dropSubject(stream: KeptStream, sid: number): {readonly messages: number; readonly bytes: number} {
     const row = (this.#statements.sizeOf.get(sid) ?? [0, 0, 0, 0]) as [number, number, number, number]
     const [messages, bytes, from, last] = row
-    const {changes} = this.#statements.deleteKept.run(sid, this.#statements.pruned.get())
+    const {changes} = this.#statements.deleteKept.run(sid, this.#statements.pruned.get() as number)
     this.departed.add(stream.id, left({from, before: last + 1, messages, bytes}, changes))
     this.#statements.unkeep.run(sid, Number.MAX_SAFE_INTEGER)
     this.#statements.forget.run(sid)
@@ -226,7 +226,7 @@ export class Limits {
       bytes -= size
       this.#statements.hold.run(sid, id, Math.max(first, before), last, count, size, width)
     }
-    for (const each of keep) this.#statements.keep.run(each)
+    for (const each of keep) this.#statements.keep.run(...each)
     this.departed.add(id, {from: state.first, before, messages, bytes})
     this.#reduce(stream, state, {messages, bytes}, subjects === undefined ? before : undefined)
     return messages

@@ -224,6 +224,6 @@ export class StreamViews {
   /** Removes the table of a view that is no longer used. */
   #drop(table: string): void {
     const {db} = this.#deps
-    if (db.open && !db.inTransaction) db.exec(`DROP TABLE IF EXISTS temp.${table}`)
+    if (db.isOpen && !db.inTransaction) db.exec(`DROP TABLE IF EXISTS temp.${table}`)
   }
 }
