@@ -8,12 +8,20 @@ var path = require('path')
  * installed package), one sentence says which version is needed.
  */
 exports.ready = function () {
-  var version = process.versions.node.split('.').map(Number)
-  if (version[0] > 22 || (version[0] === 22 && version[1] >= 15)) return true
+  if (isNewEnough(process.versions.node.split('.').map(Number))) return true
   var pinned = path.join(__dirname, '..', 'node_modules', 'node', 'bin', 'node')
   if (fs.existsSync(pinned)) rerun(pinned)
-  else exports.refuse('busline needs Node 22.15 or newer, this is ' + process.version, 'nvm install 24')
+  else exports.refuse('busline needs Node 22.22.3, 24.15 or newer, this is ' + process.version, 'nvm install 24')
   return false
+}
+
+/** The SQLite of older versions can damage a file that several processes use: https://sqlite.org/wal.html#walresetbug */
+function isNewEnough(version) {
+  var major = version[0]
+  var minor = version[1]
+  if (major === 22) return minor > 22 || (minor === 22 && version[2] >= 3)
+  if (major === 24) return minor >= 15
+  return major >= 26
 }
 
 exports.refuse = function (sentence, hint) {

@@ -2,6 +2,7 @@
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import {type SQLInputValue, StatementSync} from 'node:sqlite'
 import {afterAll, describe, expect, it, vi} from 'vitest'
 import type {Transport} from '../src/lib/transport/contract.ts'
 import {open} from '../src/lib/transport/open.ts'
@@ -172,13 +173,16 @@ describe.skipIf(!existsSync('/proc/self/io'))('the bytes that a purge of a bus f
 
 describe('the number of write transactions on a bus file', () => {
   const file = join(folder, 'transactions.db')
-  const statement = Object.getPrototypeOf(new Database(':memory:').prepare('SELECT 1'))
 
   /** How many this process begins during `work`. */
   async function counting(work: () => Promise<void>): Promise<number> {
-    const spy = vi.spyOn(statement, 'run')
+    const {run} = StatementSync.prototype
+    let begun = 0
+    const spy = vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (this: StatementSync, ...values) {
+      if (this.sourceSQL === 'BEGIN IMMEDIATE') begun++
+      return run.apply(this, values as SQLInputValue[])
+    })
     await work()
-    const begun = spy.mock.contexts.filter((each) => (each as {source: string}).source === 'BEGIN IMMEDIATE').length
     spy.mockRestore()
     return begun
   }

@@ -50,7 +50,7 @@ describe.runIf(isCheckout)('an older Node', () => {
     const {status, stderr} = runCopy(old)
     expect([status, stderr]).toEqual([
       1,
-      expect.stringMatching(/^bus: busline needs Node 22.15 or newer, .*\n {2}try: .*\n$/),
+      expect.stringMatching(/^bus: busline needs Node 22.22.3, 24.15 or newer, .*\n {2}try: .*\n$/),
     ])
   })
 

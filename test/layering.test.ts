@@ -27,7 +27,7 @@ const whole = new Set<Layer>(['main', 'cli', 'messaging', 'transport', 'core'])
 
 /** Packages that only some folders may load. */
 const owners: readonly (readonly [packages: RegExp, folders: RegExp])[] = [
-  [/^better-sqlite3$/, /^src\/lib\/transport\/(sqlite|libbus)\//],
+  [/^node:sqlite$/, /^src\/lib\/transport\/sqlite\//],
   [/^@nats-io\//, /^src\/lib\/transport\/nats\//],
   [/^@oclif\//, /^src\/(commands\/|lib\/cli\/)/],
 ]
@@ -85,7 +85,7 @@ describe('the layers', () => {
       'src/lib/messaging/pubsub/publish.ts',
       "const {connect} = await import('@nats-io/transport-node')",
     ],
-    ['to the database', 'src/lib/transport/open.ts', "import Database from 'better-sqlite3'"],
+    ['to the database', 'src/lib/transport/open.ts', "import {DatabaseSync} from 'node:sqlite'"],
     ['to oclif below the command line', 'src/lib/messaging/pubsub/serve.ts', "export {x} from '@oclif/core/errors'"],
   ])('are checked: an import %s is found', (_, file, text) => {
     expect(violations(new Map([[file, text]]))).toHaveLength(1)

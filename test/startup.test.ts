@@ -44,7 +44,7 @@ const daily = new Set(['pub/command', 'sub/command', 'req/command', 'serve/comma
 /** Libraries that are loaded when they are used, and the commands that always need them. */
 const lateLibraries = [
   ...['chalk', 'jsonata', 'cli-progress', 'cli-table3', 'hdr-histogram-js', '@nats-io', '@inquirer', 'ws', 're2js'],
-  ...['yaml', 'zod', 'better-sqlite3', 'diff'],
+  ...['yaml', 'zod', 'diff'],
 ]
 const ownLibraries: Readonly<Record<string, readonly string[]>> = {check: ['yaml', 'zod', 'diff']}
 

@@ -56,7 +56,7 @@ function page(all: readonly Part[]): string {
   return [
     '# busline as a library',
     '',
-    'Each part is a module of its own and loads nothing of the others; `busline` has them all. ES modules with types, Node 22.15',
+    'Each part is a module of its own and loads nothing of the others; `busline` has them all. ES modules with types, Node 22.22.3, 24.15',
     'or newer. Every export has a doc comment, with units and errors, which editors show; `examples/` has programs that run on',
     'any bus. Expected failures are `BusError`: one sentence, a `kind`, and what to `try` next. This page is made from the sources.',
     '',

@@ -5,7 +5,7 @@
 import {closeSync, existsSync, openSync} from 'node:fs'
 import {resolve} from 'node:path'
 import {BusError} from '../../core/errors.ts'
-import {Database} from '../sqlite/database.ts'
+import {Database, pragmas} from '../sqlite/database.ts'
 import {checkDatabaseFiles} from '../sqlite/database-files.ts'
 import {applicationId, type Db, databaseError, type LockTimeout, whenFree} from '../sqlite/db.ts'
 import {checkSchema, schemaRows} from '../sqlite/schema-check.ts'
@@ -55,7 +55,7 @@ export async function openDatabase({path, create}: LibbusAddress, lockTimeout: L
   try {
     if (create) await whenFree(what, lockTimeout, () => makeTables(db, path))
     await whenFree(what, lockTimeout, () => checkTables(db, path))
-    db.exec('PRAGMA trusted_schema = OFF')
+    db.exec(pragmas)
     // SQLite has opened or created the log meanwhile.
     checkDatabaseFiles(resolve(path), path)
     return db

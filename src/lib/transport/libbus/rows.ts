@@ -28,7 +28,7 @@ export function blobOf(data: Uint8Array | string | undefined): Uint8Array {
 }
 
 function textOf(value: Data): string {
-  return String(value ?? '')
+  return value instanceof Uint8Array ? Buffer.from(value).toString() : String(value ?? '')
 }
 
 /** The column has whole seconds; 1970 for an invalid time. */

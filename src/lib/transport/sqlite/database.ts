@@ -5,14 +5,14 @@
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import type {DatabaseSync, SQLInputValue as Value, StatementSync} from 'node:sqlite'
+import type {DatabaseSync, StatementSync, SQLInputValue as Value} from 'node:sqlite'
 import {pathToFileURL} from 'node:url'
 
 /** A value of a parameter. */
 export type {Value}
 
-/** In KiB, negative as SQLite wants it. The default of 2 MiB is too small for the counters of many subjects. */
-const cacheSize = -16_000
+/** The default cache of 2 MB is too small for the counters of many subjects. SQLite reads the file to set it. */
+export const pragmas = 'PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16000'
 
 interface DatabaseOptions {
   readonly readOnly?: boolean
@@ -30,7 +30,6 @@ export class Database {
   constructor(path: string, {readOnly = false, mustExist = readOnly, timeout = 5000}: DatabaseOptions = {}) {
     const address = path === ':memory:' ? path : addressOf(path, readOnly ? 'ro' : mustExist ? 'rw' : 'rwc')
     this.#connection = new (connections())(address, {readOnly, timeout})
-    this.#connection.exec(`PRAGMA cache_size = ${cacheSize}`)
   }
 
   /** A database that is a copy of these bytes, and is not changed. */
@@ -85,7 +84,7 @@ export class Database {
   }
 
   close(): void {
-    this.#connection.close()
+    if (this.isOpen) this.#connection.close()
   }
 }
 

@@ -22,7 +22,7 @@ import {
 import {dirname, resolve} from 'node:path'
 import {BusError} from '../../core/errors.ts'
 import {sleep} from '../../core/time/timer.ts'
-import {Database, systemCode} from './database.ts'
+import {Database, pragmas, systemCode} from './database.ts'
 import {checkDatabaseFiles, checkOneName} from './database-files.ts'
 import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type LockTimeout} from './db.ts'
 import {openForReading, type ReadOnlyReason, readOnlyError, readOnlyReason, snapshotError} from './read-only.ts'
@@ -224,7 +224,7 @@ export function openFile(path: string, options: FileOptions = {}): BusFile {
     if (isNew || !isBusFile(db, path)) initialise(db)
     else if (db.pragmaValue('journal_mode') !== 'wal') startLog(db)
     db.exec(`PRAGMA synchronous = ${isSynchronous ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
-             PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0`)
+             PRAGMA busy_timeout = 0; ${pragmas}`)
     const file = new BusFile(path, db, real, {lockTimeout})
     // SQLite has opened or created the log meanwhile, and it is still empty.
     checkDatabaseFiles(full, path)
@@ -270,7 +270,7 @@ function openReadOnly(path: string, full: string, reason: ReadOnlyReason, lockTi
     opened = openForReading(real, path)
     const {db} = opened
     if (!isBusFile(db, path)) throw new BusError('connect', `${path} is empty, not a bus file`)
-    db.exec('PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0')
+    db.exec(`PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 0; ${pragmas}`)
     return new BusFile(path, db, real, {lockTimeout, readOnly: {reason, isSnapshot: opened.isSnapshot}})
   } catch (error) {
     opened?.db.close()

@@ -34,7 +34,10 @@ async function readAll(bus: Transport): Promise<{seq: number; subject: string; t
 function ask<T>(path: string, sql: string, ...values: Value[]): T {
   const db = new Database(path)
   try {
-    return db.prepare(sql).pluck().get(...values) as T
+    return db
+      .prepare(sql)
+      .pluck()
+      .get(...values) as T
   } finally {
     db.close()
   }
