@@ -2,7 +2,7 @@
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {type SQLInputValue, StatementSync} from 'node:sqlite'
+import {StatementSync} from 'node:sqlite'
 import {afterAll, describe, expect, it, vi} from 'vitest'
 import type {Transport} from '../src/lib/transport/contract.ts'
 import {open} from '../src/lib/transport/open.ts'
@@ -180,7 +180,7 @@ describe('the number of write transactions on a bus file', () => {
     let begun = 0
     const spy = vi.spyOn(StatementSync.prototype, 'run').mockImplementation(function (this: StatementSync, ...values) {
       if (this.sourceSQL === 'BEGIN IMMEDIATE') begun++
-      return run.apply(this, values as SQLInputValue[])
+      return Reflect.apply(run, this, values)
     })
     await work()
     spy.mockRestore()
