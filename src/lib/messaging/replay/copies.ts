@@ -127,6 +127,9 @@ class StreamCopier implements IntoSink {
   readonly #storing: Storing
   #claim: string
   #sinceClaim = 0
+  /** The position is being updated. */
+  #looking: Promise<void> | undefined
+  #lookFailure: {readonly error: unknown} | undefined
   #caughtUp: Promise<void> | undefined
   /** The previous batch, if the target is forgetful. */
   #underWay: Promise<unknown> = Promise.resolve()
@@ -183,6 +186,7 @@ class StreamCopier implements IntoSink {
     this.#looked = this.#looked.then(() => this.#comeBack(messages))
     const isBack = await this.#looked
     await this.#refresh()
+    if (this.#lookFailure !== undefined) throw this.#lookFailure.error
     for (const message of messages)
       if (!this.#position.has(message.seq ?? 0) && !isBack.has(message)) toStore.push([message, this.#copyOf(message)])
     let stored = 0
@@ -194,12 +198,13 @@ class StreamCopier implements IntoSink {
     })
     stored += await this.#settleDuplicates(duplicates, refused)
     for (const message of messages) this.#join(message, before.get(message), refused.has(message))
-    await this.#look(messages.length - refused.size)
+    this.#look(messages.length - refused.size)
     return {refused, alreadyThere: messages.length - refused.size - stored}
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#storing[Symbol.asyncDispose]()
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#storing[Symbol.asyncDispose]()
+    await this.#looking
   }
 
   #sent({seq = 0}: Message, at: number): void {
@@ -211,8 +216,9 @@ class StreamCopier implements IntoSink {
   async #comeBack(messages: readonly Message[]): Promise<ReadonlySet<Message>> {
     const {target, targetId, name} = this.#deps
     const back = new Set<Message>()
+    const copied = messages.filter(({headers}) => headers.length > 0)
     await Promise.all(
-      messages.map(async (message) => {
+      copied.map(async (message) => {
         const place = copiedFrom(message).find(({source}) => source === targetId)
         if (place === undefined) return
         const original = await target.streams.get(name, place.seq).catch(unlessMissing)
@@ -281,11 +287,21 @@ class StreamCopier implements IntoSink {
     return stored
   }
 
-  /** Updates the position that the next copies carry. */
-  async #look(settled: number): Promise<void> {
+  /** Has the position that the next copies carry updated. They do not wait for it, but fail if that failed. */
+  #look(settled: number): void {
     this.#sinceClaim += settled
-    if (this.#sinceClaim < claimEvery) return
+    if (this.#sinceClaim < claimEvery || this.#looking !== undefined) return
     this.#sinceClaim = 0
+    this.#looking = this.#update()
+      .catch((error: unknown) => {
+        this.#lookFailure = {error}
+      })
+      .finally(() => {
+        this.#looking = undefined
+      })
+  }
+
+  async #update(): Promise<void> {
     await this.#deps.copies.catchUp()
     const floor = await this.#options.floor?.()
     if (floor !== undefined) this.#position.raiseFloor(floor)

@@ -291,6 +291,37 @@ class SilentPublisher extends PublishWindow {
   protected override send(): void {}
 }
 
+/** Copies three thousand messages; the state of the target is answered by `answer` once the copy has begun. */
+async function copyWhile(answer: (stored: () => number) => Promise<void>): Promise<Replayed> {
+  const from = await filled(await opened('memory'), 3000)
+  const to = await opened('memory')
+  await to.streams.add({name: 'S', subjects: ['s.>']})
+  let hasBegun = false
+  let stored = 0
+  const streamInfo: Transport['streams']['info'] = async (stream) => {
+    if (hasBegun) await answer(() => stored)
+    return to.streams.info(stream)
+  }
+  const target = instead(to, 'streams', instead(to.streams, 'info', streamInfo))
+  const onStored = () => {
+    hasBegun = true
+    stored++
+  }
+  return copy(from, target, {onStored})
+}
+
+it('a copy does not wait for the state of its target, which it asks for from time to time', async () => {
+  const result = await copyWhile(async (stored) => {
+    while (stored() < 3000) await sleep(1)
+  })
+  expect(result).toMatchObject({handled: 3000, alreadyThere: 0})
+})
+
+it('a copy fails if the state of its target cannot be read', async () => {
+  const failure = new BusError('denied', 'no permission to read the state')
+  await expect(copyWhile(() => Promise.reject(failure))).rejects.toMatchObject({kind: 'denied'})
+})
+
 it('a copy that is interrupted ends although the target does not respond, and counts nothing as handled', async () => {
   const from = await filled(await opened('memory'), 10)
   const to = await opened('memory')
