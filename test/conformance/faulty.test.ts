@@ -6,6 +6,7 @@ import {lifecycleFaults} from './faults/lifecycle.ts'
 import {messageFaults} from './faults/messages.ts'
 import {queueFaults} from './faults/queues.ts'
 import {requestFaults} from './faults/requests.ts'
+import {snapshotFaults} from './faults/snapshots.ts'
 import {changingFaults} from './faults/streams/changing.ts'
 import {consumerFaults} from './faults/streams/consumers.ts'
 import {failingFaults} from './faults/streams/failing.ts'
@@ -33,6 +34,7 @@ const faults: readonly Fault[] = [
   ...consumerFaults,
   ...memberFaults,
   ...failingFaults,
+  ...snapshotFaults,
 ]
 const cases = new Map(Object.values(topics).flatMap((each) => each.map((one) => [one.name, one] as const)))
 

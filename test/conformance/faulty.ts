@@ -5,6 +5,7 @@
 import type {Message} from '../../src/lib/core/message.ts'
 import type {Features, OpenOptions, Subscription, Transport} from '../../src/lib/transport/contract.ts'
 import {openMemory} from '../../src/lib/transport/memory/driver.ts'
+import {withSnapshots} from './memory-snapshots.ts'
 import type {Harness} from './scene.ts'
 
 export interface Fault {
@@ -50,7 +51,13 @@ export function memoryWith(fault?: Fault): Harness {
         const sound = openMemory(world.url, options)
         world.connections.push(sound)
         const changes = fault?.bend(sound, world, options)
-        return {...sound, features, [Symbol.asyncDispose]: changes?.close ?? sound.close, ...changes}
+        return {
+          ...sound,
+          ...withSnapshots(sound, world.memory),
+          features,
+          [Symbol.asyncDispose]: changes?.close ?? sound.close,
+          ...changes,
+        }
       }
       return {open, async [Symbol.asyncDispose]() {}}
     },

@@ -14,6 +14,7 @@ import {refusals} from './refusals.ts'
 import {replies} from './replies.ts'
 import {requests} from './requests.ts'
 import {type Harness, Scene} from './scene.ts'
+import {snapshots} from './snapshots.ts'
 import {acknowledging} from './streams/acknowledging.ts'
 import {batches} from './streams/batches.ts'
 import {catalogue} from './streams/catalogue.ts'
@@ -88,6 +89,7 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: redelivery': redelivery,
   'streams: sharing': sharing,
   'streams: resetting': resetting,
+  'streams: snapshots': snapshots,
 }
 
 export type {Bus, Harness} from './scene.ts'
