@@ -18,12 +18,13 @@ const kills = Math.max(3, Math.floor(rounds / 5))
 
 async function fill(bus: Transport, replicas = 1, bytes = 100): Promise<void> {
   await until(() => succeeds(bus.streams.add({name: 'S', subjects: ['s.>'], replicas})))
-  await bus.streams.consumers.add('S', {name: 'c', deliver: {seq: 50_000}})
   await using publisher = bus.streams.publisher()
   const pad = 'x'.repeat(bytes)
   for (let n = 0; n < count; n++)
     await publisher.push({subject: `s.${n % 10}`, data: `{"n":${n},"r":${Math.random()},"pad":"${pad}"}`})
   await publisher.flush()
+  const half = (await bus.streams.info('S')).state.firstSeq + count / 2
+  await bus.streams.consumers.add('S', {name: 'c', deliver: {seq: half}})
 }
 
 async function payloads(bus: Transport, stream: string): Promise<string[]> {
@@ -93,7 +94,7 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
     expect(stream.messages + stream.alreadyThere).toBe(count)
     await using target = await open(url)
     expect(await payloads(target, 'S')).toEqual(await payloads(bus, 'S'))
-    expect((await target.streams.consumers.info('S', 'c')).pending).toBe(50_001)
+    expect((await target.streams.consumers.info('S', 'c')).pending).toBe(count / 2)
   })
 })
 
@@ -136,12 +137,9 @@ test('a server that is killed ends a native backup and a native restore with a s
   const saving = start('stream', 'backup', 'S', folder, '--native', '-b', url)
   await until(() => existsSync(folder))
   await server?.stop('SIGKILL')
-  const saved = await saving.ended
-  if (saved !== 0) {
-    expect(saving.stderr()).toMatch(/^bus: /)
-    expect(await runBus(['stream', 'restore', folder, '--native', '-b', url])).toMatchObject({code: expect.any(Number)})
-  }
   await server?.run()
+  const saved = await saving.ended
+  if (saved !== 0) expect(saving.stderr()).toMatch(/^bus: /m)
   await until(() => succeeds(bus.streams.info('S')))
   if (saved !== 0) {
     const again = start('stream', 'backup', 'S', folder, '--native', '-b', url)
@@ -151,12 +149,12 @@ test('a server that is killed ends a native backup and a native restore with a s
   const restoring = start('stream', 'restore', folder, '--native', '-b', url)
   await sleep(300)
   await server?.stop('SIGKILL')
+  await server?.run()
   const restored = await restoring.ended
   process.stdout.write(`server killed: backup ended ${saved}, restore ended ${restored}\n`)
-  await server?.run()
   await until(() => succeeds(bus.streams.list()))
   if (restored !== 0) {
-    expect(restoring.stderr()).toMatch(/^bus: /)
+    expect(restoring.stderr()).toMatch(/^bus: /m)
     const again = start('stream', 'restore', folder, '--native', '-b', url)
     expect(await again.ended, again.stderr()).toBe(0)
   }
