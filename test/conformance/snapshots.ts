@@ -42,9 +42,9 @@ export const snapshots: readonly Case[] = [
     name: 'a snapshot restores a stream with its settings, sequences and times, and what is published then follows',
     needs: {streams: true},
     async run(scene) {
-      const scened = await filled(scene)
-      if (scened === undefined) return
-      const {bus, snapshots} = scened
+      const ready = await filled(scene)
+      if (ready === undefined) return
+      const {bus, snapshots} = ready
       const before = await contents(scene, bus, 'S')
       const {head, bytes} = await chunksOf(scene, snapshots, 'S')
       expect(head.config).toMatchObject({name: 'S'})
@@ -60,9 +60,9 @@ export const snapshots: readonly Case[] = [
     name: 'a snapshot restores the consumers of a stream, which continue where they were',
     needs: {streams: true},
     async run(scene) {
-      const scened = await filled(scene)
-      if (scened === undefined) return
-      const {bus, snapshots} = scened
+      const ready = await filled(scene)
+      if (ready === undefined) return
+      const {bus, snapshots} = ready
       const {head, bytes} = await chunksOf(scene, snapshots, 'S')
       await bus.streams.remove('S')
       await scene.within(snapshots.restore(head, inPieces(bytes), {}), 'restored stream')
@@ -79,9 +79,9 @@ export const snapshots: readonly Case[] = [
     name: 'a snapshot does not replace a stream',
     needs: {streams: true},
     async run(scene) {
-      const scened = await filled(scene)
-      if (scened === undefined) return
-      const {bus, snapshots} = scened
+      const ready = await filled(scene)
+      if (ready === undefined) return
+      const {bus, snapshots} = ready
       const {head, bytes} = await chunksOf(scene, snapshots, 'S')
       await bus.streams.publish({subject: 's.5', data: 'later'})
       const restoring = scene.within(snapshots.restore(head, inPieces(bytes), {}), 'refusal')
@@ -93,9 +93,9 @@ export const snapshots: readonly Case[] = [
     name: 'a snapshot that is not valid is refused, and no stream is left',
     needs: {streams: true},
     async run(scene) {
-      const scened = await filled(scene)
-      if (scened === undefined) return
-      const {bus, snapshots} = scened
+      const ready = await filled(scene)
+      if (ready === undefined) return
+      const {bus, snapshots} = ready
       const {head, bytes} = await chunksOf(scene, snapshots, 'S')
       await bus.streams.remove('S')
       const bad = Buffer.alloc(bytes.length, 'no snapshot')
@@ -110,9 +110,9 @@ export const snapshots: readonly Case[] = [
     name: 'a snapshot of a stream that does not exist is not found',
     needs: {streams: true},
     async run(scene) {
-      const scened = await filled(scene)
-      if (scened === undefined) return
-      const taking = scene.within(scened.snapshots.take('NONE', {}), 'refusal')
+      const ready = await filled(scene)
+      if (ready === undefined) return
+      const taking = scene.within(ready.snapshots.take('NONE', {}), 'refusal')
       await expect(taking).rejects.toMatchObject({kind: 'notFound'})
     },
   },
@@ -120,9 +120,9 @@ export const snapshots: readonly Case[] = [
     name: 'the reading of a snapshot may be left, and the next one is whole',
     needs: {streams: true},
     async run(scene) {
-      const scened = await filled(scene)
-      if (scened === undefined) return
-      const {bus, snapshots} = scened
+      const ready = await filled(scene)
+      if (ready === undefined) return
+      const {bus, snapshots} = ready
       const {chunks} = await scene.within(snapshots.take('S', {}), 'snapshot')
       const leaving = async () => {
         for await (const _ of chunks) break
