@@ -26,7 +26,7 @@ export const commands: Case = {
       ]
       return [
         {
-          what: 'better-sqlite3, 100 inserts a transaction',
+          what: 'bare SQLite, 100 inserts a transaction',
           value: median(runs.map(({bare}) => bare)),
           unit: 'k msg/s',
         },
