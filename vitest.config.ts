@@ -22,7 +22,7 @@ export const slow = [
   'test/lib/protocols/broker/durable.test.ts',
   'test/lib/transport/nats/streams-cluster.test.ts',
   'test/lib/transport/sqlite/{consumers,crafted,processes}.test.ts',
-  'test/zoo/zoo.test.ts',
+  'test/zoo/*.test.ts',
 ]
 
 export const shared = {

@@ -1,0 +1,5 @@
+import {streamLines} from './animal.ts'
+import {streams} from './streams.ts'
+import {visit} from './visit.ts'
+
+visit('streams', streams, streamLines)
