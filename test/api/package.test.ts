@@ -1,6 +1,6 @@
 /** The package as users get it: packed, unpacked elsewhere, imported by its name. */
 import {execFile} from 'node:child_process'
-import {cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs'
+import {readdirSync, readFileSync, statSync, symlinkSync, writeFileSync} from 'node:fs'
 import {isBuiltin} from 'node:module'
 import {join, relative} from 'node:path'
 import {fileURLToPath} from 'node:url'
