@@ -30,9 +30,11 @@ import {purging} from './streams/purging.ts'
 import {reading} from './streams/reading.ts'
 import {redelivery} from './streams/redelivery.ts'
 import {resetting} from './streams/resetting.ts'
+import {retention} from './streams/retention.ts'
 import {rollup} from './streams/rollup.ts'
 import {sharing} from './streams/sharing.ts'
 import {storing} from './streams/storing.ts'
+import {ttl} from './streams/ttl.ts'
 import {volume} from './volume.ts'
 
 const features: readonly Case[] = [
@@ -82,6 +84,8 @@ export const topics: Readonly<Record<string, readonly Case[]>> = {
   'streams: limits': limits,
   'streams: changing': changing,
   'streams: rollup': rollup,
+  'streams: retention': retention,
+  'streams: TTL': ttl,
   'streams: consumers': consumers,
   'streams: failing': failing,
   'streams: delivering': delivering,

@@ -27,14 +27,15 @@ export const streamSettingFlags = {
   'deny-purge': toggle('refuse to purge', either),
   'allow-direct': toggle('every server with a copy answers direct reads', either),
   'allow-atomic': toggle('store the batches of bus pub --batch, all messages or none', either),
+  'allow-ttl': toggle('a message with the header Nats-TTL expires', either),
+  'marker-ttl': age('how long a marker stays in place of the last message of a subject that expired'),
+  retention: choice(
+    'remove messages at the limits only, or also when nobody needs them: no consumer whose filters match, or the one worker (default: limits)',
+    ['limits', 'interest', 'workqueue'],
+  ),
   ...storageFlags,
   description: streamFlags.description,
   metadata: values('a name and a value of your own', '<name=value>', parsePair),
-  retention: choice(
-    'remove messages at the limits only, or also when nobody needs them (default: limits)',
-    [...(['limits', 'interest', 'workqueue'] as const)],
-    onServer,
-  ),
   compression: choice('compression of the file', ['none', 's2'], onServer),
   'max-consumers': count('maximum number of consumers', onServer),
   'first-seq': count('sequence of the first message', onServer),
@@ -54,8 +55,6 @@ export const streamSettingFlags = {
   tag: texts('place it on servers with this tag', '<tag>', onServer),
   transform: value('store subjects under other names: orders.> and stored.>', '<from,to>', parseMapping, onServer),
   republish: value('publish stored messages again: orders.> and stored.>', '<from,to>', parseMapping, onServer),
-  'allow-ttl': server('a message with the header Nats-TTL expires'),
-  'marker-ttl': age('how long markers of removed messages stay', onServer),
   'allow-counter': server('messages are counters'),
   'allow-schedules': server('messages may be published later'),
   'mirror-direct': server('a mirror answers direct reads of its origin'),
@@ -85,6 +84,9 @@ export function streamChanges(
     denyPurge: values['deny-purge'],
     allowDirect: values['allow-direct'],
     allowAtomic: values['allow-atomic'],
+    allowTtl: values['allow-ttl'],
+    markerTtlMs: values['marker-ttl'],
+    retention: values.retention,
     metadata: values.metadata && Object.fromEntries(values.metadata),
     other: serverOptions(values),
   })
@@ -92,9 +94,8 @@ export function streamChanges(
 
 /** The options that only a server has, by their names in its API. */
 function serverOptions(values: FlagValues<typeof streamSettingFlags>): Readonly<Record<string, unknown>> | undefined {
-  const {cluster, tag, source, mirror, 'marker-ttl': markerMs} = values
+  const {cluster, tag, source, mirror} = values
   const options = withoutAbsent({
-    retention: values.retention,
     compression: values.compression,
     max_consumers: values['max-consumers'],
     first_seq: values['first-seq'],
@@ -103,8 +104,6 @@ function serverOptions(values: FlagValues<typeof streamSettingFlags>): Readonly<
     placement: cluster === undefined && !tag?.length ? undefined : withoutAbsent({cluster, tags: tag}),
     subject_transform: values.transform,
     republish: values.republish,
-    allow_msg_ttl: values['allow-ttl'],
-    subject_delete_marker_ttl: markerMs === undefined ? undefined : Math.round(markerMs * 1e6),
     allow_msg_counter: values['allow-counter'],
     allow_msg_schedules: values['allow-schedules'],
     mirror_direct: values['mirror-direct'],

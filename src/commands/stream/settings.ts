@@ -74,7 +74,9 @@ export function storedText({subjects, other = {}}: StreamConfig): string {
 
 /** The settings that `streamFacts` does not show by itself. */
 const options =
-  'other metadata discardNewPerSubject allowRollup denyDelete denyPurge allowDirect allowAtomic sealed'.split(' ')
+  'other metadata discardNewPerSubject allowRollup denyDelete denyPurge allowDirect allowAtomic allowTtl markerTtlMs sealed'.split(
+    ' ',
+  )
 
 export function hasOptions(config: StreamConfig): boolean {
   return Object.keys(config).some((name) => options.includes(name))

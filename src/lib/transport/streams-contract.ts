@@ -102,6 +102,18 @@ export interface StreamSettings {
   readonly allowDirect?: boolean | undefined
   /** Accept batches (`Streams.publishBatch`). Needs a server of 2.12 or newer (`usage`). */
   readonly allowAtomic?: boolean | undefined
+  /**
+   * `workqueue`: a message is removed when its consumer has acknowledged or terminated it. `interest`: when every consumer whose
+   * filters match has, and it is not stored if there is none. Default `limits`: only the limits remove messages.
+   */
+  readonly retention?: 'limits' | 'interest' | 'workqueue' | undefined
+  /** Obey `storeHeaders.ttl`. Cannot be switched off again. Needs a server of 2.11 or newer (`usage`). */
+  readonly allowTtl?: boolean | undefined
+  /**
+   * When the last message of a subject expires, store a marker in its place for this long: a message without payload and with
+   * the header `Nats-Marker-Reason`. At least a second. Implies `allowTtl` and `allowRollup`; no message gets a shorter TTL.
+   */
+  readonly markerTtlMs?: number | undefined
   /** The options that only a server has, by their names in its API, unless they have their defaults. */
   readonly other?: Readonly<Record<string, unknown>> | undefined
 }
@@ -116,7 +128,6 @@ export interface StreamConfig extends StreamSettings {
   readonly discard: 'old' | 'new'
   readonly dedupeMs: number
   readonly replicas: number
-  /** Streams of other clients may remove consumed messages; those created here keep to their limits. */
   readonly retention: 'limits' | 'interest' | 'workqueue'
 }
 
@@ -210,6 +221,8 @@ export const storeHeaders = {
   expectedLastSubjectSeq: 'Nats-Expected-Last-Subject-Sequence',
   /** `sub` or `all`: the message replaces all earlier ones of its subject, or of the stream. */
   rollup: 'Nats-Rollup',
+  /** How long the message is stored: `30s`, `1h30m`, whole seconds as a number, or `never`, also in a stream with `maxAgeMs`. */
+  ttl: 'Nats-TTL',
 } as const
 
 /** A stream's acknowledgement. */

@@ -8,7 +8,9 @@ import {type Headers, headerOf, type Message, type Outgoing} from '../../core/me
 import {reworded} from '../../core/rewording.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
 import type {Subscription, Transport} from '../../transport/contract.ts'
+import {ownNames} from '../../transport/shared/stream-settings.ts'
 import {
+  type StreamChanges,
   type StreamInfo,
   type StreamPublisher,
   type StreamSettings,
@@ -19,7 +21,7 @@ import {asCopied} from '../replay/copy-storage.ts'
 import {type SavedStream, verifyBackup} from './backup.ts'
 import {readBackup, type SavedConsumer, type StreamHead} from './format.ts'
 import {type SavedMessage, SavedRecords} from './saved-records.ts'
-import {settingsOfConsumer, settingsOfStream, usable} from './settings.ts'
+import {settingsOfConsumer, usable} from './settings.ts'
 
 /** Bytes of large payloads on their way: the publisher counts messages. */
 const mostBytes = 4 * 1024 * 1024
@@ -332,7 +334,7 @@ const ofOrigins = ['mirror', 'sources', 'subject_transform']
 
 function wantedSettings(bus: Transport, {head, saved}: Source, options: RestoreOptions): StreamSettings {
   const {as, prefix = '', say} = options
-  const {sealed: _, other = {}, ...settings} = settingsOfStream(head.config)
+  const {sealed: _, retention, other = {}, ...settings} = ownNames(head.config)
   const name = as ?? head.stream
   const origins = ofOrigins.filter((option) => option in other)
   if (origins.length > 0) say(`stream ${name} is restored without its ${origins.join(', ')}`)
@@ -340,6 +342,7 @@ function wantedSettings(bus: Transport, {head, saved}: Source, options: RestoreO
   const subjects = [...head.config.subjects, ...(saved?.otherSubjects ?? [])].map((subject) => prefix + subject)
   const wanted = {
     ...settings,
+    ...(retention === 'workqueue' && {retention}),
     name,
     subjects: subjects.length > 0 ? subjects : undefined,
     ...(kept.length > 0 && {other: Object.fromEntries(kept)}),
@@ -347,9 +350,14 @@ function wantedSettings(bus: Transport, {head, saved}: Source, options: RestoreO
   return usable(bus, `stream ${name}`, wanted, options)
 }
 
-function heldBack({sealed, other = {}}: StreamInfo['config']): {sealed?: boolean; other?: Record<string, unknown>} {
+/** With retention interest, messages are stored only for consumers, which follow. */
+function heldBack({sealed, retention, other = {}}: StreamInfo['config']): StreamChanges {
   const held = Object.entries(other).filter(([option]) => inTheWay.includes(option))
-  return {...(sealed && {sealed}), ...(held.length > 0 && {other: Object.fromEntries(held)})}
+  return {
+    ...(sealed && {sealed}),
+    ...(retention === 'interest' && {retention}),
+    ...(held.length > 0 && {other: Object.fromEntries(held)}),
+  }
 }
 
 /** Fails with `usage` if messages of these subjects would be stored elsewhere, or nowhere. */

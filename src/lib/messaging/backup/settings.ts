@@ -2,18 +2,8 @@
 import {BusError} from '../../core/errors.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {isServer} from '../../transport/schemes.ts'
-import type {
-  ConsumerConfig,
-  ConsumerSettings,
-  DeliverPolicy,
-  StreamConfig,
-  StreamSettings,
-} from '../../transport/streams-contract.ts'
-
-export function settingsOfStream({retention, other, ...config}: StreamConfig): StreamSettings {
-  const options = {...other, ...(retention !== 'limits' && {retention})}
-  return {...config, ...(Object.keys(options).length > 0 && {other: options})}
-}
+import {ownNames} from '../../transport/shared/stream-settings.ts'
+import type {ConsumerConfig, ConsumerSettings, DeliverPolicy} from '../../transport/streams-contract.ts'
 
 /** `deliver` is where the new consumer starts. */
 export function settingsOfConsumer(config: ConsumerConfig, deliver: DeliverPolicy): ConsumerSettings {
@@ -42,8 +32,9 @@ export function usable<S extends {readonly other?: object | undefined; readonly 
   wanted: S,
   {skipUnsupported, say}: {readonly skipUnsupported: boolean; readonly say: (line: string) => void},
 ): S {
-  const {settings, left} = withoutServerOptions(wanted)
-  if (isServer(bus.url) || left.length === 0) return wanted
+  const {settings, left} = withoutServerOptions(ownNames(wanted))
+  if (isServer(bus.url)) return wanted
+  if (left.length === 0) return settings
   if (!skipUnsupported)
     throw new BusError('usage', `${what} has settings that only a NATS server has: ${left.join(', ')}`, {
       try: ['--skip-unsupported, to leave them out', '--bus nats://…'],

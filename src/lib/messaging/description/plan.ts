@@ -144,7 +144,7 @@ async function streamStep(
     return {settings, step: {what, action: 'create', before: {}, after, run: () => bus.streams.add(settings)}}
   }
   const settings = changedStream(info.config, edits)
-  const defaults = {subjects: subjectsOf(settings), storage: 'file', discard: 'old', replicas: 1}
+  const defaults = {subjects: subjectsOf(settings), storage: 'file', discard: 'old', replicas: 1, retention: 'limits'}
   const after = {...defaults, ...defined(settings)}
   if (settingDifferences(info.config, after).length === 0) return {settings}
   const {storage = 'file'} = edits

@@ -44,9 +44,7 @@ export function bucketStream(settings: BucketSettings): StreamSettings {
     allowRollup: true,
     allowDirect: true,
     denyDelete: true,
-    ...(markerTtlMs !== undefined && {
-      other: {allow_msg_ttl: true, subject_delete_marker_ttl: Math.round(markerTtlMs * 1e6)},
-    }),
+    ...(markerTtlMs !== undefined && {allowTtl: true, markerTtlMs}),
   }
 }
 
@@ -55,7 +53,6 @@ const bucketWords: readonly (readonly [RegExp, string])[] = [
   [/max-msgs-per-subject/g, 'history'],
   [/max-age/g, 'ttl'],
   [/max-msg-size/g, 'max-value-size'],
-  [/the option allow_msg_ttl/g, 'keys that expire on their own'],
 ]
 
 /** Creates the stream of a bucket. Fails as `Streams.add` does, in the words of buckets. */
@@ -80,8 +77,17 @@ export async function addBucket(
 
 /** The settings of the bucket that has this stream. */
 export function bucketSettings(config: StreamConfig): BucketSettings & {readonly history: number} {
-  const {name, description, maxMsgsPerSubject = 1, maxAgeMs, maxBytes, maxMsgSize, storage, replicas, other} = config
-  const markerNs = other?.['subject_delete_marker_ttl']
+  const {
+    name,
+    description,
+    maxMsgsPerSubject = 1,
+    maxAgeMs,
+    maxBytes,
+    maxMsgSize,
+    storage,
+    replicas,
+    markerTtlMs,
+  } = config
   return {
     name: name.slice(kvPrefix.length),
     description,
@@ -91,6 +97,6 @@ export function bucketSettings(config: StreamConfig): BucketSettings & {readonly
     maxValueSize: maxMsgSize,
     storage,
     replicas,
-    ...(typeof markerNs === 'number' && {markerTtlMs: markerNs / 1e6}),
+    ...(markerTtlMs !== undefined && {markerTtlMs}),
   }
 }

@@ -18,6 +18,9 @@ export const streamSettingNames = {
   'deny-purge': 'denyPurge',
   'allow-direct': 'allowDirect',
   'allow-atomic': 'allowAtomic',
+  'allow-ttl': 'allowTtl',
+  'marker-ttl': 'markerTtlMs',
+  retention: 'retention',
   replicas: 'replicas',
   description: 'description',
   metadata: 'metadata',
@@ -25,7 +28,6 @@ export const streamSettingNames = {
 
 /** The settings of a stream that only a server has, by the names of their flags, with their names in its API. */
 export const streamOptionNames: Readonly<Record<string, string>> = {
-  retention: 'retention',
   compression: 'compression',
   'max-consumers': 'max_consumers',
   'first-seq': 'first_seq',
@@ -35,8 +37,6 @@ export const streamOptionNames: Readonly<Record<string, string>> = {
   tag: 'placement',
   transform: 'subject_transform',
   republish: 'republish',
-  'allow-ttl': 'allow_msg_ttl',
-  'marker-ttl': 'subject_delete_marker_ttl',
   'allow-counter': 'allow_msg_counter',
   'allow-schedules': 'allow_msg_schedules',
   'mirror-direct': 'mirror_direct',
@@ -45,16 +45,12 @@ export const streamOptionNames: Readonly<Record<string, string>> = {
 
 /** The changes that lead to this configuration from the one that the stream has. Throws `usage` for an unknown setting. */
 export function configChanges(config: Readonly<Record<string, unknown>>, has?: StreamConfig): StreamChanges {
-  const {name: _, retention = 'limits', other, storage, sealed: _sealed, ...settings} = config
+  const {name: _, other, storage, sealed: _sealed, ...settings} = config
   const known: readonly string[] = Object.values(streamSettingNames)
   const stray = Object.keys(settings).find((name) => !known.includes(name))
   if (stray !== undefined)
     throw new BusError('usage', `a stream has no setting ${JSON.stringify(stray)}`, {try: ['bus stream info --json']})
-  const options = {
-    ...unsetOptions(has),
-    ...(other as object),
-    ...((retention !== 'limits' || (has && has.retention !== 'limits')) && {retention}),
-  }
+  const options = {...unsetOptions(has), ...(other as object)}
   return {
     ...Object.fromEntries(known.map((name) => [name, undefined])),
     ...settings,

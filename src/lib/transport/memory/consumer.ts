@@ -2,11 +2,12 @@
 
 import type {BusError} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
+import {matches} from '../../core/subject.ts'
 import {Timer} from '../../core/time/timer.ts'
 import {failureAdvisory, maxDeliverReason} from '../shared/advisories.ts'
 import {ackWaitOf} from '../shared/stream-settings.ts'
 import type {ConsumerConfig, ConsumerInfo, FailedMessage, Start} from '../streams-contract.ts'
-import {filterBy, type KeptMessage, type MemoryStream, type MessageFilter} from './stream.ts'
+import {filterBy, type InterestedConsumer, type KeptMessage, type MemoryStream, type MessageFilter} from './stream.ts'
 
 /** A message that was delivered to a member. */
 export interface ClaimedMessage {
@@ -28,7 +29,7 @@ interface InFlightMessage {
   dueMs: number
 }
 
-export class MemoryConsumer {
+export class MemoryConsumer implements InterestedConsumer {
   config: ConsumerConfig
   readonly created = Date.now()
   readonly members = new Set<ConsumerMember>()
@@ -91,6 +92,11 @@ export class MemoryConsumer {
     if (fresh.length > 0) this.#next = (fresh.at(-1)?.seq ?? 0) + 1
     const left = again.length + fresh.length > 0 ? this.#stream.count(this.#next, this.#wanted) : 0
     this.#arm()
+    if (ack === 'none')
+      this.#stream.handled(
+        [...again, ...fresh].map(({seq}) => seq),
+        this,
+      )
     return [
       ...again.map((kept) => this.#deliver(kept, left + fresh.length)),
       ...fresh.map((kept, i) => this.#deliver(kept, left + fresh.length - i - 1)),
@@ -99,12 +105,21 @@ export class MemoryConsumer {
 
   /** Marks a message as done or given up. */
   settle(seq: number): void {
-    if (this.config.ack === 'all') {
-      for (const each of [...this.#inFlight.keys()]) if (each <= seq) this.#inFlight.delete(each)
-    }
-    this.#inFlight.delete(seq)
+    const done = this.config.ack === 'all' ? [...this.#inFlight.keys()].filter((each) => each <= seq) : [seq]
+    for (const each of done) this.#inFlight.delete(each)
+    this.#stream.handled(done, this)
     this.#lastActive = Date.now()
     this.#wake()
+  }
+
+  wants(subject: string): boolean {
+    const {filters} = this.config
+    return filters.length === 0 || filters.some((filter) => matches(filter, subject))
+  }
+
+  needs({seq, message}: KeptMessage): boolean {
+    if (!this.wants(message.subject)) return false
+    return seq >= this.#next || this.#inFlight.has(seq) || this.#failed.get(seq)?.reason === maxDeliverReason
   }
 
   terminate(seq: number, reason: string): void {

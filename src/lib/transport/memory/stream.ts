@@ -1,9 +1,9 @@
 /** One stream: its messages in order, and the checks and limits that apply to them. */
 import type {BusError} from '../../core/errors.ts'
-import {Message, sizeOf} from '../../core/message.ts'
+import {headerOf, Message, sizeOf} from '../../core/message.ts'
 import {matches} from '../../core/subject.ts'
 import {storedBatch} from '../shared/batch.ts'
-import {brokenLimit, msgIdOf, rollupOf, unlessExpected, wireSize} from '../shared/expectations.ts'
+import {brokenLimit, markerHeaders, msgIdOf, rollupOf, ttlOf, unlessExpected, wireSize} from '../shared/expectations.ts'
 import type {PurgeOptions, Start, Stored, StoredBatch, StreamConfig, StreamInfo} from '../streams-contract.ts'
 
 /** A stored message with its sequence. */
@@ -11,6 +11,15 @@ export interface KeptMessage {
   readonly seq: number
   readonly message: Message
   readonly bytes: number
+  /** Unix milliseconds; infinite for one that never expires, absent if its age decides. */
+  readonly expiresMs?: number | undefined
+}
+
+/** What a stream knows about a consumer of it. */
+export interface InterestedConsumer {
+  wants(subject: string): boolean
+  /** Whether it has yet to deliver a message, or to receive its acknowledgement. */
+  needs(kept: KeptMessage): boolean
 }
 
 export type MessageFilter = (kept: KeptMessage) => boolean
@@ -28,9 +37,12 @@ export class MemoryStream {
   #ids = new Map<string, {readonly seq: number; readonly timeMs: number}>()
   #lastId = ''
 
-  constructor(url: string, config: StreamConfig) {
+  readonly #consumers: ReadonlyMap<string, InterestedConsumer>
+
+  constructor(url: string, config: StreamConfig, consumers: ReadonlyMap<string, InterestedConsumer>) {
     this.url = url
     this.config = config
+    this.#consumers = consumers
   }
 
   get lastSeq(): number {
@@ -107,13 +119,41 @@ export class MemoryStream {
     if (rollup !== undefined)
       this.#replace(rollup === 'all' ? [] : all.filter((kept) => kept.message.subject !== subject))
     const seq = ++this.#lastSeq
-    this.#kept.push({seq, message: new Message(subject, payload, headers, undefined, seq, timeMs), bytes})
-    this.#bytes += bytes
     const id = msgIdOf(headers)
     this.#lastId = id ?? ''
     if (id !== undefined) this.#remember(id, seq, timeMs)
+    const isWanted = this.config.retention !== 'interest' || this.#some((consumer) => consumer.wants(subject))
+    if (!isWanted) return {stream: this.config.name, seq, duplicate: false}
+    this.#keep(new Message(subject, payload, headers, undefined, seq, timeMs), bytes)
     this.#makeRoom(subject)
     return {stream: this.config.name, seq, duplicate: false}
+  }
+
+  #keep(message: Message, bytes: number): void {
+    const {seq = 0, headers, time} = message
+    const ttlMs = this.config.allowTtl ? ttlOf(headers, this.config) : undefined
+    this.#kept.push({seq, message, bytes, ...(ttlMs !== undefined && {expiresMs: time + ttlMs})})
+    this.#bytes += bytes
+  }
+
+  /** A consumer is done with these messages. */
+  handled(seqs: readonly number[], by: InterestedConsumer): void {
+    const {retention} = this.config
+    if (retention === 'limits') return
+    const done = new Set(seqs)
+    const isLeft = (kept: KeptMessage) =>
+      retention === 'interest' && this.#some((consumer) => consumer !== by && consumer.needs(kept))
+    this.#replace(this.#kept.filter((kept) => !done.has(kept.seq) || isLeft(kept)))
+  }
+
+  /** With retention interest, removes what no consumer needs. */
+  sweep(): void {
+    if (this.config.retention !== 'interest') return
+    this.#replace(this.#kept.filter((kept) => this.#some((consumer) => consumer.needs(kept))))
+  }
+
+  #some(is: (consumer: InterestedConsumer) => boolean): boolean {
+    return [...this.#consumers.values()].some(is)
   }
 
   get(seq: number): Message | undefined {
@@ -181,6 +221,7 @@ export class MemoryStream {
   change(config: StreamConfig): void {
     this.config = config
     for (const subject of this.subjects().keys()) this.#makeRoom(subject)
+    this.sweep()
     this.#notify()
   }
 
@@ -203,11 +244,29 @@ export class MemoryStream {
 
   /** The messages that are not too old. */
   #all(): KeptMessage[] {
-    const {maxAgeMs} = this.config
-    const oldest = maxAgeMs === undefined ? 0 : Date.now() - maxAgeMs
-    if ((this.#kept[0]?.message.time ?? oldest) < oldest)
-      this.#replace(this.#kept.filter(({message}) => message.time >= oldest))
+    const {maxAgeMs = Infinity, allowTtl} = this.config
+    const now = Date.now()
+    const oldest = now - maxAgeMs
+    if (allowTtl || (this.#kept[0]?.message.time ?? oldest) < oldest) {
+      const isGone = ({message, expiresMs}: KeptMessage) =>
+        (expiresMs ?? 0) <= now && expiresMs !== undefined ? true : expiresMs !== Infinity && message.time < oldest
+      const gone = this.#kept.filter(isGone)
+      if (gone.length > 0) this.#expire(gone, now)
+    }
     return this.#kept
+  }
+
+  #expire(gone: readonly KeptMessage[], now: number): void {
+    const all = new Set(gone)
+    this.#replace(this.#kept.filter((kept) => !all.has(kept)))
+    const {markerTtlMs} = this.config
+    if (markerTtlMs === undefined) return
+    const left = new Set(this.#kept.map(({message}) => message.subject))
+    const last = new Map(gone.map(({message}) => [message.subject, message]))
+    for (const [subject, {headers}] of last) {
+      if (left.has(subject) || headerOf(headers, 'Nats-Marker-Reason') !== undefined) continue
+      this.#keep(new Message(subject, '', markerHeaders(markerTtlMs), undefined, ++this.#lastSeq, now), sizeOf(subject))
+    }
   }
 
   #replace(kept: KeptMessage[]): void {

@@ -22,13 +22,14 @@ import {
   checkPurge,
   checkRead,
   checkStreamChange,
+  checkWorker,
   consumerConfig,
   differences,
   startWithin,
   streamConfig,
 } from '../shared/stream-settings.ts'
 import {sortedBySubject} from '../shared/subject-counts.ts'
-import type {Consumers, PublisherOptions, Stored, StreamInfo, Streams} from '../streams-contract.ts'
+import type {ConsumerConfig, Consumers, PublisherOptions, Stored, StreamInfo, Streams} from '../streams-contract.ts'
 import type {MemoryConnection, StreamEntry} from './connection.ts'
 import {MemoryConsumer} from './consumer.ts'
 import {MemoryMember} from './member.ts'
@@ -53,7 +54,8 @@ export function memoryStreams(connection: MemoryConnection): Streams {
         config,
         [...streams.values()].map(({stream}) => stream.config),
       )
-      const added = {stream: new MemoryStream(url, config), consumers: new Map()}
+      const consumers = new Map<string, MemoryConsumer>()
+      const added = {stream: new MemoryStream(url, config, consumers), consumers}
       streams.set(config.name, added)
       return infoOf(added)
     },
@@ -157,6 +159,7 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       const has = consumers.get(config.name)
       const differing = has === undefined ? '' : differences(has.config, config)
       if (has !== undefined && differing !== '') throw otherConsumer(url, has.info, differing)
+      if (has === undefined) checkWorker(stream.config, config, configsOf(consumers))
       const consumer = has ?? new MemoryConsumer(stream, config, (advisory) => void connection.send(advisory))
       consumers.set(config.name, consumer)
       return consumer.info
@@ -166,7 +169,14 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       const {subjects} = findStream(connection, stream).stream.config
       const config = consumerConfig(changedConsumer(consumer.config, changes), subjects)
       checkConsumerChange(url, consumer.config, config)
+      const entry = findStream(connection, stream)
+      checkWorker(
+        entry.stream.config,
+        config,
+        configsOf(entry.consumers).filter((other) => other.name !== name),
+      )
       consumer.change(config)
+      entry.stream.sweep()
       return consumer.info
     },
     async pause(stream, name, untilMs) {
@@ -184,13 +194,16 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
     },
     async remove(stream, consumer) {
       const removed = find(stream, consumer)
-      findStream(connection, stream).consumers.delete(consumer)
+      const entry = findStream(connection, stream)
+      entry.consumers.delete(consumer)
+      entry.stream.sweep()
       removed.remove(new BusError('notFound', `the consumer ${consumer} of the stream ${stream} on ${url} was removed`))
     },
     async reset(stream, consumer, to) {
       const moved = find(stream, consumer)
       if (moved.members.size > 0) throw consumerInUse(url, stream, consumer)
       moved.reset(to)
+      findStream(connection, stream).stream.sweep()
       return moved.info
     },
     failures: async (stream, consumer, afterSeq) => find(stream, consumer).failures(afterSeq),
@@ -205,6 +218,10 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       return member
     },
   }
+}
+
+function configsOf(consumers: ReadonlyMap<string, MemoryConsumer>): ConsumerConfig[] {
+  return [...consumers.values()].map(({config}) => config)
 }
 
 function findStream(connection: MemoryConnection, name: string): StreamEntry {

@@ -54,15 +54,61 @@ export function rollupOf(headers: Headers | undefined): 'sub' | 'all' | undefine
   return value === 'sub' || value === 'all' ? value : undefined
 }
 
+function allows({allowRollup, allowTtl}: StreamConfig, feature: Refusal): boolean {
+  return (feature === 'rollup' && allowRollup === true) || (feature === 'ttl' && allowTtl === true)
+}
+
+/** A duration as the server reads it, in Go's form. */
+const goDuration = /^\+?((\d+(\.\d*)?|\.\d+)(h|ms|m|s|us|\u00b5s|ns))+$/
+const unitMs: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  '\u00b5s': 1e-3,
+  ns: 1e-6,
+}
+
+/**
+ * The TTL of a message in milliseconds, whole seconds of at least one: undefined if it has none, `Infinity` for `never`, NaN if it
+ * is invalid. A stream with markers gives no message a shorter TTL than those.
+ */
+export function ttlOf(headers: Headers | undefined, {markerTtlMs = 0}: StreamConfig): number | undefined {
+  const value = headers === undefined ? undefined : headerOf(headers, storeHeaders.ttl)
+  if (!value) return undefined
+  if (value === 'never') return Number.POSITIVE_INFINITY
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : goDurationMs(value)
+  if (!(ms >= 1000)) return Number.NaN
+  return Math.max(Math.floor(ms / 1000) * 1000, markerTtlMs)
+}
+
+/** The headers of the marker in place of the last message of a subject that expired. */
+export function markerHeaders(ttlMs: number): Headers {
+  return [
+    ['Nats-Marker-Reason', 'MaxAge'],
+    ['Nats-TTL', `${Math.floor(ttlMs / 1000)}s`],
+    ['Nats-Rollup', 'sub'],
+  ]
+}
+
+function goDurationMs(text: string): number {
+  if (!goDuration.test(text)) return Number.NaN
+  let ms = 0
+  for (const [, count, unit = ''] of text.matchAll(/([\d.]+)([^\d.]+)/g)) ms += Number(count) * (unitMs[unit] ?? 0)
+  return ms
+}
+
 /** Why the message is not to be stored: it requests an unsupported feature, an expectation is not met, or it is a duplicate. */
 export function unlessExpected(headers: Headers, stream: StreamNow): Stored | BusError | undefined {
   if (headers.length === 0 || stream.config.sealed) return undefined
   for (const [header] of headers) {
     const wish = unfulfilled.find(([pattern]) => pattern.test(header))
-    if (wish === undefined || (wish[1] === 'rollup' && stream.config.allowRollup)) continue
+    if (wish === undefined || allows(stream.config, wish[1])) continue
     if (wish[1] !== 'batch' || !stream.config.allowAtomic) return refusal(stream, wish[1])
     if (!stream.isInBatch) return refusal(stream, 'batchByHeaders')
   }
+  if (stream.config.allowTtl && Number.isNaN(ttlOf(headers, stream.config))) return refusal(stream, 'badTtl')
   const rollup = headerOf(headers, storeHeaders.rollup)
   if (rollup && rollupOf(headers) === undefined) return refusal(stream, 'badRollup', JSON.stringify(rollup))
   const subject = headerOf(headers, expectedSubject)

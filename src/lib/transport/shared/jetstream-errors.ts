@@ -34,8 +34,10 @@ export const jetStreamErrors = {
   tooMany: {code: 10077, text: 'maximum messages exceeded'},
   tooManyBytes: {code: 10077, text: 'maximum bytes exceeded'},
   tooManyOfSubject: {code: 10077, text: 'maximum messages per subject exceeded'},
+  unacknowledgedWork: {code: 10084, kind: 'usage'},
   filterNotSubset: {code: 10093, kind: 'usage'},
   invalidPolicy: {code: 10094, kind: 'usage'},
+  workNotExplicit: {code: 10098, kind: 'usage'},
   unfilteredWorkers: {code: 10099, kind: 'usage'},
   sameWorkers: {code: 10100, kind: 'usage'},
   lateWorker: {code: 10101, kind: 'usage'},
@@ -59,6 +61,7 @@ export const jetStreamErrors = {
   duplicateInProcess: {code: 10158, kind: 'passing'},
   /** Like `wrongSeq`, since 2.12. */
   wrongSeqUnsaid: {code: 10164, text: 'wrong last sequence'},
+  badTtl: {code: 10165, text: 'invalid per-message TTL'},
   ttl: {code: 10166, text: 'per-message TTL is disabled'},
   tooManyRequests: {code: 10167, kind: 'passing'},
   counter: {code: 10168, text: 'message counters is disabled'},

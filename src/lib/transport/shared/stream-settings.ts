@@ -5,6 +5,7 @@
 import {BusError} from '../../core/errors.ts'
 import {formatPosition} from '../../core/position.ts'
 import {checkPattern, overlaps} from '../../core/subject.ts'
+import {shellWord} from '../../core/text/shell-word.ts'
 import {durationText} from '../../core/time/duration.ts'
 import type {
   ConsumerChanges,
@@ -18,26 +19,49 @@ import type {
   StreamConfig,
   StreamSettings,
 } from '../streams-contract.ts'
+import {type JetStreamError, jetStreamErrors} from './jetstream-errors.ts'
 import {overlapping, sealedStream} from './stream-errors.ts'
 
 const dedupeMs = 120_000
 const ackWaitMs = 30_000
 const maxAckPending = 1000
+/** JetStream's minimum for the TTL of markers. */
+const leastMarkerMs = 1000
 /** JetStream's minimum for a maximum age and a duplicate window. */
 const leastMs = 100
 
+/** Settings with members of their own in place of options of a server: configurations of earlier versions have those. */
+export function ownNames<S extends {readonly other?: object | undefined}>(settings: S): S {
+  if (settings.other === undefined) return settings
+  const {
+    retention,
+    allow_msg_ttl: allowTtl,
+    subject_delete_marker_ttl: markerNs,
+    ...other
+  } = settings.other as Options & object
+  return {
+    ...settings,
+    ...given({retention, allowTtl, markerTtlMs: typeof markerNs === 'number' ? markerNs / 1e6 : undefined}),
+    other: merged(other, undefined),
+  }
+}
+
 /** Throws `usage`. */
-export function streamConfig(settings: StreamSettings): StreamConfig {
+export function streamConfig(wanted: StreamSettings): StreamConfig {
+  const settings = ownNames(wanted)
   const {name, description, maxAgeMs, maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize, replicas = 1} = settings
-  const {metadata, discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect, allowAtomic, sealed} =
+  const {metadata, discardNewPerSubject, denyDelete, denyPurge, allowDirect, allowAtomic, sealed, markerTtlMs} =
     settings
+  const allowRollup = settings.allowRollup || markerTtlMs !== undefined
+  const allowTtl = settings.allowTtl || markerTtlMs !== undefined
   checkStoreName('stream', name)
   checkCounts({maxMsgs, maxBytes, maxMsgsPerSubject, maxMsgSize})
   checkCounts({maxAgeMs, dedupeMs: settings.dedupeMs || undefined}, leastMs)
   if (replicas !== 1) throw new BusError('usage', `${replicas} replicas need a cluster`)
   if (maxAgeMs !== undefined && (settings.dedupeMs ?? 0) > maxAgeMs)
     throw new BusError('usage', 'message ids cannot be remembered for longer than messages are kept')
-  checkOptions(settings)
+  checkCounts({markerTtlMs}, leastMarkerMs)
+  checkOptions({...settings, allowRollup})
   return {
     name,
     subjects: checkApart(settings.subjects ?? [name]),
@@ -46,8 +70,9 @@ export function streamConfig(settings: StreamSettings): StreamConfig {
     discard: settings.discard ?? 'old',
     dedupeMs: settings.dedupeMs ?? Math.min(dedupeMs, maxAgeMs ?? dedupeMs),
     replicas,
-    retention: 'limits',
-    ...set({discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect, allowAtomic, sealed}),
+    retention: settings.retention ?? 'limits',
+    ...set({discardNewPerSubject, allowRollup, denyDelete, denyPurge, allowDirect, allowAtomic, allowTtl, sealed}),
+    ...given({markerTtlMs}),
     ...(Object.keys(metadata ?? {}).length > 0 && {metadata}),
   }
 }
@@ -59,7 +84,7 @@ export function streamConfig(settings: StreamSettings): StreamConfig {
 export function changedStream(has: StreamConfig, changes: StreamChanges): StreamSettings {
   const {maxAgeMs = Infinity, dedupeMs = has.dedupeMs, ...settings} = {...has, ...changes}
   const other = merged(has.other, changes.other)
-  const {retention = 'limits'} = changes.other && 'retention' in changes.other ? changes.other : has
+  const retention = 'retention' in changes ? (changes.retention ?? 'limits') : has.retention
   const seal = settings.sealed
     ? {discard: 'new' as const, denyDelete: true, denyPurge: true, allowRollup: undefined}
     : {}
@@ -67,10 +92,9 @@ export function changedStream(has: StreamConfig, changes: StreamChanges): Stream
   return {
     ...settings,
     ...seal,
-    // Of the configuration; the settings do not have it, except among the options of a server.
-    ...({retention} as object),
     name: has.name,
     other,
+    retention,
     maxAgeMs: settings.sealed || maxAgeMs === Infinity ? undefined : maxAgeMs,
     dedupeMs: isShort ? maxAgeMs : dedupeMs,
   }
@@ -107,6 +131,17 @@ export function checkStreamChange(url: string, has: StreamConfig, wanted: Stream
   ] as const)
     if (has[option] && !wanted[option])
       throw new BusError('usage', `the stream ${name} on ${url} refuses ${text}, which cannot be changed`)
+  if (has.allowTtl && !wanted.allowTtl)
+    throw new BusError('usage', `the stream ${name} on ${url} obeys TTLs, which cannot be changed`)
+  if (has.retention !== wanted.retention && [has.retention, wanted.retention].includes('workqueue'))
+    throw new BusError(
+      'usage',
+      `the retention of the stream ${name} on ${url} cannot be changed to or from workqueue`,
+      {
+        try: [`bus stream copy ${shellWord(name)} NAME SUBJECT --retention ${wanted.retention}`],
+        data: {code: 10052},
+      },
+    )
   if (has.storage !== wanted.storage)
     throw new BusError('usage', `the storage of the stream ${name} on ${url} cannot be changed`)
 }
@@ -118,6 +153,33 @@ export function checkConsumerChange(url: string, has: ConsumerConfig, wanted: Co
       throw new BusError('usage', `the ${name} policy of the consumer ${has.name} on ${url} cannot be changed`, {
         try: ['a new consumer'],
       })
+}
+
+/** Throws `usage` for a consumer that a work queue refuses; `others` are its other consumers. */
+export function checkWorker(stream: StreamConfig, wanted: ConsumerConfig, others: readonly ConsumerConfig[]): void {
+  if (stream.retention !== 'workqueue') return
+  const refuse = (why: string, {code}: JetStreamError, hint: string) => {
+    throw new BusError('usage', `the stream ${stream.name} is a work queue: ${why}`, {data: {code}, try: [hint]})
+  }
+  if (wanted.ack === 'none') refuse('its consumers acknowledge', jetStreamErrors.unacknowledgedWork, '--ack explicit')
+  if (wanted.ack === 'all')
+    refuse('its consumers acknowledge each message', jetStreamErrors.workNotExplicit, '--ack explicit')
+  if (wanted.deliver !== 'all')
+    refuse('its consumers start with all messages', jetStreamErrors.lateWorker, '--deliver all')
+  const overlapping = others.find((other) =>
+    filtersOf(wanted).some((one) => filtersOf(other).some((filter) => overlaps(one, filter))),
+  )
+  if (overlapping === undefined) return
+  const isWhole = wanted.filters.length === 0
+  refuse(
+    `the consumer ${overlapping.name} has ${isWhole ? 'messages' : 'some of the messages'} that ${wanted.name} would have`,
+    isWhole ? jetStreamErrors.unfilteredWorkers : jetStreamErrors.sameWorkers,
+    `bus consumer info ${shellWord(stream.name)} ${shellWord(overlapping.name)}`,
+  )
+}
+
+function filtersOf({filters}: ConsumerConfig): readonly string[] {
+  return filters.length === 0 ? ['>'] : filters
 }
 
 /** Refuses options that cannot be combined, and those that only a server has. Throws `usage`. */

@@ -116,7 +116,7 @@ export class BatchWriter {
     for (const [i, message] of batch.entries()) {
       const interned = this.#intern(message.subject)
       const outcome = this.#intake?.take(interned, first + i, message, null)
-      values.push(signed(interned, outcome), storedData(message.data))
+      values.push(this.#signed(interned, outcome), storedData(message.data))
       outcomes.push(outcome)
       wakeFiles.add(interned.wakeFile)
     }
@@ -161,9 +161,14 @@ export class BatchWriter {
     const interned = this.#intern(message.subject)
     const headers = storedHeaders(message.headers)
     const outcome = this.#intake?.take(interned, seq, message, headers)
-    stored.push(signed(interned, outcome), ts, message.reply ?? null, headers, storedData(message.data))
+    stored.push(this.#signed(interned, outcome), ts, message.reply ?? null, headers, storedData(message.data))
     wakeFiles.add(interned.wakeFile)
     return outcome
+  }
+
+  /** A message that its stream refuses, or that no consumer wants, is logged under the negative number of its subject. */
+  #signed({id, stream}: KeptSubject, outcome: StoreOutcome): number {
+    return stream === undefined || this.#intake?.isKept(outcome) ? id : -id
   }
 
   /** The subject's number, remembered after this transaction only if it commits: a failure forgets all of them. */
@@ -189,12 +194,6 @@ function placePassing({passing, wakeFiles}: Draft, message: Outgoing, ts: number
   const owner = inboxOwner(subject)
   passing.push(owner, subject, ts, message.reply ?? null, storedHeaders(message.headers), storedData(message.data))
   wakeFiles.add(owner === 0 ? wakeFileOf(subject) : inboxWakeFile(owner))
-}
-
-/** A message that its stream refuses is logged under the negative number of its subject, so that it is in no stream. */
-function signed({id, stream}: KeptSubject, outcome: StoreOutcome): number {
-  const isTaken = stream === undefined || (outcome !== undefined && 'seq' in outcome && !outcome.duplicate)
-  return isTaken ? id : -id
 }
 
 function isPlain({subject, reply, headers}: Outgoing): boolean {

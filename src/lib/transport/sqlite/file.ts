@@ -26,7 +26,7 @@ import {Database, pragmas, systemCode} from './database.ts'
 import {checkDatabaseFiles, checkOneName} from './database-files.ts'
 import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type LockTimeout} from './db.ts'
 import {openForReading, type ReadOnlyReason, readOnlyError, readOnlyReason, snapshotError} from './read-only.ts'
-import {busFileSchema, busFileTables, schemaVersion} from './schema.ts'
+import {busFileSchema, busFileTables, consumedVersion} from './schema.ts'
 import {checkSchema, schemaRows} from './schema-check.ts'
 import {checkLog, WalChain, WrittenOver} from './wal-chain.ts'
 
@@ -333,7 +333,7 @@ function create(full: string): boolean {
 function isBusFile(db: Db, path: string): boolean {
   const [id, version, tables] = readIdentity(db, path)
   if (id === applicationId) {
-    if (version < schemaVersion + 1000 - (schemaVersion % 1000)) return true
+    if (version < consumedVersion + 1000) return true
     throw new BusError('connect', `${path} was created by a newer busline (file version ${version / 1000})`, {
       try: ['upgrade busline', 'another file: --bus ./other.db'],
     })

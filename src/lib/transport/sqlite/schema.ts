@@ -15,10 +15,14 @@
  * `subject` has the names that messages and streams have, and loses the others after a while, but never the newest, so that
  * no number is given out twice; `idle` lists those that are being examined (unused-names.ts).
  *
+ * `expiry` has the messages with a TTL of their own, in files with a stream that allows it (streams/expiry.ts).
+ *
  * `chain` comes first, so that its one row is on page 3, after SQLite's own two (wal-chain.ts).
  */
 import {applicationId} from './db.ts'
 
+/** The version of a file with a stream that older versions would not treat as it wants: a work queue, interest, or TTLs. */
+export const consumedVersion = 2000
 /** Major * 1000 + minor. A newer minor version only adds; a newer major version is refused. */
 export const schemaVersion = 1002
 /** Since this version there is `chain`; `idle`, added by 1002, is created if it is missing. */
@@ -26,7 +30,9 @@ export const chainVersion = 1001
 
 /** The tables that are read and written. */
 export const busFileTables: ReadonlySet<string> = new Set(
-  'chain meta subject idle msg eph client interest qgroup stream held kept dedup consumer flight dead'.split(' '),
+  'chain meta subject idle msg eph client interest qgroup stream held kept dedup consumer flight dead expiry'.split(
+    ' ',
+  ),
 )
 
 /** Times are Unix microseconds. A payload is TEXT if it was published as text, else BLOB; NULL if empty. */

@@ -21,7 +21,16 @@ export function optional(check: Check): Check {
   return (value) => value === undefined || check(value)
 }
 
-const limits = ['maxAgeMs', 'maxMsgs', 'maxBytes', 'maxMsgsPerSubject', 'maxMsgSize', 'maxDeliver', 'maxAckPending']
+const limits = [
+  'markerTtlMs',
+  'maxAgeMs',
+  'maxMsgs',
+  'maxBytes',
+  'maxMsgsPerSubject',
+  'maxMsgSize',
+  'maxDeliver',
+  'maxAckPending',
+]
 const common: Readonly<Record<string, Check>> = {
   name: isText,
   description: optional(isText),
@@ -40,6 +49,7 @@ export function storedStream(json: string): StreamConfig {
     'denyPurge',
     'allowDirect',
     'allowAtomic',
+    'allowTtl',
     'sealed',
   ]
   const switches = Object.fromEntries(names.map((name) => [name, isOn]))

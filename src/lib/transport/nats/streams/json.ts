@@ -22,6 +22,8 @@ export interface StreamConfigJson {
   readonly deny_purge?: boolean
   readonly allow_direct?: boolean
   readonly allow_atomic?: boolean
+  readonly allow_msg_ttl?: boolean
+  readonly subject_delete_marker_ttl?: number
   readonly sealed?: boolean
 }
 

@@ -31,7 +31,7 @@ const defaultMaxWaiting = 512
 const defaultAckWaitMs = 30_000
 const defaultMaxAckPending = 1000
 
-export function streamJson(settings: StreamSettings & Partial<Pick<StreamConfig, 'retention'>>): StreamConfigJson {
+export function streamJson(settings: StreamSettings): StreamConfigJson {
   const {maxAgeMs, dedupeMs, other = {}} = settings
   const isCopy = other['mirror'] !== undefined || other['sources'] !== undefined
   return {
@@ -50,8 +50,14 @@ export function streamJson(settings: StreamSettings & Partial<Pick<StreamConfig,
     ...(dedupeMs !== undefined && {duplicate_window: Math.round(dedupeMs * nanos)}),
     ...(settings.metadata !== undefined && {metadata: settings.metadata}),
     ...Object.fromEntries(switches.flatMap(([ours, theirs]) => (settings[ours] ? [[theirs, true]] : []))),
+    ...(settings.markerTtlMs !== undefined && markers(settings.markerTtlMs)),
     ...settings.other,
   }
+}
+
+/** What the server sets with the TTL of markers. */
+function markers(ttlMs: number) {
+  return {subject_delete_marker_ttl: Math.round(ttlMs * nanos), allow_msg_ttl: true, allow_rollup_hdrs: true}
 }
 
 /** Settings that are on or off, and their names in the API. */
@@ -62,6 +68,7 @@ const switches = [
   ['denyPurge', 'deny_purge'],
   ['allowDirect', 'allow_direct'],
   ['allowAtomic', 'allow_atomic'],
+  ['allowTtl', 'allow_msg_ttl'],
   ['sealed', 'sealed'],
 ] as const
 
@@ -130,6 +137,7 @@ function streamConfig(config: StreamConfigJson): StreamConfig {
     ...(config.max_msgs_per_subject > 0 && {maxMsgsPerSubject: config.max_msgs_per_subject}),
     ...((config.max_msg_size ?? 0) > 0 && {maxMsgSize: config.max_msg_size}),
     ...metadataOf(config.metadata),
+    ...(config.subject_delete_marker_ttl ? {markerTtlMs: config.subject_delete_marker_ttl / nanos} : {}),
     ...Object.fromEntries(switches.flatMap(([ours, theirs]) => (config[theirs] ? [[ours, true]] : []))),
     ...others(config, streamOptions),
   }
@@ -137,7 +145,7 @@ function streamConfig(config: StreamConfigJson): StreamConfig {
 
 /** The options with a place of their own in the contract, or whose value follows from another one. */
 const streamOptions = new Set(
-  'name subjects description retention storage discard max_age max_msgs max_bytes max_msgs_per_subject max_msg_size num_replicas duplicate_window metadata discard_new_per_subject allow_rollup_hdrs deny_delete deny_purge allow_direct allow_atomic sealed'.split(
+  'name subjects description retention storage discard max_age max_msgs max_bytes max_msgs_per_subject max_msg_size num_replicas duplicate_window metadata discard_new_per_subject allow_rollup_hdrs deny_delete deny_purge allow_direct allow_atomic allow_msg_ttl subject_delete_marker_ttl sealed'.split(
     ' ',
   ),
 )

@@ -3,7 +3,8 @@ import {maxDeliverReason} from '../../shared/advisories.ts'
 import {ackWaitOf} from '../../shared/stream-settings.ts'
 import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
-import type {State} from './catalogue.ts'
+import type {KeptStream, State} from './catalogue.ts'
+import type {ConsumedMessages} from './consumed.ts'
 import type {ConsumerPlace, Durable, Durables} from './durable.ts'
 import type {InFlight, InFlightRange} from './in-flight.ts'
 import type {StreamView} from './view.ts'
@@ -47,6 +48,8 @@ export interface AcksDeps {
   readonly durable: Durable
   readonly view: StreamView
   readonly inFlight: InFlight
+  readonly consumed: ConsumedMessages
+  readonly stream: KeptStream
 }
 
 export class PendingAcks {
@@ -56,6 +59,8 @@ export class PendingAcks {
   #all: AckedUpTo | undefined
   /** What is being written, to be restored if the transaction fails. */
   #undo: {ranges: {range: ClaimedRange; marks: Uint8Array}[]; all: AckedUpTo | undefined} | undefined
+  /** The stream, while acknowledgements are written that remove messages from it. */
+  #consumed: KeptStream | undefined
   /** Other members should check: there is room, or something to redeliver. */
   #isNews = false
 
@@ -99,7 +104,8 @@ export class PendingAcks {
     const {inFlight, durables, durable} = this.#deps
     this.#undo = {ranges: this.#dirty.map((range) => ({range, marks: range.marks.slice()})), all: this.#all}
     this.#isNews = (durable.config.maxAckPending ?? Infinity) <= inFlight.out()
-    if (this.#all?.epoch === place.epoch) inFlight.cut(state, 0, this.#all.seq)
+    this.#consumed = this.#deps.consumed.of(this.#deps.stream)
+    if (this.#all?.epoch === place.epoch) this.#cutUpTo(this.#all.seq, state)
     const now = Date.now()
     for (const range of this.#dirty) this.#writeRange(range, state, place, now)
     durables.touch(durable, now)
@@ -161,7 +167,10 @@ export class PendingAcks {
       let to = from
       while (to + 1 < range.marks.length && range.marks[to + 1] === mark && isSame(answer, range.answers.get(to + 1)))
         to++
-      if (isCurrent && mark === marks.acked) this.#cut(range, from, to, state)
+      if (isCurrent && mark === marks.acked) {
+        this.#cut(range, from, to, state)
+        this.#handled(range.seqs[from] ?? 0, range.seqs[to] ?? 0)
+      }
       if (isCurrent && mark === marks.answered && answer !== undefined) {
         this.#writeAnswer(answer, this.#cut(range, from, to, state), state, now)
       }
@@ -170,6 +179,16 @@ export class PendingAcks {
       from = to + 1
     }
     range.answers.clear()
+  }
+
+  #cutUpTo(seq: number, state: State): void {
+    for (const {lo, hi} of this.#deps.inFlight.cut(state, 0, seq)) this.#handled(lo, Math.min(hi, seq))
+  }
+
+  /** The consumer is done with its messages of this range of sequences. */
+  #handled(lo: number, hi: number): void {
+    const {consumed, durable, view} = this.#deps
+    if (this.#consumed !== undefined) consumed.handled(this.#consumed, durable, view, [lo, hi])
   }
 
   /** Removes these messages from the ranges in flight that contain them. */
@@ -185,6 +204,7 @@ export class PendingAcks {
       const {lo, hi, tries} = part
       if (answer.kind === 'term') {
         inFlight.giveUp(state, part, answer.reason || 'terminated')
+        this.#handled(lo, hi)
         continue
       }
       const messages = view.count(state, lo, hi)

@@ -7,7 +7,9 @@ import {checkApartFrom, differences} from '../../shared/stream-settings.ts'
 import type {StreamConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import {isWhole} from '../rows.ts'
+import {consumedVersion} from '../schema.ts'
 import {storedStream, storedText} from '../stored-json.ts'
+import {expirySchema} from './expiry.ts'
 
 export interface KeptStream {
   readonly id: number
@@ -16,7 +18,7 @@ export interface KeptStream {
   readonly config: StreamConfig
   /** The configuration as it is stored. */
   readonly text: string
-  /** Stores every message without checks: neither its size nor the remaining room matter. */
+  /** Stores every message without checks: neither its size, nor the remaining room, nor who wants it matter. */
   readonly isOpen: boolean
   /** Whether `kept` has its messages. */
   readonly isKept: boolean
@@ -69,8 +71,7 @@ export class Catalogue {
 
   /** Fails with `notFound`. */
   find(name: string): KeptStream {
-    this.refresh()
-    const kept = this.#byName.get(name)
+    const kept = this.now(name)
     if (kept !== undefined) return kept
     throw noStream(this.#url, name)
   }
@@ -86,6 +87,12 @@ export class Catalogue {
     if (![first, last, ts, stored, messages, bytes].every(isWhole) || last > end)
       throw damageError('the counters of a stream')
     return state
+  }
+
+  /** The stream with this name as it is now, if there is one. */
+  now(name: string): KeptStream | undefined {
+    this.refresh()
+    return this.#byName.get(name)
   }
 
   refresh(generation: number = this.#statements.generation.get() as number): void {
@@ -120,6 +127,7 @@ export class Catalogue {
          VALUES (?, ?, ?, ?, 0, 0, '', 0, 0, 0, 0)`,
       )
       .run(config.name, storedText(config), Date.now(), end + 1)
+    this.#prepareFor(config)
     this.#statements.changed.run()
   }
 
@@ -142,6 +150,7 @@ export class Catalogue {
       )
     }
     this.#db.prepare('UPDATE stream SET config = ? WHERE id = ?').run(storedText(config), id)
+    this.#prepareFor(config)
     if (isKept(config) !== isKept(has)) {
       this.#db.exec(`DELETE FROM kept WHERE sid IN (SELECT sid FROM held WHERE stream = ${id})`)
       const all = `SELECT m.sid, m.seq FROM msg m JOIN held h ON h.sid = m.sid JOIN stream t ON t.id = h.stream
@@ -152,10 +161,19 @@ export class Catalogue {
     return this.find(config.name)
   }
 
+  /** Earlier versions of busline would not remove what these streams want to be removed: they refuse the file from now on. */
+  #prepareFor({retention, allowTtl}: StreamConfig): void {
+    if (retention === 'limits' && !allowTtl) return
+    if (allowTtl) this.#db.exec(expirySchema)
+    if (Number(this.#db.pragma('user_version', {simple: true})) < consumedVersion)
+      this.#db.pragma(`user_version = ${consumedVersion}`)
+  }
+
   /** Within a write transaction: removes the stream and everything that belongs to it. Its messages are then outside streams. */
   remove(stream: KeptStream): void {
     const {id} = stream
     this.forgetSubjects(stream)
+    if (stream.config.allowTtl) this.#db.prepare('DELETE FROM expiry WHERE stream = ?').run(id)
     for (const sql of [
       'DELETE FROM dedup WHERE stream = ?',
       'DELETE FROM flight WHERE consumer IN (SELECT id FROM consumer WHERE stream = ?)',
@@ -189,7 +207,7 @@ function fromRow(url: string, id: number, text: string): KeptStream {
     url,
     config,
     text,
-    isOpen: maxMsgSize === undefined && !isRefusing && !config.sealed,
+    isOpen: maxMsgSize === undefined && !isRefusing && !config.sealed && config.retention !== 'interest',
     isKept: isKept(config),
   }
 }

@@ -4,6 +4,7 @@ import type {Clients} from '../clients.ts'
 import type {Row} from '../rows.ts'
 import type {Backlog} from './backlog.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
+import type {ConsumedMessages} from './consumed.ts'
 import type {ConsumerPlace, Durable, Durables} from './durable.ts'
 import type {InFlight} from './in-flight.ts'
 import type {StreamView} from './view.ts'
@@ -30,6 +31,7 @@ export interface ClaimsDeps {
   readonly durable: Durable
   readonly view: StreamView
   readonly inFlight: InFlight
+  readonly consumed: ConsumedMessages
 }
 
 export class Claims {
@@ -65,6 +67,13 @@ export class Claims {
     return moved === undefined ? claims : [...claims, moved]
   }
 
+  /** Without acknowledgements, a delivery is the end of a message. */
+  #delivered(lo: number, hi: number): void {
+    const {consumed, stream, durable, view} = this.#deps
+    const removing = consumed.of(stream)
+    if (removing !== undefined) consumed.handled(removing, durable, view, [lo, hi])
+  }
+
   /** Takes the next messages, at most `most` of those in the page. */
   #advance(
     {state, place, now}: {readonly state: State; readonly place: ConsumerPlace; readonly now: number},
@@ -83,6 +92,7 @@ export class Claims {
       inFlight.add({lo, hi, messages: rows.length, tries: 1, owner: clients.id, due})
     }
     this.#backlog.took(rows.length, next)
+    if (durable.config.ack === 'none') this.#delivered(lo, hi)
     return {rows, tries: 1, moved: {before: place, next}}
   }
 }

@@ -5,6 +5,7 @@ import {consumerInUse, noGroup, otherConsumer} from '../../shared/stream-errors.
 import {
   changedConsumer,
   checkConsumerChange,
+  checkWorker,
   consumerConfig,
   differences,
   startWithin,
@@ -25,6 +26,7 @@ import {type Clients, presenceOf} from '../clients.ts'
 import type {Lock} from '../db.ts'
 import {Backlog} from './backlog.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
+import type {ConsumedMessages} from './consumed.ts'
 import type {Durable, Durables} from './durable.ts'
 import {InFlight, type InFlightStatements} from './in-flight.ts'
 import {SqliteMember} from './member.ts'
@@ -37,6 +39,7 @@ export interface ConsumersDeps {
   readonly views: StreamViews
   readonly durables: Durables
   readonly statements: InFlightStatements
+  readonly consumed: ConsumedMessages
   /** Members that are woken after every commit. */
   readonly members: Set<SqliteMember>
   /** The stream after removing messages that are too old. Fails with `notFound`. */
@@ -65,6 +68,7 @@ export class SqliteConsumers implements Consumers {
       const deliver = startWithin(settings.deliver, endOf(catalogue.state(stream)))
       const wanted = consumerConfig({...settings, deliver}, config.subjects)
       const same = durables.find(stream, wanted.name)
+      if (same === undefined) this.#checkWorker(stream, wanted)
       if (same === undefined) return this.#begin(stream, durables.add(stream, wanted), wanted.deliver)
       const differing = differences(same.config, wanted)
       if (differing !== '') throw otherConsumer(url, {stream: name, config: wanted}, differing)
@@ -106,6 +110,7 @@ export class SqliteConsumers implements Consumers {
       const {filters} = durable.config
       const [config, pausedUntil] = change(stream, durable)
       checkConsumerChange(stream.url, durable.config, config)
+      this.#checkWorker(stream, config)
       const isFiltered = filters.join(' ') !== config.filters.join(' ')
       const inFlight = this.#inFlight(stream, durable)
       if (isFiltered && (clients.listens(presenceOf(name, consumer)) || inFlight.all().length > 0))
@@ -113,7 +118,34 @@ export class SqliteConsumers implements Consumers {
       durables.change(durable, config, pausedUntil)
       if (isFiltered) this.#recount(stream, durable)
     })
+    if (stream.config.retention === 'interest') await this.#sweep(stream)
     notify(stream)
+  }
+
+  /** Within a write transaction: refuses a consumer that a work queue cannot have. */
+  #checkWorker({config: {name}}: KeptStream, wanted: ConsumerConfig): void {
+    const {catalogue, durables} = this.#deps
+    const stream = catalogue.find(name)
+    if (stream.config.retention !== 'workqueue') return
+    const others = durables.list(stream).map(({config}) => config)
+    checkWorker(
+      stream.config,
+      wanted,
+      others.filter((other) => other.name !== wanted.name),
+    )
+  }
+
+  /** With retention interest, removes what no consumer needs any more, in steps; the first one with the change that causes it. */
+  async #sweep(stream: KeptStream, change: () => void = () => {}): Promise<void> {
+    const {consumed, lock} = this.#deps
+    let next = await lock.write(() => {
+      change()
+      return consumed.sweep(stream)
+    })
+    while (next !== undefined) {
+      const from = next
+      next = await lock.write(() => consumed.sweep(stream, from))
+    }
   }
 
   /** Within a write transaction: its position is one among other messages now. */
@@ -137,16 +169,16 @@ export class SqliteConsumers implements Consumers {
   }
 
   async remove(name: string, consumer: string): Promise<void> {
-    const {durables, lock, settle, notify} = this.#deps
+    const {durables, settle, notify} = this.#deps
     const stream = await settle(name)
-    await lock.write(() => durables.remove(durables.get(stream, consumer)))
+    await this.#sweep(stream, () => durables.remove(durables.get(stream, consumer)))
     notify(stream)
   }
 
   async reset(name: string, consumer: string, to: Start | undefined): Promise<ConsumerInfo> {
-    const {durables, clients, lock, settle, notify} = this.#deps
+    const {durables, clients, settle, notify} = this.#deps
     const stream = await settle(name)
-    await lock.write(() => {
+    await this.#sweep(stream, () => {
       const durable = durables.get(stream, consumer)
       if (clients.listens(presenceOf(name, consumer))) throw consumerInUse(stream.url, name, consumer)
       this.#inFlight(stream, durable).clear()

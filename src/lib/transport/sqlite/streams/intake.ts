@@ -5,10 +5,12 @@
  */
 import type {BusError} from '../../../core/errors.ts'
 import {type Outgoing, sizeOf} from '../../../core/message.ts'
-import {brokenLimit, msgIdOf, rollupOf, unlessExpected} from '../../shared/expectations.ts'
+import {matches} from '../../../core/subject.ts'
+import {brokenLimit, msgIdOf, rollupOf, ttlOf, unlessExpected} from '../../shared/expectations.ts'
 import type {Stored} from '../../streams-contract.ts'
 import type {Db} from '../db.ts'
 import {RowInserts, type RowShape} from '../row-inserts.ts'
+import {storedConsumer} from '../stored-json.ts'
 import {Catalogue, type KeptStream, type State} from './catalogue.ts'
 import {Limits} from './limits.ts'
 
@@ -63,6 +65,14 @@ interface Batch {
   readonly isAtomic: boolean
   readonly states: Map<KeptStream, Mutable<State>>
   readonly counts: Map<number, SubjectCount>
+  /** Whether a consumer of a stream with retention interest wants a subject, by the number of the stream. */
+  readonly wants: Map<number, (subject: string) => boolean>
+  /** Messages that no consumer wants: acknowledged with a sequence, and in no stream. */
+  readonly unwanted: Set<StoreOutcome>
+}
+
+function emptyBatch(ts: number, isAtomic: boolean): Batch {
+  return {ts, isAtomic, states: new Map(), counts: new Map(), wants: new Map(), unwanted: new Set()}
 }
 
 export class Intake {
@@ -71,7 +81,7 @@ export class Intake {
   readonly #db: Db
   readonly #rows: RowInserts
   #prepared: ReturnType<typeof prepare> | undefined
-  #batch: Batch = {ts: 0, isAtomic: false, states: new Map(), counts: new Map()}
+  #batch = emptyBatch(0, false)
 
   constructor(db: Db, catalogue: Catalogue, limits: Limits) {
     this.#db = db
@@ -86,7 +96,7 @@ export class Intake {
   }
 
   begin(ts: number, isAtomic: boolean): void {
-    this.#batch = {ts, isAtomic, states: new Map(), counts: new Map()}
+    this.#batch = emptyBatch(ts, isAtomic)
   }
 
   /** Counts messages of one subject without headers that a stream stores without checks, from `first` on. */
@@ -127,17 +137,52 @@ export class Intake {
     const bytes = sizeOf(message.data) + Buffer.byteLength(headers ?? '') + Buffer.byteLength(message.subject)
     const full = stream.isOpen ? undefined : this.#broken(stream, sid, message, bytes)
     if (full !== undefined) return full
+    const id = message.headers === undefined ? undefined : msgIdOf(message.headers)
+    if (config.retention === 'interest' && !this.#isWanted(stream, message.subject))
+      return this.#skip(state, stream, seq, id)
     if (headers !== null && config.allowRollup) this.#rollUp(stream, sid, seq, rollupOf(message.headers))
     const count = this.#count(stream, sid, seq, message.subject)
     count.messages++
     count.bytes += bytes
     count.last = seq
-    const id = message.headers === undefined ? undefined : msgIdOf(message.headers)
     state.mid = id ?? ''
     this.#stored(state, seq, 1, bytes)
     if (id !== undefined) this.#remember(stream, id, seq)
+    if (headers !== null && config.allowTtl) this.#limitLife(stream, seq, ttlOf(message.headers, config))
     if (stream.isKept) this.#statements.keep.run(sid, seq)
     return {stream: config.name, seq, duplicate: false}
+  }
+
+  /** Whether a message with this outcome is in its stream. */
+  isKept(outcome: StoreOutcome): boolean {
+    return outcome !== undefined && 'seq' in outcome && !outcome.duplicate && !this.#batch.unwanted.has(outcome)
+  }
+
+  #isWanted({id}: KeptStream, subject: string): boolean {
+    let isWanted = this.#batch.wants.get(id)
+    if (isWanted === undefined) {
+      const rows = this.#statements.consumers.all(id) as string[]
+      const filters = rows.map((text) => storedConsumer(text).filters)
+      isWanted = (name) => filters.some((some) => some.length === 0 || some.some((filter) => matches(filter, name)))
+      this.#batch.wants.set(id, isWanted)
+    }
+    return isWanted(subject)
+  }
+
+  /** A message that no consumer wants gets a sequence, and is remembered by its message id. */
+  #skip(state: Mutable<State>, stream: KeptStream, seq: number, id: string | undefined): Stored {
+    const outcome = {stream: stream.config.name, seq, duplicate: false}
+    if (state.messages === 0) state.first = seq + 1
+    state.last = seq
+    state.mid = id ?? ''
+    state.ts = this.#batch.ts
+    if (id !== undefined) this.#remember(stream, id, seq)
+    this.#batch.unwanted.add(outcome)
+    return outcome
+  }
+
+  #limitLife(stream: KeptStream, seq: number, ttlMs: number | undefined): void {
+    if (ttlMs !== undefined) this.#limits.expiry.set(seq, stream, Math.floor(this.#batch.ts / 1000) + ttlMs)
   }
 
   /** Writes the counters, and removes messages that now exceed a limit. */
@@ -238,6 +283,7 @@ function prepare(db: Db) {
   return {
     held: db.prepare('SELECT last FROM held WHERE sid = ?').pluck(),
     messages: db.prepare('SELECT messages FROM held WHERE sid = ?').pluck(),
+    consumers: db.prepare('SELECT config FROM consumer WHERE stream = ?').pluck(),
     keep: db.prepare('INSERT INTO kept(sid, seq) VALUES (?, ?)'),
     seen: db.prepare('SELECT seq FROM dedup WHERE stream = ? AND mid = ? AND until >= ?').pluck(),
     remember: db.prepare(

@@ -4,10 +4,12 @@
  * subscriber still gets it; of a small range, rows that retention has passed are deleted immediately. Counters are exact, so
  * rows have to be counted: those that stay, if they are few, otherwise those that leave, a chunk per transaction.
  */
+import {markerHeaders} from '../../shared/expectations.ts'
 import type {Db} from '../db.ts'
 import {countRemoved} from '../unused-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import {type Departed, DepartedMessages, joined} from './departed.ts'
+import {Expiry} from './expiry.ts'
 import {findByTime} from './times.ts'
 
 /** Messages of the log in which one step removes those of a stream, and what they may have in bytes, about. */
@@ -38,13 +40,15 @@ export interface Removal {
   readonly next?: number
 }
 
-type Row = [seq: number, sid: number, size: number]
+/** The size includes headers and subject. */
+export type SizedRow = [seq: number, sid: number, size: number]
 
 export class Limits {
   readonly #db: Db
   readonly #catalogue: Catalogue
   #prepared: ReturnType<typeof prepare> | undefined
   #departed: DepartedMessages | undefined
+  #expiry: Expiry | undefined
   readonly #ofSubjects = new Map<string, ReturnType<typeof prepareOf>>()
 
   constructor(db: Db, catalogue: Catalogue) {
@@ -63,6 +67,12 @@ export class Limits {
     return this.#departed
   }
 
+  /** For streams that allow TTLs. */
+  get expiry(): Expiry {
+    this.#expiry ??= new Expiry(this.#db, rowSize)
+    return this.#expiry
+  }
+
   write(stream: KeptStream, state: State): void {
     const {first, last, ts, mid, stored, messages, bytes, holes} = state
     this.#statements.write.run(first, last, ts, mid, stored, messages, bytes, holes, stream.id)
@@ -78,7 +88,7 @@ export class Limits {
     const {oldest} = this.#statements
     const counts = new Map<number, Count>()
     let before = state.last + 1
-    for (const [seq, sid, size] of oldest.iterate(state.first, state.last, stream.id) as Iterable<Row>) {
+    for (const [seq, sid, size] of oldest.iterate(state.first, state.last, stream.id) as Iterable<SizedRow>) {
       if (messages <= maxMsgs && bytes <= maxBytes) {
         before = seq
         break
@@ -106,7 +116,7 @@ export class Limits {
   erase(stream: KeptStream, seq: number): boolean {
     const state = this.#catalogue.state(stream)
     const {one, uncount, forget, overwrite, isNewest, deleteRow, before} = this.#statements
-    const row = seq < state.first ? undefined : (one.get(seq, stream.id) as Row | undefined)
+    const row = seq < state.first ? undefined : (one.get(seq, stream.id) as SizedRow | undefined)
     if (row === undefined) return false
     const [, sid, bytes] = row
     overwrite.run(seq)
@@ -117,6 +127,56 @@ export class Limits {
     else this.#statements.lastIs.run((before.get(sid, seq, sid) as number | undefined) ?? null, sid, seq)
     this.write(stream, {...state, messages: state.messages - 1, bytes: state.bytes - bytes, holes: 1})
     return true
+  }
+
+  /**
+   * Removes these messages, the oldest first, wherever they are in the stream. Their rows stay as those of refused messages, until
+   * retention gets to them. Returns the subjects that have no message any more, with the last one that they had.
+   */
+  leave(stream: KeptStream, rows: readonly SizedRow[]): readonly (readonly [sid: number, last: number])[] {
+    const [oldest] = rows
+    if (oldest === undefined) return []
+    const deleted = this.#deleteRows(rows)
+    const counts = new Map<number, Count>()
+    let bytes = 0
+    for (const [i, [seq, sid, size]] of rows.entries()) {
+      if (i >= deleted) this.#statements.putOutside.run(seq)
+      if (stream.isKept) this.#statements.unkeepOne.run(sid, seq)
+      const [, count, sum] = counts.get(sid) ?? [sid, 0, 0]
+      counts.set(sid, [sid, count + 1, sum + size, seq])
+      bytes += size
+    }
+    const emptied = [...counts.values()]
+      .filter((count) => this.#uncount(count))
+      .map((count) => [count[0], count[3]] as const)
+    countRemoved(this.#db, emptied.length)
+    const range = {from: oldest[0], before: (rows.at(-1)?.[0] ?? 0) + 1}
+    this.departed.add(stream.id, left({...range, messages: rows.length, bytes}, deleted))
+    this.#left(stream, oldest[0], rows.length, bytes)
+    return emptied
+  }
+
+  /** True if the subject has no messages any more. */
+  #uncount([sid, count, size, last]: Count): boolean {
+    const {uncount, forget, lastOf, lastIs, before} = this.#statements
+    const left = uncount.get(count, size, 0, sid) as {messages: number} | undefined
+    if (left?.messages === 0) {
+      forget.run(sid)
+      return true
+    }
+    if (lastOf.get(sid) === last) lastIs.run(before.get(sid, last, sid) ?? null, sid, last)
+    return false
+  }
+
+  /** Writes the state after messages left, of which this was the oldest. */
+  #left(stream: KeptStream, oldest: number, count: number, bytes: number): void {
+    const state = this.#catalogue.state(stream)
+    const messages = state.messages - count
+    const next = (from: number, to: number) => this.#statements.next.get(from, to, stream.id) as number | undefined
+    let {first, last} = state
+    if (messages === 0) first = last + 1
+    else if (next(first, oldest) === undefined) first = next(oldest, last) ?? first
+    this.write(stream, {...state, first, messages, bytes: state.bytes - bytes, holes: messages === 0 ? 0 : 1})
   }
 
   /** Enforces the stream's limit per subject for these subjects. */
@@ -133,7 +193,7 @@ export class Limits {
   #keepLast(stream: KeptStream, sid: number, most: number): Departed | undefined {
     const messages = (this.#statements.messagesOf.get(sid) as number | undefined) ?? 0
     if (messages <= most) return undefined
-    const rows = this.#statements.excess.all(sid, messages - most) as Row[]
+    const rows = this.#statements.excess.all(sid, messages - most) as SizedRow[]
     const last = rows.at(-1)?.[0] ?? 0
     const bytes = rows.reduce((sum, row) => sum + row[2], 0)
     const deleted = this.#deleteRows(rows)
@@ -170,22 +230,65 @@ export class Limits {
     this.#catalogue.forgetSubjects(stream)
   }
 
-  /** Whether something is too old. Only reads. */
+  /** Whether something is too old, or its time is up. Only reads. */
   hasExpired(stream: KeptStream, now: number): boolean {
-    const {maxAgeMs} = stream.config
+    const {maxAgeMs, allowTtl} = stream.config
+    if (allowTtl && this.expiry.hasDue(stream, now)) return true
     if (maxAgeMs === undefined) return false
-    const {first, last, messages} = this.#catalogue.state(stream)
+    const state = this.#catalogue.state(stream)
+    const {first, last, messages} = state
     if (messages === 0 || first > last) return false
     const ts = this.#statements.oldestTime.get(first)
-    return typeof ts === 'number' && ts < (now - maxAgeMs) * 1000
+    const isOld = typeof ts === 'number' && ts < (now - maxAgeMs) * 1000
+    if (!isOld || !allowTtl) return isOld
+    return this.expiry.hasAged(stream, first, this.#statements.byTime(state, (now - maxAgeMs) * 1000))
   }
 
-  /** Removes messages that are too old, in one step; true if no more are. */
+  /** Removes messages that are too old, or whose time is up, in one step; true if no more are. */
   expire(stream: KeptStream, now: number): boolean {
-    const {maxAgeMs} = stream.config
-    if (maxAgeMs === undefined || !this.hasExpired(stream, now)) return true
-    const before = this.#statements.byTime(this.#catalogue.state(stream), (now - maxAgeMs) * 1000)
+    const {maxAgeMs, allowTtl} = stream.config
+    if ((maxAgeMs === undefined && !allowTtl) || !this.hasExpired(stream, now)) return true
+    if (allowTtl) return this.#expireEach(stream, now)
+    const before = this.#statements.byTime(this.#catalogue.state(stream), (now - (maxAgeMs ?? 0)) * 1000)
     return this.remove(stream, {before}).next === undefined
+  }
+
+  /** Some messages stay longer than those around them, and some leave a marker. */
+  #expireEach(stream: KeptStream, now: number): boolean {
+    const {maxAgeMs, markerTtlMs} = stream.config
+    const {expiry} = this
+    let rows = expiry.due(stream, now)
+    if (rows.length === 0 && maxAgeMs !== undefined) {
+      const state = this.#catalogue.state(stream)
+      rows = expiry.aged(stream, state.first, this.#statements.byTime(state, (now - maxAgeMs) * 1000))
+    }
+    const isMarker = new Set(
+      markerTtlMs === undefined ? [] : rows.map(([seq]) => seq).filter((seq) => expiry.isMarker(seq)),
+    )
+    const emptied = this.leave(stream, rows)
+    expiry.forget(rows)
+    if (markerTtlMs !== undefined)
+      for (const [sid, last] of emptied) if (!isMarker.has(last)) this.#mark(stream, sid, now, markerTtlMs)
+    if (this.hasExpired(stream, now) && rows.length > 0) return false
+    expiry.forgetBefore(stream, now, this.#catalogue.state(stream).first)
+    return true
+  }
+
+  /** Stores a marker in place of the last message of a subject. */
+  #mark(stream: KeptStream, sid: number, now: number, ttlMs: number): void {
+    const headers = JSON.stringify(markerHeaders(ttlMs))
+    const width = this.#statements.widthOf.get(sid) as number
+    const {lastInsertRowid} = this.#statements.insert.run(sid, now * 1000, headers)
+    const seq = Number(lastInsertRowid)
+    const bytes = headers.length + width
+    this.#statements.hold.run(sid, stream.id, seq, seq, 1, bytes, width)
+    if (stream.isKept) this.#statements.keep.run(sid, seq)
+    this.expiry.set(seq, stream, now + ttlMs)
+    const state = this.#catalogue.state(stream)
+    const {messages, stored} = state
+    const ts = this.#statements.oldestTime.get(seq) as number
+    const more = {last: seq, ts, mid: '', stored: stored + 1, messages: messages + 1, bytes: state.bytes + bytes}
+    this.write(stream, {...state, ...more, first: messages === 0 ? seq : state.first})
   }
 
   /** Makes retention check everything from here on again. */
@@ -270,7 +373,7 @@ export class Limits {
    * Deletes rows that retention has already passed, because nobody else would, and returns their number. The newest row is never
    * among them.
    */
-  #deleteRows(rows: readonly Row[]): number {
+  #deleteRows(rows: readonly SizedRow[]): number {
     const pruned = this.#statements.pruned.get() as number
     const passed = rows.findIndex(([seq]) => seq > pruned)
     const deleted = passed < 0 ? rows : rows.slice(0, passed)
@@ -295,7 +398,8 @@ function left(departed: Departed, deleted: number): Departed {
   return {...departed, messages, bytes: Math.ceil((departed.bytes * messages) / departed.messages)}
 }
 
-const size = 'ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width'
+/** SQL: the size of a row `m` of the log whose subject has the row `h` of `held`. */
+export const rowSize = 'ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width'
 const members = `FROM msg m CROSS JOIN held h ON h.sid = m.sid
                  WHERE m.seq >= +? AND m.seq <= +? AND h.stream = +? AND m.seq >= h.first`
 
@@ -306,7 +410,7 @@ function prepareOf(db: Db, subjects: string) {
   return {
     counts: db
       .prepare(
-        `SELECT m.sid, count(*), total(${size}), max(m.seq), h.first, h.width ${members} ${ofThese} GROUP BY m.sid`,
+        `SELECT m.sid, count(*), total(${rowSize}), max(m.seq), h.first, h.width ${members} ${ofThese} GROUP BY m.sid`,
       )
       .raw(),
     totals: db
@@ -335,17 +439,17 @@ function prepare(db: Db) {
     messagesOf: db.prepare('SELECT messages FROM held WHERE sid = ?').pluck(),
     excess: db
       .prepare(
-        `SELECT k.seq, k.sid, ${size}
+        `SELECT k.seq, k.sid, ${rowSize}
            FROM kept k JOIN msg m ON m.seq = k.seq JOIN held h ON h.sid = k.sid WHERE k.sid = +? ORDER BY k.seq LIMIT +?`,
       )
       .raw(),
-    oldest: db.prepare(`SELECT m.seq, m.sid, ${size} ${members} ORDER BY m.seq`).raw(),
+    oldest: db.prepare(`SELECT m.seq, m.sid, ${rowSize} ${members} ORDER BY m.seq`).raw(),
     byTime: findByTime(db),
     chunkEnd: db.prepare('SELECT seq FROM msg WHERE seq >= +? ORDER BY seq LIMIT 1 OFFSET +?').pluck(),
     sizeOf: db.prepare('SELECT messages, bytes, first, last FROM held WHERE sid = ?').raw(),
     deleteKept: db.prepare('DELETE FROM msg WHERE seq IN (SELECT seq FROM kept WHERE sid = ? AND seq <= ?)'),
     one: db
-      .prepare(`SELECT m.seq, m.sid, ${size} FROM msg m JOIN held h ON h.sid = m.sid
+      .prepare(`SELECT m.seq, m.sid, ${rowSize} FROM msg m JOIN held h ON h.sid = m.sid
                      WHERE m.seq = ? AND h.stream = ? AND m.seq >= h.first`)
       .raw(),
     overwrite: db.prepare('UPDATE msg SET sid = -sid, reply = NULL, hdr = NULL, data = NULL WHERE seq = ?'),
@@ -357,6 +461,13 @@ function prepare(db: Db) {
          ORDER BY seq DESC LIMIT 1`,
       )
       .pluck(),
+    lastOf: db.prepare('SELECT last FROM held WHERE sid = ?').pluck(),
+    next: db.prepare(`SELECT m.seq ${members} ORDER BY m.seq LIMIT 1`).pluck(),
+    putOutside: db.prepare('UPDATE msg SET sid = -sid WHERE seq = ?'),
+    widthOf: db.prepare('SELECT octet_length(name) FROM subject WHERE id = ?').pluck(),
+    insert: db.prepare(
+      `INSERT INTO msg(sid, ts, hdr) VALUES (?, max(?, (SELECT ts + 1 FROM msg ORDER BY seq DESC LIMIT 1)), ?)`,
+    ),
     lastIs: db.prepare('UPDATE held SET last = ifnull(?, last) WHERE sid = ? AND last = ?'),
     unkeep: db.prepare('DELETE FROM kept WHERE sid = ? AND seq <= ?'),
     deleteRow: db.prepare('DELETE FROM msg WHERE seq = ?'),

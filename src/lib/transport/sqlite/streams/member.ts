@@ -15,6 +15,7 @@ import {type AckAnswer, ClaimedRange, PendingAcks} from './acks.ts'
 import {Backlog} from './backlog.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import {type ClaimedRows, Claims} from './claims.ts'
+import type {ConsumedMessages} from './consumed.ts'
 import type {ConsumerPlace, Durable, Durables} from './durable.ts'
 import type {InFlight} from './in-flight.ts'
 import type {StreamView} from './view.ts'
@@ -41,6 +42,7 @@ export interface MemberDeps {
   readonly durable: Durable
   readonly view: StreamView
   readonly inFlight: InFlight
+  readonly consumed: ConsumedMessages
   readonly joined: ConsumerInfo
   /** Wakes the members of all processes. */
   readonly notify: () => void
@@ -196,7 +198,8 @@ export class SqliteMember implements Consuming {
   /** Claims messages, or schedules another check if there may be some: `later`. */
   #claim(max: number): 'later' | undefined {
     this.#lookTimer?.cancel()
-    const want = Math.min(this.#batchSize.want(max, this.#hasOthers), this.#queue.room)
+    const ahead = this.#isFinal ? max : this.#batchSize.want(max, this.#hasOthers)
+    const want = Math.min(ahead, this.#queue.room)
     const now = Date.now()
     const look = this.#deps.view.read((state) => this.#look(state, want, now))
     if (look.isIdle) return look.lookAgainMs === undefined ? undefined : this.#lookAgain(look.lookAgainMs)
@@ -209,6 +212,12 @@ export class SqliteMember implements Consuming {
       this.#hold(claims)
     }
     return this.#queue.length === 0 ? this.#lookAgain(0) : undefined
+  }
+
+  /** Whether a delivery may remove the message, so that none is made before the reader wants it. */
+  get #isFinal(): boolean {
+    const {consumed, durable, stream} = this.#deps
+    return durable.config.ack === 'none' && consumed.of(stream) !== undefined
   }
 
   #look(state: State, want: number, now: number) {

@@ -26,6 +26,7 @@ import type {Log} from '../log.ts'
 import {isTime} from '../rows.ts'
 import {wakeFileOf} from '../wake-files.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
+import {ConsumedMessages} from './consumed.ts'
 import {SqliteConsumers} from './consumers.ts'
 import {Durables} from './durable.ts'
 import {prepareInFlight} from './in-flight.ts'
@@ -60,15 +61,18 @@ export class SqliteStreams implements StoredStreams {
   readonly #deps: StreamsDeps
   readonly #views: StreamViews
   readonly #durables: Durables
+  readonly #consumed: ConsumedMessages
 
   constructor(deps: StreamsDeps) {
     this.#deps = deps
     this.#views = new StreamViews(deps)
     this.#durables = new Durables(deps.db)
+    this.#consumed = new ConsumedMessages({...deps, views: this.#views, durables: this.#durables})
     this.consumers = new SqliteConsumers({
       ...deps,
       views: this.#views,
       durables: this.#durables,
+      consumed: this.#consumed,
       statements: prepareInFlight(deps.db),
       settle: (name) => this.#settle(name),
       notify: (stream) => this.#notify(stream),
@@ -98,6 +102,10 @@ export class SqliteStreams implements StoredStreams {
       limits.keepLasts(changed)
       limits.enforce(changed)
     })
+    for (let from = config.retention === 'interest' ? 0 : undefined; from !== undefined; ) {
+      const next: number = from
+      from = await lock.write(() => this.#consumed.sweep(changed, next))
+    }
     this.#notify(changed)
     return this.info(name)
   }

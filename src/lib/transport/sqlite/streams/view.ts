@@ -8,6 +8,8 @@ import {Pages} from '../pages.ts'
 import {limitedColumn, type Row, toMessage} from '../rows.ts'
 import {nameRange} from '../subject-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
+import {isUnexpired} from './expiry.ts'
+import {rowSize, type SizedRow} from './limits.ts'
 import {findByTime} from './times.ts'
 
 export interface ViewDeps {
@@ -47,15 +49,18 @@ export class StreamView {
     const {db} = deps
     if (table !== undefined) db.exec(`CREATE TEMP TABLE IF NOT EXISTS ${table}(sid INTEGER PRIMARY KEY)`)
     const only = (sid: string) => (table === undefined ? '' : `AND ${sid} IN temp.${table}`)
-    const from = `FROM msg m CROSS JOIN held h ON h.sid = m.sid
+    const rows = `FROM msg m CROSS JOIN held h ON h.sid = m.sid
                   WHERE m.seq >= +? AND m.seq <= +? AND h.stream = ${stream.id} AND m.seq >= h.first ${only('m.sid')}`
+    const unexpired = stream.config.allowTtl ? `AND ${isUnexpired}` : ''
     const held = `FROM held WHERE stream = ${stream.id} ${only('sid')}`
+    const from = `${rows} ${unexpired}`
     this.#pages = new Pages(db, from)
     this.#statements = {
       next: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq LIMIT 1`).pluck(),
       last: db.prepare(`SELECT m.seq ${from} ORDER BY m.seq DESC LIMIT 1 OFFSET +?`).pluck(),
       count: db.prepare(`SELECT count(*) ${from}`).pluck(),
       total: db.prepare(`SELECT ifnull(sum(messages), 0) ${held}`).pluck(),
+      sized: db.prepare(`SELECT m.seq, m.sid, ${rowSize} ${rows} ORDER BY m.seq LIMIT +?`).raw(),
       lasts: db.prepare(`SELECT last ${held} AND last <= +? ORDER BY last`).pluck(),
       newest: db.prepare(`SELECT max(last) ${held}`).pluck(),
       oldest: db.prepare(`SELECT min(first) ${held}`).pluck(),
@@ -150,6 +155,12 @@ export class StreamView {
     if (from <= state.first) return total
     if (from - state.first < state.last - from) return total - this.count(state, state.first, from - 1)
     return this.count(state, from, state.last)
+  }
+
+  /** Numbers, subjects and sizes of up to `most` messages from one sequence to another, expired ones too. */
+  sized(state: State, from: number, to: number, most: number): SizedRow[] {
+    const first = Math.max(from, state.first)
+    return first > to ? [] : (this.#statements.sized.all(first, to, most) as SizedRow[])
   }
 
   /** The sequences of the last message of each subject, up to `to`, in order. */
