@@ -12,6 +12,7 @@ import {consumerFaults} from './faults/streams/consumers.ts'
 import {failingFaults} from './faults/streams/failing.ts'
 import {memberFaults} from './faults/streams/members.ts'
 import {readingFaults} from './faults/streams/reading.ts'
+import {retentionFaults} from './faults/streams/retention.ts'
 import {storingFaults} from './faults/streams/storing.ts'
 import {streamFaults} from './faults/streams/streams.ts'
 import {type Fault, memoryWith} from './faulty.ts'
@@ -35,6 +36,7 @@ const faults: readonly Fault[] = [
   ...memberFaults,
   ...failingFaults,
   ...snapshotFaults,
+  ...retentionFaults,
 ]
 const cases = new Map(Object.values(topics).flatMap((each) => each.map((one) => [one.name, one] as const)))
 

@@ -90,7 +90,7 @@ describe('a stream', () => {
 
   test('gets its changes from a whole configuration', () => {
     const changes = configChanges({name: 'A', subjects: ['a'], retention: 'workqueue', maxMsgs: 7})
-    expect(changes).toMatchObject({subjects: ['a'], maxMsgs: 7, maxAgeMs: undefined, other: {retention: 'workqueue'}})
+    expect(changes).toMatchObject({subjects: ['a'], maxMsgs: 7, maxAgeMs: undefined, retention: 'workqueue'})
     expect(Object.keys(changes)).toContain('maxAgeMs')
     expect(() => configChanges({max_msgs: 7})).toThrow('a stream has no setting "max_msgs"')
   })

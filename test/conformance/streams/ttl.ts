@@ -8,6 +8,8 @@ import {type Scene, texts} from '../scene.ts'
 import {at, stateOf, store} from './storage.ts'
 
 const needs = {streams: true}
+/** After this a TTL of a second is over. */
+const overMs = 1100
 
 async function expiring(scene: Scene, settings: Partial<StreamSettings> = {}): Promise<Transport> {
   const bus = await scene.connect()
@@ -50,6 +52,7 @@ export const ttl: readonly Case[] = [
       await storeFor(bus, 'a.x', '4', '1h')
       await bus.streams.consumers.add('A', {name: 'c'})
       expect(await kept(scene, bus)).toEqual(['1', '2', '3', '4'])
+      await pause(overMs)
       await scene.eventually(async () => expect((await stateOf(bus, 'A')).messages).toBe(2))
       expect(await kept(scene, bus)).toEqual(['1', '4'])
       expect([...(await bus.streams.subjects('A'))]).toEqual([['a.x', 2]])
@@ -88,6 +91,7 @@ export const ttl: readonly Case[] = [
       await storeFor(bus, 'a.y', '2', 'never')
       await storeFor(bus, 'a.z', '3', '1h')
       await store(bus, 'a.x', ['4'])
+      await pause(overMs)
       await scene.eventually(async () => expect((await stateOf(bus, 'A')).messages).toBe(1))
       expect(await kept(scene, bus)).toEqual(['2'])
       await store(bus, 'a.x', ['5'])
@@ -104,12 +108,14 @@ export const ttl: readonly Case[] = [
       await storeFor(bus, 'a.x', '1', '1s')
       await store(bus, 'a.y', ['2'])
       const gone = await storeFor(bus, 'a.y', '3', '1s')
+      await pause(overMs)
       await scene.eventually(async () => {
         const marker = await bus.streams.last('A', 'a.x')
         expect(headerOf(marker.headers, 'Nats-Marker-Reason')).toBe('MaxAge')
         expect(marker.text).toBe('')
         expect(marker.seq).toBeGreaterThan(gone)
       })
+      await pause(overMs)
       await scene.eventually(async () => expect(await kept(scene, bus)).toEqual(['2']))
       const seqs = await store(bus, 'a.x', ['4'])
       expect((await bus.streams.last('A', 'a.x')).seq).toBe(at(seqs, 0))
@@ -125,6 +131,7 @@ export const ttl: readonly Case[] = [
       await bus.streams.update('A', {allowTtl: true})
       await storeFor(bus, 'a.x', '2', '1s')
       await expect(bus.streams.update('A', {allowTtl: false})).rejects.toMatchObject({kind: 'usage'})
+      await pause(overMs)
       await scene.eventually(async () => expect(await kept(scene, bus)).toEqual(['1']))
       await expect(bus.streams.add({name: 'B', markerTtlMs: 500})).rejects.toMatchObject({kind: 'usage'})
     },

@@ -159,7 +159,7 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       const has = consumers.get(config.name)
       const differing = has === undefined ? '' : differences(has.config, config)
       if (has !== undefined && differing !== '') throw otherConsumer(url, has.info, differing)
-      if (has === undefined) checkWorker(stream.config, config, configsOf(consumers))
+      if (has === undefined) checkWorker(stream.config, config, configsOf(connection, name, config.name))
       const consumer = has ?? new MemoryConsumer(stream, config, (advisory) => void connection.send(advisory))
       consumers.set(config.name, consumer)
       return consumer.info
@@ -169,14 +169,9 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       const {subjects} = findStream(connection, stream).stream.config
       const config = consumerConfig(changedConsumer(consumer.config, changes), subjects)
       checkConsumerChange(url, consumer.config, config)
-      const entry = findStream(connection, stream)
-      checkWorker(
-        entry.stream.config,
-        config,
-        configsOf(entry.consumers).filter((other) => other.name !== name),
-      )
+      checkWorker(findStream(connection, stream).stream.config, config, configsOf(connection, stream, name))
       consumer.change(config)
-      entry.stream.sweep()
+      findStream(connection, stream).stream.sweep()
       return consumer.info
     },
     async pause(stream, name, untilMs) {
@@ -220,8 +215,10 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
   }
 }
 
-function configsOf(consumers: ReadonlyMap<string, MemoryConsumer>): ConsumerConfig[] {
-  return [...consumers.values()].map(({config}) => config)
+/** Of the consumers of a stream, except one. */
+function configsOf(connection: MemoryConnection, stream: string, except: string): ConsumerConfig[] {
+  const {consumers} = findStream(connection, stream)
+  return [...consumers.values()].map(({config}) => config).filter(({name}) => name !== except)
 }
 
 function findStream(connection: MemoryConnection, name: string): StreamEntry {

@@ -16,6 +16,12 @@ export type Row<Key> = [
   data: string | Uint8Array | null,
 ]
 
+/** A stored message whose size includes headers and subject. */
+export type SizedRow = [seq: number, sid: number, size: number]
+
+/** SQL: the size of a row `m` of the log whose subject has the row `h` of `held`. */
+export const rowSize = 'ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width'
+
 const empty = new Uint8Array(0)
 
 /** The largest message in bytes, and the largest value of a row that is read. */

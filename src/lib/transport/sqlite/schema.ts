@@ -79,3 +79,9 @@ INSERT INTO meta VALUES ('interests', 0), ('streams', 0), ('pruned', 0), ('id', 
 PRAGMA application_id = ${applicationId};
 PRAGMA user_version = ${schemaVersion};
 `
+
+/** Added with the first stream that allows TTLs. Times are Unix milliseconds. */
+export const expirySchema = `
+CREATE TABLE IF NOT EXISTS expiry(seq INTEGER PRIMARY KEY, stream INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS expiry_at ON expiry(stream, at);
+`

@@ -7,9 +7,8 @@ import {checkApartFrom, differences} from '../../shared/stream-settings.ts'
 import type {StreamConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import {isWhole} from '../rows.ts'
-import {consumedVersion} from '../schema.ts'
+import {consumedVersion, expirySchema} from '../schema.ts'
 import {storedStream, storedText} from '../stored-json.ts'
-import {expirySchema} from './expiry.ts'
 
 export interface KeptStream {
   readonly id: number

@@ -8,9 +8,10 @@ import {matches} from '../../../core/subject.ts'
 import {maxDeliverReason} from '../../shared/advisories.ts'
 import type {Db} from '../db.ts'
 import type {Log} from '../log.ts'
+import type {SizedRow} from '../rows.ts'
 import type {Catalogue, KeptStream} from './catalogue.ts'
 import type {Durable, Durables} from './durable.ts'
-import type {Limits, SizedRow} from './limits.ts'
+import type {Limits} from './limits.ts'
 import type {StreamView, StreamViews} from './view.ts'
 
 /** Messages that are examined in one transaction. */

@@ -3,19 +3,14 @@
  * any more. Whoever uses the stream next removes it. The table exists in files with a stream that allows TTLs.
  */
 import type {Db} from '../db.ts'
+import {rowSize, type SizedRow} from '../rows.ts'
 import type {KeptStream} from './catalogue.ts'
-import type {SizedRow} from './limits.ts'
 
 /** The time of a message that never expires, not even at the maximum age of its stream. */
 export const never = Number.MAX_SAFE_INTEGER
 
 /** Messages that are removed in one transaction. */
 const step = 1000
-
-export const expirySchema = `
-CREATE TABLE IF NOT EXISTS expiry(seq INTEGER PRIMARY KEY, stream INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS expiry_at ON expiry(stream, at);
-`
 
 /** SQL: whether a row `m` of the log has not expired. */
 export const isUnexpired =
@@ -24,7 +19,7 @@ export const isUnexpired =
 export class Expiry {
   readonly #statements
 
-  constructor(db: Db, size: string) {
+  constructor(db: Db) {
     const members = `FROM msg m JOIN held h ON h.sid = m.sid
                      WHERE m.seq >= +? AND m.seq < +? AND h.stream = +? AND m.seq >= h.first
                        AND NOT EXISTS (SELECT 1 FROM expiry e WHERE e.seq = m.seq AND e.at = ${never})`
@@ -33,7 +28,7 @@ export class Expiry {
       hasDue: db.prepare('SELECT EXISTS (SELECT 1 FROM expiry WHERE stream = ? AND at <= ?)').pluck(),
       due: db
         .prepare(
-          `SELECT m.seq, m.sid, ${size} FROM expiry e JOIN msg m ON m.seq = e.seq JOIN held h ON h.sid = m.sid
+          `SELECT m.seq, m.sid, ${rowSize} FROM expiry e JOIN msg m ON m.seq = e.seq JOIN held h ON h.sid = m.sid
            JOIN stream t ON t.id = h.stream
            WHERE e.stream = +? AND e.at <= +? AND h.stream = e.stream AND m.seq >= h.first AND m.seq >= t.first
            ORDER BY m.seq LIMIT ${step}`,
@@ -41,7 +36,7 @@ export class Expiry {
         .raw(),
       forget: db.prepare('DELETE FROM expiry WHERE stream = ? AND (at <= ? OR seq < ?)'),
       forgetOne: db.prepare('DELETE FROM expiry WHERE seq = ?'),
-      aged: db.prepare(`SELECT m.seq, m.sid, ${size} ${members} ORDER BY m.seq LIMIT ${step}`).raw(),
+      aged: db.prepare(`SELECT m.seq, m.sid, ${rowSize} ${members} ORDER BY m.seq LIMIT ${step}`).raw(),
       hasAged: db.prepare(`SELECT EXISTS (SELECT 1 ${members})`).pluck(),
       isMarker: db.prepare(`SELECT hdr LIKE '%"Nats-Marker-Reason"%' FROM msg WHERE seq = ?`).pluck(),
     }

@@ -6,6 +6,7 @@
  */
 import {markerHeaders} from '../../shared/expectations.ts'
 import type {Db} from '../db.ts'
+import {rowSize, type SizedRow} from '../rows.ts'
 import {countRemoved} from '../unused-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import {type Departed, DepartedMessages, joined} from './departed.ts'
@@ -40,9 +41,6 @@ export interface Removal {
   readonly next?: number
 }
 
-/** The size includes headers and subject. */
-export type SizedRow = [seq: number, sid: number, size: number]
-
 export class Limits {
   readonly #db: Db
   readonly #catalogue: Catalogue
@@ -69,7 +67,7 @@ export class Limits {
 
   /** For streams that allow TTLs. */
   get expiry(): Expiry {
-    this.#expiry ??= new Expiry(this.#db, rowSize)
+    this.#expiry ??= new Expiry(this.#db)
     return this.#expiry
   }
 
@@ -398,8 +396,6 @@ function left(departed: Departed, deleted: number): Departed {
   return {...departed, messages, bytes: Math.ceil((departed.bytes * messages) / departed.messages)}
 }
 
-/** SQL: the size of a row `m` of the log whose subject has the row `h` of `held`. */
-export const rowSize = 'ifnull(octet_length(m.data), 0) + ifnull(octet_length(m.hdr), 0) + h.width'
 const members = `FROM msg m CROSS JOIN held h ON h.sid = m.sid
                  WHERE m.seq >= +? AND m.seq <= +? AND h.stream = +? AND m.seq >= h.first`
 

@@ -5,11 +5,10 @@ import type {Start} from '../../streams-contract.ts'
 import type {Db, Lock} from '../db.ts'
 import type {Log} from '../log.ts'
 import {Pages} from '../pages.ts'
-import {limitedColumn, type Row, toMessage} from '../rows.ts'
+import {limitedColumn, type Row, rowSize, type SizedRow, toMessage} from '../rows.ts'
 import {nameRange} from '../subject-names.ts'
 import type {Catalogue, KeptStream, State} from './catalogue.ts'
 import {isUnexpired} from './expiry.ts'
-import {rowSize, type SizedRow} from './limits.ts'
 import {findByTime} from './times.ts'
 
 export interface ViewDeps {
